@@ -1,0 +1,88 @@
+# `make` lists the targets. Every one sets up .venv by itself, once; all it needs is Python.
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+LOCK  := requirements.lock
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+run: $(READY) ## start the service (ARGS="--help" for its options)
+	@exec $(BIN)/python server.py $(ARGS)
+
+test: $(READY) ## run the tests (ARGS="-k parcel" for some of them)
+	@$(BIN)/pytest -q $(ARGS)
+
+check: check-format check-lint check-protos check-generated check-types check-imports ## all that must hold before the tests
+	@echo "All checks hold."
+
+format: $(READY) ## format the code and fix what can be fixed
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+
+proto: $(READY) ## generate Python from protos/
+	@find protos -name '*_pb2*.py*' -delete
+	@$(call generate,protos)
+
+bench: $(READY) ## measure throughput and latency
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(BIN)/python ## choose the newest versions that pyproject.toml allows
+	@$(BIN)/python -m pip install -qq uv
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \
+	  --generate-hashes --custom-compile-command "make lock" --quiet --output-file $(LOCK)
+	@echo "$(LOCK) is up to date."
+
+clean: ## remove .venv and caches; data/ stays
+	@rm -rf $(VENV) build *.egg-info .hypothesis .*_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- the checks, each alone ---------------------------------------------------------------------
+
+check-format: $(READY)
+	@$(BIN)/ruff format --check --quiet --diff || { echo "Not formatted: run make format."; exit 1; }
+
+check-lint: $(READY)
+	@$(BIN)/ruff check --quiet
+
+check-protos: $(READY)
+	@$(BIN)/buf lint protos
+
+check-generated: $(READY)
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call generate,$$fresh) && \
+	  diff -rq -x '*.proto' -x buf.yaml -x __pycache__ "$$fresh" protos || \
+	  { echo "Generated code is stale: run make proto."; exit 1; }
+
+check-types: $(READY)
+	@$(BIN)/mypy --no-error-summary
+
+check-imports: $(READY)
+	@out=$$($(BIN)/lint-imports --no-cache --no-logo) || { echo "$$out"; exit 1; }
+
+protos   = $(shell find protos -name '*.proto' | sort)
+services = $(shell grep -l '^service ' $(protos))
+protoc   = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iprotos
+generate = $(protoc) --python_out=$(1) --mypy_out=quiet:$(1) $(protos) && \
+  $(protoc) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(services)
+
+# --- the environment ----------------------------------------------------------------------------
+
+$(READY): $(LOCK) pyproject.toml | $(BIN)/python
+	@echo "Installing what $(LOCK) names into $(VENV); the first time takes a minute or two ..."
+	@$(BIN)/python -m pip install -qq --requirement $(LOCK)
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BIN)/python:
+	@for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
+	  $$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && \
+	  exec $$python -m venv $(VENV); \
+	done; \
+	echo "Install Python 3.11 to 3.14 with its venv module (on Debian: apt install python3-venv) or name it: make PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+.PHONY: run test check format proto bench lock clean help
+.PHONY: check-format check-lint check-types check-imports check-protos check-generated

@@ -1,0 +1,74 @@
+"""The rules of the house that import-linter cannot say: who may import what from outside."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+HOUSE = Path(__file__).parent.parent
+ENGINE = {"book", "journal", "ledger", "personal"}
+ENGINE_LIBRARIES = {"msgspec", "eventsourcing", "psycopg", "psycopg_pool", "cryptography"}
+LEDGER = sorted((HOUSE / "ledger").rglob("*.py"))
+
+
+def imports(source: str) -> Iterator[tuple[str, int]]:
+    """The full name and the line of everything that the source imports, wherever in it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((f"{'.' * node.level}{node.module or ''}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def forbidden(file: str, source: str) -> list[str]:
+    """What the file of the ledger may not import: decisions know only words, the engine its few libraries."""
+    in_engine = Path(file).stem in ENGINE
+    libraries = ENGINE_LIBRARIES if in_engine else {"msgspec"}
+    found = []
+    for name, line in imports(source):
+        package, _, rest = name.partition(".")
+        if package == "ledger":
+            allowed = in_engine or rest.partition(".")[0] not in ENGINE
+        else:
+            allowed = package in sys.stdlib_module_names or package in libraries
+        if not allowed:
+            found.append(f"{file}:{line} may not import {name}")
+    return found
+
+
+@pytest.mark.parametrize("path", LEDGER, ids=lambda path: path.stem)
+def test_the_ledger_imports_only_what_deciding_and_storing_need(path: Path):
+    assert forbidden(str(path.relative_to(HOUSE)), path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("ledger/orders.py", "import psycopg"),
+        ("ledger/orders.py", "def late():\n    from ledger import journal"),
+        ("ledger/orders.py", "from ledger.book import Book"),
+        ("ledger/orders.py", "from . import values"),
+        ("ledger/a_new_noun.py", "import eventsourcing.domain"),
+        ("ledger/book.py", "import grpc"),
+        ("ledger/journal.py", "from adapters import postgres"),
+    ],
+)
+def test_a_forbidden_import_is_found(file: str, source: str):
+    assert forbidden(file, source) != []
+
+
+def test_the_lock_fits_the_project_and_names_no_registry():
+    project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
+    lock = (HOUSE / "requirements.lock").read_text()
+    locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE))
+    wanted = [Requirement(line) for line in project["dependencies"] + project["optional-dependencies"]["dev"]]
+
+    misfits = [str(each) for each in wanted if not each.specifier.contains(locked.get(each.name, "0"))]
+
+    assert misfits == [], "run make lock"
+    assert "://" not in lock
