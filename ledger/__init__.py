@@ -1,0 +1,1 @@
+"""What is true: facts, the decisions that make them, and the serial engine that stores them."""

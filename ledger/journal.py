@@ -1,0 +1,436 @@
+"""The log in PostgreSQL.
+
+``Log`` is the service's own way in: asynchronous, a whole batch in two round trips. ``Journal`` is
+the same table as a recorder of the eventsourcing library, so that any application, notification log
+or projection of the library can open it.
+
+Positions (``notification_id``) are dense and in commit order: whoever appends holds the tenant's
+advisory lock and counts on from the last one. A reader that has seen position N has seen all before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, NamedTuple, cast
+
+import psycopg
+from eventsourcing.persistence import Mapper, StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from psycopg import AsyncConnection, Cursor
+from psycopg.rows import DictRow, TupleRow
+from psycopg.sql import SQL, Identifier, Literal
+from psycopg_pool import AsyncConnectionPool
+
+from ledger.book import Noun, Registry
+from ledger.personal import PersonKey
+from ledger.refusals import StorageUnavailable
+from ledger.values import Fact
+
+EVENTS_TABLE = "ledger_events"
+
+CHANNEL = EVENTS_TABLE
+"""Where appends are announced, as the library does; the payload is the schema of the tenant."""
+
+LOCK_SEED = 0x1ED6E4
+"""Keeps our advisory locks apart from those of other software in the same database."""
+
+_TAKE_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended({lock_name}, {seed}))"
+
+_BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
+"""Stated, because every statement after the lock must see what was committed before the lock."""
+
+_APPEND_FACTS = """
+    INSERT INTO {events} (originator_id, originator_version, topic, state, notification_id, command)
+    SELECT stream, version, topic, state, %b::bigint + ordinal, command
+    FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::bytea[], %b::text[])
+        WITH ORDINALITY AS fact (stream, version, topic, state, command, ordinal)
+"""
+_APPEND_OUTCOMES = """
+    INSERT INTO {commands} (request_id, fingerprint, actor, position, version, refusal)
+    SELECT request_id, fingerprint, actor, position, version, refusal::jsonb
+    FROM unnest(%b::text[], %b::bytea[], %b::text[], %b::bigint[], %b::bigint[], %b::text[])
+        AS outcome (request_id, fingerprint, actor, position, version, refusal)
+"""
+_APPEND_KEYS = """
+    INSERT INTO {keys} (key_id, subject, wrapped)
+    SELECT key_id, subject, wrapped FROM unnest(%b::text[], %b::text[], %b::bytea[]) AS key (key_id, subject, wrapped)
+"""
+_OUTCOMES = """
+    SELECT request_id, fingerprint, actor, position, version, refusal::text
+    FROM {commands} WHERE request_id = ANY(%b::text[])
+"""
+_TAIL = """
+    SELECT notification_id, originator_id, originator_version, topic, state
+    FROM {events} WHERE notification_id > %b ORDER BY notification_id LIMIT %b
+"""
+_STREAMS = """
+    SELECT originator_id, originator_version, topic, state
+    FROM {events} WHERE originator_id = ANY(%b::text[]) ORDER BY originator_id, originator_version
+"""
+_HEAD = "SELECT coalesce(max(notification_id), 0) FROM {events}"
+_RECORDED = """
+    SELECT notification_id AS position, originator_id AS stream, originator_version AS version, topic, state,
+        command, recorded_at
+    FROM {events}
+"""
+_PAGE = _RECORDED + "WHERE notification_id > %b ORDER BY notification_id LIMIT %b"
+_STREAM = (
+    _RECORDED
+    + """
+    WHERE originator_id = %b
+        AND (%b::bigint IS NULL OR notification_id <= %b) AND (%b::timestamptz IS NULL OR recorded_at <= %b)
+    ORDER BY originator_version
+"""
+)
+_PAST = """
+    SELECT event.notification_id AS position, event.originator_id AS stream, event.originator_version AS version,
+        event.topic, event.state, event.command, event.recorded_at, coalesce(command.actor, '') AS actor
+    FROM {events} AS event LEFT JOIN {commands} AS command ON command.request_id = event.command
+"""
+_HISTORY = (
+    _PAST
+    + """
+    WHERE event.originator_id = ANY(%b::text[]) AND event.notification_id > %b
+    ORDER BY event.notification_id LIMIT %b
+"""
+)
+_PAST_PAGE = _PAST + "WHERE event.notification_id > %b ORDER BY event.notification_id LIMIT %b"
+_KEYS_OF = "SELECT key_id, wrapped FROM {keys} WHERE key_id = ANY(%b::text[])"
+_DESTROY = """
+    UPDATE {keys} SET wrapped = NULL, destroyed_at = clock_timestamp() WHERE subject = %b AND wrapped IS NOT NULL
+"""
+_NOTIFY = "SELECT pg_notify({channel}, {schema_name})"
+
+
+class Recorded(NamedTuple):
+    """A fact as the log keeps it; ``command`` is the request id that caused it."""
+
+    position: int
+    stream: str
+    version: int
+    topic: str
+    state: bytes
+    command: str | None
+    recorded_at: datetime
+
+
+class Past(NamedTuple):
+    """A fact of a stream's history, and who caused it (empty when no command is known)."""
+
+    position: int
+    stream: str
+    version: int
+    topic: str
+    state: bytes
+    command: str | None
+    recorded_at: datetime
+    actor: str
+
+
+class Outcome(NamedTuple):
+    """What became of a command, kept for good; ``refusal`` is JSON, None when it was applied."""
+
+    request_id: str
+    fingerprint: bytes
+    actor: str
+    position: int
+    version: int
+    refusal: str | None
+
+
+class Opening(NamedTuple):
+    """What the database knows when a batch begins, read under the lock."""
+
+    outcomes: list[Outcome]
+    tail: list[tuple[int, str, int, str, bytes]]
+    streams: list[tuple[str, int, str, bytes]]
+
+
+@dataclass(slots=True)
+class Appending:
+    """The rows of one transaction, as columns: that is how they travel."""
+
+    streams: list[str] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
+    topics: list[str] = field(default_factory=list)
+    states: list[bytes] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    keys: list[PersonKey] = field(default_factory=list)
+
+    def add(self, stream: str, version: int, topic: str, state: bytes, command: str) -> None:
+        self.streams.append(stream)
+        self.versions.append(version)
+        self.topics.append(topic)
+        self.states.append(state)
+        self.commands.append(command)
+
+
+class Log:
+    """One tenant's log, commands and keys; every name in its SQL carries the tenant's schema."""
+
+    def __init__(self, schema: str, pool: AsyncConnectionPool[Any]) -> None:
+        self.schema = schema
+        self.pool = pool
+        names = {
+            "events": Identifier(schema, EVENTS_TABLE),
+            "commands": Identifier(schema, "ledger_commands"),
+            "keys": Identifier(schema, "ledger_keys"),
+            "lock_name": Literal(schema),
+            "seed": Literal(LOCK_SEED),
+            "channel": Literal(CHANNEL),
+            "schema_name": Literal(schema),
+        }
+
+        # Rendered once: composing SQL for each call costs more than sending it.
+        def render(template: str) -> bytes:
+            return SQL(cast("Any", template)).format(**names).as_bytes(None)
+
+        self._take_lock, self._notify = render(_TAKE_LOCK), render(_NOTIFY)
+        self._outcomes, self._tail, self._streams = render(_OUTCOMES), render(_TAIL), render(_STREAMS)
+        self._facts_in, self._outcomes_in = render(_APPEND_FACTS), render(_APPEND_OUTCOMES)
+        self._keys_in = render(_APPEND_KEYS)
+        self._head, self._page, self._stream = render(_HEAD), render(_PAGE), render(_STREAM)
+        self._past_page = render(_PAST_PAGE)
+        self._history, self._keys_of, self._destroy = render(_HISTORY), render(_KEYS_OF), render(_DESTROY)
+
+    # --- the way of a batch; the caller holds the connection from open to append or abandon -------
+
+    async def open(
+        self, connection: AsyncConnection[Any], request_ids: list[str], after: int, limit: int, streams: list[str]
+    ) -> Opening:
+        """Begins a transaction, takes the tenant's lock and reads what the batch needs, in one round trip."""
+        async with connection.pipeline():
+            await connection.execute(_BEGIN, prepare=False)
+            await connection.execute(self._take_lock, prepare=True)
+            outcomes = await connection.execute(self._outcomes, (request_ids,), prepare=True, binary=True)
+            tail = await connection.execute(self._tail, (after, limit), prepare=True, binary=True)
+            rows = None
+            if streams:
+                rows = await connection.execute(self._streams, (streams,), prepare=True, binary=True)
+        return Opening(
+            [Outcome._make(row) for row in await outcomes.fetchall()],
+            await tail.fetchall(),
+            await rows.fetchall() if rows else [],
+        )
+
+    async def load(self, connection: AsyncConnection[Any], streams: list[str]) -> list[tuple[str, int, str, bytes]]:
+        """Every fact of the streams, in order of version."""
+        cursor = await connection.execute(self._streams, (streams,), prepare=True, binary=True)
+        return await cursor.fetchall()
+
+    async def load_with_head(
+        self, connection: AsyncConnection[Any], streams: list[str]
+    ) -> tuple[int, list[tuple[str, int, str, bytes]]]:
+        """The position of the last fact, and every fact of the streams."""
+        async with connection.pipeline():
+            head = await connection.execute(self._head, prepare=True, binary=True)
+            rows = await connection.execute(self._streams, (streams,), prepare=True, binary=True)
+        return (await head.fetchall())[0][0], await rows.fetchall()
+
+    async def append(self, connection: AsyncConnection[Any], after: int, rows: Appending) -> None:
+        """Inserts all rows and commits, in one round trip.
+
+        It is announced after the commit, not inside it: a commit that notifies waits for every
+        other commit in the database that does, and a lost announcement is harmless.
+        """
+        async with connection.pipeline():
+            if rows.streams:
+                columns = (after, rows.streams, rows.versions, rows.topics, rows.states, rows.commands)
+                await connection.execute(self._facts_in, columns, prepare=True)
+            await connection.execute(self._outcomes_in, _columns(rows.outcomes), prepare=True)
+            if rows.keys:
+                await connection.execute(self._keys_in, _columns(rows.keys), prepare=True)
+            await connection.execute(b"COMMIT", prepare=False)
+            if rows.streams:
+                await connection.execute(self._notify, prepare=True)
+
+    async def abandon(self, connection: AsyncConnection[Any]) -> None:
+        """Ends a transaction that has nothing to write."""
+        await connection.execute(b"ROLLBACK", prepare=False)
+
+    # --- reads ------------------------------------------------------------------------------------
+
+    async def _rows(self, query: bytes, parameters: Sequence[Any] = ()) -> list[TupleRow]:
+        """The rows of a read; tried once more on another connection, which is harmless for a read."""
+        for may_try_again in (True, False):
+            try:
+                async with self.pool.connection() as connection:
+                    cursor = await connection.execute(query, parameters, prepare=True, binary=True)
+                    return cast("list[TupleRow]", await cursor.fetchall())
+            except psycopg.Error as error:
+                await self._after(error, may_try_again)
+        raise AssertionError("unreachable")
+
+    async def _after(self, error: psycopg.Error, may_try_again: bool) -> None:
+        """Returns if a read that met this error may be tried again; otherwise raises."""
+        if not is_trouble(error):
+            raise error
+        if not may_try_again:
+            raise StorageUnavailable(str(error)) from error
+        await self.drop_dead_connections()
+
+    async def drop_dead_connections(self) -> None:
+        """After a server restart every pooled connection is dead; find that out now, not one by one."""
+        with suppress(psycopg.Error, TimeoutError):
+            await asyncio.wait_for(self.pool.check(), 2.0)
+
+    async def head(self) -> int:
+        """The position of the last fact, 0 while there is none."""
+        return int((await self._rows(self._head))[0][0])
+
+    async def read_page(self, after: int, limit: int) -> list[Recorded]:
+        """Up to ``limit`` facts after a position, in order."""
+        return [Recorded._make(row) for row in await self._rows(self._page, (after, limit))]
+
+    async def read_stream(
+        self, stream: str, up_to_position: int | None = None, up_to_recorded_at: datetime | None = None
+    ) -> list[Recorded]:
+        """A stream's facts in order; up to a position or an instant of the log, for the state as it was."""
+        bounds = (up_to_position, up_to_position, up_to_recorded_at, up_to_recorded_at)
+        return [Recorded._make(row) for row in await self._rows(self._stream, (stream, *bounds))]
+
+    async def read_streams(self, streams: Sequence[str]) -> tuple[int, list[tuple[str, int, str, bytes]]]:
+        """The head, and the facts of the streams: all that were recorded up to it, perhaps some more."""
+        for may_try_again in (True, False):
+            try:
+                async with self.pool.connection() as connection:
+                    return await self.load_with_head(connection, list(streams))
+            except psycopg.Error as error:
+                await self._after(error, may_try_again)
+        raise AssertionError("unreachable")
+
+    async def history(self, streams: Sequence[str], after: int = 0, limit: int = 1000) -> list[Past]:
+        """The facts of streams after a position, in the log's order, with who caused each."""
+        return [Past._make(row) for row in await self._rows(self._history, (list(streams), after, limit))]
+
+    async def read_past(self, after: int, limit: int) -> list[Past]:
+        """Up to ``limit`` facts after a position, in order, with who caused each."""
+        return [Past._make(row) for row in await self._rows(self._past_page, (after, limit))]
+
+    # --- keys of people ---------------------------------------------------------------------------
+
+    async def keys_of(self, key_ids: Iterable[str]) -> dict[str, bytes | None]:
+        """The wrapped keys by id; None for a destroyed one, no entry for an unknown one."""
+        return dict(cast("list[tuple[str, bytes | None]]", await self._rows(self._keys_of, (list(key_ids),))))
+
+    async def destroy(self, subject: str) -> int:
+        """Destroys every key of a person for good; returns how many there were left to destroy."""
+        async with self.pool.connection() as connection:
+            return int((await connection.execute(self._destroy, (subject,))).rowcount)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+# --- the same log, for the eventsourcing library --------------------------------------------------
+
+
+class Journal(PostgresApplicationRecorder):
+    """Our events table as the library's application recorder.
+
+    Its tables are made by the migrations of adapters/postgres.py, so it creates none.
+    """
+
+    def __init__(self, datastore: PostgresDatastore, *, events_table_name: str = EVENTS_TABLE) -> None:
+        super().__init__(datastore, events_table_name=events_table_name)
+        self.sql_create_statements.clear()
+        names = {
+            "events": Identifier(datastore.schema, events_table_name),
+            "lock_name": Literal(datastore.schema),
+            "seed": Literal(LOCK_SEED),
+            "channel": Literal(self.channel_name),
+            "schema_name": Literal(datastore.schema),
+        }
+        self.lock_table_statements = [
+            SQL("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"),
+            SQL("SET LOCAL lock_timeout = '{0}s'").format(datastore.lock_timeout),
+            SQL(cast("Any", _TAKE_LOCK)).format(**names),
+        ]
+        append = """
+            INSERT INTO {events} (originator_id, originator_version, topic, state, notification_id)
+            SELECT stream, version, topic, state, (SELECT coalesce(max(notification_id), 0) FROM {events}) + ordinal
+            FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::bytea[])
+                WITH ORDINALITY AS fact (stream, version, topic, state, ordinal)
+            RETURNING notification_id
+        """
+        self.insert_events_statement = SQL(cast("Any", append)).format(**names)
+        self._notify = SQL(cast("Any", _NOTIFY)).format(**names)
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        """Appends under the tenant's lock and returns the positions.
+
+        Unlike the library's, never tried twice: after a lost connection nobody knows whether the
+        first try was committed, and a second would report a conflict for a commit that happened.
+        """
+        with self.datastore.transaction(commit=True) as cursor:
+            for statement in self.lock_table_statements:
+                cursor.execute(statement)
+            self._insert_events(cursor, stored_events, **kwargs)
+            if not stored_events:
+                return []
+            self._insert_stored_events(cursor, stored_events, **kwargs)
+            return sorted(row["notification_id"] for row in cursor.fetchall())
+
+    def _insert_stored_events(self, curs: Cursor[DictRow], stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
+        curs.execute(self._notify)
+        columns = (
+            [str(event.originator_id) for event in stored_events],
+            [event.originator_version for event in stored_events],
+            [event.topic for event in stored_events],
+            [event.state for event in stored_events],
+        )
+        curs.execute(self.insert_events_statement, columns)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFact:
+    """A fact in the shape the library knows domain events by."""
+
+    originator_id: str
+    originator_version: int
+    fact: Fact
+
+
+class FactMapper(Mapper[str]):
+    """Translates between the library's stored events and our facts; name it in MAPPER_TOPIC."""
+
+    nouns: ClassVar[Mapping[str, Noun] | None] = None
+    """The nouns to translate; None for all of the ledger."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._registry = Registry(self.nouns)
+
+    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+        state = self._registry.encode(domain_event.fact)
+        name = domain_event.fact.fact_name()
+        return StoredEvent(domain_event.originator_id, domain_event.originator_version, name, state)
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+        fact = self._registry.decode(stored_event.topic, stored_event.state)
+        return RecordedFact(str(stored_event.originator_id), stored_event.originator_version, fact)
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+_TROUBLE = ("08", "40", "53", "57", "58")
+"""SQLSTATE classes that say the database, not the data, is the problem: connection, rollback by the
+server, resources, operator intervention, system."""
+
+_TROUBLE_STATES = frozenset({"25006", "55P03", "25P03"})
+"""Read-only after a failover, a lock not to be had in time, idle in a transaction for too long."""
+
+
+def is_trouble(error: Exception) -> bool:
+    """Whether an error is the database's trouble, so that the same work may succeed later."""
+    if not isinstance(error, psycopg.Error):
+        return isinstance(error, OSError)
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.sqlstate[:2] in _TROUBLE or error.sqlstate in _TROUBLE_STATES

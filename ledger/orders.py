@@ -1,0 +1,970 @@
+"""Orders: what a customer bought in a shop, and in which bucket each unit of it is (DOMAIN 1).
+
+For every line, at every position of the log:
+``ordered = open + backordered + assigned + shipped + delivered + cancelled + lost``.
+Header statuses are derived from the buckets and never stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec.structs import replace
+
+from ledger import supplier_orders
+from ledger.refusals import AlreadyExists, Forbidden, NotFound
+from ledger.supplier_orders import (
+    CancelAgreed,
+    CancelRefused,
+    CancelRequested,
+    ClocksResumed,
+    ClocksStopped,
+    Stage,
+    SupplierOrder,
+    SupplierOrderAcknowledged,
+    SupplierOrderDrafted,
+    SupplierOrderFact,
+    SupplierOrderPacked,
+    SupplierOrderSent,
+    SupplierOrderShipped,
+    UnknownSupplierOrder,
+)
+from ledger.values import Destination, Fact, LineNo, Priority, Sealed, Units, Value
+
+# --- facts ----------------------------------------------------------------------------------------
+
+
+class PaymentState(StrEnum):
+    """What the shop says of the money."""
+
+    UNKNOWN = "unknown"
+    PENDING = "pending"
+    AUTHORISED = "authorised"
+    PAID = "paid"
+    PARTLY_REFUNDED = "partly_refunded"
+    REFUNDED = "refunded"
+    FAILED = "failed"
+
+
+class HoldReason(StrEnum):
+    """Why nothing may be dispatched."""
+
+    INCOMPLETE = "incomplete"
+    AWAITING_PAYMENT = "awaiting_payment"
+    FRAUD_REVIEW = "fraud_review"
+    BAD_ADDRESS = "bad_address"
+    OUT_OF_STOCK = "out_of_stock"
+    CUSTOMER_REQUEST = "customer_request"
+    CUSTOMS_DATA = "customs_data"
+    OTHER = "other"
+
+    @property
+    def stops_clocks(self) -> bool:
+        """Holds of the retailer or the customer stop the supplier's clocks; its own reasons do not."""
+        return self is not HoldReason.OUT_OF_STOCK
+
+
+class Line(Value, frozen=True):
+    """One line of the order as the shop sent it. What it left out is empty or zero."""
+
+    line_no: LineNo
+    sku: str
+    quantity: int
+    unit_price_minor: int
+    title: str = ""
+    supplier_id: str = ""
+    dispatch_by: datetime | None = None
+    """A dispatch deadline that the shop gave; it goes before the agreement's."""
+    hs_code: str = ""
+    origin: str = ""
+    weight_grams: int = 0
+
+
+class Hold(Value, frozen=True):
+    """One reason to wait, and who can end it."""
+
+    reason: HoldReason
+    owner: str
+    """Who has to act: a person, a team, or ``ledger`` for holds that it places and releases itself."""
+    at: datetime
+    missing: tuple[str, ...] = ()
+    """Field paths, for incomplete orders."""
+    lacking: Units = {}
+    """Units by line, where stock lacks."""
+    supplier_order_id: str = ""
+    """Only this supplier order waits; empty means the whole order."""
+    note: Sealed | None = None
+
+    @property
+    def key(self) -> tuple[HoldReason, str, str]:
+        return (self.reason, self.owner, self.supplier_order_id)
+
+
+class OrderPlaced(Fact, frozen=True, tag="order.placed"):
+    """A shop sold something: all that was known at that moment."""
+
+    order_id: str
+    channel: str
+    channel_order_id: str
+    placed_at: datetime
+    currency: str
+    lines: tuple[Line, ...]
+    at: datetime
+    intake: str = ""
+    """Keyed hash of the order as it was sent: the same again is recognised without its content."""
+    customer: Sealed | None = None
+    subject: str = ""
+    """Pseudonym of the customer, whose data keys carry it."""
+    has_contact: bool = False
+    has_address: bool = False
+    """Whether a country and a street or town were given; what they are is sealed."""
+    destination: Destination = Destination()
+    payment: PaymentState = PaymentState.UNKNOWN
+    priority: Priority = Priority.STANDARD
+    promised_by: datetime | None = None
+    packing: tuple[str, ...] = ()
+    gift: bool = False
+    holds: tuple[Hold, ...] = ()
+    untracked: tuple[LineNo, ...] = ()
+    """Lines of SKUs without a feed: accepted, but nothing is promised of their stock."""
+    return_window_days: int = 14
+
+
+class DetailsCompleted(Fact, frozen=True, tag="order.details_completed"):
+    """What was missing came in; lines replace those of the same number."""
+
+    order_id: str
+    at: datetime
+    lines: tuple[Line, ...] = ()
+    customer: Sealed | None = None
+    subject: str = ""
+    has_contact: bool = False
+    has_address: bool = False
+    destination: Destination | None = None
+    currency: str = ""
+    untracked: tuple[LineNo, ...] = ()
+
+
+class HoldPlaced(Fact, frozen=True, tag="order.hold_placed"):
+    """Nothing is dispatched while it stands; a hold of the same reason, owner and scope is replaced."""
+
+    order_id: str
+    hold: Hold
+    at: datetime
+
+
+class HoldReleased(Fact, frozen=True, tag="order.hold_released"):
+    """One hold ended; others stand."""
+
+    order_id: str
+    reason: HoldReason
+    owner: str
+    at: datetime
+    supplier_order_id: str = ""
+
+
+class PaymentChanged(Fact, frozen=True, tag="order.payment_changed"):
+    """The shop said something new of the money."""
+
+    order_id: str
+    payment: PaymentState
+    at: datetime
+
+
+class OrderConfirmed(Fact, frozen=True, tag="order.confirmed"):
+    """The promise to the customer is frozen; by is ``ledger`` or the person who confirmed."""
+
+    order_id: str
+    by: str
+    at: datetime
+    promised_by: datetime | None = None
+
+
+class UnitsBackordered(Fact, frozen=True, tag="order.units_backordered"):
+    """These open units wait for goods, and somebody decided that they may."""
+
+    order_id: str
+    by_line: Units
+    at: datetime
+
+
+class AddressChanged(Fact, frozen=True, tag="order.address_changed"):
+    """The parcels go elsewhere; only before packing."""
+
+    order_id: str
+    customer: Sealed
+    destination: Destination
+    at: datetime
+    subject: str = ""
+
+
+class UnitsCancelled(Fact, frozen=True, tag="order.units_cancelled"):
+    """Units that no supplier had been given will not be sent. An order without lines names none."""
+
+    order_id: str
+    by_line: Units
+    by: str
+    because: str
+    at: datetime
+
+
+class UnitsDelivered(Fact, frozen=True, tag="order.units_delivered"):
+    """A parcel of the order arrived."""
+
+    order_id: str
+    carrier: str
+    number: str
+    epoch: int
+    by_line: Units
+    at: datetime
+
+
+class DeliveryReopened(Fact, frozen=True, tag="order.delivery_reopened"):
+    """A delivery was disputed, or a loss turned out wrong: the units are on their way again."""
+
+    order_id: str
+    carrier: str
+    number: str
+    epoch: int
+    by_line: Units
+    at: datetime
+
+
+class UnitsLost(Fact, frozen=True, tag="order.units_lost"):
+    """The carrier gave a parcel of the order up."""
+
+    order_id: str
+    carrier: str
+    number: str
+    epoch: int
+    by_line: Units
+    at: datetime
+
+
+class ReceiptConfirmed(Fact, frozen=True, tag="order.receipt_confirmed"):
+    """The customer, or the carrier for it, said that everything is there."""
+
+    order_id: str
+    by: str
+    at: datetime
+
+
+class OrderReviewed(Fact, frozen=True, tag="order.reviewed"):
+    """The customer's stars, 1 to 5; the text is not kept."""
+
+    order_id: str
+    review_id: str
+    score: int
+    at: datetime
+
+
+class OrderCompleted(Fact, frozen=True, tag="order.completed"):
+    """The return window closed with no case open."""
+
+    order_id: str
+    at: datetime
+
+
+class Clock(StrEnum):
+    """The clocks that stand in an order's stream (DOMAIN 6)."""
+
+    ACKNOWLEDGE = "acknowledge"
+    DISPATCH = "dispatch"
+    DELIVERY = "delivery"
+
+
+class DeadlineMissed(Fact, frozen=True, tag="order.deadline_missed"):
+    """A clock was due and nothing had happened; recorded once per object and clock."""
+
+    order_id: str
+    object_id: str
+    """The supplier order, or the order itself for the delivery clock."""
+    clock: Clock
+    due: datetime
+    at: datetime
+    supplier_id: str = ""
+
+
+class BreachWithdrawn(Fact, frozen=True, tag="order.breach_withdrawn"):
+    """It had happened in time after all; the news of it came late."""
+
+    order_id: str
+    object_id: str
+    clock: Clock
+    happened_at: datetime
+    at: datetime
+    supplier_id: str = ""
+
+
+OrderFact = (
+    OrderPlaced
+    | DetailsCompleted
+    | HoldPlaced
+    | HoldReleased
+    | PaymentChanged
+    | OrderConfirmed
+    | UnitsBackordered
+    | AddressChanged
+    | UnitsCancelled
+    | UnitsDelivered
+    | DeliveryReopened
+    | UnitsLost
+    | ReceiptConfirmed
+    | OrderReviewed
+    | OrderCompleted
+    | DeadlineMissed
+    | BreachWithdrawn
+    | SupplierOrderDrafted
+    | SupplierOrderSent
+    | SupplierOrderAcknowledged
+    | SupplierOrderPacked
+    | SupplierOrderShipped
+    | CancelRequested
+    | CancelAgreed
+    | CancelRefused
+    | ClocksStopped
+    | ClocksResumed
+)
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+class Header(StrEnum):
+    """The status of the whole order, derived."""
+
+    RECEIVED = "received"
+    ON_HOLD = "on_hold"
+    CONFIRMED = "confirmed"
+    PARTLY_DISPATCHED = "partly_dispatched"
+    DISPATCHED = "dispatched"
+    PARTLY_DELIVERED = "partly_delivered"
+    DELIVERED = "delivered"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class Buckets(Value, frozen=True):
+    """Where the units of one line are: each in exactly one bucket."""
+
+    open: int = 0
+    backordered: int = 0
+    assigned: int = 0
+    shipped: int = 0
+    delivered: int = 0
+    cancelled: int = 0
+    lost: int = 0
+
+    def move(self, units: int, source: str, target: str) -> Buckets:
+        return replace(self, **{source: getattr(self, source) - units, target: getattr(self, target) + units})
+
+    @property
+    def total(self) -> int:
+        return self.open + self.backordered + self.assigned + self.shipped + self.delivered + self.cancelled + self.lost
+
+
+class Shipment(Value, frozen=True):
+    """A parcel of the order and in which bucket its units are: shipped, delivered or lost."""
+
+    supplier_order_id: str
+    carrier: str
+    number: str
+    epoch: int
+    by_line: Units
+    shipped_at: datetime
+    bucket: str = "shipped"
+    delivered_at: datetime | None = None
+
+
+class Order(Value, frozen=True):
+    """An order as its facts tell it."""
+
+    placed: OrderPlaced
+    """As it came in; what changed since stands in the fields below."""
+    lines: dict[LineNo, Line]
+    buckets: dict[LineNo, Buckets]
+    currency: str
+    payment: PaymentState
+    destination: Destination
+    customer: Sealed | None
+    has_contact: bool
+    has_address: bool
+    promised_by: datetime | None
+    subjects: tuple[str, ...] = ()
+    """Pseudonyms of the people whose data its facts hold sealed, the latest last."""
+    holds: tuple[Hold, ...] = ()
+    untracked: frozenset[LineNo] = frozenset()
+    confirmed_at: datetime | None = None
+    supplier_orders: dict[str, SupplierOrder] = {}
+    shipments: tuple[Shipment, ...] = ()
+    cancelled_empty: bool = False
+    receipt_confirmed_at: datetime | None = None
+    completed_at: datetime | None = None
+    missed: frozenset[tuple[str, Clock]] = frozenset()
+    reviews: tuple[OrderReviewed, ...] = ()
+
+    @property
+    def order_id(self) -> str:
+        return self.placed.order_id
+
+    @property
+    def subject(self) -> str:
+        """Whom new personal data of the order is sealed for; empty while nobody is known."""
+        return self.subjects[-1] if self.subjects else ""
+
+    def units(self, bucket: str) -> int:
+        return sum(getattr(buckets, bucket) for buckets in self.buckets.values())
+
+    def in_bucket(self, bucket: str) -> Units:
+        return {line_no: count for line_no, b in self.buckets.items() if (count := getattr(b, bucket))}
+
+    @property
+    def ordered(self) -> int:
+        return sum(buckets.total for buckets in self.buckets.values())
+
+    @property
+    def header(self) -> Header:
+        gone = self.units("cancelled") + self.units("lost")
+        wanted = self.ordered - gone
+        delivered, shipped = self.units("delivered"), self.units("shipped")
+        if self.cancelled_empty or (self.ordered and self.units("cancelled") == self.ordered):
+            return Header.CANCELLED
+        if self.completed_at is not None:
+            return Header.COMPLETED
+        if delivered and delivered == wanted:
+            return Header.DELIVERED
+        if delivered:
+            return Header.PARTLY_DELIVERED
+        if self.holds:
+            return Header.ON_HOLD
+        if shipped or self.units("lost"):
+            return Header.DISPATCHED if shipped == wanted else Header.PARTLY_DISPATCHED
+        return Header.CONFIRMED if self.confirmed_at is not None else Header.RECEIVED
+
+    @property
+    def delivered_at(self) -> datetime | None:
+        """When the last unit arrived that was to arrive; None while any is under way."""
+        under_way = self.units("open") + self.units("backordered") + self.units("assigned") + self.units("shipped")
+        if under_way or not self.units("delivered"):
+            return None
+        return max(shipment.delivered_at for shipment in self.shipments if shipment.delivered_at is not None)
+
+    def hold(self, reason: HoldReason, owner: str = "") -> Hold | None:
+        """A hold of this reason on the whole order, of any owner if none is named."""
+        return next(
+            (h for h in self.holds if h.reason is reason and owner in ("", h.owner) and not h.supplier_order_id), None
+        )
+
+    def supplier_order(self, supplier_order_id: str) -> SupplierOrder:
+        found = self.supplier_orders.get(supplier_order_id)
+        if found is None:
+            raise UnknownSupplierOrder(supplier_order_id)
+        return found
+
+    def shipment(self, carrier: str, number: str, epoch: int) -> Shipment | None:
+        return next(
+            (s for s in self.shipments if s.carrier == carrier and s.number == number and s.epoch == epoch), None
+        )
+
+    def deadlines(self) -> Iterator[Deadline]:
+        """Every clock of the order that has a due time."""
+        for each in self.supplier_orders.values():
+            if each.sent_at is None or each.stage in (Stage.CANCELLED, Stage.REJECTED):
+                continue
+            stopped = each.stopped_since
+            for clock, due, met_at in (
+                (Clock.ACKNOWLEDGE, each.acknowledge_by, each.acknowledged_at),
+                (Clock.DISPATCH, each.dispatch_by, each.dispatched_at),
+            ):
+                if due is not None:
+                    yield Deadline(each.supplier_order_id, clock, due, met_at, stopped, each.supplier_id)
+        if self.promised_by is not None and self.header is not Header.CANCELLED:
+            yield Deadline(self.order_id, Clock.DELIVERY, self.promised_by, self.delivered_at)
+
+
+class Deadline(Value, frozen=True):
+    """One clock: when it is due, when it was met, since when it stands still."""
+
+    object_id: str
+    clock: Clock
+    due: datetime
+    met_at: datetime | None
+    stopped_since: datetime | None = None
+    supplier_id: str = ""
+
+    @property
+    def late(self) -> bool:
+        return self.met_at is not None and self.met_at > self.due
+
+    def passed(self, now: datetime) -> bool:
+        """Nothing had happened when it was due, and it was running then."""
+        if self.stopped_since is not None and self.stopped_since < self.due:
+            return False
+        return self.late or (self.met_at is None and now >= self.due)
+
+
+def evolve(order: Order | None, fact: OrderFact) -> Order:
+    if isinstance(fact, OrderPlaced):
+        return _placed(fact)
+    assert order is not None, "the first fact of an order is its placing"
+    match fact:
+        case DetailsCompleted():
+            return _completed(order, fact)
+        case HoldPlaced(hold=hold):
+            others = tuple(each for each in order.holds if each.key != hold.key)
+            return replace(order, holds=(*others, hold))
+        case HoldReleased():
+            key = (fact.reason, fact.owner, fact.supplier_order_id)
+            return replace(order, holds=tuple(each for each in order.holds if each.key != key))
+        case PaymentChanged(payment=payment):
+            return replace(order, payment=payment)
+        case OrderConfirmed():
+            return replace(order, confirmed_at=fact.at, promised_by=fact.promised_by)
+        case UnitsBackordered(by_line=by_line):
+            return _moved(order, by_line, "open", "backordered")
+        case AddressChanged():
+            return replace(
+                order,
+                customer=fact.customer,
+                has_contact=True,
+                has_address=True,
+                destination=fact.destination,
+                subjects=_and(order.subjects, fact.subject),
+            )
+        case UnitsCancelled(by_line=by_line):
+            if not by_line:
+                return replace(order, cancelled_empty=True)
+            return _cancelled(order, by_line)
+        case UnitsDelivered():
+            return _shipment_to(order, fact, "delivered")
+        case UnitsLost():
+            return _shipment_to(order, fact, "lost")
+        case DeliveryReopened():
+            return replace(_shipment_to(order, fact, "shipped"), completed_at=None)
+        case ReceiptConfirmed():
+            return replace(order, receipt_confirmed_at=fact.at)
+        case OrderReviewed():
+            return replace(order, reviews=(*order.reviews, fact))
+        case OrderCompleted():
+            return replace(order, completed_at=fact.at)
+        case DeadlineMissed():
+            return replace(order, missed=order.missed | {(fact.object_id, fact.clock)})
+        case BreachWithdrawn():
+            return replace(order, missed=order.missed - {(fact.object_id, fact.clock)})
+        case _:
+            return _supplier_order_moved(order, fact)
+
+
+def _placed(fact: OrderPlaced) -> Order:
+    return Order(
+        placed=fact,
+        lines={line.line_no: line for line in fact.lines},
+        buckets={line.line_no: Buckets(open=line.quantity) for line in fact.lines},
+        currency=fact.currency,
+        payment=fact.payment,
+        destination=fact.destination,
+        customer=fact.customer,
+        has_contact=fact.has_contact,
+        has_address=fact.has_address,
+        promised_by=fact.promised_by,
+        subjects=(fact.subject,) if fact.subject else (),
+        holds=fact.holds,
+        untracked=frozenset(fact.untracked),
+    )
+
+
+def _completed(order: Order, fact: DetailsCompleted) -> Order:
+    lines = {**order.lines, **{line.line_no: line for line in fact.lines}}
+    buckets = dict(order.buckets)
+    for line in fact.lines:
+        # What was cancelled stays cancelled.
+        cancelled = min(buckets[line.line_no].cancelled, line.quantity) if line.line_no in buckets else 0
+        buckets[line.line_no] = Buckets(open=line.quantity - cancelled, cancelled=cancelled)
+    return replace(
+        order,
+        lines=lines,
+        buckets=buckets,
+        currency=fact.currency or order.currency,
+        customer=fact.customer or order.customer,
+        subjects=_and(order.subjects, fact.subject),
+        has_contact=order.has_contact or fact.has_contact,
+        has_address=order.has_address or fact.has_address,
+        destination=fact.destination or order.destination,
+        untracked=frozenset(fact.untracked),
+    )
+
+
+def _and(subjects: tuple[str, ...], subject: str) -> tuple[str, ...]:
+    return (*(each for each in subjects if each != subject), subject) if subject else subjects
+
+
+def _moved(order: Order, by_line: Units, source: str, target: str) -> Order:
+    buckets = dict(order.buckets)
+    for line_no, units in by_line.items():
+        buckets[line_no] = buckets[line_no].move(units, source, target)
+    return replace(order, buckets=buckets)
+
+
+def _cancelled(order: Order, by_line: Units) -> Order:
+    """Open units go first, then those that were backordered without a supplier."""
+    buckets = dict(order.buckets)
+    for line_no, units in by_line.items():
+        from_open = min(units, buckets[line_no].open)
+        moved = buckets[line_no].move(from_open, "open", "cancelled")
+        buckets[line_no] = moved.move(units - from_open, "backordered", "cancelled")
+    return replace(order, buckets=buckets)
+
+
+def _shipment_to(order: Order, fact: UnitsDelivered | UnitsLost | DeliveryReopened, bucket: str) -> Order:
+    shipment = order.shipment(fact.carrier, fact.number, fact.epoch)
+    assert shipment is not None, "only parcels of the order move its units"
+    delivered_at = fact.at if bucket == "delivered" else None
+    changed = replace(shipment, bucket=bucket, delivered_at=delivered_at)
+    moved = _moved(order, fact.by_line, shipment.bucket, bucket)
+    supplier_order = moved.supplier_orders[shipment.supplier_order_id]
+    units = sum(fact.by_line.values())
+    arrived = units if bucket == "delivered" else -units if shipment.bucket == "delivered" else 0
+    counted = replace(supplier_order, delivered=supplier_order.delivered + arrived)
+    return replace(
+        moved,
+        shipments=tuple(changed if each is shipment else each for each in order.shipments),
+        supplier_orders={**moved.supplier_orders, counted.supplier_order_id: counted},
+    )
+
+
+def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
+    """A supplier order's fact, and what it does to the buckets of the order's lines."""
+    if isinstance(fact, SupplierOrderDrafted):
+        after = supplier_orders.draft(fact)
+        order = _moved(order, fact.units, "open", "assigned")
+    else:
+        before = order.supplier_orders[fact.supplier_order_id]
+        after = supplier_orders.evolve(before, fact)
+        order = replace(order, buckets=_follow_shares(order.buckets, before, after))
+    if isinstance(fact, SupplierOrderShipped):
+        shipment = Shipment(
+            fact.supplier_order_id, fact.carrier, fact.number, fact.epoch, fact.by_line, shipped_at=fact.at
+        )
+        order = replace(order, shipments=(*order.shipments, shipment))
+    return replace(order, supplier_orders={**order.supplier_orders, after.supplier_order_id: after})
+
+
+def _follow_shares(
+    buckets: dict[LineNo, Buckets], before: SupplierOrder, after: SupplierOrder
+) -> dict[LineNo, Buckets]:
+    """The lines' buckets change by what the supplier order's shares changed."""
+    if before.shares is after.shares:
+        return buckets
+    changed = dict(buckets)
+    for line_no, share in after.shares.items():
+        was, line = before.shares[line_no], buckets[line_no]
+        if was is share:
+            continue
+        changed[line_no] = replace(
+            line,
+            open=line.open + share.rejected - was.rejected,
+            backordered=line.backordered + share.backordered - was.backordered,
+            assigned=line.assigned + share.pending + share.accepted - was.pending - was.accepted,
+            cancelled=line.cancelled + share.cancelled - was.cancelled,
+            shipped=line.shipped + share.shipped - was.shipped,
+        )
+    return changed
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class UnknownOrder(NotFound):
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"there is no order {order_id}", order_id=order_id)
+
+
+class OrderPlacedDifferently(AlreadyExists):
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"order {order_id} was placed already with other content", order_id=order_id)
+
+
+class OrderOnHold(Forbidden):
+    def __init__(self, order_id: str, holds: Iterable[Hold]) -> None:
+        reasons = ", ".join(sorted({str(hold.reason) for hold in holds}))
+        super().__init__(f"order {order_id} is on hold: {reasons}", order_id=order_id, holds=reasons)
+
+
+class OrderIsConfirmed(Forbidden):
+    def __init__(self, order_id: str) -> None:
+        super().__init__(
+            f"order {order_id} is confirmed; of its details only the address can still change, by ChangeAddress",
+            order_id=order_id,
+        )
+
+
+class NotConfirmable(Forbidden):
+    def __init__(self, order_id: str, why: str) -> None:
+        super().__init__(f"order {order_id} cannot be confirmed: {why}", order_id=order_id, why=why)
+
+
+class UnknownHold(NotFound):
+    def __init__(self, order_id: str, reason: HoldReason, owner: str) -> None:
+        super().__init__(
+            f"order {order_id} has no hold {reason}" + (f" of {owner}" if owner else ""),
+            order_id=order_id,
+            hold=reason,
+            owner=owner,
+        )
+
+
+class StillIncomplete(Forbidden):
+    def __init__(self, order_id: str, missing: Iterable[str]) -> None:
+        fields = ", ".join(missing)
+        super().__init__(
+            f"order {order_id} still lacks {fields}; complete it with OrderService.CompleteDetails",
+            order_id=order_id,
+            missing=fields,
+        )
+
+
+class OrderClosed(Forbidden):
+    def __init__(self, order_id: str, header: Header) -> None:
+        super().__init__(f"order {order_id} is {header}", order_id=order_id, status=header)
+
+
+class AlreadyPacked(Forbidden):
+    def __init__(self, order_id: str, supplier_order_id: str) -> None:
+        super().__init__(
+            f"supplier order {supplier_order_id} is packed; the address can change only before packing",
+            order_id=order_id,
+            supplier_order_id=supplier_order_id,
+        )
+
+
+class CannotCancel(Forbidden):
+    def __init__(self, line_no: int, asked: int, left: int) -> None:
+        super().__init__(
+            f"{asked} of line {line_no} to cancel, {left} can still be cancelled; units that were shipped can only "
+            "be returned",
+            line_no=line_no,
+            asked=asked,
+            left=left,
+        )
+
+
+class NothingToCancel(Forbidden):
+    def __init__(self, order_id: str) -> None:
+        super().__init__(
+            f"order {order_id} has no unit left that could be cancelled; shipped units can only be returned",
+            order_id=order_id,
+        )
+
+
+class NotDispatched(Forbidden):
+    def __init__(self, order_id: str, header: Header) -> None:
+        super().__init__(
+            f"order {order_id} is {header}; a receipt is confirmed after dispatch", order_id=order_id, status=header
+        )
+
+
+class ReviewDiffers(AlreadyExists):
+    def __init__(self, review_id: str, score: int) -> None:
+        super().__init__(f"review {review_id} was recorded with {score} stars", review_id=review_id, score=score)
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def known(order: Order | None, order_id: str) -> Order:
+    if order is None:
+        raise UnknownOrder(order_id)
+    return order
+
+
+def missing_fields(order: Order) -> tuple[str, ...]:
+    """What was understood but is not enough to fulfil the order (DOMAIN 1), as field paths."""
+    missing = []
+    if not order.lines:
+        missing.append("lines")
+    for index, line in enumerate(order.lines.values()):
+        if line.quantity and order.buckets[line.line_no].cancelled == line.quantity:
+            continue
+        for name, value in (("sku", line.sku), ("quantity", line.quantity), ("supplier_id", line.supplier_id)):
+            if not value:
+                missing.append(f"lines[{index}].{name}")
+    if not order.has_address:
+        missing.append("ship_to")
+    if not order.has_contact:
+        missing.append("customer")
+    if order.payment is PaymentState.UNKNOWN:
+        missing.append("payment")
+    return tuple(missing)
+
+
+def place_hold(order: Order, hold: Hold) -> Sequence[OrderFact]:
+    """A reason to wait. The same hold again records nothing; a note is not compared."""
+    if order.header in (Header.COMPLETED, Header.CANCELLED, Header.DELIVERED):
+        raise OrderClosed(order.order_id, order.header)
+    if hold.supplier_order_id:
+        order.supplier_order(hold.supplier_order_id)
+    present = next((each for each in order.holds if each.key == hold.key), None)
+    if present is not None and replace(hold, at=present.at, note=present.note) == present:
+        return []
+    facts: list[OrderFact] = [HoldPlaced(order.order_id, hold, hold.at)]
+    if hold.reason.stops_clocks:
+        facts += supplier_orders.stop_clocks(_in_scope(order, hold), hold.at)
+    return facts
+
+
+def _in_scope(order: Order, hold: Hold) -> list[SupplierOrder]:
+    if hold.supplier_order_id:
+        return [order.supplier_order(hold.supplier_order_id)]
+    return list(order.supplier_orders.values())
+
+
+def release_hold(
+    order: Order, reason: HoldReason, owner: str, supplier_order_id: str, at: datetime
+) -> Sequence[OrderFact]:
+    """End holds of one reason: of one owner, or of all if none is named."""
+    ended = [
+        hold
+        for hold in order.holds
+        if hold.reason is reason and (not owner or hold.owner == owner) and hold.supplier_order_id == supplier_order_id
+    ]
+    if not ended:
+        raise UnknownHold(order.order_id, reason, owner)
+    if reason is HoldReason.INCOMPLETE and (missing := missing_fields(order)):
+        raise StillIncomplete(order.order_id, missing)
+    facts: list[OrderFact] = [
+        HoldReleased(order.order_id, reason, hold.owner, at, hold.supplier_order_id) for hold in ended
+    ]
+    left = [hold for hold in order.holds if hold not in ended and hold.reason.stops_clocks]
+    free = [
+        each
+        for each in order.supplier_orders.values()
+        if not any(hold.supplier_order_id in ("", each.supplier_order_id) for hold in left)
+    ]
+    return [*facts, *supplier_orders.resume_clocks(free, at)]
+
+
+def holds_on(order: Order, supplier_order_id: str) -> list[Hold]:
+    """The holds that keep this supplier order from going on."""
+    return [hold for hold in order.holds if hold.supplier_order_id in ("", supplier_order_id)]
+
+
+def complete_details(order: Order, completed: DetailsCompleted) -> Sequence[OrderFact]:
+    """What was missing came in, before confirmation. Nothing new records nothing."""
+    if (
+        all(order.lines.get(line.line_no) == line for line in completed.lines)
+        and completed.customer in (None, order.customer)
+        and completed.has_contact in (False, order.has_contact)
+        and completed.destination in (None, order.destination)
+        and completed.currency in ("", order.currency)
+    ):
+        return []
+    if order.confirmed_at is not None:
+        raise OrderIsConfirmed(order.order_id)
+    return [completed]
+
+
+def change_payment(order: Order, payment: PaymentState, at: datetime) -> list[OrderFact]:
+    """What the shop says of the money now. The same state again records nothing.
+
+    Paid releases the hold that waited for it; money that goes back before confirmation places it again.
+    """
+    if payment is order.payment:
+        return []
+    facts: list[OrderFact] = [PaymentChanged(order.order_id, payment, at)]
+    waiting = order.hold(HoldReason.AWAITING_PAYMENT)
+    if payment is PaymentState.PAID and waiting is not None:
+        facts += release_hold(order, HoldReason.AWAITING_PAYMENT, "", "", at)
+    elif payment is not PaymentState.PAID and waiting is None and _awaits_confirmation(order):
+        facts.append(HoldPlaced(order.order_id, Hold(HoldReason.AWAITING_PAYMENT, "ledger", at), at))
+    return facts
+
+
+def _awaits_confirmation(order: Order) -> bool:
+    return order.confirmed_at is None and order.header is not Header.CANCELLED
+
+
+def send(order: Order, supplier_order_id: str, sent: SupplierOrderSent) -> Sequence[OrderFact]:
+    """The dispatch instruction went out. Sending twice records nothing."""
+    supplier_order = order.supplier_order(supplier_order_id)
+    if supplier_order.sent_at is not None:
+        return []
+    require_no_hold(order, supplier_order_id)
+    if not supplier_order.unshipped:
+        raise supplier_orders.NothingToShip(supplier_order_id, supplier_order.stage)
+    return [sent]
+
+
+def require_no_hold(order: Order, supplier_order_id: str) -> None:
+    """Nothing is dispatched while a hold stands."""
+    if holds := holds_on(order, supplier_order_id):
+        raise OrderOnHold(order.order_id, holds)
+
+
+def change_address(order: Order, changed: AddressChanged) -> Sequence[OrderFact]:
+    """Send it elsewhere; only before packing. The same address again records nothing."""
+    if (changed.customer, changed.destination) == (order.customer, order.destination):
+        return []
+    if order.header in (Header.COMPLETED, Header.CANCELLED, Header.DELIVERED):
+        raise OrderClosed(order.order_id, order.header)
+    for each in order.supplier_orders.values():
+        if each.packed_at is not None or each.count("shipped"):
+            raise AlreadyPacked(order.order_id, each.supplier_order_id)
+    return [changed]
+
+
+def confirm_receipt(order: Order, by: str, at: datetime) -> Sequence[OrderFact]:
+    """The customer, or the carrier for it, has all that was dispatched. Saying it twice records nothing.
+
+    After a dispute, or for a later parcel, a receipt can be confirmed again.
+    """
+    if not order.shipments:
+        raise NotDispatched(order.order_id, order.header)
+    arrived: list[OrderFact] = [
+        UnitsDelivered(order.order_id, each.carrier, each.number, each.epoch, each.by_line, at)
+        for each in order.shipments
+        if each.bucket != "delivered"
+    ]
+    if order.receipt_confirmed_at is not None and not arrived:
+        return []
+    return [*arrived, ReceiptConfirmed(order.order_id, by, at)]
+
+
+def review(order: Order, review_id: str, score: int, at: datetime) -> Sequence[OrderFact]:
+    """The customer's stars. The same review again records nothing."""
+    for each in order.reviews:
+        if each.review_id == review_id:
+            if each.score != score:
+                raise ReviewDiffers(review_id, each.score)
+            return []
+    return [OrderReviewed(order.order_id, review_id, score, at)]
+
+
+def complete(order: Order | None, closes_at: datetime | None, now: datetime) -> Sequence[OrderFact]:
+    """Notice that the return window closed. Nothing to notice records nothing."""
+    if order is None or closes_at is None or order.completed_at is not None or now < closes_at:
+        return []
+    return [OrderCompleted(order.order_id, closes_at)]
+
+
+def miss_deadline(order: Order | None, object_id: str, clock: Clock, now: datetime) -> Sequence[OrderFact]:
+    """Notice that a clock ran out. Nothing to notice records nothing."""
+    if order is None or (object_id, clock) in order.missed:
+        return []
+    for deadline in order.deadlines():
+        if (deadline.object_id, deadline.clock) == (object_id, clock) and deadline.passed(now):
+            return [DeadlineMissed(order.order_id, object_id, clock, deadline.due, now, deadline.supplier_id)]
+    return []
+
+
+def settle(order: Order, now: datetime) -> list[OrderFact]:
+    """What the newest facts say of the clocks: met too late is a breach, met in time after all is none."""
+    facts: list[OrderFact] = []
+    for deadline in order.deadlines():
+        missed = (deadline.object_id, deadline.clock) in order.missed
+        key = (order.order_id, deadline.object_id, deadline.clock)
+        if deadline.late and not missed and deadline.passed(now):
+            facts.append(DeadlineMissed(*key, deadline.due, now, deadline.supplier_id))
+        elif missed and deadline.met_at is not None and not deadline.late:
+            facts.append(BreachWithdrawn(*key, deadline.met_at, now, deadline.supplier_id))
+    return facts

@@ -1,0 +1,380 @@
+"""Parcels: what a carrier has under one tracking number, and what its scans say (DOMAIN 4).
+
+A carrier's webhook knows only the number, so a parcel is a stream of its own that remembers its
+order. Numbers are reused: a new registration after a long time starts a new epoch in the stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from ledger.refusals import AlreadyExists, Forbidden, NotFound
+from ledger.values import Fact, Sealed, Units, Value
+
+# --- facts ----------------------------------------------------------------------------------------
+
+
+class ParcelStatus(StrEnum):
+    """Where a parcel is, by its newest scan."""
+
+    REGISTERED = "registered"
+    IN_TRANSIT = "in_transit"
+    CUSTOMS_PROCESSING = "customs_processing"
+    CUSTOMS_HELD = "customs_held"
+    OUT_FOR_DELIVERY = "out_for_delivery"
+    ATTEMPT_FAILED = "attempt_failed"
+    AVAILABLE_FOR_PICKUP = "available_for_pickup"
+    DELIVERED = "delivered"
+    DELAYED = "delayed"
+    RETURNING = "returning"
+    RETURNED = "returned"
+    DAMAGED = "damaged"
+    SUSPECTED_LOST = "suspected_lost"
+    LOST = "lost"
+    DESTROYED = "destroyed"
+    REFUSED = "refused"
+    OTHER = "other"
+    """The carrier's word was not known; it is kept as it came."""
+
+
+class ParcelRegistered(Fact, frozen=True, tag="parcel.registered"):
+    """A carrier has, or will have, a parcel under this number. by_line is empty while no order is known."""
+
+    carrier: str
+    number: str
+    epoch: int
+    at: datetime
+    order_id: str = ""
+    supplier_order_id: str = ""
+    supplier_id: str = ""
+    by_line: Units = {}
+    country: str = ""
+    """The destination, ISO 3166-1 alpha-2, as far as it is known."""
+    first_scan_by: datetime | None = None
+    """When the carrier must have scanned it, by the supplier's agreement."""
+    promised_by: datetime | None = None
+    warnings: tuple[str, ...] = ()
+    """What is odd about the number, such as a wrong check digit; a warning never refuses."""
+
+
+class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
+    """The order of a parcel that a carrier had announced first became known."""
+
+    carrier: str
+    number: str
+    order_id: str
+    supplier_order_id: str
+    supplier_id: str
+    by_line: Units
+    at: datetime
+    country: str = ""
+    first_scan_by: datetime | None = None
+    promised_by: datetime | None = None
+
+
+class Checkpoint(Value, frozen=True):
+    """One scan, at the carrier's own time."""
+
+    at: datetime
+    status: ParcelStatus
+    code: str = ""
+    """The carrier's or tracker's word as it came, such as ``InTransit_002``."""
+    city: str = ""
+    country: str = ""
+    message: Sealed | None = None
+    """The carrier's text; it may name people."""
+
+    def same_scan(self, other: Checkpoint) -> bool:
+        """The same scan told twice; the sealed text differs each time it is sealed."""
+        return replace(self, message=None) == replace(other, message=None)
+
+
+class CheckpointRecorded(Fact, frozen=True, tag="parcel.checkpoint_recorded"):
+    """A carrier scanned the parcel; checkpoint.at says when it did."""
+
+    carrier: str
+    number: str
+    checkpoint: Checkpoint
+    at: datetime
+
+
+class DeliveryProven(Fact, frozen=True, tag="parcel.delivery_proven"):
+    """A proof of delivery was handed in: the signer's name is sealed, the photo named by its hash."""
+
+    carrier: str
+    number: str
+    at: datetime
+    signed_by: Sealed | None = None
+    photo_sha256: str = ""
+
+
+class DeliveryDisputed(Fact, frozen=True, tag="parcel.delivery_disputed"):
+    """Somebody denies that it arrived: the parcel is not delivered until a later scan says so again."""
+
+    carrier: str
+    number: str
+    because: str
+    at: datetime
+
+
+class FirstScanMissed(Fact, frozen=True, tag="parcel.first_scan_missed"):
+    """The carrier had not scanned it by the agreed time after it was said to be dispatched."""
+
+    carrier: str
+    number: str
+    due: datetime
+    at: datetime
+
+
+class LossSuspected(Fact, frozen=True, tag="parcel.loss_suspected"):
+    """No scan for the agreed number of days; it may still be delivered."""
+
+    carrier: str
+    number: str
+    last_seen_at: datetime
+    at: datetime
+
+
+ParcelFact = (
+    ParcelRegistered
+    | ParcelLinked
+    | CheckpointRecorded
+    | DeliveryProven
+    | DeliveryDisputed
+    | FirstScanMissed
+    | LossSuspected
+)
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+class Parcel(Value, frozen=True):
+    """The present epoch of a tracking number."""
+
+    carrier: str
+    number: str
+    epoch: int
+    registered_at: datetime
+    order_id: str = ""
+    supplier_order_id: str = ""
+    supplier_id: str = ""
+    by_line: Units = {}
+    country: str = ""
+    first_scan_by: datetime | None = None
+    promised_by: datetime | None = None
+    checkpoints: tuple[Checkpoint, ...] = ()
+    """By their own time, ties by arrival."""
+    status: ParcelStatus = ParcelStatus.REGISTERED
+    first_scan_at: datetime | None = None
+    delivered_at: datetime | None = None
+    disputed_at: datetime | None = None
+    first_scan_missed: bool = False
+    proven: bool = False
+
+    @property
+    def last_seen_at(self) -> datetime:
+        """The newest scan, or the registration."""
+        return self.checkpoints[-1].at if self.checkpoints else self.registered_at
+
+
+def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
+    if isinstance(fact, ParcelRegistered):
+        return Parcel(
+            carrier=fact.carrier,
+            number=fact.number,
+            epoch=fact.epoch,
+            registered_at=fact.at,
+            order_id=fact.order_id,
+            supplier_order_id=fact.supplier_order_id,
+            supplier_id=fact.supplier_id,
+            by_line=fact.by_line,
+            country=fact.country,
+            first_scan_by=fact.first_scan_by,
+            promised_by=fact.promised_by,
+        )
+    assert parcel is not None, "the first fact of a parcel is its registration"
+    match fact:
+        case ParcelLinked():
+            return replace(
+                parcel,
+                order_id=fact.order_id,
+                supplier_order_id=fact.supplier_order_id,
+                supplier_id=fact.supplier_id,
+                by_line=fact.by_line,
+                country=fact.country or parcel.country,
+                first_scan_by=fact.first_scan_by,
+                promised_by=fact.promised_by,
+            )
+        case CheckpointRecorded(checkpoint=checkpoint):
+            return _scan(parcel, checkpoint)
+        case DeliveryDisputed(at=at):
+            return replace(parcel, disputed_at=at, delivered_at=None, status=ParcelStatus.IN_TRANSIT)
+        case FirstScanMissed():
+            return replace(parcel, first_scan_missed=True)
+        case LossSuspected():
+            return replace(parcel, status=ParcelStatus.SUSPECTED_LOST)
+        case DeliveryProven():
+            return replace(parcel, proven=True)
+        case _:
+            assert_never(fact)
+
+
+def _scan(parcel: Parcel, checkpoint: Checkpoint) -> Parcel:
+    """Scans may come late, early and out of order: only the newest by its own time says where the parcel is."""
+    # Appending before a stable sort puts a tie after those that arrived earlier.
+    checkpoints = tuple(sorted((*parcel.checkpoints, checkpoint), key=lambda scan: scan.at))
+    moved = replace(parcel, checkpoints=checkpoints)
+    if checkpoint.status is not ParcelStatus.REGISTERED:
+        first = min(checkpoint.at, parcel.first_scan_at or checkpoint.at)
+        moved = replace(moved, first_scan_at=first)
+    if _delivers(parcel, checkpoint):
+        return replace(moved, status=ParcelStatus.DELIVERED, delivered_at=checkpoint.at)
+    # A delivery that the dispute denies is no delivery, even if its scan is the newest.
+    denied = checkpoint.status is ParcelStatus.DELIVERED
+    if denied or parcel.delivered_at is not None or checkpoints[-1] is not checkpoint:
+        return moved
+    return replace(moved, status=checkpoint.status)
+
+
+def _delivers(parcel: Parcel, checkpoint: Checkpoint) -> bool:
+    """Whether this scan is the delivery: any is, but a disputed one needs a scan after the dispute."""
+    return (
+        checkpoint.status is ParcelStatus.DELIVERED
+        and parcel.delivered_at is None
+        and (parcel.disputed_at is None or checkpoint.at > parcel.disputed_at)
+    )
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class UnknownParcel(NotFound):
+    def __init__(self, carrier: str, number: str) -> None:
+        super().__init__(
+            f"parcel {number} of {carrier} is not registered; use ParcelService.RegisterParcel",
+            carrier=carrier,
+            number=number,
+        )
+
+
+class ParcelOfAnotherOrder(AlreadyExists):
+    def __init__(self, carrier: str, number: str, order_id: str) -> None:
+        super().__init__(
+            f"parcel {number} of {carrier} is registered for {order_id or 'another shipment'} already",
+            carrier=carrier,
+            number=number,
+            order_id=order_id,
+        )
+
+
+class NotDelivered(Forbidden):
+    def __init__(self, carrier: str, number: str, status: ParcelStatus) -> None:
+        super().__init__(
+            f"parcel {number} of {carrier} is {status}, not delivered", carrier=carrier, number=number, status=status
+        )
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def known(parcel: Parcel | None, carrier: str, number: str) -> Parcel:
+    if parcel is None:
+        raise UnknownParcel(carrier, number)
+    return parcel
+
+
+def register(parcel: Parcel | None, registration: ParcelRegistered, reuse_after_days: int) -> Sequence[ParcelFact]:
+    """A parcel under a number; registration.epoch is set here.
+
+    The same registration again records nothing. One that was announced without an order is linked
+    to it. A number that was registered long ago starts a new epoch.
+    """
+    if parcel is None:
+        return [replace(registration, epoch=1)]
+    if _same_shipment(parcel, registration) or not registration.order_id:
+        return []
+    if registration.at - parcel.registered_at >= timedelta(days=reuse_after_days):
+        return [replace(registration, epoch=parcel.epoch + 1)]
+    if not parcel.order_id:
+        return [_link(registration)]
+    raise ParcelOfAnotherOrder(parcel.carrier, parcel.number, parcel.order_id)
+
+
+def _same_shipment(parcel: Parcel, registration: ParcelRegistered) -> bool:
+    return (parcel.supplier_order_id, parcel.by_line) == (registration.supplier_order_id, registration.by_line)
+
+
+def _link(registration: ParcelRegistered) -> ParcelLinked:
+    return ParcelLinked(
+        carrier=registration.carrier,
+        number=registration.number,
+        order_id=registration.order_id,
+        supplier_order_id=registration.supplier_order_id,
+        supplier_id=registration.supplier_id,
+        by_line=registration.by_line,
+        at=registration.at,
+        country=registration.country,
+        first_scan_by=registration.first_scan_by,
+        promised_by=registration.promised_by,
+    )
+
+
+def record_checkpoint(parcel: Parcel, checkpoint: Checkpoint, at: datetime) -> Sequence[ParcelFact]:
+    """A scan, however late. The same scan again records nothing."""
+    if any(scan.same_scan(checkpoint) for scan in parcel.checkpoints):
+        return []
+    return [CheckpointRecorded(parcel.carrier, parcel.number, checkpoint, at)]
+
+
+def prove_delivery(parcel: Parcel, signed_by: Sealed | None, photo_sha256: str, at: datetime) -> Sequence[ParcelFact]:
+    """Proof for a parcel that was delivered; a second proof adds to the first."""
+    if parcel.delivered_at is None:
+        raise NotDelivered(parcel.carrier, parcel.number, parcel.status)
+    return [DeliveryProven(parcel.carrier, parcel.number, at, signed_by, photo_sha256)]
+
+
+def dispute_delivery(parcel: Parcel, because: str, at: datetime) -> Sequence[ParcelFact]:
+    """Reopen a delivery. Disputing what is disputed records nothing."""
+    if parcel.delivered_at is None:
+        if parcel.disputed_at is not None:
+            return []
+        raise NotDelivered(parcel.carrier, parcel.number, parcel.status)
+    return [DeliveryDisputed(parcel.carrier, parcel.number, because, at)]
+
+
+def miss_first_scan(parcel: Parcel | None, epoch: int, now: datetime) -> Sequence[ParcelFact]:
+    """Notice that the carrier never had it in time. Nothing to notice records nothing."""
+    if parcel is None or parcel.epoch != epoch or parcel.first_scan_missed:
+        return []
+    due = parcel.first_scan_by
+    if due is None or now < due or (parcel.first_scan_at is not None and parcel.first_scan_at <= due):
+        return []
+    return [FirstScanMissed(parcel.carrier, parcel.number, due, now)]
+
+
+_AT_REST = frozenset(
+    {
+        ParcelStatus.DELIVERED,
+        ParcelStatus.SUSPECTED_LOST,
+        ParcelStatus.LOST,
+        ParcelStatus.RETURNED,
+        ParcelStatus.DESTROYED,
+        ParcelStatus.CUSTOMS_HELD,
+        ParcelStatus.AVAILABLE_FOR_PICKUP,
+    }
+)
+"""No scan is expected of a parcel in one of these."""
+
+
+def suspect_loss(parcel: Parcel | None, epoch: int, after_days: int, now: datetime) -> Sequence[ParcelFact]:
+    """Notice that nobody has seen it for long. Nothing to notice records nothing."""
+    if parcel is None or parcel.epoch != epoch or parcel.status in _AT_REST:
+        return []
+    if now - parcel.last_seen_at < timedelta(days=after_days):
+        return []
+    return [LossSuspected(parcel.carrier, parcel.number, parcel.last_seen_at, now)]

@@ -1,0 +1,71 @@
+"""The retailer's own terms: what it agreed with itself and its customers, with the date they hold from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import assert_never
+
+from ledger.values import Change, Fact, Value, policy_stream
+
+# --- facts ----------------------------------------------------------------------------------------
+
+
+class Policy(Value, frozen=True):
+    """One version of the retailer's terms; the defaults are those of the trade (DOMAIN 3-6)."""
+
+    reservation_minutes: int = 1440
+    """How long a reservation is held for an order that is not confirmed yet."""
+    return_window_days: int = 14
+    """How long after delivery goods can be sent back; then a quiet order is completed."""
+    suspected_lost_after_days: int = 14
+    """A parcel without a scan for so long is suspected lost."""
+    number_reuse_after_days: int = 90
+    """A tracking number may name a new parcel so long after its last one was registered."""
+
+
+class PolicyAgreed(Fact, frozen=True, tag="policy.agreed"):
+    """From effective_from on, these terms hold."""
+
+    policy: Policy
+    effective_from: datetime
+    at: datetime
+
+
+PolicyFact = PolicyAgreed
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+class Policies(Value, frozen=True):
+    """All versions, the latest effective first; before the first one the trade's defaults hold."""
+
+    versions: tuple[tuple[datetime, Policy], ...] = ()
+
+    def in_force(self, at: datetime) -> Policy:
+        return next((policy for since, policy in self.versions if since <= at), Policy())
+
+
+def evolve(policies: Policies | None, fact: PolicyFact) -> Policies:
+    versions = (policies or Policies()).versions
+    match fact:
+        case PolicyAgreed(policy=policy, effective_from=since):
+            # Sorting is stable, so of two versions for one instant the later agreed one is found first.
+            return Policies(tuple(sorted(((since, policy), *versions), key=lambda version: version[0], reverse=True)))
+        case _:
+            assert_never(fact)
+
+
+def policy_at(policies: Policies | None, at: datetime) -> Policy:
+    """The terms in force at an instant."""
+    return (policies or Policies()).in_force(at)
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def agree(policies: Policies | None, policy: Policy, effective_from: datetime, at: datetime) -> list[Change]:
+    """Terms from a date on. The same terms from the same date again record nothing."""
+    versions = policies.versions if policies else ()
+    if policy == next((agreed for since, agreed in versions if since == effective_from), None):
+        return []
+    return [(policy_stream(), PolicyAgreed(policy, effective_from.astimezone(UTC), at))]

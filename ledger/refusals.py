@@ -1,0 +1,128 @@
+"""Every way to say no.
+
+    Refusal
+    ├── Malformed            what was sent cannot be understood; carries the field's path
+    ├── NotFound             it names something that is not in the ledger
+    ├── AlreadyExists        the name is taken by something else
+    ├── Forbidden            understood, but the present state does not allow it
+    ├── Exhausted            too much at once; the same call may succeed later
+    └── Unavailable          the service cannot answer now; the same call may succeed later
+
+A refusal carries a stable reason for programs (its class name in capitals), a sentence for people
+and the figures it is about. Those under Malformed, Exhausted and Unavailable come from the edge
+and the engine and are never recorded; the others come from decisions and are recorded as the
+command's outcome, so that repeating the request gives the same refusal again.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """A no with a reason. ``details`` are the figures, as strings."""
+
+    reason: ClassVar[str] = ""
+    by_reason: ClassVar[dict[str, type[Refusal]]] = {}
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = {key: str(value) for key, value in details.items()}
+
+    def __init_subclass__(cls) -> None:
+        cls.reason = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).upper()
+        cls.by_reason[cls.reason] = cls
+
+    @classmethod
+    def again(cls, reason: str, message: str, details: dict[str, str]) -> Refusal:
+        """The refusal that was recorded earlier, as it was."""
+        refusal = cls.by_reason[reason].__new__(cls.by_reason[reason])
+        Exception.__init__(refusal, message)
+        refusal.message = message
+        refusal.details = dict(details)
+        return refusal
+
+
+class Malformed(Refusal):
+    """Not understood; ``field`` is the path of the offending field, such as ``lines[2].quantity``."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}", field=field)
+        self.field = field
+
+
+class NotFound(Refusal):
+    pass
+
+
+class AlreadyExists(Refusal):
+    pass
+
+
+class Forbidden(Refusal):
+    pass
+
+
+class Exhausted(Refusal):
+    pass
+
+
+class Unavailable(Refusal):
+    pass
+
+
+# --- the engine's own ---------------------------------------------------------------------------
+
+
+class RequestReused(AlreadyExists):
+    def __init__(self, request_id: str) -> None:
+        super().__init__(
+            f"request {request_id} was used before with other content; use a new request_id",
+            request_id=request_id,
+        )
+
+
+class UnknownTenant(NotFound):
+    def __init__(self, tenant: str) -> None:
+        super().__init__(f"there is no tenant {tenant}; create it with AdminService.CreateTenant", tenant=tenant)
+
+
+class QueueFull(Exhausted):
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"{waiting} commands are waiting already; try again in a moment", waiting=waiting)
+
+
+class DeadlinePassed(Exhausted):
+    """The caller's deadline passed before the command was decided; nothing was recorded."""
+
+    def __init__(self) -> None:
+        super().__init__("the deadline passed before the command was decided; nothing was recorded")
+
+
+class StorageUnavailable(Unavailable):
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the database does not answer ({why}); repeat the request with the same request_id")
+
+
+class ShuttingDown(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("the service is shutting down; repeat the request with the same request_id")
+
+
+class BeyondTheLog(Unavailable):
+    def __init__(self, at_least: int, head: int) -> None:
+        super().__init__(
+            f"position {at_least} lies beyond the log, whose newest is {head}", at_least=at_least, head=head
+        )
+
+
+class UnknownProjection(NotFound):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no projection {name}; AdminService.GetStatus lists them", name=name)
+
+
+class UnknownPerson(NotFound):
+    def __init__(self) -> None:
+        super().__init__("nothing of this person is held, or it was erased already")

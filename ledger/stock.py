@@ -1,0 +1,520 @@
+"""What a supplier has of a SKU, and who was promised how much of it (DOMAIN 3).
+
+One stream per supplier and SKU. The rule above all: units held and committed never exceed what the
+supplier's feed says there is. A SKU without any feed is untracked: nothing is promised of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
+
+from ledger.refusals import AlreadyExists, Forbidden, NotFound
+from ledger.values import Fact, Value
+
+# --- facts ----------------------------------------------------------------------------------------
+
+
+class Feed(Value, frozen=True):
+    """What the supplier said it has."""
+
+    quantity: int
+    version: int
+    as_of: datetime
+    """When the supplier counted."""
+    includes_orders_up_to: datetime | None = None
+    """The watermark: units committed until then are already taken off the quantity."""
+
+
+class FeedRecorded(Fact, frozen=True, tag="stock.feed_recorded"):
+    """The supplier's newest figure; it replaces the one before."""
+
+    supplier_id: str
+    sku: str
+    feed: Feed
+    at: datetime
+
+
+class FeedIgnored(Fact, frozen=True, tag="stock.feed_ignored"):
+    """A feed older than the one that holds came in; it changed nothing."""
+
+    supplier_id: str
+    sku: str
+    feed: Feed
+    newest_version: int
+    at: datetime
+
+
+class Oversold(Fact, frozen=True, tag="stock.oversold"):
+    """The feed fell below what is committed; reservations names who is affected, the latest first."""
+
+    supplier_id: str
+    sku: str
+    shortfall: int
+    reservations: tuple[str, ...]
+    at: datetime
+
+
+class StockCorrected(Fact, frozen=True, tag="stock.corrected"):
+    """Something else than a feed showed what there is, such as a supplier that answers "out of stock"."""
+
+    supplier_id: str
+    sku: str
+    quantity: int
+    because: str
+    at: datetime
+
+
+class BufferSet(Fact, frozen=True, tag="stock.buffer_set"):
+    """So many units are never promised."""
+
+    supplier_id: str
+    sku: str
+    units: int
+    at: datetime
+
+
+class StockReserved(Fact, frozen=True, tag="stock.reserved"):
+    """Units are held for an order or a checkout until they are committed, released or expire."""
+
+    supplier_id: str
+    sku: str
+    reservation_id: str
+    units: int
+    expires_at: datetime
+    at: datetime
+
+
+class ReservationExtended(Fact, frozen=True, tag="stock.reservation_extended"):
+    """The hold lasts longer; this happens at most once."""
+
+    supplier_id: str
+    sku: str
+    reservation_id: str
+    expires_at: datetime
+    at: datetime
+
+
+class ReservationCommitted(Fact, frozen=True, tag="stock.reservation_committed"):
+    """The order was confirmed; the units are its own and do not expire."""
+
+    supplier_id: str
+    sku: str
+    reservation_id: str
+    at: datetime
+
+
+class ReservationConsumed(Fact, frozen=True, tag="stock.reservation_consumed"):
+    """Units left the supplier's house."""
+
+    supplier_id: str
+    sku: str
+    reservation_id: str
+    units: int
+    at: datetime
+
+
+class ReservationReleased(Fact, frozen=True, tag="stock.reservation_released"):
+    """Units are free again."""
+
+    supplier_id: str
+    sku: str
+    reservation_id: str
+    units: int
+    at: datetime
+
+
+class ReservationExpired(Fact, frozen=True, tag="stock.reservation_expired"):
+    """Nobody committed the hold in time; its units are free again."""
+
+    supplier_id: str
+    sku: str
+    reservation_id: str
+    units: int
+    at: datetime
+
+
+StockFact = (
+    FeedRecorded
+    | FeedIgnored
+    | Oversold
+    | StockCorrected
+    | BufferSet
+    | StockReserved
+    | ReservationExtended
+    | ReservationCommitted
+    | ReservationConsumed
+    | ReservationReleased
+    | ReservationExpired
+)
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+class Hold(StrEnum):
+    """What a live reservation is; a consumed, released or expired one is not kept."""
+
+    HELD = "held"
+    COMMITTED = "committed"
+
+
+@dataclass(slots=True)
+class Reservation:
+    """Units promised to one order or checkout."""
+
+    units: int
+    expires_at: datetime
+    status: Hold = Hold.HELD
+    extended: bool = False
+    committed_at: datetime | None = None
+    in_feed: bool = False
+    """The feed's quantity has these units taken off already."""
+
+
+@dataclass(slots=True)
+class Shipped:
+    """Units that left but may still be counted in the feed's quantity."""
+
+    units: int
+    consumed_at: datetime
+    committed_at: datetime | None
+
+
+@dataclass(slots=True)
+class Stock:
+    """What there is and who was promised it.
+
+    The one state that evolve changes in place: a hot SKU has tens of thousands of reservations, and
+    copying them for every order would be quadratic. Whoever folds it owns it.
+    """
+
+    feed: Feed | None = None
+    ignored: Feed | None = None
+    """The last feed that came too late."""
+    buffer: int = 0
+    reservations: dict[str, Reservation] = field(default_factory=dict)
+    shipped: list[Shipped] = field(default_factory=list)
+    held: int = 0
+    committed: int = 0
+    """Units committed and units shipped that the feed does not have taken off yet."""
+
+    @property
+    def tracked(self) -> bool:
+        return self.feed is not None
+
+    @property
+    def available(self) -> int:
+        """Units that can be promised now; below zero when a feed fell under what was promised."""
+        if self.feed is None:
+            return 0
+        return self.feed.quantity - self.held - self.committed - self.buffer
+
+
+def evolve(stock: Stock | None, fact: StockFact) -> Stock:
+    stock = stock or Stock()
+    match fact:
+        case FeedRecorded(feed=feed):
+            _take_feed(stock, feed)
+        case StockCorrected(quantity=quantity, at=at):
+            version = stock.feed.version if stock.feed else 0
+            _take_feed(stock, Feed(quantity, version, at, includes_orders_up_to=None))
+        case BufferSet(units=units):
+            stock.buffer = units
+        case StockReserved():
+            stock.reservations[fact.reservation_id] = Reservation(fact.units, fact.expires_at)
+            stock.held += fact.units
+        case ReservationExtended():
+            reservation = stock.reservations[fact.reservation_id]
+            reservation.expires_at, reservation.extended = fact.expires_at, True
+        case ReservationCommitted():
+            reservation = stock.reservations[fact.reservation_id]
+            reservation.status, reservation.committed_at = Hold.COMMITTED, fact.at
+            stock.held -= reservation.units
+            stock.committed += reservation.units
+        case ReservationConsumed():
+            _consume(stock, fact)
+        case ReservationReleased() | ReservationExpired():
+            _give_back(stock, fact.reservation_id, fact.units)
+        case FeedIgnored(feed=feed):
+            stock.ignored = feed
+        case Oversold():
+            pass
+        case _:
+            assert_never(fact)
+    return stock
+
+
+def _covered(committed_at: datetime | None, mark: datetime | None) -> bool:
+    """Whether a feed with this watermark has taken off units committed then."""
+    return mark is not None and committed_at is not None and committed_at <= mark
+
+
+def _take_feed(stock: Stock, feed: Feed) -> None:
+    """A new figure: what it has taken off already is no longer taken off by us."""
+    mark = feed.includes_orders_up_to
+    stock.feed, stock.committed = feed, 0
+    for reservation in stock.reservations.values():
+        reservation.in_feed = _covered(reservation.committed_at, mark)
+        if reservation.status is Hold.COMMITTED and not reservation.in_feed:
+            stock.committed += reservation.units
+    # Units that left before the supplier counted are not in its house, whatever the watermark says.
+    stock.shipped = [shipped for shipped in stock.shipped if shipped.consumed_at > feed.as_of]
+    stock.committed += sum(shipped.units for shipped in stock.shipped if not _covered(shipped.committed_at, mark))
+
+
+def _consume(stock: Stock, fact: ReservationConsumed) -> None:
+    reservation = stock.reservations[fact.reservation_id]
+    if reservation.status is Hold.HELD:
+        stock.held -= fact.units
+        stock.committed += fact.units
+    # The units stay taken off until a feed is counted after they left.
+    stock.shipped.append(Shipped(fact.units, fact.at, reservation.committed_at))
+    reservation.units -= fact.units
+    if not reservation.units:
+        del stock.reservations[fact.reservation_id]
+
+
+def _give_back(stock: Stock, reservation_id: str, units: int) -> None:
+    reservation = stock.reservations[reservation_id]
+    if reservation.status is Hold.HELD:
+        stock.held -= units
+    elif not reservation.in_feed:
+        stock.committed -= units
+    reservation.units -= units
+    if not reservation.units:
+        del stock.reservations[reservation_id]
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class OutOfStock(Forbidden):
+    """Fewer units are available than were asked for; details name each supplier, SKU and the units."""
+
+    def __init__(self, lacking: Sequence[tuple[str, str, int, int]]) -> None:
+        self.lacking = tuple(lacking)
+        what = "; ".join(
+            f"{sku} of {supplier_id}: {asked} asked, {available} available"
+            for supplier_id, sku, asked, available in lacking
+        )
+        super().__init__(
+            f"out of stock: {what}",
+            **{
+                f"{supplier_id}/{sku}": f"asked={asked} available={available}"
+                for supplier_id, sku, asked, available in lacking
+            },
+        )
+
+
+class ReservationExists(AlreadyExists):
+    def __init__(self, reservation_id: str, units: int) -> None:
+        super().__init__(
+            f"reservation {reservation_id} holds {units} units already", reservation_id=reservation_id, units=units
+        )
+
+
+class UnknownReservation(NotFound):
+    def __init__(self, reservation_id: str) -> None:
+        super().__init__(
+            f"there is no live reservation {reservation_id}; it was consumed, released, expired or never made",
+            reservation_id=reservation_id,
+        )
+
+
+class ReservationTooSmall(Forbidden):
+    def __init__(self, reservation_id: str, asked: int, units: int) -> None:
+        super().__init__(
+            f"reservation {reservation_id} has {units} units, {asked} asked",
+            reservation_id=reservation_id,
+            asked=asked,
+            units=units,
+        )
+
+
+class HoldExpired(Forbidden):
+    def __init__(self, reservation_id: str, expires_at: datetime) -> None:
+        super().__init__(
+            f"reservation {reservation_id} ran out at {expires_at.isoformat()}; take a new one",
+            reservation_id=reservation_id,
+            expires_at=expires_at.isoformat(),
+        )
+
+
+class AlreadyExtended(Forbidden):
+    def __init__(self, reservation_id: str) -> None:
+        super().__init__(f"reservation {reservation_id} was extended once already", reservation_id=reservation_id)
+
+
+class ReservationIsCommitted(Forbidden):
+    def __init__(self, reservation_id: str) -> None:
+        super().__init__(
+            f"reservation {reservation_id} belongs to a confirmed order; cancel the order's units instead",
+            reservation_id=reservation_id,
+        )
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def record_feed(stock: Stock | None, supplier_id: str, sku: str, feed: Feed, at: datetime) -> list[StockFact]:
+    """The supplier's newest figure. An older version is recorded as ignored; the same again records nothing."""
+    if stock and stock.feed:
+        if feed == stock.feed:
+            return []
+        if feed == stock.ignored:
+            return []
+        if feed.version <= stock.feed.version:
+            return [FeedIgnored(supplier_id, sku, feed, stock.feed.version, at)]
+    recorded = FeedRecorded(supplier_id, sku, feed, at)
+    return [recorded, *_oversold(stock, recorded)]
+
+
+def _oversold(stock: Stock | None, recorded: FeedRecorded) -> list[StockFact]:
+    """Who cannot be served any more, the latest committed first (DOMAIN 3)."""
+    if stock is None:
+        return []
+    feed = recorded.feed
+    mark = feed.includes_orders_up_to
+    owed = [
+        (reservation.committed_at, reservation_id, reservation.units)
+        for reservation_id, reservation in stock.reservations.items()
+        if reservation.committed_at is not None and not _covered(reservation.committed_at, mark)
+    ]
+    left = sum(
+        shipped.units
+        for shipped in stock.shipped
+        if shipped.consumed_at > feed.as_of and not _covered(shipped.committed_at, mark)
+    )
+    shortfall = sum(units for _, _, units in owed) + left - feed.quantity
+    if shortfall <= 0:
+        return []
+    affected, missing = [], shortfall
+    for _, reservation_id, units in sorted(owed, reverse=True):
+        if missing <= 0:
+            break
+        affected.append(reservation_id)
+        missing -= units
+    return [Oversold(recorded.supplier_id, recorded.sku, shortfall, tuple(affected), recorded.at)]
+
+
+def set_buffer(stock: Stock | None, supplier_id: str, sku: str, units: int, at: datetime) -> list[StockFact]:
+    """Keep units back. The same buffer again records nothing."""
+    if (stock.buffer if stock else 0) == units:
+        return []
+    return [BufferSet(supplier_id, sku, units, at)]
+
+
+def report_none_left(
+    stock: Stock | None, supplier_id: str, sku: str, given_back: int, because: str, at: datetime
+) -> list[StockFact]:
+    """The supplier has nothing beyond what it took on; given_back units are released by the same command.
+
+    Untracked stock stays untracked.
+    """
+    if stock is None or stock.feed is None or stock.available + given_back <= 0:
+        return []
+    owed = sum(reservation.units for reservation in stock.reservations.values()) - given_back
+    return [StockCorrected(supplier_id, sku, owed, because, at)]
+
+
+def reserve(
+    stock: Stock | None, supplier_id: str, sku: str, reservation_id: str, units: int, expires_at: datetime, at: datetime
+) -> list[StockFact]:
+    """Hold units. The same hold again records nothing; stock that is not tracked cannot be held."""
+    present = stock.reservations.get(reservation_id) if stock else None
+    if stock is not None and present is not None:
+        if present.status is Hold.HELD and present.expires_at <= at:
+            return _take_again(stock, StockReserved(supplier_id, sku, reservation_id, units, expires_at, at))
+        if present.units == units:
+            return []
+        raise ReservationExists(reservation_id, present.units)
+    if stock is None or stock.available < units:
+        raise OutOfStock([(supplier_id, sku, units, max(stock.available, 0) if stock else 0)])
+    return [StockReserved(supplier_id, sku, reservation_id, units, expires_at, at)]
+
+
+def _take_again(stock: Stock, wanted: StockReserved) -> list[StockFact]:
+    """A new hold in place of one that ran out before anybody noticed."""
+    ran_out = stock.reservations[wanted.reservation_id].units
+    item = (wanted.supplier_id, wanted.sku)
+    if stock.available + ran_out < wanted.units:
+        raise OutOfStock([(*item, wanted.units, max(stock.available + ran_out, 0))])
+    return [*expire(stock, *item, wanted.reservation_id, wanted.at), wanted]
+
+
+def live(stock: Stock | None, reservation_id: str) -> Reservation:
+    reservation = stock.reservations.get(reservation_id) if stock else None
+    if reservation is None:
+        raise UnknownReservation(reservation_id)
+    return reservation
+
+
+def can_commit(stock: Stock, reservation_id: str, units: int, now: datetime) -> bool:
+    """Whether the hold still stands for so many units and the newest feed still covers it."""
+    reservation = stock.reservations.get(reservation_id)
+    if reservation is None or reservation.units != units or stock.feed is None:
+        return False
+    if reservation.status is Hold.COMMITTED:
+        return True
+    return now < reservation.expires_at and stock.committed + units <= stock.feed.quantity
+
+
+def extend(
+    stock: Stock | None,
+    supplier_id: str,
+    sku: str,
+    reservation_id: str,
+    expires_at: datetime,
+    at: datetime,
+    now: datetime,
+) -> list[StockFact]:
+    """Hold longer, once. The same end again records nothing; an expired hold stays expired."""
+    reservation = live(stock, reservation_id)
+    if reservation.status is Hold.COMMITTED:
+        raise ReservationIsCommitted(reservation_id)
+    if reservation.expires_at == expires_at:
+        return []
+    if reservation.expires_at <= now:
+        raise HoldExpired(reservation_id, reservation.expires_at)
+    if reservation.extended:
+        raise AlreadyExtended(reservation_id)
+    return [ReservationExtended(supplier_id, sku, reservation_id, expires_at, at)]
+
+
+def release_hold(stock: Stock | None, supplier_id: str, sku: str, reservation_id: str, at: datetime) -> list[StockFact]:
+    """Give a hold back. A committed reservation is given back only by its order."""
+    reservation = live(stock, reservation_id)
+    if reservation.status is Hold.COMMITTED:
+        raise ReservationIsCommitted(reservation_id)
+    return [ReservationReleased(supplier_id, sku, reservation_id, reservation.units, at)]
+
+
+def release(
+    stock: Stock | None, supplier_id: str, sku: str, reservation_id: str, units: int, at: datetime
+) -> list[StockFact]:
+    """Give units of a reservation back."""
+    reservation = live(stock, reservation_id)
+    if units > reservation.units:
+        raise ReservationTooSmall(reservation_id, units, reservation.units)
+    return [ReservationReleased(supplier_id, sku, reservation_id, units, at)]
+
+
+def consume(
+    stock: Stock | None, supplier_id: str, sku: str, reservation_id: str, units: int, at: datetime
+) -> list[StockFact]:
+    """Units of a reservation left the house."""
+    reservation = live(stock, reservation_id)
+    if units > reservation.units:
+        raise ReservationTooSmall(reservation_id, units, reservation.units)
+    return [ReservationConsumed(supplier_id, sku, reservation_id, units, at)]
+
+
+def expire(stock: Stock | None, supplier_id: str, sku: str, reservation_id: str, now: datetime) -> list[StockFact]:
+    """Notice that a hold ran out. Nothing to notice records nothing."""
+    reservation = stock.reservations.get(reservation_id) if stock else None
+    if reservation is None or reservation.status is Hold.COMMITTED or now < reservation.expires_at:
+        return []
+    return [ReservationExpired(supplier_id, sku, reservation_id, reservation.units, reservation.expires_at)]

@@ -1,0 +1,525 @@
+"""Supplier orders: what one supplier is to send for one order, from draft to shipped (DOMAIN 1).
+
+Their facts stand in the order's stream, because the units of a line must be counted in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from ledger.refusals import Forbidden, NotFound
+from ledger.values import Fact, LineNo, Units, Value
+
+# --- facts ----------------------------------------------------------------------------------------
+
+
+class SupplierOrderDrafted(Fact, frozen=True, tag="order.supplier_order_drafted"):
+    """Units of the order were given to a supplier; it does not know yet."""
+
+    supplier_order_id: str
+    supplier_id: str
+    units: Units
+    at: datetime
+    backordered: Units = {}
+    """Units given to it that it has to get first."""
+    packing: tuple[str, ...] = ()
+    """What it is to pack with, such as ``logo_label``."""
+
+
+class SupplierOrderSent(Fact, frozen=True, tag="order.supplier_order_sent"):
+    """The dispatch instruction went out; its clocks run. A clock without a time was not agreed."""
+
+    supplier_order_id: str
+    at: datetime
+    acknowledge_by: datetime | None = None
+    dispatch_by: datetime | None = None
+    first_scan_within_hours: int | None = None
+
+
+class RejectReason(StrEnum):
+    """Why a supplier does not take units."""
+
+    OUT_OF_STOCK = "out_of_stock"
+    DISCONTINUED = "discontinued"
+    CANNOT_SHIP_TO = "cannot_ship_to"
+    PRICE_CHANGED = "price_changed"
+    QUANTITY_CHANGED = "quantity_changed"
+    OTHER = "other"
+
+
+class Answer(Value, frozen=True):
+    """The supplier's answer for one line, in units."""
+
+    accepted: int = 0
+    backordered: int = 0
+    rejected: int = 0
+    expected_at: datetime | None = None
+    """When backordered units are expected."""
+    because: RejectReason | None = None
+
+    @property
+    def units(self) -> int:
+        return self.accepted + self.backordered + self.rejected
+
+
+class SupplierOrderAcknowledged(Fact, frozen=True, tag="order.supplier_order_acknowledged"):
+    """The supplier's answer, line by line. Rejected units are open again."""
+
+    supplier_order_id: str
+    by_line: dict[LineNo, Answer]
+    at: datetime
+
+
+class SupplierOrderPacked(Fact, frozen=True, tag="order.supplier_order_packed"):
+    """The goods are packed, with what."""
+
+    supplier_order_id: str
+    packed_with: tuple[str, ...]
+    at: datetime
+
+
+class SupplierOrderShipped(Fact, frozen=True, tag="order.supplier_order_shipped"):
+    """Units left in a parcel, as the supplier says."""
+
+    supplier_order_id: str
+    carrier: str
+    number: str
+    epoch: int
+    by_line: Units
+    at: datetime
+
+
+class CancelRequested(Fact, frozen=True, tag="order.supplier_order_cancel_requested"):
+    """The supplier was asked not to ship these units."""
+
+    supplier_order_id: str
+    by_line: Units
+    by: str
+    because: str
+    at: datetime
+
+
+class CancelAgreed(Fact, frozen=True, tag="order.supplier_order_cancelled"):
+    """The supplier will not ship these units; they are cancelled."""
+
+    supplier_order_id: str
+    by_line: Units
+    at: datetime
+
+
+class CancelRefused(Fact, frozen=True, tag="order.supplier_order_cancel_refused"):
+    """The cancel request came too late, because the parcel left first or the supplier said so."""
+
+    supplier_order_id: str
+    because: str
+    at: datetime
+
+
+class ClocksStopped(Fact, frozen=True, tag="order.clocks_stopped"):
+    """A hold of the retailer or the customer stopped the supplier's clocks."""
+
+    supplier_order_id: str
+    at: datetime
+
+
+class ClocksResumed(Fact, frozen=True, tag="order.clocks_resumed"):
+    """The last such hold was released; the clocks are due later by the time they stood still."""
+
+    supplier_order_id: str
+    at: datetime
+    acknowledge_by: datetime | None = None
+    dispatch_by: datetime | None = None
+
+
+SupplierOrderFact = (
+    SupplierOrderDrafted
+    | SupplierOrderSent
+    | SupplierOrderAcknowledged
+    | SupplierOrderPacked
+    | SupplierOrderShipped
+    | CancelRequested
+    | CancelAgreed
+    | CancelRefused
+    | ClocksStopped
+    | ClocksResumed
+)
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+class Stage(StrEnum):
+    """How far a supplier order is; always derived from its units and facts."""
+
+    DRAFT = "draft"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    PARTLY_ACCEPTED = "partly_accepted"
+    REJECTED = "rejected"
+    PACKED = "packed"
+    CANCEL_REQUESTED = "cancel_requested"
+    CANCELLED = "cancelled"
+    PARTLY_SHIPPED = "partly_shipped"
+    SHIPPED = "shipped"
+    CLOSED = "closed"
+
+
+class Share(Value, frozen=True):
+    """A supplier order's share of one line: each unit is in exactly one of these."""
+
+    pending: int = 0
+    accepted: int = 0
+    backordered: int = 0
+    rejected: int = 0
+    cancelled: int = 0
+    shipped: int = 0
+
+    @property
+    def unshipped(self) -> int:
+        """Units that can still be shipped or cancelled."""
+        return self.pending + self.accepted + self.backordered
+
+    def answer(self, answer: Answer) -> Share:
+        """Pending units are answered first, then earlier backorders."""
+        from_backorder = answer.units - self.pending
+        return replace(
+            self,
+            pending=0,
+            accepted=self.accepted + answer.accepted,
+            backordered=self.backordered - from_backorder + answer.backordered,
+            rejected=self.rejected + answer.rejected,
+        )
+
+    def cancel(self, units: int) -> Share:
+        """So many unshipped units will not be sent: those that are not there yet first."""
+        from_backordered = min(units, self.backordered)
+        left = replace(self, backordered=self.backordered - from_backordered).take(units - from_backordered)
+        return replace(left, cancelled=self.cancelled + units)
+
+    def ship(self, units: int) -> Share:
+        return replace(self.take(units), shipped=self.shipped + units)
+
+    def take(self, units: int) -> Share:
+        """Without so many unshipped units: accepted ones first, then pending, then backordered."""
+        from_accepted = min(units, self.accepted)
+        from_pending = min(units - from_accepted, self.pending)
+        return replace(
+            self,
+            accepted=self.accepted - from_accepted,
+            pending=self.pending - from_pending,
+            backordered=self.backordered - (units - from_accepted - from_pending),
+        )
+
+
+class SupplierOrder(Value, frozen=True):
+    """A supplier order as its facts tell it."""
+
+    supplier_order_id: str
+    supplier_id: str
+    shares: dict[LineNo, Share]
+    drafted_at: datetime
+    packing: tuple[str, ...] = ()
+    sent_at: datetime | None = None
+    acknowledge_by: datetime | None = None
+    dispatch_by: datetime | None = None
+    first_scan_within_hours: int | None = None
+    answers: tuple[dict[LineNo, Answer], ...] = ()
+    acknowledged_at: datetime | None = None
+    """When it first showed that it took the order on: by its answer, by packing or by shipping."""
+    packed_at: datetime | None = None
+    packed_with: tuple[str, ...] = ()
+    last_shipped_at: datetime | None = None
+    cancel_asked: Units = {}
+    stopped_since: datetime | None = None
+    delivered: int = 0
+    """Units delivered; the order keeps it up to date."""
+
+    def count(self, what: str) -> int:
+        return sum(getattr(share, what) for share in self.shares.values())
+
+    @property
+    def unshipped(self) -> int:
+        return sum(share.unshipped for share in self.shares.values())
+
+    @property
+    def dispatched_at(self) -> datetime | None:
+        """When the last unit left that was to be shipped; None while any is still to go."""
+        return self.last_shipped_at if self.unshipped == 0 and self.count("shipped") else None
+
+    @property
+    def stage(self) -> Stage:
+        shipped = self.count("shipped")
+        if not self.unshipped:
+            if shipped:
+                return Stage.CLOSED if self.delivered >= shipped else Stage.SHIPPED
+            return Stage.CANCELLED if self.count("cancelled") else Stage.REJECTED
+        if self.cancel_asked:
+            return Stage.CANCEL_REQUESTED
+        if shipped:
+            return Stage.PARTLY_SHIPPED
+        if self.packed_at is not None:
+            return Stage.PACKED
+        if self.answers:
+            whole = not self.count("pending") and not self.count("backordered") and not self.count("rejected")
+            return Stage.ACCEPTED if whole else Stage.PARTLY_ACCEPTED
+        return Stage.SENT if self.sent_at is not None else Stage.DRAFT
+
+
+def draft(fact: SupplierOrderDrafted) -> SupplierOrder:
+    lines = {*fact.units, *fact.backordered}
+    shares = {n: Share(pending=fact.units.get(n, 0), backordered=fact.backordered.get(n, 0)) for n in sorted(lines)}
+    return SupplierOrder(fact.supplier_order_id, fact.supplier_id, shares, fact.at, fact.packing)
+
+
+def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOrder:
+    match fact:
+        case SupplierOrderDrafted():
+            return draft(fact)
+        case SupplierOrderSent():
+            return replace(
+                supplier_order,
+                sent_at=fact.at,
+                acknowledge_by=fact.acknowledge_by,
+                dispatch_by=fact.dispatch_by,
+                first_scan_within_hours=fact.first_scan_within_hours,
+            )
+        case SupplierOrderAcknowledged(by_line=by_line, at=at):
+            shares = {line_no: supplier_order.shares[line_no].answer(answer) for line_no, answer in by_line.items()}
+            return replace(
+                supplier_order,
+                shares={**supplier_order.shares, **shares},
+                answers=(*supplier_order.answers, by_line),
+                acknowledged_at=_first(supplier_order.acknowledged_at, at),
+            )
+        case SupplierOrderPacked(packed_with=packed_with, at=at):
+            # Who packs or ships has taken the order on, whether it said so or not.
+            acknowledged_at = _first(supplier_order.acknowledged_at, at)
+            return replace(supplier_order, packed_at=at, packed_with=packed_with, acknowledged_at=acknowledged_at)
+        case SupplierOrderShipped(by_line=by_line, at=at):
+            return replace(
+                supplier_order,
+                shares=_changed(supplier_order, by_line, Share.ship),
+                last_shipped_at=max(at, supplier_order.last_shipped_at or at),
+                acknowledged_at=_first(supplier_order.acknowledged_at, at),
+            )
+        case CancelRequested(by_line=by_line):
+            return replace(supplier_order, cancel_asked=by_line)
+        case CancelAgreed(by_line=by_line):
+            return replace(supplier_order, shares=_changed(supplier_order, by_line, Share.cancel), cancel_asked={})
+        case CancelRefused():
+            return replace(supplier_order, cancel_asked={})
+        case ClocksStopped(at=at):
+            return replace(supplier_order, stopped_since=at)
+        case ClocksResumed():
+            return replace(
+                supplier_order,
+                stopped_since=None,
+                acknowledge_by=fact.acknowledge_by,
+                dispatch_by=fact.dispatch_by,
+            )
+        case _:
+            assert_never(fact)
+
+
+def _first(earlier: datetime | None, at: datetime) -> datetime:
+    return at if earlier is None else min(earlier, at)
+
+
+def _changed(
+    supplier_order: SupplierOrder, by_line: Units, change: Callable[[Share, int], Share]
+) -> dict[LineNo, Share]:
+    changed = {line_no: change(supplier_order.shares[line_no], units) for line_no, units in by_line.items()}
+    return {**supplier_order.shares, **changed}
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class UnknownSupplierOrder(NotFound):
+    def __init__(self, supplier_order_id: str) -> None:
+        super().__init__(f"there is no supplier order {supplier_order_id}", supplier_order_id=supplier_order_id)
+
+
+class NotSent(Forbidden):
+    def __init__(self, supplier_order_id: str, stage: Stage) -> None:
+        super().__init__(
+            f"supplier order {supplier_order_id} is {stage}; send it first with OrderService.SendSupplierOrder",
+            supplier_order_id=supplier_order_id,
+            stage=stage,
+        )
+
+
+class NothingToShip(Forbidden):
+    def __init__(self, supplier_order_id: str, stage: Stage) -> None:
+        super().__init__(
+            f"supplier order {supplier_order_id} is {stage}; it has no unit left to ship",
+            supplier_order_id=supplier_order_id,
+            stage=stage,
+        )
+
+
+class UnknownLine(NotFound):
+    def __init__(self, of: str, line_no: int) -> None:
+        super().__init__(f"{of} has no line {line_no}", of=of, line_no=line_no)
+
+
+class OverAnswered(Forbidden):
+    def __init__(self, line_no: int, asked: int, answered: int) -> None:
+        super().__init__(
+            f"{answered} of line {line_no} answered, {asked} unanswered",
+            line_no=line_no,
+            asked=asked,
+            answered=answered,
+        )
+
+
+class UnderAnswered(Forbidden):
+    def __init__(self, line_no: int, asked: int, answered: int) -> None:
+        super().__init__(
+            f"{answered} of line {line_no} answered, {asked} asked; say for every unit whether it is accepted, "
+            "backordered or rejected",
+            line_no=line_no,
+            asked=asked,
+            answered=answered,
+        )
+
+
+class OverShipped(Forbidden):
+    def __init__(self, line_no: int, left: int, shipped: int) -> None:
+        super().__init__(
+            f"{shipped} of line {line_no} shipped, {left} left to ship", line_no=line_no, left=left, shipped=shipped
+        )
+
+
+class NoCancelAsked(Forbidden):
+    def __init__(self, supplier_order_id: str) -> None:
+        super().__init__(
+            f"nobody asked supplier order {supplier_order_id} to cancel", supplier_order_id=supplier_order_id
+        )
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def acknowledge(
+    supplier_order: SupplierOrder, by_line: dict[LineNo, Answer], at: datetime
+) -> Sequence[SupplierOrderFact]:
+    """The supplier's answer. Saying it twice records nothing."""
+    if by_line in supplier_order.answers:
+        return []
+    _require_sent(supplier_order)
+    for line_no, answer in by_line.items():
+        share = share_of(supplier_order, line_no)
+        if answer.units > share.pending + share.backordered:
+            raise OverAnswered(line_no, asked=share.pending + share.backordered, answered=answer.units)
+        if answer.units < share.pending:
+            raise UnderAnswered(line_no, asked=share.pending, answered=answer.units)
+    return [SupplierOrderAcknowledged(supplier_order.supplier_order_id, by_line, at)]
+
+
+def pack(supplier_order: SupplierOrder, packed_with: tuple[str, ...], at: datetime) -> Sequence[SupplierOrderFact]:
+    """Packed, with what. Saying it twice records nothing."""
+    if supplier_order.packed_at is not None and supplier_order.packed_with == packed_with:
+        return []
+    _require_sent(supplier_order)
+    if not supplier_order.unshipped:
+        raise NothingToShip(supplier_order.supplier_order_id, supplier_order.stage)
+    return [SupplierOrderPacked(supplier_order.supplier_order_id, packed_with, at)]
+
+
+def ship(
+    supplier_order: SupplierOrder, carrier: str, number: str, epoch: int, by_line: Units, at: datetime
+) -> Sequence[SupplierOrderFact]:
+    """Units left in a parcel; no lines named means all that is left. A cancel request has come too late."""
+    _require_sent(supplier_order)
+    if not supplier_order.unshipped:
+        raise NothingToShip(supplier_order.supplier_order_id, supplier_order.stage)
+    for line_no, units in by_line.items():
+        left = share_of(supplier_order, line_no).unshipped
+        if units > left:
+            raise OverShipped(line_no, left=left, shipped=units)
+    supplier_order_id = supplier_order.supplier_order_id
+    shipped = SupplierOrderShipped(supplier_order_id, carrier, number, epoch, by_line, at)
+    asked = supplier_order.cancel_asked
+    after = evolve(supplier_order, shipped)
+    if any(units > after.shares[line_no].unshipped for line_no, units in asked.items()):
+        return [shipped, CancelRefused(supplier_order_id, "already_shipped", at)]
+    return [shipped]
+
+
+def left_to_ship(supplier_order: SupplierOrder) -> Units:
+    """All units that can still be shipped, by line."""
+    return {line_no: share.unshipped for line_no, share in supplier_order.shares.items() if share.unshipped}
+
+
+def ask_to_cancel(
+    supplier_order: SupplierOrder, by_line: Units, by: str, because: str, at: datetime
+) -> Sequence[SupplierOrderFact]:
+    """Ask the supplier not to ship units; a draft, which it does not know, is cancelled at once."""
+    if supplier_order.sent_at is None:
+        return [CancelAgreed(supplier_order.supplier_order_id, by_line, at)]
+    asked = dict(supplier_order.cancel_asked)
+    for line_no, units in by_line.items():
+        asked[line_no] = max(units, asked.get(line_no, 0))
+    if asked == supplier_order.cancel_asked:
+        return []
+    return [CancelRequested(supplier_order.supplier_order_id, asked, by, because, at)]
+
+
+def still_asked(supplier_order: SupplierOrder) -> Units:
+    """The units it was asked to cancel, without those that it rejected meanwhile."""
+    left = left_to_ship(supplier_order)
+    return {n: min(units, left[n]) for n, units in supplier_order.cancel_asked.items() if n in left}
+
+
+def answer_cancel(
+    supplier_order: SupplierOrder, agreed: bool, because: str, at: datetime
+) -> Sequence[SupplierOrderFact]:
+    """The supplier's answer to a cancel request."""
+    if not supplier_order.cancel_asked:
+        raise NoCancelAsked(supplier_order.supplier_order_id)
+    if agreed:
+        return [CancelAgreed(supplier_order.supplier_order_id, still_asked(supplier_order), at)]
+    return [CancelRefused(supplier_order.supplier_order_id, because, at)]
+
+
+def stop_clocks(supplier_orders: Iterable[SupplierOrder], at: datetime) -> list[SupplierOrderFact]:
+    """Stop the clocks that run."""
+    return [
+        # A hold may be older than the sending: a clock cannot stop before it runs.
+        ClocksStopped(each.supplier_order_id, max(at, each.sent_at))
+        for each in supplier_orders
+        if each.stopped_since is None and each.sent_at is not None and each.unshipped
+    ]
+
+
+def resume_clocks(supplier_orders: Iterable[SupplierOrder], at: datetime) -> list[SupplierOrderFact]:
+    """Let the stopped clocks run on, due later by the time they stood still."""
+    facts: list[SupplierOrderFact] = []
+    for each in supplier_orders:
+        since = each.stopped_since
+        if since is None:
+            continue
+        stood = max(at, since) - since
+        # A clock that was over before the hold began is not given back its time.
+        moved = [
+            due + stood if due is not None and due > since else due for due in (each.acknowledge_by, each.dispatch_by)
+        ]
+        facts.append(ClocksResumed(each.supplier_order_id, at, moved[0], moved[1]))
+    return facts
+
+
+def share_of(supplier_order: SupplierOrder, line_no: LineNo) -> Share:
+    share = supplier_order.shares.get(line_no)
+    if share is None:
+        raise UnknownLine(f"supplier order {supplier_order.supplier_order_id}", line_no)
+    return share
+
+
+def _require_sent(supplier_order: SupplierOrder) -> None:
+    if supplier_order.sent_at is None:
+        raise NotSent(supplier_order.supplier_order_id, supplier_order.stage)

@@ -1,0 +1,349 @@
+"""Suppliers: who they are, whether they may be used, and what was agreed with them (DOMAIN 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from ledger.refusals import AlreadyExists, Forbidden, NotFound
+from ledger.values import Fact, Money, Priority, Sealed, Value
+
+# --- facts ----------------------------------------------------------------------------------------
+
+
+class SupplierRegistered(Fact, frozen=True, tag="supplier.registered"):
+    """A supplier became known, as a candidate."""
+
+    supplier_id: str
+    name: str
+    at: datetime
+    country: str = ""
+    contact: Sealed | None = None
+    return_address: Sealed | None = None
+    return_freight_paid_by_supplier: bool = False
+    packing: tuple[str, ...] = ()
+    """What it can pack with, such as ``logo_label`` and ``brand_card``."""
+
+
+class SampleReviewed(Fact, frozen=True, tag="supplier.sample_reviewed"):
+    """A sample was compared with the description in three respects."""
+
+    supplier_id: str
+    material_matches: bool
+    packaging_matches: bool
+    manual_matches: bool
+    at: datetime
+
+    @property
+    def passed(self) -> bool:
+        return self.material_matches and self.packaging_matches and self.manual_matches
+
+
+class PeakPeriod(Value, frozen=True):
+    """A time in which the supplier's clocks are longer."""
+
+    since: datetime
+    until: datetime
+    extra_hours: int
+
+
+class Agreement(Value, frozen=True):
+    """Agreed terms. A clock that is None was not agreed and does not run."""
+
+    effective_from: datetime
+    effective_until: datetime | None = None
+    acknowledge_within_hours: int | None = None
+    dispatch_within_hours: int | None = None
+    express_dispatch_within_hours: int | None = None
+    first_scan_within_hours: int | None = None
+    answer_within_hours: int | None = None
+    compensation_basis_points: int = 0
+    compensation_cap: Money | None = None
+    feed_interval_hours: int | None = None
+    peaks: tuple[PeakPeriod, ...] = ()
+
+    def holds_at(self, at: datetime) -> bool:
+        return self.effective_from <= at and (self.effective_until is None or at < self.effective_until)
+
+    def due(self, at: datetime, hours: int | None) -> datetime | None:
+        """When a clock of so many hours that starts now is due, longer in a peak period."""
+        if hours is None:
+            return None
+        extra = sum(peak.extra_hours for peak in self.peaks if peak.since <= at < peak.until)
+        return at + timedelta(hours=hours + extra)
+
+    def acknowledge_by(self, at: datetime) -> datetime | None:
+        return self.due(at, self.acknowledge_within_hours)
+
+    def dispatch_by(self, at: datetime, priority: Priority) -> datetime | None:
+        hours = self.dispatch_within_hours
+        if priority is Priority.EXPRESS and self.express_dispatch_within_hours is not None:
+            hours = self.express_dispatch_within_hours
+        return self.due(at, hours)
+
+    def first_scan_by(self, at: datetime) -> datetime | None:
+        return self.due(at, self.first_scan_within_hours)
+
+
+class TermsAgreed(Fact, frozen=True, tag="supplier.terms_agreed"):
+    """An agreement was signed; it holds from its own date on."""
+
+    supplier_id: str
+    agreement: Agreement
+    at: datetime
+
+
+class SupplierApproved(Fact, frozen=True, tag="supplier.approved"):
+    """It may be sent orders from now on."""
+
+    supplier_id: str
+    at: datetime
+
+
+class Offer(Value, frozen=True):
+    """What a supplier offers of one SKU."""
+
+    sku: str
+    cost: Money
+    minimum_quantity: int = 1
+    lead_time_days: int = 0
+    backups: tuple[str, ...] = ()
+    """Other suppliers of the same SKU, the preferred one first."""
+
+
+class SkuOffered(Fact, frozen=True, tag="supplier.sku_offered"):
+    """The supplier offers a SKU on these conditions; a later offer of the SKU replaces an earlier one."""
+
+    supplier_id: str
+    offer: Offer
+    at: datetime
+
+
+class SupplierSuspended(Fact, frozen=True, tag="supplier.suspended"):
+    """No new assignments; running ones go on."""
+
+    supplier_id: str
+    because: str
+    at: datetime
+
+
+class SupplierReinstated(Fact, frozen=True, tag="supplier.reinstated"):
+    """A suspended supplier may be sent orders again."""
+
+    supplier_id: str
+    at: datetime
+
+
+class SupplierRetired(Fact, frozen=True, tag="supplier.retired"):
+    """It is not used any more, for good."""
+
+    supplier_id: str
+    because: str
+    at: datetime
+
+
+SupplierFact = (
+    SupplierRegistered
+    | SampleReviewed
+    | TermsAgreed
+    | SupplierApproved
+    | SkuOffered
+    | SupplierSuspended
+    | SupplierReinstated
+    | SupplierRetired
+)
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+class Standing(StrEnum):
+    """Whether a supplier may be used: candidate -> sampling -> approved -> suspended -> retired."""
+
+    CANDIDATE = "candidate"
+    SAMPLING = "sampling"
+    APPROVED = "approved"
+    SUSPENDED = "suspended"
+    RETIRED = "retired"
+
+
+class Supplier(Value, frozen=True):
+    """A supplier as its facts tell it."""
+
+    registered: SupplierRegistered
+    standing: Standing = Standing.CANDIDATE
+    sample_passed: bool = False
+    agreements: tuple[Agreement, ...] = ()
+    """The latest effective first."""
+    offers: dict[str, Offer] = {}
+
+    @property
+    def supplier_id(self) -> str:
+        return self.registered.supplier_id
+
+    def agreement_at(self, at: datetime) -> Agreement | None:
+        """The agreement in force at an instant; None means that no clock and no compensation holds."""
+        return next((agreement for agreement in self.agreements if agreement.holds_at(at)), None)
+
+
+def evolve(supplier: Supplier | None, fact: SupplierFact) -> Supplier:
+    if isinstance(fact, SupplierRegistered):
+        return Supplier(fact)
+    assert supplier is not None, "the first fact of a supplier is its registration"
+    match fact:
+        case SampleReviewed():
+            standing = Standing.SAMPLING if supplier.standing is Standing.CANDIDATE else supplier.standing
+            return replace(supplier, sample_passed=fact.passed, standing=standing)
+        case TermsAgreed(agreement=agreement):
+            agreements = sorted((agreement, *supplier.agreements), key=lambda a: a.effective_from, reverse=True)
+            return replace(supplier, agreements=tuple(agreements))
+        case SkuOffered(offer=offer):
+            return replace(supplier, offers={**supplier.offers, offer.sku: offer})
+        case SupplierApproved() | SupplierReinstated():
+            return replace(supplier, standing=Standing.APPROVED)
+        case SupplierSuspended():
+            return replace(supplier, standing=Standing.SUSPENDED)
+        case SupplierRetired():
+            return replace(supplier, standing=Standing.RETIRED)
+        case _:
+            assert_never(fact)
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class UnknownSupplier(NotFound):
+    def __init__(self, supplier_id: str) -> None:
+        super().__init__(
+            f"supplier {supplier_id} is not registered; use SupplierService.RegisterSupplier", supplier_id=supplier_id
+        )
+
+
+class SupplierRegisteredDifferently(AlreadyExists):
+    def __init__(self, supplier_id: str) -> None:
+        super().__init__(f"supplier {supplier_id} is registered already with other content", supplier_id=supplier_id)
+
+
+class SampleMissing(Forbidden):
+    def __init__(self, supplier_id: str) -> None:
+        super().__init__(
+            f"supplier {supplier_id} cannot be approved before a sample matched in material, packaging and manual",
+            supplier_id=supplier_id,
+        )
+
+
+class TermsMissing(Forbidden):
+    def __init__(self, supplier_id: str) -> None:
+        super().__init__(f"supplier {supplier_id} cannot be approved before terms are agreed", supplier_id=supplier_id)
+
+
+class WrongStanding(Forbidden):
+    def __init__(self, supplier_id: str, standing: Standing, wanted: str) -> None:
+        super().__init__(
+            f"supplier {supplier_id} is {standing} and cannot be {wanted}",
+            supplier_id=supplier_id,
+            standing=standing,
+        )
+
+
+class SupplierNotApproved(Forbidden):
+    def __init__(self, supplier_id: str, standing: str) -> None:
+        super().__init__(
+            f"supplier {supplier_id} is {standing}, not approved; nothing can be assigned to it",
+            supplier_id=supplier_id,
+            standing=standing,
+        )
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def known(supplier: Supplier | None, supplier_id: str) -> Supplier:
+    if supplier is None:
+        raise UnknownSupplier(supplier_id)
+    return supplier
+
+
+def register(supplier: Supplier | None, registration: SupplierRegistered) -> Sequence[SupplierFact]:
+    """A new candidate. The same registration again records nothing; personal data is not compared."""
+    if supplier is None:
+        return [registration]
+    present = supplier.registered
+    unsealed = {"contact": present.contact, "return_address": present.return_address, "at": present.at}
+    if replace(registration, **unsealed) != present:
+        raise SupplierRegisteredDifferently(registration.supplier_id)
+    return []
+
+
+def review_sample(supplier: Supplier, review: SampleReviewed) -> Sequence[SupplierFact]:
+    """Every review is kept; the last one counts."""
+    if supplier.standing is Standing.RETIRED:
+        raise WrongStanding(supplier.supplier_id, supplier.standing, "sampled")
+    return [review]
+
+
+def agree_terms(supplier: Supplier, agreement: Agreement, at: datetime) -> Sequence[SupplierFact]:
+    """Terms from a date on. The same agreement again records nothing."""
+    if supplier.standing is Standing.RETIRED:
+        raise WrongStanding(supplier.supplier_id, supplier.standing, "given terms")
+    if agreement == next((a for a in supplier.agreements if a.effective_from == agreement.effective_from), None):
+        return []
+    return [TermsAgreed(supplier.supplier_id, agreement, at)]
+
+
+def approve(supplier: Supplier, at: datetime) -> Sequence[SupplierFact]:
+    """Only after a sample passed and terms are agreed. Approving twice records nothing."""
+    if supplier.standing is Standing.APPROVED:
+        return []
+    if supplier.standing in (Standing.SUSPENDED, Standing.RETIRED):
+        raise WrongStanding(supplier.supplier_id, supplier.standing, "approved")
+    if not supplier.sample_passed:
+        raise SampleMissing(supplier.supplier_id)
+    if not supplier.agreements:
+        raise TermsMissing(supplier.supplier_id)
+    return [SupplierApproved(supplier.supplier_id, at)]
+
+
+def offer_sku(supplier: Supplier, offer: Offer, at: datetime) -> Sequence[SupplierFact]:
+    """What it offers of a SKU. The same offer again records nothing."""
+    if supplier.standing is Standing.RETIRED:
+        raise WrongStanding(supplier.supplier_id, supplier.standing, "listed with a SKU")
+    if supplier.offers.get(offer.sku) == offer:
+        return []
+    return [SkuOffered(supplier.supplier_id, offer, at)]
+
+
+def suspend(supplier: Supplier, because: str, at: datetime) -> Sequence[SupplierFact]:
+    """Stop new assignments. Suspending twice records nothing."""
+    if supplier.standing is Standing.SUSPENDED:
+        return []
+    if supplier.standing is not Standing.APPROVED:
+        raise WrongStanding(supplier.supplier_id, supplier.standing, "suspended")
+    return [SupplierSuspended(supplier.supplier_id, because, at)]
+
+
+def reinstate(supplier: Supplier, at: datetime) -> Sequence[SupplierFact]:
+    """Back to approved. Reinstating an approved supplier records nothing."""
+    if supplier.standing is Standing.APPROVED:
+        return []
+    if supplier.standing is not Standing.SUSPENDED:
+        raise WrongStanding(supplier.supplier_id, supplier.standing, "reinstated")
+    return [SupplierReinstated(supplier.supplier_id, at)]
+
+
+def retire(supplier: Supplier, because: str, at: datetime) -> Sequence[SupplierFact]:
+    """For good, from any standing. Retiring twice records nothing."""
+    if supplier.standing is Standing.RETIRED:
+        return []
+    return [SupplierRetired(supplier.supplier_id, because, at)]
+
+
+def require_approved(supplier: Supplier | None, supplier_id: str) -> Supplier:
+    """The supplier, if new work may be assigned to it."""
+    if known(supplier, supplier_id).standing is not Standing.APPROVED:
+        raise SupplierNotApproved(supplier_id, known(supplier, supplier_id).standing)
+    assert supplier is not None
+    return supplier

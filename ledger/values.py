@@ -1,0 +1,125 @@
+"""The values facts are made of: instants, money, places, ids, sealed personal data.
+
+Everything here is frozen, compares by value, and is stored as JSON inside facts, so a field once
+stored is never renamed. New knowledge is a new optional field.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import NewType
+
+import msgspec
+
+LineNo = NewType("LineNo", int)
+"""The number of an order line, from 1, as the shop numbered them."""
+
+Units = dict[LineNo, int]
+"""How many units of each line; every count is at least 1."""
+
+Change = tuple[str, "Fact"]
+"""A fact and the stream it belongs to: what a decision returns a list of."""
+
+
+class Value(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=False):
+    """A part of a fact: compared by value, stored as a JSON object without its default fields."""
+
+
+class Fact(Value, frozen=True, tag_field="fact", tag=""):
+    """Something that happened. Stored under its tag, a stable name such as ``order.placed``."""
+
+    @classmethod
+    def fact_name(cls) -> str:
+        """The stable name under which this shape is stored."""
+        return str(cls.__struct_config__.tag)
+
+
+class Money(Value, frozen=True):
+    """An amount in minor units (cents, fen, yen) of an ISO 4217 currency."""
+
+    amount_minor: int
+    currency: str
+
+    def times(self, quantity: int) -> Money:
+        return Money(self.amount_minor * quantity, self.currency)
+
+    def __str__(self) -> str:
+        return f"{self.amount_minor / 100:.2f} {self.currency}"
+
+
+class Destination(Value, frozen=True):
+    """The part of an address that decisions and reports need; the rest is sealed."""
+
+    country: str = ""
+    """ISO 3166-1 alpha-2, upper case; empty when the shop did not say."""
+    region: str = ""
+    """State or province, as the shop wrote it."""
+    postal_prefix: str = ""
+    """The first characters of the postal code, too few to find a house."""
+
+
+class Sealed(Value, frozen=True):
+    """Personal data encrypted under a key of its own; unreadable once that key is destroyed."""
+
+    key_id: str
+    """Names the row of the key in the tenant's key table."""
+    box: bytes
+    """AES-256-GCM: 12 bytes nonce, then ciphertext and tag; stored as base64."""
+
+
+class Priority(StrEnum):
+    """How fast the customer was told that it goes out; picks the dispatch clock."""
+
+    STANDARD = "standard"
+    EXPRESS = "express"
+
+
+def utc(instant: datetime) -> datetime:
+    """The same instant in UTC; a naive time is a mistake of the caller."""
+    if instant.tzinfo is None:
+        raise ValueError("an instant without a time zone")
+    return instant.astimezone(UTC)
+
+
+# --- names of streams -------------------------------------------------------------------------
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#+-]{0,99}")
+
+
+def is_plain_id(text: str) -> bool:
+    """Whether text may be an id: 1 to 100 letters, digits and ``._:#+-``, no slash, no space."""
+    return _PLAIN.fullmatch(text) is not None
+
+
+def is_sku(text: str) -> bool:
+    """Whether text may be a SKU: 1 to 100 printable characters, not starting or ending in space."""
+    return 0 < len(text) <= 100 and text.isprintable() and text == text.strip()
+
+
+def order_stream(order_id: str) -> str:
+    """order_id is ``channel/number``, such as ``shopify/1001``."""
+    return f"order-{order_id}"
+
+
+def stock_stream(supplier_id: str, sku: str) -> str:
+    return f"stock-{supplier_id}/{sku}"
+
+
+def supplier_stream(supplier_id: str) -> str:
+    return f"supplier-{supplier_id}"
+
+
+def parcel_stream(carrier: str, number: str) -> str:
+    return f"parcel-{carrier}/{number}"
+
+
+def policy_stream() -> str:
+    """The retailer's own terms: one stream a tenant."""
+    return "policy-retailer"
+
+
+def order_of(supplier_order_id: str) -> str:
+    """The order a supplier order ``channel/number/n`` belongs to."""
+    return supplier_order_id.rpartition("/")[0]

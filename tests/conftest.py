@@ -1,0 +1,59 @@
+"""A real PostgreSQL for every test: the embedded one, or the one FULFILMENT_TEST_DSN names."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from adapters.postgres import TENANT_MIGRATIONS, EmbeddedServer, migrate
+from tests.stalls import EmptyTenant
+
+_TEST_SECONDS = 60
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Runs a test that is a coroutine in an event loop of its own, and never for ever."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    story = pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
+    asyncio.run(asyncio.wait_for(story, _TEST_SECONDS))
+    return True
+
+
+@pytest.fixture(scope="session")
+def conninfo() -> Iterator[str]:
+    """How to reach the PostgreSQL of this test run."""
+    dsn = os.environ.get("FULFILMENT_TEST_DSN")
+    if dsn:
+        yield dsn
+        return
+    with tempfile.TemporaryDirectory(prefix="fulfilment-") as folder:
+        server = EmbeddedServer(Path(folder))
+        yield server.start()
+        server.stop()
+
+
+@pytest.fixture
+def tenant(conninfo: str) -> Iterator[EmptyTenant]:
+    """A tenant for one test."""
+    schema = f"tenant_test_{os.urandom(6).hex()}"
+    asyncio.run(_make(conninfo, schema))
+    yield EmptyTenant(conninfo, schema)
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = warning")
+        connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(schema)))
+
+
+async def _make(conninfo: str, schema: str) -> None:
+    async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
+        await migrate(connection, schema, TENANT_MIGRATIONS)

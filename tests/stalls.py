@@ -1,0 +1,130 @@
+"""A tiny noun for the tests of the engine: market stalls that take coins in and give them out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from adapters.postgres import open_pool
+from ledger.book import View, noun
+from ledger.journal import LOCK_SEED, Log
+from ledger.ledger import Command, Ledger
+from ledger.personal import PersonKey
+from ledger.refusals import Forbidden
+from ledger.values import Change, Fact, Sealed
+
+_TAKE_LOCK_OF = "SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))"
+
+
+class CoinsTaken(Fact, frozen=True, tag="stall.coins_taken"):
+    coins: int
+    by: Sealed | None = None
+
+
+class CoinsGiven(Fact, frozen=True, tag="stall.coins_given"):
+    coins: int
+
+
+class Cursed(Fact, frozen=True, tag="stall.cursed"):
+    """A fact whose fold fails: there must be none, and if there is one it must harm nobody else."""
+
+
+class TooFewCoins(Forbidden):
+    def __init__(self, stall: str, asked: int, coins: int) -> None:
+        super().__init__(f"{asked} coins asked of {stall}, {coins} there", stall=stall, asked=asked, coins=coins)
+
+
+@dataclass(slots=True)
+class Stall:
+    """Changed in place by its fold, as stock is."""
+
+    coins: int = 0
+
+
+StallFact = CoinsTaken | CoinsGiven | Cursed
+
+
+def evolve(state: Stall | None, fact: StallFact) -> Stall:
+    stall = state or Stall()
+    match fact:
+        case CoinsTaken(coins):
+            stall.coins += coins
+        case CoinsGiven(coins):
+            stall.coins -= coins
+        case Cursed():
+            stall.coins = 10**6
+            raise RuntimeError("cursed")
+    return stall
+
+
+NOUNS = {"stall": noun(StallFact, evolve)}
+
+
+def coins_of(view: View, stall: str) -> int:
+    state = view.state(f"stall-{stall}")
+    return state.coins if state else 0
+
+
+def take(request_id: str, stall: str, coins: int = 1, *, times: int = 1, hint: bool = True, **other: Any) -> Command:
+    def decide(view: View) -> Sequence[Change]:
+        view.need(f"stall-{stall}")
+        return [(f"stall-{stall}", CoinsTaken(coins))] * times
+
+    return command(request_id, decide, stall if hint else None, f"take {stall} {coins}", **other)
+
+
+def give(request_id: str, stall: str, coins: int = 1, *, hint: bool = True, **other: Any) -> Command:
+    def decide(view: View) -> Sequence[Change]:
+        there = coins_of(view, stall)
+        if there < coins:
+            raise TooFewCoins(stall, coins, there)
+        return [(f"stall-{stall}", CoinsGiven(coins))]
+
+    return command(request_id, decide, stall if hint else None, f"give {stall} {coins}", **other)
+
+
+def command(
+    request_id: str,
+    decide: object,
+    stall: str | None = None,
+    fingerprint: str = "",
+    *,
+    deadline: float | None = None,
+    keys: tuple[PersonKey, ...] = (),
+) -> Command:
+    streams = (f"stall-{stall}",) if stall else ()
+    return Command(request_id, "tester", fingerprint.encode(), decide, streams, keys, deadline)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class EmptyTenant:
+    """A schema of its own for one test, up to date and without facts."""
+
+    conninfo: str
+    schema: str
+
+
+@asynccontextmanager
+async def a_ledger(tenant: EmptyTenant, conninfo: str | None = None, **options: Any) -> AsyncIterator[Ledger]:
+    """A running ledger of stalls over a pool of its own, as a process of its own would have."""
+    async with open_pool(conninfo or tenant.conninfo, timeout=1.0, max_size=4) as pool:
+        ledger = Ledger(Log(tenant.schema, pool), NOUNS, **options)
+        await ledger.start()
+        try:
+            yield ledger
+        finally:
+            await ledger.stop()
+
+
+@asynccontextmanager
+async def lock_held(tenant: EmptyTenant) -> AsyncIterator[AsyncConnection[Any]]:
+    """Holds the tenant's lock as another process in the middle of a batch would."""
+    async with await AsyncConnection.connect(tenant.conninfo) as connection:
+        await connection.execute("SET idle_in_transaction_session_timeout = 0")
+        await connection.execute(_TAKE_LOCK_OF, (tenant.schema, LOCK_SEED))
+        yield connection
+        await connection.rollback()
