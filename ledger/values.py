@@ -23,8 +23,12 @@ Change = tuple[str, "Fact"]
 """A fact and the stream it belongs to: what a decision returns a list of."""
 
 
-class Value(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=False):
-    """A part of a fact: compared by value, stored as a JSON object without its default fields."""
+class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A part of a fact: compared by value, stored as a JSON object without its default fields.
+
+    gc=False keeps the garbage collector from walking them: what is frozen and made of older values
+    is never part of a cycle, and a busy ledger has millions.
+    """
 
 
 class Fact(Value, frozen=True, tag_field="fact", tag=""):

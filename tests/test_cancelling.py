@@ -1,0 +1,157 @@
+"""Cancelling: at once where no supplier knows of the units, by asking it where one does."""
+
+from ledger.orders import CannotCancel, Header, NothingToCancel, PaymentState
+from ledger.supplier_orders import (
+    Answer,
+    CancelRefused,
+    CancelRequested,
+    NoCancelAsked,
+    Stage,
+    UnknownLine,
+)
+from tests.story import FIRST, SECOND, a_shop, confirmed, line, names, refused, reject, sent, shipped, the
+
+
+def test_an_order_that_is_not_confirmed_is_cancelled_at_once_and_its_stock_is_free():
+
+    story = a_shop()
+    story.place(payment=PaymentState.PENDING)
+    assert names(story.cancel()) == ["units_cancelled", "reservation_released"]
+    assert story.header() is Header.CANCELLED
+    assert story.stock().available == 10
+
+
+def test_a_draft_is_cancelled_at_once_because_its_supplier_does_not_know():
+    story = confirmed()
+    assert names(story.cancel()) == ["supplier_order_cancelled", "reservation_released"]
+    assert story.supplier_order().stage is Stage.CANCELLED
+    assert story.header() is Header.CANCELLED
+
+
+def test_cancelling_a_cancelled_order_records_nothing():
+    story = confirmed()
+    story.cancel()
+    assert story.cancel() == []
+
+
+def test_a_supplier_that_was_sent_the_order_is_asked():
+    story = sent()
+    facts = story.cancel()
+    assert the(CancelRequested, facts).by_line == {1: 3}
+    assert story.supplier_order().stage is Stage.CANCEL_REQUESTED
+    assert story.buckets() == {"assigned": 3}
+    assert story.cancel() == []
+
+
+def test_what_the_supplier_agrees_to_is_cancelled_and_its_stock_is_free():
+    story = sent()
+    story.cancel({1: 2})
+    assert names(story.answer_cancel(agreed=True)) == ["supplier_order_cancelled", "reservation_released"]
+    assert story.buckets() == {"assigned": 1, "cancelled": 2}
+    assert story.stock().available == 9
+
+
+def test_what_the_supplier_refuses_goes_on():
+    story = sent()
+    story.cancel()
+    assert the(CancelRefused, story.answer_cancel(agreed=False)).because == "too_late"
+    assert story.buckets() == {"assigned": 3}
+    assert story.supplier_order().stage is Stage.SENT
+
+
+def test_an_answer_without_a_question_is_refused():
+    story = sent()
+    with refused(NoCancelAsked, "nobody asked supplier order shopify/1/1 to cancel", supplier_order_id=FIRST):
+        story.answer_cancel(agreed=True)
+    story.cancel()
+    story.answer_cancel(agreed=True)
+    with refused(NoCancelAsked, "nobody asked"):
+        story.answer_cancel(agreed=True)
+
+
+def test_a_shipment_beats_the_cancel_request():
+    story = sent()
+    story.cancel()
+    facts = story.ship()
+    assert the(CancelRefused, facts).because == "already_shipped"
+    assert story.buckets() == {"shipped": 3}
+
+
+def test_a_cancel_request_stands_while_its_units_are_still_there():
+    story = sent()
+    story.cancel({1: 2})
+    story.ship({1: 1})
+    assert story.supplier_order().stage is Stage.CANCEL_REQUESTED
+    story.answer_cancel(agreed=True)
+    assert story.buckets() == {"shipped": 1, "cancelled": 2}
+
+
+def test_units_rejected_meanwhile_need_no_cancelling_by_the_supplier():
+    story = sent()
+    story.cancel()
+    story.answer({1: reject(3)})
+    story.answer_cancel(agreed=True)
+    assert story.buckets() == {"open": 3}
+    story.cancel()
+    assert story.header() is Header.CANCELLED
+
+
+def test_part_of_a_line_is_cancelled():
+    story = confirmed(line(1, "tea", 3), line(2, "mug", 1))
+    story.cancel({1: 1})
+    assert (story.buckets(1), story.buckets(2)) == ({"assigned": 2, "cancelled": 1}, {"assigned": 1})
+    assert story.header() is Header.CONFIRMED
+
+
+def test_units_that_are_not_there_yet_are_cancelled_before_those_that_are():
+    story = a_shop(tea=3)
+    story.place(line(1, "tea", 5))
+    story.confirm(backorder_lacking=True)
+    story.cancel({1: 2})
+    assert story.buckets() == {"assigned": 3, "cancelled": 2}
+    assert story.stock().reservations["shopify/1"].units == 3
+
+
+def test_open_units_go_first_then_drafts_and_only_then_is_a_supplier_asked():
+    story = sent()
+    story.answer({1: Answer(accepted=2, rejected=1)})
+    facts = story.cancel({1: 2})
+    assert names(facts) == ["units_cancelled", "supplier_order_cancel_requested"]
+    assert the(CancelRequested, facts).by_line == {1: 1}
+
+
+def test_cancelling_asks_only_the_suppliers_that_know():
+    story = confirmed(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
+    story.send(SECOND)
+    assert names(story.cancel()) == [
+        "supplier_order_cancelled",
+        "supplier_order_cancel_requested",
+        "reservation_released",
+    ]
+
+
+def test_more_than_there_is_cannot_be_cancelled():
+    with refused(CannotCancel, "5 of line 1 to cancel, 3 can still be cancelled", line_no=1, asked=5, left=3):
+        confirmed().cancel({1: 5})
+
+
+def test_shipped_units_can_only_be_returned():
+    with refused(NothingToCancel, "shipped units can only be returned", order_id="shopify/1"):
+        shipped().cancel()
+    with refused(CannotCancel, "1 of line 1 to cancel, 0 can still be cancelled", asked=1, left=0):
+        shipped().cancel({1: 1})
+
+
+def test_a_line_that_the_order_does_not_have_cannot_be_cancelled():
+    with refused(UnknownLine, "order shopify/1 has no line 7", line_no=7):
+        confirmed().cancel({7: 1})
+
+
+def test_what_was_shipped_stays_when_the_rest_is_cancelled():
+    story = sent()
+    story.ship({1: 1})
+    story.cancel()
+    story.answer_cancel(agreed=True)
+    assert story.buckets() == {"shipped": 1, "cancelled": 2}
+    assert story.supplier_order().stage is Stage.SHIPPED
+    assert story.header() is Header.DISPATCHED

@@ -1,0 +1,210 @@
+"""Clocks: when they run, stop and resume; a breach is recorded once and withdrawn if it was none."""
+
+from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, HoldReason
+from ledger.parcels import ParcelStatus
+from ledger.supplier_orders import ClocksResumed
+from tests.story import DAY, FIRST, HOUR, NOON, ORDER, SECOND, a_shop, accept, confirmed, line, names, reject, sent, the
+
+ACKNOWLEDGE, DISPATCH, DELIVERY = Clock.ACKNOWLEDGE, Clock.DISPATCH, Clock.DELIVERY
+
+# --- breaches -------------------------------------------------------------------------------------
+
+
+def test_a_clock_that_runs_out_is_a_breach_and_is_recorded_once():
+    story = sent()
+    story.later(hours=23)
+    assert story.miss(ACKNOWLEDGE) == []
+    story.later(hours=1)
+    assert story.miss(ACKNOWLEDGE) == [
+        DeadlineMissed(ORDER, FIRST, ACKNOWLEDGE, NOON + 24 * HOUR, story.now, supplier_id="acme")
+    ]
+    assert story.miss(ACKNOWLEDGE) == []
+
+
+def test_a_clock_of_a_draft_does_not_run():
+    story = confirmed()
+    story.later(days=30)
+    assert story.miss(ACKNOWLEDGE) == []
+    assert story.miss(DISPATCH) == []
+
+
+def test_an_unknown_order_or_clock_records_nothing():
+    story = sent()
+    story.later(days=30)
+    assert story.miss(DISPATCH, SECOND) == []
+    assert story.miss(DISPATCH, order_id="shopify/9") == []
+    assert story.miss(DELIVERY, ORDER) == []
+
+
+def test_an_answer_in_time_meets_the_clock():
+    story = sent()
+    story.later(hours=24)
+    story.answer({1: accept(3)})
+    story.later(hours=1)
+    assert story.miss(ACKNOWLEDGE) == []
+
+
+def test_an_answer_too_late_is_a_breach_at_once():
+    story = sent()
+    story.later(hours=25)
+    assert names(story.answer({1: accept(3)})) == ["supplier_order_acknowledged", "deadline_missed"]
+    assert story.miss(ACKNOWLEDGE) == []
+
+
+def test_the_dispatch_clock_waits_for_the_last_unit():
+    story = sent()
+    story.ship({1: 2})
+    story.later(hours=48)
+    assert the(DeadlineMissed, story.miss(DISPATCH)).due == NOON + 48 * HOUR
+
+
+def test_news_that_it_happened_in_time_withdraws_the_breach():
+    story = sent()
+    story.answer({1: accept(3)})
+    story.later(hours=50)
+    story.miss(DISPATCH)
+    withdrawn = the(BreachWithdrawn, story.ship(at=NOON + 47 * HOUR))
+    assert (withdrawn.clock, withdrawn.happened_at) == (DISPATCH, NOON + 47 * HOUR)
+    assert story.miss(DISPATCH) == []
+
+
+def test_news_that_it_happened_too_late_leaves_the_breach():
+    story = sent()
+    story.answer({1: accept(3)})
+    story.later(hours=50)
+    story.miss(DISPATCH)
+    assert "breach_withdrawn" not in names(story.ship(at=NOON + 49 * HOUR))
+
+
+def test_what_was_rejected_or_cancelled_has_no_clock_any_more():
+    rejected, cancelled = sent(), sent()
+    rejected.answer({1: reject(3)})
+    cancelled.cancel()
+    cancelled.answer_cancel(agreed=True)
+    for story in (rejected, cancelled):
+        story.later(days=10)
+        assert story.miss(DISPATCH) == []
+
+
+def test_the_promise_to_the_customer_is_a_clock_of_the_order():
+    story = sent(promised_by=NOON + 5 * DAY)
+    story.ship()
+    story.later(days=5)
+    assert the(DeadlineMissed, story.miss(DELIVERY, ORDER)).object_id == ORDER
+    assert the(BreachWithdrawn, story.scan(ParcelStatus.DELIVERED, NOON + 4 * DAY)).clock is DELIVERY
+
+
+def test_a_receipt_that_tells_of_an_earlier_arrival_withdraws_the_breach():
+    story = sent(promised_by=NOON + 5 * DAY)
+    story.ship()
+    story.later(days=5)
+    story.miss(DELIVERY, ORDER)
+    assert "breach_withdrawn" in names(story.receive(at=NOON + 4 * DAY))
+
+
+def test_a_disputed_delivery_lets_the_promise_run_again():
+    story = sent(promised_by=NOON + 5 * DAY)
+    story.ship()
+    story.scan(ParcelStatus.DELIVERED)
+    story.later(days=6)
+    assert story.miss(DELIVERY, ORDER) == []
+    story.dispute()
+    assert names(story.miss(DELIVERY, ORDER)) == ["deadline_missed"]
+
+
+# --- stopping and resuming ------------------------------------------------------------------------
+
+
+def test_a_hold_of_the_retailer_stops_the_clocks_and_they_are_due_later_by_its_time():
+    story = sent()
+    story.later(hours=10)
+    assert names(story.hold(HoldReason.CUSTOMER_REQUEST)) == ["hold_placed", "clocks_stopped"]
+    story.later(hours=100)
+    assert story.miss(DISPATCH) == []
+    resumed = the(ClocksResumed, story.release(HoldReason.CUSTOMER_REQUEST))
+    assert (resumed.acknowledge_by, resumed.dispatch_by) == (NOON + 124 * HOUR, NOON + 148 * HOUR)
+
+
+def test_the_suppliers_own_reasons_stop_no_clock():
+    story = sent()
+    assert names(story.hold(HoldReason.OUT_OF_STOCK)) == ["hold_placed"]
+    story.later(hours=48)
+    assert names(story.miss(DISPATCH)) == ["deadline_missed"]
+
+
+def test_clocks_resume_only_when_the_last_hold_is_gone():
+    story = sent()
+    story.hold(HoldReason.FRAUD_REVIEW)
+    assert names(story.hold(HoldReason.BAD_ADDRESS)) == ["hold_placed"]
+    assert names(story.release(HoldReason.FRAUD_REVIEW)) == ["hold_released"]
+    assert names(story.release(HoldReason.BAD_ADDRESS)) == ["hold_released", "clocks_resumed"]
+
+
+def test_a_hold_on_one_supplier_order_stops_only_its_clocks():
+    story = sent(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
+    story.hold(HoldReason.OTHER, supplier_order_id=SECOND)
+    assert story.supplier_order(FIRST).stopped_since is None
+    assert story.supplier_order(SECOND).stopped_since == NOON
+
+
+def test_a_clock_that_was_over_before_the_hold_is_not_given_back():
+    story = sent()
+    story.later(hours=30)
+    story.hold(HoldReason.FRAUD_REVIEW)
+    story.later(hours=10)
+    resumed = the(ClocksResumed, story.release(HoldReason.FRAUD_REVIEW))
+    assert (resumed.acknowledge_by, resumed.dispatch_by) == (NOON + 24 * HOUR, NOON + 58 * HOUR)
+    assert names(story.miss(ACKNOWLEDGE)) == ["deadline_missed"]
+
+
+def test_an_answer_while_the_clock_stands_is_in_time():
+    story = sent()
+    story.later(hours=23)
+    story.hold(HoldReason.FRAUD_REVIEW)
+    story.later(hours=5)
+    assert names(story.answer({1: accept(3)})) == ["supplier_order_acknowledged"]
+    story.later(hours=5)
+    story.release(HoldReason.FRAUD_REVIEW)
+    assert story.miss(ACKNOWLEDGE) == []
+
+
+def test_a_supplier_order_that_has_gone_has_no_clock_to_stop():
+    story = sent(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
+    story.ship()
+    assert names(story.hold(HoldReason.OTHER)) == ["hold_placed", "clocks_stopped"]
+    assert story.supplier_order(FIRST).stopped_since is None
+
+
+# --- the first scan -------------------------------------------------------------------------------
+
+
+def test_a_parcel_that_the_carrier_never_had_in_time_is_noticed_once():
+    story = sent()
+    story.ship()
+    story.later(hours=35)
+    assert story.miss_first_scan() == []
+    story.later(hours=1)
+    assert names(story.miss_first_scan()) == ["first_scan_missed"]
+    assert story.miss_first_scan() == []
+
+
+def test_a_first_scan_in_time_is_not_missed_and_the_carriers_announcement_is_none():
+    story = sent()
+    story.ship()
+    story.scan(ParcelStatus.REGISTERED)
+    story.later(hours=36)
+    assert names(story.miss_first_scan()) == ["first_scan_missed"]
+    other = sent()
+    other.ship()
+    other.scan(ParcelStatus.IN_TRANSIT, NOON + 36 * HOUR)
+    other.later(hours=40)
+    assert other.miss_first_scan() == []
+
+
+def test_the_clock_of_an_earlier_epoch_or_an_unknown_parcel_is_forgotten():
+    story = sent()
+    story.ship()
+    story.later(days=9)
+    assert story.miss_first_scan(epoch=2) == []
+    assert story.suspect_loss("P9") == []
+    assert a_shop().miss_first_scan("P9") == []

@@ -1,0 +1,256 @@
+"""Parcels: scans late, early and double; loss, dispute, proof, numbers that are used again."""
+
+import pytest
+
+from ledger import parcels
+from ledger.orders import Header
+from ledger.parcels import (
+    NotDelivered,
+    ParcelOfAnotherOrder,
+    ParcelRegistered,
+    ParcelStatus,
+    UnknownParcel,
+)
+from ledger.values import LineNo, Sealed
+from tests.story import DAY, HOUR, NOON, a_shop, confirmed, delivered, line, names, refused, scan, sent, shipped
+
+IN_TRANSIT, OUT, DELIVERED = ParcelStatus.IN_TRANSIT, ParcelStatus.OUT_FOR_DELIVERY, ParcelStatus.DELIVERED
+LOST, SUSPECTED = ParcelStatus.LOST, ParcelStatus.SUSPECTED_LOST
+
+# --- scans ----------------------------------------------------------------------------------------
+
+
+def test_the_newest_scan_says_where_a_parcel_is():
+    story = shipped()
+    story.scan(IN_TRANSIT, NOON + HOUR)
+    story.scan(OUT, NOON + 2 * HOUR)
+    assert story.parcel().status is OUT
+
+
+def test_a_late_older_scan_is_kept_and_never_moves_the_status_back():
+    story = shipped()
+    story.scan(OUT, NOON + 2 * HOUR)
+    story.scan(IN_TRANSIT, NOON + HOUR)
+    assert story.parcel().status is OUT
+    assert [each.status for each in story.parcel().checkpoints] == [IN_TRANSIT, OUT]
+
+
+def test_scans_of_one_instant_count_in_the_order_of_their_arrival():
+    story = shipped()
+    story.scans(scan(IN_TRANSIT, NOON), scan(OUT, NOON))
+    assert story.parcel().status is OUT
+
+
+def test_the_same_scan_twice_is_one_however_its_text_is_sealed():
+    story = shipped()
+    story.scan(IN_TRANSIT, NOON)
+    assert story.scan(IN_TRANSIT, NOON) == []
+    sealed = parcels.Checkpoint(NOON, IN_TRANSIT, message=Sealed("k", b"x"))
+    assert story.scans(sealed, sealed) == []
+
+
+def test_a_scan_from_the_future_is_taken_as_it_comes():
+    story = shipped()
+    story.scan(IN_TRANSIT, NOON + 5 * DAY)
+    story.scan(OUT, NOON + DAY)
+    assert story.parcel().status is IN_TRANSIT
+
+
+def test_an_unknown_word_is_kept_as_it_came():
+    story = shipped()
+    story.scan(ParcelStatus.OTHER, code="Zebra_42")
+    assert story.parcel().checkpoints[0].code == "Zebra_42"
+
+
+def test_a_scan_of_an_unknown_number_is_refused():
+    with refused(UnknownParcel, "parcel P9 of dhl is not registered", carrier="dhl", number="P9"):
+        a_shop().scan(IN_TRANSIT, number="P9")
+
+
+# --- delivery and dispute -------------------------------------------------------------------------
+
+
+def test_a_delivery_reaches_the_order():
+    story = shipped()
+    assert names(story.scan(DELIVERED)) == ["checkpoint_recorded", "units_delivered"]
+    assert story.buckets() == {"delivered": 3}
+    assert story.header() is Header.DELIVERED
+
+
+def test_a_delivery_is_not_undone_by_a_later_scan():
+    story = delivered()
+    story.later(hours=1)
+    assert names(story.scan(IN_TRANSIT)) == ["checkpoint_recorded"]
+    assert story.parcel().status is DELIVERED
+    assert story.buckets() == {"delivered": 3}
+
+
+def test_a_delivery_scan_that_arrives_late_is_a_delivery():
+    story = shipped()
+    story.scan(OUT, NOON + 5 * HOUR)
+    story.scan(DELIVERED, NOON + 4 * HOUR)
+    assert story.parcel().delivered_at == NOON + 4 * HOUR
+
+
+def test_a_disputed_delivery_is_under_way_again():
+    story = delivered()
+    assert names(story.dispute()) == ["delivery_disputed", "delivery_reopened"]
+    assert story.buckets() == {"shipped": 3}
+    assert story.dispute() == []
+
+
+def test_after_a_dispute_only_a_later_delivery_counts():
+    story = delivered()
+    story.later(hours=2)
+    story.dispute()
+    story.scan(DELIVERED, story.now - HOUR)
+    assert story.parcel().status is IN_TRANSIT
+    assert story.buckets() == {"shipped": 3}
+    story.later(hours=1)
+    story.scan(DELIVERED)
+    assert story.buckets() == {"delivered": 3}
+
+
+def test_a_dispute_reopens_a_completed_order():
+    story = delivered()
+    story.later(days=14)
+    story.close_window()
+    story.dispute()
+    assert story.header() is Header.DISPATCHED
+
+
+def test_what_was_not_delivered_can_be_neither_disputed_nor_proven():
+    story = shipped()
+    with refused(NotDelivered, "parcel P1 of dhl is registered, not delivered", status="registered"):
+        story.dispute()
+    with refused(NotDelivered, "is registered, not delivered"):
+        parcels.prove_delivery(story.parcel(), None, "ab12", NOON)
+
+
+def test_a_delivery_is_proven_by_signature_or_photo():
+    story = delivered()
+    facts = parcels.prove_delivery(story.parcel(), None, "ab12", NOON)
+    assert names(facts) == ["delivery_proven"]
+    story.record(("parcel-dhl/P1", fact) for fact in facts)
+    assert story.parcel().proven
+
+
+# --- loss -----------------------------------------------------------------------------------------
+
+
+def test_a_parcel_that_nobody_sees_is_suspected_lost_once():
+    story = shipped()
+    story.scan(IN_TRANSIT, NOON + DAY)
+    story.later(days=14)
+    assert story.suspect_loss() == []
+    story.later(days=1)
+    assert names(story.suspect_loss()) == ["loss_suspected"]
+    assert story.suspect_loss() == []
+    assert story.buckets() == {"shipped": 3}
+
+
+def test_a_suspected_loss_may_still_be_delivered():
+    story = shipped()
+    story.later(days=14)
+    story.suspect_loss()
+    story.scan(DELIVERED)
+    assert story.buckets() == {"delivered": 3}
+
+
+@pytest.mark.parametrize("status", [DELIVERED, LOST, ParcelStatus.CUSTOMS_HELD, ParcelStatus.AVAILABLE_FOR_PICKUP])
+def test_no_scan_is_expected_of_a_parcel_at_rest(status):
+    story = shipped()
+    story.scan(status)
+    story.later(days=100)
+    assert story.suspect_loss() == []
+
+
+def test_a_confirmed_loss_moves_the_units_and_a_delivery_brings_them_back():
+    story = shipped()
+    assert names(story.scan(LOST)) == ["checkpoint_recorded", "units_lost"]
+    assert story.buckets() == {"lost": 3}
+    story.later(days=1)
+    assert names(story.scan(DELIVERED)) == ["checkpoint_recorded", "units_delivered"]
+    assert story.buckets() == {"delivered": 3}
+
+
+def test_a_lost_parcel_that_is_seen_again_is_under_way_again():
+    story = shipped()
+    story.scan(LOST)
+    story.scan(IN_TRANSIT, NOON - HOUR)
+    assert story.buckets() == {"lost": 3}
+    story.later(days=1)
+    assert names(story.scan(IN_TRANSIT)) == ["checkpoint_recorded", "delivery_reopened"]
+    assert story.buckets() == {"shipped": 3}
+
+
+# --- announced first, used again ------------------------------------------------------------------
+
+
+def test_a_parcel_announced_before_its_order_is_linked_when_it_is_shipped():
+    story = sent()
+    story.announce()
+    story.scan(IN_TRANSIT)
+    assert names(story.ship()) == ["supplier_order_shipped", "linked", "reservation_consumed"]
+    assert (story.parcel().order_id, story.parcel().status) == ("shopify/1", IN_TRANSIT)
+
+
+def test_a_parcel_delivered_before_the_supplier_said_so_is_delivered_when_it_does():
+    story = sent()
+    story.announce()
+    story.scan(DELIVERED)
+    assert "units_delivered" in names(story.ship())
+    assert story.buckets() == {"delivered": 3}
+
+
+def test_announcing_again_records_nothing():
+    story = shipped()
+    assert story.announce() == []
+    assert names(story.announce("P2")) == ["registered"]
+    assert story.announce("P2") == []
+
+
+def another_order(days: float) -> tuple:
+    """Parcel P1 was delivered; so many days later another order is to use its number."""
+    story = delivered()
+    story.later(days=days - 3)
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.send("shopify/2/1")
+    return story, lambda: story.ship(supplier_order_id="shopify/2/1")
+
+
+def test_a_number_in_use_belongs_to_its_order():
+    _, ship = another_order(89)
+    with refused(ParcelOfAnotherOrder, "parcel P1 of dhl is registered for shopify/1 already", order_id="shopify/1"):
+        ship()
+
+
+def test_a_number_that_is_used_again_after_long_starts_a_new_epoch():
+    story, ship = another_order(90)
+    ship()
+    assert (story.parcel().epoch, story.parcel().order_id) == (2, "shopify/2")
+    assert story.parcel().checkpoints == ()
+    story.scan(DELIVERED)
+    assert story.buckets(order_id="shopify/2") == {"delivered": 1}
+    assert story.buckets() == {"delivered": 3}
+
+
+def test_scans_of_a_number_announced_long_ago_are_not_those_of_a_new_parcel():
+    story = confirmed()
+    story.announce()
+    story.scan(DELIVERED)
+    story.later(days=90)
+    story.send()
+    story.ship()
+    assert story.parcel().epoch == 2
+    assert story.buckets() == {"shipped": 3}
+
+
+def test_a_warning_about_the_number_never_refuses():
+    odd = ParcelRegistered("dhl", "P1", 0, NOON, warnings=("check digit is 3, 7 expected",))
+    assert names(parcels.register(None, odd, 90)) == ["registered"]
+
+
+def test_a_parcel_knows_its_lines_and_where_it_goes():
+    parcel = shipped().parcel()
+    assert (parcel.by_line, parcel.country, parcel.supplier_id) == ({LineNo(1): 3}, "DE", "acme")

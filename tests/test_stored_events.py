@@ -1,0 +1,156 @@
+"""What was stored stays readable: one line of every fact, as it stood in a log one day.
+
+A line is ``{"stream": ..., "fact": its name, "state": its JSON}``. Lines are never changed or removed,
+because such facts are in the logs of retailers. A new fact, or a new optional field, gets a line more::
+
+    python -m tests.test_stored_events order-shopify/1 '{"fact": "order.reviewed", "order_id": ...}'
+
+which checks the fact, folds it onto its stream and appends it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from ledger.book import Book, Registry, UnknownFact
+from ledger.orders import Header
+from ledger.parcels import ParcelStatus
+from ledger.suppliers import Standing
+from ledger.values import Fact, Value
+
+FILE = Path(__file__).with_name("stored_events.jsonl")
+REGISTRY = Registry()
+
+
+class Stored(NamedTuple):
+    stream: str
+    fact: str
+    state: dict[str, Any]
+
+    def decoded(self) -> Fact:
+        return REGISTRY.decode(self.fact, json.dumps(self.state).encode())
+
+
+def stored() -> list[Stored]:
+    return [Stored(**json.loads(line)) for line in FILE.read_text().splitlines()]
+
+
+def folded() -> Book:
+    return Book.of((each.stream, each.decoded()) for each in stored())
+
+
+def test_every_fact_that_the_ledger_knows_is_in_the_file():
+    missing = REGISTRY.classes.keys() - {each.fact for each in stored()}
+    assert missing == set(), f"append a line for each, as {FILE.name}'s test says at its top"
+
+
+def test_every_fact_in_the_file_is_still_known():
+    gone = {each.fact for each in stored()} - REGISTRY.classes.keys()
+    assert gone == set(), "a stored fact is never renamed or removed: keep its class"
+
+
+@pytest.mark.parametrize("line", stored(), ids=[f"line {n}: {each.fact}" for n, each in enumerate(stored(), 1)])
+def test_a_stored_fact_reads_as_its_class_and_is_written_as_it_was(line: Stored):
+    fact = line.decoded()
+    assert type(fact) is REGISTRY.classes[line.fact]
+    assert json.loads(REGISTRY.encode(fact)) == line.state
+
+
+def test_every_field_is_filled_in_some_line():
+    seen: Counter[tuple[str, str]] = Counter()
+    classes: dict[str, type[Value]] = {cls.__name__: cls for cls in REGISTRY.classes.values()}
+    for each in stored():
+        for value in values_in(each.decoded()):
+            classes[type(value).__name__] = type(value)
+            for field in msgspec.structs.fields(type(value)):
+                if getattr(value, field.name) not in (field.default, {}, (), "", None):
+                    seen[type(value).__name__, field.name] += 1
+    every = {(name, field) for name, cls in classes.items() for field in cls.__struct_fields__}
+    assert every - seen.keys() == set(), "append a line in which these fields are filled"
+
+
+def values_in(value: object) -> Iterator[Value]:
+    """The value and all values inside it."""
+    if isinstance(value, Value):
+        yield value
+        for name in value.__struct_fields__:
+            yield from values_in(getattr(value, name))
+    elif isinstance(value, (tuple, list)):
+        for each in value:
+            yield from values_in(each)
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from values_in(each)
+
+
+def test_a_name_that_was_never_known_is_an_error_that_says_so():
+    with pytest.raises(UnknownFact, match="order.teleported"):
+        REGISTRY.decode("order.teleported", b"{}")
+
+
+# --- what the file's streams amount to ------------------------------------------------------------
+
+
+def test_the_stored_orders_fold_to_what_they_were():
+    book = folded()
+    whole, refused = book.order("shopify/1"), book.order("shopify/2")
+    assert whole is not None
+    assert refused is not None
+    filled = {n: {k: v for k, v in msgspec.structs.asdict(b).items() if v} for n, b in whole.buckets.items()}
+    assert filled == {
+        1: {"delivered": 1, "shipped": 2, "cancelled": 1},
+        2: {"lost": 1, "backordered": 1, "open": 1, "cancelled": 1},
+    }
+    assert whole.header is Header.PARTLY_DELIVERED
+    assert [(hold.reason, hold.owner) for hold in whole.holds] == [("customer_request", "mia")]
+    assert whole.missed == {("shopify/1/1", "dispatch")}
+    assert [str(each.stage) for each in whole.supplier_orders.values()] == ["partly_shipped"]
+    assert refused.header is Header.COMPLETED
+
+
+def test_the_stored_stock_folds_to_what_it_was():
+    state = folded().stock("acme", "tea")
+    assert state is not None
+    assert state.feed is not None
+    assert (state.feed.quantity, state.feed.version, state.buffer) == (4, 7, 1)
+    assert {name: (each.units, str(each.status)) for name, each in state.reservations.items()} == {
+        "shopify/1": (2, "committed")
+    }
+    assert (state.held, state.committed, state.available) == (0, 3, 0)
+
+
+def test_the_stored_parcels_and_suppliers_fold_to_what_they_were():
+    book = folded()
+    parcel, supplier = book.parcel("dhl", "JD014600003RF"), book.supplier("acme")
+    assert parcel is not None
+    assert supplier is not None
+    assert (parcel.epoch, parcel.status, len(parcel.checkpoints)) == (1, ParcelStatus.SUSPECTED_LOST, 2)
+    assert (parcel.proven, parcel.first_scan_missed, parcel.order_id) == (True, True, "shopify/1")
+    assert supplier.standing is Standing.RETIRED
+    assert (len(supplier.agreements), list(supplier.offers)) == (1, ["tea"])
+    assert book.state("policy-retailer").versions[0][1].return_window_days == 30
+
+
+# --- a line more ----------------------------------------------------------------------------------
+
+
+def append(stream: str, state: str) -> None:
+    """Appends a fact that decodes, belongs on the stream and folds."""
+    name = json.loads(state)["fact"]
+    fact = REGISTRY.decode(name, state.encode())
+    folded().record([(stream, fact)])
+    line = {"stream": stream, "fact": name, "state": json.loads(REGISTRY.encode(fact))}
+    with FILE.open("a") as file:
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    append(*sys.argv[1:])
