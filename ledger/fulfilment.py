@@ -70,9 +70,9 @@ def _after(order: Order, facts: Iterable[OrderFact]) -> Order:
     return order
 
 
-def _settled(order: Order, facts: Sequence[OrderFact], now: datetime) -> list[Change]:
-    """The facts, and what they say of the order's clocks."""
-    return _order_changes(order.order_id, [*facts, *orders.settle(_after(order, facts), now)])
+def _settled(order: Order, facts: Sequence[OrderFact], now: datetime, after: Order | None = None) -> list[Change]:
+    """The facts, and what they say of the order's clocks; after is the order with them, if it is at hand."""
+    return _order_changes(order.order_id, [*facts, *orders.settle(after or _after(order, facts), now)])
 
 
 # --- stock for an order ---------------------------------------------------------------------------
@@ -466,9 +466,10 @@ def acknowledge(
     supplier_id = supplier_order.supplier_id
     view.need(*(stock_stream(supplier_id, order.lines[n].sku) for n in by_line))
     rejected: Units = {line_no: answer.rejected for line_no, answer in by_line.items() if answer.rejected}
-    released = _give_back(view, _after(order, facts), _items(order, supplier_id, rejected), now)
+    after = _after(order, facts)
+    released = _give_back(view, after, _items(order, supplier_id, rejected), now)
     corrected = _none_left(view, order, supplier_id, by_line, released, at)
-    return [*_settled(order, facts, now), *released, *corrected]
+    return [*_settled(order, facts, now, after), *released, *corrected]
 
 
 def _none_left(
@@ -606,6 +607,8 @@ def cancel(
     loose, shares = _cancellable(order)
     wanted = by_line or _all_of(loose, shares)
     if not wanted:
+        if any(each.cancel_asked for each in shares):
+            return []
         raise orders.NothingToCancel(order_id)
     facts: list[OrderFact] = []
     at_once, asked = _spread(order, wanted, loose, shares)
@@ -618,7 +621,8 @@ def cancel(
             freed += _items(order, supplier_order.supplier_id, units)
     freed = list(dict.fromkeys(freed))
     view.need(*(stock_stream(*item) for item in freed))
-    return [*_settled(order, facts, now), *_give_back(view, _after(order, facts), freed, now)]
+    after = _after(order, facts)
+    return [*_settled(order, facts, now, after), *_give_back(view, after, freed, now)]
 
 
 def _add(totals: defaultdict[Item, int], more: Mapping[Item, int]) -> None:
@@ -642,7 +646,7 @@ def _cancellable(order: Order) -> tuple[Units, list[SupplierOrder]]:
 def _all_of(loose: Units, live: Iterable[SupplierOrder]) -> Units:
     everything = dict(loose)
     for each in live:
-        for line_no, units in supplier_orders.left_to_ship(each).items():
+        for line_no, units in supplier_orders.cancellable(each).items():
             everything[line_no] = everything.get(line_no, 0) + units
     return everything
 
@@ -653,6 +657,7 @@ def _spread(
     """Which units are cancelled at once, and which supplier orders are asked for how many."""
     at_once: Units = {}
     asked: list[tuple[SupplierOrder, Units]] = [(each, {}) for each in live]
+    cancellable = [supplier_orders.cancellable(each) for each in live]
     for line_no, units in wanted.items():
         if line_no not in order.lines:
             raise supplier_orders.UnknownLine(f"order {order.order_id}", line_no)
@@ -660,8 +665,8 @@ def _spread(
         if taken := min(left, loose.get(line_no, 0)):
             at_once[line_no] = taken
             left -= taken
-        for each, share in asked:
-            if left and line_no in each.shares and (taken := min(left, each.shares[line_no].unshipped)):
+        for (_, share), can in zip(asked, cancellable, strict=True):
+            if taken := min(left, can.get(line_no, 0)):
                 share[line_no] = taken
                 left -= taken
         if left:
@@ -679,7 +684,8 @@ def answer_cancel(
     units = supplier_orders.still_asked(supplier_order) if agreed else {}
     items = _items(order, supplier_order.supplier_id, units)
     view.need(*(stock_stream(*item) for item in items))
-    return [*_settled(order, facts, now), *_give_back(view, _after(order, facts), items, now)]
+    after = _after(order, facts)
+    return [*_settled(order, facts, now, after), *_give_back(view, after, items, now)]
 
 
 # --- what the customer says ------------------------------------------------------------------------

@@ -459,15 +459,20 @@ def left_to_ship(supplier_order: SupplierOrder) -> Units:
 def ask_to_cancel(
     supplier_order: SupplierOrder, by_line: Units, by: str, because: str, at: datetime
 ) -> Sequence[SupplierOrderFact]:
-    """Ask the supplier not to ship units; a draft, which it does not know, is cancelled at once."""
+    """Ask the supplier not to ship units, beside those it was asked for; a draft is cancelled at once."""
     if supplier_order.sent_at is None:
         return [CancelAgreed(supplier_order.supplier_order_id, by_line, at)]
-    asked = dict(supplier_order.cancel_asked)
+    asked = still_asked(supplier_order)
     for line_no, units in by_line.items():
-        asked[line_no] = max(units, asked.get(line_no, 0))
-    if asked == supplier_order.cancel_asked:
-        return []
+        asked[line_no] = units + asked.get(line_no, 0)
     return [CancelRequested(supplier_order.supplier_order_id, asked, by, because, at)]
+
+
+def cancellable(supplier_order: SupplierOrder) -> Units:
+    """The units that it can still be asked to cancel, by line."""
+    asked = still_asked(supplier_order)
+    left = {n: units - asked.get(n, 0) for n, units in left_to_ship(supplier_order).items()}
+    return {line_no: units for line_no, units in left.items() if units}
 
 
 def still_asked(supplier_order: SupplierOrder) -> Units:

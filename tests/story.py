@@ -17,7 +17,7 @@ from ledger.book import Book
 from ledger.orders import Header, Hold, HoldReason, Line, Order, OrderPlaced, PaymentState, Shipment
 from ledger.parcels import Checkpoint, Parcel, ParcelRegistered, ParcelStatus
 from ledger.refusals import Refusal
-from ledger.stock import Feed, Stock
+from ledger.stock import Feed, Stock, StockFact
 from ledger.supplier_orders import Answer, RejectReason, SupplierOrder
 from ledger.suppliers import Agreement, Supplier
 from ledger.values import (
@@ -184,7 +184,7 @@ class Story:
             "acme", "tea", stock.release_hold(self.stock(), "acme", "tea", reservation_id, self.now)
         )
 
-    def _about_stock(self, supplier_id: str, sku: str, facts: Sequence[stock.StockFact]) -> list[Fact]:
+    def _about_stock(self, supplier_id: str, sku: str, facts: Sequence[StockFact]) -> list[Fact]:
         return self.record((stock_stream(supplier_id, sku), fact) for fact in facts)
 
     def expire(self, reservation_id: str, sku: str = "tea") -> list[Fact]:

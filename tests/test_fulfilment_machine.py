@@ -84,7 +84,8 @@ class Counted:
         return total
 
     def cancellable(self) -> Counter[int]:
-        return +sum(self.left.values(), Counter(self.loose))
+        asked = sum((units & self.left[each] for each, units in self.asked.items()), Counter[int]())
+        return sum(self.left.values(), Counter(self.loose)) - asked
 
 
 class Fulfilment(RuleBasedStateMachine):
@@ -390,11 +391,12 @@ class Fulfilment(RuleBasedStateMachine):
         possible = +counted.cancellable()
         told = Counter() if everything else Counter(counts) if wild else Counter(counts) & possible
         wanted = told or possible
-        closed = not possible and not counted.parcels
-        allowed = closed or (bool(wanted) and all(count <= possible[n] for n, count in wanted.items()))
+        closed = not possible and not counted.parcels and not counted.asked
+        pending = not told and not possible and bool(counted.asked)
+        allowed = closed or pending or (bool(wanted) and all(count <= possible[n] for n, count in wanted.items()))
         facts = self.tell(lambda: self.story.cancel(dict(told), order_id), repeatable=not told)
         assert (facts is not None) == allowed
-        if facts is None or closed:
+        if facts is None or closed or pending:
             return
         for n, count in wanted.items():
             at_once = min(count, counted.loose[n])
@@ -406,8 +408,8 @@ class Fulfilment(RuleBasedStateMachine):
     def cancel_at_supplier(self, counted: Counted, n: int, count: int) -> None:
         supplier_order_id = next(s for s, left in counted.left.items() if left[n])
         if supplier_order_id in counted.sent:
-            asked = counted.asked.setdefault(supplier_order_id, Counter())
-            asked[n] = max(asked[n], count)
+            asked = counted.asked.get(supplier_order_id, Counter()) & counted.left[supplier_order_id]
+            counted.asked[supplier_order_id] = asked + Counter({n: count})
         else:
             counted.left[supplier_order_id][n] -= count
             counted.cancelled[n] += count

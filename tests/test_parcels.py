@@ -1,5 +1,7 @@
 """Parcels: scans late, early and double; loss, dispute, proof, numbers that are used again."""
 
+from collections.abc import Callable
+
 import pytest
 
 from ledger import parcels
@@ -12,7 +14,7 @@ from ledger.parcels import (
     UnknownParcel,
 )
 from ledger.values import LineNo, Sealed
-from tests.story import DAY, HOUR, NOON, a_shop, confirmed, delivered, line, names, refused, scan, sent, shipped
+from tests.story import DAY, HOUR, NOON, Story, a_shop, confirmed, delivered, line, names, refused, scan, sent, shipped
 
 IN_TRANSIT, OUT, DELIVERED = ParcelStatus.IN_TRANSIT, ParcelStatus.OUT_FOR_DELIVERY, ParcelStatus.DELIVERED
 LOST, SUSPECTED = ParcelStatus.LOST, ParcelStatus.SUSPECTED_LOST
@@ -210,7 +212,7 @@ def test_announcing_again_records_nothing():
     assert story.announce("P2") == []
 
 
-def another_order(days: float) -> tuple:
+def another_order(days: float) -> tuple[Story, Callable[[], object]]:
     """Parcel P1 was delivered; so many days later another order is to use its number."""
     story = delivered()
     story.later(days=days - 3)

@@ -92,7 +92,7 @@ def values_in(value: object) -> Iterator[Value]:
 
 
 def test_a_name_that_was_never_known_is_an_error_that_says_so():
-    with pytest.raises(UnknownFact, match="order.teleported"):
+    with pytest.raises(UnknownFact, match=r"order\.teleported"):
         REGISTRY.decode("order.teleported", b"{}")
 
 

@@ -190,18 +190,18 @@ def test_without_terms_of_its_own_those_of_the_trade_hold():
 def test_terms_hold_from_their_date():
     story = Story()
     story.record(policies.agree(None, Policy(return_window_days=30), NOON + DAY, NOON))
-    assert policy_at(story.book.policy(), NOON).return_window_days == 14  # type: ignore[arg-type]
-    assert policy_at(story.book.policy(), NOON + DAY).return_window_days == 30  # type: ignore[arg-type]
+    assert policy_at(story.book.policy(), NOON).return_window_days == 14
+    assert policy_at(story.book.policy(), NOON + DAY).return_window_days == 30
 
 
 def test_the_same_terms_again_record_nothing_but_returning_to_earlier_ones_is_recorded():
     story = Story()
     short, long = Policy(return_window_days=7), Policy(return_window_days=30)
     for policy in (short, long):
-        story.record(policies.agree(story.book.policy(), policy, NOON, NOON))  # type: ignore[arg-type]
-    assert policies.agree(story.book.policy(), long, NOON, NOON) == []  # type: ignore[arg-type]
-    story.record(policies.agree(story.book.policy(), short, NOON, NOON))  # type: ignore[arg-type]
-    assert policy_at(story.book.policy(), NOON) == short  # type: ignore[arg-type]
+        story.record(policies.agree(story.book.policy(), policy, NOON, NOON))
+    assert policies.agree(story.book.policy(), long, NOON, NOON) == []
+    story.record(policies.agree(story.book.policy(), short, NOON, NOON))
+    assert policy_at(story.book.policy(), NOON) == short
 
 
 def test_an_order_keeps_the_return_window_it_was_placed_under():
