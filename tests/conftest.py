@@ -44,6 +44,17 @@ def conninfo() -> Iterator[str]:
 
 
 @pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder for a service's data.
+
+    Not pytest's tmp_path: run as root, the embedded PostgreSQL is another user's, and pytest closes
+    its folders to others whenever a second run starts.
+    """
+    with tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 def tenant(conninfo: str) -> Iterator[EmptyTenant]:
     """A tenant for one test."""
     schema = f"tenant_test_{os.urandom(6).hex()}"

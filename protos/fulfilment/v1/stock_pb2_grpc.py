@@ -104,8 +104,8 @@ class StockServiceServicer:
 
     def ExtendReservation(self, request, context):
         """Holds longer, once.
-        Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / HOLD_EXPIRED, ALREADY_EXTENDED or
-        RESERVATION_IS_COMMITTED.
+        Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / HOLD_EXPIRED, ALREADY_EXTENDED,
+        NOT_LONGER or RESERVATION_IS_COMMITTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,8 +51,8 @@ class StockServiceStub:
     """
     ExtendReservation: _grpc.UnaryUnaryMultiCallable[_stock_pb2.ExtendReservationRequest, _common_pb2.Receipt]
     """Holds longer, once.
-    Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / HOLD_EXPIRED, ALREADY_EXTENDED or
-    RESERVATION_IS_COMMITTED.
+    Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / HOLD_EXPIRED, ALREADY_EXTENDED,
+    NOT_LONGER or RESERVATION_IS_COMMITTED.
     """
     ReleaseReservation: _grpc.UnaryUnaryMultiCallable[_stock_pb2.ReleaseReservationRequest, _common_pb2.Receipt]
     """Gives a hold back.
@@ -83,8 +83,8 @@ class StockServiceAsyncStub(StockServiceStub):
     """
     ExtendReservation: _aio.UnaryUnaryMultiCallable[_stock_pb2.ExtendReservationRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Holds longer, once.
-    Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / HOLD_EXPIRED, ALREADY_EXTENDED or
-    RESERVATION_IS_COMMITTED.
+    Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / HOLD_EXPIRED, ALREADY_EXTENDED,
+    NOT_LONGER or RESERVATION_IS_COMMITTED.
     """
     ReleaseReservation: _aio.UnaryUnaryMultiCallable[_stock_pb2.ReleaseReservationRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Gives a hold back.
@@ -136,8 +136,8 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Holds longer, once.
-        Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / HOLD_EXPIRED, ALREADY_EXTENDED or
-        RESERVATION_IS_COMMITTED.
+        Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / HOLD_EXPIRED, ALREADY_EXTENDED,
+        NOT_LONGER or RESERVATION_IS_COMMITTED.
         """
 
     @_abc_1.abstractmethod

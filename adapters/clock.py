@@ -1,0 +1,121 @@
+"""The clock: finds what has run out and sends ordinary commands that notice it.
+
+Any number of processes may run it. A decision that finds nothing to notice records nothing, and the
+request ids derive from what ran out, so each thing is noticed exactly once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import NamedTuple, assert_never
+
+from psycopg_pool import PoolTimeout
+
+from adapters.rpc.tenants import Tenant, Tenants
+from ledger import fulfilment, orders
+from ledger.fulfilment import View
+from ledger.journal import is_trouble
+from ledger.ledger import Command, Receipt
+from ledger.refusals import Exhausted, Unavailable
+from ledger.values import Change, order_stream, parcel_stream, stock_stream
+from projections import runner, sla
+from projections.sla import Due, Timer
+
+log = logging.getLogger("fulfilment.clock")
+
+TICK_SECONDS = 1.0
+MOST_AT_ONCE = 500
+_ASK_AGAIN_SECONDS = 60.0
+"""After a decision that noticed nothing although the read model, up to date, says that it is due."""
+
+
+class _Asked(NamedTuple):
+    """What was asked of the ledger lately and is still in the read model."""
+
+    attempt: int
+    position: int
+    """Once the read model has come so far, it knows what came of it."""
+    again_at: float
+
+
+class Clocks:
+    """The clocks of all tenants."""
+
+    def __init__(self, tenants: Tenants) -> None:
+        self._tenants = tenants
+        self._asked: dict[str, dict[Due, _Asked]] = {}
+
+    async def run(self) -> None:
+        """Ticks until it is cancelled; trouble is told once and tried again."""
+        trouble = ""
+        while True:
+            try:
+                for each in await self._tenants.control.list_tenants():
+                    await self.tick(await self._tenants.find(each.name), datetime.now(UTC))
+                trouble = ""
+            except Exception as error:
+                if not (is_trouble(error) or isinstance(error, PoolTimeout | Exhausted | Unavailable)):
+                    log.exception("the clock failed and tries again")
+                elif str(error) != trouble:
+                    trouble = str(error)
+                    log.warning("the clock waits: %s", trouble)
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def tick(self, tenant: Tenant, now: datetime) -> int:
+        """Asks the ledger to notice what has run out by now; returns for how many things it did."""
+        statuses = await runner.statuses(self._tenants.pool, tenant.schema)
+        position = next(each.position for each in statuses if each.name == "sla")
+        async with self._tenants.pool.connection() as connection:
+            found = await sla.due(connection, tenant.schema, now, MOST_AT_ONCE)
+        before = self._asked.get(tenant.name, {})
+        kept = {due: before[due] for due in found if due in before}
+        clock = asyncio.get_running_loop().time()
+        wanted = [due for due in found if due not in kept or _is_stale(kept[due], position, clock)]
+        attempts = [kept[due].attempt + 1 if due in kept else 0 for due in wanted]
+        commands = [_command(due, attempt, now) for due, attempt in zip(wanted, attempts, strict=True)]
+        answers = await tenant.ledger.execute_many(commands)
+        for due, attempt, answer in zip(wanted, attempts, answers, strict=True):
+            if isinstance(answer, Receipt):
+                kept[due] = _Asked(attempt, answer.position, clock + _ASK_AGAIN_SECONDS)
+        self._asked[tenant.name] = kept
+        return len(wanted)
+
+
+def _is_stale(asked: _Asked, position: int, clock: float) -> bool:
+    return position >= asked.position and clock >= asked.again_at
+
+
+def _command(due: Due, attempt: int, now: datetime) -> Command:
+    request_id = f"clock:{due.timer}:{'/'.join(due.names)}:{due.due.isoformat()}:{attempt}"
+    decide, stream = _decision(due.timer, due.names, now)
+    return Command(request_id, "clock", sha256(request_id.encode()).digest(), decide, (stream,))
+
+
+def _decision(timer: Timer, names: Sequence[str], now: datetime) -> tuple[Callable[[View], list[Change]], str]:
+    """What notices it, and the stream that it is about."""
+    match timer:
+        case Timer.ACKNOWLEDGE | Timer.DISPATCH | Timer.DELIVERY:
+            order_id, object_id = names
+            clock = orders.Clock(timer.value)
+            return lambda view: fulfilment.miss_deadline(view, order_id, object_id, clock, now), order_stream(order_id)
+        case Timer.RETURN_WINDOW:
+            (order_id,) = names
+            return lambda view: fulfilment.complete_order(view, order_id, now), order_stream(order_id)
+        case Timer.FIRST_SCAN:
+            carrier, number, epoch = names
+            stream = parcel_stream(carrier, number)
+            return lambda view: fulfilment.miss_first_scan(view, carrier, number, int(epoch), now), stream
+        case Timer.LOSS:
+            carrier, number, epoch = names
+            stream = parcel_stream(carrier, number)
+            return lambda view: fulfilment.suspect_loss(view, carrier, number, int(epoch), now), stream
+        case Timer.RESERVATION:
+            supplier_id, sku, held_for = names
+            stream = stock_stream(supplier_id, sku)
+            return lambda view: fulfilment.expire_reservation(view, supplier_id, sku, held_for, now), stream
+        case _:
+            assert_never(timer)

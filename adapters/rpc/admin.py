@@ -1,0 +1,88 @@
+"""AdminService: tenants, where things stand, rebuilding read models, erasing people."""
+
+from __future__ import annotations
+
+from adapters.rpc import answers, shapes
+from adapters.rpc.queries import Reader
+from adapters.rpc.server import Context
+from adapters.rpc.tenants import Tenant, Tenants
+from fulfilment.v1 import admin_pb2
+from ledger import orders
+from ledger.personal import Sealer
+from ledger.refusals import Malformed, UnknownPerson, UnknownProjection
+from ledger.values import order_stream
+from projections import runner
+
+
+class AdminQueries(Reader):
+    """AdminService but for its commands."""
+
+    def __init__(self, tenants: Tenants, sealer: Sealer) -> None:
+        super().__init__(tenants)
+        self._sealer = sealer
+
+    async def CreateTenant(
+        self, request: admin_pb2.CreateTenantRequest, context: Context
+    ) -> admin_pb2.CreateTenantResponse:
+        await self.tenants.create(request.tenant)
+        return admin_pb2.CreateTenantResponse()
+
+    async def ListTenants(
+        self, request: admin_pb2.ListTenantsRequest, context: Context
+    ) -> admin_pb2.ListTenantsResponse:
+        size = shapes.count(request.page.page_size, "page.page_size", 0, 1000) or 100
+        known = [each for each in await self.tenants.control.list_tenants() if each.name > request.page.page_token]
+        page = [admin_pb2.Tenant(tenant=each.name, created_at=answers.stamp(each.created_at)) for each in known[:size]]
+        return admin_pb2.ListTenantsResponse(tenants=page, next_page_token=page[-1].tenant if len(known) > size else "")
+
+    async def GetStatus(self, request: admin_pb2.GetStatusRequest, context: Context) -> admin_pb2.GetStatusResponse:
+        tenant = await self.tenant(context)
+        statuses = await runner.statuses(self.tenants.pool, tenant.schema)
+        projections = [
+            admin_pb2.ProjectionStatus(
+                name=each.name,
+                position=each.position,
+                lag=each.lag,
+                error=each.error or "",
+                seen_at=answers.stamp(each.seen_at),
+                rebuild=each.rebuild,
+            )
+            for each in statuses
+        ]
+        return admin_pb2.GetStatusResponse(
+            position=await tenant.log.head(), projections=projections, commands_waiting=tenant.ledger.waiting
+        )
+
+    async def RebuildProjection(
+        self, request: admin_pb2.RebuildProjectionRequest, context: Context
+    ) -> admin_pb2.RebuildProjectionResponse:
+        tenant = await self.tenant(context)
+        if not await runner.ask_for_rebuild(
+            self.tenants.pool, tenant.schema, request.name, verify_only=request.verify_only
+        ):
+            raise UnknownProjection(request.name)
+        return admin_pb2.RebuildProjectionResponse()
+
+    async def ErasePerson(
+        self, request: admin_pb2.ErasePersonRequest, context: Context
+    ) -> admin_pb2.ErasePersonResponse:
+        tenant = await self.tenant(context)
+        destroyed = [await tenant.log.destroy(subject) for subject in await self._subjects(tenant, request)]
+        if not any(destroyed):
+            raise UnknownPerson
+        return admin_pb2.ErasePersonResponse(keys_destroyed=sum(destroyed))
+
+    async def _subjects(self, tenant: Tenant, request: admin_pb2.ErasePersonRequest) -> tuple[str, ...]:
+        match request.WhichOneof("person"):
+            case "email":
+                shapes.text(request.email, "email", 254, required=True)
+                return (self._sealer.subject_of(request.email, "", ""),)
+            case "phone":
+                shapes.text(request.phone, "phone", 50, required=True)
+                return (self._sealer.subject_of("", request.phone, ""),)
+            case "order_id":
+                order_id = shapes.order_id(request.order_id)
+                (entry,), _ = await self.entries(tenant, [order_stream(order_id)], 0)
+                return orders.known(entry.state, order_id).subjects
+            case _:
+                raise Malformed("person", "is required: email, phone or order_id")

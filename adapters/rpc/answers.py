@@ -1,0 +1,241 @@
+"""States into messages: an order, a parcel, a supplier, a stock level as the contract shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from adapters.rpc.shapes import number_of
+from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, stock_pb2, suppliers_pb2
+from ledger.fulfilment import Item
+from ledger.orders import Clock, Hold, Line, Order, Shipment
+from ledger.parcels import Checkpoint, Parcel
+from ledger.stock import Stock
+from ledger.supplier_orders import SupplierOrder
+from ledger.suppliers import Agreement, Offer, Supplier
+from ledger.values import Destination, Money, Units
+
+_order_status = number_of(orders_pb2.OrderStatus)
+_supplier_order_status = number_of(orders_pb2.SupplierOrderStatus)
+_payment = number_of(orders_pb2.PaymentState)
+_priority = number_of(orders_pb2.Priority)
+_hold_reason = number_of(orders_pb2.HoldReason)
+_standing = number_of(suppliers_pb2.SupplierStanding)
+parcel_status = number_of(parcels_pb2.ParcelStatus)
+
+
+def stamp(at: datetime | None) -> Timestamp | None:
+    if at is None:
+        return None
+    timestamp = Timestamp()
+    timestamp.FromDatetime(at)
+    return timestamp
+
+
+def line_units(units: Units) -> list[common_pb2.LineUnits]:
+    return [common_pb2.LineUnits(line_no=line_no, units=count) for line_no, count in units.items()]
+
+
+def _money(money: Money | None) -> common_pb2.Money | None:
+    return None if money is None else common_pb2.Money(amount_minor=money.amount_minor, currency=money.currency)
+
+
+# --- orders ---------------------------------------------------------------------------------------
+
+
+def order(state: Order, version: int, personal: Mapping[str, Any] | None) -> orders_pb2.Order:
+    """The order; personal is what was unsealed of its customer, if that was asked for."""
+    return orders_pb2.Order(
+        order_id=state.order_id,
+        status=_order_status(state.header),
+        placed_at=stamp(state.placed.placed_at),
+        currency=state.currency,
+        lines=[_line_state(state, line) for line in state.lines.values()],
+        payment=_payment(state.payment),
+        priority=_priority(state.placed.priority),
+        holds=[_hold(hold) for hold in state.holds],
+        confirmed_at=stamp(state.confirmed_at),
+        promised_by=stamp(state.promised_by),
+        delivered_at=stamp(state.delivered_at),
+        supplier_orders=[_supplier_order(state, each) for each in state.supplier_orders.values()],
+        shipments=[_shipment(shipment) for shipment in state.shipments],
+        delivery_missed=(state.order_id, Clock.DELIVERY) in state.missed,
+        ship_to=_address(state.destination, personal or {}),
+        customer=_customer(personal) if personal else None,
+        version=version,
+    )
+
+
+def _line_state(state: Order, line: Line) -> orders_pb2.OrderLineState:
+    buckets = state.buckets[line.line_no]
+    counts = {name: getattr(buckets, name) for name in buckets.__struct_fields__}
+    return orders_pb2.OrderLineState(
+        line=orders_pb2.OrderLine(
+            line_no=line.line_no,
+            sku=line.sku,
+            title=line.title,
+            quantity=line.quantity,
+            unit_price_minor=line.unit_price_minor,
+            supplier_id=line.supplier_id,
+            dispatch_by=stamp(line.dispatch_by),
+            hs_code=line.hs_code,
+            origin=line.origin,
+            weight_grams=line.weight_grams,
+        ),
+        units=orders_pb2.Buckets(**counts),
+        untracked=line.line_no in state.untracked,
+    )
+
+
+def _hold(hold: Hold) -> orders_pb2.Hold:
+    return orders_pb2.Hold(
+        reason=_hold_reason(hold.reason),
+        owner=hold.owner,
+        at=stamp(hold.at),
+        missing=hold.missing,
+        lacking=line_units(hold.lacking),
+        supplier_order_id=hold.supplier_order_id,
+    )
+
+
+def _supplier_order(state: Order, each: SupplierOrder) -> orders_pb2.SupplierOrder:
+    shares = [
+        orders_pb2.Share(line_no=line_no, **{name: getattr(share, name) for name in share.__struct_fields__})
+        for line_no, share in each.shares.items()
+    ]
+    return orders_pb2.SupplierOrder(
+        supplier_order_id=each.supplier_order_id,
+        supplier_id=each.supplier_id,
+        status=_supplier_order_status(each.stage),
+        shares=shares,
+        sent_at=stamp(each.sent_at),
+        acknowledge_by=stamp(each.acknowledge_by),
+        acknowledged_at=stamp(each.acknowledged_at),
+        dispatch_by=stamp(each.dispatch_by),
+        dispatched_at=stamp(each.dispatched_at),
+        clocks_stopped_since=stamp(each.stopped_since),
+        packed_with=each.packed_with,
+        missed_clocks=sorted(clock for object_id, clock in state.missed if object_id == each.supplier_order_id),
+    )
+
+
+def _shipment(shipment: Shipment) -> orders_pb2.Shipment:
+    return orders_pb2.Shipment(
+        supplier_order_id=shipment.supplier_order_id,
+        carrier=shipment.carrier,
+        tracking_number=shipment.number,
+        epoch=shipment.epoch,
+        lines=line_units(shipment.by_line),
+        shipped_at=stamp(shipment.shipped_at),
+        delivered_at=stamp(shipment.delivered_at),
+        lost=shipment.bucket == "lost",
+    )
+
+
+def _address(destination: Destination, personal: Mapping[str, Any]) -> orders_pb2.Address:
+    return orders_pb2.Address(
+        lines=personal.get("lines", ()),
+        city=personal.get("city", ""),
+        region=destination.region,
+        postal_code=personal.get("postal_code", destination.postal_prefix),
+        country=destination.country,
+    )
+
+
+def _customer(personal: Mapping[str, Any]) -> orders_pb2.Customer:
+    return orders_pb2.Customer(
+        name=personal.get("name", ""), email=personal.get("email", ""), phone=personal.get("phone", "")
+    )
+
+
+# --- parcels, suppliers, stock ----------------------------------------------------------------------
+
+
+def checkpoint(scan: Checkpoint) -> parcels_pb2.Checkpoint:
+    return parcels_pb2.Checkpoint(
+        at=stamp(scan.at),
+        status=parcel_status(scan.status),
+        code=scan.code,
+        city=scan.city,
+        country=scan.country,
+    )
+
+
+def parcel(state: Parcel, version: int) -> parcels_pb2.Parcel:
+    return parcels_pb2.Parcel(
+        carrier=state.carrier,
+        tracking_number=state.number,
+        epoch=state.epoch,
+        status=parcel_status(state.status),
+        order_id=state.order_id,
+        supplier_order_id=state.supplier_order_id,
+        lines=line_units(state.by_line),
+        registered_at=stamp(state.registered_at),
+        first_scan_at=stamp(state.first_scan_at),
+        delivered_at=stamp(state.delivered_at),
+        first_scan_by=stamp(state.first_scan_by),
+        checkpoints=[checkpoint(scan) for scan in state.checkpoints],
+        proven=state.proven,
+        version=version,
+    )
+
+
+def supplier(state: Supplier, version: int) -> suppliers_pb2.Supplier:
+    return suppliers_pb2.Supplier(
+        supplier_id=state.supplier_id,
+        name=state.registered.name,
+        country=state.registered.country,
+        standing=_standing(state.standing),
+        sample_passed=state.sample_passed,
+        agreements=[_agreement(agreement) for agreement in state.agreements],
+        offers=[_offer(offer) for offer in state.offers.values()],
+        packing=state.registered.packing,
+        version=version,
+    )
+
+
+def _agreement(agreement: Agreement) -> suppliers_pb2.Agreement:
+    return suppliers_pb2.Agreement(
+        effective_from=stamp(agreement.effective_from),
+        effective_until=stamp(agreement.effective_until),
+        acknowledge_within_hours=agreement.acknowledge_within_hours,
+        dispatch_within_hours=agreement.dispatch_within_hours,
+        express_dispatch_within_hours=agreement.express_dispatch_within_hours,
+        first_scan_within_hours=agreement.first_scan_within_hours,
+        answer_within_hours=agreement.answer_within_hours,
+        compensation_basis_points=agreement.compensation_basis_points,
+        compensation_cap=_money(agreement.compensation_cap),
+        feed_interval_hours=agreement.feed_interval_hours,
+        peaks=[
+            suppliers_pb2.PeakPeriod(since=stamp(peak.since), until=stamp(peak.until), extra_hours=peak.extra_hours)
+            for peak in agreement.peaks
+        ],
+    )
+
+
+def _offer(offer: Offer) -> suppliers_pb2.Offer:
+    return suppliers_pb2.Offer(
+        sku=offer.sku,
+        cost=_money(offer.cost),
+        minimum_quantity=offer.minimum_quantity,
+        lead_time_days=offer.lead_time_days,
+        backups=offer.backups,
+    )
+
+
+def stock_level(item: Item, state: Stock | None) -> stock_pb2.StockLevel:
+    own, feed = state or Stock(), state.feed if state else None
+    return stock_pb2.StockLevel(
+        item=stock_pb2.Item(supplier_id=item[0], sku=item[1]),
+        tracked=own.tracked,
+        quantity=feed.quantity if feed else 0,
+        feed_version=feed.version if feed else 0,
+        as_of=stamp(feed.as_of) if feed else None,
+        held=own.held,
+        committed=own.committed,
+        buffer=own.buffer,
+        available=own.available,
+    )

@@ -1,0 +1,234 @@
+"""Queries that read the log itself: an order, a parcel, a supplier, stock, histories, and the log as a stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from adapters.rpc import answers, shapes
+from adapters.rpc.asks import items_of, parcel_of
+from adapters.rpc.server import Commands, Context, deadline_of, tenant_name, to_receipt
+from adapters.rpc.statuses import code_of
+from adapters.rpc.tenants import Tenant, Tenants
+from fulfilment.v1 import audit_pb2, batch_pb2, orders_pb2, parcels_pb2, stock_pb2, suppliers_pb2
+from ledger import orders, parcels, suppliers
+from ledger.book import EMPTY, Book, Entry
+from ledger.journal import Past, Recorded
+from ledger.ledger import MOST_AT_ONCE, Command, Receipt
+from ledger.personal import Sealer
+from ledger.refusals import BeyondTheLog, Malformed, Refusal
+from ledger.values import order_stream, parcel_stream, stock_stream, supplier_stream
+
+FACTS_A_PAGE = 500
+_FOLLOW_SECONDS = 0.25
+"""How often a stream that waits at the end of the log looks for more."""
+
+
+class Reader:
+    """Folds streams as the log holds them at this moment."""
+
+    def __init__(self, tenants: Tenants) -> None:
+        self.tenants = tenants
+        self._registry = Book().registry
+
+    async def tenant(self, context: Context) -> Tenant:
+        return await self.tenants.find(tenant_name(context))
+
+    async def entries(self, tenant: Tenant, streams: Sequence[str], at_least: int) -> tuple[list[Entry], int]:
+        """The streams folded, and a position that the answer is not older than."""
+        head, rows = await tenant.log.read_streams(streams)
+        require_position(at_least, head)
+        folded = dict.fromkeys(streams, EMPTY)
+        for stream, version, topic, state in rows:
+            fact = self._registry.decode(topic, state)
+            folded[stream] = Entry(version, self._registry.fold(stream, folded[stream].state, fact))
+        return list(folded.values()), head
+
+    def fold(self, facts: Sequence[Recorded]) -> Entry:
+        entry = EMPTY
+        for past in facts:
+            fact = self._registry.decode(past.topic, past.state)
+            entry = Entry(past.version, self._registry.fold(past.stream, entry.state, fact))
+        return entry
+
+
+def require_position(at_least: int, head: int) -> None:
+    if at_least > head:
+        raise BeyondTheLog(at_least, head)
+
+
+class OrderQueries(Reader):
+    """OrderService's reads."""
+
+    def __init__(self, tenants: Tenants, sealer: Sealer) -> None:
+        super().__init__(tenants)
+        self._sealer = sealer
+
+    async def GetOrder(self, request: orders_pb2.GetOrderRequest, context: Context) -> orders_pb2.GetOrderResponse:
+        tenant = await self.tenant(context)
+        order_id = shapes.order_id(request.order_id)
+        (entry,), position = await self.entries(tenant, [order_stream(order_id)], request.at_least)
+        order = orders.known(entry.state, order_id)
+        personal = await self._unsealed(tenant, order) if request.with_personal_data else None
+        return orders_pb2.GetOrderResponse(order=answers.order(order, entry.version, personal), position=position)
+
+    async def _unsealed(self, tenant: Tenant, order: orders.Order) -> dict[str, Any] | None:
+        """What is known of the customer; None once it was erased."""
+        if order.customer is None:
+            return None
+        wrapped = (await tenant.log.keys_of([order.customer.key_id])).get(order.customer.key_id)
+        return None if wrapped is None else self._sealer.unseal(order.customer, wrapped, order.order_id)
+
+
+class StockQueries(Reader):
+    """StockService's reads."""
+
+    async def GetStock(self, request: stock_pb2.GetStockRequest, context: Context) -> stock_pb2.GetStockResponse:
+        items = items_of(request.items)
+        streams = [stock_stream(*item) for item in items]
+        entries, position = await self.entries(await self.tenant(context), streams, request.at_least)
+        levels = [answers.stock_level(item, entry.state) for item, entry in zip(items, entries, strict=True)]
+        return stock_pb2.GetStockResponse(levels=levels, position=position)
+
+
+class SupplierQueries(Reader):
+    """SupplierService's reads."""
+
+    async def GetSupplier(
+        self, request: suppliers_pb2.GetSupplierRequest, context: Context
+    ) -> suppliers_pb2.GetSupplierResponse:
+        supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
+        streams = [supplier_stream(supplier_id)]
+        (entry,), position = await self.entries(await self.tenant(context), streams, request.at_least)
+        supplier = answers.supplier(suppliers.known(entry.state, supplier_id), entry.version)
+        return suppliers_pb2.GetSupplierResponse(supplier=supplier, position=position)
+
+
+class ParcelQueries(Reader):
+    """ParcelService's reads."""
+
+    async def GetParcel(self, request: parcels_pb2.GetParcelRequest, context: Context) -> parcels_pb2.GetParcelResponse:
+        carrier, number = parcel_of(request)
+        streams = [parcel_stream(carrier, number)]
+        (entry,), position = await self.entries(await self.tenant(context), streams, request.at_least)
+        parcel = answers.parcel(parcels.known(entry.state, carrier, number), entry.version)
+        return parcels_pb2.GetParcelResponse(parcel=parcel, position=position)
+
+
+class AuditQueries(Reader):
+    """AuditService: the facts themselves."""
+
+    async def GetHistory(self, request: audit_pb2.GetHistoryRequest, context: Context) -> audit_pb2.GetHistoryResponse:
+        tenant = await self.tenant(context)
+        order_id = shapes.order_id(request.order_id)
+        streams = [order_stream(order_id)]
+        (entry,), head = await self.entries(tenant, streams, request.at_least)
+        order = orders.known(entry.state, order_id)
+        if request.with_parcels:
+            streams += [parcel_stream(each.carrier, each.number) for each in order.shipments]
+        size = shapes.count(request.page.page_size, "page.page_size", 0, 1000) or 100
+        rows = await tenant.log.history(streams, _position(request.page.page_token), size + 1)
+        more = str(rows[size - 1].position) if len(rows) > size else ""
+        facts = [_stored(past) for past in rows[:size]]
+        return audit_pb2.GetHistoryResponse(facts=facts, next_page_token=more, position=head)
+
+    async def GetOrderAsOf(
+        self, request: audit_pb2.GetOrderAsOfRequest, context: Context
+    ) -> orders_pb2.GetOrderResponse:
+        tenant = await self.tenant(context)
+        order_id = shapes.order_id(request.order_id)
+        which = request.WhichOneof("as_of")
+        shapes.require(which is not None, "position", "is required, or recorded_until")
+        position = request.position if which == "position" else None
+        until = shapes.instant(request, "recorded_until") if which == "recorded_until" else None
+        head = await tenant.log.head()
+        if position is not None:
+            shapes.require(position > 0, "position", "is not positive")
+            require_position(position, head)
+        facts = await tenant.log.read_stream(order_stream(order_id), position, until)
+        entry = self.fold(facts)
+        order = answers.order(orders.known(entry.state, order_id), entry.version, None)
+        return orders_pb2.GetOrderResponse(order=order, position=position or head)
+
+    async def StreamFacts(
+        self, request: audit_pb2.StreamFactsRequest, context: Context
+    ) -> AsyncIterator[audit_pb2.StreamFactsResponse]:
+        tenant = await self.tenant(context)
+        shapes.require(request.after >= 0, "after", "is negative")
+        after = request.after
+        require_position(after, await tenant.log.head())
+        while True:
+            page = await tenant.log.read_past(after, FACTS_A_PAGE)
+            if page:
+                after = page[-1].position
+                yield audit_pb2.StreamFactsResponse(facts=[_stored(past) for past in page])
+            elif not request.follow or self.tenants.closing:
+                return
+            else:
+                await asyncio.sleep(_FOLLOW_SECONDS)
+
+
+def _position(token: str) -> int:
+    if token and not (token.isascii() and token.isdigit()):
+        raise Malformed("page.page_token", "is not one that this service gave")
+    return int(token or 0)
+
+
+def _stored(past: Past) -> audit_pb2.StoredFact:
+    return audit_pb2.StoredFact(
+        position=past.position,
+        stream=past.stream,
+        version=past.version,
+        name=past.topic,
+        json=past.state.decode(),
+        recorded_at=answers.stamp(past.recorded_at),
+        actor=past.actor,
+        request_id=past.command or "",
+    )
+
+
+class BatchCommands:
+    """BatchService: many commands, an outcome each."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+
+    async def ExecuteBatch(
+        self, request: batch_pb2.ExecuteBatchRequest, context: Context
+    ) -> batch_pb2.ExecuteBatchResponse:
+        size = len(request.commands)
+        shapes.require(0 < size <= MOST_AT_ONCE, "commands", f"{size} commands, 1 to {MOST_AT_ONCE} are taken")
+        tenant = await self._commands.tenants.find(tenant_name(context))
+        deadline = deadline_of(context)
+        read: list[Command | Refusal] = []
+        for index, each in enumerate(request.commands):
+            read.append(self._read(each, index, deadline))
+            if index % 50 == 49:
+                await asyncio.sleep(0)  # let the calls of others in between
+        decided = iter(await tenant.ledger.execute_many([each for each in read if isinstance(each, Command)]))
+        outcomes = [_outcome(next(decided) if isinstance(each, Command) else each) for each in read]
+        return batch_pb2.ExecuteBatchResponse(outcomes=outcomes)
+
+    def _read(self, each: batch_pb2.BatchCommand, index: int, deadline: float | None) -> Command | Refusal:
+        which = each.WhichOneof("command")
+        if which is None:
+            return Malformed(f"commands[{index}]", "names no command")
+        try:
+            return self._commands.command(getattr(each, which), deadline)
+        except Malformed as refusal:
+            return Malformed(f"commands[{index}].{which}.{refusal.field}", refusal.message.partition(": ")[2])
+
+
+def _outcome(answer: Receipt | Exception) -> batch_pb2.BatchOutcome:
+    if isinstance(answer, Receipt):
+        return batch_pb2.BatchOutcome(receipt=to_receipt(answer))
+    if isinstance(answer, Refusal):
+        refusal = batch_pb2.BatchRefusal(
+            code=code_of(answer), reason=answer.reason, message=answer.message, details=answer.details
+        )
+    else:
+        refusal = batch_pb2.BatchRefusal(
+            code=13, reason="INTERNAL", message="the service made a mistake; its log says where"
+        )
+    return batch_pb2.BatchOutcome(refusal=refusal)

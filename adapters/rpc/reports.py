@@ -1,0 +1,336 @@
+"""ReportService: what the read models answer, as the contract shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from adapters.rpc import answers, shapes
+from adapters.rpc.answers import line_units, stamp
+from adapters.rpc.server import Context, remaining_of, tenant_name
+from adapters.rpc.tenants import Tenants
+from fulfilment.v1 import common_pb2, orders_pb2, reports_pb2
+from ledger.orders import Header
+from projections import sla, supplier_performance, tracking
+from projections.reads import PATIENCE_SECONDS, PageOf, Where
+
+E = TypeVar("E", bound=StrEnum)
+
+_MOST_HOURS = 100_000
+
+_order_status = shapes.number_of(orders_pb2.OrderStatus)
+_supplier_order_status = shapes.number_of(orders_pb2.SupplierOrderStatus)
+_hold_reason = shapes.number_of(orders_pb2.HoldReason)
+_clock = shapes.number_of(reports_pb2.ObligationClock)
+_state = shapes.number_of(reports_pb2.ObligationState)
+_rate_name = shapes.number_of(reports_pb2.RateName)
+_rate_status = shapes.number_of(reports_pb2.RateStatus)
+_read_header = shapes.enum(orders_pb2.OrderStatus, Header)
+_read_clock = shapes.enum(reports_pb2.ObligationClock, sla.Clock)
+_read_state = shapes.enum(reports_pb2.ObligationState, sla.State, unspecified=sla.State.OPEN)
+_read_rate_name = shapes.enum(reports_pb2.RateName, supplier_performance.RateName)
+
+_IN_NUMERATOR = {
+    reports_pb2.CASE_FILTER_UNSPECIFIED: None,
+    reports_pb2.CASE_FILTER_IN_NUMERATOR: True,
+    reports_pb2.CASE_FILTER_NOT_IN_NUMERATOR: False,
+}
+
+
+class ReportQueries:
+    """ReportService: every answer comes from one snapshot of one read model."""
+
+    def __init__(self, tenants: Tenants) -> None:
+        self._tenants = tenants
+
+    async def _where(self, request: Any, context: Context) -> Where:
+        shapes.require(request.at_least >= 0, "at_least", "is negative")
+        tenant = await self._tenants.find(tenant_name(context))
+        remaining = remaining_of(context)
+        # A little sooner than the caller stops waiting, so that the refusal still reaches it.
+        patience = PATIENCE_SECONDS if remaining is None else min(PATIENCE_SECONDS, max(0.0, remaining - 0.05))
+        return Where(self._tenants.pool, tenant.schema, request.at_least, patience)
+
+    # --- where things are ---
+
+    async def GetTracking(
+        self, request: reports_pb2.GetTrackingRequest, context: Context
+    ) -> reports_pb2.GetTrackingResponse:
+        order_id = shapes.order_id(request.order_id)
+        answer = await tracking.get_order(await self._where(request, context), order_id)
+        return reports_pb2.GetTrackingResponse(order=_order(answer.rows[0]), position=answer.position)
+
+    async def FindParcels(
+        self, request: reports_pb2.FindParcelsRequest, context: Context
+    ) -> reports_pb2.FindParcelsResponse:
+        number = shapes.tracking_number(request.tracking_number)
+        carrier = shapes.carrier(request.carrier) if request.carrier else ""
+        answer = await tracking.find_parcels(await self._where(request, context), number, carrier)
+        parcels = [_parcel(each) for each in answer.rows]
+        return reports_pb2.FindParcelsResponse(parcels=parcels, position=answer.position)
+
+    async def ListOrders(
+        self, request: reports_pb2.ListOrdersRequest, context: Context
+    ) -> reports_pb2.ListOrdersResponse:
+        statuses = {_read_header(value, f"statuses[{index}]") for index, value in enumerate(request.statuses)}
+        answer = await tracking.list_orders(
+            await self._where(request, context),
+            _page(request),
+            sorted(statuses),
+            _channel(request),
+            shapes.instant(request, "placed_since"),
+            shapes.instant(request, "placed_until"),
+        )
+        orders = [_order(each) for each in answer.rows]
+        return reports_pb2.ListOrdersResponse(
+            orders=orders, next_page_token=answer.next_page_token, position=answer.position
+        )
+
+    # --- what is due ---
+
+    async def ListObligations(
+        self, request: reports_pb2.ListObligationsRequest, context: Context
+    ) -> reports_pb2.ListObligationsResponse:
+        hours = shapes.count(request.due_within_hours, "due_within_hours", 0, _MOST_HOURS)
+        answer = await sla.list_obligations(
+            await self._where(request, context),
+            _page(request),
+            (_read_state(request.state, "state"),),
+            _supplier_id(request),
+            _optional(_read_clock, request.clock, "clock"),
+            until=datetime.now(UTC) + timedelta(hours=hours) if hours else None,
+        )
+        obligations = [_obligation(each) for each in answer.rows]
+        return reports_pb2.ListObligationsResponse(
+            obligations=obligations, next_page_token=answer.next_page_token, position=answer.position
+        )
+
+    async def ListBreaches(
+        self, request: reports_pb2.ListBreachesRequest, context: Context
+    ) -> reports_pb2.ListBreachesResponse:
+        answer = await sla.list_breaches(
+            await self._where(request, context),
+            _page(request),
+            shapes.instant(request, "due_since"),
+            shapes.instant(request, "due_until"),
+            _supplier_id(request),
+            _optional(_read_clock, request.clock, "clock"),
+        )
+        breaches = [_obligation(each) for each in answer.rows]
+        return reports_pb2.ListBreachesResponse(
+            breaches=breaches, next_page_token=answer.next_page_token, position=answer.position
+        )
+
+    async def CountObligations(
+        self, request: reports_pb2.CountObligationsRequest, context: Context
+    ) -> reports_pb2.CountObligationsResponse:
+        where = await self._where(request, context)
+        answer = await sla.count_obligations(where, _page(request), _supplier_id(request))
+        counts = [
+            reports_pb2.ObligationCount(**{**each._asdict(), "clock": _clock(each.clock)}) for each in answer.rows
+        ]
+        return reports_pb2.CountObligationsResponse(
+            counts=counts, next_page_token=answer.next_page_token, position=answer.position
+        )
+
+    # --- how suppliers do ---
+
+    async def GetRates(self, request: reports_pb2.GetRatesRequest, context: Context) -> reports_pb2.GetRatesResponse:
+        where, window = await self._where(request, context), _window(request)
+        answer = await supplier_performance.get_rates(where, _supplier_id(request), window)
+        return reports_pb2.GetRatesResponse(scorecard=_scorecard(answer.rows[0]), position=answer.position)
+
+    async def ListRates(self, request: reports_pb2.ListRatesRequest, context: Context) -> reports_pb2.ListRatesResponse:
+        where, window = await self._where(request, context), _window(request)
+        answer = await supplier_performance.list_rates(where, _page(request), window)
+        scorecards = [_scorecard(each) for each in answer.rows]
+        return reports_pb2.ListRatesResponse(
+            scorecards=scorecards, next_page_token=answer.next_page_token, position=answer.position
+        )
+
+    async def ListRateCases(
+        self, request: reports_pb2.ListRateCasesRequest, context: Context
+    ) -> reports_pb2.ListRateCasesResponse:
+        shapes.require(request.filter in _IN_NUMERATOR, "filter", f"{request.filter} is not known")
+        answer = await supplier_performance.list_cases(
+            await self._where(request, context),
+            _page(request),
+            _read_rate_name(request.name, "name"),
+            _supplier_id(request),
+            _window(request),
+            _IN_NUMERATOR[request.filter],
+        )
+        cases = [
+            reports_pb2.RateCase(
+                object_id=each.object_id,
+                order_id=each.order_id,
+                at=stamp(each.at),
+                happened_at=stamp(each.happened_at),
+                in_numerator=each.in_numerator,
+            )
+            for each in answer.rows
+        ]
+        return reports_pb2.ListRateCasesResponse(
+            cases=cases, next_page_token=answer.next_page_token, position=answer.position
+        )
+
+    # --- everything recorded ---
+
+    async def GetSummary(
+        self, request: reports_pb2.GetSummaryRequest, context: Context
+    ) -> reports_pb2.GetSummaryResponse:
+        answer = await supplier_performance.summary(await self._where(request, context), _channel(request))
+        figures = answer.rows[0]._asdict()
+        amounts = figures.pop("gmv_minor").items()
+        gmv = [common_pb2.Money(amount_minor=amount, currency=currency) for currency, amount in amounts]
+        return reports_pb2.GetSummaryResponse(**figures, gmv=gmv, position=answer.position)
+
+    async def ListSupplierTotals(
+        self, request: reports_pb2.ListSupplierTotalsRequest, context: Context
+    ) -> reports_pb2.ListSupplierTotalsResponse:
+        where = await self._where(request, context)
+        answer = await supplier_performance.list_supplier_totals(where, _page(request), _channel(request))
+        totals = [reports_pb2.SupplierTotal(**each._asdict()) for each in answer.rows]
+        return reports_pb2.ListSupplierTotalsResponse(
+            totals=totals, next_page_token=answer.next_page_token, position=answer.position
+        )
+
+
+# --- what is asked --------------------------------------------------------------------------------
+
+
+def _page(request: Any) -> PageOf:
+    return PageOf(request.page.page_size, request.page.page_token)
+
+
+def _channel(request: Any) -> str:
+    return shapes.plain_id(request.channel, "channel") if request.channel else ""
+
+
+def _supplier_id(request: Any) -> str:
+    return shapes.plain_id(request.supplier_id, "supplier_id") if request.supplier_id else ""
+
+
+def _optional(read: Callable[[int, str], E], value: int, field: str) -> E | None:
+    return read(value, field) if value else None
+
+
+def _window(request: Any) -> supplier_performance.Window:
+    now = shapes.instant(request.window, "window.now") or datetime.now(UTC)
+    since, until = shapes.instant(request.window, "window.since"), shapes.instant(request.window, "window.until")
+    if since is not None:
+        shapes.require(since < (until or now), "window.since", "is not before the window's end")
+    return supplier_performance.Window(now, since, until)
+
+
+# --- what is answered -----------------------------------------------------------------------------
+
+
+def _order(order: tracking.TrackedOrder) -> reports_pb2.TrackedOrder:
+    return reports_pb2.TrackedOrder(
+        order_id=order.order_id,
+        channel=order.channel,
+        status=_order_status(order.status),
+        placed_at=stamp(order.placed_at),
+        confirmed_at=stamp(order.details.confirmed_at),
+        promised_by=stamp(order.promised_by),
+        expected_by=stamp(order.expected_by),
+        delivered_at=stamp(order.delivered_at),
+        lines=[_line(each) for each in order.details.lines],
+        supplier_orders=[_supplier_order(each) for each in order.details.supplier_orders],
+        holds=[_hold(each) for each in order.details.holds],
+        parcels=[_parcel(each) for each in order.parcels],
+    )
+
+
+def _line(line: tracking.TrackedLine) -> reports_pb2.TrackedLine:
+    counts = {name: getattr(line.units, name) for name in line.units.__struct_fields__}
+    units = orders_pb2.Buckets(**counts)
+    return reports_pb2.TrackedLine(line_no=line.line_no, sku=line.sku, supplier_id=line.supplier_id, units=units)
+
+
+def _supplier_order(each: tracking.TrackedSupplierOrder) -> reports_pb2.TrackedSupplierOrder:
+    return reports_pb2.TrackedSupplierOrder(
+        supplier_order_id=each.supplier_order_id,
+        supplier_id=each.supplier_id,
+        status=_supplier_order_status(each.status),
+        units=each.units,
+        unshipped=each.unshipped,
+        shipped=each.shipped,
+        delivered=each.delivered,
+        sent_at=stamp(each.sent_at),
+        acknowledged_at=stamp(each.acknowledged_at),
+        packed_at=stamp(each.packed_at),
+        dispatch_by=stamp(each.dispatch_by),
+        dispatched_at=stamp(each.dispatched_at),
+        clocks_stopped_since=stamp(each.stopped_since),
+    )
+
+
+def _hold(hold: tracking.TrackedHold) -> reports_pb2.TrackedHold:
+    return reports_pb2.TrackedHold(
+        reason=_hold_reason(hold.reason),
+        at=stamp(hold.at),
+        missing=hold.missing,
+        supplier_order_id=hold.supplier_order_id,
+    )
+
+
+def _parcel(parcel: tracking.TrackedParcel) -> reports_pb2.TrackedParcel:
+    return reports_pb2.TrackedParcel(
+        carrier=parcel.carrier,
+        tracking_number=parcel.number,
+        epoch=parcel.epoch,
+        status=answers.parcel_status(parcel.status),
+        order_id=parcel.order_id,
+        supplier_order_id=parcel.supplier_order_id,
+        supplier_id=parcel.supplier_id,
+        country=parcel.country,
+        lines=line_units(parcel.lines),
+        registered_at=stamp(parcel.registered_at),
+        first_scan_at=stamp(parcel.first_scan_at),
+        promised_by=stamp(parcel.promised_by),
+        expected_by=stamp(parcel.expected_by),
+        delivered_at=stamp(parcel.delivered_at),
+        last_scan=_scan(parcel.last_scan),
+    )
+
+
+def _scan(scan: tracking.LastScan | None) -> reports_pb2.LastScan | None:
+    if scan is None:
+        return None
+    status = answers.parcel_status(scan.status)
+    return reports_pb2.LastScan(at=stamp(scan.at), status=status, city=scan.city, country=scan.country)
+
+
+def _obligation(each: sla.Obligation) -> reports_pb2.Obligation:
+    return reports_pb2.Obligation(
+        object_id=each.object_id,
+        clock=_clock(each.clock),
+        supplier_id=each.supplier_id,
+        due=stamp(each.due),
+        state=_state(each.state),
+        met_at=stamp(each.met_at),
+        stopped_since=stamp(each.stopped_since),
+        missed_at=stamp(each.missed_at),
+        withdrawn_at=stamp(each.withdrawn_at),
+    )
+
+
+def _scorecard(card: supplier_performance.Scorecard) -> reports_pb2.Scorecard:
+    rates = [
+        reports_pb2.Rate(
+            name=_rate_name(rate.name),
+            numerator=rate.numerator,
+            denominator=rate.denominator,
+            since=stamp(rate.since),
+            until=stamp(rate.until),
+            target_basis_points=rate.target.basis_points,
+            target_is_most=rate.target.at_most,
+            status=_rate_status(rate.status),
+        )
+        for rate in card.rates
+    ]
+    return reports_pb2.Scorecard(supplier_id=card.supplier_id, rates=rates)

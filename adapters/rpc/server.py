@@ -1,0 +1,144 @@
+"""The gRPC server: every RPC of the contract found by its name, refusals turned into statuses.
+
+A method whose request has a reader in ``asks`` is a command: read, execute, receipt. All others are
+methods of the same name on the service's query class.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from psycopg import Error as DatabaseError
+from psycopg_pool import PoolTimeout
+
+from adapters.rpc import shapes
+from adapters.rpc.asks import READERS, Edge
+from adapters.rpc.statuses import status_of
+from adapters.rpc.tenants import Tenants
+from fulfilment.v1 import common_pb2
+from ledger.journal import is_trouble
+from ledger.ledger import Command, Receipt
+from ledger.personal import Sealer
+from ledger.refusals import Refusal, StorageUnavailable
+
+log = logging.getLogger("fulfilment.rpc")
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Behaviour = Callable[[Any, Context], Awaitable[Any]]
+LONGEST_MESSAGE_BYTES = 64 * 1024 * 1024
+"""A batch of 1,000 large orders fits; anything larger is refused by gRPC itself."""
+
+
+def tenant_name(context: Context) -> str:
+    """The tenant that a call names in its metadata."""
+    return str(dict(context.invocation_metadata() or ()).get("tenant", "default"))
+
+
+def to_receipt(receipt: Receipt) -> common_pb2.Receipt:
+    outcome = common_pb2.Receipt.OUTCOME_REPLAYED if receipt.replayed else common_pb2.Receipt.OUTCOME_APPLIED
+    return common_pb2.Receipt(position=receipt.position, version=receipt.version, outcome=outcome)
+
+
+class Commands:
+    """Commands on their way from the wire to a tenant's ledger."""
+
+    def __init__(self, tenants: Tenants, sealer: Sealer) -> None:
+        self.tenants = tenants
+        self._sealer = sealer
+
+    async def execute(self, request: Any, context: Context) -> common_pb2.Receipt:
+        tenant = await self.tenants.find(tenant_name(context))
+        return to_receipt(await tenant.ledger.execute(self.command(request, deadline_of(context))))
+
+    def command(self, request: Any, deadline: float | None) -> Command:
+        """The request as a command; raises Malformed with the path of the field to mend."""
+        request_id, actor = shapes.request_id(request.context.request_id), shapes.actor(request.context.actor)
+        reader = READERS[type(request)]
+        # What the request says without who asks: the same content again has the same digest.
+        request.ClearField("context")
+        content = request.DESCRIPTOR.full_name.encode() + b"\0" + request.SerializeToString(deterministic=True)
+        fingerprint = self._sealer.fingerprint(content)
+        request.context.actor = actor
+        ask = reader(request, Edge(self._sealer, datetime.now(UTC), fingerprint.hex()[:32]))
+        return Command(request_id, actor, fingerprint, ask.decide, ask.streams, ask.keys, deadline)
+
+
+def deadline_of(context: Context) -> float | None:
+    """When the caller stops waiting, in the time of the event loop."""
+    remaining = remaining_of(context)
+    return None if remaining is None else asyncio.get_running_loop().time() + remaining
+
+
+def remaining_of(context: Context) -> float | None:
+    """Seconds until the caller stops waiting; None if it set no deadline, which grpc's types leave out."""
+    return cast("float | None", context.time_remaining())
+
+
+def handlers(service: ServiceDescriptor, commands: Commands, queries: object) -> grpc.GenericRpcHandler:
+    """All methods of a service."""
+    table = {method.name: _handler(method, commands, queries) for method in service.methods}
+    return grpc.method_handlers_generic_handler(service.full_name, table)
+
+
+def _handler(method: MethodDescriptor, commands: Commands, queries: object) -> grpc.RpcMethodHandler[Any, Any]:
+    request = message_factory.GetMessageClass(method.input_type)
+    how: dict[str, Any] = {
+        "request_deserializer": request.FromString,
+        "response_serializer": lambda response: response.SerializeToString(),
+    }
+    if method.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(_streaming(getattr(queries, method.name)), **how)
+    if request in READERS:
+        return grpc.unary_unary_rpc_method_handler(_answering(commands.execute), **how)
+    return grpc.unary_unary_rpc_method_handler(_answering(getattr(queries, method.name)), **how)
+
+
+def _answering(behaviour: Behaviour) -> Behaviour:
+    async def answer(request: Any, context: Context) -> Any:
+        try:
+            return await behaviour(request, context)
+        except Exception as error:  # noqa: BLE001 - the one place where an RPC ends badly
+            return await _abort(context, error)
+
+    return answer
+
+
+def _streaming(
+    behaviour: Callable[[Any, Context], AsyncIterator[Message]],
+) -> Callable[[Any, Context], AsyncIterator[Message]]:
+    async def stream(request: Any, context: Context) -> AsyncIterator[Message]:
+        try:
+            async for message in behaviour(request, context):
+                yield message
+        except Exception as error:  # noqa: BLE001 - the one place where an RPC ends badly
+            await _abort(context, error)
+
+    return stream
+
+
+async def _abort(context: Context, error: Exception) -> Any:
+    """A refusal as its status, trouble as UNAVAILABLE, a mistake of ours as INTERNAL without its details."""
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if is_trouble(error) or isinstance(error, PoolTimeout):
+        error = StorageUnavailable(str(error).partition("\n")[0])
+    if isinstance(error, Refusal):
+        return await context.abort_with_status(status_of(error))
+    if not isinstance(error, DatabaseError):
+        # The message of an unexpected error stays out of the log: it may quote personal data.
+        log.error("an RPC failed with %s", type(error).__name__, exc_info=_without_message(error))
+    else:
+        log.error("an RPC failed with %s: %s", type(error).__name__, error.sqlstate)
+    return await context.abort(grpc.StatusCode.INTERNAL, "the service made a mistake; its log says where")
+
+
+def _without_message(error: Exception) -> Any:
+    return (type(error), type(error)("details are left out"), error.__traceback__)

@@ -1,0 +1,179 @@
+"""The shape of messages: what a field may hold, and the value it means.
+
+Every function takes the field's path and raises Malformed with it, so that the caller is told what to
+mend. What is well-formed but not enough to go on is no concern here: the domain makes it a hold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from fulfilment.v1 import common_pb2
+from ledger.refusals import Malformed
+from ledger.values import LineNo, Money, Units, is_plain_id, is_sku
+
+E = TypeVar("E", bound=StrEnum)
+
+MOST_UNITS = 1_000_000
+_AHEAD = timedelta(days=1)
+"""How far a source's clock may run before ours."""
+
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_REQUEST_ID = re.compile(r"[!-~]{1,100}")
+_BETWEEN_WORDS = re.compile(r"[\s_.-]+")
+
+
+def require(holds: bool, field: str, message: str) -> None:
+    if not holds:
+        raise Malformed(field, message)
+
+
+def text(value: str, field: str, most: int, *, required: bool = False) -> str:
+    """Free text of at most so many characters; PostgreSQL cannot keep a NUL."""
+    if len(value) > most:
+        raise Malformed(field, f"{len(value)} characters, {most} at most")
+    if "\0" in value:
+        raise Malformed(field, "contains a NUL character")
+    if required and not value.strip():
+        raise Malformed(field, "is required")
+    return value
+
+
+def words(values: Sequence[str], field: str) -> tuple[str, ...]:
+    """A short list of short words, such as packing instructions."""
+    require(len(values) <= 20, field, f"{len(values)} words, 20 at most")
+    return tuple(text(value, f"{field}[{index}]", 50, required=True) for index, value in enumerate(values))
+
+
+def plain_id(value: str, field: str) -> str:
+    if not is_plain_id(value):
+        raise Malformed(field, "is required: 1 to 100 letters, digits and ._:#+-, starting with a letter or digit")
+    return value
+
+
+def request_id(value: str) -> str:
+    if _REQUEST_ID.fullmatch(value) is None:
+        raise Malformed("context.request_id", "is required: 1 to 100 printable ASCII characters without spaces")
+    return value
+
+
+def actor(value: str) -> str:
+    return text(value, "context.actor", 100) or "unknown"
+
+
+def sku(value: str, field: str) -> str:
+    if not is_sku(value):
+        raise Malformed(field, "is required: 1 to 100 printable characters, no space at its ends")
+    return value
+
+
+def order_id(value: str, field: str = "order_id") -> str:
+    channel, slash, number = value.partition("/")
+    if not (slash and is_plain_id(channel) and is_plain_id(number)):
+        raise Malformed(field, 'is required as "channel/channel_order_id", such as "shopify/1001"')
+    return value
+
+
+def supplier_order_id(value: str, field: str = "supplier_order_id") -> str:
+    order, _, number = value.rpartition("/")
+    if not (number.isascii() and number.isdigit() and order.count("/") == 1):
+        raise Malformed(field, 'is required as "channel/channel_order_id/n", such as "shopify/1001/1"')
+    order_id(order, field)
+    return value
+
+
+def carrier(value: str, field: str = "carrier") -> str:
+    """Two spellings of one carrier are one carrier: ``DHL Express`` is ``dhl-express``."""
+    return plain_id(_BETWEEN_WORDS.sub("-", value.strip().lower()), field)
+
+
+def tracking_number(value: str, field: str = "tracking_number") -> str:
+    """Upper case and without the spaces that labels print."""
+    return plain_id("".join(value.upper().split()), field)
+
+
+def country(value: str, field: str) -> str:
+    if value and _COUNTRY.fullmatch(value) is None:
+        raise Malformed(field, f"{value!r} is not an ISO 3166-1 alpha-2 code such as DE")
+    return value
+
+
+def currency(value: str, field: str, *, required: bool = True) -> str:
+    if (value or required) and _CURRENCY.fullmatch(value) is None:
+        raise Malformed(field, f"{value!r} is not an ISO 4217 code such as EUR")
+    return value
+
+
+def money(value: common_pb2.Money, field: str) -> Money:
+    require(value.amount_minor >= 0, f"{field}.amount_minor", "is negative")
+    return Money(value.amount_minor, currency(value.currency, f"{field}.currency"))
+
+
+def count(value: int, field: str, least: int = 0, most: int = MOST_UNITS) -> int:
+    if not least <= value <= most:
+        raise Malformed(field, f"{value} is not between {least} and {most}")
+    return value
+
+
+def instant(message: Any, field: str) -> datetime | None:
+    """A timestamp field of a message in UTC, None if it is absent."""
+    name = field.rpartition(".")[2]
+    if not message.HasField(name):
+        return None
+    stamp: Timestamp = getattr(message, name)
+    try:
+        return stamp.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise Malformed(field, "is not an instant between the years 1 and 9999") from error
+
+
+def happened(message: Any, now: datetime, field: str = "at") -> datetime:
+    """When something happened, now if the source does not say; it cannot lie in the future."""
+    at = instant(message, field)
+    if at is None:
+        return now
+    if at > now + _AHEAD:
+        raise Malformed(field, f"{at.isoformat()} lies in the future")
+    return at
+
+
+def by_line(lines: Iterable[common_pb2.LineUnits], field: str = "lines") -> Units:
+    units: Units = {}
+    for index, line in enumerate(lines):
+        line_no = LineNo(count(line.line_no, f"{field}[{index}].line_no", 1))
+        require(line_no not in units, f"{field}[{index}].line_no", f"line {line_no} is named twice")
+        units[line_no] = count(line.units, f"{field}[{index}].units", 1)
+    return units
+
+
+def enum(descriptor: Any, members: type[E], *, unspecified: E | None = None) -> Callable[[int, str], E]:
+    """A reader of one enum: by name, without the prefix that all values of a proto enum share."""
+    prefix = descriptor.DESCRIPTOR.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    names = {value.number: value.name.removeprefix(prefix).lower() for value in descriptor.DESCRIPTOR.values}
+    known = {member.value: member for member in members}
+    table = {number: known[name] for number, name in names.items() if name in known}
+    if unspecified is not None:
+        table[0] = unspecified
+
+    def read(number: int, field: str) -> E:
+        member = table.get(number)
+        if member is None:
+            allowed = ", ".join(f"{prefix}{each.value.upper()}" for each in table.values())
+            raise Malformed(field, f"{names.get(number, number)} is not allowed here; use one of {allowed}")
+        return member
+
+    return read
+
+
+def number_of(descriptor: Any) -> Callable[[StrEnum], Any]:
+    """The way back: the number of a member in the proto enum."""
+    prefix = descriptor.DESCRIPTOR.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    numbers = {value.name.removeprefix(prefix).lower(): value.number for value in descriptor.DESCRIPTOR.values}
+    return lambda member: numbers.get(member.value, 0)

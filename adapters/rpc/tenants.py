@@ -1,0 +1,68 @@
+"""The tenants this process serves: each with its own serial ledger over one shared pool."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NamedTuple
+
+from psycopg_pool import AsyncConnectionPool
+
+from adapters.postgres import BadTenantName, Control
+from ledger.journal import Log
+from ledger.ledger import Ledger
+from ledger.refusals import Malformed, UnknownTenant
+
+
+class Tenant(NamedTuple):
+    """A retailer as this process serves it."""
+
+    name: str
+    schema: str
+    log: Log
+    ledger: Ledger
+
+
+class Tenants:
+    """Finds tenants by name and starts their ledgers when they are first asked for."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
+        self.pool = pool
+        self.control = Control(pool)
+        self._serving: dict[str, Tenant] = {}
+        self._starting = asyncio.Lock()
+        self.closing = False
+        """Set before the drain: whoever waits for something new stops waiting."""
+
+    def serving(self) -> list[Tenant]:
+        """Those that were asked for since the start."""
+        return list(self._serving.values())
+
+    async def find(self, name: str) -> Tenant:
+        """The tenant of that name; raises UnknownTenant."""
+        tenant = self._serving.get(name)
+        return tenant if tenant is not None else await self._start(name)
+
+    async def create(self, name: str) -> Tenant:
+        """Makes a tenant; one that exists stays as it is."""
+        try:
+            await self.control.create_tenant(name)
+        except BadTenantName as error:
+            raise Malformed("tenant", str(error)) from error
+        return await self.find(name)
+
+    async def _start(self, name: str) -> Tenant:
+        async with self._starting:
+            if name in self._serving:
+                return self._serving[name]
+            known = {tenant.name: tenant.schema for tenant in await self.control.list_tenants()}
+            if name not in known:
+                raise UnknownTenant(name)
+            log = Log(known[name], self.pool)
+            tenant = Tenant(name, known[name], log, Ledger(log))
+            await tenant.ledger.start()
+            self._serving[name] = tenant
+            return tenant
+
+    async def drain(self) -> None:
+        """Takes no more commands and answers all that wait."""
+        await asyncio.gather(*(tenant.ledger.stop() for tenant in self._serving.values()))

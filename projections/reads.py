@@ -1,0 +1,152 @@
+"""Reading a read model: rows and the position they hold at, in one snapshot; waiting for a position; pages."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Generic, NamedTuple, TypeVar, cast
+
+import msgspec
+from psycopg import AsyncConnection, errors
+from psycopg.rows import kwargs_row
+from psycopg.sql import SQL, Composed, Identifier
+from psycopg_pool import AsyncConnectionPool
+
+from ledger.refusals import Malformed, ProjectionBehind
+from projections.tables import Projection
+
+R = TypeVar("R")
+K = TypeVar("K")
+
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+"""Before and after everything."""
+
+_POLL_SECONDS = 0.007
+PATIENCE_SECONDS = 5.0
+"""How long a query waits for the position it is asked for, unless its caller has less time."""
+
+MOST_ROWS = 1000
+USUAL_ROWS = 100
+
+_POSITION = """
+    SELECT coalesce((SELECT notification_id FROM {schema}.ledger_tracking WHERE application_name = %s), 0)
+"""
+
+
+class Answer(NamedTuple, Generic[R]):
+    """Rows, the position of the log they hold at, and how to ask for more (empty on the last page)."""
+
+    rows: list[R]
+    position: int
+    next_page_token: str = ""
+
+
+class Where(NamedTuple):
+    """Whom to ask and how patiently: a tenant's schema, and the position that the answer must have reached."""
+
+    pool: AsyncConnectionPool[Any]
+    schema: str
+    at_least: int = 0
+    patience_seconds: float = PATIENCE_SECONDS
+
+
+class Snapshot:
+    """A read model at one moment."""
+
+    def __init__(self, connection: AsyncConnection[Any], schema: str, projection: Projection, position: int) -> None:
+        self.position = position
+        self._connection = connection
+        self._names = {table.name: Identifier(schema, table.name) for table in projection.tables}
+
+    async def rows(self, query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """Runs a query of this package; ``{table}`` names a table, ``%(name)s`` a parameter."""
+        cursor = await self._connection.execute(self._said(query), parameters)
+        return await cursor.fetchall()
+
+    async def each(self, query: str, parameters: dict[str, Any], make: Callable[..., R]) -> list[R]:
+        """The rows of a query, each made from its columns by name."""
+        async with self._connection.cursor(row_factory=kwargs_row(make)) as cursor:
+            await cursor.execute(self._said(query), parameters)
+            return await cursor.fetchall()
+
+    def _said(self, query: str) -> Composed:
+        return SQL(cast("Any", query)).format(**self._names)
+
+
+@asynccontextmanager
+async def snapshot(where: Where, projection: Projection) -> AsyncIterator[Snapshot]:
+    """The projection at one moment, not before ``at_least``; raises ProjectionBehind."""
+    try:
+        await _wait(where, projection)
+        async with where.pool.connection() as connection, connection.transaction():
+            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            # Before the snapshot is taken: a rebuild that swaps the tables is seen whole or not at all.
+            names = SQL(", ").join(Identifier(where.schema, table.name) for table in projection.tables)
+            await connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
+            position = await _position(connection, where.schema, projection)
+            yield Snapshot(connection, where.schema, projection, position)
+    except errors.UndefinedTable as error:
+        raise ProjectionBehind(projection.name, where.at_least, 0) from error
+
+
+async def _wait(where: Where, projection: Projection) -> None:
+    if not where.at_least:
+        return
+    clock = asyncio.get_running_loop().time
+    give_up_at = clock() + where.patience_seconds
+    while True:
+        async with where.pool.connection() as connection:
+            position = await _position(connection, where.schema, projection)
+        if position >= where.at_least:
+            return
+        if clock() >= give_up_at:
+            raise ProjectionBehind(projection.name, where.at_least, position)
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _position(connection: AsyncConnection[Any], schema: str, projection: Projection) -> int:
+    cursor = await connection.execute(SQL(cast("Any", _POSITION)).format(schema=Identifier(schema)), (projection.name,))
+    return int((await cursor.fetchall())[0][0])
+
+
+# --- pages ----------------------------------------------------------------------------------------
+
+
+class PageOf(NamedTuple):
+    """Which page of a list: how many rows, after which token."""
+
+    size: int = USUAL_ROWS
+    token: str = ""
+
+    @property
+    def limit(self) -> int:
+        """One more than is shown, which tells whether there is another page."""
+        return require_size(self.size) + 1
+
+    def after(self, key: type[K]) -> K | None:
+        """The key of the last row of the page before; None for the first page."""
+        if not self.token:
+            return None
+        try:
+            raw = base64.urlsafe_b64decode(self.token.encode() + b"==")
+            return msgspec.json.decode(raw, type=key)
+        except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
+            raise Malformed("page.page_token", "is not a token that this list gave") from error
+
+    def cut(self, rows: Sequence[R], keys: Sequence[Any]) -> tuple[list[R], str]:
+        """The rows to show and the token of the next page; keys are those of the rows."""
+        size = require_size(self.size)
+        if len(rows) <= size:
+            return list(rows), ""
+        token = base64.urlsafe_b64encode(msgspec.json.encode(keys[size - 1])).rstrip(b"=").decode()
+        return list(rows[:size]), token
+
+
+def require_size(size: int) -> int:
+    if not 0 <= size <= MOST_ROWS:
+        raise Malformed("page.page_size", f"{size} is not between 1 and {MOST_ROWS}")
+    return size or USUAL_ROWS

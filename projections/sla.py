@@ -1,0 +1,476 @@
+"""What has to happen by when, what happened too late, and what is the clock task to look at now?
+
+An obligation is one clock of one object (DOMAIN 6): a supplier order's acknowledgement and dispatch,
+an order's delivery, a parcel's first scan. Beside them stand timers that oblige nobody but make facts
+when they run out: stock that is held, parcels that nobody sees, return windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple, cast
+
+from psycopg import AsyncConnection, Cursor, errors
+from psycopg.sql import SQL, Identifier
+
+from ledger import orders, parcels
+from ledger.orders import Deadline
+from ledger.policies import Policy, PolicyAgreed
+from ledger.stock import (
+    ReservationCommitted,
+    ReservationConsumed,
+    ReservationExpired,
+    ReservationExtended,
+    ReservationReleased,
+    StockReserved,
+)
+from ledger.values import Fact, order_of
+from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
+from projections.streams import Breach, OrderStory, Page, ParcelStories, ParcelStory
+from projections.tables import ID, Projection, Rows, Table, Values, Written
+
+# --- tables ---------------------------------------------------------------------------------------
+
+OBLIGATIONS = Table(
+    "sla_obligations",
+    2,
+    {
+        "object_id": ID,  # of the supplier order or order; carrier/number/epoch of a parcel
+        "clock": ID,
+        "supplier_id": ID,
+        "due": "timestamptz NOT NULL",
+        "state": ID,
+        "met_at": "timestamptz",
+        "stopped_since": "timestamptz",
+        "missed_at": "timestamptz",
+        "withdrawn_at": "timestamptz",
+        "alarm": "bool NOT NULL",  # whether somebody has to notice when it is due
+    },
+    ("(state, due, object_id, clock)", "(supplier_id, state, due, object_id, clock)"),
+)
+HOLDS = Table(
+    "sla_holds",
+    3,
+    {
+        "supplier_id": ID,
+        "sku": ID,
+        "reservation_id": ID,
+        "units": "int8 NOT NULL",
+        "expires_at": "timestamptz NOT NULL",
+    },
+    ("(expires_at)",),
+)
+SILENCES = Table(
+    "sla_silences",
+    3,
+    {"carrier": ID, "number": ID, "epoch": "int4 NOT NULL", "last_seen_at": "timestamptz NOT NULL"},
+    ("(last_seen_at)",),
+)
+RETURN_WINDOWS = Table("sla_return_windows", 1, {"order_id": ID, "closes_at": "timestamptz NOT NULL"}, ("(closes_at)",))
+POLICIES = Table(
+    "sla_policies",
+    1,
+    {
+        "position": "int8 NOT NULL",
+        "effective_from": "timestamptz NOT NULL",
+        "suspected_lost_after_days": "int4 NOT NULL",
+    },
+)
+
+# --- what is kept ---------------------------------------------------------------------------------
+
+
+class State(StrEnum):
+    """What became of an obligation."""
+
+    OPEN = "open"
+    """Still to be met; nobody has recorded a breach."""
+    MET = "met"
+    MISSED = "missed"
+    WITHDRAWN = "withdrawn"
+    """Recorded as missed, and met in time after all."""
+
+
+class Clock(StrEnum):
+    """All clocks that oblige somebody."""
+
+    ACKNOWLEDGE = "acknowledge"
+    DISPATCH = "dispatch"
+    DELIVERY = "delivery"
+    FIRST_SCAN = "first_scan"
+
+
+_ALWAYS = LAST - timedelta(days=366)
+"""An instant at which every clock has run out: decisions asked at it tell which clocks run at all."""
+
+
+def changes(page: Page) -> list[Written]:
+    """Rows of obligations and timers."""
+    obligations, silences, windows = Rows(OBLIGATIONS), Rows(SILENCES), Rows(RETURN_WINDOWS)
+    for story, now in page.orders():
+        obligations.replace(story.once(_of_order) if story else (), now.once(_of_order))
+        windows.replace(story.once(_window) if story else (), now.once(_window))
+    for before, after in page.parcels():
+        obligations.replace(_of_parcels(before), _of_parcels(after))
+        silences.replace(_silences(before), _silences(after))
+    policies = Rows(POLICIES)
+    holds = _Holds()
+    for position, fact in page.others:
+        if isinstance(fact, PolicyAgreed):
+            policies.new.append((position, fact.effective_from, fact.policy.suspected_lost_after_days))
+        else:
+            holds.follow(fact)
+    return [obligations, silences, windows, policies, holds]
+
+
+SLA = Projection("sla", 1, (OBLIGATIONS, HOLDS, SILENCES, RETURN_WINDOWS, POLICIES), changes)
+
+
+def _of_order(story: OrderStory) -> list[Values]:
+    order = story.order
+    left = dict(story.breaches)
+    rows = []
+    for deadline in order.deadlines():
+        key = (deadline.object_id, deadline.clock)
+        rows.append(_obligation(deadline, key in order.missed, left.pop(key, None)))
+    # Of these nothing is owed any more, as after a cancellation; that they were missed stays.
+    return rows + [_past(breach) for breach in left.values()]
+
+
+def _obligation(deadline: Deadline, missed: bool, breach: Breach | None) -> Values:
+    alarm = not missed and deadline.passed(_ALWAYS)
+    if missed:
+        state = State.MISSED
+    elif deadline.met_at is None or alarm:
+        state = State.OPEN
+    else:
+        state = State.WITHDRAWN if breach else State.MET
+    return (
+        deadline.object_id,
+        deadline.clock.value,
+        deadline.supplier_id,
+        deadline.due,
+        state.value,
+        deadline.met_at,
+        None if deadline.met_at else deadline.stopped_since,
+        breach.missed.at if breach else None,
+        breach.withdrawn.at if breach and breach.withdrawn else None,
+        alarm,
+    )
+
+
+def _past(breach: Breach) -> Values:
+    fact, withdrawn = breach.missed, breach.withdrawn
+    state = State.WITHDRAWN if withdrawn else State.MISSED
+    met_at = withdrawn.happened_at if withdrawn else None
+    withdrawn_at = withdrawn.at if withdrawn else None
+    what = (fact.object_id, fact.clock.value, breach.supplier_id, fact.due)
+    return (*what, state.value, met_at, None, fact.at, withdrawn_at, False)
+
+
+def _window(story: OrderStory) -> list[Values]:
+    order, delivered_at = story.order, story.delivered_at
+    if delivered_at is None:
+        return []
+    closes_at = delivered_at + timedelta(days=order.placed.return_window_days)
+    return [(order.order_id, closes_at)] if orders.complete(order, closes_at, _ALWAYS) else []
+
+
+def _of_parcels(stories: ParcelStories) -> Iterator[Values]:
+    return (_of_parcel(story) for story in stories if story.parcel.first_scan_by is not None)
+
+
+def _of_parcel(story: ParcelStory) -> Values:
+    parcel, missed = story.parcel, story.first_scan_missed
+    alarm = bool(parcels.miss_first_scan(parcel, parcel.epoch, _ALWAYS))
+    state = State.MISSED if missed else State.OPEN if alarm else State.MET
+    return (
+        f"{parcel.carrier}/{parcel.number}/{parcel.epoch}",
+        Clock.FIRST_SCAN.value,
+        parcel.supplier_id,
+        missed.due if missed else parcel.first_scan_by,
+        state.value,
+        parcel.first_scan_at,
+        None,
+        missed.at if missed else None,
+        None,
+        alarm,
+    )
+
+
+def _silences(stories: ParcelStories) -> list[Values]:
+    """Only the present use of a number can be lost."""
+    if not stories:
+        return []
+    parcel = stories[-1].parcel
+    row = (parcel.carrier, parcel.number, parcel.epoch, parcel.last_seen_at)
+    return [row] if parcels.suspect_loss(parcel, parcel.epoch, 0, _ALWAYS) else []
+
+
+class _Holds:
+    """What a page changes of the stock that is held.
+
+    A hot SKU has too many reservations to fold its stream for a page, so only the reservations that
+    the page names are followed: as a whole if it made them, otherwise by what it took off.
+    """
+
+    def __init__(self) -> None:
+        self._whole: dict[tuple[str, str, str], tuple[int, datetime] | None] = {}
+        """Those that the page made, None once they are gone; and all that it saw committed."""
+        self._taken: dict[tuple[str, str, str], int] = {}
+        self._extended: dict[tuple[str, str, str], datetime] = {}
+
+    def follow(self, fact: Fact) -> None:
+        match fact:
+            case StockReserved():
+                self._whole[fact.supplier_id, fact.sku, fact.reservation_id] = (fact.units, fact.expires_at)
+            case ReservationExtended():
+                self._extend((fact.supplier_id, fact.sku, fact.reservation_id), fact.expires_at)
+            case ReservationCommitted():
+                self._whole[fact.supplier_id, fact.sku, fact.reservation_id] = None
+            case ReservationConsumed() | ReservationReleased() | ReservationExpired():
+                self._take((fact.supplier_id, fact.sku, fact.reservation_id), fact.units)
+            case _:
+                pass
+
+    def _extend(self, key: tuple[str, str, str], expires_at: datetime) -> None:
+        if key not in self._whole:
+            self._extended[key] = expires_at
+        elif (hold := self._whole[key]) is not None:
+            self._whole[key] = (hold[0], expires_at)
+
+    def _take(self, key: tuple[str, str, str], units: int) -> None:
+        if key not in self._whole:
+            self._taken[key] = self._taken.get(key, 0) + units
+        elif (hold := self._whole[key]) is not None:
+            self._whole[key] = (hold[0] - units, hold[1]) if hold[0] > units else None
+
+    def write(self, cursor: Cursor[Any], schema: str, suffix: str) -> None:
+        table = Identifier(schema, HOLDS.name + suffix)
+        parts = dict.fromkeys((*self._taken, *self._extended))
+        if parts:
+            columns = [list(column) for column in zip(*parts, strict=True)]
+            units = [self._taken.get(key, 0) for key in parts]
+            until = [self._extended.get(key) for key in parts]
+            statement = SQL(cast("Any", _TAKE)).format(table=table)
+            cursor.execute(statement, [*columns, units, until], prepare=True)
+        rows = Rows(HOLDS)
+        for key, hold in self._whole.items():
+            if hold is None:
+                rows.gone.append(key)
+            else:
+                rows.changed.append((*key, *hold))
+        rows.write(cursor, schema, suffix)
+
+
+_TAKE = """
+    WITH part AS (
+        SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::int8[], %b::timestamptz[])
+            AS part (supplier_id, sku, reservation_id, taken, expires_at)
+    ), gone AS (
+        DELETE FROM {table} AS hold USING part
+        WHERE (hold.supplier_id, hold.sku, hold.reservation_id) = (part.supplier_id, part.sku, part.reservation_id)
+            AND hold.units <= part.taken
+    )
+    UPDATE {table} AS hold
+    SET units = hold.units - part.taken, expires_at = coalesce(part.expires_at, hold.expires_at)
+    FROM part
+    WHERE (hold.supplier_id, hold.sku, hold.reservation_id) = (part.supplier_id, part.sku, part.reservation_id)
+        AND hold.units > part.taken
+"""
+
+# --- what the clock task asks ---------------------------------------------------------------------
+
+
+class Timer(StrEnum):
+    """Every clock that makes a fact when it runs out."""
+
+    ACKNOWLEDGE = "acknowledge"
+    DISPATCH = "dispatch"
+    DELIVERY = "delivery"
+    FIRST_SCAN = "first_scan"
+    LOSS = "loss"
+    RESERVATION = "reservation"
+    RETURN_WINDOW = "return_window"
+
+
+class Due(NamedTuple):
+    """Something the clock task is to notice; names are the arguments of the decision that notices it."""
+
+    timer: Timer
+    names: tuple[str, ...]
+    """(order_id, object_id) of acknowledge, dispatch and delivery; (carrier, number, epoch) of first_scan
+    and loss; (supplier_id, sku, reservation_id) of reservation; (order_id,) of return_window."""
+    due: datetime
+
+
+_DUE = """
+    (SELECT clock, ARRAY[object_id], due FROM {sla_obligations}
+        WHERE state = 'open' AND due <= %(now)s AND alarm ORDER BY due LIMIT %(limit)s)
+    UNION ALL
+    (SELECT 'loss', ARRAY[carrier, number, epoch::text], last_seen_at + %(silence)s FROM {sla_silences}
+        WHERE last_seen_at <= %(now)s - %(silence)s ORDER BY last_seen_at LIMIT %(limit)s)
+    UNION ALL
+    (SELECT 'reservation', ARRAY[supplier_id, sku, reservation_id], expires_at FROM {sla_holds}
+        WHERE expires_at <= %(now)s ORDER BY expires_at LIMIT %(limit)s)
+    UNION ALL
+    (SELECT 'return_window', ARRAY[order_id], closes_at FROM {sla_return_windows}
+        WHERE closes_at <= %(now)s ORDER BY closes_at LIMIT %(limit)s)
+    ORDER BY 3 LIMIT %(limit)s
+"""
+_SILENCE = """
+    SELECT suspected_lost_after_days FROM {sla_policies} WHERE effective_from <= %(now)s
+    ORDER BY effective_from DESC, position DESC LIMIT 1
+"""
+
+
+async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limit: int) -> list[Due]:
+    """What has run out and nobody has noticed, the longest overdue first.
+
+    Clocks that stand still are not due. Empty while the projection has no tables yet.
+    """
+    names = {table.name: Identifier(schema, table.name) for table in SLA.tables}
+    try:
+        cursor = await connection.execute(SQL(cast("Any", _SILENCE)).format(**names), {"now": now})
+        agreed = await cursor.fetchone()
+        days = agreed[0] if agreed else Policy().suspected_lost_after_days
+        parameters = {"now": now, "limit": limit, "silence": timedelta(days=days)}
+        cursor = await connection.execute(SQL(cast("Any", _DUE)).format(**names), parameters)
+        return [_due(Timer(timer), found, at) for timer, found, at in await cursor.fetchall()]
+    except errors.UndefinedTable:
+        return []
+
+
+def _due(timer: Timer, names: Sequence[str], at: datetime) -> Due:
+    if timer in (Timer.ACKNOWLEDGE, Timer.DISPATCH):
+        return Due(timer, (order_of(names[0]), names[0]), at)
+    if timer is Timer.DELIVERY:
+        return Due(timer, (names[0], names[0]), at)
+    if timer is Timer.FIRST_SCAN:
+        return Due(timer, tuple(names[0].split("/")), at)
+    return Due(timer, tuple(names), at)
+
+
+# --- questions ------------------------------------------------------------------------------------
+
+
+class Obligation(NamedTuple):
+    """One clock of one object."""
+
+    object_id: str
+    clock: Clock
+    supplier_id: str
+    due: datetime
+    state: State
+    met_at: datetime | None
+    stopped_since: datetime | None
+    missed_at: datetime | None
+    withdrawn_at: datetime | None
+
+
+class Counts(NamedTuple):
+    """How a supplier stands with one clock; supplier_id is empty where the retailer is obliged."""
+
+    supplier_id: str
+    clock: Clock
+    open: int
+    met: int
+    missed: int
+    withdrawn: int
+
+
+_LIST = """
+    SELECT found.* FROM unnest(%(states)s::text[]) AS wanted (state) CROSS JOIN LATERAL (
+        SELECT object_id, clock, supplier_id, due, state, met_at, stopped_since, missed_at, withdrawn_at
+        FROM {sla_obligations} AS o
+        WHERE {condition} o.state = wanted.state
+            AND o.due >= %(since)s AND o.due < %(until)s
+            AND (o.due, o.object_id, o.clock) > (%(after_due)s, %(after_id)s, %(after_clock)s)
+            AND (%(clock)s = '' OR o.clock = %(clock)s)
+        ORDER BY o.due, o.object_id, o.clock LIMIT %(limit)s
+    ) AS found ORDER BY found.due, found.object_id, found.clock LIMIT %(limit)s
+"""
+_COUNT = """
+    SELECT supplier_id, clock,
+        count(*) FILTER (WHERE state = 'open') AS open, count(*) FILTER (WHERE state = 'met') AS met,
+        count(*) FILTER (WHERE state = 'missed') AS missed, count(*) FILTER (WHERE state = 'withdrawn') AS withdrawn
+    FROM {sla_obligations} WHERE supplier_id = ANY(%(supplier_ids)s)
+    GROUP BY supplier_id, clock ORDER BY supplier_id, clock
+"""
+_NEXT_SUPPLIERS = """
+    WITH RECURSIVE next (supplier_id, number) AS (
+        (SELECT supplier_id, 1 FROM {sla_obligations} WHERE supplier_id {compared} %(after)s
+            ORDER BY supplier_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT min(o.supplier_id) FROM {sla_obligations} AS o WHERE o.supplier_id > next.supplier_id),
+            next.number + 1
+        FROM next WHERE next.supplier_id IS NOT NULL AND next.number < %(limit)s
+    )
+    SELECT supplier_id FROM next WHERE supplier_id IS NOT NULL ORDER BY supplier_id
+"""
+
+
+def _read(**row: Any) -> Obligation:
+    row["clock"], row["state"] = Clock(row["clock"]), State(row["state"])
+    return Obligation(**row)
+
+
+async def list_obligations(
+    where: Where,
+    page: PageOf,
+    states: Iterable[State] = (State.OPEN,),
+    supplier_id: str = "",
+    clock: Clock | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Answer[Obligation]:
+    """Obligations in these states that are due in [since, until), the earliest first."""
+    after_due, after_id, after_clock = page.after(tuple[datetime, str, str]) or (FIRST, "", "")
+    parameters = {
+        "states": [state.value for state in states],
+        "supplier_id": supplier_id,
+        "clock": clock.value if clock else "",
+        "since": since or FIRST,
+        "until": until or LAST,
+        "after_due": after_due,
+        "after_id": after_id,
+        "after_clock": after_clock,
+        "limit": page.limit,
+    }
+    query = _LIST.replace("{condition}", "o.supplier_id = %(supplier_id)s AND" if supplier_id else "")
+    async with snapshot(where, SLA) as at:
+        found = await at.each(query, parameters, _read)
+        rows, token = page.cut(found, [(row.due, row.object_id, row.clock.value) for row in found])
+        return Answer(rows, at.position, token)
+
+
+async def list_breaches(
+    where: Where,
+    page: PageOf,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    supplier_id: str = "",
+    clock: Clock | None = None,
+) -> Answer[Obligation]:
+    """Deadlines in [since, until) that were missed, without those that turned out to be met."""
+    return await list_obligations(where, page, (State.MISSED,), supplier_id, clock, since, until)
+
+
+async def count_obligations(where: Where, page: PageOf, supplier_id: str = "") -> Answer[Counts]:
+    """How each supplier stands, clock by clock; a page has so many suppliers."""
+    async with snapshot(where, SLA) as at:
+        supplier_ids, token = [supplier_id], ""
+        if not supplier_id:
+            after = page.after(str)
+            # The retailer itself, whose name here is empty, comes first.
+            query = _NEXT_SUPPLIERS.replace("{compared}", ">=" if after is None else ">")
+            found = [row[0] for row in await at.rows(query, {"after": after or "", "limit": page.limit})]
+            supplier_ids, token = page.cut(found, found)
+        rows = await at.each(_COUNT, {"supplier_ids": supplier_ids}, _read_counts)
+        return Answer(rows, at.position, token)
+
+
+def _read_counts(**row: Any) -> Counts:
+    return Counts(**{**row, "clock": Clock(row["clock"])})

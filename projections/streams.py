@@ -1,0 +1,338 @@
+"""Streams folded page by page: what the rows of every projection are computed from.
+
+A projection's rows are a function of the folded streams and of nothing else, so it does not matter
+where a page of the log begins or ends. Streams used lately stay in memory; others are read from the
+log again. One fold serves all projections that stand at the same position.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar, cast
+
+import msgspec
+from msgspec.structs import replace
+from psycopg import Connection
+from psycopg.sql import SQL, Identifier
+
+from ledger import orders, parcels
+from ledger.book import Registry
+from ledger.journal import EVENTS_TABLE
+from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, Header, Order, UnitsCancelled
+from ledger.parcels import FirstScanMissed, Parcel, ParcelRegistered
+from ledger.stock import FeedIgnored, FeedRecorded
+from ledger.supplier_orders import CancelAgreed, CancelRequested
+from ledger.values import Fact, order_stream, parcel_stream
+
+_PAGE = """
+    SELECT notification_id, originator_id, originator_version, topic, state
+    FROM {events} WHERE notification_id > %b AND notification_id <= %b ORDER BY notification_id LIMIT %b
+"""
+_STREAMS = """
+    SELECT notification_id, originator_id, originator_version, topic, state
+    FROM {events} WHERE originator_id = ANY(%b::text[]) AND notification_id <= %b
+    ORDER BY originator_id, originator_version
+"""
+_HEAD = "SELECT coalesce(max(notification_id), 0) FROM {events}"
+
+_NOT_ASKED_FOR = frozenset({FeedRecorded.fact_name(), FeedIgnored.fact_name()})
+"""Facts that come in masses and that no projection looks at; they are known, but not decoded."""
+
+R = TypeVar("R")
+
+Row = tuple[int, str, int, str, bytes]
+"""Position, stream, version, topic, state."""
+
+
+class BadFact(Exception):
+    """A fact of the log could not be read or folded; nothing after it is looked at."""
+
+    def __init__(self, position: int, stream: str, cause: Exception) -> None:
+        super().__init__(f"the fact at position {position} ({stream}): {type(cause).__name__}: {cause}")
+        self.position = position
+
+
+# --- what is remembered of a stream ---------------------------------------------------------------
+
+
+class Breach(NamedTuple):
+    """A deadline that was missed, as it was recorded."""
+
+    order_id: str
+    supplier_id: str
+    missed: DeadlineMissed
+    withdrawn: BreachWithdrawn | None = None
+
+
+class OrderStory(msgspec.Struct, eq=False):
+    """An order, and what its state does not keep: its breaches and on whose wish units were cancelled."""
+
+    order: Order
+    breaches: Mapping[tuple[str, Clock], Breach] = {}
+    asked_by: Mapping[str, str] = {}
+    """Who last asked a supplier order to cancel."""
+    cancelled_by: Mapping[str, frozenset[str]] = {}
+    """By supplier order, or by the order's own id for units that no supplier had been given."""
+    _made: dict[object, Any] = {}
+
+    def once(self, make: Callable[[OrderStory], R]) -> R:
+        """What a pure function makes of this story, computed only the first time.
+
+        The rows of an order are asked for twice: when they are new, and when the next fact changes them.
+        """
+        if make not in self._made:
+            self._made[make] = make(self)
+        return cast("R", self._made[make])
+
+    @property
+    def header(self) -> Header:
+        return self.once(_header)
+
+    @property
+    def delivered_at(self) -> datetime | None:
+        return self.once(_delivered_at)
+
+    def and_then(self, order: Order, **more: Any) -> OrderStory:
+        return replace(self, order=order, _made={}, **more)
+
+
+def _header(story: OrderStory) -> Header:
+    return story.order.header
+
+
+def _delivered_at(story: OrderStory) -> datetime | None:
+    return story.order.delivered_at
+
+
+class ParcelStory(NamedTuple):
+    """One use of a tracking number, and what the parcel's state does not keep."""
+
+    parcel: Parcel
+    warnings: tuple[str, ...] = ()
+    first_scan_missed: FirstScanMissed | None = None
+
+
+ParcelStories = tuple[ParcelStory, ...]
+"""All uses of a tracking number, the present one last."""
+
+
+def tell_order(story: OrderStory | None, fact: Any) -> OrderStory:
+    """The order's story after the fact."""
+    if story is None:
+        return OrderStory(orders.evolve(None, fact))
+    order = orders.evolve(story.order, fact)
+    match fact:
+        case DeadlineMissed():
+            breach = Breach(fact.order_id, fact.supplier_id, fact)
+            return story.and_then(order, breaches={**story.breaches, (fact.object_id, fact.clock): breach})
+        case BreachWithdrawn():
+            key = (fact.object_id, fact.clock)
+            breach = story.breaches[key]._replace(withdrawn=fact)
+            return story.and_then(order, breaches={**story.breaches, key: breach})
+        case CancelRequested():
+            return story.and_then(order, asked_by={**story.asked_by, fact.supplier_order_id: fact.by})
+        case CancelAgreed():
+            by = story.asked_by.get(fact.supplier_order_id, "")
+            return _cancelled(story, order, fact.supplier_order_id, by)
+        case UnitsCancelled():
+            return _cancelled(story, order, fact.order_id, fact.by)
+        case _:
+            return story.and_then(order)
+
+
+def _cancelled(story: OrderStory, order: Order, what: str, by: str) -> OrderStory:
+    parties = story.cancelled_by.get(what, frozenset()) | {by}
+    return story.and_then(order, cancelled_by={**story.cancelled_by, what: parties})
+
+
+def tell_parcel(stories: ParcelStories | None, fact: Any) -> ParcelStories:
+    """The stories of a tracking number after the fact; a new registration starts a new one."""
+    earlier = stories or ()
+    if isinstance(fact, ParcelRegistered):
+        return (*earlier, ParcelStory(parcels.evolve(None, fact), fact.warnings))
+    *done, story = earlier
+    missed = fact if isinstance(fact, FirstScanMissed) else story.first_scan_missed
+    return (*done, ParcelStory(parcels.evolve(story.parcel, fact), story.warnings, missed))
+
+
+_TELL: Mapping[str, Callable[[Any, Any], Any]] = {"order": tell_order, "parcel": tell_parcel}
+
+
+# --- a page ---------------------------------------------------------------------------------------
+
+
+class Page:
+    """A stretch of the log, folded: each touched stream as it was before and as it is after."""
+
+    def __init__(self, after: int, position: int) -> None:
+        self.after = after
+        self.position = position
+        self.touched: dict[str, tuple[Any, Any]] = {}
+        """Order and parcel streams that have facts in the page: their story before (None if new) and after."""
+        self.others: list[tuple[int, Fact]] = []
+        """Facts of other nouns, with their positions."""
+        self._known: dict[str, Any] = {}
+
+    def orders(self) -> Iterable[tuple[OrderStory | None, OrderStory]]:
+        """The orders that changed."""
+        return (stories for stream, stories in self.touched.items() if stream.startswith("order-"))
+
+    def parcels(self) -> Iterable[tuple[ParcelStories, ParcelStories]]:
+        """The tracking numbers that changed."""
+        return ((before or (), now) for stream, (before, now) in self.touched.items() if stream.startswith("parcel-"))
+
+    def orders_with_parcels(self) -> Iterable[tuple[OrderStory | None, OrderStory]]:
+        """The orders that changed or that a changed parcel belongs to."""
+        for stream in _concerned(self.touched):
+            yield self.touched.get(stream) or (self._known[stream], self._known[stream])
+
+    def parcel(self, carrier: str, number: str, epoch: int, *, before: bool) -> ParcelStory | None:
+        """A parcel of one of orders_with_parcels, as it was before the page or as it is after it."""
+        stream = parcel_stream(carrier, number)
+        pair = self.touched.get(stream)
+        stories = self._known.get(stream) if pair is None else pair[0 if before else 1]
+        return next((story for story in stories or () if story.parcel.epoch == epoch), None)
+
+    def know(self, streams: Mapping[str, Any]) -> None:
+        """Adds streams that did not change but that rows depend on."""
+        self._known.update(streams)
+
+
+def _concerned(touched: Mapping[str, tuple[Any, Any]]) -> list[str]:
+    """The order streams whose rows may depend on the touched streams."""
+    names = dict.fromkeys(stream for stream in touched if stream.startswith("order-"))
+    for stream, (_, after) in touched.items():
+        if stream.startswith("parcel-"):
+            names.update((order_stream(story.parcel.order_id), None) for story in after if story.parcel.order_id)
+    return list(names)
+
+
+def _parcels_of(story: OrderStory | None) -> Iterable[str]:
+    return () if story is None else (parcel_stream(each.carrier, each.number) for each in story.order.shipments)
+
+
+# --- the fold -------------------------------------------------------------------------------------
+
+
+class Streams:
+    """One tenant's order and parcel streams, folded up to ``position``."""
+
+    def __init__(
+        self, schema: str, position: int = 0, registry: Registry | None = None, *, streams_kept: int = 60_000
+    ) -> None:
+        self.schema = schema
+        self.position = position
+        self._registry = registry or Registry()
+        self._streams_kept = streams_kept
+        self._stories: OrderedDict[str, Any] = OrderedDict()
+        events = Identifier(schema, EVENTS_TABLE)
+        self._page, self._load, self._head = (
+            SQL(cast("Any", template)).format(events=events).as_bytes(None) for template in (_PAGE, _STREAMS, _HEAD)
+        )
+
+    def head(self, connection: Connection[Any]) -> int:
+        """The position of the last fact in the log."""
+        return int(connection.execute(self._head, prepare=True, binary=True).fetchall()[0][0])
+
+    def read(self, connection: Connection[Any], limit: int, up_to: int = 2**62) -> Page | None:
+        """Folds the next facts in; None at the end. Raises BadFact only if it stands first."""
+        cursor = connection.execute(self._page, (self.position, up_to, limit), prepare=True, binary=True)
+        rows: list[Row] = cursor.fetchall()
+        if not rows:
+            return None
+        facts = self._decoded(rows)
+        while True:
+            try:
+                page = self._folded(connection, rows[: len(facts)], facts)
+                break
+            except _Broken as broken:
+                if broken.index == 0:
+                    raise BadFact(rows[0][0], rows[0][1], broken.cause) from broken.cause
+                facts = facts[: broken.index]
+        self._keep(page)
+        self.position = page.position
+        return page
+
+    def _decoded(self, rows: Sequence[Row]) -> list[Fact | None]:
+        """The facts up to the first that cannot be read; None for one that nobody asks for."""
+        facts: list[Fact | None] = []
+        decode = self._registry.decode
+        for position, stream, _, topic, state in rows:
+            try:
+                facts.append(None if topic in _NOT_ASKED_FOR else decode(topic, state))
+            except Exception as error:
+                if not facts:
+                    raise BadFact(position, stream, error) from error
+                break
+        return facts
+
+    def _folded(self, connection: Connection[Any], rows: Sequence[Row], facts: Sequence[Fact | None]) -> Page:
+        page = Page(self.position, rows[-1][0])
+        found = self._at_hand(connection, [stream for _, stream, version, _, _ in rows if version > 1])
+        now: dict[str, Any] = {}
+        for index, ((position, stream, _, _, _), fact) in enumerate(zip(rows, facts, strict=True)):
+            tell = _TELL.get(stream.partition("-")[0])
+            if tell is None:
+                if fact is not None:
+                    page.others.append((position, fact))
+                continue
+            try:
+                now[stream] = tell(now[stream] if stream in now else found.get(stream), fact)
+            except Exception as error:
+                raise _Broken(index, error) from error
+        page.touched = {stream: (found.get(stream), story) for stream, story in now.items()}
+        self._meet_neighbours(connection, page)
+        return page
+
+    def _meet_neighbours(self, connection: Connection[Any], page: Page) -> None:
+        """Orders of touched parcels, and the other parcels of those orders."""
+        concerned = _concerned(page.touched)
+        page.know(self._at_hand(connection, [stream for stream in concerned if stream not in page.touched]))
+        stories = page.orders_with_parcels()
+        numbers = dict.fromkeys(number for _, story in stories for number in _parcels_of(story))
+        page.know(self._at_hand(connection, [number for number in numbers if number not in page.touched]))
+
+    def _at_hand(self, connection: Connection[Any], streams: Iterable[str]) -> dict[str, Any]:
+        """The stories as of ``position``: from memory, else folded from the log. An empty stream is None."""
+        found: dict[str, Any] = {}
+        missing: dict[str, None] = {}
+        for stream in streams:
+            if stream in self._stories:
+                self._stories.move_to_end(stream)
+                found[stream] = self._stories[stream]
+            elif stream.partition("-")[0] in _TELL:
+                missing[stream] = None
+        if missing:
+            found.update(self._loaded(connection, list(missing)))
+        return found
+
+    def _loaded(self, connection: Connection[Any], streams: list[str]) -> dict[str, Any]:
+        loaded: dict[str, Any] = dict.fromkeys(streams)
+        cursor = connection.execute(self._load, (streams, self.position), prepare=True, binary=True)
+        for _, stream, _, topic, state in cursor.fetchall():
+            fact = self._registry.decode(topic, state)
+            loaded[stream] = _TELL[stream.partition("-")[0]](loaded[stream], fact)
+        self._stories.update(loaded)
+        return loaded
+
+    def _keep(self, page: Page) -> None:
+        for stream, (_, story) in page.touched.items():
+            self._stories[stream] = story
+            self._stories.move_to_end(stream)
+        self.trim(self._streams_kept)
+
+    def trim(self, kept: int) -> None:
+        """Lets go of the streams used longest ago."""
+        while len(self._stories) > kept:
+            self._stories.popitem(last=False)
+
+
+class _Broken(Exception):
+    """The fold of the fact at an index of the page failed."""
+
+    def __init__(self, index: int, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.index = index
+        self.cause = cause

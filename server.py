@@ -1,0 +1,285 @@
+"""The service: wiring and process roles.
+
+``python server.py`` runs all of it: PostgreSQL (embedded, or the one a DSN names), the API, and beside
+it a projector process, so that read models never slow commands down. Roles can be started apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psycopg
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from psycopg_pool import AsyncConnectionPool
+
+from adapters.clock import Clocks
+from adapters.logs import log_to_stderr
+from adapters.postgres import Control, Database, SchemaNewer, StartFailed, open_pool
+from adapters.rpc.admin import AdminQueries
+from adapters.rpc.queries import (
+    AuditQueries,
+    BatchCommands,
+    OrderQueries,
+    ParcelQueries,
+    StockQueries,
+    SupplierQueries,
+)
+from adapters.rpc.reports import ReportQueries
+from adapters.rpc.server import LONGEST_MESSAGE_BYTES, Commands, handlers
+from adapters.rpc.tenants import Tenants
+from fulfilment.v1 import (
+    admin_pb2,
+    audit_pb2,
+    batch_pb2,
+    orders_pb2,
+    parcels_pb2,
+    reports_pb2,
+    stock_pb2,
+    suppliers_pb2,
+)
+from ledger.personal import KeyProblem, MasterKey, Sealer
+from projections import runner
+
+log = logging.getLogger("fulfilment")
+
+DRAIN_SECONDS = 30.0
+"""How long answers may take after a SIGTERM before their calls are cut off."""
+
+_HEALTH_SECONDS = 1.0
+_ALIVE_SECONDS = 30.0
+"""A projection that nobody has worked on for so long is not served."""
+
+
+def options(arguments: list[str] | None = None) -> argparse.Namespace:
+    environment = os.environ.get
+    parser = argparse.ArgumentParser(
+        prog="server.py",
+        description="The fulfilment ledger over gRPC.",
+        epilog="Each option can also be set in the environment: FULFILMENT_LISTEN, FULFILMENT_DATA, and so on.",
+    )
+    add = parser.add_argument
+    add("--listen", default=environment("FULFILMENT_LISTEN", "127.0.0.1:50051"), help="host:port (%(default)s)")
+    add("--data", type=Path, default=Path(environment("FULFILMENT_DATA", "data")), help="data folder (%(default)s)")
+    add("--dsn", default=environment("FULFILMENT_DSN"), help="a PostgreSQL to use instead of the embedded one")
+    add("--key-file", type=Path, default=environment("FULFILMENT_KEY_FILE"), help="master key (DATA/master.key)")
+    add("--role", choices=("all", "api", "projector"), default=environment("FULFILMENT_ROLE", "all"))
+    add("--log-level", default=environment("FULFILMENT_LOG_LEVEL", "info"), help="debug, info, warning or error")
+    add("--log-format", choices=("json", "text"), default=environment("FULFILMENT_LOG_FORMAT"))
+    chosen = parser.parse_args(arguments)
+    chosen.key_file = Path(chosen.key_file or chosen.data / "master.key")
+    chosen.log_format = chosen.log_format or ("text" if sys.stderr.isatty() else "json")
+    return chosen
+
+
+# --- the API ----------------------------------------------------------------------------------------
+
+
+async def load_sealer(control: Control, key_file: Path) -> Sealer:
+    """The key that seals personal data: made at the first start, recognised at every later one."""
+    check = await control.key_check()
+    master = MasterKey.load_or_create(key_file, ledger_has_data=check is not None)
+    master.verify(await control.remember_key(master.check))
+    return Sealer(master)
+
+
+def build_server(tenants: Tenants, sealer: Sealer) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
+    """All services of the contract, with health and reflection."""
+    commands = Commands(tenants, sealer)
+    services = {
+        orders_pb2.DESCRIPTOR.services_by_name["OrderService"]: OrderQueries(tenants, sealer),
+        stock_pb2.DESCRIPTOR.services_by_name["StockService"]: StockQueries(tenants),
+        suppliers_pb2.DESCRIPTOR.services_by_name["SupplierService"]: SupplierQueries(tenants),
+        parcels_pb2.DESCRIPTOR.services_by_name["ParcelService"]: ParcelQueries(tenants),
+        audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants),
+        admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: AdminQueries(tenants, sealer),
+        batch_pb2.DESCRIPTOR.services_by_name["BatchService"]: BatchCommands(commands),
+        reports_pb2.DESCRIPTOR.services_by_name["ReportService"]: ReportQueries(tenants),
+    }
+    limits = [
+        ("grpc.max_receive_message_length", LONGEST_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", LONGEST_MESSAGE_BYTES),
+        # Two servers on one port would share its calls unnoticed; a taken port must be an error.
+        ("grpc.so_reuseport", 0),
+    ]
+    server = grpc.aio.server(options=limits)
+    server.add_generic_rpc_handlers([handlers(service, commands, queries) for service, queries in services.items()])
+    healthy = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    names = [service.full_name for service in services]
+    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    return server, healthy
+
+
+@asynccontextmanager
+async def serve(conninfo: str, key_file: Path, listen: str) -> AsyncIterator[int]:
+    """The API, its clocks and its health from start to drain; yields the port it listens on."""
+    async with open_pool(conninfo) as pool:
+        tenants = Tenants(pool)
+        await tenants.control.prepare()
+        sealer = await load_sealer(tenants.control, key_file)
+        await tenants.find("default")
+        server, healthy = build_server(tenants, sealer)
+        port = server.add_insecure_port(listen)
+        await server.start()
+        beside = [
+            asyncio.create_task(Clocks(tenants).run(), name="clocks"),
+            asyncio.create_task(tell_health(pool, healthy), name="health"),
+        ]
+        try:
+            yield port
+        finally:
+            tenants.closing = True
+            await healthy.enter_graceful_shutdown()
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            await server.stop(DRAIN_SECONDS)
+            await tenants.drain()
+
+
+async def tell_health(pool: AsyncConnectionPool[Any], healthy: health.aio.HealthServicer) -> None:
+    """The service itself under "", and each read model of the default tenant as ``projection.NAME``."""
+    status = health_pb2.HealthCheckResponse
+    while True:
+        try:
+            statuses = await runner.statuses(pool, "tenant_default")
+        except (psycopg.Error, TimeoutError, OSError):
+            await healthy.set("", status.NOT_SERVING)
+        else:
+            await healthy.set("", status.SERVING)
+            for each in statuses:
+                alive = each.is_alive(_ALIVE_SECONDS)
+                await healthy.set(f"projection.{each.name}", status.SERVING if alive else status.NOT_SERVING)
+        await asyncio.sleep(_HEALTH_SECONDS)
+
+
+# --- the projector --------------------------------------------------------------------------------
+
+
+def project(dsn: str) -> None:
+    """The projector's process: follows the log until it is told to stop or its parent is gone."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    parent = os.getppid()
+
+    def watch() -> None:
+        while not stop.wait(1.0):
+            if os.getppid() != parent:
+                stop.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    runner.run_forever(dsn, stop)
+
+
+async def keep_projecting(conninfo: str, chosen: argparse.Namespace) -> None:
+    """A projector process beside this one, started again should it die."""
+    pause = 1.0
+    while True:
+        environment = {**os.environ, "FULFILMENT_DSN": conninfo, "FULFILMENT_ROLE": "projector"}
+        words = [
+            sys.executable,
+            str(Path(__file__)),
+            "--log-level",
+            chosen.log_level,
+            "--log-format",
+            chosen.log_format,
+        ]
+        # A session of its own: a Ctrl-C at the terminal reaches only this process, which then drains.
+        child = await asyncio.create_subprocess_exec(*words, env=environment, start_new_session=True)
+        try:
+            code = await child.wait()
+        except asyncio.CancelledError:
+            with suppress(ProcessLookupError):
+                child.terminate()
+            await child.wait()
+            raise
+        log.error("the projector ended with code %d; starting it again in %.0f s", code, pause)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 60.0)
+
+
+# --- start ------------------------------------------------------------------------------------------
+
+
+async def run(chosen: argparse.Namespace) -> None:
+    # Facts and states are not tracked by the collector; what is left lives long or dies by count.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    folder = None if chosen.dsn else chosen.data
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database(folder, chosen.dsn))
+        port = await stack.enter_async_context(serve(database.conninfo, chosen.key_file, chosen.listen))
+        if chosen.role == "all":
+            projecting = asyncio.create_task(keep_projecting(database.conninfo, chosen))
+            stack.push_async_callback(_end, projecting)
+        address = f"{chosen.listen.rpartition(':')[0]}:{port}"
+        log.info("listening on %s", address)
+        print(_welcome(address, chosen), flush=True)
+        await stop.wait()
+        log.info("stopping: answering what is under way")
+    log.info("stopped")
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _welcome(address: str, chosen: argparse.Namespace) -> str:
+    where = "the PostgreSQL of the DSN" if chosen.dsn else f"an embedded PostgreSQL under {chosen.data}/"
+    server = "" if address == "127.0.0.1:50051" else f" --server {address}"
+    return f"""
+The fulfilment ledger listens on {address}, on {where}.
+
+Try, in another terminal:
+  . .venv/bin/activate
+  fulfilment{server} supplier add acme --name "Acme Ltd" --approve
+  fulfilment{server} place --channel shop --id 1001 --line TEA:2:9.90:acme --currency EUR --paid \\
+      --name "Ann Example" --email ann@example.org --address "1 Elm Street" --city Berlin --country DE
+  fulfilment{server} show shop/1001
+  fulfilment{server} --help
+
+Ctrl-C stops it; the next start goes on with the same data.
+"""
+
+
+def main() -> None:
+    chosen = options()
+    log_to_stderr(chosen.log_level, chosen.log_format)
+    try:
+        if chosen.role == "projector":
+            if not chosen.dsn:
+                raise SystemExit("server.py: the projector needs a DSN: --dsn or FULFILMENT_DSN")
+            project(chosen.dsn)
+        else:
+            asyncio.run(run(chosen))
+    except (KeyProblem, StartFailed, SchemaNewer) as problem:
+        raise SystemExit(f"server.py: {problem}") from None
+    except RuntimeError as problem:
+        if "bind" not in str(problem):
+            raise
+        raise SystemExit(f"server.py: cannot listen on {chosen.listen}: is another server running there?") from None
+    except psycopg.OperationalError as problem:
+        raise SystemExit(f"server.py: the database does not answer: {str(problem).strip()}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,624 @@
+"""The projector: what it promises of every projection, also when things break."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg.sql import SQL, Identifier
+
+from adapters.postgres import open_pool
+from ledger.journal import CHANNEL, LOCK_SEED
+from ledger.orders import Clock, HoldReason, PaymentState
+from ledger.parcels import ParcelStatus
+from ledger.refusals import Malformed, ProjectionBehind, Refusal, UnknownProjection
+from ledger.values import Change
+from projections import following, runner, tracking
+from projections.reads import PageOf
+from projections.rebuilding import AlreadyBuilding
+from projections.streams import BadFact, Page, Streams
+from projections.tables import Projection, Table
+from projections.tracking import TRACKING
+from tests.projecting import (
+    asking,
+    catch_up,
+    caught_up,
+    connect,
+    contents,
+    forget,
+    listed,
+    one,
+    projector,
+    statuses,
+    until,
+    write_down,
+    write_poison,
+)
+from tests.stalls import EmptyTenant
+from tests.story import NOON, Story, a_shop, accept, delivered, line, reject, sent, shipped
+
+NAMES = [projection.name for projection in runner.PROJECTIONS]
+
+
+@pytest.fixture
+def shop(tenant: EmptyTenant) -> Iterator[EmptyTenant]:
+    """A tenant that projectors find."""
+    with listed(tenant):
+        yield tenant
+
+
+# --- the same log gives the same tables -----------------------------------------------------------
+
+ORDERS = [f"shopify/{n}" for n in (1, 2, 3)]
+a_step = st.tuples(
+    st.sampled_from(
+        [
+            "place",
+            "send",
+            "send",
+            "answer",
+            "reject",
+            "pack",
+            "ship",
+            "ship",
+            "scan",
+            "scan",
+            "deliver",
+            "lose",
+            "dispute",
+            "hold",
+            "release",
+            "cancel",
+            "agree",
+            "pay",
+            "receive",
+            "miss",
+            "complete",
+            "later",
+            "later",
+            "reserve",
+            "let_go",
+            "silence",
+            "first_scan",
+        ]
+    ),
+    st.integers(0, 5),
+)
+
+
+def _told(steps: list[tuple[str, int]]) -> list[Change]:
+    """A story of three orders in which whatever is refused did not happen."""
+    story = a_shop(tea=12, mug=5)
+    for number, (what, pick) in enumerate(steps):
+        try:
+            _happens(story, what, pick, number)
+        except (Refusal, AssertionError, StopIteration):
+            continue
+    return story.log
+
+
+def _happens(story: Story, what: str, pick: int, number: int) -> object:
+    order_id = ORDERS[pick % 3]
+    number_of = f"P{pick}"
+    part = f"{order_id}/{1 + pick // 3}"
+    match what:
+        case "place":
+            lines = (line(1, "tea", 1 + pick), line(2, "mug", 1, "bolt" if pick % 2 else "acme"))
+            payment = PaymentState.PAID if pick < 4 else PaymentState.PENDING
+            return story.place(
+                *lines, order_id=order_id, payment=payment, promised_by=story.now + timedelta(days=1 + pick)
+            )
+        case "send":
+            return story.send(part)
+        case "answer":
+            return story.answer({1: accept(1 + pick)}, part)
+        case "reject":
+            return story.answer({1: reject(1 + pick)}, part)
+        case "pack":
+            return story.pack("logo", supplier_order_id=part)
+        case "ship":
+            return story.ship({1: 1} if pick % 2 else None, part, number_of)
+        case "scan":
+            return story.scan(ParcelStatus.IN_TRANSIT, number=number_of)
+        case "deliver":
+            return story.scan(ParcelStatus.DELIVERED, number=number_of)
+        case "lose":
+            return story.scan(ParcelStatus.LOST, number=number_of)
+        case "dispute":
+            return story.dispute(number_of)
+        case "hold":
+            return story.hold(HoldReason.CUSTOMER_REQUEST, order_id=order_id)
+        case "release":
+            return story.release(HoldReason.CUSTOMER_REQUEST, order_id=order_id)
+        case "cancel":
+            return story.cancel({1: 1} if pick % 2 else None, order_id)
+        case "agree":
+            return story.answer_cancel(pick % 2 == 0, part)
+        case "pay":
+            return story.pay(PaymentState.PAID, order_id)
+        case "receive":
+            return story.receive(order_id)
+        case "miss":
+            return [story.miss(clock, part if clock != "delivery" else order_id, order_id) for clock in Clock]
+        case "complete":
+            return story.close_window(order_id)
+        case "later":
+            return story.later(hours=7 * (1 + pick) ** 2)
+        case "reserve":
+            return story.reserve(f"cart-{number}", 1 + pick % 2)
+        case "let_go":
+            return story.let_go(next(iter(story.stock().reservations)))
+        case "silence":
+            return story.suspect_loss(number_of)
+        case _:
+            return story.miss_first_scan(number_of)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(a_step, min_size=5, max_size=60), st.integers(2, 9))
+def test_where_a_page_begins_and_ends_does_not_matter(tenant: EmptyTenant, steps: list[tuple[str, int]], size: int):
+    with connect(tenant) as connection:
+        connection.execute(SQL("TRUNCATE {}.ledger_events").format(Identifier(tenant.schema)))
+    write_down(tenant, _told(steps))
+    found = []
+    for page_facts in (1, size, 1000):
+        forget(tenant)
+        runner.catch_up(tenant.conninfo, tenant.schema, page_facts=page_facts)
+        found.append(contents(tenant))
+    assert found[0] == found[2]
+    assert found[1] == found[2]
+
+
+def test_a_projector_that_remembers_no_stream_gives_the_same_tables(tenant: EmptyTenant):
+    story = _long_story()
+    catch_up(tenant, story.log)
+    expected = contents(tenant)
+    forget(tenant)
+    for end in range(3, len(story.log) + 3, 3):
+        # Each catch-up starts with nothing in memory, so every stream is read from the log again.
+        _only_up_to(tenant, end)
+        runner.catch_up(tenant.conninfo, tenant.schema)
+    _only_up_to(tenant, 2**40)
+    assert contents(tenant) == expected
+
+
+def _long_story() -> Story:
+    story = delivered(line(1, "tea", 2), line(2, "mug", 1, "bolt"), promised_by=NOON + timedelta(days=2))
+    story.ship(supplier_order_id="shopify/1/2", number="P2")
+    story.later(hours=1)
+    story.scan(ParcelStatus.IN_TRANSIT, number="P2")
+    story.reserve("cart-1", 2)
+    story.place(line(1, "tea", 2), order_id="shopify/2")
+    story.later(days=8)
+    story.miss(Clock.DELIVERY, "shopify/1")
+    story.scan(ParcelStatus.DELIVERED, number="P2")
+    story.dispute("P2")
+    story.cancel(order_id="shopify/2")
+    return story
+
+
+def _only_up_to(tenant: EmptyTenant, end: int) -> None:
+    """Hides the rest of the log by moving it far away."""
+    far = 2**40
+    with connect(tenant) as connection:
+        for query, parameters in (
+            (
+                "UPDATE {}.ledger_events SET notification_id = notification_id - %s WHERE notification_id > %s",
+                (far, far),
+            ),
+            (
+                "UPDATE {}.ledger_events SET notification_id = notification_id + %s WHERE notification_id > %s",
+                (far, end),
+            ),
+        ):
+            connection.execute(SQL(query).format(Identifier(tenant.schema)), parameters)
+
+
+# --- following ------------------------------------------------------------------------------------
+
+
+def test_new_facts_arrive_without_any_notify(shop: EmptyTenant):
+    with projector(shop.conninfo):
+        write_down(shop, shipped().log)
+        until(lambda: caught_up(shop))
+
+
+def test_a_notify_brings_new_facts_in_sooner_than_the_poll(shop: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(runner, "POLL_SECONDS", 30.0)
+    with projector(shop.conninfo):
+        story = shipped()
+        write_down(shop, story.log)
+        until(lambda: caught_up(shop))
+        before = len(story.log)
+        story.scan(ParcelStatus.IN_TRANSIT)
+        write_down(shop, story.log[before:])
+        with connect(shop) as connection:
+            until(
+                lambda: connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, shop.schema)) and caught_up(shop), 10
+            )
+
+
+def test_it_survives_killed_connections(shop: EmptyTenant, caplog: pytest.LogCaptureFixture):
+    story = shipped()
+    with projector(shop.conninfo):
+        write_down(shop, story.log)
+        until(lambda: caught_up(shop))
+        for status in (ParcelStatus.IN_TRANSIT, ParcelStatus.OUT_FOR_DELIVERY, ParcelStatus.DELIVERED):
+            with connect(shop) as connection:
+                query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                killed = connection.execute(f"{query} AND query LIKE '%ledger_%' OR query LIKE 'LISTEN%'").fetchone()
+            assert killed
+            assert killed[0] > 0
+            before = len(story.log)
+            story.later(hours=1)
+            story.scan(status)
+            write_down(shop, story.log[before:])
+            until(lambda: caught_up(shop))
+    assert "lost its database" in caplog.text
+
+
+def test_a_tenant_made_while_it_runs_is_found(tenant: EmptyTenant, conninfo: str):
+    with projector(conninfo), listed(tenant):
+        write_down(tenant, sent().log)
+        until(lambda: caught_up(tenant))
+
+
+def test_of_two_projectors_one_leads_and_the_other_takes_over(shop: EmptyTenant):
+    story = sent()
+    write_down(shop, story.log)
+
+    def leaders() -> set[str]:
+        with connect(shop) as connection:
+            query = SQL("SELECT DISTINCT leader FROM {}.ledger_projections").format(Identifier(shop.schema))
+            return {leader for (leader,) in connection.execute(query).fetchall()}
+
+    with projector(shop.conninfo) as stop:
+        until(lambda: caught_up(shop))
+        (first,) = leaders()
+        with projector(shop.conninfo):
+            story.ship()
+            catch_up_log = story.log[-3:]
+            assert len(catch_up_log) == 3
+            write_down(shop, story.log[len(sent().log) :])
+            until(lambda: caught_up(shop))
+            assert leaders() == {first}
+            stop.set()
+            until(lambda: len(leaders()) == 1 and leaders() != {first} and None not in leaders())
+            before = len(story.log)
+            story.scan(ParcelStatus.IN_TRANSIT)
+            write_down(shop, story.log[before:])
+            until(lambda: caught_up(shop))
+    expected = contents(shop)
+    forget(shop)
+    catch_up(shop)
+    assert contents(shop) == expected
+
+
+def test_who_holds_the_lock_is_waited_for(shop: EmptyTenant):
+    write_down(shop, sent().log)
+    catch_up(shop)
+    with connect(shop) as other, other.transaction():
+        query = "SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))"
+        other.execute(query, (f"{shop.schema}/tracking", LOCK_SEED))
+        with projector(shop.conninfo):
+            story = shipped()
+            write_down(shop, story.log[len(sent().log) :])
+            until(lambda: statuses(shop)["sla"].lag == 0)
+            assert statuses(shop)["tracking"].lag > 0
+            other.execute("ROLLBACK")
+            until(lambda: caught_up(shop))
+
+
+def test_a_page_is_not_applied_twice(tenant: EmptyTenant):
+    write_down(tenant, shipped().log)
+    catch_up(tenant)
+    streams = Streams(tenant.schema)
+    with following.open_connection(tenant.conninfo) as connection:
+        page = streams.read(connection, 1000)
+    assert page is not None
+    writer = following.Writer(tenant.conninfo, [TRACKING])
+    with connect(tenant) as connection:
+        query = SQL("UPDATE {}.ledger_projections SET leader = %s").format(Identifier(tenant.schema))
+        connection.execute(query, (writer.name,))
+    before = contents(tenant)
+    with pytest.raises(following.Superseded):
+        writer.submit(
+            following.Batch(tenant.schema, TRACKING, page.after, page.position, TRACKING.changes(page))
+        ).result()
+    writer.close()
+    assert contents(tenant) == before
+
+
+def test_the_status_tells_position_lag_and_life(shop: EmptyTenant):
+    before = statuses(shop)
+    assert [(status.position, status.seen_at, status.is_alive(60)) for status in before.values()] == [
+        (0, None, False)
+    ] * len(NAMES)
+    head = write_down(shop, shipped().log)
+    assert {status.lag for status in statuses(shop).values()} == {head}
+    with projector(shop.conninfo):
+        until(lambda: caught_up(shop))
+        first = statuses(shop)
+        assert [status.name for status in first.values()] == NAMES
+        assert {status.position for status in first.values()} == {head}
+        assert all(status.is_alive(30) for status in first.values())
+        # Also a projector without anything to do shows that it lives.
+        until(lambda: all(status.seen_at > first["sla"].seen_at for status in statuses(shop).values()))  # type: ignore[operator]
+
+
+# --- what cannot be read --------------------------------------------------------------------------
+
+
+def test_an_unknown_fact_stops_the_projections_before_it_and_shows_in_the_status(
+    shop: EmptyTenant, caplog: pytest.LogCaptureFixture
+):
+    story = sent()
+    head = write_down(shop, story.log)
+    write_poison(shop)
+    before = len(story.log)
+    story.ship()
+    write_down(shop, story.log[before:])
+    with projector(shop.conninfo):
+        until(lambda: all(status.error for status in statuses(shop).values()))
+        found = statuses(shop).values()
+        assert {status.position for status in found} == {head}
+        assert all("unknown fact 'order.teleported'" in (status.error or "") for status in found)
+        assert not any(status.is_alive(60) for status in found)
+        assert "cannot go on" in caplog.text
+        # Once the service knows it, or here: once it is gone, all go on and nothing was skipped.
+        with connect(shop) as connection:
+            query = "UPDATE {}.ledger_events SET topic = %s, state = %s, originator_id = %s, originator_version = %s"
+            known = (
+                "supplier.suspended",
+                b'{"fact":"supplier.suspended","supplier_id":"bolt","because":"x","at":"2026-03-02T12:00:00Z"}',
+            )
+            where = " WHERE topic = 'order.teleported'"
+            connection.execute(SQL(query + where).format(Identifier(shop.schema)), (*known, "supplier-bolt", 5))
+        until(lambda: caught_up(shop) and not any(status.error for status in statuses(shop).values()))
+    with pytest.raises(AssertionError):
+        assert contents(shop)["tracking_parcels"] == []
+
+
+def test_catching_up_raises_what_stands_in_the_way(tenant: EmptyTenant):
+    write_poison(tenant)
+    with pytest.raises(BadFact, match=r"position 1 \(order-new/1\): UnknownFact"):
+        catch_up(tenant)
+
+
+def test_a_projection_that_fails_does_not_hold_up_the_others(shop: EmptyTenant):
+    broken = Projection("broken", 1, (Table("broken", 1, {"id": "text NOT NULL"}),), _break)
+    write_down(shop, sent().log)
+    with projector(shop.conninfo, projections=(broken, *runner.PROJECTIONS)):
+        until(lambda: caught_up(shop))
+        with connect(shop) as connection:
+            query = "SELECT error FROM {}.ledger_projections WHERE name = 'broken'"
+            until(lambda: one(connection, query, shop))
+            assert one(connection, query, shop) == "ZeroDivisionError: a mistake of ours"
+
+
+def _break(page: Page) -> list[Any]:
+    raise ZeroDivisionError("a mistake of ours")
+
+
+# --- rebuilding -----------------------------------------------------------------------------------
+
+
+def _oids(tenant: EmptyTenant) -> dict[str, int]:
+    with connect(tenant) as connection:
+        query = "SELECT relname, oid FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r'"
+        return dict(connection.execute(query, (tenant.schema,)).fetchall())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rebuild_equals_the_live_tables_and_takes_their_place(tenant: EmptyTenant, name: str):
+    head = catch_up(tenant, _long_story().log)
+    before, oids = contents(tenant), _oids(tenant)
+    comparison = runner.rebuild(tenant.conninfo, tenant.schema, name)
+    assert comparison.equal
+    assert comparison.swapped
+    assert comparison.position == head
+    assert all(table.live_rows == table.rebuilt_rows > 0 for table in comparison.tables if "polic" not in table.table)
+    assert contents(tenant) == before
+    (projection,) = (each for each in runner.PROJECTIONS if each.name == name)
+    after = _oids(tenant)
+    assert all(after[table.name] != oids[table.name] for table in projection.tables)
+    assert not [table for table in after if table.endswith("_new")]
+    # And again: names of indexes left by the first rebuild are in nobody's way.
+    assert runner.rebuild(tenant.conninfo, tenant.schema, name).equal
+
+
+def test_a_rebuilt_projection_goes_on_following(tenant: EmptyTenant):
+    story = shipped()
+    catch_up(tenant, story.log)
+    for name in NAMES:
+        runner.rebuild(tenant.conninfo, tenant.schema, name)
+    before = len(story.log)
+    story.later(days=3)
+    story.scan(ParcelStatus.DELIVERED)
+    catch_up(tenant, story.log[before:])
+    found = contents(tenant)
+    forget(tenant)
+    catch_up(tenant)
+    assert contents(tenant) == found
+
+
+def test_a_verification_finds_a_tampered_row_and_leaves_it(tenant: EmptyTenant):
+    catch_up(tenant, _long_story().log)
+    with connect(tenant) as connection:
+        query = "UPDATE {}.tracking_orders SET status = 'delivered' WHERE order_id = 'shopify/2'"
+        connection.execute(SQL(query).format(Identifier(tenant.schema)))
+    comparison = runner.verify(tenant.conninfo, tenant.schema, "tracking")
+    assert not comparison.equal
+    assert not comparison.swapped
+    assert [(table.table, table.equal, table.examples) for table in comparison.tables] == [
+        ("tracking_orders", False, ("shopify/2",)),
+        ("tracking_parcels", True, ()),
+    ]
+    assert "DIFFERENT: tracking_orders has 2 rows, rebuilt 2, such as shopify/2" in str(comparison)
+    assert any("shopify/2,shopify,delivered" in row for row in contents(tenant)["tracking_orders"])
+    # A rebuild mends it.
+    assert not runner.rebuild(tenant.conninfo, tenant.schema, "tracking").equal
+    assert runner.verify(tenant.conninfo, tenant.schema, "tracking").equal
+
+
+def test_a_verification_finds_a_lost_and_an_invented_row(tenant: EmptyTenant):
+    catch_up(tenant, _long_story().log)
+    with connect(tenant) as connection:
+        schema = Identifier(tenant.schema)
+        connection.execute(SQL("DELETE FROM {}.sla_obligations WHERE clock = 'dispatch'").format(schema))
+        connection.execute(SQL("INSERT INTO {}.sla_return_windows VALUES ('shopify/9', now())").format(schema))
+    found = {table.table: table for table in runner.verify(tenant.conninfo, tenant.schema, "sla").tables}
+    assert found["sla_obligations"].rebuilt_rows > found["sla_obligations"].live_rows
+    assert found["sla_return_windows"].examples == ("shopify/9",)
+
+
+def test_a_rebuild_that_died_leaves_the_live_tables_serving_and_the_next_starts_clean(tenant: EmptyTenant):
+    catch_up(tenant, _long_story().log)
+    before = contents(tenant)
+    with connect(tenant) as connection:
+        schema = Identifier(tenant.schema)
+        connection.execute(SQL("CREATE TABLE {}.tracking_orders_new (leftover int)").format(schema))
+        claim = "UPDATE {}.ledger_projections SET builder = 'dead', builder_seen_at = now() - interval '5 s'"
+        connection.execute(SQL(claim).format(schema))
+        with pytest.raises(AlreadyBuilding):
+            runner.rebuild(tenant.conninfo, tenant.schema, "tracking")
+        assert contents(tenant) == before
+        silent = "UPDATE {}.ledger_projections SET builder_seen_at = now() - interval '5 min'"
+        connection.execute(SQL(silent).format(schema))
+    assert runner.rebuild(tenant.conninfo, tenant.schema, "tracking").equal
+    assert contents(tenant) == before
+
+
+def test_a_rebuild_is_asked_for_and_answered_through_the_status(shop: EmptyTenant):
+    write_down(shop, _long_story().log)
+
+    async def ask(name: str, verify_only: bool) -> bool:
+        async with open_pool(shop.conninfo) as pool:
+            return await runner.ask_for_rebuild(pool, shop.schema, name, verify_only=verify_only)
+
+    with projector(shop.conninfo):
+        until(lambda: caught_up(shop))
+        assert not asyncio.run(ask("weather", True))
+        assert asyncio.run(ask("sla", True))
+        until(lambda: "verified" in statuses(shop)["sla"].rebuild)
+        assert "equal" in statuses(shop)["sla"].rebuild
+        assert asyncio.run(ask("tracking", False))
+        until(lambda: "rebuilt" in statuses(shop)["tracking"].rebuild)
+        assert statuses(shop)["supplier_performance"].rebuild == ""
+
+
+def test_the_live_tables_follow_while_a_rebuild_runs(shop: EmptyTenant):
+    story = sent()
+    write_down(shop, story.log)
+    with projector(shop.conninfo):
+        until(lambda: caught_up(shop))
+        for number in range(3):
+            before = len(story.log)
+            story.place(line(1, "mug", 1, "bolt"), order_id=f"shopify/{number + 10}")
+            write_down(shop, story.log[before:])
+            assert runner.rebuild(shop.conninfo, shop.schema, "tracking").equal
+        until(lambda: caught_up(shop))
+    assert len(contents(shop)["tracking_orders"]) == 4
+
+
+def test_another_shape_is_rebuilt_by_itself(shop: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
+    write_down(shop, _long_story().log)
+    runner.catch_up(shop.conninfo, shop.schema)
+    wider = TRACKING.tables[0]._replace(columns={**TRACKING.tables[0].columns, "more": "int4 NOT NULL DEFAULT 1"})
+    reshaped = TRACKING._replace(shape=2, tables=(wider, TRACKING.tables[1]), changes=_wider)
+    with projector(shop.conninfo, projections=(reshaped, *runner.PROJECTIONS[1:])), connect(shop) as connection:
+        query = "SELECT shape FROM {}.ledger_projections WHERE name = 'tracking'"
+        until(lambda: one(connection, query, shop) == 2)
+        until(lambda: caught_up(shop))
+        assert one(connection, "SELECT sum(more) FROM {}.tracking_orders", shop) == 2 * 7
+        assert "in a new shape" in statuses(shop)["tracking"].rebuild
+        # A projector of the older version leaves it alone.
+        with projector(shop.conninfo):
+            write_down(shop, _more())
+            until(lambda: caught_up(shop))
+        assert one(connection, "SELECT sum(more) FROM {}.tracking_orders", shop) == 3 * 7
+
+
+def _wider(page: Page) -> list[Any]:
+    orders, parcels = TRACKING.changes(page)
+    orders.new = [(*row, 7) for row in orders.new]  # type: ignore[attr-defined]
+    orders.changed = [(*row, 7) for row in orders.changed]  # type: ignore[attr-defined]
+    orders.table = TRACKING.tables[0]._replace(  # type: ignore[attr-defined]
+        columns={**TRACKING.tables[0].columns, "more": "int4 NOT NULL DEFAULT 1"}
+    )
+    return [orders, parcels]
+
+
+def _more() -> list[Change]:
+    story = a_shop()
+    before = len(story.log)
+    story.place(order_id="shopify/77")
+    return [change for change in story.log[before:] if change[0].startswith("order-")]
+
+
+def test_an_unknown_projection_is_refused(tenant: EmptyTenant):
+    with pytest.raises(UnknownProjection, match="no projection weather"):
+        runner.rebuild(tenant.conninfo, tenant.schema, "weather")
+
+
+# --- asking ---------------------------------------------------------------------------------------
+
+
+async def test_a_query_waits_for_the_position_it_is_asked_for(tenant: EmptyTenant):
+    head = catch_up(tenant, sent().log)
+    story = shipped()
+    later = write_down(tenant, story.log[head:])
+    async with asking(tenant, at_least=later) as where:
+        question = asyncio.create_task(tracking.get_order(where, "shopify/1"))
+        await asyncio.sleep(0.1)
+        assert not question.done()
+        await asyncio.to_thread(catch_up, tenant)
+        answer = await question
+    assert answer.position == later
+    assert len(answer.rows[0].parcels) == 1
+
+
+async def test_a_query_for_a_position_that_does_not_come_is_refused(tenant: EmptyTenant):
+    head = catch_up(tenant, sent().log)
+    async with asking(tenant, head + 1, patience_seconds=0.05) as where:
+        with pytest.raises(ProjectionBehind, match=f"tracking stands at {head} and is asked for {head + 1}") as behind:
+            await tracking.get_order(where, "shopify/1")
+    assert behind.value.details == {"name": "tracking", "at_least": str(head + 1), "position": str(head)}
+
+
+async def test_a_query_before_any_projector_ran_is_refused(tenant: EmptyTenant):
+    async with asking(tenant) as where:
+        with pytest.raises(ProjectionBehind):
+            await tracking.get_order(where, "shopify/1")
+
+
+async def test_rows_and_position_come_from_one_moment_also_while_tables_are_swapped(tenant: EmptyTenant):
+    head = catch_up(tenant, _long_story().log)
+    async with asking(tenant) as where:
+        rebuilding = asyncio.create_task(asyncio.to_thread(runner.rebuild, tenant.conninfo, tenant.schema, "tracking"))
+        answers = 0
+        while not rebuilding.done() or answers < 20:
+            answer = await tracking.list_orders(where, PageOf())
+            assert (len(answer.rows), answer.position) == (2, head)
+            answers += 1
+        await rebuilding
+
+
+@pytest.mark.parametrize("token", ["nonsense", "bnVsbA", "WzEsMl0", "é"])
+async def test_a_token_that_no_list_gave_is_malformed(tenant: EmptyTenant, token: str):
+    catch_up(tenant, sent().log)
+    async with asking(tenant) as where:
+        with pytest.raises(Malformed, match="not a token"):
+            await tracking.list_orders(where, PageOf(token=token))
+
+
+@pytest.mark.parametrize("size", [-1, 1001])
+async def test_a_page_has_at_most_1000_rows(tenant: EmptyTenant, size: int):
+    async with asking(tenant) as where:
+        with pytest.raises(Malformed, match=f"{size} is not between 1 and 1000"):
+            await tracking.list_orders(where, PageOf(size))

@@ -1,0 +1,541 @@
+"""The whole service over a real socket, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psycopg
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from psycopg.sql import SQL, Identifier
+
+from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2, common_pb2, orders_pb2, parcels_pb2, stock_pb2
+from tests.service import (
+    HOUSE,
+    Client,
+    Service,
+    context,
+    error_info,
+    fields_of,
+    order,
+    reason_of,
+    serving,
+    stamp,
+)
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with tempfile.TemporaryDirectory(prefix="fulfilment-") as folder:
+        data = Path(folder)
+        with serving(data, "--data", str(data / "data")) as service:
+            yield service
+
+
+@pytest.fixture(scope="module")
+def client(service: Service) -> Iterator[Client]:
+    with Client(service.address) as client:
+        client.approve(acknowledge_within_hours=24, dispatch_within_hours=48, first_scan_within_hours=24)
+        yield client
+
+
+def refused(call: Any, request: Any) -> grpc.RpcError:
+    with pytest.raises(grpc.RpcError) as caught:
+        call(request)
+    error: grpc.RpcError = caught.value
+    return error
+
+
+# --- an order from the shop to the door ---------------------------------------------------------------
+
+
+def test_an_order_goes_from_the_shop_to_the_door(client: Client) -> None:
+    client.feed(10, sku="walk")
+    client.place("walk", units=2, sku="walk")
+    assert client.get("shop/walk").status == orders_pb2.ORDER_STATUS_CONFIRMED
+    so = "shop/walk/1"
+    client.orders.SendSupplierOrder(orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=so))
+    client.orders.AcknowledgeSupplierOrder(
+        orders_pb2.AcknowledgeSupplierOrderRequest(
+            context=context(), supplier_order_id=so, lines=[orders_pb2.LineAnswer(line_no=1, accepted=2)]
+        )
+    )
+    client.orders.PackSupplierOrder(
+        orders_pb2.PackSupplierOrderRequest(context=context(), supplier_order_id=so, packed_with=["neutral"])
+    )
+    for number in ("W1", "W2"):
+        client.orders.ShipSupplierOrder(
+            orders_pb2.ShipSupplierOrderRequest(
+                context=context(),
+                supplier_order_id=so,
+                carrier="DHL Express",
+                tracking_number=number,
+                lines=[common_pb2.LineUnits(line_no=1, units=1)],
+            )
+        )
+    assert client.get("shop/walk").status == orders_pb2.ORDER_STATUS_DISPATCHED
+    for number, status in (("W1", orders_pb2.ORDER_STATUS_PARTLY_DELIVERED), ("W2", orders_pb2.ORDER_STATUS_DELIVERED)):
+        client.parcels.RecordCheckpoints(
+            parcels_pb2.RecordCheckpointsRequest(
+                context=context(),
+                carrier="dhl_express",
+                tracking_number=number,
+                checkpoints=[
+                    parcels_pb2.Checkpoint(at=stamp(datetime.now(UTC)), status=parcels_pb2.PARCEL_STATUS_DELIVERED)
+                ],
+            )
+        )
+        assert client.get("shop/walk").status == status
+    (level,) = client.stock.GetStock(
+        stock_pb2.GetStockRequest(items=[stock_pb2.Item(supplier_id="acme", sku="walk")])
+    ).levels
+    assert (level.quantity, level.held, level.available) == (10, 0, 8)
+
+
+# --- requests that come twice -------------------------------------------------------------------------
+
+
+def test_the_same_request_gets_its_first_outcome_again(client: Client) -> None:
+    request = order("twice", sku="untracked", request_id="twice-1")
+    first = client.orders.PlaceOrder(request)
+    again = client.orders.PlaceOrder(request)
+    assert first.outcome == common_pb2.Receipt.OUTCOME_APPLIED
+    assert again.outcome == common_pb2.Receipt.OUTCOME_REPLAYED
+    assert (again.position, again.version) == (first.position, first.version)
+
+
+def test_a_refusal_is_told_again_although_it_would_be_accepted_now(client: Client) -> None:
+    confirm = orders_pb2.ConfirmOrderRequest(context=context("early"), order_id="shop/later")
+    assert reason_of(refused(client.orders.ConfirmOrder, confirm)) == "UNKNOWN_ORDER"
+    client.place("later", sku="untracked")
+    again = refused(client.orders.ConfirmOrder, confirm)
+    assert again.code() is grpc.StatusCode.NOT_FOUND
+    assert reason_of(again) == "UNKNOWN_ORDER"
+
+
+def test_a_request_id_with_other_content_is_refused(client: Client) -> None:
+    client.orders.PlaceOrder(order("reuse", sku="untracked", request_id="reuse-1"))
+    error = refused(client.orders.PlaceOrder, order("reuse", units=2, sku="untracked", request_id="reuse-1"))
+    assert error.code() is grpc.StatusCode.ALREADY_EXISTS
+    assert reason_of(error) == "REQUEST_REUSED"
+
+
+def test_the_same_order_under_another_request_records_nothing(client: Client) -> None:
+    first = client.place("same", sku="untracked")
+    again = client.place("same", sku="untracked")
+    assert again.version == first.version
+    error = refused(client.orders.PlaceOrder, order("same", units=7, sku="untracked"))
+    assert reason_of(error) == "ORDER_PLACED_DIFFERENTLY"
+
+
+# --- bad input ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"context": common_pb2.CommandContext()}, "context.request_id"),
+        ({"channel": "a/b"}, "channel"),
+        ({"channel_order_id": ""}, "channel_order_id"),
+        ({"channel_order_id": "x" * 101}, "channel_order_id"),
+        ({"currency": "euro"}, "currency"),
+        ({"lines": [orders_pb2.OrderLine(sku="a", quantity=-1)]}, "lines[0].quantity"),
+        ({"lines": [orders_pb2.OrderLine(line_no=3), orders_pb2.OrderLine(line_no=3)]}, "lines"),
+        ({"lines": [orders_pb2.OrderLine()] * 1001}, "lines"),
+        ({"lines": [orders_pb2.OrderLine(unit_price_minor=-5)]}, "lines[0].unit_price_minor"),
+        ({"ship_to": orders_pb2.Address(country="Germany")}, "ship_to.country"),
+        ({"customer": orders_pb2.Customer(name="x" * 201)}, "customer.name"),
+        ({"customer": orders_pb2.Customer(name="a\0b")}, "customer.name"),
+        ({"payment": 99}, "payment"),
+        ({"placed_at": stamp(datetime.now(UTC) + timedelta(days=400))}, "placed_at"),
+        ({"note": "x" * 2001}, "note"),
+    ],
+)
+def test_a_malformed_order_is_refused_with_the_path_of_the_field(
+    client: Client, wrong: dict[str, Any], field: str
+) -> None:
+    before = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
+    error = refused(client.orders.PlaceOrder, order("malformed", **wrong))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert reason_of(error) == "MALFORMED"
+    assert fields_of(error) == [field]
+    assert client.admin.GetStatus(admin_pb2.GetStatusRequest()).position == before
+
+
+def test_an_incomplete_order_is_accepted_with_a_hold_that_names_what_is_missing(client: Client) -> None:
+    client.place("incomplete", customer=None, ship_to=None, lines=[orders_pb2.OrderLine(unit_price_minor=1)])
+    (hold,) = client.get("shop/incomplete").holds
+    assert hold.reason == orders_pb2.HOLD_REASON_INCOMPLETE
+    assert list(hold.missing) == [
+        "lines[0].sku",
+        "lines[0].quantity",
+        "lines[0].supplier_id",
+        "ship_to",
+        "customer",
+    ]
+
+
+def test_a_refusal_carries_its_figures(client: Client) -> None:
+    client.feed(3, sku="scarce")
+    request = order("scarce", units=5, sku="scarce", stock_policy=orders_pb2.STOCK_POLICY_ALL_OR_NOTHING)
+    error = refused(client.orders.PlaceOrder, request)
+    assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
+    info = error_info(error)
+    assert (info.reason, info.domain) == ("OUT_OF_STOCK", "fulfilment")
+    assert dict(info.metadata) == {"acme/scarce": "asked=5 available=3"}
+
+
+# --- batches ----------------------------------------------------------------------------------------------
+
+
+def test_a_bad_command_in_a_batch_spoils_no_other(client: Client) -> None:
+    commands = [
+        batch_pb2.BatchCommand(place_order=order("batch-1", sku="untracked")),
+        batch_pb2.BatchCommand(place_order=order("batch/2", sku="untracked")),
+        batch_pb2.BatchCommand(),
+        batch_pb2.BatchCommand(confirm_order=orders_pb2.ConfirmOrderRequest(context=context(), order_id="shop/nobody")),
+        batch_pb2.BatchCommand(
+            send_supplier_order=orders_pb2.SendSupplierOrderRequest(
+                context=context(), supplier_order_id="shop/batch-1/1"
+            )
+        ),
+    ]
+    outcomes = client.batch.ExecuteBatch(batch_pb2.ExecuteBatchRequest(commands=commands)).outcomes
+    said = [(each.WhichOneof("outcome"), each.refusal.reason, each.refusal.code) for each in outcomes]
+    assert said == [
+        ("receipt", "", 0),
+        ("refusal", "MALFORMED", 3),
+        ("refusal", "MALFORMED", 3),
+        ("refusal", "UNKNOWN_ORDER", 5),
+        ("receipt", "", 0),
+    ]
+    assert outcomes[1].refusal.details["field"] == "commands[1].place_order.channel_order_id"
+
+
+@pytest.mark.parametrize("size", [0, 1001])
+def test_an_empty_or_too_long_batch_is_refused_whole(client: Client, size: int) -> None:
+    request = batch_pb2.ExecuteBatchRequest(commands=[batch_pb2.BatchCommand()] * size)
+    assert fields_of(refused(client.batch.ExecuteBatch, request)) == ["commands"]
+
+
+# --- tenants -------------------------------------------------------------------------------------------
+
+
+def test_tenants_do_not_see_each_other(service: Service, client: Client) -> None:
+    with Client(service.address, "nobody") as stranger:
+        error = refused(stranger.orders.PlaceOrder, order("1"))
+        assert error.code() is grpc.StatusCode.NOT_FOUND
+        assert reason_of(error) == "UNKNOWN_TENANT"
+    for _ in range(2):
+        client.admin.CreateTenant(admin_pb2.CreateTenantRequest(tenant="second"))
+    with Client(service.address, "second") as second:
+        receipt = second.place("first-of-second", sku="untracked")
+        assert receipt.position == 1
+        get = orders_pb2.GetOrderRequest(order_id="shop/first-of-second")
+        assert reason_of(refused(client.orders.GetOrder, get)) == "UNKNOWN_ORDER"
+    names = [t.tenant for t in client.admin.ListTenants(admin_pb2.ListTenantsRequest()).tenants]
+    assert names == ["default", "second"]
+    wrong = admin_pb2.CreateTenantRequest(tenant="Robert'); DROP")
+    assert fields_of(refused(client.admin.CreateTenant, wrong)) == ["tenant"]
+
+
+# --- audit -----------------------------------------------------------------------------------------------
+
+
+def test_the_history_tells_who_recorded_what_and_the_state_as_of_each_position(client: Client) -> None:
+    client.orders.PlaceOrder(
+        order("audit", sku="untracked", payment=orders_pb2.PAYMENT_STATE_PENDING, request_id="audit-1")
+    )
+    client.orders.RecordPayment(
+        orders_pb2.RecordPaymentRequest(
+            context=context("audit-2", "shop-bot"), order_id="shop/audit", payment=orders_pb2.PAYMENT_STATE_PAID
+        )
+    )
+    history = client.audit.GetHistory(audit_pb2.GetHistoryRequest(order_id="shop/audit"))
+    facts = [(fact.name, fact.request_id, fact.actor, fact.version) for fact in history.facts]
+    assert facts[0] == ("order.placed", "audit-1", "test", 1)
+    assert facts[1] == ("order.payment_changed", "audit-2", "shop-bot", 2)
+    assert json.loads(history.facts[1].json)["payment"] == "paid"
+    placed, last = history.facts[0], history.facts[-1]
+    as_of = client.audit.GetOrderAsOf
+    then = as_of(audit_pb2.GetOrderAsOfRequest(order_id="shop/audit", position=placed.position)).order
+    assert then.status == orders_pb2.ORDER_STATUS_ON_HOLD
+    now = as_of(audit_pb2.GetOrderAsOfRequest(order_id="shop/audit", recorded_until=last.recorded_at)).order
+    assert now.status == orders_pb2.ORDER_STATUS_CONFIRMED
+    before = audit_pb2.GetOrderAsOfRequest(order_id="shop/audit", position=placed.position - 1)
+    assert reason_of(refused(as_of, before)) == "UNKNOWN_ORDER"
+
+
+def test_the_history_pages_through_every_fact_once(client: Client) -> None:
+    client.place("pages", sku="untracked")
+    whole = client.audit.GetHistory(audit_pb2.GetHistoryRequest(order_id="shop/pages")).facts
+    token, seen = "", []
+    while True:
+        page = common_pb2.PageRequest(page_size=1, page_token=token)
+        part = client.audit.GetHistory(audit_pb2.GetHistoryRequest(order_id="shop/pages", page=page))
+        seen += part.facts
+        token = part.next_page_token
+        if not token:
+            break
+    assert seen == list(whole)
+    bad = audit_pb2.GetHistoryRequest(order_id="shop/pages", page=common_pb2.PageRequest(page_token="x"))
+    assert fields_of(refused(client.audit.GetHistory, bad)) == ["page.page_token"]
+
+
+def test_the_stream_of_facts_has_no_gap_and_resumes(client: Client) -> None:
+    client.place("streamed", sku="untracked")
+    facts = [f for part in client.audit.StreamFacts(audit_pb2.StreamFactsRequest()) for f in part.facts]
+    assert [fact.position for fact in facts] == list(range(1, len(facts) + 1))
+    middle = len(facts) // 2
+    rest = [f for part in client.audit.StreamFacts(audit_pb2.StreamFactsRequest(after=middle)) for f in part.facts]
+    assert rest[: len(facts) - middle] == facts[middle:]
+
+
+def test_a_stream_that_follows_brings_facts_as_they_are_recorded(client: Client) -> None:
+    head = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
+    stream = client.audit.StreamFacts(audit_pb2.StreamFactsRequest(after=head, follow=True), timeout=20)
+    late = threading.Timer(0.3, lambda: client.place("followed", sku="untracked"))
+    late.start()
+    first = next(stream)
+    assert first.facts[0].position == head + 1
+    stream.cancel()
+    late.join()
+
+
+# --- what it says of itself ------------------------------------------------------------------------------
+
+
+def test_health_and_reflection_answer(service: Service) -> None:
+    with grpc.insecure_channel(service.address) as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        assert health.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.SERVING
+    listed = subprocess.run(
+        [sys.executable, "-m", "tests.reflect", service.address], cwd=HOUSE, capture_output=True, text=True, check=True
+    ).stdout
+    assert "fulfilment.v1.OrderService/PlaceOrder" in listed
+    assert "fulfilment.v1.ReportService/" in listed
+
+
+# --- people ----------------------------------------------------------------------------------------------
+
+
+def test_personal_data_is_shown_only_on_request_and_never_after_erasure(client: Client) -> None:
+    client.place("person", sku="untracked", customer=orders_pb2.Customer(name="Bob", email="bob@example.org"))
+    get = orders_pb2.GetOrderRequest(order_id="shop/person", with_personal_data=True)
+    plain = client.get("shop/person")
+    assert not plain.HasField("customer")
+    assert (plain.ship_to.city, plain.ship_to.country) == ("", "DE")
+    shown = client.orders.GetOrder(get).order
+    assert (shown.customer.name, shown.ship_to.city) == ("Bob", "Berlin")
+    erase = admin_pb2.ErasePersonRequest(email=" BOB@example.org")
+    assert client.admin.ErasePerson(erase).keys_destroyed == 1
+    assert not client.orders.GetOrder(get).order.HasField("customer")
+    assert reason_of(refused(client.admin.ErasePerson, erase)) == "UNKNOWN_PERSON"
+
+
+SECRETS = (
+    "Zaphod",
+    "Beeblebrox",
+    "zaphod@heart-of-gold.example",
+    "Improbability Lane",
+    "+44 20 7946 0000",
+    "Magrathea",
+)
+
+
+def test_no_personal_data_is_in_the_database_or_the_logs(folder: Path) -> None:
+    with serving(folder, "--data", str(folder / "data"), "--log-level", "debug") as service:
+        with Client(service.address) as client:
+            client.approve()
+            person: dict[str, Any] = {
+                "customer": orders_pb2.Customer(name=f"{SECRETS[0]} {SECRETS[1]}", email=SECRETS[2], phone=SECRETS[4]),
+                "ship_to": orders_pb2.Address(lines=[SECRETS[3]], city=SECRETS[5], postal_code="SW1A", country="GB"),
+            }
+            client.place("hidden", note=f"for {SECRETS[0]}", **person)
+            hold = orders_pb2.PlaceHoldRequest(
+                context=context(),
+                order_id="shop/hidden",
+                reason=orders_pb2.HOLD_REASON_OTHER,
+                owner="ops",
+                note=f"call {SECRETS[0]}",
+            )
+            client.orders.PlaceHold(hold)
+            change = orders_pb2.ChangeAddressRequest(context=context(), order_id="shop/hidden", **person)
+            client.orders.ChangeAddress(change)
+            refused(client.orders.PlaceOrder, order("hidden", units=9, **person))
+            refused(client.orders.PlaceOrder, order("bad", currency="?", **person))
+            dump = b"".join(dump_of(str(dsn_of(folder / "data"))))
+        time.sleep(1.5)  # let the projector write what it writes
+        dump += b"".join(dump_of(str(dsn_of(folder / "data"))))
+    written = dump + b"".join(path.read_bytes() for path in folder.glob("*.log"))
+    written += (folder / "data" / "postgres" / "log").read_bytes()
+    assert b"shop/hidden" in written
+    assert [secret for secret in SECRETS if secret.encode() in written] == []
+
+
+def dsn_of(folder: Path) -> str:
+    """The address of the embedded server that runs under a data folder."""
+    lines = (folder / "postgres" / "postmaster.pid").read_text().splitlines()
+    return f"host={lines[4].strip()} port={lines[3].strip()} user=postgres dbname=postgres"
+
+
+def dump_of(dsn: str) -> Iterator[bytes]:
+    """Every value of every table of ours, byte for byte."""
+    with psycopg.connect(dsn) as connection:
+        tables = connection.execute(
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        ).fetchall()
+        assert len(tables) > 5
+        for schema, table in tables:
+            for row in connection.execute(SQL("SELECT * FROM {}").format(Identifier(schema, table))):
+                for value in row:
+                    yield value if isinstance(value, bytes) else str(value).encode()
+
+
+# --- the ledger under fire ---------------------------------------------------------------------------------
+
+
+def test_two_servers_and_64_callers_promise_exactly_what_there_is(folder: Path) -> None:
+    """5,000 requests fight over 500 units of one SKU through two processes."""
+    with serving(folder, "--data", str(folder / "data")) as first:
+        dsn = dsn_of(folder / "data")
+        with serving(
+            folder, "--dsn", dsn, "--role", "api", "--key-file", str(folder / "data" / "master.key")
+        ) as second:
+            clients = [Client(first.address), Client(second.address)]
+            clients[0].approve()
+            clients[0].feed(500)
+            policy = orders_pb2.STOCK_POLICY_ALL_OR_NOTHING
+
+            def buy(n: int) -> str:
+                try:
+                    clients[n % 2].orders.PlaceOrder(order(f"fight-{n}", stock_policy=policy), timeout=60)
+                except grpc.RpcError as error:
+                    return reason_of(error)
+                return "promised"
+
+            with ThreadPoolExecutor(64) as callers:
+                outcomes = Counter(callers.map(buy, range(5000)))
+            assert outcomes == {"promised": 500, "OUT_OF_STOCK": 4500}
+            (level,) = (
+                clients[1]
+                .stock.GetStock(stock_pb2.GetStockRequest(items=[stock_pb2.Item(supplier_id="acme", sku="tea")]))
+                .levels
+            )
+            assert (level.available, level.held + level.committed) == (0, 500)
+            for client in clients:
+                client.channel.close()
+
+
+def test_a_term_signal_loses_no_answered_command(folder: Path) -> None:
+    answered: list[str] = []
+    with serving(folder, "--data", str(folder / "data")) as service:
+        client = Client(service.address)
+        client.approve()
+        stop_at = time.monotonic() + 20
+
+        def place(worker: int) -> None:
+            for n in range(10_000):
+                number = f"term-{worker}-{n}"
+                try:
+                    client.place(number, sku="untracked")
+                except grpc.RpcError:
+                    return
+                answered.append(number)
+                if time.monotonic() > stop_at:
+                    return
+
+        workers = [threading.Thread(target=place, args=(worker,)) for worker in range(8)]
+        for worker in workers:
+            worker.start()
+        time.sleep(1.5)
+        assert service.stop(signal.SIGTERM) == 0
+        for worker in workers:
+            worker.join()
+        client.channel.close()
+    assert len(answered) > 50
+    with serving(folder, "--data", str(folder / "data")) as again, Client(again.address) as client:
+        for number in (*answered[:20], *answered[-50:]):
+            assert client.get(f"shop/{number}").order_id == f"shop/{number}"
+
+
+def test_a_lost_key_file_is_told_in_one_sentence(folder: Path) -> None:
+    with serving(folder, "--data", str(folder / "data"), "--role", "api"):
+        pass
+    key = folder / "data" / "master.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    words = [sys.executable, "server.py", "--listen", "127.0.0.1:0", "--data", str(folder / "data")]
+    secret = key.read_bytes()
+    key.unlink()
+    lost = subprocess.run(words, cwd=HOUSE, capture_output=True, text=True, timeout=60)
+    assert lost.returncode == 1
+    assert "master.key is missing; restore it" in lost.stderr
+    assert "Traceback" not in lost.stderr
+    key.touch(0o600)
+    key.write_bytes(secret[::-1])
+    wrong = subprocess.run(words, cwd=HOUSE, capture_output=True, text=True, timeout=60)
+    assert "belongs to another ledger" in wrong.stderr
+
+
+# --- time ----------------------------------------------------------------------------------------------------
+
+
+def test_clocks_notice_each_thing_once_also_with_two_processes_and_after_a_restart(folder: Path) -> None:
+    """A dispatch and an acknowledgement that are overdue, and a reservation that runs out."""
+    data_folder = folder / "data"
+    long_ago = datetime.now(UTC) - timedelta(days=5)
+    with serving(folder, "--data", str(data_folder)) as first:
+        arguments = ("--dsn", dsn_of(data_folder), "--role", "api", "--key-file", str(data_folder / "master.key"))
+        with serving(folder, *arguments), Client(first.address) as client:
+            client.approve(at=long_ago, acknowledge_within_hours=24, dispatch_within_hours=48)
+            client.feed(10)
+            client.place("late", placed_at=stamp(long_ago))
+            client.orders.SendSupplierOrder(
+                orders_pb2.SendSupplierOrderRequest(
+                    context=context(), supplier_order_id="shop/late/1", at=stamp(long_ago)
+                )
+            )
+            client.stock.Reserve(
+                stock_pb2.ReserveRequest(
+                    context=context(),
+                    reservation_id="cart-1",
+                    items=[stock_pb2.ItemUnits(item=stock_pb2.Item(supplier_id="acme", sku="tea"), units=4)],
+                    hold_for=Duration(seconds=4),
+                )
+            )
+            wait_for(lambda: names_of(client, "order.deadline_missed") == 2)
+            assert names_of(client, "stock.reservation_expired") == 0
+            wait_for(lambda: names_of(client, "stock.reservation_expired") == 1)
+            time.sleep(2.5)
+    with serving(folder, "--data", str(data_folder)) as again, Client(again.address) as client:
+        time.sleep(2.5)
+        assert names_of(client, "order.deadline_missed") == 2
+        assert names_of(client, "stock.reservation_expired") == 1
+        missed = client.get("shop/late").supplier_orders[0].missed_clocks
+        assert list(missed) == ["acknowledge", "dispatch"]
+
+
+def names_of(client: Client, name: str) -> int:
+    facts = client.audit.StreamFacts(audit_pb2.StreamFactsRequest())
+    return sum(fact.name == name for part in facts for fact in part.facts)
+
+
+def wait_for(holds: Any, seconds: float = 20.0) -> None:
+    give_up_at = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < give_up_at, "it did not happen in time"
+        time.sleep(0.2)
