@@ -262,6 +262,8 @@ Ctrl-C stops it; the next start goes on with the same data.
 
 
 def main() -> None:
+    # Nobody forks here but to run another program; gRPC need not prepare for more, nor write of it.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     chosen = options()
     log_to_stderr(chosen.log_level, chosen.log_format)
     try:
