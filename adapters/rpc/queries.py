@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from adapters.rpc import answers, shapes
-from adapters.rpc.asks import items_of, parcel_of
+from adapters.rpc.asks.parcels import parcel_of
+from adapters.rpc.asks.stock import items_of
 from adapters.rpc.server import Commands, Context, deadline_of, tenant_name, to_receipt
 from adapters.rpc.statuses import code_of
 from adapters.rpc.tenants import Tenant, Tenants

@@ -1,0 +1,92 @@
+"""``fulfilment status``, ``tenant`` and ``erase``: running the service."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from adapters.console import words
+from adapters.console.session import Nouns, Session, Words
+from adapters.console.words import at, minute, span
+from fulfilment.v1 import admin_pb2
+
+
+@click.command(cls=Words)
+@click.pass_obj
+def status(session: Session) -> None:
+    """Show where the log and its read models stand."""
+    found = session.client.call(session.client.admin.GetStatus, admin_pb2.GetStatusRequest())
+    if session.json:
+        session.show(found)
+        return
+    session.out.title(f"Log of {session.tenant}", f"position {found.position}")
+    if found.commands_waiting:
+        session.out.say(f"{found.commands_waiting} commands wait to be decided.")
+    session.out.blank()
+    now = datetime.now(UTC)
+    rows = []
+    for each in found.projections:
+        seen = at(each, "seen_at")
+        rows.append(
+            [
+                each.name,
+                each.position,
+                each.lag,
+                f"{span(now - seen)} ago" if seen else "never",
+                each.error or "none",
+                each.rebuild,
+            ]
+        )
+    session.out.table(["read model", ">position", ">lag", ">worked", "error", "rebuild"], rows, empty="No read models.")
+
+
+@click.group(cls=Nouns)
+def tenant() -> None:
+    """Add and list tenants, each with a ledger of its own."""
+
+
+@tenant.command()
+@click.argument("name")
+@click.pass_obj
+def add(session: Session, name: str) -> None:
+    """Create a tenant; one that exists stays as it is."""
+    session.client.call(session.client.admin.CreateTenant, admin_pb2.CreateTenantRequest(tenant=name))
+    if session.json:
+        session.out.json({"tenant": name})
+    else:
+        session.out.say(f"Tenant {name} is ready; use it with --tenant {name}.")
+
+
+@tenant.command("list")
+@click.pass_obj
+def list_tenants(session: Session) -> None:
+    """List the tenants."""
+    pages = session.client.pages(session.client.admin.ListTenants, admin_pb2.ListTenantsRequest())
+    tenants = [each for page in pages for each in page.tenants]
+    if session.json:
+        session.out.json([words.as_json(each) for each in tenants])
+    else:
+        session.out.table(["tenant", "created"], [[each.tenant, minute(each, "created_at")] for each in tenants])
+
+
+@click.command(cls=Words)
+@click.option("--email", help="The customer with this e-mail address, in all orders.")
+@click.option("--phone", help="The customer with this phone number, in orders without an e-mail address.")
+@click.option("--order", "order_id", metavar="ORDER_ID", help="The customer of this order, in all its orders.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def erase(session: Session, email: str | None, phone: str | None, order_id: str | None, yes: bool) -> None:
+    """Make a person's data unreadable everywhere, for good."""
+    said = {name: value for name, value in (("email", email), ("phone", phone), ("order_id", order_id)) if value}
+    if len(said) != 1:
+        raise click.UsageError("Name the person with one of --email, --phone and --order.")
+    ((name, value),) = said.items()
+    if not yes:
+        click.confirm(f"Erase the person behind {value}? This cannot be undone", abort=True, err=True)
+    request = admin_pb2.ErasePersonRequest(**{name: value})
+    keys = session.client.call(session.client.admin.ErasePerson, request).keys_destroyed
+    if session.json:
+        session.out.json({"keys_destroyed": keys})
+    else:
+        session.out.say(f"Erased: {keys} {'key' if keys == 1 else 'keys'} destroyed.")

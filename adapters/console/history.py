@@ -1,0 +1,129 @@
+"""``fulfilment history``: the facts behind an order, each in a few words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from adapters.console import words
+from adapters.console.session import Printer, Session, Words
+from adapters.console.words import minute
+from fulfilment.v1 import audit_pb2
+
+_ONE_LINE_WIDTH = 160
+"""A terminal that is narrower gets each fact on two lines."""
+
+
+@click.command(cls=Words)
+@click.argument("order_id")
+@click.option("--no-parcels", is_flag=True, help="Leave the facts of its parcels out.")
+@click.pass_obj
+def history(session: Session, order_id: str, no_parcels: bool) -> None:
+    """List the facts of an order and its parcels as they were recorded."""
+    facts = list(_facts(session, order_id, not no_parcels))
+    if session.json:
+        session.out.json([{**words.as_json(fact), "json": json.loads(fact.json)} for fact in facts])
+        return
+    rows = []
+    for fact in facts:
+        content = json.loads(fact.json)
+        recorded = minute(fact, "recorded_at")
+        rows.append([str(fact.position), recorded, _happened(content), fact.name, fact.actor, gist(content)])
+    if session.out.width >= _ONE_LINE_WIDTH:
+        session.out.table([">position", "recorded", "happened", "fact", "actor", "what"], rows)
+    else:
+        _print_blocks(session.out, rows)
+
+
+def _print_blocks(out: Printer, rows: Sequence[Sequence[str]]) -> None:
+    for position, recorded, happened, name, actor, what in rows:
+        out.title(f"{position:>8}  {name}", f"recorded {recorded} by {actor}")
+        when = "" if happened in ("", recorded) else f"on {happened}"
+        if said := "; ".join(filter(None, [when, what])):
+            out.say(said, indent=10)
+
+
+def _facts(session: Session, order_id: str, with_parcels: bool) -> Iterator[audit_pb2.StoredFact]:
+    request = audit_pb2.GetHistoryRequest(order_id=order_id, with_parcels=with_parcels)
+    for page in session.client.pages(session.client.audit.GetHistory, request):
+        yield from page.facts
+
+
+def _happened(content: dict[str, Any]) -> str:
+    said = content.get("checkpoint", content).get("at")
+    return words.to_minute(datetime.fromisoformat(said)) if said else ""
+
+
+_UNSAID = {
+    "fact", "order_id", "at", "intake", "subject", "customer", "channel", "channel_order_id", "placed_at", "epoch",
+    "has_contact", "has_address", "destination", "untracked", "return_window_days", "note", "currency",
+}  # fmt: skip
+"""What stands elsewhere in the row, is sealed, or tells nobody anything."""
+
+_BARE = {
+    "object_id",
+    "supplier_order_id",
+    "supplier_id",
+    "reason",
+    "payment",
+    "clock",
+    "status",
+    "carrier",
+    "number",
+    "country",
+    "city",
+}
+"""Values that speak for themselves."""
+
+
+def gist(content: dict[str, Any]) -> str:
+    """A stored fact in a few words."""
+    return ", ".join(text for name, value in content.items() if name not in _UNSAID and (text := _said(name, value)))
+
+
+def _said(name: str, value: Any) -> str:
+    label = name.replace("_", " ")
+    match value:
+        case bool():
+            return label if value else ""
+        case dict() if "box" in value:
+            return ""
+        case dict() if name == "by_line" or all(key.isdigit() for key in value):
+            return _lines_said(value)
+        case dict():
+            return gist(value)
+        case list() if name == "lines":
+            return " + ".join(f"{line.get('quantity', 0)} {line.get('sku', '(no sku)')}" for line in value)
+        case list() if all(isinstance(each, dict) for each in value):
+            return f"{label}: {'; '.join(str(each.get('reason', gist(each))) for each in value)}" if value else ""
+        case list():
+            return f"{label} {', '.join(map(str, value))}" if value else ""
+        case None | "":
+            return ""
+        case str() if name in _BARE:
+            return value
+        case str() if (at := _instant(value)) is not None:
+            return f"{label} {words.to_minute(at)}"
+        case _:
+            return f"{label} {value}"
+
+
+def _lines_said(by_line: dict[str, Any]) -> str:
+    """Units by line, or what was said of each line."""
+    said = {
+        line: gist(each) if isinstance(each, dict) else f"{each} {'unit' if each == 1 else 'units'}"
+        for line, each in by_line.items()
+    }
+    return " + ".join(f"line {line}: {each}" for line, each in said.items())
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None

@@ -1,0 +1,364 @@
+"""``fulfilment order``: what happens to an order between the shop and the door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import click
+import grpc
+from google.protobuf.message import Message
+
+from adapters.console import words
+from adapters.console.place import address, parsed_line
+from adapters.console.session import Nouns, Session, option_at, option_request_id
+from adapters.console.show import next_steps, read_order, status_of
+from fulfilment.v1 import common_pb2, orders_pb2
+
+F = TypeVar("F", bound=Callable[..., Any])
+Q = TypeVar("Q", bound=Message)
+
+_HOLDS = words.choice(orders_pb2.HoldReason)
+_LINE = click.option(
+    "--line", "lines", multiple=True, metavar="LINE:UNITS", help="Only these units, such as 1:2; once for each line."
+)
+
+
+@click.group(cls=Nouns)
+def order() -> None:
+    """Move an order on: pay, hold, confirm, send, acknowledge, pack, ship, cancel."""
+
+
+def _common(at: str = "When") -> Callable[[F], F]:
+    def add(command: F) -> F:
+        return click.pass_obj(option_request_id()(option_at(at)(command)))  # type: ignore[return-value]
+
+    return add
+
+
+def _done(
+    session: Session, order_id: str, rpc: grpc.UnaryUnaryMultiCallable[Q, common_pb2.Receipt], request: Q
+) -> None:
+    """Send it, and tell where the order is after it."""
+    receipt = session.client.call(rpc, request)
+    after = read_order(session, order_id, at_least=receipt.position)
+    if session.json:
+        session.out.json({"receipt": words.as_json(receipt), "order": words.as_json(after)})
+        return
+    session.out.title(f"Order {order_id}", status_of(after))
+    for step in next_steps(after):
+        session.out.say(step)
+
+
+def _order_of(supplier_order_id: str) -> str:
+    return supplier_order_id.rpartition("/")[0]
+
+
+def _units(lines: Iterable[str]) -> list[common_pb2.LineUnits]:
+    found = words.line_units(lines, "--line")
+    return [common_pb2.LineUnits(line_no=line_no, units=units) for line_no, units in found.items()]
+
+
+# --- the whole order ------------------------------------------------------------------------------
+
+
+@order.command()
+@click.argument("order_id")
+@click.option(
+    "--line", "lines", multiple=True, metavar="NO:SKU:QTY:PRICE[:SUPPLIER]", help="A complete line, by number."
+)
+@click.option("--currency", metavar="CODE", help="ISO 4217 code, if the order has none.")
+@click.option("--name", help="The customer; then the address is needed as well.")
+@click.option("--email")
+@click.option("--phone")
+@click.option("--address", multiple=True, metavar="LINE", help="Street and house; once for each line.")
+@click.option("--city")
+@click.option("--region")
+@click.option("--postal-code")
+@click.option("--country", metavar="CODE")
+@click.option("--payment", type=words.choice(orders_pb2.PaymentState))
+@_common("When it became known")
+def complete(session: Session, order_id: str, at: Any, request_id: str | None, **said: Any) -> None:
+    """Add what an incomplete order lacks."""
+    currency = said["currency"] or (read_order(session, order_id).currency if said["lines"] else "")
+    person = said["name"] or said["email"] or said["phone"]
+    place = said["address"] or said["city"] or said["country"]
+    request = orders_pb2.CompleteDetailsRequest(
+        context=session.client.context(request_id),
+        order_id=order_id,
+        lines=[_numbered_line(text, currency.upper()) for text in said["lines"]],
+        customer=orders_pb2.Customer(name=said["name"], email=said["email"], phone=said["phone"]) if person else None,
+        ship_to=address(said) if place else None,
+        currency=(said["currency"] or "").upper(),
+        payment=words.number(orders_pb2.PaymentState, said["payment"]),
+        at=at,
+    )
+    _done(session, order_id, session.client.orders.CompleteDetails, request)
+
+
+def _numbered_line(text: str, currency: str) -> orders_pb2.OrderLine:
+    line_no, _, rest = text.partition(":")
+    if not (line_no.isascii() and line_no.isdigit()):
+        raise click.BadParameter(f"{text!r} does not begin with the line's number", param_hint="--line")
+    return parsed_line(rest, int(line_no), currency)
+
+
+@order.command()
+@click.argument("order_id")
+@click.option("--state", type=words.choice(orders_pb2.PaymentState), default="paid", show_default=True)
+@_common()
+def pay(session: Session, order_id: str, state: str, at: Any, request_id: str | None) -> None:
+    """Record what the shop says of the money."""
+    request = orders_pb2.RecordPaymentRequest(
+        context=session.client.context(request_id),
+        order_id=order_id,
+        payment=words.number(orders_pb2.PaymentState, state),
+        at=at,
+    )
+    _done(session, order_id, session.client.orders.RecordPayment, request)
+
+
+@order.command()
+@click.argument("order_id")
+@click.argument("reason", type=_HOLDS)
+@click.option("--owner", required=True, help="Who has to act: a team or a pseudonym.")
+@click.option("--supplier-order", metavar="ID", help="Only this supplier order waits.")
+@click.option("--note", help="What to know about it; sealed.")
+@_common("Since when")
+def hold(
+    session: Session,
+    order_id: str,
+    reason: str,
+    owner: str,
+    supplier_order: str,
+    note: str,
+    at: Any,
+    request_id: str | None,
+) -> None:
+    """Make an order, or one of its supplier orders, wait."""
+    request = orders_pb2.PlaceHoldRequest(
+        context=session.client.context(request_id),
+        order_id=order_id,
+        reason=words.number(orders_pb2.HoldReason, reason),
+        owner=owner,
+        supplier_order_id=supplier_order,
+        note=note,
+        at=at,
+    )
+    _done(session, order_id, session.client.orders.PlaceHold, request)
+
+
+@order.command()
+@click.argument("order_id")
+@click.argument("reason", type=_HOLDS)
+@click.option("--owner", help="Only this owner's hold.")
+@click.option("--supplier-order", metavar="ID", help="The supplier order that waits.")
+@_common()
+def release(
+    session: Session, order_id: str, reason: str, owner: str, supplier_order: str, at: Any, request_id: str | None
+) -> None:
+    """End a hold; others stay."""
+    request = orders_pb2.ReleaseHoldRequest(
+        context=session.client.context(request_id),
+        order_id=order_id,
+        reason=words.number(orders_pb2.HoldReason, reason),
+        owner=owner,
+        supplier_order_id=supplier_order,
+        at=at,
+    )
+    _done(session, order_id, session.client.orders.ReleaseHold, request)
+
+
+@order.command()
+@click.argument("order_id")
+@click.option("--backorder-lacking", is_flag=True, help="What is out of stock waits at the supplier.")
+@_common()
+def confirm(session: Session, order_id: str, backorder_lacking: bool, at: Any, request_id: str | None) -> None:
+    """Confirm an order by hand and draft its supplier orders."""
+    request = orders_pb2.ConfirmOrderRequest(
+        context=session.client.context(request_id), order_id=order_id, backorder_lacking=backorder_lacking, at=at
+    )
+    _done(session, order_id, session.client.orders.ConfirmOrder, request)
+
+
+@order.command()
+@click.argument("order_id")
+@click.option("--by", type=words.choice(common_pb2.Party), required=True, help="On whose wish or by whose fault.")
+@click.option("--reason", metavar="WORD", help="Such as changed_mind.")
+@_LINE
+@_common()
+def cancel(
+    session: Session,
+    order_id: str,
+    by: str,
+    reason: str,
+    lines: tuple[str, ...],
+    at: Any,
+    request_id: str | None,
+) -> None:
+    """Cancel units, or all that can still be cancelled."""
+    request = orders_pb2.CancelOrderRequest(
+        context=session.client.context(request_id),
+        order_id=order_id,
+        lines=_units(lines),
+        by=words.number(common_pb2.Party, by),
+        reason=reason,
+        at=at,
+    )
+    _done(session, order_id, session.client.orders.CancelOrder, request)
+
+
+@order.command()
+@click.argument("order_id")
+@click.option("--by", type=click.Choice(["customer", "carrier"]), default="customer", show_default=True)
+@_common()
+def receipt(session: Session, order_id: str, by: str, at: Any, request_id: str | None) -> None:
+    """Record that everything that was shipped arrived."""
+    request = orders_pb2.ConfirmReceiptRequest(
+        context=session.client.context(request_id),
+        order_id=order_id,
+        by=words.number(common_pb2.Party, by),
+        at=at,
+    )
+    _done(session, order_id, session.client.orders.ConfirmReceipt, request)
+
+
+@order.command()
+@click.argument("order_id")
+@click.option("--id", "review_id", metavar="ID", required=True, help="The review's id in the shop.")
+@click.option("--score", type=click.IntRange(1, 5), required=True, help="Stars.")
+@_common("When it was written")
+def review(session: Session, order_id: str, review_id: str, score: int, at: Any, request_id: str | None) -> None:
+    """Record the stars a customer gave."""
+    request = orders_pb2.RecordReviewRequest(
+        context=session.client.context(request_id), order_id=order_id, review_id=review_id, score=score, at=at
+    )
+    _done(session, order_id, session.client.orders.RecordReview, request)
+
+
+# --- supplier orders ------------------------------------------------------------------------------
+
+
+@order.command()
+@click.argument("supplier_order_id")
+@_common()
+def send(session: Session, supplier_order_id: str, at: Any, request_id: str | None) -> None:
+    """Record that a dispatch instruction went out; the supplier's clocks start."""
+    request = orders_pb2.SendSupplierOrderRequest(
+        context=session.client.context(request_id), supplier_order_id=supplier_order_id, at=at
+    )
+    _done(session, _order_of(supplier_order_id), session.client.orders.SendSupplierOrder, request)
+
+
+@order.command()
+@click.argument("supplier_order_id")
+@click.option("--accept", multiple=True, metavar="LINE:UNITS", help="Units it will ship.")
+@click.option("--backorder", multiple=True, metavar="LINE:UNITS", help="Units it has to get first.")
+@click.option("--expected-at", type=words.INSTANT, help="When backordered units are expected.")
+@click.option("--reject", multiple=True, metavar="LINE:UNITS", help="Units it will not ship; needs --reason.")
+@click.option("--reason", type=words.choice(orders_pb2.RejectReason), help="Why units are rejected.")
+@_common("When the supplier answered")
+def ack(
+    session: Session,
+    supplier_order_id: str,
+    accept: tuple[str, ...],
+    backorder: tuple[str, ...],
+    expected_at: Any,
+    reject: tuple[str, ...],
+    reason: str | None,
+    at: Any,
+    request_id: str | None,
+) -> None:
+    """Record the supplier's answer; without options it accepts everything."""
+    accepted, backordered = words.line_units(accept, "--accept"), words.line_units(backorder, "--backorder")
+    rejected = words.line_units(reject, "--reject")
+    if rejected and not reason:
+        raise click.UsageError("--reject needs --reason.")
+    if not (accepted or backordered or rejected):
+        accepted = _unanswered(session, supplier_order_id)
+    answers = [
+        orders_pb2.LineAnswer(
+            line_no=line_no,
+            accepted=accepted.get(line_no, 0),
+            backordered=backordered.get(line_no, 0),
+            rejected=rejected.get(line_no, 0),
+            expected_at=expected_at if line_no in backordered else None,
+            reason=words.number(orders_pb2.RejectReason, reason if line_no in rejected else None),
+        )
+        for line_no in sorted({*accepted, *backordered, *rejected})
+    ]
+    request = orders_pb2.AcknowledgeSupplierOrderRequest(
+        context=session.client.context(request_id), supplier_order_id=supplier_order_id, lines=answers, at=at
+    )
+    _done(session, _order_of(supplier_order_id), session.client.orders.AcknowledgeSupplierOrder, request)
+
+
+def _unanswered(session: Session, supplier_order_id: str) -> dict[int, int]:
+    """What the supplier has not answered yet; all it accepted if it has, which says the same once more."""
+    order = read_order(session, _order_of(supplier_order_id))
+    shares = [s for each in order.supplier_orders if each.supplier_order_id == supplier_order_id for s in each.shares]
+    pending = {share.line_no: share.pending for share in shares if share.pending}
+    return pending or {share.line_no: share.accepted for share in shares if share.accepted}
+
+
+@order.command()
+@click.argument("supplier_order_id")
+@click.option("--with", "packed_with", multiple=True, metavar="WORD", help="Such as logo_label; once for each.")
+@_common()
+def pack(
+    session: Session, supplier_order_id: str, packed_with: tuple[str, ...], at: Any, request_id: str | None
+) -> None:
+    """Record that the goods are packed, and with what."""
+    request = orders_pb2.PackSupplierOrderRequest(
+        context=session.client.context(request_id),
+        supplier_order_id=supplier_order_id,
+        packed_with=packed_with,
+        at=at,
+    )
+    _done(session, _order_of(supplier_order_id), session.client.orders.PackSupplierOrder, request)
+
+
+@order.command()
+@click.argument("supplier_order_id")
+@click.option("--carrier", required=True, help="Short name, such as dhl.")
+@click.option("--number", required=True, help="The tracking number.")
+@_LINE
+@_common("When the supplier handed it over")
+def ship(
+    session: Session,
+    supplier_order_id: str,
+    carrier: str,
+    number: str,
+    lines: tuple[str, ...],
+    at: Any,
+    request_id: str | None,
+) -> None:
+    """Record that units left in a parcel; all that is left unless lines are named."""
+    request = orders_pb2.ShipSupplierOrderRequest(
+        context=session.client.context(request_id),
+        supplier_order_id=supplier_order_id,
+        carrier=carrier,
+        tracking_number=number,
+        lines=_units(lines),
+        at=at,
+    )
+    _done(session, _order_of(supplier_order_id), session.client.orders.ShipSupplierOrder, request)
+
+
+@order.command("cancel-answer")
+@click.argument("supplier_order_id")
+@click.option("--agreed/--refused", required=True, default=None, help="Whether the supplier will not ship.")
+@click.option("--reason", metavar="WORD", help="Why it refused, such as already_packed.")
+@_common("When it answered")
+def cancel_answer(
+    session: Session, supplier_order_id: str, agreed: bool, reason: str, at: Any, request_id: str | None
+) -> None:
+    """Record the supplier's answer to a cancel request."""
+    request = orders_pb2.AnswerCancelRequestRequest(
+        context=session.client.context(request_id),
+        supplier_order_id=supplier_order_id,
+        agreed=agreed,
+        reason=reason,
+        at=at,
+    )
+    _done(session, _order_of(supplier_order_id), session.client.orders.AnswerCancelRequest, request)

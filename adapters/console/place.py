@@ -1,0 +1,148 @@
+"""``fulfilment place``: an order as a shop would send it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from google.protobuf import json_format
+
+from adapters.console import words
+from adapters.console.session import Session, Words, option_request_id
+from adapters.console.show import next_steps, print_holds, read_order, status_of
+from fulfilment.v1 import orders_pb2
+
+_FROM_OPTIONS = (
+    "channel", "number", "lines", "currency", "name", "email", "phone", "address", "city", "region", "postal_code",
+    "country", "paid", "payment", "express", "placed_at", "promised_by", "packing", "gift", "note", "all_or_nothing",
+    "reservation",
+)  # fmt: skip
+
+
+def parsed_line(text: str, line_no: int, currency: str, option: str = "--line") -> orders_pb2.OrderLine:
+    """``SKU:QTY:PRICE[:SUPPLIER]`` as a line of an order."""
+    sku, quantity, price, supplier_id = [*text.split(":"), "", "", ""][:4]
+    if text.count(":") not in (2, 3) or not (quantity.isascii() and quantity.isdigit()):
+        raise click.BadParameter(
+            f"{text!r} is not SKU:QTY:PRICE[:SUPPLIER] such as TEA:2:9.90:acme; use --file for SKUs with a colon",
+            param_hint=option,
+        )
+    return orders_pb2.OrderLine(
+        line_no=line_no,
+        sku=sku,
+        quantity=int(quantity),
+        unit_price_minor=words.amount_minor(price or "0", currency),
+        supplier_id=supplier_id,
+    )
+
+
+@click.command(cls=Words)
+@click.option("--channel", metavar="NAME", help="The shop, such as shopify.")
+@click.option("--id", "number", metavar="ID", help="The order's id in the shop.")
+@click.option(
+    "--line",
+    "lines",
+    multiple=True,
+    metavar="SKU:QTY:PRICE[:SUPPLIER]",
+    help="What was bought, such as TEA:2:9.90:acme; once for each line.",
+)
+@click.option("--currency", metavar="CODE", help="ISO 4217 code of the prices, such as EUR.")
+@click.option("--name", help="The customer's name.")
+@click.option("--email", help="The customer's e-mail address.")
+@click.option("--phone", help="The customer's phone number.")
+@click.option("--address", multiple=True, metavar="LINE", help="Street and house; once for each line.")
+@click.option("--city")
+@click.option("--region", help="State or province.")
+@click.option("--postal-code")
+@click.option("--country", metavar="CODE", help="ISO 3166-1 alpha-2, such as DE.")
+@click.option("--paid", is_flag=True, help="As --payment paid.")
+@click.option("--payment", type=words.choice(orders_pb2.PaymentState), help="What the shop says of the money.")
+@click.option("--express", is_flag=True, help="The customer was promised express dispatch.")
+@click.option("--placed-at", type=words.INSTANT, help="When it was ordered; now if not said.")
+@click.option("--promised-by", type=words.INSTANT, help="When the customer was told that it arrives.")
+@click.option("--packing", multiple=True, metavar="WORD", help="What to pack with, such as logo_label.")
+@click.option("--gift", is_flag=True, help="No prices in the parcel.")
+@click.option("--note", help="The customer's or shop's note.")
+@click.option("--all-or-nothing", is_flag=True, help="Refuse the order if any line lacks stock.")
+@click.option("--reservation", metavar="ID", help="The reservation of a checkout that is used up.")
+@click.option(
+    "--file",
+    "source",
+    type=click.File("r", encoding="utf-8"),
+    metavar="FILE",
+    help="The whole order as protobuf JSON of PlaceOrderRequest; - reads standard input.",
+)
+@option_request_id()
+@click.pass_obj
+def place(session: Session, /, source: Any, request_id: str | None, **said: Any) -> None:
+    """Record what a shop sold.
+
+    What is missing, unpaid or out of stock becomes a hold; a paid order without holds is confirmed at
+    once. The same order again changes nothing.
+    """
+    if source is not None:
+        if any(said[name] for name in _FROM_OPTIONS):
+            raise click.UsageError("--file brings the whole order; leave the other options out.")
+        request = _from_json(source.read())
+    else:
+        request = _from_options(said)
+    if request_id or not request.context.request_id:
+        request.context.request_id = session.client.context(request_id).request_id
+    request.context.actor = request.context.actor or session.actor
+    receipt = session.client.call(session.client.orders.PlaceOrder, request)
+    order_id = f"{request.channel}/{request.channel_order_id}"
+    order = read_order(session, order_id, at_least=receipt.position)
+    if session.json:
+        session.out.json({"receipt": words.as_json(receipt), "order": words.as_json(order)})
+        return
+    session.out.title(f"Order {order_id}", status_of(order))
+    print_holds(session.out, order)
+    for step in next_steps(order):
+        session.out.say(step)
+
+
+def _from_json(text: str) -> orders_pb2.PlaceOrderRequest:
+    try:
+        return json_format.Parse(text, orders_pb2.PlaceOrderRequest())
+    except json_format.ParseError as error:
+        raise click.UsageError(f"--file is no PlaceOrderRequest in protobuf JSON: {error}") from None
+
+
+def _from_options(said: dict[str, Any]) -> orders_pb2.PlaceOrderRequest:
+    for name, option in (("channel", "--channel"), ("number", "--id")):
+        if not said[name]:
+            raise click.UsageError(f"Missing option {option}; or give the whole order with --file.")
+    if said["lines"] and not said["currency"]:
+        raise click.UsageError("Missing option --currency: prices need one.")
+    if said["paid"] and said["payment"] not in (None, "paid"):
+        raise click.UsageError(f"--paid and --payment {said['payment']} contradict each other.")
+    currency = (said["currency"] or "").upper()
+    payment = "paid" if said["paid"] else said["payment"]
+    policy = orders_pb2.STOCK_POLICY_ALL_OR_NOTHING if said["all_or_nothing"] else orders_pb2.STOCK_POLICY_ACCEPT
+    return orders_pb2.PlaceOrderRequest(
+        channel=said["channel"],
+        channel_order_id=said["number"],
+        placed_at=said["placed_at"],
+        currency=currency,
+        lines=[parsed_line(text, line_no, currency) for line_no, text in enumerate(said["lines"], 1)],
+        customer=orders_pb2.Customer(name=said["name"], email=said["email"], phone=said["phone"]),
+        ship_to=address(said),
+        payment=words.number(orders_pb2.PaymentState, payment),
+        priority=orders_pb2.PRIORITY_EXPRESS if said["express"] else orders_pb2.PRIORITY_STANDARD,
+        promised_by=said["promised_by"],
+        packing=said["packing"],
+        gift=said["gift"],
+        note=said["note"],
+        stock_policy=policy,
+        reservation_id=said["reservation"],
+    )
+
+
+def address(said: dict[str, Any]) -> orders_pb2.Address:
+    return orders_pb2.Address(
+        lines=said["address"],
+        city=said["city"],
+        region=said["region"],
+        postal_code=said["postal_code"],
+        country=(said["country"] or "").upper(),
+    )

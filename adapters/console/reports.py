@@ -1,0 +1,368 @@
+"""``fulfilment report``: what the read models know, each as new as the log was when it was asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+import click
+import grpc
+from google.protobuf.message import Message
+
+from adapters.console import words
+from adapters.console.client import Unreachable
+from adapters.console.session import Nouns, Session
+from adapters.console.words import at, minute, money, span, word
+from fulfilment.v1 import admin_pb2, orders_pb2, parcels_pb2, reports_pb2
+
+F = TypeVar("F", bound=Callable[..., Any])
+Q = TypeVar("Q", bound=Message)
+A = TypeVar("A", bound=Message)
+
+_ROWS = 50
+"""What a person reads at once; a program gets all."""
+_PATIENCE_SECONDS = 60.0
+"""How long a read model may need to catch up, for example after an import."""
+
+_CHANNEL = click.option("--channel", metavar="NAME", help="Only this shop.")
+_CARRIER = click.option("--carrier", metavar="NAME", help="Only this carrier.")
+_SUPPLIER = click.option("--supplier", metavar="ID", help="Only this supplier.")
+_CLOCK = click.option("--clock", type=words.choice(reports_pb2.ObligationClock), help="Only this clock.")
+_LIMIT = click.option(
+    "--limit", type=click.IntRange(min=1), help=f"How many rows; if not said {_ROWS}, and all with --json."
+)
+
+
+@click.group(cls=Nouns)
+def report() -> None:
+    """Ask how much there was, who is late, what is due, where things are."""
+
+
+# --- asking ---------------------------------------------------------------------------------------
+
+
+def _head(session: Session) -> int:
+    return session.client.call(session.client.admin.GetStatus, admin_pb2.GetStatusRequest()).position
+
+
+def _ask(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
+    """The answer as of the log's newest position when it was asked."""
+    asked: Any = request
+    asked.at_least = asked.at_least or _head(session)
+    give_up_at = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return session.client.call(rpc, request)
+        except Unreachable as trouble:
+            if trouble.reason != "PROJECTION_BEHIND" or time.monotonic() > give_up_at:
+                raise
+
+
+def _rows(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, field: str) -> Iterator[Any]:
+    """The rows of all pages, page by page as they are taken."""
+    paged: Any = request
+    paged.page.page_size = 1000
+    while True:
+        answer: Any = _ask(session, rpc, request)
+        yield from getattr(answer, field)
+        paged.page.page_token = answer.next_page_token
+        if not answer.next_page_token:
+            return
+
+
+def _print(
+    session: Session,
+    found: Iterable[Any],
+    limit: int | None,
+    columns: list[str],
+    row: Callable[[Any], list[Any]],
+    empty: str,
+    as_json: Callable[[Any], dict[str, Any]] = words.as_json,
+) -> None:
+    if session.json:
+        session.out.json([as_json(each) for each in islice(found, limit)])
+        return
+    most = limit or _ROWS
+    taken = list(islice(found, most + 1))
+    session.out.table(columns, [row(each) for each in taken[:most]], empty)
+    if len(taken) > most:
+        session.out.say(f"... and more; --limit {most * 10} shows more of them, --json all.", style="dim")
+
+
+# --- everything recorded --------------------------------------------------------------------------
+
+
+@report.command()
+@_CHANNEL
+@click.pass_obj
+def summary(session: Session, channel: str) -> None:
+    """Count everything recorded."""
+    found = _ask(session, session.client.reports.GetSummary, reports_pb2.GetSummaryRequest(channel=channel))
+    gmv = {each.currency: each.amount_minor for each in found.gmv}
+    figures = {
+        "orders": found.orders,
+        "supplier_orders": found.supplier_orders,
+        "multi_supplier_orders": found.multi_supplier_orders,
+        "suppliers": found.suppliers,
+        "units": found.units,
+        # Olist's own name of the figure; other currencies stand in gmv_minor.
+        "gmv_centavos": gmv.get("BRL", 0),
+        "supplier_orders_with_carrier_date": found.supplier_orders_dispatched,
+        "supplier_orders_dispatched_on_time": found.supplier_orders_dispatched_on_time,
+        "delivered_orders": found.delivered_orders,
+        "delivered_late": found.delivered_late,
+    }
+    if session.json:
+        session.out.json({**figures, "gmv_minor": gmv, "position": found.position})
+        return
+    session.out.table(
+        ["what", ">figure"],
+        [
+            ["orders", f"{found.orders:,}"],
+            ["units", f"{found.units:,}"],
+            *([f"value in {code}", money(amount, code).removesuffix(f" {code}")] for code, amount in gmv.items()),
+            ["supplier orders", f"{found.supplier_orders:,}"],
+            ["orders of several suppliers", f"{found.multi_supplier_orders:,}"],
+            ["suppliers", f"{found.suppliers:,}"],
+            ["supplier orders dispatched", f"{found.supplier_orders_dispatched:,}"],
+            ["of these on time", f"{found.supplier_orders_dispatched_on_time:,}"],
+            ["orders delivered", f"{found.delivered_orders:,}"],
+            ["of these late", f"{found.delivered_late:,}"],
+        ],
+    )
+    session.out.say(f"As of position {found.position:,} of the log.", style="dim")
+
+
+@report.command()
+@_CHANNEL
+@_LIMIT
+@click.pass_obj
+def suppliers(session: Session, channel: str, limit: int | None) -> None:
+    """Count what each supplier dispatched, on time and late; who dispatched most comes first."""
+    request = reports_pb2.ListSupplierTotalsRequest(channel=channel)
+    found = list(_rows(session, session.client.reports.ListSupplierTotals, request, "totals"))
+    found.sort(key=lambda total: (-total.dispatched, total.supplier_id))
+    _print(
+        session,
+        found,
+        limit,
+        ["supplier", ">supplier orders", ">dispatched", ">on time", ">late", ">on time %"],
+        lambda each: [
+            each.supplier_id,
+            each.supplier_orders,
+            each.dispatched,
+            each.on_time,
+            each.late,
+            _percent(each.on_time, each.on_time + each.late),
+        ],
+        "No supplier was given anything yet.",
+        lambda each: {
+            "supplier": each.supplier_id,
+            "supplier_orders": each.supplier_orders,
+            "dispatched": each.dispatched,
+            "on_time": each.on_time,
+            "late": each.late,
+        },
+    )
+
+
+def _percent(part: int, whole: int) -> str:
+    """An empty denominator is no data, never 0 % or 100 %."""
+    return f"{100 * part / whole:.1f}" if whole else "no data"
+
+
+@report.command()
+@_SUPPLIER
+@click.option("--since", type=words.INSTANT, help="From then on; each rate's own window if not said.")
+@click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
+@click.pass_obj
+def rates(session: Session, supplier: str, since: Any, until: Any) -> None:
+    """Compute the scorecard of a supplier, or of all together."""
+    window = reports_pb2.Window(since=since, until=until)
+    request = reports_pb2.GetRatesRequest(supplier_id=supplier, window=window)
+    card = _ask(session, session.client.reports.GetRates, request).scorecard
+    _print(
+        session,
+        card.rates,
+        None,
+        ["rate", ">part", ">of", ">%", ">target %", "status", "since", "until"],
+        lambda each: [
+            word(reports_pb2.RateName, each.name),
+            each.numerator,
+            each.denominator,
+            _percent(each.numerator, each.denominator),
+            f"{'at most' if each.target_is_most else 'at least'} {each.target_basis_points / 100:g}",
+            word(reports_pb2.RateStatus, each.status),
+            minute(each, "since"),
+            minute(each, "until"),
+        ],
+        "No rates.",
+    )
+
+
+# --- what is due, what was missed -----------------------------------------------------------------
+
+
+@report.command()
+@_SUPPLIER
+@_CLOCK
+@_LIMIT
+@click.pass_obj
+def late(session: Session, supplier: str, clock: str | None, limit: int | None) -> None:
+    """List what was missed and has still not happened, the oldest first."""
+    request = reports_pb2.ListBreachesRequest(
+        supplier_id=supplier, clock=words.number(reports_pb2.ObligationClock, clock)
+    )
+    found = _rows(session, session.client.reports.ListBreaches, request, "breaches")
+    _print_obligations(session, (each for each in found if not each.HasField("met_at")), limit, "Nothing is late.")
+
+
+@report.command()
+@click.option("--within", type=click.IntRange(1, 100_000), metavar="HOURS", help="Due within so many hours from now.")
+@_SUPPLIER
+@_CLOCK
+@_LIMIT
+@click.pass_obj
+def due(session: Session, within: int | None, supplier: str, clock: str | None, limit: int | None) -> None:
+    """List what has to happen, the most urgent first."""
+    request = reports_pb2.ListObligationsRequest(
+        supplier_id=supplier, clock=words.number(reports_pb2.ObligationClock, clock), due_within_hours=within or 0
+    )
+    found = _rows(session, session.client.reports.ListObligations, request, "obligations")
+    _print_obligations(session, found, limit, "Nothing is due.")
+
+
+@report.command()
+@click.option("--since", type=words.INSTANT, help="Due then or later.")
+@click.option("--until", type=words.INSTANT, help="Due before then.")
+@_SUPPLIER
+@_CLOCK
+@_LIMIT
+@click.pass_obj
+def breaches(session: Session, since: Any, until: Any, supplier: str, clock: str | None, limit: int | None) -> None:
+    """List every deadline that was missed, whether or not it happened later."""
+    request = reports_pb2.ListBreachesRequest(
+        due_since=since,
+        due_until=until,
+        supplier_id=supplier,
+        clock=words.number(reports_pb2.ObligationClock, clock),
+    )
+    found = _rows(session, session.client.reports.ListBreaches, request, "breaches")
+    _print_obligations(session, found, limit, "No deadline was missed.")
+
+
+def _print_obligations(session: Session, found: Iterable[Any], limit: int | None, empty: str) -> None:
+    def row(each: Any) -> list[Any]:
+        clock = word(reports_pb2.ObligationClock, each.clock)
+        return [
+            each.object_id,
+            clock,
+            each.supplier_id,
+            minute(each, "due"),
+            minute(each, "met_at"),
+            _stands(each, now),
+        ]
+
+    now = datetime.now(UTC)
+    _print(session, found, limit, ["what", "clock", "supplier", "due", "happened", "state"], row, empty)
+
+
+def _stands(each: reports_pb2.Obligation, now: datetime) -> str:
+    due_at, met_at = at(each, "due") or now, at(each, "met_at")
+    if met_at is not None:
+        return f"{span(met_at - due_at)} late" if met_at > due_at else "on time"
+    if each.HasField("stopped_since"):
+        return "stopped"
+    return f"in {span(due_at - now)}" if now < due_at else f"{span(now - due_at)} late so far"
+
+
+# --- where things are -----------------------------------------------------------------------------
+
+
+@report.command()
+@click.argument("what", metavar="ORDER_ID|NUMBER")
+@_CARRIER
+@click.pass_obj
+def track(session: Session, what: str, carrier: str) -> None:
+    """Tell where an order is, or the parcels of a tracking number."""
+    if "/" in what:
+        request = reports_pb2.GetTrackingRequest(order_id=what)
+        order = _ask(session, session.client.reports.GetTracking, request).order
+        if session.json:
+            session.show(order)
+            return
+        _print_order(session, order)
+        _print_parcels(session, order.parcels)
+        return
+    named = reports_pb2.FindParcelsRequest(tracking_number=what, carrier=carrier)
+    found = _ask(session, session.client.reports.FindParcels, named)
+    if session.json:
+        session.out.json([words.as_json(each) for each in found.parcels])
+    else:
+        _print_parcels(session, found.parcels, empty=f"No parcel has the number {what}.")
+
+
+def _print_order(session: Session, order: reports_pb2.TrackedOrder) -> None:
+    session.out.title(f"Order {order.order_id}", word(orders_pb2.OrderStatus, order.status))
+    session.out.facts(
+        [
+            ("placed", minute(order, "placed_at")),
+            ("promised by", minute(order, "promised_by")),
+            ("expected by", minute(order, "expected_by")),
+            ("delivered", minute(order, "delivered_at")),
+            ("waits for", ", ".join(word(orders_pb2.HoldReason, hold.reason) for hold in order.holds)),
+        ]
+    )
+    for each in order.supplier_orders:
+        status = word(orders_pb2.SupplierOrderStatus, each.status)
+        gone = f"{each.shipped} of {each.units} units shipped, {each.delivered} delivered"
+        session.out.say(f"{each.supplier_order_id}, {each.supplier_id}: {status}, {gone}")
+
+
+def _print_parcels(session: Session, parcels: Iterable[reports_pb2.TrackedParcel], empty: str = "") -> None:
+    def row(each: reports_pb2.TrackedParcel) -> list[Any]:
+        scan = each.last_scan
+        where = ", ".join(filter(None, [scan.city, scan.country]))
+        status = word(parcels_pb2.ParcelStatus, each.status)
+        arrives = minute(each, "delivered_at") or minute(each, "expected_by")
+        return [f"{each.carrier} {each.tracking_number}", status, minute(scan, "at"), where, arrives, each.order_id]
+
+    columns = ["parcel", "status", "last scan", "where", "arrived or expected", "order"]
+    session.out.table(columns, [row(each) for each in parcels], empty)
+
+
+@report.command()
+@click.option("--status", "statuses", type=words.choice(orders_pb2.OrderStatus), multiple=True, help="In one of these.")
+@_CHANNEL
+@click.option("--since", type=words.INSTANT, help="Placed then or later.")
+@click.option("--until", type=words.INSTANT, help="Placed before then.")
+@_LIMIT
+@click.pass_obj
+def orders(
+    session: Session, statuses: tuple[str, ...], channel: str, since: Any, until: Any, limit: int | None
+) -> None:
+    """List orders by when they were placed, such as all that are on hold."""
+    request = reports_pb2.ListOrdersRequest(
+        statuses=[words.number(orders_pb2.OrderStatus, status) for status in statuses],
+        channel=channel,
+        placed_since=since,
+        placed_until=until,
+    )
+    _print(
+        session,
+        _rows(session, session.client.reports.ListOrders, request, "orders"),
+        limit,
+        ["order", "status", "placed", "promised by", "delivered", "waits for"],
+        lambda each: [
+            each.order_id,
+            word(orders_pb2.OrderStatus, each.status),
+            minute(each, "placed_at"),
+            minute(each, "promised_by"),
+            minute(each, "delivered_at"),
+            ", ".join(word(orders_pb2.HoldReason, hold.reason) for hold in each.holds),
+        ],
+        "No such orders.",
+    )

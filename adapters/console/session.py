@@ -1,0 +1,226 @@
+"""What every command has: the options that may stand anywhere, the connection, and the way to print."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import click
+from google.protobuf.message import Message
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from adapters.console import words
+from adapters.console.client import Client
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PLAIN_WIDTH = 500
+"""A pipe has no width: nothing is folded there."""
+_WHOLE = 20
+"""Cells up to this length are never broken over two lines."""
+
+
+@dataclass
+class Session:
+    """One run of the console."""
+
+    server: str = "127.0.0.1:50051"
+    tenant: str = "default"
+    json: bool = False
+    timeout: float = 10.0
+    actor: str = "console"
+    out: Printer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.out = Printer()
+
+    @functools.cached_property
+    def client(self) -> Client:
+        return Client(self.server, self.tenant, self.timeout, self.actor)
+
+    def show(self, message: Message) -> None:
+        """A message as JSON."""
+        self.out.json(words.as_json(message))
+
+
+class Printer:
+    """Tables and sentences on standard output; plain where nobody looks at colours."""
+
+    def __init__(self) -> None:
+        self.is_terminal = sys.stdout.isatty()
+        self._console = Console(
+            file=sys.stdout,
+            width=None if self.is_terminal else _PLAIN_WIDTH,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            soft_wrap=False,
+        )
+
+    def json(self, value: Any) -> None:
+        print(json.dumps(value, indent=2, ensure_ascii=False))
+
+    @property
+    def width(self) -> int:
+        return self._console.width
+
+    def say(self, text: str, style: str = "", indent: int = 0) -> None:
+        """A sentence; a terminal breaks it where it is full."""
+        self._print(Padding(Text(text, style=style), (0, 0, 0, indent)))
+
+    def title(self, text: str, more: str = "") -> None:
+        self._print(Text.assemble((text, "bold"), "  " if more else "", more))
+
+    def facts(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Names and values, one a line; empty values are left out."""
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, value in pairs:
+            if value:
+                grid.add_row(name, Text(value))
+        self._print(grid)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "") -> None:
+        """Rows under columns, without the empty ones. A name that starts with ``>`` is of numbers, which lean right."""
+        kept = [[_cell(cell) for cell in row] for row in rows]
+        if not kept:
+            if empty:
+                self.say(empty, style="dim")
+            return
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        filled = [index for index in range(len(columns)) if any(cells[index] for cells in kept)]
+        for index in filled:
+            column = columns[index]
+            table.add_column(
+                column.removeprefix(">"),
+                justify="right" if column.startswith(">") else "left",
+                overflow="fold",
+                # Where a terminal is too narrow, long ids are broken, and times and numbers stay whole.
+                no_wrap=max(len(cells[index]) for cells in kept) <= _WHOLE,
+            )
+        for cells in kept:
+            table.add_row(*(cells[index] for index in filled))
+        self._print(table)
+
+    def blank(self) -> None:
+        print()
+
+    def _print(self, what: Any) -> None:
+        if self.is_terminal:
+            self._console.print(what)
+            return
+        # rich fills lines up with spaces, which only get in the way of grep and diff.
+        with self._console.capture() as captured:
+            self._console.print(what)
+        print("\n".join(line.rstrip() for line in captured.get().split("\n")), end="")
+
+
+def _cell(value: object) -> Text:
+    return value if isinstance(value, Text) else Text("" if value is None else str(value))
+
+
+# --- options that may stand anywhere -----------------------------------------------------------------
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Keep what was said; a later word on the line goes before an earlier one."""
+    session = ctx.ensure_object(Session)
+    assert param.name is not None, "an option has a name"
+    said = ctx.get_parameter_source(param.name)
+    if ctx.parent is None or said is click.core.ParameterSource.COMMANDLINE:
+        setattr(session, param.name, value)
+
+
+def _options(hidden: bool) -> list[click.Option]:
+    defaults = Session()
+
+    def option(*names: str, **more: Any) -> click.Option:
+        return click.Option(names, expose_value=False, callback=_remember, hidden=hidden, **more)
+
+    return [
+        option(
+            "--server",
+            metavar="HOST:PORT",
+            default=defaults.server,
+            envvar="FULFILMENT_SERVER",
+            show_default=True,
+            show_envvar=True,
+            help="The service.",
+        ),
+        option(
+            "--tenant",
+            metavar="NAME",
+            default=defaults.tenant,
+            envvar="FULFILMENT_TENANT",
+            show_default=True,
+            show_envvar=True,
+            help="Whose ledger.",
+        ),
+        option(
+            "--actor",
+            metavar="NAME",
+            default=defaults.actor,
+            envvar="FULFILMENT_ACTOR",
+            show_default=True,
+            show_envvar=True,
+            help="Who asks: a pseudonym, recorded in plain.",
+        ),
+        option(
+            "--timeout",
+            metavar="SECONDS",
+            type=click.FloatRange(min=0, min_open=True),
+            default=defaults.timeout,
+            show_default=True,
+            help="How long to wait for each answer.",
+        ),
+        option("--json", is_flag=True, default=False, help="Print JSON, errors too."),
+    ]
+
+
+class Words(click.Command):
+    """A command that takes the shared options as well."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.params += _options(hidden=True)
+
+
+class Nouns(click.Group):
+    """A group of commands that takes the shared options as well, and lists its commands as they are used."""
+
+    command_class = Words
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.params += _options(hidden=True)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+class Root(Nouns):
+    """The whole console: here the shared options are explained."""
+
+    group_class: type[click.Group] = Nouns
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        for param in self.params:
+            if isinstance(param, click.Option):
+                param.hidden = False
+
+
+def option_at(what: str = "When") -> Callable[[F], F]:
+    return click.option("--at", type=words.INSTANT, help=f"{what}; now if not said. UTC unless it has an offset.")
+
+
+def option_request_id() -> Callable[[F], F]:
+    return click.option("--request-id", metavar="ID", help="Repeat this request; made up if not said.")

@@ -1,0 +1,250 @@
+"""``fulfilment show``: one order, where its units are, and what can be done next."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from adapters.console import words
+from adapters.console.session import Printer, Session, Words
+from adapters.console.words import at, minute, money, span, word
+from fulfilment.v1 import audit_pb2, orders_pb2, parcels_pb2
+
+_BUCKETS = ("open", "backordered", "assigned", "shipped", "delivered", "cancelled", "lost")
+_LONG = 20
+_MOST_PARCELS = 20
+"""An order has a few; each costs a call for its last scan."""
+
+
+def read_order(session: Session, order_id: str, at_least: int = 0, personal: bool = False) -> orders_pb2.Order:
+    request = orders_pb2.GetOrderRequest(order_id=order_id, at_least=at_least, with_personal_data=personal)
+    return session.client.call(session.client.orders.GetOrder, request).order
+
+
+def status_of(order: orders_pb2.Order) -> str:
+    return word(orders_pb2.OrderStatus, order.status)
+
+
+# --- show -----------------------------------------------------------------------------------------
+
+
+class AsOf(click.ParamType[int | Timestamp]):
+    """A position of the log, or a time of recording."""
+
+    name = "position|time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Timestamp:
+        return int(value) if str(value).isdigit() else words.INSTANT.convert(value, param, ctx)
+
+
+@click.command(cls=Words)
+@click.argument("order_id")
+@click.option("--personal", is_flag=True, help="Name, contact and address too.")
+@click.option("--as-of", type=AsOf(), help="As the log told it at a position, or at a time of recording.")
+@click.pass_obj
+def show(session: Session, order_id: str, personal: bool, as_of: int | Timestamp | None) -> None:
+    """Show an order: its units, holds, supplier orders and parcels.
+
+    ORDER_ID is CHANNEL/ID, such as shopify/1001.
+    """
+    if as_of is not None and personal:
+        raise click.UsageError("--personal shows what is known now; it cannot be combined with --as-of.")
+    order = read_order(session, order_id, personal=personal) if as_of is None else _as_of(session, order_id, as_of)
+    if session.json:
+        session.show(order)
+        return
+    out = session.out
+    _print_header(out, order)
+    out.blank()
+    _print_lines(out, order)
+    if order.holds:
+        out.blank()
+        print_holds(out, order)
+    if order.supplier_orders:
+        out.blank()
+        _print_supplier_orders(out, order, None if as_of is not None else datetime.now(UTC))
+    if order.shipments:
+        out.blank()
+        _print_parcels(session, order, with_scans=as_of is None)
+    if as_of is None and (steps := next_steps(order)):
+        out.blank()
+        for step in steps:
+            out.say(step)
+
+
+def _as_of(session: Session, order_id: str, as_of: int | Timestamp) -> orders_pb2.Order:
+    when: dict[str, Any] = {"position": as_of} if isinstance(as_of, int) else {"recorded_until": as_of}
+    request = audit_pb2.GetOrderAsOfRequest(order_id=order_id, **when)
+    return session.client.call(session.client.audit.GetOrderAsOf, request).order
+
+
+def _print_header(out: Printer, order: orders_pb2.Order) -> None:
+    missed = ", the promise to the customer was broken" if order.delivery_missed else ""
+    out.title(f"Order {order.order_id}", status_of(order) + missed)
+    to, who = order.ship_to, order.customer
+    express = order.priority == orders_pb2.PRIORITY_EXPRESS
+    out.facts(
+        [
+            ("placed", minute(order, "placed_at")),
+            ("payment", word(orders_pb2.PaymentState, order.payment) if order.payment else "not said"),
+            ("priority", "express" if express else ""),
+            ("confirmed", minute(order, "confirmed_at")),
+            ("promised by", minute(order, "promised_by")),
+            ("delivered", minute(order, "delivered_at")),
+            ("customer", ", ".join(filter(None, [who.name, who.email, who.phone]))),
+            ("ship to", ", ".join(filter(None, [*to.lines, to.city, to.postal_code, to.region, to.country]))),
+            ("facts", str(order.version)),
+        ]
+    )
+
+
+def _print_lines(out: Printer, order: orders_pb2.Order) -> None:
+    used = [name for name in _BUCKETS if any(getattr(line.units, name) for line in order.lines)]
+    rows = [
+        [
+            each.line.line_no,
+            each.line.sku or "(not said)",
+            each.line.title[:40],
+            each.line.supplier_id or "(not said)",
+            money(each.line.unit_price_minor, order.currency),
+            each.line.quantity,
+            *(getattr(each.units, name) or "" for name in used),
+            "untracked" if each.untracked else "",
+        ]
+        for each in order.lines
+    ]
+    headings = [">line", "sku", "title", "supplier", ">price", ">units", *(f">{name}" for name in used), "stock"]
+    out.table(headings, rows, empty="It has no lines.")
+
+
+def print_holds(out: Printer, order: orders_pb2.Order) -> None:
+    rows = [
+        [
+            word(orders_pb2.HoldReason, hold.reason),
+            hold.owner,
+            minute(hold, "at"),
+            hold.supplier_order_id or "whole order",
+            "; ".join([*hold.missing, *(f"{each.units} of line {each.line_no} lacking" for each in hold.lacking)]),
+        ]
+        for hold in order.holds
+    ]
+    out.table(["hold", "owner", "since", "scope", "why"], rows)
+
+
+def _print_supplier_orders(out: Printer, order: orders_pb2.Order, now: datetime | None) -> None:
+    rows = [
+        [
+            _short(each.supplier_order_id),
+            each.supplier_id,
+            word(orders_pb2.SupplierOrderStatus, each.status),
+            minute(each, "sent_at"),
+            minute(each, "dispatch_by"),
+            minute(each, "dispatched_at"),
+            _punctuality(each, now),
+        ]
+        for each in order.supplier_orders
+    ]
+    headings = ["supplier order", "supplier", "status", "sent", "dispatch by", "dispatched", "clock"]
+    out.table(headings, rows)
+
+
+def _short(supplier_order_id: str) -> str:
+    """A long id without the order's, which stands above it."""
+    if len(supplier_order_id) <= _LONG:
+        return supplier_order_id
+    return f"…/{supplier_order_id.rpartition('/')[2]}"
+
+
+_ENDED = {orders_pb2.SUPPLIER_ORDER_STATUS_CANCELLED, orders_pb2.SUPPLIER_ORDER_STATUS_REJECTED}
+
+
+def _punctuality(each: orders_pb2.SupplierOrder, now: datetime | None) -> str:
+    due, done = at(each, "dispatch_by"), at(each, "dispatched_at")
+    if due is None or each.status in _ENDED:
+        return ""
+    if done is not None:
+        return "on time" if done <= due else f"{span(done - due)} late"
+    if each.HasField("clocks_stopped_since"):
+        return "stopped"
+    if now is None:
+        return ""
+    return f"due in {span(due - now)}" if now < due else f"overdue {span(now - due)}"
+
+
+def _print_parcels(session: Session, order: orders_pb2.Order, with_scans: bool) -> None:
+    rows = []
+    for index, each in enumerate(order.shipments):
+        parcel = _parcel(session, each) if with_scans and index < _MOST_PARCELS else None
+        rows.append(
+            [
+                f"{each.carrier} {each.tracking_number}",
+                each.supplier_order_id.rpartition("/")[2],
+                minute(each, "shipped_at"),
+                _state(each),
+                minute(each, "delivered_at"),
+                last_scan(parcel) if parcel is not None else "",
+            ]
+        )
+    headings = ["parcel", ">of", "shipped", "state", "delivered", "last scan"]
+    session.out.table(headings, rows)
+
+
+def _state(each: orders_pb2.Shipment) -> str:
+    if each.lost:
+        return "lost"
+    return "delivered" if each.HasField("delivered_at") else "under way"
+
+
+def _parcel(session: Session, each: orders_pb2.Shipment) -> parcels_pb2.Parcel | None:
+    request = parcels_pb2.GetParcelRequest(carrier=each.carrier, tracking_number=each.tracking_number)
+    parcel = session.client.call(session.client.parcels.GetParcel, request).parcel
+    return parcel if parcel.epoch == each.epoch else None
+
+
+def last_scan(parcel: parcels_pb2.Parcel) -> str:
+    if not parcel.checkpoints:
+        return "none yet"
+    scan = parcel.checkpoints[-1]
+    where = ", ".join(filter(None, [scan.city, scan.country]))
+    return f"{minute(scan, 'at')} {word(parcels_pb2.ParcelStatus, scan.status)}" + (f" {where}" if where else "")
+
+
+def next_steps(order: orders_pb2.Order) -> list[str]:
+    """What a person can do now, as commands."""
+    order_id, steps = order.order_id, []
+    for hold in order.holds:
+        match hold.reason:
+            case orders_pb2.HOLD_REASON_INCOMPLETE:
+                steps.append(f"Next: fulfilment order complete {order_id}, with what is missing")
+            case orders_pb2.HOLD_REASON_AWAITING_PAYMENT:
+                steps.append(f"Next: fulfilment order pay {order_id}")
+            case orders_pb2.HOLD_REASON_OUT_OF_STOCK:
+                steps.append(f"Next: fulfilment order confirm {order_id} --backorder-lacking, or wait for a feed")
+            case orders_pb2.HOLD_REASON_OTHER if hold.owner == "ledger":
+                steps.append(f"Next: approve the supplier, then fulfilment order release {order_id} other")
+            case _:
+                reason = word(orders_pb2.HoldReason, hold.reason).replace(" ", "_")
+                steps.append(f"Next, once it is settled: fulfilment order release {order_id} {reason}")
+    if order.holds:
+        return steps
+    if order.status == orders_pb2.ORDER_STATUS_RECEIVED:
+        return [f"Next: fulfilment order confirm {order_id}"]
+    return [step for each in order.supplier_orders if (step := _next_for(each))]
+
+
+def _next_for(each: orders_pb2.SupplierOrder) -> str:
+    name = each.supplier_order_id
+    match each.status:
+        case orders_pb2.SUPPLIER_ORDER_STATUS_DRAFT:
+            return f"Next: fulfilment order send {name}"
+        case orders_pb2.SUPPLIER_ORDER_STATUS_SENT:
+            return f"Next, when {each.supplier_id} answers: fulfilment order ack {name}"
+        case orders_pb2.SUPPLIER_ORDER_STATUS_ACCEPTED | orders_pb2.SUPPLIER_ORDER_STATUS_PACKED:
+            return f"Next, when it leaves: fulfilment order ship {name} --carrier NAME --number NUMBER"
+        case orders_pb2.SUPPLIER_ORDER_STATUS_CANCEL_REQUESTED:
+            return f"Next, when {each.supplier_id} answers: fulfilment order cancel-answer {name} --agreed | --refused"
+        case _:
+            return ""

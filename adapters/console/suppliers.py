@@ -1,0 +1,328 @@
+"""``fulfilment supplier``: who may be given orders, and on which terms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from adapters.console import words
+from adapters.console.session import Nouns, Session, option_at, option_request_id
+from adapters.console.words import minute, money, word
+from fulfilment.v1 import common_pb2, suppliers_pb2
+
+_DEFAULT_HOURS: dict[str, Any] = {
+    "acknowledge_within_hours": 24,
+    "dispatch_within_hours": 48,
+    "express_dispatch_within_hours": 24,
+    "answer_within_hours": 24,
+}
+"""The trade's usual terms, which ``add --approve`` agrees."""
+
+
+@click.group(cls=Nouns)
+def supplier() -> None:
+    """Register suppliers, agree terms, approve, suspend."""
+
+
+def _read(session: Session, supplier_id: str, at_least: int = 0) -> suppliers_pb2.Supplier:
+    request = suppliers_pb2.GetSupplierRequest(supplier_id=supplier_id, at_least=at_least)
+    return session.client.call(session.client.suppliers.GetSupplier, request).supplier
+
+
+def _done(session: Session, supplier_id: str, rpc: Any, request: Any) -> None:
+    receipt: common_pb2.Receipt = session.client.call(rpc, request)
+    after = _read(session, supplier_id, receipt.position)
+    if session.json:
+        session.out.json({"receipt": words.as_json(receipt), "supplier": words.as_json(after)})
+    else:
+        session.out.title(f"Supplier {supplier_id}", _standing(after))
+
+
+def _standing(each: suppliers_pb2.Supplier) -> str:
+    return word(suppliers_pb2.SupplierStanding, each.standing)
+
+
+@supplier.command()
+@click.argument("supplier_id")
+@click.option("--name", required=True, help="The company's name.")
+@click.option("--country", metavar="CODE", help="Where it sits, such as CN.")
+@click.option("--contact", help="Who to talk to; sealed.")
+@click.option("--return-address", help="Where returns go; sealed.")
+@click.option("--pays-return-freight", is_flag=True, help="The supplier pays the freight of returns.")
+@click.option("--packing", multiple=True, metavar="WORD", help="What it can pack with, such as logo_label.")
+@click.option("--approve", "approved", is_flag=True, help="A sample passed, the usual terms are agreed: approve it.")
+@option_at("When it became known")
+@option_request_id()
+@click.pass_obj
+def add(
+    session: Session,
+    supplier_id: str,
+    name: str,
+    country: str | None,
+    contact: str,
+    return_address: str,
+    pays_return_freight: bool,
+    packing: tuple[str, ...],
+    approved: bool,
+    at: Any,
+    request_id: str | None,
+) -> None:
+    """Register a supplier as a candidate.
+
+    With --approve also record a passed sample and the usual terms (acknowledge 24 h, dispatch 48 h,
+    express 24 h, answer 24 h, no compensation), and approve it.
+    """
+    client = session.client
+    request_id = client.context(request_id).request_id
+    registered = suppliers_pb2.RegisterSupplierRequest(
+        context=client.context(request_id),
+        supplier_id=supplier_id,
+        name=name,
+        country=(country or "").upper(),
+        contact=contact,
+        return_address=return_address,
+        return_freight_paid_by_supplier=pays_return_freight,
+        packing=packing,
+        at=at,
+    )
+    if not approved:
+        _done(session, supplier_id, client.suppliers.RegisterSupplier, registered)
+        return
+    at = at or _now()
+    known: dict[str, Any] = {"supplier_id": supplier_id, "at": at}
+    client.call(client.suppliers.RegisterSupplier, registered)
+    sampled = suppliers_pb2.ReviewSampleRequest(
+        context=client.context(request_id, "/sample"),
+        material_matches=True,
+        packaging_matches=True,
+        manual_matches=True,
+        **known,
+    )
+    client.call(client.suppliers.ReviewSample, sampled)
+    agreed = suppliers_pb2.AgreeTermsRequest(
+        context=client.context(request_id, "/terms"),
+        agreement=suppliers_pb2.Agreement(effective_from=at, **_DEFAULT_HOURS),
+        **known,
+    )
+    client.call(client.suppliers.AgreeTerms, agreed)
+    approval = suppliers_pb2.ApproveSupplierRequest(context=client.context(request_id, "/approve"), **known)
+    _done(session, supplier_id, client.suppliers.ApproveSupplier, approval)
+
+
+@supplier.command()
+@click.argument("supplier_id")
+@click.option("--from", "effective_from", type=words.INSTANT, help="From then on; now if not said.")
+@click.option("--until", type=words.INSTANT, help="Until before then; without end if not said.")
+@click.option("--acknowledge", type=int, metavar="HOURS", help="To acknowledge a supplier order.")
+@click.option("--dispatch", type=int, metavar="HOURS", help="To dispatch it.")
+@click.option("--express-dispatch", type=int, metavar="HOURS", help="To dispatch an express order.")
+@click.option("--first-scan", type=int, metavar="HOURS", help="From dispatch to the carrier's first scan.")
+@click.option("--answer", type=int, metavar="HOURS", help="To answer a message.")
+@click.option("--feed-interval", type=int, metavar="HOURS", help="Within which a stock feed is to come.")
+@click.option("--compensation", type=click.IntRange(0, 10_000), default=0, metavar="BASIS_POINTS")
+@click.option("--cap", metavar="AMOUNT:CURRENCY", help="The most that is owed for one breach, such as 50.00:EUR.")
+@option_at("When it was signed")
+@option_request_id()
+@click.pass_obj
+def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None, **said: Any) -> None:
+    """Record agreed terms. A clock that is not named was not agreed and does not run."""
+    agreement = suppliers_pb2.Agreement(
+        effective_from=said["effective_from"] or _now(),
+        effective_until=said["until"],
+        acknowledge_within_hours=said["acknowledge"],
+        dispatch_within_hours=said["dispatch"],
+        express_dispatch_within_hours=said["express_dispatch"],
+        first_scan_within_hours=said["first_scan"],
+        answer_within_hours=said["answer"],
+        compensation_basis_points=said["compensation"],
+        compensation_cap=_cap(said["cap"]) if said["cap"] else None,
+        feed_interval_hours=said["feed_interval"],
+    )
+    request = suppliers_pb2.AgreeTermsRequest(
+        context=session.client.context(request_id), supplier_id=supplier_id, agreement=agreement, at=at
+    )
+    _done(session, supplier_id, session.client.suppliers.AgreeTerms, request)
+
+
+def _cap(text: str) -> common_pb2.Money:
+    amount, _, currency = text.partition(":")
+    return common_pb2.Money(amount_minor=words.amount_minor(amount, currency.upper()), currency=currency.upper())
+
+
+def _now() -> Timestamp:
+    stamp = Timestamp()
+    stamp.GetCurrentTime()
+    return stamp
+
+
+@supplier.command()
+@click.argument("supplier_id")
+@click.option("--material/--no-material", default=True, help="The material is as described.")
+@click.option("--packaging/--no-packaging", default=True, help="The packaging is as described.")
+@click.option("--manual/--no-manual", default=True, help="The manual is as described.")
+@option_at()
+@option_request_id()
+@click.pass_obj
+def sample(
+    session: Session,
+    supplier_id: str,
+    material: bool,
+    packaging: bool,
+    manual: bool,
+    at: Any,
+    request_id: str | None,
+) -> None:
+    """Record how a sample compares with its description; it passed unless said otherwise."""
+    request = suppliers_pb2.ReviewSampleRequest(
+        context=session.client.context(request_id),
+        supplier_id=supplier_id,
+        material_matches=material,
+        packaging_matches=packaging,
+        manual_matches=manual,
+        at=at,
+    )
+    _done(session, supplier_id, session.client.suppliers.ReviewSample, request)
+
+
+@supplier.command()
+@click.argument("supplier_id")
+@option_at()
+@option_request_id()
+@click.pass_obj
+def approve(session: Session, supplier_id: str, at: Any, request_id: str | None) -> None:
+    """Let a supplier be given orders."""
+    request = suppliers_pb2.ApproveSupplierRequest(
+        context=session.client.context(request_id), supplier_id=supplier_id, at=at
+    )
+    _done(session, supplier_id, session.client.suppliers.ApproveSupplier, request)
+
+
+@supplier.command()
+@click.argument("supplier_id")
+@click.argument("sku")
+@click.option("--cost", required=True, metavar="AMOUNT", help="What one unit costs, such as 3.50.")
+@click.option("--currency", required=True, metavar="CODE")
+@click.option("--minimum", type=click.IntRange(min=1), default=1, metavar="UNITS", help="The least an order must have.")
+@click.option("--lead-time", type=click.IntRange(min=0), default=0, metavar="DAYS", help="From order to dispatch.")
+@click.option("--backup", "backups", multiple=True, metavar="SUPPLIER", help="Others who have it, the best first.")
+@option_at("Since when")
+@option_request_id()
+@click.pass_obj
+def offer(session: Session, /, supplier_id: str, sku: str, at: Any, request_id: str | None, **said: Any) -> None:
+    """Record what a supplier offers of a SKU."""
+    currency = said["currency"].upper()
+    cost = common_pb2.Money(amount_minor=words.amount_minor(said["cost"], currency), currency=currency)
+    request = suppliers_pb2.OfferSkuRequest(
+        context=session.client.context(request_id),
+        supplier_id=supplier_id,
+        offer=suppliers_pb2.Offer(
+            sku=sku,
+            cost=cost,
+            minimum_quantity=said["minimum"],
+            lead_time_days=said["lead_time"],
+            backups=said["backups"],
+        ),
+        at=at,
+    )
+    _done(session, supplier_id, session.client.suppliers.OfferSku, request)
+
+
+@supplier.command()
+@click.argument("supplier_id")
+@click.option("--reason", help="Why.")
+@option_at()
+@option_request_id()
+@click.pass_obj
+def suspend(session: Session, supplier_id: str, reason: str, at: Any, request_id: str | None) -> None:
+    """Stop new orders; running ones go on."""
+    request = suppliers_pb2.SuspendSupplierRequest(
+        context=session.client.context(request_id), supplier_id=supplier_id, reason=reason, at=at
+    )
+    _done(session, supplier_id, session.client.suppliers.SuspendSupplier, request)
+
+
+@supplier.command()
+@click.argument("supplier_id")
+@option_at()
+@option_request_id()
+@click.pass_obj
+def reinstate(session: Session, supplier_id: str, at: Any, request_id: str | None) -> None:
+    """Let a suspended supplier be given orders again."""
+    request = suppliers_pb2.ReinstateSupplierRequest(
+        context=session.client.context(request_id), supplier_id=supplier_id, at=at
+    )
+    _done(session, supplier_id, session.client.suppliers.ReinstateSupplier, request)
+
+
+@supplier.command()
+@click.argument("supplier_id")
+@click.option("--reason", help="Why.")
+@option_at()
+@option_request_id()
+@click.pass_obj
+def retire(session: Session, supplier_id: str, reason: str, at: Any, request_id: str | None) -> None:
+    """End the use of a supplier for good."""
+    request = suppliers_pb2.RetireSupplierRequest(
+        context=session.client.context(request_id), supplier_id=supplier_id, reason=reason, at=at
+    )
+    _done(session, supplier_id, session.client.suppliers.RetireSupplier, request)
+
+
+# --- show -----------------------------------------------------------------------------------------
+
+
+@supplier.command()
+@click.argument("supplier_id")
+@click.pass_obj
+def show(session: Session, supplier_id: str) -> None:
+    """Show a supplier, its terms and offers."""
+    found = _read(session, supplier_id)
+    if session.json:
+        session.show(found)
+        return
+    session.out.title(f"Supplier {supplier_id}", _standing(found))
+    session.out.facts(
+        [
+            ("name", found.name),
+            ("country", found.country),
+            ("sample", "passed" if found.sample_passed else "not passed"),
+            ("packs with", ", ".join(found.packing)),
+        ]
+    )
+    for agreement in found.agreements:
+        session.out.blank()
+        _print_agreement(session, agreement)
+    if found.offers:
+        session.out.blank()
+        rows = [
+            [
+                each.sku,
+                money(each.cost.amount_minor, each.cost.currency),
+                each.minimum_quantity,
+                each.lead_time_days,
+                ", ".join(each.backups),
+            ]
+            for each in found.offers
+        ]
+        session.out.table(["sku", ">cost", ">minimum", ">lead days", "backups"], rows)
+
+
+def _print_agreement(session: Session, agreement: suppliers_pb2.Agreement) -> None:
+    until = minute(agreement, "effective_until")
+    session.out.title("Terms", f"from {minute(agreement, 'effective_from')}" + (f" until {until}" if until else ""))
+    clocks = ("acknowledge_within", "dispatch_within", "express_dispatch_within", "first_scan_within", "answer_within")
+    hours = [(name.replace("_", " "), f"{name}_hours") for name in clocks] + [("feed every", "feed_interval_hours")]
+    points, cap = agreement.compensation_basis_points, agreement.compensation_cap
+    limit = f", at most {money(cap.amount_minor, cap.currency)}" if agreement.HasField("compensation_cap") else ""
+    session.out.facts(
+        [
+            *((label, f"{getattr(agreement, name)} h") for label, name in hours if agreement.HasField(name)),  # type: ignore[arg-type]
+            ("compensation", f"{points / 100:g} % of the net line amount{limit}" if points else "none"),
+            *(
+                ("peak", f"{minute(each, 'since')} to {minute(each, 'until')}: {each.extra_hours} h longer")
+                for each in agreement.peaks
+            ),
+        ]
+    )

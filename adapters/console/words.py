@@ -1,0 +1,178 @@
+"""How times, money, enums and messages are written and read at a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import click
+from google.protobuf import json_format
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+_MINOR_DIGITS = {
+    **dict.fromkeys(
+        (
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ),
+        0,
+    ),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
+"""ISO 4217: most currencies have two digits after the point, these have none or three."""
+
+
+# --- money ----------------------------------------------------------------------------------------
+
+
+def money(amount_minor: int, currency: str) -> str:
+    """1234 EUR as ``12.34 EUR``."""
+    digits = _MINOR_DIGITS.get(currency, 2)
+    return f"{Decimal(amount_minor).scaleb(-digits):,.{digits}f} {currency}".strip()
+
+
+def amount_minor(text: str, currency: str) -> int:
+    """``12.34`` in minor units; more digits than the currency has are a mistake."""
+    digits = _MINOR_DIGITS.get(currency, 2)
+    try:
+        minor = Decimal(text).scaleb(digits)
+    except InvalidOperation:
+        minor = Decimal("NaN")
+    if not minor.is_finite() or minor < 0 or minor != minor.to_integral_value():
+        unit = f"with at most {digits} digits after the point" if digits else "without a point"
+        raise click.UsageError(f"{text!r} is not an amount of {currency or 'money'} {unit}")
+    return int(minor)
+
+
+# --- time -----------------------------------------------------------------------------------------
+
+
+class Instant(click.ParamType[Timestamp]):
+    """An ISO 8601 time; without an offset it is UTC, as all times here are written."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Timestamp:
+        if isinstance(value, Timestamp):
+            return value
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2026-03-02T12:00Z", param, ctx)
+        stamp = Timestamp()
+        stamp.FromDatetime(at if at.tzinfo is not None else at.replace(tzinfo=UTC))
+        return stamp
+
+
+INSTANT = Instant()
+
+
+def at(message: Any, field: str) -> datetime | None:
+    """A time of a message, None if it is absent."""
+    return getattr(message, field).ToDatetime(tzinfo=UTC) if message.HasField(field) else None
+
+
+def minute(message: Any, field: str) -> str:
+    return to_minute(at(message, field))
+
+
+def to_minute(instant: datetime | None) -> str:
+    return f"{instant:%Y-%m-%d %H:%M}Z" if instant else ""
+
+
+def span(length: timedelta) -> str:
+    """A length of time in its largest unit that fits."""
+    seconds = abs(length.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size or (unit == "min" and seconds >= size):
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+# --- enums ----------------------------------------------------------------------------------------
+
+
+def word(enum: Any, number: int) -> str:
+    """An enum's value as a word: ``on hold``."""
+    return _names(enum.DESCRIPTOR).get(number, str(number)).replace("_", " ")
+
+
+def choice(enum: Any, *without: str) -> click.Choice[str]:
+    """An option that takes an enum's words."""
+    return click.Choice([name for number, name in _names(enum.DESCRIPTOR).items() if number and name not in without])
+
+
+def number(enum: Any, name: str | None) -> Any:
+    """The number of a word; 0 for none."""
+    return next((number for number, each in _names(enum.DESCRIPTOR).items() if each == name), 0)
+
+
+def _names(enum: EnumDescriptor) -> Mapping[int, str]:
+    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return {value.number: value.name.removeprefix(prefix).lower() for value in enum.values}
+
+
+# --- messages -------------------------------------------------------------------------------------
+
+
+def as_json(message: Message) -> dict[str, Any]:
+    """protobuf JSON with the names of the protos, and 64-bit numbers as numbers."""
+    tree = json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    _mend_numbers(message.DESCRIPTOR, tree)
+    return tree
+
+
+_WIDE = {
+    FieldDescriptor.CPPTYPE_INT64,
+    FieldDescriptor.CPPTYPE_UINT64,
+}
+
+
+def _mend_numbers(descriptor: Any, tree: dict[str, Any]) -> None:
+    for field in descriptor.fields:
+        value = tree.get(field.name)
+        if value is None:
+            continue
+        if field.cpp_type in _WIDE:
+            tree[field.name] = [int(each) for each in value] if isinstance(value, list) else int(value)
+        elif field.message_type is not None and not field.message_type.GetOptions().map_entry:
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, dict):
+                    _mend_numbers(field.message_type, each)
+
+
+# --- lists of options -----------------------------------------------------------------------------
+
+_LINE_UNITS = re.compile(r"(\d+):(\d+)")
+
+
+def line_units(values: Iterable[str], option: str) -> dict[int, int]:
+    """``--line 1:2`` as units by line number."""
+    found = {}
+    for value in values:
+        match = _LINE_UNITS.fullmatch(value)
+        if match is None:
+            raise click.BadParameter(f"{value!r} is not LINE:UNITS such as 1:2", param_hint=option)
+        found[int(match[1])] = int(match[2])
+    return found

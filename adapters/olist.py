@@ -1,0 +1,496 @@
+"""Olist's marketplace orders, row by row, as commands of the ledger.
+
+A pure translation: rows in, ``BatchCommand`` messages out, nothing read or sent. Request ids derive from
+Olist's own ids, so that a second import of the same rows changes nothing. What the rows say stands, in the
+order in which they say it; what they contradict, repeat or leave open is counted as an oddity, and a row
+that cannot be understood is named and left out, with the order it belongs to.
+
+- A row of order_items is a line of one unit with the deadline ``shipping_limit_date``; a seller is a supplier.
+- An order is placed when it was purchased and paid when it was approved, which confirms it and sends each
+  supplier its part. The carrier's date is both the supplier's dispatch and the carrier's first scan, because
+  Olist knows the dispatch only from the carrier. No supplier acknowledges: Olist does not tell, and a
+  dispatch implies it.
+- ``canceled`` counts as the customer's wish, because the data blames nobody else; ``unavailable`` as the
+  supplier's, who has not got the goods. Neither has a time: the newest one of the row is taken.
+- Customers are pseudonymous, but a ledger's order needs a contact: an address under ``olist.example``, a
+  name that can never be a real one, stands for ``customer_unique_id``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, suppliers_pb2
+from fulfilment.v1.batch_pb2 import BatchCommand
+
+CHANNEL = "olist"
+CARRIER = "olist"
+CURRENCY = "BRL"
+ACTOR = "olist-import"
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "sellers": ("seller_id",),
+    "products": ("product_id", "product_weight_g"),
+    "customers": (
+        "customer_id",
+        "customer_unique_id",
+        "customer_zip_code_prefix",
+        "customer_city",
+        "customer_state",
+    ),
+    "orders": (
+        "order_id",
+        "customer_id",
+        "order_status",
+        "order_purchase_timestamp",
+        "order_approved_at",
+        "order_delivered_carrier_date",
+        "order_delivered_customer_date",
+        "order_estimated_delivery_date",
+    ),
+    "order_items": ("order_id", "order_item_id", "product_id", "seller_id", "shipping_limit_date", "price"),
+    "order_reviews": ("review_id", "order_id", "review_score", "review_creation_date"),
+}
+"""The tables that are read, and the columns that are needed of each."""
+
+ODDITIES = {
+    "order_without_items": "no item: held as incomplete",
+    "delivered_without_date": "status delivered, no delivery date: counts as not delivered",
+    "shipped_without_date": "status shipped or delivered, no carrier date: counts as not dispatched",
+    "cancelled_but_dispatched": "canceled or unavailable, yet a carrier had it: the dispatch stands",
+    "cancelled_but_delivered": "canceled or unavailable, yet it arrived: the delivery stands",
+    "cancelled_without_time": "canceled or unavailable, no time of it: the newest time of the row is taken",
+    "in_work_without_time": "processing or invoiced, no time of it: no acknowledgement is recorded",
+    "carrier_before_purchase": "with the carrier before it was ordered",
+    "carrier_before_approval": "with the carrier before the payment was approved",
+    "delivered_before_carrier": "delivered before the carrier had it",
+    "carrier_without_approval": "with the carrier, payment never approved: counts as paid at the carrier's date",
+    "delivered_without_carrier": "delivered, no carrier date: counts as dispatched when it arrived",
+    "deadline_before_approval": "dispatch deadline of an item before the payment was approved",
+    "review_before_purchase": "review older than the order",
+    "review_id_repeated": "review id of several orders: recorded for each",
+    "several_reviews": "several reviews of one order: all are recorded",
+    "unknown_product": "product that products.csv does not have: no weight",
+    "unknown_status": "status that Olist is not known to use: only the dates count",
+    "ambiguous_time": "local time that occurred twice when summer time ended: the first is taken",
+    "nonexistent_time": "local time that summer time skipped: taken as if the clocks had not changed",
+}
+"""Every kind of oddity, and what was made of it."""
+
+_LOCAL = "America/Sao_Paulo"
+_CANCELLED_BY = {"canceled": common_pb2.PARTY_CUSTOMER, "unavailable": common_pb2.PARTY_SUPPLIER}
+_STATUSES = {"created", "approved", "processing", "invoiced", "shipped", "delivered", *_CANCELLED_BY}
+_DISPATCH_WITHIN_HOURS = 48
+"""Olist gives every item a deadline of its own, which goes before it."""
+
+T = TypeVar("T")
+
+
+class Row(NamedTuple):
+    """A row and where it stands."""
+
+    file: str
+    line: int
+    cells: Mapping[str | None, Any]
+    """As csv.DictReader gives them: None for cells that lack, and under None for cells too many."""
+
+    def cell(self, column: str) -> str:
+        value = self.cells.get(column)
+        if value is None or None in self.cells:
+            raise Misread(self, "has not as many cells as the header has columns")
+        return str(value).strip()
+
+    def required(self, column: str) -> str:
+        if not (value := self.cell(column)):
+            raise Misread(self, f"{column} is empty")
+        return value
+
+
+class Misread(Exception):
+    """A row that cannot be understood."""
+
+    def __init__(self, row: Row, why: str) -> None:
+        super().__init__(f"{row.file}, line {row.line}: {why}")
+
+
+class _Item(NamedTuple):
+    line_no: int
+    seller_id: str
+    product_id: str
+    ship_by: datetime | None
+    price_centavos: int
+
+
+class _Times(NamedTuple):
+    purchased: datetime
+    approved: datetime | None
+    carried: datetime | None
+    delivered: datetime | None
+    promised: datetime | None
+
+    @property
+    def newest(self) -> datetime:
+        return max(each for each in self[:4] if each is not None)
+
+    @property
+    def paid(self) -> datetime | None:
+        """A carrier gets nothing that was not paid: its date is the latest that the approval can have."""
+        return self.approved or self.left
+
+    @property
+    def left(self) -> datetime | None:
+        """When the goods left. What arrived has left, at the latest then."""
+        return self.carried or self.delivered
+
+
+class Olist:
+    """The tables of one folder as commands, in groups that belong into one batch message each.
+
+    Oddities and problems are known once all groups were asked for.
+    """
+
+    def __init__(self, tables: Mapping[str, Sequence[Row]]) -> None:
+        self.oddities: defaultdict[str, list[str]] = defaultdict(list)
+        """For each kind, the orders where it was found, or the rows."""
+        self.problems: list[str] = []
+        """Rows that were left out, and why."""
+        self._zone = ZoneInfo(_LOCAL)
+        self._sellers = self._by_id(tables["sellers"], "seller_id")
+        self._products = self._by_id(tables["products"], "product_id")
+        self._customers = self._by_id(tables["customers"], "customer_id")
+        self._orders = self._by_id(tables["orders"], "order_id")
+        self._spoilt: set[str] = set()
+        """Orders of which a line is not understood: half an order would be a wrong one."""
+        self._items = self._by_order(tables["order_items"], self._item, self._spoilt.add)
+        self._reviews = self._by_order(tables["order_reviews"], self._review, lambda _: None)
+
+    # --- the groups ---------------------------------------------------------------------------------
+
+    def suppliers(self) -> Iterator[list[BatchCommand]]:
+        """Every seller, approved a day before the first order of all. They go before any order."""
+        since = self._first_purchase() - timedelta(days=1)
+        for seller_id in self._sellers:
+            yield _supplier(seller_id, stamp(since))
+
+    def orders(self) -> Iterator[list[BatchCommand]]:
+        """Every order with all that happened to it."""
+        self._note_repeated_reviews()
+        for order_id, row in self._orders.items():
+            try:
+                commands = self._order(order_id, row)
+            except Misread as problem:
+                self._leave_out(problem, f"order {order_id}")
+                continue
+            yield commands
+
+    def _order(self, order_id: str, row: Row) -> list[BatchCommand]:
+        if order_id in self._spoilt:
+            raise Misread(row, "an item of it is not understood")
+        items = sorted(self._items[order_id], key=lambda item: item.line_no)
+        if len({item.line_no for item in items}) != len(items):
+            raise Misread(row, "two items of it have the same order_item_id")
+        times, status = self._times(row), row.required("order_status")
+        self._note(order_id, status, times, items)
+        parts = _Parts(order_id, list(dict.fromkeys(item.seller_id for item in items)))
+        commands = [self._placed(order_id, row, times, items)]
+        if times.paid is not None:
+            commands += [parts.paid(times.paid), *parts.sent(times.paid)]
+        if times.left is not None:
+            commands += parts.shipped(times.left, times.carried, times.delivered)
+        elif status in _CANCELLED_BY:
+            commands += parts.cancelled(_CANCELLED_BY[status], status, times.newest, asked=times.paid is not None)
+        return [*commands, *(_reviewed(order_id, *review) for review in self._reviews[order_id])]
+
+    def _placed(self, order_id: str, row: Row, times: _Times, items: Iterable[_Item]) -> BatchCommand:
+        customer_id = row.required("customer_id")
+        customer = self._customers.get(customer_id)
+        if customer is None:
+            raise Misread(row, f"customers.csv has no customer {customer_id}")
+        person = customer.required("customer_unique_id")
+        placed = orders_pb2.PlaceOrderRequest(
+            context=_context(order_id, "place"),
+            channel=CHANNEL,
+            channel_order_id=order_id,
+            placed_at=stamp(times.purchased),
+            currency=CURRENCY,
+            lines=[self._line(item, order_id) for item in items],
+            customer=orders_pb2.Customer(email=f"{person}@customers.olist.example"),
+            ship_to=orders_pb2.Address(
+                city=customer.cell("customer_city"),
+                region=customer.cell("customer_state"),
+                postal_code=customer.cell("customer_zip_code_prefix"),
+                country="BR",
+            ),
+            payment=orders_pb2.PAYMENT_STATE_PENDING,
+            promised_by=stamp(times.promised),
+        )
+        return BatchCommand(place_order=placed)
+
+    def _line(self, item: _Item, order_id: str) -> orders_pb2.OrderLine:
+        product = self._products.get(item.product_id)
+        if product is None:
+            self.oddities["unknown_product"].append(order_id)
+        return orders_pb2.OrderLine(
+            line_no=item.line_no,
+            sku=item.product_id,
+            quantity=1,
+            unit_price_minor=item.price_centavos,
+            supplier_id=item.seller_id,
+            dispatch_by=stamp(item.ship_by),
+            weight_grams=_grams(product) if product else 0,
+        )
+
+    # --- rows into values ---------------------------------------------------------------------------
+
+    def _by_id(self, rows: Iterable[Row], column: str) -> dict[str, Row]:
+        found: dict[str, Row] = {}
+        for row in rows:
+            try:
+                if found.setdefault(row.required(column), row) is not row:
+                    raise Misread(row, f"{column} {row.cell(column)} stands in an earlier row")
+            except Misread as problem:
+                self._leave_out(problem)
+        return found
+
+    def _by_order(
+        self, rows: Iterable[Row], read: Callable[[Row], T], spoil: Callable[[str], None]
+    ) -> defaultdict[str, list[T]]:
+        found: defaultdict[str, list[T]] = defaultdict(list)
+        for row in rows:
+            order_id = str(row.cells.get("order_id"))
+            try:
+                if order_id not in self._orders:
+                    raise Misread(row, f"orders.csv has no order {order_id}")
+                found[order_id].append(read(row))
+            except Misread as problem:
+                self._leave_out(problem)
+                spoil(order_id)
+        return found
+
+    def _item(self, row: Row) -> _Item:
+        seller_id = row.required("seller_id")
+        if seller_id not in self._sellers:
+            raise Misread(row, f"sellers.csv has no seller {seller_id}")
+        line_no = row.required("order_item_id")
+        if not (line_no.isascii() and line_no.isdigit() and int(line_no)):
+            raise Misread(row, f"order_item_id {line_no!r} is not a number from 1")
+        ship_by = self._instant(row, "shipping_limit_date")
+        return _Item(int(line_no), seller_id, row.required("product_id"), ship_by, _centavos(row))
+
+    def _review(self, row: Row) -> tuple[str, int, datetime]:
+        score = row.required("review_score")
+        if score not in ("1", "2", "3", "4", "5"):
+            raise Misread(row, f"review_score {score!r} is not 1 to 5")
+        return row.required("review_id"), int(score), self._required_instant(row, "review_creation_date")
+
+    def _times(self, row: Row) -> _Times:
+        return _Times(
+            self._required_instant(row, "order_purchase_timestamp"),
+            self._instant(row, "order_approved_at"),
+            self._instant(row, "order_delivered_carrier_date"),
+            self._instant(row, "order_delivered_customer_date"),
+            self._instant(row, "order_estimated_delivery_date"),
+        )
+
+    def _required_instant(self, row: Row, column: str) -> datetime:
+        row.required(column)
+        instant = self._instant(row, column)
+        assert instant is not None, "a cell that is not empty is an instant"
+        return instant
+
+    def _instant(self, row: Row, column: str) -> datetime | None:
+        """A local time of Sao Paulo in UTC. One that occurred twice is the first, one that never did moves on."""
+        if not (cell := row.cell(column)):
+            return None
+        try:
+            naive = datetime.fromisoformat(cell)
+        except ValueError:
+            naive = None
+        if naive is None or naive.tzinfo is not None:
+            raise Misread(row, f"{column} {cell!r} is not a local time such as 2017-10-02 10:56:33")
+        local = naive.replace(tzinfo=self._zone)
+        before, after = local.utcoffset(), local.replace(fold=1).utcoffset()
+        if before != after:
+            assert before is not None, "a zone knows its offsets"
+            assert after is not None, "a zone knows its offsets"
+            kind = "ambiguous_time" if before > after else "nonexistent_time"
+            self.oddities[kind].append(f"{row.file}, line {row.line}: {column}")
+        return local.astimezone(UTC)
+
+    def _first_purchase(self) -> datetime:
+        purchases = []
+        for row in self._orders.values():
+            try:
+                purchases.append(self._required_instant(row, "order_purchase_timestamp"))
+            except Misread:
+                continue  # it is reported as an order
+        return min(purchases, default=datetime(2016, 9, 4, tzinfo=UTC))
+
+    # --- what is odd ----------------------------------------------------------------------------------
+
+    def _leave_out(self, problem: Misread, what: str = "the row") -> None:
+        self.problems.append(f"{problem}; {what} is left out")
+
+    def _note(self, order_id: str, status: str, times: _Times, items: Sequence[_Item]) -> None:
+        purchased, approved, carried, delivered, _ = times
+        cancelled = status in _CANCELLED_BY
+        odd = {
+            "order_without_items": not items,
+            "delivered_without_date": status == "delivered" and not delivered,
+            "shipped_without_date": status in ("shipped", "delivered") and not times.left,
+            "cancelled_but_dispatched": cancelled and bool(times.left),
+            "cancelled_but_delivered": cancelled and bool(delivered),
+            "cancelled_without_time": cancelled and not times.left,
+            "in_work_without_time": status in ("processing", "invoiced"),
+            "carrier_before_purchase": carried is not None and carried < purchased,
+            "carrier_before_approval": bool(carried and approved and carried < approved),
+            "delivered_before_carrier": bool(delivered and carried and delivered < carried),
+            "carrier_without_approval": bool(times.left) and not approved,
+            "delivered_without_carrier": bool(delivered) and not carried,
+            "deadline_before_approval": any(approved and each.ship_by and each.ship_by < approved for each in items),
+            "review_before_purchase": any(at < purchased for _, _, at in self._reviews[order_id]),
+            "several_reviews": len(self._reviews[order_id]) > 1,
+            "unknown_status": status not in _STATUSES,
+        }
+        for kind, found in odd.items():
+            if found:
+                self.oddities[kind].append(order_id)
+
+    def _note_repeated_reviews(self) -> None:
+        orders: defaultdict[str, set[str]] = defaultdict(set)
+        for order_id, reviews in self._reviews.items():
+            for review_id, _, _ in reviews:
+                orders[review_id].add(order_id)
+        self.oddities["review_id_repeated"] += [review_id for review_id, found in orders.items() if len(found) > 1]
+
+
+class _Parts:
+    """What happens to an order and to the part of it that each supplier has."""
+
+    def __init__(self, order_id: str, sellers: Sequence[str]) -> None:
+        self.order_id = f"{CHANNEL}/{order_id}"
+        self._ids = order_id
+        # The ledger numbers supplier orders by the first line of each supplier, as this list is.
+        self._parts = [(number, f"{self.order_id}/{number}") for number, _ in enumerate(sellers, 1)]
+
+    def paid(self, at: datetime) -> BatchCommand:
+        paid = orders_pb2.RecordPaymentRequest(
+            context=_context(self._ids, "pay"),
+            order_id=self.order_id,
+            payment=orders_pb2.PAYMENT_STATE_PAID,
+            at=stamp(at),
+        )
+        return BatchCommand(record_payment=paid)
+
+    def sent(self, at: datetime) -> Iterator[BatchCommand]:
+        for number, part in self._parts:
+            sent = orders_pb2.SendSupplierOrderRequest(
+                context=_context(self._ids, f"send/{number}"), supplier_order_id=part, at=stamp(at)
+            )
+            yield BatchCommand(send_supplier_order=sent)
+
+    def shipped(self, at: datetime, carried: datetime | None, delivered: datetime | None) -> Iterator[BatchCommand]:
+        for number, part in self._parts:
+            shipped = orders_pb2.ShipSupplierOrderRequest(
+                context=_context(self._ids, f"ship/{number}"),
+                supplier_order_id=part,
+                carrier=CARRIER,
+                tracking_number=f"{self._ids}-{number}",
+                at=stamp(at),
+            )
+            yield BatchCommand(ship_supplier_order=shipped)
+            # Two requests: a later export of the same order adds the delivery and repeats the rest.
+            if carried is not None:
+                yield self._scanned(number, "carried", parcels_pb2.PARCEL_STATUS_IN_TRANSIT, carried)
+            if delivered is not None:
+                yield self._scanned(number, "delivered", parcels_pb2.PARCEL_STATUS_DELIVERED, delivered)
+
+    def _scanned(
+        self, number: int, what: str, status: parcels_pb2.ParcelStatus.ValueType, at: datetime
+    ) -> BatchCommand:
+        scanned = parcels_pb2.RecordCheckpointsRequest(
+            context=_context(self._ids, f"{what}/{number}"),
+            carrier=CARRIER,
+            tracking_number=f"{self._ids}-{number}",
+            checkpoints=[parcels_pb2.Checkpoint(at=stamp(at), status=status)],
+        )
+        return BatchCommand(record_checkpoints=scanned)
+
+    def cancelled(
+        self, by: common_pb2.Party.ValueType, reason: str, at: datetime, asked: bool
+    ) -> Iterator[BatchCommand]:
+        """asked says that the suppliers know of the order; nothing left them, so they agreed."""
+        cancelled = orders_pb2.CancelOrderRequest(
+            context=_context(self._ids, "cancel"), order_id=self.order_id, by=by, reason=reason, at=stamp(at)
+        )
+        yield BatchCommand(cancel_order=cancelled)
+        for number, part in self._parts if asked else ():
+            agreed = orders_pb2.AnswerCancelRequestRequest(
+                context=_context(self._ids, f"agree/{number}"), supplier_order_id=part, agreed=True, at=stamp(at)
+            )
+            yield BatchCommand(answer_cancel_request=agreed)
+
+
+def _reviewed(order_id: str, review_id: str, score: int, at: datetime) -> BatchCommand:
+    review = orders_pb2.RecordReviewRequest(
+        context=_context(order_id, f"review/{review_id}"),
+        order_id=f"{CHANNEL}/{order_id}",
+        review_id=review_id,
+        score=score,
+        at=stamp(at),
+    )
+    return BatchCommand(record_review=review)
+
+
+def _supplier(seller_id: str, since: Timestamp | None) -> list[BatchCommand]:
+    def context(what: str) -> common_pb2.CommandContext:
+        return _context(f"seller/{seller_id}", what)
+
+    terms = suppliers_pb2.Agreement(effective_from=since, dispatch_within_hours=_DISPATCH_WITHIN_HOURS)
+    known: dict[str, Any] = {"supplier_id": seller_id, "at": since}
+    registered = suppliers_pb2.RegisterSupplierRequest(
+        context=context("register"), name=f"Olist seller {seller_id[:8]}", country="BR", **known
+    )
+    sampled = suppliers_pb2.ReviewSampleRequest(
+        context=context("sample"), material_matches=True, packaging_matches=True, manual_matches=True, **known
+    )
+    agreed = suppliers_pb2.AgreeTermsRequest(context=context("terms"), agreement=terms, **known)
+    approved = suppliers_pb2.ApproveSupplierRequest(context=context("approve"), **known)
+    return [
+        BatchCommand(register_supplier=registered),
+        BatchCommand(review_sample=sampled),
+        BatchCommand(agree_terms=agreed),
+        BatchCommand(approve_supplier=approved),
+    ]
+
+
+def _context(ids: str, what: str) -> common_pb2.CommandContext:
+    return common_pb2.CommandContext(request_id=f"olist/{ids}/{what}", actor=ACTOR)
+
+
+def stamp(at: datetime | None) -> Timestamp | None:
+    return None if at is None else Timestamp(seconds=int(at.timestamp()))
+
+
+def _centavos(row: Row) -> int:
+    cell = row.required("price")
+    try:
+        centavos = Decimal(cell) * 100
+    except InvalidOperation:
+        centavos = Decimal("NaN")
+    if not centavos.is_finite() or centavos < 0 or centavos != centavos.to_integral_value():
+        raise Misread(row, f"price {cell!r} is not an amount in reais and centavos")
+    return int(centavos)
+
+
+def _grams(product: Row) -> int:
+    """The weight; 0, which is unknown, where the row does not say."""
+    cell = str(product.cells.get("product_weight_g") or "")
+    return int(cell) if cell.isascii() and cell.isdigit() else 0

@@ -1,0 +1,11 @@
+"""Requests into commands: for each request message, what it asks of the ledger.
+
+One function a request, a file a noun. It checks shapes, names the streams it is known to touch, and
+returns a decision: a call of a pure function with the folded streams to come. Personal data is sealed
+here and goes no further in plain.
+"""
+
+from adapters.rpc.asks import orders, parcels, policies, stock, supplier_orders, suppliers
+from adapters.rpc.asks.ask import READERS, Ask, Edge
+
+__all__ = ["READERS", "Ask", "Edge", "orders", "parcels", "policies", "stock", "supplier_orders", "suppliers"]

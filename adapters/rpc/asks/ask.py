@@ -1,0 +1,62 @@
+"""What a request becomes, and what reading any request needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+from google.protobuf.message import Message
+
+from ledger.fulfilment import View
+from ledger.personal import PersonKey, Sealer
+from ledger.values import (
+    Change,
+    Sealed,
+    order_stream,
+)
+
+Decide = Callable[[View], Sequence[Change]]
+M = TypeVar("M", bound=Message)
+
+
+class Ask(NamedTuple):
+    """What a request asks: a decision, the streams it is known to touch (the subject first), keys of what it seals."""
+
+    decide: Decide
+    streams: tuple[str, ...]
+    keys: Sequence[PersonKey] = ()
+
+
+class Edge(NamedTuple):
+    """What translating needs beside the request."""
+
+    sealer: Sealer
+    now: datetime
+    digest: str
+    """A keyed hash of the request without its context, which recognises the same content again."""
+
+
+READERS: dict[type[Message], Callable[[Any, Edge], Ask]] = {}
+"""For every command's request: how it is read."""
+
+
+def reads(request: type[M]) -> Callable[[Callable[[M, Edge], Ask]], Callable[[M, Edge], Ask]]:
+    def register(reader: Callable[[M, Edge], Ask]) -> Callable[[M, Edge], Ask]:
+        READERS[request] = reader
+        return reader
+
+    return register
+
+
+def sealed_with(
+    edge: Edge, personal: Mapping[str, Any], subject: str, bound_to: str
+) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
+    if not personal:
+        return None, ()
+    sealed, key = edge.sealer.seal(personal, subject, bound_to)
+    return sealed, (key,)
+
+
+def of_order(order_id: str, decide: Decide) -> Ask:
+    return Ask(decide, (order_stream(order_id),))

@@ -1,0 +1,269 @@
+"""OrderService's commands but for those about one supplier order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from adapters.rpc import shapes
+from adapters.rpc.asks.ask import Ask, Decide, Edge, of_order, reads, sealed_with
+from adapters.rpc.shapes import by_line, count, enum, happened, instant, plain_id, require, text
+from fulfilment.v1 import common_pb2, orders_pb2
+from ledger import fulfilment, orders
+from ledger.fulfilment import View
+from ledger.personal import PersonKey
+from ledger.refusals import Malformed
+from ledger.values import (
+    Change,
+    Destination,
+    LineNo,
+    Priority,
+    Sealed,
+    order_of,
+    order_stream,
+    policy_stream,
+    stock_stream,
+    supplier_stream,
+)
+
+_payment = enum(orders_pb2.PaymentState, orders.PaymentState, unspecified=orders.PaymentState.UNKNOWN)
+_priority = enum(orders_pb2.Priority, Priority, unspecified=Priority.STANDARD)
+_hold_reason = enum(orders_pb2.HoldReason, orders.HoldReason)
+_PARTIES: dict[int, str] = {
+    value: name.removeprefix("PARTY_").lower() for name, value in common_pb2.Party.items() if value
+}
+
+
+def _party(value: int, field: str) -> str:
+    require(value in _PARTIES, field, f"is required: one of {', '.join(common_pb2.Party.keys()[1:])}")
+    return _PARTIES[value]
+
+
+def _line(line: orders_pb2.OrderLine, index: int) -> orders.Line:
+    field = f"lines[{index}]"
+    require(0 <= line.unit_price_minor <= 10**15, f"{field}.unit_price_minor", "is negative or beyond all reason")
+    return orders.Line(
+        LineNo(count(line.line_no, f"{field}.line_no") or index + 1),
+        shapes.sku(line.sku, f"{field}.sku") if line.sku else "",
+        count(line.quantity, f"{field}.quantity"),
+        line.unit_price_minor,
+        text(line.title, f"{field}.title", 500),
+        plain_id(line.supplier_id, f"{field}.supplier_id") if line.supplier_id else "",
+        instant(line, f"{field}.dispatch_by"),
+        text(line.hs_code, f"{field}.hs_code", 12),
+        shapes.country(line.origin, f"{field}.origin"),
+        count(line.weight_grams, f"{field}.weight_grams", most=10**9),
+    )
+
+
+def _lines(messages: Sequence[orders_pb2.OrderLine]) -> tuple[orders.Line, ...]:
+    require(len(messages) <= 1000, "lines", f"{len(messages)} lines, 1000 at most")
+    lines = tuple(_line(message, index) for index, message in enumerate(messages))
+    if len({line.line_no for line in lines}) != len(lines):
+        raise Malformed("lines", "two lines have the same line_no")
+    return lines
+
+
+class _Person(NamedTuple):
+    """A customer and an address: what is sealed, and what stays readable."""
+
+    personal: dict[str, Any]
+    destination: Destination
+    has_contact: bool
+    has_address: bool
+
+
+def _person(customer: orders_pb2.Customer, address: orders_pb2.Address, note: str = "") -> _Person:
+    require(len(address.lines) <= 5, "ship_to.lines", f"{len(address.lines)} lines, 5 at most")
+    personal: dict[str, Any] = {
+        "name": text(customer.name, "customer.name", 200),
+        "email": text(customer.email, "customer.email", 254),
+        "phone": text(customer.phone, "customer.phone", 50),
+        "lines": [text(line, f"ship_to.lines[{index}]", 200) for index, line in enumerate(address.lines)],
+        "city": text(address.city, "ship_to.city", 100),
+        "postal_code": text(address.postal_code, "ship_to.postal_code", 20),
+        "note": text(note, "note", 2000),
+    }
+    # Half of a postal code, and never more than three characters, finds a district but no house.
+    prefix = address.postal_code[: min(3, len(address.postal_code) // 2)]
+    country = shapes.country(address.country, "ship_to.country")
+    destination = Destination(country, text(address.region, "ship_to.region", 100), prefix)
+    return _Person(
+        {name: value for name, value in personal.items() if value},
+        destination,
+        has_contact=bool(customer.email or customer.phone),
+        has_address=bool(country and (address.city or address.lines)),
+    )
+
+
+@reads(orders_pb2.PlaceOrderRequest)
+def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
+    channel = plain_id(request.channel, "channel")
+    number = plain_id(request.channel_order_id, "channel_order_id")
+    order_id = f"{channel}/{number}"
+    lines = _lines(request.lines)
+    person = _person(request.customer, request.ship_to, request.note)
+    subject = edge.sealer.subject_of(request.customer.email, request.customer.phone, order_id)
+    sealed, keys = sealed_with(edge, person.personal, subject, order_id)
+    cart_id = plain_id(request.reservation_id, "reservation_id") if request.reservation_id else ""
+    placed_at = happened(request, edge.now, "placed_at")
+    intake = orders.OrderPlaced(
+        order_id,
+        channel,
+        number,
+        placed_at,
+        shapes.currency(request.currency, "currency", required=bool(lines)),
+        lines,
+        placed_at,
+        edge.digest,
+        sealed,
+        subject if sealed else "",
+        person.has_contact,
+        person.has_address,
+        person.destination,
+        _payment(request.payment, "payment"),
+        _priority(request.priority, "priority"),
+        instant(request, "promised_by"),
+        shapes.words(request.packing, "packing"),
+        request.gift,
+    )
+    all_or_nothing = request.stock_policy == orders_pb2.STOCK_POLICY_ALL_OR_NOTHING
+    items = {(line.supplier_id, line.sku): None for line in lines if line.supplier_id}
+    streams = (
+        order_stream(order_id),
+        policy_stream(),
+        *(stock_stream(*item) for item in items),
+        *{supplier_stream(supplier_id): None for supplier_id, _ in items},
+    )
+    return Ask(lambda view: fulfilment.place(view, intake, all_or_nothing, cart_id, edge.now), streams, keys)
+
+
+def _seals(
+    order_id: str, personal: Mapping[str, Any], edge: Edge, use: Callable[[View, Sealed | None], Sequence[Change]]
+) -> tuple[Decide, list[PersonKey]]:
+    """A decision that seals under the order's own person, who is known only once the order is at hand."""
+    keys: list[PersonKey] = []
+
+    def decide(view: View) -> Sequence[Change]:
+        keys.clear()
+        order = orders.known(view.order(order_id), order_id)
+        sealed, made = sealed_with(edge, personal, order.subject or edge.sealer.subject_of("", "", order_id), order_id)
+        keys.extend(made)
+        return use(view, sealed)
+
+    return decide, keys
+
+
+def _new_person(
+    customer: orders_pb2.Customer, address: orders_pb2.Address, order_id: str, edge: Edge
+) -> tuple[_Person, str, Sealed | None, tuple[PersonKey, ...]]:
+    person = _person(customer, address)
+    subject = edge.sealer.subject_of(customer.email, customer.phone, order_id)
+    return (person, subject, *sealed_with(edge, person.personal, subject, order_id))
+
+
+@reads(orders_pb2.CompleteDetailsRequest)
+def complete_details(request: orders_pb2.CompleteDetailsRequest, edge: Edge) -> Ask:
+    order_id = shapes.order_id(request.order_id)
+    lines = _lines(request.lines)
+    at = happened(request, edge.now)
+    if request.HasField("customer") != request.HasField("ship_to"):
+        absent = "ship_to" if request.HasField("customer") else "customer"
+        raise Malformed(absent, "customer and ship_to are replaced together")
+    person, subject, sealed, keys = _new_person(request.customer, request.ship_to, order_id, edge)
+    payment = _payment(request.payment, "payment")
+    details = orders.DetailsCompleted(
+        order_id,
+        at,
+        lines,
+        sealed,
+        subject if sealed else "",
+        person.has_contact,
+        person.has_address,
+        person.destination if sealed else None,
+        shapes.currency(request.currency, "currency", required=False),
+    )
+    said = None if payment is orders.PaymentState.UNKNOWN else payment
+    return Ask(lambda view: fulfilment.complete_details(view, details, said, edge.now), (order_stream(order_id),), keys)
+
+
+@reads(orders_pb2.RecordPaymentRequest)
+def record_payment(request: orders_pb2.RecordPaymentRequest, edge: Edge) -> Ask:
+    order_id = shapes.order_id(request.order_id)
+    require(request.payment != 0, "payment", "is required")
+    payment, at = _payment(request.payment, "payment"), happened(request, edge.now)
+    return of_order(order_id, lambda view: fulfilment.record_payment(view, order_id, payment, at, edge.now))
+
+
+@reads(orders_pb2.PlaceHoldRequest)
+def place_hold(request: orders_pb2.PlaceHoldRequest, edge: Edge) -> Ask:
+    order_id = shapes.order_id(request.order_id)
+    hold = orders.Hold(
+        _hold_reason(request.reason, "reason"),
+        text(request.owner, "owner", 100, required=True),
+        happened(request, edge.now),
+        supplier_order_id=_supplier_order_of(order_id, request.supplier_order_id),
+    )
+    note = text(request.note, "note", 2000)
+
+    def use(view: View, sealed: Sealed | None) -> Sequence[Change]:
+        order = orders.known(view.order(order_id), order_id)
+        return [(order_stream(order_id), fact) for fact in orders.place_hold(order, replace(hold, note=sealed))]
+
+    decide, keys = _seals(order_id, {"note": note} if note else {}, edge, use)
+    return Ask(decide, (order_stream(order_id),), keys)
+
+
+def _supplier_order_of(order_id: str, supplier_order_id: str) -> str:
+    if supplier_order_id:
+        shapes.supplier_order_id(supplier_order_id)
+        require(order_of(supplier_order_id) == order_id, "supplier_order_id", f"does not belong to {order_id}")
+    return supplier_order_id
+
+
+@reads(orders_pb2.ReleaseHoldRequest)
+def release_hold(request: orders_pb2.ReleaseHoldRequest, edge: Edge) -> Ask:
+    order_id = shapes.order_id(request.order_id)
+    reason, owner = _hold_reason(request.reason, "reason"), text(request.owner, "owner", 100)
+    scope, at = _supplier_order_of(order_id, request.supplier_order_id), happened(request, edge.now)
+    return of_order(order_id, lambda view: fulfilment.release_hold(view, order_id, reason, owner, scope, at, edge.now))
+
+
+@reads(orders_pb2.ConfirmOrderRequest)
+def confirm_order(request: orders_pb2.ConfirmOrderRequest, edge: Edge) -> Ask:
+    order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
+    by, backorder = request.context.actor or "unknown", request.backorder_lacking
+    return of_order(order_id, lambda view: fulfilment.confirm(view, order_id, backorder, by, at, edge.now))
+
+
+@reads(orders_pb2.CancelOrderRequest)
+def cancel_order(request: orders_pb2.CancelOrderRequest, edge: Edge) -> Ask:
+    order_id, at, lines = shapes.order_id(request.order_id), happened(request, edge.now), by_line(request.lines)
+    by, because = _party(request.by, "by"), text(request.reason, "reason", 100)
+    return of_order(order_id, lambda view: fulfilment.cancel(view, order_id, lines, by, because, at, edge.now))
+
+
+@reads(orders_pb2.ChangeAddressRequest)
+def change_address(request: orders_pb2.ChangeAddressRequest, edge: Edge) -> Ask:
+    order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
+    person, subject, sealed, keys = _new_person(request.customer, request.ship_to, order_id, edge)
+    require(person.has_contact, "customer", "is required with an e-mail address or a phone number")
+    require(person.has_address, "ship_to", "is required with a country and a street or town")
+    assert sealed is not None, "a contact and an address are something to seal"
+    changed = orders.AddressChanged(order_id, sealed, person.destination, at, subject)
+    return Ask(lambda view: fulfilment.change_address(view, changed, edge.now), (order_stream(order_id),), keys)
+
+
+@reads(orders_pb2.ConfirmReceiptRequest)
+def confirm_receipt(request: orders_pb2.ConfirmReceiptRequest, edge: Edge) -> Ask:
+    order_id, at, by = shapes.order_id(request.order_id), happened(request, edge.now), _party(request.by, "by")
+    return of_order(order_id, lambda view: fulfilment.confirm_receipt(view, order_id, by, at, edge.now))
+
+
+@reads(orders_pb2.RecordReviewRequest)
+def record_review(request: orders_pb2.RecordReviewRequest, edge: Edge) -> Ask:
+    order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
+    review_id, score = plain_id(request.review_id, "review_id"), count(request.score, "score", 1, 5)
+    return of_order(order_id, lambda view: fulfilment.review(view, order_id, review_id, score, at))

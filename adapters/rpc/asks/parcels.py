@@ -1,0 +1,116 @@
+"""ParcelService's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from adapters.rpc import shapes
+from adapters.rpc.asks.ask import Ask, Edge, reads, sealed_with
+from adapters.rpc.shapes import carrier, enum, happened, require, text
+from fulfilment.v1 import parcels_pb2
+from ledger import fulfilment, parcels
+from ledger.fulfilment import View
+from ledger.personal import PersonKey
+from ledger.values import (
+    Change,
+    parcel_stream,
+    policy_stream,
+)
+
+_parcel_status = enum(parcels_pb2.ParcelStatus, parcels.ParcelStatus)
+
+
+def parcel_of(request: Any) -> tuple[str, str]:
+    """The carrier and the number a request names."""
+    return carrier(request.carrier), shapes.tracking_number(request.tracking_number)
+
+
+@reads(parcels_pb2.RegisterParcelRequest)
+def register_parcel(request: parcels_pb2.RegisterParcelRequest, edge: Edge) -> Ask:
+    parcel, at = parcel_of(request), happened(request, edge.now)
+    registration = parcels.ParcelRegistered(*parcel, 0, at)
+    return Ask(lambda view: fulfilment.register_parcel(view, registration), (parcel_stream(*parcel), policy_stream()))
+
+
+@reads(parcels_pb2.RecordCheckpointsRequest)
+def record_checkpoints(request: parcels_pb2.RecordCheckpointsRequest, edge: Edge) -> Ask:
+    parcel = parcel_of(request)
+    require(0 < len(request.checkpoints) <= 200, "checkpoints", "is required: 1 to 200 scans")
+    scans = [_scan(scan, f"checkpoints[{i}]", edge.now) for i, scan in enumerate(request.checkpoints)]
+    messages = [text(scan.message, f"checkpoints[{i}].message", 500) for i, scan in enumerate(request.checkpoints)]
+    keys: list[PersonKey] = []
+
+    def decide(view: View) -> Sequence[Change]:
+        told = _with_messages(view, parcel, scans, messages, edge, keys) if any(messages) else scans
+        return fulfilment.record_checkpoints(view, *parcel, told, edge.now, edge.now)
+
+    return Ask(decide, (parcel_stream(*parcel),), keys)
+
+
+def _scan(scan: parcels_pb2.Checkpoint, field: str, now: datetime) -> parcels.Checkpoint:
+    require(scan.HasField("at"), f"{field}.at", "is required")
+    return parcels.Checkpoint(
+        happened(scan, now, f"{field}.at"),
+        _parcel_status(scan.status, f"{field}.status"),
+        text(scan.code, f"{field}.code", 100),
+        text(scan.city, f"{field}.city", 100),
+        shapes.country(scan.country, f"{field}.country"),
+    )
+
+
+def _with_messages(
+    view: View,
+    parcel: tuple[str, str],
+    scans: Sequence[parcels.Checkpoint],
+    messages: Sequence[str],
+    edge: Edge,
+    keys: list[PersonKey],
+) -> list[parcels.Checkpoint]:
+    """The scans with their text, sealed under the order's person; without an order it is not kept."""
+    keys.clear()
+    known = parcels.known(view.parcel(*parcel), *parcel)
+    order = view.order(known.order_id) if known.order_id else None
+    if order is None or not order.subject:
+        return list(scans)
+    told = []
+    for scan, message in zip(scans, messages, strict=True):
+        sealed, made = sealed_with(edge, {"message": message} if message else {}, order.subject, parcel_stream(*parcel))
+        keys.extend(made)
+        told.append(replace(scan, message=sealed))
+    return told
+
+
+@reads(parcels_pb2.ProveDeliveryRequest)
+def prove_delivery(request: parcels_pb2.ProveDeliveryRequest, edge: Edge) -> Ask:
+    parcel, at = parcel_of(request), happened(request, edge.now)
+    signed_by, photo = text(request.signed_by, "signed_by", 200), request.photo_sha256.lower()
+    require(bool(signed_by or photo), "signed_by", "a proof needs a signature or a photo")
+    is_hash = len(photo) == 64 and all(digit in "0123456789abcdef" for digit in photo)
+    require(not photo or is_hash, "photo_sha256", "is not 64 hexadecimal digits")
+    keys: list[PersonKey] = []
+
+    def decide(view: View) -> Sequence[Change]:
+        keys.clear()
+        known = parcels.known(view.parcel(*parcel), *parcel)
+        order = view.order(known.order_id) if known.order_id else None
+        subject = order.subject if order else ""
+        signed = {"signed_by": signed_by} if signed_by and subject else {}
+        sealed, made = sealed_with(edge, signed, subject, parcel_stream(*parcel))
+        keys.extend(made)
+        proof = parcels.prove_delivery(known, sealed, photo, at)
+        return [(parcel_stream(*parcel), fact) for fact in proof]
+
+    return Ask(decide, (parcel_stream(*parcel),), keys)
+
+
+@reads(parcels_pb2.DisputeDeliveryRequest)
+def dispute_delivery(request: parcels_pb2.DisputeDeliveryRequest, edge: Edge) -> Ask:
+    parcel, at = parcel_of(request), happened(request, edge.now)
+    because = text(request.reason, "reason", 100)
+    return Ask(
+        lambda view: fulfilment.dispute_delivery(view, *parcel, because, at, edge.now), (parcel_stream(*parcel),)
+    )

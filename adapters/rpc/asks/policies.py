@@ -1,0 +1,27 @@
+"""The retailer's own terms, which AdminService takes."""
+
+from __future__ import annotations
+
+from adapters.rpc.asks.ask import Ask, Edge, reads
+from adapters.rpc.shapes import count, instant, require
+from fulfilment.v1 import admin_pb2
+from ledger import policies
+from ledger.values import (
+    policy_stream,
+)
+
+
+@reads(admin_pb2.AgreePolicyRequest)
+def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
+    require(request.HasField("policy"), "policy", "is required")
+    given, default = request.policy, policies.Policy()
+    policy = policies.Policy(
+        count(given.reservation_minutes, "policy.reservation_minutes", 0, 43_200) or default.reservation_minutes,
+        count(given.return_window_days, "policy.return_window_days", 0, 1000) or default.return_window_days,
+        count(given.suspected_lost_after_days, "policy.suspected_lost_after_days", 0, 1000)
+        or default.suspected_lost_after_days,
+        count(given.number_reuse_after_days, "policy.number_reuse_after_days", 0, 10_000)
+        or default.number_reuse_after_days,
+    )
+    since = instant(request, "effective_from") or edge.now
+    return Ask(lambda view: policies.agree(view.policy(), policy, since, edge.now), (policy_stream(),))

@@ -1,0 +1,96 @@
+"""StockService's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from adapters.rpc import shapes
+from adapters.rpc.asks.ask import Ask, Edge, reads
+from adapters.rpc.shapes import count, happened, instant, plain_id, require
+from fulfilment.v1 import stock_pb2
+from ledger import fulfilment, stock
+from ledger.values import (
+    policy_stream,
+    stock_stream,
+)
+
+
+def _item(item: stock_pb2.Item, field: str = "item") -> fulfilment.Item:
+    return plain_id(item.supplier_id, f"{field}.supplier_id"), shapes.sku(item.sku, f"{field}.sku")
+
+
+def items_of(items: Sequence[stock_pb2.Item], field: str = "items") -> list[fulfilment.Item]:
+    require(0 < len(items) <= 100, field, "is required: 1 to 100 items")
+    found = [_item(item, f"{field}[{index}]") for index, item in enumerate(items)]
+    require(len(set(found)) == len(found), field, "an item is named twice")
+    return found
+
+
+@reads(stock_pb2.RecordFeedRequest)
+def record_feed(request: stock_pb2.RecordFeedRequest, edge: Edge) -> Ask:
+    item = _item(request.item)
+    feed = stock.Feed(
+        count(request.quantity, "quantity", most=2**31 - 1),
+        count(request.feed_version, "feed_version", 1, 2**62),
+        happened(request, edge.now, "as_of"),
+        instant(request, "includes_orders_up_to"),
+    )
+    return _of_stock(item, lambda own: stock.record_feed(own, *item, feed, edge.now))
+
+
+def _of_stock(item: fulfilment.Item, decide: Callable[[stock.Stock | None], Sequence[stock.StockFact]]) -> Ask:
+    stream = stock_stream(*item)
+    return Ask(lambda view: [(stream, fact) for fact in decide(view.stock(*item))], (stream,))
+
+
+@reads(stock_pb2.SetBufferRequest)
+def set_buffer(request: stock_pb2.SetBufferRequest, edge: Edge) -> Ask:
+    item, units = _item(request.item), count(request.units, "units")
+    return _of_stock(item, lambda own: stock.set_buffer(own, *item, units, edge.now))
+
+
+@reads(stock_pb2.ReserveRequest)
+def reserve(request: stock_pb2.ReserveRequest, edge: Edge) -> Ask:
+    reservation_id = plain_id(request.reservation_id, "reservation_id")
+    items = items_of([wanted.item for wanted in request.items])
+    units = [count(wanted.units, f"items[{index}].units", 1) for index, wanted in enumerate(request.items)]
+    hold_for = request.hold_for.ToTimedelta() if request.HasField("hold_for") else None
+    in_bounds = hold_for is None or timedelta(seconds=1) <= hold_for <= timedelta(days=30)
+    require(in_bounds, "hold_for", "is not between 1 second and 30 days")
+    wanted = dict(zip(items, units, strict=True))
+    return Ask(
+        lambda view: fulfilment.reserve(view, reservation_id, wanted, hold_for, edge.now),
+        (*(stock_stream(*item) for item in items), policy_stream()),
+    )
+
+
+@reads(stock_pb2.ExtendReservationRequest)
+def extend_reservation(request: stock_pb2.ExtendReservationRequest, edge: Edge) -> Ask:
+    reservation_id, items = plain_id(request.reservation_id, "reservation_id"), items_of(request.items)
+    expires_at = instant(request, "expires_at")
+    require(expires_at is not None and expires_at > edge.now, "expires_at", "is required and must lie ahead")
+    assert expires_at is not None
+    latest = edge.now + timedelta(days=30)
+    require(expires_at <= latest, "expires_at", "is more than 30 days ahead")
+    return Ask(
+        lambda view: [
+            (stock_stream(*item), fact)
+            for item in items
+            for fact in stock.extend(view.stock(*item), *item, reservation_id, expires_at, edge.now, edge.now)
+        ],
+        tuple(stock_stream(*item) for item in items),
+    )
+
+
+@reads(stock_pb2.ReleaseReservationRequest)
+def release_reservation(request: stock_pb2.ReleaseReservationRequest, edge: Edge) -> Ask:
+    reservation_id, items = plain_id(request.reservation_id, "reservation_id"), items_of(request.items)
+    return Ask(
+        lambda view: [
+            (stock_stream(*item), fact)
+            for item in items
+            for fact in stock.release_hold(view.stock(*item), *item, reservation_id, edge.now)
+        ],
+        tuple(stock_stream(*item) for item in items),
+    )

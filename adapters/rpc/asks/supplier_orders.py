@@ -1,0 +1,86 @@
+"""OrderService's commands about one supplier order."""
+
+from __future__ import annotations
+
+from adapters.rpc import shapes
+from adapters.rpc.asks.ask import Ask, Edge, of_order, reads
+from adapters.rpc.shapes import by_line, carrier, count, enum, happened, instant, require, text
+from fulfilment.v1 import orders_pb2
+from ledger import fulfilment
+from ledger.supplier_orders import Answer, RejectReason
+from ledger.values import (
+    LineNo,
+    order_of,
+    order_stream,
+    parcel_stream,
+    policy_stream,
+)
+
+_reject_reason = enum(orders_pb2.RejectReason, RejectReason)
+
+
+@reads(orders_pb2.SendSupplierOrderRequest)
+def send_supplier_order(request: orders_pb2.SendSupplierOrderRequest, edge: Edge) -> Ask:
+    supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
+    return of_order(
+        order_of(supplier_order_id),
+        lambda view: fulfilment.send_supplier_order(view, supplier_order_id, at, edge.now),
+    )
+
+
+@reads(orders_pb2.AcknowledgeSupplierOrderRequest)
+def acknowledge_supplier_order(request: orders_pb2.AcknowledgeSupplierOrderRequest, edge: Edge) -> Ask:
+    supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
+    require(0 < len(request.lines) <= 1000, "lines", "is required: an answer for 1 to 1000 lines")
+    answers: dict[LineNo, Answer] = {}
+    for index, line in enumerate(request.lines):
+        line_no = LineNo(count(line.line_no, f"lines[{index}].line_no", 1))
+        require(line_no not in answers, f"lines[{index}].line_no", f"line {line_no} is answered twice")
+        answers[line_no] = _answer(line, f"lines[{index}]")
+    return of_order(
+        order_of(supplier_order_id),
+        lambda view: fulfilment.acknowledge(view, supplier_order_id, answers, at, edge.now),
+    )
+
+
+def _answer(line: orders_pb2.LineAnswer, field: str) -> Answer:
+    answer = Answer(
+        count(line.accepted, f"{field}.accepted"),
+        count(line.backordered, f"{field}.backordered"),
+        count(line.rejected, f"{field}.rejected"),
+        instant(line, f"{field}.expected_at"),
+        _reject_reason(line.reason, f"{field}.reason") if line.rejected else None,
+    )
+    require(answer.units > 0, field, "answers for no unit")
+    return answer
+
+
+@reads(orders_pb2.PackSupplierOrderRequest)
+def pack_supplier_order(request: orders_pb2.PackSupplierOrderRequest, edge: Edge) -> Ask:
+    supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
+    packed_with = shapes.words(request.packed_with, "packed_with")
+    return of_order(
+        order_of(supplier_order_id),
+        lambda view: fulfilment.pack(view, supplier_order_id, packed_with, at, edge.now),
+    )
+
+
+@reads(orders_pb2.ShipSupplierOrderRequest)
+def ship_supplier_order(request: orders_pb2.ShipSupplierOrderRequest, edge: Edge) -> Ask:
+    supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
+    parcel = carrier(request.carrier), shapes.tracking_number(request.tracking_number)
+    lines = by_line(request.lines)
+    return Ask(
+        lambda view: fulfilment.ship(view, supplier_order_id, *parcel, lines, at, edge.now),
+        (order_stream(order_of(supplier_order_id)), parcel_stream(*parcel), policy_stream()),
+    )
+
+
+@reads(orders_pb2.AnswerCancelRequestRequest)
+def answer_cancel_request(request: orders_pb2.AnswerCancelRequestRequest, edge: Edge) -> Ask:
+    supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
+    agreed, because = request.agreed, text(request.reason, "reason", 100)
+    return of_order(
+        order_of(supplier_order_id),
+        lambda view: fulfilment.answer_cancel(view, supplier_order_id, agreed, because, at, edge.now),
+    )

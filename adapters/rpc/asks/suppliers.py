@@ -1,0 +1,149 @@
+"""SupplierService's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from adapters.rpc import shapes
+from adapters.rpc.asks.ask import Ask, Edge, reads, sealed_with
+from adapters.rpc.shapes import count, happened, instant, plain_id, require, text
+from fulfilment.v1 import suppliers_pb2
+from ledger import suppliers
+from ledger.fulfilment import View
+from ledger.refusals import Malformed
+from ledger.values import (
+    Change,
+    supplier_stream,
+)
+
+
+def _of_supplier(supplier_id: str, decide: Callable[[suppliers.Supplier], Sequence[suppliers.SupplierFact]]) -> Ask:
+    stream = supplier_stream(supplier_id)
+
+    def known(view: View) -> Sequence[Change]:
+        supplier = suppliers.known(view.supplier(supplier_id), supplier_id)
+        return [(stream, fact) for fact in decide(supplier)]
+
+    return Ask(known, (stream,))
+
+
+@reads(suppliers_pb2.RegisterSupplierRequest)
+def register_supplier(request: suppliers_pb2.RegisterSupplierRequest, edge: Edge) -> Ask:
+    supplier_id = plain_id(request.supplier_id, "supplier_id")
+    stream = supplier_stream(supplier_id)
+    contact = text(request.contact, "contact", 2000)
+    address = text(request.return_address, "return_address", 2000)
+    sealed_contact, contact_keys = sealed_with(edge, {"contact": contact} if contact else {}, stream, stream)
+    sealed_address, address_keys = sealed_with(edge, {"address": address} if address else {}, stream, stream)
+    registration = suppliers.SupplierRegistered(
+        supplier_id,
+        text(request.name, "name", 200, required=True),
+        happened(request, edge.now),
+        shapes.country(request.country, "country"),
+        sealed_contact,
+        sealed_address,
+        request.return_freight_paid_by_supplier,
+        shapes.words(request.packing, "packing"),
+    )
+    return Ask(
+        lambda view: [(stream, fact) for fact in suppliers.register(view.supplier(supplier_id), registration)],
+        (stream,),
+        (*contact_keys, *address_keys),
+    )
+
+
+@reads(suppliers_pb2.ReviewSampleRequest)
+def review_sample(request: suppliers_pb2.ReviewSampleRequest, edge: Edge) -> Ask:
+    supplier_id = plain_id(request.supplier_id, "supplier_id")
+    review = suppliers.SampleReviewed(
+        supplier_id,
+        request.material_matches,
+        request.packaging_matches,
+        request.manual_matches,
+        happened(request, edge.now),
+    )
+    return _of_supplier(supplier_id, lambda supplier: suppliers.review_sample(supplier, review))
+
+
+@reads(suppliers_pb2.AgreeTermsRequest)
+def agree_terms(request: suppliers_pb2.AgreeTermsRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    agreement = _agreement(request.agreement)
+    return _of_supplier(supplier_id, lambda supplier: suppliers.agree_terms(supplier, agreement, at))
+
+
+def _agreement(terms: suppliers_pb2.Agreement) -> suppliers.Agreement:
+    effective_from = instant(terms, "agreement.effective_from")
+    effective_until = instant(terms, "agreement.effective_until")
+    if effective_from is None:
+        raise Malformed("agreement.effective_from", "is required")
+    ends_after = effective_until is None or effective_until > effective_from
+    require(ends_after, "agreement.effective_until", "is not after effective_from")
+    require(len(terms.peaks) <= 50, "agreement.peaks", "more than 50 periods")
+    return suppliers.Agreement(
+        effective_from,
+        effective_until,
+        _hours(terms, "acknowledge_within_hours"),
+        _hours(terms, "dispatch_within_hours"),
+        _hours(terms, "express_dispatch_within_hours"),
+        _hours(terms, "first_scan_within_hours"),
+        _hours(terms, "answer_within_hours"),
+        count(terms.compensation_basis_points, "agreement.compensation_basis_points", most=10_000),
+        shapes.money(terms.compensation_cap, "agreement.compensation_cap")
+        if terms.HasField("compensation_cap")
+        else None,
+        _hours(terms, "feed_interval_hours"),
+        tuple(_peak(peak, f"agreement.peaks[{index}]") for index, peak in enumerate(terms.peaks)),
+    )
+
+
+def _hours(terms: suppliers_pb2.Agreement, name: Any) -> int | None:
+    return count(getattr(terms, name), f"agreement.{name}", 1, 10_000) if terms.HasField(name) else None
+
+
+def _peak(peak: suppliers_pb2.PeakPeriod, field: str) -> suppliers.PeakPeriod:
+    since, until = instant(peak, f"{field}.since"), instant(peak, f"{field}.until")
+    if since is None or until is None or since >= until:
+        raise Malformed(field, "needs since and a later until")
+    return suppliers.PeakPeriod(since, until, count(peak.extra_hours, f"{field}.extra_hours", 1, 1000))
+
+
+@reads(suppliers_pb2.ApproveSupplierRequest)
+def approve_supplier(request: suppliers_pb2.ApproveSupplierRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    return _of_supplier(supplier_id, lambda supplier: suppliers.approve(supplier, at))
+
+
+@reads(suppliers_pb2.OfferSkuRequest)
+def offer_sku(request: suppliers_pb2.OfferSkuRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    require(len(request.offer.backups) <= 10, "offer.backups", "more than 10 suppliers")
+    offer = suppliers.Offer(
+        shapes.sku(request.offer.sku, "offer.sku"),
+        shapes.money(request.offer.cost, "offer.cost"),
+        count(request.offer.minimum_quantity, "offer.minimum_quantity") or 1,
+        count(request.offer.lead_time_days, "offer.lead_time_days", most=1000),
+        tuple(plain_id(backup, f"offer.backups[{i}]") for i, backup in enumerate(request.offer.backups)),
+    )
+    return _of_supplier(supplier_id, lambda supplier: suppliers.offer_sku(supplier, offer, at))
+
+
+@reads(suppliers_pb2.SuspendSupplierRequest)
+def suspend_supplier(request: suppliers_pb2.SuspendSupplierRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    because = text(request.reason, "reason", 500)
+    return _of_supplier(supplier_id, lambda supplier: suppliers.suspend(supplier, because, at))
+
+
+@reads(suppliers_pb2.ReinstateSupplierRequest)
+def reinstate_supplier(request: suppliers_pb2.ReinstateSupplierRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    return _of_supplier(supplier_id, lambda supplier: suppliers.reinstate(supplier, at))
+
+
+@reads(suppliers_pb2.RetireSupplierRequest)
+def retire_supplier(request: suppliers_pb2.RetireSupplierRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    because = text(request.reason, "reason", 500)
+    return _of_supplier(supplier_id, lambda supplier: suppliers.retire(supplier, because, at))

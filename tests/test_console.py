@@ -1,0 +1,576 @@
+"""The console: an order walked from the shop to the door by hand, and every way in which it can say no."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import pty
+import re
+import socket
+import struct
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from fcntl import ioctl
+from pathlib import Path
+from typing import Any
+
+import click
+import grpc
+import pytest
+from google.protobuf.message import Message
+
+from adapters.console import words
+from adapters.console.history import gist
+from adapters.console.main import root, run
+from adapters.rpc.statuses import status_of
+from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2, orders_pb2, reports_pb2
+from ledger.refusals import ProjectionBehind
+from tests.service import HOUSE, Client, Service, context, serving
+from tests.terminal import Said, Terminal
+
+ADDRESS = ("--address", "1 Elm Street", "--city", "Berlin", "--postal-code", "10115", "--country", "DE")
+PERSON = ("--name", "Ann Example", "--email", "ann@example.org", *ADDRESS)
+NUMBER = "00340434161094042557"
+
+Shell = Callable[..., Said]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("console")
+    with serving(folder, "--data", str(folder / "data")) as running:
+        Terminal(running.address)("supplier", "add", "acme", "--name", "Acme Ltd", "--approve")
+        yield running
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """Types a command in this process, which is faster than a process each."""
+    for name in ("FULFILMENT_SERVER", "FULFILMENT_TENANT", "FULFILMENT_ACTOR"):
+        monkeypatch.delenv(name, raising=False)
+
+    def type_in(*arguments: str) -> Said:
+        code = run(arguments)
+        printed = capsys.readouterr()
+        return Said(code, printed.out, printed.err)
+
+    return type_in
+
+
+@pytest.fixture
+def ff(shell: Shell, service: Service) -> Shell:
+    """The console at the service of this module."""
+    return lambda *arguments: shell(*arguments, "--server", service.address)
+
+
+def placed(ff: Shell, number: str, *more: str, line: str = "TEA:2:9.90:acme") -> Said:
+    said = ff("place", "--channel", "shop", "--id", number, "--line", line, "--currency", "EUR", *PERSON, *more)
+    assert said.code == 0, said.err
+    return said
+
+
+# --- from the shop to the door -----------------------------------------------------------------------
+
+
+def test_an_order_is_walked_from_the_shop_to_the_door(ff: Shell):
+    assert "Next: fulfilment order send shop/walk/1" in placed(ff, "walk", "--paid").out
+    for command in (
+        ("order", "send", "shop/walk/1"),
+        ("order", "ack", "shop/walk/1"),
+        ("order", "pack", "shop/walk/1", "--with", "logo_label"),
+        ("order", "ship", "shop/walk/1", "--carrier", "dhl", "--number", NUMBER),
+        ("parcel", "scan", "dhl", NUMBER, "in_transit", "--city", "Leipzig", "--country", "de"),
+        ("parcel", "scan", "dhl", NUMBER, "delivered"),
+        ("order", "review", "shop/walk", "--id", "r1", "--score", "5"),
+    ):
+        said = ff(*command)
+        assert said.code == 0, said.err
+
+    shown = ff("show", "shop/walk").out
+    assert "Order shop/walk  delivered" in shown
+    assert re.search(r"TEA +acme +9.90 EUR +2 +2 +untracked", shown)
+    assert re.search(rf"dhl {NUMBER} +1 .* delivered", shown)
+    assert "on time" in shown
+    history = ff("history", "shop/walk").out
+    facts = re.findall(r"(order\.\w+|parcel\.\w+)", history)
+    assert facts[0] == "order.placed"
+    assert "in_transit, Leipzig, DE" in history
+    assert ff("parcel", "show", "dhl", NUMBER).out.count("delivered") >= 2
+
+
+def test_what_an_order_lacks_is_named_and_can_be_completed(ff: Shell):
+    said = ff("place", "--channel", "shop", "--id", "lacks", "--line", "TEA:1:9.90", "--currency", "EUR")
+    assert "lines[0].supplier_id; ship_to; customer; payment" in said.out
+    assert "Next: fulfilment order complete shop/lacks" in said.out
+
+    said = ff("order", "complete", "shop/lacks", "--line", "1:TEA:1:9.90:acme", *PERSON, "--payment", "paid")
+
+    assert "Order shop/lacks  confirmed" in said.out
+
+
+def test_the_same_order_again_changes_nothing(ff: Shell):
+    words_ = ("--paid", "--request-id", "again-1", "--json")
+    first, second = json.loads(placed(ff, "again", *words_).out), json.loads(placed(ff, "again", *words_).out)
+    assert (first["receipt"]["outcome"], second["receipt"]["outcome"]) == ("OUTCOME_APPLIED", "OUTCOME_REPLAYED")
+    assert first["order"] == second["order"]
+
+
+def test_a_hold_waits_for_its_owner(ff: Shell):
+    placed(ff, "held", "--paid")
+    ff("order", "hold", "shop/held", "fraud_review", "--owner", "risk")
+    assert ff("order", "send", "shop/held/1").code == 1
+    assert "fraud review" in ff("show", "shop/held").out
+    assert "confirmed" in ff("order", "release", "shop/held", "fraud_review").out
+    assert ff("order", "send", "shop/held/1").code == 0
+
+
+def test_a_supplier_order_is_cancelled_once_the_supplier_agrees(ff: Shell):
+    placed(ff, "cancel", "--paid")
+    ff("order", "send", "shop/cancel/1")
+    asked = ff("order", "cancel", "shop/cancel", "--by", "customer", "--reason", "changed_mind").out
+    assert "fulfilment order cancel-answer shop/cancel/1" in asked
+    assert "cancelled" in ff("order", "cancel-answer", "shop/cancel/1", "--agreed").out
+
+
+def test_a_partial_answer_says_what_of_each_line(ff: Shell):
+    placed(ff, "partly", "--paid")
+    ff("order", "send", "shop/partly/1")
+    assert ff("order", "ack", "shop/partly/1", "--reject", "1:1").code == 2
+    answer = ("--accept", "1:1", "--reject", "1:1", "--reason", "discontinued")
+    assert ff("order", "ack", "shop/partly/1", *answer).code == 0
+    (line,) = ff("show", "shop/partly", "--json").json["lines"]
+    assert (line["units"]["assigned"], line["units"]["open"]) == (1, 1)
+
+
+def test_an_order_can_be_a_file_or_standard_input(service: Service, tmp_path: Path):
+    order = {"channel": "shop", "channelOrderId": "file", "currency": "JPY", "lines": [{"sku": "TEA", "quantity": 1}]}
+    path = tmp_path / "order.json"
+    path.write_text(json.dumps(order))
+    terminal = Terminal(service.address)
+
+    assert terminal("place", "--file", str(path)).code == 0
+    assert terminal("place", "--file", "-", typed=json.dumps({**order, "channelOrderId": "typed"})).code == 0
+    assert terminal("show", "shop/typed", "--json").json["currency"] == "JPY"
+    assert "no PlaceOrderRequest" in terminal("place", "--file", "-", typed='{"colour": 1}').err
+
+
+def test_stock_is_shown_as_it_can_be_promised(ff: Shell):
+    ff("stock", "feed", "acme", "CUP", "10")
+    ff("stock", "buffer", "acme", "CUP", "3")
+    placed(ff, "cup", "--paid", line="CUP:2:5:acme")
+    assert re.search(r"CUP +10 +0 +2 +3 +5", ff("stock", "show", "acme", "CUP").out)
+    assert ff("stock", "feed", "acme", "CUP", "12", "--json").json["levels"][0]["available"] >= 7
+
+
+def test_a_supplier_is_approved_step_by_step(ff: Shell):
+    assert "candidate" in ff("supplier", "add", "bolt", "--name", "Bolt", "--country", "cn").out
+    assert ff("supplier", "approve", "bolt").code == 1
+    ff("supplier", "sample", "bolt")
+    ff("supplier", "terms", "bolt", "--dispatch", "48", "--compensation", "500", "--cap", "20.00:EUR")
+    assert "approved" in ff("supplier", "approve", "bolt").out
+    ff("supplier", "offer", "bolt", "NUT", "--cost", "1.50", "--currency", "EUR", "--backup", "acme")
+    shown = ff("supplier", "show", "bolt").out
+    assert "5 % of the net line amount, at most 20.00 EUR" in shown
+    assert re.search(r"NUT +1.50 EUR +1 +0 +acme", shown)
+    assert "suspended" in ff("supplier", "suspend", "bolt", "--reason", "late").out
+    assert "approved" in ff("supplier", "reinstate", "bolt").out
+    assert "retired" in ff("supplier", "retire", "bolt").out
+
+
+def test_an_order_is_shown_as_it_was(ff: Shell):
+    position = json.loads(placed(ff, "was", "--paid", "--json").out)["receipt"]["position"]
+    ff("order", "send", "shop/was/1")
+    assert "draft" in ff("show", "shop/was", "--as-of", str(position)).out
+    assert "draft" not in ff("show", "shop/was").out
+    assert "Order shop/was" in ff("show", "shop/was", "--as-of", "2999-01-01").out
+    assert ff("show", "shop/was", "--as-of", "2000-01-01").code == 1
+
+
+def test_a_person_is_shown_only_if_asked_for_and_never_once_erased(ff: Shell):
+    placed(ff, "person", "--paid")
+    assert "Ann" not in ff("show", "shop/person").out
+    assert "Ann Example" in ff("show", "shop/person", "--personal").out
+    assert "destroyed" in ff("erase", "--order", "shop/person", "--yes").out
+    assert "Ann" not in ff("show", "shop/person", "--personal").out
+
+
+def test_erasing_asks_first(service: Service):
+    said = Terminal(service.address)("erase", "--order", "shop/nobody", typed="n\n")
+    assert said.code == 130
+    assert "cannot be undone" in said.err
+
+
+def test_a_tenant_has_a_ledger_of_its_own(ff: Shell):
+    placed(ff, "mine", "--paid")
+    ff("tenant", "add", "other")
+    assert "other" in ff("tenant", "list").out
+    assert ff("show", "shop/mine", "--tenant", "other").code == 1
+    assert ff("show", "shop/mine").code == 0
+
+
+def test_status_names_the_read_models(ff: Shell):
+    found = ff("status", "--json").json
+    assert found["position"] > 0
+    assert {"tracking", "sla", "supplier_performance"} <= {each["name"] for each in found["projections"]}
+    assert "tracking" in ff("status").out
+
+
+def test_a_long_history_is_read_to_its_end(ff: Shell, service: Service):
+    placed(ff, "long")
+    states = (orders_pb2.PAYMENT_STATE_AUTHORISED, orders_pb2.PAYMENT_STATE_PENDING)
+    changes = [
+        batch_pb2.BatchCommand(
+            record_payment=orders_pb2.RecordPaymentRequest(
+                context=context(), order_id="shop/long", payment=states[n % 2]
+            )
+        )
+        for n in range(1100)
+    ]
+    with Client(service.address) as client:
+        for start in (0, 550):
+            client.batch.ExecuteBatch(batch_pb2.ExecuteBatchRequest(commands=changes[start : start + 550]))
+
+    facts = ff("history", "shop/long", "--json").json
+
+    assert [fact["name"] for fact in facts].count("order.payment_changed") == 1100
+    assert [fact["version"] for fact in facts] == list(range(1, len(facts) + 1))
+    assert facts[-1]["json"]["payment"] == "pending"
+
+
+# --- reports -----------------------------------------------------------------------------------------
+
+
+def test_a_supplier_that_is_late_is_named_until_it_ships(ff: Shell):
+    ff("supplier", "add", "slow", "--name", "Slow", "--approve", "--at", "2026-01-01")
+    placed(ff, "late", "--paid", "--placed-at", "2026-01-02", line="TEA:1:9.90:slow")
+    ff("order", "send", "shop/late/1", "--at", "2026-01-02")
+    ff("order", "ack", "shop/late/1", "--at", "2026-01-02")
+    missed = ("report", "breaches", "--supplier", "slow", "--clock", "dispatch", "--json")
+    until(lambda: ff(*missed).json)
+
+    late = ff("report", "late", "--supplier", "slow").out
+    ff("order", "ship", "shop/late/1", "--carrier", "dhl", "--number", "LATE1", "--at", "2026-01-10")
+
+    assert re.search(r"shop/late/1 +dispatch +slow +2026-01-04 00:00Z +\d+ d late so far", late)
+    assert ff("report", "late", "--supplier", "slow", "--clock", "dispatch").out == "Nothing is late.\n"
+    assert "6 d late" in ff("report", "breaches", "--supplier", "slow").out
+    (total,) = [each for each in ff("report", "suppliers", "--json").json if each["supplier"] == "slow"]
+    assert (total["dispatched"], total["on_time"], total["late"]) == (1, 0, 1)
+    assert re.search(r"slow +1 +1 +0 +1 +0.0", ff("report", "suppliers").out)
+
+
+def until(holds: Callable[[], Any], seconds: float = 30) -> None:
+    """The clocks of the service tick by themselves."""
+    give_up_at = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < give_up_at, "it does not come to pass"
+        time.sleep(0.1)
+
+
+def test_what_is_due_is_listed_by_urgency(ff: Shell):
+    placed(ff, "due", "--paid")
+    ff("order", "send", "shop/due/1")
+    rows = [each for each in ff("report", "due", "--json").json if each["object_id"] == "shop/due/1"]
+    assert [each["clock"] for each in rows] == ["OBLIGATION_CLOCK_ACKNOWLEDGE", "OBLIGATION_CLOCK_DISPATCH"]
+    assert re.search(r"shop/due/1 +acknowledge +acme +\S+ \S+Z +in 23 h", ff("report", "due").out)
+    assert "shop/due/1" not in ff("report", "due", "--within", "1").out
+
+
+def test_orders_and_parcels_are_tracked(ff: Shell):
+    placed(ff, "track", "--paid")
+    ff("order", "send", "shop/track/1")
+    ff("order", "ship", "shop/track/1", "--carrier", "dhl", "--number", "TRACK1")
+    assert "2 of 2 units shipped, 0 delivered" in ff("report", "track", "shop/track").out
+    assert "shop/track" in ff("report", "track", "track1").out
+    assert ff("report", "track", "TRACK1", "--json").json[0]["order_id"] == "shop/track"
+    assert ff("report", "track", "NONE").out == "No parcel has the number NONE.\n"
+    placed(ff, "unpaid")
+    assert "shop/unpaid" in ff("report", "orders", "--status", "on_hold").out
+
+
+def test_the_summary_counts_what_was_recorded_a_moment_ago(ff: Shell):
+    before = ff("report", "summary", "--channel", "counted", "--json").json
+    ff("place", "--channel", "counted", "--id", "1", "--line", "TEA:3:2.50:acme", "--currency", "EUR", *PERSON)
+    after = ff("report", "summary", "--channel", "counted", "--json").json
+    assert (before["orders"], before["gmv_minor"]) == (0, {})
+    assert (after["orders"], after["units"], after["gmv_minor"]) == (1, 3, {"EUR": 750})
+    assert re.search(r"value in EUR +7.50", ff("report", "summary", "--channel", "counted").out)
+
+
+def test_rates_without_cases_say_so(ff: Shell):
+    assert re.search(r"on time dispatch +0 +0 +no data", ff("report", "rates", "--supplier", "nobody").out)
+
+
+# --- refusals and other ends -------------------------------------------------------------------------
+
+
+def test_a_refusal_is_one_sentence_with_its_reason(ff: Shell):
+    said = ff("show", "shop/nowhere")
+    assert (said.code, said.out) == (1, "")
+    assert said.err == "Error: there is no order shop/nowhere [UNKNOWN_ORDER]\n"
+
+
+def test_a_refusal_is_json_if_asked_for(ff: Shell):
+    said = ff("show", "shop/nowhere", "--json")
+    error = json.loads(said.err)["error"]
+    assert (said.code, error["reason"], error["details"]["order_id"]) == (1, "UNKNOWN_ORDER", "shop/nowhere")
+
+
+def test_a_malformed_field_is_named(ff: Shell):
+    said = ff("place", "--channel", "sh op", "--id", "1")
+    assert said.code == 1
+    assert said.err.startswith("Error: channel: is required")
+    assert json.loads(ff("place", "--channel", "sh op", "--id", "1", "--json").err)["error"]["details"]["fields"] == [
+        "channel"
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("place",),
+        ("place", "--channel", "shop", "--id", "1", "--line", "TEA"),
+        ("place", "--channel", "shop", "--id", "1", "--line", "TEA:1:9.90"),
+        ("place", "--channel", "shop", "--id", "1", "--line", "TEA:1:9.999", "--currency", "EUR"),
+        ("place", "--channel", "shop", "--id", "1", "--line", "TEA:1:1.5", "--currency", "JPY"),
+        ("place", "--channel", "shop", "--id", "1", "--paid", "--payment", "failed"),
+        ("place", "--channel", "shop", "--id", "1", "--line", "TEA:99999999999:1", "--currency", "EUR"),
+        ("place", "--channel", "shop", "--file", "-"),
+        ("show",),
+        ("show", "shop/1", "--as-of", "yesterday"),
+        ("order", "cancel", "shop/1", "--by", "nobody"),
+        ("order", "ship", "shop/1/1", "--carrier", "dhl", "--number", "1", "--line", "one"),
+        ("order", "pay", "shop/1", "--at", "soon"),
+        ("erase",),
+        ("erase", "--email", "a@example.org", "--phone", "1"),
+        ("dance",),
+        ("status", "--timeout", "0"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_not_understood_is_one_sentence(shell: Shell, arguments: tuple[str, ...]):
+    said = shell(*arguments, "--server", "127.0.0.1:1")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("Error: ")
+    assert said.err.count("\n") == 1
+    error = json.loads(shell(*arguments, "--server", "127.0.0.1:1", "--json").err)["error"]
+    assert (error["reason"], error["exit_code"]) == ("USAGE", 2)
+
+
+def test_a_service_that_does_not_run_is_named_with_the_way_to_start_it(shell: Shell):
+    said = shell("status", "--server", "127.0.0.1:1")
+    assert said.code == 3
+    assert said.err == (
+        "Error: the service at 127.0.0.1:1 does not answer; start it with `make run`, or name it with --server\n"
+    )
+
+
+def test_a_service_that_is_silent_is_not_waited_for(shell: Shell):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = f"127.0.0.1:{silent.getsockname()[1]}"
+        said = shell("order", "pay", "shop/1", "--request-id", "pay-1", "--server", server, "--timeout", "0.3")
+    assert said.code == 3
+    assert "repeat it with --request-id pay-1" in said.err
+
+
+class Stubborn(grpc.GenericRpcHandler):
+    """A service that is unavailable some times before it answers."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.asked = times, list[str]()
+
+    def service(self, details: Any) -> Any:
+        return grpc.unary_unary_rpc_method_handler(self.answer)
+
+    def answer(self, request: bytes, call: Any) -> bytes:
+        answer: Message = orders_pb2.GetOrderResponse()
+        if not self.asked or len(self.asked) <= self.times:
+            self.asked.append(orders_pb2.RecordPaymentRequest.FromString(request).context.request_id)
+            if len(self.asked) <= self.times:
+                call.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+            answer = common_pb2.Receipt(position=1)
+        return answer.SerializeToString()
+
+
+@pytest.mark.parametrize(("times", "code"), [(2, 0), (9, 3)])
+def test_an_unavailable_service_is_asked_again_with_the_same_request_id(shell: Shell, times: int, code: int):
+    stubborn = Stubborn(times)
+    server = grpc.server(ThreadPoolExecutor(2), handlers=[stubborn])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        said = shell("order", "pay", "shop/1", "--server", f"127.0.0.1:{port}")
+    finally:
+        server.stop(0)
+    assert said.code == code
+    assert len(set(stubborn.asked)) == 1
+    assert len(stubborn.asked) == min(times + 1, 4)
+
+
+class Behind(grpc.GenericRpcHandler):
+    """A service whose read model needs some time to reach the head of the log, which is 7."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.asked = times, list[int]()
+
+    def service(self, details: Any) -> Any:
+        status = admin_pb2.GetStatusResponse(position=7).SerializeToString()
+        answer = self.summary if details.method.endswith("GetSummary") else lambda *_: status
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+    def summary(self, request: bytes, call: Any) -> bytes:
+        self.asked.append(reports_pb2.GetSummaryRequest.FromString(request).at_least)
+        if len(self.asked) <= self.times:
+            call.abort_with_status(status_of(ProjectionBehind("supplier_performance", 7, 3)))
+        return reports_pb2.GetSummaryResponse(orders=1).SerializeToString()
+
+
+def test_a_report_waits_until_the_read_model_has_caught_up(shell: Shell):
+    behind = Behind(times=5)
+    server = grpc.server(ThreadPoolExecutor(2), handlers=[behind])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        said = shell("report", "summary", "--json", "--server", f"127.0.0.1:{port}")
+    finally:
+        server.stop(0)
+    assert (said.code, said.json["orders"]) == (0, 1)
+    assert behind.asked == [7] * 6
+
+
+def test_options_may_stand_anywhere(service: Service, shell: Shell):
+    server = ("--server", service.address)
+    ends = [shell(*server, "tenant", "list", "--json"), shell("tenant", *server, "--json", "list")]
+    assert [(each.code, each.json[0]["tenant"]) for each in ends] == [(0, "default")] * 2
+
+
+def test_the_environment_says_where_and_whose(service: Service):
+    terminal = Terminal(service.address, "nobody")
+    assert "UNKNOWN_TENANT" in terminal("status").err
+    assert terminal("status", "--tenant", "default").code == 0
+
+
+def test_a_reader_that_has_seen_enough_is_no_trouble(service: Service):
+    terminal = Terminal(service.address)
+    process = terminal.start("status", "--json")
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+
+
+# --- what it looks like ------------------------------------------------------------------------------
+
+
+def _commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    yield path
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from _commands(child, (*path, name))
+
+
+@pytest.mark.parametrize("path", list(_commands(root)), ids=lambda path: " ".join(path) or "fulfilment")
+def test_every_command_explains_itself(shell: Shell, path: tuple[str, ...]):
+    said = shell(*path, "--help")
+    assert said.code == 0
+    assert re.search(r"^  [A-Z]\w+ ", said.out.partition("\n")[2], re.MULTILINE), said.out
+
+
+def test_the_help_names_the_exit_codes(shell: Shell):
+    assert re.search(r"3 +the service cannot be reached", shell("--help").out)
+
+
+def in_a_terminal(server: str, *arguments: str, columns: int = 100) -> str:
+    """What a terminal of so many columns shows."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.chdir(HOUSE)
+        os.environ.update(TERM="xterm-256color", FULFILMENT_SERVER=server)
+        os.environ.pop("COLUMNS", None)
+        os.execv(sys.executable, [sys.executable, "-m", "adapters.console.main", *arguments])
+    ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    seen = b""
+    try:
+        while piece := os.read(fd, 65536):
+            seen += piece
+    except OSError:
+        pass  # the way in which Linux says that the other side has gone
+    os.waitpid(pid, 0)
+    os.close(fd)
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen.decode()).replace("\r", "")
+
+
+def test_nothing_is_cut_off_in_a_terminal_of_100_columns(ff: Shell, service: Service):
+    number = "A" * 40
+    placed(ff, number, "--paid", line=f"{'S' * 40}:2:1234.50:acme")
+    ff("order", "send", f"shop/{number}/1")
+    ff("order", "ship", f"shop/{number}/1", "--carrier", "dhl", "--number", NUMBER * 2)
+
+    shown = in_a_terminal(service.address, "show", f"shop/{number}")
+
+    assert "…" not in shown.replace("…/1", "")
+    assert max(map(len, shown.splitlines())) <= 100
+    assert shown.count("S") - shown.count("SKU") >= 40
+    assert "1,234.50 EUR" in shown
+    assert max(map(len, in_a_terminal(service.address, "history", f"shop/{number}").splitlines())) <= 100
+
+
+def test_a_pipe_gets_plain_lines(service: Service):
+    said = Terminal(service.address)("tenant", "list")
+    assert "\x1b" not in said.out
+    assert all(line == line.rstrip() for line in said.out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "text"),
+    [(1234, "EUR", "12.34 EUR"), (1234567, "JPY", "1,234,567 JPY"), (1234, "KWD", "1.234 KWD"), (5, "USD", "0.05 USD")],
+)
+def test_money_is_written_and_read_in_the_currency_s_own_units(minor: int, currency: str, text: str):
+    assert words.money(minor, currency) == text
+    assert words.amount_minor(text.split()[0].replace(",", ""), currency) == minor
+
+
+@pytest.mark.parametrize(
+    ("length", "text"),
+    [(timedelta(days=3, hours=5), "3 d"), (timedelta(hours=26), "26 h"), (timedelta(minutes=1), "1 min")],
+)
+def test_a_length_of_time_is_written_in_one_unit(length: timedelta, text: str):
+    assert words.span(length) == text
+
+
+def test_a_fact_is_told_in_a_few_words():
+    fact = {
+        "fact": "order.supplier_order_shipped",
+        "order_id": "shop/1",
+        "supplier_order_id": "shop/1/1",
+        "by_line": {"1": 2, "2": 1},
+        "box": {"key_id": "k", "box": "c2VhbGVk"},
+        "promised_by": "2026-03-02T12:00:00Z",
+        "gift": False,
+    }
+    assert gist(fact) == "shop/1/1, line 1: 2 units + line 2: 1 unit, promised by 2026-03-02 12:00Z"
+
+
+# --- the house ---------------------------------------------------------------------------------------
+
+ALLOWED = {"fulfilment", "grpc", "grpc_status", "click", "rich", "google"}
+
+
+@pytest.mark.parametrize("path", sorted((HOUSE / "adapters/console").glob("*.py")), ids=lambda path: path.stem)
+def test_the_console_is_a_client_and_nothing_else(path: Path):
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported |= {f"{node.module}.{alias.name}" for alias in node.names}
+    ours = {name for name in imported if name.startswith("adapters.")}
+    assert all(name.startswith(("adapters.console.", "adapters.olist")) for name in ours)
+    outside = {name.partition(".")[0] for name in imported - ours} - set(sys.stdlib_module_names)
+    assert outside <= ALLOWED
