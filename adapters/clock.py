@@ -16,12 +16,12 @@ from typing import NamedTuple, assert_never
 from psycopg_pool import PoolTimeout
 
 from adapters.rpc.tenants import Tenant, Tenants
-from ledger import fulfilment, orders
-from ledger.fulfilment import View
+from ledger import lapses, orders
 from ledger.journal import is_trouble
 from ledger.ledger import Command, Receipt
 from ledger.refusals import Exhausted, Unavailable
 from ledger.values import Change, order_stream, parcel_stream, stock_stream
+from ledger.view import View
 from projections import runner, sla
 from projections.sla import Due, Timer
 
@@ -101,21 +101,21 @@ def _decision(timer: Timer, names: Sequence[str], now: datetime) -> tuple[Callab
         case Timer.ACKNOWLEDGE | Timer.DISPATCH | Timer.DELIVERY:
             order_id, object_id = names
             clock = orders.Clock(timer.value)
-            return lambda view: fulfilment.miss_deadline(view, order_id, object_id, clock, now), order_stream(order_id)
+            return lambda view: lapses.miss_deadline(view, order_id, object_id, clock, now), order_stream(order_id)
         case Timer.RETURN_WINDOW:
             (order_id,) = names
-            return lambda view: fulfilment.complete_order(view, order_id, now), order_stream(order_id)
+            return lambda view: lapses.complete_order(view, order_id, now), order_stream(order_id)
         case Timer.FIRST_SCAN:
             carrier, number, epoch = names
             stream = parcel_stream(carrier, number)
-            return lambda view: fulfilment.miss_first_scan(view, carrier, number, int(epoch), now), stream
+            return lambda view: lapses.miss_first_scan(view, carrier, number, int(epoch), now), stream
         case Timer.LOSS:
             carrier, number, epoch = names
             stream = parcel_stream(carrier, number)
-            return lambda view: fulfilment.suspect_loss(view, carrier, number, int(epoch), now), stream
+            return lambda view: lapses.suspect_loss(view, carrier, number, int(epoch), now), stream
         case Timer.RESERVATION:
             supplier_id, sku, held_for = names
             stream = stock_stream(supplier_id, sku)
-            return lambda view: fulfilment.expire_reservation(view, supplier_id, sku, held_for, now), stream
+            return lambda view: lapses.expire_reservation(view, supplier_id, sku, held_for, now), stream
         case _:
             assert_never(timer)

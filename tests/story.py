@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
-from ledger import fulfilment, orders, parcels, stock, suppliers
+from ledger import cancellation, delivery, dispatch, fulfilment, lapses, orders, parcels, stock, suppliers
 from ledger.book import Book
 from ledger.orders import Header, Hold, HoldReason, Line, Order, OrderPlaced, PaymentState, Shipment
 from ledger.parcels import Checkpoint, Parcel, ParcelRegistered, ParcelStatus
@@ -188,7 +188,7 @@ class Story:
         return self.record((stock_stream(supplier_id, sku), fact) for fact in facts)
 
     def expire(self, reservation_id: str, sku: str = "tea") -> list[Fact]:
-        return self.record(fulfilment.expire_reservation(self.book, "acme", sku, reservation_id, self.now))
+        return self.record(lapses.expire_reservation(self.book, "acme", sku, reservation_id, self.now))
 
     # --- orders ---
 
@@ -247,7 +247,7 @@ class Story:
         return self.record(fulfilment.change_address(self.book, changed, self.now))
 
     def receive(self, order_id: str = ORDER, at: datetime | None = None) -> list[Fact]:
-        return self.record(fulfilment.confirm_receipt(self.book, order_id, "customer", at or self.now, self.now))
+        return self.record(delivery.confirm_receipt(self.book, order_id, "customer", at or self.now, self.now))
 
     def review(self, score: int, review_id: str = "r1") -> list[Fact]:
         return self._about_order(ORDER, orders.review(self.order(), review_id, score, self.now))
@@ -258,16 +258,16 @@ class Story:
     # --- supplier orders ---
 
     def send(self, supplier_order_id: str = FIRST) -> list[Fact]:
-        return self.record(fulfilment.send_supplier_order(self.book, supplier_order_id, self.now, self.now))
+        return self.record(dispatch.send_supplier_order(self.book, supplier_order_id, self.now, self.now))
 
     def answer(
         self, by_line: dict[int, Answer], supplier_order_id: str = FIRST, at: datetime | None = None
     ) -> list[Fact]:
         answers = {LineNo(n): answer for n, answer in by_line.items()}
-        return self.record(fulfilment.acknowledge(self.book, supplier_order_id, answers, at or self.now, self.now))
+        return self.record(dispatch.acknowledge(self.book, supplier_order_id, answers, at or self.now, self.now))
 
     def pack(self, *packed_with: str, supplier_order_id: str = FIRST) -> list[Fact]:
-        return self.record(fulfilment.pack(self.book, supplier_order_id, packed_with, self.now, self.now))
+        return self.record(dispatch.pack(self.book, supplier_order_id, packed_with, self.now, self.now))
 
     def ship(
         self,
@@ -277,46 +277,48 @@ class Story:
         at: datetime | None = None,
     ) -> list[Fact]:
         return self.record(
-            fulfilment.ship(self.book, supplier_order_id, "dhl", number, units(by_line), at or self.now, self.now)
+            dispatch.ship(self.book, supplier_order_id, "dhl", number, units(by_line), at or self.now, self.now)
         )
 
     def cancel(self, by_line: dict[int, int] | None = None, order_id: str = ORDER) -> list[Fact]:
         return self.record(
-            fulfilment.cancel(self.book, order_id, units(by_line), "customer", "changed_mind", self.now, self.now)
+            cancellation.cancel(self.book, order_id, units(by_line), "customer", "changed_mind", self.now, self.now)
         )
 
     def answer_cancel(self, agreed: bool, supplier_order_id: str = FIRST) -> list[Fact]:
         because = "" if agreed else "too_late"
-        return self.record(fulfilment.answer_cancel(self.book, supplier_order_id, agreed, because, self.now, self.now))
+        return self.record(
+            cancellation.answer_cancel(self.book, supplier_order_id, agreed, because, self.now, self.now)
+        )
 
     # --- parcels ---
 
     def announce(self, number: str = "P1", **more: Any) -> list[Fact]:
         """A carrier knows of a number before anybody said which order it is for."""
-        return self.record(fulfilment.register_parcel(self.book, ParcelRegistered("dhl", number, 0, self.now, **more)))
+        return self.record(delivery.register_parcel(self.book, ParcelRegistered("dhl", number, 0, self.now, **more)))
 
     def scan(self, status: ParcelStatus, at: datetime | None = None, number: str = "P1", code: str = "") -> list[Fact]:
         return self.scans(scan(status, at or self.now, code), number=number)
 
     def scans(self, *checkpoints: Checkpoint, number: str = "P1") -> list[Fact]:
-        return self.record(fulfilment.record_checkpoints(self.book, "dhl", number, checkpoints, self.now, self.now))
+        return self.record(delivery.record_checkpoints(self.book, "dhl", number, checkpoints, self.now, self.now))
 
     def dispute(self, number: str = "P1") -> list[Fact]:
-        return self.record(fulfilment.dispute_delivery(self.book, "dhl", number, "not received", self.now, self.now))
+        return self.record(delivery.dispute_delivery(self.book, "dhl", number, "not received", self.now, self.now))
 
     # --- what time does ---
 
     def miss(self, clock: orders.Clock, object_id: str = FIRST, order_id: str = ORDER) -> list[Fact]:
-        return self.record(fulfilment.miss_deadline(self.book, order_id, object_id, clock, self.now))
+        return self.record(lapses.miss_deadline(self.book, order_id, object_id, clock, self.now))
 
     def miss_first_scan(self, number: str = "P1", epoch: int = 1) -> list[Fact]:
-        return self.record(fulfilment.miss_first_scan(self.book, "dhl", number, epoch, self.now))
+        return self.record(lapses.miss_first_scan(self.book, "dhl", number, epoch, self.now))
 
     def suspect_loss(self, number: str = "P1", epoch: int = 1) -> list[Fact]:
-        return self.record(fulfilment.suspect_loss(self.book, "dhl", number, epoch, self.now))
+        return self.record(lapses.suspect_loss(self.book, "dhl", number, epoch, self.now))
 
     def close_window(self, order_id: str = ORDER) -> list[Fact]:
-        return self.record(fulfilment.complete_order(self.book, order_id, self.now))
+        return self.record(lapses.complete_order(self.book, order_id, self.now))
 
 
 # --- where stories begin --------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.rpc.shapes import number_of
 from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, stock_pb2, suppliers_pb2
-from ledger.fulfilment import Item
+from ledger.allotment import Item
 from ledger.orders import Clock, Hold, Line, Order, Shipment
 from ledger.parcels import Checkpoint, Parcel
 from ledger.stock import Stock

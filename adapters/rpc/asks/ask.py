@@ -8,13 +8,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from google.protobuf.message import Message
 
-from ledger.fulfilment import View
 from ledger.personal import PersonKey, Sealer
 from ledger.values import (
     Change,
     Sealed,
     order_stream,
 )
+from ledger.view import View
 
 Decide = Callable[[View], Sequence[Change]]
 M = TypeVar("M", bound=Message)

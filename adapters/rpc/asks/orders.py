@@ -11,8 +11,7 @@ from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Decide, Edge, of_order, reads, sealed_with
 from adapters.rpc.shapes import by_line, count, enum, happened, instant, plain_id, require, text
 from fulfilment.v1 import common_pb2, orders_pb2
-from ledger import fulfilment, orders
-from ledger.fulfilment import View
+from ledger import cancellation, delivery, fulfilment, orders
 from ledger.personal import PersonKey
 from ledger.refusals import Malformed
 from ledger.values import (
@@ -27,6 +26,7 @@ from ledger.values import (
     stock_stream,
     supplier_stream,
 )
+from ledger.view import View
 
 _payment = enum(orders_pb2.PaymentState, orders.PaymentState, unspecified=orders.PaymentState.UNKNOWN)
 _priority = enum(orders_pb2.Priority, Priority, unspecified=Priority.STANDARD)
@@ -242,7 +242,7 @@ def confirm_order(request: orders_pb2.ConfirmOrderRequest, edge: Edge) -> Ask:
 def cancel_order(request: orders_pb2.CancelOrderRequest, edge: Edge) -> Ask:
     order_id, at, lines = shapes.order_id(request.order_id), happened(request, edge.now), by_line(request.lines)
     by, because = _party(request.by, "by"), text(request.reason, "reason", 100)
-    return of_order(order_id, lambda view: fulfilment.cancel(view, order_id, lines, by, because, at, edge.now))
+    return of_order(order_id, lambda view: cancellation.cancel(view, order_id, lines, by, because, at, edge.now))
 
 
 @reads(orders_pb2.ChangeAddressRequest)
@@ -259,7 +259,7 @@ def change_address(request: orders_pb2.ChangeAddressRequest, edge: Edge) -> Ask:
 @reads(orders_pb2.ConfirmReceiptRequest)
 def confirm_receipt(request: orders_pb2.ConfirmReceiptRequest, edge: Edge) -> Ask:
     order_id, at, by = shapes.order_id(request.order_id), happened(request, edge.now), _party(request.by, "by")
-    return of_order(order_id, lambda view: fulfilment.confirm_receipt(view, order_id, by, at, edge.now))
+    return of_order(order_id, lambda view: delivery.confirm_receipt(view, order_id, by, at, edge.now))
 
 
 @reads(orders_pb2.RecordReviewRequest)

@@ -12,14 +12,14 @@ from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, reads, sealed_with
 from adapters.rpc.shapes import carrier, enum, happened, require, text
 from fulfilment.v1 import parcels_pb2
-from ledger import fulfilment, parcels
-from ledger.fulfilment import View
+from ledger import delivery, parcels
 from ledger.personal import PersonKey
 from ledger.values import (
     Change,
     parcel_stream,
     policy_stream,
 )
+from ledger.view import View
 
 _parcel_status = enum(parcels_pb2.ParcelStatus, parcels.ParcelStatus)
 
@@ -33,7 +33,7 @@ def parcel_of(request: Any) -> tuple[str, str]:
 def register_parcel(request: parcels_pb2.RegisterParcelRequest, edge: Edge) -> Ask:
     parcel, at = parcel_of(request), happened(request, edge.now)
     registration = parcels.ParcelRegistered(*parcel, 0, at)
-    return Ask(lambda view: fulfilment.register_parcel(view, registration), (parcel_stream(*parcel), policy_stream()))
+    return Ask(lambda view: delivery.register_parcel(view, registration), (parcel_stream(*parcel), policy_stream()))
 
 
 @reads(parcels_pb2.RecordCheckpointsRequest)
@@ -46,7 +46,7 @@ def record_checkpoints(request: parcels_pb2.RecordCheckpointsRequest, edge: Edge
 
     def decide(view: View) -> Sequence[Change]:
         told = _with_messages(view, parcel, scans, messages, edge, keys) if any(messages) else scans
-        return fulfilment.record_checkpoints(view, *parcel, told, edge.now, edge.now)
+        return delivery.record_checkpoints(view, *parcel, told, edge.now, edge.now)
 
     return Ask(decide, (parcel_stream(*parcel),), keys)
 
@@ -111,6 +111,4 @@ def prove_delivery(request: parcels_pb2.ProveDeliveryRequest, edge: Edge) -> Ask
 def dispute_delivery(request: parcels_pb2.DisputeDeliveryRequest, edge: Edge) -> Ask:
     parcel, at = parcel_of(request), happened(request, edge.now)
     because = text(request.reason, "reason", 100)
-    return Ask(
-        lambda view: fulfilment.dispute_delivery(view, *parcel, because, at, edge.now), (parcel_stream(*parcel),)
-    )
+    return Ask(lambda view: delivery.dispute_delivery(view, *parcel, because, at, edge.now), (parcel_stream(*parcel),))

@@ -9,18 +9,18 @@ from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, reads
 from adapters.rpc.shapes import count, happened, instant, plain_id, require
 from fulfilment.v1 import stock_pb2
-from ledger import fulfilment, stock
+from ledger import allotment, fulfilment, stock
 from ledger.values import (
     policy_stream,
     stock_stream,
 )
 
 
-def _item(item: stock_pb2.Item, field: str = "item") -> fulfilment.Item:
+def _item(item: stock_pb2.Item, field: str = "item") -> allotment.Item:
     return plain_id(item.supplier_id, f"{field}.supplier_id"), shapes.sku(item.sku, f"{field}.sku")
 
 
-def items_of(items: Sequence[stock_pb2.Item], field: str = "items") -> list[fulfilment.Item]:
+def items_of(items: Sequence[stock_pb2.Item], field: str = "items") -> list[allotment.Item]:
     require(0 < len(items) <= 100, field, "is required: 1 to 100 items")
     found = [_item(item, f"{field}[{index}]") for index, item in enumerate(items)]
     require(len(set(found)) == len(found), field, "an item is named twice")
@@ -39,7 +39,7 @@ def record_feed(request: stock_pb2.RecordFeedRequest, edge: Edge) -> Ask:
     return _of_stock(item, lambda own: stock.record_feed(own, *item, feed, edge.now))
 
 
-def _of_stock(item: fulfilment.Item, decide: Callable[[stock.Stock | None], Sequence[stock.StockFact]]) -> Ask:
+def _of_stock(item: allotment.Item, decide: Callable[[stock.Stock | None], Sequence[stock.StockFact]]) -> Ask:
     stream = stock_stream(*item)
     return Ask(lambda view: [(stream, fact) for fact in decide(view.stock(*item))], (stream,))
 

@@ -6,7 +6,7 @@ from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, of_order, reads
 from adapters.rpc.shapes import by_line, carrier, count, enum, happened, instant, require, text
 from fulfilment.v1 import orders_pb2
-from ledger import fulfilment
+from ledger import cancellation, dispatch
 from ledger.supplier_orders import Answer, RejectReason
 from ledger.values import (
     LineNo,
@@ -24,7 +24,7 @@ def send_supplier_order(request: orders_pb2.SendSupplierOrderRequest, edge: Edge
     supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
     return of_order(
         order_of(supplier_order_id),
-        lambda view: fulfilment.send_supplier_order(view, supplier_order_id, at, edge.now),
+        lambda view: dispatch.send_supplier_order(view, supplier_order_id, at, edge.now),
     )
 
 
@@ -39,7 +39,7 @@ def acknowledge_supplier_order(request: orders_pb2.AcknowledgeSupplierOrderReque
         answers[line_no] = _answer(line, f"lines[{index}]")
     return of_order(
         order_of(supplier_order_id),
-        lambda view: fulfilment.acknowledge(view, supplier_order_id, answers, at, edge.now),
+        lambda view: dispatch.acknowledge(view, supplier_order_id, answers, at, edge.now),
     )
 
 
@@ -61,7 +61,7 @@ def pack_supplier_order(request: orders_pb2.PackSupplierOrderRequest, edge: Edge
     packed_with = shapes.words(request.packed_with, "packed_with")
     return of_order(
         order_of(supplier_order_id),
-        lambda view: fulfilment.pack(view, supplier_order_id, packed_with, at, edge.now),
+        lambda view: dispatch.pack(view, supplier_order_id, packed_with, at, edge.now),
     )
 
 
@@ -71,7 +71,7 @@ def ship_supplier_order(request: orders_pb2.ShipSupplierOrderRequest, edge: Edge
     parcel = carrier(request.carrier), shapes.tracking_number(request.tracking_number)
     lines = by_line(request.lines)
     return Ask(
-        lambda view: fulfilment.ship(view, supplier_order_id, *parcel, lines, at, edge.now),
+        lambda view: dispatch.ship(view, supplier_order_id, *parcel, lines, at, edge.now),
         (order_stream(order_of(supplier_order_id)), parcel_stream(*parcel), policy_stream()),
     )
 
@@ -82,5 +82,5 @@ def answer_cancel_request(request: orders_pb2.AnswerCancelRequestRequest, edge: 
     agreed, because = request.agreed, text(request.reason, "reason", 100)
     return of_order(
         order_of(supplier_order_id),
-        lambda view: fulfilment.answer_cancel(view, supplier_order_id, agreed, because, at, edge.now),
+        lambda view: cancellation.answer_cancel(view, supplier_order_id, agreed, because, at, edge.now),
     )

@@ -10,12 +10,12 @@ from adapters.rpc.asks.ask import Ask, Edge, reads, sealed_with
 from adapters.rpc.shapes import count, happened, instant, plain_id, require, text
 from fulfilment.v1 import suppliers_pb2
 from ledger import suppliers
-from ledger.fulfilment import View
 from ledger.refusals import Malformed
 from ledger.values import (
     Change,
     supplier_stream,
 )
+from ledger.view import View
 
 
 def _of_supplier(supplier_id: str, decide: Callable[[suppliers.Supplier], Sequence[suppliers.SupplierFact]]) -> Ask:

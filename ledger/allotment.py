@@ -1,0 +1,152 @@
+"""Stock for an order: holding, committing, consuming and giving back what its lines need (DOMAIN 3)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from ledger import stock, supplier_orders
+from ledger.orders import Line, Order
+from ledger.policies import policy_at
+from ledger.stock import Stock, StockFact
+from ledger.values import Change, LineNo, Units, stock_stream, supplier_stream
+from ledger.view import View, changes_of
+
+Item = tuple[str, str]
+"""A supplier's id and its SKU: what one stock stream is about."""
+
+
+def demand_of(lines: Iterable[Line], units: Mapping[LineNo, int]) -> dict[Item, Units]:
+    """What is wanted of each supplier's SKU, line by line; lines without a supplier or SKU want nothing yet."""
+    demand: defaultdict[Item, Units] = defaultdict(dict)
+    for line in lines:
+        wanted = units.get(line.line_no, 0)
+        if wanted and line.supplier_id and line.sku:
+            demand[line.supplier_id, line.sku][line.line_no] = wanted
+    return demand
+
+
+def need_for(view: View, lines: Iterable[Line]) -> None:
+    items = dict.fromkeys((line.supplier_id, line.sku) for line in lines if line.supplier_id)
+    names = dict.fromkeys(supplier_id for supplier_id, _ in items)
+    view.need(*(stock_stream(*item) for item in items if all(item)), *map(supplier_stream, names))
+
+
+class Allotment:
+    """Stock for one order, decided for all its lines together: facts if it suffices, else what lacks."""
+
+    def __init__(self, view: View, order_id: str, cart_id: str, now: datetime, expires_at: datetime) -> None:
+        self.view, self.order_id, self.cart_id = view, order_id, cart_id
+        self.now, self.expires_at = now, expires_at
+        self.changes: list[Change] = []
+        self.surplus: list[Change] = []
+        """What the order holds beyond what it wants; to be given back also when something lacks."""
+        self.lacking: dict[Item, tuple[int, int]] = {}
+        """For each item that lacks: units asked and units available."""
+
+    def take(self, item: Item, units: int, commit: bool) -> None:
+        """Hold units, or commit them, on top of whatever the order or its cart holds already."""
+        own = self.view.stock(*item)
+        if own is None or not own.tracked:
+            return
+        kept = own.reservations.get(self.order_id)
+        if kept is not None and kept.units == units and self._stands(own, units, commit):
+            if commit and kept.status is stock.Hold.HELD:
+                self._record(item, stock.ReservationCommitted(*item, self.order_id, self.now))
+            return
+        if kept is not None and kept.units > units:
+            surplus = stock.ReservationReleased(*item, self.order_id, kept.units - units, self.now)
+            self.surplus.append((stock_stream(*item), surplus))
+        given_back = [self.order_id] if kept is not None else []
+        cart = own.reservations.get(self.cart_id)
+        # Only a hold can be a cart's: nobody takes over what was committed to another order.
+        if cart is not None and cart is not kept and cart.status is stock.Hold.HELD:
+            given_back.append(self.cart_id)
+        available = own.available + sum(own.reservations[r].units for r in given_back)
+        if units and available < units:
+            self.lacking[item] = (units, max(available, 0))
+            return
+        for reservation_id in given_back:
+            released = own.reservations[reservation_id].units
+            self._record(item, stock.ReservationReleased(*item, reservation_id, released, self.now))
+        if not units:
+            return
+        self._record(item, stock.StockReserved(*item, self.order_id, units, self.expires_at, self.now))
+        if commit:
+            self._record(item, stock.ReservationCommitted(*item, self.order_id, self.now))
+
+    def reserved(self) -> list[Change]:
+        """All lines are reserved together, or none of them."""
+        return self.surplus if self.lacking else self.changes
+
+    def _stands(self, own: Stock, units: int, commit: bool) -> bool:
+        if commit:
+            return stock.can_commit(own, self.order_id, units, self.now)
+        return self.now < own.reservations[self.order_id].expires_at
+
+    def _record(self, item: Item, fact: StockFact) -> None:
+        self.changes.append((stock_stream(*item), fact))
+
+
+def allot(
+    view: View, order_id: str, demand: Mapping[Item, Units], now: datetime, commit: bool, cart_id: str = ""
+) -> Allotment:
+    minutes = policy_at(view.policy(), now).reservation_minutes
+    allotment = Allotment(view, order_id, cart_id, now, now + timedelta(minutes=minutes))
+    for item, by_line in demand.items():
+        allotment.take(item, sum(by_line.values()), commit)
+    return allotment
+
+
+def give_back(view: View, after: Order, items: Iterable[Item], now: datetime) -> list[Change]:
+    """Release what the order reserved of these items beyond what it still has to ship of them.
+
+    Units that were backordered have no reservation of their own: losing them gives nothing back.
+    """
+    changes: list[Change] = []
+    wanted = _unshipped(after)
+    for item in items:
+        own = view.stock(*item)
+        reservation = own.reservations.get(after.order_id) if own else None
+        surplus = reservation.units - wanted[item] if reservation else 0
+        if surplus > 0:
+            changes += changes_of(stock_stream(*item), stock.release(own, *item, after.order_id, surplus, now))
+    return changes
+
+
+def _unshipped(order: Order) -> defaultdict[Item, int]:
+    """Units still to be shipped of each item; those a supplier rejected are nobody's any more."""
+    totals: defaultdict[Item, int] = defaultdict(int)
+    for each in order.supplier_orders.values():
+        _add(totals, items_of(order, each.supplier_id, supplier_orders.left_to_ship(each)))
+    if order.confirmed_at is None:
+        _add(totals, items_of(order, "", order.in_bucket("open")))
+    return totals
+
+
+def items_of(order: Order, supplier_id: str, by_line: Units) -> dict[Item, int]:
+    totals: defaultdict[Item, int] = defaultdict(int)
+    for line_no, units in by_line.items():
+        line = order.lines[line_no]
+        item = (supplier_id or line.supplier_id, line.sku)
+        if all(item):
+            totals[item] += units
+    return totals
+
+
+def consume(view: View, order: Order, supplier_id: str, by_line: Units, at: datetime) -> list[Change]:
+    """What left is no longer reserved; units that were never reserved have nothing to consume."""
+    changes: list[Change] = []
+    for item, units in items_of(order, supplier_id, by_line).items():
+        own = view.stock(*item)
+        reservation = own.reservations.get(order.order_id) if own else None
+        if reservation is not None:
+            facts = stock.consume(own, *item, order.order_id, min(units, reservation.units), at)
+            changes += changes_of(stock_stream(*item), facts)
+    return changes
+
+
+def _add(totals: defaultdict[Item, int], more: Mapping[Item, int]) -> None:
+    for item, units in more.items():
+        totals[item] += units

@@ -1,0 +1,88 @@
+"""Parcels on their way, and what their scans mean for the order they carry (DOMAIN 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ledger import orders, parcels
+from ledger.orders import Order, OrderFact
+from ledger.parcels import Checkpoint, Parcel, ParcelRegistered, ParcelStatus
+from ledger.policies import policy_at
+from ledger.values import Change, parcel_stream
+from ledger.view import View, changes_of, order_in, settled
+
+
+def register_parcel(view: View, registration: ParcelRegistered) -> list[Change]:
+    """A number that a carrier or a shop announced before any shipment named it."""
+    _, facts = registered(view, registration)
+    return changes_of(parcel_stream(registration.carrier, registration.number), facts)
+
+
+def record_checkpoints(
+    view: View, carrier: str, number: str, scans: Sequence[Checkpoint], at: datetime, now: datetime
+) -> list[Change]:
+    """Scans of one parcel, in any order; those known already record nothing. A delivery reaches the order."""
+    parcel = parcels.known(view.parcel(carrier, number), carrier, number)
+    facts: list[parcels.ParcelFact] = []
+    for scan in scans:
+        for fact in parcels.record_checkpoint(parcel, scan, at):
+            parcel = parcels.evolve(parcel, fact)
+            facts.append(fact)
+    return [*changes_of(parcel_stream(carrier, number), facts), *_reach_order(view, parcel, now)] if facts else []
+
+
+def confirm_receipt(view: View, order_id: str, by: str, at: datetime, now: datetime) -> list[Change]:
+    """The customer, or the carrier for it, has all that was dispatched. Saying it twice records nothing."""
+    order = order_in(view, order_id)
+    return settled(order, orders.confirm_receipt(order, by, at), now)
+
+
+def dispute_delivery(view: View, carrier: str, number: str, because: str, at: datetime, now: datetime) -> list[Change]:
+    """Somebody denies a delivery: parcel and order are under way again."""
+    parcel = parcels.known(view.parcel(carrier, number), carrier, number)
+    facts = parcels.dispute_delivery(parcel, because, at)
+    changes = changes_of(parcel_stream(carrier, number), facts)
+    if not facts or not parcel.order_id:
+        return changes
+    order = order_in(view, parcel.order_id)
+    shipment = order.shipment(carrier, number, parcel.epoch)
+    if shipment is None or shipment.bucket != "delivered":
+        return changes
+    reopened = orders.DeliveryReopened(order.order_id, carrier, number, parcel.epoch, shipment.by_line, at)
+    return [*changes, *settled(order, [reopened], now)]
+
+
+def _reach_order(view: View, parcel: Parcel, now: datetime) -> list[Change]:
+    if not parcel.order_id:
+        return []
+    order = order_in(view, parcel.order_id)
+    facts = follow(order, parcel)
+    return settled(order, facts, now) if facts else []
+
+
+def follow(order: Order, parcel: Parcel) -> list[OrderFact]:
+    """What the parcel's status means for the order's units. Only a dispute takes a delivery back."""
+    shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch)
+    if shipment is None or shipment.bucket == "delivered":
+        return []
+    where = (order.order_id, parcel.carrier, parcel.number, parcel.epoch, shipment.by_line)
+    if parcel.delivered_at is not None:
+        return [orders.UnitsDelivered(*where, parcel.delivered_at)]
+    lost = parcel.status in (ParcelStatus.LOST, ParcelStatus.DESTROYED)
+    if lost and shipment.bucket == "shipped":
+        return [orders.UnitsLost(*where, parcel.last_seen_at)]
+    if not lost and shipment.bucket == "lost":
+        return [orders.DeliveryReopened(*where, parcel.last_seen_at)]
+    return []
+
+
+def registered(view: View, registration: ParcelRegistered) -> tuple[Parcel, Sequence[parcels.ParcelFact]]:
+    present = view.parcel(registration.carrier, registration.number)
+    reuse_after_days = policy_at(view.policy(), registration.at).number_reuse_after_days
+    facts = parcels.register(present, registration, reuse_after_days)
+    parcel = present
+    for fact in facts:
+        parcel = parcels.evolve(parcel, fact)
+    assert parcel is not None, "registering leaves a parcel"
+    return parcel, facts

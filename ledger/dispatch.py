@@ -1,0 +1,145 @@
+"""Supplier orders from the dispatch instruction to the parcel that leaves (DOMAIN 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from ledger import orders, parcels, stock, supplier_orders
+from ledger.allotment import consume, give_back, items_of
+from ledger.delivery import follow, registered
+from ledger.orders import Order, OrderFact
+from ledger.parcels import Parcel, ParcelRegistered
+from ledger.supplier_orders import Answer, RejectReason, SupplierOrder, SupplierOrderSent
+from ledger.values import Change, Fact, LineNo, Units, order_of, parcel_stream, stock_stream
+from ledger.view import View, after_facts, changes_of, order_in, settled
+
+
+def send_supplier_order(view: View, supplier_order_id: str, at: datetime, now: datetime) -> list[Change]:
+    """The dispatch instruction went out; the clocks of the agreement in force start."""
+    order = order_in(view, order_of(supplier_order_id))
+    supplier_order = order.supplier_order(supplier_order_id)
+    supplier = view.supplier(supplier_order.supplier_id)
+    agreement = supplier.agreement_at(at) if supplier else None
+    by_shop = [deadline for n in supplier_order.shares if (deadline := order.lines[n].dispatch_by) is not None]
+    agreed = agreement.dispatch_by(at, order.placed.priority) if agreement else None
+    sent = SupplierOrderSent(
+        supplier_order_id,
+        at,
+        acknowledge_by=agreement.acknowledge_by(at) if agreement else None,
+        dispatch_by=min(by_shop) if by_shop else agreed,
+        first_scan_within_hours=agreement.first_scan_within_hours if agreement else None,
+    )
+    return settled(order, orders.send(order, supplier_order_id, sent), now)
+
+
+def acknowledge(
+    view: View, supplier_order_id: str, by_line: dict[LineNo, Answer], at: datetime, now: datetime
+) -> list[Change]:
+    """The supplier's answer. Rejected units give their stock back; "out of stock" corrects the supplier's figure."""
+    order = order_in(view, order_of(supplier_order_id))
+    supplier_order = order.supplier_order(supplier_order_id)
+    facts = supplier_orders.acknowledge(supplier_order, by_line, at)
+    if not facts:
+        return []
+    supplier_id = supplier_order.supplier_id
+    view.need(*(stock_stream(supplier_id, order.lines[n].sku) for n in by_line))
+    rejected: Units = {line_no: answer.rejected for line_no, answer in by_line.items() if answer.rejected}
+    after = after_facts(order, facts)
+    released = give_back(view, after, items_of(order, supplier_id, rejected), now)
+    corrected = _none_left(view, order, supplier_id, by_line, released, at)
+    return [*settled(order, facts, now, after), *released, *corrected]
+
+
+def _none_left(
+    view: View,
+    order: Order,
+    supplier_id: str,
+    by_line: Mapping[LineNo, Answer],
+    released: Sequence[Change],
+    at: datetime,
+) -> list[Change]:
+    """A supplier that is out of stock has no more than it took on, whatever its feed said."""
+    skus = {
+        order.lines[line_no].sku for line_no, answer in by_line.items() if answer.because is RejectReason.OUT_OF_STOCK
+    }
+    given_back = {fact.sku: fact.units for _, fact in released if isinstance(fact, stock.ReservationReleased)}
+    changes: list[Change] = []
+    for sku in sorted(skus):
+        facts = stock.report_none_left(
+            view.stock(supplier_id, sku), supplier_id, sku, given_back.get(sku, 0), "supplier_out_of_stock", at
+        )
+        changes += changes_of(stock_stream(supplier_id, sku), facts)
+    return changes
+
+
+def pack(view: View, supplier_order_id: str, packed_with: tuple[str, ...], at: datetime, now: datetime) -> list[Change]:
+    """The goods are packed, with what. Nothing is packed while a hold stands."""
+    order = order_in(view, order_of(supplier_order_id))
+    facts = supplier_orders.pack(order.supplier_order(supplier_order_id), packed_with, at)
+    if facts:
+        orders.require_no_hold(order, supplier_order_id)
+    return settled(order, facts, now)
+
+
+def ship(
+    view: View, supplier_order_id: str, carrier: str, number: str, by_line: Units, at: datetime, now: datetime
+) -> list[Change]:
+    """Units left in a parcel; no lines named means all that is left. The same shipment again records nothing.
+
+    Nothing is dispatched while a hold stands.
+    """
+    order = order_in(view, order_of(supplier_order_id))
+    supplier_order = order.supplier_order(supplier_order_id)
+    skus = {order.lines[line_no].sku for line_no in supplier_order.shares}
+    view.need(parcel_stream(carrier, number), *(stock_stream(supplier_order.supplier_id, sku) for sku in skus))
+    if _shipped_before(order, supplier_order, carrier, number, by_line):
+        return []
+    orders.require_no_hold(order, supplier_order_id)
+    by_line = by_line or supplier_orders.left_to_ship(supplier_order)
+    parcel, parcel_facts = _register_shipment(view, order, supplier_order, carrier, number, by_line, at)
+    if order.shipment(carrier, number, parcel.epoch) is not None:
+        raise parcels.ParcelOfAnotherOrder(carrier, number, order.order_id)
+    facts: list[OrderFact] = [*supplier_orders.ship(supplier_order, carrier, number, parcel.epoch, by_line, at)]
+    facts += follow(after_facts(order, facts), parcel)
+    return [
+        *settled(order, facts, now),
+        *changes_of(parcel_stream(carrier, number), parcel_facts),
+        *consume(view, order, supplier_order.supplier_id, by_line, at),
+    ]
+
+
+def _shipped_before(order: Order, supplier_order: SupplierOrder, carrier: str, number: str, by_line: Units) -> bool:
+    """Whether this shipment is known. "All that is left" is the same again only once nothing is left."""
+    same = (supplier_order.supplier_order_id, carrier, number)
+    return any(
+        (each.supplier_order_id, each.carrier, each.number) == same
+        and (by_line == each.by_line or (not by_line and not supplier_order.unshipped))
+        for each in order.shipments
+    )
+
+
+def _register_shipment(
+    view: View,
+    order: Order,
+    supplier_order: SupplierOrder,
+    carrier: str,
+    number: str,
+    by_line: Units,
+    at: datetime,
+) -> tuple[Parcel, Sequence[Fact]]:
+    hours = supplier_order.first_scan_within_hours
+    registration = ParcelRegistered(
+        carrier,
+        number,
+        epoch=0,
+        at=at,
+        order_id=order.order_id,
+        supplier_order_id=supplier_order.supplier_order_id,
+        supplier_id=supplier_order.supplier_id,
+        by_line=by_line,
+        country=order.destination.country,
+        first_scan_by=None if hours is None else at + timedelta(hours=hours),
+        promised_by=order.promised_by,
+    )
+    return registered(view, registration)

@@ -1,0 +1,45 @@
+"""What time does: noticing deadlines, holds and windows that ran out (DOMAIN 3, 4, 6)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from ledger import orders, parcels, stock
+from ledger.orders import Clock
+from ledger.policies import policy_at
+from ledger.values import Change, parcel_stream, stock_stream
+from ledger.view import View, changes_of, order_changes
+
+
+def miss_deadline(view: View, order_id: str, object_id: str, clock: Clock, now: datetime) -> list[Change]:
+    """Notice that one of an order's clocks ran out. Nothing to notice records nothing."""
+    return order_changes(order_id, orders.miss_deadline(view.order(order_id), object_id, clock, now))
+
+
+def complete_order(view: View, order_id: str, now: datetime) -> list[Change]:
+    """Notice that the return window closed. Nothing to notice records nothing."""
+    order = view.order(order_id)
+    delivered_at = order.delivered_at if order else None
+    closes_at = None
+    if order is not None and delivered_at is not None:
+        closes_at = delivered_at + timedelta(days=order.placed.return_window_days)
+    return order_changes(order_id, orders.complete(order, closes_at, now))
+
+
+def expire_reservation(view: View, supplier_id: str, sku: str, reservation_id: str, now: datetime) -> list[Change]:
+    """Notice that a hold ran out. Nothing to notice records nothing."""
+    facts = stock.expire(view.stock(supplier_id, sku), supplier_id, sku, reservation_id, now)
+    return changes_of(stock_stream(supplier_id, sku), facts)
+
+
+def miss_first_scan(view: View, carrier: str, number: str, epoch: int, now: datetime) -> list[Change]:
+    """Notice that a carrier never scanned a parcel in time. Nothing to notice records nothing."""
+    facts = parcels.miss_first_scan(view.parcel(carrier, number), epoch, now)
+    return changes_of(parcel_stream(carrier, number), facts)
+
+
+def suspect_loss(view: View, carrier: str, number: str, epoch: int, now: datetime) -> list[Change]:
+    """Notice that nobody has seen a parcel for long. Nothing to notice records nothing."""
+    after_days = policy_at(view.policy(), now).suspected_lost_after_days
+    facts = parcels.suspect_loss(view.parcel(carrier, number), epoch, after_days, now)
+    return changes_of(parcel_stream(carrier, number), facts)

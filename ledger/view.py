@@ -1,0 +1,50 @@
+"""What decisions see: folded streams by name, and small words for turning facts into changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from ledger import orders
+from ledger.orders import Order, OrderFact
+from ledger.parcels import Parcel
+from ledger.policies import Policies
+from ledger.stock import Stock
+from ledger.suppliers import Supplier
+from ledger.values import Change, Fact, order_stream
+
+
+class View(Protocol):
+    """Folded streams; None where nothing is recorded. Asking for one that is not in memory raises a miss."""
+
+    def order(self, order_id: str) -> Order | None: ...
+    def stock(self, supplier_id: str, sku: str) -> Stock | None: ...
+    def supplier(self, supplier_id: str) -> Supplier | None: ...
+    def parcel(self, carrier: str, number: str) -> Parcel | None: ...
+    def policy(self) -> Policies | None: ...
+    def need(self, *streams: str) -> None:
+        """Have all these streams at hand before deciding, so that they are loaded together."""
+
+
+def order_in(view: View, order_id: str) -> Order:
+    return orders.known(view.order(order_id), order_id)
+
+
+def changes_of(stream: str, facts: Iterable[Fact]) -> list[Change]:
+    return [(stream, fact) for fact in facts]
+
+
+def order_changes(order_id: str, facts: Iterable[Fact]) -> list[Change]:
+    return changes_of(order_stream(order_id), facts)
+
+
+def after_facts(order: Order, facts: Iterable[OrderFact]) -> Order:
+    for fact in facts:
+        order = orders.evolve(order, fact)
+    return order
+
+
+def settled(order: Order, facts: Sequence[OrderFact], now: datetime, after: Order | None = None) -> list[Change]:
+    """The facts, and what they say of the order's clocks; after is the order with them, if it is at hand."""
+    return order_changes(order.order_id, [*facts, *orders.settle(after or after_facts(order, facts), now)])
