@@ -60,7 +60,9 @@ DRAIN_SECONDS = 30.0
 
 _HEALTH_SECONDS = 1.0
 _ALIVE_SECONDS = 30.0
-"""A projection that nobody has worked on for so long is not served."""
+"""A projection that nobody has worked on for so long does not serve."""
+_MOST_LAG = 20_000
+"""Nor does one that is so many facts behind the log: about a second's work."""
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -151,7 +153,7 @@ async def serve(conninfo: str, key_file: Path, listen: str) -> AsyncIterator[int
 
 
 async def tell_health(pool: AsyncConnectionPool[Any], healthy: health.aio.HealthServicer) -> None:
-    """The service itself under "", and each read model of the default tenant as ``projection.NAME``."""
+    """The service under "", and each read model of the default tenant, alive and not far behind, as ``projection.NAME``."""
     status = health_pb2.HealthCheckResponse
     while True:
         try:
@@ -161,7 +163,7 @@ async def tell_health(pool: AsyncConnectionPool[Any], healthy: health.aio.Health
         else:
             await healthy.set("", status.SERVING)
             for each in statuses:
-                alive = each.is_alive(_ALIVE_SECONDS)
+                alive = each.is_alive(_ALIVE_SECONDS) and each.lag <= _MOST_LAG
                 await healthy.set(f"projection.{each.name}", status.SERVING if alive else status.NOT_SERVING)
         await asyncio.sleep(_HEALTH_SECONDS)
 

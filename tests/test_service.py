@@ -322,7 +322,11 @@ def test_a_stream_that_follows_brings_facts_as_they_are_recorded(client: Client)
 def test_health_and_reflection_answer(service: Service) -> None:
     with grpc.insecure_channel(service.address) as channel:
         health: Any = health_pb2_grpc.HealthStub(channel)
-        assert health.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.SERVING
+        serving = health_pb2.HealthCheckResponse.SERVING
+        assert health.Check(health_pb2.HealthCheckRequest()).status == serving
+        for name in ("tracking", "sla", "supplier_performance"):
+            check = health_pb2.HealthCheckRequest(service=f"projection.{name}")
+            wait_for(lambda check=check: health.Check(check).status == serving)
     listed = subprocess.run(
         [sys.executable, "-m", "tests.reflect", service.address], cwd=HOUSE, capture_output=True, text=True, check=True
     ).stdout
@@ -441,7 +445,8 @@ def test_two_servers_and_64_callers_promise_exactly_what_there_is(folder: Path) 
                 client.channel.close()
 
 
-def test_a_term_signal_loses_no_answered_command(folder: Path) -> None:
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)])
+def test_no_answered_command_is_lost_however_the_service_ends(folder: Path, how: int, code: int) -> None:
     answered: list[str] = []
     with serving(folder, "--data", str(folder / "data")) as service:
         client = Client(service.address)
@@ -463,7 +468,7 @@ def test_a_term_signal_loses_no_answered_command(folder: Path) -> None:
         for worker in workers:
             worker.start()
         time.sleep(1.5)
-        assert service.stop(signal.SIGTERM) == 0
+        assert service.stop(how) == code
         for worker in workers:
             worker.join()
         client.channel.close()

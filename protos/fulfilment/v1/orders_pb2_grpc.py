@@ -30,8 +30,9 @@ class OrderServiceStub:
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
-    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL or
-    DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and INVALID_ARGUMENT / MALFORMED.
+    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
+    DEADLINE_EXCEEDED / DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and
+    INVALID_ARGUMENT / MALFORMED.
     """
 
     def __init__(self, channel):
@@ -126,8 +127,9 @@ class OrderServiceServicer:
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
-    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL or
-    DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and INVALID_ARGUMENT / MALFORMED.
+    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
+    DEADLINE_EXCEEDED / DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and
+    INVALID_ARGUMENT / MALFORMED.
     """
 
     def PlaceOrder(self, request, context):
@@ -374,8 +376,9 @@ class OrderService:
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
-    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL or
-    DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and INVALID_ARGUMENT / MALFORMED.
+    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
+    DEADLINE_EXCEEDED / DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and
+    INVALID_ARGUMENT / MALFORMED.
     """
 
     @staticmethod

@@ -31,8 +31,9 @@ class OrderServiceStub:
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
-    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL or
-    DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and INVALID_ARGUMENT / MALFORMED.
+    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
+    DEADLINE_EXCEEDED / DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and
+    INVALID_ARGUMENT / MALFORMED.
     """
 
     @_typing.overload
@@ -130,8 +131,9 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
-    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL or
-    DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and INVALID_ARGUMENT / MALFORMED.
+    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
+    DEADLINE_EXCEEDED / DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and
+    INVALID_ARGUMENT / MALFORMED.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -225,8 +227,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
-    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL or
-    DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and INVALID_ARGUMENT / MALFORMED.
+    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
+    DEADLINE_EXCEEDED / DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and
+    INVALID_ARGUMENT / MALFORMED.
     """
 
     @_abc_1.abstractmethod
