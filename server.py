@@ -153,7 +153,7 @@ async def serve(conninfo: str, key_file: Path, listen: str) -> AsyncIterator[int
 
 
 async def tell_health(pool: AsyncConnectionPool[Any], healthy: health.aio.HealthServicer) -> None:
-    """The service under "", and each read model of the default tenant, alive and not far behind, as ``projection.NAME``."""
+    """The service under "", and each read model of the default tenant as ``projection.NAME``."""
     status = health_pb2.HealthCheckResponse
     while True:
         try:
