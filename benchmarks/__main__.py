@@ -1,0 +1,83 @@
+"""``python -m benchmarks``: measures, shows tables, and says which of the ratios wanted are met."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import batch, catch_up, commands, decision, machine, olist, reading
+from benchmarks.report import Table, number, tables
+from benchmarks.stage import QUICK, Size, Skipped, stage
+
+MEASUREMENTS = {
+    "commands": commands.measure,
+    "batch": batch.measure,
+    "reading": reading.measure,
+    "catch-up": catch_up.measure,
+    "import": olist.measure,
+    "decision": decision.measure,
+}
+RESULTS = Path(__file__).with_name("RESULTS.md")
+MARK = "<!-- Below this line `make bench ARGS=--write` writes what it measured. -->\n"
+
+progress = Console(stderr=True)
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    add = parser.add_argument
+    add("--runs", type=int, default=1, help="repeat all of it and give medians and spreads (%(default)s)")
+    add("--only", action="append", choices=MEASUREMENTS, metavar="NAME", help=f"one of {', '.join(MEASUREMENTS)}")
+    add("--quick", action="store_true", help="a smoke test: its figures mean nothing")
+    add("--olist", type=Path, metavar="DIR", help="the folder of the Olist files, for the import")
+    add("--dsn", help="a PostgreSQL to use instead of an embedded one; its user must be able to create databases")
+    add("--json", action="store_true", help="write the figures of every run as JSON instead of tables")
+    add("--write", action="store_true", help=f"write the tables into {RESULTS.name} as well")
+    chosen = parser.parse_args()
+    if chosen.quick and chosen.write:
+        parser.error("the figures of --quick mean nothing; nobody should read them in RESULTS.md")
+    return chosen
+
+
+def main() -> None:
+    chosen = options()
+    # Ended like this, it still ends the processes that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    figures: dict[str, list[float]] = {}
+    skipped: dict[str, str] = {}
+    with stage(QUICK if chosen.quick else Size(), chosen.dsn, chosen.olist) as here:
+        about = machine.facts(here.conninfo, here.folder)
+        for run in range(chosen.runs):
+            for name in chosen.only or MEASUREMENTS:
+                try:
+                    for figure in MEASUREMENTS[name](here, run):
+                        figures.setdefault(figure.name, []).append(figure.value)
+                        progress.print(f"run {run + 1}: {figure.name} = {number(figure.value)}", highlight=False)
+                except Skipped as reason:
+                    skipped[name] = str(reason)
+    if chosen.json:
+        print(json.dumps({"machine": about, "skipped": skipped, "figures": figures}, indent=2))
+        return
+    found = tables(figures, about, skipped)
+    console = Console() if sys.stdout.isatty() else Console(width=120)
+    for table in found:
+        table.show(console)
+    if chosen.write:
+        write(found)
+
+
+def write(found: list[Table]) -> None:
+    """Replaces what RESULTS.md says below its mark."""
+    head = RESULTS.read_text().partition(MARK)[0]
+    when = f'{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, `make bench ARGS="{" ".join(sys.argv[1:])}"`'
+    RESULTS.write_text(head + MARK + f"\n{when}\n\n" + "\n".join(table.markdown() for table in found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Projections from nothing to the head of a log that is there: each alone, and all of them together.
+
+The log tells whole lives of orders, 15 facts each. Every projection gets a copy of its database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import perf_counter
+
+from benchmarks import load
+from benchmarks.stage import Figure, Stage, client
+from projections import runner
+
+_SCHEMA = "tenant_default"
+
+
+def measure(stage: Stage, run: int) -> Iterator[Figure]:
+    with stage.database() as log:
+        with stage.ledger_on(log, "api") as address, client() as ask:
+            ask(load.prepare, address).result()
+            ask(load.live, address, "life", stage.size.lives).result()
+        wanted = {each.name: (each,) for each in runner.PROJECTIONS} | {"all": runner.PROJECTIONS}
+        for name, projections in wanted.items():
+            with stage.database(copy_of=log) as conninfo:
+                began = perf_counter()
+                facts = runner.catch_up(conninfo, _SCHEMA, projections=projections)
+                seconds = perf_counter() - began
+            yield Figure(f"catch_up.{name}.facts_per_second", facts / seconds)

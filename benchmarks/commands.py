@@ -1,0 +1,48 @@
+"""Placing one-line orders: an empty call, a save for each call, and the ledger, by 1 to 256 callers.
+
+At each level the subjects take their turns, each on a fresh database and as fresh processes, so that
+a noisy moment of the machine hits all alike; each run begins with another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchmarks import load
+from benchmarks.stage import Figure, Stage, client
+
+LEVELS = (1, 16, 64, 256)
+SUBJECTS = {
+    "empty": "empty gRPC call",
+    "library": "a save per call",
+    "ledger": "the ledger",
+    "projected": "the ledger and its projector",
+}
+
+
+def measure(stage: Stage, run: int) -> Iterator[Figure]:
+    names = list(SUBJECTS)
+    first = run % len(names)
+    for callers in LEVELS:
+        for subject in names[first:] + names[:first]:
+            with _serving(stage, subject) as address, client() as ask:
+                size = stage.size
+                came = ask(load.place, address, "order", callers, size.warm_up, size.calls).result()
+            prefix = f"commands.{subject}.{callers}"
+            yield Figure(f"{prefix}.per_second", came.per_second)
+            yield Figure(f"{prefix}.median_ms", came.milliseconds(0.5))
+            yield Figure(f"{prefix}.p99_ms", came.milliseconds(0.99))
+
+
+@contextmanager
+def _serving(stage: Stage, subject: str) -> Iterator[str]:
+    if subject == "empty":
+        with stage.process("-m", "benchmarks.empty") as address:
+            yield address
+    elif subject == "library":
+        with stage.database() as conninfo, stage.process("-m", "benchmarks.library", conninfo) as address:
+            yield address
+    else:
+        with stage.ledger("all" if subject == "projected" else "api") as address:
+            yield address

@@ -1,0 +1,36 @@
+"""The floor: a grpc.aio server that takes PlaceOrder, does nothing, and answers an empty Receipt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+from fulfilment.v1 import common_pb2, orders_pb2
+
+
+def placing(behaviour: Callable[[orders_pb2.PlaceOrderRequest, Any], Any]) -> grpc.GenericRpcHandler:
+    """OrderService with PlaceOrder alone."""
+    handler = grpc.unary_unary_rpc_method_handler(
+        behaviour, orders_pb2.PlaceOrderRequest.FromString, common_pb2.Receipt.SerializeToString
+    )
+    return grpc.method_handlers_generic_handler("fulfilment.v1.OrderService", {"PlaceOrder": handler})
+
+
+async def nothing(request: orders_pb2.PlaceOrderRequest, context: Any) -> common_pb2.Receipt:
+    return common_pb2.Receipt()
+
+
+async def main() -> None:
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers([placing(nothing)])
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    print(f"listening on 127.0.0.1:{port}", flush=True)
+    await server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,137 @@
+"""The client, in a process of its own: requests built beforehand, sent in a closed loop over one channel.
+
+Each caller sends its next request when it has the answer to the last one. Whatever is measured, it is
+this code that measures it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from time import perf_counter
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+import grpc
+
+from benchmarks import messages
+from fulfilment.v1 import batch_pb2, batch_pb2_grpc, orders_pb2, orders_pb2_grpc
+
+LONGEST_SECONDS = 600.0
+_LONGEST_CALL_SECONDS = 60.0
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Load(NamedTuple):
+    """What came of one closed loop."""
+
+    seconds: float
+    each: list[float]
+    """Seconds from each call to its answer, sorted."""
+
+    @property
+    def per_second(self) -> float:
+        return len(self.each) / self.seconds
+
+    def milliseconds(self, share: float) -> float:
+        """The time that so large a share of the calls stayed below."""
+        return percentile(self.each, share) * 1000
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
+def run(job: Callable[P, Coroutine[Any, Any, T]], *arguments: P.args, **options: P.kwargs) -> T:
+    """One of the jobs below, in an event loop of its own, and never for ever."""
+    return asyncio.run(asyncio.wait_for(job(*arguments, **options), LONGEST_SECONDS))
+
+
+async def prepare(address: str) -> None:
+    """A supplier and its stock."""
+    (batch,) = messages.batches(messages.approved_supplier_with_stock(), 1000)
+    async with grpc.aio.insecure_channel(address) as channel:
+        await _all_applied(batch_pb2_grpc.BatchServiceStub(channel), batch)
+
+
+async def place(address: str, series: str, callers: int, warm_up: int, calls: int) -> Load:
+    """PlaceOrder by so many callers at once; the calls that warm it up are not in the figures."""
+    cold, warm = messages.orders(f"{series}-warm-up", warm_up), messages.orders(series, calls)
+    async with grpc.aio.insecure_channel(address) as channel:
+        send = partial(orders_pb2_grpc.OrderServiceStub(channel).PlaceOrder, timeout=_LONGEST_CALL_SECONDS)
+        await _closed_loop(send, cold, callers)
+        return await _closed_loop(send, warm, callers)
+
+
+async def batches(address: str, series: str, size: int, count: int, in_flight: int) -> Load:
+    """ExecuteBatch with orders as those of ``place``; the first two batches only warm it up."""
+    commands = [messages.command(place_order=order) for order in messages.orders(series, size * (count + 2))]
+    requests = list(messages.batches(commands, size))
+    async with grpc.aio.insecure_channel(address) as channel:
+        send = partial(_all_applied, batch_pb2_grpc.BatchServiceStub(channel))
+        await _closed_loop(send, requests[:2], in_flight)
+        return await _closed_loop(send, requests[2:], in_flight)
+
+
+async def live(address: str, series: str, orders: int) -> None:
+    """Whole lives of orders, to have a log of every usual fact."""
+    lives = (command for number in range(orders) for command in messages.life(series, number))
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = batch_pb2_grpc.BatchServiceStub(channel)
+        for request in messages.batches(lives, 600):
+            await _all_applied(stub, request)
+
+
+async def read(address: str, order_ids: Sequence[str], pause_seconds: float) -> list[float]:
+    """Seconds that each GetOrder took, one after another with a pause between."""
+    seconds = []
+    async with grpc.aio.insecure_channel(address) as channel:
+        get = orders_pb2_grpc.OrderServiceStub(channel).GetOrder
+        await get(orders_pb2.GetOrderRequest(order_id=order_ids[0]), timeout=_LONGEST_CALL_SECONDS)  # connects
+        for order_id in order_ids:
+            await asyncio.sleep(pause_seconds)
+            began = perf_counter()
+            await get(orders_pb2.GetOrderRequest(order_id=order_id), timeout=_LONGEST_CALL_SECONDS)
+            seconds.append(perf_counter() - began)
+    return seconds
+
+
+async def _closed_loop(send: Callable[[Any], Awaitable[object]], requests: Sequence[object], callers: int) -> Load:
+    waiting = iter(requests)
+    each: list[float] = []
+
+    async def caller() -> None:
+        for request in waiting:
+            began = perf_counter()
+            await send(request)
+            each.append(perf_counter() - began)
+
+    with _without_collector():
+        began = perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(callers):
+                group.create_task(caller())
+        seconds = perf_counter() - began
+    return Load(seconds, sorted(each))
+
+
+async def _all_applied(stub: batch_pb2_grpc.BatchServiceAsyncStub, request: batch_pb2.ExecuteBatchRequest) -> None:
+    answer = await stub.ExecuteBatch(request, timeout=_LONGEST_CALL_SECONDS)
+    for outcome in answer.outcomes:
+        if outcome.HasField("refusal"):
+            raise RuntimeError(f"refused: {outcome.refusal.reason}: {outcome.refusal.message}")
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Thousands of requests are waiting: walking over them is no part of what is measured."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -1,0 +1,144 @@
+"""Figures as tables: medians and spreads, and the ratios that are wanted of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from benchmarks.commands import LEVELS, SUBJECTS
+from benchmarks.olist import ROLES
+
+Figures = Mapping[str, Sequence[float]]
+"""For each name, the value of each run."""
+
+NONE = "–"
+
+
+class Table(NamedTuple):
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def markdown(self) -> str:
+        rule = ["---", *["--:"] * (len(self.header) - 1)]
+        lines = ["| " + " | ".join(row) + " |" for row in (self.header, rule, *self.rows)]
+        return f"### {self.title}\n\n" + "\n".join(lines) + "\n"
+
+    def show(self, console: Console) -> None:
+        table = RichTable(title=self.title, title_justify="left", title_style="bold")
+        for index, name in enumerate(self.header):
+            table.add_column(name, justify="right" if index else "left")
+        for row in self.rows:
+            table.add_row(*row)
+        console.print(table)
+
+
+class Wish(NamedTuple):
+    """A figure, or the ratio of two, and the bound it should keep."""
+
+    says: str
+    name: str
+    beside: str | None
+    bound: float
+    at_least: bool
+
+    def values(self, figures: Figures) -> list[float]:
+        """Of each run: two figures of one run met the same noise."""
+        values = figures.get(self.name, [])
+        if self.beside is None:
+            return list(values)
+        return [value / other for value, other in zip(values, figures.get(self.beside, []), strict=False)]
+
+    def row(self, figures: Figures) -> list[str]:
+        wanted = f"{'≥' if self.at_least else '<'} {number(self.bound)}"
+        values = self.values(figures)
+        if not values:
+            return [self.says, wanted, NONE, "not measured"]
+        value = median(values)
+        met = value >= self.bound if self.at_least else value < self.bound
+        return [self.says, wanted, with_spread(values), "met" if met else "missed"]
+
+
+def _rate(subject: str) -> str:
+    return f"commands.{subject}.64.per_second"
+
+
+WISHES = (
+    Wish("the ledger / an empty call, 64 callers", _rate("ledger"), _rate("empty"), 0.5, True),
+    Wish("the ledger and its projector / an empty call, 64 callers", _rate("projected"), _rate("empty"), 0.5, True),
+    Wish("the ledger / a save per call, 64 callers", _rate("ledger"), _rate("library"), 3.5, True),
+    Wish("the ledger and its projector / a save per call, 64 callers", _rate("projected"), _rate("library"), 3.5, True),
+    Wish("orders in batches / one by one, 64 callers", "batch.orders_per_second", _rate("ledger"), 2.5, True),
+    Wish("reading an order while 64 callers write, median ms", "reading.busy.median_ms", None, 5, False),
+    Wish("catching up, all projections together, facts/s", "catch_up.all.facts_per_second", None, 20_000, True),
+    Wish("importing the Olist half, seconds", "import.all.seconds", None, 15, False),
+)
+
+OTHERS = {
+    "batch.orders_per_second": "orders/s by ExecuteBatch, two batches in flight",
+    "batch.median_ms": "one such batch, median ms",
+    "reading.idle.median_ms": "reading an order while nobody writes, median ms",
+    "reading.busy.median_ms": "reading an order while 64 callers write, median ms",
+    "reading.busy.p95_ms": "reading an order while 64 callers write, p95 ms",
+    **{f"import.{role}.seconds": f"importing the Olist half, {subject}, seconds" for role, subject in ROLES.items()},
+    "decision.median_ms": "deciding on a paid order of 50 lines in memory, median ms",
+    "decision.p99_ms": "deciding on a paid order of 50 lines in memory, p99 ms",
+}
+
+
+def tables(figures: Figures, machine: Mapping[str, str], skipped: Mapping[str, str]) -> list[Table]:
+    """All that was measured; tables without a figure are left out."""
+    others = [[_says(name), with_spread(values)] for name, values in figures.items() if not name.startswith("commands")]
+    others += [[f"{name}: not measured", reason] for name, reason in skipped.items()]
+    found = [
+        Table("Machine", ("", "as measured"), list(map(list, machine.items()))),
+        Table("One-line orders placed per second", ("callers", *SUBJECTS.values()), _levels(figures, _throughput)),
+        Table("Milliseconds a call, median / p99", ("callers", *SUBJECTS.values()), _levels(figures, _latency)),
+        Table("Beside that", ("what", "median (from – to)"), others),
+        Table("What is wanted", ("ratio or figure", "wanted", "measured", ""), [wish.row(figures) for wish in WISHES]),
+    ]
+    return [table for table in found if table.rows]
+
+
+def _says(name: str) -> str:
+    if name.startswith("catch_up."):
+        return f"catching up, {name.split('.')[1]}, facts/s"
+    return OTHERS.get(name, name)
+
+
+def _levels(figures: Figures, cell: Callable[[Figures, str], str]) -> list[list[str]]:
+    """A row for each level that was measured, a cell for each subject."""
+    rows = []
+    for callers in LEVELS:
+        cells = [cell(figures, f"commands.{subject}.{callers}") for subject in SUBJECTS]
+        if any(each != NONE for each in cells):
+            rows.append([str(callers), *cells])
+    return rows
+
+
+def _throughput(figures: Figures, prefix: str) -> str:
+    values = figures.get(f"{prefix}.per_second")
+    return with_spread(values) if values else NONE
+
+
+def _latency(figures: Figures, prefix: str) -> str:
+    middle, late = figures.get(f"{prefix}.median_ms"), figures.get(f"{prefix}.p99_ms")
+    return f"{number(median(middle))} / {number(median(late))}" if middle and late else NONE
+
+
+def number(value: float) -> str:
+    """Three digits that count; thousands with a comma."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def with_spread(values: Iterable[float]) -> str:
+    """The median, and in brackets the least and the most of several runs."""
+    ordered = sorted(values)
+    middle = number(median(ordered))
+    return middle if len(ordered) == 1 else f"{middle} ({number(ordered[0])} – {number(ordered[-1])})"

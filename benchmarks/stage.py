@@ -1,0 +1,165 @@
+"""Where measurements take place: one PostgreSQL, a fresh database and fresh processes for each of them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from multiprocessing import active_children, get_context
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
+
+from adapters.postgres import EmbeddedServer
+from benchmarks import load
+
+ROOT = Path(__file__).resolve().parent.parent
+_START_SECONDS = 60
+_STOP_SECONDS = 40
+_ADDRESS = re.compile(r"127\.0\.0\.1:[1-9]\d*")
+
+T = TypeVar("T")
+
+
+class Figure(NamedTuple):
+    """One number; its name ends in its unit."""
+
+    name: str
+    value: float
+
+
+class Skipped(Exception):
+    """This cannot be measured here; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much of everything is done."""
+
+    calls: int = 10_000
+    """At every level of callers, by every subject."""
+    batches: int = 40
+    batch_size: int = 500
+    lives: int = 5_000
+    """Orders whose facts make the log that projections catch up on."""
+    decisions: int = 2_000
+
+    @property
+    def warm_up(self) -> int:
+        return max(self.calls // 5, 100)
+
+
+QUICK = Size(calls=300, batches=4, batch_size=100, lives=100, decisions=100)
+
+
+class Ask(Protocol):
+    """Has a job of ``load`` done by a client process."""
+
+    def __call__(self, job: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> Future[T]: ...
+
+
+class Stage:
+    """What a measurement may use. Whatever it starts is ended, whatever it writes is removed."""
+
+    def __init__(self, folder: Path, conninfo: str, size: Size, olist: Path | None) -> None:
+        self.folder, self.conninfo, self.size, self.olist = folder, conninfo, size, olist
+        self._numbers = count()
+
+    @contextmanager
+    def database(self, copy_of: str | None = None) -> Iterator[str]:
+        """The conninfo of an empty database, or of a copy of the one that a conninfo names."""
+        template = str(conninfo_to_dict(copy_of)["dbname"]) if copy_of else "template1"
+        name = f"bench_{next(self._numbers)}_{time.time_ns()}"
+        with psycopg.connect(self.conninfo, autocommit=True) as connection:
+            connection.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)))
+            try:
+                yield make_conninfo(self.conninfo, dbname=name)
+            finally:
+                connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+    @contextmanager
+    def process(self, *words: str) -> Iterator[str]:
+        """A Python process that says where it listens; yields the address."""
+        log = self.folder / f"process-{next(self._numbers)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, *words], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        try:
+            yield _address(process, log)
+        finally:
+            _end(process)
+
+    @contextmanager
+    def ledger(self, role: str) -> Iterator[str]:
+        """Our server on a database of its own, with a supplier and stock; role is ``api`` or ``all``."""
+        with self.database() as conninfo, self.ledger_on(conninfo, role) as address:
+            with client() as ask:
+                ask(load.prepare, address).result()
+            yield address
+
+    @contextmanager
+    def ledger_on(self, conninfo: str, role: str) -> Iterator[str]:
+        words = ("--listen", "127.0.0.1:0", "--dsn", conninfo, "--role", role, "--data", str(self.folder))
+        with self.process("server.py", *words, "--log-level", "warning") as address:
+            yield address
+
+
+@contextmanager
+def client() -> Iterator[Ask]:
+    """A client process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+
+        def ask(job: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> Future[T]:
+            return pool.submit(load.run, job, *arguments)
+
+        try:
+            yield ask
+        except BaseException:
+            # The pool would wait for a job whose answer nobody wants any more.
+            for process in active_children():
+                process.terminate()
+            raise
+
+
+@contextmanager
+def stage(size: Size, dsn: str | None, olist: Path | None) -> Iterator[Stage]:
+    """On the PostgreSQL of the DSN, or on one that lives as long as the measurements."""
+    folder = Path(tempfile.mkdtemp(prefix="fulfilment-bench-"))
+    embedded = None if dsn else EmbeddedServer(folder)
+    try:
+        yield Stage(folder, embedded.start() if embedded else make_conninfo(dsn or ""), size, olist)
+    finally:
+        if embedded:
+            embedded.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    give_up_at = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < give_up_at:
+        said = _ADDRESS.search(log.read_text())
+        if said:
+            return said[0]
+        time.sleep(0.02)
+    raise RuntimeError(f"{process.args!r} does not listen; it said:\n{log.read_text()[-2000:]}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
