@@ -43,21 +43,21 @@ _TAKE_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended({lock_name}, {seed})
 _BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
 """Stated, because every statement after the lock must see what was committed before the lock."""
 
-_APPEND_FACTS = """
-    INSERT INTO {events} (originator_id, originator_version, topic, state, notification_id, command)
-    SELECT stream, version, topic, state, %b::bigint + ordinal, command
-    FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::bytea[], %b::text[])
-        WITH ORDINALITY AS fact (stream, version, topic, state, command, ordinal)
-"""
-_APPEND_OUTCOMES = """
+_APPEND = """
+    WITH facts AS (
+        INSERT INTO {events} (originator_id, originator_version, topic, state, notification_id, command)
+        SELECT stream, version, topic, state, %b::bigint + ordinal, command
+        FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::bytea[], %b::text[])
+            WITH ORDINALITY AS fact (stream, version, topic, state, command, ordinal)
+    ), keys AS (
+        INSERT INTO {keys} (key_id, subject, wrapped)
+        SELECT key_id, subject, wrapped
+        FROM unnest(%b::text[], %b::text[], %b::bytea[]) AS key (key_id, subject, wrapped)
+    )
     INSERT INTO {commands} (request_id, fingerprint, actor, position, version, refusal)
     SELECT request_id, fingerprint, actor, position, version, refusal::jsonb
     FROM unnest(%b::text[], %b::bytea[], %b::text[], %b::bigint[], %b::bigint[], %b::text[])
         AS outcome (request_id, fingerprint, actor, position, version, refusal)
-"""
-_APPEND_KEYS = """
-    INSERT INTO {keys} (key_id, subject, wrapped)
-    SELECT key_id, subject, wrapped FROM unnest(%b::text[], %b::text[], %b::bytea[]) AS key (key_id, subject, wrapped)
 """
 _OUTCOMES = """
     SELECT request_id, fingerprint, actor, position, version, refusal::text
@@ -192,8 +192,7 @@ class Log:
 
         self._take_lock, self._notify = render(_TAKE_LOCK), render(_NOTIFY)
         self._outcomes, self._tail, self._streams = render(_OUTCOMES), render(_TAIL), render(_STREAMS)
-        self._facts_in, self._outcomes_in = render(_APPEND_FACTS), render(_APPEND_OUTCOMES)
-        self._keys_in = render(_APPEND_KEYS)
+        self._append = render(_APPEND)
         self._head, self._page, self._stream = render(_HEAD), render(_PAGE), render(_STREAM)
         self._past_page = render(_PAST_PAGE)
         self._history, self._keys_of, self._destroy = render(_HISTORY), render(_KEYS_OF), render(_DESTROY)
@@ -239,12 +238,9 @@ class Log:
         other commit in the database that does, and a lost announcement is harmless.
         """
         async with connection.pipeline():
-            if rows.streams:
-                columns = (after, rows.streams, rows.versions, rows.topics, rows.states, rows.commands)
-                await connection.execute(self._facts_in, columns, prepare=True)
-            await connection.execute(self._outcomes_in, _columns(rows.outcomes), prepare=True)
-            if rows.keys:
-                await connection.execute(self._keys_in, _columns(rows.keys), prepare=True)
+            facts = (after, rows.streams, rows.versions, rows.topics, rows.states, rows.commands)
+            keys = _columns(rows.keys) or [[], [], []]
+            await connection.execute(self._append, (*facts, *keys, *_columns(rows.outcomes)), prepare=True)
             await connection.execute(b"COMMIT", prepare=False)
             if rows.streams:
                 await connection.execute(self._notify, prepare=True)

@@ -13,6 +13,7 @@ import logging
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -39,8 +40,14 @@ from ledger.values import Change, Fact
 MOST_AT_ONCE = 1000
 """How many commands execute_many takes, and how many go into one transaction."""
 
-_YIELD_AFTER_SECONDS = 0.004
+_YIELD_AFTER_SECONDS = 0.002
 """How long the decisions of a batch may keep the event loop from everything else."""
+
+_ANSWERS_AT_ONCE = 8
+"""How many callers are answered in one turn of the event loop, so that reads get in between."""
+
+_GATHER_SECONDS = 0.005
+"""How long a batch may wait for those who were there last time."""
 
 _MOST_ROUNDS = 50
 """How often one command may ask for more streams; beyond it the decision is taken to be broken."""
@@ -162,9 +169,12 @@ class Ledger:
         self._tail_limit = tail_limit
         self._patience_seconds = patience_seconds
         self._wake = asyncio.Event()
+        self._enough = asyncio.Event()
         self._closing = False
         self._writer: asyncio.Task[None] | None = None
         self._in_hand: list[_Waiting] = []
+        self._callers = 1
+        """How many were waiting when the last batch was answered."""
         self.trouble: str | None = None
 
     @property
@@ -181,6 +191,7 @@ class Ledger:
         """Takes no more commands. Draining answers all that are queued; otherwise they are turned away."""
         self._closing = True
         self._wake.set()
+        self._enough.set()
         if self._writer is None:
             return
         if not drain:
@@ -211,6 +222,8 @@ class Ledger:
         call = _Call(len(commands))
         self._queue.extend([_Waiting(command, call, index) for index, command in enumerate(commands)])
         self._wake.set()
+        if len(self._queue) >= self._callers:
+            self._enough.set()
         return await call.future
 
     # --- the writer -------------------------------------------------------------------------------
@@ -222,6 +235,7 @@ class Ledger:
                     return
                 self._wake.clear()
                 await self._wake.wait()
+            await self._gather()
             self._in_hand = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_AT_ONCE))]
             try:
                 await self._settle(self._in_hand)
@@ -231,7 +245,20 @@ class Ledger:
                 self.book.forget_all(self.book.position)
                 for waiting in self._in_hand:
                     waiting.answer(DecisionFailed(waiting.command.request_id, error))
+            self._callers = len({id(waiting.call) for waiting in (*self._in_hand, *self._queue)})
             self._in_hand = []
+
+    async def _gather(self) -> None:
+        """Waits a moment until as many call as called last time.
+
+        gRPC hands calls over one by one, and a transaction costs much the same however many commands it
+        carries. Who calls alone never waits.
+        """
+        if len(self._queue) < self._callers and not self._closing:
+            self._enough.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GATHER_SECONDS):
+                    await self._enough.wait()
 
     async def _settle(self, batch: list[_Waiting]) -> None:
         """Answers every command of the batch, however often the database has to be asked."""
@@ -283,7 +310,7 @@ class Ledger:
             finally:
                 self.book.trim()
         self.trouble = None
-        run.answer()
+        await run.answer()
 
     async def _open(self, connection: AsyncConnection[Any], batch: list[_Waiting]) -> Opening:
         """Begins under the lock, with the book brought up to the head of the log."""
@@ -424,9 +451,11 @@ class _Run:
         await self._log.append(self._connection, self._first, self._rows)
         self.draft.commit()
 
-    def answer(self) -> None:
-        for waiting, answer in self._answers:
+    async def answer(self) -> None:
+        for count, (waiting, answer) in enumerate(self._answers, 1):
             waiting.answer(answer)
+            if count % _ANSWERS_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
 
 def _storable(text: str) -> str:

@@ -39,7 +39,10 @@ LONGEST_MESSAGE_BYTES = 64 * 1024 * 1024
 
 def tenant_name(context: Context) -> str:
     """The tenant that a call names in its metadata."""
-    return str(dict(context.invocation_metadata() or ()).get("tenant", "default"))
+    for key, value in context.invocation_metadata() or ():
+        if key == "tenant":
+            return str(value)
+    return "default"
 
 
 def to_receipt(receipt: Receipt) -> common_pb2.Receipt:
