@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -17,9 +18,18 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
 from ledger.book import Registry
-from ledger.journal import CHANNEL
+from ledger.journal import CHANNEL, is_trouble
 from projections import rebuilding
-from projections.following import PAGE_FACTS, Follower, Writer, introduce, open_connection, said
+from projections.following import (
+    PAGE_FACTS,
+    Follower,
+    Writer,
+    at_full_speed,
+    introduce,
+    new_name,
+    open_connection,
+    said,
+)
 from projections.rebuilding import AlreadyBuilding, Comparison, Lost, Stopped, named
 from projections.sla import SLA
 from projections.streams import Streams
@@ -31,6 +41,7 @@ PROJECTIONS: tuple[Projection, ...] = (TRACKING, SLA, SUPPLIER_PERFORMANCE)
 """Every question there is; a new one is added here and nowhere else."""
 
 POLL_SECONDS = 1.0
+_LONGEST_WAIT = 0.5
 _SHORTEST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
@@ -50,11 +61,11 @@ def run_forever(
     dsn: str, stop: threading.Event, *, projections: Sequence[Projection] = PROJECTIONS, page_facts: int = PAGE_FACTS
 ) -> None:
     """Follows the logs of all tenants until it is told to stop; a lost database is waited for."""
-    pause = _SHORTEST_PAUSE
+    pause, name = _SHORTEST_PAUSE, new_name()
     while not stop.is_set():
         started_at = time.monotonic()
         try:
-            with _Projector(dsn, projections, page_facts, stop) as projector:
+            with at_full_speed(), _Projector(dsn, name, projections, page_facts, stop) as projector:
                 projector.run()
         except psycopg.Error as error:
             if time.monotonic() - started_at > _LONGEST_PAUSE:
@@ -67,32 +78,36 @@ def run_forever(
 class _Projector:
     """One life of the projector, from connection to loss."""
 
-    def __init__(self, dsn: str, projections: Sequence[Projection], page_facts: int, stop: threading.Event) -> None:
+    def __init__(
+        self, dsn: str, name: str, projections: Sequence[Projection], page_facts: int, stop: threading.Event
+    ) -> None:
         self._dsn = dsn
+        self._name = name
         self._projections = projections
         self._page_facts = page_facts
         self._stop = stop
         self._registry = Registry()
         self._followers: dict[str, Follower] = {}
         self._discover_at = 0.0
+        self._building: Future[Any] | None = None
 
     def __enter__(self) -> _Projector:
-        self._connection = open_connection(self._dsn)
-        self._listener = open_connection(self._dsn)
-        self._listener.execute(SQL("LISTEN {}").format(Identifier(CHANNEL)))
-        self._writer = Writer(self._dsn, self._projections)
-        self._builder = ThreadPoolExecutor(1, "rebuild")
-        self._building: Future[Any] | None = None
+        with ExitStack() as opened:
+            self._connection = opened.enter_context(open_connection(self._dsn))
+            self._listener = opened.enter_context(open_connection(self._dsn))
+            self._listener.execute(SQL("LISTEN {}").format(Identifier(CHANNEL)))
+            self._writer = Writer(self._dsn, self._projections, self._name)
+            opened.callback(self._writer.close)
+            self._builder = ThreadPoolExecutor(1, "rebuild")
+            opened.callback(lambda: self._builder.shutdown(wait=self._stop.is_set()))
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if kind is None:
-            for follower in self._followers.values():
-                follower.resign(self._connection)
-        self._builder.shutdown(wait=self._stop.is_set())
-        self._writer.close()
-        self._listener.close()
-        self._connection.close()
+        with self._opened:
+            if kind is None:
+                for follower in self._followers.values():
+                    follower.resign(self._connection)
 
     def run(self) -> None:
         while not self._stop.is_set():
@@ -104,8 +119,10 @@ class _Projector:
         """Finds new tenants, and what was asked of the projector."""
         if time.monotonic() < self._discover_at:
             return
-        for (schema,) in self._connection.execute(_TENANTS).fetchall():
-            if schema not in self._followers:
+        listed = {schema for (schema,) in self._connection.execute(_TENANTS).fetchall()}
+        self._followers = {schema: each for schema, each in self._followers.items() if schema in listed}
+        for schema in sorted(listed - self._followers.keys()):
+            with self._only_of(schema):
                 introduce(self._connection, schema, self._projections)
                 self._followers[schema] = Follower(
                     schema, self._projections, self._writer, self._registry, self._page_facts
@@ -135,22 +152,34 @@ class _Projector:
     def _step(self) -> bool:
         """One page for every tenant that may have one."""
         busy = False
-        for follower in self._followers.values():
+        for schema, follower in self._followers.items():
             if follower.look_at > time.monotonic():
                 continue
-            if follower.step(self._connection):
-                busy = True
-            else:
-                follower.rest()
-                follower.look_at = time.monotonic() + POLL_SECONDS
-            follower.confess(self._connection)
+            follower.look_at = time.monotonic() + POLL_SECONDS
+            with self._only_of(schema):
+                if follower.step(self._connection):
+                    busy, follower.look_at = True, 0.0
+                else:
+                    follower.rest()
+                follower.confess(self._connection)
         return busy
+
+    @contextmanager
+    def _only_of(self, schema: str) -> Iterator[None]:
+        """What is wrong with one tenant's schema does not keep the others waiting."""
+        try:
+            yield
+        except psycopg.Error as error:
+            if is_trouble(error):
+                raise
+            log.error("the projections of %s wait, trying again in a moment: %s", schema, error)
 
     def _wait(self) -> None:
         """Until it is time to look again, or a hint that there is something; hints may come late or never."""
         followers = self._followers.values()
         look_at = min((each.look_at for each in followers), default=self._discover_at)
-        timeout = max(0.01, min(look_at, self._discover_at) - time.monotonic())
+        # Never for long, so that it soon notices that it is to stop.
+        timeout = min(max(0.01, min(look_at, self._discover_at) - time.monotonic()), _LONGEST_WAIT)
         for hint in self._listener.notifies(timeout=timeout, stop_after=1):
             follower = self._followers.get(hint.payload)
             if follower is not None:
@@ -161,7 +190,7 @@ def catch_up(
     dsn: str, schema: str, *, projections: Sequence[Projection] = PROJECTIONS, page_facts: int = PAGE_FACTS
 ) -> int:
     """Takes one tenant's projections to the head of its log and returns it; raises what stands in the way."""
-    with open_connection(dsn) as connection:
+    with at_full_speed(), open_connection(dsn) as connection:
         introduce(connection, schema, projections)
         writer = Writer(dsn, projections)
         follower = Follower(schema, projections, writer, Registry(), page_facts)

@@ -358,7 +358,7 @@ _CASES = """
     SELECT {case} AS object_id, order_id, {instant} AS at, {happened} AS happened_at, {good} AS in_numerator
     FROM {table}
     WHERE {condition} {in_window} AND ({instant}, {case}) > (%(after_at)s, %(after_id)s)
-        AND (%(in_numerator)s::bool IS NULL OR {good} = %(in_numerator)s)
+        AND (%(in_numerator)s::bool IS NULL OR ({good}) = %(in_numerator)s)
     ORDER BY {instant}, {case} LIMIT %(limit)s
 """
 _SUPPLIERS = """

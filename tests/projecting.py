@@ -60,7 +60,7 @@ def connect(tenant: EmptyTenant) -> Connection[Any]:
 
 def one(connection: Connection[Any], query: str, tenant: EmptyTenant, *parameters: Any) -> Any:
     """The only column of the only row; {} is the tenant's schema."""
-    found = connection.execute(SQL(query).format(Identifier(tenant.schema)), parameters).fetchone()  # type: ignore[arg-type]
+    found = connection.execute(SQL(query).format(Identifier(tenant.schema)), parameters).fetchone()
     assert found is not None
     return found[0]
 
