@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks import messages
 from fulfilment.v1 import batch_pb2, batch_pb2_grpc, orders_pb2, orders_pb2_grpc
@@ -88,15 +89,26 @@ async def live(address: str, series: str, orders: int) -> None:
 
 async def read(address: str, order_ids: Sequence[str], pause_seconds: float) -> list[float]:
     """Seconds that each GetOrder took, one after another with a pause between."""
-    seconds = []
     async with grpc.aio.insecure_channel(address) as channel:
         get = orders_pb2_grpc.OrderServiceStub(channel).GetOrder
-        await get(orders_pb2.GetOrderRequest(order_id=order_ids[0]), timeout=_LONGEST_CALL_SECONDS)  # connects
-        for order_id in order_ids:
-            await asyncio.sleep(pause_seconds)
-            began = perf_counter()
-            await get(orders_pb2.GetOrderRequest(order_id=order_id), timeout=_LONGEST_CALL_SECONDS)
-            seconds.append(perf_counter() - began)
+        return await _one_by_one(get, [orders_pb2.GetOrderRequest(order_id=each) for each in order_ids], pause_seconds)
+
+
+async def check_health(address: str, calls: int, pause_seconds: float) -> list[float]:
+    """Seconds that each health check took: a call that nothing but gRPC has any work with."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]
+        return await _one_by_one(check, [health_pb2.HealthCheckRequest()] * calls, pause_seconds)
+
+
+async def _one_by_one(send: Callable[..., Awaitable[object]], requests: Sequence[Any], pause: float) -> list[float]:
+    seconds = []
+    await send(requests[0], timeout=_LONGEST_CALL_SECONDS)  # connects
+    for request in requests:
+        await asyncio.sleep(pause)
+        began = perf_counter()
+        await send(request, timeout=_LONGEST_CALL_SECONDS)
+        seconds.append(perf_counter() - began)
     return seconds
 
 

@@ -46,7 +46,7 @@ _YIELD_AFTER_SECONDS = 0.002
 _ANSWERS_AT_ONCE = 8
 """How many callers are answered in one turn of the event loop, so that reads get in between."""
 
-_GATHER_SECONDS = 0.005
+_GATHER_SECONDS = 0.010
 """How long a batch may wait for those who were there last time."""
 
 _MOST_ROUNDS = 50
