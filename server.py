@@ -21,6 +21,7 @@ from typing import Any
 
 import grpc
 import psycopg
+import uvloop
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from psycopg_pool import AsyncConnectionPool
@@ -274,7 +275,7 @@ def main() -> None:
                 raise SystemExit("server.py: the projector needs a DSN: --dsn or FULFILMENT_DSN")
             project(chosen.dsn)
         else:
-            asyncio.run(run(chosen))
+            uvloop.run(run(chosen))
     except (KeyProblem, StartFailed, SchemaNewer) as problem:
         raise SystemExit(f"server.py: {problem}") from None
     except RuntimeError as problem:
