@@ -131,6 +131,15 @@ class FirstScanMissed(Fact, frozen=True, tag="parcel.first_scan_missed"):
     at: datetime
 
 
+class FirstScanBreachWithdrawn(Fact, frozen=True, tag="parcel.first_scan_breach_withdrawn"):
+    """The carrier had scanned it in time after all; the news of it came late."""
+
+    carrier: str
+    number: str
+    happened_at: datetime
+    at: datetime
+
+
 class LossSuspected(Fact, frozen=True, tag="parcel.loss_suspected"):
     """No scan for the agreed number of days; it may still be delivered."""
 
@@ -147,6 +156,7 @@ ParcelFact = (
     | DeliveryProven
     | DeliveryDisputed
     | FirstScanMissed
+    | FirstScanBreachWithdrawn
     | LossSuspected
 )
 
@@ -216,6 +226,8 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
             return replace(parcel, disputed_at=at, delivered_at=None, status=ParcelStatus.IN_TRANSIT)
         case FirstScanMissed():
             return replace(parcel, first_scan_missed=True)
+        case FirstScanBreachWithdrawn():
+            return replace(parcel, first_scan_missed=False)
         case LossSuspected():
             return replace(parcel, status=ParcelStatus.SUSPECTED_LOST)
         case DeliveryProven():
@@ -325,10 +337,14 @@ def _link(registration: ParcelRegistered) -> ParcelLinked:
 
 
 def record_checkpoint(parcel: Parcel, checkpoint: Checkpoint, at: datetime) -> Sequence[ParcelFact]:
-    """A scan, however late. The same scan again records nothing."""
+    """A scan, however late; a first scan that was in time withdraws the breach. The same again records nothing."""
     if any(scan.same_scan(checkpoint) for scan in parcel.checkpoints):
         return []
-    return [CheckpointRecorded(parcel.carrier, parcel.number, checkpoint, at)]
+    recorded = CheckpointRecorded(parcel.carrier, parcel.number, checkpoint, at)
+    first, due = evolve(parcel, recorded).first_scan_at, parcel.first_scan_by
+    if not parcel.first_scan_missed or first is None or due is None or first > due:
+        return [recorded]
+    return [recorded, FirstScanBreachWithdrawn(parcel.carrier, parcel.number, first, at)]
 
 
 def prove_delivery(parcel: Parcel, signed_by: Sealed | None, photo_sha256: str, at: datetime) -> Sequence[ParcelFact]:

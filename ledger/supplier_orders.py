@@ -110,6 +110,8 @@ class CancelAgreed(Fact, frozen=True, tag="order.supplier_order_cancelled"):
     supplier_order_id: str
     by_line: Units
     at: datetime
+    by: str = ""
+    """On whose wish a draft was cancelled, which no supplier was asked about; otherwise the request says it."""
 
 
 class CancelRefused(Fact, frozen=True, tag="order.supplier_order_cancel_refused"):
@@ -461,7 +463,7 @@ def ask_to_cancel(
 ) -> Sequence[SupplierOrderFact]:
     """Ask the supplier not to ship units, beside those it was asked for; a draft is cancelled at once."""
     if supplier_order.sent_at is None:
-        return [CancelAgreed(supplier_order.supplier_order_id, by_line, at)]
+        return [CancelAgreed(supplier_order.supplier_order_id, by_line, at, by)]
     asked = still_asked(supplier_order)
     for line_no, units in by_line.items():
         asked[line_no] = units + asked.get(line_no, 0)

@@ -183,9 +183,10 @@ def _of_parcels(stories: ParcelStories) -> Iterator[Values]:
 
 
 def _of_parcel(story: ParcelStory) -> Values:
-    parcel, missed = story.parcel, story.first_scan_missed
+    parcel, missed, withdrawn = story.parcel, story.first_scan_missed, story.first_scan_withdrawn
     alarm = bool(parcels.miss_first_scan(parcel, parcel.epoch, _ALWAYS))
-    state = State.MISSED if missed else State.OPEN if alarm else State.MET
+    kept = State.OPEN if alarm else State.MET
+    state = State.WITHDRAWN if withdrawn else State.MISSED if missed else kept
     return (
         f"{parcel.carrier}/{parcel.number}/{parcel.epoch}",
         Clock.FIRST_SCAN.value,
@@ -195,7 +196,7 @@ def _of_parcel(story: ParcelStory) -> Values:
         parcel.first_scan_at,
         None,
         missed.at if missed else None,
-        None,
+        withdrawn.at if withdrawn else None,
         alarm,
     )
 

@@ -21,7 +21,7 @@ from ledger import orders, parcels
 from ledger.book import Registry
 from ledger.journal import EVENTS_TABLE
 from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, Header, Order, UnitsCancelled
-from ledger.parcels import FirstScanMissed, Parcel, ParcelRegistered
+from ledger.parcels import FirstScanBreachWithdrawn, FirstScanMissed, Parcel, ParcelRegistered
 from ledger.stock import FeedIgnored, FeedRecorded
 from ledger.supplier_orders import CancelAgreed, CancelRequested
 from ledger.values import Fact, order_stream, parcel_stream
@@ -112,6 +112,7 @@ class ParcelStory(NamedTuple):
     parcel: Parcel
     warnings: tuple[str, ...] = ()
     first_scan_missed: FirstScanMissed | None = None
+    first_scan_withdrawn: FirstScanBreachWithdrawn | None = None
 
 
 ParcelStories = tuple[ParcelStory, ...]
@@ -134,7 +135,7 @@ def tell_order(story: OrderStory | None, fact: Any) -> OrderStory:
         case CancelRequested():
             return story.and_then(order, asked_by={**story.asked_by, fact.supplier_order_id: fact.by})
         case CancelAgreed():
-            by = story.asked_by.get(fact.supplier_order_id, "")
+            by = fact.by or story.asked_by.get(fact.supplier_order_id, "")
             return _cancelled(story, order, fact.supplier_order_id, by)
         case UnitsCancelled():
             return _cancelled(story, order, fact.order_id, fact.by)
@@ -154,7 +155,8 @@ def tell_parcel(stories: ParcelStories | None, fact: Any) -> ParcelStories:
         return (*earlier, ParcelStory(parcels.evolve(None, fact), fact.warnings))
     *done, story = earlier
     missed = fact if isinstance(fact, FirstScanMissed) else story.first_scan_missed
-    return (*done, ParcelStory(parcels.evolve(story.parcel, fact), story.warnings, missed))
+    withdrawn = fact if isinstance(fact, FirstScanBreachWithdrawn) else story.first_scan_withdrawn
+    return (*done, ParcelStory(parcels.evolve(story.parcel, fact), story.warnings, missed, withdrawn))
 
 
 _TELL: Mapping[str, Callable[[Any, Any], Any]] = {"order": tell_order, "parcel": tell_parcel}

@@ -188,6 +188,17 @@ def test_a_parcel_that_the_carrier_never_had_in_time_is_noticed_once():
     assert story.miss_first_scan() == []
 
 
+def test_a_first_scan_in_time_that_is_told_late_withdraws_the_breach():
+    story = sent()
+    story.ship()
+    story.later(hours=36)
+    story.miss_first_scan()
+    assert names(story.scan(ParcelStatus.IN_TRANSIT, NOON + 37 * HOUR)) == ["checkpoint_recorded"]
+    told = story.scan(ParcelStatus.IN_TRANSIT, NOON + 30 * HOUR)
+    assert names(told) == ["checkpoint_recorded", "first_scan_breach_withdrawn"]
+    assert story.miss_first_scan() == []
+
+
 def test_a_first_scan_in_time_is_not_missed_and_the_carriers_announcement_is_none():
     story = sent()
     story.ship()
