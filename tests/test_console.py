@@ -213,6 +213,13 @@ def test_a_tenant_has_a_ledger_of_its_own(ff: Shell):
     assert ff("show", "shop/mine").code == 0
 
 
+def test_a_read_model_is_verified_and_rebuilt_from_the_log(ff: Shell):
+    assert re.match(r"tracking verified at position \d+: equal, \d+ rows", ff("rebuild", "tracking", "--verify").out)
+    assert ff("rebuild", "sla", "--json").json["result"].startswith("rebuilt at position")
+    unknown = ff("rebuild", "nonsense")
+    assert (unknown.code, "there is no projection nonsense" in unknown.err) == (1, True)
+
+
 def test_status_names_the_read_models(ff: Shell):
     found = ff("status", "--json").json
     assert found["position"] > 0

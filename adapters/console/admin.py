@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import click
 
 from adapters.console import words
+from adapters.console.client import Unreachable
 from adapters.console.session import Nouns, Session, Words
 from adapters.console.words import at, minute, span
 from fulfilment.v1 import admin_pb2
+
+_LOOK_AGAIN_SECONDS = 0.3
 
 
 @click.command(cls=Words)
@@ -39,6 +43,38 @@ def status(session: Session) -> None:
             ]
         )
     session.out.table(["read model", ">position", ">lag", ">worked", "error", "rebuild"], rows, empty="No read models.")
+
+
+@click.command(cls=Words)
+@click.argument("name")
+@click.option("--verify", is_flag=True, help="Only compare with the log; the live one stays.")
+@click.option("--wait", default=600.0, show_default=True, metavar="SECONDS", help="How long to wait for the result.")
+@click.pass_obj
+def rebuild(session: Session, name: str, verify: bool, wait: float) -> None:
+    """Build a read model anew from the log, compare it with the live one, and swap them.
+
+    Exits with 1 if they differ: the live one did not say what the log says.
+    """
+    request = admin_pb2.RebuildProjectionRequest(name=name, verify_only=verify)
+    session.client.call(session.client.admin.RebuildProjection, request)
+    give_up_at = time.monotonic() + wait
+    while not (result := _result(session, name)):
+        if time.monotonic() > give_up_at:
+            raise Unreachable(f"{name} is not done after {wait:g} s; fulfilment status tells its progress", "WAITING")
+        time.sleep(_LOOK_AGAIN_SECONDS)
+    if session.json:
+        session.out.json({"name": name, "result": result})
+    else:
+        session.out.say(f"{name} {result}")
+    if not result.startswith(("rebuilt", "verified")) or "DIFFERENT" in result:
+        raise click.exceptions.Exit(1)
+
+
+def _result(session: Session, name: str) -> str:
+    """What came of the rebuild; empty while it is waiting or running."""
+    found = session.client.call(session.client.admin.GetStatus, admin_pb2.GetStatusRequest())
+    said = next((each.rebuild for each in found.projections if each.name == name), "")
+    return said if said.startswith(("rebuilt", "verified", "failed")) else ""
 
 
 @click.group(cls=Nouns)

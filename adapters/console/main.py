@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from adapters.console.admin import erase, status, tenant
+from adapters.console.admin import erase, rebuild, status, tenant
 from adapters.console.client import Trouble
 from adapters.console.history import history
 from adapters.console.importing import imports
@@ -56,7 +56,7 @@ def root() -> None:
 for command in (
     *(place, show, history, order, parcel),
     *(stock, supplier, report, imports),
-    *(status, tenant, erase),
+    *(status, rebuild, tenant, erase),
 ):
     root.add_command(command)
 
