@@ -39,7 +39,7 @@ from adapters.rpc.queries import (
     SupplierQueries,
 )
 from adapters.rpc.reports import ReportQueries
-from adapters.rpc.server import LONGEST_MESSAGE_BYTES, Commands, handlers
+from adapters.rpc.server import LONGEST_MESSAGE_BYTES, Commands, add_service
 from adapters.rpc.tenants import Tenants
 from fulfilment.v1 import (
     admin_pb2,
@@ -118,7 +118,8 @@ def build_server(tenants: Tenants, sealer: Sealer) -> tuple[grpc.aio.Server, hea
         ("grpc.so_reuseport", 0),
     ]
     server = grpc.aio.server(options=limits)
-    server.add_generic_rpc_handlers([handlers(service, commands, queries) for service, queries in services.items()])
+    for service, queries in services.items():
+        add_service(server, service, commands, queries)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     names = [service.full_name for service in services]

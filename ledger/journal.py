@@ -71,6 +71,12 @@ _STREAMS = """
     SELECT originator_id, originator_version, topic, state
     FROM {events} WHERE originator_id = ANY(%b::text[]) ORDER BY originator_id, originator_version
 """
+_STREAMS_NOW = """
+    SELECT head.position, event.originator_id, event.originator_version, event.topic, event.state
+    FROM (SELECT coalesce(max(notification_id), 0) AS position FROM {events}) AS head
+        LEFT JOIN {events} AS event ON event.originator_id = ANY(%b::text[])
+    ORDER BY event.originator_id, event.originator_version
+"""
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM {events}"
 _RECORDED = """
     SELECT notification_id AS position, originator_id AS stream, originator_version AS version, topic, state,
@@ -194,7 +200,7 @@ class Log:
         self._outcomes, self._tail, self._streams = render(_OUTCOMES), render(_TAIL), render(_STREAMS)
         self._append = render(_APPEND)
         self._head, self._page, self._stream = render(_HEAD), render(_PAGE), render(_STREAM)
-        self._past_page = render(_PAST_PAGE)
+        self._past_page, self._streams_now = render(_PAST_PAGE), render(_STREAMS_NOW)
         self._history, self._keys_of, self._destroy = render(_HISTORY), render(_KEYS_OF), render(_DESTROY)
 
     # --- the way of a batch; the caller holds the connection from open to append or abandon -------
@@ -259,16 +265,12 @@ class Log:
                     cursor = await connection.execute(query, parameters, prepare=True, binary=True)
                     return cast("list[TupleRow]", await cursor.fetchall())
             except psycopg.Error as error:
-                await self._after(error, may_try_again)
+                if not is_trouble(error):
+                    raise
+                if not may_try_again:
+                    raise StorageUnavailable(str(error)) from error
+                await self.drop_dead_connections()
         raise AssertionError("unreachable")
-
-    async def _after(self, error: psycopg.Error, may_try_again: bool) -> None:
-        """Returns if a read that met this error may be tried again; otherwise raises."""
-        if not is_trouble(error):
-            raise error
-        if not may_try_again:
-            raise StorageUnavailable(str(error)) from error
-        await self.drop_dead_connections()
 
     async def drop_dead_connections(self) -> None:
         """After a server restart every pooled connection is dead; find that out now, not one by one."""
@@ -291,14 +293,12 @@ class Log:
         return [Recorded._make(row) for row in await self._rows(self._stream, (stream, *bounds))]
 
     async def read_streams(self, streams: Sequence[str]) -> tuple[int, list[tuple[str, int, str, bytes]]]:
-        """The head, and the facts of the streams: all that were recorded up to it, perhaps some more."""
-        for may_try_again in (True, False):
-            try:
-                async with self.pool.connection() as connection:
-                    return await self.load_with_head(connection, list(streams))
-            except psycopg.Error as error:
-                await self._after(error, may_try_again)
-        raise AssertionError("unreachable")
+        """The head, and every fact of the streams up to it, in order of version.
+
+        One statement: each wait for the database is a turn of a loop that may be busy with writers.
+        """
+        rows = await self._rows(self._streams_now, (list(streams),))
+        return int(rows[0][0]), [(row[1], row[2], row[3], row[4]) for row in rows if row[1] is not None]
 
     async def history(self, streams: Sequence[str], after: int = 0, limit: int = 1000) -> list[Past]:
         """The facts of streams after a position, in the log's order, with who caused each."""

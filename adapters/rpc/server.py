@@ -85,10 +85,11 @@ def remaining_of(context: Context) -> float | None:
     return cast("float | None", context.time_remaining())
 
 
-def handlers(service: ServiceDescriptor, commands: Commands, queries: object) -> grpc.GenericRpcHandler:
-    """All methods of a service."""
+def add_service(server: grpc.aio.Server, service: ServiceDescriptor, commands: Commands, queries: object) -> None:
+    """All methods of a service, registered by name: gRPC then keeps a queue for each, and reads pass writes by."""
     table = {method.name: _handler(method, commands, queries) for method in service.methods}
-    return grpc.method_handlers_generic_handler(service.full_name, table)
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service.full_name, table)])
+    server.add_registered_method_handlers(service.full_name, table)
 
 
 def _handler(method: MethodDescriptor, commands: Commands, queries: object) -> grpc.RpcMethodHandler[Any, Any]:
