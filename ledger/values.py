@@ -7,7 +7,6 @@ stored is never renamed. New knowledge is a new optional field.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NewType
 
@@ -46,9 +45,6 @@ class Money(Value, frozen=True):
     amount_minor: int
     currency: str
 
-    def times(self, quantity: int) -> Money:
-        return Money(self.amount_minor * quantity, self.currency)
-
     def __str__(self) -> str:
         return f"{self.amount_minor / 100:.2f} {self.currency}"
 
@@ -78,13 +74,6 @@ class Priority(StrEnum):
 
     STANDARD = "standard"
     EXPRESS = "express"
-
-
-def utc(instant: datetime) -> datetime:
-    """The same instant in UTC; a naive time is a mistake of the caller."""
-    if instant.tzinfo is None:
-        raise ValueError("an instant without a time zone")
-    return instant.astimezone(UTC)
 
 
 # --- names of streams -------------------------------------------------------------------------

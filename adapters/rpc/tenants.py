@@ -33,10 +33,6 @@ class Tenants:
         self.closing = False
         """Set before the drain: whoever waits for something new stops waiting."""
 
-    def serving(self) -> list[Tenant]:
-        """Those that were asked for since the start."""
-        return list(self._serving.values())
-
     async def find(self, name: str) -> Tenant:
         """The tenant of that name; raises UnknownTenant."""
         tenant = self._serving.get(name)
