@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from ledger import orders, stock, suppliers
 from ledger.allotment import Allotment, Item, allot, demand_of, give_back, items_of, need_for
+from ledger.drafting import Share, draft
 from ledger.orders import Hold, HoldReason, Line, Order, OrderFact, OrderPlaced, PaymentState
 from ledger.policies import policy_at
-from ledger.supplier_orders import SupplierOrderDrafted
 from ledger.suppliers import Standing
 from ledger.values import Change, LineNo, Units, order_stream, policy_stream, stock_stream
 from ledger.view import View, after_facts, changes_of, order_changes, order_in
@@ -53,7 +53,7 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
     )
     facts: list[OrderFact] = [placed]
     if ready and not holds:
-        facts += _confirmation(orders.evolve(None, placed), LEDGER, {}, intake.at)
+        facts += _confirmation(view, orders.evolve(None, placed), LEDGER, {}, intake.at)
     return [*order_changes(intake.order_id, facts), *allotment.reserved()]
 
 
@@ -113,25 +113,22 @@ def _tracked(view: View, line: Line) -> bool:
     return own is not None and own.tracked
 
 
-def _confirmation(order: Order, by: str, backordered: Units, at: datetime) -> list[OrderFact]:
+def _confirmation(view: View, order: Order, by: str, backordered: Units, at: datetime) -> list[OrderFact]:
     """Freeze the promise and draft one supplier order for each supplier."""
     facts: list[OrderFact] = []
     if backordered:
         facts.append(orders.UnitsBackordered(order.order_id, backordered, at))
     facts.append(orders.OrderConfirmed(order.order_id, by, at, order.promised_by))
-    shares: dict[str, tuple[Units, Units]] = {}
+    shares: dict[str, Share] = {}
     for line_no, units in order.in_bucket("open").items():
-        assigned, waiting = shares.setdefault(order.lines[line_no].supplier_id, ({}, {}))
+        supplier_id = order.lines[line_no].supplier_id
+        share = shares.setdefault(supplier_id, Share(supplier_id, {}, {}))
         waits = backordered.get(line_no, 0)
         if units > waits:
-            assigned[line_no] = units - waits
+            share.units[line_no] = units - waits
         if waits:
-            waiting[line_no] = waits
-    first = len(order.supplier_orders) + 1
-    for number, (supplier_id, (assigned, waiting)) in enumerate(shares.items(), first):
-        supplier_order_id = f"{order.order_id}/{number}"
-        facts.append(SupplierOrderDrafted(supplier_order_id, supplier_id, assigned, at, waiting, order.placed.packing))
-    return facts
+            share.backordered[line_no] = waits
+    return [*facts, *draft(view, order, shares.values(), at)]
 
 
 def _go_on(
@@ -153,7 +150,7 @@ def _go_on(
     if holds := [hold for hold in _stock_holds(allotment, demand, unusable, at) if hold.key not in _keys(order)]:
         placed = [orders.HoldPlaced(order.order_id, hold, at) for hold in holds]
         return [*order_changes(order.order_id, [*facts, *placed]), *changes]
-    confirmation = _confirmation(order, LEDGER, {}, at) if ready else []
+    confirmation = _confirmation(view, order, LEDGER, {}, at) if ready else []
     return [*order_changes(order.order_id, [*facts, *confirmation]), *changes]
 
 
@@ -254,7 +251,7 @@ def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: dat
     facts: list[OrderFact] = []
     if order.hold(HoldReason.OUT_OF_STOCK):
         facts += orders.release_hold(order, HoldReason.OUT_OF_STOCK, "", "", at)
-    facts += _confirmation(order, by, backordered, at)
+    facts += _confirmation(view, order, by, backordered, at)
     return [*order_changes(order_id, facts), *allotment.changes]
 
 
