@@ -63,7 +63,7 @@ class Allotment:
         # Only a hold can be a cart's: nobody takes over what was committed to another order.
         if cart is not None and cart is not kept and cart.status is stock.Hold.HELD:
             given_back.append(self.cart_id)
-        available = own.available + sum(own.reservations[r].units for r in given_back)
+        available = own.available + sum(stock.freed_by(own.reservations[r]) for r in given_back)
         if units and available < units:
             self.lacking[item] = (units, max(available, 0))
             return
@@ -97,6 +97,42 @@ def allot(
     for item, by_line in demand.items():
         allotment.take(item, sum(by_line.values()), commit)
     return allotment
+
+
+def reserve_late(view: View, order: Order, now: datetime) -> tuple[list[Change], Units]:
+    """Reserve for a confirmed order what it waits for, as far as stock suffices; and of which lines how many."""
+    by_item = _waiting_by_item(order)
+    view.need(*(stock_stream(*item) for item in by_item))
+    wanted = _unshipped(order)
+    allotment = Allotment(view, order.order_id, "", now, now)
+    waiting: Units = {}
+    for item, by_line in by_item.items():
+        own = view.stock(*item)
+        present = own.reservations.get(order.order_id) if own else None
+        units, freed = (present.units, stock.freed_by(present)) if present else (0, 0)
+        total = max(units, min(wanted[item], own.available + freed) if own and own.tracked else 0)
+        if total > units:
+            allotment.take(item, total, commit=True)
+        lacking = wanted[item] - total
+        # The first lines are served first.
+        for line_no, count in reversed(by_line.items()):
+            waiting[line_no] = waiting.get(line_no, 0) + min(count, lacking)
+            lacking -= min(count, lacking)
+    waited = order.waiting_for_stock()
+    served = {line_no: waited[line_no] - left for line_no, left in sorted(waiting.items()) if left < waited[line_no]}
+    return allotment.reserved(), served
+
+
+def _waiting_by_item(order: Order) -> dict[Item, Units]:
+    """Units that wait for stock, by the supplier and SKU that is to ship them."""
+    waiting = order.waiting_for_stock()
+    by_item: defaultdict[Item, Units] = defaultdict(dict)
+    for each in order.supplier_orders.values():
+        for line_no, units in supplier_orders.left_to_ship(each).items():
+            if line_no in waiting:
+                mine = by_item[each.supplier_id, order.lines[line_no].sku]
+                mine[line_no] = min(waiting[line_no], mine.get(line_no, 0) + units)
+    return by_item
 
 
 def give_back(view: View, after: Order, items: Iterable[Item], now: datetime) -> list[Change]:

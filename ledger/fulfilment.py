@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from ledger import orders, stock, suppliers
-from ledger.allotment import Allotment, Item, allot, demand_of, give_back, items_of, need_for
+from ledger.allotment import Allotment, Item, allot, demand_of, give_back, items_of, need_for, reserve_late
 from ledger.drafting import Share, draft
 from ledger.orders import Hold, HoldReason, Line, Order, OrderFact, OrderPlaced, PaymentState
 from ledger.policies import policy_at
@@ -222,6 +222,36 @@ def _require_stock(view: View, order: Order, now: datetime) -> None:
     allotment = allot(view, order.order_id, demand, now, commit=True)
     if allotment.lacking:
         raise stock.OutOfStock([(*item, *figures) for item, figures in allotment.lacking.items()])
+
+
+def serve_waiting(view: View, order_id: str, now: datetime) -> list[Change]:
+    """Give an order the stock that it waits for, if there is some now. Nothing to give records nothing.
+
+    Before the confirmation all its lines are reserved together; after it, each unit as soon as it is there.
+    """
+    order = view.order(order_id)
+    if order is None:
+        return []
+    if order.confirmed_at is None:
+        return _serve_unconfirmed(view, order, now)
+    changes, by_line = reserve_late(view, order, now)
+    served = [orders.UnitsReserved(order_id, by_line, now)] if by_line else []
+    return [*order_changes(order_id, served), *changes]
+
+
+def _serve_unconfirmed(view: View, order: Order, now: datetime) -> list[Change]:
+    lines = order.lines.values()
+    need_for(view, lines)
+    tracked = {n: units for n, units in order.waiting_for_stock().items() if _tracked(view, order.lines[n])}
+    hold = order.hold(HoldReason.OUT_OF_STOCK, LEDGER)
+    if hold is None and not tracked:
+        return []
+    if allot(view, order.order_id, demand_of(lines, order.in_bucket("open")), now, commit=True).lacking:
+        return []
+    facts: list[OrderFact] = [orders.UnitsReserved(order.order_id, tracked, now)] if tracked else []
+    if hold is not None:
+        facts += orders.release_hold(order, HoldReason.OUT_OF_STOCK, LEDGER, "", now)
+    return _go_on(view, order, facts, now, now, reserve=True)
 
 
 def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: datetime, now: datetime) -> list[Change]:

@@ -190,6 +190,14 @@ class UnitsBackordered(Fact, frozen=True, tag="order.units_backordered"):
     at: datetime
 
 
+class UnitsReserved(Fact, frozen=True, tag="order.units_reserved"):
+    """Units that had waited for stock, or for a first feed, have their reservation now."""
+
+    order_id: str
+    by_line: Units
+    at: datetime
+
+
 class AddressChanged(Fact, frozen=True, tag="order.address_changed"):
     """The parcels go elsewhere; only before packing."""
 
@@ -306,6 +314,7 @@ OrderFact = (
     | PaymentChanged
     | OrderConfirmed
     | UnitsBackordered
+    | UnitsReserved
     | AddressChanged
     | UnitsCancelled
     | UnitsDelivered
@@ -395,6 +404,8 @@ class Order(Value, frozen=True):
     """Pseudonyms of the people whose data its facts hold sealed, the latest last."""
     holds: tuple[Hold, ...] = ()
     untracked: frozenset[LineNo] = frozenset()
+    unreserved: Units = {}
+    """Units that nothing was reserved for when it was to be: backordered by us, or of SKUs without a feed."""
     confirmed_at: datetime | None = None
     supplier_orders: dict[str, SupplierOrder] = {}
     shipments: tuple[Shipment, ...] = ()
@@ -418,6 +429,16 @@ class Order(Value, frozen=True):
 
     def in_bucket(self, bucket: str) -> Units:
         return {line_no: count for line_no, b in self.buckets.items() if (count := getattr(b, bucket))}
+
+    def waiting_for_stock(self) -> Units:
+        """Units without a reservation that are still to be shipped."""
+        waiting = {n: min(units, self._to_ship(n)) for n, units in self.unreserved.items()}
+        return {line_no: units for line_no, units in waiting.items() if units > 0}
+
+    def _to_ship(self, line_no: LineNo) -> int:
+        """Unshipped units; those that are open after the confirmation are nobody's until they are assigned again."""
+        buckets = self.buckets[line_no]
+        return buckets.backordered + buckets.assigned + (buckets.open if self.confirmed_at is None else 0)
 
     @property
     def ordered(self) -> int:
@@ -522,7 +543,11 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case OrderConfirmed():
             return replace(order, confirmed_at=fact.at, promised_by=fact.promised_by)
         case UnitsBackordered(by_line=by_line):
-            return _moved(order, by_line, "open", "backordered")
+            unreserved = {n: order.unreserved.get(n, 0) + units for n, units in by_line.items()}
+            moved = _moved(order, by_line, "open", "backordered")
+            return replace(moved, unreserved={**order.unreserved, **unreserved})
+        case UnitsReserved(by_line=by_line):
+            return _reserved(order, by_line)
         case AddressChanged():
             return replace(
                 order,
@@ -571,7 +596,18 @@ def _placed(fact: OrderPlaced) -> Order:
         subjects=(fact.subject,) if fact.subject else (),
         holds=fact.holds,
         untracked=frozenset(fact.untracked),
+        unreserved=_all_units(fact.lines, fact.untracked),
     )
+
+
+def _all_units(lines: Iterable[Line], wanted: Sequence[LineNo]) -> Units:
+    return {line.line_no: line.quantity for line in lines if line.line_no in wanted} if wanted else {}
+
+
+def _reserved(order: Order, by_line: Units) -> Order:
+    left = {n: units - by_line.get(n, 0) for n, units in order.waiting_for_stock().items()}
+    unreserved = {n: units for n, units in left.items() if units > 0}
+    return replace(order, unreserved=unreserved, untracked=order.untracked - (by_line.keys() - unreserved.keys()))
 
 
 def _completed(order: Order, fact: DetailsCompleted) -> Order:
@@ -592,6 +628,7 @@ def _completed(order: Order, fact: DetailsCompleted) -> Order:
         has_address=order.has_address or fact.has_address,
         destination=fact.destination or order.destination,
         untracked=frozenset(fact.untracked),
+        unreserved=_all_units(lines.values(), fact.untracked),
     )
 
 

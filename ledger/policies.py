@@ -21,6 +21,16 @@ class Policy(Value, frozen=True):
     """A parcel without a scan for so long is suspected lost."""
     number_reuse_after_days: int = 90
     """A tracking number may name a new parcel so long after its last one was registered."""
+    stale_buffer_units: int = 0
+    """So many units are kept back while a feed is stale, beside the SKU's own buffer."""
+    stale_buffer_basis_points: int = 1000
+    """And this share of the stale figure, rounded up."""
+    low_stock_units: int = 0
+    """Fewer available units are low stock, unless the SKU has a threshold of its own; 0 means none is agreed."""
+    cover_days: int = 3
+    """Stock that lasts no longer is about to sell out."""
+    demand_window_days: int = 28
+    """Over so many days demand is averaged; at most stock.LONGEST_DEMAND_DAYS."""
 
 
 class PolicyAgreed(Fact, frozen=True, tag="policy.agreed"):

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
+from ledger.policies import Policy
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
 from ledger.values import Fact, Value
 
@@ -36,6 +37,8 @@ class FeedRecorded(Fact, frozen=True, tag="stock.feed_recorded"):
     sku: str
     feed: Feed
     at: datetime
+    stale_at: datetime | None = None
+    """When it is too old, as was agreed with the supplier when it came; None if nothing was agreed."""
 
 
 class FeedIgnored(Fact, frozen=True, tag="stock.feed_ignored"):
@@ -49,7 +52,10 @@ class FeedIgnored(Fact, frozen=True, tag="stock.feed_ignored"):
 
 
 class Oversold(Fact, frozen=True, tag="stock.oversold"):
-    """The feed fell below what is committed; reservations names who is affected, the latest first."""
+    """There is less than was committed; reservations names who is affected, the latest first.
+
+    Recorded when the shortfall appears, and again each time that it grows.
+    """
 
     supplier_id: str
     sku: str
@@ -137,6 +143,106 @@ class ReservationExpired(Fact, frozen=True, tag="stock.reservation_expired"):
     at: datetime
 
 
+class FeedStale(Fact, frozen=True, tag="stock.feed_stale"):
+    """No newer feed came in time: until one does, more is kept back than the buffer alone."""
+
+    supplier_id: str
+    sku: str
+    stale_at: datetime
+    at: datetime
+    buffer_units: int = 0
+    buffer_basis_points: int = 0
+    """Of the figure that went stale."""
+
+
+class FeedFresh(Fact, frozen=True, tag="stock.feed_fresh"):
+    """A feed came after the last one had gone stale; the buffer is its usual one again."""
+
+    supplier_id: str
+    sku: str
+    at: datetime
+
+
+class Restocked(Fact, frozen=True, tag="stock.restocked"):
+    """Returned units are in the supplier's house again, until a later count says what is there."""
+
+    supplier_id: str
+    sku: str
+    units: int
+    because: str
+    at: datetime
+    case_id: str = ""
+
+
+class LowThresholdSet(Fact, frozen=True, tag="stock.low_threshold_set"):
+    """Fewer available units than these are low stock; None means what the retailer's policy says."""
+
+    supplier_id: str
+    sku: str
+    at: datetime
+    units: int | None = None
+
+
+class Alert(StrEnum):
+    """What staff are told of a level, once each time that it crosses a threshold."""
+
+    LOW = "low"
+    RUNNING_OUT = "running_out"
+    SOLD_OUT = "sold_out"
+    STALE = "stale"
+    OVERSOLD = "oversold"
+
+
+class StockLow(Fact, frozen=True, tag="stock.low"):
+    """Fewer units are available than the threshold."""
+
+    supplier_id: str
+    sku: str
+    available: int
+    threshold: int
+    at: datetime
+
+
+class StockRunningOut(Fact, frozen=True, tag="stock.running_out"):
+    """What is available lasts no longer than the days of cover, at the demand of the last window."""
+
+    supplier_id: str
+    sku: str
+    available: int
+    demand: int
+    """Units committed in the window."""
+    window_days: int
+    cover_days: int
+    at: datetime
+
+
+class AlertEnded(Fact, frozen=True, tag="stock.alert_ended"):
+    """The level is above its threshold again; the next crossing is told again."""
+
+    supplier_id: str
+    sku: str
+    alert: Alert
+    available: int
+    at: datetime
+
+
+class SoldOut(Fact, frozen=True, tag="stock.sold_out"):
+    """Nothing can be promised any more: take it off sale."""
+
+    supplier_id: str
+    sku: str
+    at: datetime
+
+
+class BackInStock(Fact, frozen=True, tag="stock.back_in_stock"):
+    """It was sold out and can be promised again: put it back on sale."""
+
+    supplier_id: str
+    sku: str
+    available: int
+    at: datetime
+
+
 StockFact = (
     FeedRecorded
     | FeedIgnored
@@ -149,6 +255,15 @@ StockFact = (
     | ReservationConsumed
     | ReservationReleased
     | ReservationExpired
+    | FeedStale
+    | FeedFresh
+    | Restocked
+    | LowThresholdSet
+    | StockLow
+    | StockRunningOut
+    | AlertEnded
+    | SoldOut
+    | BackInStock
 )
 
 # --- state ----------------------------------------------------------------------------------------
@@ -184,6 +299,18 @@ class Shipped:
 
 
 @dataclass(slots=True)
+class Returned:
+    """Units that came back and that the feed may not have counted yet."""
+
+    units: int
+    at: datetime
+
+
+LONGEST_DEMAND_DAYS = 90
+"""For so many days the demand of each day is kept."""
+
+
+@dataclass(slots=True)
 class Stock:
     """What there is and who was promised it.
 
@@ -200,6 +327,25 @@ class Stock:
     held: int = 0
     committed: int = 0
     """Units committed and units shipped that the feed does not have taken off yet."""
+    returned: list[Returned] = field(default_factory=list)
+    restocked: int = 0
+    """Units returned since the feed was counted."""
+    stale_at: datetime | None = None
+    """When the last feed is too old."""
+    stale: FeedStale | None = None
+    """Stands while the last feed is too old."""
+    stale_buffer: int = 0
+    """Units kept back beside the buffer while the feed is stale."""
+    low_threshold: int | None = None
+    demand: dict[int, int] = field(default_factory=dict)
+    """Units committed each day, by the ordinal of the day in UTC."""
+    demand_kept: int = 0
+    """The sum of demand, which no window's demand exceeds."""
+    low: bool = False
+    running_out: bool = False
+    sold_out: bool = False
+    oversold: int = 0
+    """How much of the shortfall was told."""
 
     @property
     def tracked(self) -> bool:
@@ -210,7 +356,19 @@ class Stock:
         """Units that can be promised now; below zero when a feed fell under what was promised."""
         if self.feed is None:
             return 0
-        return self.feed.quantity - self.held - self.committed - self.buffer
+        on_hand = self.feed.quantity + self.restocked
+        return on_hand - self.held - self.committed - self.buffer - self.stale_buffer
+
+    @property
+    def shortfall(self) -> int:
+        """Units that were committed and are not there."""
+        if self.feed is None:
+            return 0
+        return max(0, self.committed - self.feed.quantity - self.restocked)
+
+    def demand_of(self, days: int, today: int) -> int:
+        """Units committed in the last so many days; today is the ordinal of the last of them."""
+        return sum(units for day, units in self.demand.items() if today - days < day)
 
 
 def evolve(stock: Stock | None, fact: StockFact) -> Stock:
@@ -218,6 +376,7 @@ def evolve(stock: Stock | None, fact: StockFact) -> Stock:
     match fact:
         case FeedRecorded(feed=feed):
             _take_feed(stock, feed)
+            stock.stale_at = fact.stale_at
         case StockCorrected(quantity=quantity, at=at):
             version = stock.feed.version if stock.feed else 0
             _take_feed(stock, Feed(quantity, version, at, includes_orders_up_to=None))
@@ -234,16 +393,39 @@ def evolve(stock: Stock | None, fact: StockFact) -> Stock:
             reservation.status, reservation.committed_at = Hold.COMMITTED, fact.at
             stock.held -= reservation.units
             stock.committed += reservation.units
+            _demanded(stock, fact.at.toordinal(), reservation.units)
         case ReservationConsumed():
             _consume(stock, fact)
         case ReservationReleased() | ReservationExpired():
             _give_back(stock, fact.reservation_id, fact.units)
         case FeedIgnored(feed=feed):
             stock.ignored = feed
-        case Oversold():
-            pass
+        case Oversold(shortfall=shortfall):
+            stock.oversold = shortfall
+        case FeedStale():
+            stock.stale, stock.stale_buffer = fact, _kept_back(stock.feed, fact)
+        case FeedFresh():
+            stock.stale, stock.stale_buffer = None, 0
+        case Restocked(units=units):
+            stock.returned.append(Returned(units, fact.at))
+            stock.restocked += units
+        case LowThresholdSet(units=threshold):
+            stock.low_threshold = threshold
+        case StockLow():
+            stock.low = True
+        case StockRunningOut():
+            stock.running_out = True
+        case AlertEnded(alert=alert):
+            _end(stock, alert)
+        case SoldOut():
+            stock.sold_out = True
+        case BackInStock():
+            stock.sold_out = False
         case _:
             assert_never(fact)
+    if stock.oversold:
+        # What was told of a shortfall that shrank is told again when it grows.
+        stock.oversold = min(stock.oversold, stock.shortfall)
     return stock
 
 
@@ -263,6 +445,37 @@ def _take_feed(stock: Stock, feed: Feed) -> None:
     # Units that left before the supplier counted are not in its house, whatever the watermark says.
     stock.shipped = [shipped for shipped in stock.shipped if shipped.consumed_at > feed.as_of]
     stock.committed += sum(shipped.units for shipped in stock.shipped if not _covered(shipped.committed_at, mark))
+    # And units that came back before it counted are in its figure.
+    stock.returned = [returned for returned in stock.returned if returned.at > feed.as_of]
+    stock.restocked = sum(returned.units for returned in stock.returned)
+    if stock.stale is not None:
+        stock.stale_buffer = _kept_back(feed, stock.stale)
+
+
+def _kept_back(feed: Feed | None, stale: FeedStale) -> int:
+    """What a stale feed keeps back; a share of its figure is rounded up."""
+    quantity = feed.quantity if feed else 0
+    return stale.buffer_units - (-quantity * stale.buffer_basis_points // 10_000)
+
+
+def _demanded(stock: Stock, day: int, units: int) -> None:
+    """Units were committed on a day, or are given back if units is negative."""
+    if day not in stock.demand:
+        newest = max(stock.demand, default=day)
+        if units < 0 or newest - day >= LONGEST_DEMAND_DAYS:
+            return
+        newest = max(newest, day)
+        stock.demand = {each: count for each, count in stock.demand.items() if newest - each < LONGEST_DEMAND_DAYS}
+        stock.demand_kept = sum(stock.demand.values())
+    stock.demand[day] = stock.demand.get(day, 0) + units
+    stock.demand_kept += units
+
+
+def _end(stock: Stock, alert: Alert) -> None:
+    if alert is Alert.LOW:
+        stock.low = False
+    elif alert is Alert.RUNNING_OUT:
+        stock.running_out = False
 
 
 def _consume(stock: Stock, fact: ReservationConsumed) -> None:
@@ -281,8 +494,11 @@ def _give_back(stock: Stock, reservation_id: str, units: int) -> None:
     reservation = stock.reservations[reservation_id]
     if reservation.status is Hold.HELD:
         stock.held -= units
-    elif not reservation.in_feed:
-        stock.committed -= units
+    else:
+        if not reservation.in_feed:
+            stock.committed -= units
+        if reservation.committed_at is not None:
+            _demanded(stock, reservation.committed_at.toordinal(), -units)
     reservation.units -= units
     if not reservation.units:
         del stock.reservations[reservation_id]
@@ -368,7 +584,9 @@ class ReservationIsCommitted(Forbidden):
 # --- decisions ------------------------------------------------------------------------------------
 
 
-def record_feed(stock: Stock | None, supplier_id: str, sku: str, feed: Feed, at: datetime) -> list[StockFact]:
+def record_feed(
+    stock: Stock | None, supplier_id: str, sku: str, feed: Feed, at: datetime, stale_at: datetime | None = None
+) -> list[StockFact]:
     """The supplier's newest figure. An older version is recorded as ignored; the same again records nothing."""
     if stock and stock.feed:
         if feed == stock.feed:
@@ -377,36 +595,20 @@ def record_feed(stock: Stock | None, supplier_id: str, sku: str, feed: Feed, at:
             return []
         if feed.version <= stock.feed.version:
             return [FeedIgnored(supplier_id, sku, feed, stock.feed.version, at)]
-    recorded = FeedRecorded(supplier_id, sku, feed, at)
-    return [recorded, *_oversold(stock, recorded)]
+    facts: list[StockFact] = [FeedRecorded(supplier_id, sku, feed, at, stale_at)]
+    if stock and stock.stale and (stale_at is None or at < stale_at):
+        facts.append(FeedFresh(supplier_id, sku, at))
+    return facts
 
 
-def _oversold(stock: Stock | None, recorded: FeedRecorded) -> list[StockFact]:
-    """Who cannot be served any more, the latest committed first (DOMAIN 3)."""
-    if stock is None:
+def go_stale(
+    stock: Stock | None, supplier_id: str, sku: str, stale_at: datetime | None, policy: Policy, now: datetime
+) -> list[StockFact]:
+    """The last feed is older than was agreed: keep more back. Nothing to notice records nothing."""
+    if stale_at is None or now < stale_at or (stock is not None and stock.stale is not None):
         return []
-    feed = recorded.feed
-    mark = feed.includes_orders_up_to
-    owed = [
-        (reservation.committed_at, reservation_id, reservation.units)
-        for reservation_id, reservation in stock.reservations.items()
-        if reservation.committed_at is not None and not _covered(reservation.committed_at, mark)
-    ]
-    left = sum(
-        shipped.units
-        for shipped in stock.shipped
-        if shipped.consumed_at > feed.as_of and not _covered(shipped.committed_at, mark)
-    )
-    shortfall = sum(units for _, _, units in owed) + left - feed.quantity
-    if shortfall <= 0:
-        return []
-    affected, missing = [], shortfall
-    for _, reservation_id, units in sorted(owed, reverse=True):
-        if missing <= 0:
-            break
-        affected.append(reservation_id)
-        missing -= units
-    return [Oversold(recorded.supplier_id, recorded.sku, shortfall, tuple(affected), recorded.at)]
+    units, basis_points = policy.stale_buffer_units, policy.stale_buffer_basis_points
+    return [FeedStale(supplier_id, sku, stale_at, now, units, basis_points)]
 
 
 def set_buffer(stock: Stock | None, supplier_id: str, sku: str, units: int, at: datetime) -> list[StockFact]:
@@ -414,6 +616,20 @@ def set_buffer(stock: Stock | None, supplier_id: str, sku: str, units: int, at: 
     if (stock.buffer if stock else 0) == units:
         return []
     return [BufferSet(supplier_id, sku, units, at)]
+
+
+def set_low_threshold(
+    stock: Stock | None, supplier_id: str, sku: str, units: int | None, at: datetime
+) -> list[StockFact]:
+    """When this stock is low; None leaves it to the retailer's policy. The same threshold again records nothing."""
+    if (stock.low_threshold if stock else None) == units:
+        return []
+    return [LowThresholdSet(supplier_id, sku, at, units)]
+
+
+def restock(supplier_id: str, sku: str, units: int, because: str, at: datetime, case_id: str = "") -> list[StockFact]:
+    """Returned units are there again; that each comes back at most once is the return case's to say."""
+    return [Restocked(supplier_id, sku, units, because, at, case_id)] if units else []
 
 
 def report_none_left(
@@ -468,7 +684,12 @@ def can_commit(stock: Stock, reservation_id: str, units: int, now: datetime) -> 
         return False
     if reservation.status is Hold.COMMITTED:
         return True
-    return now < reservation.expires_at and stock.committed + units <= stock.feed.quantity
+    return now < reservation.expires_at and stock.committed + units <= stock.feed.quantity + stock.restocked
+
+
+def freed_by(reservation: Reservation) -> int:
+    """Units that can be promised again once the reservation is given back: those the feed took off cannot."""
+    return 0 if reservation.in_feed else reservation.units
 
 
 def extend(

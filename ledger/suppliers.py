@@ -85,6 +85,10 @@ class Agreement(Value, frozen=True):
             hours = self.express_dispatch_within_hours
         return self.due(at, hours)
 
+    def feed_by(self, counted_at: datetime) -> datetime | None:
+        """When a feed that was counted then is too old."""
+        return self.due(counted_at, self.feed_interval_hours)
+
     def first_scan_by(self, at: datetime) -> datetime | None:
         return self.due(at, self.first_scan_within_hours)
 

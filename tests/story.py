@@ -12,10 +12,23 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
-from ledger import cancellation, delivery, dispatch, fulfilment, lapses, orders, parcels, stock, suppliers
+from ledger import (
+    cancellation,
+    delivery,
+    dispatch,
+    fulfilment,
+    lapses,
+    orders,
+    parcels,
+    policies,
+    stock,
+    stocktaking,
+    suppliers,
+)
 from ledger.book import Book
 from ledger.orders import Header, Hold, HoldReason, Line, Order, OrderPlaced, PaymentState, Shipment
 from ledger.parcels import Checkpoint, Parcel, ParcelRegistered, ParcelStatus
+from ledger.policies import Policy
 from ledger.refusals import Refusal
 from ledger.stock import Feed, Stock, StockFact
 from ledger.supplier_orders import Answer, RejectReason, SupplierOrder
@@ -87,7 +100,7 @@ class Story:
 
     def record(self, changes: Iterable[Change]) -> list[Fact]:
         """What a decision returned has happened."""
-        changes = list(changes)
+        changes = list(stocktaking.watched(self.book, list(changes), self.now))
         for stream, fact in changes:
             self.book.record([(stream, fact)])
             state = self.book.state(stream)
@@ -166,7 +179,28 @@ class Story:
         if version is None:
             version = present.feed.version + 1 if present and present.feed else 1
         feed = Feed(quantity, version, as_of or self.now, watermark)
-        return self._about_stock(supplier_id, sku, stock.record_feed(present, supplier_id, sku, feed, self.now))
+        return self.record(stocktaking.record_feed(self.book, supplier_id, sku, feed, self.now))
+
+    def buffer(self, count: int, sku: str = "tea") -> list[Fact]:
+        return self._about_stock(
+            "acme", sku, stock.set_buffer(self.book.stock("acme", sku), "acme", sku, count, self.now)
+        )
+
+    def threshold(self, count: int | None, sku: str = "tea") -> list[Fact]:
+        present = self.book.stock("acme", sku)
+        return self._about_stock("acme", sku, stock.set_low_threshold(present, "acme", sku, count, self.now))
+
+    def restock(self, count: int, sku: str = "tea", case_id: str = "case-1", supplier_id: str = "acme") -> list[Fact]:
+        facts = stock.restock(supplier_id, sku, count, "returned", self.now, case_id)
+        return self._about_stock(supplier_id, sku, facts)
+
+    def correct(self, quantity: int, sku: str = "tea") -> list[Fact]:
+        """Somebody counted, or the supplier said so on the phone."""
+        return self._about_stock("acme", sku, [stock.StockCorrected("acme", sku, quantity, "phone", self.now)])
+
+    def agree(self, since: datetime | None = None, **terms: Any) -> list[Fact]:
+        """The retailer's own terms, from now on unless said otherwise."""
+        return self.record(policies.agree(self.book.policy(), Policy(**terms), since or self.now, self.now))
 
     def reserve(self, reservation_id: str, count: int, minutes: int = 15, sku: str = "tea") -> list[Fact]:
         present = self.book.stock("acme", sku)
@@ -316,6 +350,12 @@ class Story:
 
     def suspect_loss(self, number: str = "P1", epoch: int = 1) -> list[Fact]:
         return self.record(lapses.suspect_loss(self.book, "dhl", number, epoch, self.now))
+
+    def miss_feed(self, sku: str = "tea", supplier_id: str = "acme") -> list[Fact]:
+        return self.record(stocktaking.notice_stale_feed(self.book, supplier_id, sku, self.now))
+
+    def serve(self, order_id: str = ORDER) -> list[Fact]:
+        return self.record(fulfilment.serve_waiting(self.book, order_id, self.now))
 
     def close_window(self, order_id: str = ORDER) -> list[Fact]:
         return self.record(lapses.complete_order(self.book, order_id, self.now))

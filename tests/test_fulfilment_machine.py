@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 
 from ledger import stock
 from ledger.book import Book
@@ -30,7 +31,7 @@ from ledger.parcels import ParcelStatus
 from ledger.refusals import Refusal
 from ledger.supplier_orders import Answer, RejectReason
 from ledger.values import Destination, Fact, LineNo
-from tests.story import ANNA, Story, line
+from tests.story import ANNA, TERMS, Story, line
 
 ITEMS = [("acme", "tea"), ("bolt", "mug"), ("acme", "ink")]
 """Two suppliers, three SKUs; nobody ever sends a feed of ink."""
@@ -96,7 +97,8 @@ class Fulfilment(RuleBasedStateMachine):
         super().__init__()
         self.story = Story()
         self.model: dict[str, Counted] = {}
-        self.story.approve("acme")
+        self.story.agree(low_stock_units=3, stale_buffer_units=1)
+        self.story.approve("acme", replace(TERMS, feed_interval_hours=24))
         self.story.approve("bolt")
         for supplier_id, sku in TRACKED:
             self.story.feed(8, sku, supplier_id)
@@ -186,6 +188,27 @@ class Fulfilment(RuleBasedStateMachine):
     def a_hold_may_run_out(self, pick: int) -> None:
         reservations = list(self.story.stock().reservations) or ["cart-1"]
         self.tell(lambda: self.story.expire(reservations[pick % len(reservations)]))
+
+    @rule()
+    def the_feed_may_be_stale(self) -> None:
+        promised = self.story.stock().held + self.story.stock().committed
+        self.tell(self.story.miss_feed)
+        assert self.story.stock().held + self.story.stock().committed == promised
+
+    @rule(item=st.sampled_from(TRACKED), count=a_count)
+    def units_come_back(self, item: tuple[str, str], count: int) -> None:
+        supplier_id, sku = item
+        self.tell(lambda: self.story.restock(count, sku, supplier_id=supplier_id), repeatable=False)
+
+    @precondition(lambda self: self.model)
+    @rule(pick=a_pick)
+    def an_order_gets_the_stock_it_waits_for(self, pick: int) -> None:
+        order_id = self.an_order(pick)
+        waited = self.story.order(order_id).waiting_for_stock()
+        facts = self.tell(lambda: self.story.serve(order_id))
+        assert facts is not None, "a clock is never refused"
+        waits = self.story.order(order_id).waiting_for_stock()
+        assert sum(waits.values()) <= sum(waited.values())
 
     # --- orders ---
 

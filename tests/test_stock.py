@@ -102,7 +102,7 @@ def test_a_feed_below_what_is_committed_names_who_is_affected_the_latest_first()
 def test_a_feed_below_what_is_only_held_is_not_oversold():
     story = a_shop(tea=10)
     story.reserve("cart-1", 8)
-    assert names(story.feed(5)) == ["feed_recorded"]
+    assert names(story.feed(5)) == ["feed_recorded", "sold_out"]
     assert story.stock().available == -3
 
 
@@ -175,7 +175,7 @@ def test_a_hold_that_ran_out_unnoticed_is_taken_anew():
     story = a_shop(tea=5)
     story.reserve("cart-1", 4)
     story.later(hours=1)
-    assert names(story.reserve("cart-1", 5)) == ["reservation_expired", "reserved"]
+    assert names(story.reserve("cart-1", 5)) == ["reservation_expired", "reserved", "sold_out"]
     story.later(hours=1)
     with refused(OutOfStock, "6 asked, 5 available"):
         story.reserve("cart-1", 6)

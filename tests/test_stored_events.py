@@ -136,7 +136,7 @@ def test_the_stored_parcels_and_suppliers_fold_to_what_they_were():
     assert (parcel.proven, parcel.first_scan_missed, parcel.order_id) == (True, True, "shopify/1")
     assert supplier.standing is Standing.RETIRED
     assert (len(supplier.agreements), list(supplier.offers)) == (1, ["tea"])
-    assert book.state("policy-retailer").versions[0][1].return_window_days == 30
+    assert book.state("policy-retailer").versions[-1][1].return_window_days == 30
 
 
 # --- a line more ----------------------------------------------------------------------------------

@@ -238,4 +238,9 @@ def stock_level(item: Item, state: Stock | None) -> stock_pb2.StockLevel:
         committed=own.committed,
         buffer=own.buffer,
         available=own.available,
+        restocked=own.restocked,
+        stale_buffer=own.stale_buffer,
+        stale_since=stamp(own.stale.at) if own.stale else None,
+        stale_at=stamp(own.stale_at),
+        shortfall=own.shortfall,
     )

@@ -24,6 +24,7 @@ from adapters.rpc.asks import READERS, Edge
 from adapters.rpc.statuses import status_of
 from adapters.rpc.tenants import Tenants
 from fulfilment.v1 import common_pb2
+from ledger import stocktaking
 from ledger.journal import is_trouble
 from ledger.ledger import Command, Receipt
 from ledger.personal import Sealer
@@ -70,8 +71,10 @@ class Commands:
         content = request.DESCRIPTOR.full_name.encode() + b"\0" + request.SerializeToString(deterministic=True)
         fingerprint = self._sealer.fingerprint(content)
         request.context.actor = actor
-        ask = reader(request, Edge(self._sealer, datetime.now(UTC), fingerprint.hex()[:32]))
-        return Command(request_id, actor, fingerprint, ask.decide, ask.streams, ask.keys, deadline)
+        now = datetime.now(UTC)
+        ask = reader(request, Edge(self._sealer, now, fingerprint.hex()[:32]))
+        decide = stocktaking.watching(ask.decide, now)
+        return Command(request_id, actor, fingerprint, decide, ask.streams, ask.keys, deadline)
 
 
 def deadline_of(context: Context) -> float | None:

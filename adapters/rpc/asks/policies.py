@@ -6,9 +6,8 @@ from adapters.rpc.asks.ask import Ask, Edge, reads
 from adapters.rpc.shapes import count, instant, require
 from fulfilment.v1 import admin_pb2
 from ledger import policies
-from ledger.values import (
-    policy_stream,
-)
+from ledger.stock import LONGEST_DEMAND_DAYS
+from ledger.values import policy_stream
 
 
 @reads(admin_pb2.AgreePolicyRequest)
@@ -22,6 +21,19 @@ def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
         or default.suspected_lost_after_days,
         count(given.number_reuse_after_days, "policy.number_reuse_after_days", 0, 10_000)
         or default.number_reuse_after_days,
+        count(given.stale_buffer_units, "policy.stale_buffer_units"),
+        _stale_buffer_share(given),
+        count(given.low_stock_units, "policy.low_stock_units"),
+        count(given.cover_days, "policy.cover_days", 0, LONGEST_DEMAND_DAYS) or default.cover_days,
+        count(given.demand_window_days, "policy.demand_window_days", 0, LONGEST_DEMAND_DAYS)
+        or default.demand_window_days,
     )
     since = instant(request, "effective_from") or edge.now
     return Ask(lambda view: policies.agree(view.policy(), policy, since, edge.now), (policy_stream(),))
+
+
+def _stale_buffer_share(given: admin_pb2.Policy) -> int:
+    """Here none at all is as good an answer as any, so it is told from no answer."""
+    if not given.HasField("stale_buffer_basis_points"):
+        return policies.Policy().stale_buffer_basis_points
+    return count(given.stale_buffer_basis_points, "policy.stale_buffer_basis_points", 0, 10_000)

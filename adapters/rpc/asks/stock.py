@@ -9,11 +9,8 @@ from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, reads
 from adapters.rpc.shapes import count, happened, instant, plain_id, require
 from fulfilment.v1 import stock_pb2
-from ledger import allotment, fulfilment, stock
-from ledger.values import (
-    policy_stream,
-    stock_stream,
-)
+from ledger import allotment, fulfilment, stock, stocktaking
+from ledger.values import policy_stream, stock_stream, supplier_stream
 
 
 def _item(item: stock_pb2.Item, field: str = "item") -> allotment.Item:
@@ -36,7 +33,8 @@ def record_feed(request: stock_pb2.RecordFeedRequest, edge: Edge) -> Ask:
         happened(request, edge.now, "as_of"),
         instant(request, "includes_orders_up_to"),
     )
-    return _of_stock(item, lambda own: stock.record_feed(own, *item, feed, edge.now))
+    streams = (stock_stream(*item), supplier_stream(item[0]), policy_stream())
+    return Ask(lambda view: stocktaking.record_feed(view, *item, feed, edge.now), streams)
 
 
 def _of_stock(item: allotment.Item, decide: Callable[[stock.Stock | None], Sequence[stock.StockFact]]) -> Ask:
@@ -48,6 +46,13 @@ def _of_stock(item: allotment.Item, decide: Callable[[stock.Stock | None], Seque
 def set_buffer(request: stock_pb2.SetBufferRequest, edge: Edge) -> Ask:
     item, units = _item(request.item), count(request.units, "units")
     return _of_stock(item, lambda own: stock.set_buffer(own, *item, units, edge.now))
+
+
+@reads(stock_pb2.SetLowStockThresholdRequest)
+def set_low_stock_threshold(request: stock_pb2.SetLowStockThresholdRequest, edge: Edge) -> Ask:
+    item = _item(request.item)
+    units = count(request.units, "units") if request.HasField("units") else None
+    return _of_stock(item, lambda own: stock.set_low_threshold(own, *item, units, edge.now))
 
 
 @reads(stock_pb2.ReserveRequest)

@@ -149,6 +149,11 @@ class Policy(_message.Message):
     RETURN_WINDOW_DAYS_FIELD_NUMBER: _builtins.int
     SUSPECTED_LOST_AFTER_DAYS_FIELD_NUMBER: _builtins.int
     NUMBER_REUSE_AFTER_DAYS_FIELD_NUMBER: _builtins.int
+    STALE_BUFFER_UNITS_FIELD_NUMBER: _builtins.int
+    STALE_BUFFER_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    LOW_STOCK_UNITS_FIELD_NUMBER: _builtins.int
+    COVER_DAYS_FIELD_NUMBER: _builtins.int
+    DEMAND_WINDOW_DAYS_FIELD_NUMBER: _builtins.int
     reservation_minutes: _builtins.int
     """How long stock is held for an order that is not confirmed, in minutes; default 1440."""
     return_window_days: _builtins.int
@@ -157,6 +162,16 @@ class Policy(_message.Message):
     """A parcel without a scan for so many days is suspected lost; default 14."""
     number_reuse_after_days: _builtins.int
     """A tracking number may name a new parcel after so many days; default 90."""
+    stale_buffer_units: _builtins.int
+    """Units kept back while a feed is stale, beside the SKU's own buffer; default 0."""
+    stale_buffer_basis_points: _builtins.int
+    """And this share of the stale figure, in basis points from 0 to 10000, rounded up; absent means 1000."""
+    low_stock_units: _builtins.int
+    """Fewer available units are low stock, unless a threshold was set for the SKU; default 0, which is no threshold."""
+    cover_days: _builtins.int
+    """Stock that lasts no longer than so many days, 1 to 90, is about to sell out; default 3."""
+    demand_window_days: _builtins.int
+    """Demand is averaged over so many days, 1 to 90; default 28."""
     def __init__(
         self,
         *,
@@ -164,12 +179,19 @@ class Policy(_message.Message):
         return_window_days: _builtins.int = ...,
         suspected_lost_after_days: _builtins.int = ...,
         number_reuse_after_days: _builtins.int = ...,
+        stale_buffer_units: _builtins.int = ...,
+        stale_buffer_basis_points: _builtins.int | None = ...,
+        low_stock_units: _builtins.int = ...,
+        cover_days: _builtins.int = ...,
+        demand_window_days: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "stale_buffer_basis_points", b"stale_buffer_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number_reuse_after_days", b"number_reuse_after_days", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "suspected_lost_after_days", b"suspected_lost_after_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "cover_days", b"cover_days", "demand_window_days", b"demand_window_days", "low_stock_units", b"low_stock_units", "number_reuse_after_days", b"number_reuse_after_days", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__stale_buffer_basis_points: _TypeAlias = _typing.Literal["stale_buffer_basis_points"]  # noqa: Y015
+    _WhichOneofArgType__stale_buffer_basis_points: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stale_buffer_basis_points) -> _WhichOneofReturnType__stale_buffer_basis_points | None: ...
 
 Global___Policy: _TypeAlias = Policy  # noqa: Y015
 

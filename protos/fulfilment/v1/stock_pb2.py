@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/stock.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"(\n\x04Item\x12\x13\n\x0bsupplier_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\"\xf4\x01\n\x11RecordFeedRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12!\n\x04item\x18\x02 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12\x14\n\x0c\x66\x65\x65\x64_version\x18\x04 \x01(\x03\x12)\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x15includes_orders_up_to\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"t\n\x10SetBufferRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12!\n\x04item\x18\x02 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\r\n\x05units\x18\x03 \x01(\x05\"=\n\tItemUnits\x12!\n\x04item\x18\x01 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\r\n\x05units\x18\x02 \x01(\x05\"\xae\x01\n\x0eReserveRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\'\n\x05items\x18\x03 \x03(\x0b\x32\x18.fulfilment.v1.ItemUnits\x12+\n\x08hold_for\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xb6\x01\n\x18\x45xtendReservationRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\"\n\x05items\x18\x03 \x03(\x0b\x32\x13.fulfilment.v1.Item\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x01\n\x19ReleaseReservationRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\"\n\x05items\x18\x03 \x03(\x0b\x32\x13.fulfilment.v1.Item\"G\n\x0fGetStockRequest\x12\"\n\x05items\x18\x01 \x03(\x0b\x32\x13.fulfilment.v1.Item\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\"O\n\x10GetStockResponse\x12)\n\x06levels\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.StockLevel\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xd7\x01\n\nStockLevel\x12!\n\x04item\x18\x01 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\x0f\n\x07tracked\x18\x02 \x01(\x08\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12\x14\n\x0c\x66\x65\x65\x64_version\x18\x04 \x01(\x03\x12)\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04held\x18\x06 \x01(\x05\x12\x11\n\tcommitted\x18\x07 \x01(\x05\x12\x0e\n\x06\x62uffer\x18\x08 \x01(\x05\x12\x11\n\tavailable\x18\t \x01(\x05\x32\xd9\x03\n\x0cStockService\x12\x46\n\nRecordFeed\x12 .fulfilment.v1.RecordFeedRequest\x1a\x16.fulfilment.v1.Receipt\x12\x44\n\tSetBuffer\x12\x1f.fulfilment.v1.SetBufferRequest\x1a\x16.fulfilment.v1.Receipt\x12@\n\x07Reserve\x12\x1d.fulfilment.v1.ReserveRequest\x1a\x16.fulfilment.v1.Receipt\x12T\n\x11\x45xtendReservation\x12\'.fulfilment.v1.ExtendReservationRequest\x1a\x16.fulfilment.v1.Receipt\x12V\n\x12ReleaseReservation\x12(.fulfilment.v1.ReleaseReservationRequest\x1a\x16.fulfilment.v1.Receipt\x12K\n\x08GetStock\x12\x1e.fulfilment.v1.GetStockRequest\x1a\x1f.fulfilment.v1.GetStockResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/stock.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"(\n\x04Item\x12\x13\n\x0bsupplier_id\x18\x01 \x01(\t\x12\x0b\n\x03sku\x18\x02 \x01(\t\"\xf4\x01\n\x11RecordFeedRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12!\n\x04item\x18\x02 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12\x14\n\x0c\x66\x65\x65\x64_version\x18\x04 \x01(\x03\x12)\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x15includes_orders_up_to\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"t\n\x10SetBufferRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12!\n\x04item\x18\x02 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\r\n\x05units\x18\x03 \x01(\x05\"\x8e\x01\n\x1bSetLowStockThresholdRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12!\n\x04item\x18\x02 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\x12\n\x05units\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_units\"=\n\tItemUnits\x12!\n\x04item\x18\x01 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\r\n\x05units\x18\x02 \x01(\x05\"\xae\x01\n\x0eReserveRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\'\n\x05items\x18\x03 \x03(\x0b\x32\x18.fulfilment.v1.ItemUnits\x12+\n\x08hold_for\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xb6\x01\n\x18\x45xtendReservationRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\"\n\x05items\x18\x03 \x03(\x0b\x32\x13.fulfilment.v1.Item\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x87\x01\n\x19ReleaseReservationRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\"\n\x05items\x18\x03 \x03(\x0b\x32\x13.fulfilment.v1.Item\"G\n\x0fGetStockRequest\x12\"\n\x05items\x18\x01 \x03(\x0b\x32\x13.fulfilment.v1.Item\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\"O\n\x10GetStockResponse\x12)\n\x06levels\x18\x01 \x03(\x0b\x32\x19.fulfilment.v1.StockLevel\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xf2\x02\n\nStockLevel\x12!\n\x04item\x18\x01 \x01(\x0b\x32\x13.fulfilment.v1.Item\x12\x0f\n\x07tracked\x18\x02 \x01(\x08\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12\x14\n\x0c\x66\x65\x65\x64_version\x18\x04 \x01(\x03\x12)\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04held\x18\x06 \x01(\x05\x12\x11\n\tcommitted\x18\x07 \x01(\x05\x12\x0e\n\x06\x62uffer\x18\x08 \x01(\x05\x12\x11\n\tavailable\x18\t \x01(\x05\x12\x11\n\trestocked\x18\n \x01(\x05\x12\x14\n\x0cstale_buffer\x18\x0b \x01(\x05\x12/\n\x0bstale_since\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08stale_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tshortfall\x18\x0e \x01(\x05\x32\xb5\x04\n\x0cStockService\x12\x46\n\nRecordFeed\x12 .fulfilment.v1.RecordFeedRequest\x1a\x16.fulfilment.v1.Receipt\x12\x44\n\tSetBuffer\x12\x1f.fulfilment.v1.SetBufferRequest\x1a\x16.fulfilment.v1.Receipt\x12Z\n\x14SetLowStockThreshold\x12*.fulfilment.v1.SetLowStockThresholdRequest\x1a\x16.fulfilment.v1.Receipt\x12@\n\x07Reserve\x12\x1d.fulfilment.v1.ReserveRequest\x1a\x16.fulfilment.v1.Receipt\x12T\n\x11\x45xtendReservation\x12\'.fulfilment.v1.ExtendReservationRequest\x1a\x16.fulfilment.v1.Receipt\x12V\n\x12ReleaseReservation\x12(.fulfilment.v1.ReleaseReservationRequest\x1a\x16.fulfilment.v1.Receipt\x12K\n\x08GetStock\x12\x1e.fulfilment.v1.GetStockRequest\x1a\x1f.fulfilment.v1.GetStockResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,20 +40,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDFEEDREQUEST']._serialized_end=424
   _globals['_SETBUFFERREQUEST']._serialized_start=426
   _globals['_SETBUFFERREQUEST']._serialized_end=542
-  _globals['_ITEMUNITS']._serialized_start=544
-  _globals['_ITEMUNITS']._serialized_end=605
-  _globals['_RESERVEREQUEST']._serialized_start=608
-  _globals['_RESERVEREQUEST']._serialized_end=782
-  _globals['_EXTENDRESERVATIONREQUEST']._serialized_start=785
-  _globals['_EXTENDRESERVATIONREQUEST']._serialized_end=967
-  _globals['_RELEASERESERVATIONREQUEST']._serialized_start=970
-  _globals['_RELEASERESERVATIONREQUEST']._serialized_end=1105
-  _globals['_GETSTOCKREQUEST']._serialized_start=1107
-  _globals['_GETSTOCKREQUEST']._serialized_end=1178
-  _globals['_GETSTOCKRESPONSE']._serialized_start=1180
-  _globals['_GETSTOCKRESPONSE']._serialized_end=1259
-  _globals['_STOCKLEVEL']._serialized_start=1262
-  _globals['_STOCKLEVEL']._serialized_end=1477
-  _globals['_STOCKSERVICE']._serialized_start=1480
-  _globals['_STOCKSERVICE']._serialized_end=1953
+  _globals['_SETLOWSTOCKTHRESHOLDREQUEST']._serialized_start=545
+  _globals['_SETLOWSTOCKTHRESHOLDREQUEST']._serialized_end=687
+  _globals['_ITEMUNITS']._serialized_start=689
+  _globals['_ITEMUNITS']._serialized_end=750
+  _globals['_RESERVEREQUEST']._serialized_start=753
+  _globals['_RESERVEREQUEST']._serialized_end=927
+  _globals['_EXTENDRESERVATIONREQUEST']._serialized_start=930
+  _globals['_EXTENDRESERVATIONREQUEST']._serialized_end=1112
+  _globals['_RELEASERESERVATIONREQUEST']._serialized_start=1115
+  _globals['_RELEASERESERVATIONREQUEST']._serialized_end=1250
+  _globals['_GETSTOCKREQUEST']._serialized_start=1252
+  _globals['_GETSTOCKREQUEST']._serialized_end=1323
+  _globals['_GETSTOCKRESPONSE']._serialized_start=1325
+  _globals['_GETSTOCKRESPONSE']._serialized_end=1404
+  _globals['_STOCKLEVEL']._serialized_start=1407
+  _globals['_STOCKLEVEL']._serialized_end=1777
+  _globals['_STOCKSERVICE']._serialized_start=1780
+  _globals['_STOCKSERVICE']._serialized_end=2345
 # @@protoc_insertion_point(module_scope)

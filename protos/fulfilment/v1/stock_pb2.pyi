@@ -132,6 +132,42 @@ class SetBufferRequest(_message.Message):
 Global___SetBufferRequest: _TypeAlias = SetBufferRequest  # noqa: Y015
 
 @_typing.final
+class SetLowStockThresholdRequest(_message.Message):
+    """Asks to set the threshold of an item."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    units: _builtins.int
+    """Fewer available units are low stock, 0 to 1000000; absent means as the retailer's policy says."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def item(self) -> Global___Item:
+        """Of what."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        item: Global___Item | None = ...,
+        units: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_units", b"_units", "context", b"context", "item", b"item", "units", b"units"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_units", b"_units", "context", b"context", "item", b"item", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__units: _TypeAlias = _typing.Literal["units"]  # noqa: Y015
+    _WhichOneofArgType__units: _TypeAlias = _typing.Literal["_units", b"_units"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__units) -> _WhichOneofReturnType__units | None: ...
+
+Global___SetLowStockThresholdRequest: _TypeAlias = SetLowStockThresholdRequest  # noqa: Y015
+
+@_typing.final
 class ItemUnits(_message.Message):
     """Units of one item."""
 
@@ -346,6 +382,11 @@ class StockLevel(_message.Message):
     COMMITTED_FIELD_NUMBER: _builtins.int
     BUFFER_FIELD_NUMBER: _builtins.int
     AVAILABLE_FIELD_NUMBER: _builtins.int
+    RESTOCKED_FIELD_NUMBER: _builtins.int
+    STALE_BUFFER_FIELD_NUMBER: _builtins.int
+    STALE_SINCE_FIELD_NUMBER: _builtins.int
+    STALE_AT_FIELD_NUMBER: _builtins.int
+    SHORTFALL_FIELD_NUMBER: _builtins.int
     tracked: _builtins.bool
     """Whether a feed ever said what there is."""
     quantity: _builtins.int
@@ -359,7 +400,15 @@ class StockLevel(_message.Message):
     buffer: _builtins.int
     """Units never promised."""
     available: _builtins.int
-    """What can still be promised: quantity - held - committed - buffer. Below zero after a feed fell."""
+    """What can still be promised: quantity + restocked - held - committed - buffer - stale_buffer. Below zero
+    after a feed fell.
+    """
+    restocked: _builtins.int
+    """Units returned since the supplier counted."""
+    stale_buffer: _builtins.int
+    """Units kept back beside the buffer because the feed is stale."""
+    shortfall: _builtins.int
+    """Units that were committed and are not there."""
     @_builtins.property
     def item(self) -> Global___Item:
         """What."""
@@ -367,6 +416,14 @@ class StockLevel(_message.Message):
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """When the supplier counted."""
+
+    @_builtins.property
+    def stale_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when the feed is stale; absent while it is not."""
+
+    @_builtins.property
+    def stale_at(self) -> _timestamp_pb2.Timestamp:
+        """When the feed goes stale; absent if no interval was agreed."""
 
     def __init__(
         self,
@@ -380,10 +437,15 @@ class StockLevel(_message.Message):
         committed: _builtins.int = ...,
         buffer: _builtins.int = ...,
         available: _builtins.int = ...,
+        restocked: _builtins.int = ...,
+        stale_buffer: _builtins.int = ...,
+        stale_since: _timestamp_pb2.Timestamp | None = ...,
+        stale_at: _timestamp_pb2.Timestamp | None = ...,
+        shortfall: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "item", b"item"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "item", b"item", "stale_at", b"stale_at", "stale_since", b"stale_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "available", b"available", "buffer", b"buffer", "committed", b"committed", "feed_version", b"feed_version", "held", b"held", "item", b"item", "quantity", b"quantity", "tracked", b"tracked"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "available", b"available", "buffer", b"buffer", "committed", b"committed", "feed_version", b"feed_version", "held", b"held", "item", b"item", "quantity", b"quantity", "restocked", b"restocked", "shortfall", b"shortfall", "stale_at", b"stale_at", "stale_buffer", b"stale_buffer", "stale_since", b"stale_since", "tracked", b"tracked"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

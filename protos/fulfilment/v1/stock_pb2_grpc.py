@@ -49,6 +49,11 @@ class StockServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_stock__pb2.SetBufferRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.SetLowStockThreshold = channel.unary_unary(
+                '/fulfilment.v1.StockService/SetLowStockThreshold',
+                request_serializer=fulfilment_dot_v1_dot_stock__pb2.SetLowStockThresholdRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
         self.Reserve = channel.unary_unary(
                 '/fulfilment.v1.StockService/Reserve',
                 request_serializer=fulfilment_dot_v1_dot_stock__pb2.ReserveRequest.SerializeToString,
@@ -80,7 +85,8 @@ class StockServiceServicer:
 
     def RecordFeed(self, request, context):
         """Records a supplier's figure. One that is not newer than the last is recorded as ignored; the same
-        again records nothing. A figure below what is committed is recorded with the orders affected.
+        again records nothing. A figure below what is committed is recorded with the orders affected. It goes
+        stale after the interval of the supplier's agreement that is in force when it comes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,6 +94,13 @@ class StockServiceServicer:
 
     def SetBuffer(self, request, context):
         """Keeps units back from being promised. The same buffer again records nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetLowStockThreshold(self, request, context):
+        """Says when a supplier's SKU is low on stock, in place of the retailer's policy. The same again records nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,6 +150,11 @@ def add_StockServiceServicer_to_server(servicer, server):
             'SetBuffer': grpc.unary_unary_rpc_method_handler(
                     servicer.SetBuffer,
                     request_deserializer=fulfilment_dot_v1_dot_stock__pb2.SetBufferRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'SetLowStockThreshold': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLowStockThreshold,
+                    request_deserializer=fulfilment_dot_v1_dot_stock__pb2.SetLowStockThresholdRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'Reserve': grpc.unary_unary_rpc_method_handler(
@@ -217,6 +235,33 @@ class StockService:
             target,
             '/fulfilment.v1.StockService/SetBuffer',
             fulfilment_dot_v1_dot_stock__pb2.SetBufferRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLowStockThreshold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.StockService/SetLowStockThreshold',
+            fulfilment_dot_v1_dot_stock__pb2.SetLowStockThresholdRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

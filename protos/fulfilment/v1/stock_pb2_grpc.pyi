@@ -40,10 +40,13 @@ class StockServiceStub:
     def __new__(cls, channel: _aio.Channel) -> StockServiceAsyncStub: ...
     RecordFeed: _grpc.UnaryUnaryMultiCallable[_stock_pb2.RecordFeedRequest, _common_pb2.Receipt]
     """Records a supplier's figure. One that is not newer than the last is recorded as ignored; the same
-    again records nothing. A figure below what is committed is recorded with the orders affected.
+    again records nothing. A figure below what is committed is recorded with the orders affected. It goes
+    stale after the interval of the supplier's agreement that is in force when it comes.
     """
     SetBuffer: _grpc.UnaryUnaryMultiCallable[_stock_pb2.SetBufferRequest, _common_pb2.Receipt]
     """Keeps units back from being promised. The same buffer again records nothing."""
+    SetLowStockThreshold: _grpc.UnaryUnaryMultiCallable[_stock_pb2.SetLowStockThresholdRequest, _common_pb2.Receipt]
+    """Says when a supplier's SKU is low on stock, in place of the retailer's policy. The same again records nothing."""
     Reserve: _grpc.UnaryUnaryMultiCallable[_stock_pb2.ReserveRequest, _common_pb2.Receipt]
     """Holds stock for a checkout, all items together or none. The same hold again records nothing.
     Fails with FAILED_PRECONDITION / OUT_OF_STOCK with the figures of each item that lacks,
@@ -72,10 +75,13 @@ class StockServiceAsyncStub(StockServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     RecordFeed: _aio.UnaryUnaryMultiCallable[_stock_pb2.RecordFeedRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records a supplier's figure. One that is not newer than the last is recorded as ignored; the same
-    again records nothing. A figure below what is committed is recorded with the orders affected.
+    again records nothing. A figure below what is committed is recorded with the orders affected. It goes
+    stale after the interval of the supplier's agreement that is in force when it comes.
     """
     SetBuffer: _aio.UnaryUnaryMultiCallable[_stock_pb2.SetBufferRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Keeps units back from being promised. The same buffer again records nothing."""
+    SetLowStockThreshold: _aio.UnaryUnaryMultiCallable[_stock_pb2.SetLowStockThresholdRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Says when a supplier's SKU is low on stock, in place of the retailer's policy. The same again records nothing."""
     Reserve: _aio.UnaryUnaryMultiCallable[_stock_pb2.ReserveRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Holds stock for a checkout, all items together or none. The same hold again records nothing.
     Fails with FAILED_PRECONDITION / OUT_OF_STOCK with the figures of each item that lacks,
@@ -107,7 +113,8 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records a supplier's figure. One that is not newer than the last is recorded as ignored; the same
-        again records nothing. A figure below what is committed is recorded with the orders affected.
+        again records nothing. A figure below what is committed is recorded with the orders affected. It goes
+        stale after the interval of the supplier's agreement that is in force when it comes.
         """
 
     @_abc_1.abstractmethod
@@ -117,6 +124,14 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Keeps units back from being promised. The same buffer again records nothing."""
+
+    @_abc_1.abstractmethod
+    def SetLowStockThreshold(
+        self,
+        request: _stock_pb2.SetLowStockThresholdRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Says when a supplier's SKU is low on stock, in place of the retailer's policy. The same again records nothing."""
 
     @_abc_1.abstractmethod
     def Reserve(

@@ -1,0 +1,184 @@
+"""Stock against what was agreed: feeds that go stale, and alerts at every crossing of a threshold (DOMAIN 3).
+
+Alerts are decided in one place for every command: ``watching`` wraps its decision, looks at each stock
+stream that it touches as it will be with the new facts, and adds what staff and shops are to be told.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import cast
+
+from ledger import stock
+from ledger.policies import Policy, policy_at
+from ledger.stock import (
+    Alert,
+    AlertEnded,
+    BackInStock,
+    Feed,
+    FeedRecorded,
+    Hold,
+    Oversold,
+    ReservationCommitted,
+    ReservationConsumed,
+    ReservationExpired,
+    ReservationExtended,
+    ReservationReleased,
+    SoldOut,
+    Stock,
+    StockCorrected,
+    StockFact,
+    StockLow,
+    StockReserved,
+    StockRunningOut,
+)
+from ledger.values import Change, policy_stream, stock_stream, supplier_stream
+from ledger.view import View, changes_of
+
+Decide = Callable[[View], Sequence[Change]]
+
+# --- feeds ----------------------------------------------------------------------------------------
+
+
+def record_feed(view: View, supplier_id: str, sku: str, feed: Feed, now: datetime) -> list[Change]:
+    """The supplier's newest figure; when it goes stale is agreed in the terms in force now."""
+    view.need(stock_stream(supplier_id, sku), supplier_stream(supplier_id), policy_stream())
+    own, supplier = view.stock(supplier_id, sku), view.supplier(supplier_id)
+    agreement = supplier.agreement_at(now) if supplier else None
+    stale_at = agreement.feed_by(feed.as_of) if agreement else None
+    facts = stock.record_feed(own, supplier_id, sku, feed, now, stale_at)
+    if facts and isinstance(facts[0], FeedRecorded):
+        # It may be too old already when it comes.
+        facts += stock.go_stale(own, supplier_id, sku, stale_at, policy_at(view.policy(), now), now)
+    return changes_of(stock_stream(supplier_id, sku), facts)
+
+
+def notice_stale_feed(view: View, supplier_id: str, sku: str, now: datetime) -> list[Change]:
+    """Notice that no newer feed came in time. Nothing to notice records nothing."""
+    own = view.stock(supplier_id, sku)
+    stale_at = own.stale_at if own else None
+    facts = stock.go_stale(own, supplier_id, sku, stale_at, policy_at(view.policy(), now), now)
+    return changes_of(stock_stream(supplier_id, sku), facts)
+
+
+# --- alerts ---------------------------------------------------------------------------------------
+
+
+def watching(decide: Decide, now: datetime) -> Decide:
+    """The decision, with the alerts that its facts give rise to."""
+    return lambda view: watched(view, decide(view), now)
+
+
+def watched(view: View, changes: Sequence[Change], now: datetime) -> Sequence[Change]:
+    """The changes, and what has to be told of each stock stream that they touch."""
+    touched: dict[str, list[StockFact]] = {}
+    for stream, fact in changes:
+        if stream.startswith("stock-"):
+            touched.setdefault(stream, []).append(cast("StockFact", fact))
+    if not touched:
+        return changes
+    policy = policy_at(view.policy(), now)
+    alerts: list[Change] = []
+    for stream, facts in touched.items():
+        own = view.stock(facts[0].supplier_id, facts[0].sku)
+        if own is None or not _stays_plentiful(own, facts, policy):
+            alerts += changes_of(stream, _alerts(own, facts, policy, now))
+    return [*changes, *alerts] if alerts else changes
+
+
+_TAKES_NOTHING = frozenset(
+    {ReservationCommitted, ReservationConsumed, ReservationReleased, ReservationExpired, ReservationExtended}
+)
+"""After them no less is available than before."""
+
+
+def _stays_plentiful(own: Stock, facts: Sequence[StockFact], policy: Policy) -> bool:
+    """Whether no threshold can be near: true of nearly every order, so it compares bounds only."""
+    if own.low or own.running_out or own.sold_out:
+        return False
+    taken = 0
+    for fact in facts:
+        if type(fact) is StockReserved:
+            taken += fact.units
+        elif type(fact) not in _TAKES_NOTHING:
+            return False
+    left, most_demand = own.available - taken, own.demand_kept + own.held + taken
+    lasts = left * policy.demand_window_days > policy.cover_days * most_demand
+    return left > 0 and left >= _threshold(own, policy) and lasts
+
+
+def _threshold(own: Stock, policy: Policy) -> int:
+    return policy.low_stock_units if own.low_threshold is None else own.low_threshold
+
+
+def _alerts(own: Stock | None, facts: Sequence[StockFact], policy: Policy, now: datetime) -> list[StockFact]:
+    item = facts[0].supplier_id, facts[0].sku
+    after = _after(own, facts)
+    if not after.tracked:
+        return []
+    told = _crossings(after, *item, policy, now)
+    if after.shortfall > after.oversold:
+        told.insert(0, Oversold(*item, after.shortfall, _affected(_after(own, facts, whole=True)), now))
+    return told
+
+
+def _after(own: Stock | None, facts: Sequence[StockFact], whole: bool = False) -> Stock:
+    """The stock with the facts, as a copy; unless all is needed, with the reservations that they name only."""
+    present = own or Stock()
+    whole = whole or any(isinstance(fact, FeedRecorded | StockCorrected) for fact in facts)
+    names = present.reservations if whole else {getattr(fact, "reservation_id", "") for fact in facts}
+    after = dataclasses.replace(
+        present,
+        reservations={
+            name: dataclasses.replace(present.reservations[name]) for name in names if name in present.reservations
+        },
+        shipped=list(present.shipped),
+        returned=list(present.returned),
+        demand=dict(present.demand),
+    )
+    for fact in facts:
+        after = stock.evolve(after, fact)
+    return after
+
+
+def _affected(after: Stock) -> tuple[str, ...]:
+    """Who cannot be served any more: those committed last, as many as the shortfall takes."""
+    owed = [
+        (each.committed_at, reservation_id, each.units)
+        for reservation_id, each in after.reservations.items()
+        if each.status is Hold.COMMITTED and each.committed_at is not None and not each.in_feed
+    ]
+    affected, missing = [], after.shortfall
+    for _, reservation_id, units in sorted(owed, reverse=True):
+        if missing <= 0:
+            break
+        affected.append(reservation_id)
+        missing -= units
+    return tuple(affected)
+
+
+def _crossings(after: Stock, supplier_id: str, sku: str, policy: Policy, now: datetime) -> list[StockFact]:
+    """Each threshold that was crossed since it was last told of; crossing back arms it again."""
+    item, available = (supplier_id, sku), after.available
+    facts: list[StockFact] = []
+    threshold = _threshold(after, policy)
+    is_low = threshold > 0 and available < threshold
+    if is_low and not after.low:
+        facts.append(StockLow(*item, available, threshold, now))
+    elif after.low and not is_low:
+        facts.append(AlertEnded(*item, Alert.LOW, available, now))
+    window, cover = policy.demand_window_days, policy.cover_days
+    demand = after.demand_of(window, now.toordinal())
+    ends_soon = demand > 0 and available * window <= cover * demand
+    # What is sold out is about to sell out no more, and says so itself.
+    if available > 0 and ends_soon and not after.running_out:
+        facts.append(StockRunningOut(*item, available, demand, window, cover, now))
+    elif after.running_out and not ends_soon:
+        facts.append(AlertEnded(*item, Alert.RUNNING_OUT, available, now))
+    if available <= 0 and not after.sold_out:
+        facts.append(SoldOut(*item, now))
+    elif after.sold_out and available > 0:
+        facts.append(BackInStock(*item, available, now))
+    return facts

@@ -1,0 +1,166 @@
+"""Orders that wait for stock get it when it is there, the oldest first, and each unit once."""
+
+from ledger.orders import Header, HoldReason, PaymentState, UnitsReserved
+from ledger.stock import Hold
+from ledger.supplier_orders import Answer
+from tests.story import FIRST, NOON, ORDER, Story, a_shop, line, names, sent, the, units
+
+# --- before the confirmation ----------------------------------------------------------------------
+
+
+def test_an_order_that_was_out_of_stock_is_confirmed_once_there_is_enough():
+    story = a_shop(tea=2)
+    story.place(line(1, "tea", 3))
+    assert story.serve() == []
+    story.feed(3)
+    assert names(story.serve()) == [
+        "hold_released",
+        "confirmed",
+        "supplier_order_drafted",
+        "reserved",
+        "reservation_committed",
+        "sold_out",
+    ]
+    assert story.serve() == []
+
+
+def test_all_lines_of_a_waiting_order_are_reserved_together_or_none():
+    story = a_shop(tea=2, mug=0)
+    story.place(line(1, "tea", 3), line(2, "mug", 1))
+    story.feed(10)
+    assert story.serve() == []
+    story.feed(1, "mug")
+    story.serve()
+    assert story.header() is Header.CONFIRMED
+
+
+def test_an_unpaid_order_gets_a_hold_on_its_stock_and_waits_for_the_money_alone():
+    story = a_shop(tea=2)
+    story.place(line(1, "tea", 3), payment=PaymentState.PENDING)
+    story.feed(5)
+    story.serve()
+    assert story.holds() == [HoldReason.AWAITING_PAYMENT]
+    assert story.stock().reservations[ORDER].status is Hold.HELD
+
+
+def test_a_hold_that_a_person_placed_is_left_to_that_person():
+    story = a_shop(tea=10)
+    story.place(payment=PaymentState.PENDING)
+    story.hold(HoldReason.OUT_OF_STOCK, "mia")
+    assert story.serve() == []
+
+
+def test_an_order_placed_before_the_first_feed_is_reserved_as_soon_as_the_feed_comes():
+    story = Story()
+    story.approve("acme")
+    story.place(payment=PaymentState.PENDING)
+    assert story.serve() == []
+    story.feed(10)
+    assert names(story.serve()) == ["units_reserved", "reserved"]
+    assert story.order().untracked == frozenset()
+    assert story.serve() == []
+
+
+def test_an_order_placed_before_the_first_feed_is_reserved_at_the_latest_when_it_is_confirmed():
+    story = Story()
+    story.approve("acme")
+    story.place(payment=PaymentState.PENDING)
+    story.feed(10)
+    story.pay()
+    assert story.stock().reservations[ORDER].status is Hold.COMMITTED
+    # Nothing more to reserve: the clock only notes that it waits no more.
+    assert names(story.serve()) == ["units_reserved"]
+    assert story.stock().committed == 3
+
+
+# --- after the confirmation -----------------------------------------------------------------------
+
+
+def backordered(wanted: int = 5, there: int = 2) -> Story:
+    """A person let what lacks wait at the supplier."""
+    story = a_shop(tea=there)
+    story.place(line(1, "tea", wanted))
+    story.confirm(backorder_lacking=True)
+    return story
+
+
+def test_backordered_units_are_reserved_when_stock_comes():
+    story = backordered()
+    assert story.order().waiting_for_stock() == units({1: 3})
+    assert story.serve() == []
+    story.feed(10)
+    assert the(UnitsReserved, story.serve()).by_line == units({1: 3})
+    assert (story.stock().committed, story.stock().available) == (5, 5)
+    assert story.order().waiting_for_stock() == {}
+    assert story.serve() == []
+
+
+def test_backordered_units_are_reserved_one_by_one_as_they_come():
+    story = backordered()
+    story.feed(3)
+    assert the(UnitsReserved, story.serve()).by_line == units({1: 1})
+    assert story.serve() == []
+    story.feed(5)
+    assert the(UnitsReserved, story.serve()).by_line == units({1: 2})
+
+
+def test_what_was_cancelled_or_shipped_meanwhile_waits_no_more():
+    story = backordered()
+    story.cancel({1: 3})
+    story.feed(10)
+    assert names(story.serve()) == ["units_reserved"]  # by what was reserved before
+    assert story.stock().committed == 2
+    assert story.serve() == []
+    other = backordered()
+    other.send()
+    other.ship({1: 5})
+    other.feed(10, as_of=other.now)
+    assert other.serve() == []
+
+
+def test_a_confirmed_order_of_an_untracked_sku_is_reserved_when_its_first_feed_comes():
+    story = Story()
+    story.approve("acme")
+    story.place(line(1, "tea", 3), line(2, "tea", 2), line(3, "ink", 1))
+    assert story.order().untracked == {1, 2, 3}
+    story.feed(4)
+    assert the(UnitsReserved, story.serve()).by_line == units({1: 3, 2: 1})
+    story.feed(9)
+    assert the(UnitsReserved, story.serve()).by_line == units({2: 1})
+    assert story.stock().reservations[ORDER].units == 5
+    assert story.order().untracked == {3}
+
+
+def test_units_that_a_feed_has_taken_off_are_not_promised_twice():
+    story = backordered(wanted=5, there=2)
+    story.later(hours=1)
+    story.feed(1, watermark=story.now)  # ours are taken off already, one more came
+    assert story.stock().reservations[ORDER].in_feed
+    assert story.serve() == []
+    assert story.stock().available == 1
+    story.feed(6)
+    story.serve()
+    assert (story.stock().reservations[ORDER].units, story.stock().available) == (5, 1)
+
+
+def test_a_backorder_of_the_supplier_keeps_its_reservation_and_waits_for_nothing():
+    story = sent(line(1, "tea", 3))
+    story.answer({1: Answer(accepted=2, backordered=1)})
+    assert story.order().waiting_for_stock() == {}
+    assert story.serve() == []
+
+
+def test_an_unknown_order_is_left_alone():
+    assert a_shop().serve("shopify/9") == []
+
+
+def test_who_came_first_is_served_first():
+    story = a_shop(tea=0)
+    for n in (1, 2):
+        story.place(line(1, "tea", 3), order_id=f"shopify/{n}")
+    story.feed(4)
+    story.serve("shopify/1")
+    assert story.serve("shopify/2") == []
+    assert (story.header("shopify/1"), story.header("shopify/2")) == (Header.CONFIRMED, Header.ON_HOLD)
+    assert story.now == NOON
+    assert FIRST in story.order().supplier_orders
