@@ -35,6 +35,7 @@ from adapters.rpc.queries import (
     BatchCommands,
     OrderQueries,
     ParcelQueries,
+    RecoveryQueries,
     StockQueries,
     SupplierQueries,
 )
@@ -47,6 +48,7 @@ from fulfilment.v1 import (
     batch_pb2,
     orders_pb2,
     parcels_pb2,
+    recoveries_pb2,
     reports_pb2,
     stock_pb2,
     suppliers_pb2,
@@ -106,6 +108,7 @@ def build_server(tenants: Tenants, sealer: Sealer) -> tuple[grpc.aio.Server, hea
         stock_pb2.DESCRIPTOR.services_by_name["StockService"]: StockQueries(tenants),
         suppliers_pb2.DESCRIPTOR.services_by_name["SupplierService"]: SupplierQueries(tenants),
         parcels_pb2.DESCRIPTOR.services_by_name["ParcelService"]: ParcelQueries(tenants),
+        recoveries_pb2.DESCRIPTOR.services_by_name["RecoveryService"]: RecoveryQueries(tenants),
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants),
         admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: AdminQueries(tenants, sealer),
         batch_pb2.DESCRIPTOR.services_by_name["BatchService"]: BatchCommands(commands),

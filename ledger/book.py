@@ -13,12 +13,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, get_args
 
 import msgspec
 
-from ledger.values import Change, Fact, order_stream, parcel_stream, policy_stream, stock_stream, supplier_stream
+from ledger.values import (
+    Change,
+    Fact,
+    order_stream,
+    parcel_stream,
+    policy_stream,
+    recovery_stream,
+    stock_stream,
+    supplier_stream,
+)
 
 if TYPE_CHECKING:
     from ledger.orders import Order
     from ledger.parcels import Parcel
     from ledger.policies import Policies
+    from ledger.recoveries import Recovery
     from ledger.stock import Stock
     from ledger.suppliers import Supplier
 
@@ -63,13 +73,14 @@ def noun(facts: object, evolve: Callable[[Any, Any], Any]) -> Noun:
 @cache
 def the_nouns() -> Mapping[str, Noun]:
     """Every noun of the ledger by the prefix of its streams."""
-    from ledger import orders, parcels, policies, stock, suppliers
+    from ledger import orders, parcels, policies, recoveries, stock, suppliers
 
     return {
         "order": noun(orders.OrderFact, orders.evolve),
         "stock": noun(stock.StockFact, stock.evolve),
         "supplier": noun(suppliers.SupplierFact, suppliers.evolve),
         "parcel": noun(parcels.ParcelFact, parcels.evolve),
+        "recovery": noun(recoveries.RecoveryFact, recoveries.evolve),
         "policy": noun(policies.PolicyFact, policies.evolve),
     }
 
@@ -178,6 +189,9 @@ class View:
 
     def parcel(self, carrier: str, number: str) -> Parcel | None:
         return cast("Parcel | None", self.state(parcel_stream(carrier, number)))
+
+    def recovery(self, recovery_id: str) -> Recovery | None:
+        return cast("Recovery | None", self.state(recovery_stream(recovery_id)))
 
     def policy(self) -> Policies | None:
         return cast("Policies | None", self.state(policy_stream()))

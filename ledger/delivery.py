@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from ledger import orders, parcels
+from ledger import orders, parcels, redress
 from ledger.orders import Order, OrderFact
 from ledger.parcels import Checkpoint, Parcel, ParcelRegistered, ParcelStatus
 from ledger.policies import policy_at
@@ -58,7 +58,13 @@ def _reach_order(view: View, parcel: Parcel, now: datetime) -> list[Change]:
         return []
     order = order_in(view, parcel.order_id)
     facts = follow(order, parcel)
-    return settled(order, facts, now) if facts else []
+    if not facts:
+        return []
+    changes = settled(order, facts, now)
+    shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch)
+    if parcel.delivered_at is None or shipment is None or shipment.bucket != "lost":
+        return changes
+    return [*changes, *redress.found_after_loss(view, order, shipment, parcel, now)]
 
 
 def follow(order: Order, parcel: Parcel) -> list[OrderFact]:

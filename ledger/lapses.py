@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ledger import orders, parcels, stock
+from ledger import claims, orders, parcels, recoveries, stock
 from ledger.orders import Clock
 from ledger.policies import policy_at
-from ledger.values import Change, parcel_stream, stock_stream
+from ledger.values import Change, parcel_stream, recovery_stream, stock_stream
 from ledger.view import View, changes_of, order_changes
 
 
@@ -43,3 +43,20 @@ def suspect_loss(view: View, carrier: str, number: str, epoch: int, now: datetim
     after_days = policy_at(view.policy(), now).suspected_lost_after_days
     facts = parcels.suspect_loss(view.parcel(carrier, number), epoch, after_days, now)
     return changes_of(parcel_stream(carrier, number), facts)
+
+
+def miss_answer(view: View, recovery_id: str, now: datetime) -> list[Change]:
+    """Notice that a supplier did not answer what is asked of it. Nothing to notice records nothing."""
+    facts = recoveries.miss_answer(view.recovery(recovery_id), now)
+    return changes_of(recovery_stream(recovery_id), facts)
+
+
+def become_eligible(view: View, recovery_id: str, now: datetime) -> list[Change]:
+    """Notice that a claim can be filed from now on. Nothing to notice records nothing."""
+    facts = claims.become_eligible(view.recovery(recovery_id), now)
+    return changes_of(recovery_stream(recovery_id), facts)
+
+
+def bar_claim(view: View, recovery_id: str, now: datetime) -> list[Change]:
+    """Notice that a claim can be filed no more. Nothing to notice records nothing."""
+    return changes_of(recovery_stream(recovery_id), claims.bar(view.recovery(recovery_id), now))

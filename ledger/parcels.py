@@ -149,6 +149,15 @@ class LossSuspected(Fact, frozen=True, tag="parcel.loss_suspected"):
     at: datetime
 
 
+class ClaimOpened(Fact, frozen=True, tag="parcel.claim_opened"):
+    """A claim on the carrier is prepared for it; the recovery tells how far that is."""
+
+    carrier: str
+    number: str
+    recovery_id: str
+    at: datetime
+
+
 ParcelFact = (
     ParcelRegistered
     | ParcelLinked
@@ -158,6 +167,7 @@ ParcelFact = (
     | FirstScanMissed
     | FirstScanBreachWithdrawn
     | LossSuspected
+    | ClaimOpened
 )
 
 # --- state ----------------------------------------------------------------------------------------
@@ -185,6 +195,8 @@ class Parcel(Value, frozen=True):
     disputed_at: datetime | None = None
     first_scan_missed: bool = False
     proven: bool = False
+    claims: tuple[str, ...] = ()
+    """The recoveries that claim for it from its carrier, the first opened first."""
 
     @property
     def last_seen_at(self) -> datetime:
@@ -232,6 +244,8 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
             return replace(parcel, status=ParcelStatus.SUSPECTED_LOST)
         case DeliveryProven():
             return replace(parcel, proven=True)
+        case ClaimOpened(recovery_id=recovery_id):
+            return replace(parcel, claims=(*parcel.claims, recovery_id))
         case _:
             assert_never(fact)
 
@@ -260,6 +274,15 @@ def _delivers(parcel: Parcel, checkpoint: Checkpoint) -> bool:
         and parcel.delivered_at is None
         and (parcel.disputed_at is None or checkpoint.at > parcel.disputed_at)
     )
+
+
+_GIVEN_UP = frozenset({ParcelStatus.SUSPECTED_LOST, ParcelStatus.LOST, ParcelStatus.DESTROYED})
+
+
+def last_sign_at(parcel: Parcel) -> datetime | None:
+    """The newest scan that says that the carrier has it; None if there was none."""
+    signs = [scan.at for scan in parcel.checkpoints if scan.status not in {ParcelStatus.REGISTERED, *_GIVEN_UP}]
+    return max(signs, default=None)
 
 
 # --- refusals -------------------------------------------------------------------------------------

@@ -2,12 +2,50 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
-from ledger.values import Change, Fact, Value, policy_stream
+from ledger.recoveries import DocumentKind, Kind
+from ledger.values import Change, Fact, Money, Value, policy_stream
 
 # --- facts ----------------------------------------------------------------------------------------
+
+
+class ClaimTerms(Value, frozen=True):
+    """How one carrier, or any, takes claims.
+
+    The defaults err on the safe side: a deadline that is earlier than the carrier's own loses no claim, and
+    no limit of liability is guessed, because one that is too low would leave money with the carrier.
+    """
+
+    carrier: str = ""
+    """Its short name; empty for every carrier without terms of its own."""
+    loss_waiting_days: int = 14
+    """A loss can be claimed so long after the last scan, or after the dispatch if nobody ever scanned it."""
+    loss_filing_days: int = 60
+    """A loss must be claimed within so long after the dispatch."""
+    damage_filing_days: int = 14
+    """A damage must be claimed within so long after the delivery, or after the last scan if there was none."""
+    liability: tuple[Money, ...] = ()
+    """The most that a carrier is liable for, one amount a currency; without one it is not limited."""
+    loss_documents: tuple[DocumentKind, ...] = (DocumentKind.ORDER, DocumentKind.TRACKING_LOG, DocumentKind.INVOICE)
+    damage_documents: tuple[DocumentKind, ...] = tuple(DocumentKind)
+
+    def documents(self, kind: Kind) -> tuple[DocumentKind, ...]:
+        return self.damage_documents if kind is Kind.CARRIER_DAMAGE else self.loss_documents
+
+    def eligible_at(self, kind: Kind, last_seen_at: datetime) -> datetime:
+        """When it can be claimed; a damage can be seen at once."""
+        waiting_days = 0 if kind is Kind.CARRIER_DAMAGE else self.loss_waiting_days
+        return last_seen_at + timedelta(days=waiting_days)
+
+    def file_by(self, kind: Kind, dispatched_at: datetime, arrived_at: datetime) -> datetime:
+        if kind is Kind.CARRIER_DAMAGE:
+            return arrived_at + timedelta(days=self.damage_filing_days)
+        return dispatched_at + timedelta(days=self.loss_filing_days)
+
+    def liability_minor(self, currency: str) -> int | None:
+        return next((most.amount_minor for most in self.liability if most.currency == currency), None)
 
 
 class Policy(Value, frozen=True):
@@ -31,6 +69,12 @@ class Policy(Value, frozen=True):
     """Stock that lasts no longer is about to sell out."""
     demand_window_days: int = 28
     """Over so many days demand is averaged; at most stock.LONGEST_DEMAND_DAYS."""
+    claim_terms: tuple[ClaimTerms, ...] = ()
+    """How carriers take claims; one that is not named goes by the terms without a name, or by their defaults."""
+
+    def claim_terms_of(self, carrier: str) -> ClaimTerms:
+        by_carrier = {terms.carrier: terms for terms in self.claim_terms}
+        return by_carrier.get(carrier) or by_carrier.get("") or ClaimTerms()
 
 
 class PolicyAgreed(Fact, frozen=True, tag="policy.agreed"):

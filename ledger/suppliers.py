@@ -92,6 +92,9 @@ class Agreement(Value, frozen=True):
     def first_scan_by(self, at: datetime) -> datetime | None:
         return self.due(at, self.first_scan_within_hours)
 
+    def answer_by(self, at: datetime) -> datetime | None:
+        return self.due(at, self.answer_within_hours)
+
 
 class TermsAgreed(Fact, frozen=True, tag="supplier.terms_agreed"):
     """An agreement was signed; it holds from its own date on."""

@@ -108,6 +108,10 @@ def parcel_stream(carrier: str, number: str) -> str:
     return f"parcel-{carrier}/{number}"
 
 
+def recovery_stream(recovery_id: str) -> str:
+    return f"recovery-{recovery_id}"
+
+
 def policy_stream() -> str:
     """The retailer's own terms: one stream a tenant."""
     return "policy-retailer"

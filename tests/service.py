@@ -28,6 +28,7 @@ from fulfilment.v1 import (
     orders_pb2,
     orders_pb2_grpc,
     parcels_pb2_grpc,
+    recoveries_pb2_grpc,
     reports_pb2_grpc,
     stock_pb2,
     stock_pb2_grpc,
@@ -82,12 +83,14 @@ class Client:
     """Stubs of all services over one channel, and short ways to say common things."""
 
     def __init__(self, address: str, tenant: str | None = None) -> None:
+        self.address = address
         self.channel = grpc.insecure_channel(address)
         channel = self.channel if tenant is None else grpc.intercept_channel(self.channel, _Tenant(tenant))
         self.orders: Any = orders_pb2_grpc.OrderServiceStub(channel)
         self.stock: Any = stock_pb2_grpc.StockServiceStub(channel)
         self.suppliers: Any = suppliers_pb2_grpc.SupplierServiceStub(channel)
         self.parcels: Any = parcels_pb2_grpc.ParcelServiceStub(channel)
+        self.recoveries: Any = recoveries_pb2_grpc.RecoveryServiceStub(channel)
         self.audit: Any = audit_pb2_grpc.AuditServiceStub(channel)
         self.admin: Any = admin_pb2_grpc.AdminServiceStub(channel)
         self.batch: Any = batch_pb2_grpc.BatchServiceStub(channel)

@@ -172,7 +172,7 @@ def test_a_confirmed_loss_moves_the_units_and_a_delivery_brings_them_back():
     assert names(story.scan(LOST)) == ["checkpoint_recorded", "units_lost"]
     assert story.buckets() == {"lost": 3}
     story.later(days=1)
-    assert names(story.scan(DELIVERED)) == ["checkpoint_recorded", "units_delivered"]
+    assert names(story.scan(DELIVERED)) == ["checkpoint_recorded", "units_delivered", "opened"]
     assert story.buckets() == {"delivered": 3}
 
 

@@ -139,6 +139,17 @@ def test_the_stored_parcels_and_suppliers_fold_to_what_they_were():
     assert book.state("policy-retailer").versions[-1][1].return_window_days == 30
 
 
+def test_the_stored_recoveries_fold_to_what_they_were():
+    book = folded()
+    claim, barred, asked = (book.recovery(each) for each in ("dhl-loss-1", "dhl-loss-2", "case-1/supplier/EUR"))
+    assert claim is not None
+    assert barred is not None
+    assert asked is not None
+    assert (claim.status, claim.agreed_minor, claim.kept_minor) == ("approved", 800, 300)
+    assert barred.status == "time_barred"
+    assert (asked.status, asked.asked_minor, asked.received_minor) == ("written_off", 700, 400)
+
+
 # --- a line more ----------------------------------------------------------------------------------
 
 

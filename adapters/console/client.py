@@ -19,6 +19,7 @@ from fulfilment.v1 import (
     common_pb2,
     orders_pb2_grpc,
     parcels_pb2_grpc,
+    recoveries_pb2_grpc,
     reports_pb2_grpc,
     stock_pb2_grpc,
     suppliers_pb2_grpc,
@@ -65,6 +66,7 @@ class Client:
         self.stock = stock_pb2_grpc.StockServiceStub(channel)
         self.suppliers = suppliers_pb2_grpc.SupplierServiceStub(channel)
         self.parcels = parcels_pb2_grpc.ParcelServiceStub(channel)
+        self.recoveries = recoveries_pb2_grpc.RecoveryServiceStub(channel)
         self.audit = audit_pb2_grpc.AuditServiceStub(channel)
         self.admin = admin_pb2_grpc.AdminServiceStub(channel)
         self.batch = batch_pb2_grpc.BatchServiceStub(channel)

@@ -9,10 +9,11 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.rpc.shapes import number_of
-from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, stock_pb2, suppliers_pb2
+from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, recoveries_pb2, stock_pb2, suppliers_pb2
 from ledger.allotment import Item
 from ledger.orders import Clock, Hold, Line, Order, Shipment
 from ledger.parcels import Checkpoint, Parcel
+from ledger.recoveries import Kind, Payment, Recovery
 from ledger.stock import Stock
 from ledger.supplier_orders import SupplierOrder
 from ledger.suppliers import Agreement, Offer, Supplier
@@ -24,6 +25,11 @@ _payment = number_of(orders_pb2.PaymentState)
 _priority = number_of(orders_pb2.Priority)
 _hold_reason = number_of(orders_pb2.HoldReason)
 _standing = number_of(suppliers_pb2.SupplierStanding)
+recovery_kind = number_of(recoveries_pb2.RecoveryKind)
+recovery_status = number_of(recoveries_pb2.RecoveryStatus)
+_cost_kind = number_of(recoveries_pb2.CostKind)
+_document_kind = number_of(recoveries_pb2.ClaimDocumentKind)
+_method = number_of(recoveries_pb2.SettlementMethod)
 parcel_status = number_of(parcels_pb2.ParcelStatus)
 
 
@@ -243,4 +249,73 @@ def stock_level(item: Item, state: Stock | None) -> stock_pb2.StockLevel:
         stale_since=stamp(own.stale.at) if own.stale else None,
         stale_at=stamp(own.stale_at),
         shortfall=own.shortfall,
+    )
+
+
+# --- recoveries -------------------------------------------------------------------------------------
+
+
+PARTY_OF = {
+    Kind.SUPPLIER_FAULT: common_pb2.PARTY_SUPPLIER,
+    Kind.CARRIER_LOSS: common_pb2.PARTY_CARRIER,
+    Kind.CARRIER_DAMAGE: common_pb2.PARTY_CARRIER,
+    Kind.FOUND_AFTER_LOSS: common_pb2.PARTY_CUSTOMER,
+}
+"""Who is to bear a recovery of each kind."""
+
+
+def recovery(state: Recovery, version: int) -> recoveries_pb2.Recovery:
+    opened, subject = state.opened, state.subject
+    missed = state.answer_missed
+    return recoveries_pb2.Recovery(
+        recovery_id=state.recovery_id,
+        kind=recovery_kind(state.kind),
+        status=recovery_status(state.status),
+        party=PARTY_OF[state.kind],
+        order_id=subject.order_id,
+        supplier_order_id=subject.supplier_order_id,
+        supplier_id=subject.supplier_id,
+        case_id=subject.case_id,
+        carrier=subject.carrier,
+        tracking_number=subject.number,
+        epoch=subject.epoch,
+        currency=state.currency,
+        costs=[
+            recoveries_pb2.RecoveryCost(
+                cost_id=cost.cost_id, kind=_cost_kind(cost.kind), amount_minor=cost.amount_minor
+            )
+            for cost in state.costs
+        ],
+        asked_minor=state.asked_minor,
+        claimed_minor=state.claimed_minor,
+        agreed_minor=state.agreed_minor,
+        received_minor=state.received_minor,
+        returned_minor=state.returned_minor,
+        liability_minor=opened.liability_minor,
+        received=[_part(each) for each in state.received],
+        returned=[_part(each) for each in state.returned],
+        documents=[
+            recoveries_pb2.ClaimDocument(kind=_document_kind(each.kind), sha256=each.sha256) for each in state.documents
+        ],
+        missing_documents=[_document_kind(kind) for kind in state.missing_documents],
+        carrier_reference=state.reference,
+        because=state.because,
+        opened_at=stamp(opened.at),
+        answer_by=stamp(state.answer_by),
+        answer_missed_at=stamp(missed.at if missed and state.answer_withdrawn_at is None else None),
+        eligible_at=stamp(opened.eligible_at),
+        file_by=stamp(opened.file_by),
+        filed_at=stamp(state.filed_at),
+        found_at=stamp(state.found_at),
+        ended_at=stamp(state.ended_at),
+        version=version,
+    )
+
+
+def _part(payment: Payment) -> recoveries_pb2.RecoveryPayment:
+    return recoveries_pb2.RecoveryPayment(
+        reference=payment.reference,
+        amount_minor=payment.amount_minor,
+        method=_method(payment.method),
+        at=stamp(payment.at),
     )

@@ -89,6 +89,20 @@ def supplier_order_id(value: str, field: str = "supplier_order_id") -> str:
     return value
 
 
+def recovery_id(value: str, field: str = "recovery_id") -> str:
+    """As a client made it, or as the ledger did: parts with slashes between them, such as ``dhl/JD1/1/found``."""
+    if len(value) > 400 or not all(is_plain_id(part) for part in value.split("/")):
+        raise Malformed(field, "is required: letters, digits and ._:#+-, with slashes between its parts")
+    return value
+
+
+def sha256(value: str, field: str = "sha256") -> str:
+    digest = value.lower()
+    if len(digest) != 64 or not all(digit in "0123456789abcdef" for digit in digest):
+        raise Malformed(field, "is not 64 hexadecimal digits")
+    return digest
+
+
 def carrier(value: str, field: str = "carrier") -> str:
     """Two spellings of one carrier are one carrier: ``DHL Express`` is ``dhl-express``."""
     return plain_id(_BETWEEN_WORDS.sub("-", value.strip().lower()), field)

@@ -5,7 +5,18 @@ returns a decision: a call of a pure function with the folded streams to come. P
 here and goes no further in plain.
 """
 
-from adapters.rpc.asks import orders, parcels, policies, stock, supplier_orders, suppliers
+from adapters.rpc.asks import orders, parcels, policies, recoveries, stock, supplier_orders, suppliers
 from adapters.rpc.asks.ask import READERS, Ask, Edge
 
-__all__ = ["READERS", "Ask", "Edge", "orders", "parcels", "policies", "stock", "supplier_orders", "suppliers"]
+__all__ = [
+    "READERS",
+    "Ask",
+    "Edge",
+    "orders",
+    "parcels",
+    "policies",
+    "recoveries",
+    "stock",
+    "supplier_orders",
+    "suppliers",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adapters.rpc.asks.ask import Ask, Edge, reads
+from adapters.rpc.asks.recoveries import claim_terms
 from adapters.rpc.shapes import count, instant, require
 from fulfilment.v1 import admin_pb2
 from ledger import policies
@@ -27,6 +28,7 @@ def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
         count(given.cover_days, "policy.cover_days", 0, LONGEST_DEMAND_DAYS) or default.cover_days,
         count(given.demand_window_days, "policy.demand_window_days", 0, LONGEST_DEMAND_DAYS)
         or default.demand_window_days,
+        claim_terms=claim_terms(given.claim_terms, "policy.claim_terms"),
     )
     since = instant(request, "effective_from") or edge.now
     return Ask(lambda view: policies.agree(view.policy(), policy, since, edge.now), (policy_stream(),))

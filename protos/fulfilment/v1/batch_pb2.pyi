@@ -8,6 +8,7 @@ from fulfilment.v1 import admin_pb2 as _admin_pb2
 from fulfilment.v1 import common_pb2 as _common_pb2
 from fulfilment.v1 import orders_pb2 as _orders_pb2
 from fulfilment.v1 import parcels_pb2 as _parcels_pb2
+from fulfilment.v1 import recoveries_pb2 as _recoveries_pb2
 from fulfilment.v1 import stock_pb2 as _stock_pb2
 from fulfilment.v1 import suppliers_pb2 as _suppliers_pb2
 from google.protobuf import descriptor as _descriptor
@@ -88,6 +89,18 @@ class BatchCommand(_message.Message):
     DISPUTE_DELIVERY_FIELD_NUMBER: _builtins.int
     AGREE_POLICY_FIELD_NUMBER: _builtins.int
     SET_LOW_STOCK_THRESHOLD_FIELD_NUMBER: _builtins.int
+    OPEN_RECOVERY_FIELD_NUMBER: _builtins.int
+    RAISE_RECOVERY_FIELD_NUMBER: _builtins.int
+    ANSWER_RECOVERY_FIELD_NUMBER: _builtins.int
+    SETTLE_RECOVERY_FIELD_NUMBER: _builtins.int
+    WRITE_OFF_RECOVERY_FIELD_NUMBER: _builtins.int
+    COLLECT_DOCUMENT_FIELD_NUMBER: _builtins.int
+    FILE_CLAIM_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGE_CLAIM_FIELD_NUMBER: _builtins.int
+    DECIDE_CLAIM_FIELD_NUMBER: _builtins.int
+    RECORD_CLAIM_PAYMENT_FIELD_NUMBER: _builtins.int
+    APPEAL_CLAIM_FIELD_NUMBER: _builtins.int
+    RETURN_CLAIM_PAYMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def place_order(self) -> _orders_pb2.PlaceOrderRequest:
         """As OrderService.PlaceOrder."""
@@ -224,6 +237,54 @@ class BatchCommand(_message.Message):
     def set_low_stock_threshold(self) -> _stock_pb2.SetLowStockThresholdRequest:
         """As StockService.SetLowStockThreshold."""
 
+    @_builtins.property
+    def open_recovery(self) -> _recoveries_pb2.OpenRecoveryRequest:
+        """As RecoveryService.OpenRecovery."""
+
+    @_builtins.property
+    def raise_recovery(self) -> _recoveries_pb2.RaiseRecoveryRequest:
+        """As RecoveryService.RaiseRecovery."""
+
+    @_builtins.property
+    def answer_recovery(self) -> _recoveries_pb2.AnswerRecoveryRequest:
+        """As RecoveryService.AnswerRecovery."""
+
+    @_builtins.property
+    def settle_recovery(self) -> _recoveries_pb2.SettleRecoveryRequest:
+        """As RecoveryService.SettleRecovery."""
+
+    @_builtins.property
+    def write_off_recovery(self) -> _recoveries_pb2.WriteOffRecoveryRequest:
+        """As RecoveryService.WriteOffRecovery."""
+
+    @_builtins.property
+    def collect_document(self) -> _recoveries_pb2.CollectDocumentRequest:
+        """As RecoveryService.CollectDocument."""
+
+    @_builtins.property
+    def file_claim(self) -> _recoveries_pb2.FileClaimRequest:
+        """As RecoveryService.FileClaim."""
+
+    @_builtins.property
+    def acknowledge_claim(self) -> _recoveries_pb2.AcknowledgeClaimRequest:
+        """As RecoveryService.AcknowledgeClaim."""
+
+    @_builtins.property
+    def decide_claim(self) -> _recoveries_pb2.DecideClaimRequest:
+        """As RecoveryService.DecideClaim."""
+
+    @_builtins.property
+    def record_claim_payment(self) -> _recoveries_pb2.RecordClaimPaymentRequest:
+        """As RecoveryService.RecordClaimPayment."""
+
+    @_builtins.property
+    def appeal_claim(self) -> _recoveries_pb2.AppealClaimRequest:
+        """As RecoveryService.AppealClaim."""
+
+    @_builtins.property
+    def return_claim_payment(self) -> _recoveries_pb2.ReturnClaimPaymentRequest:
+        """As RecoveryService.ReturnClaimPayment."""
+
     def __init__(
         self,
         *,
@@ -261,12 +322,24 @@ class BatchCommand(_message.Message):
         dispute_delivery: _parcels_pb2.DisputeDeliveryRequest | None = ...,
         agree_policy: _admin_pb2.AgreePolicyRequest | None = ...,
         set_low_stock_threshold: _stock_pb2.SetLowStockThresholdRequest | None = ...,
+        open_recovery: _recoveries_pb2.OpenRecoveryRequest | None = ...,
+        raise_recovery: _recoveries_pb2.RaiseRecoveryRequest | None = ...,
+        answer_recovery: _recoveries_pb2.AnswerRecoveryRequest | None = ...,
+        settle_recovery: _recoveries_pb2.SettleRecoveryRequest | None = ...,
+        write_off_recovery: _recoveries_pb2.WriteOffRecoveryRequest | None = ...,
+        collect_document: _recoveries_pb2.CollectDocumentRequest | None = ...,
+        file_claim: _recoveries_pb2.FileClaimRequest | None = ...,
+        acknowledge_claim: _recoveries_pb2.AcknowledgeClaimRequest | None = ...,
+        decide_claim: _recoveries_pb2.DecideClaimRequest | None = ...,
+        record_claim_payment: _recoveries_pb2.RecordClaimPaymentRequest | None = ...,
+        appeal_claim: _recoveries_pb2.AppealClaimRequest | None = ...,
+        return_claim_payment: _recoveries_pb2.ReturnClaimPaymentRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_supplier_order", b"acknowledge_supplier_order", "agree_policy", b"agree_policy", "agree_terms", b"agree_terms", "answer_cancel_request", b"answer_cancel_request", "approve_supplier", b"approve_supplier", "cancel_order", b"cancel_order", "change_address", b"change_address", "command", b"command", "complete_details", b"complete_details", "confirm_order", b"confirm_order", "confirm_receipt", b"confirm_receipt", "dispute_delivery", b"dispute_delivery", "extend_reservation", b"extend_reservation", "offer_sku", b"offer_sku", "pack_supplier_order", b"pack_supplier_order", "place_hold", b"place_hold", "place_order", b"place_order", "prove_delivery", b"prove_delivery", "record_checkpoints", b"record_checkpoints", "record_feed", b"record_feed", "record_payment", b"record_payment", "record_review", b"record_review", "register_parcel", b"register_parcel", "register_supplier", b"register_supplier", "reinstate_supplier", b"reinstate_supplier", "release_hold", b"release_hold", "release_reservation", b"release_reservation", "reserve", b"reserve", "retire_supplier", b"retire_supplier", "review_sample", b"review_sample", "send_supplier_order", b"send_supplier_order", "set_buffer", b"set_buffer", "set_low_stock_threshold", b"set_low_stock_threshold", "ship_supplier_order", b"ship_supplier_order", "suspend_supplier", b"suspend_supplier"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_claim", b"acknowledge_claim", "acknowledge_supplier_order", b"acknowledge_supplier_order", "agree_policy", b"agree_policy", "agree_terms", b"agree_terms", "answer_cancel_request", b"answer_cancel_request", "answer_recovery", b"answer_recovery", "appeal_claim", b"appeal_claim", "approve_supplier", b"approve_supplier", "cancel_order", b"cancel_order", "change_address", b"change_address", "collect_document", b"collect_document", "command", b"command", "complete_details", b"complete_details", "confirm_order", b"confirm_order", "confirm_receipt", b"confirm_receipt", "decide_claim", b"decide_claim", "dispute_delivery", b"dispute_delivery", "extend_reservation", b"extend_reservation", "file_claim", b"file_claim", "offer_sku", b"offer_sku", "open_recovery", b"open_recovery", "pack_supplier_order", b"pack_supplier_order", "place_hold", b"place_hold", "place_order", b"place_order", "prove_delivery", b"prove_delivery", "raise_recovery", b"raise_recovery", "record_checkpoints", b"record_checkpoints", "record_claim_payment", b"record_claim_payment", "record_feed", b"record_feed", "record_payment", b"record_payment", "record_review", b"record_review", "register_parcel", b"register_parcel", "register_supplier", b"register_supplier", "reinstate_supplier", b"reinstate_supplier", "release_hold", b"release_hold", "release_reservation", b"release_reservation", "reserve", b"reserve", "retire_supplier", b"retire_supplier", "return_claim_payment", b"return_claim_payment", "review_sample", b"review_sample", "send_supplier_order", b"send_supplier_order", "set_buffer", b"set_buffer", "set_low_stock_threshold", b"set_low_stock_threshold", "settle_recovery", b"settle_recovery", "ship_supplier_order", b"ship_supplier_order", "suspend_supplier", b"suspend_supplier", "write_off_recovery", b"write_off_recovery"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_supplier_order", b"acknowledge_supplier_order", "agree_policy", b"agree_policy", "agree_terms", b"agree_terms", "answer_cancel_request", b"answer_cancel_request", "approve_supplier", b"approve_supplier", "cancel_order", b"cancel_order", "change_address", b"change_address", "command", b"command", "complete_details", b"complete_details", "confirm_order", b"confirm_order", "confirm_receipt", b"confirm_receipt", "dispute_delivery", b"dispute_delivery", "extend_reservation", b"extend_reservation", "offer_sku", b"offer_sku", "pack_supplier_order", b"pack_supplier_order", "place_hold", b"place_hold", "place_order", b"place_order", "prove_delivery", b"prove_delivery", "record_checkpoints", b"record_checkpoints", "record_feed", b"record_feed", "record_payment", b"record_payment", "record_review", b"record_review", "register_parcel", b"register_parcel", "register_supplier", b"register_supplier", "reinstate_supplier", b"reinstate_supplier", "release_hold", b"release_hold", "release_reservation", b"release_reservation", "reserve", b"reserve", "retire_supplier", b"retire_supplier", "review_sample", b"review_sample", "send_supplier_order", b"send_supplier_order", "set_buffer", b"set_buffer", "set_low_stock_threshold", b"set_low_stock_threshold", "ship_supplier_order", b"ship_supplier_order", "suspend_supplier", b"suspend_supplier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_claim", b"acknowledge_claim", "acknowledge_supplier_order", b"acknowledge_supplier_order", "agree_policy", b"agree_policy", "agree_terms", b"agree_terms", "answer_cancel_request", b"answer_cancel_request", "answer_recovery", b"answer_recovery", "appeal_claim", b"appeal_claim", "approve_supplier", b"approve_supplier", "cancel_order", b"cancel_order", "change_address", b"change_address", "collect_document", b"collect_document", "command", b"command", "complete_details", b"complete_details", "confirm_order", b"confirm_order", "confirm_receipt", b"confirm_receipt", "decide_claim", b"decide_claim", "dispute_delivery", b"dispute_delivery", "extend_reservation", b"extend_reservation", "file_claim", b"file_claim", "offer_sku", b"offer_sku", "open_recovery", b"open_recovery", "pack_supplier_order", b"pack_supplier_order", "place_hold", b"place_hold", "place_order", b"place_order", "prove_delivery", b"prove_delivery", "raise_recovery", b"raise_recovery", "record_checkpoints", b"record_checkpoints", "record_claim_payment", b"record_claim_payment", "record_feed", b"record_feed", "record_payment", b"record_payment", "record_review", b"record_review", "register_parcel", b"register_parcel", "register_supplier", b"register_supplier", "reinstate_supplier", b"reinstate_supplier", "release_hold", b"release_hold", "release_reservation", b"release_reservation", "reserve", b"reserve", "retire_supplier", b"retire_supplier", "return_claim_payment", b"return_claim_payment", "review_sample", b"review_sample", "send_supplier_order", b"send_supplier_order", "set_buffer", b"set_buffer", "set_low_stock_threshold", b"set_low_stock_threshold", "settle_recovery", b"settle_recovery", "ship_supplier_order", b"ship_supplier_order", "suspend_supplier", b"suspend_supplier", "write_off_recovery", b"write_off_recovery"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["place_order", "complete_details", "record_payment", "place_hold", "release_hold", "confirm_order", "send_supplier_order", "acknowledge_supplier_order", "pack_supplier_order", "ship_supplier_order", "cancel_order", "answer_cancel_request", "change_address", "confirm_receipt", "record_review", "record_feed", "set_buffer", "reserve", "extend_reservation", "release_reservation", "register_supplier", "review_sample", "agree_terms", "approve_supplier", "offer_sku", "suspend_supplier", "reinstate_supplier", "retire_supplier", "register_parcel", "record_checkpoints", "prove_delivery", "dispute_delivery", "agree_policy", "set_low_stock_threshold"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["place_order", "complete_details", "record_payment", "place_hold", "release_hold", "confirm_order", "send_supplier_order", "acknowledge_supplier_order", "pack_supplier_order", "ship_supplier_order", "cancel_order", "answer_cancel_request", "change_address", "confirm_receipt", "record_review", "record_feed", "set_buffer", "reserve", "extend_reservation", "release_reservation", "register_supplier", "review_sample", "agree_terms", "approve_supplier", "offer_sku", "suspend_supplier", "reinstate_supplier", "retire_supplier", "register_parcel", "record_checkpoints", "prove_delivery", "dispute_delivery", "agree_policy", "set_low_stock_threshold", "open_recovery", "raise_recovery", "answer_recovery", "settle_recovery", "write_off_recovery", "collect_document", "file_claim", "acknowledge_claim", "decide_claim", "record_claim_payment", "appeal_claim", "return_claim_payment"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
