@@ -291,20 +291,30 @@ class Book(View):
 class Draft(View):
     """The book as it will be if the present batch commits."""
 
-    __slots__ = ("_book", "_touched", "position")
+    __slots__ = ("_book", "_changed", "_entries", "position")
 
     def __init__(self, book: Book) -> None:
         self._book = book
-        self._touched: dict[str, Entry] = {}
+        self._entries: dict[str, Entry] = {}
+        """All that the batch has looked at so far, as of the facts before the present command."""
+        self._changed: set[str] = set()
         self.position = book.position
 
     def find(self, stream: str) -> Entry | None:
-        entry = self._touched.get(stream)
-        return self._book.find(stream) if entry is None else entry
+        entry = self._entries.get(stream)
+        if entry is None:
+            entry = self._book.find(stream)
+            if entry is not None:
+                self._entries[stream] = entry
+        return entry
+
+    def missing(self, streams: Iterable[str]) -> list[str]:
+        entries = self._entries
+        return [stream for stream in streams if stream not in entries and self.find(stream) is None]
 
     def check(self, changes: Sequence[Change]) -> None:
         """Raises Miss or Misplaced, before anything is applied."""
-        missing = self.missing(stream for stream, _ in changes)
+        missing = self.missing([stream for stream, _ in changes])
         if missing:
             raise Miss(missing)
         for stream, fact in changes:
@@ -313,17 +323,17 @@ class Draft(View):
     def apply(self, stream: str, fact: Fact) -> int:
         """Folds one fact in and returns the version it takes the stream to."""
         entry = self.entry(stream)
-        # Touched before it is folded: if the fold fails half way, the stream must be forgotten.
-        self._touched[stream] = entry
+        # Noted before it is folded: if the fold fails half way, the stream must be forgotten.
+        self._changed.add(stream)
         version = entry.version + 1
-        self._touched[stream] = Entry(version, self._book.registry.fold(stream, entry.state, fact))
+        self._entries[stream] = Entry(version, self._book.registry.fold(stream, entry.state, fact))
         self.position += 1
         return version
 
     def commit(self) -> None:
-        self._book.merge(self._touched, self.position)
+        self._book.merge({stream: self._entries[stream] for stream in self._changed}, self.position)
 
     def drop(self) -> None:
-        """Forgets every touched stream, because folding stock changes its committed state in place."""
-        self._book.forget(self._touched)
-        self._touched = {}
+        """Forgets every changed stream, because folding stock changes its committed state in place."""
+        self._book.forget(self._changed)
+        self._entries, self._changed = {}, set()

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, cast
 
+import msgspec
 import psycopg
 from eventsourcing.persistence import Mapper, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
@@ -46,26 +47,34 @@ _BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
 _APPEND = """
     WITH facts AS (
         INSERT INTO {events} (originator_id, originator_version, topic, state, notification_id, command)
-        SELECT stream, version, topic, state, %b::bigint + ordinal, command
-        FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::bytea[], %b::text[])
-            WITH ORDINALITY AS fact (stream, version, topic, state, command, ordinal)
+        SELECT stream, version::bigint, topic, convert_to(state, 'UTF8'), %s::bigint + ordinal, command
+        FROM ROWS FROM (
+            json_array_elements_text(%s), json_array_elements_text(%s), json_array_elements_text(%s),
+            json_array_elements_text(%s), json_array_elements_text(%s)
+        ) WITH ORDINALITY AS fact (stream, version, topic, state, command, ordinal)
     ), keys AS (
         INSERT INTO {keys} (key_id, subject, wrapped)
-        SELECT key_id, subject, wrapped
-        FROM unnest(%b::text[], %b::text[], %b::bytea[]) AS key (key_id, subject, wrapped)
+        SELECT key_id, subject, decode(wrapped, 'base64')
+        FROM ROWS FROM (
+            json_array_elements_text(%s), json_array_elements_text(%s), json_array_elements_text(%s)
+        ) AS key (key_id, subject, wrapped)
     )
     INSERT INTO {commands} (request_id, fingerprint, actor, position, version, refusal)
-    SELECT request_id, fingerprint, actor, position, version, refusal::jsonb
-    FROM unnest(%b::text[], %b::bytea[], %b::text[], %b::bigint[], %b::bigint[], %b::text[])
-        AS outcome (request_id, fingerprint, actor, position, version, refusal)
+    SELECT request_id, decode(fingerprint, 'base64'), actor, position::bigint, version::bigint, refusal::jsonb
+    FROM ROWS FROM (
+        json_array_elements_text(%s), json_array_elements_text(%s), json_array_elements_text(%s),
+        json_array_elements_text(%s), json_array_elements_text(%s), json_array_elements_text(%s)
+    ) AS outcome (request_id, fingerprint, actor, position, version, refusal)
 """
-_OUTCOMES = """
-    SELECT request_id, fingerprint, actor, position, version, refusal::text
+_OPENING = """
+    SELECT 'outcome' AS what, request_id AS name, version, actor AS word, fingerprint AS bytes, position, refusal::text
     FROM {commands} WHERE request_id = ANY(%b::text[])
-"""
-_TAIL = """
-    SELECT notification_id, originator_id, originator_version, topic, state
-    FROM {events} WHERE notification_id > %b ORDER BY notification_id LIMIT %b
+    UNION ALL (
+        SELECT 'tail', originator_id, originator_version, topic, state, notification_id, NULL
+        FROM {events} WHERE notification_id > %b ORDER BY notification_id LIMIT %b
+    ) UNION ALL
+        SELECT 'stream', originator_id, originator_version, topic, state, notification_id, NULL
+        FROM {events} WHERE originator_id = ANY(%b::text[])
 """
 _STREAMS = """
     SELECT originator_id, originator_version, topic, state
@@ -109,6 +118,7 @@ _KEYS_OF = "SELECT key_id, wrapped FROM {keys} WHERE key_id = ANY(%b::text[])"
 _DESTROY = """
     UPDATE {keys} SET wrapped = NULL, destroyed_at = clock_timestamp() WHERE subject = %b AND wrapped IS NOT NULL
 """
+_json = msgspec.json.Encoder().encode
 _NOTIFY = "SELECT pg_notify({channel}, {schema_name})"
 
 
@@ -197,7 +207,7 @@ class Log:
             return SQL(cast("Any", template)).format(**names).as_bytes(None)
 
         self._take_lock, self._notify = render(_TAKE_LOCK), render(_NOTIFY)
-        self._outcomes, self._tail, self._streams = render(_OUTCOMES), render(_TAIL), render(_STREAMS)
+        self._opening, self._streams = render(_OPENING), render(_STREAMS)
         self._append = render(_APPEND)
         self._head, self._page, self._stream = render(_HEAD), render(_PAGE), render(_STREAM)
         self._past_page, self._streams_now = render(_PAST_PAGE), render(_STREAMS_NOW)
@@ -212,16 +222,21 @@ class Log:
         async with connection.pipeline():
             await connection.execute(_BEGIN, prepare=False)
             await connection.execute(self._take_lock, prepare=True)
-            outcomes = await connection.execute(self._outcomes, (request_ids,), prepare=True, binary=True)
-            tail = await connection.execute(self._tail, (after, limit), prepare=True, binary=True)
-            rows = None
-            if streams:
-                rows = await connection.execute(self._streams, (streams,), prepare=True, binary=True)
-        return Opening(
-            [Outcome._make(row) for row in await outcomes.fetchall()],
-            await tail.fetchall(),
-            await rows.fetchall() if rows else [],
-        )
+            cursor = await connection.execute(
+                self._opening, (request_ids, after, limit, streams), prepare=True, binary=True
+            )
+        opening = Opening([], [], [])
+        for what, name, version, word, content, position, refusal in await cursor.fetchall():
+            if what == "outcome":
+                opening.outcomes.append(Outcome(name, content, word, position, version, refusal))
+            elif what == "tail":
+                opening.tail.append((position, name, version, word, content))
+            else:
+                opening.streams.append((name, version, word, content))
+        # A union promises no order.
+        opening.tail.sort()
+        opening.streams.sort()
+        return opening
 
     async def load(self, connection: AsyncConnection[Any], streams: list[str]) -> list[tuple[str, int, str, bytes]]:
         """Every fact of the streams, in order of version."""
@@ -244,9 +259,11 @@ class Log:
         other commit in the database that does, and a lost announcement is harmless.
         """
         async with connection.pipeline():
-            facts = (after, rows.streams, rows.versions, rows.topics, rows.states, rows.commands)
-            keys = _columns(rows.keys) or [[], [], []]
-            await connection.execute(self._append, (*facts, *keys, *_columns(rows.outcomes)), prepare=True)
+            states = [state.decode() for state in rows.states]
+            facts = (rows.streams, rows.versions, rows.topics, states, rows.commands)
+            columns = (*facts, *(_columns(rows.keys) or [[], [], []]), *_columns(rows.outcomes))
+            # As JSON a column is written in one go; psycopg would turn an array's elements one by one.
+            await connection.execute(self._append, (after, *map(_as_json, columns)), prepare=True)
             await connection.execute(b"COMMIT", prepare=False)
             if rows.streams:
                 await connection.execute(self._notify, prepare=True)
@@ -318,6 +335,10 @@ class Log:
         """Destroys every key of a person for good; returns how many there were left to destroy."""
         async with self.pool.connection() as connection:
             return int((await connection.execute(self._destroy, (subject,))).rowcount)
+
+
+def _as_json(column: object) -> str:
+    return _json(column).decode()
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:

@@ -88,18 +88,25 @@ def remaining_of(context: Context) -> float | None:
     return cast("float | None", context.time_remaining())
 
 
+_BUSY = frozenset({"PlaceOrder", "ExecuteBatch", "RecordFeed", "RecordCheckpoints"})
+"""What many callers send at once. Registered with gRPC these have queues of their own, and everything else
+passes them by; not all methods are, because each call costs gRPC a look at every registered one."""
+
+
 def add_service(server: grpc.aio.Server, service: ServiceDescriptor, commands: Commands, queries: object) -> None:
-    """All methods of a service, registered by name: gRPC then keeps a queue for each, and reads pass writes by."""
+    """All methods of a service, found by name."""
     table = {method.name: _handler(method, commands, queries) for method in service.methods}
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service.full_name, table)])
-    server.add_registered_method_handlers(service.full_name, table)
+    busy = {name: handler for name, handler in table.items() if name in _BUSY}
+    if busy:
+        server.add_registered_method_handlers(service.full_name, busy)
 
 
 def _handler(method: MethodDescriptor, commands: Commands, queries: object) -> grpc.RpcMethodHandler[Any, Any]:
     request = message_factory.GetMessageClass(method.input_type)
     how: dict[str, Any] = {
         "request_deserializer": request.FromString,
-        "response_serializer": lambda response: response.SerializeToString(),
+        "response_serializer": message_factory.GetMessageClass(method.output_type).SerializeToString,
     }
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(_streaming(getattr(queries, method.name)), **how)

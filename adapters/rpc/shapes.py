@@ -48,6 +48,8 @@ def text(value: str, field: str, most: int, *, required: bool = False) -> str:
 
 def words(values: Sequence[str], field: str) -> tuple[str, ...]:
     """A short list of short words, such as packing instructions."""
+    if not values:
+        return ()
     require(len(values) <= 20, field, f"{len(values)} words, 20 at most")
     return tuple(text(value, f"{field}[{index}]", 50, required=True) for index, value in enumerate(values))
 
