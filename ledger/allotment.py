@@ -27,10 +27,15 @@ def demand_of(lines: Iterable[Line], units: Mapping[LineNo, int]) -> dict[Item, 
     return demand
 
 
-def need_for(view: View, lines: Iterable[Line]) -> None:
-    items = dict.fromkeys((line.supplier_id, line.sku) for line in lines if line.supplier_id)
-    names = dict.fromkeys(supplier_id for supplier_id, _ in items)
-    view.need(*(stock_stream(*item) for item in items if all(item)), *map(supplier_stream, names))
+def need_for(view: View, lines: Iterable[Line], *more: str) -> None:
+    """Have the suppliers and the stock of these lines at hand, and more streams with them."""
+    streams = {stream: None for line in lines if line.supplier_id for stream in _streams_of(line)}
+    view.need(*more, *streams)
+
+
+def _streams_of(line: Line) -> tuple[str, ...]:
+    supplier = supplier_stream(line.supplier_id)
+    return (supplier, stock_stream(line.supplier_id, line.sku)) if line.sku else (supplier,)
 
 
 class Allotment:

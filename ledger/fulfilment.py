@@ -30,21 +30,21 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
     What is missing, unpaid or out of stock becomes a hold; all_or_nothing refuses instead when stock
     lacks. An order that is paid and has no hold is confirmed at once.
     """
-    view.need(policy_stream(), order_stream(intake.order_id))
-    need_for(view, intake.lines)
+    need_for(view, intake.lines, policy_stream(), order_stream(intake.order_id))
     present = view.order(intake.order_id)
     if present is not None:
         if present.placed.intake != intake.intake:
             raise orders.OrderPlacedDifferently(intake.order_id)
         return []
     order = orders.evolve(None, intake)
-    ready = not orders.missing_fields(order) and intake.payment is PaymentState.PAID
+    missing = orders.missing_fields(order)
+    ready = not missing and intake.payment is PaymentState.PAID
     demand = demand_of(intake.lines, order.in_bucket("open"))
     unusable = _unusable_suppliers(view, order)
     allotment = allot(view, intake.order_id, demand, now, commit=ready and not unusable, cart_id=cart_id)
     if allotment.lacking and all_or_nothing:
         raise stock.OutOfStock([(*item, *figures) for item, figures in allotment.lacking.items()])
-    holds = _intake_holds(order, allotment, demand, unusable, intake.at)
+    holds = _intake_holds(order, missing, _stock_holds(allotment, demand, unusable, intake.at), intake.at)
     placed = replace(
         intake,
         holds=holds,
@@ -57,16 +57,13 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
     return [*order_changes(intake.order_id, facts), *allotment.reserved()]
 
 
-def _intake_holds(
-    order: Order, allotment: Allotment, demand: Mapping[Item, Units], unusable: Units, at: datetime
-) -> tuple[Hold, ...]:
+def _intake_holds(order: Order, missing: tuple[str, ...], of_stock: list[Hold], at: datetime) -> tuple[Hold, ...]:
     holds = []
-    if missing := orders.missing_fields(order):
+    if missing:
         holds.append(Hold(HoldReason.INCOMPLETE, LEDGER, at, missing=missing))
     if order.payment not in (PaymentState.PAID, PaymentState.UNKNOWN):
         holds.append(Hold(HoldReason.AWAITING_PAYMENT, LEDGER, at))
-    holds += _stock_holds(allotment, demand, unusable, at)
-    return tuple(holds)
+    return (*holds, *of_stock)
 
 
 def _stock_holds(allotment: Allotment, demand: Mapping[Item, Units], unusable: Units, at: datetime) -> list[Hold]:
