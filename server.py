@@ -30,6 +30,7 @@ from adapters.clock import Clocks
 from adapters.logs import log_to_stderr
 from adapters.postgres import Control, Database, SchemaNewer, StartFailed, open_pool
 from adapters.rpc.admin import AdminQueries
+from adapters.rpc.inquiries import InquiryQueries
 from adapters.rpc.queries import (
     AuditQueries,
     BatchCommands,
@@ -46,6 +47,7 @@ from fulfilment.v1 import (
     admin_pb2,
     audit_pb2,
     batch_pb2,
+    inquiries_pb2,
     orders_pb2,
     parcels_pb2,
     recoveries_pb2,
@@ -109,6 +111,7 @@ def build_server(tenants: Tenants, sealer: Sealer) -> tuple[grpc.aio.Server, hea
         suppliers_pb2.DESCRIPTOR.services_by_name["SupplierService"]: SupplierQueries(tenants),
         parcels_pb2.DESCRIPTOR.services_by_name["ParcelService"]: ParcelQueries(tenants),
         recoveries_pb2.DESCRIPTOR.services_by_name["RecoveryService"]: RecoveryQueries(tenants),
+        inquiries_pb2.DESCRIPTOR.services_by_name["InquiryService"]: InquiryQueries(tenants, sealer),
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants),
         admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: AdminQueries(tenants, sealer),
         batch_pb2.DESCRIPTOR.services_by_name["BatchService"]: BatchCommands(commands),

@@ -20,7 +20,7 @@ from ledger import lapses, orders
 from ledger.journal import is_trouble
 from ledger.ledger import Command, Receipt
 from ledger.refusals import Exhausted, Unavailable
-from ledger.values import Change, order_stream, parcel_stream, stock_stream
+from ledger.values import Change, inquiry_stream, order_stream, parcel_stream, stock_stream
 from ledger.view import View
 from projections import runner, sla
 from projections.sla import Due, Timer
@@ -109,6 +109,9 @@ def _decision(timer: Timer, names: Sequence[str], now: datetime) -> tuple[Callab
             carrier, number, epoch = names
             stream = parcel_stream(carrier, number)
             return lambda view: lapses.miss_first_scan(view, carrier, number, int(epoch), now), stream
+        case Timer.ANSWER:
+            (inquiry_id,) = names
+            return lambda view: lapses.miss_inquiry_answer(view, inquiry_id, now), inquiry_stream(inquiry_id)
         case Timer.LOSS:
             carrier, number, epoch = names
             stream = parcel_stream(carrier, number)

@@ -16,6 +16,7 @@ import msgspec
 from ledger.values import (
     Change,
     Fact,
+    inquiry_stream,
     order_stream,
     parcel_stream,
     policy_stream,
@@ -25,6 +26,7 @@ from ledger.values import (
 )
 
 if TYPE_CHECKING:
+    from ledger.inquiries import Inquiry
     from ledger.orders import Order
     from ledger.parcels import Parcel
     from ledger.policies import Policies
@@ -73,7 +75,7 @@ def noun(facts: object, evolve: Callable[[Any, Any], Any]) -> Noun:
 @cache
 def the_nouns() -> Mapping[str, Noun]:
     """Every noun of the ledger by the prefix of its streams."""
-    from ledger import orders, parcels, policies, recoveries, stock, suppliers
+    from ledger import inquiries, orders, parcels, policies, recoveries, stock, suppliers
 
     return {
         "order": noun(orders.OrderFact, orders.evolve),
@@ -81,6 +83,7 @@ def the_nouns() -> Mapping[str, Noun]:
         "supplier": noun(suppliers.SupplierFact, suppliers.evolve),
         "parcel": noun(parcels.ParcelFact, parcels.evolve),
         "recovery": noun(recoveries.RecoveryFact, recoveries.evolve),
+        "inquiry": noun(inquiries.InquiryFact, inquiries.evolve),
         "policy": noun(policies.PolicyFact, policies.evolve),
     }
 
@@ -192,6 +195,9 @@ class View:
 
     def recovery(self, recovery_id: str) -> Recovery | None:
         return cast("Recovery | None", self.state(recovery_stream(recovery_id)))
+
+    def inquiry(self, inquiry_id: str) -> Inquiry | None:
+        return cast("Inquiry | None", self.state(inquiry_stream(inquiry_id)))
 
     def policy(self) -> Policies | None:
         return cast("Policies | None", self.state(policy_stream()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ledger import orders, parcels, stock, supplier_orders
 from ledger.allotment import consume, give_back, items_of
@@ -11,6 +11,7 @@ from ledger.delivery import follow, registered
 from ledger.orders import Order, OrderFact
 from ledger.parcels import Parcel, ParcelRegistered
 from ledger.supplier_orders import Answer, RejectReason, SupplierOrder, SupplierOrderSent
+from ledger.suppliers import due_after
 from ledger.values import Change, Fact, LineNo, Units, order_of, parcel_stream, stock_stream
 from ledger.view import View, after_facts, changes_of, order_in, settled
 
@@ -29,6 +30,8 @@ def send_supplier_order(view: View, supplier_order_id: str, at: datetime, now: d
         acknowledge_by=agreement.acknowledge_by(at) if agreement else None,
         dispatch_by=min(by_shop) if by_shop else agreed,
         first_scan_within_hours=agreement.first_scan_within_hours if agreement else None,
+        peaks=tuple(peak for peak in agreement.peaks if peak.until > at) if agreement else (),
+        compensation=agreement.compensation if agreement else None,
     )
     return settled(order, orders.send(order, supplier_order_id, sent), now)
 
@@ -139,7 +142,7 @@ def _register_shipment(
         supplier_id=supplier_order.supplier_id,
         by_line=by_line,
         country=order.destination.country,
-        first_scan_by=None if hours is None else at + timedelta(hours=hours),
+        first_scan_by=None if hours is None else due_after(at, hours, supplier_order.peaks),
         promised_by=order.promised_by,
     )
     return registered(view, registration)

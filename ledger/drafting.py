@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ledger.orders import Order
 from ledger.supplier_orders import SupplierOrderDrafted
-from ledger.values import Units
+from ledger.values import LineNo, Money, Units
 from ledger.view import View
 
 
@@ -31,5 +31,22 @@ def draft(view: View, order: Order, shares: Iterable[Share], at: datetime) -> li
 
 def _drafted(view: View, order: Order, supplier_order_id: str, share: Share, at: datetime) -> SupplierOrderDrafted:
     return SupplierOrderDrafted(
-        supplier_order_id, share.supplier_id, share.units, at, share.backordered, order.placed.packing
+        supplier_order_id,
+        share.supplier_id,
+        share.units,
+        at,
+        share.backordered,
+        order.placed.packing,
+        unit_costs=_unit_costs(view, order, share),
     )
+
+
+def _unit_costs(view: View, order: Order, share: Share) -> dict[LineNo, Money]:
+    """What a unit of each line costs by what the supplier offers now; it cannot change afterwards."""
+    supplier = view.supplier(share.supplier_id)
+    if supplier is None or not supplier.offers:
+        return {}
+    offers = {
+        line_no: supplier.offers.get(order.lines[line_no].sku) for line_no in {**share.units, **share.backordered}
+    }
+    return {line_no: offer.cost for line_no, offer in offers.items() if offer is not None}

@@ -18,7 +18,7 @@ from ledger.orders import Hold, HoldReason, Line, Order, OrderFact, OrderPlaced,
 from ledger.policies import policy_at
 from ledger.suppliers import Standing
 from ledger.values import Change, LineNo, Units, order_stream, policy_stream, stock_stream
-from ledger.view import View, after_facts, changes_of, order_changes, order_in
+from ledger.view import View, after_facts, changes_of, order_changes, order_in, settled
 
 LEDGER = "ledger"
 """The owner of holds that the ledger places and releases itself."""
@@ -196,6 +196,12 @@ def record_payment(view: View, order_id: str, payment: PaymentState, at: datetim
     facts = orders.change_payment(order, payment, at)
     facts += _reconsider_missing(after_facts(order, facts), at)
     return _go_on(view, order, facts, at, now) if facts else []
+
+
+def place_hold(view: View, order_id: str, hold: Hold, now: datetime) -> list[Change]:
+    """A reason to wait. One that is told late may show that a clock stood still when it was due."""
+    order = order_in(view, order_id)
+    return settled(order, orders.place_hold(order, hold), now)
 
 
 def release_hold(

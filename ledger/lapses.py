@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from ledger import claims, orders, parcels, recoveries, stock
+from ledger import breaches, claims, inquiries, orders, parcels, recoveries, stock
 from ledger.orders import Clock
 from ledger.policies import policy_at
-from ledger.values import Change, parcel_stream, recovery_stream, stock_stream
+from ledger.values import Change, inquiry_stream, parcel_stream, recovery_stream, stock_stream
 from ledger.view import View, changes_of, order_changes
 
 
 def miss_deadline(view: View, order_id: str, object_id: str, clock: Clock, now: datetime) -> list[Change]:
     """Notice that one of an order's clocks ran out. Nothing to notice records nothing."""
-    return order_changes(order_id, orders.miss_deadline(view.order(order_id), object_id, clock, now))
+    return order_changes(order_id, breaches.miss_deadline(view.order(order_id), object_id, clock, now))
 
 
 def complete_order(view: View, order_id: str, now: datetime) -> list[Change]:
@@ -60,3 +60,8 @@ def become_eligible(view: View, recovery_id: str, now: datetime) -> list[Change]
 def bar_claim(view: View, recovery_id: str, now: datetime) -> list[Change]:
     """Notice that a claim can be filed no more. Nothing to notice records nothing."""
     return changes_of(recovery_stream(recovery_id), claims.bar(view.recovery(recovery_id), now))
+
+
+def miss_inquiry_answer(view: View, inquiry_id: str, now: datetime) -> list[Change]:
+    """Notice that a question was not answered in time. Nothing to notice records nothing."""
+    return changes_of(inquiry_stream(inquiry_id), inquiries.miss_answer(view.inquiry(inquiry_id), now))

@@ -21,6 +21,8 @@ from ledger.supplier_orders import (
     CancelRequested,
     ClocksResumed,
     ClocksStopped,
+    CompensationAccrued,
+    CompensationReversed,
     Stage,
     SupplierOrder,
     SupplierOrderAcknowledged,
@@ -31,7 +33,7 @@ from ledger.supplier_orders import (
     SupplierOrderShipped,
     UnknownSupplierOrder,
 )
-from ledger.values import Destination, Fact, LineNo, Priority, Sealed, Units, Value
+from ledger.values import Destination, Fact, LineNo, Party, Priority, Sealed, Units, Value
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -296,12 +298,26 @@ class DeadlineMissed(Fact, frozen=True, tag="order.deadline_missed"):
 
 
 class BreachWithdrawn(Fact, frozen=True, tag="order.breach_withdrawn"):
-    """It had happened in time after all; the news of it came late."""
+    """It was no breach after all; the news of that came late."""
 
     order_id: str
     object_id: str
     clock: Clock
-    happened_at: datetime
+    happened_at: datetime | None
+    """When it had happened in time; None if it had not, but the clock stood still when it was due."""
+    at: datetime
+    supplier_id: str = ""
+
+
+class DelayRuled(Fact, frozen=True, tag="order.delay_ruled"):
+    """Somebody ruled whose fault it is that a supplier order's clock ran out; the last ruling counts."""
+
+    order_id: str
+    supplier_order_id: str
+    clock: Clock
+    party: Party
+    because: str
+    by: str
     at: datetime
     supplier_id: str = ""
 
@@ -325,6 +341,7 @@ OrderFact = (
     | OrderCompleted
     | DeadlineMissed
     | BreachWithdrawn
+    | DelayRuled
     | SupplierOrderDrafted
     | SupplierOrderSent
     | SupplierOrderAcknowledged
@@ -335,6 +352,8 @@ OrderFact = (
     | CancelRefused
     | ClocksStopped
     | ClocksResumed
+    | CompensationAccrued
+    | CompensationReversed
 )
 
 # --- state ----------------------------------------------------------------------------------------
@@ -413,6 +432,8 @@ class Order(Value, frozen=True):
     receipt_confirmed_at: datetime | None = None
     completed_at: datetime | None = None
     missed: frozenset[tuple[str, Clock]] = frozenset()
+    rulings: dict[tuple[str, Clock], DelayRuled] = {}
+    """Whose fault a missed clock is, where somebody ruled."""
     reviews: tuple[OrderReviewed, ...] = ()
 
     @property
@@ -515,12 +536,22 @@ class Deadline(Value, frozen=True):
     supplier_id: str = ""
 
     @property
+    def owner(self) -> Party:
+        """Who is obliged: the supplier by its agreement, the retailer by its promise."""
+        return Party.RETAILER if self.clock is Clock.DELIVERY else Party.SUPPLIER
+
+    @property
     def late(self) -> bool:
         return self.met_at is not None and self.met_at > self.due
 
+    @property
+    def stands(self) -> bool:
+        """It was stopped before it was due."""
+        return self.stopped_since is not None and self.stopped_since < self.due
+
     def passed(self, now: datetime) -> bool:
         """Nothing had happened when it was due, and it was running then."""
-        if self.stopped_since is not None and self.stopped_since < self.due:
+        if self.stands:
             return False
         return self.late or (self.met_at is None and now >= self.due)
 
@@ -574,9 +605,13 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case OrderCompleted():
             return replace(order, completed_at=fact.at)
         case DeadlineMissed():
-            return replace(order, missed=order.missed | {(fact.object_id, fact.clock)})
+            missed = order.missed | {(fact.object_id, fact.clock)}
+            late = _late_units(order, fact.object_id) if fact.clock is Clock.DISPATCH else {}
+            return _with_late(replace(order, missed=missed), fact, late)
         case BreachWithdrawn():
-            return replace(order, missed=order.missed - {(fact.object_id, fact.clock)})
+            return _with_late(_no_breach(order, (fact.object_id, fact.clock)), fact, {})
+        case DelayRuled():
+            return replace(order, rulings={**order.rulings, (fact.supplier_order_id, fact.clock): fact})
         case _:
             return _supplier_order_moved(order, fact)
 
@@ -668,6 +703,30 @@ def _shipment_to(order: Order, fact: UnitsDelivered | UnitsLost | DeliveryReopen
         shipments=tuple(changed if each is shipment else each for each in order.shipments),
         supplier_orders={**moved.supplier_orders, counted.supplier_order_id: counted},
     )
+
+
+def _no_breach(order: Order, what: tuple[str, Clock]) -> Order:
+    """A ruling was about this delay; if the clock is missed again, that is another one."""
+    rulings = {each: ruling for each, ruling in order.rulings.items() if each != what}
+    return replace(order, missed=order.missed - {what}, rulings=rulings)
+
+
+def _late_units(order: Order, supplier_order_id: str) -> Units:
+    """Units of a supplier order that have not left, or left after its deadline."""
+    supplier_order = order.supplier_orders[supplier_order_id]
+    due, late = supplier_order.dispatch_by, supplier_orders.left_to_ship(supplier_order)
+    for shipment in order.shipments:
+        if shipment.supplier_order_id == supplier_order_id and due is not None and shipment.shipped_at > due:
+            for line_no, units in shipment.by_line.items():
+                late[line_no] = late.get(line_no, 0) + units
+    return late
+
+
+def _with_late(order: Order, fact: DeadlineMissed | BreachWithdrawn, late: Units) -> Order:
+    if fact.clock is not Clock.DISPATCH:
+        return order
+    changed = replace(order.supplier_orders[fact.object_id], late=late)
+    return replace(order, supplier_orders={**order.supplier_orders, fact.object_id: changed})
 
 
 def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
@@ -983,26 +1042,3 @@ def complete(order: Order | None, closes_at: datetime | None, now: datetime) -> 
     if order is None or closes_at is None or order.completed_at is not None or now < closes_at:
         return []
     return [OrderCompleted(order.order_id, closes_at)]
-
-
-def miss_deadline(order: Order | None, object_id: str, clock: Clock, now: datetime) -> Sequence[OrderFact]:
-    """Notice that a clock ran out. Nothing to notice records nothing."""
-    if order is None or (object_id, clock) in order.missed:
-        return []
-    for deadline in order.deadlines():
-        if (deadline.object_id, deadline.clock) == (object_id, clock) and deadline.passed(now):
-            return [DeadlineMissed(order.order_id, object_id, clock, deadline.due, now, deadline.supplier_id)]
-    return []
-
-
-def settle(order: Order, now: datetime) -> list[OrderFact]:
-    """What the newest facts say of the clocks: met too late is a breach, met in time after all is none."""
-    facts: list[OrderFact] = []
-    for deadline in order.deadlines():
-        missed = (deadline.object_id, deadline.clock) in order.missed
-        key = (order.order_id, deadline.object_id, deadline.clock)
-        if deadline.late and not missed and deadline.passed(now):
-            facts.append(DeadlineMissed(*key, deadline.due, now, deadline.supplier_id))
-        elif missed and deadline.met_at is not None and not deadline.late:
-            facts.append(BreachWithdrawn(*key, deadline.met_at, now, deadline.supplier_id))
-    return facts

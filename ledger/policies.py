@@ -71,6 +71,8 @@ class Policy(Value, frozen=True):
     """Over so many days demand is averaged; at most stock.LONGEST_DEMAND_DAYS."""
     claim_terms: tuple[ClaimTerms, ...] = ()
     """How carriers take claims; one that is not named goes by the terms without a name, or by their defaults."""
+    answer_within_hours: int = 24
+    """How soon the retailer answers whoever asks it."""
 
     def claim_terms_of(self, carrier: str) -> ClaimTerms:
         by_carrier = {terms.carrier: terms for terms in self.claim_terms}

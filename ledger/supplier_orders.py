@@ -13,7 +13,8 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from ledger.refusals import Forbidden, NotFound
-from ledger.values import Fact, LineNo, Units, Value
+from ledger.suppliers import CompensationTerms, PeakPeriod
+from ledger.values import Fact, LineNo, Money, Units, Value
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -29,6 +30,8 @@ class SupplierOrderDrafted(Fact, frozen=True, tag="order.supplier_order_drafted"
     """Units given to it that it has to get first."""
     packing: tuple[str, ...] = ()
     """What it is to pack with, such as ``logo_label``."""
+    unit_costs: dict[LineNo, Money] = {}
+    """What the retailer owes for a unit of each line, by the supplier's offer then; without one it is left out."""
 
 
 class SupplierOrderSent(Fact, frozen=True, tag="order.supplier_order_sent"):
@@ -39,6 +42,10 @@ class SupplierOrderSent(Fact, frozen=True, tag="order.supplier_order_sent"):
     acknowledge_by: datetime | None = None
     dispatch_by: datetime | None = None
     first_scan_within_hours: int | None = None
+    peaks: tuple[PeakPeriod, ...] = ()
+    """The agreed peak periods that were not over, for clocks that start later."""
+    compensation: CompensationTerms | None = None
+    """What a late dispatch costs under the agreement in force; None where nothing was agreed."""
 
 
 class RejectReason(StrEnum):
@@ -138,6 +145,40 @@ class ClocksResumed(Fact, frozen=True, tag="order.clocks_resumed"):
     dispatch_by: datetime | None = None
 
 
+class CompensationAccrued(Fact, frozen=True, tag="order.compensation_accrued"):
+    """The supplier owes for a late dispatch, under the agreement in force when the supplier order was sent."""
+
+    supplier_order_id: str
+    supplier_id: str
+    amount: Money
+    net_amount_minor: int
+    """Price of the units that had not left in time, in the currency of the amount."""
+    terms: CompensationTerms
+    """What it was computed by; a cap in another currency than the amount was not applied."""
+    at: datetime
+
+
+class ReversalReason(StrEnum):
+    """Why compensation is owed no more."""
+
+    WITHDRAWN = "withdrawn"
+    """The dispatch was not late after all."""
+    RULED = "ruled"
+    """The delay was ruled another party's."""
+    RECOUNTED = "recounted"
+    """Some units had left in time after all; what is owed for the others accrues anew."""
+
+
+class CompensationReversed(Fact, frozen=True, tag="order.compensation_reversed"):
+    """What had accrued is owed no more."""
+
+    supplier_order_id: str
+    supplier_id: str
+    amount: Money
+    because: ReversalReason
+    at: datetime
+
+
 SupplierOrderFact = (
     SupplierOrderDrafted
     | SupplierOrderSent
@@ -149,6 +190,8 @@ SupplierOrderFact = (
     | CancelRefused
     | ClocksStopped
     | ClocksResumed
+    | CompensationAccrued
+    | CompensationReversed
 )
 
 # --- state ----------------------------------------------------------------------------------------
@@ -225,10 +268,13 @@ class SupplierOrder(Value, frozen=True):
     shares: dict[LineNo, Share]
     drafted_at: datetime
     packing: tuple[str, ...] = ()
+    unit_costs: dict[LineNo, Money] = {}
     sent_at: datetime | None = None
     acknowledge_by: datetime | None = None
     dispatch_by: datetime | None = None
     first_scan_within_hours: int | None = None
+    peaks: tuple[PeakPeriod, ...] = ()
+    compensation_terms: CompensationTerms | None = None
     answers: tuple[dict[LineNo, Answer], ...] = ()
     acknowledged_at: datetime | None = None
     """When it first showed that it took the order on: by its answer, by packing or by shipping."""
@@ -239,6 +285,13 @@ class SupplierOrder(Value, frozen=True):
     stopped_since: datetime | None = None
     delivered: int = 0
     """Units delivered; the order keeps it up to date."""
+    late: Units = {}
+    """Units that had not left when the late dispatch was recorded, but for those that turn out to have left in time.
+
+    What is rejected or cancelled later was late all the same. The order keeps it up to date.
+    """
+    compensation: CompensationAccrued | None = None
+    """What it owes for a late dispatch."""
 
     def count(self, what: str) -> int:
         return sum(getattr(share, what) for share in self.shares.values())
@@ -274,7 +327,7 @@ class SupplierOrder(Value, frozen=True):
 def draft(fact: SupplierOrderDrafted) -> SupplierOrder:
     lines = {*fact.units, *fact.backordered}
     shares = {n: Share(pending=fact.units.get(n, 0), backordered=fact.backordered.get(n, 0)) for n in sorted(lines)}
-    return SupplierOrder(fact.supplier_order_id, fact.supplier_id, shares, fact.at, fact.packing)
+    return SupplierOrder(fact.supplier_order_id, fact.supplier_id, shares, fact.at, fact.packing, fact.unit_costs)
 
 
 def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOrder:
@@ -288,6 +341,8 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 acknowledge_by=fact.acknowledge_by,
                 dispatch_by=fact.dispatch_by,
                 first_scan_within_hours=fact.first_scan_within_hours,
+                peaks=fact.peaks,
+                compensation_terms=fact.compensation,
             )
         case SupplierOrderAcknowledged(by_line=by_line, at=at):
             shares = {line_no: supplier_order.shares[line_no].answer(answer) for line_no, answer in by_line.items()}
@@ -307,6 +362,7 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 shares=_changed(supplier_order, by_line, Share.ship),
                 last_shipped_at=max(at, supplier_order.last_shipped_at or at),
                 acknowledged_at=_first(supplier_order.acknowledged_at, at),
+                late=_still_late(supplier_order, by_line, at),
             )
         case CancelRequested(by_line=by_line):
             return replace(supplier_order, cancel_asked=by_line)
@@ -323,12 +379,24 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 acknowledge_by=fact.acknowledge_by,
                 dispatch_by=fact.dispatch_by,
             )
+        case CompensationAccrued():
+            return replace(supplier_order, compensation=fact)
+        case CompensationReversed():
+            return replace(supplier_order, compensation=None)
         case _:
             assert_never(fact)
 
 
 def _first(earlier: datetime | None, at: datetime) -> datetime:
     return at if earlier is None else min(earlier, at)
+
+
+def _still_late(supplier_order: SupplierOrder, by_line: Units, at: datetime) -> Units:
+    """The late units without those of a parcel that left in time."""
+    if not supplier_order.late or supplier_order.dispatch_by is None or at > supplier_order.dispatch_by:
+        return supplier_order.late
+    left = {line_no: units - by_line.get(line_no, 0) for line_no, units in supplier_order.late.items()}
+    return {line_no: units for line_no, units in left.items() if units > 0}
 
 
 def _changed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
@@ -44,11 +44,30 @@ class SampleReviewed(Fact, frozen=True, tag="supplier.sample_reviewed"):
 
 
 class PeakPeriod(Value, frozen=True):
-    """A time in which the supplier's clocks are longer."""
+    """A time in which the supplier's clocks are longer: those that start in it, not those that run into it.
+
+    What was due is told when a clock starts, and a peak that both have agreed can be seen coming.
+    """
 
     since: datetime
     until: datetime
     extra_hours: int
+
+
+def due_after(at: datetime, hours: int, peaks: Iterable[PeakPeriod]) -> datetime:
+    """When a clock of so many hours that starts at an instant is due, longer in a peak period."""
+    extra = sum(peak.extra_hours for peak in peaks if peak.since <= at < peak.until)
+    return at + timedelta(hours=hours + extra)
+
+
+class CompensationTerms(Value, frozen=True):
+    """What a late dispatch costs the supplier."""
+
+    basis_points: int
+    """Hundredths of a percent of the net line amount, at least 1."""
+    effective_from: datetime
+    """Of the agreement that says so."""
+    cap: Money | None = None
 
 
 class Agreement(Value, frozen=True):
@@ -71,10 +90,7 @@ class Agreement(Value, frozen=True):
 
     def due(self, at: datetime, hours: int | None) -> datetime | None:
         """When a clock of so many hours that starts now is due, longer in a peak period."""
-        if hours is None:
-            return None
-        extra = sum(peak.extra_hours for peak in self.peaks if peak.since <= at < peak.until)
-        return at + timedelta(hours=hours + extra)
+        return None if hours is None else due_after(at, hours, self.peaks)
 
     def acknowledge_by(self, at: datetime) -> datetime | None:
         return self.due(at, self.acknowledge_within_hours)
@@ -89,11 +105,15 @@ class Agreement(Value, frozen=True):
         """When a feed that was counted then is too old."""
         return self.due(counted_at, self.feed_interval_hours)
 
-    def first_scan_by(self, at: datetime) -> datetime | None:
-        return self.due(at, self.first_scan_within_hours)
-
     def answer_by(self, at: datetime) -> datetime | None:
         return self.due(at, self.answer_within_hours)
+
+    @property
+    def compensation(self) -> CompensationTerms | None:
+        """What a late dispatch costs; None where nothing was agreed."""
+        if not self.compensation_basis_points:
+            return None
+        return CompensationTerms(self.compensation_basis_points, self.effective_from, self.compensation_cap)
 
 
 class TermsAgreed(Fact, frozen=True, tag="supplier.terms_agreed"):

@@ -49,6 +49,11 @@ class Money(Value, frozen=True):
         return f"{self.amount_minor / 100:.2f} {self.currency}"
 
 
+def round_half_up(dividend: int, divisor: int) -> int:
+    """The quotient of two numbers that are not negative, in whole minor units; a half goes up."""
+    return (2 * dividend + divisor) // (2 * divisor)
+
+
 class Destination(Value, frozen=True):
     """The part of an address that decisions and reports need; the rest is sealed."""
 
@@ -74,6 +79,15 @@ class Priority(StrEnum):
 
     STANDARD = "standard"
     EXPRESS = "express"
+
+
+class Party(StrEnum):
+    """Who asks, who is obliged, who is to pay or to blame."""
+
+    CUSTOMER = "customer"
+    RETAILER = "retailer"
+    SUPPLIER = "supplier"
+    CARRIER = "carrier"
 
 
 # --- names of streams -------------------------------------------------------------------------
@@ -110,6 +124,10 @@ def parcel_stream(carrier: str, number: str) -> str:
 
 def recovery_stream(recovery_id: str) -> str:
     return f"recovery-{recovery_id}"
+
+
+def inquiry_stream(inquiry_id: str) -> str:
+    return f"inquiry-{inquiry_id}"
 
 
 def policy_stream() -> str:

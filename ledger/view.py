@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from ledger import orders
+from ledger import breaches, orders
+from ledger.inquiries import Inquiry
 from ledger.orders import Order, OrderFact
 from ledger.parcels import Parcel
 from ledger.policies import Policies
@@ -24,6 +25,7 @@ class View(Protocol):
     def supplier(self, supplier_id: str) -> Supplier | None: ...
     def parcel(self, carrier: str, number: str) -> Parcel | None: ...
     def recovery(self, recovery_id: str) -> Recovery | None: ...
+    def inquiry(self, inquiry_id: str) -> Inquiry | None: ...
     def policy(self) -> Policies | None: ...
     def need(self, *streams: str) -> None:
         """Have all these streams at hand before deciding, so that they are loaded together."""
@@ -49,4 +51,4 @@ def after_facts(order: Order, facts: Iterable[OrderFact]) -> Order:
 
 def settled(order: Order, facts: Sequence[OrderFact], now: datetime, after: Order | None = None) -> list[Change]:
     """The facts, and what they say of the order's clocks; after is the order with them, if it is at hand."""
-    return order_changes(order.order_id, [*facts, *orders.settle(after or after_facts(order, facts), now)])
+    return order_changes(order.order_id, [*facts, *breaches.settle(after or after_facts(order, facts), now)])

@@ -1,7 +1,8 @@
 """What has to happen by when, what happened too late, and what is the clock task to look at now?
 
 An obligation is one clock of one object (DOMAIN 6): a supplier order's acknowledgement and dispatch,
-an order's delivery, a parcel's first scan. Beside them stand timers that oblige nobody but make facts
+an order's delivery, a parcel's first scan, an inquiry's answer. Each has an owner: the supplier, the carrier
+or the retailer. Beside them stand timers that oblige nobody but make facts
 when they run out: stock that is held, parcels that nobody sees, return windows.
 """
 
@@ -16,6 +17,7 @@ from psycopg import AsyncConnection, Cursor, errors
 from psycopg.sql import SQL, Identifier
 
 from ledger import orders, parcels
+from ledger.inquiries import Inquiry
 from ledger.orders import Deadline
 from ledger.policies import Policy, PolicyAgreed
 from ledger.stock import (
@@ -26,7 +28,7 @@ from ledger.stock import (
     ReservationReleased,
     StockReserved,
 )
-from ledger.values import Fact, order_of
+from ledger.values import Fact, Party, order_of
 from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
 from projections.streams import Breach, OrderStory, Page, ParcelStories, ParcelStory
 from projections.tables import ID, Projection, Rows, Table, Values, Written
@@ -37,9 +39,10 @@ OBLIGATIONS = Table(
     "sla_obligations",
     2,
     {
-        "object_id": ID,  # of the supplier order or order; carrier/number/epoch of a parcel
+        "object_id": ID,  # of the supplier order, order or inquiry; carrier/number/epoch of a parcel
         "clock": ID,
-        "supplier_id": ID,
+        "supplier_id": ID,  # who is obliged, or whose parcel the carrier is to scan; empty if the retailer is
+        "owner": ID,
         "due": "timestamptz NOT NULL",
         "state": ID,
         "met_at": "timestamptz",
@@ -48,7 +51,11 @@ OBLIGATIONS = Table(
         "withdrawn_at": "timestamptz",
         "alarm": "bool NOT NULL",  # whether somebody has to notice when it is due
     },
-    ("(state, due, object_id, clock)", "(supplier_id, state, due, object_id, clock)"),
+    (
+        "(state, due, object_id, clock)",
+        "(supplier_id, state, due, object_id, clock)",
+        "(owner, state, due, object_id, clock)",
+    ),
 )
 HOLDS = Table(
     "sla_holds",
@@ -100,6 +107,7 @@ class Clock(StrEnum):
     DISPATCH = "dispatch"
     DELIVERY = "delivery"
     FIRST_SCAN = "first_scan"
+    ANSWER = "answer"
 
 
 _ALWAYS = LAST - timedelta(days=366)
@@ -115,6 +123,8 @@ def changes(page: Page) -> list[Written]:
     for before, after in page.parcels():
         obligations.replace(_of_parcels(before), _of_parcels(after))
         silences.replace(_silences(before), _silences(after))
+    for earlier, later in page.inquiries():
+        obligations.replace(_of_inquiry(earlier) if earlier else (), _of_inquiry(later))
     policies = Rows(POLICIES)
     holds = _Holds()
     for position, fact in page.others:
@@ -125,7 +135,7 @@ def changes(page: Page) -> list[Written]:
     return [obligations, silences, windows, policies, holds]
 
 
-SLA = Projection("sla", 1, (OBLIGATIONS, HOLDS, SILENCES, RETURN_WINDOWS, POLICIES), changes)
+SLA = Projection("sla", 2, (OBLIGATIONS, HOLDS, SILENCES, RETURN_WINDOWS, POLICIES), changes)
 
 
 def _of_order(story: OrderStory) -> list[Values]:
@@ -151,6 +161,7 @@ def _obligation(deadline: Deadline, missed: bool, breach: Breach | None) -> Valu
         deadline.object_id,
         deadline.clock.value,
         deadline.supplier_id,
+        deadline.owner.value,
         deadline.due,
         state.value,
         deadline.met_at,
@@ -166,7 +177,8 @@ def _past(breach: Breach) -> Values:
     state = State.WITHDRAWN if withdrawn else State.MISSED
     met_at = withdrawn.happened_at if withdrawn else None
     withdrawn_at = withdrawn.at if withdrawn else None
-    what = (fact.object_id, fact.clock.value, breach.supplier_id, fact.due)
+    owner = Deadline(fact.object_id, fact.clock, fact.due, met_at).owner
+    what = (fact.object_id, fact.clock.value, breach.supplier_id, owner.value, fact.due)
     return (*what, state.value, met_at, None, fact.at, withdrawn_at, False)
 
 
@@ -191,6 +203,7 @@ def _of_parcel(story: ParcelStory) -> Values:
         f"{parcel.carrier}/{parcel.number}/{parcel.epoch}",
         Clock.FIRST_SCAN.value,
         parcel.supplier_id,
+        Party.CARRIER.value,
         missed.due if missed else parcel.first_scan_by,
         state.value,
         parcel.first_scan_at,
@@ -199,6 +212,30 @@ def _of_parcel(story: ParcelStory) -> Values:
         withdrawn.at if withdrawn else None,
         alarm,
     )
+
+
+def _of_inquiry(inquiry: Inquiry) -> list[Values]:
+    """One without agreed hours obliges nobody, and one that was closed in time does so no more."""
+    asked, answered_at, missed = inquiry.asked, inquiry.answered_at, inquiry.missed
+    alarm = missed is None and inquiry.overdue(_ALWAYS)
+    if asked.answer_by is None or not (missed or alarm or answered_at):
+        return []
+    kept = State.OPEN if alarm else State.MET
+    return [
+        (
+            inquiry.inquiry_id,
+            Clock.ANSWER.value,
+            asked.supplier_id if asked.asked_of is Party.SUPPLIER else "",
+            asked.asked_of.value,
+            asked.answer_by,
+            (State.WITHDRAWN if inquiry.withdrawn else State.MISSED if missed else kept).value,
+            answered_at,
+            None,
+            missed.at if missed else None,
+            inquiry.withdrawn.at if inquiry.withdrawn else None,
+            alarm,
+        )
+    ]
 
 
 def _silences(stories: ParcelStories) -> list[Values]:
@@ -292,6 +329,7 @@ class Timer(StrEnum):
     DISPATCH = "dispatch"
     DELIVERY = "delivery"
     FIRST_SCAN = "first_scan"
+    ANSWER = "answer"
     LOSS = "loss"
     RESERVATION = "reservation"
     RETURN_WINDOW = "return_window"
@@ -303,7 +341,8 @@ class Due(NamedTuple):
     timer: Timer
     names: tuple[str, ...]
     """(order_id, object_id) of acknowledge, dispatch and delivery; (carrier, number, epoch) of first_scan
-    and loss; (supplier_id, sku, reservation_id) of reservation; (order_id,) of return_window."""
+    and loss; (inquiry_id,) of answer; (supplier_id, sku, reservation_id) of reservation; (order_id,) of
+    return_window."""
     due: datetime
 
 
@@ -363,6 +402,9 @@ class Obligation(NamedTuple):
     object_id: str
     clock: Clock
     supplier_id: str
+    """The supplier that is obliged, or whose parcel the carrier is to scan; empty if the retailer is."""
+    owner: Party
+    """Who is obliged."""
     due: datetime
     state: State
     met_at: datetime | None
@@ -384,7 +426,7 @@ class Counts(NamedTuple):
 
 _LIST = """
     SELECT found.* FROM unnest(%(states)s::text[]) AS wanted (state) CROSS JOIN LATERAL (
-        SELECT object_id, clock, supplier_id, due, state, met_at, stopped_since, missed_at, withdrawn_at
+        SELECT object_id, clock, supplier_id, owner, due, state, met_at, stopped_since, missed_at, withdrawn_at
         FROM {sla_obligations} AS o
         WHERE {condition} o.state = wanted.state
             AND o.due >= %(since)s AND o.due < %(until)s
@@ -414,7 +456,7 @@ _NEXT_SUPPLIERS = """
 
 
 def _read(**row: Any) -> Obligation:
-    row["clock"], row["state"] = Clock(row["clock"]), State(row["state"])
+    row["clock"], row["state"], row["owner"] = Clock(row["clock"]), State(row["state"]), Party(row["owner"])
     return Obligation(**row)
 
 
@@ -426,12 +468,14 @@ async def list_obligations(
     clock: Clock | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    owner: Party | None = None,
 ) -> Answer[Obligation]:
     """Obligations in these states that are due in [since, until), the earliest first."""
     after_due, after_id, after_clock = page.after(tuple[datetime, str, str]) or (FIRST, "", "")
     parameters = {
         "states": [state.value for state in states],
         "supplier_id": supplier_id,
+        "owner": owner.value if owner else "",
         "clock": clock.value if clock else "",
         "since": since or FIRST,
         "until": until or LAST,
@@ -440,7 +484,9 @@ async def list_obligations(
         "after_clock": after_clock,
         "limit": page.limit,
     }
-    query = _LIST.replace("{condition}", "o.supplier_id = %(supplier_id)s AND" if supplier_id else "")
+    of_supplier = "o.supplier_id = %(supplier_id)s AND" if supplier_id else ""
+    of_owner = "o.owner = %(owner)s AND" if owner else ""
+    query = _LIST.replace("{condition}", f"{of_supplier} {of_owner}")
     async with snapshot(where, SLA) as at:
         found = await at.each(query, parameters, _read)
         rows, token = page.cut(found, [(row.due, row.object_id, row.clock.value) for row in found])
@@ -454,9 +500,10 @@ async def list_breaches(
     until: datetime | None = None,
     supplier_id: str = "",
     clock: Clock | None = None,
+    owner: Party | None = None,
 ) -> Answer[Obligation]:
     """Deadlines in [since, until) that were missed, without those that turned out to be met."""
-    return await list_obligations(where, page, (State.MISSED,), supplier_id, clock, since, until)
+    return await list_obligations(where, page, (State.MISSED,), supplier_id, clock, since, until, owner)
 
 
 async def count_obligations(where: Where, page: PageOf, supplier_id: str = "") -> Answer[Counts]:

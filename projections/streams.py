@@ -17,13 +17,20 @@ from msgspec.structs import replace
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from ledger import orders, parcels
+from ledger import inquiries, orders, parcels
 from ledger.book import Registry
+from ledger.inquiries import Inquiry
 from ledger.journal import EVENTS_TABLE
 from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, Header, Order, UnitsCancelled
 from ledger.parcels import FirstScanBreachWithdrawn, FirstScanMissed, Parcel, ParcelRegistered
 from ledger.stock import FeedIgnored, FeedRecorded
-from ledger.supplier_orders import CancelAgreed, CancelRequested
+from ledger.supplier_orders import (
+    CancelAgreed,
+    CancelRequested,
+    CompensationAccrued,
+    CompensationReversed,
+    SupplierOrderShipped,
+)
 from ledger.values import Fact, order_stream, parcel_stream
 
 _PAGE = """
@@ -57,6 +64,9 @@ class BadFact(Exception):
 # --- what is remembered of a stream ---------------------------------------------------------------
 
 
+AccountedFact = SupplierOrderShipped | CompensationAccrued | CompensationReversed
+
+
 class Breach(NamedTuple):
     """A deadline that was missed, as it was recorded."""
 
@@ -75,6 +85,8 @@ class OrderStory(msgspec.Struct, eq=False):
     """Who last asked a supplier order to cancel."""
     cancelled_by: Mapping[str, frozenset[str]] = {}
     """By supplier order, or by the order's own id for units that no supplier had been given."""
+    accounted: tuple[tuple[int, AccountedFact], ...] = ()
+    """What changes what is owed to or by a supplier, each with its position in the log."""
     _made: dict[object, Any] = {}
 
     def once(self, make: Callable[[OrderStory], R]) -> R:
@@ -119,12 +131,14 @@ ParcelStories = tuple[ParcelStory, ...]
 """All uses of a tracking number, the present one last."""
 
 
-def tell_order(story: OrderStory | None, fact: Any) -> OrderStory:
-    """The order's story after the fact."""
+def tell_order(story: OrderStory | None, fact: Any, position: int) -> OrderStory:
+    """The order's story after the fact, which stands at a position of the log."""
     if story is None:
         return OrderStory(orders.evolve(None, fact))
     order = orders.evolve(story.order, fact)
     match fact:
+        case SupplierOrderShipped() | CompensationAccrued() | CompensationReversed():
+            return story.and_then(order, accounted=(*story.accounted, (position, fact)))
         case DeadlineMissed():
             breach = Breach(fact.order_id, fact.supplier_id, fact)
             return story.and_then(order, breaches={**story.breaches, (fact.object_id, fact.clock): breach})
@@ -148,7 +162,7 @@ def _cancelled(story: OrderStory, order: Order, what: str, by: str) -> OrderStor
     return story.and_then(order, cancelled_by={**story.cancelled_by, what: parties})
 
 
-def tell_parcel(stories: ParcelStories | None, fact: Any) -> ParcelStories:
+def tell_parcel(stories: ParcelStories | None, fact: Any, position: int) -> ParcelStories:
     """The stories of a tracking number after the fact; a new registration starts a new one."""
     earlier = stories or ()
     if isinstance(fact, ParcelRegistered):
@@ -159,7 +173,16 @@ def tell_parcel(stories: ParcelStories | None, fact: Any) -> ParcelStories:
     return (*done, ParcelStory(parcels.evolve(story.parcel, fact), story.warnings, missed, withdrawn))
 
 
-_TELL: Mapping[str, Callable[[Any, Any], Any]] = {"order": tell_order, "parcel": tell_parcel}
+def tell_inquiry(inquiry: Inquiry | None, fact: Any, position: int) -> Inquiry:
+    """The inquiry after the fact; its state keeps all that is asked of it."""
+    return inquiries.evolve(inquiry, fact)
+
+
+_TELL: Mapping[str, Callable[[Any, Any, int], Any]] = {
+    "order": tell_order,
+    "parcel": tell_parcel,
+    "inquiry": tell_inquiry,
+}
 
 
 # --- a page ---------------------------------------------------------------------------------------
@@ -172,7 +195,7 @@ class Page:
         self.after = after
         self.position = position
         self.touched: dict[str, tuple[Any, Any]] = {}
-        """Order and parcel streams that have facts in the page: their story before (None if new) and after."""
+        """Order, parcel and inquiry streams that have facts in the page: their story before (None if new) and after."""
         self.others: list[tuple[int, Fact]] = []
         """Facts of other nouns, with their positions."""
         self._known: dict[str, Any] = {}
@@ -184,6 +207,10 @@ class Page:
     def parcels(self) -> Iterable[tuple[ParcelStories, ParcelStories]]:
         """The tracking numbers that changed."""
         return ((before or (), now) for stream, (before, now) in self.touched.items() if stream.startswith("parcel-"))
+
+    def inquiries(self) -> Iterable[tuple[Inquiry | None, Inquiry]]:
+        """The inquiries that changed."""
+        return (states for stream, states in self.touched.items() if stream.startswith("inquiry-"))
 
     def orders_with_parcels(self) -> Iterable[tuple[OrderStory | None, OrderStory]]:
         """The orders that changed or that a changed parcel belongs to."""
@@ -219,7 +246,7 @@ def _parcels_of(story: OrderStory | None) -> Iterable[str]:
 
 
 class Streams:
-    """One tenant's order and parcel streams, folded up to ``position``."""
+    """One tenant's order, parcel and inquiry streams, folded up to ``position``."""
 
     def __init__(
         self, schema: str, position: int = 0, registry: Registry | None = None, *, streams_kept: int = 60_000
@@ -281,7 +308,7 @@ class Streams:
                     page.others.append((position, fact))
                 continue
             try:
-                now[stream] = tell(now[stream] if stream in now else found.get(stream), fact)
+                now[stream] = tell(now[stream] if stream in now else found.get(stream), fact, position)
             except Exception as error:
                 raise _Broken(index, error) from error
         page.touched = {stream: (found.get(stream), story) for stream, story in now.items()}
@@ -313,9 +340,9 @@ class Streams:
     def _loaded(self, connection: Connection[Any], streams: list[str]) -> dict[str, Any]:
         loaded: dict[str, Any] = dict.fromkeys(streams)
         cursor = connection.execute(self._load, (streams, self.position), prepare=True, binary=True)
-        for _, stream, _, topic, state in cursor.fetchall():
+        for position, stream, _, topic, state in cursor.fetchall():
             fact = self._registry.decode(topic, state)
-            loaded[stream] = _TELL[stream.partition("-")[0]](loaded[stream], fact)
+            loaded[stream] = _TELL[stream.partition("-")[0]](loaded[stream], fact, position)
         self._stories.update(loaded)
         return loaded
 

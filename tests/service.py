@@ -25,6 +25,7 @@ from fulfilment.v1 import (
     audit_pb2_grpc,
     batch_pb2_grpc,
     common_pb2,
+    inquiries_pb2_grpc,
     orders_pb2,
     orders_pb2_grpc,
     parcels_pb2_grpc,
@@ -91,6 +92,7 @@ class Client:
         self.suppliers: Any = suppliers_pb2_grpc.SupplierServiceStub(channel)
         self.parcels: Any = parcels_pb2_grpc.ParcelServiceStub(channel)
         self.recoveries: Any = recoveries_pb2_grpc.RecoveryServiceStub(channel)
+        self.inquiries: Any = inquiries_pb2_grpc.InquiryServiceStub(channel)
         self.audit: Any = audit_pb2_grpc.AuditServiceStub(channel)
         self.admin: Any = admin_pb2_grpc.AdminServiceStub(channel)
         self.batch: Any = batch_pb2_grpc.BatchServiceStub(channel)

@@ -13,10 +13,13 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from ledger import (
+    asking,
+    breaches,
     cancellation,
     delivery,
     dispatch,
     fulfilment,
+    inquiries,
     lapses,
     orders,
     parcels,
@@ -26,20 +29,25 @@ from ledger import (
     suppliers,
 )
 from ledger.book import Book
+from ledger.inquiries import InquiryAnswered, InquiryAsked, InquiryClosed, Topic
 from ledger.orders import Header, Hold, HoldReason, Line, Order, OrderPlaced, PaymentState, Shipment
 from ledger.parcels import Checkpoint, Parcel, ParcelRegistered, ParcelStatus
 from ledger.policies import Policy
 from ledger.refusals import Refusal
 from ledger.stock import Feed, Stock, StockFact
 from ledger.supplier_orders import Answer, RejectReason, SupplierOrder
-from ledger.suppliers import Agreement, Supplier
+from ledger.suppliers import Agreement, Offer, Supplier
 from ledger.values import (
     Change,
     Destination,
     Fact,
     LineNo,
+    Money,
+    Party,
     Sealed,
     Units,
+    inquiry_stream,
+    order_of,
     order_stream,
     stock_stream,
     supplier_stream,
@@ -162,6 +170,13 @@ class Story:
     def reinstate(self, supplier_id: str = "acme") -> list[Fact]:
         return self._about_supplier(supplier_id, suppliers.reinstate(self.supplier(supplier_id), self.now))
 
+    def agree_terms(self, agreement: Agreement, supplier_id: str = "acme") -> list[Fact]:
+        return self._about_supplier(supplier_id, suppliers.agree_terms(self.supplier(supplier_id), agreement, self.now))
+
+    def offer(self, sku: str, cost: Money, supplier_id: str = "acme") -> list[Fact]:
+        offered = suppliers.offer_sku(self.supplier(supplier_id), Offer(sku, cost), self.now)
+        return self._about_supplier(supplier_id, offered)
+
     def _about_supplier(self, supplier_id: str, facts: Sequence[suppliers.SupplierFact]) -> list[Fact]:
         return self.record((supplier_stream(supplier_id), fact) for fact in facts)
 
@@ -261,10 +276,15 @@ class Story:
         return self.record(fulfilment.record_payment(self.book, order_id, payment, self.now, self.now))
 
     def hold(
-        self, reason: HoldReason, owner: str = "mia", supplier_order_id: str = "", order_id: str = ORDER
+        self,
+        reason: HoldReason,
+        owner: str = "mia",
+        supplier_order_id: str = "",
+        order_id: str = ORDER,
+        at: datetime | None = None,
     ) -> list[Fact]:
-        hold = Hold(reason, owner, self.now, supplier_order_id=supplier_order_id)
-        return self._about_order(order_id, orders.place_hold(self.order(order_id), hold))
+        hold = Hold(reason, owner, at or self.now, supplier_order_id=supplier_order_id)
+        return self.record(fulfilment.place_hold(self.book, order_id, hold, self.now))
 
     def release(
         self, reason: HoldReason, owner: str = "", supplier_order_id: str = "", order_id: str = ORDER
@@ -340,10 +360,51 @@ class Story:
     def dispute(self, number: str = "P1") -> list[Fact]:
         return self.record(delivery.dispute_delivery(self.book, "dhl", number, "not received", self.now, self.now))
 
+    # --- inquiries ---
+
+    def ask(self, inquiry_id: str = "q1", asked_of: Party = Party.SUPPLIER, **more: Any) -> list[Fact]:
+        """The retailer asks the supplier of the first supplier order, or a customer the retailer."""
+        of_supplier = asked_of is Party.SUPPLIER
+        about = {"supplier_order_id": FIRST if of_supplier else "", "asked_by": Party.RETAILER, "order_id": ORDER}
+        if not of_supplier:
+            about["asked_by"] = Party.CUSTOMER
+        known = {"topic": Topic.DISPATCH, "at": self.now, **about, **more}
+        asked = InquiryAsked(inquiry_id=inquiry_id, asked_of=asked_of, **known)
+        return self.record(asking.ask(self.book, asked))
+
+    def answer_inquiry(self, inquiry_id: str = "q1", at: datetime | None = None, by: str = "desk") -> list[Fact]:
+        inquiry = inquiries.known(self.book.inquiry(inquiry_id), inquiry_id)
+        answered = InquiryAnswered(inquiry_id, at or self.now, by, inquiry.asked.supplier_id)
+        return self._about_inquiry(inquiry_id, inquiries.answer(inquiry, answered, self.now))
+
+    def close_inquiry(self, inquiry_id: str = "q1", at: datetime | None = None) -> list[Fact]:
+        inquiry = inquiries.known(self.book.inquiry(inquiry_id), inquiry_id)
+        closed = InquiryClosed(inquiry_id, "solved", "mia", at or self.now)
+        return self._about_inquiry(inquiry_id, inquiries.close(inquiry, closed, self.now))
+
+    def miss_answer(self, inquiry_id: str = "q1") -> list[Fact]:
+        return self.record(lapses.miss_inquiry_answer(self.book, inquiry_id, self.now))
+
+    def _about_inquiry(self, inquiry_id: str, facts: Sequence[inquiries.InquiryFact]) -> list[Fact]:
+        return self.record((inquiry_stream(inquiry_id), fact) for fact in facts)
+
     # --- what time does ---
 
     def miss(self, clock: orders.Clock, object_id: str = FIRST, order_id: str = ORDER) -> list[Fact]:
         return self.record(lapses.miss_deadline(self.book, order_id, object_id, clock, self.now))
+
+    def rule(
+        self,
+        party: Party,
+        because: str = "",
+        clock: orders.Clock = orders.Clock.DISPATCH,
+        supplier_order_id: str = FIRST,
+    ) -> list[Fact]:
+        order_id = order_of(supplier_order_id)
+        facts = breaches.rule_delay(
+            self.order(order_id), supplier_order_id, clock, party, because, "mia", self.now, self.now
+        )
+        return self._about_order(order_id, facts)
 
     def miss_first_scan(self, number: str = "P1", epoch: int = 1) -> list[Fact]:
         return self.record(lapses.miss_first_scan(self.book, "dhl", number, epoch, self.now))

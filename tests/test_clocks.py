@@ -1,9 +1,30 @@
 """Clocks: when they run, stop and resume; a breach is recorded once and withdrawn if it was none."""
 
+import pytest
+from msgspec.structs import replace
+
 from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, HoldReason
 from ledger.parcels import ParcelStatus
 from ledger.supplier_orders import ClocksResumed
-from tests.story import DAY, FIRST, HOUR, NOON, ORDER, SECOND, a_shop, accept, confirmed, line, names, reject, sent, the
+from ledger.suppliers import Agreement, PeakPeriod
+from ledger.values import Party
+from tests.story import (
+    DAY,
+    FIRST,
+    HOUR,
+    NOON,
+    ORDER,
+    SECOND,
+    TERMS,
+    a_shop,
+    accept,
+    confirmed,
+    line,
+    names,
+    reject,
+    sent,
+    the,
+)
 
 ACKNOWLEDGE, DISPATCH, DELIVERY = Clock.ACKNOWLEDGE, Clock.DISPATCH, Clock.DELIVERY
 
@@ -173,6 +194,89 @@ def test_a_supplier_order_that_has_gone_has_no_clock_to_stop():
     story.ship()
     assert names(story.hold(HoldReason.OTHER)) == ["hold_placed", "clocks_stopped"]
     assert story.supplier_order(FIRST).stopped_since is None
+
+
+def test_a_hold_that_is_told_late_withdraws_a_breach_that_it_excuses():
+    story = sent()
+    story.later(hours=50)
+    story.miss(DISPATCH)
+    withdrawn = the(BreachWithdrawn, story.hold(HoldReason.CUSTOMER_REQUEST, at=NOON + 40 * HOUR))
+    assert (withdrawn.clock, withdrawn.happened_at) == (DISPATCH, None)
+    story.later(hours=10)
+    story.release(HoldReason.CUSTOMER_REQUEST)
+    assert story.miss(DISPATCH) == []
+    story.later(hours=8)
+    # Stopped from 40 to 60, so due at 68.
+    assert the(DeadlineMissed, story.miss(DISPATCH)).due == NOON + 68 * HOUR
+
+
+def test_the_promise_to_the_customer_stands_still_for_no_hold():
+    story = sent(promised_by=NOON + 5 * DAY)
+    story.hold(HoldReason.CUSTOMER_REQUEST)
+    story.later(days=5)
+    assert names(story.miss(DELIVERY, ORDER)) == ["deadline_missed"]
+
+
+# --- who is obliged -------------------------------------------------------------------------------
+
+
+def test_every_clock_of_an_order_has_an_owner_and_a_due_time():
+    story = sent(promised_by=NOON + 5 * DAY)
+    assert {(each.clock, each.owner, each.due) for each in story.order().deadlines()} == {
+        (ACKNOWLEDGE, Party.SUPPLIER, NOON + 24 * HOUR),
+        (DISPATCH, Party.SUPPLIER, NOON + 48 * HOUR),
+        (DELIVERY, Party.RETAILER, NOON + 5 * DAY),
+    }
+
+
+def test_a_clock_that_was_not_agreed_does_not_run():
+    story = a_shop()
+    story.agree_terms(Agreement(effective_from=NOON))
+    story.place()
+    story.send()
+    assert list(story.order().deadlines()) == []
+
+
+# --- peak periods ---------------------------------------------------------------------------------
+
+
+PEAK = replace(TERMS, effective_from=NOON - DAY, peaks=(PeakPeriod(NOON, NOON + DAY, 24),))
+
+
+def sent_at(hours, terms=PEAK):
+    """An order that goes out so many hours after noon."""
+    story = a_shop()
+    story.agree_terms(terms)
+    story.place()
+    story.later(hours=hours)
+    story.send()
+    return story
+
+
+def test_a_clock_that_starts_in_a_peak_is_longer_by_its_hours():
+    supplier_order = sent_at(23).supplier_order()
+    assert supplier_order.acknowledge_by == NOON + (23 + 24 + 24) * HOUR
+    assert supplier_order.dispatch_by == NOON + (23 + 48 + 24) * HOUR
+
+
+@pytest.mark.parametrize("hours", [-10, 24])
+def test_a_clock_that_runs_into_a_peak_or_starts_when_it_is_over_is_not(hours):
+    assert sent_at(hours).supplier_order().dispatch_by == NOON + (hours + 48) * HOUR
+
+
+def test_the_first_scan_of_what_is_dispatched_in_a_peak_may_take_longer():
+    story = sent_at(-10)
+    story.later(hours=12)
+    story.ship()
+    assert story.parcel().first_scan_by == NOON + (2 + 36 + 24) * HOUR
+
+
+def test_the_peaks_that_count_are_those_of_the_agreement_in_force_when_it_was_sent():
+    story = sent_at(-10)
+    story.agree_terms(replace(TERMS, effective_from=NOON - 5 * HOUR))
+    story.later(hours=12)
+    story.ship()
+    assert story.parcel().first_scan_by == NOON + (2 + 36 + 24) * HOUR
 
 
 # --- the first scan -------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from ledger.journal import CHANNEL, LOCK_SEED
 from ledger.orders import Clock, HoldReason, PaymentState
 from ledger.parcels import ParcelStatus
 from ledger.refusals import Malformed, ProjectionBehind, Refusal, UnknownProjection
-from ledger.values import Change
+from ledger.values import Change, Party
 from projections import following, runner, tracking
 from projections.reads import PageOf, snapshot
 from projections.rebuilding import AlreadyBuilding
@@ -165,9 +165,17 @@ def _long_story() -> Story:
     story.later(hours=1)
     story.scan(ParcelStatus.IN_TRANSIT, number="P2")
     story.reserve("cart-1", 2)
+    story.ask("q1")
+    story.ask("q2", Party.RETAILER)
+    story.answer_inquiry("q1")
+    story.ask("q3")
+    story.close_inquiry("q3")
+    story.ask("q4", Party.RETAILER)
     story.place(line(1, "tea", 2), order_id="shopify/2")
     story.later(days=8)
     story.miss(Clock.DELIVERY, "shopify/1")
+    story.miss_answer("q2")
+    story.answer_inquiry("q2", at=NOON + timedelta(days=4))
     story.scan(ParcelStatus.DELIVERED, number="P2")
     story.dispute("P2")
     story.cancel(order_id="shopify/2")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from ledger import policies
 from ledger.orders import Clock as OrderClock
 from ledger.orders import HoldReason, PaymentState
 from ledger.parcels import ParcelStatus
 from ledger.policies import Policy
+from ledger.values import Party
 from projections import sla
 from projections.reads import PageOf
 from projections.sla import Clock, Counts, Due, Obligation, State, Timer
@@ -22,6 +24,7 @@ from tests.story import (
     HOUR,
     NOON,
     ORDER,
+    TERMS,
     Story,
     a_shop,
     accept,
@@ -199,6 +202,75 @@ async def test_a_parcel_that_was_never_scanned_is_missed(tenant: EmptyTenant):
     assert (missed.object_id, missed.supplier_id, missed.state) == ("dhl/P1/1", "acme", State.MISSED)
     assert missed.missed_at == NOON + 36 * HOUR
     assert await told.timers() == []
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+def _asked() -> Story:
+    story = sent(promised_by=NOON + 5 * DAY)
+    story.agree_terms(replace(TERMS, effective_from=NOON - DAY, answer_within_hours=12))
+    story.ask("to-acme")
+    story.ask("to-us", Party.RETAILER)
+    story.ask("untimed", supplier_order_id="", supplier_id="bolt")
+    return story
+
+
+async def test_a_question_obliges_whoever_was_asked(tenant: EmptyTenant):
+    told = Told(tenant, _asked())
+    found = await told.obligations(State.OPEN, clock=Clock.ANSWER)
+    assert [(each.object_id, each.owner, each.supplier_id, each.due) for each in found] == [
+        ("to-acme", Party.SUPPLIER, "acme", NOON + 12 * HOUR),
+        ("to-us", Party.RETAILER, "", NOON + 24 * HOUR),
+    ]
+
+
+async def test_a_question_that_nobody_answered_is_due_missed_and_withdrawn(tenant: EmptyTenant):
+    told = Told(tenant, _asked())
+    told.story.close_inquiry("to-us")
+    assert [each.object_id for each in await told.obligations(clock=Clock.ANSWER)] == ["to-acme"]
+    told.story.later(hours=13)
+    assert await told.due() == [Due(Timer.ANSWER, ("to-acme",), NOON + 12 * HOUR)]
+    told.story.miss_answer("to-acme")
+    assert await told.state(Clock.ANSWER) == (State.MISSED, NOON + 12 * HOUR)
+    assert await told.due() == []
+    told.story.answer_inquiry("to-acme", at=NOON + 11 * HOUR)
+    assert await told.state(Clock.ANSWER) == (State.WITHDRAWN, NOON + 12 * HOUR)
+
+
+async def test_obligations_are_found_by_who_is_obliged(tenant: EmptyTenant):
+    story = _asked()
+    story.ship()
+    told = Told(tenant, story)
+    by_owner = {
+        owner: {each.clock for each in await told.obligations(owner=owner)}
+        for owner in (Party.SUPPLIER, Party.CARRIER, Party.RETAILER)
+    }
+    assert by_owner == {
+        Party.SUPPLIER: {ACKNOWLEDGE, DISPATCH, Clock.ANSWER},
+        Party.CARRIER: {FIRST_SCAN},
+        Party.RETAILER: {DELIVERY, Clock.ANSWER},
+    }
+    story.later(days=9)
+    story.miss(OrderClock.DELIVERY, ORDER)
+    story.miss_first_scan()
+    told.catch_up()
+    async with asking(tenant) as where:
+        answer = await sla.list_breaches(where, PageOf(), owner=Party.CARRIER)
+        assert [each.object_id for each in answer.rows] == ["dhl/P1/1"]
+
+
+async def test_a_breach_that_a_hold_excuses_is_open_again(tenant: EmptyTenant):
+    told = Told(tenant, sent())
+    told.story.later(hours=50)
+    told.story.miss(OrderClock.DISPATCH)
+    told.story.hold(HoldReason.CUSTOMER_REQUEST, at=NOON + 40 * HOUR)
+    (excused,) = await told.obligations(clock=DISPATCH)
+    assert (excused.state, excused.stopped_since) == (State.OPEN, NOON + 40 * HOUR)
+    assert await told.timers() == [Timer.ACKNOWLEDGE]
+    told.story.later(hours=10)
+    told.story.release(HoldReason.CUSTOMER_REQUEST)
+    assert await told.state(DISPATCH) == (State.OPEN, NOON + 68 * HOUR)
 
 
 # --- lists ----------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from fulfilment.v1 import (
     audit_pb2_grpc,
     batch_pb2_grpc,
     common_pb2,
+    inquiries_pb2_grpc,
     orders_pb2_grpc,
     parcels_pb2_grpc,
     recoveries_pb2_grpc,
@@ -67,6 +68,7 @@ class Client:
         self.suppliers = suppliers_pb2_grpc.SupplierServiceStub(channel)
         self.parcels = parcels_pb2_grpc.ParcelServiceStub(channel)
         self.recoveries = recoveries_pb2_grpc.RecoveryServiceStub(channel)
+        self.inquiries = inquiries_pb2_grpc.InquiryServiceStub(channel)
         self.audit = audit_pb2_grpc.AuditServiceStub(channel)
         self.admin = admin_pb2_grpc.AdminServiceStub(channel)
         self.batch = batch_pb2_grpc.BatchServiceStub(channel)

@@ -92,6 +92,8 @@ def _said(name: str, value: Any) -> str:
             return label if value else ""
         case dict() if "box" in value:
             return ""
+        case {"amount_minor": int(amount), "currency": str(currency)}:
+            return f"{label} {words.money(amount, currency)}"
         case dict() if name == "by_line" or all(key.isdigit() for key in value):
             return _lines_said(value)
         case dict():

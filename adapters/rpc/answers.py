@@ -9,15 +9,24 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.rpc.shapes import number_of
-from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, recoveries_pb2, stock_pb2, suppliers_pb2
+from fulfilment.v1 import (
+    common_pb2,
+    inquiries_pb2,
+    orders_pb2,
+    parcels_pb2,
+    recoveries_pb2,
+    stock_pb2,
+    suppliers_pb2,
+)
 from ledger.allotment import Item
-from ledger.orders import Clock, Hold, Line, Order, Shipment
+from ledger.inquiries import Inquiry
+from ledger.orders import Clock, DelayRuled, Hold, Line, Order, Shipment
 from ledger.parcels import Checkpoint, Parcel
 from ledger.recoveries import Kind, Payment, Recovery
 from ledger.stock import Stock
-from ledger.supplier_orders import SupplierOrder
+from ledger.supplier_orders import CompensationAccrued, SupplierOrder
 from ledger.suppliers import Agreement, Offer, Supplier
-from ledger.values import Destination, Money, Units
+from ledger.values import Destination, Money, Sealed, Units
 
 _order_status = number_of(orders_pb2.OrderStatus)
 _supplier_order_status = number_of(orders_pb2.SupplierOrderStatus)
@@ -30,6 +39,9 @@ recovery_status = number_of(recoveries_pb2.RecoveryStatus)
 _cost_kind = number_of(recoveries_pb2.CostKind)
 _document_kind = number_of(recoveries_pb2.ClaimDocumentKind)
 _method = number_of(recoveries_pb2.SettlementMethod)
+_clock = number_of(orders_pb2.SupplierOrderClock)
+_topic = number_of(inquiries_pb2.InquiryTopic)
+party = number_of(common_pb2.Party)
 parcel_status = number_of(parcels_pb2.ParcelStatus)
 
 
@@ -125,6 +137,36 @@ def _supplier_order(state: Order, each: SupplierOrder) -> orders_pb2.SupplierOrd
         clocks_stopped_since=stamp(each.stopped_since),
         packed_with=each.packed_with,
         missed_clocks=sorted(clock for object_id, clock in state.missed if object_id == each.supplier_order_id),
+        compensation=_compensation(each.compensation),
+        delay_rulings=[
+            _ruling(ruling) for (object_id, _), ruling in state.rulings.items() if object_id == each.supplier_order_id
+        ],
+        unit_costs=[
+            orders_pb2.UnitCost(line_no=line_no, cost=_money(cost)) for line_no, cost in each.unit_costs.items()
+        ],
+    )
+
+
+def _compensation(accrued: CompensationAccrued | None) -> orders_pb2.Compensation | None:
+    if accrued is None:
+        return None
+    return orders_pb2.Compensation(
+        amount=_money(accrued.amount),
+        net_amount=_money(Money(accrued.net_amount_minor, accrued.amount.currency)),
+        basis_points=accrued.terms.basis_points,
+        cap=_money(accrued.terms.cap),
+        agreement_effective_from=stamp(accrued.terms.effective_from),
+        accrued_at=stamp(accrued.at),
+    )
+
+
+def _ruling(ruling: DelayRuled) -> orders_pb2.DelayRuling:
+    return orders_pb2.DelayRuling(
+        clock=_clock(ruling.clock),
+        party=party(ruling.party),
+        reason=ruling.because,
+        by=ruling.by,
+        at=stamp(ruling.at),
     )
 
 
@@ -319,3 +361,37 @@ def _part(payment: Payment) -> recoveries_pb2.RecoveryPayment:
         method=_method(payment.method),
         at=stamp(payment.at),
     )
+
+
+# --- inquiries --------------------------------------------------------------------------------------
+
+
+def inquiry(state: Inquiry, version: int, said: Mapping[str, str]) -> inquiries_pb2.Inquiry:
+    """The inquiry; said is what was unsealed of it, by the id of the key, if that was asked for."""
+    asked = state.asked
+    answered = inquiries_pb2.INQUIRY_STATE_ANSWERED if state.answers else inquiries_pb2.INQUIRY_STATE_OPEN
+    return inquiries_pb2.Inquiry(
+        inquiry_id=asked.inquiry_id,
+        state=inquiries_pb2.INQUIRY_STATE_CLOSED if state.closed else answered,
+        asked_by=party(asked.asked_by),
+        asked_of=party(asked.asked_of),
+        supplier_id=asked.supplier_id,
+        order_id=asked.order_id,
+        supplier_order_id=asked.supplier_order_id,
+        topic=_topic(asked.topic),
+        asked_at=stamp(asked.at),
+        answer_by=stamp(asked.answer_by),
+        answered_at=stamp(state.answered_at),
+        closed_at=stamp(state.closed.at if state.closed else None),
+        answer_missed=state.is_missed,
+        text=_said(asked.text, said),
+        answers=[
+            inquiries_pb2.InquiryAnswer(at=stamp(each.at), by=each.by, text=_said(each.text, said))
+            for each in state.answers
+        ],
+        version=version,
+    )
+
+
+def _said(text: Sealed | None, said: Mapping[str, str]) -> str:
+    return said.get(text.key_id, "") if text is not None else ""

@@ -39,6 +39,16 @@ _IN_NUMERATOR = {
 }
 
 
+async def where_of(tenants: Tenants, request: Any, context: Context) -> Where:
+    """Whom a query asks, and how patiently: a request that names the position it wants at least."""
+    shapes.require(request.at_least >= 0, "at_least", "is negative")
+    tenant = await tenants.find(tenant_name(context))
+    remaining = remaining_of(context)
+    # A little sooner than the caller stops waiting, so that the refusal still reaches it.
+    patience = PATIENCE_SECONDS if remaining is None else min(PATIENCE_SECONDS, max(0.0, remaining - 0.05))
+    return Where(tenants.pool, tenant.schema, request.at_least, patience)
+
+
 class ReportQueries:
     """ReportService: every answer comes from one snapshot of one read model."""
 
@@ -46,12 +56,7 @@ class ReportQueries:
         self._tenants = tenants
 
     async def _where(self, request: Any, context: Context) -> Where:
-        shapes.require(request.at_least >= 0, "at_least", "is negative")
-        tenant = await self._tenants.find(tenant_name(context))
-        remaining = remaining_of(context)
-        # A little sooner than the caller stops waiting, so that the refusal still reaches it.
-        patience = PATIENCE_SECONDS if remaining is None else min(PATIENCE_SECONDS, max(0.0, remaining - 0.05))
-        return Where(self._tenants.pool, tenant.schema, request.at_least, patience)
+        return await where_of(self._tenants, request, context)
 
     # --- where things are ---
 
@@ -101,6 +106,7 @@ class ReportQueries:
             _supplier_id(request),
             _optional(_read_clock, request.clock, "clock"),
             until=datetime.now(UTC) + timedelta(hours=hours) if hours else None,
+            owner=_optional(shapes.party, request.owner, "owner"),
         )
         obligations = [_obligation(each) for each in answer.rows]
         return reports_pb2.ListObligationsResponse(
@@ -117,6 +123,7 @@ class ReportQueries:
             shapes.instant(request, "due_until"),
             _supplier_id(request),
             _optional(_read_clock, request.clock, "clock"),
+            _optional(shapes.party, request.owner, "owner"),
         )
         breaches = [_obligation(each) for each in answer.rows]
         return reports_pb2.ListBreachesResponse(
@@ -316,6 +323,7 @@ def _obligation(each: sla.Obligation) -> reports_pb2.Obligation:
         stopped_since=stamp(each.stopped_since),
         missed_at=stamp(each.missed_at),
         withdrawn_at=stamp(each.withdrawn_at),
+        owner=answers.party(each.owner),
     )
 
 

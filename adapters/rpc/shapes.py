@@ -16,7 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from fulfilment.v1 import common_pb2
 from ledger.refusals import Malformed
-from ledger.values import LineNo, Money, Units, is_plain_id, is_sku
+from ledger.values import LineNo, Money, Party, Units, is_plain_id, is_sku
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -186,6 +186,16 @@ def enum(descriptor: Any, members: type[E], *, unspecified: E | None = None) -> 
         return member
 
     return read
+
+
+_party = enum(common_pb2.Party, Party)
+
+
+def party(value: int, field: str, *allowed: Party) -> Party:
+    """A party, one of these if any are named."""
+    found = _party(value, field)
+    require(not allowed or found in allowed, field, f"is not one of {', '.join(allowed)}")
+    return found
 
 
 def number_of(descriptor: Any) -> Callable[[StrEnum], Any]:

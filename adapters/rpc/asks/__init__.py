@@ -5,13 +5,14 @@ returns a decision: a call of a pure function with the folded streams to come. P
 here and goes no further in plain.
 """
 
-from adapters.rpc.asks import orders, parcels, policies, recoveries, stock, supplier_orders, suppliers
+from adapters.rpc.asks import inquiries, orders, parcels, policies, recoveries, stock, supplier_orders, suppliers
 from adapters.rpc.asks.ask import READERS, Ask, Edge
 
 __all__ = [
     "READERS",
     "Ask",
     "Edge",
+    "inquiries",
     "orders",
     "parcels",
     "policies",

@@ -209,8 +209,7 @@ def place_hold(request: orders_pb2.PlaceHoldRequest, edge: Edge) -> Ask:
     note = text(request.note, "note", 2000)
 
     def use(view: View, sealed: Sealed | None) -> Sequence[Change]:
-        order = orders.known(view.order(order_id), order_id)
-        return [(order_stream(order_id), fact) for fact in orders.place_hold(order, replace(hold, note=sealed))]
+        return fulfilment.place_hold(view, order_id, replace(hold, note=sealed), edge.now)
 
     decide, keys = _seals(order_id, {"note": note} if note else {}, edge, use)
     return Ask(decide, (order_stream(order_id),), keys)

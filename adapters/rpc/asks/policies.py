@@ -29,6 +29,8 @@ def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
         count(given.demand_window_days, "policy.demand_window_days", 0, LONGEST_DEMAND_DAYS)
         or default.demand_window_days,
         claim_terms=claim_terms(given.claim_terms, "policy.claim_terms"),
+        answer_within_hours=count(given.answer_within_hours, "policy.answer_within_hours", 0, 10_000)
+        or default.answer_within_hours,
     )
     since = instant(request, "effective_from") or edge.now
     return Ask(lambda view: policies.agree(view.policy(), policy, since, edge.now), (policy_stream(),))

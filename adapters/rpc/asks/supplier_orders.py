@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, of_order, reads
 from adapters.rpc.shapes import by_line, carrier, count, enum, happened, instant, require, text
 from fulfilment.v1 import orders_pb2
-from ledger import cancellation, dispatch
+from ledger import breaches, cancellation, dispatch, orders
 from ledger.supplier_orders import Answer, RejectReason
 from ledger.values import (
+    Change,
     LineNo,
     order_of,
     order_stream,
     parcel_stream,
     policy_stream,
 )
+from ledger.view import View
 
 _reject_reason = enum(orders_pb2.RejectReason, RejectReason)
+_clock = enum(orders_pb2.SupplierOrderClock, orders.Clock)
 
 
 @reads(orders_pb2.SendSupplierOrderRequest)
@@ -84,3 +89,18 @@ def answer_cancel_request(request: orders_pb2.AnswerCancelRequestRequest, edge: 
         order_of(supplier_order_id),
         lambda view: cancellation.answer_cancel(view, supplier_order_id, agreed, because, at, edge.now),
     )
+
+
+@reads(orders_pb2.RuleDelayRequest)
+def rule_delay(request: orders_pb2.RuleDelayRequest, edge: Edge) -> Ask:
+    supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
+    clock, party = _clock(request.clock, "clock"), shapes.party(request.party, "party")
+    because = text(request.reason, "reason", 100, required=True)
+    order_id, by = order_of(supplier_order_id), request.context.actor
+
+    def decide(view: View) -> Sequence[Change]:
+        order = orders.known(view.order(order_id), order_id)
+        ruled = breaches.rule_delay(order, supplier_order_id, clock, party, because, by, at, edge.now)
+        return [(order_stream(order_id), fact) for fact in ruled]
+
+    return of_order(order_id, decide)

@@ -156,6 +156,7 @@ class Policy(_message.Message):
     COVER_DAYS_FIELD_NUMBER: _builtins.int
     DEMAND_WINDOW_DAYS_FIELD_NUMBER: _builtins.int
     CLAIM_TERMS_FIELD_NUMBER: _builtins.int
+    ANSWER_WITHIN_HOURS_FIELD_NUMBER: _builtins.int
     reservation_minutes: _builtins.int
     """How long stock is held for an order that is not confirmed, in minutes; default 1440."""
     return_window_days: _builtins.int
@@ -174,6 +175,8 @@ class Policy(_message.Message):
     """Stock that lasts no longer than so many days, 1 to 90, is about to sell out; default 3."""
     demand_window_days: _builtins.int
     """Demand is averaged over so many days, 1 to 90; default 28."""
+    answer_within_hours: _builtins.int
+    """Hours within which the retailer answers whoever asks it, 1 to 10000; default 24."""
     @_builtins.property
     def claim_terms(self) -> _containers.RepeatedCompositeFieldContainer[_recoveries_pb2.ClaimTerms]:
         """How carriers take claims, one entry a carrier; a carrier without one goes by the entry without a name, or by
@@ -193,10 +196,11 @@ class Policy(_message.Message):
         cover_days: _builtins.int = ...,
         demand_window_days: _builtins.int = ...,
         claim_terms: _abc.Iterable[_recoveries_pb2.ClaimTerms] | None = ...,
+        answer_within_hours: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "stale_buffer_basis_points", b"stale_buffer_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "demand_window_days", b"demand_window_days", "low_stock_units", b"low_stock_units", "number_reuse_after_days", b"number_reuse_after_days", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "answer_within_hours", b"answer_within_hours", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "demand_window_days", b"demand_window_days", "low_stock_units", b"low_stock_units", "number_reuse_after_days", b"number_reuse_after_days", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__stale_buffer_basis_points: _TypeAlias = _typing.Literal["stale_buffer_basis_points"]  # noqa: Y015
     _WhichOneofArgType__stale_buffer_basis_points: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points"]  # noqa: Y015

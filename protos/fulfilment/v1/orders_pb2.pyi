@@ -197,6 +197,30 @@ REJECT_REASON_OTHER: RejectReason.ValueType  # 6
 """Anything else."""
 Global___RejectReason: _TypeAlias = RejectReason  # noqa: Y015
 
+class _SupplierOrderClock:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SupplierOrderClockEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SupplierOrderClock.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUPPLIER_ORDER_CLOCK_UNSPECIFIED: _SupplierOrderClock.ValueType  # 0
+    """Never valid."""
+    SUPPLIER_ORDER_CLOCK_ACKNOWLEDGE: _SupplierOrderClock.ValueType  # 1
+    """The supplier says whether it takes the supplier order on."""
+    SUPPLIER_ORDER_CLOCK_DISPATCH: _SupplierOrderClock.ValueType  # 2
+    """The supplier hands the last unit over."""
+
+class SupplierOrderClock(_SupplierOrderClock, metaclass=_SupplierOrderClockEnumTypeWrapper):
+    """The clocks of a supplier order."""
+
+SUPPLIER_ORDER_CLOCK_UNSPECIFIED: SupplierOrderClock.ValueType  # 0
+"""Never valid."""
+SUPPLIER_ORDER_CLOCK_ACKNOWLEDGE: SupplierOrderClock.ValueType  # 1
+"""The supplier says whether it takes the supplier order on."""
+SUPPLIER_ORDER_CLOCK_DISPATCH: SupplierOrderClock.ValueType  # 2
+"""The supplier hands the last unit over."""
+Global___SupplierOrderClock: _TypeAlias = SupplierOrderClock  # noqa: Y015
+
 class _OrderStatus:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1116,6 +1140,52 @@ class ChangeAddressRequest(_message.Message):
 Global___ChangeAddressRequest: _TypeAlias = ChangeAddressRequest  # noqa: Y015
 
 @_typing.final
+class RuleDelayRequest(_message.Message):
+    """Asks to record whose fault a delay is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ORDER_ID_FIELD_NUMBER: _builtins.int
+    CLOCK_FIELD_NUMBER: _builtins.int
+    PARTY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    supplier_order_id: _builtins.str
+    """"channel/channel_order_id/n"."""
+    clock: Global___SupplierOrderClock.ValueType
+    """The clock that ran out. Required."""
+    party: _common_pb2.Party.ValueType
+    """Whose fault it is. Required."""
+    reason: _builtins.str
+    """A word for why, such as "address_changed_late"; at most 100 characters, no personal data. Required."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks; recorded as the one who ruled."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it was ruled; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        supplier_order_id: _builtins.str = ...,
+        clock: Global___SupplierOrderClock.ValueType = ...,
+        party: _common_pb2.Party.ValueType = ...,
+        reason: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "clock", b"clock", "context", b"context", "party", b"party", "reason", b"reason", "supplier_order_id", b"supplier_order_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RuleDelayRequest: _TypeAlias = RuleDelayRequest  # noqa: Y015
+
+@_typing.final
 class ConfirmReceiptRequest(_message.Message):
     """Asks to record that everything arrived."""
 
@@ -1445,6 +1515,9 @@ class SupplierOrder(_message.Message):
     CLOCKS_STOPPED_SINCE_FIELD_NUMBER: _builtins.int
     PACKED_WITH_FIELD_NUMBER: _builtins.int
     MISSED_CLOCKS_FIELD_NUMBER: _builtins.int
+    COMPENSATION_FIELD_NUMBER: _builtins.int
+    DELAY_RULINGS_FIELD_NUMBER: _builtins.int
+    UNIT_COSTS_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """"channel/channel_order_id/n"."""
     supplier_id: _builtins.str
@@ -1487,6 +1560,18 @@ class SupplierOrder(_message.Message):
     def missed_clocks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Which of its clocks ran out: "acknowledge", "dispatch"."""
 
+    @_builtins.property
+    def compensation(self) -> Global___Compensation:
+        """What the supplier owes for the late dispatch; absent if nothing."""
+
+    @_builtins.property
+    def delay_rulings(self) -> _containers.RepeatedCompositeFieldContainer[Global___DelayRuling]:
+        """Whose fault its missed clocks are, where somebody ruled."""
+
+    @_builtins.property
+    def unit_costs(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnitCost]:
+        """What the retailer owes for a unit of each line; lines that the supplier made no offer for are left out."""
+
     def __init__(
         self,
         *,
@@ -1502,14 +1587,139 @@ class SupplierOrder(_message.Message):
         clocks_stopped_since: _timestamp_pb2.Timestamp | None = ...,
         packed_with: _abc.Iterable[_builtins.str] | None = ...,
         missed_clocks: _abc.Iterable[_builtins.str] | None = ...,
+        compensation: Global___Compensation | None = ...,
+        delay_rulings: _abc.Iterable[Global___DelayRuling] | None = ...,
+        unit_costs: _abc.Iterable[Global___UnitCost] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "clocks_stopped_since", b"clocks_stopped_since", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "sent_at", b"sent_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "sent_at", b"sent_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "clocks_stopped_since", b"clocks_stopped_since", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "sent_at", b"sent_at", "shares", b"shares", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "sent_at", b"sent_at", "shares", b"shares", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "unit_costs", b"unit_costs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SupplierOrder: _TypeAlias = SupplierOrder  # noqa: Y015
+
+@_typing.final
+class Compensation(_message.Message):
+    """What a supplier owes for a late dispatch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    NET_AMOUNT_FIELD_NUMBER: _builtins.int
+    BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    CAP_FIELD_NUMBER: _builtins.int
+    AGREEMENT_EFFECTIVE_FROM_FIELD_NUMBER: _builtins.int
+    ACCRUED_AT_FIELD_NUMBER: _builtins.int
+    basis_points: _builtins.int
+    """The agreed hundredths of a percent."""
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """Net amount x basis points / 10000, half up, and at most the cap."""
+
+    @_builtins.property
+    def net_amount(self) -> _common_pb2.Money:
+        """Price of the units that had not left in time, in the amount's currency; those rejected or cancelled before
+        the breach do not count.
+        """
+
+    @_builtins.property
+    def cap(self) -> _common_pb2.Money:
+        """The agreed cap; one in another currency than the amount was not applied. Absent if none was agreed."""
+
+    @_builtins.property
+    def agreement_effective_from(self) -> _timestamp_pb2.Timestamp:
+        """From when on the agreement held that says so: the one in force when the supplier order was sent."""
+
+    @_builtins.property
+    def accrued_at(self) -> _timestamp_pb2.Timestamp:
+        """When it accrued."""
+
+    def __init__(
+        self,
+        *,
+        amount: _common_pb2.Money | None = ...,
+        net_amount: _common_pb2.Money | None = ...,
+        basis_points: _builtins.int = ...,
+        cap: _common_pb2.Money | None = ...,
+        agreement_effective_from: _timestamp_pb2.Timestamp | None = ...,
+        accrued_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accrued_at", b"accrued_at", "agreement_effective_from", b"agreement_effective_from", "amount", b"amount", "cap", b"cap", "net_amount", b"net_amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accrued_at", b"accrued_at", "agreement_effective_from", b"agreement_effective_from", "amount", b"amount", "basis_points", b"basis_points", "cap", b"cap", "net_amount", b"net_amount"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Compensation: _TypeAlias = Compensation  # noqa: Y015
+
+@_typing.final
+class DelayRuling(_message.Message):
+    """Whose fault a missed clock is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLOCK_FIELD_NUMBER: _builtins.int
+    PARTY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    clock: Global___SupplierOrderClock.ValueType
+    """The clock."""
+    party: _common_pb2.Party.ValueType
+    """Whose fault it is."""
+    reason: _builtins.str
+    """Why, in a word."""
+    by: _builtins.str
+    """Who ruled."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        clock: Global___SupplierOrderClock.ValueType = ...,
+        party: _common_pb2.Party.ValueType = ...,
+        reason: _builtins.str = ...,
+        by: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "by", b"by", "clock", b"clock", "party", b"party", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DelayRuling: _TypeAlias = DelayRuling  # noqa: Y015
+
+@_typing.final
+class UnitCost(_message.Message):
+    """What a unit of a line costs the retailer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_NO_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    line_no: _builtins.int
+    """The line's number in its order."""
+    @_builtins.property
+    def cost(self) -> _common_pb2.Money:
+        """By the supplier's offer when the supplier order was drafted."""
+
+    def __init__(
+        self,
+        *,
+        line_no: _builtins.int = ...,
+        cost: _common_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "line_no", b"line_no"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnitCost: _TypeAlias = UnitCost  # noqa: Y015
 
 @_typing.final
 class Shipment(_message.Message):

@@ -106,6 +106,11 @@ class OrderServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_orders__pb2.ChangeAddressRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.RuleDelay = channel.unary_unary(
+                '/fulfilment.v1.OrderService/RuleDelay',
+                request_serializer=fulfilment_dot_v1_dot_orders__pb2.RuleDelayRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
         self.ConfirmReceipt = channel.unary_unary(
                 '/fulfilment.v1.OrderService/ConfirmReceipt',
                 request_serializer=fulfilment_dot_v1_dot_orders__pb2.ConfirmReceiptRequest.SerializeToString,
@@ -256,6 +261,17 @@ class OrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RuleDelay(self, request, context):
+        """Records whose fault it is that a clock of a supplier order ran out; until somebody rules, it is the
+        supplier's. A late dispatch that is ruled another party's reverses the supplier's compensation, ruled back
+        to the supplier it accrues again. The same ruling again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_DELAY if the
+        clock was not missed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ConfirmReceipt(self, request, context):
         """Records that the customer, or the carrier for it, has received everything that was shipped.
         Saying it twice records nothing.
@@ -347,6 +363,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
             'ChangeAddress': grpc.unary_unary_rpc_method_handler(
                     servicer.ChangeAddress,
                     request_deserializer=fulfilment_dot_v1_dot_orders__pb2.ChangeAddressRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'RuleDelay': grpc.unary_unary_rpc_method_handler(
+                    servicer.RuleDelay,
+                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.RuleDelayRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'ConfirmReceipt': grpc.unary_unary_rpc_method_handler(
@@ -721,6 +742,33 @@ class OrderService:
             target,
             '/fulfilment.v1.OrderService/ChangeAddress',
             fulfilment_dot_v1_dot_orders__pb2.ChangeAddressRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RuleDelay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.OrderService/RuleDelay',
+            fulfilment_dot_v1_dot_orders__pb2.RuleDelayRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

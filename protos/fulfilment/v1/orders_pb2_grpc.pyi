@@ -112,6 +112,13 @@ class OrderServiceStub:
     """Sends the parcels elsewhere; only before packing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED or ORDER_CLOSED.
     """
+    RuleDelay: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RuleDelayRequest, _common_pb2.Receipt]
+    """Records whose fault it is that a clock of a supplier order ran out; until somebody rules, it is the
+    supplier's. A late dispatch that is ruled another party's reverses the supplier's compensation, ruled back
+    to the supplier it accrues again. The same ruling again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_DELAY if the
+    clock was not missed.
+    """
     ConfirmReceipt: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ConfirmReceiptRequest, _common_pb2.Receipt]
     """Records that the customer, or the carrier for it, has received everything that was shipped.
     Saying it twice records nothing.
@@ -208,6 +215,13 @@ class OrderServiceAsyncStub(OrderServiceStub):
     ChangeAddress: _aio.UnaryUnaryMultiCallable[_orders_pb2.ChangeAddressRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Sends the parcels elsewhere; only before packing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED or ORDER_CLOSED.
+    """
+    RuleDelay: _aio.UnaryUnaryMultiCallable[_orders_pb2.RuleDelayRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Records whose fault it is that a clock of a supplier order ran out; until somebody rules, it is the
+    supplier's. A late dispatch that is ruled another party's reverses the supplier's compensation, ruled back
+    to the supplier it accrues again. The same ruling again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_DELAY if the
+    clock was not missed.
     """
     ConfirmReceipt: _aio.UnaryUnaryMultiCallable[_orders_pb2.ConfirmReceiptRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the customer, or the carrier for it, has received everything that was shipped.
@@ -380,6 +394,19 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Sends the parcels elsewhere; only before packing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED or ORDER_CLOSED.
+        """
+
+    @_abc_1.abstractmethod
+    def RuleDelay(
+        self,
+        request: _orders_pb2.RuleDelayRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Records whose fault it is that a clock of a supplier order ran out; until somebody rules, it is the
+        supplier's. A late dispatch that is ruled another party's reverses the supplier's compensation, ruled back
+        to the supplier it accrues again. The same ruling again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_DELAY if the
+        clock was not missed.
         """
 
     @_abc_1.abstractmethod

@@ -39,6 +39,8 @@ class _ObligationClockEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Oblig
     """The customer has the order by the time that was promised."""
     OBLIGATION_CLOCK_FIRST_SCAN: _ObligationClock.ValueType  # 4
     """The carrier scans a parcel that was said to be dispatched."""
+    OBLIGATION_CLOCK_ANSWER: _ObligationClock.ValueType  # 5
+    """Whoever was asked answers a question about an order."""
 
 class ObligationClock(_ObligationClock, metaclass=_ObligationClockEnumTypeWrapper):
     """--- what is due --------------------------------------------------------------------------------
@@ -56,6 +58,8 @@ OBLIGATION_CLOCK_DELIVERY: ObligationClock.ValueType  # 3
 """The customer has the order by the time that was promised."""
 OBLIGATION_CLOCK_FIRST_SCAN: ObligationClock.ValueType  # 4
 """The carrier scans a parcel that was said to be dispatched."""
+OBLIGATION_CLOCK_ANSWER: ObligationClock.ValueType  # 5
+"""Whoever was asked answers a question about an order."""
 Global___ObligationClock: _TypeAlias = ObligationClock  # noqa: Y015
 
 class _ObligationState:
@@ -73,7 +77,9 @@ class _ObligationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Oblig
     OBLIGATION_STATE_MISSED: _ObligationState.ValueType  # 3
     """Missed: the breach is recorded."""
     OBLIGATION_STATE_WITHDRAWN: _ObligationState.ValueType  # 4
-    """Recorded as missed, and met in time after all: the news came late."""
+    """Recorded as missed, and met in time after all: the news came late. One that was excused because its clock
+    had stood still when it was due is open again.
+    """
 
 class ObligationState(_ObligationState, metaclass=_ObligationStateEnumTypeWrapper):
     """What became of an obligation."""
@@ -87,7 +93,9 @@ OBLIGATION_STATE_MET: ObligationState.ValueType  # 2
 OBLIGATION_STATE_MISSED: ObligationState.ValueType  # 3
 """Missed: the breach is recorded."""
 OBLIGATION_STATE_WITHDRAWN: ObligationState.ValueType  # 4
-"""Recorded as missed, and met in time after all: the news came late."""
+"""Recorded as missed, and met in time after all: the news came late. One that was excused because its clock
+had stood still when it was due is open again.
+"""
 Global___ObligationState: _TypeAlias = ObligationState  # noqa: Y015
 
 class _RateName:
@@ -775,16 +783,21 @@ class Obligation(_message.Message):
     STOPPED_SINCE_FIELD_NUMBER: _builtins.int
     MISSED_AT_FIELD_NUMBER: _builtins.int
     WITHDRAWN_AT_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
     object_id: _builtins.str
     """"channel/channel_order_id/n" of a supplier order, "channel/channel_order_id" of an order,
-    "carrier/number/epoch" of a parcel.
+    "carrier/number/epoch" of a parcel, the id of an inquiry.
     """
     clock: Global___ObligationClock.ValueType
     """Which clock."""
     supplier_id: _builtins.str
-    """Who is obliged; empty means the retailer."""
+    """The supplier that is obliged, or whose parcel the carrier is to scan; empty if the retailer is obliged."""
     state: Global___ObligationState.ValueType
     """What became of it."""
+    owner: _common_pb2.Party.ValueType
+    """Who is obliged: the supplier acknowledges, dispatches and answers, the carrier scans, the retailer delivers
+    what it promised and answers.
+    """
     @_builtins.property
     def due(self) -> _timestamp_pb2.Timestamp:
         """By when."""
@@ -817,10 +830,11 @@ class Obligation(_message.Message):
         stopped_since: _timestamp_pb2.Timestamp | None = ...,
         missed_at: _timestamp_pb2.Timestamp | None = ...,
         withdrawn_at: _timestamp_pb2.Timestamp | None = ...,
+        owner: _common_pb2.Party.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "met_at", b"met_at", "missed_at", b"missed_at", "stopped_since", b"stopped_since", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "due", b"due", "met_at", b"met_at", "missed_at", b"missed_at", "object_id", b"object_id", "state", b"state", "stopped_since", b"stopped_since", "supplier_id", b"supplier_id", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "due", b"due", "met_at", b"met_at", "missed_at", b"missed_at", "object_id", b"object_id", "owner", b"owner", "state", b"state", "stopped_since", b"stopped_since", "supplier_id", b"supplier_id", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -838,6 +852,7 @@ class ListObligationsRequest(_message.Message):
     DUE_WITHIN_HOURS_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
     state: Global___ObligationState.ValueType
     """In this state; unspecified means open."""
     supplier_id: _builtins.str
@@ -848,6 +863,8 @@ class ListObligationsRequest(_message.Message):
     """Due within so many hours from now, overdue ones included: 1 to 100000; 0 means whenever they are due."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    owner: _common_pb2.Party.ValueType
+    """That this party is obliged by; unspecified means any."""
     @_builtins.property
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
@@ -861,10 +878,11 @@ class ListObligationsRequest(_message.Message):
         due_within_hours: _builtins.int = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        owner: _common_pb2.Party.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "clock", b"clock", "due_within_hours", b"due_within_hours", "page", b"page", "state", b"state", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "clock", b"clock", "due_within_hours", b"due_within_hours", "owner", b"owner", "page", b"page", "state", b"state", "supplier_id", b"supplier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -914,12 +932,15 @@ class ListBreachesRequest(_message.Message):
     CLOCK_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Of this supplier; empty means of all and of the retailer."""
     clock: Global___ObligationClock.ValueType
     """Of this clock; unspecified means of all."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    owner: _common_pb2.Party.ValueType
+    """That this party was obliged by; unspecified means any."""
     @_builtins.property
     def due_since(self) -> _timestamp_pb2.Timestamp:
         """Due at this instant or later; absent means from the first."""
@@ -941,10 +962,11 @@ class ListBreachesRequest(_message.Message):
         clock: Global___ObligationClock.ValueType = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        owner: _common_pb2.Party.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_since", b"due_since", "due_until", b"due_until", "page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "clock", b"clock", "due_since", b"due_since", "due_until", b"due_until", "page", b"page", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "clock", b"clock", "due_since", b"due_since", "due_until", b"due_until", "owner", b"owner", "page", b"page", "supplier_id", b"supplier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

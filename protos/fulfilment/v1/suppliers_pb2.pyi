@@ -173,7 +173,7 @@ class PeakPeriod(_message.Message):
     UNTIL_FIELD_NUMBER: _builtins.int
     EXTRA_HOURS_FIELD_NUMBER: _builtins.int
     extra_hours: _builtins.int
-    """Hours that clocks started in it are longer, 1 to 1000."""
+    """Hours that clocks which start in it are longer, 1 to 1000. A clock that started before it stays as it is."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """From then on."""
@@ -238,7 +238,9 @@ class Agreement(_message.Message):
 
     @_builtins.property
     def compensation_cap(self) -> _common_pb2.Money:
-        """The most that is owed for one breach; absent means no limit."""
+        """The most that is owed for one breach; absent means no limit. It limits orders in its own currency only:
+        another currency's amounts cannot be compared with it, and accrue in full.
+        """
 
     @_builtins.property
     def peaks(self) -> _containers.RepeatedCompositeFieldContainer[Global___PeakPeriod]:

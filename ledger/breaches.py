@@ -1,0 +1,135 @@
+"""Breaches of an order's clocks: missed, withdrawn, ruled on, and what they cost the supplier (DOMAIN 6).
+
+Compensation follows from what is known: it is owed while the late dispatch of a supplier order stands,
+nobody ruled that the delay was another party's, and the agreement in force when it was sent asks for it.
+Each decision compares that with what has accrued and records the difference, so at most one amount
+stands for a supplier order, whatever is told in whatever order and however often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from ledger import orders
+from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, DelayRuled, Order, OrderFact
+from ledger.refusals import Forbidden
+from ledger.supplier_orders import CompensationAccrued, CompensationReversed, ReversalReason, SupplierOrder
+from ledger.values import Money, Party, round_half_up
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class NoDelay(Forbidden):
+    def __init__(self, supplier_order_id: str, clock: Clock) -> None:
+        super().__init__(
+            f"the {clock} clock of supplier order {supplier_order_id} was not missed; there is nothing to rule on",
+            supplier_order_id=supplier_order_id,
+            clock=clock,
+        )
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def miss_deadline(order: Order | None, object_id: str, clock: Clock, now: datetime) -> Sequence[OrderFact]:
+    """Notice that a clock ran out. Nothing to notice records nothing."""
+    if order is None or (object_id, clock) in order.missed:
+        return []
+    for deadline in order.deadlines():
+        if (deadline.object_id, deadline.clock) == (object_id, clock) and deadline.passed(now):
+            missed = DeadlineMissed(order.order_id, object_id, clock, deadline.due, now, deadline.supplier_id)
+            return _with_compensation(order, [missed], now)
+    return []
+
+
+def settle(order: Order, now: datetime) -> list[OrderFact]:
+    """What the newest facts say of the clocks: met too late is a breach, one that was excused or met is none."""
+    facts: list[OrderFact] = []
+    for deadline in order.deadlines():
+        missed = (deadline.object_id, deadline.clock) in order.missed
+        key = (order.order_id, deadline.object_id, deadline.clock)
+        if deadline.late and not missed and deadline.passed(now):
+            facts.append(DeadlineMissed(*key, deadline.due, now, deadline.supplier_id))
+        elif missed and (deadline.stands or (deadline.met_at is not None and not deadline.late)):
+            facts.append(BreachWithdrawn(*key, deadline.met_at, now, deadline.supplier_id))
+    return _with_compensation(order, facts, now)
+
+
+def rule_delay(
+    order: Order, supplier_order_id: str, clock: Clock, party: Party, because: str, by: str, at: datetime, now: datetime
+) -> Sequence[OrderFact]:
+    """Whose fault a missed clock is; until somebody rules, it is the supplier's. The same ruling records nothing."""
+    supplier_order = order.supplier_order(supplier_order_id)
+    if (supplier_order_id, clock) not in order.missed:
+        raise NoDelay(supplier_order_id, clock)
+    present = order.rulings.get((supplier_order_id, clock))
+    if present is not None and (present.party, present.because) == (party, because):
+        return []
+    ruled = DelayRuled(order.order_id, supplier_order_id, clock, party, because, by, at, supplier_order.supplier_id)
+    return _with_compensation(order, [ruled], now)
+
+
+# --- compensation ---------------------------------------------------------------------------------
+
+
+def net_amount_minor(order: Order, supplier_order: SupplierOrder) -> int:
+    """The net line amount of a late dispatch, in minor units of the order's currency.
+
+    It is the price of the units that had not left when the deadline passed: those still to be shipped
+    and those shipped after it when the breach was recorded. Units rejected or cancelled before the breach
+    do not count, units rejected or cancelled after it do, and units of which the news comes later
+    that they left in time drop out.
+    """
+    return sum(units * order.lines[line_no].unit_price_minor for line_no, units in supplier_order.late.items())
+
+
+def compensation_owed(order: Order, supplier_order: SupplierOrder) -> Money | None:
+    """What the supplier owes by all that is known; None if nothing.
+
+    A cap in another currency than the order's cannot be compared without a rate that nobody agreed, so
+    it is not applied; the fact carries it, for whoever settles the amount.
+    """
+    terms = supplier_order.compensation_terms
+    if terms is None or not supplier_order.late or _excused(order, supplier_order):
+        return None
+    amount_minor = round_half_up(net_amount_minor(order, supplier_order) * terms.basis_points, 10_000)
+    if terms.cap is not None and terms.cap.currency == order.currency:
+        amount_minor = min(amount_minor, terms.cap.amount_minor)
+    return Money(amount_minor, order.currency) if amount_minor else None
+
+
+def _excused(order: Order, supplier_order: SupplierOrder) -> bool:
+    """Whether somebody ruled that the delay was another party's."""
+    ruling = order.rulings.get((supplier_order.supplier_order_id, Clock.DISPATCH))
+    return ruling is not None and ruling.party is not Party.SUPPLIER
+
+
+def _with_compensation(order: Order, facts: list[OrderFact], now: datetime) -> list[OrderFact]:
+    """The facts, and what they change of the compensation that is owed."""
+    for fact in facts:
+        order = orders.evolve(order, fact)
+    return [*facts, *_compensation(order, now)]
+
+
+def _compensation(order: Order, now: datetime) -> Iterator[OrderFact]:
+    for each in order.supplier_orders.values():
+        present = each.compensation
+        if present is None and not each.late:
+            continue
+        owed = compensation_owed(order, each)
+        if owed == (present.amount if present else None):
+            continue
+        if present is not None:
+            because = _why_reversed(order, each)
+            yield CompensationReversed(each.supplier_order_id, each.supplier_id, present.amount, because, now)
+        if owed is not None:
+            assert each.compensation_terms is not None, "without terms nothing is owed"
+            net = net_amount_minor(order, each)
+            yield CompensationAccrued(each.supplier_order_id, each.supplier_id, owed, net, each.compensation_terms, now)
+
+
+def _why_reversed(order: Order, supplier_order: SupplierOrder) -> ReversalReason:
+    if (supplier_order.supplier_order_id, Clock.DISPATCH) not in order.missed:
+        return ReversalReason.WITHDRAWN
+    return ReversalReason.RULED if _excused(order, supplier_order) else ReversalReason.RECOUNTED
