@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import NamedTuple, assert_never
@@ -19,15 +19,27 @@ from adapters.rpc.tenants import Tenant, Tenants
 from ledger import lapses, orders
 from ledger.journal import is_trouble
 from ledger.ledger import Command, Receipt
-from ledger.refusals import Exhausted, Unavailable
-from ledger.values import Change, inquiry_stream, order_stream, parcel_stream, stock_stream
+from ledger.refusals import Exhausted, ProjectionBehind, Unavailable
+from ledger.values import (
+    Change,
+    inquiry_stream,
+    order_stream,
+    parcel_stream,
+    policy_stream,
+    stock_stream,
+    supplier_stream,
+)
 from ledger.view import View
-from projections import runner, sla
+from projections import runner, scorecards, sla
+from projections.reads import Where
+from projections.scorecards import Crossing
 from projections.sla import Due, Timer
 
 log = logging.getLogger("fulfilment.clock")
 
 TICK_SECONDS = 1.0
+WATCH_SECONDS = 60.0
+"""How often all rates are looked at: they move slowly, and looking takes a moment."""
 MOST_AT_ONCE = 500
 _ASK_AGAIN_SECONDS = 60.0
 """After a decision that noticed nothing although the read model, up to date, says that it is due."""
@@ -50,12 +62,16 @@ class Clocks:
         self._asked: dict[str, dict[Due, _Asked]] = {}
 
     async def run(self) -> None:
-        """Ticks until it is cancelled; trouble is told once and tried again."""
+        """Ticks and watches until it is cancelled."""
+        await asyncio.gather(self._repeat(self.tick, TICK_SECONDS), self._repeat(self.watch, WATCH_SECONDS))
+
+    async def _repeat(self, work: Callable[[Tenant, datetime], Awaitable[int]], seconds: float) -> None:
+        """Does it for every tenant, again and again; trouble is told once and tried again."""
         trouble = ""
         while True:
             try:
                 for each in await self._tenants.control.list_tenants():
-                    await self.tick(await self._tenants.find(each.name), datetime.now(UTC))
+                    await work(await self._tenants.find(each.name), datetime.now(UTC))
                 trouble = ""
             except Exception as error:
                 if not (is_trouble(error) or isinstance(error, PoolTimeout | Exhausted | Unavailable)):
@@ -63,7 +79,7 @@ class Clocks:
                 elif str(error) != trouble:
                     trouble = str(error)
                     log.warning("the clock waits: %s", trouble)
-            await asyncio.sleep(TICK_SECONDS)
+            await asyncio.sleep(seconds)
 
     async def tick(self, tenant: Tenant, now: datetime) -> int:
         """Asks the ledger to notice what has run out by now; returns for how many things it did."""
@@ -83,6 +99,29 @@ class Clocks:
                 kept[due] = _Asked(attempt, answer.position, clock + _ASK_AGAIN_SECONDS)
         self._asked[tenant.name] = kept
         return len(wanted)
+
+    async def watch(self, tenant: Tenant, now: datetime) -> int:
+        """Asks the ledger to notice the rates that crossed their targets; returns of how many suppliers."""
+        try:
+            found = await scorecards.crossings(Where(self._tenants.pool, tenant.schema), now)
+        except ProjectionBehind:
+            return 0  # it has no tables yet
+        crossed = found.rows[:MOST_AT_ONCE]
+        await tenant.ledger.execute_many([_notice(each, found.position, now) for each in crossed])
+        return len(crossed)
+
+
+def _notice(crossing: Crossing, position: int, now: datetime) -> Command:
+    """The command that notices what was seen: two processes that see the same send the same."""
+    seen = ",".join(f"{rate.name}={rate.numerator}/{rate.denominator}" for rate in crossing.rates)
+    digest = sha256(f"{crossing.supplier_id}:{seen}:{position}".encode()).digest()
+    streams = (supplier_stream(crossing.supplier_id), policy_stream())
+
+    def decide(view: View) -> list[Change]:
+        view.need(*streams)
+        return lapses.notice_rates(view, crossing.supplier_id, crossing.rates, now)
+
+    return Command(f"clock:rates:{digest.hex()}", "clock", digest, decide, streams)
 
 
 def _is_stale(asked: _Asked, position: int, clock: float) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import batch, catch_up, commands, decision, machine, olist, reading
+from benchmarks import batch, catch_up, commands, decision, machine, olist, reading, scorecards
 from benchmarks.report import Table, number, tables
 from benchmarks.stage import QUICK, Size, Skipped, stage
 
@@ -22,6 +22,7 @@ MEASUREMENTS = {
     "catch-up": catch_up.measure,
     "import": olist.measure,
     "decision": decision.measure,
+    "scorecards": scorecards.measure,
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")
 MARK = "<!-- Below this line `make bench ARGS=--write` writes what it measured. -->\n"

@@ -76,6 +76,7 @@ WISHES = (
     Wish("reading an order in the process 64 callers write to, median ms", "reading.busy.median_ms", None, 5, False),
     Wish("reading it in a second API process meanwhile, median ms", "reading.second.median_ms", None, 5, False),
     Wish("catching up, all projections together, facts/s", "catch_up.all.facts_per_second", None, 20_000, True),
+    Wish("scorecards of all suppliers, median ms", "scorecards.all_suppliers.median_ms", None, 200, False),
     Wish("importing the Olist half, seconds", "import.all.seconds", None, 15, False),
 )
 
@@ -90,6 +91,16 @@ OTHERS = {
     "reading.second.median_ms": "reading it in a second API process meanwhile, median ms",
     "reading.second.p95_ms": "reading it in a second API process meanwhile, p95 ms",
     **{f"import.{role}.seconds": f"importing the Olist half, {subject}, seconds" for role, subject in ROLES.items()},
+    "scorecards.fold.supplier_orders_per_second": "folding supplier orders into scorecards, supplier orders/s",
+    "scorecards.all_suppliers.median_ms": "scorecards of all suppliers, ranked by one rate, median ms",
+    "scorecards.all_together.median_ms": "the scorecard of all suppliers together, median ms",
+    "scorecards.all_together_in_any_window.median_ms": "the same over a window that is not the usual one, median ms",
+    "scorecards.the_largest.median_ms": "the scorecard of the largest supplier, median ms",
+    "scorecards.the_largest_in_any_window.median_ms": "the same over a window that is not the usual one, median ms",
+    "scorecards.the_smallest.median_ms": "the scorecard of the smallest supplier, median ms",
+    "scorecards.a_page.median_ms": "a page of 1,000 scorecards, median ms",
+    "scorecards.a_trend.median_ms": "a rate of all together by week over 60 days, median ms",
+    "scorecards.crossings.median_ms": "finding the rates that crossed their targets, median ms",
     "decision.median_ms": "deciding on a paid order of 50 lines in memory, median ms",
     "decision.p99_ms": "deciding on a paid order of 50 lines in memory, p99 ms",
 }

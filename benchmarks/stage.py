@@ -54,13 +54,19 @@ class Size:
     lives: int = 5_000
     """Orders whose facts make the log that projections catch up on."""
     decisions: int = 2_000
+    suppliers: int = 10_000
+    supplier_orders: int = 1_000_000
+    answers: int = 11
+    """How often each question about scorecards is asked."""
 
     @property
     def warm_up(self) -> int:
         return max(self.calls // 5, 100)
 
 
-QUICK = Size(calls=300, batches=4, batch_size=100, lives=100, decisions=100)
+QUICK = Size(
+    calls=300, batches=4, batch_size=100, lives=100, decisions=100, suppliers=100, supplier_orders=2_000, answers=3
+)
 
 
 class Ask(Protocol):

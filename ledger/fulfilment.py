@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ledger import orders, stock, suppliers
 from ledger.allotment import Allotment, Item, allot, demand_of, give_back, items_of, need_for, reserve_late
 from ledger.drafting import Share, draft
-from ledger.orders import Hold, HoldReason, Line, Order, OrderFact, OrderPlaced, PaymentState
+from ledger.orders import ChargebackRecorded, Hold, HoldReason, Line, Order, OrderFact, OrderPlaced, PaymentState
 from ledger.policies import policy_at
 from ledger.suppliers import Standing
 from ledger.values import Change, LineNo, Units, order_stream, policy_stream, stock_stream
@@ -300,6 +300,11 @@ def change_address(view: View, changed: orders.AddressChanged, now: datetime) ->
 def review(view: View, order_id: str, review_id: str, score: int, at: datetime) -> list[Change]:
     """The customer's stars."""
     return order_changes(order_id, orders.review(order_in(view, order_id), review_id, score, at))
+
+
+def record_chargeback(view: View, chargeback: ChargebackRecorded) -> list[Change]:
+    """The bank took the customer's money back."""
+    return order_changes(chargeback.order_id, orders.record_chargeback(order_in(view, chargeback.order_id), chargeback))
 
 
 def reserve(

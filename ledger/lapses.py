@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from ledger import breaches, claims, inquiries, orders, parcels, recoveries, stock
+from ledger import breaches, claims, inquiries, orders, parcels, recoveries, stock, suppliers
 from ledger.orders import Clock
 from ledger.policies import policy_at
-from ledger.values import Change, inquiry_stream, parcel_stream, recovery_stream, stock_stream
+from ledger.rates import Rate
+from ledger.values import Change, inquiry_stream, parcel_stream, recovery_stream, stock_stream, supplier_stream
 from ledger.view import View, changes_of, order_changes
 
 
@@ -65,3 +67,9 @@ def bar_claim(view: View, recovery_id: str, now: datetime) -> list[Change]:
 def miss_inquiry_answer(view: View, inquiry_id: str, now: datetime) -> list[Change]:
     """Notice that a question was not answered in time. Nothing to notice records nothing."""
     return changes_of(inquiry_stream(inquiry_id), inquiries.miss_answer(view.inquiry(inquiry_id), now))
+
+
+def notice_rates(view: View, supplier_id: str, rates: Sequence[Rate], now: datetime) -> list[Change]:
+    """Notice rates that crossed their targets, as a read model saw them. Nothing to notice records nothing."""
+    supplier, policy = view.supplier(supplier_id), policy_at(view.policy(), now)
+    return changes_of(supplier_stream(supplier_id), suppliers.notice_rates(supplier, rates, policy, now))

@@ -33,7 +33,7 @@ from ledger.supplier_orders import (
     SupplierOrderShipped,
     UnknownSupplierOrder,
 )
-from ledger.values import Destination, Fact, LineNo, Party, Priority, Sealed, Units, Value
+from ledger.values import Destination, Fact, LineNo, Money, Party, Priority, Sealed, Units, Value
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -270,6 +270,17 @@ class OrderReviewed(Fact, frozen=True, tag="order.reviewed"):
     at: datetime
 
 
+class ChargebackRecorded(Fact, frozen=True, tag="order.chargeback_recorded"):
+    """The customer had its bank take the money back; chargeback_id is the bank's or the payment service's."""
+
+    order_id: str
+    chargeback_id: str
+    amount: Money
+    at: datetime
+    because: str = ""
+    """The bank's reason code, such as ``4853``."""
+
+
 class OrderCompleted(Fact, frozen=True, tag="order.completed"):
     """The return window closed with no case open."""
 
@@ -338,6 +349,7 @@ OrderFact = (
     | UnitsLost
     | ReceiptConfirmed
     | OrderReviewed
+    | ChargebackRecorded
     | OrderCompleted
     | DeadlineMissed
     | BreachWithdrawn
@@ -435,6 +447,7 @@ class Order(Value, frozen=True):
     rulings: dict[tuple[str, Clock], DelayRuled] = {}
     """Whose fault a missed clock is, where somebody ruled."""
     reviews: tuple[OrderReviewed, ...] = ()
+    chargebacks: tuple[ChargebackRecorded, ...] = ()
 
     @property
     def order_id(self) -> str:
@@ -602,6 +615,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return replace(order, receipt_confirmed_at=fact.at)
         case OrderReviewed():
             return replace(order, reviews=(*order.reviews, fact))
+        case ChargebackRecorded():
+            return replace(order, chargebacks=(*order.chargebacks, fact))
         case OrderCompleted():
             return replace(order, completed_at=fact.at)
         case DeadlineMissed():
@@ -865,6 +880,16 @@ class ReviewDiffers(AlreadyExists):
         super().__init__(f"review {review_id} was recorded with {score} stars", review_id=review_id, score=score)
 
 
+class ChargebackDiffers(AlreadyExists):
+    def __init__(self, chargeback_id: str, amount: Money) -> None:
+        super().__init__(
+            f"chargeback {chargeback_id} was recorded already, of {amount}",
+            chargeback_id=chargeback_id,
+            amount_minor=amount.amount_minor,
+            currency=amount.currency,
+        )
+
+
 # --- decisions ------------------------------------------------------------------------------------
 
 
@@ -1035,6 +1060,16 @@ def review(order: Order, review_id: str, score: int, at: datetime) -> Sequence[O
                 raise ReviewDiffers(review_id, each.score)
             return []
     return [OrderReviewed(order.order_id, review_id, score, at)]
+
+
+def record_chargeback(order: Order, chargeback: ChargebackRecorded) -> Sequence[OrderFact]:
+    """The bank took money back. The same chargeback again records nothing."""
+    for each in order.chargebacks:
+        if each.chargeback_id == chargeback.chargeback_id:
+            if each.amount != chargeback.amount:
+                raise ChargebackDiffers(each.chargeback_id, each.amount)
+            return []
+    return [chargeback]
 
 
 def complete(order: Order | None, closes_at: datetime | None, now: datetime) -> Sequence[OrderFact]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
+from ledger.rates import Targets, Weights
 from ledger.recoveries import DocumentKind, Kind
 from ledger.values import Change, Fact, Money, Value, policy_stream
 
@@ -49,7 +50,7 @@ class ClaimTerms(Value, frozen=True):
 
 
 class Policy(Value, frozen=True):
-    """One version of the retailer's terms; the defaults are those of the trade (DOMAIN 3-6)."""
+    """One version of the retailer's terms; the defaults are those of the trade (DOMAIN 2-7)."""
 
     reservation_minutes: int = 1440
     """How long a reservation is held for an order that is not confirmed yet."""
@@ -73,6 +74,14 @@ class Policy(Value, frozen=True):
     """How carriers take claims; one that is not named goes by the terms without a name, or by their defaults."""
     answer_within_hours: int = 24
     """How soon the retailer answers whoever asks it."""
+    targets: Targets = Targets()
+    """What the rates of suppliers should be."""
+    review_weights: Weights = Weights()
+    """How much each rate counts in the score of a review."""
+    review_every_days: int = 91
+    """A supplier is due for a review so long after its last one, or after its approval: a quarter."""
+    suspension_least_cases: int = 20
+    """A rate below its target over at least so many cases proposes to suspend the supplier."""
 
     def claim_terms_of(self, carrier: str) -> ClaimTerms:
         by_carrier = {terms.carrier: terms for terms in self.claim_terms}

@@ -9,7 +9,18 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
+from ledger import reviews
+from ledger.policies import Policy
+from ledger.rates import Rate, RateName
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
+from ledger.reviews import (
+    ProposalState,
+    RateRecovered,
+    Reviews,
+    SupplierReviewed,
+    SuspensionDismissed,
+    SuspensionProposed,
+)
 from ledger.values import Fact, Money, Priority, Sealed, Value
 
 # --- facts ----------------------------------------------------------------------------------------
@@ -84,6 +95,10 @@ class Agreement(Value, frozen=True):
     compensation_cap: Money | None = None
     feed_interval_hours: int | None = None
     peaks: tuple[PeakPeriod, ...] = ()
+    acknowledgement_target_basis_points: int | None = None
+    """The share of supplier orders to be acknowledged in time; None means as the retailer's policy says."""
+    response_target_basis_points: int | None = None
+    """The share of messages to be answered in time; None means as the retailer's policy says."""
 
     def holds_at(self, at: datetime) -> bool:
         return self.effective_from <= at and (self.effective_until is None or at < self.effective_until)
@@ -182,6 +197,10 @@ SupplierFact = (
     | SupplierSuspended
     | SupplierReinstated
     | SupplierRetired
+    | SupplierReviewed
+    | SuspensionProposed
+    | RateRecovered
+    | SuspensionDismissed
 )
 
 # --- state ----------------------------------------------------------------------------------------
@@ -203,9 +222,13 @@ class Supplier(Value, frozen=True):
     registered: SupplierRegistered
     standing: Standing = Standing.CANDIDATE
     sample_passed: bool = False
+    approved_at: datetime | None = None
     agreements: tuple[Agreement, ...] = ()
     """The latest effective first."""
     offers: dict[str, Offer] = {}
+    score_basis_points: int | None = None
+    """How well it did at its last review; None before the first."""
+    reviews: Reviews = Reviews()
 
     @property
     def supplier_id(self) -> str:
@@ -229,12 +252,18 @@ def evolve(supplier: Supplier | None, fact: SupplierFact) -> Supplier:
             return replace(supplier, agreements=tuple(agreements))
         case SkuOffered(offer=offer):
             return replace(supplier, offers={**supplier.offers, offer.sku: offer})
-        case SupplierApproved() | SupplierReinstated():
+        case SupplierApproved(at=at):
+            return replace(supplier, standing=Standing.APPROVED, approved_at=at)
+        case SupplierReinstated():
             return replace(supplier, standing=Standing.APPROVED)
         case SupplierSuspended():
-            return replace(supplier, standing=Standing.SUSPENDED)
+            return replace(supplier, standing=Standing.SUSPENDED, reviews=supplier.reviews.suspended())
         case SupplierRetired():
             return replace(supplier, standing=Standing.RETIRED)
+        case SupplierReviewed(score_basis_points=score):
+            return replace(supplier, score_basis_points=score, reviews=reviews.evolve(supplier.reviews, fact))
+        case SuspensionProposed() | RateRecovered() | SuspensionDismissed():
+            return replace(supplier, reviews=reviews.evolve(supplier.reviews, fact))
         case _:
             assert_never(fact)
 
@@ -286,6 +315,9 @@ class SupplierNotApproved(Forbidden):
 
 
 # --- decisions ------------------------------------------------------------------------------------
+
+_IN_USE = frozenset({Standing.APPROVED, Standing.SUSPENDED})
+"""Suppliers that have, or lately had, something to send."""
 
 
 def known(supplier: Supplier | None, supplier_id: str) -> Supplier:
@@ -350,6 +382,41 @@ def suspend(supplier: Supplier, because: str, at: datetime) -> Sequence[Supplier
     if supplier.standing is not Standing.APPROVED:
         raise WrongStanding(supplier.supplier_id, supplier.standing, "suspended")
     return [SupplierSuspended(supplier.supplier_id, because, at)]
+
+
+def review(supplier: Supplier, seen: reviews.Seen, policy: Policy, at: datetime) -> Sequence[SupplierFact]:
+    """Record the figures that were seen of a supplier that is in use. The same figures again record nothing."""
+    if supplier.standing not in _IN_USE:
+        raise WrongStanding(supplier.supplier_id, supplier.standing, "reviewed")
+    found = reviews.review(supplier.reviews, supplier.supplier_id, seen, policy, at)
+    if supplier.standing is Standing.SUSPENDED:
+        return [fact for fact in found if not isinstance(fact, SuspensionProposed)]
+    return found
+
+
+def notice_rates(
+    supplier: Supplier | None, rates: Sequence[Rate], policy: Policy, at: datetime
+) -> Sequence[SupplierFact]:
+    """Notice the rates that crossed their targets, either way. Nothing to notice records nothing."""
+    if supplier is None or supplier.standing not in _IN_USE:
+        return []
+    found = reviews.recover(supplier.reviews, supplier.supplier_id, rates, policy, at)
+    if supplier.standing is Standing.SUSPENDED:
+        return found
+    return [*found, *reviews.propose(supplier.reviews, supplier.supplier_id, rates, policy, at)]
+
+
+def accept_suspension(supplier: Supplier, name: RateName, at: datetime) -> Sequence[SupplierFact]:
+    """Suspend, as was proposed for a rate, dismissed or not. Accepting twice records nothing."""
+    proposal = reviews.proposal_of(supplier.reviews, supplier.supplier_id, name)
+    if proposal.state is ProposalState.ACCEPTED:
+        return []
+    return suspend(supplier, f"{name} {proposal.rate.numerator} of {proposal.rate.denominator}", at)
+
+
+def dismiss_suspension(supplier: Supplier, name: RateName, because: str, at: datetime) -> Sequence[SupplierFact]:
+    """Decide against a proposal. Dismissing twice, or after the suspension, records nothing."""
+    return reviews.dismiss(supplier.reviews, supplier.supplier_id, name, because, at)
 
 
 def reinstate(supplier: Supplier, at: datetime) -> Sequence[SupplierFact]:

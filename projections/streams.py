@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from ledger import inquiries, orders, parcels
+from ledger import inquiries, orders, parcels, suppliers
 from ledger.book import Registry
 from ledger.inquiries import Inquiry
 from ledger.journal import EVENTS_TABLE
@@ -31,14 +31,15 @@ from ledger.supplier_orders import (
     CompensationReversed,
     SupplierOrderShipped,
 )
+from ledger.suppliers import Supplier
 from ledger.values import Fact, order_stream, parcel_stream
 
 _PAGE = """
-    SELECT notification_id, originator_id, originator_version, topic, state
+    SELECT notification_id, originator_id, originator_version, topic, state, recorded_at
     FROM {events} WHERE notification_id > %b AND notification_id <= %b ORDER BY notification_id LIMIT %b
 """
 _STREAMS = """
-    SELECT notification_id, originator_id, originator_version, topic, state
+    SELECT notification_id, originator_id, topic, state
     FROM {events} WHERE originator_id = ANY(%b::text[]) AND notification_id <= %b
     ORDER BY originator_id, originator_version
 """
@@ -49,8 +50,8 @@ _NOT_ASKED_FOR = frozenset({FeedRecorded.fact_name(), FeedIgnored.fact_name()})
 
 R = TypeVar("R")
 
-Row = tuple[int, str, int, str, bytes]
-"""Position, stream, version, topic, state."""
+Row = tuple[int, str, int, str, bytes, datetime]
+"""Position, stream, version, topic, state, when it was recorded."""
 
 
 class BadFact(Exception):
@@ -178,11 +179,18 @@ def tell_inquiry(inquiry: Inquiry | None, fact: Any, position: int) -> Inquiry:
     return inquiries.evolve(inquiry, fact)
 
 
-_TELL: Mapping[str, Callable[[Any, Any, int], Any]] = {
+def tell_supplier(supplier: Supplier | None, fact: Any, position: int) -> Supplier:
+    """The supplier after the fact; its state keeps all that is asked of it."""
+    return suppliers.evolve(supplier, fact)
+
+
+TELL: Mapping[str, Callable[[Any, Any, int], Any]] = {
     "order": tell_order,
     "parcel": tell_parcel,
     "inquiry": tell_inquiry,
+    "supplier": tell_supplier,
 }
+"""How each kind of stream that is folded here takes a fact in, and its position."""
 
 
 # --- a page ---------------------------------------------------------------------------------------
@@ -191,11 +199,13 @@ _TELL: Mapping[str, Callable[[Any, Any, int], Any]] = {
 class Page:
     """A stretch of the log, folded: each touched stream as it was before and as it is after."""
 
-    def __init__(self, after: int, position: int) -> None:
+    def __init__(self, after: int, position: int, recorded_until: datetime) -> None:
         self.after = after
         self.position = position
+        self.recorded_until = recorded_until
+        """When the newest of its facts was recorded."""
         self.touched: dict[str, tuple[Any, Any]] = {}
-        """Order, parcel and inquiry streams that have facts in the page: their story before (None if new) and after."""
+        """Every folded stream that has facts in the page: its story before (None if new) and after."""
         self.others: list[tuple[int, Fact]] = []
         """Facts of other nouns, with their positions."""
         self._known: dict[str, Any] = {}
@@ -211,6 +221,10 @@ class Page:
     def inquiries(self) -> Iterable[tuple[Inquiry | None, Inquiry]]:
         """The inquiries that changed."""
         return (states for stream, states in self.touched.items() if stream.startswith("inquiry-"))
+
+    def suppliers(self) -> Iterable[tuple[Supplier | None, Supplier]]:
+        """The suppliers that changed."""
+        return (states for stream, states in self.touched.items() if stream.startswith("supplier-"))
 
     def orders_with_parcels(self) -> Iterable[tuple[OrderStory | None, OrderStory]]:
         """The orders that changed or that a changed parcel belongs to."""
@@ -246,7 +260,7 @@ def _parcels_of(story: OrderStory | None) -> Iterable[str]:
 
 
 class Streams:
-    """One tenant's order, parcel and inquiry streams, folded up to ``position``."""
+    """One tenant's streams of orders, parcels, inquiries and suppliers, folded up to ``position``."""
 
     def __init__(
         self, schema: str, position: int = 0, registry: Registry | None = None, *, streams_kept: int = 60_000
@@ -288,7 +302,7 @@ class Streams:
         """The facts up to the first that cannot be read; None for one that nobody asks for."""
         facts: list[Fact | None] = []
         decode = self._registry.decode
-        for position, stream, _, topic, state in rows:
+        for position, stream, _, topic, state, _ in rows:
             try:
                 facts.append(None if topic in _NOT_ASKED_FOR else decode(topic, state))
             except Exception as error:
@@ -298,11 +312,11 @@ class Streams:
         return facts
 
     def _folded(self, connection: Connection[Any], rows: Sequence[Row], facts: Sequence[Fact | None]) -> Page:
-        page = Page(self.position, rows[-1][0])
-        found = self._at_hand(connection, [stream for _, stream, version, _, _ in rows if version > 1])
+        page = Page(self.position, rows[-1][0], max(row[5] for row in rows))
+        found = self._at_hand(connection, [stream for _, stream, version, _, _, _ in rows if version > 1])
         now: dict[str, Any] = {}
-        for index, ((position, stream, _, _, _), fact) in enumerate(zip(rows, facts, strict=True)):
-            tell = _TELL.get(stream.partition("-")[0])
+        for index, ((position, stream, _, _, _, _), fact) in enumerate(zip(rows, facts, strict=True)):
+            tell = TELL.get(stream.partition("-")[0])
             if tell is None:
                 if fact is not None:
                     page.others.append((position, fact))
@@ -331,7 +345,7 @@ class Streams:
             if stream in self._stories:
                 self._stories.move_to_end(stream)
                 found[stream] = self._stories[stream]
-            elif stream.partition("-")[0] in _TELL:
+            elif stream.partition("-")[0] in TELL:
                 missing[stream] = None
         if missing:
             found.update(self._loaded(connection, list(missing)))
@@ -340,9 +354,9 @@ class Streams:
     def _loaded(self, connection: Connection[Any], streams: list[str]) -> dict[str, Any]:
         loaded: dict[str, Any] = dict.fromkeys(streams)
         cursor = connection.execute(self._load, (streams, self.position), prepare=True, binary=True)
-        for position, stream, _, topic, state in cursor.fetchall():
+        for position, stream, topic, state in cursor.fetchall():
             fact = self._registry.decode(topic, state)
-            loaded[stream] = _TELL[stream.partition("-")[0]](loaded[stream], fact, position)
+            loaded[stream] = TELL[stream.partition("-")[0]](loaded[stream], fact, position)
         self._stories.update(loaded)
         return loaded
 

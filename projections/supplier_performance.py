@@ -1,80 +1,87 @@
-"""How well does each supplier do, by the rates of DOMAIN 7, and how much was sold and sent in all?
+"""How well does each supplier do, and how much was sold and sent in all: what is kept to answer that.
 
-A rate is {numerator, denominator, window, target, status}. What decides whether a supplier order or a
-parcel counts, and from when, stands in its row (``dispatch_due``, ``acknowledge_due``, ``settles_at``),
-so that a rate is a count over one range of one index.
+What decides whether a supplier order, an order, a parcel or a review counts in a rate, from when, and
+whether as wanted, stands in its row, so that a rate is a sum over one range of one index. Beside the rows
+stand sums of them, kept by what changes: by day, and for the usual windows (``projections.counting``).
+The rates themselves are asked in ``projections.scorecards``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from typing import NamedTuple
 
-from ledger.orders import Header, Shipment
+import msgspec
+
+from ledger.orders import Header, Order, Shipment
+from ledger.policies import PolicyAgreed
 from ledger.supplier_orders import Stage, SupplierOrder
-from ledger.suppliers import SupplierRegistered
-from projections.reads import FIRST, Answer, PageOf, Snapshot, Where, snapshot
+from ledger.suppliers import Supplier
+from projections.counting import (
+    DAYS,
+    ORDERS,
+    PARCELS,
+    REVIEWS,
+    SUPPLIER_ORDERS,
+    USUAL,
+    USUAL_UNTIL,
+    Counted,
+    Tally,
+)
+from projections.reads import Answer, PageOf, Where, snapshot
 from projections.streams import OrderStory, Page, ParcelStories, ParcelStory
 from projections.tables import ID, Once, Projection, Rows, Table, Values, Written
 
 # --- tables ---------------------------------------------------------------------------------------
 
-SUPPLIER_ORDERS = Table(
-    "performance_supplier_orders",
-    1,
-    {
-        "supplier_order_id": ID,
-        "supplier_id": ID,
-        "order_id": ID,
-        "channel": ID,
-        "placed_at": "timestamptz NOT NULL",  # of the order
-        "acknowledge_due": "timestamptz",  # null where no acknowledgement counts
-        "acknowledged_at": "timestamptz",
-        "dispatch_due": "timestamptz",  # null where no dispatch counts
-        "dispatched_at": "timestamptz",  # by the carrier's first scan, else as the supplier said
-        "dispatch_by": "timestamptz",
-        "shipped_at": "timestamptz",  # the dispatch as the supplier said
-        "cancelled_by": ID,  # whose doing it is that nothing is sent; empty unless cancelled
-    },
-    ("(supplier_id, dispatch_due)", "(supplier_id, acknowledge_due)", "(supplier_id, placed_at)"),
-)
-PARCELS = Table(
-    "performance_parcels",
-    3,
-    {
-        "number": ID,
-        "carrier": ID,
-        "epoch": "int4 NOT NULL",
-        "supplier_id": ID,
-        "order_id": ID,
-        "registered_at": "timestamptz NOT NULL",
-        "trackable": "bool NOT NULL",  # it was scanned and its number has no warning
-        "promised_by": "timestamptz",
-        "delivered_at": "timestamptz",
-        "settles_at": "timestamptz",  # delivery or promise, whichever is first: then it is known
-    },
-    ("(supplier_id, registered_at)", "(supplier_id, settles_at)"),
-)
-ORDERS = Table(
-    "performance_orders",
-    1,
-    {
-        "order_id": ID,
-        "channel": ID,
-        "placed_at": "timestamptz NOT NULL",
-        "currency": "text NOT NULL",
-        "units": "int8 NOT NULL",
-        "value_minor": "int8 NOT NULL",
-        "suppliers": "int4 NOT NULL",
-        "promised_by": "timestamptz",
-        "delivered_at": "timestamptz",
-        "cancelled_by": ID,
-    },
-    ("(placed_at)",),
-)
 SUPPLIERS = Table("performance_suppliers", 1, {"supplier_id": ID})
+"""All that are registered or were given anything to send."""
+STANDINGS = Table(
+    "performance_standings",
+    1,
+    {
+        "supplier_id": ID,
+        "standing": ID,
+        "review_from": "timestamptz",  # its last review or else its approval: from then the next one is awaited
+        "reviewed_at": "timestamptz",
+        "score_basis_points": "int4",
+        "verdict": ID,  # of the last review; empty before the first
+    },
+    ("(review_from)",),
+)
+PROPOSALS = Table(
+    "performance_proposals",
+    2,
+    {
+        "supplier_id": ID,
+        "rate": ID,
+        "state": ID,
+        "proposed_at": "timestamptz NOT NULL",
+        "seen": "bytea NOT NULL",  # the figures that it was proposed for, as in the fact
+    },
+    ("(proposed_at, supplier_id, rate)",),
+)
+AGREEMENTS = Table(
+    "performance_agreements",
+    2,
+    {
+        "supplier_id": ID,
+        "effective_from": "timestamptz NOT NULL",
+        "effective_until": "timestamptz",
+        "acknowledgement_target": "int4",  # basis points; null where the retailer's policy says
+        "response_target": "int4",
+    },
+)
+POLICIES = Table(
+    "performance_policies",
+    1,
+    {
+        "position": "int8 NOT NULL",
+        "effective_from": "timestamptz NOT NULL",
+        "policy": "bytea NOT NULL",  # as in the fact
+    },
+)
 
 # --- what is kept ---------------------------------------------------------------------------------
 
@@ -83,21 +90,56 @@ _FAULTS = ("supplier", "retailer", "carrier", "customer")
 
 
 def changes(page: Page) -> list[Written]:
-    """Rows of supplier orders, parcels, orders and suppliers."""
-    supplier_orders, parcels, orders = Rows(SUPPLIER_ORDERS), Rows(PARCELS), Rows(ORDERS)
+    """Rows of supplier orders, orders, parcels and reviews, their sums, and what is known of suppliers."""
+    tally = Tally(page.recorded_until)
+    supplier_orders, parcels = Counted(SUPPLIER_ORDERS, tally), Counted(PARCELS, tally)
+    orders, reviews = Counted(ORDERS, tally), Counted(REVIEWS, tally)
     for story, now in page.orders_with_parcels():
         before = list(_supplier_orders(story, page, before=True)) if story else []
         supplier_orders.replace(before, _supplier_orders(now, page, before=False))
     for story, now in page.orders():
         orders.replace([story.once(_order)] if story else [], [now.once(_order)])
+        if now.order.reviews:
+            reviews.replace(story.once(_reviews) if story else [], now.once(_reviews))
     for earlier, after in page.parcels():
         parcels.replace(_parcels(earlier), _parcels(after))
-    registered = [(fact.supplier_id,) for _, fact in page.others if isinstance(fact, SupplierRegistered)]
+    standings, proposals, agreements = Rows(STANDINGS), Rows(PROPOSALS), Rows(AGREEMENTS)
+    for known, supplier in page.suppliers():
+        standings.replace([_standing(known)] if known else [], [_standing(supplier)])
+        proposals.replace(_proposals(known) if known else [], _proposals(supplier))
+        agreements.replace(_agreements(known) if known else [], _agreements(supplier))
+    policies = Rows(POLICIES)
+    for position, fact in page.others:
+        if isinstance(fact, PolicyAgreed):
+            policies.new.append((position, fact.effective_from, msgspec.json.encode(fact.policy)))
+    registered = [(supplier.supplier_id,) for _, supplier in page.suppliers()]
     suppliers = Once(SUPPLIERS, [*registered, *((row[1],) for row in supplier_orders.new)])
-    return [supplier_orders, parcels, orders, suppliers]
+    # The sums come last: they look at the rows as the page leaves them.
+    return [supplier_orders, parcels, orders, reviews, suppliers, standings, proposals, agreements, policies, tally]
 
 
-SUPPLIER_PERFORMANCE = Projection("supplier_performance", 1, (SUPPLIER_ORDERS, PARCELS, ORDERS, SUPPLIERS), changes)
+SUPPLIER_PERFORMANCE = Projection(
+    "supplier_performance",
+    2,
+    (
+        SUPPLIER_ORDERS,
+        PARCELS,
+        ORDERS,
+        REVIEWS,
+        DAYS,
+        USUAL,
+        USUAL_UNTIL,
+        SUPPLIERS,
+        STANDINGS,
+        PROPOSALS,
+        AGREEMENTS,
+        POLICIES,
+    ),
+    changes,
+)
+
+
+# --- supplier orders ------------------------------------------------------------------------------
 
 
 class _Leg(NamedTuple):
@@ -108,21 +150,26 @@ class _Leg(NamedTuple):
     """Its parcels, once all that was to be shipped is."""
     dispatch_counts: bool
     dispatch_by: datetime | None
-    shipped_at: datetime | None
-    cancelled_by: str
+    as_said: Values
+    """What follows from the dispatch as the supplier said it, and from what became of the order."""
 
 
 def _legs(story: OrderStory) -> list[_Leg]:
-    return [_leg(story, each) for each in story.order.supplier_orders.values()]
+    met: set[str] = set()
+    legs = []
+    for each in story.order.supplier_orders.values():
+        legs.append(_leg(story, each, leads=each.supplier_id not in met))
+        met.add(each.supplier_id)
+    return legs
 
 
-def _leg(story: OrderStory, each: SupplierOrder) -> _Leg:
+def _leg(story: OrderStory, each: SupplierOrder, *, leads: bool) -> _Leg:
     placed, stage, shipped_at = story.order.placed, each.stage, each.dispatched_at
     cancelled_by = _whose(story, each.supplier_order_id) if stage is Stage.CANCELLED else ""
     # What others than the supplier cancelled, and what it turned down when asked, is not held against it.
     let_off = cancelled_by not in ("", "supplier") or stage is Stage.REJECTED
     acknowledged_at = each.acknowledged_at
-    acknowledge_counts = _counts(each, each.acknowledge_by, acknowledged_at, let_off)
+    acknowledge_due = each.acknowledge_by if _counts(each, each.acknowledge_by, acknowledged_at, let_off) else None
     of_it = [one for one in story.order.shipments if one.supplier_order_id == each.supplier_order_id]
     return _Leg(
         (
@@ -131,15 +178,38 @@ def _leg(story: OrderStory, each: SupplierOrder) -> _Leg:
             placed.order_id,
             placed.channel,
             placed.placed_at,
-            each.acknowledge_by if acknowledge_counts else None,
+            acknowledge_due,
             acknowledged_at,
+            _in_time(acknowledged_at, acknowledge_due),
         ),
         of_it if shipped_at else [],
         _counts(each, each.dispatch_by, shipped_at, let_off),
         each.dispatch_by,
-        shipped_at,
-        cancelled_by,
+        (
+            each.dispatch_by,
+            shipped_at,
+            _is_late(each),
+            cancelled_by,
+            cancelled_by == "supplier",
+            leads,
+            leads and _is_defective(story.order),
+        ),
     )
+
+
+def _in_time(happened_at: datetime | None, due: datetime | None) -> bool:
+    return happened_at is not None and due is not None and happened_at <= due
+
+
+def _is_late(each: SupplierOrder) -> bool:
+    """Whether it was said to be shipped after its deadline."""
+    shipped_at, due = each.dispatched_at, each.dispatch_by
+    return shipped_at is not None and due is not None and shipped_at > due
+
+
+def _is_defective(order: Order) -> bool:
+    """Whether the customer gave 1 or 2 stars, or had its bank take the money back."""
+    return bool(order.chargebacks) or any(review.score <= 2 for review in order.reviews)
 
 
 def _counts(each: SupplierOrder, due: datetime | None, met_at: datetime | None, let_off: bool) -> bool:
@@ -154,7 +224,7 @@ def _supplier_orders(story: OrderStory, page: Page, *, before: bool) -> Iterator
     for leg in story.once(_legs):
         dispatched_at = _dispatched_at(leg.shipments, page, before=before)
         dispatch_due = leg.dispatch_by if leg.dispatch_counts else None
-        yield (*leg.what, dispatch_due, dispatched_at, leg.dispatch_by, leg.shipped_at, leg.cancelled_by)
+        yield (*leg.what, dispatch_due, dispatched_at, _in_time(dispatched_at, dispatch_due), *leg.as_said)
 
 
 def _whose(story: OrderStory, what: str) -> str:
@@ -172,10 +242,13 @@ def _dispatched_at(shipments: Sequence[Shipment], page: Page, *, before: bool) -
     return max(left, default=None)
 
 
+# --- orders, parcels, reviews ---------------------------------------------------------------------
+
+
 def _order(story: OrderStory) -> Values:
     order = story.order
     lines = order.lines.values()
-    cancelled = story.header is Header.CANCELLED
+    cancelled_by = _whose_order(story) if story.header is Header.CANCELLED else ""
     return (
         order.order_id,
         order.placed.channel,
@@ -186,7 +259,10 @@ def _order(story: OrderStory) -> Values:
         len({each.supplier_id for each in order.supplier_orders.values()}),
         order.promised_by,
         story.delivered_at,
-        _whose_order(story) if cancelled else "",
+        cancelled_by,
+        cancelled_by in ("supplier", "retailer"),
+        any(_is_late(each) for each in order.supplier_orders.values()),
+        _is_defective(order),
     )
 
 
@@ -212,241 +288,57 @@ def _parcel(story: ParcelStory) -> Values:
         parcel.first_scan_at is not None and not story.warnings,
         promise,
         delivery,
+        _in_time(delivery, promise),
         None if promise is None else min(promise, delivery or promise),
     )
 
 
-# --- rates ----------------------------------------------------------------------------------------
+def _reviews(story: OrderStory) -> list[Values]:
+    """Each review, for all together and for every supplier of the order: it does not say whom it means."""
+    order = story.order
+    suppliers = dict.fromkeys(["", *(each.supplier_id for each in order.supplier_orders.values())])
+    return [
+        (order.order_id, review.review_id, supplier_id, review.score, review.at)
+        for review in order.reviews
+        for supplier_id in suppliers
+    ]
 
 
-class RateName(StrEnum):
-    """The rates that this projection answers."""
-
-    ON_TIME_DISPATCH = "on_time_dispatch"
-    ACKNOWLEDGEMENT = "acknowledgement"
-    VALID_TRACKING = "valid_tracking"
-    ON_TIME_DELIVERY = "on_time_delivery"
-    CANCELLATION = "cancellation"
+# --- suppliers ------------------------------------------------------------------------------------
 
 
-class Status(StrEnum):
-    """Whether a rate keeps its target; NO_DATA where nothing was counted."""
-
-    OK = "ok"
-    BREACH = "breach"
-    NO_DATA = "no_data"
-
-
-class Target(NamedTuple):
-    """What a rate should be, in basis points, and over how many days unless asked otherwise."""
-
-    basis_points: int
-    days: int
-    at_most: bool = False
-    strictly: bool = False
-    """Whether the target itself is already a breach."""
-
-    def status(self, numerator: int, denominator: int) -> Status:
-        if not denominator:
-            return Status.NO_DATA
-        distance = numerator * 10_000 - self.basis_points * denominator
-        if self.at_most:
-            distance = -distance
-        kept = distance > 0 if self.strictly else distance >= 0
-        return Status.OK if kept else Status.BREACH
+def _standing(supplier: Supplier) -> Values:
+    last = supplier.reviews.last
+    return (
+        supplier.supplier_id,
+        supplier.standing.value,
+        last.at if last else supplier.approved_at,
+        last.at if last else None,
+        supplier.score_basis_points,
+        last.verdict.value if last else "",
+    )
 
 
-TARGETS: Mapping[RateName, Target] = {
-    RateName.ON_TIME_DISPATCH: Target(9_500, 90),
-    RateName.ACKNOWLEDGEMENT: Target(9_500, 90),
-    RateName.VALID_TRACKING: Target(9_500, 30, strictly=True),
-    RateName.ON_TIME_DELIVERY: Target(9_000, 30),
-    RateName.CANCELLATION: Target(250, 7, at_most=True, strictly=True),
-}
-"""The trade's defaults (DOMAIN 7)."""
+def _proposals(supplier: Supplier) -> list[Values]:
+    return [
+        (supplier.supplier_id, name.value, each.state.value, each.proposed_at, msgspec.json.encode(each.rate))
+        for name, each in supplier.reviews.proposals.items()
+    ]
 
 
-class Rate(NamedTuple):
-    """One figure of a scorecard; the window is [since, until)."""
-
-    name: RateName
-    numerator: int
-    denominator: int
-    since: datetime
-    until: datetime
-    target: Target
-    status: Status
-
-
-class Scorecard(NamedTuple):
-    """The rates of a supplier; of the retailer as a whole where supplier_id is empty."""
-
-    supplier_id: str
-    rates: tuple[Rate, ...]
-
-
-class Window(NamedTuple):
-    """What time a rate is about; without bounds it is the rate's own window up to ``now``."""
-
-    now: datetime
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def of(self, name: RateName) -> tuple[datetime, datetime]:
-        until = self.until or self.now
-        return self.since or until - timedelta(days=TARGETS[name].days), until
-
-
-class _Count(NamedTuple):
-    """How a rate is counted: which rows, by which instant, and which of them are in the numerator."""
-
-    table: str
-    instant: str
-    good: str
-    case: str
-    """What names the object behind it."""
-    happened: str
-
-
-_BY_SUPPLIER_ORDER = "supplier_order_id"
-_BY_PARCEL = "carrier || '/' || number || '/' || epoch"
-_COUNTS: Mapping[RateName, _Count] = {
-    RateName.ON_TIME_DISPATCH: _Count(
-        "{performance_supplier_orders}",
-        "dispatch_due",
-        "coalesce(dispatched_at <= dispatch_due, false)",
-        _BY_SUPPLIER_ORDER,
-        "dispatched_at",
-    ),
-    RateName.ACKNOWLEDGEMENT: _Count(
-        "{performance_supplier_orders}",
-        "acknowledge_due",
-        "coalesce(acknowledged_at <= acknowledge_due, false)",
-        _BY_SUPPLIER_ORDER,
-        "acknowledged_at",
-    ),
-    RateName.VALID_TRACKING: _Count(
-        "{performance_parcels}", "registered_at", "trackable", _BY_PARCEL, "NULL::timestamptz"
-    ),
-    RateName.ON_TIME_DELIVERY: _Count(
-        "{performance_parcels}",
-        "settles_at",
-        "coalesce(delivered_at <= promised_by, false)",
-        _BY_PARCEL,
-        "delivered_at",
-    ),
-    RateName.CANCELLATION: _Count(
-        "{performance_supplier_orders}",
-        "placed_at",
-        "cancelled_by = 'supplier'",
-        _BY_SUPPLIER_ORDER,
-        "NULL::timestamptz",
-    ),
-}
-_WHOLE_CANCELLATION = _Count(
-    "{performance_orders}", "placed_at", "cancelled_by IN ('supplier', 'retailer')", "order_id", "NULL::timestamptz"
-)
-"""The retailer answers to its customers for whole orders, and for its suppliers."""
-
-_IN_WINDOW = "{instant} >= %(since)s AND {instant} < %(until)s AND {instant} <= %(now)s"
-_RATES = """
-    SELECT supplier_id, count(*) FILTER (WHERE {good}), count(*) FROM {table}
-    WHERE supplier_id = ANY(%(supplier_ids)s) AND {in_window} GROUP BY supplier_id
-"""
-_WHOLE_RATE = "SELECT '', count(*) FILTER (WHERE {good}), count(*) FROM {table} WHERE {in_window}"
-_CASES = """
-    SELECT {case} AS object_id, order_id, {instant} AS at, {happened} AS happened_at, {good} AS in_numerator
-    FROM {table}
-    WHERE {condition} {in_window} AND ({instant}, {case}) > (%(after_at)s, %(after_id)s)
-        AND (%(in_numerator)s::bool IS NULL OR ({good}) = %(in_numerator)s)
-    ORDER BY {instant}, {case} LIMIT %(limit)s
-"""
-_SUPPLIERS = """
-    SELECT supplier_id FROM {performance_suppliers} WHERE supplier_id > %(after)s ORDER BY supplier_id LIMIT %(limit)s
-"""
-
-
-def _count_of(name: RateName, supplier_id: str) -> _Count:
-    return _WHOLE_CANCELLATION if name is RateName.CANCELLATION and not supplier_id else _COUNTS[name]
-
-
-def _ask(template: str, count: _Count, **more: str) -> str:
-    """The query of one rate; only words of this file go into it."""
-    for word, meaning in {"in_window": _IN_WINDOW, **count._asdict(), **more}.items():
-        template = template.replace(f"{{{word}}}", str(meaning))
-    return template
-
-
-async def _scorecards(at: Snapshot, supplier_ids: list[str], window: Window) -> list[Scorecard]:
-    rates: dict[str, list[Rate]] = {supplier_id: [] for supplier_id in supplier_ids}
-    for name, target in TARGETS.items():
-        since, until = window.of(name)
-        template = _WHOLE_RATE if supplier_ids == [""] else _RATES
-        query = _ask(template, _count_of(name, supplier_ids[0]))
-        parameters = {"supplier_ids": supplier_ids, "since": since, "until": until, "now": window.now}
-        counted = {supplier_id: figures for supplier_id, *figures in await at.rows(query, parameters)}
-        for supplier_id in supplier_ids:
-            numerator, denominator = counted.get(supplier_id, (0, 0))
-            status = target.status(numerator, denominator)
-            rates[supplier_id].append(Rate(name, numerator, denominator, since, until, target, status))
-    return [Scorecard(supplier_id, tuple(found)) for supplier_id, found in rates.items()]
-
-
-async def get_rates(where: Where, supplier_id: str, window: Window) -> Answer[Scorecard]:
-    """The rates of one supplier, or of all together if none is named."""
-    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
-        return Answer(await _scorecards(at, [supplier_id], window), at.position)
-
-
-async def list_rates(where: Where, page: PageOf, window: Window) -> Answer[Scorecard]:
-    """The rates of every supplier that is registered or was given anything to send, by id."""
-    parameters = {"after": page.after(str) or "", "limit": page.limit}
-    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
-        found = [row[0] for row in await at.rows(_SUPPLIERS, parameters)]
-        supplier_ids, token = page.cut(found, found)
-        cards = await _scorecards(at, supplier_ids, window) if supplier_ids else []
-        return Answer(cards, at.position, token)
-
-
-class Case(NamedTuple):
-    """A supplier order, parcel or order that a rate counted."""
-
-    object_id: str
-    """A parcel is ``carrier/number/epoch``."""
-    order_id: str
-    at: datetime
-    """The instant that puts it into the window: its deadline, registration, settling or placing."""
-    happened_at: datetime | None
-    in_numerator: bool
-
-
-async def list_cases(
-    where: Where,
-    page: PageOf,
-    name: RateName,
-    supplier_id: str,
-    window: Window,
-    in_numerator: bool | None = None,
-) -> Answer[Case]:
-    """What is behind a rate: all that it counted, or only what is (or is not) in its numerator."""
-    since, until = window.of(name)
-    after_at, after_id = page.after(tuple[datetime, str]) or (FIRST, "")
-    parameters = {
-        "supplier_id": supplier_id,
-        "since": since,
-        "until": until,
-        "now": window.now,
-        "in_numerator": in_numerator,
-        "after_at": after_at,
-        "after_id": after_id,
-        "limit": page.limit,
+def _agreements(supplier: Supplier) -> list[Values]:
+    """What was agreed of targets, if anything ever was; of two agreements from one day on, the later signed."""
+    rows = {
+        each.effective_from: (
+            supplier.supplier_id,
+            each.effective_from,
+            each.effective_until,
+            each.acknowledgement_target_basis_points,
+            each.response_target_basis_points,
+        )
+        for each in reversed(supplier.agreements)
     }
-    condition = "supplier_id = %(supplier_id)s AND" if supplier_id else ""
-    query = _ask(_CASES, _count_of(name, supplier_id), condition=condition)
-    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
-        found = await at.each(query, parameters, Case)
-        rows, token = page.cut(found, [(case.at, case.object_id) for case in found])
-        return Answer(rows, at.position, token)
+    return list(rows.values()) if any(row[3:] != (None, None) for row in rows.values()) else []
 
 
 # --- everything recorded --------------------------------------------------------------------------

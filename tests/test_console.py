@@ -14,7 +14,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from fcntl import ioctl
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from adapters.console.main import root, run
 from adapters.rpc.statuses import status_of
 from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2, orders_pb2, reports_pb2
 from ledger.refusals import ProjectionBehind
-from tests.service import HOUSE, Client, Service, context, serving
+from tests.service import HOUSE, Client, Service, context, serving, stamp
 from tests.terminal import Said, Terminal
 
 ADDRESS = ("--address", "1 Elm Street", "--city", "Berlin", "--postal-code", "10115", "--country", "DE")
@@ -311,6 +311,79 @@ def test_the_summary_counts_what_was_recorded_a_moment_ago(ff: Shell):
 
 def test_rates_without_cases_say_so(ff: Shell):
     assert re.search(r"on time dispatch +0 +0 +no data", ff("report", "rates", "--supplier", "nobody").out)
+
+
+# --- the supplier manager ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def poor(service: Service) -> str:
+    """A supplier with two late orders, where two cases are enough to propose its suspension."""
+    with Client(service.address) as client:
+        since = datetime.now(UTC).replace(microsecond=0) - timedelta(days=30)
+        policy = admin_pb2.Policy(suspension_least_cases=2, review_every_days=20)
+        client.admin.AgreePolicy(
+            admin_pb2.AgreePolicyRequest(context=context(), policy=policy, effective_from=stamp(since))
+        )
+        client.approve("poor", at=since, dispatch_within_hours=24)
+        line = orders_pb2.OrderLine(sku="tin", quantity=1, unit_price_minor=990, supplier_id="poor")
+        for number in ("poor-1", "poor-2"):
+            client.place(number, placed_at=stamp(since + timedelta(days=12)), lines=[line])
+            about: dict[str, Any] = {"supplier_order_id": f"shop/{number}/1"}
+            sent, shipped = (stamp(since + timedelta(days=days)) for days in (12, 15))
+            client.orders.SendSupplierOrder(orders_pb2.SendSupplierOrderRequest(context=context(), **about, at=sent))
+            client.orders.ShipSupplierOrder(
+                orders_pb2.ShipSupplierOrderRequest(
+                    context=context(), **about, carrier="dhl", tracking_number=number, at=shipped
+                )
+            )
+    return "poor"
+
+
+def test_suppliers_are_ranked_by_a_rate(ff: Shell, poor: str):
+    rows = ff("report", "rank", "--rate", "on_time_dispatch", "--json").json
+    (row,) = [each for each in rows if each["supplier"] == poor]
+    assert (row["numerator"], row["denominator"], row["status"]) == (0, 2, "RATE_STATUS_BREACH")
+    assert re.search(r"poor +0 +2 +0.0 +at least 95 +breach", ff("report", "rank", "--rate", "on_time_dispatch").out)
+
+
+def test_a_trend_is_shown_by_week_of_a_supplier_or_of_all(ff: Shell, poor: str):
+    rows = ff("report", "trend", poor, "--rate", "late_shipment_30_days", "--json").json
+    assert len(rows) in (13, 14)
+    assert sum(each["denominator"] for each in rows) == 2
+    months = ff("report", "trend", "--all", "--rate", "cancellation", "--by", "month")
+    assert re.search(r"at most 2.5 +(ok|no data)", months.out)
+    neither = ff("report", "trend", "--rate", "cancellation")
+    assert (neither.code, "name a supplier, or say --all" in neither.err) == (2, True)
+
+
+def test_a_supplier_is_reviewed_and_what_is_proposed_is_decided(ff: Shell, poor: str):
+    assert re.search(r"poor +\d{4}", ff("supplier", "due").out)
+    said = ff("supplier", "review", poor)
+    assert re.search(r"verdict +propose suspension", said.out)
+    assert re.search(r"late shipment 30 days +2 +2 +100.0 +at most 4 +breach", said.out)
+    assert poor not in ff("supplier", "due").out
+    assert re.search(r"score +\d+ of 10000", ff("supplier", "show", poor).out)
+    listed = ff("supplier", "proposals", "--supplier", poor)
+    assert re.search(r"poor +on time dispatch +0 +2 +0.0 +at least 95 +\S+ \S+Z +open", listed.out)
+    ff("supplier", "dismiss", poor, "--rate", "on_time_dispatch", "--reason", "a flood")
+    dismissed = ff("supplier", "proposals", "--state", "dismissed", "--json").json
+    assert [each["rate"]["name"] for each in dismissed] == ["RATE_NAME_ON_TIME_DISPATCH"]
+    assert ff("supplier", "accept", poor, "--rate", "late_shipment_30_days").out == "Supplier poor  suspended\n"
+    refused = ff("supplier", "accept", poor, "--rate", "cancellation")
+    assert (refused.code, "no suspension of supplier poor is proposed" in refused.err) == (1, True)
+
+
+def test_a_chargeback_is_recorded(ff: Shell):
+    placed(ff, "charged", "--paid")
+    said = ff("order", "chargeback", "shop/charged", "--id", "cb-1", "--amount", "19.80:eur", "--reason", "4853")
+    assert said.code == 0, said.err
+    (fact,) = [
+        each["json"]
+        for each in ff("history", "shop/charged", "--json").json
+        if each["name"] == "order.chargeback_recorded"
+    ]
+    assert fact["amount"] == {"amount_minor": 1980, "currency": "EUR"}
 
 
 # --- refusals and other ends -------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import pytest
 
-from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, reports_pb2
+from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, rates_pb2, reports_pb2
 from tests.service import Client, context, fields_of, reason_of, serving, stamp
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -143,15 +143,15 @@ def test_obligations_breaches_and_counts(client: Client, told: int):
 
 
 def test_rates_and_what_is_behind_them(client: Client, told: int):
-    name = reports_pb2.RATE_NAME_ON_TIME_DISPATCH
+    name = rates_pb2.RATE_NAME_ON_TIME_DISPATCH
     window = reports_pb2.Window(since=stamp(NOW - 60 * DAY), until=stamp(NOW + 60 * DAY), now=stamp(NOW + 30 * DAY))
     answer = client.reports.GetRates(reports_pb2.GetRatesRequest(supplier_id="acme", window=window, at_least=told))
     rates = {rate.name: rate for rate in answer.scorecard.rates}
-    assert sorted(rates) == sorted(value for value in reports_pb2.RateName.values() if value)
+    assert sorted(rates) == sorted(value for value in rates_pb2.RateName.values() if value)
     rate = rates[name]
-    assert (rate.numerator, rate.denominator, rate.status) == (1, 2, reports_pb2.RATE_STATUS_BREACH)
+    assert (rate.numerator, rate.denominator, rate.status) == (1, 2, rates_pb2.RATE_STATUS_BREACH)
     assert (rate.target_basis_points, rate.target_is_most) == (9500, False)
-    assert rates[reports_pb2.RATE_NAME_CANCELLATION].status == reports_pb2.RATE_STATUS_OK
+    assert rates[rates_pb2.RATE_NAME_CANCELLATION].status == rates_pb2.RATE_STATUS_OK
     (card,) = client.reports.ListRates(reports_pb2.ListRatesRequest(window=window)).scorecards
     assert card == answer.scorecard
 
@@ -166,8 +166,8 @@ def test_rates_and_what_is_behind_them(client: Client, told: int):
 def test_without_a_window_each_rate_has_its_own(client: Client, told: int):
     card = client.reports.GetRates(reports_pb2.GetRatesRequest(supplier_id="nobody", at_least=told)).scorecard
     days = {rate.name: (rate.until.ToDatetime() - rate.since.ToDatetime()).days for rate in card.rates}
-    assert sorted(days.values()) == [7, 30, 30, 90, 90]
-    assert {rate.status for rate in card.rates} == {reports_pb2.RATE_STATUS_NO_DATA}
+    assert sorted(days.values()) == [7, 10, 30, 30, 30, 60, 90, 90, 90]
+    assert {rate.status for rate in card.rates} == {rates_pb2.RATE_STATUS_NO_DATA}
 
 
 def test_the_summary_and_the_totals_of_suppliers(client: Client, told: int):

@@ -9,11 +9,14 @@ import pytest
 from ledger import cancellation, delivery
 from ledger.orders import HoldReason, PaymentState
 from ledger.parcels import ParcelRegistered, ParcelStatus
+from ledger.rates import Rate, RateName
+from ledger.rates import RateStatus as Status
 from ledger.supplier_orders import Answer
 from ledger.values import order_of
-from projections import supplier_performance
+from projections import scorecards, supplier_performance
 from projections.reads import PageOf
-from projections.supplier_performance import Rate, RateName, Status, SupplierTotal, Target, Window
+from projections.scorecards import Window
+from projections.supplier_performance import SupplierTotal
 from tests.projecting import asking, catch_up
 from tests.stalls import EmptyTenant
 from tests.story import (
@@ -45,7 +48,7 @@ async def rates(
     """The scorecard after the whole story."""
     head = catch_up(tenant, story.log)
     async with asking(tenant, head) as where:
-        answer = await supplier_performance.get_rates(where, supplier_id, window)
+        answer = await scorecards.get_rates(where, supplier_id, window)
     assert answer.position == head
     return {rate.name: rate for rate in answer.rows[0].rates}
 
@@ -370,26 +373,6 @@ async def test_the_order_s_day_puts_a_cancellation_into_its_window(tenant: Empty
     assert await rate(tenant, Story(), CANCELLATION, Window(NOON + 8 * DAY)) == (0, 0)
 
 
-# --- targets --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("target", "numerator", "denominator", "expected"),
-    [
-        (Target(9_500, 90), 95, 100, Status.OK),
-        (Target(9_500, 90), 94, 100, Status.BREACH),
-        (Target(9_500, 90, strictly=True), 95, 100, Status.BREACH),
-        (Target(9_500, 90, strictly=True), 96, 100, Status.OK),
-        (Target(250, 7, at_most=True, strictly=True), 25, 1000, Status.BREACH),
-        (Target(250, 7, at_most=True, strictly=True), 24, 1000, Status.OK),
-        (Target(250, 7, at_most=True), 25, 1000, Status.OK),
-        (Target(250, 7, at_most=True), 0, 0, Status.NO_DATA),
-    ],
-)
-def test_a_target_is_kept_or_not(target: Target, numerator: int, denominator: int, expected: Status):
-    assert target.status(numerator, denominator) is expected
-
-
 # --- all suppliers, and what is behind a rate -----------------------------------------------------
 
 
@@ -413,7 +396,7 @@ async def test_pages_show_every_supplier_exactly_once(tenant: EmptyTenant, size:
     cards, token, started = [], "", False
     async with asking(tenant) as where:
         while token or not started:
-            answer = await supplier_performance.list_rates(where, PageOf(size, token), ALL_TIME)
+            answer = await scorecards.list_rates(where, PageOf(size, token), ALL_TIME)
             cards += answer.rows
             token, started = answer.next_page_token, True
     # Acme and bolt are registered and were given nothing.
@@ -442,7 +425,7 @@ async def test_the_cases_behind_a_rate_are_those_that_it_counted(tenant: EmptyTe
         found, token, started = [], "", False
         while token or not started:
             page = PageOf(size, token)
-            answer = await supplier_performance.list_cases(where, page, DISPATCH, supplier_id, ALL_TIME, in_numerator)
+            answer = await scorecards.list_cases(where, page, DISPATCH, supplier_id, ALL_TIME, in_numerator)
             found += [case.object_id for case in answer.rows]
             assert all(case.order_id == order_of(case.object_id) for case in answer.rows)
             token, started = answer.next_page_token, True
@@ -470,9 +453,9 @@ async def test_a_case_says_what_put_it_into_the_window_and_what_happened(tenant:
     }
     async with asking(tenant) as where:
         for name, (object_id, at, happened_at, good) in expected.items():
-            answer = await supplier_performance.list_cases(where, PageOf(), name, "acme", ALL_TIME)
-            assert answer.rows == [supplier_performance.Case(object_id, ORDER, at, happened_at, good)]
-        whole = await supplier_performance.list_cases(where, PageOf(), CANCELLATION, "", ALL_TIME)
+            answer = await scorecards.list_cases(where, PageOf(), name, "acme", ALL_TIME)
+            assert answer.rows == [scorecards.Case(object_id, ORDER, at, happened_at, good)]
+        whole = await scorecards.list_cases(where, PageOf(), CANCELLATION, "", ALL_TIME)
         assert [case.object_id for case in whole.rows] == [ORDER]
 
 

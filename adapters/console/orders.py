@@ -236,6 +236,27 @@ def review(session: Session, order_id: str, review_id: str, score: int, at: Any,
     _done(session, order_id, session.client.orders.RecordReview, request)
 
 
+@order.command()
+@click.argument("order_id")
+@click.option("--id", "chargeback_id", metavar="ID", required=True, help="The chargeback's id at the bank.")
+@click.option("--amount", required=True, metavar="AMOUNT:CURRENCY", help="How much was taken back, such as 19.80:EUR.")
+@click.option("--reason", metavar="CODE", help="The bank's reason code.")
+@_common()
+def chargeback(
+    session: Session, order_id: str, chargeback_id: str, amount: str, reason: str, at: Any, request_id: str | None
+) -> None:
+    """Record that a bank took the customer's money back."""
+    request = orders_pb2.RecordChargebackRequest(
+        context=session.client.context(request_id),
+        order_id=order_id,
+        chargeback_id=chargeback_id,
+        amount=words.to_money(amount),
+        reason=reason,
+        at=at,
+    )
+    _done(session, order_id, session.client.orders.RecordChargeback, request)
+
+
 # --- supplier orders ------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from adapters.console import words
 from adapters.console.client import Unreachable
 from adapters.console.session import Nouns, Session
 from adapters.console.words import at, minute, money, span, word
-from fulfilment.v1 import admin_pb2, orders_pb2, parcels_pb2, reports_pb2
+from fulfilment.v1 import admin_pb2, orders_pb2, parcels_pb2, rates_pb2, reports_pb2
 
 F = TypeVar("F", bound=Callable[..., Any])
 Q = TypeVar("Q", bound=Message)
@@ -44,14 +44,14 @@ def report() -> None:
 # --- asking ---------------------------------------------------------------------------------------
 
 
-def _head(session: Session) -> int:
+def head(session: Session) -> int:
     return session.client.call(session.client.admin.GetStatus, admin_pb2.GetStatusRequest()).position
 
 
 def _ask(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
     """The answer as of the log's newest position when it was asked."""
     asked: Any = request
-    asked.at_least = asked.at_least or _head(session)
+    asked.at_least = asked.at_least or head(session)
     give_up_at = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
@@ -61,7 +61,7 @@ def _ask(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) 
                 raise
 
 
-def _rows(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, field: str) -> Iterator[Any]:
+def rows_of(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, field: str) -> Iterator[Any]:
     """The rows of all pages, page by page as they are taken."""
     paged: Any = request
     paged.page.page_size = 1000
@@ -73,7 +73,7 @@ def _rows(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q,
             return
 
 
-def _print(
+def print_rows(
     session: Session,
     found: Iterable[Any],
     limit: int | None,
@@ -143,9 +143,9 @@ def summary(session: Session, channel: str) -> None:
 def suppliers(session: Session, channel: str, limit: int | None) -> None:
     """Count what each supplier dispatched, on time and late; who dispatched most comes first."""
     request = reports_pb2.ListSupplierTotalsRequest(channel=channel)
-    found = list(_rows(session, session.client.reports.ListSupplierTotals, request, "totals"))
+    found = list(rows_of(session, session.client.reports.ListSupplierTotals, request, "totals"))
     found.sort(key=lambda total: (-total.dispatched, total.supplier_id))
-    _print(
+    print_rows(
         session,
         found,
         limit,
@@ -183,23 +183,117 @@ def rates(session: Session, supplier: str, since: Any, until: Any) -> None:
     """Compute the scorecard of a supplier, or of all together."""
     window = reports_pb2.Window(since=since, until=until)
     request = reports_pb2.GetRatesRequest(supplier_id=supplier, window=window)
-    card = _ask(session, session.client.reports.GetRates, request).scorecard
-    _print(
+    print_rates(session, _ask(session, session.client.reports.GetRates, request).scorecard.rates)
+
+
+def print_rates(session: Session, found: Iterable[rates_pb2.Rate]) -> None:
+    print_rows(
         session,
-        card.rates,
+        found,
         None,
         ["rate", ">part", ">of", ">%", ">target %", "status", "since", "until"],
         lambda each: [
-            word(reports_pb2.RateName, each.name),
-            each.numerator,
-            each.denominator,
-            _percent(each.numerator, each.denominator),
-            f"{'at most' if each.target_is_most else 'at least'} {each.target_basis_points / 100:g}",
-            word(reports_pb2.RateStatus, each.status),
+            word(rates_pb2.RateName, each.name),
+            *figures(each),
+            word(rates_pb2.RateStatus, each.status),
             minute(each, "since"),
             minute(each, "until"),
         ],
         "No rates.",
+    )
+
+
+def figures(rate: rates_pb2.Rate) -> list[Any]:
+    """Part, whole, what they come to, and what they should."""
+    value = _percent(rate.numerator, rate.denominator)
+    if rate.name == rates_pb2.RATE_NAME_SATISFACTION and rate.denominator:
+        value = f"{rate.numerator / rate.denominator:.2f} stars"
+    return [rate.numerator, rate.denominator, value, _target(rate)]
+
+
+def _target(rate: rates_pb2.Rate) -> str:
+    if not rate.HasField("target_basis_points"):
+        return ""
+    return f"{'at most' if rate.target_is_most else 'at least'} {rate.target_basis_points / 100:g}"
+
+
+_RATE = click.option("--rate", type=words.choice(rates_pb2.RateName), required=True, help="Which rate.")
+
+
+@report.command()
+@_RATE
+@_LIMIT
+@click.pass_obj
+def rank(session: Session, rate: str, limit: int | None) -> None:
+    """List suppliers by a rate, the worst first and those without data last."""
+    name = words.number(rates_pb2.RateName, rate)
+    found = _ask(session, session.client.reports.RankSuppliers, reports_pb2.RankSuppliersRequest(by=name))
+    (column,) = [each for each in found.columns if each.name == name]
+    print_rows(
+        session,
+        _rates_of(found.supplier_ids, column),
+        limit,
+        ["supplier", ">part", ">of", ">%", ">target %", "status"],
+        lambda each: [each[0], *figures(each[1]), word(rates_pb2.RateStatus, each[1].status)],
+        "There is no supplier yet.",
+        lambda each: {"supplier": each[0], **words.as_json(each[1])},
+    )
+
+
+def _rates_of(supplier_ids: Iterable[str], column: reports_pb2.RateColumn) -> Iterator[tuple[str, rates_pb2.Rate]]:
+    for index, supplier_id in enumerate(supplier_ids):
+        target = column.target_basis_points[index] if column.target_basis_points else None
+        yield (
+            supplier_id,
+            rates_pb2.Rate(
+                name=column.name,
+                numerator=column.numerators[index],
+                denominator=column.denominators[index],
+                since=column.since,
+                until=column.until,
+                target_basis_points=target,
+                target_is_most=column.target_is_most,
+                status=column.statuses[index],
+            ),
+        )
+
+
+@report.command()
+@click.argument("supplier", required=False)
+@click.option("--all", "everybody", is_flag=True, help="All suppliers together.")
+@_RATE
+@click.option("--by", "step", type=words.choice(reports_pb2.TrendStep), default="week", show_default=True)
+@click.option("--since", type=words.INSTANT, help="From then on; 13 weeks before the end if not said.")
+@click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
+@click.pass_obj
+def trend(session: Session, supplier: str, everybody: bool, rate: str, step: str, since: Any, until: Any) -> None:
+    """Show how a rate of a supplier moves, or of all together, by week or month."""
+    if bool(supplier) == everybody:
+        raise click.UsageError("name a supplier, or say --all")
+    ends = until.ToDatetime(tzinfo=UTC) if until else datetime.now(UTC)
+    begins = since.ToDatetime(tzinfo=UTC) if since else ends - timedelta(weeks=13)
+    period = reports_pb2.Window()
+    period.since.FromDatetime(begins)
+    period.until.FromDatetime(ends)
+    request = reports_pb2.GetTrendRequest(
+        supplier_id=supplier,
+        name=words.number(rates_pb2.RateName, rate),
+        period=period,
+        step=words.number(reports_pb2.TrendStep, step),
+    )
+    found = _ask(session, session.client.reports.GetTrend, request)
+    print_rows(
+        session,
+        found.rates,
+        None,
+        ["from", "to", ">part", ">of", ">%", ">target %", "status"],
+        lambda each: [
+            minute(each, "since"),
+            minute(each, "until"),
+            *figures(each),
+            word(rates_pb2.RateStatus, each.status),
+        ],
+        "Nothing to show.",
     )
 
 
@@ -216,7 +310,7 @@ def late(session: Session, supplier: str, clock: str | None, limit: int | None) 
     request = reports_pb2.ListBreachesRequest(
         supplier_id=supplier, clock=words.number(reports_pb2.ObligationClock, clock)
     )
-    found = _rows(session, session.client.reports.ListBreaches, request, "breaches")
+    found = rows_of(session, session.client.reports.ListBreaches, request, "breaches")
     _print_obligations(session, (each for each in found if not each.HasField("met_at")), limit, "Nothing is late.")
 
 
@@ -231,7 +325,7 @@ def due(session: Session, within: int | None, supplier: str, clock: str | None, 
     request = reports_pb2.ListObligationsRequest(
         supplier_id=supplier, clock=words.number(reports_pb2.ObligationClock, clock), due_within_hours=within or 0
     )
-    found = _rows(session, session.client.reports.ListObligations, request, "obligations")
+    found = rows_of(session, session.client.reports.ListObligations, request, "obligations")
     _print_obligations(session, found, limit, "Nothing is due.")
 
 
@@ -250,7 +344,7 @@ def breaches(session: Session, since: Any, until: Any, supplier: str, clock: str
         supplier_id=supplier,
         clock=words.number(reports_pb2.ObligationClock, clock),
     )
-    found = _rows(session, session.client.reports.ListBreaches, request, "breaches")
+    found = rows_of(session, session.client.reports.ListBreaches, request, "breaches")
     _print_obligations(session, found, limit, "No deadline was missed.")
 
 
@@ -267,7 +361,7 @@ def _print_obligations(session: Session, found: Iterable[Any], limit: int | None
         ]
 
     now = datetime.now(UTC)
-    _print(session, found, limit, ["what", "clock", "supplier", "due", "happened", "state"], row, empty)
+    print_rows(session, found, limit, ["what", "clock", "supplier", "due", "happened", "state"], row, empty)
 
 
 def _stands(each: reports_pb2.Obligation, now: datetime) -> str:
@@ -351,9 +445,9 @@ def orders(
         placed_since=since,
         placed_until=until,
     )
-    _print(
+    print_rows(
         session,
-        _rows(session, session.client.reports.ListOrders, request, "orders"),
+        rows_of(session, session.client.reports.ListOrders, request, "orders"),
         limit,
         ["order", "status", "placed", "promised by", "delivered", "waits for"],
         lambda each: [

@@ -8,9 +8,10 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
+from adapters.console.reports import figures, head, print_rates, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.words import minute, money, word
-from fulfilment.v1 import common_pb2, suppliers_pb2
+from fulfilment.v1 import common_pb2, rates_pb2, reports_pb2, suppliers_pb2
 
 _DEFAULT_HOURS: dict[str, Any] = {
     "acknowledge_within_hours": 24,
@@ -123,6 +124,8 @@ def add(
 @click.option("--feed-interval", type=int, metavar="HOURS", help="Within which a stock feed is to come.")
 @click.option("--compensation", type=click.IntRange(0, 10_000), default=0, metavar="BASIS_POINTS")
 @click.option("--cap", metavar="AMOUNT:CURRENCY", help="The most that is owed for one breach, such as 50.00:EUR.")
+@click.option("--acknowledgement-target", type=click.IntRange(0, 10_000), metavar="BASIS_POINTS")
+@click.option("--response-target", type=click.IntRange(0, 10_000), metavar="BASIS_POINTS")
 @option_at("When it was signed")
 @option_request_id()
 @click.pass_obj
@@ -137,18 +140,15 @@ def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None
         first_scan_within_hours=said["first_scan"],
         answer_within_hours=said["answer"],
         compensation_basis_points=said["compensation"],
-        compensation_cap=_cap(said["cap"]) if said["cap"] else None,
+        compensation_cap=words.to_money(said["cap"]) if said["cap"] else None,
         feed_interval_hours=said["feed_interval"],
+        acknowledgement_target_basis_points=said["acknowledgement_target"],
+        response_target_basis_points=said["response_target"],
     )
     request = suppliers_pb2.AgreeTermsRequest(
         context=session.client.context(request_id), supplier_id=supplier_id, agreement=agreement, at=at
     )
     _done(session, supplier_id, session.client.suppliers.AgreeTerms, request)
-
-
-def _cap(text: str) -> common_pb2.Money:
-    amount, _, currency = text.partition(":")
-    return common_pb2.Money(amount_minor=words.amount_minor(amount, currency.upper()), currency=currency.upper())
 
 
 def _now() -> Timestamp:
@@ -270,6 +270,140 @@ def retire(session: Session, supplier_id: str, reason: str, at: Any, request_id:
     _done(session, supplier_id, session.client.suppliers.RetireSupplier, request)
 
 
+# --- reviews --------------------------------------------------------------------------------------
+
+_RATE = click.option("--rate", type=words.choice(rates_pb2.RateName), required=True, help="The rate it is about.")
+
+
+@supplier.command()
+@click.argument("supplier_id")
+@click.option("--since", type=words.INSTANT, help="From then on; the policy's time between reviews if not said.")
+@click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
+@option_at()
+@option_request_id()
+@click.pass_obj
+def review(session: Session, supplier_id: str, since: Any, until: Any, at: Any, request_id: str | None) -> None:
+    """Record the rates of a period with a score and a verdict."""
+    request = suppliers_pb2.ReviewSupplierRequest(
+        context=session.client.context(request_id),
+        supplier_id=supplier_id,
+        since=since,
+        until=until,
+        at_least=head(session),
+        at=at,
+    )
+    _done(session, supplier_id, session.client.suppliers.ReviewSupplier, request)
+    if not session.json:
+        after = _read(session, supplier_id)
+        _print_review(session, after)
+        session.out.blank()
+        print_rates(session, after.last_review.rates)
+
+
+@supplier.command()
+@click.argument("supplier_id")
+@_RATE
+@option_at()
+@option_request_id()
+@click.pass_obj
+def accept(session: Session, supplier_id: str, rate: str, at: Any, request_id: str | None) -> None:
+    """Suspend a supplier as was proposed for one of its rates."""
+    request = suppliers_pb2.AcceptSuspensionRequest(
+        context=session.client.context(request_id),
+        supplier_id=supplier_id,
+        rate=words.number(rates_pb2.RateName, rate),
+        at=at,
+    )
+    _done(session, supplier_id, session.client.suppliers.AcceptSuspension, request)
+
+
+@supplier.command()
+@click.argument("supplier_id")
+@_RATE
+@click.option("--reason", required=True, help="Why.")
+@option_at()
+@option_request_id()
+@click.pass_obj
+def dismiss(session: Session, supplier_id: str, rate: str, reason: str, at: Any, request_id: str | None) -> None:
+    """Decide against a proposal to suspend a supplier."""
+    request = suppliers_pb2.DismissSuspensionRequest(
+        context=session.client.context(request_id),
+        supplier_id=supplier_id,
+        rate=words.number(rates_pb2.RateName, rate),
+        reason=reason,
+        at=at,
+    )
+    _done(session, supplier_id, session.client.suppliers.DismissSuspension, request)
+
+
+@supplier.command()
+@click.option("--supplier", metavar="ID", help="Only this supplier.")
+@click.option("--state", type=words.choice(suppliers_pb2.ProposalState), help="Only in this state.")
+@click.option("--limit", type=click.IntRange(min=1), help="How many rows.")
+@click.pass_obj
+def proposals(session: Session, supplier: str, state: str | None, limit: int | None) -> None:
+    """List the proposals to suspend a supplier whose rates have not recovered."""
+    request = reports_pb2.ListSuspensionProposalsRequest(
+        supplier_id=supplier, state=words.number(suppliers_pb2.ProposalState, state)
+    )
+    print_rows(
+        session,
+        rows_of(session, session.client.reports.ListSuspensionProposals, request, "proposals"),
+        limit,
+        ["supplier", "rate", ">part", ">of", ">%", ">target %", "proposed", "state"],
+        lambda each: [
+            each.supplier_id,
+            word(rates_pb2.RateName, each.rate.name),
+            *figures(each.rate),
+            minute(each, "proposed_at"),
+            word(suppliers_pb2.ProposalState, each.state),
+        ],
+        "Nothing is proposed.",
+    )
+
+
+@supplier.command()
+@click.option("--within", type=click.IntRange(0, 1000), default=0, metavar="DAYS", help="Due within so many days.")
+@click.option("--limit", type=click.IntRange(min=1), help="How many rows.")
+@click.pass_obj
+def due(session: Session, within: int, limit: int | None) -> None:
+    """List the suppliers whose review is due, the longest overdue first."""
+    request = reports_pb2.ListReviewsDueRequest(due_within_days=within)
+    print_rows(
+        session,
+        rows_of(session, session.client.reports.ListReviewsDue, request, "reviews"),
+        limit,
+        ["supplier", "review due", "last review", ">score", "verdict"],
+        lambda each: [
+            each.supplier_id,
+            minute(each, "due"),
+            minute(each, "reviewed_at"),
+            each.score_basis_points if each.HasField("score_basis_points") else "",
+            word(suppliers_pb2.Verdict, each.verdict) if each.verdict else "",
+        ],
+        "No review is due.",
+    )
+
+
+def _print_review(session: Session, found: suppliers_pb2.Supplier) -> None:
+    last = found.last_review
+    session.out.facts(
+        [
+            ("reviewed", f"{minute(last, 'at')}, of {minute(last, 'since')} to {minute(last, 'until')}"),
+            ("score", f"{last.score_basis_points} of 10000" if last.HasField("score_basis_points") else "no data"),
+            ("verdict", word(suppliers_pb2.Verdict, last.verdict)),
+            *(
+                ("suspension", f"{word(suppliers_pb2.ProposalState, each.state)} for {_why(each.rate)}")
+                for each in found.proposals
+            ),
+        ]
+    )
+
+
+def _why(rate: rates_pb2.Rate) -> str:
+    return f"{word(rates_pb2.RateName, rate.name)}, {rate.numerator} of {rate.denominator}"
+
+
 # --- show -----------------------------------------------------------------------------------------
 
 
@@ -291,6 +425,8 @@ def show(session: Session, supplier_id: str) -> None:
             ("packs with", ", ".join(found.packing)),
         ]
     )
+    if found.HasField("last_review"):
+        _print_review(session, found)
     for agreement in found.agreements:
         session.out.blank()
         _print_agreement(session, agreement)

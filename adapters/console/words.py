@@ -14,6 +14,8 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from fulfilment.v1 import common_pb2
+
 _MINOR_DIGITS = {
     **dict.fromkeys(
         (
@@ -61,6 +63,12 @@ def amount_minor(text: str, currency: str) -> int:
         unit = f"with at most {digits} digits after the point" if digits else "without a point"
         raise click.UsageError(f"{text!r} is not an amount of {currency or 'money'} {unit}")
     return int(minor)
+
+
+def to_money(text: str) -> common_pb2.Money:
+    """An amount with its currency, such as 19.80:EUR."""
+    amount, _, currency = text.partition(":")
+    return common_pb2.Money(amount_minor=amount_minor(amount, currency.upper()), currency=currency.upper())
 
 
 # --- time -----------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from fulfilment.v1 import (
     inquiries_pb2,
     orders_pb2,
     parcels_pb2,
+    rates_pb2,
     recoveries_pb2,
     stock_pb2,
     suppliers_pb2,
@@ -22,7 +23,9 @@ from ledger.allotment import Item
 from ledger.inquiries import Inquiry
 from ledger.orders import Clock, DelayRuled, Hold, Line, Order, Shipment
 from ledger.parcels import Checkpoint, Parcel
+from ledger.rates import Rate, is_at_most
 from ledger.recoveries import Kind, Payment, Recovery
+from ledger.reviews import Proposal, SupplierReviewed
 from ledger.stock import Stock
 from ledger.supplier_orders import CompensationAccrued, SupplierOrder
 from ledger.suppliers import Agreement, Offer, Supplier
@@ -42,6 +45,10 @@ _method = number_of(recoveries_pb2.SettlementMethod)
 _clock = number_of(orders_pb2.SupplierOrderClock)
 _topic = number_of(inquiries_pb2.InquiryTopic)
 party = number_of(common_pb2.Party)
+_proposal_state = number_of(suppliers_pb2.ProposalState)
+rate_name = number_of(rates_pb2.RateName)
+rate_status = number_of(rates_pb2.RateStatus)
+verdict = number_of(suppliers_pb2.Verdict)
 parcel_status = number_of(parcels_pb2.ParcelStatus)
 
 
@@ -242,6 +249,43 @@ def supplier(state: Supplier, version: int) -> suppliers_pb2.Supplier:
         offers=[_offer(offer) for offer in state.offers.values()],
         packing=state.registered.packing,
         version=version,
+        score_basis_points=state.score_basis_points,
+        last_review=_review(state.reviews.last) if state.reviews.last else None,
+        proposals=[proposal(state.supplier_id, each) for each in state.reviews.proposals.values()],
+    )
+
+
+def rate(each: Rate) -> rates_pb2.Rate:
+    return rates_pb2.Rate(
+        name=rate_name(each.name),
+        numerator=each.numerator,
+        denominator=each.denominator,
+        since=stamp(each.since),
+        until=stamp(each.until),
+        target_basis_points=each.target_basis_points,
+        target_is_most=is_at_most(each.name),
+        status=rate_status(each.status),
+    )
+
+
+def proposal(supplier_id: str, each: Proposal) -> suppliers_pb2.SuspensionProposal:
+    return suppliers_pb2.SuspensionProposal(
+        supplier_id=supplier_id,
+        rate=rate(each.rate),
+        proposed_at=stamp(each.proposed_at),
+        state=_proposal_state(each.state),
+    )
+
+
+def _review(reviewed: SupplierReviewed) -> suppliers_pb2.SupplierReview:
+    return suppliers_pb2.SupplierReview(
+        since=stamp(reviewed.since),
+        until=stamp(reviewed.until),
+        position=reviewed.position,
+        rates=[rate(each) for each in reviewed.rates],
+        score_basis_points=reviewed.score_basis_points,
+        verdict=verdict(reviewed.verdict),
+        at=stamp(reviewed.at),
     )
 
 
@@ -257,6 +301,8 @@ def _agreement(agreement: Agreement) -> suppliers_pb2.Agreement:
         compensation_basis_points=agreement.compensation_basis_points,
         compensation_cap=_money(agreement.compensation_cap),
         feed_interval_hours=agreement.feed_interval_hours,
+        acknowledgement_target_basis_points=agreement.acknowledgement_target_basis_points,
+        response_target_basis_points=agreement.response_target_basis_points,
         peaks=[
             suppliers_pb2.PeakPeriod(since=stamp(peak.since), until=stamp(peak.until), extra_hours=peak.extra_hours)
             for peak in agreement.peaks

@@ -18,7 +18,7 @@ from ledger.book import EMPTY, Book, Entry
 from ledger.journal import Past, Recorded
 from ledger.ledger import MOST_AT_ONCE, Command, Receipt
 from ledger.personal import Sealer
-from ledger.refusals import BeyondTheLog, Malformed, Refusal
+from ledger.refusals import BeyondTheLog, Malformed, Refusal, Unavailable
 from ledger.values import order_stream, parcel_stream, recovery_stream, stock_stream, supplier_stream
 
 FACTS_A_PAGE = 500
@@ -217,21 +217,25 @@ class BatchCommands:
         deadline = deadline_of(context)
         read: list[Command | Refusal] = []
         for index, each in enumerate(request.commands):
-            read.append(self._read(each, index, deadline))
+            read.append(await self._read(tenant, each, index, deadline))
             if index % 50 == 49:
                 await asyncio.sleep(0)  # let the calls of others in between
         decided = iter(await tenant.ledger.execute_many([each for each in read if isinstance(each, Command)]))
         outcomes = [_outcome(next(decided) if isinstance(each, Command) else each) for each in read]
         return batch_pb2.ExecuteBatchResponse(outcomes=outcomes)
 
-    def _read(self, each: batch_pb2.BatchCommand, index: int, deadline: float | None) -> Command | Refusal:
+    async def _read(
+        self, tenant: Tenant, each: batch_pb2.BatchCommand, index: int, deadline: float | None
+    ) -> Command | Refusal:
         which = each.WhichOneof("command")
         if which is None:
             return Malformed(f"commands[{index}]", "names no command")
         try:
-            return self._commands.command(getattr(each, which), deadline)
+            return await self._commands.command(tenant, getattr(each, which), deadline)
         except Malformed as refusal:
             return Malformed(f"commands[{index}].{which}.{refusal.field}", refusal.message.partition(": ")[2])
+        except Unavailable as refusal:
+            return refusal
 
 
 def _outcome(answer: Receipt | Exception) -> batch_pb2.BatchOutcome:

@@ -9,12 +9,15 @@ from typing import Any, TypeVar
 
 from adapters.rpc import answers, shapes
 from adapters.rpc.answers import line_units, stamp
-from adapters.rpc.server import Context, remaining_of, tenant_name
+from adapters.rpc.server import Context, deadline_of, tenant_name, where
 from adapters.rpc.tenants import Tenants
-from fulfilment.v1 import common_pb2, orders_pb2, reports_pb2
+from fulfilment.v1 import common_pb2, orders_pb2, rates_pb2, reports_pb2, suppliers_pb2
 from ledger.orders import Header
-from projections import sla, supplier_performance, tracking
-from projections.reads import PATIENCE_SECONDS, PageOf, Where
+from ledger.rates import RateName, RateStatus, is_at_most
+from ledger.refusals import Malformed
+from ledger.reviews import ProposalState
+from projections import scorecards, sla, supplier_performance, tracking
+from projections.reads import PageOf, Where
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -25,12 +28,13 @@ _supplier_order_status = shapes.number_of(orders_pb2.SupplierOrderStatus)
 _hold_reason = shapes.number_of(orders_pb2.HoldReason)
 _clock = shapes.number_of(reports_pb2.ObligationClock)
 _state = shapes.number_of(reports_pb2.ObligationState)
-_rate_name = shapes.number_of(reports_pb2.RateName)
-_rate_status = shapes.number_of(reports_pb2.RateStatus)
+_STATUSES = {each: answers.rate_status(each) for each in RateStatus}
 _read_header = shapes.enum(orders_pb2.OrderStatus, Header)
 _read_clock = shapes.enum(reports_pb2.ObligationClock, sla.Clock)
 _read_state = shapes.enum(reports_pb2.ObligationState, sla.State, unspecified=sla.State.OPEN)
-_read_rate_name = shapes.enum(reports_pb2.RateName, supplier_performance.RateName)
+_read_rate_name = shapes.enum(rates_pb2.RateName, RateName)
+_read_step = shapes.enum(reports_pb2.TrendStep, scorecards.Step)
+_read_proposal_state = shapes.enum(suppliers_pb2.ProposalState, ProposalState)
 
 _IN_NUMERATOR = {
     reports_pb2.CASE_FILTER_UNSPECIFIED: None,
@@ -41,12 +45,7 @@ _IN_NUMERATOR = {
 
 async def where_of(tenants: Tenants, request: Any, context: Context) -> Where:
     """Whom a query asks, and how patiently: a request that names the position it wants at least."""
-    shapes.require(request.at_least >= 0, "at_least", "is negative")
-    tenant = await tenants.find(tenant_name(context))
-    remaining = remaining_of(context)
-    # A little sooner than the caller stops waiting, so that the refusal still reaches it.
-    patience = PATIENCE_SECONDS if remaining is None else min(PATIENCE_SECONDS, max(0.0, remaining - 0.05))
-    return Where(tenants.pool, tenant.schema, request.at_least, patience)
+    return where(tenants, await tenants.find(tenant_name(context)), request, deadline_of(context))
 
 
 class ReportQueries:
@@ -133,8 +132,8 @@ class ReportQueries:
     async def CountObligations(
         self, request: reports_pb2.CountObligationsRequest, context: Context
     ) -> reports_pb2.CountObligationsResponse:
-        where = await self._where(request, context)
-        answer = await sla.count_obligations(where, _page(request), _supplier_id(request))
+        place = await self._where(request, context)
+        answer = await sla.count_obligations(place, _page(request), _supplier_id(request))
         counts = [
             reports_pb2.ObligationCount(**{**each._asdict(), "clock": _clock(each.clock)}) for each in answer.rows
         ]
@@ -145,23 +144,82 @@ class ReportQueries:
     # --- how suppliers do ---
 
     async def GetRates(self, request: reports_pb2.GetRatesRequest, context: Context) -> reports_pb2.GetRatesResponse:
-        where, window = await self._where(request, context), _window(request)
-        answer = await supplier_performance.get_rates(where, _supplier_id(request), window)
+        place, window = await self._where(request, context), _window(request)
+        answer = await scorecards.get_rates(place, _supplier_id(request), window)
         return reports_pb2.GetRatesResponse(scorecard=_scorecard(answer.rows[0]), position=answer.position)
 
     async def ListRates(self, request: reports_pb2.ListRatesRequest, context: Context) -> reports_pb2.ListRatesResponse:
-        where, window = await self._where(request, context), _window(request)
-        answer = await supplier_performance.list_rates(where, _page(request), window)
-        scorecards = [_scorecard(each) for each in answer.rows]
+        place, window = await self._where(request, context), _window(request)
+        answer = await scorecards.list_rates(place, _page(request), window)
+        cards = [_scorecard(each) for each in answer.rows]
         return reports_pb2.ListRatesResponse(
-            scorecards=scorecards, next_page_token=answer.next_page_token, position=answer.position
+            scorecards=cards, next_page_token=answer.next_page_token, position=answer.position
+        )
+
+    async def RankSuppliers(
+        self, request: reports_pb2.RankSuppliersRequest, context: Context
+    ) -> reports_pb2.RankSuppliersResponse:
+        place, window = await self._where(request, context), _window(request)
+        limit = shapes.count(request.limit, "limit") or None
+        ranking = await scorecards.rank(place, window, _optional(_read_rate_name, request.by, "by"))
+        return reports_pb2.RankSuppliersResponse(
+            supplier_ids=ranking.supplier_ids[:limit],
+            columns=[_column(each, limit) for each in ranking.columns],
+            position=ranking.position,
+        )
+
+    async def GetTrend(self, request: reports_pb2.GetTrendRequest, context: Context) -> reports_pb2.GetTrendResponse:
+        name, step = _read_rate_name(request.name, "name"), _read_step(request.step, "step")
+        since, until = shapes.instant(request.period, "period.since"), shapes.instant(request.period, "period.until")
+        if since is None or until is None or since >= until:
+            raise Malformed("period", "needs since and a later until")
+        parts = (until - since) / timedelta(days=7 if step is scorecards.Step.WEEK else 28)
+        shapes.require(parts <= scorecards.MOST_STEPS - 2, "period", f"has more than {scorecards.MOST_STEPS} parts")
+        now = shapes.instant(request.period, "period.now") or datetime.now(UTC)
+        answer = await scorecards.get_trend(
+            await self._where(request, context), _supplier_id(request), name, since, until, step, now
+        )
+        return reports_pb2.GetTrendResponse(
+            rates=[answers.rate(each) for each in answer.rows], position=answer.position
+        )
+
+    async def ListReviewsDue(
+        self, request: reports_pb2.ListReviewsDueRequest, context: Context
+    ) -> reports_pb2.ListReviewsDueResponse:
+        now = datetime.now(UTC)
+        until = now + timedelta(days=shapes.count(request.due_within_days, "due_within_days", most=1000))
+        answer = await scorecards.list_reviews_due(await self._where(request, context), _page(request), until, now)
+        reviews = [
+            reports_pb2.ReviewDue(
+                supplier_id=each.supplier_id,
+                due=stamp(each.due),
+                reviewed_at=stamp(each.reviewed_at),
+                score_basis_points=each.score_basis_points,
+                verdict=answers.verdict(each.verdict) if each.verdict else suppliers_pb2.VERDICT_UNSPECIFIED,
+            )
+            for each in answer.rows
+        ]
+        return reports_pb2.ListReviewsDueResponse(
+            reviews=reviews, next_page_token=answer.next_page_token, position=answer.position
+        )
+
+    async def ListSuspensionProposals(
+        self, request: reports_pb2.ListSuspensionProposalsRequest, context: Context
+    ) -> reports_pb2.ListSuspensionProposalsResponse:
+        state = _optional(_read_proposal_state, request.state, "state")
+        place = await self._where(request, context)
+        answer = await scorecards.list_proposals(place, _page(request), _supplier_id(request), state)
+        return reports_pb2.ListSuspensionProposalsResponse(
+            proposals=[answers.proposal(each.supplier_id, each.proposal) for each in answer.rows],
+            next_page_token=answer.next_page_token,
+            position=answer.position,
         )
 
     async def ListRateCases(
         self, request: reports_pb2.ListRateCasesRequest, context: Context
     ) -> reports_pb2.ListRateCasesResponse:
         shapes.require(request.filter in _IN_NUMERATOR, "filter", f"{request.filter} is not known")
-        answer = await supplier_performance.list_cases(
+        answer = await scorecards.list_cases(
             await self._where(request, context),
             _page(request),
             _read_rate_name(request.name, "name"),
@@ -197,8 +255,8 @@ class ReportQueries:
     async def ListSupplierTotals(
         self, request: reports_pb2.ListSupplierTotalsRequest, context: Context
     ) -> reports_pb2.ListSupplierTotalsResponse:
-        where = await self._where(request, context)
-        answer = await supplier_performance.list_supplier_totals(where, _page(request), _channel(request))
+        place = await self._where(request, context)
+        answer = await supplier_performance.list_supplier_totals(place, _page(request), _channel(request))
         totals = [reports_pb2.SupplierTotal(**each._asdict()) for each in answer.rows]
         return reports_pb2.ListSupplierTotalsResponse(
             totals=totals, next_page_token=answer.next_page_token, position=answer.position
@@ -224,12 +282,12 @@ def _optional(read: Callable[[int, str], E], value: int, field: str) -> E | None
     return read(value, field) if value else None
 
 
-def _window(request: Any) -> supplier_performance.Window:
+def _window(request: Any) -> scorecards.Window:
     now = shapes.instant(request.window, "window.now") or datetime.now(UTC)
     since, until = shapes.instant(request.window, "window.since"), shapes.instant(request.window, "window.until")
     if since is not None:
         shapes.require(since < (until or now), "window.since", "is not before the window's end")
-    return supplier_performance.Window(now, since, until)
+    return scorecards.Window(now, since, until)
 
 
 # --- what is answered -----------------------------------------------------------------------------
@@ -327,18 +385,19 @@ def _obligation(each: sla.Obligation) -> reports_pb2.Obligation:
     )
 
 
-def _scorecard(card: supplier_performance.Scorecard) -> reports_pb2.Scorecard:
-    rates = [
-        reports_pb2.Rate(
-            name=_rate_name(rate.name),
-            numerator=rate.numerator,
-            denominator=rate.denominator,
-            since=stamp(rate.since),
-            until=stamp(rate.until),
-            target_basis_points=rate.target.basis_points,
-            target_is_most=rate.target.at_most,
-            status=_rate_status(rate.status),
-        )
-        for rate in card.rates
-    ]
-    return reports_pb2.Scorecard(supplier_id=card.supplier_id, rates=rates)
+def _scorecard(card: scorecards.Scorecard) -> reports_pb2.Scorecard:
+    return reports_pb2.Scorecard(supplier_id=card.supplier_id, rates=[answers.rate(each) for each in card.rates])
+
+
+def _column(column: scorecards.RateColumn, limit: int | None) -> reports_pb2.RateColumn:
+    targets = [each for each in column.targets[:limit] if each is not None]
+    return reports_pb2.RateColumn(
+        name=answers.rate_name(column.name),
+        since=stamp(column.since),
+        until=stamp(column.until),
+        numerators=column.numerators[:limit],
+        denominators=column.denominators[:limit],
+        target_basis_points=targets,
+        target_is_most=is_at_most(column.name),
+        statuses=[_STATUSES[each] for each in column.statuses[:limit]],
+    )

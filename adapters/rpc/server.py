@@ -20,15 +20,16 @@ from psycopg import Error as DatabaseError
 from psycopg_pool import PoolTimeout
 
 from adapters.rpc import shapes
-from adapters.rpc.asks import READERS, Edge
+from adapters.rpc.asks import LOOKS, READERS, Edge
 from adapters.rpc.statuses import status_of
-from adapters.rpc.tenants import Tenants
+from adapters.rpc.tenants import Tenant, Tenants
 from fulfilment.v1 import common_pb2
 from ledger import stocktaking
 from ledger.journal import is_trouble
 from ledger.ledger import Command, Receipt
 from ledger.personal import Sealer
 from ledger.refusals import Refusal, StorageUnavailable
+from projections.reads import PATIENCE_SECONDS, Where
 
 log = logging.getLogger("fulfilment.rpc")
 
@@ -60,21 +61,29 @@ class Commands:
 
     async def execute(self, request: Any, context: Context) -> common_pb2.Receipt:
         tenant = await self.tenants.find(tenant_name(context))
-        return to_receipt(await tenant.ledger.execute(self.command(request, deadline_of(context))))
+        return to_receipt(await tenant.ledger.execute(await self.command(tenant, request, deadline_of(context))))
 
-    def command(self, request: Any, deadline: float | None) -> Command:
+    async def command(self, tenant: Tenant, request: Any, deadline: float | None) -> Command:
         """The request as a command; raises Malformed with the path of the field to mend."""
         request_id, actor = shapes.request_id(request.context.request_id), shapes.actor(request.context.actor)
-        reader = READERS[type(request)]
+        reader, look, now = READERS[type(request)], LOOKS.get(type(request)), datetime.now(UTC)
+        seen = await look(request, where(self.tenants, tenant, request, deadline), now) if look else None
         # What the request says without who asks: the same content again has the same digest.
         request.ClearField("context")
         content = request.DESCRIPTOR.full_name.encode() + b"\0" + request.SerializeToString(deterministic=True)
         fingerprint = self._sealer.fingerprint(content)
         request.context.actor = actor
-        now = datetime.now(UTC)
-        ask = reader(request, Edge(self._sealer, now, fingerprint.hex()[:32]))
+        ask = reader(request, Edge(self._sealer, now, fingerprint.hex()[:32], seen))
         decide = stocktaking.watching(ask.decide, now)
         return Command(request_id, actor, fingerprint, decide, ask.streams, ask.keys, deadline)
+
+
+def where(tenants: Tenants, tenant: Tenant, request: Any, deadline: float | None) -> Where:
+    """Whom to ask a read model for a request that says ``at_least``."""
+    shapes.require(request.at_least >= 0, "at_least", "is negative")
+    # A little sooner than the caller stops waiting, so that the refusal still reaches it.
+    remaining = PATIENCE_SECONDS if deadline is None else deadline - asyncio.get_running_loop().time() - 0.05
+    return Where(tenants.pool, tenant.schema, request.at_least, min(PATIENCE_SECONDS, max(0.0, remaining)))
 
 
 def deadline_of(context: Context) -> float | None:

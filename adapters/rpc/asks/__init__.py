@@ -6,9 +6,10 @@ here and goes no further in plain.
 """
 
 from adapters.rpc.asks import inquiries, orders, parcels, policies, recoveries, stock, supplier_orders, suppliers
-from adapters.rpc.asks.ask import READERS, Ask, Edge
+from adapters.rpc.asks.ask import LOOKS, READERS, Ask, Edge
 
 __all__ = [
+    "LOOKS",
     "READERS",
     "Ask",
     "Edge",

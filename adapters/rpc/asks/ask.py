@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,6 +15,7 @@ from ledger.values import (
     order_stream,
 )
 from ledger.view import View
+from projections.reads import Where
 
 Decide = Callable[[View], Sequence[Change]]
 M = TypeVar("M", bound=Message)
@@ -35,10 +36,28 @@ class Edge(NamedTuple):
     now: datetime
     digest: str
     """A keyed hash of the request without its context, which recognises the same content again."""
+    seen: Any = None
+    """What a read model was asked for the request, if it needs that (``LOOKS``)."""
 
 
 READERS: dict[type[Message], Callable[[Any, Edge], Ask]] = {}
 """For every command's request: how it is read."""
+
+
+LOOKS: dict[type[Message], Callable[[Any, Where, datetime], Awaitable[Any]]] = {}
+"""For requests that hand figures of a read model to their decision: how those are asked."""
+
+
+def looks(
+    request: type[M],
+) -> Callable[[Callable[[M, Where, datetime], Awaitable[Any]]], Callable[[M, Where, datetime], Awaitable[Any]]]:
+    def register(
+        look: Callable[[M, Where, datetime], Awaitable[Any]],
+    ) -> Callable[[M, Where, datetime], Awaitable[Any]]:
+        LOOKS[request] = look
+        return look
+
+    return register
 
 
 def reads(request: type[M]) -> Callable[[Callable[[M, Edge], Ask]], Callable[[M, Edge], Ask]]:

@@ -261,6 +261,17 @@ def confirm_receipt(request: orders_pb2.ConfirmReceiptRequest, edge: Edge) -> As
     return of_order(order_id, lambda view: delivery.confirm_receipt(view, order_id, by, at, edge.now))
 
 
+@reads(orders_pb2.RecordChargebackRequest)
+def record_chargeback(request: orders_pb2.RecordChargebackRequest, edge: Edge) -> Ask:
+    order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
+    amount = shapes.money(request.amount, "amount")
+    require(amount.amount_minor > 0, "amount.amount_minor", "is not positive")
+    chargeback = orders.ChargebackRecorded(
+        order_id, plain_id(request.chargeback_id, "chargeback_id"), amount, at, text(request.reason, "reason", 50)
+    )
+    return of_order(order_id, lambda view: fulfilment.record_chargeback(view, chargeback))
+
+
 @reads(orders_pb2.RecordReviewRequest)
 def record_review(request: orders_pb2.RecordReviewRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from google.protobuf.message import Message
+
 from adapters.rpc.asks.ask import Ask, Edge, reads
 from adapters.rpc.asks.recoveries import claim_terms
 from adapters.rpc.shapes import count, instant, require
 from fulfilment.v1 import admin_pb2
-from ledger import policies
+from ledger import policies, rates
 from ledger.stock import LONGEST_DEMAND_DAYS
 from ledger.values import policy_stream
 
@@ -31,6 +33,12 @@ def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
         claim_terms=claim_terms(given.claim_terms, "policy.claim_terms"),
         answer_within_hours=count(given.answer_within_hours, "policy.answer_within_hours", 0, 10_000)
         or default.answer_within_hours,
+        targets=rates.Targets(**_given(given.rate_targets, "policy.rate_targets", 10_000)),
+        review_weights=rates.Weights(**_given(given.rate_weights, "policy.rate_weights", 1000)),
+        review_every_days=count(given.review_every_days, "policy.review_every_days", 0, 1000)
+        or default.review_every_days,
+        suspension_least_cases=count(given.suspension_least_cases, "policy.suspension_least_cases")
+        or default.suspension_least_cases,
     )
     since = instant(request, "effective_from") or edge.now
     return Ask(lambda view: policies.agree(view.policy(), policy, since, edge.now), (policy_stream(),))
@@ -41,3 +49,8 @@ def _stale_buffer_share(given: admin_pb2.Policy) -> int:
     if not given.HasField("stale_buffer_basis_points"):
         return policies.Policy().stale_buffer_basis_points
     return count(given.stale_buffer_basis_points, "policy.stale_buffer_basis_points", 0, 10_000)
+
+
+def _given(message: Message, field: str, most: int) -> dict[str, int]:
+    """The fields of a message that were filled."""
+    return {each.name: count(value, f"{field}.{each.name}", 0, most) for each, value in message.ListFields()}

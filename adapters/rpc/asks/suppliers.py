@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from adapters.rpc import shapes
-from adapters.rpc.asks.ask import Ask, Edge, reads, sealed_with
+from adapters.rpc.asks.ask import Ask, Edge, looks, reads, sealed_with
 from adapters.rpc.shapes import count, happened, instant, plain_id, require, text
-from fulfilment.v1 import suppliers_pb2
-from ledger import suppliers
+from fulfilment.v1 import rates_pb2, suppliers_pb2
+from ledger import reviews, suppliers
+from ledger.policies import policy_at
+from ledger.rates import RateName
 from ledger.refusals import Malformed
 from ledger.values import (
     Change,
+    policy_stream,
     supplier_stream,
 )
 from ledger.view import View
+from projections import scorecards
+from projections.reads import Where
+
+_rate_name = shapes.enum(rates_pb2.RateName, RateName)
 
 
 def _of_supplier(supplier_id: str, decide: Callable[[suppliers.Supplier], Sequence[suppliers.SupplierFact]]) -> Ask:
@@ -95,11 +103,17 @@ def _agreement(terms: suppliers_pb2.Agreement) -> suppliers.Agreement:
         else None,
         _hours(terms, "feed_interval_hours"),
         tuple(_peak(peak, f"agreement.peaks[{index}]") for index, peak in enumerate(terms.peaks)),
+        _share(terms, "acknowledgement_target_basis_points"),
+        _share(terms, "response_target_basis_points"),
     )
 
 
 def _hours(terms: suppliers_pb2.Agreement, name: Any) -> int | None:
     return count(getattr(terms, name), f"agreement.{name}", 1, 10_000) if terms.HasField(name) else None
+
+
+def _share(terms: suppliers_pb2.Agreement, name: Any) -> int | None:
+    return count(getattr(terms, name), f"agreement.{name}", 0, 10_000) if terms.HasField(name) else None
 
 
 def _peak(peak: suppliers_pb2.PeakPeriod, field: str) -> suppliers.PeakPeriod:
@@ -127,6 +141,41 @@ def offer_sku(request: suppliers_pb2.OfferSkuRequest, edge: Edge) -> Ask:
         tuple(plain_id(backup, f"offer.backups[{i}]") for i, backup in enumerate(request.offer.backups)),
     )
     return _of_supplier(supplier_id, lambda supplier: suppliers.offer_sku(supplier, offer, at))
+
+
+@looks(suppliers_pb2.ReviewSupplierRequest)
+async def look_at_supplier(request: suppliers_pb2.ReviewSupplierRequest, where: Where, now: datetime) -> reviews.Seen:
+    supplier_id = plain_id(request.supplier_id, "supplier_id")
+    since, until = instant(request, "since"), instant(request, "until")
+    require(since is None or since < (until or now), "since", "is not before the period's end")
+    return await scorecards.see(where, supplier_id, since, until, now)
+
+
+@reads(suppliers_pb2.ReviewSupplierRequest)
+def review_supplier(request: suppliers_pb2.ReviewSupplierRequest, edge: Edge) -> Ask:
+    supplier_id, at, seen = request.supplier_id, happened(request, edge.now), edge.seen
+    stream = supplier_stream(supplier_id)
+
+    def decide(view: View) -> Sequence[Change]:
+        view.need(stream, policy_stream())
+        supplier = suppliers.known(view.supplier(supplier_id), supplier_id)
+        return [(stream, fact) for fact in suppliers.review(supplier, seen, policy_at(view.policy(), at), at)]
+
+    return Ask(decide, (stream, policy_stream()))
+
+
+@reads(suppliers_pb2.AcceptSuspensionRequest)
+def accept_suspension(request: suppliers_pb2.AcceptSuspensionRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    name = _rate_name(request.rate, "rate")
+    return _of_supplier(supplier_id, lambda supplier: suppliers.accept_suspension(supplier, name, at))
+
+
+@reads(suppliers_pb2.DismissSuspensionRequest)
+def dismiss_suspension(request: suppliers_pb2.DismissSuspensionRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    name, because = _rate_name(request.rate, "rate"), text(request.reason, "reason", 500, required=True)
+    return _of_supplier(supplier_id, lambda supplier: suppliers.dismiss_suspension(supplier, name, because, at))
 
 
 @reads(suppliers_pb2.SuspendSupplierRequest)

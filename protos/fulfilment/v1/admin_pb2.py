@@ -27,7 +27,7 @@ from fulfilment.v1 import recoveries_pb2 as fulfilment_dot_v1_dot_recoveries__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/admin.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1e\x66ulfilment/v1/recoveries.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"%\n\x13\x43reateTenantRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"\x16\n\x14\x43reateTenantResponse\">\n\x12ListTenantsRequest\x12(\n\x04page\x18\x01 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\"V\n\x13ListTenantsResponse\x12&\n\x07tenants\x18\x01 \x03(\x0b\x32\x15.fulfilment.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"H\n\x06Tenant\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfd\x02\n\x06Policy\x12\x1b\n\x13reservation_minutes\x18\x01 \x01(\x05\x12\x1a\n\x12return_window_days\x18\x02 \x01(\x05\x12!\n\x19suspected_lost_after_days\x18\x03 \x01(\x05\x12\x1f\n\x17number_reuse_after_days\x18\x04 \x01(\x05\x12\x1a\n\x12stale_buffer_units\x18\x05 \x01(\x05\x12&\n\x19stale_buffer_basis_points\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x17\n\x0flow_stock_units\x18\x07 \x01(\x05\x12\x12\n\ncover_days\x18\x08 \x01(\x05\x12\x1a\n\x12\x64\x65mand_window_days\x18\t \x01(\x05\x12.\n\x0b\x63laim_terms\x18\n \x03(\x0b\x32\x19.fulfilment.v1.ClaimTerms\x12\x1b\n\x13\x61nswer_within_hours\x18\x0b \x01(\x05\x42\x1c\n\x1a_stale_buffer_basis_points\"\x9f\x01\n\x12\x41greePolicyRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12%\n\x06policy\x18\x02 \x01(\x0b\x32\x15.fulfilment.v1.Policy\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x12\n\x10GetStatusRequest\"u\n\x11GetStatusResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x34\n\x0bprojections\x18\x02 \x03(\x0b\x32\x1f.fulfilment.v1.ProjectionStatus\x12\x18\n\x10\x63ommands_waiting\x18\x03 \x01(\x05\"\x8c\x01\n\x10ProjectionStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0b\n\x03lag\x18\x03 \x01(\x03\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12+\n\x07seen_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07rebuild\x18\x06 \x01(\t\"=\n\x18RebuildProjectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bverify_only\x18\x02 \x01(\x08\"\x1b\n\x19RebuildProjectionResponse\"T\n\x12\x45rasePersonRequest\x12\x0f\n\x05\x65mail\x18\x01 \x01(\tH\x00\x12\x0f\n\x05phone\x18\x02 \x01(\tH\x00\x12\x12\n\x08order_id\x18\x03 \x01(\tH\x00\x42\x08\n\x06person\"-\n\x13\x45rasePersonResponse\x12\x16\n\x0ekeys_destroyed\x18\x01 \x01(\x05\x32\x95\x04\n\x0c\x41\x64minService\x12W\n\x0c\x43reateTenant\x12\".fulfilment.v1.CreateTenantRequest\x1a#.fulfilment.v1.CreateTenantResponse\x12T\n\x0bListTenants\x12!.fulfilment.v1.ListTenantsRequest\x1a\".fulfilment.v1.ListTenantsResponse\x12H\n\x0b\x41greePolicy\x12!.fulfilment.v1.AgreePolicyRequest\x1a\x16.fulfilment.v1.Receipt\x12N\n\tGetStatus\x12\x1f.fulfilment.v1.GetStatusRequest\x1a .fulfilment.v1.GetStatusResponse\x12\x66\n\x11RebuildProjection\x12\'.fulfilment.v1.RebuildProjectionRequest\x1a(.fulfilment.v1.RebuildProjectionResponse\x12T\n\x0b\x45rasePerson\x12!.fulfilment.v1.ErasePersonRequest\x1a\".fulfilment.v1.ErasePersonResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/admin.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1e\x66ulfilment/v1/recoveries.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"%\n\x13\x43reateTenantRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"\x16\n\x14\x43reateTenantResponse\">\n\x12ListTenantsRequest\x12(\n\x04page\x18\x01 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\"V\n\x13ListTenantsResponse\x12&\n\x07tenants\x18\x01 \x03(\x0b\x32\x15.fulfilment.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"H\n\x06Tenant\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9c\x04\n\x06Policy\x12\x1b\n\x13reservation_minutes\x18\x01 \x01(\x05\x12\x1a\n\x12return_window_days\x18\x02 \x01(\x05\x12!\n\x19suspected_lost_after_days\x18\x03 \x01(\x05\x12\x1f\n\x17number_reuse_after_days\x18\x04 \x01(\x05\x12\x1a\n\x12stale_buffer_units\x18\x05 \x01(\x05\x12&\n\x19stale_buffer_basis_points\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x17\n\x0flow_stock_units\x18\x07 \x01(\x05\x12\x12\n\ncover_days\x18\x08 \x01(\x05\x12\x1a\n\x12\x64\x65mand_window_days\x18\t \x01(\x05\x12.\n\x0b\x63laim_terms\x18\n \x03(\x0b\x32\x19.fulfilment.v1.ClaimTerms\x12\x1b\n\x13\x61nswer_within_hours\x18\x0b \x01(\x05\x12\x30\n\x0crate_targets\x18\x0c \x01(\x0b\x32\x1a.fulfilment.v1.RateTargets\x12\x30\n\x0crate_weights\x18\r \x01(\x0b\x32\x1a.fulfilment.v1.RateWeights\x12\x19\n\x11review_every_days\x18\x0e \x01(\x05\x12\x1e\n\x16suspension_least_cases\x18\x0f \x01(\x05\x42\x1c\n\x1a_stale_buffer_basis_points\"\xab\x03\n\x0bRateTargets\x12\x1d\n\x10on_time_dispatch\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0border_error\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1c\n\x0f\x61\x63knowledgement\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x15\n\x08response\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x1a\n\rlate_shipment\x18\x05 \x01(\x05H\x04\x88\x01\x01\x12\x19\n\x0corder_defect\x18\x06 \x01(\x05H\x05\x88\x01\x01\x12\x19\n\x0c\x63\x61ncellation\x18\x07 \x01(\x05H\x06\x88\x01\x01\x12\x1b\n\x0evalid_tracking\x18\x08 \x01(\x05H\x07\x88\x01\x01\x12\x1d\n\x10on_time_delivery\x18\t \x01(\x05H\x08\x88\x01\x01\x42\x13\n\x11_on_time_dispatchB\x0e\n\x0c_order_errorB\x12\n\x10_acknowledgementB\x0b\n\t_responseB\x10\n\x0e_late_shipmentB\x0f\n\r_order_defectB\x0f\n\r_cancellationB\x11\n\x0f_valid_trackingB\x13\n\x11_on_time_delivery\"\xbb\x03\n\x0bRateWeights\x12\x1d\n\x10on_time_dispatch\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0border_error\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1c\n\x0f\x61\x63knowledgement\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x15\n\x08response\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\"\n\x15late_shipment_30_days\x18\x05 \x01(\x05H\x04\x88\x01\x01\x12\x19\n\x0corder_defect\x18\x06 \x01(\x05H\x05\x88\x01\x01\x12\x19\n\x0c\x63\x61ncellation\x18\x07 \x01(\x05H\x06\x88\x01\x01\x12\x1b\n\x0evalid_tracking\x18\x08 \x01(\x05H\x07\x88\x01\x01\x12\x1d\n\x10on_time_delivery\x18\t \x01(\x05H\x08\x88\x01\x01\x42\x13\n\x11_on_time_dispatchB\x0e\n\x0c_order_errorB\x12\n\x10_acknowledgementB\x0b\n\t_responseB\x18\n\x16_late_shipment_30_daysB\x0f\n\r_order_defectB\x0f\n\r_cancellationB\x11\n\x0f_valid_trackingB\x13\n\x11_on_time_delivery\"\x9f\x01\n\x12\x41greePolicyRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12%\n\x06policy\x18\x02 \x01(\x0b\x32\x15.fulfilment.v1.Policy\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x12\n\x10GetStatusRequest\"u\n\x11GetStatusResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x34\n\x0bprojections\x18\x02 \x03(\x0b\x32\x1f.fulfilment.v1.ProjectionStatus\x12\x18\n\x10\x63ommands_waiting\x18\x03 \x01(\x05\"\x8c\x01\n\x10ProjectionStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0b\n\x03lag\x18\x03 \x01(\x03\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12+\n\x07seen_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07rebuild\x18\x06 \x01(\t\"=\n\x18RebuildProjectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bverify_only\x18\x02 \x01(\x08\"\x1b\n\x19RebuildProjectionResponse\"T\n\x12\x45rasePersonRequest\x12\x0f\n\x05\x65mail\x18\x01 \x01(\tH\x00\x12\x0f\n\x05phone\x18\x02 \x01(\tH\x00\x12\x12\n\x08order_id\x18\x03 \x01(\tH\x00\x42\x08\n\x06person\"-\n\x13\x45rasePersonResponse\x12\x16\n\x0ekeys_destroyed\x18\x01 \x01(\x05\x32\x95\x04\n\x0c\x41\x64minService\x12W\n\x0c\x43reateTenant\x12\".fulfilment.v1.CreateTenantRequest\x1a#.fulfilment.v1.CreateTenantResponse\x12T\n\x0bListTenants\x12!.fulfilment.v1.ListTenantsRequest\x1a\".fulfilment.v1.ListTenantsResponse\x12H\n\x0b\x41greePolicy\x12!.fulfilment.v1.AgreePolicyRequest\x1a\x16.fulfilment.v1.Receipt\x12N\n\tGetStatus\x12\x1f.fulfilment.v1.GetStatusRequest\x1a .fulfilment.v1.GetStatusResponse\x12\x66\n\x11RebuildProjection\x12\'.fulfilment.v1.RebuildProjectionRequest\x1a(.fulfilment.v1.RebuildProjectionResponse\x12T\n\x0b\x45rasePerson\x12!.fulfilment.v1.ErasePersonRequest\x1a\".fulfilment.v1.ErasePersonResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,23 +45,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TENANT']._serialized_start=352
   _globals['_TENANT']._serialized_end=424
   _globals['_POLICY']._serialized_start=427
-  _globals['_POLICY']._serialized_end=808
-  _globals['_AGREEPOLICYREQUEST']._serialized_start=811
-  _globals['_AGREEPOLICYREQUEST']._serialized_end=970
-  _globals['_GETSTATUSREQUEST']._serialized_start=972
-  _globals['_GETSTATUSREQUEST']._serialized_end=990
-  _globals['_GETSTATUSRESPONSE']._serialized_start=992
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1109
-  _globals['_PROJECTIONSTATUS']._serialized_start=1112
-  _globals['_PROJECTIONSTATUS']._serialized_end=1252
-  _globals['_REBUILDPROJECTIONREQUEST']._serialized_start=1254
-  _globals['_REBUILDPROJECTIONREQUEST']._serialized_end=1315
-  _globals['_REBUILDPROJECTIONRESPONSE']._serialized_start=1317
-  _globals['_REBUILDPROJECTIONRESPONSE']._serialized_end=1344
-  _globals['_ERASEPERSONREQUEST']._serialized_start=1346
-  _globals['_ERASEPERSONREQUEST']._serialized_end=1430
-  _globals['_ERASEPERSONRESPONSE']._serialized_start=1432
-  _globals['_ERASEPERSONRESPONSE']._serialized_end=1477
-  _globals['_ADMINSERVICE']._serialized_start=1480
-  _globals['_ADMINSERVICE']._serialized_end=2013
+  _globals['_POLICY']._serialized_end=967
+  _globals['_RATETARGETS']._serialized_start=970
+  _globals['_RATETARGETS']._serialized_end=1397
+  _globals['_RATEWEIGHTS']._serialized_start=1400
+  _globals['_RATEWEIGHTS']._serialized_end=1843
+  _globals['_AGREEPOLICYREQUEST']._serialized_start=1846
+  _globals['_AGREEPOLICYREQUEST']._serialized_end=2005
+  _globals['_GETSTATUSREQUEST']._serialized_start=2007
+  _globals['_GETSTATUSREQUEST']._serialized_end=2025
+  _globals['_GETSTATUSRESPONSE']._serialized_start=2027
+  _globals['_GETSTATUSRESPONSE']._serialized_end=2144
+  _globals['_PROJECTIONSTATUS']._serialized_start=2147
+  _globals['_PROJECTIONSTATUS']._serialized_end=2287
+  _globals['_REBUILDPROJECTIONREQUEST']._serialized_start=2289
+  _globals['_REBUILDPROJECTIONREQUEST']._serialized_end=2350
+  _globals['_REBUILDPROJECTIONRESPONSE']._serialized_start=2352
+  _globals['_REBUILDPROJECTIONRESPONSE']._serialized_end=2379
+  _globals['_ERASEPERSONREQUEST']._serialized_start=2381
+  _globals['_ERASEPERSONREQUEST']._serialized_end=2465
+  _globals['_ERASEPERSONRESPONSE']._serialized_start=2467
+  _globals['_ERASEPERSONRESPONSE']._serialized_end=2512
+  _globals['_ADMINSERVICE']._serialized_start=2515
+  _globals['_ADMINSERVICE']._serialized_end=3048
 # @@protoc_insertion_point(module_scope)

@@ -157,6 +157,10 @@ class Policy(_message.Message):
     DEMAND_WINDOW_DAYS_FIELD_NUMBER: _builtins.int
     CLAIM_TERMS_FIELD_NUMBER: _builtins.int
     ANSWER_WITHIN_HOURS_FIELD_NUMBER: _builtins.int
+    RATE_TARGETS_FIELD_NUMBER: _builtins.int
+    RATE_WEIGHTS_FIELD_NUMBER: _builtins.int
+    REVIEW_EVERY_DAYS_FIELD_NUMBER: _builtins.int
+    SUSPENSION_LEAST_CASES_FIELD_NUMBER: _builtins.int
     reservation_minutes: _builtins.int
     """How long stock is held for an order that is not confirmed, in minutes; default 1440."""
     return_window_days: _builtins.int
@@ -177,11 +181,25 @@ class Policy(_message.Message):
     """Demand is averaged over so many days, 1 to 90; default 28."""
     answer_within_hours: _builtins.int
     """Hours within which the retailer answers whoever asks it, 1 to 10000; default 24."""
+    review_every_days: _builtins.int
+    """A supplier is due for a review so many days after its last one or its approval, 1 to 1000; default 91."""
+    suspension_least_cases: _builtins.int
+    """A rate below its target over at least so many cases proposes to suspend the supplier, 1 to 1000000;
+    default 20.
+    """
     @_builtins.property
     def claim_terms(self) -> _containers.RepeatedCompositeFieldContainer[_recoveries_pb2.ClaimTerms]:
         """How carriers take claims, one entry a carrier; a carrier without one goes by the entry without a name, or by
         the defaults of its fields. At most 200.
         """
+
+    @_builtins.property
+    def rate_targets(self) -> Global___RateTargets:
+        """What the rates of suppliers should be."""
+
+    @_builtins.property
+    def rate_weights(self) -> Global___RateWeights:
+        """How much each rate counts in the score of a review."""
 
     def __init__(
         self,
@@ -197,16 +215,202 @@ class Policy(_message.Message):
         demand_window_days: _builtins.int = ...,
         claim_terms: _abc.Iterable[_recoveries_pb2.ClaimTerms] | None = ...,
         answer_within_hours: _builtins.int = ...,
+        rate_targets: Global___RateTargets | None = ...,
+        rate_weights: Global___RateWeights | None = ...,
+        review_every_days: _builtins.int = ...,
+        suspension_least_cases: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "stale_buffer_basis_points", b"stale_buffer_basis_points"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "stale_buffer_basis_points", b"stale_buffer_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "answer_within_hours", b"answer_within_hours", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "demand_window_days", b"demand_window_days", "low_stock_units", b"low_stock_units", "number_reuse_after_days", b"number_reuse_after_days", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "answer_within_hours", b"answer_within_hours", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "demand_window_days", b"demand_window_days", "low_stock_units", b"low_stock_units", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__stale_buffer_basis_points: _TypeAlias = _typing.Literal["stale_buffer_basis_points"]  # noqa: Y015
     _WhichOneofArgType__stale_buffer_basis_points: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stale_buffer_basis_points) -> _WhichOneofReturnType__stale_buffer_basis_points | None: ...
 
 Global___Policy: _TypeAlias = Policy  # noqa: Y015
+
+@_typing.final
+class RateTargets(_message.Message):
+    """What the rates of suppliers should be, each 0 to 10000 basis points: 9500 is 95 %. Absent means the
+    trade's default. ReportService says what each rate counts.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ON_TIME_DISPATCH_FIELD_NUMBER: _builtins.int
+    ORDER_ERROR_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGEMENT_FIELD_NUMBER: _builtins.int
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    LATE_SHIPMENT_FIELD_NUMBER: _builtins.int
+    ORDER_DEFECT_FIELD_NUMBER: _builtins.int
+    CANCELLATION_FIELD_NUMBER: _builtins.int
+    VALID_TRACKING_FIELD_NUMBER: _builtins.int
+    ON_TIME_DELIVERY_FIELD_NUMBER: _builtins.int
+    on_time_dispatch: _builtins.int
+    """At least; default 9500."""
+    order_error: _builtins.int
+    """At most; default 200."""
+    acknowledgement: _builtins.int
+    """At least, where the supplier's agreement does not say; default 9500."""
+    response: _builtins.int
+    """At least, where the supplier's agreement does not say; default 9500."""
+    late_shipment: _builtins.int
+    """Less than, over 10 and over 30 days; default 400."""
+    order_defect: _builtins.int
+    """Less than; default 100."""
+    cancellation: _builtins.int
+    """Less than; default 250."""
+    valid_tracking: _builtins.int
+    """More than; default 9500."""
+    on_time_delivery: _builtins.int
+    """At least; default 9000."""
+    def __init__(
+        self,
+        *,
+        on_time_dispatch: _builtins.int | None = ...,
+        order_error: _builtins.int | None = ...,
+        acknowledgement: _builtins.int | None = ...,
+        response: _builtins.int | None = ...,
+        late_shipment: _builtins.int | None = ...,
+        order_defect: _builtins.int | None = ...,
+        cancellation: _builtins.int | None = ...,
+        valid_tracking: _builtins.int | None = ...,
+        on_time_delivery: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acknowledgement", b"_acknowledgement", "_cancellation", b"_cancellation", "_late_shipment", b"_late_shipment", "_on_time_delivery", b"_on_time_delivery", "_on_time_dispatch", b"_on_time_dispatch", "_order_defect", b"_order_defect", "_order_error", b"_order_error", "_response", b"_response", "_valid_tracking", b"_valid_tracking", "acknowledgement", b"acknowledgement", "cancellation", b"cancellation", "late_shipment", b"late_shipment", "on_time_delivery", b"on_time_delivery", "on_time_dispatch", b"on_time_dispatch", "order_defect", b"order_defect", "order_error", b"order_error", "response", b"response", "valid_tracking", b"valid_tracking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acknowledgement", b"_acknowledgement", "_cancellation", b"_cancellation", "_late_shipment", b"_late_shipment", "_on_time_delivery", b"_on_time_delivery", "_on_time_dispatch", b"_on_time_dispatch", "_order_defect", b"_order_defect", "_order_error", b"_order_error", "_response", b"_response", "_valid_tracking", b"_valid_tracking", "acknowledgement", b"acknowledgement", "cancellation", b"cancellation", "late_shipment", b"late_shipment", "on_time_delivery", b"on_time_delivery", "on_time_dispatch", b"on_time_dispatch", "order_defect", b"order_defect", "order_error", b"order_error", "response", b"response", "valid_tracking", b"valid_tracking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__acknowledgement: _TypeAlias = _typing.Literal["acknowledgement"]  # noqa: Y015
+    _WhichOneofArgType__acknowledgement: _TypeAlias = _typing.Literal["_acknowledgement", b"_acknowledgement"]  # noqa: Y015
+    _WhichOneofReturnType__cancellation: _TypeAlias = _typing.Literal["cancellation"]  # noqa: Y015
+    _WhichOneofArgType__cancellation: _TypeAlias = _typing.Literal["_cancellation", b"_cancellation"]  # noqa: Y015
+    _WhichOneofReturnType__late_shipment: _TypeAlias = _typing.Literal["late_shipment"]  # noqa: Y015
+    _WhichOneofArgType__late_shipment: _TypeAlias = _typing.Literal["_late_shipment", b"_late_shipment"]  # noqa: Y015
+    _WhichOneofReturnType__on_time_delivery: _TypeAlias = _typing.Literal["on_time_delivery"]  # noqa: Y015
+    _WhichOneofArgType__on_time_delivery: _TypeAlias = _typing.Literal["_on_time_delivery", b"_on_time_delivery"]  # noqa: Y015
+    _WhichOneofReturnType__on_time_dispatch: _TypeAlias = _typing.Literal["on_time_dispatch"]  # noqa: Y015
+    _WhichOneofArgType__on_time_dispatch: _TypeAlias = _typing.Literal["_on_time_dispatch", b"_on_time_dispatch"]  # noqa: Y015
+    _WhichOneofReturnType__order_defect: _TypeAlias = _typing.Literal["order_defect"]  # noqa: Y015
+    _WhichOneofArgType__order_defect: _TypeAlias = _typing.Literal["_order_defect", b"_order_defect"]  # noqa: Y015
+    _WhichOneofReturnType__order_error: _TypeAlias = _typing.Literal["order_error"]  # noqa: Y015
+    _WhichOneofArgType__order_error: _TypeAlias = _typing.Literal["_order_error", b"_order_error"]  # noqa: Y015
+    _WhichOneofReturnType__response: _TypeAlias = _typing.Literal["response"]  # noqa: Y015
+    _WhichOneofArgType__response: _TypeAlias = _typing.Literal["_response", b"_response"]  # noqa: Y015
+    _WhichOneofReturnType__valid_tracking: _TypeAlias = _typing.Literal["valid_tracking"]  # noqa: Y015
+    _WhichOneofArgType__valid_tracking: _TypeAlias = _typing.Literal["_valid_tracking", b"_valid_tracking"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__acknowledgement) -> _WhichOneofReturnType__acknowledgement | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cancellation) -> _WhichOneofReturnType__cancellation | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__late_shipment) -> _WhichOneofReturnType__late_shipment | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__on_time_delivery) -> _WhichOneofReturnType__on_time_delivery | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__on_time_dispatch) -> _WhichOneofReturnType__on_time_dispatch | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__order_defect) -> _WhichOneofReturnType__order_defect | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__order_error) -> _WhichOneofReturnType__order_error | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__response) -> _WhichOneofReturnType__response | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__valid_tracking) -> _WhichOneofReturnType__valid_tracking | None: ...
+
+Global___RateTargets: _TypeAlias = RateTargets  # noqa: Y015
+
+@_typing.final
+class RateWeights(_message.Message):
+    """How much each rate counts in the score of a review, each 0 to 1000; only their proportions matter.
+    Absent means the default.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ON_TIME_DISPATCH_FIELD_NUMBER: _builtins.int
+    ORDER_ERROR_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGEMENT_FIELD_NUMBER: _builtins.int
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    LATE_SHIPMENT_30_DAYS_FIELD_NUMBER: _builtins.int
+    ORDER_DEFECT_FIELD_NUMBER: _builtins.int
+    CANCELLATION_FIELD_NUMBER: _builtins.int
+    VALID_TRACKING_FIELD_NUMBER: _builtins.int
+    ON_TIME_DELIVERY_FIELD_NUMBER: _builtins.int
+    on_time_dispatch: _builtins.int
+    """Default 20."""
+    order_error: _builtins.int
+    """Default 15."""
+    acknowledgement: _builtins.int
+    """Default 5."""
+    response: _builtins.int
+    """Default 5."""
+    late_shipment_30_days: _builtins.int
+    """Default 10."""
+    order_defect: _builtins.int
+    """Default 15."""
+    cancellation: _builtins.int
+    """Default 10."""
+    valid_tracking: _builtins.int
+    """Default 10."""
+    on_time_delivery: _builtins.int
+    """Default 10."""
+    def __init__(
+        self,
+        *,
+        on_time_dispatch: _builtins.int | None = ...,
+        order_error: _builtins.int | None = ...,
+        acknowledgement: _builtins.int | None = ...,
+        response: _builtins.int | None = ...,
+        late_shipment_30_days: _builtins.int | None = ...,
+        order_defect: _builtins.int | None = ...,
+        cancellation: _builtins.int | None = ...,
+        valid_tracking: _builtins.int | None = ...,
+        on_time_delivery: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acknowledgement", b"_acknowledgement", "_cancellation", b"_cancellation", "_late_shipment_30_days", b"_late_shipment_30_days", "_on_time_delivery", b"_on_time_delivery", "_on_time_dispatch", b"_on_time_dispatch", "_order_defect", b"_order_defect", "_order_error", b"_order_error", "_response", b"_response", "_valid_tracking", b"_valid_tracking", "acknowledgement", b"acknowledgement", "cancellation", b"cancellation", "late_shipment_30_days", b"late_shipment_30_days", "on_time_delivery", b"on_time_delivery", "on_time_dispatch", b"on_time_dispatch", "order_defect", b"order_defect", "order_error", b"order_error", "response", b"response", "valid_tracking", b"valid_tracking"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acknowledgement", b"_acknowledgement", "_cancellation", b"_cancellation", "_late_shipment_30_days", b"_late_shipment_30_days", "_on_time_delivery", b"_on_time_delivery", "_on_time_dispatch", b"_on_time_dispatch", "_order_defect", b"_order_defect", "_order_error", b"_order_error", "_response", b"_response", "_valid_tracking", b"_valid_tracking", "acknowledgement", b"acknowledgement", "cancellation", b"cancellation", "late_shipment_30_days", b"late_shipment_30_days", "on_time_delivery", b"on_time_delivery", "on_time_dispatch", b"on_time_dispatch", "order_defect", b"order_defect", "order_error", b"order_error", "response", b"response", "valid_tracking", b"valid_tracking"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__acknowledgement: _TypeAlias = _typing.Literal["acknowledgement"]  # noqa: Y015
+    _WhichOneofArgType__acknowledgement: _TypeAlias = _typing.Literal["_acknowledgement", b"_acknowledgement"]  # noqa: Y015
+    _WhichOneofReturnType__cancellation: _TypeAlias = _typing.Literal["cancellation"]  # noqa: Y015
+    _WhichOneofArgType__cancellation: _TypeAlias = _typing.Literal["_cancellation", b"_cancellation"]  # noqa: Y015
+    _WhichOneofReturnType__late_shipment_30_days: _TypeAlias = _typing.Literal["late_shipment_30_days"]  # noqa: Y015
+    _WhichOneofArgType__late_shipment_30_days: _TypeAlias = _typing.Literal["_late_shipment_30_days", b"_late_shipment_30_days"]  # noqa: Y015
+    _WhichOneofReturnType__on_time_delivery: _TypeAlias = _typing.Literal["on_time_delivery"]  # noqa: Y015
+    _WhichOneofArgType__on_time_delivery: _TypeAlias = _typing.Literal["_on_time_delivery", b"_on_time_delivery"]  # noqa: Y015
+    _WhichOneofReturnType__on_time_dispatch: _TypeAlias = _typing.Literal["on_time_dispatch"]  # noqa: Y015
+    _WhichOneofArgType__on_time_dispatch: _TypeAlias = _typing.Literal["_on_time_dispatch", b"_on_time_dispatch"]  # noqa: Y015
+    _WhichOneofReturnType__order_defect: _TypeAlias = _typing.Literal["order_defect"]  # noqa: Y015
+    _WhichOneofArgType__order_defect: _TypeAlias = _typing.Literal["_order_defect", b"_order_defect"]  # noqa: Y015
+    _WhichOneofReturnType__order_error: _TypeAlias = _typing.Literal["order_error"]  # noqa: Y015
+    _WhichOneofArgType__order_error: _TypeAlias = _typing.Literal["_order_error", b"_order_error"]  # noqa: Y015
+    _WhichOneofReturnType__response: _TypeAlias = _typing.Literal["response"]  # noqa: Y015
+    _WhichOneofArgType__response: _TypeAlias = _typing.Literal["_response", b"_response"]  # noqa: Y015
+    _WhichOneofReturnType__valid_tracking: _TypeAlias = _typing.Literal["valid_tracking"]  # noqa: Y015
+    _WhichOneofArgType__valid_tracking: _TypeAlias = _typing.Literal["_valid_tracking", b"_valid_tracking"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__acknowledgement) -> _WhichOneofReturnType__acknowledgement | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cancellation) -> _WhichOneofReturnType__cancellation | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__late_shipment_30_days) -> _WhichOneofReturnType__late_shipment_30_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__on_time_delivery) -> _WhichOneofReturnType__on_time_delivery | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__on_time_dispatch) -> _WhichOneofReturnType__on_time_dispatch | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__order_defect) -> _WhichOneofReturnType__order_defect | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__order_error) -> _WhichOneofReturnType__order_error | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__response) -> _WhichOneofReturnType__response | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__valid_tracking) -> _WhichOneofReturnType__valid_tracking | None: ...
+
+Global___RateWeights: _TypeAlias = RateWeights  # noqa: Y015
 
 @_typing.final
 class AgreePolicyRequest(_message.Message):

@@ -1266,6 +1266,54 @@ class RecordReviewRequest(_message.Message):
 Global___RecordReviewRequest: _TypeAlias = RecordReviewRequest  # noqa: Y015
 
 @_typing.final
+class RecordChargebackRequest(_message.Message):
+    """Asks to record a chargeback."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    CHARGEBACK_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    """"channel/channel_order_id"."""
+    chargeback_id: _builtins.str
+    """The chargeback's id at the bank or the payment service: 1 to 100 letters, digits and ._:#+-. Required."""
+    reason: _builtins.str
+    """The bank's reason code, such as "4853", at most 50 characters."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """How much was taken back, more than 0. Required."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        order_id: _builtins.str = ...,
+        chargeback_id: _builtins.str = ...,
+        amount: _common_pb2.Money | None = ...,
+        reason: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at", b"at", "context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at", b"at", "chargeback_id", b"chargeback_id", "context", b"context", "order_id", b"order_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordChargebackRequest: _TypeAlias = RecordChargebackRequest  # noqa: Y015
+
+@_typing.final
 class GetOrderRequest(_message.Message):
     """Asks for one order."""
 

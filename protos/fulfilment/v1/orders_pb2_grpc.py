@@ -121,6 +121,11 @@ class OrderServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_orders__pb2.RecordReviewRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.RecordChargeback = channel.unary_unary(
+                '/fulfilment.v1.OrderService/RecordChargeback',
+                request_serializer=fulfilment_dot_v1_dot_orders__pb2.RecordChargebackRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
         self.GetOrder = channel.unary_unary(
                 '/fulfilment.v1.OrderService/GetOrder',
                 request_serializer=fulfilment_dot_v1_dot_orders__pb2.GetOrderRequest.SerializeToString,
@@ -289,6 +294,14 @@ class OrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordChargeback(self, request, context):
+        """Records that a bank took the customer's money back. The same chargeback again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetOrder(self, request, context):
         """Reads one order as the log tells it now. Personal data is shown only if asked for.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
@@ -378,6 +391,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
             'RecordReview': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordReview,
                     request_deserializer=fulfilment_dot_v1_dot_orders__pb2.RecordReviewRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'RecordChargeback': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordChargeback,
+                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.RecordChargebackRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'GetOrder': grpc.unary_unary_rpc_method_handler(
@@ -823,6 +841,33 @@ class OrderService:
             target,
             '/fulfilment.v1.OrderService/RecordReview',
             fulfilment_dot_v1_dot_orders__pb2.RecordReviewRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordChargeback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.OrderService/RecordChargeback',
+            fulfilment_dot_v1_dot_orders__pb2.RecordChargebackRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

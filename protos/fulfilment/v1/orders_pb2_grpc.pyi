@@ -128,6 +128,10 @@ class OrderServiceStub:
     """Records the stars a customer gave. The same review again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / REVIEW_DIFFERS.
     """
+    RecordChargeback: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RecordChargebackRequest, _common_pb2.Receipt]
+    """Records that a bank took the customer's money back. The same chargeback again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
+    """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]
     """Reads one order as the log tells it now. Personal data is shown only if asked for.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
@@ -231,6 +235,10 @@ class OrderServiceAsyncStub(OrderServiceStub):
     RecordReview: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordReviewRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records the stars a customer gave. The same review again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / REVIEW_DIFFERS.
+    """
+    RecordChargeback: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordChargebackRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Records that a bank took the customer's money back. The same chargeback again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]  # type: ignore[assignment]
     """Reads one order as the log tells it now. Personal data is shown only if asked for.
@@ -428,6 +436,16 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records the stars a customer gave. The same review again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / REVIEW_DIFFERS.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordChargeback(
+        self,
+        request: _orders_pb2.RecordChargebackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Records that a bank took the customer's money back. The same chargeback again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
         """
 
     @_abc_1.abstractmethod

@@ -7,6 +7,8 @@ from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
 from fulfilment.v1 import orders_pb2 as _orders_pb2
 from fulfilment.v1 import parcels_pb2 as _parcels_pb2
+from fulfilment.v1 import rates_pb2 as _rates_pb2
+from fulfilment.v1 import suppliers_pb2 as _suppliers_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -98,86 +100,29 @@ had stood still when it was due is open again.
 """
 Global___ObligationState: _TypeAlias = ObligationState  # noqa: Y015
 
-class _RateName:
+class _TrendStep:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _RateNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateName.ValueType], _builtins.type):
+class _TrendStepEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrendStep.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    RATE_NAME_UNSPECIFIED: _RateName.ValueType  # 0
+    TREND_STEP_UNSPECIFIED: _TrendStep.ValueType  # 0
     """Never valid."""
-    RATE_NAME_ON_TIME_DISPATCH: _RateName.ValueType  # 1
-    """Supplier orders dispatched by their deadline (by the carrier's first scan, before one as the supplier
-    said) / supplier orders whose deadline fell in the window. Unshipped ones count as late; those that
-    others than the supplier cancelled, that it rejected, or whose clock stands still do not count.
-    """
-    RATE_NAME_ACKNOWLEDGEMENT: _RateName.ValueType  # 2
-    """Supplier orders acknowledged in time / supplier orders whose acknowledgement was due in the window."""
-    RATE_NAME_VALID_TRACKING: _RateName.ValueType  # 3
-    """Parcels that were scanned and whose number has no warning / parcels registered in the window."""
-    RATE_NAME_ON_TIME_DELIVERY: _RateName.ValueType  # 4
-    """Parcels delivered by their promise / parcels delivered or past their promise in the window,
-    whichever was first.
-    """
-    RATE_NAME_CANCELLATION: _RateName.ValueType  # 5
-    """Of a supplier: supplier orders cancelled by its fault / supplier orders, by when the order was placed.
-    Of all together: orders cancelled by a supplier's or the retailer's fault / orders.
-    """
+    TREND_STEP_WEEK: _TrendStep.ValueType  # 1
+    """From Monday to Monday, in UTC."""
+    TREND_STEP_MONTH: _TrendStep.ValueType  # 2
+    """A month of the calendar, in UTC."""
 
-class RateName(_RateName, metaclass=_RateNameEnumTypeWrapper):
-    """--- how suppliers do ---------------------------------------------------------------------------
+class TrendStep(_TrendStep, metaclass=_TrendStepEnumTypeWrapper):
+    """How long the parts of a trend are."""
 
-    A rate of the scorecard.
-    """
-
-RATE_NAME_UNSPECIFIED: RateName.ValueType  # 0
+TREND_STEP_UNSPECIFIED: TrendStep.ValueType  # 0
 """Never valid."""
-RATE_NAME_ON_TIME_DISPATCH: RateName.ValueType  # 1
-"""Supplier orders dispatched by their deadline (by the carrier's first scan, before one as the supplier
-said) / supplier orders whose deadline fell in the window. Unshipped ones count as late; those that
-others than the supplier cancelled, that it rejected, or whose clock stands still do not count.
-"""
-RATE_NAME_ACKNOWLEDGEMENT: RateName.ValueType  # 2
-"""Supplier orders acknowledged in time / supplier orders whose acknowledgement was due in the window."""
-RATE_NAME_VALID_TRACKING: RateName.ValueType  # 3
-"""Parcels that were scanned and whose number has no warning / parcels registered in the window."""
-RATE_NAME_ON_TIME_DELIVERY: RateName.ValueType  # 4
-"""Parcels delivered by their promise / parcels delivered or past their promise in the window,
-whichever was first.
-"""
-RATE_NAME_CANCELLATION: RateName.ValueType  # 5
-"""Of a supplier: supplier orders cancelled by its fault / supplier orders, by when the order was placed.
-Of all together: orders cancelled by a supplier's or the retailer's fault / orders.
-"""
-Global___RateName: _TypeAlias = RateName  # noqa: Y015
-
-class _RateStatus:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _RateStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateStatus.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    RATE_STATUS_UNSPECIFIED: _RateStatus.ValueType  # 0
-    """Never sent."""
-    RATE_STATUS_OK: _RateStatus.ValueType  # 1
-    """It does."""
-    RATE_STATUS_BREACH: _RateStatus.ValueType  # 2
-    """It does not."""
-    RATE_STATUS_NO_DATA: _RateStatus.ValueType  # 3
-    """The denominator is 0."""
-
-class RateStatus(_RateStatus, metaclass=_RateStatusEnumTypeWrapper):
-    """Whether a rate keeps its target."""
-
-RATE_STATUS_UNSPECIFIED: RateStatus.ValueType  # 0
-"""Never sent."""
-RATE_STATUS_OK: RateStatus.ValueType  # 1
-"""It does."""
-RATE_STATUS_BREACH: RateStatus.ValueType  # 2
-"""It does not."""
-RATE_STATUS_NO_DATA: RateStatus.ValueType  # 3
-"""The denominator is 0."""
-Global___RateStatus: _TypeAlias = RateStatus  # noqa: Y015
+TREND_STEP_WEEK: TrendStep.ValueType  # 1
+"""From Monday to Monday, in UTC."""
+TREND_STEP_MONTH: TrendStep.ValueType  # 2
+"""A month of the calendar, in UTC."""
+Global___TrendStep: _TypeAlias = TrendStep  # noqa: Y015
 
 class _CaseFilter:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -1112,7 +1057,10 @@ Global___ObligationCount: _TypeAlias = ObligationCount  # noqa: Y015
 
 @_typing.final
 class Window(_message.Message):
-    """What time a rate is about."""
+    """--- how suppliers do ---------------------------------------------------------------------------
+
+    What time a rate is about.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1121,9 +1069,7 @@ class Window(_message.Message):
     NOW_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
-        """From this instant on; absent means the rate's own length before until: 90 days for dispatch and
-        acknowledgement, 30 for tracking and delivery, 7 for cancellation.
-        """
+        """From this instant on; absent means the rate's own length before until, as RateName says."""
 
     @_builtins.property
     def until(self) -> _timestamp_pb2.Timestamp:
@@ -1149,60 +1095,6 @@ class Window(_message.Message):
 Global___Window: _TypeAlias = Window  # noqa: Y015
 
 @_typing.final
-class Rate(_message.Message):
-    """One figure of a scorecard."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: _builtins.int
-    NUMERATOR_FIELD_NUMBER: _builtins.int
-    DENOMINATOR_FIELD_NUMBER: _builtins.int
-    SINCE_FIELD_NUMBER: _builtins.int
-    UNTIL_FIELD_NUMBER: _builtins.int
-    TARGET_BASIS_POINTS_FIELD_NUMBER: _builtins.int
-    TARGET_IS_MOST_FIELD_NUMBER: _builtins.int
-    STATUS_FIELD_NUMBER: _builtins.int
-    name: Global___RateName.ValueType
-    """Which rate."""
-    numerator: _builtins.int
-    """Cases that are as wanted, or, for cancellation, that are not."""
-    denominator: _builtins.int
-    """All cases that count."""
-    target_basis_points: _builtins.int
-    """What the rate should be, in basis points: 9500 is 95 %."""
-    target_is_most: _builtins.bool
-    """Whether the target is the most that is allowed; otherwise it is the least."""
-    status: Global___RateStatus.ValueType
-    """Whether the target is kept."""
-    @_builtins.property
-    def since(self) -> _timestamp_pb2.Timestamp:
-        """The window, from this instant on."""
-
-    @_builtins.property
-    def until(self) -> _timestamp_pb2.Timestamp:
-        """The window, before this instant."""
-
-    def __init__(
-        self,
-        *,
-        name: Global___RateName.ValueType = ...,
-        numerator: _builtins.int = ...,
-        denominator: _builtins.int = ...,
-        since: _timestamp_pb2.Timestamp | None = ...,
-        until: _timestamp_pb2.Timestamp | None = ...,
-        target_basis_points: _builtins.int = ...,
-        target_is_most: _builtins.bool = ...,
-        status: Global___RateStatus.ValueType = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["denominator", b"denominator", "name", b"name", "numerator", b"numerator", "since", b"since", "status", b"status", "target_basis_points", b"target_basis_points", "target_is_most", b"target_is_most", "until", b"until"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Rate: _TypeAlias = Rate  # noqa: Y015
-
-@_typing.final
 class Scorecard(_message.Message):
     """The rates of a supplier."""
 
@@ -1213,14 +1105,14 @@ class Scorecard(_message.Message):
     supplier_id: _builtins.str
     """Whose; empty means all together."""
     @_builtins.property
-    def rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rate]:
+    def rates(self) -> _containers.RepeatedCompositeFieldContainer[_rates_pb2.Rate]:
         """One of each name."""
 
     def __init__(
         self,
         *,
         supplier_id: _builtins.str = ...,
-        rates: _abc.Iterable[Global___Rate] | None = ...,
+        rates: _abc.Iterable[_rates_pb2.Rate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1357,6 +1249,384 @@ class ListRatesResponse(_message.Message):
 Global___ListRatesResponse: _TypeAlias = ListRatesResponse  # noqa: Y015
 
 @_typing.final
+class RankSuppliersRequest(_message.Message):
+    """Asks for the rates of all suppliers at once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WINDOW_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    by: _rates_pb2.RateName.ValueType
+    """The rate to rank by, the worst first and those without data last; unspecified means by supplier."""
+    limit: _builtins.int
+    """How many suppliers at most, from the first on; 0 means all."""
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def window(self) -> Global___Window:
+        """Of what time. Windows other than the usual ones take longer."""
+
+    def __init__(
+        self,
+        *,
+        window: Global___Window | None = ...,
+        by: _rates_pb2.RateName.ValueType = ...,
+        limit: _builtins.int = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "by", b"by", "limit", b"limit", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RankSuppliersRequest: _TypeAlias = RankSuppliersRequest  # noqa: Y015
+
+@_typing.final
+class RankSuppliersResponse(_message.Message):
+    """The rates of all suppliers, column by column."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIER_IDS_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def supplier_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who, in the order asked for; all columns are in this order."""
+
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___RateColumn]:
+        """One of each rate."""
+
+    def __init__(
+        self,
+        *,
+        supplier_ids: _abc.Iterable[_builtins.str] | None = ...,
+        columns: _abc.Iterable[Global___RateColumn] | None = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "position", b"position", "supplier_ids", b"supplier_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RankSuppliersResponse: _TypeAlias = RankSuppliersResponse  # noqa: Y015
+
+@_typing.final
+class RateColumn(_message.Message):
+    """One rate of many suppliers; the entries stand in the order of the suppliers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    NUMERATORS_FIELD_NUMBER: _builtins.int
+    DENOMINATORS_FIELD_NUMBER: _builtins.int
+    TARGET_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    TARGET_IS_MOST_FIELD_NUMBER: _builtins.int
+    STATUSES_FIELD_NUMBER: _builtins.int
+    name: _rates_pb2.RateName.ValueType
+    """Which rate."""
+    target_is_most: _builtins.bool
+    """Whether the targets are the most that is allowed; otherwise they are the least."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """The window, from this instant on."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """The window, before this instant."""
+
+    @_builtins.property
+    def numerators(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numerators."""
+
+    @_builtins.property
+    def denominators(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Denominators."""
+
+    @_builtins.property
+    def target_basis_points(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Targets in basis points; empty where the rate is only reported."""
+
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[_rates_pb2.RateStatus.ValueType]:
+        """Whether each target is kept."""
+
+    def __init__(
+        self,
+        *,
+        name: _rates_pb2.RateName.ValueType = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        numerators: _abc.Iterable[_builtins.int] | None = ...,
+        denominators: _abc.Iterable[_builtins.int] | None = ...,
+        target_basis_points: _abc.Iterable[_builtins.int] | None = ...,
+        target_is_most: _builtins.bool = ...,
+        statuses: _abc.Iterable[_rates_pb2.RateStatus.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["denominators", b"denominators", "name", b"name", "numerators", b"numerators", "since", b"since", "statuses", b"statuses", "target_basis_points", b"target_basis_points", "target_is_most", b"target_is_most", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RateColumn: _TypeAlias = RateColumn  # noqa: Y015
+
+@_typing.final
+class GetTrendRequest(_message.Message):
+    """Asks how a rate moves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """Whose; empty means all together."""
+    name: _rates_pb2.RateName.ValueType
+    """Which rate. Required."""
+    step: Global___TrendStep.ValueType
+    """By what. Required."""
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def period(self) -> Global___Window:
+        """The period; both ends of it are required, and it has at most 500 parts."""
+
+    def __init__(
+        self,
+        *,
+        supplier_id: _builtins.str = ...,
+        name: _rates_pb2.RateName.ValueType = ...,
+        period: Global___Window | None = ...,
+        step: Global___TrendStep.ValueType = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["period", b"period"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "name", b"name", "period", b"period", "step", b"step", "supplier_id", b"supplier_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTrendRequest: _TypeAlias = GetTrendRequest  # noqa: Y015
+
+@_typing.final
+class GetTrendResponse(_message.Message):
+    """How a rate moves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RATES_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def rates(self) -> _containers.RepeatedCompositeFieldContainer[_rates_pb2.Rate]:
+        """One for each week or month, the first and the last as short as the period makes them; each with the
+        target in force at its end.
+        """
+
+    def __init__(
+        self,
+        *,
+        rates: _abc.Iterable[_rates_pb2.Rate] | None = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "rates", b"rates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTrendResponse: _TypeAlias = GetTrendResponse  # noqa: Y015
+
+@_typing.final
+class ListReviewsDueRequest(_message.Message):
+    """Asks for suppliers to be reviewed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DUE_WITHIN_DAYS_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    due_within_days: _builtins.int
+    """Due within so many days from now, overdue ones included, 0 to 1000; 0 means those that are due now."""
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest:
+        """Which page."""
+
+    def __init__(
+        self,
+        *,
+        due_within_days: _builtins.int = ...,
+        page: _common_pb2.PageRequest | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "due_within_days", b"due_within_days", "page", b"page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReviewsDueRequest: _TypeAlias = ListReviewsDueRequest  # noqa: Y015
+
+@_typing.final
+class ListReviewsDueResponse(_message.Message):
+    """Suppliers to be reviewed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVIEWS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one."""
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def reviews(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReviewDue]:
+        """By when they are due, the longest overdue first."""
+
+    def __init__(
+        self,
+        *,
+        reviews: _abc.Iterable[Global___ReviewDue] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "reviews", b"reviews"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReviewsDueResponse: _TypeAlias = ListReviewsDueResponse  # noqa: Y015
+
+@_typing.final
+class ReviewDue(_message.Message):
+    """A supplier and when it is to be reviewed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    DUE_FIELD_NUMBER: _builtins.int
+    REVIEWED_AT_FIELD_NUMBER: _builtins.int
+    SCORE_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """The supplier."""
+    score_basis_points: _builtins.int
+    """What it scored then, 0 to 10000; absent without a review or without data."""
+    verdict: _suppliers_pb2.Verdict.ValueType
+    """What that review came to; unspecified if there was none."""
+    @_builtins.property
+    def due(self) -> _timestamp_pb2.Timestamp:
+        """By when."""
+
+    @_builtins.property
+    def reviewed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was last reviewed; absent if it never was."""
+
+    def __init__(
+        self,
+        *,
+        supplier_id: _builtins.str = ...,
+        due: _timestamp_pb2.Timestamp | None = ...,
+        reviewed_at: _timestamp_pb2.Timestamp | None = ...,
+        score_basis_points: _builtins.int | None = ...,
+        verdict: _suppliers_pb2.Verdict.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "due", b"due", "reviewed_at", b"reviewed_at", "score_basis_points", b"score_basis_points"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "due", b"due", "reviewed_at", b"reviewed_at", "score_basis_points", b"score_basis_points", "supplier_id", b"supplier_id", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__score_basis_points: _TypeAlias = _typing.Literal["score_basis_points"]  # noqa: Y015
+    _WhichOneofArgType__score_basis_points: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score_basis_points) -> _WhichOneofReturnType__score_basis_points | None: ...
+
+Global___ReviewDue: _TypeAlias = ReviewDue  # noqa: Y015
+
+@_typing.final
+class ListSuspensionProposalsRequest(_message.Message):
+    """Asks for proposals to suspend a supplier."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """Of this supplier; empty means of all."""
+    state: _suppliers_pb2.ProposalState.ValueType
+    """In this state; unspecified means in any."""
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest:
+        """Which page."""
+
+    def __init__(
+        self,
+        *,
+        supplier_id: _builtins.str = ...,
+        state: _suppliers_pb2.ProposalState.ValueType = ...,
+        page: _common_pb2.PageRequest | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "page", b"page", "state", b"state", "supplier_id", b"supplier_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSuspensionProposalsRequest: _TypeAlias = ListSuspensionProposalsRequest  # noqa: Y015
+
+@_typing.final
+class ListSuspensionProposalsResponse(_message.Message):
+    """Proposals to suspend a supplier."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSALS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one."""
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def proposals(self) -> _containers.RepeatedCompositeFieldContainer[_suppliers_pb2.SuspensionProposal]:
+        """The oldest first."""
+
+    def __init__(
+        self,
+        *,
+        proposals: _abc.Iterable[_suppliers_pb2.SuspensionProposal] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "proposals", b"proposals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSuspensionProposalsResponse: _TypeAlias = ListSuspensionProposalsResponse  # noqa: Y015
+
+@_typing.final
 class ListRateCasesRequest(_message.Message):
     """Asks for the cases behind a rate."""
 
@@ -1370,7 +1640,7 @@ class ListRateCasesRequest(_message.Message):
     AT_LEAST_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Whose; empty means all together."""
-    name: Global___RateName.ValueType
+    name: _rates_pb2.RateName.ValueType
     """Which rate. Required."""
     filter: Global___CaseFilter.ValueType
     """Which of them."""
@@ -1388,7 +1658,7 @@ class ListRateCasesRequest(_message.Message):
         self,
         *,
         supplier_id: _builtins.str = ...,
-        name: Global___RateName.ValueType = ...,
+        name: _rates_pb2.RateName.ValueType = ...,
         window: Global___Window | None = ...,
         filter: Global___CaseFilter.ValueType = ...,
         page: _common_pb2.PageRequest | None = ...,
@@ -1436,7 +1706,7 @@ Global___ListRateCasesResponse: _TypeAlias = ListRateCasesResponse  # noqa: Y015
 
 @_typing.final
 class RateCase(_message.Message):
-    """A supplier order, parcel or order that a rate counted."""
+    """A supplier order, parcel, order or review that a rate counted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1447,7 +1717,7 @@ class RateCase(_message.Message):
     IN_NUMERATOR_FIELD_NUMBER: _builtins.int
     object_id: _builtins.str
     """"channel/channel_order_id/n" of a supplier order, "carrier/number/epoch" of a parcel,
-    "channel/channel_order_id" of an order.
+    "channel/channel_order_id" of an order, "channel/channel_order_id/review_id" of a review.
     """
     order_id: _builtins.str
     """The order it belongs to; empty while that is not known."""
@@ -1455,7 +1725,9 @@ class RateCase(_message.Message):
     """Whether it is in the numerator."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
-        """What puts it into the window: its deadline, its registration, its settling, or when its order was placed."""
+        """What puts it into the window: its deadline, its registration, its settling, when its order was placed,
+        or when the review was given.
+        """
 
     @_builtins.property
     def happened_at(self) -> _timestamp_pb2.Timestamp:

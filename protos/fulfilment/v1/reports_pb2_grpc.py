@@ -80,10 +80,30 @@ class ReportServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListRatesRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListRatesResponse.FromString,
                 _registered_method=True)
+        self.RankSuppliers = channel.unary_unary(
+                '/fulfilment.v1.ReportService/RankSuppliers',
+                request_serializer=fulfilment_dot_v1_dot_reports__pb2.RankSuppliersRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_reports__pb2.RankSuppliersResponse.FromString,
+                _registered_method=True)
+        self.GetTrend = channel.unary_unary(
+                '/fulfilment.v1.ReportService/GetTrend',
+                request_serializer=fulfilment_dot_v1_dot_reports__pb2.GetTrendRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_reports__pb2.GetTrendResponse.FromString,
+                _registered_method=True)
         self.ListRateCases = channel.unary_unary(
                 '/fulfilment.v1.ReportService/ListRateCases',
                 request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListRateCasesRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListRateCasesResponse.FromString,
+                _registered_method=True)
+        self.ListReviewsDue = channel.unary_unary(
+                '/fulfilment.v1.ReportService/ListReviewsDue',
+                request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListReviewsDueRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListReviewsDueResponse.FromString,
+                _registered_method=True)
+        self.ListSuspensionProposals = channel.unary_unary(
+                '/fulfilment.v1.ReportService/ListSuspensionProposals',
+                request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListSuspensionProposalsRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListSuspensionProposalsResponse.FromString,
                 _registered_method=True)
         self.GetSummary = channel.unary_unary(
                 '/fulfilment.v1.ReportService/GetSummary',
@@ -163,8 +183,38 @@ class ReportServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RankSuppliers(self, request, context):
+        """Computes the rates of all suppliers at once, column by column, the worst first by a rate if one is named.
+        With windows as usual it is made for tens of thousands of suppliers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTrend(self, request, context):
+        """Computes a rate of one supplier, or of all together, for each week or month of a period.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListRateCases(self, request, context):
-        """Lists the supplier orders, parcels or orders that a rate counted.
+        """Lists the supplier orders, parcels, orders or reviews that a rate counted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReviewsDue(self, request, context):
+        """Lists the suppliers in use whose review is due: so long after their last one, or after their approval,
+        as the retailer's policy says.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSuspensionProposals(self, request, context):
+        """Lists the proposals to suspend a supplier whose rates have not recovered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -227,10 +277,30 @@ def add_ReportServiceServicer_to_server(servicer, server):
                     request_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListRatesRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_reports__pb2.ListRatesResponse.SerializeToString,
             ),
+            'RankSuppliers': grpc.unary_unary_rpc_method_handler(
+                    servicer.RankSuppliers,
+                    request_deserializer=fulfilment_dot_v1_dot_reports__pb2.RankSuppliersRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_reports__pb2.RankSuppliersResponse.SerializeToString,
+            ),
+            'GetTrend': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTrend,
+                    request_deserializer=fulfilment_dot_v1_dot_reports__pb2.GetTrendRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_reports__pb2.GetTrendResponse.SerializeToString,
+            ),
             'ListRateCases': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRateCases,
                     request_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListRateCasesRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_reports__pb2.ListRateCasesResponse.SerializeToString,
+            ),
+            'ListReviewsDue': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReviewsDue,
+                    request_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListReviewsDueRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_reports__pb2.ListReviewsDueResponse.SerializeToString,
+            ),
+            'ListSuspensionProposals': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSuspensionProposals,
+                    request_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListSuspensionProposalsRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_reports__pb2.ListSuspensionProposalsResponse.SerializeToString,
             ),
             'GetSummary': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSummary,
@@ -476,6 +546,60 @@ class ReportService:
             _registered_method=True)
 
     @staticmethod
+    def RankSuppliers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ReportService/RankSuppliers',
+            fulfilment_dot_v1_dot_reports__pb2.RankSuppliersRequest.SerializeToString,
+            fulfilment_dot_v1_dot_reports__pb2.RankSuppliersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTrend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ReportService/GetTrend',
+            fulfilment_dot_v1_dot_reports__pb2.GetTrendRequest.SerializeToString,
+            fulfilment_dot_v1_dot_reports__pb2.GetTrendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListRateCases(request,
             target,
             options=(),
@@ -492,6 +616,60 @@ class ReportService:
             '/fulfilment.v1.ReportService/ListRateCases',
             fulfilment_dot_v1_dot_reports__pb2.ListRateCasesRequest.SerializeToString,
             fulfilment_dot_v1_dot_reports__pb2.ListRateCasesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReviewsDue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ReportService/ListReviewsDue',
+            fulfilment_dot_v1_dot_reports__pb2.ListReviewsDueRequest.SerializeToString,
+            fulfilment_dot_v1_dot_reports__pb2.ListReviewsDueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSuspensionProposals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ReportService/ListSuspensionProposals',
+            fulfilment_dot_v1_dot_reports__pb2.ListSuspensionProposalsRequest.SerializeToString,
+            fulfilment_dot_v1_dot_reports__pb2.ListSuspensionProposalsResponse.FromString,
             options,
             channel_credentials,
             insecure,

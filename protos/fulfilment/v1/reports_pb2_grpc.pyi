@@ -57,8 +57,20 @@ class ReportServiceStub:
     """Computes the rates of one supplier, or of all together."""
     ListRates: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListRatesRequest, _reports_pb2.ListRatesResponse]
     """Computes the rates of every supplier."""
+    RankSuppliers: _grpc.UnaryUnaryMultiCallable[_reports_pb2.RankSuppliersRequest, _reports_pb2.RankSuppliersResponse]
+    """Computes the rates of all suppliers at once, column by column, the worst first by a rate if one is named.
+    With windows as usual it is made for tens of thousands of suppliers.
+    """
+    GetTrend: _grpc.UnaryUnaryMultiCallable[_reports_pb2.GetTrendRequest, _reports_pb2.GetTrendResponse]
+    """Computes a rate of one supplier, or of all together, for each week or month of a period."""
     ListRateCases: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListRateCasesRequest, _reports_pb2.ListRateCasesResponse]
-    """Lists the supplier orders, parcels or orders that a rate counted."""
+    """Lists the supplier orders, parcels, orders or reviews that a rate counted."""
+    ListReviewsDue: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListReviewsDueRequest, _reports_pb2.ListReviewsDueResponse]
+    """Lists the suppliers in use whose review is due: so long after their last one, or after their approval,
+    as the retailer's policy says.
+    """
+    ListSuspensionProposals: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListSuspensionProposalsRequest, _reports_pb2.ListSuspensionProposalsResponse]
+    """Lists the proposals to suspend a supplier whose rates have not recovered."""
     GetSummary: _grpc.UnaryUnaryMultiCallable[_reports_pb2.GetSummaryRequest, _reports_pb2.GetSummaryResponse]
     """Counts everything recorded."""
     ListSupplierTotals: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListSupplierTotalsRequest, _reports_pb2.ListSupplierTotalsResponse]
@@ -93,8 +105,20 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """Computes the rates of one supplier, or of all together."""
     ListRates: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListRatesRequest, _reports_pb2.ListRatesResponse]  # type: ignore[assignment]
     """Computes the rates of every supplier."""
+    RankSuppliers: _aio.UnaryUnaryMultiCallable[_reports_pb2.RankSuppliersRequest, _reports_pb2.RankSuppliersResponse]  # type: ignore[assignment]
+    """Computes the rates of all suppliers at once, column by column, the worst first by a rate if one is named.
+    With windows as usual it is made for tens of thousands of suppliers.
+    """
+    GetTrend: _aio.UnaryUnaryMultiCallable[_reports_pb2.GetTrendRequest, _reports_pb2.GetTrendResponse]  # type: ignore[assignment]
+    """Computes a rate of one supplier, or of all together, for each week or month of a period."""
     ListRateCases: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListRateCasesRequest, _reports_pb2.ListRateCasesResponse]  # type: ignore[assignment]
-    """Lists the supplier orders, parcels or orders that a rate counted."""
+    """Lists the supplier orders, parcels, orders or reviews that a rate counted."""
+    ListReviewsDue: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListReviewsDueRequest, _reports_pb2.ListReviewsDueResponse]  # type: ignore[assignment]
+    """Lists the suppliers in use whose review is due: so long after their last one, or after their approval,
+    as the retailer's policy says.
+    """
+    ListSuspensionProposals: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListSuspensionProposalsRequest, _reports_pb2.ListSuspensionProposalsResponse]  # type: ignore[assignment]
+    """Lists the proposals to suspend a supplier whose rates have not recovered."""
     GetSummary: _aio.UnaryUnaryMultiCallable[_reports_pb2.GetSummaryRequest, _reports_pb2.GetSummaryResponse]  # type: ignore[assignment]
     """Counts everything recorded."""
     ListSupplierTotals: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListSupplierTotalsRequest, _reports_pb2.ListSupplierTotalsResponse]  # type: ignore[assignment]
@@ -176,12 +200,48 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         """Computes the rates of every supplier."""
 
     @_abc_1.abstractmethod
+    def RankSuppliers(
+        self,
+        request: _reports_pb2.RankSuppliersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reports_pb2.RankSuppliersResponse, _abc.Awaitable[_reports_pb2.RankSuppliersResponse]]:
+        """Computes the rates of all suppliers at once, column by column, the worst first by a rate if one is named.
+        With windows as usual it is made for tens of thousands of suppliers.
+        """
+
+    @_abc_1.abstractmethod
+    def GetTrend(
+        self,
+        request: _reports_pb2.GetTrendRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reports_pb2.GetTrendResponse, _abc.Awaitable[_reports_pb2.GetTrendResponse]]:
+        """Computes a rate of one supplier, or of all together, for each week or month of a period."""
+
+    @_abc_1.abstractmethod
     def ListRateCases(
         self,
         request: _reports_pb2.ListRateCasesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reports_pb2.ListRateCasesResponse, _abc.Awaitable[_reports_pb2.ListRateCasesResponse]]:
-        """Lists the supplier orders, parcels or orders that a rate counted."""
+        """Lists the supplier orders, parcels, orders or reviews that a rate counted."""
+
+    @_abc_1.abstractmethod
+    def ListReviewsDue(
+        self,
+        request: _reports_pb2.ListReviewsDueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reports_pb2.ListReviewsDueResponse, _abc.Awaitable[_reports_pb2.ListReviewsDueResponse]]:
+        """Lists the suppliers in use whose review is due: so long after their last one, or after their approval,
+        as the retailer's policy says.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSuspensionProposals(
+        self,
+        request: _reports_pb2.ListSuspensionProposalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reports_pb2.ListSuspensionProposalsResponse, _abc.Awaitable[_reports_pb2.ListSuspensionProposalsResponse]]:
+        """Lists the proposals to suspend a supplier whose rates have not recovered."""
 
     @_abc_1.abstractmethod
     def GetSummary(

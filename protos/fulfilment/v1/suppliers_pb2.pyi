@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
+from fulfilment.v1 import rates_pb2 as _rates_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -56,6 +57,62 @@ SUPPLIER_STANDING_SUSPENDED: SupplierStanding.ValueType  # 4
 SUPPLIER_STANDING_RETIRED: SupplierStanding.ValueType  # 5
 """Gets no orders any more."""
 Global___SupplierStanding: _TypeAlias = SupplierStanding  # noqa: Y015
+
+class _Verdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VERDICT_UNSPECIFIED: _Verdict.ValueType  # 0
+    """Never sent."""
+    VERDICT_KEEP: _Verdict.ValueType  # 1
+    """Every rate with data keeps its target."""
+    VERDICT_WARN: _Verdict.ValueType  # 2
+    """A rate misses its target, over too few cases to propose more."""
+    VERDICT_PROPOSE_SUSPENSION: _Verdict.ValueType  # 3
+    """A rate misses its target over enough cases."""
+
+class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
+    """What a review comes to."""
+
+VERDICT_UNSPECIFIED: Verdict.ValueType  # 0
+"""Never sent."""
+VERDICT_KEEP: Verdict.ValueType  # 1
+"""Every rate with data keeps its target."""
+VERDICT_WARN: Verdict.ValueType  # 2
+"""A rate misses its target, over too few cases to propose more."""
+VERDICT_PROPOSE_SUSPENSION: Verdict.ValueType  # 3
+"""A rate misses its target over enough cases."""
+Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
+
+class _ProposalState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProposalStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProposalState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROPOSAL_STATE_UNSPECIFIED: _ProposalState.ValueType  # 0
+    """As any, in a request; never in an answer."""
+    PROPOSAL_STATE_OPEN: _ProposalState.ValueType  # 1
+    """Nobody decided yet."""
+    PROPOSAL_STATE_ACCEPTED: _ProposalState.ValueType  # 2
+    """The supplier was suspended."""
+    PROPOSAL_STATE_DISMISSED: _ProposalState.ValueType  # 3
+    """Somebody decided against it."""
+
+class ProposalState(_ProposalState, metaclass=_ProposalStateEnumTypeWrapper):
+    """What became of a proposal, while its rate stays below the target."""
+
+PROPOSAL_STATE_UNSPECIFIED: ProposalState.ValueType  # 0
+"""As any, in a request; never in an answer."""
+PROPOSAL_STATE_OPEN: ProposalState.ValueType  # 1
+"""Nobody decided yet."""
+PROPOSAL_STATE_ACCEPTED: ProposalState.ValueType  # 2
+"""The supplier was suspended."""
+PROPOSAL_STATE_DISMISSED: ProposalState.ValueType  # 3
+"""Somebody decided against it."""
+Global___ProposalState: _TypeAlias = ProposalState  # noqa: Y015
 
 @_typing.final
 class RegisterSupplierRequest(_message.Message):
@@ -214,6 +271,8 @@ class Agreement(_message.Message):
     COMPENSATION_CAP_FIELD_NUMBER: _builtins.int
     FEED_INTERVAL_HOURS_FIELD_NUMBER: _builtins.int
     PEAKS_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGEMENT_TARGET_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    RESPONSE_TARGET_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     acknowledge_within_hours: _builtins.int
     """Hours to acknowledge a supplier order, 1 to 10000."""
     dispatch_within_hours: _builtins.int
@@ -228,6 +287,14 @@ class Agreement(_message.Message):
     """Compensation for a late dispatch, in hundredths of a percent of the net line amount, 0 to 10000."""
     feed_interval_hours: _builtins.int
     """Hours within which a stock feed is to come, 1 to 10000."""
+    acknowledgement_target_basis_points: _builtins.int
+    """The share of supplier orders to be acknowledged in time, 0 to 10000 basis points; absent means as the
+    retailer's policy says.
+    """
+    response_target_basis_points: _builtins.int
+    """The share of messages to be answered in time, 0 to 10000 basis points; absent means as the retailer's
+    policy says.
+    """
     @_builtins.property
     def effective_from(self) -> _timestamp_pb2.Timestamp:
         """From then on. Required."""
@@ -260,13 +327,17 @@ class Agreement(_message.Message):
         compensation_cap: _common_pb2.Money | None = ...,
         feed_interval_hours: _builtins.int | None = ...,
         peaks: _abc.Iterable[Global___PeakPeriod] | None = ...,
+        acknowledgement_target_basis_points: _builtins.int | None = ...,
+        response_target_basis_points: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_acknowledge_within_hours", b"_acknowledge_within_hours", "_answer_within_hours", b"_answer_within_hours", "_dispatch_within_hours", b"_dispatch_within_hours", "_express_dispatch_within_hours", b"_express_dispatch_within_hours", "_feed_interval_hours", b"_feed_interval_hours", "_first_scan_within_hours", b"_first_scan_within_hours", "acknowledge_within_hours", b"acknowledge_within_hours", "answer_within_hours", b"answer_within_hours", "compensation_cap", b"compensation_cap", "dispatch_within_hours", b"dispatch_within_hours", "effective_from", b"effective_from", "effective_until", b"effective_until", "express_dispatch_within_hours", b"express_dispatch_within_hours", "feed_interval_hours", b"feed_interval_hours", "first_scan_within_hours", b"first_scan_within_hours"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acknowledge_within_hours", b"_acknowledge_within_hours", "_acknowledgement_target_basis_points", b"_acknowledgement_target_basis_points", "_answer_within_hours", b"_answer_within_hours", "_dispatch_within_hours", b"_dispatch_within_hours", "_express_dispatch_within_hours", b"_express_dispatch_within_hours", "_feed_interval_hours", b"_feed_interval_hours", "_first_scan_within_hours", b"_first_scan_within_hours", "_response_target_basis_points", b"_response_target_basis_points", "acknowledge_within_hours", b"acknowledge_within_hours", "acknowledgement_target_basis_points", b"acknowledgement_target_basis_points", "answer_within_hours", b"answer_within_hours", "compensation_cap", b"compensation_cap", "dispatch_within_hours", b"dispatch_within_hours", "effective_from", b"effective_from", "effective_until", b"effective_until", "express_dispatch_within_hours", b"express_dispatch_within_hours", "feed_interval_hours", b"feed_interval_hours", "first_scan_within_hours", b"first_scan_within_hours", "response_target_basis_points", b"response_target_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acknowledge_within_hours", b"_acknowledge_within_hours", "_answer_within_hours", b"_answer_within_hours", "_dispatch_within_hours", b"_dispatch_within_hours", "_express_dispatch_within_hours", b"_express_dispatch_within_hours", "_feed_interval_hours", b"_feed_interval_hours", "_first_scan_within_hours", b"_first_scan_within_hours", "acknowledge_within_hours", b"acknowledge_within_hours", "answer_within_hours", b"answer_within_hours", "compensation_basis_points", b"compensation_basis_points", "compensation_cap", b"compensation_cap", "dispatch_within_hours", b"dispatch_within_hours", "effective_from", b"effective_from", "effective_until", b"effective_until", "express_dispatch_within_hours", b"express_dispatch_within_hours", "feed_interval_hours", b"feed_interval_hours", "first_scan_within_hours", b"first_scan_within_hours", "peaks", b"peaks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acknowledge_within_hours", b"_acknowledge_within_hours", "_acknowledgement_target_basis_points", b"_acknowledgement_target_basis_points", "_answer_within_hours", b"_answer_within_hours", "_dispatch_within_hours", b"_dispatch_within_hours", "_express_dispatch_within_hours", b"_express_dispatch_within_hours", "_feed_interval_hours", b"_feed_interval_hours", "_first_scan_within_hours", b"_first_scan_within_hours", "_response_target_basis_points", b"_response_target_basis_points", "acknowledge_within_hours", b"acknowledge_within_hours", "acknowledgement_target_basis_points", b"acknowledgement_target_basis_points", "answer_within_hours", b"answer_within_hours", "compensation_basis_points", b"compensation_basis_points", "compensation_cap", b"compensation_cap", "dispatch_within_hours", b"dispatch_within_hours", "effective_from", b"effective_from", "effective_until", b"effective_until", "express_dispatch_within_hours", b"express_dispatch_within_hours", "feed_interval_hours", b"feed_interval_hours", "first_scan_within_hours", b"first_scan_within_hours", "peaks", b"peaks", "response_target_basis_points", b"response_target_basis_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__acknowledge_within_hours: _TypeAlias = _typing.Literal["acknowledge_within_hours"]  # noqa: Y015
     _WhichOneofArgType__acknowledge_within_hours: _TypeAlias = _typing.Literal["_acknowledge_within_hours", b"_acknowledge_within_hours"]  # noqa: Y015
+    _WhichOneofReturnType__acknowledgement_target_basis_points: _TypeAlias = _typing.Literal["acknowledgement_target_basis_points"]  # noqa: Y015
+    _WhichOneofArgType__acknowledgement_target_basis_points: _TypeAlias = _typing.Literal["_acknowledgement_target_basis_points", b"_acknowledgement_target_basis_points"]  # noqa: Y015
     _WhichOneofReturnType__answer_within_hours: _TypeAlias = _typing.Literal["answer_within_hours"]  # noqa: Y015
     _WhichOneofArgType__answer_within_hours: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours"]  # noqa: Y015
     _WhichOneofReturnType__dispatch_within_hours: _TypeAlias = _typing.Literal["dispatch_within_hours"]  # noqa: Y015
@@ -277,8 +348,12 @@ class Agreement(_message.Message):
     _WhichOneofArgType__feed_interval_hours: _TypeAlias = _typing.Literal["_feed_interval_hours", b"_feed_interval_hours"]  # noqa: Y015
     _WhichOneofReturnType__first_scan_within_hours: _TypeAlias = _typing.Literal["first_scan_within_hours"]  # noqa: Y015
     _WhichOneofArgType__first_scan_within_hours: _TypeAlias = _typing.Literal["_first_scan_within_hours", b"_first_scan_within_hours"]  # noqa: Y015
+    _WhichOneofReturnType__response_target_basis_points: _TypeAlias = _typing.Literal["response_target_basis_points"]  # noqa: Y015
+    _WhichOneofArgType__response_target_basis_points: _TypeAlias = _typing.Literal["_response_target_basis_points", b"_response_target_basis_points"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__acknowledge_within_hours) -> _WhichOneofReturnType__acknowledge_within_hours | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__acknowledgement_target_basis_points) -> _WhichOneofReturnType__acknowledgement_target_basis_points | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__answer_within_hours) -> _WhichOneofReturnType__answer_within_hours | None: ...
     @_typing.overload
@@ -289,6 +364,8 @@ class Agreement(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__feed_interval_hours) -> _WhichOneofReturnType__feed_interval_hours | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__first_scan_within_hours) -> _WhichOneofReturnType__first_scan_within_hours | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__response_target_basis_points) -> _WhichOneofReturnType__response_target_basis_points | None: ...
 
 Global___Agreement: _TypeAlias = Agreement  # noqa: Y015
 
@@ -559,6 +636,230 @@ class RetireSupplierRequest(_message.Message):
 Global___RetireSupplierRequest: _TypeAlias = RetireSupplierRequest  # noqa: Y015
 
 @_typing.final
+class ReviewSupplierRequest(_message.Message):
+    """Asks to review a supplier."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """The supplier."""
+    at_least: _builtins.int
+    """Look at no earlier state of the read model than this position of the log."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """The period, from this instant on; absent means the policy's time between reviews before until."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """The period, before this instant; absent means now."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        supplier_id: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        at_least: _builtins.int = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "at_least", b"at_least", "context", b"context", "since", b"since", "supplier_id", b"supplier_id", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewSupplierRequest: _TypeAlias = ReviewSupplierRequest  # noqa: Y015
+
+@_typing.final
+class AcceptSuspensionRequest(_message.Message):
+    """Asks to suspend a supplier as was proposed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """The supplier."""
+    rate: _rates_pb2.RateName.ValueType
+    """The rate that it was proposed for. Required."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        supplier_id: _builtins.str = ...,
+        rate: _rates_pb2.RateName.ValueType = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "rate", b"rate", "supplier_id", b"supplier_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptSuspensionRequest: _TypeAlias = AcceptSuspensionRequest  # noqa: Y015
+
+@_typing.final
+class DismissSuspensionRequest(_message.Message):
+    """Asks to decide against a proposal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """The supplier."""
+    rate: _rates_pb2.RateName.ValueType
+    """The rate that it was proposed for. Required."""
+    reason: _builtins.str
+    """Why, 1 to 500 characters, no personal data. Required."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        supplier_id: _builtins.str = ...,
+        rate: _rates_pb2.RateName.ValueType = ...,
+        reason: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "rate", b"rate", "reason", b"reason", "supplier_id", b"supplier_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DismissSuspensionRequest: _TypeAlias = DismissSuspensionRequest  # noqa: Y015
+
+@_typing.final
+class SupplierReview(_message.Message):
+    """A review of a supplier, as it was recorded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    RATES_FIELD_NUMBER: _builtins.int
+    SCORE_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """The position of the log that the figures held at."""
+    score_basis_points: _builtins.int
+    """0 to 10000; absent where no rate had data."""
+    verdict: Global___Verdict.ValueType
+    """What it comes to."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """The period, from this instant on."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """The period, before this instant."""
+
+    @_builtins.property
+    def rates(self) -> _containers.RepeatedCompositeFieldContainer[_rates_pb2.Rate]:
+        """The figures that were seen."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        position: _builtins.int = ...,
+        rates: _abc.Iterable[_rates_pb2.Rate] | None = ...,
+        score_basis_points: _builtins.int | None = ...,
+        verdict: Global___Verdict.ValueType = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "at", b"at", "score_basis_points", b"score_basis_points", "since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "at", b"at", "position", b"position", "rates", b"rates", "score_basis_points", b"score_basis_points", "since", b"since", "until", b"until", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__score_basis_points: _TypeAlias = _typing.Literal["score_basis_points"]  # noqa: Y015
+    _WhichOneofArgType__score_basis_points: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score_basis_points) -> _WhichOneofReturnType__score_basis_points | None: ...
+
+Global___SupplierReview: _TypeAlias = SupplierReview  # noqa: Y015
+
+@_typing.final
+class SuspensionProposal(_message.Message):
+    """A proposal to suspend a supplier, because a rate fell below its target over enough cases."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    PROPOSED_AT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """The supplier."""
+    state: Global___ProposalState.ValueType
+    """What became of it."""
+    @_builtins.property
+    def rate(self) -> _rates_pb2.Rate:
+        """The figures that it was proposed for."""
+
+    @_builtins.property
+    def proposed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was proposed."""
+
+    def __init__(
+        self,
+        *,
+        supplier_id: _builtins.str = ...,
+        rate: _rates_pb2.Rate | None = ...,
+        proposed_at: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___ProposalState.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proposed_at", b"proposed_at", "rate", b"rate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposed_at", b"proposed_at", "rate", b"rate", "state", b"state", "supplier_id", b"supplier_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspensionProposal: _TypeAlias = SuspensionProposal  # noqa: Y015
+
+@_typing.final
 class GetSupplierRequest(_message.Message):
     """Asks for one supplier."""
 
@@ -627,6 +928,9 @@ class Supplier(_message.Message):
     OFFERS_FIELD_NUMBER: _builtins.int
     PACKING_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    SCORE_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    LAST_REVIEW_FIELD_NUMBER: _builtins.int
+    PROPOSALS_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Its id."""
     name: _builtins.str
@@ -639,6 +943,8 @@ class Supplier(_message.Message):
     """Whether its last sample matched in every respect."""
     version: _builtins.int
     """How many facts the supplier has."""
+    score_basis_points: _builtins.int
+    """How well it did at its last review, 0 to 10000; absent before the first and where that had no data."""
     @_builtins.property
     def agreements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Agreement]:
         """All agreements, the latest effective first."""
@@ -650,6 +956,14 @@ class Supplier(_message.Message):
     @_builtins.property
     def packing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What it can pack with."""
+
+    @_builtins.property
+    def last_review(self) -> Global___SupplierReview:
+        """Its last review; absent before the first."""
+
+    @_builtins.property
+    def proposals(self) -> _containers.RepeatedCompositeFieldContainer[Global___SuspensionProposal]:
+        """Proposals to suspend it whose rates have not recovered."""
 
     def __init__(
         self,
@@ -663,11 +977,16 @@ class Supplier(_message.Message):
         offers: _abc.Iterable[Global___Offer] | None = ...,
         packing: _abc.Iterable[_builtins.str] | None = ...,
         version: _builtins.int = ...,
+        score_basis_points: _builtins.int | None = ...,
+        last_review: Global___SupplierReview | None = ...,
+        proposals: _abc.Iterable[Global___SuspensionProposal] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "last_review", b"last_review", "score_basis_points", b"score_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreements", b"agreements", "country", b"country", "name", b"name", "offers", b"offers", "packing", b"packing", "sample_passed", b"sample_passed", "standing", b"standing", "supplier_id", b"supplier_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "agreements", b"agreements", "country", b"country", "last_review", b"last_review", "name", b"name", "offers", b"offers", "packing", b"packing", "proposals", b"proposals", "sample_passed", b"sample_passed", "score_basis_points", b"score_basis_points", "standing", b"standing", "supplier_id", b"supplier_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__score_basis_points: _TypeAlias = _typing.Literal["score_basis_points"]  # noqa: Y015
+    _WhichOneofArgType__score_basis_points: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score_basis_points) -> _WhichOneofReturnType__score_basis_points | None: ...
 
 Global___Supplier: _TypeAlias = Supplier  # noqa: Y015

@@ -79,6 +79,21 @@ class SupplierServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.RetireSupplierRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.ReviewSupplier = channel.unary_unary(
+                '/fulfilment.v1.SupplierService/ReviewSupplier',
+                request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.ReviewSupplierRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
+        self.AcceptSuspension = channel.unary_unary(
+                '/fulfilment.v1.SupplierService/AcceptSuspension',
+                request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.AcceptSuspensionRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
+        self.DismissSuspension = channel.unary_unary(
+                '/fulfilment.v1.SupplierService/DismissSuspension',
+                request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.DismissSuspensionRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
         self.GetSupplier = channel.unary_unary(
                 '/fulfilment.v1.SupplierService/GetSupplier',
                 request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.GetSupplierRequest.SerializeToString,
@@ -156,6 +171,37 @@ class SupplierServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReviewSupplier(self, request, context):
+        """Records the rates of a period as the read model has them, with a score and a verdict, and proposes to
+        suspend the supplier for each rate that misses its target over enough cases. The score is the mean,
+        weighted by the retailer's policy, of how nearly each rate with data keeps its target: 10000 if it
+        does, else the share of the target that it reaches (of a rate that should be low: the share that the
+        target is of it). The same figures of the same period record nothing.
+        Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is neither approved nor suspended, and
+        UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptSuspension(self, request, context):
+        """Suspends a supplier as was proposed for one of its rates, dismissed or not. Accepting twice records nothing.
+        Fails with NOT_FOUND / SUSPENSION_NOT_PROPOSED, FAILED_PRECONDITION / WRONG_STANDING if the supplier
+        is not approved any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DismissSuspension(self, request, context):
+        """Decides against a proposal; it comes again only after the rate recovered. Dismissing twice, or after
+        the suspension, records nothing.
+        Fails with NOT_FOUND / SUSPENSION_NOT_PROPOSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSupplier(self, request, context):
         """Reads one supplier as the log tells it now.
         Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
@@ -205,6 +251,21 @@ def add_SupplierServiceServicer_to_server(servicer, server):
             'RetireSupplier': grpc.unary_unary_rpc_method_handler(
                     servicer.RetireSupplier,
                     request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.RetireSupplierRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'ReviewSupplier': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewSupplier,
+                    request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.ReviewSupplierRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'AcceptSuspension': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptSuspension,
+                    request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.AcceptSuspensionRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'DismissSuspension': grpc.unary_unary_rpc_method_handler(
+                    servicer.DismissSuspension,
+                    request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.DismissSuspensionRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'GetSupplier': grpc.unary_unary_rpc_method_handler(
@@ -432,6 +493,87 @@ class SupplierService:
             target,
             '/fulfilment.v1.SupplierService/RetireSupplier',
             fulfilment_dot_v1_dot_suppliers__pb2.RetireSupplierRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviewSupplier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.SupplierService/ReviewSupplier',
+            fulfilment_dot_v1_dot_suppliers__pb2.ReviewSupplierRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptSuspension(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.SupplierService/AcceptSuspension',
+            fulfilment_dot_v1_dot_suppliers__pb2.AcceptSuspensionRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DismissSuspension(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.SupplierService/DismissSuspension',
+            fulfilment_dot_v1_dot_suppliers__pb2.DismissSuspensionRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

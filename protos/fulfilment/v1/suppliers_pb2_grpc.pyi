@@ -68,6 +68,25 @@ class SupplierServiceStub:
     """
     RetireSupplier: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.RetireSupplierRequest, _common_pb2.Receipt]
     """Ends the use of a supplier for good. Retiring twice records nothing."""
+    ReviewSupplier: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.ReviewSupplierRequest, _common_pb2.Receipt]
+    """Records the rates of a period as the read model has them, with a score and a verdict, and proposes to
+    suspend the supplier for each rate that misses its target over enough cases. The score is the mean,
+    weighted by the retailer's policy, of how nearly each rate with data keeps its target: 10000 if it
+    does, else the share of the target that it reaches (of a rate that should be low: the share that the
+    target is of it). The same figures of the same period record nothing.
+    Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is neither approved nor suspended, and
+    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds.
+    """
+    AcceptSuspension: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.AcceptSuspensionRequest, _common_pb2.Receipt]
+    """Suspends a supplier as was proposed for one of its rates, dismissed or not. Accepting twice records nothing.
+    Fails with NOT_FOUND / SUSPENSION_NOT_PROPOSED, FAILED_PRECONDITION / WRONG_STANDING if the supplier
+    is not approved any more.
+    """
+    DismissSuspension: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.DismissSuspensionRequest, _common_pb2.Receipt]
+    """Decides against a proposal; it comes again only after the rate recovered. Dismissing twice, or after
+    the suspension, records nothing.
+    Fails with NOT_FOUND / SUSPENSION_NOT_PROPOSED.
+    """
     GetSupplier: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.GetSupplierRequest, _suppliers_pb2.GetSupplierResponse]
     """Reads one supplier as the log tells it now.
     Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
@@ -112,6 +131,25 @@ class SupplierServiceAsyncStub(SupplierServiceStub):
     """
     RetireSupplier: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.RetireSupplierRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Ends the use of a supplier for good. Retiring twice records nothing."""
+    ReviewSupplier: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.ReviewSupplierRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Records the rates of a period as the read model has them, with a score and a verdict, and proposes to
+    suspend the supplier for each rate that misses its target over enough cases. The score is the mean,
+    weighted by the retailer's policy, of how nearly each rate with data keeps its target: 10000 if it
+    does, else the share of the target that it reaches (of a rate that should be low: the share that the
+    target is of it). The same figures of the same period record nothing.
+    Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is neither approved nor suspended, and
+    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds.
+    """
+    AcceptSuspension: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.AcceptSuspensionRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Suspends a supplier as was proposed for one of its rates, dismissed or not. Accepting twice records nothing.
+    Fails with NOT_FOUND / SUSPENSION_NOT_PROPOSED, FAILED_PRECONDITION / WRONG_STANDING if the supplier
+    is not approved any more.
+    """
+    DismissSuspension: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.DismissSuspensionRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Decides against a proposal; it comes again only after the rate recovered. Dismissing twice, or after
+    the suspension, records nothing.
+    Fails with NOT_FOUND / SUSPENSION_NOT_PROPOSED.
+    """
     GetSupplier: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.GetSupplierRequest, _suppliers_pb2.GetSupplierResponse]  # type: ignore[assignment]
     """Reads one supplier as the log tells it now.
     Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
@@ -201,6 +239,43 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Ends the use of a supplier for good. Retiring twice records nothing."""
+
+    @_abc_1.abstractmethod
+    def ReviewSupplier(
+        self,
+        request: _suppliers_pb2.ReviewSupplierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Records the rates of a period as the read model has them, with a score and a verdict, and proposes to
+        suspend the supplier for each rate that misses its target over enough cases. The score is the mean,
+        weighted by the retailer's policy, of how nearly each rate with data keeps its target: 10000 if it
+        does, else the share of the target that it reaches (of a rate that should be low: the share that the
+        target is of it). The same figures of the same period record nothing.
+        Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is neither approved nor suspended, and
+        UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds.
+        """
+
+    @_abc_1.abstractmethod
+    def AcceptSuspension(
+        self,
+        request: _suppliers_pb2.AcceptSuspensionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Suspends a supplier as was proposed for one of its rates, dismissed or not. Accepting twice records nothing.
+        Fails with NOT_FOUND / SUSPENSION_NOT_PROPOSED, FAILED_PRECONDITION / WRONG_STANDING if the supplier
+        is not approved any more.
+        """
+
+    @_abc_1.abstractmethod
+    def DismissSuspension(
+        self,
+        request: _suppliers_pb2.DismissSuspensionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Decides against a proposal; it comes again only after the rate recovered. Dismissing twice, or after
+        the suspension, records nothing.
+        Fails with NOT_FOUND / SUSPENSION_NOT_PROPOSED.
+        """
 
     @_abc_1.abstractmethod
     def GetSupplier(

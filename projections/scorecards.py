@@ -1,0 +1,574 @@
+"""What are the rates of DOMAIN 7 of each supplier and of all together, what is behind them, how do they move?
+
+A rate is {numerator, denominator, window, target, status}; the window is [since, until), and what is due
+after ``now`` does not count yet. Whole days are taken from sums by day and the rest of the window is
+counted from rows; windows as usual, up to about now, are taken from sums of just these windows, and only
+what passed since the last full hour is counted. Both ways give the same figures.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ledger.policies import Policies, Policy
+from ledger.rates import WINDOW_DAYS, Rate, RateName, RateStatus, is_at_most, status
+from ledger.reviews import Proposal, ProposalState, Seen, Verdict
+from ledger.suppliers import Standing
+from projections.counting import COUNTS, Stretch, Whose, count_rows, counted_in, onwards
+from projections.reads import FIRST, Answer, PageOf, Snapshot, Where, snapshot
+from projections.supplier_performance import SUPPLIER_PERFORMANCE
+
+_MOMENT = timedelta(microseconds=1)
+_NEAR = timedelta(days=2)
+"""How far from now the sums of the usual windows may end; beyond it, sums by day are the shorter way."""
+
+Sums = dict[tuple[str, RateName], list[int]]
+"""Numerator and denominator of each supplier and rate; "" is all together."""
+
+
+class Scorecard(NamedTuple):
+    """The rates of a supplier; of all together where supplier_id is empty."""
+
+    supplier_id: str
+    rates: tuple[Rate, ...]
+
+
+class Window(NamedTuple):
+    """What time a rate is about; without bounds it is the rate's own window up to ``now``."""
+
+    now: datetime
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def is_usual(self) -> bool:
+        return self.since is None and self.until is None
+
+    def of(self, name: RateName) -> tuple[datetime, datetime]:
+        until = self.until or self.now
+        return self.since or until - timedelta(days=WINDOW_DAYS[name]), until
+
+    @property
+    def ends(self) -> datetime:
+        """The instant whose targets count."""
+        return min(self.until or self.now, self.now)
+
+    def counted(self, name: RateName) -> tuple[datetime, datetime]:
+        """The part of it whose cases are due."""
+        since, until = self.of(name)
+        return since, min(until, self.now + _MOMENT)
+
+
+# --- counting -------------------------------------------------------------------------------------
+
+_USUAL_UNTIL = "SELECT until FROM {performance_usual_until}"
+_USUAL = "SELECT * FROM {performance_usual} WHERE supplier_id = ANY(%(supplier_ids)s)"
+_DAYS = """
+    SELECT d.supplier_id, wanted.rate, sum(d.numerator)::int8, sum(d.denominator)::int8
+    FROM unnest(%(rates)s::text[], %(counted)s::text[], %(first)s::date[], %(after)s::date[])
+            AS wanted (rate, counted, first, after)
+        JOIN {performance_days} AS d
+            ON d.counted = wanted.counted AND d.day >= wanted.first AND d.day < wanted.after
+    WHERE d.supplier_id = ANY(%(supplier_ids)s) GROUP BY 1, 2
+"""
+
+
+async def _sums(at: Snapshot, supplier_ids: Sequence[str], window: Window) -> Sums:
+    """What the rates of these suppliers count in their windows."""
+    sums: Sums = defaultdict(lambda: [0, 0])
+    ends = await at.rows(_USUAL_UNTIL, {}) if window.is_usual else []
+    if ends and abs(window.now - ends[0][0]) <= _NEAR:
+        for supplier_id, *figures in await at.rows(_USUAL, {"supplier_ids": supplier_ids}):
+            for index, name in enumerate(RateName):
+                sums[supplier_id, name] = figures[2 * index : 2 * index + 2]
+        stretches = [each for name in RateName for each in onwards(name, ends[0][0], window.now)]
+    else:
+        spans = {name: window.counted(name) for name in RateName}
+        await _add_days(at, supplier_ids, spans, sums)
+        stretches = [Stretch(name, *edge) for name, span in spans.items() for edge in _edges(*span)]
+    await _add_rows(at, supplier_ids, stretches, sums)
+    return sums
+
+
+async def _add_days(
+    at: Snapshot, supplier_ids: Sequence[str], spans: Mapping[RateName, tuple[datetime, datetime]], sums: Sums
+) -> None:
+    """Adds the whole days of each rate's span."""
+    days = {name: _whole_days(*span) for name, span in spans.items()}
+    parameters = {
+        "supplier_ids": supplier_ids,
+        "rates": [name.value for name in days],
+        "counted": [counted_in(name) for name in days],
+        "first": [first for first, _ in days.values()],
+        "after": [after for _, after in days.values()],
+    }
+    for supplier_id, name, numerator, denominator in await at.rows(_DAYS, parameters):
+        sums[supplier_id, RateName(name)] = [numerator, denominator]
+
+
+async def _add_rows(at: Snapshot, supplier_ids: Sequence[str] | None, stretches: Iterable[Stretch], sums: Sums) -> None:
+    counting = count_rows(stretches, supplier_ids)
+    for supplier_id, name, numerator, denominator in await at.rows(*counting) if counting else ():
+        found = sums[supplier_id, RateName(name)]
+        found[0] += numerator
+        found[1] += denominator
+
+
+def _whole_days(since: datetime, until: datetime) -> tuple[date, date]:
+    """The first of the days that lie whole between two instants, and the day after the last of them."""
+    since, until = since.astimezone(UTC), until.astimezone(UTC)
+    first = since.date() + timedelta(days=since.time() != time.min)
+    return first, max(first, until.date())
+
+
+def _edges(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """What is left of a span without its whole days."""
+    first, after = (_midnight(day) for day in _whole_days(since, until))
+    yield since, min(first, until)
+    yield max(after, first, since), until
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
+
+
+# --- targets --------------------------------------------------------------------------------------
+
+_POLICIES = "SELECT effective_from, policy FROM {performance_policies} ORDER BY effective_from DESC, position DESC"
+_AGREED = """
+    SELECT supplier_id, effective_from, effective_until, acknowledgement_target, response_target
+    FROM {performance_agreements}
+    WHERE %(supplier_ids)s::text[] IS NULL OR supplier_id = ANY(%(supplier_ids)s)
+    ORDER BY supplier_id, effective_from DESC
+"""
+
+
+class _Terms(NamedTuple):
+    """What the retailer agreed with itself and with suppliers of targets."""
+
+    policies: Policies
+    agreed: Mapping[str, Sequence[tuple[Any, ...]]]
+    """Of each supplier whose agreements say something: from, until, the two targets, the latest first."""
+
+    def target(self, supplier_id: str, name: RateName, at: datetime) -> int | None:
+        found = None
+        if supplier_id in self.agreed and name in _AGREED_TARGETS:
+            in_force = (row for row in self.agreed[supplier_id] if row[0] <= at and (row[1] is None or at < row[1]))
+            found = next((row[_AGREED_TARGETS[name]] for row in in_force), None)
+        return self.policies.in_force(at).targets.of(name) if found is None else found
+
+
+_AGREED_TARGETS = {RateName.ACKNOWLEDGEMENT: 2}
+"""The rates whose target stands in an agreement, and where."""
+
+
+async def _policies(at: Snapshot) -> Policies:
+    found = await at.rows(_POLICIES, {})
+    return Policies(tuple((since, msgspec.json.decode(policy, type=Policy)) for since, policy in found))
+
+
+async def _terms(at: Snapshot, supplier_ids: Sequence[str] | None) -> _Terms:
+    agreed: dict[str, list[tuple[Any, ...]]] = {}
+    for supplier_id, *terms in await at.rows(_AGREED, {"supplier_ids": supplier_ids}):
+        agreed.setdefault(supplier_id, []).append(tuple(terms))
+    return _Terms(await _policies(at), agreed)
+
+
+# --- scorecards -----------------------------------------------------------------------------------
+
+_SUPPLIERS = """
+    SELECT supplier_id FROM {performance_suppliers} WHERE supplier_id > %(after)s ORDER BY supplier_id LIMIT %(limit)s
+"""
+
+
+async def _scorecards(at: Snapshot, supplier_ids: Sequence[str], window: Window) -> list[Scorecard]:
+    sums = await _sums(at, supplier_ids, window)
+    terms = await _terms(at, supplier_ids)
+
+    def rate(supplier_id: str, name: RateName) -> Rate:
+        numerator, denominator = sums[supplier_id, name]
+        target = terms.target(supplier_id, name, window.ends)
+        return Rate(name, numerator, denominator, *window.of(name), target)
+
+    return [Scorecard(each, tuple(rate(each, name) for name in RateName)) for each in supplier_ids]
+
+
+async def get_rates(where: Where, supplier_id: str, window: Window) -> Answer[Scorecard]:
+    """The rates of one supplier, or of all together if none is named."""
+    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
+        return Answer(await _scorecards(at, [supplier_id], window), at.position)
+
+
+async def list_rates(where: Where, page: PageOf, window: Window) -> Answer[Scorecard]:
+    """The rates of every supplier that is registered or was given anything to send, by id."""
+    parameters = {"after": page.after(str) or "", "limit": page.limit}
+    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
+        found = [row[0] for row in await at.rows(_SUPPLIERS, parameters)]
+        supplier_ids, token = page.cut(found, found)
+        cards = await _scorecards(at, supplier_ids, window) if supplier_ids else []
+        return Answer(cards, at.position, token)
+
+
+async def see(where: Where, supplier_id: str, since: datetime | None, until: datetime | None, now: datetime) -> Seen:
+    """What a review sees of a supplier: the rates of a period, if not said of as long as between two reviews."""
+    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
+        end = until or now
+        begin = since or end - timedelta(days=(await _policies(at)).in_force(now).review_every_days)
+        (card,) = await _scorecards(at, [supplier_id], Window(now, begin, end))
+        return Seen(begin, end, at.position, card.rates)
+
+
+# --- all suppliers at once ------------------------------------------------------------------------
+
+_EVERY_USUAL = """
+    SELECT s.supplier_id, u.* FROM {performance_suppliers} AS s LEFT JOIN {performance_usual} AS u USING (supplier_id)
+    ORDER BY s.supplier_id
+"""
+_EVERY = "SELECT supplier_id FROM {performance_suppliers} ORDER BY supplier_id"
+
+
+class RateColumn(NamedTuple):
+    """One rate of many suppliers; the entries stand in the order of the ranking's suppliers."""
+
+    name: RateName
+    since: datetime
+    until: datetime
+    numerators: list[int]
+    denominators: list[int]
+    targets: list[int | None]
+    statuses: list[RateStatus]
+
+    def rate(self, index: int) -> Rate:
+        return Rate(
+            self.name, self.numerators[index], self.denominators[index], self.since, self.until, self.targets[index]
+        )
+
+
+class Ranking(NamedTuple):
+    """All rates of all suppliers, column by column: ten thousand suppliers are too many for an object a rate."""
+
+    supplier_ids: list[str]
+    columns: tuple[RateColumn, ...]
+    position: int
+
+
+async def rank(where: Where, window: Window, by: RateName | None = None) -> Ranking:
+    """Every supplier and its rates; the worst first by a rate, those without data last, else by id."""
+    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
+        return await _rank(at, window, by)
+
+
+async def _rank(at: Snapshot, window: Window, by: RateName | None = None) -> Ranking:
+    supplier_ids, figures = await _figures(at, window)
+    terms = await _terms(at, None)
+    columns = [
+        _column(name, supplier_ids, numerators, denominators, window, terms)
+        for name, numerators, denominators in zip(RateName, figures[::2], figures[1::2], strict=True)
+    ]
+    if by is not None:
+        order = _worst_first(columns[list(RateName).index(by)])
+        supplier_ids = [supplier_ids[index] for index in order]
+        columns = [
+            column._replace(
+                numerators=[column.numerators[index] for index in order],
+                denominators=[column.denominators[index] for index in order],
+                targets=[column.targets[index] for index in order],
+                statuses=[column.statuses[index] for index in order],
+            )
+            for column in columns
+        ]
+    return Ranking(supplier_ids, tuple(columns), at.position)
+
+
+async def _figures(at: Snapshot, window: Window) -> tuple[list[str], list[list[int]]]:
+    """The suppliers, and numerators and denominators of each rate in turn."""
+    ends = await at.rows(_USUAL_UNTIL, {}) if window.is_usual else []
+    if not (ends and abs(window.now - ends[0][0]) <= _NEAR):
+        supplier_ids = [row[0] for row in await at.rows(_EVERY, {})]
+        sums = await _sums(at, supplier_ids, window)
+        return supplier_ids, [[sums[each, name][part] for each in supplier_ids] for name in RateName for part in (0, 1)]
+    rows = await at.rows(_EVERY_USUAL, {})
+    supplier_ids = [row[0] for row in rows]
+    figures = [[figure or 0 for figure in column] for column in list(zip(*rows, strict=True))[2:]]
+    passed: Sums = defaultdict(lambda: [0, 0])
+    stretches = [each for name in RateName for each in onwards(name, ends[0][0], window.now)]
+    await _add_rows(at, None, stretches, passed)
+    places = {supplier_id: index for index, supplier_id in enumerate(supplier_ids)}
+    starts = {name: 2 * index for index, name in enumerate(RateName)}
+    for (supplier_id, name), sums_of_it in passed.items():
+        place = places.get(supplier_id)
+        if place is not None:
+            for part in (0, 1):
+                figures[starts[name] + part][place] += sums_of_it[part]
+    return supplier_ids, figures or [[] for _ in range(2 * len(RateName))]
+
+
+def _column(
+    name: RateName,
+    supplier_ids: Sequence[str],
+    numerators: list[int],
+    denominators: list[int],
+    window: Window,
+    terms: _Terms,
+) -> RateColumn:
+    targets = [terms.policies.in_force(window.ends).targets.of(name)] * len(supplier_ids)
+    if terms.agreed and name in _AGREED_TARGETS:
+        targets = [terms.target(each, name, window.ends) for each in supplier_ids]
+    found = zip(targets, numerators, denominators, strict=True)
+    statuses = [status(name, *each) for each in found]
+    return RateColumn(name, *window.of(name), numerators, denominators, targets, statuses)
+
+
+def _worst_first(column: RateColumn) -> list[int]:
+    sign = -1 if is_at_most(column.name) else 1
+
+    def key(index: int) -> tuple[bool, float]:
+        of = column.denominators[index]
+        return (not of, sign * column.numerators[index] / of if of else 0.0)
+
+    return sorted(range(len(column.denominators)), key=key)
+
+
+# --- how a rate moves -----------------------------------------------------------------------------
+
+MOST_STEPS = 500
+
+
+class Step(StrEnum):
+    """How long the parts of a trend are."""
+
+    WEEK = "week"
+    """From Monday to Monday, in UTC."""
+    MONTH = "month"
+
+
+_BY_DAY = """
+    SELECT day, numerator, denominator FROM {performance_days}
+    WHERE supplier_id = %(supplier_id)s AND counted = %(counted)s AND day >= %(first)s AND day < %(after)s
+"""
+
+
+def steps(since: datetime, until: datetime, step: Step) -> list[tuple[datetime, datetime]]:
+    """The weeks or months of a period; the first and the last are as short as the period makes them."""
+    bounds = [since]
+    while bounds[-1] < until:
+        bounds.append(min(_midnight(_next(bounds[-1].astimezone(UTC).date(), step)), until))
+    return list(pairwise(bounds))
+
+
+def _next(day: date, step: Step) -> date:
+    if step is Step.WEEK:
+        return day + timedelta(days=7 - day.weekday())
+    return date(day.year + day.month // 12, day.month % 12 + 1, 1)
+
+
+async def get_trend(
+    where: Where, supplier_id: str, name: RateName, since: datetime, until: datetime, step: Step, now: datetime
+) -> Answer[Rate]:
+    """A rate of each week or month of a period, each with the target in force at its end."""
+    parts = steps(since, until, step)
+    counted_until = min(until, now + _MOMENT)
+    first, after = _whole_days(since, counted_until)
+    parameters = {"supplier_id": supplier_id, "counted": counted_in(name), "first": first, "after": after}
+    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
+        sums = [[0, 0] for _ in parts]
+        index = 0
+        for day, numerator, denominator in sorted(await at.rows(_BY_DAY, parameters)):
+            while _midnight(day) >= parts[index][1]:
+                index += 1
+            sums[index][0] += numerator
+            sums[index][1] += denominator
+        edges = list(_edges(since, counted_until))
+        for (begin, end), figures in zip(parts, sums, strict=True):
+            stretches = [Stretch(name, max(first, begin), min(last, end)) for first, last in edges]
+            await _add_rows(at, [supplier_id], stretches, {(supplier_id, name): figures})
+        terms = await _terms(at, [supplier_id])
+        rates = [
+            Rate(name, numerator, denominator, begin, end, terms.target(supplier_id, name, min(end, now)))
+            for (begin, end), (numerator, denominator) in zip(parts, sums, strict=True)
+        ]
+        return Answer(rates, at.position)
+
+
+# --- what is behind a rate ------------------------------------------------------------------------
+
+
+class Case(NamedTuple):
+    """A supplier order, parcel, order or review that a rate counted."""
+
+    object_id: str
+    """A parcel is ``carrier/number/epoch``, a review ``order/review``."""
+    order_id: str
+    at: datetime
+    """The instant that puts it into the window: its deadline, registration, settling or placing."""
+    happened_at: datetime | None
+    in_numerator: bool
+
+
+_CASES = """
+    SELECT {case} AS object_id, order_id, {instant} AS at, {happened} AS happened_at,
+        ({numerator})::int > 0 AS in_numerator
+    FROM {table}
+    WHERE {condition} {instant} >= %(since)s AND {instant} < %(until)s
+        AND ({numerator})::int + ({denominator})::int > 0
+        AND ({instant}, {case}) > (%(after_at)s, %(after_id)s)
+        AND (%(in_numerator)s::bool IS NULL OR (({numerator})::int > 0) = %(in_numerator)s)
+"""
+
+
+async def list_cases(
+    where: Where,
+    page: PageOf,
+    name: RateName,
+    supplier_id: str,
+    window: Window,
+    in_numerator: bool | None = None,
+) -> Answer[Case]:
+    """What is behind a rate: all that it counted, or only what is (or is not) in its numerator."""
+    since, until = window.counted(name)
+    after_at, after_id = page.after(tuple[datetime, str]) or (FIRST, "")
+    parameters = {
+        "supplier_id": supplier_id,
+        "since": since,
+        "until": until,
+        "in_numerator": in_numerator,
+        "after_at": after_at,
+        "after_id": after_id,
+        "limit": page.limit,
+    }
+    query = f"{' UNION ALL '.join(_cases(name, supplier_id))} ORDER BY at, object_id LIMIT %(limit)s"
+    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
+        found = await at.each(query, parameters, Case)
+        rows, token = page.cut(found, [(case.at, case.object_id) for case in found])
+        return Answer(rows, at.position, token)
+
+
+def _cases(name: RateName, supplier_id: str) -> Iterator[str]:
+    """The queries of one rate; only words of this package go into them."""
+    for count in COUNTS[counted_in(name)]:
+        if supplier_id and count.whose is Whose.ALL:
+            continue
+        # What counts for suppliers alone may have rows of its own for all together: they name no supplier.
+        by_supplier = supplier_id or count.whose is Whose.SUPPLIER
+        condition = "supplier_id = %(supplier_id)s AND" if by_supplier else ""
+        query = _CASES.replace("{condition}", condition).replace("{table}", f"{{{count.table.name}}}")
+        for word in ("case", "instant", "happened", "numerator", "denominator"):
+            query = query.replace(f"{{{word}}}", getattr(count, word))
+        yield query
+
+
+# --- what follows from rates ----------------------------------------------------------------------
+
+
+class Crossing(NamedTuple):
+    """Rates of a supplier that fell below their targets and are not proposed, or recovered and are."""
+
+    supplier_id: str
+    rates: tuple[Rate, ...]
+
+
+class ReviewDue(NamedTuple):
+    """A supplier in use and when its next review is due."""
+
+    supplier_id: str
+    due: datetime
+    reviewed_at: datetime | None
+    score_basis_points: int | None
+    verdict: Verdict | None
+
+
+class Proposed(NamedTuple):
+    """A proposal to suspend a supplier."""
+
+    supplier_id: str
+    proposal: Proposal
+
+
+_WATCHED = "SELECT supplier_id, standing FROM {performance_standings} WHERE standing = ANY(%(standings)s)"
+_CROSSED = "SELECT supplier_id, rate FROM {performance_proposals}"
+_REVIEWS_DUE = """
+    SELECT supplier_id, review_from + %(every)s AS due, reviewed_at, score_basis_points, verdict
+    FROM {performance_standings}
+    WHERE standing = ANY(%(standings)s) AND review_from < %(until)s - %(every)s
+        AND (review_from + %(every)s, supplier_id) > (%(after_due)s, %(after_id)s)
+    ORDER BY review_from, supplier_id LIMIT %(limit)s
+"""
+_PROPOSALS = """
+    SELECT supplier_id, state, proposed_at, seen, rate FROM {performance_proposals}
+    WHERE (%(supplier_id)s = '' OR supplier_id = %(supplier_id)s) AND (%(state)s = '' OR state = %(state)s)
+        AND (proposed_at, supplier_id, rate) > (%(after_at)s, %(after_id)s, %(after_rate)s)
+    ORDER BY proposed_at, supplier_id, rate LIMIT %(limit)s
+"""
+_IN_USE = [Standing.APPROVED.value, Standing.SUSPENDED.value]
+
+
+async def crossings(where: Where, now: datetime) -> Answer[Crossing]:
+    """What the usual windows up to now say that is not recorded yet."""
+    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
+        ranking = await _rank(at, Window(now))
+        least = (await _policies(at)).in_force(now).suspension_least_cases
+        standings = dict(await at.rows(_WATCHED, {"standings": _IN_USE}))
+        crossed = {(supplier_id, name) for supplier_id, name in await at.rows(_CROSSED, {})}
+    found: dict[str, list[Rate]] = {}
+    for column in ranking.columns:
+        for index, supplier_id in enumerate(ranking.supplier_ids):
+            if column.denominators[index] >= least and supplier_id in standings:
+                is_crossed, below = (supplier_id, column.name) in crossed, column.statuses[index] is RateStatus.BREACH
+                may_be_proposed = standings[supplier_id] == Standing.APPROVED
+                if (below and not is_crossed and may_be_proposed) or (is_crossed and not below):
+                    found.setdefault(supplier_id, []).append(column.rate(index))
+    return Answer([Crossing(supplier_id, tuple(rates)) for supplier_id, rates in found.items()], ranking.position)
+
+
+async def list_reviews_due(where: Where, page: PageOf, until: datetime, now: datetime) -> Answer[ReviewDue]:
+    """Suppliers whose next review is due before an instant, the longest overdue first."""
+    after_due, after_id = page.after(tuple[datetime, str]) or (FIRST, "")
+    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
+        every = timedelta(days=(await _policies(at)).in_force(now).review_every_days)
+        parameters = {
+            "standings": _IN_USE,
+            "every": every,
+            "until": until,
+            "after_due": after_due,
+            "after_id": after_id,
+            "limit": page.limit,
+        }
+        found = [
+            ReviewDue(supplier_id, due, reviewed_at, score, Verdict(verdict) if verdict else None)
+            for supplier_id, due, reviewed_at, score, verdict in await at.rows(_REVIEWS_DUE, parameters)
+        ]
+        rows, token = page.cut(found, [(each.due, each.supplier_id) for each in found])
+        return Answer(rows, at.position, token)
+
+
+async def list_proposals(
+    where: Where, page: PageOf, supplier_id: str = "", state: ProposalState | None = None
+) -> Answer[Proposed]:
+    """Proposals to suspend a supplier whose rates have not recovered, the oldest first."""
+    after_at, after_id, after_rate = page.after(tuple[datetime, str, str]) or (FIRST, "", "")
+    parameters: dict[str, Any] = {
+        "supplier_id": supplier_id,
+        "state": state.value if state else "",
+        "after_at": after_at,
+        "after_id": after_id,
+        "after_rate": after_rate,
+        "limit": page.limit,
+    }
+    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
+        found = await at.rows(_PROPOSALS, parameters)
+        rows, token = page.cut(found, [(row[2], row[0], row[4]) for row in found])
+        return Answer(
+            [
+                Proposed(row[0], Proposal(msgspec.json.decode(row[3], type=Rate), row[2], ProposalState(row[1])))
+                for row in rows
+            ],
+            at.position,
+            token,
+        )
