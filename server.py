@@ -27,10 +27,13 @@ from grpc_reflection.v1alpha import reflection
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.clock import Clocks
+from adapters.letters import Letters
 from adapters.logs import log_to_stderr
+from adapters.outbox import Outbox
 from adapters.postgres import Control, Database, SchemaNewer, StartFailed, open_pool
 from adapters.rpc.admin import AdminQueries
 from adapters.rpc.inquiries import InquiryQueries
+from adapters.rpc.messages import MessageQueries
 from adapters.rpc.queries import (
     AuditQueries,
     BatchCommands,
@@ -43,11 +46,13 @@ from adapters.rpc.queries import (
 from adapters.rpc.reports import ReportQueries
 from adapters.rpc.server import LONGEST_MESSAGE_BYTES, Commands, add_service
 from adapters.rpc.tenants import Tenants
+from adapters.senders import FileSender, Sender
 from fulfilment.v1 import (
     admin_pb2,
     audit_pb2,
     batch_pb2,
     inquiries_pb2,
+    messages_pb2,
     orders_pb2,
     parcels_pb2,
     recoveries_pb2,
@@ -82,6 +87,12 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--data", type=Path, default=Path(environment("FULFILMENT_DATA", "data")), help="data folder (%(default)s)")
     add("--dsn", default=environment("FULFILMENT_DSN"), help="a PostgreSQL to use instead of the embedded one")
     add("--key-file", type=Path, default=environment("FULFILMENT_KEY_FILE"), help="master key (DATA/master.key)")
+    add(
+        "--outbox",
+        choices=("file", "off"),
+        default=environment("FULFILMENT_OUTBOX", "file"),
+        help="where messages go: files in DATA/outbox, or nowhere (%(default)s)",
+    )
     add("--role", choices=("all", "api", "projector"), default=environment("FULFILMENT_ROLE", "all"))
     add("--log-level", default=environment("FULFILMENT_LOG_LEVEL", "info"), help="debug, info, warning or error")
     add("--log-format", choices=("json", "text"), default=environment("FULFILMENT_LOG_FORMAT"))
@@ -102,7 +113,9 @@ async def load_sealer(control: Control, key_file: Path) -> Sealer:
     return Sealer(master)
 
 
-def build_server(tenants: Tenants, sealer: Sealer) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
+def build_server(
+    tenants: Tenants, sealer: Sealer, letters: Letters
+) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
     """All services of the contract, with health and reflection."""
     commands = Commands(tenants, sealer)
     services = {
@@ -113,9 +126,10 @@ def build_server(tenants: Tenants, sealer: Sealer) -> tuple[grpc.aio.Server, hea
         recoveries_pb2.DESCRIPTOR.services_by_name["RecoveryService"]: RecoveryQueries(tenants),
         inquiries_pb2.DESCRIPTOR.services_by_name["InquiryService"]: InquiryQueries(tenants, sealer),
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants),
-        admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: AdminQueries(tenants, sealer),
+        admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: AdminQueries(tenants, sealer, letters),
         batch_pb2.DESCRIPTOR.services_by_name["BatchService"]: BatchCommands(commands),
         reports_pb2.DESCRIPTOR.services_by_name["ReportService"]: ReportQueries(tenants),
+        messages_pb2.DESCRIPTOR.services_by_name["MessageService"]: MessageQueries(tenants, letters),
     }
     limits = [
         ("grpc.max_receive_message_length", LONGEST_MESSAGE_BYTES),
@@ -134,20 +148,26 @@ def build_server(tenants: Tenants, sealer: Sealer) -> tuple[grpc.aio.Server, hea
 
 
 @asynccontextmanager
-async def serve(conninfo: str, key_file: Path, listen: str) -> AsyncIterator[int]:
-    """The API, its clocks and its health from start to drain; yields the port it listens on."""
+async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | None = None) -> AsyncIterator[int]:
+    """The API, its clocks, its outbox and its health from start to drain; yields the port it listens on.
+
+    Without a sender, messages are neither asked for nor sent.
+    """
     async with open_pool(conninfo) as pool:
         tenants = Tenants(pool)
         await tenants.control.prepare()
         sealer = await load_sealer(tenants.control, key_file)
         await tenants.find("default")
-        server, healthy = build_server(tenants, sealer)
+        letters = Letters(sealer)
+        server, healthy = build_server(tenants, sealer, letters)
         port = server.add_insecure_port(listen)
         await server.start()
         beside = [
             asyncio.create_task(Clocks(tenants).run(), name="clocks"),
             asyncio.create_task(tell_health(pool, healthy), name="health"),
         ]
+        if sender is not None:
+            beside.append(asyncio.create_task(Outbox(tenants, letters, sender).run(), name="outbox"))
         try:
             yield port
         finally:
@@ -235,7 +255,8 @@ async def run(chosen: argparse.Namespace) -> None:
     folder = None if chosen.dsn else chosen.data
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(folder, chosen.dsn))
-        port = await stack.enter_async_context(serve(database.conninfo, chosen.key_file, chosen.listen))
+        sender = FileSender(chosen.data / "outbox") if chosen.outbox == "file" else None
+        port = await stack.enter_async_context(serve(database.conninfo, chosen.key_file, chosen.listen, sender))
         if chosen.role == "all":
             projecting = asyncio.create_task(keep_projecting(database.conninfo, chosen))
             stack.push_async_callback(_end, projecting)

@@ -17,6 +17,7 @@ from ledger.values import (
     Change,
     Fact,
     inquiry_stream,
+    message_stream,
     order_stream,
     parcel_stream,
     policy_stream,
@@ -27,6 +28,7 @@ from ledger.values import (
 
 if TYPE_CHECKING:
     from ledger.inquiries import Inquiry
+    from ledger.messages import Message
     from ledger.orders import Order
     from ledger.parcels import Parcel
     from ledger.policies import Policies
@@ -75,7 +77,7 @@ def noun(facts: object, evolve: Callable[[Any, Any], Any]) -> Noun:
 @cache
 def the_nouns() -> Mapping[str, Noun]:
     """Every noun of the ledger by the prefix of its streams."""
-    from ledger import inquiries, orders, parcels, policies, recoveries, stock, suppliers
+    from ledger import inquiries, messages, orders, parcels, policies, recoveries, stock, suppliers
 
     return {
         "order": noun(orders.OrderFact, orders.evolve),
@@ -84,6 +86,7 @@ def the_nouns() -> Mapping[str, Noun]:
         "parcel": noun(parcels.ParcelFact, parcels.evolve),
         "recovery": noun(recoveries.RecoveryFact, recoveries.evolve),
         "inquiry": noun(inquiries.InquiryFact, inquiries.evolve),
+        "message": noun(messages.MessageFact, messages.evolve),
         "policy": noun(policies.PolicyFact, policies.evolve),
     }
 
@@ -198,6 +201,9 @@ class View:
 
     def inquiry(self, inquiry_id: str) -> Inquiry | None:
         return cast("Inquiry | None", self.state(inquiry_stream(inquiry_id)))
+
+    def message(self, message_id: str) -> Message | None:
+        return cast("Message | None", self.state(message_stream(message_id)))
 
     def policy(self) -> Policies | None:
         return cast("Policies | None", self.state(policy_stream()))

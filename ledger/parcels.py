@@ -147,6 +147,8 @@ class LossSuspected(Fact, frozen=True, tag="parcel.loss_suspected"):
     number: str
     last_seen_at: datetime
     at: datetime
+    due: datetime | None = None
+    """When it was to be suspected; ``at`` says when that was noticed."""
 
 
 class ClaimOpened(Fact, frozen=True, tag="parcel.claim_opened"):
@@ -414,6 +416,7 @@ def suspect_loss(parcel: Parcel | None, epoch: int, after_days: int, now: dateti
     """Notice that nobody has seen it for long. Nothing to notice records nothing."""
     if parcel is None or parcel.epoch != epoch or parcel.status in _AT_REST:
         return []
-    if now - parcel.last_seen_at < timedelta(days=after_days):
+    due = parcel.last_seen_at + timedelta(days=after_days)
+    if now < due:
         return []
-    return [LossSuspected(parcel.carrier, parcel.number, parcel.last_seen_at, now)]
+    return [LossSuspected(parcel.carrier, parcel.number, parcel.last_seen_at, now, due)]

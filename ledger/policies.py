@@ -82,10 +82,31 @@ class Policy(Value, frozen=True):
     """A supplier is due for a review so long after its last one, or after its approval: a quarter."""
     suspension_least_cases: int = 20
     """A rate below its target over at least so many cases proposes to suspend the supplier."""
+    message_age_hours: int = 48
+    """Nobody is told any more of what happened longer ago than this."""
+    message_attempts: int = 12
+    """How often a message is handed to its sender before it is given up."""
+    message_retry_seconds: int = 60
+    """How long to wait after the first failed attempt; twice as long after each further one."""
+    message_retry_most_seconds: int = 21_600
+    """And never longer than this."""
+    remind_before_hours: int = 6
+    """How long before a supplier's clock runs out it is reminded."""
+    delay_notice_hours: int = 48
+    """How long before the promised day a customer is told that not everything has left."""
+    language: str = "en"
+    """ISO 639-1; of customers and suppliers in countries that ``languages`` does not name."""
+    languages: tuple[tuple[str, str], ...] = (("CN", "zh"), ("HK", "zh"), ("MO", "zh"), ("TW", "zh"))
+    """Country, ISO 3166-1 alpha-2, and its language."""
+    staff_language: str = "en"
 
     def claim_terms_of(self, carrier: str) -> ClaimTerms:
         by_carrier = {terms.carrier: terms for terms in self.claim_terms}
         return by_carrier.get(carrier) or by_carrier.get("") or ClaimTerms()
+
+    def language_of(self, country: str) -> str:
+        """The language to write to customers and suppliers of a country in."""
+        return dict(self.languages).get(country, self.language)
 
 
 class PolicyAgreed(Fact, frozen=True, tag="policy.agreed"):

@@ -130,6 +130,11 @@ def inquiry_stream(inquiry_id: str) -> str:
     return f"inquiry-{inquiry_id}"
 
 
+def message_stream(message_id: str) -> str:
+    """message_id derives from what makes it due, such as ``dispatched-1234``."""
+    return f"message-{message_id}"
+
+
 def policy_stream() -> str:
     """The retailer's own terms: one stream a tenant."""
     return "policy-retailer"

@@ -31,6 +31,7 @@ from projections.following import (
     said,
 )
 from projections.inquiries import WAITING_INQUIRIES
+from projections.outbox import OUTBOX
 from projections.rebuilding import AlreadyBuilding, Comparison, Lost, Stopped, named
 from projections.sla import SLA
 from projections.streams import Streams
@@ -38,7 +39,7 @@ from projections.supplier_performance import SUPPLIER_PERFORMANCE
 from projections.tables import Projection
 from projections.tracking import TRACKING
 
-PROJECTIONS: tuple[Projection, ...] = (TRACKING, SLA, SUPPLIER_PERFORMANCE, WAITING_INQUIRIES)
+PROJECTIONS: tuple[Projection, ...] = (TRACKING, SLA, SUPPLIER_PERFORMANCE, WAITING_INQUIRIES, OUTBOX)
 """Every question there is; a new one is added here and nowhere else."""
 
 POLL_SECONDS = 1.0

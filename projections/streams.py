@@ -17,10 +17,11 @@ from msgspec.structs import replace
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from ledger import inquiries, orders, parcels, suppliers
+from ledger import inquiries, messages, orders, parcels, suppliers
 from ledger.book import Registry
 from ledger.inquiries import Inquiry
 from ledger.journal import EVENTS_TABLE
+from ledger.messages import Message
 from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, Header, Order, UnitsCancelled
 from ledger.parcels import FirstScanBreachWithdrawn, FirstScanMissed, Parcel, ParcelRegistered
 from ledger.stock import FeedIgnored, FeedRecorded
@@ -184,13 +185,28 @@ def tell_supplier(supplier: Supplier | None, fact: Any, position: int) -> Suppli
     return suppliers.evolve(supplier, fact)
 
 
+def tell_message(message: Message | None, fact: Any, position: int) -> Message:
+    """The message after the fact."""
+    return messages.evolve(message, fact)
+
+
 TELL: Mapping[str, Callable[[Any, Any, int], Any]] = {
     "order": tell_order,
     "parcel": tell_parcel,
     "inquiry": tell_inquiry,
     "supplier": tell_supplier,
+    "message": tell_message,
 }
 """How each kind of stream that is folded here takes a fact in, and its position."""
+
+
+class Told(NamedTuple):
+    """A fact in its place in the log, and the story it is part of as it was right after it."""
+
+    position: int
+    fact: Fact
+    story: Any
+    """OrderStory, ParcelStories, or the state of another folded noun; None for facts of other nouns."""
 
 
 # --- a page ---------------------------------------------------------------------------------------
@@ -208,6 +224,8 @@ class Page:
         """Every folded stream that has facts in the page: its story before (None if new) and after."""
         self.others: list[tuple[int, Fact]] = []
         """Facts of other nouns, with their positions."""
+        self.told: list[Told] = []
+        """Every fact that somebody asks for, in the order of the log."""
         self._known: dict[str, Any] = {}
 
     def orders(self) -> Iterable[tuple[OrderStory | None, OrderStory]]:
@@ -225,6 +243,10 @@ class Page:
     def suppliers(self) -> Iterable[tuple[Supplier | None, Supplier]]:
         """The suppliers that changed."""
         return (states for stream, states in self.touched.items() if stream.startswith("supplier-"))
+
+    def messages(self) -> Iterable[tuple[Message | None, Message]]:
+        """The messages that changed."""
+        return (stories for stream, stories in self.touched.items() if stream.startswith("message-"))
 
     def orders_with_parcels(self) -> Iterable[tuple[OrderStory | None, OrderStory]]:
         """The orders that changed or that a changed parcel belongs to."""
@@ -260,7 +282,7 @@ def _parcels_of(story: OrderStory | None) -> Iterable[str]:
 
 
 class Streams:
-    """One tenant's streams of orders, parcels, inquiries and suppliers, folded up to ``position``."""
+    """One tenant's streams of orders, parcels, inquiries, suppliers and messages, folded up to ``position``."""
 
     def __init__(
         self, schema: str, position: int = 0, registry: Registry | None = None, *, streams_kept: int = 60_000
@@ -320,11 +342,14 @@ class Streams:
             if tell is None:
                 if fact is not None:
                     page.others.append((position, fact))
+                    page.told.append(Told(position, fact, None))
                 continue
+            assert fact is not None, "facts that nobody asks for are of other nouns"
             try:
                 now[stream] = tell(now[stream] if stream in now else found.get(stream), fact, position)
             except Exception as error:
                 raise _Broken(index, error) from error
+            page.told.append(Told(position, fact, now[stream]))
         page.touched = {stream: (found.get(stream), story) for stream, story in now.items()}
         self._meet_neighbours(connection, page)
         return page

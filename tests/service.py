@@ -26,6 +26,7 @@ from fulfilment.v1 import (
     batch_pb2_grpc,
     common_pb2,
     inquiries_pb2_grpc,
+    messages_pb2_grpc,
     orders_pb2,
     orders_pb2_grpc,
     parcels_pb2_grpc,
@@ -48,6 +49,8 @@ class Service:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"server-{uuid.uuid4().hex[:8]}.log"
         words = [sys.executable, "server.py", "--listen", "127.0.0.1:0", "--log-format", "json", *arguments]
+        if "--data" not in arguments:
+            words += ["--data", str(folder)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FULFILMENT_")}
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(words, cwd=HOUSE, env=environment, stdout=out, stderr=out)
@@ -96,6 +99,7 @@ class Client:
         self.audit: Any = audit_pb2_grpc.AuditServiceStub(channel)
         self.admin: Any = admin_pb2_grpc.AdminServiceStub(channel)
         self.batch: Any = batch_pb2_grpc.BatchServiceStub(channel)
+        self.messages: Any = messages_pb2_grpc.MessageServiceStub(channel)
         self.reports: Any = reports_pb2_grpc.ReportServiceStub(channel)
 
     def __enter__(self) -> Client:

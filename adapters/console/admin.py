@@ -27,6 +27,12 @@ def status(session: Session) -> None:
     session.out.title(f"Log of {session.tenant}", f"position {found.position}")
     if found.commands_waiting:
         session.out.say(f"{found.commands_waiting} commands wait to be decided.")
+    if any((found.messages.waiting, found.messages.failed, found.messages.given_up)):
+        backlog = found.messages
+        session.out.say(
+            f"Messages: {backlog.waiting} wait, {backlog.failed} failed and are tried again, "
+            f"{backlog.given_up} were given up."
+        )
     session.out.blank()
     now = datetime.now(UTC)
     rows = []

@@ -18,6 +18,7 @@ from fulfilment.v1 import (
     batch_pb2_grpc,
     common_pb2,
     inquiries_pb2_grpc,
+    messages_pb2_grpc,
     orders_pb2_grpc,
     parcels_pb2_grpc,
     recoveries_pb2_grpc,
@@ -72,6 +73,7 @@ class Client:
         self.audit = audit_pb2_grpc.AuditServiceStub(channel)
         self.admin = admin_pb2_grpc.AdminServiceStub(channel)
         self.batch = batch_pb2_grpc.BatchServiceStub(channel)
+        self.messages = messages_pb2_grpc.MessageServiceStub(channel)
         self.reports = reports_pb2_grpc.ReportServiceStub(channel)
 
     def close(self) -> None:

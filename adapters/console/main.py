@@ -14,6 +14,7 @@ from adapters.console.admin import erase, rebuild, status, tenant
 from adapters.console.client import Trouble
 from adapters.console.history import history
 from adapters.console.importing import imports
+from adapters.console.messages import message
 from adapters.console.orders import order
 from adapters.console.parcels import parcel
 from adapters.console.place import place
@@ -54,7 +55,7 @@ def root() -> None:
 
 
 for command in (
-    *(place, show, history, order, parcel),
+    *(place, show, history, order, parcel, message),
     *(stock, supplier, report, imports),
     *(status, rebuild, tenant, erase),
 ):

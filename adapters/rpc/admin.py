@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from adapters.letters import Letters
 from adapters.rpc import answers, shapes
+from adapters.rpc.messages import fresh_since
 from adapters.rpc.queries import Reader
 from adapters.rpc.server import Context
 from adapters.rpc.tenants import Tenant, Tenants
@@ -11,15 +13,16 @@ from ledger import orders
 from ledger.personal import Sealer
 from ledger.refusals import Malformed, UnknownPerson, UnknownProjection
 from ledger.values import order_stream
-from projections import runner
+from projections import outbox, runner
 
 
 class AdminQueries(Reader):
     """AdminService but for its commands."""
 
-    def __init__(self, tenants: Tenants, sealer: Sealer) -> None:
+    def __init__(self, tenants: Tenants, sealer: Sealer, letters: Letters) -> None:
         super().__init__(tenants)
         self._sealer = sealer
+        self._letters = letters
 
     async def CreateTenant(
         self, request: admin_pb2.CreateTenantRequest, context: Context
@@ -50,8 +53,16 @@ class AdminQueries(Reader):
             for each in statuses
         ]
         return admin_pb2.GetStatusResponse(
-            position=await tenant.log.head(), projections=projections, commands_waiting=tenant.ledger.waiting
+            position=await tenant.log.head(),
+            projections=projections,
+            commands_waiting=tenant.ledger.waiting,
+            messages=await self._backlog(tenant),
         )
+
+    async def _backlog(self, tenant: Tenant) -> admin_pb2.MessageBacklog:
+        fresh = await fresh_since(self._letters, tenant)
+        async with self.tenants.pool.connection() as connection:
+            return admin_pb2.MessageBacklog(**(await outbox.backlog(connection, tenant.schema, fresh))._asdict())
 
     async def RebuildProjection(
         self, request: admin_pb2.RebuildProjectionRequest, context: Context

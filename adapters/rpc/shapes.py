@@ -25,7 +25,9 @@ _AHEAD = timedelta(days=1)
 """How far a source's clock may run before ours."""
 
 _COUNTRY = re.compile(r"[A-Z]{2}")
+_LANGUAGE = re.compile(r"[a-z]{2}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_MESSAGE_ID = re.compile(r"[a-z_]{1,40}-[A-Za-z0-9._:#+/-]{1,300}")
 _REQUEST_ID = re.compile(r"[!-~]{1,100}")
 _BETWEEN_WORDS = re.compile(r"[\s_.-]+")
 
@@ -105,6 +107,13 @@ def sha256(value: str, field: str = "sha256") -> str:
     return digest
 
 
+def message_id(value: str, field: str = "message_id") -> str:
+    """A kind and what makes it due, such as ``dispatched-1234``."""
+    if _MESSAGE_ID.fullmatch(value) is None:
+        raise Malformed(field, "is required: an id that ListMessages names")
+    return value
+
+
 def carrier(value: str, field: str = "carrier") -> str:
     """Two spellings of one carrier are one carrier: ``DHL Express`` is ``dhl-express``."""
     return plain_id(_BETWEEN_WORDS.sub("-", value.strip().lower()), field)
@@ -118,6 +127,12 @@ def tracking_number(value: str, field: str = "tracking_number") -> str:
 def country(value: str, field: str) -> str:
     if value and _COUNTRY.fullmatch(value) is None:
         raise Malformed(field, f"{value!r} is not an ISO 3166-1 alpha-2 code such as DE")
+    return value
+
+
+def language(value: str, field: str) -> str:
+    if value and _LANGUAGE.fullmatch(value) is None:
+        raise Malformed(field, f"{value!r} is not an ISO 639-1 code such as en")
     return value
 
 

@@ -5,7 +5,17 @@ returns a decision: a call of a pure function with the folded streams to come. P
 here and goes no further in plain.
 """
 
-from adapters.rpc.asks import inquiries, orders, parcels, policies, recoveries, stock, supplier_orders, suppliers
+from adapters.rpc.asks import (
+    inquiries,
+    messages,
+    orders,
+    parcels,
+    policies,
+    recoveries,
+    stock,
+    supplier_orders,
+    suppliers,
+)
 from adapters.rpc.asks.ask import LOOKS, READERS, Ask, Edge
 
 __all__ = [
@@ -14,6 +24,7 @@ __all__ = [
     "Ask",
     "Edge",
     "inquiries",
+    "messages",
     "orders",
     "parcels",
     "policies",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from google.protobuf.message import Message
 
+from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, reads
 from adapters.rpc.asks.recoveries import claim_terms
 from adapters.rpc.shapes import count, instant, require
@@ -11,6 +12,8 @@ from fulfilment.v1 import admin_pb2
 from ledger import policies, rates
 from ledger.stock import LONGEST_DEMAND_DAYS
 from ledger.values import policy_stream
+
+_WEEK = 7 * 86_400
 
 
 @reads(admin_pb2.AgreePolicyRequest)
@@ -39,6 +42,26 @@ def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
         or default.review_every_days,
         suspension_least_cases=count(given.suspension_least_cases, "policy.suspension_least_cases")
         or default.suspension_least_cases,
+        message_age_hours=count(given.message_age_hours, "policy.message_age_hours", 0, 8760)
+        or default.message_age_hours,
+        message_attempts=count(given.message_attempts, "policy.message_attempts", 0, 1000) or default.message_attempts,
+        message_retry_seconds=count(given.message_retry_seconds, "policy.message_retry_seconds", 0, _WEEK)
+        or default.message_retry_seconds,
+        message_retry_most_seconds=count(
+            given.message_retry_most_seconds, "policy.message_retry_most_seconds", 0, _WEEK
+        )
+        or default.message_retry_most_seconds,
+        remind_before_hours=count(given.remind_before_hours, "policy.remind_before_hours", 0, 1000)
+        or default.remind_before_hours,
+        delay_notice_hours=count(given.delay_notice_hours, "policy.delay_notice_hours", 0, 1000)
+        or default.delay_notice_hours,
+        language=shapes.language(given.language, "policy.language") or default.language,
+        languages=tuple(
+            (shapes.country(country, "policy.languages"), shapes.language(language, "policy.languages"))
+            for country, language in sorted(given.languages.items())
+        )
+        or default.languages,
+        staff_language=shapes.language(given.staff_language, "policy.staff_language") or default.staff_language,
     )
     since = instant(request, "effective_from") or edge.now
     return Ask(lambda view: policies.agree(view.policy(), policy, since, edge.now), (policy_stream(),))

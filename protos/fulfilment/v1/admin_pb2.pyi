@@ -146,6 +146,26 @@ class Policy(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LanguagesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     RESERVATION_MINUTES_FIELD_NUMBER: _builtins.int
     RETURN_WINDOW_DAYS_FIELD_NUMBER: _builtins.int
     SUSPECTED_LOST_AFTER_DAYS_FIELD_NUMBER: _builtins.int
@@ -161,6 +181,15 @@ class Policy(_message.Message):
     RATE_WEIGHTS_FIELD_NUMBER: _builtins.int
     REVIEW_EVERY_DAYS_FIELD_NUMBER: _builtins.int
     SUSPENSION_LEAST_CASES_FIELD_NUMBER: _builtins.int
+    MESSAGE_AGE_HOURS_FIELD_NUMBER: _builtins.int
+    MESSAGE_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    MESSAGE_RETRY_SECONDS_FIELD_NUMBER: _builtins.int
+    MESSAGE_RETRY_MOST_SECONDS_FIELD_NUMBER: _builtins.int
+    REMIND_BEFORE_HOURS_FIELD_NUMBER: _builtins.int
+    DELAY_NOTICE_HOURS_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    LANGUAGES_FIELD_NUMBER: _builtins.int
+    STAFF_LANGUAGE_FIELD_NUMBER: _builtins.int
     reservation_minutes: _builtins.int
     """How long stock is held for an order that is not confirmed, in minutes; default 1440."""
     return_window_days: _builtins.int
@@ -187,6 +216,24 @@ class Policy(_message.Message):
     """A rate below its target over at least so many cases proposes to suspend the supplier, 1 to 1000000;
     default 20.
     """
+    message_age_hours: _builtins.int
+    """Nobody is told any more of what happened so many hours ago; default 48."""
+    message_attempts: _builtins.int
+    """How often a message is handed to its sender before it is given up; default 12."""
+    message_retry_seconds: _builtins.int
+    """Seconds to wait after the first failed attempt, twice as long after each further one; default 60."""
+    message_retry_most_seconds: _builtins.int
+    """Seconds to wait at most after a failed attempt; default 21600."""
+    remind_before_hours: _builtins.int
+    """Hours before a supplier's clock runs out at which it is reminded; default 6."""
+    delay_notice_hours: _builtins.int
+    """Hours before the promised day at which a customer is told that not everything has left; default 48."""
+    language: _builtins.str
+    """ISO 639-1 language of customers and suppliers in all countries that languages does not name; empty
+    means the default, "en".
+    """
+    staff_language: _builtins.str
+    """ISO 639-1 language of the retailer's staff; empty means the default, "en"."""
     @_builtins.property
     def claim_terms(self) -> _containers.RepeatedCompositeFieldContainer[_recoveries_pb2.ClaimTerms]:
         """How carriers take claims, one entry a carrier; a carrier without one goes by the entry without a name, or by
@@ -200,6 +247,10 @@ class Policy(_message.Message):
     @_builtins.property
     def rate_weights(self) -> Global___RateWeights:
         """How much each rate counts in the score of a review."""
+
+    @_builtins.property
+    def languages(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The language by ISO 3166-1 alpha-2 country; empty means the default: "zh" for CN, HK, MO and TW."""
 
     def __init__(
         self,
@@ -219,10 +270,19 @@ class Policy(_message.Message):
         rate_weights: Global___RateWeights | None = ...,
         review_every_days: _builtins.int = ...,
         suspension_least_cases: _builtins.int = ...,
+        message_age_hours: _builtins.int = ...,
+        message_attempts: _builtins.int = ...,
+        message_retry_seconds: _builtins.int = ...,
+        message_retry_most_seconds: _builtins.int = ...,
+        remind_before_hours: _builtins.int = ...,
+        delay_notice_hours: _builtins.int = ...,
+        language: _builtins.str = ...,
+        languages: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        staff_language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "stale_buffer_basis_points", b"stale_buffer_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "answer_within_hours", b"answer_within_hours", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "demand_window_days", b"demand_window_days", "low_stock_units", b"low_stock_units", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "answer_within_hours", b"answer_within_hours", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__stale_buffer_basis_points: _TypeAlias = _typing.Literal["stale_buffer_basis_points"]  # noqa: Y015
     _WhichOneofArgType__stale_buffer_basis_points: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points"]  # noqa: Y015
@@ -474,6 +534,7 @@ class GetStatusResponse(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     PROJECTIONS_FIELD_NUMBER: _builtins.int
     COMMANDS_WAITING_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """The newest position of the log."""
     commands_waiting: _builtins.int
@@ -482,20 +543,55 @@ class GetStatusResponse(_message.Message):
     def projections(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProjectionStatus]:
         """The read models, by name."""
 
+    @_builtins.property
+    def messages(self) -> Global___MessageBacklog:
+        """Messages that are not sent yet."""
+
     def __init__(
         self,
         *,
         position: _builtins.int = ...,
         projections: _abc.Iterable[Global___ProjectionStatus] | None = ...,
         commands_waiting: _builtins.int = ...,
+        messages: Global___MessageBacklog | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands_waiting", b"commands_waiting", "position", b"position", "projections", b"projections"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands_waiting", b"commands_waiting", "messages", b"messages", "position", b"position", "projections", b"projections"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class MessageBacklog(_message.Message):
+    """Messages that are not sent yet; MessageService.ListMessages lists them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAITING_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    GIVEN_UP_FIELD_NUMBER: _builtins.int
+    waiting: _builtins.int
+    """Due or asked for, and not tried yet."""
+    failed: _builtins.int
+    """Tried, and to be tried again."""
+    given_up: _builtins.int
+    """Not tried again unless a person asks for it."""
+    def __init__(
+        self,
+        *,
+        waiting: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        given_up: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "given_up", b"given_up", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MessageBacklog: _TypeAlias = MessageBacklog  # noqa: Y015
 
 @_typing.final
 class ProjectionStatus(_message.Message):

@@ -1,0 +1,138 @@
+"""``fulfilment message``: what is told to whom, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+import click
+
+from adapters.console import words
+from adapters.console.session import Nouns, Session, option_request_id
+from adapters.console.words import minute, word
+from fulfilment.v1 import admin_pb2, messages_pb2
+
+_ROWS = 50
+
+
+@click.group(cls=Nouns)
+def message() -> None:
+    """See what is told to customers, suppliers and staff, and try again what failed."""
+
+
+@message.command("list")
+@click.option("--order", "order_id", metavar="ORDER_ID", help="Only about this order.")
+@click.option("--state", "states", multiple=True, type=words.choice(messages_pb2.MessageState), help="Only in it.")
+@click.option("--audience", type=words.choice(messages_pb2.MessageAudience), help="Only to them.")
+@click.option("--limit", type=click.IntRange(min=1), help=f"How many; if not said {_ROWS}, and all with --json.")
+@click.pass_obj
+def list_messages(
+    session: Session, order_id: str | None, states: Sequence[str], audience: str | None, limit: int | None
+) -> None:
+    """List messages, the newest first."""
+    head = session.client.call(session.client.admin.GetStatus, admin_pb2.GetStatusRequest()).position
+    request = messages_pb2.ListMessagesRequest(
+        order_id=order_id or "",
+        states=[words.number(messages_pb2.MessageState, state) for state in states],
+        audience=words.number(messages_pb2.MessageAudience, audience),
+        at_least=head,
+    )
+    pages = session.client.pages(session.client.messages.ListMessages, request)
+    found = (each for page in pages for each in page.messages)
+    if session.json:
+        session.out.json([words.as_json(each) for each in islice(found, limit)])
+        return
+    columns = ["message", "to", "recipient", "state", "about", "why", "caused", "sent", ">failed", "error"]
+    session.out.table(columns, [_row(each) for each in islice(found, limit or _ROWS)], "No messages.")
+
+
+def _row(each: messages_pb2.Message) -> list[Any]:
+    return [
+        each.message_id,
+        word(messages_pb2.MessageAudience, each.audience),
+        # A pseudonym tells a person nothing.
+        "" if each.audience == messages_pb2.MESSAGE_AUDIENCE_CUSTOMER else each.recipient,
+        word(messages_pb2.MessageState, each.state),
+        each.supplier_order_id or each.order_id or each.tracking_number,
+        each.reason.replace("_", " ") or each.clock,
+        minute(each, "caused_at"),
+        minute(each, "sent_at"),
+        each.attempts or "",
+        each.error,
+    ]
+
+
+@message.command()
+@click.argument("message_id")
+@click.option("--letter", is_flag=True, help="Write it as it would go out now; shows personal data.")
+@click.pass_obj
+def show(session: Session, message_id: str, letter: bool) -> None:
+    """Show a message and, if asked, its letter."""
+    request = messages_pb2.GetMessageRequest(message_id=message_id, with_letter=letter)
+    answer = session.client.call(session.client.messages.GetMessage, request)
+    if session.json:
+        session.show(answer)
+        return
+    found = answer.message
+    session.out.title(f"Message {found.message_id}", word(messages_pb2.MessageState, found.state))
+    session.out.facts(_facts(found))
+    if answer.HasField("letter"):
+        session.out.blank()
+        to = f"{answer.letter.name} <{answer.letter.email}>" if answer.letter.email else answer.letter.name
+        session.out.facts([("to", to), ("subject", answer.letter.subject)])
+        session.out.blank()
+        session.out.say(answer.letter.text)
+    elif letter:
+        session.out.say("There is no letter: nobody has asked for it yet, or its people were erased.", style="dim")
+
+
+def _facts(found: messages_pb2.Message) -> list[tuple[str, str]]:
+    template = f"{word(messages_pb2.MessageKind, found.kind)}, {found.language}, version {found.template_version}"
+    return [
+        ("to", f"{word(messages_pb2.MessageAudience, found.audience)} {found.recipient}"),
+        ("about", found.supplier_order_id or found.order_id),
+        ("parcel", f"{found.carrier} {found.tracking_number}".strip()),
+        ("why", found.reason.replace("_", " ")),
+        ("clock", found.clock),
+        ("due", minute(found, "due")),
+        ("template", template if found.template_version else ""),
+        ("caused", minute(found, "caused_at")),
+        ("asked", minute(found, "asked_at")),
+        ("sent", minute(found, "sent_at")),
+        ("by", f"{found.channel} {found.reference}".strip()),
+        ("failed", f"{found.attempts} times, the last time: {found.error}" if found.attempts else ""),
+        ("next", minute(found, "next_at")),
+    ]
+
+
+@message.command()
+@click.argument("message_id")
+@option_request_id()
+@click.pass_obj
+def retry(session: Session, message_id: str, request_id: str | None) -> None:
+    """Have a message tried again that failed or was given up."""
+    request = messages_pb2.RetryMessageRequest(context=session.client.context(request_id), message_id=message_id)
+    _done(session, session.client.call(session.client.messages.RetryMessage, request), message_id)
+
+
+@message.command()
+@click.argument("message_id")
+@click.option("--reason", help="Why, without personal data.")
+@option_request_id()
+@click.pass_obj
+def cancel(session: Session, message_id: str, reason: str | None, request_id: str | None) -> None:
+    """Keep a message from being sent."""
+    request = messages_pb2.CancelMessageRequest(
+        context=session.client.context(request_id), message_id=message_id, reason=reason or ""
+    )
+    _done(session, session.client.call(session.client.messages.CancelMessage, request), message_id)
+
+
+def _done(session: Session, receipt: Any, message_id: str) -> None:
+    request = messages_pb2.GetMessageRequest(message_id=message_id, at_least=receipt.position)
+    found = session.client.call(session.client.messages.GetMessage, request).message
+    if session.json:
+        session.out.json({"receipt": words.as_json(receipt), "message": words.as_json(found)})
+    else:
+        session.out.title(f"Message {message_id}", word(messages_pb2.MessageState, found.state))

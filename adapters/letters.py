@@ -1,0 +1,259 @@
+"""Letters: messages in words, from templates in files and data that is unsealed at this moment.
+
+A template is ``templates/LANGUAGE/KIND.VERSION.txt``: a head of ``Subject: ...`` and of phrases
+(``reason/customs: it is held by customs.``), an empty line, and the text. ``$name`` stands for a
+value, and for the phrase of that name that fits. A changed template is a new file with the next
+version; the old one stays, because messages name the version that they were asked with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from importlib.resources import files
+from string import Template
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from ledger.book import EMPTY, Entry, Registry, View
+from ledger.journal import Log
+from ledger.messages import About, Audience, Kind, MessageAsked
+from ledger.notices import streams_of
+from ledger.orders import Order
+from ledger.personal import Sealer
+from ledger.policies import Policies
+from ledger.values import Sealed, Units, policy_stream, supplier_stream
+
+
+class Erased(Exception):
+    """The person it is for, or about, was erased: there is nobody left to write to."""
+
+
+class Envelope(NamedTuple):
+    """A letter and whom it goes to; the only place where both stand in plain."""
+
+    message_id: str
+    audience: Audience
+    recipient: str
+    """The pseudonym, supplier id or role that the message names."""
+    name: str
+    email: str
+    phone: str
+    language: str
+    subject: str
+    text: str
+
+
+# --- templates ------------------------------------------------------------------------------------
+
+
+class Pattern(NamedTuple):
+    """One version of a kind's template in one language."""
+
+    subject: Template
+    phrases: Mapping[tuple[str, str], Template]
+    """By name and by the word that picks it."""
+    text: Template
+
+    def fill(self, values: Mapping[str, str], picks: Mapping[str, str]) -> tuple[str, str]:
+        """Subject and text; raises KeyError where a value is missing."""
+        said = dict(values)
+        for (name, word), phrase in self.phrases.items():
+            if picks.get(name) == word:
+                said[name] = phrase.substitute(values)
+        return self.subject.substitute(said), self.text.substitute(said)
+
+
+def _pattern(source: str) -> Pattern:
+    head, _, text = source.partition("\n\n")
+    lines = dict(line.split(": ", 1) for line in head.splitlines())
+    subject = Template(lines.pop("Subject"))
+    phrases = {(name, word): Template(line) for key, line in lines.items() for name, _, word in [key.partition("/")]}
+    return Pattern(subject, phrases, Template(text))
+
+
+def read_templates() -> dict[tuple[Kind, str, int], Pattern]:
+    """Every version of every template, by kind, language and version."""
+    found = {}
+    for folder in files("adapters").joinpath("templates").iterdir():
+        for file in folder.iterdir():
+            kind, version, _ = file.name.split(".")
+            found[Kind(kind), folder.name, int(version)] = _pattern(file.read_text(encoding="utf-8"))
+    return found
+
+
+def newest(templates: Mapping[tuple[Kind, str, int], Pattern]) -> dict[tuple[Kind, str], int]:
+    """The version that new messages are asked with."""
+    versions: dict[tuple[Kind, str], int] = {}
+    for kind, language, version in templates:
+        versions[kind, language] = max(version, versions.get((kind, language), 0))
+    return versions
+
+
+# --- letters --------------------------------------------------------------------------------------
+
+
+class Known(View):
+    """Streams as they were read for one letter; nothing else is known."""
+
+    def __init__(self, registry: Registry, streams: Sequence[str], rows: Sequence[tuple[str, int, str, bytes]]) -> None:
+        self._entries = dict.fromkeys(streams, EMPTY)
+        for stream, version, topic, state in rows:
+            fact = registry.decode(topic, state)
+            self._entries[stream] = Entry(version, registry.fold(stream, self._entries[stream].state, fact))
+
+    def find(self, stream: str) -> Entry | None:
+        return self._entries.get(stream)
+
+
+class Letters:
+    """Writes letters."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+        self._registry = Registry()
+        self._templates = read_templates()
+        self.newest = newest(self._templates)
+
+    async def present(self, log: Log, message_id: str, about: About) -> Known:
+        """All that a message looks at, as the log has it now."""
+        streams = streams_of(message_id, about)
+        _, rows = await log.read_streams(streams)
+        return Known(self._registry, streams, rows)
+
+    async def policies(self, log: Log) -> Policies | None:
+        """The retailer's terms as the log has them now."""
+        streams = [policy_stream()]
+        _, rows = await log.read_streams(streams)
+        return Known(self._registry, streams, rows).policy()
+
+    async def write(self, log: Log, view: View, asked: MessageAsked) -> Envelope:
+        """The letter of a message; raises Erased, and KeyError for a template that asks for what there is not."""
+        about = asked.about
+        order = view.order(about.order_id) if about.order_id else None
+        supplier = view.supplier(about.supplier_id) if about.supplier_id else None
+        person: dict[str, Any] = {}
+        contact = ""
+        if asked.audience is Audience.CUSTOMER or asked.kind is Kind.DISPATCH_INSTRUCTION:
+            person = await self._unsealed(log, order.customer if order else None, about.order_id)
+        if asked.audience is Audience.SUPPLIER and supplier is not None and supplier.registered.contact is not None:
+            bound_to = supplier_stream(about.supplier_id)
+            contact = (await self._unsealed(log, supplier.registered.contact, bound_to)).get("contact", "")
+        name = supplier.registered.name if supplier else ""
+        values, picks = _values(asked, order, person, name)
+        subject, text = self._templates[asked.kind, asked.language, asked.template_version].fill(values, picks)
+        to = (asked.message_id, asked.audience, asked.recipient)
+        if asked.audience is Audience.CUSTOMER:
+            who = (person.get("name", ""), person.get("email", ""), person.get("phone", ""))
+        else:
+            who = (name if asked.audience is Audience.SUPPLIER else asked.recipient, contact, "")
+        return Envelope(*to, *who, asked.language, subject, text)
+
+    async def _unsealed(self, log: Log, sealed: Sealed | None, bound_to: str) -> dict[str, Any]:
+        if sealed is None:
+            return {}
+        wrapped = (await log.keys_of([sealed.key_id])).get(sealed.key_id)
+        if wrapped is None:
+            raise Erased
+        return self._sealer.unseal(sealed, wrapped, bound_to)
+
+
+def _values(
+    asked: MessageAsked, order: Order | None, person: Mapping[str, Any], supplier: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """What a template may ask for, and the words that pick its phrases."""
+    about, language = asked.about, asked.language
+    due = about.due
+    if due is None and asked.kind in (Kind.ORDER_CONFIRMED, Kind.DISPATCHED) and order is not None:
+        due = order.promised_by
+    if asked.kind is Kind.DELAYED and not about.supplier_order_id:
+        due = None  # the day that was promised, which is the one that will not be kept
+    days = max(1, -(-(due - asked.caused_at).total_seconds() // 86_400)) if due else 0
+    packing = order.placed.packing if order else ()
+    express = order is not None and order.placed.priority == "express"
+    values = {
+        "name": person.get("name", ""),
+        "shop": order.placed.channel if order else "",
+        "order": order.placed.channel_order_id if order else "",
+        "supplier_order": about.supplier_order_id,
+        "subject": about.supplier_order_id or about.order_id or f"{about.carrier} {about.number}",
+        "supplier": supplier,
+        "carrier": about.carrier.upper() if len(about.carrier) <= _SHORT else about.carrier.title(),
+        "number": about.number,
+        "link": link_of(about.carrier, about.number),
+        "lines": _lines(order, _units(asked, order)) if order else "",
+        "ship_to": _ship_to(order, person) if order else "",
+        "packing": ", ".join(packing),
+        "due": in_words(due, language, with_time=asked.audience is not Audience.CUSTOMER) if due else "",
+        "days": f"{days:.0f}",
+    }
+    picks = {
+        "greeting": "named" if values["name"] else "unnamed",
+        "expected": "known" if due else "unknown",
+        "due": "known" if due else "unknown",
+        "pack": "named" if packing else "plain",
+        "speed": "express" if express else "standard",
+        "reason": about.because,
+        "trouble": about.because,
+        "clock": about.clock,
+    }
+    return values, picks
+
+
+_SHORT = 4
+"""Carriers with so short a name write it in capitals: DHL, SF, YTO."""
+
+
+def _units(asked: MessageAsked, order: Order | None) -> Units:
+    """The units of an order that a message is about."""
+    about = asked.about
+    if order is None:
+        return {}
+    if about.number:
+        shipment = order.shipment(about.carrier, about.number, about.epoch)
+        return shipment.by_line if shipment else {}
+    supplier_order = order.supplier_orders.get(about.supplier_order_id)
+    if supplier_order is None:
+        return {line_no: line.quantity for line_no, line in order.lines.items()}
+    if asked.kind is Kind.CANCEL_REQUEST:
+        return supplier_order.cancel_asked
+    return {line_no: share.unshipped for line_no, share in supplier_order.shares.items() if share.unshipped}
+
+
+def _lines(order: Order, units: Units) -> str:
+    lines = ((order.lines[line_no], count) for line_no, count in units.items())
+    return "\n".join(f"{count} × {line.sku}" + (f"  {line.title}" if line.title else "") for line, count in lines)
+
+
+def _ship_to(order: Order, person: Mapping[str, Any]) -> str:
+    where = order.destination
+    town = " ".join(part for part in (person.get("postal_code"), person.get("city")) if part)
+    parts = [person.get("name"), *person.get("lines", ()), town, where.region, where.country, person.get("phone")]
+    return "\n".join(str(part) for part in parts if part)
+
+
+def in_words(at: datetime, language: str, *, with_time: bool) -> str:
+    """A day, or a day and a time in UTC, as the language writes it."""
+    if language == "zh":
+        return f"{at.year}年{at.month}月{at.day}日" + (f" {at:%H:%M}（UTC）" if with_time else "")
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}" + (f", {at:%H:%M} UTC" if with_time else "")
+
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+"""Not strftime's names, which change with the locale of the process."""
+
+_LINKS = {
+    "dhl": "https://www.dhl.com/en/express/tracking.html?AWB={}",
+    "fedex": "https://www.fedex.com/fedextrack/?trknbr={}",
+    "ups": "https://www.ups.com/track?tracknum={}",
+    "usps": "https://tools.usps.com/go/TrackConfirmAction?tLabels={}",
+}
+_ANY_CARRIER = "https://t.17track.net/en#nums={}"
+
+
+def link_of(carrier: str, number: str) -> str:
+    """Where a customer can follow a parcel: at the carrier's page, or at one that knows all carriers."""
+    return _LINKS.get(carrier, _ANY_CARRIER).format(quote(number, safe="")) if number else ""

@@ -1,0 +1,267 @@
+"""The outbox's task: asks for messages that are due, hands them to a sender, records what came of it.
+
+Any number of processes may run it; one at a time works for a tenant, under a lock of the database.
+Whatever the read model says, a message's own facts are read from the log right before it is handed
+over, so nothing is sent twice knowingly. What a crash leaves open, between the hand-over and the
+record of it, the sender resolves by the message's id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from psycopg import AsyncConnection
+from psycopg_pool import PoolTimeout
+
+from adapters.letters import Envelope, Erased, Letters
+from adapters.rpc.tenants import Tenant, Tenants
+from adapters.senders import NotTaken, Sender
+from ledger import notices
+from ledger.book import View
+from ledger.journal import LOCK_SEED, is_trouble
+from ledger.ledger import Command, Receipt
+from ledger.messages import Message
+from ledger.notices import Notice
+from ledger.personal import Unreadable
+from ledger.policies import Policy, policy_at
+from ledger.refusals import Exhausted, Refusal, Unavailable
+from ledger.values import Change, message_stream
+from projections import outbox, runner
+
+log = logging.getLogger("fulfilment.outbox")
+
+ACTOR = "outbox"
+TICK_SECONDS = 1.0
+MOST_AT_ONCE = 100
+"""Messages a tick: what customers wait for, the ledger's commands, goes first."""
+_TOGETHER = 10
+"""Letters handed over at the same time; after so many it looks whether it still leads."""
+_SENDING_SECONDS = 30.0
+"""How long a sender may take before it is taken to have failed."""
+_LOOK_AGAIN_SECONDS = 900.0
+"""After it was found that there is nothing to tell, although a clock runs out soon."""
+_RECORD_PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0, 15.0)
+
+_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, %s))"
+
+
+Decide = Callable[[View], Sequence[Change]]
+
+
+class _Handled(NamedTuple):
+    """What was done lately, which the read model may not know yet."""
+
+    position: int
+    again_at: float
+    """Not before then, in the time of the event loop."""
+
+
+class _Work(NamedTuple):
+    """A tenant's outbox while this process leads it."""
+
+    tenant: Tenant
+    policy: Policy
+    now: datetime
+    handled: dict[str, _Handled]
+
+
+class _Outcome(NamedTuple):
+    """What came of a message, and how it is recorded."""
+
+    word: str
+    decide: Decide
+
+
+class Outbox:
+    """The messages of all tenants on their way to one sender."""
+
+    def __init__(self, tenants: Tenants, letters: Letters, sender: Sender) -> None:
+        self._tenants = tenants
+        self._letters = letters
+        self._sender = sender
+        self._handled: dict[str, dict[str, _Handled]] = {}
+
+    async def run(self) -> None:
+        """Ticks until it is cancelled; trouble is told once and tried again."""
+        trouble = ""
+        while True:
+            more = False
+            try:
+                for each in await self._tenants.control.list_tenants():
+                    tenant = await self._tenants.find(each.name)
+                    done = await self.tick(tenant, datetime.now(UTC))
+                    more = more or (done >= MOST_AT_ONCE and not tenant.ledger.waiting)
+                trouble = ""
+            except Exception as error:
+                if not (is_trouble(error) or isinstance(error, PoolTimeout | Exhausted | Unavailable)):
+                    log.error("the outbox failed with %s and tries again", type(error).__name__, exc_info=_bare(error))
+                elif str(error) != trouble:
+                    trouble = str(error)
+                    log.warning("the outbox waits: %s", trouble)
+            await asyncio.sleep(0 if more else TICK_SECONDS)
+
+    async def tick(self, tenant: Tenant, now: datetime) -> int:
+        """Does what is due by now, if no other process does; returns for how many messages it did something."""
+        async with self._leading(tenant) as connection:
+            if connection is None:
+                return 0
+            work = await self._begin(tenant, now)
+            due = [
+                *await self._unasked(connection, work),
+                *await self._due_by_time(connection, work),
+            ]
+            await self._ask(work, due)
+            known = list(work.handled.keys() - {notice.message_id for notice in due})
+            waiting = await outbox.unsent(connection, tenant.schema, now, known, MOST_AT_ONCE)
+            open_ones = list({notice.message_id: notice for notice in (*due, *waiting)}.values())
+            for start in range(0, len(open_ones), _TOGETHER):
+                await connection.execute("SELECT 1")  # fails if the lock is lost with the connection
+                chunk = open_ones[start : start + _TOGETHER]
+                done = await asyncio.gather(*(self._deliver(work, each) for each in chunk), return_exceptions=True)
+                # All of them have ended before the lock is let go.
+                for trouble in filter(None, done):
+                    raise trouble
+            return len(open_ones)
+
+    @asynccontextmanager
+    async def _leading(self, tenant: Tenant) -> AsyncIterator[AsyncConnection[Any] | None]:
+        """A connection that holds the tenant's outbox; None while another process does."""
+        async with self._tenants.pool.connection() as connection, connection.transaction():
+            # Slow senders take their time, in which this connection only holds the lock.
+            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '15min'")
+            cursor = await connection.execute(_LOCK, (f"{tenant.schema}/outbox", LOCK_SEED))
+            row = await cursor.fetchone()
+            yield connection if row is not None and row[0] else None
+
+    async def _begin(self, tenant: Tenant, now: datetime) -> _Work:
+        policy = policy_at(await self._letters.policies(tenant.log), now)
+        statuses = await runner.statuses(self._tenants.pool, tenant.schema)
+        position = next(each.position for each in statuses if each.name == outbox.OUTBOX.name)
+        clock = asyncio.get_running_loop().time()
+        before = self._handled.get(tenant.name, {})
+        handled = {k: each for k, each in before.items() if position < each.position or clock < each.again_at}
+        self._handled[tenant.name] = handled
+        return _Work(tenant, policy, now, handled)
+
+    # --- asking ---
+
+    async def _unasked(self, connection: AsyncConnection[Any], work: _Work) -> list[Notice]:
+        return await outbox.unasked(
+            connection, work.tenant.schema, work.policy, work.now, list(work.handled), MOST_AT_ONCE
+        )
+
+    async def _due_by_time(self, connection: AsyncConnection[Any], work: _Work) -> list[Notice]:
+        """Those of which there is something to tell: the others are not even asked for."""
+        found = await outbox.due_by_time(
+            connection, work.tenant.schema, work.policy, work.now, list(work.handled), MOST_AT_ONCE
+        )
+        wanted = []
+        for notice in found:
+            view = await self._letters.present(work.tenant.log, notice.message_id, notice.about)
+            if notices.ask(view, notice, self._letters.newest, work.now):
+                wanted.append(notice)
+            else:
+                self._remember(work, notice.message_id, 0, _LOOK_AGAIN_SECONDS)
+        return wanted
+
+    async def _ask(self, work: _Work, due: Sequence[Notice]) -> None:
+        answers = await work.tenant.ledger.execute_many([self._asking(work, notice) for notice in due])
+        for notice, answer in zip(due, answers, strict=True):
+            if isinstance(answer, Receipt):
+                self._remember(work, notice.message_id, answer.position)
+            else:
+                self._remember(work, notice.message_id, 0, _LOOK_AGAIN_SECONDS)
+
+    def _asking(self, work: _Work, notice: Notice) -> Command:
+        newest, now = self._letters.newest, work.now
+        streams = tuple(notices.streams_of(notice.message_id, notice.about))
+        # A request of its own each time: that nothing is asked for twice is the decision's affair.
+        request = f"ask:{notice.message_id}:{now.isoformat()}"
+        return _command(request, lambda view: notices.ask(view, notice, newest, now), streams)
+
+    def _remember(self, work: _Work, message_id: str, position: int, seconds: float = 0.0) -> None:
+        work.handled[message_id] = _Handled(position, asyncio.get_running_loop().time() + seconds)
+
+    # --- sending ---
+
+    async def _deliver(self, work: _Work, notice: Notice) -> None:
+        """Hands one message over, if the log still wants it to be, and records what came of it."""
+        message_id, log_of, now = notice.message_id, work.tenant.log, work.now
+        view = await self._letters.present(log_of, message_id, notice.about)
+        message = view.message(message_id)
+        if message is None or message.next_at is None or message.next_at > now:
+            return self._remember(work, message_id, await log_of.head())
+        # What time alone made due says why in the message itself.
+        because = notices.obsolete(view, message.asked.kind, message.asked.about, work.policy)
+        outcome = _cancelled(message_id, because, now) if because else await self._hand_over(work, view, message)
+        stream = message_stream(message_id)
+        # What was done to a message at one version of it is done once.
+        request = f"{outcome.word}:{message_id}:{view.entry(stream).version}"
+        receipt = await self._record(work, _command(request, outcome.decide, (stream,)))
+        if receipt is not None:
+            self._remember(work, message_id, receipt.position)
+
+    async def _hand_over(self, work: _Work, view: View, message: Message) -> _Outcome:
+        """What is to be recorded once the sender has answered."""
+        message_id = message.message_id
+        error, lasting = "", False
+        try:
+            letter = await self._letters.write(work.tenant.log, view, message.asked)
+            reference = await self._sent(work.tenant.name, letter)
+        except Erased:
+            return _cancelled(message_id, "person_erased", work.now)
+        except NotTaken as refused:
+            error, lasting = refused.error, refused.lasting
+        except TimeoutError:
+            error = "timeout"
+        except (KeyError, Unreadable):
+            error, lasting = "cannot_be_written", True
+        except Exception as mistake:
+            if is_trouble(mistake):
+                raise
+            log.error("message %s failed with %s", message_id, type(mistake).__name__, exc_info=_bare(mistake))
+            error = "sender_failed"
+        if error:
+            log.warning("message %s was not taken by %s: %s", message_id, self._sender.channel, error)
+            return _Outcome("failed", lambda view: notices.failed(view, message_id, error, lasting, work.now))
+        channel = self._sender.channel
+        return _Outcome("sent", lambda view: notices.sent(view, message_id, channel, reference, work.now))
+
+    async def _sent(self, tenant: str, letter: Envelope) -> str:
+        async with asyncio.timeout(_SENDING_SECONDS):
+            return await self._sender.hand_over(tenant, letter)
+
+    async def _record(self, work: _Work, command: Command) -> Receipt | None:
+        """What has happened must be recorded: while the ledger cannot answer, it is asked again."""
+        for pause in (*_RECORD_PAUSES_SECONDS, None):
+            try:
+                return await work.tenant.ledger.execute(command)
+            except (Exhausted, Unavailable):
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+            except Refusal as refusal:
+                # A person cancelled it or asked for it at this very moment.
+                log.info("request %s was refused: %s", command.request_id, refusal.reason)
+                return None
+        raise AssertionError("the last attempt answers or raises")
+
+
+def _cancelled(message_id: str, because: str, now: datetime) -> _Outcome:
+    return _Outcome("cancelled", lambda view: notices.cancel(view, message_id, because, notices.LEDGER, now))
+
+
+def _command(request: str, decide: Decide, streams: tuple[str, ...]) -> Command:
+    request_id = f"outbox:{request}"
+    return Command(request_id, ACTOR, sha256(request_id.encode()).digest(), decide, streams)
+
+
+def _bare(error: Exception) -> Any:
+    """The error without its message, which may quote personal data."""
+    return (type(error), type(error)("details are left out"), error.__traceback__)

@@ -1,0 +1,92 @@
+"""Senders: who takes a letter over and brings it to people. Mail and others come as further classes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
+
+from adapters.letters import Envelope
+
+
+class NotTaken(Exception):
+    """The sender did not take the letter; ``error`` is a word for why, without personal data."""
+
+    def __init__(self, error: str, *, lasting: bool = False) -> None:
+        super().__init__(error)
+        self.error = error
+        self.lasting = lasting
+        """Whether trying again is of no use."""
+
+
+class Sender(Protocol):
+    """Takes letters over.
+
+    A letter may come again, after a crash between the hand-over and the record of it: the message's id
+    names it, and the sender must see to it that it reaches its recipient once.
+    """
+
+    channel: str
+    """What messages say they were sent by."""
+
+    async def hand_over(self, tenant: str, letter: Envelope) -> str:
+        """Takes the letter and returns what it is known by; raises NotTaken."""
+
+
+class FileSender:
+    """Puts each letter into a file of its own, ``FOLDER/TENANT/MESSAGE.eml``, as mail programs read it.
+
+    The files hold names and addresses in plain, as any mail does: only their owner can read them.
+    """
+
+    channel = "file"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def hand_over(self, tenant: str, letter: Envelope) -> str:
+        try:
+            return await asyncio.to_thread(self._write, tenant, letter)
+        except OSError as error:
+            raise NotTaken(f"file_{(error.strerror or 'error').lower().replace(' ', '_')}") from error
+
+    def _write(self, tenant: str, letter: Envelope) -> str:
+        folder = self._folder / tenant
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / f"{quote(letter.message_id, safe='')}.eml"
+        if not path.exists():
+            draft = path.with_suffix(f".{os.getpid()}.part")
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(_mail(letter))
+                file.flush()
+                os.fsync(file.fileno())
+            # Whole or not at all, whoever else writes it at this moment.
+            draft.replace(path)
+        return path.name
+
+
+def _mail(letter: Envelope) -> bytes:
+    mail = EmailMessage(policy=SMTP)
+    mail["Message-ID"] = f"<{quote(letter.message_id, safe='')}@fulfilment.invalid>"
+    mail["Subject"] = " ".join(letter.subject.split())
+    mail["Content-Language"] = letter.language
+    mail["X-Audience"] = letter.audience.value
+    mail["X-Recipient"] = letter.recipient
+    if to := _address(letter):
+        mail["To"] = to
+    mail.set_content(letter.text)
+    return mail.as_bytes()
+
+
+def _address(letter: Envelope) -> Address | None:
+    """The address, where what is known of the recipient is one."""
+    try:
+        return Address(" ".join(letter.name.split()), addr_spec=letter.email) if letter.email else None
+    except (ValueError, IndexError, HeaderParseError):
+        return None

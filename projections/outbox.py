@@ -1,0 +1,437 @@
+"""What is due to whom: which messages the facts make due, and what became of each (DOMAIN 8).
+
+A row is written when a fact makes a message due, and follows the message's own stream from when it is
+asked for. The rows tell the sender's task what to do; sending is recorded as facts, so a rebuild sends
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple, cast
+
+import msgspec
+from msgspec.structs import replace
+from psycopg import AsyncConnection, errors
+from psycopg.sql import SQL, Identifier
+
+from ledger.messages import About, Audience, Kind, Message, UnknownMessage
+from ledger.notices import Notice
+from ledger.orders import Clock, DeadlineMissed, OrderConfirmed, UnitsDelivered
+from ledger.parcels import CheckpointRecorded, FirstScanMissed, LossSuspected, ParcelStatus
+from ledger.policies import Policy
+from ledger.supplier_orders import (
+    CancelRequested,
+    SupplierOrderAcknowledged,
+    SupplierOrderSent,
+    SupplierOrderShipped,
+)
+from ledger.values import Fact, order_of
+from projections.reads import LAST, Answer, PageOf, Where, snapshot
+from projections.sla import OBLIGATIONS
+from projections.streams import OrderStory, Page, ParcelStories, Told
+from projections.tables import ID, Once, Projection, Rows, Table, Values, Written
+
+# --- tables ---------------------------------------------------------------------------------------
+
+MESSAGES = Table(
+    "outbox_messages",
+    1,
+    {
+        "message_id": ID,
+        "cause": "int8 NOT NULL",
+        "kind": ID,
+        "state": ID,  # due, or a Stage
+        "audience": ID,
+        "order_id": ID,
+        "about": "text NOT NULL",  # JSON of About
+        "caused_at": "timestamptz NOT NULL",
+        "next_at": "timestamptz",  # when the sender is to do something; NULL while it is not
+        "attempts": "int4 NOT NULL",
+        "recipient": ID,
+        "language": ID,
+        "template_version": "int4 NOT NULL",
+        "asked_at": "timestamptz",
+        "sent_at": "timestamptz",
+        "channel": "text NOT NULL",
+        "reference": "text NOT NULL",
+        "error": "text NOT NULL",
+        "because": "text NOT NULL",
+    },
+    ("(state, next_at, message_id)", "(state, caused_at, message_id)", "(order_id, caused_at, message_id)"),
+)
+
+
+class State(StrEnum):
+    """What became of a message."""
+
+    DUE = "due"
+    """A fact made it due; nobody has asked for it yet."""
+    TOO_OLD = "too_old"
+    """Nobody will: it happened too long ago when it was first seen."""
+    ASKED = "asked"
+    FAILED = "failed"
+    SENT = "sent"
+    GIVEN_UP = "given_up"
+    CANCELLED = "cancelled"
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_about = msgspec.json.Decoder(About).decode
+
+
+def changes(page: Page) -> list[Written]:
+    """Rows of messages: what facts make due, and what the messages' own facts say, which goes before it."""
+    asked = Rows(MESSAGES)
+    # Never as new ones, even if they are: a fact has made most of them due before.
+    asked.changed = [_asked(message) for _, message in page.messages()]
+    due = [_due(notice) for told in page.told for notice in notices(told)]
+    return [Once(MESSAGES, due), asked]
+
+
+OUTBOX = Projection("outbox", 1, (MESSAGES,), changes)
+
+
+def _due(notice: Notice) -> Values:
+    about = notice.about
+    return (
+        *(notice.message_id, notice.cause, notice.kind.value, State.DUE.value, notice.kind.audience.value),
+        *(about.order_id, _encode(about).decode(), notice.caused_at, notice.caused_at),
+        *(0, "", "", 0, None, None, "", "", "", ""),
+    )
+
+
+def _asked(message: Message) -> Values:
+    asked = message.asked
+    return (
+        *(asked.message_id, asked.cause, asked.kind.value, message.stage.value, asked.audience.value),
+        *(asked.about.order_id, _encode(asked.about).decode(), asked.caused_at, message.next_at),
+        *(message.attempts, asked.recipient, asked.language, asked.template_version, asked.at),
+        *(message.sent_at, message.channel, message.reference, message.error, message.because),
+    )
+
+
+# --- what makes a message due -----------------------------------------------------------------------
+
+
+class _Cause(NamedTuple):
+    """What of a fact becomes a message."""
+
+    kind: Kind
+    about: About
+    at: datetime
+
+
+def notices(told: Told) -> Iterator[Notice]:
+    """The messages that a fact makes due."""
+    causes = _CAUSES.get(type(told.fact))
+    for cause in causes(told.fact, told.story) if causes else ():
+        yield Notice(f"{cause.kind}-{told.position}", cause.kind, cause.about, cause.at, told.position)
+
+
+def _confirmed(fact: OrderConfirmed, story: OrderStory) -> Iterable[_Cause]:
+    yield _Cause(Kind.ORDER_CONFIRMED, About(fact.order_id, due=fact.promised_by), fact.at)
+
+
+def _sent(fact: SupplierOrderSent, story: OrderStory) -> Iterable[_Cause]:
+    yield _Cause(Kind.DISPATCH_INSTRUCTION, _of(story, fact.supplier_order_id, due=fact.dispatch_by), fact.at)
+
+
+def _acknowledged(fact: SupplierOrderAcknowledged, story: OrderStory) -> Iterable[_Cause]:
+    waiting = [answer for answer in fact.by_line.values() if answer.backordered]
+    if waiting:
+        expected = [answer.expected_at for answer in waiting if answer.expected_at is not None]
+        due = max(expected, default=None)
+        about = _of(story, fact.supplier_order_id, because="backordered", due=due)
+        yield _Cause(Kind.DELAYED, about, fact.at)
+
+
+def _shipped(fact: SupplierOrderShipped, story: OrderStory) -> Iterable[_Cause]:
+    about = _of(story, fact.supplier_order_id, carrier=fact.carrier, number=fact.number, epoch=fact.epoch)
+    yield _Cause(Kind.DISPATCHED, about, fact.at)
+
+
+def _delivered(fact: UnitsDelivered, story: OrderStory) -> Iterable[_Cause]:
+    about = About(fact.order_id, carrier=fact.carrier, number=fact.number, epoch=fact.epoch)
+    yield _Cause(Kind.DELIVERED, about, fact.at)
+
+
+def _cancel_asked(fact: CancelRequested, story: OrderStory) -> Iterable[_Cause]:
+    yield _Cause(Kind.CANCEL_REQUEST, _of(story, fact.supplier_order_id), fact.at)
+
+
+def _missed(fact: DeadlineMissed, story: OrderStory) -> Iterable[_Cause]:
+    """When it was due counts, not when it was noticed: an old breach that an import shows is no news."""
+    about = About(fact.order_id, clock=fact.clock.value, due=fact.due)
+    if fact.object_id != fact.order_id:
+        about = _of(story, fact.object_id, clock=fact.clock.value, due=fact.due)
+        yield _Cause(Kind.BREACH_NOTICE, about, fact.due)
+    yield _Cause(Kind.BREACH_ALERT, about, fact.due)
+    if fact.clock is Clock.DISPATCH:
+        yield _Cause(Kind.DELAYED, replace(about, because="dispatch_late", clock="", due=None), fact.due)
+
+
+def _of(story: OrderStory, supplier_order_id: str, **more: Any) -> About:
+    each = story.order.supplier_orders[supplier_order_id]
+    return About(story.order.order_id, supplier_order_id, each.supplier_id, **more)
+
+
+def _first_scan_missed(fact: FirstScanMissed, stories: ParcelStories) -> Iterable[_Cause]:
+    about = _parcel(stories, clock="first_scan", due=fact.due)
+    if about.supplier_id:
+        yield _Cause(Kind.BREACH_NOTICE, about, fact.due)
+    yield _Cause(Kind.BREACH_ALERT, about, fact.due)
+
+
+def _scanned(fact: CheckpointRecorded, stories: ParcelStories) -> Iterable[_Cause]:
+    """Only a scan that says where the parcel is now, and says it for the first time."""
+    parcel, status = stories[-1].parcel, fact.checkpoint.status
+    if parcel.status is not status or sum(scan.status is status for scan in parcel.checkpoints) > 1:
+        return
+    at = fact.checkpoint.at
+    if parcel.order_id and status is ParcelStatus.OUT_FOR_DELIVERY:
+        yield _Cause(Kind.OUT_FOR_DELIVERY, _parcel(stories), at)
+    if parcel.order_id and status in _LATE:
+        yield _Cause(Kind.DELAYED, _parcel(stories, because=_LATE[status]), at)
+    if status in _TROUBLE:
+        yield _Cause(Kind.PARCEL_ALERT, _parcel(stories, because=status.value), at)
+
+
+_LATE = {ParcelStatus.DELAYED: "carrier", ParcelStatus.CUSTOMS_HELD: "customs"}
+_TROUBLE = frozenset(
+    {
+        ParcelStatus.CUSTOMS_HELD,
+        ParcelStatus.DAMAGED,
+        ParcelStatus.RETURNING,
+        ParcelStatus.RETURNED,
+        ParcelStatus.REFUSED,
+        ParcelStatus.LOST,
+        ParcelStatus.DESTROYED,
+    }
+)
+
+
+def _loss_suspected(fact: LossSuspected, stories: ParcelStories) -> Iterable[_Cause]:
+    yield _Cause(Kind.PARCEL_ALERT, _parcel(stories, because="suspected_lost"), fact.due or fact.at)
+
+
+def _parcel(stories: ParcelStories, **more: Any) -> About:
+    parcel = stories[-1].parcel
+    which = (parcel.carrier, parcel.number, parcel.epoch)
+    return About(parcel.order_id, parcel.supplier_order_id, parcel.supplier_id, *which, **more)
+
+
+_CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {
+    OrderConfirmed: _confirmed,
+    SupplierOrderSent: _sent,
+    SupplierOrderAcknowledged: _acknowledged,
+    SupplierOrderShipped: _shipped,
+    UnitsDelivered: _delivered,
+    CancelRequested: _cancel_asked,
+    DeadlineMissed: _missed,
+    FirstScanMissed: _first_scan_missed,
+    CheckpointRecorded: _scanned,
+    LossSuspected: _loss_suspected,
+}
+"""What makes a message due, by fact. What only time makes due stands in ``due_by_time``."""
+
+# --- what the sender's task asks ------------------------------------------------------------------
+
+
+_UNASKED = """
+    SELECT message_id, kind, about, caused_at, cause FROM {outbox_messages}
+    WHERE state = 'due' AND next_at > %(fresh)s AND next_at <= %(now)s AND message_id <> ALL(%(known)s)
+    ORDER BY next_at, message_id LIMIT %(limit)s
+"""
+_UNSENT = """
+    SELECT found.* FROM unnest(ARRAY['asked', 'failed']) AS wanted (state) CROSS JOIN LATERAL (
+        SELECT message_id, kind, about, caused_at, cause FROM {outbox_messages} AS m
+        WHERE m.state = wanted.state AND m.next_at <= %(now)s AND m.message_id <> ALL(%(known)s)
+        ORDER BY m.next_at, m.message_id LIMIT %(limit)s
+    ) AS found LIMIT %(limit)s
+"""
+_BY_TIME = """
+    SELECT found.* FROM (
+        SELECT CASE clock WHEN 'delivery' THEN 'delayed-' ELSE 'reminder-' || clock || '-' END
+                || object_id || '-' || to_char(due AT TIME ZONE 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') AS message_id,
+            object_id, clock, supplier_id, due
+        FROM {sla_obligations} AS o
+        WHERE state = 'open' AND alarm AND stopped_since IS NULL AND due > %(now)s
+            AND (clock IN ('acknowledge', 'dispatch') AND due <= %(remind)s
+                OR clock = 'delivery' AND due <= %(notice)s)
+    ) AS found
+    WHERE message_id <> ALL(%(known)s)
+        AND NOT EXISTS (SELECT 1 FROM {outbox_messages} AS m WHERE m.message_id = found.message_id)
+    ORDER BY due, message_id LIMIT %(limit)s
+"""
+
+
+async def unasked(
+    connection: AsyncConnection[Any], schema: str, policy: Policy, now: datetime, known: Sequence[str], limit: int
+) -> list[Notice]:
+    """Messages that are due and that nobody has asked for, but for the known ones, the oldest first."""
+    parameters = {"now": now, "fresh": now - timedelta(hours=policy.message_age_hours), "known": known, "limit": limit}
+    rows = await _rows(connection, schema, _UNASKED, parameters)
+    return [Notice(row[0], Kind(row[1]), _decode_about(row[2]), row[3], row[4]) for row in rows]
+
+
+async def due_by_time(
+    connection: AsyncConnection[Any], schema: str, policy: Policy, now: datetime, known: Sequence[str], limit: int
+) -> list[Notice]:
+    """Messages that only time makes due: clocks of suppliers that run out soon, and promised days that are near."""
+    parameters = {
+        "now": now,
+        "remind": now + timedelta(hours=policy.remind_before_hours),
+        "notice": now + timedelta(hours=policy.delay_notice_hours),
+        "known": known,
+        "limit": limit,
+    }
+    rows = await _rows(connection, schema, _BY_TIME, parameters)
+    return [_by_time(row[0], row[1], row[2], row[3], row[4], now) for row in rows]
+
+
+def _by_time(message_id: str, object_id: str, clock: str, supplier_id: str, due: datetime, now: datetime) -> Notice:
+    if clock == Clock.DELIVERY:
+        return Notice(message_id, Kind.DELAYED, About(object_id, due=due), now)
+    about = About(order_of(object_id), object_id, supplier_id, clock=clock, due=due)
+    return Notice(message_id, Kind.REMINDER, about, now)
+
+
+async def unsent(
+    connection: AsyncConnection[Any], schema: str, now: datetime, known: Sequence[str], limit: int
+) -> list[Notice]:
+    """Messages to hand over now, but for the known ones."""
+    rows = await _rows(connection, schema, _UNSENT, {"now": now, "known": known, "limit": limit})
+    return [Notice(row[0], Kind(row[1]), _decode_about(row[2]), row[3], row[4]) for row in rows]
+
+
+async def _rows(connection: AsyncConnection[Any], schema: str, query: str, parameters: Mapping[str, Any]) -> list[Any]:
+    """Empty while the projections have no tables yet."""
+    names = {table.name: Identifier(schema, table.name) for table in (MESSAGES, OBLIGATIONS)}
+    try:
+        async with connection.transaction():
+            cursor = await connection.execute(SQL(cast("Any", query)).format(**names), parameters)
+            return await cursor.fetchall()
+    except errors.UndefinedTable:
+        return []
+
+
+# --- questions ------------------------------------------------------------------------------------
+
+
+class Letter(NamedTuple):
+    """One message and what became of it."""
+
+    message_id: str
+    cause: int
+    kind: Kind
+    state: State
+    audience: Audience
+    about: About
+    caused_at: datetime
+    next_at: datetime | None
+    attempts: int
+    recipient: str
+    language: str
+    template_version: int
+    asked_at: datetime | None
+    sent_at: datetime | None
+    channel: str
+    reference: str
+    error: str
+    because: str
+
+
+class Backlog(NamedTuple):
+    """How much is still to be sent, and how much nobody will try again by itself."""
+
+    waiting: int
+    failed: int
+    given_up: int
+
+
+_COLUMNS = """
+    message_id, cause, kind,
+    CASE WHEN state = 'due' AND caused_at <= %(fresh)s THEN 'too_old' ELSE state END AS state,
+    audience, about, caused_at, next_at, attempts, recipient, language, template_version, asked_at, sent_at,
+    channel, reference, error, because
+"""
+_ONE = "SELECT {columns} FROM {outbox_messages} WHERE message_id = %(message_id)s"
+_OF_ORDER = """
+    SELECT * FROM (
+        SELECT {columns} FROM {outbox_messages} WHERE order_id = %(order_id)s
+            AND (caused_at, message_id) < (%(before_at)s, %(before_id)s)
+    ) AS found
+    WHERE state = ANY(%(states)s) AND (%(audience)s = '' OR audience = %(audience)s)
+    ORDER BY caused_at DESC, message_id DESC LIMIT %(limit)s
+"""
+_IN_STATES = """
+    SELECT found.* FROM unnest(%(states)s::text[]) AS wanted (state) CROSS JOIN LATERAL (
+        SELECT {columns} FROM {outbox_messages} AS m
+        WHERE m.state = CASE wanted.state WHEN 'too_old' THEN 'due' ELSE wanted.state END
+            AND (m.caused_at, m.message_id) < (%(before_at)s, %(before_id)s)
+            AND (wanted.state <> 'due' OR m.caused_at > %(fresh)s)
+            AND (wanted.state <> 'too_old' OR m.caused_at <= %(fresh)s)
+            AND (%(audience)s = '' OR m.audience = %(audience)s)
+        ORDER BY m.caused_at DESC, m.message_id DESC LIMIT %(limit)s
+    ) AS found ORDER BY found.caused_at DESC, found.message_id DESC LIMIT %(limit)s
+"""
+_BACKLOG = """
+    SELECT
+        (SELECT count(*) FROM {outbox_messages} WHERE state = 'due' AND next_at > %(fresh)s)
+            + (SELECT count(*) FROM {outbox_messages} WHERE state = 'asked'),
+        (SELECT count(*) FROM {outbox_messages} WHERE state = 'failed'),
+        (SELECT count(*) FROM {outbox_messages} WHERE state = 'given_up')
+"""
+
+
+def _with_columns(query: str) -> str:
+    return query.replace("{columns}", _COLUMNS)
+
+
+def _read(**row: Any) -> Letter:
+    row["kind"], row["state"], row["audience"] = Kind(row["kind"]), State(row["state"]), Audience(row["audience"])
+    row["about"] = _decode_about(row["about"])
+    return Letter(**row)
+
+
+async def get_message(where: Where, message_id: str, fresh: datetime) -> Answer[Letter]:
+    """One message; raises UnknownMessage. What happened before ``fresh`` and was not asked for is too old."""
+    async with snapshot(where, OUTBOX) as at:
+        found = await at.each(_with_columns(_ONE), {"message_id": message_id, "fresh": fresh}, _read)
+        if not found:
+            raise UnknownMessage(message_id)
+        return Answer(found, at.position)
+
+
+async def list_messages(
+    where: Where,
+    page: PageOf,
+    fresh: datetime,
+    states: Iterable[State] = (),
+    order_id: str = "",
+    audience: Audience | None = None,
+) -> Answer[Letter]:
+    """Messages in these states or in any, of an order or of all, to an audience or to all, the newest first."""
+    before_at, before_id = page.after(tuple[datetime, str]) or (LAST, "")
+    parameters = {
+        "fresh": fresh,
+        "states": [state.value for state in states or State],
+        "order_id": order_id,
+        "audience": audience.value if audience else "",
+        "before_at": before_at,
+        "before_id": before_id,
+        "limit": page.limit,
+    }
+    async with snapshot(where, OUTBOX) as at:
+        found = await at.each(_with_columns(_OF_ORDER if order_id else _IN_STATES), parameters, _read)
+        rows, token = page.cut(found, [(row.caused_at, row.message_id) for row in found])
+        return Answer(rows, at.position, token)
+
+
+async def backlog(connection: AsyncConnection[Any], schema: str, fresh: datetime) -> Backlog:
+    """What waits to be sent, what is tried again, what was given up."""
+    rows = await _rows(connection, schema, _BACKLOG, {"fresh": fresh})
+    return Backlog(*rows[0]) if rows else Backlog(0, 0, 0)

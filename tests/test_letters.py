@@ -1,0 +1,188 @@
+"""Letters: every template in every language says what it has to, and the file sender keeps each once."""
+
+from __future__ import annotations
+
+import email
+import os
+import stat
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+
+import pytest
+
+from adapters import letters, senders
+from adapters.letters import Envelope, in_words, link_of, newest, read_templates
+from ledger.messages import About, Audience, Kind, MessageAsked
+from ledger.orders import Order
+from tests.story import DAY, FIRST, NOON, ORDER, Story, line, sent
+
+TEMPLATES = read_templates()
+LANGUAGES = ("en", "zh")
+PERSON = {
+    "name": "Ann Example",
+    "email": "ann@example.org",
+    "phone": "+49 30 1234567",
+    "lines": ["1 Elm Street"],
+    "city": "Berlin",
+    "postal_code": "10115",
+}
+REASONS = {
+    Kind.DELAYED: ("dispatch_late", "backordered", "carrier", "customs", "on_hold", "not_dispatched"),
+    Kind.PARCEL_ALERT: (
+        *("customs_held", "damaged", "returning", "returned", "refused", "lost", "destroyed", "suspected_lost"),
+    ),
+}
+CLOCKS = {
+    Kind.REMINDER: ("acknowledge", "dispatch"),
+    Kind.BREACH_NOTICE: ("acknowledge", "dispatch", "first_scan"),
+    Kind.BREACH_ALERT: ("acknowledge", "dispatch", "delivery", "first_scan"),
+}
+
+
+def an_order() -> Order:
+    story: Story = sent(line(1, "tea", 3, title="Green tea"), promised_by=NOON + 9 * DAY, packing=("logo_label",))
+    story.ship({1: 2})
+    story.cancel({1: 1})
+    return story.order()
+
+
+def asked(kind: Kind, language: str, *, version: int = 1, because: str = "", clock: str = "") -> MessageAsked:
+    parcel = kind in (Kind.DISPATCHED, Kind.OUT_FOR_DELIVERY, Kind.DELIVERED, Kind.PARCEL_ALERT)
+    carrier, number, epoch = ("dhl", "P1", 1) if parcel else ("", "", 0)
+    due = NOON + 2 * DAY if clock or kind is Kind.DISPATCH_INSTRUCTION else None
+    supplier = ("", "") if kind is Kind.ORDER_CONFIRMED else (FIRST, "acme")
+    about = About(ORDER, *supplier, carrier, number, epoch, clock=clock, due=due, because=because)
+    return MessageAsked(f"{kind}-1", kind, kind.audience, about, "acme", language, version, NOON, NOON, 1)
+
+
+def written(what: MessageAsked, order: Order | None = None, **person: object) -> tuple[str, str]:
+    """Subject and text."""
+    values, picks = letters._values(what, order or an_order(), {**PERSON, **person}, "Acme Ltd")
+    return TEMPLATES[what.kind, what.language, what.template_version].fill(values, picks)
+
+
+EVERY = [
+    (kind, language, version, because, clock)
+    for kind, language, version in sorted(TEMPLATES)
+    for because in REASONS.get(kind, ("",))
+    for clock in CLOCKS.get(kind, ("",))
+]
+
+
+@pytest.mark.parametrize(("kind", "language", "version", "because", "clock"), EVERY)
+def test_every_version_of_every_template_is_filled(kind: Kind, language: str, version: int, because: str, clock: str):
+    subject, text = written(asked(kind, language, version=version, because=because, clock=clock))
+    assert subject.strip()
+    assert "\n" not in subject
+    assert "$" not in subject + text
+    assert "\n\n\n" not in text
+    if language == "zh":
+        assert any("一" <= character <= "鿿" for character in subject + text)
+
+
+def test_every_kind_has_a_template_in_every_language():
+    assert newest(TEMPLATES).keys() == {(kind, language) for kind in Kind for language in LANGUAGES}
+
+
+def test_a_template_that_asks_for_what_there_is_not_is_an_error_and_no_broken_letter():
+    pattern = letters._pattern("Subject: Hello\n\n$unheard_of")
+    with pytest.raises(KeyError, match="unheard_of"):
+        pattern.fill({}, {})
+    with pytest.raises(KeyError, match="reason"):
+        written(asked(Kind.DELAYED, "en", because="a_new_reason"))
+
+
+def test_a_confirmation_says_what_is_expected_when():
+    subject, text = written(asked(Kind.ORDER_CONFIRMED, "en"))
+    assert subject == "Your order 1 is confirmed"
+    assert "Dear Ann Example," in text
+    assert "3 × tea  Green tea" in text
+    assert "in 9 days, by 11 March 2026." in text
+    assert "9 天内送达，最晚 2026年3月11日" in written(asked(Kind.ORDER_CONFIRMED, "zh"))[1]
+
+
+def test_without_a_promise_or_a_name_nothing_is_made_up():
+    order = sent().order()
+    _, text = written(asked(Kind.ORDER_CONFIRMED, "en"), order, name="")
+    assert text.startswith("Hello,")
+    assert "as soon as it has left" in text
+
+
+def test_a_dispatch_names_the_parcel_its_lines_and_where_to_follow_it():
+    _, text = written(asked(Kind.DISPATCHED, "en"))
+    assert "Carrier: DHL\nTracking number: P1\nFollow it here: https://www.dhl.com/" in text
+    assert "2 × tea" in text
+
+
+def test_an_instruction_says_what_goes_to_whom_by_when_and_how_it_is_packed():
+    subject, text = written(asked(Kind.DISPATCH_INSTRUCTION, "en"))
+    assert subject == f"Please ship {FIRST}"
+    assert "1 × tea  Green tea" in text
+    assert "Ann Example\n1 Elm Street\n10115 Berlin\nBerlin\nDE\n+49 30 1234567" in text
+    assert "Dispatch by: 4 March 2026, 12:00 UTC" in text
+    assert "Pack with: logo_label" in text
+
+
+def test_days_are_written_as_the_language_does():
+    assert in_words(NOON, "en", with_time=False) == "2 March 2026"
+    assert in_words(NOON, "zh", with_time=True) == "2026年3月2日 12:00（UTC）"
+
+
+def test_a_parcel_of_a_carrier_without_a_page_of_its_own_is_followed_elsewhere():
+    assert link_of("yanwen", "YW/1 2") == "https://t.17track.net/en#nums=YW%2F1%202"
+    assert link_of("dhl", "") == ""
+
+
+# --- the file sender ------------------------------------------------------------------------------
+
+
+def letter(message_id: str = "dispatched-7", text: str = "是的\n", address: str = "ann@example.org") -> Envelope:
+    return Envelope(
+        message_id, Audience.CUSTOMER, "person-1", "Ann Example", address, "", "zh", "您的订单 1 已发货", text
+    )
+
+
+def read(path: Path) -> EmailMessage:
+    found = email.message_from_bytes(path.read_bytes(), policy=SMTP)
+    assert isinstance(found, EmailMessage)
+    return found
+
+
+async def test_a_letter_becomes_a_mail_that_only_its_owner_can_read(tmp_path: Path):
+    sender = senders.FileSender(tmp_path / "outbox")
+    assert await sender.hand_over("default", letter()) == "dispatched-7.eml"
+    path = tmp_path / "outbox" / "default" / "dispatched-7.eml"
+    mail = read(path)
+    assert mail["To"] == "Ann Example <ann@example.org>"
+    assert mail["Subject"] == "您的订单 1 已发货"
+    assert mail["X-Recipient"] == "person-1"
+    assert mail.get_content().strip() == "是的"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+async def test_a_letter_that_comes_again_is_there_once(tmp_path: Path):
+    sender = senders.FileSender(tmp_path)
+    for text in ("first", "second"):
+        assert await sender.hand_over("default", letter("reminder-dispatch-shop/1/1-X", text)) == (
+            "reminder-dispatch-shop%2F1%2F1-X.eml"
+        )
+    (path,) = (tmp_path / "default").iterdir()
+    assert read(path).get_content().strip() == "first"
+
+
+async def test_a_contact_that_is_no_address_goes_without(tmp_path: Path):
+    await senders.FileSender(tmp_path).hand_over("default", letter(address="ask for Mr Li\r\nX-Evil: 1"))
+    (path,) = (tmp_path / "default").iterdir()
+    mail = read(path)
+    assert mail["To"] is None
+    assert mail["X-Evil"] is None
+
+
+async def test_a_folder_that_cannot_be_written_is_told_as_a_word(tmp_path: Path):
+    (tmp_path / "default").write_text("in the way")
+    with pytest.raises(senders.NotTaken, match="file_") as refused:
+        await senders.FileSender(tmp_path).hand_over("default", letter())
+    assert not refused.value.lasting
+    assert os.listdir(tmp_path) == ["default"]
