@@ -39,10 +39,10 @@ from adapters.rpc.queries import (
     BatchCommands,
     OrderQueries,
     ParcelQueries,
-    RecoveryQueries,
     StockQueries,
     SupplierQueries,
 )
+from adapters.rpc.recoveries import RecoveryQueries
 from adapters.rpc.reports import ReportQueries
 from adapters.rpc.server import LONGEST_MESSAGE_BYTES, Commands, add_service
 from adapters.rpc.tenants import Tenants

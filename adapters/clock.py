@@ -26,6 +26,7 @@ from ledger.values import (
     order_stream,
     parcel_stream,
     policy_stream,
+    recovery_stream,
     stock_stream,
     supplier_stream,
 )
@@ -159,5 +160,14 @@ def _decision(timer: Timer, names: Sequence[str], now: datetime) -> tuple[Callab
             supplier_id, sku, held_for = names
             stream = stock_stream(supplier_id, sku)
             return lambda view: lapses.expire_reservation(view, supplier_id, sku, held_for, now), stream
+        case Timer.CLAIM_FILING:
+            (recovery_id,) = names
+            return lambda view: lapses.bar_claim(view, recovery_id, now), recovery_stream(recovery_id)
+        case Timer.RECOVERY_ANSWER:
+            (recovery_id,) = names
+            return lambda view: lapses.miss_answer(view, recovery_id, now), recovery_stream(recovery_id)
+        case Timer.CLAIM_ELIGIBLE:
+            (recovery_id,) = names
+            return lambda view: lapses.become_eligible(view, recovery_id, now), recovery_stream(recovery_id)
         case _:
             assert_never(timer)

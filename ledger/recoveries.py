@@ -20,7 +20,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
-from ledger.values import Fact, Money, Value
+from ledger.values import Fact, Money, Party, Value
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -37,6 +37,13 @@ class Kind(StrEnum):
     @property
     def is_claim(self) -> bool:
         return self in (Kind.CARRIER_LOSS, Kind.CARRIER_DAMAGE)
+
+    @property
+    def party(self) -> Party:
+        """Who is to bear it."""
+        if self.is_claim:
+            return Party.CARRIER
+        return Party.SUPPLIER if self is Kind.SUPPLIER_FAULT else Party.CUSTOMER
 
 
 class CostKind(StrEnum):

@@ -33,13 +33,14 @@ from projections.following import (
 from projections.inquiries import WAITING_INQUIRIES
 from projections.outbox import OUTBOX
 from projections.rebuilding import AlreadyBuilding, Comparison, Lost, Stopped, named
+from projections.recoveries import RECOVERIES
 from projections.sla import SLA
 from projections.streams import Streams
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
 from projections.tables import Projection
 from projections.tracking import TRACKING
 
-PROJECTIONS: tuple[Projection, ...] = (TRACKING, SLA, SUPPLIER_PERFORMANCE, WAITING_INQUIRIES, OUTBOX)
+PROJECTIONS: tuple[Projection, ...] = (TRACKING, SLA, SUPPLIER_PERFORMANCE, WAITING_INQUIRIES, OUTBOX, RECOVERIES)
 """Every question there is; a new one is added here and nowhere else."""
 
 POLL_SECONDS = 1.0

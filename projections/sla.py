@@ -1,9 +1,10 @@
 """What has to happen by when, what happened too late, and what is the clock task to look at now?
 
 An obligation is one clock of one object (DOMAIN 6): a supplier order's acknowledgement and dispatch,
-an order's delivery, a parcel's first scan, an inquiry's answer. Each has an owner: the supplier, the carrier
-or the retailer. Beside them stand timers that oblige nobody but make facts
-when they run out: stock that is held, parcels that nobody sees, return windows.
+an order's delivery, a parcel's first scan, an inquiry's answer, a claim's filing, a supplier's answer to
+a recovery. Each has an owner: the supplier, the carrier or the retailer. Beside them stand timers that
+oblige nobody but make facts when they run out: stock that is held, parcels that nobody sees, return
+windows, waiting times of claims.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from typing import Any, NamedTuple, cast
 from psycopg import AsyncConnection, Cursor, errors
 from psycopg.sql import SQL, Identifier
 
-from ledger import orders, parcels
+from ledger import claims, orders, parcels, recoveries
 from ledger.inquiries import Inquiry
 from ledger.orders import Deadline
 from ledger.policies import Policy, PolicyAgreed
+from ledger.recoveries import Recovery
 from ledger.stock import (
     ReservationCommitted,
     ReservationConsumed,
@@ -39,7 +41,7 @@ OBLIGATIONS = Table(
     "sla_obligations",
     2,
     {
-        "object_id": ID,  # of the supplier order, order or inquiry; carrier/number/epoch of a parcel
+        "object_id": ID,  # of the supplier order, order, inquiry or recovery; carrier/number/epoch of a parcel
         "clock": ID,
         "supplier_id": ID,  # who is obliged, or whose parcel the carrier is to scan; empty if the retailer is
         "owner": ID,
@@ -75,6 +77,9 @@ SILENCES = Table(
     {"carrier": ID, "number": ID, "epoch": "int4 NOT NULL", "last_seen_at": "timestamptz NOT NULL"},
     ("(last_seen_at)",),
 )
+WAITING_CLAIMS = Table(
+    "sla_waiting_claims", 1, {"recovery_id": ID, "eligible_at": "timestamptz NOT NULL"}, ("(eligible_at)",)
+)
 RETURN_WINDOWS = Table("sla_return_windows", 1, {"order_id": ID, "closes_at": "timestamptz NOT NULL"}, ("(closes_at)",))
 POLICIES = Table(
     "sla_policies",
@@ -108,6 +113,8 @@ class Clock(StrEnum):
     DELIVERY = "delivery"
     FIRST_SCAN = "first_scan"
     ANSWER = "answer"
+    CLAIM_FILING = "claim_filing"
+    RECOVERY_ANSWER = "recovery_answer"
 
 
 _ALWAYS = LAST - timedelta(days=366)
@@ -125,6 +132,10 @@ def changes(page: Page) -> list[Written]:
         silences.replace(_silences(before), _silences(after))
     for earlier, later in page.inquiries():
         obligations.replace(_of_inquiry(earlier) if earlier else (), _of_inquiry(later))
+    waiting = Rows(WAITING_CLAIMS)
+    for recovery, then in page.recoveries():
+        obligations.replace(_of_recovery(recovery), _of_recovery(then))
+        waiting.replace(_waiting(recovery), _waiting(then))
     policies = Rows(POLICIES)
     holds = _Holds()
     for position, fact in page.others:
@@ -132,10 +143,10 @@ def changes(page: Page) -> list[Written]:
             policies.new.append((position, fact.effective_from, fact.policy.suspected_lost_after_days))
         else:
             holds.follow(fact)
-    return [obligations, silences, windows, policies, holds]
+    return [obligations, silences, windows, waiting, policies, holds]
 
 
-SLA = Projection("sla", 2, (OBLIGATIONS, HOLDS, SILENCES, RETURN_WINDOWS, POLICIES), changes)
+SLA = Projection("sla", 3, (OBLIGATIONS, HOLDS, SILENCES, RETURN_WINDOWS, WAITING_CLAIMS, POLICIES), changes)
 
 
 def _of_order(story: OrderStory) -> list[Values]:
@@ -247,6 +258,43 @@ def _silences(stories: ParcelStories) -> list[Values]:
     return [row] if parcels.suspect_loss(parcel, parcel.epoch, 0, _ALWAYS) else []
 
 
+def _of_recovery(recovery: Recovery | None) -> list[Values]:
+    return [] if recovery is None else [*_filing(recovery), *_answer(recovery)]
+
+
+def _filing(recovery: Recovery) -> Iterator[Values]:
+    """That a claim is filed before it is barred, which nobody owes once it is given up or its parcel is found."""
+    status, file_by = recovery.status, recovery.opened.file_by
+    what = (recovery.recovery_id, Clock.CLAIM_FILING.value, "", Party.RETAILER.value, file_by)
+    if file_by is None:
+        return
+    if recovery.filed_at is not None:
+        yield (*what, State.MET.value, recovery.filed_at, None, None, None, False)
+    elif recovery.barred_at is not None:
+        yield (*what, State.MISSED.value, None, None, recovery.barred_at, None, False)
+    elif status.is_unfiled:
+        yield (*what, State.OPEN.value, None, None, None, None, True)
+
+
+def _answer(recovery: Recovery) -> Iterator[Values]:
+    """That the supplier answers what it was last asked; a breach stays, whatever is asked later."""
+    missed, withdrawn_at = recovery.answer_missed, recovery.answer_withdrawn_at
+    what = (recovery.recovery_id, Clock.RECOVERY_ANSWER.value, recovery.subject.supplier_id, Party.SUPPLIER.value)
+    if missed is not None:
+        state = State.WITHDRAWN if withdrawn_at else State.MISSED
+        yield (*what, missed.due, state.value, recovery.answered_at, None, missed.at, withdrawn_at, False)
+    elif recovery.answer_by is not None and recovery.answered_at is not None:
+        yield (*what, recovery.answer_by, State.MET.value, recovery.answered_at, None, None, None, False)
+    elif recovery.answer_by is not None and recoveries.miss_answer(recovery, _ALWAYS):
+        yield (*what, recovery.answer_by, State.OPEN.value, None, None, None, None, True)
+
+
+def _waiting(recovery: Recovery | None) -> list[Values]:
+    if recovery is None or not claims.become_eligible(recovery, _ALWAYS):
+        return []
+    return [(recovery.recovery_id, recovery.opened.eligible_at)]
+
+
 class _Holds:
     """What a page changes of the stock that is held.
 
@@ -333,6 +381,9 @@ class Timer(StrEnum):
     LOSS = "loss"
     RESERVATION = "reservation"
     RETURN_WINDOW = "return_window"
+    CLAIM_FILING = "claim_filing"
+    RECOVERY_ANSWER = "recovery_answer"
+    CLAIM_ELIGIBLE = "claim_eligible"
 
 
 class Due(NamedTuple):
@@ -342,7 +393,7 @@ class Due(NamedTuple):
     names: tuple[str, ...]
     """(order_id, object_id) of acknowledge, dispatch and delivery; (carrier, number, epoch) of first_scan
     and loss; (inquiry_id,) of answer; (supplier_id, sku, reservation_id) of reservation; (order_id,) of
-    return_window."""
+    return_window; (recovery_id,) of claim_filing, recovery_answer and claim_eligible."""
     due: datetime
 
 
@@ -358,6 +409,9 @@ _DUE = """
     UNION ALL
     (SELECT 'return_window', ARRAY[order_id], closes_at FROM {sla_return_windows}
         WHERE closes_at <= %(now)s ORDER BY closes_at LIMIT %(limit)s)
+    UNION ALL
+    (SELECT 'claim_eligible', ARRAY[recovery_id], eligible_at FROM {sla_waiting_claims}
+        WHERE eligible_at <= %(now)s ORDER BY eligible_at LIMIT %(limit)s)
     ORDER BY 3 LIMIT %(limit)s
 """
 _SILENCE = """

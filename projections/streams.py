@@ -17,13 +17,14 @@ from msgspec.structs import replace
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from ledger import inquiries, messages, orders, parcels, suppliers
+from ledger import inquiries, messages, orders, parcels, recoveries, suppliers
 from ledger.book import Registry
 from ledger.inquiries import Inquiry
 from ledger.journal import EVENTS_TABLE
 from ledger.messages import Message
 from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, Header, Order, UnitsCancelled
 from ledger.parcels import FirstScanBreachWithdrawn, FirstScanMissed, Parcel, ParcelRegistered
+from ledger.recoveries import Recovery
 from ledger.stock import FeedIgnored, FeedRecorded
 from ledger.supplier_orders import (
     CancelAgreed,
@@ -190,12 +191,18 @@ def tell_message(message: Message | None, fact: Any, position: int) -> Message:
     return messages.evolve(message, fact)
 
 
+def tell_recovery(recovery: Recovery | None, fact: Any, position: int) -> Recovery:
+    """The recovery after the fact; its state keeps all that is asked of it."""
+    return recoveries.evolve(recovery, fact)
+
+
 TELL: Mapping[str, Callable[[Any, Any, int], Any]] = {
     "order": tell_order,
     "parcel": tell_parcel,
     "inquiry": tell_inquiry,
     "supplier": tell_supplier,
     "message": tell_message,
+    "recovery": tell_recovery,
 }
 """How each kind of stream that is folded here takes a fact in, and its position."""
 
@@ -248,6 +255,10 @@ class Page:
         """The messages that changed."""
         return (stories for stream, stories in self.touched.items() if stream.startswith("message-"))
 
+    def recoveries(self) -> Iterable[tuple[Recovery | None, Recovery]]:
+        """The recoveries that changed."""
+        return (states for stream, states in self.touched.items() if stream.startswith("recovery-"))
+
     def orders_with_parcels(self) -> Iterable[tuple[OrderStory | None, OrderStory]]:
         """The orders that changed or that a changed parcel belongs to."""
         for stream in _concerned(self.touched):
@@ -282,7 +293,7 @@ def _parcels_of(story: OrderStory | None) -> Iterable[str]:
 
 
 class Streams:
-    """One tenant's streams of orders, parcels, inquiries, suppliers and messages, folded up to ``position``."""
+    """One tenant's streams of the nouns of TELL, folded up to ``position``."""
 
     def __init__(
         self, schema: str, position: int = 0, registry: Registry | None = None, *, streams_kept: int = 60_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from typing import Any
 import grpc
 import pytest
 
-from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2, orders_pb2, parcels_pb2
+from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2, common_pb2, orders_pb2, parcels_pb2, reports_pb2
 from fulfilment.v1 import recoveries_pb2 as pb
 from tests.service import Client, context, fields_of, reason_of, serving, stamp
 
@@ -225,6 +226,93 @@ def test_commands_can_stand_in_a_batch(client: Client, shop: Shop):
     ).outcomes
     assert outcomes[0].HasField("receipt")
     assert outcomes[1].refusal.reason == "RECOVERY_ENDED"
+
+
+# --- what time does, and what is listed ---------------------------------------------------------------
+
+
+def facts_of(client: Client, recovery_id: str) -> list[str]:
+    """The names of a recovery's facts, in order."""
+    names: list[str] = []
+    for page in client.audit.StreamFacts(audit_pb2.StreamFactsRequest()):
+        names += [fact.name for fact in page.facts if fact.stream == f"recovery-{recovery_id}"]
+    return names
+
+
+def until_status(shop: Shop, recovery_id: str, status: Any) -> None:
+    give_up_at = time.monotonic() + 20
+    while shop.get(recovery_id).status != status:
+        assert time.monotonic() < give_up_at, "the clock noticed nothing"
+        time.sleep(0.1)
+
+
+def test_the_clock_bars_a_claim_whose_deadline_has_passed_once(client: Client, shop: Shop):
+    recovery_id = shop.claim(days_ago=61)
+    until_status(shop, recovery_id, pb.RECOVERY_STATUS_TIME_BARRED)
+    time.sleep(2.5)
+    assert facts_of(client, recovery_id).count("recovery.claim_time_barred") == 1
+    breaches = client.reports.ListBreaches(
+        reports_pb2.ListBreachesRequest(clock=reports_pb2.OBLIGATION_CLOCK_CLAIM_FILING)
+    ).breaches
+    assert recovery_id in [breach.object_id for breach in breaches]
+
+
+def test_the_clock_notices_that_a_waiting_time_has_passed(client: Client, shop: Shop):
+    order_id, number = shop.shipped(days_ago=20)
+    before = stamp(NOW - 10 * DAY)
+    about: dict[str, Any] = {"kind": LOSS, "order_id": order_id, "carrier": "dhl", "tracking_number": number}
+    recovery_id = shop.open(minor=1000, at=before, **about)
+    until_status(shop, recovery_id, pb.RECOVERY_STATUS_ELIGIBLE)
+    assert facts_of(client, recovery_id) == ["recovery.opened", "recovery.claim_became_eligible"]
+
+
+def test_the_clock_notices_that_a_supplier_did_not_answer(client: Client, shop: Shop):
+    order_id, _ = shop.shipped()
+    about: dict[str, Any] = {"kind": SUPPLIER_FAULT, "order_id": order_id, "supplier_order_id": f"{order_id}/1"}
+    recovery_id = shop.open(minor=1000, at=stamp(NOW - 2 * DAY), **about)
+    give_up_at = time.monotonic() + 20
+    while not shop.get(recovery_id).HasField("answer_missed_at"):
+        assert time.monotonic() < give_up_at, "the clock noticed nothing"
+        time.sleep(0.1)
+    assert facts_of(client, recovery_id) == ["recovery.opened", "recovery.answer_missed"]
+
+
+def test_recoveries_are_listed_by_party_status_and_due_time(client: Client, shop: Shop):
+    order_id, number = shop.shipped()
+    about: dict[str, Any] = {"order_id": order_id}
+    claim = shop.open(kind=LOSS, carrier="dhl", tracking_number=number, minor=1000, **about)
+    asked = shop.open(kind=SUPPLIER_FAULT, supplier_order_id=f"{order_id}/1", minor=500, **about)
+    head = shop.send("WriteOffRecovery", recovery_id=claim, reason="small").position
+
+    def listed(**said: Any) -> list[Any]:
+        request = pb.ListRecoveriesRequest(order_id=order_id, at_least=head, **said)
+        return list(client.recoveries.ListRecoveries(request).recoveries)
+
+    assert [each.recovery_id for each in listed()] == [asked, claim]
+    assert [each.recovery_id for each in listed(party=common_pb2.PARTY_CARRIER)] == [claim]
+    assert [each.recovery_id for each in listed(statuses=[pb.RECOVERY_STATUS_PROPOSED])] == [asked]
+    (due,) = listed(due_within_hours=48)
+    assert (due.recovery_id, due.asked_minor, due.party) == (asked, 500, common_pb2.PARTY_SUPPLIER)
+    assert due.HasField("due")
+    first = client.recoveries.ListRecoveries(
+        pb.ListRecoveriesRequest(order_id=order_id, page=common_pb2.PageRequest(page_size=1))
+    )
+    assert first.next_page_token
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"party": common_pb2.PARTY_RETAILER}, "party"),
+        ({"statuses": [pb.RECOVERY_STATUS_UNSPECIFIED]}, "statuses[0]"),
+        ({"due_within_hours": -1}, "due_within_hours"),
+        ({"at_least": -1}, "at_least"),
+    ],
+)
+def test_a_list_that_makes_no_sense_is_refused(client: Client, said: dict[str, Any], field: str):
+    with pytest.raises(grpc.RpcError) as caught:
+        client.recoveries.ListRecoveries(pb.ListRecoveriesRequest(**said))
+    assert fields_of(caught.value) == [field]
 
 
 # --- what is refused ----------------------------------------------------------------------------------

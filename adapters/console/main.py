@@ -18,6 +18,7 @@ from adapters.console.messages import message
 from adapters.console.orders import order
 from adapters.console.parcels import parcel
 from adapters.console.place import place
+from adapters.console.recoveries import recovery
 from adapters.console.reports import report
 from adapters.console.session import Root
 from adapters.console.show import show
@@ -56,7 +57,7 @@ def root() -> None:
 
 for command in (
     *(place, show, history, order, parcel, message),
-    *(stock, supplier, report, imports),
+    *(stock, supplier, recovery, report, imports),
     *(status, rebuild, tenant, erase),
 ):
     root.add_command(command)

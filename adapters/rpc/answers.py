@@ -24,7 +24,7 @@ from ledger.inquiries import Inquiry
 from ledger.orders import Clock, DelayRuled, Hold, Line, Order, Shipment
 from ledger.parcels import Checkpoint, Parcel
 from ledger.rates import Rate, is_at_most
-from ledger.recoveries import Kind, Payment, Recovery
+from ledger.recoveries import Payment, Recovery
 from ledger.reviews import Proposal, SupplierReviewed
 from ledger.stock import Stock
 from ledger.supplier_orders import CompensationAccrued, SupplierOrder
@@ -343,15 +343,6 @@ def stock_level(item: Item, state: Stock | None) -> stock_pb2.StockLevel:
 # --- recoveries -------------------------------------------------------------------------------------
 
 
-PARTY_OF = {
-    Kind.SUPPLIER_FAULT: common_pb2.PARTY_SUPPLIER,
-    Kind.CARRIER_LOSS: common_pb2.PARTY_CARRIER,
-    Kind.CARRIER_DAMAGE: common_pb2.PARTY_CARRIER,
-    Kind.FOUND_AFTER_LOSS: common_pb2.PARTY_CUSTOMER,
-}
-"""Who is to bear a recovery of each kind."""
-
-
 def recovery(state: Recovery, version: int) -> recoveries_pb2.Recovery:
     opened, subject = state.opened, state.subject
     missed = state.answer_missed
@@ -359,7 +350,7 @@ def recovery(state: Recovery, version: int) -> recoveries_pb2.Recovery:
         recovery_id=state.recovery_id,
         kind=recovery_kind(state.kind),
         status=recovery_status(state.status),
-        party=PARTY_OF[state.kind],
+        party=party(state.kind.party),
         order_id=subject.order_id,
         supplier_order_id=subject.supplier_order_id,
         supplier_id=subject.supplier_id,

@@ -12,14 +12,14 @@ from adapters.rpc.asks.stock import items_of
 from adapters.rpc.server import Commands, Context, deadline_of, tenant_name, to_receipt
 from adapters.rpc.statuses import code_of
 from adapters.rpc.tenants import Tenant, Tenants
-from fulfilment.v1 import audit_pb2, batch_pb2, orders_pb2, parcels_pb2, recoveries_pb2, stock_pb2, suppliers_pb2
-from ledger import orders, parcels, recoveries, suppliers
+from fulfilment.v1 import audit_pb2, batch_pb2, orders_pb2, parcels_pb2, stock_pb2, suppliers_pb2
+from ledger import orders, parcels, suppliers
 from ledger.book import EMPTY, Book, Entry
 from ledger.journal import Past, Recorded
 from ledger.ledger import MOST_AT_ONCE, Command, Receipt
 from ledger.personal import Sealer
 from ledger.refusals import BeyondTheLog, Malformed, Refusal, Unavailable
-from ledger.values import order_stream, parcel_stream, recovery_stream, stock_stream, supplier_stream
+from ledger.values import order_stream, parcel_stream, stock_stream, supplier_stream
 
 FACTS_A_PAGE = 500
 _FOLLOW_SECONDS = 0.25
@@ -115,19 +115,6 @@ class ParcelQueries(Reader):
         (entry,), position = await self.entries(await self.tenant(context), streams, request.at_least)
         parcel = answers.parcel(parcels.known(entry.state, carrier, number), entry.version)
         return parcels_pb2.GetParcelResponse(parcel=parcel, position=position)
-
-
-class RecoveryQueries(Reader):
-    """RecoveryService's reads."""
-
-    async def GetRecovery(
-        self, request: recoveries_pb2.GetRecoveryRequest, context: Context
-    ) -> recoveries_pb2.GetRecoveryResponse:
-        recovery_id = shapes.recovery_id(request.recovery_id)
-        streams = [recovery_stream(recovery_id)]
-        (entry,), position = await self.entries(await self.tenant(context), streams, request.at_least)
-        recovery = answers.recovery(recoveries.known(entry.state, recovery_id), entry.version)
-        return recoveries_pb2.GetRecoveryResponse(recovery=recovery, position=position)
 
 
 class AuditQueries(Reader):

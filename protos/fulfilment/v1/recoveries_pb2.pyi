@@ -1153,3 +1153,205 @@ class ClaimDocument(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClaimDocument: _TypeAlias = ClaimDocument  # noqa: Y015
+
+@_typing.final
+class ListRecoveriesRequest(_message.Message):
+    """Asks for recoveries; what is not said does not narrow the list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTY_FIELD_NUMBER: _builtins.int
+    STATUSES_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    CARRIER_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    DUE_WITHIN_HOURS_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    party: _common_pb2.Party.ValueType
+    """Who is to bear them: the supplier, the carrier or the customer."""
+    supplier_id: _builtins.str
+    """The supplier concerned."""
+    carrier: _builtins.str
+    """The carrier concerned."""
+    order_id: _builtins.str
+    """"channel/channel_order_id"."""
+    case_id: _builtins.str
+    """The return case."""
+    due_within_hours: _builtins.int
+    """Only those of which something is due within so many hours from now, overdue ones included; 0 means any,
+    at most 100000.
+    """
+    at_least: _builtins.int
+    """Wait until the answer holds at this position of the log or later."""
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[Global___RecoveryStatus.ValueType]:
+        """How far they are; empty means any."""
+
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest:
+        """Which page."""
+
+    def __init__(
+        self,
+        *,
+        party: _common_pb2.Party.ValueType = ...,
+        statuses: _abc.Iterable[Global___RecoveryStatus.ValueType] | None = ...,
+        supplier_id: _builtins.str = ...,
+        carrier: _builtins.str = ...,
+        order_id: _builtins.str = ...,
+        case_id: _builtins.str = ...,
+        due_within_hours: _builtins.int = ...,
+        page: _common_pb2.PageRequest | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "carrier", b"carrier", "case_id", b"case_id", "due_within_hours", b"due_within_hours", "order_id", b"order_id", "page", b"page", "party", b"party", "statuses", b"statuses", "supplier_id", b"supplier_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRecoveriesRequest: _TypeAlias = ListRecoveriesRequest  # noqa: Y015
+
+@_typing.final
+class ListRecoveriesResponse(_message.Message):
+    """Recoveries."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECOVERIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one."""
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def recoveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListedRecovery]:
+        """By what is due first."""
+
+    def __init__(
+        self,
+        *,
+        recoveries: _abc.Iterable[Global___ListedRecovery] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "recoveries", b"recoveries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRecoveriesResponse: _TypeAlias = ListRecoveriesResponse  # noqa: Y015
+
+@_typing.final
+class ListedRecovery(_message.Message):
+    """One recovery of a list; GetRecovery tells all of it. Amounts are in minor units of its currency."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECOVERY_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    PARTY_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ORDER_ID_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    CARRIER_FIELD_NUMBER: _builtins.int
+    TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    ASKED_MINOR_FIELD_NUMBER: _builtins.int
+    CLAIMED_MINOR_FIELD_NUMBER: _builtins.int
+    AGREED_MINOR_FIELD_NUMBER: _builtins.int
+    RECEIVED_MINOR_FIELD_NUMBER: _builtins.int
+    RETURNED_MINOR_FIELD_NUMBER: _builtins.int
+    OPENED_AT_FIELD_NUMBER: _builtins.int
+    DUE_FIELD_NUMBER: _builtins.int
+    FOUND_AT_FIELD_NUMBER: _builtins.int
+    ENDED_AT_FIELD_NUMBER: _builtins.int
+    recovery_id: _builtins.str
+    """Its id."""
+    kind: Global___RecoveryKind.ValueType
+    """Why."""
+    status: Global___RecoveryStatus.ValueType
+    """How far it is."""
+    party: _common_pb2.Party.ValueType
+    """The party that is to bear it."""
+    order_id: _builtins.str
+    """"channel/channel_order_id"."""
+    supplier_order_id: _builtins.str
+    """The supplier order, if one is concerned."""
+    supplier_id: _builtins.str
+    """Its supplier."""
+    case_id: _builtins.str
+    """The return case, if there is one."""
+    carrier: _builtins.str
+    """The carrier, if a parcel is concerned."""
+    tracking_number: _builtins.str
+    """Its tracking number."""
+    epoch: _builtins.int
+    """Which use of the number it is, from 1."""
+    currency: _builtins.str
+    """ISO 4217."""
+    asked_minor: _builtins.int
+    """The sum of the costs."""
+    claimed_minor: _builtins.int
+    """What a carrier was asked for."""
+    agreed_minor: _builtins.int
+    """What was accepted or approved, in all."""
+    received_minor: _builtins.int
+    """What was received, before anything went back."""
+    returned_minor: _builtins.int
+    """What went back to the carrier."""
+    @_builtins.property
+    def opened_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was opened."""
+
+    @_builtins.property
+    def due(self) -> _timestamp_pb2.Timestamp:
+        """By when the next thing has to happen: the supplier's answer, or the filing of the claim; absent if nothing."""
+
+    @_builtins.property
+    def found_at(self) -> _timestamp_pb2.Timestamp:
+        """When the parcel of a claim arrived after all; what was paid for it may have to go back."""
+
+    @_builtins.property
+    def ended_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was over."""
+
+    def __init__(
+        self,
+        *,
+        recovery_id: _builtins.str = ...,
+        kind: Global___RecoveryKind.ValueType = ...,
+        status: Global___RecoveryStatus.ValueType = ...,
+        party: _common_pb2.Party.ValueType = ...,
+        order_id: _builtins.str = ...,
+        supplier_order_id: _builtins.str = ...,
+        supplier_id: _builtins.str = ...,
+        case_id: _builtins.str = ...,
+        carrier: _builtins.str = ...,
+        tracking_number: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        currency: _builtins.str = ...,
+        asked_minor: _builtins.int = ...,
+        claimed_minor: _builtins.int = ...,
+        agreed_minor: _builtins.int = ...,
+        received_minor: _builtins.int = ...,
+        returned_minor: _builtins.int = ...,
+        opened_at: _timestamp_pb2.Timestamp | None = ...,
+        due: _timestamp_pb2.Timestamp | None = ...,
+        found_at: _timestamp_pb2.Timestamp | None = ...,
+        ended_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "ended_at", b"ended_at", "found_at", b"found_at", "opened_at", b"opened_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreed_minor", b"agreed_minor", "asked_minor", b"asked_minor", "carrier", b"carrier", "case_id", b"case_id", "claimed_minor", b"claimed_minor", "currency", b"currency", "due", b"due", "ended_at", b"ended_at", "epoch", b"epoch", "found_at", b"found_at", "kind", b"kind", "opened_at", b"opened_at", "order_id", b"order_id", "party", b"party", "received_minor", b"received_minor", "recovery_id", b"recovery_id", "returned_minor", b"returned_minor", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListedRecovery: _TypeAlias = ListedRecovery  # noqa: Y015

@@ -111,6 +111,11 @@ class RecoveryServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_recoveries__pb2.GetRecoveryRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_recoveries__pb2.GetRecoveryResponse.FromString,
                 _registered_method=True)
+        self.ListRecoveries = channel.unary_unary(
+                '/fulfilment.v1.RecoveryService/ListRecoveries',
+                request_serializer=fulfilment_dot_v1_dot_recoveries__pb2.ListRecoveriesRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_recoveries__pb2.ListRecoveriesResponse.FromString,
+                _registered_method=True)
 
 
 class RecoveryServiceServicer:
@@ -241,6 +246,14 @@ class RecoveryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRecoveries(self, request, context):
+        """Lists recoveries by what is due first, from a read model; those of which nothing is due come last.
+        May fail as ReportService says of all queries.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecoveryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -308,6 +321,11 @@ def add_RecoveryServiceServicer_to_server(servicer, server):
                     servicer.GetRecovery,
                     request_deserializer=fulfilment_dot_v1_dot_recoveries__pb2.GetRecoveryRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_recoveries__pb2.GetRecoveryResponse.SerializeToString,
+            ),
+            'ListRecoveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRecoveries,
+                    request_deserializer=fulfilment_dot_v1_dot_recoveries__pb2.ListRecoveriesRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_recoveries__pb2.ListRecoveriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -672,6 +690,33 @@ class RecoveryService:
             '/fulfilment.v1.RecoveryService/GetRecovery',
             fulfilment_dot_v1_dot_recoveries__pb2.GetRecoveryRequest.SerializeToString,
             fulfilment_dot_v1_dot_recoveries__pb2.GetRecoveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRecoveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.RecoveryService/ListRecoveries',
+            fulfilment_dot_v1_dot_recoveries__pb2.ListRecoveriesRequest.SerializeToString,
+            fulfilment_dot_v1_dot_recoveries__pb2.ListRecoveriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -107,6 +107,10 @@ class RecoveryServiceStub:
     """Reads one recovery as the log tells it now.
     Fails with NOT_FOUND / UNKNOWN_RECOVERY.
     """
+    ListRecoveries: _grpc.UnaryUnaryMultiCallable[_recoveries_pb2.ListRecoveriesRequest, _recoveries_pb2.ListRecoveriesResponse]
+    """Lists recoveries by what is due first, from a read model; those of which nothing is due come last.
+    May fail as ReportService says of all queries.
+    """
 
 @_typing.type_check_only
 class RecoveryServiceAsyncStub(RecoveryServiceStub):
@@ -185,6 +189,10 @@ class RecoveryServiceAsyncStub(RecoveryServiceStub):
     GetRecovery: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.GetRecoveryRequest, _recoveries_pb2.GetRecoveryResponse]  # type: ignore[assignment]
     """Reads one recovery as the log tells it now.
     Fails with NOT_FOUND / UNKNOWN_RECOVERY.
+    """
+    ListRecoveries: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.ListRecoveriesRequest, _recoveries_pb2.ListRecoveriesResponse]  # type: ignore[assignment]
+    """Lists recoveries by what is due first, from a read model; those of which nothing is due come last.
+    May fail as ReportService says of all queries.
     """
 
 class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -339,6 +347,16 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_recoveries_pb2.GetRecoveryResponse, _abc.Awaitable[_recoveries_pb2.GetRecoveryResponse]]:
         """Reads one recovery as the log tells it now.
         Fails with NOT_FOUND / UNKNOWN_RECOVERY.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRecoveries(
+        self,
+        request: _recoveries_pb2.ListRecoveriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recoveries_pb2.ListRecoveriesResponse, _abc.Awaitable[_recoveries_pb2.ListRecoveriesResponse]]:
+        """Lists recoveries by what is due first, from a read model; those of which nothing is due come last.
+        May fail as ReportService says of all queries.
         """
 
 def add_RecoveryServiceServicer_to_server(servicer: RecoveryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -43,6 +43,10 @@ class _ObligationClockEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Oblig
     """The carrier scans a parcel that was said to be dispatched."""
     OBLIGATION_CLOCK_ANSWER: _ObligationClock.ValueType  # 5
     """Whoever was asked answers a question about an order."""
+    OBLIGATION_CLOCK_CLAIM_FILING: _ObligationClock.ValueType  # 6
+    """The retailer files a claim on a carrier before it is barred; missed means that it is."""
+    OBLIGATION_CLOCK_RECOVERY_ANSWER: _ObligationClock.ValueType  # 7
+    """The supplier answers what it is to bear of a cost."""
 
 class ObligationClock(_ObligationClock, metaclass=_ObligationClockEnumTypeWrapper):
     """--- what is due --------------------------------------------------------------------------------
@@ -62,6 +66,10 @@ OBLIGATION_CLOCK_FIRST_SCAN: ObligationClock.ValueType  # 4
 """The carrier scans a parcel that was said to be dispatched."""
 OBLIGATION_CLOCK_ANSWER: ObligationClock.ValueType  # 5
 """Whoever was asked answers a question about an order."""
+OBLIGATION_CLOCK_CLAIM_FILING: ObligationClock.ValueType  # 6
+"""The retailer files a claim on a carrier before it is barred; missed means that it is."""
+OBLIGATION_CLOCK_RECOVERY_ANSWER: ObligationClock.ValueType  # 7
+"""The supplier answers what it is to bear of a cost."""
 Global___ObligationClock: _TypeAlias = ObligationClock  # noqa: Y015
 
 class _ObligationState:
@@ -731,7 +739,7 @@ class Obligation(_message.Message):
     OWNER_FIELD_NUMBER: _builtins.int
     object_id: _builtins.str
     """"channel/channel_order_id/n" of a supplier order, "channel/channel_order_id" of an order,
-    "carrier/number/epoch" of a parcel, the id of an inquiry.
+    "carrier/number/epoch" of a parcel, the id of an inquiry or of a recovery.
     """
     clock: Global___ObligationClock.ValueType
     """Which clock."""
