@@ -123,6 +123,14 @@ class AmountRaised(Fact, frozen=True, tag="recovery.amount_raised"):
     answer_by: datetime | None = None
 
 
+class CostWithdrawn(Fact, frozen=True, tag="recovery.cost_withdrawn"):
+    """A cost did not arise after all, as of goods that were not sent again, or another party was ruled to bear it."""
+
+    recovery_id: str
+    cost_id: str
+    at: datetime
+
+
 class RecoveryAccepted(Fact, frozen=True, tag="recovery.accepted"):
     """The supplier, or the customer, bears so much in all."""
 
@@ -270,6 +278,7 @@ class PaymentReturned(Fact, frozen=True, tag="recovery.payment_returned"):
 RecoveryFact = (
     RecoveryOpened
     | AmountRaised
+    | CostWithdrawn
     | RecoveryAccepted
     | RecoveryDisputed
     | SettlementReceived
@@ -441,6 +450,8 @@ def evolve(recovery: Recovery | None, fact: RecoveryFact) -> Recovery:
             if recovery.kind.is_claim:
                 return raised
             return replace(raised, status=Status.PROPOSED, answer_by=fact.answer_by, answered_at=None)
+        case CostWithdrawn(cost_id=cost_id):
+            return replace(recovery, costs=tuple(cost for cost in recovery.costs if cost.cost_id != cost_id))
         case RecoveryAccepted(amount_minor=amount):
             accepted = replace(recovery, status=Status.ACCEPTED, agreed_minor=amount, answered_at=fact.at, because="")
             return _completed(accepted, fact.at)
@@ -661,6 +672,16 @@ def raised(
         return []
     require_open(recovery)
     return [AmountRaised(recovery.recovery_id, cost, at, answer_by)]
+
+
+def withdraw(recovery: Recovery, cost_id: str, at: datetime) -> Sequence[RecoveryFact]:
+    """One cost less. What was claimed or agreed on already stays; what is over or was never asked records nothing."""
+    cost = next((cost for cost in recovery.costs if cost.cost_id == cost_id), None)
+    if cost is None or recovery.status.is_end or recovery.filed_at is not None:
+        return []
+    if recovery.asked_minor - cost.amount_minor < recovery.agreed_minor:
+        return []
+    return [CostWithdrawn(recovery.recovery_id, cost_id, at)]
 
 
 def write_off(recovery: Recovery, because: str, at: datetime) -> Sequence[RecoveryFact]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import count
+from typing import NamedTuple, cast
 
 from msgspec.structs import replace
 
@@ -15,7 +15,7 @@ from ledger import claims, parcels, recoveries
 from ledger.orders import Order, Shipment
 from ledger.parcels import Parcel
 from ledger.policies import policy_at
-from ledger.recoveries import Cost, CostKind, Kind, Recovery, RecoveryOpened, Status, Subject
+from ledger.recoveries import Cost, CostKind, Kind, Recovery, RecoveryFact, RecoveryOpened, Status, Subject
 from ledger.refusals import AlreadyExists, Forbidden
 from ledger.values import Change, parcel_stream, recovery_stream
 from ledger.view import View, changes_of, order_in
@@ -84,33 +84,83 @@ def raise_recovery(view: View, recovery_id: str, cost: Cost, currency: str, at: 
 # --- what follows of itself -------------------------------------------------------------------------
 
 
-def recover(
-    view: View, kind: Kind, subject: Subject, currency: str, costs: Sequence[Cost], at: datetime
-) -> list[Change]:
-    """What a case costs, asked of whom it was ruled on: opens the case's recovery, or raises it by what is new.
+class Demand(NamedTuple):
+    """What one party is asked for because of a case, in one currency: all of it, or nothing any more."""
+
+    kind: Kind
+    subject: Subject
+    """With a case; its supplier of a supplier's fault, its parcel of a claim."""
+    currency: str
+    costs: tuple[Cost, ...] = ()
+    """Their ids begin with the case's, see cost_id."""
+
+
+def cost_id(case_id: str, *what: object) -> str:
+    return ":".join((case_id, *map(str, what)))
+
+
+def recover(view: View, demand: Demand, at: datetime) -> list[Change]:
+    """Opens the recovery of a case, or brings it to what is demanded now: raises what is new, withdraws what is gone.
 
     It never refuses. What cannot be recovered any more, or from nobody that is known, records nothing.
     """
-    order = view.order(subject.order_id)
+    order = view.order(demand.subject.order_id)
     if order is None:
         return []
-    if kind is Kind.SUPPLIER_FAULT:
-        recovery_id, recovery = _under(view, f"{subject.case_id}/supplier/{currency}")
-        if recovery is None:
-            return _propose(view, recovery_id, subject, currency, tuple(costs), at) if subject.supplier_id else []
-        return _raise_by(view, recovery, costs, at)
+    if demand.kind is Kind.SUPPLIER_FAULT:
+        return _demand_of_supplier(view, demand, at)
+    return _demand_of_carrier(view, order, demand, at)
+
+
+def _demand_of_supplier(view: View, demand: Demand, at: datetime) -> list[Change]:
+    subject, currency = demand.subject, demand.currency
+    if not subject.supplier_id:
+        return []
+    found = _under(view, f"{subject.case_id}/supplier/{subject.supplier_id}/{currency}")
+    costs = found.new(demand.costs)
+    if found.present is not None:
+        return _adjust(view, found.present, subject.case_id, costs, at)
+    if found.past and not costs:
+        return []
+    return _propose(view, found.recovery_id, subject, currency, costs, at)
+
+
+def _demand_of_carrier(view: View, order: Order, demand: Demand, at: datetime) -> list[Change]:
+    subject, currency = demand.subject, demand.currency
     parcel = view.parcel(subject.carrier, subject.number) if subject.number else None
     shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch) if parcel else None
     if parcel is None or shipment is None:
         return []
-    claim = _claim_on(view, parcel, kind, currency)
+    claim = _claim_on(view, parcel, demand.kind, currency)
     if claim is not None:
-        return _raise_by(view, claim, costs, at)
-    recovery_id, recovery = _under(view, f"{subject.case_id}/carrier/{currency}")
-    if recovery is not None:
+        return _adjust(view, claim, subject.case_id, demand.costs, at)
+    found = _under(view, f"{subject.case_id}/carrier/{parcel.carrier}/{parcel.number}/{currency}")
+    if found.present is not None:
         return []
     subject = _of_shipment(order, shipment, subject.case_id)
-    return _claim(view, recovery_id, kind, subject, parcel, shipment, currency, tuple(costs), at)
+    return _claim(view, found.recovery_id, demand.kind, subject, parcel, shipment, currency, demand.costs, at)
+
+
+def give_up(view: View, demand: Demand, because: str, at: datetime) -> list[Change]:
+    """Nothing is demanded any more: the costs of the case are withdrawn, and with nothing left it is written off.
+
+    What was agreed on or claimed already goes its way.
+    """
+    subject, currency = demand.subject, demand.currency
+    if demand.kind is Kind.SUPPLIER_FAULT:
+        present = _under(view, f"{subject.case_id}/supplier/{subject.supplier_id}/{currency}").present
+    else:
+        parcel = view.parcel(subject.carrier, subject.number) if subject.number else None
+        present = _claim_on(view, parcel, demand.kind, currency) if parcel else None
+    if present is None or present.status.is_end:
+        return []
+    changes = _adjust(view, present, subject.case_id, (), at)
+    left = present
+    for _, fact in changes:
+        left = recoveries.evolve(left, cast("RecoveryFact", fact))
+    if left.costs or left.subject.case_id != subject.case_id:
+        return changes
+    return [*changes, *changes_of(recovery_stream(left.recovery_id), recoveries.write_off(left, because, at))]
 
 
 def found_after_loss(view: View, order: Order, shipment: Shipment, parcel: Parcel, now: datetime) -> list[Change]:
@@ -120,12 +170,12 @@ def found_after_loss(view: View, order: Order, shipment: Shipment, parcel: Parce
     changes: list[Change] = []
     for loss in losses:
         changes += changes_of(recovery_stream(loss.recovery_id), claims.find(loss, delivered_at, now))
-    recovery_id, recovery = _under(view, f"{parcel.carrier}/{parcel.number}/{parcel.epoch}/found", _ENDS)
-    if recovery is not None:
+    found = _under(view, f"{parcel.carrier}/{parcel.number}/{parcel.epoch}/found", _ENDS)
+    if found.present is not None:
         return changes
     subject = _of_shipment(order, shipment, "")
     refunds = _refunds(losses, order.currency)
-    opening = RecoveryOpened(recovery_id, Kind.FOUND_AFTER_LOSS, subject, order.currency, now, refunds)
+    opening = RecoveryOpened(found.recovery_id, Kind.FOUND_AFTER_LOSS, subject, order.currency, now, refunds)
     return [*changes, *_record(view, opening)]
 
 
@@ -138,25 +188,55 @@ def _refunds(losses: Sequence[Recovery], currency: str) -> tuple[Cost, ...]:
 # --- how --------------------------------------------------------------------------------------------
 
 
-def _under(view: View, name: str, past: frozenset[Status] = _ANEW) -> tuple[str, Recovery | None]:
-    """The recovery under a name, or under its next one where that is past; None if it is still to be opened."""
-    for n in count(1):
-        recovery_id = name if n == 1 else f"{name}/{n}"
+class _Found(NamedTuple):
+    """The recovery under a name, or where it is still to be opened; and those that were over before it."""
+
+    recovery_id: str
+    present: Recovery | None
+    past: tuple[Recovery, ...]
+
+    def new(self, costs: Sequence[Cost]) -> tuple[Cost, ...]:
+        """Those that were not asked for before."""
+        asked = {cost.cost_id for recovery in self.past for cost in recovery.costs}
+        return tuple(cost for cost in costs if cost.cost_id not in asked)
+
+
+def _under(view: View, name: str, ends: frozenset[Status] = _ANEW) -> _Found:
+    """The recovery under a name, or under its next one where that came to such an end."""
+    past: list[Recovery] = []
+    while True:
+        recovery_id = f"{name}/{len(past) + 1}" if past else name
         recovery = view.recovery(recovery_id)
-        if recovery is None or recovery.status not in past:
-            return recovery_id, recovery
-    raise AssertionError("counting does not end")
+        if recovery is None or not (recovery.status in ends or _was_empty(recovery)):
+            return _Found(recovery_id, recovery, tuple(past))
+        past.append(recovery)
 
 
-def _raise_by(view: View, recovery: Recovery, costs: Sequence[Cost], at: datetime) -> list[Change]:
+def _was_empty(recovery: Recovery) -> bool:
+    return recovery.status is Status.WRITTEN_OFF and not recovery.costs
+
+
+def _adjust(view: View, recovery: Recovery, case_id: str, costs: Sequence[Cost], at: datetime) -> list[Change]:
+    """Raises a recovery by what is new of a case's costs, and withdraws what is gone of them."""
     if recovery.status.is_end:
         return []
-    present = {cost.cost_id for cost in recovery.costs}
-    changes: list[Change] = []
-    for cost in {cost.cost_id: cost for cost in costs}.values():
+    answer_by = _answer_by(view, recovery.subject.supplier_id, at) if not recovery.kind.is_claim else None
+    facts: list[RecoveryFact] = []
+
+    def tell(told: Sequence[RecoveryFact]) -> None:
+        nonlocal recovery
+        for fact in told:
+            recovery = recoveries.evolve(recovery, fact)
+            facts.append(fact)
+
+    wanted, present = {cost.cost_id: cost for cost in costs}, [cost.cost_id for cost in recovery.costs]
+    for cost in wanted.values():
         if cost.cost_id not in present:
-            changes += raise_recovery(view, recovery.recovery_id, cost, recovery.currency, at)
-    return changes
+            tell(recoveries.raised(recovery, cost, recovery.currency, answer_by, at))
+    for gone in present:
+        if gone not in wanted and gone.startswith(cost_id(case_id, "")):
+            tell(recoveries.withdraw(recovery, gone, at))
+    return changes_of(recovery_stream(recovery.recovery_id), facts)
 
 
 def _propose(

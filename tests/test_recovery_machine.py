@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import ClassVar
 
@@ -13,16 +13,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from ledger.parcels import ParcelStatus
 from ledger.recoveries import ClaimFiled, ClaimTimeBarred, Cost, CostKind, DocumentKind, Kind, Method, Status, Subject
-from ledger.redress import recover
+from ledger.redress import Demand, give_up, recover
 from ledger.refusals import Refusal
 from ledger.suppliers import Agreement
-from ledger.values import Fact
+from ledger.values import Change, Fact
 from tests.recovering import Recovering, refund
 from tests.story import NOON, ORDER, shipped
 
 amounts = st.sampled_from([100, 300, 500, 1000, 2000])
 references = st.sampled_from(["a", "b", "c"])
 costs = st.builds(Cost, st.sampled_from(["c1", "c2", "c3"]), st.sampled_from(CostKind), amounts)
+case_costs = st.builds(Cost, st.sampled_from(["case-1:a", "case-1:b"]), st.sampled_from(CostKind), st.just(300))
 REACHED = {Status.SETTLED, Status.PAID, Status.TIME_BARRED, Status.WITHDRAWN, Status.WRITTEN_OFF, Status.APPEALED}
 
 
@@ -34,7 +35,7 @@ class Recoveries(RuleBasedStateMachine):
         super().__init__()
         self.story = shipped()
         self.story.approve("acme", Agreement(effective_from=NOON - timedelta(days=1), answer_within_hours=24))
-        self.asked, self.claim = Recovering(self.story, "case-1/supplier/EUR"), Recovering(self.story, "claim")
+        self.asked, self.claim = Recovering(self.story, "case-1/supplier/acme/EUR"), Recovering(self.story, "claim")
         self.asked.of_supplier(refund(1000))
         self.claim.of_carrier(refund(1000))
         self.story.later(days=14)
@@ -69,12 +70,23 @@ class Recoveries(RuleBasedStateMachine):
         for each in (self.asked, self.claim):
             self.tell(lambda each=each: each.add(cost))  # type: ignore[misc]
 
-    @rule(cost=costs)
-    def a_remedy_costs(self, cost: Cost) -> None:
+    @rule(costs=st.lists(case_costs, unique_by=lambda cost: cost.cost_id))
+    def a_case_costs(self, costs: list[Cost]) -> None:
+        # A remedy is never refused by its recovery: here a refusal fails the test.
+        for demand in self.demands(*costs):
+            self.tell(lambda demand=demand: self.record(recover(self.story.book, demand, self.story.now)))  # type: ignore[misc]
+
+    @rule(seldom=st.integers(0, 9))
+    def it_is_ruled_otherwise(self, seldom: int) -> None:
+        for demand in self.demands() if seldom == 9 else ():
+            self.record(give_up(self.story.book, demand, "ruled_otherwise", self.story.now))
+
+    def demands(self, *costs: Cost) -> list[Demand]:
         subject = Subject(ORDER, "shopify/1/1", "acme", "case-1", "dhl", "P1", 1)
-        for kind in (Kind.SUPPLIER_FAULT, Kind.CARRIER_LOSS):
-            # A remedy is never refused by its recovery: here a refusal fails the test.
-            self.story.record(recover(self.story.book, kind, subject, "EUR", [cost], self.story.now))
+        return [Demand(kind, subject, "EUR", costs) for kind in (Kind.SUPPLIER_FAULT, Kind.CARRIER_LOSS)]
+
+    def record(self, changes: Sequence[Change]) -> list[Fact]:
+        return self.story.record(changes)
 
     @rule(amount=amounts)
     def the_supplier_accepts(self, amount: int) -> None:

@@ -949,8 +949,8 @@ class Recovery(_message.Message):
     ENDED_AT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     recovery_id: _builtins.str
-    """Its id: as the client made it, or "CASE/supplier/EUR", "CASE/carrier/EUR" or "carrier/number/epoch/found" if it
-    opened of itself, with "/2" and so on where one before it was over.
+    """Its id: as the client made it; or, where it opened of itself, "CASE/supplier/SUPPLIER/EUR",
+    "CASE/carrier/CARRIER/NUMBER/EUR" or "CARRIER/NUMBER/EPOCH/found", with "/2" and so on after one that is over.
     """
     kind: Global___RecoveryKind.ValueType
     """Why."""
