@@ -94,6 +94,35 @@ class Allotment:
         self.changes.append((stock_stream(*item), fact))
 
 
+def within_reach(view: View, item: Item, *reservation_ids: str) -> int | None:
+    """Units that can be promised beside those that these reservations have; None if there is no feed.
+
+    A hold is given back for what takes its place, so its units are within reach as well.
+    """
+    own = view.stock(*item)
+    if own is None or not own.tracked:
+        return None
+    units = own.available
+    for reservation in map(own.reservations.get, dict.fromkeys(reservation_ids)):
+        if reservation is not None and reservation.status is stock.Hold.HELD:
+            units += reservation.units
+        elif reservation is not None:
+            # To be enlarged, it is given back and taken anew, and what the feed has taken off counts once more.
+            units -= reservation.units - stock.freed_by(reservation)
+    return max(units, 0)
+
+
+def enlarge(view: View, order_id: str, more: Mapping[Item, int], now: datetime) -> list[Change]:
+    """Commit units beside those that a confirmed order has of the same items; they are within reach."""
+    allotment = Allotment(view, order_id, "", now, now)
+    for item, units in more.items():
+        own = view.stock(*item)
+        kept = own.reservations.get(order_id) if own else None
+        allotment.take(item, units + (kept.units if kept else 0), commit=True)
+    assert not allotment.lacking, "whoever enlarges has seen that the units are there"
+    return allotment.changes
+
+
 def allot(
     view: View, order_id: str, demand: Mapping[Item, Units], now: datetime, commit: bool, cart_id: str = ""
 ) -> Allotment:

@@ -22,6 +22,7 @@ from ledger.values import (
     parcel_stream,
     policy_stream,
     recovery_stream,
+    sku_stream,
     stock_stream,
     supplier_stream,
 )
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ledger.parcels import Parcel
     from ledger.policies import Policies
     from ledger.recoveries import Recovery
+    from ledger.skus import Sku
     from ledger.stock import Stock
     from ledger.suppliers import Supplier
 
@@ -77,11 +79,12 @@ def noun(facts: object, evolve: Callable[[Any, Any], Any]) -> Noun:
 @cache
 def the_nouns() -> Mapping[str, Noun]:
     """Every noun of the ledger by the prefix of its streams."""
-    from ledger import inquiries, messages, orders, parcels, policies, recoveries, stock, suppliers
+    from ledger import inquiries, messages, orders, parcels, policies, recoveries, skus, stock, suppliers
 
     return {
         "order": noun(orders.OrderFact, orders.evolve),
         "stock": noun(stock.StockFact, stock.evolve),
+        "sku": noun(skus.SkuFact, skus.evolve),
         "supplier": noun(suppliers.SupplierFact, suppliers.evolve),
         "parcel": noun(parcels.ParcelFact, parcels.evolve),
         "recovery": noun(recoveries.RecoveryFact, recoveries.evolve),
@@ -189,6 +192,9 @@ class View:
 
     def stock(self, supplier_id: str, sku: str) -> Stock | None:
         return cast("Stock | None", self.state(stock_stream(supplier_id, sku)))
+
+    def sku(self, sku: str) -> Sku | None:
+        return cast("Sku | None", self.state(sku_stream(sku)))
 
     def supplier(self, supplier_id: str) -> Supplier | None:
         return cast("Supplier | None", self.state(supplier_stream(supplier_id)))

@@ -8,6 +8,7 @@ from datetime import datetime
 from ledger import orders, supplier_orders
 from ledger.allotment import give_back, items_of
 from ledger.orders import Order, OrderFact
+from ledger.rerouting import Cause, place_anew, wait_for_person
 from ledger.supplier_orders import SupplierOrder
 from ledger.values import Change, Units, order_of, stock_stream
 from ledger.view import View, after_facts, order_changes, order_in, settled
@@ -43,6 +44,9 @@ def cancel(
     freed = list(dict.fromkeys(freed))
     view.need(*(stock_stream(*item) for item in freed))
     after = after_facts(order, facts)
+    if held := wait_for_person(after, (), at):
+        facts += held
+        after = after_facts(after, held)
     return [*settled(order, facts, now, after), *give_back(view, after, freed, now)]
 
 
@@ -93,12 +97,18 @@ def _spread(
 def answer_cancel(
     view: View, supplier_order_id: str, agreed: bool, because: str, at: datetime, now: datetime
 ) -> list[Change]:
-    """The supplier's answer to a cancel request; agreed units give their stock back."""
+    """The supplier's answer to a cancel request; agreed units give their stock back, and go on if they are to."""
     order = order_in(view, order_of(supplier_order_id))
     supplier_order = order.supplier_order(supplier_order_id)
     facts = supplier_orders.answer_cancel(supplier_order, agreed, because, at)
-    units = supplier_orders.still_asked(supplier_order) if agreed else {}
+    units = supplier_order.cancel_asked if agreed else {}
     items = items_of(order, supplier_order.supplier_id, units)
     view.need(*(stock_stream(*item) for item in items))
     after = after_facts(order, facts)
-    return [*settled(order, facts, now, after), *give_back(view, after, items, now)]
+    released = give_back(view, after, items, now)
+    wish = supplier_order.reroute_wish
+    if not (agreed and supplier_order.reroute_asked and wish):
+        return [*settled(order, facts, now, after), *released]
+    cause = Cause(supplier_order, wish.by, wish.because, wish.to)
+    placed = place_anew(view, after, supplier_order.reroute_asked, cause, at, now)
+    return [*settled(order, [*facts, *placed.facts], now), *released, *placed.reserved]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from ledger import orders, parcels, stock, supplier_orders
 from ledger.allotment import consume, give_back, items_of
 from ledger.delivery import follow, registered
-from ledger.orders import Order, OrderFact
+from ledger.orders import Order, OrderFact, UnitsCancelled
 from ledger.parcels import Parcel, ParcelRegistered
+from ledger.rerouting import Cause, place_anew
 from ledger.supplier_orders import Answer, RejectReason, SupplierOrder, SupplierOrderSent
 from ledger.suppliers import due_after
 from ledger.values import Change, Fact, LineNo, Units, order_of, parcel_stream, stock_stream
@@ -39,7 +40,10 @@ def send_supplier_order(view: View, supplier_order_id: str, at: datetime, now: d
 def acknowledge(
     view: View, supplier_order_id: str, by_line: dict[LineNo, Answer], at: datetime, now: datetime
 ) -> list[Change]:
-    """The supplier's answer. Rejected units give their stock back; "out of stock" corrects the supplier's figure."""
+    """The supplier's answer. Rejected units give their stock back and go to the next qualified supplier.
+
+    Those that were to be cancelled anyway are. "Out of stock" corrects the supplier's figure.
+    """
     order = order_in(view, order_of(supplier_order_id))
     supplier_order = order.supplier_order(supplier_order_id)
     facts = supplier_orders.acknowledge(supplier_order, by_line, at)
@@ -49,9 +53,34 @@ def acknowledge(
     view.need(*(stock_stream(supplier_id, order.lines[n].sku) for n in by_line))
     rejected: Units = {line_no: answer.rejected for line_no, answer in by_line.items() if answer.rejected}
     after = after_facts(order, facts)
+    if not rejected:
+        return settled(order, facts, now, after)
     released = give_back(view, after, items_of(order, supplier_id, rejected), now)
     corrected = _none_left(view, order, supplier_id, by_line, released, at)
-    return [*settled(order, facts, now, after), *released, *corrected]
+    cancelled = _cancelled_by_rejecting(supplier_order, after, at)
+    after = after_facts(after, cancelled)
+    placed = place_anew(view, after, _still_wanted(rejected, cancelled), _rejection(supplier_order, by_line), at, now)
+    return [*settled(order, [*facts, *cancelled, *placed.facts], now), *released, *corrected, *placed.reserved]
+
+
+def _rejection(supplier_order: SupplierOrder, by_line: Mapping[LineNo, Answer]) -> Cause:
+    reasons = sorted({str(each.because) for each in by_line.values() if each.rejected and each.because})
+    return Cause(supplier_order, "supplier", f"rejected: {', '.join(reasons) or 'no reason given'}")
+
+
+def _cancelled_by_rejecting(supplier_order: SupplierOrder, after: Order, at: datetime) -> list[UnitsCancelled]:
+    """Units that the supplier was asked to cancel and rejected are not wanted from anybody."""
+    before, wish = supplier_orders.cancels_asked(supplier_order), supplier_order.cancel_wish
+    left = supplier_orders.cancels_asked(after.supplier_orders[supplier_order.supplier_order_id])
+    met = {line_no: gone for line_no, units in before.items() if (gone := units - left.get(line_no, 0))}
+    if not met or wish is None:
+        return []
+    return [UnitsCancelled(after.order_id, met, wish.by, wish.because, at)]
+
+
+def _still_wanted(rejected: Units, cancelled: Iterable[UnitsCancelled]) -> Units:
+    gone = {line_no: units for fact in cancelled for line_no, units in fact.by_line.items()}
+    return {line_no: left for line_no, units in rejected.items() if (left := units - gone.get(line_no, 0))}
 
 
 def _none_left(

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from ledger.choice import Choice
 from ledger.orders import Order
+from ledger.policies import policy_at
 from ledger.supplier_orders import SupplierOrderDrafted
 from ledger.values import LineNo, Money, Units
 from ledger.view import View
@@ -19,25 +21,42 @@ class Share(NamedTuple):
     units: Units
     backordered: Units
     """Units that it has to get first."""
+    choices: tuple[Choice, ...] = ()
+    """Why it was chosen, where it was not the shop that named it."""
 
 
-def draft(view: View, order: Order, shares: Iterable[Share], at: datetime) -> list[SupplierOrderDrafted]:
+class Instead(NamedTuple):
+    """What a supplier order is drafted in place of."""
+
+    of: str = ""
+    """The supplier order that had the units before; empty if none had them lately."""
+    because: str = ""
+
+
+def draft(
+    view: View, order: Order, shares: Iterable[Share], at: datetime, instead: Instead | None = None
+) -> list[SupplierOrderDrafted]:
     """One supplier order for each share, numbered on from those that the order has."""
     return [
-        _drafted(view, order, f"{order.order_id}/{number}", share, at)
+        _drafted(view, order, f"{order.order_id}/{number}", share, at, instead or Instead())
         for number, share in enumerate(shares, len(order.supplier_orders) + 1)
     ]
 
 
-def _drafted(view: View, order: Order, supplier_order_id: str, share: Share, at: datetime) -> SupplierOrderDrafted:
+def _drafted(
+    view: View, order: Order, supplier_order_id: str, share: Share, at: datetime, instead: Instead
+) -> SupplierOrderDrafted:
     return SupplierOrderDrafted(
         supplier_order_id,
         share.supplier_id,
         share.units,
         at,
         share.backordered,
-        order.placed.packing,
+        _packing(view, order.placed.packing, share.supplier_id, at),
         unit_costs=_unit_costs(view, order, share),
+        instead_of=instead.of,
+        because=instead.because,
+        choices=share.choices,
     )
 
 
@@ -50,3 +69,15 @@ def _unit_costs(view: View, order: Order, share: Share) -> dict[LineNo, Money]:
         line_no: supplier.offers.get(order.lines[line_no].sku) for line_no in {**share.units, **share.backordered}
     }
     return {line_no: offer.cost for line_no, offer in offers.items() if offer is not None}
+
+
+def _packing(view: View, asked: tuple[str, ...], supplier_id: str, at: datetime) -> tuple[str, ...]:
+    """What the supplier is to pack with: the agreed fallback stands for brand packs that it does not have."""
+    if not asked:
+        return asked
+    supplier, policy = view.supplier(supplier_id), policy_at(view.policy(), at)
+    own = supplier.registered.packing if supplier else ()
+    possible = tuple(word for word in asked if word in own or word not in policy.brand_packs)
+    if possible == asked or policy.brand_pack_fallback in possible:
+        return possible
+    return (*possible, policy.brand_pack_fallback)

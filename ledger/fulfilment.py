@@ -11,17 +11,27 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from ledger import orders, stock, suppliers
+from ledger import orders, rerouting, stock, suppliers
 from ledger.allotment import Allotment, Item, allot, demand_of, give_back, items_of, need_for, reserve_late
+from ledger.choice import Choice
 from ledger.drafting import Share, draft
-from ledger.orders import ChargebackRecorded, Hold, HoldReason, Line, Order, OrderFact, OrderPlaced, PaymentState
+from ledger.orders import (
+    LEDGER,
+    ChargebackRecorded,
+    Hold,
+    HoldReason,
+    Line,
+    Order,
+    OrderFact,
+    OrderPlaced,
+    PaymentState,
+)
 from ledger.policies import policy_at
+from ledger.rerouting import Cause
+from ledger.sourcing import Found, find_suppliers, out_of_stock
 from ledger.suppliers import Standing
 from ledger.values import Change, LineNo, Units, order_stream, policy_stream, stock_stream
 from ledger.view import View, after_facts, changes_of, order_changes, order_in, settled
-
-LEDGER = "ledger"
-"""The owner of holds that the ledger places and releases itself."""
 
 
 def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, now: datetime) -> list[Change]:
@@ -37,30 +47,38 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
             raise orders.OrderPlacedDifferently(intake.order_id)
         return []
     order = orders.evolve(None, intake)
-    missing = orders.missing_fields(order)
+    found, missing = Found(), orders.missing_fields(order)
+    if missing:
+        found = find_suppliers(view, order, cart_id, intake.at)
+        order = after_facts(order, found.facts)
+        missing = orders.missing_fields(order)
     ready = not missing and intake.payment is PaymentState.PAID
-    demand = demand_of(intake.lines, order.in_bucket("open"))
+    demand = demand_of(order.lines.values(), order.in_bucket("open"))
     unusable = _unusable_suppliers(view, order)
     allotment = allot(view, intake.order_id, demand, now, commit=ready and not unusable, cart_id=cart_id)
-    if allotment.lacking and all_or_nothing:
-        raise stock.OutOfStock([(*item, *figures) for item, figures in allotment.lacking.items()])
-    holds = _intake_holds(order, missing, _stock_holds(allotment, demand, unusable, intake.at), intake.at)
+    if all_or_nothing and (allotment.lacking or out_of_stock(found.unserved)):
+        lacking = [(*item, *figures) for item, figures in allotment.lacking.items()]
+        raise stock.OutOfStock(lacking + out_of_stock(found.unserved))
+    of_stock = _stock_holds(allotment, demand, unusable, intake.at)
+    holds = _intake_holds(order, missing, found.unserved, of_stock, intake.at)
     placed = replace(
         intake,
         holds=holds,
         untracked=_untracked(view, order.lines.values()),
         return_window_days=policy_at(view.policy(), intake.at).return_window_days,
     )
-    facts: list[OrderFact] = [placed]
+    facts: list[OrderFact] = [placed, *found.facts]
     if ready and not holds:
-        facts += _confirmation(view, orders.evolve(None, placed), LEDGER, {}, intake.at)
+        facts += _confirmation(view, after_facts(orders.evolve(None, placed), found.facts), LEDGER, {}, intake.at)
     return [*order_changes(intake.order_id, facts), *allotment.reserved()]
 
 
-def _intake_holds(order: Order, missing: tuple[str, ...], of_stock: list[Hold], at: datetime) -> tuple[Hold, ...]:
+def _intake_holds(
+    order: Order, missing: tuple[str, ...], unserved: tuple[Choice, ...], of_stock: list[Hold], at: datetime
+) -> tuple[Hold, ...]:
     holds = []
     if missing:
-        holds.append(Hold(HoldReason.INCOMPLETE, LEDGER, at, missing=missing))
+        holds.append(Hold(HoldReason.INCOMPLETE, LEDGER, at, missing=missing, choices=unserved))
     if order.payment not in (PaymentState.PAID, PaymentState.UNKNOWN):
         holds.append(Hold(HoldReason.AWAITING_PAYMENT, LEDGER, at))
     return (*holds, *of_stock)
@@ -171,31 +189,38 @@ def complete_details(
     if payment is not None:
         facts += orders.change_payment(after, payment, at)
         after = after_facts(order, facts)
-    facts += _reconsider_missing(after, at)
+    facts += _reconsider_missing(view, after, at)
+    after = after_facts(order, facts)
     wanted = demand_of(after.lines.values(), after.in_bucket("open"))
     dropped = [item for item in items_of(order, "", order.in_bucket("open")) if item not in wanted]
     view.need(*(stock_stream(*item) for item in dropped))
     return [*give_back(view, after, dropped, now), *_go_on(view, order, facts, at, now, reserve=bool(lines))]
 
 
-def _reconsider_missing(order: Order, at: datetime) -> list[OrderFact]:
-    """The incomplete hold names what still lacks, or goes."""
-    present = order.hold(HoldReason.INCOMPLETE, LEDGER)
-    missing = orders.missing_fields(order)
-    if present is None or present.missing == missing:
-        return []
-    if missing:
-        hold = replace(present, missing=missing, at=at)
-        return [orders.HoldPlaced(order.order_id, hold, at)]
-    return list(orders.release_hold(order, HoldReason.INCOMPLETE, LEDGER, "", at))
+def _reconsider_missing(view: View, order: Order, at: datetime) -> list[OrderFact]:
+    """Lines that lack a supplier get one that qualifies now; the incomplete hold names what still lacks, or goes."""
+    present, missing = order.hold(HoldReason.INCOMPLETE, LEDGER), orders.missing_fields(order)
+    found = find_suppliers(view, order, "", at) if missing else Found()
+    order = after_facts(order, found.facts)
+    missing = orders.missing_fields(order) if found.facts else missing
+    if not missing:
+        released = orders.release_hold(order, HoldReason.INCOMPLETE, LEDGER, "", at) if present else []
+        return [*found.facts, *released]
+    closed = order.confirmed_at is not None or order.header is orders.Header.CANCELLED
+    if closed or (present and (present.missing, present.choices) == (missing, found.unserved)):
+        return [*found.facts]
+    hold = Hold(HoldReason.INCOMPLETE, LEDGER, at, missing=missing, choices=found.unserved)
+    return [*found.facts, orders.HoldPlaced(order.order_id, hold, at)]
 
 
 def record_payment(view: View, order_id: str, payment: PaymentState, at: datetime, now: datetime) -> list[Change]:
     """What the shop says of the money. A paid order without holds is confirmed."""
     order = order_in(view, order_id)
     facts = orders.change_payment(order, payment, at)
-    facts += _reconsider_missing(after_facts(order, facts), at)
-    return _go_on(view, order, facts, at, now) if facts else []
+    if not facts:
+        return []
+    facts += _reconsider_missing(view, after_facts(order, facts), at)
+    return _go_on(view, order, facts, at, now)
 
 
 def place_hold(view: View, order_id: str, hold: Hold, now: datetime) -> list[Change]:
@@ -209,14 +234,20 @@ def release_hold(
 ) -> list[Change]:
     """End a hold. The last one gone, a paid order is confirmed; stock that still lacks refuses the release."""
     order = order_in(view, order_id)
-    facts = orders.release_hold(order, reason, owner, supplier_order_id, at)
+    found: Sequence[OrderFact] = ()
+    if reason is HoldReason.INCOMPLETE:
+        found = find_suppliers(view, order, "", at).facts
+    facts = [*found, *orders.release_hold(after_facts(order, found), reason, owner, supplier_order_id, at)]
+    own = any(isinstance(fact, orders.HoldReleased) and fact.owner == LEDGER for fact in facts)
+    if reason is HoldReason.OUT_OF_STOCK and own and order.confirmed_at is not None:
+        return rerouting.reroute(view, order_id, "", {}, Cause(None, LEDGER, "hold_released"), at, now)
     if reason is HoldReason.OUT_OF_STOCK:
         _require_stock(view, order, now)
-    if reason is HoldReason.OTHER and any(isinstance(f, orders.HoldReleased) and f.owner == LEDGER for f in facts):
+    if reason is HoldReason.OTHER and own:
         for line_no in _unusable_suppliers(view, order):
             supplier_id = order.lines[line_no].supplier_id
             suppliers.require_approved(view.supplier(supplier_id), supplier_id)
-    return _go_on(view, order, facts, at, now, reserve=reason is HoldReason.OUT_OF_STOCK)
+    return _go_on(view, order, facts, at, now, reserve=reason is HoldReason.OUT_OF_STOCK or bool(found))
 
 
 def _require_stock(view: View, order: Order, now: datetime) -> None:
@@ -294,7 +325,8 @@ def change_address(view: View, changed: orders.AddressChanged, now: datetime) ->
     facts = [*orders.change_address(order, changed)]
     if not facts:
         return []
-    return _go_on(view, order, [*facts, *_reconsider_missing(after_facts(order, facts), changed.at)], changed.at, now)
+    facts += _reconsider_missing(view, after_facts(order, facts), changed.at)
+    return _go_on(view, order, facts, changed.at, now)
 
 
 def review(view: View, order_id: str, review_id: str, score: int, at: datetime) -> list[Change]:

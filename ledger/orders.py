@@ -14,6 +14,7 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from ledger import supplier_orders
+from ledger.choice import Choice
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
 from ledger.supplier_orders import (
     CancelAgreed,
@@ -23,6 +24,8 @@ from ledger.supplier_orders import (
     ClocksStopped,
     CompensationAccrued,
     CompensationReversed,
+    PackingCorrected,
+    PackingErrorFound,
     Stage,
     SupplierOrder,
     SupplierOrderAcknowledged,
@@ -68,6 +71,20 @@ class HoldReason(StrEnum):
         return self is not HoldReason.OUT_OF_STOCK
 
 
+class WhenUnavailable(StrEnum):
+    """What to do with units of a confirmed order that no supplier qualifies for."""
+
+    HOLD = "hold"
+    """A person decides."""
+    BACKORDER = "backorder"
+    """They wait at the best supplier that has yet to get them; where there is none, a person decides."""
+    CANCEL = "cancel"
+
+
+LEDGER = "ledger"
+"""The owner of holds that the ledger places and releases itself."""
+
+
 class Line(Value, frozen=True):
     """One line of the order as the shop sent it. What it left out is empty or zero."""
 
@@ -98,6 +115,8 @@ class Hold(Value, frozen=True):
     supplier_order_id: str = ""
     """Only this supplier order waits; empty means the whole order."""
     note: Sealed | None = None
+    choices: tuple[Choice, ...] = ()
+    """Why no supplier qualified, for each SKU, where that is the reason."""
 
     @property
     def key(self) -> tuple[HoldReason, str, str]:
@@ -132,6 +151,17 @@ class OrderPlaced(Fact, frozen=True, tag="order.placed"):
     untracked: tuple[LineNo, ...] = ()
     """Lines of SKUs without a feed: accepted, but nothing is promised of their stock."""
     return_window_days: int = 14
+    when_unavailable: WhenUnavailable = WhenUnavailable.HOLD
+
+
+class SuppliersChosen(Fact, frozen=True, tag="order.suppliers_chosen"):
+    """Lines whose supplier the shop did not know were given one."""
+
+    order_id: str
+    by_line: dict[LineNo, str]
+    choices: tuple[Choice, ...]
+    """Why, for each SKU."""
+    at: datetime
 
 
 class DetailsCompleted(Fact, frozen=True, tag="order.details_completed"):
@@ -335,6 +365,7 @@ class DelayRuled(Fact, frozen=True, tag="order.delay_ruled"):
 
 OrderFact = (
     OrderPlaced
+    | SuppliersChosen
     | DetailsCompleted
     | HoldPlaced
     | HoldReleased
@@ -358,6 +389,8 @@ OrderFact = (
     | SupplierOrderSent
     | SupplierOrderAcknowledged
     | SupplierOrderPacked
+    | PackingErrorFound
+    | PackingCorrected
     | SupplierOrderShipped
     | CancelRequested
     | CancelAgreed
@@ -437,6 +470,8 @@ class Order(Value, frozen=True):
     untracked: frozenset[LineNo] = frozenset()
     unreserved: Units = {}
     """Units that nothing was reserved for when it was to be: backordered by us, or of SKUs without a feed."""
+    chosen: dict[LineNo, Choice] = {}
+    """Lines whose supplier the shop did not know, and why they have the one they have."""
     confirmed_at: datetime | None = None
     supplier_orders: dict[str, SupplierOrder] = {}
     shipments: tuple[Shipment, ...] = ()
@@ -574,6 +609,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         return _placed(fact)
     assert order is not None, "the first fact of an order is its placing"
     match fact:
+        case SuppliersChosen():
+            return _supplied(order, fact)
         case DetailsCompleted():
             return _completed(order, fact)
         case HoldPlaced(hold=hold):
@@ -650,7 +687,7 @@ def _placed(fact: OrderPlaced) -> Order:
     )
 
 
-def _all_units(lines: Iterable[Line], wanted: Sequence[LineNo]) -> Units:
+def _all_units(lines: Iterable[Line], wanted: Iterable[LineNo]) -> Units:
     return {line.line_no: line.quantity for line in lines if line.line_no in wanted} if wanted else {}
 
 
@@ -658,6 +695,20 @@ def _reserved(order: Order, by_line: Units) -> Order:
     left = {n: units - by_line.get(n, 0) for n, units in order.waiting_for_stock().items()}
     unreserved = {n: units for n, units in left.items() if units > 0}
     return replace(order, unreserved=unreserved, untracked=order.untracked - (by_line.keys() - unreserved.keys()))
+
+
+def _supplied(order: Order, fact: SuppliersChosen) -> Order:
+    lines = {n: replace(order.lines[n], supplier_id=supplier_id) for n, supplier_id in fact.by_line.items()}
+    by_sku = {choice.sku: choice for choice in fact.choices}
+    chosen = {line_no: by_sku[line.sku] for line_no, line in lines.items()}
+    untracked = {line_no for line_no, choice in chosen.items() if choice.untracked}
+    return replace(
+        order,
+        lines={**order.lines, **lines},
+        chosen={**order.chosen, **chosen},
+        untracked=order.untracked | untracked,
+        unreserved={**order.unreserved, **_all_units(lines.values(), untracked)},
+    )
 
 
 def _completed(order: Order, fact: DetailsCompleted) -> Order:
@@ -671,6 +722,7 @@ def _completed(order: Order, fact: DetailsCompleted) -> Order:
         order,
         lines=lines,
         buckets=buckets,
+        chosen={n: choice for n, choice in order.chosen.items() if lines[n] is order.lines[n]},
         currency=fact.currency or order.currency,
         customer=fact.customer or order.customer,
         subjects=_and(order.subjects, fact.subject),
@@ -749,6 +801,8 @@ def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
     if isinstance(fact, SupplierOrderDrafted):
         after = supplier_orders.draft(fact)
         order = _moved(order, fact.units, "open", "assigned")
+        if any(choice.untracked for choice in fact.choices):
+            order = _unreserved(order, fact)
     else:
         before = order.supplier_orders[fact.supplier_order_id]
         after = supplier_orders.evolve(before, fact)
@@ -759,6 +813,14 @@ def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
         )
         order = replace(order, shipments=(*order.shipments, shipment))
     return replace(order, supplier_orders={**order.supplier_orders, after.supplier_order_id: after})
+
+
+def _unreserved(order: Order, fact: SupplierOrderDrafted) -> Order:
+    """Units went to a supplier that sends no feed of them."""
+    skus = {choice.sku for choice in fact.choices if choice.untracked}
+    units = {n: count for n, count in fact.units.items() if order.lines[n].sku in skus}
+    more = {n: order.unreserved.get(n, 0) + count for n, count in units.items()}
+    return replace(order, unreserved={**order.unreserved, **more}, untracked=order.untracked | units.keys())
 
 
 def _follow_shares(
@@ -774,7 +836,7 @@ def _follow_shares(
             continue
         changed[line_no] = replace(
             line,
-            open=line.open + share.rejected - was.rejected,
+            open=line.open + share.rejected + share.rerouted - was.rejected - was.rerouted,
             backordered=line.backordered + share.backordered - was.backordered,
             assigned=line.assigned + share.pending + share.accepted - was.pending - was.accepted,
             cancelled=line.cancelled + share.cancelled - was.cancelled,
@@ -966,14 +1028,14 @@ def release_hold(
 
 
 def holds_on(order: Order, supplier_order_id: str) -> list[Hold]:
-    """The holds that keep this supplier order from going on."""
-    return [hold for hold in order.holds if hold.supplier_order_id in ("", supplier_order_id)]
+    """The holds that keep this supplier order from going on; one that names lacking units is about those alone."""
+    return [hold for hold in order.holds if hold.supplier_order_id in ("", supplier_order_id) and not hold.lacking]
 
 
 def complete_details(order: Order, completed: DetailsCompleted) -> Sequence[OrderFact]:
     """What was missing came in, before confirmation. Nothing new records nothing."""
     if (
-        all(order.lines.get(line.line_no) == line for line in completed.lines)
+        all(_known_as(order, line) for line in completed.lines)
         and completed.customer in (None, order.customer)
         and completed.has_contact in (False, order.has_contact)
         and completed.has_address in (False, order.has_address)
@@ -984,6 +1046,14 @@ def complete_details(order: Order, completed: DetailsCompleted) -> Sequence[Orde
     if order.confirmed_at is not None:
         raise OrderIsConfirmed(order.order_id)
     return [completed]
+
+
+def _known_as(order: Order, line: Line) -> bool:
+    """Whether the line is as it is here; one that names no supplier may have been given one."""
+    present = order.lines.get(line.line_no)
+    if present is not None and line.line_no in order.chosen and not line.supplier_id:
+        return line == replace(present, supplier_id="")
+    return line == present
 
 
 def change_payment(order: Order, payment: PaymentState, at: datetime) -> list[OrderFact]:
@@ -998,7 +1068,7 @@ def change_payment(order: Order, payment: PaymentState, at: datetime) -> list[Or
     if payment is PaymentState.PAID and waiting is not None:
         facts += release_hold(order, HoldReason.AWAITING_PAYMENT, "", "", at)
     elif payment is not PaymentState.PAID and waiting is None and _awaits_confirmation(order):
-        facts.append(HoldPlaced(order.order_id, Hold(HoldReason.AWAITING_PAYMENT, "ledger", at), at))
+        facts.append(HoldPlaced(order.order_id, Hold(HoldReason.AWAITING_PAYMENT, LEDGER, at), at))
     return facts
 
 

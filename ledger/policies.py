@@ -99,6 +99,10 @@ class Policy(Value, frozen=True):
     languages: tuple[tuple[str, str], ...] = (("CN", "zh"), ("HK", "zh"), ("MO", "zh"), ("TW", "zh"))
     """Country, ISO 3166-1 alpha-2, and its language."""
     staff_language: str = "en"
+    brand_packs: tuple[str, ...] = ("logo_label", "brand_card")
+    """The packing instructions that carry the brand: only a supplier that says so can follow them."""
+    brand_pack_fallback: str = "after_sales_card"
+    """What a supplier packs instead that cannot follow one of them."""
 
     def claim_terms_of(self, carrier: str) -> ClaimTerms:
         by_carrier = {terms.carrier: terms for terms in self.claim_terms}

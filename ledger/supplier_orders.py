@@ -12,6 +12,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
+from ledger.choice import Choice
 from ledger.refusals import Forbidden, NotFound
 from ledger.suppliers import CompensationTerms, PeakPeriod
 from ledger.values import Fact, LineNo, Money, Units, Value
@@ -29,9 +30,15 @@ class SupplierOrderDrafted(Fact, frozen=True, tag="order.supplier_order_drafted"
     backordered: Units = {}
     """Units given to it that it has to get first."""
     packing: tuple[str, ...] = ()
-    """What it is to pack with, such as ``logo_label``."""
+    """What it is to pack with, such as ``logo_label``; what it cannot do is replaced by the agreed fallback."""
     unit_costs: dict[LineNo, Money] = {}
     """What the retailer owes for a unit of each line, by the supplier's offer then; without one it is left out."""
+    instead_of: str = ""
+    """The supplier order that had the units before, where they were rerouted."""
+    because: str = ""
+    """Why they were rerouted."""
+    choices: tuple[Choice, ...] = ()
+    """Why this supplier, for each SKU, where it was not the shop that named it."""
 
 
 class SupplierOrderSent(Fact, frozen=True, tag="order.supplier_order_sent"):
@@ -90,6 +97,21 @@ class SupplierOrderPacked(Fact, frozen=True, tag="order.supplier_order_packed"):
     at: datetime
 
 
+class PackingErrorFound(Fact, frozen=True, tag="order.packing_error_found"):
+    """It was packed without something that it was to be packed with: an order error of the supplier."""
+
+    supplier_order_id: str
+    lacking: tuple[str, ...]
+    at: datetime
+
+
+class PackingCorrected(Fact, frozen=True, tag="order.packing_corrected"):
+    """It was packed anew, with all that lacked: the error is withdrawn."""
+
+    supplier_order_id: str
+    at: datetime
+
+
 class SupplierOrderShipped(Fact, frozen=True, tag="order.supplier_order_shipped"):
     """Units left in a parcel, as the supplier says."""
 
@@ -102,23 +124,29 @@ class SupplierOrderShipped(Fact, frozen=True, tag="order.supplier_order_shipped"
 
 
 class CancelRequested(Fact, frozen=True, tag="order.supplier_order_cancel_requested"):
-    """The supplier was asked not to ship these units."""
+    """The supplier was asked not to ship these units; it takes the place of an earlier request."""
 
     supplier_order_id: str
     by_line: Units
     by: str
     because: str
     at: datetime
+    rerouted: Units = {}
+    """Those of them that are to go to another supplier; the others are to be cancelled."""
+    reroute_to: str = ""
+    """The supplier that a person named for them; empty if the ledger is to choose."""
 
 
 class CancelAgreed(Fact, frozen=True, tag="order.supplier_order_cancelled"):
-    """The supplier will not ship these units; they are cancelled."""
+    """The supplier will not ship these units; they are cancelled, but for those that are rerouted."""
 
     supplier_order_id: str
     by_line: Units
     at: datetime
     by: str = ""
     """On whose wish a draft was cancelled, which no supplier was asked about; otherwise the request says it."""
+    rerouted: Units = {}
+    """Those of them that are open again, to go to another supplier."""
 
 
 class CancelRefused(Fact, frozen=True, tag="order.supplier_order_cancel_refused"):
@@ -184,6 +212,8 @@ SupplierOrderFact = (
     | SupplierOrderSent
     | SupplierOrderAcknowledged
     | SupplierOrderPacked
+    | PackingErrorFound
+    | PackingCorrected
     | SupplierOrderShipped
     | CancelRequested
     | CancelAgreed
@@ -222,6 +252,8 @@ class Share(Value, frozen=True):
     rejected: int = 0
     cancelled: int = 0
     shipped: int = 0
+    rerouted: int = 0
+    """Taken from it for another supplier."""
 
     @property
     def unshipped(self) -> int:
@@ -240,10 +272,15 @@ class Share(Value, frozen=True):
         )
 
     def cancel(self, units: int) -> Share:
-        """So many unshipped units will not be sent: those that are not there yet first."""
+        return replace(self.drop(units), cancelled=self.cancelled + units)
+
+    def reroute(self, units: int) -> Share:
+        return replace(self.drop(units), rerouted=self.rerouted + units)
+
+    def drop(self, units: int) -> Share:
+        """Without so many unshipped units: those that are not there yet first."""
         from_backordered = min(units, self.backordered)
-        left = replace(self, backordered=self.backordered - from_backordered).take(units - from_backordered)
-        return replace(left, cancelled=self.cancelled + units)
+        return replace(self, backordered=self.backordered - from_backordered).take(units - from_backordered)
 
     def ship(self, units: int) -> Share:
         return replace(self.take(units), shipped=self.shipped + units)
@@ -258,6 +295,15 @@ class Share(Value, frozen=True):
             pending=self.pending - from_pending,
             backordered=self.backordered - (units - from_accepted - from_pending),
         )
+
+
+class Wish(Value, frozen=True):
+    """Who last wanted units back from a supplier, and why."""
+
+    by: str
+    because: str
+    to: str = ""
+    """The supplier that is to have them instead, if a person named one."""
 
 
 class SupplierOrder(Value, frozen=True):
@@ -280,8 +326,17 @@ class SupplierOrder(Value, frozen=True):
     """When it first showed that it took the order on: by its answer, by packing or by shipping."""
     packed_at: datetime | None = None
     packed_with: tuple[str, ...] = ()
+    packing_lacks: tuple[str, ...] = ()
+    """What it was to be packed with and was not."""
+    instead_of: str = ""
+    because: str = ""
+    choices: tuple[Choice, ...] = ()
     last_shipped_at: datetime | None = None
     cancel_asked: Units = {}
+    reroute_asked: Units = {}
+    """Those of cancel_asked that are to go to another supplier."""
+    cancel_wish: Wish | None = None
+    reroute_wish: Wish | None = None
     stopped_since: datetime | None = None
     delivered: int = 0
     """Units delivered; the order keeps it up to date."""
@@ -311,7 +366,7 @@ class SupplierOrder(Value, frozen=True):
         if not self.unshipped:
             if shipped:
                 return Stage.CLOSED if self.delivered >= shipped else Stage.SHIPPED
-            return Stage.CANCELLED if self.count("cancelled") else Stage.REJECTED
+            return Stage.CANCELLED if self.count("cancelled") or self.count("rerouted") else Stage.REJECTED
         if self.cancel_asked:
             return Stage.CANCEL_REQUESTED
         if shipped:
@@ -327,7 +382,17 @@ class SupplierOrder(Value, frozen=True):
 def draft(fact: SupplierOrderDrafted) -> SupplierOrder:
     lines = {*fact.units, *fact.backordered}
     shares = {n: Share(pending=fact.units.get(n, 0), backordered=fact.backordered.get(n, 0)) for n in sorted(lines)}
-    return SupplierOrder(fact.supplier_order_id, fact.supplier_id, shares, fact.at, fact.packing, fact.unit_costs)
+    return SupplierOrder(
+        fact.supplier_order_id,
+        fact.supplier_id,
+        shares,
+        fact.at,
+        fact.packing,
+        fact.unit_costs,
+        instead_of=fact.instead_of,
+        because=fact.because,
+        choices=fact.choices,
+    )
 
 
 def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOrder:
@@ -345,10 +410,14 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 compensation_terms=fact.compensation,
             )
         case SupplierOrderAcknowledged(by_line=by_line, at=at):
-            shares = {line_no: supplier_order.shares[line_no].answer(answer) for line_no, answer in by_line.items()}
+            answered = {line_no: supplier_order.shares[line_no].answer(answer) for line_no, answer in by_line.items()}
+            shares = {**supplier_order.shares, **answered}
+            cancel_asked, reroute_asked = _still_asked(supplier_order, shares)
             return replace(
                 supplier_order,
-                shares={**supplier_order.shares, **shares},
+                shares=shares,
+                cancel_asked=cancel_asked,
+                reroute_asked=reroute_asked,
                 answers=(*supplier_order.answers, by_line),
                 acknowledged_at=_first(supplier_order.acknowledged_at, at),
             )
@@ -356,20 +425,29 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
             # Who packs or ships has taken the order on, whether it said so or not.
             acknowledged_at = _first(supplier_order.acknowledged_at, at)
             return replace(supplier_order, packed_at=at, packed_with=packed_with, acknowledged_at=acknowledged_at)
+        case PackingErrorFound(lacking=lacking):
+            return replace(supplier_order, packing_lacks=lacking)
+        case PackingCorrected():
+            return replace(supplier_order, packing_lacks=())
         case SupplierOrderShipped(by_line=by_line, at=at):
             return replace(
                 supplier_order,
-                shares=_changed(supplier_order, by_line, Share.ship),
+                shares=_changed(supplier_order.shares, by_line, Share.ship),
                 last_shipped_at=max(at, supplier_order.last_shipped_at or at),
                 acknowledged_at=_first(supplier_order.acknowledged_at, at),
                 late=_still_late(supplier_order, by_line, at),
             )
-        case CancelRequested(by_line=by_line):
-            return replace(supplier_order, cancel_asked=by_line)
-        case CancelAgreed(by_line=by_line):
-            return replace(supplier_order, shares=_changed(supplier_order, by_line, Share.cancel), cancel_asked={})
+        case CancelRequested():
+            return _asked(supplier_order, fact)
+        case CancelAgreed(by_line=by_line, rerouted=rerouted):
+            cancelled = {
+                line_no: left for line_no, units in by_line.items() if (left := units - rerouted.get(line_no, 0))
+            }
+            shares = _changed(supplier_order.shares, cancelled, Share.cancel)
+            shares = _changed(shares, rerouted, Share.reroute)
+            return replace(supplier_order, shares=shares, cancel_asked={}, reroute_asked={})
         case CancelRefused():
-            return replace(supplier_order, cancel_asked={})
+            return replace(supplier_order, cancel_asked={}, reroute_asked={})
         case ClocksStopped(at=at):
             return replace(supplier_order, stopped_since=at)
         case ClocksResumed():
@@ -399,11 +477,32 @@ def _still_late(supplier_order: SupplierOrder, by_line: Units, at: datetime) -> 
     return {line_no: units for line_no, units in left.items() if units > 0}
 
 
-def _changed(
-    supplier_order: SupplierOrder, by_line: Units, change: Callable[[Share, int], Share]
-) -> dict[LineNo, Share]:
-    changed = {line_no: change(supplier_order.shares[line_no], units) for line_no, units in by_line.items()}
-    return {**supplier_order.shares, **changed}
+def _changed(shares: dict[LineNo, Share], by_line: Units, change: Callable[[Share, int], Share]) -> dict[LineNo, Share]:
+    return {**shares, **{line_no: change(shares[line_no], units) for line_no, units in by_line.items()}}
+
+
+def _asked(supplier_order: SupplierOrder, request: CancelRequested) -> SupplierOrder:
+    wish = Wish(request.by, request.because, request.reroute_to)
+    more_rerouted = sum(request.rerouted.values()) > sum(supplier_order.reroute_asked.values())
+    asked = replace(supplier_order, cancel_asked=request.by_line, reroute_asked=request.rerouted)
+    return replace(asked, reroute_wish=wish) if more_rerouted else replace(asked, cancel_wish=wish)
+
+
+def _still_asked(supplier_order: SupplierOrder, shares: dict[LineNo, Share]) -> tuple[Units, Units]:
+    """What it is still asked to cancel, and to reroute of that, once units were rejected.
+
+    Units rejected beyond those that it was not asked about meet a wish: one to cancel before one to reroute.
+    """
+    cancel_asked, reroute_asked = {}, {}
+    for line_no, asked in supplier_order.cancel_asked.items():
+        left = min(asked, shares[line_no].unshipped)
+        rerouted = supplier_order.reroute_asked.get(line_no, 0)
+        met_by_rerouting = max(asked - left - (asked - rerouted), 0)
+        if left:
+            cancel_asked[line_no] = left
+        if rerouted > met_by_rerouting:
+            reroute_asked[line_no] = rerouted - met_by_rerouting
+    return cancel_asked, reroute_asked
 
 
 # --- refusals -------------------------------------------------------------------------------------
@@ -492,13 +591,20 @@ def acknowledge(
 
 
 def pack(supplier_order: SupplierOrder, packed_with: tuple[str, ...], at: datetime) -> Sequence[SupplierOrderFact]:
-    """Packed, with what. Saying it twice records nothing."""
+    """Packed, with what. Saying it twice records nothing; what lacks of the instructions is an error, once."""
     if supplier_order.packed_at is not None and supplier_order.packed_with == packed_with:
         return []
     _require_sent(supplier_order)
     if not supplier_order.unshipped:
         raise NothingToShip(supplier_order.supplier_order_id, supplier_order.stage)
-    return [SupplierOrderPacked(supplier_order.supplier_order_id, packed_with, at)]
+    supplier_order_id = supplier_order.supplier_order_id
+    packed = SupplierOrderPacked(supplier_order_id, packed_with, at)
+    lacking = tuple(word for word in supplier_order.packing if word not in packed_with)
+    if lacking == supplier_order.packing_lacks:
+        return [packed]
+    if lacking:
+        return [packed, PackingErrorFound(supplier_order_id, lacking, at)]
+    return [packed, PackingCorrected(supplier_order_id, at)]
 
 
 def ship(
@@ -529,26 +635,55 @@ def left_to_ship(supplier_order: SupplierOrder) -> Units:
 def ask_to_cancel(
     supplier_order: SupplierOrder, by_line: Units, by: str, because: str, at: datetime
 ) -> Sequence[SupplierOrderFact]:
-    """Ask the supplier not to ship units, beside those it was asked for; a draft is cancelled at once."""
+    """Ask the supplier not to ship units, beside those it was asked for; a draft is cancelled at once.
+
+    Units that were to be rerouted come first: who cancels them does not want them from anybody.
+    """
     if supplier_order.sent_at is None:
         return [CancelAgreed(supplier_order.supplier_order_id, by_line, at, by)]
-    asked = still_asked(supplier_order)
+    asked, rerouted = dict(supplier_order.cancel_asked), dict(supplier_order.reroute_asked)
     for line_no, units in by_line.items():
-        asked[line_no] = units + asked.get(line_no, 0)
-    return [CancelRequested(supplier_order.supplier_order_id, asked, by, because, at)]
+        turned = min(units, rerouted.pop(line_no, 0))
+        if left := supplier_order.reroute_asked.get(line_no, 0) - turned:
+            rerouted[line_no] = left
+        asked[line_no] = asked.get(line_no, 0) + units - turned
+    to = supplier_order.reroute_wish.to if supplier_order.reroute_wish and rerouted else ""
+    return [CancelRequested(supplier_order.supplier_order_id, asked, by, because, at, rerouted, to)]
+
+
+def ask_to_reroute(
+    supplier_order: SupplierOrder, by_line: Units, by: str, because: str, to: str, at: datetime
+) -> Sequence[SupplierOrderFact]:
+    """Ask the supplier for units that are to go to another one; a draft gives them up at once."""
+    if supplier_order.sent_at is None:
+        return [CancelAgreed(supplier_order.supplier_order_id, by_line, at, by, rerouted=by_line)]
+    asked, rerouted = _more(supplier_order.cancel_asked, by_line), _more(supplier_order.reroute_asked, by_line)
+    return [CancelRequested(supplier_order.supplier_order_id, asked, by, because, at, rerouted, to)]
+
+
+def _more(units: Units, more: Units) -> Units:
+    return {line_no: units.get(line_no, 0) + more.get(line_no, 0) for line_no in {**units, **more}}
+
+
+def reroutable(supplier_order: SupplierOrder) -> Units:
+    """The units that it is not asked for yet, by line."""
+    return _beyond(supplier_order, supplier_order.cancel_asked)
 
 
 def cancellable(supplier_order: SupplierOrder) -> Units:
-    """The units that it can still be asked to cancel, by line."""
-    asked = still_asked(supplier_order)
+    """The units that nobody asked it to cancel yet, by line; those that are to be rerouted can be."""
+    return _beyond(supplier_order, cancels_asked(supplier_order))
+
+
+def _beyond(supplier_order: SupplierOrder, asked: Units) -> Units:
     left = {n: units - asked.get(n, 0) for n, units in left_to_ship(supplier_order).items()}
     return {line_no: units for line_no, units in left.items() if units}
 
 
-def still_asked(supplier_order: SupplierOrder) -> Units:
-    """The units it was asked to cancel, without those that it rejected meanwhile."""
-    left = left_to_ship(supplier_order)
-    return {n: min(units, left[n]) for n, units in supplier_order.cancel_asked.items() if n in left}
+def cancels_asked(supplier_order: SupplierOrder) -> Units:
+    """The units that it was asked for and that nobody else is to send."""
+    rerouted = supplier_order.reroute_asked
+    return {n: left for n, units in supplier_order.cancel_asked.items() if (left := units - rerouted.get(n, 0))}
 
 
 def answer_cancel(
@@ -558,7 +693,8 @@ def answer_cancel(
     if not supplier_order.cancel_asked:
         raise NoCancelAsked(supplier_order.supplier_order_id)
     if agreed:
-        return [CancelAgreed(supplier_order.supplier_order_id, still_asked(supplier_order), at)]
+        asked, rerouted = supplier_order.cancel_asked, supplier_order.reroute_asked
+        return [CancelAgreed(supplier_order.supplier_order_id, asked, at, rerouted=rerouted)]
     return [CancelRefused(supplier_order.supplier_order_id, because, at)]
 
 

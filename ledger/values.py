@@ -118,6 +118,11 @@ def supplier_stream(supplier_id: str) -> str:
     return f"supplier-{supplier_id}"
 
 
+def sku_stream(sku: str) -> str:
+    """Who offers the SKU."""
+    return f"sku-{sku}"
+
+
 def parcel_stream(carrier: str, number: str) -> str:
     return f"parcel-{carrier}/{number}"
 

@@ -267,7 +267,10 @@ def _order(story: OrderStory) -> Values:
 
 
 def _whose_order(story: OrderStory) -> str:
-    parties = frozenset[str]().union(*story.cancelled_by.values())
+    # What was only taken from one supplier for another was not cancelled.
+    parts = story.order.supplier_orders
+    gone = [who for what, who in story.cancelled_by.items() if what not in parts or parts[what].count("cancelled")]
+    parties = frozenset[str]().union(*gone)
     return next((party for party in _FAULTS if party in parties), "unknown")
 
 

@@ -159,7 +159,7 @@ def _supplier_order(each: SupplierOrder) -> TrackedSupplierOrder:
         each.supplier_order_id,
         each.supplier_id,
         each.stage,
-        unshipped + shipped + each.count("rejected") + each.count("cancelled"),
+        unshipped + shipped + sum(each.count(what) for what in ("rejected", "cancelled", "rerouted")),
         unshipped,
         shipped,
         each.delivered,

@@ -24,6 +24,8 @@ from ledger import (
     orders,
     parcels,
     policies,
+    rerouting,
+    sourcing,
     stock,
     stocktaking,
     suppliers,
@@ -34,6 +36,7 @@ from ledger.orders import Header, Hold, HoldReason, Line, Order, OrderPlaced, Pa
 from ledger.parcels import Checkpoint, Parcel, ParcelRegistered, ParcelStatus
 from ledger.policies import Policy
 from ledger.refusals import Refusal
+from ledger.rerouting import Cause
 from ledger.stock import Feed, Stock, StockFact
 from ledger.supplier_orders import Answer, RejectReason, SupplierOrder
 from ledger.suppliers import Agreement, Offer, Supplier
@@ -153,11 +156,11 @@ class Story:
 
     # --- suppliers and stock ---
 
-    def approve(self, supplier_id: str = "acme", agreement: Agreement = TERMS) -> list[Fact]:
+    def approve(self, supplier_id: str = "acme", agreement: Agreement = TERMS, **more: Any) -> list[Fact]:
         """A supplier on its whole way to approval."""
         at = self.now
         facts: list[suppliers.SupplierFact] = [
-            suppliers.SupplierRegistered(supplier_id, supplier_id.title(), at),
+            suppliers.SupplierRegistered(supplier_id, supplier_id.title(), at, **more),
             suppliers.SampleReviewed(supplier_id, True, True, True, at),
             suppliers.TermsAgreed(supplier_id, agreement, at),
             suppliers.SupplierApproved(supplier_id, at),
@@ -173,9 +176,10 @@ class Story:
     def agree_terms(self, agreement: Agreement, supplier_id: str = "acme") -> list[Fact]:
         return self._about_supplier(supplier_id, suppliers.agree_terms(self.supplier(supplier_id), agreement, self.now))
 
-    def offer(self, sku: str, cost: Money, supplier_id: str = "acme") -> list[Fact]:
-        offered = suppliers.offer_sku(self.supplier(supplier_id), Offer(sku, cost), self.now)
-        return self._about_supplier(supplier_id, offered)
+    def offer(self, sku: str = "tea", cost: Money | int = 300, supplier_id: str = "acme", **more: Any) -> list[Fact]:
+        """What a supplier offers of a SKU; a bare cost is in euro cents."""
+        price = Money(cost, "EUR") if isinstance(cost, int) else cost
+        return self.record(sourcing.offer_sku(self.book, supplier_id, Offer(sku, price, **more), self.now))
 
     def _about_supplier(self, supplier_id: str, facts: Sequence[suppliers.SupplierFact]) -> list[Fact]:
         return self.record((supplier_stream(supplier_id), fact) for fact in facts)
@@ -345,6 +349,19 @@ class Story:
             cancellation.answer_cancel(self.book, supplier_order_id, agreed, because, self.now, self.now)
         )
 
+    def reroute(
+        self,
+        by_line: dict[int, int] | None = None,
+        supplier_order_id: str = FIRST,
+        order_id: str = ORDER,
+        to: str = "",
+        by: str = "supplier",
+    ) -> list[Fact]:
+        cause = Cause(None, by, "overdue", to)
+        return self.record(
+            rerouting.reroute(self.book, order_id, supplier_order_id, units(by_line), cause, self.now, self.now)
+        )
+
     # --- parcels ---
 
     def announce(self, number: str = "P1", **more: Any) -> list[Fact]:
@@ -506,6 +523,10 @@ def check_order(order: Order, book: Book) -> None:
         shares = [each.shares[line_no] for each in supplier_orders if line_no in each.shares]
         for share in shares:
             assert min(getattr(share, name) for name in share.__struct_fields__) >= 0, f"negative: {share}"
+        in_supplier_orders = sum(share.unshipped + share.shipped for share in shares)
+        assert in_supplier_orders <= order.lines[line_no].quantity, (
+            f"a unit of line {line_no} is in two supplier orders"
+        )
         assert buckets.assigned == sum(share.pending + share.accepted for share in shares)
         assert buckets.backordered == sum(share.backordered for share in shares)
         assert buckets.shipped + buckets.delivered + buckets.lost == sum(share.shipped for share in shares)

@@ -1,6 +1,6 @@
 """Cancelling: at once where no supplier knows of the units, by asking it where one does."""
 
-from ledger.orders import CannotCancel, Header, NothingToCancel, PaymentState
+from ledger.orders import CannotCancel, Header, NothingToCancel, PaymentState, UnitsCancelled
 from ledger.supplier_orders import (
     Answer,
     CancelRefused,
@@ -89,11 +89,21 @@ def test_a_cancel_request_stands_while_its_units_are_still_there():
 def test_units_rejected_meanwhile_need_no_cancelling_by_the_supplier():
     story = sent()
     story.cancel()
-    story.answer({1: reject(3)})
-    story.answer_cancel(agreed=True)
-    assert story.buckets() == {"open": 3}
-    story.cancel()
+    facts = story.answer({1: reject(3)})
+    assert names(facts) == ["supplier_order_acknowledged", "units_cancelled", "reservation_released"]
+    assert the(UnitsCancelled, facts).by == "customer"
     assert story.header() is Header.CANCELLED
+    with refused(NoCancelAsked, "nobody asked"):
+        story.answer_cancel(agreed=True)
+
+
+def test_units_rejected_beside_those_to_cancel_leave_the_wish_as_it_is():
+    story = sent()
+    story.cancel({1: 1})
+    story.answer({1: Answer(accepted=2, rejected=1)})
+    assert story.buckets() == {"assigned": 2, "open": 1}
+    story.answer_cancel(agreed=True)
+    assert story.buckets() == {"assigned": 1, "open": 1, "cancelled": 1}
 
 
 def test_part_of_a_line_is_cancelled():
@@ -116,7 +126,7 @@ def test_open_units_go_first_then_drafts_and_only_then_is_a_supplier_asked():
     story = sent()
     story.answer({1: Answer(accepted=2, rejected=1)})
     facts = story.cancel({1: 2})
-    assert names(facts) == ["units_cancelled", "supplier_order_cancel_requested"]
+    assert names(facts) == ["units_cancelled", "supplier_order_cancel_requested", "hold_released"]
     assert the(CancelRequested, facts).by_line == {1: 1}
 
 

@@ -182,6 +182,32 @@ def test_a_supplier_is_approved_step_by_step(ff: Shell):
     assert "retired" in ff("supplier", "retire", "bolt").out
 
 
+def test_units_are_rerouted_to_who_offers_the_sku(ff: Shell):
+    for supplier_id, cost in (("dock", "2.00"), ("east", "3.00")):
+        ff("supplier", "add", supplier_id, "--name", supplier_id.title(), "--approve")
+        ff("supplier", "offer", supplier_id, "LAMP", "--cost", cost, "--currency", "EUR", "--minimum", "2")
+    shown = ff("sku", "show", "LAMP", "--units", "2").out
+    assert "2 of it: dock" in shown
+    assert re.search(r"east +qualifies +untracked +3.00 EUR +2 +0", shown)
+    assert "below minimum" in ff("sku", "show", "LAMP").out
+    assert "Nobody offers it." in ff("sku", "show", "GHOST").out
+    assert ff("sku", "show", "LAMP", "--json").json["choice"]["considered"][0]["against"] == "AGAINST_BELOW_MINIMUM"
+
+    placed(ff, "lamp", "--paid", "--when-unavailable", "hold", line="LAMP:2:5:dock")
+    ff("order", "reroute", "shop/lamp/1", "--by", "retailer", "--reason", "changed_plan")
+    assert "instead of shop/lamp/1: changed_plan" in ff("show", "shop/lamp").out
+    ff("order", "send", "shop/lamp/2")
+    assert ff("order", "reroute", "shop/lamp/2", "--by", "supplier").code == 1
+    ff("order", "reroute", "shop/lamp/2", "--by", "supplier", "--to", "acme")
+    assert "2 to be rerouted" in ff("show", "shop/lamp").out
+    ff("order", "cancel-answer", "shop/lamp/2", "--agreed")
+    ff("order", "send", "shop/lamp/3")
+    held = ff("order", "ack", "shop/lamp/3", "--reject", "1:2", "--reason", "other").out
+    assert "fulfilment order reroute shop/lamp --by retailer" in held
+    assert "LAMP: " in ff("show", "shop/lamp").out
+    assert ff("order", "reroute", "shop/lamp", "--by", "retailer", "--to", "dock", "--line", "1:1").code == 0
+
+
 def test_an_order_is_shown_as_it_was(ff: Shell):
     position = json.loads(placed(ff, "was", "--paid", "--json").out)["receipt"]["position"]
     ff("order", "send", "shop/was/1")

@@ -416,13 +416,13 @@ def test_a_payment_leaves_a_hold_on_one_supplier_order_alone():
 
 
 def test_confirming_drafts_one_supplier_order_for_each_supplier():
-    story = confirmed(line(1, "tea", 3), line(2, "ink", 2, "bolt"), line(3, "mug", 1), packing=("logo_label",))
+    story = confirmed(line(1, "tea", 3), line(2, "ink", 2, "bolt"), line(3, "mug", 1), packing=("neutral_outside",))
     drafts = [fact for _, fact in story.log if isinstance(fact, SupplierOrderDrafted)]
     assert [(each.supplier_order_id, each.supplier_id, each.units) for each in drafts] == [
         (FIRST, "acme", {1: 3, 3: 1}),
         (SECOND, "bolt", {2: 2}),
     ]
-    assert all(each.packing == ("logo_label",) for each in drafts)
+    assert all(each.packing == ("neutral_outside",) for each in drafts)
 
 
 def test_confirming_freezes_the_promise():

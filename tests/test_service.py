@@ -23,7 +23,16 @@ from google.protobuf.duration_pb2 import Duration
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg.sql import SQL, Identifier
 
-from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2, common_pb2, orders_pb2, parcels_pb2, stock_pb2
+from fulfilment.v1 import (
+    admin_pb2,
+    audit_pb2,
+    batch_pb2,
+    common_pb2,
+    orders_pb2,
+    parcels_pb2,
+    stock_pb2,
+    suppliers_pb2,
+)
 from tests.service import (
     HOUSE,
     Client,
@@ -104,6 +113,115 @@ def test_an_order_goes_from_the_shop_to_the_door(client: Client) -> None:
         stock_pb2.GetStockRequest(items=[stock_pb2.Item(supplier_id="acme", sku="walk")])
     ).levels
     assert (level.quantity, level.held, level.available) == (10, 0, 8)
+
+
+# --- a supplier that does not send --------------------------------------------------------------------
+
+
+def offer(client: Client, supplier_id: str, sku: str, cost: int) -> None:
+    made = suppliers_pb2.Offer(sku=sku, cost=common_pb2.Money(amount_minor=cost, currency="EUR"))
+    client.suppliers.OfferSku(suppliers_pb2.OfferSkuRequest(context=context(), supplier_id=supplier_id, offer=made))
+
+
+def test_units_find_their_supplier_and_go_on_to_the_next_one(client: Client) -> None:
+    for cost, supplier_id in enumerate(("near", "mid", "far"), 200):
+        client.approve(supplier_id, dispatch_within_hours=48)
+        offer(client, supplier_id, "vase", cost)
+        client.feed(10, "vase", supplier_id)
+    choice = client.suppliers.GetSku(suppliers_pb2.GetSkuRequest(sku="vase", units=3)).choice
+    assert [(each.supplier_id, each.available, each.cost.amount_minor) for each in choice.considered] == [
+        ("near", 10, 200),
+        ("mid", 10, 201),
+        ("far", 10, 202),
+    ]
+    line = orders_pb2.OrderLine(sku="vase", quantity=3, unit_price_minor=990)
+    client.place("vase", lines=[line], packing=["logo_label"])
+    placed = client.get("shop/vase")
+    assert (placed.lines[0].line.supplier_id, placed.lines[0].choice.supplier_id) == ("near", "near")
+    assert list(placed.supplier_orders[0].packing) == ["after_sales_card"]
+
+    send(client, "shop/vase/1")
+    client.orders.AcknowledgeSupplierOrder(
+        orders_pb2.AcknowledgeSupplierOrderRequest(
+            context=context(),
+            supplier_order_id="shop/vase/1",
+            lines=[
+                orders_pb2.LineAnswer(line_no=1, accepted=1, rejected=2, reason=orders_pb2.REJECT_REASON_OUT_OF_STOCK)
+            ],
+        )
+    )
+    second = client.get("shop/vase").supplier_orders[1]
+    assert (second.supplier_id, second.instead_of, second.because) == ("mid", "shop/vase/1", "rejected: out_of_stock")
+    assert second.choices[0].considered[-1].against == suppliers_pb2.AGAINST_TURNED_DOWN
+
+    send(client, "shop/vase/2")
+    wanted: dict[str, Any] = {"order_id": "shop/vase", "supplier_order_id": "shop/vase/2"}
+    wanted |= {"by": common_pb2.PARTY_SUPPLIER, "reason": "overdue"}
+    client.orders.RerouteUnits(orders_pb2.RerouteUnitsRequest(context=context(), **wanted))
+    assert [each.units for each in client.get("shop/vase").supplier_orders[1].reroute_asked] == [2]
+    answer = orders_pb2.AnswerCancelRequestRequest(context=context(), supplier_order_id="shop/vase/2", agreed=True)
+    client.orders.AnswerCancelRequest(answer)
+    third = client.get("shop/vase").supplier_orders[2]
+    assert (third.supplier_id, third.instead_of, third.because) == ("far", "shop/vase/2", "overdue")
+    levels = client.stock.GetStock(
+        stock_pb2.GetStockRequest(items=[stock_pb2.Item(supplier_id=each, sku="vase") for each in ("mid", "far")])
+    ).levels
+    assert [each.available for each in levels] == [10, 8]
+
+    batch = batch_pb2.ExecuteBatchRequest(
+        commands=[
+            batch_pb2.BatchCommand(
+                reroute_units=orders_pb2.RerouteUnitsRequest(
+                    context=context(),
+                    order_id="shop/vase",
+                    supplier_order_id="shop/vase/3",
+                    by=common_pb2.PARTY_RETAILER,
+                )
+            )
+        ]
+    )
+    refusal = client.batch.ExecuteBatch(batch).outcomes[0].refusal
+    assert refusal.reason == "NO_QUALIFIED_SUPPLIER"
+    assert dict(refusal.details) == {
+        "near/vase": "turned_down",
+        "mid/vase": "taken_away",
+        "far/vase": "taken_away",
+    }
+
+
+def test_units_that_nobody_sends_are_held_and_the_hold_says_why(client: Client) -> None:
+    client.place("alone", sku="alone", when_unavailable=orders_pb2.WHEN_UNAVAILABLE_HOLD)
+    offer(client, "acme", "alone", 100)
+    send(client, "shop/alone/1")
+    rejected = orders_pb2.LineAnswer(line_no=1, rejected=1, reason=orders_pb2.REJECT_REASON_DISCONTINUED)
+    client.orders.AcknowledgeSupplierOrder(
+        orders_pb2.AcknowledgeSupplierOrderRequest(
+            context=context(), supplier_order_id="shop/alone/1", lines=[rejected]
+        )
+    )
+    (hold,) = client.get("shop/alone").holds
+    assert (hold.reason, hold.lacking[0].units) == (orders_pb2.HOLD_REASON_OUT_OF_STOCK, 1)
+    assert hold.choices[0].considered[0].against == suppliers_pb2.AGAINST_DISCONTINUED
+    release = orders_pb2.ReleaseHoldRequest(
+        context=context(), order_id="shop/alone", reason=orders_pb2.HOLD_REASON_OUT_OF_STOCK
+    )
+    assert reason_of(refused(client.orders.ReleaseHold, release)) == "NO_QUALIFIED_SUPPLIER"
+
+
+def test_a_missing_brand_pack_is_shown_with_the_order(client: Client) -> None:
+    client.place("card", sku="card", packing=["brand_card"])
+    send(client, "shop/card/1")
+    for packed_with, lacks in (((), ["after_sales_card"]), (("after_sales_card",), [])):
+        request = orders_pb2.PackSupplierOrderRequest(
+            context=context(), supplier_order_id="shop/card/1", packed_with=packed_with
+        )
+        client.orders.PackSupplierOrder(request)
+        assert list(client.get("shop/card").supplier_orders[0].packing_lacks) == lacks
+
+
+def send(client: Client, supplier_order_id: str) -> None:
+    request = orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=supplier_order_id)
+    client.orders.SendSupplierOrder(request)
 
 
 # --- requests that come twice -------------------------------------------------------------------------

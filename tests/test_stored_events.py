@@ -24,7 +24,7 @@ from ledger.book import Book, Registry, UnknownFact
 from ledger.orders import Header
 from ledger.parcels import ParcelStatus
 from ledger.suppliers import Standing
-from ledger.values import Fact, Value
+from ledger.values import Fact, LineNo, Value
 
 FILE = Path(__file__).with_name("stored_events.jsonl")
 REGISTRY = Registry()
@@ -114,6 +114,26 @@ def test_the_stored_orders_fold_to_what_they_were():
     assert whole.missed == {("shopify/1/1", "dispatch")}
     assert [str(each.stage) for each in whole.supplier_orders.values()] == ["partly_shipped"]
     assert refused.header is Header.COMPLETED
+
+
+def test_the_stored_rerouting_folds_to_what_it_was():
+    order, sku = folded().order("shopify/40"), folded().sku("tea")
+    assert order is not None
+    assert sku is not None
+    assert sku.suppliers == ("bolt",)
+    buckets = {
+        name: count
+        for name in order.buckets[LineNo(1)].__struct_fields__
+        if (count := getattr(order.buckets[LineNo(1)], name))
+    }
+    assert buckets == {"backordered": 1, "assigned": 3}
+    assert [(each.supplier_id, each.because) for each in order.supplier_orders.values()] == [
+        ("acme", ""),
+        ("bolt", "rejected: out_of_stock"),
+        ("cord", "overdue"),
+    ]
+    assert [each.supplier_id for each in order.chosen.values()] == ["acme", "acme"]
+    assert order.supplier_orders["shopify/40/1"].packing_lacks == ()
 
 
 def test_the_stored_stock_folds_to_what_it_was():

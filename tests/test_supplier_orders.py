@@ -165,12 +165,13 @@ def test_out_of_stock_corrects_what_the_feed_said():
 
 def test_another_reason_corrects_nothing():
     facts = sent().answer({1: reject(3, RejectReason.CANNOT_SHIP_TO)})
-    assert names(facts) == ["supplier_order_acknowledged", "reservation_released"]
+    assert names(facts) == ["supplier_order_acknowledged", "hold_placed", "reservation_released"]
 
 
 def test_out_of_stock_of_an_untracked_sku_corrects_nothing():
     story = sent(line(1, "ink", 2, "bolt"))
-    assert names(story.answer({1: reject(2, RejectReason.OUT_OF_STOCK)})) == ["supplier_order_acknowledged"]
+    facts = story.answer({1: reject(2, RejectReason.OUT_OF_STOCK)})
+    assert names(facts) == ["supplier_order_acknowledged", "hold_placed"]
 
 
 # --- packing --------------------------------------------------------------------------------------

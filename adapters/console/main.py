@@ -22,6 +22,7 @@ from adapters.console.recoveries import recovery
 from adapters.console.reports import report
 from adapters.console.session import Root
 from adapters.console.show import show
+from adapters.console.skus import sku
 from adapters.console.stock import stock
 from adapters.console.suppliers import supplier
 
@@ -57,7 +58,7 @@ def root() -> None:
 
 for command in (
     *(place, show, history, order, parcel, message),
-    *(stock, supplier, recovery, report, imports),
+    *(stock, sku, supplier, recovery, report, imports),
     *(status, rebuild, tenant, erase),
 ):
     root.add_command(command)

@@ -26,7 +26,7 @@ _LINE = click.option(
 
 @click.group(cls=Nouns)
 def order() -> None:
-    """Move an order on: pay, hold, confirm, send, acknowledge, pack, ship, cancel."""
+    """Move an order on: pay, hold, confirm, send, acknowledge, pack, ship, reroute, cancel."""
 
 
 def _common(at: str = "When") -> Callable[[F], F]:
@@ -206,6 +206,42 @@ def cancel(
         at=at,
     )
     _done(session, order_id, session.client.orders.CancelOrder, request)
+
+
+@order.command()
+@click.argument("name", metavar="SUPPLIER_ORDER_ID|ORDER_ID")
+@click.option("--by", type=words.choice(common_pb2.Party), required=True, help="On whose wish or by whose fault.")
+@click.option("--reason", metavar="WORD", help="Such as overdue.")
+@click.option("--to", metavar="SUPPLIER", help="Who is to have them; the one that qualifies best if not said.")
+@_LINE
+@_common()
+def reroute(
+    session: Session,
+    name: str,
+    by: str,
+    reason: str,
+    to: str,
+    lines: tuple[str, ...],
+    at: Any,
+    request_id: str | None,
+) -> None:
+    """Give units of a supplier order, or those of an order that no supplier has, to another supplier.
+
+    A draft gives them up at once; a supplier that knows of them is asked first.
+    """
+    whole = name.count("/") < 2
+    order_id = name if whole else _order_of(name)
+    request = orders_pb2.RerouteUnitsRequest(
+        context=session.client.context(request_id),
+        order_id=order_id,
+        supplier_order_id="" if whole else name,
+        lines=_units(lines),
+        by=words.number(common_pb2.Party, by),
+        reason=reason,
+        to_supplier_id=to,
+        at=at,
+    )
+    _done(session, order_id, session.client.orders.RerouteUnits, request)
 
 
 @order.command()

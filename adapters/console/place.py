@@ -64,6 +64,11 @@ def parsed_line(text: str, line_no: int, currency: str, option: str = "--line") 
 @click.option("--gift", is_flag=True, help="No prices in the parcel.")
 @click.option("--note", help="The customer's or shop's note.")
 @click.option("--all-or-nothing", is_flag=True, help="Refuse the order if any line lacks stock.")
+@click.option(
+    "--when-unavailable",
+    type=words.choice(orders_pb2.WhenUnavailable),
+    help="What to do with units that no supplier sends; hold if not said.",
+)
 @click.option("--reservation", metavar="ID", help="The reservation of a checkout that is used up.")
 @click.option(
     "--file",
@@ -135,6 +140,7 @@ def _from_options(said: dict[str, Any]) -> orders_pb2.PlaceOrderRequest:
         note=said["note"],
         stock_policy=policy,
         reservation_id=said["reservation"],
+        when_unavailable=words.number(orders_pb2.WhenUnavailable, said["when_unavailable"]),
     )
 
 

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from adapters.console import words
 from adapters.console.session import Printer, Session, Words
 from adapters.console.words import at, minute, money, span, word
-from fulfilment.v1 import audit_pb2, orders_pb2, parcels_pb2
+from fulfilment.v1 import audit_pb2, orders_pb2, parcels_pb2, suppliers_pb2
 
 _BUCKETS = ("open", "backordered", "assigned", "shipped", "delivered", "cancelled", "lost")
 _LONG = 20
@@ -127,11 +127,22 @@ def print_holds(out: Printer, order: orders_pb2.Order) -> None:
             hold.owner,
             minute(hold, "at"),
             hold.supplier_order_id or "whole order",
-            "; ".join([*hold.missing, *(f"{each.units} of line {each.line_no} lacking" for each in hold.lacking)]),
+            "; ".join(_why(hold)),
         ]
         for hold in order.holds
     ]
     out.table(["hold", "owner", "since", "scope", "why"], rows)
+
+
+def _why(hold: orders_pb2.Hold) -> list[str]:
+    lacking = [f"{each.units} of line {each.line_no} lacking" for each in hold.lacking]
+    return [*hold.missing, *lacking, *map(unserved, hold.choices)]
+
+
+def unserved(choice: suppliers_pb2.Choice) -> str:
+    """Why nobody was chosen: ``tea: acme turned down, bolt out of stock``."""
+    against = [f"{each.supplier_id} {word(suppliers_pb2.Against, each.against)}" for each in choice.considered]
+    return f"{choice.sku}: {', '.join(against) or 'nobody offers it'}"
 
 
 def _print_supplier_orders(out: Printer, order: orders_pb2.Order, now: datetime | None) -> None:
@@ -144,11 +155,20 @@ def _print_supplier_orders(out: Printer, order: orders_pb2.Order, now: datetime 
             minute(each, "dispatch_by"),
             minute(each, "dispatched_at"),
             _punctuality(each, now),
+            "; ".join(_remarks(each)),
         ]
         for each in order.supplier_orders
     ]
-    headings = ["supplier order", "supplier", "status", "sent", "dispatch by", "dispatched", "clock"]
+    headings = ["supplier order", "supplier", "status", "sent", "dispatch by", "dispatched", "clock", "remarks"]
     out.table(headings, rows)
+
+
+def _remarks(each: orders_pb2.SupplierOrder) -> list[str]:
+    """What is out of the ordinary."""
+    instead = f"instead of {_short(each.instead_of)}: {each.because}" if each.instead_of else ""
+    asked = sum(line.units for line in each.reroute_asked)
+    lacks = f"packed without {', '.join(each.packing_lacks)}" if each.packing_lacks else ""
+    return [remark for remark in (instead, f"{asked} to be rerouted" if asked else "", lacks) if remark]
 
 
 def _short(supplier_order_id: str) -> str:
@@ -221,6 +241,8 @@ def next_steps(order: orders_pb2.Order) -> list[str]:
                 steps.append(f"Next: fulfilment order complete {order_id}, with what is missing")
             case orders_pb2.HOLD_REASON_AWAITING_PAYMENT:
                 steps.append(f"Next: fulfilment order pay {order_id}")
+            case orders_pb2.HOLD_REASON_OUT_OF_STOCK if order.HasField("confirmed_at"):
+                steps.append(f"Next, when somebody has it: fulfilment order reroute {order_id} --by retailer")
             case orders_pb2.HOLD_REASON_OUT_OF_STOCK:
                 steps.append(f"Next: fulfilment order confirm {order_id} --backorder-lacking, or wait for a feed")
             case orders_pb2.HOLD_REASON_OTHER if hold.owner == "ledger":
@@ -228,11 +250,11 @@ def next_steps(order: orders_pb2.Order) -> list[str]:
             case _:
                 reason = word(orders_pb2.HoldReason, hold.reason).replace(" ", "_")
                 steps.append(f"Next, once it is settled: fulfilment order release {order_id} {reason}")
-    if order.holds:
+    if any(not hold.lacking for hold in order.holds) or (not order.HasField("confirmed_at") and order.holds):
         return steps
     if order.status == orders_pb2.ORDER_STATUS_RECEIVED:
         return [f"Next: fulfilment order confirm {order_id}"]
-    return [step for each in order.supplier_orders if (step := _next_for(each))]
+    return [*steps, *(step for each in order.supplier_orders if (step := _next_for(each)))]
 
 
 def _next_for(each: orders_pb2.SupplierOrder) -> str:

@@ -20,6 +20,7 @@ from fulfilment.v1 import (
     suppliers_pb2,
 )
 from ledger.allotment import Item
+from ledger.choice import Choice, Considered
 from ledger.inquiries import Inquiry
 from ledger.orders import Clock, DelayRuled, Hold, Line, Order, Shipment
 from ledger.parcels import Checkpoint, Parcel
@@ -36,6 +37,7 @@ _supplier_order_status = number_of(orders_pb2.SupplierOrderStatus)
 _payment = number_of(orders_pb2.PaymentState)
 _priority = number_of(orders_pb2.Priority)
 _hold_reason = number_of(orders_pb2.HoldReason)
+_against = number_of(suppliers_pb2.Against)
 _standing = number_of(suppliers_pb2.SupplierStanding)
 recovery_kind = number_of(recoveries_pb2.RecoveryKind)
 recovery_status = number_of(recoveries_pb2.RecoveryStatus)
@@ -62,6 +64,29 @@ def stamp(at: datetime | None) -> Timestamp | None:
 
 def line_units(units: Units) -> list[common_pb2.LineUnits]:
     return [common_pb2.LineUnits(line_no=line_no, units=count) for line_no, count in units.items()]
+
+
+def choice(made: Choice) -> suppliers_pb2.Choice:
+    return suppliers_pb2.Choice(
+        sku=made.sku,
+        units=made.units,
+        supplier_id=made.supplier_id,
+        considered=[_considered(each) for each in made.considered],
+        backordered=made.backordered,
+        named=made.named,
+    )
+
+
+def _considered(each: Considered) -> suppliers_pb2.Considered:
+    return suppliers_pb2.Considered(
+        supplier_id=each.supplier_id,
+        against=_against(each.against) if each.against else suppliers_pb2.AGAINST_UNSPECIFIED,
+        available=each.available,
+        minimum_quantity=each.minimum_quantity,
+        cost=_money(each.cost),
+        lead_time_days=each.lead_time_days,
+        score_basis_points=each.score_basis_points,
+    )
 
 
 def _money(money: Money | None) -> common_pb2.Money | None:
@@ -112,6 +137,7 @@ def _line_state(state: Order, line: Line) -> orders_pb2.OrderLineState:
         ),
         units=orders_pb2.Buckets(**counts),
         untracked=line.line_no in state.untracked,
+        choice=choice(state.chosen[line.line_no]) if line.line_no in state.chosen else None,
     )
 
 
@@ -123,6 +149,7 @@ def _hold(hold: Hold) -> orders_pb2.Hold:
         missing=hold.missing,
         lacking=line_units(hold.lacking),
         supplier_order_id=hold.supplier_order_id,
+        choices=[choice(made) for made in hold.choices],
     )
 
 
@@ -151,6 +178,12 @@ def _supplier_order(state: Order, each: SupplierOrder) -> orders_pb2.SupplierOrd
         unit_costs=[
             orders_pb2.UnitCost(line_no=line_no, cost=_money(cost)) for line_no, cost in each.unit_costs.items()
         ],
+        packing=each.packing,
+        packing_lacks=each.packing_lacks,
+        instead_of=each.instead_of,
+        because=each.because,
+        choices=[choice(made) for made in each.choices],
+        reroute_asked=line_units(each.reroute_asked),
     )
 
 

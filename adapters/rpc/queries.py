@@ -15,11 +15,12 @@ from adapters.rpc.tenants import Tenant, Tenants
 from fulfilment.v1 import audit_pb2, batch_pb2, orders_pb2, parcels_pb2, stock_pb2, suppliers_pb2
 from ledger import orders, parcels, suppliers
 from ledger.book import EMPTY, Book, Entry
+from ledger.choice import Candidate, choose
 from ledger.journal import Past, Recorded
 from ledger.ledger import MOST_AT_ONCE, Command, Receipt
 from ledger.personal import Sealer
 from ledger.refusals import BeyondTheLog, Malformed, Refusal, Unavailable
-from ledger.values import order_stream, parcel_stream, stock_stream, supplier_stream
+from ledger.values import order_stream, parcel_stream, sku_stream, stock_stream, supplier_stream
 
 FACTS_A_PAGE = 500
 _FOLLOW_SECONDS = 0.25
@@ -104,6 +105,20 @@ class SupplierQueries(Reader):
         (entry,), position = await self.entries(await self.tenant(context), streams, request.at_least)
         supplier = answers.supplier(suppliers.known(entry.state, supplier_id), entry.version)
         return suppliers_pb2.GetSupplierResponse(supplier=supplier, position=position)
+
+    async def GetSku(self, request: suppliers_pb2.GetSkuRequest, context: Context) -> suppliers_pb2.GetSkuResponse:
+        sku = shapes.sku(request.sku, "sku")
+        units = shapes.count(request.units, "units") or 1
+        tenant = await self.tenant(context)
+        (listed,), at = await self.entries(tenant, [sku_stream(sku)], request.at_least)
+        ids = listed.state.suppliers if listed.state else ()
+        streams = [*map(supplier_stream, ids), *(stock_stream(supplier_id, sku) for supplier_id in ids)]
+        entries, position = await self.entries(tenant, streams, at)
+        candidates = [
+            Candidate(supplier_id, known.state, own.state.available if own.state and own.state.tracked else None)
+            for supplier_id, known, own in zip(ids, entries[: len(ids)], entries[len(ids) :], strict=True)
+        ]
+        return suppliers_pb2.GetSkuResponse(choice=answers.choice(choose(sku, units, candidates)), position=position)
 
 
 class ParcelQueries(Reader):

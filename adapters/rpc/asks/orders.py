@@ -11,9 +11,10 @@ from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Decide, Edge, of_order, reads, sealed_with
 from adapters.rpc.shapes import by_line, count, enum, happened, instant, plain_id, require, text
 from fulfilment.v1 import common_pb2, orders_pb2
-from ledger import cancellation, delivery, fulfilment, orders
+from ledger import cancellation, delivery, fulfilment, orders, rerouting
 from ledger.personal import PersonKey
 from ledger.refusals import Malformed
+from ledger.rerouting import Cause
 from ledger.values import (
     Change,
     Destination,
@@ -31,6 +32,7 @@ from ledger.view import View
 _payment = enum(orders_pb2.PaymentState, orders.PaymentState, unspecified=orders.PaymentState.UNKNOWN)
 _priority = enum(orders_pb2.Priority, Priority, unspecified=Priority.STANDARD)
 _hold_reason = enum(orders_pb2.HoldReason, orders.HoldReason)
+_when_unavailable = enum(orders_pb2.WhenUnavailable, orders.WhenUnavailable, unspecified=orders.WhenUnavailable.HOLD)
 _PARTIES: dict[int, str] = {
     value: name.removeprefix("PARTY_").lower() for name, value in common_pb2.Party.items() if value
 }
@@ -128,6 +130,7 @@ def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
         instant(request, "promised_by"),
         shapes.words(request.packing, "packing"),
         request.gift,
+        when_unavailable=_when_unavailable(request.when_unavailable, "when_unavailable"),
     )
     all_or_nothing = request.stock_policy == orders_pb2.STOCK_POLICY_ALL_OR_NOTHING
     items = {(line.supplier_id, line.sku): None for line in lines if line.supplier_id}
@@ -242,6 +245,16 @@ def cancel_order(request: orders_pb2.CancelOrderRequest, edge: Edge) -> Ask:
     order_id, at, lines = shapes.order_id(request.order_id), happened(request, edge.now), by_line(request.lines)
     by, because = _party(request.by, "by"), text(request.reason, "reason", 100)
     return of_order(order_id, lambda view: cancellation.cancel(view, order_id, lines, by, because, at, edge.now))
+
+
+@reads(orders_pb2.RerouteUnitsRequest)
+def reroute_units(request: orders_pb2.RerouteUnitsRequest, edge: Edge) -> Ask:
+    order_id, at, lines = shapes.order_id(request.order_id), happened(request, edge.now), by_line(request.lines)
+    source = _supplier_order_of(order_id, request.supplier_order_id)
+    because = text(request.reason, "reason", 100)
+    to = plain_id(request.to_supplier_id, "to_supplier_id") if request.to_supplier_id else ""
+    cause = Cause(None, _party(request.by, "by"), because, to)
+    return of_order(order_id, lambda view: rerouting.reroute(view, order_id, source, lines, cause, at, edge.now))
 
 
 @reads(orders_pb2.ChangeAddressRequest)

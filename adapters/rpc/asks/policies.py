@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, reads
 from adapters.rpc.asks.recoveries import claim_terms
-from adapters.rpc.shapes import count, instant, require
+from adapters.rpc.shapes import count, instant, require, text, words
 from fulfilment.v1 import admin_pb2
 from ledger import policies, rates
 from ledger.stock import LONGEST_DEMAND_DAYS
@@ -62,6 +62,9 @@ def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
         )
         or default.languages,
         staff_language=shapes.language(given.staff_language, "policy.staff_language") or default.staff_language,
+        brand_packs=words(given.brand_packs, "policy.brand_packs") or default.brand_packs,
+        brand_pack_fallback=text(given.brand_pack_fallback, "policy.brand_pack_fallback", 50)
+        or default.brand_pack_fallback,
     )
     since = instant(request, "effective_from") or edge.now
     return Ask(lambda view: policies.agree(view.policy(), policy, since, edge.now), (policy_stream(),))

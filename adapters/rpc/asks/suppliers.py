@@ -10,13 +10,14 @@ from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, looks, reads, sealed_with
 from adapters.rpc.shapes import count, happened, instant, plain_id, require, text
 from fulfilment.v1 import rates_pb2, suppliers_pb2
-from ledger import reviews, suppliers
+from ledger import reviews, sourcing, suppliers
 from ledger.policies import policy_at
 from ledger.rates import RateName
 from ledger.refusals import Malformed
 from ledger.values import (
     Change,
     policy_stream,
+    sku_stream,
     supplier_stream,
 )
 from ledger.view import View
@@ -140,7 +141,8 @@ def offer_sku(request: suppliers_pb2.OfferSkuRequest, edge: Edge) -> Ask:
         count(request.offer.lead_time_days, "offer.lead_time_days", most=1000),
         tuple(plain_id(backup, f"offer.backups[{i}]") for i, backup in enumerate(request.offer.backups)),
     )
-    return _of_supplier(supplier_id, lambda supplier: suppliers.offer_sku(supplier, offer, at))
+    streams = (supplier_stream(supplier_id), sku_stream(offer.sku))
+    return Ask(lambda view: sourcing.offer_sku(view, supplier_id, offer, at), streams)
 
 
 @looks(suppliers_pb2.ReviewSupplierRequest)

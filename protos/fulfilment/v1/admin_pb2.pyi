@@ -190,6 +190,8 @@ class Policy(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     LANGUAGES_FIELD_NUMBER: _builtins.int
     STAFF_LANGUAGE_FIELD_NUMBER: _builtins.int
+    BRAND_PACKS_FIELD_NUMBER: _builtins.int
+    BRAND_PACK_FALLBACK_FIELD_NUMBER: _builtins.int
     reservation_minutes: _builtins.int
     """How long stock is held for an order that is not confirmed, in minutes; default 1440."""
     return_window_days: _builtins.int
@@ -234,6 +236,10 @@ class Policy(_message.Message):
     """
     staff_language: _builtins.str
     """ISO 639-1 language of the retailer's staff; empty means the default, "en"."""
+    brand_pack_fallback: _builtins.str
+    """What a supplier packs instead that cannot follow one of them, at most 50 characters; default
+    "after_sales_card".
+    """
     @_builtins.property
     def claim_terms(self) -> _containers.RepeatedCompositeFieldContainer[_recoveries_pb2.ClaimTerms]:
         """How carriers take claims, one entry a carrier; a carrier without one goes by the entry without a name, or by
@@ -251,6 +257,12 @@ class Policy(_message.Message):
     @_builtins.property
     def languages(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The language by ISO 3166-1 alpha-2 country; empty means the default: "zh" for CN, HK, MO and TW."""
+
+    @_builtins.property
+    def brand_packs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Packing instructions that carry the brand, which a supplier follows only if it can; at most 20 words of
+        50 characters; default "logo_label" and "brand_card".
+        """
 
     def __init__(
         self,
@@ -279,10 +291,12 @@ class Policy(_message.Message):
         language: _builtins.str = ...,
         languages: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         staff_language: _builtins.str = ...,
+        brand_packs: _abc.Iterable[_builtins.str] | None = ...,
+        brand_pack_fallback: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "stale_buffer_basis_points", b"stale_buffer_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "answer_within_hours", b"answer_within_hours", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__stale_buffer_basis_points: _TypeAlias = _typing.Literal["stale_buffer_basis_points"]  # noqa: Y015
     _WhichOneofArgType__stale_buffer_basis_points: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points"]  # noqa: Y015

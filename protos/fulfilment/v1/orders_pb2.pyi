@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
+from fulfilment.v1 import suppliers_pb2 as _suppliers_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -109,6 +110,34 @@ STOCK_POLICY_ALL_OR_NOTHING: StockPolicy.ValueType  # 2
 """Refuse the whole order with the same figures; for checkouts."""
 Global___StockPolicy: _TypeAlias = StockPolicy  # noqa: Y015
 
+class _WhenUnavailable:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WhenUnavailableEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WhenUnavailable.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WHEN_UNAVAILABLE_UNSPECIFIED: _WhenUnavailable.ValueType  # 0
+    """As WHEN_UNAVAILABLE_HOLD."""
+    WHEN_UNAVAILABLE_HOLD: _WhenUnavailable.ValueType  # 1
+    """They are held for a person; what suppliers have of the order goes on."""
+    WHEN_UNAVAILABLE_BACKORDER: _WhenUnavailable.ValueType  # 2
+    """They wait at the best supplier that has yet to get them; where there is none, they are held."""
+    WHEN_UNAVAILABLE_CANCEL: _WhenUnavailable.ValueType  # 3
+    """They are cancelled."""
+
+class WhenUnavailable(_WhenUnavailable, metaclass=_WhenUnavailableEnumTypeWrapper):
+    """What to do with units of a confirmed order that no supplier qualifies for."""
+
+WHEN_UNAVAILABLE_UNSPECIFIED: WhenUnavailable.ValueType  # 0
+"""As WHEN_UNAVAILABLE_HOLD."""
+WHEN_UNAVAILABLE_HOLD: WhenUnavailable.ValueType  # 1
+"""They are held for a person; what suppliers have of the order goes on."""
+WHEN_UNAVAILABLE_BACKORDER: WhenUnavailable.ValueType  # 2
+"""They wait at the best supplier that has yet to get them; where there is none, they are held."""
+WHEN_UNAVAILABLE_CANCEL: WhenUnavailable.ValueType  # 3
+"""They are cancelled."""
+Global___WhenUnavailable: _TypeAlias = WhenUnavailable  # noqa: Y015
+
 class _HoldReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -126,7 +155,9 @@ class _HoldReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HoldReason
     HOLD_REASON_BAD_ADDRESS: _HoldReason.ValueType  # 4
     """The address cannot be delivered to."""
     HOLD_REASON_OUT_OF_STOCK: _HoldReason.ValueType  # 5
-    """The supplier has too little; the hold names lines and units. It does not stop the supplier's clocks."""
+    """Nobody has enough; the hold names lines and units. It does not stop the supplier's clocks, and keeps
+    nothing back that a supplier has already.
+    """
     HOLD_REASON_CUSTOMER_REQUEST: _HoldReason.ValueType  # 6
     """The customer asked to wait."""
     HOLD_REASON_CUSTOMS_DATA: _HoldReason.ValueType  # 7
@@ -148,7 +179,9 @@ HOLD_REASON_FRAUD_REVIEW: HoldReason.ValueType  # 3
 HOLD_REASON_BAD_ADDRESS: HoldReason.ValueType  # 4
 """The address cannot be delivered to."""
 HOLD_REASON_OUT_OF_STOCK: HoldReason.ValueType  # 5
-"""The supplier has too little; the hold names lines and units. It does not stop the supplier's clocks."""
+"""Nobody has enough; the hold names lines and units. It does not stop the supplier's clocks, and keeps
+nothing back that a supplier has already.
+"""
 HOLD_REASON_CUSTOMER_REQUEST: HoldReason.ValueType  # 6
 """The customer asked to wait."""
 HOLD_REASON_CUSTOMS_DATA: HoldReason.ValueType  # 7
@@ -432,7 +465,7 @@ class OrderLine(_message.Message):
     unit_price_minor: _builtins.int
     """Price of one unit in minor units of the order's currency, not negative."""
     supplier_id: _builtins.str
-    """The supplier that is to send it, if the shop knows."""
+    """The supplier that is to send it; empty if the shop does not know, then the ledger chooses one."""
     hs_code: _builtins.str
     """Harmonized System code, 6 to 12 digits, if known."""
     origin: _builtins.str
@@ -487,6 +520,7 @@ class PlaceOrderRequest(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     STOCK_POLICY_FIELD_NUMBER: _builtins.int
     RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    WHEN_UNAVAILABLE_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """The shop: 1 to 100 letters, digits and ._:#+-. Required."""
     channel_order_id: _builtins.str
@@ -507,6 +541,8 @@ class PlaceOrderRequest(_message.Message):
     """What to do where stock lacks."""
     reservation_id: _builtins.str
     """The reservation_id of a checkout that holds stock for this order; it is used up."""
+    when_unavailable: Global___WhenUnavailable.ValueType
+    """What to do with units that their supplier does not send and no other qualifies for."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -554,10 +590,11 @@ class PlaceOrderRequest(_message.Message):
         note: _builtins.str = ...,
         stock_policy: Global___StockPolicy.ValueType = ...,
         reservation_id: _builtins.str = ...,
+        when_unavailable: Global___WhenUnavailable.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "customer", b"customer", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "channel_order_id", b"channel_order_id", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "channel_order_id", b"channel_order_id", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "when_unavailable", b"when_unavailable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1094,6 +1131,64 @@ class AnswerCancelRequestRequest(_message.Message):
 Global___AnswerCancelRequestRequest: _TypeAlias = AnswerCancelRequestRequest  # noqa: Y015
 
 @_typing.final
+class RerouteUnitsRequest(_message.Message):
+    """Asks to give units to another supplier."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ORDER_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    TO_SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    """"channel/channel_order_id"."""
+    supplier_order_id: _builtins.str
+    """The supplier order that has the units; empty means units of a confirmed order that no supplier has."""
+    by: _common_pb2.Party.ValueType
+    """On whose wish or by whose fault. Required: it decides whose rates it counts against."""
+    reason: _builtins.str
+    """A word for the reason, such as "overdue" or "unanswered"; at most 100 characters, no personal data."""
+    to_supplier_id: _builtins.str
+    """The supplier that is to have them, which then only has to be approved and to have stock; empty means
+    the one that qualifies best.
+    """
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
+        """Units to reroute; none named means all that can be."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        order_id: _builtins.str = ...,
+        supplier_order_id: _builtins.str = ...,
+        lines: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
+        by: _common_pb2.Party.ValueType = ...,
+        reason: _builtins.str = ...,
+        to_supplier_id: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "by", b"by", "context", b"context", "lines", b"lines", "order_id", b"order_id", "reason", b"reason", "supplier_order_id", b"supplier_order_id", "to_supplier_id", b"to_supplier_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RerouteUnitsRequest: _TypeAlias = RerouteUnitsRequest  # noqa: Y015
+
+@_typing.final
 class ChangeAddressRequest(_message.Message):
     """Asks to send parcels elsewhere."""
 
@@ -1426,6 +1521,7 @@ class OrderLineState(_message.Message):
     LINE_FIELD_NUMBER: _builtins.int
     UNITS_FIELD_NUMBER: _builtins.int
     UNTRACKED_FIELD_NUMBER: _builtins.int
+    CHOICE_FIELD_NUMBER: _builtins.int
     untracked: _builtins.bool
     """Whether nothing is promised of its stock, because its supplier sends no feed of the SKU."""
     @_builtins.property
@@ -1436,16 +1532,21 @@ class OrderLineState(_message.Message):
     def units(self) -> Global___Buckets:
         """Where its units are."""
 
+    @_builtins.property
+    def choice(self) -> _suppliers_pb2.Choice:
+        """Why it has its supplier, if the shop did not know one."""
+
     def __init__(
         self,
         *,
         line: Global___OrderLine | None = ...,
         units: Global___Buckets | None = ...,
         untracked: _builtins.bool = ...,
+        choice: _suppliers_pb2.Choice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["line", b"line", "units", b"units"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "line", b"line", "units", b"units"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["line", b"line", "units", b"units", "untracked", b"untracked"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "line", b"line", "units", b"units", "untracked", b"untracked"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1463,6 +1564,7 @@ class Hold(_message.Message):
     MISSING_FIELD_NUMBER: _builtins.int
     LACKING_FIELD_NUMBER: _builtins.int
     SUPPLIER_ORDER_ID_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
     reason: Global___HoldReason.ValueType
     """Why."""
     owner: _builtins.str
@@ -1481,6 +1583,10 @@ class Hold(_message.Message):
     def lacking(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
         """Which units lack stock, where that is the reason."""
 
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedCompositeFieldContainer[_suppliers_pb2.Choice]:
+        """Why no supplier qualified, SKU by SKU, where that is the reason."""
+
     def __init__(
         self,
         *,
@@ -1490,10 +1596,11 @@ class Hold(_message.Message):
         missing: _abc.Iterable[_builtins.str] | None = ...,
         lacking: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
         supplier_order_id: _builtins.str = ...,
+        choices: _abc.Iterable[_suppliers_pb2.Choice] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "lacking", b"lacking", "missing", b"missing", "owner", b"owner", "reason", b"reason", "supplier_order_id", b"supplier_order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "choices", b"choices", "lacking", b"lacking", "missing", b"missing", "owner", b"owner", "reason", b"reason", "supplier_order_id", b"supplier_order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1512,6 +1619,7 @@ class Share(_message.Message):
     REJECTED_FIELD_NUMBER: _builtins.int
     CANCELLED_FIELD_NUMBER: _builtins.int
     SHIPPED_FIELD_NUMBER: _builtins.int
+    REROUTED_FIELD_NUMBER: _builtins.int
     line_no: _builtins.int
     """The line's number in its order."""
     pending: _builtins.int
@@ -1526,6 +1634,8 @@ class Share(_message.Message):
     """Cancelled with its consent."""
     shipped: _builtins.int
     """Shipped."""
+    rerouted: _builtins.int
+    """Taken from it for another supplier."""
     def __init__(
         self,
         *,
@@ -1536,10 +1646,11 @@ class Share(_message.Message):
         rejected: _builtins.int = ...,
         cancelled: _builtins.int = ...,
         shipped: _builtins.int = ...,
+        rerouted: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "backordered", b"backordered", "cancelled", b"cancelled", "line_no", b"line_no", "pending", b"pending", "rejected", b"rejected", "shipped", b"shipped"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "backordered", b"backordered", "cancelled", b"cancelled", "line_no", b"line_no", "pending", b"pending", "rejected", b"rejected", "rerouted", b"rerouted", "shipped", b"shipped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1566,12 +1677,22 @@ class SupplierOrder(_message.Message):
     COMPENSATION_FIELD_NUMBER: _builtins.int
     DELAY_RULINGS_FIELD_NUMBER: _builtins.int
     UNIT_COSTS_FIELD_NUMBER: _builtins.int
+    PACKING_FIELD_NUMBER: _builtins.int
+    PACKING_LACKS_FIELD_NUMBER: _builtins.int
+    INSTEAD_OF_FIELD_NUMBER: _builtins.int
+    BECAUSE_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    REROUTE_ASKED_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """"channel/channel_order_id/n"."""
     supplier_id: _builtins.str
     """Who is to send it."""
     status: Global___SupplierOrderStatus.ValueType
     """How far it is."""
+    instead_of: _builtins.str
+    """The supplier order that had its units before, if they were rerouted."""
+    because: _builtins.str
+    """Why they were rerouted, such as "rejected: out_of_stock" or "overdue"."""
     @_builtins.property
     def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___Share]:
         """Its share of each line."""
@@ -1620,6 +1741,22 @@ class SupplierOrder(_message.Message):
     def unit_costs(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnitCost]:
         """What the retailer owes for a unit of each line; lines that the supplier made no offer for are left out."""
 
+    @_builtins.property
+    def packing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it is to be packed with; the agreed fallback stands in for brand packs that the supplier cannot do."""
+
+    @_builtins.property
+    def packing_lacks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it was to be packed with and was not: an order error."""
+
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedCompositeFieldContainer[_suppliers_pb2.Choice]:
+        """Why it was given to this supplier, SKU by SKU, if the shop did not name it."""
+
+    @_builtins.property
+    def reroute_asked(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
+        """Its units that it is asked to give up for another supplier."""
+
     def __init__(
         self,
         *,
@@ -1638,10 +1775,16 @@ class SupplierOrder(_message.Message):
         compensation: Global___Compensation | None = ...,
         delay_rulings: _abc.Iterable[Global___DelayRuling] | None = ...,
         unit_costs: _abc.Iterable[Global___UnitCost] | None = ...,
+        packing: _abc.Iterable[_builtins.str] | None = ...,
+        packing_lacks: _abc.Iterable[_builtins.str] | None = ...,
+        instead_of: _builtins.str = ...,
+        because: _builtins.str = ...,
+        choices: _abc.Iterable[_suppliers_pb2.Choice] | None = ...,
+        reroute_asked: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "sent_at", b"sent_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "sent_at", b"sent_at", "shares", b"shares", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "unit_costs", b"unit_costs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "because", b"because", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "reroute_asked", b"reroute_asked", "sent_at", b"sent_at", "shares", b"shares", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "unit_costs", b"unit_costs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

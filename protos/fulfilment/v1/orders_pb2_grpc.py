@@ -101,6 +101,11 @@ class OrderServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_orders__pb2.AnswerCancelRequestRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.RerouteUnits = channel.unary_unary(
+                '/fulfilment.v1.OrderService/RerouteUnits',
+                request_serializer=fulfilment_dot_v1_dot_orders__pb2.RerouteUnitsRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
         self.ChangeAddress = channel.unary_unary(
                 '/fulfilment.v1.OrderService/ChangeAddress',
                 request_serializer=fulfilment_dot_v1_dot_orders__pb2.ChangeAddressRequest.SerializeToString,
@@ -144,7 +149,8 @@ class OrderServiceServicer:
 
     def PlaceOrder(self, request, context):
         """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order
-        without holds is confirmed at once. The same order again (same channel and channel_order_id, same
+        without holds is confirmed at once. A line whose shop does not know the supplier gets the one that
+        qualifies best of those that offer its SKU; where none does, the hold "incomplete" says why. The same order again (same channel and channel_order_id, same
         content) records nothing.
         Fails with ALREADY_EXISTS / ORDER_PLACED_DIFFERENTLY if it was placed with other content, and with
         FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is ALL_OR_NOTHING and any line lacks stock.
@@ -182,8 +188,11 @@ class OrderServiceServicer:
 
     def ReleaseHold(self, request, context):
         """Ends a hold; others stay. A paid order without holds is confirmed.
+        The hold "incomplete" looks for the suppliers that lack once more, and the hold "out_of_stock" of a
+        confirmed order reroutes the units that nobody has.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION /
-        STILL_INCOMPLETE, OUT_OF_STOCK or SUPPLIER_NOT_APPROVED while the reason still holds.
+        STILL_INCOMPLETE, OUT_OF_STOCK, SUPPLIER_NOT_APPROVED or NO_QUALIFIED_SUPPLIER while the reason still
+        holds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -210,9 +219,10 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AcknowledgeSupplierOrder(self, request, context):
-        """Records the supplier's answer to a supplier order, line by line. Rejected units are open again and
-        their stock is released; "out of stock" corrects the supplier's stock. Repeating the same answer
-        records nothing.
+        """Records the supplier's answer to a supplier order, line by line. Rejected units give their stock back
+        and go at once to the next supplier that qualifies, in a supplier order of their own; where none does,
+        the order's when_unavailable decides. Units that the supplier was asked to cancel and rejects are
+        cancelled. "Out of stock" corrects the supplier's stock. Repeating the same answer records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
         NOT_SENT, OVER_ANSWERED or UNDER_ANSWERED.
         """
@@ -221,7 +231,8 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PackSupplierOrder(self, request, context):
-        """Records that the goods are packed, and with what. Repeating it records nothing.
+        """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
+        as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT,
         NOTHING_TO_SHIP or ORDER_ON_HOLD.
         """
@@ -251,8 +262,21 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AnswerCancelRequest(self, request, context):
-        """Records the supplier's answer to a cancel request.
+        """Records the supplier's answer to a cancel request. Agreed units are cancelled; those that are to be
+        rerouted go to the next supplier that qualifies, or as the order's when_unavailable says.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_CANCEL_ASKED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RerouteUnits(self, request, context):
+        """Takes units from a supplier order to the next supplier that qualifies: a draft gives them up at once, a
+        supplier that knows of them is asked to cancel, and only its agreement sends them on. A parcel that
+        leaves first refuses it. Without a supplier order, units that no supplier has are given to one.
+        Where nobody qualifies, nothing is taken from anybody. Asking again for all units records nothing.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
+        NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE or NOTHING_TO_REROUTE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -371,6 +395,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
             'AnswerCancelRequest': grpc.unary_unary_rpc_method_handler(
                     servicer.AnswerCancelRequest,
                     request_deserializer=fulfilment_dot_v1_dot_orders__pb2.AnswerCancelRequestRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'RerouteUnits': grpc.unary_unary_rpc_method_handler(
+                    servicer.RerouteUnits,
+                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.RerouteUnitsRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'ChangeAddress': grpc.unary_unary_rpc_method_handler(
@@ -733,6 +762,33 @@ class OrderService:
             target,
             '/fulfilment.v1.OrderService/AnswerCancelRequest',
             fulfilment_dot_v1_dot_orders__pb2.AnswerCancelRequestRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RerouteUnits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.OrderService/RerouteUnits',
+            fulfilment_dot_v1_dot_orders__pb2.RerouteUnitsRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

@@ -42,7 +42,8 @@ class OrderServiceStub:
     def __new__(cls, channel: _aio.Channel) -> OrderServiceAsyncStub: ...
     PlaceOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.PlaceOrderRequest, _common_pb2.Receipt]
     """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order
-    without holds is confirmed at once. The same order again (same channel and channel_order_id, same
+    without holds is confirmed at once. A line whose shop does not know the supplier gets the one that
+    qualifies best of those that offer its SKU; where none does, the hold "incomplete" says why. The same order again (same channel and channel_order_id, same
     content) records nothing.
     Fails with ALREADY_EXISTS / ORDER_PLACED_DIFFERENTLY if it was placed with other content, and with
     FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is ALL_OR_NOTHING and any line lacks stock.
@@ -64,8 +65,11 @@ class OrderServiceStub:
     """
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ReleaseHoldRequest, _common_pb2.Receipt]
     """Ends a hold; others stay. A paid order without holds is confirmed.
+    The hold "incomplete" looks for the suppliers that lack once more, and the hold "out_of_stock" of a
+    confirmed order reroutes the units that nobody has.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION /
-    STILL_INCOMPLETE, OUT_OF_STOCK or SUPPLIER_NOT_APPROVED while the reason still holds.
+    STILL_INCOMPLETE, OUT_OF_STOCK, SUPPLIER_NOT_APPROVED or NO_QUALIFIED_SUPPLIER while the reason still
+    holds.
     """
     ConfirmOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ConfirmOrderRequest, _common_pb2.Receipt]
     """A person confirms the order: the promise is frozen and one supplier order is drafted for each
@@ -80,14 +84,16 @@ class OrderServiceStub:
     or NOTHING_TO_SHIP.
     """
     AcknowledgeSupplierOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.AcknowledgeSupplierOrderRequest, _common_pb2.Receipt]
-    """Records the supplier's answer to a supplier order, line by line. Rejected units are open again and
-    their stock is released; "out of stock" corrects the supplier's stock. Repeating the same answer
-    records nothing.
+    """Records the supplier's answer to a supplier order, line by line. Rejected units give their stock back
+    and go at once to the next supplier that qualifies, in a supplier order of their own; where none does,
+    the order's when_unavailable decides. Units that the supplier was asked to cancel and rejects are
+    cancelled. "Out of stock" corrects the supplier's stock. Repeating the same answer records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
     NOT_SENT, OVER_ANSWERED or UNDER_ANSWERED.
     """
     PackSupplierOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.PackSupplierOrderRequest, _common_pb2.Receipt]
-    """Records that the goods are packed, and with what. Repeating it records nothing.
+    """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
+    as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT,
     NOTHING_TO_SHIP or ORDER_ON_HOLD.
     """
@@ -105,8 +111,17 @@ class OrderServiceStub:
     NOTHING_TO_CANCEL.
     """
     AnswerCancelRequest: _grpc.UnaryUnaryMultiCallable[_orders_pb2.AnswerCancelRequestRequest, _common_pb2.Receipt]
-    """Records the supplier's answer to a cancel request.
+    """Records the supplier's answer to a cancel request. Agreed units are cancelled; those that are to be
+    rerouted go to the next supplier that qualifies, or as the order's when_unavailable says.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_CANCEL_ASKED.
+    """
+    RerouteUnits: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RerouteUnitsRequest, _common_pb2.Receipt]
+    """Takes units from a supplier order to the next supplier that qualifies: a draft gives them up at once, a
+    supplier that knows of them is asked to cancel, and only its agreement sends them on. A parcel that
+    leaves first refuses it. Without a supplier order, units that no supplier has are given to one.
+    Where nobody qualifies, nothing is taken from anybody. Asking again for all units records nothing.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
+    NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE or NOTHING_TO_REROUTE.
     """
     ChangeAddress: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ChangeAddressRequest, _common_pb2.Receipt]
     """Sends the parcels elsewhere; only before packing.
@@ -150,7 +165,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     PlaceOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.PlaceOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order
-    without holds is confirmed at once. The same order again (same channel and channel_order_id, same
+    without holds is confirmed at once. A line whose shop does not know the supplier gets the one that
+    qualifies best of those that offer its SKU; where none does, the hold "incomplete" says why. The same order again (same channel and channel_order_id, same
     content) records nothing.
     Fails with ALREADY_EXISTS / ORDER_PLACED_DIFFERENTLY if it was placed with other content, and with
     FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is ALL_OR_NOTHING and any line lacks stock.
@@ -172,8 +188,11 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_orders_pb2.ReleaseHoldRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Ends a hold; others stay. A paid order without holds is confirmed.
+    The hold "incomplete" looks for the suppliers that lack once more, and the hold "out_of_stock" of a
+    confirmed order reroutes the units that nobody has.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION /
-    STILL_INCOMPLETE, OUT_OF_STOCK or SUPPLIER_NOT_APPROVED while the reason still holds.
+    STILL_INCOMPLETE, OUT_OF_STOCK, SUPPLIER_NOT_APPROVED or NO_QUALIFIED_SUPPLIER while the reason still
+    holds.
     """
     ConfirmOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ConfirmOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """A person confirms the order: the promise is frozen and one supplier order is drafted for each
@@ -188,14 +207,16 @@ class OrderServiceAsyncStub(OrderServiceStub):
     or NOTHING_TO_SHIP.
     """
     AcknowledgeSupplierOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.AcknowledgeSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records the supplier's answer to a supplier order, line by line. Rejected units are open again and
-    their stock is released; "out of stock" corrects the supplier's stock. Repeating the same answer
-    records nothing.
+    """Records the supplier's answer to a supplier order, line by line. Rejected units give their stock back
+    and go at once to the next supplier that qualifies, in a supplier order of their own; where none does,
+    the order's when_unavailable decides. Units that the supplier was asked to cancel and rejects are
+    cancelled. "Out of stock" corrects the supplier's stock. Repeating the same answer records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
     NOT_SENT, OVER_ANSWERED or UNDER_ANSWERED.
     """
     PackSupplierOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.PackSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records that the goods are packed, and with what. Repeating it records nothing.
+    """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
+    as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT,
     NOTHING_TO_SHIP or ORDER_ON_HOLD.
     """
@@ -213,8 +234,17 @@ class OrderServiceAsyncStub(OrderServiceStub):
     NOTHING_TO_CANCEL.
     """
     AnswerCancelRequest: _aio.UnaryUnaryMultiCallable[_orders_pb2.AnswerCancelRequestRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records the supplier's answer to a cancel request.
+    """Records the supplier's answer to a cancel request. Agreed units are cancelled; those that are to be
+    rerouted go to the next supplier that qualifies, or as the order's when_unavailable says.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_CANCEL_ASKED.
+    """
+    RerouteUnits: _aio.UnaryUnaryMultiCallable[_orders_pb2.RerouteUnitsRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Takes units from a supplier order to the next supplier that qualifies: a draft gives them up at once, a
+    supplier that knows of them is asked to cancel, and only its agreement sends them on. A parcel that
+    leaves first refuses it. Without a supplier order, units that no supplier has are given to one.
+    Where nobody qualifies, nothing is taken from anybody. Asking again for all units records nothing.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
+    NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE or NOTHING_TO_REROUTE.
     """
     ChangeAddress: _aio.UnaryUnaryMultiCallable[_orders_pb2.ChangeAddressRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Sends the parcels elsewhere; only before packing.
@@ -261,7 +291,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order
-        without holds is confirmed at once. The same order again (same channel and channel_order_id, same
+        without holds is confirmed at once. A line whose shop does not know the supplier gets the one that
+        qualifies best of those that offer its SKU; where none does, the hold "incomplete" says why. The same order again (same channel and channel_order_id, same
         content) records nothing.
         Fails with ALREADY_EXISTS / ORDER_PLACED_DIFFERENTLY if it was placed with other content, and with
         FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is ALL_OR_NOTHING and any line lacks stock.
@@ -307,8 +338,11 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Ends a hold; others stay. A paid order without holds is confirmed.
+        The hold "incomplete" looks for the suppliers that lack once more, and the hold "out_of_stock" of a
+        confirmed order reroutes the units that nobody has.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION /
-        STILL_INCOMPLETE, OUT_OF_STOCK or SUPPLIER_NOT_APPROVED while the reason still holds.
+        STILL_INCOMPLETE, OUT_OF_STOCK, SUPPLIER_NOT_APPROVED or NO_QUALIFIED_SUPPLIER while the reason still
+        holds.
         """
 
     @_abc_1.abstractmethod
@@ -341,9 +375,10 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.AcknowledgeSupplierOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records the supplier's answer to a supplier order, line by line. Rejected units are open again and
-        their stock is released; "out of stock" corrects the supplier's stock. Repeating the same answer
-        records nothing.
+        """Records the supplier's answer to a supplier order, line by line. Rejected units give their stock back
+        and go at once to the next supplier that qualifies, in a supplier order of their own; where none does,
+        the order's when_unavailable decides. Units that the supplier was asked to cancel and rejects are
+        cancelled. "Out of stock" corrects the supplier's stock. Repeating the same answer records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
         NOT_SENT, OVER_ANSWERED or UNDER_ANSWERED.
         """
@@ -354,7 +389,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.PackSupplierOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records that the goods are packed, and with what. Repeating it records nothing.
+        """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
+        as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT,
         NOTHING_TO_SHIP or ORDER_ON_HOLD.
         """
@@ -390,8 +426,23 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.AnswerCancelRequestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records the supplier's answer to a cancel request.
+        """Records the supplier's answer to a cancel request. Agreed units are cancelled; those that are to be
+        rerouted go to the next supplier that qualifies, or as the order's when_unavailable says.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_CANCEL_ASKED.
+        """
+
+    @_abc_1.abstractmethod
+    def RerouteUnits(
+        self,
+        request: _orders_pb2.RerouteUnitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Takes units from a supplier order to the next supplier that qualifies: a draft gives them up at once, a
+        supplier that knows of them is asked to cancel, and only its agreement sends them on. A parcel that
+        leaves first refuses it. Without a supplier order, units that no supplier has are given to one.
+        Where nobody qualifies, nothing is taken from anybody. Asking again for all units records nothing.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
+        NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE or NOTHING_TO_REROUTE.
         """
 
     @_abc_1.abstractmethod

@@ -114,6 +114,50 @@ PROPOSAL_STATE_DISMISSED: ProposalState.ValueType  # 3
 """Somebody decided against it."""
 Global___ProposalState: _TypeAlias = ProposalState  # noqa: Y015
 
+class _Against:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AgainstEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Against.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AGAINST_UNSPECIFIED: _Against.ValueType  # 0
+    """It qualifies."""
+    AGAINST_NOT_APPROVED: _Against.ValueType  # 1
+    """It is not known, not approved yet, suspended or retired."""
+    AGAINST_NOT_OFFERED: _Against.ValueType  # 2
+    """It does not offer the SKU."""
+    AGAINST_BELOW_MINIMUM: _Against.ValueType  # 3
+    """It takes no order of so few units."""
+    AGAINST_OUT_OF_STOCK: _Against.ValueType  # 4
+    """It has fewer units than are wanted."""
+    AGAINST_TURNED_DOWN: _Against.ValueType  # 5
+    """It rejected these units before."""
+    AGAINST_DISCONTINUED: _Against.ValueType  # 6
+    """It told the order that it does not sell the SKU any more."""
+    AGAINST_TAKEN_AWAY: _Against.ValueType  # 7
+    """It had these units, and they were taken from it."""
+
+class Against(_Against, metaclass=_AgainstEnumTypeWrapper):
+    """Why a supplier does not qualify for units of a SKU."""
+
+AGAINST_UNSPECIFIED: Against.ValueType  # 0
+"""It qualifies."""
+AGAINST_NOT_APPROVED: Against.ValueType  # 1
+"""It is not known, not approved yet, suspended or retired."""
+AGAINST_NOT_OFFERED: Against.ValueType  # 2
+"""It does not offer the SKU."""
+AGAINST_BELOW_MINIMUM: Against.ValueType  # 3
+"""It takes no order of so few units."""
+AGAINST_OUT_OF_STOCK: Against.ValueType  # 4
+"""It has fewer units than are wanted."""
+AGAINST_TURNED_DOWN: Against.ValueType  # 5
+"""It rejected these units before."""
+AGAINST_DISCONTINUED: Against.ValueType  # 6
+"""It told the order that it does not sell the SKU any more."""
+AGAINST_TAKEN_AWAY: Against.ValueType  # 7
+"""It had these units, and they were taken from it."""
+Global___Against: _TypeAlias = Against  # noqa: Y015
+
 @_typing.final
 class RegisterSupplierRequest(_message.Message):
     """Asks to record a new supplier."""
@@ -990,3 +1034,162 @@ class Supplier(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score_basis_points) -> _WhichOneofReturnType__score_basis_points | None: ...
 
 Global___Supplier: _TypeAlias = Supplier  # noqa: Y015
+
+@_typing.final
+class Considered(_message.Message):
+    """A supplier that was considered, with the figures that were looked at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    AGAINST_FIELD_NUMBER: _builtins.int
+    AVAILABLE_FIELD_NUMBER: _builtins.int
+    MINIMUM_QUANTITY_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    LEAD_TIME_DAYS_FIELD_NUMBER: _builtins.int
+    SCORE_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """The supplier."""
+    against: Global___Against.ValueType
+    """Why it does not qualify; AGAINST_UNSPECIFIED if it does."""
+    available: _builtins.int
+    """Units that it could promise; absent if it sends no feed of the SKU."""
+    minimum_quantity: _builtins.int
+    """The least units that it takes."""
+    lead_time_days: _builtins.int
+    """Days from order to dispatch."""
+    score_basis_points: _builtins.int
+    """Its last score, 0 to 10000; absent before its first review."""
+    @_builtins.property
+    def cost(self) -> _common_pb2.Money:
+        """What one unit costs; absent if it does not offer the SKU. Compared only where all are in one currency."""
+
+    def __init__(
+        self,
+        *,
+        supplier_id: _builtins.str = ...,
+        against: Global___Against.ValueType = ...,
+        available: _builtins.int | None = ...,
+        minimum_quantity: _builtins.int = ...,
+        cost: _common_pb2.Money | None = ...,
+        lead_time_days: _builtins.int = ...,
+        score_basis_points: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_score_basis_points", b"_score_basis_points", "available", b"available", "cost", b"cost", "score_basis_points", b"score_basis_points"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_score_basis_points", b"_score_basis_points", "against", b"against", "available", b"available", "cost", b"cost", "lead_time_days", b"lead_time_days", "minimum_quantity", b"minimum_quantity", "score_basis_points", b"score_basis_points", "supplier_id", b"supplier_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__available: _TypeAlias = _typing.Literal["available"]  # noqa: Y015
+    _WhichOneofArgType__available: _TypeAlias = _typing.Literal["_available", b"_available"]  # noqa: Y015
+    _WhichOneofReturnType__score_basis_points: _TypeAlias = _typing.Literal["score_basis_points"]  # noqa: Y015
+    _WhichOneofArgType__score_basis_points: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__available) -> _WhichOneofReturnType__available | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score_basis_points) -> _WhichOneofReturnType__score_basis_points | None: ...
+
+Global___Considered: _TypeAlias = Considered  # noqa: Y015
+
+@_typing.final
+class Choice(_message.Message):
+    """The supplier that was chosen for units of a SKU, and why it and no other. Who qualifies is ranked by
+    whether its stock is known, then cost, lead time, score, and the preference of the supplier before.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SKU_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    CONSIDERED_FIELD_NUMBER: _builtins.int
+    BACKORDERED_FIELD_NUMBER: _builtins.int
+    NAMED_FIELD_NUMBER: _builtins.int
+    sku: _builtins.str
+    """The SKU."""
+    units: _builtins.int
+    """How many units of it."""
+    supplier_id: _builtins.str
+    """Who was chosen; empty if nobody qualified."""
+    backordered: _builtins.bool
+    """Whether stock was left out of account, because nobody had the units and they are to wait."""
+    named: _builtins.bool
+    """Whether a person named the supplier: then only its approval and its stock were looked at."""
+    @_builtins.property
+    def considered(self) -> _containers.RepeatedCompositeFieldContainer[Global___Considered]:
+        """All who were considered: those that qualify first, the best of them first."""
+
+    def __init__(
+        self,
+        *,
+        sku: _builtins.str = ...,
+        units: _builtins.int = ...,
+        supplier_id: _builtins.str = ...,
+        considered: _abc.Iterable[Global___Considered] | None = ...,
+        backordered: _builtins.bool = ...,
+        named: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backordered", b"backordered", "considered", b"considered", "named", b"named", "sku", b"sku", "supplier_id", b"supplier_id", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Choice: _TypeAlias = Choice  # noqa: Y015
+
+@_typing.final
+class GetSkuRequest(_message.Message):
+    """Asks who offers a SKU."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SKU_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    sku: _builtins.str
+    """The SKU, 1 to 100 printable characters. Required."""
+    units: _builtins.int
+    """For how many units a supplier would be chosen, at most 1,000,000; 0 means 1."""
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    def __init__(
+        self,
+        *,
+        sku: _builtins.str = ...,
+        units: _builtins.int = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "sku", b"sku", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSkuRequest: _TypeAlias = GetSkuRequest  # noqa: Y015
+
+@_typing.final
+class GetSkuResponse(_message.Message):
+    """Who offers a SKU."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHOICE_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """The position of the log that it was read at."""
+    @_builtins.property
+    def choice(self) -> Global___Choice:
+        """All who offer it, and whom a new order of so many units would go to."""
+
+    def __init__(
+        self,
+        *,
+        choice: Global___Choice | None = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSkuResponse: _TypeAlias = GetSkuResponse  # noqa: Y015

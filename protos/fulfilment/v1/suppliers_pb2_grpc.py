@@ -99,6 +99,11 @@ class SupplierServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.GetSupplierRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.GetSupplierResponse.FromString,
                 _registered_method=True)
+        self.GetSku = channel.unary_unary(
+                '/fulfilment.v1.SupplierService/GetSku',
+                request_serializer=fulfilment_dot_v1_dot_suppliers__pb2.GetSkuRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.GetSkuResponse.FromString,
+                _registered_method=True)
 
 
 class SupplierServiceServicer:
@@ -141,7 +146,8 @@ class SupplierServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def OfferSku(self, request, context):
-        """Records what the supplier offers of a SKU; it replaces an earlier offer.
+        """Records what the supplier offers of a SKU; it replaces an earlier offer. From then on the supplier is
+        considered for units of the SKU.
         Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -210,6 +216,15 @@ class SupplierServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSku(self, request, context):
+        """Lists who offers a SKU with the figures that a choice looks at, and tells whom a new order of so many
+        units would go to. A SKU that nobody offers has no suppliers.
+        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SupplierServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -272,6 +287,11 @@ def add_SupplierServiceServicer_to_server(servicer, server):
                     servicer.GetSupplier,
                     request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.GetSupplierRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_suppliers__pb2.GetSupplierResponse.SerializeToString,
+            ),
+            'GetSku': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSku,
+                    request_deserializer=fulfilment_dot_v1_dot_suppliers__pb2.GetSkuRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_suppliers__pb2.GetSkuResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -602,6 +622,33 @@ class SupplierService:
             '/fulfilment.v1.SupplierService/GetSupplier',
             fulfilment_dot_v1_dot_suppliers__pb2.GetSupplierRequest.SerializeToString,
             fulfilment_dot_v1_dot_suppliers__pb2.GetSupplierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSku(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.SupplierService/GetSku',
+            fulfilment_dot_v1_dot_suppliers__pb2.GetSkuRequest.SerializeToString,
+            fulfilment_dot_v1_dot_suppliers__pb2.GetSkuResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,7 +55,8 @@ class SupplierServiceStub:
     Fails with FAILED_PRECONDITION / SAMPLE_MISSING, TERMS_MISSING or WRONG_STANDING.
     """
     OfferSku: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.OfferSkuRequest, _common_pb2.Receipt]
-    """Records what the supplier offers of a SKU; it replaces an earlier offer.
+    """Records what the supplier offers of a SKU; it replaces an earlier offer. From then on the supplier is
+    considered for units of the SKU.
     Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
     """
     SuspendSupplier: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.SuspendSupplierRequest, _common_pb2.Receipt]
@@ -91,6 +92,11 @@ class SupplierServiceStub:
     """Reads one supplier as the log tells it now.
     Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
     """
+    GetSku: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.GetSkuRequest, _suppliers_pb2.GetSkuResponse]
+    """Lists who offers a SKU with the figures that a choice looks at, and tells whom a new order of so many
+    units would go to. A SKU that nobody offers has no suppliers.
+    Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+    """
 
 @_typing.type_check_only
 class SupplierServiceAsyncStub(SupplierServiceStub):
@@ -118,7 +124,8 @@ class SupplierServiceAsyncStub(SupplierServiceStub):
     Fails with FAILED_PRECONDITION / SAMPLE_MISSING, TERMS_MISSING or WRONG_STANDING.
     """
     OfferSku: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.OfferSkuRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records what the supplier offers of a SKU; it replaces an earlier offer.
+    """Records what the supplier offers of a SKU; it replaces an earlier offer. From then on the supplier is
+    considered for units of the SKU.
     Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
     """
     SuspendSupplier: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.SuspendSupplierRequest, _common_pb2.Receipt]  # type: ignore[assignment]
@@ -153,6 +160,11 @@ class SupplierServiceAsyncStub(SupplierServiceStub):
     GetSupplier: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.GetSupplierRequest, _suppliers_pb2.GetSupplierResponse]  # type: ignore[assignment]
     """Reads one supplier as the log tells it now.
     Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+    """
+    GetSku: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.GetSkuRequest, _suppliers_pb2.GetSkuResponse]  # type: ignore[assignment]
+    """Lists who offers a SKU with the figures that a choice looks at, and tells whom a new order of so many
+    units would go to. A SKU that nobody offers has no suppliers.
+    Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
     """
 
 class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -208,7 +220,8 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _suppliers_pb2.OfferSkuRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records what the supplier offers of a SKU; it replaces an earlier offer.
+        """Records what the supplier offers of a SKU; it replaces an earlier offer. From then on the supplier is
+        considered for units of the SKU.
         Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
         """
 
@@ -285,6 +298,17 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_suppliers_pb2.GetSupplierResponse, _abc.Awaitable[_suppliers_pb2.GetSupplierResponse]]:
         """Reads one supplier as the log tells it now.
         Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSku(
+        self,
+        request: _suppliers_pb2.GetSkuRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_suppliers_pb2.GetSkuResponse, _abc.Awaitable[_suppliers_pb2.GetSkuResponse]]:
+        """Lists who offers a SKU with the figures that a choice looks at, and tells whom a new order of so many
+        units would go to. A SKU that nobody offers has no suppliers.
+        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
         """
 
 def add_SupplierServiceServicer_to_server(servicer: SupplierServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

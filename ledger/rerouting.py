@@ -1,0 +1,210 @@
+"""Rerouting: units that their supplier does not send go to the next qualified one (DOMAIN 1).
+
+They are open first, so that no unit is ever in two supplier orders that live.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from ledger import orders, supplier_orders
+from ledger.allotment import Item, enlarge, give_back, items_of
+from ledger.choice import Choice
+from ledger.drafting import Instead, Share, draft
+from ledger.orders import LEDGER, Hold, HoldReason, Order, OrderFact, WhenUnavailable
+from ledger.refusals import Forbidden
+from ledger.sourcing import Sought, choices_for
+from ledger.supplier_orders import SupplierOrder
+from ledger.values import Change, LineNo, Units, stock_stream
+from ledger.view import View, after_facts, order_in, settled
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class NoQualifiedSupplier(Forbidden):
+    """Details name what each supplier that was considered has against it."""
+
+    def __init__(self, unserved: Sequence[Choice]) -> None:
+        self.unserved = tuple(unserved)
+        super().__init__(
+            f"no supplier qualifies for {'; '.join(map(why, unserved))}",
+            **{f"{each.supplier_id}/{choice.sku}": each.against for choice in unserved for each in choice.considered},
+        )
+
+
+def why(choice: Choice) -> str:
+    """Why nobody was chosen, in words."""
+    against = ", ".join(f"{each.supplier_id} {str(each.against).replace('_', ' ')}" for each in choice.considered)
+    return f"{choice.units} of {choice.sku}: {against or 'nobody offers it'}"
+
+
+class CannotReroute(Forbidden):
+    def __init__(self, line_no: int, asked: int, left: int) -> None:
+        super().__init__(
+            f"{asked} of line {line_no} to reroute, {left} can be; units that were shipped, or that the supplier was "
+            "asked for already, cannot",
+            line_no=line_no,
+            asked=asked,
+            left=left,
+        )
+
+
+class NothingToReroute(Forbidden):
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} has no unit that could be rerouted", what=what)
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+class Cause(NamedTuple):
+    """Why units go to another supplier."""
+
+    of: SupplierOrder | None
+    """Who had them; None if they were open for some time."""
+    by: str
+    """On whose wish or by whose fault."""
+    because: str
+    to: str = ""
+    """The supplier that a person named."""
+
+
+def reroute(
+    view: View, order_id: str, supplier_order_id: str, by_line: Units, cause: Cause, at: datetime, now: datetime
+) -> list[Change]:
+    """Take units from a supplier order, or open ones, to the next qualified supplier; all of them if none are named.
+
+    A supplier that knows of them is asked first, and only its agreement frees them. Where nobody qualifies,
+    nothing is taken from anybody.
+    """
+    order = order_in(view, order_id)
+    if not supplier_order_id:
+        return _place_open(view, order, by_line, cause, at, now)
+    supplier_order = order.supplier_order(supplier_order_id)
+    possible = supplier_orders.reroutable(supplier_order)
+    if not by_line and not possible and supplier_order.reroute_asked:
+        return []
+    wanted = _wanted(supplier_order_id, possible, by_line, supplier_order.shares)
+    cause = cause._replace(of=supplier_order)
+    _require_qualified(choices_for(view, order, Sought(wanted, supplier_order.supplier_id, cause.to)))
+    asked = supplier_orders.ask_to_reroute(supplier_order, wanted, cause.by, cause.because, cause.to, at)
+    if supplier_order.sent_at is not None:
+        return settled(order, asked, now)
+    freed = after_facts(order, asked)
+    items = items_of(order, supplier_order.supplier_id, wanted)
+    view.need(*(stock_stream(*item) for item in items))
+    placed = place_anew(view, freed, wanted, cause, at, now)
+    return [
+        *settled(order, [*asked, *placed.facts], now),
+        *give_back(view, freed, items, now),
+        *placed.reserved,
+    ]
+
+
+def _place_open(view: View, order: Order, by_line: Units, cause: Cause, at: datetime, now: datetime) -> list[Change]:
+    """Units that no supplier has go to one that qualifies now."""
+    possible = order.in_bucket("open") if order.confirmed_at is not None else {}
+    wanted = _wanted(f"order {order.order_id}", possible, by_line, order.lines)
+    _require_qualified(choices_for(view, order, Sought(wanted, named=cause.to)))
+    placed = place_anew(view, order, wanted, cause, at, now)
+    return [*settled(order, placed.facts, now), *placed.reserved]
+
+
+def _wanted(what: str, possible: Units, by_line: Units, lines: Iterable[LineNo]) -> Units:
+    for line_no, units in by_line.items():
+        if line_no not in lines:
+            raise supplier_orders.UnknownLine(what, line_no)
+        if units > (left := possible.get(line_no, 0)):
+            raise CannotReroute(line_no, asked=units, left=left)
+    if not possible:
+        raise NothingToReroute(what)
+    return by_line or possible
+
+
+def _require_qualified(choices: Sequence[Choice]) -> None:
+    if unserved := [choice for choice in choices if not choice.supplier_id]:
+        raise NoQualifiedSupplier(unserved)
+
+
+class Placed(NamedTuple):
+    """Units that were open and were given to suppliers, or what else became of them."""
+
+    facts: list[OrderFact]
+    reserved: list[Change]
+
+
+def place_anew(view: View, order: Order, units: Units, cause: Cause, at: datetime, now: datetime) -> Placed:
+    """Open units go to the next qualified supplier; those that nobody takes go as the order says.
+
+    Of a SKU all go to one supplier, or none.
+    """
+    of = cause.of.supplier_id if cause.of else ""
+    made = choices_for(view, order, Sought(units, of, cause.to))
+    unserved = [choice for choice in made if not choice.supplier_id]
+    if unserved and cause.to:
+        # The named supplier does not qualify any more: anybody else is better than nobody.
+        again = choices_for(view, order, Sought(_units_of(order, units, unserved), of))
+        made = [*(choice for choice in made if choice.supplier_id), *again]
+        unserved = [choice for choice in again if not choice.supplier_id]
+    waiting: list[Choice] = []
+    left = _units_of(order, units, unserved)
+    if left and order.placed.when_unavailable is WhenUnavailable.BACKORDER:
+        again = choices_for(view, order, Sought(left, of), backordered=True)
+        waiting = [choice for choice in again if choice.supplier_id]
+        left = {n: count for n, count in left.items() if n not in _units_of(order, left, waiting)}
+    served = [choice for choice in made if choice.supplier_id]
+    instead = Instead(cause.of.supplier_order_id if cause.of else "", cause.because)
+    facts: list[OrderFact] = []
+    if waits := _units_of(order, units, waiting):
+        facts.append(orders.UnitsBackordered(order.order_id, waits, at))
+    facts += draft(view, order, _shares(order, units, served, waiting), at, instead)
+    if left and order.placed.when_unavailable is WhenUnavailable.CANCEL:
+        facts.append(orders.UnitsCancelled(order.order_id, left, cause.by, "no_supplier", at))
+    facts += wait_for_person(after_facts(order, facts), unserved, at)
+    more: dict[Item, int] = {(choice.supplier_id, choice.sku): choice.units for choice in served}
+    return Placed(facts, enlarge(view, order.order_id, more, now))
+
+
+def _units_of(order: Order, units: Units, choices: Sequence[Choice]) -> Units:
+    """Those of the units that the choices are about."""
+    skus = {choice.sku for choice in choices}
+    return {line_no: count for line_no, count in units.items() if order.lines[line_no].sku in skus}
+
+
+def _shares(order: Order, units: Units, served: Sequence[Choice], waiting: Sequence[Choice]) -> list[Share]:
+    """One share for each supplier, of all that it was chosen for."""
+    chosen: defaultdict[str, list[Choice]] = defaultdict(list)
+    for choice in (*served, *waiting):
+        chosen[choice.supplier_id].append(choice)
+    return [
+        Share(
+            supplier_id,
+            _units_of(order, units, [choice for choice in choices if not choice.backordered]),
+            _units_of(order, units, [choice for choice in choices if choice.backordered]),
+            tuple(choices),
+        )
+        for supplier_id, choices in chosen.items()
+    ]
+
+
+def wait_for_person(order: Order, unserved: Sequence[Choice], at: datetime) -> list[OrderFact]:
+    """Units of a confirmed order that no supplier has are held for a person; the hold goes with the last of them.
+
+    It names lacking units, so what other suppliers have of the order goes on.
+    """
+    if order.confirmed_at is None:
+        return []
+    present, lacking = order.hold(HoldReason.OUT_OF_STOCK, LEDGER), order.in_bucket("open")
+    if not lacking:
+        return [] if present is None else [*orders.release_hold(order, HoldReason.OUT_OF_STOCK, LEDGER, "", at)]
+    if present is not None and present.lacking == lacking:
+        return []
+    news = {choice.sku for choice in unserved}
+    open_skus = {order.lines[line_no].sku for line_no in lacking}
+    known = present.choices if present else ()
+    choices = (*(each for each in known if each.sku in open_skus - news), *unserved)
+    hold = Hold(HoldReason.OUT_OF_STOCK, LEDGER, at, lacking=lacking, choices=choices)
+    return [orders.HoldPlaced(order.order_id, hold, at)]
