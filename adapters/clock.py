@@ -16,7 +16,7 @@ from typing import NamedTuple, assert_never
 from psycopg_pool import PoolTimeout
 
 from adapters.rpc.tenants import Tenant, Tenants
-from ledger import lapses, orders
+from ledger import fulfilment, lapses, orders, stocktaking
 from ledger.journal import is_trouble
 from ledger.ledger import Command, Receipt
 from ledger.refusals import Exhausted, ProjectionBehind, Unavailable
@@ -31,7 +31,7 @@ from ledger.values import (
     supplier_stream,
 )
 from ledger.view import View
-from projections import runner, scorecards, sla
+from projections import runner, scorecards, sla, stock_levels
 from projections.reads import Where
 from projections.scorecards import Crossing
 from projections.sla import Due, Timer
@@ -85,9 +85,11 @@ class Clocks:
     async def tick(self, tenant: Tenant, now: datetime) -> int:
         """Asks the ledger to notice what has run out by now; returns for how many things it did."""
         statuses = await runner.statuses(self._tenants.pool, tenant.schema)
-        position = next(each.position for each in statuses if each.name == "sla")
+        positions = {each.name: each.position for each in statuses}
+        position = min(positions["sla"], positions["stock_levels"])
         async with self._tenants.pool.connection() as connection:
             found = await sla.due(connection, tenant.schema, now, MOST_AT_ONCE)
+            found += await stock_levels.due(connection, tenant.schema, now, MOST_AT_ONCE)
         before = self._asked.get(tenant.name, {})
         kept = {due: before[due] for due in found if due in before}
         clock = asyncio.get_running_loop().time()
@@ -132,7 +134,8 @@ def _is_stale(asked: _Asked, position: int, clock: float) -> bool:
 def _command(due: Due, attempt: int, now: datetime) -> Command:
     request_id = f"clock:{due.timer}:{'/'.join(due.names)}:{due.due.isoformat()}:{attempt}"
     decide, stream = _decision(due.timer, due.names, now)
-    return Command(request_id, "clock", sha256(request_id.encode()).digest(), decide, (stream,))
+    watching = stocktaking.watching(decide, now)
+    return Command(request_id, "clock", sha256(request_id.encode()).digest(), watching, (stream,))
 
 
 def _decision(timer: Timer, names: Sequence[str], now: datetime) -> tuple[Callable[[View], list[Change]], str]:
@@ -169,5 +172,12 @@ def _decision(timer: Timer, names: Sequence[str], now: datetime) -> tuple[Callab
         case Timer.CLAIM_ELIGIBLE:
             (recovery_id,) = names
             return lambda view: lapses.become_eligible(view, recovery_id, now), recovery_stream(recovery_id)
+        case Timer.FEED:
+            supplier_id, sku = names
+            stream = stock_stream(supplier_id, sku)
+            return lambda view: stocktaking.notice_stale_feed(view, supplier_id, sku, now), stream
+        case Timer.WAITING:
+            order_id, _ = names
+            return lambda view: fulfilment.serve_waiting(view, order_id, now), order_stream(order_id)
         case _:
             assert_never(timer)

@@ -113,6 +113,9 @@ class Policy(Value, frozen=True):
         return dict(self.languages).get(country, self.language)
 
 
+_DEFAULTS = Policy()
+
+
 class PolicyAgreed(Fact, frozen=True, tag="policy.agreed"):
     """From effective_from on, these terms hold."""
 
@@ -132,7 +135,10 @@ class Policies(Value, frozen=True):
     versions: tuple[tuple[datetime, Policy], ...] = ()
 
     def in_force(self, at: datetime) -> Policy:
-        return next((policy for since, policy in self.versions if since <= at), Policy())
+        for since, policy in self.versions:
+            if since <= at:
+                return policy
+        return _DEFAULTS
 
 
 def evolve(policies: Policies | None, fact: PolicyFact) -> Policies:
@@ -147,7 +153,7 @@ def evolve(policies: Policies | None, fact: PolicyFact) -> Policies:
 
 def policy_at(policies: Policies | None, at: datetime) -> Policy:
     """The terms in force at an instant."""
-    return (policies or Policies()).in_force(at)
+    return policies.in_force(at) if policies else _DEFAULTS
 
 
 # --- decisions ------------------------------------------------------------------------------------

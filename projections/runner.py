@@ -35,12 +35,21 @@ from projections.outbox import OUTBOX
 from projections.rebuilding import AlreadyBuilding, Comparison, Lost, Stopped, named
 from projections.recoveries import RECOVERIES
 from projections.sla import SLA
+from projections.stock_levels import STOCK_LEVELS
 from projections.streams import Streams
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
 from projections.tables import Projection
 from projections.tracking import TRACKING
 
-PROJECTIONS: tuple[Projection, ...] = (TRACKING, SLA, SUPPLIER_PERFORMANCE, WAITING_INQUIRIES, OUTBOX, RECOVERIES)
+PROJECTIONS: tuple[Projection, ...] = (
+    TRACKING,
+    SLA,
+    SUPPLIER_PERFORMANCE,
+    WAITING_INQUIRIES,
+    OUTBOX,
+    RECOVERIES,
+    STOCK_LEVELS,
+)
 """Every question there is; a new one is added here and nowhere else."""
 
 POLL_SECONDS = 1.0

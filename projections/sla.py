@@ -384,6 +384,8 @@ class Timer(StrEnum):
     CLAIM_FILING = "claim_filing"
     RECOVERY_ANSWER = "recovery_answer"
     CLAIM_ELIGIBLE = "claim_eligible"
+    FEED = "feed"
+    WAITING = "waiting"
 
 
 class Due(NamedTuple):
@@ -393,7 +395,8 @@ class Due(NamedTuple):
     names: tuple[str, ...]
     """(order_id, object_id) of acknowledge, dispatch and delivery; (carrier, number, epoch) of first_scan
     and loss; (inquiry_id,) of answer; (supplier_id, sku, reservation_id) of reservation; (order_id,) of
-    return_window; (recovery_id,) of claim_filing, recovery_answer and claim_eligible."""
+    return_window; (recovery_id,) of claim_filing, recovery_answer and claim_eligible; (supplier_id, sku) of
+    feed; (order_id, position) of waiting, where its stock last moved at that position of the log."""
     due: datetime
 
 

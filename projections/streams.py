@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -17,7 +18,7 @@ from msgspec.structs import replace
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from ledger import inquiries, messages, orders, parcels, recoveries, suppliers
+from ledger import inquiries, messages, orders, parcels, recoveries, stock, suppliers
 from ledger.book import Registry
 from ledger.inquiries import Inquiry
 from ledger.journal import EVENTS_TABLE
@@ -25,7 +26,7 @@ from ledger.messages import Message
 from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, Header, Order, UnitsCancelled
 from ledger.parcels import FirstScanBreachWithdrawn, FirstScanMissed, Parcel, ParcelRegistered
 from ledger.recoveries import Recovery
-from ledger.stock import FeedIgnored, FeedRecorded
+from ledger.stock import Stock, StockFact
 from ledger.supplier_orders import (
     CancelAgreed,
     CancelRequested,
@@ -46,9 +47,6 @@ _STREAMS = """
     ORDER BY originator_id, originator_version
 """
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM {events}"
-
-_NOT_ASKED_FOR = frozenset({FeedRecorded.fact_name(), FeedIgnored.fact_name()})
-"""Facts that come in masses and that no projection looks at; they are known, but not decoded."""
 
 R = TypeVar("R")
 
@@ -134,6 +132,26 @@ ParcelStories = tuple[ParcelStory, ...]
 """All uses of a tracking number, the present one last."""
 
 
+@dataclass(slots=True, eq=False)
+class StockStory:
+    """A supplier's SKU. It is told in place, as the state it holds is."""
+
+    supplier_id: str
+    sku: str
+    stock: Stock
+    position: int = 0
+    """Of the last fact that was told."""
+
+
+class Movement(NamedTuple):
+    """A fact of a stock stream, and what it did to the units that are available."""
+
+    position: int
+    fact: StockFact
+    delta: int
+    available: int
+
+
 def tell_order(story: OrderStory | None, fact: Any, position: int) -> OrderStory:
     """The order's story after the fact, which stands at a position of the log."""
     if story is None:
@@ -196,6 +214,13 @@ def tell_recovery(recovery: Recovery | None, fact: Any, position: int) -> Recove
     return recoveries.evolve(recovery, fact)
 
 
+def tell_stock(story: StockStory | None, fact: Any, position: int) -> StockStory:
+    """The same story, with the fact in it."""
+    story = story or StockStory(fact.supplier_id, fact.sku, Stock())
+    story.stock, story.position = stock.evolve(story.stock, fact), position
+    return story
+
+
 TELL: Mapping[str, Callable[[Any, Any, int], Any]] = {
     "order": tell_order,
     "parcel": tell_parcel,
@@ -203,6 +228,7 @@ TELL: Mapping[str, Callable[[Any, Any, int], Any]] = {
     "supplier": tell_supplier,
     "message": tell_message,
     "recovery": tell_recovery,
+    "stock": tell_stock,
 }
 """How each kind of stream that is folded here takes a fact in, and its position."""
 
@@ -228,11 +254,14 @@ class Page:
         self.recorded_until = recorded_until
         """When the newest of its facts was recorded."""
         self.touched: dict[str, tuple[Any, Any]] = {}
-        """Every folded stream that has facts in the page: its story before (None if new) and after."""
+        """Every folded stream that has facts in the page: its story before (None if new) and after.
+
+        A stock's is the same story both times."""
+        self.movements: list[Movement] = []
         self.others: list[tuple[int, Fact]] = []
-        """Facts of other nouns, with their positions."""
+        """Facts of stock and of nouns that are not folded, with their positions."""
         self.told: list[Told] = []
-        """Every fact that somebody asks for, in the order of the log."""
+        """Every fact, in the order of the log."""
         self._known: dict[str, Any] = {}
 
     def orders(self) -> Iterable[tuple[OrderStory | None, OrderStory]]:
@@ -258,6 +287,10 @@ class Page:
     def recoveries(self) -> Iterable[tuple[Recovery | None, Recovery]]:
         """The recoveries that changed."""
         return (states for stream, states in self.touched.items() if stream.startswith("recovery-"))
+
+    def stocks(self) -> Iterable[tuple[bool, StockStory]]:
+        """The supplier's SKUs that changed, and whether they are new."""
+        return ((before is None, now) for stream, (before, now) in self.touched.items() if stream.startswith("stock-"))
 
     def orders_with_parcels(self) -> Iterable[tuple[OrderStory | None, OrderStory]]:
         """The orders that changed or that a changed parcel belongs to."""
@@ -331,39 +364,60 @@ class Streams:
         self.position = page.position
         return page
 
-    def _decoded(self, rows: Sequence[Row]) -> list[Fact | None]:
-        """The facts up to the first that cannot be read; None for one that nobody asks for."""
-        facts: list[Fact | None] = []
+    def _decoded(self, rows: Sequence[Row]) -> list[Fact]:
+        """The facts up to the first that cannot be read."""
+        facts: list[Fact] = []
         decode = self._registry.decode
         for position, stream, _, topic, state, _ in rows:
             try:
-                facts.append(None if topic in _NOT_ASKED_FOR else decode(topic, state))
+                facts.append(decode(topic, state))
             except Exception as error:
                 if not facts:
                     raise BadFact(position, stream, error) from error
                 break
         return facts
 
-    def _folded(self, connection: Connection[Any], rows: Sequence[Row], facts: Sequence[Fact | None]) -> Page:
+    def _folded(self, connection: Connection[Any], rows: Sequence[Row], facts: Sequence[Fact]) -> Page:
         page = Page(self.position, rows[-1][0], max(row[5] for row in rows))
         found = self._at_hand(connection, [stream for _, stream, version, _, _, _ in rows if version > 1])
         now: dict[str, Any] = {}
+        try:
+            self._tell(page, found, now, rows, facts)
+            page.touched = {stream: (found.get(stream), story) for stream, story in now.items()}
+            self._meet_neighbours(connection, page)
+        except BaseException:
+            # What was told in place is told no further than the page before: read it from the log again.
+            for stream in now:
+                if stream.startswith("stock-"):
+                    self._stories.pop(stream, None)
+            raise
+        return page
+
+    def _tell(
+        self, page: Page, found: Mapping[str, Any], now: dict[str, Any], rows: Sequence[Row], facts: Sequence[Fact]
+    ) -> None:
         for index, ((position, stream, _, _, _, _), fact) in enumerate(zip(rows, facts, strict=True)):
-            tell = TELL.get(stream.partition("-")[0])
-            if tell is None:
-                if fact is not None:
-                    page.others.append((position, fact))
-                    page.told.append(Told(position, fact, None))
-                continue
-            assert fact is not None, "facts that nobody asks for are of other nouns"
+            prefix = stream.partition("-")[0]
+            tell = TELL.get(prefix)
+            if tell is None or prefix == "stock":
+                page.others.append((position, fact))
+                # Of a stock's story, which is told in place, nobody may keep what it was.
+                page.told.append(Told(position, fact, None))
+                if tell is None:
+                    continue
+            story = now[stream] if stream in now else found.get(stream)
+            available = story.stock.available if type(story) is StockStory else 0
+            # Before it is told: should that fail half way, the story must be forgotten.
+            now[stream] = story
             try:
-                now[stream] = tell(now[stream] if stream in now else found.get(stream), fact, position)
+                now[stream] = story = tell(story, fact, position)
             except Exception as error:
                 raise _Broken(index, error) from error
-            page.told.append(Told(position, fact, now[stream]))
-        page.touched = {stream: (found.get(stream), story) for stream, story in now.items()}
-        self._meet_neighbours(connection, page)
-        return page
+            if type(story) is StockStory:
+                left = story.stock.available
+                page.movements.append(Movement(position, cast("StockFact", fact), left - available, left))
+            else:
+                page.told.append(Told(position, fact, story))
 
     def _meet_neighbours(self, connection: Connection[Any], page: Page) -> None:
         """Orders of touched parcels, and the other parcels of those orders."""

@@ -167,6 +167,24 @@ def test_stock_is_shown_as_it_can_be_promised(ff: Shell):
     assert ff("stock", "feed", "acme", "CUP", "12", "--json").json["levels"][0]["available"] >= 7
 
 
+def test_stock_levels_alerts_movements_and_listings_are_listed(ff: Shell):
+    ff("stock", "feed", "acme", "JAR", "10")
+    assert ff("stock", "threshold", "acme", "JAR", "9").code == 0
+    placed(ff, "jar", "--paid", line="JAR:2:5:acme")
+    assert re.search(r"acme +JAR +10 +0 +2 +0 +8 .* low", ff("stock", "levels", "--sku", "JAR").out)
+    assert re.search(r"acme +JAR .* low", ff("stock", "alerts", "--supplier", "acme").out)
+    assert ff("stock", "levels", "--sku", "JAR", "--alert", "sold_out").out == "Nobody has any stock.\n"
+    moved = ff("stock", "movements", "acme", "JAR").out
+    assert re.search(r"reserved +2 +-2 +8 +shop/jar", moved)
+    assert re.search(r"feed recorded +10 +\+10 +10", moved)
+    ff("stock", "buffer", "acme", "JAR", "8")
+    assert re.search(r"JAR +delisted +0 +0", ff("stock", "listings", "--show", "delisted").out)
+    (jar,) = ff("stock", "alerts", "--sku", "JAR", "--json").json
+    assert jar["alerts"] == ["STOCK_ALERT_LOW", "STOCK_ALERT_SOLD_OUT"]
+    assert ff("stock", "threshold", "acme", "JAR").code == 0
+    assert ff("stock", "levels", "--sku", "JAR", "--alert", "low").out == "Nobody has any stock.\n"
+
+
 def test_a_supplier_is_approved_step_by_step(ff: Shell):
     assert "candidate" in ff("supplier", "add", "bolt", "--name", "Bolt", "--country", "cn").out
     assert ff("supplier", "approve", "bolt").code == 1

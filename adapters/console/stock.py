@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from adapters.console import words
+from adapters.console.reports import print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute
-from fulfilment.v1 import stock_pb2
+from fulfilment.v1 import reports_pb2, stock_pb2
 
 
 @click.group(cls=Nouns)
@@ -36,7 +37,15 @@ def _show(session: Session, supplier_id: str, skus: tuple[str, ...], at_least: i
         session.show(answer)
         return
     rows = [
-        [each.item.sku, each.quantity, each.held, each.committed, each.buffer, each.available, minute(each, "as_of")]
+        [
+            each.item.sku,
+            each.quantity + each.restocked,
+            each.held,
+            each.committed,
+            each.buffer + each.stale_buffer,
+            each.available,
+            minute(each, "as_of"),
+        ]
         if each.tracked
         else [each.item.sku, "", "", "", each.buffer or "", "untracked", ""]
         for each in answer.levels
@@ -80,6 +89,23 @@ def feed(
 @stock.command()
 @click.argument("supplier_id")
 @click.argument("sku")
+@click.argument("units", type=click.IntRange(min=0), required=False)
+@option_request_id()
+@click.pass_obj
+def threshold(session: Session, supplier_id: str, sku: str, units: int | None, request_id: str | None) -> None:
+    """Say below how many units a SKU is low; without UNITS, as the retailer's policy says."""
+    request = stock_pb2.SetLowStockThresholdRequest(
+        context=session.client.context(request_id),
+        item=stock_pb2.Item(supplier_id=supplier_id, sku=sku),
+        units=units,
+    )
+    receipt = session.client.call(session.client.stock.SetLowStockThreshold, request)
+    _show(session, supplier_id, (sku,), receipt.position)
+
+
+@stock.command()
+@click.argument("supplier_id")
+@click.argument("sku")
 @click.argument("units", type=click.IntRange(min=0))
 @option_request_id()
 @click.pass_obj
@@ -92,3 +118,117 @@ def buffer(session: Session, supplier_id: str, sku: str, units: int, request_id:
     )
     receipt = session.client.call(session.client.stock.SetBuffer, request)
     _show(session, supplier_id, (sku,), receipt.position)
+
+
+# --- what the read model knows --------------------------------------------------------------------
+
+_LIMIT = click.option("--limit", type=click.IntRange(min=1), help="How many rows; if not said 50, and all with --json.")
+_SUPPLIER = click.option("--supplier", metavar="ID", help="Only this supplier.")
+_SKU = click.option("--sku", metavar="SKU", help="Only this SKU.")
+_ALERT = click.option(
+    "--alert", "alerts", type=words.choice(reports_pb2.StockAlert), multiple=True, help="Only those with this alert."
+)
+
+
+@stock.command()
+@_SUPPLIER
+@_SKU
+@_ALERT
+@_LIMIT
+@click.pass_obj
+def levels(session: Session, supplier: str, sku: str, alerts: tuple[str, ...], limit: int | None) -> None:
+    """List what suppliers have and how long it lasts."""
+    _print_levels(session, supplier, sku, alerts, limit, "Nobody has any stock.")
+
+
+@stock.command()
+@_SUPPLIER
+@_SKU
+@_LIMIT
+@click.pass_obj
+def alerts(session: Session, supplier: str, sku: str, limit: int | None) -> None:
+    """List the levels of which an alert stands: low, running out, sold out, stale or oversold."""
+    every = tuple(words.choice(reports_pb2.StockAlert).choices)
+    _print_levels(session, supplier, sku, every, limit, "No alert stands.")
+
+
+def _print_levels(
+    session: Session, supplier: str, sku: str, alerts: tuple[str, ...], limit: int | None, empty: str
+) -> None:
+    request = reports_pb2.ListStockLevelsRequest(
+        supplier_id=supplier, sku=sku, alerts=[words.number(reports_pb2.StockAlert, alert) for alert in alerts]
+    )
+    print_rows(
+        session,
+        rows_of(session, session.client.reports.ListStockLevels, request, "levels"),
+        limit,
+        [
+            "supplier",
+            "sku",
+            ">feed",
+            ">held",
+            ">committed",
+            ">kept back",
+            ">available",
+            ">days left",
+            "counted",
+            "alerts",
+        ],
+        lambda each: [
+            each.supplier_id,
+            each.sku,
+            each.quantity + each.restocked if each.tracked else "untracked",
+            each.held,
+            each.committed,
+            each.buffer + each.stale_buffer,
+            each.available,
+            f"{each.cover_days:.1f}" if each.HasField("cover_days") else "",
+            minute(each, "as_of"),
+            ", ".join(words.word(reports_pb2.StockAlert, alert) for alert in each.alerts),
+        ],
+        empty,
+    )
+
+
+@stock.command()
+@click.argument("supplier_id")
+@click.argument("sku")
+@_LIMIT
+@click.pass_obj
+def movements(session: Session, supplier_id: str, sku: str, limit: int | None) -> None:
+    """List what moved a level, the newest first."""
+    request = reports_pb2.ListStockMovementsRequest(supplier_id=supplier_id, sku=sku)
+    print_rows(
+        session,
+        rows_of(session, session.client.reports.ListStockMovements, request, "movements"),
+        limit,
+        ["when", "what", ">units", ">change", ">available", "for", "because"],
+        lambda each: [
+            minute(each, "at"),
+            each.what.removeprefix("stock.").replace("_", " "),
+            each.units if each.HasField("units") else "",
+            f"{each.delta:+}" if each.delta else "",
+            each.available,
+            each.reservation_id,
+            each.because,
+        ],
+        "Nothing ever moved it.",
+    )
+
+
+@stock.command()
+@_SKU
+@click.option("--show", type=words.choice(reports_pb2.ListingFilter), help="Only those that can be sold, or cannot.")
+@_LIMIT
+@click.pass_obj
+def listings(session: Session, sku: str, show: str | None, limit: int | None) -> None:
+    """List SKUs and whether any approved supplier has some left; the others are to be delisted."""
+    request = reports_pb2.ListListingsRequest(sku=sku, filter=words.number(reports_pb2.ListingFilter, show))
+    print_rows(
+        session,
+        rows_of(session, session.client.reports.ListListings, request, "listings"),
+        limit,
+        ["sku", "status", ">available", ">suppliers"],
+        lambda each: [each.sku, "listed" if each.listed else "delisted", each.available, each.suppliers],
+        "Nobody's stock is tracked.",
+    )

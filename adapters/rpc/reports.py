@@ -16,7 +16,8 @@ from ledger.orders import Header
 from ledger.rates import RateName, RateStatus, is_at_most
 from ledger.refusals import Malformed
 from ledger.reviews import ProposalState
-from projections import scorecards, sla, supplier_performance, tracking
+from ledger.stock import Alert
+from projections import scorecards, sla, stock_levels, supplier_performance, tracking
 from projections.reads import PageOf, Where
 
 E = TypeVar("E", bound=StrEnum)
@@ -36,6 +37,14 @@ _read_rate_name = shapes.enum(rates_pb2.RateName, RateName)
 _read_step = shapes.enum(reports_pb2.TrendStep, scorecards.Step)
 _read_proposal_state = shapes.enum(suppliers_pb2.ProposalState, ProposalState)
 
+_alert = shapes.number_of(reports_pb2.StockAlert)
+_read_alert = shapes.enum(reports_pb2.StockAlert, Alert)
+
+_LISTED = {
+    reports_pb2.LISTING_FILTER_UNSPECIFIED: None,
+    reports_pb2.LISTING_FILTER_LISTED: True,
+    reports_pb2.LISTING_FILTER_DELISTED: False,
+}
 _IN_NUMERATOR = {
     reports_pb2.CASE_FILTER_UNSPECIFIED: None,
     reports_pb2.CASE_FILTER_IN_NUMERATOR: True,
@@ -262,6 +271,46 @@ class ReportQueries:
             totals=totals, next_page_token=answer.next_page_token, position=answer.position
         )
 
+    # --- what suppliers have ---
+
+    async def ListStockLevels(
+        self, request: reports_pb2.ListStockLevelsRequest, context: Context
+    ) -> reports_pb2.ListStockLevelsResponse:
+        alerts = {_read_alert(value, f"alerts[{index}]") for index, value in enumerate(request.alerts)}
+        answer = await stock_levels.list_levels(
+            await self._where(request, context),
+            _page(request),
+            datetime.now(UTC),
+            _supplier_id(request),
+            _sku(request),
+            sorted(alerts),
+        )
+        levels = [_level(each) for each in answer.rows]
+        return reports_pb2.ListStockLevelsResponse(
+            levels=levels, next_page_token=answer.next_page_token, position=answer.position
+        )
+
+    async def ListStockMovements(
+        self, request: reports_pb2.ListStockMovementsRequest, context: Context
+    ) -> reports_pb2.ListStockMovementsResponse:
+        item = shapes.plain_id(request.supplier_id, "supplier_id"), shapes.sku(request.sku, "sku")
+        answer = await stock_levels.list_movements(await self._where(request, context), _page(request), *item)
+        movements = [_movement(each) for each in answer.rows]
+        return reports_pb2.ListStockMovementsResponse(
+            movements=movements, next_page_token=answer.next_page_token, position=answer.position
+        )
+
+    async def ListListings(
+        self, request: reports_pb2.ListListingsRequest, context: Context
+    ) -> reports_pb2.ListListingsResponse:
+        shapes.require(request.filter in _LISTED, "filter", f"{request.filter} is not known")
+        where = await self._where(request, context)
+        answer = await stock_levels.list_listings(where, _page(request), _sku(request), _LISTED[request.filter])
+        listings = [reports_pb2.Listing(**each._asdict()) for each in answer.rows]
+        return reports_pb2.ListListingsResponse(
+            listings=listings, next_page_token=answer.next_page_token, position=answer.position
+        )
+
 
 # --- what is asked --------------------------------------------------------------------------------
 
@@ -276,6 +325,10 @@ def _channel(request: Any) -> str:
 
 def _supplier_id(request: Any) -> str:
     return shapes.plain_id(request.supplier_id, "supplier_id") if request.supplier_id else ""
+
+
+def _sku(request: Any) -> str:
+    return shapes.sku(request.sku, "sku") if request.sku else ""
 
 
 def _optional(read: Callable[[int, str], E], value: int, field: str) -> E | None:
@@ -382,6 +435,26 @@ def _obligation(each: sla.Obligation) -> reports_pb2.Obligation:
         missed_at=stamp(each.missed_at),
         withdrawn_at=stamp(each.withdrawn_at),
         owner=answers.party(each.owner),
+    )
+
+
+def _level(level: stock_levels.Level) -> reports_pb2.StockLevelReport:
+    instants = {name: stamp(getattr(level, name)) for name in ("as_of", "stale_at", "stale_since")}
+    alerts = [_alert(alert) for alert in level.alerts]
+    return reports_pb2.StockLevelReport(**{**level._asdict(), **instants, "alerts": alerts})
+
+
+def _movement(movement: stock_levels.StockMovement) -> reports_pb2.StockMovement:
+    return reports_pb2.StockMovement(
+        position=movement.position,
+        what=movement.what,
+        units=movement.units,
+        delta=movement.delta,
+        available=movement.available,
+        reservation_id=movement.reservation_id,
+        order_id=movement.order_id,
+        because=movement.because,
+        at=stamp(movement.at),
     )
 
 

@@ -156,6 +156,66 @@ CASE_FILTER_NOT_IN_NUMERATOR: CaseFilter.ValueType  # 2
 """Those in the denominator only."""
 Global___CaseFilter: _TypeAlias = CaseFilter  # noqa: Y015
 
+class _StockAlert:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StockAlertEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StockAlert.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STOCK_ALERT_UNSPECIFIED: _StockAlert.ValueType  # 0
+    """None."""
+    STOCK_ALERT_LOW: _StockAlert.ValueType  # 1
+    """Fewer units are available than the threshold."""
+    STOCK_ALERT_RUNNING_OUT: _StockAlert.ValueType  # 2
+    """What is available lasts no longer than the days of cover."""
+    STOCK_ALERT_SOLD_OUT: _StockAlert.ValueType  # 3
+    """Nothing can be promised any more."""
+    STOCK_ALERT_STALE: _StockAlert.ValueType  # 4
+    """No newer feed came in time."""
+    STOCK_ALERT_OVERSOLD: _StockAlert.ValueType  # 5
+    """Less is there than was committed."""
+
+class StockAlert(_StockAlert, metaclass=_StockAlertEnumTypeWrapper):
+    """What staff are told of a stock level."""
+
+STOCK_ALERT_UNSPECIFIED: StockAlert.ValueType  # 0
+"""None."""
+STOCK_ALERT_LOW: StockAlert.ValueType  # 1
+"""Fewer units are available than the threshold."""
+STOCK_ALERT_RUNNING_OUT: StockAlert.ValueType  # 2
+"""What is available lasts no longer than the days of cover."""
+STOCK_ALERT_SOLD_OUT: StockAlert.ValueType  # 3
+"""Nothing can be promised any more."""
+STOCK_ALERT_STALE: StockAlert.ValueType  # 4
+"""No newer feed came in time."""
+STOCK_ALERT_OVERSOLD: StockAlert.ValueType  # 5
+"""Less is there than was committed."""
+Global___StockAlert: _TypeAlias = StockAlert  # noqa: Y015
+
+class _ListingFilter:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ListingFilterEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ListingFilter.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LISTING_FILTER_UNSPECIFIED: _ListingFilter.ValueType  # 0
+    """All."""
+    LISTING_FILTER_LISTED: _ListingFilter.ValueType  # 1
+    """Those that can be sold."""
+    LISTING_FILTER_DELISTED: _ListingFilter.ValueType  # 2
+    """Those to be taken off sale in every shop."""
+
+class ListingFilter(_ListingFilter, metaclass=_ListingFilterEnumTypeWrapper):
+    """Which listings are wanted."""
+
+LISTING_FILTER_UNSPECIFIED: ListingFilter.ValueType  # 0
+"""All."""
+LISTING_FILTER_LISTED: ListingFilter.ValueType  # 1
+"""Those that can be sold."""
+LISTING_FILTER_DELISTED: ListingFilter.ValueType  # 2
+"""Those to be taken off sale in every shop."""
+Global___ListingFilter: _TypeAlias = ListingFilter  # noqa: Y015
+
 @_typing.final
 class GetTrackingRequest(_message.Message):
     """--- where things are ---------------------------------------------------------------------------
@@ -1952,3 +2012,409 @@ class SupplierTotal(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SupplierTotal: _TypeAlias = SupplierTotal  # noqa: Y015
+
+@_typing.final
+class ListStockLevelsRequest(_message.Message):
+    """Asks for stock levels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    SKU_FIELD_NUMBER: _builtins.int
+    ALERTS_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """Only of this supplier; empty means of all."""
+    sku: _builtins.str
+    """Only this SKU; empty means all."""
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def alerts(self) -> _containers.RepeatedScalarFieldContainer[Global___StockAlert.ValueType]:
+        """Only levels of which any of these alerts stands; empty means all levels."""
+
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest:
+        """Which page."""
+
+    def __init__(
+        self,
+        *,
+        supplier_id: _builtins.str = ...,
+        sku: _builtins.str = ...,
+        alerts: _abc.Iterable[Global___StockAlert.ValueType] | None = ...,
+        page: _common_pb2.PageRequest | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "at_least", b"at_least", "page", b"page", "sku", b"sku", "supplier_id", b"supplier_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStockLevelsRequest: _TypeAlias = ListStockLevelsRequest  # noqa: Y015
+
+@_typing.final
+class ListStockLevelsResponse(_message.Message):
+    """Stock levels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVELS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one."""
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def levels(self) -> _containers.RepeatedCompositeFieldContainer[Global___StockLevelReport]:
+        """By supplier and SKU."""
+
+    def __init__(
+        self,
+        *,
+        levels: _abc.Iterable[Global___StockLevelReport] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["levels", b"levels", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStockLevelsResponse: _TypeAlias = ListStockLevelsResponse  # noqa: Y015
+
+@_typing.final
+class StockLevelReport(_message.Message):
+    """What a supplier has of a SKU."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    SKU_FIELD_NUMBER: _builtins.int
+    TRACKED_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    FEED_VERSION_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    STALE_AT_FIELD_NUMBER: _builtins.int
+    STALE_SINCE_FIELD_NUMBER: _builtins.int
+    RESTOCKED_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    COMMITTED_FIELD_NUMBER: _builtins.int
+    BUFFER_FIELD_NUMBER: _builtins.int
+    STALE_BUFFER_FIELD_NUMBER: _builtins.int
+    AVAILABLE_FIELD_NUMBER: _builtins.int
+    SHORTFALL_FIELD_NUMBER: _builtins.int
+    LOW_THRESHOLD_FIELD_NUMBER: _builtins.int
+    ALERTS_FIELD_NUMBER: _builtins.int
+    DEMAND_FIELD_NUMBER: _builtins.int
+    COVER_DAYS_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """Who has it."""
+    sku: _builtins.str
+    """Of what."""
+    tracked: _builtins.bool
+    """Whether a feed ever said what there is."""
+    quantity: _builtins.int
+    """Units of the newest feed or correction."""
+    feed_version: _builtins.int
+    """The newest feed's version."""
+    restocked: _builtins.int
+    """Units returned since the supplier counted."""
+    held: _builtins.int
+    """Units held for orders and checkouts that are not confirmed."""
+    committed: _builtins.int
+    """Units committed or shipped that the quantity does not have taken off yet."""
+    buffer: _builtins.int
+    """Units never promised."""
+    stale_buffer: _builtins.int
+    """Units kept back beside the buffer because the feed is stale."""
+    available: _builtins.int
+    """What can still be promised: quantity + restocked - held - committed - buffer - stale_buffer."""
+    shortfall: _builtins.int
+    """Units that were committed and are not there."""
+    low_threshold: _builtins.int
+    """Fewer available units are low stock; 0 means that no threshold is set or agreed."""
+    demand: _builtins.int
+    """Units committed in the last days, as many as the retailer's policy averages over: 28 unless agreed otherwise."""
+    cover_days: _builtins.float
+    """How many days what is available lasts at that demand; absent without demand."""
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """When the supplier counted."""
+
+    @_builtins.property
+    def stale_at(self) -> _timestamp_pb2.Timestamp:
+        """When the feed goes stale; absent if no interval was agreed."""
+
+    @_builtins.property
+    def stale_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is stale; absent while it is not."""
+
+    @_builtins.property
+    def alerts(self) -> _containers.RepeatedScalarFieldContainer[Global___StockAlert.ValueType]:
+        """The alerts that stand."""
+
+    def __init__(
+        self,
+        *,
+        supplier_id: _builtins.str = ...,
+        sku: _builtins.str = ...,
+        tracked: _builtins.bool = ...,
+        quantity: _builtins.int = ...,
+        feed_version: _builtins.int = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        stale_at: _timestamp_pb2.Timestamp | None = ...,
+        stale_since: _timestamp_pb2.Timestamp | None = ...,
+        restocked: _builtins.int = ...,
+        held: _builtins.int = ...,
+        committed: _builtins.int = ...,
+        buffer: _builtins.int = ...,
+        stale_buffer: _builtins.int = ...,
+        available: _builtins.int = ...,
+        shortfall: _builtins.int = ...,
+        low_threshold: _builtins.int = ...,
+        alerts: _abc.Iterable[Global___StockAlert.ValueType] | None = ...,
+        demand: _builtins.int = ...,
+        cover_days: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cover_days", b"_cover_days", "as_of", b"as_of", "cover_days", b"cover_days", "stale_at", b"stale_at", "stale_since", b"stale_since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cover_days", b"_cover_days", "alerts", b"alerts", "as_of", b"as_of", "available", b"available", "buffer", b"buffer", "committed", b"committed", "cover_days", b"cover_days", "demand", b"demand", "feed_version", b"feed_version", "held", b"held", "low_threshold", b"low_threshold", "quantity", b"quantity", "restocked", b"restocked", "shortfall", b"shortfall", "sku", b"sku", "stale_at", b"stale_at", "stale_buffer", b"stale_buffer", "stale_since", b"stale_since", "supplier_id", b"supplier_id", "tracked", b"tracked"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cover_days: _TypeAlias = _typing.Literal["cover_days"]  # noqa: Y015
+    _WhichOneofArgType__cover_days: _TypeAlias = _typing.Literal["_cover_days", b"_cover_days"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cover_days) -> _WhichOneofReturnType__cover_days | None: ...
+
+Global___StockLevelReport: _TypeAlias = StockLevelReport  # noqa: Y015
+
+@_typing.final
+class ListStockMovementsRequest(_message.Message):
+    """Asks what moved a stock level."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    SKU_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """Whose. Required."""
+    sku: _builtins.str
+    """Of what. Required."""
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest:
+        """Which page."""
+
+    def __init__(
+        self,
+        *,
+        supplier_id: _builtins.str = ...,
+        sku: _builtins.str = ...,
+        page: _common_pb2.PageRequest | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "page", b"page", "sku", b"sku", "supplier_id", b"supplier_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStockMovementsRequest: _TypeAlias = ListStockMovementsRequest  # noqa: Y015
+
+@_typing.final
+class ListStockMovementsResponse(_message.Message):
+    """What moved a stock level."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOVEMENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one."""
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def movements(self) -> _containers.RepeatedCompositeFieldContainer[Global___StockMovement]:
+        """The newest first."""
+
+    def __init__(
+        self,
+        *,
+        movements: _abc.Iterable[Global___StockMovement] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["movements", b"movements", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStockMovementsResponse: _TypeAlias = ListStockMovementsResponse  # noqa: Y015
+
+@_typing.final
+class StockMovement(_message.Message):
+    """One fact of a stock level."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    DELTA_FIELD_NUMBER: _builtins.int
+    AVAILABLE_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    BECAUSE_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """Its position in the log."""
+    what: _builtins.str
+    """The fact's name, such as "stock.reserved"."""
+    units: _builtins.int
+    """Units that the fact names, such as a feed's quantity; absent where it names none."""
+    delta: _builtins.int
+    """By how much it changed what is available."""
+    available: _builtins.int
+    """What was available after it."""
+    reservation_id: _builtins.str
+    """The reservation that it is about; empty if it is about none."""
+    order_id: _builtins.str
+    """The order whose reservation it is; empty for a checkout's."""
+    because: _builtins.str
+    """Why, where the fact says."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it happened."""
+
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        what: _builtins.str = ...,
+        units: _builtins.int | None = ...,
+        delta: _builtins.int = ...,
+        available: _builtins.int = ...,
+        reservation_id: _builtins.str = ...,
+        order_id: _builtins.str = ...,
+        because: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_units", b"_units", "at", b"at", "units", b"units"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_units", b"_units", "at", b"at", "available", b"available", "because", b"because", "delta", b"delta", "order_id", b"order_id", "position", b"position", "reservation_id", b"reservation_id", "units", b"units", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__units: _TypeAlias = _typing.Literal["units"]  # noqa: Y015
+    _WhichOneofArgType__units: _TypeAlias = _typing.Literal["_units", b"_units"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__units) -> _WhichOneofReturnType__units | None: ...
+
+Global___StockMovement: _TypeAlias = StockMovement  # noqa: Y015
+
+@_typing.final
+class ListListingsRequest(_message.Message):
+    """Asks which SKUs can be sold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SKU_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    sku: _builtins.str
+    """Only this SKU; empty means all."""
+    filter: Global___ListingFilter.ValueType
+    """Which of them."""
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest:
+        """Which page."""
+
+    def __init__(
+        self,
+        *,
+        sku: _builtins.str = ...,
+        filter: Global___ListingFilter.ValueType = ...,
+        page: _common_pb2.PageRequest | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "filter", b"filter", "page", b"page", "sku", b"sku"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListListingsRequest: _TypeAlias = ListListingsRequest  # noqa: Y015
+
+@_typing.final
+class ListListingsResponse(_message.Message):
+    """Which SKUs can be sold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LISTINGS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one."""
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def listings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Listing]:
+        """By SKU; one whose stock nobody tracks is not among them."""
+
+    def __init__(
+        self,
+        *,
+        listings: _abc.Iterable[Global___Listing] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["listings", b"listings", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListListingsResponse: _TypeAlias = ListListingsResponse  # noqa: Y015
+
+@_typing.final
+class Listing(_message.Message):
+    """Whether a SKU can be sold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SKU_FIELD_NUMBER: _builtins.int
+    LISTED_FIELD_NUMBER: _builtins.int
+    AVAILABLE_FIELD_NUMBER: _builtins.int
+    SUPPLIERS_FIELD_NUMBER: _builtins.int
+    sku: _builtins.str
+    """What."""
+    listed: _builtins.bool
+    """Whether any approved supplier's tracked stock has some left; if not, it is to be delisted in every shop."""
+    available: _builtins.int
+    """Units available at all approved suppliers together."""
+    suppliers: _builtins.int
+    """How many approved suppliers have any."""
+    def __init__(
+        self,
+        *,
+        sku: _builtins.str = ...,
+        listed: _builtins.bool = ...,
+        available: _builtins.int = ...,
+        suppliers: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "listed", b"listed", "sku", b"sku", "suppliers", b"suppliers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Listing: _TypeAlias = Listing  # noqa: Y015

@@ -115,6 +115,21 @@ class ReportServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListSupplierTotalsRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListSupplierTotalsResponse.FromString,
                 _registered_method=True)
+        self.ListStockLevels = channel.unary_unary(
+                '/fulfilment.v1.ReportService/ListStockLevels',
+                request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListStockLevelsRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListStockLevelsResponse.FromString,
+                _registered_method=True)
+        self.ListStockMovements = channel.unary_unary(
+                '/fulfilment.v1.ReportService/ListStockMovements',
+                request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListStockMovementsRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListStockMovementsResponse.FromString,
+                _registered_method=True)
+        self.ListListings = channel.unary_unary(
+                '/fulfilment.v1.ReportService/ListListings',
+                request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListListingsRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListListingsResponse.FromString,
+                _registered_method=True)
 
 
 class ReportServiceServicer:
@@ -234,6 +249,27 @@ class ReportServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListStockLevels(self, request, context):
+        """Lists what suppliers have of each SKU, how long it lasts, and which alerts stand.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStockMovements(self, request, context):
+        """Lists what moved a supplier's SKU, the newest first. An unknown one has no movements.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListListings(self, request, context):
+        """Lists SKUs and whether they can be sold at all: those that cannot are to be delisted in every shop.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReportServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -311,6 +347,21 @@ def add_ReportServiceServicer_to_server(servicer, server):
                     servicer.ListSupplierTotals,
                     request_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListSupplierTotalsRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_reports__pb2.ListSupplierTotalsResponse.SerializeToString,
+            ),
+            'ListStockLevels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStockLevels,
+                    request_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListStockLevelsRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_reports__pb2.ListStockLevelsResponse.SerializeToString,
+            ),
+            'ListStockMovements': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStockMovements,
+                    request_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListStockMovementsRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_reports__pb2.ListStockMovementsResponse.SerializeToString,
+            ),
+            'ListListings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListListings,
+                    request_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListListingsRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_reports__pb2.ListListingsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -724,6 +775,87 @@ class ReportService:
             '/fulfilment.v1.ReportService/ListSupplierTotals',
             fulfilment_dot_v1_dot_reports__pb2.ListSupplierTotalsRequest.SerializeToString,
             fulfilment_dot_v1_dot_reports__pb2.ListSupplierTotalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStockLevels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ReportService/ListStockLevels',
+            fulfilment_dot_v1_dot_reports__pb2.ListStockLevelsRequest.SerializeToString,
+            fulfilment_dot_v1_dot_reports__pb2.ListStockLevelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStockMovements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ReportService/ListStockMovements',
+            fulfilment_dot_v1_dot_reports__pb2.ListStockMovementsRequest.SerializeToString,
+            fulfilment_dot_v1_dot_reports__pb2.ListStockMovementsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListListings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ReportService/ListListings',
+            fulfilment_dot_v1_dot_reports__pb2.ListListingsRequest.SerializeToString,
+            fulfilment_dot_v1_dot_reports__pb2.ListListingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -75,6 +75,12 @@ class ReportServiceStub:
     """Counts everything recorded."""
     ListSupplierTotals: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListSupplierTotalsRequest, _reports_pb2.ListSupplierTotalsResponse]
     """Counts everything that each supplier dispatched."""
+    ListStockLevels: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListStockLevelsRequest, _reports_pb2.ListStockLevelsResponse]
+    """Lists what suppliers have of each SKU, how long it lasts, and which alerts stand."""
+    ListStockMovements: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListStockMovementsRequest, _reports_pb2.ListStockMovementsResponse]
+    """Lists what moved a supplier's SKU, the newest first. An unknown one has no movements."""
+    ListListings: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListListingsRequest, _reports_pb2.ListListingsResponse]
+    """Lists SKUs and whether they can be sold at all: those that cannot are to be delisted in every shop."""
 
 @_typing.type_check_only
 class ReportServiceAsyncStub(ReportServiceStub):
@@ -123,6 +129,12 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """Counts everything recorded."""
     ListSupplierTotals: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListSupplierTotalsRequest, _reports_pb2.ListSupplierTotalsResponse]  # type: ignore[assignment]
     """Counts everything that each supplier dispatched."""
+    ListStockLevels: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListStockLevelsRequest, _reports_pb2.ListStockLevelsResponse]  # type: ignore[assignment]
+    """Lists what suppliers have of each SKU, how long it lasts, and which alerts stand."""
+    ListStockMovements: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListStockMovementsRequest, _reports_pb2.ListStockMovementsResponse]  # type: ignore[assignment]
+    """Lists what moved a supplier's SKU, the newest first. An unknown one has no movements."""
+    ListListings: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListListingsRequest, _reports_pb2.ListListingsResponse]  # type: ignore[assignment]
+    """Lists SKUs and whether they can be sold at all: those that cannot are to be delisted in every shop."""
 
 class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     """What people ask: where things are, what is due, how suppliers do, how much there was in all.
@@ -258,5 +270,29 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reports_pb2.ListSupplierTotalsResponse, _abc.Awaitable[_reports_pb2.ListSupplierTotalsResponse]]:
         """Counts everything that each supplier dispatched."""
+
+    @_abc_1.abstractmethod
+    def ListStockLevels(
+        self,
+        request: _reports_pb2.ListStockLevelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reports_pb2.ListStockLevelsResponse, _abc.Awaitable[_reports_pb2.ListStockLevelsResponse]]:
+        """Lists what suppliers have of each SKU, how long it lasts, and which alerts stand."""
+
+    @_abc_1.abstractmethod
+    def ListStockMovements(
+        self,
+        request: _reports_pb2.ListStockMovementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reports_pb2.ListStockMovementsResponse, _abc.Awaitable[_reports_pb2.ListStockMovementsResponse]]:
+        """Lists what moved a supplier's SKU, the newest first. An unknown one has no movements."""
+
+    @_abc_1.abstractmethod
+    def ListListings(
+        self,
+        request: _reports_pb2.ListListingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reports_pb2.ListListingsResponse, _abc.Awaitable[_reports_pb2.ListListingsResponse]]:
+        """Lists SKUs and whether they can be sold at all: those that cannot are to be delisted in every shop."""
 
 def add_ReportServiceServicer_to_server(servicer: ReportServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
