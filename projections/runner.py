@@ -35,6 +35,7 @@ from projections.outbox import OUTBOX
 from projections.rebuilding import AlreadyBuilding, Comparison, Lost, Stopped, named
 from projections.recoveries import RECOVERIES
 from projections.sla import SLA
+from projections.statements import STATEMENTS
 from projections.stock_levels import STOCK_LEVELS
 from projections.streams import Streams
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
@@ -49,6 +50,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     OUTBOX,
     RECOVERIES,
     STOCK_LEVELS,
+    STATEMENTS,
 )
 """Every question there is; a new one is added here and nowhere else."""
 

@@ -25,7 +25,7 @@ from ledger.journal import EVENTS_TABLE
 from ledger.messages import Message
 from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, Header, Order, UnitsCancelled
 from ledger.parcels import FirstScanBreachWithdrawn, FirstScanMissed, Parcel, ParcelRegistered
-from ledger.recoveries import Recovery
+from ledger.recoveries import Recovery, RecoveryFact
 from ledger.stock import Stock, StockFact
 from ledger.supplier_orders import (
     CancelAgreed,
@@ -128,6 +128,13 @@ class ParcelStory(NamedTuple):
     first_scan_withdrawn: FirstScanBreachWithdrawn | None = None
 
 
+class RecoveryStory(NamedTuple):
+    """A recovery and all that was told of it, each fact with its position in the log; there are few."""
+
+    recovery: Recovery
+    told: tuple[tuple[int, RecoveryFact], ...]
+
+
 ParcelStories = tuple[ParcelStory, ...]
 """All uses of a tracking number, the present one last."""
 
@@ -209,9 +216,10 @@ def tell_message(message: Message | None, fact: Any, position: int) -> Message:
     return messages.evolve(message, fact)
 
 
-def tell_recovery(recovery: Recovery | None, fact: Any, position: int) -> Recovery:
-    """The recovery after the fact; its state keeps all that is asked of it."""
-    return recoveries.evolve(recovery, fact)
+def tell_recovery(story: RecoveryStory | None, fact: Any, position: int) -> RecoveryStory:
+    """The recovery's story after the fact, which stands at a position of the log."""
+    recovery = recoveries.evolve(story.recovery if story else None, fact)
+    return RecoveryStory(recovery, (*(story.told if story else ()), (position, fact)))
 
 
 def tell_stock(story: StockStory | None, fact: Any, position: int) -> StockStory:
@@ -286,7 +294,11 @@ class Page:
 
     def recoveries(self) -> Iterable[tuple[Recovery | None, Recovery]]:
         """The recoveries that changed."""
-        return (states for stream, states in self.touched.items() if stream.startswith("recovery-"))
+        return ((before and before.recovery, now.recovery) for before, now in self.recovery_stories())
+
+    def recovery_stories(self) -> Iterable[tuple[RecoveryStory | None, RecoveryStory]]:
+        """The recoveries that changed, and all that was told of them."""
+        return (stories for stream, stories in self.touched.items() if stream.startswith("recovery-"))
 
     def stocks(self) -> Iterable[tuple[bool, StockStory]]:
         """The supplier's SKUs that changed, and whether they are new."""

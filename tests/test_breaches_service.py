@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,8 +13,9 @@ from typing import Any
 import grpc
 import pytest
 
-from fulfilment.v1 import admin_pb2, common_pb2, inquiries_pb2, orders_pb2, reports_pb2, suppliers_pb2
+from fulfilment.v1 import admin_pb2, audit_pb2, common_pb2, inquiries_pb2, orders_pb2, reports_pb2, suppliers_pb2
 from tests.service import Client, Service, context, fields_of, reason_of, serving, stamp
+from tests.terminal import Terminal
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOUR = timedelta(hours=1)
@@ -233,3 +235,110 @@ def test_questions_and_answers_are_refused_for_what_they_break(asked: Client):
     assert reason_of(refused(asked.inquiries.CloseInquiry, close)) == "UNKNOWN_INQUIRY"
     early = inquiries_pb2.AnswerInquiryRequest(context=context(), inquiry_id="overdue", at=stamp(NOW - 20 * HOUR))
     assert reason_of(refused(asked.inquiries.AnswerInquiry, early)) == "ANSWERED_BEFORE_ASKED"
+
+
+# --- the supplier's statement -----------------------------------------------------------------------
+
+
+def test_a_statement_adds_up_and_every_amount_names_its_fact(client: Client):
+    supplier_order_id = sent(client, "owed", NOW - 3 * DAY, units=3)
+    shipped = client.orders.ShipSupplierOrder(
+        orders_pb2.ShipSupplierOrderRequest(
+            context=context(), supplier_order_id=supplier_order_id, carrier="dhl", tracking_number="JD9", at=stamp(NOW)
+        )
+    )
+    period: dict[str, Any] = {"supplier_id": "acme", "since": stamp(NOW - HOUR), "at_least": shipped.position}
+    entries = client.reports.ListStatementEntries(reports_pb2.ListStatementEntriesRequest(**period)).entries
+    (goods,) = [each for each in entries if each.kind == reports_pb2.STATEMENT_KIND_GOODS]
+    assert (goods.amount.amount_minor, goods.amount.currency, goods.units, goods.line_no) == (1200, "CNY", 3, 1)
+    assert (goods.object_id, goods.at) == (supplier_order_id, stamp(NOW))
+    (late,) = [
+        each
+        for each in entries
+        if each.kind == reports_pb2.STATEMENT_KIND_COMPENSATION and each.object_id == supplier_order_id
+    ]
+    assert (late.amount.amount_minor, late.amount.currency, late.fact) == (-297, "EUR", "order.compensation_accrued")
+    for each in (goods, late):
+        facts = next(client.audit.StreamFacts(audit_pb2.StreamFactsRequest(after=each.fact_position - 1))).facts
+        assert (facts[0].position, facts[0].stream, facts[0].name) == (each.fact_position, each.stream, each.fact)
+
+    statement = client.reports.GetStatement(reports_pb2.GetStatementRequest(**period))
+    for balance in statement.balances:
+        amounts = [each.amount.amount_minor for each in entries if each.amount.currency == balance.currency]
+        total = sum(total.amount_minor for total in balance.totals)
+        assert balance.closing_minor - balance.opening_minor == sum(amounts) == total
+        assert len(amounts) == sum(total.entries for total in balance.totals)
+    assert {balance.currency for balance in statement.balances} == {"CNY", "EUR"}
+    assert statement.units_without_cost == 0
+
+
+def test_a_statement_is_refused_what_makes_no_sense(client: Client):
+    backwards = reports_pb2.GetStatementRequest(supplier_id="acme", since=stamp(NOW), until=stamp(NOW))
+    assert fields_of(refused(client.reports.GetStatement, backwards)) == ["since"]
+    nobody = reports_pb2.ListStatementEntriesRequest()
+    assert fields_of(refused(client.reports.ListStatementEntries, nobody)) == ["supplier_id"]
+    money = reports_pb2.ListStatementEntriesRequest(supplier_id="acme", currency="euro")
+    assert fields_of(refused(client.reports.ListStatementEntries, money)) == ["currency"]
+    empty = client.reports.GetStatement(reports_pb2.GetStatementRequest(supplier_id="nobody"))
+    assert (len(empty.balances), empty.units_without_cost) == (0, 0)
+
+
+# --- at a terminal --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ff(service: Service, client: Client) -> Terminal:
+    return Terminal(service.address)
+
+
+def test_a_delay_is_ruled_on_at_a_terminal(client: Client, ff: Terminal):
+    sent(client, "typed", NOW - 3 * DAY)
+    wait_for(lambda: "1.98 EUR" in ff("show", "shop/typed").out)
+    said = ff("order", "rule-delay", "shop/typed/1", "--party", "carrier", "--reason", "strike")
+    assert (said.code, said.err) == (0, "")
+    assert "ruled the carrier's delay" in ff("show", "shop/typed").out
+    history = ff("history", "shop/typed").out
+    assert "order.compensation_reversed" in history
+    assert "amount 1.98 EUR" in history
+    unknown = ff("order", "rule-delay", "shop/typed/9", "--party", "carrier", "--reason", "strike")
+    assert (unknown.code, "UNKNOWN_SUPPLIER_ORDER" in unknown.err) == (1, True)
+
+
+def test_questions_are_asked_answered_and_listed_at_a_terminal(client: Client, ff: Terminal):
+    sent(client, "talk", NOW)
+    said = ff("inquiry", "ask", "t1", "shop/talk/1", "--topic", "dispatch", "--text", "When?", "--at", NOW.isoformat())
+    assert said.out.startswith("Inquiry t1  open, acme answers by")
+    ff("inquiry", "ask", "t2", "shop/talk", "--by", "customer", "--text", "Where?")
+    listed = ff("inquiry", "list", "--order", "shop/talk").out
+    assert listed.index("t1") < listed.index("t2")
+    ours = ff("inquiry", "list", "--of", "retailer", "--order", "shop/talk", "--json").json
+    assert [each["inquiry_id"] for each in ours] == ["t2"]
+    assert "answered" in ff("inquiry", "answer", "t1", "--text", "Today.").out
+    shown = ff("inquiry", "show", "t1", "--personal").out
+    assert "When?" in shown
+    assert "Today." in shown
+    assert "When?" not in ff("inquiry", "show", "t1").out
+    assert "closed" in ff("inquiry", "close", "t1", "--reason", "solved").out
+    refusal = ff("inquiry", "answer", "t1")
+    assert (refusal.code, "INQUIRY_IS_CLOSED" in refusal.err) == (1, True)
+
+
+def test_a_statement_is_printed_as_a_table_as_json_and_as_csv(client: Client, ff: Terminal):
+    supplier_order_id = sent(client, "csv", NOW)
+    client.orders.ShipSupplierOrder(
+        orders_pb2.ShipSupplierOrderRequest(
+            context=context(), supplier_order_id=supplier_order_id, carrier="dhl", tracking_number="JD10"
+        )
+    )
+    printed = ff("supplier", "statement", "acme", "--since", (NOW - DAY).isoformat())
+    assert printed.code == 0
+    assert "closing balance" in printed.out
+    assert "8.00 CNY" in printed.out
+    both = ff("supplier", "statement", "acme", "--json").json
+    assert {balance["currency"] for balance in both["statement"]["balances"]} >= {"CNY"}
+    comma = ff("supplier", "statement", "acme", "--csv")
+    assert (comma.code, comma.err) == (0, "")
+    rows = list(csv.DictReader(comma.out.splitlines()))
+    (mine,) = [row for row in rows if row["object_id"] == supplier_order_id]
+    assert (mine["kind"], mine["amount_minor"], mine["currency"], mine["units"]) == ("goods", "800", "CNY", "2")
+    assert [row["fact_position"] for row in rows] == [str(each["fact_position"]) for each in both["entries"]]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres import open_pool
@@ -18,7 +19,7 @@ from ledger.journal import CHANNEL, LOCK_SEED
 from ledger.orders import Clock, HoldReason, PaymentState
 from ledger.parcels import ParcelStatus
 from ledger.refusals import Malformed, ProjectionBehind, Refusal, UnknownProjection
-from ledger.values import Change, Party
+from ledger.values import Change, Money, Party
 from projections import following, runner, tracking
 from projections.reads import PageOf, snapshot
 from projections.rebuilding import AlreadyBuilding
@@ -40,8 +41,9 @@ from tests.projecting import (
     write_down,
     write_poison,
 )
+from tests.recovering import Recovering, refund
 from tests.stalls import EmptyTenant
-from tests.story import NOON, Story, a_shop, accept, delivered, line, reject, sent, shipped
+from tests.story import NOON, TERMS, Story, a_shop, accept, delivered, line, reject, sent, shipped
 
 NAMES = [projection.name for projection in runner.PROJECTIONS]
 
@@ -172,13 +174,23 @@ def _long_story() -> Story:
     story.close_inquiry("q3")
     story.ask("q4", Party.RETAILER)
     story.place(line(1, "tea", 2), order_id="shopify/2")
+    story.agree_terms(replace(TERMS, effective_from=NOON, compensation_basis_points=100))
+    story.offer("tea", Money(250, "EUR"))
+    story.place(line(1, "tea", 2), order_id="shopify/3")
+    story.send("shopify/3/1")
     story.later(days=8)
     story.miss(Clock.DELIVERY, "shopify/1")
+    story.miss(Clock.DISPATCH, "shopify/3/1", "shopify/3")
+    story.ship({1: 1}, supplier_order_id="shopify/3/1", number="P3")
     story.miss_answer("q2")
     story.answer_inquiry("q2", at=NOON + timedelta(days=4))
     story.scan(ParcelStatus.DELIVERED, number="P2")
     story.dispute("P2")
     story.cancel(order_id="shopify/2")
+    for number in range(4):
+        recovering = Recovering(story, f"r{number}")
+        recovering.of_supplier(refund(100))
+        recovering.accept(25 * (number + 1))
     return story
 
 
@@ -432,7 +444,7 @@ def test_a_verification_finds_a_tampered_row_and_leaves_it(tenant: EmptyTenant):
         ("tracking_orders", False, ("shopify/2",)),
         ("tracking_parcels", True, ()),
     ]
-    assert "DIFFERENT: tracking_orders has 2 rows, rebuilt 2, such as shopify/2" in str(comparison)
+    assert "DIFFERENT: tracking_orders has 3 rows, rebuilt 3, such as shopify/2" in str(comparison)
     assert any("shopify/2,shopify,delivered" in row for row in contents(tenant)["tracking_orders"])
     # A rebuild mends it.
     assert not runner.rebuild(tenant.conninfo, tenant.schema, "tracking").equal
@@ -508,13 +520,13 @@ def test_another_shape_is_rebuilt_by_itself(shop: EmptyTenant, monkeypatch: pyte
         query = "SELECT shape FROM {}.ledger_projections WHERE name = 'tracking'"
         until(lambda: one(connection, query, shop) == 2)
         until(lambda: caught_up(shop))
-        assert one(connection, "SELECT sum(more) FROM {}.tracking_orders", shop) == 2 * 7
+        assert one(connection, "SELECT sum(more) FROM {}.tracking_orders", shop) == 3 * 7
         assert "in a new shape" in statuses(shop)["tracking"].rebuild
         # A projector of the older version leaves it alone.
         with projector(shop.conninfo):
             write_down(shop, _more())
             until(lambda: caught_up(shop))
-        assert one(connection, "SELECT sum(more) FROM {}.tracking_orders", shop) == 3 * 7
+        assert one(connection, "SELECT sum(more) FROM {}.tracking_orders", shop) == 4 * 7
 
 
 def _wider(page: Page) -> list[Any]:
@@ -577,7 +589,7 @@ async def test_rows_and_position_come_from_one_moment_also_while_tables_are_swap
         answers = 0
         while not rebuilding.done() or answers < 20:
             answer = await tracking.list_orders(where, PageOf())
-            assert (len(answer.rows), answer.position) == (2, head)
+            assert (len(answer.rows), answer.position) == (3, head)
             answers += 1
         await rebuilding
 

@@ -14,6 +14,7 @@ from adapters.console.admin import erase, rebuild, status, tenant
 from adapters.console.client import Trouble
 from adapters.console.history import history
 from adapters.console.importing import imports
+from adapters.console.inquiries import inquiry
 from adapters.console.messages import message
 from adapters.console.orders import order
 from adapters.console.parcels import parcel
@@ -23,6 +24,7 @@ from adapters.console.reports import report
 from adapters.console.session import Root
 from adapters.console.show import show
 from adapters.console.skus import sku
+from adapters.console.statements import statement
 from adapters.console.stock import stock
 from adapters.console.suppliers import supplier
 
@@ -57,11 +59,12 @@ def root() -> None:
 
 
 for command in (
-    *(place, show, history, order, parcel, message),
+    *(place, show, history, order, parcel, inquiry, message),
     *(stock, sku, supplier, recovery, report, imports),
     *(status, rebuild, tenant, erase),
 ):
     root.add_command(command)
+supplier.add_command(statement)
 
 
 def main() -> None:

@@ -419,3 +419,24 @@ def cancel_answer(
         at=at,
     )
     _done(session, _order_of(supplier_order_id), session.client.orders.AnswerCancelRequest, request)
+
+
+@order.command("rule-delay")
+@click.argument("supplier_order_id")
+@click.option("--clock", type=words.choice(orders_pb2.SupplierOrderClock), default="dispatch", show_default=True)
+@click.option("--party", type=words.choice(common_pb2.Party), required=True, help="Whose fault it is.")
+@click.option("--reason", metavar="WORD", required=True, help="Why, such as address_changed_late.")
+@_common("When it was ruled")
+def rule_delay(
+    session: Session, supplier_order_id: str, clock: str, party: str, reason: str, at: Any, request_id: str | None
+) -> None:
+    """Record whose fault a missed clock is; compensation follows the ruling."""
+    request = orders_pb2.RuleDelayRequest(
+        context=session.client.context(request_id),
+        supplier_order_id=supplier_order_id,
+        clock=words.number(orders_pb2.SupplierOrderClock, clock),
+        party=words.number(common_pb2.Party, party),
+        reason=reason,
+        at=at,
+    )
+    _done(session, _order_of(supplier_order_id), session.client.orders.RuleDelay, request)

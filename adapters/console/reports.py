@@ -31,7 +31,7 @@ _CHANNEL = click.option("--channel", metavar="NAME", help="Only this shop.")
 _CARRIER = click.option("--carrier", metavar="NAME", help="Only this carrier.")
 _SUPPLIER = click.option("--supplier", metavar="ID", help="Only this supplier.")
 _CLOCK = click.option("--clock", type=words.choice(reports_pb2.ObligationClock), help="Only this clock.")
-_LIMIT = click.option(
+LIMIT = click.option(
     "--limit", type=click.IntRange(min=1), help=f"How many rows; if not said {_ROWS}, and all with --json."
 )
 
@@ -48,7 +48,7 @@ def head(session: Session) -> int:
     return session.client.call(session.client.admin.GetStatus, admin_pb2.GetStatusRequest()).position
 
 
-def _ask(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
+def ask(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
     """The answer as of the log's newest position when it was asked."""
     asked: Any = request
     asked.at_least = asked.at_least or head(session)
@@ -66,7 +66,7 @@ def rows_of(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: 
     paged: Any = request
     paged.page.page_size = 1000
     while True:
-        answer: Any = _ask(session, rpc, request)
+        answer: Any = ask(session, rpc, request)
         yield from getattr(answer, field)
         paged.page.page_token = answer.next_page_token
         if not answer.next_page_token:
@@ -100,7 +100,7 @@ def print_rows(
 @click.pass_obj
 def summary(session: Session, channel: str) -> None:
     """Count everything recorded."""
-    found = _ask(session, session.client.reports.GetSummary, reports_pb2.GetSummaryRequest(channel=channel))
+    found = ask(session, session.client.reports.GetSummary, reports_pb2.GetSummaryRequest(channel=channel))
     gmv = {each.currency: each.amount_minor for each in found.gmv}
     figures = {
         "orders": found.orders,
@@ -138,7 +138,7 @@ def summary(session: Session, channel: str) -> None:
 
 @report.command()
 @_CHANNEL
-@_LIMIT
+@LIMIT
 @click.pass_obj
 def suppliers(session: Session, channel: str, limit: int | None) -> None:
     """Count what each supplier dispatched, on time and late; who dispatched most comes first."""
@@ -183,7 +183,7 @@ def rates(session: Session, supplier: str, since: Any, until: Any) -> None:
     """Compute the scorecard of a supplier, or of all together."""
     window = reports_pb2.Window(since=since, until=until)
     request = reports_pb2.GetRatesRequest(supplier_id=supplier, window=window)
-    print_rates(session, _ask(session, session.client.reports.GetRates, request).scorecard.rates)
+    print_rates(session, ask(session, session.client.reports.GetRates, request).scorecard.rates)
 
 
 def print_rates(session: Session, found: Iterable[rates_pb2.Rate]) -> None:
@@ -222,12 +222,12 @@ _RATE = click.option("--rate", type=words.choice(rates_pb2.RateName), required=T
 
 @report.command()
 @_RATE
-@_LIMIT
+@LIMIT
 @click.pass_obj
 def rank(session: Session, rate: str, limit: int | None) -> None:
     """List suppliers by a rate, the worst first and those without data last."""
     name = words.number(rates_pb2.RateName, rate)
-    found = _ask(session, session.client.reports.RankSuppliers, reports_pb2.RankSuppliersRequest(by=name))
+    found = ask(session, session.client.reports.RankSuppliers, reports_pb2.RankSuppliersRequest(by=name))
     (column,) = [each for each in found.columns if each.name == name]
     print_rows(
         session,
@@ -281,7 +281,7 @@ def trend(session: Session, supplier: str, everybody: bool, rate: str, step: str
         period=period,
         step=words.number(reports_pb2.TrendStep, step),
     )
-    found = _ask(session, session.client.reports.GetTrend, request)
+    found = ask(session, session.client.reports.GetTrend, request)
     print_rows(
         session,
         found.rates,
@@ -303,7 +303,7 @@ def trend(session: Session, supplier: str, everybody: bool, rate: str, step: str
 @report.command()
 @_SUPPLIER
 @_CLOCK
-@_LIMIT
+@LIMIT
 @click.pass_obj
 def late(session: Session, supplier: str, clock: str | None, limit: int | None) -> None:
     """List what was missed and has still not happened, the oldest first."""
@@ -318,7 +318,7 @@ def late(session: Session, supplier: str, clock: str | None, limit: int | None) 
 @click.option("--within", type=click.IntRange(1, 100_000), metavar="HOURS", help="Due within so many hours from now.")
 @_SUPPLIER
 @_CLOCK
-@_LIMIT
+@LIMIT
 @click.pass_obj
 def due(session: Session, within: int | None, supplier: str, clock: str | None, limit: int | None) -> None:
     """List what has to happen, the most urgent first."""
@@ -334,7 +334,7 @@ def due(session: Session, within: int | None, supplier: str, clock: str | None, 
 @click.option("--until", type=words.INSTANT, help="Due before then.")
 @_SUPPLIER
 @_CLOCK
-@_LIMIT
+@LIMIT
 @click.pass_obj
 def breaches(session: Session, since: Any, until: Any, supplier: str, clock: str | None, limit: int | None) -> None:
     """List every deadline that was missed, whether or not it happened later."""
@@ -384,7 +384,7 @@ def track(session: Session, what: str, carrier: str) -> None:
     """Tell where an order is, or the parcels of a tracking number."""
     if "/" in what:
         request = reports_pb2.GetTrackingRequest(order_id=what)
-        order = _ask(session, session.client.reports.GetTracking, request).order
+        order = ask(session, session.client.reports.GetTracking, request).order
         if session.json:
             session.show(order)
             return
@@ -392,7 +392,7 @@ def track(session: Session, what: str, carrier: str) -> None:
         _print_parcels(session, order.parcels)
         return
     named = reports_pb2.FindParcelsRequest(tracking_number=what, carrier=carrier)
-    found = _ask(session, session.client.reports.FindParcels, named)
+    found = ask(session, session.client.reports.FindParcels, named)
     if session.json:
         session.out.json([words.as_json(each) for each in found.parcels])
     else:
@@ -433,7 +433,7 @@ def _print_parcels(session: Session, parcels: Iterable[reports_pb2.TrackedParcel
 @_CHANNEL
 @click.option("--since", type=words.INSTANT, help="Placed then or later.")
 @click.option("--until", type=words.INSTANT, help="Placed before then.")
-@_LIMIT
+@LIMIT
 @click.pass_obj
 def orders(
     session: Session, statuses: tuple[str, ...], channel: str, since: Any, until: Any, limit: int | None

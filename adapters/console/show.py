@@ -11,9 +11,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from adapters.console import words
 from adapters.console.session import Printer, Session, Words
 from adapters.console.words import at, minute, money, span, word
-from fulfilment.v1 import audit_pb2, orders_pb2, parcels_pb2, suppliers_pb2
+from fulfilment.v1 import audit_pb2, common_pb2, orders_pb2, parcels_pb2, suppliers_pb2
 
 _BUCKETS = ("open", "backordered", "assigned", "shipped", "delivered", "cancelled", "lost")
+_DISPATCH_CLOCK = orders_pb2.SUPPLIER_ORDER_CLOCK_DISPATCH
 _LONG = 20
 _MOST_PARCELS = 20
 """An order has a few; each costs a call for its last scan."""
@@ -168,7 +169,16 @@ def _remarks(each: orders_pb2.SupplierOrder) -> list[str]:
     instead = f"instead of {_short(each.instead_of)}: {each.because}" if each.instead_of else ""
     asked = sum(line.units for line in each.reroute_asked)
     lacks = f"packed without {', '.join(each.packing_lacks)}" if each.packing_lacks else ""
-    return [remark for remark in (instead, f"{asked} to be rerouted" if asked else "", lacks) if remark]
+    rerouted = f"{asked} to be rerouted" if asked else ""
+    return [remark for remark in (instead, rerouted, lacks, _owed(each)) if remark]
+
+
+def _owed(each: orders_pb2.SupplierOrder) -> str:
+    """What the supplier owes for being late, and whose fault that was if somebody ruled."""
+    amount = each.compensation.amount
+    owed = f"owes {money(amount.amount_minor, amount.currency)}" if each.HasField("compensation") else ""
+    ruled = [word(common_pb2.Party, r.party) for r in each.delay_rulings if r.clock == _DISPATCH_CLOCK]
+    return ", ".join([*filter(None, [owed]), *(f"ruled the {party}'s delay" for party in ruled)])
 
 
 def _short(supplier_order_id: str) -> str:

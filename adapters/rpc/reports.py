@@ -17,7 +17,7 @@ from ledger.rates import RateName, RateStatus, is_at_most
 from ledger.refusals import Malformed
 from ledger.reviews import ProposalState
 from ledger.stock import Alert
-from projections import scorecards, sla, stock_levels, supplier_performance, tracking
+from projections import scorecards, sla, statements, stock_levels, supplier_performance, tracking
 from projections.reads import PageOf, Where
 
 E = TypeVar("E", bound=StrEnum)
@@ -30,6 +30,7 @@ _hold_reason = shapes.number_of(orders_pb2.HoldReason)
 _clock = shapes.number_of(reports_pb2.ObligationClock)
 _state = shapes.number_of(reports_pb2.ObligationState)
 _STATUSES = {each: answers.rate_status(each) for each in RateStatus}
+_statement_kind = shapes.number_of(reports_pb2.StatementKind)
 _read_header = shapes.enum(orders_pb2.OrderStatus, Header)
 _read_clock = shapes.enum(reports_pb2.ObligationClock, sla.Clock)
 _read_state = shapes.enum(reports_pb2.ObligationState, sla.State, unspecified=sla.State.OPEN)
@@ -250,6 +251,34 @@ class ReportQueries:
             cases=cases, next_page_token=answer.next_page_token, position=answer.position
         )
 
+    # --- what is owed ---
+
+    async def GetStatement(
+        self, request: reports_pb2.GetStatementRequest, context: Context
+    ) -> reports_pb2.GetStatementResponse:
+        supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
+        where, (since, until) = await self._where(request, context), _period(request)
+        answer = await statements.get_statement(where, supplier_id, since, until)
+        (statement,) = answer.rows
+        return reports_pb2.GetStatementResponse(
+            balances=[_balance(each) for each in statement.balances],
+            units_without_cost=statement.units_without_cost,
+            position=answer.position,
+        )
+
+    async def ListStatementEntries(
+        self, request: reports_pb2.ListStatementEntriesRequest, context: Context
+    ) -> reports_pb2.ListStatementEntriesResponse:
+        supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
+        currency = shapes.currency(request.currency, "currency", required=False)
+        where, (since, until) = await self._where(request, context), _period(request)
+        answer = await statements.list_entries(where, _page(request), supplier_id, since, until, currency)
+        return reports_pb2.ListStatementEntriesResponse(
+            entries=[_entry(each) for each in answer.rows],
+            next_page_token=answer.next_page_token,
+            position=answer.position,
+        )
+
     # --- everything recorded ---
 
     async def GetSummary(
@@ -333,6 +362,12 @@ def _sku(request: Any) -> str:
 
 def _optional(read: Callable[[int, str], E], value: int, field: str) -> E | None:
     return read(value, field) if value else None
+
+
+def _period(request: Any) -> tuple[datetime | None, datetime | None]:
+    since, until = shapes.instant(request, "since"), shapes.instant(request, "until")
+    shapes.require(since is None or until is None or since < until, "since", "is not before until")
+    return since, until
 
 
 def _window(request: Any) -> scorecards.Window:
@@ -473,4 +508,28 @@ def _column(column: scorecards.RateColumn, limit: int | None) -> reports_pb2.Rat
         target_basis_points=targets,
         target_is_most=is_at_most(column.name),
         statuses=[_STATUSES[each] for each in column.statuses[:limit]],
+    )
+
+
+def _balance(each: statements.Balance) -> reports_pb2.StatementBalance:
+    totals = [
+        reports_pb2.StatementTotal(kind=_statement_kind(one.kind), amount_minor=one.amount_minor, entries=one.entries)
+        for one in each.totals
+    ]
+    return reports_pb2.StatementBalance(
+        currency=each.currency, opening_minor=each.opening_minor, totals=totals, closing_minor=each.closing_minor
+    )
+
+
+def _entry(each: statements.Entry) -> reports_pb2.StatementEntry:
+    return reports_pb2.StatementEntry(
+        at=stamp(each.at),
+        kind=_statement_kind(each.kind),
+        amount=common_pb2.Money(amount_minor=each.amount_minor, currency=each.currency),
+        object_id=each.object_id,
+        line_no=each.line_no,
+        units=each.units,
+        fact_position=each.position,
+        stream=each.stream,
+        fact=each.fact,
     )

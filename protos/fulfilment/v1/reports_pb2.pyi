@@ -156,6 +156,61 @@ CASE_FILTER_NOT_IN_NUMERATOR: CaseFilter.ValueType  # 2
 """Those in the denominator only."""
 Global___CaseFilter: _TypeAlias = CaseFilter  # noqa: Y015
 
+class _StatementKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StatementKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatementKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STATEMENT_KIND_UNSPECIFIED: _StatementKind.ValueType  # 0
+    """Never sent."""
+    STATEMENT_KIND_GOODS: _StatementKind.ValueType  # 1
+    """Units were shipped, at the cost frozen when their supplier order was drafted."""
+    STATEMENT_KIND_GOODS_WITHOUT_COST: _StatementKind.ValueType  # 2
+    """Units were shipped that the supplier had made no offer for: the amount is 0 and the currency empty, because
+    nobody knows what is owed.
+    """
+    STATEMENT_KIND_COMPENSATION: _StatementKind.ValueType  # 3
+    """The supplier owes for a late dispatch."""
+    STATEMENT_KIND_COMPENSATION_REVERSED: _StatementKind.ValueType  # 4
+    """It does not after all."""
+    STATEMENT_KIND_RECOVERY: _StatementKind.ValueType  # 5
+    """The supplier accepted to bear a cost. Credit notes and deductions set that off within the account and are no
+    entries of their own.
+    """
+    STATEMENT_KIND_RECOVERY_PAID: _StatementKind.ValueType  # 6
+    """It paid for that in money."""
+    STATEMENT_KIND_RECOVERY_WRITTEN_OFF: _StatementKind.ValueType  # 7
+    """The retailer bears the rest after all."""
+
+class StatementKind(_StatementKind, metaclass=_StatementKindEnumTypeWrapper):
+    """--- what is owed -------------------------------------------------------------------------------
+
+    What an amount of a statement is for. What the retailer owes is positive, what the supplier owes is negative.
+    """
+
+STATEMENT_KIND_UNSPECIFIED: StatementKind.ValueType  # 0
+"""Never sent."""
+STATEMENT_KIND_GOODS: StatementKind.ValueType  # 1
+"""Units were shipped, at the cost frozen when their supplier order was drafted."""
+STATEMENT_KIND_GOODS_WITHOUT_COST: StatementKind.ValueType  # 2
+"""Units were shipped that the supplier had made no offer for: the amount is 0 and the currency empty, because
+nobody knows what is owed.
+"""
+STATEMENT_KIND_COMPENSATION: StatementKind.ValueType  # 3
+"""The supplier owes for a late dispatch."""
+STATEMENT_KIND_COMPENSATION_REVERSED: StatementKind.ValueType  # 4
+"""It does not after all."""
+STATEMENT_KIND_RECOVERY: StatementKind.ValueType  # 5
+"""The supplier accepted to bear a cost. Credit notes and deductions set that off within the account and are no
+entries of their own.
+"""
+STATEMENT_KIND_RECOVERY_PAID: StatementKind.ValueType  # 6
+"""It paid for that in money."""
+STATEMENT_KIND_RECOVERY_WRITTEN_OFF: StatementKind.ValueType  # 7
+"""The retailer bears the rest after all."""
+Global___StatementKind: _TypeAlias = StatementKind  # noqa: Y015
+
 class _StockAlert:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1817,6 +1872,280 @@ class RateCase(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RateCase: _TypeAlias = RateCase  # noqa: Y015
+
+@_typing.final
+class GetStatementRequest(_message.Message):
+    """Asks for a supplier's statement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """Whose. Required."""
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """From this instant on; what came before is the opening balance. Absent means from the first."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Before this instant; absent means up to the last."""
+
+    def __init__(
+        self,
+        *,
+        supplier_id: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "since", b"since", "supplier_id", b"supplier_id", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatementRequest: _TypeAlias = GetStatementRequest  # noqa: Y015
+
+@_typing.final
+class GetStatementResponse(_message.Message):
+    """A supplier's statement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BALANCES_FIELD_NUMBER: _builtins.int
+    UNITS_WITHOUT_COST_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    units_without_cost: _builtins.int
+    """Units shipped in the period that nobody knows the cost of."""
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def balances(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatementBalance]:
+        """By currency."""
+
+    def __init__(
+        self,
+        *,
+        balances: _abc.Iterable[Global___StatementBalance] | None = ...,
+        units_without_cost: _builtins.int = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "position", b"position", "units_without_cost", b"units_without_cost"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatementResponse: _TypeAlias = GetStatementResponse  # noqa: Y015
+
+@_typing.final
+class StatementBalance(_message.Message):
+    """An account in one currency over the period."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    OPENING_MINOR_FIELD_NUMBER: _builtins.int
+    TOTALS_FIELD_NUMBER: _builtins.int
+    CLOSING_MINOR_FIELD_NUMBER: _builtins.int
+    currency: _builtins.str
+    """ISO 4217 code."""
+    opening_minor: _builtins.int
+    """What was owed before the period, in minor units; negative if the supplier owed."""
+    closing_minor: _builtins.int
+    """What is owed at its end, in minor units: the opening balance and all totals."""
+    @_builtins.property
+    def totals(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatementTotal]:
+        """What came in the period, by kind; kinds without an entry are left out."""
+
+    def __init__(
+        self,
+        *,
+        currency: _builtins.str = ...,
+        opening_minor: _builtins.int = ...,
+        totals: _abc.Iterable[Global___StatementTotal] | None = ...,
+        closing_minor: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closing_minor", b"closing_minor", "currency", b"currency", "opening_minor", b"opening_minor", "totals", b"totals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StatementBalance: _TypeAlias = StatementBalance  # noqa: Y015
+
+@_typing.final
+class StatementTotal(_message.Message):
+    """All entries of one kind in the period."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    kind: Global___StatementKind.ValueType
+    """What they are for."""
+    amount_minor: _builtins.int
+    """Their sum in minor units."""
+    entries: _builtins.int
+    """How many they are."""
+    def __init__(
+        self,
+        *,
+        kind: Global___StatementKind.ValueType = ...,
+        amount_minor: _builtins.int = ...,
+        entries: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "entries", b"entries", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StatementTotal: _TypeAlias = StatementTotal  # noqa: Y015
+
+@_typing.final
+class ListStatementEntriesRequest(_message.Message):
+    """Asks for the entries of a supplier's statement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """Whose. Required."""
+    currency: _builtins.str
+    """ISO 4217 code; empty means all, goods without a cost included."""
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """From this instant on; absent means from the first."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Before this instant; absent means up to the last."""
+
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest:
+        """Which page."""
+
+    def __init__(
+        self,
+        *,
+        supplier_id: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        currency: _builtins.str = ...,
+        page: _common_pb2.PageRequest | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "currency", b"currency", "page", b"page", "since", b"since", "supplier_id", b"supplier_id", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStatementEntriesRequest: _TypeAlias = ListStatementEntriesRequest  # noqa: Y015
+
+@_typing.final
+class ListStatementEntriesResponse(_message.Message):
+    """Entries of a supplier's statement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one."""
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatementEntry]:
+        """By when they happened."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___StatementEntry] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStatementEntriesResponse: _TypeAlias = ListStatementEntriesResponse  # noqa: Y015
+
+@_typing.final
+class StatementEntry(_message.Message):
+    """One amount of a statement and the fact that it stands for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    OBJECT_ID_FIELD_NUMBER: _builtins.int
+    LINE_NO_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    FACT_POSITION_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
+    FACT_FIELD_NUMBER: _builtins.int
+    kind: Global___StatementKind.ValueType
+    """What it is for."""
+    object_id: _builtins.str
+    """The supplier order, "channel/channel_order_id/n", or the recovery."""
+    line_no: _builtins.int
+    """The line of the order; 0 if the entry is not about one line."""
+    units: _builtins.int
+    """Units, of goods."""
+    fact_position: _builtins.int
+    """The position of the fact in the log; together with the line it names the entry."""
+    stream: _builtins.str
+    """The stream of the fact, such as "order-shop/1001"."""
+    fact: _builtins.str
+    """The fact's name, such as "order.compensation_accrued"."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it happened: the shipment, the accrual, the acceptance."""
+
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """The amount; negative if the supplier owes it."""
+
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        kind: Global___StatementKind.ValueType = ...,
+        amount: _common_pb2.Money | None = ...,
+        object_id: _builtins.str = ...,
+        line_no: _builtins.int = ...,
+        units: _builtins.int = ...,
+        fact_position: _builtins.int = ...,
+        stream: _builtins.str = ...,
+        fact: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at", b"at", "fact", b"fact", "fact_position", b"fact_position", "kind", b"kind", "line_no", b"line_no", "object_id", b"object_id", "stream", b"stream", "units", b"units"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StatementEntry: _TypeAlias = StatementEntry  # noqa: Y015
 
 @_typing.final
 class GetSummaryRequest(_message.Message):

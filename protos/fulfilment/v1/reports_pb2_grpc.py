@@ -105,6 +105,16 @@ class ReportServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListSuspensionProposalsRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListSuspensionProposalsResponse.FromString,
                 _registered_method=True)
+        self.GetStatement = channel.unary_unary(
+                '/fulfilment.v1.ReportService/GetStatement',
+                request_serializer=fulfilment_dot_v1_dot_reports__pb2.GetStatementRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_reports__pb2.GetStatementResponse.FromString,
+                _registered_method=True)
+        self.ListStatementEntries = channel.unary_unary(
+                '/fulfilment.v1.ReportService/ListStatementEntries',
+                request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListStatementEntriesRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListStatementEntriesResponse.FromString,
+                _registered_method=True)
         self.GetSummary = channel.unary_unary(
                 '/fulfilment.v1.ReportService/GetSummary',
                 request_serializer=fulfilment_dot_v1_dot_reports__pb2.GetSummaryRequest.SerializeToString,
@@ -235,6 +245,21 @@ class ReportServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStatement(self, request, context):
+        """Tells what is owed to and by a supplier over a period, by currency. One that never shipped anything and
+        owes nothing has an empty statement.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStatementEntries(self, request, context):
+        """Lists the amounts of a supplier's statement, each with the fact that it stands for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSummary(self, request, context):
         """Counts everything recorded.
         """
@@ -337,6 +362,16 @@ def add_ReportServiceServicer_to_server(servicer, server):
                     servicer.ListSuspensionProposals,
                     request_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListSuspensionProposalsRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_reports__pb2.ListSuspensionProposalsResponse.SerializeToString,
+            ),
+            'GetStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatement,
+                    request_deserializer=fulfilment_dot_v1_dot_reports__pb2.GetStatementRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_reports__pb2.GetStatementResponse.SerializeToString,
+            ),
+            'ListStatementEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStatementEntries,
+                    request_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListStatementEntriesRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_reports__pb2.ListStatementEntriesResponse.SerializeToString,
             ),
             'GetSummary': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSummary,
@@ -721,6 +756,60 @@ class ReportService:
             '/fulfilment.v1.ReportService/ListSuspensionProposals',
             fulfilment_dot_v1_dot_reports__pb2.ListSuspensionProposalsRequest.SerializeToString,
             fulfilment_dot_v1_dot_reports__pb2.ListSuspensionProposalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ReportService/GetStatement',
+            fulfilment_dot_v1_dot_reports__pb2.GetStatementRequest.SerializeToString,
+            fulfilment_dot_v1_dot_reports__pb2.GetStatementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStatementEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ReportService/ListStatementEntries',
+            fulfilment_dot_v1_dot_reports__pb2.ListStatementEntriesRequest.SerializeToString,
+            fulfilment_dot_v1_dot_reports__pb2.ListStatementEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

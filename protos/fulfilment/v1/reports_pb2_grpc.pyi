@@ -71,6 +71,12 @@ class ReportServiceStub:
     """
     ListSuspensionProposals: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListSuspensionProposalsRequest, _reports_pb2.ListSuspensionProposalsResponse]
     """Lists the proposals to suspend a supplier whose rates have not recovered."""
+    GetStatement: _grpc.UnaryUnaryMultiCallable[_reports_pb2.GetStatementRequest, _reports_pb2.GetStatementResponse]
+    """Tells what is owed to and by a supplier over a period, by currency. One that never shipped anything and
+    owes nothing has an empty statement.
+    """
+    ListStatementEntries: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListStatementEntriesRequest, _reports_pb2.ListStatementEntriesResponse]
+    """Lists the amounts of a supplier's statement, each with the fact that it stands for."""
     GetSummary: _grpc.UnaryUnaryMultiCallable[_reports_pb2.GetSummaryRequest, _reports_pb2.GetSummaryResponse]
     """Counts everything recorded."""
     ListSupplierTotals: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListSupplierTotalsRequest, _reports_pb2.ListSupplierTotalsResponse]
@@ -125,6 +131,12 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """
     ListSuspensionProposals: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListSuspensionProposalsRequest, _reports_pb2.ListSuspensionProposalsResponse]  # type: ignore[assignment]
     """Lists the proposals to suspend a supplier whose rates have not recovered."""
+    GetStatement: _aio.UnaryUnaryMultiCallable[_reports_pb2.GetStatementRequest, _reports_pb2.GetStatementResponse]  # type: ignore[assignment]
+    """Tells what is owed to and by a supplier over a period, by currency. One that never shipped anything and
+    owes nothing has an empty statement.
+    """
+    ListStatementEntries: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListStatementEntriesRequest, _reports_pb2.ListStatementEntriesResponse]  # type: ignore[assignment]
+    """Lists the amounts of a supplier's statement, each with the fact that it stands for."""
     GetSummary: _aio.UnaryUnaryMultiCallable[_reports_pb2.GetSummaryRequest, _reports_pb2.GetSummaryResponse]  # type: ignore[assignment]
     """Counts everything recorded."""
     ListSupplierTotals: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListSupplierTotalsRequest, _reports_pb2.ListSupplierTotalsResponse]  # type: ignore[assignment]
@@ -254,6 +266,24 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reports_pb2.ListSuspensionProposalsResponse, _abc.Awaitable[_reports_pb2.ListSuspensionProposalsResponse]]:
         """Lists the proposals to suspend a supplier whose rates have not recovered."""
+
+    @_abc_1.abstractmethod
+    def GetStatement(
+        self,
+        request: _reports_pb2.GetStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reports_pb2.GetStatementResponse, _abc.Awaitable[_reports_pb2.GetStatementResponse]]:
+        """Tells what is owed to and by a supplier over a period, by currency. One that never shipped anything and
+        owes nothing has an empty statement.
+        """
+
+    @_abc_1.abstractmethod
+    def ListStatementEntries(
+        self,
+        request: _reports_pb2.ListStatementEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reports_pb2.ListStatementEntriesResponse, _abc.Awaitable[_reports_pb2.ListStatementEntriesResponse]]:
+        """Lists the amounts of a supplier's statement, each with the fact that it stands for."""
 
     @_abc_1.abstractmethod
     def GetSummary(

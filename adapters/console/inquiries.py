@@ -1,0 +1,160 @@
+"""``fulfilment inquiry``: questions about orders, and who has to answer them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from adapters.console import words
+from adapters.console.reports import LIMIT, print_rows, rows_of
+from adapters.console.session import Nouns, Session, option_at, option_request_id
+from adapters.console.words import minute, word
+from fulfilment.v1 import common_pb2, inquiries_pb2
+
+_PARTIES = words.choice(common_pb2.Party, "carrier")
+
+
+@click.group(cls=Nouns)
+def inquiry() -> None:
+    """Ask about an order, answer in time, close, list what waits."""
+
+
+def _read(session: Session, inquiry_id: str, at_least: int = 0, personal: bool = False) -> inquiries_pb2.Inquiry:
+    request = inquiries_pb2.GetInquiryRequest(inquiry_id=inquiry_id, at_least=at_least, with_personal_data=personal)
+    return session.client.call(session.client.inquiries.GetInquiry, request).inquiry
+
+
+def _done(session: Session, inquiry_id: str, rpc: Any, request: Any) -> None:
+    receipt: common_pb2.Receipt = session.client.call(rpc, request)
+    after = _read(session, inquiry_id, receipt.position)
+    if session.json:
+        session.out.json({"receipt": words.as_json(receipt), "inquiry": words.as_json(after)})
+        return
+    session.out.title(f"Inquiry {inquiry_id}", _stands(after))
+
+
+def _stands(each: inquiries_pb2.Inquiry) -> str:
+    state = word(inquiries_pb2.InquiryState, each.state)
+    due = minute(each, "answer_by")
+    waits = f", {_asked_of(each)} answers by {due}" if due and each.state == inquiries_pb2.INQUIRY_STATE_OPEN else ""
+    return state + waits + (", the answer was missed" if each.answer_missed else "")
+
+
+def _asked_of(each: inquiries_pb2.Inquiry) -> str:
+    return each.supplier_id if each.asked_of == common_pb2.PARTY_SUPPLIER else "the retailer"
+
+
+@inquiry.command()
+@click.argument("inquiry_id")
+@click.argument("about", metavar="ORDER_ID|SUPPLIER_ORDER_ID")
+@click.option("--by", type=_PARTIES, default="retailer", show_default=True, help="Who asks.")
+@click.option("--of", type=words.choice(common_pb2.Party, "carrier", "customer"), help="Who is asked.")
+@click.option("--supplier", metavar="ID", help="The supplier, of a question about a whole order.")
+@click.option("--topic", type=words.choice(inquiries_pb2.InquiryTopic), default="other", show_default=True)
+@click.option("--text", help="The question; sealed.")
+@option_at("When it was asked")
+@option_request_id()
+@click.pass_obj
+def ask(session: Session, /, inquiry_id: str, about: str, at: Any, request_id: str | None, **said: Any) -> None:
+    """Record a question: the retailer asks the supplier unless said otherwise."""
+    of = said["of"] or ("supplier" if said["by"] == "retailer" else "retailer")
+    named = {"supplier_order_id" if about.count("/") == 2 else "order_id": about}
+    request = inquiries_pb2.AskInquiryRequest(
+        context=session.client.context(request_id),
+        inquiry_id=inquiry_id,
+        asked_by=words.number(common_pb2.Party, said["by"]),
+        asked_of=words.number(common_pb2.Party, of),
+        supplier_id=said["supplier"],
+        topic=words.number(inquiries_pb2.InquiryTopic, said["topic"]),
+        text=said["text"],
+        at=at,
+        **named,
+    )
+    _done(session, inquiry_id, session.client.inquiries.AskInquiry, request)
+
+
+@inquiry.command()
+@click.argument("inquiry_id")
+@click.option("--text", help="The answer; sealed.")
+@option_at("When it was answered")
+@option_request_id()
+@click.pass_obj
+def answer(session: Session, inquiry_id: str, text: str, at: Any, request_id: str | None) -> None:
+    """Record an answer; the first by its own time counts."""
+    request = inquiries_pb2.AnswerInquiryRequest(
+        context=session.client.context(request_id), inquiry_id=inquiry_id, text=text, at=at
+    )
+    _done(session, inquiry_id, session.client.inquiries.AnswerInquiry, request)
+
+
+@inquiry.command()
+@click.argument("inquiry_id")
+@click.option("--reason", metavar="WORD", help="Such as solved.")
+@option_at()
+@option_request_id()
+@click.pass_obj
+def close(session: Session, inquiry_id: str, reason: str, at: Any, request_id: str | None) -> None:
+    """Record that nothing is expected of it any more."""
+    request = inquiries_pb2.CloseInquiryRequest(
+        context=session.client.context(request_id), inquiry_id=inquiry_id, reason=reason, at=at
+    )
+    _done(session, inquiry_id, session.client.inquiries.CloseInquiry, request)
+
+
+@inquiry.command()
+@click.argument("inquiry_id")
+@click.option("--personal", is_flag=True, help="What was said too.")
+@click.pass_obj
+def show(session: Session, inquiry_id: str, personal: bool) -> None:
+    """Show a question and its answers."""
+    found = _read(session, inquiry_id, personal=personal)
+    if session.json:
+        session.show(found)
+        return
+    session.out.title(f"Inquiry {inquiry_id}", _stands(found))
+    session.out.facts(
+        [
+            ("about", found.supplier_order_id or found.order_id),
+            ("topic", word(inquiries_pb2.InquiryTopic, found.topic)),
+            ("asked by", word(common_pb2.Party, found.asked_by)),
+            ("asked", minute(found, "asked_at")),
+            ("question", found.text),
+            *((f"answer of {each.by}", f"{minute(each, 'at')} {each.text}".strip()) for each in found.answers),
+            ("closed", minute(found, "closed_at")),
+        ]
+    )
+
+
+@inquiry.command("list")
+@click.option("--state", type=words.choice(inquiries_pb2.InquiryState), default="open", show_default=True)
+@click.option("--supplier", metavar="ID", help="Only this supplier.")
+@click.option("--order", metavar="ID", help="Only this order.")
+@click.option("--of", type=words.choice(common_pb2.Party, "carrier", "customer"), help="Only those this party answers.")
+@LIMIT
+@click.pass_obj
+def list_(session: Session, state: str, supplier: str, order: str, of: str | None, limit: int | None) -> None:
+    """List questions by when their answer is due."""
+    request = inquiries_pb2.ListInquiriesRequest(
+        state=words.number(inquiries_pb2.InquiryState, state),
+        supplier_id=supplier,
+        order_id=order,
+        asked_of=words.number(common_pb2.Party, of),
+    )
+    print_rows(
+        session,
+        rows_of(session, session.client.inquiries.ListInquiries, request, "inquiries"),
+        limit,
+        ["inquiry", "about", "topic", "asked of", "asked", "answer by", "answered", "missed"],
+        lambda each: [
+            each.inquiry_id,
+            each.supplier_order_id or each.order_id,
+            word(inquiries_pb2.InquiryTopic, each.topic),
+            _asked_of(each),
+            minute(each, "asked_at"),
+            minute(each, "answer_by"),
+            minute(each, "answered_at"),
+            "yes" if each.answer_missed else "",
+        ],
+        "No such questions.",
+    )

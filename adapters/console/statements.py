@@ -1,0 +1,93 @@
+"""``fulfilment supplier statement``: what is owed to and by a supplier, and by which facts."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from adapters.console import words
+from adapters.console.reports import LIMIT, ask, print_rows, rows_of
+from adapters.console.session import Session, Words
+from adapters.console.words import minute, money, word
+from fulfilment.v1 import reports_pb2
+
+_COLUMNS = (
+    "at",
+    "kind",
+    "amount_minor",
+    "currency",
+    "object_id",
+    "line_no",
+    "units",
+    "fact_position",
+    "stream",
+    "fact",
+)
+
+
+@click.command(cls=Words)
+@click.argument("supplier_id")
+@click.option("--since", type=words.INSTANT, help="From then on; what came before is the opening balance.")
+@click.option("--until", type=words.INSTANT, help="Before then.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the entries as CSV.")
+@LIMIT
+@click.pass_obj
+def statement(session: Session, supplier_id: str, since: Any, until: Any, as_csv: bool, limit: int | None) -> None:
+    """Tell what is owed to a supplier, and by it where the amount is negative, each amount with its fact."""
+    asked: dict[str, Any] = {"supplier_id": supplier_id, "since": since, "until": until}
+    listed = reports_pb2.ListStatementEntriesRequest(**asked)
+    entries = rows_of(session, session.client.reports.ListStatementEntries, listed, "entries")
+    if as_csv:
+        _write_csv(entries)
+        return
+    found = ask(session, session.client.reports.GetStatement, reports_pb2.GetStatementRequest(**asked))
+    if session.json:
+        session.out.json({"statement": words.as_json(found), "entries": [words.as_json(each) for each in entries]})
+        return
+    _print_balances(session, found)
+    session.out.blank()
+    print_rows(
+        session,
+        entries,
+        limit,
+        ["at", "for", ">amount", "of", ">line", ">units", ">position", "fact"],
+        lambda each: [
+            minute(each, "at"),
+            word(reports_pb2.StatementKind, each.kind),
+            money(each.amount.amount_minor, each.amount.currency) if each.amount.currency else "unknown",
+            each.object_id,
+            each.line_no or "",
+            each.units or "",
+            each.fact_position,
+            each.fact,
+        ],
+        "Nothing is owed to or by it in this time.",
+    )
+
+
+def _print_balances(session: Session, found: reports_pb2.GetStatementResponse) -> None:
+    table: list[list[Any]] = []
+    for balance in found.balances:
+        amounts = [("opening balance", balance.opening_minor, "")]
+        amounts += [
+            (word(reports_pb2.StatementKind, total.kind), total.amount_minor, str(total.entries))
+            for total in balance.totals
+        ]
+        amounts.append(("closing balance", balance.closing_minor, ""))
+        table += [[what, money(amount, balance.currency), entries] for what, amount, entries in amounts]
+    session.out.table(["what", ">amount", ">entries"], table)
+    if found.units_without_cost:
+        session.out.say(f"Nobody knows the cost of {found.units_without_cost} shipped units: no offer was recorded.")
+
+
+def _write_csv(entries: Iterable[reports_pb2.StatementEntry]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for each in entries:
+        tree = words.as_json(each)
+        tree |= {"kind": word(reports_pb2.StatementKind, each.kind).replace(" ", "_"), **tree["amount"]}
+        writer.writerow(tree[column] for column in _COLUMNS)
