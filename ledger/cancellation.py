@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from ledger import orders, supplier_orders
+from ledger import customs, orders, supplier_orders
 from ledger.allotment import give_back, items_of
 from ledger.orders import Order, OrderFact
 from ledger.rerouting import Cause, place_anew, wait_for_person
@@ -41,6 +41,7 @@ def cancel(
         facts += supplier_orders.ask_to_cancel(supplier_order, units, by, because, at)
         if supplier_order.sent_at is None:
             freed += items_of(order, supplier_order.supplier_id, units)
+    facts += customs.reconsider_if_held(view, order, facts, at)
     freed = list(dict.fromkeys(freed))
     view.need(*(stock_stream(*item) for item in freed))
     after = after_facts(order, facts)
@@ -100,7 +101,7 @@ def answer_cancel(
     """The supplier's answer to a cancel request; agreed units give their stock back, and go on if they are to."""
     order = order_in(view, order_of(supplier_order_id))
     supplier_order = order.supplier_order(supplier_order_id)
-    facts = supplier_orders.answer_cancel(supplier_order, agreed, because, at)
+    facts: list[OrderFact] = [*supplier_orders.answer_cancel(supplier_order, agreed, because, at)]
     units = supplier_order.cancel_asked if agreed else {}
     items = items_of(order, supplier_order.supplier_id, units)
     view.need(*(stock_stream(*item) for item in items))
@@ -108,7 +109,8 @@ def answer_cancel(
     released = give_back(view, after, items, now)
     wish = supplier_order.reroute_wish
     if not (agreed and supplier_order.reroute_asked and wish):
-        return [*settled(order, facts, now, after), *released]
+        facts += customs.reconsider_if_held(view, order, facts, at)
+        return [*settled(order, facts, now), *released]
     cause = Cause(supplier_order, wish.by, wish.because, wish.to)
     placed = place_anew(view, after, supplier_order.reroute_asked, cause, at, now)
     return [*settled(order, [*facts, *placed.facts], now), *released, *placed.reserved]

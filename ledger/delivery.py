@@ -7,9 +7,9 @@ from datetime import datetime
 
 from ledger import orders, parcels, redress
 from ledger.orders import Order, OrderFact
-from ledger.parcels import Checkpoint, Parcel, ParcelRegistered, ParcelStatus
+from ledger.parcels import GIVEN_UP, Checkpoint, FoundAfterLoss, Parcel, ParcelRegistered
 from ledger.policies import policy_at
-from ledger.values import Change, parcel_stream
+from ledger.values import Change, Party, parcel_stream
 from ledger.view import View, changes_of, order_in, settled
 
 
@@ -29,13 +29,46 @@ def record_checkpoints(
         for fact in parcels.record_checkpoint(parcel, scan, at):
             parcel = parcels.evolve(parcel, fact)
             facts.append(fact)
-    return [*changes_of(parcel_stream(carrier, number), facts), *_reach_order(view, parcel, now)] if facts else []
+    if not facts:
+        return []
+    changes = [*changes_of(parcel_stream(carrier, number), facts), *_reach_order(view, parcel, now)]
+    found = any(isinstance(fact, FoundAfterLoss) for fact in facts)
+    return [*changes, *_look_again(view, parcel, now)] if found else changes
 
 
 def confirm_receipt(view: View, order_id: str, by: str, at: datetime, now: datetime) -> list[Change]:
     """The customer, or the carrier for it, has all that was dispatched. Saying it twice records nothing."""
     order = order_in(view, order_id)
-    return settled(order, orders.confirm_receipt(order, by, at), now)
+    facts = orders.confirm_receipt(order, by, at)
+    changes = settled(order, facts, now)
+    given_up = [each for each in order.shipments if each.bucket == "lost"] if facts else []
+    view.need(*(parcel_stream(each.carrier, each.number) for each in given_up))
+    for shipment in given_up:
+        parcel = view.parcel(shipment.carrier, shipment.number)
+        if parcel is not None and parcel.epoch == shipment.epoch:
+            changes += changes_of(parcel_stream(shipment.carrier, shipment.number), parcels.find(parcel, at))
+            changes += _look_again(view, parcel, now)
+    return changes
+
+
+def _look_again(view: View, parcel: Parcel, now: datetime) -> list[Change]:
+    """What was spent on a loss that is none has to be recovered."""
+    order = order_in(view, parcel.order_id) if parcel.order_id else None
+    shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch) if order is not None else None
+    if order is None or shipment is None:
+        return []
+    return redress.found_after_loss(view, order, shipment, parcel, now)
+
+
+def confirm_loss(
+    view: View, carrier: str, number: str, by: Party, because: str, at: datetime, now: datetime
+) -> list[Change]:
+    """Give a parcel up: its units are lost to the order."""
+    parcel = parcels.known(view.parcel(carrier, number), carrier, number)
+    facts = parcels.confirm_loss(parcel, by, because, at)
+    for fact in facts:
+        parcel = parcels.evolve(parcel, fact)
+    return [*changes_of(parcel_stream(carrier, number), facts), *_reach_order(view, parcel, now)] if facts else []
 
 
 def dispute_delivery(view: View, carrier: str, number: str, because: str, at: datetime, now: datetime) -> list[Change]:
@@ -58,13 +91,7 @@ def _reach_order(view: View, parcel: Parcel, now: datetime) -> list[Change]:
         return []
     order = order_in(view, parcel.order_id)
     facts = follow(order, parcel)
-    if not facts:
-        return []
-    changes = settled(order, facts, now)
-    shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch)
-    if parcel.delivered_at is None or shipment is None or shipment.bucket != "lost":
-        return changes
-    return [*changes, *redress.found_after_loss(view, order, shipment, parcel, now)]
+    return settled(order, facts, now) if facts else []
 
 
 def follow(order: Order, parcel: Parcel) -> list[OrderFact]:
@@ -75,9 +102,9 @@ def follow(order: Order, parcel: Parcel) -> list[OrderFact]:
     where = (order.order_id, parcel.carrier, parcel.number, parcel.epoch, shipment.by_line)
     if parcel.delivered_at is not None:
         return [orders.UnitsDelivered(*where, parcel.delivered_at)]
-    lost = parcel.status in (ParcelStatus.LOST, ParcelStatus.DESTROYED)
+    lost = parcel.status in GIVEN_UP
     if lost and shipment.bucket == "shipped":
-        return [orders.UnitsLost(*where, parcel.last_seen_at)]
+        return [orders.UnitsLost(*where, parcel.lost_at or parcel.last_seen_at)]
     if not lost and shipment.bucket == "lost":
         return [orders.DeliveryReopened(*where, parcel.last_seen_at)]
     return []

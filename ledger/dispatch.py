@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from ledger import orders, parcels, stock, supplier_orders
+from ledger import customs, orders, parcels, stock, supplier_orders
 from ledger.allotment import consume, give_back, items_of
 from ledger.delivery import follow, registered
 from ledger.orders import Order, OrderFact, UnitsCancelled
 from ledger.parcels import Parcel, ParcelRegistered
+from ledger.promise import dispatch_by
 from ledger.rerouting import Cause, place_anew
 from ledger.supplier_orders import Answer, RejectReason, SupplierOrder, SupplierOrderSent
 from ledger.suppliers import due_after
@@ -23,18 +24,19 @@ def send_supplier_order(view: View, supplier_order_id: str, at: datetime, now: d
     supplier_order = order.supplier_order(supplier_order_id)
     supplier = view.supplier(supplier_order.supplier_id)
     agreement = supplier.agreement_at(at) if supplier else None
-    by_shop = [deadline for n in supplier_order.shares if (deadline := order.lines[n].dispatch_by) is not None]
-    agreed = agreement.dispatch_by(at, order.placed.priority) if agreement else None
     sent = SupplierOrderSent(
         supplier_order_id,
         at,
         acknowledge_by=agreement.acknowledge_by(at) if agreement else None,
-        dispatch_by=min(by_shop) if by_shop else agreed,
+        dispatch_by=dispatch_by(order, supplier_order.shares, agreement, at),
         first_scan_within_hours=agreement.first_scan_within_hours if agreement else None,
         peaks=tuple(peak for peak in agreement.peaks if peak.until > at) if agreement else (),
         compensation=agreement.compensation if agreement else None,
     )
-    return settled(order, orders.send(order, supplier_order_id, sent), now)
+    facts = orders.send(order, supplier_order_id, sent)
+    if facts:
+        customs.require_data(order, supplier_order_id, supplier)
+    return settled(order, facts, now)
 
 
 def acknowledge(

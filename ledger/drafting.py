@@ -9,7 +9,8 @@ from typing import NamedTuple
 from ledger.choice import Choice
 from ledger.orders import Order
 from ledger.policies import policy_at
-from ledger.supplier_orders import SupplierOrderDrafted
+from ledger.promise import chosen_service
+from ledger.supplier_orders import ShippingChosen, SupplierOrderDrafted, left_to_ship
 from ledger.values import LineNo, Money, Units
 from ledger.view import View
 
@@ -57,7 +58,19 @@ def _drafted(
         instead_of=instead.of,
         because=instead.because,
         choices=share.choices,
+        shipping=chosen_service(view, order, share.supplier_id, _all_of(share), at),
     )
+
+
+def choose_again(view: View, order: Order, at: datetime) -> list[ShippingChosen]:
+    """Services for supplier orders that nobody packed yet, where the address or what is known now asks for others."""
+    chosen: list[ShippingChosen] = []
+    for each in order.supplier_orders.values():
+        if each.unshipped and each.packed_at is None and not each.count("shipped"):
+            shipping = chosen_service(view, order, each.supplier_id, left_to_ship(each), at)
+            if shipping is not None and shipping != each.shipping:
+                chosen.append(ShippingChosen(each.supplier_order_id, shipping, at))
+    return chosen
 
 
 def _unit_costs(view: View, order: Order, share: Share) -> dict[LineNo, Money]:
@@ -81,3 +94,10 @@ def _packing(view: View, asked: tuple[str, ...], supplier_id: str, at: datetime)
     if possible == asked or policy.brand_pack_fallback in possible:
         return possible
     return (*possible, policy.brand_pack_fallback)
+
+
+def _all_of(share: Share) -> Units:
+    if not share.backordered:
+        return share.units
+    lines = {**share.units, **share.backordered}
+    return {line_no: share.units.get(line_no, 0) + share.backordered.get(line_no, 0) for line_no in lines}

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from ledger import orders, rerouting, stock, suppliers
+from ledger import customs, orders, rerouting, stock, suppliers
 from ledger.allotment import Allotment, Item, allot, demand_of, give_back, items_of, need_for, reserve_late
 from ledger.choice import Choice
-from ledger.drafting import Share, draft
+from ledger.drafting import Share, choose_again, draft
 from ledger.orders import (
     LEDGER,
     ChargebackRecorded,
@@ -27,10 +27,11 @@ from ledger.orders import (
     PaymentState,
 )
 from ledger.policies import policy_at
+from ledger.promise import promise
 from ledger.rerouting import Cause
 from ledger.sourcing import Found, find_suppliers, out_of_stock
 from ledger.suppliers import Standing
-from ledger.values import Change, LineNo, Units, order_stream, policy_stream, stock_stream
+from ledger.values import Change, LineNo, Money, Units, order_stream, policy_stream, stock_stream
 from ledger.view import View, after_facts, changes_of, order_changes, order_in, settled
 
 
@@ -52,15 +53,18 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
         found = find_suppliers(view, order, cart_id, intake.at)
         order = after_facts(order, found.facts)
         missing = orders.missing_fields(order)
-    ready = not missing and intake.payment is PaymentState.PAID
+    papers = customs.missing_for(view, order).get("", ())
+    ready = not missing and not papers and intake.payment is PaymentState.PAID
     demand = demand_of(order.lines.values(), order.in_bucket("open"))
     unusable = _unusable_suppliers(view, order)
     allotment = allot(view, intake.order_id, demand, now, commit=ready and not unusable, cart_id=cart_id)
     if all_or_nothing and (allotment.lacking or out_of_stock(found.unserved)):
         lacking = [(*item, *figures) for item, figures in allotment.lacking.items()]
         raise stock.OutOfStock(lacking + out_of_stock(found.unserved))
-    of_stock = _stock_holds(allotment, demand, unusable, intake.at)
-    holds = _intake_holds(order, missing, found.unserved, of_stock, intake.at)
+    others = _stock_holds(allotment, demand, unusable, intake.at)
+    if papers:
+        others.append(Hold(HoldReason.CUSTOMS_DATA, LEDGER, intake.at, missing=papers))
+    holds = _intake_holds(order, missing, found.unserved, others, intake.at)
     placed = replace(
         intake,
         holds=holds,
@@ -74,14 +78,14 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
 
 
 def _intake_holds(
-    order: Order, missing: tuple[str, ...], unserved: tuple[Choice, ...], of_stock: list[Hold], at: datetime
+    order: Order, missing: tuple[str, ...], unserved: tuple[Choice, ...], others: list[Hold], at: datetime
 ) -> tuple[Hold, ...]:
     holds = []
     if missing:
         holds.append(Hold(HoldReason.INCOMPLETE, LEDGER, at, missing=missing, choices=unserved))
     if order.payment not in (PaymentState.PAID, PaymentState.UNKNOWN):
         holds.append(Hold(HoldReason.AWAITING_PAYMENT, LEDGER, at))
-    return (*holds, *of_stock)
+    return (*holds, *others)
 
 
 def _stock_holds(allotment: Allotment, demand: Mapping[Item, Units], unusable: Units, at: datetime) -> list[Hold]:
@@ -133,7 +137,6 @@ def _confirmation(view: View, order: Order, by: str, backordered: Units, at: dat
     facts: list[OrderFact] = []
     if backordered:
         facts.append(orders.UnitsBackordered(order.order_id, backordered, at))
-    facts.append(orders.OrderConfirmed(order.order_id, by, at, order.promised_by))
     shares: dict[str, Share] = {}
     for line_no, units in order.in_bucket("open").items():
         supplier_id = order.lines[line_no].supplier_id
@@ -143,7 +146,10 @@ def _confirmation(view: View, order: Order, by: str, backordered: Units, at: dat
             share.units[line_no] = units - waits
         if waits:
             share.backordered[line_no] = waits
-    return [*facts, *draft(view, order, shares.values(), at)]
+    drafts = draft(view, order, shares.values(), at)
+    promised = promise(view, order, drafts, at)
+    facts.append(orders.OrderConfirmed(order.order_id, by, at, promised.by, promised.none_because))
+    return [*facts, *drafts]
 
 
 def _go_on(
@@ -158,6 +164,8 @@ def _go_on(
     if order.confirmed_at is not None or not order.units("open") or not (ready or reserve):
         return order_changes(order.order_id, facts)
     need_for(view, order.lines.values())
+    if papers := customs.reconsider(view, order, at) if ready else []:
+        facts, order, ready = [*facts, *papers], after_facts(order, papers), False
     demand = demand_of(order.lines.values(), order.in_bucket("open"))
     unusable = _unusable_suppliers(view, order)
     allotment = allot(view, order.order_id, demand, now, commit=ready and not unusable)
@@ -189,12 +197,18 @@ def complete_details(
     if payment is not None:
         facts += orders.change_payment(after, payment, at)
         after = after_facts(order, facts)
-    facts += _reconsider_missing(view, after, at)
+    facts += _reconsider(view, after, at)
     after = after_facts(order, facts)
     wanted = demand_of(after.lines.values(), after.in_bucket("open"))
     dropped = [item for item in items_of(order, "", order.in_bucket("open")) if item not in wanted]
     view.need(*(stock_stream(*item) for item in dropped))
     return [*give_back(view, after, dropped, now), *_go_on(view, order, facts, at, now, reserve=bool(lines))]
+
+
+def _reconsider(view: View, order: Order, at: datetime) -> list[OrderFact]:
+    """The ledger's holds for what is missing, of the order itself and for customs."""
+    facts = _reconsider_missing(view, order, at)
+    return [*facts, *customs.reconsider(view, after_facts(order, facts), at)]
 
 
 def _reconsider_missing(view: View, order: Order, at: datetime) -> list[OrderFact]:
@@ -247,6 +261,8 @@ def release_hold(
         for line_no in _unusable_suppliers(view, order):
             supplier_id = order.lines[line_no].supplier_id
             suppliers.require_approved(view.supplier(supplier_id), supplier_id)
+    if reason is HoldReason.CUSTOMS_DATA:
+        customs.require_data_to_release(view, after_facts(order, facts), facts)
     return _go_on(view, order, facts, at, now, reserve=reason is HoldReason.OUT_OF_STOCK or bool(found))
 
 
@@ -316,7 +332,22 @@ def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: dat
     if order.hold(HoldReason.OUT_OF_STOCK):
         facts += orders.release_hold(order, HoldReason.OUT_OF_STOCK, "", "", at)
     facts += _confirmation(view, order, by, backordered, at)
+    facts += customs.reconsider(view, after_facts(order, facts), at)
     return [*order_changes(order_id, facts), *allotment.changes]
+
+
+def complete_customs_data(
+    view: View, completed: orders.CustomsDataCompleted, declared_total: Money | None, now: datetime
+) -> list[Change]:
+    """What customs asks for came in. When nothing lacks any more, the holds for it go, and the order goes its way."""
+    order, at = order_in(view, completed.order_id), completed.at
+    facts = customs.complete(order, completed, declared_total)
+    if not facts:
+        return []
+    after = after_facts(order, facts)
+    facts += customs.reconsider(view, after, at)
+    facts += choose_again(view, after_facts(order, facts), at)
+    return _go_on(view, order, facts, at, now)
 
 
 def change_address(view: View, changed: orders.AddressChanged, now: datetime) -> list[Change]:
@@ -325,7 +356,8 @@ def change_address(view: View, changed: orders.AddressChanged, now: datetime) ->
     facts = [*orders.change_address(order, changed)]
     if not facts:
         return []
-    facts += _reconsider_missing(view, after_facts(order, facts), changed.at)
+    facts += _reconsider(view, after_facts(order, facts), changed.at)
+    facts += choose_again(view, after_facts(order, facts), changed.at)
     return _go_on(view, order, facts, changed.at, now)
 
 

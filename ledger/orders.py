@@ -26,6 +26,7 @@ from ledger.supplier_orders import (
     CompensationReversed,
     PackingCorrected,
     PackingErrorFound,
+    ShippingChosen,
     Stage,
     SupplierOrder,
     SupplierOrderAcknowledged,
@@ -36,7 +37,10 @@ from ledger.supplier_orders import (
     SupplierOrderShipped,
     UnknownSupplierOrder,
 )
-from ledger.values import Destination, Fact, LineNo, Money, Party, Priority, Sealed, Units, Value
+from ledger.values import Destination, Fact, Incoterm, LineNo, Money, Party, Priority, Sealed, Units, Value
+
+LEDGER = "ledger"
+"""The owner of holds that the ledger places and releases itself."""
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -99,6 +103,14 @@ class Line(Value, frozen=True):
     hs_code: str = ""
     origin: str = ""
     weight_grams: int = 0
+    """Net weight of one unit."""
+    declared_value_minor: int = 0
+    """What one unit is declared at customs for, where that is not its price, such as for a gift."""
+
+    @property
+    def customs_value_minor(self) -> int:
+        """What one unit is worth to customs; 0 while nobody said."""
+        return self.declared_value_minor or self.unit_price_minor
 
 
 class Hold(Value, frozen=True):
@@ -152,6 +164,7 @@ class OrderPlaced(Fact, frozen=True, tag="order.placed"):
     """Lines of SKUs without a feed: accepted, but nothing is promised of their stock."""
     return_window_days: int = 14
     when_unavailable: WhenUnavailable = WhenUnavailable.HOLD
+    incoterm: Incoterm | None = None
 
 
 class SuppliersChosen(Fact, frozen=True, tag="order.suppliers_chosen"):
@@ -177,6 +190,27 @@ class DetailsCompleted(Fact, frozen=True, tag="order.details_completed"):
     destination: Destination | None = None
     currency: str = ""
     untracked: tuple[LineNo, ...] = ()
+    incoterm: Incoterm | None = None
+
+
+class CustomsLine(Value, frozen=True):
+    """What customs asks of one line; what is empty or zero was not said and stays as it was."""
+
+    line_no: LineNo
+    title: str = ""
+    hs_code: str = ""
+    origin: str = ""
+    weight_grams: int = 0
+    declared_value_minor: int = 0
+
+
+class CustomsDataCompleted(Fact, frozen=True, tag="order.customs_data_completed"):
+    """What customs asks for came in or was put right, before or after confirmation."""
+
+    order_id: str
+    at: datetime
+    lines: tuple[CustomsLine, ...] = ()
+    incoterm: Incoterm | None = None
 
 
 class HoldPlaced(Fact, frozen=True, tag="order.hold_placed"):
@@ -212,6 +246,8 @@ class OrderConfirmed(Fact, frozen=True, tag="order.confirmed"):
     by: str
     at: datetime
     promised_by: datetime | None = None
+    no_promise_because: str = ""
+    """Why the customer is promised no day."""
 
 
 class UnitsBackordered(Fact, frozen=True, tag="order.units_backordered"):
@@ -367,6 +403,7 @@ OrderFact = (
     OrderPlaced
     | SuppliersChosen
     | DetailsCompleted
+    | CustomsDataCompleted
     | HoldPlaced
     | HoldReleased
     | PaymentChanged
@@ -386,6 +423,7 @@ OrderFact = (
     | BreachWithdrawn
     | DelayRuled
     | SupplierOrderDrafted
+    | ShippingChosen
     | SupplierOrderSent
     | SupplierOrderAcknowledged
     | SupplierOrderPacked
@@ -464,6 +502,9 @@ class Order(Value, frozen=True):
     has_contact: bool
     has_address: bool
     promised_by: datetime | None
+    incoterm: Incoterm | None = None
+    no_promise_because: str = ""
+    """Why a confirmed order promises no day."""
     subjects: tuple[str, ...] = ()
     """Pseudonyms of the people whose data its facts hold sealed, the latest last."""
     holds: tuple[Hold, ...] = ()
@@ -613,6 +654,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return _supplied(order, fact)
         case DetailsCompleted():
             return _completed(order, fact)
+        case CustomsDataCompleted():
+            return _customs_completed(order, fact)
         case HoldPlaced(hold=hold):
             others = tuple(each for each in order.holds if each.key != hold.key)
             return replace(order, holds=(*others, hold))
@@ -622,7 +665,12 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case PaymentChanged(payment=payment):
             return replace(order, payment=payment)
         case OrderConfirmed():
-            return replace(order, confirmed_at=fact.at, promised_by=fact.promised_by)
+            return replace(
+                order,
+                confirmed_at=fact.at,
+                promised_by=fact.promised_by,
+                no_promise_because=fact.no_promise_because,
+            )
         case UnitsBackordered(by_line=by_line):
             unreserved = {n: order.unreserved.get(n, 0) + units for n, units in by_line.items()}
             moved = _moved(order, by_line, "open", "backordered")
@@ -680,6 +728,7 @@ def _placed(fact: OrderPlaced) -> Order:
         has_contact=fact.has_contact,
         has_address=fact.has_address,
         promised_by=fact.promised_by,
+        incoterm=fact.incoterm,
         subjects=(fact.subject,) if fact.subject else (),
         holds=fact.holds,
         untracked=frozenset(fact.untracked),
@@ -731,7 +780,16 @@ def _completed(order: Order, fact: DetailsCompleted) -> Order:
         destination=fact.destination or order.destination,
         untracked=frozenset(fact.untracked),
         unreserved=_all_units(lines.values(), fact.untracked),
+        incoterm=fact.incoterm or order.incoterm,
     )
+
+
+def _customs_completed(order: Order, fact: CustomsDataCompleted) -> Order:
+    lines = dict(order.lines)
+    for said in fact.lines:
+        new = {name: value for name in said.__struct_fields__ if (value := getattr(said, name))}
+        lines[said.line_no] = replace(lines[said.line_no], **new)
+    return replace(order, lines=lines, incoterm=fact.incoterm or order.incoterm)
 
 
 def _and(subjects: tuple[str, ...], subject: str) -> tuple[str, ...]:
@@ -1041,6 +1099,7 @@ def complete_details(order: Order, completed: DetailsCompleted) -> Sequence[Orde
         and completed.has_address in (False, order.has_address)
         and completed.destination in (None, order.destination)
         and completed.currency in ("", order.currency)
+        and completed.incoterm in (None, order.incoterm)
     ):
         return []
     if order.confirmed_at is not None:

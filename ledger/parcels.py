@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import takewhile
 from typing import assert_never
 
 from msgspec.structs import replace
 
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
-from ledger.values import Fact, Sealed, Units, Value
+from ledger.tracking_numbers import oddities
+from ledger.values import Fact, Party, Sealed, Units, Value
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -40,6 +42,10 @@ class ParcelStatus(StrEnum):
     REFUSED = "refused"
     OTHER = "other"
     """The carrier's word was not known; it is kept as it came."""
+
+
+GIVEN_UP = frozenset({ParcelStatus.LOST, ParcelStatus.DESTROYED})
+"""The units in it are lost to the order."""
 
 
 class ParcelRegistered(Fact, frozen=True, tag="parcel.registered"):
@@ -77,6 +83,15 @@ class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
     promised_by: datetime | None = None
 
 
+class CustomsAsk(StrEnum):
+    """What customs wants before it lets a parcel go."""
+
+    DOCUMENTS = "documents"
+    PAYMENT = "payment"
+    PROHIBITED = "prohibited"
+    """Nothing helps: the goods may not enter."""
+
+
 class Checkpoint(Value, frozen=True):
     """One scan, at the carrier's own time."""
 
@@ -88,6 +103,10 @@ class Checkpoint(Value, frozen=True):
     country: str = ""
     message: Sealed | None = None
     """The carrier's text; it may name people."""
+    customs_asks: CustomsAsk | None = None
+    """What is asked for, where customs holds the parcel."""
+    customs_answer_by: datetime | None = None
+    """By when it has to be there."""
 
     def same_scan(self, other: Checkpoint) -> bool:
         """The same scan told twice; the sealed text differs each time it is sealed."""
@@ -160,6 +179,31 @@ class ClaimOpened(Fact, frozen=True, tag="parcel.claim_opened"):
     at: datetime
 
 
+class LossConfirmed(Fact, frozen=True, tag="parcel.loss_confirmed"):
+    """The carrier, or a person who looked into it, gave the parcel up."""
+
+    carrier: str
+    number: str
+    epoch: int
+    by: Party
+    because: str
+    at: datetime
+
+
+class FoundAfterLoss(Fact, frozen=True, tag="parcel.found_after_loss"):
+    """A parcel that was given up arrived after all: what was paid or sent for the loss is to be recovered."""
+
+    carrier: str
+    number: str
+    epoch: int
+    lost_at: datetime
+    at: datetime
+    order_id: str = ""
+    supplier_order_id: str = ""
+    supplier_id: str = ""
+    by_line: Units = {}
+
+
 ParcelFact = (
     ParcelRegistered
     | ParcelLinked
@@ -170,9 +214,20 @@ ParcelFact = (
     | FirstScanBreachWithdrawn
     | LossSuspected
     | ClaimOpened
+    | LossConfirmed
+    | FoundAfterLoss
 )
 
 # --- state ----------------------------------------------------------------------------------------
+
+
+class CustomsHold(Value, frozen=True):
+    """Why customs does not let a parcel go."""
+
+    since: datetime
+    asks: CustomsAsk | None = None
+    """None while nobody said what is asked for."""
+    answer_by: datetime | None = None
 
 
 class Parcel(Value, frozen=True):
@@ -199,6 +254,22 @@ class Parcel(Value, frozen=True):
     proven: bool = False
     claims: tuple[str, ...] = ()
     """The recoveries that claim for it from its carrier, the first opened first."""
+    warnings: tuple[str, ...] = ()
+    lost_at: datetime | None = None
+    """When it was given up; None again once it has arrived."""
+    found_at: datetime | None = None
+    """When it arrived although it had been given up."""
+
+    @property
+    def customs_hold(self) -> CustomsHold | None:
+        """What holds it at customs now, as the newest scans tell it."""
+        if self.status is not ParcelStatus.CUSTOMS_HELD:
+            return None
+        # A delivery that was denied may be newer, and says nothing.
+        told = (scan for scan in reversed(self.checkpoints) if scan.status is not ParcelStatus.DELIVERED)
+        held = list(takewhile(lambda scan: scan.status is ParcelStatus.CUSTOMS_HELD, told))
+        said = next((scan for scan in held if scan.customs_asks is not None), held[-1])
+        return CustomsHold(held[-1].at, said.customs_asks, said.customs_answer_by)
 
     @property
     def last_seen_at(self) -> datetime:
@@ -220,6 +291,7 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
             country=fact.country,
             first_scan_by=fact.first_scan_by,
             promised_by=fact.promised_by,
+            warnings=fact.warnings,
         )
     assert parcel is not None, "the first fact of a parcel is its registration"
     match fact:
@@ -244,6 +316,10 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
             return replace(parcel, first_scan_missed=False)
         case LossSuspected():
             return replace(parcel, status=ParcelStatus.SUSPECTED_LOST)
+        case LossConfirmed(at=at):
+            return replace(parcel, status=ParcelStatus.LOST, lost_at=at)
+        case FoundAfterLoss(at=at):
+            return replace(parcel, lost_at=None, found_at=at)
         case DeliveryProven():
             return replace(parcel, proven=True)
         case ClaimOpened(recovery_id=recovery_id):
@@ -266,7 +342,10 @@ def _scan(parcel: Parcel, checkpoint: Checkpoint) -> Parcel:
     denied = checkpoint.status is ParcelStatus.DELIVERED
     if denied or parcel.delivered_at is not None or checkpoints[-1] is not checkpoint:
         return moved
-    return replace(moved, status=checkpoint.status)
+    if parcel.lost_at is not None and checkpoint.at <= parcel.lost_at:
+        return moved
+    lost_at = checkpoint.at if checkpoint.status in GIVEN_UP else parcel.lost_at
+    return replace(moved, status=checkpoint.status, lost_at=lost_at)
 
 
 def _delivers(parcel: Parcel, checkpoint: Checkpoint) -> bool:
@@ -309,6 +388,17 @@ class ParcelOfAnotherOrder(AlreadyExists):
         )
 
 
+class AlreadyDelivered(Forbidden):
+    def __init__(self, carrier: str, number: str, at: datetime) -> None:
+        super().__init__(
+            f"parcel {number} of {carrier} was delivered {at.isoformat()}; dispute the delivery first with "
+            "ParcelService.DisputeDelivery",
+            carrier=carrier,
+            number=number,
+            delivered_at=at.isoformat(),
+        )
+
+
 class NotDelivered(Forbidden):
     def __init__(self, carrier: str, number: str, status: ParcelStatus) -> None:
         super().__init__(
@@ -328,18 +418,23 @@ def known(parcel: Parcel | None, carrier: str, number: str) -> Parcel:
 def register(parcel: Parcel | None, registration: ParcelRegistered, reuse_after_days: int) -> Sequence[ParcelFact]:
     """A parcel under a number; registration.epoch is set here.
 
-    The same registration again records nothing. One that was announced without an order is linked
-    to it. A number that was registered long ago starts a new epoch.
+    What is odd about the number is a warning. The same registration again records nothing. One that was
+    announced without an order is linked to it. A number that was registered long ago starts a new epoch.
     """
     if parcel is None:
-        return [replace(registration, epoch=1)]
+        return [_first_use(registration, 1)]
     if _same_shipment(parcel, registration) or not registration.order_id:
         return []
     if registration.at - parcel.registered_at >= timedelta(days=reuse_after_days):
-        return [replace(registration, epoch=parcel.epoch + 1)]
+        return [_first_use(registration, parcel.epoch + 1)]
     if not parcel.order_id:
         return [_link(registration)]
     raise ParcelOfAnotherOrder(parcel.carrier, parcel.number, parcel.order_id)
+
+
+def _first_use(registration: ParcelRegistered, epoch: int) -> ParcelRegistered:
+    odd = oddities(registration.carrier, registration.number)
+    return replace(registration, epoch=epoch, warnings=(*registration.warnings, *odd))
 
 
 def _same_shipment(parcel: Parcel, registration: ParcelRegistered) -> bool:
@@ -366,10 +461,42 @@ def record_checkpoint(parcel: Parcel, checkpoint: Checkpoint, at: datetime) -> S
     if any(scan.same_scan(checkpoint) for scan in parcel.checkpoints):
         return []
     recorded = CheckpointRecorded(parcel.carrier, parcel.number, checkpoint, at)
-    first, due = evolve(parcel, recorded).first_scan_at, parcel.first_scan_by
-    if not parcel.first_scan_missed or first is None or due is None or first > due:
-        return [recorded]
-    return [recorded, FirstScanBreachWithdrawn(parcel.carrier, parcel.number, first, at)]
+    after = evolve(parcel, recorded)
+    facts: list[ParcelFact] = [recorded]
+    first, due = after.first_scan_at, parcel.first_scan_by
+    if parcel.first_scan_missed and first is not None and due is not None and first <= due:
+        facts.append(FirstScanBreachWithdrawn(parcel.carrier, parcel.number, first, at))
+    if after.delivered_at is not None and parcel.delivered_at is None:
+        facts += find(after, after.delivered_at)
+    return facts
+
+
+def confirm_loss(parcel: Parcel, by: Party, because: str, at: datetime) -> Sequence[ParcelFact]:
+    """Give it up. Confirming what is given up records nothing; what was delivered is not lost."""
+    if parcel.delivered_at is not None:
+        raise AlreadyDelivered(parcel.carrier, parcel.number, parcel.delivered_at)
+    if parcel.status in GIVEN_UP:
+        return []
+    return [LossConfirmed(parcel.carrier, parcel.number, parcel.epoch, by, because, at)]
+
+
+def find(parcel: Parcel, at: datetime) -> Sequence[ParcelFact]:
+    """It arrived. If it had been given up, what that cost is to be recovered; else there is nothing to record."""
+    if parcel.lost_at is None:
+        return []
+    return [
+        FoundAfterLoss(
+            parcel.carrier,
+            parcel.number,
+            parcel.epoch,
+            parcel.lost_at,
+            at,
+            parcel.order_id,
+            parcel.supplier_order_id,
+            parcel.supplier_id,
+            parcel.by_line,
+        )
+    ]
 
 
 def prove_delivery(parcel: Parcel, signed_by: Sealed | None, photo_sha256: str, at: datetime) -> Sequence[ParcelFact]:

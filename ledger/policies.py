@@ -7,6 +7,7 @@ from typing import assert_never
 
 from ledger.rates import Targets, Weights
 from ledger.recoveries import DocumentKind, Kind
+from ledger.shipping import DEFAULT_SERVICES, ShippingService
 from ledger.values import Change, Fact, Money, Value, policy_stream
 
 # --- facts ----------------------------------------------------------------------------------------
@@ -47,6 +48,17 @@ class ClaimTerms(Value, frozen=True):
 
     def liability_minor(self, currency: str) -> int | None:
         return next((most.amount_minor for most in self.liability if most.currency == currency), None)
+
+
+class Seller(Value, frozen=True):
+    """The retailer as it stands on customs papers: a company, no private person."""
+
+    name: str
+    address: tuple[str, ...] = ()
+    """Street and town, line by line."""
+    country: str = ""
+    tax_id: str = ""
+    """What customs knows it by, such as an EORI or IOSS number."""
 
 
 class Policy(Value, frozen=True):
@@ -103,6 +115,12 @@ class Policy(Value, frozen=True):
     """The packing instructions that carry the brand: only a supplier that says so can follow them."""
     brand_pack_fallback: str = "after_sales_card"
     """What a supplier packs instead that cannot follow one of them."""
+    shipping_services: tuple[ShippingService, ...] = DEFAULT_SERVICES
+    """What goods may be sent with."""
+    customs_allowance_days: int = 3
+    """What a promise adds where goods cross a customs border."""
+    seller: Seller | None = None
+    """Who sells, as customs papers name it; without it they name the supplier alone."""
 
     def claim_terms_of(self, carrier: str) -> ClaimTerms:
         by_carrier = {terms.carrier: terms for terms in self.claim_terms}

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from ledger import orders, supplier_orders
+from ledger import customs, orders, supplier_orders
 from ledger.allotment import Item, enlarge, give_back, items_of
 from ledger.choice import Choice
 from ledger.drafting import Instead, Share, draft
@@ -164,6 +164,8 @@ def place_anew(view: View, order: Order, units: Units, cause: Cause, at: datetim
     if left and order.placed.when_unavailable is WhenUnavailable.CANCEL:
         facts.append(orders.UnitsCancelled(order.order_id, left, cause.by, "no_supplier", at))
     facts += wait_for_person(after_facts(order, facts), unserved, at)
+    # The next supplier may sit behind a border; what the last one lacked for its own is asked for no more.
+    facts += customs.reconsider(view, after_facts(order, facts), at)
     more: dict[Item, int] = {(choice.supplier_id, choice.sku): choice.units for choice in served}
     return Placed(facts, enlarge(view, order.order_id, more, now))
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from ledger.choice import Choice
 from ledger.refusals import Forbidden, NotFound
+from ledger.shipping import Chosen
 from ledger.suppliers import CompensationTerms, PeakPeriod
 from ledger.values import Fact, LineNo, Money, Units, Value
 
@@ -39,6 +40,16 @@ class SupplierOrderDrafted(Fact, frozen=True, tag="order.supplier_order_drafted"
     """Why they were rerouted."""
     choices: tuple[Choice, ...] = ()
     """Why this supplier, for each SKU, where it was not the shop that named it."""
+    shipping: Chosen | None = None
+    """The service it is to be sent with; None where a country was not known, so that none could be chosen."""
+
+
+class ShippingChosen(Fact, frozen=True, tag="order.shipping_chosen"):
+    """Another service was chosen for a supplier order, because its address or what is known of it changed."""
+
+    supplier_order_id: str
+    shipping: Chosen
+    at: datetime
 
 
 class SupplierOrderSent(Fact, frozen=True, tag="order.supplier_order_sent"):
@@ -209,6 +220,7 @@ class CompensationReversed(Fact, frozen=True, tag="order.compensation_reversed")
 
 SupplierOrderFact = (
     SupplierOrderDrafted
+    | ShippingChosen
     | SupplierOrderSent
     | SupplierOrderAcknowledged
     | SupplierOrderPacked
@@ -315,6 +327,7 @@ class SupplierOrder(Value, frozen=True):
     drafted_at: datetime
     packing: tuple[str, ...] = ()
     unit_costs: dict[LineNo, Money] = {}
+    shipping: Chosen | None = None
     sent_at: datetime | None = None
     acknowledge_by: datetime | None = None
     dispatch_by: datetime | None = None
@@ -389,6 +402,7 @@ def draft(fact: SupplierOrderDrafted) -> SupplierOrder:
         fact.at,
         fact.packing,
         fact.unit_costs,
+        shipping=fact.shipping,
         instead_of=fact.instead_of,
         because=fact.because,
         choices=fact.choices,
@@ -399,6 +413,8 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
     match fact:
         case SupplierOrderDrafted():
             return draft(fact)
+        case ShippingChosen(shipping=shipping):
+            return replace(supplier_order, shipping=shipping)
         case SupplierOrderSent():
             return replace(
                 supplier_order,

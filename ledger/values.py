@@ -90,6 +90,15 @@ class Party(StrEnum):
     CARRIER = "carrier"
 
 
+class Incoterm(StrEnum):
+    """Who pays the duty when goods cross a border."""
+
+    DDP = "ddp"
+    """Delivered, duty paid: the seller."""
+    DAP = "dap"
+    """Delivered at place: the buyer, who was told so. DDU is its old name."""
+
+
 # --- names of streams -------------------------------------------------------------------------
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#+-]{0,99}")

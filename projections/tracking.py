@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ledger.orders import Buckets, Header, HoldReason, Order, UnknownOrder
-from ledger.parcels import ParcelStatus
+from ledger.parcels import CustomsAsk, CustomsHold, ParcelStatus
 from ledger.supplier_orders import Stage, SupplierOrder
 from ledger.values import LineNo, Units, Value
 from projections.reads import FIRST, LAST, Answer, PageOf, Snapshot, Where, snapshot
@@ -56,6 +56,9 @@ PARCELS = Table(
         "scan_status": "text NOT NULL",
         "scan_city": "text NOT NULL",
         "scan_country": "text NOT NULL",
+        "customs_held_since": "timestamptz",
+        "customs_asks": "text NOT NULL",
+        "customs_answer_by": "timestamptz",
     },
     ("(order_id)",),
 )
@@ -125,7 +128,7 @@ def changes(page: Page) -> list[Written]:
     return [orders, parcels]
 
 
-TRACKING = Projection("tracking", 1, (ORDERS, PARCELS), changes)
+TRACKING = Projection("tracking", 2, (ORDERS, PARCELS), changes)
 
 
 def _order_row(story: OrderStory) -> Values:
@@ -179,6 +182,7 @@ def _parcel_rows(stories: ParcelStories) -> list[Values]:
 def _parcel_row(story: ParcelStory) -> Values:
     parcel = story.parcel
     scan = parcel.checkpoints[-1] if parcel.checkpoints else None
+    held = parcel.customs_hold
     return (
         parcel.number,
         parcel.carrier,
@@ -197,6 +201,9 @@ def _parcel_row(story: ParcelStory) -> Values:
         scan.status.value if scan else "",
         scan.city if scan else "",
         scan.country if scan else "",
+        held.since if held else None,
+        held.asks.value if held and held.asks else "",
+        held.answer_by if held else None,
     )
 
 
@@ -229,6 +236,7 @@ class TrackedParcel(NamedTuple):
     first_scan_at: datetime | None
     delivered_at: datetime | None
     last_scan: LastScan | None
+    customs_hold: CustomsHold | None
 
     @property
     def expected_by(self) -> datetime | None:
@@ -279,6 +287,8 @@ def _read_parcel(**row: Any) -> TrackedParcel:
     scan_at, scan_status = row.pop("scan_at"), row.pop("scan_status")
     city, country = row.pop("scan_city"), row.pop("scan_country")
     row["last_scan"] = LastScan(scan_at, ParcelStatus(scan_status), city, country) if scan_at else None
+    since, asks, answer_by = (row.pop(f"customs_{name}") for name in ("held_since", "asks", "answer_by"))
+    row["customs_hold"] = CustomsHold(since, CustomsAsk(asks) if asks else None, answer_by) if since else None
     row["status"] = ParcelStatus(row["status"])
     row["lines"] = _decode_units(row["lines"])
     return TrackedParcel(**row)

@@ -44,6 +44,7 @@ from ledger.values import (
     Change,
     Destination,
     Fact,
+    Incoterm,
     LineNo,
     Money,
     Party,
@@ -276,6 +277,16 @@ class Story:
         details = orders.DetailsCompleted(order_id, self.now, lines, **more)
         return self.record(fulfilment.complete_details(self.book, details, payment, self.now))
 
+    def complete_customs(
+        self,
+        *lines: orders.CustomsLine,
+        incoterm: Incoterm | None = None,
+        declared: Money | None = None,
+        order_id: str = ORDER,
+    ) -> list[Fact]:
+        completed = orders.CustomsDataCompleted(order_id, self.now, lines, incoterm)
+        return self.record(fulfilment.complete_customs_data(self.book, completed, declared, self.now))
+
     def pay(self, payment: PaymentState = PaymentState.PAID, order_id: str = ORDER) -> list[Fact]:
         return self.record(fulfilment.record_payment(self.book, order_id, payment, self.now, self.now))
 
@@ -373,6 +384,9 @@ class Story:
 
     def scans(self, *checkpoints: Checkpoint, number: str = "P1") -> list[Fact]:
         return self.record(delivery.record_checkpoints(self.book, "dhl", number, checkpoints, self.now, self.now))
+
+    def confirm_loss(self, number: str = "P1", by: Party = Party.CARRIER) -> list[Fact]:
+        return self.record(delivery.confirm_loss(self.book, "dhl", number, by, "tracing_failed", self.now, self.now))
 
     def dispute(self, number: str = "P1") -> list[Fact]:
         return self.record(delivery.dispute_delivery(self.book, "dhl", number, "not received", self.now, self.now))

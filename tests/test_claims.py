@@ -441,7 +441,7 @@ def test_a_confirmed_loss_that_is_delivered_raises_a_recovery_in_the_same_comman
     story.scan(LOST)
     story.later(days=1)
     facts = story.scan(DELIVERED)
-    assert names(facts) == ["checkpoint_recorded", "units_delivered", "opened"]
+    assert names(facts) == ["checkpoint_recorded", "found_after_loss", "units_delivered", "opened"]
     opened = the(RecoveryOpened, facts)
     assert (opened.recovery_id, opened.kind, opened.costs) == ("dhl/P1/1/found", Kind.FOUND_AFTER_LOSS, ())
     assert opened.subject == Subject(ORDER, "shopify/1/1", "acme", "", "dhl", "P1", 1)

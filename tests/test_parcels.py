@@ -1,20 +1,43 @@
 """Parcels: scans late, early and double; loss, dispute, proof, numbers that are used again."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 
 from ledger import parcels
 from ledger.orders import Header
 from ledger.parcels import (
+    AlreadyDelivered,
+    Checkpoint,
+    CustomsAsk,
+    CustomsHold,
+    FoundAfterLoss,
     NotDelivered,
     ParcelOfAnotherOrder,
     ParcelRegistered,
     ParcelStatus,
     UnknownParcel,
 )
-from ledger.values import LineNo, Sealed
-from tests.story import DAY, HOUR, NOON, Story, a_shop, confirmed, delivered, line, names, refused, scan, sent, shipped
+from ledger.values import LineNo, Party, Sealed
+from tests.story import (
+    DAY,
+    FIRST,
+    HOUR,
+    NOON,
+    ORDER,
+    Story,
+    a_shop,
+    confirmed,
+    delivered,
+    line,
+    names,
+    refused,
+    scan,
+    sent,
+    shipped,
+    the,
+)
 
 IN_TRANSIT, OUT, DELIVERED = ParcelStatus.IN_TRANSIT, ParcelStatus.OUT_FOR_DELIVERY, ParcelStatus.DELIVERED
 LOST, SUSPECTED = ParcelStatus.LOST, ParcelStatus.SUSPECTED_LOST
@@ -172,7 +195,7 @@ def test_a_confirmed_loss_moves_the_units_and_a_delivery_brings_them_back():
     assert names(story.scan(LOST)) == ["checkpoint_recorded", "units_lost"]
     assert story.buckets() == {"lost": 3}
     story.later(days=1)
-    assert names(story.scan(DELIVERED)) == ["checkpoint_recorded", "units_delivered", "opened"]
+    assert names(story.scan(DELIVERED)) == ["checkpoint_recorded", "found_after_loss", "units_delivered", "opened"]
     assert story.buckets() == {"delivered": 3}
 
 
@@ -256,3 +279,125 @@ def test_a_warning_about_the_number_never_refuses():
 def test_a_parcel_knows_its_lines_and_where_it_goes():
     parcel = shipped().parcel()
     assert (parcel.by_line, parcel.country, parcel.supplier_id) == ({LineNo(1): 3}, "DE", "acme")
+
+
+# --- given up, and found --------------------------------------------------------------------------
+
+
+def test_a_loss_can_be_confirmed_by_the_carrier_or_a_person():
+    story = shipped()
+    story.later(days=20)
+    assert names(story.confirm_loss()) == ["loss_confirmed", "units_lost"]
+    assert story.buckets() == {"lost": 3}
+    assert (story.parcel().status, story.parcel().lost_at) == (LOST, story.now)
+    assert story.confirm_loss(by=Party.RETAILER) == []
+
+
+def test_a_loss_that_the_carrier_reported_needs_no_confirmation():
+    story = shipped()
+    story.scan(LOST)
+    assert story.confirm_loss() == []
+
+
+def test_a_delivered_parcel_is_not_lost_before_the_delivery_is_disputed():
+    story = delivered()
+    with refused(AlreadyDelivered, "parcel P1 of dhl was delivered", carrier="dhl", number="P1"):
+        story.confirm_loss()
+    story.dispute()
+    assert names(story.confirm_loss()) == ["loss_confirmed", "units_lost"]
+
+
+def test_the_loss_of_an_unknown_parcel_is_refused():
+    with refused(UnknownParcel, "parcel P1 of dhl is not registered"):
+        a_shop().confirm_loss()
+
+
+def test_a_scan_from_before_the_loss_was_confirmed_changes_nothing():
+    story = shipped()
+    story.later(days=20)
+    story.confirm_loss()
+    assert names(story.scan(IN_TRANSIT, NOON + DAY)) == ["checkpoint_recorded"]
+    assert (story.parcel().status, story.buckets()) == (LOST, {"lost": 3})
+
+
+def test_a_confirmed_loss_that_is_delivered_is_found_and_asks_for_recovery():
+    story = shipped()
+    story.later(days=20)
+    story.confirm_loss()
+    lost_at = story.now
+    story.later(days=3)
+    facts = story.scan(DELIVERED)
+    assert names(facts) == ["checkpoint_recorded", "found_after_loss", "units_delivered", "opened"]
+    found = the(FoundAfterLoss, facts)
+    assert (found.order_id, found.supplier_order_id, found.by_line) == (ORDER, FIRST, {1: 3})
+    assert (found.lost_at, found.at) == (lost_at, story.now)
+    assert story.buckets() == {"delivered": 3}
+    assert (story.parcel().lost_at, story.parcel().found_at) == (None, story.now)
+
+
+def test_a_loss_that_turns_out_to_be_an_earlier_delivery_is_found():
+    story = shipped()
+    story.later(days=20)
+    story.confirm_loss()
+    assert "found_after_loss" in names(story.scan(DELIVERED, NOON + DAY))
+    assert story.buckets() == {"delivered": 3}
+
+
+def test_a_lost_parcel_that_moves_again_is_found_when_it_arrives():
+    story = shipped()
+    story.confirm_loss()
+    story.later(days=1)
+    assert names(story.scan(IN_TRANSIT)) == ["checkpoint_recorded", "delivery_reopened"]
+    story.later(days=1)
+    assert names(story.scan(DELIVERED)) == ["checkpoint_recorded", "found_after_loss", "units_delivered", "opened"]
+
+
+def test_a_customer_who_has_a_lost_parcel_has_found_it():
+    story = shipped()
+    story.confirm_loss()
+    story.later(days=1)
+    assert names(story.receive()) == ["units_delivered", "receipt_confirmed", "found_after_loss", "opened"]
+    assert story.buckets() == {"delivered": 3}
+
+
+def test_a_suspected_loss_that_arrives_is_no_recovery():
+    story = shipped()
+    story.later(days=15)
+    story.suspect_loss()
+    assert names(story.scan(DELIVERED)) == ["checkpoint_recorded", "units_delivered"]
+
+
+# --- held at customs ------------------------------------------------------------------------------
+
+
+def held(asks: CustomsAsk | None, at: datetime = NOON, answer_by: datetime | None = None) -> Checkpoint:
+    return Checkpoint(at, ParcelStatus.CUSTOMS_HELD, customs_asks=asks, customs_answer_by=answer_by)
+
+
+def test_a_parcel_that_customs_holds_names_what_is_asked_for_and_by_when():
+    story = shipped()
+    story.scans(held(CustomsAsk.DOCUMENTS, answer_by=NOON + 7 * DAY))
+    assert story.parcel().customs_hold == CustomsHold(NOON, CustomsAsk.DOCUMENTS, NOON + 7 * DAY)
+
+
+def test_a_later_scan_that_says_only_held_keeps_what_was_asked_for():
+    story = shipped()
+    story.scans(held(None), held(CustomsAsk.PAYMENT, NOON + HOUR), held(None, NOON + 2 * HOUR))
+    assert story.parcel().customs_hold == CustomsHold(NOON, CustomsAsk.PAYMENT)
+
+
+def test_leaving_the_hold_clears_it():
+    story = shipped()
+    story.scans(held(CustomsAsk.PROHIBITED), scan(IN_TRANSIT, NOON + HOUR))
+    assert story.parcel().customs_hold is None
+    story.scans(held(None, NOON + 2 * HOUR))
+    assert story.parcel().customs_hold == CustomsHold(NOON + 2 * HOUR)
+
+
+def test_a_denied_delivery_does_not_end_a_customs_hold():
+    story = delivered()
+    story.dispute()
+    story.scans(held(CustomsAsk.PAYMENT, story.now - HOUR))
+    assert story.parcel().customs_hold is None
+    story.scans(held(None, story.now + HOUR))
+    assert story.parcel().customs_hold == CustomsHold(story.now - HOUR, CustomsAsk.PAYMENT)

@@ -515,10 +515,10 @@ def test_another_shape_is_rebuilt_by_itself(shop: EmptyTenant, monkeypatch: pyte
     write_down(shop, _long_story().log)
     runner.catch_up(shop.conninfo, shop.schema)
     wider = TRACKING.tables[0]._replace(columns={**TRACKING.tables[0].columns, "more": "int4 NOT NULL DEFAULT 1"})
-    reshaped = TRACKING._replace(shape=2, tables=(wider, TRACKING.tables[1]), changes=_wider)
+    reshaped = TRACKING._replace(shape=TRACKING.shape + 1, tables=(wider, TRACKING.tables[1]), changes=_wider)
     with projector(shop.conninfo, projections=(reshaped, *runner.PROJECTIONS[1:])), connect(shop) as connection:
         query = "SELECT shape FROM {}.ledger_projections WHERE name = 'tracking'"
-        until(lambda: one(connection, query, shop) == 2)
+        until(lambda: one(connection, query, shop) == TRACKING.shape + 1)
         until(lambda: caught_up(shop))
         assert one(connection, "SELECT sum(more) FROM {}.tracking_orders", shop) == 3 * 7
         assert "in a new shape" in statuses(shop)["tracking"].rebuild

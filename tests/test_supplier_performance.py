@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from ledger import cancellation, delivery
+from ledger import cancellation
 from ledger.orders import HoldReason, PaymentState
-from ledger.parcels import ParcelRegistered, ParcelStatus
+from ledger.parcels import ParcelStatus
 from ledger.rates import Rate, RateName
 from ledger.rates import RateStatus as Status
 from ledger.supplier_orders import Answer
@@ -37,6 +37,8 @@ from tests.story import (
 )
 
 DISPATCH, ACKNOWLEDGE = RateName.ON_TIME_DISPATCH, RateName.ACKNOWLEDGEMENT
+GOOD_NUMBER = "3318810025"
+"""A number with the right check digit."""
 TRACKING, DELIVERY, CANCELLATION = RateName.VALID_TRACKING, RateName.ON_TIME_DELIVERY, RateName.CANCELLATION
 LATER = NOON + 20 * DAY
 ALL_TIME = Window(LATER, NOON - 365 * DAY, NOON + 365 * DAY)
@@ -265,20 +267,20 @@ async def test_what_the_customer_cancelled_needs_no_answer(tenant: EmptyTenant):
 
 
 async def test_a_parcel_is_trackable_once_it_was_scanned(tenant: EmptyTenant):
-    story = shipped()
+    story = sent()
+    story.ship(number=GOOD_NUMBER)
     assert await rate(tenant, story, TRACKING) == (0, 1)
     story.log.clear()
-    story.scan(ParcelStatus.REGISTERED)
+    story.scan(ParcelStatus.REGISTERED, number=GOOD_NUMBER)
     assert await rate(tenant, story, TRACKING) == (0, 1)
     story.log.clear()
-    story.scan(ParcelStatus.IN_TRANSIT)
+    story.scan(ParcelStatus.IN_TRANSIT, number=GOOD_NUMBER)
     assert await rate(tenant, story, TRACKING) == (1, 1)
 
 
 async def test_a_number_with_a_warning_is_not_valid(tenant: EmptyTenant):
-    story = a_shop()
-    announced = ParcelRegistered("dhl", "P1", 0, story.now, supplier_id="acme", warnings=("wrong check digit",))
-    story.record(delivery.register_parcel(story.book, announced))
+    story = shipped()
+    assert story.parcel().warnings == ("no known format of dhl",)
     story.scan(ParcelStatus.IN_TRANSIT)
     assert await rate(tenant, story, TRACKING) == (0, 1)
 
@@ -440,15 +442,16 @@ async def test_the_cases_behind_a_rate_are_those_that_it_counted(tenant: EmptyTe
 
 
 async def test_a_case_says_what_put_it_into_the_window_and_what_happened(tenant: EmptyTenant):
-    story = shipped(promised_by=NOON + 5 * DAY)
+    story = sent(promised_by=NOON + 5 * DAY)
+    story.ship(number=GOOD_NUMBER)
     story.later(days=1)
-    story.scan(ParcelStatus.DELIVERED)
+    story.scan(ParcelStatus.DELIVERED, number=GOOD_NUMBER)
     catch_up(tenant, story.log)
     expected: dict[RateName, tuple[str, datetime, datetime | None, bool]] = {
         DISPATCH: (FIRST, NOON + 2 * DAY, NOON + DAY, True),
         ACKNOWLEDGE: (FIRST, NOON + DAY, NOON, True),
-        TRACKING: ("dhl/P1/1", NOON, None, True),
-        DELIVERY: ("dhl/P1/1", NOON + DAY, NOON + DAY, True),
+        TRACKING: (f"dhl/{GOOD_NUMBER}/1", NOON, None, True),
+        DELIVERY: (f"dhl/{GOOD_NUMBER}/1", NOON + DAY, NOON + DAY, True),
         CANCELLATION: (FIRST, NOON, None, False),
     }
     async with asking(tenant) as where:

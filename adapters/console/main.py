@@ -22,6 +22,7 @@ from adapters.console.place import place
 from adapters.console.recoveries import recovery
 from adapters.console.reports import report
 from adapters.console.session import Root
+from adapters.console.shipping import shipping
 from adapters.console.show import show
 from adapters.console.skus import sku
 from adapters.console.statements import statement
@@ -59,7 +60,7 @@ def root() -> None:
 
 
 for command in (
-    *(place, show, history, order, parcel, inquiry, message),
+    *(place, show, history, order, parcel, shipping, inquiry, message),
     *(stock, sku, supplier, recovery, report, imports),
     *(status, rebuild, tenant, erase),
 ):

@@ -29,7 +29,7 @@ def order() -> None:
     """Move an order on: pay, hold, confirm, send, acknowledge, pack, ship, reroute, cancel."""
 
 
-def _common(at: str = "When") -> Callable[[F], F]:
+def common(at: str = "When") -> Callable[[F], F]:
     def add(command: F) -> F:
         return click.pass_obj(option_request_id()(option_at(at)(command)))  # type: ignore[return-value]
 
@@ -77,7 +77,7 @@ def _units(lines: Iterable[str]) -> list[common_pb2.LineUnits]:
 @click.option("--postal-code")
 @click.option("--country", metavar="CODE")
 @click.option("--payment", type=words.choice(orders_pb2.PaymentState))
-@_common("When it became known")
+@common("When it became known")
 def complete(session: Session, order_id: str, at: Any, request_id: str | None, **said: Any) -> None:
     """Add what an incomplete order lacks."""
     currency = said["currency"] or (read_order(session, order_id).currency if said["lines"] else "")
@@ -106,7 +106,7 @@ def _numbered_line(text: str, currency: str) -> orders_pb2.OrderLine:
 @order.command()
 @click.argument("order_id")
 @click.option("--state", type=words.choice(orders_pb2.PaymentState), default="paid", show_default=True)
-@_common()
+@common()
 def pay(session: Session, order_id: str, state: str, at: Any, request_id: str | None) -> None:
     """Record what the shop says of the money."""
     request = orders_pb2.RecordPaymentRequest(
@@ -124,7 +124,7 @@ def pay(session: Session, order_id: str, state: str, at: Any, request_id: str | 
 @click.option("--owner", required=True, help="Who has to act: a team or a pseudonym.")
 @click.option("--supplier-order", metavar="ID", help="Only this supplier order waits.")
 @click.option("--note", help="What to know about it; sealed.")
-@_common("Since when")
+@common("Since when")
 def hold(
     session: Session,
     order_id: str,
@@ -153,7 +153,7 @@ def hold(
 @click.argument("reason", type=_HOLDS)
 @click.option("--owner", help="Only this owner's hold.")
 @click.option("--supplier-order", metavar="ID", help="The supplier order that waits.")
-@_common()
+@common()
 def release(
     session: Session, order_id: str, reason: str, owner: str, supplier_order: str, at: Any, request_id: str | None
 ) -> None:
@@ -172,7 +172,7 @@ def release(
 @order.command()
 @click.argument("order_id")
 @click.option("--backorder-lacking", is_flag=True, help="What is out of stock waits at the supplier.")
-@_common()
+@common()
 def confirm(session: Session, order_id: str, backorder_lacking: bool, at: Any, request_id: str | None) -> None:
     """Confirm an order by hand and draft its supplier orders."""
     request = orders_pb2.ConfirmOrderRequest(
@@ -186,7 +186,7 @@ def confirm(session: Session, order_id: str, backorder_lacking: bool, at: Any, r
 @click.option("--by", type=words.choice(common_pb2.Party), required=True, help="On whose wish or by whose fault.")
 @click.option("--reason", metavar="WORD", help="Such as changed_mind.")
 @_LINE
-@_common()
+@common()
 def cancel(
     session: Session,
     order_id: str,
@@ -214,7 +214,7 @@ def cancel(
 @click.option("--reason", metavar="WORD", help="Such as overdue.")
 @click.option("--to", metavar="SUPPLIER", help="Who is to have them; the one that qualifies best if not said.")
 @_LINE
-@_common()
+@common()
 def reroute(
     session: Session,
     name: str,
@@ -247,7 +247,7 @@ def reroute(
 @order.command()
 @click.argument("order_id")
 @click.option("--by", type=click.Choice(["customer", "carrier"]), default="customer", show_default=True)
-@_common()
+@common()
 def receipt(session: Session, order_id: str, by: str, at: Any, request_id: str | None) -> None:
     """Record that everything that was shipped arrived."""
     request = orders_pb2.ConfirmReceiptRequest(
@@ -263,7 +263,7 @@ def receipt(session: Session, order_id: str, by: str, at: Any, request_id: str |
 @click.argument("order_id")
 @click.option("--id", "review_id", metavar="ID", required=True, help="The review's id in the shop.")
 @click.option("--score", type=click.IntRange(1, 5), required=True, help="Stars.")
-@_common("When it was written")
+@common("When it was written")
 def review(session: Session, order_id: str, review_id: str, score: int, at: Any, request_id: str | None) -> None:
     """Record the stars a customer gave."""
     request = orders_pb2.RecordReviewRequest(
@@ -277,7 +277,7 @@ def review(session: Session, order_id: str, review_id: str, score: int, at: Any,
 @click.option("--id", "chargeback_id", metavar="ID", required=True, help="The chargeback's id at the bank.")
 @click.option("--amount", required=True, metavar="AMOUNT:CURRENCY", help="How much was taken back, such as 19.80:EUR.")
 @click.option("--reason", metavar="CODE", help="The bank's reason code.")
-@_common()
+@common()
 def chargeback(
     session: Session, order_id: str, chargeback_id: str, amount: str, reason: str, at: Any, request_id: str | None
 ) -> None:
@@ -298,7 +298,7 @@ def chargeback(
 
 @order.command()
 @click.argument("supplier_order_id")
-@_common()
+@common()
 def send(session: Session, supplier_order_id: str, at: Any, request_id: str | None) -> None:
     """Record that a dispatch instruction went out; the supplier's clocks start."""
     request = orders_pb2.SendSupplierOrderRequest(
@@ -314,7 +314,7 @@ def send(session: Session, supplier_order_id: str, at: Any, request_id: str | No
 @click.option("--expected-at", type=words.INSTANT, help="When backordered units are expected.")
 @click.option("--reject", multiple=True, metavar="LINE:UNITS", help="Units it will not ship; needs --reason.")
 @click.option("--reason", type=words.choice(orders_pb2.RejectReason), help="Why units are rejected.")
-@_common("When the supplier answered")
+@common("When the supplier answered")
 def ack(
     session: Session,
     supplier_order_id: str,
@@ -361,7 +361,7 @@ def _unanswered(session: Session, supplier_order_id: str) -> dict[int, int]:
 @order.command()
 @click.argument("supplier_order_id")
 @click.option("--with", "packed_with", multiple=True, metavar="WORD", help="Such as logo_label; once for each.")
-@_common()
+@common()
 def pack(
     session: Session, supplier_order_id: str, packed_with: tuple[str, ...], at: Any, request_id: str | None
 ) -> None:
@@ -380,7 +380,7 @@ def pack(
 @click.option("--carrier", required=True, help="Short name, such as dhl.")
 @click.option("--number", required=True, help="The tracking number.")
 @_LINE
-@_common("When the supplier handed it over")
+@common("When the supplier handed it over")
 def ship(
     session: Session,
     supplier_order_id: str,
@@ -406,7 +406,7 @@ def ship(
 @click.argument("supplier_order_id")
 @click.option("--agreed/--refused", required=True, default=None, help="Whether the supplier will not ship.")
 @click.option("--reason", metavar="WORD", help="Why it refused, such as already_packed.")
-@_common("When it answered")
+@common("When it answered")
 def cancel_answer(
     session: Session, supplier_order_id: str, agreed: bool, reason: str, at: Any, request_id: str | None
 ) -> None:
@@ -426,7 +426,7 @@ def cancel_answer(
 @click.option("--clock", type=words.choice(orders_pb2.SupplierOrderClock), default="dispatch", show_default=True)
 @click.option("--party", type=words.choice(common_pb2.Party), required=True, help="Whose fault it is.")
 @click.option("--reason", metavar="WORD", required=True, help="Why, such as address_changed_late.")
-@_common("When it was ruled")
+@common("When it was ruled")
 def rule_delay(
     session: Session, supplier_order_id: str, clock: str, party: str, reason: str, at: Any, request_id: str | None
 ) -> None:

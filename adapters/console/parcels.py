@@ -8,10 +8,10 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
-from adapters.console.session import Nouns, Session, option_request_id
+from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.show import last_scan
 from adapters.console.words import minute, word
-from fulfilment.v1 import parcels_pb2
+from fulfilment.v1 import common_pb2, parcels_pb2
 
 
 @click.group(cls=Nouns)
@@ -28,6 +28,8 @@ def parcel() -> None:
 @click.option("--country", metavar="CODE", help="Its country.")
 @click.option("--code", metavar="WORD", help="The carrier's word as it came.")
 @click.option("--message", help="The carrier's text; sealed.")
+@click.option("--asks", type=words.choice(parcels_pb2.CustomsAsk), help="What customs asks for, where it holds it.")
+@click.option("--answer-by", type=words.INSTANT, help="By when customs wants it.")
 @option_request_id()
 @click.pass_obj
 def scan(
@@ -40,6 +42,8 @@ def scan(
     country: str | None,
     code: str,
     message: str,
+    asks: str | None,
+    answer_by: Timestamp | None,
     request_id: str | None,
 ) -> None:
     """Record a scan of a parcel."""
@@ -53,11 +57,47 @@ def scan(
         city=city,
         country=(country or "").upper(),
         message=message,
+        customs_asks=words.number(parcels_pb2.CustomsAsk, asks),
+        customs_answer_by=answer_by,
     )
     request = parcels_pb2.RecordCheckpointsRequest(
         context=session.client.context(request_id), carrier=carrier, tracking_number=number, checkpoints=[checkpoint]
     )
-    receipt = session.client.call(session.client.parcels.RecordCheckpoints, request)
+    _done(session, carrier, number, session.client.call(session.client.parcels.RecordCheckpoints, request))
+
+
+@parcel.command()
+@click.argument("carrier")
+@click.argument("number")
+@click.option(
+    "--by", type=words.choice(common_pb2.Party), default="carrier", show_default=True, help="Who says that it is lost."
+)
+@click.option("--reason", metavar="WORD", help="Such as tracing_failed.")
+@option_at()
+@option_request_id()
+@click.pass_obj
+def lost(
+    session: Session,
+    carrier: str,
+    number: str,
+    by: str,
+    reason: str,
+    at: Timestamp | None,
+    request_id: str | None,
+) -> None:
+    """Give a parcel up: its units are lost to the order."""
+    request = parcels_pb2.ConfirmLossRequest(
+        context=session.client.context(request_id),
+        carrier=carrier,
+        tracking_number=number,
+        by=words.number(common_pb2.Party, by),
+        reason=reason,
+        at=at,
+    )
+    _done(session, carrier, number, session.client.call(session.client.parcels.ConfirmLoss, request))
+
+
+def _done(session: Session, carrier: str, number: str, receipt: common_pb2.Receipt) -> None:
     found = _read(session, carrier, number, receipt.position)
     if session.json:
         session.out.json({"receipt": words.as_json(receipt), "parcel": words.as_json(found)})
@@ -96,9 +136,23 @@ def _facts(found: parcels_pb2.Parcel) -> list[tuple[str, str]]:
         ("first scan by", minute(found, "first_scan_by")),
         ("delivered", minute(found, "delivered_at")),
         ("last scan", last_scan(found)),
+        ("customs asks", _customs(found)),
+        ("given up", minute(found, "lost_at")),
+        ("found again", minute(found, "found_at")),
+        ("number", "; ".join(found.warnings)),
         ("proof", "handed in" if found.proven else ""),
         ("use of number", str(found.epoch) if found.epoch > 1 else ""),
     ]
+
+
+def _customs(found: parcels_pb2.Parcel) -> str:
+    """What customs asks for and by when, while it holds the parcel."""
+    if not found.HasField("customs_hold"):
+        return ""
+    held = found.customs_hold
+    asks = f"for {word(parcels_pb2.CustomsAsk, held.asks)}" if held.asks else "nothing yet"
+    by = minute(held, "answer_by")
+    return asks + (f" by {by}" if by else "")
 
 
 def _read(session: Session, carrier: str, number: str, at_least: int = 0) -> parcels_pb2.Parcel:

@@ -10,12 +10,12 @@ from google.protobuf import json_format
 from adapters.console import words
 from adapters.console.session import Session, Words, option_request_id
 from adapters.console.show import next_steps, print_holds, read_order, status_of
-from fulfilment.v1 import orders_pb2
+from fulfilment.v1 import orders_pb2, shipping_pb2
 
 _FROM_OPTIONS = (
     "channel", "number", "lines", "currency", "name", "email", "phone", "address", "city", "region", "postal_code",
     "country", "paid", "payment", "express", "placed_at", "promised_by", "packing", "gift", "note", "all_or_nothing",
-    "reservation",
+    "reservation", "incoterm",
 )  # fmt: skip
 
 
@@ -68,6 +68,9 @@ def parsed_line(text: str, line_no: int, currency: str, option: str = "--line") 
     "--when-unavailable",
     type=words.choice(orders_pb2.WhenUnavailable),
     help="What to do with units that no supplier sends; hold if not said.",
+)
+@click.option(
+    "--incoterm", type=words.choice(shipping_pb2.Incoterm), help="Who pays the duty where goods cross a border."
 )
 @click.option("--reservation", metavar="ID", help="The reservation of a checkout that is used up.")
 @click.option(
@@ -141,6 +144,7 @@ def _from_options(said: dict[str, Any]) -> orders_pb2.PlaceOrderRequest:
         stock_policy=policy,
         reservation_id=said["reservation"],
         when_unavailable=words.number(orders_pb2.WhenUnavailable, said["when_unavailable"]),
+        incoterm=words.number(shipping_pb2.Incoterm, said["incoterm"]),
     )
 
 

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from adapters.console import words
 from adapters.console.session import Printer, Session, Words
 from adapters.console.words import at, minute, money, span, word
-from fulfilment.v1 import audit_pb2, common_pb2, orders_pb2, parcels_pb2, suppliers_pb2
+from fulfilment.v1 import audit_pb2, common_pb2, orders_pb2, parcels_pb2, shipping_pb2, suppliers_pb2
 
 _BUCKETS = ("open", "backordered", "assigned", "shipped", "delivered", "cancelled", "lost")
 _DISPATCH_CLOCK = orders_pb2.SUPPLIER_ORDER_CLOCK_DISPATCH
@@ -93,7 +93,8 @@ def _print_header(out: Printer, order: orders_pb2.Order) -> None:
             ("payment", word(orders_pb2.PaymentState, order.payment) if order.payment else "not said"),
             ("priority", "express" if express else ""),
             ("confirmed", minute(order, "confirmed_at")),
-            ("promised by", minute(order, "promised_by")),
+            ("promised by", minute(order, "promised_by") or order.no_promise_because),
+            ("duty", word(shipping_pb2.Incoterm, order.incoterm).upper() if order.incoterm else ""),
             ("delivered", minute(order, "delivered_at")),
             ("customer", ", ".join(filter(None, [who.name, who.email, who.phone]))),
             ("ship to", ", ".join(filter(None, [*to.lines, to.city, to.postal_code, to.region, to.country]))),
@@ -156,11 +157,13 @@ def _print_supplier_orders(out: Printer, order: orders_pb2.Order, now: datetime 
             minute(each, "dispatch_by"),
             minute(each, "dispatched_at"),
             _punctuality(each, now),
+            each.shipping.code,
             "; ".join(_remarks(each)),
         ]
         for each in order.supplier_orders
     ]
-    headings = ["supplier order", "supplier", "status", "sent", "dispatch by", "dispatched", "clock", "remarks"]
+    headings = ["supplier order", "supplier", "status", "sent", "dispatch by", "dispatched", "clock", "service"]
+    headings.append("remarks")
     out.table(headings, rows)
 
 
@@ -255,6 +258,8 @@ def next_steps(order: orders_pb2.Order) -> list[str]:
                 steps.append(f"Next, when somebody has it: fulfilment order reroute {order_id} --by retailer")
             case orders_pb2.HOLD_REASON_OUT_OF_STOCK:
                 steps.append(f"Next: fulfilment order confirm {order_id} --backorder-lacking, or wait for a feed")
+            case orders_pb2.HOLD_REASON_CUSTOMS_DATA if hold.owner == "ledger":
+                steps.append(f"Next: fulfilment order customs {order_id}, with what is missing")
             case orders_pb2.HOLD_REASON_OTHER if hold.owner == "ledger":
                 steps.append(f"Next: approve the supplier, then fulfilment order release {order_id} other")
             case _:

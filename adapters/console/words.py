@@ -14,47 +14,20 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from adapters.money import amount, minor_digits
 from fulfilment.v1 import common_pb2
-
-_MINOR_DIGITS = {
-    **dict.fromkeys(
-        (
-            "BIF",
-            "CLP",
-            "DJF",
-            "GNF",
-            "ISK",
-            "JPY",
-            "KMF",
-            "KRW",
-            "PYG",
-            "RWF",
-            "UGX",
-            "VND",
-            "VUV",
-            "XAF",
-            "XOF",
-            "XPF",
-        ),
-        0,
-    ),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}
-"""ISO 4217: most currencies have two digits after the point, these have none or three."""
-
 
 # --- money ----------------------------------------------------------------------------------------
 
 
 def money(amount_minor: int, currency: str) -> str:
     """1234 EUR as ``12.34 EUR``."""
-    digits = _MINOR_DIGITS.get(currency, 2)
-    return f"{Decimal(amount_minor).scaleb(-digits):,.{digits}f} {currency}".strip()
+    return f"{amount(amount_minor, currency)} {currency}".strip()
 
 
 def amount_minor(text: str, currency: str) -> int:
     """``12.34`` in minor units; more digits than the currency has are a mistake."""
-    digits = _MINOR_DIGITS.get(currency, 2)
+    digits = minor_digits(currency)
     try:
         minor = Decimal(text).scaleb(digits)
     except InvalidOperation:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from adapters.letters import Letters
 from adapters.rpc import answers, shapes
 from adapters.rpc.messages import fresh_since
-from adapters.rpc.queries import Reader
+from adapters.rpc.queries import Reader, position_of
 from adapters.rpc.server import Context
 from adapters.rpc.tenants import Tenant, Tenants
 from fulfilment.v1 import admin_pb2
 from ledger import orders
 from ledger.personal import Sealer
+from ledger.policies import policy_at
 from ledger.refusals import Malformed, UnknownPerson, UnknownProjection
-from ledger.values import order_stream
+from ledger.values import order_stream, policy_stream
 from projections import outbox, runner
 
 
@@ -37,6 +40,18 @@ class AdminQueries(Reader):
         known = [each for each in await self.tenants.control.list_tenants() if each.name > request.page.page_token]
         page = [admin_pb2.Tenant(tenant=each.name, created_at=answers.stamp(each.created_at)) for each in known[:size]]
         return admin_pb2.ListTenantsResponse(tenants=page, next_page_token=page[-1].tenant if len(known) > size else "")
+
+    async def ListShippingServices(
+        self, request: admin_pb2.ListShippingServicesRequest, context: Context
+    ) -> admin_pb2.ListShippingServicesResponse:
+        at = shapes.instant(request, "at") or datetime.now(UTC)
+        size = shapes.count(request.page.page_size, "page.page_size", 0, 1000) or 100
+        (entry,), position = await self.entries(await self.tenant(context), [policy_stream()], request.at_least)
+        services = policy_at(entry.state, at).shipping_services
+        first = position_of(request.page.page_token)
+        page = [answers.shipping_service(each) for each in services[first : first + size]]
+        more = str(first + size) if len(services) > first + size else ""
+        return admin_pb2.ListShippingServicesResponse(services=page, next_page_token=more, position=position)
 
     async def GetStatus(self, request: admin_pb2.GetStatusRequest, context: Context) -> admin_pb2.GetStatusResponse:
         tenant = await self.tenant(context)

@@ -16,21 +16,24 @@ from fulfilment.v1 import (
     parcels_pb2,
     rates_pb2,
     recoveries_pb2,
+    shipping_pb2,
     stock_pb2,
     suppliers_pb2,
 )
+from ledger import customs
 from ledger.allotment import Item
 from ledger.choice import Choice, Considered
 from ledger.inquiries import Inquiry
 from ledger.orders import Clock, DelayRuled, Hold, Line, Order, Shipment
-from ledger.parcels import Checkpoint, Parcel
+from ledger.parcels import Checkpoint, CustomsAsk, CustomsHold, Parcel
 from ledger.rates import Rate, is_at_most
 from ledger.recoveries import Payment, Recovery
 from ledger.reviews import Proposal, SupplierReviewed
+from ledger.shipping import Chosen, ShippingService
 from ledger.stock import Stock
 from ledger.supplier_orders import CompensationAccrued, SupplierOrder
 from ledger.suppliers import Agreement, Offer, Supplier
-from ledger.values import Destination, Money, Sealed, Units
+from ledger.values import Destination, Incoterm, Money, Sealed, Units
 
 _order_status = number_of(orders_pb2.OrderStatus)
 _supplier_order_status = number_of(orders_pb2.SupplierOrderStatus)
@@ -52,6 +55,9 @@ rate_name = number_of(rates_pb2.RateName)
 rate_status = number_of(rates_pb2.RateStatus)
 verdict = number_of(suppliers_pb2.Verdict)
 parcel_status = number_of(parcels_pb2.ParcelStatus)
+_customs_ask = number_of(parcels_pb2.CustomsAsk)
+_incoterm = number_of(shipping_pb2.Incoterm)
+_border = number_of(shipping_pb2.Border)
 
 
 def stamp(at: datetime | None) -> Timestamp | None:
@@ -83,13 +89,13 @@ def _considered(each: Considered) -> suppliers_pb2.Considered:
         against=_against(each.against) if each.against else suppliers_pb2.AGAINST_UNSPECIFIED,
         available=each.available,
         minimum_quantity=each.minimum_quantity,
-        cost=_money(each.cost),
+        cost=money(each.cost),
         lead_time_days=each.lead_time_days,
         score_basis_points=each.score_basis_points,
     )
 
 
-def _money(money: Money | None) -> common_pb2.Money | None:
+def money(money: Money | None) -> common_pb2.Money | None:
     return None if money is None else common_pb2.Money(amount_minor=money.amount_minor, currency=money.currency)
 
 
@@ -116,6 +122,8 @@ def order(state: Order, version: int, personal: Mapping[str, Any] | None) -> ord
         ship_to=_address(state.destination, personal or {}),
         customer=_customer(personal) if personal else None,
         version=version,
+        incoterm=incoterm(state.incoterm),
+        no_promise_because=state.no_promise_because,
     )
 
 
@@ -134,6 +142,7 @@ def _line_state(state: Order, line: Line) -> orders_pb2.OrderLineState:
             hs_code=line.hs_code,
             origin=line.origin,
             weight_grams=line.weight_grams,
+            declared_value_minor=line.declared_value_minor,
         ),
         units=orders_pb2.Buckets(**counts),
         untracked=line.line_no in state.untracked,
@@ -176,7 +185,7 @@ def _supplier_order(state: Order, each: SupplierOrder) -> orders_pb2.SupplierOrd
             _ruling(ruling) for (object_id, _), ruling in state.rulings.items() if object_id == each.supplier_order_id
         ],
         unit_costs=[
-            orders_pb2.UnitCost(line_no=line_no, cost=_money(cost)) for line_no, cost in each.unit_costs.items()
+            orders_pb2.UnitCost(line_no=line_no, cost=money(cost)) for line_no, cost in each.unit_costs.items()
         ],
         packing=each.packing,
         packing_lacks=each.packing_lacks,
@@ -184,6 +193,24 @@ def _supplier_order(state: Order, each: SupplierOrder) -> orders_pb2.SupplierOrd
         because=each.because,
         choices=[choice(made) for made in each.choices],
         reroute_asked=line_units(each.reroute_asked),
+        shipping=_chosen(each.shipping),
+    )
+
+
+def incoterm(value: Incoterm | None) -> Any:
+    return _incoterm(value) if value is not None else shipping_pb2.INCOTERM_UNSPECIFIED
+
+
+def _chosen(shipping: Chosen | None) -> shipping_pb2.ChosenService | None:
+    if shipping is None:
+        return None
+    return shipping_pb2.ChosenService(
+        code=shipping.code,
+        because=shipping.because,
+        carriers=shipping.carriers,
+        days_from=shipping.days_from,
+        days_to=shipping.days_to,
+        cost=money(shipping.cost),
     )
 
 
@@ -191,10 +218,10 @@ def _compensation(accrued: CompensationAccrued | None) -> orders_pb2.Compensatio
     if accrued is None:
         return None
     return orders_pb2.Compensation(
-        amount=_money(accrued.amount),
-        net_amount=_money(Money(accrued.net_amount_minor, accrued.amount.currency)),
+        amount=money(accrued.amount),
+        net_amount=money(Money(accrued.net_amount_minor, accrued.amount.currency)),
         basis_points=accrued.terms.basis_points,
-        cap=_money(accrued.terms.cap),
+        cap=money(accrued.terms.cap),
         agreement_effective_from=stamp(accrued.terms.effective_from),
         accrued_at=stamp(accrued.at),
     )
@@ -239,6 +266,34 @@ def _customer(personal: Mapping[str, Any]) -> orders_pb2.Customer:
     )
 
 
+def customs_state(each: customs.Standing) -> shipping_pb2.CustomsState:
+    return shipping_pb2.CustomsState(
+        supplier_order_id=each.supplier_order_id,
+        supplier_id=each.supplier_id,
+        from_country=each.from_country,
+        to_country=each.to_country,
+        border=_border(each.border),
+        missing=each.missing,
+    )
+
+
+def shipping_service(service: ShippingService) -> shipping_pb2.ShippingService:
+    return shipping_pb2.ShippingService(
+        code=service.code,
+        carriers=service.carriers,
+        international=service.international,
+        days_from=service.days_from,
+        days_to=service.days_to,
+        cost=money(service.cost),
+        cost_per_kg_minor=service.cost_per_kg_minor,
+        tracked=service.tracked,
+        most_weight_grams=service.most_weight_grams,
+        most_value=[common_pb2.Money(amount_minor=m.amount_minor, currency=m.currency) for m in service.most_value],
+        origins=service.origins,
+        destinations=service.destinations,
+    )
+
+
 # --- parcels, suppliers, stock ----------------------------------------------------------------------
 
 
@@ -249,6 +304,20 @@ def checkpoint(scan: Checkpoint) -> parcels_pb2.Checkpoint:
         code=scan.code,
         city=scan.city,
         country=scan.country,
+        customs_asks=_asks(scan.customs_asks),
+        customs_answer_by=stamp(scan.customs_answer_by),
+    )
+
+
+def _asks(asks: CustomsAsk | None) -> Any:
+    return _customs_ask(asks) if asks is not None else parcels_pb2.CUSTOMS_ASK_UNSPECIFIED
+
+
+def customs_hold(held: CustomsHold) -> parcels_pb2.CustomsHold:
+    return parcels_pb2.CustomsHold(
+        since=stamp(held.since),
+        asks=_asks(held.asks),
+        answer_by=stamp(held.answer_by),
     )
 
 
@@ -268,6 +337,10 @@ def parcel(state: Parcel, version: int) -> parcels_pb2.Parcel:
         checkpoints=[checkpoint(scan) for scan in state.checkpoints],
         proven=state.proven,
         version=version,
+        warnings=state.warnings,
+        lost_at=stamp(state.lost_at),
+        found_at=stamp(state.found_at),
+        customs_hold=customs_hold(state.customs_hold) if state.customs_hold is not None else None,
     )
 
 
@@ -332,7 +405,7 @@ def _agreement(agreement: Agreement) -> suppliers_pb2.Agreement:
         first_scan_within_hours=agreement.first_scan_within_hours,
         answer_within_hours=agreement.answer_within_hours,
         compensation_basis_points=agreement.compensation_basis_points,
-        compensation_cap=_money(agreement.compensation_cap),
+        compensation_cap=money(agreement.compensation_cap),
         feed_interval_hours=agreement.feed_interval_hours,
         acknowledgement_target_basis_points=agreement.acknowledgement_target_basis_points,
         response_target_basis_points=agreement.response_target_basis_points,
@@ -346,7 +419,7 @@ def _agreement(agreement: Agreement) -> suppliers_pb2.Agreement:
 def _offer(offer: Offer) -> suppliers_pb2.Offer:
     return suppliers_pb2.Offer(
         sku=offer.sku,
-        cost=_money(offer.cost),
+        cost=money(offer.cost),
         minimum_quantity=offer.minimum_quantity,
         lead_time_days=offer.lead_time_days,
         backups=offer.backups,

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from adapters.rpc import answers, shapes
+from adapters.rpc import answers, invoices, shapes
 from adapters.rpc.asks.parcels import parcel_of
 from adapters.rpc.asks.stock import items_of
 from adapters.rpc.server import Commands, Context, deadline_of, tenant_name, to_receipt
 from adapters.rpc.statuses import code_of
 from adapters.rpc.tenants import Tenant, Tenants
-from fulfilment.v1 import audit_pb2, batch_pb2, orders_pb2, parcels_pb2, stock_pb2, suppliers_pb2
-from ledger import orders, parcels, suppliers
+from fulfilment.v1 import audit_pb2, batch_pb2, orders_pb2, parcels_pb2, shipping_pb2, stock_pb2, suppliers_pb2
+from ledger import customs, invoice, orders, parcels, suppliers
 from ledger.book import EMPTY, Book, Entry
 from ledger.choice import Candidate, choose
 from ledger.journal import Past, Recorded
 from ledger.ledger import MOST_AT_ONCE, Command, Receipt
 from ledger.personal import Sealer
+from ledger.policies import policy_at
 from ledger.refusals import BeyondTheLog, Malformed, Refusal, Unavailable
-from ledger.values import order_stream, parcel_stream, sku_stream, stock_stream, supplier_stream
+from ledger.values import (
+    Sealed,
+    order_of,
+    order_stream,
+    parcel_stream,
+    policy_stream,
+    sku_stream,
+    stock_stream,
+    supplier_stream,
+)
 
 FACTS_A_PAGE = 500
 _FOLLOW_SECONDS = 0.25
@@ -70,17 +81,67 @@ class OrderQueries(Reader):
     async def GetOrder(self, request: orders_pb2.GetOrderRequest, context: Context) -> orders_pb2.GetOrderResponse:
         tenant = await self.tenant(context)
         order_id = shapes.order_id(request.order_id)
-        (entry,), position = await self.entries(tenant, [order_stream(order_id)], request.at_least)
-        order = orders.known(entry.state, order_id)
-        personal = await self._unsealed(tenant, order) if request.with_personal_data else None
-        return orders_pb2.GetOrderResponse(order=answers.order(order, entry.version, personal), position=position)
+        order, version, position = await self._order(tenant, order_id, request.at_least)
+        personal = await self._unsealed(tenant, order.customer, order_id) if request.with_personal_data else None
+        return orders_pb2.GetOrderResponse(order=answers.order(order, version, personal), position=position)
 
-    async def _unsealed(self, tenant: Tenant, order: orders.Order) -> dict[str, Any] | None:
-        """What is known of the customer; None once it was erased."""
-        if order.customer is None:
+    async def GetCustoms(
+        self, request: orders_pb2.GetCustomsRequest, context: Context
+    ) -> orders_pb2.GetCustomsResponse:
+        tenant = await self.tenant(context)
+        order_id = shapes.order_id(request.order_id)
+        order, _, position = await self._order(tenant, order_id, request.at_least)
+        streams = {supplier_id: supplier_stream(supplier_id) for supplier_id in customs.involved(order)}
+        entries, _ = await self.entries(tenant, list(streams.values()), 0)
+        found = {name: entry.state for name, entry in zip(streams, entries, strict=True) if entry.state is not None}
+        return orders_pb2.GetCustomsResponse(
+            incoterm=answers.incoterm(order.incoterm),
+            total=answers.money(customs.total_of(order)),
+            states=[answers.customs_state(each) for each in customs.standings(order, found)],
+            position=position,
+        )
+
+    async def GetCommercialInvoice(
+        self, request: orders_pb2.GetCommercialInvoiceRequest, context: Context
+    ) -> orders_pb2.GetCommercialInvoiceResponse:
+        tenant = await self.tenant(context)
+        supplier_order_id = shapes.supplier_order_id(request.supplier_order_id)
+        parcel = parcel_of(request) if request.carrier or request.tracking_number else None
+        order, _, position = await self._order(tenant, order_of(supplier_order_id), request.at_least)
+        supplier_id = order.supplier_order(supplier_order_id).supplier_id
+        stream = supplier_stream(supplier_id)
+        (supplier, terms), _ = await self.entries(tenant, [stream, policy_stream()], 0)
+        sender = suppliers.known(supplier.state, supplier_id)
+        drawn = invoice.draw_up(
+            order, supplier_order_id, sender, policy_at(terms.state, datetime.now(UTC)).seller, parcel
+        )
+        said = invoices.message(
+            drawn,
+            await self._unsealed(tenant, order.customer, order.order_id),
+            await self._unsealed(tenant, sender.registered.return_address, stream),
+        )
+        # Drawing takes longer than the event loop may be kept.
+        pdf = await asyncio.to_thread(_drawn, said) if request.with_pdf else b""
+        return orders_pb2.GetCommercialInvoiceResponse(invoice=said, pdf=pdf, position=position)
+
+    async def _order(self, tenant: Tenant, order_id: str, at_least: int) -> tuple[orders.Order, int, int]:
+        """The order, its version, and the position that it was read at."""
+        (entry,), position = await self.entries(tenant, [order_stream(order_id)], at_least)
+        return orders.known(entry.state, order_id), entry.version, position
+
+    async def _unsealed(self, tenant: Tenant, sealed: Sealed | None, bound_to: str) -> dict[str, Any] | None:
+        """What is known of a person; None once it was erased."""
+        if sealed is None:
             return None
-        wrapped = (await tenant.log.keys_of([order.customer.key_id])).get(order.customer.key_id)
-        return None if wrapped is None else self._sealer.unseal(order.customer, wrapped, order.order_id)
+        wrapped = (await tenant.log.keys_of([sealed.key_id])).get(sealed.key_id)
+        return None if wrapped is None else self._sealer.unseal(sealed, wrapped, bound_to)
+
+
+def _drawn(invoice: shipping_pb2.CommercialInvoice) -> bytes:
+    # Imported when the first paper is asked for: it would take half as long again to start the service.
+    from adapters import invoice_pdf
+
+    return invoice_pdf.draw(invoice)
 
 
 class StockQueries(Reader):
@@ -144,7 +205,7 @@ class AuditQueries(Reader):
         if request.with_parcels:
             streams += [parcel_stream(each.carrier, each.number) for each in order.shipments]
         size = shapes.count(request.page.page_size, "page.page_size", 0, 1000) or 100
-        rows = await tenant.log.history(streams, _position(request.page.page_token), size + 1)
+        rows = await tenant.log.history(streams, position_of(request.page.page_token), size + 1)
         more = str(rows[size - 1].position) if len(rows) > size else ""
         facts = [_stored(past) for past in rows[:size]]
         return audit_pb2.GetHistoryResponse(facts=facts, next_page_token=more, position=head)
@@ -185,7 +246,8 @@ class AuditQueries(Reader):
                 await asyncio.sleep(_FOLLOW_SECONDS)
 
 
-def _position(token: str) -> int:
+def position_of(token: str) -> int:
+    """Where the next page begins."""
     if token and not (token.isascii() and token.isdigit()):
         raise Malformed("page.page_token", "is not one that this service gave")
     return int(token or 0)

@@ -448,6 +448,7 @@ def _parcel(parcel: tracking.TrackedParcel) -> reports_pb2.TrackedParcel:
         expected_by=stamp(parcel.expected_by),
         delivered_at=stamp(parcel.delivered_at),
         last_scan=_scan(parcel.last_scan),
+        customs_hold=answers.customs_hold(parcel.customs_hold) if parcel.customs_hold is not None else None,
     )
 
 

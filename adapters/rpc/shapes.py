@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from fulfilment.v1 import common_pb2
+from ledger.carriers import carrier_name
 from ledger.refusals import Malformed
 from ledger.values import LineNo, Money, Party, Units, is_plain_id, is_sku
 
@@ -29,7 +30,7 @@ _LANGUAGE = re.compile(r"[a-z]{2}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _MESSAGE_ID = re.compile(r"[a-z_]{1,40}-[A-Za-z0-9._:#+/-]{1,300}")
 _REQUEST_ID = re.compile(r"[!-~]{1,100}")
-_BETWEEN_WORDS = re.compile(r"[\s_.-]+")
+_BETWEEN_DIGITS = re.compile(r"[\s.]+")
 
 
 def require(holds: bool, field: str, message: str) -> None:
@@ -115,13 +116,18 @@ def message_id(value: str, field: str = "message_id") -> str:
 
 
 def carrier(value: str, field: str = "carrier") -> str:
-    """Two spellings of one carrier are one carrier: ``DHL Express`` is ``dhl-express``."""
-    return plain_id(_BETWEEN_WORDS.sub("-", value.strip().lower()), field)
+    """Two spellings of one carrier are one carrier: ``DHL Express`` is ``dhl``."""
+    return plain_id(carrier_name(value), field)
 
 
 def tracking_number(value: str, field: str = "tracking_number") -> str:
     """Upper case and without the spaces that labels print."""
     return plain_id("".join(value.upper().split()), field)
+
+
+def hs_code(value: str, field: str) -> str:
+    """Without the dots and spaces that tariffs print; whether customs can use it is the domain's concern."""
+    return _BETWEEN_DIGITS.sub("", text(value, field, 20))
 
 
 def country(value: str, field: str) -> str:

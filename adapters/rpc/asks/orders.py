@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Decide, Edge, of_order, reads, sealed_with
 from adapters.rpc.shapes import by_line, count, enum, happened, instant, plain_id, require, text
-from fulfilment.v1 import common_pb2, orders_pb2
+from fulfilment.v1 import orders_pb2, shipping_pb2
 from ledger import cancellation, delivery, fulfilment, orders, rerouting
 from ledger.personal import PersonKey
 from ledger.refusals import Malformed
@@ -18,6 +18,7 @@ from ledger.rerouting import Cause
 from ledger.values import (
     Change,
     Destination,
+    Incoterm,
     LineNo,
     Priority,
     Sealed,
@@ -33,14 +34,17 @@ _payment = enum(orders_pb2.PaymentState, orders.PaymentState, unspecified=orders
 _priority = enum(orders_pb2.Priority, Priority, unspecified=Priority.STANDARD)
 _hold_reason = enum(orders_pb2.HoldReason, orders.HoldReason)
 _when_unavailable = enum(orders_pb2.WhenUnavailable, orders.WhenUnavailable, unspecified=orders.WhenUnavailable.HOLD)
-_PARTIES: dict[int, str] = {
-    value: name.removeprefix("PARTY_").lower() for name, value in common_pb2.Party.items() if value
+_INCOTERMS: dict[int, Incoterm | None] = {
+    shipping_pb2.INCOTERM_UNSPECIFIED: None,
+    shipping_pb2.INCOTERM_DDP: Incoterm.DDP,
+    shipping_pb2.INCOTERM_DAP: Incoterm.DAP,
+    shipping_pb2.INCOTERM_DDU: Incoterm.DAP,
 }
 
 
-def _party(value: int, field: str) -> str:
-    require(value in _PARTIES, field, f"is required: one of {', '.join(common_pb2.Party.keys()[1:])}")
-    return _PARTIES[value]
+def _incoterm(value: int) -> Incoterm | None:
+    require(value in _INCOTERMS, "incoterm", "is not one of INCOTERM_DDP, INCOTERM_DAP and INCOTERM_DDU")
+    return _INCOTERMS[value]
 
 
 def _line(line: orders_pb2.OrderLine, index: int) -> orders.Line:
@@ -54,9 +58,10 @@ def _line(line: orders_pb2.OrderLine, index: int) -> orders.Line:
         text(line.title, f"{field}.title", 500),
         plain_id(line.supplier_id, f"{field}.supplier_id") if line.supplier_id else "",
         instant(line, f"{field}.dispatch_by"),
-        text(line.hs_code, f"{field}.hs_code", 12),
+        shapes.hs_code(line.hs_code, f"{field}.hs_code"),
         shapes.country(line.origin, f"{field}.origin"),
         count(line.weight_grams, f"{field}.weight_grams", most=10**9),
+        count(line.declared_value_minor, f"{field}.declared_value_minor", most=10**15),
     )
 
 
@@ -131,6 +136,7 @@ def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
         shapes.words(request.packing, "packing"),
         request.gift,
         when_unavailable=_when_unavailable(request.when_unavailable, "when_unavailable"),
+        incoterm=_incoterm(request.incoterm),
     )
     all_or_nothing = request.stock_policy == orders_pb2.STOCK_POLICY_ALL_OR_NOTHING
     items = {(line.supplier_id, line.sku): None for line in lines if line.supplier_id}
@@ -187,9 +193,33 @@ def complete_details(request: orders_pb2.CompleteDetailsRequest, edge: Edge) -> 
         person.has_address,
         person.destination if sealed else None,
         shapes.currency(request.currency, "currency", required=False),
+        incoterm=_incoterm(request.incoterm),
     )
     said = None if payment is orders.PaymentState.UNKNOWN else payment
     return Ask(lambda view: fulfilment.complete_details(view, details, said, edge.now), (order_stream(order_id),), keys)
+
+
+@reads(orders_pb2.CompleteCustomsDataRequest)
+def complete_customs_data(request: orders_pb2.CompleteCustomsDataRequest, edge: Edge) -> Ask:
+    order_id = shapes.order_id(request.order_id)
+    require(len(request.lines) <= 1000, "lines", f"{len(request.lines)} lines, 1000 at most")
+    lines = tuple(_customs_line(line, f"lines[{index}]") for index, line in enumerate(request.lines))
+    require(len({line.line_no for line in lines}) == len(lines), "lines", "two lines have the same line_no")
+    incoterm = _incoterm(request.incoterm)
+    declared = shapes.money(request.declared_total, "declared_total") if request.HasField("declared_total") else None
+    completed = orders.CustomsDataCompleted(order_id, happened(request, edge.now), lines, incoterm)
+    return of_order(order_id, lambda view: fulfilment.complete_customs_data(view, completed, declared, edge.now))
+
+
+def _customs_line(line: shipping_pb2.CustomsLine, field: str) -> orders.CustomsLine:
+    return orders.CustomsLine(
+        LineNo(count(line.line_no, f"{field}.line_no", 1)),
+        text(line.title, f"{field}.title", 500),
+        shapes.hs_code(line.hs_code, f"{field}.hs_code"),
+        shapes.country(line.origin, f"{field}.origin"),
+        count(line.weight_grams, f"{field}.weight_grams", most=10**9),
+        count(line.declared_value_minor, f"{field}.declared_value_minor", most=10**15),
+    )
 
 
 @reads(orders_pb2.RecordPaymentRequest)
@@ -243,7 +273,7 @@ def confirm_order(request: orders_pb2.ConfirmOrderRequest, edge: Edge) -> Ask:
 @reads(orders_pb2.CancelOrderRequest)
 def cancel_order(request: orders_pb2.CancelOrderRequest, edge: Edge) -> Ask:
     order_id, at, lines = shapes.order_id(request.order_id), happened(request, edge.now), by_line(request.lines)
-    by, because = _party(request.by, "by"), text(request.reason, "reason", 100)
+    by, because = shapes.party(request.by, "by"), text(request.reason, "reason", 100)
     return of_order(order_id, lambda view: cancellation.cancel(view, order_id, lines, by, because, at, edge.now))
 
 
@@ -253,7 +283,7 @@ def reroute_units(request: orders_pb2.RerouteUnitsRequest, edge: Edge) -> Ask:
     source = _supplier_order_of(order_id, request.supplier_order_id)
     because = text(request.reason, "reason", 100)
     to = plain_id(request.to_supplier_id, "to_supplier_id") if request.to_supplier_id else ""
-    cause = Cause(None, _party(request.by, "by"), because, to)
+    cause = Cause(None, shapes.party(request.by, "by"), because, to)
     return of_order(order_id, lambda view: rerouting.reroute(view, order_id, source, lines, cause, at, edge.now))
 
 
@@ -270,7 +300,7 @@ def change_address(request: orders_pb2.ChangeAddressRequest, edge: Edge) -> Ask:
 
 @reads(orders_pb2.ConfirmReceiptRequest)
 def confirm_receipt(request: orders_pb2.ConfirmReceiptRequest, edge: Edge) -> Ask:
-    order_id, at, by = shapes.order_id(request.order_id), happened(request, edge.now), _party(request.by, "by")
+    order_id, at, by = shapes.order_id(request.order_id), happened(request, edge.now), shapes.party(request.by, "by")
     return of_order(order_id, lambda view: delivery.confirm_receipt(view, order_id, by, at, edge.now))
 
 

@@ -22,6 +22,7 @@ from ledger.values import (
 from ledger.view import View
 
 _parcel_status = enum(parcels_pb2.ParcelStatus, parcels.ParcelStatus)
+_customs_ask = enum(parcels_pb2.CustomsAsk, parcels.CustomsAsk)
 
 
 def parcel_of(request: Any) -> tuple[str, str]:
@@ -53,12 +54,20 @@ def record_checkpoints(request: parcels_pb2.RecordCheckpointsRequest, edge: Edge
 
 def _scan(scan: parcels_pb2.Checkpoint, field: str, now: datetime) -> parcels.Checkpoint:
     require(scan.HasField("at"), f"{field}.at", "is required")
+    status = _parcel_status(scan.status, f"{field}.status")
+    asks = _customs_ask(scan.customs_asks, f"{field}.customs_asks") if scan.customs_asks else None
+    held = status is parcels.ParcelStatus.CUSTOMS_HELD
+    require(asks is None or held, f"{field}.customs_asks", "needs the status PARCEL_STATUS_CUSTOMS_HELD")
+    answer_by = shapes.instant(scan, f"{field}.customs_answer_by")
+    require(answer_by is None or asks is not None, f"{field}.customs_answer_by", "needs customs_asks")
     return parcels.Checkpoint(
         happened(scan, now, f"{field}.at"),
-        _parcel_status(scan.status, f"{field}.status"),
+        status,
         text(scan.code, f"{field}.code", 100),
         text(scan.city, f"{field}.city", 100),
         shapes.country(scan.country, f"{field}.country"),
+        customs_asks=asks,
+        customs_answer_by=answer_by,
     )
 
 
@@ -111,3 +120,10 @@ def dispute_delivery(request: parcels_pb2.DisputeDeliveryRequest, edge: Edge) ->
     parcel, at = parcel_of(request), happened(request, edge.now)
     because = text(request.reason, "reason", 100)
     return Ask(lambda view: delivery.dispute_delivery(view, *parcel, because, at, edge.now), (parcel_stream(*parcel),))
+
+
+@reads(parcels_pb2.ConfirmLossRequest)
+def confirm_loss(request: parcels_pb2.ConfirmLossRequest, edge: Edge) -> Ask:
+    parcel, at = parcel_of(request), happened(request, edge.now)
+    by, because = shapes.party(request.by, "by"), text(request.reason, "reason", 100)
+    return Ask(lambda view: delivery.confirm_loss(view, *parcel, by, because, at, edge.now), (parcel_stream(*parcel),))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from google.protobuf.message import Message
 
 from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, reads
 from adapters.rpc.asks.recoveries import claim_terms
 from adapters.rpc.shapes import count, instant, require, text, words
-from fulfilment.v1 import admin_pb2
+from fulfilment.v1 import admin_pb2, shipping_pb2
 from ledger import policies, rates
+from ledger.countries import COUNTRIES
+from ledger.shipping import ShippingService
 from ledger.stock import LONGEST_DEMAND_DAYS
 from ledger.values import policy_stream
 
@@ -65,6 +69,9 @@ def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
         brand_packs=words(given.brand_packs, "policy.brand_packs") or default.brand_packs,
         brand_pack_fallback=text(given.brand_pack_fallback, "policy.brand_pack_fallback", 50)
         or default.brand_pack_fallback,
+        shipping_services=_services(given.shipping_services) or default.shipping_services,
+        customs_allowance_days=_customs_allowance(given),
+        seller=_seller(given.seller) if given.HasField("seller") else None,
     )
     since = instant(request, "effective_from") or edge.now
     return Ask(lambda view: policies.agree(view.policy(), policy, since, edge.now), (policy_stream(),))
@@ -80,3 +87,57 @@ def _stale_buffer_share(given: admin_pb2.Policy) -> int:
 def _given(message: Message, field: str, most: int) -> dict[str, int]:
     """The fields of a message that were filled."""
     return {each.name: count(value, f"{field}.{each.name}", 0, most) for each, value in message.ListFields()}
+
+
+def _customs_allowance(given: admin_pb2.Policy) -> int:
+    """Here no day at all is as good an answer as any, so it is told from no answer."""
+    if not given.HasField("customs_allowance_days"):
+        return policies.Policy().customs_allowance_days
+    return count(given.customs_allowance_days, "policy.customs_allowance_days", 0, 365)
+
+
+def _services(given: Sequence[shipping_pb2.ShippingService]) -> tuple[ShippingService, ...]:
+    field = "policy.shipping_services"
+    require(len(given) <= 200, field, f"{len(given)} services, 200 at most")
+    services = tuple(_service(each, f"{field}[{index}]") for index, each in enumerate(given))
+    require(len({each.code for each in services}) == len(services), field, "two services have the same code")
+    one_currency = len({each.cost.currency for each in services}) <= 1
+    require(one_currency, field, "are priced in several currencies; they cannot be compared")
+    return services
+
+
+def _service(given: shipping_pb2.ShippingService, field: str) -> ShippingService:
+    require(0 < len(given.carriers) <= 20, f"{field}.carriers", "is required: 1 to 20 carriers")
+    require(len(given.most_value) <= 20, f"{field}.most_value", "more than 20 amounts")
+    days_from = count(given.days_from, f"{field}.days_from", 0, 365)
+    return ShippingService(
+        shapes.plain_id(given.code, f"{field}.code"),
+        tuple(shapes.carrier(each, f"{field}.carriers[{i}]") for i, each in enumerate(given.carriers)),
+        given.international,
+        days_from,
+        count(given.days_to, f"{field}.days_to", days_from, 365),
+        shapes.money(given.cost, f"{field}.cost"),
+        count(given.cost_per_kg_minor, f"{field}.cost_per_kg_minor", most=10**12),
+        given.tracked,
+        count(given.most_weight_grams, f"{field}.most_weight_grams", most=10**9),
+        tuple(shapes.money(each, f"{field}.most_value[{i}]") for i, each in enumerate(given.most_value)),
+        _countries(given.origins, f"{field}.origins"),
+        _countries(given.destinations, f"{field}.destinations"),
+    )
+
+
+def _countries(given: Sequence[str], field: str) -> tuple[str, ...]:
+    for index, country in enumerate(given):
+        require(country in COUNTRIES, f"{field}[{index}]", f"{country!r} is not an ISO 3166-1 alpha-2 code such as DE")
+    return tuple(given)
+
+
+def _seller(given: admin_pb2.Seller) -> policies.Seller:
+    field = "policy.seller"
+    require(len(given.address) <= 5, f"{field}.address", f"{len(given.address)} lines, 5 at most")
+    return policies.Seller(
+        text(given.name, f"{field}.name", 200, required=True),
+        tuple(text(line, f"{field}.address[{index}]", 200) for index, line in enumerate(given.address)),
+        shapes.country(given.country, f"{field}.country"),
+        text(given.tax_id, f"{field}.tax_id", 50),
+    )

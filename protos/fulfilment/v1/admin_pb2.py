@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
 from fulfilment.v1 import recoveries_pb2 as fulfilment_dot_v1_dot_recoveries__pb2
+from fulfilment.v1 import shipping_pb2 as fulfilment_dot_v1_dot_shipping__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/admin.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1e\x66ulfilment/v1/recoveries.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"%\n\x13\x43reateTenantRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"\x16\n\x14\x43reateTenantResponse\">\n\x12ListTenantsRequest\x12(\n\x04page\x18\x01 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\"V\n\x13ListTenantsResponse\x12&\n\x07tenants\x18\x01 \x03(\x0b\x32\x15.fulfilment.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"H\n\x06Tenant\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x94\x07\n\x06Policy\x12\x1b\n\x13reservation_minutes\x18\x01 \x01(\x05\x12\x1a\n\x12return_window_days\x18\x02 \x01(\x05\x12!\n\x19suspected_lost_after_days\x18\x03 \x01(\x05\x12\x1f\n\x17number_reuse_after_days\x18\x04 \x01(\x05\x12\x1a\n\x12stale_buffer_units\x18\x05 \x01(\x05\x12&\n\x19stale_buffer_basis_points\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x17\n\x0flow_stock_units\x18\x07 \x01(\x05\x12\x12\n\ncover_days\x18\x08 \x01(\x05\x12\x1a\n\x12\x64\x65mand_window_days\x18\t \x01(\x05\x12.\n\x0b\x63laim_terms\x18\n \x03(\x0b\x32\x19.fulfilment.v1.ClaimTerms\x12\x1b\n\x13\x61nswer_within_hours\x18\x0b \x01(\x05\x12\x30\n\x0crate_targets\x18\x0c \x01(\x0b\x32\x1a.fulfilment.v1.RateTargets\x12\x30\n\x0crate_weights\x18\r \x01(\x0b\x32\x1a.fulfilment.v1.RateWeights\x12\x19\n\x11review_every_days\x18\x0e \x01(\x05\x12\x1e\n\x16suspension_least_cases\x18\x0f \x01(\x05\x12\x19\n\x11message_age_hours\x18\x10 \x01(\x05\x12\x18\n\x10message_attempts\x18\x11 \x01(\x05\x12\x1d\n\x15message_retry_seconds\x18\x12 \x01(\x05\x12\"\n\x1amessage_retry_most_seconds\x18\x13 \x01(\x05\x12\x1b\n\x13remind_before_hours\x18\x14 \x01(\x05\x12\x1a\n\x12\x64\x65lay_notice_hours\x18\x15 \x01(\x05\x12\x10\n\x08language\x18\x16 \x01(\t\x12\x37\n\tlanguages\x18\x17 \x03(\x0b\x32$.fulfilment.v1.Policy.LanguagesEntry\x12\x16\n\x0estaff_language\x18\x18 \x01(\t\x12\x13\n\x0b\x62rand_packs\x18\x19 \x03(\t\x12\x1b\n\x13\x62rand_pack_fallback\x18\x1a \x01(\t\x1a\x30\n\x0eLanguagesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x1c\n\x1a_stale_buffer_basis_points\"\xab\x03\n\x0bRateTargets\x12\x1d\n\x10on_time_dispatch\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0border_error\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1c\n\x0f\x61\x63knowledgement\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x15\n\x08response\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x1a\n\rlate_shipment\x18\x05 \x01(\x05H\x04\x88\x01\x01\x12\x19\n\x0corder_defect\x18\x06 \x01(\x05H\x05\x88\x01\x01\x12\x19\n\x0c\x63\x61ncellation\x18\x07 \x01(\x05H\x06\x88\x01\x01\x12\x1b\n\x0evalid_tracking\x18\x08 \x01(\x05H\x07\x88\x01\x01\x12\x1d\n\x10on_time_delivery\x18\t \x01(\x05H\x08\x88\x01\x01\x42\x13\n\x11_on_time_dispatchB\x0e\n\x0c_order_errorB\x12\n\x10_acknowledgementB\x0b\n\t_responseB\x10\n\x0e_late_shipmentB\x0f\n\r_order_defectB\x0f\n\r_cancellationB\x11\n\x0f_valid_trackingB\x13\n\x11_on_time_delivery\"\xbb\x03\n\x0bRateWeights\x12\x1d\n\x10on_time_dispatch\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0border_error\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1c\n\x0f\x61\x63knowledgement\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x15\n\x08response\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\"\n\x15late_shipment_30_days\x18\x05 \x01(\x05H\x04\x88\x01\x01\x12\x19\n\x0corder_defect\x18\x06 \x01(\x05H\x05\x88\x01\x01\x12\x19\n\x0c\x63\x61ncellation\x18\x07 \x01(\x05H\x06\x88\x01\x01\x12\x1b\n\x0evalid_tracking\x18\x08 \x01(\x05H\x07\x88\x01\x01\x12\x1d\n\x10on_time_delivery\x18\t \x01(\x05H\x08\x88\x01\x01\x42\x13\n\x11_on_time_dispatchB\x0e\n\x0c_order_errorB\x12\n\x10_acknowledgementB\x0b\n\t_responseB\x18\n\x16_late_shipment_30_daysB\x0f\n\r_order_defectB\x0f\n\r_cancellationB\x11\n\x0f_valid_trackingB\x13\n\x11_on_time_delivery\"\x9f\x01\n\x12\x41greePolicyRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12%\n\x06policy\x18\x02 \x01(\x0b\x32\x15.fulfilment.v1.Policy\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x12\n\x10GetStatusRequest\"\xa6\x01\n\x11GetStatusResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x34\n\x0bprojections\x18\x02 \x03(\x0b\x32\x1f.fulfilment.v1.ProjectionStatus\x12\x18\n\x10\x63ommands_waiting\x18\x03 \x01(\x05\x12/\n\x08messages\x18\x04 \x01(\x0b\x32\x1d.fulfilment.v1.MessageBacklog\"C\n\x0eMessageBacklog\x12\x0f\n\x07waiting\x18\x01 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x02 \x01(\x03\x12\x10\n\x08given_up\x18\x03 \x01(\x03\"\x8c\x01\n\x10ProjectionStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0b\n\x03lag\x18\x03 \x01(\x03\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12+\n\x07seen_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07rebuild\x18\x06 \x01(\t\"=\n\x18RebuildProjectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bverify_only\x18\x02 \x01(\x08\"\x1b\n\x19RebuildProjectionResponse\"T\n\x12\x45rasePersonRequest\x12\x0f\n\x05\x65mail\x18\x01 \x01(\tH\x00\x12\x0f\n\x05phone\x18\x02 \x01(\tH\x00\x12\x12\n\x08order_id\x18\x03 \x01(\tH\x00\x42\x08\n\x06person\"-\n\x13\x45rasePersonResponse\x12\x16\n\x0ekeys_destroyed\x18\x01 \x01(\x05\x32\x95\x04\n\x0c\x41\x64minService\x12W\n\x0c\x43reateTenant\x12\".fulfilment.v1.CreateTenantRequest\x1a#.fulfilment.v1.CreateTenantResponse\x12T\n\x0bListTenants\x12!.fulfilment.v1.ListTenantsRequest\x1a\".fulfilment.v1.ListTenantsResponse\x12H\n\x0b\x41greePolicy\x12!.fulfilment.v1.AgreePolicyRequest\x1a\x16.fulfilment.v1.Receipt\x12N\n\tGetStatus\x12\x1f.fulfilment.v1.GetStatusRequest\x1a .fulfilment.v1.GetStatusResponse\x12\x66\n\x11RebuildProjection\x12\'.fulfilment.v1.RebuildProjectionRequest\x1a(.fulfilment.v1.RebuildProjectionResponse\x12T\n\x0b\x45rasePerson\x12!.fulfilment.v1.ErasePersonRequest\x1a\".fulfilment.v1.ErasePersonResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66ulfilment/v1/admin.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1e\x66ulfilment/v1/recoveries.proto\x1a\x1c\x66ulfilment/v1/shipping.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"%\n\x13\x43reateTenantRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"\x16\n\x14\x43reateTenantResponse\">\n\x12ListTenantsRequest\x12(\n\x04page\x18\x01 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\"V\n\x13ListTenantsResponse\x12&\n\x07tenants\x18\x01 \x03(\x0b\x32\x15.fulfilment.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"H\n\x06Tenant\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb6\x08\n\x06Policy\x12\x1b\n\x13reservation_minutes\x18\x01 \x01(\x05\x12\x1a\n\x12return_window_days\x18\x02 \x01(\x05\x12!\n\x19suspected_lost_after_days\x18\x03 \x01(\x05\x12\x1f\n\x17number_reuse_after_days\x18\x04 \x01(\x05\x12\x1a\n\x12stale_buffer_units\x18\x05 \x01(\x05\x12&\n\x19stale_buffer_basis_points\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x17\n\x0flow_stock_units\x18\x07 \x01(\x05\x12\x12\n\ncover_days\x18\x08 \x01(\x05\x12\x1a\n\x12\x64\x65mand_window_days\x18\t \x01(\x05\x12.\n\x0b\x63laim_terms\x18\n \x03(\x0b\x32\x19.fulfilment.v1.ClaimTerms\x12\x1b\n\x13\x61nswer_within_hours\x18\x0b \x01(\x05\x12\x30\n\x0crate_targets\x18\x0c \x01(\x0b\x32\x1a.fulfilment.v1.RateTargets\x12\x30\n\x0crate_weights\x18\r \x01(\x0b\x32\x1a.fulfilment.v1.RateWeights\x12\x19\n\x11review_every_days\x18\x0e \x01(\x05\x12\x1e\n\x16suspension_least_cases\x18\x0f \x01(\x05\x12\x19\n\x11message_age_hours\x18\x10 \x01(\x05\x12\x18\n\x10message_attempts\x18\x11 \x01(\x05\x12\x1d\n\x15message_retry_seconds\x18\x12 \x01(\x05\x12\"\n\x1amessage_retry_most_seconds\x18\x13 \x01(\x05\x12\x1b\n\x13remind_before_hours\x18\x14 \x01(\x05\x12\x1a\n\x12\x64\x65lay_notice_hours\x18\x15 \x01(\x05\x12\x10\n\x08language\x18\x16 \x01(\t\x12\x37\n\tlanguages\x18\x17 \x03(\x0b\x32$.fulfilment.v1.Policy.LanguagesEntry\x12\x16\n\x0estaff_language\x18\x18 \x01(\t\x12\x13\n\x0b\x62rand_packs\x18\x19 \x03(\t\x12\x1b\n\x13\x62rand_pack_fallback\x18\x1a \x01(\t\x12\x39\n\x11shipping_services\x18\x1b \x03(\x0b\x32\x1e.fulfilment.v1.ShippingService\x12#\n\x16\x63ustoms_allowance_days\x18\x1c \x01(\x05H\x01\x88\x01\x01\x12%\n\x06seller\x18\x1d \x01(\x0b\x32\x15.fulfilment.v1.Seller\x1a\x30\n\x0eLanguagesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x1c\n\x1a_stale_buffer_basis_pointsB\x19\n\x17_customs_allowance_days\"\xab\x03\n\x0bRateTargets\x12\x1d\n\x10on_time_dispatch\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0border_error\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1c\n\x0f\x61\x63knowledgement\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x15\n\x08response\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x1a\n\rlate_shipment\x18\x05 \x01(\x05H\x04\x88\x01\x01\x12\x19\n\x0corder_defect\x18\x06 \x01(\x05H\x05\x88\x01\x01\x12\x19\n\x0c\x63\x61ncellation\x18\x07 \x01(\x05H\x06\x88\x01\x01\x12\x1b\n\x0evalid_tracking\x18\x08 \x01(\x05H\x07\x88\x01\x01\x12\x1d\n\x10on_time_delivery\x18\t \x01(\x05H\x08\x88\x01\x01\x42\x13\n\x11_on_time_dispatchB\x0e\n\x0c_order_errorB\x12\n\x10_acknowledgementB\x0b\n\t_responseB\x10\n\x0e_late_shipmentB\x0f\n\r_order_defectB\x0f\n\r_cancellationB\x11\n\x0f_valid_trackingB\x13\n\x11_on_time_delivery\"\xbb\x03\n\x0bRateWeights\x12\x1d\n\x10on_time_dispatch\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0border_error\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1c\n\x0f\x61\x63knowledgement\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x15\n\x08response\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\"\n\x15late_shipment_30_days\x18\x05 \x01(\x05H\x04\x88\x01\x01\x12\x19\n\x0corder_defect\x18\x06 \x01(\x05H\x05\x88\x01\x01\x12\x19\n\x0c\x63\x61ncellation\x18\x07 \x01(\x05H\x06\x88\x01\x01\x12\x1b\n\x0evalid_tracking\x18\x08 \x01(\x05H\x07\x88\x01\x01\x12\x1d\n\x10on_time_delivery\x18\t \x01(\x05H\x08\x88\x01\x01\x42\x13\n\x11_on_time_dispatchB\x0e\n\x0c_order_errorB\x12\n\x10_acknowledgementB\x0b\n\t_responseB\x18\n\x16_late_shipment_30_daysB\x0f\n\r_order_defectB\x0f\n\r_cancellationB\x11\n\x0f_valid_trackingB\x13\n\x11_on_time_delivery\"H\n\x06Seller\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x03(\t\x12\x0f\n\x07\x63ountry\x18\x03 \x01(\t\x12\x0e\n\x06tax_id\x18\x04 \x01(\t\"\x81\x01\n\x1bListShippingServicesRequest\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04page\x18\x02 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"{\n\x1cListShippingServicesResponse\x12\x30\n\x08services\x18\x01 \x03(\x0b\x32\x1e.fulfilment.v1.ShippingService\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x9f\x01\n\x12\x41greePolicyRequest\x12.\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x1d.fulfilment.v1.CommandContext\x12%\n\x06policy\x18\x02 \x01(\x0b\x32\x15.fulfilment.v1.Policy\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x12\n\x10GetStatusRequest\"\xa6\x01\n\x11GetStatusResponse\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x34\n\x0bprojections\x18\x02 \x03(\x0b\x32\x1f.fulfilment.v1.ProjectionStatus\x12\x18\n\x10\x63ommands_waiting\x18\x03 \x01(\x05\x12/\n\x08messages\x18\x04 \x01(\x0b\x32\x1d.fulfilment.v1.MessageBacklog\"C\n\x0eMessageBacklog\x12\x0f\n\x07waiting\x18\x01 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x02 \x01(\x03\x12\x10\n\x08given_up\x18\x03 \x01(\x03\"\x8c\x01\n\x10ProjectionStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0b\n\x03lag\x18\x03 \x01(\x03\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12+\n\x07seen_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07rebuild\x18\x06 \x01(\t\"=\n\x18RebuildProjectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bverify_only\x18\x02 \x01(\x08\"\x1b\n\x19RebuildProjectionResponse\"T\n\x12\x45rasePersonRequest\x12\x0f\n\x05\x65mail\x18\x01 \x01(\tH\x00\x12\x0f\n\x05phone\x18\x02 \x01(\tH\x00\x12\x12\n\x08order_id\x18\x03 \x01(\tH\x00\x42\x08\n\x06person\"-\n\x13\x45rasePersonResponse\x12\x16\n\x0ekeys_destroyed\x18\x01 \x01(\x05\x32\x86\x05\n\x0c\x41\x64minService\x12W\n\x0c\x43reateTenant\x12\".fulfilment.v1.CreateTenantRequest\x1a#.fulfilment.v1.CreateTenantResponse\x12T\n\x0bListTenants\x12!.fulfilment.v1.ListTenantsRequest\x1a\".fulfilment.v1.ListTenantsResponse\x12H\n\x0b\x41greePolicy\x12!.fulfilment.v1.AgreePolicyRequest\x1a\x16.fulfilment.v1.Receipt\x12o\n\x14ListShippingServices\x12*.fulfilment.v1.ListShippingServicesRequest\x1a+.fulfilment.v1.ListShippingServicesResponse\x12N\n\tGetStatus\x12\x1f.fulfilment.v1.GetStatusRequest\x1a .fulfilment.v1.GetStatusResponse\x12\x66\n\x11RebuildProjection\x12\'.fulfilment.v1.RebuildProjectionRequest\x1a(.fulfilment.v1.RebuildProjectionResponse\x12T\n\x0b\x45rasePerson\x12!.fulfilment.v1.ErasePersonRequest\x1a\".fulfilment.v1.ErasePersonResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,42 +37,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_POLICY_LANGUAGESENTRY']._loaded_options = None
   _globals['_POLICY_LANGUAGESENTRY']._serialized_options = b'8\001'
-  _globals['_CREATETENANTREQUEST']._serialized_start=137
-  _globals['_CREATETENANTREQUEST']._serialized_end=174
-  _globals['_CREATETENANTRESPONSE']._serialized_start=176
-  _globals['_CREATETENANTRESPONSE']._serialized_end=198
-  _globals['_LISTTENANTSREQUEST']._serialized_start=200
-  _globals['_LISTTENANTSREQUEST']._serialized_end=262
-  _globals['_LISTTENANTSRESPONSE']._serialized_start=264
-  _globals['_LISTTENANTSRESPONSE']._serialized_end=350
-  _globals['_TENANT']._serialized_start=352
-  _globals['_TENANT']._serialized_end=424
-  _globals['_POLICY']._serialized_start=427
-  _globals['_POLICY']._serialized_end=1343
-  _globals['_POLICY_LANGUAGESENTRY']._serialized_start=1265
-  _globals['_POLICY_LANGUAGESENTRY']._serialized_end=1313
-  _globals['_RATETARGETS']._serialized_start=1346
-  _globals['_RATETARGETS']._serialized_end=1773
-  _globals['_RATEWEIGHTS']._serialized_start=1776
-  _globals['_RATEWEIGHTS']._serialized_end=2219
-  _globals['_AGREEPOLICYREQUEST']._serialized_start=2222
-  _globals['_AGREEPOLICYREQUEST']._serialized_end=2381
-  _globals['_GETSTATUSREQUEST']._serialized_start=2383
-  _globals['_GETSTATUSREQUEST']._serialized_end=2401
-  _globals['_GETSTATUSRESPONSE']._serialized_start=2404
-  _globals['_GETSTATUSRESPONSE']._serialized_end=2570
-  _globals['_MESSAGEBACKLOG']._serialized_start=2572
-  _globals['_MESSAGEBACKLOG']._serialized_end=2639
-  _globals['_PROJECTIONSTATUS']._serialized_start=2642
-  _globals['_PROJECTIONSTATUS']._serialized_end=2782
-  _globals['_REBUILDPROJECTIONREQUEST']._serialized_start=2784
-  _globals['_REBUILDPROJECTIONREQUEST']._serialized_end=2845
-  _globals['_REBUILDPROJECTIONRESPONSE']._serialized_start=2847
-  _globals['_REBUILDPROJECTIONRESPONSE']._serialized_end=2874
-  _globals['_ERASEPERSONREQUEST']._serialized_start=2876
-  _globals['_ERASEPERSONREQUEST']._serialized_end=2960
-  _globals['_ERASEPERSONRESPONSE']._serialized_start=2962
-  _globals['_ERASEPERSONRESPONSE']._serialized_end=3007
-  _globals['_ADMINSERVICE']._serialized_start=3010
-  _globals['_ADMINSERVICE']._serialized_end=3543
+  _globals['_CREATETENANTREQUEST']._serialized_start=167
+  _globals['_CREATETENANTREQUEST']._serialized_end=204
+  _globals['_CREATETENANTRESPONSE']._serialized_start=206
+  _globals['_CREATETENANTRESPONSE']._serialized_end=228
+  _globals['_LISTTENANTSREQUEST']._serialized_start=230
+  _globals['_LISTTENANTSREQUEST']._serialized_end=292
+  _globals['_LISTTENANTSRESPONSE']._serialized_start=294
+  _globals['_LISTTENANTSRESPONSE']._serialized_end=380
+  _globals['_TENANT']._serialized_start=382
+  _globals['_TENANT']._serialized_end=454
+  _globals['_POLICY']._serialized_start=457
+  _globals['_POLICY']._serialized_end=1535
+  _globals['_POLICY_LANGUAGESENTRY']._serialized_start=1430
+  _globals['_POLICY_LANGUAGESENTRY']._serialized_end=1478
+  _globals['_RATETARGETS']._serialized_start=1538
+  _globals['_RATETARGETS']._serialized_end=1965
+  _globals['_RATEWEIGHTS']._serialized_start=1968
+  _globals['_RATEWEIGHTS']._serialized_end=2411
+  _globals['_SELLER']._serialized_start=2413
+  _globals['_SELLER']._serialized_end=2485
+  _globals['_LISTSHIPPINGSERVICESREQUEST']._serialized_start=2488
+  _globals['_LISTSHIPPINGSERVICESREQUEST']._serialized_end=2617
+  _globals['_LISTSHIPPINGSERVICESRESPONSE']._serialized_start=2619
+  _globals['_LISTSHIPPINGSERVICESRESPONSE']._serialized_end=2742
+  _globals['_AGREEPOLICYREQUEST']._serialized_start=2745
+  _globals['_AGREEPOLICYREQUEST']._serialized_end=2904
+  _globals['_GETSTATUSREQUEST']._serialized_start=2906
+  _globals['_GETSTATUSREQUEST']._serialized_end=2924
+  _globals['_GETSTATUSRESPONSE']._serialized_start=2927
+  _globals['_GETSTATUSRESPONSE']._serialized_end=3093
+  _globals['_MESSAGEBACKLOG']._serialized_start=3095
+  _globals['_MESSAGEBACKLOG']._serialized_end=3162
+  _globals['_PROJECTIONSTATUS']._serialized_start=3165
+  _globals['_PROJECTIONSTATUS']._serialized_end=3305
+  _globals['_REBUILDPROJECTIONREQUEST']._serialized_start=3307
+  _globals['_REBUILDPROJECTIONREQUEST']._serialized_end=3368
+  _globals['_REBUILDPROJECTIONRESPONSE']._serialized_start=3370
+  _globals['_REBUILDPROJECTIONRESPONSE']._serialized_end=3397
+  _globals['_ERASEPERSONREQUEST']._serialized_start=3399
+  _globals['_ERASEPERSONREQUEST']._serialized_end=3483
+  _globals['_ERASEPERSONRESPONSE']._serialized_start=3485
+  _globals['_ERASEPERSONRESPONSE']._serialized_end=3530
+  _globals['_ADMINSERVICE']._serialized_start=3533
+  _globals['_ADMINSERVICE']._serialized_end=4179
 # @@protoc_insertion_point(module_scope)

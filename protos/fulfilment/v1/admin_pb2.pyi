@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
 from fulfilment.v1 import recoveries_pb2 as _recoveries_pb2
+from fulfilment.v1 import shipping_pb2 as _shipping_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -192,6 +193,9 @@ class Policy(_message.Message):
     STAFF_LANGUAGE_FIELD_NUMBER: _builtins.int
     BRAND_PACKS_FIELD_NUMBER: _builtins.int
     BRAND_PACK_FALLBACK_FIELD_NUMBER: _builtins.int
+    SHIPPING_SERVICES_FIELD_NUMBER: _builtins.int
+    CUSTOMS_ALLOWANCE_DAYS_FIELD_NUMBER: _builtins.int
+    SELLER_FIELD_NUMBER: _builtins.int
     reservation_minutes: _builtins.int
     """How long stock is held for an order that is not confirmed, in minutes; default 1440."""
     return_window_days: _builtins.int
@@ -240,6 +244,8 @@ class Policy(_message.Message):
     """What a supplier packs instead that cannot follow one of them, at most 50 characters; default
     "after_sales_card".
     """
+    customs_allowance_days: _builtins.int
+    """Days that a promise adds where goods cross a customs border, 0 to 365; absent means 3."""
     @_builtins.property
     def claim_terms(self) -> _containers.RepeatedCompositeFieldContainer[_recoveries_pb2.ClaimTerms]:
         """How carriers take claims, one entry a carrier; a carrier without one goes by the entry without a name, or by
@@ -263,6 +269,14 @@ class Policy(_message.Message):
         """Packing instructions that carry the brand, which a supplier follows only if it can; at most 20 words of
         50 characters; default "logo_label" and "brand_card".
         """
+
+    @_builtins.property
+    def shipping_services(self) -> _containers.RepeatedCompositeFieldContainer[_shipping_pb2.ShippingService]:
+        """What goods may be sent with, at most 200 services; none means the trade's usual table."""
+
+    @_builtins.property
+    def seller(self) -> Global___Seller:
+        """Who sells, as customs papers name it; absent leaves it out."""
 
     def __init__(
         self,
@@ -293,13 +307,21 @@ class Policy(_message.Message):
         staff_language: _builtins.str = ...,
         brand_packs: _abc.Iterable[_builtins.str] | None = ...,
         brand_pack_fallback: _builtins.str = ...,
+        shipping_services: _abc.Iterable[_shipping_pb2.ShippingService] | None = ...,
+        customs_allowance_days: _builtins.int | None = ...,
+        seller: Global___Seller | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "stale_buffer_basis_points", b"stale_buffer_basis_points"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_customs_allowance_days", b"_customs_allowance_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "customs_allowance_days", b"customs_allowance_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "seller", b"seller", "stale_buffer_basis_points", b"stale_buffer_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customs_allowance_days", b"_customs_allowance_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "shipping_services", b"shipping_services", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__customs_allowance_days: _TypeAlias = _typing.Literal["customs_allowance_days"]  # noqa: Y015
+    _WhichOneofArgType__customs_allowance_days: _TypeAlias = _typing.Literal["_customs_allowance_days", b"_customs_allowance_days"]  # noqa: Y015
     _WhichOneofReturnType__stale_buffer_basis_points: _TypeAlias = _typing.Literal["stale_buffer_basis_points"]  # noqa: Y015
     _WhichOneofArgType__stale_buffer_basis_points: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__customs_allowance_days) -> _WhichOneofReturnType__customs_allowance_days | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stale_buffer_basis_points) -> _WhichOneofReturnType__stale_buffer_basis_points | None: ...
 
 Global___Policy: _TypeAlias = Policy  # noqa: Y015
@@ -485,6 +507,108 @@ class RateWeights(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__valid_tracking) -> _WhichOneofReturnType__valid_tracking | None: ...
 
 Global___RateWeights: _TypeAlias = RateWeights  # noqa: Y015
+
+@_typing.final
+class Seller(_message.Message):
+    """The retailer as customs papers name it: a company, not a private person; kept in plain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    TAX_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The company's name, 1 to 200 characters. Required."""
+    country: _builtins.str
+    """ISO 3166-1 alpha-2."""
+    tax_id: _builtins.str
+    """What customs knows it by, such as an EORI or IOSS number; at most 50 characters."""
+    @_builtins.property
+    def address(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Street and town, at most 5 lines of 200 characters."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        address: _abc.Iterable[_builtins.str] | None = ...,
+        country: _builtins.str = ...,
+        tax_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "country", b"country", "name", b"name", "tax_id", b"tax_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Seller: _TypeAlias = Seller  # noqa: Y015
+
+@_typing.final
+class ListShippingServicesRequest(_message.Message):
+    """Asks for the shipping services."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """As of then; absent means now."""
+
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest:
+        """Which page."""
+
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        page: _common_pb2.PageRequest | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "at_least", b"at_least", "page", b"page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListShippingServicesRequest: _TypeAlias = ListShippingServicesRequest  # noqa: Y015
+
+@_typing.final
+class ListShippingServicesResponse(_message.Message):
+    """The shipping services."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one."""
+    position: _builtins.int
+    """The position of the log that it was read at."""
+    @_builtins.property
+    def services(self) -> _containers.RepeatedCompositeFieldContainer[_shipping_pb2.ShippingService]:
+        """As they stand in the table."""
+
+    def __init__(
+        self,
+        *,
+        services: _abc.Iterable[_shipping_pb2.ShippingService] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "services", b"services"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListShippingServicesResponse: _TypeAlias = ListShippingServicesResponse  # noqa: Y015
 
 @_typing.final
 class AgreePolicyRequest(_message.Message):

@@ -51,6 +51,11 @@ class AdminServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_admin__pb2.AgreePolicyRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.ListShippingServices = channel.unary_unary(
+                '/fulfilment.v1.AdminService/ListShippingServices',
+                request_serializer=fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/fulfilment.v1.AdminService/GetStatus',
                 request_serializer=fulfilment_dot_v1_dot_admin__pb2.GetStatusRequest.SerializeToString,
@@ -89,6 +94,14 @@ class AdminServiceServicer:
     def AgreePolicy(self, request, context):
         """Records the retailer's own terms with the date from which they hold. The same again records nothing.
         May also fail as OrderService says of all commands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListShippingServices(self, request, context):
+        """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
+        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,6 +148,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.AgreePolicy,
                     request_deserializer=fulfilment_dot_v1_dot_admin__pb2.AgreePolicyRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'ListShippingServices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListShippingServices,
+                    request_deserializer=fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -234,6 +252,33 @@ class AdminService:
             '/fulfilment.v1.AdminService/AgreePolicy',
             fulfilment_dot_v1_dot_admin__pb2.AgreePolicyRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListShippingServices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.AdminService/ListShippingServices',
+            fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesRequest.SerializeToString,
+            fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,10 @@ class AdminServiceStub:
     """Records the retailer's own terms with the date from which they hold. The same again records nothing.
     May also fail as OrderService says of all commands.
     """
+    ListShippingServices: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListShippingServicesRequest, _admin_pb2.ListShippingServicesResponse]
+    """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
+    Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+    """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]
     """Says where the log and each read model of the tenant stand."""
     RebuildProjection: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RebuildProjectionRequest, _admin_pb2.RebuildProjectionResponse]
@@ -66,6 +70,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     AgreePolicy: _aio.UnaryUnaryMultiCallable[_admin_pb2.AgreePolicyRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records the retailer's own terms with the date from which they hold. The same again records nothing.
     May also fail as OrderService says of all commands.
+    """
+    ListShippingServices: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListShippingServicesRequest, _admin_pb2.ListShippingServicesResponse]  # type: ignore[assignment]
+    """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
+    Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
     """
     GetStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Says where the log and each read model of the tenant stand."""
@@ -106,6 +114,16 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records the retailer's own terms with the date from which they hold. The same again records nothing.
         May also fail as OrderService says of all commands.
+        """
+
+    @_abc_1.abstractmethod
+    def ListShippingServices(
+        self,
+        request: _admin_pb2.ListShippingServicesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ListShippingServicesResponse, _abc.Awaitable[_admin_pb2.ListShippingServicesResponse]]:
+        """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
+        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
         """
 
     @_abc_1.abstractmethod

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
+from fulfilment.v1 import shipping_pb2 as _shipping_pb2
 from fulfilment.v1 import suppliers_pb2 as _suppliers_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -454,6 +455,7 @@ class OrderLine(_message.Message):
     HS_CODE_FIELD_NUMBER: _builtins.int
     ORIGIN_FIELD_NUMBER: _builtins.int
     WEIGHT_GRAMS_FIELD_NUMBER: _builtins.int
+    DECLARED_VALUE_MINOR_FIELD_NUMBER: _builtins.int
     line_no: _builtins.int
     """The line's number, from 1, unique in the order; 0 means its place in the list."""
     sku: _builtins.str
@@ -467,11 +469,15 @@ class OrderLine(_message.Message):
     supplier_id: _builtins.str
     """The supplier that is to send it; empty if the shop does not know, then the ledger chooses one."""
     hs_code: _builtins.str
-    """Harmonized System code, 6 to 12 digits, if known."""
+    """Harmonized System code, 6 to 12 digits, if known; dots and spaces are left out."""
     origin: _builtins.str
     """Country of origin, ISO 3166-1 alpha-2, if known."""
     weight_grams: _builtins.int
     """Net weight of one unit in grams, if known."""
+    declared_value_minor: _builtins.int
+    """What one unit is declared at customs for in minor units of the order's currency, where that is not
+    its price, such as for a gift; 0 means its price.
+    """
     @_builtins.property
     def dispatch_by(self) -> _timestamp_pb2.Timestamp:
         """A dispatch deadline that the shop gave; it goes before the agreement's."""
@@ -489,10 +495,11 @@ class OrderLine(_message.Message):
         hs_code: _builtins.str = ...,
         origin: _builtins.str = ...,
         weight_grams: _builtins.int = ...,
+        declared_value_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["dispatch_by", b"dispatch_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dispatch_by", b"dispatch_by", "hs_code", b"hs_code", "line_no", b"line_no", "origin", b"origin", "quantity", b"quantity", "sku", b"sku", "supplier_id", b"supplier_id", "title", b"title", "unit_price_minor", b"unit_price_minor", "weight_grams", b"weight_grams"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["declared_value_minor", b"declared_value_minor", "dispatch_by", b"dispatch_by", "hs_code", b"hs_code", "line_no", b"line_no", "origin", b"origin", "quantity", b"quantity", "sku", b"sku", "supplier_id", b"supplier_id", "title", b"title", "unit_price_minor", b"unit_price_minor", "weight_grams", b"weight_grams"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -521,6 +528,7 @@ class PlaceOrderRequest(_message.Message):
     STOCK_POLICY_FIELD_NUMBER: _builtins.int
     RESERVATION_ID_FIELD_NUMBER: _builtins.int
     WHEN_UNAVAILABLE_FIELD_NUMBER: _builtins.int
+    INCOTERM_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """The shop: 1 to 100 letters, digits and ._:#+-. Required."""
     channel_order_id: _builtins.str
@@ -543,6 +551,8 @@ class PlaceOrderRequest(_message.Message):
     """The reservation_id of a checkout that holds stock for this order; it is used up."""
     when_unavailable: Global___WhenUnavailable.ValueType
     """What to do with units that their supplier does not send and no other qualifies for."""
+    incoterm: _shipping_pb2.Incoterm.ValueType
+    """Who pays the duty, if goods cross a customs border."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -565,7 +575,7 @@ class PlaceOrderRequest(_message.Message):
 
     @_builtins.property
     def promised_by(self) -> _timestamp_pb2.Timestamp:
-        """When the customer was told that it arrives."""
+        """When the customer was told that it arrives; absent lets the confirmation say what can be promised."""
 
     @_builtins.property
     def packing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -591,10 +601,11 @@ class PlaceOrderRequest(_message.Message):
         stock_policy: Global___StockPolicy.ValueType = ...,
         reservation_id: _builtins.str = ...,
         when_unavailable: Global___WhenUnavailable.ValueType = ...,
+        incoterm: _shipping_pb2.Incoterm.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "customer", b"customer", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "channel_order_id", b"channel_order_id", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "when_unavailable", b"when_unavailable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "channel_order_id", b"channel_order_id", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "incoterm", b"incoterm", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "when_unavailable", b"when_unavailable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -614,12 +625,15 @@ class CompleteDetailsRequest(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     PAYMENT_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    INCOTERM_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     currency: _builtins.str
     """ISO 4217 code; only while the order has none."""
     payment: Global___PaymentState.ValueType
     """What the shop says of the money, if it is said now."""
+    incoterm: _shipping_pb2.Incoterm.ValueType
+    """Who pays the duty, if goods cross a customs border."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -651,14 +665,199 @@ class CompleteDetailsRequest(_message.Message):
         currency: _builtins.str = ...,
         payment: Global___PaymentState.ValueType = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
+        incoterm: _shipping_pb2.Incoterm.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "customer", b"customer", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "currency", b"currency", "customer", b"customer", "lines", b"lines", "order_id", b"order_id", "payment", b"payment", "ship_to", b"ship_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "currency", b"currency", "customer", b"customer", "incoterm", b"incoterm", "lines", b"lines", "order_id", b"order_id", "payment", b"payment", "ship_to", b"ship_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CompleteDetailsRequest: _TypeAlias = CompleteDetailsRequest  # noqa: Y015
+
+@_typing.final
+class CompleteCustomsDataRequest(_message.Message):
+    """Asks to add what customs asks for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    INCOTERM_FIELD_NUMBER: _builtins.int
+    DECLARED_TOTAL_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    """"channel/channel_order_id"."""
+    incoterm: _shipping_pb2.Incoterm.ValueType
+    """Who pays the duty; unspecified leaves it as it was."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_shipping_pb2.CustomsLine]:
+        """What is known of the lines, each line once."""
+
+    @_builtins.property
+    def declared_total(self) -> _common_pb2.Money:
+        """What all units that are not cancelled are declared for; if given, it must be the sum of the lines."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When this became known; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        order_id: _builtins.str = ...,
+        lines: _abc.Iterable[_shipping_pb2.CustomsLine] | None = ...,
+        incoterm: _shipping_pb2.Incoterm.ValueType = ...,
+        declared_total: _common_pb2.Money | None = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "declared_total", b"declared_total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "declared_total", b"declared_total", "incoterm", b"incoterm", "lines", b"lines", "order_id", b"order_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompleteCustomsDataRequest: _TypeAlias = CompleteCustomsDataRequest  # noqa: Y015
+
+@_typing.final
+class GetCustomsRequest(_message.Message):
+    """Asks where an order stands with customs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    """"channel/channel_order_id"."""
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "order_id", b"order_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCustomsRequest: _TypeAlias = GetCustomsRequest  # noqa: Y015
+
+@_typing.final
+class GetCustomsResponse(_message.Message):
+    """Where an order stands with customs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INCOTERM_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    incoterm: _shipping_pb2.Incoterm.ValueType
+    """Who pays the duty."""
+    position: _builtins.int
+    """The position of the log that it was read at."""
+    @_builtins.property
+    def total(self) -> _common_pb2.Money:
+        """What all units that are not cancelled are worth to customs."""
+
+    @_builtins.property
+    def states(self) -> _containers.RepeatedCompositeFieldContainer[_shipping_pb2.CustomsState]:
+        """Its supplier orders, and by supplier what none of them has yet."""
+
+    def __init__(
+        self,
+        *,
+        incoterm: _shipping_pb2.Incoterm.ValueType = ...,
+        total: _common_pb2.Money | None = ...,
+        states: _abc.Iterable[_shipping_pb2.CustomsState] | None = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["incoterm", b"incoterm", "position", b"position", "states", b"states", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCustomsResponse: _TypeAlias = GetCustomsResponse  # noqa: Y015
+
+@_typing.final
+class GetCommercialInvoiceRequest(_message.Message):
+    """Asks for a commercial invoice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIER_ORDER_ID_FIELD_NUMBER: _builtins.int
+    CARRIER_FIELD_NUMBER: _builtins.int
+    TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
+    WITH_PDF_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    supplier_order_id: _builtins.str
+    """"channel/channel_order_id/n"."""
+    carrier: _builtins.str
+    """Only what is in this parcel; then tracking_number is needed as well."""
+    tracking_number: _builtins.str
+    """Only what is in this parcel; then carrier is needed as well."""
+    with_pdf: _builtins.bool
+    """Whether to draw it as PDF too."""
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    def __init__(
+        self,
+        *,
+        supplier_order_id: _builtins.str = ...,
+        carrier: _builtins.str = ...,
+        tracking_number: _builtins.str = ...,
+        with_pdf: _builtins.bool = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "carrier", b"carrier", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number", "with_pdf", b"with_pdf"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCommercialInvoiceRequest: _TypeAlias = GetCommercialInvoiceRequest  # noqa: Y015
+
+@_typing.final
+class GetCommercialInvoiceResponse(_message.Message):
+    """A commercial invoice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INVOICE_FIELD_NUMBER: _builtins.int
+    PDF_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    pdf: _builtins.bytes
+    """As PDF on A4, if asked for."""
+    position: _builtins.int
+    """The position of the log that it was read at."""
+    @_builtins.property
+    def invoice(self) -> _shipping_pb2.CommercialInvoice:
+        """As data."""
+
+    def __init__(
+        self,
+        *,
+        invoice: _shipping_pb2.CommercialInvoice | None = ...,
+        pdf: _builtins.bytes = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["invoice", b"invoice"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invoice", b"invoice", "pdf", b"pdf", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCommercialInvoiceResponse: _TypeAlias = GetCommercialInvoiceResponse  # noqa: Y015
 
 @_typing.final
 class RecordPaymentRequest(_message.Message):
@@ -1007,7 +1206,7 @@ class ShipSupplierOrderRequest(_message.Message):
     supplier_order_id: _builtins.str
     """"channel/channel_order_id/n"."""
     carrier: _builtins.str
-    """The carrier's short name, such as "dhl"; lower-cased. Required."""
+    """The carrier in any of its spellings, such as "dhl" or "DHL Express". Required."""
     tracking_number: _builtins.str
     """The tracking number, in letters, digits and ._:#+-; upper-cased. Required."""
     @_builtins.property
@@ -1683,6 +1882,7 @@ class SupplierOrder(_message.Message):
     BECAUSE_FIELD_NUMBER: _builtins.int
     CHOICES_FIELD_NUMBER: _builtins.int
     REROUTE_ASKED_FIELD_NUMBER: _builtins.int
+    SHIPPING_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """"channel/channel_order_id/n"."""
     supplier_id: _builtins.str
@@ -1757,6 +1957,10 @@ class SupplierOrder(_message.Message):
     def reroute_asked(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
         """Its units that it is asked to give up for another supplier."""
 
+    @_builtins.property
+    def shipping(self) -> _shipping_pb2.ChosenService:
+        """What it is to be sent with; absent while a country is not known."""
+
     def __init__(
         self,
         *,
@@ -1781,10 +1985,11 @@ class SupplierOrder(_message.Message):
         because: _builtins.str = ...,
         choices: _abc.Iterable[_suppliers_pb2.Choice] | None = ...,
         reroute_asked: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
+        shipping: _shipping_pb2.ChosenService | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "sent_at", b"sent_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "sent_at", b"sent_at", "shipping", b"shipping"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "because", b"because", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "reroute_asked", b"reroute_asked", "sent_at", b"sent_at", "shares", b"shares", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "unit_costs", b"unit_costs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "because", b"because", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "reroute_asked", b"reroute_asked", "sent_at", b"sent_at", "shares", b"shares", "shipping", b"shipping", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "unit_costs", b"unit_costs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1991,6 +2196,8 @@ class Order(_message.Message):
     SHIP_TO_FIELD_NUMBER: _builtins.int
     CUSTOMER_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    INCOTERM_FIELD_NUMBER: _builtins.int
+    NO_PROMISE_BECAUSE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     status: Global___OrderStatus.ValueType
@@ -2005,6 +2212,10 @@ class Order(_message.Message):
     """Whether the promise to the customer was broken."""
     version: _builtins.int
     """How many facts the order has."""
+    incoterm: _shipping_pb2.Incoterm.ValueType
+    """Who pays the duty, if that was said."""
+    no_promise_because: _builtins.str
+    """Why a confirmed order promises no day; empty if it does."""
     @_builtins.property
     def placed_at(self) -> _timestamp_pb2.Timestamp:
         """When the customer ordered."""
@@ -2023,7 +2234,7 @@ class Order(_message.Message):
 
     @_builtins.property
     def promised_by(self) -> _timestamp_pb2.Timestamp:
-        """When the customer was told that it arrives."""
+        """When the customer was told that it arrives: the shop's word, else what dispatch, transit and customs allow."""
 
     @_builtins.property
     def delivered_at(self) -> _timestamp_pb2.Timestamp:
@@ -2065,10 +2276,12 @@ class Order(_message.Message):
         ship_to: Global___Address | None = ...,
         customer: Global___Customer | None = ...,
         version: _builtins.int = ...,
+        incoterm: _shipping_pb2.Incoterm.ValueType = ...,
+        no_promise_because: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "customer", b"customer", "delivered_at", b"delivered_at", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "holds", b"holds", "lines", b"lines", "order_id", b"order_id", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "holds", b"holds", "incoterm", b"incoterm", "lines", b"lines", "no_promise_because", b"no_promise_because", "order_id", b"order_id", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

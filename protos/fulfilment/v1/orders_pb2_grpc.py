@@ -131,6 +131,21 @@ class OrderServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_orders__pb2.RecordChargebackRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.CompleteCustomsData = channel.unary_unary(
+                '/fulfilment.v1.OrderService/CompleteCustomsData',
+                request_serializer=fulfilment_dot_v1_dot_orders__pb2.CompleteCustomsDataRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
+        self.GetCustoms = channel.unary_unary(
+                '/fulfilment.v1.OrderService/GetCustoms',
+                request_serializer=fulfilment_dot_v1_dot_orders__pb2.GetCustomsRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_orders__pb2.GetCustomsResponse.FromString,
+                _registered_method=True)
+        self.GetCommercialInvoice = channel.unary_unary(
+                '/fulfilment.v1.OrderService/GetCommercialInvoice',
+                request_serializer=fulfilment_dot_v1_dot_orders__pb2.GetCommercialInvoiceRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_orders__pb2.GetCommercialInvoiceResponse.FromString,
+                _registered_method=True)
         self.GetOrder = channel.unary_unary(
                 '/fulfilment.v1.OrderService/GetOrder',
                 request_serializer=fulfilment_dot_v1_dot_orders__pb2.GetOrderRequest.SerializeToString,
@@ -150,7 +165,9 @@ class OrderServiceServicer:
     def PlaceOrder(self, request, context):
         """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order
         without holds is confirmed at once. A line whose shop does not know the supplier gets the one that
-        qualifies best of those that offer its SKU; where none does, the hold "incomplete" says why. The same order again (same channel and channel_order_id, same
+        qualifies best of those that offer its SKU; where none does, the hold "incomplete" says why. Goods that
+        would cross a customs border without what customs asks for wait with a hold that names it. The same order
+        again (same channel and channel_order_id, same
         content) records nothing.
         Fails with ALREADY_EXISTS / ORDER_PLACED_DIFFERENTLY if it was placed with other content, and with
         FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is ALL_OR_NOTHING and any line lacks stock.
@@ -191,8 +208,8 @@ class OrderServiceServicer:
         The hold "incomplete" looks for the suppliers that lack once more, and the hold "out_of_stock" of a
         confirmed order reroutes the units that nobody has.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION /
-        STILL_INCOMPLETE, OUT_OF_STOCK, SUPPLIER_NOT_APPROVED or NO_QUALIFIED_SUPPLIER while the reason still
-        holds.
+        STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED or NO_QUALIFIED_SUPPLIER while
+        the reason still holds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -211,8 +228,8 @@ class OrderServiceServicer:
     def SendSupplierOrder(self, request, context):
         """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
         force start. Sending twice records nothing.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD
-        or NOTHING_TO_SHIP.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD,
+        NOTHING_TO_SHIP, or CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -326,6 +343,35 @@ class OrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompleteCustomsData(self, request, context):
+        """Adds or puts right what customs asks for, before or after confirmation. When nothing lacks any more,
+        the ledger's holds for it go, and a paid order is confirmed. The same data again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / ORDER_CLOSED if the order is
+        cancelled, or DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCustoms(self, request, context):
+        """Says for each part of an order whether it crosses a customs border and what customs still asks for.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCommercialInvoice(self, request, context):
+        """Draws up the commercial invoice of a supplier order or of one of its parcels, as data and, if asked,
+        as PDF. It shows personal data, which is kept nowhere in plain.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_SUPPLIER or NOT_ITS_PARCEL,
+        FAILED_PRECONDITION / CUSTOMS_DATA_MISSING, or NOTHING_TO_INVOICE if no unit is sent, UNAVAILABLE /
+        BEYOND_THE_LOG if at_least is not reached.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetOrder(self, request, context):
         """Reads one order as the log tells it now. Personal data is shown only if asked for.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
@@ -426,6 +472,21 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.RecordChargeback,
                     request_deserializer=fulfilment_dot_v1_dot_orders__pb2.RecordChargebackRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'CompleteCustomsData': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteCustomsData,
+                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.CompleteCustomsDataRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'GetCustoms': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCustoms,
+                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.GetCustomsRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_orders__pb2.GetCustomsResponse.SerializeToString,
+            ),
+            'GetCommercialInvoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCommercialInvoice,
+                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.GetCommercialInvoiceRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_orders__pb2.GetCommercialInvoiceResponse.SerializeToString,
             ),
             'GetOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrder,
@@ -925,6 +986,87 @@ class OrderService:
             '/fulfilment.v1.OrderService/RecordChargeback',
             fulfilment_dot_v1_dot_orders__pb2.RecordChargebackRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteCustomsData(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.OrderService/CompleteCustomsData',
+            fulfilment_dot_v1_dot_orders__pb2.CompleteCustomsDataRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCustoms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.OrderService/GetCustoms',
+            fulfilment_dot_v1_dot_orders__pb2.GetCustomsRequest.SerializeToString,
+            fulfilment_dot_v1_dot_orders__pb2.GetCustomsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCommercialInvoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.OrderService/GetCommercialInvoice',
+            fulfilment_dot_v1_dot_orders__pb2.GetCommercialInvoiceRequest.SerializeToString,
+            fulfilment_dot_v1_dot_orders__pb2.GetCommercialInvoiceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,7 +43,9 @@ class OrderServiceStub:
     PlaceOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.PlaceOrderRequest, _common_pb2.Receipt]
     """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order
     without holds is confirmed at once. A line whose shop does not know the supplier gets the one that
-    qualifies best of those that offer its SKU; where none does, the hold "incomplete" says why. The same order again (same channel and channel_order_id, same
+    qualifies best of those that offer its SKU; where none does, the hold "incomplete" says why. Goods that
+    would cross a customs border without what customs asks for wait with a hold that names it. The same order
+    again (same channel and channel_order_id, same
     content) records nothing.
     Fails with ALREADY_EXISTS / ORDER_PLACED_DIFFERENTLY if it was placed with other content, and with
     FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is ALL_OR_NOTHING and any line lacks stock.
@@ -68,8 +70,8 @@ class OrderServiceStub:
     The hold "incomplete" looks for the suppliers that lack once more, and the hold "out_of_stock" of a
     confirmed order reroutes the units that nobody has.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION /
-    STILL_INCOMPLETE, OUT_OF_STOCK, SUPPLIER_NOT_APPROVED or NO_QUALIFIED_SUPPLIER while the reason still
-    holds.
+    STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED or NO_QUALIFIED_SUPPLIER while
+    the reason still holds.
     """
     ConfirmOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ConfirmOrderRequest, _common_pb2.Receipt]
     """A person confirms the order: the promise is frozen and one supplier order is drafted for each
@@ -80,8 +82,8 @@ class OrderServiceStub:
     SendSupplierOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.SendSupplierOrderRequest, _common_pb2.Receipt]
     """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
     force start. Sending twice records nothing.
-    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD
-    or NOTHING_TO_SHIP.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD,
+    NOTHING_TO_SHIP, or CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for.
     """
     AcknowledgeSupplierOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.AcknowledgeSupplierOrderRequest, _common_pb2.Receipt]
     """Records the supplier's answer to a supplier order, line by line. Rejected units give their stock back
@@ -147,6 +149,23 @@ class OrderServiceStub:
     """Records that a bank took the customer's money back. The same chargeback again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
     """
+    CompleteCustomsData: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CompleteCustomsDataRequest, _common_pb2.Receipt]
+    """Adds or puts right what customs asks for, before or after confirmation. When nothing lacks any more,
+    the ledger's holds for it go, and a paid order is confirmed. The same data again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / ORDER_CLOSED if the order is
+    cancelled, or DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total.
+    """
+    GetCustoms: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetCustomsRequest, _orders_pb2.GetCustomsResponse]
+    """Says for each part of an order whether it crosses a customs border and what customs still asks for.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+    """
+    GetCommercialInvoice: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetCommercialInvoiceRequest, _orders_pb2.GetCommercialInvoiceResponse]
+    """Draws up the commercial invoice of a supplier order or of one of its parcels, as data and, if asked,
+    as PDF. It shows personal data, which is kept nowhere in plain.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_SUPPLIER or NOT_ITS_PARCEL,
+    FAILED_PRECONDITION / CUSTOMS_DATA_MISSING, or NOTHING_TO_INVOICE if no unit is sent, UNAVAILABLE /
+    BEYOND_THE_LOG if at_least is not reached.
+    """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]
     """Reads one order as the log tells it now. Personal data is shown only if asked for.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
@@ -166,7 +185,9 @@ class OrderServiceAsyncStub(OrderServiceStub):
     PlaceOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.PlaceOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order
     without holds is confirmed at once. A line whose shop does not know the supplier gets the one that
-    qualifies best of those that offer its SKU; where none does, the hold "incomplete" says why. The same order again (same channel and channel_order_id, same
+    qualifies best of those that offer its SKU; where none does, the hold "incomplete" says why. Goods that
+    would cross a customs border without what customs asks for wait with a hold that names it. The same order
+    again (same channel and channel_order_id, same
     content) records nothing.
     Fails with ALREADY_EXISTS / ORDER_PLACED_DIFFERENTLY if it was placed with other content, and with
     FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is ALL_OR_NOTHING and any line lacks stock.
@@ -191,8 +212,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     The hold "incomplete" looks for the suppliers that lack once more, and the hold "out_of_stock" of a
     confirmed order reroutes the units that nobody has.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION /
-    STILL_INCOMPLETE, OUT_OF_STOCK, SUPPLIER_NOT_APPROVED or NO_QUALIFIED_SUPPLIER while the reason still
-    holds.
+    STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED or NO_QUALIFIED_SUPPLIER while
+    the reason still holds.
     """
     ConfirmOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ConfirmOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """A person confirms the order: the promise is frozen and one supplier order is drafted for each
@@ -203,8 +224,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     SendSupplierOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.SendSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
     force start. Sending twice records nothing.
-    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD
-    or NOTHING_TO_SHIP.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD,
+    NOTHING_TO_SHIP, or CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for.
     """
     AcknowledgeSupplierOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.AcknowledgeSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records the supplier's answer to a supplier order, line by line. Rejected units give their stock back
@@ -270,6 +291,23 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Records that a bank took the customer's money back. The same chargeback again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
     """
+    CompleteCustomsData: _aio.UnaryUnaryMultiCallable[_orders_pb2.CompleteCustomsDataRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Adds or puts right what customs asks for, before or after confirmation. When nothing lacks any more,
+    the ledger's holds for it go, and a paid order is confirmed. The same data again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / ORDER_CLOSED if the order is
+    cancelled, or DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total.
+    """
+    GetCustoms: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetCustomsRequest, _orders_pb2.GetCustomsResponse]  # type: ignore[assignment]
+    """Says for each part of an order whether it crosses a customs border and what customs still asks for.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+    """
+    GetCommercialInvoice: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetCommercialInvoiceRequest, _orders_pb2.GetCommercialInvoiceResponse]  # type: ignore[assignment]
+    """Draws up the commercial invoice of a supplier order or of one of its parcels, as data and, if asked,
+    as PDF. It shows personal data, which is kept nowhere in plain.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_SUPPLIER or NOT_ITS_PARCEL,
+    FAILED_PRECONDITION / CUSTOMS_DATA_MISSING, or NOTHING_TO_INVOICE if no unit is sent, UNAVAILABLE /
+    BEYOND_THE_LOG if at_least is not reached.
+    """
     GetOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]  # type: ignore[assignment]
     """Reads one order as the log tells it now. Personal data is shown only if asked for.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
@@ -292,7 +330,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order
         without holds is confirmed at once. A line whose shop does not know the supplier gets the one that
-        qualifies best of those that offer its SKU; where none does, the hold "incomplete" says why. The same order again (same channel and channel_order_id, same
+        qualifies best of those that offer its SKU; where none does, the hold "incomplete" says why. Goods that
+        would cross a customs border without what customs asks for wait with a hold that names it. The same order
+        again (same channel and channel_order_id, same
         content) records nothing.
         Fails with ALREADY_EXISTS / ORDER_PLACED_DIFFERENTLY if it was placed with other content, and with
         FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is ALL_OR_NOTHING and any line lacks stock.
@@ -341,8 +381,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         The hold "incomplete" looks for the suppliers that lack once more, and the hold "out_of_stock" of a
         confirmed order reroutes the units that nobody has.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION /
-        STILL_INCOMPLETE, OUT_OF_STOCK, SUPPLIER_NOT_APPROVED or NO_QUALIFIED_SUPPLIER while the reason still
-        holds.
+        STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED or NO_QUALIFIED_SUPPLIER while
+        the reason still holds.
         """
 
     @_abc_1.abstractmethod
@@ -365,8 +405,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
         force start. Sending twice records nothing.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD
-        or NOTHING_TO_SHIP.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD,
+        NOTHING_TO_SHIP, or CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for.
         """
 
     @_abc_1.abstractmethod
@@ -497,6 +537,41 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that a bank took the customer's money back. The same chargeback again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
+        """
+
+    @_abc_1.abstractmethod
+    def CompleteCustomsData(
+        self,
+        request: _orders_pb2.CompleteCustomsDataRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Adds or puts right what customs asks for, before or after confirmation. When nothing lacks any more,
+        the ledger's holds for it go, and a paid order is confirmed. The same data again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / ORDER_CLOSED if the order is
+        cancelled, or DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCustoms(
+        self,
+        request: _orders_pb2.GetCustomsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.GetCustomsResponse, _abc.Awaitable[_orders_pb2.GetCustomsResponse]]:
+        """Says for each part of an order whether it crosses a customs border and what customs still asks for.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCommercialInvoice(
+        self,
+        request: _orders_pb2.GetCommercialInvoiceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.GetCommercialInvoiceResponse, _abc.Awaitable[_orders_pb2.GetCommercialInvoiceResponse]]:
+        """Draws up the commercial invoice of a supplier order or of one of its parcels, as data and, if asked,
+        as PDF. It shows personal data, which is kept nowhere in plain.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_SUPPLIER or NOT_ITS_PARCEL,
+        FAILED_PRECONDITION / CUSTOMS_DATA_MISSING, or NOTHING_TO_INVOICE if no unit is sent, UNAVAILABLE /
+        BEYOND_THE_LOG if at_least is not reached.
         """
 
     @_abc_1.abstractmethod

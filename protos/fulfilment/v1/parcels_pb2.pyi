@@ -105,6 +105,68 @@ PARCEL_STATUS_OTHER: ParcelStatus.ValueType  # 17
 """The carrier's word was not known; it is kept as it came."""
 Global___ParcelStatus: _TypeAlias = ParcelStatus  # noqa: Y015
 
+class _CustomsAsk:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CustomsAskEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CustomsAsk.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CUSTOMS_ASK_UNSPECIFIED: _CustomsAsk.ValueType  # 0
+    """Not said."""
+    CUSTOMS_ASK_DOCUMENTS: _CustomsAsk.ValueType  # 1
+    """Papers."""
+    CUSTOMS_ASK_PAYMENT: _CustomsAsk.ValueType  # 2
+    """Duty or tax."""
+    CUSTOMS_ASK_PROHIBITED: _CustomsAsk.ValueType  # 3
+    """Nothing helps: the goods may not enter."""
+
+class CustomsAsk(_CustomsAsk, metaclass=_CustomsAskEnumTypeWrapper):
+    """What customs wants before it lets a parcel go."""
+
+CUSTOMS_ASK_UNSPECIFIED: CustomsAsk.ValueType  # 0
+"""Not said."""
+CUSTOMS_ASK_DOCUMENTS: CustomsAsk.ValueType  # 1
+"""Papers."""
+CUSTOMS_ASK_PAYMENT: CustomsAsk.ValueType  # 2
+"""Duty or tax."""
+CUSTOMS_ASK_PROHIBITED: CustomsAsk.ValueType  # 3
+"""Nothing helps: the goods may not enter."""
+Global___CustomsAsk: _TypeAlias = CustomsAsk  # noqa: Y015
+
+@_typing.final
+class CustomsHold(_message.Message):
+    """What holds a parcel at customs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    ASKS_FIELD_NUMBER: _builtins.int
+    ANSWER_BY_FIELD_NUMBER: _builtins.int
+    asks: Global___CustomsAsk.ValueType
+    """What is asked for, if that was said."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when, by the carrier's own time."""
+
+    @_builtins.property
+    def answer_by(self) -> _timestamp_pb2.Timestamp:
+        """By when it has to be there, if that was said."""
+
+    def __init__(
+        self,
+        *,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        asks: Global___CustomsAsk.ValueType = ...,
+        answer_by: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_by", b"answer_by", "since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_by", b"answer_by", "asks", b"asks", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CustomsHold: _TypeAlias = CustomsHold  # noqa: Y015
+
 @_typing.final
 class Checkpoint(_message.Message):
     """One scan."""
@@ -117,6 +179,8 @@ class Checkpoint(_message.Message):
     CITY_FIELD_NUMBER: _builtins.int
     COUNTRY_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    CUSTOMS_ASKS_FIELD_NUMBER: _builtins.int
+    CUSTOMS_ANSWER_BY_FIELD_NUMBER: _builtins.int
     status: Global___ParcelStatus.ValueType
     """What it says of the parcel. Required."""
     code: _builtins.str
@@ -127,9 +191,15 @@ class Checkpoint(_message.Message):
     """The country of the scan, ISO 3166-1 alpha-2."""
     message: _builtins.str
     """The carrier's text, at most 500 characters; sealed, because it may name people. Not shown in answers."""
+    customs_asks: Global___CustomsAsk.ValueType
+    """What customs asks for; only with the status CUSTOMS_HELD."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """The carrier's own time. Required."""
+
+    @_builtins.property
+    def customs_answer_by(self) -> _timestamp_pb2.Timestamp:
+        """By when it has to be there; only with customs_asks."""
 
     def __init__(
         self,
@@ -140,10 +210,12 @@ class Checkpoint(_message.Message):
         city: _builtins.str = ...,
         country: _builtins.str = ...,
         message: _builtins.str = ...,
+        customs_asks: Global___CustomsAsk.ValueType = ...,
+        customs_answer_by: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "customs_answer_by", b"customs_answer_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "city", b"city", "code", b"code", "country", b"country", "message", b"message", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "city", b"city", "code", b"code", "country", b"country", "customs_answer_by", b"customs_answer_by", "customs_asks", b"customs_asks", "message", b"message", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -160,7 +232,7 @@ class RegisterParcelRequest(_message.Message):
     TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     carrier: _builtins.str
-    """The carrier's short name, such as "dhl"; lower-cased. Required."""
+    """The carrier in any of its spellings, such as "dhl" or "DHL Express". Required."""
     tracking_number: _builtins.str
     """The tracking number; upper-cased. Required."""
     @_builtins.property
@@ -314,6 +386,52 @@ class DisputeDeliveryRequest(_message.Message):
 Global___DisputeDeliveryRequest: _TypeAlias = DisputeDeliveryRequest  # noqa: Y015
 
 @_typing.final
+class ConfirmLossRequest(_message.Message):
+    """Asks to give a parcel up."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    CARRIER_FIELD_NUMBER: _builtins.int
+    TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    carrier: _builtins.str
+    """The carrier. Required."""
+    tracking_number: _builtins.str
+    """The tracking number. Required."""
+    by: _common_pb2.Party.ValueType
+    """Who says that it is lost. Required."""
+    reason: _builtins.str
+    """A word for the reason, such as "tracing_failed"; at most 100 characters, no personal data."""
+    @_builtins.property
+    def context(self) -> _common_pb2.CommandContext:
+        """Who asks."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        context: _common_pb2.CommandContext | None = ...,
+        carrier: _builtins.str = ...,
+        tracking_number: _builtins.str = ...,
+        by: _common_pb2.Party.ValueType = ...,
+        reason: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "by", b"by", "carrier", b"carrier", "context", b"context", "reason", b"reason", "tracking_number", b"tracking_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmLossRequest: _TypeAlias = ConfirmLossRequest  # noqa: Y015
+
+@_typing.final
 class GetParcelRequest(_message.Message):
     """Asks for one parcel."""
 
@@ -391,6 +509,10 @@ class Parcel(_message.Message):
     CHECKPOINTS_FIELD_NUMBER: _builtins.int
     PROVEN_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    LOST_AT_FIELD_NUMBER: _builtins.int
+    FOUND_AT_FIELD_NUMBER: _builtins.int
+    CUSTOMS_HOLD_FIELD_NUMBER: _builtins.int
     carrier: _builtins.str
     """The carrier."""
     tracking_number: _builtins.str
@@ -431,6 +553,22 @@ class Parcel(_message.Message):
     def checkpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Checkpoint]:
         """Its scans by their own time."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is odd about the number, such as a wrong check digit."""
+
+    @_builtins.property
+    def lost_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was given up; absent once it has arrived."""
+
+    @_builtins.property
+    def found_at(self) -> _timestamp_pb2.Timestamp:
+        """When it arrived although it had been given up."""
+
+    @_builtins.property
+    def customs_hold(self) -> Global___CustomsHold:
+        """While customs holds it: what is asked for and by when."""
+
     def __init__(
         self,
         *,
@@ -448,10 +586,14 @@ class Parcel(_message.Message):
         checkpoints: _abc.Iterable[Global___Checkpoint] | None = ...,
         proven: _builtins.bool = ...,
         version: _builtins.int = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
+        lost_at: _timestamp_pb2.Timestamp | None = ...,
+        found_at: _timestamp_pb2.Timestamp | None = ...,
+        customs_hold: Global___CustomsHold | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delivered_at", b"delivered_at", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "registered_at", b"registered_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lost_at", b"lost_at", "registered_at", b"registered_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "checkpoints", b"checkpoints", "delivered_at", b"delivered_at", "epoch", b"epoch", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "lines", b"lines", "order_id", b"order_id", "proven", b"proven", "registered_at", b"registered_at", "status", b"status", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "checkpoints", b"checkpoints", "customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "epoch", b"epoch", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lines", b"lines", "lost_at", b"lost_at", "order_id", b"order_id", "proven", b"proven", "registered_at", b"registered_at", "status", b"status", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

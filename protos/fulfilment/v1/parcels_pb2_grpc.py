@@ -59,6 +59,11 @@ class ParcelServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_parcels__pb2.DisputeDeliveryRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.ConfirmLoss = channel.unary_unary(
+                '/fulfilment.v1.ParcelService/ConfirmLoss',
+                request_serializer=fulfilment_dot_v1_dot_parcels__pb2.ConfirmLossRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
         self.GetParcel = channel.unary_unary(
                 '/fulfilment.v1.ParcelService/GetParcel',
                 request_serializer=fulfilment_dot_v1_dot_parcels__pb2.GetParcelRequest.SerializeToString,
@@ -74,7 +79,8 @@ class ParcelServiceServicer:
     """
 
     def RegisterParcel(self, request, context):
-        """Announces a number before any shipment names it. Announcing a known number records nothing.
+        """Announces a number before any shipment names it. What is odd about a number by its carrier's formats and
+        check digits is kept as a warning and never refused. Announcing a known number records nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +107,16 @@ class ParcelServiceServicer:
         """Reopens a delivery that somebody denies; parcel and order are on their way again. Disputing what is
         disputed records nothing.
         Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmLoss(self, request, context):
+        """Gives a parcel up, on the carrier's word or a person's: its units are lost to the order. A parcel that
+        still arrives is delivered after all, and the fact parcel.found_after_loss says that what the loss cost
+        is to be recovered. Confirming what is given up records nothing.
+        Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,6 +151,11 @@ def add_ParcelServiceServicer_to_server(servicer, server):
             'DisputeDelivery': grpc.unary_unary_rpc_method_handler(
                     servicer.DisputeDelivery,
                     request_deserializer=fulfilment_dot_v1_dot_parcels__pb2.DisputeDeliveryRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'ConfirmLoss': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmLoss,
+                    request_deserializer=fulfilment_dot_v1_dot_parcels__pb2.ConfirmLossRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'GetParcel': grpc.unary_unary_rpc_method_handler(
@@ -254,6 +275,33 @@ class ParcelService:
             target,
             '/fulfilment.v1.ParcelService/DisputeDelivery',
             fulfilment_dot_v1_dot_parcels__pb2.DisputeDeliveryRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmLoss(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ParcelService/ConfirmLoss',
+            fulfilment_dot_v1_dot_parcels__pb2.ConfirmLossRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

@@ -39,7 +39,9 @@ class ParcelServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ParcelServiceAsyncStub: ...
     RegisterParcel: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.RegisterParcelRequest, _common_pb2.Receipt]
-    """Announces a number before any shipment names it. Announcing a known number records nothing."""
+    """Announces a number before any shipment names it. What is odd about a number by its carrier's formats and
+    check digits is kept as a warning and never refused. Announcing a known number records nothing.
+    """
     RecordCheckpoints: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.RecordCheckpointsRequest, _common_pb2.Receipt]
     """Records scans of one parcel in any order, late, early or double: each scan counts once, and only the
     newest by its own time says where the parcel is. A delivery reaches the order.
@@ -53,6 +55,12 @@ class ParcelServiceStub:
     """Reopens a delivery that somebody denies; parcel and order are on their way again. Disputing what is
     disputed records nothing.
     Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED.
+    """
+    ConfirmLoss: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.ConfirmLossRequest, _common_pb2.Receipt]
+    """Gives a parcel up, on the carrier's word or a person's: its units are lost to the order. A parcel that
+    still arrives is delivered after all, and the fact parcel.found_after_loss says that what the loss cost
+    is to be recovered. Confirming what is given up records nothing.
+    Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED.
     """
     GetParcel: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.GetParcelRequest, _parcels_pb2.GetParcelResponse]
     """Reads the newest parcel of a number as the log tells it now.
@@ -69,7 +77,9 @@ class ParcelServiceAsyncStub(ParcelServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterParcel: _aio.UnaryUnaryMultiCallable[_parcels_pb2.RegisterParcelRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Announces a number before any shipment names it. Announcing a known number records nothing."""
+    """Announces a number before any shipment names it. What is odd about a number by its carrier's formats and
+    check digits is kept as a warning and never refused. Announcing a known number records nothing.
+    """
     RecordCheckpoints: _aio.UnaryUnaryMultiCallable[_parcels_pb2.RecordCheckpointsRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records scans of one parcel in any order, late, early or double: each scan counts once, and only the
     newest by its own time says where the parcel is. A delivery reaches the order.
@@ -83,6 +93,12 @@ class ParcelServiceAsyncStub(ParcelServiceStub):
     """Reopens a delivery that somebody denies; parcel and order are on their way again. Disputing what is
     disputed records nothing.
     Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED.
+    """
+    ConfirmLoss: _aio.UnaryUnaryMultiCallable[_parcels_pb2.ConfirmLossRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Gives a parcel up, on the carrier's word or a person's: its units are lost to the order. A parcel that
+    still arrives is delivered after all, and the fact parcel.found_after_loss says that what the loss cost
+    is to be recovered. Confirming what is given up records nothing.
+    Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED.
     """
     GetParcel: _aio.UnaryUnaryMultiCallable[_parcels_pb2.GetParcelRequest, _parcels_pb2.GetParcelResponse]  # type: ignore[assignment]
     """Reads the newest parcel of a number as the log tells it now.
@@ -102,7 +118,9 @@ class ParcelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _parcels_pb2.RegisterParcelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Announces a number before any shipment names it. Announcing a known number records nothing."""
+        """Announces a number before any shipment names it. What is odd about a number by its carrier's formats and
+        check digits is kept as a warning and never refused. Announcing a known number records nothing.
+        """
 
     @_abc_1.abstractmethod
     def RecordCheckpoints(
@@ -134,6 +152,18 @@ class ParcelServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reopens a delivery that somebody denies; parcel and order are on their way again. Disputing what is
         disputed records nothing.
         Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED.
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmLoss(
+        self,
+        request: _parcels_pb2.ConfirmLossRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Gives a parcel up, on the carrier's word or a person's: its units are lost to the order. A parcel that
+        still arrives is delivered after all, and the fact parcel.found_after_loss says that what the loss cost
+        is to be recovered. Confirming what is given up records nothing.
+        Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED.
         """
 
     @_abc_1.abstractmethod

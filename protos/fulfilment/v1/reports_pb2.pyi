@@ -589,6 +589,7 @@ class TrackedParcel(_message.Message):
     EXPECTED_BY_FIELD_NUMBER: _builtins.int
     DELIVERED_AT_FIELD_NUMBER: _builtins.int
     LAST_SCAN_FIELD_NUMBER: _builtins.int
+    CUSTOMS_HOLD_FIELD_NUMBER: _builtins.int
     carrier: _builtins.str
     """The carrier's short name."""
     tracking_number: _builtins.str
@@ -633,6 +634,10 @@ class TrackedParcel(_message.Message):
     def last_scan(self) -> Global___LastScan:
         """Its newest scan by the carrier's own time; absent before the first."""
 
+    @_builtins.property
+    def customs_hold(self) -> _parcels_pb2.CustomsHold:
+        """While customs holds it: what is asked for and by when."""
+
     def __init__(
         self,
         *,
@@ -651,10 +656,11 @@ class TrackedParcel(_message.Message):
         expected_by: _timestamp_pb2.Timestamp | None = ...,
         delivered_at: _timestamp_pb2.Timestamp | None = ...,
         last_scan: Global___LastScan | None = ...,
+        customs_hold: _parcels_pb2.CustomsHold | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delivered_at", b"delivered_at", "expected_by", b"expected_by", "first_scan_at", b"first_scan_at", "last_scan", b"last_scan", "promised_by", b"promised_by", "registered_at", b"registered_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "expected_by", b"expected_by", "first_scan_at", b"first_scan_at", "last_scan", b"last_scan", "promised_by", b"promised_by", "registered_at", b"registered_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "country", b"country", "delivered_at", b"delivered_at", "epoch", b"epoch", "expected_by", b"expected_by", "first_scan_at", b"first_scan_at", "last_scan", b"last_scan", "lines", b"lines", "order_id", b"order_id", "promised_by", b"promised_by", "registered_at", b"registered_at", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "country", b"country", "customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "epoch", b"epoch", "expected_by", b"expected_by", "first_scan_at", b"first_scan_at", "last_scan", b"last_scan", "lines", b"lines", "order_id", b"order_id", "promised_by", b"promised_by", "registered_at", b"registered_at", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

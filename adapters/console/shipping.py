@@ -1,0 +1,205 @@
+"""``fulfilment shipping``, ``order customs``, ``order invoice``: how goods are sent, and what customs is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from adapters.console import words
+from adapters.console.client import Trouble
+from adapters.console.orders import common, order
+from adapters.console.session import Nouns, Session
+from adapters.console.words import money, word
+from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, shipping_pb2
+
+
+@click.group(cls=Nouns)
+def shipping() -> None:
+    """What goods are sent with."""
+
+
+@shipping.command()
+@click.option("--at", type=words.INSTANT, help="As agreed for then; now if not said.")
+@click.pass_obj
+def services(session: Session, at: Any) -> None:
+    """List the shipping services that orders may take."""
+    request = admin_pb2.ListShippingServicesRequest(at=at)
+    found = [
+        each
+        for page in session.client.pages(session.client.admin.ListShippingServices, request)
+        for each in page.services
+    ]
+    if session.json:
+        session.out.json([words.as_json(each) for each in found])
+        return
+    rows = [
+        [
+            each.code,
+            ", ".join(each.carriers),
+            "abroad" if each.international else "within a country",
+            f"{each.days_from}-{each.days_to}",
+            money(each.cost.amount_minor, each.cost.currency),
+            money(each.cost_per_kg_minor, each.cost.currency) if each.cost_per_kg_minor else "",
+            f"{each.most_weight_grams / 1000:g} kg" if each.most_weight_grams else "",
+            ", ".join(money(most.amount_minor, most.currency) for most in each.most_value),
+            "yes" if each.tracked else "no",
+            ", ".join(each.origins),
+            ", ".join(each.destinations),
+        ]
+        for each in found
+    ]
+    headings = ["service", "carriers", "goes", ">days", ">cost", ">per kg", ">up to", "worth up to", "tracked"]
+    session.out.table([*headings, "from", "to"], rows)
+
+
+# --- customs --------------------------------------------------------------------------------------
+
+
+def _by_line(name: str, metavar: str, what: str) -> Callable[[Any], Any]:
+    return click.option(f"--{name}", multiple=True, metavar=f"LINE:{metavar}", help=f"{what}; once for each line.")
+
+
+@order.command()
+@click.argument("order_id")
+@click.option("--incoterm", type=words.choice(shipping_pb2.Incoterm), help="Who pays the duty.")
+@_by_line("title", "TEXT", "What the goods are")
+@_by_line("hs-code", "CODE", "Harmonized System code")
+@_by_line("origin", "COUNTRY", "Country of origin, such as CN")
+@_by_line("weight", "GRAMS", "Net weight of one unit")
+@_by_line("value", "AMOUNT", "What one unit is declared for, where that is not its price")
+@click.option("--total", metavar="AMOUNT", help="What all is declared for, to be checked against the lines.")
+@common("When it became known")
+def customs(session: Session, order_id: str, at: Any, request_id: str | None, **said: Any) -> None:
+    """Show what customs asks of an order; with options, add what is missing."""
+    position = 0
+    if any(said.values()):
+        currency = _customs(session, order_id).total.currency
+        request = orders_pb2.CompleteCustomsDataRequest(
+            context=session.client.context(request_id),
+            order_id=order_id,
+            lines=_customs_lines(said, currency),
+            incoterm=words.number(shipping_pb2.Incoterm, said["incoterm"]),
+            declared_total=_declared(said["total"], currency),
+            at=at,
+        )
+        position = session.client.call(session.client.orders.CompleteCustomsData, request).position
+    found = _customs(session, order_id, position)
+    if session.json:
+        session.show(found)
+        return
+    terms = word(shipping_pb2.Incoterm, found.incoterm).upper() if found.incoterm else "not said"
+    session.out.title(f"Customs of {order_id}", f"worth {money(found.total.amount_minor, found.total.currency)}")
+    session.out.facts([("duty", terms)])
+    session.out.blank()
+    rows = [
+        [
+            each.supplier_order_id or "(not given out)",
+            each.supplier_id,
+            f"{each.from_country or '?'} to {each.to_country or '?'}",
+            word(shipping_pb2.Border, each.border),
+            "; ".join(each.missing) or ("nothing" if each.border == shipping_pb2.BORDER_CROSSED else ""),
+        ]
+        for each in found.states
+    ]
+    session.out.table(
+        ["supplier order", "supplier", "route", "border", "missing"], rows, empty="Nothing is to be sent."
+    )
+
+
+def _customs(session: Session, order_id: str, at_least: int = 0) -> orders_pb2.GetCustomsResponse:
+    request = orders_pb2.GetCustomsRequest(order_id=order_id, at_least=at_least)
+    return session.client.call(session.client.orders.GetCustoms, request)
+
+
+def _declared(total: str | None, currency: str) -> common_pb2.Money | None:
+    return common_pb2.Money(amount_minor=words.amount_minor(total, currency), currency=currency) if total else None
+
+
+def _customs_lines(said: dict[str, Any], currency: str) -> list[shipping_pb2.CustomsLine]:
+    """One message a line, from options that each name a line."""
+    fields: dict[int, dict[str, Any]] = {}
+    for option, name, read in (
+        ("title", "title", str),
+        ("hs_code", "hs_code", str),
+        ("origin", "origin", str.upper),
+        ("weight", "weight_grams", int),
+        ("value", "declared_value_minor", lambda text: words.amount_minor(text, currency)),
+    ):
+        for line_no, value in _pairs(said[option], f"--{option.replace('_', '-')}"):
+            fields.setdefault(line_no, {})[name] = read(value)
+    return [shipping_pb2.CustomsLine(line_no=line_no, **values) for line_no, values in sorted(fields.items())]
+
+
+def _pairs(values: Iterable[str], option: str) -> Iterable[tuple[int, str]]:
+    for value in values:
+        line_no, colon, rest = value.partition(":")
+        if not (colon and rest and line_no.isascii() and line_no.isdigit()):
+            raise click.BadParameter(f"{value!r} is not LINE:VALUE such as 1:CN", param_hint=option)
+        yield int(line_no), rest
+
+
+# --- the invoice ----------------------------------------------------------------------------------
+
+
+@order.command()
+@click.argument("supplier_order_id")
+@click.option("--parcel", nargs=2, metavar="CARRIER NUMBER", help="Only what is in this parcel.")
+@click.option("--pdf", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write it there as PDF.")
+@click.pass_obj
+def invoice(session: Session, supplier_order_id: str, parcel: tuple[str, str] | None, pdf: Path | None) -> None:
+    """Show the commercial invoice of a supplier order; it names the buyer."""
+    carrier, number = parcel or ("", "")
+    request = orders_pb2.GetCommercialInvoiceRequest(
+        supplier_order_id=supplier_order_id, carrier=carrier, tracking_number=number, with_pdf=pdf is not None
+    )
+    answer = session.client.call(session.client.orders.GetCommercialInvoice, request)
+    if pdf is not None:
+        try:
+            pdf.write_bytes(answer.pdf)
+        except OSError as error:
+            raise Trouble(f"{pdf} cannot be written: {error.strerror}", "USAGE") from error
+    if session.json:
+        session.show(answer.invoice)
+        return
+    _print(session, answer.invoice)
+    if pdf is not None:
+        session.out.blank()
+        session.out.say(f"Written to {pdf}.")
+
+
+def _print(session: Session, found: shipping_pb2.CommercialInvoice) -> None:
+    currency = found.total.currency
+    session.out.title(f"Invoice {found.number}", money(found.total.amount_minor, currency))
+    session.out.facts(
+        [
+            ("date", f"{found.issued_at.ToDatetime():%Y-%m-%d}"),
+            ("seller", _who(found.seller)),
+            ("shipper", _who(found.shipper)),
+            ("buyer", _who(found.buyer)),
+            ("duty", word(shipping_pb2.Incoterm, found.incoterm).upper()),
+            ("net weight", f"{found.weight_grams / 1000:,.3f} kg"),
+            ("parcels", ", ".join(found.parcels)),
+        ]
+    )
+    session.out.blank()
+    rows = [
+        [
+            each.line_no,
+            each.title,
+            each.hs_code,
+            each.origin,
+            each.units,
+            f"{each.weight_grams:,}",
+            money(each.unit_value_minor, currency),
+            money(each.value_minor, currency),
+        ]
+        for each in found.lines
+    ]
+    session.out.table([">line", "goods", "hs code", "origin", ">units", ">grams", ">one", ">all"], rows)
+
+
+def _who(party: shipping_pb2.InvoiceParty) -> str:
+    return ", ".join(filter(None, [party.name, *party.address, party.country, party.tax_id]))

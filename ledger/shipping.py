@@ -1,0 +1,145 @@
+"""Shipping services: what the retailer may have its goods sent with, and which of them an order takes (DOMAIN 4).
+
+The table is agreed data, a part of the retailer's policy. Costs serve to compare services; what a carrier
+really charges stands on its bill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ledger.values import Money, Priority, Value, round_half_up
+
+GRAMS_PER_KG = 1000
+
+
+class ShippingService(Value, frozen=True):
+    """One row of the table: who carries, where, how fast, for how much, and what it does not take."""
+
+    code: str
+    """Its name in the table, such as ``international_line``."""
+    carriers: tuple[str, ...]
+    """Who offers it; any of them may carry."""
+    international: bool
+    """Whether it goes to other countries; one that does not stays within one."""
+    days_from: int
+    days_to: int
+    """Transit in days, from handing over to the door."""
+    cost: Money
+    """For any weight."""
+    cost_per_kg_minor: int = 0
+    """For each kilogram beside it, by the gram."""
+    tracked: bool = True
+    most_weight_grams: int = 0
+    """The most it takes of one supplier order; 0 means no limit."""
+    most_value: tuple[Money, ...] = ()
+    """The most that the goods may be worth, one amount for a currency; none means no limit."""
+    origins: tuple[str, ...] = ()
+    """Countries it collects in; none named means all."""
+    destinations: tuple[str, ...] = ()
+    """Countries it delivers to; none named means all."""
+
+    def price(self, weight_grams: int) -> Money:
+        """What so much weight costs; of an unknown weight (0) only the part that any weight costs."""
+        by_weight = round_half_up(self.cost_per_kg_minor * weight_grams, GRAMS_PER_KG)
+        return Money(self.cost.amount_minor + by_weight, self.cost.currency)
+
+
+_CHEAP = (Money(15_000, "EUR"), Money(13_500, "GBP"), Money(15_000, "USD"), Money(110_000, "CNY"))
+"""Small packets carry no insurance: goods worth more than low-value consignments go by a line."""
+
+DEFAULT_SERVICES = (
+    ShippingService("domestic_economy", ("zto-express", "yto"), False, 3, 5, Money(800, "CNY"), 200),
+    ShippingService("domestic_express", ("sf-express",), False, 1, 2, Money(1800, "CNY"), 600),
+    ShippingService(
+        "international_light", ("china-post",), True, 14, 28, Money(800, "CNY"), 8000,
+        most_weight_grams=2000, most_value=_CHEAP,
+    ),
+    ShippingService(
+        "international_line", ("yanwen", "yunexpress"), True, 7, 14, Money(2000, "CNY"), 9500,
+        most_weight_grams=30_000,
+    ),
+    ShippingService(
+        "international_express", ("dhl", "fedex"), True, 3, 5, Money(12_000, "CNY"), 14_000,
+        most_weight_grams=70_000,
+    ),
+)  # fmt: skip
+"""The trade's usual services (DOMAIN 4), with list prices of the order that Chinese forwarders ask."""
+
+
+class Consignment(Value, frozen=True):
+    """What has to be sent: between which countries, how fast, how heavy, worth how much."""
+
+    origin: str
+    destination: str
+    priority: Priority
+    value: Money
+    weight_grams: int = 0
+    """0 while it is not known; then no limit of weight is looked at."""
+
+
+class Chosen(Value, frozen=True):
+    """The service that a supplier order takes, and why; without a code none of the table fits."""
+
+    code: str
+    because: str
+    carriers: tuple[str, ...] = ()
+    days_from: int = 0
+    days_to: int = 0
+    cost: Money | None = None
+    """None while the weight is not known."""
+
+
+def choose(services: Sequence[ShippingService], wanted: Consignment) -> Chosen:
+    """The cheapest service that takes the consignment, for an express order the fastest."""
+    fitting: list[ShippingService] = []
+    passed_over: list[str] = []
+    for service in _on_the_way(services, wanted):
+        if obstacle := _obstacle(service, wanted):
+            passed_over.append(f"{service.code} {obstacle}")
+        else:
+            fitting.append(service)
+    if not fitting:
+        route = f"no service from {wanted.origin} to {wanted.destination}"
+        return Chosen("", "; ".join([route, *passed_over]))
+    express = wanted.priority is Priority.EXPRESS
+    best = min(fitting, key=lambda service: _rank(service, wanted, express))
+    word = "the only one" if len(fitting) == 1 else f"{'fastest' if express else 'cheapest'} of {len(fitting)}"
+    return Chosen(
+        best.code,
+        "; ".join([word, *passed_over]),
+        best.carriers,
+        best.days_from,
+        best.days_to,
+        best.price(wanted.weight_grams) if wanted.weight_grams or not best.cost_per_kg_minor else None,
+    )
+
+
+def _on_the_way(services: Sequence[ShippingService], wanted: Consignment) -> Iterator[ShippingService]:
+    abroad = wanted.origin != wanted.destination
+    for service in services:
+        if (
+            service.international is abroad
+            and (not service.origins or wanted.origin in service.origins)
+            and (not service.destinations or wanted.destination in service.destinations)
+        ):
+            yield service
+
+
+def _obstacle(service: ShippingService, wanted: Consignment) -> str:
+    """Why the service does not take it; empty if it does."""
+    if service.most_weight_grams and wanted.weight_grams > service.most_weight_grams:
+        return f"takes {service.most_weight_grams} g, not {wanted.weight_grams} g"
+    if service.most_value:
+        most = next((each for each in service.most_value if each.currency == wanted.value.currency), None)
+        if most is None:
+            return f"has no limit of value in {wanted.value.currency} to compare with"
+        if wanted.value.amount_minor > most.amount_minor:
+            return f"takes goods worth {most}, not {wanted.value}"
+    return ""
+
+
+def _rank(service: ShippingService, wanted: Consignment, express: bool) -> tuple[int, ...]:
+    price = service.price(wanted.weight_grams).amount_minor
+    # Prices are compared as numbers: the table is kept in one currency.
+    return (service.days_to, price) if express else (price, service.days_to)
