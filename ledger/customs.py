@@ -31,11 +31,9 @@ class Border(StrEnum):
 
 def border(supplier: Supplier | None, country: str) -> Border:
     origin = supplier.registered.country if supplier is not None else ""
-    if origin == country and country:
-        return Border.NONE
     if not (origin and country):
         return Border.UNKNOWN
-    return Border.NONE if share_customs(origin, country) else Border.CROSSED
+    return Border.NONE if origin == country or share_customs(origin, country) else Border.CROSSED
 
 
 # --- refusals -------------------------------------------------------------------------------------
@@ -81,11 +79,12 @@ def _lacking(line: Line) -> list[str]:
 
 def missing_for(view: View, order: Order) -> dict[str, tuple[str, ...]]:
     """What is missing by supplier order; before confirmation, under an empty id, of all that is still open."""
-    missing: dict[str, tuple[str, ...]] = {}
     if order.confirmed_at is None:
         abroad = _abroad(view, order)
         lines = {n for n in order.in_bucket("open") if order.lines[n].supplier_id in abroad} if abroad else ()
-        missing[""] = missing_data(order, lines) if lines else ()
+        fields = missing_data(order, lines) if lines else ()
+        return {"": fields} if fields else {}
+    missing: dict[str, tuple[str, ...]] = {}
     for each in order.supplier_orders.values():
         if each.unshipped and _crosses(view, order, each.supplier_id):
             missing[each.supplier_order_id] = missing_data(order, supplier_orders.left_to_ship(each))
@@ -132,8 +131,10 @@ def _standing(
 
 def _abroad(view: View, order: Order) -> set[str]:
     """The suppliers of its lines that sit behind a border."""
-    named = {line.supplier_id for line in order.lines.values() if line.supplier_id}
-    return {supplier_id for supplier_id in named if _crosses(view, order, supplier_id)}
+    if not order.destination.country:
+        return set()
+    named = {line.supplier_id for line in order.lines.values()}
+    return {supplier_id for supplier_id in named if supplier_id and _crosses(view, order, supplier_id)}
 
 
 def _crosses(view: View, order: Order, supplier_id: str) -> bool:

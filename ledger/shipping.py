@@ -6,7 +6,8 @@ really charges stands on its bill.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
+from operator import itemgetter
 
 from ledger.values import Money, Priority, Value, round_half_up
 
@@ -39,10 +40,29 @@ class ShippingService(Value, frozen=True):
     destinations: tuple[str, ...] = ()
     """Countries it delivers to; none named means all."""
 
-    def price(self, weight_grams: int) -> Money:
+    def price_minor(self, weight_grams: int) -> int:
         """What so much weight costs; of an unknown weight (0) only the part that any weight costs."""
-        by_weight = round_half_up(self.cost_per_kg_minor * weight_grams, GRAMS_PER_KG)
-        return Money(self.cost.amount_minor + by_weight, self.cost.currency)
+        return self.cost.amount_minor + round_half_up(self.cost_per_kg_minor * weight_grams, GRAMS_PER_KG)
+
+    def goes(self, origin: str, destination: str) -> bool:
+        """Whether it collects and delivers there."""
+        return (
+            self.international is (origin != destination)
+            and (not self.origins or origin in self.origins)
+            and (not self.destinations or destination in self.destinations)
+        )
+
+    def obstacle(self, wanted: Consignment) -> str:
+        """Why it does not take a consignment that is on its way; empty if it does."""
+        if self.most_weight_grams and wanted.weight_grams > self.most_weight_grams:
+            return f"takes {self.most_weight_grams} g, not {wanted.weight_grams} g"
+        if self.most_value:
+            most = next((each for each in self.most_value if each.currency == wanted.value.currency), None)
+            if most is None:
+                return f"has no limit of value in {wanted.value.currency} to compare with"
+            if wanted.value.amount_minor > most.amount_minor:
+                return f"takes goods worth {most}, not {wanted.value}"
+        return ""
 
 
 _CHEAP = (Money(15_000, "EUR"), Money(13_500, "GBP"), Money(15_000, "USD"), Money(110_000, "CNY"))
@@ -90,56 +110,33 @@ class Chosen(Value, frozen=True):
     """None while the weight is not known."""
 
 
-def choose(services: Sequence[ShippingService], wanted: Consignment) -> Chosen:
+def choose(services: Iterable[ShippingService], wanted: Consignment) -> Chosen:
     """The cheapest service that takes the consignment, for an express order the fastest."""
-    fitting: list[ShippingService] = []
-    passed_over: list[str] = []
-    for service in _on_the_way(services, wanted):
-        if obstacle := _obstacle(service, wanted):
-            passed_over.append(f"{service.code} {obstacle}")
-        else:
-            fitting.append(service)
+    express, weight_grams = wanted.priority is Priority.EXPRESS, wanted.weight_grams
+    fitting: list[tuple[int, int, ShippingService]] = []
+    passed_over = ""
+    for service in services:
+        if not service.goes(wanted.origin, wanted.destination):
+            continue
+        if obstacle := service.obstacle(wanted):
+            passed_over += f"; {service.code} {obstacle}"
+            continue
+        # Prices are compared as numbers: a table is priced in one currency.
+        price, days = service.price_minor(weight_grams), service.days_to
+        fitting.append((days, price, service) if express else (price, days, service))
     if not fitting:
-        route = f"no service from {wanted.origin} to {wanted.destination}"
-        return Chosen("", "; ".join([route, *passed_over]))
-    express = wanted.priority is Priority.EXPRESS
-    best = min(fitting, key=lambda service: _rank(service, wanted, express))
+        return Chosen("", f"no service from {wanted.origin} to {wanted.destination}{passed_over}")
+    best = min(fitting, key=_rank)[2]
     word = "the only one" if len(fitting) == 1 else f"{'fastest' if express else 'cheapest'} of {len(fitting)}"
+    known = weight_grams or not best.cost_per_kg_minor
     return Chosen(
         best.code,
-        "; ".join([word, *passed_over]),
+        word + passed_over,
         best.carriers,
         best.days_from,
         best.days_to,
-        best.price(wanted.weight_grams) if wanted.weight_grams or not best.cost_per_kg_minor else None,
+        Money(best.price_minor(weight_grams), best.cost.currency) if known else None,
     )
 
 
-def _on_the_way(services: Sequence[ShippingService], wanted: Consignment) -> Iterator[ShippingService]:
-    abroad = wanted.origin != wanted.destination
-    for service in services:
-        if (
-            service.international is abroad
-            and (not service.origins or wanted.origin in service.origins)
-            and (not service.destinations or wanted.destination in service.destinations)
-        ):
-            yield service
-
-
-def _obstacle(service: ShippingService, wanted: Consignment) -> str:
-    """Why the service does not take it; empty if it does."""
-    if service.most_weight_grams and wanted.weight_grams > service.most_weight_grams:
-        return f"takes {service.most_weight_grams} g, not {wanted.weight_grams} g"
-    if service.most_value:
-        most = next((each for each in service.most_value if each.currency == wanted.value.currency), None)
-        if most is None:
-            return f"has no limit of value in {wanted.value.currency} to compare with"
-        if wanted.value.amount_minor > most.amount_minor:
-            return f"takes goods worth {most}, not {wanted.value}"
-    return ""
-
-
-def _rank(service: ShippingService, wanted: Consignment, express: bool) -> tuple[int, ...]:
-    price = service.price(wanted.weight_grams).amount_minor
-    # Prices are compared as numbers: the table is kept in one currency.
-    return (service.days_to, price) if express else (price, service.days_to)
+_rank = itemgetter(0, 1)

@@ -67,7 +67,7 @@ class PeakPeriod(Value, frozen=True):
 
 def due_after(at: datetime, hours: int, peaks: Iterable[PeakPeriod]) -> datetime:
     """When a clock of so many hours that starts at an instant is due, longer in a peak period."""
-    extra = sum(peak.extra_hours for peak in peaks if peak.since <= at < peak.until)
+    extra = sum(peak.extra_hours for peak in peaks if peak.since <= at < peak.until) if peaks else 0
     return at + timedelta(hours=hours + extra)
 
 
