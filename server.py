@@ -32,6 +32,7 @@ from adapters.logs import log_to_stderr
 from adapters.outbox import Outbox
 from adapters.postgres import Control, Database, SchemaNewer, StartFailed, open_pool
 from adapters.rpc.admin import AdminQueries
+from adapters.rpc.cases import CaseQueries
 from adapters.rpc.inquiries import InquiryQueries
 from adapters.rpc.messages import MessageQueries
 from adapters.rpc.queries import (
@@ -51,6 +52,7 @@ from fulfilment.v1 import (
     admin_pb2,
     audit_pb2,
     batch_pb2,
+    cases_pb2,
     inquiries_pb2,
     messages_pb2,
     orders_pb2,
@@ -125,6 +127,7 @@ def build_server(
         parcels_pb2.DESCRIPTOR.services_by_name["ParcelService"]: ParcelQueries(tenants),
         recoveries_pb2.DESCRIPTOR.services_by_name["RecoveryService"]: RecoveryQueries(tenants),
         inquiries_pb2.DESCRIPTOR.services_by_name["InquiryService"]: InquiryQueries(tenants, sealer),
+        cases_pb2.DESCRIPTOR.services_by_name["CaseService"]: CaseQueries(tenants, sealer),
         audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants),
         admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: AdminQueries(tenants, sealer, letters),
         batch_pb2.DESCRIPTOR.services_by_name["BatchService"]: BatchCommands(commands),

@@ -16,12 +16,13 @@ from typing import NamedTuple, assert_never
 from psycopg_pool import PoolTimeout
 
 from adapters.rpc.tenants import Tenant, Tenants
-from ledger import fulfilment, lapses, orders, stocktaking
+from ledger import aftersales, fulfilment, lapses, orders, stocktaking
 from ledger.journal import is_trouble
 from ledger.ledger import Command, Receipt
 from ledger.refusals import Exhausted, ProjectionBehind, Unavailable
 from ledger.values import (
     Change,
+    case_stream,
     inquiry_stream,
     order_stream,
     parcel_stream,
@@ -159,6 +160,12 @@ def _decision(timer: Timer, names: Sequence[str], now: datetime) -> tuple[Callab
             carrier, number, epoch = names
             stream = parcel_stream(carrier, number)
             return lambda view: lapses.suspect_loss(view, carrier, number, int(epoch), now), stream
+        case Timer.FIRST_ANSWER:
+            (case_id,) = names
+            return lambda view: aftersales.miss_first_answer(view, case_id, now), case_stream(case_id)
+        case Timer.RESHIP:
+            (case_id,) = names
+            return lambda view: aftersales.follow_reship(view, case_id, now), case_stream(case_id)
         case Timer.RESERVATION:
             supplier_id, sku, held_for = names
             stream = stock_stream(supplier_id, sku)

@@ -135,7 +135,8 @@ class Letters:
         person: dict[str, Any] = {}
         contact = ""
         if asked.audience is Audience.CUSTOMER or asked.kind is Kind.DISPATCH_INSTRUCTION:
-            person = await self._unsealed(log, order.customer if order else None, about.order_id)
+            customer, sealed_for = (order.customer, order.sealed_for) if order else (None, about.order_id)
+            person = await self._unsealed(log, customer, sealed_for)
         if asked.audience is Audience.SUPPLIER and supplier is not None and supplier.registered.contact is not None:
             bound_to = supplier_stream(about.supplier_id)
             contact = (await self._unsealed(log, supplier.registered.contact, bound_to)).get("contact", "")

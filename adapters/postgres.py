@@ -101,6 +101,16 @@ TENANT_MIGRATIONS = (
         ADD result text,
         ADD finished_at timestamptz;
     """,
+    # The bytes that facts name by their hash, sealed under a key of the person they are about.
+    """
+    CREATE TABLE {schema}.ledger_evidence (
+        sha256 text COLLATE "C" NOT NULL,
+        subject text COLLATE "C" NOT NULL,
+        key_id text COLLATE "C" NOT NULL,
+        box bytea NOT NULL,
+        PRIMARY KEY (sha256, subject)
+    );
+    """,
 )
 
 

@@ -16,6 +16,7 @@ import msgspec
 from ledger.values import (
     Change,
     Fact,
+    case_stream,
     inquiry_stream,
     message_stream,
     order_stream,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ledger.parcels import Parcel
     from ledger.policies import Policies
     from ledger.recoveries import Recovery
+    from ledger.returns import Case
     from ledger.skus import Sku
     from ledger.stock import Stock
     from ledger.suppliers import Supplier
@@ -79,7 +81,7 @@ def noun(facts: object, evolve: Callable[[Any, Any], Any]) -> Noun:
 @cache
 def the_nouns() -> Mapping[str, Noun]:
     """Every noun of the ledger by the prefix of its streams."""
-    from ledger import inquiries, messages, orders, parcels, policies, recoveries, skus, stock, suppliers
+    from ledger import inquiries, messages, orders, parcels, policies, recoveries, returns, skus, stock, suppliers
 
     return {
         "order": noun(orders.OrderFact, orders.evolve),
@@ -90,6 +92,7 @@ def the_nouns() -> Mapping[str, Noun]:
         "recovery": noun(recoveries.RecoveryFact, recoveries.evolve),
         "inquiry": noun(inquiries.InquiryFact, inquiries.evolve),
         "message": noun(messages.MessageFact, messages.evolve),
+        "case": noun(returns.CaseFact, returns.evolve),
         "policy": noun(policies.PolicyFact, policies.evolve),
     }
 
@@ -210,6 +213,9 @@ class View:
 
     def message(self, message_id: str) -> Message | None:
         return cast("Message | None", self.state(message_stream(message_id)))
+
+    def case(self, case_id: str) -> Case | None:
+        return cast("Case | None", self.state(case_stream(case_id)))
 
     def policy(self) -> Policies | None:
         return cast("Policies | None", self.state(policy_stream()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from ledger import orders, parcels, redress
+from ledger import orders, parcels, redress, remedies
 from ledger.orders import Order, OrderFact
 from ledger.parcels import GIVEN_UP, Checkpoint, FoundAfterLoss, Parcel, ParcelRegistered
 from ledger.policies import policy_at
@@ -72,7 +72,7 @@ def confirm_loss(
 
 
 def dispute_delivery(view: View, carrier: str, number: str, because: str, at: datetime, now: datetime) -> list[Change]:
-    """Somebody denies a delivery: parcel and order are under way again."""
+    """Somebody denies a delivery: parcel and order are under way again. What is sent back cannot be denied."""
     parcel = parcels.known(view.parcel(carrier, number), carrier, number)
     facts = parcels.dispute_delivery(parcel, because, at)
     changes = changes_of(parcel_stream(carrier, number), facts)
@@ -82,6 +82,8 @@ def dispute_delivery(view: View, carrier: str, number: str, because: str, at: da
     shipment = order.shipment(carrier, number, parcel.epoch)
     if shipment is None or shipment.bucket != "delivered":
         return changes
+    delivered = {n: order.buckets[n].delivered - units for n, units in shipment.by_line.items()}
+    remedies.require_delivered(order.after_sales, delivered)
     reopened = orders.DeliveryReopened(order.order_id, carrier, number, parcel.epoch, shipment.by_line, at)
     return [*changes, *settled(order, [reopened], now)]
 

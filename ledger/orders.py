@@ -13,9 +13,20 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
-from ledger import supplier_orders
+from ledger import remedies, supplier_orders
 from ledger.choice import Choice
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
+from ledger.remedies import (
+    AfterSales,
+    Amounts,
+    CaseLeft,
+    RefundBooked,
+    RefundPaidBack,
+    ReturnExpected,
+    ReturnGivenUp,
+    TakenIntoCase,
+    UnitsReshipped,
+)
 from ledger.supplier_orders import (
     CancelAgreed,
     CancelRefused,
@@ -165,6 +176,12 @@ class OrderPlaced(Fact, frozen=True, tag="order.placed"):
     return_window_days: int = 14
     when_unavailable: WhenUnavailable = WhenUnavailable.HOLD
     incoterm: Incoterm | None = None
+    reship_of: str = ""
+    """The case whose units it sends once more, at no price; empty for what a customer ordered."""
+    original_order_id: str = ""
+    """The order that was paid for them; only with reship_of."""
+    sealed_for: str = ""
+    """The order that its customer was sealed for; empty means this one."""
 
 
 class SuppliersChosen(Fact, frozen=True, tag="order.suppliers_chosen"):
@@ -437,6 +454,13 @@ OrderFact = (
     | ClocksResumed
     | CompensationAccrued
     | CompensationReversed
+    | TakenIntoCase
+    | CaseLeft
+    | ReturnExpected
+    | ReturnGivenUp
+    | RefundBooked
+    | RefundPaidBack
+    | UnitsReshipped
 )
 
 # --- state ----------------------------------------------------------------------------------------
@@ -524,10 +548,31 @@ class Order(Value, frozen=True):
     """Whose fault a missed clock is, where somebody ruled."""
     reviews: tuple[OrderReviewed, ...] = ()
     chargebacks: tuple[ChargebackRecorded, ...] = ()
+    after_sales: AfterSales = AfterSales()
 
     @property
     def order_id(self) -> str:
         return self.placed.order_id
+
+    @property
+    def paid_order_id(self) -> str:
+        """The order whose money paid for its units: itself, or the one that a reship sends once more."""
+        return self.placed.original_order_id or self.placed.order_id
+
+    @property
+    def sealed_for(self) -> str:
+        """The order id that its customer is sealed for: what unsealing needs."""
+        # Who moved since was sealed for this order itself.
+        return (
+            self.placed.sealed_for
+            if self.placed.sealed_for and self.customer == self.placed.customer
+            else self.order_id
+        )
+
+    @property
+    def sent(self) -> Units:
+        """Units that ever left, by line; they never become fewer."""
+        return {n: count for n, b in self.buckets.items() if (count := b.shipped + b.delivered + b.lost)}
 
     @property
     def subject(self) -> str:
@@ -712,6 +757,11 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return _with_late(_no_breach(order, (fact.object_id, fact.clock)), fact, {})
         case DelayRuled():
             return replace(order, rulings={**order.rulings, (fact.supplier_order_id, fact.clock): fact})
+        case TakenIntoCase():
+            # An order with an open case is not over, whenever its return window closed.
+            return replace(order, after_sales=remedies.evolve(order.after_sales, fact), completed_at=None)
+        case CaseLeft() | ReturnExpected() | ReturnGivenUp() | RefundBooked() | RefundPaidBack() | UnitsReshipped():
+            return replace(order, after_sales=remedies.evolve(order.after_sales, fact))
         case _:
             return _supplier_order_moved(order, fact)
 
@@ -1202,7 +1252,33 @@ def record_chargeback(order: Order, chargeback: ChargebackRecorded) -> Sequence[
 
 
 def complete(order: Order | None, closes_at: datetime | None, now: datetime) -> Sequence[OrderFact]:
-    """Notice that the return window closed. Nothing to notice records nothing."""
+    """Notice that the return window closed with no case open. Nothing to notice records nothing."""
     if order is None or closes_at is None or order.completed_at is not None or now < closes_at:
         return []
-    return [OrderCompleted(order.order_id, closes_at)]
+    if order.after_sales.open_cases:
+        return []
+    cases_left_at = [share.left_at for share in order.after_sales.cases.values() if share.left_at is not None]
+    return [OrderCompleted(order.order_id, max([closes_at, *cases_left_at]))]
+
+
+def require_paid(order: Order) -> None:
+    """Only money that came can go back."""
+    if order.payment not in (PaymentState.PAID, PaymentState.PARTLY_REFUNDED):
+        raise remedies.NothingPaid(order.order_id, order.payment)
+
+
+def price_of(order: Order, units: Units) -> Amounts:
+    """What was to be paid for units, line by line, in minor units."""
+    return {line_no: count * order.lines[line_no].unit_price_minor for line_no, count in units.items()}
+
+
+def pay_refund(order: Order, refund_id: str, at: datetime) -> list[OrderFact]:
+    """A refund was paid out; the payment follows. Paying it twice records nothing."""
+    if order.after_sales.refunds[refund_id].paid:
+        return []
+    paid_back = RefundPaidBack(order.order_id, refund_id, at)
+    wanted = {line_no: buckets.total - buckets.cancelled for line_no, buckets in order.buckets.items()}
+    back_minor = remedies.evolve(order.after_sales, paid_back).paid_back_minor
+    whole = back_minor >= sum(price_of(order, wanted).values())
+    payment = PaymentState.REFUNDED if whole else PaymentState.PARTLY_REFUNDED
+    return [paid_back, *change_payment(order, payment, at)]

@@ -66,10 +66,12 @@ class ParcelRegistered(Fact, frozen=True, tag="parcel.registered"):
     promised_by: datetime | None = None
     warnings: tuple[str, ...] = ()
     """What is odd about the number, such as a wrong check digit; a warning never refuses."""
+    return_of: str = ""
+    """The case whose units come back in it; such a parcel belongs to no order."""
 
 
 class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
-    """The order of a parcel that a carrier had announced first became known."""
+    """The order, or the case, of a parcel that a carrier had announced first became known."""
 
     carrier: str
     number: str
@@ -81,6 +83,8 @@ class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
     country: str = ""
     first_scan_by: datetime | None = None
     promised_by: datetime | None = None
+    return_of: str = ""
+    """The case whose units come back in it; then it belongs to no order."""
 
 
 class CustomsAsk(StrEnum):
@@ -259,6 +263,8 @@ class Parcel(Value, frozen=True):
     """When it was given up; None again once it has arrived."""
     found_at: datetime | None = None
     """When it arrived although it had been given up."""
+    return_of: str = ""
+    """The case whose units come back in it."""
 
     @property
     def customs_hold(self) -> CustomsHold | None:
@@ -292,6 +298,7 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
             first_scan_by=fact.first_scan_by,
             promised_by=fact.promised_by,
             warnings=fact.warnings,
+            return_of=fact.return_of,
         )
     assert parcel is not None, "the first fact of a parcel is its registration"
     match fact:
@@ -305,6 +312,7 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
                 country=fact.country or parcel.country,
                 first_scan_by=fact.first_scan_by,
                 promised_by=fact.promised_by,
+                return_of=fact.return_of,
             )
         case CheckpointRecorded(checkpoint=checkpoint):
             return _scan(parcel, checkpoint)
@@ -419,17 +427,18 @@ def register(parcel: Parcel | None, registration: ParcelRegistered, reuse_after_
     """A parcel under a number; registration.epoch is set here.
 
     What is odd about the number is a warning. The same registration again records nothing. One that was
-    announced without an order is linked to it. A number that was registered long ago starts a new epoch.
+    announced without an order is linked to it, or to the case whose units come back in it. A number that was
+    registered long ago starts a new epoch.
     """
     if parcel is None:
         return [_first_use(registration, 1)]
-    if _same_shipment(parcel, registration) or not registration.order_id:
+    if _same_shipment(parcel, registration) or not (registration.order_id or registration.return_of):
         return []
     if registration.at - parcel.registered_at >= timedelta(days=reuse_after_days):
         return [_first_use(registration, parcel.epoch + 1)]
-    if not parcel.order_id:
+    if not parcel.order_id and not parcel.return_of:
         return [_link(registration)]
-    raise ParcelOfAnotherOrder(parcel.carrier, parcel.number, parcel.order_id)
+    raise ParcelOfAnotherOrder(parcel.carrier, parcel.number, parcel.order_id or parcel.return_of)
 
 
 def _first_use(registration: ParcelRegistered, epoch: int) -> ParcelRegistered:
@@ -438,7 +447,8 @@ def _first_use(registration: ParcelRegistered, epoch: int) -> ParcelRegistered:
 
 
 def _same_shipment(parcel: Parcel, registration: ParcelRegistered) -> bool:
-    return (parcel.supplier_order_id, parcel.by_line) == (registration.supplier_order_id, registration.by_line)
+    told = (registration.supplier_order_id, registration.return_of, registration.by_line)
+    return (parcel.supplier_order_id, parcel.return_of, parcel.by_line) == told
 
 
 def _link(registration: ParcelRegistered) -> ParcelLinked:
@@ -453,6 +463,7 @@ def _link(registration: ParcelRegistered) -> ParcelLinked:
         country=registration.country,
         first_scan_by=registration.first_scan_by,
         promised_by=registration.promised_by,
+        return_of=registration.return_of,
     )
 
 

@@ -154,22 +154,29 @@ class Sealer:
 
     def seal(self, personal: Mapping[str, Any], subject: str, bound_to: str) -> tuple[Sealed, PersonKey]:
         """Encrypts under a fresh key. ``bound_to`` names where it belongs: it opens nowhere else."""
+        return self.seal_bytes(self._encode(personal), subject, bound_to)
+
+    def seal_bytes(self, data: bytes, subject: str, bound_to: str) -> tuple[Sealed, PersonKey]:
+        """Encrypts what is bytes already, such as a photo."""
         random = os.urandom(16 + 32 + _NONCE_BYTES + _NONCE_BYTES)
         key_id, data_key, nonce, wrap_nonce = random[:16].hex(), random[16:48], random[48:60], random[60:]
-        box = nonce + AESGCM(data_key).encrypt(nonce, self._encode(personal), bound_to.encode())
+        box = nonce + AESGCM(data_key).encrypt(nonce, data, bound_to.encode())
         wrapped = wrap_nonce + self._wrapper.encrypt(wrap_nonce, data_key, key_id.encode())
         return Sealed(key_id, box), PersonKey(key_id, subject, wrapped)
 
     def unseal(self, sealed: Sealed, wrapped: bytes, bound_to: str) -> dict[str, Any]:
         """What was sealed; raises Unreadable when it was altered or belongs elsewhere."""
+        return cast("dict[str, Any]", msgspec.json.decode(self.unseal_bytes(sealed, wrapped, bound_to)))
+
+    def unseal_bytes(self, sealed: Sealed, wrapped: bytes, bound_to: str) -> bytes:
+        """The bytes that were sealed; raises Unreadable when they were altered or belong elsewhere."""
         try:
             key_id = sealed.key_id.encode()
             data_key = self._wrapper.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], key_id)
             box = sealed.box
-            opened = AESGCM(data_key).decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], bound_to.encode())
+            return AESGCM(data_key).decrypt(box[:_NONCE_BYTES], box[_NONCE_BYTES:], bound_to.encode())
         except (InvalidTag, ValueError) as error:
             raise Unreadable(f"sealed value {sealed.key_id} does not open for {bound_to}") from error
-        return cast("dict[str, Any]", msgspec.json.decode(opened))
 
     def subject_of(self, email: str, phone: str, fallback: str) -> str:
         """The person's name in the key table: the same person gives the same one, and it tells nothing."""

@@ -121,6 +121,12 @@ class Policy(Value, frozen=True):
     """What a promise adds where goods cross a customs border."""
     seller: Seller | None = None
     """Who sells, as customs papers name it; without it they name the supplier alone."""
+    first_answer_within_hours: int = 24
+    """When a customer who opened a case must have heard from the retailer, whoever turns out liable."""
+    evidence_within_days: int = 7
+    """How long a customer has to hand in evidence that was asked for."""
+    free_return_within_days: int = 0
+    """So long after delivery the retailer pays for sending back what the customer just does not want; 0 is never."""
 
     def claim_terms_of(self, carrier: str) -> ClaimTerms:
         by_carrier = {terms.carrier: terms for terms in self.claim_terms}

@@ -128,6 +128,21 @@ class ProjectionBehind(Unavailable):
         )
 
 
+class EvidenceNotKept(Unavailable):
+    """A fact never names bytes that are not there; the case was unknown when they came."""
+
+    def __init__(self, case_id: str) -> None:
+        super().__init__(
+            f"case {case_id} was opened only a moment ago; repeat the request with the same request_id",
+            case_id=case_id,
+        )
+
+
+class EvidenceErased(NotFound):
+    def __init__(self, sha256: str) -> None:
+        super().__init__(f"evidence {sha256} is gone: its person was erased", sha256=sha256)
+
+
 class UnknownProjection(NotFound):
     def __init__(self, name: str) -> None:
         super().__init__(f"there is no projection {name}; AdminService.GetStatus lists them", name=name)

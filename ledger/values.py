@@ -149,6 +149,11 @@ def message_stream(message_id: str) -> str:
     return f"message-{message_id}"
 
 
+def case_stream(case_id: str) -> str:
+    """case_id is a plain id that after-sales gives."""
+    return f"case-{case_id}"
+
+
 def policy_stream() -> str:
     """The retailer's own terms: one stream a tenant."""
     return "policy-retailer"

@@ -20,6 +20,7 @@ from psycopg_pool import AsyncConnectionPool
 from ledger.book import Registry
 from ledger.journal import CHANNEL, is_trouble
 from projections import rebuilding
+from projections.cases import CASES
 from projections.following import (
     PAGE_FACTS,
     Follower,
@@ -51,6 +52,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     RECOVERIES,
     STOCK_LEVELS,
     STATEMENTS,
+    CASES,
 )
 """Every question there is; a new one is added here and nowhere else."""
 

@@ -1,10 +1,10 @@
 """What has to happen by when, what happened too late, and what is the clock task to look at now?
 
 An obligation is one clock of one object (DOMAIN 6): a supplier order's acknowledgement and dispatch,
-an order's delivery, a parcel's first scan, an inquiry's answer, a claim's filing, a supplier's answer to
-a recovery. Each has an owner: the supplier, the carrier or the retailer. Beside them stand timers that
-oblige nobody but make facts when they run out: stock that is held, parcels that nobody sees, return
-windows, waiting times of claims.
+an order's delivery, a parcel's first scan, an inquiry's answer, a case's first answer, a claim's filing, a
+supplier's answer to a recovery. Each has an owner: the supplier, the carrier or the retailer. Beside them
+stand timers that oblige nobody but make facts when they run out: stock that is held, parcels that nobody
+sees, return windows, waiting times of claims, reships that a case waits for.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import Any, NamedTuple, cast
 from psycopg import AsyncConnection, Cursor, errors
 from psycopg.sql import SQL, Identifier
 
-from ledger import claims, orders, parcels, recoveries
+from ledger import aftersales, claims, orders, parcels, recoveries, returns
 from ledger.inquiries import Inquiry
 from ledger.orders import Deadline
 from ledger.policies import Policy, PolicyAgreed
 from ledger.recoveries import Recovery
+from ledger.returns import Case
 from ledger.stock import (
     ReservationCommitted,
     ReservationConsumed,
@@ -41,7 +42,7 @@ OBLIGATIONS = Table(
     "sla_obligations",
     2,
     {
-        "object_id": ID,  # of the supplier order, order, inquiry or recovery; carrier/number/epoch of a parcel
+        "object_id": ID,  # of the supplier order, order, inquiry, case or recovery; carrier/number/epoch of a parcel
         "clock": ID,
         "supplier_id": ID,  # who is obliged, or whose parcel the carrier is to scan; empty if the retailer is
         "owner": ID,
@@ -81,6 +82,8 @@ WAITING_CLAIMS = Table(
     "sla_waiting_claims", 1, {"recovery_id": ID, "eligible_at": "timestamptz NOT NULL"}, ("(eligible_at)",)
 )
 RETURN_WINDOWS = Table("sla_return_windows", 1, {"order_id": ID, "closes_at": "timestamptz NOT NULL"}, ("(closes_at)",))
+RESHIPS = Table("sla_reships", 1, {"order_id": ID, "ended_at": "timestamptz NOT NULL"})
+RESHIP_WAITS = Table("sla_reship_waits", 1, {"case_id": ID, "order_id": ID})
 POLICIES = Table(
     "sla_policies",
     1,
@@ -115,6 +118,7 @@ class Clock(StrEnum):
     ANSWER = "answer"
     CLAIM_FILING = "claim_filing"
     RECOVERY_ANSWER = "recovery_answer"
+    FIRST_ANSWER = "first_answer"
 
 
 _ALWAYS = LAST - timedelta(days=366)
@@ -124,9 +128,11 @@ _ALWAYS = LAST - timedelta(days=366)
 def changes(page: Page) -> list[Written]:
     """Rows of obligations and timers."""
     obligations, silences, windows = Rows(OBLIGATIONS), Rows(SILENCES), Rows(RETURN_WINDOWS)
+    reships, waits = Rows(RESHIPS), Rows(RESHIP_WAITS)
     for story, now in page.orders():
         obligations.replace(story.once(_of_order) if story else (), now.once(_of_order))
         windows.replace(story.once(_window) if story else (), now.once(_window))
+        reships.replace(story.once(_reship) if story else (), now.once(_reship))
     for before, after in page.parcels():
         obligations.replace(_of_parcels(before), _of_parcels(after))
         silences.replace(_silences(before), _silences(after))
@@ -136,6 +142,9 @@ def changes(page: Page) -> list[Written]:
     for recovery, then in page.recoveries():
         obligations.replace(_of_recovery(recovery), _of_recovery(then))
         waiting.replace(_waiting(recovery), _waiting(then))
+    for was, case in page.cases():
+        obligations.replace(_of_case(was) if was else (), _of_case(case))
+        waits.replace(_wait(was) if was else (), _wait(case))
     policies = Rows(POLICIES)
     holds = _Holds()
     for position, fact in page.others:
@@ -143,10 +152,15 @@ def changes(page: Page) -> list[Written]:
             policies.new.append((position, fact.effective_from, fact.policy.suspected_lost_after_days))
         else:
             holds.follow(fact)
-    return [obligations, silences, windows, waiting, policies, holds]
+    return [obligations, silences, windows, waiting, reships, waits, policies, holds]
 
 
-SLA = Projection("sla", 3, (OBLIGATIONS, HOLDS, SILENCES, RETURN_WINDOWS, WAITING_CLAIMS, POLICIES), changes)
+SLA = Projection(
+    "sla",
+    4,
+    (OBLIGATIONS, HOLDS, SILENCES, RETURN_WINDOWS, WAITING_CLAIMS, RESHIPS, RESHIP_WAITS, POLICIES),
+    changes,
+)
 
 
 def _of_order(story: OrderStory) -> list[Values]:
@@ -199,6 +213,31 @@ def _window(story: OrderStory) -> list[Values]:
         return []
     closes_at = delivered_at + timedelta(days=order.placed.return_window_days)
     return [(order.order_id, closes_at)] if orders.complete(order, closes_at, _ALWAYS) else []
+
+
+def _reship(story: OrderStory) -> list[Values]:
+    """An order that sends units of a case once more, and of which no unit is under way any more."""
+    order = story.order
+    if not order.placed.reship_of or not aftersales.has_ended(order):
+        return []
+    return [(order.order_id, story.delivered_at or order.placed.at)]
+
+
+def _wait(case: Case) -> list[Values]:
+    return [(case.case_id, case.reship.order_id)] if case.reship is not None else []
+
+
+def _of_case(case: Case) -> list[Values]:
+    """The retailer answers first; one that was closed without an answer in time obliges it no more."""
+    missed, withdrawn, answered_at = case.missed, case.withdrawn, case.first_answered_at
+    alarm = returns.answer_overdue(case, _ALWAYS)
+    if not (alarm or missed or answered_at):
+        return []
+    kept = State.OPEN if alarm else State.MET
+    state = State.WITHDRAWN if withdrawn else State.MISSED if missed else kept
+    who = ("", Party.RETAILER.value)
+    what = (case.case_id, Clock.FIRST_ANSWER.value, *who, case.opened.first_answer_by, state.value, answered_at, None)
+    return [(*what, missed.at if missed else None, withdrawn.at if withdrawn else None, alarm)]
 
 
 def _of_parcels(stories: ParcelStories) -> Iterator[Values]:
@@ -386,6 +425,8 @@ class Timer(StrEnum):
     CLAIM_ELIGIBLE = "claim_eligible"
     FEED = "feed"
     WAITING = "waiting"
+    FIRST_ANSWER = "first_answer"
+    RESHIP = "reship"
 
 
 class Due(NamedTuple):
@@ -396,7 +437,8 @@ class Due(NamedTuple):
     """(order_id, object_id) of acknowledge, dispatch and delivery; (carrier, number, epoch) of first_scan
     and loss; (inquiry_id,) of answer; (supplier_id, sku, reservation_id) of reservation; (order_id,) of
     return_window; (recovery_id,) of claim_filing, recovery_answer and claim_eligible; (supplier_id, sku) of
-    feed; (order_id, position) of waiting, where its stock last moved at that position of the log."""
+    feed; (order_id, position) of waiting, where its stock last moved at that position of the log; (case_id,) of
+    first_answer and reship."""
     due: datetime
 
 
@@ -415,6 +457,9 @@ _DUE = """
     UNION ALL
     (SELECT 'claim_eligible', ARRAY[recovery_id], eligible_at FROM {sla_waiting_claims}
         WHERE eligible_at <= %(now)s ORDER BY eligible_at LIMIT %(limit)s)
+    UNION ALL
+    (SELECT 'reship', ARRAY[case_id], ended_at FROM {sla_reship_waits} JOIN {sla_reships} USING (order_id)
+        WHERE ended_at <= %(now)s ORDER BY ended_at LIMIT %(limit)s)
     ORDER BY 3 LIMIT %(limit)s
 """
 _SILENCE = """

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from ledger import inquiries, messages, orders, parcels, recoveries, stock, suppliers
+from ledger import inquiries, messages, orders, parcels, recoveries, returns, stock, suppliers
 from ledger.book import Registry
 from ledger.inquiries import Inquiry
 from ledger.journal import EVENTS_TABLE
@@ -26,6 +26,7 @@ from ledger.messages import Message
 from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, Header, Order, UnitsCancelled
 from ledger.parcels import FirstScanBreachWithdrawn, FirstScanMissed, Parcel, ParcelRegistered
 from ledger.recoveries import Recovery, RecoveryFact
+from ledger.returns import Case
 from ledger.stock import Stock, StockFact
 from ledger.supplier_orders import (
     CancelAgreed,
@@ -229,6 +230,11 @@ def tell_stock(story: StockStory | None, fact: Any, position: int) -> StockStory
     return story
 
 
+def tell_case(case: Case | None, fact: Any, position: int) -> Case:
+    """The case after the fact; its state keeps all that is asked of it."""
+    return returns.evolve(case, fact)
+
+
 TELL: Mapping[str, Callable[[Any, Any, int], Any]] = {
     "order": tell_order,
     "parcel": tell_parcel,
@@ -237,6 +243,7 @@ TELL: Mapping[str, Callable[[Any, Any, int], Any]] = {
     "message": tell_message,
     "recovery": tell_recovery,
     "stock": tell_stock,
+    "case": tell_case,
 }
 """How each kind of stream that is folded here takes a fact in, and its position."""
 
@@ -303,6 +310,10 @@ class Page:
     def stocks(self) -> Iterable[tuple[bool, StockStory]]:
         """The supplier's SKUs that changed, and whether they are new."""
         return ((before is None, now) for stream, (before, now) in self.touched.items() if stream.startswith("stock-"))
+
+    def cases(self) -> Iterable[tuple[Case | None, Case]]:
+        """The return cases that changed."""
+        return (pair for stream, pair in self.touched.items() if stream.startswith("case-"))
 
     def orders_with_parcels(self) -> Iterable[tuple[OrderStory | None, OrderStory]]:
         """The orders that changed or that a changed parcel belongs to."""

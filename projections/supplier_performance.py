@@ -98,7 +98,7 @@ def changes(page: Page) -> list[Written]:
         before = list(_supplier_orders(story, page, before=True)) if story else []
         supplier_orders.replace(before, _supplier_orders(now, page, before=False))
     for story, now in page.orders():
-        orders.replace([story.once(_order)] if story else [], [now.once(_order)])
+        orders.replace(story.once(_orders) if story else (), now.once(_orders))
         if now.order.reviews:
             reviews.replace(story.once(_reviews) if story else [], now.once(_reviews))
     for earlier, after in page.parcels():
@@ -245,6 +245,11 @@ def _dispatched_at(shipments: Sequence[Shipment], page: Page, *, before: bool) -
 # --- orders, parcels, reviews ---------------------------------------------------------------------
 
 
+def _orders(story: OrderStory) -> list[Values]:
+    """What a customer ordered; units that are sent once more were ordered before."""
+    return [] if story.order.placed.reship_of else [_order(story)]
+
+
 def _order(story: OrderStory) -> Values:
     order = story.order
     lines = order.lines.values()
@@ -275,7 +280,8 @@ def _whose_order(story: OrderStory) -> str:
 
 
 def _parcels(stories: ParcelStories) -> Iterator[Values]:
-    return (_parcel(story) for story in stories)
+    """Parcels to customers; what they send back is not a supplier's doing."""
+    return (_parcel(story) for story in stories if not story.parcel.return_of)
 
 
 def _parcel(story: ParcelStory) -> Values:

@@ -24,6 +24,7 @@ from fulfilment.v1 import (
     admin_pb2_grpc,
     audit_pb2_grpc,
     batch_pb2_grpc,
+    cases_pb2_grpc,
     common_pb2,
     inquiries_pb2_grpc,
     messages_pb2_grpc,
@@ -98,6 +99,7 @@ class Client:
         self.inquiries: Any = inquiries_pb2_grpc.InquiryServiceStub(channel)
         self.audit: Any = audit_pb2_grpc.AuditServiceStub(channel)
         self.admin: Any = admin_pb2_grpc.AdminServiceStub(channel)
+        self.cases: Any = cases_pb2_grpc.CaseServiceStub(channel)
         self.batch: Any = batch_pb2_grpc.BatchServiceStub(channel)
         self.messages: Any = messages_pb2_grpc.MessageServiceStub(channel)
         self.reports: Any = reports_pb2_grpc.ReportServiceStub(channel)

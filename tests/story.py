@@ -551,6 +551,16 @@ def check_order(order: Order, book: Book) -> None:
     for each in supplier_orders:
         assert each.delivered == _arrived(each, order.shipments)
     _check_reservations(order, book)
+    _check_after_sales(order)
+
+
+def _check_after_sales(order: Order) -> None:
+    """No unit is in two cases, none comes back that was not delivered, no more is refunded than was paid."""
+    after_sales = order.after_sales
+    for line_no, line in order.lines.items():
+        assert 0 <= after_sales.in_cases(line_no) <= order.sent.get(line_no, 0)
+        assert 0 <= after_sales.coming_back(line_no) <= order.buckets[line_no].delivered
+        assert 0 <= after_sales.refunded_minor(line_no) <= line.quantity * line.unit_price_minor
 
 
 def _arrived(supplier_order: SupplierOrder, shipments: Iterable[Shipment]) -> int:

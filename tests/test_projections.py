@@ -26,6 +26,7 @@ from projections.rebuilding import AlreadyBuilding
 from projections.streams import BadFact, Page, Streams
 from projections.tables import Projection, Table
 from projections.tracking import TRACKING
+from tests.casework import Desk
 from tests.projecting import (
     asking,
     catch_up,
@@ -191,6 +192,9 @@ def _long_story() -> Story:
         recovering = Recovering(story, f"r{number}")
         recovering.of_supplier(refund(100))
         recovering.accept(25 * (number + 1))
+    desk = Desk(story)
+    for case_id in ("case-1", "case-2"):
+        desk.opens(case_id=case_id)
     return story
 
 

@@ -170,6 +170,19 @@ def test_the_stored_recoveries_fold_to_what_they_were():
     assert (asked.status, asked.asked_minor, asked.received_minor) == ("written_off", 700, 400)
 
 
+def test_the_stored_cases_fold_to_what_they_were():
+    book = folded()
+    resolved, cancelled, order = book.case("case-9"), book.case("case-10"), book.order("shopify/1")
+    assert resolved is not None
+    assert cancelled is not None
+    assert order is not None
+    assert (resolved.status, resolved.remedy, resolved.reship_failure) == ("resolved", "refund", "lost")
+    assert resolved.refunds["refund-1"].reference == "psp-77"
+    assert (cancelled.status, cancelled.denial, cancelled.by_line) == ("cancelled", "goods_used", {1: 1})
+    assert order.after_sales.open_cases == ["case-10"]
+    assert order.after_sales.refunded_minor(LineNo(1)) == 500
+
+
 # --- a line more ----------------------------------------------------------------------------------
 
 

@@ -11,12 +11,14 @@ from ledger.orders import HoldReason, PaymentState
 from ledger.parcels import ParcelStatus
 from ledger.rates import Rate, RateName
 from ledger.rates import RateStatus as Status
+from ledger.returns import Remedy
 from ledger.supplier_orders import Answer
 from ledger.values import order_of
 from projections import scorecards, supplier_performance
 from projections.reads import PageOf
 from projections.scorecards import Window
 from projections.supplier_performance import SupplierTotal
+from tests.casework import RESHIP, approved
 from tests.projecting import asking, catch_up
 from tests.stalls import EmptyTenant
 from tests.story import (
@@ -518,3 +520,28 @@ async def test_supplier_totals_are_exact_and_paged(tenant: EmptyTenant):
         assert second.next_page_token == ""
         amazon = await supplier_performance.list_supplier_totals(where, PageOf(), "amazon")
         assert amazon.rows == [SupplierTotal("acme", 1, 1, 0, 1)]
+
+
+# --- what after-sales sends -----------------------------------------------------------------------
+
+
+async def test_a_reship_is_the_suppliers_to_send_and_nothing_that_a_customer_ordered(tenant: EmptyTenant):
+    desk = approved(Remedy.RESHIP)
+    desk.story.send(f"{RESHIP}/1")
+    desk.story.ship(supplier_order_id=f"{RESHIP}/1", number="P9")
+    desk.story.scan(ParcelStatus.DELIVERED, number="P9")
+    assert await rate(tenant, desk.story, DISPATCH) == (1, 2)  # the first one was scanned too late
+    async with asking(tenant) as where:
+        (figures,) = (await supplier_performance.summary(where)).rows
+    assert (figures.orders, figures.units, figures.gmv_minor, figures.delivered_orders) == (1, 3, {"EUR": 1500}, 1)
+    assert figures.supplier_orders == 2
+
+
+async def test_what_a_customer_sends_back_is_no_parcel_of_the_supplier(tenant: EmptyTenant):
+    desk = approved(Remedy.RETURN)
+    before = await rates(tenant, desk.story, supplier_id="")
+    desk.story.log.clear()
+    desk.labels()
+    desk.sends_back()
+    after = await rates(tenant, desk.story, supplier_id="")
+    assert after[TRACKING] == before[TRACKING]

@@ -16,6 +16,7 @@ from fulfilment.v1 import (
     admin_pb2_grpc,
     audit_pb2_grpc,
     batch_pb2_grpc,
+    cases_pb2_grpc,
     common_pb2,
     inquiries_pb2_grpc,
     messages_pb2_grpc,
@@ -71,6 +72,7 @@ class Client:
         self.recoveries = recoveries_pb2_grpc.RecoveryServiceStub(channel)
         self.inquiries = inquiries_pb2_grpc.InquiryServiceStub(channel)
         self.audit = audit_pb2_grpc.AuditServiceStub(channel)
+        self.cases = cases_pb2_grpc.CaseServiceStub(channel)
         self.admin = admin_pb2_grpc.AdminServiceStub(channel)
         self.batch = batch_pb2_grpc.BatchServiceStub(channel)
         self.messages = messages_pb2_grpc.MessageServiceStub(channel)

@@ -1,9 +1,9 @@
-"""``fulfilment history``: the facts behind an order, each in a few words."""
+"""``fulfilment history``: the facts behind an order or a case, each in a few words."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,13 @@ _ONE_LINE_WIDTH = 160
 @click.pass_obj
 def history(session: Session, order_id: str, no_parcels: bool) -> None:
     """List the facts of an order and its parcels as they were recorded."""
-    facts = list(_facts(session, order_id, not no_parcels))
+    print_history(session, audit_pb2.GetHistoryRequest(order_id=order_id, with_parcels=not no_parcels))
+
+
+def print_history(session: Session, request: audit_pb2.GetHistoryRequest) -> None:
+    """The facts of an order or of a case, each in a few words."""
+    pages = session.client.pages(session.client.audit.GetHistory, request)
+    facts = [fact for page in pages for fact in page.facts]
     if session.json:
         session.out.json([{**words.as_json(fact), "json": json.loads(fact.json)} for fact in facts])
         return
@@ -47,12 +53,6 @@ def _print_blocks(out: Printer, rows: Sequence[Sequence[str]]) -> None:
             out.say(said, indent=10)
 
 
-def _facts(session: Session, order_id: str, with_parcels: bool) -> Iterator[audit_pb2.StoredFact]:
-    request = audit_pb2.GetHistoryRequest(order_id=order_id, with_parcels=with_parcels)
-    for page in session.client.pages(session.client.audit.GetHistory, request):
-        yield from page.facts
-
-
 def _happened(content: dict[str, Any]) -> str:
     said = content.get("checkpoint", content).get("at")
     return words.to_minute(datetime.fromisoformat(said)) if said else ""
@@ -66,6 +66,7 @@ _UNSAID = {
 
 _BARE = {
     "object_id",
+    "case_id",
     "supplier_order_id",
     "supplier_id",
     "reason",
@@ -78,6 +79,10 @@ _BARE = {
     "city",
 }
 """Values that speak for themselves."""
+
+
+_UNITS = {"by_line", "units", "backordered", "lacking", "given_free", "not_awaited"}
+"""Numbers by line that count units; others are amounts or names."""
 
 
 def gist(content: dict[str, Any]) -> str:
@@ -95,7 +100,7 @@ def _said(name: str, value: Any) -> str:
         case {"amount_minor": int(amount), "currency": str(currency)}:
             return f"{label} {words.money(amount, currency)}"
         case dict() if name == "by_line" or all(key.isdigit() for key in value):
-            return _lines_said(value)
+            return _lines_said(value) if name in _UNITS else f"{label} {_lines_said(value, '')}"
         case dict():
             return gist(value)
         case list() if name == "lines":
@@ -114,13 +119,17 @@ def _said(name: str, value: Any) -> str:
             return f"{label} {value}"
 
 
-def _lines_said(by_line: dict[str, Any]) -> str:
+def _lines_said(by_line: dict[str, Any], counted: str = "unit") -> str:
     """Units by line, or what was said of each line."""
     said = {
-        line: gist(each) if isinstance(each, dict) else f"{each} {'unit' if each == 1 else 'units'}"
+        line: gist(each) if isinstance(each, dict) else f"{each} {_plural(counted, each)}".strip()
         for line, each in by_line.items()
     }
     return " + ".join(f"line {line}: {each}" for line, each in said.items())
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 or not word else f"{word}s"
 
 
 def _instant(text: str) -> datetime | None:

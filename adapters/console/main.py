@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from adapters.console.admin import erase, rebuild, status, tenant
+from adapters.console.cases import case
 from adapters.console.client import Trouble
 from adapters.console.history import history
 from adapters.console.importing import imports
@@ -60,7 +61,7 @@ def root() -> None:
 
 
 for command in (
-    *(place, show, history, order, parcel, shipping, inquiry, message),
+    *(place, show, history, order, parcel, shipping, inquiry, case, message),
     *(stock, sku, supplier, recovery, report, imports),
     *(status, rebuild, tenant, erase),
 ):

@@ -124,6 +124,9 @@ def order(state: Order, version: int, personal: Mapping[str, Any] | None) -> ord
         version=version,
         incoterm=incoterm(state.incoterm),
         no_promise_because=state.no_promise_because,
+        open_cases=state.after_sales.open_cases,
+        reship_of=state.placed.reship_of,
+        original_order_id=state.placed.original_order_id,
     )
 
 

@@ -14,7 +14,7 @@ from adapters.rpc.server import Commands, Context, deadline_of, tenant_name, to_
 from adapters.rpc.statuses import code_of
 from adapters.rpc.tenants import Tenant, Tenants
 from fulfilment.v1 import audit_pb2, batch_pb2, orders_pb2, parcels_pb2, shipping_pb2, stock_pb2, suppliers_pb2
-from ledger import customs, invoice, orders, parcels, suppliers
+from ledger import customs, invoice, orders, parcels, returns, suppliers
 from ledger.book import EMPTY, Book, Entry
 from ledger.choice import Candidate, choose
 from ledger.journal import Past, Recorded
@@ -24,6 +24,7 @@ from ledger.policies import policy_at
 from ledger.refusals import BeyondTheLog, Malformed, Refusal, Unavailable
 from ledger.values import (
     Sealed,
+    case_stream,
     order_of,
     order_stream,
     parcel_stream,
@@ -82,7 +83,9 @@ class OrderQueries(Reader):
         tenant = await self.tenant(context)
         order_id = shapes.order_id(request.order_id)
         order, version, position = await self._order(tenant, order_id, request.at_least)
-        personal = await self._unsealed(tenant, order.customer, order_id) if request.with_personal_data else None
+        personal = (
+            await self._unsealed(tenant, order.customer, order.sealed_for) if request.with_personal_data else None
+        )
         return orders_pb2.GetOrderResponse(order=answers.order(order, version, personal), position=position)
 
     async def GetCustoms(
@@ -117,7 +120,7 @@ class OrderQueries(Reader):
         )
         said = invoices.message(
             drawn,
-            await self._unsealed(tenant, order.customer, order.order_id),
+            await self._unsealed(tenant, order.customer, order.sealed_for),
             await self._unsealed(tenant, sender.registered.return_address, stream),
         )
         # Drawing takes longer than the event loop may be kept.
@@ -198,12 +201,20 @@ class AuditQueries(Reader):
 
     async def GetHistory(self, request: audit_pb2.GetHistoryRequest, context: Context) -> audit_pb2.GetHistoryResponse:
         tenant = await self.tenant(context)
-        order_id = shapes.order_id(request.order_id)
-        streams = [order_stream(order_id)]
-        (entry,), head = await self.entries(tenant, streams, request.at_least)
-        order = orders.known(entry.state, order_id)
+        if request.case_id:
+            case_id = shapes.plain_id(request.case_id, "case_id")
+            streams = [case_stream(case_id)]
+            (entry,), head = await self.entries(tenant, streams, request.at_least)
+            labels = returns.known(entry.state, case_id).labels.values()
+            parcels_of = [parcel_stream(each.carrier, each.number) for each in labels if each.number]
+        else:
+            order_id = shapes.order_id(request.order_id)
+            streams = [order_stream(order_id)]
+            (entry,), head = await self.entries(tenant, streams, request.at_least)
+            shipments = orders.known(entry.state, order_id).shipments
+            parcels_of = [parcel_stream(each.carrier, each.number) for each in shipments]
         if request.with_parcels:
-            streams += [parcel_stream(each.carrier, each.number) for each in order.shipments]
+            streams += parcels_of
         size = shapes.count(request.page.page_size, "page.page_size", 0, 1000) or 100
         rows = await tenant.log.history(streams, position_of(request.page.page_token), size + 1)
         more = str(rows[size - 1].position) if len(rows) > size else ""

@@ -75,6 +75,8 @@ class Commands:
         request.context.actor = actor
         ask = reader(request, Edge(self._sealer, now, fingerprint.hex()[:32], seen))
         decide = stocktaking.watching(ask.decide, now)
+        if ask.before is not None:
+            await ask.before(tenant.log)
         return Command(request_id, actor, fingerprint, decide, ask.streams, ask.keys, deadline)
 
 

@@ -6,6 +6,7 @@ here and goes no further in plain.
 """
 
 from adapters.rpc.asks import (
+    cases,
     inquiries,
     messages,
     orders,
@@ -23,6 +24,7 @@ __all__ = [
     "READERS",
     "Ask",
     "Edge",
+    "cases",
     "inquiries",
     "messages",
     "orders",

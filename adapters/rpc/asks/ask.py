@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from google.protobuf.message import Message
 
+from ledger.journal import Log
 from ledger.personal import PersonKey, Sealer
 from ledger.values import (
     Change,
@@ -27,6 +28,8 @@ class Ask(NamedTuple):
     decide: Decide
     streams: tuple[str, ...]
     keys: Sequence[PersonKey] = ()
+    before: Callable[[Log], Awaitable[None]] | None = None
+    """What must be in the database before it is decided, such as bytes that a fact is to name."""
 
 
 class Edge(NamedTuple):

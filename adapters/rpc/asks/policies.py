@@ -72,6 +72,11 @@ def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
         shipping_services=_services(given.shipping_services) or default.shipping_services,
         customs_allowance_days=_customs_allowance(given),
         seller=_seller(given.seller) if given.HasField("seller") else None,
+        first_answer_within_hours=count(given.first_answer_within_hours, "policy.first_answer_within_hours", 0, 1000)
+        or default.first_answer_within_hours,
+        evidence_within_days=count(given.evidence_within_days, "policy.evidence_within_days", 0, 1000)
+        or default.evidence_within_days,
+        free_return_within_days=count(given.free_return_within_days, "policy.free_return_within_days", 0, 1000),
     )
     since = instant(request, "effective_from") or edge.now
     return Ask(lambda view: policies.agree(view.policy(), policy, since, edge.now), (policy_stream(),))

@@ -196,6 +196,9 @@ class Policy(_message.Message):
     SHIPPING_SERVICES_FIELD_NUMBER: _builtins.int
     CUSTOMS_ALLOWANCE_DAYS_FIELD_NUMBER: _builtins.int
     SELLER_FIELD_NUMBER: _builtins.int
+    FIRST_ANSWER_WITHIN_HOURS_FIELD_NUMBER: _builtins.int
+    EVIDENCE_WITHIN_DAYS_FIELD_NUMBER: _builtins.int
+    FREE_RETURN_WITHIN_DAYS_FIELD_NUMBER: _builtins.int
     reservation_minutes: _builtins.int
     """How long stock is held for an order that is not confirmed, in minutes; default 1440."""
     return_window_days: _builtins.int
@@ -246,6 +249,14 @@ class Policy(_message.Message):
     """
     customs_allowance_days: _builtins.int
     """Days that a promise adds where goods cross a customs border, 0 to 365; absent means 3."""
+    first_answer_within_hours: _builtins.int
+    """When a customer who opened a case must have heard from the retailer, in hours; default 24."""
+    evidence_within_days: _builtins.int
+    """How long a customer has to hand in evidence that was asked for, in days; default 7."""
+    free_return_within_days: _builtins.int
+    """How long after delivery the retailer pays for sending back what the customer just does not want, in days;
+    0, the default, is never.
+    """
     @_builtins.property
     def claim_terms(self) -> _containers.RepeatedCompositeFieldContainer[_recoveries_pb2.ClaimTerms]:
         """How carriers take claims, one entry a carrier; a carrier without one goes by the entry without a name, or by
@@ -310,10 +321,13 @@ class Policy(_message.Message):
         shipping_services: _abc.Iterable[_shipping_pb2.ShippingService] | None = ...,
         customs_allowance_days: _builtins.int | None = ...,
         seller: Global___Seller | None = ...,
+        first_answer_within_hours: _builtins.int = ...,
+        evidence_within_days: _builtins.int = ...,
+        free_return_within_days: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_customs_allowance_days", b"_customs_allowance_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "customs_allowance_days", b"customs_allowance_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "seller", b"seller", "stale_buffer_basis_points", b"stale_buffer_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customs_allowance_days", b"_customs_allowance_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "shipping_services", b"shipping_services", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customs_allowance_days", b"_customs_allowance_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "shipping_services", b"shipping_services", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__customs_allowance_days: _TypeAlias = _typing.Literal["customs_allowance_days"]  # noqa: Y015
     _WhichOneofArgType__customs_allowance_days: _TypeAlias = _typing.Literal["_customs_allowance_days", b"_customs_allowance_days"]  # noqa: Y015

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from fulfilment.v1 import admin_pb2 as _admin_pb2
+from fulfilment.v1 import cases_pb2 as _cases_pb2
 from fulfilment.v1 import common_pb2 as _common_pb2
 from fulfilment.v1 import inquiries_pb2 as _inquiries_pb2
 from fulfilment.v1 import messages_pb2 as _messages_pb2
@@ -116,6 +117,23 @@ class BatchCommand(_message.Message):
     REROUTE_UNITS_FIELD_NUMBER: _builtins.int
     COMPLETE_CUSTOMS_DATA_FIELD_NUMBER: _builtins.int
     CONFIRM_LOSS_FIELD_NUMBER: _builtins.int
+    OPEN_CASE_FIELD_NUMBER: _builtins.int
+    ANSWER_CUSTOMER_FIELD_NUMBER: _builtins.int
+    REQUEST_EVIDENCE_FIELD_NUMBER: _builtins.int
+    ADD_EVIDENCE_FIELD_NUMBER: _builtins.int
+    START_REVIEW_FIELD_NUMBER: _builtins.int
+    RULE_LIABILITY_FIELD_NUMBER: _builtins.int
+    APPROVE_REMEDY_FIELD_NUMBER: _builtins.int
+    DENY_CASE_FIELD_NUMBER: _builtins.int
+    RECORD_RETURN_LABEL_FIELD_NUMBER: _builtins.int
+    RECORD_RETURN_SHIPPED_FIELD_NUMBER: _builtins.int
+    RECORD_RETURN_RECEIVED_FIELD_NUMBER: _builtins.int
+    RECORD_INSPECTION_FIELD_NUMBER: _builtins.int
+    GRANT_REFUND_FIELD_NUMBER: _builtins.int
+    DENY_REFUND_FIELD_NUMBER: _builtins.int
+    RECORD_REFUND_PAID_FIELD_NUMBER: _builtins.int
+    CANCEL_CASE_FIELD_NUMBER: _builtins.int
+    REOPEN_CASE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def place_order(self) -> _orders_pb2.PlaceOrderRequest:
         """As OrderService.PlaceOrder."""
@@ -352,6 +370,74 @@ class BatchCommand(_message.Message):
     def confirm_loss(self) -> _parcels_pb2.ConfirmLossRequest:
         """As ParcelService.ConfirmLoss."""
 
+    @_builtins.property
+    def open_case(self) -> _cases_pb2.OpenCaseRequest:
+        """As CaseService.OpenCase."""
+
+    @_builtins.property
+    def answer_customer(self) -> _cases_pb2.AnswerCustomerRequest:
+        """As CaseService.AnswerCustomer."""
+
+    @_builtins.property
+    def request_evidence(self) -> _cases_pb2.RequestEvidenceRequest:
+        """As CaseService.RequestEvidence."""
+
+    @_builtins.property
+    def add_evidence(self) -> _cases_pb2.AddEvidenceRequest:
+        """As CaseService.AddEvidence."""
+
+    @_builtins.property
+    def start_review(self) -> _cases_pb2.StartReviewRequest:
+        """As CaseService.StartReview."""
+
+    @_builtins.property
+    def rule_liability(self) -> _cases_pb2.RuleLiabilityRequest:
+        """As CaseService.RuleLiability."""
+
+    @_builtins.property
+    def approve_remedy(self) -> _cases_pb2.ApproveRemedyRequest:
+        """As CaseService.ApproveRemedy."""
+
+    @_builtins.property
+    def deny_case(self) -> _cases_pb2.DenyCaseRequest:
+        """As CaseService.DenyCase."""
+
+    @_builtins.property
+    def record_return_label(self) -> _cases_pb2.RecordReturnLabelRequest:
+        """As CaseService.RecordReturnLabel."""
+
+    @_builtins.property
+    def record_return_shipped(self) -> _cases_pb2.RecordReturnShippedRequest:
+        """As CaseService.RecordReturnShipped."""
+
+    @_builtins.property
+    def record_return_received(self) -> _cases_pb2.RecordReturnReceivedRequest:
+        """As CaseService.RecordReturnReceived."""
+
+    @_builtins.property
+    def record_inspection(self) -> _cases_pb2.RecordInspectionRequest:
+        """As CaseService.RecordInspection."""
+
+    @_builtins.property
+    def grant_refund(self) -> _cases_pb2.GrantRefundRequest:
+        """As CaseService.GrantRefund."""
+
+    @_builtins.property
+    def deny_refund(self) -> _cases_pb2.DenyRefundRequest:
+        """As CaseService.DenyRefund."""
+
+    @_builtins.property
+    def record_refund_paid(self) -> _cases_pb2.RecordRefundPaidRequest:
+        """As CaseService.RecordRefundPaid."""
+
+    @_builtins.property
+    def cancel_case(self) -> _cases_pb2.CancelCaseRequest:
+        """As CaseService.CancelCase."""
+
+    @_builtins.property
+    def reopen_case(self) -> _cases_pb2.ReopenCaseRequest:
+        """As CaseService.ReopenCase."""
+
     def __init__(
         self,
         *,
@@ -414,12 +500,29 @@ class BatchCommand(_message.Message):
         reroute_units: _orders_pb2.RerouteUnitsRequest | None = ...,
         complete_customs_data: _orders_pb2.CompleteCustomsDataRequest | None = ...,
         confirm_loss: _parcels_pb2.ConfirmLossRequest | None = ...,
+        open_case: _cases_pb2.OpenCaseRequest | None = ...,
+        answer_customer: _cases_pb2.AnswerCustomerRequest | None = ...,
+        request_evidence: _cases_pb2.RequestEvidenceRequest | None = ...,
+        add_evidence: _cases_pb2.AddEvidenceRequest | None = ...,
+        start_review: _cases_pb2.StartReviewRequest | None = ...,
+        rule_liability: _cases_pb2.RuleLiabilityRequest | None = ...,
+        approve_remedy: _cases_pb2.ApproveRemedyRequest | None = ...,
+        deny_case: _cases_pb2.DenyCaseRequest | None = ...,
+        record_return_label: _cases_pb2.RecordReturnLabelRequest | None = ...,
+        record_return_shipped: _cases_pb2.RecordReturnShippedRequest | None = ...,
+        record_return_received: _cases_pb2.RecordReturnReceivedRequest | None = ...,
+        record_inspection: _cases_pb2.RecordInspectionRequest | None = ...,
+        grant_refund: _cases_pb2.GrantRefundRequest | None = ...,
+        deny_refund: _cases_pb2.DenyRefundRequest | None = ...,
+        record_refund_paid: _cases_pb2.RecordRefundPaidRequest | None = ...,
+        cancel_case: _cases_pb2.CancelCaseRequest | None = ...,
+        reopen_case: _cases_pb2.ReopenCaseRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_suspension", b"accept_suspension", "acknowledge_claim", b"acknowledge_claim", "acknowledge_supplier_order", b"acknowledge_supplier_order", "agree_policy", b"agree_policy", "agree_terms", b"agree_terms", "answer_cancel_request", b"answer_cancel_request", "answer_inquiry", b"answer_inquiry", "answer_recovery", b"answer_recovery", "appeal_claim", b"appeal_claim", "approve_supplier", b"approve_supplier", "ask_inquiry", b"ask_inquiry", "cancel_message", b"cancel_message", "cancel_order", b"cancel_order", "change_address", b"change_address", "close_inquiry", b"close_inquiry", "collect_document", b"collect_document", "command", b"command", "complete_customs_data", b"complete_customs_data", "complete_details", b"complete_details", "confirm_loss", b"confirm_loss", "confirm_order", b"confirm_order", "confirm_receipt", b"confirm_receipt", "decide_claim", b"decide_claim", "dismiss_suspension", b"dismiss_suspension", "dispute_delivery", b"dispute_delivery", "extend_reservation", b"extend_reservation", "file_claim", b"file_claim", "offer_sku", b"offer_sku", "open_recovery", b"open_recovery", "pack_supplier_order", b"pack_supplier_order", "place_hold", b"place_hold", "place_order", b"place_order", "prove_delivery", b"prove_delivery", "raise_recovery", b"raise_recovery", "record_chargeback", b"record_chargeback", "record_checkpoints", b"record_checkpoints", "record_claim_payment", b"record_claim_payment", "record_feed", b"record_feed", "record_payment", b"record_payment", "record_review", b"record_review", "register_parcel", b"register_parcel", "register_supplier", b"register_supplier", "reinstate_supplier", b"reinstate_supplier", "release_hold", b"release_hold", "release_reservation", b"release_reservation", "reroute_units", b"reroute_units", "reserve", b"reserve", "retire_supplier", b"retire_supplier", "retry_message", b"retry_message", "return_claim_payment", b"return_claim_payment", "review_sample", b"review_sample", "review_supplier", b"review_supplier", "rule_delay", b"rule_delay", "send_supplier_order", b"send_supplier_order", "set_buffer", b"set_buffer", "set_low_stock_threshold", b"set_low_stock_threshold", "settle_recovery", b"settle_recovery", "ship_supplier_order", b"ship_supplier_order", "suspend_supplier", b"suspend_supplier", "write_off_recovery", b"write_off_recovery"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_suspension", b"accept_suspension", "acknowledge_claim", b"acknowledge_claim", "acknowledge_supplier_order", b"acknowledge_supplier_order", "add_evidence", b"add_evidence", "agree_policy", b"agree_policy", "agree_terms", b"agree_terms", "answer_cancel_request", b"answer_cancel_request", "answer_customer", b"answer_customer", "answer_inquiry", b"answer_inquiry", "answer_recovery", b"answer_recovery", "appeal_claim", b"appeal_claim", "approve_remedy", b"approve_remedy", "approve_supplier", b"approve_supplier", "ask_inquiry", b"ask_inquiry", "cancel_case", b"cancel_case", "cancel_message", b"cancel_message", "cancel_order", b"cancel_order", "change_address", b"change_address", "close_inquiry", b"close_inquiry", "collect_document", b"collect_document", "command", b"command", "complete_customs_data", b"complete_customs_data", "complete_details", b"complete_details", "confirm_loss", b"confirm_loss", "confirm_order", b"confirm_order", "confirm_receipt", b"confirm_receipt", "decide_claim", b"decide_claim", "deny_case", b"deny_case", "deny_refund", b"deny_refund", "dismiss_suspension", b"dismiss_suspension", "dispute_delivery", b"dispute_delivery", "extend_reservation", b"extend_reservation", "file_claim", b"file_claim", "grant_refund", b"grant_refund", "offer_sku", b"offer_sku", "open_case", b"open_case", "open_recovery", b"open_recovery", "pack_supplier_order", b"pack_supplier_order", "place_hold", b"place_hold", "place_order", b"place_order", "prove_delivery", b"prove_delivery", "raise_recovery", b"raise_recovery", "record_chargeback", b"record_chargeback", "record_checkpoints", b"record_checkpoints", "record_claim_payment", b"record_claim_payment", "record_feed", b"record_feed", "record_inspection", b"record_inspection", "record_payment", b"record_payment", "record_refund_paid", b"record_refund_paid", "record_return_label", b"record_return_label", "record_return_received", b"record_return_received", "record_return_shipped", b"record_return_shipped", "record_review", b"record_review", "register_parcel", b"register_parcel", "register_supplier", b"register_supplier", "reinstate_supplier", b"reinstate_supplier", "release_hold", b"release_hold", "release_reservation", b"release_reservation", "reopen_case", b"reopen_case", "request_evidence", b"request_evidence", "reroute_units", b"reroute_units", "reserve", b"reserve", "retire_supplier", b"retire_supplier", "retry_message", b"retry_message", "return_claim_payment", b"return_claim_payment", "review_sample", b"review_sample", "review_supplier", b"review_supplier", "rule_delay", b"rule_delay", "rule_liability", b"rule_liability", "send_supplier_order", b"send_supplier_order", "set_buffer", b"set_buffer", "set_low_stock_threshold", b"set_low_stock_threshold", "settle_recovery", b"settle_recovery", "ship_supplier_order", b"ship_supplier_order", "start_review", b"start_review", "suspend_supplier", b"suspend_supplier", "write_off_recovery", b"write_off_recovery"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_suspension", b"accept_suspension", "acknowledge_claim", b"acknowledge_claim", "acknowledge_supplier_order", b"acknowledge_supplier_order", "agree_policy", b"agree_policy", "agree_terms", b"agree_terms", "answer_cancel_request", b"answer_cancel_request", "answer_inquiry", b"answer_inquiry", "answer_recovery", b"answer_recovery", "appeal_claim", b"appeal_claim", "approve_supplier", b"approve_supplier", "ask_inquiry", b"ask_inquiry", "cancel_message", b"cancel_message", "cancel_order", b"cancel_order", "change_address", b"change_address", "close_inquiry", b"close_inquiry", "collect_document", b"collect_document", "command", b"command", "complete_customs_data", b"complete_customs_data", "complete_details", b"complete_details", "confirm_loss", b"confirm_loss", "confirm_order", b"confirm_order", "confirm_receipt", b"confirm_receipt", "decide_claim", b"decide_claim", "dismiss_suspension", b"dismiss_suspension", "dispute_delivery", b"dispute_delivery", "extend_reservation", b"extend_reservation", "file_claim", b"file_claim", "offer_sku", b"offer_sku", "open_recovery", b"open_recovery", "pack_supplier_order", b"pack_supplier_order", "place_hold", b"place_hold", "place_order", b"place_order", "prove_delivery", b"prove_delivery", "raise_recovery", b"raise_recovery", "record_chargeback", b"record_chargeback", "record_checkpoints", b"record_checkpoints", "record_claim_payment", b"record_claim_payment", "record_feed", b"record_feed", "record_payment", b"record_payment", "record_review", b"record_review", "register_parcel", b"register_parcel", "register_supplier", b"register_supplier", "reinstate_supplier", b"reinstate_supplier", "release_hold", b"release_hold", "release_reservation", b"release_reservation", "reroute_units", b"reroute_units", "reserve", b"reserve", "retire_supplier", b"retire_supplier", "retry_message", b"retry_message", "return_claim_payment", b"return_claim_payment", "review_sample", b"review_sample", "review_supplier", b"review_supplier", "rule_delay", b"rule_delay", "send_supplier_order", b"send_supplier_order", "set_buffer", b"set_buffer", "set_low_stock_threshold", b"set_low_stock_threshold", "settle_recovery", b"settle_recovery", "ship_supplier_order", b"ship_supplier_order", "suspend_supplier", b"suspend_supplier", "write_off_recovery", b"write_off_recovery"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_suspension", b"accept_suspension", "acknowledge_claim", b"acknowledge_claim", "acknowledge_supplier_order", b"acknowledge_supplier_order", "add_evidence", b"add_evidence", "agree_policy", b"agree_policy", "agree_terms", b"agree_terms", "answer_cancel_request", b"answer_cancel_request", "answer_customer", b"answer_customer", "answer_inquiry", b"answer_inquiry", "answer_recovery", b"answer_recovery", "appeal_claim", b"appeal_claim", "approve_remedy", b"approve_remedy", "approve_supplier", b"approve_supplier", "ask_inquiry", b"ask_inquiry", "cancel_case", b"cancel_case", "cancel_message", b"cancel_message", "cancel_order", b"cancel_order", "change_address", b"change_address", "close_inquiry", b"close_inquiry", "collect_document", b"collect_document", "command", b"command", "complete_customs_data", b"complete_customs_data", "complete_details", b"complete_details", "confirm_loss", b"confirm_loss", "confirm_order", b"confirm_order", "confirm_receipt", b"confirm_receipt", "decide_claim", b"decide_claim", "deny_case", b"deny_case", "deny_refund", b"deny_refund", "dismiss_suspension", b"dismiss_suspension", "dispute_delivery", b"dispute_delivery", "extend_reservation", b"extend_reservation", "file_claim", b"file_claim", "grant_refund", b"grant_refund", "offer_sku", b"offer_sku", "open_case", b"open_case", "open_recovery", b"open_recovery", "pack_supplier_order", b"pack_supplier_order", "place_hold", b"place_hold", "place_order", b"place_order", "prove_delivery", b"prove_delivery", "raise_recovery", b"raise_recovery", "record_chargeback", b"record_chargeback", "record_checkpoints", b"record_checkpoints", "record_claim_payment", b"record_claim_payment", "record_feed", b"record_feed", "record_inspection", b"record_inspection", "record_payment", b"record_payment", "record_refund_paid", b"record_refund_paid", "record_return_label", b"record_return_label", "record_return_received", b"record_return_received", "record_return_shipped", b"record_return_shipped", "record_review", b"record_review", "register_parcel", b"register_parcel", "register_supplier", b"register_supplier", "reinstate_supplier", b"reinstate_supplier", "release_hold", b"release_hold", "release_reservation", b"release_reservation", "reopen_case", b"reopen_case", "request_evidence", b"request_evidence", "reroute_units", b"reroute_units", "reserve", b"reserve", "retire_supplier", b"retire_supplier", "retry_message", b"retry_message", "return_claim_payment", b"return_claim_payment", "review_sample", b"review_sample", "review_supplier", b"review_supplier", "rule_delay", b"rule_delay", "rule_liability", b"rule_liability", "send_supplier_order", b"send_supplier_order", "set_buffer", b"set_buffer", "set_low_stock_threshold", b"set_low_stock_threshold", "settle_recovery", b"settle_recovery", "ship_supplier_order", b"ship_supplier_order", "start_review", b"start_review", "suspend_supplier", b"suspend_supplier", "write_off_recovery", b"write_off_recovery"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["place_order", "complete_details", "record_payment", "place_hold", "release_hold", "confirm_order", "send_supplier_order", "acknowledge_supplier_order", "pack_supplier_order", "ship_supplier_order", "cancel_order", "answer_cancel_request", "change_address", "confirm_receipt", "record_review", "record_feed", "set_buffer", "reserve", "extend_reservation", "release_reservation", "register_supplier", "review_sample", "agree_terms", "approve_supplier", "offer_sku", "suspend_supplier", "reinstate_supplier", "retire_supplier", "register_parcel", "record_checkpoints", "prove_delivery", "dispute_delivery", "agree_policy", "set_low_stock_threshold", "open_recovery", "raise_recovery", "answer_recovery", "settle_recovery", "write_off_recovery", "collect_document", "file_claim", "acknowledge_claim", "decide_claim", "record_claim_payment", "appeal_claim", "return_claim_payment", "rule_delay", "ask_inquiry", "answer_inquiry", "close_inquiry", "record_chargeback", "review_supplier", "accept_suspension", "dismiss_suspension", "retry_message", "cancel_message", "reroute_units", "complete_customs_data", "confirm_loss"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["place_order", "complete_details", "record_payment", "place_hold", "release_hold", "confirm_order", "send_supplier_order", "acknowledge_supplier_order", "pack_supplier_order", "ship_supplier_order", "cancel_order", "answer_cancel_request", "change_address", "confirm_receipt", "record_review", "record_feed", "set_buffer", "reserve", "extend_reservation", "release_reservation", "register_supplier", "review_sample", "agree_terms", "approve_supplier", "offer_sku", "suspend_supplier", "reinstate_supplier", "retire_supplier", "register_parcel", "record_checkpoints", "prove_delivery", "dispute_delivery", "agree_policy", "set_low_stock_threshold", "open_recovery", "raise_recovery", "answer_recovery", "settle_recovery", "write_off_recovery", "collect_document", "file_claim", "acknowledge_claim", "decide_claim", "record_claim_payment", "appeal_claim", "return_claim_payment", "rule_delay", "ask_inquiry", "answer_inquiry", "close_inquiry", "record_chargeback", "review_supplier", "accept_suspension", "dismiss_suspension", "retry_message", "cancel_message", "reroute_units", "complete_customs_data", "confirm_loss", "open_case", "answer_customer", "request_evidence", "add_evidence", "start_review", "rule_liability", "approve_remedy", "deny_case", "record_return_label", "record_return_shipped", "record_return_received", "record_inspection", "grant_refund", "deny_refund", "record_refund_paid", "cancel_case", "reopen_case"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 

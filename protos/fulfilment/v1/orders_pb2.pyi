@@ -2198,6 +2198,9 @@ class Order(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     INCOTERM_FIELD_NUMBER: _builtins.int
     NO_PROMISE_BECAUSE_FIELD_NUMBER: _builtins.int
+    OPEN_CASES_FIELD_NUMBER: _builtins.int
+    RESHIP_OF_FIELD_NUMBER: _builtins.int
+    ORIGINAL_ORDER_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     status: Global___OrderStatus.ValueType
@@ -2216,6 +2219,10 @@ class Order(_message.Message):
     """Who pays the duty, if that was said."""
     no_promise_because: _builtins.str
     """Why a confirmed order promises no day; empty if it does."""
+    reship_of: _builtins.str
+    """The case whose units it sends once more, at no price; empty for what a customer ordered."""
+    original_order_id: _builtins.str
+    """The order that was paid for them; only with reship_of."""
     @_builtins.property
     def placed_at(self) -> _timestamp_pb2.Timestamp:
         """When the customer ordered."""
@@ -2256,6 +2263,10 @@ class Order(_message.Message):
     def customer(self) -> Global___Customer:
         """Present only if personal data was asked for and the person was not erased."""
 
+    @_builtins.property
+    def open_cases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its return cases that are open; the order is not completed before they are closed."""
+
     def __init__(
         self,
         *,
@@ -2278,10 +2289,13 @@ class Order(_message.Message):
         version: _builtins.int = ...,
         incoterm: _shipping_pb2.Incoterm.ValueType = ...,
         no_promise_because: _builtins.str = ...,
+        open_cases: _abc.Iterable[_builtins.str] | None = ...,
+        reship_of: _builtins.str = ...,
+        original_order_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "customer", b"customer", "delivered_at", b"delivered_at", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "holds", b"holds", "incoterm", b"incoterm", "lines", b"lines", "no_promise_because", b"no_promise_because", "order_id", b"order_id", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "holds", b"holds", "incoterm", b"incoterm", "lines", b"lines", "no_promise_because", b"no_promise_because", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -106,7 +106,8 @@ class ParcelServiceServicer:
     def DisputeDelivery(self, request, context):
         """Reopens a delivery that somebody denies; parcel and order are on their way again. Disputing what is
         disputed records nothing.
-        Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED.
+        Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED, or UNITS_IN_RETURN if what it
+        brought is being sent back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

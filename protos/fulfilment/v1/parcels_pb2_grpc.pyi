@@ -54,7 +54,8 @@ class ParcelServiceStub:
     DisputeDelivery: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.DisputeDeliveryRequest, _common_pb2.Receipt]
     """Reopens a delivery that somebody denies; parcel and order are on their way again. Disputing what is
     disputed records nothing.
-    Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED.
+    Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED, or UNITS_IN_RETURN if what it
+    brought is being sent back.
     """
     ConfirmLoss: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.ConfirmLossRequest, _common_pb2.Receipt]
     """Gives a parcel up, on the carrier's word or a person's: its units are lost to the order. A parcel that
@@ -92,7 +93,8 @@ class ParcelServiceAsyncStub(ParcelServiceStub):
     DisputeDelivery: _aio.UnaryUnaryMultiCallable[_parcels_pb2.DisputeDeliveryRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Reopens a delivery that somebody denies; parcel and order are on their way again. Disputing what is
     disputed records nothing.
-    Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED.
+    Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED, or UNITS_IN_RETURN if what it
+    brought is being sent back.
     """
     ConfirmLoss: _aio.UnaryUnaryMultiCallable[_parcels_pb2.ConfirmLossRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Gives a parcel up, on the carrier's word or a person's: its units are lost to the order. A parcel that
@@ -151,7 +153,8 @@ class ParcelServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Reopens a delivery that somebody denies; parcel and order are on their way again. Disputing what is
         disputed records nothing.
-        Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED.
+        Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED, or UNITS_IN_RETURN if what it
+        brought is being sent back.
         """
 
     @_abc_1.abstractmethod

@@ -47,6 +47,8 @@ class _ObligationClockEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Oblig
     """The retailer files a claim on a carrier before it is barred; missed means that it is."""
     OBLIGATION_CLOCK_RECOVERY_ANSWER: _ObligationClock.ValueType  # 7
     """The supplier answers what it is to bear of a cost."""
+    OBLIGATION_CLOCK_FIRST_ANSWER: _ObligationClock.ValueType  # 8
+    """The retailer, who must answer a customer that opened a case."""
 
 class ObligationClock(_ObligationClock, metaclass=_ObligationClockEnumTypeWrapper):
     """--- what is due --------------------------------------------------------------------------------
@@ -70,6 +72,8 @@ OBLIGATION_CLOCK_CLAIM_FILING: ObligationClock.ValueType  # 6
 """The retailer files a claim on a carrier before it is barred; missed means that it is."""
 OBLIGATION_CLOCK_RECOVERY_ANSWER: ObligationClock.ValueType  # 7
 """The supplier answers what it is to bear of a cost."""
+OBLIGATION_CLOCK_FIRST_ANSWER: ObligationClock.ValueType  # 8
+"""The retailer, who must answer a customer that opened a case."""
 Global___ObligationClock: _TypeAlias = ObligationClock  # noqa: Y015
 
 class _ObligationState:
@@ -860,7 +864,7 @@ class Obligation(_message.Message):
     OWNER_FIELD_NUMBER: _builtins.int
     object_id: _builtins.str
     """"channel/channel_order_id/n" of a supplier order, "channel/channel_order_id" of an order,
-    "carrier/number/epoch" of a parcel, the id of an inquiry or of a recovery.
+    "carrier/number/epoch" of a parcel, the id of an inquiry, of a recovery or of a case.
     """
     clock: Global___ObligationClock.ValueType
     """Which clock."""
