@@ -94,7 +94,7 @@ class Allotment:
         self.changes.append((stock_stream(*item), fact))
 
 
-def within_reach(view: View, item: Item, *reservation_ids: str) -> int | None:
+def within_reach(view: View, item: Item, reservation_ids: Iterable[str]) -> int | None:
     """Units that can be promised beside those that these reservations have; None if there is no feed.
 
     A hold is given back for what takes its place, so its units are within reach as well.
@@ -103,7 +103,8 @@ def within_reach(view: View, item: Item, *reservation_ids: str) -> int | None:
     if own is None or not own.tracked:
         return None
     units = own.available
-    for reservation in map(own.reservations.get, dict.fromkeys(reservation_ids)):
+    for reservation_id in reservation_ids:
+        reservation = own.reservations.get(reservation_id)
         if reservation is not None and reservation.status is stock.Hold.HELD:
             units += reservation.units
         elif reservation is not None:

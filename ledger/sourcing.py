@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ledger import skus, suppliers
-from ledger.allotment import Item, demand_of, within_reach
+from ledger.allotment import demand_of, within_reach
 from ledger.choice import Against, Candidate, Choice, choose
 from ledger.orders import Order, OrderFact, SuppliersChosen
 from ledger.supplier_orders import RejectReason
@@ -46,16 +46,15 @@ def find_suppliers(view: View, order: Order, cart_id: str, at: datetime) -> Foun
             wanted[line.sku][line_no] = units
     if not wanted or order.confirmed_at is not None:
         return Found()
-    _need(view, wanted)
+    market = _Market(view, wanted)
     claimed = demand_of(order.lines.values(), order.in_bucket("open"))
+    own = (order.order_id, cart_id) if cart_id else (order.order_id,)
     choices = []
     for sku, by_line in wanted.items():
-        candidates = []
-        for supplier_id in _listed(view, sku):
-            available = within_reach(view, (supplier_id, sku), order.order_id, cart_id)
-            if available is not None:
-                available = max(available - sum(claimed.get((supplier_id, sku), {}).values()), 0)
-            candidates.append(Candidate(supplier_id, view.supplier(supplier_id), available))
+        candidates = [
+            market.candidate(each, sku, own, None, sum(claimed.get((each, sku), {}).values()))
+            for each in market.listed(sku)
+        ]
         choices.append(choose(sku, sum(by_line.values()), candidates))
     made = tuple(choice for choice in choices if choice.supplier_id)
     chosen = {line_no: choice.supplier_id for choice in made for line_no in wanted[choice.sku]}
@@ -91,60 +90,85 @@ def choices_for(view: View, order: Order, sought: Sought, *, backordered: bool =
     wanted: defaultdict[str, Units] = defaultdict(dict)
     for line_no, units in sought.units.items():
         wanted[order.lines[line_no].sku][line_no] = units
-    _need(view, wanted, (sought.of, sought.named))
+    market = _Market(view, wanted, (sought.of, sought.named))
     # Whoever has the units cannot be named to get them.
     named = sought.named != sought.of and bool(sought.named)
+    history = _history(order)
     choices = []
     for sku, by_line in wanted.items():
-        against = _against(order, sku, by_line, sought.of)
-        ids = [sought.named] if sought.named else _preferred(view, sku, sought.of)
-        candidates = [
-            Candidate(
-                supplier_id,
-                view.supplier(supplier_id),
-                within_reach(view, (supplier_id, sku), order.order_id),
-                against.get(supplier_id),
-            )
-            for supplier_id in ids
-        ]
+        against = _against(history, sku, by_line, sought.of)
+        ids = (sought.named,) if sought.named else market.preferred(sku, sought.of)
+        candidates = [market.candidate(each, sku, (order.order_id,), against.get(each)) for each in ids]
         units = sum(by_line.values())
         choices.append(choose(sku, units, candidates, backordered=backordered, named=named))
     return choices
 
 
-def _against(order: Order, sku: str, lines: Iterable[LineNo], of: str) -> dict[str, Against]:
-    """What the order has against suppliers: what they answered about these units, and what was taken from them."""
-    against: dict[str, Against] = {}
+_Told = tuple[str, Against]
+"""A supplier, and what the order has against it."""
+
+
+def _history(order: Order) -> tuple[Mapping[str, list[_Told]], Mapping[LineNo, list[_Told]]]:
+    """What suppliers answered, and what was taken from them: by SKU, and by line."""
+    by_sku: defaultdict[str, list[_Told]] = defaultdict(list)
+    by_line: defaultdict[LineNo, list[_Told]] = defaultdict(list)
     for each in order.supplier_orders.values():
         for line_no, answer in ((n, answer) for answers in each.answers for n, answer in answers.items()):
-            if answer.rejected and answer.because is RejectReason.DISCONTINUED and order.lines[line_no].sku == sku:
-                against[each.supplier_id] = Against.DISCONTINUED
-            elif answer.rejected and line_no in lines:
-                against.setdefault(each.supplier_id, Against.TURNED_DOWN)
-    for each in order.supplier_orders.values():
-        if any(line_no in each.shares and each.shares[line_no].rerouted for line_no in lines):
-            against.setdefault(each.supplier_id, Against.TAKEN_AWAY)
+            if answer.rejected and answer.because is RejectReason.DISCONTINUED:
+                by_sku[order.lines[line_no].sku].append((each.supplier_id, Against.DISCONTINUED))
+            elif answer.rejected:
+                by_line[line_no].append((each.supplier_id, Against.TURNED_DOWN))
+        for line_no, share in each.shares.items():
+            if share.rerouted:
+                by_line[line_no].append((each.supplier_id, Against.TAKEN_AWAY))
+    return by_sku, by_line
+
+
+def _against(
+    history: tuple[Mapping[str, list[_Told]], Mapping[LineNo, list[_Told]]], sku: str, lines: Iterable[LineNo], of: str
+) -> dict[str, Against]:
+    """What counts against suppliers for units of these lines; what they said goes before what was done to them."""
+    by_sku, by_line = history
+    against = dict(by_sku.get(sku, ()))
+    for line_no in lines:
+        for supplier_id, why in by_line.get(line_no, ()):
+            if why is Against.TURNED_DOWN and against.get(supplier_id) is not Against.DISCONTINUED:
+                against[supplier_id] = why
+            else:
+                against.setdefault(supplier_id, why)
     against.setdefault(of, Against.TAKEN_AWAY)
     return against
 
 
-def _preferred(view: View, sku: str, of: str) -> list[str]:
-    """Who offers the SKU: the backups of the present supplier in their order, then the others."""
-    listed = _listed(view, sku)
-    present = view.supplier(of) if of else None
-    offer = present.offers.get(sku) if present else None
-    backups = [each for each in offer.backups if each in listed] if offer else []
-    return list(dict.fromkeys((*backups, *listed)))
+class _Market:
+    """Who offers these SKUs; all that is to be known of them is loaded together."""
 
+    def __init__(self, view: View, skus: Iterable[str], others: Iterable[str] = ()) -> None:
+        view.need(*map(sku_stream, skus))
+        self._view = view
+        self._listed = {sku: found.suppliers if (found := view.sku(sku)) else () for sku in skus}
+        also = tuple(filter(None, others))
+        names = dict.fromkeys(each for listed in self._listed.values() for each in (*listed, *also))
+        items = ((each, sku) for sku, listed in self._listed.items() for each in (*listed, *also))
+        view.need(*(stock_stream(*item) for item in items), *map(supplier_stream, names))
+        self._suppliers = {supplier_id: view.supplier(supplier_id) for supplier_id in names}
 
-def _listed(view: View, sku: str) -> tuple[str, ...]:
-    found = view.sku(sku)
-    return found.suppliers if found else ()
+    def candidate(
+        self, supplier_id: str, sku: str, reservation_ids: Iterable[str], against: Against | None, claimed: int = 0
+    ) -> Candidate:
+        """As it stands; claimed units are promised already."""
+        available = within_reach(self._view, (supplier_id, sku), reservation_ids)
+        if available is not None:
+            available = max(available - claimed, 0)
+        return Candidate(supplier_id, self._suppliers[supplier_id], available, against)
 
+    def listed(self, sku: str) -> tuple[str, ...]:
+        return self._listed[sku]
 
-def _need(view: View, wanted: Mapping[str, object], others: Iterable[str] = ()) -> None:
-    """Load the SKUs together, and then all who offer one."""
-    view.need(*(sku_stream(sku) for sku in wanted))
-    items: list[Item] = [(each, sku) for sku in wanted for each in (*_listed(view, sku), *filter(None, others))]
-    names = dict.fromkeys(supplier_id for supplier_id, _ in items)
-    view.need(*(stock_stream(*item) for item in items), *map(supplier_stream, names))
+    def preferred(self, sku: str, of: str) -> Iterable[str]:
+        """Who offers the SKU: the backups of the present supplier in their order, then the others."""
+        listed, present = self._listed[sku], self._suppliers.get(of)
+        offer = present.offers.get(sku) if present else None
+        if offer is None or not offer.backups:
+            return listed
+        return dict.fromkeys((*(each for each in offer.backups if each in listed), *listed))
