@@ -273,6 +273,7 @@ def _reship(file: _File, supplier_id: str, at: datetime) -> None:
             order.lines[line_no],
             quantity=units,
             unit_price_minor=0,
+            declared_value_minor=order.lines[line_no].customs_value_minor,
             supplier_id=supplier_id or sender_of(order, line_no),
             dispatch_by=None,
         )
@@ -321,6 +322,7 @@ def _reship_order(file: _File, lines: tuple[orders.Line, ...], at: datetime) -> 
         priority=placed.priority,
         packing=placed.packing,
         gift=placed.gift,
+        incoterm=order.incoterm,
         reship_of=file.case.case_id,
         original_order_id=order.paid_order_id,
         sealed_for=order.sealed_for,

@@ -380,6 +380,11 @@ def test_a_reship_is_an_order_of_its_own_at_no_price_with_its_stock_reserved():
     assert desk.status() is Status.IN_REMEDY
 
 
+def test_a_reship_is_declared_at_customs_for_what_it_is_worth():
+    (sent_again,) = approved(Remedy.RESHIP).story.order(RESHIP).lines.values()
+    assert (sent_again.unit_price_minor, sent_again.customs_value_minor) == (0, 500)
+
+
 def test_a_reship_that_arrives_resolves_the_case():
     desk = approved(Remedy.RESHIP)
     assert desk.looks_at_the_reship() == []
