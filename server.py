@@ -47,6 +47,7 @@ from adapters.rpc.recoveries import RecoveryQueries
 from adapters.rpc.reports import ReportQueries
 from adapters.rpc.server import LONGEST_MESSAGE_BYTES, Commands, add_service
 from adapters.rpc.tenants import Tenants
+from adapters.rpc.work import WorkQueries
 from adapters.senders import FileSender, Sender
 from fulfilment.v1 import (
     admin_pb2,
@@ -61,6 +62,7 @@ from fulfilment.v1 import (
     reports_pb2,
     stock_pb2,
     suppliers_pb2,
+    work_pb2,
 )
 from ledger.personal import KeyProblem, MasterKey, Sealer
 from projections import runner
@@ -133,6 +135,7 @@ def build_server(
         batch_pb2.DESCRIPTOR.services_by_name["BatchService"]: BatchCommands(commands),
         reports_pb2.DESCRIPTOR.services_by_name["ReportService"]: ReportQueries(tenants),
         messages_pb2.DESCRIPTOR.services_by_name["MessageService"]: MessageQueries(tenants, letters),
+        work_pb2.DESCRIPTOR.services_by_name["WorkService"]: WorkQueries(tenants),
     }
     limits = [
         ("grpc.max_receive_message_length", LONGEST_MESSAGE_BYTES),

@@ -26,6 +26,7 @@ from ledger.values import (
     sku_stream,
     stock_stream,
     supplier_stream,
+    task_stream,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from ledger.skus import Sku
     from ledger.stock import Stock
     from ledger.suppliers import Supplier
+    from ledger.tasks import Task
 
 S = TypeVar("S")
 
@@ -81,7 +83,19 @@ def noun(facts: object, evolve: Callable[[Any, Any], Any]) -> Noun:
 @cache
 def the_nouns() -> Mapping[str, Noun]:
     """Every noun of the ledger by the prefix of its streams."""
-    from ledger import inquiries, messages, orders, parcels, policies, recoveries, returns, skus, stock, suppliers
+    from ledger import (
+        inquiries,
+        messages,
+        orders,
+        parcels,
+        policies,
+        recoveries,
+        returns,
+        skus,
+        stock,
+        suppliers,
+        tasks,
+    )
 
     return {
         "order": noun(orders.OrderFact, orders.evolve),
@@ -93,6 +107,7 @@ def the_nouns() -> Mapping[str, Noun]:
         "inquiry": noun(inquiries.InquiryFact, inquiries.evolve),
         "message": noun(messages.MessageFact, messages.evolve),
         "case": noun(returns.CaseFact, returns.evolve),
+        "task": noun(tasks.TaskFact, tasks.evolve),
         "policy": noun(policies.PolicyFact, policies.evolve),
     }
 
@@ -216,6 +231,9 @@ class View:
 
     def case(self, case_id: str) -> Case | None:
         return cast("Case | None", self.state(case_stream(case_id)))
+
+    def task(self, task_id: str) -> Task | None:
+        return cast("Task | None", self.state(task_stream(task_id)))
 
     def policy(self) -> Policies | None:
         return cast("Policies | None", self.state(policy_stream()))

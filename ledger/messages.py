@@ -178,6 +178,7 @@ class Message(Value, frozen=True):
     channel: str = ""
     reference: str = ""
     sent_at: datetime | None = None
+    given_up_at: datetime | None = None
     because: str = ""
     """Why it was cancelled."""
 
@@ -203,7 +204,14 @@ def evolve(message: Message | None, fact: MessageFact) -> Message:
         case MessageFailed():
             return replace(message, stage=Stage.FAILED, next_at=fact.next_at, attempts=fact.attempt, error=fact.error)
         case MessageGivenUp():
-            return replace(message, stage=Stage.GIVEN_UP, next_at=None, attempts=fact.attempt, error=fact.error)
+            return replace(
+                message,
+                stage=Stage.GIVEN_UP,
+                next_at=None,
+                attempts=fact.attempt,
+                error=fact.error,
+                given_up_at=fact.at,
+            )
         case MessageRetried(at=at):
             return replace(message, stage=Stage.ASKED, next_at=at, attempts=0)
         case MessageCancelled(because=because):

@@ -154,6 +154,11 @@ def case_stream(case_id: str) -> str:
     return f"case-{case_id}"
 
 
+def task_stream(task_id: str) -> str:
+    """task_id derives from what raised the work, such as ``hold-shop/1001/fraud_review/...``."""
+    return f"task-{task_id}"
+
+
 def policy_stream() -> str:
     """The retailer's own terms: one stream a tenant."""
     return "policy-retailer"

@@ -42,6 +42,7 @@ from projections.streams import Streams
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
 from projections.tables import Projection
 from projections.tracking import TRACKING
+from projections.work import WORK
 
 PROJECTIONS: tuple[Projection, ...] = (
     TRACKING,
@@ -53,6 +54,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     STOCK_LEVELS,
     STATEMENTS,
     CASES,
+    WORK,
 )
 """Every question there is; a new one is added here and nowhere else."""
 

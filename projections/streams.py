@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from ledger import inquiries, messages, orders, parcels, recoveries, returns, stock, suppliers
+from ledger import inquiries, messages, orders, parcels, recoveries, returns, stock, suppliers, tasks
 from ledger.book import Registry
 from ledger.inquiries import Inquiry
 from ledger.journal import EVENTS_TABLE
@@ -36,6 +36,7 @@ from ledger.supplier_orders import (
     SupplierOrderShipped,
 )
 from ledger.suppliers import Supplier
+from ledger.tasks import Task
 from ledger.values import Fact, order_stream, parcel_stream
 
 _PAGE = """
@@ -213,7 +214,7 @@ def tell_supplier(supplier: Supplier | None, fact: Any, position: int) -> Suppli
 
 
 def tell_message(message: Message | None, fact: Any, position: int) -> Message:
-    """The message after the fact."""
+    """The message after the fact; its state keeps all that is asked of it."""
     return messages.evolve(message, fact)
 
 
@@ -235,6 +236,11 @@ def tell_case(case: Case | None, fact: Any, position: int) -> Case:
     return returns.evolve(case, fact)
 
 
+def tell_task(task: Task | None, fact: Any, position: int) -> Task:
+    """The task after the fact; its state keeps all that is asked of it."""
+    return tasks.evolve(task, fact)
+
+
 TELL: Mapping[str, Callable[[Any, Any, int], Any]] = {
     "order": tell_order,
     "parcel": tell_parcel,
@@ -244,6 +250,7 @@ TELL: Mapping[str, Callable[[Any, Any, int], Any]] = {
     "recovery": tell_recovery,
     "stock": tell_stock,
     "case": tell_case,
+    "task": tell_task,
 }
 """How each kind of stream that is folded here takes a fact in, and its position."""
 
@@ -297,7 +304,11 @@ class Page:
 
     def messages(self) -> Iterable[tuple[Message | None, Message]]:
         """The messages that changed."""
-        return (stories for stream, stories in self.touched.items() if stream.startswith("message-"))
+        return (states for stream, states in self.touched.items() if stream.startswith("message-"))
+
+    def tasks(self) -> Iterable[tuple[Task | None, Task]]:
+        """The tasks that changed."""
+        return (states for stream, states in self.touched.items() if stream.startswith("task-"))
 
     def recoveries(self) -> Iterable[tuple[Recovery | None, Recovery]]:
         """The recoveries that changed."""
@@ -349,7 +360,7 @@ def _parcels_of(story: OrderStory | None) -> Iterable[str]:
 
 
 class Streams:
-    """One tenant's streams of the nouns of TELL, folded up to ``position``."""
+    """One tenant's streams of the nouns in TELL, folded up to ``position``."""
 
     def __init__(
         self, schema: str, position: int = 0, registry: Registry | None = None, *, streams_kept: int = 60_000

@@ -37,6 +37,7 @@ from fulfilment.v1 import (
     stock_pb2_grpc,
     suppliers_pb2,
     suppliers_pb2_grpc,
+    work_pb2_grpc,
 )
 
 HOUSE = Path(__file__).parent.parent
@@ -102,6 +103,7 @@ class Client:
         self.cases: Any = cases_pb2_grpc.CaseServiceStub(channel)
         self.batch: Any = batch_pb2_grpc.BatchServiceStub(channel)
         self.messages: Any = messages_pb2_grpc.MessageServiceStub(channel)
+        self.work: Any = work_pb2_grpc.WorkServiceStub(channel)
         self.reports: Any = reports_pb2_grpc.ReportServiceStub(channel)
 
     def __enter__(self) -> Client:
@@ -179,6 +181,17 @@ def order(number: str, units: int = 1, sku: str = "tea", request_id: str = "", *
         "payment": orders_pb2.PAYMENT_STATE_PAID,
     }
     return orders_pb2.PlaceOrderRequest(**{**said, **more})
+
+
+def patiently(call: Any, request: Any, seconds: float = 60.0) -> Any:
+    """The answer of a read model, however long it takes to come that far on a busy machine."""
+    give_up_at = time.monotonic() + seconds
+    while True:
+        try:
+            return call(request)
+        except grpc.RpcError as error:
+            if reason_of(error) != "PROJECTION_BEHIND" or time.monotonic() > give_up_at:
+                raise
 
 
 def reason_of(error: grpc.RpcError) -> str:

@@ -15,7 +15,7 @@ import grpc
 import pytest
 
 from fulfilment.v1 import admin_pb2, audit_pb2, messages_pb2, orders_pb2
-from tests.service import Client, Service, context, fields_of, reason_of, serving
+from tests.service import Client, Service, context, fields_of, patiently, reason_of, serving
 from tests.terminal import Terminal
 from tests.test_service import dsn_of
 
@@ -51,7 +51,7 @@ def send(client: Client, supplier_order_id: str) -> None:
 def messages_of(client: Client, order_id: str = "", **more: Any) -> list[messages_pb2.Message]:
     head = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
     request = messages_pb2.ListMessagesRequest(order_id=order_id, at_least=head, **more)
-    return list(client.messages.ListMessages(request).messages)
+    return list(patiently(client.messages.ListMessages, request).messages)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:

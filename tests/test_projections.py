@@ -411,7 +411,7 @@ def test_a_rebuild_equals_the_live_tables_and_takes_their_place(tenant: EmptyTen
     assert comparison.swapped
     assert comparison.position == head
     assert all(table.live_rows == table.rebuilt_rows for table in comparison.tables)
-    assert sum(table.live_rows for table in comparison.tables) >= 4
+    assert sum(table.live_rows for table in comparison.tables) >= 1, "the story says nothing to it"
     assert contents(tenant) == before
     (projection,) = (each for each in runner.PROJECTIONS if each.name == name)
     after = _oids(tenant)

@@ -26,6 +26,7 @@ from fulfilment.v1 import (
     reports_pb2_grpc,
     stock_pb2_grpc,
     suppliers_pb2_grpc,
+    work_pb2_grpc,
 )
 
 Q = TypeVar("Q", bound=Message)
@@ -76,6 +77,7 @@ class Client:
         self.admin = admin_pb2_grpc.AdminServiceStub(channel)
         self.batch = batch_pb2_grpc.BatchServiceStub(channel)
         self.messages = messages_pb2_grpc.MessageServiceStub(channel)
+        self.work = work_pb2_grpc.WorkServiceStub(channel)
         self.reports = reports_pb2_grpc.ReportServiceStub(channel)
 
     def close(self) -> None:

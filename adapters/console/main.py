@@ -29,6 +29,7 @@ from adapters.console.skus import sku
 from adapters.console.statements import statement
 from adapters.console.stock import stock
 from adapters.console.suppliers import supplier
+from adapters.console.work import work
 
 USAGE = 2
 INTERRUPTED = 130
@@ -61,7 +62,7 @@ def root() -> None:
 
 
 for command in (
-    *(place, show, history, order, parcel, shipping, inquiry, case, message),
+    *(place, show, history, order, parcel, shipping, inquiry, case, message, work),
     *(stock, sku, supplier, recovery, report, imports),
     *(status, rebuild, tenant, erase),
 ):

@@ -16,6 +16,7 @@ from adapters.rpc.asks import (
     stock,
     supplier_orders,
     suppliers,
+    work,
 )
 from adapters.rpc.asks.ask import LOOKS, READERS, Ask, Edge
 
@@ -34,4 +35,5 @@ __all__ = [
     "stock",
     "supplier_orders",
     "suppliers",
+    "work",
 ]

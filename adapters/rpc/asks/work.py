@@ -1,0 +1,65 @@
+"""WorkService's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from adapters.rpc.asks.ask import LOOKS, Ask, Edge, reads
+from adapters.rpc.shapes import require, text
+from fulfilment.v1 import work_pb2
+from ledger import tasks
+from ledger.tasks import Task, TaskFact
+from ledger.values import task_stream
+from ledger.view import View
+from projections import work
+from projections.reads import Where
+
+
+async def look_for_work(request: Any, where: Where, now: datetime) -> bool:
+    """Whether there is such work: what people may do is in the queue, which no decision sees."""
+    return await work.exists(where, _task_id(request))
+
+
+for _command in (work_pb2.ClaimWorkRequest, work_pb2.ReleaseWorkRequest, work_pb2.FinishWorkRequest):
+    LOOKS[_command] = look_for_work
+
+
+@reads(work_pb2.ClaimWorkRequest)
+def claim_work(request: work_pb2.ClaimWorkRequest, edge: Edge) -> Ask:
+    task_id, by, exists = _task_id(request), _person(request), edge.seen
+    return _of_task(task_id, lambda task: tasks.claim(task, task_id, exists, by, edge.now))
+
+
+@reads(work_pb2.ReleaseWorkRequest)
+def release_work(request: work_pb2.ReleaseWorkRequest, edge: Edge) -> Ask:
+    task_id, by, exists = _task_id(request), _person(request), edge.seen
+    of = text(request.claimed_by, "claimed_by", 100) or by
+    return _of_task(task_id, lambda task: tasks.release(task, task_id, exists, of, by, edge.now))
+
+
+@reads(work_pb2.FinishWorkRequest)
+def finish_work(request: work_pb2.FinishWorkRequest, edge: Edge) -> Ask:
+    task_id, by, exists = _task_id(request), _person(request), edge.seen
+    outcome = text(request.outcome, "outcome", 100, required=True)
+    return _of_task(task_id, lambda task: tasks.finish(task, task_id, exists, outcome, by, edge.now))
+
+
+def _task_id(request: Any) -> str:
+    return text(request.task_id, "task_id", 500, required=True)
+
+
+def _person(request: Any) -> str:
+    by: str = request.context.actor
+    require(by not in ("", "unknown"), "context.actor", "is required: work is claimed by somebody")
+    return by
+
+
+def _of_task(task_id: str, decide: Callable[[Task | None], Sequence[TaskFact]]) -> Ask:
+    stream = task_stream(task_id)
+
+    def changes(view: View) -> list[tuple[str, TaskFact]]:
+        return [(stream, fact) for fact in decide(view.task(task_id))]
+
+    return Ask(changes, (stream,))

@@ -1,0 +1,528 @@
+"""What is there to do for people: for whom, by when, what is it about, and who has it?
+
+A piece of work stands as long as its reason does. It comes and goes with the facts; people claim and
+finish it in a stream of its own, which this file only reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from ledger import stock
+from ledger.inquiries import Inquiry
+from ledger.messages import Audience, Message
+from ledger.messages import Stage as MessageStage
+from ledger.orders import Hold, HoldReason
+from ledger.parcels import Parcel, ParcelStatus
+from ledger.recoveries import Recovery, Status
+from ledger.reviews import ProposalState
+from ledger.stock import Alert
+from ledger.suppliers import Supplier
+from ledger.tasks import Task
+from ledger.values import Fact, Party
+from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
+from projections.streams import OrderStory, Page, ParcelStories, Told
+from projections.tables import ID, Once, Projection, Rows, Table, Values, Written
+
+# --- tables ---------------------------------------------------------------------------------------
+
+ITEMS = Table(
+    "work_items",
+    2,
+    {
+        "kind": ID,
+        "subject": ID,  # what it is about, of which there is one at a time
+        "task_id": ID,
+        "owner": ID,
+        "due": "timestamptz NOT NULL",
+        "raised_at": "timestamptz NOT NULL",
+        "because": "text NOT NULL",
+        "order_id": ID,
+        "supplier_order_id": ID,
+        "supplier_id": ID,
+        "carrier": ID,
+        "number": ID,
+        "sku": ID,
+    },
+    ("(owner, due, task_id)", "(due, task_id)", "(task_id)"),
+)
+TASKS = Table(
+    "work_tasks",
+    1,
+    {
+        "task_id": ID,
+        "state": ID,  # of State
+        "person": "text NOT NULL",
+        "since": "timestamptz",
+        "outcome": "text NOT NULL",
+    },
+)
+
+# --- what is kept ---------------------------------------------------------------------------------
+
+
+class Owner(StrEnum):
+    """Which people it is for."""
+
+    OPERATIONS = "operations"
+    SUPPLIER_MANAGER = "supplier_manager"
+    AFTER_SALES = "after_sales"
+
+
+class Kind(StrEnum):
+    """What raises work."""
+
+    HOLD = "hold"
+    """An order waits."""
+    BREACH = "breach"
+    """A clock ran out and what it waits for has still not happened."""
+    PARCEL = "parcel"
+    """A parcel is held, damaged, lost or on its way back."""
+    STOCK = "stock"
+    """A level needs somebody: oversold, low, running out, sold out, stale."""
+    INQUIRY = "inquiry"
+    """A question waits for the retailer's answer, or for that of a supplier that is late."""
+    RECOVERY = "recovery"
+    """A cost is to be recovered, and the next step is the retailer's."""
+    SUSPENSION = "suspension"
+    """It is proposed to suspend a supplier."""
+    MESSAGE = "message"
+    """A message was given up."""
+
+
+class State(StrEnum):
+    """What people did about it."""
+
+    FREE = "free"
+    CLAIMED = "claimed"
+    FINISHED = "finished"
+
+
+class Item(NamedTuple):
+    """A piece of work, as it is kept."""
+
+    kind: Kind
+    subject: str
+    task_id: str
+    owner: Owner
+    due: datetime
+    """When it should be done; when it came up, where nothing says so."""
+    raised_at: datetime
+    because: str = ""
+    order_id: str = ""
+    supplier_order_id: str = ""
+    supplier_id: str = ""
+    carrier: str = ""
+    number: str = ""
+    sku: str = ""
+
+
+def _items(items: Iterable[Item]) -> list[Values]:
+    return [(item.kind.value, *item[1:3], item.owner.value, *item[4:]) for item in items]
+
+
+def changes(page: Page) -> list[Written]:
+    """Rows of work and of what people did about it."""
+    items, done = Rows(ITEMS), Rows(TASKS)
+    for story, now in page.orders():
+        items.replace(story.once(_of_order) if story else (), now.once(_of_order))
+    for before, after in page.parcels():
+        items.replace(_of_parcels(before), _of_parcels(after))
+    for inquiry, inquiry_now in page.inquiries():
+        items.replace(_of_inquiry(inquiry) if inquiry else (), _of_inquiry(inquiry_now))
+    for recovery, recovery_now in page.recoveries():
+        items.replace(_of_recovery(recovery) if recovery else (), _of_recovery(recovery_now))
+    for supplier, supplier_now in page.suppliers():
+        items.replace(_of_supplier(supplier) if supplier else (), _of_supplier(supplier_now))
+    for message, message_now in page.messages():
+        items.replace(_of_message(message) if message else (), _of_message(message_now))
+    for task, task_now in page.tasks():
+        done.replace([_of_task(task)] if task else (), [_of_task(task_now)])
+    return [items, *_of_stock(page.told), done]
+
+
+WORK = Projection("work", 1, (ITEMS, TASKS), changes)
+
+
+def _of_task(task: Task) -> Values:
+    if task.finished is not None:
+        last = task.finished
+        return (task.task_id, State.FINISHED.value, last.by, last.at, last.outcome)
+    if task.claimed is not None:
+        return (task.task_id, State.CLAIMED.value, task.claimed.by, task.claimed.at, "")
+    return (task.task_id, State.FREE.value, "", None, "")
+
+
+# --- what raises work -----------------------------------------------------------------------------
+
+_HOLDS = {
+    HoldReason.OUT_OF_STOCK: Owner.SUPPLIER_MANAGER,
+    HoldReason.CUSTOMER_REQUEST: Owner.AFTER_SALES,
+}
+"""Whose work a hold is; operations' where it is not named."""
+
+
+def _of_order(story: OrderStory) -> list[Values]:
+    return _items([*_holds(story), *_breaches(story)])
+
+
+def _holds(story: OrderStory) -> Iterator[Item]:
+    """Money is waited for, not worked for."""
+    order = story.order
+    for hold in order.holds:
+        if hold.reason is not HoldReason.AWAITING_PAYMENT:
+            # The owner may be any words; a task's id holds plain ones.
+            mark = f"{crc32('/'.join((hold.owner, hold.supplier_order_id)).encode()):08x}"
+            subject = f"{order.order_id}/{hold.reason}/{mark}"
+            yield Item(
+                Kind.HOLD,
+                subject,
+                _task(Kind.HOLD, subject, hold.at),
+                _HOLDS.get(hold.reason, Owner.OPERATIONS),
+                hold.at,
+                hold.at,
+                _why(hold),
+                order.order_id,
+                hold.supplier_order_id,
+            )
+
+
+def _why(hold: Hold) -> str:
+    return f"{hold.reason}: {', '.join(hold.missing)}" if hold.missing else hold.reason.value
+
+
+def _breaches(story: OrderStory) -> Iterator[Item]:
+    """Only while what the clock waits for has not happened: what came late needs nobody any more."""
+    order = story.order
+    for each in order.deadlines():
+        key = (each.object_id, each.clock)
+        if key in order.missed and each.met_at is None:
+            missed = story.breaches[key].missed
+            subject = f"{each.object_id}/{each.clock}"
+            supplier_order_id = "" if each.object_id == order.order_id else each.object_id
+            yield Item(
+                Kind.BREACH,
+                subject,
+                _task(Kind.BREACH, subject, missed.at),
+                Owner.OPERATIONS,
+                each.due,
+                missed.at,
+                each.clock.value,
+                order.order_id,
+                supplier_order_id,
+                each.supplier_id,
+            )
+
+
+_TROUBLE = {
+    ParcelStatus.CUSTOMS_HELD: Owner.OPERATIONS,
+    ParcelStatus.SUSPECTED_LOST: Owner.OPERATIONS,
+    ParcelStatus.DAMAGED: Owner.AFTER_SALES,
+    ParcelStatus.RETURNING: Owner.AFTER_SALES,
+    ParcelStatus.RETURNED: Owner.AFTER_SALES,
+    ParcelStatus.REFUSED: Owner.AFTER_SALES,
+    ParcelStatus.LOST: Owner.AFTER_SALES,
+    ParcelStatus.DESTROYED: Owner.AFTER_SALES,
+}
+"""Whose work a parcel in this state is."""
+
+
+def _of_parcels(stories: ParcelStories) -> list[Values]:
+    """Only of the present use of a number."""
+    if not stories:
+        return []
+    story = stories[-1]
+    items = [_trouble(story.parcel)] if story.parcel.status in _TROUBLE else []
+    missed = story.first_scan_missed
+    if missed is not None and story.first_scan_withdrawn is None and story.parcel.first_scan_at is None:
+        items.append(_parcel(story.parcel, Kind.BREACH, "first_scan", Owner.OPERATIONS, missed.due, missed.at))
+    return _items(items)
+
+
+def _trouble(parcel: Parcel) -> Item:
+    since = parcel.last_seen_at
+    for scan in reversed(parcel.checkpoints):
+        if scan.status is not parcel.status:
+            break
+        since = scan.at
+    return _parcel(parcel, Kind.PARCEL, parcel.status.value, _TROUBLE[parcel.status], since, since)
+
+
+def _parcel(parcel: Parcel, kind: Kind, because: str, owner: Owner, due: datetime, raised_at: datetime) -> Item:
+    subject = f"{parcel.carrier}/{parcel.number}/{parcel.epoch}/{because}"
+    return Item(
+        kind,
+        subject,
+        _task(kind, subject, raised_at),
+        owner,
+        due,
+        raised_at,
+        because,
+        parcel.order_id,
+        parcel.supplier_order_id,
+        parcel.supplier_id,
+        parcel.carrier,
+        parcel.number,
+    )
+
+
+def _of_inquiry(inquiry: Inquiry) -> list[Values]:
+    """Those that the retailer has to answer, and those that a supplier has not answered in time."""
+    asked = inquiry.asked
+    ours = asked.asked_of is Party.RETAILER
+    if not inquiry.is_open or not (ours or inquiry.is_missed):
+        return []
+    from_customer = ours and asked.asked_by is Party.CUSTOMER
+    item = Item(
+        Kind.INQUIRY,
+        inquiry.inquiry_id,
+        f"{Kind.INQUIRY}-{inquiry.inquiry_id}",
+        Owner.AFTER_SALES if from_customer else Owner.SUPPLIER_MANAGER,
+        asked.answer_by or asked.at,
+        asked.at,
+        f"{asked.topic}, asked by {asked.asked_by}" if ours else f"{asked.topic}, not answered by {asked.asked_of}",
+        asked.order_id,
+        asked.supplier_order_id,
+        asked.supplier_id,
+    )
+    return _items([item])
+
+
+_NEXT_STEPS = {
+    Status.DISPUTED: "settle the dispute",
+    Status.ELIGIBLE: "collect documents",
+    Status.DOCUMENTED: "file the claim",
+    Status.DENIED: "appeal or write off",
+}
+"""What the retailer is to do about a recovery in this state; in the others somebody else is."""
+
+
+def _of_recovery(recovery: Recovery) -> list[Values]:
+    step = _NEXT_STEPS.get(recovery.status, "")
+    if recovery.status is Status.PROPOSED and recovery.answer_missed is not None:
+        step = "" if recovery.answer_withdrawn_at else "press for an answer"
+    if not step:
+        return []
+    about, due = recovery.subject, recovery.due or recovery.opened.at
+    mark = f"{recovery.status}-{due:{_STAMP}}"
+    item = Item(
+        Kind.RECOVERY,
+        recovery.recovery_id,
+        f"{Kind.RECOVERY}-{recovery.recovery_id}-{mark}",
+        Owner.SUPPLIER_MANAGER if about.supplier_id and not about.carrier else Owner.AFTER_SALES,
+        due,
+        recovery.opened.at,
+        step,
+        about.order_id,
+        about.supplier_order_id,
+        about.supplier_id,
+        about.carrier,
+        about.number,
+    )
+    return _items([item])
+
+
+def _of_supplier(supplier: Supplier) -> list[Values]:
+    return _items(
+        Item(
+            Kind.SUSPENSION,
+            f"{supplier.supplier_id}/{name}",
+            _task(Kind.SUSPENSION, f"{supplier.supplier_id}/{name}", proposal.proposed_at),
+            Owner.SUPPLIER_MANAGER,
+            proposal.proposed_at,
+            proposal.proposed_at,
+            f"{name} is below its target",
+            supplier_id=supplier.supplier_id,
+        )
+        for name, proposal in supplier.reviews.proposals.items()
+        if proposal.state is ProposalState.OPEN
+    )
+
+
+_READERS = {
+    Audience.CUSTOMER: Owner.AFTER_SALES,
+    Audience.SUPPLIER: Owner.SUPPLIER_MANAGER,
+    Audience.STAFF: Owner.OPERATIONS,
+}
+"""Who sees to it that somebody is told whom no message reaches."""
+
+
+def _of_message(message: Message) -> list[Values]:
+    if message.stage is not MessageStage.GIVEN_UP or message.given_up_at is None:
+        return []
+    about, at = message.asked.about, message.given_up_at
+    item = Item(
+        Kind.MESSAGE,
+        message.message_id,
+        _task(Kind.MESSAGE, message.message_id, at),
+        _READERS[message.asked.audience],
+        at,
+        at,
+        message.error,
+        about.order_id,
+        about.supplier_order_id,
+        about.supplier_id,
+        about.carrier,
+        about.number,
+    )
+    return _items([item])
+
+
+_STAMP = "%Y%m%dT%H%M%SZ"
+
+
+def _task(kind: Kind, subject: str, at: datetime) -> str:
+    """A task's id: the same reason that comes up again later is new work."""
+    return f"{kind}-{subject}-{at:{_STAMP}}"
+
+
+# --- stock ----------------------------------------------------------------------------------------
+
+_LEVELS = {
+    Alert.OVERSOLD: Owner.OPERATIONS,
+    Alert.LOW: Owner.SUPPLIER_MANAGER,
+    Alert.RUNNING_OUT: Owner.SUPPLIER_MANAGER,
+    Alert.SOLD_OUT: Owner.SUPPLIER_MANAGER,
+    Alert.STALE: Owner.SUPPLIER_MANAGER,
+}
+
+
+def _of_stock(told: Sequence[Told]) -> list[Written]:
+    """What a page changes of the alerts that stand: the first one stays until its end, however often it is told."""
+    raised: dict[tuple[str, str], Item | None] = {}
+    ended = set()
+    for position, fact, _ in told:
+        if (item := _alert(position, fact)) is not None:
+            if raised.get((item.kind, item.subject)) is None:
+                raised[item.kind, item.subject] = item
+        elif (subject := _ended(fact)) is not None:
+            key = (Kind.STOCK.value, subject)
+            ended.add(key)
+            raised[key] = None
+    gone = Rows(ITEMS)
+    gone.gone = sorted(ended)
+    return [gone, Once(ITEMS, _items(item for item in raised.values() if item is not None))]
+
+
+def _alert(position: int, fact: Fact) -> Item | None:
+    match fact:
+        case stock.Oversold(shortfall=shortfall, reservations=reservations):
+            alert, why = Alert.OVERSOLD, f"{shortfall} short: {', '.join(reservations[:5])}"
+        case stock.StockLow(available=available, threshold=threshold):
+            alert, why = Alert.LOW, f"{available} left, {threshold} wanted"
+        case stock.StockRunningOut(available=available, cover_days=days):
+            alert, why = Alert.RUNNING_OUT, f"{available} left, which last {days} days at most"
+        case stock.SoldOut():
+            alert, why = Alert.SOLD_OUT, "take it off sale"
+        case stock.FeedStale():
+            alert, why = Alert.STALE, "no feed came"
+        case _:
+            return None
+    return Item(
+        Kind.STOCK,
+        _level(fact, alert),
+        f"{Kind.STOCK}-{alert}-{position}",
+        _LEVELS[alert],
+        fact.at,
+        fact.at,
+        f"{alert}: {why}",
+        supplier_id=fact.supplier_id,
+        sku=fact.sku,
+    )
+
+
+def _ended(fact: Fact) -> str | None:
+    """The alert that a fact ends."""
+    match fact:
+        case stock.AlertEnded(alert=alert):
+            return _level(fact, alert)
+        case stock.BackInStock():
+            return _level(fact, Alert.SOLD_OUT)
+        case stock.FeedFresh():
+            return _level(fact, Alert.STALE)
+        case _:
+            return None
+
+
+def _level(fact: Any, alert: Alert) -> str:
+    return f"{fact.supplier_id}/{fact.sku}/{alert}"
+
+
+# --- questions ------------------------------------------------------------------------------------
+
+
+class Work(NamedTuple):
+    """A piece of work, and who has it."""
+
+    task_id: str
+    kind: Kind
+    owner: Owner
+    due: datetime
+    raised_at: datetime
+    because: str
+    order_id: str
+    supplier_order_id: str
+    supplier_id: str
+    carrier: str
+    number: str
+    sku: str
+    claimed_by: str
+    claimed_at: datetime | None
+
+
+_LIST = """
+    SELECT i.task_id, i.kind, i.owner, i.due, i.raised_at, i.because, i.order_id, i.supplier_order_id, i.supplier_id,
+        i.carrier, i.number, i.sku, coalesce(t.person, '') AS claimed_by, t.since AS claimed_at
+    FROM {work_items} AS i LEFT JOIN {work_tasks} AS t ON t.task_id = i.task_id
+    WHERE {condition} i.due < %(until)s AND (i.due, i.task_id) > (%(after_due)s, %(after_id)s)
+        AND (t.state IS NULL OR t.state <> 'finished')
+        AND (NOT %(unclaimed)s OR t.state IS NULL OR t.state = 'free')
+        AND (%(claimed_by)s = '' OR t.person = %(claimed_by)s)
+        AND (%(order_id)s = '' OR i.order_id = %(order_id)s)
+    ORDER BY i.due, i.task_id LIMIT %(limit)s
+"""
+_EXISTS = "SELECT 1 FROM {work_items} WHERE task_id = %(task_id)s LIMIT 1"
+
+
+def _read(**row: Any) -> Work:
+    row["kind"], row["owner"] = Kind(row["kind"]), Owner(row["owner"])
+    return Work(**row)
+
+
+async def list_work(
+    where: Where,
+    page: PageOf,
+    owner: Owner | None = None,
+    until: datetime | None = None,
+    *,
+    unclaimed: bool = False,
+    claimed_by: str = "",
+    order_id: str = "",
+) -> Answer[Work]:
+    """What is to be done and not finished, of an owner or of all, due before an instant, the most urgent first."""
+    after_due, after_id = page.after(tuple[datetime, str]) or (FIRST, "")
+    parameters = {
+        "owner": owner.value if owner else "",
+        "until": until or LAST,
+        "unclaimed": unclaimed,
+        "claimed_by": claimed_by,
+        "order_id": order_id,
+        "after_due": after_due,
+        "after_id": after_id,
+        "limit": page.limit,
+    }
+    query = _LIST.replace("{condition}", "i.owner = %(owner)s AND" if owner else "")
+    async with snapshot(where, WORK) as at:
+        found = await at.each(query, parameters, _read)
+        rows, token = page.cut(found, [(row.due, row.task_id) for row in found])
+        return Answer(rows, at.position, token)
+
+
+async def exists(where: Where, task_id: str) -> bool:
+    """Whether there is such work; finished or not."""
+    async with snapshot(where, WORK) as at:
+        return bool(await at.rows(_EXISTS, {"task_id": task_id}))
