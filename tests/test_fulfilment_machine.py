@@ -283,8 +283,8 @@ class Fulfilment(RuleBasedStateMachine):
 
     # --- orders ---
 
-    @initialize(quantity=st.integers(1, 12), announced=st.booleans(), at_work=st.booleans())
-    def the_first_order_is_under_way(self, quantity: int, announced: bool, at_work: bool) -> None:
+    @initialize(quantity=st.integers(1, 12), announced=st.booleans(), at_work=st.booleans(), rerouted=st.booleans())
+    def the_first_order_is_under_way(self, quantity: int, announced: bool, at_work: bool, rerouted: bool) -> None:
         """More than 8 lack, so that some of it is backordered."""
         both = [(ITEMS[0], quantity), (ITEMS[1], 2)]
         when = WhenUnavailable.HOLD
@@ -293,6 +293,8 @@ class Fulfilment(RuleBasedStateMachine):
         self.all_are_sent()
         if announced:
             self.a_carrier_announces()
+        if rerouted:
+            self.units_are_rerouted(1, {}, everything=True, wild=False, agreed=True)
         if at_work:
             self.the_supplier_ships(0, {1: 1, 2: 1}, everything=False, wild=False, number=0, hours_ago=0)
 
@@ -497,8 +499,11 @@ class Fulfilment(RuleBasedStateMachine):
         counted.rerouting.get(supplier_order_id, Counter())[n] -= met - cancelled
 
     @precondition(lambda self: self.live())
-    @rule(pick=a_pick, counts=some_lines, everything=st.booleans(), wild=seldom)
-    def units_are_rerouted(self, pick: int, counts: dict[int, int], everything: bool, wild: bool) -> None:
+    @rule(pick=a_pick, counts=some_lines, everything=st.booleans(), wild=seldom, agreed=st.sampled_from([True, None]))
+    def units_are_rerouted(
+        self, pick: int, counts: dict[int, int], everything: bool, wild: bool, agreed: bool | None
+    ) -> None:
+        """A supplier that knows of them may agree at once, or be heard of later."""
         counted, supplier_order_id = self.a_supplier_order(pick)
         order_id = supplier_order_id.rpartition("/")[0]
         of = self.story.supplier_order(supplier_order_id).supplier_id
@@ -516,6 +521,8 @@ class Fulfilment(RuleBasedStateMachine):
         if supplier_order_id in counted.sent:
             for wishes in (counted.asked, counted.rerouting):
                 wishes.setdefault(supplier_order_id, Counter()).update(wanted)
+            if agreed:
+                self.it_answers_the_cancel(counted, order_id, supplier_order_id, agreed)
         else:
             counted.left[supplier_order_id].subtract(wanted)
             counted.loose.update(wanted)
@@ -627,7 +634,9 @@ class Fulfilment(RuleBasedStateMachine):
     @rule(pick=a_pick, agreed=st.booleans())
     def the_supplier_answers_the_cancel(self, pick: int, agreed: bool) -> None:
         waiting = [(c, order_id, s) for order_id, c in self.model.items() for s, units in c.asked.items() if +units]
-        counted, order_id, supplier_order_id = waiting[pick % len(waiting)]
+        self.it_answers_the_cancel(*waiting[pick % len(waiting)], agreed)
+
+    def it_answers_the_cancel(self, counted: Counted, order_id: str, supplier_order_id: str, agreed: bool) -> None:
         of = self.story.supplier_order(supplier_order_id).supplier_id
         asked, rerouted = counted.asked[supplier_order_id], +counted.rerouting.get(supplier_order_id, Counter())
         expected = self.expect(counted, order_id, rerouted, of) if agreed else []
