@@ -1,0 +1,764 @@
+"""One day of a shop on which everything goes wrong once, told by the ledger.
+
+``python examples/bad_day.py --server 127.0.0.1:50051`` plays the day of yesterday against a running service, in a
+tenant of its own, so that it harms nothing and can be played again. Each line with a tick was read back from the
+service; where it answers otherwise, the story stops there and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import textwrap
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from fulfilment.v1 import (
+    admin_pb2,
+    audit_pb2,
+    batch_pb2,
+    cases_pb2,
+    common_pb2,
+    messages_pb2,
+    orders_pb2,
+    parcels_pb2,
+    rates_pb2,
+    recoveries_pb2,
+    reports_pb2,
+    shipping_pb2,
+    stock_pb2,
+    suppliers_pb2,
+)
+
+SERVICES = (
+    admin_pb2,
+    audit_pb2,
+    batch_pb2,
+    cases_pb2,
+    messages_pb2,
+    orders_pb2,
+    parcels_pb2,
+    recoveries_pb2,
+    reports_pb2,
+    stock_pb2,
+    suppliers_pb2,
+)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+WIDTH = 100
+PATIENCE_SECONDS = 60.0
+"""How long the ledger may take to notice by itself what has run out."""
+
+CUSTOMER, RETAILER = common_pb2.PARTY_CUSTOMER, common_pb2.PARTY_RETAILER
+SUPPLIER, CARRIER = common_pb2.PARTY_SUPPLIER, common_pb2.PARTY_CARRIER
+BERLIN: dict[str, Any] = {"lines": ["1 Elm Street"], "city": "Berlin", "postal_code": "10115", "country": "DE"}
+ZURICH: dict[str, Any] = {"lines": ["Limmatquai 1"], "city": "Zürich", "postal_code": "8001", "country": "CH"}
+PHOTO = b"\x89PNG\r\n\x1a\n" + b"a teapot in eleven pieces"
+
+
+class Contradicted(Exception):
+    """The service does not tell what the story tells."""
+
+
+class Ledger:
+    """The service, as one client sees it: ``ask`` reads, ``tell`` commands, ``tell_all`` commands in one message."""
+
+    def __init__(self, server: str, tenant: str) -> None:
+        self.tenant = tenant
+        self._channel = grpc.insecure_channel(server)
+        self._calls: dict[str, tuple[Any, Any]] = {}
+        self._streams: dict[str, Any] = {}
+        for module in SERVICES:
+            for service in module.DESCRIPTOR.services_by_name.values():
+                for method in service.methods:
+                    self._learn(service, method, vars(module) | vars(orders_pb2))
+        self._told = 0
+
+    def _learn(self, service: Any, method: Any, messages: dict[str, Any]) -> None:
+        request = messages[method.input_type.name]
+        answer = messages.get(method.output_type.name) or getattr(common_pb2, method.output_type.name)
+        connect = self._channel.unary_stream if method.server_streaming else self._channel.unary_unary
+        rpc: Any = connect(
+            f"/{service.full_name}/{method.name}",
+            request_serializer=request.SerializeToString,
+            response_deserializer=answer.FromString,
+        )
+        self._calls[method.name] = (rpc, request)
+
+    def ask(self, rpc: str, **fields: Any) -> Any:
+        call, request = self._calls[rpc]
+        return call(request(**_in_protobuf(fields)), metadata=(("tenant", self.tenant),), timeout=30)
+
+    def tell(self, rpc: str, **fields: Any) -> Any:
+        return self.ask(rpc, context=self._context(), **fields)
+
+    def tell_all(self, commands: Sequence[tuple[str, dict[str, Any]]]) -> Any:
+        """What has long happened is told at once, so that no clock runs between its steps."""
+        asked = [self._one(rpc, fields) for rpc, fields in commands]
+        outcomes = self.ask("ExecuteBatch", commands=asked).outcomes
+        for (rpc, _), outcome in zip(commands, outcomes, strict=True):
+            if outcome.HasField("refusal"):
+                raise Contradicted(f"{rpc} was refused: {outcome.refusal.message}")
+        return outcomes[-1].receipt
+
+    def refused(self, rpc: str, **fields: Any) -> tuple[str, str]:
+        """The reason of a refusal and its sentence."""
+        try:
+            self.tell(rpc, **fields)
+        except grpc.RpcError as error:
+            return _reason_of(error), str(error.details())
+        return "", "it was not refused"
+
+    def _one(self, rpc: str, fields: dict[str, Any]) -> batch_pb2.BatchCommand:
+        request = self._calls[rpc][1](context=self._context(), **_in_protobuf(fields))
+        name = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in rpc)[1:]
+        return batch_pb2.BatchCommand(**{name: request})
+
+    def _context(self) -> common_pb2.CommandContext:
+        self._told += 1
+        return common_pb2.CommandContext(request_id=f"{self.tenant}-{self._told}", actor="mia")
+
+
+def _in_protobuf(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: stamp(value) if isinstance(value, datetime) else value for name, value in fields.items()}
+
+
+def stamp(at: datetime) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(at)
+    return timestamp
+
+
+def _reason_of(error: grpc.RpcError) -> str:
+    status, info = rpc_status.from_call(error), error_details_pb2.ErrorInfo()  # type: ignore[arg-type]
+    found = [info.reason for detail in (status.details if status else ()) if detail.Unpack(info)]
+    return found[0] if found else ""
+
+
+def euro(amount_minor: int) -> str:
+    return f"{amount_minor / 100:.2f} EUR"
+
+
+def word(enum: Any, number: int) -> str:
+    """An enum's value as a word: ``on hold``."""
+    prefix = enum.DESCRIPTOR.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return str(enum.Name(number)).removeprefix(prefix).lower().replace("_", " ")
+
+
+class BadDay:
+    """The story: a chapter a method, in their order."""
+
+    def __init__(self, ledger: Ledger, day: datetime, out: Callable[[str], object] = print) -> None:
+        self.ledger, self.day, self._out = ledger, day, out
+
+    # --- how it is told ---
+
+    def chapter(self, title: str) -> None:
+        self._out(f"\n{title}\n{'-' * len(title)}")
+
+    def say(self, hour: str, text: str) -> None:
+        self._tell(f"{hour:>5}", text)
+
+    def claim(self, text: str, found: object, wanted: object) -> None:
+        """A sentence that the service has to bear out."""
+        if found != wanted:
+            self._tell("    ✘", text)
+            raise Contradicted(f"{text}: the service says {found!r}, the story {wanted!r}")
+        self._tell("    ✔", text)
+
+    def _tell(self, mark: str, text: str) -> None:
+        self._out(textwrap.fill(f"{mark}  {text}", WIDTH, subsequent_indent=" " * 7))
+
+    def at(self, clock: str, days_ago: int = 0) -> datetime:
+        hours, minutes = clock.split(":")
+        return self.day - days_ago * DAY + timedelta(hours=int(hours), minutes=int(minutes))
+
+    def until(self, what: str, read: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
+        """Waits for what the service does by itself, and reads it."""
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while not holds(found := read()):
+            if time.monotonic() > give_up_at:
+                raise Contradicted(f"{what} did not come within {PATIENCE_SECONDS:g} s")
+            time.sleep(0.2)
+        return found
+
+    # --- words of the trade ---
+
+    def order(self, number: str) -> Any:
+        return self.ledger.ask("GetOrder", order_id=f"shop/{number}").order
+
+    def case(self, case_id: str) -> Any:
+        return self.ledger.ask("GetCase", case_id=case_id).case
+
+    def recovery(self, recovery_id: str) -> Any:
+        return self.ledger.ask("GetRecovery", recovery_id=recovery_id).recovery
+
+    def parcel(self, carrier: str, number: str) -> Any:
+        return self.ledger.ask("GetParcel", carrier=carrier, tracking_number=number).parcel
+
+    def stock(self, supplier_id: str, sku: str) -> Any:
+        item = stock_pb2.Item(supplier_id=supplier_id, sku=sku)
+        return self.ledger.ask("GetStock", items=[item]).levels[0]
+
+    def feed(self, supplier_id: str, sku: str, quantity: int, version: int, at: datetime) -> None:
+        item = stock_pb2.Item(supplier_id=supplier_id, sku=sku)
+        self.ledger.tell("RecordFeed", item=item, quantity=quantity, feed_version=version, as_of=at)
+
+    def placing(self, number: str, sku: str, units: int, supplier_id: str, at: datetime, **more: Any) -> dict[str, Any]:
+        """What a shop says of a paid order of one line."""
+        line: dict[str, Any] = {"sku": sku, "title": TITLES[sku], "quantity": units, "unit_price_minor": PRICES[sku]}
+        known = more.pop("line", {})
+        return {
+            "channel": "shop",
+            "channel_order_id": number,
+            "placed_at": at,
+            "currency": "EUR",
+            "lines": [orders_pb2.OrderLine(**line, supplier_id=supplier_id, **known)],
+            "customer": orders_pb2.Customer(name="Ann Example", email="ann@example.org", phone="+49 30 1234567"),
+            "ship_to": orders_pb2.Address(**more.pop("to", BERLIN)),
+            "payment": orders_pb2.PAYMENT_STATE_PAID,
+            **more,
+        }
+
+    def place(self, number: str, sku: str, units: int, supplier_id: str, at: datetime, **more: Any) -> Any:
+        self.ledger.tell("PlaceOrder", **self.placing(number, sku, units, supplier_id, at, **more))
+        return self.order(number)
+
+    def dispatching(
+        self, supplier_order_id: str, units: int, tracking: str, sent: datetime, left: datetime
+    ) -> list[tuple[str, Any]]:
+        """A supplier got its order, took it on, and handed the goods to DHL."""
+        so, accepted = supplier_order_id, orders_pb2.LineAnswer(line_no=1, accepted=units)
+        return [
+            ("SendSupplierOrder", {"supplier_order_id": so, "at": sent}),
+            ("AcknowledgeSupplierOrder", {"supplier_order_id": so, "lines": [accepted], "at": sent + HOUR / 2}),
+            (
+                "ShipSupplierOrder",
+                {"supplier_order_id": so, "carrier": "dhl", "tracking_number": tracking, "at": left},
+            ),
+        ]
+
+    def scanning(self, tracking: str, status: Any, at: datetime, **more: Any) -> tuple[str, Any]:
+        scan = parcels_pb2.Checkpoint(at=stamp(at), status=status, **_in_protobuf(more))
+        return ("RecordCheckpoints", {"carrier": "dhl", "tracking_number": tracking, "checkpoints": [scan]})
+
+    # --- the story ---
+
+    def play(self) -> None:
+        """The whole day."""
+        self.weeks_before()
+        self.oversold_feed()
+        self.late_supplier()
+        self.customs()
+        self.lost_parcel()
+        self.damaged_goods()
+        self.suspension()
+        self.evening()
+
+    def weeks_before(self) -> None:
+        self.chapter("The weeks before")
+        ledger, since = self.ledger, self.at("08:00", 60)
+        self.supplier("brook", "Brook & Sons", "DE", {"mug": 420, "teapot": 900}, since)
+        self.supplier(
+            "slow",
+            "Slow Boat GmbH",
+            "DE",
+            {"mug": 380},
+            since,
+            acknowledge_within_hours=24,
+            dispatch_within_hours=48,
+            compensation_basis_points=1000,
+            compensation_cap=common_pb2.Money(amount_minor=2000, currency="EUR"),
+        )
+        self.supplier("jade", "Hangzhou Jade Ware", "CN", {"lamp": 1400}, since)
+        for supplier_id, sku, quantity in (
+            ("brook", "mug", 40),
+            ("brook", "teapot", 4),
+            ("slow", "mug", 500),
+            ("jade", "lamp", 20),
+        ):
+            self.feed(supplier_id, sku, quantity, 1, self.at("08:00", 31))
+        past: list[tuple[str, Any]] = []
+        for count in range(20):
+            placed, number = self.at("09:00", 29 - count), f"m{count:02}"
+            hours = 60 if count % 4 == 0 else 20
+            past.append(("PlaceOrder", self.placing(number, "mug", 1, "slow", placed)))
+            past += self.dispatching(f"shop/{number}/1", 1, f"M{count:02}", placed + HOUR, placed + hours * HOUR)
+            past.append(self.scanning(f"M{count:02}", parcels_pb2.PARCEL_STATUS_IN_TRANSIT, placed + hours * HOUR))
+            arrived = placed + (hours + 30) * HOUR
+            past.append(self.scanning(f"M{count:02}", parcels_pb2.PARCEL_STATUS_DELIVERED, arrived))
+        for number, sku, tracking, days_ago in (("lost", "mug", "L1", 20), ("broken", "teapot", "B1", 6)):
+            placed = self.at("09:00", days_ago)
+            past.append(("PlaceOrder", self.placing(number, sku, 2, "brook", placed)))
+            past += self.dispatching(f"shop/{number}/1", 2, tracking, placed + HOUR, placed + 6 * HOUR)
+            past.append(
+                self.scanning(tracking, parcels_pb2.PARCEL_STATUS_IN_TRANSIT, placed + 8 * HOUR, city="Hannover")
+            )
+        past.append(self.scanning("B1", parcels_pb2.PARCEL_STATUS_DELIVERED, self.at("15:00", 3), city="Berlin"))
+        placed = self.at("09:00", 7)
+        past.append(("PlaceOrder", self.lamp("lamp", placed, hs_code="9405.21", origin="CN", weight_grams=1200)))
+        past += self.dispatching("shop/lamp/1", 1, "C1", placed + HOUR, placed + 9 * HOUR)
+        past.append(self.scanning("C1", parcels_pb2.PARCEL_STATUS_IN_TRANSIT, placed + 12 * HOUR, city="Hangzhou"))
+        placed = self.at("08:00", 4)
+        past.append(("PlaceOrder", self.placing("late", "mug", 3, "slow", placed)))
+        past.append(("SendSupplierOrder", {"supplier_order_id": "shop/late/1", "at": placed + HOUR}))
+        ledger.tell_all(past)
+        self.say("", "The shop sells mugs of two suppliers, a teapot that only Brook & Sons has, a lamp from Hangzhou.")
+        self.claim("All three suppliers are approved.", self.standings("brook", "slow", "jade"), ["approved"] * 3)
+        sold = [self.order(f"m{count:02}") for count in range(20)]
+        come = [each for each in sold if each.status == orders_pb2.ORDER_STATUS_DELIVERED]
+        self.claim("Slow Boat has sent 20 orders of mugs, and all of them arrived.", len(come), 20)
+
+    def supplier(
+        self, supplier_id: str, name: str, country: str, costs: dict[str, int], since: datetime, **agreed: Any
+    ) -> None:
+        """A supplier that passed its sample, agreed to terms, and offers these SKUs at these costs."""
+        known: dict[str, Any] = {"supplier_id": supplier_id, "at": since}
+        clocks: dict[str, Any] = {"acknowledge_within_hours": 72, "dispatch_within_hours": 96, **agreed}
+        agreement = suppliers_pb2.Agreement(effective_from=stamp(since), **clocks)
+        offers = [
+            suppliers_pb2.Offer(sku=sku, cost=common_pb2.Money(amount_minor=cost, currency="EUR"), minimum_quantity=1)
+            for sku, cost in costs.items()
+        ]
+        self.ledger.tell_all(
+            [
+                ("RegisterSupplier", {**known, "name": name, "country": country, "return_address": "Dock Road 1"}),
+                (
+                    "ReviewSample",
+                    {**known, "material_matches": True, "packaging_matches": True, "manual_matches": True},
+                ),
+                ("AgreeTerms", {**known, "agreement": agreement}),
+                ("ApproveSupplier", known),
+                *(("OfferSku", {**known, "offer": offer}) for offer in offers),
+            ]
+        )
+
+    def standings(self, *supplier_ids: str) -> list[str]:
+        found = [self.ledger.ask("GetSupplier", supplier_id=each).supplier.standing for each in supplier_ids]
+        return [word(suppliers_pb2.SupplierStanding, each) for each in found]
+
+    def oversold_feed(self) -> None:
+        self.chapter("I. The feed that was wrong")
+        self.place("1001", "mug", 5, "brook", self.at("08:05"))
+        self.place("1002", "mug", 4, "brook", self.at("08:10"))
+        self.say("08:10", "Two customers buy 5 and 4 mugs; Brook & Sons had told us of 40.")
+        self.feed("brook", "mug", 6, 2, self.at("08:30"))
+        self.say("08:30", "Its next feed says 6.")
+        level = self.stock("brook", "mug")
+        self.claim(
+            f"Oversold: {level.committed} are promised, {level.quantity} are there, {level.shortfall} are short.",
+            (level.committed, level.quantity, level.shortfall),
+            (9, 6, 3),
+        )
+        oversold = self.facts("stock.oversold")
+        self.claim(
+            "The ledger names the orders that are affected, the latest first: shop/1002.",
+            [each["reservations"] for each in oversold],
+            [["shop/1002"]],
+        )
+        checkout = self.placing("1003", "mug", 2, "brook", self.at("08:40"))
+        reason, sentence = self.ledger.refused(
+            "PlaceOrder", **checkout, stock_policy=orders_pb2.STOCK_POLICY_ALL_OR_NOTHING
+        )
+        self.claim(f"A checkout that wants 2 more is refused: {sentence}.", reason, "OUT_OF_STOCK")
+        taken = self.place("1004", "mug", 2, "brook", self.at("08:45"))
+        self.claim(
+            "A marketplace that has sold them already is not: its order shop/1004 waits, on hold for stock.",
+            [(each.reason, [(n.line_no, n.units) for n in each.lacking]) for each in taken.holds],
+            [(orders_pb2.HOLD_REASON_OUT_OF_STOCK, [(1, 2)])],
+        )
+        self.feed("brook", "mug", 20, 3, self.at("09:10"))
+        self.say("09:10", "Brook & Sons finds the other pallet: 20.")
+        self.claim("Nothing is short any more.", self.stock("brook", "mug").shortfall, 0)
+        served = self.until("the stock for shop/1004", lambda: self.order("1004"), lambda order: not order.holds)
+        self.claim(
+            "shop/1004 got its mugs without anybody asking, and is confirmed.",
+            word(orders_pb2.OrderStatus, served.status),
+            "confirmed",
+        )
+
+    def facts(self, name: str) -> list[dict[str, Any]]:
+        """What was recorded under a name, from the log itself."""
+        return [json.loads(each.json) for each in self.log() if each.name == name]
+
+    def log(self) -> list[Any]:
+        return [fact for page in self.ledger.ask("StreamFacts") for fact in page.facts]
+
+    def late_supplier(self) -> None:
+        self.chapter("II. The supplier that was late")
+        self.say("09:15", "Three mugs were to leave Slow Boat two days ago. Nothing was heard.")
+        late = self.until(
+            "the missed deadline",
+            lambda: self.order("late").supplier_orders[0],
+            lambda supplier_order: "dispatch" in supplier_order.missed_clocks,
+        )
+        owed = late.compensation
+        self.claim(
+            "The clock noticed by itself: shop/late/1 missed its dispatch.", "dispatch" in late.missed_clocks, True
+        )
+        self.claim(
+            f"By its agreement Slow Boat owes {euro(owed.amount.amount_minor)}: "
+            f"{owed.basis_points / 100:g} % of {euro(owed.net_amount.amount_minor)}.",
+            (owed.amount.amount_minor, owed.net_amount.amount_minor, owed.basis_points),
+            (297, 2970, 1000),
+        )
+        self.ledger.tell(
+            "RerouteUnits",
+            order_id="shop/late",
+            supplier_order_id="shop/late/1",
+            by=SUPPLIER,
+            reason="two days late",
+            at=self.at("09:30"),
+        )
+        asked = self.order("late")
+        self.say("09:30", "We take the mugs away from it. It is asked first: a parcel may have left unseen.")
+        self.claim("Until it answers, nobody else has an order for them.", len(asked.supplier_orders), 1)
+        self.ledger.tell("AnswerCancelRequest", supplier_order_id="shop/late/1", agreed=True, at=self.at("10:00"))
+        rerouted = self.order("late")
+        again = rerouted.supplier_orders[-1]
+        self.say("10:00", "It agrees.")
+        self.claim(
+            "Rerouted: Brook & Sons has the three mugs now, instead of shop/late/1.",
+            (again.supplier_id, again.instead_of, rerouted.lines[0].units.assigned),
+            ("brook", "shop/late/1", 3),
+        )
+        living = [
+            each for each in rerouted.supplier_orders if each.status != orders_pb2.SUPPLIER_ORDER_STATUS_CANCELLED
+        ]
+        self.claim("One supplier order lives, and no unit is in two.", len(living), 1)
+        self.ledger.tell_all(self.dispatching("shop/late/2", 3, "R1", self.at("10:05"), self.at("15:00")))
+        self.say("15:00", "A parcel leaves Brook & Sons.")
+        self.claim(
+            "The customer's mugs are on their way after all.",
+            word(orders_pb2.OrderStatus, self.order("late").status),
+            "dispatched",
+        )
+
+    def lamp(self, number: str, at: datetime, **known: Any) -> dict[str, Any]:
+        """A lamp that goes from Hangzhou to Zürich."""
+        return self.placing(number, "lamp", 1, "jade", at, to=ZURICH, line=known, incoterm=shipping_pb2.INCOTERM_DAP)
+
+    def customs(self) -> None:
+        self.chapter("III. The border")
+        self.ledger.tell("PlaceOrder", **self.lamp("1005", self.at("10:15")))
+        held = self.order("1005")
+        self.say("10:15", "A lamp is sold to Zürich. The shop does not know what customs calls it.")
+        missing = sorted(each.rpartition(".")[2].replace("_", " ") for each in held.holds[0].missing)
+        self.claim(
+            f"Held before dispatch for customs data; missing are {', '.join(missing)}.",
+            (held.holds[0].reason, len(missing)),
+            (orders_pb2.HOLD_REASON_CUSTOMS_DATA, 3),
+        )
+        told = shipping_pb2.CustomsLine(line_no=1, hs_code="9405.21", origin="CN", weight_grams=1200)
+        self.ledger.tell("CompleteCustomsData", order_id="shop/1005", lines=[told], at=self.at("10:40"))
+        self.claim(
+            "With code, origin and weight the hold goes, and the order is confirmed.",
+            word(orders_pb2.OrderStatus, self.order("1005").status),
+            "confirmed",
+        )
+        rpc, scan = self.scanning(
+            "C1",
+            parcels_pb2.PARCEL_STATUS_CUSTOMS_HELD,
+            self.at("11:00"),
+            country="CH",
+            customs_asks=parcels_pb2.CUSTOMS_ASK_DOCUMENTS,
+            customs_answer_by=self.at("11:00") + 5 * DAY,
+        )
+        self.ledger.tell(rpc, **scan)
+        hold = self.parcel("dhl", "C1").customs_hold
+        self.say("11:00", "Last week's lamp is stopped at the Swiss border.")
+        self.claim(
+            f"Customs wants {word(parcels_pb2.CustomsAsk, hold.asks)} by {hold.answer_by.ToDatetime():%A %H:%M}.",
+            (hold.asks, hold.answer_by.ToDatetime(tzinfo=UTC)),
+            (parcels_pb2.CUSTOMS_ASK_DOCUMENTS, self.at("11:00") + 5 * DAY),
+        )
+        drawn = self.ledger.ask("GetCommercialInvoice", supplier_order_id="shop/lamp/1", with_pdf=True)
+        lines = sum(line.value_minor for line in drawn.invoice.lines)
+        total = drawn.invoice.total.amount_minor
+        self.claim(
+            f"The ledger draws up the invoice, as PDF too: {euro(total)}, the sum of its lines.",
+            (total, lines, drawn.pdf[:5]),
+            (3900, 3900, b"%PDF-"),
+        )
+        rpc, scan = self.scanning("C1", parcels_pb2.PARCEL_STATUS_IN_TRANSIT, self.at("16:30"), country="CH")
+        self.ledger.tell(rpc, **scan)
+        self.say("16:30", "Customs lets it go.")
+        self.claim(
+            "The lamp is on its way again.",
+            word(parcels_pb2.ParcelStatus, self.parcel("dhl", "C1").status),
+            "in transit",
+        )
+
+    def lost_parcel(self) -> None:
+        self.chapter("IV. The parcel that never came")
+        self.say("12:00", "Two mugs left Hannover twenty days ago, and no scan has come since.")
+        suspected = self.until(
+            "the suspicion of a loss",
+            lambda: self.parcel("dhl", "L1"),
+            lambda parcel: bool(parcel.status == parcels_pb2.PARCEL_STATUS_SUSPECTED_LOST),
+        )
+        self.claim(
+            "The ledger suspected it by itself.", word(parcels_pb2.ParcelStatus, suspected.status), "suspected lost"
+        )
+        self.ledger.tell(
+            "ConfirmLoss", carrier="dhl", tracking_number="L1", by=CARRIER, reason="search ended", at=self.at("12:10")
+        )
+        self.claim("DHL confirms: both units are lost.", self.order("lost").lines[0].units.lost, 2)
+        self.opened("case-lost", "lost", cases_pb2.CASE_REASON_LOST, self.at("12:15"))
+        self.judged("case-lost", CARRIER, ["no scan for twenty days"], self.at("12:25"), cases_pb2.REMEDY_REFUND)
+        self.refunded("case-lost", self.at("12:40"))
+        refunded = self.case("case-lost")
+        self.claim(
+            f"The customer has {euro(refunded.refunds[0].amount_minor)} back, before anybody asked the carrier for it.",
+            (word(cases_pb2.CaseStatus, refunded.status), refunded.refunds[0].amount_minor),
+            ("resolved", 1980),
+        )
+        self.recovering(
+            "claim-1",
+            1980,
+            kind=recoveries_pb2.RECOVERY_KIND_CARRIER_LOSS,
+            order_id="shop/lost",
+            case_id="case-lost",
+            carrier="dhl",
+            tracking_number="L1",
+            at=self.at("13:00"),
+        )
+        reason, sentence = self.ledger.refused("FileClaim", recovery_id="claim-1", at=self.at("13:05"))
+        self.say("13:05", f"The claim cannot be filed yet: {sentence}.")
+        self.claim("The ledger knows which documents a carrier wants to see.", reason, "DOCUMENTS_MISSING")
+        for kind in self.recovery("claim-1").missing_documents:
+            self.ledger.tell("CollectDocument", recovery_id="claim-1", kind=kind, sha256="ab" * 32, at=self.at("13:20"))
+        self.ledger.tell("FileClaim", recovery_id="claim-1", at=self.at("13:30"))
+        self.ledger.tell("AcknowledgeClaim", recovery_id="claim-1", reference="DHL-4711", at=self.at("14:00"))
+        money = common_pb2.Money(amount_minor=1980, currency="EUR")
+        self.ledger.tell("DecideClaim", recovery_id="claim-1", approved=money, at=self.at("17:00"))
+        self.ledger.tell(
+            "RecordClaimPayment", recovery_id="claim-1", reference="SEPA-1", amount=money, at=self.at("17:10")
+        )
+        claimed = self.recovery("claim-1")
+        self.say("17:10", "DHL looks at it once and pays.")
+        self.claim(
+            f"Claim {claimed.carrier_reference} is paid: {euro(claimed.received_minor)}"
+            f" of {euro(claimed.claimed_minor)}.",
+            (word(recoveries_pb2.RecoveryStatus, claimed.status), claimed.received_minor),
+            ("paid", 1980),
+        )
+
+    def opened(self, case_id: str, number: str, reason: int, at: datetime) -> None:
+        units = [common_pb2.LineUnits(line_no=1, units=2)]
+        self.ledger.tell("OpenCase", case_id=case_id, order_id=f"shop/{number}", reason=reason, lines=units, at=at)
+        self.ledger.tell("AnswerCustomer", case_id=case_id, at=at + timedelta(minutes=5))
+
+    def judged(
+        self, case_id: str, liable: int, because: list[str], at: datetime, remedy: int, evidence: Sequence[str] = ()
+    ) -> None:
+        self.ledger.tell("StartReview", case_id=case_id, at=at)
+        self.ledger.tell(
+            "RuleLiability", case_id=case_id, liable=liable, because=because, evidence_sha256=evidence, at=at
+        )
+        self.ledger.tell("ApproveRemedy", case_id=case_id, remedy=remedy, at=at)
+
+    def refunded(self, case_id: str, at: datetime) -> None:
+        refund: dict[str, Any] = {"case_id": case_id, "refund_id": f"{case_id}-refund", "at": at}
+        self.ledger.tell("GrantRefund", **refund)
+        self.ledger.tell("RecordRefundPaid", **refund, reference="PSP-1")
+
+    def recovering(self, recovery_id: str, amount_minor: int, **about: Any) -> None:
+        cost = recoveries_pb2.RecoveryCost(
+            cost_id="refund", kind=recoveries_pb2.COST_KIND_REFUND, amount_minor=amount_minor
+        )
+        self.ledger.tell("OpenRecovery", recovery_id=recovery_id, currency="EUR", costs=[cost], **about)
+
+    def damaged_goods(self) -> None:
+        self.chapter("V. The teapots in eleven pieces")
+        self.opened("case-broken", "broken", cases_pb2.CASE_REASON_DAMAGED, self.at("12:30"))
+        self.say("12:30", "Two teapots arrived broken three days ago; a customer writes.")
+        self.ledger.tell("RequestEvidence", case_id="case-broken", wanted=["photo"], at=self.at("12:40"))
+        self.ledger.tell(
+            "AddEvidence",
+            case_id="case-broken",
+            type=cases_pb2.EVIDENCE_TYPE_PNG,
+            data=PHOTO,
+            given_by=CUSTOMER,
+            at=self.at("12:55"),
+        )
+        photo = self.case("case-broken").evidence[0]
+        self.claim(
+            f"The photo is kept sealed, by its hash {photo.sha256[:12]}.", photo.sha256, sha256(PHOTO).hexdigest()
+        )
+        self.judged("case-broken", SUPPLIER, ["no padding"], self.at("13:15"), cases_pb2.REMEDY_RESHIP, [photo.sha256])
+        reship = self.case("case-broken").reships[0]
+        self.say("13:15", "The supplier is liable: no padding. The customer gets new ones.")
+        number = reship.order_id.removeprefix("shop/")
+        self.claim(
+            f"Order {reship.order_id} is placed at no price, with its stock reserved.",
+            (self.order(number).lines[0].line.unit_price_minor, self.stock("brook", "teapot").available),
+            (0, 0),
+        )
+        so = f"{reship.order_id}/1"
+        turned_down = orders_pb2.LineAnswer(line_no=1, rejected=2, reason=orders_pb2.REJECT_REASON_OUT_OF_STOCK)
+        self.ledger.tell_all(
+            [
+                ("SendSupplierOrder", {"supplier_order_id": so, "at": self.at("13:20")}),
+                (
+                    "AcknowledgeSupplierOrder",
+                    {"supplier_order_id": so, "lines": [turned_down], "at": self.at("14:10")},
+                ),
+            ]
+        )
+        held = self.order(number)
+        self.say("14:10", "Brook & Sons answers that it has none.")
+        self.claim(
+            "Nobody else sells this teapot, so the reship waits for a person, and Brook's stock is corrected.",
+            ([each.reason for each in held.holds], self.stock("brook", "teapot").available),
+            ([orders_pb2.HOLD_REASON_OUT_OF_STOCK], 0),
+        )
+        self.ledger.tell(
+            "CancelOrder", order_id=reship.order_id, by=RETAILER, reason="no teapot anywhere", at=self.at("14:30")
+        )
+        failed = self.until(
+            "the end of the reship", lambda: self.case("case-broken"), lambda case: bool(case.reship_failure)
+        )
+        self.say("14:30", "The person gives up on teapots.")
+        self.claim(
+            "The reship failed, and the case knows: both units are due a refund.",
+            (word(cases_pb2.ReshipFailure, failed.reship_failure), failed.lines[0].undecided),
+            ("cancelled", 2),
+        )
+        self.refunded("case-broken", self.at("14:45"))
+        resolved = self.case("case-broken")
+        self.claim(
+            f"Refunded: {euro(resolved.refunds[0].amount_minor)}; the case is resolved.",
+            (word(cases_pb2.CaseStatus, resolved.status), resolved.refunds[0].amount_minor),
+            ("resolved", 4980),
+        )
+        self.recovering(
+            "recovery-1",
+            4980,
+            kind=recoveries_pb2.RECOVERY_KIND_SUPPLIER_FAULT,
+            order_id="shop/broken",
+            supplier_order_id="shop/broken/1",
+            case_id="case-broken",
+            at=self.at("15:00"),
+        )
+        money = common_pb2.Money(amount_minor=4980, currency="EUR")
+        self.ledger.tell("AnswerRecovery", recovery_id="recovery-1", accepted=money, at=self.at("16:00"))
+        self.say("16:00", "Brook & Sons accepts to bear it; the next payment will be less.")
+        accepted = self.recovery("recovery-1")
+        self.claim(
+            f"{euro(accepted.agreed_minor)} are owed to us by brook.",
+            (word(recoveries_pb2.RecoveryStatus, accepted.status), accepted.agreed_minor),
+            ("accepted", 4980),
+        )
+
+    def suspension(self) -> None:
+        self.chapter("VI. The supplier that has to go")
+        newest = self.log()[-1].position
+        self.ledger.tell("ReviewSupplier", supplier_id="slow", at_least=newest)
+        reviewed = self.ledger.ask("GetSupplier", supplier_id="slow").supplier
+        self.say("17:30", "After a day like this, somebody reviews Slow Boat.")
+        rate = next(each for each in reviewed.last_review.rates if each.name == rates_pb2.RATE_NAME_ON_TIME_DISPATCH)
+        self.claim(
+            f"On-time dispatch: {rate.numerator} of {rate.denominator}, wanted are at least "
+            f"{rate.target_basis_points / 100:g} %.",
+            (rate.numerator, rate.denominator, rate.status),
+            (15, 21, rates_pb2.RATE_STATUS_BREACH),
+        )
+        self.claim(
+            "The review proposes to suspend it.",
+            reviewed.last_review.verdict,
+            suppliers_pb2.VERDICT_PROPOSE_SUSPENSION,
+        )
+        self.ledger.tell("AcceptSuspension", supplier_id="slow", rate=rates_pb2.RATE_NAME_ON_TIME_DISPATCH)
+        self.claim("A person agrees: Slow Boat is suspended.", self.standings("slow"), ["suspended"])
+        bought = self.place("1006", "mug", 1, "", self.at("17:50"))
+        choice = bought.lines[0].choice
+        against = {
+            each.supplier_id: word(suppliers_pb2.Against, each.against) for each in choice.considered if each.against
+        }
+        self.claim(
+            "The next mug comes from brook although slow is cheaper, and the ledger kept why: not approved.",
+            (choice.supplier_id, against),
+            ("brook", {"slow": "not approved"}),
+        )
+
+    def evening(self) -> None:
+        self.chapter("The evening")
+        log = self.log()
+        self.claim(
+            f"{len(log)} facts were recorded, one after another, and none is missing.",
+            [each.position for each in log],
+            list(range(1, len(log) + 1)),
+        )
+        newest = log[-1].position
+        orders = self.ledger.ask("ListOrders", at_least=newest).orders
+        numbers = [each.order_id.removeprefix("shop/") for each in orders]
+        lines = [line for number in numbers for line in self.order(number).lines]
+        units = sum(line.line.quantity for line in lines)
+        self.claim(
+            f"Each of the {units} units of {len(orders)} orders is in exactly one place.",
+            [_count(line.units) for line in lines],
+            [line.line.quantity for line in lines],
+        )
+        breaches = self.ledger.ask("ListBreaches", supplier_id="slow", at_least=newest).breaches
+        dispatch = [each for each in breaches if each.clock == reports_pb2.OBLIGATION_CLOCK_DISPATCH]
+        self.claim("Slow Boat missed the dispatch of 6 supplier orders.", len(dispatch), 6)
+        self.statement("slow", newest, 6808, "we owe it")
+        self.statement("brook", newest, -1080, "it owes us")
+
+    def statement(self, supplier_id: str, newest: int, closing_minor: int, whose: str) -> None:
+        period: dict[str, Any] = {"since": self.at("00:00", 60), "until": self.day + 2 * DAY, "at_least": newest}
+        balance = self.ledger.ask("GetStatement", supplier_id=supplier_id, **period).balances[0]
+        parts = ", ".join(
+            f"{word(reports_pb2.StatementKind, each.kind)} {euro(each.amount_minor)} ({each.entries})"
+            for each in balance.totals
+        )
+        self.claim(
+            f"Statement of {supplier_id}: {parts}; {whose} {euro(abs(balance.closing_minor))}.",
+            balance.closing_minor,
+            closing_minor,
+        )
+
+
+def _count(units: Any) -> int:
+    return sum(
+        (units.open, units.backordered, units.assigned, units.shipped, units.delivered, units.cancelled, units.lost)
+    )
+
+
+TITLES = {"mug": "Blue mug", "teapot": "Round teapot", "lamp": "Paper lamp"}
+PRICES = {"mug": 990, "teapot": 2490, "lamp": 3900}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Plays a bad day of a shop against a running service.")
+    parser.add_argument("--server", default="127.0.0.1:50051", help="host:port (%(default)s)")
+    parser.add_argument("--tenant", default="", help="a new tenant to play it in; made up if not said")
+    chosen = parser.parse_args(arguments)
+    day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - DAY
+    tenant = chosen.tenant or f"bad_day_{uuid.uuid4().hex[:8]}"
+    ledger = Ledger(chosen.server, tenant)
+    try:
+        ledger.ask("CreateTenant", tenant=tenant)
+        print(f"A bad day, {day:%A %d %B %Y}, in the tenant {tenant}.")
+        BadDay(ledger, day).play()
+    except Contradicted as contradiction:
+        print(f"\nThe story does not hold: {contradiction}", file=sys.stderr)
+        return 1
+    except grpc.RpcError as error:
+        print(f"\nThe service at {chosen.server} answers: {error.details()}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
