@@ -62,6 +62,8 @@ CUSTOMER, RETAILER = common_pb2.PARTY_CUSTOMER, common_pb2.PARTY_RETAILER
 SUPPLIER, CARRIER = common_pb2.PARTY_SUPPLIER, common_pb2.PARTY_CARRIER
 BERLIN: dict[str, Any] = {"lines": ["1 Elm Street"], "city": "Berlin", "postal_code": "10115", "country": "DE"}
 ZURICH: dict[str, Any] = {"lines": ["Limmatquai 1"], "city": "Zürich", "postal_code": "8001", "country": "CH"}
+CLAIM, ASKED = "case-lost/carrier/dhl/L1/EUR", "case-broken/supplier/brook/EUR"
+"""The recoveries that the rulings of the two cases open."""
 PHOTO = b"\x89PNG\r\n\x1a\n" + b"a teapot in eleven pieces"
 
 
@@ -522,29 +524,23 @@ class BadDay:
             (word(cases_pb2.CaseStatus, refunded.status), refunded.refunds[0].amount_minor),
             ("resolved", 1980),
         )
-        self.recovering(
-            "claim-1",
-            1980,
-            kind=recoveries_pb2.RECOVERY_KIND_CARRIER_LOSS,
-            order_id="shop/lost",
-            case_id="case-lost",
-            carrier="dhl",
-            tracking_number="L1",
-            at=self.at("13:00"),
+        prepared = self.recovery(CLAIM)
+        self.claim(
+            f"The ruling prepared a claim on DHL by itself; it asks for the refund, {euro(prepared.asked_minor)}.",
+            (word(recoveries_pb2.RecoveryStatus, prepared.status), prepared.asked_minor),
+            ("eligible", 1980),
         )
-        reason, sentence = self.ledger.refused("FileClaim", recovery_id="claim-1", at=self.at("13:05"))
+        reason, sentence = self.ledger.refused("FileClaim", recovery_id=CLAIM, at=self.at("13:05"))
         self.say("13:05", f"The claim cannot be filed yet: {sentence}.")
         self.claim("The ledger knows which documents a carrier wants to see.", reason, "DOCUMENTS_MISSING")
-        for kind in self.recovery("claim-1").missing_documents:
-            self.ledger.tell("CollectDocument", recovery_id="claim-1", kind=kind, sha256="ab" * 32, at=self.at("13:20"))
-        self.ledger.tell("FileClaim", recovery_id="claim-1", at=self.at("13:30"))
-        self.ledger.tell("AcknowledgeClaim", recovery_id="claim-1", reference="DHL-4711", at=self.at("14:00"))
+        for kind in self.recovery(CLAIM).missing_documents:
+            self.ledger.tell("CollectDocument", recovery_id=CLAIM, kind=kind, sha256="ab" * 32, at=self.at("13:20"))
+        self.ledger.tell("FileClaim", recovery_id=CLAIM, at=self.at("13:30"))
+        self.ledger.tell("AcknowledgeClaim", recovery_id=CLAIM, reference="DHL-4711", at=self.at("14:00"))
         money = common_pb2.Money(amount_minor=1980, currency="EUR")
-        self.ledger.tell("DecideClaim", recovery_id="claim-1", approved=money, at=self.at("17:00"))
-        self.ledger.tell(
-            "RecordClaimPayment", recovery_id="claim-1", reference="SEPA-1", amount=money, at=self.at("17:10")
-        )
-        claimed = self.recovery("claim-1")
+        self.ledger.tell("DecideClaim", recovery_id=CLAIM, approved=money, at=self.at("17:00"))
+        self.ledger.tell("RecordClaimPayment", recovery_id=CLAIM, reference="SEPA-1", amount=money, at=self.at("17:10"))
+        claimed = self.recovery(CLAIM)
         self.say("17:10", "DHL looks at it once and pays.")
         self.claim(
             f"Claim {claimed.carrier_reference} is paid: {euro(claimed.received_minor)}"
@@ -571,12 +567,6 @@ class BadDay:
         refund: dict[str, Any] = {"case_id": case_id, "refund_id": f"{case_id}-refund", "at": at}
         self.ledger.tell("GrantRefund", **refund)
         self.ledger.tell("RecordRefundPaid", **refund, reference="PSP-1")
-
-    def recovering(self, recovery_id: str, amount_minor: int, **about: Any) -> None:
-        cost = recoveries_pb2.RecoveryCost(
-            cost_id="refund", kind=recoveries_pb2.COST_KIND_REFUND, amount_minor=amount_minor
-        )
-        self.ledger.tell("OpenRecovery", recovery_id=recovery_id, currency="EUR", costs=[cost], **about)
 
     def damaged_goods(self) -> None:
         self.chapter("V. The teapots in eleven pieces")
@@ -641,19 +631,10 @@ class BadDay:
             (word(cases_pb2.CaseStatus, resolved.status), resolved.refunds[0].amount_minor),
             ("resolved", 4980),
         )
-        self.recovering(
-            "recovery-1",
-            4980,
-            kind=recoveries_pb2.RECOVERY_KIND_SUPPLIER_FAULT,
-            order_id="shop/broken",
-            supplier_order_id="shop/broken/1",
-            case_id="case-broken",
-            at=self.at("15:00"),
-        )
         money = common_pb2.Money(amount_minor=4980, currency="EUR")
-        self.ledger.tell("AnswerRecovery", recovery_id="recovery-1", accepted=money, at=self.at("16:00"))
+        self.ledger.tell("AnswerRecovery", recovery_id=ASKED, accepted=money, at=self.at("16:00"))
         self.say("16:00", "Brook & Sons accepts to bear it; the next payment will be less.")
-        accepted = self.recovery("recovery-1")
+        accepted = self.recovery(ASKED)
         self.claim(
             f"{euro(accepted.agreed_minor)} are owed to us by brook.",
             (word(recoveries_pb2.RecoveryStatus, accepted.status), accepted.agreed_minor),

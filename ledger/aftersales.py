@@ -1,6 +1,6 @@
 """After-sales: cases, the orders they are about, the stock and the money they move (DOMAIN 5).
 
-Nothing here asks what became of the recovery of costs: the customer's remedy never waits for it.
+The recovery of costs follows what a command decided of the case, and refuses nothing: no remedy ever waits for it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from ledger import delivery, fulfilment, orders, remedies, returns, stock, supplier_orders
+from ledger import costs, delivery, fulfilment, orders, remedies, returns, stock, supplier_orders
 from ledger.orders import Order, OrderFact, OrderPlaced, PaymentState
 from ledger.parcels import ParcelRegistered
 from ledger.policies import policy_at
@@ -60,16 +60,16 @@ class _File:
         self.case = returns.known(view.case(case_id), case_id)
         self.order = order_in(view, self.case.order_id)
         self.changes: list[Change] = []
+        self.before, self.sent_again, self.at = self.case, tuple[orders.Line, ...](), now
         follow = reship_end(view, self.case, now)
-        self.tell(follow)
-        if follow:
-            self.close()
+        if self.tell(follow):
+            self._settle()
 
     def tell(self, facts: Iterable[CaseFact]) -> bool:
         """Facts of the case; answers whether there were any."""
         told = False
         for fact in facts:
-            self.case = returns.evolve(self.case, fact)
+            self.case, self.at = returns.evolve(self.case, fact), fact.at
             self.changes.append((case_stream(self.case.case_id), fact))
             told = True
         return told
@@ -96,12 +96,18 @@ class _File:
             self.tell_other(order_stream(self.order.paid_order_id), facts)
 
     def close(self) -> list[Change]:
+        """All that was told, and what follows of it for the recoveries of the case."""
+        self._settle()
+        if self.changes:
+            self.changes += costs.follow(self.view, self.before, self.case, self.order, self.sent_again, self.at)
+        return self.changes
+
+    def _settle(self) -> None:
         """What follows of all that was told: a remedy that is over, an answer that came late, units given free."""
         if self.changes:
             self.tell(returns.settle(self.case, self.now))
             self.tell(returns.settle_clock(self.case, self.now))
             self._let_go()
-        return self.changes
 
     def _let_go(self) -> None:
         """A case that is closed lets go of its order, and of the units that it did nothing for."""
@@ -294,6 +300,7 @@ def _reship(file: _File, supplier_id: str, at: datetime) -> None:
         file.tell([ReshipFailed(case.case_id, ReshipFailure.OUT_OF_STOCK, case.todo, at)])
         return
     file.changes += changes
+    file.sent_again = lines
     file.tell([ReshipPlaced(case.case_id, reship.order_id, case.todo, at)])
     paid = order.paid_order_id
     file.tell_paying([remedies.UnitsReshipped(paid, case.case_id, reship.order_id, case.todo, at)])

@@ -32,8 +32,9 @@ def record_checkpoints(
     if not facts:
         return []
     changes = [*changes_of(parcel_stream(carrier, number), facts), *_reach_order(view, parcel, now)]
-    found = any(isinstance(fact, FoundAfterLoss) for fact in facts)
-    return [*changes, *_look_again(view, parcel, now)] if found else changes
+    if any(isinstance(fact, FoundAfterLoss) for fact in facts):
+        return [*changes, *_look_again(view, parcel, now)]
+    return [*changes, *redress.arrive(view, parcel, now)]
 
 
 def confirm_receipt(view: View, order_id: str, by: str, at: datetime, now: datetime) -> list[Change]:

@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 
 from msgspec.structs import replace
 
-from ledger import claims, parcels, recoveries
+from ledger import claims, parcels, recoveries, returns
 from ledger.orders import Order, Shipment
 from ledger.parcels import Parcel
 from ledger.policies import policy_at
@@ -40,6 +40,11 @@ class ParcelNotOfOrder(Forbidden):
         )
 
 
+class CaseOfAnotherOrder(Forbidden):
+    def __init__(self, case_id: str, order_id: str) -> None:
+        super().__init__(f"case {case_id} is about order {order_id}", case_id=case_id, order_id=order_id)
+
+
 class ClaimedAlready(AlreadyExists):
     def __init__(self, carrier: str, number: str, recovery_id: str) -> None:
         super().__init__(
@@ -58,6 +63,10 @@ def open_recovery(
 ) -> list[Change]:
     """A recovery that a person opens; subject names the supplier order, or the parcel."""
     order = order_in(view, subject.order_id)
+    if subject.case_id:
+        case = returns.known(view.case(subject.case_id), subject.case_id)
+        if case.order_id != order.order_id:
+            raise CaseOfAnotherOrder(case.case_id, case.order_id)
     if kind is Kind.SUPPLIER_FAULT:
         supplier_id = order.supplier_order(subject.supplier_order_id).supplier_id
         return _propose(view, recovery_id, replace(subject, supplier_id=supplier_id), currency, costs, at)
@@ -135,7 +144,8 @@ def _demand_of_carrier(view: View, order: Order, demand: Demand, at: datetime) -
     if claim is not None:
         return _adjust(view, claim, subject.case_id, demand.costs, at)
     found = _under(view, f"{subject.case_id}/carrier/{parcel.carrier}/{parcel.number}/{currency}")
-    if found.present is not None:
+    arrived = demand.kind is Kind.CARRIER_LOSS and parcel.delivered_at is not None
+    if found.present is not None or arrived:
         return []
     subject = _of_shipment(order, shipment, subject.case_id)
     return _claim(view, found.recovery_id, demand.kind, subject, parcel, shipment, currency, demand.costs, at)
@@ -163,26 +173,38 @@ def give_up(view: View, demand: Demand, because: str, at: datetime) -> list[Chan
     return [*changes, *changes_of(recovery_stream(left.recovery_id), recoveries.write_off(left, because, at))]
 
 
+def arrive(view: View, parcel: Parcel, now: datetime) -> list[Change]:
+    """A parcel that is delivered was not lost: claims for its loss are withdrawn, or looked at again."""
+    if parcel.delivered_at is None:
+        return []
+    changes: list[Change] = []
+    for loss in _losses(view, parcel):
+        changes += changes_of(recovery_stream(loss.recovery_id), claims.find(loss, parcel.delivered_at, now))
+    return changes
+
+
 def found_after_loss(view: View, order: Order, shipment: Shipment, parcel: Parcel, now: datetime) -> list[Change]:
     """A parcel that was given up arrived: what was refunded or claimed for it has to be looked at again."""
-    delivered_at = parcel.delivered_at or now
-    losses = [claim for claim in _claims_on(view, parcel) if claim.kind is Kind.CARRIER_LOSS]
-    changes: list[Change] = []
-    for loss in losses:
-        changes += changes_of(recovery_stream(loss.recovery_id), claims.find(loss, delivered_at, now))
+    changes = arrive(view, replace(parcel, delivered_at=parcel.delivered_at or now), now)
     found = _under(view, f"{parcel.carrier}/{parcel.number}/{parcel.epoch}/found", _ENDS)
     if found.present is not None:
         return changes
     subject = _of_shipment(order, shipment, "")
-    refunds = _refunds(losses, order.currency)
-    opening = RecoveryOpened(found.recovery_id, Kind.FOUND_AFTER_LOSS, subject, order.currency, now, refunds)
+    costs = _given_for(order, shipment, _losses(view, parcel))
+    opening = RecoveryOpened(found.recovery_id, Kind.FOUND_AFTER_LOSS, subject, order.currency, now, costs)
     return [*changes, *_record(view, opening)]
 
 
-def _refunds(losses: Sequence[Recovery], currency: str) -> tuple[Cost, ...]:
-    """What the customer was given back for the loss, as far as it was claimed from the carrier."""
-    costs = (cost for loss in losses if loss.currency == currency for cost in loss.costs)
-    return tuple({cost.cost_id: cost for cost in costs if cost.kind is CostKind.REFUND}.values())
+def _given_for(order: Order, shipment: Shipment, losses: Sequence[Recovery]) -> tuple[Cost, ...]:
+    """What the customer was refunded for units that had not arrived: as booked in the order, else as claimed."""
+    booked = []
+    for refund_id, refund in order.after_sales.refunds.items():
+        amount_minor = sum(refund.amounts_minor.get(line_no, 0) for line_no in shipment.by_line)
+        if amount_minor and not order.after_sales.cases[refund.case_id].arrived:
+            booked.append(Cost(cost_id(refund.case_id, "refund", refund_id), CostKind.REFUND, amount_minor))
+    costs = (cost for loss in losses if loss.currency == order.currency for cost in loss.costs)
+    claimed = {cost.cost_id: cost for cost in costs if cost.kind is CostKind.REFUND}
+    return tuple(booked or claimed.values())
 
 
 # --- how --------------------------------------------------------------------------------------------
@@ -291,6 +313,10 @@ def _claim(
 def _record(view: View, opening: RecoveryOpened) -> list[Change]:
     facts = recoveries.opened(view.recovery(opening.recovery_id), opening)
     return changes_of(recovery_stream(opening.recovery_id), facts)
+
+
+def _losses(view: View, parcel: Parcel) -> list[Recovery]:
+    return [claim for claim in _claims_on(view, parcel) if claim.kind is Kind.CARRIER_LOSS]
 
 
 def _claims_on(view: View, parcel: Parcel) -> Iterator[Recovery]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from ledger import orders, policies, remedies, returns
-from ledger.book import Book, Entry
 from ledger.orders import Header, PaymentState
 from ledger.parcels import ParcelOfAnotherOrder, ParcelStatus
 from ledger.policies import Policy
@@ -15,8 +15,9 @@ from ledger.remedies import NothingPaid, NotReturnable, RefundTooLarge, UnitsInR
 from ledger.returns import Denial, Reason, Remedy, ReshipFailure, Status
 from ledger.stock import Restocked
 from ledger.supplier_orders import UnknownLine
-from ledger.values import LineNo, Party, policy_stream
+from ledger.values import Change, LineNo, Party, policy_stream
 from tests.casework import CASE, OTHER_PHOTO, PHOTO, RESHIP, Desk, approved, opened, ruled
+from tests.recovering import Recovering
 from tests.story import DAY, HOUR, NOON, ORDER, Story, confirmed, delivered, line, names, refused, sent, shipped, the
 
 L1, L2 = LineNo(1), LineNo(2)
@@ -756,30 +757,42 @@ def test_what_was_placed_and_never_sent_is_no_case():
         Desk(confirmed()).opens()
 
 
-class Watched(Book):
-    """A book that remembers which streams decisions asked for."""
-
-    asked: ClassVar[set[str]] = set()
-
-    def find(self, stream: str) -> Entry | None:
-        self.asked.add(stream.partition("-")[0])
-        return super().find(stream)
+OF_SUPPLIER = f"{CASE}/supplier/acme/EUR"
 
 
-def test_no_remedy_asks_for_a_recovery_so_that_none_can_wait_for_it():
-    desk = Desk(delivered())
-    desk.story.book = Watched.of(desk.story.log)
-    Watched.asked.clear()
+def nothing(recovery: Recovering) -> None:
+    pass
+
+
+def settle(recovery: Recovering) -> None:
+    asked = recovery.recovery.asked_minor
+    if asked > recovery.recovery.received_minor and not recovery.recovery.status.is_end:
+        recovery.accept(asked)
+        recovery.settle(asked - recovery.recovery.received_minor, f"cn-{asked}")
+
+
+def told(desk: Desk, meanwhile: Callable[[Recovering], object]) -> list[Change]:
+    """All that became of a case with every kind of remedy, while something happens to its recovery at each step."""
+    steps: list[Callable[[], object]] = [
+        *(desk.reviews, desk.rules, lambda: desk.approves(Remedy.RESHIP)),
+        lambda: reship_arrives(desk, ParcelStatus.LOST),
+        lambda: desk.grants({1: 1}),
+        lambda: desk.labels({1: 1}),
+        desk.sends_back,
+        lambda: desk.receives({1: 1}),
+        lambda: desk.inspects(restocked=1),
+        *(desk.denies_refund, desk.pays),
+    ]
     desk.opens(by_line={1: 2})
-    for step in (desk.reviews, desk.rules, lambda: desk.approves(Remedy.RESHIP)):
+    for step in steps:
         step()
-    reship_arrives(desk, ParcelStatus.LOST)
-    desk.grants({1: 1})
-    desk.labels({1: 1})
-    desk.sends_back()
-    desk.receives({1: 1})
-    desk.inspects(restocked=1)
-    desk.denies_refund()
-    desk.pays()
+        if desk.story.book.recovery(OF_SUPPLIER) is not None:
+            meanwhile(Recovering(desk.story, OF_SUPPLIER))
     assert desk.status() is Status.RESOLVED
-    assert Watched.asked == {"case", "order", "stock", "supplier", "parcel", "policy"}
+    return [change for change in desk.story.log if not change[0].startswith("recovery-")]
+
+
+@pytest.mark.parametrize("meanwhile", [Recovering.dispute, Recovering.write_off, settle])
+def test_no_remedy_waits_for_a_recovery_nor_differs_by_what_becomes_of_it(meanwhile: Callable[[Recovering], object]):
+    undisturbed = told(Desk(delivered()), nothing)
+    assert told(Desk(delivered()), meanwhile) == undisturbed

@@ -40,8 +40,10 @@ from ledger.recoveries import (
     Status,
     Subject,
 )
-from ledger.redress import ClaimedAlready, Demand, ParcelNotOfOrder
+from ledger.redress import CaseOfAnotherOrder, ClaimedAlready, Demand, ParcelNotOfOrder
+from ledger.returns import UnknownCase
 from ledger.values import Fact
+from tests.casework import Desk
 from tests.recovering import (
     DAMAGE,
     EVERY_DOCUMENT,
@@ -57,7 +59,7 @@ from tests.recovering import (
     proposed,
     refund,
 )
-from tests.story import DAY, HOUR, NOON, ORDER, a_shop, delivered, line, names, refused, sent, shipped, the
+from tests.story import DAY, FIRST, HOUR, NOON, ORDER, a_shop, delivered, line, names, refused, sent, shipped, the
 
 LOST, DELIVERED, IN_TRANSIT = ParcelStatus.LOST, ParcelStatus.DELIVERED, ParcelStatus.IN_TRANSIT
 RESHIP = Cost("reship-1", CostKind.RESHIP, 700)
@@ -98,6 +100,19 @@ def test_only_a_parcel_of_the_order_can_be_claimed_for():
     story.announce("P2")
     with refused(ParcelNotOfOrder, "parcel P2 of dhl carries nothing of order shopify/1", number="P2"):
         Recovering(story).of_carrier(number="P2")
+
+
+def test_a_case_that_is_named_is_known_and_about_the_order():
+    desk = Desk(delivered())
+    desk.opens()
+    desk.story.place(line(1, "tea", 1), order_id="shopify/2")
+    about = Subject("shopify/2", "shopify/2/1", case_id="case-1")
+    with refused(CaseOfAnotherOrder, "case case-1 is about order shopify/1", order_id="shopify/1"):
+        redress.open_recovery(desk.story.book, "r1", SUPPLIER_FAULT, about, "EUR", (), NOON)
+    with refused(UnknownCase, "case-9"):
+        redress.open_recovery(
+            desk.story.book, "r1", SUPPLIER_FAULT, Subject(ORDER, FIRST, case_id="case-9"), "EUR", (), NOON
+        )
 
 
 def test_a_loss_can_be_claimed_after_the_waiting_time_since_the_last_scan():
@@ -715,3 +730,12 @@ def test_hashes_and_times_are_kept_as_they_came():
     claim.collect(DocumentKind.ORDER)
     assert claim.recovery.documents[0].sha256 == HASH
     assert claim.recovery.due == NOON + timedelta(days=60)
+
+
+def test_a_claim_for_a_parcel_that_was_only_missing_is_withdrawn_when_it_arrives():
+    claim = claimable()
+    claim.story.scan(DELIVERED)
+    assert claim.status() is Status.WITHDRAWN
+    assert claim.story.book.recovery("dhl/P1/1/found") is None
+    claim.story.later(hours=1)
+    assert names(claim.story.scan(IN_TRANSIT)) == ["checkpoint_recorded"]

@@ -99,6 +99,11 @@ def test_a_claim_goes_from_the_loss_to_the_money_and_back(ff: Shell, tmp_path: P
     shown = ff("recovery", "show", "claim-1").out
     assert re.search(r"b-1 +\S+ \S+ +given back +2.00 EUR", shown)
     assert re.search(r"carrier's reference +DHL-7", shown)
+    history = ff("recovery", "history", "claim-1").out
+    facts = re.findall(r"(recovery\.\w+|parcel\.\w+)", history)
+    assert (facts[0], facts[-1]) == ("parcel.registered", "recovery.payment_returned")
+    assert "because packed badly" in history
+    assert "parcel." not in ff("recovery", "history", "claim-1", "--no-parcel").out
 
 
 def test_the_list_shows_what_is_due_first_and_hides_what_is_over(ff: Shell):

@@ -13,9 +13,10 @@ from typing import Any
 import grpc
 import pytest
 
-from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2, common_pb2, orders_pb2, parcels_pb2, reports_pb2
+from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2, cases_pb2, common_pb2, orders_pb2, parcels_pb2, reports_pb2
 from fulfilment.v1 import recoveries_pb2 as pb
 from tests.service import Client, context, fields_of, reason_of, serving, stamp
+from tests.test_case_service import Work
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
@@ -31,7 +32,16 @@ def client() -> Iterator[Client]:
         data = Path(folder)
         with serving(data, "--data", str(data / "data")) as service, Client(service.address) as client:
             client.approve(at=NOW - 90 * DAY, answer_within_hours=24)
+            wait_for_read_models(client)
             yield client
+
+
+def wait_for_read_models(client: Client) -> None:
+    """The projector is a process of its own, which needs a while to start where many tests run."""
+    give_up_at = time.monotonic() + 30
+    while not all(each.position for each in client.admin.GetStatus(admin_pb2.GetStatusRequest()).projections):
+        assert time.monotonic() < give_up_at, "the projector did not start"
+        time.sleep(0.1)
 
 
 class Shop:
@@ -228,6 +238,54 @@ def test_commands_can_stand_in_a_batch(client: Client, shop: Shop):
     assert outcomes[1].refusal.reason == "RECOVERY_ENDED"
 
 
+# --- what a case brings about -------------------------------------------------------------------------
+
+
+def damaged(client: Client) -> Work:
+    """A case for a delivered unit of an order of its own."""
+    number = uuid.uuid4().hex[:12]
+    work = Work(client, number, units=1, sku=f"sku-{number}")
+    work.opens()
+    return work
+
+
+def test_a_ruling_opens_a_recovery_and_a_refund_raises_it(client: Client, shop: Shop):
+    work = damaged(client)
+    work.rules(cases_pb2.REMEDY_REFUND)
+    recovery_id = f"{work.case_id}/supplier/acme/EUR"
+    assert (shop.get(recovery_id).status, shop.get(recovery_id).asked_minor) == (pb.RECOVERY_STATUS_PROPOSED, 0)
+    receipt = work.tell("GrantRefund", refund_id=f"refund-{work.case_id}")
+    (cost,) = shop.get(recovery_id).costs
+    assert (cost.kind, cost.amount_minor) == (pb.COST_KIND_REFUND, 990)
+    request = pb.ListRecoveriesRequest(case_id=work.case_id, at_least=receipt.position)
+    (listed,) = client.recoveries.ListRecoveries(request).recoveries
+    assert (listed.recovery_id, listed.asked_minor) == (recovery_id, 990)
+
+
+def test_a_refund_is_granted_and_paid_whatever_became_of_the_recovery(client: Client, shop: Shop):
+    work = damaged(client)
+    work.rules(cases_pb2.REMEDY_REFUND)
+    recovery_id = f"{work.case_id}/supplier/acme/EUR"
+    shop.send("WriteOffRecovery", recovery_id=recovery_id, reason="small")
+    refund_id = f"refund-{work.case_id}"
+    work.tell("GrantRefund", refund_id=refund_id)
+    work.tell("RecordRefundPaid", refund_id=refund_id, reference="psp-1")
+    assert work.case().status == cases_pb2.CASE_STATUS_RESOLVED
+    assert shop.get(recovery_id).status == pb.RECOVERY_STATUS_WRITTEN_OFF
+
+
+def test_the_history_of_a_recovery_names_who_did_what(client: Client, shop: Shop):
+    recovery_id = shop.filed()
+    request = audit_pb2.GetHistoryRequest(recovery_id=recovery_id, with_parcels=True)
+    facts = client.audit.GetHistory(request).facts
+    assert {fact.stream.partition("-")[0] for fact in facts} == {"recovery", "parcel"}
+    assert [fact.name for fact in facts][-1] == "recovery.claim_filed"
+    assert facts[-1].actor == "test"
+    with pytest.raises(grpc.RpcError) as caught:
+        client.audit.GetHistory(audit_pb2.GetHistoryRequest(recovery_id="nobody"))
+    assert reason_of(caught.value) == "UNKNOWN_RECOVERY"
+
+
 # --- what time does, and what is listed ---------------------------------------------------------------
 
 
@@ -341,7 +399,7 @@ def test_an_unknown_recovery_is_not_found(client: Client, shop: Shop):
     assert reason_of(caught.value) == "UNKNOWN_RECOVERY"
 
 
-def test_what_cannot_be_opened(shop: Shop):
+def test_what_cannot_be_opened(client: Client, shop: Shop):
     order_id, number = shop.shipped()
     other_id, other_number = shop.shipped()
     about: dict[str, Any] = {"recovery_id": f"r-{number}", "kind": LOSS, "currency": "EUR", "carrier": "dhl"}
@@ -355,6 +413,10 @@ def test_what_cannot_be_opened(shop: Shop):
         "NOT_FOUND",
         "UNKNOWN_SUPPLIER_ORDER",
     )
+    assert opening(order_id=order_id, tracking_number=number, case_id="none") == ("NOT_FOUND", "UNKNOWN_CASE")
+    case_id = damaged(client).case_id
+    elsewhere = opening(order_id=order_id, tracking_number=number, case_id=case_id)
+    assert elsewhere == ("FAILED_PRECONDITION", "CASE_OF_ANOTHER_ORDER")
     wrong = opening(order_id=order_id, tracking_number=other_number)
     assert wrong == ("FAILED_PRECONDITION", "PARCEL_NOT_OF_ORDER")
     shop.send("OpenRecovery", **about, order_id=order_id, tracking_number=number)

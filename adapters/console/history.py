@@ -1,4 +1,4 @@
-"""``fulfilment history``: the facts behind an order or a case, each in a few words."""
+"""``fulfilment history``: the facts behind an order, a case or a recovery, each in a few words."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def history(session: Session, order_id: str, no_parcels: bool) -> None:
 
 
 def print_history(session: Session, request: audit_pb2.GetHistoryRequest) -> None:
-    """The facts of an order or of a case, each in a few words."""
+    """The facts of an order, of a case or of a recovery, each in a few words."""
     pages = session.client.pages(session.client.audit.GetHistory, request)
     facts = [fact for page in pages for fact in page.facts]
     if session.json:

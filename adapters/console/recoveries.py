@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from adapters.console import words
+from adapters.console.history import print_history
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.words import minute, money, word
-from fulfilment.v1 import admin_pb2, common_pb2
+from fulfilment.v1 import admin_pb2, audit_pb2, common_pb2
 from fulfilment.v1 import recoveries_pb2 as pb
 
 _OVER = {
@@ -148,6 +149,15 @@ def show(session: Session, recovery_id: str) -> None:
     if payments:
         session.out.blank()
         session.out.table(["payment", "when", "how", ">amount"], payments)
+
+
+@recovery.command()
+@click.argument("recovery_id")
+@click.option("--no-parcel", is_flag=True, help="Leave the facts of its parcel out.")
+@click.pass_obj
+def history(session: Session, recovery_id: str, no_parcel: bool) -> None:
+    """List the facts of a recovery and its parcel as they were recorded."""
+    print_history(session, audit_pb2.GetHistoryRequest(recovery_id=recovery_id, with_parcels=not no_parcel))
 
 
 def _payment(found: pb.Recovery, each: pb.RecoveryPayment, way: str) -> list[str]:

@@ -14,7 +14,7 @@ from adapters.rpc.server import Commands, Context, deadline_of, tenant_name, to_
 from adapters.rpc.statuses import code_of
 from adapters.rpc.tenants import Tenant, Tenants
 from fulfilment.v1 import audit_pb2, batch_pb2, orders_pb2, parcels_pb2, shipping_pb2, stock_pb2, suppliers_pb2
-from ledger import customs, invoice, orders, parcels, returns, suppliers
+from ledger import customs, invoice, orders, parcels, recoveries, returns, suppliers
 from ledger.book import EMPTY, Book, Entry
 from ledger.choice import Candidate, choose
 from ledger.journal import Past, Recorded
@@ -29,6 +29,7 @@ from ledger.values import (
     order_stream,
     parcel_stream,
     policy_stream,
+    recovery_stream,
     sku_stream,
     stock_stream,
     supplier_stream,
@@ -207,6 +208,12 @@ class AuditQueries(Reader):
             (entry,), head = await self.entries(tenant, streams, request.at_least)
             labels = returns.known(entry.state, case_id).labels.values()
             parcels_of = [parcel_stream(each.carrier, each.number) for each in labels if each.number]
+        elif request.recovery_id:
+            recovery_id = shapes.recovery_id(request.recovery_id)
+            streams = [recovery_stream(recovery_id)]
+            (entry,), head = await self.entries(tenant, streams, request.at_least)
+            about = recoveries.known(entry.state, recovery_id).subject
+            parcels_of = [parcel_stream(about.carrier, about.number)] if about.number else []
         else:
             order_id = shapes.order_id(request.order_id)
             streams = [order_stream(order_id)]

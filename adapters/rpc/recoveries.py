@@ -54,7 +54,7 @@ def _about(request: recoveries_pb2.ListRecoveriesRequest) -> About:
         supplier_id=shapes.plain_id(request.supplier_id, "supplier_id") if request.supplier_id else "",
         carrier=shapes.carrier(request.carrier) if request.carrier else "",
         order_id=shapes.order_id(request.order_id) if request.order_id else "",
-        case_id=shapes.recovery_id(request.case_id, "case_id") if request.case_id else "",
+        case_id=shapes.plain_id(request.case_id, "case_id") if request.case_id else "",
         due_until=datetime.now(UTC) + timedelta(hours=hours) if hours else None,
     )
 

@@ -13,7 +13,7 @@ from ledger import claims, recoveries, redress
 from ledger.policies import ClaimTerms
 from ledger.recoveries import Cost, Kind, Recovery, RecoveryFact, Subject
 from ledger.refusals import Malformed
-from ledger.values import Change, Money, order_stream, parcel_stream, policy_stream, recovery_stream
+from ledger.values import Change, Money, case_stream, order_stream, parcel_stream, policy_stream, recovery_stream
 from ledger.view import View
 
 MOST_MINOR = 10**15
@@ -46,6 +46,8 @@ def open_recovery(request: recoveries_pb2.OpenRecoveryRequest, edge: Edge) -> As
     costs = tuple(_cost(cost, f"costs[{index}]") for index, cost in enumerate(request.costs))
     require(len({cost.cost_id for cost in costs}) == len(costs), "costs", "two have the same cost_id")
     streams = [recovery_stream(recovery_id), order_stream(subject.order_id), policy_stream()]
+    if subject.case_id:
+        streams.append(case_stream(subject.case_id))
     if subject.number:
         streams.append(parcel_stream(subject.carrier, subject.number))
     return Ask(
@@ -55,7 +57,7 @@ def open_recovery(request: recoveries_pb2.OpenRecoveryRequest, edge: Edge) -> As
 
 def _subject(request: recoveries_pb2.OpenRecoveryRequest, kind: Kind) -> Subject:
     order_id = shapes.order_id(request.order_id)
-    case_id = shapes.recovery_id(request.case_id, "case_id") if request.case_id else ""
+    case_id = plain_id(request.case_id, "case_id") if request.case_id else ""
     if kind is Kind.SUPPLIER_FAULT:
         supplier_order_id = shapes.supplier_order_id(request.supplier_order_id)
         require(supplier_order_id.startswith(f"{order_id}/"), "supplier_order_id", "is not of this order")

@@ -83,14 +83,17 @@ class GetHistoryRequest(_message.Message):
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     CASE_ID_FIELD_NUMBER: _builtins.int
+    RECOVERY_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """"channel/channel_order_id". Required unless case_id is given."""
+    """"channel/channel_order_id". Required unless case_id or recovery_id is given."""
     with_parcels: _builtins.bool
     """Whether to add the facts of its parcels, in the log's order."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
     case_id: _builtins.str
     """Instead of an order: the facts of this case; with_parcels adds those of the parcels it comes back in."""
+    recovery_id: _builtins.str
+    """Instead of an order: the facts of this recovery; with_parcels adds those of its parcel."""
     @_builtins.property
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
@@ -103,10 +106,11 @@ class GetHistoryRequest(_message.Message):
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
         case_id: _builtins.str = ...,
+        recovery_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "case_id", b"case_id", "order_id", b"order_id", "page", b"page", "with_parcels", b"with_parcels"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "case_id", b"case_id", "order_id", b"order_id", "page", b"page", "recovery_id", b"recovery_id", "with_parcels", b"with_parcels"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -58,8 +58,8 @@ class AuditServiceServicer:
     """
 
     def GetHistory(self, request, context):
-        """Lists the facts of one order, its supplier orders included, or of one case, as they are stored.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_CASE, INVALID_ARGUMENT / MALFORMED.
+        """Lists the facts of one order, its supplier orders included, of one case or of one recovery, as they are stored.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE or UNKNOWN_RECOVERY, INVALID_ARGUMENT / MALFORMED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

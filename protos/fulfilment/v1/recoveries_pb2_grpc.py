@@ -133,11 +133,12 @@ class RecoveryServiceServicer:
     """
 
     def OpenRecovery(self, request, context):
-        """Opens a recovery by hand: proposes a cost to a supplier, prepares a claim on a carrier, or takes up a parcel
-        that arrived after it was given up. The deadlines of a claim are those of the terms that were in force at
+        """Opens a recovery by hand; the ruling of a case opens its recoveries of itself. It proposes a cost to a
+        supplier, prepares a claim on a carrier, or takes up a parcel that arrived after it was given up. The deadlines of a claim are those of the terms that were in force at
         its dispatch; a supplier has to answer within the hours of its agreement, if that is agreed.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_PARCEL, ALREADY_EXISTS /
-        RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_CASE or UNKNOWN_PARCEL, ALREADY_EXISTS /
+        RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER or
+        CASE_OF_ANOTHER_ORDER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,11 +46,12 @@ class RecoveryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RecoveryServiceAsyncStub: ...
     OpenRecovery: _grpc.UnaryUnaryMultiCallable[_recoveries_pb2.OpenRecoveryRequest, _common_pb2.Receipt]
-    """Opens a recovery by hand: proposes a cost to a supplier, prepares a claim on a carrier, or takes up a parcel
-    that arrived after it was given up. The deadlines of a claim are those of the terms that were in force at
+    """Opens a recovery by hand; the ruling of a case opens its recoveries of itself. It proposes a cost to a
+    supplier, prepares a claim on a carrier, or takes up a parcel that arrived after it was given up. The deadlines of a claim are those of the terms that were in force at
     its dispatch; a supplier has to answer within the hours of its agreement, if that is agreed.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_PARCEL, ALREADY_EXISTS /
-    RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_CASE or UNKNOWN_PARCEL, ALREADY_EXISTS /
+    RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER or
+    CASE_OF_ANOTHER_ORDER.
     """
     RaiseRecovery: _grpc.UnaryUnaryMultiCallable[_recoveries_pb2.RaiseRecoveryRequest, _common_pb2.Receipt]
     """Adds a cost. A supplier that had answered is asked again; a claim that was filed takes it in with an appeal.
@@ -129,11 +130,12 @@ class RecoveryServiceAsyncStub(RecoveryServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     OpenRecovery: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.OpenRecoveryRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Opens a recovery by hand: proposes a cost to a supplier, prepares a claim on a carrier, or takes up a parcel
-    that arrived after it was given up. The deadlines of a claim are those of the terms that were in force at
+    """Opens a recovery by hand; the ruling of a case opens its recoveries of itself. It proposes a cost to a
+    supplier, prepares a claim on a carrier, or takes up a parcel that arrived after it was given up. The deadlines of a claim are those of the terms that were in force at
     its dispatch; a supplier has to answer within the hours of its agreement, if that is agreed.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_PARCEL, ALREADY_EXISTS /
-    RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_CASE or UNKNOWN_PARCEL, ALREADY_EXISTS /
+    RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER or
+    CASE_OF_ANOTHER_ORDER.
     """
     RaiseRecovery: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.RaiseRecoveryRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Adds a cost. A supplier that had answered is asked again; a claim that was filed takes it in with an appeal.
@@ -215,11 +217,12 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recoveries_pb2.OpenRecoveryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Opens a recovery by hand: proposes a cost to a supplier, prepares a claim on a carrier, or takes up a parcel
-        that arrived after it was given up. The deadlines of a claim are those of the terms that were in force at
+        """Opens a recovery by hand; the ruling of a case opens its recoveries of itself. It proposes a cost to a
+        supplier, prepares a claim on a carrier, or takes up a parcel that arrived after it was given up. The deadlines of a claim are those of the terms that were in force at
         its dispatch; a supplier has to answer within the hours of its agreement, if that is agreed.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_PARCEL, ALREADY_EXISTS /
-        RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_CASE or UNKNOWN_PARCEL, ALREADY_EXISTS /
+        RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER or
+        CASE_OF_ANOTHER_ORDER.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,131 @@
+"""What a case costs, and of whom it is asked: recoveries follow the case, and the case never waits for them (DOMAIN 5).
+
+Of a supplier by the units that it sent, of a carrier by the parcel that they were in. Nothing here refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from ledger.orders import Line, Order, Shipment
+from ledger.recoveries import Cost, CostKind, Kind, Subject
+from ledger.redress import Demand, cost_id, give_up, recover
+from ledger.returns import Case, Reship, Status
+from ledger.values import Change, LineNo, Party, Units
+from ledger.view import View
+
+_OTHER = {Party.SUPPLIER: Party.CARRIER, Party.CARRIER: Party.SUPPLIER}
+
+
+class Spent(NamedTuple):
+    """What was spent because of units of a line."""
+
+    line_no: LineNo
+    currency: str
+    cost: Cost
+
+
+def follow(
+    view: View, before: Case, case: Case, order: Order, sent_again: Sequence[Line], at: datetime
+) -> list[Change]:
+    """What a command on a case means for its recoveries; sent_again are the lines of a reship that it placed.
+
+    A new ruling gives up what the other party was asked. A case that came to nothing asks for nothing.
+    """
+    if case.ruling is None:
+        return []
+    liable, spent = case.ruling.liable, list(_spent(view, case, order, sent_again))
+    changes: list[Change] = []
+    if before.ruling != case.ruling:
+        for other in (_OTHER[liable],) if liable in _OTHER else _OTHER:
+            for demand in _demands(other, case, order, spent, asking=False):
+                changes += give_up(view, demand, "ruled_otherwise", at)
+    nothing = case.status in (Status.DENIED, Status.CANCELLED) and not spent
+    for demand in _demands(liable, case, order, spent, asking=True):
+        changes += give_up(view, demand, "nothing_spent", at) if nothing else recover(view, demand, at)
+    return changes
+
+
+def _demands(liable: Party, case: Case, order: Order, spent: Sequence[Spent], *, asking: bool) -> Iterable[Demand]:
+    """Each party's part, currency by currency; without asking, what it could have been asked for."""
+    subjects: dict[tuple[Kind, str], Subject] = {}
+    costs: dict[tuple[tuple[Kind, str], str], list[Cost]] = {}
+    lines: dict[LineNo, tuple[Kind, str]] = {}
+    for line_no in case.opened.by_line:
+        found = _subject(liable, case, order, line_no)
+        if found is not None:
+            kind, subject = found
+            lines[line_no] = party = (kind, subject.supplier_id if kind is Kind.SUPPLIER_FAULT else subject.number)
+            subjects.setdefault(party, subject)
+            costs.setdefault((party, order.currency), [])
+    for line_no, currency, cost in spent:
+        if line_no in lines:
+            costs.setdefault((lines[line_no], currency), []).append(cost)
+    for (party, currency), each in costs.items():
+        yield Demand(party[0], subjects[party], currency, tuple(each) if asking else ())
+
+
+def _subject(liable: Party, case: Case, order: Order, line_no: LineNo) -> tuple[Kind, Subject] | None:
+    """Who is asked for what units of a line cost, and by what name."""
+    if liable is Party.SUPPLIER:
+        supplier_id = case.opened.suppliers.get(line_no, "")
+        sent = [each for each in order.supplier_orders.values() if each.supplier_id == supplier_id]
+        named = [each.supplier_order_id for each in sent if line_no in each.shares]
+        return Kind.SUPPLIER_FAULT, Subject(order.order_id, named[-1] if named else "", supplier_id, case.case_id)
+    shipment = _shipment(case, order, line_no) if liable is Party.CARRIER else None
+    if shipment is None:
+        return None
+    kind = Kind.CARRIER_DAMAGE if case.opened.reason.about_arrived_units else Kind.CARRIER_LOSS
+    parcel = (shipment.carrier, shipment.number, shipment.epoch)
+    return kind, Subject(order.order_id, shipment.supplier_order_id, "", case.case_id, *parcel)
+
+
+def _shipment(case: Case, order: Order, line_no: LineNo) -> Shipment | None:
+    """The parcel that units of a line were in: the last one that is where the case's reason says, or the last one."""
+    carrying = [shipment for shipment in order.shipments if line_no in shipment.by_line]
+    places = case.opened.reason.buckets
+    return max(
+        carrying,
+        key=lambda each: (each.bucket in places, each.bucket == "lost", each.shipped_at),
+        default=None,
+    )
+
+
+# --- what was spent ---------------------------------------------------------------------------------
+
+
+def _spent(view: View, case: Case, order: Order, sent_again: Sequence[Line]) -> Iterable[Spent]:
+    """Refunds as they were granted, units that are sent again at what they cost, freight that the retailer pays."""
+    for refund_id, refund in case.refunds.items():
+        for line_no, amount_minor in refund.amounts_minor.items():
+            named = cost_id(case.case_id, "refund", refund_id, line_no)
+            yield from _cost(line_no, case.currency, named, CostKind.REFUND, amount_minor)
+    for reship in case.reships:
+        yield from _reship(view, case, reship, {line.line_no: line for line in sent_again})
+    for label in case.labels.values():
+        if label.freight_payer is not Party.CUSTOMER:
+            named = cost_id(case.case_id, "freight", label.label_id)
+            yield from _cost(min(label.by_line), order.currency, named, CostKind.FREIGHT, label.freight_minor)
+
+
+def _reship(view: View, case: Case, reship: Reship, placed: Mapping[LineNo, Line]) -> Iterable[Spent]:
+    """What units cost that were not cancelled; a SKU without an agreed cost price has none that is known."""
+    order = view.order(reship.order_id)
+    lines = order.lines if order is not None else placed
+    sent: Units = reship.by_line
+    if order is not None:
+        sent = {line_no: buckets.total - buckets.cancelled for line_no, buckets in order.buckets.items()}
+    for line_no, units in sent.items():
+        line = lines.get(line_no)
+        supplier = view.supplier(line.supplier_id) if line is not None and line.supplier_id else None
+        offer = supplier.offers.get(line.sku) if supplier is not None and line is not None else None
+        if offer is not None:
+            named = cost_id(case.case_id, "reship", reship.order_id, line_no, units)
+            yield from _cost(line_no, offer.cost.currency, named, CostKind.RESHIP, units * offer.cost.amount_minor)
+
+
+def _cost(line_no: LineNo, currency: str, named: str, kind: CostKind, amount_minor: int) -> Iterable[Spent]:
+    if amount_minor > 0:
+        yield Spent(line_no, currency, Cost(named, kind, amount_minor))
