@@ -57,10 +57,10 @@ class Where(NamedTuple):
 class Snapshot:
     """A read model at one moment."""
 
-    def __init__(self, connection: AsyncConnection[Any], schema: str, projection: Projection, position: int) -> None:
+    def __init__(self, connection: AsyncConnection[Any], names: dict[str, Identifier], position: int) -> None:
         self.position = position
         self._connection = connection
-        self._names = {table.name: Identifier(schema, table.name) for table in projection.tables}
+        self._names = names
 
     async def rows(self, query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Runs a query of this package; ``{table}`` names a table, ``%(name)s`` a parameter."""
@@ -78,17 +78,23 @@ class Snapshot:
 
 
 @asynccontextmanager
-async def snapshot(where: Where, projection: Projection) -> AsyncIterator[Snapshot]:
-    """The projection at one moment, not before ``at_least``; raises ProjectionBehind."""
+async def snapshot(where: Where, projection: Projection, *more: Projection) -> AsyncIterator[Snapshot]:
+    """The projections at one moment, none before ``at_least``; raises ProjectionBehind.
+
+    The position is that of the one that lags most.
+    """
+    asked = (projection, *more)
+    tables = {table.name: Identifier(where.schema, table.name) for each in asked for table in each.tables}
     try:
-        await _wait(where, projection)
+        for each in asked:
+            await _wait(where, each)
         async with where.pool.connection() as connection, connection.transaction():
             await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             # Before the snapshot is taken: a rebuild that swaps the tables is seen whole or not at all.
-            names = SQL(", ").join(Identifier(where.schema, table.name) for table in projection.tables)
+            names = SQL(", ").join(tables.values())
             await connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
-            position = await _position(connection, where.schema, projection)
-            yield Snapshot(connection, where.schema, projection, position)
+            position = min([await _position(connection, where.schema, each) for each in asked])
+            yield Snapshot(connection, tables, position)
     except errors.UndefinedTable as error:
         raise ProjectionBehind(projection.name, where.at_least, 0) from error
 

@@ -42,6 +42,7 @@ from projections.streams import Streams
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
 from projections.tables import Projection
 from projections.tracking import TRACKING
+from projections.trade import TRADE
 from projections.work import WORK
 
 PROJECTIONS: tuple[Projection, ...] = (
@@ -55,6 +56,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     STATEMENTS,
     CASES,
     WORK,
+    TRADE,
 )
 """Every question there is; a new one is added here and nowhere else."""
 

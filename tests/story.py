@@ -344,9 +344,10 @@ class Story:
         supplier_order_id: str = FIRST,
         number: str = "P1",
         at: datetime | None = None,
+        carrier: str = "dhl",
     ) -> list[Fact]:
         return self.record(
-            dispatch.ship(self.book, supplier_order_id, "dhl", number, units(by_line), at or self.now, self.now)
+            dispatch.ship(self.book, supplier_order_id, carrier, number, units(by_line), at or self.now, self.now)
         )
 
     def cancel(self, by_line: dict[int, int] | None = None, order_id: str = ORDER) -> list[Fact]:

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 
 from adapters import olist
+from adapters.console import trade
 from adapters.olist import Olist, Row
-from fulfilment.v1 import admin_pb2, common_pb2, parcels_pb2
+from fulfilment.v1 import admin_pb2, common_pb2, parcels_pb2, reports_pb2
 from tests.service import HOUSE, Client, Service, serving
 from tests.terminal import Terminal
 
@@ -509,3 +511,37 @@ def test_every_oddity_that_is_counted_is_explained():
     source = Path(olist.__file__).read_text()
     counted = {kind for kind in olist.ODDITIES if f'"{kind}"' in source.split("ODDITIES = {")[1].split("}", 1)[1]}
     assert counted == set(olist.ODDITIES)
+
+
+@needs_data
+def test_the_review_of_the_trade_agrees_with_the_scorecards_in_every_format(
+    service: Service, imported: dict[str, Any], expected: dict[str, Any], tmp_path: Path
+):
+    head = settled(service)
+    with Client(service.address) as client:
+        asked = reports_pb2.ReviewTradeRequest(group_by=reports_pb2.TRADE_GROUP_SUPPLIER, at_least=head)
+        rows = {row.key: row for row in _reviewed(client, asked)}
+        (everything,) = _reviewed(client, reports_pb2.ReviewTradeRequest(at_least=head))
+    found = {key: {"on_time": row.dispatched_on_time, "late": row.dispatched_late} for key, row in rows.items()}
+    wanted = {key: {"on_time": card["on_time"], "late": card["late"]} for key, card in expected["scorecards"].items()}
+    assert {key: found[key] for key in wanted} == wanted
+    assert everything.dispatched_on_time == expected["supplier_orders_dispatched_on_time"]
+    assert (everything.orders, everything.orders_delivered) == (expected["orders"], expected["delivered_orders"])
+
+    as_csv, as_parquet = tmp_path / "review.csv", tmp_path / "review.parquet"
+    said = Terminal(service.address)(
+        "report", "review", "--by", "supplier", "--csv", str(as_csv), "--parquet", str(as_parquet)
+    )
+    assert said.code == 0, said.err
+    columns, flat = trade.flat(rows.values())
+    assert _rows(as_csv) == [{name: str(row[name]) for name in columns} for row in flat]
+    assert parquet.read_table(as_parquet).to_pylist() == flat
+
+
+def _reviewed(client: Client, request: reports_pb2.ReviewTradeRequest) -> Iterator[reports_pb2.TradeFigures]:
+    while True:
+        answer = client.reports.ReviewTrade(request)
+        yield from answer.rows
+        request.page.page_token = answer.next_page_token
+        if not answer.next_page_token:
+            return

@@ -29,6 +29,7 @@ from adapters.console.skus import sku
 from adapters.console.statements import statement
 from adapters.console.stock import stock
 from adapters.console.suppliers import supplier
+from adapters.console.trade import review
 from adapters.console.work import work
 
 USAGE = 2
@@ -68,6 +69,7 @@ for command in (
 ):
     root.add_command(command)
 supplier.add_command(statement)
+report.add_command(review)
 
 
 def main() -> None:

@@ -17,8 +17,8 @@ from ledger.rates import RateName, RateStatus, is_at_most
 from ledger.refusals import Malformed
 from ledger.reviews import ProposalState
 from ledger.stock import Alert
-from projections import scorecards, sla, statements, stock_levels, supplier_performance, tracking
-from projections.reads import PageOf, Where
+from projections import scorecards, sla, statements, stock_levels, supplier_performance, tracking, trade
+from projections.reads import FIRST, PageOf, Where
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -36,6 +36,7 @@ _read_clock = shapes.enum(reports_pb2.ObligationClock, sla.Clock)
 _read_state = shapes.enum(reports_pb2.ObligationState, sla.State, unspecified=sla.State.OPEN)
 _read_rate_name = shapes.enum(rates_pb2.RateName, RateName)
 _read_step = shapes.enum(reports_pb2.TrendStep, scorecards.Step)
+_read_group = shapes.enum(reports_pb2.TradeGroup, trade.GroupBy, unspecified=trade.GroupBy.EVERYTHING)
 _read_proposal_state = shapes.enum(suppliers_pb2.ProposalState, ProposalState)
 
 _alert = shapes.number_of(reports_pb2.StockAlert)
@@ -279,6 +280,19 @@ class ReportQueries:
             position=answer.position,
         )
 
+    # --- how the trade does ---
+
+    async def ReviewTrade(
+        self, request: reports_pb2.ReviewTradeRequest, context: Context
+    ) -> reports_pb2.ReviewTradeResponse:
+        group_by, about = _read_group(request.group_by, "group_by"), _about(request)
+        answer = await trade.review(await self._where(request, context), _page(request), group_by, about)
+        return reports_pb2.ReviewTradeResponse(
+            rows=[_figures(each) for each in answer.rows],
+            next_page_token=answer.next_page_token,
+            position=answer.position,
+        )
+
     # --- everything recorded ---
 
     async def GetSummary(
@@ -368,6 +382,14 @@ def _period(request: Any) -> tuple[datetime | None, datetime | None]:
     since, until = shapes.instant(request, "since"), shapes.instant(request, "until")
     shapes.require(since is None or until is None or since < until, "since", "is not before until")
     return since, until
+
+
+def _about(request: reports_pb2.ReviewTradeRequest) -> trade.About:
+    since, until = _period(request)
+    now = datetime.now(UTC)
+    carrier = shapes.carrier(request.carrier) if request.carrier else ""
+    period = since or FIRST, min(until or now, now)
+    return trade.About(*period, _supplier_id(request), _sku(request), carrier, _channel(request))
 
 
 def _window(request: Any) -> scorecards.Window:
@@ -534,3 +556,14 @@ def _entry(each: statements.Entry) -> reports_pb2.StatementEntry:
         stream=each.stream,
         fact=each.fact,
     )
+
+
+def _figures(each: trade.Figures) -> reports_pb2.TradeFigures:
+    costs = [
+        reports_pb2.AfterSalesCost(
+            liable=answers.party(one.liable) if one.liable else common_pb2.PARTY_UNSPECIFIED,
+            amount=common_pb2.Money(amount_minor=one.amount_minor, currency=one.currency),
+        )
+        for one in each.costs
+    ]
+    return reports_pb2.TradeFigures(**{**each._asdict(), "costs": costs})

@@ -215,6 +215,49 @@ STATEMENT_KIND_RECOVERY_WRITTEN_OFF: StatementKind.ValueType  # 7
 """The retailer bears the rest after all."""
 Global___StatementKind: _TypeAlias = StatementKind  # noqa: Y015
 
+class _TradeGroup:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TradeGroupEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradeGroup.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRADE_GROUP_UNSPECIFIED: _TradeGroup.ValueType  # 0
+    """All together: one row, with an empty key."""
+    TRADE_GROUP_SUPPLIER: _TradeGroup.ValueType  # 1
+    """A row for each supplier."""
+    TRADE_GROUP_SKU: _TradeGroup.ValueType  # 2
+    """A row for each SKU."""
+    TRADE_GROUP_CARRIER: _TradeGroup.ValueType  # 3
+    """A row for each carrier."""
+    TRADE_GROUP_CHANNEL: _TradeGroup.ValueType  # 4
+    """A row for each shop."""
+    TRADE_GROUP_WEEK: _TradeGroup.ValueType  # 5
+    """A row for each ISO week in UTC."""
+    TRADE_GROUP_MONTH: _TradeGroup.ValueType  # 6
+    """A row for each month in UTC."""
+
+class TradeGroup(_TradeGroup, metaclass=_TradeGroupEnumTypeWrapper):
+    """--- how the trade does -------------------------------------------------------------------------
+
+    What the rows of a review of the trade are about.
+    """
+
+TRADE_GROUP_UNSPECIFIED: TradeGroup.ValueType  # 0
+"""All together: one row, with an empty key."""
+TRADE_GROUP_SUPPLIER: TradeGroup.ValueType  # 1
+"""A row for each supplier."""
+TRADE_GROUP_SKU: TradeGroup.ValueType  # 2
+"""A row for each SKU."""
+TRADE_GROUP_CARRIER: TradeGroup.ValueType  # 3
+"""A row for each carrier."""
+TRADE_GROUP_CHANNEL: TradeGroup.ValueType  # 4
+"""A row for each shop."""
+TRADE_GROUP_WEEK: TradeGroup.ValueType  # 5
+"""A row for each ISO week in UTC."""
+TRADE_GROUP_MONTH: TradeGroup.ValueType  # 6
+"""A row for each month in UTC."""
+Global___TradeGroup: _TypeAlias = TradeGroup  # noqa: Y015
+
 class _StockAlert:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -2156,6 +2199,200 @@ class StatementEntry(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StatementEntry: _TypeAlias = StatementEntry  # noqa: Y015
+
+@_typing.final
+class ReviewTradeRequest(_message.Message):
+    """Asks for a review of the trade."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_BY_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    SKU_FIELD_NUMBER: _builtins.int
+    CARRIER_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    group_by: Global___TradeGroup.ValueType
+    """What the rows are about."""
+    supplier_id: _builtins.str
+    """Only what has goods of this supplier; empty means all."""
+    sku: _builtins.str
+    """Only what has this SKU; empty means all."""
+    carrier: _builtins.str
+    """Only what this carrier brought; empty means all."""
+    channel: _builtins.str
+    """Only of this shop; empty means all."""
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """From this instant on; absent means from the first."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Before this instant; absent or later than now means now: what is not due yet is not counted."""
+
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest:
+        """Which page."""
+
+    def __init__(
+        self,
+        *,
+        group_by: Global___TradeGroup.ValueType = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        supplier_id: _builtins.str = ...,
+        sku: _builtins.str = ...,
+        carrier: _builtins.str = ...,
+        channel: _builtins.str = ...,
+        page: _common_pb2.PageRequest | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "carrier", b"carrier", "channel", b"channel", "group_by", b"group_by", "page", b"page", "since", b"since", "sku", b"sku", "supplier_id", b"supplier_id", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewTradeRequest: _TypeAlias = ReviewTradeRequest  # noqa: Y015
+
+@_typing.final
+class ReviewTradeResponse(_message.Message):
+    """A review of the trade."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one."""
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___TradeFigures]:
+        """By key; those that nothing was counted for are left out."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___TradeFigures] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewTradeResponse: _TypeAlias = ReviewTradeResponse  # noqa: Y015
+
+@_typing.final
+class TradeFigures(_message.Message):
+    """One row of a review. Each figure belongs to the time of what it counts. What has several suppliers, SKUs or
+    carriers counts for each of them, so that rows may add up to more than all together.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    ORDERS_FIELD_NUMBER: _builtins.int
+    DISPATCHES_DUE_FIELD_NUMBER: _builtins.int
+    DISPATCHED_ON_TIME_FIELD_NUMBER: _builtins.int
+    DISPATCHED_LATE_FIELD_NUMBER: _builtins.int
+    PARCELS_DUE_FIELD_NUMBER: _builtins.int
+    PARCELS_ON_TIME_FIELD_NUMBER: _builtins.int
+    ORDERS_DELIVERED_FIELD_NUMBER: _builtins.int
+    CASES_FIELD_NUMBER: _builtins.int
+    REVIEWS_FIELD_NUMBER: _builtins.int
+    SCORE_SUM_FIELD_NUMBER: _builtins.int
+    COSTS_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """The supplier, the SKU, the carrier, the shop, "2026-W09" or "2026-03"; empty for all together, and for what has
+    none yet, such as the carrier of what did not leave.
+    """
+    orders: _builtins.int
+    """Orders placed in the period, without reships."""
+    dispatches_due: _builtins.int
+    """Supplier orders whose dispatch was due in the period, as in the rate of on-time dispatch."""
+    dispatched_on_time: _builtins.int
+    """Of these, those dispatched by their deadline."""
+    dispatched_late: _builtins.int
+    """And those dispatched after it; the rest did not leave."""
+    parcels_due: _builtins.int
+    """Parcels delivered in the period or past their promise in it, as in the rate of on-time delivery."""
+    parcels_on_time: _builtins.int
+    """Of these, those delivered by the promise."""
+    orders_delivered: _builtins.int
+    """Orders of which the last wanted unit arrived in the period: the denominator of the after-sale rate."""
+    cases: _builtins.int
+    """Cases opened in the period: its numerator."""
+    reviews: _builtins.int
+    """Reviews that customers gave in the period."""
+    score_sum: _builtins.int
+    """The sum of their scores, 1 to 5 each; divided by reviews it is the satisfaction."""
+    @_builtins.property
+    def costs(self) -> _containers.RepeatedCompositeFieldContainer[Global___AfterSalesCost]:
+        """What after-sales cost in the period, by who was ruled liable and by currency."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        orders: _builtins.int = ...,
+        dispatches_due: _builtins.int = ...,
+        dispatched_on_time: _builtins.int = ...,
+        dispatched_late: _builtins.int = ...,
+        parcels_due: _builtins.int = ...,
+        parcels_on_time: _builtins.int = ...,
+        orders_delivered: _builtins.int = ...,
+        cases: _builtins.int = ...,
+        reviews: _builtins.int = ...,
+        score_sum: _builtins.int = ...,
+        costs: _abc.Iterable[Global___AfterSalesCost] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "costs", b"costs", "dispatched_late", b"dispatched_late", "dispatched_on_time", b"dispatched_on_time", "dispatches_due", b"dispatches_due", "key", b"key", "orders", b"orders", "orders_delivered", b"orders_delivered", "parcels_due", b"parcels_due", "parcels_on_time", b"parcels_on_time", "reviews", b"reviews", "score_sum", b"score_sum"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TradeFigures: _TypeAlias = TradeFigures  # noqa: Y015
+
+@_typing.final
+class AfterSalesCost(_message.Message):
+    """What after-sales cost: refunds granted, freight of returns that the customer does not pay, and the goods of reships
+    at the cost frozen in their draft, before anything is recovered.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIABLE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    liable: _common_pb2.Party.ValueType
+    """Who was ruled liable; unspecified before a ruling."""
+    @_builtins.property
+    def amount(self) -> _common_pb2.Money:
+        """How much."""
+
+    def __init__(
+        self,
+        *,
+        liable: _common_pb2.Party.ValueType = ...,
+        amount: _common_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "liable", b"liable"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AfterSalesCost: _TypeAlias = AfterSalesCost  # noqa: Y015
 
 @_typing.final
 class GetSummaryRequest(_message.Message):

@@ -115,6 +115,11 @@ class ReportServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListStatementEntriesRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListStatementEntriesResponse.FromString,
                 _registered_method=True)
+        self.ReviewTrade = channel.unary_unary(
+                '/fulfilment.v1.ReportService/ReviewTrade',
+                request_serializer=fulfilment_dot_v1_dot_reports__pb2.ReviewTradeRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_reports__pb2.ReviewTradeResponse.FromString,
+                _registered_method=True)
         self.GetSummary = channel.unary_unary(
                 '/fulfilment.v1.ReportService/GetSummary',
                 request_serializer=fulfilment_dot_v1_dot_reports__pb2.GetSummaryRequest.SerializeToString,
@@ -260,6 +265,14 @@ class ReportServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReviewTrade(self, request, context):
+        """Tells how the trade does over a period, by supplier, SKU, carrier, shop, week or month: dispatch and delivery
+        in time, cases, satisfaction, and what after-sales cost by who is liable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSummary(self, request, context):
         """Counts everything recorded.
         """
@@ -372,6 +385,11 @@ def add_ReportServiceServicer_to_server(servicer, server):
                     servicer.ListStatementEntries,
                     request_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListStatementEntriesRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_reports__pb2.ListStatementEntriesResponse.SerializeToString,
+            ),
+            'ReviewTrade': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewTrade,
+                    request_deserializer=fulfilment_dot_v1_dot_reports__pb2.ReviewTradeRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_reports__pb2.ReviewTradeResponse.SerializeToString,
             ),
             'GetSummary': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSummary,
@@ -810,6 +828,33 @@ class ReportService:
             '/fulfilment.v1.ReportService/ListStatementEntries',
             fulfilment_dot_v1_dot_reports__pb2.ListStatementEntriesRequest.SerializeToString,
             fulfilment_dot_v1_dot_reports__pb2.ListStatementEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviewTrade(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ReportService/ReviewTrade',
+            fulfilment_dot_v1_dot_reports__pb2.ReviewTradeRequest.SerializeToString,
+            fulfilment_dot_v1_dot_reports__pb2.ReviewTradeResponse.FromString,
             options,
             channel_credentials,
             insecure,

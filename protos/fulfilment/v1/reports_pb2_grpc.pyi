@@ -77,6 +77,10 @@ class ReportServiceStub:
     """
     ListStatementEntries: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListStatementEntriesRequest, _reports_pb2.ListStatementEntriesResponse]
     """Lists the amounts of a supplier's statement, each with the fact that it stands for."""
+    ReviewTrade: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ReviewTradeRequest, _reports_pb2.ReviewTradeResponse]
+    """Tells how the trade does over a period, by supplier, SKU, carrier, shop, week or month: dispatch and delivery
+    in time, cases, satisfaction, and what after-sales cost by who is liable.
+    """
     GetSummary: _grpc.UnaryUnaryMultiCallable[_reports_pb2.GetSummaryRequest, _reports_pb2.GetSummaryResponse]
     """Counts everything recorded."""
     ListSupplierTotals: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListSupplierTotalsRequest, _reports_pb2.ListSupplierTotalsResponse]
@@ -137,6 +141,10 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """
     ListStatementEntries: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListStatementEntriesRequest, _reports_pb2.ListStatementEntriesResponse]  # type: ignore[assignment]
     """Lists the amounts of a supplier's statement, each with the fact that it stands for."""
+    ReviewTrade: _aio.UnaryUnaryMultiCallable[_reports_pb2.ReviewTradeRequest, _reports_pb2.ReviewTradeResponse]  # type: ignore[assignment]
+    """Tells how the trade does over a period, by supplier, SKU, carrier, shop, week or month: dispatch and delivery
+    in time, cases, satisfaction, and what after-sales cost by who is liable.
+    """
     GetSummary: _aio.UnaryUnaryMultiCallable[_reports_pb2.GetSummaryRequest, _reports_pb2.GetSummaryResponse]  # type: ignore[assignment]
     """Counts everything recorded."""
     ListSupplierTotals: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListSupplierTotalsRequest, _reports_pb2.ListSupplierTotalsResponse]  # type: ignore[assignment]
@@ -284,6 +292,16 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reports_pb2.ListStatementEntriesResponse, _abc.Awaitable[_reports_pb2.ListStatementEntriesResponse]]:
         """Lists the amounts of a supplier's statement, each with the fact that it stands for."""
+
+    @_abc_1.abstractmethod
+    def ReviewTrade(
+        self,
+        request: _reports_pb2.ReviewTradeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reports_pb2.ReviewTradeResponse, _abc.Awaitable[_reports_pb2.ReviewTradeResponse]]:
+        """Tells how the trade does over a period, by supplier, SKU, carrier, shop, week or month: dispatch and delivery
+        in time, cases, satisfaction, and what after-sales cost by who is liable.
+        """
 
     @_abc_1.abstractmethod
     def GetSummary(

@@ -1,0 +1,128 @@
+"""``fulfilment report review``: how the trade does, as a table, CSV, Parquet or a page with charts."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from adapters.console import words
+from adapters.console.reports import LIMIT, print_rows, rows_of
+from adapters.console.session import Session, Words
+from adapters.console.words import money, word
+from fulfilment.v1 import common_pb2, reports_pb2
+
+Row = Mapping[str, str | int]
+"""A row as files have it: every figure is a column."""
+
+COUNTS = tuple(field.name for field in reports_pb2.TradeFigures.DESCRIPTOR.fields if field.name not in ("key", "costs"))
+PARTIES = ("supplier", "carrier", "retailer", "customer", "unruled")
+"""Who may have been ruled liable; the last is nobody yet."""
+
+_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+
+
+@click.command(cls=Words)
+@click.option("--by", "group_by", type=words.choice(reports_pb2.TradeGroup), help="What the rows are about.")
+@click.option("--since", type=words.INSTANT, help="From then on.")
+@click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
+@click.option("--supplier", "supplier_id", metavar="ID", help="Only what has goods of this supplier.")
+@click.option("--sku", metavar="SKU", help="Only what has this SKU.")
+@click.option("--carrier", metavar="NAME", help="Only what this carrier brought.")
+@click.option("--channel", metavar="NAME", help="Only this shop.")
+@click.option("--csv", "as_csv", type=_FILE, metavar="FILE", help="Write the rows to a CSV file.")
+@click.option("--parquet", "as_parquet", type=_FILE, metavar="FILE", help="Write the rows to a Parquet file.")
+@LIMIT
+@click.pass_obj
+def review(session: Session, /, as_csv: Path | None, as_parquet: Path | None, limit: int | None, **asked: Any) -> None:
+    """Review the trade: dispatch and delivery in time, cases, satisfaction, cost of after-sales.
+
+    \b
+    For example by supplier, as a table and for a spreadsheet:
+      fulfilment report review --by supplier --since 2026-01-01
+      fulfilment report review --by month --csv months.csv
+    """
+    request = reports_pb2.ReviewTradeRequest(**asked)
+    found = list(rows_of(session, session.client.reports.ReviewTrade, request, "rows"))
+    columns, rows = flat(found)
+    if as_csv:
+        write_csv(as_csv, columns, rows)
+    if as_parquet:
+        write_parquet(as_parquet, columns, rows)
+    written = [str(path) for path in (as_csv, as_parquet) if path]
+    if written:
+        session.out.say(f"{len(rows)} rows written to {' and '.join(written)}.")
+        return
+    print_rows(
+        session,
+        found,
+        limit,
+        [
+            word(reports_pb2.TradeGroup, request.group_by) if request.group_by else "",
+            *(">orders", ">dispatch %", ">delivery %", ">after-sale %", ">satisfaction", ">cost of after-sales"),
+        ],
+        lambda each: [
+            each.key or ("all together" if not request.group_by else "(none)"),
+            each.orders,
+            percent(each.dispatched_on_time, each.dispatches_due),
+            percent(each.parcels_on_time, each.parcels_due),
+            percent(each.cases, each.orders_delivered),
+            mean(each.score_sum, each.reviews),
+            "; ".join(f"{liable(cost)} {money(cost.amount.amount_minor, cost.amount.currency)}" for cost in each.costs),
+        ],
+        "Nothing was counted in this time.",
+    )
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+
+def percent(part: int, whole: int) -> str:
+    """A rate with what it is made of; an empty denominator is no data, never 0 % or 100 %."""
+    return f"{100 * part / whole:.1f} ({part} of {whole})" if whole else "no data"
+
+
+def mean(total: int, count: int) -> str:
+    return f"{total / count:.2f} ({count})" if count else "no data"
+
+
+def liable(cost: reports_pb2.AfterSalesCost) -> str:
+    return word(common_pb2.Party, cost.liable) if cost.liable else PARTIES[-1]
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def flat(found: Iterable[reports_pb2.TradeFigures]) -> tuple[list[str], list[Row]]:
+    """The columns and rows of a file: the cost by party and currency stands in columns of its own, in minor units."""
+    figures = list(found)
+    currencies = sorted({cost.amount.currency for each in figures for cost in each.costs})
+    costs = [f"cost_{party}_{currency.lower()}_minor" for currency in currencies for party in PARTIES]
+    rows: list[Row] = []
+    for each in figures:
+        row: dict[str, str | int] = {"key": each.key, **{name: getattr(each, name) for name in COUNTS}}
+        row |= dict.fromkeys(costs, 0)
+        row |= {
+            f"cost_{liable(cost)}_{cost.amount.currency.lower()}_minor": cost.amount.amount_minor for cost in each.costs
+        }
+        rows.append(row)
+    return ["key", *COUNTS, *costs], rows
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_parquet(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    # It takes longer to load than most commands take to run.
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = pa.schema([("key", pa.string()), *((name, pa.int64()) for name in columns[1:])])
+    parquet.write_table(pa.Table.from_pylist(list(rows), schema), path)

@@ -1,0 +1,344 @@
+"""How does the trade do, by supplier, SKU, carrier, shop, week or month?
+
+Deadlines, deliveries, orders and reviews stand in the tables of ``projections.supplier_performance``, so that
+the figures here are those of the scorecards. What is kept beside them says which goods they are about, which
+cases there were, and what these cost. Each figure belongs to the time of what it counts: a dispatch to its
+deadline, a case to its opening, a cost to the day it arose.
+
+What has several suppliers, SKUs or carriers counts for each of them, and once for all together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from ledger.orders import Order
+from ledger.recoveries import CostKind
+from ledger.returns import Case
+from ledger.supplier_orders import SupplierOrder, SupplierOrderShipped
+from ledger.values import LineNo, Party, Units, round_half_up
+from projections.reads import Answer, PageOf, Where, snapshot
+from projections.streams import OrderStory, Page
+from projections.supplier_performance import SUPPLIER_PERFORMANCE
+from projections.tables import ID, Projection, Rows, Table, Values, Written
+
+# --- tables ---------------------------------------------------------------------------------------
+
+GOODS = Table(
+    "trade_goods",
+    6,
+    {
+        "order_id": ID,
+        "line_no": "int4 NOT NULL",
+        "supplier_order_id": ID,  # empty while nobody was given the line
+        "carrier": ID,  # this and the next are those of a parcel; empty while none left
+        "number": ID,
+        "epoch": "int4 NOT NULL",
+        "supplier_id": ID,
+        "sku": ID,
+    },
+)
+CASE_LINES = Table(
+    "trade_case_lines",
+    2,
+    {
+        "case_id": ID,
+        "line_no": "int4 NOT NULL",
+        "order_id": ID,
+        "supplier_id": ID,  # who sent the units; empty where that is not known
+        "opened_at": "timestamptz NOT NULL",
+        "liable": ID,  # empty before a ruling
+    },
+    ("(opened_at)",),
+)
+COSTS = Table(
+    "trade_costs",
+    4,
+    {
+        "case_id": ID,
+        "line_no": "int4 NOT NULL",
+        "kind": ID,
+        "reference": ID,  # the refund, the label, or the position of the shipment
+        "currency": ID,  # empty where it is the order's, which a case does not know before money was granted
+        "amount_minor": "int8 NOT NULL",
+        "at": "timestamptz NOT NULL",
+    },
+    ("(at)",),
+)
+
+# --- what is kept ---------------------------------------------------------------------------------
+
+
+def changes(page: Page) -> list[Written]:
+    """What orders and parcels consist of, the lines of cases, and what these cost."""
+    goods, lines, costs = Rows(GOODS), Rows(CASE_LINES), Rows(COSTS)
+    for story, now in page.orders():
+        goods.replace(story.once(_goods) if story else (), now.once(_goods))
+        if now.order.placed.reship_of:
+            costs.replace(story.once(_sent_again) if story else (), now.once(_sent_again))
+    for before, after in page.cases():
+        lines.replace(_case_lines(before) if before else (), _case_lines(after))
+        costs.replace(_costs(before) if before else (), _costs(after))
+    return [goods, lines, costs]
+
+
+TRADE = Projection("trade", 1, (GOODS, CASE_LINES, COSTS), changes)
+
+
+def _goods(story: OrderStory) -> list[Values]:
+    order = story.order
+    given = {line_no for each in order.supplier_orders.values() for line_no in each.shares}
+    nobodys = [
+        (order.order_id, line_no, "", "", "", 0, line.supplier_id, line.sku)
+        for line_no, line in order.lines.items()
+        if line_no not in given
+    ]
+    return [*nobodys, *(row for each in order.supplier_orders.values() for row in _given(order, each))]
+
+
+def _given(order: Order, each: SupplierOrder) -> Iterator[Values]:
+    """One row for each parcel that a line is in, or one for a line that did not leave."""
+    parcels = [parcel for parcel in order.shipments if parcel.supplier_order_id == each.supplier_order_id]
+    for line_no in each.shares:
+        line = (order.order_id, line_no, each.supplier_order_id)
+        what = (each.supplier_id, order.lines[line_no].sku)
+        left = [(*line, one.carrier, one.number, one.epoch, *what) for one in parcels if line_no in one.by_line]
+        yield from left or [(*line, "", "", 0, *what)]
+
+
+def _case_lines(case: Case) -> list[Values]:
+    opened, liable = case.opened, case.ruling.liable.value if case.ruling else ""
+    return [
+        (case.case_id, line_no, case.order_id, opened.suppliers.get(line_no, ""), opened.at, liable)
+        for line_no in sorted({*opened.by_line, *case.by_line})
+    ]
+
+
+def _costs(case: Case) -> list[Values]:
+    """What the customer gets back, and what it costs to bring goods back."""
+    refunds = [
+        (case.case_id, line_no, CostKind.REFUND.value, refund_id, case.currency, amount, refund.granted_at)
+        for refund_id, refund in case.refunds.items()
+        for line_no, amount in refund.amounts_minor.items()
+        if amount
+    ]
+    freight = [
+        (case.case_id, line_no, CostKind.FREIGHT.value, label.label_id, "", amount, label.at)
+        for label in case.labels.values()
+        if label.freight_payer is not Party.CUSTOMER
+        for line_no, amount in _shared(label.freight_minor, label.by_line).items()
+    ]
+    return refunds + freight
+
+
+def _shared(amount_minor: int, by_line: Units) -> dict[LineNo, int]:
+    """An amount shared among lines by their units; the parts add up to it exactly."""
+    shares: dict[LineNo, int] = {}
+    units, counted, given = sum(by_line.values()), 0, 0
+    for line_no, count in by_line.items():
+        counted += count
+        so_far = round_half_up(amount_minor * counted, units)
+        if so_far > given:
+            shares[line_no] = so_far - given
+        given = so_far
+    return shares
+
+
+def _sent_again(story: OrderStory) -> list[Values]:
+    """What the goods of a reship cost, at the cost frozen in its draft; goods without an offer have no known cost."""
+    rows: list[Values] = []
+    for position, fact in story.accounted:
+        if isinstance(fact, SupplierOrderShipped):
+            costs = story.order.supplier_orders[fact.supplier_order_id].unit_costs
+            rows += [
+                (
+                    story.order.placed.reship_of,
+                    line_no,
+                    CostKind.RESHIP.value,
+                    str(position),
+                    costs[line_no].currency,
+                    units * costs[line_no].amount_minor,
+                    fact.at,
+                )
+                for line_no, units in fact.by_line.items()
+                if line_no in costs
+            ]
+    return rows
+
+
+# --- questions ------------------------------------------------------------------------------------
+
+
+class GroupBy(StrEnum):
+    """What the rows of a review are about."""
+
+    EVERYTHING = "everything"
+    SUPPLIER = "supplier"
+    SKU = "sku"
+    CARRIER = "carrier"
+    CHANNEL = "channel"
+    WEEK = "week"
+    """ISO weeks in UTC, such as 2026-W09."""
+    MONTH = "month"
+    """Months in UTC, such as 2026-03."""
+
+
+class About(NamedTuple):
+    """What is looked at; what is empty says nothing."""
+
+    since: datetime
+    until: datetime
+    supplier_id: str = ""
+    sku: str = ""
+    carrier: str = ""
+    channel: str = ""
+
+
+class Borne(NamedTuple):
+    """What after-sales cost in one currency, by who was ruled liable; None before a ruling."""
+
+    liable: Party | None
+    currency: str
+    amount_minor: int
+
+
+class Figures(NamedTuple):
+    """One row of a review. Where a denominator is 0 there is no data."""
+
+    key: str
+    orders: int = 0
+    dispatches_due: int = 0
+    dispatched_on_time: int = 0
+    dispatched_late: int = 0
+    parcels_due: int = 0
+    parcels_on_time: int = 0
+    orders_delivered: int = 0
+    cases: int = 0
+    reviews: int = 0
+    score_sum: int = 0
+    costs: tuple[Borne, ...] = ()
+
+
+class _Count(NamedTuple):
+    """Objects of a table that are counted, each once for every key that it has."""
+
+    source: str
+    goods: str
+    """How its goods are found, as ``g``."""
+    object: str
+    instant: str
+    figures: tuple[tuple[str, str], ...]
+    """What an object adds to each figure."""
+    liable: str = "''"
+    currency: str = "''"
+
+
+_OF_ORDER = "g.order_id = x.order_id"
+_OF_LINE = f"{_OF_ORDER} AND g.line_no = x.line_no AND (x.supplier_id = '' OR g.supplier_id = x.supplier_id)"
+_PRICED = """(
+    SELECT c.*, l.order_id, l.supplier_id, l.liable, coalesce(nullif(c.currency, ''), o.currency, '') AS priced_in
+    FROM {trade_costs} AS c JOIN {trade_case_lines} AS l USING (case_id, line_no)
+    LEFT JOIN {performance_orders} AS o ON o.order_id = l.order_id
+)"""
+_COUNTS = (
+    _Count("{performance_orders}", _OF_ORDER, "x.order_id", "x.placed_at", (("orders", "1"),)),
+    _Count("{performance_orders}", _OF_ORDER, "x.order_id", "x.delivered_at", (("orders_delivered", "1"),)),
+    _Count(
+        "{performance_supplier_orders}",
+        f"{_OF_ORDER} AND g.supplier_order_id = x.supplier_order_id",
+        "x.supplier_order_id",
+        "x.dispatch_due",
+        (
+            ("dispatches_due", "1"),
+            ("dispatched_on_time", "x.dispatched_in_time::int"),
+            ("dispatched_late", "coalesce((x.dispatched_at > x.dispatch_due)::int, 0)"),
+        ),
+    ),
+    _Count(
+        "{performance_parcels}",
+        f"{_OF_ORDER} AND g.carrier = x.carrier AND g.number = x.number AND g.epoch = x.epoch",
+        "x.carrier || '/' || x.number || '/' || x.epoch",
+        "x.settles_at",
+        (("parcels_due", "1"), ("parcels_on_time", "x.delivered_in_time::int")),
+    ),
+    _Count("{trade_case_lines}", _OF_LINE, "x.case_id", "x.opened_at", (("cases", "1"),)),
+    _Count(
+        "(SELECT * FROM {performance_reviews} WHERE supplier_id = '')",
+        _OF_ORDER,
+        "x.order_id || '/' || x.review_id",
+        "x.at",
+        (("reviews", "1"), ("score_sum", "x.score")),
+    ),
+    _Count(
+        _PRICED,
+        _OF_LINE,
+        "x.case_id || '/' || x.line_no || '/' || x.kind || '/' || x.reference",
+        "x.at",
+        (("costs", "x.amount_minor"),),
+        "x.liable",
+        "x.priced_in",
+    ),
+)
+_KEYS = {
+    GroupBy.EVERYTHING: "''",
+    GroupBy.SUPPLIER: "coalesce(g.supplier_id, '')",
+    GroupBy.SKU: "coalesce(g.sku, '')",
+    GroupBy.CARRIER: "coalesce(g.carrier, '')",
+    GroupBy.CHANNEL: "split_part(x.order_id, '/', 1)",
+    GroupBy.WEEK: """to_char({instant} AT TIME ZONE 'UTC', 'IYYY"-W"IW')""",
+    GroupBy.MONTH: "to_char({instant} AT TIME ZONE 'UTC', 'YYYY-MM')",
+}
+_FILTERS = {
+    "supplier_id": "g.supplier_id = %(supplier_id)s",
+    "sku": "g.sku = %(sku)s",
+    "carrier": "g.carrier = %(carrier)s",
+    "channel": "split_part(x.order_id, '/', 1) = %(channel)s",
+}
+_REVIEW = """
+    WITH counted AS ({counted}),
+        shown AS (SELECT DISTINCT key FROM counted WHERE %(after)s::text IS NULL OR key > %(after)s ORDER BY key
+            LIMIT %(limit)s)
+    SELECT key, figure, liable, currency, sum(amount)::int8
+    FROM counted JOIN shown USING (key) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+"""
+
+
+async def review(where: Where, page: PageOf, group_by: GroupBy, about: About) -> Answer[Figures]:
+    """The figures of [since, until), by key; keys that nothing was counted for are left out."""
+    parameters = {**about._asdict(), "after": page.after(str), "limit": page.limit}
+    query = _REVIEW.replace("{counted}", " UNION ALL ".join(_counted(each, group_by, about) for each in _COUNTS))
+    async with snapshot(where, TRADE, SUPPLIER_PERFORMANCE) as at:
+        figures = _figures(await at.rows(query, parameters))
+        rows, token = page.cut(figures, [each.key for each in figures])
+        return Answer(rows, at.position, token)
+
+
+def _counted(count: _Count, group_by: GroupBy, about: About) -> str:
+    """Rows of key, figure, liable, currency and amount. Only words of this file go into the text."""
+    conditions = [f"{count.instant} >= %(since)s", f"{count.instant} < %(until)s"]
+    conditions += [said for name, said in _FILTERS.items() if getattr(about, name)]
+    key = _KEYS[group_by].replace("{instant}", count.instant)
+    goods = f"LEFT JOIN {{trade_goods}} AS g ON {count.goods}" if "g." in key + " ".join(conditions) else ""
+    names = ", ".join(f"'{name}'" for name, _ in count.figures)
+    amounts = ", ".join(amount for _, amount in count.figures)
+    return f"""
+        SELECT key, figure, liable, currency, amount::int8 FROM (
+            SELECT DISTINCT ({key}) COLLATE "C" AS key, {count.object} AS object,
+                {count.liable} AS liable, {count.currency} AS currency, ARRAY[{amounts}]::int8[] AS amounts
+            FROM {count.source} AS x {goods} WHERE {" AND ".join(conditions)}
+        ) AS found CROSS JOIN LATERAL unnest(ARRAY[{names}], found.amounts) AS said (figure, amount)
+    """  # noqa: S608
+
+
+def _figures(rows: list[tuple[str, str, str, str, int]]) -> list[Figures]:
+    found: dict[str, dict[str, Any]] = {}
+    for key, figure, liable, currency, amount in rows:
+        mine = found.setdefault(key, {"costs": ()})
+        if figure == "costs":
+            mine["costs"] += (Borne(Party(liable) if liable else None, currency, amount),)
+        else:
+            mine[figure] = amount
+    return [Figures(key, **figures) for key, figures in found.items()]
