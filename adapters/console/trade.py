@@ -37,7 +37,15 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 @click.option("--parquet", "as_parquet", type=_FILE, metavar="FILE", help="Write the rows to a Parquet file.")
 @LIMIT
 @click.pass_obj
-def review(session: Session, /, as_csv: Path | None, as_parquet: Path | None, limit: int | None, **asked: Any) -> None:
+def review(
+    session: Session,
+    /,
+    as_csv: Path | None,
+    as_parquet: Path | None,
+    limit: int | None,
+    group_by: str | None,
+    **asked: Any,
+) -> None:
     """Review the trade: dispatch and delivery in time, cases, satisfaction, cost of after-sales.
 
     \b
@@ -45,7 +53,8 @@ def review(session: Session, /, as_csv: Path | None, as_parquet: Path | None, li
       fulfilment report review --by supplier --since 2026-01-01
       fulfilment report review --by month --csv months.csv
     """
-    request = reports_pb2.ReviewTradeRequest(**asked)
+    group = words.number(reports_pb2.TradeGroup, group_by)
+    request = reports_pb2.ReviewTradeRequest(**asked, group_by=group)
     found = list(rows_of(session, session.client.reports.ReviewTrade, request, "rows"))
     columns, rows = flat(found)
     if as_csv:
