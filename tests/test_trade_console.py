@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from pyarrow import parquet
 
 from adapters.console import trade
-from fulfilment.v1 import orders_pb2, reports_pb2
+from adapters.console.trade_page import Head, page
+from fulfilment.v1 import common_pb2, orders_pb2, reports_pb2
 from tests.service import Client, Service, context, fields_of, serving, stamp
 from tests.terminal import Terminal
 
@@ -86,3 +90,100 @@ def test_a_period_that_ends_before_it_begins_is_refused(service: Service):
     with Client(service.address) as client, pytest.raises(grpc.RpcError) as caught:
         client.reports.ReviewTrade(request)
     assert fields_of(caught.value) == ["since"]
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+HOSTILE = '<script>alert("1")</script>'
+
+
+class _Page(HTMLParser):
+    """Every tag with its attributes, and the text between tags."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def count(self, tag: str) -> int:
+        return sum(each == tag for each, _ in self.tags)
+
+
+def figures(key: str, **more: Any) -> reports_pb2.TradeFigures:
+    cost = reports_pb2.AfterSalesCost(
+        liable=common_pb2.PARTY_SUPPLIER, amount=common_pb2.Money(amount_minor=123456, currency="EUR")
+    )
+    counts = {
+        "orders": 9, "dispatches_due": 8, "dispatched_on_time": 6, "parcels_due": 7, "parcels_on_time": 7,
+        "orders_delivered": 7, "cases": 1, "reviews": 2, "score_sum": 9, "costs": [cost],
+    }  # fmt: skip
+    return reports_pb2.TradeFigures(key=key, **{**counts, **more})
+
+
+HEAD = Head(reports_pb2.TRADE_GROUP_SKU, "From then to now", f"supplier {HOSTILE}", 7)
+
+
+def test_the_page_has_a_chart_for_each_figure_with_the_figures_beside_it_and_fetches_nothing():
+    html = page(HEAD, [figures("tea"), figures("深圳 $x_1$")], figures(""))
+    found = _Page(html)
+    assert [found.count(tag) for tag in ("svg", "table", "h2")] == [5, 5, 5]
+    assert "75.0 %" in found.text
+    assert "1,234.56 EUR" in found.text
+    assert "<td>1,234.56</td>" in html
+    assert "深圳 $x_1$" in found.text
+    assert not {"script", "img", "link", "iframe", "object", "image"} & {tag for tag, _ in found.tags}
+    links = [value for _, attributes in found.tags for name, value in attributes.items() if name in ("src", "href")]
+    assert all(value and value.startswith("#") for value in links)
+    assert not re.search(r"https?:|//|@import|url\((?!#)", html)
+
+
+def test_what_comes_from_outside_is_only_ever_text():
+    found = _Page(page(HEAD, [figures(HOSTILE), figures("</text></svg><b>")], figures("")))
+    assert found.count("script") == found.count("b") == 0
+    assert found.text.count(HOSTILE) >= 5
+    assert found.count("svg") == 5
+
+
+def test_ids_of_the_page_are_unique_and_all_that_is_referred_to_is_there():
+    html = page(HEAD, [figures("tea"), figures("mug")], figures(""))
+    ids = [attributes["id"] for _, attributes in _Page(html).tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r"url\(#([^)]+)\)", html)) | set(re.findall(r'href="#([^"]+)"', html)) <= set(ids)
+
+
+def test_a_figure_without_data_is_said_to_have_none_and_is_not_drawn():
+    nothing = dict.fromkeys(("dispatches_due", "dispatched_on_time"), 0)
+    found = _Page(page(HEAD, [figures("tea", **nothing)], figures("", **nothing)))
+    assert (found.count("svg"), found.count("table")) == (4, 4)
+    assert "No data in this period." in found.text
+    assert "no data" in found.text
+    empty = _Page(page(HEAD, [], reports_pb2.TradeFigures()))
+    assert (empty.count("svg"), empty.count("h2")) == (0, 5)
+
+
+def test_charts_show_the_keys_with_most_orders_and_the_tables_show_all():
+    rows = [figures(f"sku-{n:02}", orders=n) for n in range(30)]
+    html = page(HEAD, rows, figures(""))
+    drawn = html[html.index("<svg") : html.index("</svg>")]
+    assert "sku-29" in drawn
+    assert "sku-09" not in drawn
+    assert html.count("<td>sku-09</td>") == 5
+    assert "Charts show the 20 with most orders of 30." in html
+
+
+def test_the_console_draws_the_page(said: Terminal, tmp_path: Path):
+    as_html = tmp_path / "review.html"
+    written = said("report", "review", "--by", "supplier", "--channel", "shop", "--html", str(as_html))
+    assert written.code == 0, written.err
+    found = _Page(as_html.read_text())
+    assert "Review of the trade by supplier" in found.text
+    assert "channel shop" in found.text
+    assert "1 of 2" in found.text
+    assert found.count("svg") == 1

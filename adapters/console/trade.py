@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from adapters.console import words
-from adapters.console.reports import LIMIT, print_rows, rows_of
+from adapters.console.reports import LIMIT, ask, print_rows, rows_of
 from adapters.console.session import Session, Words
-from adapters.console.words import money, word
+from adapters.console.trade_page import Head, page
+from adapters.console.words import minute, money, word
 from fulfilment.v1 import common_pb2, reports_pb2
 
 Row = Mapping[str, str | int]
@@ -35,6 +36,7 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 @click.option("--channel", metavar="NAME", help="Only this shop.")
 @click.option("--csv", "as_csv", type=_FILE, metavar="FILE", help="Write the rows to a CSV file.")
 @click.option("--parquet", "as_parquet", type=_FILE, metavar="FILE", help="Write the rows to a Parquet file.")
+@click.option("--html", "as_html", type=_FILE, metavar="FILE", help="Draw the rows as a page with charts.")
 @LIMIT
 @click.pass_obj
 def review(
@@ -42,6 +44,7 @@ def review(
     /,
     as_csv: Path | None,
     as_parquet: Path | None,
+    as_html: Path | None,
     limit: int | None,
     group_by: str | None,
     **asked: Any,
@@ -49,9 +52,9 @@ def review(
     """Review the trade: dispatch and delivery in time, cases, satisfaction, cost of after-sales.
 
     \b
-    For example by supplier, as a table and for a spreadsheet:
+    For example by supplier, as a table, and by month for a spreadsheet and to print:
       fulfilment report review --by supplier --since 2026-01-01
-      fulfilment report review --by month --csv months.csv
+      fulfilment report review --by month --csv months.csv --html months.html
     """
     group = words.number(reports_pb2.TradeGroup, group_by)
     request = reports_pb2.ReviewTradeRequest(**asked, group_by=group)
@@ -61,7 +64,9 @@ def review(
         write_csv(as_csv, columns, rows)
     if as_parquet:
         write_parquet(as_parquet, columns, rows)
-    written = [str(path) for path in (as_csv, as_parquet) if path]
+    if as_html:
+        as_html.write_text(_page(session, request, found), encoding="utf-8")
+    written = [str(path) for path in (as_csv, as_parquet, as_html) if path]
     if written:
         session.out.say(f"{len(rows)} rows written to {' and '.join(written)}.")
         return
@@ -84,6 +89,22 @@ def review(
         ],
         "Nothing was counted in this time.",
     )
+
+
+def _page(session: Session, asked: reports_pb2.ReviewTradeRequest, found: Sequence[reports_pb2.TradeFigures]) -> str:
+    everything = reports_pb2.ReviewTradeRequest()
+    everything.CopyFrom(asked)
+    everything.group_by = reports_pb2.TRADE_GROUP_UNSPECIFIED
+    everything.ClearField("page")
+    answer = ask(session, session.client.reports.ReviewTrade, everything)
+    filters = [
+        f"{name.removesuffix('_id')} {said}"
+        for name in ("supplier_id", "sku", "carrier", "channel")
+        if (said := getattr(asked, name))
+    ]
+    since, until = minute(asked, "since") or "the first fact", minute(asked, "until") or "now"
+    head = Head(asked.group_by, f"From {since} to {until}", ", ".join(filters), answer.position)
+    return page(head, found, answer.rows[0] if answer.rows else reports_pb2.TradeFigures())
 
 
 # --- figures --------------------------------------------------------------------------------------
