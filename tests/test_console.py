@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from fcntl import ioctl
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ import click
 import grpc
 import pytest
 from google.protobuf.message import Message
+from rich.console import Console
 
 from adapters.console import words
 from adapters.console.history import gist
 from adapters.console.main import root, run
+from adapters.console.session import Printer
 from adapters.rpc.statuses import status_of
 from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2, orders_pb2, reports_pb2
 from ledger.refusals import ProjectionBehind
@@ -643,6 +646,56 @@ def test_nothing_is_cut_off_in_a_terminal_of_100_columns(ff: Shell, service: Ser
     assert shown.count("S") - shown.count("SKU") >= 40
     assert "1,234.50 EUR" in shown
     assert max(map(len, in_a_terminal(service.address, "history", f"shop/{number}").splitlines())) <= 100
+
+
+def test_times_go_on_in_the_next_line_where_a_terminal_is_too_narrow_and_no_word_is_lost():
+    out, shown = Printer(), StringIO()
+    out._console, out.is_terminal = Console(file=shown, width=62), True
+    row = ["shop/narrow/1", "acme", "cancelled", "2026-01-05 10:00Z", "2026-01-08 15:00Z"]
+
+    out.table(["supplier order", "supplier", "status", "sent", "dispatched"], [row])
+
+    assert max(map(len, shown.getvalue().splitlines())) <= 62
+    assert set(" ".join(row).split()) <= set(shown.getvalue().split())
+
+
+def test_an_address_is_changed_until_the_goods_are_packed(ff: Shell):
+    placed(ff, "moved", "--paid")
+    who = ("--name", "Ann Example", "--email", "ann@example.org", "--address", "2 Oak Street", "--country", "DE")
+    said = ff("order", "address", "shop/moved", *who, "--city", "Munich")
+    assert (said.code, said.out.splitlines()[0]) == (0, "Order shop/moved  confirmed")
+    assert "Munich" in ff("show", "shop/moved", "--personal").out
+    ff("order", "send", "shop/moved/1")
+    ff("order", "pack", "shop/moved/1")
+    late = ff("order", "address", "shop/moved", *who, "--city", "Hamburg")
+    assert (late.code, "[ALREADY_PACKED]" in late.err) == (1, True)
+
+
+def test_a_delivery_is_proven_and_disputed(ff: Shell):
+    placed(ff, "proven", "--paid")
+    ff("order", "send", "shop/proven/1")
+    ff("order", "ship", "shop/proven/1", "--carrier", "dhl", "--number", "PROVEN1")
+    early = ff("parcel", "dispute", "dhl", "PROVEN1", "--reason", "not_received")
+    assert (early.code, "[NOT_DELIVERED]" in early.err) == (1, True)
+    ff("parcel", "scan", "dhl", "PROVEN1", "delivered")
+    assert ff("parcel", "prove", "dhl", "PROVEN1", "--signed-by", "A. Neighbour").code == 0
+    shown = ff("parcel", "show", "dhl", "PROVEN1").out
+    assert "handed in" in shown
+    assert "Neighbour" not in shown
+    disputed = ff("parcel", "dispute", "dhl", "PROVEN1", "--reason", "not_received", "--json")
+    assert disputed.json["parcel"]["status"] != "PARCEL_STATUS_DELIVERED"
+
+
+def test_stock_is_held_for_a_checkout_and_given_back(ff: Shell):
+    ff("stock", "feed", "acme", "CUP", "5", "--version", "1")
+    held = ff("stock", "reserve", "cart-1", "acme", "CUP:3", "--minutes", "30", "--json").json["levels"][0]
+    assert (held["held"], held["available"]) == (3, 2)
+    more = ff("stock", "reserve", "cart-2", "acme", "CUP:3")
+    assert (more.code, "[OUT_OF_STOCK]" in more.err) == (1, True)
+    freed = ff("stock", "release", "cart-1", "acme", "CUP", "--json").json["levels"][0]
+    assert (freed["held"], freed["available"]) == (0, 5)
+    wrong = ff("stock", "reserve", "cart-3", "acme", "CUP")
+    assert (wrong.code, "'CUP' is not SKU:UNITS such as TEA:2" in wrong.err) == (2, True)
 
 
 def test_a_pipe_gets_plain_lines(service: Service):

@@ -103,6 +103,29 @@ def _numbered_line(text: str, currency: str) -> orders_pb2.OrderLine:
     return parsed_line(rest, int(line_no), currency)
 
 
+@order.command("address")
+@click.argument("order_id")
+@click.option("--name", required=True, help="The customer, as all of what follows; it replaces what was known.")
+@click.option("--email", help="This, or the phone number, is required.")
+@click.option("--phone")
+@click.option("--address", multiple=True, required=True, metavar="LINE", help="Street and house; once for each line.")
+@click.option("--city", required=True)
+@click.option("--region")
+@click.option("--postal-code")
+@click.option("--country", metavar="CODE", required=True)
+@common()
+def change_address(session: Session, order_id: str, at: Any, request_id: str | None, **said: Any) -> None:
+    """Send the parcels elsewhere, while nothing is packed."""
+    request = orders_pb2.ChangeAddressRequest(
+        context=session.client.context(request_id),
+        order_id=order_id,
+        customer=orders_pb2.Customer(name=said["name"], email=said["email"], phone=said["phone"]),
+        ship_to=address(said),
+        at=at,
+    )
+    _done(session, order_id, session.client.orders.ChangeAddress, request)
+
+
 @order.command()
 @click.argument("order_id")
 @click.option("--state", type=words.choice(orders_pb2.PaymentState), default="paid", show_default=True)

@@ -97,6 +97,52 @@ def lost(
     _done(session, carrier, number, session.client.call(session.client.parcels.ConfirmLoss, request))
 
 
+@parcel.command()
+@click.argument("carrier")
+@click.argument("number")
+@click.option("--signed-by", metavar="NAME", help="Who signed; sealed.")
+@click.option("--photo", "photo_sha256", metavar="SHA256", help="The hash of a photo that is kept elsewhere.")
+@option_at()
+@option_request_id()
+@click.pass_obj
+def prove(
+    session: Session,
+    carrier: str,
+    number: str,
+    signed_by: str,
+    photo_sha256: str,
+    at: Timestamp | None,
+    request_id: str | None,
+) -> None:
+    """Record the proof of a delivery: a signature, a photo, or both."""
+    request = parcels_pb2.ProveDeliveryRequest(
+        context=session.client.context(request_id),
+        carrier=carrier,
+        tracking_number=number,
+        signed_by=signed_by,
+        photo_sha256=photo_sha256,
+        at=at,
+    )
+    _done(session, carrier, number, session.client.call(session.client.parcels.ProveDelivery, request))
+
+
+@parcel.command()
+@click.argument("carrier")
+@click.argument("number")
+@click.option("--reason", metavar="WORD", required=True, help="Such as not_received.")
+@option_at()
+@option_request_id()
+@click.pass_obj
+def dispute(
+    session: Session, carrier: str, number: str, reason: str, at: Timestamp | None, request_id: str | None
+) -> None:
+    """Reopen a delivery that the customer says did not happen."""
+    request = parcels_pb2.DisputeDeliveryRequest(
+        context=session.client.context(request_id), carrier=carrier, tracking_number=number, reason=reason, at=at
+    )
+    _done(session, carrier, number, session.client.call(session.client.parcels.DisputeDelivery, request))
+
+
 def _done(session: Session, carrier: str, number: str, receipt: common_pb2.Receipt) -> None:
     found = _read(session, carrier, number, receipt.position)
     if session.json:

@@ -24,7 +24,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _PLAIN_WIDTH = 500
 """A pipe has no width: nothing is folded there."""
 _WHOLE = 20
-"""Cells up to this length are never broken over two lines."""
+"""Words up to this length are never broken over two lines."""
+_GAP = 2
 
 
 @dataclass
@@ -95,16 +96,21 @@ class Printer:
             if empty:
                 self.say(empty, style="dim")
             return
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
         filled = [index for index in range(len(columns)) if any(cells[index] for cells in kept)]
+        names = {index: columns[index].removeprefix(">") for index in filled}
+        widths = {index: max(len(name), *(len(cells[index]) for cells in kept)) for index, name in names.items()}
+        fits = sum(widths.values()) + _GAP * len(filled) <= self.width
         for index in filled:
-            column = columns[index]
+            words = " ".join([names[index], *(cells[index].plain for cells in kept)]).split()
+            longest = max(len(word) for word in words)
             table.add_column(
-                column.removeprefix(">"),
-                justify="right" if column.startswith(">") else "left",
+                names[index],
+                justify="right" if columns[index].startswith(">") else "left",
                 overflow="fold",
-                # Where a terminal is too narrow, long ids are broken, and times and numbers stay whole.
-                no_wrap=max(len(cells[index]) for cells in kept) <= _WHOLE,
+                # Where a terminal is too narrow, times and sentences go on in the next line, and only long ids break.
+                no_wrap=fits or widths[index] <= longest <= _WHOLE,
+                min_width=longest if longest <= _WHOLE else None,
             )
         for cells in kept:
             table.add_row(*(cells[index] for index in filled))

@@ -158,13 +158,14 @@ def _print_supplier_orders(out: Printer, order: orders_pb2.Order, now: datetime 
             minute(each, "dispatched_at"),
             _punctuality(each, now),
             each.shipping.code,
-            "; ".join(_remarks(each)),
         ]
         for each in order.supplier_orders
     ]
     headings = ["supplier order", "supplier", "status", "sent", "dispatch by", "dispatched", "clock", "service"]
-    headings.append("remarks")
     out.table(headings, rows)
+    for each in order.supplier_orders:
+        if remarks := _remarks(each):
+            out.say(f"{_short(each.supplier_order_id)} {'; '.join(remarks)}")
 
 
 def _remarks(each: orders_pb2.SupplierOrder) -> list[str]:

@@ -55,6 +55,57 @@ def _show(session: Session, supplier_id: str, skus: tuple[str, ...], at_least: i
 
 
 @stock.command()
+@click.argument("reservation_id")
+@click.argument("supplier_id")
+@click.argument("wanted", nargs=-1, required=True, metavar="SKU:UNITS...")
+@click.option("--minutes", type=click.IntRange(min=1), help="How long; as the retailer's policy says if not said.")
+@option_request_id()
+@click.pass_obj
+def reserve(
+    session: Session,
+    reservation_id: str,
+    supplier_id: str,
+    wanted: tuple[str, ...],
+    minutes: int | None,
+    request_id: str | None,
+) -> None:
+    """Hold units for a checkout, all of them or none; `place --reservation` uses them up."""
+    items = [_item_units(supplier_id, text) for text in wanted]
+    request = stock_pb2.ReserveRequest(
+        context=session.client.context(request_id), reservation_id=reservation_id, items=items
+    )
+    if minutes:
+        request.hold_for.FromSeconds(60 * minutes)
+    receipt = session.client.call(session.client.stock.Reserve, request)
+    _show(session, supplier_id, tuple(each.item.sku for each in items), receipt.position)
+
+
+def _item_units(supplier_id: str, text: str) -> stock_pb2.ItemUnits:
+    sku, _, units = text.rpartition(":")
+    if not sku or not (units.isascii() and units.isdigit()):
+        raise click.BadParameter(f"{text!r} is not SKU:UNITS such as TEA:2", param_hint="SKU:UNITS")
+    return stock_pb2.ItemUnits(item=stock_pb2.Item(supplier_id=supplier_id, sku=sku), units=int(units))
+
+
+@stock.command()
+@click.argument("reservation_id")
+@click.argument("supplier_id")
+@click.argument("skus", nargs=-1, required=True, metavar="SKU...")
+@option_request_id()
+@click.pass_obj
+def release(
+    session: Session, reservation_id: str, supplier_id: str, skus: tuple[str, ...], request_id: str | None
+) -> None:
+    """Give back what a checkout held and does not buy."""
+    items = [stock_pb2.Item(supplier_id=supplier_id, sku=sku) for sku in skus]
+    request = stock_pb2.ReleaseReservationRequest(
+        context=session.client.context(request_id), reservation_id=reservation_id, items=items
+    )
+    receipt = session.client.call(session.client.stock.ReleaseReservation, request)
+    _show(session, supplier_id, skus, receipt.position)
+
+
+@stock.command()
 @click.argument("supplier_id")
 @click.argument("sku")
 @click.argument("quantity", type=click.IntRange(min=0))
