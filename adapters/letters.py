@@ -177,7 +177,11 @@ def _values(
         "shop": order.placed.channel if order else "",
         "order": order.placed.channel_order_id if order else "",
         "supplier_order": about.supplier_order_id,
-        "subject": about.supplier_order_id or about.order_id or f"{about.carrier} {about.number}",
+        "subject": about.case_id or about.supplier_order_id or about.order_id or about.inquiry_id or about.number,
+        "case": about.case_id,
+        "inquiry": about.inquiry_id,
+        "sku": about.sku,
+        "amount": str(about.amount or ""),
         "supplier": supplier,
         "carrier": about.carrier.upper() if len(about.carrier) <= _SHORT else about.carrier.title(),
         "number": about.number,
@@ -196,6 +200,8 @@ def _values(
         "speed": "express" if express else "standard",
         "reason": about.because,
         "trouble": about.because,
+        "step": about.because,
+        "level": about.because,
         "clock": about.clock,
     }
     return values, picks

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from ledger.policies import Policy
 from ledger.refusals import Forbidden, NotFound
-from ledger.values import Fact, Value
+from ledger.values import Fact, Money, Value
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -48,6 +48,12 @@ class Kind(StrEnum):
     BREACH_ALERT = "breach_alert"
     """To staff, of any clock."""
     PARCEL_ALERT = "parcel_alert"
+    CASE_STEP = "case_step"
+    """To the customer, of each step of a return case."""
+    CASE_DUE = "case_due"
+    """To staff: a customer has to be answered soon."""
+    STOCK_ALERT = "stock_alert"
+    """To staff: a level needs somebody."""
 
     @property
     def audience(self) -> Audience:
@@ -61,6 +67,8 @@ _AUDIENCES = {
     Kind.BREACH_NOTICE: Audience.SUPPLIER,
     Kind.BREACH_ALERT: Audience.STAFF,
     Kind.PARCEL_ALERT: Audience.STAFF,
+    Kind.CASE_DUE: Audience.STAFF,
+    Kind.STOCK_ALERT: Audience.STAFF,
 }
 """All others are for customers."""
 
@@ -81,6 +89,12 @@ class About(Value, frozen=True):
     """When it does or did, or when what is late is expected."""
     because: str = ""
     """A word for the reason, which the template knows; never free text."""
+    case_id: str = ""
+    inquiry_id: str = ""
+    recovery_id: str = ""
+    sku: str = ""
+    amount: Money | None = None
+    """What the customer is refunded."""
 
 
 class MessageAsked(Fact, frozen=True, tag="message.asked"):

@@ -9,12 +9,25 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from ledger import messages
+from ledger.inquiries import Inquiry
 from ledger.messages import About, Audience, Kind, MessageAsked, MessageCancelled
 from ledger.orders import Clock, Header, Order, Shipment
 from ledger.parcels import Parcel
 from ledger.policies import Policy, policy_at
+from ledger.recoveries import Recovery
+from ledger.returns import Case, Status
 from ledger.supplier_orders import SupplierOrder
-from ledger.values import Change, message_stream, order_stream, parcel_stream, policy_stream, supplier_stream
+from ledger.values import (
+    Change,
+    case_stream,
+    inquiry_stream,
+    message_stream,
+    order_stream,
+    parcel_stream,
+    policy_stream,
+    recovery_stream,
+    supplier_stream,
+)
 from ledger.view import View, changes_of
 
 LEDGER = "ledger"
@@ -24,8 +37,8 @@ LAST_RESORT = "en"
 Templates = Mapping[tuple[Kind, str], int]
 """The newest version of each kind's template by language."""
 
-_ROLES = {Kind.BREACH_ALERT: "operations", Kind.PARCEL_ALERT: "operations"}
-"""Which staff is told."""
+_ROLES = {Kind.CASE_DUE: "after_sales", Kind.STOCK_ALERT: "supplier_manager"}
+"""Which staff is told; operations where it is not said."""
 
 
 class Notice(NamedTuple):
@@ -69,6 +82,12 @@ def streams_of(message_id: str, about: About) -> list[str]:
         streams.append(supplier_stream(about.supplier_id))
     if about.number:
         streams.append(parcel_stream(about.carrier, about.number))
+    if about.case_id:
+        streams.append(case_stream(about.case_id))
+    if about.inquiry_id:
+        streams.append(inquiry_stream(about.inquiry_id))
+    if about.recovery_id:
+        streams.append(recovery_stream(about.recovery_id))
     return streams
 
 
@@ -99,7 +118,8 @@ def _recipient(view: View, kind: Kind, about: About, policy: Policy) -> tuple[st
     """Who is told, and in which language."""
     match kind.audience:
         case Audience.STAFF:
-            return _ROLES[kind], policy.staff_language
+            role = "after_sales" if about.case_id else _ROLES.get(kind, "operations")
+            return role, policy.staff_language
         case Audience.SUPPLIER:
             supplier = view.supplier(about.supplier_id)
             country = supplier.registered.country if supplier else ""
@@ -132,7 +152,10 @@ def obsolete(view: View, kind: Kind, about: About, policy: Policy) -> str:
     parcel = view.parcel(about.carrier, about.number) if about.number else None
     if parcel is not None and parcel.epoch != about.epoch:
         return "superseded"
-    return _OBSOLETE[kind](_Present(about, order, parcel, policy))
+    case = view.case(about.case_id) if about.case_id else None
+    inquiry = view.inquiry(about.inquiry_id) if about.inquiry_id else None
+    recovery = view.recovery(about.recovery_id) if about.recovery_id else None
+    return _OBSOLETE[kind](_Present(about, order, parcel, case, inquiry, recovery, policy))
 
 
 class _Present(NamedTuple):
@@ -141,6 +164,9 @@ class _Present(NamedTuple):
     about: About
     order: Order | None
     parcel: Parcel | None
+    case: Case | None
+    inquiry: Inquiry | None
+    recovery: Recovery | None
     policy: Policy
 
     @property
@@ -220,27 +246,60 @@ def _cancel_request(now: _Present) -> str:
 def _reminder(now: _Present) -> str:
     """Only of a clock that runs and is still due when it was; not of one that is shorter than the notice."""
     about, order, sent = now.about, now.order, now.supplier_order
+    notice = timedelta(hours=now.policy.remind_before_hours)
+    if about.clock == "answer":
+        return "" if _awaits_answer(now.inquiry, about.due, notice) else "no_longer_due"
     if order is None or sent is None or sent.sent_at is None or sent.stopped_since is not None:
         return "no_longer_due"
     running = any(
         (each.object_id, each.clock, each.due, each.met_at) == (about.supplier_order_id, about.clock, about.due, None)
         for each in order.deadlines()
     )
-    notice = timedelta(hours=now.policy.remind_before_hours)
     in_time = about.due is not None and about.due - sent.sent_at > notice
     return "" if running and in_time and sent.unshipped else "no_longer_due"
 
 
+def _awaits_answer(inquiry: Inquiry | None, due: datetime | None, notice: timedelta) -> bool:
+    if inquiry is None or due is None or not inquiry.is_open or inquiry.asked.answer_by != due:
+        return False
+    return due - inquiry.asked.at > notice
+
+
 def _breach(now: _Present) -> str:
     about = now.about
-    if about.clock == "first_scan":
-        return "" if now.parcel is not None and now.parcel.first_scan_missed else "breach_withdrawn"
-    key = (about.supplier_order_id or about.order_id, Clock(about.clock))
-    return "" if now.order is not None and key in now.order.missed else "breach_withdrawn"
+    match about.clock:
+        case "first_scan":
+            stands = now.parcel is not None and now.parcel.first_scan_missed
+        case "first_answer":
+            stands = now.case is not None and now.case.first_answer_missed
+        case "answer":
+            stands = now.inquiry is not None and now.inquiry.is_missed
+        case "recovery_answer":
+            asked = now.recovery
+            stands = asked is not None and asked.answer_missed is not None and asked.answer_withdrawn_at is None
+        case clock:
+            key = (about.supplier_order_id or about.order_id, Clock(clock))
+            stands = now.order is not None and key in now.order.missed
+    return "" if stands else "breach_withdrawn"
 
 
 def _parcel_trouble(now: _Present) -> str:
     return "" if _parcel_is(now, now.about.because) else "superseded"
+
+
+def _case_step(now: _Present) -> str:
+    """A step that was taken stays told; only a request that is answered needs no asking any more."""
+    asked = now.about.because == "evidence_requested"
+    return "superseded" if asked and (now.case is None or now.case.status is not Status.EVIDENCE_REQUESTED) else ""
+
+
+def _case_due(now: _Present) -> str:
+    return "" if now.case is not None and now.case.first_answered_at is None else "answered"
+
+
+def _level(now: _Present) -> str:
+    """A crossing is told once, whatever the level is by now."""
+    return ""
 
 
 _OBSOLETE: Mapping[Kind, Callable[[_Present], str]] = {
@@ -255,6 +314,9 @@ _OBSOLETE: Mapping[Kind, Callable[[_Present], str]] = {
     Kind.BREACH_NOTICE: _breach,
     Kind.BREACH_ALERT: _breach,
     Kind.PARCEL_ALERT: _parcel_trouble,
+    Kind.CASE_STEP: _case_step,
+    Kind.CASE_DUE: _case_due,
+    Kind.STOCK_ALERT: _level,
 }
 
 # --- what comes of it -----------------------------------------------------------------------------

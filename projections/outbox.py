@@ -17,21 +17,43 @@ from msgspec.structs import replace
 from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL, Identifier
 
+from ledger import inquiries, recoveries
+from ledger.inquiries import Inquiry
 from ledger.messages import About, Audience, Kind, Message, UnknownMessage
 from ledger.notices import Notice
 from ledger.orders import Clock, DeadlineMissed, OrderConfirmed, UnitsDelivered
-from ledger.parcels import CheckpointRecorded, FirstScanMissed, LossSuspected, ParcelStatus
+from ledger.parcels import CheckpointRecorded, FirstScanMissed, LossConfirmed, LossSuspected, ParcelStatus
 from ledger.policies import Policy
+from ledger.returns import (
+    Case,
+    CaseCancelled,
+    CaseDenied,
+    CaseFact,
+    CaseOpened,
+    CaseReopened,
+    CaseResolved,
+    EvidenceRequested,
+    FirstAnswerMissed,
+    RefundDenied,
+    RefundGranted,
+    RefundPaid,
+    RemedyApproved,
+    ReshipFailed,
+    ReturnLabelled,
+    ReturnReceived,
+    ReviewStarted,
+)
+from ledger.stock import Alert, FeedStale, Oversold, SoldOut, StockLow, StockRunningOut
 from ledger.supplier_orders import (
     CancelRequested,
     SupplierOrderAcknowledged,
     SupplierOrderSent,
     SupplierOrderShipped,
 )
-from ledger.values import Fact, order_of
+from ledger.values import Fact, Money, Party, order_of
 from projections.reads import LAST, Answer, PageOf, Where, snapshot
 from projections.sla import OBLIGATIONS
-from projections.streams import OrderStory, Page, ParcelStories, Told
+from projections.streams import OrderStory, Page, ParcelStories, RecoveryStory, Told
 from projections.tables import ID, Once, Projection, Rows, Table, Values, Written
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -132,6 +154,9 @@ def notices(told: Told) -> Iterator[Notice]:
 
 
 def _confirmed(fact: OrderConfirmed, story: OrderStory) -> Iterable[_Cause]:
+    """Of a reship the case has told already."""
+    if story.order.placed.reship_of:
+        return
     yield _Cause(Kind.ORDER_CONFIRMED, About(fact.order_id, due=fact.promised_by), fact.at)
 
 
@@ -223,6 +248,83 @@ def _parcel(stories: ParcelStories, **more: Any) -> About:
     return About(parcel.order_id, parcel.supplier_order_id, parcel.supplier_id, *which, **more)
 
 
+def _loss_confirmed(fact: LossConfirmed, stories: ParcelStories) -> Iterable[_Cause]:
+    if stories[-1].parcel.status is ParcelStatus.LOST:
+        yield _Cause(Kind.PARCEL_ALERT, _parcel(stories, because="lost"), fact.at)
+
+
+def _case_step(fact: CaseFact, case: Case) -> Iterable[_Cause]:
+    step = f"approved_{fact.remedy}" if isinstance(fact, RemedyApproved) else _STEPS[type(fact)]
+    due = fact.due if isinstance(fact, EvidenceRequested) else None
+    amount = None
+    if isinstance(fact, RefundGranted | RefundPaid):
+        amount = Money(case.refunds[fact.refund_id].amount_minor, case.currency)
+    about = About(case.order_id, case_id=case.case_id, because=step, due=due, amount=amount)
+    yield _Cause(Kind.CASE_STEP, about, fact.at)
+
+
+_STEPS: Mapping[type[Fact], str] = {
+    CaseOpened: "opened",
+    EvidenceRequested: "evidence_requested",
+    ReviewStarted: "under_review",
+    RemedyApproved: "approved",
+    CaseDenied: "denied",
+    ReshipFailed: "reship_failed",
+    ReturnLabelled: "return_labelled",
+    ReturnReceived: "return_received",
+    RefundGranted: "refund_granted",
+    RefundDenied: "refund_denied",
+    RefundPaid: "refund_paid",
+    CaseResolved: "resolved",
+    CaseCancelled: "cancelled",
+    CaseReopened: "reopened",
+}
+"""What a customer is told of a case; who is liable is between the retailer and the others."""
+
+
+def _first_answer_missed(fact: FirstAnswerMissed, case: Case) -> Iterable[_Cause]:
+    about = About(case.order_id, case_id=case.case_id, clock="first_answer", due=fact.due)
+    yield _Cause(Kind.BREACH_ALERT, about, fact.due)
+
+
+def _answer_missed(fact: inquiries.AnswerMissed, inquiry: Inquiry) -> Iterable[_Cause]:
+    asked = inquiry.asked
+    about = About(
+        asked.order_id,
+        asked.supplier_order_id,
+        asked.supplier_id,
+        clock="answer",
+        due=fact.due,
+        inquiry_id=inquiry.inquiry_id,
+    )
+    if asked.asked_of is Party.SUPPLIER:
+        yield _Cause(Kind.BREACH_NOTICE, about, fact.due)
+    yield _Cause(Kind.BREACH_ALERT, about, fact.due)
+
+
+def _recovery_answer_missed(fact: recoveries.AnswerMissed, story: RecoveryStory) -> Iterable[_Cause]:
+    subject = story.recovery.subject
+    about = About(
+        subject.order_id,
+        subject.supplier_order_id,
+        fact.supplier_id,
+        clock="recovery_answer",
+        due=fact.due,
+        recovery_id=fact.recovery_id,
+    )
+    yield _Cause(Kind.BREACH_NOTICE, about, fact.due)
+    yield _Cause(Kind.BREACH_ALERT, about, fact.due)
+
+
+def _level(alert: Alert) -> Callable[[Any, Any], Iterable[_Cause]]:
+    def told(fact: Any, story: Any) -> Iterable[_Cause]:
+        at = fact.stale_at if alert is Alert.STALE else fact.at
+        about = About(supplier_id=fact.supplier_id, sku=fact.sku, because=alert.value)
+        yield _Cause(Kind.STOCK_ALERT, about, at)
+
+    return told
+
+
 _CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {
     OrderConfirmed: _confirmed,
     SupplierOrderSent: _sent,
@@ -234,6 +336,16 @@ _CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {
     FirstScanMissed: _first_scan_missed,
     CheckpointRecorded: _scanned,
     LossSuspected: _loss_suspected,
+    LossConfirmed: _loss_confirmed,
+    **dict.fromkeys(_STEPS, _case_step),
+    FirstAnswerMissed: _first_answer_missed,
+    inquiries.AnswerMissed: _answer_missed,
+    recoveries.AnswerMissed: _recovery_answer_missed,
+    Oversold: _level(Alert.OVERSOLD),
+    StockLow: _level(Alert.LOW),
+    StockRunningOut: _level(Alert.RUNNING_OUT),
+    SoldOut: _level(Alert.SOLD_OUT),
+    FeedStale: _level(Alert.STALE),
 }
 """What makes a message due, by fact. What only time makes due stands in ``due_by_time``."""
 
@@ -254,12 +366,14 @@ _UNSENT = """
 """
 _BY_TIME = """
     SELECT found.* FROM (
-        SELECT CASE clock WHEN 'delivery' THEN 'delayed-' ELSE 'reminder-' || clock || '-' END
+        SELECT CASE clock WHEN 'delivery' THEN 'delayed-' WHEN 'first_answer' THEN 'case_due-'
+                ELSE 'reminder-' || clock || '-' END
                 || object_id || '-' || to_char(due AT TIME ZONE 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') AS message_id,
             object_id, clock, supplier_id, due
         FROM {sla_obligations} AS o
         WHERE state = 'open' AND alarm AND stopped_since IS NULL AND due > %(now)s
-            AND (clock IN ('acknowledge', 'dispatch') AND due <= %(remind)s
+            AND (clock IN ('acknowledge', 'dispatch', 'first_answer') AND due <= %(remind)s
+                OR clock = 'answer' AND owner = 'supplier' AND due <= %(remind)s
                 OR clock = 'delivery' AND due <= %(notice)s)
     ) AS found
     WHERE message_id <> ALL(%(known)s)
@@ -295,6 +409,11 @@ async def due_by_time(
 def _by_time(message_id: str, object_id: str, clock: str, supplier_id: str, due: datetime, now: datetime) -> Notice:
     if clock == Clock.DELIVERY:
         return Notice(message_id, Kind.DELAYED, About(object_id, due=due), now)
+    if clock == "first_answer":
+        return Notice(message_id, Kind.CASE_DUE, About(clock=clock, due=due, case_id=object_id), now)
+    if clock == "answer":
+        about = About(supplier_id=supplier_id, clock=clock, due=due, inquiry_id=object_id)
+        return Notice(message_id, Kind.REMINDER, about, now)
     about = About(order_of(object_id), object_id, supplier_id, clock=clock, due=due)
     return Notice(message_id, Kind.REMINDER, about, now)
 

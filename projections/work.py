@@ -19,6 +19,8 @@ from ledger.messages import Stage as MessageStage
 from ledger.orders import Hold, HoldReason
 from ledger.parcels import Parcel, ParcelStatus
 from ledger.recoveries import Recovery, Status
+from ledger.returns import Case
+from ledger.returns import Status as CaseStatus
 from ledger.reviews import ProposalState
 from ledger.stock import Alert
 from ledger.suppliers import Supplier
@@ -92,6 +94,8 @@ class Kind(StrEnum):
     """It is proposed to suspend a supplier."""
     MESSAGE = "message"
     """A message was given up."""
+    CASE = "case"
+    """The next step of a return case is the retailer's."""
 
 
 class State(StrEnum):
@@ -136,6 +140,8 @@ def changes(page: Page) -> list[Written]:
         items.replace(_of_inquiry(inquiry) if inquiry else (), _of_inquiry(inquiry_now))
     for recovery, recovery_now in page.recoveries():
         items.replace(_of_recovery(recovery) if recovery else (), _of_recovery(recovery_now))
+    for case, case_now in page.cases():
+        items.replace(_of_case(case) if case else (), _of_case(case_now))
     for supplier, supplier_now in page.suppliers():
         items.replace(_of_supplier(supplier) if supplier else (), _of_supplier(supplier_now))
     for message, message_now in page.messages():
@@ -324,6 +330,49 @@ def _of_recovery(recovery: Recovery) -> list[Values]:
         about.number,
     )
     return _items([item])
+
+
+def _of_case(case: Case) -> list[Values]:
+    step = _next_step(case)
+    if not step:
+        return []
+    opened, answered = case.opened, case.first_answered_at is not None
+    # A case that was closed and opened again comes to the same steps anew.
+    mark = f"{step.replace(' ', '_')}-{len(case.refunds)}-{case.closed_at or opened.at:{_STAMP}}"
+    item = Item(
+        Kind.CASE,
+        case.case_id,
+        f"{Kind.CASE}-{case.case_id}-{mark}",
+        Owner.AFTER_SALES,
+        opened.at if answered else opened.first_answer_by,
+        opened.at,
+        step if answered else f"answer the customer, then {step}",
+        case.order_id,
+    )
+    return _items([item])
+
+
+def _next_step(case: Case) -> str:
+    """What the retailer is to do; empty while it is the customer's turn, a carrier's or a supplier's."""
+    match case.status:
+        case CaseStatus.OPENED:
+            return "look at it"
+        case CaseStatus.EVIDENCE_REQUESTED:
+            return "look at the evidence" if case.unseen else ""
+        case CaseStatus.UNDER_REVIEW:
+            return "rule on liability"
+        case CaseStatus.LIABILITY_RULED:
+            return "approve a remedy or deny it"
+        case CaseStatus.APPROVED:
+            return f"carry out the {case.remedy}" if case.remedy else ""
+        case CaseStatus.IN_REMEDY if any(n > case.inspection(line).looked_at for line, n in case.received.items()):
+            return "inspect what came back"
+        case CaseStatus.IN_REMEDY if case.undecided:
+            return "decide the refund"
+        case CaseStatus.IN_REMEDY if any(refund.paid_at is None for refund in case.refunds.values()):
+            return "pay the refund"
+        case _:
+            return ""
 
 
 def _of_supplier(supplier: Supplier) -> list[Values]:

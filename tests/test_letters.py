@@ -15,6 +15,10 @@ from adapters import letters, senders
 from adapters.letters import Envelope, in_words, link_of, newest, read_templates
 from ledger.messages import About, Audience, Kind, MessageAsked
 from ledger.orders import Order
+from ledger.returns import Remedy
+from ledger.stock import Alert
+from ledger.values import Money
+from projections.outbox import _STEPS
 from tests.story import DAY, FIRST, NOON, ORDER, Story, line, sent
 
 TEMPLATES = read_templates()
@@ -32,11 +36,21 @@ REASONS = {
     Kind.PARCEL_ALERT: (
         *("customs_held", "damaged", "returning", "returned", "refused", "lost", "destroyed", "suspected_lost"),
     ),
+    Kind.CASE_STEP: (*sorted({*_STEPS.values()} - {"approved"}), *(f"approved_{remedy}" for remedy in Remedy)),
+    Kind.STOCK_ALERT: tuple(Alert),
 }
 CLOCKS = {
-    Kind.REMINDER: ("acknowledge", "dispatch"),
-    Kind.BREACH_NOTICE: ("acknowledge", "dispatch", "first_scan"),
-    Kind.BREACH_ALERT: ("acknowledge", "dispatch", "delivery", "first_scan"),
+    Kind.REMINDER: ("acknowledge", "dispatch", "answer"),
+    Kind.BREACH_NOTICE: ("acknowledge", "dispatch", "first_scan", "answer", "recovery_answer"),
+    Kind.BREACH_ALERT: (
+        "acknowledge",
+        "dispatch",
+        "delivery",
+        "first_scan",
+        "answer",
+        "first_answer",
+        "recovery_answer",
+    ),
 }
 
 
@@ -50,9 +64,12 @@ def an_order() -> Order:
 def asked(kind: Kind, language: str, *, version: int = 1, because: str = "", clock: str = "") -> MessageAsked:
     parcel = kind in (Kind.DISPATCHED, Kind.OUT_FOR_DELIVERY, Kind.DELIVERED, Kind.PARCEL_ALERT)
     carrier, number, epoch = ("dhl", "P1", 1) if parcel else ("", "", 0)
-    due = NOON + 2 * DAY if clock or kind is Kind.DISPATCH_INSTRUCTION else None
+    timed = kind in (Kind.DISPATCH_INSTRUCTION, Kind.CASE_STEP, Kind.CASE_DUE)
+    due = NOON + 2 * DAY if clock or timed else None
     supplier = ("", "") if kind is Kind.ORDER_CONFIRMED else (FIRST, "acme")
-    about = About(ORDER, *supplier, carrier, number, epoch, clock=clock, due=due, because=because)
+    about = About(
+        ORDER, *supplier, carrier, number, epoch, clock, due, because, "case-1", "q1", "r1", "tea", Money(500, "EUR")
+    )
     return MessageAsked(f"{kind}-1", kind, kind.audience, about, "acme", language, version, NOON, NOON, 1)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.letters import Envelope, Letters
 from adapters.outbox import Outbox
@@ -27,14 +28,17 @@ from ledger.messages import Audience, Kind
 from ledger.orders import Clock, HoldReason
 from ledger.parcels import ParcelStatus
 from ledger.personal import MasterKey, Sealer
-from ledger.values import Destination, message_stream
+from ledger.returns import Remedy
+from ledger.values import Destination, Party, message_stream
 from projections import outbox, runner
 from projections.outbox import State
 from projections.reads import PageOf
+from tests.casework import PHOTO, Desk
 from tests.projecting import asking, catch_up, connect, contents, forget, one
+from tests.recovering import Recovering, refund
 from tests.service import HOUSE
 from tests.stalls import EmptyTenant
-from tests.story import DAY, FIRST, HOUR, NOON, ORDER, Story, a_shop, accept, confirmed, line, sent
+from tests.story import DAY, FIRST, HOUR, NOON, ORDER, TERMS, Story, a_shop, accept, confirmed, delivered, line, sent
 
 PERSON = {"name": "Ann Example", "email": "ann@example.org", "lines": ["1 Elm Street"], "city": "Berlin"}
 SUBJECT = "person-1"
@@ -234,6 +238,147 @@ async def test_nobody_writes_to_a_person_who_was_erased(tenant: EmptyTenant):
         await office.tick()
         (message,) = await office.messages()
         assert (message.state, message.because) == (State.CANCELLED, "person_erased")
+
+
+async def test_each_step_of_a_case_is_told_to_the_customer(tenant: EmptyTenant):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        desk = Desk(delivered(**office.customer()))
+        office.tell(desk.story)
+        await office.tick()
+        before = len(postbox.letters)
+        for step in (
+            desk.opens,
+            desk.asks,
+            desk.files,
+            desk.reviews,
+            lambda: desk.rules(Party.SUPPLIER, PHOTO),
+            lambda: desk.approves(Remedy.RETURN),
+            desk.labels,
+            desk.sends_back,
+            lambda: desk.receives({1: 1}),
+            lambda: desk.inspects(not_restocked=1),
+            desk.grants,
+            desk.pays,
+        ):
+            step()
+            await office.tick()
+            desk.story.later(minutes=5)
+        told = [each for each in await office.messages() if each.kind is Kind.CASE_STEP]
+        assert [each.about.because for each in reversed(told)] == [
+            "opened",
+            "evidence_requested",
+            "under_review",
+            "approved_return",
+            "return_labelled",
+            "return_received",
+            "refund_granted",
+            "refund_paid",
+            "resolved",
+        ]
+        assert {each.state for each in told} == {State.SENT}
+        paid = [each.text for each in postbox.letters[before:] if "5.00 EUR is on its way to you" in each.text]
+        assert len(paid) == 1
+
+
+async def test_a_request_for_evidence_that_came_meanwhile_is_not_sent(tenant: EmptyTenant):
+    async with an_office(tenant, Postbox()) as office:
+        desk = Desk(delivered(**office.customer()))
+        desk.opens()
+        desk.asks()
+        desk.files()
+        desk.reviews()
+        office.tell(desk.story)
+        await office.tick()
+        states = {each.about.because: each.state for each in await office.messages() if each.kind is Kind.CASE_STEP}
+        assert states == {
+            "opened": State.SENT,
+            "evidence_requested": State.CANCELLED,
+            "under_review": State.SENT,
+        }
+
+
+async def test_staff_is_told_of_a_customer_who_waits_and_of_one_who_waited_too_long(tenant: EmptyTenant):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        desk = Desk(delivered(**office.customer()))
+        desk.opens()
+        office.tell(desk.story)
+        desk.story.later(hours=20)
+        await office.tick()
+        await office.tick()
+        assert postbox.told("staff") == ["case_due"]
+        desk.story.later(hours=4)
+        desk.clock_runs()
+        await office.tick()
+        assert postbox.told("staff") == ["case_due", "breach_alert"]
+        assert {each.recipient for each in postbox.letters if each.audience is Audience.STAFF} == {"after_sales"}
+
+
+async def test_a_customer_who_was_answered_needs_no_reminder_to_staff(tenant: EmptyTenant):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        desk = Desk(delivered(**office.customer()))
+        desk.opens()
+        desk.answers()
+        office.tell(desk.story)
+        desk.story.later(hours=20)
+        await office.tick()
+        assert postbox.told("staff") == []
+
+
+async def test_a_supplier_is_reminded_of_a_question_and_told_that_it_was_late(tenant: EmptyTenant):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        story = sent(**office.customer())
+        story.agree_terms(replace(TERMS, effective_from=NOON, answer_within_hours=24))
+        story.ship()
+        story.ask("q1")
+        office.tell(story)
+        story.later(hours=20)
+        await office.tick()
+        assert postbox.told("supplier") == ["reminder"]
+        story.later(hours=4)
+        story.miss_answer()
+        await office.tick()
+        assert postbox.told("supplier") == ["reminder", "breach_notice"]
+        assert "breach_alert" in postbox.told("staff")
+        assert "to answer our question" in postbox.letters[-1].text + postbox.letters[-2].text
+
+
+async def test_a_supplier_that_does_not_answer_for_a_cost_is_told_so(tenant: EmptyTenant):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        story = sent(**office.customer())
+        story.agree_terms(replace(TERMS, effective_from=NOON, answer_within_hours=24))
+        recovering = Recovering(story)
+        recovering.of_supplier(refund(1000))
+        story.ship()
+        story.later(hours=24)
+        assert recovering.miss_answer()
+        office.tell(story)
+        await office.tick()
+        found = [each.about for each in await office.messages() if each.kind is Kind.BREACH_NOTICE]
+        assert [(each.clock, each.recovery_id, each.supplier_id) for each in found] == [
+            ("recovery_answer", recovering.recovery_id, "acme")
+        ]
+
+
+async def test_staff_is_told_of_each_crossing_of_a_stock_level_once(tenant: EmptyTenant):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        story = a_shop(tea=3)
+        story.place(line(1, "tea", 3), **office.customer())
+        story.feed(1, "tea")
+        office.tell(story)
+        await office.tick()
+        await office.tick()
+        alerts = [each for each in await office.messages() if each.kind is Kind.STOCK_ALERT]
+        assert {each.about.because for each in alerts} >= {"oversold", "sold_out"}
+        assert {(each.recipient, each.about.sku, each.state) for each in alerts} == {
+            ("supplier_manager", "tea", State.SENT)
+        }
+        assert len({each.about.because for each in alerts}) == len(alerts)
 
 
 # --- what is not told -------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from ledger.messages import About, Audience, MessageAsked, MessageGivenUp, Messa
 from ledger.orders import Clock, HoldReason, PaymentState
 from ledger.parcels import ParcelStatus
 from ledger.rates import Rate, RateName
+from ledger.returns import Remedy
 from ledger.stock import Alert, AlertEnded
 from ledger.tasks import (
     Task,
@@ -33,10 +34,11 @@ from ledger.values import Change, Party, inquiry_stream, message_stream, stock_s
 from projections import runner, work
 from projections.reads import PageOf
 from projections.work import Kind, Owner, Work
+from tests.casework import PHOTO, Desk
 from tests.projecting import asking, catch_up, contents, forget
 from tests.service import Client, Service, context, fields_of, patiently, reason_of, serving
 from tests.stalls import EmptyTenant
-from tests.story import DAY, FIRST, HOUR, NOON, ORDER, Story, a_shop, confirmed, line, refused, sent, shipped
+from tests.story import DAY, FIRST, HOUR, NOON, ORDER, Story, a_shop, confirmed, delivered, line, refused, sent, shipped
 from tests.terminal import Terminal
 
 JOB = "hold-shopify/1"
@@ -248,6 +250,41 @@ async def test_an_alert_is_one_piece_of_work_until_it_ends(tenant: EmptyTenant):
     )
     (again,) = await queue.all()
     assert again.task_id not in ("", oversold.task_id)
+
+
+async def test_a_case_is_work_while_the_next_step_is_ours(tenant: EmptyTenant):
+    desk = Desk(delivered())
+    queue = Queue(tenant, desk.story)
+    steps = []
+    for step in (
+        desk.opens,
+        desk.asks,
+        desk.files,
+        desk.reviews,
+        lambda: desk.rules(Party.SUPPLIER, PHOTO),
+        lambda: desk.approves(Remedy.RETURN),
+        desk.labels,
+        lambda: desk.receives({1: 1}),
+        lambda: desk.inspects(not_restocked=1),
+        desk.grants,
+        desk.pays,
+    ):
+        step()
+        steps.append([(each.because, each.owner) for each in await queue.all() if each.kind is Kind.CASE])
+    assert [found[0][0] if found else "" for found in steps] == [
+        "answer the customer, then look at it",
+        "",
+        "look at the evidence",
+        "rule on liability",
+        "approve a remedy or deny it",
+        "carry out the return",
+        "",
+        "inspect what came back",
+        "decide the refund",
+        "pay the refund",
+        "",
+    ]
+    assert {owner for found in steps for _, owner in found} == {Owner.AFTER_SALES}
 
 
 async def test_a_proposal_to_suspend_is_work_until_somebody_decides(tenant: EmptyTenant):

@@ -54,7 +54,7 @@ def _row(each: messages_pb2.Message) -> list[Any]:
         # A pseudonym tells a person nothing.
         "" if each.audience == messages_pb2.MESSAGE_AUDIENCE_CUSTOMER else each.recipient,
         word(messages_pb2.MessageState, each.state),
-        each.supplier_order_id or each.order_id or each.tracking_number,
+        each.case_id or each.supplier_order_id or each.order_id or each.tracking_number or each.sku,
         each.reason.replace("_", " ") or each.clock,
         minute(each, "caused_at"),
         minute(each, "sent_at"),
@@ -92,6 +92,8 @@ def _facts(found: messages_pb2.Message) -> list[tuple[str, str]]:
     return [
         ("to", f"{word(messages_pb2.MessageAudience, found.audience)} {found.recipient}"),
         ("about", found.supplier_order_id or found.order_id),
+        ("case", found.case_id),
+        ("sku", f"{found.supplier_id} {found.sku}" if found.sku else ""),
         ("parcel", f"{found.carrier} {found.tracking_number}".strip()),
         ("why", found.reason.replace("_", " ")),
         ("clock", found.clock),

@@ -103,6 +103,10 @@ def _message(each: outbox.Letter) -> messages_pb2.Message:
         sent_at=stamp(each.sent_at),
         channel=each.channel,
         reference=each.reference,
+        case_id=about.case_id,
+        inquiry_id=about.inquiry_id,
+        recovery_id=about.recovery_id,
+        sku=about.sku,
     )
 
 

@@ -79,6 +79,12 @@ class _MessageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageKi
     """To staff: a clock ran out."""
     MESSAGE_KIND_PARCEL_ALERT: _MessageKind.ValueType  # 11
     """To staff: a parcel is in trouble."""
+    MESSAGE_KIND_CASE_STEP: _MessageKind.ValueType  # 12
+    """To the customer: a step of its return case."""
+    MESSAGE_KIND_CASE_DUE: _MessageKind.ValueType  # 13
+    """To staff: a customer has to be answered soon."""
+    MESSAGE_KIND_STOCK_ALERT: _MessageKind.ValueType  # 14
+    """To staff: a stock level needs somebody."""
 
 class MessageKind(_MessageKind, metaclass=_MessageKindEnumTypeWrapper):
     """What is told."""
@@ -107,6 +113,12 @@ MESSAGE_KIND_BREACH_ALERT: MessageKind.ValueType  # 10
 """To staff: a clock ran out."""
 MESSAGE_KIND_PARCEL_ALERT: MessageKind.ValueType  # 11
 """To staff: a parcel is in trouble."""
+MESSAGE_KIND_CASE_STEP: MessageKind.ValueType  # 12
+"""To the customer: a step of its return case."""
+MESSAGE_KIND_CASE_DUE: MessageKind.ValueType  # 13
+"""To staff: a customer has to be answered soon."""
+MESSAGE_KIND_STOCK_ALERT: MessageKind.ValueType  # 14
+"""To staff: a stock level needs somebody."""
 Global___MessageKind: _TypeAlias = MessageKind  # noqa: Y015
 
 class _MessageState:
@@ -183,6 +195,10 @@ class Message(_message.Message):
     SENT_AT_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    INQUIRY_ID_FIELD_NUMBER: _builtins.int
+    RECOVERY_ID_FIELD_NUMBER: _builtins.int
+    SKU_FIELD_NUMBER: _builtins.int
     message_id: _builtins.str
     """Derives from what made it due: the kind, and the position of a fact or the name of a clock."""
     kind: Global___MessageKind.ValueType
@@ -221,6 +237,14 @@ class Message(_message.Message):
     """Which sender took it, such as "file"."""
     reference: _builtins.str
     """What the sender knows it by."""
+    case_id: _builtins.str
+    """The return case, if it is about one."""
+    inquiry_id: _builtins.str
+    """The inquiry, if it is about one."""
+    recovery_id: _builtins.str
+    """The recovery, if it is about one."""
+    sku: _builtins.str
+    """The SKU, if it is about a stock level."""
     @_builtins.property
     def due(self) -> _timestamp_pb2.Timestamp:
         """When it does or did, or when what is late is expected."""
@@ -268,10 +292,14 @@ class Message(_message.Message):
         sent_at: _timestamp_pb2.Timestamp | None = ...,
         channel: _builtins.str = ...,
         reference: _builtins.str = ...,
+        case_id: _builtins.str = ...,
+        inquiry_id: _builtins.str = ...,
+        recovery_id: _builtins.str = ...,
+        sku: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["asked_at", b"asked_at", "caused_at", b"caused_at", "due", b"due", "next_at", b"next_at", "sent_at", b"sent_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_at", b"asked_at", "attempts", b"attempts", "audience", b"audience", "carrier", b"carrier", "cause", b"cause", "caused_at", b"caused_at", "channel", b"channel", "clock", b"clock", "due", b"due", "error", b"error", "kind", b"kind", "language", b"language", "message_id", b"message_id", "next_at", b"next_at", "order_id", b"order_id", "reason", b"reason", "recipient", b"recipient", "reference", b"reference", "sent_at", b"sent_at", "state", b"state", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "template_version", b"template_version", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_at", b"asked_at", "attempts", b"attempts", "audience", b"audience", "carrier", b"carrier", "case_id", b"case_id", "cause", b"cause", "caused_at", b"caused_at", "channel", b"channel", "clock", b"clock", "due", b"due", "error", b"error", "inquiry_id", b"inquiry_id", "kind", b"kind", "language", b"language", "message_id", b"message_id", "next_at", b"next_at", "order_id", b"order_id", "reason", b"reason", "recipient", b"recipient", "recovery_id", b"recovery_id", "reference", b"reference", "sent_at", b"sent_at", "sku", b"sku", "state", b"state", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "template_version", b"template_version", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

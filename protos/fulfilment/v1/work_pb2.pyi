@@ -73,6 +73,8 @@ class _WorkKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkKind.Val
     """It is proposed to suspend a supplier."""
     WORK_KIND_MESSAGE: _WorkKind.ValueType  # 8
     """A message was given up."""
+    WORK_KIND_CASE: _WorkKind.ValueType  # 9
+    """The next step of a return case is the retailer's."""
 
 class WorkKind(_WorkKind, metaclass=_WorkKindEnumTypeWrapper):
     """What raised a piece of work."""
@@ -95,6 +97,8 @@ WORK_KIND_SUSPENSION: WorkKind.ValueType  # 7
 """It is proposed to suspend a supplier."""
 WORK_KIND_MESSAGE: WorkKind.ValueType  # 8
 """A message was given up."""
+WORK_KIND_CASE: WorkKind.ValueType  # 9
+"""The next step of a return case is the retailer's."""
 Global___WorkKind: _TypeAlias = WorkKind  # noqa: Y015
 
 @_typing.final
