@@ -139,7 +139,7 @@ def _life(chance: random.Random, number: int, placed_at: datetime, supplier_id: 
     acknowledge_by, dispatch_by = sent_at + 24 * _HOUR, sent_at + 48 * _HOUR
     answered_at = sent_at + chance.expovariate(1 / 8) * _HOUR
     shipped_at = max(answered_at, sent_at + chance.gauss(30, 10) * _HOUR)
-    delivered_at = shipped_at + timedelta(days=chance.gauss(5, 1.5))
+    delivered_at = shipped_at + timedelta(days=max(1.0, chance.gauss(5, 1.5)))
     facts: list[Any] = [
         OrderPlaced(
             order_id, "shop", str(number), placed_at, "EUR", (line,), placed_at,

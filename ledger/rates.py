@@ -14,6 +14,7 @@ class RateName(StrEnum):
 
     ON_TIME_DISPATCH = "on_time_dispatch"
     ACKNOWLEDGEMENT = "acknowledgement"
+    RESPONSE = "response"
     LATE_SHIPMENT_10_DAYS = "late_shipment_10_days"
     LATE_SHIPMENT_30_DAYS = "late_shipment_30_days"
     ORDER_DEFECT = "order_defect"
@@ -26,6 +27,7 @@ class RateName(StrEnum):
 WINDOW_DAYS = {
     RateName.ON_TIME_DISPATCH: 90,
     RateName.ACKNOWLEDGEMENT: 90,
+    RateName.RESPONSE: 90,
     RateName.LATE_SHIPMENT_10_DAYS: 10,
     RateName.LATE_SHIPMENT_30_DAYS: 30,
     RateName.ORDER_DEFECT: 60,

@@ -108,6 +108,19 @@ REVIEWS = Table(
     },
     ("(supplier_id, at)", "(at)"),
 )
+INQUIRIES = Table(
+    "performance_inquiries",
+    1,
+    {
+        "inquiry_id": ID,
+        "supplier_id": ID,  # who has to answer; empty for the retailer
+        "order_id": ID,
+        "answer_due": "timestamptz",  # null where no answer is owed
+        "answered_at": "timestamptz",
+        "answered_in_time": _FLAG,
+    },
+    ("(supplier_id, answer_due)", "(answer_due)"),
+)
 DAYS = Table(
     "performance_days",
     3,
@@ -130,6 +143,9 @@ USUAL = Table(
 """What each rate counts in its usual window up to USUAL_UNTIL."""
 USUAL_UNTIL = Table("performance_usual_until", 1, {"one": "int2 NOT NULL", "until": "timestamptz NOT NULL"})
 """The hour in which the log was last written to, in one row."""
+
+COUNTED = (SUPPLIER_ORDERS, PARCELS, ORDERS, REVIEWS, INQUIRIES)
+"""Tables of rows that are counted."""
 
 # --- what is counted ------------------------------------------------------------------------------
 
@@ -189,6 +205,7 @@ COUNTS: Mapping[str, tuple[Count, ...]] = {
     ),
     "valid_tracking": (Count(PARCELS, "registered_at", "trackable", "1", Whose.BOTH, _PARCEL),),
     "on_time_delivery": (Count(PARCELS, "settles_at", "delivered_in_time", "1", Whose.BOTH, _PARCEL, "delivered_at"),),
+    "response": (Count(INQUIRIES, "answer_due", "answered_in_time", "1", Whose.BOTH, "inquiry_id", "answered_at"),),
     "satisfaction": (Count(REVIEWS, "at", "score", "1", Whose.SUPPLIER, "order_id || '/' || review_id"),),
 }
 """What is counted under each name; a review's row for all together names no supplier."""
@@ -227,7 +244,7 @@ def _plan(table: Table) -> tuple[_Plan, ...]:
     )
 
 
-_PLANS = {table.name: _plan(table) for table in (SUPPLIER_ORDERS, PARCELS, ORDERS, REVIEWS)}
+_PLANS = {table.name: _plan(table) for table in COUNTED}
 _RATES_OF = {
     counted: [
         (2 * index, timedelta(days=WINDOW_DAYS[name]))
@@ -378,7 +395,7 @@ class Tally:
             found = days[supplier_id, counted, day]
             found[0] += numerator
             found[1] += denominator
-        changed = [(*key[:2], date.fromordinal(key[2]), sums) for key, sums in days.items() if sums != [0, 0]]
+        changed = [(*key[:2], date.fromordinal(key[2]), sums) for key, sums in sorted(days.items()) if sums != [0, 0]]
         if changed:
             rows = [(*key, *sums) for *key, sums in changed]
             cursor.execute(_said(_ADD_DAYS, names), _columns(rows), prepare=True)
@@ -434,7 +451,7 @@ class Tally:
             found[index + 1] += row["denominator"]
 
 
-_SUMMED = (SUPPLIER_ORDERS, PARCELS, ORDERS, REVIEWS, DAYS, USUAL, USUAL_UNTIL)
+_SUMMED = (*COUNTED, DAYS, USUAL, USUAL_UNTIL)
 _INDEX = {name.value: 2 * index for index, name in enumerate(RateName)}
 _FIGURES = list(USUAL.columns)[1:]
 

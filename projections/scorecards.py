@@ -165,7 +165,7 @@ class _Terms(NamedTuple):
         return self.policies.in_force(at).targets.of(name) if found is None else found
 
 
-_AGREED_TARGETS = {RateName.ACKNOWLEDGEMENT: 2}
+_AGREED_TARGETS = {RateName.ACKNOWLEDGEMENT: 2, RateName.RESPONSE: 3}
 """The rates whose target stands in an agreement, and where."""
 
 

@@ -14,12 +14,16 @@ from typing import NamedTuple
 
 import msgspec
 
+from ledger.inquiries import Inquiry
 from ledger.orders import Header, Order, Shipment
 from ledger.policies import PolicyAgreed
 from ledger.supplier_orders import Stage, SupplierOrder
 from ledger.suppliers import Supplier
+from ledger.values import Party
 from projections.counting import (
+    COUNTED,
     DAYS,
+    INQUIRIES,
     ORDERS,
     PARCELS,
     REVIEWS,
@@ -90,10 +94,10 @@ _FAULTS = ("supplier", "retailer", "carrier", "customer")
 
 
 def changes(page: Page) -> list[Written]:
-    """Rows of supplier orders, orders, parcels and reviews, their sums, and what is known of suppliers."""
+    """Rows of supplier orders, orders, parcels, reviews and messages, their sums, and what is known of suppliers."""
     tally = Tally(page.recorded_until)
     supplier_orders, parcels = Counted(SUPPLIER_ORDERS, tally), Counted(PARCELS, tally)
-    orders, reviews = Counted(ORDERS, tally), Counted(REVIEWS, tally)
+    orders, reviews, inquiries = Counted(ORDERS, tally), Counted(REVIEWS, tally), Counted(INQUIRIES, tally)
     for story, now in page.orders_with_parcels():
         before = list(_supplier_orders(story, page, before=True)) if story else []
         supplier_orders.replace(before, _supplier_orders(now, page, before=False))
@@ -103,6 +107,8 @@ def changes(page: Page) -> list[Written]:
             reviews.replace(story.once(_reviews) if story else [], now.once(_reviews))
     for earlier, after in page.parcels():
         parcels.replace(_parcels(earlier), _parcels(after))
+    for asked, inquiry in page.inquiries():
+        inquiries.replace([_inquiry(asked)] if asked else [], [_inquiry(inquiry)])
     standings, proposals, agreements = Rows(STANDINGS), Rows(PROPOSALS), Rows(AGREEMENTS)
     for known, supplier in page.suppliers():
         standings.replace([_standing(known)] if known else [], [_standing(supplier)])
@@ -115,17 +121,15 @@ def changes(page: Page) -> list[Written]:
     registered = [(supplier.supplier_id,) for _, supplier in page.suppliers()]
     suppliers = Once(SUPPLIERS, [*registered, *((row[1],) for row in supplier_orders.new)])
     # The sums come last: they look at the rows as the page leaves them.
-    return [supplier_orders, parcels, orders, reviews, suppliers, standings, proposals, agreements, policies, tally]
+    counted = [supplier_orders, parcels, orders, reviews, inquiries]
+    return [*counted, suppliers, standings, proposals, agreements, policies, tally]
 
 
 SUPPLIER_PERFORMANCE = Projection(
     "supplier_performance",
     2,
     (
-        SUPPLIER_ORDERS,
-        PARCELS,
-        ORDERS,
-        REVIEWS,
+        *COUNTED,
         DAYS,
         USUAL,
         USUAL_UNTIL,
@@ -311,6 +315,21 @@ def _reviews(story: OrderStory) -> list[Values]:
         for review in order.reviews
         for supplier_id in suppliers
     ]
+
+
+def _inquiry(inquiry: Inquiry) -> Values:
+    asked, answered_at, closed = inquiry.asked, inquiry.answered_at, inquiry.closed
+    due = asked.answer_by
+    if due is not None and answered_at is None and closed is not None and closed.at < due:
+        due = None
+    return (
+        asked.inquiry_id,
+        asked.supplier_id if asked.asked_of is Party.SUPPLIER else "",
+        asked.order_id,
+        due,
+        answered_at,
+        _in_time(answered_at, due),
+    )
 
 
 # --- suppliers ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from psycopg.sql import SQL, Identifier
@@ -17,7 +18,8 @@ from ledger.parcels import ParcelStatus
 from ledger.policies import Policy
 from ledger.rates import Rate, RateName, RateStatus, Targets
 from ledger.reviews import ProposalState, Seen, Verdict
-from ledger.values import Change, Money, supplier_stream
+from ledger.suppliers import Agreement
+from ledger.values import Change, Money, Party, supplier_stream
 from projections import runner, scorecards
 from projections.reads import PageOf, Where
 from projections.scorecards import Step, Window, steps
@@ -163,6 +165,54 @@ async def test_the_cases_of_a_defect_and_of_satisfaction_are_listed(tenant: Empt
             assert [(each.object_id, each.in_numerator) for each in found] == [(ORDER, True)]
             found = (await scorecards.list_cases(where, PageOf(), SATISFACTION, supplier_id, ALL_TIME)).rows
             assert [each.object_id for each in found] == [f"{ORDER}/r1"]
+
+
+# --- response -------------------------------------------------------------------------------------
+
+RESPONSE = RateName.RESPONSE
+
+
+def asked(asked_of: Party = Party.SUPPLIER, **more: Any) -> Story:
+    """A question about a supplier order, to be answered within a day."""
+    story = a_shop()
+    story.approve("quick", Agreement(NOON - DAY, answer_within_hours=24))
+    story.place(line(1, "tin", 1, "quick"))
+    story.send()
+    story.ask(asked_of=asked_of, **more)
+    return story
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(1, (1, 1)), (24, (1, 1)), (25, (0, 1))])
+async def test_a_message_counts_by_when_it_was_first_answered(
+    tenant: EmptyTenant, hours: int, expected: tuple[int, int]
+):
+    story = asked()
+    story.later(hours=hours)
+    story.answer_inquiry()
+    story.later(days=1)
+    story.answer_inquiry(by="another")
+    assert await rate(tenant, story, RESPONSE, "quick") == expected
+    assert await rate(tenant, story, RESPONSE, "") == expected
+
+
+async def test_a_message_without_an_answer_counts_once_it_is_due(tenant: EmptyTenant):
+    story = asked()
+    due, window = NOON + DAY, (NOON, NOON + 90 * DAY)
+    assert await rate(tenant, story, RESPONSE, "quick", Window(due - HOUR, *window)) == (0, 0)
+    assert await rate(tenant, story, RESPONSE, "quick", Window(due, *window)) == (0, 1)
+
+
+async def test_of_a_message_that_was_closed_in_time_no_answer_is_owed(tenant: EmptyTenant):
+    story = asked()
+    story.later(hours=20)
+    story.close_inquiry()
+    assert await rate(tenant, story, RESPONSE, "quick") == (0, 0)
+
+
+async def test_what_the_retailer_is_asked_counts_for_all_together_alone(tenant: EmptyTenant):
+    story = asked(Party.RETAILER, asked_by=Party.SUPPLIER)
+    assert await rate(tenant, story, RESPONSE, "") == (0, 1)
+    assert await rate(tenant, story, RESPONSE, "quick") == (0, 0)
 
 
 # --- every way of counting gives the same ---------------------------------------------------------

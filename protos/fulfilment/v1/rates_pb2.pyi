@@ -66,6 +66,11 @@ class _RateNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateName.Val
     """Report only: the sum of the stars of reviews / reviews given in the window, which is a mean from 1 to
     5. A review counts for every supplier of the order. 90 days.
     """
+    RATE_NAME_RESPONSE: _RateName.ValueType  # 10
+    """Messages of which the first answer came in time / messages whose answer was due in the window; of all
+    together those to the retailer as well. What was closed before an answer was due is owed none. 90 days,
+    as the agreement says.
+    """
 
 class RateName(_RateName, metaclass=_RateNameEnumTypeWrapper):
     """A rate of the scorecard, with the window that it looks at unless asked otherwise, and the retailer's
@@ -111,6 +116,11 @@ order, a claim for those whose goods it is about. 60 days, less than 1 %.
 RATE_NAME_SATISFACTION: RateName.ValueType  # 9
 """Report only: the sum of the stars of reviews / reviews given in the window, which is a mean from 1 to
 5. A review counts for every supplier of the order. 90 days.
+"""
+RATE_NAME_RESPONSE: RateName.ValueType  # 10
+"""Messages of which the first answer came in time / messages whose answer was due in the window; of all
+together those to the retailer as well. What was closed before an answer was due is owed none. 90 days,
+as the agreement says.
 """
 Global___RateName: _TypeAlias = RateName  # noqa: Y015
 
