@@ -1,11 +1,11 @@
 """Scorecards of 10,000 suppliers over a million supplier orders, all of them inside the windows of the rates.
 
 The million comes about through the projection itself: for each order the facts of a whole life are made as
-the log would hold them (placed, confirmed, drafted, sent, acknowledged, shipped, the parcel's scans, delivered,
-some cancelled, some reviewed), folded by ``projections.streams`` as a page of the log is, and handed to the
-projection's own ``changes`` and writing, 1,000 orders a page in the order of time. Only the log itself is left
-out. No row is written by hand. Suppliers differ in size as in life: the largest has some hundred times the orders
-of the smallest. Afterwards the tables are vacuumed, as they would be by and by.
+the log would hold them (placed, confirmed, drafted, sent, acknowledged, shipped, the parcel's scans, delivered;
+some cancelled, mis-packed, asked about, reviewed), folded by ``projections.streams`` as a page of the log is, and
+handed to the projection's own ``changes`` and writing, 1,000 orders a page in the order of time. Only the log
+itself is left out. No row is written by hand. Suppliers differ in size as in life: the largest has some hundred
+times the orders of the smallest. Afterwards the tables are vacuumed, as they would be by and by.
 
 Timed are the answers of ``projections.scorecards``, without gRPC, over one connection that is warm.
 """
@@ -27,6 +27,7 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.postgres import TENANT_MIGRATIONS, migrate, open_pool
 from benchmarks.stage import Figure, Stage
+from ledger.inquiries import InquiryAnswered, InquiryAsked, Topic
 from ledger.orders import Line, OrderConfirmed, OrderPlaced, OrderReviewed, PaymentState, UnitsDelivered
 from ledger.parcels import Checkpoint, CheckpointRecorded, ParcelRegistered, ParcelStatus
 from ledger.rates import RateName
@@ -34,13 +35,14 @@ from ledger.supplier_orders import (
     Answer,
     CancelAgreed,
     CancelRequested,
+    PackingErrorFound,
     SupplierOrderAcknowledged,
     SupplierOrderDrafted,
     SupplierOrderSent,
     SupplierOrderShipped,
 )
 from ledger.suppliers import Agreement, SampleReviewed, SupplierApproved, SupplierRegistered, TermsAgreed
-from ledger.values import Change, LineNo, order_stream, parcel_stream, supplier_stream
+from ledger.values import Change, LineNo, Party, inquiry_stream, order_stream, parcel_stream, supplier_stream
 from projections import scorecards
 from projections.following import introduce, open_connection
 from projections.reads import PageOf, Where
@@ -150,6 +152,16 @@ def _life(chance: random.Random, number: int, placed_at: datetime, supplier_id: 
         SupplierOrderSent(supplier_order_id, sent_at, acknowledge_by, dispatch_by),
     ]  # fmt: skip
     parcel: list[Any] = []
+    question: list[Any] = []
+    if chance.random() < 0.1:
+        inquiry_id, answer_by = f"q{number}", sent_at + 24 * _HOUR
+        question = [
+            InquiryAsked(
+                inquiry_id, Party.RETAILER, Party.SUPPLIER, Topic.DISPATCH, order_id, sent_at, supplier_order_id,
+                supplier_id, answer_by,
+            ),
+            InquiryAnswered(inquiry_id, sent_at + chance.expovariate(1 / 9) * _HOUR, "desk", supplier_id),
+        ]  # fmt: skip
     if chance.random() < 0.02:
         cancelled_at, by = sent_at + 3 * _HOUR, chance.choice(("supplier", "customer"))
         facts += [
@@ -158,6 +170,8 @@ def _life(chance: random.Random, number: int, placed_at: datetime, supplier_id: 
         ]
     else:
         facts.append(SupplierOrderAcknowledged(supplier_order_id, {_ONE: Answer(accepted=1)}, answered_at))
+        if chance.random() < 0.01:
+            facts.append(PackingErrorFound(supplier_order_id, ("logo_label",), answered_at))
         facts.append(SupplierOrderShipped(supplier_order_id, "dhl", tracking_number, 1, units, shipped_at))
         parcel.append(
             ParcelRegistered(
@@ -173,8 +187,9 @@ def _life(chance: random.Random, number: int, placed_at: datetime, supplier_id: 
         if chance.random() < 0.3:
             stars = chance.choices((1, 2, 3, 4, 5), (1, 1, 5, 30, 63))[0]
             facts.append(OrderReviewed(order_id, f"r{number}", stars, delivered_at + timedelta(days=1)))
-    told = [(order_stream(order_id), fact) for fact in facts if fact.at <= _NOW]
-    return told + [(parcel_stream("dhl", tracking_number), fact) for fact in parcel if fact.at <= _NOW]
+    streams = ((order_stream(order_id), facts), (parcel_stream("dhl", tracking_number), parcel))
+    about = (*streams, (inquiry_stream(f"q{number}"), question))
+    return [(stream, fact) for stream, told in about for fact in told if fact.at <= _NOW]
 
 
 # --- the answers ----------------------------------------------------------------------------------

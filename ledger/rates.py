@@ -13,6 +13,7 @@ class RateName(StrEnum):
     """Every figure of a scorecard."""
 
     ON_TIME_DISPATCH = "on_time_dispatch"
+    ORDER_ERROR = "order_error"
     ACKNOWLEDGEMENT = "acknowledgement"
     RESPONSE = "response"
     LATE_SHIPMENT_10_DAYS = "late_shipment_10_days"
@@ -26,6 +27,7 @@ class RateName(StrEnum):
 
 WINDOW_DAYS = {
     RateName.ON_TIME_DISPATCH: 90,
+    RateName.ORDER_ERROR: 90,
     RateName.ACKNOWLEDGEMENT: 90,
     RateName.RESPONSE: 90,
     RateName.LATE_SHIPMENT_10_DAYS: 10,
@@ -40,6 +42,7 @@ WINDOW_DAYS = {
 
 _AT_MOST = frozenset(
     {
+        RateName.ORDER_ERROR,
         RateName.LATE_SHIPMENT_10_DAYS,
         RateName.LATE_SHIPMENT_30_DAYS,
         RateName.ORDER_DEFECT,
@@ -48,7 +51,7 @@ _AT_MOST = frozenset(
 )
 """Rates that count what is not wanted; their target is the most that is allowed."""
 
-_STRICTLY = _AT_MOST | {RateName.VALID_TRACKING}
+_STRICTLY = _AT_MOST - {RateName.ORDER_ERROR} | {RateName.VALID_TRACKING}
 """Rates of which the target itself is already a breach."""
 
 

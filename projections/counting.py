@@ -44,6 +44,7 @@ SUPPLIER_ORDERS = Table(
         "dispatch_by": "timestamptz",
         "shipped_at": "timestamptz",  # the dispatch as the supplier said
         "shipped_late": _FLAG,  # as the supplier said
+        "mistaken": _FLAG,  # whether an item was wrong, missing or mis-packed, by the supplier's fault
         "cancelled_by": ID,  # whose doing it is that nothing is sent; empty unless cancelled
         "cancelled": _FLAG,  # by the supplier's fault
         "leads": _FLAG,  # whether it is the order's first one of its supplier, which stands for the order
@@ -53,9 +54,11 @@ SUPPLIER_ORDERS = Table(
         "(supplier_id, placed_at)",
         "(supplier_id, acknowledge_due)",
         "(supplier_id, dispatch_due)",
+        "(supplier_id, shipped_at)",
         "(placed_at)",
         "(acknowledge_due)",
         "(dispatch_due)",
+        "(shipped_at)",
     ),
 )
 PARCELS = Table(
@@ -191,6 +194,7 @@ COUNTS: Mapping[str, tuple[Count, ...]] = {
             "acknowledged_at",
         ),
     ),
+    "order_error": (Count(SUPPLIER_ORDERS, "shipped_at", "mistaken", "1", Whose.BOTH, _SUPPLIER_ORDER),),
     "late_shipment": (
         Count(SUPPLIER_ORDERS, "placed_at", "shipped_late", "1", Whose.SUPPLIER, _SUPPLIER_ORDER, "shipped_at"),
         Count(ORDERS, "placed_at", "shipped_late", "1", Whose.ALL, _ORDER),

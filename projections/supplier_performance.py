@@ -127,7 +127,7 @@ def changes(page: Page) -> list[Written]:
 
 SUPPLIER_PERFORMANCE = Projection(
     "supplier_performance",
-    2,
+    3,
     (
         *COUNTED,
         DAYS,
@@ -193,6 +193,7 @@ def _leg(story: OrderStory, each: SupplierOrder, *, leads: bool) -> _Leg:
             each.dispatch_by,
             shipped_at,
             _is_late(each),
+            bool(each.packing_lacks),
             cancelled_by,
             cancelled_by == "supplier",
             leads,

@@ -74,6 +74,8 @@ def notice(state: Supplier | None, *rates: Rate, policy: Policy = POLICY) -> Seq
         (RateName.LATE_SHIPMENT_30_DAYS, 3, 100, RateStatus.OK),
         (RateName.ORDER_DEFECT, 1, 100, RateStatus.BREACH),
         (RateName.ORDER_DEFECT, 0, 100, RateStatus.OK),
+        (RateName.ORDER_ERROR, 2, 100, RateStatus.OK),
+        (RateName.ORDER_ERROR, 3, 100, RateStatus.BREACH),
         (RateName.ON_TIME_DELIVERY, 9, 10, RateStatus.OK),
         (RateName.CANCELLATION, 0, 0, RateStatus.NO_DATA),
         (RateName.SATISFACTION, 30, 10, RateStatus.OK),

@@ -167,6 +167,48 @@ async def test_the_cases_of_a_defect_and_of_satisfaction_are_listed(tenant: Empt
             assert [each.object_id for each in found] == [f"{ORDER}/r1"]
 
 
+# --- order errors ---------------------------------------------------------------------------------
+
+ERROR = RateName.ORDER_ERROR
+
+
+def packed(*packed_with: str) -> Story:
+    """A supplier order that was to be packed with a label, and with what it was."""
+    story = a_shop()
+    story.approve("acme", packing=("logo_label",))
+    story.place(line(1, "tea", 3), packing=("logo_label",))
+    story.send()
+    story.pack(*packed_with)
+    return story
+
+
+@pytest.mark.parametrize(("packed_with", "errors"), [((), 1), (("logo_label",), 0)])
+async def test_what_was_shipped_without_its_brand_pack_is_an_order_error(
+    tenant: EmptyTenant, packed_with: tuple[str, ...], errors: int
+):
+    story = packed(*packed_with)
+    assert await rate(tenant, story, ERROR) == (0, 0)
+    story.later(days=1)
+    story.ship()
+    assert await rate(tenant, story, ERROR) == (errors, 1)
+    assert await rate(tenant, story, ERROR, "") == (errors, 1)
+
+
+async def test_what_was_packed_anew_before_it_left_is_no_order_error(tenant: EmptyTenant):
+    story = packed()
+    story.pack("logo_label")
+    story.ship()
+    assert await rate(tenant, story, ERROR) == (0, 1)
+
+
+async def test_an_order_error_counts_by_when_it_was_shipped(tenant: EmptyTenant):
+    story = packed()
+    shipped_at = story.later(days=1)
+    story.ship()
+    assert await rate(tenant, story, ERROR, window=Window(LATER, shipped_at, shipped_at + HOUR)) == (1, 1)
+    assert await rate(tenant, story, ERROR, window=Window(LATER, NOON, shipped_at)) == (0, 0)
+
+
 # --- response -------------------------------------------------------------------------------------
 
 RESPONSE = RateName.RESPONSE

@@ -71,6 +71,10 @@ class _RateNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateName.Val
     together those to the retailer as well. What was closed before an answer was due is owed none. 90 days,
     as the agreement says.
     """
+    RATE_NAME_ORDER_ERROR: _RateName.ValueType  # 11
+    """Shipped supplier orders that were packed without something that was asked for / supplier orders of which
+    the last unit was said to be shipped in the window. 90 days, at most 2 %.
+    """
 
 class RateName(_RateName, metaclass=_RateNameEnumTypeWrapper):
     """A rate of the scorecard, with the window that it looks at unless asked otherwise, and the retailer's
@@ -121,6 +125,10 @@ RATE_NAME_RESPONSE: RateName.ValueType  # 10
 """Messages of which the first answer came in time / messages whose answer was due in the window; of all
 together those to the retailer as well. What was closed before an answer was due is owed none. 90 days,
 as the agreement says.
+"""
+RATE_NAME_ORDER_ERROR: RateName.ValueType  # 11
+"""Shipped supplier orders that were packed without something that was asked for / supplier orders of which
+the last unit was said to be shipped in the window. 90 days, at most 2 %.
 """
 Global___RateName: _TypeAlias = RateName  # noqa: Y015
 
