@@ -22,6 +22,7 @@ class RateName(StrEnum):
     CANCELLATION = "cancellation"
     VALID_TRACKING = "valid_tracking"
     ON_TIME_DELIVERY = "on_time_delivery"
+    AFTER_SALE = "after_sale"
     SATISFACTION = "satisfaction"
 
 
@@ -36,6 +37,7 @@ WINDOW_DAYS = {
     RateName.CANCELLATION: 7,
     RateName.VALID_TRACKING: 30,
     RateName.ON_TIME_DELIVERY: 30,
+    RateName.AFTER_SALE: 90,
     RateName.SATISFACTION: 90,
 }
 """How far back each rate looks unless it is asked otherwise: a part of what the rate means."""
@@ -68,17 +70,16 @@ def is_at_most(name: RateName) -> bool:
     return name in _AT_MOST
 
 
-def status(name: RateName, target_basis_points: int | None, numerator: int, denominator: int) -> RateStatus:
-    """Whether so many of so many keep the target; a rate without a target cannot breach it."""
-    if not denominator:
-        return RateStatus.NO_DATA
-    if target_basis_points is None:
-        return RateStatus.OK
-    distance = numerator * 10_000 - target_basis_points * denominator
-    if name in _AT_MOST:
-        distance = -distance
-    kept = distance > 0 if name in _STRICTLY else distance >= 0
-    return RateStatus.OK if kept else RateStatus.BREACH
+def statuses(
+    name: RateName, targets_basis_points: Iterable[int | None], figures: Iterable[tuple[int, int]]
+) -> list[RateStatus]:
+    """Whether so many of so many keep each target; a rate without a target cannot breach it."""
+    sign, least = -1 if name in _AT_MOST else 1, 1 if name in _STRICTLY else 0
+    no_data, kept, breach = RateStatus.NO_DATA, RateStatus.OK, RateStatus.BREACH
+    return [
+        no_data if not of else kept if target is None or sign * (part * 10_000 - target * of) >= least else breach
+        for target, (part, of) in zip(targets_basis_points, figures, strict=False)
+    ]
 
 
 class Rate(Value, frozen=True):
@@ -94,7 +95,8 @@ class Rate(Value, frozen=True):
 
     @property
     def status(self) -> RateStatus:
-        return status(self.name, self.target_basis_points, self.numerator, self.denominator)
+        (found,) = statuses(self.name, (self.target_basis_points,), ((self.numerator, self.denominator),))
+        return found
 
     def breaches(self, least_cases: int) -> bool:
         """Whether it misses its target over enough cases to mean something."""

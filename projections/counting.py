@@ -44,10 +44,11 @@ SUPPLIER_ORDERS = Table(
         "dispatch_by": "timestamptz",
         "shipped_at": "timestamptz",  # the dispatch as the supplier said
         "shipped_late": _FLAG,  # as the supplier said
-        "mistaken": _FLAG,  # whether an item was wrong, missing or mis-packed, by the supplier's fault
         "cancelled_by": ID,  # whose doing it is that nothing is sent; empty unless cancelled
         "cancelled": _FLAG,  # by the supplier's fault
+        "delivered_at": "timestamptz",  # when the last of its units arrived
         "leads": _FLAG,  # whether it is the order's first one of its supplier, which stands for the order
+        "mistaken": _FLAG,  # whether an item was wrong, missing or mis-packed, by the supplier's fault
         "defective": _FLAG,  # whether it leads and the order has a defect
     },
     (
@@ -59,6 +60,8 @@ SUPPLIER_ORDERS = Table(
         "(acknowledge_due)",
         "(dispatch_due)",
         "(shipped_at)",
+        "(supplier_id, delivered_at)",
+        "(delivered_at)",
     ),
 )
 PARCELS = Table(
@@ -97,7 +100,7 @@ ORDERS = Table(
         "shipped_late": _FLAG,  # any of its supplier orders
         "defective": _FLAG,
     },
-    ("(placed_at)",),
+    ("(placed_at)", "(delivered_at)"),
 )
 REVIEWS = Table(
     "performance_reviews",
@@ -124,6 +127,17 @@ INQUIRIES = Table(
     },
     ("(supplier_id, answer_due)", "(answer_due)"),
 )
+CASES = Table(
+    "performance_cases",
+    2,
+    {
+        "case_id": ID,
+        "supplier_id": ID,  # one row for each supplier whose units it is about, and an empty one for all together
+        "order_id": ID,
+        "opened_at": "timestamptz NOT NULL",
+    },
+    ("(supplier_id, opened_at)", "(opened_at)"),
+)
 DAYS = Table(
     "performance_days",
     3,
@@ -147,7 +161,7 @@ USUAL = Table(
 USUAL_UNTIL = Table("performance_usual_until", 1, {"one": "int2 NOT NULL", "until": "timestamptz NOT NULL"})
 """The hour in which the log was last written to, in one row."""
 
-COUNTED = (SUPPLIER_ORDERS, PARCELS, ORDERS, REVIEWS, INQUIRIES)
+COUNTED = (SUPPLIER_ORDERS, PARCELS, ORDERS, REVIEWS, INQUIRIES, CASES)
 """Tables of rows that are counted."""
 
 # --- what is counted ------------------------------------------------------------------------------
@@ -210,9 +224,14 @@ COUNTS: Mapping[str, tuple[Count, ...]] = {
     "valid_tracking": (Count(PARCELS, "registered_at", "trackable", "1", Whose.BOTH, _PARCEL),),
     "on_time_delivery": (Count(PARCELS, "settles_at", "delivered_in_time", "1", Whose.BOTH, _PARCEL, "delivered_at"),),
     "response": (Count(INQUIRIES, "answer_due", "answered_in_time", "1", Whose.BOTH, "inquiry_id", "answered_at"),),
+    "after_sale": (
+        Count(CASES, "opened_at", "1", "0", Whose.SUPPLIER, "case_id"),
+        Count(SUPPLIER_ORDERS, "delivered_at", "0", "1", Whose.SUPPLIER, _SUPPLIER_ORDER, "delivered_at"),
+        Count(ORDERS, "delivered_at", "0", "1", Whose.ALL, _ORDER, "delivered_at"),
+    ),
     "satisfaction": (Count(REVIEWS, "at", "score", "1", Whose.SUPPLIER, "order_id || '/' || review_id"),),
 }
-"""What is counted under each name; a review's row for all together names no supplier."""
+"""What is counted under each name; a review's or case's row for all together names no supplier."""
 
 
 def counted_in(name: RateName) -> str:
@@ -278,40 +297,33 @@ class Counting(NamedTuple):
     parameters: dict[str, Any]
 
 
-def count_rows(stretches: Iterable[Stretch], supplier_ids: Sequence[str] | None = None) -> Counting | None:
-    """Counts the rows of stretches for these suppliers ("" is all together), or for every one and for all.
+def count_rows(stretches: Iterable[Stretch], suppliers: Sequence[str] | None, *, whole: bool) -> Counting | None:
+    """Counts the rows of stretches for these suppliers, or for each if None, and for all together ("").
 
     None if there is nothing to count. A supplier and a rate may occur in several rows.
     """
-    parts, parameters = [], dict[str, Any]()
-    named = None if supplier_ids is None else [each for each in supplier_ids if each]
+    parts, parameters = [], dict[str, Any](suppliers=suppliers)
     for number, stretch in enumerate(each for each in stretches if each.since < each.until):
         parameters |= {f"since_{number}": stretch.since, f"until_{number}": stretch.until}
-        for count in COUNTS.get(counted_in(stretch.name), ()):
-            if count.whose is not Whose.ALL and (named is None or supplier_ids):
-                parts.append(
-                    _counting(count, stretch, number, "supplier_id", _OF_SUPPLIERS if named is not None else "")
-                )
-            if count.whose is not Whose.SUPPLIER and (named is None or "" in (supplier_ids or ())):
-                parts.append(_counting(count, stretch, number, "''", ""))
-    if not parts:
-        return None
-    return Counting(" UNION ALL ".join(parts), {**parameters, "supplier_ids": supplier_ids})
-
-
-_OF_SUPPLIERS = "AND supplier_id = ANY(%(supplier_ids)s)"
+        for count in COUNTS[counted_in(stretch.name)]:
+            if count.whose is not Whose.ALL and (suppliers is None or suppliers):
+                # Rows that name no supplier stand for all together.
+                condition = "AND supplier_id <> ''" if suppliers is None else "AND supplier_id = ANY(%(suppliers)s)"
+                parts.append(_counting(count, stretch, number, "supplier_id", condition))
+            if whole:
+                condition = "AND supplier_id = ''" if count.whose is Whose.SUPPLIER else ""
+                parts.append(_counting(count, stretch, number, "''", condition))
+    return Counting(" UNION ALL ".join(parts), parameters) if parts else None
 
 
 def _counting(count: Count, stretch: Stretch, number: int, whom: str, condition: str) -> str:
     """Only words of this file and numbers go into the text."""
-    # A parcel whose supplier is not known counts for all together alone, which is the other part's.
-    named = "AND supplier_id <> ''" if whom == "supplier_id" and count.whose is Whose.BOTH else ""
     return f"""
         SELECT {whom} AS supplier_id, '{stretch.name.value}' AS rate,
             {stretch.sign} * coalesce(sum({count.numerator}::int), 0)::int8 AS numerator,
             {stretch.sign} * coalesce(sum({count.denominator}::int), 0)::int8 AS denominator
         FROM {{{count.table.name}}}
-        WHERE {count.instant} >= %(since_{number})s AND {count.instant} < %(until_{number})s {condition} {named}
+        WHERE {count.instant} >= %(since_{number})s AND {count.instant} < %(until_{number})s {condition}
         GROUP BY 1
     """  # noqa: S608
 
@@ -446,7 +458,7 @@ class Tally:
             moves = [Stretch(name, self._hour - timedelta(days=WINDOW_DAYS[name]), self._hour) for name in RateName]
         else:
             moves = [stretch for name in RateName for stretch in onwards(name, until, self._hour)]
-        counting = count_rows(moves)
+        counting = count_rows(moves, None, whole=True)
         assert counting is not None, "there is something to count in every rate"
         cursor.execute(_said(counting.sql, names), counting.parameters)
         for row in cursor.fetchall():

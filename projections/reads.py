@@ -64,7 +64,7 @@ class Snapshot:
 
     async def rows(self, query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Runs a query of this package; ``{table}`` names a table, ``%(name)s`` a parameter."""
-        cursor = await self._connection.execute(self._said(query), parameters)
+        cursor = await self._connection.execute(self._said(query), parameters, binary=True)
         return await cursor.fetchall()
 
     async def each(self, query: str, parameters: dict[str, Any], make: Callable[..., R]) -> list[R]:

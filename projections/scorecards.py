@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ledger.policies import Policies, Policy
-from ledger.rates import WINDOW_DAYS, Rate, RateName, RateStatus, is_at_most, status
+from ledger.rates import WINDOW_DAYS, Rate, RateName, RateStatus, is_at_most, statuses
 from ledger.reviews import Proposal, ProposalState, Seen, Verdict
 from ledger.suppliers import Standing
 from projections.counting import COUNTS, Stretch, Whose, count_rows, counted_in, onwards
@@ -28,6 +28,9 @@ from projections.supplier_performance import SUPPLIER_PERFORMANCE
 _MOMENT = timedelta(microseconds=1)
 _NEAR = timedelta(days=2)
 """How far from now the sums of the usual windows may end; beyond it, sums by day are the shorter way."""
+
+_FEW = 50
+"""So many suppliers are looked up one by one."""
 
 Sums = dict[tuple[str, RateName], list[int]]
 """Numerator and denominator of each supplier and rate; "" is all together."""
@@ -83,18 +86,24 @@ _DAYS = """
 async def _sums(at: Snapshot, supplier_ids: Sequence[str], window: Window) -> Sums:
     """What the rates of these suppliers count in their windows."""
     sums: Sums = defaultdict(lambda: [0, 0])
-    ends = await at.rows(_USUAL_UNTIL, {}) if window.is_usual else []
-    if ends and abs(window.now - ends[0][0]) <= _NEAR:
+    until = await _usual_until(at, window)
+    if until is not None:
         for supplier_id, *figures in await at.rows(_USUAL, {"supplier_ids": supplier_ids}):
             for index, name in enumerate(RateName):
                 sums[supplier_id, name] = figures[2 * index : 2 * index + 2]
-        stretches = [each for name in RateName for each in onwards(name, ends[0][0], window.now)]
+        stretches = [each for name in RateName for each in onwards(name, until, window.now)]
     else:
         spans = {name: window.counted(name) for name in RateName}
         await _add_days(at, supplier_ids, spans, sums)
         stretches = [Stretch(name, *edge) for name, span in spans.items() for edge in _edges(*span)]
     await _add_rows(at, supplier_ids, stretches, sums)
     return sums
+
+
+async def _usual_until(at: Snapshot, window: Window) -> datetime | None:
+    """Where the sums of the usual windows end, if the window is one that they serve."""
+    ends = await at.rows(_USUAL_UNTIL, {}) if window.is_usual else []
+    return ends[0][0] if ends and abs(window.now - ends[0][0]) <= _NEAR else None
 
 
 async def _add_days(
@@ -113,8 +122,10 @@ async def _add_days(
         sums[supplier_id, RateName(name)] = [numerator, denominator]
 
 
-async def _add_rows(at: Snapshot, supplier_ids: Sequence[str] | None, stretches: Iterable[Stretch], sums: Sums) -> None:
-    counting = count_rows(stretches, supplier_ids)
+async def _add_rows(at: Snapshot, supplier_ids: Sequence[str], stretches: Iterable[Stretch], sums: Sums) -> None:
+    named = [each for each in supplier_ids if each]
+    # Many suppliers are found faster in all rows of a stretch than one by one.
+    counting = count_rows(stretches, named if len(named) <= _FEW else None, whole="" in supplier_ids)
     for supplier_id, name, numerator, denominator in await at.rows(*counting) if counting else ():
         found = sums[supplier_id, RateName(name)]
         found[0] += numerator
@@ -150,6 +161,17 @@ _AGREED = """
 """
 
 
+class _Targets(NamedTuple):
+    """The targets in force at one instant."""
+
+    policy: Mapping[RateName, int | None]
+    agreed: Mapping[str, Mapping[RateName, int]]
+    """By supplier, where an agreement says otherwise."""
+
+    def of(self, supplier_id: str, name: RateName) -> int | None:
+        return self.agreed.get(supplier_id, self.policy).get(name, self.policy[name])
+
+
 class _Terms(NamedTuple):
     """What the retailer agreed with itself and with suppliers of targets."""
 
@@ -157,16 +179,20 @@ class _Terms(NamedTuple):
     agreed: Mapping[str, Sequence[tuple[Any, ...]]]
     """Of each supplier whose agreements say something: from, until, the two targets, the latest first."""
 
-    def target(self, supplier_id: str, name: RateName, at: datetime) -> int | None:
-        found = None
-        if supplier_id in self.agreed and name in _AGREED_TARGETS:
-            in_force = (row for row in self.agreed[supplier_id] if row[0] <= at and (row[1] is None or at < row[1]))
-            found = next((row[_AGREED_TARGETS[name]] for row in in_force), None)
-        return self.policies.in_force(at).targets.of(name) if found is None else found
+    def at(self, instant: datetime) -> _Targets:
+        targets = self.policies.in_force(instant).targets
+        agreed = {}
+        for supplier_id, rows in self.agreed.items():
+            in_force = (row for row in rows if row[0] <= instant and (row[1] is None or instant < row[1]))
+            _, _, *found = next(in_force, (None, None))
+            agreed[supplier_id] = {
+                name: target for name, target in zip(_AGREED_RATES, found, strict=False) if target is not None
+            }
+        return _Targets({name: targets.of(name) for name in RateName}, agreed)
 
 
-_AGREED_TARGETS = {RateName.ACKNOWLEDGEMENT: 2, RateName.RESPONSE: 3}
-"""The rates whose target stands in an agreement, and where."""
+_AGREED_RATES = (RateName.ACKNOWLEDGEMENT, RateName.RESPONSE)
+"""The rates whose target stands in an agreement."""
 
 
 async def _policies(at: Snapshot) -> Policies:
@@ -190,12 +216,13 @@ _SUPPLIERS = """
 
 async def _scorecards(at: Snapshot, supplier_ids: Sequence[str], window: Window) -> list[Scorecard]:
     sums = await _sums(at, supplier_ids, window)
-    terms = await _terms(at, supplier_ids)
+    targets = (await _terms(at, supplier_ids)).at(window.ends)
+    windows = {name: window.of(name) for name in RateName}
 
     def rate(supplier_id: str, name: RateName) -> Rate:
         numerator, denominator = sums[supplier_id, name]
-        target = terms.target(supplier_id, name, window.ends)
-        return Rate(name, numerator, denominator, *window.of(name), target)
+        since, until = windows[name]
+        return Rate(name, numerator, denominator, since, until, targets.of(supplier_id, name))
 
     return [Scorecard(each, tuple(rate(each, name) for name in RateName)) for each in supplier_ids]
 
@@ -227,10 +254,7 @@ async def see(where: Where, supplier_id: str, since: datetime | None, until: dat
 
 # --- all suppliers at once ------------------------------------------------------------------------
 
-_EVERY_USUAL = """
-    SELECT s.supplier_id, u.* FROM {performance_suppliers} AS s LEFT JOIN {performance_usual} AS u USING (supplier_id)
-    ORDER BY s.supplier_id
-"""
+_EVERY_USUAL = "SELECT * FROM {performance_usual} WHERE supplier_id <> ''"
 _EVERY = "SELECT supplier_id FROM {performance_suppliers} ORDER BY supplier_id"
 
 
@@ -267,47 +291,50 @@ async def rank(where: Where, window: Window, by: RateName | None = None) -> Rank
 
 async def _rank(at: Snapshot, window: Window, by: RateName | None = None) -> Ranking:
     supplier_ids, figures = await _figures(at, window)
-    terms = await _terms(at, None)
-    columns = [
-        _column(name, supplier_ids, numerators, denominators, window, terms)
-        for name, numerators, denominators in zip(RateName, figures[::2], figures[1::2], strict=True)
-    ]
     if by is not None:
-        order = _worst_first(columns[list(RateName).index(by)])
+        order = _worst_first(by, *figures[by])
         supplier_ids = [supplier_ids[index] for index in order]
-        columns = [
-            column._replace(
-                numerators=[column.numerators[index] for index in order],
-                denominators=[column.denominators[index] for index in order],
-                targets=[column.targets[index] for index in order],
-                statuses=[column.statuses[index] for index in order],
-            )
-            for column in columns
-        ]
+        figures = {name: (_sorted(parts[0], order), _sorted(parts[1], order)) for name, parts in figures.items()}
+    targets = (await _terms(at, None)).at(window.ends)
+    columns = [_column(name, supplier_ids, *parts, window, targets) for name, parts in figures.items()]
     return Ranking(supplier_ids, tuple(columns), at.position)
 
 
-async def _figures(at: Snapshot, window: Window) -> tuple[list[str], list[list[int]]]:
-    """The suppliers, and numerators and denominators of each rate in turn."""
-    ends = await at.rows(_USUAL_UNTIL, {}) if window.is_usual else []
-    if not (ends and abs(window.now - ends[0][0]) <= _NEAR):
-        supplier_ids = [row[0] for row in await at.rows(_EVERY, {})]
+_Figures = dict[RateName, tuple[list[int], list[int]]]
+"""Numerators and denominators of each rate, in the order of the suppliers."""
+
+
+async def _figures(at: Snapshot, window: Window) -> tuple[list[str], _Figures]:
+    """Every supplier, and its figures."""
+    supplier_ids = [row[0] for row in await at.rows(_EVERY, {})]
+    until = await _usual_until(at, window)
+    if until is None:
         sums = await _sums(at, supplier_ids, window)
-        return supplier_ids, [[sums[each, name][part] for each in supplier_ids] for name in RateName for part in (0, 1)]
-    rows = await at.rows(_EVERY_USUAL, {})
-    supplier_ids = [row[0] for row in rows]
-    figures = [[figure or 0 for figure in column] for column in list(zip(*rows, strict=True))[2:]]
+        return supplier_ids, {
+            name: ([sums[each, name][0] for each in supplier_ids], [sums[each, name][1] for each in supplier_ids])
+            for name in RateName
+        }
+    known = {row[0]: row for row in await at.rows(_EVERY_USUAL, {})}
+    nothing = (0,) * (1 + 2 * len(RateName))
+    rows = [known.get(supplier_id, nothing) for supplier_id in supplier_ids]
+    parts = [list(part) for part in zip(*rows, strict=True)][1:] or [[] for _ in nothing[1:]]
+    figures = {name: (parts[2 * index], parts[2 * index + 1]) for index, name in enumerate(RateName)}
+    await _catch_up(at, supplier_ids, until, window.now, figures)
+    return supplier_ids, figures
+
+
+async def _catch_up(
+    at: Snapshot, supplier_ids: Sequence[str], until: datetime, now: datetime, figures: _Figures
+) -> None:
+    """Adds what passed since the sums of the usual windows end."""
     passed: Sums = defaultdict(lambda: [0, 0])
-    stretches = [each for name in RateName for each in onwards(name, ends[0][0], window.now)]
-    await _add_rows(at, None, stretches, passed)
+    stretches = [each for name in RateName for each in onwards(name, until, now)]
+    await _add_rows(at, supplier_ids, stretches, passed)
     places = {supplier_id: index for index, supplier_id in enumerate(supplier_ids)}
-    starts = {name: 2 * index for index, name in enumerate(RateName)}
-    for (supplier_id, name), sums_of_it in passed.items():
-        place = places.get(supplier_id)
-        if place is not None:
-            for part in (0, 1):
-                figures[starts[name] + part][place] += sums_of_it[part]
-    return supplier_ids, figures or [[] for _ in range(2 * len(RateName))]
+    for (supplier_id, name), changes in passed.items():
+        if supplier_id in places:
+            for part, change in zip(figures[name], changes, strict=True):
+                part[places[supplier_id]] += change
 
 
 def _column(
@@ -316,24 +343,23 @@ def _column(
     numerators: list[int],
     denominators: list[int],
     window: Window,
-    terms: _Terms,
+    targets: _Targets,
 ) -> RateColumn:
-    targets = [terms.policies.in_force(window.ends).targets.of(name)] * len(supplier_ids)
-    if terms.agreed and name in _AGREED_TARGETS:
-        targets = [terms.target(each, name, window.ends) for each in supplier_ids]
-    found = zip(targets, numerators, denominators, strict=True)
-    statuses = [status(name, *each) for each in found]
-    return RateColumn(name, *window.of(name), numerators, denominators, targets, statuses)
+    wanted = [targets.policy[name]] * len(supplier_ids)
+    if targets.agreed and name in _AGREED_RATES:
+        wanted = [targets.of(each, name) for each in supplier_ids]
+    found = statuses(name, wanted, zip(numerators, denominators, strict=True))
+    return RateColumn(name, *window.of(name), numerators, denominators, wanted, found)
 
 
-def _worst_first(column: RateColumn) -> list[int]:
-    sign = -1 if is_at_most(column.name) else 1
+def _sorted(part: Sequence[int], order: Iterable[int]) -> list[int]:
+    return [part[index] for index in order]
 
-    def key(index: int) -> tuple[bool, float]:
-        of = column.denominators[index]
-        return (not of, sign * column.numerators[index] / of if of else 0.0)
 
-    return sorted(range(len(column.denominators)), key=key)
+def _worst_first(name: RateName, numerators: Sequence[int], denominators: Sequence[int]) -> list[int]:
+    sign = -1 if is_at_most(name) else 1
+    keys = [(not of, sign * part / of if of else 0.0) for part, of in zip(numerators, denominators, strict=True)]
+    return sorted(range(len(keys)), key=keys.__getitem__)
 
 
 # --- how a rate moves -----------------------------------------------------------------------------
@@ -391,7 +417,7 @@ async def get_trend(
             await _add_rows(at, [supplier_id], stretches, {(supplier_id, name): figures})
         terms = await _terms(at, [supplier_id])
         rates = [
-            Rate(name, numerator, denominator, begin, end, terms.target(supplier_id, name, min(end, now)))
+            Rate(name, numerator, denominator, begin, end, terms.at(min(end, now)).of(supplier_id, name))
             for (begin, end), (numerator, denominator) in zip(parts, sums, strict=True)
         ]
         return Answer(rates, at.position)
@@ -518,13 +544,22 @@ async def crossings(where: Where, now: datetime) -> Answer[Crossing]:
         crossed = {(supplier_id, name) for supplier_id, name in await at.rows(_CROSSED, {})}
     found: dict[str, list[Rate]] = {}
     for column in ranking.columns:
-        for index, supplier_id in enumerate(ranking.supplier_ids):
-            if column.denominators[index] >= least and supplier_id in standings:
-                is_crossed, below = (supplier_id, column.name) in crossed, column.statuses[index] is RateStatus.BREACH
-                may_be_proposed = standings[supplier_id] == Standing.APPROVED
-                if (below and not is_crossed and may_be_proposed) or (is_crossed and not below):
-                    found.setdefault(supplier_id, []).append(column.rate(index))
+        for index in _crossed(column, ranking.supplier_ids, crossed, least):
+            supplier_id, below = ranking.supplier_ids[index], column.statuses[index] is RateStatus.BREACH
+            if standings.get(supplier_id) in (_IN_USE if not below else (Standing.APPROVED,)):
+                found.setdefault(supplier_id, []).append(column.rate(index))
     return Answer([Crossing(supplier_id, tuple(rates)) for supplier_id, rates in found.items()], ranking.position)
+
+
+def _crossed(
+    column: RateColumn, supplier_ids: Sequence[str], crossed: set[tuple[str, str]], least: int
+) -> Iterator[int]:
+    """Where a rate over enough cases is below its target and not proposed, or proposed and not below it."""
+    proposed = {supplier_id for supplier_id, name in crossed if name == column.name}
+    cases = zip(column.denominators, column.statuses, supplier_ids, strict=True)
+    for index, (of, found, supplier_id) in enumerate(cases):
+        if of >= least and (found is RateStatus.BREACH) != (supplier_id in proposed):
+            yield index
 
 
 async def list_reviews_due(where: Where, page: PageOf, until: datetime, now: datetime) -> Answer[ReviewDue]:

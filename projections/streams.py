@@ -8,7 +8,7 @@ log again. One fold serves all projections that stand at the same position.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar, cast
@@ -37,7 +37,7 @@ from ledger.supplier_orders import (
 )
 from ledger.suppliers import Supplier
 from ledger.tasks import Task
-from ledger.values import Fact, order_stream, parcel_stream
+from ledger.values import Fact, case_stream, order_stream, parcel_stream
 
 _PAGE = """
     SELECT notification_id, originator_id, originator_version, topic, state, recorded_at
@@ -326,17 +326,24 @@ class Page:
         """The return cases that changed."""
         return (pair for stream, pair in self.touched.items() if stream.startswith("case-"))
 
-    def orders_with_parcels(self) -> Iterable[tuple[OrderStory | None, OrderStory]]:
-        """The orders that changed or that a changed parcel belongs to."""
+    def orders_concerned(self) -> Iterable[tuple[OrderStory | None, OrderStory]]:
+        """The orders that changed, or that a changed parcel or case belongs to."""
         for stream in _concerned(self.touched):
             yield self.touched.get(stream) or (self._known[stream], self._known[stream])
 
     def parcel(self, carrier: str, number: str, epoch: int, *, before: bool) -> ParcelStory | None:
-        """A parcel of one of orders_with_parcels, as it was before the page or as it is after it."""
+        """A parcel of one of orders_concerned, as it was before the page or as it is after it."""
         stream = parcel_stream(carrier, number)
         pair = self.touched.get(stream)
         stories = self._known.get(stream) if pair is None else pair[0 if before else 1]
         return next((story for story in stories or () if story.parcel.epoch == epoch), None)
+
+    def case(self, case_id: str, *, before: bool) -> Case | None:
+        """A case of one of orders_concerned, as it was before the page or as it is after it."""
+        stream = case_stream(case_id)
+        pair = self.touched.get(stream)
+        found: Case | None = self._known.get(stream) if pair is None else pair[0 if before else 1]
+        return found
 
     def know(self, streams: Mapping[str, Any]) -> None:
         """Adds streams that did not change but that rows depend on."""
@@ -349,11 +356,15 @@ def _concerned(touched: Mapping[str, tuple[Any, Any]]) -> list[str]:
     for stream, (_, after) in touched.items():
         if stream.startswith("parcel-"):
             names.update((order_stream(story.parcel.order_id), None) for story in after if story.parcel.order_id)
+        elif stream.startswith("case-"):
+            names[order_stream(after.order_id)] = None
     return list(names)
 
 
-def _parcels_of(story: OrderStory | None) -> Iterable[str]:
-    return () if story is None else (parcel_stream(each.carrier, each.number) for each in story.order.shipments)
+def _neighbours(story: OrderStory) -> Iterator[str]:
+    """The streams that an order's rows may depend on."""
+    yield from (parcel_stream(each.carrier, each.number) for each in story.order.shipments)
+    yield from map(case_stream, story.order.after_sales.cases)
 
 
 # --- the fold -------------------------------------------------------------------------------------
@@ -454,12 +465,12 @@ class Streams:
                 page.told.append(Told(position, fact, story))
 
     def _meet_neighbours(self, connection: Connection[Any], page: Page) -> None:
-        """Orders of touched parcels, and the other parcels of those orders."""
+        """Orders of touched parcels and cases, and the other parcels and cases of those orders."""
         concerned = _concerned(page.touched)
         page.know(self._at_hand(connection, [stream for stream in concerned if stream not in page.touched]))
-        stories = page.orders_with_parcels()
-        numbers = dict.fromkeys(number for _, story in stories for number in _parcels_of(story))
-        page.know(self._at_hand(connection, [number for number in numbers if number not in page.touched]))
+        stories = page.orders_concerned()
+        neighbours = dict.fromkeys(stream for _, story in stories for stream in _neighbours(story))
+        page.know(self._at_hand(connection, [stream for stream in neighbours if stream not in page.touched]))
 
     def _at_hand(self, connection: Connection[Any], streams: Iterable[str]) -> dict[str, Any]:
         """The stories as of ``position``: from memory, else folded from the log. An empty stream is None."""

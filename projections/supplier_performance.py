@@ -17,10 +17,12 @@ import msgspec
 from ledger.inquiries import Inquiry
 from ledger.orders import Header, Order, Shipment
 from ledger.policies import PolicyAgreed
+from ledger.returns import Case, Reason, Status
 from ledger.supplier_orders import Stage, SupplierOrder
 from ledger.suppliers import Supplier
 from ledger.values import Party
 from projections.counting import (
+    CASES,
     COUNTED,
     DAYS,
     INQUIRIES,
@@ -94,21 +96,24 @@ _FAULTS = ("supplier", "retailer", "carrier", "customer")
 
 
 def changes(page: Page) -> list[Written]:
-    """Rows of supplier orders, orders, parcels, reviews and messages, their sums, and what is known of suppliers."""
+    """Rows of all that is counted, their sums, and what is known of suppliers."""
     tally = Tally(page.recorded_until)
     supplier_orders, parcels = Counted(SUPPLIER_ORDERS, tally), Counted(PARCELS, tally)
     orders, reviews, inquiries = Counted(ORDERS, tally), Counted(REVIEWS, tally), Counted(INQUIRIES, tally)
-    for story, now in page.orders_with_parcels():
+    cases = Counted(CASES, tally)
+    for story, now in page.orders_concerned():
         before = list(_supplier_orders(story, page, before=True)) if story else []
         supplier_orders.replace(before, _supplier_orders(now, page, before=False))
+        orders.replace(_orders(story, page, before=True) if story else (), _orders(now, page, before=False))
     for story, now in page.orders():
-        orders.replace(story.once(_orders) if story else (), now.once(_orders))
         if now.order.reviews:
             reviews.replace(story.once(_reviews) if story else [], now.once(_reviews))
     for earlier, after in page.parcels():
         parcels.replace(_parcels(earlier), _parcels(after))
     for asked, inquiry in page.inquiries():
         inquiries.replace([_inquiry(asked)] if asked else [], [_inquiry(inquiry)])
+    for case, after_case in page.cases():
+        cases.replace(_cases(case) if case else (), _cases(after_case))
     standings, proposals, agreements = Rows(STANDINGS), Rows(PROPOSALS), Rows(AGREEMENTS)
     for known, supplier in page.suppliers():
         standings.replace([_standing(known)] if known else [], [_standing(supplier)])
@@ -121,7 +126,7 @@ def changes(page: Page) -> list[Written]:
     registered = [(supplier.supplier_id,) for _, supplier in page.suppliers()]
     suppliers = Once(SUPPLIERS, [*registered, *((row[1],) for row in supplier_orders.new)])
     # The sums come last: they look at the rows as the page leaves them.
-    counted = [supplier_orders, parcels, orders, reviews, inquiries]
+    counted = [supplier_orders, parcels, orders, reviews, inquiries, cases]
     return [*counted, suppliers, standings, proposals, agreements, policies, tally]
 
 
@@ -147,21 +152,25 @@ SUPPLIER_PERFORMANCE = Projection(
 
 
 class _Leg(NamedTuple):
-    """What a supplier order's row takes from its order alone, without its parcels."""
+    """What a supplier order's row takes from its order alone, without its parcels and cases."""
 
+    supplier_order: SupplierOrder
     what: Values
     shipments: list[Shipment]
     """Its parcels, once all that was to be shipped is."""
-    dispatch_counts: bool
-    dispatch_by: datetime | None
+    dispatch_due: datetime | None
     as_said: Values
     """What follows from the dispatch as the supplier said it, and from what became of the order."""
+    leads: bool
+    defective: bool
 
 
 def _legs(story: OrderStory) -> list[_Leg]:
-    met: set[str] = set()
+    parts = story.order.supplier_orders.values()
+    # Units that are sent once more are no order of their own.
+    met = {each.supplier_id for each in parts} if story.order.placed.reship_of else set[str]()
     legs = []
-    for each in story.order.supplier_orders.values():
+    for each in parts:
         legs.append(_leg(story, each, leads=each.supplier_id not in met))
         met.add(each.supplier_id)
     return legs
@@ -175,7 +184,9 @@ def _leg(story: OrderStory, each: SupplierOrder, *, leads: bool) -> _Leg:
     acknowledged_at = each.acknowledged_at
     acknowledge_due = each.acknowledge_by if _counts(each, each.acknowledge_by, acknowledged_at, let_off) else None
     of_it = [one for one in story.order.shipments if one.supplier_order_id == each.supplier_order_id]
+    arrived = [one.delivered_at for one in of_it if one.delivered_at] if stage is Stage.CLOSED else []
     return _Leg(
+        each,
         (
             each.supplier_order_id,
             each.supplier_id,
@@ -187,18 +198,18 @@ def _leg(story: OrderStory, each: SupplierOrder, *, leads: bool) -> _Leg:
             _in_time(acknowledged_at, acknowledge_due),
         ),
         of_it if shipped_at else [],
-        _counts(each, each.dispatch_by, shipped_at, let_off),
-        each.dispatch_by,
+        each.dispatch_by if _counts(each, each.dispatch_by, shipped_at, let_off) else None,
         (
             each.dispatch_by,
             shipped_at,
             _is_late(each),
-            bool(each.packing_lacks),
             cancelled_by,
             cancelled_by == "supplier",
+            max(arrived, default=None) if not placed.reship_of else None,
             leads,
-            leads and _is_defective(story.order),
         ),
+        leads,
+        _is_defective(story.order),
     )
 
 
@@ -226,10 +237,41 @@ def _counts(each: SupplierOrder, due: datetime | None, met_at: datetime | None, 
 
 
 def _supplier_orders(story: OrderStory, page: Page, *, before: bool) -> Iterator[Values]:
+    cases = _cases_of(story, page, before=before)
     for leg in story.once(_legs):
         dispatched_at = _dispatched_at(leg.shipments, page, before=before)
-        dispatch_due = leg.dispatch_by if leg.dispatch_counts else None
-        yield (*leg.what, dispatch_due, dispatched_at, _in_time(dispatched_at, dispatch_due), *leg.as_said)
+        mine = [case for case in cases if _is_about(case, leg.supplier_order)]
+        yield (
+            *leg.what,
+            leg.dispatch_due,
+            dispatched_at,
+            _in_time(dispatched_at, leg.dispatch_due),
+            *leg.as_said,
+            bool(leg.supplier_order.packing_lacks) or any(map(_is_mistake, mine)),
+            leg.leads and (leg.defective or any(map(_is_claim, mine))),
+        )
+
+
+def _cases_of(story: OrderStory, page: Page, *, before: bool) -> list[Case]:
+    found = (page.case(case_id, before=before) for case_id in story.order.after_sales.cases)
+    return [case for case in found if case is not None]
+
+
+def _is_about(case: Case, each: SupplierOrder) -> bool:
+    """Whether a case is about units that the supplier had in this supplier order."""
+    sent_by = case.opened.suppliers
+    return any(sent_by.get(line_no) == each.supplier_id and line_no in each.shares for line_no in case.opened.by_line)
+
+
+def _is_claim(case: Case) -> bool:
+    """Whether the customer found fault with something, and was not told that it is mistaken."""
+    return case.status not in (Status.DENIED, Status.CANCELLED) and not case.opened.reason.is_the_customers
+
+
+def _is_mistake(case: Case) -> bool:
+    """Whether the supplier was ruled to have sent something else or too little."""
+    ruled = case.ruling is not None and case.ruling.liable is Party.SUPPLIER
+    return ruled and _is_claim(case) and case.opened.reason in (Reason.WRONG_ITEM, Reason.MISSING_ITEM)
 
 
 def _whose(story: OrderStory, what: str) -> str:
@@ -250,9 +292,12 @@ def _dispatched_at(shipments: Sequence[Shipment], page: Page, *, before: bool) -
 # --- orders, parcels, reviews ---------------------------------------------------------------------
 
 
-def _orders(story: OrderStory) -> list[Values]:
+def _orders(story: OrderStory, page: Page, *, before: bool) -> list[Values]:
     """What a customer ordered; units that are sent once more were ordered before."""
-    return [] if story.order.placed.reship_of else [_order(story)]
+    if story.order.placed.reship_of:
+        return []
+    defective = _is_defective(story.order) or any(map(_is_claim, _cases_of(story, page, before=before)))
+    return [(*story.once(_order), defective)]
 
 
 def _order(story: OrderStory) -> Values:
@@ -272,7 +317,6 @@ def _order(story: OrderStory) -> Values:
         cancelled_by,
         cancelled_by in ("supplier", "retailer"),
         any(_is_late(each) for each in order.supplier_orders.values()),
-        _is_defective(order),
     )
 
 
@@ -331,6 +375,14 @@ def _inquiry(inquiry: Inquiry) -> Values:
         answered_at,
         _in_time(answered_at, due),
     )
+
+
+def _cases(case: Case) -> list[Values]:
+    """A case, for all together and for every supplier whose units it is about; one that was cancelled is none."""
+    if case.status is Status.CANCELLED:
+        return []
+    suppliers = dict.fromkeys(["", *case.opened.suppliers.values()])
+    return [(case.case_id, supplier_id, case.order_id, case.opened.at) for supplier_id in suppliers]
 
 
 # --- suppliers ------------------------------------------------------------------------------------

@@ -166,7 +166,7 @@ def test_rates_and_what_is_behind_them(client: Client, told: int):
 def test_without_a_window_each_rate_has_its_own(client: Client, told: int):
     card = client.reports.GetRates(reports_pb2.GetRatesRequest(supplier_id="nobody", at_least=told)).scorecard
     days = {rate.name: (rate.until.ToDatetime() - rate.since.ToDatetime()).days for rate in card.rates}
-    assert sorted(days.values()) == [7, 10, 30, 30, 30, 60, 90, 90, 90, 90, 90]
+    assert sorted(days.values()) == [7, 10, 30, 30, 30, 60, 90, 90, 90, 90, 90, 90]
     assert {rate.status for rate in card.rates} == {rates_pb2.RATE_STATUS_NO_DATA}
 
 

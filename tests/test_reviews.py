@@ -9,7 +9,7 @@ import pytest
 from ledger import fulfilment, orders, suppliers
 from ledger.orders import ChargebackDiffers, ChargebackRecorded, UnknownOrder
 from ledger.policies import Policy
-from ledger.rates import WINDOW_DAYS, Rate, RateName, RateStatus, Targets, Weights, score, status
+from ledger.rates import WINDOW_DAYS, Rate, RateName, RateStatus, Targets, Weights, score
 from ledger.reviews import (
     ProposalState,
     RateRecovered,
@@ -82,7 +82,7 @@ def notice(state: Supplier | None, *rates: Rate, policy: Policy = POLICY) -> Seq
     ],
 )
 def test_a_target_is_kept_or_not(name: RateName, numerator: int, denominator: int, expected: RateStatus):
-    assert status(name, Targets().of(name), numerator, denominator) is expected
+    assert rate(name, numerator, denominator).status is expected
 
 
 def test_every_rate_has_a_window():

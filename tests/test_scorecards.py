@@ -17,6 +17,7 @@ from ledger.orders import ChargebackRecorded
 from ledger.parcels import ParcelStatus
 from ledger.policies import Policy
 from ledger.rates import Rate, RateName, RateStatus, Targets
+from ledger.returns import Reason, Remedy
 from ledger.reviews import ProposalState, Seen, Verdict
 from ledger.suppliers import Agreement
 from ledger.values import Change, Money, Party, supplier_stream
@@ -24,9 +25,10 @@ from projections import runner, scorecards
 from projections.reads import PageOf, Where
 from projections.scorecards import Step, Window, steps
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
+from tests.casework import PHOTO, Desk, approved, opened, ruled
 from tests.projecting import asking, catch_up, connect, contents, write_down
 from tests.stalls import EmptyTenant
-from tests.story import DAY, HOUR, NOON, ORDER, Story, a_shop, line, reject, sent, shipped
+from tests.story import DAY, FIRST, HOUR, NOON, ORDER, SECOND, Story, a_shop, line, reject, sent, shipped
 
 DISPATCH, LATE, DEFECT = RateName.ON_TIME_DISPATCH, RateName.LATE_SHIPMENT_30_DAYS, RateName.ORDER_DEFECT
 SATISFACTION, ACKNOWLEDGE = RateName.SATISFACTION, RateName.ACKNOWLEDGEMENT
@@ -131,6 +133,45 @@ async def test_an_order_without_a_supplier_order_counts_for_all_together_alone(t
     assert await rate(tenant, story, DEFECT) == (0, 0)
 
 
+async def test_a_case_is_an_order_defect_until_it_is_denied(tenant: EmptyTenant):
+    desk = opened(Reason.DAMAGED)
+    assert await rate(tenant, desk.story, DEFECT) == (1, 1)
+    assert await rate(tenant, desk.story, DEFECT, "") == (1, 1)
+    desk.files()
+    desk.reviews()
+    desk.rules(Party.CUSTOMER, PHOTO)
+    desk.denies()
+    assert await rate(tenant, desk.story, DEFECT) == (0, 1)
+    assert await rate(tenant, desk.story, DEFECT, "") == (0, 1)
+
+
+async def test_a_case_that_was_cancelled_is_no_order_defect(tenant: EmptyTenant):
+    desk = opened(Reason.QUALITY)
+    desk.cancels()
+    assert await rate(tenant, desk.story, DEFECT) == (0, 1)
+
+
+async def test_who_changed_its_mind_found_no_fault(tenant: EmptyTenant):
+    assert await rate(tenant, opened(Reason.CHANGED_MIND).story, DEFECT) == (0, 1)
+
+
+async def test_a_case_is_a_defect_only_of_the_supplier_whose_goods_it_is_about(tenant: EmptyTenant):
+    story = sent(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
+    for supplier_order_id, number in ((FIRST, "P1"), (SECOND, "P2")):
+        story.ship(supplier_order_id=supplier_order_id, number=number)
+        story.scan(ParcelStatus.DELIVERED, number=number)
+    Desk(story).opens(Reason.DAMAGED, {2: 1})
+    assert await rate(tenant, story, DEFECT, "bolt") == (1, 1)
+    assert await rate(tenant, story, DEFECT, "acme") == (0, 1)
+    assert await rate(tenant, story, DEFECT, "") == (1, 1)
+
+
+async def test_what_is_sent_once_more_is_no_order_of_its_own(tenant: EmptyTenant):
+    desk = approved(Remedy.RESHIP)
+    assert await rate(tenant, desk.story, DEFECT) == (1, 1)
+    assert await rate(tenant, desk.story, DEFECT, "") == (1, 1)
+
+
 # --- satisfaction ---------------------------------------------------------------------------------
 
 
@@ -209,6 +250,58 @@ async def test_an_order_error_counts_by_when_it_was_shipped(tenant: EmptyTenant)
     assert await rate(tenant, story, ERROR, window=Window(LATER, NOON, shipped_at)) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("reason", "liable", "errors"),
+    [
+        (Reason.WRONG_ITEM, Party.SUPPLIER, 1),
+        (Reason.MISSING_ITEM, Party.SUPPLIER, 1),
+        (Reason.WRONG_ITEM, Party.RETAILER, 0),
+        (Reason.DAMAGED, Party.SUPPLIER, 0),
+    ],
+)
+async def test_a_wrong_or_missing_item_is_an_order_error_once_it_is_ruled_the_supplier_s(
+    tenant: EmptyTenant, reason: Reason, liable: Party, errors: int
+):
+    desk = opened(reason)
+    assert await rate(tenant, desk.story, ERROR) == (0, 1)
+    desk.files()
+    desk.reviews()
+    desk.rules(liable, PHOTO)
+    assert await rate(tenant, desk.story, ERROR) == (errors, 1)
+    assert await rate(tenant, desk.story, ERROR, "") == (errors, 1)
+
+
+async def test_a_ruling_that_is_reopened_is_an_order_error_no_more(tenant: EmptyTenant):
+    desk = ruled(Party.SUPPLIER, Reason.WRONG_ITEM)
+    assert await rate(tenant, desk.story, ERROR) == (1, 1)
+    desk.denies()
+    assert await rate(tenant, desk.story, ERROR) == (0, 1)
+
+
+# --- the after-sale rate --------------------------------------------------------------------------
+
+AFTER_SALE = RateName.AFTER_SALE
+
+
+async def test_the_after_sale_rate_is_cases_opened_over_orders_delivered(tenant: EmptyTenant):
+    desk = opened(Reason.DAMAGED)
+    desk.opens(Reason.QUALITY, case_id="case-2")
+    assert await rate(tenant, desk.story, AFTER_SALE) == (2, 1)
+    assert await rate(tenant, desk.story, AFTER_SALE, "") == (2, 1)
+    desk.cancels("case-2")
+    assert await rate(tenant, desk.story, AFTER_SALE) == (1, 1)
+
+
+async def test_cases_and_deliveries_count_each_by_its_own_time(tenant: EmptyTenant):
+    story = shipped()
+    story.scan(ParcelStatus.DELIVERED)
+    story.later(days=3)
+    Desk(story).opens(Reason.DAMAGED)
+    window = Window(LATER, NOON + 2 * DAY, LATER)
+    assert await rate(tenant, story, AFTER_SALE, window=window) == (1, 0)
+    assert await rate(tenant, story, AFTER_SALE, window=Window(LATER, NOON, NOON + 2 * DAY)) == (0, 1)
+
+
 # --- response -------------------------------------------------------------------------------------
 
 RESPONSE = RateName.RESPONSE
@@ -280,7 +373,24 @@ def _lives(seed: int) -> Story:
             story._about_order(order_id, facts)
         if chance.random() < 0.1:
             chargeback(story, order_id)
+        arrived = story.order(order_id).in_bucket("delivered")
+        if arrived and chance.random() < 0.5:
+            _complaint(chance, Desk(story), order_id, {int(line_no): 1 for line_no in arrived})
     return story
+
+
+def _complaint(chance: random.Random, desk: Desk, order_id: str, by_line: dict[int, int]) -> None:
+    case_id = order_id.replace("/", "-")
+    desk.story.later(days=1)
+    desk.opens(chance.choice((Reason.WRONG_ITEM, Reason.DAMAGED, Reason.CHANGED_MIND)), by_line, case_id, order_id)
+    if chance.random() < 0.7:
+        desk.files(case_id=case_id)
+        desk.reviews(case_id)
+        desk.rules(chance.choice((Party.SUPPLIER, Party.CUSTOMER)), PHOTO, case_id=case_id)
+        if chance.random() < 0.5:
+            desk.denies(case_id=case_id)
+    elif chance.random() < 0.3:
+        desk.cancels(case_id)
 
 
 def _fate(chance: random.Random, story: Story, supplier_order_id: str, line_no: int, number: str) -> None:
@@ -335,8 +445,11 @@ async def test_sums_of_the_usual_windows_days_and_single_cases_agree(tenant: Emp
                     found = _figures(by_day.rates)[each.name]
                     assert _figures(usual.rates)[each.name] == found, (each.name, supplier_id, now)
                     cases = await scorecards.list_cases(where, PageOf(1000), each.name, supplier_id, window)
-                    if each.name is not SATISFACTION:
-                        assert (sum(case.in_numerator for case in cases.rows), len(cases.rows)) == found
+                    in_numerator = sum(case.in_numerator for case in cases.rows)
+                    if each.name is AFTER_SALE:
+                        assert (in_numerator, len(cases.rows) - in_numerator) == found
+                    elif each.name is not SATISFACTION:
+                        assert (in_numerator, len(cases.rows)) == found
         assert any(each.denominator for each in usual.rates)
 
 

@@ -58,9 +58,10 @@ class _RateNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateName.Val
     RATE_NAME_LATE_SHIPMENT_30_DAYS: _RateName.ValueType  # 7
     """The same over 30 days, less than 4 %."""
     RATE_NAME_ORDER_DEFECT: _RateName.ValueType  # 8
-    """Orders with a review of 1 or 2 stars, a claim that was not denied, or a chargeback / orders, by when
-    the order was placed, one defect an order. A review or chargeback counts for every supplier of the
-    order, a claim for those whose goods it is about. 60 days, less than 1 %.
+    """Orders with a review of 1 or 2 stars, a case that was not denied or cancelled (unless the customer
+    changed its mind), or a chargeback / orders, by when the order was placed, one defect an order. A review
+    or chargeback counts for every supplier of the order, a case for those whose goods it is about.
+    60 days, less than 1 %.
     """
     RATE_NAME_SATISFACTION: _RateName.ValueType  # 9
     """Report only: the sum of the stars of reviews / reviews given in the window, which is a mean from 1 to
@@ -72,8 +73,14 @@ class _RateNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateName.Val
     as the agreement says.
     """
     RATE_NAME_ORDER_ERROR: _RateName.ValueType  # 11
-    """Shipped supplier orders that were packed without something that was asked for / supplier orders of which
-    the last unit was said to be shipped in the window. 90 days, at most 2 %.
+    """Shipped supplier orders that were packed without something that was asked for, or of which an item was
+    wrong or missing and ruled the supplier's fault in a case / supplier orders of which the last unit was
+    said to be shipped in the window. 90 days, at most 2 %.
+    """
+    RATE_NAME_AFTER_SALE: _RateName.ValueType  # 12
+    """Report only: cases opened in the window, but for cancelled ones / supplier orders of which the last unit
+    arrived in the window; of all together orders. A case counts for every supplier whose goods it is about.
+    90 days.
     """
 
 class RateName(_RateName, metaclass=_RateNameEnumTypeWrapper):
@@ -113,9 +120,10 @@ placed; of all together orders. 10 days, less than 4 %.
 RATE_NAME_LATE_SHIPMENT_30_DAYS: RateName.ValueType  # 7
 """The same over 30 days, less than 4 %."""
 RATE_NAME_ORDER_DEFECT: RateName.ValueType  # 8
-"""Orders with a review of 1 or 2 stars, a claim that was not denied, or a chargeback / orders, by when
-the order was placed, one defect an order. A review or chargeback counts for every supplier of the
-order, a claim for those whose goods it is about. 60 days, less than 1 %.
+"""Orders with a review of 1 or 2 stars, a case that was not denied or cancelled (unless the customer
+changed its mind), or a chargeback / orders, by when the order was placed, one defect an order. A review
+or chargeback counts for every supplier of the order, a case for those whose goods it is about.
+60 days, less than 1 %.
 """
 RATE_NAME_SATISFACTION: RateName.ValueType  # 9
 """Report only: the sum of the stars of reviews / reviews given in the window, which is a mean from 1 to
@@ -127,8 +135,14 @@ together those to the retailer as well. What was closed before an answer was due
 as the agreement says.
 """
 RATE_NAME_ORDER_ERROR: RateName.ValueType  # 11
-"""Shipped supplier orders that were packed without something that was asked for / supplier orders of which
-the last unit was said to be shipped in the window. 90 days, at most 2 %.
+"""Shipped supplier orders that were packed without something that was asked for, or of which an item was
+wrong or missing and ruled the supplier's fault in a case / supplier orders of which the last unit was
+said to be shipped in the window. 90 days, at most 2 %.
+"""
+RATE_NAME_AFTER_SALE: RateName.ValueType  # 12
+"""Report only: cases opened in the window, but for cancelled ones / supplier orders of which the last unit
+arrived in the window; of all together orders. A case counts for every supplier whose goods it is about.
+90 days.
 """
 Global___RateName: _TypeAlias = RateName  # noqa: Y015
 
