@@ -2,10 +2,10 @@
 
 The million comes about through the projection itself: for each order the facts of a whole life are made as
 the log would hold them (placed, confirmed, drafted, sent, acknowledged, shipped, the parcel's scans, delivered;
-some cancelled, mis-packed, asked about, reviewed), folded by ``projections.streams`` as a page of the log is, and
-handed to the projection's own ``changes`` and writing, 1,000 orders a page in the order of time. Only the log
-itself is left out. No row is written by hand. Suppliers differ in size as in life: the largest has some hundred
-times the orders of the smallest. Afterwards the tables are vacuumed, as they would be by and by.
+some cancelled, mis-packed, complained or asked about, reviewed), folded by ``projections.streams`` as a page of
+the log is, and handed to the projection's own ``changes`` and writing, 1,000 orders a page in the order of time.
+Only the log itself is left out. No row is written by hand. Suppliers differ in size as in life: the largest has
+some hundred times the orders of the smallest. Afterwards the tables are vacuumed, as they would be by and by.
 
 Timed are the answers of ``projections.scorecards``, without gRPC, over one connection that is warm.
 """
@@ -31,6 +31,8 @@ from ledger.inquiries import InquiryAnswered, InquiryAsked, Topic
 from ledger.orders import Line, OrderConfirmed, OrderPlaced, OrderReviewed, PaymentState, UnitsDelivered
 from ledger.parcels import Checkpoint, CheckpointRecorded, ParcelRegistered, ParcelStatus
 from ledger.rates import RateName
+from ledger.remedies import TakenIntoCase
+from ledger.returns import CaseOpened, LiabilityRuled, Reason
 from ledger.supplier_orders import (
     Answer,
     CancelAgreed,
@@ -42,7 +44,16 @@ from ledger.supplier_orders import (
     SupplierOrderShipped,
 )
 from ledger.suppliers import Agreement, SampleReviewed, SupplierApproved, SupplierRegistered, TermsAgreed
-from ledger.values import Change, LineNo, Party, inquiry_stream, order_stream, parcel_stream, supplier_stream
+from ledger.values import (
+    Change,
+    LineNo,
+    Party,
+    case_stream,
+    inquiry_stream,
+    order_stream,
+    parcel_stream,
+    supplier_stream,
+)
 from projections import scorecards
 from projections.following import introduce, open_connection
 from projections.reads import PageOf, Where
@@ -152,16 +163,7 @@ def _life(chance: random.Random, number: int, placed_at: datetime, supplier_id: 
         SupplierOrderSent(supplier_order_id, sent_at, acknowledge_by, dispatch_by),
     ]  # fmt: skip
     parcel: list[Any] = []
-    question: list[Any] = []
-    if chance.random() < 0.1:
-        inquiry_id, answer_by = f"q{number}", sent_at + 24 * _HOUR
-        question = [
-            InquiryAsked(
-                inquiry_id, Party.RETAILER, Party.SUPPLIER, Topic.DISPATCH, order_id, sent_at, supplier_order_id,
-                supplier_id, answer_by,
-            ),
-            InquiryAnswered(inquiry_id, sent_at + chance.expovariate(1 / 9) * _HOUR, "desk", supplier_id),
-        ]  # fmt: skip
+    case: list[Any] = []
     if chance.random() < 0.02:
         cancelled_at, by = sent_at + 3 * _HOUR, chance.choice(("supplier", "customer"))
         facts += [
@@ -184,12 +186,45 @@ def _life(chance: random.Random, number: int, placed_at: datetime, supplier_id: 
             arrived = Checkpoint(delivered_at, ParcelStatus.DELIVERED)
             parcel += [CheckpointRecorded("dhl", tracking_number, each, each.at) for each in (scan, arrived)]
             facts.append(UnitsDelivered(order_id, "dhl", tracking_number, 1, units, delivered_at))
+            case = _complaint(chance, number, supplier_id, delivered_at + _HOUR)
+            facts += [TakenIntoCase(order_id, each.case_id, units, each.at, True) for each in case[:1]]
         if chance.random() < 0.3:
             stars = chance.choices((1, 2, 3, 4, 5), (1, 1, 5, 30, 63))[0]
             facts.append(OrderReviewed(order_id, f"r{number}", stars, delivered_at + timedelta(days=1)))
-    streams = ((order_stream(order_id), facts), (parcel_stream("dhl", tracking_number), parcel))
-    about = (*streams, (inquiry_stream(f"q{number}"), question))
-    return [(stream, fact) for stream, told in about for fact in told if fact.at <= _NOW]
+    question = _question(chance, number, supplier_id, sent_at)
+    streams = {
+        order_stream(order_id): facts,
+        parcel_stream("dhl", tracking_number): parcel,
+        case_stream(f"c{number}"): case,
+        inquiry_stream(f"q{number}"): question,
+    }
+    return [(stream, fact) for stream, told in streams.items() for fact in told if fact.at <= _NOW]
+
+
+def _complaint(chance: random.Random, number: int, supplier_id: str, at: datetime) -> list[Any]:
+    """One delivery in fifty, of which half are the supplier's fault."""
+    if chance.random() > 0.02:
+        return []
+    case_id, reason = f"c{number}", chance.choice((Reason.WRONG_ITEM, Reason.DAMAGED))
+    liable = chance.choice((Party.SUPPLIER, Party.CARRIER))
+    return [
+        CaseOpened(case_id, f"shop/{number}", reason, {_ONE: 1}, at + 24 * _HOUR, at, {_ONE: supplier_id}),
+        LiabilityRuled(case_id, liable, ("photo",), (), at + 20 * _HOUR),
+    ]
+
+
+def _question(chance: random.Random, number: int, supplier_id: str, at: datetime) -> list[Any]:
+    """One supplier order in ten is asked about."""
+    if chance.random() > 0.1:
+        return []
+    inquiry_id, order_id = f"q{number}", f"shop/{number}"
+    return [
+        InquiryAsked(
+            inquiry_id, Party.RETAILER, Party.SUPPLIER, Topic.DISPATCH, order_id, at, f"{order_id}/1", supplier_id,
+            at + 24 * _HOUR,
+        ),
+        InquiryAnswered(inquiry_id, at + chance.expovariate(1 / 9) * _HOUR, "desk", supplier_id),
+    ]  # fmt: skip
 
 
 # --- the answers ----------------------------------------------------------------------------------
