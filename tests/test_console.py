@@ -192,11 +192,14 @@ def test_a_supplier_is_approved_step_by_step(ff: Shell):
     assert "candidate" in ff("supplier", "add", "bolt", "--name", "Bolt", "--country", "cn").out
     assert ff("supplier", "approve", "bolt").code == 1
     ff("supplier", "sample", "bolt")
-    ff("supplier", "terms", "bolt", "--dispatch", "48", "--compensation", "500", "--cap", "20.00:EUR")
+    shares = ("--acknowledgement-target", "9750", "--response-target", "9000")
+    ff("supplier", "terms", "bolt", "--dispatch", "48", "--compensation", "500", "--cap", "20.00:EUR", *shares)
     assert "approved" in ff("supplier", "approve", "bolt").out
     ff("supplier", "offer", "bolt", "NUT", "--cost", "1.50", "--currency", "EUR", "--backup", "acme")
     shown = ff("supplier", "show", "bolt").out
     assert "5 % of the net line amount, at most 20.00 EUR" in shown
+    assert re.search(r"acknowledged in time +at least 97.5 %", shown)
+    assert re.search(r"answered in time +at least 90 %", shown)
     assert re.search(r"NUT +1.50 EUR +1 +0 +acme", shown)
     assert "suspended" in ff("supplier", "suspend", "bolt", "--reason", "late").out
     assert "approved" in ff("supplier", "reinstate", "bolt").out

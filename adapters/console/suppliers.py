@@ -445,6 +445,12 @@ def show(session: Session, supplier_id: str) -> None:
         session.out.table(["sku", ">cost", ">minimum", ">lead days", "backups"], rows)
 
 
+_SHARES: dict[str, Any] = {
+    "acknowledged": "acknowledgement_target_basis_points",
+    "answered": "response_target_basis_points",
+}
+
+
 def _print_agreement(session: Session, agreement: suppliers_pb2.Agreement) -> None:
     until = minute(agreement, "effective_until")
     session.out.title("Terms", f"from {minute(agreement, 'effective_from')}" + (f" until {until}" if until else ""))
@@ -456,6 +462,11 @@ def _print_agreement(session: Session, agreement: suppliers_pb2.Agreement) -> No
         [
             *((label, f"{getattr(agreement, name)} h") for label, name in hours if agreement.HasField(name)),  # type: ignore[arg-type]
             ("compensation", f"{points / 100:g} % of the net line amount{limit}" if points else "none"),
+            *(
+                (f"{name} in time", f"at least {getattr(agreement, field) / 100:g} %")
+                for name, field in _SHARES.items()
+                if agreement.HasField(field)
+            ),
             *(
                 ("peak", f"{minute(each, 'since')} to {minute(each, 'until')}: {each.extra_hours} h longer")
                 for each in agreement.peaks
