@@ -43,7 +43,7 @@ _KEPT_AT_REST = 2_000
 _LOCK = "SELECT {function}(hashtextextended(%s, %s)) AS got"
 _LEAD = """
     UPDATE {schema}.ledger_projections SET leader = %(leader)s, seen_at = clock_timestamp()
-    WHERE name = ANY(%(names)s) AND shape = ANY(%(shapes)s)
+    WHERE (name, shape) IN (SELECT * FROM unnest(%(names)s::text[], %(shapes)s::int4[]))
         AND (leader IS NULL OR leader = %(leader)s OR seen_at < clock_timestamp() - make_interval(secs => %(lease)s))
     RETURNING name
 """
