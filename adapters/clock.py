@@ -32,9 +32,9 @@ from ledger.values import (
     supplier_stream,
 )
 from ledger.view import View
-from projections import runner, scorecards, sla, stock_levels
+from projections import reviewing, runner, sla, stock_levels
 from projections.reads import Where
-from projections.scorecards import Crossing
+from projections.reviewing import Crossing
 from projections.sla import Due, Timer
 
 log = logging.getLogger("fulfilment.clock")
@@ -107,7 +107,7 @@ class Clocks:
     async def watch(self, tenant: Tenant, now: datetime) -> int:
         """Asks the ledger to notice the rates that crossed their targets; returns of how many suppliers."""
         try:
-            found = await scorecards.crossings(Where(self._tenants.pool, tenant.schema), now)
+            found = await reviewing.crossings(Where(self._tenants.pool, tenant.schema), now)
         except ProjectionBehind:
             return 0  # it has no tables yet
         crossed = found.rows[:MOST_AT_ONCE]

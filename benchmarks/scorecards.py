@@ -54,7 +54,7 @@ from ledger.values import (
     parcel_stream,
     supplier_stream,
 )
-from projections import scorecards
+from projections import reviewing, scorecards
 from projections.following import introduce, open_connection
 from projections.reads import PageOf, Where
 from projections.scorecards import Step, Window
@@ -244,7 +244,7 @@ async def _ask(conninfo: str, suppliers: int, times: int) -> dict[str, float]:
             "the_smallest": lambda: scorecards.get_rates(where, _name(suppliers - 1), usual),
             "a_page": lambda: scorecards.list_rates(where, PageOf(1000), usual),
             "a_trend": lambda: scorecards.get_trend(where, "", name, since, _NOW, Step.WEEK, _NOW),
-            "crossings": lambda: scorecards.crossings(where, _NOW),
+            "crossings": lambda: reviewing.crossings(where, _NOW),
         }
         await _agree(where, usual)
         return {question: await _milliseconds(ask, times) for question, ask in questions.items()}

@@ -19,8 +19,6 @@ import msgspec
 
 from ledger.policies import Policies, Policy
 from ledger.rates import WINDOW_DAYS, Rate, RateName, RateStatus, is_at_most, statuses
-from ledger.reviews import Proposal, ProposalState, Seen, Verdict
-from ledger.suppliers import Standing
 from projections.counting import COUNTS, Stretch, Whose, count_rows, counted_in, onwards
 from projections.reads import FIRST, Answer, PageOf, Snapshot, Where, snapshot
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
@@ -195,7 +193,8 @@ _AGREED_RATES = (RateName.ACKNOWLEDGEMENT, RateName.RESPONSE)
 """The rates whose target stands in an agreement."""
 
 
-async def _policies(at: Snapshot) -> Policies:
+async def policies_agreed(at: Snapshot) -> Policies:
+    """The retailer's terms, all versions."""
     found = await at.rows(_POLICIES, {})
     return Policies(tuple((since, msgspec.json.decode(policy, type=Policy)) for since, policy in found))
 
@@ -204,7 +203,7 @@ async def _terms(at: Snapshot, supplier_ids: Sequence[str] | None) -> _Terms:
     agreed: dict[str, list[tuple[Any, ...]]] = {}
     for supplier_id, *terms in await at.rows(_AGREED, {"supplier_ids": supplier_ids}):
         agreed.setdefault(supplier_id, []).append(tuple(terms))
-    return _Terms(await _policies(at), agreed)
+    return _Terms(await policies_agreed(at), agreed)
 
 
 # --- scorecards -----------------------------------------------------------------------------------
@@ -214,7 +213,8 @@ _SUPPLIERS = """
 """
 
 
-async def _scorecards(at: Snapshot, supplier_ids: Sequence[str], window: Window) -> list[Scorecard]:
+async def scorecards_of(at: Snapshot, supplier_ids: Sequence[str], window: Window) -> list[Scorecard]:
+    """The scorecards of these suppliers; "" is all together."""
     sums = await _sums(at, supplier_ids, window)
     targets = (await _terms(at, supplier_ids)).at(window.ends)
     windows = {name: window.of(name) for name in RateName}
@@ -230,7 +230,7 @@ async def _scorecards(at: Snapshot, supplier_ids: Sequence[str], window: Window)
 async def get_rates(where: Where, supplier_id: str, window: Window) -> Answer[Scorecard]:
     """The rates of one supplier, or of all together if none is named."""
     async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
-        return Answer(await _scorecards(at, [supplier_id], window), at.position)
+        return Answer(await scorecards_of(at, [supplier_id], window), at.position)
 
 
 async def list_rates(where: Where, page: PageOf, window: Window) -> Answer[Scorecard]:
@@ -239,17 +239,8 @@ async def list_rates(where: Where, page: PageOf, window: Window) -> Answer[Score
     async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
         found = [row[0] for row in await at.rows(_SUPPLIERS, parameters)]
         supplier_ids, token = page.cut(found, found)
-        cards = await _scorecards(at, supplier_ids, window) if supplier_ids else []
+        cards = await scorecards_of(at, supplier_ids, window) if supplier_ids else []
         return Answer(cards, at.position, token)
-
-
-async def see(where: Where, supplier_id: str, since: datetime | None, until: datetime | None, now: datetime) -> Seen:
-    """What a review sees of a supplier: the rates of a period, if not said of as long as between two reviews."""
-    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
-        end = until or now
-        begin = since or end - timedelta(days=(await _policies(at)).in_force(now).review_every_days)
-        (card,) = await _scorecards(at, [supplier_id], Window(now, begin, end))
-        return Seen(begin, end, at.position, card.rates)
 
 
 # --- all suppliers at once ------------------------------------------------------------------------
@@ -286,10 +277,11 @@ class Ranking(NamedTuple):
 async def rank(where: Where, window: Window, by: RateName | None = None) -> Ranking:
     """Every supplier and its rates; the worst first by a rate, those without data last, else by id."""
     async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
-        return await _rank(at, window, by)
+        return await ranking(at, window, by)
 
 
-async def _rank(at: Snapshot, window: Window, by: RateName | None = None) -> Ranking:
+async def ranking(at: Snapshot, window: Window, by: RateName | None = None) -> Ranking:
+    """As ``rank``, of a read model at one moment."""
     supplier_ids, figures = await _figures(at, window)
     if by is not None:
         order = _worst_first(by, *figures[by])
@@ -488,122 +480,3 @@ def _cases(name: RateName, supplier_id: str) -> Iterator[str]:
         for word in ("case", "instant", "happened", "numerator", "denominator"):
             query = query.replace(f"{{{word}}}", getattr(count, word))
         yield query
-
-
-# --- what follows from rates ----------------------------------------------------------------------
-
-
-class Crossing(NamedTuple):
-    """Rates of a supplier that fell below their targets and are not proposed, or recovered and are."""
-
-    supplier_id: str
-    rates: tuple[Rate, ...]
-
-
-class ReviewDue(NamedTuple):
-    """A supplier in use and when its next review is due."""
-
-    supplier_id: str
-    due: datetime
-    reviewed_at: datetime | None
-    score_basis_points: int | None
-    verdict: Verdict | None
-
-
-class Proposed(NamedTuple):
-    """A proposal to suspend a supplier."""
-
-    supplier_id: str
-    proposal: Proposal
-
-
-_WATCHED = "SELECT supplier_id, standing FROM {performance_standings} WHERE standing = ANY(%(standings)s)"
-_CROSSED = "SELECT supplier_id, rate FROM {performance_proposals}"
-_REVIEWS_DUE = """
-    SELECT supplier_id, review_from + %(every)s AS due, reviewed_at, score_basis_points, verdict
-    FROM {performance_standings}
-    WHERE standing = ANY(%(standings)s) AND review_from < %(until)s - %(every)s
-        AND (review_from + %(every)s, supplier_id) > (%(after_due)s, %(after_id)s)
-    ORDER BY review_from, supplier_id LIMIT %(limit)s
-"""
-_PROPOSALS = """
-    SELECT supplier_id, state, proposed_at, seen, rate FROM {performance_proposals}
-    WHERE (%(supplier_id)s = '' OR supplier_id = %(supplier_id)s) AND (%(state)s = '' OR state = %(state)s)
-        AND (proposed_at, supplier_id, rate) > (%(after_at)s, %(after_id)s, %(after_rate)s)
-    ORDER BY proposed_at, supplier_id, rate LIMIT %(limit)s
-"""
-_IN_USE = [Standing.APPROVED.value, Standing.SUSPENDED.value]
-
-
-async def crossings(where: Where, now: datetime) -> Answer[Crossing]:
-    """What the usual windows up to now say that is not recorded yet."""
-    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
-        ranking = await _rank(at, Window(now))
-        least = (await _policies(at)).in_force(now).suspension_least_cases
-        standings = dict(await at.rows(_WATCHED, {"standings": _IN_USE}))
-        crossed = {(supplier_id, name) for supplier_id, name in await at.rows(_CROSSED, {})}
-    found: dict[str, list[Rate]] = {}
-    for column in ranking.columns:
-        for index in _crossed(column, ranking.supplier_ids, crossed, least):
-            supplier_id, below = ranking.supplier_ids[index], column.statuses[index] is RateStatus.BREACH
-            if standings.get(supplier_id) in (_IN_USE if not below else (Standing.APPROVED,)):
-                found.setdefault(supplier_id, []).append(column.rate(index))
-    return Answer([Crossing(supplier_id, tuple(rates)) for supplier_id, rates in found.items()], ranking.position)
-
-
-def _crossed(
-    column: RateColumn, supplier_ids: Sequence[str], crossed: set[tuple[str, str]], least: int
-) -> Iterator[int]:
-    """Where a rate over enough cases is below its target and not proposed, or proposed and not below it."""
-    proposed = {supplier_id for supplier_id, name in crossed if name == column.name}
-    cases = zip(column.denominators, column.statuses, supplier_ids, strict=True)
-    for index, (of, found, supplier_id) in enumerate(cases):
-        if of >= least and (found is RateStatus.BREACH) != (supplier_id in proposed):
-            yield index
-
-
-async def list_reviews_due(where: Where, page: PageOf, until: datetime, now: datetime) -> Answer[ReviewDue]:
-    """Suppliers whose next review is due before an instant, the longest overdue first."""
-    after_due, after_id = page.after(tuple[datetime, str]) or (FIRST, "")
-    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
-        every = timedelta(days=(await _policies(at)).in_force(now).review_every_days)
-        parameters = {
-            "standings": _IN_USE,
-            "every": every,
-            "until": until,
-            "after_due": after_due,
-            "after_id": after_id,
-            "limit": page.limit,
-        }
-        found = [
-            ReviewDue(supplier_id, due, reviewed_at, score, Verdict(verdict) if verdict else None)
-            for supplier_id, due, reviewed_at, score, verdict in await at.rows(_REVIEWS_DUE, parameters)
-        ]
-        rows, token = page.cut(found, [(each.due, each.supplier_id) for each in found])
-        return Answer(rows, at.position, token)
-
-
-async def list_proposals(
-    where: Where, page: PageOf, supplier_id: str = "", state: ProposalState | None = None
-) -> Answer[Proposed]:
-    """Proposals to suspend a supplier whose rates have not recovered, the oldest first."""
-    after_at, after_id, after_rate = page.after(tuple[datetime, str, str]) or (FIRST, "", "")
-    parameters: dict[str, Any] = {
-        "supplier_id": supplier_id,
-        "state": state.value if state else "",
-        "after_at": after_at,
-        "after_id": after_id,
-        "after_rate": after_rate,
-        "limit": page.limit,
-    }
-    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
-        found = await at.rows(_PROPOSALS, parameters)
-        rows, token = page.cut(found, [(row[2], row[0], row[4]) for row in found])
-        return Answer(
-            [
-                Proposed(row[0], Proposal(msgspec.json.decode(row[3], type=Rate), row[2], ProposalState(row[1])))
-                for row in rows
-            ],
-            at.position,
-            token,
-        )

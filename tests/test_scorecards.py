@@ -21,7 +21,7 @@ from ledger.returns import Reason, Remedy
 from ledger.reviews import ProposalState, Seen, Verdict
 from ledger.suppliers import Agreement
 from ledger.values import Change, Money, Party, supplier_stream
-from projections import runner, scorecards
+from projections import reviewing, runner, scorecards
 from projections.reads import PageOf, Where
 from projections.scorecards import Step, Window, steps
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
@@ -641,7 +641,7 @@ async def test_a_rate_that_crossed_its_target_over_twenty_cases_is_found_until_i
     _late(story, 20, "bolt")
     now = story.later(days=1)
     async with told(tenant, story, now) as where:
-        (crossing,) = (await scorecards.crossings(where, now)).rows
+        (crossing,) = (await reviewing.crossings(where, now)).rows
         assert crossing.supplier_id == "bolt"
         assert {each.name for each in crossing.rates} == {
             DISPATCH,
@@ -652,11 +652,11 @@ async def test_a_rate_that_crossed_its_target_over_twenty_cases_is_found_until_i
         }
         noticed = suppliers.notice_rates(story.supplier("bolt"), crossing.rates, Policy(), now)
         catch_up(tenant, [(supplier_stream("bolt"), fact) for fact in noticed])
-        assert (await scorecards.crossings(where, now)).rows == []
-        proposed = (await scorecards.list_proposals(where, PageOf(), "bolt", ProposalState.OPEN)).rows
+        assert (await reviewing.crossings(where, now)).rows == []
+        proposed = (await reviewing.list_proposals(where, PageOf(), "bolt", ProposalState.OPEN)).rows
         assert {each.proposal.rate for each in proposed} == set(crossing.rates)
         # Seventy days later nothing of it is in the windows, which says neither this nor that.
-        assert (await scorecards.crossings(where, now + 70 * DAY)).rows == []
+        assert (await reviewing.crossings(where, now + 70 * DAY)).rows == []
 
 
 async def test_proposals_are_listed_by_page_and_state(tenant: EmptyTenant):
@@ -671,7 +671,7 @@ async def test_proposals_are_listed_by_page_and_state(tenant: EmptyTenant):
     async with asking(tenant) as where:
         found, token = [], ""
         for _ in range(4):
-            answer = await scorecards.list_proposals(where, PageOf(1, token))
+            answer = await reviewing.list_proposals(where, PageOf(1, token))
             (each,) = answer.rows
             found.append((each.supplier_id, each.proposal.rate.name, each.proposal.state.value))
             token = answer.next_page_token
@@ -682,7 +682,7 @@ async def test_proposals_are_listed_by_page_and_state(tenant: EmptyTenant):
             ("bolt", LATE, "dismissed"),
             ("bolt", DISPATCH, "open"),
         ]
-        assert len((await scorecards.list_proposals(where, PageOf(), "bolt", ProposalState.DISMISSED)).rows) == 1
+        assert len((await reviewing.list_proposals(where, PageOf(), "bolt", ProposalState.DISMISSED)).rows) == 1
 
 
 async def test_a_supplier_is_due_for_review_a_quarter_after_its_approval_or_its_last_review(tenant: EmptyTenant):
@@ -690,8 +690,8 @@ async def test_a_supplier_is_due_for_review_a_quarter_after_its_approval_or_its_
     due = NOON + 91 * DAY
     catch_up(tenant, story.log)
     async with asking(tenant) as where:
-        assert (await scorecards.list_reviews_due(where, PageOf(), due, due)).rows == []
-        found = (await scorecards.list_reviews_due(where, PageOf(), due + HOUR, due)).rows
+        assert (await reviewing.list_reviews_due(where, PageOf(), due, due)).rows == []
+        found = (await reviewing.list_reviews_due(where, PageOf(), due + HOUR, due)).rows
         assert [(each.supplier_id, each.due, each.verdict) for each in found] == [
             ("acme", due, None),
             ("bolt", due, None),
@@ -699,11 +699,11 @@ async def test_a_supplier_is_due_for_review_a_quarter_after_its_approval_or_its_
         seen = Seen(NOON, due, 1, (Rate(DISPATCH, 19, 20, NOON, due, 9_500),))
         facts = suppliers.review(story.supplier(), seen, Policy(), due)
         catch_up(tenant, [(supplier_stream("acme"), fact) for fact in facts])
-        found = (await scorecards.list_reviews_due(where, PageOf(), due + 100 * DAY, due)).rows
+        found = (await reviewing.list_reviews_due(where, PageOf(), due + 100 * DAY, due)).rows
         assert [(each.supplier_id, each.due) for each in found] == [("bolt", due), ("acme", due + 91 * DAY)]
         assert (found[1].reviewed_at, found[1].score_basis_points, found[1].verdict) == (due, 10_000, Verdict.KEEP)
-        page = await scorecards.list_reviews_due(where, PageOf(1), due + 100 * DAY, due)
-        rest = await scorecards.list_reviews_due(where, PageOf(1, page.next_page_token), due + 100 * DAY, due)
+        page = await reviewing.list_reviews_due(where, PageOf(1), due + 100 * DAY, due)
+        rest = await reviewing.list_reviews_due(where, PageOf(1, page.next_page_token), due + 100 * DAY, due)
         assert [each.supplier_id for each in (*page.rows, *rest.rows)] == ["bolt", "acme"]
 
 
@@ -714,7 +714,7 @@ async def test_how_often_suppliers_are_reviewed_is_agreed_and_the_retired_are_no
     story.record(policies.agree(None, Policy(review_every_days=10), NOON, NOON))
     catch_up(tenant, story.log)
     async with asking(tenant) as where:
-        found = (await scorecards.list_reviews_due(where, PageOf(), NOON + 11 * DAY, NOON)).rows
+        found = (await reviewing.list_reviews_due(where, PageOf(), NOON + 11 * DAY, NOON)).rows
     assert [(each.supplier_id, each.due) for each in found] == [("acme", NOON + 10 * DAY)]
 
 
@@ -722,8 +722,8 @@ async def test_a_review_sees_the_rates_of_its_period_at_a_position(tenant: Empty
     story = shipped()
     head = catch_up(tenant, story.log)
     async with asking(tenant, head) as where:
-        seen = await scorecards.see(where, "acme", None, None, LATER)
+        seen = await reviewing.see(where, "acme", None, None, LATER)
         assert (seen.since, seen.until, seen.position) == (LATER - 91 * DAY, LATER, head)
         assert _figures(seen.rates)[DISPATCH] == (1, 1)
-        earlier = await scorecards.see(where, "acme", NOON - DAY, NOON, LATER)
+        earlier = await reviewing.see(where, "acme", NOON - DAY, NOON, LATER)
         assert _figures(earlier.rates)[DISPATCH] == (0, 0)

@@ -17,7 +17,7 @@ from ledger.rates import RateName, RateStatus, is_at_most
 from ledger.refusals import Malformed
 from ledger.reviews import ProposalState
 from ledger.stock import Alert
-from projections import scorecards, sla, statements, stock_levels, supplier_performance, tracking, trade
+from projections import reviewing, scorecards, sla, statements, stock_levels, supplier_performance, tracking, trade
 from projections.reads import FIRST, PageOf, Where
 
 E = TypeVar("E", bound=StrEnum)
@@ -199,7 +199,7 @@ class ReportQueries:
     ) -> reports_pb2.ListReviewsDueResponse:
         now = datetime.now(UTC)
         until = now + timedelta(days=shapes.count(request.due_within_days, "due_within_days", most=1000))
-        answer = await scorecards.list_reviews_due(await self._where(request, context), _page(request), until, now)
+        answer = await reviewing.list_reviews_due(await self._where(request, context), _page(request), until, now)
         reviews = [
             reports_pb2.ReviewDue(
                 supplier_id=each.supplier_id,
@@ -219,7 +219,7 @@ class ReportQueries:
     ) -> reports_pb2.ListSuspensionProposalsResponse:
         state = _optional(_read_proposal_state, request.state, "state")
         place = await self._where(request, context)
-        answer = await scorecards.list_proposals(place, _page(request), _supplier_id(request), state)
+        answer = await reviewing.list_proposals(place, _page(request), _supplier_id(request), state)
         return reports_pb2.ListSuspensionProposalsResponse(
             proposals=[answers.proposal(each.supplier_id, each.proposal) for each in answer.rows],
             next_page_token=answer.next_page_token,

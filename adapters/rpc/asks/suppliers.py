@@ -21,7 +21,7 @@ from ledger.values import (
     supplier_stream,
 )
 from ledger.view import View
-from projections import scorecards
+from projections import reviewing
 from projections.reads import Where
 
 _rate_name = shapes.enum(rates_pb2.RateName, RateName)
@@ -150,7 +150,7 @@ async def look_at_supplier(request: suppliers_pb2.ReviewSupplierRequest, where: 
     supplier_id = plain_id(request.supplier_id, "supplier_id")
     since, until = instant(request, "since"), instant(request, "until")
     require(since is None or since < (until or now), "since", "is not before the period's end")
-    return await scorecards.see(where, supplier_id, since, until, now)
+    return await reviewing.see(where, supplier_id, since, until, now)
 
 
 @reads(suppliers_pb2.ReviewSupplierRequest)

@@ -1,0 +1,141 @@
+"""Whose review is due, what does it see, which rates crossed their targets, what is proposed?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ledger.rates import Rate, RateStatus
+from ledger.reviews import Proposal, ProposalState, Seen, Verdict
+from ledger.suppliers import Standing
+from projections.reads import FIRST, Answer, PageOf, Where, snapshot
+from projections.scorecards import RateColumn, Window, policies_agreed, ranking, scorecards_of
+from projections.supplier_performance import SUPPLIER_PERFORMANCE
+
+
+async def see(where: Where, supplier_id: str, since: datetime | None, until: datetime | None, now: datetime) -> Seen:
+    """What a review sees of a supplier: the rates of a period, if not said of as long as between two reviews."""
+    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
+        end = until or now
+        begin = since or end - timedelta(days=(await policies_agreed(at)).in_force(now).review_every_days)
+        (card,) = await scorecards_of(at, [supplier_id], Window(now, begin, end))
+        return Seen(begin, end, at.position, card.rates)
+
+
+class Crossing(NamedTuple):
+    """Rates of a supplier that fell below their targets and are not proposed, or recovered and are."""
+
+    supplier_id: str
+    rates: tuple[Rate, ...]
+
+
+class ReviewDue(NamedTuple):
+    """A supplier in use and when its next review is due."""
+
+    supplier_id: str
+    due: datetime
+    reviewed_at: datetime | None
+    score_basis_points: int | None
+    verdict: Verdict | None
+
+
+class Proposed(NamedTuple):
+    """A proposal to suspend a supplier."""
+
+    supplier_id: str
+    proposal: Proposal
+
+
+_WATCHED = "SELECT supplier_id, standing FROM {performance_standings} WHERE standing = ANY(%(standings)s)"
+_CROSSED = "SELECT supplier_id, rate FROM {performance_proposals}"
+_REVIEWS_DUE = """
+    SELECT supplier_id, review_from + %(every)s AS due, reviewed_at, score_basis_points, verdict
+    FROM {performance_standings}
+    WHERE standing = ANY(%(standings)s) AND review_from < %(until)s - %(every)s
+        AND (review_from + %(every)s, supplier_id) > (%(after_due)s, %(after_id)s)
+    ORDER BY review_from, supplier_id LIMIT %(limit)s
+"""
+_PROPOSALS = """
+    SELECT supplier_id, state, proposed_at, seen, rate FROM {performance_proposals}
+    WHERE (%(supplier_id)s = '' OR supplier_id = %(supplier_id)s) AND (%(state)s = '' OR state = %(state)s)
+        AND (proposed_at, supplier_id, rate) > (%(after_at)s, %(after_id)s, %(after_rate)s)
+    ORDER BY proposed_at, supplier_id, rate LIMIT %(limit)s
+"""
+_IN_USE = [Standing.APPROVED.value, Standing.SUSPENDED.value]
+
+
+async def crossings(where: Where, now: datetime) -> Answer[Crossing]:
+    """What the usual windows up to now say that is not recorded yet."""
+    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
+        ranked = await ranking(at, Window(now))
+        least = (await policies_agreed(at)).in_force(now).suspension_least_cases
+        standings = dict(await at.rows(_WATCHED, {"standings": _IN_USE}))
+        crossed = {(supplier_id, name) for supplier_id, name in await at.rows(_CROSSED, {})}
+    found: dict[str, list[Rate]] = {}
+    for column in ranked.columns:
+        for index in _crossed(column, ranked.supplier_ids, crossed, least):
+            supplier_id, below = ranked.supplier_ids[index], column.statuses[index] is RateStatus.BREACH
+            if standings.get(supplier_id) in (_IN_USE if not below else (Standing.APPROVED,)):
+                found.setdefault(supplier_id, []).append(column.rate(index))
+    return Answer([Crossing(supplier_id, tuple(rates)) for supplier_id, rates in found.items()], ranked.position)
+
+
+def _crossed(
+    column: RateColumn, supplier_ids: Sequence[str], crossed: set[tuple[str, str]], least: int
+) -> Iterator[int]:
+    """Where a rate over enough cases is below its target and not proposed, or proposed and not below it."""
+    proposed = {supplier_id for supplier_id, name in crossed if name == column.name}
+    cases = zip(column.denominators, column.statuses, supplier_ids, strict=True)
+    for index, (of, found, supplier_id) in enumerate(cases):
+        if of >= least and (found is RateStatus.BREACH) != (supplier_id in proposed):
+            yield index
+
+
+async def list_reviews_due(where: Where, page: PageOf, until: datetime, now: datetime) -> Answer[ReviewDue]:
+    """Suppliers whose next review is due before an instant, the longest overdue first."""
+    after_due, after_id = page.after(tuple[datetime, str]) or (FIRST, "")
+    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
+        every = timedelta(days=(await policies_agreed(at)).in_force(now).review_every_days)
+        parameters = {
+            "standings": _IN_USE,
+            "every": every,
+            "until": until,
+            "after_due": after_due,
+            "after_id": after_id,
+            "limit": page.limit,
+        }
+        found = [
+            ReviewDue(supplier_id, due, reviewed_at, score, Verdict(verdict) if verdict else None)
+            for supplier_id, due, reviewed_at, score, verdict in await at.rows(_REVIEWS_DUE, parameters)
+        ]
+        rows, token = page.cut(found, [(each.due, each.supplier_id) for each in found])
+        return Answer(rows, at.position, token)
+
+
+async def list_proposals(
+    where: Where, page: PageOf, supplier_id: str = "", state: ProposalState | None = None
+) -> Answer[Proposed]:
+    """Proposals to suspend a supplier whose rates have not recovered, the oldest first."""
+    after_at, after_id, after_rate = page.after(tuple[datetime, str, str]) or (FIRST, "", "")
+    parameters: dict[str, Any] = {
+        "supplier_id": supplier_id,
+        "state": state.value if state else "",
+        "after_at": after_at,
+        "after_id": after_id,
+        "after_rate": after_rate,
+        "limit": page.limit,
+    }
+    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
+        found = await at.rows(_PROPOSALS, parameters)
+        rows, token = page.cut(found, [(row[2], row[0], row[4]) for row in found])
+        return Answer(
+            [
+                Proposed(row[0], Proposal(msgspec.json.decode(row[3], type=Rate), row[2], ProposalState(row[1])))
+                for row in rows
+            ],
+            at.position,
+            token,
+        )
