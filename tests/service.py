@@ -21,6 +21,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from fulfilment.v1 import (
+    admin_pb2,
     admin_pb2_grpc,
     audit_pb2_grpc,
     batch_pb2_grpc,
@@ -143,6 +144,16 @@ class Client:
 
     def place(self, number: str, **more: Any) -> Any:
         return self.orders.PlaceOrder(order(number, **more))
+
+    def read_up_to(self, position: int) -> int:
+        """Waits until the read models have come so far; a projector that is just being started takes its time."""
+        give_up_at = time.monotonic() + START_SECONDS
+        while True:
+            status = self.admin.GetStatus(admin_pb2.GetStatusRequest())
+            if all(each.position >= position for each in status.projections):
+                return position
+            assert time.monotonic() < give_up_at, "the read models do not get there"
+            time.sleep(0.05)
 
     def get(self, order_id: str) -> Any:
         return self.orders.GetOrder(orders_pb2.GetOrderRequest(order_id=order_id)).order

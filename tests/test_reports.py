@@ -59,7 +59,7 @@ def told(client: Client) -> int:
         )
     )
     last = client.place("hold", payment=orders_pb2.PAYMENT_STATE_PENDING)
-    return int(last.position)
+    return client.read_up_to(int(last.position))
 
 
 def refused(call: Any, request: Any) -> grpc.RpcError:

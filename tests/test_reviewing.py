@@ -29,7 +29,7 @@ from fulfilment.v1 import (
 )
 from ledger.values import order_stream
 from projections import runner
-from tests.projecting import connect, until, write_down
+from tests.projecting import connect, write_down
 from tests.service import Client, context, fields_of, reason_of, serving, stamp
 from tests.stalls import EmptyTenant
 from tests.story import HOUR, NOON, Story, a_shop, line
@@ -73,18 +73,7 @@ def told(client: Client) -> int:
                 context=context(), **sent, carrier="dhl", tracking_number=number, at=stamp(placed_at + hours * HOUR)
             )
         )
-    position = int(client.orders.RecordChargeback(_chargeback()).position)
-    until(lambda: _has_read(client, position))
-    return position
-
-
-def _has_read(client: Client, position: int) -> bool:
-    """Whether the read models have come so far; a projector that is just being started takes its time."""
-    try:
-        client.reports.GetSummary(reports_pb2.GetSummaryRequest(at_least=position))
-    except grpc.RpcError:
-        return False
-    return True
+    return client.read_up_to(int(client.orders.RecordChargeback(_chargeback()).position))
 
 
 def _chargeback(**more: Any) -> orders_pb2.RecordChargebackRequest:
