@@ -210,7 +210,8 @@ def project(dsn: str) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    parent = os.getppid()
+    # Told by the parent, for it may be gone before this process can ask who it was.
+    parent = int(os.environ.get("FULFILMENT_PARENT") or os.getppid())
 
     def watch() -> None:
         while not stop.wait(1.0):
@@ -225,7 +226,12 @@ async def keep_projecting(conninfo: str, chosen: argparse.Namespace) -> None:
     """A projector process beside this one, started again should it die."""
     pause = 1.0
     while True:
-        environment = {**os.environ, "FULFILMENT_DSN": conninfo, "FULFILMENT_ROLE": "projector"}
+        environment = {
+            **os.environ,
+            "FULFILMENT_DSN": conninfo,
+            "FULFILMENT_ROLE": "projector",
+            "FULFILMENT_PARENT": str(os.getpid()),
+        }
         words = [
             sys.executable,
             str(Path(__file__)),
