@@ -809,6 +809,11 @@ class NotInspected(Forbidden):
         )
 
 
+class NothingToSendBack(Forbidden):
+    def __init__(self, case_id: str) -> None:
+        super().__init__(f"case {case_id} has no unit left that could be sent back", case_id=case_id)
+
+
 class LabelledDifferently(AlreadyExists):
     def __init__(self, label_id: str) -> None:
         super().__init__(f"label {label_id} was recorded already for other units", label_id=label_id)
@@ -1044,6 +1049,8 @@ def label(case: Case, labelled: ReturnLabelled) -> Sequence[CaseFact]:
             raise LabelledDifferently(labelled.label_id)
         return []
     require_remedy(case)
+    if not labelled.by_line:
+        raise NothingToSendBack(case.case_id)
     return [labelled]
 
 

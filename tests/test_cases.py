@@ -673,6 +673,15 @@ def test_a_label_has_one_meaning_and_each_unit_comes_back_once():
         desk.sends_back("P1", "label-2")
 
 
+def test_where_every_unit_has_its_remedy_there_is_nothing_to_send_back():
+    desk = approved(Remedy.RESHIP)
+    desk.labels()
+    reship_arrives(desk)
+    desk.looks_at_the_reship()
+    with refused(returns.NothingToSendBack, "no unit left"):
+        desk.labels(label_id="label-2")
+
+
 def test_what_was_never_delivered_does_not_come_back():
     desk = Desk(shipped())
     desk.opens(Reason.LOST)

@@ -242,8 +242,8 @@ class CaseServiceServicer:
         """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer
         instead of the customer within the time of a free return. Each unit comes back at most once. The same
         label again records nothing.
-        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET or NOT_RETURNABLE, ALREADY_EXISTS /
-        LABELLED_DIFFERENTLY.
+        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or NOTHING_TO_SEND_BACK if
+        every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -94,8 +94,8 @@ class CaseServiceStub:
     """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer
     instead of the customer within the time of a free return. Each unit comes back at most once. The same
     label again records nothing.
-    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET or NOT_RETURNABLE, ALREADY_EXISTS /
-    LABELLED_DIFFERENTLY.
+    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or NOTHING_TO_SEND_BACK if
+    every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
     """
     RecordReturnShipped: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RecordReturnShippedRequest, _common_pb2.Receipt]
     """Records that a label's units are on their way back, in a parcel that is registered with its carrier.
@@ -217,8 +217,8 @@ class CaseServiceAsyncStub(CaseServiceStub):
     """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer
     instead of the customer within the time of a free return. Each unit comes back at most once. The same
     label again records nothing.
-    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET or NOT_RETURNABLE, ALREADY_EXISTS /
-    LABELLED_DIFFERENTLY.
+    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or NOTHING_TO_SEND_BACK if
+    every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
     """
     RecordReturnShipped: _aio.UnaryUnaryMultiCallable[_cases_pb2.RecordReturnShippedRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that a label's units are on their way back, in a parcel that is registered with its carrier.
@@ -391,8 +391,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer
         instead of the customer within the time of a free return. Each unit comes back at most once. The same
         label again records nothing.
-        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET or NOT_RETURNABLE, ALREADY_EXISTS /
-        LABELLED_DIFFERENTLY.
+        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or NOTHING_TO_SEND_BACK if
+        every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
         """
 
     @_abc_1.abstractmethod
