@@ -690,15 +690,15 @@ def test_a_delivery_is_proven_and_disputed(ff: Shell):
 
 
 def test_stock_is_held_for_a_checkout_and_given_back(ff: Shell):
-    ff("stock", "feed", "acme", "CUP", "5", "--version", "1")
-    held = ff("stock", "reserve", "cart-1", "acme", "CUP:3", "--minutes", "30", "--json").json["levels"][0]
+    ff("stock", "feed", "acme", "BOWL", "5", "--version", "1")
+    held = ff("stock", "reserve", "cart-1", "acme", "BOWL:3", "--minutes", "30", "--json").json["levels"][0]
     assert (held["held"], held["available"]) == (3, 2)
-    more = ff("stock", "reserve", "cart-2", "acme", "CUP:3")
+    more = ff("stock", "reserve", "cart-2", "acme", "BOWL:3")
     assert (more.code, "[OUT_OF_STOCK]" in more.err) == (1, True)
-    freed = ff("stock", "release", "cart-1", "acme", "CUP", "--json").json["levels"][0]
+    freed = ff("stock", "release", "cart-1", "acme", "BOWL", "--json").json["levels"][0]
     assert (freed["held"], freed["available"]) == (0, 5)
-    wrong = ff("stock", "reserve", "cart-3", "acme", "CUP")
-    assert (wrong.code, "'CUP' is not SKU:UNITS such as TEA:2" in wrong.err) == (2, True)
+    wrong = ff("stock", "reserve", "cart-3", "acme", "BOWL")
+    assert (wrong.code, "'BOWL' is not SKU:UNITS such as TEA:2" in wrong.err) == (2, True)
 
 
 def test_a_pipe_gets_plain_lines(service: Service):
