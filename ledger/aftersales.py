@@ -377,7 +377,8 @@ def label_return(view: View, labelled: ReturnLabelled, now: datetime) -> list[Ch
     view.need(policy_stream(), case_stream(labelled.case_id))
     file = _File(view, labelled.case_id, now)
     case, order = file.case, file.order
-    by_line = labelled.by_line or case.todo
+    present = case.labels.get(labelled.label_id)
+    by_line = labelled.by_line or (case.todo if present is None else present.by_line)
     payer = Party.RETAILER
     if case.ruling is not None:
         payer = returns.freight_payer(case, policy_at(view.policy(), case.opened.at).free_return_within_days)

@@ -890,6 +890,11 @@ class UnknownRefund(NotFound):
         super().__init__(f"case {case_id} has no refund {refund_id}", case_id=case_id, refund_id=refund_id)
 
 
+class NothingToRefund(Forbidden):
+    def __init__(self, case_id: str) -> None:
+        super().__init__(f"no unit of case {case_id} waits for a refund", case_id=case_id)
+
+
 class RefundGrantedDifferently(AlreadyExists):
     def __init__(self, refund_id: str) -> None:
         super().__init__(f"refund {refund_id} was granted already for other units", refund_id=refund_id)
@@ -1119,6 +1124,8 @@ def require_undecided(case: Case, by_line: Units) -> None:
 def grant_refund(case: Case, granted: RefundGranted) -> Sequence[CaseFact]:
     """Money for units; granted.amounts_minor is what aftersales worked out."""
     require_undecided(case, granted.by_line)
+    if not granted.by_line:
+        raise NothingToRefund(case.case_id)
     if case.remedy is Remedy.RETURN:
         for line_no, units in granted.by_line.items():
             if units > (inspected := case.undecided.get(line_no, 0)):

@@ -378,6 +378,7 @@ class AfterSales(RuleBasedStateMachine):
         by_case: Counter[tuple[str, int]] = Counter()
         for fact in self.facts(returns.RefundGranted):
             assert isinstance(fact, returns.RefundGranted)
+            assert fact.by_line
             for n, amount in fact.amounts_minor.items():
                 assert 0 < amount <= fact.by_line[n] * PRICES[n]
                 by_line[n] += amount
@@ -452,13 +453,16 @@ USUAL = {
 
 def test_money_units_and_stock_are_conserved_whatever_after_sales_tries():
     AfterSales.seen.clear()
-    run_state_machine_as_test(
-        AfterSales,
-        settings=settings(
-            max_examples=120,
-            stateful_step_count=50,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-        ),
-    )
-    assert USUAL - AfterSales.seen.keys() == set()
+    for _ in range(5):
+        run_state_machine_as_test(
+            AfterSales,
+            settings=settings(
+                max_examples=100,
+                stateful_step_count=50,
+                deadline=None,
+                suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+            ),
+        )
+        if AfterSales.seen.keys() >= USUAL:
+            return
+    raise AssertionError(f"never met: {', '.join(USUAL - AfterSales.seen.keys())}")

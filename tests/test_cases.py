@@ -536,6 +536,13 @@ def test_units_are_granted_money_once():
         desk.grants({1: 1}, refund_id="refund-2")
 
 
+def test_a_refund_is_for_units():
+    desk = approved(Remedy.REFUND)
+    desk.grants()
+    with refused(returns.NothingToRefund, "no unit of case case-1 waits for a refund"):
+        desk.grants(refund_id="refund-2")
+
+
 def test_a_refund_has_one_meaning():
     desk = approved(Remedy.REFUND, {1: 2})
     desk.grants({1: 1})
@@ -671,6 +678,13 @@ def test_a_label_has_one_meaning_and_each_unit_comes_back_once():
     desk.labels({1: 1}, "label-2")
     with refused(ParcelOfAnotherOrder, "registered for shopify/1"):
         desk.sends_back("P1", "label-2")
+
+
+def test_the_same_label_without_its_units_named_records_nothing():
+    desk = approved(Remedy.REFUND)
+    desk.labels()
+    desk.grants()
+    assert desk.labels() == []
 
 
 def test_where_every_unit_has_its_remedy_there_is_nothing_to_send_back():

@@ -280,8 +280,8 @@ class CaseServiceServicer:
     def GrantRefund(self, request, context):
         """Grants money back for units: an amount, or a share of their price rounded half up. Over all cases of an
         order no more than was paid for the units. The same refund again records nothing.
-        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP, OVER_REMEDIED, NOT_INSPECTED,
-        NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
+        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP, NOTHING_TO_REFUND,
+        OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -116,8 +116,8 @@ class CaseServiceStub:
     GrantRefund: _grpc.UnaryUnaryMultiCallable[_cases_pb2.GrantRefundRequest, _common_pb2.Receipt]
     """Grants money back for units: an amount, or a share of their price rounded half up. Over all cases of an
     order no more than was paid for the units. The same refund again records nothing.
-    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP, OVER_REMEDIED, NOT_INSPECTED,
-    NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
+    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP, NOTHING_TO_REFUND,
+    OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
     """
     DenyRefund: _grpc.UnaryUnaryMultiCallable[_cases_pb2.DenyRefundRequest, _common_pb2.Receipt]
     """Denies money for units, as after their inspection or because they never came back; nobody waits for
@@ -239,8 +239,8 @@ class CaseServiceAsyncStub(CaseServiceStub):
     GrantRefund: _aio.UnaryUnaryMultiCallable[_cases_pb2.GrantRefundRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Grants money back for units: an amount, or a share of their price rounded half up. Over all cases of an
     order no more than was paid for the units. The same refund again records nothing.
-    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP, OVER_REMEDIED, NOT_INSPECTED,
-    NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
+    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP, NOTHING_TO_REFUND,
+    OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
     """
     DenyRefund: _aio.UnaryUnaryMultiCallable[_cases_pb2.DenyRefundRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Denies money for units, as after their inspection or because they never came back; nobody waits for
@@ -437,8 +437,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Grants money back for units: an amount, or a share of their price rounded half up. Over all cases of an
         order no more than was paid for the units. The same refund again records nothing.
-        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP, OVER_REMEDIED, NOT_INSPECTED,
-        NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
+        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP, NOTHING_TO_REFUND,
+        OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
         """
 
     @_abc_1.abstractmethod
