@@ -19,6 +19,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+# Read while gRPC is imported. Nobody forks here but to run another program: it need not prepare, nor write of it.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+
 import grpc
 import psycopg
 import uvloop
@@ -305,8 +308,6 @@ Ctrl-C stops it; the next start goes on with the same data.
 
 
 def main() -> None:
-    # Nobody forks here but to run another program; gRPC need not prepare for more, nor write of it.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     chosen = options()
     log_to_stderr(chosen.log_level, chosen.log_format)
     try:
