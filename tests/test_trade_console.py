@@ -176,6 +176,23 @@ def test_charts_show_the_keys_with_most_orders_and_the_tables_show_all():
     assert "sku-09" not in drawn
     assert html.count("<td>sku-09</td>") == 5
     assert "Charts show the 20 with most orders of 30." in html
+    assert html.index("<td>sku-29</td>") < html.index("<td>sku-28</td>") < html.index("<td>sku-00</td>")
+
+
+def test_of_many_periods_the_latest_are_drawn_in_the_order_of_time():
+    rows = [figures(f"2026-W{n:02}", orders=30 - n) for n in range(1, 31)]
+    html = page(HEAD._replace(group_by=reports_pb2.TRADE_GROUP_WEEK), rows, figures(""))
+    drawn = html[html.index("<svg") : html.index("</svg>")]
+    assert drawn.index("2026-W11") < drawn.index("2026-W30")
+    assert "2026-W10" not in drawn
+    assert "Charts show the 20 latest of 30." in html
+    assert html.index("<td>2026-W01</td>") < html.index("<td>2026-W30</td>")
+
+
+def test_a_chart_begins_at_nought_and_bars_of_no_length_are_not_drawn():
+    found = _Page(page(HEAD, [figures("tea", cases=0)], figures("", cases=0)))
+    assert (found.count("svg"), found.count("table")) == (4, 5)
+    assert "−" not in found.text
 
 
 def test_the_console_draws_the_page(said: Terminal, tmp_path: Path):

@@ -72,8 +72,10 @@ class Head(NamedTuple):
 def page(head: Head, rows: Sequence[reports_pb2.TradeFigures], everything: reports_pb2.TradeFigures) -> str:
     """The whole document. Whatever comes from outside is escaped."""
     by = word(reports_pb2.TradeGroup, head.group_by) if head.group_by else "everything"
-    shown = _most_telling(rows, head.group_by)
-    left_out = f"Charts show the {len(shown)} with most orders of {len(rows)}." if len(shown) < len(rows) else ""
+    rows = rows if head.group_by in _PERIODS else sorted(rows, key=lambda row: (-row.orders, row.key))
+    shown = rows[-MOST_BARS:] if head.group_by in _PERIODS else rows[:MOST_BARS]
+    best = "latest" if head.group_by in _PERIODS else "with most orders"
+    left_out = f"Charts show the {len(shown)} {best} of {len(rows)}." if len(shown) < len(rows) else ""
     sections = [_figure(figure, head.group_by, rows, shown) for figure in FIGURES]
     sections += [_cost(currency, head.group_by, rows, shown) for currency in _currencies(rows)]
     if not _currencies(rows):
@@ -86,13 +88,6 @@ def page(head: Head, rows: Sequence[reports_pb2.TradeFigures], everything: repor
         sections="\n".join(sections),
         position=f"{head.position:,}",
     )
-
-
-def _most_telling(rows: Sequence[reports_pb2.TradeFigures], group_by: int) -> list[reports_pb2.TradeFigures]:
-    """The latest periods, else the keys with most orders."""
-    if group_by in _PERIODS:
-        return list(rows[-MOST_BARS:])
-    return sorted(rows, key=lambda row: (-row.orders, row.key))[:MOST_BARS]
 
 
 def _named(key: str, group_by: int) -> str:
@@ -148,9 +143,9 @@ def _figure(
         for row in rows
         if getattr(row, figure.denominator) or getattr(row, figure.numerator)
     ]
-    chart = (
-        _chart(figure.title, figure.unit, known, [("", _BAR_COLOUR, [value for _, value in known])]) if known else ""
-    )
+    values = [value for _, value in known]
+    # Bars of no length tell less than the table.
+    chart = _chart(figure.title, figure.unit, known, [("", _BAR_COLOUR, values)]) if any(values) else ""
     return _section(figure.title, figure.explanation, chart, _table(headings, table))
 
 
@@ -258,7 +253,8 @@ def _draw(axes: Any, unit: str, keys: Sequence[str], series: Sequence[tuple[str,
     axes.set_yticks(places, keys)
     axes.invert_yaxis()
     axes.set_xlabel(unit)
-    axes.margins(x=0.15)
+    axes.margins(x=0.15, y=0.02)
+    axes.set_xlim(left=0)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", alpha=0.25)
     axes.set_axisbelow(True)
@@ -309,7 +305,7 @@ p {{ margin: 0 0 .75rem; color: var(--soft); }}
 figure {{ margin: 0; }}
 svg {{ width: 100%; height: auto; color: var(--ink); }}
 svg text {{ fill: var(--ink); }}
-.figures {{ max-height: 36rem; overflow: auto; }}
+.figures {{ max-height: 42rem; overflow: auto; }}
 table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .85rem; }}
 th, td {{ text-align: right; padding: .25rem .4rem; border-bottom: 1px solid var(--line); }}
 th:first-child, td:first-child {{ text-align: left; min-width: 6rem; overflow-wrap: anywhere; }}
