@@ -245,7 +245,6 @@ class Ledger:
                 self.book.forget_all(self.book.position)
                 for waiting in self._in_hand:
                     waiting.answer(DecisionFailed(waiting.command.request_id, error))
-            self._callers = len({id(waiting.call) for waiting in (*self._in_hand, *self._queue)})
             self._in_hand = []
 
     async def _gather(self) -> None:
@@ -310,6 +309,8 @@ class Ledger:
             finally:
                 self.book.trim()
         self.trouble = None
+        # Counted before they are answered: whoever is answered may call again at once.
+        self._callers = len({id(waiting.call) for waiting in (*batch, *self._queue)})
         await run.answer()
 
     async def _open(self, connection: AsyncConnection[Any], batch: list[_Waiting]) -> Opening:

@@ -259,6 +259,20 @@ async def _compare_with_a_plain_count(
 # --- limits ---------------------------------------------------------------------------------------
 
 
+async def test_a_batch_waits_for_no_more_callers_than_there_are(tenant: EmptyTenant) -> None:
+    async with a_ledger(tenant) as ledger:
+        expected = []
+
+        async def caller(number: int) -> None:
+            for turn in range(5):
+                await ledger.execute(take(f"{number}-{turn}", f"s{number}"))
+                expected.append(ledger._callers)
+
+        await asyncio.gather(*(caller(number) for number in range(32)))
+        # Whoever was answered calls again while the others are: it is the same caller.
+        assert max(expected) == 32
+
+
 async def test_beyond_the_queue_callers_are_turned_away_at_once(tenant: EmptyTenant) -> None:
     async with a_ledger(tenant, queue_limit=3) as ledger:
         async with lock_held(tenant):
