@@ -259,8 +259,8 @@ class Follower:
         self._folds: list[Streams] = []
         self._beat_at = 0.0
 
-    def step(self, connection: Connection[Any]) -> bool:
-        """Takes every projection that can go on one page further; says whether any did."""
+    def step(self, connection: Connection[Any]) -> int:
+        """Takes every projection that can go on one page further; says how many facts the longest page had."""
         self._lead(connection)
         self._ask_positions(connection)
         now = time.monotonic()
@@ -271,7 +271,7 @@ class Follower:
         moved = [self._take(connection, position, group) for position, group in sorted(groups.items())]
         standing = {each.position for each in self._progress}
         self._folds = [fold for fold in self._folds if fold.position in standing]
-        return any(moved)
+        return max(moved, default=0)
 
     def rest(self) -> None:
         """Nothing to do for now: waits for what is being written and lets memory go."""
@@ -317,7 +317,7 @@ class Follower:
             for each in lost:
                 each.position = found.get(each.projection.name, 0)
 
-    def _take(self, connection: Connection[Any], position: int, group: list[_Progress]) -> bool:
+    def _take(self, connection: Connection[Any], position: int, group: list[_Progress]) -> int:
         fold = next((fold for fold in self._folds if fold.position == position), None)
         if fold is None:
             fold = Streams(self.schema, position, self._registry)
@@ -329,11 +329,11 @@ class Follower:
         except Exception as error:  # noqa: BLE001 - told to whoever asks for the status, and tried again
             for each in group:
                 self._fail(each, error)
-            return False
+            return 0
         if page is None:
             for each in group:
                 self._well(each)
-            return False
+            return 0
         for each in group:
             try:
                 written = each.projection.changes(page)
@@ -345,7 +345,7 @@ class Follower:
                     Batch(self.schema, each.projection, page.after, page.position, written)
                 )
                 each.position = page.position
-        return True
+        return page.position - page.after
 
     def _settle(self, each: _Progress) -> bool:
         """Waits for what the projection is writing; says whether it may go on from there."""

@@ -62,6 +62,7 @@ PROJECTIONS: tuple[Projection, ...] = (
 
 POLL_SECONDS = 1.0
 _LONGEST_WAIT = 0.5
+_LONGEST_BREATH = 0.1
 _SHORTEST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
@@ -132,8 +133,14 @@ class _Projector:
     def run(self) -> None:
         while not self._stop.is_set():
             self._discover()
-            if not self._step():
+            began = time.monotonic()
+            facts = self._step()
+            if not facts:
                 self._wait()
+            elif facts < self._page_facts:
+                # It follows as facts come. A page costs much the same however few they are, so it lets as many come
+                # as will in the time that this one took, and leaves the processor to commands meanwhile.
+                self._stop.wait(min(time.monotonic() - began, _LONGEST_BREATH))
 
     def _discover(self) -> None:
         """Finds new tenants, and what was asked of the projector."""
@@ -169,20 +176,20 @@ class _Projector:
         except Exception:
             log.exception("%s of %s of %s failed", requested, projection.name, schema)
 
-    def _step(self) -> bool:
-        """One page for every tenant that may have one."""
-        busy = False
+    def _step(self) -> int:
+        """One page for every tenant that may have one; says how many facts the longest had."""
+        most = 0
         for schema, follower in self._followers.items():
             if follower.look_at > time.monotonic():
                 continue
             follower.look_at = time.monotonic() + POLL_SECONDS
             with self._only_of(schema):
-                if follower.step(self._connection):
-                    busy, follower.look_at = True, 0.0
+                if facts := follower.step(self._connection):
+                    most, follower.look_at = max(most, facts), 0.0
                 else:
                     follower.rest()
                 follower.confess(self._connection)
-        return busy
+        return most
 
     @contextmanager
     def _only_of(self, schema: str) -> Iterator[None]:
