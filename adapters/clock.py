@@ -16,7 +16,7 @@ from typing import NamedTuple, assert_never
 from psycopg_pool import PoolTimeout
 
 from adapters.rpc.tenants import Tenant, Tenants
-from ledger import aftersales, fulfilment, lapses, orders, stocktaking
+from ledger import aftersales, fulfilment, lapses, orders, rerouting, stocktaking
 from ledger.journal import is_trouble
 from ledger.ledger import Command, Receipt
 from ledger.refusals import Exhausted, ProjectionBehind, Unavailable
@@ -183,6 +183,11 @@ def _decision(timer: Timer, names: Sequence[str], now: datetime) -> tuple[Callab
             supplier_id, sku = names
             stream = stock_stream(supplier_id, sku)
             return lambda view: stocktaking.notice_stale_feed(view, supplier_id, sku, now), stream
+        case Timer.REROUTE:
+            order_id, supplier_order_id, late = names
+            missed = orders.Clock(late)
+            stream = order_stream(order_id)
+            return lambda view: rerouting.reroute_overdue(view, order_id, supplier_order_id, missed, now), stream
         case Timer.WAITING:
             order_id, _ = names
             return lambda view: fulfilment.serve_waiting(view, order_id, now), order_stream(order_id)

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from ledger import orders
-from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, DelayRuled, Order, OrderFact
+from ledger import orders, supplier_orders
+from ledger.orders import BreachWithdrawn, Clock, Deadline, DeadlineMissed, DelayRuled, Order, OrderFact
 from ledger.refusals import Forbidden
 from ledger.supplier_orders import CompensationAccrued, CompensationReversed, ReversalReason, SupplierOrder
-from ledger.values import Money, Party, round_half_up
+from ledger.values import LineNo, Money, Party, round_half_up
 
 # --- refusals -------------------------------------------------------------------------------------
 
@@ -36,11 +36,11 @@ def miss_deadline(order: Order | None, object_id: str, clock: Clock, now: dateti
     """Notice that a clock ran out. Nothing to notice records nothing."""
     if order is None or (object_id, clock) in order.missed:
         return []
-    for deadline in order.deadlines():
-        if (deadline.object_id, deadline.clock) == (object_id, clock) and deadline.passed(now):
-            missed = DeadlineMissed(order.order_id, object_id, clock, deadline.due, now, deadline.supplier_id)
-            return _with_compensation(order, [missed], now)
-    return []
+    deadline = order.deadline(object_id, clock)
+    if deadline is None or not deadline.passed(now):
+        return []
+    missed = DeadlineMissed(order.order_id, object_id, clock, deadline.due, now, deadline.supplier_id)
+    return _with_compensation(order, [missed], now)
 
 
 def settle(order: Order, now: datetime) -> list[OrderFact]:
@@ -70,6 +70,25 @@ def rule_delay(
     return _with_compensation(order, [ruled], now)
 
 
+def overdue_since(order: Order, deadline: Deadline) -> dict[LineNo, datetime]:
+    """Since when lines are overdue, while the breach stands as their supplier's and no other was sought since then.
+
+    A supplier that named a day for goods it has yet to get is taken at its word until that day.
+    """
+    key = (deadline.object_id, deadline.clock)
+    supplier_order = order.supplier_orders.get(deadline.object_id)
+    if supplier_order is None or key not in order.missed or deadline.met_at is not None:
+        return {}
+    if _excused(order, supplier_order, deadline.clock) or orders.holds_on(order, deadline.object_id):
+        return {}
+    sought, due = order.sought.get(key), deadline.due
+    since = {
+        line_no: max(due, supplier_orders.expected_at(supplier_order, line_no) or due)
+        for line_no in supplier_orders.left_to_ship(supplier_order)
+    }
+    return {line_no: at for line_no, at in since.items() if sought is None or at > sought.due}
+
+
 # --- compensation ---------------------------------------------------------------------------------
 
 
@@ -91,7 +110,7 @@ def compensation_owed(order: Order, supplier_order: SupplierOrder) -> Money | No
     it is not applied; the fact carries it, for whoever settles the amount.
     """
     terms = supplier_order.compensation_terms
-    if terms is None or not supplier_order.late or _excused(order, supplier_order):
+    if terms is None or not supplier_order.late or _excused(order, supplier_order, Clock.DISPATCH):
         return None
     amount_minor = round_half_up(net_amount_minor(order, supplier_order) * terms.basis_points, 10_000)
     if terms.cap is not None and terms.cap.currency == order.currency:
@@ -99,9 +118,9 @@ def compensation_owed(order: Order, supplier_order: SupplierOrder) -> Money | No
     return Money(amount_minor, order.currency) if amount_minor else None
 
 
-def _excused(order: Order, supplier_order: SupplierOrder) -> bool:
+def _excused(order: Order, supplier_order: SupplierOrder, clock: Clock) -> bool:
     """Whether somebody ruled that the delay was another party's."""
-    ruling = order.rulings.get((supplier_order.supplier_order_id, Clock.DISPATCH))
+    ruling = order.rulings.get((supplier_order.supplier_order_id, clock))
     return ruling is not None and ruling.party is not Party.SUPPLIER
 
 
@@ -132,4 +151,4 @@ def _compensation(order: Order, now: datetime) -> Iterator[OrderFact]:
 def _why_reversed(order: Order, supplier_order: SupplierOrder) -> ReversalReason:
     if (supplier_order.supplier_order_id, Clock.DISPATCH) not in order.missed:
         return ReversalReason.WITHDRAWN
-    return ReversalReason.RULED if _excused(order, supplier_order) else ReversalReason.RECOUNTED
+    return ReversalReason.RULED if _excused(order, supplier_order, Clock.DISPATCH) else ReversalReason.RECOUNTED

@@ -60,7 +60,7 @@ def ask(view: View, notice: Notice, templates: Templates, now: datetime) -> list
     """
     view.need(*streams_of(notice.message_id, notice.about))
     policy = policy_at(view.policy(), now)
-    if view.message(notice.message_id) is not None or too_old(notice.caused_at, policy, now):
+    if view.message(notice.message_id) is not None or policy.too_old(notice.caused_at, now):
         return []
     about = _with_reason(view, notice, now)
     asked = _asked(view, notice._replace(about=about), policy, templates, now)
@@ -89,11 +89,6 @@ def streams_of(message_id: str, about: About) -> list[str]:
     if about.recovery_id:
         streams.append(recovery_stream(about.recovery_id))
     return streams
-
-
-def too_old(caused_at: datetime, policy: Policy, now: datetime) -> bool:
-    """Whether it happened so long ago that nobody is told: an import of old orders sends no mail."""
-    return now - caused_at > timedelta(hours=policy.message_age_hours)
 
 
 def _asked(view: View, notice: Notice, policy: Policy, templates: Templates, now: datetime) -> MessageAsked:

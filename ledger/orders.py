@@ -416,6 +416,22 @@ class DelayRuled(Fact, frozen=True, tag="order.delay_ruled"):
     supplier_id: str = ""
 
 
+class ReroutingSought(Fact, frozen=True, tag="order.rerouting_sought"):
+    """Another supplier was sought for what one had not done by then; recorded once for each clock and due time."""
+
+    order_id: str
+    supplier_order_id: str
+    clock: Clock
+    due: datetime
+    """When the clock was due, or the later day that the supplier had named for goods that it has yet to get."""
+    at: datetime
+    by_line: Units = {}
+    """The units that it was then asked to give up."""
+    unserved: tuple[Choice, ...] = ()
+    """Why nobody qualifies, for each SKU that stays with it."""
+    supplier_id: str = ""
+
+
 OrderFact = (
     OrderPlaced
     | SuppliersChosen
@@ -439,6 +455,7 @@ OrderFact = (
     | DeadlineMissed
     | BreachWithdrawn
     | DelayRuled
+    | ReroutingSought
     | SupplierOrderDrafted
     | ShippingChosen
     | SupplierOrderSent
@@ -546,6 +563,8 @@ class Order(Value, frozen=True):
     missed: frozenset[tuple[str, Clock]] = frozenset()
     rulings: dict[tuple[str, Clock], DelayRuled] = {}
     """Whose fault a missed clock is, where somebody ruled."""
+    sought: dict[tuple[str, Clock], ReroutingSought] = {}
+    """What last came of seeking another supplier for what was overdue."""
     reviews: tuple[OrderReviewed, ...] = ()
     chargebacks: tuple[ChargebackRecorded, ...] = ()
     after_sales: AfterSales = AfterSales()
@@ -658,6 +677,9 @@ class Order(Value, frozen=True):
         if self.promised_by is not None and self.header is not Header.CANCELLED:
             yield Deadline(self.order_id, Clock.DELIVERY, self.promised_by, self.delivered_at)
 
+    def deadline(self, object_id: str, clock: Clock) -> Deadline | None:
+        return next((each for each in self.deadlines() if (each.object_id, each.clock) == (object_id, clock)), None)
+
 
 class Deadline(Value, frozen=True):
     """One clock: when it is due, when it was met, since when it stands still."""
@@ -757,6 +779,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return _with_late(_no_breach(order, (fact.object_id, fact.clock)), fact, {})
         case DelayRuled():
             return replace(order, rulings={**order.rulings, (fact.supplier_order_id, fact.clock): fact})
+        case ReroutingSought():
+            return replace(order, sought={**order.sought, (fact.supplier_order_id, fact.clock): fact})
         case TakenIntoCase():
             # An order with an open case is not over, whenever its return window closed.
             return replace(order, after_sales=remedies.evolve(order.after_sales, fact), completed_at=None)

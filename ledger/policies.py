@@ -50,6 +50,22 @@ class ClaimTerms(Value, frozen=True):
         return next((most.amount_minor for most in self.liability if most.currency == currency), None)
 
 
+class RerouteAfter(Value, frozen=True):
+    """How many hours after it missed a clock a supplier is asked for its units by itself, so that another sends them.
+
+    Without hours it is left to people.
+    """
+
+    acknowledge_hours: int | None = None
+    dispatch_hours: int | None = None
+
+    @property
+    def by_clock(self) -> dict[str, int]:
+        """The hours of the clocks that have some."""
+        hours = {"acknowledge": self.acknowledge_hours, "dispatch": self.dispatch_hours}
+        return {clock: agreed for clock, agreed in hours.items() if agreed is not None}
+
+
 class Seller(Value, frozen=True):
     """The retailer as it stands on customs papers: a company, no private person."""
 
@@ -95,7 +111,7 @@ class Policy(Value, frozen=True):
     suspension_least_cases: int = 20
     """A rate below its target over at least so many cases proposes to suspend the supplier."""
     message_age_hours: int = 48
-    """Nobody is told any more of what happened longer ago than this."""
+    """Nobody is told any more of what happened longer ago than this, nor asked for units that were overdue then."""
     message_attempts: int = 12
     """How often a message is handed to its sender before it is given up."""
     message_retry_seconds: int = 60
@@ -127,6 +143,8 @@ class Policy(Value, frozen=True):
     """How long a customer has to hand in evidence that was asked for."""
     free_return_within_days: int = 0
     """So long after delivery the retailer pays for sending back what the customer just does not want; 0 is never."""
+    reroute_after: RerouteAfter = RerouteAfter(acknowledge_hours=0, dispatch_hours=0)
+    """When overdue units are to go to another supplier: at once, unless agreed otherwise."""
 
     def claim_terms_of(self, carrier: str) -> ClaimTerms:
         by_carrier = {terms.carrier: terms for terms in self.claim_terms}
@@ -135,6 +153,10 @@ class Policy(Value, frozen=True):
     def language_of(self, country: str) -> str:
         """The language to write to customers and suppliers of a country in."""
         return dict(self.languages).get(country, self.language)
+
+    def too_old(self, happened_at: datetime, now: datetime) -> bool:
+        """Whether it happened so long ago that nobody acts on it: an import of old orders sends no mail."""
+        return now - happened_at > timedelta(hours=self.message_age_hours)
 
 
 _DEFAULTS = Policy()

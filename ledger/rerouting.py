@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from ledger import customs, orders, supplier_orders
+from ledger import breaches, customs, orders, supplier_orders
 from ledger.allotment import Item, enlarge, give_back, items_of
 from ledger.choice import Choice
 from ledger.drafting import Instead, Share, draft
-from ledger.orders import LEDGER, Hold, HoldReason, Order, OrderFact, WhenUnavailable
+from ledger.orders import LEDGER, Clock, Hold, HoldReason, Order, OrderFact, WhenUnavailable
+from ledger.policies import Policy, policy_at
 from ledger.refusals import Forbidden
 from ledger.sourcing import Sought, choices_for
 from ledger.supplier_orders import SupplierOrder
-from ledger.values import Change, LineNo, Units, stock_stream
+from ledger.values import Change, LineNo, Party, Units, stock_stream
 from ledger.view import View, after_facts, order_in, settled
 
 # --- refusals -------------------------------------------------------------------------------------
@@ -102,6 +103,44 @@ def reroute(
         *give_back(view, freed, items, now),
         *placed.reserved,
     ]
+
+
+def reroute_overdue(view: View, order_id: str, supplier_order_id: str, clock: Clock, now: datetime) -> list[Change]:
+    """Ask a supplier for what it had not done in time, once, so that the next one sends it.
+
+    Units of a SKU that nobody qualifies for stay with it. Nothing to ask for records nothing.
+    """
+    order, policy = view.order(order_id), policy_at(view.policy(), now)
+    since = _overdue(order, supplier_order_id, clock, policy, now) if order is not None else {}
+    if order is None or not since:
+        return []
+    supplier_order = order.supplier_order(supplier_order_id)
+    supplier_id = supplier_order.supplier_id
+    units = {n: count for n, count in supplier_orders.reroutable(supplier_order).items() if n in since}
+    choices = choices_for(view, order, Sought(units, supplier_id))
+    unserved = tuple(choice for choice in choices if not choice.supplier_id)
+    wanted = _units_of(order, units, [choice for choice in choices if choice.supplier_id])
+    due = max(since.values())
+    facts: list[OrderFact] = [
+        orders.ReroutingSought(order_id, supplier_order_id, clock, due, now, wanted, unserved, supplier_id)
+    ]
+    if wanted:
+        because = f"overdue: {clock}"
+        facts += supplier_orders.ask_to_reroute(supplier_order, wanted, Party.SUPPLIER, because, "", now)
+    return settled(order, facts, now)
+
+
+def _overdue(
+    order: Order, supplier_order_id: str, clock: Clock, policy: Policy, now: datetime
+) -> dict[LineNo, datetime]:
+    """Lines that are overdue for so long as the policy says, and since when; what is long past is left to people."""
+    hours = policy.reroute_after.by_clock.get(clock)
+    deadline = order.deadline(supplier_order_id, clock)
+    if hours is None or deadline is None:
+        return {}
+    wait = timedelta(hours=hours)
+    since = breaches.overdue_since(order, deadline)
+    return {n: at for n, at in since.items() if at + wait <= now and not policy.too_old(at + wait, now)}
 
 
 def _place_open(view: View, order: Order, by_line: Units, cause: Cause, at: datetime, now: datetime) -> list[Change]:

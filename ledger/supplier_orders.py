@@ -648,6 +648,14 @@ def left_to_ship(supplier_order: SupplierOrder) -> Units:
     return {line_no: share.unshipped for line_no, share in supplier_order.shares.items() if share.unshipped}
 
 
+def expected_at(supplier_order: SupplierOrder, line_no: LineNo) -> datetime | None:
+    """The day that the supplier last named for units of a line that it has yet to get."""
+    if not supplier_order.shares[line_no].backordered:
+        return None
+    told = [answers[line_no] for answers in supplier_order.answers if line_no in answers]
+    return next((answer.expected_at for answer in reversed(told) if answer.backordered), None)
+
+
 def ask_to_cancel(
     supplier_order: SupplierOrder, by_line: Units, by: str, because: str, at: datetime
 ) -> Sequence[SupplierOrderFact]:

@@ -4,7 +4,8 @@ An obligation is one clock of one object (DOMAIN 6): a supplier order's acknowle
 an order's delivery, a parcel's first scan, an inquiry's answer, a case's first answer, a claim's filing, a
 supplier's answer to a recovery. Each has an owner: the supplier, the carrier or the retailer. Beside them
 stand timers that oblige nobody but make facts when they run out: stock that is held, parcels that nobody
-sees, return windows, waiting times of claims, reships that a case waits for.
+sees, return windows, waiting times of claims, reships that a case waits for, overdue units that another
+supplier is to be sought for.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from typing import Any, NamedTuple, cast
 from psycopg import AsyncConnection, Cursor, errors
 from psycopg.sql import SQL, Identifier
 
-from ledger import aftersales, claims, orders, parcels, recoveries, returns
+from ledger import aftersales, breaches, claims, orders, parcels, recoveries, returns
 from ledger.inquiries import Inquiry
 from ledger.orders import Deadline
-from ledger.policies import Policy, PolicyAgreed
+from ledger.policies import Policy, PolicyAgreed, RerouteAfter
 from ledger.recoveries import Recovery
 from ledger.returns import Case
 from ledger.stock import (
@@ -84,6 +85,12 @@ WAITING_CLAIMS = Table(
 RETURN_WINDOWS = Table("sla_return_windows", 1, {"order_id": ID, "closes_at": "timestamptz NOT NULL"}, ("(closes_at)",))
 RESHIPS = Table("sla_reships", 1, {"order_id": ID, "ended_at": "timestamptz NOT NULL"})
 RESHIP_WAITS = Table("sla_reship_waits", 1, {"case_id": ID, "order_id": ID})
+OVERDUE = Table(
+    "sla_overdue",
+    3,
+    {"supplier_order_id": ID, "clock": ID, "since": "timestamptz NOT NULL"},
+    ("(clock, since)",),
+)
 POLICIES = Table(
     "sla_policies",
     1,
@@ -91,6 +98,9 @@ POLICIES = Table(
         "position": "int8 NOT NULL",
         "effective_from": "timestamptz NOT NULL",
         "suspected_lost_after_days": "int4 NOT NULL",
+        "reroute_after_acknowledge_hours": "int4",  # NULL where it is left to people
+        "reroute_after_dispatch_hours": "int4",
+        "message_age_hours": "int4 NOT NULL",
     },
 )
 
@@ -128,11 +138,12 @@ _ALWAYS = LAST - timedelta(days=366)
 def changes(page: Page) -> list[Written]:
     """Rows of obligations and timers."""
     obligations, silences, windows = Rows(OBLIGATIONS), Rows(SILENCES), Rows(RETURN_WINDOWS)
-    reships, waits = Rows(RESHIPS), Rows(RESHIP_WAITS)
+    reships, waits, overdue = Rows(RESHIPS), Rows(RESHIP_WAITS), Rows(OVERDUE)
     for story, now in page.orders():
         obligations.replace(story.once(_of_order) if story else (), now.once(_of_order))
         windows.replace(story.once(_window) if story else (), now.once(_window))
         reships.replace(story.once(_reship) if story else (), now.once(_reship))
+        overdue.replace(story.once(_overdue) if story else (), now.once(_overdue))
     for before, after in page.parcels():
         obligations.replace(_of_parcels(before), _of_parcels(after))
         silences.replace(_silences(before), _silences(after))
@@ -149,18 +160,25 @@ def changes(page: Page) -> list[Written]:
     holds = _Holds()
     for position, fact in page.others:
         if isinstance(fact, PolicyAgreed):
-            policies.new.append((position, fact.effective_from, fact.policy.suspected_lost_after_days))
+            policies.new.append((position, fact.effective_from, *_terms(fact.policy)))
         else:
             holds.follow(fact)
-    return [obligations, silences, windows, waiting, reships, waits, policies, holds]
+    return [obligations, silences, windows, waiting, reships, waits, overdue, policies, holds]
 
 
 SLA = Projection(
     "sla",
-    4,
-    (OBLIGATIONS, HOLDS, SILENCES, RETURN_WINDOWS, WAITING_CLAIMS, RESHIPS, RESHIP_WAITS, POLICIES),
+    5,
+    (OBLIGATIONS, HOLDS, SILENCES, RETURN_WINDOWS, WAITING_CLAIMS, RESHIPS, RESHIP_WAITS, OVERDUE, POLICIES),
     changes,
 )
+
+
+def _terms(policy: Policy) -> Values:
+    """What of the retailer's terms says when timers run out."""
+    after = policy.reroute_after
+    hours = (after.acknowledge_hours, after.dispatch_hours, policy.message_age_hours)
+    return (policy.suspected_lost_after_days, *hours)
 
 
 def _of_order(story: OrderStory) -> list[Values]:
@@ -221,6 +239,18 @@ def _reship(story: OrderStory) -> list[Values]:
     if not order.placed.reship_of or not aftersales.has_ended(order):
         return []
     return [(order.order_id, story.delivered_at or order.placed.at)]
+
+
+def _overdue(story: OrderStory) -> list[Values]:
+    """Each time since which another supplier is to be sought for lines that are overdue."""
+    order = story.order
+    if not order.missed:
+        return []
+    return [
+        (each.object_id, each.clock.value, since)
+        for each in order.deadlines()
+        for since in sorted(set(breaches.overdue_since(order, each).values()))
+    ]
 
 
 def _wait(case: Case) -> list[Values]:
@@ -427,6 +457,7 @@ class Timer(StrEnum):
     WAITING = "waiting"
     FIRST_ANSWER = "first_answer"
     RESHIP = "reship"
+    REROUTE = "reroute"
 
 
 class Due(NamedTuple):
@@ -438,7 +469,7 @@ class Due(NamedTuple):
     and loss; (inquiry_id,) of answer; (supplier_id, sku, reservation_id) of reservation; (order_id,) of
     return_window; (recovery_id,) of claim_filing, recovery_answer and claim_eligible; (supplier_id, sku) of
     feed; (order_id, position) of waiting, where its stock last moved at that position of the log; (case_id,) of
-    first_answer and reship."""
+    first_answer and reship; (order_id, supplier_order_id, clock) of reroute."""
     due: datetime
 
 
@@ -460,10 +491,15 @@ _DUE = """
     UNION ALL
     (SELECT 'reship', ARRAY[case_id], ended_at FROM {sla_reship_waits} JOIN {sla_reships} USING (order_id)
         WHERE ended_at <= %(now)s ORDER BY ended_at LIMIT %(limit)s)
+    UNION ALL
+    (SELECT 'reroute', ARRAY[supplier_order_id, clock], since + wait
+        FROM unnest(%(clocks)s::text[], %(waits)s::interval[]) AS agreed (clock, wait) JOIN {sla_overdue} USING (clock)
+        WHERE since BETWEEN %(now)s - wait - %(age)s AND %(now)s - wait ORDER BY 3 LIMIT %(limit)s)
     ORDER BY 3 LIMIT %(limit)s
 """
-_SILENCE = """
-    SELECT suspected_lost_after_days FROM {sla_policies} WHERE effective_from <= %(now)s
+_TERMS = """
+    SELECT suspected_lost_after_days, reroute_after_acknowledge_hours, reroute_after_dispatch_hours, message_age_hours
+    FROM {sla_policies} WHERE effective_from <= %(now)s
     ORDER BY effective_from DESC, position DESC LIMIT 1
 """
 
@@ -475,10 +511,17 @@ async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limi
     """
     names = {table.name: Identifier(schema, table.name) for table in SLA.tables}
     try:
-        cursor = await connection.execute(SQL(cast("Any", _SILENCE)).format(**names), {"now": now})
-        agreed = await cursor.fetchone()
-        days = agreed[0] if agreed else Policy().suspected_lost_after_days
-        parameters = {"now": now, "limit": limit, "silence": timedelta(days=days)}
+        cursor = await connection.execute(SQL(cast("Any", _TERMS)).format(**names), {"now": now})
+        days, *hours, age_hours = await cursor.fetchone() or _terms(Policy())
+        waits = RerouteAfter(*hours).by_clock
+        parameters = {
+            "now": now,
+            "limit": limit,
+            "silence": timedelta(days=days),
+            "clocks": list(waits),
+            "waits": [timedelta(hours=wait) for wait in waits.values()],
+            "age": timedelta(hours=age_hours),
+        }
         cursor = await connection.execute(SQL(cast("Any", _DUE)).format(**names), parameters)
         return [_due(Timer(timer), found, at) for timer, found, at in await cursor.fetchall()]
     except errors.UndefinedTable:
@@ -488,6 +531,8 @@ async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limi
 def _due(timer: Timer, names: Sequence[str], at: datetime) -> Due:
     if timer in (Timer.ACKNOWLEDGE, Timer.DISPATCH):
         return Due(timer, (order_of(names[0]), names[0]), at)
+    if timer is Timer.REROUTE:
+        return Due(timer, (order_of(names[0]), *names), at)
     if timer is Timer.DELIVERY:
         return Due(timer, (names[0], names[0]), at)
     if timer is Timer.FIRST_SCAN:

@@ -13,16 +13,18 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from ledger import stock
+from ledger.choice import Choice
 from ledger.inquiries import Inquiry
 from ledger.messages import Audience, Message
 from ledger.messages import Stage as MessageStage
-from ledger.orders import Hold, HoldReason
+from ledger.orders import Deadline, Hold, HoldReason, Order
 from ledger.parcels import Parcel, ParcelStatus
 from ledger.recoveries import Recovery, Status
 from ledger.returns import Case
 from ledger.returns import Status as CaseStatus
 from ledger.reviews import ProposalState
 from ledger.stock import Alert
+from ledger.supplier_orders import left_to_ship
 from ledger.suppliers import Supplier
 from ledger.tasks import Task
 from ledger.values import Fact, Party
@@ -151,7 +153,7 @@ def changes(page: Page) -> list[Written]:
     return [items, *_of_stock(page.told), done]
 
 
-WORK = Projection("work", 1, (ITEMS, TASKS), changes)
+WORK = Projection("work", 2, (ITEMS, TASKS), changes)
 
 
 def _of_task(task: Task) -> Values:
@@ -217,11 +219,33 @@ def _breaches(story: OrderStory) -> Iterator[Item]:
                 Owner.OPERATIONS,
                 each.due,
                 missed.at,
-                each.clock.value,
+                "; ".join([each.clock.value, *_rerouting(order, each)]),
                 order.order_id,
                 supplier_order_id,
                 each.supplier_id,
             )
+
+
+def _rerouting(order: Order, missed: Deadline) -> Iterator[str]:
+    """What came of giving the units to another supplier: why there is still something to do."""
+    supplier_order = order.supplier_orders.get(missed.object_id)
+    sought = order.sought.get((missed.object_id, missed.clock))
+    if supplier_order is None:
+        return
+    left = left_to_ship(supplier_order)
+    if supplier_order.reroute_asked:
+        yield "asked to give its units up and has not answered"
+    elif sought is not None and sought.by_line.keys() & left.keys():
+        yield "did not give its units up"
+    if sought is not None and sought.unserved:
+        yield f"nobody else qualifies for {', '.join(_unserved(each, sought.supplier_id) for each in sought.unserved)}"
+
+
+def _unserved(choice: Choice, supplier_id: str) -> str:
+    """How many units of which SKU, and what the others have against them."""
+    others = [each for each in choice.considered if each.supplier_id != supplier_id]
+    against = ", ".join(f"{each.supplier_id} {str(each.against).replace('_', ' ')}" for each in others)
+    return f"{choice.units} of {choice.sku}" + (f" ({against})" if against else "")
 
 
 _TROUBLE = {

@@ -438,6 +438,11 @@ class Story:
         )
         return self._about_order(order_id, facts)
 
+    def reroute_overdue(
+        self, clock: orders.Clock = orders.Clock.DISPATCH, supplier_order_id: str = FIRST, order_id: str = ORDER
+    ) -> list[Fact]:
+        return self.record(rerouting.reroute_overdue(self.book, order_id, supplier_order_id, clock, self.now))
+
     def miss_first_scan(self, number: str = "P1", epoch: int = 1) -> list[Fact]:
         return self.record(lapses.miss_first_scan(self.book, "dhl", number, epoch, self.now))
 

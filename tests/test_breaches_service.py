@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -138,6 +139,34 @@ def test_what_a_unit_costs_is_frozen_when_the_supplier_order_is_drafted(client: 
     assert [(each.line_no, each.cost.amount_minor, each.cost.currency) for each in supplier_order.unit_costs] == [
         (1, 400, "CNY")
     ]
+
+
+# --- what the retailer agreed with itself ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ({}, None),
+        ({"reroute_after": admin_pb2.RerouteAfter()}, {}),
+        ({"reroute_after": admin_pb2.RerouteAfter(dispatch_hours=0)}, {"dispatch_hours": 0}),
+        ({"reroute_after": admin_pb2.RerouteAfter(acknowledge_hours=6)}, {"acknowledge_hours": 6}),
+    ],
+    ids=["nothing is said: at once", "never", "only after a missed dispatch", "only after a missed acknowledgement"],
+)
+def test_the_retailer_says_when_overdue_units_go_elsewhere(client: Client, said: dict[str, Any], kept: Any):
+    some_day = stamp(NOW + 365 * DAY)
+    agreed = admin_pb2.Policy(free_return_within_days=7, **said)
+    request = admin_pb2.AgreePolicyRequest(context=context(), policy=agreed, effective_from=some_day)
+    position = client.admin.AgreePolicy(request).position
+    fact = next(client.audit.StreamFacts(audit_pb2.StreamFactsRequest(after=position - 1))).facts[0]
+    assert json.loads(fact.json)["policy"].get("reroute_after") == kept
+
+
+def test_hours_beyond_a_year_are_refused(client: Client):
+    wrong = admin_pb2.Policy(reroute_after=admin_pb2.RerouteAfter(dispatch_hours=8761))
+    request = admin_pb2.AgreePolicyRequest(context=context(), policy=wrong)
+    assert fields_of(refused(client.admin.AgreePolicy, request)) == ["policy.reroute_after.dispatch_hours"]
 
 
 # --- inquiries ------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from msgspec.structs import replace
 
 from ledger import stock
 from ledger.book import Book
-from ledger.orders import HoldReason, PaymentState, WhenUnavailable
+from ledger.orders import Clock, HoldReason, PaymentState, WhenUnavailable
 from ledger.parcels import ParcelStatus
 from ledger.refusals import Refusal
 from ledger.supplier_orders import Answer, RejectReason, SupplierOrderDrafted
@@ -41,6 +41,8 @@ OFFERS = {"tea": ("acme", "bolt"), "mug": ("bolt", "acme"), "ink": ("acme", "bol
 """Who offers what; rejected units go from one to the other."""
 MINIMUM = {("bolt", "tea"): 2}
 MOST_ORDERS = 4
+LATE_AFTER_HOURS = {Clock.ACKNOWLEDGE: 25, Clock.DISPATCH: 49}
+"""When each clock of a supplier order has run out."""
 
 a_pick = st.integers(0, 11)
 """Which of those that there are, counted round: rules that guess names hardly ever hit anything."""
@@ -117,6 +119,8 @@ class Fulfilment(RuleBasedStateMachine):
         super().__init__()
         self.story = Story()
         self.model: dict[str, Counted] = {}
+        self.sought: set[tuple[str, Clock, datetime]] = set()
+        """Overdue supplier orders for whose units another supplier was sought."""
         self.story.agree(low_stock_units=3, stale_buffer_units=1)
         self.story.approve("acme", replace(TERMS, feed_interval_hours=24))
         self.story.approve("bolt")
@@ -283,8 +287,16 @@ class Fulfilment(RuleBasedStateMachine):
 
     # --- orders ---
 
-    @initialize(quantity=st.integers(1, 12), announced=st.booleans(), at_work=st.booleans(), rerouted=st.booleans())
-    def the_first_order_is_under_way(self, quantity: int, announced: bool, at_work: bool, rerouted: bool) -> None:
+    @initialize(
+        quantity=st.integers(1, 12),
+        announced=st.booleans(),
+        at_work=st.booleans(),
+        rerouted=st.booleans(),
+        late=st.sampled_from([None, *LATE_AFTER_HOURS]),
+    )
+    def the_first_order_is_under_way(
+        self, quantity: int, announced: bool, at_work: bool, rerouted: bool, late: Clock | None
+    ) -> None:
         """More than 8 lack, so that some of it is backordered."""
         both = [(ITEMS[0], quantity), (ITEMS[1], 2)]
         when = WhenUnavailable.HOLD
@@ -293,6 +305,10 @@ class Fulfilment(RuleBasedStateMachine):
         self.all_are_sent()
         if announced:
             self.a_carrier_announces()
+        if late:
+            if late is Clock.DISPATCH:
+                self.it_answers(*self.a_supplier_order(1), 2, Answer(accepted=2))
+            self.a_supplier_may_be_late(1, LATE_AFTER_HOURS[late], agreed=True)
         if rerouted:
             self.units_are_rerouted(1, {}, everything=True, wild=False, agreed=True)
         if at_work:
@@ -710,6 +726,43 @@ class Fulfilment(RuleBasedStateMachine):
         for deadline in list(self.story.order(order_id).deadlines()):
             self.tell(partial(self.story.miss, deadline.clock, deadline.object_id, order_id))
 
+    @precondition(lambda self: self.live())
+    @rule(
+        pick=a_pick, hours=st.sampled_from([0, *LATE_AFTER_HOURS.values()]), agreed=st.sampled_from([True, False, None])
+    )
+    def a_supplier_may_be_late(self, pick: int, hours: int, agreed: bool | None) -> None:
+        """It is asked for its units without anybody's doing, and may be heard of later."""
+        counted, supplier_order_id = self.a_supplier_order(pick)
+        order_id = supplier_order_id.rpartition("/")[0]
+        self.story.later(hours=hours)
+        for clock in LATE_AFTER_HOURS:
+            self.tell(partial(self.story.miss, clock, supplier_order_id, order_id))
+            self.overdue_units_are_asked_for(counted, order_id, supplier_order_id, clock)
+        if agreed is not None and +counted.asked.get(supplier_order_id, Counter()):
+            self.it_answers_the_cancel(counted, order_id, supplier_order_id, agreed)
+
+    def overdue_units_are_asked_for(
+        self, counted: Counted, order_id: str, supplier_order_id: str, clock: Clock
+    ) -> None:
+        """Those of the SKUs that somebody else would take now, once for each time that the clock was due."""
+        of = self.story.supplier_order(supplier_order_id).supplier_id
+        possible = counted.left[supplier_order_id] - counted.asked.get(supplier_order_id, Counter())
+        groups = counted.groups(possible)
+        served = [units for sku, units in groups if self.takers(counted, order_id, sku, units, of)]
+        facts = self.tell(lambda: self.story.reroute_overdue(clock, supplier_order_id, order_id))
+        assert facts is not None, "a clock is never refused"
+        if not facts:
+            return
+        assert supplier_order_id in counted.sent
+        assert +counted.left[supplier_order_id]
+        assert not self.held(supplier_order_id)
+        assert (supplier_order_id, clock) in self.story.order(order_id).missed
+        due = self.story.order(order_id).sought[supplier_order_id, clock].due
+        assert (supplier_order_id, clock, due) not in self.sought
+        self.sought.add((supplier_order_id, clock, due))
+        for wishes in (counted.asked, counted.rerouting):
+            wishes.setdefault(supplier_order_id, Counter()).update(sum(served, Counter()))
+
     @rule(pick=a_pick)
     def the_window_may_close(self, pick: int) -> None:
         self.tell(lambda: self.story.close_window(self.an_order(pick)))
@@ -797,9 +850,14 @@ class Fulfilment(RuleBasedStateMachine):
 USUAL = {
     *("order.confirmed", "order.units_backordered", "order.hold_placed", "order.hold_released", "parcel.linked"),
     *("order.supplier_order_acknowledged", "order.supplier_order_shipped", "order.supplier_order_cancel_requested"),
-    *("order.units_delivered", "order.deadline_missed"),
+    *("order.units_delivered", "order.deadline_missed", "order.rerouting_sought"),
     *("stock.reservation_consumed", "stock.reservation_released"),
-    *("rerouted, overdue", "rerouted, rejected: other"),
+    *(
+        "rerouted, overdue",
+        "rerouted, overdue: acknowledge",
+        "rerouted, overdue: dispatch",
+        "rerouted, rejected: other",
+    ),
 }
 """Facts that the machine must have met many times, or it proves little."""
 

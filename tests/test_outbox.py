@@ -38,7 +38,22 @@ from tests.projecting import asking, catch_up, connect, contents, forget, one
 from tests.recovering import Recovering, refund
 from tests.service import HOUSE
 from tests.stalls import EmptyTenant
-from tests.story import DAY, FIRST, HOUR, NOON, ORDER, TERMS, Story, a_shop, accept, confirmed, delivered, line, sent
+from tests.story import (
+    DAY,
+    FIRST,
+    HOUR,
+    NOON,
+    ORDER,
+    SECOND,
+    TERMS,
+    Story,
+    a_shop,
+    accept,
+    confirmed,
+    delivered,
+    line,
+    sent,
+)
 
 PERSON = {"name": "Ann Example", "email": "ann@example.org", "lines": ["1 Elm Street"], "city": "Berlin"}
 SUBJECT = "person-1"
@@ -455,6 +470,27 @@ async def test_a_supplier_is_reminded_once_and_again_only_if_the_time_moved(tena
             f"reminder-dispatch-{FIRST}-20260304T220000Z",
             f"reminder-dispatch-{FIRST}-20260304T120000Z",
         ]
+
+
+async def test_a_supplier_that_is_late_is_told_so_and_asked_for_its_units_once(tenant: EmptyTenant):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        story = sent(**office.customer())
+        story.answer({1: accept(3)})
+        story.offer(supplier_id="bolt")
+        office.tell(story)
+        story.later(hours=48)
+        story.miss(Clock.DISPATCH)
+        story.reroute_overdue()
+        for _ in range(2):
+            await office.tick()
+            await office.tick()
+        assert Counter(postbox.told("supplier"))["breach_notice"] == 1
+        assert Counter(postbox.told("supplier"))["cancel_request"] == 1
+        story.answer_cancel(agreed=True)
+        story.send(SECOND)
+        await office.tick()
+        assert postbox.told("supplier")[-1] == "dispatch_instruction"
 
 
 async def test_a_customer_is_told_in_advance_that_a_promise_will_not_be_kept(tenant: EmptyTenant):

@@ -652,6 +652,41 @@ def test_clocks_notice_each_thing_once_also_with_two_processes_and_after_a_resta
         assert list(missed) == ["acknowledge", "dispatch"]
 
 
+def test_overdue_units_are_asked_for_once_also_with_two_processes_and_after_a_restart(folder: Path) -> None:
+    """Acme missed the acknowledgement and the dispatch of two orders; Bolt has units for one of them."""
+    data_folder = folder / "data"
+    sent_at = datetime.now(UTC) - timedelta(days=2, minutes=1)
+    with serving(folder, "--data", str(data_folder)) as first:
+        arguments = ("--dsn", dsn_of(data_folder), "--role", "api", "--key-file", str(data_folder / "master.key"))
+        with serving(folder, *arguments), Client(first.address) as client:
+            for supplier_id in ("acme", "bolt"):
+                client.approve(supplier_id, at=sent_at, acknowledge_within_hours=24, dispatch_within_hours=48)
+                client.feed(5, supplier_id=supplier_id)
+            offer(client, "bolt", "tea", 400)
+            for number, sku in (("late", "tea"), ("alone", "mug")):
+                client.place(number, placed_at=stamp(sent_at), sku=sku)
+                client.orders.SendSupplierOrder(
+                    orders_pb2.SendSupplierOrderRequest(
+                        context=context(), supplier_order_id=f"shop/{number}/1", at=stamp(sent_at)
+                    )
+                )
+            wait_for(lambda: names_of(client, "order.rerouting_sought") == 4)
+            time.sleep(2.5)
+    with serving(folder, "--data", str(data_folder)) as again, Client(again.address) as client:
+        time.sleep(2.5)
+        assert names_of(client, "order.rerouting_sought") == 4
+        assert names_of(client, "order.supplier_order_cancel_requested") == 1
+        (held,) = client.get("shop/alone").supplier_orders
+        assert list(held.reroute_asked) == []
+        client.orders.AnswerCancelRequest(
+            orders_pb2.AnswerCancelRequestRequest(context=context(), supplier_order_id="shop/late/1", agreed=True)
+        )
+        taken, given = client.get("shop/late").supplier_orders
+        assert taken.status == orders_pb2.SUPPLIER_ORDER_STATUS_CANCELLED
+        assert (given.supplier_id, given.instead_of) == ("bolt", "shop/late/1")
+        assert given.because in ("overdue: acknowledge", "overdue: dispatch"), "whichever the clock came to first"
+
+
 def names_of(client: Client, name: str) -> int:
     facts = client.audit.StreamFacts(audit_pb2.StreamFactsRequest())
     return sum(fact.name == name for part in facts for fact in part.facts)

@@ -367,6 +367,9 @@ async def test_what_was_noticed_is_due_no_more(tenant: EmptyTenant):
     for due in await told.due():
         order_id, object_id = due.names
         assert told.story.miss(OrderClock(due.timer.value), object_id, order_id)
+    for due in await told.due():
+        order_id, object_id, clock = due.names
+        assert told.story.reroute_overdue(OrderClock(clock), object_id, order_id)
     assert await told.due() == []
 
 

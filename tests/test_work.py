@@ -174,6 +174,41 @@ async def test_a_breach_is_work_until_it_happens_or_is_withdrawn(tenant: EmptyTe
     assert await queue.all() == []
 
 
+def a_late_order(bolt_has: int) -> Story:
+    """Acme has not sent 3 of tea in time, which Bolt offers too, nor an ink that nobody else offers."""
+    story = sent(line(1, "tea", 3), line(2, "ink", 1))
+    story.offer(supplier_id="bolt")
+    story.feed(bolt_has, supplier_id="bolt")
+    story.later(hours=49)
+    story.miss(Clock.DISPATCH)
+    return story
+
+
+async def test_a_breach_says_what_came_of_giving_the_units_to_another_supplier(tenant: EmptyTenant):
+    queue = Queue(tenant, a_late_order(bolt_has=4))
+    (breach,) = await queue.all()
+    queue.story.reroute_overdue()
+    (asked,) = await queue.all()
+    nobody = "nobody else qualifies for 1 of ink"
+    assert asked.because == f"dispatch; asked to give its units up and has not answered; {nobody}"
+    assert asked.task_id == breach.task_id, "it is the same work, whoever has claimed it"
+    queue.story.answer_cancel(agreed=False)
+    assert [each.because for each in await queue.all()] == [f"dispatch; did not give its units up; {nobody}"]
+    queue.story.reroute({1: 3})
+    queue.story.answer_cancel(agreed=True)
+    assert [each.because for each in await queue.all()] == [f"dispatch; {nobody}"]
+    queue.story.ship()
+    assert await queue.all() == []
+
+
+async def test_a_breach_says_what_the_others_have_against_them(tenant: EmptyTenant):
+    queue = Queue(tenant, a_late_order(bolt_has=2))
+    queue.story.reroute_overdue()
+    assert [each.because for each in await queue.all()] == [
+        "dispatch; nobody else qualifies for 3 of tea (bolt out of stock), 1 of ink"
+    ]
+
+
 async def test_what_came_late_before_anybody_noticed_is_no_work(tenant: EmptyTenant):
     queue = Queue(tenant, sent())
     queue.story.later(hours=50)

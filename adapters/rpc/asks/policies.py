@@ -77,6 +77,7 @@ def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
         evidence_within_days=count(given.evidence_within_days, "policy.evidence_within_days", 0, 1000)
         or default.evidence_within_days,
         free_return_within_days=count(given.free_return_within_days, "policy.free_return_within_days", 0, 1000),
+        reroute_after=_reroute_after(given),
     )
     since = instant(request, "effective_from") or edge.now
     return Ask(lambda view: policies.agree(view.policy(), policy, since, edge.now), (policy_stream(),))
@@ -99,6 +100,13 @@ def _customs_allowance(given: admin_pb2.Policy) -> int:
     if not given.HasField("customs_allowance_days"):
         return policies.Policy().customs_allowance_days
     return count(given.customs_allowance_days, "policy.customs_allowance_days", 0, 365)
+
+
+def _reroute_after(given: admin_pb2.Policy) -> policies.RerouteAfter:
+    """Here hours that are left out mean never, and only where nothing is said at all the default holds."""
+    if not given.HasField("reroute_after"):
+        return policies.Policy().reroute_after
+    return policies.RerouteAfter(**_given(given.reroute_after, "policy.reroute_after", 8760))
 
 
 def _services(given: Sequence[shipping_pb2.ShippingService]) -> tuple[ShippingService, ...]:

@@ -199,6 +199,7 @@ class Policy(_message.Message):
     FIRST_ANSWER_WITHIN_HOURS_FIELD_NUMBER: _builtins.int
     EVIDENCE_WITHIN_DAYS_FIELD_NUMBER: _builtins.int
     FREE_RETURN_WITHIN_DAYS_FIELD_NUMBER: _builtins.int
+    REROUTE_AFTER_FIELD_NUMBER: _builtins.int
     reservation_minutes: _builtins.int
     """How long stock is held for an order that is not confirmed, in minutes; default 1440."""
     return_window_days: _builtins.int
@@ -226,7 +227,9 @@ class Policy(_message.Message):
     default 20.
     """
     message_age_hours: _builtins.int
-    """Nobody is told any more of what happened so many hours ago; default 48."""
+    """Nobody is told any more of what happened so many hours ago, nor asked for units that were overdue then; default
+    48.
+    """
     message_attempts: _builtins.int
     """How often a message is handed to its sender before it is given up; default 12."""
     message_retry_seconds: _builtins.int
@@ -289,6 +292,10 @@ class Policy(_message.Message):
     def seller(self) -> Global___Seller:
         """Who sells, as customs papers name it; absent leaves it out."""
 
+    @_builtins.property
+    def reroute_after(self) -> Global___RerouteAfter:
+        """When overdue units are to go to another supplier by themselves; absent means at once, whichever clock was missed."""
+
     def __init__(
         self,
         *,
@@ -324,10 +331,11 @@ class Policy(_message.Message):
         first_answer_within_hours: _builtins.int = ...,
         evidence_within_days: _builtins.int = ...,
         free_return_within_days: _builtins.int = ...,
+        reroute_after: Global___RerouteAfter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_customs_allowance_days", b"_customs_allowance_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "customs_allowance_days", b"customs_allowance_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "seller", b"seller", "stale_buffer_basis_points", b"stale_buffer_basis_points"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_customs_allowance_days", b"_customs_allowance_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "customs_allowance_days", b"customs_allowance_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "reroute_after", b"reroute_after", "seller", b"seller", "stale_buffer_basis_points", b"stale_buffer_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customs_allowance_days", b"_customs_allowance_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "shipping_services", b"shipping_services", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customs_allowance_days", b"_customs_allowance_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "shipping_services", b"shipping_services", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__customs_allowance_days: _TypeAlias = _typing.Literal["customs_allowance_days"]  # noqa: Y015
     _WhichOneofArgType__customs_allowance_days: _TypeAlias = _typing.Literal["_customs_allowance_days", b"_customs_allowance_days"]  # noqa: Y015
@@ -339,6 +347,44 @@ class Policy(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stale_buffer_basis_points) -> _WhichOneofReturnType__stale_buffer_basis_points | None: ...
 
 Global___Policy: _TypeAlias = Policy  # noqa: Y015
+
+@_typing.final
+class RerouteAfter(_message.Message):
+    """How long after it missed a clock a supplier is asked, by the ledger itself, to give up the units that it has not
+    shipped, so that the next qualified supplier sends them. Only its agreement frees them; where nobody qualifies, it is
+    not asked. It happens once for each clock of a supplier order, and not while the order is on hold, after the delay was
+    ruled another party's, before the day that the supplier named for goods it has yet to get, or more than
+    message_age_hours late.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACKNOWLEDGE_HOURS_FIELD_NUMBER: _builtins.int
+    DISPATCH_HOURS_FIELD_NUMBER: _builtins.int
+    acknowledge_hours: _builtins.int
+    """Hours after a missed acknowledgement, 0 to 8760; absent means never: it stays work for a person."""
+    dispatch_hours: _builtins.int
+    """Hours after a missed dispatch, 0 to 8760; absent means never: it stays work for a person."""
+    def __init__(
+        self,
+        *,
+        acknowledge_hours: _builtins.int | None = ...,
+        dispatch_hours: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acknowledge_hours", b"_acknowledge_hours", "_dispatch_hours", b"_dispatch_hours", "acknowledge_hours", b"acknowledge_hours", "dispatch_hours", b"dispatch_hours"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acknowledge_hours", b"_acknowledge_hours", "_dispatch_hours", b"_dispatch_hours", "acknowledge_hours", b"acknowledge_hours", "dispatch_hours", b"dispatch_hours"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__acknowledge_hours: _TypeAlias = _typing.Literal["acknowledge_hours"]  # noqa: Y015
+    _WhichOneofArgType__acknowledge_hours: _TypeAlias = _typing.Literal["_acknowledge_hours", b"_acknowledge_hours"]  # noqa: Y015
+    _WhichOneofReturnType__dispatch_hours: _TypeAlias = _typing.Literal["dispatch_hours"]  # noqa: Y015
+    _WhichOneofArgType__dispatch_hours: _TypeAlias = _typing.Literal["_dispatch_hours", b"_dispatch_hours"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__acknowledge_hours) -> _WhichOneofReturnType__acknowledge_hours | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dispatch_hours) -> _WhichOneofReturnType__dispatch_hours | None: ...
+
+Global___RerouteAfter: _TypeAlias = RerouteAfter  # noqa: Y015
 
 @_typing.final
 class RateTargets(_message.Message):

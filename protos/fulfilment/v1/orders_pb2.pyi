@@ -1892,7 +1892,7 @@ class SupplierOrder(_message.Message):
     instead_of: _builtins.str
     """The supplier order that had its units before, if they were rerouted."""
     because: _builtins.str
-    """Why they were rerouted, such as "rejected: out_of_stock" or "overdue"."""
+    """Why they were rerouted, such as "rejected: out_of_stock" or "overdue: dispatch"."""
     @_builtins.property
     def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___Share]:
         """Its share of each line."""

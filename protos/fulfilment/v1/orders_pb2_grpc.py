@@ -292,6 +292,7 @@ class OrderServiceServicer:
         supplier that knows of them is asked to cancel, and only its agreement sends them on. A parcel that
         leaves first refuses it. Without a supplier order, units that no supplier has are given to one.
         Where nobody qualifies, nothing is taken from anybody. Asking again for all units records nothing.
+        Of a supplier that misses a clock the ledger asks the same by itself, as the policy's reroute_after says.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
         NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE or NOTHING_TO_REROUTE.
         """

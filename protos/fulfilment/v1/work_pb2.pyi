@@ -128,7 +128,9 @@ class Work(_message.Message):
     owner: Global___WorkOwner.ValueType
     """For whom it is."""
     reason: _builtins.str
-    """Why, in a few words, such as "customs_held" or "file the claim"."""
+    """Why, in a few words, such as "customs_held" or "file the claim". Of a supplier's breach also what came of giving
+    its units to another, such as "dispatch; asked to give its units up and has not answered".
+    """
     order_id: _builtins.str
     """The order it is about; empty if it is about none."""
     supplier_order_id: _builtins.str
