@@ -310,9 +310,6 @@ class BadDay:
         past.append(("PlaceOrder", self.lamp("lamp", placed, hs_code="9405.21", origin="CN", weight_grams=1200)))
         past += self.dispatching("shop/lamp/1", 1, "C1", placed + HOUR, placed + 9 * HOUR)
         past.append(self.scanning("C1", parcels_pb2.PARCEL_STATUS_IN_TRANSIT, placed + 12 * HOUR, city="Hangzhou"))
-        placed = self.at("08:00", 4)
-        past.append(("PlaceOrder", self.placing("late", "mug", 3, "slow", placed)))
-        past.append(("SendSupplierOrder", {"supplier_order_id": "shop/late/1", "at": placed + HOUR}))
         ledger.tell_all(past)
         self.say("", "The shop sells mugs of two suppliers, a teapot that only Brook & Sons has, a lamp from Hangzhou.")
         self.claim("All three suppliers are approved.", self.standings("brook", "slow", "jade"), ["approved"] * 3)
@@ -397,7 +394,16 @@ class BadDay:
 
     def late_supplier(self) -> None:
         self.chapter("II. The supplier that was late")
-        self.say("09:15", "Three mugs were to leave Slow Boat two days ago. Nothing was heard.")
+        sent, so = self.at("09:00", 2), "shop/late/1"
+        taken_on = orders_pb2.LineAnswer(line_no=1, accepted=3)
+        self.ledger.tell_all(
+            [
+                ("PlaceOrder", self.placing("late", "mug", 3, "slow", sent - HOUR)),
+                ("SendSupplierOrder", {"supplier_order_id": so, "at": sent}),
+                ("AcknowledgeSupplierOrder", {"supplier_order_id": so, "lines": [taken_on], "at": sent + HOUR}),
+            ]
+        )
+        self.say("09:15", "Three mugs were to leave Slow Boat by nine. It took them on, and nothing was heard since.")
         late = self.until(
             "the missed deadline",
             lambda: self.order("late").supplier_orders[0],
@@ -413,25 +419,27 @@ class BadDay:
             (owed.amount.amount_minor, owed.net_amount.amount_minor, owed.basis_points),
             (297, 2970, 1000),
         )
-        self.ledger.tell(
-            "RerouteUnits",
-            order_id="shop/late",
-            supplier_order_id="shop/late/1",
-            by=SUPPLIER,
-            reason="two days late",
-            at=self.at("09:30"),
+        asked = self.until(
+            "the request to give the mugs up",
+            lambda: self.order("late"),
+            lambda order: order.supplier_orders[0].reroute_asked,
         )
-        asked = self.order("late")
-        self.say("09:30", "We take the mugs away from it. It is asked first: a parcel may have left unseen.")
+        requests = self.facts("order.supplier_order_cancel_requested")
+        self.claim(
+            "Nobody had to ask: Brook & Sons could send them, so the ledger wants the mugs back.",
+            [(each["supplier_order_id"], each["because"]) for each in requests],
+            [(so, "overdue: dispatch")],
+        )
+        self.say("09:16", "It asks Slow Boat first: a parcel may have left unseen.")
         self.claim("Until it answers, nobody else has an order for them.", len(asked.supplier_orders), 1)
-        self.ledger.tell("AnswerCancelRequest", supplier_order_id="shop/late/1", agreed=True, at=self.at("10:00"))
+        self.ledger.tell("AnswerCancelRequest", supplier_order_id=so, agreed=True, at=self.at("10:00"))
         rerouted = self.order("late")
         again = rerouted.supplier_orders[-1]
         self.say("10:00", "It agrees.")
         self.claim(
             "Rerouted: Brook & Sons has the three mugs now, instead of shop/late/1.",
             (again.supplier_id, again.instead_of, rerouted.lines[0].units.assigned),
-            ("brook", "shop/late/1", 3),
+            ("brook", so, 3),
         )
         living = [
             each for each in rerouted.supplier_orders if each.status != orders_pb2.SUPPLIER_ORDER_STATUS_CANCELLED

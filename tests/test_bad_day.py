@@ -39,6 +39,7 @@ def story(service: Service) -> str:
         "Oversold: 9 are promised, 6 are there, 3 are short.",
         "shop/1004 got its mugs without anybody asking, and is confirmed.",
         "By its agreement Slow Boat owes 2.97 EUR: 10 % of 29.70 EUR.",
+        "Nobody had to ask: Brook & Sons could send them, so the ledger wants the mugs back.",
         "Rerouted: Brook & Sons has the three mugs now, instead of shop/late/1.",
         "With code, origin and weight the hold goes, and the order is confirmed.",
         "The ledger draws up the invoice, as PDF too: 39.00 EUR, the sum of its lines.",
