@@ -24,6 +24,7 @@ import click
 import grpc
 import pytest
 from google.protobuf.message import Message
+from rich.cells import cell_len
 from rich.console import Console
 
 from adapters.console import words
@@ -651,15 +652,47 @@ def test_nothing_is_cut_off_in_a_terminal_of_100_columns(ff: Shell, service: Ser
     assert max(map(len, in_a_terminal(service.address, "history", f"shop/{number}").splitlines())) <= 100
 
 
-def test_times_go_on_in_the_next_line_where_a_terminal_is_too_narrow_and_no_word_is_lost():
+def drawn(columns: list[str], rows: list[list[str]], width: int) -> str:
+    """What a terminal of so many columns shows of a table."""
     out, shown = Printer(), StringIO()
-    out._console, out.is_terminal = Console(file=shown, width=62), True
+    out._console, out.is_terminal = Console(file=shown, width=width), True
+    out.table(columns, rows)
+    return shown.getvalue()
+
+
+def test_times_go_on_in_the_next_line_where_a_terminal_is_too_narrow_and_no_word_is_lost():
     row = ["shop/narrow/1", "acme", "cancelled", "2026-01-05 10:00Z", "2026-01-08 15:00Z"]
 
-    out.table(["supplier order", "supplier", "status", "sent", "dispatched"], [row])
+    shown = drawn(["supplier order", "supplier", "status", "sent", "dispatched"], [row], width=62)
 
-    assert max(map(len, shown.getvalue().splitlines())) <= 62
-    assert set(" ".join(row).split()) <= set(shown.getvalue().split())
+    assert max(map(len, shown.splitlines())) <= 62
+    assert set(" ".join(row).split()) <= set(shown.split())
+
+
+@pytest.mark.parametrize("width", range(30, 111, 4))
+def test_no_column_is_cropped_however_narrow_a_terminal_is(width: int):
+    columns = ["what", "clock", "supplier", "due", "happened", ">state"]
+    rows = [
+        ["shop/1001/1", "dispatch", "acme-trading", "2026-01-07 10:00Z", "2026-01-08 15:00Z", "29 h late"],
+        ["shop/1002/1", "acknowledge", "绿茶", "2026-01-07 10:00Z", "", "29 d late so far"],
+    ]
+
+    shown = drawn(columns, rows, width)
+
+    assert max(map(cell_len, shown.splitlines())) <= width
+    assert {word for row in rows for word in " ".join(row).split()} <= set(shown.split())
+
+
+def test_rows_whose_words_do_not_fit_beside_each_other_stand_one_by_one():
+    shown = drawn(["what", "units"], [["a-rather-long-word", "many-units"], ["another", ""]], width=27)
+    assert shown.split() == ["what", "a-rather-long-word", "units", "many-units", "what", "another"]
+
+
+def test_only_ids_that_are_longer_than_a_line_break():
+    shown = drawn(["sku", "why"], [["S" * 60, "nobody has it"]], width=40)
+    assert max(map(len, shown.splitlines())) <= 40
+    assert shown.count("S") == 60
+    assert {"nobody", "has", "it"} <= set(shown.split())
 
 
 def test_an_address_is_changed_until_the_goods_are_packed(ff: Shell):

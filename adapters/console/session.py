@@ -7,10 +7,11 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 from google.protobuf.message import Message
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -90,34 +91,36 @@ class Printer:
         self._print(grid)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "") -> None:
-        """Rows under columns, without the empty ones. A name that starts with ``>`` is of numbers, which lean right."""
+        """Rows under columns, without the empty ones. A name that starts with ``>`` is of numbers, which lean right.
+
+        Where a terminal is too narrow, times and sentences go on in the next line, and only long ids break. Where
+        not even their words stand beside each other, each row stands by itself, a line for each column.
+        """
         kept = [[_cell(cell) for cell in row] for row in rows]
         if not kept:
             if empty:
                 self.say(empty, style="dim")
             return
-        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
         filled = [index for index in range(len(columns)) if any(cells[index] for cells in kept)]
-        names = {index: columns[index].removeprefix(">") for index in filled}
-        widths = {index: max(len(name), *(len(cells[index]) for cells in kept)) for index, name in names.items()}
-        fits = sum(widths.values()) + _GAP * len(filled) <= self.width
-        for index in filled:
-            words = " ".join([names[index], *(cells[index].plain for cells in kept)]).split()
-            longest = max(len(word) for word in words)
-            table.add_column(
-                names[index],
-                justify="right" if columns[index].startswith(">") else "left",
-                overflow="fold",
-                # Where a terminal is too narrow, times and sentences go on in the next line, and only long ids break.
-                no_wrap=fits or widths[index] <= longest <= _WHOLE,
-                min_width=longest if longest <= _WHOLE else None,
-            )
-        for cells in kept:
-            table.add_row(*(cells[index] for index in filled))
+        names = [columns[index].removeprefix(">") for index in filled]
+        lines = [[cells[index] for index in filled] for cells in kept]
+        widths = _widths(list(zip(map(Text, names), *lines, strict=True)), self.width)
+        if widths is None:
+            for number, cells in enumerate(lines):
+                if number:
+                    self.blank()
+                self.facts(zip(names, map(str, cells), strict=True))
+            return
+        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+        for index, name, width in zip(filled, names, widths, strict=True):
+            leans: Literal["left", "right"] = "right" if columns[index].startswith(">") else "left"
+            table.add_column(name, justify=leans, overflow="fold", width=width)
+        for cells in lines:
+            table.add_row(*cells)
         self._print(table)
 
     def blank(self) -> None:
-        print()
+        self._print("")
 
     def _print(self, what: Any) -> None:
         if self.is_terminal:
@@ -131,6 +134,25 @@ class Printer:
 
 def _cell(value: object) -> Text:
     return value if isinstance(value, Text) else Text("" if value is None else str(value))
+
+
+def _widths(columns: Sequence[Sequence[Text]], room: int) -> list[int] | None:
+    """How wide each column may be; None where even their words do not fit.
+
+    It is not left to rich: that shrinks the widest columns whatever their words, widens them again to their
+    minimum, and crops what then stands beyond the edge.
+    """
+    room -= _GAP * (len(columns) - 1)
+    widths = [max(cell.cell_len for cell in cells) for cells in columns]
+    words = [max(cell_len(word) for cell in cells for word in cell.plain.split() or [""]) for cells in columns]
+    shortest = [min(longest, _WHOLE) for longest in words]
+    if sum(shortest) > room:
+        return None
+    least = words if sum(words) <= room else shortest
+    for _ in range(sum(widths) - room):
+        # Whoever is the widest gives way, as long as it has more than its words need.
+        widths[max(range(len(widths)), key=lambda index: (widths[index] > least[index], widths[index]))] -= 1
+    return widths
 
 
 # --- options that may stand anywhere -----------------------------------------------------------------
