@@ -181,10 +181,15 @@ class Policies(Value, frozen=True):
     versions: tuple[tuple[datetime, Policy], ...] = ()
 
     def in_force(self, at: datetime) -> Policy:
-        for since, policy in self.versions:
-            if since <= at:
-                return policy
-        return _DEFAULTS
+        return self.version_at(at)[1]
+
+    def version_at(self, at: datetime) -> tuple[datetime | None, Policy]:
+        """The terms in force with the instant from which they hold; None if none were agreed by then."""
+        return next(((since, policy) for since, policy in self.versions if since <= at), (None, _DEFAULTS))
+
+    def to_come(self, at: datetime) -> list[tuple[datetime, Policy]]:
+        """What was agreed for later, the earliest first; of two versions for one instant the later agreed one."""
+        return list({since: policy for since, policy in reversed(self.versions) if since > at}.items())
 
 
 def evolve(policies: Policies | None, fact: PolicyFact) -> Policies:

@@ -20,6 +20,7 @@ from adapters.console.messages import message
 from adapters.console.orders import order
 from adapters.console.parcels import parcel
 from adapters.console.place import place
+from adapters.console.policies import policy
 from adapters.console.recoveries import recovery
 from adapters.console.reports import report
 from adapters.console.session import Root
@@ -65,7 +66,7 @@ def root() -> None:
 for command in (
     *(place, show, history, order, parcel, shipping, inquiry, case, message, work),
     *(stock, sku, supplier, recovery, report, imports),
-    *(status, rebuild, tenant, erase),
+    *(policy, status, rebuild, tenant, erase),
 ):
     root.add_command(command)
 supplier.add_command(statement)

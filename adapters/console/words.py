@@ -94,7 +94,11 @@ def span(length: timedelta) -> str:
 
 def word(enum: Any, number: int) -> str:
     """An enum's value as a word: ``on hold``."""
-    return _names(enum.DESCRIPTOR).get(number, str(number)).replace("_", " ")
+    return word_of(enum.DESCRIPTOR, number)
+
+
+def word_of(enum: EnumDescriptor, number: int) -> str:
+    return _names(enum).get(number, str(number)).replace("_", " ")
 
 
 def choice(enum: Any, *without: str) -> click.Choice[str]:

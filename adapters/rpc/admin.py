@@ -1,11 +1,11 @@
-"""AdminService: tenants, where things stand, rebuilding read models, erasing people."""
+"""AdminService: tenants, terms, where things stand, rebuilding read models, erasing people."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from adapters.letters import Letters
-from adapters.rpc import answers, shapes
+from adapters.rpc import answers, policies, shapes
 from adapters.rpc.messages import fresh_since
 from adapters.rpc.queries import Reader, position_of
 from adapters.rpc.server import Context
@@ -13,7 +13,7 @@ from adapters.rpc.tenants import Tenant, Tenants
 from fulfilment.v1 import admin_pb2
 from ledger import orders
 from ledger.personal import Sealer
-from ledger.policies import policy_at
+from ledger.policies import Policies, Policy, policy_at
 from ledger.refusals import Malformed, UnknownPerson, UnknownProjection
 from ledger.values import order_stream, policy_stream
 from projections import outbox, runner
@@ -40,6 +40,17 @@ class AdminQueries(Reader):
         known = [each for each in await self.tenants.control.list_tenants() if each.name > request.page.page_token]
         page = [admin_pb2.Tenant(tenant=each.name, created_at=answers.stamp(each.created_at)) for each in known[:size]]
         return admin_pb2.ListTenantsResponse(tenants=page, next_page_token=page[-1].tenant if len(known) > size else "")
+
+    async def GetPolicy(self, request: admin_pb2.GetPolicyRequest, context: Context) -> admin_pb2.GetPolicyResponse:
+        at = shapes.instant(request, "at") or datetime.now(UTC)
+        (entry,), position = await self.entries(await self.tenant(context), [policy_stream()], request.at_least)
+        agreed = entry.state or Policies()
+        return admin_pb2.GetPolicyResponse(
+            in_force=policies.version(*agreed.version_at(at)),
+            to_come=[policies.version(*each) for each in agreed.to_come(at)],
+            defaults=policies.policy(Policy()),
+            position=position,
+        )
 
     async def ListShippingServices(
         self, request: admin_pb2.ListShippingServicesRequest, context: Context

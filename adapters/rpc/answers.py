@@ -45,7 +45,7 @@ _standing = number_of(suppliers_pb2.SupplierStanding)
 recovery_kind = number_of(recoveries_pb2.RecoveryKind)
 recovery_status = number_of(recoveries_pb2.RecoveryStatus)
 _cost_kind = number_of(recoveries_pb2.CostKind)
-_document_kind = number_of(recoveries_pb2.ClaimDocumentKind)
+document_kind = number_of(recoveries_pb2.ClaimDocumentKind)
 _method = number_of(recoveries_pb2.SettlementMethod)
 _clock = number_of(orders_pb2.SupplierOrderClock)
 _topic = number_of(inquiries_pb2.InquiryTopic)
@@ -483,9 +483,9 @@ def recovery(state: Recovery, version: int) -> recoveries_pb2.Recovery:
         received=[_part(each) for each in state.received],
         returned=[_part(each) for each in state.returned],
         documents=[
-            recoveries_pb2.ClaimDocument(kind=_document_kind(each.kind), sha256=each.sha256) for each in state.documents
+            recoveries_pb2.ClaimDocument(kind=document_kind(each.kind), sha256=each.sha256) for each in state.documents
         ],
-        missing_documents=[_document_kind(kind) for kind in state.missing_documents],
+        missing_documents=[document_kind(kind) for kind in state.missing_documents],
         carrier_reference=state.reference,
         because=state.because,
         opened_at=stamp(opened.at),

@@ -707,6 +707,104 @@ class AgreePolicyRequest(_message.Message):
 Global___AgreePolicyRequest: _TypeAlias = AgreePolicyRequest  # noqa: Y015
 
 @_typing.final
+class GetPolicyRequest(_message.Message):
+    """Asks for the retailer's terms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """As of then; absent means now."""
+
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "at_least", b"at_least"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPolicyRequest: _TypeAlias = GetPolicyRequest  # noqa: Y015
+
+@_typing.final
+class GetPolicyResponse(_message.Message):
+    """The retailer's terms. Nothing is left to a default: every field says what holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IN_FORCE_FIELD_NUMBER: _builtins.int
+    TO_COME_FIELD_NUMBER: _builtins.int
+    DEFAULTS_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """The position of the log that it was read at."""
+    @_builtins.property
+    def in_force(self) -> Global___PolicyVersion:
+        """The terms in force then."""
+
+    @_builtins.property
+    def to_come(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyVersion]:
+        """Those agreed for later, the earliest first."""
+
+    @_builtins.property
+    def defaults(self) -> Global___Policy:
+        """The trade's defaults, to compare with."""
+
+    def __init__(
+        self,
+        *,
+        in_force: Global___PolicyVersion | None = ...,
+        to_come: _abc.Iterable[Global___PolicyVersion] | None = ...,
+        defaults: Global___Policy | None = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults", "in_force", b"in_force"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults", "in_force", b"in_force", "position", b"position", "to_come", b"to_come"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPolicyResponse: _TypeAlias = GetPolicyResponse  # noqa: Y015
+
+@_typing.final
+class PolicyVersion(_message.Message):
+    """The retailer's terms from a date on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_FROM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def policy(self) -> Global___Policy:
+        """The terms."""
+
+    @_builtins.property
+    def effective_from(self) -> _timestamp_pb2.Timestamp:
+        """From then on, until the next version; absent where nothing was agreed yet and the trade's defaults hold."""
+
+    def __init__(
+        self,
+        *,
+        policy: Global___Policy | None = ...,
+        effective_from: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_from", b"effective_from", "policy", b"policy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_from", b"effective_from", "policy", b"policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PolicyVersion: _TypeAlias = PolicyVersion  # noqa: Y015
+
+@_typing.final
 class GetStatusRequest(_message.Message):
     """Asks where things stand."""
 

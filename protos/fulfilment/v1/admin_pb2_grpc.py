@@ -51,6 +51,11 @@ class AdminServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_admin__pb2.AgreePolicyRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.GetPolicy = channel.unary_unary(
+                '/fulfilment.v1.AdminService/GetPolicy',
+                request_serializer=fulfilment_dot_v1_dot_admin__pb2.GetPolicyRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_admin__pb2.GetPolicyResponse.FromString,
+                _registered_method=True)
         self.ListShippingServices = channel.unary_unary(
                 '/fulfilment.v1.AdminService/ListShippingServices',
                 request_serializer=fulfilment_dot_v1_dot_admin__pb2.ListShippingServicesRequest.SerializeToString,
@@ -94,6 +99,15 @@ class AdminServiceServicer:
     def AgreePolicy(self, request, context):
         """Records the retailer's own terms with the date from which they hold. The same again records nothing.
         May also fail as OrderService says of all commands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPolicy(self, request, context):
+        """Reads the retailer's own terms: those in force, since when they are, and those agreed for later. What it
+        answers can be sent back by AgreePolicy as it is, or with changes.
+        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,6 +162,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.AgreePolicy,
                     request_deserializer=fulfilment_dot_v1_dot_admin__pb2.AgreePolicyRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'GetPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPolicy,
+                    request_deserializer=fulfilment_dot_v1_dot_admin__pb2.GetPolicyRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_admin__pb2.GetPolicyResponse.SerializeToString,
             ),
             'ListShippingServices': grpc.unary_unary_rpc_method_handler(
                     servicer.ListShippingServices,
@@ -252,6 +271,33 @@ class AdminService:
             '/fulfilment.v1.AdminService/AgreePolicy',
             fulfilment_dot_v1_dot_admin__pb2.AgreePolicyRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.AdminService/GetPolicy',
+            fulfilment_dot_v1_dot_admin__pb2.GetPolicyRequest.SerializeToString,
+            fulfilment_dot_v1_dot_admin__pb2.GetPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

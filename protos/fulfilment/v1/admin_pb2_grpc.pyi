@@ -42,6 +42,11 @@ class AdminServiceStub:
     """Records the retailer's own terms with the date from which they hold. The same again records nothing.
     May also fail as OrderService says of all commands.
     """
+    GetPolicy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetPolicyRequest, _admin_pb2.GetPolicyResponse]
+    """Reads the retailer's own terms: those in force, since when they are, and those agreed for later. What it
+    answers can be sent back by AgreePolicy as it is, or with changes.
+    Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+    """
     ListShippingServices: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListShippingServicesRequest, _admin_pb2.ListShippingServicesResponse]
     """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
     Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
@@ -70,6 +75,11 @@ class AdminServiceAsyncStub(AdminServiceStub):
     AgreePolicy: _aio.UnaryUnaryMultiCallable[_admin_pb2.AgreePolicyRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records the retailer's own terms with the date from which they hold. The same again records nothing.
     May also fail as OrderService says of all commands.
+    """
+    GetPolicy: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetPolicyRequest, _admin_pb2.GetPolicyResponse]  # type: ignore[assignment]
+    """Reads the retailer's own terms: those in force, since when they are, and those agreed for later. What it
+    answers can be sent back by AgreePolicy as it is, or with changes.
+    Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
     """
     ListShippingServices: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListShippingServicesRequest, _admin_pb2.ListShippingServicesResponse]  # type: ignore[assignment]
     """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
@@ -114,6 +124,17 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records the retailer's own terms with the date from which they hold. The same again records nothing.
         May also fail as OrderService says of all commands.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPolicy(
+        self,
+        request: _admin_pb2.GetPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GetPolicyResponse, _abc.Awaitable[_admin_pb2.GetPolicyResponse]]:
+        """Reads the retailer's own terms: those in force, since when they are, and those agreed for later. What it
+        answers can be sent back by AgreePolicy as it is, or with changes.
+        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
         """
 
     @_abc_1.abstractmethod

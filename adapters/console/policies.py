@@ -1,0 +1,310 @@
+"""``fulfilment policy``: the retailer's own terms, and how to change some of them and keep the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import click
+from google.protobuf import json_format
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from adapters.console import words
+from adapters.console.session import Nouns, Session, option_request_id
+from adapters.console.words import minute, money
+from fulfilment.v1 import admin_pb2, common_pb2
+
+_GROUPS = {
+    "stock": (
+        "reservation_minutes",
+        "stale_buffer_units",
+        "stale_buffer_basis_points",
+        "low_stock_units",
+        "cover_days",
+        "demand_window_days",
+    ),
+    "sending": (
+        "brand_packs",
+        "brand_pack_fallback",
+        "shipping_services",
+        "customs_allowance_days",
+        "seller",
+        "suspected_lost_after_days",
+        "number_reuse_after_days",
+    ),
+    "after-sales": (
+        "answer_within_hours",
+        "first_answer_within_hours",
+        "evidence_within_days",
+        "return_window_days",
+        "free_return_within_days",
+        "claim_terms",
+    ),
+    "suppliers": (
+        "review_every_days",
+        "suspension_least_cases",
+        "remind_before_hours",
+        "rate_targets",
+        "rate_weights",
+    ),
+    "messages": (
+        "message_age_hours",
+        "message_attempts",
+        "message_retry_seconds",
+        "message_retry_most_seconds",
+        "delay_notice_hours",
+        "language",
+        "languages",
+        "staff_language",
+    ),
+}
+"""The terms as they are shown; those that stand nowhere here come last."""
+
+
+@click.group(cls=Nouns)
+def policy() -> None:
+    """Show and change the retailer's own terms."""
+
+
+@policy.command()
+@click.option("--at", type=words.INSTANT, help="As agreed for then; now if not said.")
+@click.pass_obj
+def show(session: Session, at: Timestamp | None) -> None:
+    """Show the terms in force, which of them are the trade's defaults, and what was agreed for later."""
+    found = _read(session, at)
+    if session.json:
+        session.show(found)
+        return
+    since = minute(found.in_force, "effective_from")
+    session.out.title("Policy", f"in force since {since}" if since else "nothing was agreed: the trade's defaults")
+    session.out.blank()
+    _print_terms(session, found)
+    before = found.in_force.policy
+    for version in found.to_come:
+        session.out.blank()
+        session.out.title("Policy", f"from {minute(version, 'effective_from')}")
+        _print_changes(session, _changes(before, version.policy))
+        before = version.policy
+
+
+@policy.command("set")
+@click.argument("terms", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option("--from", "effective_from", type=words.INSTANT, help="From then on; now if not said.")
+@click.option(
+    "--file",
+    "source",
+    type=click.File("r", encoding="utf-8"),
+    metavar="FILE",
+    help="Terms as protobuf JSON of Policy, such as shipping_services; - reads standard input.",
+)
+@option_request_id()
+@click.pass_obj
+def change(
+    session: Session, terms: tuple[str, ...], effective_from: Timestamp | None, source: Any, request_id: str | None
+) -> None:
+    """Change some of the terms in force; all others stay as they are.
+
+    NAME is as `policy show` has it, with a point for a part: rate_targets.order_error=150, languages.FR=fr. Lists
+    take commas. NAME= brings the trade's default back. Of a file those terms change that it names, tables and
+    lists as a whole.
+    """
+    if not terms and source is None:
+        raise click.UsageError("Say what changes, as NAME=VALUE or with --file.")
+    before = _read(session, effective_from).in_force
+    wanted = admin_pb2.Policy()
+    wanted.CopyFrom(before.policy)
+    if source is not None:
+        _take(wanted, source.read())
+    for term in terms:
+        name, equals, value = term.partition("=")
+        if not equals:
+            raise click.UsageError(f"{term!r} is not NAME=VALUE such as return_window_days=30")
+        _set(wanted, name, name, value.strip())
+    if wanted == before.policy:
+        if session.json:
+            session.out.json({"receipt": None, "changed": {}, "in_force": words.as_json(before)})
+        else:
+            session.out.say("Nothing changes: these terms are in force.")
+        return
+    request = admin_pb2.AgreePolicyRequest(
+        context=session.client.context(request_id), policy=wanted, effective_from=effective_from
+    )
+    receipt = session.client.call(session.client.admin.AgreePolicy, request)
+    after = _read(session, effective_from, receipt.position)
+    changes = _changes(before.policy, after.in_force.policy)
+    if session.json:
+        told = {name: {"was": was, "is": now} for name, was, now in changes}
+        session.out.json(
+            {"receipt": words.as_json(receipt), "changed": told, "in_force": words.as_json(after.in_force)}
+        )
+        return
+    session.out.title("Policy", f"from {minute(after.in_force, 'effective_from')}")
+    _print_changes(session, changes)
+    for version in after.to_come:
+        since = version.effective_from.ToJsonString()
+        session.out.say(f"Terms agreed earlier follow on {since}; change them as well with --from {since}.")
+
+
+def _read(session: Session, at: Timestamp | None, at_least: int = 0) -> admin_pb2.GetPolicyResponse:
+    return session.client.call(session.client.admin.GetPolicy, admin_pb2.GetPolicyRequest(at=at, at_least=at_least))
+
+
+# --- changing -------------------------------------------------------------------------------------
+
+
+def _set(message: Message, whole: str, name: str, value: str) -> None:
+    """Sets a term by its name; without a value the default comes back, which the service fills in."""
+    own, _, part = name.partition(".")
+    field = message.DESCRIPTOR.fields_by_name.get(own)
+    if field is None or (part and field.message_type is None):
+        raise click.UsageError(f"the policy has no term {whole}{_nearest(whole)}")
+    if not value and not part:
+        message.ClearField(own)
+    elif field.message_type is None:
+        _fill(message, field, whole, value)
+    elif field.message_type.GetOptions().map_entry:
+        _set_entry(getattr(message, own), whole, part, value)
+    elif field.is_repeated:
+        raise click.UsageError(f"{own} is a table: give it as a whole with --file; `policy show --json` prints it")
+    elif not part:
+        raise click.UsageError(f"{whole} has parts, such as {whole}.{field.message_type.fields[0].name}")
+    else:
+        _set(getattr(message, own), whole, part, value)
+
+
+def _fill(message: Message, field: Any, whole: str, value: str) -> None:
+    if field.is_repeated:
+        getattr(message, field.name)[:] = [each.strip() for each in value.split(",")]
+    elif field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        setattr(message, field.name, value)
+    else:
+        try:
+            setattr(message, field.name, int(value))
+        except ValueError:
+            raise click.UsageError(f"{whole} takes a whole number up to {2**31 - 1}, not {value!r}") from None
+
+
+def _set_entry(entries: Any, whole: str, key: str, value: str) -> None:
+    if not key:
+        raise click.UsageError(f"{whole} is set one by one, such as {whole}.DE=de")
+    if value:
+        entries[key] = value
+    else:
+        entries.pop(key, None)
+
+
+def _nearest(name: str) -> str:
+    near = get_close_matches(name, _names(admin_pb2.Policy.DESCRIPTOR), 1)
+    return f"; did you mean {near[0]}?" if near else "; `policy show` lists them"
+
+
+def _names(descriptor: Any) -> Iterator[str]:
+    for field in descriptor.fields:
+        yield field.name
+        if field.message_type is not None and not field.is_repeated:
+            yield from (f"{field.name}.{part}" for part in _names(field.message_type))
+
+
+def _take(message: Message, text: str) -> None:
+    """What the file names takes the place of what was there."""
+    try:
+        json_format.Parse(text, admin_pb2.Policy())
+    except json_format.ParseError as error:
+        said = str(error).partition("\n")[0]
+        raise click.UsageError(f"--file is no Policy in protobuf JSON: {said}") from None
+    _make_room(message, json.loads(text))
+    json_format.Parse(text, message)
+
+
+def _make_room(message: Message, tree: Mapping[str, Any]) -> None:
+    """Reading JSON adds to lists and tables, so those it names are emptied before."""
+    fields: Any = message.DESCRIPTOR.fields
+    for field in fields:
+        for name in {field.name, field.json_name} & tree.keys():
+            if isinstance(tree[name], dict) and not field.message_type.GetOptions().map_entry:
+                _make_room(getattr(message, field.name), tree[name])
+            else:
+                message.ClearField(field.name)
+
+
+# --- telling --------------------------------------------------------------------------------------
+
+
+def _print_terms(session: Session, found: admin_pb2.GetPolicyResponse) -> None:
+    policy, defaults = found.in_force.policy, dict(_told(found.defaults))
+    group_of = {name: group for group, names in _GROUPS.items() for name in names}
+    places = {name: place for place, name in enumerate(group_of)}
+    told = {name: text for name, text in _told(policy) if _own(name) != "shipping_services"}
+    # They are a table of their own, which `shipping services` shows.
+    told["shipping_services"] = ", ".join(each.code for each in policy.shipping_services)
+    if policy.shipping_services == found.defaults.shipping_services:
+        defaults["shipping_services"] = told["shipping_services"]
+    named = {_own(name) for name in told}
+    told |= {field.name: "none" for field in policy.DESCRIPTOR.fields if field.name not in named}
+    rows, last = [], ""
+    for name in sorted(told, key=lambda name: places.get(_own(name), len(places))):
+        group, usual = group_of.get(_own(name), "others"), defaults.get(name, "none")
+        rows.append(
+            [group if group != last else "", name, told[name], "yes" if told[name] == usual else f"no, {usual}"]
+        )
+        last = group
+    session.out.table(["for", "term", "value", "default"], rows)
+
+
+def _own(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _print_changes(session: Session, changes: list[tuple[str, str, str]]) -> None:
+    session.out.table(
+        ["term", "was", "is"], [[name, was or "none", now or "none"] for name, was, now in changes], "No term changes."
+    )
+
+
+def _changes(before: admin_pb2.Policy, after: admin_pb2.Policy) -> list[tuple[str, str, str]]:
+    """Each term that differs: its name, what it was, what it is."""
+    was, now = dict(_told(before)), dict(_told(after))
+    told = [(name, was.get(name, ""), now.get(name, "")) for name in {**was, **now}]
+    return [(name, old, new) for name, old, new in told if old != new]
+
+
+def _told(message: Message, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every term with its value in words."""
+    for field in message.DESCRIPTOR.fields:
+        name, value = prefix + field.name, getattr(message, field.name)
+        if field.message_type is None:
+            yield name, _text(field, value, name)
+        elif field.message_type.GetOptions().map_entry:
+            yield from ((f"{name}.{key}", value[key]) for key in sorted(value))
+        elif field.is_repeated:
+            # The first field of a row is what it is known by: a service's code, a carrier.
+            known_by = field.message_type.fields[0].name
+            yield from ((f"{name}.{getattr(each, known_by) or 'any'}", _row(each, known_by)) for each in value)
+        elif message.HasField(field.name):
+            yield from _told(value, f"{name}.")
+
+
+def _text(field: Any, value: Any, name: str = "") -> str:
+    if field.is_repeated:
+        return ", ".join(_one(field, each) for each in value)
+    in_percent = "basis_points" in name or name.startswith("rate_targets.")
+    return f"{value} ({value / 100:g} %)" if in_percent else _one(field, value)
+
+
+def _one(field: Any, value: Any) -> str:
+    if field.enum_type is not None:
+        return words.word_of(field.enum_type, value)
+    return money(value.amount_minor, value.currency) if isinstance(value, common_pb2.Money) else str(value)
+
+
+def _row(message: Message, known_by: str) -> str:
+    """A row of a table in one sentence: what it says, without what it leaves open."""
+    return "; ".join(
+        field.name.replace("_", " ") + ("" if value is True else f" {_text(field, value)}")
+        for field, value in message.ListFields()
+        if field.name != known_by
+    )
