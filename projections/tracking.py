@@ -1,4 +1,4 @@
-"""Where is each order, each supplier order and each parcel, and when is it expected?
+"""Where is each order, each supplier order and each parcel, when is it expected, and what does it wait for?
 
 The rows hold no personal data: of an order and its parcels only what is named here is kept.
 """
@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
-from ledger.orders import Buckets, Header, HoldReason, Order, UnknownOrder
+from ledger.orders import Buckets, Header, Hold, HoldReason, Order, UnknownOrder
 from ledger.parcels import CustomsAsk, CustomsHold, ParcelStatus
 from ledger.supplier_orders import Stage, SupplierOrder
 from ledger.values import LineNo, Units, Value
@@ -61,6 +62,19 @@ PARCELS = Table(
         "customs_answer_by": "timestamptz",
     },
     ("(order_id)",),
+)
+HOLDS = Table(
+    "tracking_holds",
+    4,
+    {
+        "order_id": ID,
+        "reason": ID,
+        "owner": ID,
+        "supplier_order_id": ID,  # empty where the whole order waits
+        "since": "timestamptz NOT NULL",
+        "hold": "text NOT NULL",  # JSON of Hold, without its note
+    },
+    ("(since, order_id, reason, owner, supplier_order_id)",),
 )
 
 # --- what is kept ---------------------------------------------------------------------------------
@@ -114,21 +128,23 @@ class Details(Value, frozen=True):
 
 _encode = msgspec.json.Encoder().encode
 _decode_details = msgspec.json.Decoder(Details).decode
+_decode_hold = msgspec.json.Decoder(Hold).decode
 _decode_units = msgspec.json.Decoder(Units).decode
 
 
 def changes(page: Page) -> list[Written]:
-    """Rows of orders and parcels."""
-    orders, parcels = Rows(ORDERS), Rows(PARCELS)
+    """Rows of orders, parcels and holds."""
+    orders, parcels, holds = Rows(ORDERS), Rows(PARCELS), Rows(HOLDS)
     for story, now in page.orders():
         # Hardly any fact leaves an order's row as it was, so the row before is not computed.
         (orders.new if story is None else orders.changed).append(_order_row(now))
+        holds.replace(_hold_rows(story) if story else (), _hold_rows(now))
     for before, after in page.parcels():
         parcels.replace(_parcel_rows(before), _parcel_rows(after))
-    return [orders, parcels]
+    return [orders, parcels, holds]
 
 
-TRACKING = Projection("tracking", 2, (ORDERS, PARCELS), changes)
+TRACKING = Projection("tracking", 3, (ORDERS, PARCELS, HOLDS), changes)
 
 
 def _order_row(story: OrderStory) -> Values:
@@ -173,6 +189,11 @@ def _supplier_order(each: SupplierOrder) -> TrackedSupplierOrder:
         each.dispatched_at,
         each.stopped_since,
     )
+
+
+def _hold_rows(story: OrderStory) -> list[Values]:
+    order_id = story.order.order_id
+    return [(order_id, *hold.key, hold.at, _encode(replace(hold, note=None)).decode()) for hold in story.order.holds]
 
 
 def _parcel_rows(stories: ParcelStories) -> list[Values]:
@@ -263,6 +284,13 @@ class TrackedOrder(NamedTuple):
         return None if over else self.promised_by
 
 
+class OrderHold(NamedTuple):
+    """One hold that stands, and the order that waits."""
+
+    order_id: str
+    hold: Hold
+
+
 _ORDER = "SELECT * FROM {tracking_orders} WHERE order_id = %(order_id)s"
 _LIST = """
     SELECT found.* FROM unnest(%(statuses)s::text[]) AS wanted (status) CROSS JOIN LATERAL (
@@ -280,6 +308,14 @@ _PARCELS_OF = """
 _PARCELS_NAMED = """
     SELECT * FROM {tracking_parcels} WHERE number = %(number)s AND (%(carrier)s = '' OR carrier = %(carrier)s)
     ORDER BY carrier, epoch DESC
+"""
+_HOLDS = """
+    SELECT order_id, reason, owner, supplier_order_id, since, hold FROM {tracking_holds}
+    WHERE (cardinality(%(reasons)s::text[]) = 0 OR reason = ANY(%(reasons)s)) AND (%(owner)s = '' OR owner = %(owner)s)
+        AND (since, order_id, reason, owner, supplier_order_id) > (
+            %(after_at)s, %(after_id)s, %(after_reason)s, %(after_owner)s, %(after_scope)s
+        )
+    ORDER BY since, order_id, reason, owner, supplier_order_id LIMIT %(limit)s
 """
 
 
@@ -349,3 +385,21 @@ async def list_orders(
         found = await at.each(_LIST, parameters, _read_order)
         rows, token = page.cut(found, [(order.placed_at, order.order_id) for order in found])
         return Answer(await _with_parcels(at, rows), at.position, token)
+
+
+async def list_holds(
+    where: Where, page: PageOf, reasons: Iterable[HoldReason] = (), owner: str = ""
+) -> Answer[OrderHold]:
+    """The holds that stand, for one of these reasons or for any, of one owner or of all; the oldest first."""
+    after = page.after(tuple[datetime, str, str, str, str]) or (FIRST, "", "", "", "")
+    parameters = {
+        "reasons": [reason.value for reason in reasons],
+        "owner": owner,
+        **dict(zip(("after_at", "after_id", "after_reason", "after_owner", "after_scope"), after, strict=True)),
+        "limit": page.limit,
+    }
+    async with snapshot(where, TRACKING) as at:
+        found = await at.rows(_HOLDS, parameters)
+        keys = [(since, order_id, *key) for order_id, *key, since, _ in found]
+        rows, token = page.cut([OrderHold(row[0], _decode_hold(row[-1])) for row in found], keys)
+        return Answer(rows, at.position, token)

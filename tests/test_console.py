@@ -133,6 +133,32 @@ def test_a_hold_waits_for_its_owner(ff: Shell):
     assert ff("order", "send", "shop/held/1").code == 0
 
 
+def test_holds_are_listed_by_reason_and_owner_and_released_by_scope(ff: Shell):
+    placed(ff, "waits", "--paid")
+    ff("order", "hold", "shop/waits", "fraud_review", "--owner", "risk-team", "--note", "call Ann back")
+    ff("order", "hold", "shop/waits", "fraud_review", "--owner", "eve")
+    scope = ("--supplier-order", "shop/waits/1")
+    next_ = ff("order", "hold", "shop/waits", "bad_address", "--owner", "risk-team", *scope).out
+    assert "fulfilment order release shop/waits bad_address --supplier-order shop/waits/1" in next_
+    mine = ff("order", "holds", "--owner", "risk-team").out
+    assert re.search(r"shop/waits +fraud review +risk-team +\S+ \S+Z +whole order\n", mine)
+    assert re.search(r"shop/waits +bad address +risk-team +\S+ \S+Z +shop/waits/1\n", mine)
+    both = ff("order", "holds", "--reason", "fraud_review", "--json").json
+    assert [each["hold"]["owner"] for each in both if each["order_id"] == "shop/waits"] == ["risk-team", "eve"]
+    assert "Ann" not in str(both) + ff("show", "shop/waits").out
+    assert "call Ann back" in ff("show", "shop/waits", "--personal").out
+    assert ff("order", "release", "shop/waits", "fraud_review", "--owner", "risk-team").code == 0
+    assert ff("order", "release", "shop/waits", "bad_address").code == 1
+    assert ff("order", "release", "shop/waits", "bad_address", *scope).code == 0
+    assert ff("order", "holds", "--owner", "risk-team").out == "Nothing is on hold.\n"
+
+
+def test_the_note_of_an_order_is_personal(ff: Shell):
+    placed(ff, "noted", "--paid", "--note", "ring twice")
+    assert "ring twice" in ff("show", "shop/noted", "--personal").out
+    assert "ring twice" not in ff("show", "shop/noted", "--json").out
+
+
 def test_a_supplier_order_is_cancelled_once_the_supplier_agrees(ff: Shell):
     placed(ff, "cancel", "--paid")
     ff("order", "send", "shop/cancel/1")

@@ -11,9 +11,10 @@ from google.protobuf.message import Message
 
 from adapters.console import words
 from adapters.console.place import address, parsed_line
+from adapters.console.reports import LIMIT, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
-from adapters.console.show import next_steps, read_order, status_of
-from fulfilment.v1 import common_pb2, orders_pb2
+from adapters.console.show import hold_cells, next_steps, read_order, status_of
+from fulfilment.v1 import common_pb2, orders_pb2, reports_pb2
 
 F = TypeVar("F", bound=Callable[..., Any])
 Q = TypeVar("Q", bound=Message)
@@ -180,7 +181,7 @@ def hold(
 def release(
     session: Session, order_id: str, reason: str, owner: str, supplier_order: str, at: Any, request_id: str | None
 ) -> None:
-    """End a hold; others stay."""
+    """End the holds of a reason, or only an owner's; others stay."""
     request = orders_pb2.ReleaseHoldRequest(
         context=session.client.context(request_id),
         order_id=order_id,
@@ -190,6 +191,26 @@ def release(
         at=at,
     )
     _done(session, order_id, session.client.orders.ReleaseHold, request)
+
+
+@order.command()
+@click.option("--reason", "reasons", type=_HOLDS, multiple=True, help="Only those for this reason.")
+@click.option("--owner", metavar="NAME", help="Only those that this team or person has to end.")
+@LIMIT
+@click.pass_obj
+def holds(session: Session, reasons: tuple[str, ...], owner: str, limit: int | None) -> None:
+    """List the holds that stand, the oldest first; `show --personal` tells their notes."""
+    request = reports_pb2.ListHoldsRequest(
+        reasons=[words.number(orders_pb2.HoldReason, reason) for reason in reasons], owner=owner
+    )
+    print_rows(
+        session,
+        rows_of(session, session.client.reports.ListHolds, request, "holds"),
+        limit,
+        ["order", "hold", "owner", "since", "scope", "why"],
+        lambda each: [each.order_id, *hold_cells(each.hold)],
+        "Nothing is on hold.",
+    )
 
 
 @order.command()

@@ -98,6 +98,7 @@ def _print_header(out: Printer, order: orders_pb2.Order) -> None:
             ("delivered", minute(order, "delivered_at")),
             ("customer", ", ".join(filter(None, [who.name, who.email, who.phone]))),
             ("ship to", ", ".join(filter(None, [*to.lines, to.city, to.postal_code, to.region, to.country]))),
+            ("note", order.note),
             ("facts", str(order.version)),
         ]
     )
@@ -123,17 +124,19 @@ def _print_lines(out: Printer, order: orders_pb2.Order) -> None:
 
 
 def print_holds(out: Printer, order: orders_pb2.Order) -> None:
-    rows = [
-        [
-            word(orders_pb2.HoldReason, hold.reason),
-            hold.owner,
-            minute(hold, "at"),
-            hold.supplier_order_id or "whole order",
-            "; ".join(_why(hold)),
-        ]
-        for hold in order.holds
+    columns = ["hold", "owner", "since", "scope", "why", "note"]
+    out.table(columns, [[*hold_cells(hold), hold.note] for hold in order.holds])
+
+
+def hold_cells(hold: orders_pb2.Hold) -> list[str]:
+    """Why something waits, who has to end that, since when, and what waits."""
+    return [
+        word(orders_pb2.HoldReason, hold.reason),
+        hold.owner,
+        minute(hold, "at"),
+        hold.supplier_order_id or "whole order",
+        "; ".join(_why(hold)),
     ]
-    out.table(["hold", "owner", "since", "scope", "why"], rows)
 
 
 def _why(hold: orders_pb2.Hold) -> list[str]:
@@ -265,7 +268,8 @@ def next_steps(order: orders_pb2.Order) -> list[str]:
                 steps.append(f"Next: approve the supplier, then fulfilment order release {order_id} other")
             case _:
                 reason = word(orders_pb2.HoldReason, hold.reason).replace(" ", "_")
-                steps.append(f"Next, once it is settled: fulfilment order release {order_id} {reason}")
+                scope = f" --supplier-order {hold.supplier_order_id}" if hold.supplier_order_id else ""
+                steps.append(f"Next, once it is settled: fulfilment order release {order_id} {reason}{scope}")
     if any(not hold.lacking for hold in order.holds) or (not order.HasField("confirmed_at") and order.holds):
         return steps
     if order.status == orders_pb2.ORDER_STATUS_RECEIVED:

@@ -102,8 +102,10 @@ def money(money: Money | None) -> common_pb2.Money | None:
 # --- orders ---------------------------------------------------------------------------------------
 
 
-def order(state: Order, version: int, personal: Mapping[str, Any] | None) -> orders_pb2.Order:
-    """The order; personal is what was unsealed of its customer, if that was asked for."""
+def order(
+    state: Order, version: int, personal: Mapping[str, Any] | None, notes: Mapping[str, str] = {}
+) -> orders_pb2.Order:
+    """The order; personal and notes are what was unsealed of its customer and its holds, if that was asked for."""
     return orders_pb2.Order(
         order_id=state.order_id,
         status=_order_status(state.header),
@@ -112,7 +114,7 @@ def order(state: Order, version: int, personal: Mapping[str, Any] | None) -> ord
         lines=[_line_state(state, line) for line in state.lines.values()],
         payment=_payment(state.payment),
         priority=_priority(state.placed.priority),
-        holds=[_hold(hold) for hold in state.holds],
+        holds=[hold(each, notes.get(each.note.key_id, "") if each.note else "") for each in state.holds],
         confirmed_at=stamp(state.confirmed_at),
         promised_by=stamp(state.promised_by),
         delivered_at=stamp(state.delivered_at),
@@ -127,6 +129,7 @@ def order(state: Order, version: int, personal: Mapping[str, Any] | None) -> ord
         open_cases=state.after_sales.open_cases,
         reship_of=state.placed.reship_of,
         original_order_id=state.placed.original_order_id,
+        note=personal.get("note", "") if personal else "",
     )
 
 
@@ -153,7 +156,7 @@ def _line_state(state: Order, line: Line) -> orders_pb2.OrderLineState:
     )
 
 
-def _hold(hold: Hold) -> orders_pb2.Hold:
+def hold(hold: Hold, note: str = "") -> orders_pb2.Hold:
     return orders_pb2.Hold(
         reason=_hold_reason(hold.reason),
         owner=hold.owner,
@@ -162,6 +165,7 @@ def _hold(hold: Hold) -> orders_pb2.Hold:
         lacking=line_units(hold.lacking),
         supplier_order_id=hold.supplier_order_id,
         choices=[choice(made) for made in hold.choices],
+        note=note,
     )
 
 

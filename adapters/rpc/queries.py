@@ -84,10 +84,11 @@ class OrderQueries(Reader):
         tenant = await self.tenant(context)
         order_id = shapes.order_id(request.order_id)
         order, version, position = await self._order(tenant, order_id, request.at_least)
-        personal = (
-            await self._unsealed(tenant, order.customer, order.sealed_for) if request.with_personal_data else None
-        )
-        return orders_pb2.GetOrderResponse(order=answers.order(order, version, personal), position=position)
+        if not request.with_personal_data:
+            return orders_pb2.GetOrderResponse(order=answers.order(order, version, None), position=position)
+        personal = await self._unsealed(tenant, order.customer, order.sealed_for)
+        notes = await self._notes(tenant, order)
+        return orders_pb2.GetOrderResponse(order=answers.order(order, version, personal, notes), position=position)
 
     async def GetCustoms(
         self, request: orders_pb2.GetCustomsRequest, context: Context
@@ -139,6 +140,16 @@ class OrderQueries(Reader):
             return None
         wrapped = (await tenant.log.keys_of([sealed.key_id])).get(sealed.key_id)
         return None if wrapped is None else self._sealer.unseal(sealed, wrapped, bound_to)
+
+    async def _notes(self, tenant: Tenant, order: orders.Order) -> dict[str, str]:
+        """What was noted of the holds, by the key that it is sealed with; nothing that was erased."""
+        sealed = [hold.note for hold in order.holds if hold.note is not None]
+        keys = await tenant.log.keys_of([note.key_id for note in sealed])
+        return {
+            note.key_id: str(self._sealer.unseal(note, wrapped, order.order_id)["note"])
+            for note in sealed
+            if (wrapped := keys.get(note.key_id))
+        }
 
 
 def _drawn(invoice: shipping_pb2.CommercialInvoice) -> bytes:

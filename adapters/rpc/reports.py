@@ -12,7 +12,7 @@ from adapters.rpc.answers import line_units, stamp
 from adapters.rpc.server import Context, deadline_of, tenant_name, where
 from adapters.rpc.tenants import Tenants
 from fulfilment.v1 import common_pb2, orders_pb2, rates_pb2, reports_pb2, suppliers_pb2
-from ledger.orders import Header
+from ledger.orders import Header, HoldReason
 from ledger.rates import RateName, RateStatus, is_at_most
 from ledger.refusals import Malformed
 from ledger.reviews import ProposalState
@@ -32,6 +32,7 @@ _state = shapes.number_of(reports_pb2.ObligationState)
 _STATUSES = {each: answers.rate_status(each) for each in RateStatus}
 _statement_kind = shapes.number_of(reports_pb2.StatementKind)
 _read_header = shapes.enum(orders_pb2.OrderStatus, Header)
+_read_hold_reason = shapes.enum(orders_pb2.HoldReason, HoldReason)
 _read_clock = shapes.enum(reports_pb2.ObligationClock, sla.Clock)
 _read_state = shapes.enum(reports_pb2.ObligationState, sla.State, unspecified=sla.State.OPEN)
 _read_rate_name = shapes.enum(rates_pb2.RateName, RateName)
@@ -101,6 +102,15 @@ class ReportQueries:
         orders = [_order(each) for each in answer.rows]
         return reports_pb2.ListOrdersResponse(
             orders=orders, next_page_token=answer.next_page_token, position=answer.position
+        )
+
+    async def ListHolds(self, request: reports_pb2.ListHoldsRequest, context: Context) -> reports_pb2.ListHoldsResponse:
+        reasons = {_read_hold_reason(value, f"reasons[{index}]") for index, value in enumerate(request.reasons)}
+        owner = shapes.text(request.owner, "owner", 100)
+        answer = await tracking.list_holds(await self._where(request, context), _page(request), sorted(reasons), owner)
+        holds = [reports_pb2.OrderHold(order_id=each.order_id, hold=answers.hold(each.hold)) for each in answer.rows]
+        return reports_pb2.ListHoldsResponse(
+            holds=holds, next_page_token=answer.next_page_token, position=answer.position
         )
 
     # --- what is due ---

@@ -1764,12 +1764,15 @@ class Hold(_message.Message):
     LACKING_FIELD_NUMBER: _builtins.int
     SUPPLIER_ORDER_ID_FIELD_NUMBER: _builtins.int
     CHOICES_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
     reason: Global___HoldReason.ValueType
     """Why."""
     owner: _builtins.str
     """Who has to act; "ledger" for holds that it releases itself."""
     supplier_order_id: _builtins.str
     """The supplier order that waits; empty means the whole order."""
+    note: _builtins.str
+    """What to know about it; only if personal data were asked for."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """Since when."""
@@ -1796,10 +1799,11 @@ class Hold(_message.Message):
         lacking: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
         supplier_order_id: _builtins.str = ...,
         choices: _abc.Iterable[_suppliers_pb2.Choice] | None = ...,
+        note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "choices", b"choices", "lacking", b"lacking", "missing", b"missing", "owner", b"owner", "reason", b"reason", "supplier_order_id", b"supplier_order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "choices", b"choices", "lacking", b"lacking", "missing", b"missing", "note", b"note", "owner", b"owner", "reason", b"reason", "supplier_order_id", b"supplier_order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2201,6 +2205,7 @@ class Order(_message.Message):
     OPEN_CASES_FIELD_NUMBER: _builtins.int
     RESHIP_OF_FIELD_NUMBER: _builtins.int
     ORIGINAL_ORDER_ID_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     status: Global___OrderStatus.ValueType
@@ -2223,6 +2228,8 @@ class Order(_message.Message):
     """The case whose units it sends once more, at no price; empty for what a customer ordered."""
     original_order_id: _builtins.str
     """The order that was paid for them; only with reship_of."""
+    note: _builtins.str
+    """The customer's or shop's note; only if personal data were asked for."""
     @_builtins.property
     def placed_at(self) -> _timestamp_pb2.Timestamp:
         """When the customer ordered."""
@@ -2292,10 +2299,11 @@ class Order(_message.Message):
         open_cases: _abc.Iterable[_builtins.str] | None = ...,
         reship_of: _builtins.str = ...,
         original_order_id: _builtins.str = ...,
+        note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "customer", b"customer", "delivered_at", b"delivered_at", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "holds", b"holds", "incoterm", b"incoterm", "lines", b"lines", "no_promise_because", b"no_promise_because", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "holds", b"holds", "incoterm", b"incoterm", "lines", b"lines", "no_promise_because", b"no_promise_because", "note", b"note", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

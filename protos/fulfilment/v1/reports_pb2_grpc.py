@@ -55,6 +55,11 @@ class ReportServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListOrdersRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListOrdersResponse.FromString,
                 _registered_method=True)
+        self.ListHolds = channel.unary_unary(
+                '/fulfilment.v1.ReportService/ListHolds',
+                request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListHoldsRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListHoldsResponse.FromString,
+                _registered_method=True)
         self.ListObligations = channel.unary_unary(
                 '/fulfilment.v1.ReportService/ListObligations',
                 request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListObligationsRequest.SerializeToString,
@@ -173,6 +178,13 @@ class ReportServiceServicer:
 
     def ListOrders(self, request, context):
         """Lists orders by when they were placed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListHolds(self, request, context):
+        """Lists the holds that stand, the oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -325,6 +337,11 @@ def add_ReportServiceServicer_to_server(servicer, server):
                     servicer.ListOrders,
                     request_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListOrdersRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_reports__pb2.ListOrdersResponse.SerializeToString,
+            ),
+            'ListHolds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHolds,
+                    request_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListHoldsRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_reports__pb2.ListHoldsResponse.SerializeToString,
             ),
             'ListObligations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListObligations,
@@ -504,6 +521,33 @@ class ReportService:
             '/fulfilment.v1.ReportService/ListOrders',
             fulfilment_dot_v1_dot_reports__pb2.ListOrdersRequest.SerializeToString,
             fulfilment_dot_v1_dot_reports__pb2.ListOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ReportService/ListHolds',
+            fulfilment_dot_v1_dot_reports__pb2.ListHoldsRequest.SerializeToString,
+            fulfilment_dot_v1_dot_reports__pb2.ListHoldsResponse.FromString,
             options,
             channel_credentials,
             insecure,

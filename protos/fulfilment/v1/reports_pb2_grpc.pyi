@@ -47,6 +47,8 @@ class ReportServiceStub:
     """Finds the parcels that a tracking number named, of one carrier or of any. An unknown number finds none."""
     ListOrders: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListOrdersRequest, _reports_pb2.ListOrdersResponse]
     """Lists orders by when they were placed."""
+    ListHolds: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListHoldsRequest, _reports_pb2.ListHoldsResponse]
+    """Lists the holds that stand, the oldest first."""
     ListObligations: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListObligationsRequest, _reports_pb2.ListObligationsResponse]
     """Lists what has to happen, or had to, by when it is due."""
     ListBreaches: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListBreachesRequest, _reports_pb2.ListBreachesResponse]
@@ -111,6 +113,8 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """Finds the parcels that a tracking number named, of one carrier or of any. An unknown number finds none."""
     ListOrders: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListOrdersRequest, _reports_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """Lists orders by when they were placed."""
+    ListHolds: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListHoldsRequest, _reports_pb2.ListHoldsResponse]  # type: ignore[assignment]
+    """Lists the holds that stand, the oldest first."""
     ListObligations: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListObligationsRequest, _reports_pb2.ListObligationsResponse]  # type: ignore[assignment]
     """Lists what has to happen, or had to, by when it is due."""
     ListBreaches: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListBreachesRequest, _reports_pb2.ListBreachesResponse]  # type: ignore[assignment]
@@ -190,6 +194,14 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reports_pb2.ListOrdersResponse, _abc.Awaitable[_reports_pb2.ListOrdersResponse]]:
         """Lists orders by when they were placed."""
+
+    @_abc_1.abstractmethod
+    def ListHolds(
+        self,
+        request: _reports_pb2.ListHoldsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reports_pb2.ListHoldsResponse, _abc.Awaitable[_reports_pb2.ListHoldsResponse]]:
+        """Lists the holds that stand, the oldest first."""
 
     @_abc_1.abstractmethod
     def ListObligations(
