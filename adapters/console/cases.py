@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from adapters.console import words
 from adapters.console.casefile import next_step, print_case, status_of, turn
 from adapters.console.history import print_history
+from adapters.console.reports import LIMIT, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.show import read_order
 from adapters.console.words import minute, word
@@ -439,24 +440,34 @@ def paid(
 @click.option("--open", "open_only", is_flag=True, help="All that are not closed.")
 @click.option("--supplier", "supplier_id", metavar="ID", default="", help="About units that it sent.")
 @click.option("--order", "order_id", metavar="CHANNEL/ID", default="", help="About this order.")
-@click.option("--at-least", type=int, default=0, hidden=True)
+@click.option("--since", type=words.INSTANT, help="Opened then or later.")
+@click.option("--until", type=words.INSTANT, help="Opened before then.")
+@LIMIT
 @click.pass_obj
 def list_(
-    session: Session, statuses: tuple[str, ...], open_only: bool, supplier_id: str, order_id: str, at_least: int
+    session: Session,
+    statuses: tuple[str, ...],
+    open_only: bool,
+    supplier_id: str,
+    order_id: str,
+    since: Timestamp | None,
+    until: Timestamp | None,
+    limit: int | None,
 ) -> None:
     """List cases, the first opened first."""
     wanted = [words.number(cases_pb2.CaseStatus, status) for status in statuses]
     if open_only:
         wanted += [number for number in cases_pb2.CaseStatus.values() if 0 < number < cases_pb2.CASE_STATUS_RESOLVED]
-    request = cases_pb2.ListCasesRequest(statuses=wanted, supplier_id=supplier_id, order_id=order_id, at_least=at_least)
-    pages = session.client.pages(session.client.cases.ListCases, request)
-    found = [each for page in pages for each in page.cases]
-    if session.json:
-        session.out.json([words.as_json(each) for each in found])
-        return
+    request = cases_pb2.ListCasesRequest(
+        statuses=wanted, supplier_id=supplier_id, order_id=order_id, opened_since=since, opened_until=until
+    )
     now = datetime.now(UTC)
-    rows = [
-        [
+    print_rows(
+        session,
+        rows_of(session, session.client.cases.ListCases, request, "cases"),
+        limit,
+        ["case", "order", "reason", "status", "liable", "remedy", ">units", "supplier", "opened", "whose turn"],
+        lambda each: [
             each.case_id,
             each.order_id,
             word(cases_pb2.CaseReason, each.reason),
@@ -467,11 +478,9 @@ def list_(
             ", ".join(each.supplier_ids),
             minute(each, "opened_at"),
             turn(each, now),
-        ]
-        for each in found
-    ]
-    headings = ["case", "order", "reason", "status", "liable", "remedy", ">units", "supplier", "opened", "whose turn"]
-    session.out.table(headings, rows, empty="There are no such cases.")
+        ],
+        "There are no such cases.",
+    )
 
 
 @case.command()

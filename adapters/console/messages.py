@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
 
 import click
 
 from adapters.console import words
+from adapters.console.reports import LIMIT, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
-from fulfilment.v1 import admin_pb2, messages_pb2
-
-_ROWS = 50
+from fulfilment.v1 import messages_pb2
 
 
 @click.group(cls=Nouns)
@@ -25,26 +23,25 @@ def message() -> None:
 @click.option("--order", "order_id", metavar="ORDER_ID", help="Only about this order.")
 @click.option("--state", "states", multiple=True, type=words.choice(messages_pb2.MessageState), help="Only in it.")
 @click.option("--audience", type=words.choice(messages_pb2.MessageAudience), help="Only to them.")
-@click.option("--limit", type=click.IntRange(min=1), help=f"How many; if not said {_ROWS}, and all with --json.")
+@LIMIT
 @click.pass_obj
 def list_messages(
-    session: Session, order_id: str | None, states: Sequence[str], audience: str | None, limit: int | None
+    session: Session, order_id: str, states: Sequence[str], audience: str | None, limit: int | None
 ) -> None:
     """List messages, the newest first."""
-    head = session.client.call(session.client.admin.GetStatus, admin_pb2.GetStatusRequest()).position
     request = messages_pb2.ListMessagesRequest(
-        order_id=order_id or "",
+        order_id=order_id,
         states=[words.number(messages_pb2.MessageState, state) for state in states],
         audience=words.number(messages_pb2.MessageAudience, audience),
-        at_least=head,
     )
-    pages = session.client.pages(session.client.messages.ListMessages, request)
-    found = (each for page in pages for each in page.messages)
-    if session.json:
-        session.out.json([words.as_json(each) for each in islice(found, limit)])
-        return
-    columns = ["message", "to", "recipient", "state", "about", "why", "caused", "sent", ">failed", "error"]
-    session.out.table(columns, [_row(each) for each in islice(found, limit or _ROWS)], "No messages.")
+    print_rows(
+        session,
+        rows_of(session, session.client.messages.ListMessages, request, "messages"),
+        limit,
+        ["message", "to", "recipient", "state", "about", "why", "caused", "sent", ">failed", "error"],
+        _row,
+        "No messages.",
+    )
 
 
 def _row(each: messages_pb2.Message) -> list[Any]:

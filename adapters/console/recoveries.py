@@ -10,9 +10,10 @@ import click
 
 from adapters.console import words
 from adapters.console.history import print_history
+from adapters.console.reports import LIMIT, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.words import minute, money, word
-from fulfilment.v1 import admin_pb2, audit_pb2, common_pb2
+from fulfilment.v1 import audit_pb2, common_pb2
 from fulfilment.v1 import recoveries_pb2 as pb
 
 _OVER = {
@@ -89,8 +90,11 @@ def _cost(text: str, currency: str) -> pb.RecoveryCost:
 @click.option("--case", "case_id", metavar="CASE_ID", help="The return case.")
 @click.option("--due-within", type=int, metavar="HOURS", help="Only those of which something is due so soon.")
 @click.option("--all", "everything", is_flag=True, help="Those that are over as well.")
+@LIMIT
 @click.pass_obj
-def list_recoveries(session: Session, /, statuses: tuple[str, ...], everything: bool, **said: Any) -> None:
+def list_recoveries(
+    session: Session, /, statuses: tuple[str, ...], everything: bool, limit: int | None, **said: Any
+) -> None:
     """List recoveries that are not over, what is due first."""
     named = [words.number(pb.RecoveryStatus, status) for status in statuses]
     request = pb.ListRecoveriesRequest(
@@ -101,16 +105,15 @@ def list_recoveries(session: Session, /, statuses: tuple[str, ...], everything: 
         order_id=said["order_id"],
         case_id=said["case_id"],
         due_within_hours=said["due_within"] or 0,
-        # What was recorded a moment ago is in the list.
-        at_least=session.client.call(session.client.admin.GetStatus, admin_pb2.GetStatusRequest()).position,
     )
-    pages = session.client.pages(session.client.recoveries.ListRecoveries, request)
-    found = [each for page in pages for each in page.recoveries]
-    if session.json:
-        session.out.json([words.as_json(each) for each in found])
-        return
-    columns = ["recovery", "from", "status", "due", ">asked", ">agreed", ">received", "order"]
-    session.out.table(columns, [_row(each) for each in found], empty="No recoveries.")
+    print_rows(
+        session,
+        rows_of(session, session.client.recoveries.ListRecoveries, request, "recoveries"),
+        limit,
+        ["recovery", "from", "status", "due", ">asked", ">agreed", ">received", "order"],
+        _row,
+        "No recoveries.",
+    )
 
 
 def _row(each: pb.ListedRecovery) -> list[str]:

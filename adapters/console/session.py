@@ -27,6 +27,8 @@ _PLAIN_WIDTH = 500
 _WHOLE = 20
 """Words up to this length are never broken over two lines."""
 _GAP = 2
+_SENTENCE = 500
+"""Longer than any."""
 
 
 @dataclass
@@ -232,6 +234,12 @@ class Nouns(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each with its whole first sentence, which click would cut off where the line is full."""
+        sentences = [(name, command.get_short_help_str(_SENTENCE)) for name, command in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(sentences)
 
 
 class Root(Nouns):

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Any
 
 import click
 
 from adapters.console import words
+from adapters.console.reports import LIMIT, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
-from fulfilment.v1 import admin_pb2, work_pb2
-
-_ROWS = 50
+from fulfilment.v1 import work_pb2
 
 
 @click.group(cls=Nouns)
@@ -27,7 +25,7 @@ def work() -> None:
 @click.option("--unclaimed", is_flag=True, help="Only what nobody has claimed.")
 @click.option("--mine", is_flag=True, help="Only what you have claimed, as --actor says.")
 @click.option("--order", "order_id", metavar="ORDER_ID", help="Only about this order.")
-@click.option("--limit", type=click.IntRange(min=1), help=f"How many; if not said {_ROWS}, and all with --json.")
+@LIMIT
 @click.pass_obj
 def list_work(
     session: Session,
@@ -35,7 +33,7 @@ def list_work(
     due_within: int | None,
     unclaimed: bool,
     mine: bool,
-    order_id: str | None,
+    order_id: str,
     limit: int | None,
 ) -> None:
     """List what is not finished, the most urgent first."""
@@ -43,18 +41,18 @@ def list_work(
         owner=words.number(work_pb2.WorkOwner, owner),
         unclaimed=unclaimed,
         claimed_by=session.actor if mine else "",
-        order_id=order_id or "",
-        at_least=_head(session),
+        order_id=order_id,
     )
     if due_within is not None:
         request.due_before.FromDatetime(datetime.now(UTC) + timedelta(hours=due_within))
-    pages = session.client.pages(session.client.work.ListWork, request)
-    found = (each for page in pages for each in page.work)
-    if session.json:
-        session.out.json([words.as_json(each) for each in islice(found, limit)])
-        return
-    columns = ["due", "for", "kind", "about", "why", "claimed by", "task"]
-    session.out.table(columns, [_row(each) for each in islice(found, limit or _ROWS)], "Nothing to do.")
+    print_rows(
+        session,
+        rows_of(session, session.client.work.ListWork, request, "work"),
+        limit,
+        ["due", "for", "kind", "about", "why", "claimed by", "task"],
+        _row,
+        "Nothing to do.",
+    )
 
 
 def _row(each: work_pb2.Work) -> list[Any]:
@@ -110,7 +108,3 @@ def _say(session: Session, receipt: Any, text: str) -> None:
         session.out.json({"receipt": words.as_json(receipt)})
     else:
         session.out.say(text)
-
-
-def _head(session: Session) -> int:
-    return session.client.call(session.client.admin.GetStatus, admin_pb2.GetStatusRequest()).position
