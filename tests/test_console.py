@@ -424,6 +424,23 @@ def test_suppliers_are_ranked_by_a_rate(ff: Shell, poor: str):
     assert re.search(r"poor +0 +2 +0.0 +at least 95 +breach", ff("report", "rank", "--rate", "on_time_dispatch").out)
 
 
+def test_what_a_rate_counted_is_listed(ff: Shell, poor: str):
+    late = ff("report", "counted", "--rate", "on_time_dispatch", "--supplier", poor, "--rest").out
+    assert re.search(r"shop/poor-1/1 +shop/poor-1 +\S+ \S+Z +\S+ \S+Z +no\n", late)
+    on_time = ("report", "counted", "--rate", "on_time_dispatch", "--supplier", poor, "--part")
+    assert ff(*on_time).out == "It counted nothing.\n"
+    both = ff("report", "counted", "--rate", "on_time_dispatch", "--supplier", poor, "--json").json
+    assert [each["object_id"] for each in both] == ["shop/poor-1/1", "shop/poor-2/1"]
+
+
+def test_clocks_are_counted_and_breaches_listed_by_who_missed_them(ff: Shell, poor: str):
+    until(lambda: ff("report", "breaches", "--supplier", poor, "--of", "supplier", "--json").json)
+    assert ff("report", "breaches", "--supplier", poor, "--of", "retailer").out == "No deadline was missed.\n"
+    assert ff("report", "due", "--of", "carrier", "--supplier", poor).out == "Nothing is due.\n"
+    assert ff("report", "late", "--of", "supplier", "--supplier", poor, "--clock", "dispatch").code == 0
+    assert re.search(r"poor +dispatch +0 +0 +2 +0\n", ff("report", "clocks", "--supplier", poor).out)
+
+
 def test_a_trend_is_shown_by_week_of_a_supplier_or_of_all(ff: Shell, poor: str):
     rows = ff("report", "trend", poor, "--rate", "late_shipment_30_days", "--json").json
     assert len(rows) in (13, 14)
@@ -754,6 +771,13 @@ def test_stock_is_held_for_a_checkout_and_given_back(ff: Shell):
     assert (held["held"], held["available"]) == (3, 2)
     more = ff("stock", "reserve", "cart-2", "acme", "BOWL:3")
     assert (more.code, "[OUT_OF_STOCK]" in more.err) == (1, True)
+    until = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%dT%H:%M}Z"
+    longer = ff("stock", "extend", "cart-1", "acme", "BOWL", "--until", until)
+    assert f"cart-1 holds until {until.replace('T', ' ')}.\n" in longer.out
+    assert re.search(r"BOWL +5 +3 +0 +0 +2", longer.out)
+    twice = ff("stock", "extend", "cart-1", "acme", "BOWL", "--minutes", "9999")
+    assert (twice.code, "[ALREADY_EXTENDED]" in twice.err) == (1, True)
+    assert ff("stock", "extend", "cart-1", "acme", "BOWL").code == 2
     freed = ff("stock", "release", "cart-1", "acme", "BOWL", "--json").json["levels"][0]
     assert (freed["held"], freed["available"]) == (0, 5)
     wrong = ff("stock", "reserve", "cart-3", "acme", "BOWL")

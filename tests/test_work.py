@@ -518,3 +518,14 @@ def test_the_queue_is_worked_at_the_terminal(client: Client, service: Service):
     assert ff("--actor", "tom", "work", "release", task_id, "--of", "mia").code == 0
     assert ff("--actor", "tom", "work", "finish", task_id, "--outcome", "all well").code == 0
     assert ff("work", "list", "--order", "shop/desk").out == "Nothing to do.\n"
+
+
+def test_the_beginning_of_a_task_is_enough_at_the_terminal_where_it_says_which(client: Client, service: Service):
+    first, _ = hold(client, "begins-a"), hold(client, "begins-b")
+    ff = Terminal(service.address)
+    several = ff("work", "claim", "hold-shop/begins")
+    assert (several.code, "2 tasks begin with 'hold-shop/begins'; say more of it" in several.err) == (2, True)
+    assert ff("work", "claim", "hold-shop/begins-a", "--request-id", "begin-1").out == f"console has {first}.\n"
+    again = ff("work", "claim", "hold-shop/begins-a", "--request-id", "begin-1", "--json").json
+    assert (again["task_id"], again["receipt"]["outcome"]) == (first, "OUTCOME_REPLAYED")
+    assert "[UNKNOWN_WORK]" in ff("work", "claim", "hold-shop/nothing").err

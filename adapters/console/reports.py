@@ -16,7 +16,7 @@ from adapters.console import words
 from adapters.console.client import Unreachable
 from adapters.console.session import Nouns, Session
 from adapters.console.words import at, minute, money, span, word
-from fulfilment.v1 import admin_pb2, orders_pb2, parcels_pb2, rates_pb2, reports_pb2
+from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, parcels_pb2, rates_pb2, reports_pb2
 
 F = TypeVar("F", bound=Callable[..., Any])
 Q = TypeVar("Q", bound=Message)
@@ -30,6 +30,7 @@ _PATIENCE_SECONDS = 60.0
 _CHANNEL = click.option("--channel", metavar="NAME", help="Only this shop.")
 _CARRIER = click.option("--carrier", metavar="NAME", help="Only this carrier.")
 _SUPPLIER = click.option("--supplier", metavar="ID", help="Only this supplier.")
+_OF = click.option("--of", type=words.choice(common_pb2.Party, "customer"), help="Only what this party has to do.")
 _CLOCK = click.option("--clock", type=words.choice(reports_pb2.ObligationClock), help="Only this clock.")
 LIMIT = click.option(
     "--limit", type=click.IntRange(min=1), help=f"How many rows; if not said {_ROWS}, and all with --json."
@@ -297,18 +298,62 @@ def trend(session: Session, supplier: str, everybody: bool, rate: str, step: str
     )
 
 
+_IN_PART = {
+    None: reports_pb2.CASE_FILTER_UNSPECIFIED,
+    True: reports_pb2.CASE_FILTER_IN_NUMERATOR,
+    False: reports_pb2.CASE_FILTER_NOT_IN_NUMERATOR,
+}
+
+
+@report.command()
+@_RATE
+@_SUPPLIER
+@click.option("--since", type=words.INSTANT, help="From then on; the rate's own window if not said.")
+@click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
+@click.option("--part/--rest", "in_part", default=None, help="Only what is in the part of the rate, or what is not.")
+@LIMIT
+@click.pass_obj
+def counted(
+    session: Session, rate: str, supplier: str, since: Any, until: Any, in_part: bool | None, limit: int | None
+) -> None:
+    """List what a rate counted, of a supplier or of all, such as the supplier orders that were late."""
+    request = reports_pb2.ListRateCasesRequest(
+        name=words.number(rates_pb2.RateName, rate),
+        supplier_id=supplier,
+        window=reports_pb2.Window(since=since, until=until),
+        filter=_IN_PART[in_part],
+    )
+    print_rows(
+        session,
+        rows_of(session, session.client.reports.ListRateCases, request, "cases"),
+        limit,
+        ["what", "order", "counts at", "happened", "in the part"],
+        lambda each: [
+            each.object_id,
+            each.order_id,
+            minute(each, "at"),
+            minute(each, "happened_at"),
+            "yes" if each.in_numerator else "no",
+        ],
+        "It counted nothing.",
+    )
+
+
 # --- what is due, what was missed -----------------------------------------------------------------
 
 
 @report.command()
+@_OF
 @_SUPPLIER
 @_CLOCK
 @LIMIT
 @click.pass_obj
-def late(session: Session, supplier: str, clock: str | None, limit: int | None) -> None:
+def late(session: Session, of: str | None, supplier: str, clock: str | None, limit: int | None) -> None:
     """List what was missed and has still not happened, the oldest first."""
     request = reports_pb2.ListBreachesRequest(
-        supplier_id=supplier, clock=words.number(reports_pb2.ObligationClock, clock)
+        owner=words.number(common_pb2.Party, of),
+        supplier_id=supplier,
+        clock=words.number(reports_pb2.ObligationClock, clock),
     )
     found = rows_of(session, session.client.reports.ListBreaches, request, "breaches")
     _print_obligations(session, (each for each in found if not each.HasField("met_at")), limit, "Nothing is late.")
@@ -316,14 +361,20 @@ def late(session: Session, supplier: str, clock: str | None, limit: int | None) 
 
 @report.command()
 @click.option("--within", type=click.IntRange(1, 100_000), metavar="HOURS", help="Due within so many hours from now.")
+@_OF
 @_SUPPLIER
 @_CLOCK
 @LIMIT
 @click.pass_obj
-def due(session: Session, within: int | None, supplier: str, clock: str | None, limit: int | None) -> None:
+def due(
+    session: Session, within: int | None, of: str | None, supplier: str, clock: str | None, limit: int | None
+) -> None:
     """List what has to happen, the most urgent first."""
     request = reports_pb2.ListObligationsRequest(
-        supplier_id=supplier, clock=words.number(reports_pb2.ObligationClock, clock), due_within_hours=within or 0
+        owner=words.number(common_pb2.Party, of),
+        supplier_id=supplier,
+        clock=words.number(reports_pb2.ObligationClock, clock),
+        due_within_hours=within or 0,
     )
     found = rows_of(session, session.client.reports.ListObligations, request, "obligations")
     _print_obligations(session, found, limit, "Nothing is due.")
@@ -332,15 +383,25 @@ def due(session: Session, within: int | None, supplier: str, clock: str | None, 
 @report.command()
 @click.option("--since", type=words.INSTANT, help="Due then or later.")
 @click.option("--until", type=words.INSTANT, help="Due before then.")
+@_OF
 @_SUPPLIER
 @_CLOCK
 @LIMIT
 @click.pass_obj
-def breaches(session: Session, since: Any, until: Any, supplier: str, clock: str | None, limit: int | None) -> None:
+def breaches(
+    session: Session,
+    since: Any,
+    until: Any,
+    of: str | None,
+    supplier: str,
+    clock: str | None,
+    limit: int | None,
+) -> None:
     """List every deadline that was missed, whether or not it happened later."""
     request = reports_pb2.ListBreachesRequest(
         due_since=since,
         due_until=until,
+        owner=words.number(common_pb2.Party, of),
         supplier_id=supplier,
         clock=words.number(reports_pb2.ObligationClock, clock),
     )
@@ -371,6 +432,30 @@ def _stands(each: reports_pb2.Obligation, now: datetime) -> str:
     if each.HasField("stopped_since"):
         return "stopped"
     return f"in {span(due_at - now)}" if now < due_at else f"{span(now - due_at)} late so far"
+
+
+@report.command()
+@_SUPPLIER
+@LIMIT
+@click.pass_obj
+def clocks(session: Session, supplier: str, limit: int | None) -> None:
+    """Count what is open, met and missed of each clock, the retailer's and then each supplier's."""
+    request = reports_pb2.CountObligationsRequest(supplier_id=supplier)
+    print_rows(
+        session,
+        rows_of(session, session.client.reports.CountObligations, request, "counts"),
+        limit,
+        ["who", "clock", ">open", ">met", ">missed", ">withdrawn"],
+        lambda each: [
+            each.supplier_id or "the retailer",
+            word(reports_pb2.ObligationClock, each.clock),
+            each.open,
+            each.met,
+            each.missed,
+            each.withdrawn,
+        ],
+        "No clock ran yet.",
+    )
 
 
 # --- where things are -----------------------------------------------------------------------------

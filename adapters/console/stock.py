@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
 from adapters.console.reports import print_rows, rows_of
@@ -85,6 +87,40 @@ def _item_units(supplier_id: str, text: str) -> stock_pb2.ItemUnits:
     if not sku or not (units.isascii() and units.isdigit()):
         raise click.BadParameter(f"{text!r} is not SKU:UNITS such as TEA:2", param_hint="SKU:UNITS")
     return stock_pb2.ItemUnits(item=stock_pb2.Item(supplier_id=supplier_id, sku=sku), units=int(units))
+
+
+@stock.command()
+@click.argument("reservation_id")
+@click.argument("supplier_id")
+@click.argument("skus", nargs=-1, required=True, metavar="SKU...")
+@click.option("--minutes", type=click.IntRange(min=1), help="Until so many minutes from now.")
+@click.option("--until", type=words.INSTANT, help="Until then.")
+@option_request_id()
+@click.pass_obj
+def extend(
+    session: Session,
+    reservation_id: str,
+    supplier_id: str,
+    skus: tuple[str, ...],
+    minutes: int | None,
+    until: Timestamp | None,
+    request_id: str | None,
+) -> None:
+    """Hold longer what a checkout holds; that is possible once."""
+    if (minutes is None) == (until is None):
+        raise click.UsageError("Say how long, with one of --minutes and --until.")
+    request = stock_pb2.ExtendReservationRequest(
+        context=session.client.context(request_id),
+        reservation_id=reservation_id,
+        items=[stock_pb2.Item(supplier_id=supplier_id, sku=sku) for sku in skus],
+        expires_at=until,
+    )
+    if minutes is not None:
+        request.expires_at.FromDatetime(datetime.now(UTC) + timedelta(minutes=minutes))
+    receipt = session.client.call(session.client.stock.ExtendReservation, request)
+    if not session.json:
+        session.out.say(f"{reservation_id} holds until {minute(request, 'expires_at')}.")
+    _show(session, supplier_id, skus, receipt.position)
 
 
 @stock.command()

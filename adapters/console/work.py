@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
 from adapters.console import words
+from adapters.console.client import Refused
 from adapters.console.reports import LIMIT, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
-from fulfilment.v1 import work_pb2
+from fulfilment.v1 import common_pb2, work_pb2
 
 
 @click.group(cls=Nouns)
@@ -69,42 +71,68 @@ def _row(each: work_pb2.Work) -> list[Any]:
     ]
 
 
+# --- what one does with it ------------------------------------------------------------------------
+
+_TASK = click.argument("task_id", metavar="TASK")
+
+
+def _tell(
+    session: Session, rpc: str, task_id: str, request_id: str | None, told: Callable[[str], str], **said: Any
+) -> None:
+    """One command about a piece of work, which its whole id names or the beginning that only its id has."""
+
+    def ask(task_id: str, part: str = "") -> common_pb2.Receipt:
+        context = session.client.context(request_id, part)
+        request = getattr(work_pb2, f"{rpc}Request")(context=context, task_id=task_id, **said)
+        receipt: common_pb2.Receipt = session.client.call(getattr(session.client.work, rpc), request)
+        return receipt
+
+    try:
+        receipt = ask(task_id)
+    except Refused as refused:
+        if refused.reason != "UNKNOWN_WORK":
+            raise
+        listed = rows_of(session, session.client.work.ListWork, work_pb2.ListWorkRequest(), "work")
+        begun = [each.task_id for each in listed if each.task_id.startswith(task_id)]
+        if len(begun) > 1:
+            raise click.UsageError(f"{len(begun)} tasks begin with {task_id!r}; say more of it") from None
+        if not begun:
+            raise
+        # What was refused stays refused under its own request id.
+        receipt = ask(task_id := begun[0], "/whole")
+    if session.json:
+        session.out.json({"receipt": words.as_json(receipt), "task_id": task_id})
+    else:
+        session.out.say(told(task_id))
+
+
 @work.command()
-@click.argument("task_id")
+@_TASK
 @option_request_id()
 @click.pass_obj
 def claim(session: Session, task_id: str, request_id: str | None) -> None:
-    """Take a piece of work on, as --actor says."""
-    request = work_pb2.ClaimWorkRequest(context=session.client.context(request_id), task_id=task_id)
-    _say(session, session.client.call(session.client.work.ClaimWork, request), f"{session.actor} has {task_id}.")
+    """Take a piece of work on, as --actor says.
+
+    The beginning of TASK is enough where no other task begins so: hold-shop/1001.
+    """
+    _tell(session, "ClaimWork", task_id, request_id, lambda task: f"{session.actor} has {task}.")
 
 
 @work.command()
-@click.argument("task_id")
+@_TASK
 @click.option("--of", metavar="ACTOR", help="Whose claim it is, if it is another's.")
 @option_request_id()
 @click.pass_obj
-def release(session: Session, task_id: str, of: str | None, request_id: str | None) -> None:
+def release(session: Session, task_id: str, of: str, request_id: str | None) -> None:
     """Give a piece of work back."""
-    request = work_pb2.ReleaseWorkRequest(
-        context=session.client.context(request_id), task_id=task_id, claimed_by=of or ""
-    )
-    _say(session, session.client.call(session.client.work.ReleaseWork, request), f"{task_id} waits for somebody.")
+    _tell(session, "ReleaseWork", task_id, request_id, lambda task: f"{task} waits for somebody.", claimed_by=of)
 
 
 @work.command()
-@click.argument("task_id")
+@_TASK
 @click.option("--outcome", default="done", show_default=True, help="What came of it, without personal data.")
 @option_request_id()
 @click.pass_obj
 def finish(session: Session, task_id: str, outcome: str, request_id: str | None) -> None:
     """Finish a piece of work."""
-    request = work_pb2.FinishWorkRequest(context=session.client.context(request_id), task_id=task_id, outcome=outcome)
-    _say(session, session.client.call(session.client.work.FinishWork, request), f"{task_id} is finished: {outcome}.")
-
-
-def _say(session: Session, receipt: Any, text: str) -> None:
-    if session.json:
-        session.out.json({"receipt": words.as_json(receipt)})
-    else:
-        session.out.say(text)
+    _tell(session, "FinishWork", task_id, request_id, lambda task: f"{task} is finished: {outcome}.", outcome=outcome)
