@@ -726,6 +726,11 @@ def test_no_column_is_cropped_however_narrow_a_terminal_is(width: int):
     assert {word for row in rows for word in " ".join(row).split()} <= set(shown.split())
 
 
+def test_what_a_broken_column_leaves_free_goes_to_the_others():
+    shown = drawn(["rate", "since", "state"], [["on time", "2026-01-07 10:00Z", "no data"]], width=30)
+    assert shown.splitlines()[1:] == ["on time  2026-01-07  no data", "         10:00Z             "]
+
+
 def test_rows_whose_words_do_not_fit_beside_each_other_stand_one_by_one():
     shown = drawn(["what", "units"], [["a-rather-long-word", "many-units"], ["another", ""]], width=27)
     assert shown.split() == ["what", "a-rather-long-word", "units", "many-units", "what", "another"]

@@ -151,10 +151,21 @@ def _widths(columns: Sequence[Sequence[Text]], room: int) -> list[int] | None:
     if sum(shortest) > room:
         return None
     least = words if sum(words) <= room else shortest
-    for _ in range(sum(widths) - room):
+    while sum(widths) > room:
         # Whoever is the widest gives way, as long as it has more than its words need.
-        widths[max(range(len(widths)), key=lambda index: (widths[index] > least[index], widths[index]))] -= 1
+        index = max(range(len(widths)), key=lambda index: (widths[index] > least[index], widths[index]))
+        widths[index] = max(_longest_line(cell.plain, widths[index] - 1) for cell in columns[index])
     return widths
+
+
+def _longest_line(text: str, width: int) -> int:
+    """How much of a width a text fills whose lines are broken between words."""
+    longest = line = 0
+    for word in text.split():
+        size = min(cell_len(word), width)
+        line = line + 1 + size if line and line + 1 + size <= width else size
+        longest = max(longest, line)
+    return longest
 
 
 # --- options that may stand anywhere -----------------------------------------------------------------
