@@ -1,4 +1,4 @@
-"""Whose review is due, what does it see, which rates crossed their targets, what is proposed?"""
+"""Which suppliers are there, whose review is due, what does it see, which rates crossed their targets?"""
 
 from __future__ import annotations
 
@@ -42,6 +42,19 @@ class ReviewDue(NamedTuple):
     verdict: Verdict | None
 
 
+class Listed(NamedTuple):
+    """A supplier that was registered, and how it stands."""
+
+    supplier_id: str
+    standing: Standing
+    due: datetime | None
+    """When its next review is; None for one that is not in use."""
+    reviewed_at: datetime | None
+    score_basis_points: int | None
+    verdict: Verdict | None
+    open_proposals: int
+
+
 class Proposed(NamedTuple):
     """A proposal to suspend a supplier."""
 
@@ -57,6 +70,14 @@ _REVIEWS_DUE = """
     WHERE standing = ANY(%(standings)s) AND review_from < %(until)s - %(every)s
         AND (review_from + %(every)s, supplier_id) > (%(after_due)s, %(after_id)s)
     ORDER BY review_from, supplier_id LIMIT %(limit)s
+"""
+_LISTED = """
+    SELECT supplier_id, standing, CASE WHEN standing = ANY(%(in_use)s) THEN review_from + %(every)s END,
+        reviewed_at, score_basis_points, verdict,
+        (SELECT count(*) FROM {performance_proposals} AS p WHERE p.supplier_id = s.supplier_id AND p.state = 'open')
+    FROM {performance_standings} AS s
+    WHERE standing = ANY(%(standings)s) AND supplier_id > %(after)s
+    ORDER BY supplier_id LIMIT %(limit)s
 """
 _PROPOSALS = """
     SELECT supplier_id, state, proposed_at, seen, rate FROM {performance_proposals}
@@ -112,6 +133,26 @@ async def list_reviews_due(where: Where, page: PageOf, until: datetime, now: dat
             for supplier_id, due, reviewed_at, score, verdict in await at.rows(_REVIEWS_DUE, parameters)
         ]
         rows, token = page.cut(found, [(each.due, each.supplier_id) for each in found])
+        return Answer(rows, at.position, token)
+
+
+async def list_suppliers(where: Where, page: PageOf, standings: Sequence[Standing], now: datetime) -> Answer[Listed]:
+    """Suppliers of these standings, or all, by their ids."""
+    async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
+        parameters = {
+            "standings": [each.value for each in standings or Standing],
+            "in_use": _IN_USE,
+            "every": timedelta(days=(await policies_agreed(at)).in_force(now).review_every_days),
+            "after": page.after(str) or "",
+            "limit": page.limit,
+        }
+        found = [
+            Listed(
+                supplier_id, Standing(standing), due, reviewed_at, score, Verdict(verdict) if verdict else None, open_
+            )
+            for supplier_id, standing, due, reviewed_at, score, verdict, open_ in await at.rows(_LISTED, parameters)
+        ]
+        rows, token = page.cut(found, [each.supplier_id for each in found])
         return Answer(rows, at.position, token)
 
 

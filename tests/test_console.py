@@ -233,6 +233,38 @@ def test_a_supplier_is_approved_step_by_step(ff: Shell):
     assert "retired" in ff("supplier", "retire", "bolt").out
 
 
+def test_terms_can_be_changed_and_the_others_kept(ff: Shell):
+    ff("supplier", "add", "keeper", "--name", "Keeper", "--contact", "Wei", "--return-address", "Longjing Road 1")
+    none = ff("supplier", "terms", "keeper", "--keep", "--dispatch", "72")
+    assert (none.code, "keeper has no terms then that --keep could take over" in none.err) == (2, True)
+    first = ("--dispatch", "48", "--answer", "12", "--compensation", "500", "--cap", "20:EUR")
+    ff("supplier", "terms", "keeper", "--from", "2026-01-01", *first)
+    peak = ("--peak", "2026-12-01", "2026-12-31", "24")
+    said = ff("supplier", "terms", "keeper", "--from", "2026-06-01", "--keep", "--dispatch", "72", *peak)
+    assert re.search(r"dispatch within +72 h\nanswer within +12 h\ncompensation +5 % .*at most 20.00 EUR\n", said.out)
+    assert re.search(r"peak +2026-12-01 00:00Z to 2026-12-31 00:00Z: 24 h longer", said.out)
+    ff("supplier", "terms", "keeper", "--from", "2026-07-01", "--keep", "--compensation", "0")
+    last, before, _ = ff("supplier", "show", "keeper", "--json").json["agreements"]
+    assert (last["dispatch_within_hours"], last["compensation_basis_points"], last["peaks"]) == (72, 0, before["peaks"])
+
+
+def test_whom_to_talk_to_at_a_supplier_is_personal(ff: Shell):
+    ff("supplier", "add", "private", "--name", "Private", "--contact", "Wei", "--return-address", "Longjing Road 1")
+    personal = ff("supplier", "show", "private", "--personal").out
+    assert re.search(r"contact +Wei\nreturns go to +Longjing Road 1\n", personal)
+    assert "Wei" not in ff("supplier", "show", "private", "--json").out
+
+
+def test_suppliers_are_listed_by_standing(ff: Shell):
+    ff("supplier", "add", "listed-a", "--name", "A")
+    ff("supplier", "add", "listed-b", "--name", "B", "--approve")
+    shown = ff("supplier", "list", "--standing", "candidate", "--standing", "approved").out
+    assert re.search(r"listed-a +candidate *\n", shown)
+    assert re.search(r"listed-b +approved +.*\d{4}-\d\d-\d\d \d\d:\d\dZ", shown)
+    assert "listed-b" not in ff("supplier", "list", "--standing", "candidate").out
+    assert ff("supplier", "list", "--standing", "sampling", "--json").json == []
+
+
 def test_units_are_rerouted_to_who_offers_the_sku(ff: Shell):
     for supplier_id, cost in (("dock", "2.00"), ("east", "3.00")):
         ff("supplier", "add", supplier_id, "--name", supplier_id.title(), "--approve")

@@ -209,6 +209,36 @@ def test_reviews_that_are_due_are_listed(client: Client, told: int):
     assert fields_of(refused(client.reports.ListReviewsDue, wrong)) == ["due_within_days"]
 
 
+def test_suppliers_are_listed_page_by_page_with_how_they_stand(client: Client, told: int):
+    client.approve("listed-b", at=NOW - 10 * DAY)
+    registered = suppliers_pb2.RegisterSupplierRequest(context=context(), supplier_id="listed-a", name="A")
+    position = review(client, client.suppliers.RegisterSupplier(registered).position).position
+    listed: list[reports_pb2.ListedSupplier] = []
+    request = reports_pb2.ListSuppliersRequest(page=common_pb2.PageRequest(page_size=2), at_least=position)
+    while not listed or request.page.page_token:
+        answer = client.reports.ListSuppliers(request)
+        listed += answer.suppliers
+        request.page.page_token = answer.next_page_token
+    names = [each.supplier_id for each in listed]
+    assert names == sorted(set(names))
+    found = {each.supplier_id: each for each in listed}
+    candidate, fresh, reviewed = (found[name] for name in ("listed-a", "listed-b", "acme"))
+    assert candidate == reports_pb2.ListedSupplier(
+        supplier_id="listed-a", standing=suppliers_pb2.SUPPLIER_STANDING_CANDIDATE
+    )
+    assert fresh.review_due == stamp(NOW + 19 * DAY)
+    assert (reviewed.score_basis_points, reviewed.verdict) == (
+        supplier(client).score_basis_points,
+        suppliers_pb2.VERDICT_PROPOSE_SUSPENSION,
+    )
+    open_ = [each for each in supplier(client).proposals if each.state == suppliers_pb2.PROPOSAL_STATE_OPEN]
+    assert reviewed.open_proposals == len(open_)
+    only = reports_pb2.ListSuppliersRequest(standings=[suppliers_pb2.SUPPLIER_STANDING_CANDIDATE], at_least=position)
+    assert "listed-b" not in {each.supplier_id for each in client.reports.ListSuppliers(only).suppliers}
+    wrong = reports_pb2.ListSuppliersRequest(standings=[99])  # type: ignore[list-item]
+    assert fields_of(refused(client.reports.ListSuppliers, wrong)) == ["standings[0]"]
+
+
 def test_ranks_and_trends_answer_over_the_wire(client: Client, told: int):
     request = reports_pb2.RankSuppliersRequest(by=LATE, at_least=told)
     ranking = client.reports.RankSuppliers(request)

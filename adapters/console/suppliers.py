@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
-from adapters.console.reports import figures, head, print_rates, print_rows, rows_of
+from adapters.console.reports import LIMIT, figures, head, print_rates, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
-from adapters.console.words import minute, money, word
+from adapters.console.words import at, minute, money, word
 from fulfilment.v1 import common_pb2, rates_pb2, reports_pb2, suppliers_pb2
 
 _DEFAULT_HOURS: dict[str, Any] = {
@@ -27,8 +28,8 @@ def supplier() -> None:
     """Register suppliers, agree terms, approve, suspend."""
 
 
-def _read(session: Session, supplier_id: str, at_least: int = 0) -> suppliers_pb2.Supplier:
-    request = suppliers_pb2.GetSupplierRequest(supplier_id=supplier_id, at_least=at_least)
+def _read(session: Session, supplier_id: str, at_least: int = 0, personal: bool = False) -> suppliers_pb2.Supplier:
+    request = suppliers_pb2.GetSupplierRequest(supplier_id=supplier_id, at_least=at_least, with_personal_data=personal)
     return session.client.call(session.client.suppliers.GetSupplier, request).supplier
 
 
@@ -112,6 +113,9 @@ def add(
     _done(session, supplier_id, client.suppliers.ApproveSupplier, approval)
 
 
+_POINTS = click.IntRange(0, 10_000)
+
+
 @supplier.command()
 @click.argument("supplier_id")
 @click.option("--from", "effective_from", type=words.INSTANT, help="From then on; now if not said.")
@@ -122,33 +126,65 @@ def add(
 @click.option("--first-scan", type=int, metavar="HOURS", help="From dispatch to the carrier's first scan.")
 @click.option("--answer", type=int, metavar="HOURS", help="To answer a message.")
 @click.option("--feed-interval", type=int, metavar="HOURS", help="Within which a stock feed is to come.")
-@click.option("--compensation", type=click.IntRange(0, 10_000), default=0, metavar="BASIS_POINTS")
+@click.option("--compensation", type=_POINTS, metavar="BASIS_POINTS", help="For a late dispatch; 500 is 5 %.")
 @click.option("--cap", metavar="AMOUNT:CURRENCY", help="The most that is owed for one breach, such as 50.00:EUR.")
-@click.option("--acknowledgement-target", type=click.IntRange(0, 10_000), metavar="BASIS_POINTS")
-@click.option("--response-target", type=click.IntRange(0, 10_000), metavar="BASIS_POINTS")
+@click.option("--acknowledgement-target", type=_POINTS, metavar="BASIS_POINTS", help="To be acknowledged in time.")
+@click.option("--response-target", type=_POINTS, metavar="BASIS_POINTS", help="To be answered in time.")
+@click.option(
+    "--peak",
+    "peaks",
+    type=(words.INSTANT, words.INSTANT, click.IntRange(min=1)),
+    multiple=True,
+    metavar="SINCE UNTIL HOURS",
+    help="A time in which the clocks are longer by so many hours; once for each.",
+)
+@click.option("--keep", is_flag=True, help="Keep what is not named as the terms in force then have it.")
 @option_at("When it was signed")
 @option_request_id()
 @click.pass_obj
 def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None, **said: Any) -> None:
-    """Record agreed terms. A clock that is not named was not agreed and does not run."""
-    agreement = suppliers_pb2.Agreement(
-        effective_from=said["effective_from"] or _now(),
-        effective_until=said["until"],
-        acknowledge_within_hours=said["acknowledge"],
-        dispatch_within_hours=said["dispatch"],
-        express_dispatch_within_hours=said["express_dispatch"],
-        first_scan_within_hours=said["first_scan"],
-        answer_within_hours=said["answer"],
-        compensation_basis_points=said["compensation"],
-        compensation_cap=words.to_money(said["cap"]) if said["cap"] else None,
-        feed_interval_hours=said["feed_interval"],
-        acknowledgement_target_basis_points=said["acknowledgement_target"],
-        response_target_basis_points=said["response_target"],
-    )
+    """Record agreed terms.
+
+    A clock that is not named was not agreed and does not run, unless --keep takes it over.
+    """
+    since = said["effective_from"] or _now()
+    agreement = _in_force(session, supplier_id, since) if said["keep"] else suppliers_pb2.Agreement()
+    named = {
+        "effective_until": said["until"],
+        "acknowledge_within_hours": said["acknowledge"],
+        "dispatch_within_hours": said["dispatch"],
+        "express_dispatch_within_hours": said["express_dispatch"],
+        "first_scan_within_hours": said["first_scan"],
+        "answer_within_hours": said["answer"],
+        "compensation_basis_points": said["compensation"],
+        "compensation_cap": words.to_money(said["cap"]) if said["cap"] else None,
+        "feed_interval_hours": said["feed_interval"],
+        "acknowledgement_target_basis_points": said["acknowledgement_target"],
+        "response_target_basis_points": said["response_target"],
+        "effective_from": since,
+    }
+    for name, value in named.items():
+        if value is not None:
+            agreement.ClearField(name)  # type: ignore[arg-type]
+            agreement.MergeFrom(suppliers_pb2.Agreement(**{name: value}))
+    for begin, end, hours in said["peaks"]:
+        agreement.peaks.add(since=begin, until=end, extra_hours=hours)
     request = suppliers_pb2.AgreeTermsRequest(
         context=session.client.context(request_id), supplier_id=supplier_id, agreement=agreement, at=at
     )
     _done(session, supplier_id, session.client.suppliers.AgreeTerms, request)
+    if not session.json:
+        _print_agreement(session, agreement)
+
+
+def _in_force(session: Session, supplier_id: str, stamp: Timestamp) -> suppliers_pb2.Agreement:
+    """The terms that hold then; they are listed with the latest first."""
+    instant = stamp.ToDatetime(tzinfo=UTC)
+    for each in _read(session, supplier_id).agreements:
+        since, until = at(each, "effective_from"), at(each, "effective_until")
+        if since is not None and since <= instant and (until is None or instant < until):
+            return each
+    raise click.UsageError(f"{supplier_id} has no terms then that --keep could take over")
 
 
 def _now() -> Timestamp:
@@ -339,7 +375,7 @@ def dismiss(session: Session, supplier_id: str, rate: str, reason: str, at: Any,
 @supplier.command()
 @click.option("--supplier", metavar="ID", help="Only this supplier.")
 @click.option("--state", type=words.choice(suppliers_pb2.ProposalState), help="Only in this state.")
-@click.option("--limit", type=click.IntRange(min=1), help="How many rows.")
+@LIMIT
 @click.pass_obj
 def proposals(session: Session, supplier: str, state: str | None, limit: int | None) -> None:
     """List the proposals to suspend a supplier whose rates have not recovered."""
@@ -364,7 +400,7 @@ def proposals(session: Session, supplier: str, state: str | None, limit: int | N
 
 @supplier.command()
 @click.option("--within", type=click.IntRange(0, 1000), default=0, metavar="DAYS", help="Due within so many days.")
-@click.option("--limit", type=click.IntRange(min=1), help="How many rows.")
+@LIMIT
 @click.pass_obj
 def due(session: Session, within: int, limit: int | None) -> None:
     """List the suppliers whose review is due, the longest overdue first."""
@@ -407,12 +443,40 @@ def _why(rate: rates_pb2.Rate) -> str:
 # --- show -----------------------------------------------------------------------------------------
 
 
+@supplier.command("list")
+@click.option("--standing", "standings", type=words.choice(suppliers_pb2.SupplierStanding), multiple=True)
+@LIMIT
+@click.pass_obj
+def list_(session: Session, standings: tuple[str, ...], limit: int | None) -> None:
+    """List suppliers with their standing, their last review and when the next one is due."""
+    request = reports_pb2.ListSuppliersRequest(
+        standings=[words.number(suppliers_pb2.SupplierStanding, standing) for standing in standings]
+    )
+    print_rows(
+        session,
+        rows_of(session, session.client.reports.ListSuppliers, request, "suppliers"),
+        limit,
+        ["supplier", "standing", "last review", ">score", "verdict", "review due", ">open proposals"],
+        lambda each: [
+            each.supplier_id,
+            word(suppliers_pb2.SupplierStanding, each.standing),
+            minute(each, "reviewed_at"),
+            each.score_basis_points if each.HasField("score_basis_points") else "",
+            word(suppliers_pb2.Verdict, each.verdict) if each.verdict else "",
+            minute(each, "review_due"),
+            each.open_proposals or "",
+        ],
+        "There are no such suppliers.",
+    )
+
+
 @supplier.command()
 @click.argument("supplier_id")
+@click.option("--personal", is_flag=True, help="Whom to talk to and where returns go too.")
 @click.pass_obj
-def show(session: Session, supplier_id: str) -> None:
+def show(session: Session, supplier_id: str, personal: bool) -> None:
     """Show a supplier, its terms and offers."""
-    found = _read(session, supplier_id)
+    found = _read(session, supplier_id, personal=personal)
     if session.json:
         session.show(found)
         return
@@ -423,6 +487,9 @@ def show(session: Session, supplier_id: str) -> None:
             ("country", found.country),
             ("sample", "passed" if found.sample_passed else "not passed"),
             ("packs with", ", ".join(found.packing)),
+            ("return freight", "paid by the supplier" if found.return_freight_paid_by_supplier else ""),
+            ("contact", found.contact),
+            ("returns go to", found.return_address),
         ]
     )
     if found.HasField("last_review"):

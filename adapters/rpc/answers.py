@@ -41,7 +41,7 @@ _payment = number_of(orders_pb2.PaymentState)
 _priority = number_of(orders_pb2.Priority)
 _hold_reason = number_of(orders_pb2.HoldReason)
 _against = number_of(suppliers_pb2.Against)
-_standing = number_of(suppliers_pb2.SupplierStanding)
+standing = number_of(suppliers_pb2.SupplierStanding)
 recovery_kind = number_of(recoveries_pb2.RecoveryKind)
 recovery_status = number_of(recoveries_pb2.RecoveryStatus)
 _cost_kind = number_of(recoveries_pb2.CostKind)
@@ -351,12 +351,13 @@ def parcel(state: Parcel, version: int) -> parcels_pb2.Parcel:
     )
 
 
-def supplier(state: Supplier, version: int) -> suppliers_pb2.Supplier:
+def supplier(state: Supplier, version: int, contact: str = "", return_address: str = "") -> suppliers_pb2.Supplier:
+    """The supplier; contact and return_address are what was unsealed, if that was asked for."""
     return suppliers_pb2.Supplier(
         supplier_id=state.supplier_id,
         name=state.registered.name,
         country=state.registered.country,
-        standing=_standing(state.standing),
+        standing=standing(state.standing),
         sample_passed=state.sample_passed,
         agreements=[_agreement(agreement) for agreement in state.agreements],
         offers=[_offer(offer) for offer in state.offers.values()],
@@ -365,6 +366,9 @@ def supplier(state: Supplier, version: int) -> suppliers_pb2.Supplier:
         score_basis_points=state.score_basis_points,
         last_review=_review(state.reviews.last) if state.reviews.last else None,
         proposals=[proposal(state.supplier_id, each) for each in state.reviews.proposals.values()],
+        return_freight_paid_by_supplier=state.registered.return_freight_paid_by_supplier,
+        contact=contact,
+        return_address=return_address,
     )
 
 

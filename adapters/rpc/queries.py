@@ -73,12 +73,23 @@ def require_position(at_least: int, head: int) -> None:
         raise BeyondTheLog(at_least, head)
 
 
-class OrderQueries(Reader):
-    """OrderService's reads."""
+class PersonalReader(Reader):
+    """Unseals what is about people for those who ask for it."""
 
     def __init__(self, tenants: Tenants, sealer: Sealer) -> None:
         super().__init__(tenants)
         self._sealer = sealer
+
+    async def _unsealed(self, tenant: Tenant, sealed: Sealed | None, bound_to: str) -> dict[str, Any] | None:
+        """What is known of a person; None once it was erased."""
+        if sealed is None:
+            return None
+        wrapped = (await tenant.log.keys_of([sealed.key_id])).get(sealed.key_id)
+        return None if wrapped is None else self._sealer.unseal(sealed, wrapped, bound_to)
+
+
+class OrderQueries(PersonalReader):
+    """OrderService's reads."""
 
     async def GetOrder(self, request: orders_pb2.GetOrderRequest, context: Context) -> orders_pb2.GetOrderResponse:
         tenant = await self.tenant(context)
@@ -134,22 +145,11 @@ class OrderQueries(Reader):
         (entry,), position = await self.entries(tenant, [order_stream(order_id)], at_least)
         return orders.known(entry.state, order_id), entry.version, position
 
-    async def _unsealed(self, tenant: Tenant, sealed: Sealed | None, bound_to: str) -> dict[str, Any] | None:
-        """What is known of a person; None once it was erased."""
-        if sealed is None:
-            return None
-        wrapped = (await tenant.log.keys_of([sealed.key_id])).get(sealed.key_id)
-        return None if wrapped is None else self._sealer.unseal(sealed, wrapped, bound_to)
-
     async def _notes(self, tenant: Tenant, order: orders.Order) -> dict[str, str]:
-        """What was noted of the holds, by the key that it is sealed with; nothing that was erased."""
-        sealed = [hold.note for hold in order.holds if hold.note is not None]
-        keys = await tenant.log.keys_of([note.key_id for note in sealed])
-        return {
-            note.key_id: str(self._sealer.unseal(note, wrapped, order.order_id)["note"])
-            for note in sealed
-            if (wrapped := keys.get(note.key_id))
-        }
+        """What was noted of the holds, by the key that it is sealed with."""
+        notes = [hold.note for hold in order.holds if hold.note is not None]
+        said = [await self._unsealed(tenant, note, order.order_id) or {} for note in notes]
+        return {note.key_id: each.get("note", "") for note, each in zip(notes, said, strict=True)}
 
 
 def _drawn(invoice: shipping_pb2.CommercialInvoice) -> bytes:
@@ -170,16 +170,23 @@ class StockQueries(Reader):
         return stock_pb2.GetStockResponse(levels=levels, position=position)
 
 
-class SupplierQueries(Reader):
+class SupplierQueries(PersonalReader):
     """SupplierService's reads."""
 
     async def GetSupplier(
         self, request: suppliers_pb2.GetSupplierRequest, context: Context
     ) -> suppliers_pb2.GetSupplierResponse:
         supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
-        streams = [supplier_stream(supplier_id)]
-        (entry,), position = await self.entries(await self.tenant(context), streams, request.at_least)
-        supplier = answers.supplier(suppliers.known(entry.state, supplier_id), entry.version)
+        tenant, stream = await self.tenant(context), supplier_stream(supplier_id)
+        (entry,), position = await self.entries(tenant, [stream], request.at_least)
+        state = suppliers.known(entry.state, supplier_id)
+        contact = address = None
+        if request.with_personal_data:
+            contact = await self._unsealed(tenant, state.registered.contact, stream)
+            address = await self._unsealed(tenant, state.registered.return_address, stream)
+        supplier = answers.supplier(
+            state, entry.version, (contact or {}).get("contact", ""), (address or {}).get("address", "")
+        )
         return suppliers_pb2.GetSupplierResponse(supplier=supplier, position=position)
 
     async def GetSku(self, request: suppliers_pb2.GetSkuRequest, context: Context) -> suppliers_pb2.GetSkuResponse:

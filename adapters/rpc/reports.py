@@ -17,6 +17,7 @@ from ledger.rates import RateName, RateStatus, is_at_most
 from ledger.refusals import Malformed
 from ledger.reviews import ProposalState
 from ledger.stock import Alert
+from ledger.suppliers import Standing
 from projections import reviewing, scorecards, sla, statements, stock_levels, supplier_performance, tracking, trade
 from projections.reads import FIRST, PageOf, Where
 
@@ -38,6 +39,7 @@ _read_state = shapes.enum(reports_pb2.ObligationState, sla.State, unspecified=sl
 _read_rate_name = shapes.enum(rates_pb2.RateName, RateName)
 _read_step = shapes.enum(reports_pb2.TrendStep, scorecards.Step)
 _read_group = shapes.enum(reports_pb2.TradeGroup, trade.GroupBy, unspecified=trade.GroupBy.EVERYTHING)
+_read_standing = shapes.enum(suppliers_pb2.SupplierStanding, Standing)
 _read_proposal_state = shapes.enum(suppliers_pb2.ProposalState, ProposalState)
 
 _alert = shapes.number_of(reports_pb2.StockAlert)
@@ -202,6 +204,28 @@ class ReportQueries:
         )
         return reports_pb2.GetTrendResponse(
             rates=[answers.rate(each) for each in answer.rows], position=answer.position
+        )
+
+    async def ListSuppliers(
+        self, request: reports_pb2.ListSuppliersRequest, context: Context
+    ) -> reports_pb2.ListSuppliersResponse:
+        standings = [_read_standing(value, f"standings[{index}]") for index, value in enumerate(request.standings)]
+        place = await self._where(request, context)
+        answer = await reviewing.list_suppliers(place, _page(request), standings, datetime.now(UTC))
+        found = [
+            reports_pb2.ListedSupplier(
+                supplier_id=each.supplier_id,
+                standing=answers.standing(each.standing),
+                review_due=stamp(each.due),
+                reviewed_at=stamp(each.reviewed_at),
+                score_basis_points=each.score_basis_points,
+                verdict=answers.verdict(each.verdict) if each.verdict else suppliers_pb2.VERDICT_UNSPECIFIED,
+                open_proposals=each.open_proposals,
+            )
+            for each in answer.rows
+        ]
+        return reports_pb2.ListSuppliersResponse(
+            suppliers=found, next_page_token=answer.next_page_token, position=answer.position
         )
 
     async def ListReviewsDue(

@@ -1725,6 +1725,124 @@ class GetTrendResponse(_message.Message):
 Global___GetTrendResponse: _TypeAlias = GetTrendResponse  # noqa: Y015
 
 @_typing.final
+class ListSuppliersRequest(_message.Message):
+    """Asks for suppliers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STANDINGS_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    at_least: _builtins.int
+    """Answer no earlier state than this position of the log."""
+    @_builtins.property
+    def standings(self) -> _containers.RepeatedScalarFieldContainer[_suppliers_pb2.SupplierStanding.ValueType]:
+        """Of one of these standings; empty means of any."""
+
+    @_builtins.property
+    def page(self) -> _common_pb2.PageRequest:
+        """Which page."""
+
+    def __init__(
+        self,
+        *,
+        standings: _abc.Iterable[_suppliers_pb2.SupplierStanding.ValueType] | None = ...,
+        page: _common_pb2.PageRequest | None = ...,
+        at_least: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "page", b"page", "standings", b"standings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSuppliersRequest: _TypeAlias = ListSuppliersRequest  # noqa: Y015
+
+@_typing.final
+class ListSuppliersResponse(_message.Message):
+    """Suppliers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one."""
+    position: _builtins.int
+    """The position of the log that this holds at."""
+    @_builtins.property
+    def suppliers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListedSupplier]:
+        """By their ids."""
+
+    def __init__(
+        self,
+        *,
+        suppliers: _abc.Iterable[Global___ListedSupplier] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "suppliers", b"suppliers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSuppliersResponse: _TypeAlias = ListSuppliersResponse  # noqa: Y015
+
+@_typing.final
+class ListedSupplier(_message.Message):
+    """A supplier and how it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
+    REVIEW_DUE_FIELD_NUMBER: _builtins.int
+    REVIEWED_AT_FIELD_NUMBER: _builtins.int
+    SCORE_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    OPEN_PROPOSALS_FIELD_NUMBER: _builtins.int
+    supplier_id: _builtins.str
+    """The supplier."""
+    standing: _suppliers_pb2.SupplierStanding.ValueType
+    """Whether it may be used."""
+    score_basis_points: _builtins.int
+    """What it scored then, 0 to 10000; absent without a review or without data."""
+    verdict: _suppliers_pb2.Verdict.ValueType
+    """What that review came to; unspecified if there was none."""
+    open_proposals: _builtins.int
+    """Proposals to suspend it that nobody decided on yet."""
+    @_builtins.property
+    def review_due(self) -> _timestamp_pb2.Timestamp:
+        """By when it is to be reviewed; absent for one that is neither approved nor suspended."""
+
+    @_builtins.property
+    def reviewed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was last reviewed; absent if it never was."""
+
+    def __init__(
+        self,
+        *,
+        supplier_id: _builtins.str = ...,
+        standing: _suppliers_pb2.SupplierStanding.ValueType = ...,
+        review_due: _timestamp_pb2.Timestamp | None = ...,
+        reviewed_at: _timestamp_pb2.Timestamp | None = ...,
+        score_basis_points: _builtins.int | None = ...,
+        verdict: _suppliers_pb2.Verdict.ValueType = ...,
+        open_proposals: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "review_due", b"review_due", "reviewed_at", b"reviewed_at", "score_basis_points", b"score_basis_points"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "open_proposals", b"open_proposals", "review_due", b"review_due", "reviewed_at", b"reviewed_at", "score_basis_points", b"score_basis_points", "standing", b"standing", "supplier_id", b"supplier_id", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__score_basis_points: _TypeAlias = _typing.Literal["score_basis_points"]  # noqa: Y015
+    _WhichOneofArgType__score_basis_points: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score_basis_points) -> _WhichOneofReturnType__score_basis_points | None: ...
+
+Global___ListedSupplier: _TypeAlias = ListedSupplier  # noqa: Y015
+
+@_typing.final
 class ListReviewsDueRequest(_message.Message):
     """Asks for suppliers to be reviewed."""
 

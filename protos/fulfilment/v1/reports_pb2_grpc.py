@@ -100,6 +100,11 @@ class ReportServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListRateCasesRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListRateCasesResponse.FromString,
                 _registered_method=True)
+        self.ListSuppliers = channel.unary_unary(
+                '/fulfilment.v1.ReportService/ListSuppliers',
+                request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListSuppliersRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListSuppliersResponse.FromString,
+                _registered_method=True)
         self.ListReviewsDue = channel.unary_unary(
                 '/fulfilment.v1.ReportService/ListReviewsDue',
                 request_serializer=fulfilment_dot_v1_dot_reports__pb2.ListReviewsDueRequest.SerializeToString,
@@ -247,6 +252,13 @@ class ReportServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSuppliers(self, request, context):
+        """Lists the suppliers that were registered, with how they stand and what their last review came to.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListReviewsDue(self, request, context):
         """Lists the suppliers in use whose review is due: so long after their last one, or after their approval,
         as the retailer's policy says.
@@ -382,6 +394,11 @@ def add_ReportServiceServicer_to_server(servicer, server):
                     servicer.ListRateCases,
                     request_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListRateCasesRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_reports__pb2.ListRateCasesResponse.SerializeToString,
+            ),
+            'ListSuppliers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSuppliers,
+                    request_deserializer=fulfilment_dot_v1_dot_reports__pb2.ListSuppliersRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_reports__pb2.ListSuppliersResponse.SerializeToString,
             ),
             'ListReviewsDue': grpc.unary_unary_rpc_method_handler(
                     servicer.ListReviewsDue,
@@ -764,6 +781,33 @@ class ReportService:
             '/fulfilment.v1.ReportService/ListRateCases',
             fulfilment_dot_v1_dot_reports__pb2.ListRateCasesRequest.SerializeToString,
             fulfilment_dot_v1_dot_reports__pb2.ListRateCasesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSuppliers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.ReportService/ListSuppliers',
+            fulfilment_dot_v1_dot_reports__pb2.ListSuppliersRequest.SerializeToString,
+            fulfilment_dot_v1_dot_reports__pb2.ListSuppliersResponse.FromString,
             options,
             channel_credentials,
             insecure,

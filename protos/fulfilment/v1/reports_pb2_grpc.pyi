@@ -67,6 +67,8 @@ class ReportServiceStub:
     """Computes a rate of one supplier, or of all together, for each week or month of a period."""
     ListRateCases: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListRateCasesRequest, _reports_pb2.ListRateCasesResponse]
     """Lists the supplier orders, parcels, orders or reviews that a rate counted."""
+    ListSuppliers: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListSuppliersRequest, _reports_pb2.ListSuppliersResponse]
+    """Lists the suppliers that were registered, with how they stand and what their last review came to."""
     ListReviewsDue: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListReviewsDueRequest, _reports_pb2.ListReviewsDueResponse]
     """Lists the suppliers in use whose review is due: so long after their last one, or after their approval,
     as the retailer's policy says.
@@ -133,6 +135,8 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """Computes a rate of one supplier, or of all together, for each week or month of a period."""
     ListRateCases: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListRateCasesRequest, _reports_pb2.ListRateCasesResponse]  # type: ignore[assignment]
     """Lists the supplier orders, parcels, orders or reviews that a rate counted."""
+    ListSuppliers: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListSuppliersRequest, _reports_pb2.ListSuppliersResponse]  # type: ignore[assignment]
+    """Lists the suppliers that were registered, with how they stand and what their last review came to."""
     ListReviewsDue: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListReviewsDueRequest, _reports_pb2.ListReviewsDueResponse]  # type: ignore[assignment]
     """Lists the suppliers in use whose review is due: so long after their last one, or after their approval,
     as the retailer's policy says.
@@ -268,6 +272,14 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reports_pb2.ListRateCasesResponse, _abc.Awaitable[_reports_pb2.ListRateCasesResponse]]:
         """Lists the supplier orders, parcels, orders or reviews that a rate counted."""
+
+    @_abc_1.abstractmethod
+    def ListSuppliers(
+        self,
+        request: _reports_pb2.ListSuppliersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reports_pb2.ListSuppliersResponse, _abc.Awaitable[_reports_pb2.ListSuppliersResponse]]:
+        """Lists the suppliers that were registered, with how they stand and what their last review came to."""
 
     @_abc_1.abstractmethod
     def ListReviewsDue(

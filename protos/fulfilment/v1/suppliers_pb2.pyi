@@ -911,19 +911,23 @@ class GetSupplierRequest(_message.Message):
 
     SUPPLIER_ID_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    WITH_PERSONAL_DATA_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """The supplier."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    with_personal_data: _builtins.bool
+    """Whether to unseal whom to talk to and where returns go."""
     def __init__(
         self,
         *,
         supplier_id: _builtins.str = ...,
         at_least: _builtins.int = ...,
+        with_personal_data: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "supplier_id", b"supplier_id", "with_personal_data", b"with_personal_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -975,6 +979,9 @@ class Supplier(_message.Message):
     SCORE_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     LAST_REVIEW_FIELD_NUMBER: _builtins.int
     PROPOSALS_FIELD_NUMBER: _builtins.int
+    RETURN_FREIGHT_PAID_BY_SUPPLIER_FIELD_NUMBER: _builtins.int
+    CONTACT_FIELD_NUMBER: _builtins.int
+    RETURN_ADDRESS_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Its id."""
     name: _builtins.str
@@ -989,6 +996,12 @@ class Supplier(_message.Message):
     """How many facts the supplier has."""
     score_basis_points: _builtins.int
     """How well it did at its last review, 0 to 10000; absent before the first and where that had no data."""
+    return_freight_paid_by_supplier: _builtins.bool
+    """Whether it pays the freight of returns."""
+    contact: _builtins.str
+    """Who to talk to; only if personal data were asked for."""
+    return_address: _builtins.str
+    """Where returns go; only if personal data were asked for."""
     @_builtins.property
     def agreements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Agreement]:
         """All agreements, the latest effective first."""
@@ -1024,10 +1037,13 @@ class Supplier(_message.Message):
         score_basis_points: _builtins.int | None = ...,
         last_review: Global___SupplierReview | None = ...,
         proposals: _abc.Iterable[Global___SuspensionProposal] | None = ...,
+        return_freight_paid_by_supplier: _builtins.bool = ...,
+        contact: _builtins.str = ...,
+        return_address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "last_review", b"last_review", "score_basis_points", b"score_basis_points"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "agreements", b"agreements", "country", b"country", "last_review", b"last_review", "name", b"name", "offers", b"offers", "packing", b"packing", "proposals", b"proposals", "sample_passed", b"sample_passed", "score_basis_points", b"score_basis_points", "standing", b"standing", "supplier_id", b"supplier_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points", "agreements", b"agreements", "contact", b"contact", "country", b"country", "last_review", b"last_review", "name", b"name", "offers", b"offers", "packing", b"packing", "proposals", b"proposals", "return_address", b"return_address", "return_freight_paid_by_supplier", b"return_freight_paid_by_supplier", "sample_passed", b"sample_passed", "score_basis_points", b"score_basis_points", "standing", b"standing", "supplier_id", b"supplier_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__score_basis_points: _TypeAlias = _typing.Literal["score_basis_points"]  # noqa: Y015
     _WhichOneofArgType__score_basis_points: _TypeAlias = _typing.Literal["_score_basis_points", b"_score_basis_points"]  # noqa: Y015
