@@ -147,6 +147,7 @@ def test_holds_are_listed_by_reason_and_owner_and_released_by_scope(ff: Shell):
     assert [each["hold"]["owner"] for each in both if each["order_id"] == "shop/waits"] == ["risk-team", "eve"]
     assert "Ann" not in str(both) + ff("show", "shop/waits").out
     assert "call Ann back" in ff("show", "shop/waits", "--personal").out
+    assert "call Ann back" not in ff("show", "shop/waits", "--json").out
     assert ff("order", "release", "shop/waits", "fraud_review", "--owner", "risk-team").code == 0
     assert ff("order", "release", "shop/waits", "bad_address").code == 1
     assert ff("order", "release", "shop/waits", "bad_address", *scope).code == 0
@@ -156,6 +157,20 @@ def test_holds_are_listed_by_reason_and_owner_and_released_by_scope(ff: Shell):
 def test_the_note_of_an_order_is_personal(ff: Shell):
     placed(ff, "noted", "--paid", "--note", "ring twice")
     assert "ring twice" in ff("show", "shop/noted", "--personal").out
+    ff(
+        "order",
+        "address",
+        "shop/noted",
+        *PERSON[:4],
+        "--address",
+        "2 Oak Street",
+        "--city",
+        "Munich",
+        "--country",
+        "DE",
+    )
+    moved = ff("show", "shop/noted", "--personal").out
+    assert ("Munich" in moved, "ring twice" in moved) == (True, True)
     assert "ring twice" not in ff("show", "shop/noted", "--json").out
 
 

@@ -53,6 +53,16 @@ def root() -> None:
       fulfilment show shop/1001
 
     \b
+    What to look at every day:
+      operations        work list --owner operations, order holds,
+                        report late, report due, report clocks
+      supplier manager  work list --owner supplier_manager, supplier list,
+                        supplier due, report rank, report counted,
+                        supplier statement, stock alerts
+      after-sales       work list --owner after_sales, case list --open,
+                        inquiry list, recovery list
+
+    \b
     Exit codes:
       0  done
       1  refused; the reason stands on standard error

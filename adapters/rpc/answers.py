@@ -103,9 +103,13 @@ def money(money: Money | None) -> common_pb2.Money | None:
 
 
 def order(
-    state: Order, version: int, personal: Mapping[str, Any] | None, notes: Mapping[str, str] = {}
+    state: Order,
+    version: int,
+    personal: Mapping[str, Any] | None,
+    note: str = "",
+    hold_notes: Mapping[str, str] = {},
 ) -> orders_pb2.Order:
-    """The order; personal and notes are what was unsealed of its customer and its holds, if that was asked for."""
+    """The order; personal, its note and those of its holds, by their keys, are what was unsealed if asked for."""
     return orders_pb2.Order(
         order_id=state.order_id,
         status=_order_status(state.header),
@@ -114,7 +118,7 @@ def order(
         lines=[_line_state(state, line) for line in state.lines.values()],
         payment=_payment(state.payment),
         priority=_priority(state.placed.priority),
-        holds=[hold(each, notes.get(each.note.key_id, "") if each.note else "") for each in state.holds],
+        holds=[hold(each, hold_notes.get(each.note.key_id, "") if each.note else "") for each in state.holds],
         confirmed_at=stamp(state.confirmed_at),
         promised_by=stamp(state.promised_by),
         delivered_at=stamp(state.delivered_at),
@@ -129,7 +133,7 @@ def order(
         open_cases=state.after_sales.open_cases,
         reship_of=state.placed.reship_of,
         original_order_id=state.placed.original_order_id,
-        note=personal.get("note", "") if personal else "",
+        note=note,
     )
 
 

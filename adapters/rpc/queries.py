@@ -98,8 +98,12 @@ class OrderQueries(PersonalReader):
         if not request.with_personal_data:
             return orders_pb2.GetOrderResponse(order=answers.order(order, version, None), position=position)
         personal = await self._unsealed(tenant, order.customer, order.sealed_for)
-        notes = await self._notes(tenant, order)
-        return orders_pb2.GetOrderResponse(order=answers.order(order, version, personal, notes), position=position)
+        # The note was sealed with what the shop sent; a later address or customer comes without it.
+        placed = order.placed
+        note = (await self._unsealed(tenant, placed.customer, placed.sealed_for or order_id) or {}).get("note", "")
+        holds = await self._notes(tenant, order)
+        found = answers.order(order, version, personal, note, holds)
+        return orders_pb2.GetOrderResponse(order=found, position=position)
 
     async def GetCustoms(
         self, request: orders_pb2.GetCustomsRequest, context: Context
