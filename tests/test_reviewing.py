@@ -209,6 +209,19 @@ def test_reviews_that_are_due_are_listed(client: Client, told: int):
     assert fields_of(refused(client.reports.ListReviewsDue, wrong)) == ["due_within_days"]
 
 
+def test_the_facts_of_a_supplier_are_its_history(client: Client, told: int):
+    client.approve("told")
+    facts = client.audit.GetHistory(audit_pb2.GetHistoryRequest(supplier_id="told", with_parcels=True)).facts
+    assert [each.name for each in facts] == [
+        "supplier.registered",
+        "supplier.sample_reviewed",
+        "supplier.terms_agreed",
+        "supplier.approved",
+    ]
+    unknown = refused(client.audit.GetHistory, audit_pb2.GetHistoryRequest(supplier_id="nobody"))
+    assert reason_of(unknown) == "UNKNOWN_SUPPLIER"
+
+
 def test_suppliers_are_listed_page_by_page_with_how_they_stand(client: Client, told: int):
     client.approve("listed-b", at=NOW - 10 * DAY)
     registered = suppliers_pb2.RegisterSupplierRequest(context=context(), supplier_id="listed-a", name="A")

@@ -1,4 +1,4 @@
-"""``fulfilment history``: the facts behind an order, a case or a recovery, each in a few words."""
+"""``fulfilment history``: the facts behind an order, a case, a recovery or a supplier, each in a few words."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def history(session: Session, order_id: str, no_parcels: bool) -> None:
 
 
 def print_history(session: Session, request: audit_pb2.GetHistoryRequest) -> None:
-    """The facts of an order, of a case or of a recovery, each in a few words."""
+    """The facts of an order, a case, a recovery or a supplier, each in a few words."""
     pages = session.client.pages(session.client.audit.GetHistory, request)
     facts = [fact for page in pages for fact in page.facts]
     if session.json:
@@ -99,12 +99,16 @@ def _said(name: str, value: Any) -> str:
             return ""
         case {"amount_minor": int(amount), "currency": str(currency)}:
             return f"{label} {words.money(amount, currency)}"
+        case {"name": str(rate), "numerator": int(part), "denominator": int(of)}:
+            return f"{rate} {part} of {of}"
         case dict() if name == "by_line" or all(key.isdigit() for key in value):
             return _lines_said(value) if name in _UNITS else f"{label} {_lines_said(value, '')}"
         case dict():
             return gist(value)
         case list() if name == "lines":
             return " + ".join(f"{line.get('quantity', 0)} {line.get('sku', '(no sku)')}" for line in value)
+        case list() if name == "rates":
+            return " + ".join(_said("rate", each) for each in value if each["denominator"])
         case list() if all(isinstance(each, dict) for each in value):
             return f"{label}: {'; '.join(str(each.get('reason', gist(each))) for each in value)}" if value else ""
         case list():

@@ -9,10 +9,11 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
+from adapters.console.history import print_history
 from adapters.console.reports import LIMIT, figures, head, print_rates, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.words import at, minute, money, word
-from fulfilment.v1 import common_pb2, rates_pb2, reports_pb2, suppliers_pb2
+from fulfilment.v1 import audit_pb2, common_pb2, rates_pb2, reports_pb2, suppliers_pb2
 
 _DEFAULT_HOURS: dict[str, Any] = {
     "acknowledge_within_hours": 24,
@@ -510,6 +511,14 @@ def show(session: Session, supplier_id: str, personal: bool) -> None:
             for each in found.offers
         ]
         session.out.table(["sku", ">cost", ">minimum", ">lead days", "backups"], rows)
+
+
+@supplier.command()
+@click.argument("supplier_id")
+@click.pass_obj
+def history(session: Session, supplier_id: str) -> None:
+    """List the facts of a supplier as they were recorded: who approved, agreed, reviewed, suspended, and why."""
+    print_history(session, audit_pb2.GetHistoryRequest(supplier_id=supplier_id))
 
 
 _SHARES: dict[str, Any] = {

@@ -236,6 +236,11 @@ class AuditQueries(Reader):
             (entry,), head = await self.entries(tenant, streams, request.at_least)
             about = recoveries.known(entry.state, recovery_id).subject
             parcels_of = [parcel_stream(about.carrier, about.number)] if about.number else []
+        elif request.supplier_id:
+            supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
+            streams, parcels_of = [supplier_stream(supplier_id)], []
+            (entry,), head = await self.entries(tenant, streams, request.at_least)
+            suppliers.known(entry.state, supplier_id)
         else:
             order_id = shapes.order_id(request.order_id)
             streams = [order_stream(order_id)]

@@ -84,8 +84,9 @@ class GetHistoryRequest(_message.Message):
     AT_LEAST_FIELD_NUMBER: _builtins.int
     CASE_ID_FIELD_NUMBER: _builtins.int
     RECOVERY_ID_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """"channel/channel_order_id". Required unless case_id or recovery_id is given."""
+    """"channel/channel_order_id". Required unless case_id, recovery_id or supplier_id is given."""
     with_parcels: _builtins.bool
     """Whether to add the facts of its parcels, in the log's order."""
     at_least: _builtins.int
@@ -94,6 +95,8 @@ class GetHistoryRequest(_message.Message):
     """Instead of an order: the facts of this case; with_parcels adds those of the parcels it comes back in."""
     recovery_id: _builtins.str
     """Instead of an order: the facts of this recovery; with_parcels adds those of its parcel."""
+    supplier_id: _builtins.str
+    """Instead of an order: the facts of this supplier."""
     @_builtins.property
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
@@ -107,10 +110,11 @@ class GetHistoryRequest(_message.Message):
         at_least: _builtins.int = ...,
         case_id: _builtins.str = ...,
         recovery_id: _builtins.str = ...,
+        supplier_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "case_id", b"case_id", "order_id", b"order_id", "page", b"page", "recovery_id", b"recovery_id", "with_parcels", b"with_parcels"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "case_id", b"case_id", "order_id", b"order_id", "page", b"page", "recovery_id", b"recovery_id", "supplier_id", b"supplier_id", "with_parcels", b"with_parcels"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

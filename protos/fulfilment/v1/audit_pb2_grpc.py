@@ -58,8 +58,10 @@ class AuditServiceServicer:
     """
 
     def GetHistory(self, request, context):
-        """Lists the facts of one order, its supplier orders included, of one case or of one recovery, as they are stored.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE or UNKNOWN_RECOVERY, INVALID_ARGUMENT / MALFORMED.
+        """Lists the facts of one order, its supplier orders included, of one case, of one recovery or of one supplier,
+        as they are stored.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE, UNKNOWN_RECOVERY or UNKNOWN_SUPPLIER, INVALID_ARGUMENT /
+        MALFORMED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

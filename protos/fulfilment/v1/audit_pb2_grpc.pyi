@@ -35,8 +35,10 @@ class AuditServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuditServiceAsyncStub: ...
     GetHistory: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetHistoryRequest, _audit_pb2.GetHistoryResponse]
-    """Lists the facts of one order, its supplier orders included, of one case or of one recovery, as they are stored.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE or UNKNOWN_RECOVERY, INVALID_ARGUMENT / MALFORMED.
+    """Lists the facts of one order, its supplier orders included, of one case, of one recovery or of one supplier,
+    as they are stored.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE, UNKNOWN_RECOVERY or UNKNOWN_SUPPLIER, INVALID_ARGUMENT /
+    MALFORMED.
     """
     GetOrderAsOf: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetOrderAsOfRequest, _orders_pb2.GetOrderResponse]
     """Reads an order as it was at a position of the log or at an instant of recording.
@@ -53,8 +55,10 @@ class AuditServiceAsyncStub(AuditServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetHistory: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetHistoryRequest, _audit_pb2.GetHistoryResponse]  # type: ignore[assignment]
-    """Lists the facts of one order, its supplier orders included, of one case or of one recovery, as they are stored.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE or UNKNOWN_RECOVERY, INVALID_ARGUMENT / MALFORMED.
+    """Lists the facts of one order, its supplier orders included, of one case, of one recovery or of one supplier,
+    as they are stored.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE, UNKNOWN_RECOVERY or UNKNOWN_SUPPLIER, INVALID_ARGUMENT /
+    MALFORMED.
     """
     GetOrderAsOf: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetOrderAsOfRequest, _orders_pb2.GetOrderResponse]  # type: ignore[assignment]
     """Reads an order as it was at a position of the log or at an instant of recording.
@@ -74,8 +78,10 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_pb2.GetHistoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.GetHistoryResponse, _abc.Awaitable[_audit_pb2.GetHistoryResponse]]:
-        """Lists the facts of one order, its supplier orders included, of one case or of one recovery, as they are stored.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE or UNKNOWN_RECOVERY, INVALID_ARGUMENT / MALFORMED.
+        """Lists the facts of one order, its supplier orders included, of one case, of one recovery or of one supplier,
+        as they are stored.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE, UNKNOWN_RECOVERY or UNKNOWN_SUPPLIER, INVALID_ARGUMENT /
+        MALFORMED.
         """
 
     @_abc_1.abstractmethod
