@@ -707,6 +707,17 @@ def test_every_command_explains_itself(shell: Shell, path: tuple[str, ...]):
     assert re.search(r"^  [A-Z]\w+ ", said.out.partition("\n")[2], re.MULTILINE), said.out
 
 
+@pytest.mark.parametrize("path", list(_commands(root))[1:], ids=" ".join)
+def test_no_help_is_wider_than_a_terminal(shell: Shell, path: tuple[str, ...]):
+    assert max(map(len, shell(*path, "--help").out.splitlines())) <= 80
+
+
+def test_the_words_of_an_argument_are_spelled_out(shell: Shell):
+    said = " ".join(shell("order", "hold", "--help").out.split())
+    assert "ORDER_ID REASON" in said
+    assert "REASON is one of incomplete, awaiting_payment, fraud_review," in said
+
+
 def test_the_help_names_the_exit_codes(shell: Shell):
     assert re.search(r"3 +the service cannot be reached", shell("--help").out)
 

@@ -29,6 +29,8 @@ _WHOLE = 20
 _GAP = 2
 _SENTENCE = 500
 """Longer than any."""
+_FEW_WORDS = 40
+"""So many characters of words to choose from stand in a line of help."""
 
 
 @dataclass
@@ -231,7 +233,19 @@ class Words(click.Command):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        for param in self.params:
+            if isinstance(param.type, click.Choice) and len("|".join(param.type.choices)) > _FEW_WORDS:
+                self._spell_out(param, f"One of {', '.join(param.type.choices)}.")
         self.params += _options(hidden=True)
+
+    def _spell_out(self, param: click.Parameter, words: str) -> None:
+        """Many words are told in a sentence, for click would break them anywhere, or not at all."""
+        if isinstance(param, click.Option):
+            param.metavar = param.metavar or "WORD"
+            param.help = f"{param.help} {words}" if param.help else words
+        else:
+            param.metavar = param.human_readable_name.upper()
+            self.epilog = f"{param.metavar} is {words[0].lower()}{words[1:]}"
 
 
 class Nouns(click.Group):

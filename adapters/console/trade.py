@@ -52,7 +52,7 @@ def review(
     """Review the trade: dispatch and delivery in time, cases, satisfaction, cost of after-sales.
 
     \b
-    For example by supplier, as a table, and by month for a spreadsheet and to print:
+    By supplier as a table, and by month for a spreadsheet and to print:
       fulfilment report review --by supplier --since 2026-01-01
       fulfilment report review --by month --csv months.csv --html months.html
     """
