@@ -74,6 +74,7 @@ EVERYTHING = admin_pb2.Policy(
     first_answer_within_hours=31,
     evidence_within_days=32,
     free_return_within_days=33,
+    reroute_after=admin_pb2.RerouteAfter(dispatch_hours=34),
 )
 
 Shell = Callable[..., Said]
@@ -221,6 +222,17 @@ def test_a_change_for_later_starts_from_the_terms_of_then(ff: Shell, client: Cli
     now, later = read(client).in_force.policy, read(client, NOW + timedelta(days=10)).in_force.policy
     assert (now.cover_days, now.low_stock_units) == (3, 9)
     assert (later.cover_days, later.low_stock_units) == (8, 9)
+
+
+def test_overdue_units_are_left_to_people_where_the_policy_says_never(ff: Shell, client: Client):
+    assert re.search(r"reroute_after.dispatch_hours +0 +yes\n", ff("policy", "show").out)
+    said = ff("policy", "set", "reroute_after.dispatch_hours=never", "reroute_after.acknowledge_hours=6")
+    assert re.search(r"reroute_after.dispatch_hours +0 +never\n", said.out)
+    assert read(client).in_force.policy.reroute_after == admin_pb2.RerouteAfter(acknowledge_hours=6)
+    ff("policy", "set", "reroute_after.dispatch_hours=")
+    assert read(client).in_force.policy.reroute_after == admin_pb2.RerouteAfter(acknowledge_hours=6, dispatch_hours=0)
+    ff("policy", "set", "reroute_after=")
+    assert read(client).in_force.policy == read(client).defaults
 
 
 def test_a_term_without_a_value_is_the_default_again(ff: Shell, client: Client):

@@ -48,6 +48,7 @@ _GROUPS = {
         "review_every_days",
         "suspension_least_cases",
         "remind_before_hours",
+        "reroute_after",
         "rate_targets",
         "rate_weights",
     ),
@@ -63,6 +64,9 @@ _GROUPS = {
     ),
 }
 """The terms as they are shown; those that stand nowhere here come last."""
+
+_MAY_BE_NEVER = admin_pb2.RerouteAfter.DESCRIPTOR
+"""Whose hours, where they are left out, mean never."""
 
 
 @click.group(cls=Nouns)
@@ -109,13 +113,13 @@ def change(
     """Change some of the terms in force; all others stay as they are.
 
     NAME is as `policy show` has it, with a point for a part: rate_targets.order_error=150, languages.FR=fr. Lists
-    take commas. NAME= brings the trade's default back. Of a file those terms change that it names, tables and
-    lists as a whole.
+    take commas. NAME= brings the trade's default back, and reroute_after.dispatch_hours=never leaves it to people.
+    Of a file those terms change that it names, tables and lists as a whole.
     """
     if not terms and source is None:
         raise click.UsageError("Say what changes, as NAME=VALUE or with --file.")
-    before = _read(session, effective_from).in_force
-    wanted = admin_pb2.Policy()
+    found = _read(session, effective_from)
+    before, wanted = found.in_force, admin_pb2.Policy()
     wanted.CopyFrom(before.policy)
     if source is not None:
         _take(wanted, source.read())
@@ -123,7 +127,7 @@ def change(
         name, equals, value = term.partition("=")
         if not equals:
             raise click.UsageError(f"{term!r} is not NAME=VALUE such as return_window_days=30")
-        _set(wanted, name, name, value.strip())
+        _set(wanted, found.defaults, name, name, value.strip())
     if wanted == before.policy:
         if session.json:
             session.out.json({"receipt": None, "changed": {}, "in_force": words.as_json(before)})
@@ -156,13 +160,15 @@ def _read(session: Session, at: Timestamp | None, at_least: int = 0) -> admin_pb
 # --- changing -------------------------------------------------------------------------------------
 
 
-def _set(message: Message, whole: str, name: str, value: str) -> None:
-    """Sets a term by its name; without a value the default comes back, which the service fills in."""
+def _set(message: Message, usual: Message, whole: str, name: str, value: str) -> None:
+    """Sets a term by its name; without a value the default comes back."""
     own, _, part = name.partition(".")
     field = message.DESCRIPTOR.fields_by_name.get(own)
     if field is None or (part and field.message_type is None):
         raise click.UsageError(f"the policy has no term {whole}{_nearest(whole)}")
     if not value and not part:
+        _reset(message, usual, field)
+    elif value == "never" and message.DESCRIPTOR is _MAY_BE_NEVER:
         message.ClearField(own)
     elif field.message_type is None:
         _fill(message, field, whole, value)
@@ -173,7 +179,14 @@ def _set(message: Message, whole: str, name: str, value: str) -> None:
     elif not part:
         raise click.UsageError(f"{whole} has parts, such as {whole}.{field.message_type.fields[0].name}")
     else:
-        _set(getattr(message, own), whole, part, value)
+        _set(getattr(message, own), getattr(usual, own), whole, part, value)
+
+
+def _reset(message: Message, usual: Message, field: Any) -> None:
+    """As the trade has it; what is left out of the whole policy is filled in by the service."""
+    message.ClearField(field.name)
+    if field.message_type is None and field.has_presence and usual.HasField(field.name):
+        setattr(message, field.name, getattr(usual, field.name))
 
 
 def _fill(message: Message, field: Any, whole: str, value: str) -> None:
@@ -276,7 +289,9 @@ def _told(message: Message, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Every term with its value in words."""
     for field in message.DESCRIPTOR.fields:
         name, value = prefix + field.name, getattr(message, field.name)
-        if field.message_type is None:
+        if message.DESCRIPTOR is _MAY_BE_NEVER and not message.HasField(field.name):
+            yield name, "never"
+        elif field.message_type is None:
             yield name, _text(field, value, name)
         elif field.message_type.GetOptions().map_entry:
             yield from ((f"{name}.{key}", value[key]) for key in sorted(value))

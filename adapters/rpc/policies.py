@@ -8,7 +8,7 @@ from typing import Any
 from adapters.rpc import answers
 from adapters.rpc.answers import money, stamp
 from fulfilment.v1 import admin_pb2, recoveries_pb2
-from ledger.policies import ClaimTerms, Policy, Seller
+from ledger.policies import ClaimTerms, Policy, RerouteAfter, Seller
 from ledger.rates import Targets, Weights
 
 
@@ -29,10 +29,11 @@ def policy(terms: Policy) -> admin_pb2.Policy:
         brand_packs=terms.brand_packs,
         shipping_services=map(answers.shipping_service, terms.shipping_services),
         seller=_seller(terms.seller) if terms.seller else None,
+        reroute_after=admin_pb2.RerouteAfter(**_figures(terms.reroute_after)),
     )
 
 
-def _figures(said: Targets | Weights) -> dict[str, int]:
+def _figures(said: Targets | Weights | RerouteAfter) -> dict[str, int]:
     return {name: getattr(said, name) for name in said.__struct_fields__}
 
 
