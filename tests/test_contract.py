@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from google.protobuf import message_factory
 from google.protobuf.descriptor import FileDescriptor
+from google.rpc import error_details_pb2, status_pb2
 
 import fulfilment.v1
 import ledger
@@ -18,6 +19,7 @@ from adapters.rpc import asks
 from adapters.rpc.statuses import CODES, code_of, status_of
 from fulfilment.v1 import batch_pb2
 from ledger.refusals import Malformed, Refusal
+from ledger.stock import OutOfStock
 
 PROTOS = Path(__file__).parent.parent / "protos" / "fulfilment" / "v1"
 
@@ -63,6 +65,18 @@ def test_every_refusal_has_a_status(kind: type[Refusal]) -> None:
         refusal.field = "lines[0]"
     assert code_of(refusal) in CODES.values()
     assert status_of(refusal).details == "a sentence"
+
+
+def test_of_more_figures_than_a_call_carries_the_first_are_told_and_the_others_counted() -> None:
+    lacking = [("supplier-of-tea", f"sku-{number}", 2, 1) for number in range(200)]
+    ((_, told),) = status_of(OutOfStock(lacking)).trailing_metadata
+    assert len(told) < 4000
+    status = status_pb2.Status.FromString(told)
+    info = error_details_pb2.ErrorInfo()
+    status.details[0].Unpack(info)
+    assert info.metadata["supplier-of-tea/sku-0"] == "asked=2 available=1"
+    assert len(info.metadata) - 1 + int(info.metadata["left_out"]) == 200
+    assert status.message.endswith("…")
 
 
 def test_every_refusal_of_a_decision_is_named_in_the_protos() -> None:

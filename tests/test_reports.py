@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, rates_pb2, reports_pb2
 from tests.service import Client, context, fields_of, reason_of, serving, stamp
@@ -197,6 +198,14 @@ def test_what_cannot_be_answered_is_refused(client: Client, told: int):
         "page.page_token": (reports.ListRates, reports_pb2.ListRatesRequest(page=_page(1, "?"))),
         "due_within_hours": (reports.ListObligations, reports_pb2.ListObligationsRequest(due_within_hours=-1)),
         "window.since": (reports.GetRates, reports_pb2.GetRatesRequest(window=_backwards())),
+        "window.until": (
+            reports.GetRates,
+            reports_pb2.GetRatesRequest(window=reports_pb2.Window(until=Timestamp(seconds=-1))),
+        ),
+        "window.now": (
+            reports.GetRates,
+            reports_pb2.GetRatesRequest(window=reports_pb2.Window(now=Timestamp(seconds=2**35))),
+        ),
     }
     for field, (call, request) in malformed.items():
         error = refused(call, request)

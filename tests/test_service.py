@@ -20,6 +20,7 @@ import grpc
 import psycopg
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg.sql import SQL, Identifier
 
@@ -280,6 +281,8 @@ def test_the_same_order_under_another_request_records_nothing(client: Client) ->
         ({"customer": orders_pb2.Customer(name="a\0b")}, "customer.name"),
         ({"payment": 99}, "payment"),
         ({"placed_at": stamp(datetime.now(UTC) + timedelta(days=400))}, "placed_at"),
+        ({"promised_by": stamp(datetime(3000, 1, 1, tzinfo=UTC))}, "promised_by"),
+        ({"promised_by": Timestamp(nanos=-1)}, "promised_by"),
         ({"note": "x" * 2001}, "note"),
     ],
 )
@@ -292,6 +295,29 @@ def test_a_malformed_order_is_refused_with_the_path_of_the_field(
     assert reason_of(error) == "MALFORMED"
     assert fields_of(error) == [field]
     assert client.admin.GetStatus(admin_pb2.GetStatusRequest()).position == before
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 31 * 86_400, 2**63 - 1])
+def test_a_hold_of_stock_lasts_a_second_to_thirty_days(client: Client, seconds: int) -> None:
+    wanted = stock_pb2.ItemUnits(item=stock_pb2.Item(supplier_id="acme", sku="held"), units=1)
+    request = stock_pb2.ReserveRequest(
+        context=context(), reservation_id="cart", items=[wanted], hold_for=Duration(seconds=seconds)
+    )
+    error = refused(client.stock.Reserve, request)
+    assert (reason_of(error), fields_of(error)) == ("MALFORMED", ["hold_for"])
+
+
+def test_a_refusal_is_cut_to_what_a_call_can_carry(client: Client) -> None:
+    error = refused(client.orders.PlaceOrder, order("euro", currency="€" * 5000))
+    assert (error.code(), fields_of(error)) == (grpc.StatusCode.INVALID_ARGUMENT, ["currency"])
+    client.place("long", lines=[orders_pb2.OrderLine(unit_price_minor=1)] * 1000)
+    release = orders_pb2.ReleaseHoldRequest(
+        context=context(), order_id="shop/long", reason=orders_pb2.HOLD_REASON_INCOMPLETE
+    )
+    error = refused(client.orders.ReleaseHold, release)
+    assert reason_of(error) == "STILL_INCOMPLETE"
+    assert str(error.details()).endswith("…")
+    assert error_info(error).metadata["missing"].startswith("lines[0].sku, lines[0].quantity")
 
 
 def test_an_incomplete_order_is_accepted_with_a_hold_that_names_what_is_missing(client: Client) -> None:

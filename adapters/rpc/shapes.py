@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from fulfilment.v1 import common_pb2
@@ -24,6 +25,8 @@ E = TypeVar("E", bound=StrEnum)
 MOST_UNITS = 1_000_000
 _AHEAD = timedelta(days=1)
 """How far a source's clock may run before ours."""
+
+_FIRST_SECOND, _END_SECOND = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (1970, 3000))
 
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _LANGUAGE = re.compile(r"[a-z]{2}")
@@ -165,10 +168,23 @@ def instant(message: Any, field: str) -> datetime | None:
     if not message.HasField(name):
         return None
     stamp: Timestamp = getattr(message, name)
+    # What is due some days before or after it still is an instant of the calendar.
+    require(_FIRST_SECOND <= stamp.seconds < _END_SECOND, field, "is not an instant between the years 1970 and 2999")
     try:
         return stamp.ToDatetime(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise Malformed(field, "is not an instant between the years 1 and 9999") from error
+    except ValueError as error:
+        raise Malformed(field, "is not an instant: its nanos are not between 0 and 999,999,999") from error
+
+
+def span(message: Any, field: str, least: timedelta, most: timedelta) -> timedelta | None:
+    """A duration field of a message, None if it is absent."""
+    if not message.HasField(field):
+        return None
+    duration: Duration = getattr(message, field)
+    # Looked at first, because no timedelta is as long as some durations are.
+    if 0 <= duration.seconds <= most.total_seconds() and least <= (found := duration.ToTimedelta()) <= most:
+        return found
+    raise Malformed(field, f"is not between {least.total_seconds():.0f} and {most.total_seconds():.0f} seconds")
 
 
 def happened(message: Any, now: datetime, field: str = "at") -> datetime:

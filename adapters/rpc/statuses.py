@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import grpc
@@ -39,15 +40,39 @@ def code_of(refusal: Refusal) -> int:
     return next(CODES[kind] for kind in type(refusal).__mro__ if kind in CODES)
 
 
+MOST_SENTENCE_BYTES, MOST_FIGURES_BYTES = 500, 2000
+"""What a call's trailers hold: 8 KiB, in which the sentence stands three times and what is not ASCII takes more."""
+
+
 def status_of(refusal: Refusal) -> grpc.Status:
-    """The refusal as a status with google.rpc.Status in its details."""
-    info = error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=refusal.details)
+    """The refusal as a status with google.rpc.Status in its details, cut to what a call's trailers hold."""
+    sentence = _cut(refusal.message, MOST_SENTENCE_BYTES)
+    info = error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=_fitting(refusal.details))
     details = [_packed(info)]
     if isinstance(refusal, Malformed):
-        violation = error_details_pb2.BadRequest.FieldViolation(field=refusal.field, description=refusal.message)
+        violation = error_details_pb2.BadRequest.FieldViolation(field=refusal.field, description=sentence)
         details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
-    status = status_pb2.Status(code=code_of(refusal), message=refusal.message, details=details)
+    status = status_pb2.Status(code=code_of(refusal), message=sentence, details=details)
     return rpc_status.to_status(status)
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    encoded = text.encode()
+    return text if len(encoded) <= most_bytes else encoded[:most_bytes].decode(errors="ignore") + "…"
+
+
+def _fitting(figures: Mapping[str, str]) -> dict[str, str]:
+    """The first figures, and how many are left out, where an order of many lines has more than there is room for."""
+    fitting: dict[str, str] = {}
+    left = MOST_FIGURES_BYTES
+    for key, value in figures.items():
+        left -= len(key.encode())
+        if left <= 0:
+            fitting["left_out"] = str(len(figures) - len(fitting))
+            break
+        fitting[key] = _cut(value, left)
+        left -= len(fitting[key].encode())
+    return fitting
 
 
 def _packed(message: Any) -> any_pb2.Any:

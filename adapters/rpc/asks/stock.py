@@ -60,9 +60,7 @@ def reserve(request: stock_pb2.ReserveRequest, edge: Edge) -> Ask:
     reservation_id = plain_id(request.reservation_id, "reservation_id")
     items = items_of([wanted.item for wanted in request.items])
     units = [count(wanted.units, f"items[{index}].units", 1) for index, wanted in enumerate(request.items)]
-    hold_for = request.hold_for.ToTimedelta() if request.HasField("hold_for") else None
-    in_bounds = hold_for is None or timedelta(seconds=1) <= hold_for <= timedelta(days=30)
-    require(in_bounds, "hold_for", "is not between 1 second and 30 days")
+    hold_for = shapes.span(request, "hold_for", timedelta(seconds=1), timedelta(days=30))
     wanted = dict(zip(items, units, strict=True))
     return Ask(
         lambda view: fulfilment.reserve(view, reservation_id, wanted, hold_for, edge.now),

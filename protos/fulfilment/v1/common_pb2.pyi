@@ -8,7 +8,8 @@ an unknown one fails with NOT_FOUND / UNKNOWN_TENANT.
 
 A refusal is a gRPC status with google.rpc.Status in its details: ErrorInfo carries our reason
 (such as ORDER_ON_HOLD), the domain "fulfilment" and the figures; a malformed message carries
-BadRequest with the path of each offending field.
+BadRequest with the path of each offending field. What is longer than a call's trailers can carry is
+cut short, and the figure left_out counts those that had no room; a batch carries them whole.
 """
 
 from google.protobuf import descriptor as _descriptor
