@@ -24,7 +24,7 @@ def cancel(
     order = order_in(view, order_id)
     if order.header is orders.Header.CANCELLED:
         return []
-    if not order.lines:
+    if not order.lines and not by_line:
         return order_changes(order_id, [orders.UnitsCancelled(order_id, {}, by, because, at)])
     loose, shares = _cancellable(order)
     wanted = by_line or _all_of(loose, shares)

@@ -1138,6 +1138,8 @@ def release_hold(
     order: Order, reason: HoldReason, owner: str, supplier_order_id: str, at: datetime
 ) -> Sequence[OrderFact]:
     """End holds of one reason: of one owner, or of all if none is named."""
+    if supplier_order_id:
+        order.supplier_order(supplier_order_id)
     ended = [
         hold
         for hold in order.holds

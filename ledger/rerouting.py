@@ -26,12 +26,13 @@ from ledger.view import View, after_facts, order_in, settled
 
 
 class NoQualifiedSupplier(Forbidden):
-    """Details name what each supplier that was considered has against it."""
+    """Details name the units of each SKU, and what each supplier that was considered has against it."""
 
     def __init__(self, unserved: Sequence[Choice]) -> None:
         self.unserved = tuple(unserved)
         super().__init__(
             f"no supplier qualifies for {'; '.join(map(why, unserved))}",
+            **{choice.sku: choice.units for choice in unserved},
             **{f"{each.supplier_id}/{choice.sku}": each.against for choice in unserved for each in choice.considered},
         )
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
 from ledger.remedies import Amounts, minus, plus
+from ledger.supplier_orders import UnknownLine
 from ledger.values import Fact, LineNo, Party, Sealed, Units, Value
 
 # --- facts ----------------------------------------------------------------------------------------
@@ -932,6 +933,13 @@ def require_open(case: Case) -> None:
         raise CaseClosed(case)
 
 
+def require_lines(case: Case, lines: Iterable[LineNo]) -> None:
+    """A step names lines of the case alone, not others of its order."""
+    for line_no in lines:
+        if line_no not in case.opened.by_line:
+            raise UnknownLine(f"case {case.case_id}", line_no)
+
+
 def answer(case: Case, at: datetime) -> Sequence[CaseFact]:
     """The customer heard from somebody; only the first answer counts, also one that is told late."""
     if case.first_answered_at is not None and case.first_answered_at <= at:
@@ -983,6 +991,7 @@ def _require_evidence(case: Case, evidence: Iterable[str]) -> None:
 
 def approve(case: Case, remedy: Remedy, by_line: Units, at: datetime) -> Sequence[CaseFact]:
     """Choose the remedy, for all units of the case unless some are named. The same again records nothing."""
+    require_lines(case, by_line)
     require_open(case)
     if case.chosen is not None:
         if case.chosen.remedy is remedy and by_line in ({}, case.chosen.by_line):
@@ -1048,6 +1057,7 @@ def end_reship(case: Case, arrived: Units, failed: Units, because: ReshipFailure
 
 def label(case: Case, labelled: ReturnLabelled) -> Sequence[CaseFact]:
     """Units are to come back. The same label again records nothing."""
+    require_lines(case, labelled.by_line)
     present = case.labels.get(labelled.label_id)
     if present is not None:
         if present.by_line != labelled.by_line:
@@ -1074,6 +1084,7 @@ def ship_back(case: Case, label_id: str, carrier: str, number: str) -> bool:
 
 def receive(case: Case, by_line: Units, at: datetime) -> Sequence[CaseFact]:
     """So many units have come back in all. The same figures again record nothing."""
+    require_lines(case, by_line)
     if all(case.received.get(line_no, 0) == units for line_no, units in by_line.items()):
         return []
     require_remedy(case)
@@ -1087,6 +1098,7 @@ def receive(case: Case, by_line: Units, at: datetime) -> Sequence[CaseFact]:
 
 def inspect(case: Case, by_line: dict[LineNo, Inspection]) -> Units:
     """What became of the returned units in all; answers how many units of each line are newly restocked."""
+    require_lines(case, by_line)
     if all(case.inspection(line_no) == told for line_no, told in by_line.items()):
         return {}
     require_remedy(case)
@@ -1113,6 +1125,7 @@ def _require_possible(case: Case, line_no: LineNo, told: Inspection) -> None:
 
 def require_undecided(case: Case, by_line: Units) -> None:
     """Units can be granted or denied money once, and where they have to come back, after their inspection."""
+    require_lines(case, by_line)
     require_remedy(case)
     if case.reship is not None:
         raise WaitsForReship(case)

@@ -258,14 +258,13 @@ class Story:
         """An order that is complete and paid unless said otherwise."""
         channel, _, number = order_id.partition("/")
         known: dict[str, Any] = {"customer": ANNA, "has_contact": True, "has_address": True}
-        known |= {"destination": GERMANY, "intake": order_id}
+        known |= {"destination": GERMANY, "intake": order_id, "lines": lines or (line(1, "tea", 3),)}
         intake = OrderPlaced(
             order_id=order_id,
             channel=channel,
             channel_order_id=number,
             placed_at=self.now,
             currency="EUR",
-            lines=lines or (line(1, "tea", 3),),
             at=self.now,
             payment=payment,
             **{**known, **more},

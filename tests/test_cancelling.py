@@ -155,6 +155,10 @@ def test_shipped_units_can_only_be_returned():
 def test_a_line_that_the_order_does_not_have_cannot_be_cancelled():
     with refused(UnknownLine, "order shopify/1 has no line 7", line_no=7):
         confirmed().cancel({7: 1})
+    without_lines = a_shop()
+    without_lines.place(lines=())
+    with refused(UnknownLine, "order shopify/1 has no line 7"):
+        without_lines.cancel({7: 1})
 
 
 def test_what_was_shipped_stays_when_the_rest_is_cancelled():

@@ -196,6 +196,8 @@ def test_a_remedy_is_approved_after_the_ruling_once_and_for_units_of_the_case():
     desk.rules()
     with refused(returns.OverRemedied, "2 of line 1"):
         desk.approves(Remedy.REFUND, {1: 2})
+    with refused(UnknownLine, "case case-1 has no line 2"):
+        desk.approves(Remedy.REFUND, {2: 1})
     desk.approves(Remedy.REFUND)
     assert desk.approves(Remedy.REFUND) == []
     with refused(returns.RemedyChosen, "approved"):
@@ -630,6 +632,22 @@ def test_what_was_restocked_stays_so():
     desk.inspects(restocked=1)
     with refused(returns.InspectedBefore, "0 of line 1 restocked in all, 1 were before"):
         desk.inspects(not_restocked=2)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda desk: desk.labels({2: 1}),
+        lambda desk: desk.receives({2: 1}),
+        lambda desk: desk.inspects(line_no=2, restocked=1),
+        lambda desk: desk.grants({2: 1}),
+        lambda desk: desk.denies_refund({2: 1}),
+    ],
+    ids=["label", "receive", "inspect", "grant", "deny"],
+)
+def test_goods_and_money_are_of_lines_of_the_case(step: Callable[[Desk], object]):
+    with refused(UnknownLine, "case case-1 has no line 2", line_no=2):
+        step(approved(Remedy.RETURN))
 
 
 def test_no_more_is_received_than_labelled_nor_inspected_than_received():

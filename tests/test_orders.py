@@ -26,7 +26,7 @@ from ledger.orders import (
 )
 from ledger.parcels import ParcelStatus
 from ledger.stock import OutOfStock
-from ledger.supplier_orders import SupplierOrderDrafted
+from ledger.supplier_orders import SupplierOrderDrafted, UnknownSupplierOrder
 from ledger.suppliers import SupplierNotApproved, UnknownSupplier
 from ledger.values import Destination, Sealed
 from tests.story import (
@@ -301,6 +301,8 @@ def test_a_hold_that_does_not_stand_cannot_be_released():
     story = confirmed()
     with refused(UnknownHold, "shopify/1 has no hold fraud_review of mia", hold="fraud_review", owner="mia"):
         story.release(HoldReason.FRAUD_REVIEW, owner="mia")
+    with refused(UnknownSupplierOrder, "no supplier order shopify/1/9"):
+        story.release(HoldReason.FRAUD_REVIEW, supplier_order_id="shopify/1/9")
 
 
 def test_an_incomplete_order_is_not_released_by_hand():

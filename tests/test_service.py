@@ -184,6 +184,7 @@ def test_units_find_their_supplier_and_go_on_to_the_next_one(client: Client) -> 
     refusal = client.batch.ExecuteBatch(batch).outcomes[0].refusal
     assert refusal.reason == "NO_QUALIFIED_SUPPLIER"
     assert dict(refusal.details) == {
+        "vase": "2",
         "near/vase": "turned_down",
         "mid/vase": "taken_away",
         "far/vase": "taken_away",
@@ -305,6 +306,14 @@ def test_a_hold_of_stock_lasts_a_second_to_thirty_days(client: Client, seconds: 
     )
     error = refused(client.stock.Reserve, request)
     assert (reason_of(error), fields_of(error)) == ("MALFORMED", ["hold_for"])
+
+
+def test_nobody_places_a_hold_in_the_name_of_the_ledger(client: Client) -> None:
+    client.place("posed", sku="untracked")
+    reason = orders_pb2.HOLD_REASON_OUT_OF_STOCK
+    hold = orders_pb2.PlaceHoldRequest(context=context(), order_id="shop/posed", reason=reason, owner="ledger")
+    error = refused(client.orders.PlaceHold, hold)
+    assert (reason_of(error), fields_of(error)) == ("MALFORMED", ["owner"])
 
 
 def test_a_refusal_is_cut_to_what_a_call_can_carry(client: Client) -> None:

@@ -233,9 +233,12 @@ def record_payment(request: orders_pb2.RecordPaymentRequest, edge: Edge) -> Ask:
 @reads(orders_pb2.PlaceHoldRequest)
 def place_hold(request: orders_pb2.PlaceHoldRequest, edge: Edge) -> Ask:
     order_id = shapes.order_id(request.order_id)
+    owner = text(request.owner, "owner", 100, required=True)
+    # What the ledger holds it releases itself, by what it knows of the reason; a person's hold only a person ends.
+    require(owner != orders.LEDGER, "owner", "is the ledger's own name; say who has to act")
     hold = orders.Hold(
         _hold_reason(request.reason, "reason"),
-        text(request.owner, "owner", 100, required=True),
+        owner,
         happened(request, edge.now),
         supplier_order_id=_supplier_order_of(order_id, request.supplier_order_id),
     )

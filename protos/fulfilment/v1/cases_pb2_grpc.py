@@ -221,8 +221,8 @@ class CaseServiceServicer:
         """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1") with its
         stock reserved; where stock lacks, its supplier is not approved, or it is cancelled or lost later, the
         units are due a refund. The same remedy again records nothing.
-        Fails with FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN, OVER_REMEDIED, or
-        ALREADY_REFUNDED if units to be sent once more were refunded.
+        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN,
+        OVER_REMEDIED, or ALREADY_REFUNDED if units to be sent once more were refunded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -242,8 +242,8 @@ class CaseServiceServicer:
         """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer
         instead of the customer within the time of a free return. Each unit comes back at most once. The same
         label again records nothing.
-        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or NOTHING_TO_SEND_BACK if
-        every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
+        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or
+        NOTHING_TO_SEND_BACK if every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -261,7 +261,8 @@ class CaseServiceServicer:
 
     def RecordReturnReceived(self, request, context):
         """Records how many units have come back in all, so that saying it twice counts once.
-        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or RECEIVED_BEFORE.
+        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or
+        RECEIVED_BEFORE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -270,8 +271,8 @@ class CaseServiceServicer:
     def RecordInspection(self, request, context):
         """Records what became of the units that came back, in all. What is newly restocked goes into the supplier's
         stock; it stays restocked. Units that need work can be restocked, or not, by a later inspection.
-        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_INSPECTED, NOT_MISSING or
-        INSPECTED_BEFORE.
+        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_INSPECTED,
+        NOT_MISSING or INSPECTED_BEFORE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -280,8 +281,9 @@ class CaseServiceServicer:
     def GrantRefund(self, request, context):
         """Grants money back for units: an amount, or a share of their price rounded half up. Over all cases of an
         order no more than was paid for the units. The same refund again records nothing.
-        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP, NOTHING_TO_REFUND,
-        OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
+        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
+        NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS /
+        REFUND_GRANTED_DIFFERENTLY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -290,7 +292,8 @@ class CaseServiceServicer:
     def DenyRefund(self, request, context):
         """Denies money for units, as after their inspection or because they never came back; nobody waits for
         those any more.
-        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP or OVER_REMEDIED.
+        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP or
+        OVER_REMEDIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

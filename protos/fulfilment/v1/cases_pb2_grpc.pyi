@@ -81,8 +81,8 @@ class CaseServiceStub:
     """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1") with its
     stock reserved; where stock lacks, its supplier is not approved, or it is cancelled or lost later, the
     units are due a refund. The same remedy again records nothing.
-    Fails with FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN, OVER_REMEDIED, or
-    ALREADY_REFUNDED if units to be sent once more were refunded.
+    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN,
+    OVER_REMEDIED, or ALREADY_REFUNDED if units to be sent once more were refunded.
     """
     DenyCase: _grpc.UnaryUnaryMultiCallable[_cases_pb2.DenyCaseRequest, _common_pb2.Receipt]
     """Denies the case after its ruling, or for want of evidence when the time for it is over. Its units are
@@ -94,8 +94,8 @@ class CaseServiceStub:
     """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer
     instead of the customer within the time of a free return. Each unit comes back at most once. The same
     label again records nothing.
-    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or NOTHING_TO_SEND_BACK if
-    every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
+    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or
+    NOTHING_TO_SEND_BACK if every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
     """
     RecordReturnShipped: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RecordReturnShippedRequest, _common_pb2.Receipt]
     """Records that a label's units are on their way back, in a parcel that is registered with its carrier.
@@ -105,24 +105,27 @@ class CaseServiceStub:
     """
     RecordReturnReceived: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RecordReturnReceivedRequest, _common_pb2.Receipt]
     """Records how many units have come back in all, so that saying it twice counts once.
-    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or RECEIVED_BEFORE.
+    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or
+    RECEIVED_BEFORE.
     """
     RecordInspection: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RecordInspectionRequest, _common_pb2.Receipt]
     """Records what became of the units that came back, in all. What is newly restocked goes into the supplier's
     stock; it stays restocked. Units that need work can be restocked, or not, by a later inspection.
-    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_INSPECTED, NOT_MISSING or
-    INSPECTED_BEFORE.
+    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_INSPECTED,
+    NOT_MISSING or INSPECTED_BEFORE.
     """
     GrantRefund: _grpc.UnaryUnaryMultiCallable[_cases_pb2.GrantRefundRequest, _common_pb2.Receipt]
     """Grants money back for units: an amount, or a share of their price rounded half up. Over all cases of an
     order no more than was paid for the units. The same refund again records nothing.
-    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP, NOTHING_TO_REFUND,
-    OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
+    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
+    NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS /
+    REFUND_GRANTED_DIFFERENTLY.
     """
     DenyRefund: _grpc.UnaryUnaryMultiCallable[_cases_pb2.DenyRefundRequest, _common_pb2.Receipt]
     """Denies money for units, as after their inspection or because they never came back; nobody waits for
     those any more.
-    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP or OVER_REMEDIED.
+    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP or
+    OVER_REMEDIED.
     """
     RecordRefundPaid: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RecordRefundPaidRequest, _common_pb2.Receipt]
     """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
@@ -204,8 +207,8 @@ class CaseServiceAsyncStub(CaseServiceStub):
     """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1") with its
     stock reserved; where stock lacks, its supplier is not approved, or it is cancelled or lost later, the
     units are due a refund. The same remedy again records nothing.
-    Fails with FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN, OVER_REMEDIED, or
-    ALREADY_REFUNDED if units to be sent once more were refunded.
+    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN,
+    OVER_REMEDIED, or ALREADY_REFUNDED if units to be sent once more were refunded.
     """
     DenyCase: _aio.UnaryUnaryMultiCallable[_cases_pb2.DenyCaseRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Denies the case after its ruling, or for want of evidence when the time for it is over. Its units are
@@ -217,8 +220,8 @@ class CaseServiceAsyncStub(CaseServiceStub):
     """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer
     instead of the customer within the time of a free return. Each unit comes back at most once. The same
     label again records nothing.
-    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or NOTHING_TO_SEND_BACK if
-    every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
+    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or
+    NOTHING_TO_SEND_BACK if every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
     """
     RecordReturnShipped: _aio.UnaryUnaryMultiCallable[_cases_pb2.RecordReturnShippedRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that a label's units are on their way back, in a parcel that is registered with its carrier.
@@ -228,24 +231,27 @@ class CaseServiceAsyncStub(CaseServiceStub):
     """
     RecordReturnReceived: _aio.UnaryUnaryMultiCallable[_cases_pb2.RecordReturnReceivedRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records how many units have come back in all, so that saying it twice counts once.
-    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or RECEIVED_BEFORE.
+    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or
+    RECEIVED_BEFORE.
     """
     RecordInspection: _aio.UnaryUnaryMultiCallable[_cases_pb2.RecordInspectionRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records what became of the units that came back, in all. What is newly restocked goes into the supplier's
     stock; it stays restocked. Units that need work can be restocked, or not, by a later inspection.
-    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_INSPECTED, NOT_MISSING or
-    INSPECTED_BEFORE.
+    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_INSPECTED,
+    NOT_MISSING or INSPECTED_BEFORE.
     """
     GrantRefund: _aio.UnaryUnaryMultiCallable[_cases_pb2.GrantRefundRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Grants money back for units: an amount, or a share of their price rounded half up. Over all cases of an
     order no more than was paid for the units. The same refund again records nothing.
-    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP, NOTHING_TO_REFUND,
-    OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
+    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
+    NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS /
+    REFUND_GRANTED_DIFFERENTLY.
     """
     DenyRefund: _aio.UnaryUnaryMultiCallable[_cases_pb2.DenyRefundRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Denies money for units, as after their inspection or because they never came back; nobody waits for
     those any more.
-    Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP or OVER_REMEDIED.
+    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP or
+    OVER_REMEDIED.
     """
     RecordRefundPaid: _aio.UnaryUnaryMultiCallable[_cases_pb2.RecordRefundPaidRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
@@ -366,8 +372,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1") with its
         stock reserved; where stock lacks, its supplier is not approved, or it is cancelled or lost later, the
         units are due a refund. The same remedy again records nothing.
-        Fails with FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN, OVER_REMEDIED, or
-        ALREADY_REFUNDED if units to be sent once more were refunded.
+        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN,
+        OVER_REMEDIED, or ALREADY_REFUNDED if units to be sent once more were refunded.
         """
 
     @_abc_1.abstractmethod
@@ -391,8 +397,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer
         instead of the customer within the time of a free return. Each unit comes back at most once. The same
         label again records nothing.
-        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or NOTHING_TO_SEND_BACK if
-        every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
+        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or
+        NOTHING_TO_SEND_BACK if every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
         """
 
     @_abc_1.abstractmethod
@@ -414,7 +420,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records how many units have come back in all, so that saying it twice counts once.
-        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or RECEIVED_BEFORE.
+        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or
+        RECEIVED_BEFORE.
         """
 
     @_abc_1.abstractmethod
@@ -425,8 +432,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records what became of the units that came back, in all. What is newly restocked goes into the supplier's
         stock; it stays restocked. Units that need work can be restocked, or not, by a later inspection.
-        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_INSPECTED, NOT_MISSING or
-        INSPECTED_BEFORE.
+        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_INSPECTED,
+        NOT_MISSING or INSPECTED_BEFORE.
         """
 
     @_abc_1.abstractmethod
@@ -437,8 +444,9 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Grants money back for units: an amount, or a share of their price rounded half up. Over all cases of an
         order no more than was paid for the units. The same refund again records nothing.
-        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP, NOTHING_TO_REFUND,
-        OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
+        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
+        NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS /
+        REFUND_GRANTED_DIFFERENTLY.
         """
 
     @_abc_1.abstractmethod
@@ -449,7 +457,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Denies money for units, as after their inspection or because they never came back; nobody waits for
         those any more.
-        Fails with FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP or OVER_REMEDIED.
+        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP or
+        OVER_REMEDIED.
         """
 
     @_abc_1.abstractmethod

@@ -915,7 +915,9 @@ class PlaceHoldRequest(_message.Message):
     reason: Global___HoldReason.ValueType
     """Why. Required."""
     owner: _builtins.str
-    """Who has to act: a person's pseudonym or a team, 1 to 100 characters. Required."""
+    """Who has to act: a person's pseudonym or a team, 1 to 100 characters, and not "ledger", whose holds come and go
+    of themselves. Required.
+    """
     supplier_order_id: _builtins.str
     """Only this supplier order waits; empty means the whole order."""
     note: _builtins.str

@@ -207,9 +207,9 @@ class OrderServiceServicer:
         """Ends a hold; others stay. A paid order without holds is confirmed.
         The hold "incomplete" looks for the suppliers that lack once more, and the hold "out_of_stock" of a
         confirmed order reroutes the units that nobody has.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION /
-        STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED or NO_QUALIFIED_SUPPLIER while
-        the reason still holds.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER,
+        FAILED_PRECONDITION / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED or
+        NO_QUALIFIED_SUPPLIER while the reason still holds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

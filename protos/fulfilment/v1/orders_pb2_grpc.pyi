@@ -69,9 +69,9 @@ class OrderServiceStub:
     """Ends a hold; others stay. A paid order without holds is confirmed.
     The hold "incomplete" looks for the suppliers that lack once more, and the hold "out_of_stock" of a
     confirmed order reroutes the units that nobody has.
-    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION /
-    STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED or NO_QUALIFIED_SUPPLIER while
-    the reason still holds.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER,
+    FAILED_PRECONDITION / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED or
+    NO_QUALIFIED_SUPPLIER while the reason still holds.
     """
     ConfirmOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ConfirmOrderRequest, _common_pb2.Receipt]
     """A person confirms the order: the promise is frozen and one supplier order is drafted for each
@@ -212,9 +212,9 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Ends a hold; others stay. A paid order without holds is confirmed.
     The hold "incomplete" looks for the suppliers that lack once more, and the hold "out_of_stock" of a
     confirmed order reroutes the units that nobody has.
-    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION /
-    STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED or NO_QUALIFIED_SUPPLIER while
-    the reason still holds.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER,
+    FAILED_PRECONDITION / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED or
+    NO_QUALIFIED_SUPPLIER while the reason still holds.
     """
     ConfirmOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ConfirmOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """A person confirms the order: the promise is frozen and one supplier order is drafted for each
@@ -382,9 +382,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """Ends a hold; others stay. A paid order without holds is confirmed.
         The hold "incomplete" looks for the suppliers that lack once more, and the hold "out_of_stock" of a
         confirmed order reroutes the units that nobody has.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_HOLD or UNKNOWN_SUPPLIER, FAILED_PRECONDITION /
-        STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED or NO_QUALIFIED_SUPPLIER while
-        the reason still holds.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER,
+        FAILED_PRECONDITION / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED or
+        NO_QUALIFIED_SUPPLIER while the reason still holds.
         """
 
     @_abc_1.abstractmethod
