@@ -17,13 +17,14 @@ from typing import Any
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc import error_details_pb2
+from google.rpc import code_pb2, error_details_pb2
 from grpc_status import rpc_status
 
 from fulfilment.v1 import (
     admin_pb2,
     admin_pb2_grpc,
     audit_pb2_grpc,
+    batch_pb2,
     batch_pb2_grpc,
     cases_pb2_grpc,
     common_pb2,
@@ -40,9 +41,12 @@ from fulfilment.v1 import (
     suppliers_pb2_grpc,
     work_pb2_grpc,
 )
+from tests import documented
 
 HOUSE = Path(__file__).parent.parent
 START_SECONDS = 60.0
+MISTAKE = "the service made a mistake; its log says where"
+"""What a caller is told of an error that is none of its own."""
 
 
 class Service:
@@ -92,7 +96,8 @@ class Client:
     def __init__(self, address: str, tenant: str | None = None) -> None:
         self.address = address
         self.channel = grpc.insecure_channel(address)
-        channel = self.channel if tenant is None else grpc.intercept_channel(self.channel, _Tenant(tenant))
+        to_tenant = [] if tenant is None else [_Tenant(tenant)]
+        channel = grpc.intercept_channel(self.channel, Documented(), *to_tenant)
         self.orders: Any = orders_pb2_grpc.OrderServiceStub(channel)
         self.stock: Any = stock_pb2_grpc.StockServiceStub(channel)
         self.suppliers: Any = suppliers_pb2_grpc.SupplierServiceStub(channel)
@@ -157,6 +162,61 @@ class Client:
 
     def get(self, order_id: str) -> Any:
         return self.orders.GetOrder(orders_pb2.GetOrderRequest(order_id=order_id)).order
+
+
+class Documented(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    """Fails the test whose call is refused for a reason that the RPC's comment does not name."""
+
+    def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        call = continuation(details, request)
+        if call.code() is not grpc.StatusCode.OK:
+            require_documented_error(details.method, call)
+        elif isinstance(request, batch_pb2.ExecuteBatchRequest):
+            for command, outcome in zip(request.commands, call.result().outcomes, strict=True):
+                if outcome.HasField("refusal"):
+                    _require_documented_outcome(command, outcome.refusal)
+        return call
+
+    def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        return _DocumentedStream(details.method, continuation(details, request))
+
+
+class _DocumentedStream:
+    """The messages of a stream, and what else its call can do."""
+
+    def __init__(self, method: str, call: Any) -> None:
+        self._method, self._call = method, call
+
+    def __iter__(self) -> _DocumentedStream:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return next(self._call)
+        except grpc.RpcError as error:
+            require_documented_error(self._method, error)
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+
+def require_documented_error(method: str, error: Any) -> None:
+    """What gRPC itself says, such as of a server that is gone, is no refusal."""
+    assert error.details() != MISTAKE, f"{method} ended with a mistake of the service"
+    if rpc_status.from_call(error) is None:
+        lost = error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert not lost, f"{method} was refused with more than a call carries: {error.details()}"
+    else:
+        documented.require(method.rpartition("/")[2], error.code().name, reason_of(error))
+
+
+def _require_documented_outcome(command: batch_pb2.BatchCommand, refusal: batch_pb2.BatchRefusal) -> None:
+    assert refusal.message != MISTAKE, f"a mistake of the service in a batch: {refusal}"
+    which = command.WhichOneof("command")
+    if which is not None:  # a command that there is none of is malformed, whatever it should have been
+        rpc = documented.rpc_of(getattr(command, which).DESCRIPTOR.full_name)
+        documented.require(rpc.name, code_pb2.Code.Name(refusal.code), refusal.reason)
 
 
 class _Tenant(grpc.UnaryUnaryClientInterceptor):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +18,7 @@ from adapters.rpc.statuses import CODES, code_of, status_of
 from fulfilment.v1 import batch_pb2
 from ledger.refusals import Malformed, Refusal
 from ledger.stock import OutOfStock
-
-PROTOS = Path(__file__).parent.parent / "protos" / "fulfilment" / "v1"
+from tests import documented
 
 
 def files() -> list[FileDescriptor]:
@@ -80,11 +77,11 @@ def test_of_more_figures_than_a_call_carries_the_first_are_told_and_the_others_c
 
 
 def test_every_refusal_of_a_decision_is_named_in_the_protos() -> None:
-    said = " ".join(path.read_text() for path in PROTOS.glob("*.proto"))
-    named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b|\bMALFORMED\b", said))
+    named = {refused.reason for rpc in documented.rpcs().values() for refused in rpc.refusals}
     leaves = {kind.reason for kind in kinds() if kind not in CODES or kind.__name__ == "Malformed"}
-    # A guard of the stock decisions: orders never give back or consume more than they reserved.
-    assert leaves - named == {"RESERVATION_TOO_SMALL"}
+    # Guards of the stock decisions: orders never give back or consume more than they reserved, and what is committed
+    # carries an order's id, which no caller can name as a reservation's.
+    assert leaves - named == {"RESERVATION_TOO_SMALL", "RESERVATION_IS_COMMITTED"}
 
 
 def test_a_reason_names_one_refusal() -> None:

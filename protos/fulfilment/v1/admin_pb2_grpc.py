@@ -28,6 +28,11 @@ if _version_not_supported:
 
 class AdminServiceStub:
     """Running the service: tenants, terms of the retailer, read models, erasure.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
+    CreateTenant and ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
+    UNAVAILABLE / SHUTTING_DOWN.
     """
 
     def __init__(self, channel):
@@ -80,6 +85,11 @@ class AdminServiceStub:
 
 class AdminServiceServicer:
     """Running the service: tenants, terms of the retailer, read models, erasure.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
+    CreateTenant and ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
+    UNAVAILABLE / SHUTTING_DOWN.
     """
 
     def CreateTenant(self, request, context):
@@ -98,7 +108,6 @@ class AdminServiceServicer:
 
     def AgreePolicy(self, request, context):
         """Records the retailer's own terms with the date from which they hold. The same again records nothing.
-        May also fail as OrderService says of all commands.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,7 +124,7 @@ class AdminServiceServicer:
 
     def ListShippingServices(self, request, context):
         """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
-        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -198,6 +207,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AdminService:
     """Running the service: tenants, terms of the retailer, read models, erasure.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
+    CreateTenant and ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
+    UNAVAILABLE / SHUTTING_DOWN.
     """
 
     @staticmethod

@@ -28,7 +28,13 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AdminServiceStub:
-    """Running the service: tenants, terms of the retailer, read models, erasure."""
+    """Running the service: tenants, terms of the retailer, read models, erasure.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
+    CreateTenant and ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
+    UNAVAILABLE / SHUTTING_DOWN.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -39,9 +45,7 @@ class AdminServiceStub:
     ListTenants: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListTenantsRequest, _admin_pb2.ListTenantsResponse]
     """Lists the tenants."""
     AgreePolicy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.AgreePolicyRequest, _common_pb2.Receipt]
-    """Records the retailer's own terms with the date from which they hold. The same again records nothing.
-    May also fail as OrderService says of all commands.
-    """
+    """Records the retailer's own terms with the date from which they hold. The same again records nothing."""
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetPolicyRequest, _admin_pb2.GetPolicyResponse]
     """Reads the retailer's own terms: those in force, since when they are, and those agreed for later. What it
     answers can be sent back by AgreePolicy as it is, or with changes.
@@ -49,7 +53,7 @@ class AdminServiceStub:
     """
     ListShippingServices: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListShippingServicesRequest, _admin_pb2.ListShippingServicesResponse]
     """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
-    Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+    Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]
     """Says where the log and each read model of the tenant stand."""
@@ -65,7 +69,13 @@ class AdminServiceStub:
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
-    """Running the service: tenants, terms of the retailer, read models, erasure."""
+    """Running the service: tenants, terms of the retailer, read models, erasure.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
+    CreateTenant and ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
+    UNAVAILABLE / SHUTTING_DOWN.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateTenant: _aio.UnaryUnaryMultiCallable[_admin_pb2.CreateTenantRequest, _admin_pb2.CreateTenantResponse]  # type: ignore[assignment]
@@ -73,9 +83,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     ListTenants: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListTenantsRequest, _admin_pb2.ListTenantsResponse]  # type: ignore[assignment]
     """Lists the tenants."""
     AgreePolicy: _aio.UnaryUnaryMultiCallable[_admin_pb2.AgreePolicyRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records the retailer's own terms with the date from which they hold. The same again records nothing.
-    May also fail as OrderService says of all commands.
-    """
+    """Records the retailer's own terms with the date from which they hold. The same again records nothing."""
     GetPolicy: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetPolicyRequest, _admin_pb2.GetPolicyResponse]  # type: ignore[assignment]
     """Reads the retailer's own terms: those in force, since when they are, and those agreed for later. What it
     answers can be sent back by AgreePolicy as it is, or with changes.
@@ -83,7 +91,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
     ListShippingServices: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListShippingServicesRequest, _admin_pb2.ListShippingServicesResponse]  # type: ignore[assignment]
     """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
-    Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+    Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     GetStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Says where the log and each read model of the tenant stand."""
@@ -98,7 +106,13 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Running the service: tenants, terms of the retailer, read models, erasure."""
+    """Running the service: tenants, terms of the retailer, read models, erasure.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED or UNAVAILABLE / STORAGE_UNAVAILABLE. Every RPC but
+    CreateTenant and ListTenants may also fail with NOT_FOUND / UNKNOWN_TENANT. Every command may also fail with
+    ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or
+    UNAVAILABLE / SHUTTING_DOWN.
+    """
 
     @_abc_1.abstractmethod
     def CreateTenant(
@@ -122,9 +136,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.AgreePolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records the retailer's own terms with the date from which they hold. The same again records nothing.
-        May also fail as OrderService says of all commands.
-        """
+        """Records the retailer's own terms with the date from which they hold. The same again records nothing."""
 
     @_abc_1.abstractmethod
     def GetPolicy(
@@ -144,7 +156,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListShippingServicesResponse, _abc.Awaitable[_admin_pb2.ListShippingServicesResponse]]:
         """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
-        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
 
     @_abc_1.abstractmethod

@@ -28,6 +28,10 @@ if _version_not_supported:
 
 class AuditServiceStub:
     """The facts themselves: what was recorded, when, by whom, on which request.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if it names a position that the
+    log has not reached.
     """
 
     def __init__(self, channel):
@@ -55,13 +59,16 @@ class AuditServiceStub:
 
 class AuditServiceServicer:
     """The facts themselves: what was recorded, when, by whom, on which request.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if it names a position that the
+    log has not reached.
     """
 
     def GetHistory(self, request, context):
         """Lists the facts of one order, its supplier orders included, of one case, of one recovery or of one supplier,
         as they are stored.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE, UNKNOWN_RECOVERY or UNKNOWN_SUPPLIER, INVALID_ARGUMENT /
-        MALFORMED.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE, UNKNOWN_RECOVERY or UNKNOWN_SUPPLIER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,6 +118,10 @@ def add_AuditServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
     """The facts themselves: what was recorded, when, by whom, on which request.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if it names a position that the
+    log has not reached.
     """
 
     @staticmethod

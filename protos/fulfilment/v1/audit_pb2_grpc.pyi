@@ -28,7 +28,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AuditServiceStub:
-    """The facts themselves: what was recorded, when, by whom, on which request."""
+    """The facts themselves: what was recorded, when, by whom, on which request.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if it names a position that the
+    log has not reached.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -37,8 +42,7 @@ class AuditServiceStub:
     GetHistory: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetHistoryRequest, _audit_pb2.GetHistoryResponse]
     """Lists the facts of one order, its supplier orders included, of one case, of one recovery or of one supplier,
     as they are stored.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE, UNKNOWN_RECOVERY or UNKNOWN_SUPPLIER, INVALID_ARGUMENT /
-    MALFORMED.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE, UNKNOWN_RECOVERY or UNKNOWN_SUPPLIER.
     """
     GetOrderAsOf: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetOrderAsOfRequest, _orders_pb2.GetOrderResponse]
     """Reads an order as it was at a position of the log or at an instant of recording.
@@ -51,14 +55,18 @@ class AuditServiceStub:
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
-    """The facts themselves: what was recorded, when, by whom, on which request."""
+    """The facts themselves: what was recorded, when, by whom, on which request.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if it names a position that the
+    log has not reached.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetHistory: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetHistoryRequest, _audit_pb2.GetHistoryResponse]  # type: ignore[assignment]
     """Lists the facts of one order, its supplier orders included, of one case, of one recovery or of one supplier,
     as they are stored.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE, UNKNOWN_RECOVERY or UNKNOWN_SUPPLIER, INVALID_ARGUMENT /
-    MALFORMED.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE, UNKNOWN_RECOVERY or UNKNOWN_SUPPLIER.
     """
     GetOrderAsOf: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetOrderAsOfRequest, _orders_pb2.GetOrderResponse]  # type: ignore[assignment]
     """Reads an order as it was at a position of the log or at an instant of recording.
@@ -70,7 +78,12 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The facts themselves: what was recorded, when, by whom, on which request."""
+    """The facts themselves: what was recorded, when, by whom, on which request.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if it names a position that the
+    log has not reached.
+    """
 
     @_abc_1.abstractmethod
     def GetHistory(
@@ -80,8 +93,7 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_audit_pb2.GetHistoryResponse, _abc.Awaitable[_audit_pb2.GetHistoryResponse]]:
         """Lists the facts of one order, its supplier orders included, of one case, of one recovery or of one supplier,
         as they are stored.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE, UNKNOWN_RECOVERY or UNKNOWN_SUPPLIER, INVALID_ARGUMENT /
-        MALFORMED.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_CASE, UNKNOWN_RECOVERY or UNKNOWN_SUPPLIER.
         """
 
     @_abc_1.abstractmethod

@@ -36,8 +36,8 @@ class BatchServiceStub:
     ExecuteBatch: _grpc.UnaryUnaryMultiCallable[_batch_pb2.ExecuteBatchRequest, _batch_pb2.ExecuteBatchResponse]
     """Executes up to 1,000 independent commands in the order given, one outcome each. A bad one spoils no
     other, and each is as durable and as repeatable as if it had been sent alone.
-    Fails as a whole only with INVALID_ARGUMENT / MALFORMED if it is empty or too long,
-    RESOURCE_EXHAUSTED / QUEUE_FULL, or UNAVAILABLE.
+    Fails as a whole only with INVALID_ARGUMENT / MALFORMED if it is empty or too long, NOT_FOUND /
+    UNKNOWN_TENANT, RESOURCE_EXHAUSTED / QUEUE_FULL, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN.
     """
 
 @_typing.type_check_only
@@ -48,8 +48,8 @@ class BatchServiceAsyncStub(BatchServiceStub):
     ExecuteBatch: _aio.UnaryUnaryMultiCallable[_batch_pb2.ExecuteBatchRequest, _batch_pb2.ExecuteBatchResponse]  # type: ignore[assignment]
     """Executes up to 1,000 independent commands in the order given, one outcome each. A bad one spoils no
     other, and each is as durable and as repeatable as if it had been sent alone.
-    Fails as a whole only with INVALID_ARGUMENT / MALFORMED if it is empty or too long,
-    RESOURCE_EXHAUSTED / QUEUE_FULL, or UNAVAILABLE.
+    Fails as a whole only with INVALID_ARGUMENT / MALFORMED if it is empty or too long, NOT_FOUND /
+    UNKNOWN_TENANT, RESOURCE_EXHAUSTED / QUEUE_FULL, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN.
     """
 
 class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -63,8 +63,8 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_batch_pb2.ExecuteBatchResponse, _abc.Awaitable[_batch_pb2.ExecuteBatchResponse]]:
         """Executes up to 1,000 independent commands in the order given, one outcome each. A bad one spoils no
         other, and each is as durable and as repeatable as if it had been sent alone.
-        Fails as a whole only with INVALID_ARGUMENT / MALFORMED if it is empty or too long,
-        RESOURCE_EXHAUSTED / QUEUE_FULL, or UNAVAILABLE.
+        Fails as a whole only with INVALID_ARGUMENT / MALFORMED if it is empty or too long, NOT_FOUND /
+        UNKNOWN_TENANT, RESOURCE_EXHAUSTED / QUEUE_FULL, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN.
         """
 
 def add_BatchServiceServicer_to_server(servicer: BatchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -34,9 +34,12 @@ class CaseServiceStub:
     when every unit of its remedy was dealt with: sent once more and delivered, refunded and paid, or denied;
     and when nothing is left to come back or to be inspected.
 
-    The customer's remedy never waits for the recovery of its cost from anybody. Every command but OpenCase
-    fails with NOT_FOUND / UNKNOWN_CASE for a case that was never opened, and may also fail as OrderService
-    says of all commands.
+    The customer's remedy never waits for the recovery of its cost from anybody.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but OpenCase
+    may also fail with NOT_FOUND / UNKNOWN_CASE.
     """
 
     def __init__(self, channel):
@@ -155,9 +158,12 @@ class CaseServiceServicer:
     when every unit of its remedy was dealt with: sent once more and delivered, refunded and paid, or denied;
     and when nothing is left to come back or to be inspected.
 
-    The customer's remedy never waits for the recovery of its cost from anybody. Every command but OpenCase
-    fails with NOT_FOUND / UNKNOWN_CASE for a case that was never opened, and may also fail as OrderService
-    says of all commands.
+    The customer's remedy never waits for the recovery of its cost from anybody.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but OpenCase
+    may also fail with NOT_FOUND / UNKNOWN_CASE.
     """
 
     def OpenCase(self, request, context):
@@ -193,8 +199,8 @@ class CaseServiceServicer:
     def AddEvidence(self, request, context):
         """Hands bytes in: they are kept sealed for the customer, once, by their SHA-256, before the fact that names
         them. Taken at any time; on a closed case it is what may reopen it. The same bytes again record nothing.
-        Fails with INVALID_ARGUMENT / MALFORMED if the bytes are too many or not of the type they are said to be,
-        and with UNAVAILABLE / EVIDENCE_NOT_KEPT if the case is opened at the same moment, as in the same batch.
+        Bytes that are too many or not of the type they are said to be are malformed.
+        Fails with UNAVAILABLE / EVIDENCE_NOT_KEPT if the case is opened at the same moment, as in the same batch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -328,7 +334,7 @@ class CaseServiceServicer:
 
     def GetCase(self, request, context):
         """Reads one case as the log tells it now. What people wrote is shown only if asked for.
-        Fails with NOT_FOUND / UNKNOWN_CASE.
+        Fails with NOT_FOUND / UNKNOWN_CASE, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -469,9 +475,12 @@ class CaseService:
     when every unit of its remedy was dealt with: sent once more and delivered, refunded and paid, or denied;
     and when nothing is left to come back or to be inspected.
 
-    The customer's remedy never waits for the recovery of its cost from anybody. Every command but OpenCase
-    fails with NOT_FOUND / UNKNOWN_CASE for a case that was never opened, and may also fail as OrderService
-    says of all commands.
+    The customer's remedy never waits for the recovery of its cost from anybody.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but OpenCase
+    may also fail with NOT_FOUND / UNKNOWN_CASE.
     """
 
     @staticmethod

@@ -35,9 +35,12 @@ class CaseServiceStub:
     when every unit of its remedy was dealt with: sent once more and delivered, refunded and paid, or denied;
     and when nothing is left to come back or to be inspected.
 
-    The customer's remedy never waits for the recovery of its cost from anybody. Every command but OpenCase
-    fails with NOT_FOUND / UNKNOWN_CASE for a case that was never opened, and may also fail as OrderService
-    says of all commands.
+    The customer's remedy never waits for the recovery of its cost from anybody.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but OpenCase
+    may also fail with NOT_FOUND / UNKNOWN_CASE.
     """
 
     @_typing.overload
@@ -65,8 +68,8 @@ class CaseServiceStub:
     AddEvidence: _grpc.UnaryUnaryMultiCallable[_cases_pb2.AddEvidenceRequest, _common_pb2.Receipt]
     """Hands bytes in: they are kept sealed for the customer, once, by their SHA-256, before the fact that names
     them. Taken at any time; on a closed case it is what may reopen it. The same bytes again record nothing.
-    Fails with INVALID_ARGUMENT / MALFORMED if the bytes are too many or not of the type they are said to be,
-    and with UNAVAILABLE / EVIDENCE_NOT_KEPT if the case is opened at the same moment, as in the same batch.
+    Bytes that are too many or not of the type they are said to be are malformed.
+    Fails with UNAVAILABLE / EVIDENCE_NOT_KEPT if the case is opened at the same moment, as in the same batch.
     """
     StartReview: _grpc.UnaryUnaryMultiCallable[_cases_pb2.StartReviewRequest, _common_pb2.Receipt]
     """Records that somebody looks at the case. Starting twice records nothing.
@@ -144,7 +147,7 @@ class CaseServiceStub:
     """
     GetCase: _grpc.UnaryUnaryMultiCallable[_cases_pb2.GetCaseRequest, _cases_pb2.GetCaseResponse]
     """Reads one case as the log tells it now. What people wrote is shown only if asked for.
-    Fails with NOT_FOUND / UNKNOWN_CASE.
+    Fails with NOT_FOUND / UNKNOWN_CASE, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     ListCases: _grpc.UnaryUnaryMultiCallable[_cases_pb2.ListCasesRequest, _cases_pb2.ListCasesResponse]
     """Lists cases by when they were opened, from a read model that follows the log a moment behind.
@@ -164,9 +167,12 @@ class CaseServiceAsyncStub(CaseServiceStub):
     when every unit of its remedy was dealt with: sent once more and delivered, refunded and paid, or denied;
     and when nothing is left to come back or to be inspected.
 
-    The customer's remedy never waits for the recovery of its cost from anybody. Every command but OpenCase
-    fails with NOT_FOUND / UNKNOWN_CASE for a case that was never opened, and may also fail as OrderService
-    says of all commands.
+    The customer's remedy never waits for the recovery of its cost from anybody.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but OpenCase
+    may also fail with NOT_FOUND / UNKNOWN_CASE.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -191,8 +197,8 @@ class CaseServiceAsyncStub(CaseServiceStub):
     AddEvidence: _aio.UnaryUnaryMultiCallable[_cases_pb2.AddEvidenceRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Hands bytes in: they are kept sealed for the customer, once, by their SHA-256, before the fact that names
     them. Taken at any time; on a closed case it is what may reopen it. The same bytes again record nothing.
-    Fails with INVALID_ARGUMENT / MALFORMED if the bytes are too many or not of the type they are said to be,
-    and with UNAVAILABLE / EVIDENCE_NOT_KEPT if the case is opened at the same moment, as in the same batch.
+    Bytes that are too many or not of the type they are said to be are malformed.
+    Fails with UNAVAILABLE / EVIDENCE_NOT_KEPT if the case is opened at the same moment, as in the same batch.
     """
     StartReview: _aio.UnaryUnaryMultiCallable[_cases_pb2.StartReviewRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that somebody looks at the case. Starting twice records nothing.
@@ -270,7 +276,7 @@ class CaseServiceAsyncStub(CaseServiceStub):
     """
     GetCase: _aio.UnaryUnaryMultiCallable[_cases_pb2.GetCaseRequest, _cases_pb2.GetCaseResponse]  # type: ignore[assignment]
     """Reads one case as the log tells it now. What people wrote is shown only if asked for.
-    Fails with NOT_FOUND / UNKNOWN_CASE.
+    Fails with NOT_FOUND / UNKNOWN_CASE, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     ListCases: _aio.UnaryUnaryMultiCallable[_cases_pb2.ListCasesRequest, _cases_pb2.ListCasesResponse]  # type: ignore[assignment]
     """Lists cases by when they were opened, from a read model that follows the log a moment behind.
@@ -289,9 +295,12 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     when every unit of its remedy was dealt with: sent once more and delivered, refunded and paid, or denied;
     and when nothing is left to come back or to be inspected.
 
-    The customer's remedy never waits for the recovery of its cost from anybody. Every command but OpenCase
-    fails with NOT_FOUND / UNKNOWN_CASE for a case that was never opened, and may also fail as OrderService
-    says of all commands.
+    The customer's remedy never waits for the recovery of its cost from anybody.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but OpenCase
+    may also fail with NOT_FOUND / UNKNOWN_CASE.
     """
 
     @_abc_1.abstractmethod
@@ -338,8 +347,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Hands bytes in: they are kept sealed for the customer, once, by their SHA-256, before the fact that names
         them. Taken at any time; on a closed case it is what may reopen it. The same bytes again record nothing.
-        Fails with INVALID_ARGUMENT / MALFORMED if the bytes are too many or not of the type they are said to be,
-        and with UNAVAILABLE / EVIDENCE_NOT_KEPT if the case is opened at the same moment, as in the same batch.
+        Bytes that are too many or not of the type they are said to be are malformed.
+        Fails with UNAVAILABLE / EVIDENCE_NOT_KEPT if the case is opened at the same moment, as in the same batch.
         """
 
     @_abc_1.abstractmethod
@@ -501,7 +510,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cases_pb2.GetCaseResponse, _abc.Awaitable[_cases_pb2.GetCaseResponse]]:
         """Reads one case as the log tells it now. What people wrote is shown only if asked for.
-        Fails with NOT_FOUND / UNKNOWN_CASE.
+        Fails with NOT_FOUND / UNKNOWN_CASE, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
 
     @_abc_1.abstractmethod

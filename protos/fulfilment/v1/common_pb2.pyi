@@ -10,6 +10,8 @@ A refusal is a gRPC status with google.rpc.Status in its details: ErrorInfo carr
 (such as ORDER_ON_HOLD), the domain "fulfilment" and the figures; a malformed message carries
 BadRequest with the path of each offending field. What is longer than a call's trailers can carry is
 cut short, and the figure left_out counts those that had no room; a batch carries them whole.
+
+The comment of each RPC and that of its service name every refusal of it, as STATUS / REASON.
 """
 
 from google.protobuf import descriptor as _descriptor

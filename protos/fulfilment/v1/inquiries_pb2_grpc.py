@@ -30,7 +30,9 @@ class InquiryServiceStub:
     """Questions about orders that somebody has to answer in time: the retailer asks a supplier, or a customer
     or a supplier asks the retailer.
 
-    Every command may also fail as OrderService says of all commands.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN.
     """
 
     def __init__(self, channel):
@@ -70,7 +72,9 @@ class InquiryServiceServicer:
     """Questions about orders that somebody has to answer in time: the retailer asks a supplier, or a customer
     or a supplier asks the retailer.
 
-    Every command may also fail as OrderService says of all commands.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN.
     """
 
     def AskInquiry(self, request, context):
@@ -104,7 +108,7 @@ class InquiryServiceServicer:
 
     def GetInquiry(self, request, context):
         """Reads one inquiry as the log tells it now. What was said is shown only if asked for.
-        Fails with NOT_FOUND / UNKNOWN_INQUIRY, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+        Fails with NOT_FOUND / UNKNOWN_INQUIRY, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,7 +117,7 @@ class InquiryServiceServicer:
     def ListInquiries(self, request, context):
         """Lists inquiries by when their answer is due, those without a due time last. It answers from a read
         model: with at_least it waits for that position.
-        Fails with UNAVAILABLE / PROJECTION_BEHIND.
+        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,7 +163,9 @@ class InquiryService:
     """Questions about orders that somebody has to answer in time: the retailer asks a supplier, or a customer
     or a supplier asks the retailer.
 
-    Every command may also fail as OrderService says of all commands.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN.
     """
 
     @staticmethod

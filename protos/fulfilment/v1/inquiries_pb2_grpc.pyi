@@ -31,7 +31,9 @@ class InquiryServiceStub:
     """Questions about orders that somebody has to answer in time: the retailer asks a supplier, or a customer
     or a supplier asks the retailer.
 
-    Every command may also fail as OrderService says of all commands.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN.
     """
 
     @_typing.overload
@@ -57,12 +59,12 @@ class InquiryServiceStub:
     """
     GetInquiry: _grpc.UnaryUnaryMultiCallable[_inquiries_pb2.GetInquiryRequest, _inquiries_pb2.GetInquiryResponse]
     """Reads one inquiry as the log tells it now. What was said is shown only if asked for.
-    Fails with NOT_FOUND / UNKNOWN_INQUIRY, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+    Fails with NOT_FOUND / UNKNOWN_INQUIRY, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     ListInquiries: _grpc.UnaryUnaryMultiCallable[_inquiries_pb2.ListInquiriesRequest, _inquiries_pb2.ListInquiriesResponse]
     """Lists inquiries by when their answer is due, those without a due time last. It answers from a read
     model: with at_least it waits for that position.
-    Fails with UNAVAILABLE / PROJECTION_BEHIND.
+    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
     """
 
 @_typing.type_check_only
@@ -70,7 +72,9 @@ class InquiryServiceAsyncStub(InquiryServiceStub):
     """Questions about orders that somebody has to answer in time: the retailer asks a supplier, or a customer
     or a supplier asks the retailer.
 
-    Every command may also fail as OrderService says of all commands.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -93,19 +97,21 @@ class InquiryServiceAsyncStub(InquiryServiceStub):
     """
     GetInquiry: _aio.UnaryUnaryMultiCallable[_inquiries_pb2.GetInquiryRequest, _inquiries_pb2.GetInquiryResponse]  # type: ignore[assignment]
     """Reads one inquiry as the log tells it now. What was said is shown only if asked for.
-    Fails with NOT_FOUND / UNKNOWN_INQUIRY, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+    Fails with NOT_FOUND / UNKNOWN_INQUIRY, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     ListInquiries: _aio.UnaryUnaryMultiCallable[_inquiries_pb2.ListInquiriesRequest, _inquiries_pb2.ListInquiriesResponse]  # type: ignore[assignment]
     """Lists inquiries by when their answer is due, those without a due time last. It answers from a read
     model: with at_least it waits for that position.
-    Fails with UNAVAILABLE / PROJECTION_BEHIND.
+    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
     """
 
 class InquiryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Questions about orders that somebody has to answer in time: the retailer asks a supplier, or a customer
     or a supplier asks the retailer.
 
-    Every command may also fail as OrderService says of all commands.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN.
     """
 
     @_abc_1.abstractmethod
@@ -150,7 +156,7 @@ class InquiryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_inquiries_pb2.GetInquiryResponse, _abc.Awaitable[_inquiries_pb2.GetInquiryResponse]]:
         """Reads one inquiry as the log tells it now. What was said is shown only if asked for.
-        Fails with NOT_FOUND / UNKNOWN_INQUIRY, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+        Fails with NOT_FOUND / UNKNOWN_INQUIRY, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
 
     @_abc_1.abstractmethod
@@ -161,7 +167,7 @@ class InquiryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_inquiries_pb2.ListInquiriesResponse, _abc.Awaitable[_inquiries_pb2.ListInquiriesResponse]]:
         """Lists inquiries by when their answer is due, those without a due time last. It answers from a read
         model: with at_least it waits for that position.
-        Fails with UNAVAILABLE / PROJECTION_BEHIND.
+        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
         """
 
 def add_InquiryServiceServicer_to_server(servicer: InquiryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -31,8 +31,14 @@ class MessageServiceStub:
 
     Messages are made due by facts and by time, and handed over by the service itself, each once. What
     happened longer ago than the policy's message_age_hours when it was first seen is told to nobody.
-    The lists follow the log a moment behind, as ReportService says of its answers. Every command may also
-    fail as OrderService says of all commands.
+
+    Queries answer from a read model that follows the log a moment behind; with at_least (a Receipt's position) they
+    wait for that position.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
     """
 
     def __init__(self, channel):
@@ -68,8 +74,14 @@ class MessageServiceServicer:
 
     Messages are made due by facts and by time, and handed over by the service itself, each once. What
     happened longer ago than the policy's message_age_hours when it was first seen is told to nobody.
-    The lists follow the log a moment behind, as ReportService says of its answers. Every command may also
-    fail as OrderService says of all commands.
+
+    Queries answer from a read model that follows the log a moment behind; with at_least (a Receipt's position) they
+    wait for that position.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
     """
 
     def ListMessages(self, request, context):
@@ -139,8 +151,14 @@ class MessageService:
 
     Messages are made due by facts and by time, and handed over by the service itself, each once. What
     happened longer ago than the policy's message_age_hours when it was first seen is told to nobody.
-    The lists follow the log a moment behind, as ReportService says of its answers. Every command may also
-    fail as OrderService says of all commands.
+
+    Queries answer from a read model that follows the log a moment behind; with at_least (a Receipt's position) they
+    wait for that position.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
     """
 
     @staticmethod

@@ -30,9 +30,10 @@ class OrderServiceStub:
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
-    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
-    DEADLINE_EXCEEDED / DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and
-    INVALID_ARGUMENT / MALFORMED.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     def __init__(self, channel):
@@ -157,9 +158,10 @@ class OrderServiceServicer:
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
-    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
-    DEADLINE_EXCEEDED / DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and
-    INVALID_ARGUMENT / MALFORMED.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     def PlaceOrder(self, request, context):
@@ -170,7 +172,7 @@ class OrderServiceServicer:
         again (same channel and channel_order_id, same
         content) records nothing.
         Fails with ALREADY_EXISTS / ORDER_PLACED_DIFFERENTLY if it was placed with other content, and with
-        FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is ALL_OR_NOTHING and any line lacks stock.
+        FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is STOCK_POLICY_ALL_OR_NOTHING and any line lacks stock.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -218,8 +220,8 @@ class OrderServiceServicer:
     def ConfirmOrder(self, request, context):
         """A person confirms the order: the promise is frozen and one supplier order is drafted for each
         supplier. Confirming twice records nothing.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER, FAILED_PRECONDITION / ORDER_ON_HOLD,
-        OUT_OF_STOCK, SUPPLIER_NOT_APPROVED, or NOT_CONFIRMABLE if the order has no open unit.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK,
+        SUPPLIER_NOT_APPROVED, or NOT_CONFIRMABLE if the order has no open unit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -356,7 +358,7 @@ class OrderServiceServicer:
 
     def GetCustoms(self, request, context):
         """Says for each part of an order whether it crosses a customs border and what customs still asks for.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+        Fails with NOT_FOUND / UNKNOWN_ORDER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -365,9 +367,8 @@ class OrderServiceServicer:
     def GetCommercialInvoice(self, request, context):
         """Draws up the commercial invoice of a supplier order or of one of its parcels, as data and, if asked,
         as PDF. It shows personal data, which is kept nowhere in plain.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_SUPPLIER or NOT_ITS_PARCEL,
-        FAILED_PRECONDITION / CUSTOMS_DATA_MISSING, or NOTHING_TO_INVOICE if no unit is sent, UNAVAILABLE /
-        BEYOND_THE_LOG if at_least is not reached.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or NOT_ITS_PARCEL, FAILED_PRECONDITION /
+        CUSTOMS_DATA_MISSING, or NOTHING_TO_INVOICE if no unit is sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -375,7 +376,7 @@ class OrderServiceServicer:
 
     def GetOrder(self, request, context):
         """Reads one order as the log tells it now. Personal data is shown only if asked for.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+        Fails with NOT_FOUND / UNKNOWN_ORDER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -506,9 +507,10 @@ class OrderService:
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
-    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
-    DEADLINE_EXCEEDED / DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and
-    INVALID_ARGUMENT / MALFORMED.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     @staticmethod

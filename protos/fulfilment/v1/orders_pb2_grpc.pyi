@@ -31,9 +31,10 @@ class OrderServiceStub:
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
-    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
-    DEADLINE_EXCEEDED / DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and
-    INVALID_ARGUMENT / MALFORMED.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     @_typing.overload
@@ -48,7 +49,7 @@ class OrderServiceStub:
     again (same channel and channel_order_id, same
     content) records nothing.
     Fails with ALREADY_EXISTS / ORDER_PLACED_DIFFERENTLY if it was placed with other content, and with
-    FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is ALL_OR_NOTHING and any line lacks stock.
+    FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is STOCK_POLICY_ALL_OR_NOTHING and any line lacks stock.
     """
     CompleteDetails: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CompleteDetailsRequest, _common_pb2.Receipt]
     """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing
@@ -76,8 +77,8 @@ class OrderServiceStub:
     ConfirmOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ConfirmOrderRequest, _common_pb2.Receipt]
     """A person confirms the order: the promise is frozen and one supplier order is drafted for each
     supplier. Confirming twice records nothing.
-    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER, FAILED_PRECONDITION / ORDER_ON_HOLD,
-    OUT_OF_STOCK, SUPPLIER_NOT_APPROVED, or NOT_CONFIRMABLE if the order has no open unit.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK,
+    SUPPLIER_NOT_APPROVED, or NOT_CONFIRMABLE if the order has no open unit.
     """
     SendSupplierOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.SendSupplierOrderRequest, _common_pb2.Receipt]
     """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
@@ -158,18 +159,17 @@ class OrderServiceStub:
     """
     GetCustoms: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetCustomsRequest, _orders_pb2.GetCustomsResponse]
     """Says for each part of an order whether it crosses a customs border and what customs still asks for.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+    Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
     GetCommercialInvoice: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetCommercialInvoiceRequest, _orders_pb2.GetCommercialInvoiceResponse]
     """Draws up the commercial invoice of a supplier order or of one of its parcels, as data and, if asked,
     as PDF. It shows personal data, which is kept nowhere in plain.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_SUPPLIER or NOT_ITS_PARCEL,
-    FAILED_PRECONDITION / CUSTOMS_DATA_MISSING, or NOTHING_TO_INVOICE if no unit is sent, UNAVAILABLE /
-    BEYOND_THE_LOG if at_least is not reached.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or NOT_ITS_PARCEL, FAILED_PRECONDITION /
+    CUSTOMS_DATA_MISSING, or NOTHING_TO_INVOICE if no unit is sent.
     """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]
     """Reads one order as the log tells it now. Personal data is shown only if asked for.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+    Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
 
 @_typing.type_check_only
@@ -177,9 +177,10 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
-    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
-    DEADLINE_EXCEEDED / DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and
-    INVALID_ARGUMENT / MALFORMED.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -191,7 +192,7 @@ class OrderServiceAsyncStub(OrderServiceStub):
     again (same channel and channel_order_id, same
     content) records nothing.
     Fails with ALREADY_EXISTS / ORDER_PLACED_DIFFERENTLY if it was placed with other content, and with
-    FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is ALL_OR_NOTHING and any line lacks stock.
+    FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is STOCK_POLICY_ALL_OR_NOTHING and any line lacks stock.
     """
     CompleteDetails: _aio.UnaryUnaryMultiCallable[_orders_pb2.CompleteDetailsRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing
@@ -219,8 +220,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     ConfirmOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ConfirmOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """A person confirms the order: the promise is frozen and one supplier order is drafted for each
     supplier. Confirming twice records nothing.
-    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER, FAILED_PRECONDITION / ORDER_ON_HOLD,
-    OUT_OF_STOCK, SUPPLIER_NOT_APPROVED, or NOT_CONFIRMABLE if the order has no open unit.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK,
+    SUPPLIER_NOT_APPROVED, or NOT_CONFIRMABLE if the order has no open unit.
     """
     SendSupplierOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.SendSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
@@ -301,27 +302,27 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
     GetCustoms: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetCustomsRequest, _orders_pb2.GetCustomsResponse]  # type: ignore[assignment]
     """Says for each part of an order whether it crosses a customs border and what customs still asks for.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+    Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
     GetCommercialInvoice: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetCommercialInvoiceRequest, _orders_pb2.GetCommercialInvoiceResponse]  # type: ignore[assignment]
     """Draws up the commercial invoice of a supplier order or of one of its parcels, as data and, if asked,
     as PDF. It shows personal data, which is kept nowhere in plain.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_SUPPLIER or NOT_ITS_PARCEL,
-    FAILED_PRECONDITION / CUSTOMS_DATA_MISSING, or NOTHING_TO_INVOICE if no unit is sent, UNAVAILABLE /
-    BEYOND_THE_LOG if at_least is not reached.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or NOT_ITS_PARCEL, FAILED_PRECONDITION /
+    CUSTOMS_DATA_MISSING, or NOTHING_TO_INVOICE if no unit is sent.
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]  # type: ignore[assignment]
     """Reads one order as the log tells it now. Personal data is shown only if asked for.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+    Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
-    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
-    DEADLINE_EXCEEDED / DEADLINE_PASSED, UNAVAILABLE / STORAGE_UNAVAILABLE or SHUTTING_DOWN, and
-    INVALID_ARGUMENT / MALFORMED.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     @_abc_1.abstractmethod
@@ -337,7 +338,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         again (same channel and channel_order_id, same
         content) records nothing.
         Fails with ALREADY_EXISTS / ORDER_PLACED_DIFFERENTLY if it was placed with other content, and with
-        FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is ALL_OR_NOTHING and any line lacks stock.
+        FAILED_PRECONDITION / OUT_OF_STOCK if stock_policy is STOCK_POLICY_ALL_OR_NOTHING and any line lacks stock.
         """
 
     @_abc_1.abstractmethod
@@ -395,8 +396,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """A person confirms the order: the promise is frozen and one supplier order is drafted for each
         supplier. Confirming twice records nothing.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER, FAILED_PRECONDITION / ORDER_ON_HOLD,
-        OUT_OF_STOCK, SUPPLIER_NOT_APPROVED, or NOT_CONFIRMABLE if the order has no open unit.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK,
+        SUPPLIER_NOT_APPROVED, or NOT_CONFIRMABLE if the order has no open unit.
         """
 
     @_abc_1.abstractmethod
@@ -561,7 +562,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.GetCustomsResponse, _abc.Awaitable[_orders_pb2.GetCustomsResponse]]:
         """Says for each part of an order whether it crosses a customs border and what customs still asks for.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+        Fails with NOT_FOUND / UNKNOWN_ORDER.
         """
 
     @_abc_1.abstractmethod
@@ -572,9 +573,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_orders_pb2.GetCommercialInvoiceResponse, _abc.Awaitable[_orders_pb2.GetCommercialInvoiceResponse]]:
         """Draws up the commercial invoice of a supplier order or of one of its parcels, as data and, if asked,
         as PDF. It shows personal data, which is kept nowhere in plain.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_SUPPLIER or NOT_ITS_PARCEL,
-        FAILED_PRECONDITION / CUSTOMS_DATA_MISSING, or NOTHING_TO_INVOICE if no unit is sent, UNAVAILABLE /
-        BEYOND_THE_LOG if at_least is not reached.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or NOT_ITS_PARCEL, FAILED_PRECONDITION /
+        CUSTOMS_DATA_MISSING, or NOTHING_TO_INVOICE if no unit is sent.
         """
 
     @_abc_1.abstractmethod
@@ -584,7 +584,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.GetOrderResponse, _abc.Awaitable[_orders_pb2.GetOrderResponse]]:
         """Reads one order as the log tells it now. Personal data is shown only if asked for.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+        Fails with NOT_FOUND / UNKNOWN_ORDER.
         """
 
 def add_OrderServiceServicer_to_server(servicer: OrderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -29,8 +29,12 @@ if _version_not_supported:
 class ParcelServiceStub:
     """Parcels: what a carrier has under one tracking number, and what its scans say.
 
-    A parcel is registered by ShipSupplierOrder, or announced here first. Every command may also fail as
-    OrderService says of all commands.
+    A parcel is registered by ShipSupplierOrder, or announced here first.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     def __init__(self, channel):
@@ -74,8 +78,12 @@ class ParcelServiceStub:
 class ParcelServiceServicer:
     """Parcels: what a carrier has under one tracking number, and what its scans say.
 
-    A parcel is registered by ShipSupplierOrder, or announced here first. Every command may also fail as
-    OrderService says of all commands.
+    A parcel is registered by ShipSupplierOrder, or announced here first.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     def RegisterParcel(self, request, context):
@@ -175,8 +183,12 @@ def add_ParcelServiceServicer_to_server(servicer, server):
 class ParcelService:
     """Parcels: what a carrier has under one tracking number, and what its scans say.
 
-    A parcel is registered by ShipSupplierOrder, or announced here first. Every command may also fail as
-    OrderService says of all commands.
+    A parcel is registered by ShipSupplierOrder, or announced here first.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     @staticmethod

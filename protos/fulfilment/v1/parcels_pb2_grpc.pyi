@@ -30,8 +30,12 @@ GRPC_VERSION: str
 class ParcelServiceStub:
     """Parcels: what a carrier has under one tracking number, and what its scans say.
 
-    A parcel is registered by ShipSupplierOrder, or announced here first. Every command may also fail as
-    OrderService says of all commands.
+    A parcel is registered by ShipSupplierOrder, or announced here first.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     @_typing.overload
@@ -72,8 +76,12 @@ class ParcelServiceStub:
 class ParcelServiceAsyncStub(ParcelServiceStub):
     """Parcels: what a carrier has under one tracking number, and what its scans say.
 
-    A parcel is registered by ShipSupplierOrder, or announced here first. Every command may also fail as
-    OrderService says of all commands.
+    A parcel is registered by ShipSupplierOrder, or announced here first.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -110,8 +118,12 @@ class ParcelServiceAsyncStub(ParcelServiceStub):
 class ParcelServiceServicer(metaclass=_abc_1.ABCMeta):
     """Parcels: what a carrier has under one tracking number, and what its scans say.
 
-    A parcel is registered by ShipSupplierOrder, or announced here first. Every command may also fail as
-    OrderService says of all commands.
+    A parcel is registered by ShipSupplierOrder, or announced here first.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     @_abc_1.abstractmethod

@@ -36,8 +36,12 @@ class RecoveryServiceStub:
     eligible -> documented -> filed -> acknowledged -> approved | denied -> paid | appealed | written off; it is
     time-barred if it was not filed by its deadline, and withdrawn if the parcel turns up before.
 
-    Every command may also fail as OrderService says of all commands, and all but OpenRecovery with
-    NOT_FOUND / UNKNOWN_RECOVERY. Repeating what was recorded records nothing, also when the recovery is over.
+    Repeating what was recorded records nothing, also when the recovery is over.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but OpenRecovery
+    may also fail with NOT_FOUND / UNKNOWN_RECOVERY.
     """
 
     def __init__(self, channel):
@@ -128,14 +132,19 @@ class RecoveryServiceServicer:
     eligible -> documented -> filed -> acknowledged -> approved | denied -> paid | appealed | written off; it is
     time-barred if it was not filed by its deadline, and withdrawn if the parcel turns up before.
 
-    Every command may also fail as OrderService says of all commands, and all but OpenRecovery with
-    NOT_FOUND / UNKNOWN_RECOVERY. Repeating what was recorded records nothing, also when the recovery is over.
+    Repeating what was recorded records nothing, also when the recovery is over.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but OpenRecovery
+    may also fail with NOT_FOUND / UNKNOWN_RECOVERY.
     """
 
     def OpenRecovery(self, request, context):
         """Opens a recovery by hand; the ruling of a case opens its recoveries of itself. It proposes a cost to a
-        supplier, prepares a claim on a carrier, or takes up a parcel that arrived after it was given up. The deadlines of a claim are those of the terms that were in force at
-        its dispatch; a supplier has to answer within the hours of its agreement, if that is agreed.
+        supplier, prepares a claim on a carrier, or takes up a parcel that arrived after it was given up. The
+        deadlines of a claim are those of the terms that were in force at its dispatch; a supplier has to answer within
+        the hours of its agreement, if that is agreed.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_CASE or UNKNOWN_PARCEL, ALREADY_EXISTS /
         RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER or
         CASE_OF_ANOTHER_ORDER.
@@ -232,8 +241,8 @@ class RecoveryServiceServicer:
 
     def ReturnClaimPayment(self, request, context):
         """Records that money went back to the carrier, as when the parcel was found; also after the claim is over.
-        Fails with FAILED_PRECONDITION / NO_CARRIER_CLAIM, CLAIM_NOT_FILED, OTHER_CURRENCY, MORE_THAN_KEPT or RECOVERY_ENDED
-        if it ended unfiled, ALREADY_EXISTS / PAYMENT_DIFFERS.
+        Fails with FAILED_PRECONDITION / NO_CARRIER_CLAIM, CLAIM_NOT_FILED, OTHER_CURRENCY, MORE_THAN_KEPT, or
+        RECOVERY_ENDED if it ended unfiled, ALREADY_EXISTS / PAYMENT_DIFFERS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -241,7 +250,7 @@ class RecoveryServiceServicer:
 
     def GetRecovery(self, request, context):
         """Reads one recovery as the log tells it now.
-        Fails with NOT_FOUND / UNKNOWN_RECOVERY.
+        Fails with NOT_FOUND / UNKNOWN_RECOVERY, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -249,7 +258,7 @@ class RecoveryServiceServicer:
 
     def ListRecoveries(self, request, context):
         """Lists recoveries by what is due first, from a read model; those of which nothing is due come last.
-        May fail as ReportService says of all queries.
+        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -346,8 +355,12 @@ class RecoveryService:
     eligible -> documented -> filed -> acknowledged -> approved | denied -> paid | appealed | written off; it is
     time-barred if it was not filed by its deadline, and withdrawn if the parcel turns up before.
 
-    Every command may also fail as OrderService says of all commands, and all but OpenRecovery with
-    NOT_FOUND / UNKNOWN_RECOVERY. Repeating what was recorded records nothing, also when the recovery is over.
+    Repeating what was recorded records nothing, also when the recovery is over.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but OpenRecovery
+    may also fail with NOT_FOUND / UNKNOWN_RECOVERY.
     """
 
     @staticmethod

@@ -37,8 +37,12 @@ class RecoveryServiceStub:
     eligible -> documented -> filed -> acknowledged -> approved | denied -> paid | appealed | written off; it is
     time-barred if it was not filed by its deadline, and withdrawn if the parcel turns up before.
 
-    Every command may also fail as OrderService says of all commands, and all but OpenRecovery with
-    NOT_FOUND / UNKNOWN_RECOVERY. Repeating what was recorded records nothing, also when the recovery is over.
+    Repeating what was recorded records nothing, also when the recovery is over.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but OpenRecovery
+    may also fail with NOT_FOUND / UNKNOWN_RECOVERY.
     """
 
     @_typing.overload
@@ -47,8 +51,9 @@ class RecoveryServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RecoveryServiceAsyncStub: ...
     OpenRecovery: _grpc.UnaryUnaryMultiCallable[_recoveries_pb2.OpenRecoveryRequest, _common_pb2.Receipt]
     """Opens a recovery by hand; the ruling of a case opens its recoveries of itself. It proposes a cost to a
-    supplier, prepares a claim on a carrier, or takes up a parcel that arrived after it was given up. The deadlines of a claim are those of the terms that were in force at
-    its dispatch; a supplier has to answer within the hours of its agreement, if that is agreed.
+    supplier, prepares a claim on a carrier, or takes up a parcel that arrived after it was given up. The
+    deadlines of a claim are those of the terms that were in force at its dispatch; a supplier has to answer within
+    the hours of its agreement, if that is agreed.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_CASE or UNKNOWN_PARCEL, ALREADY_EXISTS /
     RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER or
     CASE_OF_ANOTHER_ORDER.
@@ -101,16 +106,16 @@ class RecoveryServiceStub:
     """
     ReturnClaimPayment: _grpc.UnaryUnaryMultiCallable[_recoveries_pb2.ReturnClaimPaymentRequest, _common_pb2.Receipt]
     """Records that money went back to the carrier, as when the parcel was found; also after the claim is over.
-    Fails with FAILED_PRECONDITION / NO_CARRIER_CLAIM, CLAIM_NOT_FILED, OTHER_CURRENCY, MORE_THAN_KEPT or RECOVERY_ENDED
-    if it ended unfiled, ALREADY_EXISTS / PAYMENT_DIFFERS.
+    Fails with FAILED_PRECONDITION / NO_CARRIER_CLAIM, CLAIM_NOT_FILED, OTHER_CURRENCY, MORE_THAN_KEPT, or
+    RECOVERY_ENDED if it ended unfiled, ALREADY_EXISTS / PAYMENT_DIFFERS.
     """
     GetRecovery: _grpc.UnaryUnaryMultiCallable[_recoveries_pb2.GetRecoveryRequest, _recoveries_pb2.GetRecoveryResponse]
     """Reads one recovery as the log tells it now.
-    Fails with NOT_FOUND / UNKNOWN_RECOVERY.
+    Fails with NOT_FOUND / UNKNOWN_RECOVERY, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     ListRecoveries: _grpc.UnaryUnaryMultiCallable[_recoveries_pb2.ListRecoveriesRequest, _recoveries_pb2.ListRecoveriesResponse]
     """Lists recoveries by what is due first, from a read model; those of which nothing is due come last.
-    May fail as ReportService says of all queries.
+    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
     """
 
 @_typing.type_check_only
@@ -124,15 +129,20 @@ class RecoveryServiceAsyncStub(RecoveryServiceStub):
     eligible -> documented -> filed -> acknowledged -> approved | denied -> paid | appealed | written off; it is
     time-barred if it was not filed by its deadline, and withdrawn if the parcel turns up before.
 
-    Every command may also fail as OrderService says of all commands, and all but OpenRecovery with
-    NOT_FOUND / UNKNOWN_RECOVERY. Repeating what was recorded records nothing, also when the recovery is over.
+    Repeating what was recorded records nothing, also when the recovery is over.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but OpenRecovery
+    may also fail with NOT_FOUND / UNKNOWN_RECOVERY.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     OpenRecovery: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.OpenRecoveryRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Opens a recovery by hand; the ruling of a case opens its recoveries of itself. It proposes a cost to a
-    supplier, prepares a claim on a carrier, or takes up a parcel that arrived after it was given up. The deadlines of a claim are those of the terms that were in force at
-    its dispatch; a supplier has to answer within the hours of its agreement, if that is agreed.
+    supplier, prepares a claim on a carrier, or takes up a parcel that arrived after it was given up. The
+    deadlines of a claim are those of the terms that were in force at its dispatch; a supplier has to answer within
+    the hours of its agreement, if that is agreed.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_CASE or UNKNOWN_PARCEL, ALREADY_EXISTS /
     RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER or
     CASE_OF_ANOTHER_ORDER.
@@ -185,16 +195,16 @@ class RecoveryServiceAsyncStub(RecoveryServiceStub):
     """
     ReturnClaimPayment: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.ReturnClaimPaymentRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that money went back to the carrier, as when the parcel was found; also after the claim is over.
-    Fails with FAILED_PRECONDITION / NO_CARRIER_CLAIM, CLAIM_NOT_FILED, OTHER_CURRENCY, MORE_THAN_KEPT or RECOVERY_ENDED
-    if it ended unfiled, ALREADY_EXISTS / PAYMENT_DIFFERS.
+    Fails with FAILED_PRECONDITION / NO_CARRIER_CLAIM, CLAIM_NOT_FILED, OTHER_CURRENCY, MORE_THAN_KEPT, or
+    RECOVERY_ENDED if it ended unfiled, ALREADY_EXISTS / PAYMENT_DIFFERS.
     """
     GetRecovery: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.GetRecoveryRequest, _recoveries_pb2.GetRecoveryResponse]  # type: ignore[assignment]
     """Reads one recovery as the log tells it now.
-    Fails with NOT_FOUND / UNKNOWN_RECOVERY.
+    Fails with NOT_FOUND / UNKNOWN_RECOVERY, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     ListRecoveries: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.ListRecoveriesRequest, _recoveries_pb2.ListRecoveriesResponse]  # type: ignore[assignment]
     """Lists recoveries by what is due first, from a read model; those of which nothing is due come last.
-    May fail as ReportService says of all queries.
+    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
     """
 
 class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -207,8 +217,12 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
     eligible -> documented -> filed -> acknowledged -> approved | denied -> paid | appealed | written off; it is
     time-barred if it was not filed by its deadline, and withdrawn if the parcel turns up before.
 
-    Every command may also fail as OrderService says of all commands, and all but OpenRecovery with
-    NOT_FOUND / UNKNOWN_RECOVERY. Repeating what was recorded records nothing, also when the recovery is over.
+    Repeating what was recorded records nothing, also when the recovery is over.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but OpenRecovery
+    may also fail with NOT_FOUND / UNKNOWN_RECOVERY.
     """
 
     @_abc_1.abstractmethod
@@ -218,8 +232,9 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Opens a recovery by hand; the ruling of a case opens its recoveries of itself. It proposes a cost to a
-        supplier, prepares a claim on a carrier, or takes up a parcel that arrived after it was given up. The deadlines of a claim are those of the terms that were in force at
-        its dispatch; a supplier has to answer within the hours of its agreement, if that is agreed.
+        supplier, prepares a claim on a carrier, or takes up a parcel that arrived after it was given up. The
+        deadlines of a claim are those of the terms that were in force at its dispatch; a supplier has to answer within
+        the hours of its agreement, if that is agreed.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_CASE or UNKNOWN_PARCEL, ALREADY_EXISTS /
         RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER or
         CASE_OF_ANOTHER_ORDER.
@@ -338,8 +353,8 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that money went back to the carrier, as when the parcel was found; also after the claim is over.
-        Fails with FAILED_PRECONDITION / NO_CARRIER_CLAIM, CLAIM_NOT_FILED, OTHER_CURRENCY, MORE_THAN_KEPT or RECOVERY_ENDED
-        if it ended unfiled, ALREADY_EXISTS / PAYMENT_DIFFERS.
+        Fails with FAILED_PRECONDITION / NO_CARRIER_CLAIM, CLAIM_NOT_FILED, OTHER_CURRENCY, MORE_THAN_KEPT, or
+        RECOVERY_ENDED if it ended unfiled, ALREADY_EXISTS / PAYMENT_DIFFERS.
         """
 
     @_abc_1.abstractmethod
@@ -349,7 +364,7 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recoveries_pb2.GetRecoveryResponse, _abc.Awaitable[_recoveries_pb2.GetRecoveryResponse]]:
         """Reads one recovery as the log tells it now.
-        Fails with NOT_FOUND / UNKNOWN_RECOVERY.
+        Fails with NOT_FOUND / UNKNOWN_RECOVERY, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
 
     @_abc_1.abstractmethod
@@ -359,7 +374,7 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recoveries_pb2.ListRecoveriesResponse, _abc.Awaitable[_recoveries_pb2.ListRecoveriesResponse]]:
         """Lists recoveries by what is due first, from a read model; those of which nothing is due come last.
-        May fail as ReportService says of all queries.
+        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
         """
 
 def add_RecoveryServiceServicer_to_server(servicer: RecoveryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

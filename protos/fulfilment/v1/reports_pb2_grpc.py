@@ -29,9 +29,11 @@ class ReportServiceStub:
     """What people ask: where things are, what is due, how suppliers do, how much there was in all.
 
     Answers come from read models that follow the log a moment behind. Each states the position of the
-    log that it holds at; with at_least (a Receipt's position) a query waits for that position, and fails
-    with UNAVAILABLE / PROJECTION_BEHIND if it is not reached within 5 seconds or the call's deadline.
-    Every query may also fail with INVALID_ARGUMENT / MALFORMED and UNAVAILABLE / STORAGE_UNAVAILABLE.
+    log that it holds at; with at_least (a Receipt's position) a query waits for that position.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached
+    within 5 seconds or the call's deadline.
     """
 
     def __init__(self, channel):
@@ -161,9 +163,11 @@ class ReportServiceServicer:
     """What people ask: where things are, what is due, how suppliers do, how much there was in all.
 
     Answers come from read models that follow the log a moment behind. Each states the position of the
-    log that it holds at; with at_least (a Receipt's position) a query waits for that position, and fails
-    with UNAVAILABLE / PROJECTION_BEHIND if it is not reached within 5 seconds or the call's deadline.
-    Every query may also fail with INVALID_ARGUMENT / MALFORMED and UNAVAILABLE / STORAGE_UNAVAILABLE.
+    log that it holds at; with at_least (a Receipt's position) a query waits for that position.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached
+    within 5 seconds or the call's deadline.
     """
 
     def GetTracking(self, request, context):
@@ -462,9 +466,11 @@ class ReportService:
     """What people ask: where things are, what is due, how suppliers do, how much there was in all.
 
     Answers come from read models that follow the log a moment behind. Each states the position of the
-    log that it holds at; with at_least (a Receipt's position) a query waits for that position, and fails
-    with UNAVAILABLE / PROJECTION_BEHIND if it is not reached within 5 seconds or the call's deadline.
-    Every query may also fail with INVALID_ARGUMENT / MALFORMED and UNAVAILABLE / STORAGE_UNAVAILABLE.
+    log that it holds at; with at_least (a Receipt's position) a query waits for that position.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached
+    within 5 seconds or the call's deadline.
     """
 
     @staticmethod

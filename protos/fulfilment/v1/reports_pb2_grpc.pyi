@@ -30,9 +30,11 @@ class ReportServiceStub:
     """What people ask: where things are, what is due, how suppliers do, how much there was in all.
 
     Answers come from read models that follow the log a moment behind. Each states the position of the
-    log that it holds at; with at_least (a Receipt's position) a query waits for that position, and fails
-    with UNAVAILABLE / PROJECTION_BEHIND if it is not reached within 5 seconds or the call's deadline.
-    Every query may also fail with INVALID_ARGUMENT / MALFORMED and UNAVAILABLE / STORAGE_UNAVAILABLE.
+    log that it holds at; with at_least (a Receipt's position) a query waits for that position.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached
+    within 5 seconds or the call's deadline.
     """
 
     @_typing.overload
@@ -101,9 +103,11 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """What people ask: where things are, what is due, how suppliers do, how much there was in all.
 
     Answers come from read models that follow the log a moment behind. Each states the position of the
-    log that it holds at; with at_least (a Receipt's position) a query waits for that position, and fails
-    with UNAVAILABLE / PROJECTION_BEHIND if it is not reached within 5 seconds or the call's deadline.
-    Every query may also fail with INVALID_ARGUMENT / MALFORMED and UNAVAILABLE / STORAGE_UNAVAILABLE.
+    log that it holds at; with at_least (a Receipt's position) a query waits for that position.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached
+    within 5 seconds or the call's deadline.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -168,9 +172,11 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     """What people ask: where things are, what is due, how suppliers do, how much there was in all.
 
     Answers come from read models that follow the log a moment behind. Each states the position of the
-    log that it holds at; with at_least (a Receipt's position) a query waits for that position, and fails
-    with UNAVAILABLE / PROJECTION_BEHIND if it is not reached within 5 seconds or the call's deadline.
-    Every query may also fail with INVALID_ARGUMENT / MALFORMED and UNAVAILABLE / STORAGE_UNAVAILABLE.
+    log that it holds at; with at_least (a Receipt's position) a query waits for that position.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached
+    within 5 seconds or the call's deadline.
     """
 
     @_abc_1.abstractmethod

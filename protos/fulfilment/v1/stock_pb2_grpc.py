@@ -29,8 +29,12 @@ if _version_not_supported:
 class StockServiceStub:
     """What suppliers have of a SKU, and who was promised how much of it.
 
-    A SKU without any feed is untracked: orders for it are accepted and nothing is promised. Every
-    command may also fail as OrderService says of all commands.
+    A SKU without any feed is untracked: orders for it are accepted and nothing is promised.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     def __init__(self, channel):
@@ -79,8 +83,12 @@ class StockServiceStub:
 class StockServiceServicer:
     """What suppliers have of a SKU, and who was promised how much of it.
 
-    A SKU without any feed is untracked: orders for it are accepted and nothing is promised. Every
-    command may also fail as OrderService says of all commands.
+    A SKU without any feed is untracked: orders for it are accepted and nothing is promised.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     def RecordFeed(self, request, context):
@@ -117,16 +125,16 @@ class StockServiceServicer:
 
     def ExtendReservation(self, request, context):
         """Holds longer, once.
-        Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / HOLD_EXPIRED, ALREADY_EXTENDED,
-        NOT_LONGER or RESERVATION_IS_COMMITTED.
+        Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / HOLD_EXPIRED, ALREADY_EXTENDED or
+        NOT_LONGER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseReservation(self, request, context):
-        """Gives a hold back.
-        Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / RESERVATION_IS_COMMITTED.
+        """Gives a hold back. What is reserved for an order is not named by it: who cancels the order's units frees it.
+        Fails with NOT_FOUND / UNKNOWN_RESERVATION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -188,8 +196,12 @@ def add_StockServiceServicer_to_server(servicer, server):
 class StockService:
     """What suppliers have of a SKU, and who was promised how much of it.
 
-    A SKU without any feed is untracked: orders for it are accepted and nothing is promised. Every
-    command may also fail as OrderService says of all commands.
+    A SKU without any feed is untracked: orders for it are accepted and nothing is promised.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     @staticmethod

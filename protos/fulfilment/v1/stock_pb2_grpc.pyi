@@ -30,8 +30,12 @@ GRPC_VERSION: str
 class StockServiceStub:
     """What suppliers have of a SKU, and who was promised how much of it.
 
-    A SKU without any feed is untracked: orders for it are accepted and nothing is promised. Every
-    command may also fail as OrderService says of all commands.
+    A SKU without any feed is untracked: orders for it are accepted and nothing is promised.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     @_typing.overload
@@ -54,12 +58,12 @@ class StockServiceStub:
     """
     ExtendReservation: _grpc.UnaryUnaryMultiCallable[_stock_pb2.ExtendReservationRequest, _common_pb2.Receipt]
     """Holds longer, once.
-    Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / HOLD_EXPIRED, ALREADY_EXTENDED,
-    NOT_LONGER or RESERVATION_IS_COMMITTED.
+    Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / HOLD_EXPIRED, ALREADY_EXTENDED or
+    NOT_LONGER.
     """
     ReleaseReservation: _grpc.UnaryUnaryMultiCallable[_stock_pb2.ReleaseReservationRequest, _common_pb2.Receipt]
-    """Gives a hold back.
-    Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / RESERVATION_IS_COMMITTED.
+    """Gives a hold back. What is reserved for an order is not named by it: who cancels the order's units frees it.
+    Fails with NOT_FOUND / UNKNOWN_RESERVATION.
     """
     GetStock: _grpc.UnaryUnaryMultiCallable[_stock_pb2.GetStockRequest, _stock_pb2.GetStockResponse]
     """Reads the stock of items as the log tells it now. Unknown items come back untracked."""
@@ -68,8 +72,12 @@ class StockServiceStub:
 class StockServiceAsyncStub(StockServiceStub):
     """What suppliers have of a SKU, and who was promised how much of it.
 
-    A SKU without any feed is untracked: orders for it are accepted and nothing is promised. Every
-    command may also fail as OrderService says of all commands.
+    A SKU without any feed is untracked: orders for it are accepted and nothing is promised.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -89,12 +97,12 @@ class StockServiceAsyncStub(StockServiceStub):
     """
     ExtendReservation: _aio.UnaryUnaryMultiCallable[_stock_pb2.ExtendReservationRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Holds longer, once.
-    Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / HOLD_EXPIRED, ALREADY_EXTENDED,
-    NOT_LONGER or RESERVATION_IS_COMMITTED.
+    Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / HOLD_EXPIRED, ALREADY_EXTENDED or
+    NOT_LONGER.
     """
     ReleaseReservation: _aio.UnaryUnaryMultiCallable[_stock_pb2.ReleaseReservationRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Gives a hold back.
-    Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / RESERVATION_IS_COMMITTED.
+    """Gives a hold back. What is reserved for an order is not named by it: who cancels the order's units frees it.
+    Fails with NOT_FOUND / UNKNOWN_RESERVATION.
     """
     GetStock: _aio.UnaryUnaryMultiCallable[_stock_pb2.GetStockRequest, _stock_pb2.GetStockResponse]  # type: ignore[assignment]
     """Reads the stock of items as the log tells it now. Unknown items come back untracked."""
@@ -102,8 +110,12 @@ class StockServiceAsyncStub(StockServiceStub):
 class StockServiceServicer(metaclass=_abc_1.ABCMeta):
     """What suppliers have of a SKU, and who was promised how much of it.
 
-    A SKU without any feed is untracked: orders for it are accepted and nothing is promised. Every
-    command may also fail as OrderService says of all commands.
+    A SKU without any feed is untracked: orders for it are accepted and nothing is promised.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
+    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     @_abc_1.abstractmethod
@@ -151,8 +163,8 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Holds longer, once.
-        Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / HOLD_EXPIRED, ALREADY_EXTENDED,
-        NOT_LONGER or RESERVATION_IS_COMMITTED.
+        Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / HOLD_EXPIRED, ALREADY_EXTENDED or
+        NOT_LONGER.
         """
 
     @_abc_1.abstractmethod
@@ -161,8 +173,8 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_pb2.ReleaseReservationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Gives a hold back.
-        Fails with NOT_FOUND / UNKNOWN_RESERVATION, FAILED_PRECONDITION / RESERVATION_IS_COMMITTED.
+        """Gives a hold back. What is reserved for an order is not named by it: who cancels the order's units frees it.
+        Fails with NOT_FOUND / UNKNOWN_RESERVATION.
         """
 
     @_abc_1.abstractmethod

@@ -29,8 +29,11 @@ if _version_not_supported:
 class SupplierServiceStub:
     """Suppliers: who they are, whether they may be given orders, and what was agreed with them.
 
-    Every command may also fail as OrderService says of all commands, and all but RegisterSupplier with
-    NOT_FOUND / UNKNOWN_SUPPLIER.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
+    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if
+    at_least lies beyond the log.
     """
 
     def __init__(self, channel):
@@ -109,8 +112,11 @@ class SupplierServiceStub:
 class SupplierServiceServicer:
     """Suppliers: who they are, whether they may be given orders, and what was agreed with them.
 
-    Every command may also fail as OrderService says of all commands, and all but RegisterSupplier with
-    NOT_FOUND / UNKNOWN_SUPPLIER.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
+    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if
+    at_least lies beyond the log.
     """
 
     def RegisterSupplier(self, request, context):
@@ -219,7 +225,6 @@ class SupplierServiceServicer:
     def GetSku(self, request, context):
         """Lists who offers a SKU with the figures that a choice looks at, and tells whom a new order of so many
         units would go to. A SKU that nobody offers has no suppliers.
-        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -304,8 +309,11 @@ def add_SupplierServiceServicer_to_server(servicer, server):
 class SupplierService:
     """Suppliers: who they are, whether they may be given orders, and what was agreed with them.
 
-    Every command may also fail as OrderService says of all commands, and all but RegisterSupplier with
-    NOT_FOUND / UNKNOWN_SUPPLIER.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
+    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if
+    at_least lies beyond the log.
     """
 
     @staticmethod

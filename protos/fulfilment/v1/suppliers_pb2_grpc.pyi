@@ -30,8 +30,11 @@ GRPC_VERSION: str
 class SupplierServiceStub:
     """Suppliers: who they are, whether they may be given orders, and what was agreed with them.
 
-    Every command may also fail as OrderService says of all commands, and all but RegisterSupplier with
-    NOT_FOUND / UNKNOWN_SUPPLIER.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
+    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if
+    at_least lies beyond the log.
     """
 
     @_typing.overload
@@ -95,15 +98,17 @@ class SupplierServiceStub:
     GetSku: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.GetSkuRequest, _suppliers_pb2.GetSkuResponse]
     """Lists who offers a SKU with the figures that a choice looks at, and tells whom a new order of so many
     units would go to. A SKU that nobody offers has no suppliers.
-    Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
     """
 
 @_typing.type_check_only
 class SupplierServiceAsyncStub(SupplierServiceStub):
     """Suppliers: who they are, whether they may be given orders, and what was agreed with them.
 
-    Every command may also fail as OrderService says of all commands, and all but RegisterSupplier with
-    NOT_FOUND / UNKNOWN_SUPPLIER.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
+    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if
+    at_least lies beyond the log.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -164,14 +169,16 @@ class SupplierServiceAsyncStub(SupplierServiceStub):
     GetSku: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.GetSkuRequest, _suppliers_pb2.GetSkuResponse]  # type: ignore[assignment]
     """Lists who offers a SKU with the figures that a choice looks at, and tells whom a new order of so many
     units would go to. A SKU that nobody offers has no suppliers.
-    Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
     """
 
 class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
     """Suppliers: who they are, whether they may be given orders, and what was agreed with them.
 
-    Every command may also fail as OrderService says of all commands, and all but RegisterSupplier with
-    NOT_FOUND / UNKNOWN_SUPPLIER.
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
+    STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
+    QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
+    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if
+    at_least lies beyond the log.
     """
 
     @_abc_1.abstractmethod
@@ -308,7 +315,6 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_suppliers_pb2.GetSkuResponse, _abc.Awaitable[_suppliers_pb2.GetSkuResponse]]:
         """Lists who offers a SKU with the figures that a choice looks at, and tells whom a new order of so many
         units would go to. A SKU that nobody offers has no suppliers.
-        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
         """
 
 def add_SupplierServiceServicer_to_server(servicer: SupplierServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

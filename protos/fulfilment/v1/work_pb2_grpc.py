@@ -30,9 +30,16 @@ class WorkServiceStub:
     """Work for people: what the facts ask somebody to do, for whom and by when.
 
     A piece of work comes with its reason and goes with it: a hold is released, a breach withdrawn, a
-    question answered. People claim it, give it back and finish it. Lists and commands look at a read model,
-    as ReportService says of its answers. Every command may also fail as OrderService says of all commands,
-    and with INVALID_ARGUMENT / MALFORMED if context.actor does not say who asks.
+    question answered. People claim it, give it back and finish it; a command whose context.actor does not say who
+    asks is malformed.
+
+    Lists and commands look at a read model that follows the log a moment behind; with at_least (a Receipt's position)
+    they wait for that position.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT, UNAVAILABLE /
+    STORAGE_UNAVAILABLE, or PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
+    DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN.
     """
 
     def __init__(self, channel):
@@ -67,9 +74,16 @@ class WorkServiceServicer:
     """Work for people: what the facts ask somebody to do, for whom and by when.
 
     A piece of work comes with its reason and goes with it: a hold is released, a breach withdrawn, a
-    question answered. People claim it, give it back and finish it. Lists and commands look at a read model,
-    as ReportService says of its answers. Every command may also fail as OrderService says of all commands,
-    and with INVALID_ARGUMENT / MALFORMED if context.actor does not say who asks.
+    question answered. People claim it, give it back and finish it; a command whose context.actor does not say who
+    asks is malformed.
+
+    Lists and commands look at a read model that follows the log a moment behind; with at_least (a Receipt's position)
+    they wait for that position.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT, UNAVAILABLE /
+    STORAGE_UNAVAILABLE, or PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
+    DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN.
     """
 
     def ListWork(self, request, context):
@@ -82,7 +96,7 @@ class WorkServiceServicer:
     def ClaimWork(self, request, context):
         """Takes a piece of work on. Claiming what one has records nothing.
         Fails with NOT_FOUND / UNKNOWN_WORK if there is none or its reason is gone, FAILED_PRECONDITION /
-        WORK_IS_CLAIMED by somebody else, or WORK_IS_FINISHED; UNAVAILABLE / PROJECTION_BEHIND.
+        WORK_IS_CLAIMED by somebody else, or WORK_IS_FINISHED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,7 +105,7 @@ class WorkServiceServicer:
     def ReleaseWork(self, request, context):
         """Gives a piece of work back. What nobody has claimed records nothing.
         Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, or
-        WORK_IS_FINISHED; UNAVAILABLE / PROJECTION_BEHIND.
+        WORK_IS_FINISHED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,7 +114,7 @@ class WorkServiceServicer:
     def FinishWork(self, request, context):
         """Finishes a piece of work, claimed by the caller or by nobody. The same outcome again records nothing.
         Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, or
-        WORK_IS_FINISHED with another outcome; UNAVAILABLE / PROJECTION_BEHIND.
+        WORK_IS_FINISHED with another outcome.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,9 +155,16 @@ class WorkService:
     """Work for people: what the facts ask somebody to do, for whom and by when.
 
     A piece of work comes with its reason and goes with it: a hold is released, a breach withdrawn, a
-    question answered. People claim it, give it back and finish it. Lists and commands look at a read model,
-    as ReportService says of its answers. Every command may also fail as OrderService says of all commands,
-    and with INVALID_ARGUMENT / MALFORMED if context.actor does not say who asks.
+    question answered. People claim it, give it back and finish it; a command whose context.actor does not say who
+    asks is malformed.
+
+    Lists and commands look at a read model that follows the log a moment behind; with at_least (a Receipt's position)
+    they wait for that position.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT, UNAVAILABLE /
+    STORAGE_UNAVAILABLE, or PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
+    DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN.
     """
 
     @staticmethod

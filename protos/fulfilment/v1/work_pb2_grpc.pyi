@@ -31,9 +31,16 @@ class WorkServiceStub:
     """Work for people: what the facts ask somebody to do, for whom and by when.
 
     A piece of work comes with its reason and goes with it: a hold is released, a breach withdrawn, a
-    question answered. People claim it, give it back and finish it. Lists and commands look at a read model,
-    as ReportService says of its answers. Every command may also fail as OrderService says of all commands,
-    and with INVALID_ARGUMENT / MALFORMED if context.actor does not say who asks.
+    question answered. People claim it, give it back and finish it; a command whose context.actor does not say who
+    asks is malformed.
+
+    Lists and commands look at a read model that follows the log a moment behind; with at_least (a Receipt's position)
+    they wait for that position.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT, UNAVAILABLE /
+    STORAGE_UNAVAILABLE, or PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
+    DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN.
     """
 
     @_typing.overload
@@ -45,17 +52,17 @@ class WorkServiceStub:
     ClaimWork: _grpc.UnaryUnaryMultiCallable[_work_pb2.ClaimWorkRequest, _common_pb2.Receipt]
     """Takes a piece of work on. Claiming what one has records nothing.
     Fails with NOT_FOUND / UNKNOWN_WORK if there is none or its reason is gone, FAILED_PRECONDITION /
-    WORK_IS_CLAIMED by somebody else, or WORK_IS_FINISHED; UNAVAILABLE / PROJECTION_BEHIND.
+    WORK_IS_CLAIMED by somebody else, or WORK_IS_FINISHED.
     """
     ReleaseWork: _grpc.UnaryUnaryMultiCallable[_work_pb2.ReleaseWorkRequest, _common_pb2.Receipt]
     """Gives a piece of work back. What nobody has claimed records nothing.
     Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, or
-    WORK_IS_FINISHED; UNAVAILABLE / PROJECTION_BEHIND.
+    WORK_IS_FINISHED.
     """
     FinishWork: _grpc.UnaryUnaryMultiCallable[_work_pb2.FinishWorkRequest, _common_pb2.Receipt]
     """Finishes a piece of work, claimed by the caller or by nobody. The same outcome again records nothing.
     Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, or
-    WORK_IS_FINISHED with another outcome; UNAVAILABLE / PROJECTION_BEHIND.
+    WORK_IS_FINISHED with another outcome.
     """
 
 @_typing.type_check_only
@@ -63,9 +70,16 @@ class WorkServiceAsyncStub(WorkServiceStub):
     """Work for people: what the facts ask somebody to do, for whom and by when.
 
     A piece of work comes with its reason and goes with it: a hold is released, a breach withdrawn, a
-    question answered. People claim it, give it back and finish it. Lists and commands look at a read model,
-    as ReportService says of its answers. Every command may also fail as OrderService says of all commands,
-    and with INVALID_ARGUMENT / MALFORMED if context.actor does not say who asks.
+    question answered. People claim it, give it back and finish it; a command whose context.actor does not say who
+    asks is malformed.
+
+    Lists and commands look at a read model that follows the log a moment behind; with at_least (a Receipt's position)
+    they wait for that position.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT, UNAVAILABLE /
+    STORAGE_UNAVAILABLE, or PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
+    DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -74,26 +88,33 @@ class WorkServiceAsyncStub(WorkServiceStub):
     ClaimWork: _aio.UnaryUnaryMultiCallable[_work_pb2.ClaimWorkRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Takes a piece of work on. Claiming what one has records nothing.
     Fails with NOT_FOUND / UNKNOWN_WORK if there is none or its reason is gone, FAILED_PRECONDITION /
-    WORK_IS_CLAIMED by somebody else, or WORK_IS_FINISHED; UNAVAILABLE / PROJECTION_BEHIND.
+    WORK_IS_CLAIMED by somebody else, or WORK_IS_FINISHED.
     """
     ReleaseWork: _aio.UnaryUnaryMultiCallable[_work_pb2.ReleaseWorkRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Gives a piece of work back. What nobody has claimed records nothing.
     Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, or
-    WORK_IS_FINISHED; UNAVAILABLE / PROJECTION_BEHIND.
+    WORK_IS_FINISHED.
     """
     FinishWork: _aio.UnaryUnaryMultiCallable[_work_pb2.FinishWorkRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Finishes a piece of work, claimed by the caller or by nobody. The same outcome again records nothing.
     Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, or
-    WORK_IS_FINISHED with another outcome; UNAVAILABLE / PROJECTION_BEHIND.
+    WORK_IS_FINISHED with another outcome.
     """
 
 class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
     """Work for people: what the facts ask somebody to do, for whom and by when.
 
     A piece of work comes with its reason and goes with it: a hold is released, a breach withdrawn, a
-    question answered. People claim it, give it back and finish it. Lists and commands look at a read model,
-    as ReportService says of its answers. Every command may also fail as OrderService says of all commands,
-    and with INVALID_ARGUMENT / MALFORMED if context.actor does not say who asks.
+    question answered. People claim it, give it back and finish it; a command whose context.actor does not say who
+    asks is malformed.
+
+    Lists and commands look at a read model that follows the log a moment behind; with at_least (a Receipt's position)
+    they wait for that position.
+
+    Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT, UNAVAILABLE /
+    STORAGE_UNAVAILABLE, or PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
+    DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN.
     """
 
     @_abc_1.abstractmethod
@@ -112,7 +133,7 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Takes a piece of work on. Claiming what one has records nothing.
         Fails with NOT_FOUND / UNKNOWN_WORK if there is none or its reason is gone, FAILED_PRECONDITION /
-        WORK_IS_CLAIMED by somebody else, or WORK_IS_FINISHED; UNAVAILABLE / PROJECTION_BEHIND.
+        WORK_IS_CLAIMED by somebody else, or WORK_IS_FINISHED.
         """
 
     @_abc_1.abstractmethod
@@ -123,7 +144,7 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Gives a piece of work back. What nobody has claimed records nothing.
         Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, or
-        WORK_IS_FINISHED; UNAVAILABLE / PROJECTION_BEHIND.
+        WORK_IS_FINISHED.
         """
 
     @_abc_1.abstractmethod
@@ -134,7 +155,7 @@ class WorkServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Finishes a piece of work, claimed by the caller or by nobody. The same outcome again records nothing.
         Fails with NOT_FOUND / UNKNOWN_WORK, FAILED_PRECONDITION / WORK_IS_CLAIMED by somebody else, or
-        WORK_IS_FINISHED with another outcome; UNAVAILABLE / PROJECTION_BEHIND.
+        WORK_IS_FINISHED with another outcome.
         """
 
 def add_WorkServiceServicer_to_server(servicer: WorkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
