@@ -674,10 +674,12 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "UNKNOWN_ORDER": as_it_is,
         "UNKNOWN_CASE": lambda trade: {"case_id": "nobody"},
         "UNKNOWN_RECOVERY": lambda trade: {"recovery_id": "nobody"},
+        "UNKNOWN_SUPPLIER": lambda trade: {"supplier_id": "nobody"},
         "BEYOND_THE_LOG": beyond,
     },
     "GetOrderAsOf": {"UNKNOWN_ORDER": as_it_is, "BEYOND_THE_LOG": lambda trade: {"position": FAR}},
     "StreamFacts": {"BEYOND_THE_LOG": lambda trade: {"after": FAR}},
+    "GetPolicy": {"BEYOND_THE_LOG": beyond},
     "ListShippingServices": {"BEYOND_THE_LOG": beyond},
     "RebuildProjection": {"UNKNOWN_PROJECTION": as_it_is},
     "ErasePerson": {

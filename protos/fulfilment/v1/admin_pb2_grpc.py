@@ -116,7 +116,7 @@ class AdminServiceServicer:
     def GetPolicy(self, request, context):
         """Reads the retailer's own terms: those in force, since when they are, and those agreed for later. What it
         answers can be sent back by AgreePolicy as it is, or with changes.
-        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least is not reached.
+        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
