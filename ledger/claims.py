@@ -19,7 +19,6 @@ from ledger.recoveries import (
     DocumentCollected,
     DocumentKind,
     LessThanReceived,
-    MoreThanAgreed,
     MoreThanAsked,
     Payment,
     PaymentReturned,
@@ -27,6 +26,7 @@ from ledger.recoveries import (
     RecoveryFact,
     Status,
     repeats,
+    require_agreed,
     require_currency,
     require_open,
 )
@@ -245,8 +245,7 @@ def pay(recovery: Recovery, reference: str, paid: Money, at: datetime) -> Sequen
     if repeats(recovery, recovery.received, Payment(reference, paid.amount_minor, at)):
         return []
     require_open(recovery)
-    if recovery.received_minor + paid.amount_minor > recovery.agreed_minor:
-        raise MoreThanAgreed(recovery, paid.amount_minor)
+    require_agreed(recovery, paid.amount_minor)
     return [ClaimPaid(recovery.recovery_id, reference, paid.amount_minor, at)]
 
 

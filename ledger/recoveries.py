@@ -612,6 +612,17 @@ class MoreThanAsked(Forbidden):
         )
 
 
+class NothingAgreed(Forbidden):
+    """Whoever is asked has not answered yet, or bears nothing."""
+
+    def __init__(self, recovery: Recovery) -> None:
+        super().__init__(
+            f"nothing is agreed of recovery {recovery.recovery_id}, it is {recovery.status}: record an answer first",
+            recovery_id=recovery.recovery_id,
+            status=recovery.status,
+        )
+
+
 class MoreThanAgreed(Forbidden):
     def __init__(self, recovery: Recovery, amount_minor: int) -> None:
         super().__init__(
@@ -703,6 +714,13 @@ def require_currency(recovery: Recovery, currency: str) -> None:
         raise OtherCurrency(recovery, currency)
 
 
+def require_agreed(recovery: Recovery, amount_minor: int) -> None:
+    if not recovery.agreed_minor:
+        raise NothingAgreed(recovery)
+    if recovery.received_minor + amount_minor > recovery.agreed_minor:
+        raise MoreThanAgreed(recovery, amount_minor)
+
+
 def repeats(recovery: Recovery, payments: Sequence[Payment], payment: Payment) -> bool:
     """Whether this money was recorded before; the same reference for another amount is refused."""
     earlier = next((each for each in payments if each.reference == payment.reference), None)
@@ -742,8 +760,7 @@ def settle(recovery: Recovery, reference: str, paid: Money, method: Method, at: 
     if repeats(recovery, recovery.received, Payment(reference, paid.amount_minor, at, method)):
         return []
     require_open(recovery)
-    if recovery.received_minor + paid.amount_minor > recovery.agreed_minor:
-        raise MoreThanAgreed(recovery, paid.amount_minor)
+    require_agreed(recovery, paid.amount_minor)
     return [SettlementReceived(recovery.recovery_id, reference, paid.amount_minor, method, at)]
 
 

@@ -40,6 +40,17 @@ class ParcelNotOfOrder(Forbidden):
         )
 
 
+class ParcelIsDelivered(Forbidden):
+    def __init__(self, parcel: Parcel) -> None:
+        super().__init__(
+            f"parcel {parcel.number} of {parcel.carrier} is delivered; no loss can be claimed unless the delivery is "
+            "disputed",
+            carrier=parcel.carrier,
+            number=parcel.number,
+            delivered_at=parcel.delivered_at,
+        )
+
+
 class CaseOfAnotherOrder(Forbidden):
     def __init__(self, case_id: str, order_id: str) -> None:
         super().__init__(f"case {case_id} is about order {order_id}", case_id=case_id, order_id=order_id)
@@ -80,6 +91,8 @@ def open_recovery(
     claim = _claim_on(view, parcel, kind, currency)
     if claim is not None and claim.recovery_id != recovery_id:
         raise ClaimedAlready(parcel.carrier, parcel.number, claim.recovery_id)
+    if kind is Kind.CARRIER_LOSS and parcel.delivered_at is not None and view.recovery(recovery_id) is None:
+        raise ParcelIsDelivered(parcel)
     return _claim(view, recovery_id, kind, subject, parcel, shipment, currency, costs, at)
 
 

@@ -33,6 +33,7 @@ from ledger.recoveries import (
     LessThanReceived,
     MoreThanAgreed,
     MoreThanAsked,
+    NothingAgreed,
     OtherCurrency,
     PaymentDiffers,
     RecoveryEnded,
@@ -305,7 +306,7 @@ def test_an_approved_claim_is_paid_in_parts_and_over_with_the_last_one():
 
 def test_a_carrier_never_pays_more_than_it_approved():
     claim = filed()
-    with refused(MoreThanAgreed, "1.00 EUR received of recovery r1: 0.00 EUR is agreed", agreed_minor=0):
+    with refused(NothingAgreed, "nothing is agreed of recovery r1, it is filed: record an answer first"):
         claim.pay(100)
     claim.approve(800)
     claim.pay(500)
@@ -559,6 +560,13 @@ def test_a_found_parcel_can_be_taken_up_by_hand_with_what_was_refunded():
         )
     )
     assert the(RecoveryOpened, facts).subject.supplier_id == "acme"
+
+
+def test_no_loss_is_claimed_of_a_parcel_that_arrived():
+    story = delivered()
+    loss = (LOSS, Subject(ORDER, carrier="dhl", number="P1"), "EUR", (refund(500),), story.now)
+    with refused(redress.ParcelIsDelivered, "parcel P1 of dhl is delivered; no loss can be claimed"):
+        redress.open_recovery(story.book, "by-hand", *loss)
 
 
 # --- what a case's remedies bring about ---------------------------------------------------------------

@@ -20,6 +20,7 @@ from ledger.recoveries import (
     Method,
     MoreThanAgreed,
     MoreThanAsked,
+    NothingAgreed,
     OtherCurrency,
     PaymentDiffers,
     RecoveryEnded,
@@ -168,7 +169,7 @@ def test_it_is_settled_in_parts_and_over_with_the_last_one():
 
 def test_no_more_is_settled_than_was_accepted():
     recovering = proposed()
-    with refused(MoreThanAgreed, "1.00 EUR received of recovery r1: 0.00 EUR is agreed", agreed_minor=0):
+    with refused(NothingAgreed, "nothing is agreed of recovery r1, it is proposed: record an answer first"):
         recovering.settle(100)
     recovering.accept(1000)
     recovering.settle(700)

@@ -443,7 +443,7 @@ def test_what_a_supplier_is_asked_has_its_limits(shop: Shop):
     assert refused(shop, "AnswerRecovery", recovery_id=over, accepted=eur(1)) == (forbidden, "RECOVERY_ENDED")
     part: dict[str, Any] = {"reference": "p-1", "method": method}
     assert refused(shop, "SettleRecovery", recovery_id=claim, amount=eur(1), **part) == (forbidden, "CLAIM_ON_CARRIER")
-    assert refused(shop, "SettleRecovery", recovery_id=asked, amount=eur(1), **part) == (forbidden, "MORE_THAN_AGREED")
+    assert refused(shop, "SettleRecovery", recovery_id=asked, amount=eur(1), **part) == (forbidden, "NOTHING_AGREED")
     shop.send("AnswerRecovery", recovery_id=asked, accepted=eur(500))
     shop.send("SettleRecovery", recovery_id=asked, amount=eur(300), **part)
     assert refused(shop, "SettleRecovery", recovery_id=asked, amount=eur(1), **part) == (
@@ -500,7 +500,7 @@ def test_what_a_carrier_decides_has_its_limits(shop: Shop):
     assert refused(shop, "DecideClaim", recovery_id=claim, approved=eur(1001)) == (forbidden, "MORE_THAN_ASKED")
     assert refused(shop, "AppealClaim", recovery_id=claim, reason="x") == (forbidden, "NOTHING_TO_APPEAL")
     payment: dict[str, Any] = {"recovery_id": claim, "reference": "p-1"}
-    assert refused(shop, "RecordClaimPayment", amount=eur(1), **payment) == (forbidden, "MORE_THAN_AGREED")
+    assert refused(shop, "RecordClaimPayment", amount=eur(1), **payment) == (forbidden, "NOTHING_AGREED")
     shop.send("DecideClaim", recovery_id=claim, approved=eur(600))
     assert refused(shop, "DecideClaim", recovery_id=claim, denied_because="x") == (forbidden, "CLAIM_DECIDED")
     assert refused(shop, "RecordClaimPayment", amount=eur(1, "CNY"), **payment) == (forbidden, "OTHER_CURRENCY")

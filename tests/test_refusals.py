@@ -543,6 +543,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "CLAIMED_ALREADY": lambda trade: loss(claimed_for(trade)),
         "PARCEL_NOT_OF_ORDER": lambda trade: loss(trade.shipped(), **parcel_of(trade.shipped())),
         "CASE_OF_ANOTHER_ORDER": lambda trade: {**supplier_fault(trade), "case_id": trade.opened()},
+        "PARCEL_IS_DELIVERED": lambda trade: loss(trade.delivered()),
     },
     "RaiseRecovery": {
         "UNKNOWN_RECOVERY": as_it_is,
@@ -562,6 +563,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "UNKNOWN_RECOVERY": as_it_is,
         "CLAIM_ON_CARRIER": of_recovery(Trade.claim),
         "OTHER_CURRENCY": of_recovery(Trade.accepted, amount=eur(1, "USD")),
+        "NOTHING_AGREED": of_recovery(Trade.asked),
         "MORE_THAN_AGREED": of_recovery(Trade.accepted, amount=eur(1001)),
         "PAYMENT_DIFFERS": of_recovery(Trade.settled_in_part),
         "RECOVERY_ENDED": of_recovery(Trade.written_off),
@@ -602,6 +604,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "NO_CARRIER_CLAIM": of_recovery(Trade.asked),
         "CLAIM_NOT_FILED": of_recovery(Trade.claim),
         "OTHER_CURRENCY": of_recovery(Trade.decided, amount=eur(1, "USD")),
+        "NOTHING_AGREED": of_recovery(Trade.filed),
         "MORE_THAN_AGREED": of_recovery(Trade.decided, amount=eur(1001)),
         "PAYMENT_DIFFERS": of_recovery(Trade.paid, amount=eur(1)),
         "RECOVERY_ENDED": of_recovery(Trade.claim_written_off),

@@ -146,8 +146,8 @@ class RecoveryServiceServicer:
         deadlines of a claim are those of the terms that were in force at its dispatch; a supplier has to answer within
         the hours of its agreement, if that is agreed.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_CASE or UNKNOWN_PARCEL, ALREADY_EXISTS /
-        RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER or
-        CASE_OF_ANOTHER_ORDER.
+        RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER,
+        CASE_OF_ANOTHER_ORDER, or PARCEL_IS_DELIVERED if a loss is claimed of one that arrived.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -173,8 +173,8 @@ class RecoveryServiceServicer:
 
     def SettleRecovery(self, request, context):
         """Records a part of what was accepted, or all of it; with the last part the recovery is settled.
-        Fails with FAILED_PRECONDITION / CLAIM_ON_CARRIER, OTHER_CURRENCY, MORE_THAN_AGREED or RECOVERY_ENDED,
-        ALREADY_EXISTS / PAYMENT_DIFFERS.
+        Fails with FAILED_PRECONDITION / CLAIM_ON_CARRIER, OTHER_CURRENCY, NOTHING_AGREED, MORE_THAN_AGREED or
+        RECOVERY_ENDED, ALREADY_EXISTS / PAYMENT_DIFFERS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -224,8 +224,8 @@ class RecoveryServiceServicer:
 
     def RecordClaimPayment(self, request, context):
         """Records a part of what the carrier approved, or all of it; once all that was claimed is paid, it is over.
-        Fails with FAILED_PRECONDITION / NO_CARRIER_CLAIM, CLAIM_NOT_FILED, OTHER_CURRENCY, MORE_THAN_AGREED or
-        RECOVERY_ENDED, ALREADY_EXISTS / PAYMENT_DIFFERS.
+        Fails with FAILED_PRECONDITION / NO_CARRIER_CLAIM, CLAIM_NOT_FILED, OTHER_CURRENCY, NOTHING_AGREED,
+        MORE_THAN_AGREED or RECOVERY_ENDED, ALREADY_EXISTS / PAYMENT_DIFFERS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

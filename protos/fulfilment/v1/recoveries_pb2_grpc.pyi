@@ -55,8 +55,8 @@ class RecoveryServiceStub:
     deadlines of a claim are those of the terms that were in force at its dispatch; a supplier has to answer within
     the hours of its agreement, if that is agreed.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_CASE or UNKNOWN_PARCEL, ALREADY_EXISTS /
-    RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER or
-    CASE_OF_ANOTHER_ORDER.
+    RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER,
+    CASE_OF_ANOTHER_ORDER, or PARCEL_IS_DELIVERED if a loss is claimed of one that arrived.
     """
     RaiseRecovery: _grpc.UnaryUnaryMultiCallable[_recoveries_pb2.RaiseRecoveryRequest, _common_pb2.Receipt]
     """Adds a cost. A supplier that had answered is asked again; a claim that was filed takes it in with an appeal.
@@ -70,8 +70,8 @@ class RecoveryServiceStub:
     """
     SettleRecovery: _grpc.UnaryUnaryMultiCallable[_recoveries_pb2.SettleRecoveryRequest, _common_pb2.Receipt]
     """Records a part of what was accepted, or all of it; with the last part the recovery is settled.
-    Fails with FAILED_PRECONDITION / CLAIM_ON_CARRIER, OTHER_CURRENCY, MORE_THAN_AGREED or RECOVERY_ENDED,
-    ALREADY_EXISTS / PAYMENT_DIFFERS.
+    Fails with FAILED_PRECONDITION / CLAIM_ON_CARRIER, OTHER_CURRENCY, NOTHING_AGREED, MORE_THAN_AGREED or
+    RECOVERY_ENDED, ALREADY_EXISTS / PAYMENT_DIFFERS.
     """
     WriteOffRecovery: _grpc.UnaryUnaryMultiCallable[_recoveries_pb2.WriteOffRecoveryRequest, _common_pb2.Receipt]
     """Gives up what has not been received. Writing off twice records nothing.
@@ -97,8 +97,8 @@ class RecoveryServiceStub:
     """
     RecordClaimPayment: _grpc.UnaryUnaryMultiCallable[_recoveries_pb2.RecordClaimPaymentRequest, _common_pb2.Receipt]
     """Records a part of what the carrier approved, or all of it; once all that was claimed is paid, it is over.
-    Fails with FAILED_PRECONDITION / NO_CARRIER_CLAIM, CLAIM_NOT_FILED, OTHER_CURRENCY, MORE_THAN_AGREED or
-    RECOVERY_ENDED, ALREADY_EXISTS / PAYMENT_DIFFERS.
+    Fails with FAILED_PRECONDITION / NO_CARRIER_CLAIM, CLAIM_NOT_FILED, OTHER_CURRENCY, NOTHING_AGREED,
+    MORE_THAN_AGREED or RECOVERY_ENDED, ALREADY_EXISTS / PAYMENT_DIFFERS.
     """
     AppealClaim: _grpc.UnaryUnaryMultiCallable[_recoveries_pb2.AppealClaimRequest, _common_pb2.Receipt]
     """Asks the carrier to look again at a claim that it denied or approved in part, for all that was spent by now.
@@ -144,8 +144,8 @@ class RecoveryServiceAsyncStub(RecoveryServiceStub):
     deadlines of a claim are those of the terms that were in force at its dispatch; a supplier has to answer within
     the hours of its agreement, if that is agreed.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_CASE or UNKNOWN_PARCEL, ALREADY_EXISTS /
-    RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER or
-    CASE_OF_ANOTHER_ORDER.
+    RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER,
+    CASE_OF_ANOTHER_ORDER, or PARCEL_IS_DELIVERED if a loss is claimed of one that arrived.
     """
     RaiseRecovery: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.RaiseRecoveryRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Adds a cost. A supplier that had answered is asked again; a claim that was filed takes it in with an appeal.
@@ -159,8 +159,8 @@ class RecoveryServiceAsyncStub(RecoveryServiceStub):
     """
     SettleRecovery: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.SettleRecoveryRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records a part of what was accepted, or all of it; with the last part the recovery is settled.
-    Fails with FAILED_PRECONDITION / CLAIM_ON_CARRIER, OTHER_CURRENCY, MORE_THAN_AGREED or RECOVERY_ENDED,
-    ALREADY_EXISTS / PAYMENT_DIFFERS.
+    Fails with FAILED_PRECONDITION / CLAIM_ON_CARRIER, OTHER_CURRENCY, NOTHING_AGREED, MORE_THAN_AGREED or
+    RECOVERY_ENDED, ALREADY_EXISTS / PAYMENT_DIFFERS.
     """
     WriteOffRecovery: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.WriteOffRecoveryRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Gives up what has not been received. Writing off twice records nothing.
@@ -186,8 +186,8 @@ class RecoveryServiceAsyncStub(RecoveryServiceStub):
     """
     RecordClaimPayment: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.RecordClaimPaymentRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records a part of what the carrier approved, or all of it; once all that was claimed is paid, it is over.
-    Fails with FAILED_PRECONDITION / NO_CARRIER_CLAIM, CLAIM_NOT_FILED, OTHER_CURRENCY, MORE_THAN_AGREED or
-    RECOVERY_ENDED, ALREADY_EXISTS / PAYMENT_DIFFERS.
+    Fails with FAILED_PRECONDITION / NO_CARRIER_CLAIM, CLAIM_NOT_FILED, OTHER_CURRENCY, NOTHING_AGREED,
+    MORE_THAN_AGREED or RECOVERY_ENDED, ALREADY_EXISTS / PAYMENT_DIFFERS.
     """
     AppealClaim: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.AppealClaimRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Asks the carrier to look again at a claim that it denied or approved in part, for all that was spent by now.
@@ -236,8 +236,8 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         deadlines of a claim are those of the terms that were in force at its dispatch; a supplier has to answer within
         the hours of its agreement, if that is agreed.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_CASE or UNKNOWN_PARCEL, ALREADY_EXISTS /
-        RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER or
-        CASE_OF_ANOTHER_ORDER.
+        RECOVERY_OPENED_DIFFERENTLY or CLAIMED_ALREADY, FAILED_PRECONDITION / PARCEL_NOT_OF_ORDER,
+        CASE_OF_ANOTHER_ORDER, or PARCEL_IS_DELIVERED if a loss is claimed of one that arrived.
         """
 
     @_abc_1.abstractmethod
@@ -269,8 +269,8 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records a part of what was accepted, or all of it; with the last part the recovery is settled.
-        Fails with FAILED_PRECONDITION / CLAIM_ON_CARRIER, OTHER_CURRENCY, MORE_THAN_AGREED or RECOVERY_ENDED,
-        ALREADY_EXISTS / PAYMENT_DIFFERS.
+        Fails with FAILED_PRECONDITION / CLAIM_ON_CARRIER, OTHER_CURRENCY, NOTHING_AGREED, MORE_THAN_AGREED or
+        RECOVERY_ENDED, ALREADY_EXISTS / PAYMENT_DIFFERS.
         """
 
     @_abc_1.abstractmethod
@@ -332,8 +332,8 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records a part of what the carrier approved, or all of it; once all that was claimed is paid, it is over.
-        Fails with FAILED_PRECONDITION / NO_CARRIER_CLAIM, CLAIM_NOT_FILED, OTHER_CURRENCY, MORE_THAN_AGREED or
-        RECOVERY_ENDED, ALREADY_EXISTS / PAYMENT_DIFFERS.
+        Fails with FAILED_PRECONDITION / NO_CARRIER_CLAIM, CLAIM_NOT_FILED, OTHER_CURRENCY, NOTHING_AGREED,
+        MORE_THAN_AGREED or RECOVERY_ENDED, ALREADY_EXISTS / PAYMENT_DIFFERS.
         """
 
     @_abc_1.abstractmethod
