@@ -78,6 +78,7 @@ WISHES = (
     Wish("catching up, all projections together, facts/s", "catch_up.all.facts_per_second", None, 20_000, True),
     Wish("scorecards of all suppliers, median ms", "scorecards.all_suppliers.median_ms", None, 200, False),
     Wish("importing the Olist half, seconds", "import.all.seconds", None, 15, False),
+    Wish("the slowest decision on an order of 50 lines, median ms", "slowest_decision.median_ms", None, 1, False),
 )
 
 OTHERS = {
@@ -100,21 +101,22 @@ OTHERS = {
     "scorecards.the_smallest.median_ms": "the scorecard of the smallest supplier, median ms",
     "scorecards.a_page.median_ms": "a page of 1,000 scorecards, median ms",
     "scorecards.a_trend.median_ms": "a rate of all together by week over 60 days, median ms",
+    "slowest_decision.median_ms": "the slowest decision on an order of 50 lines in memory, median ms",
     "scorecards.crossings.median_ms": "finding the rates that crossed their targets, median ms",
-    "decision.median_ms": "deciding on a paid order of 50 lines in memory, median ms",
-    "decision.p99_ms": "deciding on a paid order of 50 lines in memory, p99 ms",
 }
 
 
 def tables(figures: Figures, machine: Mapping[str, str], skipped: Mapping[str, str]) -> list[Table]:
     """All that was measured; tables without a figure are left out."""
-    others = [[_says(name), with_spread(values)] for name, values in figures.items() if not name.startswith("commands")]
+    apart = ("commands.", "decision.", "folding.")
+    others = [[_says(name), with_spread(values)] for name, values in figures.items() if not name.startswith(apart)]
     others += [[f"{name}: not measured", reason] for name, reason in skipped.items()]
     found = [
         Table("Machine", ("", "as measured"), list(map(list, machine.items()))),
         Table("One-line orders placed per second", ("callers", *SUBJECTS.values()), _levels(figures, _throughput)),
         Table("Milliseconds a call, median / p99", ("callers", *SUBJECTS.values()), _levels(figures, _latency)),
         Table("Beside that", ("what", "median (from – to)"), others),
+        Table("On an order of 50 lines in memory, median ms", ("command", "deciding", "folding"), _decisions(figures)),
         Table("What is wanted", ("ratio or figure", "wanted", "measured", ""), [wish.row(figures) for wish in WISHES]),
     ]
     return [table for table in found if table.rows]
@@ -133,6 +135,16 @@ def _levels(figures: Figures, cell: Callable[[Figures, str], str]) -> list[list[
         cells = [cell(figures, f"commands.{subject}.{callers}") for subject in SUBJECTS]
         if any(each != NONE for each in cells):
             rows.append([str(callers), *cells])
+    return rows
+
+
+def _decisions(figures: Figures) -> list[list[str]]:
+    """A row for each command, the slowest first."""
+    medians = {name.split(".")[1]: median(values) for name, values in figures.items() if name.startswith("decision.")}
+    rows = []
+    for name in sorted(medians, key=medians.__getitem__, reverse=True):
+        taken = (figures[f"decision.{name}.median_ms"], figures[f"folding.{name}.median_ms"])
+        rows.append([name, *map(with_spread, taken)])
     return rows
 
 

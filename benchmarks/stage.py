@@ -53,7 +53,8 @@ class Size:
     batch_size: int = 500
     lives: int = 5_000
     """Orders whose facts make the log that projections catch up on."""
-    decisions: int = 2_000
+    decisions: int = 300
+    """Of every command."""
     suppliers: int = 10_000
     supplier_orders: int = 1_000_000
     answers: int = 11
@@ -65,7 +66,7 @@ class Size:
 
 
 QUICK = Size(
-    calls=300, batches=4, batch_size=100, lives=100, decisions=100, suppliers=100, supplier_orders=2_000, answers=3
+    calls=300, batches=4, batch_size=100, lives=100, decisions=5, suppliers=100, supplier_orders=2_000, answers=3
 )
 
 

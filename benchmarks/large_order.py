@@ -1,0 +1,648 @@
+"""Every command that touches an order, on one of 50 lines and 50 SKUs, where it has the most to do.
+
+What was before a command was decided by commands as well. All goods cross a border, each SKU has three
+suppliers, stock is so scarce that each order brings alerts, and a late dispatch costs compensation. Lines are
+all of one supplier or, where that is more work, each of its own: 50 supplier orders, 50 parcels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from ledger import (
+    aftersales,
+    asking,
+    breaches,
+    cancellation,
+    claims,
+    delivery,
+    dispatch,
+    fulfilment,
+    inquiries,
+    lapses,
+    notices,
+    orders,
+    parcels,
+    policies,
+    recoveries,
+    redress,
+    rerouting,
+    sourcing,
+    stock,
+    stocktaking,
+)
+from ledger.allotment import Item
+from ledger.book import Book
+from ledger.inquiries import InquiryAnswered, InquiryAsked, InquiryClosed, InquiryFact, Topic
+from ledger.messages import About
+from ledger.messages import Kind as Telling
+from ledger.notices import Notice
+from ledger.orders import Clock, CustomsLine, Hold, HoldReason, Line, OrderPlaced, PaymentState, WhenUnavailable
+from ledger.parcels import Checkpoint, ParcelRegistered, ParcelStatus
+from ledger.policies import Policy
+from ledger.recoveries import Cost, CostKind, DocumentKind, Kind, Method, RecoveryFact, Subject
+from ledger.rerouting import Cause
+from ledger.returns import CaseOpened, Denial, EvidenceAdded, Inspection, LiabilityRuled, Reason, Remedy, ReturnLabelled
+from ledger.stock import Feed, StockFact
+from ledger.supplier_orders import Answer, RejectReason
+from ledger.suppliers import Agreement, Offer, SampleReviewed, SupplierApproved, SupplierRegistered, TermsAgreed
+from ledger.values import (
+    Change,
+    Destination,
+    Incoterm,
+    LineNo,
+    Money,
+    Party,
+    Sealed,
+    inquiry_stream,
+    order_stream,
+    parcel_stream,
+    recovery_stream,
+    stock_stream,
+    supplier_stream,
+)
+from ledger.view import View
+
+Decide = Callable[[View, datetime], Sequence[Change]]
+"""A decision, made at a time."""
+
+LINES = 50
+NUMBERS = [LineNo(number) for number in range(1, LINES + 1)]
+"""Of the lines, and of the supplier orders and parcels where each line has its own."""
+ORDER = "shop/1"
+FIRST = f"{ORDER}/1"
+CASE = "case-1"
+ALL = dict.fromkeys(NUMBERS, 2)
+"""Every unit of the order."""
+ANN = Sealed("key", b"box")
+PHOTO = sha256(b"a photo").hexdigest()
+START = datetime(2026, 3, 2, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+Owner = Callable[[LineNo], str]
+"""The supplier that the shop names for a line."""
+
+
+class World(NamedTuple):
+    """All that has happened, and what time it is."""
+
+    log: tuple[Change, ...] = ()
+    now: datetime = START
+
+    @property
+    def book(self) -> Book:
+        """A new one each time: folding stock changes it in place."""
+        return Book.of(self.log)
+
+    def after(self, *decisions: Decide) -> World:
+        book, log = self.book, list(self.log)
+        for decide in decisions:
+            changes = decided(decide, self.now)(book)
+            book.record(changes)
+            log += changes
+        return self._replace(log=tuple(log))
+
+    def later(self, days: float) -> World:
+        return self._replace(now=self.now + days * DAY)
+
+
+def decided(decide: Decide, now: datetime) -> stocktaking.Decide:
+    """A decision as the edge hands it to the ledger."""
+    return stocktaking.watching(lambda view: decide(view, now), now)
+
+
+class Command(NamedTuple):
+    """One that is measured."""
+
+    name: str
+    before: World
+    decide: Decide
+    facts: int
+    """How many it records: fewer were a refusal, or less than it can have to do."""
+
+
+def commands() -> Iterator[Command]:
+    """All of them, under the names of their RPCs and of what the ledger's own tasks ask for."""
+    yield from _intake()
+    yield from _supplier_orders()
+    yield from _parcels()
+    yield from _cases()
+    yield from _recoveries()
+    yield from _others()
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def _told(decide: Callable[..., Sequence[Change]], *arguments: Any) -> Decide:
+    """What is told as it happens."""
+    return lambda view, now: decide(view, *arguments, now, now)
+
+
+def _seen(decide: Callable[..., Sequence[Change]], *arguments: Any) -> Decide:
+    """What needs the present time alone."""
+    return lambda view, now: decide(view, *arguments, now)
+
+
+def _acme(number: LineNo) -> str:
+    return "acme"
+
+
+def _each_its_own(number: LineNo) -> str:
+    return f"supplier-{number}"
+
+
+def _nobody(number: LineNo) -> str:
+    return ""
+
+
+def _sku(number: LineNo) -> str:
+    return f"SKU-{number}"
+
+
+# --- a market and an order ------------------------------------------------------------------------
+
+
+def market(owner: Owner = _acme, units: int = 4, others: int = 4) -> World:
+    """For each SKU the supplier that the shop names, and two more; how many units these and those have."""
+    numbers = {each: [n for n in NUMBERS if owner(n) == each] for each in map(owner, NUMBERS)}
+    has = dict.fromkeys(numbers, units) | {"bolt": others, "core": others}
+    numbers |= {"bolt": NUMBERS, "core": NUMBERS}
+    log = policies.agree(None, Policy(low_stock_units=4), START - DAY, START)
+    log += [change for supplier_id in numbers for change in _approved(supplier_id)]
+    items = [(supplier_id, n) for supplier_id, of in numbers.items() for n in of]
+    return World(tuple(log)).after(
+        *(_offers(*item) for item in items), *(_feeds(*item, has[item[0]]) for item in items)
+    )
+
+
+def _approved(supplier_id: str) -> list[Change]:
+    terms = Agreement(
+        START - DAY,
+        acknowledge_within_hours=24,
+        dispatch_within_hours=48,
+        first_scan_within_hours=36,
+        answer_within_hours=48,
+        compensation_basis_points=1000,
+        feed_interval_hours=24 * 365,
+    )
+    facts = (
+        SupplierRegistered(supplier_id, supplier_id.title(), START, country="CN"),
+        SampleReviewed(supplier_id, True, True, True, START),
+        TermsAgreed(supplier_id, terms, START),
+        SupplierApproved(supplier_id, START),
+    )
+    return [(supplier_stream(supplier_id), fact) for fact in facts]
+
+
+def _offers(supplier_id: str, number: LineNo) -> Decide:
+    return _seen(sourcing.offer_sku, supplier_id, Offer(_sku(number), Money(300, "EUR"), backups=("core", "bolt")))
+
+
+def _feeds(supplier_id: str, number: LineNo, units: int, version: int = 1) -> Decide:
+    return _seen(stocktaking.record_feed, supplier_id, _sku(number), Feed(units, version, START))
+
+
+def _line(number: LineNo, supplier_id: str) -> Line:
+    return replace(_bare(number, supplier_id), title="A mug", hs_code="691110", origin="CN", weight_grams=300)
+
+
+def _bare(number: LineNo, supplier_id: str) -> Line:
+    """As a shop sends it that knows nothing of customs."""
+    return Line(number, _sku(number), 2, 990, supplier_id=supplier_id)
+
+
+def _places(
+    owner: Owner = _acme, line: Callable[[LineNo, str], Line] = _line, cart_id: str = "", **more: Any
+) -> Decide:
+    """The shop sold two of each SKU; an order that is complete and paid unless said otherwise."""
+    known: dict[str, Any] = {"destination": Destination("DE"), "incoterm": Incoterm.DDP, "payment": PaymentState.PAID}
+    intake = OrderPlaced(
+        ORDER, "shop", "1", START, "EUR", tuple(line(n, owner(n)) for n in NUMBERS), START, "digest", ANN, "ann",
+        has_contact=True, has_address=True, **(known | more),
+    )  # fmt: skip
+    return _seen(fulfilment.place, intake, False, cart_id)
+
+
+def _holds(reason: HoldReason) -> Decide:
+    return lambda view, now: fulfilment.place_hold(view, ORDER, Hold(reason, "mia", now), now)
+
+
+def _releases(reason: HoldReason) -> Decide:
+    return _told(fulfilment.release_hold, ORDER, reason, "", "")
+
+
+def _moves(country: str) -> Decide:
+    moved = orders.AddressChanged(ORDER, Sealed("key", b"other box"), Destination(country), START)
+    return _seen(fulfilment.change_address, moved)
+
+
+_IN_CART = {("acme", _sku(n)): 2 for n in NUMBERS}
+
+
+def _completes(owner: Owner) -> Decide:
+    lines = tuple(_line(n, owner(n)) for n in NUMBERS)
+    details = orders.DetailsCompleted(ORDER, START, lines, incoterm=Incoterm.DDP)
+    return _seen(fulfilment.complete_details, details, PaymentState.PAID)
+
+
+# --- intake ---------------------------------------------------------------------------------------
+
+
+def _intake() -> Iterator[Command]:
+    shop, bazaar = market(), market(_each_its_own)
+    poor = market(units=1)
+    yield Command("PlaceOrder", shop, _places(), 153)
+    yield Command("PlaceOrder, each line of its own supplier", bazaar, _places(_each_its_own), 202)
+    yield Command("PlaceOrder, suppliers to choose", shop, _places(_nobody), 154)
+    cart = shop.after(_seen(fulfilment.reserve, "cart", _IN_CART, None))
+    yield Command("PlaceOrder, from a cart", cart, _places(cart_id="cart"), 153)
+    yield Command("PlaceOrder, out of stock", poor, _places(), 1)
+    yield Command("PlaceOrder, without customs data", shop, _places(line=_bare, incoterm=None), 101)
+
+    pay = _told(fulfilment.record_payment, ORDER, PaymentState.PAID)
+    unpaid = shop.after(_places(payment=PaymentState.PENDING))
+    yield Command("RecordPayment", unpaid, pay, 54)
+    all_unpaid = bazaar.after(_places(_each_its_own, payment=PaymentState.PENDING))
+    yield Command("RecordPayment, each line of its own supplier", all_unpaid, pay, 103)
+
+    more = [_feeds("acme", n, 4, 2) for n in NUMBERS]
+    chosen = market(units=1, others=1).after(_places(_nobody), *more)
+    yield Command("ReleaseHold, suppliers to choose", chosen, _releases(HoldReason.INCOMPLETE), 154)
+    yield Command("ChangeAddress, suppliers to choose", chosen, _moves("FR"), 155)
+    yield Command(
+        "ReleaseHold, stock to reserve", poor.after(_places(), *more), _releases(HoldReason.OUT_OF_STOCK), 153
+    )
+    yield Command("clock: waiting", poor.after(_places(), *more), _seen(fulfilment.serve_waiting, ORDER), 153)
+
+    empty = _places(line=lambda n, _: Line(n, "", 0, 990), payment=PaymentState.UNKNOWN)
+    yield Command("CompleteDetails", shop.after(empty), _completes(_acme), 155)
+    own = bazaar.after(empty)
+    yield Command("CompleteDetails, each line of its own supplier", own, _completes(_each_its_own), 204)
+    others = shop.after(_places(lambda _: "bolt", payment=PaymentState.PENDING))
+    yield Command("CompleteDetails, other suppliers", others, _completes(_acme), 255)
+
+    said = tuple(CustomsLine(n, "A mug", "691110", "CN", 300, 500) for n in NUMBERS)
+    declare = _seen(
+        fulfilment.complete_customs_data,
+        orders.CustomsDataCompleted(ORDER, START, said, Incoterm.DDP),
+        Money(500 * 2 * LINES, "EUR"),
+    )
+    yield Command("CompleteCustomsData", shop.after(_places(line=_bare, incoterm=None)), declare, 54)
+    domestic = _places(_each_its_own, line=_bare, incoterm=None, destination=Destination("CN"))
+    at_home = bazaar.after(domestic)
+    abroad = at_home.after(_moves("DE"))
+    yield Command("ChangeAddress, to another country", at_home, _moves("DE"), 101)
+    yield Command("ChangeAddress, back again", abroad, _moves("CN"), 101)
+    yield Command("CompleteCustomsData, each line of its own supplier", abroad, declare, 101)
+
+    confirm = _told(fulfilment.confirm, ORDER, False, "mia")
+    for owner, world, kind in ((_acme, shop, ""), (_each_its_own, bazaar, ", each line of its own supplier")):
+        waiting = world.after(_places(owner, payment=PaymentState.AUTHORISED), _releases(HoldReason.AWAITING_PAYMENT))
+        yield Command(f"ConfirmOrder{kind}", waiting, confirm, 52)
+    backorder = poor.after(_places())
+    yield Command("ConfirmOrder, out of stock", backorder, _told(fulfilment.confirm, ORDER, True, "mia"), 154)
+    served = backorder.after(_told(fulfilment.confirm, ORDER, True, "mia"), *more)
+    yield Command("clock: waiting, confirmed", served, _seen(fulfilment.serve_waiting, ORDER), 151)
+    yield Command("PlaceHold, before the confirmation", unpaid, _holds(HoldReason.BAD_ADDRESS), 1)
+    chargeback = orders.ChargebackRecorded(ORDER, "cb-1", Money(990, "EUR"), START)
+    placed = shop.after(_places())
+    yield Command("RecordChargeback", placed, lambda view, now: fulfilment.record_chargeback(view, chargeback), 1)
+    yield Command("RecordReview", placed, _seen(fulfilment.review, ORDER, "r1", 5), 1)
+
+
+# --- supplier orders ------------------------------------------------------------------------------
+
+
+def _sends(number: int = 1) -> Decide:
+    return _told(dispatch.send_supplier_order, f"{ORDER}/{number}")
+
+
+def _ships(number: int = 1) -> Decide:
+    return _told(dispatch.ship, f"{ORDER}/{number}", "dhl", f"P{number}", {})
+
+
+def _answers(answer: Answer, lines: Iterable[LineNo] = NUMBERS) -> Decide:
+    return _told(dispatch.acknowledge, FIRST, dict.fromkeys(lines, answer))
+
+
+def _sent() -> World:
+    return market().after(_places(), _sends())
+
+
+def _all_sent() -> World:
+    """Each line by its own supplier."""
+    return market(_each_its_own).after(_places(_each_its_own), *map(_sends, NUMBERS))
+
+
+_CANCELS = _told(cancellation.cancel, ORDER, {}, "customer", "changed_mind")
+_REROUTES = _told(rerouting.reroute, ORDER, FIRST, {}, Cause(None, "supplier", "overdue"))
+
+
+def _supplier_orders() -> Iterator[Command]:
+    draft, sent, all_sent = market().after(_places()), _sent(), _all_sent()
+    yield Command("SendSupplierOrder", draft, _sends(), 1)
+    rejected = Answer(rejected=2, because=RejectReason.OUT_OF_STOCK)
+    half_rejected = Answer(accepted=1, rejected=1, because=RejectReason.OUT_OF_STOCK)
+    yield Command("AcknowledgeSupplierOrder, accepted", sent, _answers(Answer(accepted=2)), 1)
+    yield Command("AcknowledgeSupplierOrder, backordered", sent, _answers(Answer(accepted=1, backordered=1)), 1)
+    yield Command("AcknowledgeSupplierOrder, rejected", sent, _answers(rejected), 302)
+    yield Command("AcknowledgeSupplierOrder, half rejected", sent, _answers(half_rejected), 302)
+    yield Command("AcknowledgeSupplierOrder, one of 50", all_sent, _answers(rejected, NUMBERS[:1]), 8)
+    for when in WhenUnavailable:
+        nowhere = market(others=1).after(_places(when_unavailable=when), _sends())
+        yield Command(f"AcknowledgeSupplierOrder, unavailable: {when}", nowhere, _answers(rejected), 152)
+    yield Command("PackSupplierOrder", sent, _told(dispatch.pack, FIRST, ("box",)), 1)
+    yield Command("ShipSupplierOrder", sent, _ships(), 52)
+    yield Command("ShipSupplierOrder, too late", sent.later(days=9), _ships(), 55)
+    yield Command("ShipSupplierOrder, each line by its own supplier", all_sent, _ships(), 3)
+
+    yield Command("CancelOrder, drafts", market(_each_its_own).after(_places(_each_its_own)), _CANCELS, 150)
+    yield Command("CancelOrder, a draft", draft, _CANCELS, 101)
+    yield Command("CancelOrder, unconfirmed", market().after(_places(payment=PaymentState.PENDING)), _CANCELS, 101)
+    yield Command("CancelOrder, sent", sent, _CANCELS, 1)
+    yield Command("CancelOrder, each line by its own supplier", all_sent, _CANCELS, 50)
+    agree = _told(cancellation.answer_cancel, FIRST, True, "")
+    yield Command("AnswerCancelRequest", sent.after(_CANCELS), agree, 101)
+    yield Command("AnswerCancelRequest, to reroute", sent.after(_REROUTES), agree, 252)
+    yield Command("RerouteUnits", draft, _REROUTES, 252)
+    yield Command("RerouteUnits, sent", sent, _REROUTES, 1)
+    nowhere = market(others=1).after(_places(), _sends(), _answers(Answer(rejected=2)))
+    found = nowhere.after(*(_feeds("bolt", n, 4, 2) for n in NUMBERS))
+    yield Command("RerouteUnits, open", found, _told(rerouting.reroute, ORDER, "", {}, Cause(None, "mia", "")), 152)
+    yield Command("ReleaseHold, to reroute", found, _releases(HoldReason.OUT_OF_STOCK), 152)
+
+    held = all_sent.after(_holds(HoldReason.BAD_ADDRESS))
+    yield Command("PlaceHold", all_sent, _holds(HoldReason.BAD_ADDRESS), 51)
+    yield Command("ReleaseHold", held, _releases(HoldReason.BAD_ADDRESS), 51)
+    late = all_sent.later(days=90)
+    yield Command("clock: dispatch", late, _misses(Clock.DISPATCH, FIRST), 2)
+    yield Command("clock: acknowledge", late, _misses(Clock.ACKNOWLEDGE, FIRST), 1)
+    yield Command("clock: delivery", late, _misses(Clock.DELIVERY, ORDER), 1)
+    missed = late.after(*(_misses(Clock.DISPATCH, f"{ORDER}/{n}") for n in NUMBERS))
+    before = Hold(HoldReason.BAD_ADDRESS, "mia", START)
+    yield Command("PlaceHold, told late", missed, _seen(fulfilment.place_hold, ORDER, before), 151)
+    yield Command("RuleDelay", missed, _rules_delay, 2)
+
+
+def _misses(clock: Clock, what: str) -> Decide:
+    return _seen(lapses.miss_deadline, ORDER, what, clock)
+
+
+def _rules_delay(view: View, now: datetime) -> Sequence[Change]:
+    order = orders.known(view.order(ORDER), ORDER)
+    ruled = breaches.rule_delay(order, FIRST, Clock.DISPATCH, Party.CARRIER, "strike", "mia", now, now)
+    return [(order_stream(ORDER), fact) for fact in ruled]
+
+
+# --- parcels --------------------------------------------------------------------------------------
+
+
+def _scans(*statuses: ParcelStatus, number: int = 1) -> Decide:
+    def record(view: View, now: datetime) -> list[Change]:
+        scans = [Checkpoint(now + timedelta(minutes=minute), status) for minute, status in enumerate(statuses)]
+        return delivery.record_checkpoints(view, "dhl", f"P{number}", scans, now, now)
+
+    return record
+
+
+def _loses(number: int = 1) -> Decide:
+    return _told(delivery.confirm_loss, "dhl", f"P{number}", Party.CARRIER, "tracing_failed")
+
+
+def _shipped() -> World:
+    return _sent().after(_ships()).later(days=1)
+
+
+def _all_shipped() -> World:
+    """Each line by its own supplier, in its own parcel."""
+    return _all_sent().after(*map(_ships, NUMBERS)).later(days=1)
+
+
+def _delivered() -> World:
+    return _shipped().after(_scans(ParcelStatus.DELIVERED))
+
+
+def _all_delivered() -> World:
+    return _all_shipped().after(*(_scans(ParcelStatus.DELIVERED, number=n) for n in NUMBERS))
+
+
+_RECEIVES = _told(delivery.confirm_receipt, ORDER, "customer")
+
+
+def _parcels() -> Iterator[Command]:
+    shipped, all_shipped = _shipped(), _all_shipped()
+    delivered, lost = _delivered(), shipped.after(_loses())
+    way = (*[ParcelStatus.IN_TRANSIT] * 30, ParcelStatus.DELIVERED)
+    announced = ParcelRegistered("dhl", "P2", 0, START)
+    yield Command("RegisterParcel", shipped, lambda view, now: delivery.register_parcel(view, announced), 1)
+    yield Command("RecordCheckpoints, delivered", shipped, _scans(ParcelStatus.DELIVERED), 2)
+    yield Command("RecordCheckpoints, the whole way", shipped, _scans(*way), 32)
+    yield Command("RecordCheckpoints, found", lost, _scans(ParcelStatus.DELIVERED), 4)
+    yield Command("RecordCheckpoints, one parcel of 50", all_shipped, _scans(ParcelStatus.DELIVERED), 2)
+    yield Command("ConfirmLoss", shipped, _loses(), 2)
+    yield Command("DisputeDelivery", delivered, _told(delivery.dispute_delivery, "dhl", "P1", "not_received"), 2)
+    yield Command("ProveDelivery", delivered, _proves, 1)
+    yield Command("ConfirmReceipt", shipped, _RECEIVES, 2)
+    yield Command("ConfirmReceipt, each line in its own parcel", all_shipped, _RECEIVES, 51)
+    yield Command("ConfirmReceipt, all lost", all_shipped.after(*map(_loses, NUMBERS)), _RECEIVES, 151)
+    yield Command("clock: first_scan", shipped.later(days=5), _seen(lapses.miss_first_scan, "dhl", "P1", 1), 1)
+    yield Command("clock: loss", shipped.later(days=50), _seen(lapses.suspect_loss, "dhl", "P1", 1), 1)
+    yield Command("clock: return_window", _all_delivered().later(days=50), _seen(lapses.complete_order, ORDER), 1)
+
+
+def _proves(view: View, now: datetime) -> Sequence[Change]:
+    parcel = parcels.known(view.parcel("dhl", "P1"), "dhl", "P1")
+    return [(parcel_stream("dhl", "P1"), fact) for fact in parcels.prove_delivery(parcel, None, PHOTO, now)]
+
+
+# --- cases ----------------------------------------------------------------------------------------
+
+
+def _opens(reason: Reason = Reason.DAMAGED) -> Decide:
+    return lambda view, now: aftersales.open_case(view, CaseOpened(CASE, ORDER, reason, ALL, now, now), now)
+
+
+def _rules(liable: Party) -> Decide:
+    return lambda view, now: aftersales.rule(view, LiabilityRuled(CASE, liable, ("broken",), (), now), now)
+
+
+def _approves(remedy: Remedy) -> Decide:
+    return _told(aftersales.approve, CASE, remedy, {}, "")
+
+
+def _files(photo: str) -> Decide:
+    added = EvidenceAdded(CASE, photo, "image/png", 7, Party.CUSTOMER, START)
+    return _seen(aftersales.add_evidence, added)
+
+
+_REVIEWS = _told(aftersales.start_review, CASE)
+_GRANTS = _told(aftersales.grant_refund, CASE, "refund-1", {}, 0, {})
+_PAYS = _told(aftersales.record_refund_paid, CASE, "refund-1", "pay-1")
+_LABELS = _seen(aftersales.label_return, ReturnLabelled(CASE, "label-1", {}, Party.RETAILER, START, freight_minor=590))
+_DENIES = _told(aftersales.deny, CASE, Denial.NOT_COVERED, None)
+_SENDS_BACK = _told(aftersales.ship_return, CASE, "label-1", "dhl", "R1")
+
+
+def _cases() -> Iterator[Command]:
+    one_parcel, own_parcels = (_delivered(), 1, ""), (_all_delivered(), LINES, ", each line by its own supplier")
+    for delivered, parties, kind in (one_parcel, own_parcels):
+        opened = delivered.after(_opens())
+        yield Command(f"OpenCase{kind}", delivered, _opens(), 2)
+        yield Command(f"AnswerCustomer{kind}", opened, _told(aftersales.answer, CASE), 1)
+        yield Command(f"RequestEvidence{kind}", opened, _told(aftersales.request_evidence, CASE, ("photo",)), 1)
+        yield Command(f"AddEvidence{kind}", opened, _files(PHOTO), 1)
+        yield Command(f"StartReview{kind}", opened, _REVIEWS, 1)
+        yield Command(f"CancelCase{kind}", opened, _told(aftersales.cancel, CASE, Party.CUSTOMER, ""), 2)
+        yield Command(f"clock: first_answer{kind}", opened.later(days=5), _seen(aftersales.miss_first_answer, CASE), 1)
+        reviewed = opened.after(_REVIEWS)
+        ruled = reviewed.after(_rules(Party.SUPPLIER))
+        yield Command(f"RuleLiability, the supplier{kind}", reviewed, _rules(Party.SUPPLIER), 1 + parties)
+        yield Command(f"RuleLiability, the carrier{kind}", reviewed, _rules(Party.CARRIER), 1 + 3 * parties)
+        yield Command(f"RuleLiability, anew{kind}", ruled, _rules(Party.CARRIER), 1 + 4 * parties)
+        yield Command(f"DenyCase{kind}", ruled, _DENIES, 2 + parties)
+        denied = ruled.after(_DENIES, _files(PHOTO))
+        yield Command(f"ReopenCase{kind}", denied, _told(aftersales.reopen, CASE, (PHOTO,)), 2)
+        yield Command(f"ApproveRemedy, a reship{kind}", ruled, _approves(Remedy.RESHIP), 205 + parties)
+        yield Command(f"ApproveRemedy, a refund{kind}", ruled, _approves(Remedy.REFUND), 1)
+        yield Command(f"ApproveRemedy, a return{kind}", ruled, _approves(Remedy.RETURN), 1)
+        refunded = ruled.after(_approves(Remedy.REFUND))
+        yield Command(f"GrantRefund{kind}", refunded, _GRANTS, 52)
+        yield Command(f"DenyRefund{kind}", refunded, _told(aftersales.deny_refund, CASE, {}, Denial.OTHER), 3)
+        yield Command(f"RecordRefundPaid{kind}", refunded.after(_GRANTS), _PAYS, 5)
+        again = refunded.after(_GRANTS, _PAYS, _files(PHOTO), _told(aftersales.reopen, CASE, (PHOTO,)))
+        yield Command(f"RuleLiability, after refunds{kind}", again, _rules(Party.CARRIER), 1 + LINES + 4 * parties)
+        returned = ruled.after(_approves(Remedy.RETURN))
+        receive = _told(aftersales.receive_return, CASE, ALL)
+        inspect = _told(aftersales.inspect_return, CASE, dict.fromkeys(NUMBERS, Inspection(restocked=2)), "")
+        labelled = returned.after(_LABELS)
+        yield Command(f"RecordReturnLabel{kind}", returned, _LABELS, 3)
+        yield Command(f"RecordReturnShipped{kind}", labelled, _SENDS_BACK, 2)
+        yield Command(f"RecordReturnReceived{kind}", labelled, receive, 1)
+        yield Command(f"RecordInspection{kind}", labelled.after(receive), inspect, 101)
+        back = labelled.after(receive, inspect)
+        yield Command(f"GrantRefund, after the inspection{kind}", back, _GRANTS, 52)
+        failed = ruled.after(_approves(Remedy.RESHIP), _told(cancellation.cancel, f"{ORDER}+R1", {}, "mia", ""))
+        yield Command(f"clock: reship{kind}", failed, _seen(aftersales.follow_reship, CASE), 51)
+
+
+# --- recoveries -----------------------------------------------------------------------------------
+
+_COSTS = tuple(Cost(f"refund-{n}", CostKind.REFUND, 990) for n in NUMBERS)
+_WHOLE = Money(990 * LINES, "EUR")
+
+
+def _of_recovery(decide: Callable[..., Sequence[RecoveryFact]], *arguments: Any) -> Decide:
+    def changes(view: View, now: datetime) -> Sequence[Change]:
+        recovery = recoveries.known(view.recovery("r1"), "r1")
+        return [(recovery_stream("r1"), fact) for fact in decide(recovery, *arguments, now)]
+
+    return changes
+
+
+def _recovers(kind: Kind, subject: Subject) -> Decide:
+    return _seen(redress.open_recovery, "r1", kind, subject, "EUR", _COSTS)
+
+
+def _recoveries() -> Iterator[Command]:
+    shipped, lost = _all_shipped(), _all_shipped().later(days=20).after(_loses())
+    propose = _recovers(Kind.SUPPLIER_FAULT, Subject(ORDER, FIRST))
+    claim = _recovers(Kind.CARRIER_LOSS, Subject(ORDER, carrier="dhl", number="P1"))
+    proposed, claimed = shipped.after(propose), lost.after(claim)
+    accept, more = _of_recovery(recoveries.accept, _WHOLE, START), Cost("more", CostKind.FREIGHT, 500)
+    settle = _of_recovery(recoveries.settle, "cn-1", _WHOLE, Method.CREDIT_NOTE)
+    yield Command("OpenRecovery", shipped, propose, 1)
+    yield Command("OpenRecovery, a claim", lost, claim, 3)
+    yield Command("RaiseRecovery", proposed, _seen(redress.raise_recovery, "r1", more, "EUR"), 1)
+    yield Command("AnswerRecovery, accepted", proposed, accept, 1)
+    yield Command("AnswerRecovery, disputed", proposed, _of_recovery(recoveries.dispute, "not_ours", START), 1)
+    yield Command("SettleRecovery", proposed.after(accept), settle, 1)
+    yield Command("WriteOffRecovery", proposed, _of_recovery(recoveries.write_off, "too_small"), 1)
+    yield Command("clock: recovery_answer", proposed.later(days=9), _seen(lapses.miss_answer, "r1"), 1)
+
+    early = _all_shipped().after(_loses(), claim)
+    yield Command("clock: claim_eligible", early.later(days=30), _seen(lapses.become_eligible, "r1"), 1)
+    yield Command("clock: claim_filing", early.later(days=90), _seen(lapses.bar_claim, "r1"), 1)
+    yield Command("CollectDocument", claimed, _of_recovery(claims.collect, DocumentKind.PHOTO, PHOTO), 1)
+    file, deny = _of_recovery(claims.file), _of_recovery(claims.deny, "packed_badly")
+    approve, paid = _of_recovery(claims.approve, _WHOLE), _of_recovery(claims.pay, "p-1", _WHOLE)
+    ready = claimed.after(*(_of_recovery(claims.collect, kind, PHOTO) for kind in DocumentKind))
+    filed = ready.after(file)
+    yield Command("FileClaim", ready, file, 1)
+    yield Command("AcknowledgeClaim", filed, _of_recovery(claims.acknowledge, "DHL-7"), 1)
+    yield Command("DecideClaim, approved", filed, approve, 1)
+    yield Command("DecideClaim, denied", filed, deny, 1)
+    yield Command("AppealClaim", filed.after(deny), _of_recovery(claims.appeal, "photos_show_it"), 1)
+    yield Command("RecordClaimPayment", filed.after(approve), paid, 1)
+    back = _of_recovery(claims.give_back, "b-1", _WHOLE)
+    yield Command("ReturnClaimPayment", filed.after(approve, paid), back, 1)
+
+
+# --- stock, questions, messages -------------------------------------------------------------------
+
+
+def _of_items(decide: Callable[..., Sequence[StockFact]], *arguments: Any, items: Iterable[Item] = _IN_CART) -> Decide:
+    """Of the stock of each."""
+    return lambda view, now: [
+        (stock_stream(*item), fact) for item in items for fact in decide(view.stock(*item), *item, *arguments, now)
+    ]
+
+
+def _others() -> Iterator[Command]:
+    shop, sent = market(), _sent()
+    reserve = _seen(fulfilment.reserve, "cart", _IN_CART, None)
+    reserved = shop.after(reserve)
+    first = "acme", _sku(NUMBERS[0])
+    yield Command("Reserve", shop, reserve, 100)
+    yield Command("ExtendReservation", reserved, _of_items(stock.extend, "cart", START + 3 * DAY, START), 50)
+    yield Command("ReleaseReservation", reserved, _of_items(stock.release_hold, "cart"), 100)
+    yield Command("clock: reservation", reserved.later(days=3), _seen(lapses.expire_reservation, *first, "cart"), 2)
+    yield Command("clock: feed", reserved.later(days=366), _seen(stocktaking.notice_stale_feed, *first), 1)
+    yield Command("RecordFeed, less than was promised", sent, _feeds("acme", NUMBERS[0], 1, 2), 3)
+    yield Command("SetBuffer", sent, _of_items(stock.set_buffer, 9, items=[first]), 2)
+    yield Command("SetLowStockThreshold", sent, _of_items(stock.set_low_threshold, 1, items=[first]), 2)
+
+    question = InquiryAsked("q1", Party.RETAILER, Party.SUPPLIER, Topic.DISPATCH, ORDER, START, FIRST)
+    ask = _asks(question)
+    asked = sent.after(ask)
+    yield Command("AskInquiry", sent, ask, 1)
+    yield Command("AnswerInquiry", asked, _of_inquiry(inquiries.answer, InquiryAnswered("q1", START, "desk")), 1)
+    yield Command("CloseInquiry", asked, _of_inquiry(inquiries.close, InquiryClosed("q1", "solved", "mia", START)), 1)
+    yield Command("clock: answer", asked.later(days=9), _seen(lapses.miss_inquiry_answer, "q1"), 1)
+
+    many = _all_sent()
+    promised_by = orders.known(many.book.order(ORDER), ORDER).promised_by
+    for kind, about in (
+        (Telling.ORDER_CONFIRMED, About(ORDER)),
+        (Telling.DISPATCH_INSTRUCTION, About(ORDER, FIRST, "supplier-1")),
+        (Telling.DELAYED, About(ORDER, due=promised_by)),
+        (Telling.REMINDER, About(ORDER, FIRST, "supplier-1", clock="dispatch", due=START + 2 * DAY)),
+    ):
+        yield Command(f"outbox: {kind}", many, _tells(kind, about), 1)
+    told = many.after(_tells(Telling.ORDER_CONFIRMED, About(ORDER)))
+    failed = _seen(notices.failed, "m1", "no route", True)
+    yield Command("outbox: sent", told, _seen(notices.sent, "m1", "mail", "m-1"), 1)
+    yield Command("outbox: failed", told, failed, 1)
+    yield Command("CancelMessage", told, _seen(notices.cancel, "m1", "by_a_person", "mia"), 1)
+    yield Command("RetryMessage", told.after(failed), _seen(notices.retry, "m1", "mia"), 1)
+
+
+def _asks(question: InquiryAsked) -> Decide:
+    return lambda view, now: asking.ask(view, question)
+
+
+def _of_inquiry(decide: Callable[..., Sequence[InquiryFact]], fact: InquiryFact) -> Decide:
+    return lambda view, now: [
+        (inquiry_stream("q1"), each) for each in decide(inquiries.known(view.inquiry("q1"), "q1"), fact, now)
+    ]
+
+
+def _tells(kind: Telling, about: About) -> Decide:
+    templates = {(each, "en"): 1 for each in Telling}
+    return _seen(notices.ask, Notice("m1", kind, about, START, 1), templates)
