@@ -7,10 +7,11 @@ supplier's feed says there is. A SKU without any feed is untracked: nothing is p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
+
+import msgspec
 
 from ledger.policies import Policy
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
@@ -276,8 +277,7 @@ class Hold(StrEnum):
     COMMITTED = "committed"
 
 
-@dataclass(slots=True)
-class Reservation:
+class Reservation(msgspec.Struct):
     """Units promised to one order or checkout."""
 
     units: int
@@ -289,8 +289,7 @@ class Reservation:
     """The feed's quantity has these units taken off already."""
 
 
-@dataclass(slots=True)
-class Shipped:
+class Shipped(msgspec.Struct):
     """Units that left but may still be counted in the feed's quantity."""
 
     units: int
@@ -298,8 +297,7 @@ class Shipped:
     committed_at: datetime | None
 
 
-@dataclass(slots=True)
-class Returned:
+class Returned(msgspec.Struct):
     """Units that came back and that the feed may not have counted yet."""
 
     units: int
@@ -310,8 +308,7 @@ LONGEST_DEMAND_DAYS = 90
 """For so many days the demand of each day is kept."""
 
 
-@dataclass(slots=True)
-class Stock:
+class Stock(msgspec.Struct):
     """What there is and who was promised it.
 
     The one state that evolve changes in place: a hot SKU has tens of thousands of reservations, and
@@ -322,12 +319,12 @@ class Stock:
     ignored: Feed | None = None
     """The last feed that came too late."""
     buffer: int = 0
-    reservations: dict[str, Reservation] = field(default_factory=dict)
-    shipped: list[Shipped] = field(default_factory=list)
+    reservations: dict[str, Reservation] = {}
+    shipped: list[Shipped] = []
     held: int = 0
     committed: int = 0
     """Units committed and units shipped that the feed does not have taken off yet."""
-    returned: list[Returned] = field(default_factory=list)
+    returned: list[Returned] = []
     restocked: int = 0
     """Units returned since the feed was counted."""
     stale_at: datetime | None = None
@@ -337,7 +334,7 @@ class Stock:
     stale_buffer: int = 0
     """Units kept back beside the buffer while the feed is stale."""
     low_threshold: int | None = None
-    demand: dict[int, int] = field(default_factory=dict)
+    demand: dict[int, int] = {}
     """Units committed each day, by the ordinal of the day in UTC."""
     demand_kept: int = 0
     """The sum of demand, which no window's demand exceeds."""
@@ -368,36 +365,47 @@ class Stock:
 
     def demand_of(self, days: int, today: int) -> int:
         """Units committed in the last so many days; today is the ordinal of the last of them."""
-        return sum(units for day, units in self.demand.items() if today - days < day)
+        return sum([units for day, units in self.demand.items() if today - days < day])
 
 
 def evolve(stock: Stock | None, fact: StockFact) -> Stock:
     stock = stock or Stock()
     match fact:
-        case FeedRecorded(feed=feed):
-            _take_feed(stock, feed)
-            stock.stale_at = fact.stale_at
-        case StockCorrected(quantity=quantity, at=at):
-            version = stock.feed.version if stock.feed else 0
-            _take_feed(stock, Feed(quantity, version, at, includes_orders_up_to=None))
-        case BufferSet(units=units):
-            stock.buffer = units
+        # What happens most stands first: a match looks at its cases one by one.
         case StockReserved():
             stock.reservations[fact.reservation_id] = Reservation(fact.units, fact.expires_at)
             stock.held += fact.units
-        case ReservationExtended():
-            reservation = stock.reservations[fact.reservation_id]
-            reservation.expires_at, reservation.extended = fact.expires_at, True
         case ReservationCommitted():
             reservation = stock.reservations[fact.reservation_id]
             reservation.status, reservation.committed_at = Hold.COMMITTED, fact.at
             stock.held -= reservation.units
             stock.committed += reservation.units
             _demanded(stock, fact.at.toordinal(), reservation.units)
-        case ReservationConsumed():
-            _consume(stock, fact)
         case ReservationReleased() | ReservationExpired():
             _give_back(stock, fact.reservation_id, fact.units)
+        case ReservationConsumed():
+            _consume(stock, fact)
+        case ReservationExtended():
+            reservation = stock.reservations[fact.reservation_id]
+            reservation.expires_at, reservation.extended = fact.expires_at, True
+        case FeedRecorded(feed=feed):
+            _take_feed(stock, feed)
+            stock.stale_at = fact.stale_at
+        case StockCorrected(quantity=quantity, at=at):
+            version = stock.feed.version if stock.feed else 0
+            _take_feed(stock, Feed(quantity, version, at, includes_orders_up_to=None))
+        case StockLow():
+            stock.low = True
+        case StockRunningOut():
+            stock.running_out = True
+        case AlertEnded(alert=alert):
+            _end(stock, alert)
+        case SoldOut():
+            stock.sold_out = True
+        case BackInStock():
+            stock.sold_out = False
+        case BufferSet(units=units):
+            stock.buffer = units
         case FeedIgnored(feed=feed):
             stock.ignored = feed
         case Oversold(shortfall=shortfall):
@@ -411,16 +419,6 @@ def evolve(stock: Stock | None, fact: StockFact) -> Stock:
             stock.restocked += units
         case LowThresholdSet(units=threshold):
             stock.low_threshold = threshold
-        case StockLow():
-            stock.low = True
-        case StockRunningOut():
-            stock.running_out = True
-        case AlertEnded(alert=alert):
-            _end(stock, alert)
-        case SoldOut():
-            stock.sold_out = True
-        case BackInStock():
-            stock.sold_out = False
         case _:
             assert_never(fact)
     if stock.oversold:

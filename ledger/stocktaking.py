@@ -6,10 +6,12 @@ stream that it touches as it will be with the new facts, and adds what staff and
 
 from __future__ import annotations
 
-import dataclasses
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any
+
+from msgspec.structs import replace
 
 from ledger import stock
 from ledger.policies import Policy, policy_at
@@ -73,10 +75,10 @@ def watching(decide: Decide, now: datetime) -> Decide:
 
 def watched(view: View, changes: Sequence[Change], now: datetime) -> Sequence[Change]:
     """The changes, and what has to be told of each stock stream that they touch."""
-    touched: dict[str, list[StockFact]] = {}
+    touched: defaultdict[str, list[Any]] = defaultdict(list)
     for stream, fact in changes:
         if stream.startswith("stock-"):
-            touched.setdefault(stream, []).append(cast("StockFact", fact))
+            touched[stream].append(fact)
     if not touched:
         return changes
     policy = policy_at(view.policy(), now)
@@ -92,6 +94,10 @@ _TAKES_NOTHING = frozenset(
     {ReservationCommitted, ReservationConsumed, ReservationReleased, ReservationExpired, ReservationExtended}
 )
 """After them no less is available than before."""
+
+
+_COUNT_ANEW = frozenset({FeedRecorded, StockCorrected})
+"""They look at every reservation."""
 
 
 def _stays_plentiful(own: Stock, facts: Sequence[StockFact], policy: Policy) -> bool:
@@ -127,13 +133,12 @@ def _alerts(own: Stock | None, facts: Sequence[StockFact], policy: Policy, now: 
 def _after(own: Stock | None, facts: Sequence[StockFact], whole: bool = False) -> Stock:
     """The stock with the facts, as a copy; unless all is needed, with the reservations that they name only."""
     present = own or Stock()
-    whole = whole or any(isinstance(fact, FeedRecorded | StockCorrected) for fact in facts)
-    names = present.reservations if whole else {getattr(fact, "reservation_id", "") for fact in facts}
-    after = dataclasses.replace(
+    reservations = present.reservations
+    whole = whole or not _COUNT_ANEW.isdisjoint(map(type, facts))
+    names = reservations if whole else {getattr(fact, "reservation_id", "") for fact in facts}
+    after = replace(
         present,
-        reservations={
-            name: dataclasses.replace(present.reservations[name]) for name in names if name in present.reservations
-        },
+        reservations={name: replace(reservations[name]) for name in names if name in reservations},
         shipped=list(present.shipped),
         returned=list(present.returned),
         demand=dict(present.demand),
