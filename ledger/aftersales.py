@@ -143,7 +143,7 @@ def open_case(view: View, opened: CaseOpened, now: datetime) -> list[Change]:
     whole = replace(
         opened,
         first_answer_by=opened.at + timedelta(hours=policy.first_answer_within_hours),
-        suppliers={line_no: sender_of(order, line_no) for line_no in opened.by_line},
+        suppliers=senders_of(order, opened.by_line),
         delivered_at=_arrived_at(order, opened.by_line) if opened.reason.about_arrived_units else None,
     )
     _require_reason(order, whole)
@@ -178,14 +178,15 @@ def _require_reason(order: Order, opened: CaseOpened) -> None:
             raise returns.OutsideReturnWindow(order.order_id, closed_at)
 
 
-def sender_of(order: Order, line_no: LineNo) -> str:
-    """Who sent units of a line last; who was to send it, if nobody did."""
-    shipped = [
-        each.supplier_id
+def senders_of(order: Order, lines: Iterable[LineNo]) -> dict[LineNo, str]:
+    """Who sent units of each line last; who was to send them, if nobody did."""
+    sent = {
+        line_no: each.supplier_id
         for each in order.supplier_orders.values()
-        if line_no in each.shares and each.shares[line_no].shipped
-    ]
-    return shipped[-1] if shipped else order.lines[line_no].supplier_id
+        for line_no, share in each.shares.items()
+        if share.shipped
+    }
+    return {line_no: sent.get(line_no) or order.lines[line_no].supplier_id for line_no in lines}
 
 
 # --- steps of the case alone ----------------------------------------------------------------------
@@ -274,13 +275,14 @@ def approve(
 
 def _reship(file: _File, supplier_id: str, at: datetime) -> None:
     view, case, order = file.view, file.case, file.order
+    senders = senders_of(order, case.todo)
     lines = tuple(
         replace(
             order.lines[line_no],
             quantity=units,
             unit_price_minor=0,
             declared_value_minor=order.lines[line_no].customs_value_minor,
-            supplier_id=supplier_id or sender_of(order, line_no),
+            supplier_id=supplier_id or senders[line_no],
             dispatch_by=None,
         )
         for line_no, units in case.todo.items()

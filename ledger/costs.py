@@ -5,6 +5,7 @@ Of a supplier by the units that it sent, of a carrier by the parcel that they we
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -53,13 +54,10 @@ def _demands(liable: Party, case: Case, order: Order, spent: Sequence[Spent], *,
     subjects: dict[tuple[Kind, str], Subject] = {}
     costs: dict[tuple[tuple[Kind, str], str], list[Cost]] = {}
     lines: dict[LineNo, tuple[Kind, str]] = {}
-    for line_no in case.opened.by_line:
-        found = _subject(liable, case, order, line_no)
-        if found is not None:
-            kind, subject = found
-            lines[line_no] = party = (kind, subject.supplier_id if kind is Kind.SUPPLIER_FAULT else subject.number)
-            subjects.setdefault(party, subject)
-            costs.setdefault((party, order.currency), [])
+    for line_no, (kind, subject) in _subjects(liable, case, order).items():
+        lines[line_no] = party = (kind, subject.supplier_id if kind is Kind.SUPPLIER_FAULT else subject.number)
+        subjects.setdefault(party, subject)
+        costs.setdefault((party, order.currency), [])
     for line_no, currency, cost in spent:
         if line_no in lines:
             costs.setdefault((lines[line_no], currency), []).append(cost)
@@ -67,30 +65,43 @@ def _demands(liable: Party, case: Case, order: Order, spent: Sequence[Spent], *,
         yield Demand(party[0], subjects[party], currency, tuple(each) if asking else ())
 
 
-def _subject(liable: Party, case: Case, order: Order, line_no: LineNo) -> tuple[Kind, Subject] | None:
-    """Who is asked for what units of a line cost, and by what name."""
-    if liable is Party.SUPPLIER:
+def _subjects(liable: Party, case: Case, order: Order) -> dict[LineNo, tuple[Kind, Subject]]:
+    """Who is asked for what units of each line cost, and by what name."""
+    match liable:
+        case Party.SUPPLIER:
+            return {n: (Kind.SUPPLIER_FAULT, subject) for n, subject in _of_suppliers(case, order)}
+        case Party.CARRIER:
+            kind = Kind.CARRIER_DAMAGE if case.opened.reason.about_arrived_units else Kind.CARRIER_LOSS
+            return {n: (kind, subject) for n, subject in _of_parcels(case, order)}
+        case _:
+            return {}
+
+
+def _of_suppliers(case: Case, order: Order) -> Iterable[tuple[LineNo, Subject]]:
+    """By the last supplier order of whoever sent the units."""
+    given = order.supplier_orders.values()
+    last = {(each.supplier_id, line_no): each.supplier_order_id for each in given for line_no in each.shares}
+    for line_no in case.opened.by_line:
         supplier_id = case.opened.suppliers.get(line_no, "")
-        sent = [each for each in order.supplier_orders.values() if each.supplier_id == supplier_id]
-        named = [each.supplier_order_id for each in sent if line_no in each.shares]
-        return Kind.SUPPLIER_FAULT, Subject(order.order_id, named[-1] if named else "", supplier_id, case.case_id)
-    shipment = _shipment(case, order, line_no) if liable is Party.CARRIER else None
-    if shipment is None:
-        return None
-    kind = Kind.CARRIER_DAMAGE if case.opened.reason.about_arrived_units else Kind.CARRIER_LOSS
-    parcel = (shipment.carrier, shipment.number, shipment.epoch)
-    return kind, Subject(order.order_id, shipment.supplier_order_id, "", case.case_id, *parcel)
+        yield line_no, Subject(order.order_id, last.get((supplier_id, line_no), ""), supplier_id, case.case_id)
 
 
-def _shipment(case: Case, order: Order, line_no: LineNo) -> Shipment | None:
-    """The parcel that units of a line were in: the last one that is where the case's reason says, or the last one."""
-    carrying = [shipment for shipment in order.shipments if line_no in shipment.by_line]
+def _of_parcels(case: Case, order: Order) -> Iterable[tuple[LineNo, Subject]]:
+    """By the parcel that they were in: the last one that is where the case's reason says, or the last one."""
+    carrying: defaultdict[LineNo, list[Shipment]] = defaultdict(list)
+    for shipment in order.shipments:
+        for line_no in shipment.by_line:
+            carrying[line_no].append(shipment)
     places = case.opened.reason.buckets
-    return max(
-        carrying,
-        key=lambda each: (each.bucket in places, each.bucket == "lost", each.shipped_at),
-        default=None,
-    )
+
+    def rank(shipment: Shipment) -> tuple[bool, bool, datetime]:
+        return shipment.bucket in places, shipment.bucket == "lost", shipment.shipped_at
+
+    for line_no in case.opened.by_line:
+        if line_no in carrying:
+            last = max(carrying[line_no], key=rank)
+            parcel = (last.carrier, last.number, last.epoch)
+            yield line_no, Subject(order.order_id, last.supplier_order_id, "", case.case_id, *parcel)
 
 
 # --- what was spent ---------------------------------------------------------------------------------

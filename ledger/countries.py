@@ -27,7 +27,9 @@ _UNIONS = (_EUROPEAN_UNION, frozenset({"CH", "LI"}))
 """Within one of these no customs papers are asked for. A union that still asks for them, such as the one
 with Turkey, does not stand here."""
 
+_UNION_OF = {country: union for union in _UNIONS for country in union}
+
 
 def share_customs(one: str, other: str) -> bool:
     """Whether goods go from one country to the other without a customs border."""
-    return one == other or any(one in union and other in union for union in _UNIONS)
+    return one == other or other in _UNION_OF.get(one, ())

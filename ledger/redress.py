@@ -255,7 +255,12 @@ def _adjust(view: View, recovery: Recovery, case_id: str, costs: Sequence[Cost],
     """Raises a recovery by what is new of a case's costs, and withdraws what is gone of them."""
     if recovery.status.is_end:
         return []
-    answer_by = _answer_by(view, recovery.subject.supplier_id, at) if not recovery.kind.is_claim else None
+    wanted, present = {cost.cost_id: cost for cost in costs}, {cost.cost_id for cost in recovery.costs}
+    new = [cost for cost in wanted.values() if cost.cost_id not in present]
+    of_case = cost_id(case_id, "")
+    gone = [each.cost_id for each in recovery.costs if each.cost_id not in wanted and each.cost_id.startswith(of_case)]
+    asks = new and not recovery.kind.is_claim
+    answer_by = _answer_by(view, recovery.subject.supplier_id, at) if asks else None
     facts: list[RecoveryFact] = []
 
     def tell(told: Sequence[RecoveryFact]) -> None:
@@ -264,13 +269,10 @@ def _adjust(view: View, recovery: Recovery, case_id: str, costs: Sequence[Cost],
             recovery = recoveries.evolve(recovery, fact)
             facts.append(fact)
 
-    wanted, present = {cost.cost_id: cost for cost in costs}, [cost.cost_id for cost in recovery.costs]
-    for cost in wanted.values():
-        if cost.cost_id not in present:
-            tell(recoveries.raised(recovery, cost, recovery.currency, answer_by, at))
-    for gone in present:
-        if gone not in wanted and gone.startswith(cost_id(case_id, "")):
-            tell(recoveries.withdraw(recovery, gone, at))
+    for cost in new:
+        tell(recoveries.raised(recovery, cost, recovery.currency, answer_by, at))
+    for each in gone:
+        tell(recoveries.withdraw(recovery, each, at))
     return changes_of(recovery_stream(recovery.recovery_id), facts)
 
 
