@@ -51,10 +51,19 @@ class Allotment:
         """For each item that lacks: units asked and units available."""
 
     def take(self, item: Item, units: int, commit: bool) -> None:
-        """Hold units, or commit them, on top of whatever the order or its cart holds already."""
+        """Hold units, or commit them, in place of whatever the order or its cart holds already."""
         own = self.view.stock(*item)
-        if own is None or not own.tracked:
-            return
+        if own is not None and own.tracked:
+            self._take(own, item, units, commit)
+
+    def add(self, item: Item, more: int) -> None:
+        """Commit units beside those that the order has."""
+        own = self.view.stock(*item)
+        if own is not None and own.tracked:
+            kept = own.reservations.get(self.order_id)
+            self._take(own, item, more + (kept.units if kept else 0), commit=True)
+
+    def _take(self, own: Stock, item: Item, units: int, commit: bool) -> None:
         kept = own.reservations.get(self.order_id)
         if kept is not None and kept.units == units and self._stands(own, units, commit):
             if commit and kept.status is stock.Hold.HELD:
@@ -68,7 +77,7 @@ class Allotment:
         # Only a hold can be a cart's: nobody takes over what was committed to another order.
         if cart is not None and cart is not kept and cart.status is stock.Hold.HELD:
             given_back.append(self.cart_id)
-        available = own.available + sum(stock.freed_by(own.reservations[r]) for r in given_back)
+        available = own.available + sum([stock.freed_by(own.reservations[r]) for r in given_back])
         if units and available < units:
             self.lacking[item] = (units, max(available, 0))
             return
@@ -117,9 +126,7 @@ def enlarge(view: View, order_id: str, more: Mapping[Item, int], now: datetime) 
     """Commit units beside those that a confirmed order has of the same items; they are within reach."""
     allotment = Allotment(view, order_id, "", now, now)
     for item, units in more.items():
-        own = view.stock(*item)
-        kept = own.reservations.get(order_id) if own else None
-        allotment.take(item, units + (kept.units if kept else 0), commit=True)
+        allotment.add(item, units)
     assert not allotment.lacking, "whoever enlarges has seen that the units are there"
     return allotment.changes
 
@@ -176,13 +183,13 @@ def give_back(view: View, after: Order, items: Iterable[Item], now: datetime) ->
     Units that were backordered have no reservation of their own: losing them gives nothing back.
     """
     changes: list[Change] = []
-    wanted = _unshipped(after)
+    order_id, wanted = after.order_id, _unshipped(after)
     for item in items:
         own = view.stock(*item)
-        reservation = own.reservations.get(after.order_id) if own else None
+        reservation = own.reservations.get(order_id) if own else None
         surplus = reservation.units - wanted[item] if reservation else 0
         if surplus > 0:
-            changes += changes_of(stock_stream(*item), stock.release(own, *item, after.order_id, surplus, now))
+            changes += changes_of(stock_stream(*item), stock.release(own, *item, order_id, surplus, now))
     return changes
 
 

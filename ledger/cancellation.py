@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
 from datetime import datetime
 
 from ledger import customs, orders, supplier_orders
 from ledger.allotment import give_back, items_of
-from ledger.orders import Order, OrderFact
+from ledger.orders import Order
 from ledger.rerouting import Cause, place_anew, wait_for_person
 from ledger.supplier_orders import SupplierOrder
-from ledger.values import Change, Units, order_of, stock_stream
-from ledger.view import View, after_facts, order_changes, order_in, settled
+from ledger.values import Change, LineNo, Units, order_of, stock_stream
+from ledger.view import Docket, View, order_changes, order_in
 
 
 def cancel(
@@ -26,72 +26,73 @@ def cancel(
         return []
     if not order.lines and not by_line:
         return order_changes(order_id, [orders.UnitsCancelled(order_id, {}, by, because, at)])
-    loose, shares = _cancellable(order)
-    wanted = by_line or _all_of(loose, shares)
+    loose, live = _cancellable(order)
+    wanted = by_line or _all_of(loose, live)
     if not wanted:
-        if any(each.cancel_asked for each in shares):
+        if any(each.cancel_asked for each, _ in live):
             return []
         raise orders.NothingToCancel(order_id)
-    facts: list[OrderFact] = []
-    at_once, asked = _spread(order, wanted, loose, shares)
+    docket = Docket(order)
+    at_once, asked = _spread(order, wanted, loose, live)
     if at_once:
-        facts.append(orders.UnitsCancelled(order_id, at_once, by, because, at))
+        docket.tell([orders.UnitsCancelled(order_id, at_once, by, because, at)])
     freed = list(items_of(order, "", at_once))
     for supplier_order, units in asked:
-        facts += supplier_orders.ask_to_cancel(supplier_order, units, by, because, at)
+        docket.tell(supplier_orders.ask_to_cancel(supplier_order, units, by, because, at))
         if supplier_order.sent_at is None:
             freed += items_of(order, supplier_order.supplier_id, units)
-    facts += customs.reconsider_if_held(view, order, facts, at)
+    docket.tell(customs.reconsider_if_held(view, docket.order, at))
     freed = list(dict.fromkeys(freed))
     view.need(*(stock_stream(*item) for item in freed))
-    after = after_facts(order, facts)
-    if held := wait_for_person(after, (), at):
-        facts += held
-        after = after_facts(after, held)
-    return [*settled(order, facts, now, after), *give_back(view, after, freed, now)]
+    docket.tell(wait_for_person(docket.order, (), at))
+    return [*docket.settled(now), *give_back(view, docket.order, freed, now)]
 
 
-def _cancellable(order: Order) -> tuple[Units, list[SupplierOrder]]:
-    """Units that no supplier order has, by line, and the supplier orders with unshipped units, drafts first."""
+_Shares = list[tuple[SupplierOrder, Units]]
+"""Units by the supplier order that they are in."""
+
+
+def _cancellable(order: Order) -> tuple[Units, _Shares]:
+    """Units that no supplier order has, by line, and those of supplier orders, drafts first."""
     live = sorted(
         (each for each in order.supplier_orders.values() if each.unshipped), key=lambda each: each.sent_at is not None
     )
-    loose: Units = {}
-    for line_no, buckets in order.buckets.items():
-        waiting = sum(each.shares[line_no].backordered for each in live if line_no in each.shares)
-        if left := buckets.open + buckets.backordered - waiting:
-            loose[line_no] = left
-    return loose, live
-
-
-def _all_of(loose: Units, live: Iterable[SupplierOrder]) -> Units:
-    everything = dict(loose)
+    waiting = Counter[LineNo]()
     for each in live:
-        for line_no, units in supplier_orders.cancellable(each).items():
-            everything[line_no] = everything.get(line_no, 0) + units
+        waiting.update({line_no: share.backordered for line_no, share in each.shares.items() if share.backordered})
+    loose = {n: left for n, b in order.buckets.items() if (left := b.open + b.backordered - waiting[n])}
+    return loose, [(each, supplier_orders.cancellable(each)) for each in live]
+
+
+def _all_of(loose: Units, live: _Shares) -> Units:
+    everything = dict(loose)
+    for _, units in live:
+        for line_no, count in units.items():
+            everything[line_no] = everything.get(line_no, 0) + count
     return everything
 
 
-def _spread(
-    order: Order, wanted: Units, loose: Units, live: Sequence[SupplierOrder]
-) -> tuple[Units, list[tuple[SupplierOrder, Units]]]:
+def _spread(order: Order, wanted: Units, loose: Units, live: _Shares) -> tuple[Units, _Shares]:
     """Which units are cancelled at once, and which supplier orders are asked for how many."""
     at_once: Units = {}
-    asked: list[tuple[SupplierOrder, Units]] = [(each, {}) for each in live]
-    cancellable = [supplier_orders.cancellable(each) for each in live]
-    for line_no, units in wanted.items():
+    asked: _Shares = [(each, {}) for each, _ in live]
+    holders: defaultdict[LineNo, list[tuple[Units, int]]] = defaultdict(list)
+    for (_, share), (_, can) in zip(asked, live, strict=True):
+        for line_no, units in can.items():
+            holders[line_no].append((share, units))
+    for line_no, count in wanted.items():
         if line_no not in order.lines:
             raise supplier_orders.UnknownLine(f"order {order.order_id}", line_no)
-        left = units
+        left = count
         if taken := min(left, loose.get(line_no, 0)):
             at_once[line_no] = taken
             left -= taken
-        for (_, share), can in zip(asked, cancellable, strict=True):
-            if taken := min(left, can.get(line_no, 0)):
+        for share, units in holders[line_no]:
+            if taken := min(left, units):
                 share[line_no] = taken
                 left -= taken
         if left:
-            raise orders.CannotCancel(line_no, asked=units, left=units - left)
+            raise orders.CannotCancel(line_no, asked=count, left=count - left)
     return at_once, [(each, share) for each, share in asked if share]
 
 
@@ -101,16 +102,15 @@ def answer_cancel(
     """The supplier's answer to a cancel request; agreed units give their stock back, and go on if they are to."""
     order = order_in(view, order_of(supplier_order_id))
     supplier_order = order.supplier_order(supplier_order_id)
-    facts: list[OrderFact] = [*supplier_orders.answer_cancel(supplier_order, agreed, because, at)]
+    docket = Docket(order, supplier_orders.answer_cancel(supplier_order, agreed, because, at))
     units = supplier_order.cancel_asked if agreed else {}
     items = items_of(order, supplier_order.supplier_id, units)
     view.need(*(stock_stream(*item) for item in items))
-    after = after_facts(order, facts)
-    released = give_back(view, after, items, now)
+    released = give_back(view, docket.order, items, now)
     wish = supplier_order.reroute_wish
     if not (agreed and supplier_order.reroute_asked and wish):
-        facts += customs.reconsider_if_held(view, order, facts, at)
-        return [*settled(order, facts, now), *released]
+        docket.tell(customs.reconsider_if_held(view, docket.order, at))
+        return [*docket.settled(now), *released]
     cause = Cause(supplier_order, wish.by, wish.because, wish.to)
-    placed = place_anew(view, after, supplier_order.reroute_asked, cause, at, now)
-    return [*settled(order, [*facts, *placed.facts], now), *released, *placed.reserved]
+    reserved = place_anew(view, docket, supplier_order.reroute_asked, cause, at, now)
+    return [*docket.settled(now), *released, *reserved]

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ledger.suppliers import Standing, Supplier
 from ledger.values import Money, Value
 
@@ -76,37 +78,45 @@ class Candidate(NamedTuple):
     """What the order has against it."""
 
 
-def choose(
-    sku: str, units: int, candidates: Iterable[Candidate], *, backordered: bool = False, named: bool = False
-) -> Choice:
-    """The best of the candidates, the earlier one among equals.
-
-    backordered leaves stock out of account; named all but approval and stock.
-    """
-    considered = [_considered(sku, units, candidate, backordered, named) for candidate in candidates]
-    qualified = _ranked([each for each in considered if each.against is None])
-    best = qualified[0].supplier_id if qualified else ""
-    others = [each for each in considered if each.against is not None]
-    return Choice(sku, units, best, (*qualified, *others), backordered, named)
+def choose(sku: str, units: int, candidates: Iterable[Candidate], *, named: bool = False) -> Choice:
+    """The best of the candidates, the earlier one among equals; named leaves only approval and stock to look at."""
+    considered = [_considered(sku, units, candidate, named) for candidate in candidates]
+    best, ordered = _best(considered)
+    return Choice(sku, units, best, ordered, named=named)
 
 
-def _considered(sku: str, units: int, candidate: Candidate, backordered: bool, named: bool) -> Considered:
-    supplier, available = candidate.supplier, candidate.available
+def let_wait(choice: Choice) -> Choice:
+    """The choice once more, with stock left out of account: for units that nobody has."""
+    considered = [
+        replace(each, against=None) if each.against is Against.OUT_OF_STOCK else each for each in choice.considered
+    ]
+    best, ordered = _best(considered)
+    return replace(choice, supplier_id=best, considered=ordered, backordered=True)
+
+
+def _considered(sku: str, units: int, candidate: Candidate, named: bool) -> Considered:
+    supplier_id, supplier, available, told = candidate
     offer = supplier.offers.get(sku) if supplier else None
-    against = None if named else candidate.against
+    against = None if named else told
     if supplier is None or supplier.standing is not Standing.APPROVED:
         against = Against.NOT_APPROVED
     elif against is None and offer is None and not named:
         against = Against.NOT_OFFERED
     elif against is None and offer is not None and units < offer.minimum_quantity and not named:
         against = Against.BELOW_MINIMUM
-    elif against is None and available is not None and available < units and not backordered:
+    elif against is None and available is not None and available < units:
         against = Against.OUT_OF_STOCK
     score = supplier.score_basis_points if supplier else None
     if offer is None:
-        return Considered(candidate.supplier_id, against, available, score_basis_points=score)
-    terms = (offer.minimum_quantity, offer.cost, offer.lead_time_days)
-    return Considered(candidate.supplier_id, against, available, *terms, score)
+        return Considered(supplier_id, against, available, score_basis_points=score)
+    return Considered(supplier_id, against, available, offer.minimum_quantity, offer.cost, offer.lead_time_days, score)
+
+
+def _best(considered: Sequence[Considered]) -> tuple[str, tuple[Considered, ...]]:
+    """Who is chosen, and all of them in order: those that qualify, the best first, then the others."""
+    qualified = _ranked([each for each in considered if each.against is None])
+    others = [each for each in considered if each.against is not None]
+    return qualified[0].supplier_id if qualified else "", (*qualified, *others)
 
 
 def _ranked(qualified: Sequence[Considered]) -> list[Considered]:

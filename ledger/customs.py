@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -59,22 +59,38 @@ class DeclaredTotalDiffers(Forbidden):
 
 def missing_data(order: Order, line_numbers: Collection[LineNo]) -> tuple[str, ...]:
     """What customs asks for and nobody said of these lines, as field paths."""
+    return _of_lines(order, _lacking_by_line(order, line_numbers), line_numbers)
+
+
+def _of_lines(order: Order, lacking: Mapping[LineNo, list[str]], line_numbers: Collection[LineNo]) -> tuple[str, ...]:
     missing = [] if order.incoterm is not None else ["incoterm"]
-    for index, line in enumerate(order.lines.values()):
-        if line.line_no in line_numbers:
-            missing += [f"lines[{index}].{name}" for name in _lacking(line)]
+    for line_no, fields in lacking.items():
+        if line_no in line_numbers:
+            missing += fields
     return tuple(missing)
 
 
-def _lacking(line: Line) -> list[str]:
-    known = {
-        "title": line.title,
-        "hs_code": HS_CODE.fullmatch(line.hs_code),
-        "origin": line.origin in COUNTRIES,
-        "weight_grams": line.weight_grams,
-        "unit_price_minor": line.customs_value_minor,
+def _lacking_by_line(order: Order, line_numbers: Collection[LineNo]) -> dict[LineNo, list[str]]:
+    """What lacks of each of these lines, as field paths, in the order of the lines."""
+    return {
+        line_no: [f"lines[{index}].{name}" for name in lacking]
+        for index, (line_no, line) in enumerate(order.lines.items())
+        if line_no in line_numbers and (lacking := _lacking(line))
     }
-    return [name for name, value in known.items() if not value]
+
+
+_ASKED = ("title", "hs_code", "origin", "weight_grams", "unit_price_minor")
+
+
+def _lacking(line: Line) -> list[str]:
+    said = (
+        line.title,
+        HS_CODE.fullmatch(line.hs_code),
+        line.origin in COUNTRIES,
+        line.weight_grams,
+        line.customs_value_minor,
+    )
+    return [] if all(said) else [name for name, known in zip(_ASKED, said, strict=True) if not known]
 
 
 def missing_for(view: View, order: Order) -> dict[str, tuple[str, ...]]:
@@ -84,10 +100,13 @@ def missing_for(view: View, order: Order) -> dict[str, tuple[str, ...]]:
         lines = {n for n in order.in_bucket("open") if order.lines[n].supplier_id in abroad} if abroad else ()
         fields = missing_data(order, lines) if lines else ()
         return {"": fields} if fields else {}
-    missing: dict[str, tuple[str, ...]] = {}
-    for each in order.supplier_orders.values():
-        if each.unshipped and _crosses(view, order, each.supplier_id):
-            missing[each.supplier_order_id] = missing_data(order, supplier_orders.left_to_ship(each))
+    left = {
+        each.supplier_order_id: supplier_orders.left_to_ship(each)
+        for each in order.supplier_orders.values()
+        if each.unshipped and _crosses(view, order, each.supplier_id)
+    }
+    lacking = _lacking_by_line(order, order.lines) if left else {}
+    missing = {scope: _of_lines(order, lacking, lines) for scope, lines in left.items()}
     return {scope: fields for scope, fields in missing.items() if fields}
 
 
@@ -156,20 +175,18 @@ def reconsider(view: View, order: Order, at: datetime) -> list[OrderFact]:
     """The ledger's holds for customs data name what is missing now, or go."""
     view.need(*(supplier_stream(supplier_id) for supplier_id in involved(order)))
     missing = missing_for(view, order)
-    facts: list[OrderFact] = []
-    for hold in [hold for hold in order.holds if _is_ours(hold) and hold.supplier_order_id not in missing]:
-        facts += orders.release_hold(
-            after_facts(order, facts), HoldReason.CUSTOMS_DATA, LEDGER, hold.supplier_order_id, at
-        )
-    for scope, fields in missing.items():
-        hold = Hold(HoldReason.CUSTOMS_DATA, LEDGER, at, missing=fields, supplier_order_id=scope)
-        facts += orders.place_hold(after_facts(order, facts), hold)
-    return facts
+    over = [hold for hold in order.holds if _is_ours(hold) and hold.supplier_order_id not in missing]
+    facts = orders.end_holds(order, over, at)
+    holds = [
+        Hold(HoldReason.CUSTOMS_DATA, LEDGER, at, missing=fields, supplier_order_id=scope)
+        for scope, fields in missing.items()
+    ]
+    return [*facts, *orders.place_holds(after_facts(order, facts), holds)]
 
 
-def reconsider_if_held(view: View, order: Order, facts: Sequence[OrderFact], at: datetime) -> list[OrderFact]:
-    """What the facts mean for the holds that stand: units that will not be sent ask for no data any more."""
-    return reconsider(view, after_facts(order, facts), at) if any(map(_is_ours, order.holds)) else []
+def reconsider_if_held(view: View, order: Order, at: datetime) -> list[OrderFact]:
+    """What became of the order, for the holds that stand: units that will not be sent ask for no data any more."""
+    return reconsider(view, order, at) if any(map(_is_ours, order.holds)) else []
 
 
 def require_data_to_release(view: View, order: Order, released: Iterable[OrderFact]) -> None:

@@ -8,14 +8,14 @@ from datetime import datetime
 from ledger import customs, orders, parcels, stock, supplier_orders
 from ledger.allotment import consume, give_back, items_of
 from ledger.delivery import follow, registered
-from ledger.orders import Order, OrderFact, UnitsCancelled
+from ledger.orders import Order, UnitsCancelled
 from ledger.parcels import Parcel, ParcelRegistered
 from ledger.promise import dispatch_by
 from ledger.rerouting import Cause, place_anew
 from ledger.supplier_orders import Answer, RejectReason, SupplierOrder, SupplierOrderSent
 from ledger.suppliers import due_after
 from ledger.values import Change, Fact, LineNo, Units, order_of, parcel_stream, stock_stream
-from ledger.view import View, after_facts, changes_of, order_in, settled
+from ledger.view import Docket, View, changes_of, order_in, settled
 
 
 def send_supplier_order(view: View, supplier_order_id: str, at: datetime, now: datetime) -> list[Change]:
@@ -48,21 +48,21 @@ def acknowledge(
     """
     order = order_in(view, order_of(supplier_order_id))
     supplier_order = order.supplier_order(supplier_order_id)
-    facts = supplier_orders.acknowledge(supplier_order, by_line, at)
-    if not facts:
+    docket = Docket(order, supplier_orders.acknowledge(supplier_order, by_line, at))
+    if not docket.facts:
         return []
     supplier_id = supplier_order.supplier_id
     view.need(*(stock_stream(supplier_id, order.lines[n].sku) for n in by_line))
     rejected: Units = {line_no: answer.rejected for line_no, answer in by_line.items() if answer.rejected}
-    after = after_facts(order, facts)
     if not rejected:
-        return settled(order, facts, now, after)
-    released = give_back(view, after, items_of(order, supplier_id, rejected), now)
+        return docket.settled(now)
+    released = give_back(view, docket.order, items_of(order, supplier_id, rejected), now)
     corrected = _none_left(view, order, supplier_id, by_line, released, at)
-    cancelled = _cancelled_by_rejecting(supplier_order, after, at)
-    after = after_facts(after, cancelled)
-    placed = place_anew(view, after, _still_wanted(rejected, cancelled), _rejection(supplier_order, by_line), at, now)
-    return [*settled(order, [*facts, *cancelled, *placed.facts], now), *released, *corrected, *placed.reserved]
+    cancelled = _cancelled_by_rejecting(supplier_order, docket.order, at)
+    docket.tell(cancelled)
+    cause = _rejection(supplier_order, by_line)
+    reserved = place_anew(view, docket, _still_wanted(rejected, cancelled), cause, at, now)
+    return [*docket.settled(now), *released, *corrected, *reserved]
 
 
 def _rejection(supplier_order: SupplierOrder, by_line: Mapping[LineNo, Answer]) -> Cause:
@@ -134,10 +134,10 @@ def ship(
     parcel, parcel_facts = _register_shipment(view, order, supplier_order, carrier, number, by_line, at)
     if order.shipment(carrier, number, parcel.epoch) is not None:
         raise parcels.ParcelOfAnotherOrder(carrier, number, order.order_id)
-    facts: list[OrderFact] = [*supplier_orders.ship(supplier_order, carrier, number, parcel.epoch, by_line, at)]
-    facts += follow(after_facts(order, facts), parcel)
+    docket = Docket(order, supplier_orders.ship(supplier_order, carrier, number, parcel.epoch, by_line, at))
+    docket.tell(follow(docket.order, parcel))
     return [
-        *settled(order, facts, now),
+        *docket.settled(now),
         *changes_of(parcel_stream(carrier, number), parcel_facts),
         *consume(view, order, supplier_order.supplier_id, by_line, at),
     ]

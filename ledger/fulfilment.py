@@ -6,7 +6,7 @@ Each decision takes a view of folded streams and returns changes, or refuses. No
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -32,7 +32,7 @@ from ledger.rerouting import Cause
 from ledger.sourcing import Found, find_suppliers, out_of_stock
 from ledger.suppliers import Standing
 from ledger.values import Change, LineNo, Money, Units, order_stream, policy_stream, stock_stream
-from ledger.view import View, after_facts, changes_of, order_changes, order_in, settled
+from ledger.view import Docket, View, after_facts, changes_of, order_changes, order_in, settled
 
 
 def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, now: datetime) -> list[Change]:
@@ -152,33 +152,28 @@ def _confirmation(view: View, order: Order, by: str, backordered: Units, at: dat
     return [*facts, *drafts]
 
 
-def _go_on(
-    view: View, order: Order, facts: Sequence[OrderFact], at: datetime, now: datetime, reserve: bool = False
-) -> list[Change]:
-    """The facts, and the confirmation where they make the order ready: paid, no hold, stock at hand.
+def _go_on(view: View, docket: Docket, at: datetime, now: datetime, reserve: bool = False) -> list[Change]:
+    """What was told, and the confirmation where it makes the order ready: paid, no hold, stock at hand.
 
     reserve holds stock also for an order that is not ready yet.
     """
-    order = after_facts(order, facts)
+    order = docket.order
     ready = not order.holds and order.payment is PaymentState.PAID
     if order.confirmed_at is not None or not order.units("open") or not (ready or reserve):
-        return order_changes(order.order_id, facts)
+        return docket.changes()
     need_for(view, order.lines.values())
     if papers := customs.reconsider(view, order, at) if ready else []:
-        facts, order, ready = [*facts, *papers], after_facts(order, papers), False
+        docket.tell(papers)
+        order, ready = docket.order, False
     demand = demand_of(order.lines.values(), order.in_bucket("open"))
     unusable = _unusable_suppliers(view, order)
     allotment = allot(view, order.order_id, demand, now, commit=ready and not unusable)
-    changes = allotment.reserved()
-    if holds := [hold for hold in _stock_holds(allotment, demand, unusable, at) if hold.key not in _keys(order)]:
-        placed = [orders.HoldPlaced(order.order_id, hold, at) for hold in holds]
-        return [*order_changes(order.order_id, [*facts, *placed]), *changes]
-    confirmation = _confirmation(view, order, LEDGER, {}, at) if ready else []
-    return [*order_changes(order.order_id, [*facts, *confirmation]), *changes]
-
-
-def _keys(order: Order) -> set[tuple[HoldReason, str, str]]:
-    return {hold.key for hold in order.holds}
+    present = {hold.key for hold in order.holds}
+    if holds := [hold for hold in _stock_holds(allotment, demand, unusable, at) if hold.key not in present]:
+        docket.tell(orders.HoldPlaced(order.order_id, hold, at) for hold in holds)
+    elif ready:
+        docket.tell(_confirmation(view, order, LEDGER, {}, at))
+    return [*docket.changes(), *allotment.reserved()]
 
 
 def complete_details(
@@ -192,23 +187,21 @@ def complete_details(
     merged = {**order.lines, **{line.line_no: line for line in lines}}
     need_for(view, merged.values())
     details = replace(details, untracked=_untracked(view, merged.values()))
-    facts: list[OrderFact] = [*orders.complete_details(order, details)]
-    after = after_facts(order, facts)
+    docket = Docket(order, orders.complete_details(order, details))
     if payment is not None:
-        facts += orders.change_payment(after, payment, at)
-        after = after_facts(order, facts)
-    facts += _reconsider(view, after, at)
-    after = after_facts(order, facts)
+        docket.tell(orders.change_payment(docket.order, payment, at))
+    _reconsider(view, docket, at)
+    after = docket.order
     wanted = demand_of(after.lines.values(), after.in_bucket("open"))
     dropped = [item for item in items_of(order, "", order.in_bucket("open")) if item not in wanted]
     view.need(*(stock_stream(*item) for item in dropped))
-    return [*give_back(view, after, dropped, now), *_go_on(view, order, facts, at, now, reserve=bool(lines))]
+    return [*give_back(view, after, dropped, now), *_go_on(view, docket, at, now, reserve=bool(lines))]
 
 
-def _reconsider(view: View, order: Order, at: datetime) -> list[OrderFact]:
+def _reconsider(view: View, docket: Docket, at: datetime) -> None:
     """The ledger's holds for what is missing, of the order itself and for customs."""
-    facts = _reconsider_missing(view, order, at)
-    return [*facts, *customs.reconsider(view, after_facts(order, facts), at)]
+    docket.tell(_reconsider_missing(view, docket.order, at))
+    docket.tell(customs.reconsider(view, docket.order, at))
 
 
 def _reconsider_missing(view: View, order: Order, at: datetime) -> list[OrderFact]:
@@ -230,11 +223,11 @@ def _reconsider_missing(view: View, order: Order, at: datetime) -> list[OrderFac
 def record_payment(view: View, order_id: str, payment: PaymentState, at: datetime, now: datetime) -> list[Change]:
     """What the shop says of the money. A paid order without holds is confirmed."""
     order = order_in(view, order_id)
-    facts = orders.change_payment(order, payment, at)
-    if not facts:
+    docket = Docket(order, orders.change_payment(order, payment, at))
+    if not docket.facts:
         return []
-    facts += _reconsider_missing(view, after_facts(order, facts), at)
-    return _go_on(view, order, facts, at, now)
+    docket.tell(_reconsider_missing(view, docket.order, at))
+    return _go_on(view, docket, at, now)
 
 
 def place_hold(view: View, order_id: str, hold: Hold, now: datetime) -> list[Change]:
@@ -248,11 +241,10 @@ def release_hold(
 ) -> list[Change]:
     """End a hold. The last one gone, a paid order is confirmed; stock that still lacks refuses the release."""
     order = order_in(view, order_id)
-    found: Sequence[OrderFact] = ()
-    if reason is HoldReason.INCOMPLETE:
-        found = find_suppliers(view, order, "", at).facts
-    facts = [*found, *orders.release_hold(after_facts(order, found), reason, owner, supplier_order_id, at)]
-    own = any(isinstance(fact, orders.HoldReleased) and fact.owner == LEDGER for fact in facts)
+    found = find_suppliers(view, order, "", at) if reason is HoldReason.INCOMPLETE else Found()
+    docket = Docket(order, found.facts)
+    docket.tell(orders.release_hold(docket.order, reason, owner, supplier_order_id, at))
+    own = any(isinstance(fact, orders.HoldReleased) and fact.owner == LEDGER for fact in docket.facts)
     if reason is HoldReason.OUT_OF_STOCK and own and order.confirmed_at is not None:
         return rerouting.reroute(view, order_id, "", {}, Cause(None, LEDGER, "hold_released"), at, now)
     if reason is HoldReason.OUT_OF_STOCK:
@@ -262,8 +254,8 @@ def release_hold(
             supplier_id = order.lines[line_no].supplier_id
             suppliers.require_approved(view.supplier(supplier_id), supplier_id)
     if reason is HoldReason.CUSTOMS_DATA:
-        customs.require_data_to_release(view, after_facts(order, facts), facts)
-    return _go_on(view, order, facts, at, now, reserve=reason is HoldReason.OUT_OF_STOCK or bool(found))
+        customs.require_data_to_release(view, docket.order, docket.facts)
+    return _go_on(view, docket, at, now, reserve=reason is HoldReason.OUT_OF_STOCK or bool(found.facts))
 
 
 def _require_stock(view: View, order: Order, now: datetime) -> None:
@@ -301,7 +293,7 @@ def _serve_unconfirmed(view: View, order: Order, now: datetime) -> list[Change]:
     facts: list[OrderFact] = [orders.UnitsReserved(order.order_id, tracked, now)] if tracked else []
     if hold is not None:
         facts += orders.release_hold(order, HoldReason.OUT_OF_STOCK, LEDGER, "", now)
-    return _go_on(view, order, facts, now, now, reserve=True)
+    return _go_on(view, Docket(order, facts), now, now, reserve=True)
 
 
 def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: datetime, now: datetime) -> list[Change]:
@@ -328,12 +320,12 @@ def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: dat
     backordered = _lacking_by_line(allotment, demand)
     for item, (_, available) in allotment.lacking.items():
         allotment.take(item, available, commit=True)
-    facts: list[OrderFact] = []
+    docket = Docket(order)
     if order.hold(HoldReason.OUT_OF_STOCK):
-        facts += orders.release_hold(order, HoldReason.OUT_OF_STOCK, "", "", at)
-    facts += _confirmation(view, order, by, backordered, at)
-    facts += customs.reconsider(view, after_facts(order, facts), at)
-    return [*order_changes(order_id, facts), *allotment.changes]
+        docket.tell(orders.release_hold(order, HoldReason.OUT_OF_STOCK, "", "", at))
+    docket.tell(_confirmation(view, order, by, backordered, at))
+    docket.tell(customs.reconsider(view, docket.order, at))
+    return [*docket.changes(), *allotment.changes]
 
 
 def complete_customs_data(
@@ -341,24 +333,23 @@ def complete_customs_data(
 ) -> list[Change]:
     """What customs asks for came in. When nothing lacks any more, the holds for it go, and the order goes its way."""
     order, at = order_in(view, completed.order_id), completed.at
-    facts = customs.complete(order, completed, declared_total)
-    if not facts:
+    docket = Docket(order, customs.complete(order, completed, declared_total))
+    if not docket.facts:
         return []
-    after = after_facts(order, facts)
-    facts += customs.reconsider(view, after, at)
-    facts += choose_again(view, after_facts(order, facts), at)
-    return _go_on(view, order, facts, at, now)
+    docket.tell(customs.reconsider(view, docket.order, at))
+    docket.tell(choose_again(view, docket.order, at))
+    return _go_on(view, docket, at, now)
 
 
 def change_address(view: View, changed: orders.AddressChanged, now: datetime) -> list[Change]:
     """Send it elsewhere; only before packing. An address that was missing is missing no more."""
     order = order_in(view, changed.order_id)
-    facts = [*orders.change_address(order, changed)]
-    if not facts:
+    docket = Docket(order, orders.change_address(order, changed))
+    if not docket.facts:
         return []
-    facts += _reconsider(view, after_facts(order, facts), changed.at)
-    facts += choose_again(view, after_facts(order, facts), changed.at)
-    return _go_on(view, order, facts, changed.at, now)
+    _reconsider(view, docket, changed.at)
+    docket.tell(choose_again(view, docket.order, changed.at))
+    return _go_on(view, docket, changed.at, now)
 
 
 def review(view: View, order_id: str, review_id: str, score: int, at: datetime) -> list[Change]:

@@ -7,9 +7,12 @@ Header statuses are derived from the buckets and never stored.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
+from typing import assert_never
 
 from msgspec.structs import replace
 
@@ -35,10 +38,10 @@ from ledger.supplier_orders import (
     ClocksStopped,
     CompensationAccrued,
     CompensationReversed,
+    OfSupplierOrder,
     PackingCorrected,
     PackingErrorFound,
     ShippingChosen,
-    Stage,
     SupplierOrder,
     SupplierOrderAcknowledged,
     SupplierOrderDrafted,
@@ -124,6 +127,10 @@ class Line(Value, frozen=True):
         return self.declared_value_minor or self.unit_price_minor
 
 
+HoldKey = tuple[HoldReason, str, str]
+"""What tells holds apart: reason, owner and scope."""
+
+
 class Hold(Value, frozen=True):
     """One reason to wait, and who can end it."""
 
@@ -142,7 +149,7 @@ class Hold(Value, frozen=True):
     """Why no supplier qualified, for each SKU, where that is the reason."""
 
     @property
-    def key(self) -> tuple[HoldReason, str, str]:
+    def key(self) -> HoldKey:
         return (self.reason, self.owner, self.supplier_order_id)
 
 
@@ -599,10 +606,11 @@ class Order(Value, frozen=True):
         return self.subjects[-1] if self.subjects else ""
 
     def units(self, bucket: str) -> int:
-        return sum(getattr(buckets, bucket) for buckets in self.buckets.values())
+        return sum(map(attrgetter(bucket), self.buckets.values()))
 
     def in_bucket(self, bucket: str) -> Units:
-        return {line_no: count for line_no, b in self.buckets.items() if (count := getattr(b, bucket))}
+        counts = zip(self.buckets, map(attrgetter(bucket), self.buckets.values()), strict=True)
+        return {line_no: count for line_no, count in counts if count}
 
     def waiting_for_stock(self) -> Units:
         """Units without a reservation that are still to be shipped."""
@@ -620,10 +628,10 @@ class Order(Value, frozen=True):
 
     @property
     def header(self) -> Header:
-        gone = self.units("cancelled") + self.units("lost")
-        wanted = self.ordered - gone
+        ordered, cancelled, lost = self.ordered, self.units("cancelled"), self.units("lost")
+        wanted = ordered - cancelled - lost
         delivered, shipped = self.units("delivered"), self.units("shipped")
-        if self.cancelled_empty or (self.ordered and self.units("cancelled") == self.ordered):
+        if self.cancelled_empty or (ordered and cancelled == ordered):
             return Header.CANCELLED
         if self.completed_at is not None:
             return Header.COMPLETED
@@ -633,7 +641,7 @@ class Order(Value, frozen=True):
             return Header.PARTLY_DELIVERED
         if self.holds:
             return Header.ON_HOLD
-        if shipped or self.units("lost"):
+        if shipped or lost:
             return Header.DISPATCHED if shipped == wanted else Header.PARTLY_DISPATCHED
         return Header.CONFIRMED if self.confirmed_at is not None else Header.RECEIVED
 
@@ -665,7 +673,7 @@ class Order(Value, frozen=True):
     def deadlines(self) -> Iterator[Deadline]:
         """Every clock of the order that has a due time."""
         for each in self.supplier_orders.values():
-            if each.sent_at is None or each.stage in (Stage.CANCELLED, Stage.REJECTED):
+            if each.sent_at is None or each.came_to_nothing:
                 continue
             stopped = each.stopped_since
             for clock, due, met_at in (
@@ -716,6 +724,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
     if isinstance(fact, OrderPlaced):
         return _placed(fact)
     assert order is not None, "the first fact of an order is its placing"
+    if isinstance(fact, OfSupplierOrder):
+        return _supplier_order_moved(order, fact)
     match fact:
         case SuppliersChosen():
             return _supplied(order, fact)
@@ -724,11 +734,10 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case CustomsDataCompleted():
             return _customs_completed(order, fact)
         case HoldPlaced(hold=hold):
-            others = tuple(each for each in order.holds if each.key != hold.key)
-            return replace(order, holds=(*others, hold))
+            return replace(order, holds=(*_other_holds(order, hold.key), hold))
         case HoldReleased():
             key = (fact.reason, fact.owner, fact.supplier_order_id)
-            return replace(order, holds=tuple(each for each in order.holds if each.key != key))
+            return replace(order, holds=tuple(_other_holds(order, key)))
         case PaymentChanged(payment=payment):
             return replace(order, payment=payment)
         case OrderConfirmed():
@@ -787,7 +796,7 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case CaseLeft() | ReturnExpected() | ReturnGivenUp() | RefundBooked() | RefundPaidBack() | UnitsReshipped():
             return replace(order, after_sales=remedies.evolve(order.after_sales, fact))
         case _:
-            return _supplier_order_moved(order, fact)
+            assert_never(fact)
 
 
 def _placed(fact: OrderPlaced) -> Order:
@@ -812,6 +821,10 @@ def _placed(fact: OrderPlaced) -> Order:
 
 def _all_units(lines: Iterable[Line], wanted: Iterable[LineNo]) -> Units:
     return {line.line_no: line.quantity for line in lines if line.line_no in wanted} if wanted else {}
+
+
+def _other_holds(order: Order, key: HoldKey) -> list[Hold]:
+    return [each for each in order.holds if each.key != key]
 
 
 def _reserved(order: Order, by_line: Units) -> Order:
@@ -1115,16 +1128,22 @@ def missing_fields(order: Order) -> tuple[str, ...]:
 
 def place_hold(order: Order, hold: Hold) -> Sequence[OrderFact]:
     """A reason to wait. The same hold again records nothing; a note is not compared."""
-    if order.header in (Header.COMPLETED, Header.CANCELLED, Header.DELIVERED):
+    return place_holds(order, [hold])
+
+
+def place_holds(order: Order, holds: Sequence[Hold]) -> list[OrderFact]:
+    """Reasons to wait, each of another scope, so that none has to see the one before it."""
+    if holds and order.header in (Header.COMPLETED, Header.CANCELLED, Header.DELIVERED):
         raise OrderClosed(order.order_id, order.header)
-    if hold.supplier_order_id:
-        order.supplier_order(hold.supplier_order_id)
-    present = next((each for each in order.holds if each.key == hold.key), None)
-    if present is not None and replace(hold, at=present.at, note=present.note) == present:
-        return []
-    facts: list[OrderFact] = [HoldPlaced(order.order_id, hold, hold.at)]
-    if hold.reason.stops_clocks:
-        facts += supplier_orders.stop_clocks(_in_scope(order, hold), hold.at)
+    standing = {each.key: each for each in order.holds}
+    facts: list[OrderFact] = []
+    for hold in holds:
+        in_scope, present = _in_scope(order, hold), standing.get(hold.key)
+        if present is not None and replace(hold, at=present.at, note=present.note) == present:
+            continue
+        facts.append(HoldPlaced(order.order_id, hold, hold.at))
+        if hold.reason.stops_clocks:
+            facts += supplier_orders.stop_clocks(in_scope, hold.at)
     return facts
 
 
@@ -1149,16 +1168,20 @@ def release_hold(
         raise UnknownHold(order.order_id, reason, owner)
     if reason is HoldReason.INCOMPLETE and (missing := missing_fields(order)):
         raise StillIncomplete(order.order_id, missing)
-    facts: list[OrderFact] = [
-        HoldReleased(order.order_id, reason, hold.owner, at, hold.supplier_order_id) for hold in ended
-    ]
-    left = [hold for hold in order.holds if hold not in ended and hold.reason.stops_clocks]
-    free = [
-        each
-        for each in order.supplier_orders.values()
-        if not any(hold.supplier_order_id in ("", each.supplier_order_id) for hold in left)
-    ]
-    return [*facts, *supplier_orders.resume_clocks(free, at)]
+    return end_holds(order, ended, at)
+
+
+def end_holds(order: Order, ended: Iterable[Hold], at: datetime) -> list[OrderFact]:
+    """These holds end, one after the other; a supplier order whose clocks none stops any more goes on."""
+    stopping = Counter(hold.supplier_order_id for hold in order.holds if hold.reason.stops_clocks)
+    facts: list[OrderFact] = []
+    for hold in ended:
+        facts.append(HoldReleased(order.order_id, hold.reason, hold.owner, at, hold.supplier_order_id))
+        stopping[hold.supplier_order_id] -= hold.reason.stops_clocks
+        if not stopping[""]:
+            free = [each for each in _in_scope(order, hold) if not stopping[each.supplier_order_id]]
+            facts += supplier_orders.resume_clocks(free, at)
+    return facts
 
 
 def holds_on(order: Order, supplier_order_id: str) -> list[Hold]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ledger import breaches, customs, orders, supplier_orders
 from ledger.allotment import Item, enlarge, give_back, items_of
-from ledger.choice import Choice
+from ledger.choice import Choice, let_wait
 from ledger.drafting import Instead, Share, draft
 from ledger.orders import LEDGER, Clock, Hold, HoldReason, Order, OrderFact, WhenUnavailable
 from ledger.policies import Policy, policy_at
@@ -20,7 +20,7 @@ from ledger.refusals import Forbidden
 from ledger.sourcing import Sought, choices_for
 from ledger.supplier_orders import SupplierOrder
 from ledger.values import Change, LineNo, Party, Units, stock_stream
-from ledger.view import View, after_facts, order_in, settled
+from ledger.view import Docket, View, order_in, settled
 
 # --- refusals -------------------------------------------------------------------------------------
 
@@ -91,19 +91,17 @@ def reroute(
         return []
     wanted = _wanted(supplier_order_id, possible, by_line, supplier_order.shares)
     cause = cause._replace(of=supplier_order)
-    _require_qualified(choices_for(view, order, Sought(wanted, supplier_order.supplier_id, cause.to)))
+    made = choices_for(view, order, Sought(wanted, supplier_order.supplier_id, cause.to))
+    _require_qualified(made)
     asked = supplier_orders.ask_to_reroute(supplier_order, wanted, cause.by, cause.because, cause.to, at)
+    docket = Docket(order, asked)
     if supplier_order.sent_at is not None:
-        return settled(order, asked, now)
-    freed = after_facts(order, asked)
+        return docket.settled(now)
     items = items_of(order, supplier_order.supplier_id, wanted)
     view.need(*(stock_stream(*item) for item in items))
-    placed = place_anew(view, freed, wanted, cause, at, now)
-    return [
-        *settled(order, [*asked, *placed.facts], now),
-        *give_back(view, freed, items, now),
-        *placed.reserved,
-    ]
+    released = give_back(view, docket.order, items, now)
+    reserved = _place(view, docket, wanted, made, cause, at, now)
+    return [*docket.settled(now), *released, *reserved]
 
 
 def reroute_overdue(view: View, order_id: str, supplier_order_id: str, clock: Clock, now: datetime) -> list[Change]:
@@ -148,9 +146,11 @@ def _place_open(view: View, order: Order, by_line: Units, cause: Cause, at: date
     """Units that no supplier has go to one that qualifies now."""
     possible = order.in_bucket("open") if order.confirmed_at is not None else {}
     wanted = _wanted(f"order {order.order_id}", possible, by_line, order.lines)
-    _require_qualified(choices_for(view, order, Sought(wanted, named=cause.to)))
-    placed = place_anew(view, order, wanted, cause, at, now)
-    return [*settled(order, placed.facts, now), *placed.reserved]
+    made = choices_for(view, order, Sought(wanted, named=cause.to))
+    _require_qualified(made)
+    docket = Docket(order)
+    reserved = _place(view, docket, wanted, made, cause, at, now)
+    return [*docket.settled(now), *reserved]
 
 
 def _wanted(what: str, possible: Units, by_line: Units, lines: Iterable[LineNo]) -> Units:
@@ -169,45 +169,43 @@ def _require_qualified(choices: Sequence[Choice]) -> None:
         raise NoQualifiedSupplier(unserved)
 
 
-class Placed(NamedTuple):
-    """Units that were open and were given to suppliers, or what else became of them."""
-
-    facts: list[OrderFact]
-    reserved: list[Change]
-
-
-def place_anew(view: View, order: Order, units: Units, cause: Cause, at: datetime, now: datetime) -> Placed:
+def place_anew(view: View, docket: Docket, units: Units, cause: Cause, at: datetime, now: datetime) -> list[Change]:
     """Open units go to the next qualified supplier; those that nobody takes go as the order says.
 
-    Of a SKU all go to one supplier, or none.
+    Of a SKU all go to one supplier, or none. Answers what is reserved for them.
     """
     of = cause.of.supplier_id if cause.of else ""
-    made = choices_for(view, order, Sought(units, of, cause.to))
-    unserved = [choice for choice in made if not choice.supplier_id]
-    if unserved and cause.to:
+    made = choices_for(view, docket.order, Sought(units, of, cause.to))
+    if cause.to and (unserved := [choice for choice in made if not choice.supplier_id]):
         # The named supplier does not qualify any more: anybody else is better than nobody.
-        again = choices_for(view, order, Sought(_units_of(order, units, unserved), of))
+        again = choices_for(view, docket.order, Sought(_units_of(docket.order, units, unserved), of))
         made = [*(choice for choice in made if choice.supplier_id), *again]
-        unserved = [choice for choice in again if not choice.supplier_id]
+    return _place(view, docket, units, made, cause, at, now)
+
+
+def _place(
+    view: View, docket: Docket, units: Units, made: Sequence[Choice], cause: Cause, at: datetime, now: datetime
+) -> list[Change]:
+    """The units go where was chosen."""
+    order = docket.order
+    unserved = [choice for choice in made if not choice.supplier_id]
     waiting: list[Choice] = []
-    left = _units_of(order, units, unserved)
-    if left and order.placed.when_unavailable is WhenUnavailable.BACKORDER:
-        again = choices_for(view, order, Sought(left, of), backordered=True)
-        waiting = [choice for choice in again if choice.supplier_id]
-        left = {n: count for n, count in left.items() if n not in _units_of(order, left, waiting)}
+    if order.placed.when_unavailable is WhenUnavailable.BACKORDER:
+        waiting = [choice for choice in map(let_wait, unserved) if choice.supplier_id]
+    waits = _units_of(order, units, waiting)
+    left = {n: count for n, count in _units_of(order, units, unserved).items() if n not in waits}
     served = [choice for choice in made if choice.supplier_id]
     instead = Instead(cause.of.supplier_order_id if cause.of else "", cause.because)
-    facts: list[OrderFact] = []
-    if waits := _units_of(order, units, waiting):
-        facts.append(orders.UnitsBackordered(order.order_id, waits, at))
-    facts += draft(view, order, _shares(order, units, served, waiting), at, instead)
+    if waits:
+        docket.tell([orders.UnitsBackordered(order.order_id, waits, at)])
+    docket.tell(draft(view, order, _shares(order, units, served, waiting), at, instead))
     if left and order.placed.when_unavailable is WhenUnavailable.CANCEL:
-        facts.append(orders.UnitsCancelled(order.order_id, left, cause.by, "no_supplier", at))
-    facts += wait_for_person(after_facts(order, facts), unserved, at)
+        docket.tell([orders.UnitsCancelled(order.order_id, left, cause.by, "no_supplier", at)])
+    docket.tell(wait_for_person(docket.order, unserved, at))
     # The next supplier may sit behind a border; what the last one lacked for its own is asked for no more.
-    facts += customs.reconsider(view, after_facts(order, facts), at)
+    docket.tell(customs.reconsider(view, docket.order, at))
     more: dict[Item, int] = {(choice.supplier_id, choice.sku): choice.units for choice in served}
-    return Placed(facts, enlarge(view, order.order_id, more, now))
+    return enlarge(view, order.order_id, more, now)
 
 
 def _units_of(order: Order, units: Units, choices: Sequence[Choice]) -> Units:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import starmap
 from typing import NamedTuple
 
 from ledger import skus, suppliers
@@ -85,7 +86,7 @@ class Sought(NamedTuple):
     """The one that a person wants; empty if the ledger is to choose."""
 
 
-def choices_for(view: View, order: Order, sought: Sought, *, backordered: bool = False) -> list[Choice]:
+def choices_for(view: View, order: Order, sought: Sought) -> list[Choice]:
     """The next supplier for each SKU's units together."""
     wanted: defaultdict[str, Units] = defaultdict(dict)
     for line_no, units in sought.units.items():
@@ -93,14 +94,14 @@ def choices_for(view: View, order: Order, sought: Sought, *, backordered: bool =
     market = _Market(view, wanted, (sought.of, sought.named))
     # Whoever has the units cannot be named to get them.
     named = sought.named != sought.of and bool(sought.named)
-    history = _history(order)
+    history, own = _history(order), (order.order_id,)
     choices = []
     for sku, by_line in wanted.items():
         against = _against(history, sku, by_line, sought.of)
         ids = (sought.named,) if sought.named else market.preferred(sku, sought.of)
-        candidates = [market.candidate(each, sku, (order.order_id,), against.get(each)) for each in ids]
+        candidates = [market.candidate(each, sku, own, against.get(each)) for each in ids]
         units = sum(by_line.values())
-        choices.append(choose(sku, units, candidates, backordered=backordered, named=named))
+        choices.append(choose(sku, units, candidates, named=named))
     return choices
 
 
@@ -148,9 +149,9 @@ class _Market:
         self._view = view
         self._listed = {sku: found.suppliers if (found := view.sku(sku)) else () for sku in skus}
         also = tuple(filter(None, others))
-        names = dict.fromkeys(each for listed in self._listed.values() for each in (*listed, *also))
-        items = ((each, sku) for sku, listed in self._listed.items() for each in (*listed, *also))
-        view.need(*(stock_stream(*item) for item in items), *map(supplier_stream, names))
+        items = [(each, sku) for sku, listed in self._listed.items() for each in (*listed, *also)]
+        names = dict.fromkeys(supplier_id for supplier_id, _ in items)
+        view.need(*starmap(stock_stream, items), *map(supplier_stream, names))
         self._suppliers = {supplier_id: view.supplier(supplier_id) for supplier_id in names}
 
     def candidate(
@@ -158,7 +159,7 @@ class _Market:
     ) -> Candidate:
         """As it stands; claimed units are promised already."""
         available = within_reach(self._view, (supplier_id, sku), reservation_ids)
-        if available is not None:
+        if claimed and available is not None:
             available = max(available - claimed, 0)
         return Candidate(supplier_id, self._suppliers[supplier_id], available, against)
 
@@ -171,4 +172,4 @@ class _Market:
         offer = present.offers.get(sku) if present else None
         if offer is None or not offer.backups:
             return listed
-        return dict.fromkeys((*(each for each in offer.backups if each in listed), *listed))
+        return dict.fromkeys((*filter(listed.__contains__, offer.backups), *listed))

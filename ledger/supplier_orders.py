@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -21,10 +22,15 @@ from ledger.values import Fact, LineNo, Money, Units, Value
 # --- facts ----------------------------------------------------------------------------------------
 
 
-class SupplierOrderDrafted(Fact, frozen=True, tag="order.supplier_order_drafted"):
-    """Units of the order were given to a supplier; it does not know yet."""
+class OfSupplierOrder(Fact, frozen=True, tag=""):
+    """A fact about one supplier order."""
 
     supplier_order_id: str
+
+
+class SupplierOrderDrafted(OfSupplierOrder, frozen=True, tag="order.supplier_order_drafted"):
+    """Units of the order were given to a supplier; it does not know yet."""
+
     supplier_id: str
     units: Units
     at: datetime
@@ -44,18 +50,16 @@ class SupplierOrderDrafted(Fact, frozen=True, tag="order.supplier_order_drafted"
     """The service it is to be sent with; None where a country was not known, so that none could be chosen."""
 
 
-class ShippingChosen(Fact, frozen=True, tag="order.shipping_chosen"):
+class ShippingChosen(OfSupplierOrder, frozen=True, tag="order.shipping_chosen"):
     """Another service was chosen for a supplier order, because its address or what is known of it changed."""
 
-    supplier_order_id: str
     shipping: Chosen
     at: datetime
 
 
-class SupplierOrderSent(Fact, frozen=True, tag="order.supplier_order_sent"):
+class SupplierOrderSent(OfSupplierOrder, frozen=True, tag="order.supplier_order_sent"):
     """The dispatch instruction went out; its clocks run. A clock without a time was not agreed."""
 
-    supplier_order_id: str
     at: datetime
     acknowledge_by: datetime | None = None
     dispatch_by: datetime | None = None
@@ -92,41 +96,36 @@ class Answer(Value, frozen=True):
         return self.accepted + self.backordered + self.rejected
 
 
-class SupplierOrderAcknowledged(Fact, frozen=True, tag="order.supplier_order_acknowledged"):
+class SupplierOrderAcknowledged(OfSupplierOrder, frozen=True, tag="order.supplier_order_acknowledged"):
     """The supplier's answer, line by line. Rejected units are open again."""
 
-    supplier_order_id: str
     by_line: dict[LineNo, Answer]
     at: datetime
 
 
-class SupplierOrderPacked(Fact, frozen=True, tag="order.supplier_order_packed"):
+class SupplierOrderPacked(OfSupplierOrder, frozen=True, tag="order.supplier_order_packed"):
     """The goods are packed, with what."""
 
-    supplier_order_id: str
     packed_with: tuple[str, ...]
     at: datetime
 
 
-class PackingErrorFound(Fact, frozen=True, tag="order.packing_error_found"):
+class PackingErrorFound(OfSupplierOrder, frozen=True, tag="order.packing_error_found"):
     """It was packed without something that it was to be packed with: an order error of the supplier."""
 
-    supplier_order_id: str
     lacking: tuple[str, ...]
     at: datetime
 
 
-class PackingCorrected(Fact, frozen=True, tag="order.packing_corrected"):
+class PackingCorrected(OfSupplierOrder, frozen=True, tag="order.packing_corrected"):
     """It was packed anew, with all that lacked: the error is withdrawn."""
 
-    supplier_order_id: str
     at: datetime
 
 
-class SupplierOrderShipped(Fact, frozen=True, tag="order.supplier_order_shipped"):
+class SupplierOrderShipped(OfSupplierOrder, frozen=True, tag="order.supplier_order_shipped"):
     """Units left in a parcel, as the supplier says."""
 
-    supplier_order_id: str
     carrier: str
     number: str
     epoch: int
@@ -134,10 +133,9 @@ class SupplierOrderShipped(Fact, frozen=True, tag="order.supplier_order_shipped"
     at: datetime
 
 
-class CancelRequested(Fact, frozen=True, tag="order.supplier_order_cancel_requested"):
+class CancelRequested(OfSupplierOrder, frozen=True, tag="order.supplier_order_cancel_requested"):
     """The supplier was asked not to ship these units; it takes the place of an earlier request."""
 
-    supplier_order_id: str
     by_line: Units
     by: str
     because: str
@@ -148,10 +146,9 @@ class CancelRequested(Fact, frozen=True, tag="order.supplier_order_cancel_reques
     """The supplier that a person named for them; empty if the ledger is to choose."""
 
 
-class CancelAgreed(Fact, frozen=True, tag="order.supplier_order_cancelled"):
+class CancelAgreed(OfSupplierOrder, frozen=True, tag="order.supplier_order_cancelled"):
     """The supplier will not ship these units; they are cancelled, but for those that are rerouted."""
 
-    supplier_order_id: str
     by_line: Units
     at: datetime
     by: str = ""
@@ -160,34 +157,30 @@ class CancelAgreed(Fact, frozen=True, tag="order.supplier_order_cancelled"):
     """Those of them that are open again, to go to another supplier."""
 
 
-class CancelRefused(Fact, frozen=True, tag="order.supplier_order_cancel_refused"):
+class CancelRefused(OfSupplierOrder, frozen=True, tag="order.supplier_order_cancel_refused"):
     """The cancel request came too late, because the parcel left first or the supplier said so."""
 
-    supplier_order_id: str
     because: str
     at: datetime
 
 
-class ClocksStopped(Fact, frozen=True, tag="order.clocks_stopped"):
+class ClocksStopped(OfSupplierOrder, frozen=True, tag="order.clocks_stopped"):
     """A hold of the retailer or the customer stopped the supplier's clocks."""
 
-    supplier_order_id: str
     at: datetime
 
 
-class ClocksResumed(Fact, frozen=True, tag="order.clocks_resumed"):
+class ClocksResumed(OfSupplierOrder, frozen=True, tag="order.clocks_resumed"):
     """The last such hold was released; the clocks are due later by the time they stood still."""
 
-    supplier_order_id: str
     at: datetime
     acknowledge_by: datetime | None = None
     dispatch_by: datetime | None = None
 
 
-class CompensationAccrued(Fact, frozen=True, tag="order.compensation_accrued"):
+class CompensationAccrued(OfSupplierOrder, frozen=True, tag="order.compensation_accrued"):
     """The supplier owes for a late dispatch, under the agreement in force when the supplier order was sent."""
 
-    supplier_order_id: str
     supplier_id: str
     amount: Money
     net_amount_minor: int
@@ -208,10 +201,9 @@ class ReversalReason(StrEnum):
     """Some units had left in time after all; what is owed for the others accrues anew."""
 
 
-class CompensationReversed(Fact, frozen=True, tag="order.compensation_reversed"):
+class CompensationReversed(OfSupplierOrder, frozen=True, tag="order.compensation_reversed"):
     """What had accrued is owed no more."""
 
-    supplier_order_id: str
     supplier_id: str
     amount: Money
     because: ReversalReason
@@ -362,24 +354,29 @@ class SupplierOrder(Value, frozen=True):
     """What it owes for a late dispatch."""
 
     def count(self, what: str) -> int:
-        return sum(getattr(share, what) for share in self.shares.values())
+        return sum(map(attrgetter(what), self.shares.values()))
 
     @property
     def unshipped(self) -> int:
-        return sum(share.unshipped for share in self.shares.values())
+        return self.count("unshipped")
+
+    @property
+    def came_to_nothing(self) -> bool:
+        """No unit left or ever will: all were cancelled, rejected or rerouted."""
+        return not any(share.unshipped or share.shipped for share in self.shares.values())
 
     @property
     def dispatched_at(self) -> datetime | None:
         """When the last unit left that was to be shipped; None while any is still to go."""
-        return self.last_shipped_at if self.unshipped == 0 and self.count("shipped") else None
+        return None if self.last_shipped_at is None or self.unshipped else self.last_shipped_at
 
     @property
     def stage(self) -> Stage:
+        if self.came_to_nothing:
+            return Stage.CANCELLED if self.count("cancelled") or self.count("rerouted") else Stage.REJECTED
         shipped = self.count("shipped")
         if not self.unshipped:
-            if shipped:
-                return Stage.CLOSED if self.delivered >= shipped else Stage.SHIPPED
-            return Stage.CANCELLED if self.count("cancelled") or self.count("rerouted") else Stage.REJECTED
+            return Stage.CLOSED if self.delivered >= shipped else Stage.SHIPPED
         if self.cancel_asked:
             return Stage.CANCEL_REQUESTED
         if shipped:
@@ -645,7 +642,7 @@ def ship(
 
 def left_to_ship(supplier_order: SupplierOrder) -> Units:
     """All units that can still be shipped, by line."""
-    return {line_no: share.unshipped for line_no, share in supplier_order.shares.items() if share.unshipped}
+    return {line_no: left for line_no, share in supplier_order.shares.items() if (left := share.unshipped)}
 
 
 def expected_at(supplier_order: SupplierOrder, line_no: LineNo) -> datetime | None:

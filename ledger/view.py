@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
+from functools import reduce
 from typing import Protocol
 
 from ledger import breaches, orders
@@ -52,11 +53,30 @@ def order_changes(order_id: str, facts: Iterable[Fact]) -> list[Change]:
 
 
 def after_facts(order: Order, facts: Iterable[OrderFact]) -> Order:
-    for fact in facts:
-        order = orders.evolve(order, fact)
-    return order
+    return reduce(orders.evolve, facts, order)
 
 
-def settled(order: Order, facts: Sequence[OrderFact], now: datetime, after: Order | None = None) -> list[Change]:
-    """The facts, and what they say of the order's clocks; after is the order with them, if it is at hand."""
-    return order_changes(order.order_id, [*facts, *breaches.settle(after or after_facts(order, facts), now)])
+class Docket:
+    """An order while a command is decided: what is told of it is seen by what follows."""
+
+    def __init__(self, order: Order, facts: Iterable[OrderFact] = ()) -> None:
+        self.order = order
+        self.facts: list[OrderFact] = []
+        self.tell(facts)
+
+    def tell(self, facts: Iterable[OrderFact]) -> None:
+        for fact in facts:
+            self.order = orders.evolve(self.order, fact)
+            self.facts.append(fact)
+
+    def changes(self) -> list[Change]:
+        return order_changes(self.order.order_id, self.facts)
+
+    def settled(self, now: datetime) -> list[Change]:
+        """All that was told, and what it says of the order's clocks."""
+        return order_changes(self.order.order_id, [*self.facts, *breaches.settle(self.order, now)])
+
+
+def settled(order: Order, facts: Iterable[OrderFact], now: datetime) -> list[Change]:
+    """The facts, and what they say of the order's clocks."""
+    return Docket(order, facts).settled(now)

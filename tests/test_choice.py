@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.choice import Against, Candidate, Considered, choose
+from ledger.choice import Against, Candidate, Considered, choose, let_wait
 from ledger.orders import HoldReason, OrderPlaced, PaymentState, StillIncomplete, SuppliersChosen
 from ledger.skus import SupplierListed
 from ledger.stock import OutOfStock
@@ -65,8 +65,17 @@ def test_what_the_order_has_against_a_supplier_counts():
 
 
 def test_for_a_backorder_stock_is_left_out_of_account_and_nothing_else():
-    assert against(candidate(supplier("acme"), available=0), backordered=True) is None
-    assert against(candidate(supplier("acme", minimum=4), available=0), backordered=True) is Against.BELOW_MINIMUM
+    has_none = [candidate(supplier(name, minimum=minimum), 0) for name, minimum in (("acme", 4), ("bolt", 1))]
+    nobody = choose("tea", 3, has_none)
+    assert nobody.supplier_id == ""
+
+    choice = let_wait(nobody)
+
+    assert (choice.supplier_id, choice.backordered) == ("bolt", True)
+    assert {each.supplier_id: each.against for each in choice.considered} == {
+        "bolt": None,
+        "acme": Against.BELOW_MINIMUM,
+    }
 
 
 def test_of_a_supplier_that_a_person_names_only_approval_and_stock_are_looked_at():
