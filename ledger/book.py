@@ -206,37 +206,48 @@ class View:
             raise Miss(missing)
 
     def order(self, order_id: str) -> Order | None:
-        return cast("Order | None", self.state(order_stream(order_id)))
+        found: Order | None = self.state(order_stream(order_id))
+        return found
 
     def stock(self, supplier_id: str, sku: str) -> Stock | None:
-        return cast("Stock | None", self.state(stock_stream(supplier_id, sku)))
+        found: Stock | None = self.state(stock_stream(supplier_id, sku))
+        return found
 
     def sku(self, sku: str) -> Sku | None:
-        return cast("Sku | None", self.state(sku_stream(sku)))
+        found: Sku | None = self.state(sku_stream(sku))
+        return found
 
     def supplier(self, supplier_id: str) -> Supplier | None:
-        return cast("Supplier | None", self.state(supplier_stream(supplier_id)))
+        found: Supplier | None = self.state(supplier_stream(supplier_id))
+        return found
 
     def parcel(self, carrier: str, number: str) -> Parcel | None:
-        return cast("Parcel | None", self.state(parcel_stream(carrier, number)))
+        found: Parcel | None = self.state(parcel_stream(carrier, number))
+        return found
 
     def recovery(self, recovery_id: str) -> Recovery | None:
-        return cast("Recovery | None", self.state(recovery_stream(recovery_id)))
+        found: Recovery | None = self.state(recovery_stream(recovery_id))
+        return found
 
     def inquiry(self, inquiry_id: str) -> Inquiry | None:
-        return cast("Inquiry | None", self.state(inquiry_stream(inquiry_id)))
+        found: Inquiry | None = self.state(inquiry_stream(inquiry_id))
+        return found
 
     def message(self, message_id: str) -> Message | None:
-        return cast("Message | None", self.state(message_stream(message_id)))
+        found: Message | None = self.state(message_stream(message_id))
+        return found
 
     def case(self, case_id: str) -> Case | None:
-        return cast("Case | None", self.state(case_stream(case_id)))
+        found: Case | None = self.state(case_stream(case_id))
+        return found
 
     def task(self, task_id: str) -> Task | None:
-        return cast("Task | None", self.state(task_stream(task_id)))
+        found: Task | None = self.state(task_stream(task_id))
+        return found
 
     def policy(self) -> Policies | None:
-        return cast("Policies | None", self.state(policy_stream()))
+        found: Policies | None = self.state(policy_stream())
+        return found
 
 
 class Book(View):
@@ -349,6 +360,11 @@ class Draft(View):
             if entry is not None:
                 self._entries[stream] = entry
         return entry
+
+    def state(self, stream: str) -> Any:
+        # A decision on a large order asks hundreds of times, mostly for what was looked at before.
+        entry = self._entries.get(stream)
+        return super().state(stream) if entry is None or type(entry.state) is Broken else entry.state
 
     def missing(self, streams: Iterable[str]) -> list[str]:
         entries = self._entries
