@@ -103,15 +103,15 @@ class Allotment:
         self.changes.append((stock_stream(*item), fact))
 
 
-def within_reach(view: View, item: Item, reservation_ids: Iterable[str]) -> int | None:
-    """Units that can be promised beside those that these reservations have; None if there is no feed.
+def within_reach(view: View, item: Item, reservation_ids: Iterable[str], claimed: int) -> int | None:
+    """Units that can be promised beside those that these reservations have and claimed ones; None if there is no feed.
 
     A hold is given back for what takes its place, so its units are within reach as well.
     """
     own = view.stock(*item)
     if own is None or not own.tracked:
         return None
-    units = own.available
+    units = own.available - claimed
     for reservation_id in reservation_ids:
         reservation = own.reservations.get(reservation_id)
         if reservation is not None and reservation.status is stock.Hold.HELD:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -67,7 +66,7 @@ class Choice(Value, frozen=True):
         return bool(self.supplier_id) and self.considered[0].available is None
 
 
-class Candidate(NamedTuple):
+class Candidate(Value, frozen=True):
     """A supplier of the SKU as it stands."""
 
     supplier_id: str
@@ -95,9 +94,9 @@ def let_wait(choice: Choice) -> Choice:
 
 
 def _considered(sku: str, units: int, candidate: Candidate, named: bool) -> Considered:
-    supplier_id, supplier, available, told = candidate
+    supplier, available = candidate.supplier, candidate.available
     offer = supplier.offers.get(sku) if supplier else None
-    against = None if named else told
+    against = None if named else candidate.against
     if supplier is None or supplier.standing is not Standing.APPROVED:
         against = Against.NOT_APPROVED
     elif against is None and offer is None and not named:
@@ -108,8 +107,9 @@ def _considered(sku: str, units: int, candidate: Candidate, named: bool) -> Cons
         against = Against.OUT_OF_STOCK
     score = supplier.score_basis_points if supplier else None
     if offer is None:
-        return Considered(supplier_id, against, available, score_basis_points=score)
-    return Considered(supplier_id, against, available, offer.minimum_quantity, offer.cost, offer.lead_time_days, score)
+        return Considered(candidate.supplier_id, against, available, score_basis_points=score)
+    terms = (offer.minimum_quantity, offer.cost, offer.lead_time_days)
+    return Considered(candidate.supplier_id, against, available, *terms, score)
 
 
 def _best(considered: Sequence[Considered]) -> tuple[str, tuple[Considered, ...]]:

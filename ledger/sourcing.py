@@ -9,7 +9,7 @@ from itertools import starmap
 from typing import NamedTuple
 
 from ledger import skus, suppliers
-from ledger.allotment import demand_of, within_reach
+from ledger.allotment import Item, demand_of, within_reach
 from ledger.choice import Against, Candidate, Choice, choose
 from ledger.orders import Order, OrderFact, SuppliersChosen
 from ledger.supplier_orders import RejectReason
@@ -47,16 +47,13 @@ def find_suppliers(view: View, order: Order, cart_id: str, at: datetime) -> Foun
             wanted[line.sku][line_no] = units
     if not wanted or order.confirmed_at is not None:
         return Found()
-    market = _Market(view, wanted)
-    claimed = demand_of(order.lines.values(), order.in_bucket("open"))
-    own = (order.order_id, cart_id) if cart_id else (order.order_id,)
-    choices = []
-    for sku, by_line in wanted.items():
-        candidates = [
-            market.candidate(each, sku, own, None, sum(claimed.get((each, sku), {}).values()))
-            for each in market.listed(sku)
-        ]
-        choices.append(choose(sku, sum(by_line.values()), candidates))
+    demand = demand_of(order.lines.values(), order.in_bucket("open"))
+    claimed = {item: sum(by_line.values()) for item, by_line in demand.items()}
+    market = _Market(view, wanted, (order.order_id, cart_id) if cart_id else (order.order_id,), claimed)
+    choices = [
+        choose(sku, sum(by_line.values()), market.candidates(sku, market.listed(sku)))
+        for sku, by_line in wanted.items()
+    ]
     made = tuple(choice for choice in choices if choice.supplier_id)
     chosen = {line_no: choice.supplier_id for choice in made for line_no in wanted[choice.sku]}
     facts = [SuppliersChosen(order.order_id, chosen, made, at)] if made else []
@@ -91,17 +88,15 @@ def choices_for(view: View, order: Order, sought: Sought) -> list[Choice]:
     wanted: defaultdict[str, Units] = defaultdict(dict)
     for line_no, units in sought.units.items():
         wanted[order.lines[line_no].sku][line_no] = units
-    market = _Market(view, wanted, (sought.of, sought.named))
+    market = _Market(view, wanted, (order.order_id,), others=(sought.of, sought.named))
     # Whoever has the units cannot be named to get them.
     named = sought.named != sought.of and bool(sought.named)
-    history, own = _history(order), (order.order_id,)
+    history = _history(order)
     choices = []
     for sku, by_line in wanted.items():
         against = _against(history, sku, by_line, sought.of)
         ids = (sought.named,) if sought.named else market.preferred(sku, sought.of)
-        candidates = [market.candidate(each, sku, own, against.get(each)) for each in ids]
-        units = sum(by_line.values())
-        choices.append(choose(sku, units, candidates, named=named))
+        choices.append(choose(sku, sum(by_line.values()), market.candidates(sku, ids, against), named=named))
     return choices
 
 
@@ -144,9 +139,17 @@ def _against(
 class _Market:
     """Who offers these SKUs; all that is to be known of them is loaded together."""
 
-    def __init__(self, view: View, skus: Iterable[str], others: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        view: View,
+        skus: Iterable[str],
+        reservation_ids: tuple[str, ...],
+        claimed: Mapping[Item, int] = {},
+        others: Iterable[str] = (),
+    ) -> None:
+        """What these reservations hold is within reach; claimed units are promised already."""
         view.need(*map(sku_stream, skus))
-        self._view = view
+        self._view, self._reservation_ids, self._claimed = view, reservation_ids, claimed
         self._listed = {sku: found.suppliers if (found := view.sku(sku)) else () for sku in skus}
         also = tuple(filter(None, others))
         items = [(each, sku) for sku, listed in self._listed.items() for each in (*listed, *also)]
@@ -154,14 +157,14 @@ class _Market:
         view.need(*starmap(stock_stream, items), *map(supplier_stream, names))
         self._suppliers = {supplier_id: view.supplier(supplier_id) for supplier_id in names}
 
-    def candidate(
-        self, supplier_id: str, sku: str, reservation_ids: Iterable[str], against: Against | None, claimed: int = 0
-    ) -> Candidate:
-        """As it stands; claimed units are promised already."""
-        available = within_reach(self._view, (supplier_id, sku), reservation_ids)
-        if claimed and available is not None:
-            available = max(available - claimed, 0)
-        return Candidate(supplier_id, self._suppliers[supplier_id], available, against)
+    def candidates(self, sku: str, ids: Iterable[str], against: Mapping[str, Against] = {}) -> list[Candidate]:
+        """These suppliers as they stand; against is what the order has against them."""
+        found = []
+        for each in ids:
+            item = (each, sku)
+            available = within_reach(self._view, item, self._reservation_ids, self._claimed.get(item, 0))
+            found.append(Candidate(each, self._suppliers[each], available, against.get(each)))
+        return found
 
     def listed(self, sku: str) -> tuple[str, ...]:
         return self._listed[sku]

@@ -81,7 +81,7 @@ def test_for_a_backorder_stock_is_left_out_of_account_and_nothing_else():
 def test_of_a_supplier_that_a_person_names_only_approval_and_stock_are_looked_at():
     turned_down = candidate(supplier("acme", minimum=4), against=Against.TURNED_DOWN)
     assert against(turned_down, named=True) is None
-    assert against(turned_down._replace(available=2), named=True) is Against.OUT_OF_STOCK
+    assert against(replace(turned_down, available=2), named=True) is Against.OUT_OF_STOCK
     suspended = replace(supplier("acme"), standing=Standing.SUSPENDED)
     assert against(candidate(suspended), named=True) is Against.NOT_APPROVED
 
