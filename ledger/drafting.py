@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from ledger.choice import Choice
 from ledger.orders import Order
-from ledger.policies import policy_at
+from ledger.policies import Policy, policy_at
 from ledger.promise import chosen_service
 from ledger.supplier_orders import ShippingChosen, SupplierOrderDrafted, left_to_ship
+from ledger.suppliers import Supplier
 from ledger.values import LineNo, Money, Units
 from ledger.view import View
 
@@ -38,57 +39,51 @@ def draft(
     view: View, order: Order, shares: Iterable[Share], at: datetime, instead: Instead | None = None
 ) -> list[SupplierOrderDrafted]:
     """One supplier order for each share, numbered on from those that the order has."""
-    return [
-        _drafted(view, order, f"{order.order_id}/{number}", share, at, instead or Instead())
-        for number, share in enumerate(shares, len(order.supplier_orders) + 1)
-    ]
-
-
-def _drafted(
-    view: View, order: Order, supplier_order_id: str, share: Share, at: datetime, instead: Instead
-) -> SupplierOrderDrafted:
-    return SupplierOrderDrafted(
-        supplier_order_id,
-        share.supplier_id,
-        share.units,
-        at,
-        share.backordered,
-        _packing(view, order.placed.packing, share.supplier_id, at),
-        unit_costs=_unit_costs(view, order, share),
-        instead_of=instead.of,
-        because=instead.because,
-        choices=share.choices,
-        shipping=chosen_service(view, order, share.supplier_id, _all_of(share), at),
-    )
+    policy, instead, drafted = policy_at(view.policy(), at), instead or Instead(), []
+    for number, share in enumerate(shares, len(order.supplier_orders) + 1):
+        supplier, units = view.supplier(share.supplier_id), _all_of(share)
+        drafted.append(
+            SupplierOrderDrafted(
+                f"{order.order_id}/{number}",
+                share.supplier_id,
+                share.units,
+                at,
+                share.backordered,
+                _packing(policy, order.placed.packing, supplier),
+                unit_costs=_unit_costs(order, units, supplier),
+                instead_of=instead.of,
+                because=instead.because,
+                choices=share.choices,
+                shipping=chosen_service(policy, order, supplier, units),
+            )
+        )
+    return drafted
 
 
 def choose_again(view: View, order: Order, at: datetime) -> list[ShippingChosen]:
     """Services for supplier orders that nobody packed yet, where the address or what is known now asks for others."""
     chosen: list[ShippingChosen] = []
+    policy = policy_at(view.policy(), at)
     for each in order.supplier_orders.values():
         if each.unshipped and each.packed_at is None and not each.count("shipped"):
-            shipping = chosen_service(view, order, each.supplier_id, left_to_ship(each), at)
+            shipping = chosen_service(policy, order, view.supplier(each.supplier_id), left_to_ship(each))
             if shipping is not None and shipping != each.shipping:
                 chosen.append(ShippingChosen(each.supplier_order_id, shipping, at))
     return chosen
 
 
-def _unit_costs(view: View, order: Order, share: Share) -> dict[LineNo, Money]:
+def _unit_costs(order: Order, lines: Iterable[LineNo], supplier: Supplier | None) -> dict[LineNo, Money]:
     """What a unit of each line costs by what the supplier offers now; it cannot change afterwards."""
-    supplier = view.supplier(share.supplier_id)
     if supplier is None or not supplier.offers:
         return {}
-    offers = {
-        line_no: supplier.offers.get(order.lines[line_no].sku) for line_no in {**share.units, **share.backordered}
-    }
+    offers = {line_no: supplier.offers.get(order.lines[line_no].sku) for line_no in lines}
     return {line_no: offer.cost for line_no, offer in offers.items() if offer is not None}
 
 
-def _packing(view: View, asked: tuple[str, ...], supplier_id: str, at: datetime) -> tuple[str, ...]:
+def _packing(policy: Policy, asked: tuple[str, ...], supplier: Supplier | None) -> tuple[str, ...]:
     """What the supplier is to pack with: the agreed fallback stands for brand packs that it does not have."""
     if not asked:
         return asked
-    supplier, policy = view.supplier(supplier_id), policy_at(view.policy(), at)
     own = supplier.registered.packing if supplier else ()
     possible = tuple(word for word in asked if word in own or word not in policy.brand_packs)
     if possible == asked or policy.brand_pack_fallback in possible:

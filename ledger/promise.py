@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ledger.customs import Border, border
 from ledger.orders import Order
-from ledger.policies import policy_at
+from ledger.policies import Policy, policy_at
 from ledger.shipping import Chosen, Consignment, choose
 from ledger.supplier_orders import SupplierOrderDrafted
 from ledger.suppliers import Agreement, Supplier
@@ -16,15 +16,14 @@ from ledger.values import LineNo, Money, Units
 from ledger.view import View
 
 
-def chosen_service(view: View, order: Order, supplier_id: str, units: Units, at: datetime) -> Chosen | None:
+def chosen_service(policy: Policy, order: Order, supplier: Supplier | None, units: Units) -> Chosen | None:
     """The service that these units take; None while the supplier's or the customer's country is not known."""
-    supplier = view.supplier(supplier_id)
     origin = supplier.registered.country if supplier is not None else ""
     if not (origin and order.destination.country):
         return None
     worth, weight = _worth_and_weight(order, units)
     wanted = Consignment(origin, order.destination.country, order.placed.priority, Money(worth, order.currency), weight)
-    return choose(policy_at(view.policy(), at).shipping_services, wanted)
+    return choose(policy.shipping_services, wanted)
 
 
 def _worth_and_weight(order: Order, units: Units) -> tuple[int, int]:
@@ -58,18 +57,20 @@ def promise(view: View, order: Order, drafts: Sequence[SupplierOrderDrafted], at
     """The shop's own promise, else the latest of those that the supplier orders allow."""
     if order.promised_by is not None:
         return Promise(order.promised_by)
-    latest: datetime | None = None
+    latest, policy = None, policy_at(view.policy(), at)
     for draft in drafts:
-        each = _promise_of(view, order, draft, at)
+        each = _promise_of(policy, order, view.supplier(draft.supplier_id), draft, at)
         if each.by is None:
             return each
         latest = each.by if latest is None else max(latest, each.by)
     return Promise(latest)
 
 
-def _promise_of(view: View, order: Order, draft: SupplierOrderDrafted, at: datetime) -> Promise:
+def _promise_of(
+    policy: Policy, order: Order, supplier: Supplier | None, draft: SupplierOrderDrafted, at: datetime
+) -> Promise:
     """Dispatch deadline, transit at its longest, and what customs may take; nothing of it is guessed."""
-    supplier, shipping = view.supplier(draft.supplier_id), draft.shipping
+    shipping = draft.shipping
     if shipping is None:
         return Promise(none_because=_unknown_country(supplier, draft.supplier_id))
     if not shipping.code:
@@ -83,7 +84,7 @@ def _promise_of(view: View, order: Order, draft: SupplierOrderDrafted, at: datet
         return Promise(none_because=f"no dispatch time is agreed with {draft.supplier_id}")
     days = shipping.days_to
     if border(supplier, order.destination.country) is Border.CROSSED:
-        days += policy_at(view.policy(), at).customs_allowance_days
+        days += policy.customs_allowance_days
     return Promise(deadline + timedelta(days=days))
 
 

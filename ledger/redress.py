@@ -232,6 +232,8 @@ class _Found(NamedTuple):
 
     def new(self, costs: Sequence[Cost]) -> tuple[Cost, ...]:
         """Those that were not asked for before."""
+        if not self.past:
+            return tuple(costs)
         asked = {cost.cost_id for recovery in self.past for cost in recovery.costs}
         return tuple(cost for cost in costs if cost.cost_id not in asked)
 
