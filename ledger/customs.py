@@ -80,6 +80,7 @@ def _lacking_by_line(order: Order, line_numbers: Collection[LineNo]) -> dict[Lin
 
 
 _ASKED = ("title", "hs_code", "origin", "weight_grams", "unit_price_minor")
+"""What customs asks of a line, in the order in which _lacking looks at it."""
 
 
 def _lacking(line: Line) -> list[str]:

@@ -99,10 +99,6 @@ class WhenUnavailable(StrEnum):
     CANCEL = "cancel"
 
 
-LEDGER = "ledger"
-"""The owner of holds that the ledger places and releases itself."""
-
-
 class Line(Value, frozen=True):
     """One line of the order as the shop sent it. What it left out is empty or zero."""
 
