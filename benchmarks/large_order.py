@@ -378,6 +378,10 @@ def _supplier_orders() -> Iterator[Command]:
     yield Command("RerouteUnits, open", found, _told(rerouting.reroute, ORDER, "", {}, Cause(None, "mia", "")), 152)
     yield Command("ReleaseHold, to reroute", found, _releases(HoldReason.OUT_OF_STOCK), 152)
 
+    overdue = sent.later(days=3).after(_misses(Clock.DISPATCH, FIRST))
+    reroute = _seen(rerouting.reroute_overdue, ORDER, FIRST, Clock.DISPATCH)
+    yield Command("clock: reroute", overdue, reroute, 2)
+
     held = all_sent.after(_holds(HoldReason.BAD_ADDRESS))
     yield Command("PlaceHold", all_sent, _holds(HoldReason.BAD_ADDRESS), 51)
     yield Command("ReleaseHold", held, _releases(HoldReason.BAD_ADDRESS), 51)
