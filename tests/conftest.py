@@ -14,6 +14,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres import TENANT_MIGRATIONS, EmbeddedServer, migrate
+from tests.service import Service, serving
 from tests.stalls import EmptyTenant
 
 _TEST_SECONDS = 60
@@ -41,6 +42,16 @@ def conninfo() -> Iterator[str]:
         server = EmbeddedServer(Path(folder))
         yield server.start()
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """A service that the tests of one file share."""
+    with (
+        tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
+        serving(Path(folder), "--data", f"{folder}/data") as service,
+    ):
+        yield service
 
 
 @pytest.fixture

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.service import HOUSE, Service, serving
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    with tempfile.TemporaryDirectory(prefix="fulfilment-") as folder:
-        data = Path(folder)
-        with serving(data, "--data", str(data / "data")) as service:
-            yield service
+from tests.service import HOUSE, Service
 
 
 def told(*arguments: str) -> subprocess.CompletedProcess[str]:

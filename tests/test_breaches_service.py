@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
 from fulfilment.v1 import admin_pb2, audit_pb2, common_pb2, inquiries_pb2, orders_pb2, reports_pb2, suppliers_pb2
-from tests.service import Client, Service, context, fields_of, reason_of, serving, stamp
+from tests.service import Client, Service, context, fields_of, reason_of, stamp
 from tests.terminal import Terminal
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -23,14 +21,6 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 DISPATCH = orders_pb2.SUPPLIER_ORDER_CLOCK_DISPATCH
 SUPPLIER, RETAILER, CUSTOMER = common_pb2.PARTY_SUPPLIER, common_pb2.PARTY_RETAILER, common_pb2.PARTY_CUSTOMER
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    with tempfile.TemporaryDirectory(prefix="fulfilment-") as folder:
-        data = Path(folder)
-        with serving(data, "--data", str(data / "data")) as service:
-            yield service
 
 
 @pytest.fixture(scope="module")

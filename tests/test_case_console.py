@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from adapters.console.main import run
-from tests.service import Service, serving
+from tests.service import Service
 from tests.terminal import Said
 
 PNG = b"\x89PNG\r\n\x1a\n a broken cup"
 PERSON = ("--name", "Ann Example", "--email", "ann@example.org", "--address", "1 Elm Street", "--city", "Berlin")
 
 Shell = Callable[..., Said]
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("cases")
-    with serving(folder, "--data", str(folder / "data")) as running:
-        yield running
 
 
 @pytest.fixture

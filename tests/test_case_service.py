@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -22,17 +20,9 @@ from fulfilment.v1 import (
     orders_pb2,
     parcels_pb2,
 )
-from tests.service import Client, Service, context, fields_of, reason_of, serving, stamp
+from tests.service import Client, Service, context, fields_of, reason_of, stamp
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"a photo of a broken cup"
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    with tempfile.TemporaryDirectory(prefix="fulfilment-") as folder:
-        data = Path(folder)
-        with serving(data, "--data", str(data / "data")) as service:
-            yield service
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ from adapters.console.session import Printer
 from adapters.rpc.statuses import status_of
 from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2, orders_pb2, reports_pb2
 from ledger.refusals import ProjectionBehind
-from tests.service import HOUSE, Client, Service, context, serving, stamp
+from tests.service import HOUSE, Client, Service, context, stamp
 from tests.terminal import Said, Terminal
 
 ADDRESS = ("--address", "1 Elm Street", "--city", "Berlin", "--postal-code", "10115", "--country", "DE")
@@ -45,11 +45,9 @@ Shell = Callable[..., Said]
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("console")
-    with serving(folder, "--data", str(folder / "data")) as running:
-        Terminal(running.address)("supplier", "add", "acme", "--name", "Acme Ltd", "--approve")
-        yield running
+def service(service: Service) -> Service:
+    Terminal(service.address)("supplier", "add", "acme", "--name", "Acme Ltd", "--approve")
+    return service
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from adapters import olist
 from adapters.console import trade
 from adapters.olist import Olist, Row
 from fulfilment.v1 import admin_pb2, common_pb2, parcels_pb2, reports_pb2
-from tests.service import HOUSE, Client, Service, serving
+from tests.service import HOUSE, Client, Service
 from tests.terminal import Terminal
 
 DATA = HOUSE.parent / "shared" / "data" / "olist"
@@ -300,13 +300,6 @@ def test_a_row_that_is_not_understood_is_left_out_and_the_rest_goes_on(changes: 
 
 
 # --- the real orders through the real service --------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("olist")
-    with serving(folder, "--data", str(folder / "data")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

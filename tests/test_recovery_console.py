@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from adapters.console.main import run
-from tests.service import Service, serving
+from tests.service import Service
 from tests.terminal import Said, Terminal
 
 Shell = Callable[..., Said]
@@ -24,13 +23,10 @@ PERSON = (
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    with tempfile.TemporaryDirectory(prefix="fulfilment-") as folder:
-        data = Path(folder)
-        with serving(data, "--data", str(data / "data")) as running:
-            since = (datetime.now(UTC) - timedelta(days=90)).strftime("%Y-%m-%d")
-            Terminal(running.address)("supplier", "add", "acme", "--name", "Acme Ltd", "--approve", "--at", since)
-            yield running
+def service(service: Service) -> Service:
+    since = (datetime.now(UTC) - timedelta(days=90)).strftime("%Y-%m-%d")
+    Terminal(service.address)("supplier", "add", "acme", "--name", "Acme Ltd", "--approve", "--at", since)
+    return service
 
 
 @pytest.fixture

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,7 +13,7 @@ import pytest
 
 from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2, cases_pb2, common_pb2, orders_pb2, parcels_pb2, reports_pb2
 from fulfilment.v1 import recoveries_pb2 as pb
-from tests.service import Client, context, fields_of, reason_of, serving, stamp
+from tests.service import Client, Service, context, fields_of, reason_of, stamp
 from tests.test_case_service import Work
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -27,13 +25,11 @@ DOCUMENTS = pb.ClaimDocumentKind.values()[1:]
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with tempfile.TemporaryDirectory(prefix="fulfilment-") as folder:
-        data = Path(folder)
-        with serving(data, "--data", str(data / "data")) as service, Client(service.address) as client:
-            client.approve(at=NOW - 90 * DAY, answer_within_hours=24)
-            wait_for_read_models(client)
-            yield client
+def client(service: Service) -> Iterator[Client]:
+    with Client(service.address) as client:
+        client.approve(at=NOW - 90 * DAY, answer_within_hours=24)
+        wait_for_read_models(client)
+        yield client
 
 
 def wait_for_read_models(client: Client) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,7 +12,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, rates_pb2, reports_pb2
-from tests.service import Client, context, fields_of, reason_of, serving, stamp
+from tests.service import Client, Service, context, fields_of, reason_of, stamp
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOUR = timedelta(hours=1)
@@ -22,11 +20,9 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with tempfile.TemporaryDirectory(prefix="fulfilment-") as folder:
-        data = Path(folder)
-        with serving(data, "--data", str(data / "data")) as service, Client(service.address) as client:
-            yield client
+def client(service: Service) -> Iterator[Client]:
+    with Client(service.address) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -30,7 +28,7 @@ from fulfilment.v1 import (
 from ledger.values import order_stream
 from projections import runner
 from tests.projecting import connect, write_down
-from tests.service import Client, context, fields_of, reason_of, serving, stamp
+from tests.service import Client, Service, context, fields_of, reason_of, stamp
 from tests.stalls import EmptyTenant
 from tests.story import HOUR, NOON, Story, a_shop, line
 
@@ -40,11 +38,9 @@ LATE, DISPATCH = rates_pb2.RATE_NAME_LATE_SHIPMENT_30_DAYS, rates_pb2.RATE_NAME_
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with tempfile.TemporaryDirectory(prefix="fulfilment-") as folder:
-        data = Path(folder)
-        with serving(data, "--data", str(data / "data")) as service, Client(service.address) as client:
-            yield client
+def client(service: Service) -> Iterator[Client]:
+    with Client(service.address) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -46,14 +45,6 @@ from tests.service import (
     serving,
     stamp,
 )
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    with tempfile.TemporaryDirectory(prefix="fulfilment-") as folder:
-        data = Path(folder)
-        with serving(data, "--data", str(data / "data")) as service:
-            yield service
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -25,20 +24,12 @@ from fulfilment.v1 import (
     shipping_pb2,
     suppliers_pb2,
 )
-from tests.service import Client, Service, context, error_info, fields_of, order, reason_of, serving, stamp
+from tests.service import Client, Service, context, error_info, fields_of, order, reason_of, stamp
 from tests.terminal import Said
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 KNOWN: dict[str, Any] = {"title": "Green tea 绿茶", "hs_code": "0902.10", "origin": "CN", "weight_grams": 120}
 NUMBER = "RB123456785CN"
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    with tempfile.TemporaryDirectory(prefix="fulfilment-") as folder:
-        data = Path(folder)
-        with serving(data, "--data", str(data / "data")) as service:
-            yield service
 
 
 @pytest.fixture(scope="module")

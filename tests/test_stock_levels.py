@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -23,7 +21,7 @@ from projections import runner, stock_levels
 from projections.reads import PageOf
 from projections.sla import Due, Timer
 from tests.projecting import asking, catch_up, contents, forget
-from tests.service import Client, context, reason_of, serving, stamp
+from tests.service import Client, Service, context, reason_of, stamp
 from tests.stalls import EmptyTenant
 from tests.story import DAY, HOUR, NOON, ORDER, TERMS, Story, line
 
@@ -252,11 +250,9 @@ async def test_nothing_is_due_before_there_are_tables(tenant: EmptyTenant):
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with tempfile.TemporaryDirectory(prefix="fulfilment-") as name:
-        data = Path(name)
-        with serving(data, "--data", str(data / "data")) as service, Client(service.address) as client:
-            yield client
+def client(service: Service) -> Iterator[Client]:
+    with Client(service.address) as client:
+        yield client
 
 
 def item(sku: str) -> stock_pb2.Item:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,7 +16,7 @@ from pyarrow import parquet
 from adapters.console import trade
 from adapters.console.trade_page import Head, page
 from fulfilment.v1 import common_pb2, orders_pb2, reports_pb2
-from tests.service import Client, Service, context, fields_of, serving, stamp
+from tests.service import Client, Service, context, fields_of, stamp
 from tests.terminal import Terminal
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -25,12 +24,10 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("trade")
-    with serving(folder, "--data", str(folder / "data")) as running:
-        with Client(running.address) as client:
-            _trades(client)
-        yield running
+def service(service: Service) -> Service:
+    with Client(service.address) as client:
+        _trades(client)
+    return service
 
 
 def _trades(client: Client) -> None:

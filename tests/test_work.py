@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -36,7 +34,7 @@ from projections.reads import PageOf
 from projections.work import Kind, Owner, Work
 from tests.casework import PHOTO, Desk
 from tests.projecting import asking, catch_up, contents, forget
-from tests.service import Client, Service, context, fields_of, patiently, reason_of, serving
+from tests.service import Client, Service, context, fields_of, patiently, reason_of
 from tests.stalls import EmptyTenant
 from tests.story import DAY, FIRST, HOUR, NOON, ORDER, Story, a_shop, confirmed, delivered, line, refused, sent, shipped
 from tests.terminal import Terminal
@@ -400,15 +398,6 @@ async def test_a_queue_that_is_rebuilt_is_the_same(tenant: EmptyTenant):
 
 
 # --- over the wire ----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    with (
-        tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder,
-        serving(Path(folder), "--data", f"{folder}/data") as service,
-    ):
-        yield service
 
 
 @pytest.fixture(scope="module")
