@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -23,6 +25,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg.sql import SQL, Identifier
 
+from adapters.postgres import EmbeddedServer
 from fulfilment.v1 import (
     admin_pb2,
     audit_pb2,
@@ -33,6 +36,7 @@ from fulfilment.v1 import (
     stock_pb2,
     suppliers_pb2,
 )
+from server import end
 from tests.service import (
     HOUSE,
     Client,
@@ -622,6 +626,48 @@ def test_no_answered_command_is_lost_however_the_service_ends(folder: Path, how:
             assert client.get(f"shop/{number}").order_id == f"shop/{number}"
 
 
+async def test_a_task_that_misses_its_cancellation_is_cancelled_again() -> None:
+    """As asyncio.wait_for makes it miss one before Python 3.12."""
+    told = 0
+
+    async def misses_the_first() -> None:
+        nonlocal told
+        while told < 2:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                told += 1
+
+    task = asyncio.create_task(misses_the_first())
+    await asyncio.sleep(0)
+    await end([task])
+    assert (told, task.done()) == (2, True)
+
+
+def test_a_projector_goes_with_a_service_that_was_killed_before_it_could_look(folder: Path) -> None:
+    database = EmbeddedServer(folder / "data")
+    service = Service(folder, "--dsn", database.start(), "--key-file", str(folder / "master.key"))
+    wait_for(lambda: children_of(service), pause=0.0)
+    (projector,) = children_of(service)
+    service.stop(signal.SIGKILL)
+    try:
+        wait_for(lambda: not is_there(projector))
+    finally:
+        if is_there(projector):
+            projector.kill()
+        database.stop()
+
+
+def children_of(service: Service) -> list[psutil.Process]:
+    """The processes beside a server's own."""
+    return list(psutil.Process(service.process.pid).children())
+
+
+def is_there(process: psutil.Process) -> bool:
+    """Not so one that has ended and that nobody has asked for its code."""
+    return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
+
+
 def test_a_lost_key_file_is_told_in_one_sentence(folder: Path) -> None:
     with serving(folder, "--data", str(folder / "data"), "--role", "api"):
         pass
@@ -718,8 +764,8 @@ def names_of(client: Client, name: str) -> int:
     return sum(fact.name == name for part in facts for fact in part.facts)
 
 
-def wait_for(holds: Any, seconds: float = 20.0) -> None:
+def wait_for(holds: Any, seconds: float = 20.0, pause: float = 0.2) -> None:
     give_up_at = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < give_up_at, "it did not happen in time"
-        time.sleep(0.2)
+        time.sleep(pause)
