@@ -10,8 +10,8 @@ LOCK  := requirements.lock
 run: $(READY) ## start the service (ARGS="--help" for its options)
 	@exec $(BIN)/python server.py $(ARGS)
 
-test: $(READY) ## run the tests (ARGS="-k parcel" for some of them)
-	@$(BIN)/pytest -q $(ARGS)
+test: $(READY) ## run the tests, a file on each core (ARGS="-k parcel" for some of them, ARGS=-n0 on one core)
+	@$(BIN)/pytest -q --numprocesses auto --dist loadfile $(ARGS)
 
 check: check-format check-lint check-protos check-generated check-types check-imports ## all that must hold before the tests
 	@echo "All checks hold."

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import psycopg
@@ -18,6 +19,23 @@ from tests.service import Service, serving
 from tests.stalls import EmptyTenant
 
 _TEST_SECONDS = 60
+_MEMORY = Path("/dev/shm")
+_ENOUGH_BYTES = 4 << 30
+
+
+def pytest_configure() -> None:
+    """Keeps what tests write in memory, where there is enough of it.
+
+    A tenant is 150 tables and indexes, each a file; on a disk, making them takes most of a test's time.
+    """
+    if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """As many as there are cores, but one where all would share a database: projectors follow every tenant."""
+    return 1 if os.environ.get("FULFILMENT_TEST_DSN") else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -29,6 +47,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     story = pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
     asyncio.run(asyncio.wait_for(story, _TEST_SECONDS))
     return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What was logged on the way may hold half a character, and between processes only text can travel."""
+    report = yield
+    report.sections = [(title, said.encode(errors="backslashreplace").decode()) for title, said in report.sections]
+    return report
 
 
 @pytest.fixture(scope="session")
