@@ -19,8 +19,8 @@ from typing import Any, ClassVar, NamedTuple, cast
 
 import msgspec
 import psycopg
-from eventsourcing.persistence import Mapper, StoredEvent
-from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from eventsourcing.persistence import ApplicationRecorder, Mapper, StoredEvent, Subscription
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore, PostgresSubscription
 from psycopg import AsyncConnection, Cursor
 from psycopg.rows import DictRow, TupleRow
 from psycopg.sql import SQL, Identifier, Literal
@@ -35,6 +35,8 @@ EVENTS_TABLE = "ledger_events"
 
 CHANNEL = EVENTS_TABLE
 """Where appends are announced, as the library does; the payload is the schema of the tenant."""
+
+_POLL_SECONDS = 1.0
 
 LOCK_SEED = 0x1ED6E4
 """Keeps our advisory locks apart from those of other software in the same database."""
@@ -403,6 +405,23 @@ class Journal(PostgresApplicationRecorder):
             [event.state for event in stored_events],
         )
         curs.execute(self.insert_events_statement, columns)
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
+        """Everything after a position, as it comes."""
+        return _PollingSubscription(self, gt, topics)
+
+
+class _PollingSubscription(PostgresSubscription):
+    """Looks for new events every second, announced or not.
+
+    The library's looks only when it is told; what is appended between its first look and its LISTEN it
+    would not see before something else comes.
+    """
+
+    def _pull(self) -> None:
+        super()._pull()
+        while not (self._has_been_notified.wait(_POLL_SECONDS) or self._has_been_stopped):
+            super()._pull()
 
 
 @dataclass(frozen=True, slots=True)

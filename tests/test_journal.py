@@ -25,6 +25,7 @@ from adapters.postgres import TENANT_MIGRATIONS, BadTenantName, Control, SchemaN
 from ledger.journal import CHANNEL, FactMapper, Journal, Log, RecordedFact
 from ledger.ledger import Ledger
 from ledger.personal import PersonKey
+from tests.projecting import write_down
 from tests.stalls import NOUNS, CoinsTaken, EmptyTenant, a_ledger, give, take
 
 # --- as the library sees it -----------------------------------------------------------------------
@@ -71,6 +72,12 @@ class TestTheLibrarysRecorderCases(_OnOurTables, library.ApplicationRecorderTest
 
 class TestTheLibrarysNonInterleavingCase(_OnOurTables, library.NonInterleavingNotificationIDsBaseCase):
     """Facts of one insert have positions that follow one another."""
+
+
+def test_a_subscription_sees_also_what_nobody_announced(tenant: EmptyTenant) -> None:
+    with datastore_of(tenant, pool_size=2) as datastore, Journal(datastore).subscribe() as subscription:
+        assert write_down(tenant, [("stall-a", CoinsTaken(1))]) == next(subscription).id == 1
+        assert write_down(tenant, [("stall-a", CoinsTaken(2))]) == next(subscription).id == 2
 
 
 def test_events_of_the_library_are_numbered_densely_after_a_conflict(tenant: EmptyTenant) -> None:
