@@ -10,7 +10,7 @@ LOCK  := requirements.lock
 run: $(READY) ## start the service (ARGS="--help" for its options)
 	@exec $(BIN)/python server.py $(ARGS)
 
-test: $(READY) ## run the tests, a file on each core (ARGS="-k parcel" for some of them, ARGS=-n0 on one core)
+test: $(READY) ## run the tests, several files at a time (ARGS="-k parcel" for some of them, ARGS=-n0 for one at a time)
 	@$(BIN)/pytest -q --numprocesses auto --dist loadfile $(ARGS)
 
 check: check-format check-lint check-protos check-generated check-types check-imports ## all that must hold before the tests

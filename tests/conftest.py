@@ -33,9 +33,10 @@ def pytest_configure() -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int | None:
-    """As many as there are cores, but one where all would share a database: projectors follow every tenant."""
-    return 1 if os.environ.get("FULFILMENT_TEST_DSN") else None
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, for many a test waits; one where all share a database, for projectors follow
+    every tenant in it."""
+    return 1 if os.environ.get("FULFILMENT_TEST_DSN") else (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(tryfirst=True)
