@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 
 from adapters.console.main import run
 from fulfilment.v1 import admin_pb2, common_pb2, recoveries_pb2, shipping_pb2
-from tests.service import Client, Service, context, reason_of, serving, stamp
+from tests.service import Client, Service, context, reason_of, stamp
 from tests.terminal import Said
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -78,12 +77,6 @@ EVERYTHING = admin_pb2.Policy(
 )
 
 Shell = Callable[..., Said]
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    with tempfile.TemporaryDirectory(prefix="fulfilment-") as folder, serving(Path(folder)) as service:
-        yield service
 
 
 @pytest.fixture
