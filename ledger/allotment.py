@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from ledger import stock, supplier_orders
 from ledger.orders import Line, Order
 from ledger.policies import policy_at
-from ledger.stock import Stock, StockFact
+from ledger.stock import Stock
 from ledger.values import Change, LineNo, Units, stock_stream, supplier_stream
 from ledger.view import View, changes_of
 
@@ -53,25 +53,26 @@ class Allotment:
     def take(self, item: Item, units: int, commit: bool) -> None:
         """Hold units, or commit them, in place of whatever the order or its cart holds already."""
         own = self.view.stock(*item)
-        if own is not None and own.tracked:
+        if own is not None and own.feed is not None:
             self._take(own, item, units, commit)
 
     def add(self, item: Item, more: int) -> None:
         """Commit units beside those that the order has."""
         own = self.view.stock(*item)
-        if own is not None and own.tracked:
+        if own is not None and own.feed is not None:
             kept = own.reservations.get(self.order_id)
             self._take(own, item, more + (kept.units if kept else 0), commit=True)
 
     def _take(self, own: Stock, item: Item, units: int, commit: bool) -> None:
-        kept = own.reservations.get(self.order_id)
+        supplier_id, sku = item
+        stream, kept = stock_stream(supplier_id, sku), own.reservations.get(self.order_id)
         if kept is not None and kept.units == units and self._stands(own, units, commit):
             if commit and kept.status is stock.Hold.HELD:
-                self._record(item, stock.ReservationCommitted(*item, self.order_id, self.now))
+                self.changes.append((stream, stock.ReservationCommitted(*item, self.order_id, self.now)))
             return
         if kept is not None and kept.units > units:
             surplus = stock.ReservationReleased(*item, self.order_id, kept.units - units, self.now)
-            self.surplus.append((stock_stream(*item), surplus))
+            self.surplus.append((stream, surplus))
         given_back = [self.order_id] if kept is not None else []
         cart = own.reservations.get(self.cart_id)
         # Only a hold can be a cart's: nobody takes over what was committed to another order.
@@ -83,12 +84,13 @@ class Allotment:
             return
         for reservation_id in given_back:
             released = own.reservations[reservation_id].units
-            self._record(item, stock.ReservationReleased(*item, reservation_id, released, self.now))
+            self.changes.append((stream, stock.ReservationReleased(*item, reservation_id, released, self.now)))
         if not units:
             return
-        self._record(item, stock.StockReserved(*item, self.order_id, units, self.expires_at, self.now))
+        reserved = stock.StockReserved(supplier_id, sku, self.order_id, units, self.expires_at, self.now)
+        self.changes.append((stream, reserved))
         if commit:
-            self._record(item, stock.ReservationCommitted(*item, self.order_id, self.now))
+            self.changes.append((stream, stock.ReservationCommitted(supplier_id, sku, self.order_id, self.now)))
 
     def reserved(self) -> list[Change]:
         """All lines are reserved together, or none of them."""
@@ -99,17 +101,13 @@ class Allotment:
             return stock.can_commit(own, self.order_id, units, self.now)
         return self.now < own.reservations[self.order_id].expires_at
 
-    def _record(self, item: Item, fact: StockFact) -> None:
-        self.changes.append((stock_stream(*item), fact))
 
-
-def within_reach(view: View, item: Item, reservation_ids: Iterable[str], claimed: int) -> int | None:
+def within_reach(own: Stock | None, reservation_ids: Iterable[str], claimed: int) -> int | None:
     """Units that can be promised beside those that these reservations have and claimed ones; None if there is no feed.
 
     A hold is given back for what takes its place, so its units are within reach as well.
     """
-    own = view.stock(*item)
-    if own is None or not own.tracked:
+    if own is None or own.feed is None:
         return None
     units = own.available - claimed
     for reservation_id in reservation_ids:
@@ -189,7 +187,7 @@ def give_back(view: View, after: Order, items: Iterable[Item], now: datetime) ->
         reservation = own.reservations.get(order_id) if own else None
         surplus = reservation.units - wanted[item] if reservation else 0
         if surplus > 0:
-            changes += changes_of(stock_stream(*item), stock.release(own, *item, order_id, surplus, now))
+            changes.append((stock_stream(*item), stock.ReservationReleased(*item, order_id, surplus, now)))
     return changes
 
 

@@ -153,7 +153,7 @@ class _Market:
         self._listed = {sku: found.suppliers if (found := view.sku(sku)) else () for sku in skus}
         also = tuple(filter(None, others))
         items = [(each, sku) for sku, listed in self._listed.items() for each in (*listed, *also)]
-        names = dict.fromkeys(supplier_id for supplier_id, _ in items)
+        names = dict.fromkeys([supplier_id for supplier_id, _ in items])
         view.need(*starmap(stock_stream, items), *map(supplier_stream, names))
         self._suppliers = {supplier_id: view.supplier(supplier_id) for supplier_id in names}
 
@@ -161,8 +161,8 @@ class _Market:
         """These suppliers as they stand; against is what the order has against them."""
         found = []
         for each in ids:
-            item = (each, sku)
-            available = within_reach(self._view, item, self._reservation_ids, self._claimed.get(item, 0))
+            claimed = self._claimed.get((each, sku), 0) if self._claimed else 0
+            available = within_reach(self._view.stock(each, sku), self._reservation_ids, claimed)
             found.append(Candidate(each, self._suppliers[each], available, against.get(each)))
         return found
 

@@ -440,12 +440,14 @@ def _take_feed(stock: Stock, feed: Feed) -> None:
         reservation.in_feed = _covered(reservation.committed_at, mark)
         if reservation.status is Hold.COMMITTED and not reservation.in_feed:
             stock.committed += reservation.units
-    # Units that left before the supplier counted are not in its house, whatever the watermark says.
-    stock.shipped = [shipped for shipped in stock.shipped if shipped.consumed_at > feed.as_of]
-    stock.committed += sum(shipped.units for shipped in stock.shipped if not _covered(shipped.committed_at, mark))
-    # And units that came back before it counted are in its figure.
-    stock.returned = [returned for returned in stock.returned if returned.at > feed.as_of]
-    stock.restocked = sum(returned.units for returned in stock.returned)
+    if stock.shipped:
+        # Units that left before the supplier counted are not in its house, whatever the watermark says.
+        stock.shipped = [shipped for shipped in stock.shipped if shipped.consumed_at > feed.as_of]
+        stock.committed += sum([each.units for each in stock.shipped if not _covered(each.committed_at, mark)])
+    if stock.returned:
+        # And units that came back before it counted are in its figure.
+        stock.returned = [returned for returned in stock.returned if returned.at > feed.as_of]
+        stock.restocked = sum([returned.units for returned in stock.returned])
     if stock.stale is not None:
         stock.stale_buffer = _kept_back(feed, stock.stale)
 
@@ -458,14 +460,16 @@ def _kept_back(feed: Feed | None, stale: FeedStale) -> int:
 
 def _demanded(stock: Stock, day: int, units: int) -> None:
     """Units were committed on a day, or are given back if units is negative."""
-    if day not in stock.demand:
-        newest = max(stock.demand, default=day)
-        if units < 0 or newest - day >= LONGEST_DEMAND_DAYS:
+    demand = stock.demand
+    if day not in demand:
+        if units < 0 or max((day, *demand)) - day >= LONGEST_DEMAND_DAYS:
             return
-        newest = max(newest, day)
-        stock.demand = {each: count for each, count in stock.demand.items() if newest - each < LONGEST_DEMAND_DAYS}
-        stock.demand_kept = sum(stock.demand.values())
-    stock.demand[day] = stock.demand.get(day, 0) + units
+        # What is kept lies near the newest day, so that only a newer one drops anything.
+        for each in [*demand]:
+            if day - each >= LONGEST_DEMAND_DAYS:
+                stock.demand_kept -= demand.pop(each)
+        demand[day] = 0
+    demand[day] += units
     stock.demand_kept += units
 
 
@@ -639,7 +643,7 @@ def report_none_left(
     """
     if stock is None or stock.feed is None or stock.available + given_back <= 0:
         return []
-    owed = sum(reservation.units for reservation in stock.reservations.values()) - given_back
+    owed = sum([reservation.units for reservation in stock.reservations.values()]) - given_back
     return [StockCorrected(supplier_id, sku, owed, because, at)]
 
 
@@ -720,16 +724,6 @@ def release_hold(stock: Stock | None, supplier_id: str, sku: str, reservation_id
     if reservation.status is Hold.COMMITTED:
         raise ReservationIsCommitted(reservation_id)
     return [ReservationReleased(supplier_id, sku, reservation_id, reservation.units, at)]
-
-
-def release(
-    stock: Stock | None, supplier_id: str, sku: str, reservation_id: str, units: int, at: datetime
-) -> list[StockFact]:
-    """Give units of a reservation back."""
-    reservation = live(stock, reservation_id)
-    if units > reservation.units:
-        raise ReservationTooSmall(reservation_id, units, reservation.units)
-    return [ReservationReleased(supplier_id, sku, reservation_id, units, at)]
 
 
 def consume(

@@ -120,25 +120,26 @@ def _threshold(own: Stock, policy: Policy) -> int:
 
 
 def _alerts(own: Stock | None, facts: Sequence[StockFact], policy: Policy, now: datetime) -> list[StockFact]:
-    item = facts[0].supplier_id, facts[0].sku
+    supplier_id, sku = facts[0].supplier_id, facts[0].sku
     after = _after(own, facts)
-    if not after.tracked:
+    if after.feed is None:
         return []
-    told = _crossings(after, *item, policy, now)
-    if after.shortfall > after.oversold:
-        told.insert(0, Oversold(*item, after.shortfall, _affected(_after(own, facts, whole=True)), now))
+    told = _crossings(after, supplier_id, sku, policy, now)
+    if (shortfall := after.shortfall) > after.oversold:
+        affected = _affected(_after(own, facts, whole=True))
+        told.insert(0, Oversold(supplier_id, sku, shortfall, affected, now))
     return told
 
 
 def _after(own: Stock | None, facts: Sequence[StockFact], whole: bool = False) -> Stock:
     """The stock with the facts, as a copy; unless all is needed, with the reservations that they name only."""
     present = own or Stock()
-    reservations = present.reservations
-    whole = whole or not _COUNT_ANEW.isdisjoint(map(type, facts))
-    names = reservations if whole else {getattr(fact, "reservation_id", "") for fact in facts}
+    kept = present.reservations
+    if not whole and _COUNT_ANEW.isdisjoint(map(type, facts)):
+        kept = {name: kept[name] for fact in facts if (name := getattr(fact, "reservation_id", "")) in kept}
     after = replace(
         present,
-        reservations={name: replace(reservations[name]) for name in names if name in reservations},
+        reservations={name: replace(reservation) for name, reservation in kept.items()},
         shipped=list(present.shipped),
         returned=list(present.returned),
         demand=dict(present.demand),
@@ -166,24 +167,24 @@ def _affected(after: Stock) -> tuple[str, ...]:
 
 def _crossings(after: Stock, supplier_id: str, sku: str, policy: Policy, now: datetime) -> list[StockFact]:
     """Each threshold that was crossed since it was last told of; crossing back arms it again."""
-    item, available = (supplier_id, sku), after.available
+    available, threshold = after.available, _threshold(after, policy)
     facts: list[StockFact] = []
-    threshold = _threshold(after, policy)
     is_low = threshold > 0 and available < threshold
     if is_low and not after.low:
-        facts.append(StockLow(*item, available, threshold, now))
+        facts.append(StockLow(supplier_id, sku, available, threshold, now))
     elif after.low and not is_low:
-        facts.append(AlertEnded(*item, Alert.LOW, available, now))
-    window, cover = policy.demand_window_days, policy.cover_days
-    demand = after.demand_of(window, now.toordinal())
-    ends_soon = demand > 0 and available * window <= cover * demand
+        facts.append(AlertEnded(supplier_id, sku, Alert.LOW, available, now))
     # What is sold out is about to sell out no more, and says so itself.
-    if available > 0 and ends_soon and not after.running_out:
-        facts.append(StockRunningOut(*item, available, demand, window, cover, now))
-    elif after.running_out and not ends_soon:
-        facts.append(AlertEnded(*item, Alert.RUNNING_OUT, available, now))
+    if available > 0 or after.running_out:
+        window, cover = policy.demand_window_days, policy.cover_days
+        demand = after.demand_of(window, now.toordinal())
+        ends_soon = demand > 0 and available * window <= cover * demand
+        if ends_soon and not after.running_out:
+            facts.append(StockRunningOut(supplier_id, sku, available, demand, window, cover, now))
+        elif after.running_out and not ends_soon:
+            facts.append(AlertEnded(supplier_id, sku, Alert.RUNNING_OUT, available, now))
     if available <= 0 and not after.sold_out:
-        facts.append(SoldOut(*item, now))
+        facts.append(SoldOut(supplier_id, sku, now))
     elif after.sold_out and available > 0:
-        facts.append(BackInStock(*item, available, now))
+        facts.append(BackInStock(supplier_id, sku, available, now))
     return facts
