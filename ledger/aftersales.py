@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from ledger import costs, delivery, fulfilment, orders, remedies, returns, stock, supplier_orders
+from ledger.allotment import need_for
 from ledger.orders import Order, OrderFact, OrderPlaced, PaymentState
 from ledger.parcels import ParcelRegistered
 from ledger.policies import policy_at
@@ -45,7 +46,6 @@ from ledger.values import (
     policy_stream,
     round_half_up,
     stock_stream,
-    supplier_stream,
 )
 from ledger.view import View, changes_of, order_in
 
@@ -288,10 +288,7 @@ def _reship(file: _File, supplier_id: str, at: datetime) -> None:
         for line_no, units in case.todo.items()
     )
     reship = _reship_order(file, lines, at)
-    view.need(
-        *dict.fromkeys(supplier_stream(line.supplier_id) for line in lines),
-        *dict.fromkeys(stock_stream(line.supplier_id, line.sku) for line in lines),
-    )
+    need_for(view, lines)
     suppliers = [view.supplier(line.supplier_id) for line in lines]
     if any(each is None or each.standing is not Standing.APPROVED for each in suppliers):
         file.tell([ReshipFailed(case.case_id, ReshipFailure.SUPPLIER_NOT_APPROVED, case.todo, at)])

@@ -364,11 +364,19 @@ class Draft(View):
     def state(self, stream: str) -> Any:
         # A decision on a large order asks hundreds of times, mostly for what was looked at before.
         entry = self._entries.get(stream)
-        return super().state(stream) if entry is None or type(entry.state) is Broken else entry.state
+        return self.entry(stream).state if entry is None or type(entry.state) is Broken else entry.state
 
     def missing(self, streams: Iterable[str]) -> list[str]:
-        entries = self._entries
-        return [stream for stream in streams if stream not in entries and self.find(stream) is None]
+        entries, look_up = self._entries, self._book.find
+        missing = []
+        for stream in streams:
+            if stream not in entries:
+                entry = look_up(stream)
+                if entry is None:
+                    missing.append(stream)
+                else:
+                    entries[stream] = entry
+        return missing
 
     def check(self, changes: Sequence[Change]) -> None:
         """Raises Miss or Misplaced, before anything is applied."""

@@ -108,18 +108,25 @@ def _considered(sku: str, units: int, candidate: Candidate, named: bool) -> Cons
     score = supplier.score_basis_points if supplier else None
     if offer is None:
         return Considered(candidate.supplier_id, against, available, score_basis_points=score)
-    terms = (offer.minimum_quantity, offer.cost, offer.lead_time_days)
-    return Considered(candidate.supplier_id, against, available, *terms, score)
+    minimum, days = offer.minimum_quantity, offer.lead_time_days
+    return Considered(candidate.supplier_id, against, available, minimum, offer.cost, days, score)
 
 
 def _best(considered: Sequence[Considered]) -> tuple[str, tuple[Considered, ...]]:
     """Who is chosen, and all of them in order: those that qualify, the best first, then the others."""
-    qualified = _ranked([each for each in considered if each.against is None])
-    others = [each for each in considered if each.against is not None]
-    return qualified[0].supplier_id if qualified else "", (*qualified, *others)
+    qualified: list[Considered] = []
+    others: list[Considered] = []
+    for each in considered:
+        (qualified if each.against is None else others).append(each)
+    if not qualified:
+        return "", tuple(others)
+    ranked = _ranked(qualified)
+    return ranked[0].supplier_id, (*ranked, *others)
 
 
-def _ranked(qualified: Sequence[Considered]) -> list[Considered]:
+def _ranked(qualified: list[Considered]) -> list[Considered]:
+    if len(qualified) == 1:
+        return qualified
     one_currency = len({each.cost.currency for each in qualified if each.cost}) == 1
 
     def rank(each: Considered) -> tuple[bool, int, int, int]:

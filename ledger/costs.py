@@ -51,18 +51,19 @@ def follow(
 
 def _demands(liable: Party, case: Case, order: Order, spent: Sequence[Spent], *, asking: bool) -> Iterable[Demand]:
     """Each party's part, currency by currency; without asking, what it could have been asked for."""
-    subjects: dict[tuple[Kind, str], Subject] = {}
-    costs: dict[tuple[tuple[Kind, str], str], list[Cost]] = {}
-    lines: dict[LineNo, tuple[Kind, str]] = {}
+    subjects: dict[str, tuple[Kind, Subject]] = {}
+    costs: dict[tuple[str, str], list[Cost]] = {}
+    lines: dict[LineNo, str] = {}
     for line_no, (kind, subject) in _subjects(liable, case, order).items():
-        lines[line_no] = party = (kind, subject.supplier_id if kind is Kind.SUPPLIER_FAULT else subject.number)
-        subjects.setdefault(party, subject)
+        # All are asked for the same kind of recovery, so a name tells them apart.
+        lines[line_no] = party = subject.supplier_id if kind is Kind.SUPPLIER_FAULT else subject.number
+        subjects.setdefault(party, (kind, subject))
         costs.setdefault((party, order.currency), [])
     for line_no, currency, cost in spent:
         if line_no in lines:
             costs.setdefault((lines[line_no], currency), []).append(cost)
     for (party, currency), each in costs.items():
-        yield Demand(party[0], subjects[party], currency, tuple(each) if asking else ())
+        yield Demand(*subjects[party], currency, tuple(each) if asking else ())
 
 
 def _subjects(liable: Party, case: Case, order: Order) -> dict[LineNo, tuple[Kind, Subject]]:
@@ -138,5 +139,4 @@ def _reship(view: View, case: Case, reship: Reship, placed: Mapping[LineNo, Line
 
 
 def _cost(line_no: LineNo, currency: str, named: str, kind: CostKind, amount_minor: int) -> Iterable[Spent]:
-    if amount_minor > 0:
-        yield Spent(line_no, currency, Cost(named, kind, amount_minor))
+    return (Spent(line_no, currency, Cost(named, kind, amount_minor)),) if amount_minor > 0 else ()

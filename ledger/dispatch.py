@@ -66,7 +66,7 @@ def acknowledge(
 
 
 def _rejection(supplier_order: SupplierOrder, by_line: Mapping[LineNo, Answer]) -> Cause:
-    reasons = sorted({str(each.because) for each in by_line.values() if each.rejected and each.because})
+    reasons = sorted({each.because for each in by_line.values() if each.rejected and each.because})
     return Cause(supplier_order, "supplier", f"rejected: {', '.join(reasons) or 'no reason given'}")
 
 

@@ -76,8 +76,8 @@ def _unit_costs(order: Order, lines: Iterable[LineNo], supplier: Supplier | None
     """What a unit of each line costs by what the supplier offers now; it cannot change afterwards."""
     if supplier is None or not supplier.offers:
         return {}
-    offers = {line_no: supplier.offers.get(order.lines[line_no].sku) for line_no in lines}
-    return {line_no: offer.cost for line_no, offer in offers.items() if offer is not None}
+    offers = supplier.offers
+    return {n: offer.cost for n in lines if (offer := offers.get(order.lines[n].sku)) is not None}
 
 
 def _packing(policy: Policy, asked: tuple[str, ...], supplier: Supplier | None) -> tuple[str, ...]:

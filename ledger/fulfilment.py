@@ -169,11 +169,12 @@ def _go_on(view: View, docket: Docket, at: datetime, now: datetime, reserve: boo
     unusable = _unusable_suppliers(view, order)
     allotment = allot(view, order.order_id, demand, now, commit=ready and not unusable)
     present = {hold.key for hold in order.holds}
+    last: list[OrderFact] = []
     if holds := [hold for hold in _stock_holds(allotment, demand, unusable, at) if hold.key not in present]:
-        docket.tell(orders.HoldPlaced(order.order_id, hold, at) for hold in holds)
+        last += [orders.HoldPlaced(order.order_id, hold, at) for hold in holds]
     elif ready:
-        docket.tell(_confirmation(view, order, LEDGER, {}, at))
-    return [*docket.changes(), *allotment.reserved()]
+        last += _confirmation(view, order, LEDGER, {}, at)
+    return [*docket.changes(), *order_changes(order.order_id, last), *allotment.reserved()]
 
 
 def complete_details(

@@ -1110,6 +1110,8 @@ def missing_fields(order: Order) -> tuple[str, ...]:
     for index, line in enumerate(order.lines.values()):
         if line.quantity and order.buckets[line.line_no].cancelled == line.quantity:
             continue
+        if line.sku and line.quantity and line.supplier_id:
+            continue
         for name, value in (("sku", line.sku), ("quantity", line.quantity), ("supplier_id", line.supplier_id)):
             if not value:
                 missing.append(f"lines[{index}].{name}")

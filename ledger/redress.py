@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import reduce
 from typing import NamedTuple, cast
 
 from msgspec.structs import replace
@@ -259,22 +260,19 @@ def _adjust(view: View, recovery: Recovery, case_id: str, costs: Sequence[Cost],
         return []
     wanted, present = {cost.cost_id: cost for cost in costs}, {cost.cost_id for cost in recovery.costs}
     new = [cost for cost in wanted.values() if cost.cost_id not in present]
-    of_case = cost_id(case_id, "")
-    gone = [each.cost_id for each in recovery.costs if each.cost_id not in wanted and each.cost_id.startswith(of_case)]
+    dropped = [each.cost_id for each in recovery.costs if each.cost_id not in wanted]
+    gone = [each for each in dropped if each.startswith(cost_id(case_id, ""))]
     asks = new and not recovery.kind.is_claim
     answer_by = _answer_by(view, recovery.subject.supplier_id, at) if asks else None
     facts: list[RecoveryFact] = []
-
-    def tell(told: Sequence[RecoveryFact]) -> None:
-        nonlocal recovery
-        for fact in told:
-            recovery = recoveries.evolve(recovery, fact)
-            facts.append(fact)
-
     for cost in new:
-        tell(recoveries.raised(recovery, cost, recovery.currency, answer_by, at))
+        facts += recoveries.raised(recovery, cost, recovery.currency, answer_by, at)
+    after = reduce(recoveries.evolve, facts, recovery) if gone else recovery
     for each in gone:
-        tell(recoveries.withdraw(recovery, each, at))
+        # How much can be withdrawn depends on what is asked by then.
+        withdrawn = recoveries.withdraw(after, each, at)
+        after = reduce(recoveries.evolve, withdrawn, after)
+        facts += withdrawn
     return changes_of(recovery_stream(recovery.recovery_id), facts)
 
 

@@ -56,13 +56,11 @@ class ShippingService(Value, frozen=True):
         """Why it does not take a consignment that is on its way; empty if it does."""
         if self.most_weight_grams and wanted.weight_grams > self.most_weight_grams:
             return f"takes {self.most_weight_grams} g, not {wanted.weight_grams} g"
-        if self.most_value:
-            most = next((each for each in self.most_value if each.currency == wanted.value.currency), None)
-            if most is None:
-                return f"has no limit of value in {wanted.value.currency} to compare with"
-            if wanted.value.amount_minor > most.amount_minor:
-                return f"takes goods worth {most}, not {wanted.value}"
-        return ""
+        for most in self.most_value:
+            if most.currency == wanted.value.currency:
+                dear = wanted.value.amount_minor > most.amount_minor
+                return f"takes goods worth {most}, not {wanted.value}" if dear else ""
+        return f"has no limit of value in {wanted.value.currency} to compare with" if self.most_value else ""
 
 
 _CHEAP = (Money(15_000, "EUR"), Money(13_500, "GBP"), Money(15_000, "USD"), Money(110_000, "CNY"))
@@ -113,7 +111,7 @@ class Chosen(Value, frozen=True):
 def choose(services: Iterable[ShippingService], wanted: Consignment) -> Chosen:
     """The cheapest service that takes the consignment, for an express order the fastest."""
     express, weight_grams = wanted.priority is Priority.EXPRESS, wanted.weight_grams
-    fitting: list[tuple[int, int, ShippingService]] = []
+    fitting: list[tuple[tuple[int, int], int, ShippingService]] = []
     passed_over = ""
     for service in services:
         if not service.goes(wanted.origin, wanted.destination):
@@ -123,10 +121,10 @@ def choose(services: Iterable[ShippingService], wanted: Consignment) -> Chosen:
             continue
         # Prices are compared as numbers: a table is priced in one currency.
         price, days = service.price_minor(weight_grams), service.days_to
-        fitting.append((days, price, service) if express else (price, days, service))
+        fitting.append(((days, price) if express else (price, days), price, service))
     if not fitting:
         return Chosen("", f"no service from {wanted.origin} to {wanted.destination}{passed_over}")
-    best = min(fitting, key=_rank)[2]
+    _, price, best = min(fitting, key=_rank)
     word = "the only one" if len(fitting) == 1 else f"{'fastest' if express else 'cheapest'} of {len(fitting)}"
     known = weight_grams or not best.cost_per_kg_minor
     return Chosen(
@@ -135,8 +133,8 @@ def choose(services: Iterable[ShippingService], wanted: Consignment) -> Chosen:
         best.carriers,
         best.days_from,
         best.days_to,
-        Money(best.price_minor(weight_grams), best.cost.currency) if known else None,
+        Money(price, best.cost.currency) if known else None,
     )
 
 
-_rank = itemgetter(0, 1)
+_rank = itemgetter(0)

@@ -236,7 +236,10 @@ class Supplier(Value, frozen=True):
 
     def agreement_at(self, at: datetime) -> Agreement | None:
         """The agreement in force at an instant; None means that no clock and no compensation holds."""
-        return next((agreement for agreement in self.agreements if agreement.holds_at(at)), None)
+        for agreement in self.agreements:
+            if agreement.holds_at(at):
+                return agreement
+        return None
 
 
 def evolve(supplier: Supplier | None, fact: SupplierFact) -> Supplier:
