@@ -364,7 +364,9 @@ class Draft(View):
     def state(self, stream: str) -> Any:
         # A decision on a large order asks hundreds of times, mostly for what was looked at before.
         entry = self._entries.get(stream)
-        return self.entry(stream).state if entry is None or type(entry.state) is Broken else entry.state
+        if entry is not None and type(state := entry.state) is not Broken:
+            return state
+        return self.entry(stream).state
 
     def missing(self, streams: Iterable[str]) -> list[str]:
         entries, look_up = self._entries, self._book.find

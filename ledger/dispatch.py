@@ -94,9 +94,8 @@ def _none_left(
     at: datetime,
 ) -> list[Change]:
     """A supplier that is out of stock has no more than it took on, whatever its feed said."""
-    skus = {
-        order.lines[line_no].sku for line_no, answer in by_line.items() if answer.because is RejectReason.OUT_OF_STOCK
-    }
+    reason = RejectReason.OUT_OF_STOCK
+    skus = {order.lines[line_no].sku for line_no, answer in by_line.items() if answer.because is reason}
     given_back = {fact.sku: fact.units for _, fact in released if isinstance(fact, stock.ReservationReleased)}
     changes: list[Change] = []
     for sku in sorted(skus):

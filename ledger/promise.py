@@ -46,6 +46,9 @@ def dispatch_by(order: Order, lines: Iterable[LineNo], agreement: Agreement | No
     return agreement.dispatch_by(at, order.placed.priority) if agreement is not None else None
 
 
+_DAY = timedelta(days=1)
+
+
 class Promise(NamedTuple):
     """The day that the customer is promised, or why there is none."""
 
@@ -85,7 +88,7 @@ def _promise_of(
     days = shipping.days_to
     if border(supplier, order.destination.country) is Border.CROSSED:
         days += policy.customs_allowance_days
-    return Promise(deadline + timedelta(days=days))
+    return Promise(deadline + days * _DAY)
 
 
 def _unknown_country(supplier: Supplier | None, supplier_id: str) -> str:

@@ -210,6 +210,8 @@ def _place(
 
 def _units_of(order: Order, units: Units, choices: Sequence[Choice]) -> Units:
     """Those of the units that the choices are about."""
+    if not choices:
+        return {}
     skus = {choice.sku for choice in choices}
     return {line_no: count for line_no, count in units.items() if order.lines[line_no].sku in skus}
 

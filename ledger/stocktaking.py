@@ -140,9 +140,9 @@ def _after(own: Stock | None, facts: Sequence[StockFact], whole: bool = False) -
     after = replace(
         present,
         reservations={name: replace(reservation) for name, reservation in kept.items()},
-        shipped=list(present.shipped),
-        returned=list(present.returned),
-        demand=dict(present.demand),
+        shipped=present.shipped.copy(),
+        returned=present.returned.copy(),
+        demand=present.demand.copy(),
     )
     for fact in facts:
         after = stock.evolve(after, fact)

@@ -65,10 +65,13 @@ class PeakPeriod(Value, frozen=True):
     extra_hours: int
 
 
+_HOUR = timedelta(hours=1)
+
+
 def due_after(at: datetime, hours: int, peaks: Iterable[PeakPeriod]) -> datetime:
     """When a clock of so many hours that starts at an instant is due, longer in a peak period."""
     extra = sum(peak.extra_hours for peak in peaks if peak.since <= at < peak.until) if peaks else 0
-    return at + timedelta(hours=hours + extra)
+    return at + (hours + extra) * _HOUR
 
 
 class CompensationTerms(Value, frozen=True):
