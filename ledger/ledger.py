@@ -13,7 +13,6 @@ import logging
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -47,7 +46,10 @@ _ANSWERS_AT_ONCE = 8
 """How many callers are answered in one turn of the event loop, so that reads get in between."""
 
 _GATHER_SECONDS = 0.010
-"""How long a batch may wait for those who were there last time."""
+"""How long a batch may wait for those who called lately."""
+
+_GATHER_SHARE = 0.75
+"""How many of them it waits for: the calls of the others are read while the batch is written."""
 
 _MOST_ROUNDS = 50
 """How often one command may ask for more streams; beyond it the decision is taken to be broken."""
@@ -173,8 +175,10 @@ class Ledger:
         self._closing = False
         self._writer: asyncio.Task[None] | None = None
         self._in_hand: list[_Waiting] = []
+        self._calls = 0
+        """How many wait for their answer."""
         self._callers = 1
-        """How many were waiting when the last batch was answered."""
+        """How many there seem to be: each calls again once it is answered."""
         self.trouble: str | None = None
 
     @property
@@ -222,9 +226,13 @@ class Ledger:
         call = _Call(len(commands))
         self._queue.extend([_Waiting(command, call, index) for index, command in enumerate(commands)])
         self._wake.set()
-        if len(self._queue) >= self._callers:
+        if len(self._queue) >= self._wanted:
             self._enough.set()
-        return await call.future
+        self._calls += 1
+        try:
+            return await call.future
+        finally:
+            self._calls -= 1
 
     # --- the writer -------------------------------------------------------------------------------
 
@@ -247,17 +255,24 @@ class Ledger:
                     waiting.answer(DecisionFailed(waiting.command.request_id, error))
             self._in_hand = []
 
+    @property
+    def _wanted(self) -> int:
+        """How many commands a batch waits for."""
+        return max(1, int(self._callers * _GATHER_SHARE))
+
     async def _gather(self) -> None:
-        """Waits a moment until as many call as called last time.
+        """Waits a moment until most of those have called who called lately.
 
         gRPC hands calls over one by one, and a transaction costs much the same however many commands it
         carries. Who calls alone never waits.
         """
-        if len(self._queue) < self._callers and not self._closing:
+        if len(self._queue) < self._wanted and not self._closing:
             self._enough.clear()
-            with suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(_GATHER_SECONDS):
                     await self._enough.wait()
+            except TimeoutError:
+                self._callers = self._calls  # some have gone
 
     async def _settle(self, batch: list[_Waiting]) -> None:
         """Answers every command of the batch, however often the database has to be asked."""
@@ -310,7 +325,7 @@ class Ledger:
                 self.book.trim()
         self.trouble = None
         # Counted before they are answered: whoever is answered may call again at once.
-        self._callers = len({id(waiting.call) for waiting in (*batch, *self._queue)})
+        self._callers = max(self._callers, self._calls)
         await run.answer()
 
     async def _open(self, connection: AsyncConnection[Any], batch: list[_Waiting]) -> Opening:
