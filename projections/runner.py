@@ -62,7 +62,10 @@ PROJECTIONS: tuple[Projection, ...] = (
 
 POLL_SECONDS = 1.0
 _LONGEST_WAIT = 0.5
-_LONGEST_BREATH = 0.1
+_BREATH = 4
+"""How much longer than a page that was not full the projector rests after it."""
+
+_LONGEST_BREATH = 0.25
 _SHORTEST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
@@ -138,9 +141,9 @@ class _Projector:
             if not facts:
                 self._wait()
             elif facts < self._page_facts:
-                # It follows as facts come. A page costs much the same however few they are, so it lets as many come
-                # as will in the time that this one took, and leaves the processor to commands meanwhile.
-                self._stop.wait(min(time.monotonic() - began, _LONGEST_BREATH))
+                # It follows as facts come. A page costs much the same however few they are, so it lets some more come,
+                # and leaves the processor to commands meanwhile.
+                self._stop.wait(min(_BREATH * (time.monotonic() - began), _LONGEST_BREATH))
 
     def _discover(self) -> None:
         """Finds new tenants, and what was asked of the projector."""
