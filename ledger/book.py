@@ -283,14 +283,6 @@ class Book(View):
             return EMPTY
         return entry
 
-    def peek(self, stream: str) -> Entry | None:
-        """The committed state for a query, if it happens to be here.
-
-        Not for stock: a stock state is changed in place by the batch being decided.
-        """
-        entry = self._entries.get(stream)
-        return None if entry is None or type(entry.state) is Broken else entry
-
     def load(self, streams: Iterable[str], rows: Iterable[tuple[str, int, str, bytes]]) -> None:
         """Takes in whole streams: rows are (stream, version, topic, state) in order of version."""
         for stream in streams:

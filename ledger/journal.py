@@ -89,20 +89,14 @@ _STREAMS_NOW = """
     ORDER BY event.originator_id, event.originator_version
 """
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM {events}"
-_RECORDED = """
+_STREAM = """
     SELECT notification_id AS position, originator_id AS stream, originator_version AS version, topic, state,
         command, recorded_at
     FROM {events}
-"""
-_PAGE = _RECORDED + "WHERE notification_id > %b ORDER BY notification_id LIMIT %b"
-_STREAM = (
-    _RECORDED
-    + """
     WHERE originator_id = %b
         AND (%b::bigint IS NULL OR notification_id <= %b) AND (%b::timestamptz IS NULL OR recorded_at <= %b)
     ORDER BY originator_version
 """
-)
 _PAST = """
     SELECT event.notification_id AS position, event.originator_id AS stream, event.originator_version AS version,
         event.topic, event.state, event.command, event.recorded_at, coalesce(command.actor, '') AS actor
@@ -211,7 +205,7 @@ class Log:
         self._take_lock, self._notify = render(_TAKE_LOCK), render(_NOTIFY)
         self._opening, self._streams = render(_OPENING), render(_STREAMS)
         self._append = render(_APPEND)
-        self._head, self._page, self._stream = render(_HEAD), render(_PAGE), render(_STREAM)
+        self._head, self._stream = render(_HEAD), render(_STREAM)
         self._past_page, self._streams_now = render(_PAST_PAGE), render(_STREAMS_NOW)
         self._history, self._keys_of, self._destroy = render(_HISTORY), render(_KEYS_OF), render(_DESTROY)
 
@@ -299,10 +293,6 @@ class Log:
     async def head(self) -> int:
         """The position of the last fact, 0 while there is none."""
         return int((await self._rows(self._head))[0][0])
-
-    async def read_page(self, after: int, limit: int) -> list[Recorded]:
-        """Up to ``limit`` facts after a position, in order."""
-        return [Recorded._make(row) for row in await self._rows(self._page, (after, limit))]
 
     async def read_stream(
         self, stream: str, up_to_position: int | None = None, up_to_recorded_at: datetime | None = None

@@ -38,7 +38,7 @@ from tests.stalls import (
 
 
 async def stored(ledger: Ledger) -> list[tuple[int, str, int, str | None]]:
-    return [(row.position, row.stream, row.version, row.command) for row in await ledger.log.read_page(0, 100_000)]
+    return [(row.position, row.stream, row.version, row.command) for row in await ledger.log.read_past(0, 100_000)]
 
 
 async def coins_in(ledger: Ledger, stall: str) -> int:
@@ -580,6 +580,6 @@ def test_a_dropped_draft_leaves_nothing_behind() -> None:
     draft.apply("stall-pears", CoinsGiven(1))
     assert coins_of(draft, "pears") == 4
     draft.drop()
-    assert book.peek("stall-pears") is None
-    assert book.peek("stall-figs") is not None
+    assert book.find("stall-pears") is None
+    assert book.find("stall-figs") is not None
     assert book.position == 0
