@@ -11,12 +11,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import batch, catch_up, commands, decision, machine, olist, reading, scorecards
+from benchmarks import batch, catch_up, commands, decision, machine, olist, reading, scorecards, turns
 from benchmarks.report import Table, number, tables
 from benchmarks.stage import QUICK, Size, Skipped, stage
 
 MEASUREMENTS = {
     "commands": commands.measure,
+    "turns": turns.measure,
     "batch": batch.measure,
     "reading": reading.measure,
     "catch-up": catch_up.measure,

@@ -26,7 +26,7 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
     first = run % len(names)
     for callers in LEVELS:
         for subject in names[first:] + names[:first]:
-            with _serving(stage, subject) as address, client() as ask:
+            with serving(stage, subject) as address, client() as ask:
                 size = stage.size
                 came = ask(load.place, address, "order", callers, size.warm_up, size.calls).result()
             prefix = f"commands.{subject}.{callers}"
@@ -36,12 +36,13 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
 
 
 @contextmanager
-def _serving(stage: Stage, subject: str) -> Iterator[str]:
+def serving(stage: Stage, subject: str) -> Iterator[str]:
+    """A fresh server of a subject, on a fresh database; yields its address."""
     if subject == "empty":
         with stage.process("-m", "benchmarks.empty") as address:
             yield address
-    elif subject == "library":
-        with stage.database() as conninfo, stage.process("-m", "benchmarks.library", conninfo) as address:
+    elif subject in ("library", "bare"):
+        with stage.database() as conninfo, stage.process("-m", f"benchmarks.{subject}", conninfo) as address:
             yield address
     else:
         with stage.ledger("all" if subject == "projected" else "api") as address:

@@ -11,6 +11,8 @@ from rich.table import Table as RichTable
 
 from benchmarks.commands import LEVELS, SUBJECTS
 from benchmarks.olist import ROLES
+from benchmarks.turns import RATIOS
+from benchmarks.turns import SUBJECTS as IN_TURNS
 
 Figures = Mapping[str, Sequence[float]]
 """For each name, the value of each run."""
@@ -68,6 +70,8 @@ def _rate(subject: str) -> str:
 
 
 WISHES = (
+    Wish("the ledger / an empty call, 64 callers in short turns", "turns.ledger_to_empty", None, 0.5, True),
+    Wish("the ledger / a save per call, 64 callers in short turns", "turns.ledger_to_library", None, 3.5, True),
     Wish("the ledger / an empty call, 64 callers", _rate("ledger"), _rate("empty"), 0.5, True),
     Wish("the ledger and its projector / an empty call, 64 callers", _rate("projected"), _rate("empty"), 0.5, True),
     Wish("the ledger / a save per call, 64 callers", _rate("ledger"), _rate("library"), 3.5, True),
@@ -82,6 +86,8 @@ WISHES = (
 )
 
 OTHERS = {
+    **{f"turns.{name}.per_second": f"64 callers in short turns, {says}, calls/s" for name, says in IN_TURNS.items()},
+    **{f"turns.{a}_to_{b}": f"64 callers in short turns, {IN_TURNS[a]} / {IN_TURNS[b]}" for a, b in RATIOS},
     "batch.orders_per_second": "orders/s by ExecuteBatch, two batches in flight",
     "batch.median_ms": "one such batch, median ms",
     "reading.idle.median_ms": "reading an order while nobody writes, median ms",

@@ -1,0 +1,57 @@
+"""The engine alone: a call becomes two constant facts, exactly once and durable, with nothing read, sealed or decided.
+
+Run with a conninfo. What it takes longer than an empty call is the price of the transaction and of its queue; what
+the ledger takes longer than this is the trade itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import grpc
+import uvloop
+
+from adapters.postgres import TENANT_MIGRATIONS, migrate, open_pool
+from benchmarks.empty import placing
+from fulfilment.v1 import common_pb2, orders_pb2
+from ledger.book import noun
+from ledger.journal import Log
+from ledger.ledger import Command, Ledger
+from ledger.values import Fact
+
+_SCHEMA = "tenant_bare"
+
+
+class Called(Fact, frozen=True, tag="bare.called"):
+    """That there was a call."""
+
+
+def _evolve(calls: int | None, fact: Called) -> int:
+    return (calls or 0) + 1
+
+
+async def main(conninfo: str) -> None:
+    async with open_pool(conninfo) as pool:
+        async with pool.connection() as connection:
+            await migrate(connection, _SCHEMA, TENANT_MIGRATIONS)
+        ledger = Ledger(Log(_SCHEMA, pool), {"bare": noun(Called, _evolve)})
+        await ledger.start()
+
+        async def place(request: orders_pb2.PlaceOrderRequest, context: object) -> common_pb2.Receipt:
+            streams = (f"bare-{request.channel_order_id}", f"bare-{request.lines[0].sku}")
+            changes = [(stream, Called()) for stream in streams]
+            command = Command(request.context.request_id, "benchmark", b"", lambda view: changes, streams)
+            receipt = await ledger.execute(command)
+            return common_pb2.Receipt(position=receipt.position, version=receipt.version)
+
+        server = grpc.aio.server()
+        server.add_generic_rpc_handlers([placing(place)])
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        print(f"listening on 127.0.0.1:{port}", flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1]))
