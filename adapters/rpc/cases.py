@@ -9,13 +9,12 @@ from adapters import evidence
 from adapters.rpc import shapes
 from adapters.rpc.answers import line_units, stamp
 from adapters.rpc.asks.cases import CONTENT_TYPES, is_hash
-from adapters.rpc.queries import Reader
+from adapters.rpc.queries import PersonalReader
 from adapters.rpc.reports import where_of
 from adapters.rpc.server import Context
-from adapters.rpc.tenants import Tenant, Tenants
+from adapters.rpc.tenants import Tenant
 from fulfilment.v1 import cases_pb2, common_pb2
 from ledger import orders, returns
-from ledger.personal import Sealer
 from ledger.refusals import EvidenceErased
 from ledger.returns import Case, EvidenceAdded
 from ledger.values import LineNo, Sealed, case_stream, order_stream
@@ -32,12 +31,8 @@ _failure = shapes.number_of(cases_pb2.ReshipFailure)
 _TYPES: dict[str, Any] = {name: number for number, name in CONTENT_TYPES.items()}
 
 
-class CaseQueries(Reader):
+class CaseQueries(PersonalReader):
     """CaseService but for its commands."""
-
-    def __init__(self, tenants: Tenants, sealer: Sealer) -> None:
-        super().__init__(tenants)
-        self._sealer = sealer
 
     async def GetCase(self, request: cases_pb2.GetCaseRequest, context: Context) -> cases_pb2.GetCaseResponse:
         tenant = await self.tenant(context)
@@ -51,12 +46,10 @@ class CaseQueries(Reader):
 
     async def _notes(self, tenant: Tenant, case: Case) -> dict[str, str]:
         """What people wrote, by the id of its key; without what was erased."""
-        sealed = [note for note in (case.opened.note, case.ruling.note if case.ruling else None) if note is not None]
-        keys = await tenant.log.keys_of([note.key_id for note in sealed])
-        return {note.key_id: self._note(note, wrapped, case) for note in sealed if (wrapped := keys.get(note.key_id))}
-
-    def _note(self, note: Sealed, wrapped: bytes, case: Case) -> str:
-        return str(self._sealer.unseal(note, wrapped, case_stream(case.case_id))["note"])
+        bound_to = case_stream(case.case_id)
+        notes = (case.opened.note, case.ruling.note if case.ruling else None)
+        said = await self.unsealed(tenant, *((note, bound_to) for note in notes))
+        return {key_id: str(each["note"]) for key_id, each in said.items()}
 
     async def ListCases(self, request: cases_pb2.ListCasesRequest, context: Context) -> cases_pb2.ListCasesResponse:
         statuses = {_read_status(value, f"statuses[{index}]") for index, value in enumerate(request.statuses)}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from adapters.rpc import answers, shapes
 from adapters.rpc.answers import stamp
-from adapters.rpc.queries import Reader
+from adapters.rpc.queries import PersonalReader
 from adapters.rpc.reports import where_of
 from adapters.rpc.server import Context
-from adapters.rpc.tenants import Tenant, Tenants
+from adapters.rpc.tenants import Tenant
 from fulfilment.v1 import inquiries_pb2
 from ledger import inquiries
-from ledger.personal import Sealer
 from ledger.values import inquiry_stream
 from projections import inquiries as waiting
 from projections.reads import PageOf
@@ -20,12 +19,8 @@ _topic = shapes.number_of(inquiries_pb2.InquiryTopic)
 _read_state = shapes.enum(inquiries_pb2.InquiryState, waiting.State, unspecified=waiting.State.OPEN)
 
 
-class InquiryQueries(Reader):
+class InquiryQueries(PersonalReader):
     """InquiryService's reads."""
-
-    def __init__(self, tenants: Tenants, sealer: Sealer) -> None:
-        super().__init__(tenants)
-        self._sealer = sealer
 
     async def GetInquiry(
         self, request: inquiries_pb2.GetInquiryRequest, context: Context
@@ -34,20 +29,16 @@ class InquiryQueries(Reader):
         inquiry_id = shapes.plain_id(request.inquiry_id, "inquiry_id")
         (entry,), position = await self.entries(tenant, [inquiry_stream(inquiry_id)], request.at_least)
         inquiry = inquiries.known(entry.state, inquiry_id)
-        said = await self._unsealed(tenant, inquiry) if request.with_personal_data else {}
+        said = await self._texts(tenant, inquiry) if request.with_personal_data else {}
         shown = answers.inquiry(inquiry, entry.version, said)
         return inquiries_pb2.GetInquiryResponse(inquiry=shown, position=position)
 
-    async def _unsealed(self, tenant: Tenant, inquiry: inquiries.Inquiry) -> dict[str, str]:
+    async def _texts(self, tenant: Tenant, inquiry: inquiries.Inquiry) -> dict[str, str]:
         """What was said, by the id of its key; without what was erased."""
-        sealed = [text for text in (inquiry.asked.text, *(each.text for each in inquiry.answers)) if text is not None]
-        wrapped = await tenant.log.keys_of([text.key_id for text in sealed])
         bound_to = inquiry_stream(inquiry.inquiry_id)
-        return {
-            text.key_id: self._sealer.unseal(text, key, bound_to)["text"]
-            for text in sealed
-            if (key := wrapped.get(text.key_id)) is not None
-        }
+        texts = (inquiry.asked.text, *(each.text for each in inquiry.answers))
+        said = await self.unsealed(tenant, *((text, bound_to) for text in texts))
+        return {key_id: each["text"] for key_id, each in said.items()}
 
     async def ListInquiries(
         self, request: inquiries_pb2.ListInquiriesRequest, context: Context

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -80,12 +80,20 @@ class PersonalReader(Reader):
         super().__init__(tenants)
         self._sealer = sealer
 
-    async def _unsealed(self, tenant: Tenant, sealed: Sealed | None, bound_to: str) -> dict[str, Any] | None:
-        """What is known of a person; None once it was erased."""
-        if sealed is None:
-            return None
-        wrapped = (await tenant.log.keys_of([sealed.key_id])).get(sealed.key_id)
-        return None if wrapped is None else self._sealer.unseal(sealed, wrapped, bound_to)
+    async def unsealed(self, tenant: Tenant, *sealed: tuple[Sealed | None, str]) -> dict[str, dict[str, Any]]:
+        """What was sealed, each with what it is bound to, by the id of its key; without what was erased."""
+        there = {each.key_id: (each, bound_to) for each, bound_to in sealed if each is not None}
+        keys = await tenant.log.keys_of(there)
+        return {
+            key_id: self._sealer.unseal(each, wrapped, bound_to)
+            for key_id, (each, bound_to) in there.items()
+            if (wrapped := keys.get(key_id)) is not None
+        }
+
+
+def content_of(sealed: Sealed | None, said: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:
+    """What is known of a person; None once it was erased."""
+    return said.get(sealed.key_id) if sealed is not None else None
 
 
 class OrderQueries(PersonalReader):
@@ -97,12 +105,17 @@ class OrderQueries(PersonalReader):
         order, version, position = await self._order(tenant, order_id, request.at_least)
         if not request.with_personal_data:
             return orders_pb2.GetOrderResponse(order=answers.order(order, version, None), position=position)
-        personal = await self._unsealed(tenant, order.customer, order.sealed_for)
         # The note was sealed with what the shop sent; a later address or customer comes without it.
         placed = order.placed
-        note = (await self._unsealed(tenant, placed.customer, placed.sealed_for or order_id) or {}).get("note", "")
-        holds = await self._notes(tenant, order)
-        found = answers.order(order, version, personal, note, holds)
+        said = await self.unsealed(
+            tenant,
+            (placed.customer, placed.sealed_for or order_id),
+            (order.customer, order.sealed_for),
+            *((hold.note, order_id) for hold in order.holds),
+        )
+        notes = {key_id: each.get("note", "") for key_id, each in said.items()}
+        note = notes.get(placed.customer.key_id, "") if placed.customer else ""
+        found = answers.order(order, version, content_of(order.customer, said), note, notes)
         return orders_pb2.GetOrderResponse(order=found, position=position)
 
     async def GetCustoms(
@@ -135,11 +148,9 @@ class OrderQueries(PersonalReader):
         drawn = invoice.draw_up(
             order, supplier_order_id, sender, policy_at(terms.state, datetime.now(UTC)).seller, parcel
         )
-        said = invoices.message(
-            drawn,
-            await self._unsealed(tenant, order.customer, order.sealed_for),
-            await self._unsealed(tenant, sender.registered.return_address, stream),
-        )
+        customer, address = order.customer, sender.registered.return_address
+        people = await self.unsealed(tenant, (customer, order.sealed_for), (address, stream))
+        said = invoices.message(drawn, content_of(customer, people), content_of(address, people))
         # Drawing takes longer than the event loop may be kept.
         pdf = await asyncio.to_thread(_drawn, said) if request.with_pdf else b""
         return orders_pb2.GetCommercialInvoiceResponse(invoice=said, pdf=pdf, position=position)
@@ -148,12 +159,6 @@ class OrderQueries(PersonalReader):
         """The order, its version, and the position that it was read at."""
         (entry,), position = await self.entries(tenant, [order_stream(order_id)], at_least)
         return orders.known(entry.state, order_id), entry.version, position
-
-    async def _notes(self, tenant: Tenant, order: orders.Order) -> dict[str, str]:
-        """What was noted of the holds, by the key that it is sealed with."""
-        notes = [hold.note for hold in order.holds if hold.note is not None]
-        said = [await self._unsealed(tenant, note, order.order_id) or {} for note in notes]
-        return {note.key_id: each.get("note", "") for note, each in zip(notes, said, strict=True)}
 
 
 def _drawn(invoice: shipping_pb2.CommercialInvoice) -> bytes:
@@ -184,12 +189,13 @@ class SupplierQueries(PersonalReader):
         tenant, stream = await self.tenant(context), supplier_stream(supplier_id)
         (entry,), position = await self.entries(tenant, [stream], request.at_least)
         state = suppliers.known(entry.state, supplier_id)
-        contact = address = None
-        if request.with_personal_data:
-            contact = await self._unsealed(tenant, state.registered.contact, stream)
-            address = await self._unsealed(tenant, state.registered.return_address, stream)
+        contact, address = state.registered.contact, state.registered.return_address
+        said = await self.unsealed(tenant, (contact, stream), (address, stream)) if request.with_personal_data else {}
         supplier = answers.supplier(
-            state, entry.version, (contact or {}).get("contact", ""), (address or {}).get("address", "")
+            state,
+            entry.version,
+            (content_of(contact, said) or {}).get("contact", ""),
+            (content_of(address, said) or {}).get("address", ""),
         )
         return suppliers_pb2.GetSupplierResponse(supplier=supplier, position=position)
 
