@@ -286,7 +286,7 @@ async def run(chosen: argparse.Namespace) -> None:
         port = await stack.enter_async_context(serve(database.conninfo, chosen.key_file, chosen.listen, sender))
         if chosen.role == "all":
             projecting = asyncio.create_task(keep_projecting(database.conninfo, chosen))
-            stack.push_async_callback(_end, projecting)
+            stack.push_async_callback(_end_projector, projecting)
         address = f"{chosen.listen.rpartition(':')[0]}:{port}"
         log.info("listening on %s", address)
         print(_welcome(address, chosen), flush=True)
@@ -295,7 +295,8 @@ async def run(chosen: argparse.Namespace) -> None:
     log.info("stopped")
 
 
-async def _end(task: asyncio.Task[None]) -> None:
+async def _end_projector(task: asyncio.Task[None]) -> None:
+    """Cancelled once: it waits for its child, which a second cancellation would leave behind."""
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task

@@ -72,9 +72,11 @@ class Head(NamedTuple):
 def page(head: Head, rows: Sequence[reports_pb2.TradeFigures], everything: reports_pb2.TradeFigures) -> str:
     """The whole document. Whatever comes from outside is escaped."""
     by = word(reports_pb2.TradeGroup, head.group_by) if head.group_by else "everything"
-    rows = rows if head.group_by in _PERIODS else sorted(rows, key=lambda row: (-row.orders, row.key))
-    shown = rows[-MOST_BARS:] if head.group_by in _PERIODS else rows[:MOST_BARS]
-    best = "latest" if head.group_by in _PERIODS else "with most orders"
+    if head.group_by in _PERIODS:
+        shown, best = rows[-MOST_BARS:], "latest"
+    else:
+        rows = sorted(rows, key=lambda row: (-row.orders, row.key))
+        shown, best = rows[:MOST_BARS], "with most orders"
     left_out = f"Charts show the {len(shown)} {best} of {len(rows)}." if len(shown) < len(rows) else ""
     sections = [_figure(figure, head.group_by, rows, shown) for figure in FIGURES]
     sections += [_cost(currency, head.group_by, rows, shown) for currency in _currencies(rows)]
