@@ -34,6 +34,7 @@ from adapters.letters import Letters
 from adapters.logs import log_to_stderr
 from adapters.outbox import Outbox
 from adapters.postgres import Control, Database, SchemaNewer, StartFailed, open_pool
+from adapters.rpc.accepting import aio_server
 from adapters.rpc.admin import AdminQueries
 from adapters.rpc.cases import CaseQueries
 from adapters.rpc.inquiries import InquiryQueries
@@ -147,7 +148,7 @@ def build_server(
         # Two servers on one port would share its calls unnoticed; a taken port must be an error.
         ("grpc.so_reuseport", 0),
     ]
-    server = grpc.aio.server(options=limits)
+    server = aio_server(limits)
     for service, queries in services.items():
         add_service(server, service, commands, queries)
     healthy = health.aio.HealthServicer()
@@ -163,8 +164,8 @@ async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | Non
 
     Without a sender, messages are neither asked for nor sent.
     """
-    async with open_pool(conninfo) as pool:
-        tenants = Tenants(pool)
+    async with open_pool(conninfo) as pool, open_pool(conninfo, max_size=4) as writers:
+        tenants = Tenants(pool, writers)
         await tenants.control.prepare()
         sealer = await load_sealer(tenants.control, key_file)
         await tenants.find("default")

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import sys
 
-import grpc
 import uvloop
 
 from adapters.postgres import TENANT_MIGRATIONS, migrate, open_pool
+from adapters.rpc.accepting import aio_server
 from benchmarks.empty import placing
 from fulfilment.v1 import common_pb2, orders_pb2
 from ledger.book import noun
@@ -45,7 +45,7 @@ async def main(conninfo: str) -> None:
             receipt = await ledger.execute(command)
             return common_pb2.Receipt(position=receipt.position, version=receipt.version)
 
-        server = grpc.aio.server()
+        server = aio_server()
         server.add_generic_rpc_handlers([placing(place)])
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

@@ -30,6 +30,7 @@ from ledger.book import Noun, Registry
 from ledger.personal import PersonKey
 from ledger.refusals import StorageUnavailable
 from ledger.values import Fact
+from ledger.wire import Said, talk
 
 EVENTS_TABLE = "ledger_events"
 
@@ -46,37 +47,39 @@ _TAKE_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended({lock_name}, {seed})
 _BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
 """Stated, because every statement after the lock must see what was committed before the lock."""
 
+_COMMIT, _ROLLBACK = b"COMMIT", b"ROLLBACK"
+
 _APPEND = """
     WITH facts AS (
         INSERT INTO {events} (originator_id, originator_version, topic, state, notification_id, command)
-        SELECT stream, version::bigint, topic, convert_to(state, 'UTF8'), %s::bigint + ordinal, command
+        SELECT stream, version::bigint, topic, convert_to(state, 'UTF8'), $1::bigint + ordinal, command
         FROM ROWS FROM (
-            json_array_elements_text(%s), json_array_elements_text(%s), json_array_elements_text(%s),
-            json_array_elements_text(%s), json_array_elements_text(%s)
+            json_array_elements_text($2), json_array_elements_text($3), json_array_elements_text($4),
+            json_array_elements_text($5), json_array_elements_text($6)
         ) WITH ORDINALITY AS fact (stream, version, topic, state, command, ordinal)
     ), keys AS (
         INSERT INTO {keys} (key_id, subject, wrapped)
         SELECT key_id, subject, decode(wrapped, 'base64')
         FROM ROWS FROM (
-            json_array_elements_text(%s), json_array_elements_text(%s), json_array_elements_text(%s)
+            json_array_elements_text($7), json_array_elements_text($8), json_array_elements_text($9)
         ) AS key (key_id, subject, wrapped)
     )
     INSERT INTO {commands} (request_id, fingerprint, actor, position, version, refusal)
     SELECT request_id, decode(fingerprint, 'base64'), actor, position::bigint, version::bigint, refusal::jsonb
     FROM ROWS FROM (
-        json_array_elements_text(%s), json_array_elements_text(%s), json_array_elements_text(%s),
-        json_array_elements_text(%s), json_array_elements_text(%s), json_array_elements_text(%s)
+        json_array_elements_text($10), json_array_elements_text($11), json_array_elements_text($12),
+        json_array_elements_text($13), json_array_elements_text($14), json_array_elements_text($15)
     ) AS outcome (request_id, fingerprint, actor, position, version, refusal)
 """
 _OPENING = """
     SELECT 'outcome' AS what, request_id AS name, version, actor AS word, fingerprint AS bytes, position, refusal::text
-    FROM {commands} WHERE request_id = ANY(%b::text[])
+    FROM {commands} WHERE request_id = ANY(ARRAY(SELECT json_array_elements_text($1)))
     UNION ALL (
         SELECT 'tail', originator_id, originator_version, topic, state, notification_id, NULL
-        FROM {events} WHERE notification_id > %b ORDER BY notification_id LIMIT %b
+        FROM {events} WHERE notification_id > $2::bigint ORDER BY notification_id LIMIT $3::bigint
     ) UNION ALL
         SELECT 'stream', originator_id, originator_version, topic, state, notification_id, NULL
-        FROM {events} WHERE originator_id = ANY(%b::text[])
+        FROM {events} WHERE originator_id = ANY(ARRAY(SELECT json_array_elements_text($4)))
 """
 _STREAMS = """
     SELECT originator_id, originator_version, topic, state
@@ -185,9 +188,14 @@ class Appending:
 class Log:
     """One tenant's log, commands and keys; every name in its SQL carries the tenant's schema."""
 
-    def __init__(self, schema: str, pool: AsyncConnectionPool[Any]) -> None:
+    def __init__(
+        self, schema: str, pool: AsyncConnectionPool[Any], writers: AsyncConnectionPool[Any] | None = None
+    ) -> None:
         self.schema = schema
         self.pool = pool
+        self.writers = writers or pool
+        """Where a batch's connection comes from. Of its own, so that no reader can keep the writer waiting, and
+        because psycopg drops what is prepared on a connection when a reader's transaction is rolled back."""
         names = {
             "events": Identifier(schema, EVENTS_TABLE),
             "commands": Identifier(schema, "ledger_commands"),
@@ -215,17 +223,17 @@ class Log:
         self, connection: AsyncConnection[Any], request_ids: list[str], after: int, limit: int, streams: list[str]
     ) -> Opening:
         """Begins a transaction, takes the tenant's lock and reads what the batch needs, in one round trip."""
-        async with connection.pipeline():
-            await connection.execute(_BEGIN, prepare=False)
-            await connection.execute(self._take_lock, prepare=True)
-            cursor = await connection.execute(
-                self._opening, (request_ids, after, limit, streams), prepare=True, binary=True
-            )
+        asked = (_json(request_ids), b"%d" % after, b"%d" % limit, _json(streams))
+        *_, found = await talk(connection, Said(_BEGIN), Said(self._take_lock), Said(self._opening, asked))
         opening = Opening([], [], [])
-        for what, name, version, word, content, position, refusal in await cursor.fetchall():
-            if what == "outcome":
+        for row in range(found.ntuples):
+            cells: list[Any] = [found.get_value(row, column) for column in range(7)]
+            what, name, word, content = cells[0], cells[1].decode(), cells[3].decode(), cells[4]
+            version, position = _number(cells[2]), _number(cells[5])
+            if what == b"outcome":
+                refusal = None if cells[6] is None else cells[6].decode()
                 opening.outcomes.append(Outcome(name, content, word, position, version, refusal))
-            elif what == "tail":
+            elif what == b"tail":
                 opening.tail.append((position, name, version, word, content))
             else:
                 opening.streams.append((name, version, word, content))
@@ -254,19 +262,18 @@ class Log:
         It is announced after the commit, not inside it: a commit that notifies waits for every
         other commit in the database that does, and a lost announcement is harmless.
         """
-        async with connection.pipeline():
-            states = [state.decode() for state in rows.states]
-            facts = (rows.streams, rows.versions, rows.topics, states, rows.commands)
-            columns = (*facts, *(_columns(rows.keys) or [[], [], []]), *_columns(rows.outcomes))
-            # As JSON a column is written in one go; psycopg would turn an array's elements one by one.
-            await connection.execute(self._append, (after, *map(_as_json, columns)), prepare=True)
-            await connection.execute(b"COMMIT", prepare=False)
-            if rows.streams:
-                await connection.execute(self._notify, prepare=True)
+        states = [state.decode() for state in rows.states]
+        facts = (rows.streams, rows.versions, rows.topics, states, rows.commands)
+        columns = (*facts, *(_columns(rows.keys) or [[], [], []]), *_columns(rows.outcomes))
+        # As JSON a column is written in one go; as an array, element by element.
+        said = [Said(self._append, (b"%d" % after, *map(_json, columns))), Said(_COMMIT)]
+        if rows.streams:
+            said.append(Said(self._notify))
+        await talk(connection, *said)
 
     async def abandon(self, connection: AsyncConnection[Any]) -> None:
         """Ends a transaction that has nothing to write."""
-        await connection.execute(b"ROLLBACK", prepare=False)
+        await talk(connection, Said(_ROLLBACK))
 
     # --- reads ------------------------------------------------------------------------------------
 
@@ -289,6 +296,9 @@ class Log:
         """After a server restart every pooled connection is dead; find that out now, not one by one."""
         with suppress(psycopg.Error, TimeoutError):
             await asyncio.wait_for(self.pool.check(), 2.0)
+        if self.writers is not self.pool:
+            with suppress(psycopg.Error, TimeoutError):
+                await asyncio.wait_for(self.writers.check(), 2.0)
 
     async def head(self) -> int:
         """The position of the last fact, 0 while there is none."""
@@ -329,8 +339,9 @@ class Log:
             return int((await connection.execute(self._destroy, (subject,))).rowcount)
 
 
-def _as_json(column: object) -> str:
-    return _json(column).decode()
+def _number(value: bytes) -> int:
+    """A bigint as it comes in binary."""
+    return int.from_bytes(value, "big", signed=True)
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
@@ -449,8 +460,9 @@ _TROUBLE = ("08", "40", "53", "57", "58")
 """SQLSTATE classes that say the database, not the data, is the problem: connection, rollback by the
 server, resources, operator intervention, system."""
 
-_TROUBLE_STATES = frozenset({"25006", "55P03", "25P03"})
-"""Read-only after a failover, a lock not to be had in time, idle in a transaction for too long."""
+_TROUBLE_STATES = frozenset({"25006", "55P03", "25P03", "26000"})
+"""Read-only after a failover, a lock not to be had in time, idle in a transaction for too long, and a prepared
+statement that somebody else dropped."""
 
 
 def is_trouble(error: Exception) -> bool:

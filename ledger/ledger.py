@@ -310,7 +310,7 @@ class Ledger:
 
     async def _attempt(self, batch: list[_Waiting]) -> None:
         """One transaction: open, decide, append, commit; then answer."""
-        async with self.log.pool.connection() as connection:
+        async with self.log.writers.connection() as connection:
             run = _Run(self.book, self.log, connection, await self._open(connection, batch))
             for waiting in batch:
                 # Under the lock it is certain what became of an earlier try.
@@ -320,6 +320,8 @@ class Ledger:
                 await run.record(batch)
             except BaseException:
                 run.draft.drop()
+                # Ends the transaction; after a rollback psycopg would drop what is prepared, which others rely on.
+                await connection.close()
                 raise
             finally:
                 self.book.trim()

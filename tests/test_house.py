@@ -11,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 HOUSE = Path(__file__).parent.parent
-ENGINE = {"book", "journal", "ledger", "personal"}
+ENGINE = {"book", "journal", "ledger", "personal", "wire"}
 ENGINE_LIBRARIES = {"msgspec", "eventsourcing", "psycopg", "psycopg_pool", "cryptography"}
 LEDGER = sorted((HOUSE / "ledger").rglob("*.py"))
 

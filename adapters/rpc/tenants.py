@@ -1,4 +1,4 @@
-"""The tenants this process serves: each with its own serial ledger over one shared pool."""
+"""The tenants this process serves: each with its own serial ledger over shared pools."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ class Tenant(NamedTuple):
 class Tenants:
     """Finds tenants by name and starts their ledgers when they are first asked for."""
 
-    def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
+    def __init__(self, pool: AsyncConnectionPool[Any], writers: AsyncConnectionPool[Any] | None = None) -> None:
         self.pool = pool
+        self._writers = writers
         self.control = Control(pool)
         self._serving: dict[str, Tenant] = {}
         self._starting = asyncio.Lock()
@@ -53,7 +54,7 @@ class Tenants:
             known = {tenant.name: tenant.schema for tenant in await self.control.list_tenants()}
             if name not in known:
                 raise UnknownTenant(name)
-            log = Log(known[name], self.pool)
+            log = Log(known[name], self.pool, self._writers)
             tenant = Tenant(name, known[name], log, Ledger(log))
             await tenant.ledger.start()
             self._serving[name] = tenant

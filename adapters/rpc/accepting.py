@@ -1,0 +1,66 @@
+"""A gRPC server to which many calls can come at once.
+
+grpc.aio asks the core of gRPC for one call, and for the next one when that has come: for each call some turns of
+the event loop and two changes of thread, one call after another, and none while a batch holds the loop. This
+server always has many requests for a call with the core. An empty call takes a quarter less for it
+(benchmarks/RESULTS.md).
+
+It overrides a method of grpcio that is not public, which is why grpcio's version is bounded so narrowly. Without
+that method calls would come one by one as ever, and tests/test_accepting.py would say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+from grpc._cython import cygrpc  # type: ignore[attr-defined]
+
+CALLS_AT_ONCE = 64
+"""How many calls of each registered method, and of all the others together, can come before the loop looks."""
+
+
+class ManyAtOnce(cygrpc.AioServer):  # type: ignore[misc]
+    """The part of grpc.aio's server that takes calls from the core."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.asked: defaultdict[bytes | None, deque[asyncio.Task[Any]]] = defaultdict(deque)
+        """Requests for a call, in the order they were made, by registered method; None for all the others."""
+        self._stopping = False
+
+    def _make_request_call_future(self, method: bytes | None) -> asyncio.Task[Any]:
+        """The oldest request for a call, with enough behind it."""
+        asked = self.asked[method]
+        while len(asked) <= CALLS_AT_ONCE:
+            request = super()._make_request_call_future(method)
+            request.add_done_callback(lambda done, asked=asked: self._came(done, asked))
+            asked.append(request)
+        return asked.popleft()
+
+    def _came(self, request: asyncio.Task[Any], asked: deque[asyncio.Task[Any]]) -> None:
+        # A request that fails has no call: the core gives up all of them when the server stops.
+        without_call = request.cancelled() or request.exception() is not None
+        if self._stopping and not without_call and request in asked:
+            asked.remove(request)
+
+    async def shutdown(self, grace: float | None) -> None:
+        """Stops. A call that came but was not begun is let go, which cancels it, as if it had not come yet."""
+        self._stopping = True
+        for asked in self.asked.values():
+            still_asking = [request for request in asked if not request.done()]
+            asked.clear()
+            asked.extend(still_asking)
+        await super().shutdown(grace)
+
+
+def aio_server(options: Sequence[tuple[str, Any]] = ()) -> grpc.aio.Server:
+    """As grpc.aio.server."""
+    theirs, cygrpc.AioServer = cygrpc.AioServer, ManyAtOnce
+    try:
+        return grpc.aio.server(options=options)
+    finally:
+        cygrpc.AioServer = theirs
