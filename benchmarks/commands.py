@@ -38,8 +38,8 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
 @contextmanager
 def serving(stage: Stage, subject: str) -> Iterator[str]:
     """A fresh server of a subject, on a fresh database; yields its address."""
-    if subject == "empty":
-        with stage.process("-m", "benchmarks.empty") as address:
+    if subject in ("empty", "many"):
+        with stage.process("-m", "benchmarks.empty", subject) as address:
             yield address
     elif subject in ("library", "bare"):
         with stage.database() as conninfo, stage.process("-m", f"benchmarks.{subject}", conninfo) as address:

@@ -1,13 +1,18 @@
-"""The floor: a grpc.aio server that takes PlaceOrder, does nothing, and answers an empty Receipt."""
+"""The floor: a grpc.aio server that takes PlaceOrder, does nothing, and answers an empty Receipt.
+
+With the word ``many`` calls come to it as they do to the ledger, many at once.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import grpc
 import uvloop
 
+from adapters.rpc.accepting import aio_server
 from fulfilment.v1 import common_pb2, orders_pb2
 
 
@@ -24,7 +29,7 @@ async def nothing(request: orders_pb2.PlaceOrderRequest, context: Any) -> common
 
 
 async def main() -> None:
-    server = grpc.aio.server()
+    server = aio_server() if "many" in sys.argv else grpc.aio.server()
     server.add_generic_rpc_handlers([placing(nothing)])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -15,8 +15,18 @@ from benchmarks.stage import Figure, Stage, client
 
 CALLERS = 64
 TURNS = 12
-SUBJECTS = {name: commands.SUBJECTS[name] for name in ("empty", "library", "ledger")} | {"bare": "the engine alone"}
-RATIOS = (("ledger", "empty"), ("ledger", "library"), ("bare", "empty"), ("ledger", "bare"))
+SUBJECTS = {name: commands.SUBJECTS[name] for name in ("empty", "library", "ledger")} | {
+    "many": "an empty call, many at once",
+    "bare": "the engine alone",
+}
+RATIOS = (
+    ("ledger", "empty"),
+    ("ledger", "library"),
+    ("many", "empty"),
+    ("bare", "many"),
+    ("ledger", "many"),
+    ("ledger", "bare"),
+)
 
 
 def measure(stage: Stage, run: int) -> Iterator[Figure]:

@@ -31,7 +31,7 @@ from ledger.promise import promise
 from ledger.rerouting import Cause
 from ledger.sourcing import Found, find_suppliers, out_of_stock
 from ledger.suppliers import Standing
-from ledger.values import Change, LineNo, Money, Units, order_stream, policy_stream, stock_stream
+from ledger.values import Change, LineNo, Money, Units, stock_stream
 from ledger.view import Docket, View, after_facts, changes_of, order_changes, order_in, settled
 
 
@@ -41,7 +41,6 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
     What is missing, unpaid or out of stock becomes a hold; all_or_nothing refuses instead when stock
     lacks. An order that is paid and has no hold is confirmed at once.
     """
-    need_for(view, intake.lines, policy_stream(), order_stream(intake.order_id))
     present = view.order(intake.order_id)
     if present is not None:
         if present.placed.intake != intake.intake:
@@ -55,8 +54,9 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
         missing = orders.missing_fields(order)
     papers = customs.missing_for(view, order).get("", ())
     ready = not missing and not papers and intake.payment is PaymentState.PAID
-    demand = demand_of(order.lines.values(), order.in_bucket("open"))
-    unusable = _unusable_suppliers(view, order)
+    open_units = order.in_bucket("open")
+    demand = demand_of(order.lines.values(), open_units)
+    unusable = _unusable_suppliers(view, order, open_units)
     allotment = allot(view, intake.order_id, demand, now, commit=ready and not unusable, cart_id=cart_id)
     if all_or_nothing and (allotment.lacking or out_of_stock(found.unserved)):
         lacking = [(*item, *figures) for item, figures in allotment.lacking.items()]
@@ -110,10 +110,10 @@ def _lacking_by_line(allotment: Allotment, demand: Mapping[Item, Units]) -> Unit
     return short
 
 
-def _unusable_suppliers(view: View, order: Order) -> Units:
+def _unusable_suppliers(view: View, order: Order, open_units: Units) -> Units:
     """Open units of lines whose supplier may not be given work."""
     unusable: Units = {}
-    for line_no, units in order.in_bucket("open").items():
+    for line_no, units in open_units.items():
         supplier_id = order.lines[line_no].supplier_id
         if supplier_id:
             supplier = view.supplier(supplier_id)
@@ -166,7 +166,7 @@ def _go_on(view: View, docket: Docket, at: datetime, now: datetime, reserve: boo
         docket.tell(papers)
         order, ready = docket.order, False
     demand = demand_of(order.lines.values(), order.in_bucket("open"))
-    unusable = _unusable_suppliers(view, order)
+    unusable = _unusable_suppliers(view, order, order.in_bucket("open"))
     allotment = allot(view, order.order_id, demand, now, commit=ready and not unusable)
     present = {hold.key for hold in order.holds}
     last: list[OrderFact] = []
@@ -251,7 +251,7 @@ def release_hold(
     if reason is HoldReason.OUT_OF_STOCK:
         _require_stock(view, order, now)
     if reason is HoldReason.OTHER and own:
-        for line_no in _unusable_suppliers(view, order):
+        for line_no in _unusable_suppliers(view, order, order.in_bucket("open")):
             supplier_id = order.lines[line_no].supplier_id
             suppliers.require_approved(view.supplier(supplier_id), supplier_id)
     if reason is HoldReason.CUSTOMS_DATA:

@@ -44,18 +44,18 @@ LOCK_SEED = 0x1ED6E4
 
 _TAKE_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended({lock_name}, {seed}))"
 
-_BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
+_BEGIN = Said(b"BEGIN ISOLATION LEVEL READ COMMITTED", prepare=False)
 """Stated, because every statement after the lock must see what was committed before the lock."""
 
-_COMMIT, _ROLLBACK = b"COMMIT", b"ROLLBACK"
+_COMMIT, _ROLLBACK = Said(b"COMMIT", prepare=False), Said(b"ROLLBACK", prepare=False)
 
 _APPEND = """
     WITH facts AS (
         INSERT INTO {events} (originator_id, originator_version, topic, state, notification_id, command)
-        SELECT stream, version::bigint, topic, convert_to(state, 'UTF8'), $1::bigint + ordinal, command
+        SELECT stream, version::bigint, topic, convert_to(state::text, 'UTF8'), $1::bigint + ordinal, command
         FROM ROWS FROM (
             json_array_elements_text($2), json_array_elements_text($3), json_array_elements_text($4),
-            json_array_elements_text($5), json_array_elements_text($6)
+            json_array_elements($5), json_array_elements_text($6)
         ) WITH ORDINALITY AS fact (stream, version, topic, state, command, ordinal)
     ), keys AS (
         INSERT INTO {keys} (key_id, subject, wrapped)
@@ -224,7 +224,7 @@ class Log:
     ) -> Opening:
         """Begins a transaction, takes the tenant's lock and reads what the batch needs, in one round trip."""
         asked = (_json(request_ids), b"%d" % after, b"%d" % limit, _json(streams))
-        *_, found = await talk(connection, Said(_BEGIN), Said(self._take_lock), Said(self._opening, asked))
+        *_, found = await talk(connection, _BEGIN, Said(self._take_lock), Said(self._opening, asked))
         opening = Opening([], [], [])
         for row in range(found.ntuples):
             cells: list[Any] = [found.get_value(row, column) for column in range(7)]
@@ -262,18 +262,18 @@ class Log:
         It is announced after the commit, not inside it: a commit that notifies waits for every
         other commit in the database that does, and a lost announcement is harmless.
         """
-        states = [state.decode() for state in rows.states]
-        facts = (rows.streams, rows.versions, rows.topics, states, rows.commands)
-        columns = (*facts, *(_columns(rows.keys) or [[], [], []]), *_columns(rows.outcomes))
-        # As JSON a column is written in one go; as an array, element by element.
-        said = [Said(self._append, (b"%d" % after, *map(_json, columns))), Said(_COMMIT)]
+        names = (rows.streams, rows.versions, rows.topics)
+        others = (rows.commands, *(_columns(rows.keys) or [[], [], []]), *_columns(rows.outcomes))
+        # As JSON a column is written in one go; as an array, element by element. States are JSON already.
+        columns = (*map(_json, names), b"[%b]" % b",".join(rows.states), *map(_json, others))
+        said = [Said(self._append, (b"%d" % after, *columns)), _COMMIT]
         if rows.streams:
             said.append(Said(self._notify))
         await talk(connection, *said)
 
     async def abandon(self, connection: AsyncConnection[Any]) -> None:
         """Ends a transaction that has nothing to write."""
-        await talk(connection, Said(_ROLLBACK))
+        await talk(connection, _ROLLBACK)
 
     # --- reads ------------------------------------------------------------------------------------
 

@@ -13,7 +13,6 @@ import logging
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -48,8 +47,8 @@ _ANSWERS_AT_ONCE = 8
 _GATHER_SECONDS = 0.010
 """How long a batch may wait for those who called lately."""
 
-_GATHER_SHARE = 0.75
-"""How many of them it waits for: the calls of the others are read while the batch is written."""
+_GATHER_SHARE = 0.5
+"""How many of them it waits for: the calls of the others come while the batch is written."""
 
 _MOST_ROUNDS = 50
 """How often one command may ask for more streams; beyond it the decision is taken to be broken."""
@@ -57,8 +56,7 @@ _MOST_ROUNDS = 50
 log = logging.getLogger("fulfilment.ledger")
 
 
-@dataclass(slots=True, frozen=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """Something a caller wants; ``decide`` is pure and may raise a Refusal or a Miss."""
 
     request_id: str
@@ -95,6 +93,9 @@ class DecisionFailed(Exception):
 
 Answer = Receipt | Refusal | DecisionFailed
 
+Unread = Callable[[], Command]
+"""Makes a command of what a caller sent, and raises what is wrong with it."""
+
 
 class _Call:
     """The commands a caller waits for together, and their answers as they come in."""
@@ -102,25 +103,37 @@ class _Call:
     __slots__ = ("answers", "future", "open")
 
     def __init__(self, size: int) -> None:
-        self.future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
-        self.answers: list[Answer | None] = [None] * size
+        self.future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self.answers: list[Any] = [None] * size
         self.open = size
 
 
 class _Waiting:
     """One command in the queue."""
 
-    __slots__ = ("answered", "call", "command", "index", "uncertain")
+    __slots__ = ("answered", "call", "command", "index", "uncertain", "unread")
 
-    def __init__(self, command: Command, call: _Call, index: int) -> None:
-        self.command = command
+    def __init__(self, command: Command | Unread, call: _Call, index: int) -> None:
+        self.unread: Unread | None = None
+        if isinstance(command, Command):
+            self.command = command
+        else:
+            self.unread = command
         self.call = call
         self.index = index
         self.answered = False
         # True from when a commit with it was sent until it is known what became of that commit.
         self.uncertain = False
 
-    def answer(self, answer: Answer) -> None:
+    def read(self) -> None:
+        if self.unread is not None:
+            try:
+                self.command = self.unread()
+            except Exception as error:  # noqa: BLE001 - its caller's, who sent what cannot be read
+                self.answer(error)
+            self.unread = None
+
+    def answer(self, answer: Answer | Exception) -> None:
         if self.answered:
             return
         self.answered = True
@@ -205,8 +218,12 @@ class Ledger:
             waiting.answer(ShuttingDown())
         self._queue.clear()
 
-    async def execute(self, command: Command) -> Receipt:
-        """Decides and records one command; raises its Refusal, or DecisionFailed for a mistake of ours."""
+    async def execute(self, command: Command | Unread) -> Receipt:
+        """Decides and records one command; raises its Refusal, or DecisionFailed for a mistake of ours.
+
+        One that is unread is read with its batch, and what reading it raises is raised here. A thing done for a
+        whole batch takes less of the processor than done between other things: its caches are small.
+        """
         (answer,) = await self._submit((command,))
         if isinstance(answer, Receipt):
             return answer
@@ -218,7 +235,7 @@ class Ledger:
             raise ValueError(f"{len(commands)} commands at once; {MOST_AT_ONCE} at most")
         return await self._submit(commands) if commands else []
 
-    async def _submit(self, commands: Sequence[Command]) -> list[Answer]:
+    async def _submit(self, commands: Sequence[Command | Unread]) -> list[Any]:
         if self._closing or self._writer is None or self._writer.done():
             raise ShuttingDown
         if len(self._queue) + len(commands) > self._queue_limit:
@@ -246,13 +263,15 @@ class Ledger:
             await self._gather()
             self._in_hand = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_AT_ONCE))]
             try:
+                await self._read(self._in_hand)
                 await self._settle(self._in_hand)
             except Exception as error:
                 # A mistake of ours in the engine itself: these callers get it, the writer goes on.
                 log.exception("a batch of %d commands failed", len(self._in_hand))
                 self.book.forget_all(self.book.position)
                 for waiting in self._in_hand:
-                    waiting.answer(DecisionFailed(waiting.command.request_id, error))
+                    if not waiting.answered:
+                        waiting.answer(DecisionFailed(waiting.command.request_id, error))
             self._in_hand = []
 
     @property
@@ -261,7 +280,7 @@ class Ledger:
         return max(1, int(self._callers * _GATHER_SHARE))
 
     async def _gather(self) -> None:
-        """Waits a moment until most of those have called who called lately.
+        """Waits a moment until half of those have called who called lately.
 
         gRPC hands calls over one by one, and a transaction costs much the same however many commands it
         carries. Who calls alone never waits.
@@ -273,6 +292,15 @@ class Ledger:
                     await self._enough.wait()
             except TimeoutError:
                 self._callers = self._calls  # some have gone
+
+    async def _read(self, batch: list[_Waiting]) -> None:
+        loop = asyncio.get_running_loop()
+        yielded_at = loop.time()
+        for waiting in batch:
+            waiting.read()
+            if loop.time() - yielded_at > _YIELD_AFTER_SECONDS:
+                await asyncio.sleep(0)
+                yielded_at = loop.time()
 
     async def _settle(self, batch: list[_Waiting]) -> None:
         """Answers every command of the batch, however often the database has to be asked."""

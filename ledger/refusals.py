@@ -52,6 +52,10 @@ class Malformed(Refusal):
         super().__init__(f"{field}: {message}", field=field)
         self.field = field
 
+    def within(self, path: str) -> Malformed:
+        """The same of a message that is itself a field of another."""
+        return Malformed(f"{path}.{self.field}", self.message.removeprefix(f"{self.field}: "))
+
 
 class NotFound(Refusal):
     pass

@@ -30,6 +30,8 @@ class Said(NamedTuple):
 
     statement: bytes
     parameters: Sequence[bytes] = ()
+    prepare: bool = True
+    """Whether it is planned once for the connection."""
 
 
 _prepared: WeakKeyDictionary[AsyncConnection[Any], OrderedDict[bytes, bytes]] = WeakKeyDictionary()
@@ -57,9 +59,14 @@ async def talk(connection: AsyncConnection[Any], *said: Said) -> list[PGresult]:
     return [results[end - 1] for end in accumulate(counts)]
 
 
-def _send(pg: PGconn, names: OrderedDict[bytes, bytes], statement: bytes, parameters: Sequence[bytes]) -> int:
+def _send(
+    pg: PGconn, names: OrderedDict[bytes, bytes], statement: bytes, parameters: Sequence[bytes], prepare: bool
+) -> int:
     """How many results it will have: its own is the last, after those of preparing it."""
     before = 0
+    if not prepare:
+        pg.send_query_params(statement, parameters, result_format=_BINARY)
+        return 1
     if statement in names:
         names.move_to_end(statement)
     else:

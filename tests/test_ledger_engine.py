@@ -405,6 +405,36 @@ async def test_a_poisoned_command_fails_alone(
         assert (await ledger.execute(take("r2", "figs"))).replayed
 
 
+async def test_what_cannot_be_read_is_said_to_its_caller_alone_and_is_not_recorded(tenant: EmptyTenant) -> None:
+    def unread(found: Command | Exception) -> Callable[[], Command]:
+        def read() -> Command:
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        return read
+
+    async with a_ledger(tenant) as ledger:
+        mistakes = [Malformed("coins", "is required"), KeyError("ours")]
+        sent: list[Command | Exception] = [take("r1", "pears"), *mistakes, take("r1", "pears")]
+        calls = [ledger.execute(unread(each)) for each in sent]
+        first, *told, again = await asyncio.gather(*calls, return_exceptions=True)
+        assert (first, again) == (Receipt(1, 1, False), Receipt(1, 1, True))
+        assert told == mistakes
+        assert (await ledger.execute(unread(take("r2", "pears")))).version == 2
+        with psycopg.connect(tenant.conninfo) as connection:
+            known = connection.execute(f"SELECT request_id FROM {tenant.schema}.ledger_commands ORDER BY 1").fetchall()
+        assert known == [("r1",), ("r2",)]
+
+
+async def test_what_nobody_waits_for_any_more_is_not_decided_once_it_is_read(tenant: EmptyTenant) -> None:
+    async with a_ledger(tenant) as ledger:
+        passed = asyncio.get_running_loop().time() - 1
+        with pytest.raises(DeadlinePassed):
+            await ledger.execute(lambda: take("late", "pears", deadline=passed))
+        assert (await ledger.execute(lambda: take("late", "pears"))) == Receipt(1, 1, False)
+
+
 async def test_a_refusal_may_quote_a_character_that_postgresql_cannot_store(tenant: EmptyTenant) -> None:
     async with a_ledger(tenant) as ledger:
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 import grpc
@@ -20,7 +21,7 @@ from psycopg import Error as DatabaseError
 from psycopg_pool import PoolTimeout
 
 from adapters.rpc import shapes
-from adapters.rpc.asks import LOOKS, READERS, Edge
+from adapters.rpc.asks import AHEAD, LOOKS, READERS, Before, Edge
 from adapters.rpc.statuses import status_of
 from adapters.rpc.tenants import Tenant, Tenants
 from fulfilment.v1 import common_pb2
@@ -60,24 +61,39 @@ class Commands:
         self._sealer = sealer
 
     async def execute(self, request: Any, context: Context) -> common_pb2.Receipt:
-        tenant = await self.tenants.find(tenant_name(context))
-        return to_receipt(await tenant.ledger.execute(await self.command(tenant, request, deadline_of(context))))
+        tenant, deadline = await self.tenants.find(tenant_name(context)), deadline_of(context)
+        if type(request) in AHEAD:
+            return to_receipt(await tenant.ledger.execute(await self.read_ahead(tenant, request, deadline)))
+        return to_receipt(await tenant.ledger.execute(partial(self.read, request, deadline)))
 
-    async def command(self, tenant: Tenant, request: Any, deadline: float | None) -> Command:
-        """The request as a command; raises Malformed with the path of the field to mend."""
-        request_id, actor = shapes.request_id(request.context.request_id), shapes.actor(request.context.actor)
-        reader, look, now = READERS[type(request)], LOOKS.get(type(request)), datetime.now(UTC)
+    async def read_ahead(self, tenant: Tenant, request: Any, deadline: float | None) -> Command:
+        """As read, once all is asked and stored that the decision needs."""
+        now, look = datetime.now(UTC), LOOKS.get(type(request))
         seen = await look(request, where(self.tenants, tenant, request, deadline), now) if look else None
+        command, before = self._read(request, deadline, now, seen)
+        if before is not None:
+            await before(tenant.log)
+        return command
+
+    def read(self, request: Any, deadline: float | None) -> Command:
+        """The request as a command; raises Malformed with the path of the field to mend."""
+        command, before = self._read(request, deadline, datetime.now(UTC))
+        assert before is None, f"{type(request).__name__} is to be read ahead"
+        return command
+
+    def _read(
+        self, request: Any, deadline: float | None, now: datetime, seen: object = None
+    ) -> tuple[Command, Before | None]:
+        """The request as a command, and what has to be done before it is decided."""
+        request_id, actor = shapes.request_id(request.context.request_id), shapes.actor(request.context.actor)
         # What the request says without who asks: the same content again has the same digest.
         request.ClearField("context")
         content = request.DESCRIPTOR.full_name.encode() + b"\0" + request.SerializeToString(deterministic=True)
         fingerprint = self._sealer.fingerprint(content)
         request.context.actor = actor
-        ask = reader(request, Edge(self._sealer, now, fingerprint.hex()[:32], seen))
+        ask = READERS[type(request)](request, Edge(self._sealer, now, fingerprint.hex()[:32], seen))
         decide = stocktaking.watching(ask.decide, now)
-        if ask.before is not None:
-            await ask.before(tenant.log)
-        return Command(request_id, actor, fingerprint, decide, ask.streams, ask.keys, deadline)
+        return Command(request_id, actor, fingerprint, decide, ask.streams, ask.keys, deadline), ask.before
 
 
 def where(tenants: Tenants, tenant: Tenant, request: Any, deadline: float | None) -> Where:

@@ -130,7 +130,7 @@ def tracking_number(value: str, field: str = "tracking_number") -> str:
 
 def hs_code(value: str, field: str) -> str:
     """Without the dots and spaces that tariffs print; whether customs can use it is the domain's concern."""
-    return _BETWEEN_DIGITS.sub("", text(value, field, 20))
+    return _BETWEEN_DIGITS.sub("", text(value, field, 20)) if value else value
 
 
 def country(value: str, field: str) -> str:

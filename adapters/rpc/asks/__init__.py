@@ -18,12 +18,14 @@ from adapters.rpc.asks import (
     suppliers,
     work,
 )
-from adapters.rpc.asks.ask import LOOKS, READERS, Ask, Edge
+from adapters.rpc.asks.ask import AHEAD, LOOKS, READERS, Ask, Before, Edge
 
 __all__ = [
+    "AHEAD",
     "LOOKS",
     "READERS",
     "Ask",
+    "Before",
     "Edge",
     "cases",
     "inquiries",

@@ -19,6 +19,7 @@ from ledger.view import View
 from projections.reads import Where
 
 Decide = Callable[[View], Sequence[Change]]
+Before = Callable[[Log], Awaitable[None]]
 M = TypeVar("M", bound=Message)
 
 
@@ -28,8 +29,8 @@ class Ask(NamedTuple):
     decide: Decide
     streams: tuple[str, ...]
     keys: Sequence[PersonKey] = ()
-    before: Callable[[Log], Awaitable[None]] | None = None
-    """What must be in the database before it is decided, such as bytes that a fact is to name."""
+    before: Before | None = None
+    """What must be in the database before it is decided, such as bytes that a fact is to name; read ``ahead``."""
 
 
 class Edge(NamedTuple):
@@ -46,6 +47,9 @@ class Edge(NamedTuple):
 READERS: dict[type[Message], Callable[[Any, Edge], Ask]] = {}
 """For every command's request: how it is read."""
 
+AHEAD: set[type[Message]] = set()
+"""Requests that are read as soon as they come, because something has to be asked or stored before they are decided.
+All the others are read with the batch that decides them."""
 
 LOOKS: dict[type[Message], Callable[[Any, Where, datetime], Awaitable[Any]]] = {}
 """For requests that hand figures of a read model to their decision: how those are asked."""
@@ -58,14 +62,17 @@ def looks(
         look: Callable[[M, Where, datetime], Awaitable[Any]],
     ) -> Callable[[M, Where, datetime], Awaitable[Any]]:
         LOOKS[request] = look
+        AHEAD.add(request)
         return look
 
     return register
 
 
-def reads(request: type[M]) -> Callable[[Callable[[M, Edge], Ask]], Callable[[M, Edge], Ask]]:
+def reads(request: type[M], *, ahead: bool = False) -> Callable[[Callable[[M, Edge], Ask]], Callable[[M, Edge], Ask]]:
     def register(reader: Callable[[M, Edge], Ask]) -> Callable[[M, Edge], Ask]:
         READERS[request] = reader
+        if ahead:
+            AHEAD.add(request)
         return reader
 
     return register

@@ -135,7 +135,7 @@ def request_evidence(request: cases_pb2.RequestEvidenceRequest, edge: Edge) -> A
     )
 
 
-@reads(cases_pb2.AddEvidenceRequest)
+@reads(cases_pb2.AddEvidenceRequest, ahead=True)
 def add_evidence(request: cases_pb2.AddEvidenceRequest, edge: Edge) -> Ask:
     case_id, at, data = _case_id(request.case_id), happened(request, edge.now), request.data
     require(0 < len(data) <= MOST_EVIDENCE_BYTES, "data", f"{len(data)} bytes, 1 to {MOST_EVIDENCE_BYTES} are taken")

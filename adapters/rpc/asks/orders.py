@@ -48,26 +48,32 @@ def _incoterm(value: int) -> Incoterm | None:
 
 
 def _line(line: orders_pb2.OrderLine, index: int) -> orders.Line:
-    field = f"lines[{index}]"
-    require(0 <= line.unit_price_minor <= 10**15, f"{field}.unit_price_minor", "is negative or beyond all reason")
+    require(0 <= line.unit_price_minor <= 10**15, "unit_price_minor", "is negative or beyond all reason")
     return orders.Line(
-        LineNo(count(line.line_no, f"{field}.line_no") or index + 1),
-        shapes.sku(line.sku, f"{field}.sku") if line.sku else "",
-        count(line.quantity, f"{field}.quantity"),
+        LineNo(count(line.line_no, "line_no") or index + 1),
+        shapes.sku(line.sku, "sku") if line.sku else "",
+        count(line.quantity, "quantity"),
         line.unit_price_minor,
-        text(line.title, f"{field}.title", 500),
-        plain_id(line.supplier_id, f"{field}.supplier_id") if line.supplier_id else "",
-        instant(line, f"{field}.dispatch_by"),
-        shapes.hs_code(line.hs_code, f"{field}.hs_code"),
-        shapes.country(line.origin, f"{field}.origin"),
-        count(line.weight_grams, f"{field}.weight_grams", most=10**9),
-        count(line.declared_value_minor, f"{field}.declared_value_minor", most=10**15),
+        text(line.title, "title", 500),
+        plain_id(line.supplier_id, "supplier_id") if line.supplier_id else "",
+        instant(line, "dispatch_by"),
+        shapes.hs_code(line.hs_code, "hs_code"),
+        shapes.country(line.origin, "origin"),
+        count(line.weight_grams, "weight_grams", most=10**9),
+        count(line.declared_value_minor, "declared_value_minor", most=10**15),
     )
+
+
+def _line_at(message: orders_pb2.OrderLine, index: int) -> orders.Line:
+    try:
+        return _line(message, index)
+    except Malformed as refusal:
+        raise refusal.within(f"lines[{index}]") from None
 
 
 def _lines(messages: Sequence[orders_pb2.OrderLine]) -> tuple[orders.Line, ...]:
     require(len(messages) <= 1000, "lines", f"{len(messages)} lines, 1000 at most")
-    lines = tuple(_line(message, index) for index, message in enumerate(messages))
+    lines = tuple([_line_at(message, index) for index, message in enumerate(messages)])
     if len({line.line_no for line in lines}) != len(lines):
         raise Malformed("lines", "two lines have the same line_no")
     return lines

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from adapters.rpc.asks.ask import LOOKS, Ask, Edge, reads
+from adapters.rpc.asks.ask import Ask, Edge, looks, reads
 from adapters.rpc.shapes import require, text
 from fulfilment.v1 import work_pb2
 from ledger import tasks
@@ -23,7 +23,7 @@ async def look_for_work(request: Any, where: Where, now: datetime) -> bool:
 
 
 for _command in (work_pb2.ClaimWorkRequest, work_pb2.ReleaseWorkRequest, work_pb2.FinishWorkRequest):
-    LOOKS[_command] = look_for_work
+    looks(_command)(look_for_work)
 
 
 @reads(work_pb2.ClaimWorkRequest)
