@@ -164,7 +164,7 @@ async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | Non
 
     Without a sender, messages are neither asked for nor sent.
     """
-    async with open_pool(conninfo) as pool, open_pool(conninfo, max_size=4) as writers:
+    async with open_pool(conninfo) as pool, open_pool(conninfo) as writers:
         tenants = Tenants(pool, writers)
         await tenants.control.prepare()
         sealer = await load_sealer(tenants.control, key_file)

@@ -2,7 +2,7 @@
 
 grpc.aio asks the core of gRPC for one call, and for the next one when that has come: for each call some turns of
 the event loop and two changes of thread, one call after another, and none while a batch holds the loop. This
-server always has many requests for a call with the core. An empty call takes a quarter less for it
+server always has many requests for a call with the core. It answers a third more empty calls for it
 (benchmarks/RESULTS.md).
 
 It overrides a method of grpcio that is not public, which is why grpcio's version is bounded so narrowly. Without
@@ -42,9 +42,8 @@ class ManyAtOnce(cygrpc.AioServer):  # type: ignore[misc]
         return asked.popleft()
 
     def _came(self, request: asyncio.Task[Any], asked: deque[asyncio.Task[Any]]) -> None:
-        # A request that fails has no call: the core gives up all of them when the server stops.
-        without_call = request.cancelled() or request.exception() is not None
-        if self._stopping and not without_call and request in asked:
+        # The core gives up all requests when the server stops; those that fail have no call to let go.
+        if self._stopping and not request.cancelled() and request.exception() is None and request in asked:
             asked.remove(request)
 
     async def shutdown(self, grace: float | None) -> None:
