@@ -175,7 +175,7 @@ async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | Non
         await server.start()
         beside = [
             asyncio.create_task(Clocks(tenants).run(), name="clocks"),
-            asyncio.create_task(tell_health(pool, healthy), name="health"),
+            asyncio.create_task(tell_health(pool, writers, healthy), name="health"),
         ]
         if sender is not None:
             beside.append(asyncio.create_task(Outbox(tenants, letters, sender).run(), name="outbox"))
@@ -202,12 +202,16 @@ async def end(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def tell_health(pool: AsyncConnectionPool[Any], healthy: health.aio.HealthServicer) -> None:
+async def tell_health(
+    pool: AsyncConnectionPool[Any], writers: AsyncConnectionPool[Any], healthy: health.aio.HealthServicer
+) -> None:
     """The service under "", and each read model of the default tenant as ``projection.NAME``."""
     status = health_pb2.HealthCheckResponse
     while True:
         try:
             statuses = await runner.statuses(pool, "tenant_default")
+            async with writers.connection():
+                pass  # commands have connections of their own
         except (psycopg.Error, TimeoutError, OSError):
             await healthy.set("", status.NOT_SERVING)
         else:

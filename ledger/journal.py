@@ -289,16 +289,13 @@ class Log:
                     raise
                 if not may_try_again:
                     raise StorageUnavailable(str(error)) from error
-                await self.drop_dead_connections()
+                await self.drop_dead_connections(self.pool)
         raise AssertionError("unreachable")
 
-    async def drop_dead_connections(self) -> None:
+    async def drop_dead_connections(self, pool: AsyncConnectionPool[Any]) -> None:
         """After a server restart every pooled connection is dead; find that out now, not one by one."""
         with suppress(psycopg.Error, TimeoutError):
-            await asyncio.wait_for(self.pool.check(), 2.0)
-        if self.writers is not self.pool:
-            with suppress(psycopg.Error, TimeoutError):
-                await asyncio.wait_for(self.writers.check(), 2.0)
+            await asyncio.wait_for(pool.check(), 2.0)
 
     async def head(self) -> int:
         """The position of the last fact, 0 while there is none."""

@@ -282,8 +282,7 @@ class Ledger:
     async def _gather(self) -> None:
         """Waits a moment until half of those have called who called lately.
 
-        gRPC hands calls over one by one, and a transaction costs much the same however many commands it
-        carries. Who calls alone never waits.
+        A transaction costs much the same however many commands it carries. Who calls alone never waits.
         """
         if len(self._queue) < self._wanted and not self._closing:
             self._enough.clear()
@@ -321,7 +320,7 @@ class Ledger:
             log.warning("the database does not answer, trying again in %.2f s: %s", pause, self.trouble)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
-            await self.log.drop_dead_connections()
+            await self.log.drop_dead_connections(self.log.writers)
 
     def _still_open(self, batch: list[_Waiting]) -> list[_Waiting]:
         now = asyncio.get_running_loop().time()
@@ -339,15 +338,17 @@ class Ledger:
     async def _attempt(self, batch: list[_Waiting]) -> None:
         """One transaction: open, decide, append, commit; then answer."""
         async with self.log.writers.connection() as connection:
-            run = _Run(self.book, self.log, connection, await self._open(connection, batch))
-            for waiting in batch:
-                # Under the lock it is certain what became of an earlier try.
-                waiting.uncertain = False
+            run = None
             try:
+                run = _Run(self.book, self.log, connection, await self._open(connection, batch))
+                for waiting in batch:
+                    # Under the lock it is certain what became of an earlier try.
+                    waiting.uncertain = False
                 await run.decide(batch)
                 await run.record(batch)
             except BaseException:
-                run.draft.drop()
+                if run is not None:
+                    run.draft.drop()
                 # Ends the transaction; after a rollback psycopg would drop what is prepared, which others rely on.
                 await connection.close()
                 raise

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.rpc.accepting import CALLS_AT_ONCE, aio_server
 
-CALLS = 40
+CALLS = 3 * CALLS_AT_ONCE
 
 
 @asynccontextmanager
@@ -42,8 +42,8 @@ async def _many_requests_are_there(server, channel):
     }
     for path in ("/test.Held/Hold", "/test.Registered/Hold"):
         call = channel.unary_unary(path)
-        answers = await asyncio.gather(*[call(b"%d" % number, timeout=20) for number in range(3 * CALLS_AT_ONCE)])
-        assert answers == [b"%d" % number for number in range(3 * CALLS_AT_ONCE)]
+        answers = await asyncio.gather(*[call(b"%d" % number, timeout=20) for number in range(CALLS)])
+        assert answers == [b"%d" % number for number in range(CALLS)]
     assert {len(asked) for asked in server._server.asked.values()} == {CALLS_AT_ONCE}
 
 

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.conninfo import make_conninfo
 
 from ledger.book import Book, Miss, UnknownFact
 from ledger.ledger import Command, DecisionFailed, Ledger, Receipt
@@ -433,6 +434,14 @@ async def test_what_nobody_waits_for_any_more_is_not_decided_once_it_is_read(ten
         with pytest.raises(DeadlinePassed):
             await ledger.execute(lambda: take("late", "pears", deadline=passed))
         assert (await ledger.execute(lambda: take("late", "pears"))) == Receipt(1, 1, False)
+
+
+async def test_names_are_stored_as_they_are_whatever_encoding_the_dsn_asks_for(tenant: EmptyTenant) -> None:
+    async with a_ledger(tenant, make_conninfo(tenant.conninfo, client_encoding="LATIN1")) as ledger:
+        await ledger.execute(take("r1", "bïrnen-梨"))
+        assert await coins_in(ledger, "bïrnen-梨") == 1
+    async with a_ledger(tenant) as ledger:
+        assert (await ledger.execute(give("r2", "bïrnen-梨"))).version == 2
 
 
 async def test_a_refusal_may_quote_a_character_that_postgresql_cannot_store(tenant: EmptyTenant) -> None:

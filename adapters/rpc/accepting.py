@@ -49,11 +49,15 @@ class ManyAtOnce(cygrpc.AioServer):  # type: ignore[misc]
     async def shutdown(self, grace: float | None) -> None:
         """Stops. A call that came but was not begun is let go, which cancels it, as if it had not come yet."""
         self._stopping = True
+        self._let_go()
+        await super().shutdown(grace)
+
+    def _let_go(self) -> None:
+        # A method of its own: a call goes with the last that refers to it, and shutdown waits until all calls are gone.
         for asked in self.asked.values():
             still_asking = [request for request in asked if not request.done()]
             asked.clear()
             asked.extend(still_asking)
-        await super().shutdown(grace)
 
 
 def aio_server(options: Sequence[tuple[str, Any]] = ()) -> grpc.aio.Server:
