@@ -27,10 +27,10 @@ def demand_of(lines: Iterable[Line], units: Mapping[LineNo, int]) -> dict[Item, 
     return demand
 
 
-def need_for(view: View, lines: Iterable[Line], *more: str) -> None:
-    """Have the suppliers and the stock of these lines at hand, and more streams with them."""
+def need_for(view: View, lines: Iterable[Line]) -> None:
+    """Have the suppliers and the stock of these lines at hand."""
     streams = {stream: None for line in lines if line.supplier_id for stream in _streams_of(line)}
-    view.need(*more, *streams)
+    view.need(*streams)
 
 
 def _streams_of(line: Line) -> tuple[str, ...]:

@@ -165,8 +165,9 @@ def _go_on(view: View, docket: Docket, at: datetime, now: datetime, reserve: boo
     if papers := customs.reconsider(view, order, at) if ready else []:
         docket.tell(papers)
         order, ready = docket.order, False
-    demand = demand_of(order.lines.values(), order.in_bucket("open"))
-    unusable = _unusable_suppliers(view, order, order.in_bucket("open"))
+    open_units = order.in_bucket("open")
+    demand = demand_of(order.lines.values(), open_units)
+    unusable = _unusable_suppliers(view, order, open_units)
     allotment = allot(view, order.order_id, demand, now, commit=ready and not unusable)
     present = {hold.key for hold in order.holds}
     last: list[OrderFact] = []

@@ -133,7 +133,7 @@ class _Waiting:
                 self.answer(error)
             self.unread = None
 
-    def answer(self, answer: Answer | Exception) -> None:
+    def answer(self, answer: Receipt | Exception) -> None:
         if self.answered:
             return
         self.answered = True

@@ -18,9 +18,6 @@ from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.waiting import Ready, Wait
 
-_MOST_PREPARED = 1000
-"""Statements kept prepared on a connection, which serves many tenants; psycopg is told to keep as many."""
-
 _BINARY = 1
 _DONE = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 
@@ -35,7 +32,8 @@ class Said(NamedTuple):
 
 
 _prepared: WeakKeyDictionary[AsyncConnection[Any], OrderedDict[bytes, bytes]] = WeakKeyDictionary()
-"""What each connection has prepared: names by statement, the one used longest ago first."""
+"""What each connection has prepared: names by statement, the one used longest ago first. A connection serves many
+tenants; it keeps as many as psycopg was told to keep of its own."""
 
 _numbers = count()
 
@@ -49,7 +47,8 @@ async def talk(connection: AsyncConnection[Any], *said: Said) -> list[PGresult]:
     pg, names = connection.pgconn, _prepared.setdefault(connection, OrderedDict())
     try:
         pg.enter_pipeline_mode()
-        counts = [_send(pg, names, *each) for each in said]
+        most = connection.prepared_max
+        counts = [_send(pg, names, most, *each) for each in said]
         pg.pipeline_sync()
         results = await connection.wait(_results(pg))
         pg.exit_pipeline_mode()
@@ -60,7 +59,12 @@ async def talk(connection: AsyncConnection[Any], *said: Said) -> list[PGresult]:
 
 
 def _send(
-    pg: PGconn, names: OrderedDict[bytes, bytes], statement: bytes, parameters: Sequence[bytes], prepare: bool
+    pg: PGconn,
+    names: OrderedDict[bytes, bytes],
+    most: int | None,
+    statement: bytes,
+    parameters: Sequence[bytes],
+    prepare: bool,
 ) -> int:
     """How many results it will have: its own is the last, after those of preparing it."""
     before = 0
@@ -70,7 +74,7 @@ def _send(
     if statement in names:
         names.move_to_end(statement)
     else:
-        if len(names) >= _MOST_PREPARED:
+        if most is not None and len(names) >= most:
             pg.send_query_params(b"DEALLOCATE " + names.popitem(last=False)[1], None)
             before += 1
         names[statement] = b"wire_%d" % next(_numbers)

@@ -1,3 +1,5 @@
+"""Calls that come many at a time, and what becomes of them when the server stops."""
+
 import asyncio
 import time
 from contextlib import asynccontextmanager
@@ -32,19 +34,15 @@ async def holding():
 
 async def test_many_requests_for_a_call_are_with_grpc():
     async with holding() as (server, channel):
-        await _many_requests_are_there(server, channel)
-
-
-async def _many_requests_are_there(server, channel):
-    assert {name: len(asked) for name, asked in server._server.asked.items()} == {
-        None: CALLS_AT_ONCE,
-        b"/test.Registered/Hold": CALLS_AT_ONCE,
-    }
-    for path in ("/test.Held/Hold", "/test.Registered/Hold"):
-        call = channel.unary_unary(path)
-        answers = await asyncio.gather(*[call(b"%d" % number, timeout=20) for number in range(CALLS)])
-        assert answers == [b"%d" % number for number in range(CALLS)]
-    assert {len(asked) for asked in server._server.asked.values()} == {CALLS_AT_ONCE}
+        assert {name: len(asked) for name, asked in server._server.asked.items()} == {
+            None: CALLS_AT_ONCE,
+            b"/test.Registered/Hold": CALLS_AT_ONCE,
+        }
+        for path in ("/test.Held/Hold", "/test.Registered/Hold"):
+            call = channel.unary_unary(path)
+            answers = await asyncio.gather(*[call(b"%d" % number, timeout=20) for number in range(CALLS)])
+            assert answers == [b"%d" % number for number in range(CALLS)]
+        assert {len(asked) for asked in server._server.asked.values()} == {CALLS_AT_ONCE}
 
 
 @pytest.mark.parametrize("path", ["/test.Held/Hold", "/test.Registered/Hold"])

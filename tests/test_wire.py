@@ -6,7 +6,6 @@ import psycopg
 import pytest
 
 from adapters.postgres import open_pool
-from ledger import wire
 from ledger.wire import Said, talk
 from tests.stalls import EmptyTenant, a_ledger, take
 
@@ -71,9 +70,9 @@ async def test_who_stops_waiting_leaves_no_answer_for_the_next(tenant: EmptyTena
         assert connection.closed
 
 
-async def test_what_was_prepared_longest_ago_makes_room(tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "_MOST_PREPARED", 3)
+async def test_what_was_prepared_longest_ago_makes_room(tenant: EmptyTenant) -> None:
     async with await connect(tenant) as connection:
+        connection.prepared_max = 3
         for round_ in range(2):
             for each in range(5):
                 kept, found = await talk(connection, Said(SUM, (b"1", b"1")), Said(b"SELECT %d::bigint" % each))

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapters.rpc import answers, invoices, shapes
-from adapters.rpc.asks import AHEAD
 from adapters.rpc.asks.parcels import parcel_of
 from adapters.rpc.asks.stock import items_of
 from adapters.rpc.server import Commands, Context, deadline_of, tenant_name, to_receipt
@@ -347,10 +346,7 @@ class BatchCommands:
         if which is None:
             return Malformed(f"commands[{index}]", "names no command")
         try:
-            request = getattr(each, which)
-            if type(request) in AHEAD:
-                return await self._commands.read_ahead(tenant, request, deadline)
-            return self._commands.read(request, deadline)
+            return await self._commands.read_ahead(tenant, getattr(each, which), deadline)
         except Malformed as refusal:
             return refusal.within(f"commands[{index}].{which}")
         except Unavailable as refusal:

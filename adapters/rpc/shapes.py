@@ -21,6 +21,8 @@ from ledger.refusals import Malformed
 from ledger.values import LineNo, Money, Party, Units, is_plain_id, is_sku
 
 E = TypeVar("E", bound=StrEnum)
+M = TypeVar("M")
+T = TypeVar("T")
 
 MOST_UNITS = 1_000_000
 _AHEAD = timedelta(days=1)
@@ -50,6 +52,17 @@ def text(value: str, field: str, most: int, *, required: bool = False) -> str:
     if required and not value.strip():
         raise Malformed(field, "is required")
     return value
+
+
+def each(messages: Iterable[M], field: str, read: Callable[[M], T]) -> tuple[T, ...]:
+    """A repeated field: what each message means, by a reader that names fields as the message itself does."""
+    found = []
+    for index, message in enumerate(messages):
+        try:
+            found.append(read(message))
+        except Malformed as refusal:
+            raise refusal.within(f"{field}[{index}]") from None
+    return tuple(found)
 
 
 def words(values: Sequence[str], field: str) -> tuple[str, ...]:
@@ -130,7 +143,7 @@ def tracking_number(value: str, field: str = "tracking_number") -> str:
 
 def hs_code(value: str, field: str) -> str:
     """Without the dots and spaces that tariffs print; whether customs can use it is the domain's concern."""
-    return _BETWEEN_DIGITS.sub("", text(value, field, 20)) if value else value
+    return _BETWEEN_DIGITS.sub("", text(value, field, 20))
 
 
 def country(value: str, field: str) -> str:

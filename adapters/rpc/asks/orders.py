@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -47,10 +48,10 @@ def _incoterm(value: int) -> Incoterm | None:
     return _INCOTERMS[value]
 
 
-def _line(line: orders_pb2.OrderLine, index: int) -> orders.Line:
+def _line(line: orders_pb2.OrderLine, place: int) -> orders.Line:
     require(0 <= line.unit_price_minor <= 10**15, "unit_price_minor", "is negative or beyond all reason")
     return orders.Line(
-        LineNo(count(line.line_no, "line_no") or index + 1),
+        LineNo(count(line.line_no, "line_no") or place),
         shapes.sku(line.sku, "sku") if line.sku else "",
         count(line.quantity, "quantity"),
         line.unit_price_minor,
@@ -64,16 +65,10 @@ def _line(line: orders_pb2.OrderLine, index: int) -> orders.Line:
     )
 
 
-def _line_at(message: orders_pb2.OrderLine, index: int) -> orders.Line:
-    try:
-        return _line(message, index)
-    except Malformed as refusal:
-        raise refusal.within(f"lines[{index}]") from None
-
-
 def _lines(messages: Sequence[orders_pb2.OrderLine]) -> tuple[orders.Line, ...]:
     require(len(messages) <= 1000, "lines", f"{len(messages)} lines, 1000 at most")
-    lines = tuple([_line_at(message, index) for index, message in enumerate(messages)])
+    places = itertools.count(1)
+    lines = shapes.each(messages, "lines", lambda message: _line(message, next(places)))
     if len({line.line_no for line in lines}) != len(lines):
         raise Malformed("lines", "two lines have the same line_no")
     return lines
@@ -209,7 +204,7 @@ def complete_details(request: orders_pb2.CompleteDetailsRequest, edge: Edge) -> 
 def complete_customs_data(request: orders_pb2.CompleteCustomsDataRequest, edge: Edge) -> Ask:
     order_id = shapes.order_id(request.order_id)
     require(len(request.lines) <= 1000, "lines", f"{len(request.lines)} lines, 1000 at most")
-    lines = tuple(_customs_line(line, f"lines[{index}]") for index, line in enumerate(request.lines))
+    lines = shapes.each(request.lines, "lines", _customs_line)
     require(len({line.line_no for line in lines}) == len(lines), "lines", "two lines have the same line_no")
     incoterm = _incoterm(request.incoterm)
     declared = shapes.money(request.declared_total, "declared_total") if request.HasField("declared_total") else None
@@ -217,14 +212,14 @@ def complete_customs_data(request: orders_pb2.CompleteCustomsDataRequest, edge: 
     return of_order(order_id, lambda view: fulfilment.complete_customs_data(view, completed, declared, edge.now))
 
 
-def _customs_line(line: shipping_pb2.CustomsLine, field: str) -> orders.CustomsLine:
+def _customs_line(line: shipping_pb2.CustomsLine) -> orders.CustomsLine:
     return orders.CustomsLine(
-        LineNo(count(line.line_no, f"{field}.line_no", 1)),
-        text(line.title, f"{field}.title", 500),
-        shapes.hs_code(line.hs_code, f"{field}.hs_code"),
-        shapes.country(line.origin, f"{field}.origin"),
-        count(line.weight_grams, f"{field}.weight_grams", most=10**9),
-        count(line.declared_value_minor, f"{field}.declared_value_minor", most=10**15),
+        LineNo(count(line.line_no, "line_no", 1)),
+        text(line.title, "title", 500),
+        shapes.hs_code(line.hs_code, "hs_code"),
+        shapes.country(line.origin, "origin"),
+        count(line.weight_grams, "weight_grams", most=10**9),
+        count(line.declared_value_minor, "declared_value_minor", most=10**15),
     )
 
 

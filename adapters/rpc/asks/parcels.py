@@ -41,8 +41,8 @@ def register_parcel(request: parcels_pb2.RegisterParcelRequest, edge: Edge) -> A
 def record_checkpoints(request: parcels_pb2.RecordCheckpointsRequest, edge: Edge) -> Ask:
     parcel = parcel_of(request)
     require(0 < len(request.checkpoints) <= 200, "checkpoints", "is required: 1 to 200 scans")
-    scans = [_scan(scan, f"checkpoints[{i}]", edge.now) for i, scan in enumerate(request.checkpoints)]
-    messages = [text(scan.message, f"checkpoints[{i}].message", 500) for i, scan in enumerate(request.checkpoints)]
+    scans = shapes.each(request.checkpoints, "checkpoints", lambda scan: _scan(scan, edge.now))
+    messages = shapes.each(request.checkpoints, "checkpoints", lambda scan: text(scan.message, "message", 500))
     keys: list[PersonKey] = []
 
     def decide(view: View) -> Sequence[Change]:
@@ -52,20 +52,20 @@ def record_checkpoints(request: parcels_pb2.RecordCheckpointsRequest, edge: Edge
     return Ask(decide, (parcel_stream(*parcel),), keys)
 
 
-def _scan(scan: parcels_pb2.Checkpoint, field: str, now: datetime) -> parcels.Checkpoint:
-    require(scan.HasField("at"), f"{field}.at", "is required")
-    status = _parcel_status(scan.status, f"{field}.status")
-    asks = _customs_ask(scan.customs_asks, f"{field}.customs_asks") if scan.customs_asks else None
+def _scan(scan: parcels_pb2.Checkpoint, now: datetime) -> parcels.Checkpoint:
+    require(scan.HasField("at"), "at", "is required")
+    status = _parcel_status(scan.status, "status")
+    asks = _customs_ask(scan.customs_asks, "customs_asks") if scan.customs_asks else None
     held = status is parcels.ParcelStatus.CUSTOMS_HELD
-    require(asks is None or held, f"{field}.customs_asks", "needs the status PARCEL_STATUS_CUSTOMS_HELD")
-    answer_by = shapes.instant(scan, f"{field}.customs_answer_by")
-    require(answer_by is None or asks is not None, f"{field}.customs_answer_by", "needs customs_asks")
+    require(asks is None or held, "customs_asks", "needs the status PARCEL_STATUS_CUSTOMS_HELD")
+    answer_by = shapes.instant(scan, "customs_answer_by")
+    require(answer_by is None or asks is not None, "customs_answer_by", "needs customs_asks")
     return parcels.Checkpoint(
-        happened(scan, now, f"{field}.at"),
+        happened(scan, now, "at"),
         status,
-        text(scan.code, f"{field}.code", 100),
-        text(scan.city, f"{field}.city", 100),
-        shapes.country(scan.country, f"{field}.country"),
+        text(scan.code, "code", 100),
+        text(scan.city, "city", 100),
+        shapes.country(scan.country, "country"),
         customs_asks=asks,
         customs_answer_by=answer_by,
     )
