@@ -12,6 +12,8 @@ from typing import NewType
 
 import msgspec
 
+from ledger.currencies import amount
+
 LineNo = NewType("LineNo", int)
 """The number of an order line, from 1, as the shop numbered them."""
 
@@ -46,7 +48,7 @@ class Money(Value, frozen=True):
     currency: str
 
     def __str__(self) -> str:
-        return f"{self.amount_minor / 100:.2f} {self.currency}"
+        return f"{amount(self.amount_minor, self.currency)} {self.currency}"
 
 
 def round_half_up(dividend: int, divisor: int) -> int:

@@ -900,7 +900,7 @@ def test_the_console_is_a_client_and_nothing_else(path: Path):
             imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported |= {f"{node.module}.{alias.name}" for alias in node.names}
-    ours = {name for name in imported if name.startswith("adapters.")}
-    assert all(name.startswith(("adapters.console.", "adapters.olist", "adapters.money")) for name in ours)
+    ours = {name for name in imported if name.startswith(("adapters.", "ledger."))}
+    assert all(name.startswith(("adapters.console.", "adapters.olist", "ledger.currencies.")) for name in ours)
     outside = {name.partition(".")[0] for name in imported - ours} - set(sys.stdlib_module_names)
     assert outside <= ALLOWED | WRITERS.get(path.stem, set())

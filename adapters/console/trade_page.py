@@ -10,8 +10,8 @@ from html import escape
 from typing import Any, NamedTuple
 
 from adapters.console.words import money, word
-from adapters.money import amount, minor_digits
 from fulfilment.v1 import common_pb2, reports_pb2
+from ledger.currencies import amount, minor_digits
 
 MOST_BARS = 20
 """What a chart can show legibly; the table beside it shows all."""

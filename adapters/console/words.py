@@ -14,8 +14,8 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from adapters.money import amount, minor_digits
 from fulfilment.v1 import common_pb2
+from ledger.currencies import amount, minor_digits
 
 # --- money ----------------------------------------------------------------------------------------
 
