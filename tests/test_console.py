@@ -469,6 +469,40 @@ def test_suppliers_are_ranked_by_a_rate(ff: Shell, poor: str):
     assert re.search(r"poor +0 +2 +0.0 +at least 95 +breach", ff("report", "rank", "--rate", "on_time_dispatch").out)
 
 
+def test_a_ranking_is_of_the_period_that_is_asked_for(ff: Shell, poor: str):
+    before = f"{datetime.now(UTC) - timedelta(days=25):%Y-%m-%d}"
+    rows = ff("report", "rank", "--rate", "on_time_dispatch", "--until", before, "--json").json
+    assert {(each["denominator"], each["until"]) for each in rows} == {(0, f"{before}T00:00:00Z")}
+    of_now = ff("report", "rank", "--rate", "on_time_dispatch", "--since", before, "--json").json
+    assert sum(each["denominator"] for each in of_now if each["supplier"] == poor) == 2
+
+
+@pytest.mark.parametrize(
+    ("rate", "target"),
+    [
+        ("late_shipment_30_days", "less than 4"),
+        ("order_error", "at most 2"),
+        ("on_time_dispatch", "at least 95"),
+        ("valid_tracking", "more than 95"),
+        ("satisfaction", ""),
+    ],
+)
+def test_a_target_is_told_as_the_rule_has_it(ff: Shell, poor: str, rate: str, target: str):
+    (row,) = [
+        line for line in ff("report", "rates", "--supplier", poor).out.splitlines() if rate in line.replace(" ", "_")
+    ]
+    wanted = f"{target} +" if target else ""
+    assert re.search(rf"(no data|\d|stars) +{wanted}(ok|breach|no data|report only) ", row), row
+
+
+def test_a_rate_without_a_target_is_only_reported(ff: Shell):
+    ff("supplier", "add", "starry", "--name", "Starry", "--approve")
+    placed(ff, "starred", "--paid", line="pot:1:5:starry")
+    ff("order", "review", "shop/starred", "--id", "rs", "--score", "4")
+    rates = ff("report", "rates", "--supplier", "starry").out
+    assert re.search(r"satisfaction +4 +1 +4.00 stars +report only", rates)
+
+
 def test_what_a_rate_counted_is_listed(ff: Shell, poor: str):
     late = ff("report", "counted", "--rate", "on_time_dispatch", "--supplier", poor, "--rest").out
     assert re.search(r"shop/poor-1/1 +shop/poor-1 +\S+ \S+Z +\S+ \S+Z +no\n", late)
@@ -491,7 +525,7 @@ def test_a_trend_is_shown_by_week_of_a_supplier_or_of_all(ff: Shell, poor: str):
     assert len(rows) in (13, 14)
     assert sum(each["denominator"] for each in rows) == 2
     months = ff("report", "trend", "--all", "--rate", "cancellation", "--by", "month")
-    assert re.search(r"at most 2.5 +(ok|no data)", months.out)
+    assert re.search(r"less than 2.5 +(ok|no data)", months.out)
     neither = ff("report", "trend", "--rate", "cancellation")
     assert (neither.code, "name a supplier, or say --all" in neither.err) == (2, True)
 
@@ -500,7 +534,7 @@ def test_a_supplier_is_reviewed_and_what_is_proposed_is_decided(ff: Shell, poor:
     assert re.search(r"poor +\d{4}", ff("supplier", "due").out)
     said = ff("supplier", "review", poor)
     assert re.search(r"verdict +propose suspension", said.out)
-    assert re.search(r"late shipment 30 days +2 +2 +100.0 +at most 4 +breach", said.out)
+    assert re.search(r"late shipment 30 days +2 +2 +100.0 +less than 4 +breach", said.out)
     assert poor not in ff("supplier", "due").out
     assert re.search(r"score +\d+ of 10000", ff("supplier", "show", poor).out)
     listed = ff("supplier", "proposals", "--supplier", poor)

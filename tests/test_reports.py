@@ -149,6 +149,8 @@ def test_rates_and_what_is_behind_them(client: Client, told: int):
     assert (rate.numerator, rate.denominator, rate.status) == (1, 2, rates_pb2.RATE_STATUS_BREACH)
     assert (rate.target_basis_points, rate.target_is_most) == (9500, False)
     assert rates[rates_pb2.RATE_NAME_CANCELLATION].status == rates_pb2.RATE_STATUS_OK
+    strict = [rates[each].target_is_strict for each in (name, rates_pb2.RATE_NAME_CANCELLATION)]
+    assert strict == [False, True]
     (card,) = client.reports.ListRates(reports_pb2.ListRatesRequest(window=window)).scorecards
     assert card == answer.scorecard
 

@@ -254,7 +254,7 @@ def test_ranks_and_trends_answer_over_the_wire(client: Client, told: int):
     assert ranking.supplier_ids[0] == "acme"
     (column,) = [each for each in ranking.columns if each.name == LATE]
     assert (column.numerators[0], column.denominators[0]) == (1, 2)
-    assert (column.target_basis_points[0], column.target_is_most) == (400, True)
+    assert (column.target_basis_points[0], column.target_is_most, column.target_is_strict) == (400, True, True)
     assert column.statuses[:2] == [rates_pb2.RATE_STATUS_BREACH, rates_pb2.RATE_STATUS_NO_DATA]
     one = client.reports.RankSuppliers(reports_pb2.RankSuppliersRequest(by=LATE, limit=1))
     assert (list(one.supplier_ids), len(one.columns[0].numerators)) == (["acme"], 1)

@@ -78,7 +78,9 @@ def notice(state: Supplier | None, *rates: Rate, policy: Policy = POLICY) -> Seq
         (RateName.ORDER_ERROR, 3, 100, RateStatus.BREACH),
         (RateName.ON_TIME_DELIVERY, 9, 10, RateStatus.OK),
         (RateName.CANCELLATION, 0, 0, RateStatus.NO_DATA),
-        (RateName.SATISFACTION, 30, 10, RateStatus.OK),
+        (RateName.SATISFACTION, 30, 10, RateStatus.REPORT_ONLY),
+        (RateName.AFTER_SALE, 0, 10, RateStatus.REPORT_ONLY),
+        (RateName.AFTER_SALE, 0, 0, RateStatus.NO_DATA),
     ],
 )
 def test_a_target_is_kept_or_not(name: RateName, numerator: int, denominator: int, expected: RateStatus):

@@ -193,7 +193,7 @@ async def test_satisfaction_is_only_reported(tenant: EmptyTenant):
     async with asking(tenant) as where:
         (card,) = (await scorecards.get_rates(where, "acme", ALL_TIME)).rows
     (found,) = (each for each in card.rates if each.name is SATISFACTION)
-    assert (found.target_basis_points, found.status) == (None, RateStatus.OK)
+    assert (found.target_basis_points, found.status) == (None, RateStatus.REPORT_ONLY)
 
 
 async def test_the_cases_of_a_defect_and_of_satisfaction_are_listed(tenant: EmptyTenant):

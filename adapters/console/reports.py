@@ -212,10 +212,19 @@ def figures(rate: rates_pb2.Rate) -> list[Any]:
     return [rate.numerator, rate.denominator, value, _target(rate)]
 
 
+TARGETS = {
+    (True, True): "less than",
+    (True, False): "at most",
+    (False, True): "more than",
+    (False, False): "at least",
+}
+"""What a target asks, by whether it is the most that is allowed and whether it is itself a breach."""
+
+
 def _target(rate: rates_pb2.Rate) -> str:
     if not rate.HasField("target_basis_points"):
         return ""
-    return f"{'at most' if rate.target_is_most else 'at least'} {rate.target_basis_points / 100:g}"
+    return f"{TARGETS[rate.target_is_most, rate.target_is_strict]} {rate.target_basis_points / 100:g}"
 
 
 _RATE = click.option("--rate", type=words.choice(rates_pb2.RateName), required=True, help="Which rate.")
@@ -223,12 +232,15 @@ _RATE = click.option("--rate", type=words.choice(rates_pb2.RateName), required=T
 
 @report.command()
 @_RATE
+@click.option("--since", type=words.INSTANT, help="From then on; the rate's own window if not said.")
+@click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
 @LIMIT
 @click.pass_obj
-def rank(session: Session, rate: str, limit: int | None) -> None:
+def rank(session: Session, rate: str, since: Any, until: Any, limit: int | None) -> None:
     """List suppliers by a rate, the worst first and those without data last."""
     name = words.number(rates_pb2.RateName, rate)
-    found = ask(session, session.client.reports.RankSuppliers, reports_pb2.RankSuppliersRequest(by=name))
+    request = reports_pb2.RankSuppliersRequest(by=name, window=reports_pb2.Window(since=since, until=until))
+    found = ask(session, session.client.reports.RankSuppliers, request)
     (column,) = [each for each in found.columns if each.name == name]
     print_rows(
         session,
@@ -254,6 +266,7 @@ def _rates_of(supplier_ids: Iterable[str], column: reports_pb2.RateColumn) -> It
                 until=column.until,
                 target_basis_points=target,
                 target_is_most=column.target_is_most,
+                target_is_strict=column.target_is_strict,
                 status=column.statuses[index],
             ),
         )

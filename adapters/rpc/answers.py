@@ -26,7 +26,7 @@ from ledger.choice import Choice, Considered
 from ledger.inquiries import Inquiry
 from ledger.orders import Clock, DelayRuled, Hold, Line, Order, Shipment
 from ledger.parcels import Checkpoint, CustomsAsk, CustomsHold, Parcel
-from ledger.rates import Rate, is_at_most
+from ledger.rates import Rate, is_at_most, is_strict
 from ledger.recoveries import Payment, Recovery
 from ledger.reviews import Proposal, SupplierReviewed
 from ledger.shipping import Chosen, ShippingService
@@ -385,6 +385,7 @@ def rate(each: Rate) -> rates_pb2.Rate:
         until=stamp(each.until),
         target_basis_points=each.target_basis_points,
         target_is_most=is_at_most(each.name),
+        target_is_strict=is_strict(each.name),
         status=rate_status(each.status),
     )
 

@@ -13,7 +13,7 @@ from adapters.rpc.server import Context, deadline_of, tenant_name, where
 from adapters.rpc.tenants import Tenants
 from fulfilment.v1 import common_pb2, orders_pb2, rates_pb2, reports_pb2, suppliers_pb2
 from ledger.orders import Header, HoldReason
-from ledger.rates import RateName, RateStatus, is_at_most
+from ledger.rates import RateName, RateStatus, is_at_most, is_strict
 from ledger.refusals import Malformed
 from ledger.reviews import ProposalState
 from ledger.stock import Alert
@@ -564,6 +564,7 @@ def _column(column: scorecards.RateColumn, limit: int | None) -> reports_pb2.Rat
         denominators=column.denominators[:limit],
         target_basis_points=targets,
         target_is_most=is_at_most(column.name),
+        target_is_strict=is_strict(column.name),
         statuses=[_STATUSES[each] for each in column.statuses[:limit]],
     )
 

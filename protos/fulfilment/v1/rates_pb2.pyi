@@ -160,6 +160,8 @@ class _RateStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateStatus
     """It does not."""
     RATE_STATUS_NO_DATA: _RateStatus.ValueType  # 3
     """The denominator is 0."""
+    RATE_STATUS_REPORT_ONLY: _RateStatus.ValueType  # 4
+    """The rate has no target: it is only reported."""
 
 class RateStatus(_RateStatus, metaclass=_RateStatusEnumTypeWrapper):
     """Whether a rate keeps its target."""
@@ -172,6 +174,8 @@ RATE_STATUS_BREACH: RateStatus.ValueType  # 2
 """It does not."""
 RATE_STATUS_NO_DATA: RateStatus.ValueType  # 3
 """The denominator is 0."""
+RATE_STATUS_REPORT_ONLY: RateStatus.ValueType  # 4
+"""The rate has no target: it is only reported."""
 Global___RateStatus: _TypeAlias = RateStatus  # noqa: Y015
 
 @_typing.final
@@ -188,6 +192,7 @@ class Rate(_message.Message):
     TARGET_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     TARGET_IS_MOST_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    TARGET_IS_STRICT_FIELD_NUMBER: _builtins.int
     name: Global___RateName.ValueType
     """Which rate."""
     numerator: _builtins.int
@@ -197,9 +202,13 @@ class Rate(_message.Message):
     target_basis_points: _builtins.int
     """What the rate should be, in basis points: 9500 is 95 %; absent where it is only reported."""
     target_is_most: _builtins.bool
-    """Whether the target is the most that is allowed; otherwise it is the least."""
+    """Whether the rate may not be higher than the target; otherwise it may not be lower."""
     status: Global___RateStatus.ValueType
     """Whether the target is kept."""
+    target_is_strict: _builtins.bool
+    """Whether the target itself is already a breach, as in less than 4 % and more than 95 %; otherwise it is kept,
+    as in at most 2 % and at least 95 %.
+    """
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """The window, from this instant on."""
@@ -219,10 +228,11 @@ class Rate(_message.Message):
         target_basis_points: _builtins.int | None = ...,
         target_is_most: _builtins.bool = ...,
         status: Global___RateStatus.ValueType = ...,
+        target_is_strict: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_target_basis_points", b"_target_basis_points", "since", b"since", "target_basis_points", b"target_basis_points", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_target_basis_points", b"_target_basis_points", "denominator", b"denominator", "name", b"name", "numerator", b"numerator", "since", b"since", "status", b"status", "target_basis_points", b"target_basis_points", "target_is_most", b"target_is_most", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_target_basis_points", b"_target_basis_points", "denominator", b"denominator", "name", b"name", "numerator", b"numerator", "since", b"since", "status", b"status", "target_basis_points", b"target_basis_points", "target_is_most", b"target_is_most", "target_is_strict", b"target_is_strict", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__target_basis_points: _TypeAlias = _typing.Literal["target_basis_points"]  # noqa: Y015
     _WhichOneofArgType__target_basis_points: _TypeAlias = _typing.Literal["_target_basis_points", b"_target_basis_points"]  # noqa: Y015

@@ -1606,10 +1606,13 @@ class RateColumn(_message.Message):
     TARGET_BASIS_POINTS_FIELD_NUMBER: _builtins.int
     TARGET_IS_MOST_FIELD_NUMBER: _builtins.int
     STATUSES_FIELD_NUMBER: _builtins.int
+    TARGET_IS_STRICT_FIELD_NUMBER: _builtins.int
     name: _rates_pb2.RateName.ValueType
     """Which rate."""
     target_is_most: _builtins.bool
-    """Whether the targets are the most that is allowed; otherwise they are the least."""
+    """Whether the rate may not be higher than its target; otherwise it may not be lower."""
+    target_is_strict: _builtins.bool
+    """Whether the target itself is already a breach, as in less than 4 %; otherwise it is kept, as in at most 2 %."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """The window, from this instant on."""
@@ -1645,10 +1648,11 @@ class RateColumn(_message.Message):
         target_basis_points: _abc.Iterable[_builtins.int] | None = ...,
         target_is_most: _builtins.bool = ...,
         statuses: _abc.Iterable[_rates_pb2.RateStatus.ValueType] | None = ...,
+        target_is_strict: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["denominators", b"denominators", "name", b"name", "numerators", b"numerators", "since", b"since", "statuses", b"statuses", "target_basis_points", b"target_basis_points", "target_is_most", b"target_is_most", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["denominators", b"denominators", "name", b"name", "numerators", b"numerators", "since", b"since", "statuses", b"statuses", "target_basis_points", b"target_basis_points", "target_is_most", b"target_is_most", "target_is_strict", b"target_is_strict", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
