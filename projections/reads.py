@@ -123,10 +123,12 @@ async def _position(connection: AsyncConnection[Any], schema: str, projection: P
 
 
 class PageOf(NamedTuple):
-    """Which page of a list: how many rows, after which token."""
+    """Which page of a list: how many rows, after which token, of which question."""
 
     size: int = USUAL_ROWS
     token: str = ""
+    question: str = ""
+    """What tells the list and its filters from others: a token goes on only with the list that gave it."""
 
     @property
     def limit(self) -> int:
@@ -139,17 +141,20 @@ class PageOf(NamedTuple):
             return None
         try:
             raw = base64.urlsafe_b64decode(self.token.encode() + b"==")
-            return msgspec.json.decode(raw, type=key)
+            question, last = msgspec.json.decode(raw, type=tuple[str, msgspec.Raw])
+            if question == self.question:
+                return msgspec.json.decode(last, type=key)
         except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
             raise Malformed("page.page_token", "is not a token that this list gave") from error
+        raise Malformed("page.page_token", "is of another list or other filters; begin again without a token")
 
     def cut(self, rows: Sequence[R], keys: Sequence[Any]) -> tuple[list[R], str]:
         """The rows to show and the token of the next page; keys are those of the rows."""
         size = require_size(self.size)
         if len(rows) <= size:
             return list(rows), ""
-        token = base64.urlsafe_b64encode(msgspec.json.encode(keys[size - 1])).rstrip(b"=").decode()
-        return list(rows[:size]), token
+        last = msgspec.json.encode((self.question, keys[size - 1]))
+        return list(rows[:size]), base64.urlsafe_b64encode(last).rstrip(b"=").decode()
 
 
 def require_size(size: int) -> int:

@@ -9,14 +9,39 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import message_factory
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, rates_pb2, reports_pb2
+from fulfilment.v1 import (
+    admin_pb2,
+    audit_pb2,
+    cases_pb2,
+    common_pb2,
+    inquiries_pb2,
+    messages_pb2,
+    orders_pb2,
+    parcels_pb2,
+    rates_pb2,
+    recoveries_pb2,
+    reports_pb2,
+    work_pb2,
+)
 from tests.service import Client, Service, context, fields_of, reason_of, stamp
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+STUBS = {
+    "admin": admin_pb2,
+    "audit": audit_pb2,
+    "cases": cases_pb2,
+    "inquiries": inquiries_pb2,
+    "messages": messages_pb2,
+    "recoveries": recoveries_pb2,
+    "reports": reports_pb2,
+    "work": work_pb2,
+}
+"""Which protos hold lists, and under which name the test's client has their service."""
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +130,53 @@ def test_orders_are_listed_page_by_page(client: Client, told: int):
     )
     (order,) = client.reports.ListOrders(request).orders
     assert order.holds[0].reason == orders_pb2.HOLD_REASON_AWAITING_PAYMENT
+
+
+def test_a_page_token_goes_on_with_the_filters_that_it_was_given_for(client: Client, told: int):
+    request = reports_pb2.ListOrdersRequest(page=common_pb2.PageRequest(page_size=1))
+    request.page.page_token = client.reports.ListOrders(request).next_page_token
+    for other in (
+        reports_pb2.ListOrdersRequest(statuses=[orders_pb2.ORDER_STATUS_ON_HOLD], page=request.page),
+        reports_pb2.ListOrdersRequest(channel="shop", page=request.page),
+    ):
+        error = refused(client.reports.ListOrders, other)
+        assert fields_of(error) == ["page.page_token"]
+        assert "begin again without a token" in str(error.details())
+    # Its size, and how new the answer has to be, are no part of the question.
+    request.page.page_size, request.at_least = 2, told
+    assert [order.order_id for order in client.reports.ListOrders(request).orders] == ["shop/way", "shop/hold"]
+
+
+NEEDED: dict[str, dict[str, Any]] = {
+    "GetHistory": {"order_id": "shop/way"},
+    "ListListings": {"sku": "tea"},
+    "ListRateCases": {"name": rates_pb2.RATE_NAME_ON_TIME_DISPATCH},
+    "ListStatementEntries": {"supplier_id": "acme"},
+    "ListStockMovements": {"supplier_id": "acme", "sku": "tea"},
+    "ReviewTrade": {"group_by": reports_pb2.TRADE_GROUP_CHANNEL},
+}
+"""What some lists cannot be asked without."""
+
+
+def _lists() -> Iterator[tuple[str, Any, str]]:
+    """Every list of the contract: its RPC, the class of its request, and the stub that has it."""
+    for stub, module in STUBS.items():
+        for service in module.DESCRIPTOR.services_by_name.values():
+            for method in service.methods:
+                if "page" in method.input_type.fields_by_name:
+                    yield method.name, message_factory.GetMessageClass(method.input_type), stub
+
+
+@pytest.mark.parametrize(("name", "request_class", "stub"), [*_lists()])
+def test_no_list_takes_the_page_token_of_another(client: Client, told: int, name: str, request_class: Any, stub: str):
+    foreign = client.reports.ListOrders(reports_pb2.ListOrdersRequest(page=common_pb2.PageRequest(page_size=1)))
+    page = common_pb2.PageRequest(page_token=foreign.next_page_token)
+    asked = request_class(page=page, **NEEDED.get(name, {}))
+    rpc = getattr(getattr(client, stub), name)
+    if name == "ListOrders":
+        rpc(asked)
+    else:
+        assert fields_of(refused(rpc, asked)) == ["page.page_token"]
 
 
 def test_obligations_breaches_and_counts(client: Client, told: int):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from adapters.letters import Letters
 from adapters.rpc import answers, policies, shapes
 from adapters.rpc.messages import fresh_since
-from adapters.rpc.queries import Reader, position_of
+from adapters.rpc.queries import Reader
 from adapters.rpc.server import Context
 from adapters.rpc.tenants import Tenant, Tenants
 from fulfilment.v1 import admin_pb2
@@ -36,10 +36,12 @@ class AdminQueries(Reader):
     async def ListTenants(
         self, request: admin_pb2.ListTenantsRequest, context: Context
     ) -> admin_pb2.ListTenantsResponse:
-        size = shapes.count(request.page.page_size, "page.page_size", 0, 1000) or 100
-        known = [each for each in await self.tenants.control.list_tenants() if each.name > request.page.page_token]
-        page = [admin_pb2.Tenant(tenant=each.name, created_at=answers.stamp(each.created_at)) for each in known[:size]]
-        return admin_pb2.ListTenantsResponse(tenants=page, next_page_token=page[-1].tenant if len(known) > size else "")
+        page = shapes.page(request)
+        after = page.after(str) or ""
+        known = [each for each in await self.tenants.control.list_tenants() if each.name > after]
+        shown, more = page.cut(known, [each.name for each in known])
+        tenants = [admin_pb2.Tenant(tenant=each.name, created_at=answers.stamp(each.created_at)) for each in shown]
+        return admin_pb2.ListTenantsResponse(tenants=tenants, next_page_token=more)
 
     async def GetPolicy(self, request: admin_pb2.GetPolicyRequest, context: Context) -> admin_pb2.GetPolicyResponse:
         at = shapes.instant(request, "at") or datetime.now(UTC)
@@ -56,13 +58,13 @@ class AdminQueries(Reader):
         self, request: admin_pb2.ListShippingServicesRequest, context: Context
     ) -> admin_pb2.ListShippingServicesResponse:
         at = shapes.instant(request, "at") or datetime.now(UTC)
-        size = shapes.count(request.page.page_size, "page.page_size", 0, 1000) or 100
+        page = shapes.page(request)
         (entry,), position = await self.entries(await self.tenant(context), [policy_stream()], request.at_least)
         services = policy_at(entry.state, at).shipping_services
-        first = position_of(request.page.page_token)
-        page = [answers.shipping_service(each) for each in services[first : first + size]]
-        more = str(first + size) if len(services) > first + size else ""
-        return admin_pb2.ListShippingServicesResponse(services=page, next_page_token=more, position=position)
+        first = page.after(int) or 0
+        shown, more = page.cut(services[first:], range(first + 1, len(services) + 1))
+        found = [answers.shipping_service(each) for each in shown]
+        return admin_pb2.ListShippingServicesResponse(services=found, next_page_token=more, position=position)
 
     async def GetStatus(self, request: admin_pb2.GetStatusRequest, context: Context) -> admin_pb2.GetStatusResponse:
         tenant = await self.tenant(context)

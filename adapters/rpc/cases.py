@@ -19,7 +19,6 @@ from ledger.refusals import EvidenceErased
 from ledger.returns import Case, EvidenceAdded
 from ledger.values import LineNo, Sealed, case_stream, order_stream
 from projections import cases
-from projections.reads import PageOf
 
 _reason = shapes.number_of(cases_pb2.CaseReason)
 _status = shapes.number_of(cases_pb2.CaseStatus)
@@ -55,7 +54,7 @@ class CaseQueries(PersonalReader):
         statuses = {_read_status(value, f"statuses[{index}]") for index, value in enumerate(request.statuses)}
         answer = await cases.list_cases(
             await where_of(self.tenants, request, context),
-            PageOf(request.page.page_size, request.page.page_token),
+            shapes.page(request),
             sorted(statuses),
             shapes.plain_id(request.supplier_id, "supplier_id") if request.supplier_id else "",
             shapes.order_id(request.order_id) if request.order_id else "",

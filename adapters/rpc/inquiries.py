@@ -12,7 +12,6 @@ from fulfilment.v1 import inquiries_pb2
 from ledger import inquiries
 from ledger.values import inquiry_stream
 from projections import inquiries as waiting
-from projections.reads import PageOf
 
 _state = shapes.number_of(inquiries_pb2.InquiryState)
 _topic = shapes.number_of(inquiries_pb2.InquiryTopic)
@@ -45,7 +44,7 @@ class InquiryQueries(PersonalReader):
     ) -> inquiries_pb2.ListInquiriesResponse:
         answer = await waiting.list_inquiries(
             await where_of(self.tenants, request, context),
-            PageOf(request.page.page_size, request.page.page_token),
+            shapes.page(request),
             _read_state(request.state, "state"),
             shapes.plain_id(request.supplier_id, "supplier_id") if request.supplier_id else "",
             shapes.order_id(request.order_id) if request.order_id else "",

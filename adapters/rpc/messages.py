@@ -14,7 +14,6 @@ from fulfilment.v1 import messages_pb2
 from ledger.messages import Audience
 from ledger.policies import policy_at
 from projections import outbox
-from projections.reads import PageOf
 
 _kind = shapes.number_of(messages_pb2.MessageKind)
 _state = shapes.number_of(messages_pb2.MessageState)
@@ -36,7 +35,7 @@ class MessageQueries:
         states = {_read_state(value, f"states[{index}]") for index, value in enumerate(request.states)}
         answer = await outbox.list_messages(
             await where_of(self._tenants, request, context),
-            PageOf(request.page.page_size, request.page.page_token),
+            shapes.page(request),
             await fresh_since(self._letters, await self._tenants.find(tenant_name(context))),
             sorted(states),
             shapes.order_id(request.order_id) if request.order_id else "",

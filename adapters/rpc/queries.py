@@ -255,10 +255,10 @@ class AuditQueries(Reader):
             parcels_of = [parcel_stream(each.carrier, each.number) for each in shipments]
         if request.with_parcels:
             streams += parcels_of
-        size = shapes.count(request.page.page_size, "page.page_size", 0, 1000) or 100
-        rows = await tenant.log.history(streams, position_of(request.page.page_token), size + 1)
-        more = str(rows[size - 1].position) if len(rows) > size else ""
-        facts = [_stored(past) for past in rows[:size]]
+        page = shapes.page(request)
+        rows = await tenant.log.history(streams, page.after(int) or 0, page.limit)
+        shown, more = page.cut(rows, [past.position for past in rows])
+        facts = [_stored(past) for past in shown]
         return audit_pb2.GetHistoryResponse(facts=facts, next_page_token=more, position=head)
 
     async def GetOrderAsOf(
@@ -295,13 +295,6 @@ class AuditQueries(Reader):
                 return
             else:
                 await asyncio.sleep(_FOLLOW_SECONDS)
-
-
-def position_of(token: str) -> int:
-    """Where the next page begins."""
-    if token and not (token.isascii() and token.isdigit()):
-        raise Malformed("page.page_token", "is not one that this service gave")
-    return int(token or 0)
 
 
 def _stored(past: Past) -> audit_pb2.StoredFact:

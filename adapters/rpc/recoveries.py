@@ -13,7 +13,6 @@ from fulfilment.v1 import recoveries_pb2
 from ledger import recoveries
 from ledger.recoveries import Kind
 from ledger.values import Party, recovery_stream
-from projections.reads import PageOf
 from projections.recoveries import About, Listed, list_recoveries
 
 _MOST_HOURS = 100_000
@@ -36,7 +35,7 @@ class RecoveryQueries(Reader):
     async def ListRecoveries(
         self, request: recoveries_pb2.ListRecoveriesRequest, context: Context
     ) -> recoveries_pb2.ListRecoveriesResponse:
-        about, page = _about(request), PageOf(request.page.page_size, request.page.page_token)
+        about, page = _about(request), shapes.page(request)
         answer = await list_recoveries(await where_of(self.tenants, request, context), page, about)
         return recoveries_pb2.ListRecoveriesResponse(
             recoveries=[_listed(each) for each in answer.rows],

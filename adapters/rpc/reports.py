@@ -19,7 +19,7 @@ from ledger.reviews import ProposalState
 from ledger.stock import Alert
 from ledger.suppliers import Standing
 from projections import reviewing, scorecards, sla, statements, stock_levels, supplier_performance, tracking, trade
-from projections.reads import FIRST, PageOf, Where
+from projections.reads import FIRST, Where
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -95,7 +95,7 @@ class ReportQueries:
         statuses = {_read_header(value, f"statuses[{index}]") for index, value in enumerate(request.statuses)}
         answer = await tracking.list_orders(
             await self._where(request, context),
-            _page(request),
+            shapes.page(request),
             sorted(statuses),
             _channel(request),
             shapes.instant(request, "placed_since"),
@@ -109,7 +109,8 @@ class ReportQueries:
     async def ListHolds(self, request: reports_pb2.ListHoldsRequest, context: Context) -> reports_pb2.ListHoldsResponse:
         reasons = {_read_hold_reason(value, f"reasons[{index}]") for index, value in enumerate(request.reasons)}
         owner = shapes.text(request.owner, "owner", 100)
-        answer = await tracking.list_holds(await self._where(request, context), _page(request), sorted(reasons), owner)
+        place = await self._where(request, context)
+        answer = await tracking.list_holds(place, shapes.page(request), sorted(reasons), owner)
         holds = [reports_pb2.OrderHold(order_id=each.order_id, hold=answers.hold(each.hold)) for each in answer.rows]
         return reports_pb2.ListHoldsResponse(
             holds=holds, next_page_token=answer.next_page_token, position=answer.position
@@ -123,7 +124,7 @@ class ReportQueries:
         hours = shapes.count(request.due_within_hours, "due_within_hours", 0, _MOST_HOURS)
         answer = await sla.list_obligations(
             await self._where(request, context),
-            _page(request),
+            shapes.page(request),
             (_read_state(request.state, "state"),),
             _supplier_id(request),
             _optional(_read_clock, request.clock, "clock"),
@@ -140,7 +141,7 @@ class ReportQueries:
     ) -> reports_pb2.ListBreachesResponse:
         answer = await sla.list_breaches(
             await self._where(request, context),
-            _page(request),
+            shapes.page(request),
             shapes.instant(request, "due_since"),
             shapes.instant(request, "due_until"),
             _supplier_id(request),
@@ -156,7 +157,7 @@ class ReportQueries:
         self, request: reports_pb2.CountObligationsRequest, context: Context
     ) -> reports_pb2.CountObligationsResponse:
         place = await self._where(request, context)
-        answer = await sla.count_obligations(place, _page(request), _supplier_id(request))
+        answer = await sla.count_obligations(place, shapes.page(request), _supplier_id(request))
         counts = [
             reports_pb2.ObligationCount(**{**each._asdict(), "clock": _clock(each.clock)}) for each in answer.rows
         ]
@@ -173,7 +174,7 @@ class ReportQueries:
 
     async def ListRates(self, request: reports_pb2.ListRatesRequest, context: Context) -> reports_pb2.ListRatesResponse:
         place, window = await self._where(request, context), _window(request)
-        answer = await scorecards.list_rates(place, _page(request), window)
+        answer = await scorecards.list_rates(place, shapes.page(request), window)
         cards = [_scorecard(each) for each in answer.rows]
         return reports_pb2.ListRatesResponse(
             scorecards=cards, next_page_token=answer.next_page_token, position=answer.position
@@ -211,7 +212,7 @@ class ReportQueries:
     ) -> reports_pb2.ListSuppliersResponse:
         standings = [_read_standing(value, f"standings[{index}]") for index, value in enumerate(request.standings)]
         place = await self._where(request, context)
-        answer = await reviewing.list_suppliers(place, _page(request), standings, datetime.now(UTC))
+        answer = await reviewing.list_suppliers(place, shapes.page(request), standings, datetime.now(UTC))
         found = [
             reports_pb2.ListedSupplier(
                 supplier_id=each.supplier_id,
@@ -233,7 +234,7 @@ class ReportQueries:
     ) -> reports_pb2.ListReviewsDueResponse:
         now = datetime.now(UTC)
         until = now + timedelta(days=shapes.count(request.due_within_days, "due_within_days", most=1000))
-        answer = await reviewing.list_reviews_due(await self._where(request, context), _page(request), until, now)
+        answer = await reviewing.list_reviews_due(await self._where(request, context), shapes.page(request), until, now)
         reviews = [
             reports_pb2.ReviewDue(
                 supplier_id=each.supplier_id,
@@ -253,7 +254,7 @@ class ReportQueries:
     ) -> reports_pb2.ListSuspensionProposalsResponse:
         state = _optional(_read_proposal_state, request.state, "state")
         place = await self._where(request, context)
-        answer = await reviewing.list_proposals(place, _page(request), _supplier_id(request), state)
+        answer = await reviewing.list_proposals(place, shapes.page(request), _supplier_id(request), state)
         return reports_pb2.ListSuspensionProposalsResponse(
             proposals=[answers.proposal(each.supplier_id, each.proposal) for each in answer.rows],
             next_page_token=answer.next_page_token,
@@ -266,7 +267,7 @@ class ReportQueries:
         shapes.require(request.filter in _IN_NUMERATOR, "filter", f"{request.filter} is not known")
         answer = await scorecards.list_cases(
             await self._where(request, context),
-            _page(request),
+            shapes.page(request),
             _read_rate_name(request.name, "name"),
             _supplier_id(request),
             _window(request),
@@ -307,7 +308,7 @@ class ReportQueries:
         supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
         currency = shapes.currency(request.currency, "currency", required=False)
         where, (since, until) = await self._where(request, context), _period(request)
-        answer = await statements.list_entries(where, _page(request), supplier_id, since, until, currency)
+        answer = await statements.list_entries(where, shapes.page(request), supplier_id, since, until, currency)
         return reports_pb2.ListStatementEntriesResponse(
             entries=[_entry(each) for each in answer.rows],
             next_page_token=answer.next_page_token,
@@ -320,7 +321,7 @@ class ReportQueries:
         self, request: reports_pb2.ReviewTradeRequest, context: Context
     ) -> reports_pb2.ReviewTradeResponse:
         group_by, about = _read_group(request.group_by, "group_by"), _about(request)
-        answer = await trade.review(await self._where(request, context), _page(request), group_by, about)
+        answer = await trade.review(await self._where(request, context), shapes.page(request), group_by, about)
         return reports_pb2.ReviewTradeResponse(
             rows=[_figures(each) for each in answer.rows],
             next_page_token=answer.next_page_token,
@@ -342,7 +343,7 @@ class ReportQueries:
         self, request: reports_pb2.ListSupplierTotalsRequest, context: Context
     ) -> reports_pb2.ListSupplierTotalsResponse:
         place = await self._where(request, context)
-        answer = await supplier_performance.list_supplier_totals(place, _page(request), _channel(request))
+        answer = await supplier_performance.list_supplier_totals(place, shapes.page(request), _channel(request))
         totals = [reports_pb2.SupplierTotal(**each._asdict()) for each in answer.rows]
         return reports_pb2.ListSupplierTotalsResponse(
             totals=totals, next_page_token=answer.next_page_token, position=answer.position
@@ -356,7 +357,7 @@ class ReportQueries:
         alerts = {_read_alert(value, f"alerts[{index}]") for index, value in enumerate(request.alerts)}
         answer = await stock_levels.list_levels(
             await self._where(request, context),
-            _page(request),
+            shapes.page(request),
             datetime.now(UTC),
             _supplier_id(request),
             _sku(request),
@@ -371,7 +372,7 @@ class ReportQueries:
         self, request: reports_pb2.ListStockMovementsRequest, context: Context
     ) -> reports_pb2.ListStockMovementsResponse:
         item = shapes.plain_id(request.supplier_id, "supplier_id"), shapes.sku(request.sku, "sku")
-        answer = await stock_levels.list_movements(await self._where(request, context), _page(request), *item)
+        answer = await stock_levels.list_movements(await self._where(request, context), shapes.page(request), *item)
         movements = [_movement(each) for each in answer.rows]
         return reports_pb2.ListStockMovementsResponse(
             movements=movements, next_page_token=answer.next_page_token, position=answer.position
@@ -382,7 +383,7 @@ class ReportQueries:
     ) -> reports_pb2.ListListingsResponse:
         shapes.require(request.filter in _LISTED, "filter", f"{request.filter} is not known")
         where = await self._where(request, context)
-        answer = await stock_levels.list_listings(where, _page(request), _sku(request), _LISTED[request.filter])
+        answer = await stock_levels.list_listings(where, shapes.page(request), _sku(request), _LISTED[request.filter])
         listings = [reports_pb2.Listing(**each._asdict()) for each in answer.rows]
         return reports_pb2.ListListingsResponse(
             listings=listings, next_page_token=answer.next_page_token, position=answer.position
@@ -390,10 +391,6 @@ class ReportQueries:
 
 
 # --- what is asked --------------------------------------------------------------------------------
-
-
-def _page(request: Any) -> PageOf:
-    return PageOf(request.page.page_size, request.page.page_token)
 
 
 def _channel(request: Any) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Any, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
@@ -19,6 +20,7 @@ from fulfilment.v1 import common_pb2
 from ledger.carriers import carrier_name
 from ledger.refusals import Malformed
 from ledger.values import LineNo, Money, Party, Units, is_plain_id, is_sku
+from projections.reads import PageOf
 
 E = TypeVar("E", bound=StrEnum)
 M = TypeVar("M")
@@ -208,6 +210,16 @@ def happened(message: Any, now: datetime, field: str = "at") -> datetime:
     if at > now + _AHEAD:
         raise Malformed(field, f"{at.isoformat()} lies in the future")
     return at
+
+
+def page(request: Any) -> PageOf:
+    """Which page of a list is wanted; what is asked for beside it must stay the same from page to page."""
+    asked = type(request)()
+    asked.CopyFrom(request)
+    for field in {"page", "at_least"}.intersection(asked.DESCRIPTOR.fields_by_name):
+        asked.ClearField(field)
+    question = asked.DESCRIPTOR.name.encode() + b"\0" + asked.SerializeToString(deterministic=True)
+    return PageOf(request.page.page_size, request.page.page_token, blake2b(question, digest_size=6).hexdigest())
 
 
 def by_line(lines: Iterable[common_pb2.LineUnits], field: str = "lines") -> Units:

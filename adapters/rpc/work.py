@@ -9,7 +9,6 @@ from adapters.rpc.server import Context
 from adapters.rpc.tenants import Tenants
 from fulfilment.v1 import work_pb2
 from projections import work
-from projections.reads import PageOf
 
 _kind = shapes.number_of(work_pb2.WorkKind)
 _owner = shapes.number_of(work_pb2.WorkOwner)
@@ -25,7 +24,7 @@ class WorkQueries:
     async def ListWork(self, request: work_pb2.ListWorkRequest, context: Context) -> work_pb2.ListWorkResponse:
         answer = await work.list_work(
             await where_of(self._tenants, request, context),
-            PageOf(request.page.page_size, request.page.page_token),
+            shapes.page(request),
             _read_owner(request.owner, "owner") if request.owner else None,
             shapes.instant(request, "due_before"),
             unclaimed=request.unclaimed,
