@@ -209,7 +209,10 @@ class PageRequest(_message.Message):
     page_size: _builtins.int
     """Rows a page, 1 to 1000; 0 means 100."""
     page_token: _builtins.str
-    """The next_page_token of the page before; empty for the first page. Opaque."""
+    """The next_page_token of the page before; empty for the first page. Opaque. It goes on with the list and
+    the filters that it was given for: with others the call fails with INVALID_ARGUMENT / MALFORMED. The size
+    of the pages and at_least may change from page to page.
+    """
     def __init__(
         self,
         *,
