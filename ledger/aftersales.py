@@ -37,6 +37,7 @@ from ledger.values import (
     Change,
     Fact,
     LineNo,
+    Money,
     Party,
     Sealed,
     Units,
@@ -475,7 +476,7 @@ def grant_refund(
     file.tell(returns.grant_refund(case, granted))
     booked = remedies.RefundBooked(paying.order_id, case_id, refund_id, units, amounts, at)
     paid = orders.price_of(paying, {n: buckets.total for n, buckets in paying.buckets.items()})
-    file.tell_paying(remedies.book_refund(paying.after_sales, booked, paid))
+    file.tell_paying(remedies.book_refund(paying.after_sales, booked, paid, paying.currency))
     return file.close()
 
 
@@ -489,7 +490,8 @@ def _amounts(case: Case, paying: Order, units: Units, share_basis_points: int, n
         share = round_half_up(whole * (share_basis_points or WHOLE_BASIS_POINTS), WHOLE_BASIS_POINTS)
         asked = named.get(line_no, min(share, left))
         if asked > left or not left:
-            raise remedies.RefundTooLarge(line_no, named.get(line_no, share), max(left, 0))
+            wanted = Money(named.get(line_no, share), paying.currency)
+            raise remedies.RefundTooLarge(line_no, wanted, Money(max(left, 0), paying.currency))
         amounts[line_no] = asked
     return amounts
 

@@ -53,6 +53,7 @@ class MoreThanKept(Forbidden):
             recovery_id=recovery.recovery_id,
             kept_minor=recovery.kept_minor,
             amount_minor=amount_minor,
+            currency=recovery.currency,
         )
 
 
@@ -119,6 +120,9 @@ class NothingToAppeal(Forbidden):
             "nothing to appeal",
             recovery_id=recovery.recovery_id,
             status=recovery.status,
+            approved_minor=recovery.agreed_minor,
+            claimable_minor=recovery.claimable_minor,
+            currency=recovery.currency,
         )
 
 

@@ -51,7 +51,13 @@ class CustomsDataMissing(Forbidden):
 
 class DeclaredTotalDiffers(Forbidden):
     def __init__(self, declared: Money, lines: Money) -> None:
-        super().__init__(f"{declared} declared, the lines add up to {lines}", declared=declared, lines=lines)
+        super().__init__(
+            f"{declared} declared, the lines add up to {lines}",
+            declared_minor=declared.amount_minor,
+            declared_currency=declared.currency,
+            lines_minor=lines.amount_minor,
+            currency=lines.currency,
+        )
 
 
 # --- what is missing ------------------------------------------------------------------------------

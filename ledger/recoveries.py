@@ -551,13 +551,14 @@ class RecoveryOpenedDifferently(AlreadyExists):
 
 
 class CostDiffers(AlreadyExists):
-    def __init__(self, recovery_id: str, cost: Cost, earlier: Cost) -> None:
+    def __init__(self, recovery: Recovery, earlier: Cost) -> None:
         super().__init__(
-            f"cost {cost.cost_id} of recovery {recovery_id} was recorded already "
-            f"as {earlier.kind} of {earlier.amount_minor}",
-            recovery_id=recovery_id,
-            cost_id=cost.cost_id,
+            f"cost {earlier.cost_id} of recovery {recovery.recovery_id} was recorded already "
+            f"as {earlier.kind} of {recovery.money(earlier.amount_minor)}",
+            recovery_id=recovery.recovery_id,
+            cost_id=earlier.cost_id,
             recorded_minor=earlier.amount_minor,
+            currency=recovery.currency,
         )
 
 
@@ -569,6 +570,7 @@ class PaymentDiffers(AlreadyExists):
             recovery_id=recovery.recovery_id,
             reference=earlier.reference,
             recorded_minor=earlier.amount_minor,
+            currency=recovery.currency,
         )
 
 
@@ -609,6 +611,7 @@ class MoreThanAsked(Forbidden):
             recovery_id=recovery.recovery_id,
             asked_minor=asked_minor,
             granted_minor=amount_minor,
+            currency=recovery.currency,
         )
 
 
@@ -632,6 +635,7 @@ class MoreThanAgreed(Forbidden):
             agreed_minor=recovery.agreed_minor,
             received_minor=recovery.received_minor,
             amount_minor=amount_minor,
+            currency=recovery.currency,
         )
 
 
@@ -643,6 +647,7 @@ class LessThanReceived(Forbidden):
             recovery_id=recovery.recovery_id,
             received_minor=recovery.received_minor,
             granted_minor=amount_minor,
+            currency=recovery.currency,
         )
 
 
@@ -679,7 +684,7 @@ def raised(
     earlier = next((each for each in recovery.costs if each.cost_id == cost.cost_id), None)
     if earlier is not None:
         if earlier != cost:
-            raise CostDiffers(recovery.recovery_id, cost, earlier)
+            raise CostDiffers(recovery, earlier)
         return []
     require_open(recovery)
     return [AmountRaised(recovery.recovery_id, cost, at, answer_by)]

@@ -48,7 +48,7 @@ class ParcelIsDelivered(Forbidden):
             "disputed",
             carrier=parcel.carrier,
             number=parcel.number,
-            delivered_at=parcel.delivered_at,
+            delivered_at=parcel.delivered_at.isoformat() if parcel.delivered_at else "",
         )
 
 

@@ -17,11 +17,16 @@ command's outcome, so that repeating the request gives the same refusal again.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 
 class Refusal(Exception):
-    """A no with a reason. ``details`` are the figures, as strings."""
+    """A no with a reason. ``details`` are the figures for programs, as strings.
+
+    Their keys are names such as ``left`` or ``amount_minor`` (AIP-193: a small letter, then letters, digits, hyphens
+    and underscores, 64 at most). Each holds one figure: an amount of money is ``..._minor`` beside its ``currency``.
+    """
 
     reason: ClassVar[str] = ""
     by_reason: ClassVar[dict[str, type[Refusal]]] = {}
@@ -43,6 +48,11 @@ class Refusal(Exception):
         refusal.message = message
         refusal.details = dict(details)
         return refusal
+
+
+def numbered(rows: Iterable[Mapping[str, object]]) -> dict[str, object]:
+    """The figures of several things, each under a key of its own: ``sku_1``, ``asked_1``, ``sku_2``, ``asked_2``."""
+    return {f"{key}_{number}": value for number, row in enumerate(rows, 1) for key, value in row.items()}
 
 
 class Malformed(Refusal):

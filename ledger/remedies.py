@@ -13,7 +13,7 @@ from typing import TypeVar, assert_never
 from msgspec.structs import replace
 
 from ledger.refusals import Forbidden
-from ledger.values import Fact, LineNo, Units, Value
+from ledger.values import Fact, LineNo, Money, Units, Value
 
 Amounts = dict[LineNo, int]
 """Minor units of money by line."""
@@ -228,12 +228,13 @@ class UnitsInReturn(Forbidden):
 
 
 class RefundTooLarge(Forbidden):
-    def __init__(self, line_no: int, asked_minor: int, left_minor: int) -> None:
+    def __init__(self, line_no: int, asked: Money, left: Money) -> None:
         super().__init__(
-            f"{asked_minor} minor units asked for line {line_no}, {left_minor} left of what was paid for its units",
+            f"{asked} asked for line {line_no}, {left} left of what was paid for its units",
             line_no=line_no,
-            asked_minor=asked_minor,
-            left_minor=left_minor,
+            asked_minor=asked.amount_minor,
+            left_minor=left.amount_minor,
+            currency=asked.currency,
         )
 
 
@@ -288,10 +289,12 @@ def expect_return(after_sales: AfterSales, expected: ReturnExpected, delivered: 
     return [expected]
 
 
-def book_refund(after_sales: AfterSales, booked: RefundBooked, paid_minor: Amounts) -> list[RefundBooked]:
+def book_refund(
+    after_sales: AfterSales, booked: RefundBooked, paid_minor: Amounts, currency: str
+) -> list[RefundBooked]:
     """Money goes back: over all cases of the order never more than was paid for the line."""
     for line_no, amount_minor in booked.amounts_minor.items():
         left_minor = paid_minor.get(line_no, 0) - after_sales.refunded_minor(line_no)
         if amount_minor > left_minor:
-            raise RefundTooLarge(line_no, amount_minor, left_minor)
+            raise RefundTooLarge(line_no, Money(amount_minor, currency), Money(left_minor, currency))
     return [booked]

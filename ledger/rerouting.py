@@ -16,7 +16,7 @@ from ledger.choice import Choice, let_wait
 from ledger.drafting import Instead, Share, draft
 from ledger.orders import LEDGER, Clock, Hold, HoldReason, Order, OrderFact, WhenUnavailable
 from ledger.policies import Policy, policy_at
-from ledger.refusals import Forbidden
+from ledger.refusals import Forbidden, numbered
 from ledger.sourcing import Sought, choices_for
 from ledger.supplier_orders import SupplierOrder
 from ledger.values import Change, LineNo, Party, Units, stock_stream
@@ -26,15 +26,22 @@ from ledger.view import Docket, View, order_in, settled
 
 
 class NoQualifiedSupplier(Forbidden):
-    """Details name the units of each SKU, and what each supplier that was considered has against it."""
+    """Details name each SKU, its units and what a supplier that was considered has against it, numbered from 1."""
 
     def __init__(self, unserved: Sequence[Choice]) -> None:
         self.unserved = tuple(unserved)
         super().__init__(
             f"no supplier qualifies for {'; '.join(map(why, unserved))}",
-            **{choice.sku: choice.units for choice in unserved},
-            **{f"{each.supplier_id}/{choice.sku}": each.against for choice in unserved for each in choice.considered},
+            **numbered(row for choice in unserved for row in _figures(choice)),
         )
+
+
+def _figures(choice: Choice) -> list[dict[str, object]]:
+    """One row for each supplier that was considered; one without a supplier if nobody was."""
+    wanted: dict[str, object] = {"sku": choice.sku, "units": choice.units}
+    return [wanted | {"supplier_id": each.supplier_id, "against": each.against} for each in choice.considered] or [
+        wanted
+    ]
 
 
 def why(choice: Choice) -> str:

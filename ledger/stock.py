@@ -14,7 +14,7 @@ from typing import assert_never
 import msgspec
 
 from ledger.policies import Policy
-from ledger.refusals import AlreadyExists, Forbidden, NotFound
+from ledger.refusals import AlreadyExists, Forbidden, NotFound, numbered
 from ledger.values import Fact, Value
 
 # --- facts ----------------------------------------------------------------------------------------
@@ -510,7 +510,7 @@ def _give_back(stock: Stock, reservation_id: str, units: int) -> None:
 
 
 class OutOfStock(Forbidden):
-    """Fewer units are available than were asked for; details name each supplier, SKU and the units."""
+    """Fewer units are available than were asked for; details name each supplier, SKU and the units, numbered from 1."""
 
     def __init__(self, lacking: Sequence[tuple[str, str, int, int]]) -> None:
         self.lacking = tuple(lacking)
@@ -520,10 +520,7 @@ class OutOfStock(Forbidden):
         )
         super().__init__(
             f"out of stock: {what}",
-            **{
-                f"{supplier_id}/{sku}": f"asked={asked} available={available}"
-                for supplier_id, sku, asked, available in lacking
-            },
+            **numbered(dict(zip(("supplier_id", "sku", "asked", "available"), each, strict=True)) for each in lacking),
         )
 
 

@@ -23,6 +23,9 @@ ROOT = Path(__file__).parent.parent / "protos"
 
 _WORD = re.compile(r"[A-Z]+(?:_[A-Z0-9]+)+|MALFORMED|UNAVAILABLE")
 _OF_MANY = re.compile(r"Every (RPC|command|query)(?: but ([A-Za-z, ]+?))? may also fail with ([^.]*)\.")
+_FIGURE = re.compile(r"[a-z][a-zA-Z0-9-_]{1,63}")
+_WRITTEN = re.compile(r"\d [A-Z]{3}\b|[a-z]=\d")
+"""An amount as people read it, or a figure with its name."""
 _STATUSES = frozenset(code_pb2.Code.keys())
 
 
@@ -74,6 +77,16 @@ def require(rpc: str, status: str, reason: str) -> None:
         f"{rpc} was refused with {status} / {reason}, which its comment in the protos does not name. Add it there "
         "and a scenario to tests/test_refusals.py, or mend the decision"
     )
+
+
+def require_figures(reason: str, figures: Mapping[str, str]) -> None:
+    """Fails where a program could not read the figures: a key that AIP-193 forbids, or text with more than one."""
+    for key, value in figures.items():
+        assert _FIGURE.fullmatch(key), f"{reason} names a figure {key!r}; AIP-193 asks for letters, digits, - and _"
+        assert not _WRITTEN.search(value), f"{key} of {reason} is text for people: {value!r}"
+        if key.endswith("_minor"):
+            assert re.fullmatch(r"-?\d+", value), f"{key} of {reason} is no amount in minor units: {value!r}"
+            assert "currency" in figures, f"{reason} says {key} and not the currency"
 
 
 def _described() -> list[FileDescriptorProto]:

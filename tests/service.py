@@ -209,6 +209,7 @@ def require_documented_error(method: str, error: Any) -> None:
         assert not lost, f"{method} was refused with more than a call carries: {error.details()}"
     else:
         documented.require(method.rpartition("/")[2], error.code().name, reason_of(error))
+        documented.require_figures(reason_of(error), error_info(error).metadata)
 
 
 def _require_documented_outcome(command: batch_pb2.BatchCommand, refusal: batch_pb2.BatchRefusal) -> None:
@@ -217,6 +218,7 @@ def _require_documented_outcome(command: batch_pb2.BatchCommand, refusal: batch_
     if which is not None:  # a command that there is none of is malformed, whatever it should have been
         rpc = documented.rpc_of(getattr(command, which).DESCRIPTOR.full_name)
         documented.require(rpc.name, code_pb2.Code.Name(refusal.code), refusal.reason)
+        documented.require_figures(refusal.reason, refusal.details)
 
 
 class _Tenant(grpc.UnaryUnaryClientInterceptor):

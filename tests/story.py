@@ -56,6 +56,7 @@ from ledger.values import (
     stock_stream,
     supplier_stream,
 )
+from tests import documented
 
 F = TypeVar("F", bound=Fact)
 
@@ -520,6 +521,7 @@ def refused(refusal: type[Refusal], message: str, **details: object) -> Any:
     """``with refused(OverShipped, "4 of line 1 shipped", left=3)``: the refusal, its sentence, its figures."""
 
     def figures(error: Refusal) -> bool:
+        documented.require_figures(error.reason, error.details)
         return details.items() <= {key: _plain(value) for key, value in error.details.items()}.items()
 
     return pytest.raises(refusal, match=message, check=cast(Any, figures))

@@ -524,9 +524,9 @@ def test_a_refund_is_a_share_of_the_units_price_rounded_half_up_and_never_above_
 
 def test_a_named_amount_above_what_is_left_is_refused():
     desk = approved(Remedy.REFUND, {1: 2})
-    with refused(RefundTooLarge, "1001 minor units asked for line 1, 1000 left", left_minor=1000):
+    with refused(RefundTooLarge, "10.01 EUR asked for line 1, 10.00 EUR left", left_minor=1000):
         desk.grants({1: 2}, amounts={1: 1001})
-    with refused(RefundTooLarge, "501 minor units", left_minor=500):
+    with refused(RefundTooLarge, "5.01 EUR asked", left_minor=500):
         desk.grants({1: 1}, amounts={1: 501})
     assert the(returns.RefundGranted, desk.grants({1: 2}, amounts={1: 999})).amounts_minor == {1: 999}
 
@@ -574,8 +574,8 @@ def test_over_all_cases_no_more_is_refunded_than_was_paid_for_the_line():
     desk.grants()
     order = desk.story.order()
     booked = remedies.RefundBooked(ORDER, "case-2", "refund-2", {L1: 1}, {L1: 1}, desk.story.now)
-    with refused(RefundTooLarge, "1 minor units asked for line 1, 0 left"):
-        remedies.book_refund(order.after_sales, booked, orders.price_of(order, {L1: 3}))
+    with refused(RefundTooLarge, "0.01 EUR asked for line 1, 0.00 EUR left"):
+        remedies.book_refund(order.after_sales, booked, orders.price_of(order, {L1: 3}), "EUR")
 
 
 def test_the_payment_follows_what_was_paid_back():

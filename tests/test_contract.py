@@ -71,8 +71,8 @@ def test_of_more_figures_than_a_call_carries_the_first_are_told_and_the_others_c
     status = status_pb2.Status.FromString(told)
     info = error_details_pb2.ErrorInfo()
     status.details[0].Unpack(info)
-    assert info.metadata["supplier-of-tea/sku-0"] == "asked=2 available=1"
-    assert len(info.metadata) - 1 + int(info.metadata["left_out"]) == 200
+    assert (info.metadata["sku_1"], info.metadata["asked_1"], info.metadata["available_1"]) == ("sku-0", "2", "1")
+    assert len(info.metadata) - 1 + int(info.metadata["left_out"]) == 4 * 200
     assert status.message.endswith("…")
 
 

@@ -206,9 +206,11 @@ def test_customs_data_of_an_unknown_or_cancelled_order_is_refused():
 def test_a_declared_total_is_the_sum_of_the_lines():
     story = a_chinese_shop()
     story.place(line(1, "tea", 3, **KNOWN), line(2, "mug", 2, **KNOWN))
-    with refused(DeclaredTotalDiffers, "26.00 EUR declared, the lines add up to 25.00 EUR", lines="25.00 EUR"):
+    with refused(
+        DeclaredTotalDiffers, "26.00 EUR declared, the lines add up to 25.00 EUR", lines_minor=2500, currency="EUR"
+    ):
         story.complete_customs(incoterm=Incoterm.DDP, declared=Money(2600, "EUR"))
-    with refused(DeclaredTotalDiffers, "25.00 USD declared, the lines add up to 25.00 EUR"):
+    with refused(DeclaredTotalDiffers, "25.00 USD declared, the lines add up to 25.00 EUR", declared_currency="USD"):
         story.complete_customs(incoterm=Incoterm.DDP, declared=Money(2500, "USD"))
     story.complete_customs(incoterm=Incoterm.DDP, declared=Money(2500, "EUR"))
     assert story.header() is Header.CONFIRMED

@@ -199,7 +199,7 @@ def test_an_order_beyond_the_stock_is_accepted_with_a_hold_that_names_lines_and_
 
 def test_all_or_nothing_refuses_with_the_figures_of_all_lines_of_the_sku():
     story = a_shop(tea=4)
-    with refused(OutOfStock, "tea of acme: 6 asked, 4 available", **{"acme/tea": "asked=6 available=4"}):
+    with refused(OutOfStock, "tea of acme: 6 asked, 4 available", asked_1=6, available_1=4):
         story.place(line(1, "tea", 3), line(2, "tea", 3), all_or_nothing=True)
 
 

@@ -91,7 +91,7 @@ def test_each_cost_raises_what_is_asked_once():
     assert recovering.recovery.asked_minor == 1500
     assert recovering.add(FREIGHT) == []
     with refused(
-        CostDiffers, "cost freight-1 of recovery r1 was recorded already as freight of 500", recorded_minor=500
+        CostDiffers, "cost freight-1 of recovery r1 was recorded already as freight of 5.00 EUR", recorded_minor=500
     ):
         recovering.add(Cost("freight-1", CostKind.FREIGHT, 600))
 

@@ -781,6 +781,24 @@ def test_what_is_not_documented_is_told_in_one_sentence():
         documented.require("GetOrder", "NOT_FOUND", "UNKNOWN_CASE")
 
 
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ({"acme/tea": "3"}, "names a figure 'acme/tea'"),
+        ({"Left": "3"}, "names a figure 'Left'"),
+        ({"l" * 65: "3"}, "names a figure"),
+        ({"declared": "15.00 EUR"}, "is text for people"),
+        ({"lacking": "asked=5 available=3"}, "is text for people"),
+        ({"left_minor": "15.00", "currency": "EUR"}, "is no amount in minor units"),
+        ({"left_minor": "1500"}, "and not the currency"),
+    ],
+)
+def test_figures_that_a_program_cannot_read_are_found(figures: dict[str, str], said: str):
+    documented.require_figures("REASON", {"line_no": "1", "left_minor": "0", "currency": "EUR"})
+    with pytest.raises(AssertionError, match=said):
+        documented.require_figures("REASON", figures)
+
+
 def rows(kind: Callable[[object], bool]) -> list[Any]:
     """The rows of the table whose refusals are produced in such a way."""
     found = [(rpc, reason, how) for rpc, reasons in TABLE.items() for reason, how in reasons.items() if kind(how)]

@@ -349,7 +349,9 @@ def test_rejecting_meets_a_cancel_before_a_rerouting():
 def test_where_nobody_qualifies_nothing_is_taken_from_anybody():
     story = alone()
     why = "3 of tea: acme taken away, bolt out of stock; 1 of ink: nobody offers it"
-    with refused(NoQualifiedSupplier, why, tea=3, ink=1, **{"bolt/tea": "out_of_stock"}):
+    with refused(
+        NoQualifiedSupplier, why, sku_2="tea", units_2=3, supplier_id_2="bolt", against_2="out_of_stock", sku_3="ink"
+    ):
         story.reroute()
     assert story.supplier_order().cancel_asked == {}
 

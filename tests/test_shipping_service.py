@@ -226,7 +226,7 @@ def test_missing_customs_data_is_a_hold_until_it_comes_in(client: Client):
     whole = complete("papers", line, incoterm=shipping_pb2.INCOTERM_DDP, declared_total=total)
     error = refused(client.orders.CompleteCustomsData, whole)
     assert reason_of(error) == "DECLARED_TOTAL_DIFFERS"
-    assert error_info(error).metadata["lines"] == "39.80 EUR"
+    assert error_info(error).metadata["lines_minor"] == "3980"
     whole.context.CopyFrom(context())
     whole.declared_total.amount_minor = 3980
     client.orders.CompleteCustomsData(whole)

@@ -110,7 +110,9 @@ def test_nothing_is_promised_while_a_feed_is_below_what_was_promised():
     story = a_shop(tea=10)
     story.reserve("cart-1", 8)
     story.feed(5)
-    with refused(OutOfStock, "tea of acme: 1 asked, 0 available", **{"acme/tea": "asked=1 available=0"}):
+    with refused(
+        OutOfStock, "tea of acme: 1 asked, 0 available", supplier_id_1="acme", sku_1="tea", asked_1=1, available_1=0
+    ):
         story.reserve("cart-2", 1)
 
 

@@ -641,7 +641,7 @@ class BatchRefusal(_message.Message):
     """A sentence for people."""
     @_builtins.property
     def details(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The figures."""
+        """The figures, under the keys that ErrorInfo.metadata would have."""
 
     def __init__(
         self,
