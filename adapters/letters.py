@@ -189,6 +189,7 @@ def _values(
         "lines": _lines(order, _units(asked, order)) if order else "",
         "ship_to": _ship_to(order, person) if order else "",
         "packing": ", ".join(packing),
+        "gift": "",
         "due": in_words(due, language, with_time=asked.audience is not Audience.CUSTOMER) if due else "",
         "days": f"{days:.0f}",
     }
@@ -197,6 +198,7 @@ def _values(
         "expected": "known" if due else "unknown",
         "due": "known" if due else "unknown",
         "pack": "named" if packing else "plain",
+        "gift": "yes" if order is not None and order.placed.gift else "no",
         "speed": "express" if express else "standard",
         "reason": about.because,
         "trouble": about.because,

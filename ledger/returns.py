@@ -462,6 +462,8 @@ class Case(Value, frozen=True):
     remedied: Units = {}
     """Units that ever got anything: they stay the case's own when it is closed."""
     denial: Denial | None = None
+    denial_note: Sealed | None = None
+    """What was noted when the whole case was denied."""
     closed_at: datetime | None = None
 
     @property
@@ -552,7 +554,8 @@ def evolve(case: Case | None, fact: CaseFact) -> Case:
             )
         case CaseDenied():
             answered_at = _first(case, fact.at)
-            return replace(_closed(case, Status.DENIED, fact.at), denial=fact.because, first_answered_at=answered_at)
+            closed = _closed(case, Status.DENIED, fact.at)
+            return replace(closed, denial=fact.because, denial_note=fact.note, first_answered_at=answered_at)
         case ReshipPlaced() | ReshipArrived() | ReshipFailed():
             return _reshipped(case, fact)
         case ReturnLabelled() | ReturnShipped() | ReturnReceived() | ReturnInspected():
@@ -575,6 +578,7 @@ def evolve(case: Case | None, fact: CaseFact) -> Case:
                 remedy=None,
                 todo={},
                 denial=None,
+                denial_note=None,
                 closed_at=None,
             )
         case _:
@@ -1150,9 +1154,11 @@ def deny_refund(case: Case, by_line: Units, because: Denial, at: datetime) -> li
     """No money for units, as after an inspection, or because they never came back. Nobody waits for those then."""
     wanted = by_line or case.todo
     require_undecided(case, wanted)
+    if not wanted:
+        raise NothingToRefund(case.case_id)
     beyond = {n: units - case.undecided.get(n, 0) for n, units in wanted.items()}
     not_awaited = {n: min(units, case.awaited(n)) for n, units in beyond.items() if min(units, case.awaited(n)) > 0}
-    return [RefundDenied(case.case_id, wanted, because, at, not_awaited)] if wanted else []
+    return [RefundDenied(case.case_id, wanted, because, at, not_awaited)]
 
 
 def pay_refund(case: Case, refund_id: str, reference: str, at: datetime) -> Sequence[CaseFact]:

@@ -119,7 +119,10 @@ def test_a_reship_is_placed_and_waited_for(ff: Shell, photo: str):
 
 def test_a_case_is_denied_and_reopened_on_new_evidence(ff: Shell, photo: str):
     case_id = ruled(ff, "4", photo)
-    assert ff("case", "deny", case_id, "customer_fault").out == f"Case {case_id}  denied\n"
+    denied = ff("case", "deny", case_id, "customer_fault", "--note", "Ann dropped it")
+    assert denied.out == f"Case {case_id}  denied\n"
+    assert "denial's note    Ann dropped it" in ff("case", "show", case_id, "--personal").out
+    assert "Ann dropped it" not in ff("case", "show", case_id).out
     letter = Path(photo).with_name("letter.pdf")
     letter.write_bytes(b"%PDF-1.4 it was you")
     ff("case", "evidence", "add", case_id, str(letter), "--from", "supplier")

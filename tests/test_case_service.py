@@ -137,6 +137,21 @@ def test_what_people_wrote_is_shown_only_if_asked_for(client: Client) -> None:
     assert told.ruling.note == "Ann sent a photo"
 
 
+def test_what_was_noted_of_a_denial_is_shown_until_the_case_is_reopened(client: Client) -> None:
+    work = Work(client, "nonote")
+    work.opens()
+    work.tell("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=PNG)
+    work.tell("StartReview")
+    work.tell("RuleLiability", liable=common_pb2.PARTY_CUSTOMER, because=["dropped"])
+    work.tell("DenyCase", because=cases_pb2.DENIAL_CUSTOMER_FAULT, note="Ann dropped it herself")
+    assert work.case().denial_note == ""
+    assert work.case(with_personal_data=True).denial_note == "Ann dropped it herself"
+    work.tell("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=PNG + b" dropped by the courier")
+    again = sha256(PNG + b" dropped by the courier").hexdigest()
+    work.tell("ReopenCase", evidence_sha256=[again])
+    assert work.case(with_personal_data=True).denial_note == ""
+
+
 def test_a_reship_goes_to_the_same_person_and_resolves_its_case(client: Client) -> None:
     work = Work(client, "again")
     work.opens()

@@ -545,6 +545,13 @@ def test_a_refund_is_for_units():
         desk.grants(refund_id="refund-2")
 
 
+def test_money_is_denied_only_for_units_that_wait_for_it():
+    desk = approved(Remedy.REFUND)
+    desk.grants()
+    with refused(returns.NothingToRefund, "no unit of case case-1 waits for a refund"):
+        desk.denies_refund()
+
+
 def test_a_refund_has_one_meaning():
     desk = approved(Remedy.REFUND, {1: 2})
     desk.grants({1: 1})

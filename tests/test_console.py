@@ -152,6 +152,14 @@ def test_holds_are_listed_by_reason_and_owner_and_released_by_scope(ff: Shell):
     assert ff("order", "holds", "--owner", "risk-team").out == "Nothing is on hold.\n"
 
 
+def test_an_order_says_that_it_is_a_gift(ff: Shell):
+    placed(ff, "given", "--paid", "--gift")
+    placed(ff, "bought", "--paid")
+    assert re.search(r"gift +no prices in the parcel\n", ff("show", "shop/given").out)
+    assert ff("show", "shop/given", "--json").json["gift"]
+    assert "gift" not in ff("show", "shop/bought").out
+
+
 def test_the_note_of_an_order_is_personal(ff: Shell):
     placed(ff, "noted", "--paid", "--note", "ring twice")
     assert "ring twice" in ff("show", "shop/noted", "--personal").out

@@ -119,6 +119,14 @@ def test_a_confirmation_says_what_is_expected_when():
     assert "9 天内送达，最晚 2026年3月11日" in written(asked(Kind.ORDER_CONFIRMED, "zh"))[1]
 
 
+@pytest.mark.parametrize(("language", "said"), [("en", "It is a gift: put no price"), ("zh", "这是礼品")])
+def test_the_supplier_is_told_of_a_gift(language: str, said: str):
+    version = newest(TEMPLATES)[Kind.DISPATCH_INSTRUCTION, language]
+    instruction = asked(Kind.DISPATCH_INSTRUCTION, language, version=version)
+    assert said in written(instruction, sent(gift=True).order())[1]
+    assert said not in written(instruction, sent().order())[1]
+
+
 def test_without_a_promise_or_a_name_nothing_is_made_up():
     order = sent().order()
     _, text = written(asked(Kind.ORDER_CONFIRMED, "en"), order, name="")

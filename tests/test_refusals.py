@@ -509,6 +509,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "CASE_CLOSED": of_case(Trade.denied),
         "NO_REMEDY_YET": of_case(Trade.ruled),
         "WAITS_FOR_RESHIP": of_case(Trade.reshipped),
+        "NOTHING_TO_REFUND": of_case(Trade.granted),
         "OVER_REMEDIED": of_case(Trade.granted, lines=[line()]),
     },
     "RecordRefundPaid": {"UNKNOWN_CASE": as_it_is, "UNKNOWN_REFUND": of_case(Trade.granted)},

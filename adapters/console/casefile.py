@@ -55,6 +55,7 @@ def _facts(found: cases_pb2.Case) -> list[tuple[str, str]]:
         ("closed", minute(found, "closed_at")),
         ("customer wrote", found.note),
         ("ruling's note", found.ruling.note),
+        ("denial's note", found.denial_note),
         ("facts", str(found.version)),
     ]
 

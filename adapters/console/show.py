@@ -98,6 +98,7 @@ def _print_header(out: Printer, order: orders_pb2.Order) -> None:
             ("delivered", minute(order, "delivered_at")),
             ("customer", ", ".join(filter(None, [who.name, who.email, who.phone]))),
             ("ship to", ", ".join(filter(None, [*to.lines, to.city, to.postal_code, to.region, to.country]))),
+            ("gift", "no prices in the parcel" if order.gift else ""),
             ("note", order.note),
             ("facts", str(order.version)),
         ]

@@ -134,6 +134,7 @@ def order(
         reship_of=state.placed.reship_of,
         original_order_id=state.placed.original_order_id,
         note=note,
+        gift=state.placed.gift,
     )
 
 

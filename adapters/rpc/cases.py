@@ -46,7 +46,7 @@ class CaseQueries(PersonalReader):
     async def _notes(self, tenant: Tenant, case: Case) -> dict[str, str]:
         """What people wrote, by the id of its key; without what was erased."""
         bound_to = case_stream(case.case_id)
-        notes = (case.opened.note, case.ruling.note if case.ruling else None)
+        notes = (case.opened.note, case.ruling.note if case.ruling else None, case.denial_note)
         said = await self.unsealed(tenant, *((note, bound_to) for note in notes))
         return {key_id: str(each["note"]) for key_id, each in said.items()}
 
@@ -107,6 +107,7 @@ def _case(case: Case, version: int, currency: str, notes: Mapping[str, str]) -> 
         denial=_denial(case.denial) if case.denial else cases_pb2.DENIAL_UNSPECIFIED,
         closed_at=stamp(case.closed_at),
         note=_of(opened.note, notes),
+        denial_note=_of(case.denial_note, notes),
         version=version,
     )
 

@@ -1412,6 +1412,7 @@ class Case(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     RESHIP_FAILURE_FIELD_NUMBER: _builtins.int
+    DENIAL_NOTE_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """Its id."""
     order_id: _builtins.str
@@ -1434,6 +1435,8 @@ class Case(_message.Message):
     """How many facts its stream has."""
     reship_failure: Global___ReshipFailure.ValueType
     """Why its last reship came to nothing, if one did."""
+    denial_note: _builtins.str
+    """What was noted when it was denied; only if personal data were asked for, and empty once the customer was forgotten."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaseLine]:
         """The units that it is about now; a denied or cancelled case keeps only those that it did something for."""
@@ -1508,10 +1511,11 @@ class Case(_message.Message):
         note: _builtins.str = ...,
         version: _builtins.int = ...,
         reship_failure: Global___ReshipFailure.ValueType = ...,
+        denial_note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["closed_at", b"closed_at", "evidence_by", b"evidence_by", "first_answer_by", b"first_answer_by", "first_answered_at", b"first_answered_at", "opened_at", b"opened_at", "ruling", b"ruling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "closed_at", b"closed_at", "currency", b"currency", "denial", b"denial", "evidence", b"evidence", "evidence_by", b"evidence_by", "evidence_wanted", b"evidence_wanted", "first_answer_by", b"first_answer_by", "first_answer_missed", b"first_answer_missed", "first_answered_at", b"first_answered_at", "labels", b"labels", "lines", b"lines", "note", b"note", "opened_at", b"opened_at", "order_id", b"order_id", "reason", b"reason", "refunds", b"refunds", "remedy", b"remedy", "reship_failure", b"reship_failure", "reships", b"reships", "ruling", b"ruling", "status", b"status", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "closed_at", b"closed_at", "currency", b"currency", "denial", b"denial", "denial_note", b"denial_note", "evidence", b"evidence", "evidence_by", b"evidence_by", "evidence_wanted", b"evidence_wanted", "first_answer_by", b"first_answer_by", "first_answer_missed", b"first_answer_missed", "first_answered_at", b"first_answered_at", "labels", b"labels", "lines", b"lines", "note", b"note", "opened_at", b"opened_at", "order_id", b"order_id", "reason", b"reason", "refunds", b"refunds", "remedy", b"remedy", "reship_failure", b"reship_failure", "reships", b"reships", "ruling", b"ruling", "status", b"status", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -298,8 +298,8 @@ class CaseServiceServicer:
     def DenyRefund(self, request, context):
         """Denies money for units, as after their inspection or because they never came back; nobody waits for
         those any more.
-        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP or
-        OVER_REMEDIED.
+        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
+        NOTHING_TO_REFUND or OVER_REMEDIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
