@@ -24,7 +24,7 @@ from adapters.rpc.tenants import Tenant, Tenants
 from adapters.senders import NotTaken, Sender
 from ledger import notices
 from ledger.book import View
-from ledger.journal import LOCK_SEED, is_trouble
+from ledger.journal import is_trouble
 from ledger.ledger import Command, Receipt
 from ledger.messages import Message
 from ledger.notices import Notice
@@ -49,6 +49,8 @@ _LOOK_AGAIN_SECONDS = 900.0
 _RECORD_PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0, 15.0)
 
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, %s))"
+_LOCK_SEED = 0x0B0C5E
+"""Its own: the read model of messages has a lock of the same name."""
 
 
 Decide = Callable[[View], Sequence[Change]]
@@ -135,7 +137,7 @@ class Outbox:
         async with self._tenants.pool.connection() as connection, connection.transaction():
             # Slow senders take their time, in which this connection only holds the lock.
             await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '15min'")
-            cursor = await connection.execute(_LOCK, (f"{tenant.schema}/outbox", LOCK_SEED))
+            cursor = await connection.execute(_LOCK, (f"{tenant.schema}/outbox", _LOCK_SEED))
             row = await cursor.fetchone()
             yield connection if row is not None and row[0] else None
 

@@ -245,6 +245,19 @@ async def test_a_message_that_waits_for_its_next_attempt_is_not_sent_once_it_is_
         assert postbox.letters == []
 
 
+async def test_the_read_model_of_messages_goes_on_while_they_are_handed_over(tenant: EmptyTenant):
+    class Slow(Postbox):
+        async def hand_over(self, tenant_name: str, letter: Envelope) -> str:
+            await asyncio.wait_for(asyncio.to_thread(runner.catch_up, tenant.conninfo, tenant.schema), 10)
+            return await super().hand_over(tenant_name, letter)
+
+    slow = Slow()
+    async with an_office(tenant, slow) as office:
+        office.tell(confirmed(**office.customer()))
+        assert await office.tick() == 1
+        assert slow.told("customer") == ["order_confirmed"]
+
+
 async def test_nobody_writes_to_a_person_who_was_erased(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
