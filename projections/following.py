@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
@@ -28,7 +28,7 @@ from psycopg.sql import SQL, Identifier
 
 from ledger.book import Registry
 from ledger.journal import LOCK_SEED, is_trouble
-from projections.streams import Streams
+from projections.streams import BadFact, Page, Streams
 from projections.tables import Projection, Written
 
 PAGE_FACTS = 5_000
@@ -36,11 +36,24 @@ LEASE_SECONDS = 6.0
 """A projector that shows no sign of life for so long no longer leads."""
 
 _BEAT_SECONDS = 2.0
+_SHORTEST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
-_BUSY_PAUSE = 0.2
+_LONGEST_BUSY_PAUSE = 1.0
+_BUSY_SECONDS = 5.0
+"""A lock that somebody else has held for so long is an error that the status shows."""
+_LOCK_SECONDS = 2
+"""How long a projector waits for a lock: whoever keeps it waiting keeps other tenants waiting, too."""
 _KEPT_AT_REST = 2_000
 
 _LOCK = "SELECT {function}(hashtextextended(%s, %s)) AS got"
+_HOLDER = """
+    SELECT concat_ws(' ', 'session', held.pid, nullif(activity.application_name, ''), activity.state) AS session
+    FROM pg_locks AS held LEFT JOIN pg_stat_activity AS activity ON activity.pid = held.pid,
+        hashtextextended(%s, %s) AS key
+    WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1 AND held.pid <> pg_backend_pid()
+        AND held.classid::bigint = (key >> 32) & 4294967295 AND held.objid::bigint = key & 4294967295
+    LIMIT 1
+"""
 _LEAD = """
     UPDATE {schema}.ledger_projections SET leader = %(leader)s, seen_at = clock_timestamp()
     WHERE (name, shape) IN (SELECT * FROM unnest(%(names)s::text[], %(shapes)s::int4[]))
@@ -78,6 +91,9 @@ class Superseded(Exception):
 class Busy(Exception):
     """Somebody else holds the projection's lock at this moment."""
 
+    def __init__(self, holder: str) -> None:
+        super().__init__(f"its lock is held by {holder}")
+
 
 def new_name() -> str:
     """A name for a projector that no other has."""
@@ -104,7 +120,8 @@ def open_connection(conninfo: str) -> Connection[Any]:
     # rows and checkpoint are lost together, and then written again.
     connection.execute(
         "SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;"
-        " SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = '60s'; SET synchronous_commit = off"
+        f" SET lock_timeout = '{_LOCK_SECONDS}s'; SET idle_in_transaction_session_timeout = '60s';"
+        " SET synchronous_commit = off"
     )
     connection.prepared_max = 1000
     return connection
@@ -147,6 +164,13 @@ def take_lock(cursor: Cursor[Any], schema: str, name: str, *, wait: bool) -> boo
     function = SQL("pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock")
     cursor.execute(said(_LOCK, schema, function=function), (f"{schema}/{name}", LOCK_SEED))
     return cast("dict[str, Any]", cursor.fetchone())["got"] is not False
+
+
+def holder(cursor: Cursor[Any], schema: str, name: str) -> str:
+    """Which session holds the projection's lock, in words."""
+    cursor.execute(_HOLDER, (f"{schema}/{name}", LOCK_SEED))
+    found = cursor.fetchone()
+    return str(found["session"]) if found else "a session that has just ended"
 
 
 def introduce(connection: Connection[Any], schema: str, projections: Sequence[Projection]) -> None:
@@ -215,16 +239,27 @@ class Writer:
         name, shape = batch.projection.name, batch.projection.shape
         with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
             if not take_lock(cursor, batch.schema, name, wait=False):
-                raise Busy(name)
-            cursor.execute(said(_STAY, batch.schema), (name, self.name, shape), prepare=True)
-            if not cursor.rowcount or checkpoints.position(cursor, name) != batch.after:
+                raise Busy(holder(cursor, batch.schema, name))
+            if checkpoints.position(cursor, name) != batch.after:
                 raise Superseded(name)
             for written in batch.written:
                 written.write(cursor, batch.schema, "")
             checkpoints.record(cursor, name, batch.position)
+            # Last, for it locks the row, and whoever shows a sign of life for all projections would wait for this one.
+            cursor.execute(said(_STAY, batch.schema), (name, self.name, shape), prepare=True)
+            if not cursor.rowcount:
+                raise Superseded(name)
 
 
 # --- following ------------------------------------------------------------------------------------
+
+
+class _Writing(NamedTuple):
+    """A page on its way into the tables of one projection."""
+
+    future: Future[None]
+    after: int
+    position: int
 
 
 @dataclass(slots=True)
@@ -232,15 +267,29 @@ class _Progress:
     """Where one projection is, as far as this projector knows."""
 
     projection: Projection
+    limit: int
+    """How many facts its next page may have: fewer while it looks for the one that it cannot take."""
     position: int | None = None
     """With what is being written; None while it is to be asked for."""
-    writing: Future[None] | None = None
+    writing: _Writing | None = None
     try_at: float = 0.0
     failures: int = 0
+    busy_since: float | None = None
     leads: bool = False
     error: Exception | None = None
+    known: bool = False
+    """Whether this projector has seen it go on or fail; until then the status shows what the one before knew."""
     told: str | None = ""
-    """The error that the status shows; unknown, hence not None, until this projector has led."""
+    """The error that the status shows; not None until this projector has told that there is none."""
+
+
+class CannotTake(Exception):
+    """A projection fails at a fact of the log; what comes before it is in its tables."""
+
+    def __init__(self, position: int, cause: Exception) -> None:
+        super().__init__(f"the fact at position {position}: {type(cause).__name__}: {cause}")
+        self.position = position
+        self.__cause__ = cause
 
 
 class Follower:
@@ -255,7 +304,7 @@ class Follower:
         self._writer = writer
         self._registry = registry
         self._page_facts = page_facts
-        self._progress = [_Progress(each) for each in projections]
+        self._progress = [_Progress(each, page_facts) for each in projections]
         self._folds: list[Streams] = []
         self._beat_at = 0.0
 
@@ -323,29 +372,33 @@ class Follower:
             fold = Streams(self.schema, position, self._registry)
             self._folds.append(fold)
         try:
-            page = fold.read(connection, self._page_facts)
+            page = fold.read(connection, min(each.limit for each in group))
         except psycopg.Error:
             raise
         except Exception as error:  # noqa: BLE001 - told to whoever asks for the status, and tried again
             for each in group:
-                self._fail(each, error)
-            return 0
-        if page is None:
-            for each in group:
-                self._well(each)
+                if self._settle(each):
+                    self._fail(each, error)
             return 0
         for each in group:
-            try:
-                written = each.projection.changes(page)
-            except Exception as error:  # noqa: BLE001 - the other projections go on
-                self._fail(each, error)
-                continue
+            if page is not None:
+                self._tell(each, page)
+            elif self._settle(each):
+                self._well(each)
+        return page.position - page.after if page is not None else 0
+
+    def _tell(self, each: _Progress, page: Page) -> None:
+        """Has what the page changes of the projection written, once the page before it is."""
+        try:
+            written = each.projection.changes(page)
+        except Exception as error:  # noqa: BLE001 - the other projections go on
             if self._settle(each):
-                each.writing = self._writer.submit(
-                    Batch(self.schema, each.projection, page.after, page.position, written)
-                )
-                each.position = page.position
-        return page.position - page.after
+                self._cannot_take(each, page.after, page.position, error)
+            return
+        if self._settle(each):
+            batch = Batch(self.schema, each.projection, page.after, page.position, written)
+            each.writing = _Writing(self._writer.submit(batch), page.after, page.position)
+            each.position = page.position
 
     def _settle(self, each: _Progress) -> bool:
         """Waits for what the projection is writing; says whether it may go on from there."""
@@ -353,45 +406,76 @@ class Follower:
         if writing is None:
             return True
         try:
-            writing.result()
+            writing.future.result()
         except Exception as error:  # noqa: BLE001 - whatever it is, the projection stays where it was
-            self._fail(each, error)
+            self._cannot_take(each, writing.after, writing.position, error)
             return False
         self._well(each)
+        # What was written says that there is no error.
         each.told = None
+        each.limit = min(each.limit * 2, self._page_facts)
         return True
 
     def _well(self, each: _Progress) -> None:
-        each.failures, each.error = 0, None
+        if each.error is not None:
+            log.info("projection %s of %s goes on", each.projection.name, self.schema)
+        each.failures, each.error, each.busy_since, each.known = 0, None, None, True
+
+    def _cannot_take(self, each: _Progress, after: int, position: int, error: Exception) -> None:
+        """Goes on up to the fact that is in the way, by ever shorter pages, and waits there."""
+        each.position = None
+        if isinstance(error, Busy):
+            self._wait(each, error)
+        elif isinstance(error, Superseded):
+            each.leads, self._beat_at = False, time.monotonic() + _SHORTEST_PAUSE
+        elif is_trouble(error):
+            self._fail(each, error)
+        elif position - after > 1:
+            each.limit = (position - after) // 2
+        else:
+            self._fail(each, CannotTake(position, error))
+
+    def _wait(self, each: _Progress, busy: Busy) -> None:
+        """Somebody holds the lock: a rebuild that compares, for a moment; else who it is belongs into the status."""
+        now = time.monotonic()
+        each.busy_since = each.busy_since or now
+        self._pause(each, _LONGEST_BUSY_PAUSE)
+        if now - each.busy_since > _BUSY_SECONDS:
+            self._complain(each, busy)
 
     def _fail(self, each: _Progress, error: Exception) -> None:
         """Remembers why a projection cannot go on, and when to try again."""
-        if each.writing is not None:
-            wait([each.writing])
-        each.position = each.writing = None
-        now = time.monotonic()
-        if isinstance(error, Busy):
-            each.try_at = now + _BUSY_PAUSE
-            return
-        if isinstance(error, Superseded):
-            each.leads, self._beat_at = False, now + _BUSY_PAUSE
-            return
-        pause = min(0.2 * 2.0**each.failures, _LONGEST_PAUSE)
+        each.position = None
+        self._pause(each, _LONGEST_PAUSE)
+        self._complain(each, error)
+
+    def _pause(self, each: _Progress, longest: float) -> None:
+        each.try_at = time.monotonic() + min(_SHORTEST_PAUSE * 2.0**each.failures, longest)
         each.failures += 1
-        each.try_at, each.error = now + pause, error
-        log.error(
-            "projection %s of %s cannot go on, trying again in %.1f s: %s",
-            each.projection.name,
-            self.schema,
-            pause,
-            error,
-            exc_info=None if is_trouble(error) else error,
-        )
+
+    def _complain(self, each: _Progress, error: Exception) -> None:
+        """Once for each kind of error: it is tried again and again, and the status shows it until it is over."""
+        before, each.error, each.known = each.error, error, True
+        if type(before) is not type(error):
+            log.error(
+                "projection %s of %s cannot go on and is tried again until it can: %s",
+                each.projection.name,
+                self.schema,
+                error,
+                exc_info=None if is_trouble(error) or isinstance(error, Busy) else error,
+            )
 
     def confess(self, connection: Connection[Any]) -> None:
         """Writes down what keeps projections from going on, for those who ask for the status."""
         for each in self._progress:
-            text = None if each.error is None else f"{type(each.error).__name__}: {each.error}".replace("\0", "")
-            if each.leads and text != each.told:
+            text = None if each.error is None else words(each.error)
+            if each.leads and each.known and text != each.told:
                 connection.execute(said(_FAILED, self.schema), (text, each.projection.name, self._writer.name))
                 each.told = text
+
+
+def words(error: Exception) -> str:
+    """What the status shows of an error. It may quote anything, and PostgreSQL does not take everything."""
+    ours = isinstance(error, CannotTake | BadFact | Busy)
+    text = str(error) if ours else f"{type(error).__name__}: {error}"
+    return text.replace("\0", "").encode(errors="backslashreplace").decode().strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Identifier, Literal
 
 from adapters.postgres import open_pool
 from ledger.book import Registry
@@ -386,7 +387,69 @@ def test_a_projection_that_fails_does_not_hold_up_the_others(shop: EmptyTenant):
         with connect(shop) as connection:
             query = "SELECT error FROM {}.ledger_projections WHERE name = 'broken'"
             until(lambda: one(connection, query, shop))
-            assert one(connection, query, shop) == "ZeroDivisionError: a mistake of ours"
+            assert one(connection, query, shop) == "the fact at position 1: ZeroDivisionError: a mistake of ours"
+
+
+def test_a_fact_that_one_read_model_cannot_write_stops_it_there_and_the_other_ten_go_on(
+    shop: EmptyTenant, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("INFO")
+    story = sent()
+    before = len(story.log)
+    story.place(line(1, "mug", 1, "bolt"), order_id="shopify/2")
+    write_down(shop, [])
+    runner.catch_up(shop.conninfo, shop.schema)
+    schema = Identifier(shop.schema)
+    with connect(shop) as connection:
+        # Each attempt counts, for a sequence does not go back with its transaction.
+        connection.execute(SQL("CREATE SEQUENCE {}.attempts").format(schema))
+        check = "ALTER TABLE {0}.tracking_orders ADD CONSTRAINT no CHECK (order_id <> 'shopify/2' OR nextval({1}) < 0)"
+        connection.execute(SQL(check).format(schema, Literal(f"{shop.schema}.attempts")))
+        head = write_down(shop, story.log)
+        with projector(shop.conninfo):
+            until(lambda: statuses(shop)["tracking"].error)
+            attempts = one(connection, "SELECT last_value FROM {}.attempts", shop)
+            shown = []
+            give_up_at = time.monotonic() + 4
+            while time.monotonic() < give_up_at:
+                shown.append(statuses(shop)["tracking"])
+            assert {each.position for each in shown} == {before}
+            assert {(each.error or "").partition(":")[0] for each in shown} == {f"the fact at position {before + 1}"}
+            assert one(connection, "SELECT last_value FROM {}.attempts", shop) - attempts <= 5
+            assert {each.position for name, each in statuses(shop).items() if name != "tracking"} == {head}
+            assert caplog.text.count("projection tracking of") == 1
+            connection.execute(SQL("ALTER TABLE {}.tracking_orders DROP CONSTRAINT no").format(schema))
+            until(lambda: caught_up(shop) and not statuses(shop)["tracking"].error)
+    assert f"projection tracking of {shop.schema} goes on" in caplog.text
+
+
+def test_an_error_is_shown_until_it_is_over_also_by_the_projector_that_takes_over(shop: EmptyTenant):
+    write_down(shop, [])
+    runner.catch_up(shop.conninfo, shop.schema)
+    with connect(shop) as connection:
+        check = "ALTER TABLE {}.tracking_orders ADD CONSTRAINT no CHECK (false)"
+        connection.execute(SQL(check).format(Identifier(shop.schema)))
+    write_down(shop, sent().log)
+    with projector(shop.conninfo):
+        until(lambda: statuses(shop)["tracking"].error)
+    with projector(shop.conninfo):
+        give_up_at = time.monotonic() + 3
+        while time.monotonic() < give_up_at:
+            assert statuses(shop)["tracking"].error
+
+
+def test_who_keeps_a_lock_for_long_is_shown(shop: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(following, "_BUSY_SECONDS", 0.5)
+    write_down(shop, sent().log)
+    catch_up(shop)
+    with connect(shop) as other, other.transaction(), projector(shop.conninfo):
+        query = "SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))"
+        other.execute(query, (f"{shop.schema}/tracking", LOCK_SEED))
+        write_down(shop, shipped().log[len(sent().log) :])
+        held = f"its lock is held by session {other.info.backend_pid} idle in transaction"
+        until(lambda: statuses(shop)["tracking"].error == held)
+        other.execute("ROLLBACK")
+        until(lambda: caught_up(shop) and not statuses(shop)["tracking"].error)
 
 
 def _break(page: Page) -> list[Any]:
