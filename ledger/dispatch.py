@@ -118,7 +118,7 @@ def pack(view: View, supplier_order_id: str, packed_with: tuple[str, ...], at: d
 def ship(
     view: View, supplier_order_id: str, carrier: str, number: str, by_line: Units, at: datetime, now: datetime
 ) -> list[Change]:
-    """Units left in a parcel; no lines named means all that is left. The same shipment again records nothing.
+    """Units left in a parcel; no lines named means all that is left. The same of the same moment records nothing.
 
     Nothing is dispatched while a hold stands.
     """
@@ -126,7 +126,7 @@ def ship(
     supplier_order = order.supplier_order(supplier_order_id)
     skus = {order.lines[line_no].sku for line_no in supplier_order.shares}
     view.need(parcel_stream(carrier, number), *(stock_stream(supplier_order.supplier_id, sku) for sku in skus))
-    if _shipped_before(order, supplier_order, carrier, number, by_line):
+    if _shipped_before(order, supplier_order, carrier, number, by_line, at):
         return []
     orders.require_no_hold(order, supplier_order_id)
     by_line = by_line or supplier_orders.left_to_ship(supplier_order)
@@ -142,12 +142,14 @@ def ship(
     ]
 
 
-def _shipped_before(order: Order, supplier_order: SupplierOrder, carrier: str, number: str, by_line: Units) -> bool:
+def _shipped_before(
+    order: Order, supplier_order: SupplierOrder, carrier: str, number: str, by_line: Units, at: datetime
+) -> bool:
     """Whether this shipment is known. "All that is left" is the same again only once nothing is left."""
     same = (supplier_order.supplier_order_id, carrier, number)
     return any(
         (each.supplier_order_id, each.carrier, each.number) == same
-        and (by_line == each.by_line or (not by_line and not supplier_order.unshipped))
+        and ((by_line, at) == (each.by_line, each.shipped_at) or (not by_line and not supplier_order.unshipped))
         for each in order.shipments
     )
 

@@ -432,10 +432,12 @@ def register(parcel: Parcel | None, registration: ParcelRegistered, reuse_after_
     """
     if parcel is None:
         return [_first_use(registration, 1)]
-    if _same_shipment(parcel, registration) or not (registration.order_id or registration.return_of):
+    if not (registration.order_id or registration.return_of):
         return []
     if registration.at - parcel.registered_at >= timedelta(days=reuse_after_days):
         return [_first_use(registration, parcel.epoch + 1)]
+    if _same_shipment(parcel, registration):
+        return []
     if not parcel.order_id and not parcel.return_of:
         return [_link(registration)]
     raise ParcelOfAnotherOrder(parcel.carrier, parcel.number, parcel.order_id or parcel.return_of)

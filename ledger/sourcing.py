@@ -109,7 +109,7 @@ def _history(order: Order) -> tuple[Mapping[str, list[_Told]], Mapping[LineNo, l
     by_sku: defaultdict[str, list[_Told]] = defaultdict(list)
     by_line: defaultdict[LineNo, list[_Told]] = defaultdict(list)
     for each in order.supplier_orders.values():
-        for line_no, answer in ((n, answer) for answers in each.answers for n, answer in answers.items()):
+        for line_no, answer in ((n, answer) for told in each.answers for n, answer in told.by_line.items()):
             if answer.rejected and answer.because is RejectReason.DISCONTINUED:
                 by_sku[order.lines[line_no].sku].append((each.supplier_id, Against.DISCONTINUED))
             elif answer.rejected:

@@ -326,7 +326,8 @@ class SupplierOrder(Value, frozen=True):
     first_scan_within_hours: int | None = None
     peaks: tuple[PeakPeriod, ...] = ()
     compensation_terms: CompensationTerms | None = None
-    answers: tuple[dict[LineNo, Answer], ...] = ()
+    answers: tuple[SupplierOrderAcknowledged, ...] = ()
+    """As they were told, one after the other: they add up."""
     acknowledged_at: datetime | None = None
     """When it first showed that it took the order on: by its answer, by packing or by shipping."""
     packed_at: datetime | None = None
@@ -422,7 +423,7 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 peaks=fact.peaks,
                 compensation_terms=fact.compensation,
             )
-        case SupplierOrderAcknowledged(by_line=by_line, at=at):
+        case SupplierOrderAcknowledged(by_line=by_line):
             answered = {line_no: supplier_order.shares[line_no].answer(answer) for line_no, answer in by_line.items()}
             shares = {**supplier_order.shares, **answered}
             cancel_asked, reroute_asked = _still_asked(supplier_order, shares)
@@ -431,8 +432,8 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 shares=shares,
                 cancel_asked=cancel_asked,
                 reroute_asked=reroute_asked,
-                answers=(*supplier_order.answers, by_line),
-                acknowledged_at=_first(supplier_order.acknowledged_at, at),
+                answers=(*supplier_order.answers, fact),
+                acknowledged_at=_first(supplier_order.acknowledged_at, fact.at),
             )
         case SupplierOrderPacked(packed_with=packed_with, at=at):
             # Who packs or ships has taken the order on, whether it said so or not.
@@ -590,8 +591,9 @@ class NoCancelAsked(Forbidden):
 def acknowledge(
     supplier_order: SupplierOrder, by_line: dict[LineNo, Answer], at: datetime
 ) -> Sequence[SupplierOrderFact]:
-    """The supplier's answer. Saying it twice records nothing."""
-    if by_line in supplier_order.answers:
+    """The supplier's answer. The same answer of the same moment records nothing; any other adds to those before."""
+    answered = SupplierOrderAcknowledged(supplier_order.supplier_order_id, by_line, at)
+    if answered in supplier_order.answers:
         return []
     _require_sent(supplier_order)
     for line_no, answer in by_line.items():
@@ -600,7 +602,7 @@ def acknowledge(
             raise OverAnswered(line_no, asked=share.pending + share.backordered, answered=answer.units)
         if answer.units < share.pending:
             raise UnderAnswered(line_no, asked=share.pending, answered=answer.units)
-    return [SupplierOrderAcknowledged(supplier_order.supplier_order_id, by_line, at)]
+    return [answered]
 
 
 def pack(supplier_order: SupplierOrder, packed_with: tuple[str, ...], at: datetime) -> Sequence[SupplierOrderFact]:
@@ -649,8 +651,9 @@ def expected_at(supplier_order: SupplierOrder, line_no: LineNo) -> datetime | No
     """The day that the supplier last named for units of a line that it has yet to get."""
     if not supplier_order.shares[line_no].backordered:
         return None
-    told = [answers[line_no] for answers in supplier_order.answers if line_no in answers]
-    return next((answer.expected_at for answer in reversed(told) if answer.backordered), None)
+    told = sorted(supplier_order.answers, key=attrgetter("at"))
+    answers = [each.by_line[line_no] for each in told if line_no in each.by_line]
+    return next((answer.expected_at for answer in reversed(answers) if answer.backordered), None)
 
 
 def ask_to_cancel(

@@ -12,6 +12,7 @@ from ledger.supplier_orders import (
     OverAnswered,
     OverShipped,
     RejectReason,
+    Share,
     Stage,
     SupplierOrderAcknowledged,
     SupplierOrderSent,
@@ -19,9 +20,11 @@ from ledger.supplier_orders import (
     UnderAnswered,
     UnknownLine,
     UnknownSupplierOrder,
+    expected_at,
 )
-from ledger.values import Priority
+from ledger.values import LineNo, Priority
 from tests.story import (
+    DAY,
     FIRST,
     HOUR,
     NOON,
@@ -86,6 +89,28 @@ def test_the_same_answer_again_records_nothing():
     story = sent()
     story.answer({1: accept(3)})
     assert story.answer({1: accept(3)}) == []
+
+
+def test_answers_with_equal_figures_add_up():
+    story = sent(line(1, "tea", 4))
+    story.answer({1: Answer(accepted=2, backordered=2)})
+    for _ in range(2):
+        story.later(days=1)
+        assert "supplier_order_acknowledged" in names(story.answer({1: reject(1)}))
+    assert story.supplier_order().shares[LineNo(1)] == Share(accepted=2, rejected=2)
+    story.later(days=1)
+    with refused(OverAnswered, "1 of line 1 answered, 0 unanswered"):
+        story.answer({1: reject(1)})
+
+
+def test_a_day_that_is_moved_there_and_back_is_moved_back():
+    story = sent(line(1, "tea", 2))
+    for day in (5, 9, 5):
+        story.later(hours=1)
+        story.answer({1: Answer(backordered=2, expected_at=NOON + day * DAY)})
+        assert expected_at(story.supplier_order(), LineNo(1)) == NOON + day * DAY
+    story.answer({1: Answer(backordered=2, expected_at=NOON + 20 * DAY)}, at=NOON)
+    assert expected_at(story.supplier_order(), LineNo(1)) == NOON + 5 * DAY, "older than what is known"
 
 
 def test_a_draft_cannot_be_answered():
@@ -232,6 +257,17 @@ def test_the_same_shipment_again_records_nothing():
     story.ship(number="P2")
     assert story.ship(number="P2") == []
     assert story.ship({1: 2}, number="P2") == []
+
+
+def test_another_shipment_with_equal_figures_is_not_taken_for_the_same():
+    story = sent(line(1, "tea", 4))
+    story.ship({1: 1})
+    story.later(days=100)
+    story.ship({1: 1})
+    assert [(each.number, each.epoch, each.by_line) for each in story.order().shipments] == [
+        ("P1", 1, {1: 1}),
+        ("P1", 2, {1: 1}),
+    ], "the number is used again"
 
 
 def test_a_parcel_takes_no_second_shipment_of_what_is_left():

@@ -241,7 +241,9 @@ class OrderServiceServicer:
         """Records the supplier's answer to a supplier order, line by line. Rejected units give their stock back
         and go at once to the next supplier that qualifies, in a supplier order of their own; where none does,
         the order's when_unavailable decides. Units that the supplier was asked to cancel and rejects are
-        cancelled. "Out of stock" corrects the supplier's stock. Repeating the same answer records nothing.
+        cancelled. "Out of stock" corrects the supplier's stock. Answers add up: each is about units that no answer
+        was about yet, or that were backordered, also where its figures are those of an earlier one. Only the same
+        answer of the same time again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
         NOT_SENT, OVER_ANSWERED or UNDER_ANSWERED.
         """
@@ -261,7 +263,8 @@ class OrderServiceServicer:
 
     def ShipSupplierOrder(self, request, context):
         """Records that units left in a parcel, which is registered with its carrier. A supplier order may
-        ship in several parcels. The same shipment again records nothing.
+        ship in several parcels. The same shipment of the same time again records nothing, nor does "all that is
+        left" once that parcel took it.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
         NOT_SENT, NOTHING_TO_SHIP, OVER_SHIPPED or ORDER_ON_HOLD, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
         """
