@@ -7,6 +7,7 @@ from typing import assert_never
 
 from ledger.rates import Targets, Weights
 from ledger.recoveries import DocumentKind, Kind
+from ledger.refusals import require_seen
 from ledger.shipping import DEFAULT_SERVICES, ShippingService
 from ledger.values import Change, Fact, Money, Value, policy_stream
 
@@ -210,9 +211,15 @@ def policy_at(policies: Policies | None, at: datetime) -> Policy:
 # --- decisions ------------------------------------------------------------------------------------
 
 
-def agree(policies: Policies | None, policy: Policy, effective_from: datetime, at: datetime) -> list[Change]:
-    """Terms from a date on. The same terms from the same date again record nothing."""
+def agree(
+    policies: Policies | None, policy: Policy, effective_from: datetime, at: datetime, seen: int | None = None
+) -> list[Change]:
+    """Terms from a date on. The same terms from the same date again record nothing.
+
+    seen is how many versions there were when they were drawn up; None takes them whatever came between.
+    """
     versions = policies.versions if policies else ()
     if policy == next((agreed for since, agreed in versions if since == effective_from), None):
         return []
+    require_seen("the policy", seen, len(versions))
     return [(policy_stream(), PolicyAgreed(policy, effective_from.astimezone(UTC), at))]

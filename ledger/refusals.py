@@ -98,6 +98,23 @@ class RequestReused(AlreadyExists):
         )
 
 
+class ChangedMeanwhile(Forbidden):
+    """Two people change the same terms: the second one is told what it has not seen."""
+
+    def __init__(self, what: str, seen: int, versions: int) -> None:
+        super().__init__(
+            f"{what} changed since it was read: {seen} versions were seen, there are {versions}; read it again",
+            seen=seen,
+            versions=versions,
+        )
+
+
+def require_seen(what: str, seen: int | None, versions: int) -> None:
+    """Whoever says how many versions it saw must have seen all of them."""
+    if seen is not None and seen != versions:
+        raise ChangedMeanwhile(what, seen, versions)
+
+
 class UnknownTenant(NotFound):
     def __init__(self, tenant: str) -> None:
         super().__init__(f"there is no tenant {tenant}; create it with AdminService.CreateTenant", tenant=tenant)

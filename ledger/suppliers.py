@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ledger import reviews
 from ledger.policies import Policy
 from ledger.rates import Rate, RateName
-from ledger.refusals import AlreadyExists, Forbidden, NotFound
+from ledger.refusals import AlreadyExists, Forbidden, NotFound, require_seen
 from ledger.reviews import (
     ProposalState,
     RateRecovered,
@@ -350,12 +350,18 @@ def review_sample(supplier: Supplier, review: SampleReviewed) -> Sequence[Suppli
     return [review]
 
 
-def agree_terms(supplier: Supplier, agreement: Agreement, at: datetime) -> Sequence[SupplierFact]:
-    """Terms from a date on. The same agreement again records nothing."""
+def agree_terms(
+    supplier: Supplier, agreement: Agreement, at: datetime, seen: int | None = None
+) -> Sequence[SupplierFact]:
+    """Terms from a date on. The same agreement again records nothing.
+
+    seen is how many agreements there were when it was drawn up; None takes it whatever came between.
+    """
     if supplier.standing is Standing.RETIRED:
         raise WrongStanding(supplier.supplier_id, supplier.standing, "given terms")
     if agreement == next((a for a in supplier.agreements if a.effective_from == agreement.effective_from), None):
         return []
+    require_seen(f"what was agreed with {supplier.supplier_id}", seen, len(supplier.agreements))
     return [TermsAgreed(supplier.supplier_id, agreement, at)]
 
 

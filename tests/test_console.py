@@ -27,12 +27,12 @@ from google.protobuf.message import Message
 from rich.cells import cell_len
 from rich.console import Console
 
-from adapters.console import words
+from adapters.console import suppliers, words
 from adapters.console.history import gist
 from adapters.console.main import root, run
 from adapters.console.session import Printer
 from adapters.rpc.statuses import status_of
-from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2, orders_pb2, reports_pb2
+from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2, orders_pb2, reports_pb2, suppliers_pb2
 from ledger.refusals import ProjectionBehind
 from tests.service import HOUSE, Client, Service, context, stamp
 from tests.terminal import Said, Terminal
@@ -267,6 +267,30 @@ def test_terms_can_be_changed_and_the_others_kept(ff: Shell):
     ff("supplier", "terms", "keeper", "--from", "2026-07-01", "--keep", "--compensation", "0")
     last, before, _ = ff("supplier", "show", "keeper", "--json").json["agreements"]
     assert (last["dispatch_within_hours"], last["compensation_basis_points"], last["peaks"]) == (72, 0, before["peaks"])
+
+
+def test_terms_that_another_changed_meanwhile_are_not_kept_by_mistake(
+    ff: Shell, service: Service, monkeypatch: pytest.MonkeyPatch
+):
+    ff("supplier", "add", "twofold", "--name", "Twofold")
+    ff("supplier", "terms", "twofold", "--dispatch", "48", "--answer", "12")
+    shown = suppliers._read
+
+    def shown_before_another_changes_it(session: Any, supplier_id: str) -> Any:
+        found = shown(session, supplier_id)
+        # As of now, for nobody said from when on.
+        agreement = suppliers_pb2.Agreement(dispatch_within_hours=24)
+        request = suppliers_pb2.AgreeTermsRequest(context=context(), supplier_id=supplier_id, agreement=agreement)
+        with Client(service.address) as other:
+            other.suppliers.AgreeTerms(request)
+        return found
+
+    monkeypatch.setattr(suppliers, "_read", shown_before_another_changes_it)
+    said = ff("supplier", "terms", "twofold", "--keep", "--answer", "24")
+    monkeypatch.undo()
+    assert (said.code, "[CHANGED_MEANWHILE]" in said.err) == (1, True)
+    last, _ = ff("supplier", "show", "twofold", "--json").json["agreements"]
+    assert last["dispatch_within_hours"] == 24
 
 
 def test_whom_to_talk_to_at_a_supplier_is_personal(ff: Shell):

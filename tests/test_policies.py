@@ -7,13 +7,15 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
+from adapters.console import policies
 from adapters.console.main import run
 from fulfilment.v1 import admin_pb2, common_pb2, recoveries_pb2, shipping_pb2
-from tests.service import Client, Service, context, reason_of, stamp
+from tests.service import Client, Service, context, error_info, reason_of, stamp
 from tests.terminal import Said
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -152,6 +154,69 @@ def test_versions_hold_from_their_dates_on_and_the_later_agreed_one_of_two(clien
     assert (later.in_force.policy.cover_days, len(later.to_come)) == (7, 1)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "return_window_days",
+        "number_reuse_after_days",
+        "stale_buffer_units",
+        "stale_buffer_basis_points",
+        "low_stock_units",
+        "message_age_hours",
+        "remind_before_hours",
+        "delay_notice_hours",
+        "customs_allowance_days",
+        "free_return_within_days",
+    ],
+)
+def test_none_at_all_is_an_answer_and_not_the_default(client: Client, ff: Shell, name: str):
+    assert ff("policy", "set", f"{name}=7").code == 0
+    assert ff("policy", "set", f"{name}=0").code == 0
+    assert getattr(read(client).in_force.policy, name) == 0
+    assert ff("policy", "set", f"{name}=").code == 0
+    assert read(client).in_force.policy == read(client).defaults
+
+
+def test_a_figure_that_cannot_be_none_is_refused_with_its_bounds(ff: Shell):
+    said = ff("policy", "set", "message_attempts=0")
+    assert (said.code, said.err) == (1, "Error: policy.message_attempts: 0 is not between 1 and 1000 [MALFORMED]\n")
+
+
+def test_of_two_who_change_the_policy_at_once_the_second_is_told(client: Client):
+    seen = read(client).versions
+    first, second = (
+        admin_pb2.AgreePolicyRequest(
+            context=context(), policy=admin_pb2.Policy(cover_days=days), effective_from=stamp(NOW), seen_versions=seen
+        )
+        for days in (5, 6)
+    )
+    client.admin.AgreePolicy(first)
+    with pytest.raises(grpc.RpcError) as refused:
+        client.admin.AgreePolicy(second)
+    assert reason_of(refused.value) == "CHANGED_MEANWHILE"
+    assert error_info(refused.value).metadata == {"seen": "0", "versions": "1"}
+    again = read(client)
+    assert (again.in_force.policy.cover_days, again.versions) == (5, 1)
+    second.context.request_id, second.seen_versions = "again", again.versions
+    client.admin.AgreePolicy(second)
+    assert read(client).in_force.policy.cover_days == 6
+
+
+def test_the_console_names_the_policy_that_it_began_from(ff: Shell, client: Client, monkeypatch: pytest.MonkeyPatch):
+    shown = policies._read
+
+    def shown_before_another_changes_it(*arguments: Any) -> admin_pb2.GetPolicyResponse:
+        found = shown(*arguments)
+        agree(client, admin_pb2.Policy(cover_days=5), NOW)
+        return found
+
+    monkeypatch.setattr(policies, "_read", shown_before_another_changes_it)
+    said = ff("policy", "set", "low_stock_units=9")
+    assert said.code == 1
+    assert "the policy changed since it was read: 0 versions were seen, there are 1; read it again" in said.err
+    assert read(client).in_force.policy.cover_days == 5
+
+
 def test_a_policy_is_not_read_beyond_the_log(client: Client):
     with pytest.raises(grpc.RpcError) as refused:
         read(client, at_least=1000)
@@ -272,5 +337,5 @@ def test_a_file_that_is_no_policy_is_refused(ff: Shell, tmp_path: Path, text: st
 
 def test_what_the_service_refuses_changes_nothing(ff: Shell, client: Client):
     said = ff("policy", "set", "return_window_days=30", "cover_days=200")
-    assert (said.code, said.err) == (1, "Error: policy.cover_days: 200 is not between 0 and 90 [MALFORMED]\n")
+    assert (said.code, said.err) == (1, "Error: policy.cover_days: 200 is not between 1 and 90 [MALFORMED]\n")
     assert read(client).in_force.policy.return_window_days == 14

@@ -348,6 +348,7 @@ def test_recoveries_are_listed_by_party_status_and_due_time(client: Client, shop
     (due,) = listed(due_within_hours=48)
     assert (due.recovery_id, due.asked_minor, due.party) == (asked, 500, common_pb2.PARTY_SUPPLIER)
     assert due.HasField("due")
+    assert not listed(due_within_hours=0)
     first = client.recoveries.ListRecoveries(
         pb.ListRecoveriesRequest(order_id=order_id, page=common_pb2.PageRequest(page_size=1))
     )

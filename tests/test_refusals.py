@@ -21,7 +21,7 @@ import pytest
 from google.rpc import code_pb2
 
 from adapters.rpc.statuses import code_of
-from fulfilment.v1 import audit_pb2, cases_pb2, orders_pb2, shipping_pb2
+from fulfilment.v1 import admin_pb2, audit_pb2, cases_pb2, orders_pb2, shipping_pb2, suppliers_pb2
 from ledger.refusals import Refusal
 from tests import documented, test_case_service, test_customs, test_ledger_engine, test_stock
 from tests.documented import Refused
@@ -55,6 +55,9 @@ from tests.trading import (
 RPCS = documented.rpcs()
 FAR = 10**12
 """A position that no log here reaches."""
+
+FAR_VERSIONS = 10**6
+"""More versions than any policy here has."""
 
 Scenario = Callable[[Trade], Fields]
 Word = Callable[[Trade], str]
@@ -361,7 +364,16 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
     # --- suppliers and stock ---
     "RegisterSupplier": {"SUPPLIER_REGISTERED_DIFFERENTLY": of_supplier(Trade.candidate, name="Another Ltd")},
     "ReviewSample": {"UNKNOWN_SUPPLIER": as_it_is, "WRONG_STANDING": of_supplier(Trade.retired)},
-    "AgreeTerms": {"UNKNOWN_SUPPLIER": as_it_is, "WRONG_STANDING": of_supplier(Trade.retired)},
+    "AgreeTerms": {
+        "UNKNOWN_SUPPLIER": as_it_is,
+        "WRONG_STANDING": of_supplier(Trade.retired),
+        "CHANGED_MEANWHILE": of_supplier(
+            Trade.supplier, agreement=suppliers_pb2.Agreement(dispatch_within_hours=24), seen_agreements=0
+        ),
+    },
+    "AgreePolicy": {
+        "CHANGED_MEANWHILE": lambda trade: {"policy": admin_pb2.Policy(cover_days=9), "seen_versions": FAR_VERSIONS}
+    },
     "ApproveSupplier": {
         "UNKNOWN_SUPPLIER": as_it_is,
         "WRONG_STANDING": of_supplier(Trade.retired),

@@ -204,8 +204,10 @@ def test_obligations_breaches_and_counts(client: Client, told: int):
     }
     soon = reports_pb2.ListObligationsRequest(due_within_hours=24 * 6)
     assert [each.object_id for each in client.reports.ListObligations(soon).obligations] == ["shop/late", "shop/way"]
-    none = reports_pb2.ListObligationsRequest(due_within_hours=1)
-    assert not client.reports.ListObligations(none).obligations
+    # No hour at all is an answer: what is overdue, and not whatever is due.
+    for hours in (0, 1):
+        none = reports_pb2.ListObligationsRequest(due_within_hours=hours)
+        assert not client.reports.ListObligations(none).obligations
 
     counts = client.reports.CountObligations(reports_pb2.CountObligationsRequest(supplier_id="acme")).counts
     assert [(each.met, each.missed) for each in counts if each.clock == dispatch] == [(1, 1)]

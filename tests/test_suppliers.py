@@ -6,6 +6,7 @@ import pytest
 
 from ledger import policies, suppliers
 from ledger.policies import Policy, policy_at
+from ledger.refusals import ChangedMeanwhile
 from ledger.suppliers import (
     Agreement,
     Offer,
@@ -153,6 +154,16 @@ def test_agreeing_the_same_again_records_nothing_but_returning_to_earlier_terms_
     changed = fold(ACME, *(suppliers.TermsAgreed("acme", each, NOON) for each in (TERMS, other)))
     assert changed.agreement_at(NOON) == other
     assert len(suppliers.agree_terms(changed, TERMS, NOON)) == 1
+
+
+def test_of_two_who_change_the_terms_at_once_the_second_is_told():
+    other = Agreement(TERMS.effective_from, dispatch_within_hours=12)
+    state = fold(ACME, suppliers.TermsAgreed("acme", TERMS, NOON), suppliers.TermsAgreed("acme", other, NOON))
+    mine = Agreement(TERMS.effective_from, dispatch_within_hours=24)
+    with pytest.raises(ChangedMeanwhile, match="acme changed since it was read: 1 versions were seen, there are 2"):
+        suppliers.agree_terms(state, mine, NOON, seen=1)
+    assert len(suppliers.agree_terms(state, mine, NOON, seen=2)) == 1
+    assert len(suppliers.agree_terms(state, mine, NOON)) == 1
 
 
 def test_clocks_are_longer_in_a_peak_period():

@@ -135,7 +135,10 @@ def change(
             session.out.say("Nothing changes: these terms are in force.")
         return
     request = admin_pb2.AgreePolicyRequest(
-        context=session.client.context(request_id), policy=wanted, effective_from=effective_from
+        context=session.client.context(request_id),
+        policy=wanted,
+        effective_from=effective_from,
+        seen_versions=found.versions,
     )
     receipt = session.client.call(session.client.admin.AgreePolicy, request)
     after = _read(session, effective_from, receipt.position)

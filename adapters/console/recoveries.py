@@ -104,7 +104,7 @@ def list_recoveries(
         carrier=said["carrier"],
         order_id=said["order_id"],
         case_id=said["case_id"],
-        due_within_hours=said["due_within"] or 0,
+        due_within_hours=said["due_within"],
     )
     print_rows(
         session,

@@ -373,7 +373,9 @@ def late(session: Session, of: str | None, supplier: str, clock: str | None, lim
 
 
 @report.command()
-@click.option("--within", type=click.IntRange(1, 100_000), metavar="HOURS", help="Due within so many hours from now.")
+@click.option(
+    "--within", type=click.IntRange(0, 100_000), metavar="HOURS", help="Due within so many hours; 0 is what is overdue."
+)
 @_OF
 @_SUPPLIER
 @_CLOCK
@@ -387,7 +389,7 @@ def due(
         owner=words.number(common_pb2.Party, of),
         supplier_id=supplier,
         clock=words.number(reports_pb2.ObligationClock, clock),
-        due_within_hours=within or 0,
+        due_within_hours=within,
     )
     found = rows_of(session, session.client.reports.ListObligations, request, "obligations")
     _print_obligations(session, found, limit, "Nothing is due.")

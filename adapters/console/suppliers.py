@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC
 from typing import Any
 
@@ -149,7 +150,8 @@ def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None
     A clock that is not named was not agreed and does not run, unless --keep takes it over.
     """
     since = said["effective_from"] or _now()
-    agreement = _in_force(session, supplier_id, since) if said["keep"] else suppliers_pb2.Agreement()
+    known = _read(session, supplier_id).agreements if said["keep"] else None
+    agreement = suppliers_pb2.Agreement() if known is None else _in_force(known, supplier_id, since)
     named = {
         "effective_until": said["until"],
         "acknowledge_within_hours": said["acknowledge"],
@@ -171,17 +173,23 @@ def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None
     for begin, end, hours in said["peaks"]:
         agreement.peaks.add(since=begin, until=end, extra_hours=hours)
     request = suppliers_pb2.AgreeTermsRequest(
-        context=session.client.context(request_id), supplier_id=supplier_id, agreement=agreement, at=at
+        context=session.client.context(request_id),
+        supplier_id=supplier_id,
+        agreement=agreement,
+        at=at,
+        seen_agreements=None if known is None else len(known),
     )
     _done(session, supplier_id, session.client.suppliers.AgreeTerms, request)
     if not session.json:
         _print_agreement(session, agreement)
 
 
-def _in_force(session: Session, supplier_id: str, stamp: Timestamp) -> suppliers_pb2.Agreement:
+def _in_force(
+    agreements: Iterable[suppliers_pb2.Agreement], supplier_id: str, stamp: Timestamp
+) -> suppliers_pb2.Agreement:
     """The terms that hold then; they are listed with the latest first."""
     instant = stamp.ToDatetime(tzinfo=UTC)
-    for each in _read(session, supplier_id).agreements:
+    for each in agreements:
         since, until = at(each, "effective_from"), at(each, "effective_until")
         if since is not None and since <= instant and (until is None or instant < until):
             return each

@@ -52,6 +52,7 @@ class AdminQueries(Reader):
             to_come=[policies.version(*each) for each in agreed.to_come(at)],
             defaults=policies.policy(Policy()),
             position=position,
+            versions=len(agreed.versions),
         )
 
     async def ListShippingServices(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from adapters.rpc import answers, shapes
 from adapters.rpc.answers import stamp
@@ -14,8 +14,6 @@ from ledger import recoveries
 from ledger.recoveries import Kind
 from ledger.values import Party, recovery_stream
 from projections.recoveries import About, Listed, list_recoveries
-
-_MOST_HOURS = 100_000
 
 _read_status = shapes.enum(recoveries_pb2.RecoveryStatus, recoveries.Status)
 
@@ -45,7 +43,6 @@ class RecoveryQueries(Reader):
 
 
 def _about(request: recoveries_pb2.ListRecoveriesRequest) -> About:
-    hours = shapes.count(request.due_within_hours, "due_within_hours", 0, _MOST_HOURS)
     statuses = (_read_status(status, f"statuses[{index}]") for index, status in enumerate(request.statuses))
     return About(
         kinds=_kinds(request.party) if request.party else (),
@@ -54,7 +51,7 @@ def _about(request: recoveries_pb2.ListRecoveriesRequest) -> About:
         carrier=shapes.carrier(request.carrier) if request.carrier else "",
         order_id=shapes.order_id(request.order_id) if request.order_id else "",
         case_id=shapes.plain_id(request.case_id, "case_id") if request.case_id else "",
-        due_until=datetime.now(UTC) + timedelta(hours=hours) if hours else None,
+        due_until=shapes.due_until(request, datetime.now(UTC)),
     )
 
 

@@ -23,7 +23,6 @@ from projections.reads import FIRST, Where
 
 E = TypeVar("E", bound=StrEnum)
 
-_MOST_HOURS = 100_000
 
 _order_status = shapes.number_of(orders_pb2.OrderStatus)
 _supplier_order_status = shapes.number_of(orders_pb2.SupplierOrderStatus)
@@ -121,14 +120,13 @@ class ReportQueries:
     async def ListObligations(
         self, request: reports_pb2.ListObligationsRequest, context: Context
     ) -> reports_pb2.ListObligationsResponse:
-        hours = shapes.count(request.due_within_hours, "due_within_hours", 0, _MOST_HOURS)
         answer = await sla.list_obligations(
             await self._where(request, context),
             shapes.page(request),
             (_read_state(request.state, "state"),),
             _supplier_id(request),
             _optional(_read_clock, request.clock, "clock"),
-            until=datetime.now(UTC) + timedelta(hours=hours) if hours else None,
+            until=shapes.due_until(request, datetime.now(UTC)),
             owner=_optional(shapes.party, request.owner, "owner"),
         )
         obligations = [_obligation(each) for each in answer.rows]

@@ -177,6 +177,11 @@ def count(value: int, field: str, least: int = 0, most: int = MOST_UNITS) -> int
     return value
 
 
+def seen(message: Any, field: str) -> int | None:
+    """How many versions of what it changes a request had seen, None if it does not say."""
+    return count(getattr(message, field), field) if message.HasField(field) else None
+
+
 def instant(message: Any, field: str) -> datetime | None:
     """A timestamp field of a message in UTC, None if it is absent."""
     name = field.rpartition(".")[2]
@@ -220,6 +225,16 @@ def page(request: Any) -> PageOf:
         asked.ClearField(field)
     question = asked.DESCRIPTOR.name.encode() + b"\0" + asked.SerializeToString(deterministic=True)
     return PageOf(request.page.page_size, request.page.page_token, blake2b(question, digest_size=6).hexdigest())
+
+
+_MOST_HOURS = 100_000
+
+
+def due_until(message: Any, now: datetime) -> datetime | None:
+    """Until when what is listed must be due, None if that does not matter; no hour at all is what is overdue."""
+    if not message.HasField("due_within_hours"):
+        return None
+    return now + timedelta(hours=count(message.due_within_hours, "due_within_hours", 0, _MOST_HOURS))
 
 
 def by_line(lines: Iterable[common_pb2.LineUnits], field: str = "lines") -> Units:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 from google.protobuf.message import Message
 
@@ -20,45 +21,47 @@ from ledger.values import policy_stream
 _WEEK = 7 * 86_400
 
 
+_FIGURES = {
+    "reservation_minutes": (1, 43_200),
+    "return_window_days": (0, 1000),
+    "suspected_lost_after_days": (1, 1000),
+    "number_reuse_after_days": (0, 10_000),
+    "stale_buffer_units": (0, shapes.MOST_UNITS),
+    "stale_buffer_basis_points": (0, 10_000),
+    "low_stock_units": (0, shapes.MOST_UNITS),
+    "cover_days": (1, LONGEST_DEMAND_DAYS),
+    "demand_window_days": (1, LONGEST_DEMAND_DAYS),
+    "answer_within_hours": (1, 10_000),
+    "review_every_days": (1, 1000),
+    "suspension_least_cases": (1, 1_000_000),
+    "message_age_hours": (0, 8760),
+    "message_attempts": (1, 1000),
+    "message_retry_seconds": (1, _WEEK),
+    "message_retry_most_seconds": (1, _WEEK),
+    "remind_before_hours": (0, 1000),
+    "delay_notice_hours": (0, 1000),
+    "customs_allowance_days": (0, 365),
+    "first_answer_within_hours": (1, 1000),
+    "evidence_within_days": (1, 1000),
+    "free_return_within_days": (0, 1000),
+}
+"""The least and the most of each figure; one that is absent is the trade's default, which 0 need not be."""
+
+
 @reads(admin_pb2.AgreePolicyRequest)
 def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
     require(request.HasField("policy"), "policy", "is required")
     given, default = request.policy, policies.Policy()
+    figures = {
+        name: count(getattr(given, name), f"policy.{name}", least, most)
+        for name, (least, most) in _FIGURES.items()
+        if given.HasField(cast("Any", name))
+    }
     policy = policies.Policy(
-        count(given.reservation_minutes, "policy.reservation_minutes", 0, 43_200) or default.reservation_minutes,
-        count(given.return_window_days, "policy.return_window_days", 0, 1000) or default.return_window_days,
-        count(given.suspected_lost_after_days, "policy.suspected_lost_after_days", 0, 1000)
-        or default.suspected_lost_after_days,
-        count(given.number_reuse_after_days, "policy.number_reuse_after_days", 0, 10_000)
-        or default.number_reuse_after_days,
-        count(given.stale_buffer_units, "policy.stale_buffer_units"),
-        _stale_buffer_share(given),
-        count(given.low_stock_units, "policy.low_stock_units"),
-        count(given.cover_days, "policy.cover_days", 0, LONGEST_DEMAND_DAYS) or default.cover_days,
-        count(given.demand_window_days, "policy.demand_window_days", 0, LONGEST_DEMAND_DAYS)
-        or default.demand_window_days,
+        **figures,
         claim_terms=claim_terms(given.claim_terms, "policy.claim_terms"),
-        answer_within_hours=count(given.answer_within_hours, "policy.answer_within_hours", 0, 10_000)
-        or default.answer_within_hours,
         targets=rates.Targets(**_given(given.rate_targets, "policy.rate_targets", 10_000)),
         review_weights=rates.Weights(**_given(given.rate_weights, "policy.rate_weights", 1000)),
-        review_every_days=count(given.review_every_days, "policy.review_every_days", 0, 1000)
-        or default.review_every_days,
-        suspension_least_cases=count(given.suspension_least_cases, "policy.suspension_least_cases")
-        or default.suspension_least_cases,
-        message_age_hours=count(given.message_age_hours, "policy.message_age_hours", 0, 8760)
-        or default.message_age_hours,
-        message_attempts=count(given.message_attempts, "policy.message_attempts", 0, 1000) or default.message_attempts,
-        message_retry_seconds=count(given.message_retry_seconds, "policy.message_retry_seconds", 0, _WEEK)
-        or default.message_retry_seconds,
-        message_retry_most_seconds=count(
-            given.message_retry_most_seconds, "policy.message_retry_most_seconds", 0, _WEEK
-        )
-        or default.message_retry_most_seconds,
-        remind_before_hours=count(given.remind_before_hours, "policy.remind_before_hours", 0, 1000)
-        or default.remind_before_hours,
-        delay_notice_hours=count(given.delay_notice_hours, "policy.delay_notice_hours", 0, 1000)
-        or default.delay_notice_hours,
         language=shapes.language(given.language, "policy.language") or default.language,
         languages=tuple(
             (shapes.country(country, "policy.languages"), shapes.language(language, "policy.languages"))
@@ -70,36 +73,17 @@ def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
         brand_pack_fallback=text(given.brand_pack_fallback, "policy.brand_pack_fallback", 50)
         or default.brand_pack_fallback,
         shipping_services=_services(given.shipping_services) or default.shipping_services,
-        customs_allowance_days=_customs_allowance(given),
         seller=_seller(given.seller) if given.HasField("seller") else None,
-        first_answer_within_hours=count(given.first_answer_within_hours, "policy.first_answer_within_hours", 0, 1000)
-        or default.first_answer_within_hours,
-        evidence_within_days=count(given.evidence_within_days, "policy.evidence_within_days", 0, 1000)
-        or default.evidence_within_days,
-        free_return_within_days=count(given.free_return_within_days, "policy.free_return_within_days", 0, 1000),
         reroute_after=_reroute_after(given),
     )
     since = instant(request, "effective_from") or edge.now
-    return Ask(lambda view: policies.agree(view.policy(), policy, since, edge.now), (policy_stream(),))
-
-
-def _stale_buffer_share(given: admin_pb2.Policy) -> int:
-    """Here none at all is as good an answer as any, so it is told from no answer."""
-    if not given.HasField("stale_buffer_basis_points"):
-        return policies.Policy().stale_buffer_basis_points
-    return count(given.stale_buffer_basis_points, "policy.stale_buffer_basis_points", 0, 10_000)
+    seen = shapes.seen(request, "seen_versions")
+    return Ask(lambda view: policies.agree(view.policy(), policy, since, edge.now, seen), (policy_stream(),))
 
 
 def _given(message: Message, field: str, most: int) -> dict[str, int]:
     """The fields of a message that were filled."""
     return {each.name: count(value, f"{field}.{each.name}", 0, most) for each, value in message.ListFields()}
-
-
-def _customs_allowance(given: admin_pb2.Policy) -> int:
-    """Here no day at all is as good an answer as any, so it is told from no answer."""
-    if not given.HasField("customs_allowance_days"):
-        return policies.Policy().customs_allowance_days
-    return count(given.customs_allowance_days, "policy.customs_allowance_days", 0, 365)
 
 
 def _reroute_after(given: admin_pb2.Policy) -> policies.RerouteAfter:

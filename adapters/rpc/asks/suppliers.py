@@ -78,15 +78,14 @@ def review_sample(request: suppliers_pb2.ReviewSampleRequest, edge: Edge) -> Ask
 @reads(suppliers_pb2.AgreeTermsRequest)
 def agree_terms(request: suppliers_pb2.AgreeTermsRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
-    agreement = _agreement(request.agreement)
-    return _of_supplier(supplier_id, lambda supplier: suppliers.agree_terms(supplier, agreement, at))
+    require(request.HasField("agreement"), "agreement", "is required")
+    agreement, seen = _agreement(request.agreement, edge.now), shapes.seen(request, "seen_agreements")
+    return _of_supplier(supplier_id, lambda supplier: suppliers.agree_terms(supplier, agreement, at, seen))
 
 
-def _agreement(terms: suppliers_pb2.Agreement) -> suppliers.Agreement:
-    effective_from = instant(terms, "agreement.effective_from")
+def _agreement(terms: suppliers_pb2.Agreement, now: datetime) -> suppliers.Agreement:
+    effective_from = instant(terms, "agreement.effective_from") or now
     effective_until = instant(terms, "agreement.effective_until")
-    if effective_from is None:
-        raise Malformed("agreement.effective_from", "is required")
     ends_after = effective_until is None or effective_until > effective_from
     require(ends_after, "agreement.effective_until", "is not after effective_from")
     require(len(terms.peaks) <= 50, "agreement.peaks", "more than 50 periods")

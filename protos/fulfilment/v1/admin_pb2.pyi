@@ -143,7 +143,7 @@ Global___Tenant: _TypeAlias = Tenant  # noqa: Y015
 
 @_typing.final
 class Policy(_message.Message):
-    """The retailer's own terms; 0 means the trade's default."""
+    """The retailer's own terms; what is absent or empty is the trade's default."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -201,19 +201,21 @@ class Policy(_message.Message):
     FREE_RETURN_WITHIN_DAYS_FIELD_NUMBER: _builtins.int
     REROUTE_AFTER_FIELD_NUMBER: _builtins.int
     reservation_minutes: _builtins.int
-    """How long stock is held for an order that is not confirmed, in minutes; default 1440."""
+    """How long stock is held for an order that is not confirmed, in minutes, 1 to 43200; default 1440."""
     return_window_days: _builtins.int
-    """How long goods can be sent back, in days; default 14."""
+    """How long goods can be sent back, in days, 0 to 1000; 0 is not at all; default 14."""
     suspected_lost_after_days: _builtins.int
-    """A parcel without a scan for so many days is suspected lost; default 14."""
+    """A parcel without a scan for so many days, 1 to 1000, is suspected lost; default 14."""
     number_reuse_after_days: _builtins.int
-    """A tracking number may name a new parcel after so many days; default 90."""
+    """A tracking number may name a new parcel after so many days, 0 to 10000; default 90."""
     stale_buffer_units: _builtins.int
-    """Units kept back while a feed is stale, beside the SKU's own buffer; default 0."""
+    """Units kept back while a feed is stale, beside the SKU's own buffer, 0 to 1000000; default 0."""
     stale_buffer_basis_points: _builtins.int
     """And this share of the stale figure, in basis points from 0 to 10000, rounded up; absent means 1000."""
     low_stock_units: _builtins.int
-    """Fewer available units are low stock, unless a threshold was set for the SKU; default 0, which is no threshold."""
+    """Fewer available units, 0 to 1000000, are low stock, unless a threshold was set for the SKU; default 0, which is no
+    threshold.
+    """
     cover_days: _builtins.int
     """Stock that lasts no longer than so many days, 1 to 90, is about to sell out; default 3."""
     demand_window_days: _builtins.int
@@ -227,19 +229,21 @@ class Policy(_message.Message):
     default 20.
     """
     message_age_hours: _builtins.int
-    """Nobody is told any more of what happened so many hours ago, nor asked for units that were overdue then; default
-    48.
+    """Nobody is told any more of what happened so many hours ago, 0 to 8760, nor asked for units that were overdue then;
+    0 tells nobody anything; default 48.
     """
     message_attempts: _builtins.int
-    """How often a message is handed to its sender before it is given up; default 12."""
+    """How often a message is handed to its sender before it is given up, 1 to 1000; default 12."""
     message_retry_seconds: _builtins.int
-    """Seconds to wait after the first failed attempt, twice as long after each further one; default 60."""
+    """Seconds to wait after the first failed attempt, 1 to 604800, twice as long after each further one; default 60."""
     message_retry_most_seconds: _builtins.int
-    """Seconds to wait at most after a failed attempt; default 21600."""
+    """Seconds to wait at most after a failed attempt, 1 to 604800; default 21600."""
     remind_before_hours: _builtins.int
-    """Hours before a supplier's clock runs out at which it is reminded; default 6."""
+    """Hours before a supplier's clock runs out at which it is reminded, 0 to 1000; 0 is never; default 6."""
     delay_notice_hours: _builtins.int
-    """Hours before the promised day at which a customer is told that not everything has left; default 48."""
+    """Hours before the promised day at which a customer is told that not everything has left, 0 to 1000; 0 is never;
+    default 48.
+    """
     language: _builtins.str
     """ISO 639-1 language of customers and suppliers in all countries that languages does not name; empty
     means the default, "en".
@@ -253,12 +257,12 @@ class Policy(_message.Message):
     customs_allowance_days: _builtins.int
     """Days that a promise adds where goods cross a customs border, 0 to 365; absent means 3."""
     first_answer_within_hours: _builtins.int
-    """When a customer who opened a case must have heard from the retailer, in hours; default 24."""
+    """When a customer who opened a case must have heard from the retailer, in hours, 1 to 1000; default 24."""
     evidence_within_days: _builtins.int
-    """How long a customer has to hand in evidence that was asked for, in days; default 7."""
+    """How long a customer has to hand in evidence that was asked for, in days, 1 to 1000; default 7."""
     free_return_within_days: _builtins.int
-    """How long after delivery the retailer pays for sending back what the customer just does not want, in days;
-    0, the default, is never.
+    """How long after delivery the retailer pays for sending back what the customer just does not want, in days, 0 to
+    1000; 0, the default, is never.
     """
     @_builtins.property
     def claim_terms(self) -> _containers.RepeatedCompositeFieldContainer[_recoveries_pb2.ClaimTerms]:
@@ -299,27 +303,27 @@ class Policy(_message.Message):
     def __init__(
         self,
         *,
-        reservation_minutes: _builtins.int = ...,
-        return_window_days: _builtins.int = ...,
-        suspected_lost_after_days: _builtins.int = ...,
-        number_reuse_after_days: _builtins.int = ...,
-        stale_buffer_units: _builtins.int = ...,
+        reservation_minutes: _builtins.int | None = ...,
+        return_window_days: _builtins.int | None = ...,
+        suspected_lost_after_days: _builtins.int | None = ...,
+        number_reuse_after_days: _builtins.int | None = ...,
+        stale_buffer_units: _builtins.int | None = ...,
         stale_buffer_basis_points: _builtins.int | None = ...,
-        low_stock_units: _builtins.int = ...,
-        cover_days: _builtins.int = ...,
-        demand_window_days: _builtins.int = ...,
+        low_stock_units: _builtins.int | None = ...,
+        cover_days: _builtins.int | None = ...,
+        demand_window_days: _builtins.int | None = ...,
         claim_terms: _abc.Iterable[_recoveries_pb2.ClaimTerms] | None = ...,
-        answer_within_hours: _builtins.int = ...,
+        answer_within_hours: _builtins.int | None = ...,
         rate_targets: Global___RateTargets | None = ...,
         rate_weights: Global___RateWeights | None = ...,
-        review_every_days: _builtins.int = ...,
-        suspension_least_cases: _builtins.int = ...,
-        message_age_hours: _builtins.int = ...,
-        message_attempts: _builtins.int = ...,
-        message_retry_seconds: _builtins.int = ...,
-        message_retry_most_seconds: _builtins.int = ...,
-        remind_before_hours: _builtins.int = ...,
-        delay_notice_hours: _builtins.int = ...,
+        review_every_days: _builtins.int | None = ...,
+        suspension_least_cases: _builtins.int | None = ...,
+        message_age_hours: _builtins.int | None = ...,
+        message_attempts: _builtins.int | None = ...,
+        message_retry_seconds: _builtins.int | None = ...,
+        message_retry_most_seconds: _builtins.int | None = ...,
+        remind_before_hours: _builtins.int | None = ...,
+        delay_notice_hours: _builtins.int | None = ...,
         language: _builtins.str = ...,
         languages: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         staff_language: _builtins.str = ...,
@@ -328,23 +332,103 @@ class Policy(_message.Message):
         shipping_services: _abc.Iterable[_shipping_pb2.ShippingService] | None = ...,
         customs_allowance_days: _builtins.int | None = ...,
         seller: Global___Seller | None = ...,
-        first_answer_within_hours: _builtins.int = ...,
-        evidence_within_days: _builtins.int = ...,
-        free_return_within_days: _builtins.int = ...,
+        first_answer_within_hours: _builtins.int | None = ...,
+        evidence_within_days: _builtins.int | None = ...,
+        free_return_within_days: _builtins.int | None = ...,
         reroute_after: Global___RerouteAfter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_customs_allowance_days", b"_customs_allowance_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "customs_allowance_days", b"customs_allowance_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "reroute_after", b"reroute_after", "seller", b"seller", "stale_buffer_basis_points", b"stale_buffer_basis_points"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours", "_cover_days", b"_cover_days", "_customs_allowance_days", b"_customs_allowance_days", "_delay_notice_hours", b"_delay_notice_hours", "_demand_window_days", b"_demand_window_days", "_evidence_within_days", b"_evidence_within_days", "_first_answer_within_hours", b"_first_answer_within_hours", "_free_return_within_days", b"_free_return_within_days", "_low_stock_units", b"_low_stock_units", "_message_age_hours", b"_message_age_hours", "_message_attempts", b"_message_attempts", "_message_retry_most_seconds", b"_message_retry_most_seconds", "_message_retry_seconds", b"_message_retry_seconds", "_number_reuse_after_days", b"_number_reuse_after_days", "_remind_before_hours", b"_remind_before_hours", "_reservation_minutes", b"_reservation_minutes", "_return_window_days", b"_return_window_days", "_review_every_days", b"_review_every_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "_stale_buffer_units", b"_stale_buffer_units", "_suspected_lost_after_days", b"_suspected_lost_after_days", "_suspension_least_cases", b"_suspension_least_cases", "answer_within_hours", b"answer_within_hours", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customs_allowance_days", b"_customs_allowance_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "shipping_services", b"shipping_services", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours", "_cover_days", b"_cover_days", "_customs_allowance_days", b"_customs_allowance_days", "_delay_notice_hours", b"_delay_notice_hours", "_demand_window_days", b"_demand_window_days", "_evidence_within_days", b"_evidence_within_days", "_first_answer_within_hours", b"_first_answer_within_hours", "_free_return_within_days", b"_free_return_within_days", "_low_stock_units", b"_low_stock_units", "_message_age_hours", b"_message_age_hours", "_message_attempts", b"_message_attempts", "_message_retry_most_seconds", b"_message_retry_most_seconds", "_message_retry_seconds", b"_message_retry_seconds", "_number_reuse_after_days", b"_number_reuse_after_days", "_remind_before_hours", b"_remind_before_hours", "_reservation_minutes", b"_reservation_minutes", "_return_window_days", b"_return_window_days", "_review_every_days", b"_review_every_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "_stale_buffer_units", b"_stale_buffer_units", "_suspected_lost_after_days", b"_suspected_lost_after_days", "_suspension_least_cases", b"_suspension_least_cases", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "shipping_services", b"shipping_services", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__answer_within_hours: _TypeAlias = _typing.Literal["answer_within_hours"]  # noqa: Y015
+    _WhichOneofArgType__answer_within_hours: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours"]  # noqa: Y015
+    _WhichOneofReturnType__cover_days: _TypeAlias = _typing.Literal["cover_days"]  # noqa: Y015
+    _WhichOneofArgType__cover_days: _TypeAlias = _typing.Literal["_cover_days", b"_cover_days"]  # noqa: Y015
     _WhichOneofReturnType__customs_allowance_days: _TypeAlias = _typing.Literal["customs_allowance_days"]  # noqa: Y015
     _WhichOneofArgType__customs_allowance_days: _TypeAlias = _typing.Literal["_customs_allowance_days", b"_customs_allowance_days"]  # noqa: Y015
+    _WhichOneofReturnType__delay_notice_hours: _TypeAlias = _typing.Literal["delay_notice_hours"]  # noqa: Y015
+    _WhichOneofArgType__delay_notice_hours: _TypeAlias = _typing.Literal["_delay_notice_hours", b"_delay_notice_hours"]  # noqa: Y015
+    _WhichOneofReturnType__demand_window_days: _TypeAlias = _typing.Literal["demand_window_days"]  # noqa: Y015
+    _WhichOneofArgType__demand_window_days: _TypeAlias = _typing.Literal["_demand_window_days", b"_demand_window_days"]  # noqa: Y015
+    _WhichOneofReturnType__evidence_within_days: _TypeAlias = _typing.Literal["evidence_within_days"]  # noqa: Y015
+    _WhichOneofArgType__evidence_within_days: _TypeAlias = _typing.Literal["_evidence_within_days", b"_evidence_within_days"]  # noqa: Y015
+    _WhichOneofReturnType__first_answer_within_hours: _TypeAlias = _typing.Literal["first_answer_within_hours"]  # noqa: Y015
+    _WhichOneofArgType__first_answer_within_hours: _TypeAlias = _typing.Literal["_first_answer_within_hours", b"_first_answer_within_hours"]  # noqa: Y015
+    _WhichOneofReturnType__free_return_within_days: _TypeAlias = _typing.Literal["free_return_within_days"]  # noqa: Y015
+    _WhichOneofArgType__free_return_within_days: _TypeAlias = _typing.Literal["_free_return_within_days", b"_free_return_within_days"]  # noqa: Y015
+    _WhichOneofReturnType__low_stock_units: _TypeAlias = _typing.Literal["low_stock_units"]  # noqa: Y015
+    _WhichOneofArgType__low_stock_units: _TypeAlias = _typing.Literal["_low_stock_units", b"_low_stock_units"]  # noqa: Y015
+    _WhichOneofReturnType__message_age_hours: _TypeAlias = _typing.Literal["message_age_hours"]  # noqa: Y015
+    _WhichOneofArgType__message_age_hours: _TypeAlias = _typing.Literal["_message_age_hours", b"_message_age_hours"]  # noqa: Y015
+    _WhichOneofReturnType__message_attempts: _TypeAlias = _typing.Literal["message_attempts"]  # noqa: Y015
+    _WhichOneofArgType__message_attempts: _TypeAlias = _typing.Literal["_message_attempts", b"_message_attempts"]  # noqa: Y015
+    _WhichOneofReturnType__message_retry_most_seconds: _TypeAlias = _typing.Literal["message_retry_most_seconds"]  # noqa: Y015
+    _WhichOneofArgType__message_retry_most_seconds: _TypeAlias = _typing.Literal["_message_retry_most_seconds", b"_message_retry_most_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__message_retry_seconds: _TypeAlias = _typing.Literal["message_retry_seconds"]  # noqa: Y015
+    _WhichOneofArgType__message_retry_seconds: _TypeAlias = _typing.Literal["_message_retry_seconds", b"_message_retry_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__number_reuse_after_days: _TypeAlias = _typing.Literal["number_reuse_after_days"]  # noqa: Y015
+    _WhichOneofArgType__number_reuse_after_days: _TypeAlias = _typing.Literal["_number_reuse_after_days", b"_number_reuse_after_days"]  # noqa: Y015
+    _WhichOneofReturnType__remind_before_hours: _TypeAlias = _typing.Literal["remind_before_hours"]  # noqa: Y015
+    _WhichOneofArgType__remind_before_hours: _TypeAlias = _typing.Literal["_remind_before_hours", b"_remind_before_hours"]  # noqa: Y015
+    _WhichOneofReturnType__reservation_minutes: _TypeAlias = _typing.Literal["reservation_minutes"]  # noqa: Y015
+    _WhichOneofArgType__reservation_minutes: _TypeAlias = _typing.Literal["_reservation_minutes", b"_reservation_minutes"]  # noqa: Y015
+    _WhichOneofReturnType__return_window_days: _TypeAlias = _typing.Literal["return_window_days"]  # noqa: Y015
+    _WhichOneofArgType__return_window_days: _TypeAlias = _typing.Literal["_return_window_days", b"_return_window_days"]  # noqa: Y015
+    _WhichOneofReturnType__review_every_days: _TypeAlias = _typing.Literal["review_every_days"]  # noqa: Y015
+    _WhichOneofArgType__review_every_days: _TypeAlias = _typing.Literal["_review_every_days", b"_review_every_days"]  # noqa: Y015
     _WhichOneofReturnType__stale_buffer_basis_points: _TypeAlias = _typing.Literal["stale_buffer_basis_points"]  # noqa: Y015
     _WhichOneofArgType__stale_buffer_basis_points: _TypeAlias = _typing.Literal["_stale_buffer_basis_points", b"_stale_buffer_basis_points"]  # noqa: Y015
+    _WhichOneofReturnType__stale_buffer_units: _TypeAlias = _typing.Literal["stale_buffer_units"]  # noqa: Y015
+    _WhichOneofArgType__stale_buffer_units: _TypeAlias = _typing.Literal["_stale_buffer_units", b"_stale_buffer_units"]  # noqa: Y015
+    _WhichOneofReturnType__suspected_lost_after_days: _TypeAlias = _typing.Literal["suspected_lost_after_days"]  # noqa: Y015
+    _WhichOneofArgType__suspected_lost_after_days: _TypeAlias = _typing.Literal["_suspected_lost_after_days", b"_suspected_lost_after_days"]  # noqa: Y015
+    _WhichOneofReturnType__suspension_least_cases: _TypeAlias = _typing.Literal["suspension_least_cases"]  # noqa: Y015
+    _WhichOneofArgType__suspension_least_cases: _TypeAlias = _typing.Literal["_suspension_least_cases", b"_suspension_least_cases"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__answer_within_hours) -> _WhichOneofReturnType__answer_within_hours | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cover_days) -> _WhichOneofReturnType__cover_days | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__customs_allowance_days) -> _WhichOneofReturnType__customs_allowance_days | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delay_notice_hours) -> _WhichOneofReturnType__delay_notice_hours | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__demand_window_days) -> _WhichOneofReturnType__demand_window_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__evidence_within_days) -> _WhichOneofReturnType__evidence_within_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__first_answer_within_hours) -> _WhichOneofReturnType__first_answer_within_hours | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__free_return_within_days) -> _WhichOneofReturnType__free_return_within_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__low_stock_units) -> _WhichOneofReturnType__low_stock_units | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__message_age_hours) -> _WhichOneofReturnType__message_age_hours | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__message_attempts) -> _WhichOneofReturnType__message_attempts | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__message_retry_most_seconds) -> _WhichOneofReturnType__message_retry_most_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__message_retry_seconds) -> _WhichOneofReturnType__message_retry_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__number_reuse_after_days) -> _WhichOneofReturnType__number_reuse_after_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__remind_before_hours) -> _WhichOneofReturnType__remind_before_hours | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reservation_minutes) -> _WhichOneofReturnType__reservation_minutes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__return_window_days) -> _WhichOneofReturnType__return_window_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__review_every_days) -> _WhichOneofReturnType__review_every_days | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stale_buffer_basis_points) -> _WhichOneofReturnType__stale_buffer_basis_points | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stale_buffer_units) -> _WhichOneofReturnType__stale_buffer_units | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__suspected_lost_after_days) -> _WhichOneofReturnType__suspected_lost_after_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__suspension_least_cases) -> _WhichOneofReturnType__suspension_least_cases | None: ...
 
 Global___Policy: _TypeAlias = Policy  # noqa: Y015
 
@@ -679,6 +763,11 @@ class AgreePolicyRequest(_message.Message):
     CONTEXT_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     EFFECTIVE_FROM_FIELD_NUMBER: _builtins.int
+    SEEN_VERSIONS_FIELD_NUMBER: _builtins.int
+    seen_versions: _builtins.int
+    """How many versions had been agreed when these terms were drawn up, as GetPolicyResponse.versions had it. Fails with
+    FAILED_PRECONDITION / CHANGED_MEANWHILE if there are more by now; absent agrees them whatever came between.
+    """
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -697,12 +786,15 @@ class AgreePolicyRequest(_message.Message):
         context: _common_pb2.CommandContext | None = ...,
         policy: Global___Policy | None = ...,
         effective_from: _timestamp_pb2.Timestamp | None = ...,
+        seen_versions: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "effective_from", b"effective_from", "policy", b"policy"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_seen_versions", b"_seen_versions", "context", b"context", "effective_from", b"effective_from", "policy", b"policy", "seen_versions", b"seen_versions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "effective_from", b"effective_from", "policy", b"policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seen_versions", b"_seen_versions", "context", b"context", "effective_from", b"effective_from", "policy", b"policy", "seen_versions", b"seen_versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__seen_versions: _TypeAlias = _typing.Literal["seen_versions"]  # noqa: Y015
+    _WhichOneofArgType__seen_versions: _TypeAlias = _typing.Literal["_seen_versions", b"_seen_versions"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seen_versions) -> _WhichOneofReturnType__seen_versions | None: ...
 
 Global___AgreePolicyRequest: _TypeAlias = AgreePolicyRequest  # noqa: Y015
 
@@ -744,8 +836,11 @@ class GetPolicyResponse(_message.Message):
     TO_COME_FIELD_NUMBER: _builtins.int
     DEFAULTS_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """The position of the log that it was read at."""
+    versions: _builtins.int
+    """How many versions were agreed so far, whenever they hold; AgreePolicy takes it as seen_versions."""
     @_builtins.property
     def in_force(self) -> Global___PolicyVersion:
         """The terms in force then."""
@@ -765,10 +860,11 @@ class GetPolicyResponse(_message.Message):
         to_come: _abc.Iterable[Global___PolicyVersion] | None = ...,
         defaults: Global___Policy | None = ...,
         position: _builtins.int = ...,
+        versions: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults", "in_force", b"in_force"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults", "in_force", b"in_force", "position", b"position", "to_come", b"to_come"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults", "in_force", b"in_force", "position", b"position", "to_come", b"to_come", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

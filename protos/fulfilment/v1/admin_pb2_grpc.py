@@ -108,6 +108,7 @@ class AdminServiceServicer:
 
     def AgreePolicy(self, request, context):
         """Records the retailer's own terms with the date from which they hold. The same again records nothing.
+        Fails with FAILED_PRECONDITION / CHANGED_MEANWHILE if another version was agreed since seen_versions were.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

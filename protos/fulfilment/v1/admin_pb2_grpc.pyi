@@ -45,7 +45,9 @@ class AdminServiceStub:
     ListTenants: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListTenantsRequest, _admin_pb2.ListTenantsResponse]
     """Lists the tenants."""
     AgreePolicy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.AgreePolicyRequest, _common_pb2.Receipt]
-    """Records the retailer's own terms with the date from which they hold. The same again records nothing."""
+    """Records the retailer's own terms with the date from which they hold. The same again records nothing.
+    Fails with FAILED_PRECONDITION / CHANGED_MEANWHILE if another version was agreed since seen_versions were.
+    """
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetPolicyRequest, _admin_pb2.GetPolicyResponse]
     """Reads the retailer's own terms: those in force, since when they are, and those agreed for later. What it
     answers can be sent back by AgreePolicy as it is, or with changes.
@@ -83,7 +85,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     ListTenants: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListTenantsRequest, _admin_pb2.ListTenantsResponse]  # type: ignore[assignment]
     """Lists the tenants."""
     AgreePolicy: _aio.UnaryUnaryMultiCallable[_admin_pb2.AgreePolicyRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records the retailer's own terms with the date from which they hold. The same again records nothing."""
+    """Records the retailer's own terms with the date from which they hold. The same again records nothing.
+    Fails with FAILED_PRECONDITION / CHANGED_MEANWHILE if another version was agreed since seen_versions were.
+    """
     GetPolicy: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetPolicyRequest, _admin_pb2.GetPolicyResponse]  # type: ignore[assignment]
     """Reads the retailer's own terms: those in force, since when they are, and those agreed for later. What it
     answers can be sent back by AgreePolicy as it is, or with changes.
@@ -136,7 +140,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.AgreePolicyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records the retailer's own terms with the date from which they hold. The same again records nothing."""
+        """Records the retailer's own terms with the date from which they hold. The same again records nothing.
+        Fails with FAILED_PRECONDITION / CHANGED_MEANWHILE if another version was agreed since seen_versions were.
+        """
 
     @_abc_1.abstractmethod
     def GetPolicy(

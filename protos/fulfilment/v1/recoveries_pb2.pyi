@@ -1180,8 +1180,8 @@ class ListRecoveriesRequest(_message.Message):
     case_id: _builtins.str
     """The return case."""
     due_within_hours: _builtins.int
-    """Only those of which something is due within so many hours from now, overdue ones included; 0 means any,
-    at most 100000.
+    """Only those of which something is due within so many hours from now, 0 to 100000; 0 is what is overdue; absent
+    means any.
     """
     at_least: _builtins.int
     """Wait until the answer holds at this position of the log or later."""
@@ -1202,15 +1202,17 @@ class ListRecoveriesRequest(_message.Message):
         carrier: _builtins.str = ...,
         order_id: _builtins.str = ...,
         case_id: _builtins.str = ...,
-        due_within_hours: _builtins.int = ...,
+        due_within_hours: _builtins.int | None = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "due_within_hours", b"due_within_hours", "page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "carrier", b"carrier", "case_id", b"case_id", "due_within_hours", b"due_within_hours", "order_id", b"order_id", "page", b"page", "party", b"party", "statuses", b"statuses", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "at_least", b"at_least", "carrier", b"carrier", "case_id", b"case_id", "due_within_hours", b"due_within_hours", "order_id", b"order_id", "page", b"page", "party", b"party", "statuses", b"statuses", "supplier_id", b"supplier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__due_within_hours: _TypeAlias = _typing.Literal["due_within_hours"]  # noqa: Y015
+    _WhichOneofArgType__due_within_hours: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__due_within_hours) -> _WhichOneofReturnType__due_within_hours | None: ...
 
 Global___ListRecoveriesRequest: _TypeAlias = ListRecoveriesRequest  # noqa: Y015
 

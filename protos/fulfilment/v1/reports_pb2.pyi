@@ -1079,7 +1079,7 @@ class ListObligationsRequest(_message.Message):
     clock: Global___ObligationClock.ValueType
     """Of this clock; unspecified means of all."""
     due_within_hours: _builtins.int
-    """Due within so many hours from now, overdue ones included: 1 to 100000; 0 means whenever they are due."""
+    """Due within so many hours from now, 0 to 100000; 0 is what is overdue; absent means whenever they are due."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
     owner: _common_pb2.Party.ValueType
@@ -1094,16 +1094,18 @@ class ListObligationsRequest(_message.Message):
         state: Global___ObligationState.ValueType = ...,
         supplier_id: _builtins.str = ...,
         clock: Global___ObligationClock.ValueType = ...,
-        due_within_hours: _builtins.int = ...,
+        due_within_hours: _builtins.int | None = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
         owner: _common_pb2.Party.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "due_within_hours", b"due_within_hours", "page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "clock", b"clock", "due_within_hours", b"due_within_hours", "owner", b"owner", "page", b"page", "state", b"state", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours", "at_least", b"at_least", "clock", b"clock", "due_within_hours", b"due_within_hours", "owner", b"owner", "page", b"page", "state", b"state", "supplier_id", b"supplier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__due_within_hours: _TypeAlias = _typing.Literal["due_within_hours"]  # noqa: Y015
+    _WhichOneofArgType__due_within_hours: _TypeAlias = _typing.Literal["_due_within_hours", b"_due_within_hours"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__due_within_hours) -> _WhichOneofReturnType__due_within_hours | None: ...
 
 Global___ListObligationsRequest: _TypeAlias = ListObligationsRequest  # noqa: Y015
 

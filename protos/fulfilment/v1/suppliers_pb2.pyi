@@ -341,7 +341,7 @@ class Agreement(_message.Message):
     """
     @_builtins.property
     def effective_from(self) -> _timestamp_pb2.Timestamp:
-        """From then on. Required."""
+        """From then on; absent means now."""
 
     @_builtins.property
     def effective_until(self) -> _timestamp_pb2.Timestamp:
@@ -423,8 +423,13 @@ class AgreeTermsRequest(_message.Message):
     SUPPLIER_ID_FIELD_NUMBER: _builtins.int
     AGREEMENT_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    SEEN_AGREEMENTS_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """The supplier."""
+    seen_agreements: _builtins.int
+    """How many agreements there were when this one was drawn up, as the supplier's agreements had it. Fails with
+    FAILED_PRECONDITION / CHANGED_MEANWHILE if there are more by now; absent agrees it whatever came between.
+    """
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -444,12 +449,15 @@ class AgreeTermsRequest(_message.Message):
         supplier_id: _builtins.str = ...,
         agreement: Global___Agreement | None = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
+        seen_agreements: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "at", b"at", "context", b"context"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_seen_agreements", b"_seen_agreements", "agreement", b"agreement", "at", b"at", "context", b"context", "seen_agreements", b"seen_agreements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "at", b"at", "context", b"context", "supplier_id", b"supplier_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seen_agreements", b"_seen_agreements", "agreement", b"agreement", "at", b"at", "context", b"context", "seen_agreements", b"seen_agreements", "supplier_id", b"supplier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__seen_agreements: _TypeAlias = _typing.Literal["seen_agreements"]  # noqa: Y015
+    _WhichOneofArgType__seen_agreements: _TypeAlias = _typing.Literal["_seen_agreements", b"_seen_agreements"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seen_agreements) -> _WhichOneofReturnType__seen_agreements | None: ...
 
 Global___AgreeTermsRequest: _TypeAlias = AgreeTermsRequest  # noqa: Y015
 

@@ -137,7 +137,8 @@ class SupplierServiceServicer:
 
     def AgreeTerms(self, request, context):
         """Records agreed terms with the date from which they hold. The same agreement again records nothing.
-        Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
+        Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired, CHANGED_MEANWHILE if another
+        agreement was made since seen_agreements were.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,7 +51,8 @@ class SupplierServiceStub:
     """
     AgreeTerms: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.AgreeTermsRequest, _common_pb2.Receipt]
     """Records agreed terms with the date from which they hold. The same agreement again records nothing.
-    Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
+    Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired, CHANGED_MEANWHILE if another
+    agreement was made since seen_agreements were.
     """
     ApproveSupplier: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.ApproveSupplierRequest, _common_pb2.Receipt]
     """Lets the supplier be given orders. Approving twice records nothing.
@@ -122,7 +123,8 @@ class SupplierServiceAsyncStub(SupplierServiceStub):
     """
     AgreeTerms: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.AgreeTermsRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records agreed terms with the date from which they hold. The same agreement again records nothing.
-    Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
+    Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired, CHANGED_MEANWHILE if another
+    agreement was made since seen_agreements were.
     """
     ApproveSupplier: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.ApproveSupplierRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Lets the supplier be given orders. Approving twice records nothing.
@@ -208,7 +210,8 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records agreed terms with the date from which they hold. The same agreement again records nothing.
-        Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired.
+        Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is retired, CHANGED_MEANWHILE if another
+        agreement was made since seen_agreements were.
         """
 
     @_abc_1.abstractmethod
