@@ -131,7 +131,7 @@ def build_server(
         orders_pb2.DESCRIPTOR.services_by_name["OrderService"]: OrderQueries(tenants, sealer),
         stock_pb2.DESCRIPTOR.services_by_name["StockService"]: StockQueries(tenants),
         suppliers_pb2.DESCRIPTOR.services_by_name["SupplierService"]: SupplierQueries(tenants, sealer),
-        parcels_pb2.DESCRIPTOR.services_by_name["ParcelService"]: ParcelQueries(tenants),
+        parcels_pb2.DESCRIPTOR.services_by_name["ParcelService"]: ParcelQueries(tenants, sealer),
         recoveries_pb2.DESCRIPTOR.services_by_name["RecoveryService"]: RecoveryQueries(tenants),
         inquiries_pb2.DESCRIPTOR.services_by_name["InquiryService"]: InquiryQueries(tenants, sealer),
         cases_pb2.DESCRIPTOR.services_by_name["CaseService"]: CaseQueries(tenants, sealer),

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ledger import costs, delivery, fulfilment, orders, remedies, returns, stock, supplier_orders
 from ledger.allotment import need_for
 from ledger.orders import Order, OrderFact, OrderPlaced, PaymentState
-from ledger.parcels import ParcelRegistered
+from ledger.parcels import ParcelRegistered, earliest
 from ledger.policies import policy_at
 from ledger.remedies import Amounts
 from ledger.returns import (
@@ -398,8 +398,16 @@ def ship_return(
     view.need(policy_stream(), case_stream(case_id), parcel_stream(carrier, number))
     file = _File(view, case_id, now)
     if returns.ship_back(file.case, label_id, carrier, number):
-        units = file.case.labels[label_id].by_line
-        registration = ParcelRegistered(carrier, number, epoch=0, at=at, by_line=units, return_of=case_id)
+        label = file.case.labels[label_id]
+        registration = ParcelRegistered(
+            carrier,
+            number,
+            epoch=0,
+            at=at,
+            by_line=label.by_line,
+            return_of=case_id,
+            exists_from=earliest(file.order.placed.placed_at, label.at, at),
+        )
         parcel, facts = delivery.registered(view, registration)
         file.tell_other(parcel_stream(carrier, number), facts)
         file.tell([ReturnShipped(case_id, label_id, carrier, number, parcel.epoch, at)])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ledger import orders, parcels, redress, remedies
-from ledger.orders import Order, OrderFact
+from ledger.orders import Order, OrderFact, Shipment
 from ledger.parcels import GIVEN_UP, Checkpoint, FoundAfterLoss, Parcel, ParcelRegistered
 from ledger.policies import policy_at
 from ledger.values import Change, Party, parcel_stream
@@ -22,8 +22,11 @@ def register_parcel(view: View, registration: ParcelRegistered) -> list[Change]:
 def record_checkpoints(
     view: View, carrier: str, number: str, scans: Sequence[Checkpoint], at: datetime, now: datetime
 ) -> list[Change]:
-    """Scans of one parcel, in any order; those known already record nothing. A delivery reaches the order."""
-    parcel = parcels.known(view.parcel(carrier, number), carrier, number)
+    """Scans of one parcel, in any order; those known already record nothing. A delivery reaches the order.
+
+    One that turns out to have been the return's arrival at the sender is taken back.
+    """
+    before = parcel = parcels.known(view.parcel(carrier, number), carrier, number)
     facts: list[parcels.ParcelFact] = []
     for scan in scans:
         for fact in parcels.record_checkpoint(parcel, scan, at):
@@ -31,7 +34,7 @@ def record_checkpoints(
             facts.append(fact)
     if not facts:
         return []
-    changes = [*changes_of(parcel_stream(carrier, number), facts), *_reach_order(view, parcel, now)]
+    changes = [*changes_of(parcel_stream(carrier, number), facts), *_reach_order(view, parcel, now, before)]
     if any(isinstance(fact, FoundAfterLoss) for fact in facts):
         return [*changes, *_look_again(view, parcel, now)]
     return [*changes, *redress.arrive(view, parcel, now)]
@@ -89,20 +92,29 @@ def dispute_delivery(view: View, carrier: str, number: str, because: str, at: da
     return [*changes, *settled(order, [reopened], now)]
 
 
-def _reach_order(view: View, parcel: Parcel, now: datetime) -> list[Change]:
+def _reach_order(view: View, parcel: Parcel, now: datetime, before: Parcel | None = None) -> list[Change]:
     if not parcel.order_id:
         return []
     order = order_in(view, parcel.order_id)
-    facts = follow(order, parcel)
+    facts = follow(order, parcel, before)
     return settled(order, facts, now) if facts else []
 
 
-def follow(order: Order, parcel: Parcel) -> list[OrderFact]:
-    """What the parcel's status means for the order's units. Only a dispute takes a delivery back."""
+def follow(order: Order, parcel: Parcel, before: Parcel | None = None) -> list[OrderFact]:
+    """What the parcel's status means for the order's units; before is the parcel without the newest scans.
+
+    A delivery is taken back by a dispute, or when its scan turns out to be that of the return's arrival.
+    """
     shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch)
-    if shipment is None or shipment.bucket == "delivered":
+    if shipment is None:
         return []
     where = (order.order_id, parcel.carrier, parcel.number, parcel.epoch, shipment.by_line)
+    if shipment.bucket == "delivered":
+        if before is None or not _undone(order, shipment, before, parcel):
+            return []
+        reopened = orders.DeliveryReopened(*where, parcel.last_seen_at)
+        arrived = [orders.UnitsDelivered(*where, parcel.delivered_at)] if parcel.delivered_at else []
+        return [reopened, *arrived]
     if parcel.delivered_at is not None:
         return [orders.UnitsDelivered(*where, parcel.delivered_at)]
     lost = parcel.status in GIVEN_UP
@@ -111,6 +123,16 @@ def follow(order: Order, parcel: Parcel) -> list[OrderFact]:
     if not lost and shipment.bucket == "lost":
         return [orders.DeliveryReopened(*where, parcel.last_seen_at)]
     return []
+
+
+def _undone(order: Order, shipment: Shipment, before: Parcel, parcel: Parcel) -> bool:
+    """Whether a delivery was none. Who confirmed the receipt, or sends units back, has had them."""
+    if before.delivered_at in (None, parcel.delivered_at) or shipment.delivered_at != before.delivered_at:
+        return False
+    return all(
+        order.after_sales.coming_back(line_no) <= order.buckets[line_no].delivered - units
+        for line_no, units in shipment.by_line.items()
+    )
 
 
 def registered(view: View, registration: ParcelRegistered) -> tuple[Parcel, Sequence[parcels.ParcelFact]]:

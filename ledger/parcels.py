@@ -1,7 +1,8 @@
 """Parcels: what a carrier has under one tracking number, and what its scans say (DOMAIN 4).
 
 A carrier's webhook knows only the number, so a parcel is a stream of its own that remembers its
-order. Numbers are reused: a new registration after a long time starts a new epoch in the stream.
+order. Numbers are reused: another shipment under a number starts a new epoch in the stream. What a carrier
+still tells of an earlier use is kept, and counts for nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import reduce
 from itertools import takewhile
 from typing import assert_never
 
@@ -68,6 +70,8 @@ class ParcelRegistered(Fact, frozen=True, tag="parcel.registered"):
     """What is odd about the number, such as a wrong check digit; a warning never refuses."""
     return_of: str = ""
     """The case whose units come back in it; such a parcel belongs to no order."""
+    exists_from: datetime | None = None
+    """The earliest that it can have existed: scans from before are of an earlier use of the number."""
 
 
 class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
@@ -85,6 +89,8 @@ class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
     promised_by: datetime | None = None
     return_of: str = ""
     """The case whose units come back in it; then it belongs to no order."""
+    exists_from: datetime | None = None
+    """The earliest that it can have existed: scans from before, told already or not, are of an earlier use."""
 
 
 class CustomsAsk(StrEnum):
@@ -111,6 +117,8 @@ class Checkpoint(Value, frozen=True):
     """What is asked for, where customs holds the parcel."""
     customs_answer_by: datetime | None = None
     """By when it has to be there."""
+    reached_customer: bool = False
+    """Whether the carrier says that it was delivered to the customer, and not back to the sender."""
 
     def same_scan(self, other: Checkpoint) -> bool:
         """The same scan told twice; the sealed text differs each time it is sealed."""
@@ -248,14 +256,18 @@ class Parcel(Value, frozen=True):
     country: str = ""
     first_scan_by: datetime | None = None
     promised_by: datetime | None = None
+    exists_from: datetime | None = None
     checkpoints: tuple[Checkpoint, ...] = ()
     """By their own time, ties by arrival."""
+    earlier: tuple[Checkpoint, ...] = ()
+    """Scans of an earlier use of the number, by their own time: history, which counts for nothing."""
     status: ParcelStatus = ParcelStatus.REGISTERED
     first_scan_at: datetime | None = None
     delivered_at: datetime | None = None
     disputed_at: datetime | None = None
     first_scan_missed: bool = False
-    proven: bool = False
+    proofs: tuple[DeliveryProven, ...] = ()
+    """What was handed in to prove the delivery."""
     claims: tuple[str, ...] = ()
     """The recoveries that claim for it from its carrier, the first opened first."""
     warnings: tuple[str, ...] = ()
@@ -282,6 +294,11 @@ class Parcel(Value, frozen=True):
         """The newest scan, or the registration."""
         return self.checkpoints[-1].at if self.checkpoints else self.registered_at
 
+    @property
+    def is_over(self) -> bool:
+        """Nothing more is to come of it: the number is free again."""
+        return self.delivered_at is not None or self.status in _ENDS
+
 
 def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
     if isinstance(fact, ParcelRegistered):
@@ -299,11 +316,12 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
             promised_by=fact.promised_by,
             warnings=fact.warnings,
             return_of=fact.return_of,
+            exists_from=fact.exists_from,
         )
     assert parcel is not None, "the first fact of a parcel is its registration"
     match fact:
         case ParcelLinked():
-            return replace(
+            linked = replace(
                 parcel,
                 order_id=fact.order_id,
                 supplier_order_id=fact.supplier_order_id,
@@ -313,7 +331,9 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
                 first_scan_by=fact.first_scan_by,
                 promised_by=fact.promised_by,
                 return_of=fact.return_of,
+                exists_from=fact.exists_from,
             )
+            return _sorted_out(linked)
         case CheckpointRecorded(checkpoint=checkpoint):
             return _scan(parcel, checkpoint)
         case DeliveryDisputed(at=at):
@@ -329,7 +349,7 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
         case FoundAfterLoss(at=at):
             return replace(parcel, lost_at=None, found_at=at)
         case DeliveryProven():
-            return replace(parcel, proven=True)
+            return replace(parcel, proofs=(*parcel.proofs, fact))
         case ClaimOpened(recovery_id=recovery_id):
             return replace(parcel, claims=(*parcel.claims, recovery_id))
         case _:
@@ -338,32 +358,61 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
 
 def _scan(parcel: Parcel, checkpoint: Checkpoint) -> Parcel:
     """Scans may come late, early and out of order: only the newest by its own time says where the parcel is."""
-    # Appending before a stable sort puts a tie after those that arrived earlier.
-    checkpoints = tuple(sorted((*parcel.checkpoints, checkpoint), key=lambda scan: scan.at))
+    if parcel.exists_from is not None and checkpoint.at < parcel.exists_from:
+        return replace(parcel, earlier=_by_time(parcel.earlier, checkpoint))
+    checkpoints = _by_time(parcel.checkpoints, checkpoint)
     moved = replace(parcel, checkpoints=checkpoints)
     if checkpoint.status is not ParcelStatus.REGISTERED:
         first = min(checkpoint.at, parcel.first_scan_at or checkpoint.at)
         moved = replace(moved, first_scan_at=first)
-    if _delivers(parcel, checkpoint):
-        return replace(moved, status=ParcelStatus.DELIVERED, delivered_at=checkpoint.at)
-    # A delivery that the dispute denies is no delivery, even if its scan is the newest.
-    denied = checkpoint.status is ParcelStatus.DELIVERED
-    if denied or parcel.delivered_at is not None or checkpoints[-1] is not checkpoint:
-        return moved
-    if parcel.lost_at is not None and checkpoint.at <= parcel.lost_at:
-        return moved
-    lost_at = checkpoint.at if checkpoint.status in GIVEN_UP else parcel.lost_at
-    return replace(moved, status=checkpoint.status, lost_at=lost_at)
+    if arrivals := [scan.at for scan in checkpoints if _delivers(moved, scan)]:
+        delivered_at = parcel.delivered_at if parcel.delivered_at in arrivals else arrivals[0]
+        return replace(moved, status=ParcelStatus.DELIVERED, delivered_at=delivered_at)
+    status = ParcelStatus.RETURNED if _is_back(moved, checkpoints[-1]) else checkpoints[-1].status
+    if parcel.delivered_at is None:
+        # A delivery that the dispute denies is no delivery, even if its scan is the newest.
+        denied = status is ParcelStatus.DELIVERED
+        old = parcel.lost_at is not None and checkpoint.at <= parcel.lost_at
+        if denied or old or checkpoints[-1] is not checkpoint:
+            return moved
+    lost_at = checkpoints[-1].at if status in GIVEN_UP else parcel.lost_at
+    return replace(moved, status=status, lost_at=lost_at, delivered_at=None)
 
 
-def _delivers(parcel: Parcel, checkpoint: Checkpoint) -> bool:
-    """Whether this scan is the delivery: any is, but a disputed one needs a scan after the dispute."""
+def _by_time(scans: tuple[Checkpoint, ...], scan: Checkpoint) -> tuple[Checkpoint, ...]:
+    # Appending before a stable sort puts a tie after those that arrived earlier.
+    return tuple(sorted((*scans, scan), key=lambda each: each.at))
+
+
+def _delivers(parcel: Parcel, scan: Checkpoint) -> bool:
+    """Whether this scan is a delivery to the customer: after a dispute only a later one is."""
     return (
-        checkpoint.status is ParcelStatus.DELIVERED
-        and parcel.delivered_at is None
-        and (parcel.disputed_at is None or checkpoint.at > parcel.disputed_at)
+        scan.status is ParcelStatus.DELIVERED
+        and (parcel.disputed_at is None or scan.at > parcel.disputed_at)
+        and not _is_back(parcel, scan)
     )
 
+
+def _is_back(parcel: Parcel, scan: Checkpoint) -> bool:
+    """Whether a delivery is that to the sender: of what was returned, or on its way back unless the carrier says
+    that it reached the customer (DOMAIN 4). What a customer sends back arrives like any other parcel."""
+    if scan.status is not ParcelStatus.DELIVERED or parcel.return_of:
+        return False
+    before = {each.status for each in parcel.checkpoints if each.at <= scan.at}
+    return ParcelStatus.RETURNED in before or (ParcelStatus.RETURNING in before and not scan.reached_customer)
+
+
+def _sorted_out(parcel: Parcel) -> Parcel:
+    """With the scans that were told before it was known since when the parcel exists."""
+    if parcel.exists_from is None or all(scan.at >= parcel.exists_from for scan in parcel.checkpoints):
+        return parcel
+    bare = replace(
+        parcel, checkpoints=(), status=ParcelStatus.REGISTERED, first_scan_at=None, delivered_at=None, lost_at=None
+    )
+    return reduce(_scan, parcel.checkpoints, bare)
+
+
+_ENDS = frozenset({ParcelStatus.LOST, ParcelStatus.DESTROYED, ParcelStatus.RETURNED})
 
 _GIVEN_UP = frozenset({ParcelStatus.SUSPECTED_LOST, ParcelStatus.LOST, ParcelStatus.DESTROYED})
 
@@ -389,7 +438,7 @@ class UnknownParcel(NotFound):
 class ParcelOfAnotherOrder(AlreadyExists):
     def __init__(self, carrier: str, number: str, order_id: str) -> None:
         super().__init__(
-            f"parcel {number} of {carrier} is registered for {order_id or 'another shipment'} already",
+            f"parcel {number} of {carrier} is under way for {order_id} already; name all its units when it leaves",
             carrier=carrier,
             number=number,
             order_id=order_id,
@@ -423,27 +472,56 @@ def known(parcel: Parcel | None, carrier: str, number: str) -> Parcel:
     return parcel
 
 
+_TOLD_LATE = timedelta(days=3)
+"""How long before its instruction was recorded as sent a parcel may have been under way (DOMAIN 4)."""
+
+
+def earliest(ordered_at: datetime, instructed_at: datetime, left_at: datetime) -> datetime:
+    """When a parcel can have existed first: not before its order, nor long before whoever sends it was told to,
+    unless it says itself that it had left by then."""
+    return max(ordered_at, min(instructed_at - _TOLD_LATE, left_at))
+
+
 def register(parcel: Parcel | None, registration: ParcelRegistered, reuse_after_days: int) -> Sequence[ParcelFact]:
     """A parcel under a number; registration.epoch is set here.
 
     What is odd about the number is a warning. The same registration again records nothing. One that was
-    announced without an order is linked to it, or to the case whose units come back in it. A number that was
-    registered long ago starts a new epoch.
+    announced without an order is linked to it, or to the case whose units come back in it. Another shipment
+    starts a new epoch, with a warning if the number was used lately; only a parcel that is still under way takes
+    no second shipment of its own order.
     """
     if parcel is None:
-        return [_first_use(registration, 1)]
+        return [_first_use(registration)]
     if not (registration.order_id or registration.return_of):
         return []
-    if registration.at - parcel.registered_at >= timedelta(days=reuse_after_days):
-        return [_first_use(registration, parcel.epoch + 1)]
-    if _same_shipment(parcel, registration):
+    since = registration.at - parcel.registered_at
+    lately = since < timedelta(days=reuse_after_days)
+    if lately and _same_shipment(parcel, registration):
         return []
-    if not parcel.order_id and not parcel.return_of:
+    if lately and not parcel.order_id and not parcel.return_of:
         return [_link(registration)]
-    raise ParcelOfAnotherOrder(parcel.carrier, parcel.number, parcel.order_id or parcel.return_of)
+    if lately and not parcel.is_over and parcel.order_id and parcel.order_id == registration.order_id:
+        raise ParcelOfAnotherOrder(parcel.carrier, parcel.number, parcel.order_id)
+    return [_used_again(parcel, registration, max(since.days, 0) if lately else None)]
 
 
-def _first_use(registration: ParcelRegistered, epoch: int) -> ParcelRegistered:
+def _used_again(parcel: Parcel, registration: ParcelRegistered, days: int | None) -> ParcelRegistered:
+    """The next use of the number; days says how long ago the last one began, where that is odd."""
+    warnings = registration.warnings
+    if days is not None:
+        ended = "" if parcel.is_over else ", which has not arrived"
+        warnings = (*warnings, f"used {days} days before for {parcel.supplier_order_id or parcel.return_of}{ended}")
+    last = parcel.delivered_at or (parcel.checkpoints[-1].at if parcel.checkpoints else None)
+    exists_from = registration.exists_from
+    if last is not None:
+        # Its last scan, told again, is still its own.
+        last += timedelta.resolution
+        exists_from = max(last, exists_from or last)
+    again = replace(registration, warnings=warnings, exists_from=exists_from)
+    return _first_use(again, parcel.epoch + 1)
+
+
+def _first_use(registration: ParcelRegistered, epoch: int = 1) -> ParcelRegistered:
     odd = oddities(registration.carrier, registration.number)
     return replace(registration, epoch=epoch, warnings=(*registration.warnings, *odd))
 
@@ -466,12 +544,13 @@ def _link(registration: ParcelRegistered) -> ParcelLinked:
         first_scan_by=registration.first_scan_by,
         promised_by=registration.promised_by,
         return_of=registration.return_of,
+        exists_from=registration.exists_from,
     )
 
 
 def record_checkpoint(parcel: Parcel, checkpoint: Checkpoint, at: datetime) -> Sequence[ParcelFact]:
     """A scan, however late; a first scan that was in time withdraws the breach. The same again records nothing."""
-    if any(scan.same_scan(checkpoint) for scan in parcel.checkpoints):
+    if any(scan.same_scan(checkpoint) for scan in (*parcel.checkpoints, *parcel.earlier)):
         return []
     recorded = CheckpointRecorded(parcel.carrier, parcel.number, checkpoint, at)
     after = evolve(parcel, recorded)

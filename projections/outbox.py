@@ -211,8 +211,10 @@ def _first_scan_missed(fact: FirstScanMissed, stories: ParcelStories) -> Iterabl
 
 
 def _scanned(fact: CheckpointRecorded, stories: ParcelStories) -> Iterable[_Cause]:
-    """Only a scan that says where the parcel is now, and says it for the first time."""
+    """Only a scan that says where the parcel is now, and says it for the first time; none of an earlier use."""
     parcel, status = stories[-1].parcel, fact.checkpoint.status
+    if fact.checkpoint not in parcel.checkpoints:
+        return
     if parcel.status is not status or sum(scan.status is status for scan in parcel.checkpoints) > 1:
         return
     at = fact.checkpoint.at

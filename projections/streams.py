@@ -125,7 +125,6 @@ class ParcelStory(NamedTuple):
     """One use of a tracking number, and what the parcel's state does not keep."""
 
     parcel: Parcel
-    warnings: tuple[str, ...] = ()
     first_scan_missed: FirstScanMissed | None = None
     first_scan_withdrawn: FirstScanBreachWithdrawn | None = None
 
@@ -196,11 +195,11 @@ def tell_parcel(stories: ParcelStories | None, fact: Any, position: int) -> Parc
     """The stories of a tracking number after the fact; a new registration starts a new one."""
     earlier = stories or ()
     if isinstance(fact, ParcelRegistered):
-        return (*earlier, ParcelStory(parcels.evolve(None, fact), fact.warnings))
+        return (*earlier, ParcelStory(parcels.evolve(None, fact)))
     *done, story = earlier
     missed = fact if isinstance(fact, FirstScanMissed) else story.first_scan_missed
     withdrawn = fact if isinstance(fact, FirstScanBreachWithdrawn) else story.first_scan_withdrawn
-    return (*done, ParcelStory(parcels.evolve(story.parcel, fact), story.warnings, missed, withdrawn))
+    return (*done, ParcelStory(parcels.evolve(story.parcel, fact), missed, withdrawn))
 
 
 def tell_inquiry(inquiry: Inquiry | None, fact: Any, position: int) -> Inquiry:

@@ -132,7 +132,7 @@ def changes(page: Page) -> list[Written]:
 
 SUPPLIER_PERFORMANCE = Projection(
     "supplier_performance",
-    3,
+    4,
     (
         *COUNTED,
         DAYS,
@@ -343,7 +343,7 @@ def _parcel(story: ParcelStory) -> Values:
         parcel.supplier_id,
         parcel.order_id,
         parcel.registered_at,
-        parcel.first_scan_at is not None and not story.warnings,
+        parcel.first_scan_at is not None,
         promise,
         delivery,
         _in_time(delivery, promise),

@@ -144,7 +144,7 @@ def changes(page: Page) -> list[Written]:
     return [orders, parcels, holds]
 
 
-TRACKING = Projection("tracking", 3, (ORDERS, PARCELS, HOLDS), changes)
+TRACKING = Projection("tracking", 4, (ORDERS, PARCELS, HOLDS), changes)
 
 
 def _order_row(story: OrderStory) -> Values:

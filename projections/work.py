@@ -153,7 +153,7 @@ def changes(page: Page) -> list[Written]:
     return [items, *_of_stock(page.told), done]
 
 
-WORK = Projection("work", 2, (ITEMS, TASKS), changes)
+WORK = Projection("work", 3, (ITEMS, TASKS), changes)
 
 
 def _of_task(task: Task) -> Values:
@@ -275,7 +275,8 @@ def _of_parcels(stories: ParcelStories) -> list[Values]:
 
 def _trouble(parcel: Parcel) -> Item:
     since = parcel.last_seen_at
-    for scan in reversed(parcel.checkpoints):
+    # A delivery that was none may be newer, and says nothing.
+    for scan in reversed([each for each in parcel.checkpoints if each.status is not ParcelStatus.DELIVERED]):
         if scan.status is not parcel.status:
             break
         since = scan.at

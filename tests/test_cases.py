@@ -9,7 +9,7 @@ import pytest
 
 from ledger import orders, policies, remedies, returns
 from ledger.orders import Header, PaymentState
-from ledger.parcels import ParcelOfAnotherOrder, ParcelStatus
+from ledger.parcels import ParcelStatus
 from ledger.policies import Policy
 from ledger.remedies import NothingPaid, NotReturnable, RefundTooLarge, UnitsInReturn, UnitsNotFree
 from ledger.returns import Denial, Reason, Remedy, ReshipFailure, Status
@@ -701,8 +701,8 @@ def test_a_label_has_one_meaning_and_each_unit_comes_back_once():
     with refused(returns.SentBackOtherwise, "with dhl under BACK1"):
         desk.sends_back("BACK2")
     desk.labels({1: 1}, "label-2")
-    with refused(ParcelOfAnotherOrder, "registered for shopify/1"):
-        desk.sends_back("P1", "label-2")
+    desk.sends_back("P1", "label-2")
+    assert desk.story.parcel().warnings[0] == "used 3 days before for shopify/1/1"
 
 
 def test_the_same_label_without_its_units_named_records_nothing():

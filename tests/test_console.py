@@ -890,8 +890,11 @@ def test_a_delivery_is_proven_and_disputed(ff: Shell):
     ff("parcel", "scan", "dhl", "PROVEN1", "delivered")
     assert ff("parcel", "prove", "dhl", "PROVEN1", "--signed-by", "A. Neighbour").code == 0
     shown = ff("parcel", "show", "dhl", "PROVEN1").out
-    assert "handed in" in shown
+    assert "signed" in shown
     assert "Neighbour" not in shown
+    assert "signed by A. Neighbour" in ff("parcel", "show", "dhl", "PROVEN1", "--personal").out
+    ff("parcel", "scan", "dhl", "PROVEN1", "in_transit", "--at", "2020-01-05")
+    assert "in transit (of an earlier use)" in ff("parcel", "show", "dhl", "PROVEN1").out
     disputed = ff("parcel", "dispute", "dhl", "PROVEN1", "--reason", "not_received", "--json")
     assert disputed.json["parcel"]["status"] != "PARCEL_STATUS_DELIVERED"
 

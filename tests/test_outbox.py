@@ -450,6 +450,18 @@ async def test_an_old_scan_that_comes_late_tells_nothing(tenant: EmptyTenant):
         assert "out_for_delivery" not in await office.states()
 
 
+async def test_a_scan_of_an_earlier_use_of_the_number_tells_nothing(tenant: EmptyTenant):
+    async with an_office(tenant, Postbox()) as office:
+        story = sent(**office.customer())
+        story.ship()
+        story.scan(ParcelStatus.OUT_FOR_DELIVERY)
+        for days in (9, 8):
+            story.scan(ParcelStatus.OUT_FOR_DELIVERY, story.now - days * DAY)
+        office.tell(story)
+        await office.tick()
+        assert [each.kind for each in await office.messages()].count(Kind.OUT_FOR_DELIVERY) == 1
+
+
 async def test_a_scan_told_twice_or_again_is_told_once(tenant: EmptyTenant):
     async with an_office(tenant, Postbox()) as office:
         story = sent(**office.customer())

@@ -1,7 +1,8 @@
 """Parcels: scans late, early and double; loss, dispute, proof, numbers that are used again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import permutations
 
 import pytest
 
@@ -157,7 +158,7 @@ def test_a_delivery_is_proven_by_signature_or_photo():
     facts = parcels.prove_delivery(story.parcel(), None, "ab12", NOON)
     assert names(facts) == ["delivery_proven"]
     story.record(("parcel-dhl/P1", fact) for fact in facts)
-    assert story.parcel().proven
+    assert [each.photo_sha256 for each in story.parcel().proofs] == ["ab12"]
 
 
 # --- loss -----------------------------------------------------------------------------------------
@@ -244,10 +245,32 @@ def another_order(days: float) -> tuple[Story, Callable[[], object]]:
     return story, lambda: story.ship(supplier_order_id="shopify/2/1")
 
 
-def test_a_number_in_use_belongs_to_its_order():
-    _, ship = another_order(89)
-    with refused(ParcelOfAnotherOrder, "parcel P1 of dhl is registered for shopify/1 already", order_id="shopify/1"):
-        ship()
+def test_a_number_that_is_used_again_soon_is_taken_with_a_warning():
+    story, ship = another_order(89)
+    ship()
+    assert (story.parcel().epoch, story.parcel().order_id) == (2, "shopify/2")
+    assert story.parcel().warnings == ("used 89 days before for shopify/1/1", "no known format of dhl")
+
+
+def test_a_number_that_is_taken_from_a_parcel_under_way_says_so():
+    story = shipped()
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.send("shopify/2/1")
+    story.ship(supplier_order_id="shopify/2/1")
+    assert story.parcel().warnings[0] == "used 0 days before for shopify/1/1, which has not arrived"
+    story.scan(DELIVERED)
+    assert story.buckets(order_id="shopify/2") == {"delivered": 1}
+    assert story.buckets() == {"shipped": 3}
+
+
+def test_a_number_under_way_takes_no_second_shipment_of_its_own_order():
+    story = sent()
+    story.ship({1: 1})
+    with refused(ParcelOfAnotherOrder, "parcel P1 of dhl is under way for shopify/1 already", order_id="shopify/1"):
+        story.ship({1: 2})
+    story.scan(DELIVERED)
+    story.ship({1: 2})
+    assert (story.parcel().epoch, story.parcel().by_line) == (2, {1: 2})
 
 
 def test_a_number_that_is_used_again_after_long_starts_a_new_epoch():
@@ -269,6 +292,133 @@ def test_scans_of_a_number_announced_long_ago_are_not_those_of_a_new_parcel():
     story.ship()
     assert story.parcel().epoch == 2
     assert story.buckets() == {"shipped": 3}
+
+
+# --- scans of an earlier use ----------------------------------------------------------------------
+
+
+def test_a_scan_from_before_the_order_was_placed_is_kept_and_counts_for_nothing():
+    story = shipped()
+    old = scan(DELIVERED, NOON - 195 * DAY)
+    assert names(story.scans(old)) == ["checkpoint_recorded"]
+    parcel = story.parcel()
+    assert (parcel.earlier, parcel.checkpoints) == ((old,), ())
+    assert (parcel.status, parcel.first_scan_at, parcel.delivered_at) == (ParcelStatus.REGISTERED, None, None)
+    assert parcel.last_seen_at == NOON
+    assert (story.buckets(), story.header()) == ({"shipped": 3}, Header.DISPATCHED)
+    assert story.scans(old) == []
+
+
+@pytest.mark.parametrize(("hours", "counts"), [(71, True), (72, True), (73, False)])
+def test_a_parcel_may_have_left_three_days_before_its_supplier_order_was_sent(hours: int, counts: bool):
+    story = confirmed()
+    story.later(days=10)
+    story.send()
+    story.ship()
+    story.scan(IN_TRANSIT, story.now - hours * HOUR)
+    assert (story.parcel().status is IN_TRANSIT) is counts
+    assert (story.parcel().first_scan_at is not None) is counts
+
+
+def test_a_parcel_that_left_long_before_its_supplier_order_was_sent_exists_since_it_left():
+    story = confirmed()
+    story.later(days=10)
+    story.send()
+    story.ship(at=story.now - 5 * DAY)
+    story.scan(IN_TRANSIT, story.now - 5 * DAY)
+    story.scan(IN_TRANSIT, story.now - 6 * DAY)
+    assert story.parcel().first_scan_at == story.now - 5 * DAY
+
+
+def test_no_word_of_when_it_left_makes_a_parcel_older_than_its_order():
+    story = sent()
+    story.ship(at=NOON - 195 * DAY)
+    story.scan(DELIVERED, NOON - 190 * DAY)
+    assert story.buckets() == {"shipped": 3}
+
+
+def test_an_old_scan_that_was_told_before_the_shipment_counts_for_nothing_either():
+    story = sent()
+    story.announce()
+    story.scan(DELIVERED, NOON - 195 * DAY)
+    story.scan(IN_TRANSIT, NOON)
+    assert story.parcel().status is DELIVERED
+    assert names(story.ship()) == ["supplier_order_shipped", "linked", "reservation_consumed"]
+    assert [len(story.parcel().earlier), len(story.parcel().checkpoints)] == [1, 1]
+    assert (story.parcel().status, story.parcel().first_scan_at) == (IN_TRANSIT, NOON)
+    assert story.buckets() == {"shipped": 3}
+
+
+def test_a_scan_from_before_the_earlier_use_ended_is_of_that_use():
+    story, ship = another_order(4)
+    ended_at = story.parcel().delivered_at
+    assert ended_at is not None
+    ship()
+    story.scans(scan(DELIVERED, ended_at), scan(OUT, ended_at - HOUR))
+    assert (story.parcel().status, len(story.parcel().earlier)) == (ParcelStatus.REGISTERED, 2)
+    story.scan(DELIVERED, ended_at + DAY)
+    assert story.buckets(order_id="shopify/2") == {"delivered": 1}
+
+
+@pytest.mark.parametrize("days", [195, 4])
+def test_an_old_scan_neither_meets_nor_withdraws_a_first_scan(days: int):
+    story = shipped()
+    story.later(hours=37)
+    story.miss_first_scan()
+    assert names(story.scan(IN_TRANSIT, NOON - days * DAY)) == ["checkpoint_recorded"]
+    assert story.parcel().first_scan_missed
+
+
+def test_stored_parcels_that_do_not_say_since_when_they_exist_take_every_scan():
+    registered = ParcelRegistered("dhl", "P1", 1, NOON, "shopify/1")
+    parcel = parcels.evolve(None, registered)
+    (recorded,) = parcels.record_checkpoint(parcel, scan(DELIVERED, NOON - 195 * DAY), NOON)
+    assert parcels.evolve(parcel, recorded).delivered_at == NOON - 195 * DAY
+
+
+# --- back at the sender ---------------------------------------------------------------------------
+
+RETURNING, RETURNED = ParcelStatus.RETURNING, ParcelStatus.RETURNED
+
+
+def told(story: Story, order: Sequence[int], *scans: Checkpoint) -> Story:
+    """The scans are told one by one, in this order."""
+    for index in order:
+        story.scans(scans[index])
+    return story
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("back", [RETURNED, RETURNING])
+def test_what_arrives_after_it_was_returned_is_back_at_the_sender_whatever_is_told_first(
+    back: ParcelStatus, order: Sequence[int]
+):
+    scans = (scan(IN_TRANSIT, NOON), scan(back, NOON + DAY), scan(DELIVERED, NOON + 2 * DAY))
+    story = told(shipped(), order, *scans)
+    assert (story.parcel().status, story.parcel().delivered_at) == (RETURNED, None)
+    assert (story.buckets(), story.header()) == ({"shipped": 3}, Header.DISPATCHED)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(2))))
+def test_what_was_on_its_way_back_is_delivered_if_the_carrier_says_that_it_reached_the_customer(order: Sequence[int]):
+    reached = Checkpoint(NOON + 2 * DAY, DELIVERED, reached_customer=True)
+    story = told(shipped(), order, scan(RETURNING, NOON + DAY), reached)
+    assert story.buckets() == {"delivered": 3}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_what_goes_back_after_it_was_delivered_was_delivered(order: Sequence[int]):
+    scans = (scan(DELIVERED, NOON), scan(RETURNED, NOON + DAY), scan(DELIVERED, NOON + 2 * DAY))
+    story = told(shipped(), order, *scans)
+    assert (story.parcel().status, story.parcel().delivered_at) == (DELIVERED, NOON)
+    assert story.order().delivered_at == NOON
+
+
+def test_a_receipt_that_the_customer_confirmed_is_not_undone_by_a_return():
+    story = shipped()
+    story.receive(at=NOON)
+    told(story, (0, 1), scan(DELIVERED, NOON + DAY), scan(RETURNED, NOON + HOUR))
+    assert story.buckets() == {"delivered": 3}
 
 
 def test_a_warning_about_the_number_never_refuses():

@@ -311,7 +311,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "NOTHING_TO_SHIP": of_first(Trade.shipped),
         "OVER_SHIPPED": of_first(Trade.sent, lines=[line(units=9)]),
         "ORDER_ON_HOLD": of_first(lambda trade: trade.held(trade.sent())),
-        "PARCEL_OF_ANOTHER_ORDER": lambda trade: {**first_of(trade.sent()), **parcel_of(trade.shipped())},
+        "PARCEL_OF_ANOTHER_ORDER": lambda trade: {**trade.partly_shipped(), "lines": [line(units=2)]},
     },
     "CancelOrder": {
         "UNKNOWN_ORDER": as_it_is,
@@ -483,7 +483,6 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "CASE_CLOSED": of_case(lambda trade: trade.closed(trade.labelled())),
         "NO_REMEDY_YET": of_case(lambda trade: trade.reopened(trade.closed(trade.labelled()))),
         "SENT_BACK_OTHERWISE": of_case(Trade.sent_back),
-        "PARCEL_OF_ANOTHER_ORDER": lambda trade: {"case_id": trade.labelled(), **parcel_of(trade.shipped())},
     },
     "RecordReturnReceived": {
         "UNKNOWN_CASE": as_it_is,

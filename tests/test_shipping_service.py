@@ -28,6 +28,7 @@ from tests.service import Client, Service, context, error_info, fields_of, order
 from tests.terminal import Said
 
 NOW = datetime.now(UTC).replace(microsecond=0)
+IN_TRANSIT = parcels_pb2.PARCEL_STATUS_IN_TRANSIT
 KNOWN: dict[str, Any] = {"title": "Green tea 绿茶", "hs_code": "0902.10", "origin": "CN", "weight_grams": 120}
 NUMBER = "RB123456785CN"
 
@@ -108,8 +109,8 @@ def complete(number: str, *lines: shipping_pb2.CustomsLine, **more: Any) -> orde
     return orders_pb2.CompleteCustomsDataRequest(context=context(), order_id=f"shop/{number}", lines=lines, **more)
 
 
-def parcel(client: Client, carrier: str, number: str) -> parcels_pb2.Parcel:
-    request = parcels_pb2.GetParcelRequest(carrier=carrier, tracking_number=number)
+def parcel(client: Client, carrier: str, number: str, **more: Any) -> parcels_pb2.Parcel:
+    request = parcels_pb2.GetParcelRequest(carrier=carrier, tracking_number=number, **more)
     found: parcels_pb2.Parcel = client.parcels.GetParcel(request).parcel
     return found
 
@@ -334,6 +335,57 @@ def test_a_parcel_is_one_however_its_carrier_is_spelled(client: Client):
     scan(client, "yanwen_logistics", "ug000000005yp", parcels_pb2.PARCEL_STATUS_IN_TRANSIT)
     found = parcel(client, "燕文", "UG000000005YP")
     assert (found.carrier, len(found.checkpoints), list(found.warnings)) == ("yanwen", 1, [])
+
+
+def test_a_scan_of_an_earlier_use_is_shown_as_such_and_its_text_is_not_kept(client: Client):
+    shipped(client, "reused", "REUSED1", "dhl")
+    old, new = NOW - timedelta(days=195), datetime.now(UTC)
+    scans = [
+        parcels_pb2.Checkpoint(at=stamp(at), status=status, message=f"left with Mr {name}")
+        for at, status, name in ((old, parcels_pb2.PARCEL_STATUS_DELIVERED, "Other"), (new, IN_TRANSIT, "Own"))
+    ]
+    request = parcels_pb2.RecordCheckpointsRequest(
+        context=context(), carrier="dhl", tracking_number="REUSED1", checkpoints=scans
+    )
+    client.parcels.RecordCheckpoints(request)
+    found = parcel(client, "dhl", "REUSED1", with_personal_data=True)
+    assert [(each.of_earlier_use, each.message) for each in found.checkpoints] == [
+        (True, ""),
+        (False, "left with Mr Own"),
+    ]
+    assert (found.status, found.HasField("delivered_at")) == (IN_TRANSIT, False)
+    assert client.get("shop/reused").status == orders_pb2.ORDER_STATUS_DISPATCHED
+
+
+def test_who_signed_and_what_the_carrier_wrote_are_told_to_those_who_ask_until_the_person_is_erased(client: Client):
+    shipped(client, "signed", "SIGNED1", "dhl")
+    scan(client, "dhl", "SIGNED1", parcels_pb2.PARCEL_STATUS_DELIVERED, message="handed to Ann")
+    proof = parcels_pb2.ProveDeliveryRequest(
+        context=context(),
+        carrier="dhl",
+        tracking_number="SIGNED1",
+        signed_by="Ann Archer",
+        photo_sha256="ab" * 32,
+    )
+    client.parcels.ProveDelivery(proof)
+
+    def told(**asked: bool) -> tuple[str, str, str]:
+        found = parcel(client, "dhl", "SIGNED1", **asked)
+        return found.checkpoints[0].message, found.proofs[0].signed_by, found.proofs[0].photo_sha256
+
+    assert told() == ("", "", "ab" * 32)
+    assert told(with_personal_data=True) == ("handed to Ann", "Ann Archer", "ab" * 32)
+    client.admin.ErasePerson(admin_pb2.ErasePersonRequest(order_id="shop/signed"))
+    assert told(with_personal_data=True) == ("", "", "ab" * 32)
+
+
+def test_only_a_delivery_can_have_reached_the_customer(client: Client):
+    shipped(client, "reached", "REACHED1", "dhl")
+    moved = parcels_pb2.Checkpoint(at=stamp(NOW), status=IN_TRANSIT, reached_customer=True)
+    request = parcels_pb2.RecordCheckpointsRequest(
+        context=context(), carrier="dhl", tracking_number="REACHED1", checkpoints=[moved]
+    )
+    assert fields_of(refused(client.parcels.RecordCheckpoints, request)) == ["checkpoints[0].reached_customer"]
 
 
 def test_an_odd_number_is_registered_with_a_warning(client: Client):

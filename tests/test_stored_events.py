@@ -153,7 +153,7 @@ def test_the_stored_parcels_and_suppliers_fold_to_what_they_were():
     assert parcel is not None
     assert supplier is not None
     assert (parcel.epoch, parcel.status, len(parcel.checkpoints)) == (1, ParcelStatus.SUSPECTED_LOST, 2)
-    assert (parcel.proven, parcel.first_scan_missed, parcel.order_id) == (True, True, "shopify/1")
+    assert (bool(parcel.proofs), parcel.first_scan_missed, parcel.order_id) == (True, True, "shopify/1")
     assert supplier.standing is Standing.RETIRED
     assert (len(supplier.agreements), list(supplier.offers)) == (1, ["tea"])
     assert book.state("policy-retailer").versions[-1][1].return_window_days == 30

@@ -34,6 +34,7 @@ from tests.story import (
     confirmed,
     line,
     reject,
+    scan,
     sent,
     shipped,
 )
@@ -280,11 +281,28 @@ async def test_a_parcel_is_trackable_once_it_was_scanned(tenant: EmptyTenant):
     assert await rate(tenant, story, TRACKING) == (1, 1)
 
 
-async def test_a_number_with_a_warning_is_not_valid(tenant: EmptyTenant):
+async def test_a_warning_alone_does_not_make_a_number_invalid(tenant: EmptyTenant):
     story = shipped()
     assert story.parcel().warnings == ("no known format of dhl",)
     story.scan(ParcelStatus.IN_TRANSIT)
+    assert await rate(tenant, story, TRACKING) == (1, 1)
+
+
+async def test_a_scan_of_an_earlier_use_makes_nothing_valid_and_nothing_on_time(tenant: EmptyTenant):
+    story = sent(promised_by=NOON + DAY)
+    story.later(hours=50)
+    story.ship()
+    story.scans(scan(ParcelStatus.IN_TRANSIT, NOON - 9 * DAY), scan(ParcelStatus.DELIVERED, NOON - 8 * DAY))
     assert await rate(tenant, story, TRACKING) == (0, 1)
+    story.log.clear()
+    assert await rate(tenant, Story(), DISPATCH) == (0, 1)
+    assert await rate(tenant, Story(), DELIVERY) == (0, 1)
+
+
+async def test_what_came_back_to_its_sender_was_not_delivered_on_time(tenant: EmptyTenant):
+    story = shipped(promised_by=NOON + 5 * DAY)
+    story.scans(scan(ParcelStatus.RETURNED, NOON + DAY), scan(ParcelStatus.DELIVERED, NOON + 2 * DAY))
+    assert await rate(tenant, story, DELIVERY) == (0, 1)
 
 
 async def test_registration_puts_a_parcel_into_the_window(tenant: EmptyTenant):

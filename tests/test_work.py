@@ -241,6 +241,15 @@ async def test_a_parcel_in_trouble_is_work_until_it_moves(tenant: EmptyTenant):
     assert await queue.what() == [(Kind.PARCEL, "lost", Owner.AFTER_SALES)]
 
 
+async def test_a_parcel_that_arrives_back_is_the_same_piece_of_work(tenant: EmptyTenant):
+    queue = Queue(tenant, shipped())
+    queue.story.scan(ParcelStatus.RETURNED)
+    (returned,) = await queue.all()
+    queue.story.later(hours=1)
+    queue.story.scan(ParcelStatus.DELIVERED)
+    assert await queue.all() == [returned]
+
+
 async def test_a_question_is_work_for_us_and_for_a_supplier_that_is_late(tenant: EmptyTenant):
     queue = Queue(tenant, sent())
     by_customer = InquiryAsked("q1", Party.CUSTOMER, Party.RETAILER, Topic.DISPATCH, ORDER, NOON, answer_by=NOON + DAY)

@@ -28,6 +28,7 @@ def parcel() -> None:
 @click.option("--country", metavar="CODE", help="Its country.")
 @click.option("--code", metavar="WORD", help="The carrier's word as it came.")
 @click.option("--message", help="The carrier's text; sealed.")
+@click.option("--reached-customer", is_flag=True, help="Delivered to the customer, though it was on its way back.")
 @click.option("--asks", type=words.choice(parcels_pb2.CustomsAsk), help="What customs asks for, where it holds it.")
 @click.option("--answer-by", type=words.INSTANT, help="By when customs wants it.")
 @option_request_id()
@@ -42,6 +43,7 @@ def scan(
     country: str | None,
     code: str,
     message: str,
+    reached_customer: bool,
     asks: str | None,
     answer_by: Timestamp | None,
     request_id: str | None,
@@ -59,6 +61,7 @@ def scan(
         message=message,
         customs_asks=words.number(parcels_pb2.CustomsAsk, asks),
         customs_answer_by=answer_by,
+        reached_customer=reached_customer,
     )
     request = parcels_pb2.RecordCheckpointsRequest(
         context=session.client.context(request_id), carrier=carrier, tracking_number=number, checkpoints=[checkpoint]
@@ -154,10 +157,11 @@ def _done(session: Session, carrier: str, number: str, receipt: common_pb2.Recei
 @parcel.command()
 @click.argument("carrier")
 @click.argument("number")
+@click.option("--personal", is_flag=True, help="What carriers wrote and who signed too.")
 @click.pass_obj
-def show(session: Session, carrier: str, number: str) -> None:
+def show(session: Session, carrier: str, number: str, personal: bool) -> None:
     """Show a parcel and its scans."""
-    found = _read(session, carrier, number)
+    found = _read(session, carrier, number, personal=personal)
     if session.json:
         session.show(found)
         return
@@ -165,11 +169,13 @@ def show(session: Session, carrier: str, number: str) -> None:
     session.out.facts(_facts(found))
     if found.checkpoints:
         session.out.blank()
-        rows = [
-            [minute(each, "at"), word(parcels_pb2.ParcelStatus, each.status), each.city, each.country, each.code]
-            for each in found.checkpoints
-        ]
-        session.out.table(["scanned", "status", "city", "country", "code"], rows)
+        columns = ["scanned", "status", "city", "country", "code"] + ["message"] * personal
+        session.out.table(columns, [_scan(each)[: len(columns)] for each in found.checkpoints])
+
+
+def _scan(scan: parcels_pb2.Checkpoint) -> list[str]:
+    status = word(parcels_pb2.ParcelStatus, scan.status) + (" (of an earlier use)" if scan.of_earlier_use else "")
+    return [minute(scan, "at"), status, scan.city, scan.country, scan.code, scan.message]
 
 
 def _facts(found: parcels_pb2.Parcel) -> list[tuple[str, str]]:
@@ -186,9 +192,15 @@ def _facts(found: parcels_pb2.Parcel) -> list[tuple[str, str]]:
         ("given up", minute(found, "lost_at")),
         ("found again", minute(found, "found_at")),
         ("number", "; ".join(found.warnings)),
-        ("proof", "handed in" if found.proven else ""),
+        ("proof", "; ".join(map(_proof, found.proofs))),
         ("use of number", str(found.epoch) if found.epoch > 1 else ""),
     ]
+
+
+def _proof(proof: parcels_pb2.DeliveryProof) -> str:
+    signed = f"signed by {proof.signed_by}" if proof.signed_by else ""
+    photo = f"photo {proof.photo_sha256[:12]}" if proof.photo_sha256 else ""
+    return " ".join([minute(proof, "at"), ", ".join(filter(None, [signed, photo])) or "signed"])
 
 
 def _customs(found: parcels_pb2.Parcel) -> str:
@@ -201,8 +213,10 @@ def _customs(found: parcels_pb2.Parcel) -> str:
     return asks + (f" by {by}" if by else "")
 
 
-def _read(session: Session, carrier: str, number: str, at_least: int = 0) -> parcels_pb2.Parcel:
-    request: Any = parcels_pb2.GetParcelRequest(carrier=carrier, tracking_number=number, at_least=at_least)
+def _read(session: Session, carrier: str, number: str, at_least: int = 0, personal: bool = False) -> parcels_pb2.Parcel:
+    request: Any = parcels_pb2.GetParcelRequest(
+        carrier=carrier, tracking_number=number, at_least=at_least, with_personal_data=personal
+    )
     return session.client.call(session.client.parcels.GetParcel, request).parcel
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ from ledger.allotment import Item
 from ledger.choice import Choice, Considered
 from ledger.inquiries import Inquiry
 from ledger.orders import Clock, DelayRuled, Hold, Line, Order, Shipment
-from ledger.parcels import Checkpoint, CustomsAsk, CustomsHold, Parcel
+from ledger.parcels import Checkpoint, CustomsAsk, CustomsHold, DeliveryProven, Parcel
 from ledger.rates import Rate, is_at_most, is_strict
 from ledger.recoveries import Payment, Recovery
 from ledger.reviews import Proposal, SupplierReviewed
@@ -309,7 +309,18 @@ def shipping_service(service: ShippingService) -> shipping_pb2.ShippingService:
 # --- parcels, suppliers, stock ----------------------------------------------------------------------
 
 
-def checkpoint(scan: Checkpoint) -> parcels_pb2.Checkpoint:
+Said = Mapping[str, Mapping[str, Any]]
+"""What was unsealed, by the id of its key."""
+
+
+def _checkpoints(state: Parcel, said: Said) -> Iterator[parcels_pb2.Checkpoint]:
+    """All scans of the number by their own time, with what was unsealed of their texts."""
+    scans = [*((scan, True) for scan in state.earlier), *((scan, False) for scan in state.checkpoints)]
+    for scan, earlier in sorted(scans, key=lambda each: each[0].at):
+        yield _checkpoint(scan, earlier, _of(said, scan.message, "message"))
+
+
+def _checkpoint(scan: Checkpoint, earlier: bool, message: str) -> parcels_pb2.Checkpoint:
     return parcels_pb2.Checkpoint(
         at=stamp(scan.at),
         status=parcel_status(scan.status),
@@ -318,7 +329,21 @@ def checkpoint(scan: Checkpoint) -> parcels_pb2.Checkpoint:
         country=scan.country,
         customs_asks=_asks(scan.customs_asks),
         customs_answer_by=stamp(scan.customs_answer_by),
+        message=message,
+        of_earlier_use=earlier,
+        reached_customer=scan.reached_customer,
     )
+
+
+def _proof(proof: DeliveryProven, said: Said) -> parcels_pb2.DeliveryProof:
+    return parcels_pb2.DeliveryProof(
+        at=stamp(proof.at), signed_by=_of(said, proof.signed_by, "signed_by"), photo_sha256=proof.photo_sha256
+    )
+
+
+def _of(said: Said, sealed: Sealed | None, name: str) -> str:
+    """A part of what was sealed; empty if it was not asked for, or erased."""
+    return str(said.get(sealed.key_id, {}).get(name, "")) if sealed is not None else ""
 
 
 def _asks(asks: CustomsAsk | None) -> Any:
@@ -333,7 +358,8 @@ def customs_hold(held: CustomsHold) -> parcels_pb2.CustomsHold:
     )
 
 
-def parcel(state: Parcel, version: int) -> parcels_pb2.Parcel:
+def parcel(state: Parcel, version: int, said: Said) -> parcels_pb2.Parcel:
+    """The parcel; said is what was unsealed of it, by the id of its key."""
     return parcels_pb2.Parcel(
         carrier=state.carrier,
         tracking_number=state.number,
@@ -346,13 +372,14 @@ def parcel(state: Parcel, version: int) -> parcels_pb2.Parcel:
         first_scan_at=stamp(state.first_scan_at),
         delivered_at=stamp(state.delivered_at),
         first_scan_by=stamp(state.first_scan_by),
-        checkpoints=[checkpoint(scan) for scan in state.checkpoints],
-        proven=state.proven,
+        checkpoints=_checkpoints(state, said),
+        proven=bool(state.proofs),
         version=version,
         warnings=state.warnings,
         lost_at=stamp(state.lost_at),
         found_at=stamp(state.found_at),
         customs_hold=customs_hold(state.customs_hold) if state.customs_hold is not None else None,
+        proofs=[_proof(each, said) for each in state.proofs],
     )
 
 

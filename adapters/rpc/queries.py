@@ -214,15 +214,17 @@ class SupplierQueries(PersonalReader):
         return suppliers_pb2.GetSkuResponse(choice=answers.choice(choose(sku, units, candidates)), position=position)
 
 
-class ParcelQueries(Reader):
+class ParcelQueries(PersonalReader):
     """ParcelService's reads."""
 
     async def GetParcel(self, request: parcels_pb2.GetParcelRequest, context: Context) -> parcels_pb2.GetParcelResponse:
         carrier, number = parcel_of(request)
-        streams = [parcel_stream(carrier, number)]
-        (entry,), position = await self.entries(await self.tenant(context), streams, request.at_least)
-        parcel = answers.parcel(parcels.known(entry.state, carrier, number), entry.version)
-        return parcels_pb2.GetParcelResponse(parcel=parcel, position=position)
+        tenant, stream = await self.tenant(context), parcel_stream(carrier, number)
+        (entry,), position = await self.entries(tenant, [stream], request.at_least)
+        state = parcels.known(entry.state, carrier, number)
+        sealed = [*(scan.message for scan in state.checkpoints), *(proof.signed_by for proof in state.proofs)]
+        said = await self.unsealed(tenant, *((each, stream) for each in sealed)) if request.with_personal_data else {}
+        return parcels_pb2.GetParcelResponse(parcel=answers.parcel(state, entry.version, said), position=position)
 
 
 class AuditQueries(Reader):

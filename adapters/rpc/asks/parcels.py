@@ -60,6 +60,8 @@ def _scan(scan: parcels_pb2.Checkpoint, now: datetime) -> parcels.Checkpoint:
     require(asks is None or held, "customs_asks", "needs the status PARCEL_STATUS_CUSTOMS_HELD")
     answer_by = shapes.instant(scan, "customs_answer_by")
     require(answer_by is None or asks is not None, "customs_answer_by", "needs customs_asks")
+    delivered = status is parcels.ParcelStatus.DELIVERED
+    require(delivered or not scan.reached_customer, "reached_customer", "needs the status PARCEL_STATUS_DELIVERED")
     return parcels.Checkpoint(
         happened(scan, now, "at"),
         status,
@@ -68,6 +70,7 @@ def _scan(scan: parcels_pb2.Checkpoint, now: datetime) -> parcels.Checkpoint:
         shapes.country(scan.country, "country"),
         customs_asks=asks,
         customs_answer_by=answer_by,
+        reached_customer=scan.reached_customer,
     )
 
 
@@ -79,7 +82,10 @@ def _with_messages(
     edge: Edge,
     keys: list[PersonKey],
 ) -> list[parcels.Checkpoint]:
-    """The scans with their text, sealed under the order's person; without an order it is not kept."""
+    """The scans with their text, sealed under the order's person; without an order it is not kept.
+
+    Nor is that of an earlier use of the number, for it is about somebody else.
+    """
     keys.clear()
     known = parcels.known(view.parcel(*parcel), *parcel)
     order = view.order(known.order_id) if known.order_id else None
@@ -87,7 +93,9 @@ def _with_messages(
         return list(scans)
     told = []
     for scan, message in zip(scans, messages, strict=True):
-        sealed, made = sealed_with(edge, {"message": message} if message else {}, order.subject, parcel_stream(*parcel))
+        ours = known.exists_from is None or scan.at >= known.exists_from
+        said = {"message": message} if message and ours else {}
+        sealed, made = sealed_with(edge, said, order.subject, parcel_stream(*parcel))
         keys.extend(made)
         told.append(replace(scan, message=sealed))
     return told

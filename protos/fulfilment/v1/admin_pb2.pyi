@@ -207,7 +207,7 @@ class Policy(_message.Message):
     suspected_lost_after_days: _builtins.int
     """A parcel without a scan for so many days, 1 to 1000, is suspected lost; default 14."""
     number_reuse_after_days: _builtins.int
-    """A tracking number may name a new parcel after so many days, 0 to 10000; default 90."""
+    """A tracking number that names another parcel within so many days, 0 to 10000, is warned about; default 90."""
     stale_buffer_units: _builtins.int
     """Units kept back while a feed is stale, beside the SKU's own buffer, 0 to 1000000; default 0."""
     stale_buffer_basis_points: _builtins.int

@@ -259,7 +259,7 @@ class CaseServiceServicer:
         """Records that a label's units are on their way back, in a parcel that is registered with its carrier.
         The same again records nothing.
         Fails with NOT_FOUND / UNKNOWN_LABEL, FAILED_PRECONDITION / CASE_CLOSED or NO_REMEDY_YET, ALREADY_EXISTS /
-        SENT_BACK_OTHERWISE or PARCEL_OF_ANOTHER_ORDER.
+        SENT_BACK_OTHERWISE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

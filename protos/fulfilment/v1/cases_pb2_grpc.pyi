@@ -104,7 +104,7 @@ class CaseServiceStub:
     """Records that a label's units are on their way back, in a parcel that is registered with its carrier.
     The same again records nothing.
     Fails with NOT_FOUND / UNKNOWN_LABEL, FAILED_PRECONDITION / CASE_CLOSED or NO_REMEDY_YET, ALREADY_EXISTS /
-    SENT_BACK_OTHERWISE or PARCEL_OF_ANOTHER_ORDER.
+    SENT_BACK_OTHERWISE.
     """
     RecordReturnReceived: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RecordReturnReceivedRequest, _common_pb2.Receipt]
     """Records how many units have come back in all, so that saying it twice counts once.
@@ -233,7 +233,7 @@ class CaseServiceAsyncStub(CaseServiceStub):
     """Records that a label's units are on their way back, in a parcel that is registered with its carrier.
     The same again records nothing.
     Fails with NOT_FOUND / UNKNOWN_LABEL, FAILED_PRECONDITION / CASE_CLOSED or NO_REMEDY_YET, ALREADY_EXISTS /
-    SENT_BACK_OTHERWISE or PARCEL_OF_ANOTHER_ORDER.
+    SENT_BACK_OTHERWISE.
     """
     RecordReturnReceived: _aio.UnaryUnaryMultiCallable[_cases_pb2.RecordReturnReceivedRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records how many units have come back in all, so that saying it twice counts once.
@@ -419,7 +419,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records that a label's units are on their way back, in a parcel that is registered with its carrier.
         The same again records nothing.
         Fails with NOT_FOUND / UNKNOWN_LABEL, FAILED_PRECONDITION / CASE_CLOSED or NO_REMEDY_YET, ALREADY_EXISTS /
-        SENT_BACK_OTHERWISE or PARCEL_OF_ANOTHER_ORDER.
+        SENT_BACK_OTHERWISE.
         """
 
     @_abc_1.abstractmethod

@@ -264,7 +264,9 @@ class OrderServiceServicer:
     def ShipSupplierOrder(self, request, context):
         """Records that units left in a parcel, which is registered with its carrier. A supplier order may
         ship in several parcels. The same shipment of the same time again records nothing, nor does "all that is
-        left" once that parcel took it.
+        left" once that parcel took it. Carriers reuse numbers: one that another shipment had is taken, with a warning
+        if that was lately (number_reuse_after_days of the policy); only one that is still under way for the same
+        order is refused.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
         NOT_SENT, NOTHING_TO_SHIP, OVER_SHIPPED or ORDER_ON_HOLD, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
         """

@@ -105,7 +105,9 @@ class OrderServiceStub:
     ShipSupplierOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ShipSupplierOrderRequest, _common_pb2.Receipt]
     """Records that units left in a parcel, which is registered with its carrier. A supplier order may
     ship in several parcels. The same shipment of the same time again records nothing, nor does "all that is
-    left" once that parcel took it.
+    left" once that parcel took it. Carriers reuse numbers: one that another shipment had is taken, with a warning
+    if that was lately (number_reuse_after_days of the policy); only one that is still under way for the same
+    order is refused.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
     NOT_SENT, NOTHING_TO_SHIP, OVER_SHIPPED or ORDER_ON_HOLD, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
     """
@@ -251,7 +253,9 @@ class OrderServiceAsyncStub(OrderServiceStub):
     ShipSupplierOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ShipSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that units left in a parcel, which is registered with its carrier. A supplier order may
     ship in several parcels. The same shipment of the same time again records nothing, nor does "all that is
-    left" once that parcel took it.
+    left" once that parcel took it. Carriers reuse numbers: one that another shipment had is taken, with a warning
+    if that was lately (number_reuse_after_days of the policy); only one that is still under way for the same
+    order is refused.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
     NOT_SENT, NOTHING_TO_SHIP, OVER_SHIPPED or ORDER_ON_HOLD, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
     """
@@ -454,7 +458,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that units left in a parcel, which is registered with its carrier. A supplier order may
         ship in several parcels. The same shipment of the same time again records nothing, nor does "all that is
-        left" once that parcel took it.
+        left" once that parcel took it. Carriers reuse numbers: one that another shipment had is taken, with a warning
+        if that was lately (number_reuse_after_days of the policy); only one that is still under way for the same
+        order is refused.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
         NOT_SENT, NOTHING_TO_SHIP, OVER_SHIPPED or ORDER_ON_HOLD, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
         """

@@ -181,6 +181,8 @@ class Checkpoint(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     CUSTOMS_ASKS_FIELD_NUMBER: _builtins.int
     CUSTOMS_ANSWER_BY_FIELD_NUMBER: _builtins.int
+    OF_EARLIER_USE_FIELD_NUMBER: _builtins.int
+    REACHED_CUSTOMER_FIELD_NUMBER: _builtins.int
     status: Global___ParcelStatus.ValueType
     """What it says of the parcel. Required."""
     code: _builtins.str
@@ -190,9 +192,18 @@ class Checkpoint(_message.Message):
     country: _builtins.str
     """The country of the scan, ISO 3166-1 alpha-2."""
     message: _builtins.str
-    """The carrier's text, at most 500 characters; sealed, because it may name people. Not shown in answers."""
+    """The carrier's text, at most 500 characters. It may name people: it is sealed for the person of the parcel's
+    order, not kept while that is unknown or if it is of an earlier use, and answered only where personal data
+    was asked for.
+    """
     customs_asks: Global___CustomsAsk.ValueType
     """What customs asks for; only with the status CUSTOMS_HELD."""
+    of_earlier_use: _builtins.bool
+    """In answers: whether it is of an earlier use of the number and counts for nothing. Ignored in requests."""
+    reached_customer: _builtins.bool
+    """Whether the carrier says that it was delivered to the customer, or to somebody there. Only with the status
+    DELIVERED; without it, a delivery after RETURNING is the return's arrival at the sender.
+    """
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """The carrier's own time. Required."""
@@ -212,14 +223,48 @@ class Checkpoint(_message.Message):
         message: _builtins.str = ...,
         customs_asks: Global___CustomsAsk.ValueType = ...,
         customs_answer_by: _timestamp_pb2.Timestamp | None = ...,
+        of_earlier_use: _builtins.bool = ...,
+        reached_customer: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "customs_answer_by", b"customs_answer_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "city", b"city", "code", b"code", "country", b"country", "customs_answer_by", b"customs_answer_by", "customs_asks", b"customs_asks", "message", b"message", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "city", b"city", "code", b"code", "country", b"country", "customs_answer_by", b"customs_answer_by", "customs_asks", b"customs_asks", "message", b"message", "of_earlier_use", b"of_earlier_use", "reached_customer", b"reached_customer", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Checkpoint: _TypeAlias = Checkpoint  # noqa: Y015
+
+@_typing.final
+class DeliveryProof(_message.Message):
+    """What was handed in to prove a delivery."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    SIGNED_BY_FIELD_NUMBER: _builtins.int
+    PHOTO_SHA256_FIELD_NUMBER: _builtins.int
+    signed_by: _builtins.str
+    """Who signed; only if personal data was asked for and the person was not erased."""
+    photo_sha256: _builtins.str
+    """SHA-256 of the photo, if there is one."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it was."""
+
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        signed_by: _builtins.str = ...,
+        photo_sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "photo_sha256", b"photo_sha256", "signed_by", b"signed_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeliveryProof: _TypeAlias = DeliveryProof  # noqa: Y015
 
 @_typing.final
 class RegisterParcelRequest(_message.Message):
@@ -440,22 +485,26 @@ class GetParcelRequest(_message.Message):
     CARRIER_FIELD_NUMBER: _builtins.int
     TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    WITH_PERSONAL_DATA_FIELD_NUMBER: _builtins.int
     carrier: _builtins.str
     """The carrier. Required."""
     tracking_number: _builtins.str
     """The tracking number. Required."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    with_personal_data: _builtins.bool
+    """Whether to unseal what carriers wrote and who signed."""
     def __init__(
         self,
         *,
         carrier: _builtins.str = ...,
         tracking_number: _builtins.str = ...,
         at_least: _builtins.int = ...,
+        with_personal_data: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "carrier", b"carrier", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "carrier", b"carrier", "tracking_number", b"tracking_number", "with_personal_data", b"with_personal_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -513,6 +562,7 @@ class Parcel(_message.Message):
     LOST_AT_FIELD_NUMBER: _builtins.int
     FOUND_AT_FIELD_NUMBER: _builtins.int
     CUSTOMS_HOLD_FIELD_NUMBER: _builtins.int
+    PROOFS_FIELD_NUMBER: _builtins.int
     carrier: _builtins.str
     """The carrier."""
     tracking_number: _builtins.str
@@ -551,11 +601,11 @@ class Parcel(_message.Message):
 
     @_builtins.property
     def checkpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Checkpoint]:
-        """Its scans by their own time."""
+        """Its scans by their own time, those of an earlier use of the number too."""
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What is odd about the number, such as a wrong check digit."""
+        """What is odd about the number, such as a wrong check digit, or that it was used for another shipment lately."""
 
     @_builtins.property
     def lost_at(self) -> _timestamp_pb2.Timestamp:
@@ -568,6 +618,10 @@ class Parcel(_message.Message):
     @_builtins.property
     def customs_hold(self) -> Global___CustomsHold:
         """While customs holds it: what is asked for and by when."""
+
+    @_builtins.property
+    def proofs(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveryProof]:
+        """What was handed in to prove the delivery, the first first."""
 
     def __init__(
         self,
@@ -590,10 +644,11 @@ class Parcel(_message.Message):
         lost_at: _timestamp_pb2.Timestamp | None = ...,
         found_at: _timestamp_pb2.Timestamp | None = ...,
         customs_hold: Global___CustomsHold | None = ...,
+        proofs: _abc.Iterable[Global___DeliveryProof] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lost_at", b"lost_at", "registered_at", b"registered_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "checkpoints", b"checkpoints", "customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "epoch", b"epoch", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lines", b"lines", "lost_at", b"lost_at", "order_id", b"order_id", "proven", b"proven", "registered_at", b"registered_at", "status", b"status", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "checkpoints", b"checkpoints", "customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "epoch", b"epoch", "first_scan_at", b"first_scan_at", "first_scan_by", b"first_scan_by", "found_at", b"found_at", "lines", b"lines", "lost_at", b"lost_at", "order_id", b"order_id", "proofs", b"proofs", "proven", b"proven", "registered_at", b"registered_at", "status", b"status", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -48,7 +48,11 @@ class ParcelServiceStub:
     """
     RecordCheckpoints: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.RecordCheckpointsRequest, _common_pb2.Receipt]
     """Records scans of one parcel in any order, late, early or double: each scan counts once, and only the
-    newest by its own time says where the parcel is. A delivery reaches the order.
+    newest by its own time says where the parcel is. A delivery reaches the order, but for that of a parcel
+    that was on its way back, which is the return's arrival. Numbers are reused: a scan from before the parcel
+    can have existed (before its order was placed, more than three days before its supplier order was sent and
+    before the supplier says that it left, or before the number's earlier use ended) is kept as of an earlier use
+    and counts for nothing, also where it was told before the shipment was.
     Fails with NOT_FOUND / UNKNOWN_PARCEL.
     """
     ProveDelivery: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.ProveDeliveryRequest, _common_pb2.Receipt]
@@ -91,7 +95,11 @@ class ParcelServiceAsyncStub(ParcelServiceStub):
     """
     RecordCheckpoints: _aio.UnaryUnaryMultiCallable[_parcels_pb2.RecordCheckpointsRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records scans of one parcel in any order, late, early or double: each scan counts once, and only the
-    newest by its own time says where the parcel is. A delivery reaches the order.
+    newest by its own time says where the parcel is. A delivery reaches the order, but for that of a parcel
+    that was on its way back, which is the return's arrival. Numbers are reused: a scan from before the parcel
+    can have existed (before its order was placed, more than three days before its supplier order was sent and
+    before the supplier says that it left, or before the number's earlier use ended) is kept as of an earlier use
+    and counts for nothing, also where it was told before the shipment was.
     Fails with NOT_FOUND / UNKNOWN_PARCEL.
     """
     ProveDelivery: _aio.UnaryUnaryMultiCallable[_parcels_pb2.ProveDeliveryRequest, _common_pb2.Receipt]  # type: ignore[assignment]
@@ -143,7 +151,11 @@ class ParcelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records scans of one parcel in any order, late, early or double: each scan counts once, and only the
-        newest by its own time says where the parcel is. A delivery reaches the order.
+        newest by its own time says where the parcel is. A delivery reaches the order, but for that of a parcel
+        that was on its way back, which is the return's arrival. Numbers are reused: a scan from before the parcel
+        can have existed (before its order was placed, more than three days before its supplier order was sent and
+        before the supplier says that it left, or before the number's earlier use ended) is kept as of an earlier use
+        and counts for nothing, also where it was told before the shipment was.
         Fails with NOT_FOUND / UNKNOWN_PARCEL.
         """
 
