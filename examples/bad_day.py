@@ -567,7 +567,7 @@ class BadDay:
     ) -> None:
         self.ledger.tell("StartReview", case_id=case_id, at=at)
         self.ledger.tell(
-            "RuleLiability", case_id=case_id, liable=liable, because=because, evidence_sha256=evidence, at=at
+            "RuleLiability", case_id=case_id, liable=liable, reasons=because, evidence_sha256=evidence, at=at
         )
         self.ledger.tell("ApproveRemedy", case_id=case_id, remedy=remedy, at=at)
 

@@ -355,7 +355,7 @@ def test_a_statement_is_printed_as_a_table_as_json_and_as_csv(client: Client, ff
     assert "8.00 CNY" in printed.out
     both = ff("supplier", "statement", "acme", "--json").json
     assert {balance["currency"] for balance in both["statement"]["balances"]} >= {"CNY"}
-    comma = ff("supplier", "statement", "acme", "--csv")
+    comma = ff("supplier", "statement", "acme", "--csv", "-")
     assert (comma.code, comma.err) == (0, "")
     rows = list(csv.DictReader(comma.out.splitlines()))
     (mine,) = [row for row in rows if row["object_id"] == supplier_order_id]

@@ -88,7 +88,7 @@ class Work:
         self.tell(
             "RuleLiability",
             liable=common_pb2.PARTY_SUPPLIER,
-            because=["broken_in_box"],
+            reasons=["broken_in_box"],
             evidence_sha256=[sha256(PNG).hexdigest()],
             note="Ann sent a photo",
         )
@@ -110,7 +110,7 @@ def test_a_case_with_a_return_goes_its_whole_way(client: Client) -> None:
     work.tell("RecordReturnReceived", lines=[common_pb2.LineUnits(line_no=1, units=2)])
     work.tell("RecordInspection", lines=[cases_pb2.InspectedLine(line_no=1, restocked=1, not_restocked=1)])
     work.tell("GrantRefund", refund_id="r-back", lines=[cases_pb2.LineAmount(line_no=1, units=1)])
-    work.tell("DenyRefund", because=cases_pb2.DENIAL_GOODS_USED)
+    work.tell("DenyRefund", reason=cases_pb2.DENIAL_GOODS_USED)
     work.tell("RecordRefundPaid", refund_id="r-back", reference="psp-1")
     case = work.case()
     assert case.status == cases_pb2.CASE_STATUS_RESOLVED
@@ -142,8 +142,8 @@ def test_what_was_noted_of_a_denial_is_shown_until_the_case_is_reopened(client: 
     work.opens()
     work.tell("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=PNG)
     work.tell("StartReview")
-    work.tell("RuleLiability", liable=common_pb2.PARTY_CUSTOMER, because=["dropped"])
-    work.tell("DenyCase", because=cases_pb2.DENIAL_CUSTOMER_FAULT, note="Ann dropped it herself")
+    work.tell("RuleLiability", liable=common_pb2.PARTY_CUSTOMER, reasons=["dropped"])
+    work.tell("DenyCase", reason=cases_pb2.DENIAL_CUSTOMER_FAULT, note="Ann dropped it herself")
     assert work.case().denial_note == ""
     assert work.case(with_personal_data=True).denial_note == "Ann dropped it herself"
     work.tell("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=PNG + b" dropped by the courier")
@@ -283,18 +283,18 @@ def test_who_is_erased_is_erased_from_evidence_and_notes_too(client: Client) -> 
         ("OpenCase", {"order_id": "shop/x", "lines": [common_pb2.LineUnits(line_no=1, units=1)]}, "reason"),
         ("OpenCase", {"order_id": "x", "reason": 1}, "order_id"),
         ("RequestEvidence", {}, "wanted"),
-        ("RuleLiability", {"because": ["x"]}, "liable"),
-        ("RuleLiability", {"liable": 1}, "because"),
-        ("RuleLiability", {"liable": 1, "because": ["x"], "evidence_sha256": ["zz"]}, "evidence_sha256[0]"),
+        ("RuleLiability", {"reasons": ["x"]}, "liable"),
+        ("RuleLiability", {"liable": 1}, "reasons"),
+        ("RuleLiability", {"liable": 1, "reasons": ["x"], "evidence_sha256": ["zz"]}, "evidence_sha256[0]"),
         ("ApproveRemedy", {}, "remedy"),
-        ("DenyCase", {}, "because"),
+        ("DenyCase", {}, "reason"),
         ("RecordReturnLabel", {}, "label_id"),
         ("RecordReturnLabel", {"label_id": "l", "freight_minor": -1}, "freight_minor"),
         ("RecordReturnReceived", {}, "lines"),
         ("RecordInspection", {"lines": [cases_pb2.InspectedLine()]}, "lines[0].line_no"),
         ("GrantRefund", {"refund_id": "r", "share_basis_points": 10_001}, "share_basis_points"),
         ("GrantRefund", {"refund_id": "r", "lines": [cases_pb2.LineAmount(line_no=1)]}, "lines[0].units"),
-        ("DenyRefund", {}, "because"),
+        ("DenyRefund", {}, "reason"),
         ("CancelCase", {}, "by"),
         ("ReopenCase", {}, "evidence_sha256"),
     ],
@@ -308,15 +308,15 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "AnswerCustomer": {},
     "RequestEvidence": {"wanted": ["photo"]},
     "StartReview": {},
-    "RuleLiability": {"liable": 1, "because": ["x"]},
+    "RuleLiability": {"liable": 1, "reasons": ["x"]},
     "ApproveRemedy": {"remedy": 1},
-    "DenyCase": {"because": 1},
+    "DenyCase": {"reason": 1},
     "RecordReturnLabel": {"label_id": "l"},
     "RecordReturnShipped": {"label_id": "l", "carrier": "dhl", "tracking_number": "X"},
     "RecordReturnReceived": {"lines": [common_pb2.LineUnits(line_no=1, units=1)]},
     "RecordInspection": {"lines": [cases_pb2.InspectedLine(line_no=1)]},
     "GrantRefund": {"refund_id": "r"},
-    "DenyRefund": {"because": 1},
+    "DenyRefund": {"reason": 1},
     "RecordRefundPaid": {"refund_id": "r"},
     "CancelCase": {"by": 1},
     "ReopenCase": {"evidence_sha256": ["0" * 64]},

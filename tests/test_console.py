@@ -27,12 +27,12 @@ from google.protobuf.message import Message
 from rich.cells import cell_len
 from rich.console import Console
 
-from adapters.console import suppliers, words
+from adapters.console import files, suppliers, words
 from adapters.console.history import gist
 from adapters.console.main import root, run
 from adapters.console.session import Printer
 from adapters.rpc.statuses import status_of
-from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2, orders_pb2, reports_pb2, suppliers_pb2
+from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2, orders_pb2, rates_pb2, reports_pb2, suppliers_pb2
 from ledger.refusals import ProjectionBehind
 from tests.service import HOUSE, Client, Service, context, stamp
 from tests.terminal import Said, Terminal
@@ -243,7 +243,7 @@ def test_a_supplier_is_approved_step_by_step(ff: Shell):
     shares = ("--acknowledgement-target", "9750", "--response-target", "9000")
     ff("supplier", "terms", "bolt", "--dispatch", "48", "--compensation", "500", "--cap", "20.00:EUR", *shares)
     assert "approved" in ff("supplier", "approve", "bolt").out
-    ff("supplier", "offer", "bolt", "NUT", "--cost", "1.50", "--currency", "EUR", "--backup", "acme")
+    ff("supplier", "offer", "bolt", "NUT", "--cost", "1.50:EUR", "--backup", "acme")
     shown = ff("supplier", "show", "bolt").out
     assert "5 % of the net line amount, at most 20.00 EUR" in shown
     assert re.search(r"acknowledged in time +at least 97.5 %", shown)
@@ -313,7 +313,7 @@ def test_suppliers_are_listed_by_standing(ff: Shell):
 def test_units_are_rerouted_to_who_offers_the_sku(ff: Shell):
     for supplier_id, cost in (("dock", "2.00"), ("east", "3.00")):
         ff("supplier", "add", supplier_id, "--name", supplier_id.title(), "--approve")
-        ff("supplier", "offer", supplier_id, "LAMP", "--cost", cost, "--currency", "EUR", "--minimum", "2")
+        ff("supplier", "offer", supplier_id, "LAMP", "--cost", f"{cost}:EUR", "--minimum", "2")
     shown = ff("sku", "show", "LAMP", "--units", "2").out
     assert "2 of it: dock" in shown
     assert re.search(r"east +qualifies +untracked +3.00 EUR +2 +0", shown)
@@ -420,7 +420,7 @@ def test_a_supplier_that_is_late_is_named_until_it_ships(ff: Shell):
     assert re.search(r"shop/late/1 +dispatch +slow +2026-01-04 00:00Z +\d+ d late so far", late)
     assert ff("report", "late", "--supplier", "slow", "--clock", "dispatch").out == "Nothing is late.\n"
     assert "6 d late" in ff("report", "breaches", "--supplier", "slow").out
-    (total,) = [each for each in ff("report", "suppliers", "--json").json if each["supplier"] == "slow"]
+    (total,) = [each for each in ff("report", "suppliers", "--json").json if each["supplier_id"] == "slow"]
     assert (total["dispatched"], total["on_time"], total["late"]) == (1, 0, 1)
     assert re.search(r"slow +1 +1 +0 +1 +0.0", ff("report", "suppliers").out)
 
@@ -439,7 +439,7 @@ def test_what_is_due_is_listed_by_urgency(ff: Shell):
     rows = [each for each in ff("report", "due", "--json").json if each["object_id"] == "shop/due/1"]
     assert [each["clock"] for each in rows] == ["OBLIGATION_CLOCK_ACKNOWLEDGE", "OBLIGATION_CLOCK_DISPATCH"]
     assert re.search(r"shop/due/1 +acknowledge +acme +\S+ \S+Z +in 23 h", ff("report", "due").out)
-    assert "shop/due/1" not in ff("report", "due", "--within", "1").out
+    assert "shop/due/1" not in ff("report", "due", "--due-within", "1").out
 
 
 def test_orders_and_parcels_are_tracked(ff: Shell):
@@ -496,7 +496,7 @@ def poor(service: Service) -> str:
 
 def test_suppliers_are_ranked_by_a_rate(ff: Shell, poor: str):
     rows = ff("report", "rank", "--rate", "on_time_dispatch", "--json").json
-    (row,) = [each for each in rows if each["supplier"] == poor]
+    (row,) = [each for each in rows if each["supplier_id"] == poor]
     assert (row["numerator"], row["denominator"], row["status"]) == (0, 2, "RATE_STATUS_BREACH")
     assert re.search(r"poor +0 +2 +0.0 +at least 95 +breach", ff("report", "rank", "--rate", "on_time_dispatch").out)
 
@@ -506,7 +506,7 @@ def test_a_ranking_is_of_the_period_that_is_asked_for(ff: Shell, poor: str):
     rows = ff("report", "rank", "--rate", "on_time_dispatch", "--until", before, "--json").json
     assert {(each["denominator"], each["until"]) for each in rows} == {(0, f"{before}T00:00:00Z")}
     of_now = ff("report", "rank", "--rate", "on_time_dispatch", "--since", before, "--json").json
-    assert sum(each["denominator"] for each in of_now if each["supplier"] == poor) == 2
+    assert sum(each["denominator"] for each in of_now if each["supplier_id"] == poor) == 2
 
 
 @pytest.mark.parametrize(
@@ -545,10 +545,10 @@ def test_what_a_rate_counted_is_listed(ff: Shell, poor: str):
 
 
 def test_clocks_are_counted_and_breaches_listed_by_who_missed_them(ff: Shell, poor: str):
-    until(lambda: ff("report", "breaches", "--supplier", poor, "--of", "supplier", "--json").json)
-    assert ff("report", "breaches", "--supplier", poor, "--of", "retailer").out == "No deadline was missed.\n"
-    assert ff("report", "due", "--of", "carrier", "--supplier", poor).out == "Nothing is due.\n"
-    assert ff("report", "late", "--of", "supplier", "--supplier", poor, "--clock", "dispatch").code == 0
+    until(lambda: ff("report", "breaches", "--supplier", poor, "--owner", "supplier", "--json").json)
+    assert ff("report", "breaches", "--supplier", poor, "--owner", "retailer").out == "No deadline was missed.\n"
+    assert ff("report", "due", "--owner", "carrier", "--supplier", poor).out == "Nothing is due.\n"
+    assert ff("report", "late", "--owner", "supplier", "--supplier", poor, "--clock", "dispatch").code == 0
     assert re.search(r"poor +dispatch +0 +0 +2 +0\n", ff("report", "clocks", "--supplier", poor).out)
 
 
@@ -754,6 +754,69 @@ def test_a_reader_that_has_seen_enough_is_no_trouble(service: Service):
     assert (process.returncode, err) == (0, "")
 
 
+NOWHERE = "/nonexistent/x"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("report", "review", "--csv", NOWHERE),
+        ("report", "review", "--csv", "/tmp"),
+        ("report", "review", "--parquet", NOWHERE),
+        ("report", "review", "--html", NOWHERE),
+        ("supplier", "statement", "acme", "--csv", NOWHERE),
+        ("place", "--file", NOWHERE),
+        ("place", "--file", "/tmp"),
+        ("policy", "set", "--file", NOWHERE),
+        ("case", "evidence", "add", "C-1", f"{NOWHERE}.jpg"),
+        ("recovery", "document", "r-1", "photo", "--file", NOWHERE),
+        ("import", "olist", NOWHERE),
+    ],
+    ids=" ".join,
+)
+def test_a_path_that_is_no_good_is_told_in_one_sentence(ff: Shell, arguments: tuple[str, ...]):
+    said = ff(*arguments)
+    assert (said.code, said.out) == (1, "")
+    assert re.fullmatch(
+        r"Error: (/\S+ cannot be (read|written): (No such file or directory|Is a directory|.*)|there is no folder /\S+)"
+        r" \[\w+\]\n",
+        said.err,
+    ), said.err
+    assert "mistake" not in said.err
+
+
+def test_files_are_read_and_written_in_one_place():
+    console = sorted((HOUSE / "adapters/console").glob("*.py"))
+    opens = re.compile(
+        r"(?<![.\w])open\(|click\.(File|Path)\(|(?<!files)(?<!os)\.(open|read_bytes|read_text)\(|csv\.writer"
+    )
+    found = [path.name for path in console if opens.search(path.read_text())]
+    assert found == ["files.py", "importing.py"], "the folder of an import is the other"
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+        ("+1-2", "'+1-2"),
+        ("-1+1", "'-1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        (-250, "-250"),
+        (12.5, "12.5"),
+        ("tea=1", "tea=1"),
+    ],
+)
+def test_no_cell_of_a_csv_is_a_formula_and_numbers_stay_numbers(value: object, written: str):
+    assert files.cell(value) == written
+
+
+def test_what_a_shop_calls_a_sku_is_no_formula_in_a_csv(ff: Shell):
+    placed(ff, "formula", "--paid", line="=1+2:1:5:acme")
+    said = ff("report", "review", "--by", "sku", "--sku", "=1+2", "--csv", "-")
+    assert said.out.splitlines()[1].startswith("'=1+2,1,")
+
+
 # --- what it looks like ------------------------------------------------------------------------------
 
 
@@ -774,6 +837,47 @@ def test_every_command_explains_itself(shell: Shell, path: tuple[str, ...]):
 @pytest.mark.parametrize("path", list(_commands(root))[1:], ids=" ".join)
 def test_no_help_is_wider_than_a_terminal(shell: Shell, path: tuple[str, ...]):
     assert max(map(len, shell(*path, "--help").out.splitlines())) <= 80
+
+
+SHAPES = {
+    "--amount": "of a case in its own currency, of a chargeback with it",
+    "--as-of": "a position or a time of an order, a time of a feed",
+    "--cost": "of a recovery with its id and kind",
+    "--due-within": "reviews in days, everything else in hours",
+    "--line": "a whole line, units of a line, or a line",
+    "--owner": "of a hold any name, of work one of few",
+    "--reason": "a word, or a sentence for people",
+}
+"""Options that take something else in some commands, and why."""
+
+
+def test_an_option_takes_the_same_in_every_command():
+    shapes: dict[str, set[str]] = {}
+    for path in _commands(root):
+        command: click.Command = root
+        for name in path:
+            assert isinstance(command, click.Group)
+            command = command.commands[name]
+        for option in command.params:
+            if isinstance(option, click.Option) and not option.hidden:
+                shape = "WORD" if isinstance(option.type, click.Choice) else option.metavar or option.type.name
+                shapes.setdefault(option.opts[0], set()).add(shape)
+    assert {name for name, found in shapes.items() if len(found) > 1} == SHAPES.keys()
+    assert not shapes.keys() & {"--because", "--within", "--no-parcel", "--open"}
+
+
+def test_json_has_the_names_of_the_contract(ff: Shell):
+    placed(ff, "named", "--paid")
+    for command, message in (
+        (("suppliers",), reports_pb2.SupplierTotal),
+        (("rank", "--rate", "cancellation"), rates_pb2.Rate),
+    ):
+        (row, *_) = ff("report", *command, "--json").json
+        assert row.keys() - {"supplier_id"} <= set(message.DESCRIPTOR.fields_by_name)
+        assert "supplier_id" in row
+    fed = ff("stock", "feed", "acme", "BOX", "3", "--json").json
+    assert fed["receipt"]["outcome"] == "OUTCOME_APPLIED"
+    assert [each["item"]["supplier_id"] for each in fed["levels"]] == ["acme"]
 
 
 def test_the_words_of_an_argument_are_spelled_out(shell: Shell):

@@ -377,7 +377,7 @@ def test_the_summary_agrees_with_the_files(service: Service, imported: dict[str,
 @needs_data
 def test_the_suppliers_agree_with_the_scorecards(service: Service, imported: dict[str, Any], expected: dict[str, Any]):
     rows = Terminal(service.address)("report", "suppliers", "--json").json
-    found = {row["supplier"]: {name: row[name] for name in ("dispatched", "on_time", "late")} for row in rows}
+    found = {row["supplier_id"]: {name: row[name] for name in ("dispatched", "on_time", "late")} for row in rows}
 
     assert len(rows) == expected["suppliers"]
     assert {seller: found[seller] for seller in expected["scorecards"]} == expected["scorecards"]

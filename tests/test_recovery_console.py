@@ -63,7 +63,7 @@ def test_a_supplier_is_asked_answers_and_settles(ff: Shell):
     assert "disputed" in ff("recovery", "answer", "ask-1", "--disputes", "worn").out
     assert "accepted 12.00 EUR" in ff("recovery", "answer", "ask-1", "--accepts", "12.00").out
     ff("recovery", "settle", "ask-1", "5.00", "--reference", "cn-1")
-    settled = ff("recovery", "settle", "ask-1", "7.00", "--reference", "d-2", "--by", "deduction")
+    settled = ff("recovery", "settle", "ask-1", "7.00", "--reference", "d-2", "--method", "deduction")
     assert "settled, asked 12.40 EUR, accepted 12.00 EUR, received 12.00 EUR" in settled.out
     shown = ff("recovery", "show", "ask-1").out
     assert re.search(r"refund-1 +refund +9.90 EUR", shown)
@@ -101,7 +101,7 @@ def test_a_claim_goes_from_the_loss_to_the_money_and_back(ff: Shell, tmp_path: P
     of_the_claim = [fact for fact in facts if fact.startswith("recovery.")]
     assert (facts[0], of_the_claim[-1]) == ("parcel.registered", "recovery.payment_returned")
     assert "because packed badly" in history
-    assert "parcel." not in ff("recovery", "history", "claim-1", "--no-parcel").out
+    assert "parcel." not in ff("recovery", "history", "claim-1", "--no-parcels").out
 
 
 def test_the_list_shows_what_is_due_first_and_hides_what_is_over(ff: Shell):

@@ -144,8 +144,8 @@ def test_a_supplier_accepts_and_settles_in_parts(shop: Shop):
     assert asked.answer_by.ToDatetime() > NOW.replace(tzinfo=None)
     freight = pb.RecoveryCost(cost_id="freight-1", kind=pb.COST_KIND_FREIGHT, amount_minor=500)
     shop.send("RaiseRecovery", recovery_id=recovery_id, cost=freight, currency="EUR")
-    shop.send("AnswerRecovery", recovery_id=recovery_id, disputed_because="too much")
-    assert shop.get(recovery_id).because == "too much"
+    shop.send("AnswerRecovery", recovery_id=recovery_id, dispute_reason="too much")
+    assert shop.get(recovery_id).reason == "too much"
     shop.send("AnswerRecovery", recovery_id=recovery_id, accepted=eur(1200))
     how: dict[str, Any] = {"method": pb.SETTLEMENT_METHOD_CREDIT_NOTE, "recovery_id": recovery_id}
     first = shop.send("SettleRecovery", reference="cn-1", amount=eur(700), **how)
@@ -172,7 +172,7 @@ def test_a_claim_goes_from_the_loss_to_the_money(shop: Shop):
     assert shop.get(recovery_id).status == pb.RECOVERY_STATUS_DOCUMENTED
     shop.send("FileClaim", recovery_id=recovery_id)
     shop.send("AcknowledgeClaim", recovery_id=recovery_id, reference="DHL-7")
-    shop.send("DecideClaim", recovery_id=recovery_id, denied_because="packed badly")
+    shop.send("DecideClaim", recovery_id=recovery_id, denial_reason="packed badly")
     shop.send("AppealClaim", recovery_id=recovery_id, reason="photos show it")
     shop.send("DecideClaim", recovery_id=recovery_id, approved=eur(1000))
     shop.send("RecordClaimPayment", recovery_id=recovery_id, reference="p-1", amount=eur(1000))
@@ -481,7 +481,7 @@ def test_what_a_carrier_decides_has_its_limits(shop: Shop):
     forbidden = "FAILED_PRECONDITION"
     calls: dict[str, dict[str, Any]] = {
         "AcknowledgeClaim": {"reference": "x"},
-        "DecideClaim": {"denied_because": "x"},
+        "DecideClaim": {"denial_reason": "x"},
         "RecordClaimPayment": {"reference": "x", "amount": eur(1)},
         "AppealClaim": {"reason": "x"},
         "ReturnClaimPayment": {"reference": "x", "amount": eur(1)},
@@ -499,7 +499,7 @@ def test_what_a_carrier_decides_has_its_limits(shop: Shop):
     payment: dict[str, Any] = {"recovery_id": claim, "reference": "p-1"}
     assert refused(shop, "RecordClaimPayment", amount=eur(1), **payment) == (forbidden, "NOTHING_AGREED")
     shop.send("DecideClaim", recovery_id=claim, approved=eur(600))
-    assert refused(shop, "DecideClaim", recovery_id=claim, denied_because="x") == (forbidden, "CLAIM_DECIDED")
+    assert refused(shop, "DecideClaim", recovery_id=claim, denial_reason="x") == (forbidden, "CLAIM_DECIDED")
     assert refused(shop, "RecordClaimPayment", amount=eur(1, "CNY"), **payment) == (forbidden, "OTHER_CURRENCY")
     shop.send("RecordClaimPayment", amount=eur(600), **payment)
     differs = refused(shop, "RecordClaimPayment", amount=eur(1), **payment)
@@ -529,7 +529,7 @@ def test_what_a_carrier_decides_has_its_limits(shop: Shop):
         ("RaiseRecovery", {"recovery_id": "a//b"}, "recovery_id"),
         ("AnswerRecovery", {"recovery_id": "a"}, "answer"),
         ("AnswerRecovery", {"recovery_id": "a", "accepted": eur(0)}, "accepted.amount_minor"),
-        ("AnswerRecovery", {"recovery_id": "a", "disputed_because": "x" * 201}, "disputed_because"),
+        ("AnswerRecovery", {"recovery_id": "a", "dispute_reason": "x" * 201}, "dispute_reason"),
         ("SettleRecovery", {"recovery_id": "a", "reference": "x", "amount": eur(1)}, "method"),
         ("WriteOffRecovery", {"recovery_id": "a"}, "reason"),
         ("CollectDocument", {"recovery_id": "a", "kind": 1, "sha256": "ab"}, "sha256"),

@@ -465,8 +465,8 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "CASE_CLOSED": of_case(lambda trade: trade.closed(trade.opened())),
         "NOT_RULED": of_case(Trade.reviewed),
         "REMEDY_CHOSEN": of_case(Trade.granted),
-        "NOT_ASKED_FOR_EVIDENCE": of_case(Trade.opened, because=cases_pb2.DENIAL_NO_EVIDENCE),
-        "EVIDENCE_STILL_DUE": of_case(Trade.evidence_asked, because=cases_pb2.DENIAL_NO_EVIDENCE),
+        "NOT_ASKED_FOR_EVIDENCE": of_case(Trade.opened, reason=cases_pb2.DENIAL_NO_EVIDENCE),
+        "EVIDENCE_STILL_DUE": of_case(Trade.evidence_asked, reason=cases_pb2.DENIAL_NO_EVIDENCE),
     },
     "RecordReturnLabel": {
         "UNKNOWN_CASE": as_it_is,

@@ -147,7 +147,11 @@ def test_units_find_their_supplier_and_go_on_to_the_next_one(client: Client) -> 
         )
     )
     second = client.get("shop/vase").supplier_orders[1]
-    assert (second.supplier_id, second.instead_of, second.because) == ("mid", "shop/vase/1", "rejected: out_of_stock")
+    assert (second.supplier_id, second.instead_of, second.reroute_reason) == (
+        "mid",
+        "shop/vase/1",
+        "rejected: out_of_stock",
+    )
     assert second.choices[0].considered[-1].against == suppliers_pb2.AGAINST_TURNED_DOWN
 
     send(client, "shop/vase/2")
@@ -158,7 +162,7 @@ def test_units_find_their_supplier_and_go_on_to_the_next_one(client: Client) -> 
     answer = orders_pb2.AnswerCancelRequestRequest(context=context(), supplier_order_id="shop/vase/2", agreed=True)
     client.orders.AnswerCancelRequest(answer)
     third = client.get("shop/vase").supplier_orders[2]
-    assert (third.supplier_id, third.instead_of, third.because) == ("far", "shop/vase/2", "overdue")
+    assert (third.supplier_id, third.instead_of, third.reroute_reason) == ("far", "shop/vase/2", "overdue")
     levels = client.stock.GetStock(
         stock_pb2.GetStockRequest(items=[stock_pb2.Item(supplier_id=each, sku="vase") for each in ("mid", "far")])
     ).levels
@@ -757,7 +761,9 @@ def test_overdue_units_are_asked_for_once_also_with_two_processes_and_after_a_re
         taken, given = client.get("shop/late").supplier_orders
         assert taken.status == orders_pb2.SUPPLIER_ORDER_STATUS_CANCELLED
         assert (given.supplier_id, given.instead_of) == ("bolt", "shop/late/1")
-        assert given.because in ("overdue: acknowledge", "overdue: dispatch"), "whichever the clock came to first"
+        assert given.reroute_reason in ("overdue: acknowledge", "overdue: dispatch"), (
+            "whichever the clock came to first"
+        )
 
 
 def names_of(client: Client, name: str) -> int:

@@ -134,7 +134,7 @@ def test_a_confirmed_order_tells_its_service_and_its_promise(client: Client):
     assert found.incoterm == shipping_pb2.INCOTERM_DAP
     assert found.lines[0].line.hs_code == "090210"
     shipping = found.supplier_orders[0].shipping
-    assert (shipping.code, shipping.because) == ("international_light", "cheapest of 3")
+    assert (shipping.code, shipping.reason) == ("international_light", "cheapest of 3")
     assert (list(shipping.carriers), shipping.days_to, shipping.cost.amount_minor) == (["china-post"], 28, 2720)
     assert found.promised_by == stamp(NOW + timedelta(days=2 + 28 + 3))
 
@@ -144,7 +144,7 @@ def test_an_order_without_a_promise_says_why(client: Client):
         sku="mug", quantity=1, unit_price_minor=500, supplier_id="acme", **KNOWN
     )])  # fmt: skip
     assert not found.HasField("promised_by")
-    assert found.no_promise_because == "the stock of acme is not tracked"
+    assert found.no_promise_reason == "the stock of acme is not tracked"
 
 
 def test_the_agreed_table_of_services_is_listed_page_by_page(client: Client):

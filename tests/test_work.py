@@ -513,7 +513,7 @@ def test_the_queue_is_worked_at_the_terminal(client: Client, service: Service):
     assert [each["task_id"] for each in ff("--actor", "mia", "work", "list", "--mine", "--json").json] == [task_id]
     assert task_id not in ff("work", "list", "--unclaimed").out
     assert "[WORK_IS_CLAIMED]" in ff("--actor", "tom", "work", "finish", task_id).err
-    assert ff("--actor", "tom", "work", "release", task_id, "--of", "mia").code == 0
+    assert ff("--actor", "tom", "work", "release", task_id, "--claimed-by", "mia").code == 0
     assert ff("--actor", "tom", "work", "finish", task_id, "--outcome", "all well").code == 0
     assert ff("work", "list", "--order", "shop/desk").out == "Nothing to do.\n"
 

@@ -39,7 +39,7 @@ def _facts(found: cases_pb2.Case) -> list[tuple[str, str]]:
     answered = minute(found, "first_answered_at")
     ruling = ""
     if found.HasField("ruling"):
-        ruling = f"{word(common_pb2.Party, found.ruling.liable)}: {', '.join(found.ruling.because)}"
+        ruling = f"{word(common_pb2.Party, found.ruling.liable)}: {', '.join(found.ruling.reasons)}"
     return [
         ("order", found.order_id),
         ("reason", word(cases_pb2.CaseReason, found.reason)),
@@ -149,7 +149,7 @@ def next_step(found: cases_pb2.Case) -> str:
         case cases_pb2.CASE_STATUS_OPENED | cases_pb2.CASE_STATUS_EVIDENCE_REQUESTED:
             return f"Next: fulfilment case evidence add {name} FILE, or fulfilment case review {name}"
         case cases_pb2.CASE_STATUS_UNDER_REVIEW:
-            return f"Next: fulfilment case rule {name} supplier|customer|carrier|retailer --because WORD"
+            return f"Next: fulfilment case rule {name} supplier|customer|carrier|retailer --reason WORD"
         case cases_pb2.CASE_STATUS_LIABILITY_RULED:
             return f"Next: fulfilment case approve {name} reship|refund|return, or fulfilment case deny {name} REASON"
         case cases_pb2.CASE_STATUS_APPROVED | cases_pb2.CASE_STATUS_IN_REMEDY:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from adapters.console import words
+from adapters.console import files, words
 from adapters.console.casefile import next_step, print_case, status_of, turn
 from adapters.console.history import print_history
 from adapters.console.reports import LIMIT, print_rows, rows_of
@@ -31,6 +31,9 @@ _TYPES = {
 }
 
 
+_LIVE = [status for status in cases_pb2.CaseStatus.values() if 0 < status < cases_pb2.CASE_STATUS_RESOLVED]
+
+
 @click.group(cls=Nouns)
 def case() -> None:
     """Handle a return case from its opening to its remedy.
@@ -40,7 +43,7 @@ def case() -> None:
       fulfilment case open C-1 --order shop/1001 --reason damaged --line 1:1
       fulfilment case evidence add C-1 photo.jpg
       fulfilment case review C-1
-      fulfilment case rule C-1 supplier --because broken_in_box --on-all
+      fulfilment case rule C-1 supplier --reason broken_in_box --on-all
       fulfilment case approve C-1 refund
       fulfilment case refund C-1 R-1
       fulfilment case paid C-1 R-1
@@ -96,7 +99,7 @@ def _hashes(session: Session, case_id: str, begins: Sequence[str]) -> list[str]:
 
 @case.command(name="open")
 @click.argument("case_id")
-@click.option("--order", "order_id", metavar="CHANNEL/ID", required=True, help="The order it is about.")
+@click.option("--order", "order_id", metavar="ORDER_ID", required=True, help="The order it is about.")
 @click.option("--reason", type=words.choice(cases_pb2.CaseReason), required=True, help="What the customer says.")
 @_option_lines("Units it is about; once for each line.", required=True)
 @click.option("--note", default="", help="What the customer wrote; sealed.")
@@ -147,8 +150,8 @@ def evidence() -> None:
 
 @evidence.command()
 @click.argument("case_id")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--from", "given_by", type=words.choice(common_pb2.Party), default="customer", help="Who gave it.")
+@click.argument("file", type=Path)
+@click.option("--by", "given_by", type=words.choice(common_pb2.Party), default="customer", help="Who gave it.")
 @option_at()
 @option_request_id()
 @click.pass_obj
@@ -159,14 +162,14 @@ def add(
     kind = _TYPES.get(file.suffix.lower())
     if kind is None:
         raise click.UsageError(f"{file.name} is none of {', '.join(_TYPES)}")
-    said = {"type": kind, "data": file.read_bytes(), "given_by": words.number(common_pb2.Party, given_by)}
+    said = {"type": kind, "data": files.read(file), "given_by": words.number(common_pb2.Party, given_by)}
     _tell(session, "AddEvidence", case_id, at, request_id, **said)
 
 
 @evidence.command()
 @click.argument("case_id")
 @click.argument("sha256")
-@click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+@click.argument("file", type=Path)
 @click.pass_obj
 def save(session: Session, case_id: str, sha256: str, file: Path) -> None:
     """Write evidence, named by how its hash begins, to a file."""
@@ -174,7 +177,7 @@ def save(session: Session, case_id: str, sha256: str, file: Path) -> None:
     found = session.client.call(
         session.client.cases.GetEvidence, cases_pb2.GetEvidenceRequest(case_id=case_id, sha256=whole)
     )
-    file.write_bytes(found.data)
+    files.write(file, lambda path: path.write_bytes(found.data))
     if session.json:
         session.show(found.evidence)
     else:
@@ -194,7 +197,7 @@ def review(session: Session, case_id: str, at: Timestamp | None, request_id: str
 @case.command()
 @click.argument("case_id")
 @click.argument("liable", type=words.choice(common_pb2.Party))
-@click.option("--because", metavar="WORD", multiple=True, required=True, help="Such as broken_in_box.")
+@click.option("--reason", "reasons", metavar="WORD", multiple=True, required=True, help="Such as broken_in_box.")
 @click.option("--on", "begins", metavar="HASH", multiple=True, help="Evidence that it rests on: how its hash begins.")
 @click.option("--on-all", is_flag=True, help="It rests on all evidence there is.")
 @click.option("--note", default="", help="More about it; sealed.")
@@ -205,7 +208,7 @@ def rule(
     session: Session,
     case_id: str,
     liable: str,
-    because: tuple[str, ...],
+    reasons: tuple[str, ...],
     begins: tuple[str, ...],
     on_all: bool,
     note: str,
@@ -215,7 +218,7 @@ def rule(
     """Rule who has to bear it."""
     named = [each.sha256 for each in _read(session, case_id).evidence] if on_all else _hashes(session, case_id, begins)
     party = words.number(common_pb2.Party, liable)
-    said = {"liable": party, "because": because, "evidence_sha256": named, "note": note}
+    said = {"liable": party, "reasons": reasons, "evidence_sha256": named, "note": note}
     _tell(session, "RuleLiability", case_id, at, request_id, **said)
 
 
@@ -224,7 +227,7 @@ def rule(
 @click.argument("remedy", type=words.choice(cases_pb2.Remedy))
 @_option_lines("Units that get it; all unless said.")
 @click.option(
-    "--supplier", "supplier_id", metavar="ID", default="", help="Who sends a reship; who sent it unless said."
+    "--supplier", "supplier_id", metavar="SUPPLIER_ID", default="", help="Who sends a reship; who sent it unless said."
 )
 @option_at()
 @option_request_id()
@@ -246,21 +249,21 @@ def approve(
 
 @case.command()
 @click.argument("case_id")
-@click.argument("because", type=words.choice(cases_pb2.Denial))
+@click.argument("reason", type=words.choice(cases_pb2.Denial))
 @click.option("--note", default="", help="More about it; sealed.")
 @option_at()
 @option_request_id()
 @click.pass_obj
-def deny(session: Session, case_id: str, because: str, note: str, at: Timestamp | None, request_id: str | None) -> None:
+def deny(session: Session, case_id: str, reason: str, note: str, at: Timestamp | None, request_id: str | None) -> None:
     """Deny it: after the ruling, or when evidence did not come."""
-    said = {"because": words.number(cases_pb2.Denial, because), "note": note}
+    said = {"reason": words.number(cases_pb2.Denial, reason), "note": note}
     _tell(session, "DenyCase", case_id, at, request_id, **said)
 
 
 @case.command()
 @click.argument("case_id")
 @click.option("--by", type=words.choice(common_pb2.Party), default="customer", help="Who took it back.")
-@click.option("--reason", default="", help="A word for why.")
+@click.option("--reason", metavar="WORD", default="", help="A word for why.")
 @option_at()
 @option_request_id()
 @click.pass_obj
@@ -290,7 +293,9 @@ def reopen(
 @click.argument("case_id")
 @click.argument("label_id")
 @_option_lines("Units that come back with it; all unless said.")
-@click.option("--supplier", "supplier_id", metavar="ID", default="", help="Where they go; who sent them unless said.")
+@click.option(
+    "--supplier", "supplier_id", metavar="SUPPLIER_ID", default="", help="Where they go; who sent them unless said."
+)
 @click.option("--freight", metavar="AMOUNT", help="What the way back costs, such as 5.90.")
 @option_at()
 @option_request_id()
@@ -343,12 +348,14 @@ def receive(
 
 @case.command()
 @click.argument("case_id")
-@click.option("--line", "line_no", type=int, default=1, show_default=True, help="The line.")
+@click.option("--line", "line_no", type=int, metavar="LINE", default=1, show_default=True, help="The line.")
 @click.option("--restocked", type=int, default=0, help="Units fit for sale, in all.")
 @click.option("--not-restocked", type=int, default=0, help="Units that cannot be sold, in all.")
 @click.option("--needs-work", type=int, default=0, help="Units to be mended first.")
 @click.option("--missing", type=int, default=0, help="Units that were never received.")
-@click.option("--supplier", "supplier_id", metavar="ID", default="", help="Whose stock; who sent them unless said.")
+@click.option(
+    "--supplier", "supplier_id", metavar="SUPPLIER_ID", default="", help="Whose stock; who sent them unless said."
+)
 @option_at()
 @option_request_id()
 @click.pass_obj
@@ -405,23 +412,23 @@ def refund(
 
 @case.command(name="deny-refund")
 @click.argument("case_id")
-@click.argument("because", type=words.choice(cases_pb2.Denial))
+@click.argument("reason", type=words.choice(cases_pb2.Denial))
 @_option_lines("Units that get no money; all that are undecided unless said.")
 @option_at()
 @option_request_id()
 @click.pass_obj
 def deny_refund(
-    session: Session, case_id: str, because: str, lines: tuple[str, ...], at: Timestamp | None, request_id: str | None
+    session: Session, case_id: str, reason: str, lines: tuple[str, ...], at: Timestamp | None, request_id: str | None
 ) -> None:
     """Deny money for units, as after an inspection."""
-    said = {"because": words.number(cases_pb2.Denial, because), "lines": _lines(lines)}
+    said = {"reason": words.number(cases_pb2.Denial, reason), "lines": _lines(lines)}
     _tell(session, "DenyRefund", case_id, at, request_id, **said)
 
 
 @case.command()
 @click.argument("case_id")
 @click.argument("refund_id")
-@click.option("--reference", default="", help="The payment's id.")
+@click.option("--reference", metavar="ID", default="", help="The payment's id.")
 @option_at()
 @option_request_id()
 @click.pass_obj
@@ -437,9 +444,9 @@ def paid(
 
 @case.command(name="list")
 @click.option("--status", "statuses", type=words.choice(cases_pb2.CaseStatus), multiple=True, help="In this status.")
-@click.option("--open", "open_only", is_flag=True, help="All that are not closed.")
-@click.option("--supplier", "supplier_id", metavar="ID", default="", help="About units that it sent.")
-@click.option("--order", "order_id", metavar="CHANNEL/ID", default="", help="About this order.")
+@click.option("--supplier", "supplier_id", metavar="SUPPLIER_ID", default="", help="About units that it sent.")
+@click.option("--order", "order_id", metavar="ORDER_ID", default="", help="About this order.")
+@click.option("--all", "everything", is_flag=True, help="Those that are over as well.")
 @click.option("--since", type=words.INSTANT, help="Opened then or later.")
 @click.option("--until", type=words.INSTANT, help="Opened before then.")
 @LIMIT
@@ -447,19 +454,21 @@ def paid(
 def list_(
     session: Session,
     statuses: tuple[str, ...],
-    open_only: bool,
+    everything: bool,
     supplier_id: str,
     order_id: str,
     since: Timestamp | None,
     until: Timestamp | None,
     limit: int | None,
 ) -> None:
-    """List cases, the first opened first."""
-    wanted = [words.number(cases_pb2.CaseStatus, status) for status in statuses]
-    if open_only:
-        wanted += [number for number in cases_pb2.CaseStatus.values() if 0 < number < cases_pb2.CASE_STATUS_RESOLVED]
+    """List cases that are not over, the first opened first."""
+    named = [words.number(cases_pb2.CaseStatus, status) for status in statuses]
     request = cases_pb2.ListCasesRequest(
-        statuses=wanted, supplier_id=supplier_id, order_id=order_id, opened_since=since, opened_until=until
+        statuses=named or ([] if everything else _LIVE),
+        supplier_id=supplier_id,
+        order_id=order_id,
+        opened_since=since,
+        opened_until=until,
     )
     now = datetime.now(UTC)
     print_rows(

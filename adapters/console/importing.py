@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 import time
 from collections import Counter, defaultdict, deque
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from adapters import olist
+from adapters.console import files
 from adapters.console.client import Client, Trouble
 from adapters.console.session import Nouns, Session
 from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2
@@ -84,15 +84,7 @@ def read_tables(folder: Path) -> dict[str, list[olist.Row]]:
 
 
 def _read(path: Path, columns: Iterable[str]) -> list[olist.Row]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [column for column in columns if column not in (reader.fieldnames or ())]
-            if missing:
-                raise Trouble(f"{path} has no column {', '.join(missing)}", "COLUMNS_MISSING", missing=missing)
-            return [olist.Row(path.name, reader.line_num, cells) for cells in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Trouble(f"{path} cannot be read as CSV in UTF-8: {error}", "UNREADABLE") from None
+    return [olist.Row(path.name, line, cells) for line, cells in files.read_csv(path, columns)]
 
 
 # --- sending --------------------------------------------------------------------------------------

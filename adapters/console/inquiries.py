@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from adapters.console import words
-from adapters.console.reports import LIMIT, print_rows, rows_of
+from adapters.console.reports import LIMIT, SUPPLIER, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2, inquiries_pb2
@@ -50,7 +50,7 @@ def _asked_of(each: inquiries_pb2.Inquiry) -> str:
 @click.argument("about", metavar="ORDER_ID|SUPPLIER_ORDER_ID")
 @click.option("--by", type=_PARTIES, default="retailer", show_default=True, help="Who asks.")
 @click.option("--of", type=words.choice(common_pb2.Party, "carrier", "customer"), help="Who is asked.")
-@click.option("--supplier", metavar="ID", help="The supplier, of a question about a whole order.")
+@click.option("--supplier", metavar="SUPPLIER_ID", help="The supplier, of a question about a whole order.")
 @click.option("--topic", type=words.choice(inquiries_pb2.InquiryTopic), default="other", show_default=True)
 @click.option("--text", help="The question; sealed.")
 @option_at("When it was asked")
@@ -127,13 +127,13 @@ def show(session: Session, inquiry_id: str, personal: bool) -> None:
 
 
 @inquiry.command("list")
-@click.option("--state", type=words.choice(inquiries_pb2.InquiryState), default="open", show_default=True)
-@click.option("--supplier", metavar="ID", help="Only this supplier.")
-@click.option("--order", metavar="ID", help="Only this order.")
+@click.option("--state", type=words.choice(inquiries_pb2.InquiryState), help="Only in this state; open if not said.")
+@SUPPLIER
+@click.option("--order", metavar="ORDER_ID", help="Only this order.")
 @click.option("--of", type=words.choice(common_pb2.Party, "carrier", "customer"), help="Only those this party answers.")
 @LIMIT
 @click.pass_obj
-def list_(session: Session, state: str, supplier: str, order: str, of: str | None, limit: int | None) -> None:
+def list_(session: Session, state: str | None, supplier: str, order: str, of: str | None, limit: int | None) -> None:
     """List questions by when their answer is due."""
     request = inquiries_pb2.ListInquiriesRequest(
         state=words.number(inquiries_pb2.InquiryState, state),

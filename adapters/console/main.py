@@ -59,7 +59,7 @@ def root() -> None:
       supplier manager  work list --owner supplier_manager, supplier list,
                         supplier due, report rank, report counted,
                         supplier statement, stock alerts
-      after-sales       work list --owner after_sales, case list --open,
+      after-sales       work list --owner after_sales, case list,
                         inquiry list, recovery list
 
     \b

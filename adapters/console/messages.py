@@ -117,7 +117,7 @@ def retry(session: Session, message_id: str, request_id: str | None) -> None:
 
 @message.command()
 @click.argument("message_id")
-@click.option("--reason", help="Why, without personal data.")
+@click.option("--reason", metavar="TEXT", help="Why, without personal data.")
 @option_request_id()
 @click.pass_obj
 def cancel(session: Session, message_id: str, reason: str | None, request_id: str | None) -> None:

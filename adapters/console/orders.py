@@ -66,7 +66,7 @@ def _units(lines: Iterable[str]) -> list[common_pb2.LineUnits]:
 @order.command()
 @click.argument("order_id")
 @click.option(
-    "--line", "lines", multiple=True, metavar="NO:SKU:QTY:PRICE[:SUPPLIER]", help="A complete line, by number."
+    "--line", "lines", multiple=True, metavar="LINE:SKU:QTY:PRICE[:SUPPLIER_ID]", help="A complete line, by number."
 )
 @click.option("--currency", metavar="CODE", help="ISO 4217 code, if the order has none.")
 @click.option("--name", help="The customer; then the address is needed as well.")
@@ -129,14 +129,14 @@ def change_address(session: Session, order_id: str, at: Any, request_id: str | N
 
 @order.command()
 @click.argument("order_id")
-@click.option("--state", type=words.choice(orders_pb2.PaymentState), default="paid", show_default=True)
+@click.option("--payment", type=words.choice(orders_pb2.PaymentState), default="paid", show_default=True)
 @common()
-def pay(session: Session, order_id: str, state: str, at: Any, request_id: str | None) -> None:
+def pay(session: Session, order_id: str, payment: str, at: Any, request_id: str | None) -> None:
     """Record what the shop says of the money."""
     request = orders_pb2.RecordPaymentRequest(
         context=session.client.context(request_id),
         order_id=order_id,
-        payment=words.number(orders_pb2.PaymentState, state),
+        payment=words.number(orders_pb2.PaymentState, payment),
         at=at,
     )
     _done(session, order_id, session.client.orders.RecordPayment, request)
@@ -145,8 +145,8 @@ def pay(session: Session, order_id: str, state: str, at: Any, request_id: str | 
 @order.command()
 @click.argument("order_id")
 @click.argument("reason", type=_HOLDS)
-@click.option("--owner", required=True, help="Who has to act: a team or a pseudonym.")
-@click.option("--supplier-order", metavar="ID", help="Only this supplier order waits.")
+@click.option("--owner", metavar="NAME", required=True, help="Who has to act: a team or a pseudonym.")
+@click.option("--supplier-order", metavar="SUPPLIER_ORDER_ID", help="Only this supplier order waits.")
 @click.option("--note", help="What to know about it; sealed.")
 @common("Since when")
 def hold(
@@ -175,8 +175,8 @@ def hold(
 @order.command()
 @click.argument("order_id")
 @click.argument("reason", type=_HOLDS)
-@click.option("--owner", help="Only this owner's hold.")
-@click.option("--supplier-order", metavar="ID", help="The supplier order that waits.")
+@click.option("--owner", metavar="NAME", help="Only this owner's hold.")
+@click.option("--supplier-order", metavar="SUPPLIER_ORDER_ID", help="The supplier order that waits.")
 @common()
 def release(
     session: Session, order_id: str, reason: str, owner: str, supplier_order: str, at: Any, request_id: str | None
@@ -256,7 +256,7 @@ def cancel(
 @click.argument("name", metavar="SUPPLIER_ORDER_ID|ORDER_ID")
 @click.option("--by", type=words.choice(common_pb2.Party), required=True, help="On whose wish or by whose fault.")
 @click.option("--reason", metavar="WORD", help="Such as overdue.")
-@click.option("--to", metavar="SUPPLIER", help="Who is to have them; the one that qualifies best if not said.")
+@click.option("--to", metavar="SUPPLIER_ID", help="Who is to have them; the one that qualifies best if not said.")
 @_LINE
 @common()
 def reroute(
@@ -421,7 +421,7 @@ def pack(
 
 @order.command()
 @click.argument("supplier_order_id")
-@click.option("--carrier", required=True, help="Short name, such as dhl.")
+@click.option("--carrier", metavar="NAME", required=True, help="Short name, such as dhl.")
 @click.option("--number", required=True, help="The tracking number.")
 @_LINE
 @common("When the supplier handed it over")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from google.protobuf import json_format
 
-from adapters.console import words
+from adapters.console import files, words
 from adapters.console.session import Session, Words, option_request_id
 from adapters.console.show import next_steps, print_holds, read_order, status_of
 from fulfilment.v1 import orders_pb2, shipping_pb2
@@ -20,11 +20,11 @@ _FROM_OPTIONS = (
 
 
 def parsed_line(text: str, line_no: int, currency: str, option: str = "--line") -> orders_pb2.OrderLine:
-    """``SKU:QTY:PRICE[:SUPPLIER]`` as a line of an order."""
+    """``SKU:QTY:PRICE[:SUPPLIER_ID]`` as a line of an order."""
     sku, quantity, price, supplier_id = [*text.split(":"), "", "", ""][:4]
     if text.count(":") not in (2, 3) or not (quantity.isascii() and quantity.isdigit()):
         raise click.BadParameter(
-            f"{text!r} is not SKU:QTY:PRICE[:SUPPLIER] such as TEA:2:9.90:acme; use --file for SKUs with a colon",
+            f"{text!r} is not SKU:QTY:PRICE[:SUPPLIER_ID] such as TEA:2:9.90:acme; use --file for SKUs with a colon",
             param_hint=option,
         )
     return orders_pb2.OrderLine(
@@ -43,7 +43,7 @@ def parsed_line(text: str, line_no: int, currency: str, option: str = "--line") 
     "--line",
     "lines",
     multiple=True,
-    metavar="SKU:QTY:PRICE[:SUPPLIER]",
+    metavar="SKU:QTY:PRICE[:SUPPLIER_ID]",
     help="What was bought, such as TEA:2:9.90:acme; once for each line.",
 )
 @click.option("--currency", metavar="CODE", help="ISO 4217 code of the prices, such as EUR.")
@@ -76,7 +76,6 @@ def parsed_line(text: str, line_no: int, currency: str, option: str = "--line") 
 @click.option(
     "--file",
     "source",
-    type=click.File("r", encoding="utf-8"),
     metavar="FILE",
     help="The whole order as protobuf JSON of PlaceOrderRequest; - reads standard input.",
 )
@@ -91,7 +90,7 @@ def place(session: Session, /, source: Any, request_id: str | None, **said: Any)
     if source is not None:
         if any(said[name] for name in _FROM_OPTIONS):
             raise click.UsageError("--file brings the whole order; leave the other options out.")
-        request = _from_json(source.read())
+        request = _from_json(files.text(source))
     else:
         request = _from_options(said)
     if request_id or not request.context.request_id:

@@ -13,7 +13,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from adapters.console import words
+from adapters.console import files, words
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, money
 from fulfilment.v1 import admin_pb2, common_pb2
@@ -101,7 +101,6 @@ def show(session: Session, at: Timestamp | None) -> None:
 @click.option(
     "--file",
     "source",
-    type=click.File("r", encoding="utf-8"),
     metavar="FILE",
     help="Terms as protobuf JSON of Policy, such as shipping_services; - reads standard input.",
 )
@@ -122,7 +121,7 @@ def change(
     before, wanted = found.in_force, admin_pb2.Policy()
     wanted.CopyFrom(before.policy)
     if source is not None:
-        _take(wanted, source.read())
+        _take(wanted, files.text(source))
     for term in terms:
         name, equals, value = term.partition("=")
         if not equals:

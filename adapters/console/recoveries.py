@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import click
 
-from adapters.console import words
+from adapters.console import files, words
 from adapters.console.history import print_history
 from adapters.console.reports import LIMIT, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
@@ -84,8 +83,8 @@ def _cost(text: str, currency: str) -> pb.RecoveryCost:
 @recovery.command("list")
 @click.option("--party", type=click.Choice(["supplier", "carrier", "customer"]), help="Who is to bear them.")
 @click.option("--status", "statuses", multiple=True, type=words.choice(pb.RecoveryStatus), help="How far they are.")
-@click.option("--supplier", help="The supplier concerned.")
-@click.option("--carrier", help="The carrier concerned.")
+@click.option("--supplier", metavar="SUPPLIER_ID", help="The supplier concerned.")
+@click.option("--carrier", metavar="NAME", help="The carrier concerned.")
 @click.option("--order", "order_id", metavar="ORDER_ID", help="The order concerned.")
 @click.option("--case", "case_id", metavar="CASE_ID", help="The return case.")
 @click.option("--due-within", type=int, metavar="HOURS", help="Only those of which something is due so soon.")
@@ -156,11 +155,11 @@ def show(session: Session, recovery_id: str) -> None:
 
 @recovery.command()
 @click.argument("recovery_id")
-@click.option("--no-parcel", is_flag=True, help="Leave the facts of its parcel out.")
+@click.option("--no-parcels", is_flag=True, help="Leave the facts of its parcel out.")
 @click.pass_obj
-def history(session: Session, recovery_id: str, no_parcel: bool) -> None:
+def history(session: Session, recovery_id: str, no_parcels: bool) -> None:
     """List the facts of a recovery and its parcel as they were recorded."""
-    print_history(session, audit_pb2.GetHistoryRequest(recovery_id=recovery_id, with_parcels=not no_parcel))
+    print_history(session, audit_pb2.GetHistoryRequest(recovery_id=recovery_id, with_parcels=not no_parcels))
 
 
 def _payment(found: pb.Recovery, each: pb.RecoveryPayment, way: str) -> list[str]:
@@ -182,7 +181,7 @@ def _facts(found: pb.Recovery) -> list[tuple[str, str]]:
         ("parcel", f"{found.carrier} {found.tracking_number}".strip()),
         ("liable up to", liability),
         ("claimed", money(found.claimed_minor, found.currency) if found.claimed_minor else ""),
-        ("because", found.because),
+        ("reason", found.reason),
         ("opened", minute(found, "opened_at")),
         ("answer by", minute(found, "answer_by")),
         ("answer missed", minute(found, "answer_missed_at")),
@@ -204,9 +203,11 @@ def _facts(found: pb.Recovery) -> list[tuple[str, str]]:
 @click.argument("recovery_id")
 @click.argument("kind", type=words.choice(pb.RecoveryKind))
 @click.option("--order", "order_id", required=True, metavar="ORDER_ID", help="The order.")
-@click.option("--supplier-order", "supplier_order_id", help="Whose supplier is to bear it.")
+@click.option(
+    "--supplier-order", "supplier_order_id", metavar="SUPPLIER_ORDER_ID", help="Whose supplier is to bear it."
+)
 @click.option("--case", "case_id", metavar="CASE_ID", help="The return case.")
-@click.option("--carrier", help="The carrier, of a parcel.")
+@click.option("--carrier", metavar="NAME", help="The carrier, of a parcel.")
 @click.option("--number", help="Its tracking number.")
 @click.option("--currency", required=True, metavar="CODE", help="Such as EUR.")
 @click.option("--cost", "costs", multiple=True, metavar="ID:KIND:AMOUNT", help="Such as refund-1:refund:12.50.")
@@ -270,7 +271,7 @@ def answer(
         context=session.client.context(request_id),
         recovery_id=recovery_id,
         accepted=_money(session, recovery_id, accepts) if accepts else None,
-        disputed_because=disputes,
+        dispute_reason=disputes,
         at=at,
     )
     _done(session, session.client.recoveries.AnswerRecovery, request)
@@ -280,7 +281,7 @@ def answer(
 @click.argument("recovery_id")
 @click.argument("amount")
 @click.option("--reference", required=True, metavar="ID", help="Such as the number of the credit note.")
-@click.option("--by", "method", type=words.choice(pb.SettlementMethod), default="credit_note", show_default=True)
+@click.option("--method", type=words.choice(pb.SettlementMethod), default="credit_note", show_default=True)
 @option_at("When it came")
 @option_request_id()
 @click.pass_obj
@@ -301,7 +302,7 @@ def settle(
 
 @recovery.command("write-off")
 @click.argument("recovery_id")
-@click.option("--reason", required=True, help="Why; no personal data.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; no personal data.")
 @option_at()
 @option_request_id()
 @click.pass_obj
@@ -319,7 +320,7 @@ def write_off(session: Session, recovery_id: str, reason: str, at: Any, request_
 @recovery.command()
 @click.argument("recovery_id")
 @click.argument("kind", type=words.choice(pb.ClaimDocumentKind))
-@click.option("--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The document.")
+@click.option("--file", "path", metavar="FILE", help="The document.")
 @click.option("--sha256", metavar="HASH", help="Its hash, if the file is not here.")
 @option_at("When it was collected")
 @option_request_id()
@@ -328,7 +329,7 @@ def document(
     session: Session,
     recovery_id: str,
     kind: str,
-    path: Path | None,
+    path: str | None,
     sha256: str | None,
     at: Any,
     request_id: str | None,
@@ -340,7 +341,7 @@ def document(
         context=session.client.context(request_id),
         recovery_id=recovery_id,
         kind=words.number(pb.ClaimDocumentKind, kind),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest() if path else str(sha256),
+        sha256=hashlib.sha256(files.read(path)).hexdigest() if path else str(sha256),
         at=at,
     )
     _done(session, session.client.recoveries.CollectDocument, request)
@@ -388,7 +389,7 @@ def decide(
         context=session.client.context(request_id),
         recovery_id=recovery_id,
         approved=_money(session, recovery_id, approves) if approves else None,
-        denied_because=denies,
+        denial_reason=denies,
         at=at,
     )
     _done(session, session.client.recoveries.DecideClaim, request)
@@ -415,7 +416,7 @@ def pay(session: Session, recovery_id: str, amount: str, reference: str, at: Any
 
 @recovery.command()
 @click.argument("recovery_id")
-@click.option("--reason", required=True, help="On what grounds; no personal data.")
+@click.option("--reason", required=True, metavar="TEXT", help="On what grounds; no personal data.")
 @option_at()
 @option_request_id()
 @click.pass_obj

@@ -29,8 +29,8 @@ _PATIENCE_SECONDS = 60.0
 
 _CHANNEL = click.option("--channel", metavar="NAME", help="Only this shop.")
 _CARRIER = click.option("--carrier", metavar="NAME", help="Only this carrier.")
-_SUPPLIER = click.option("--supplier", metavar="ID", help="Only this supplier.")
-_OF = click.option("--of", type=words.choice(common_pb2.Party, "customer"), help="Only what this party has to do.")
+SUPPLIER = click.option("--supplier", metavar="SUPPLIER_ID", help="Only this supplier.")
+_OWNER = click.option("--owner", type=words.choice(common_pb2.Party, "customer"), help="Only what they have to do.")
 _CLOCK = click.option("--clock", type=words.choice(reports_pb2.ObligationClock), help="Only this clock.")
 LIMIT = click.option(
     "--limit", type=click.IntRange(min=1), help=f"How many rows; if not said {_ROWS}, and all with --json."
@@ -160,13 +160,6 @@ def suppliers(session: Session, channel: str, limit: int | None) -> None:
             _percent(each.on_time, each.on_time + each.late),
         ],
         "No supplier was given anything yet.",
-        lambda each: {
-            "supplier": each.supplier_id,
-            "supplier_orders": each.supplier_orders,
-            "dispatched": each.dispatched,
-            "on_time": each.on_time,
-            "late": each.late,
-        },
     )
 
 
@@ -176,7 +169,7 @@ def _percent(part: int, whole: int) -> str:
 
 
 @report.command()
-@_SUPPLIER
+@SUPPLIER
 @click.option("--since", type=words.INSTANT, help="From then on; each rate's own window if not said.")
 @click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
 @click.pass_obj
@@ -249,7 +242,7 @@ def rank(session: Session, rate: str, since: Any, until: Any, limit: int | None)
         ["supplier", ">part", ">of", ">%", ">target %", "status"],
         lambda each: [each[0], *figures(each[1]), word(rates_pb2.RateStatus, each[1].status)],
         "There is no supplier yet.",
-        lambda each: {"supplier": each[0], **words.as_json(each[1])},
+        lambda each: {"supplier_id": each[0], **words.as_json(each[1])},
     )
 
 
@@ -273,16 +266,16 @@ def _rates_of(supplier_ids: Iterable[str], column: reports_pb2.RateColumn) -> It
 
 
 @report.command()
-@click.argument("supplier", required=False)
+@click.argument("supplier_id", required=False)
 @click.option("--all", "everybody", is_flag=True, help="All suppliers together.")
 @_RATE
 @click.option("--by", "step", type=words.choice(reports_pb2.TrendStep), default="week", show_default=True)
 @click.option("--since", type=words.INSTANT, help="From then on; 13 weeks before the end if not said.")
 @click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
 @click.pass_obj
-def trend(session: Session, supplier: str, everybody: bool, rate: str, step: str, since: Any, until: Any) -> None:
+def trend(session: Session, supplier_id: str, everybody: bool, rate: str, step: str, since: Any, until: Any) -> None:
     """Show how a rate of a supplier moves, or of all together, by week or month."""
-    if bool(supplier) == everybody:
+    if bool(supplier_id) == everybody:
         raise click.UsageError("name a supplier, or say --all")
     ends = until.ToDatetime(tzinfo=UTC) if until else datetime.now(UTC)
     begins = since.ToDatetime(tzinfo=UTC) if since else ends - timedelta(weeks=13)
@@ -290,7 +283,7 @@ def trend(session: Session, supplier: str, everybody: bool, rate: str, step: str
     period.since.FromDatetime(begins)
     period.until.FromDatetime(ends)
     request = reports_pb2.GetTrendRequest(
-        supplier_id=supplier,
+        supplier_id=supplier_id,
         name=words.number(rates_pb2.RateName, rate),
         period=period,
         step=words.number(reports_pb2.TrendStep, step),
@@ -320,7 +313,7 @@ _IN_PART = {
 
 @report.command()
 @_RATE
-@_SUPPLIER
+@SUPPLIER
 @click.option("--since", type=words.INSTANT, help="From then on; the rate's own window if not said.")
 @click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
 @click.option("--part/--rest", "in_part", default=None, help="Only what is in the part of the rate, or what is not.")
@@ -356,15 +349,15 @@ def counted(
 
 
 @report.command()
-@_OF
-@_SUPPLIER
+@_OWNER
+@SUPPLIER
 @_CLOCK
 @LIMIT
 @click.pass_obj
-def late(session: Session, of: str | None, supplier: str, clock: str | None, limit: int | None) -> None:
+def late(session: Session, owner: str | None, supplier: str, clock: str | None, limit: int | None) -> None:
     """List what was missed and has still not happened, the oldest first."""
     request = reports_pb2.ListBreachesRequest(
-        owner=words.number(common_pb2.Party, of),
+        owner=words.number(common_pb2.Party, owner),
         supplier_id=supplier,
         clock=words.number(reports_pb2.ObligationClock, clock),
     )
@@ -374,22 +367,25 @@ def late(session: Session, of: str | None, supplier: str, clock: str | None, lim
 
 @report.command()
 @click.option(
-    "--within", type=click.IntRange(0, 100_000), metavar="HOURS", help="Due within so many hours; 0 is what is overdue."
+    "--due-within",
+    type=click.IntRange(0, 100_000),
+    metavar="HOURS",
+    help="Due within so many hours; 0 is what is overdue.",
 )
-@_OF
-@_SUPPLIER
+@_OWNER
+@SUPPLIER
 @_CLOCK
 @LIMIT
 @click.pass_obj
 def due(
-    session: Session, within: int | None, of: str | None, supplier: str, clock: str | None, limit: int | None
+    session: Session, due_within: int | None, owner: str | None, supplier: str, clock: str | None, limit: int | None
 ) -> None:
     """List what has to happen, the most urgent first."""
     request = reports_pb2.ListObligationsRequest(
-        owner=words.number(common_pb2.Party, of),
+        owner=words.number(common_pb2.Party, owner),
         supplier_id=supplier,
         clock=words.number(reports_pb2.ObligationClock, clock),
-        due_within_hours=within,
+        due_within_hours=due_within,
     )
     found = rows_of(session, session.client.reports.ListObligations, request, "obligations")
     _print_obligations(session, found, limit, "Nothing is due.")
@@ -398,8 +394,8 @@ def due(
 @report.command()
 @click.option("--since", type=words.INSTANT, help="Due then or later.")
 @click.option("--until", type=words.INSTANT, help="Due before then.")
-@_OF
-@_SUPPLIER
+@_OWNER
+@SUPPLIER
 @_CLOCK
 @LIMIT
 @click.pass_obj
@@ -407,7 +403,7 @@ def breaches(
     session: Session,
     since: Any,
     until: Any,
-    of: str | None,
+    owner: str | None,
     supplier: str,
     clock: str | None,
     limit: int | None,
@@ -416,7 +412,7 @@ def breaches(
     request = reports_pb2.ListBreachesRequest(
         due_since=since,
         due_until=until,
-        owner=words.number(common_pb2.Party, of),
+        owner=words.number(common_pb2.Party, owner),
         supplier_id=supplier,
         clock=words.number(reports_pb2.ObligationClock, clock),
     )
@@ -450,7 +446,7 @@ def _stands(each: reports_pb2.Obligation, now: datetime) -> str:
 
 
 @report.command()
-@_SUPPLIER
+@SUPPLIER
 @LIMIT
 @click.pass_obj
 def clocks(session: Session, supplier: str, limit: int | None) -> None:

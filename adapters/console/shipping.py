@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import click
 
-from adapters.console import words
-from adapters.console.client import Trouble
+from adapters.console import files, words
 from adapters.console.orders import common, order
 from adapters.console.session import Nouns, Session
 from adapters.console.words import money, word
@@ -74,7 +72,7 @@ def _by_line(name: str, metavar: str, what: str) -> Callable[[Any], Any]:
 @common("When it became known")
 def customs(session: Session, order_id: str, at: Any, request_id: str | None, **said: Any) -> None:
     """Show what customs asks of an order; with options, add what is missing."""
-    position = 0
+    receipt = None
     if any(said.values()):
         currency = _customs(session, order_id).total.currency
         request = orders_pb2.CompleteCustomsDataRequest(
@@ -85,10 +83,11 @@ def customs(session: Session, order_id: str, at: Any, request_id: str | None, **
             declared_total=_declared(said["total"], currency),
             at=at,
         )
-        position = session.client.call(session.client.orders.CompleteCustomsData, request).position
-    found = _customs(session, order_id, position)
+        receipt = session.client.call(session.client.orders.CompleteCustomsData, request)
+    found = _customs(session, order_id, receipt.position if receipt else 0)
     if session.json:
-        session.show(found)
+        told = {"receipt": words.as_json(receipt), "customs": words.as_json(found)} if receipt else words.as_json(found)
+        session.out.json(told)
         return
     terms = word(shipping_pb2.Incoterm, found.incoterm).upper() if found.incoterm else "not said"
     session.out.title(f"Customs of {order_id}", f"worth {money(found.total.amount_minor, found.total.currency)}")
@@ -147,9 +146,9 @@ def _pairs(values: Iterable[str], option: str) -> Iterable[tuple[int, str]]:
 @order.command()
 @click.argument("supplier_order_id")
 @click.option("--parcel", nargs=2, metavar="CARRIER NUMBER", help="Only what is in this parcel.")
-@click.option("--pdf", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write it there as PDF.")
+@click.option("--pdf", metavar="FILE", help="Write it there as PDF.")
 @click.pass_obj
-def invoice(session: Session, supplier_order_id: str, parcel: tuple[str, str] | None, pdf: Path | None) -> None:
+def invoice(session: Session, supplier_order_id: str, parcel: tuple[str, str] | None, pdf: str | None) -> None:
     """Show the commercial invoice of a supplier order; it names the buyer."""
     carrier, number = parcel or ("", "")
     request = orders_pb2.GetCommercialInvoiceRequest(
@@ -157,10 +156,7 @@ def invoice(session: Session, supplier_order_id: str, parcel: tuple[str, str] | 
     )
     answer = session.client.call(session.client.orders.GetCommercialInvoice, request)
     if pdf is not None:
-        try:
-            pdf.write_bytes(answer.pdf)
-        except OSError as error:
-            raise Trouble(f"{pdf} cannot be written: {error.strerror}", "USAGE") from error
+        files.write(pdf, lambda path: path.write_bytes(answer.pdf))
     if session.json:
         session.show(answer.invoice)
         return

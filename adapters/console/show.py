@@ -93,7 +93,7 @@ def _print_header(out: Printer, order: orders_pb2.Order) -> None:
             ("payment", word(orders_pb2.PaymentState, order.payment) if order.payment else "not said"),
             ("priority", "express" if express else ""),
             ("confirmed", minute(order, "confirmed_at")),
-            ("promised by", minute(order, "promised_by") or order.no_promise_because),
+            ("promised by", minute(order, "promised_by") or order.no_promise_reason),
             ("duty", word(shipping_pb2.Incoterm, order.incoterm).upper() if order.incoterm else ""),
             ("delivered", minute(order, "delivered_at")),
             ("customer", ", ".join(filter(None, [who.name, who.email, who.phone]))),
@@ -174,7 +174,7 @@ def _print_supplier_orders(out: Printer, order: orders_pb2.Order, now: datetime 
 
 def _remarks(each: orders_pb2.SupplierOrder) -> list[str]:
     """What is out of the ordinary."""
-    instead = f"instead of {_short(each.instead_of)}: {each.because}" if each.instead_of else ""
+    instead = f"instead of {_short(each.instead_of)}: {each.reroute_reason}" if each.instead_of else ""
     asked = sum(line.units for line in each.reroute_asked)
     lacks = f"packed without {', '.join(each.packing_lacks)}" if each.packing_lacks else ""
     rerouted = f"{asked} to be rerouted" if asked else ""

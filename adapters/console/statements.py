@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Iterable
 from typing import Any
 
 import click
 
-from adapters.console import words
+from adapters.console import files, words
 from adapters.console.reports import LIMIT, ask, print_rows, rows_of
 from adapters.console.session import Session, Words
 from adapters.console.words import minute, money, word
@@ -33,16 +30,18 @@ _COLUMNS = (
 @click.argument("supplier_id")
 @click.option("--since", type=words.INSTANT, help="From then on; what came before is the opening balance.")
 @click.option("--until", type=words.INSTANT, help="Before then.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print the entries as CSV.")
+@files.option_csv("Write the entries to a CSV file")
 @LIMIT
 @click.pass_obj
-def statement(session: Session, supplier_id: str, since: Any, until: Any, as_csv: bool, limit: int | None) -> None:
+def statement(
+    session: Session, supplier_id: str, since: Any, until: Any, as_csv: str | None, limit: int | None
+) -> None:
     """Tell what is owed to a supplier, and by it where the amount is negative, each amount with its fact."""
     asked: dict[str, Any] = {"supplier_id": supplier_id, "since": since, "until": until}
     listed = reports_pb2.ListStatementEntriesRequest(**asked)
     entries = rows_of(session, session.client.reports.ListStatementEntries, listed, "entries")
     if as_csv:
-        _write_csv(entries)
+        files.write_csv(as_csv, _COLUMNS, map(_flat, entries))
         return
     found = ask(session, session.client.reports.GetStatement, reports_pb2.GetStatementRequest(**asked))
     if session.json:
@@ -84,10 +83,6 @@ def _print_balances(session: Session, found: reports_pb2.GetStatementResponse) -
         session.out.say(f"Nobody knows the cost of {found.units_without_cost} shipped units: no offer was recorded.")
 
 
-def _write_csv(entries: Iterable[reports_pb2.StatementEntry]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for each in entries:
-        tree = words.as_json(each)
-        tree |= {"kind": word(reports_pb2.StatementKind, each.kind).replace(" ", "_"), **tree["amount"]}
-        writer.writerow(tree[column] for column in _COLUMNS)
+def _flat(each: reports_pb2.StatementEntry) -> dict[str, Any]:
+    tree = words.as_json(each)
+    return {**tree, "kind": word(reports_pb2.StatementKind, each.kind).replace(" ", "_"), **tree["amount"]}

@@ -10,10 +10,10 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
-from adapters.console.reports import print_rows, rows_of
+from adapters.console.reports import LIMIT, SUPPLIER, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute
-from fulfilment.v1 import reports_pb2, stock_pb2
+from fulfilment.v1 import common_pb2, reports_pb2, stock_pb2
 
 
 @click.group(cls=Nouns)
@@ -30,13 +30,15 @@ def show(session: Session, supplier_id: str, skus: tuple[str, ...]) -> None:
     _show(session, supplier_id, skus)
 
 
-def _show(session: Session, supplier_id: str, skus: tuple[str, ...], at_least: int = 0) -> None:
+def _show(session: Session, supplier_id: str, skus: tuple[str, ...], receipt: common_pb2.Receipt | None = None) -> None:
+    at_least = receipt.position if receipt is not None else 0
     items = [stock_pb2.Item(supplier_id=supplier_id, sku=sku) for sku in skus]
     answer = session.client.call(
         session.client.stock.GetStock, stock_pb2.GetStockRequest(items=items, at_least=at_least)
     )
     if session.json:
-        session.show(answer)
+        told = {} if receipt is None else {"receipt": words.as_json(receipt)}
+        session.out.json({**told, **words.as_json(answer)})
         return
     rows = [
         [
@@ -79,7 +81,7 @@ def reserve(
     if minutes:
         request.hold_for.FromSeconds(60 * minutes)
     receipt = session.client.call(session.client.stock.Reserve, request)
-    _show(session, supplier_id, tuple(each.item.sku for each in items), receipt.position)
+    _show(session, supplier_id, tuple(each.item.sku for each in items), receipt)
 
 
 def _item_units(supplier_id: str, text: str) -> stock_pb2.ItemUnits:
@@ -120,7 +122,7 @@ def extend(
     receipt = session.client.call(session.client.stock.ExtendReservation, request)
     if not session.json:
         session.out.say(f"{reservation_id} holds until {minute(request, 'expires_at')}.")
-    _show(session, supplier_id, skus, receipt.position)
+    _show(session, supplier_id, skus, receipt)
 
 
 @stock.command()
@@ -138,7 +140,7 @@ def release(
         context=session.client.context(request_id), reservation_id=reservation_id, items=items
     )
     receipt = session.client.call(session.client.stock.ReleaseReservation, request)
-    _show(session, supplier_id, skus, receipt.position)
+    _show(session, supplier_id, skus, receipt)
 
 
 @stock.command()
@@ -170,7 +172,7 @@ def feed(
         includes_orders_up_to=includes_orders_up_to,
     )
     receipt = session.client.call(session.client.stock.RecordFeed, request)
-    _show(session, supplier_id, (sku,), receipt.position)
+    _show(session, supplier_id, (sku,), receipt)
 
 
 @stock.command()
@@ -187,7 +189,7 @@ def threshold(session: Session, supplier_id: str, sku: str, units: int | None, r
         units=units,
     )
     receipt = session.client.call(session.client.stock.SetLowStockThreshold, request)
-    _show(session, supplier_id, (sku,), receipt.position)
+    _show(session, supplier_id, (sku,), receipt)
 
 
 @stock.command()
@@ -204,13 +206,11 @@ def buffer(session: Session, supplier_id: str, sku: str, units: int, request_id:
         units=units,
     )
     receipt = session.client.call(session.client.stock.SetBuffer, request)
-    _show(session, supplier_id, (sku,), receipt.position)
+    _show(session, supplier_id, (sku,), receipt)
 
 
 # --- what the read model knows --------------------------------------------------------------------
 
-_LIMIT = click.option("--limit", type=click.IntRange(min=1), help="How many rows; if not said 50, and all with --json.")
-_SUPPLIER = click.option("--supplier", metavar="ID", help="Only this supplier.")
 _SKU = click.option("--sku", metavar="SKU", help="Only this SKU.")
 _ALERT = click.option(
     "--alert", "alerts", type=words.choice(reports_pb2.StockAlert), multiple=True, help="Only those with this alert."
@@ -218,10 +218,10 @@ _ALERT = click.option(
 
 
 @stock.command()
-@_SUPPLIER
+@SUPPLIER
 @_SKU
 @_ALERT
-@_LIMIT
+@LIMIT
 @click.pass_obj
 def levels(session: Session, supplier: str, sku: str, alerts: tuple[str, ...], limit: int | None) -> None:
     """List what suppliers have and how long it lasts."""
@@ -229,9 +229,9 @@ def levels(session: Session, supplier: str, sku: str, alerts: tuple[str, ...], l
 
 
 @stock.command()
-@_SUPPLIER
+@SUPPLIER
 @_SKU
-@_LIMIT
+@LIMIT
 @click.pass_obj
 def alerts(session: Session, supplier: str, sku: str, limit: int | None) -> None:
     """List the levels of which an alert stands: low, running out, sold out, stale or oversold."""
@@ -280,7 +280,7 @@ def _print_levels(
 @stock.command()
 @click.argument("supplier_id")
 @click.argument("sku")
-@_LIMIT
+@LIMIT
 @click.pass_obj
 def movements(session: Session, supplier_id: str, sku: str, limit: int | None) -> None:
     """List what moved a level, the newest first."""
@@ -289,7 +289,7 @@ def movements(session: Session, supplier_id: str, sku: str, limit: int | None) -
         session,
         rows_of(session, session.client.reports.ListStockMovements, request, "movements"),
         limit,
-        ["when", "what", ">units", ">change", ">available", "for", "because"],
+        ["when", "what", ">units", ">change", ">available", "for", "reason"],
         lambda each: [
             minute(each, "at"),
             each.what.removeprefix("stock.").replace("_", " "),
@@ -297,7 +297,7 @@ def movements(session: Session, supplier_id: str, sku: str, limit: int | None) -
             f"{each.delta:+}" if each.delta else "",
             each.available,
             each.reservation_id,
-            each.because,
+            each.reason,
         ],
         "Nothing ever moved it.",
     )
@@ -306,7 +306,7 @@ def movements(session: Session, supplier_id: str, sku: str, limit: int | None) -
 @stock.command()
 @_SKU
 @click.option("--show", type=words.choice(reports_pb2.ListingFilter), help="Only those that can be sold, or cannot.")
-@_LIMIT
+@LIMIT
 @click.pass_obj
 def listings(session: Session, sku: str, show: str | None, limit: int | None) -> None:
     """List SKUs and whether any approved supplier has some left; the others are to be delisted."""

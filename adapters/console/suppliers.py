@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
 from adapters.console.history import print_history
-from adapters.console.reports import LIMIT, figures, head, print_rates, print_rows, rows_of
+from adapters.console.reports import LIMIT, SUPPLIER, figures, head, print_rates, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.words import at, minute, money, word
 from fulfilment.v1 import audit_pb2, common_pb2, rates_pb2, reports_pb2, suppliers_pb2
@@ -247,24 +247,21 @@ def approve(session: Session, supplier_id: str, at: Any, request_id: str | None)
 @supplier.command()
 @click.argument("supplier_id")
 @click.argument("sku")
-@click.option("--cost", required=True, metavar="AMOUNT", help="What one unit costs, such as 3.50.")
-@click.option("--currency", required=True, metavar="CODE")
+@click.option("--cost", required=True, metavar="AMOUNT:CURRENCY", help="What one unit costs, such as 3.50:EUR.")
 @click.option("--minimum", type=click.IntRange(min=1), default=1, metavar="UNITS", help="The least an order must have.")
 @click.option("--lead-time", type=click.IntRange(min=0), default=0, metavar="DAYS", help="From order to dispatch.")
-@click.option("--backup", "backups", multiple=True, metavar="SUPPLIER", help="Others who have it, the best first.")
+@click.option("--backup", "backups", multiple=True, metavar="SUPPLIER_ID", help="Others who have it, the best first.")
 @option_at("Since when")
 @option_request_id()
 @click.pass_obj
 def offer(session: Session, /, supplier_id: str, sku: str, at: Any, request_id: str | None, **said: Any) -> None:
     """Record what a supplier offers of a SKU."""
-    currency = said["currency"].upper()
-    cost = common_pb2.Money(amount_minor=words.amount_minor(said["cost"], currency), currency=currency)
     request = suppliers_pb2.OfferSkuRequest(
         context=session.client.context(request_id),
         supplier_id=supplier_id,
         offer=suppliers_pb2.Offer(
             sku=sku,
-            cost=cost,
+            cost=words.to_money(said["cost"]),
             minimum_quantity=said["minimum"],
             lead_time_days=said["lead_time"],
             backups=said["backups"],
@@ -276,7 +273,7 @@ def offer(session: Session, /, supplier_id: str, sku: str, at: Any, request_id: 
 
 @supplier.command()
 @click.argument("supplier_id")
-@click.option("--reason", help="Why.")
+@click.option("--reason", metavar="TEXT", help="Why.")
 @option_at()
 @option_request_id()
 @click.pass_obj
@@ -303,7 +300,7 @@ def reinstate(session: Session, supplier_id: str, at: Any, request_id: str | Non
 
 @supplier.command()
 @click.argument("supplier_id")
-@click.option("--reason", help="Why.")
+@click.option("--reason", metavar="TEXT", help="Why.")
 @option_at()
 @option_request_id()
 @click.pass_obj
@@ -365,7 +362,7 @@ def accept(session: Session, supplier_id: str, rate: str, at: Any, request_id: s
 @supplier.command()
 @click.argument("supplier_id")
 @_RATE
-@click.option("--reason", required=True, help="Why.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why.")
 @option_at()
 @option_request_id()
 @click.pass_obj
@@ -382,7 +379,7 @@ def dismiss(session: Session, supplier_id: str, rate: str, reason: str, at: Any,
 
 
 @supplier.command()
-@click.option("--supplier", metavar="ID", help="Only this supplier.")
+@SUPPLIER
 @click.option("--state", type=words.choice(suppliers_pb2.ProposalState), help="Only in this state.")
 @LIMIT
 @click.pass_obj
@@ -408,12 +405,12 @@ def proposals(session: Session, supplier: str, state: str | None, limit: int | N
 
 
 @supplier.command()
-@click.option("--within", type=click.IntRange(0, 1000), default=0, metavar="DAYS", help="Due within so many days.")
+@click.option("--due-within", type=click.IntRange(0, 1000), default=0, metavar="DAYS", help="Due within so many days.")
 @LIMIT
 @click.pass_obj
-def due(session: Session, within: int, limit: int | None) -> None:
+def due(session: Session, due_within: int, limit: int | None) -> None:
     """List the suppliers whose review is due, the longest overdue first."""
-    request = reports_pb2.ListReviewsDueRequest(due_within_days=within)
+    request = reports_pb2.ListReviewsDueRequest(due_within_days=due_within)
     print_rows(
         session,
         rows_of(session, session.client.reports.ListReviewsDue, request, "reviews"),

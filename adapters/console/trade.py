@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from adapters.console import words
+from adapters.console import files, words
 from adapters.console.reports import LIMIT, ask, print_rows, rows_of
 from adapters.console.session import Session, Words
 from adapters.console.trade_page import Head, page
@@ -23,28 +22,26 @@ COUNTS = tuple(field.name for field in reports_pb2.TradeFigures.DESCRIPTOR.field
 PARTIES = ("supplier", "carrier", "retailer", "customer", "unruled")
 """Who may have been ruled liable; the last is nobody yet."""
 
-_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
-
 
 @click.command(cls=Words)
 @click.option("--by", "group_by", type=words.choice(reports_pb2.TradeGroup), help="What the rows are about.")
 @click.option("--since", type=words.INSTANT, help="From then on.")
 @click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
-@click.option("--supplier", "supplier_id", metavar="ID", help="Only what has goods of this supplier.")
+@click.option("--supplier", "supplier_id", metavar="SUPPLIER_ID", help="Only what has goods of this supplier.")
 @click.option("--sku", metavar="SKU", help="Only what has this SKU.")
 @click.option("--carrier", metavar="NAME", help="Only what this carrier brought.")
 @click.option("--channel", metavar="NAME", help="Only this shop.")
-@click.option("--csv", "as_csv", type=_FILE, metavar="FILE", help="Write the rows to a CSV file.")
-@click.option("--parquet", "as_parquet", type=_FILE, metavar="FILE", help="Write the rows to a Parquet file.")
-@click.option("--html", "as_html", type=_FILE, metavar="FILE", help="Draw the rows as a page with charts.")
+@files.option_csv("Write the rows to a CSV file")
+@click.option("--parquet", "as_parquet", metavar="FILE", help="Write the rows to a Parquet file.")
+@click.option("--html", "as_html", metavar="FILE", help="Draw the rows as a page with charts.")
 @LIMIT
 @click.pass_obj
 def review(
     session: Session,
     /,
-    as_csv: Path | None,
-    as_parquet: Path | None,
-    as_html: Path | None,
+    as_csv: str | None,
+    as_parquet: str | None,
+    as_html: str | None,
     limit: int | None,
     group_by: str | None,
     **asked: Any,
@@ -61,14 +58,14 @@ def review(
     found = list(rows_of(session, session.client.reports.ReviewTrade, request, "rows"))
     columns, rows = flat(found)
     if as_csv:
-        write_csv(as_csv, columns, rows)
+        files.write_csv(as_csv, columns, rows)
     if as_parquet:
-        write_parquet(as_parquet, columns, rows)
+        files.write(as_parquet, lambda path: write_parquet(path, columns, rows))
     if as_html:
-        as_html.write_text(_page(session, request, found), encoding="utf-8")
-    written = [str(path) for path in (as_csv, as_parquet, as_html) if path]
-    if written:
-        session.out.say(f"{len(rows)} rows written to {' and '.join(written)}.")
+        drawn = _page(session, request, found)
+        files.write(as_html, lambda path: path.write_text(drawn, encoding="utf-8"))
+    if as_csv or as_parquet or as_html:
+        _tell_written(session, len(rows), [path for path in (as_csv, as_parquet, as_html) if path and path != "-"])
         return
     print_rows(
         session,
@@ -89,6 +86,15 @@ def review(
         ],
         "Nothing was counted in this time.",
     )
+
+
+def _tell_written(session: Session, rows: int, paths: list[str]) -> None:
+    if not paths:
+        return
+    if session.json:
+        session.out.json({"rows": rows, "files": paths})
+    else:
+        session.out.say(f"{rows} rows written to {' and '.join(paths)}.")
 
 
 def _page(session: Session, asked: reports_pb2.ReviewTradeRequest, found: Sequence[reports_pb2.TradeFigures]) -> str:
@@ -140,13 +146,6 @@ def flat(found: Iterable[reports_pb2.TradeFigures]) -> tuple[list[str], list[Row
         }
         rows.append(row)
     return ["key", *COUNTS, *costs], rows
-
-
-def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def write_parquet(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:

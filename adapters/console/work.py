@@ -120,12 +120,14 @@ def claim(session: Session, task_id: str, request_id: str | None) -> None:
 
 @work.command()
 @_TASK
-@click.option("--of", metavar="ACTOR", help="Whose claim it is, if it is another's.")
+@click.option("--claimed-by", metavar="ACTOR", help="Whose claim it is, if it is another's.")
 @option_request_id()
 @click.pass_obj
-def release(session: Session, task_id: str, of: str, request_id: str | None) -> None:
+def release(session: Session, task_id: str, claimed_by: str, request_id: str | None) -> None:
     """Give a piece of work back."""
-    _tell(session, "ReleaseWork", task_id, request_id, lambda task: f"{task} waits for somebody.", claimed_by=of)
+    _tell(
+        session, "ReleaseWork", task_id, request_id, lambda task: f"{task} waits for somebody.", claimed_by=claimed_by
+    )
 
 
 @work.command()

@@ -152,7 +152,7 @@ def _ruling(ruling: returns.LiabilityRuled | None, notes: Mapping[str, str]) -> 
         return None
     return cases_pb2.Ruling(
         liable=_party(ruling.liable),
-        because=ruling.because,
+        reasons=ruling.because,
         evidence_sha256=ruling.evidence,
         at=stamp(ruling.at),
         note=_of(ruling.note, notes),

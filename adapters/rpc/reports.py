@@ -540,7 +540,7 @@ def _movement(movement: stock_levels.StockMovement) -> reports_pb2.StockMovement
         available=movement.available,
         reservation_id=movement.reservation_id,
         order_id=movement.order_id,
-        because=movement.because,
+        reason=movement.because,
         at=stamp(movement.at),
     )
 

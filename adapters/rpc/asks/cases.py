@@ -180,7 +180,7 @@ def start_review(request: cases_pb2.StartReviewRequest, edge: Edge) -> Ask:
 @reads(cases_pb2.RuleLiabilityRequest)
 def rule_liability(request: cases_pb2.RuleLiabilityRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
-    because, hashes = _words(request.because, "because"), _hashes(request.evidence_sha256, required=False)
+    because, hashes = _words(request.reasons, "reasons"), _hashes(request.evidence_sha256, required=False)
     ruling = returns.LiabilityRuled(case_id, _party(request.liable, "liable"), because, hashes, at)
     decide, keys = _noted(
         case_id,
@@ -205,7 +205,7 @@ def approve_remedy(request: cases_pb2.ApproveRemedyRequest, edge: Edge) -> Ask:
 
 @reads(cases_pb2.DenyCaseRequest)
 def deny_case(request: cases_pb2.DenyCaseRequest, edge: Edge) -> Ask:
-    case_id, at, because = _case_id(request.case_id), happened(request, edge.now), _denial(request.because, "because")
+    case_id, at, because = _case_id(request.case_id), happened(request, edge.now), _denial(request.reason, "reason")
     decide, keys = _noted(
         case_id,
         text(request.note, "note", 2000),
@@ -298,7 +298,7 @@ def grant_refund(request: cases_pb2.GrantRefundRequest, edge: Edge) -> Ask:
 @reads(cases_pb2.DenyRefundRequest)
 def deny_refund(request: cases_pb2.DenyRefundRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
-    because, units = _denial(request.because, "because"), _units(request.lines)
+    because, units = _denial(request.reason, "reason"), _units(request.lines)
     return _of_case(case_id, lambda view: aftersales.deny_refund(view, case_id, units, because, at, edge.now))
 
 

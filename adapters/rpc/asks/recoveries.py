@@ -90,11 +90,11 @@ def answer_recovery(request: recoveries_pb2.AnswerRecoveryRequest, edge: Edge) -
         case "accepted":
             granted = _amount(request.accepted, "accepted")
             return _of_recovery(request, lambda recovery: recoveries.accept(recovery, granted, at, edge.now))
-        case "disputed_because":
-            because = text(request.disputed_because, "disputed_because", 200, required=True)
+        case "dispute_reason":
+            because = text(request.dispute_reason, "dispute_reason", 200, required=True)
             return _of_recovery(request, lambda recovery: recoveries.dispute(recovery, because, at, edge.now))
         case _:
-            raise Malformed("answer", "is required: accepted or disputed_because")
+            raise Malformed("answer", "is required: accepted or dispute_reason")
 
 
 def _amount(money: common_pb2.Money, field: str) -> Money:
@@ -140,11 +140,11 @@ def decide_claim(request: recoveries_pb2.DecideClaimRequest, edge: Edge) -> Ask:
         case "approved":
             granted = _amount(request.approved, "approved")
             return _of_recovery(request, lambda recovery: claims.approve(recovery, granted, at))
-        case "denied_because":
-            because = text(request.denied_because, "denied_because", 200, required=True)
+        case "denial_reason":
+            because = text(request.denial_reason, "denial_reason", 200, required=True)
             return _of_recovery(request, lambda recovery: claims.deny(recovery, because, at))
         case _:
-            raise Malformed("decision", "is required: approved or denied_because")
+            raise Malformed("decision", "is required: approved or denial_reason")
 
 
 @reads(recoveries_pb2.RecordClaimPaymentRequest)

@@ -480,7 +480,7 @@ class RuleLiabilityRequest(_message.Message):
     CONTEXT_FIELD_NUMBER: _builtins.int
     CASE_ID_FIELD_NUMBER: _builtins.int
     LIABLE_FIELD_NUMBER: _builtins.int
-    BECAUSE_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
     EVIDENCE_SHA256_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
@@ -495,7 +495,7 @@ class RuleLiabilityRequest(_message.Message):
         """Who asks."""
 
     @_builtins.property
-    def because(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Why, in 1 to 20 words such as "broken_in_transit" of at most 50 characters. No personal data."""
 
     @_builtins.property
@@ -512,14 +512,14 @@ class RuleLiabilityRequest(_message.Message):
         context: _common_pb2.CommandContext | None = ...,
         case_id: _builtins.str = ...,
         liable: _common_pb2.Party.ValueType = ...,
-        because: _abc.Iterable[_builtins.str] | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
         evidence_sha256: _abc.Iterable[_builtins.str] | None = ...,
         note: _builtins.str = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "because", b"because", "case_id", b"case_id", "context", b"context", "evidence_sha256", b"evidence_sha256", "liable", b"liable", "note", b"note"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "case_id", b"case_id", "context", b"context", "evidence_sha256", b"evidence_sha256", "liable", b"liable", "note", b"note", "reasons", b"reasons"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -581,12 +581,12 @@ class DenyCaseRequest(_message.Message):
 
     CONTEXT_FIELD_NUMBER: _builtins.int
     CASE_ID_FIELD_NUMBER: _builtins.int
-    BECAUSE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case. Required."""
-    because: Global___Denial.ValueType
+    reason: Global___Denial.ValueType
     """Why. Required."""
     note: _builtins.str
     """More about it, at most 2,000 characters; sealed."""
@@ -603,13 +603,13 @@ class DenyCaseRequest(_message.Message):
         *,
         context: _common_pb2.CommandContext | None = ...,
         case_id: _builtins.str = ...,
-        because: Global___Denial.ValueType = ...,
+        reason: Global___Denial.ValueType = ...,
         note: _builtins.str = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "because", b"because", "case_id", b"case_id", "context", b"context", "note", b"note"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "case_id", b"case_id", "context", b"context", "note", b"note", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -924,11 +924,11 @@ class DenyRefundRequest(_message.Message):
     CONTEXT_FIELD_NUMBER: _builtins.int
     CASE_ID_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
-    BECAUSE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case. Required."""
-    because: Global___Denial.ValueType
+    reason: Global___Denial.ValueType
     """Why. Required."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
@@ -948,12 +948,12 @@ class DenyRefundRequest(_message.Message):
         context: _common_pb2.CommandContext | None = ...,
         case_id: _builtins.str = ...,
         lines: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
-        because: Global___Denial.ValueType = ...,
+        reason: Global___Denial.ValueType = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "because", b"because", "case_id", b"case_id", "context", b"context", "lines", b"lines"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "case_id", b"case_id", "context", b"context", "lines", b"lines", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1616,7 +1616,7 @@ class Ruling(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LIABLE_FIELD_NUMBER: _builtins.int
-    BECAUSE_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
     EVIDENCE_SHA256_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
@@ -1625,7 +1625,7 @@ class Ruling(_message.Message):
     note: _builtins.str
     """More about it; only if asked for."""
     @_builtins.property
-    def because(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Why, in words."""
 
     @_builtins.property
@@ -1640,14 +1640,14 @@ class Ruling(_message.Message):
         self,
         *,
         liable: _common_pb2.Party.ValueType = ...,
-        because: _abc.Iterable[_builtins.str] | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
         evidence_sha256: _abc.Iterable[_builtins.str] | None = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
         note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "because", b"because", "evidence_sha256", b"evidence_sha256", "liable", b"liable", "note", b"note"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "evidence_sha256", b"evidence_sha256", "liable", b"liable", "note", b"note", "reasons", b"reasons"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

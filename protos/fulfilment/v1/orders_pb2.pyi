@@ -1885,7 +1885,7 @@ class SupplierOrder(_message.Message):
     PACKING_FIELD_NUMBER: _builtins.int
     PACKING_LACKS_FIELD_NUMBER: _builtins.int
     INSTEAD_OF_FIELD_NUMBER: _builtins.int
-    BECAUSE_FIELD_NUMBER: _builtins.int
+    REROUTE_REASON_FIELD_NUMBER: _builtins.int
     CHOICES_FIELD_NUMBER: _builtins.int
     REROUTE_ASKED_FIELD_NUMBER: _builtins.int
     SHIPPING_FIELD_NUMBER: _builtins.int
@@ -1897,7 +1897,7 @@ class SupplierOrder(_message.Message):
     """How far it is."""
     instead_of: _builtins.str
     """The supplier order that had its units before, if they were rerouted."""
-    because: _builtins.str
+    reroute_reason: _builtins.str
     """Why they were rerouted, such as "rejected: out_of_stock" or "overdue: dispatch"."""
     @_builtins.property
     def shares(self) -> _containers.RepeatedCompositeFieldContainer[Global___Share]:
@@ -1988,14 +1988,14 @@ class SupplierOrder(_message.Message):
         packing: _abc.Iterable[_builtins.str] | None = ...,
         packing_lacks: _abc.Iterable[_builtins.str] | None = ...,
         instead_of: _builtins.str = ...,
-        because: _builtins.str = ...,
+        reroute_reason: _builtins.str = ...,
         choices: _abc.Iterable[_suppliers_pb2.Choice] | None = ...,
         reroute_asked: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
         shipping: _shipping_pb2.ChosenService | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "sent_at", b"sent_at", "shipping", b"shipping"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "because", b"because", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "reroute_asked", b"reroute_asked", "sent_at", b"sent_at", "shares", b"shares", "shipping", b"shipping", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "unit_costs", b"unit_costs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "reroute_asked", b"reroute_asked", "reroute_reason", b"reroute_reason", "sent_at", b"sent_at", "shares", b"shares", "shipping", b"shipping", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "unit_costs", b"unit_costs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2203,7 +2203,7 @@ class Order(_message.Message):
     CUSTOMER_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     INCOTERM_FIELD_NUMBER: _builtins.int
-    NO_PROMISE_BECAUSE_FIELD_NUMBER: _builtins.int
+    NO_PROMISE_REASON_FIELD_NUMBER: _builtins.int
     OPEN_CASES_FIELD_NUMBER: _builtins.int
     RESHIP_OF_FIELD_NUMBER: _builtins.int
     ORIGINAL_ORDER_ID_FIELD_NUMBER: _builtins.int
@@ -2225,7 +2225,7 @@ class Order(_message.Message):
     """How many facts the order has."""
     incoterm: _shipping_pb2.Incoterm.ValueType
     """Who pays the duty, if that was said."""
-    no_promise_because: _builtins.str
+    no_promise_reason: _builtins.str
     """Why a confirmed order promises no day; empty if it does."""
     reship_of: _builtins.str
     """The case whose units it sends once more, at no price; empty for what a customer ordered."""
@@ -2300,7 +2300,7 @@ class Order(_message.Message):
         customer: Global___Customer | None = ...,
         version: _builtins.int = ...,
         incoterm: _shipping_pb2.Incoterm.ValueType = ...,
-        no_promise_because: _builtins.str = ...,
+        no_promise_reason: _builtins.str = ...,
         open_cases: _abc.Iterable[_builtins.str] | None = ...,
         reship_of: _builtins.str = ...,
         original_order_id: _builtins.str = ...,
@@ -2309,7 +2309,7 @@ class Order(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "customer", b"customer", "delivered_at", b"delivered_at", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "lines", b"lines", "no_promise_because", b"no_promise_because", "note", b"note", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "lines", b"lines", "no_promise_reason", b"no_promise_reason", "note", b"note", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

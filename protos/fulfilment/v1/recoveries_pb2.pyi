@@ -443,11 +443,11 @@ class AnswerRecoveryRequest(_message.Message):
     CONTEXT_FIELD_NUMBER: _builtins.int
     RECOVERY_ID_FIELD_NUMBER: _builtins.int
     ACCEPTED_FIELD_NUMBER: _builtins.int
-    DISPUTED_BECAUSE_FIELD_NUMBER: _builtins.int
+    DISPUTE_REASON_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     recovery_id: _builtins.str
     """Which recovery. Required."""
-    disputed_because: _builtins.str
+    dispute_reason: _builtins.str
     """Why nothing is; 1 to 200 characters, no personal data."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
@@ -467,14 +467,14 @@ class AnswerRecoveryRequest(_message.Message):
         context: _common_pb2.CommandContext | None = ...,
         recovery_id: _builtins.str = ...,
         accepted: _common_pb2.Money | None = ...,
-        disputed_because: _builtins.str = ...,
+        dispute_reason: _builtins.str = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answer", b"answer", "at", b"at", "context", b"context", "disputed_because", b"disputed_because"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answer", b"answer", "at", b"at", "context", b"context", "dispute_reason", b"dispute_reason"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answer", b"answer", "at", b"at", "context", b"context", "disputed_because", b"disputed_because", "recovery_id", b"recovery_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answer", b"answer", "at", b"at", "context", b"context", "dispute_reason", b"dispute_reason", "recovery_id", b"recovery_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_answer: _TypeAlias = _typing.Literal["accepted", "disputed_because"]  # noqa: Y015
+    _WhichOneofReturnType_answer: _TypeAlias = _typing.Literal["accepted", "dispute_reason"]  # noqa: Y015
     _WhichOneofArgType_answer: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_answer) -> _WhichOneofReturnType_answer | None: ...
 
@@ -691,11 +691,11 @@ class DecideClaimRequest(_message.Message):
     CONTEXT_FIELD_NUMBER: _builtins.int
     RECOVERY_ID_FIELD_NUMBER: _builtins.int
     APPROVED_FIELD_NUMBER: _builtins.int
-    DENIED_BECAUSE_FIELD_NUMBER: _builtins.int
+    DENIAL_REASON_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     recovery_id: _builtins.str
     """Which claim. Required."""
-    denied_because: _builtins.str
+    denial_reason: _builtins.str
     """Why it does not pay; 1 to 200 characters, no personal data."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
@@ -715,14 +715,14 @@ class DecideClaimRequest(_message.Message):
         context: _common_pb2.CommandContext | None = ...,
         recovery_id: _builtins.str = ...,
         approved: _common_pb2.Money | None = ...,
-        denied_because: _builtins.str = ...,
+        denial_reason: _builtins.str = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "at", b"at", "context", b"context", "decision", b"decision", "denied_because", b"denied_because"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "at", b"at", "context", b"context", "decision", b"decision", "denial_reason", b"denial_reason"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "at", b"at", "context", b"context", "decision", b"decision", "denied_because", b"denied_because", "recovery_id", b"recovery_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "at", b"at", "context", b"context", "decision", b"decision", "denial_reason", b"denial_reason", "recovery_id", b"recovery_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_decision: _TypeAlias = _typing.Literal["approved", "denied_because"]  # noqa: Y015
+    _WhichOneofReturnType_decision: _TypeAlias = _typing.Literal["approved", "denial_reason"]  # noqa: Y015
     _WhichOneofArgType_decision: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_decision) -> _WhichOneofReturnType_decision | None: ...
 
@@ -938,7 +938,7 @@ class Recovery(_message.Message):
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     MISSING_DOCUMENTS_FIELD_NUMBER: _builtins.int
     CARRIER_REFERENCE_FIELD_NUMBER: _builtins.int
-    BECAUSE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     OPENED_AT_FIELD_NUMBER: _builtins.int
     ANSWER_BY_FIELD_NUMBER: _builtins.int
     ANSWER_MISSED_AT_FIELD_NUMBER: _builtins.int
@@ -988,7 +988,7 @@ class Recovery(_message.Message):
     """The most that the carrier is liable for; absent if no limit is agreed."""
     carrier_reference: _builtins.str
     """The carrier's own reference."""
-    because: _builtins.str
+    reason: _builtins.str
     """Why it was disputed, denied, appealed or written off, whichever was last."""
     version: _builtins.int
     """How many facts its stream has."""
@@ -1071,7 +1071,7 @@ class Recovery(_message.Message):
         documents: _abc.Iterable[Global___ClaimDocument] | None = ...,
         missing_documents: _abc.Iterable[Global___ClaimDocumentKind.ValueType] | None = ...,
         carrier_reference: _builtins.str = ...,
-        because: _builtins.str = ...,
+        reason: _builtins.str = ...,
         opened_at: _timestamp_pb2.Timestamp | None = ...,
         answer_by: _timestamp_pb2.Timestamp | None = ...,
         answer_missed_at: _timestamp_pb2.Timestamp | None = ...,
@@ -1084,7 +1084,7 @@ class Recovery(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_liability_minor", b"_liability_minor", "answer_by", b"answer_by", "answer_missed_at", b"answer_missed_at", "eligible_at", b"eligible_at", "ended_at", b"ended_at", "file_by", b"file_by", "filed_at", b"filed_at", "found_at", b"found_at", "liability_minor", b"liability_minor", "opened_at", b"opened_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_liability_minor", b"_liability_minor", "agreed_minor", b"agreed_minor", "answer_by", b"answer_by", "answer_missed_at", b"answer_missed_at", "asked_minor", b"asked_minor", "because", b"because", "carrier", b"carrier", "carrier_reference", b"carrier_reference", "case_id", b"case_id", "claimed_minor", b"claimed_minor", "costs", b"costs", "currency", b"currency", "documents", b"documents", "eligible_at", b"eligible_at", "ended_at", b"ended_at", "epoch", b"epoch", "file_by", b"file_by", "filed_at", b"filed_at", "found_at", b"found_at", "kind", b"kind", "liability_minor", b"liability_minor", "missing_documents", b"missing_documents", "opened_at", b"opened_at", "order_id", b"order_id", "party", b"party", "received", b"received", "received_minor", b"received_minor", "recovery_id", b"recovery_id", "returned", b"returned", "returned_minor", b"returned_minor", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_liability_minor", b"_liability_minor", "agreed_minor", b"agreed_minor", "answer_by", b"answer_by", "answer_missed_at", b"answer_missed_at", "asked_minor", b"asked_minor", "carrier", b"carrier", "carrier_reference", b"carrier_reference", "case_id", b"case_id", "claimed_minor", b"claimed_minor", "costs", b"costs", "currency", b"currency", "documents", b"documents", "eligible_at", b"eligible_at", "ended_at", b"ended_at", "epoch", b"epoch", "file_by", b"file_by", "filed_at", b"filed_at", "found_at", b"found_at", "kind", b"kind", "liability_minor", b"liability_minor", "missing_documents", b"missing_documents", "opened_at", b"opened_at", "order_id", b"order_id", "party", b"party", "reason", b"reason", "received", b"received", "received_minor", b"received_minor", "recovery_id", b"recovery_id", "returned", b"returned", "returned_minor", b"returned_minor", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__liability_minor: _TypeAlias = _typing.Literal["liability_minor"]  # noqa: Y015
     _WhichOneofArgType__liability_minor: _TypeAlias = _typing.Literal["_liability_minor", b"_liability_minor"]  # noqa: Y015

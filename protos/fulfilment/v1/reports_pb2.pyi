@@ -3070,7 +3070,7 @@ class StockMovement(_message.Message):
     AVAILABLE_FIELD_NUMBER: _builtins.int
     RESERVATION_ID_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
-    BECAUSE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """Its position in the log."""
@@ -3086,7 +3086,7 @@ class StockMovement(_message.Message):
     """The reservation that it is about; empty if it is about none."""
     order_id: _builtins.str
     """The order whose reservation it is; empty for a checkout's."""
-    because: _builtins.str
+    reason: _builtins.str
     """Why, where the fact says."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
@@ -3102,12 +3102,12 @@ class StockMovement(_message.Message):
         available: _builtins.int = ...,
         reservation_id: _builtins.str = ...,
         order_id: _builtins.str = ...,
-        because: _builtins.str = ...,
+        reason: _builtins.str = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_units", b"_units", "at", b"at", "units", b"units"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_units", b"_units", "at", b"at", "available", b"available", "because", b"because", "delta", b"delta", "order_id", b"order_id", "position", b"position", "reservation_id", b"reservation_id", "units", b"units", "what", b"what"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_units", b"_units", "at", b"at", "available", b"available", "delta", b"delta", "order_id", b"order_id", "position", b"position", "reason", b"reason", "reservation_id", b"reservation_id", "units", b"units", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__units: _TypeAlias = _typing.Literal["units"]  # noqa: Y015
     _WhichOneofArgType__units: _TypeAlias = _typing.Literal["_units", b"_units"]  # noqa: Y015

@@ -165,14 +165,14 @@ class ChosenService(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CODE_FIELD_NUMBER: _builtins.int
-    BECAUSE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     CARRIERS_FIELD_NUMBER: _builtins.int
     DAYS_FROM_FIELD_NUMBER: _builtins.int
     DAYS_TO_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """The service; empty if none of the table fits."""
-    because: _builtins.str
+    reason: _builtins.str
     """Why this one, and why not others."""
     days_from: _builtins.int
     """The least days in transit."""
@@ -190,7 +190,7 @@ class ChosenService(_message.Message):
         self,
         *,
         code: _builtins.str = ...,
-        because: _builtins.str = ...,
+        reason: _builtins.str = ...,
         carriers: _abc.Iterable[_builtins.str] | None = ...,
         days_from: _builtins.int = ...,
         days_to: _builtins.int = ...,
@@ -198,7 +198,7 @@ class ChosenService(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["because", b"because", "carriers", b"carriers", "code", b"code", "cost", b"cost", "days_from", b"days_from", "days_to", b"days_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carriers", b"carriers", "code", b"code", "cost", b"cost", "days_from", b"days_from", "days_to", b"days_to", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,80 @@
+"""The files that commands write and read: what a spreadsheet may take, and one sentence where a path is no good."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from adapters.console.client import Trouble
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def option_csv(what: str) -> Callable[[F], F]:
+    """``--csv FILE``, where - is standard output."""
+    return click.option("--csv", "as_csv", metavar="FILE", help=f"{what}; - is standard output.")
+
+
+def cell(value: object) -> str:
+    """A value as a cell that no spreadsheet takes for a formula; numbers stay numbers."""
+    text = str(value)
+    return f"'{text}" if text.startswith(_BEGINS_A_FORMULA) and not _NUMBER.fullmatch(text) else text
+
+
+def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """A header and a line for each row, in UTF-8; to standard output where the path is -."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([cell(row[column]) for column in columns] for row in rows)
+    if str(path) == "-":
+        sys.stdout.write(text.getvalue())
+    else:
+        write(path, lambda path: path.write_text(text.getvalue(), encoding="utf-8", newline=""))
+
+
+def write(path: str | Path, put: Callable[[Path], object]) -> None:
+    """Have something written to a path, or say in a sentence why that is not possible."""
+    try:
+        put(Path(path))
+    except OSError as error:
+        raise Trouble(f"{path} cannot be written: {error.strerror or error}", "UNWRITABLE") from None
+
+
+def read(path: str | Path) -> bytes:
+    """The content of a file, or of standard input where the path is -."""
+    try:
+        return sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise Trouble(f"{path} cannot be read: {error.strerror or error}", "UNREADABLE") from None
+
+
+def text(path: str | Path) -> str:
+    """The content of a file of UTF-8."""
+    try:
+        return read(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Trouble(f"{path} is not in UTF-8: {error.reason} at byte {error.start}", "UNREADABLE") from None
+
+
+def read_csv(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[str | None, Any]]]:
+    """The rows of a CSV file as csv.DictReader gives them, each with the line that it ends on."""
+    try:
+        reader = csv.DictReader(io.StringIO(text(path), newline=""))
+        missing = [column for column in columns if column not in (reader.fieldnames or ())]
+        if missing:
+            raise Trouble(f"{path} has no column {', '.join(missing)}", "COLUMNS_MISSING", missing=missing)
+        for cells in reader:
+            yield reader.line_num, cells
+    except csv.Error as error:
+        raise Trouble(f"{path} cannot be read as CSV: {error}", "UNREADABLE") from None
