@@ -111,6 +111,8 @@ TENANT_MIGRATIONS = (
         PRIMARY KEY (sha256, subject)
     );
     """,
+    # What a command was told beside its receipt: a list of sentences, NULL for most.
+    "ALTER TABLE {schema}.ledger_commands ADD warnings jsonb",
 )
 
 

@@ -71,14 +71,20 @@ _APPEND = """
         json_array_elements_text($13), json_array_elements_text($14), json_array_elements_text($15)
     ) AS outcome (request_id, fingerprint, actor, position, version, refusal)
 """
+_WARN = """
+    UPDATE {commands} AS command SET warnings = told.warnings::jsonb
+    FROM ROWS FROM (json_array_elements_text($1), json_array_elements($2)) AS told (request_id, warnings)
+    WHERE command.request_id = told.request_id
+"""
 _OPENING = """
-    SELECT 'outcome' AS what, request_id AS name, version, actor AS word, fingerprint AS bytes, position, refusal::text
+    SELECT 'outcome' AS what, request_id AS name, version, actor AS word, fingerprint AS bytes, position, refusal::text,
+        warnings::text
     FROM {commands} WHERE request_id = ANY(ARRAY(SELECT json_array_elements_text($1)))
     UNION ALL (
-        SELECT 'tail', originator_id, originator_version, topic, state, notification_id, NULL
+        SELECT 'tail', originator_id, originator_version, topic, state, notification_id, NULL, NULL
         FROM {events} WHERE notification_id > $2::bigint ORDER BY notification_id LIMIT $3::bigint
     ) UNION ALL
-        SELECT 'stream', originator_id, originator_version, topic, state, notification_id, NULL
+        SELECT 'stream', originator_id, originator_version, topic, state, notification_id, NULL, NULL
         FROM {events} WHERE originator_id = ANY(ARRAY(SELECT json_array_elements_text($4)))
 """
 _STREAMS = """
@@ -155,6 +161,7 @@ class Outcome(NamedTuple):
     position: int
     version: int
     refusal: str | None
+    warnings: tuple[str, ...] = ()
 
 
 class Opening(NamedTuple):
@@ -176,6 +183,8 @@ class Appending:
     commands: list[str] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     keys: list[PersonKey] = field(default_factory=list)
+    warned: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    """The request ids of the few commands that were told more than a receipt, and what."""
 
     def add(self, stream: str, version: int, topic: str, state: bytes, command: str) -> None:
         self.streams.append(stream)
@@ -212,7 +221,7 @@ class Log:
 
         self._take_lock, self._notify = render(_TAKE_LOCK), render(_NOTIFY)
         self._opening, self._streams = render(_OPENING), render(_STREAMS)
-        self._append = render(_APPEND)
+        self._append, self._warn = render(_APPEND), render(_WARN)
         self._head, self._stream = render(_HEAD), render(_STREAM)
         self._past_page, self._streams_now = render(_PAST_PAGE), render(_STREAMS_NOW)
         self._history, self._keys_of, self._destroy = render(_HISTORY), render(_KEYS_OF), render(_DESTROY)
@@ -232,7 +241,9 @@ class Log:
             version, position = _number(cells[2]), _number(cells[5])
             if what == b"outcome":
                 refusal = None if cells[6] is None else cells[6].decode()
-                opening.outcomes.append(Outcome(name, content, word, position, version, refusal))
+                told = found.get_value(row, 7)
+                warnings = () if told is None else msgspec.json.decode(told, type=tuple[str, ...])
+                opening.outcomes.append(Outcome(name, content, word, position, version, refusal, warnings))
             elif what == b"tail":
                 opening.tail.append((position, name, version, word, content))
             else:
@@ -263,10 +274,13 @@ class Log:
         other commit in the database that does, and a lost announcement is harmless.
         """
         names = (rows.streams, rows.versions, rows.topics)
-        others = (rows.commands, *(_columns(rows.keys) or [[], [], []]), *_columns(rows.outcomes))
+        others = (rows.commands, *(_columns(rows.keys) or [[], [], []]), *_columns(rows.outcomes)[:6])
         # As JSON a column is written in one go; as an array, element by element. States are JSON already.
         columns = (*map(_json, names), b"[%b]" % b",".join(rows.states), *map(_json, others))
-        said = [Said(self._append, (b"%d" % after, *columns)), _COMMIT]
+        said = [Said(self._append, (b"%d" % after, *columns))]
+        if rows.warned:
+            said.append(Said(self._warn, tuple(map(_json, _columns(rows.warned)))))
+        said.append(_COMMIT)
         if rows.streams:
             said.append(Said(self._notify))
         await talk(connection, *said)

@@ -70,6 +70,8 @@ class Command(msgspec.Struct, frozen=True):
     """The keys of what it sealed; stored only if it is applied and records facts."""
     deadline: float | None = None
     """When the caller stops waiting, in the time of the event loop."""
+    warnings: Sequence[str] = ()
+    """What was odd about the request as it was read; it is told with its receipt."""
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -81,6 +83,8 @@ class Receipt(msgspec.Struct, frozen=True):
     """Of its subject after it."""
     replayed: bool
     """Whether this is the outcome of an earlier request with the same id."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about what was recorded; the same when it is replayed."""
 
 
 class DecisionFailed(Exception):
@@ -441,16 +445,20 @@ class _Run:
 
     def _applied(self, waiting: _Waiting, changes: Sequence[Change], encoded: list[bytes]) -> None:
         command, rows = waiting.command, self._rows
+        warnings = tuple(command.warnings)
         for (stream, fact), state in zip(changes, encoded, strict=True):
             try:
                 version = self.draft.apply(stream, fact)
             except Exception as error:
                 raise _Poison(waiting, error) from error
             rows.add(stream, version, fact.fact_name(), state, command.request_id)
+            if fact.warnings:
+                warnings += fact.warnings
         if changes:
             rows.keys.extend(command.keys)
-        outcome = self._outcome(command, None)
-        self._answers.append((waiting, Receipt(outcome.position, outcome.version, False)))
+        warnings = tuple(map(_storable, warnings))
+        outcome = self._outcome(command, None, warnings)
+        self._answers.append((waiting, Receipt(outcome.position, outcome.version, False, warnings)))
 
     def _refused(self, waiting: _Waiting, refusal: Refusal) -> None:
         # These come from the edge and the engine; what they say may be untrue a moment later.
@@ -460,11 +468,14 @@ class _Run:
             self._outcome(waiting.command, msgspec.json.encode(said).decode())
         self._answers.append((waiting, refusal))
 
-    def _outcome(self, command: Command, refusal: str | None) -> Outcome:
+    def _outcome(self, command: Command, refusal: str | None, warnings: tuple[str, ...] = ()) -> Outcome:
         subject = self.draft.find(command.streams[0]) if command.streams else None
         version = subject.version if subject else 0
-        outcome = Outcome(command.request_id, command.fingerprint, command.actor, self.draft.position, version, refusal)
+        who = (command.request_id, command.fingerprint, command.actor)
+        outcome = Outcome(*who, self.draft.position, version, refusal, warnings)
         self._rows.outcomes.append(outcome)
+        if warnings:
+            self._rows.warned.append((command.request_id, warnings))
         self._known[command.request_id] = outcome
         return outcome
 
@@ -514,7 +525,7 @@ def _replay(known: Outcome, command: Command) -> Answer:
     if known.fingerprint != command.fingerprint:
         return RequestReused(command.request_id)
     if known.refusal is None:
-        return Receipt(known.position, known.version, True)
+        return Receipt(known.position, known.version, True, known.warnings)
     said = msgspec.json.decode(known.refusal)
     return Refusal.again(said["reason"], said["message"], said["details"])
 

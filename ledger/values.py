@@ -35,6 +35,11 @@ class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class Fact(Value, frozen=True, tag_field="fact", tag=""):
     """Something that happened. Stored under its tag, a stable name such as ``order.placed``."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about it, in sentences: whoever recorded it is told so in the answer. Some facts keep them."""
+        return ()
+
     @classmethod
     def fact_name(cls) -> str:
         """The stable name under which this shape is stored."""

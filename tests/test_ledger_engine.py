@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from psycopg.conninfo import make_conninfo
 
 from ledger.book import Book, Miss, UnknownFact
@@ -73,6 +74,17 @@ async def test_each_command_sees_the_facts_of_those_before_it_in_the_same_batch(
         answers = await ledger.execute_many([take("a", "pears"), give("b", "pears"), give("c", "pears")])
         assert answers[:2] == [Receipt(1, 1, False), Receipt(2, 2, False)]
         assert isinstance(answers[2], TooFewCoins)
+
+
+async def test_what_is_odd_is_told_with_the_receipt_and_again_with_its_replay(tenant: EmptyTenant) -> None:
+    odd = structs.replace(take("r1", "pears"), warnings=['the scales are "off"', "a NUL \0 stood here"])
+    told = ('the scales are "off"', "a NUL  stood here")
+    async with a_ledger(tenant) as ledger:
+        answers = await ledger.execute_many([take("r0", "pears"), odd, take("r2", "pears")])
+        assert answers == [Receipt(1, 1, False), Receipt(2, 2, False, told), Receipt(3, 3, False)]
+    async with a_ledger(tenant) as ledger:
+        assert await ledger.execute(odd) == Receipt(2, 2, True, told)
+        assert await ledger.execute(take("r2", "pears")) == Receipt(3, 3, True)
 
 
 async def test_a_command_that_records_no_facts_is_remembered_at_the_head_of_the_log(tenant: EmptyTenant) -> None:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+import click
 import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
@@ -88,7 +89,14 @@ class Client:
         return common_pb2.CommandContext(request_id=(request_id or str(uuid.uuid4())) + part, actor=self.actor)
 
     def call(self, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, timeout_seconds: float | None = None) -> A:
-        """The answer. What may succeed later is tried again, with the same request id, a few times."""
+        """The answer; what is odd about it goes to standard error."""
+        answer = self._patiently(rpc, request, timeout_seconds)
+        for warning in answer.warnings if isinstance(answer, common_pb2.Receipt) else ():
+            click.echo(f"Warning: {warning}", err=True)
+        return answer
+
+    def _patiently(self, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, timeout_seconds: float | None) -> A:
+        """What may succeed later is tried again, with the same request id, a few times."""
         timeout = timeout_seconds or self.timeout_seconds
         for pause in (*_PAUSES_SECONDS, None):
             try:

@@ -50,7 +50,9 @@ def tenant_name(context: Context) -> str:
 
 def to_receipt(receipt: Receipt) -> common_pb2.Receipt:
     outcome = common_pb2.Receipt.OUTCOME_REPLAYED if receipt.replayed else common_pb2.Receipt.OUTCOME_APPLIED
-    return common_pb2.Receipt(position=receipt.position, version=receipt.version, outcome=outcome)
+    return common_pb2.Receipt(
+        position=receipt.position, version=receipt.version, outcome=outcome, warnings=receipt.warnings
+    )
 
 
 class Commands:
@@ -91,9 +93,11 @@ class Commands:
         content = request.DESCRIPTOR.full_name.encode() + b"\0" + request.SerializeToString(deterministic=True)
         fingerprint = self._sealer.fingerprint(content)
         request.context.actor = actor
-        ask = READERS[type(request)](request, Edge(self._sealer, now, fingerprint.hex()[:32], seen))
+        edge = Edge(self._sealer, now, fingerprint.hex()[:32], [], seen)
+        ask = READERS[type(request)](request, edge)
         decide = stocktaking.watching(ask.decide, now)
-        return Command(request_id, actor, fingerprint, decide, ask.streams, ask.keys, deadline), ask.before
+        command = Command(request_id, actor, fingerprint, decide, ask.streams, ask.keys, deadline, edge.warnings)
+        return command, ask.before
 
 
 def where(tenants: Tenants, tenant: Tenant, request: Any, deadline: float | None) -> Where:

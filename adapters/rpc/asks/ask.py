@@ -40,6 +40,8 @@ class Edge(NamedTuple):
     now: datetime
     digest: str
     """A keyed hash of the request without its context, which recognises the same content again."""
+    warnings: list[str]
+    """What is odd about the request and was put right; its reader adds to it."""
     seen: Any = None
     """What a read model was asked for the request, if it needs that (``LOOKS``)."""
 

@@ -15,8 +15,10 @@ cut short, and the figure left_out counts those that had no room; a batch carrie
 The comment of each RPC and that of its service name every refusal of it, as STATUS / REASON.
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -124,6 +126,7 @@ class Receipt(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """Position in the tenant's log of the last fact that the command recorded, from 1. A command that
     had nothing to record answers the newest position. Queries take it as at_least.
@@ -132,16 +135,21 @@ class Receipt(_message.Message):
     """How many facts the command's subject (an order, a supplier, ...) has after it."""
     outcome: Global___Receipt.Outcome.ValueType
     """Whether this is the first outcome of the request or the same one told again."""
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is odd about what was asked and was recorded all the same, in sentences; a replay tells the same."""
+
     def __init__(
         self,
         *,
         position: _builtins.int = ...,
         version: _builtins.int = ...,
         outcome: Global___Receipt.Outcome.ValueType = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "position", b"position", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "position", b"position", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
