@@ -31,7 +31,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from adapters.clock import Clocks
 from adapters.letters import Letters
-from adapters.logs import log_to_stderr
+from adapters.logs import log_of_the_loop, log_to_stderr
 from adapters.outbox import Outbox
 from adapters.postgres import Control, Database, SchemaNewer, StartFailed, open_pool
 from adapters.rpc.accepting import aio_server
@@ -281,6 +281,7 @@ async def run(chosen: argparse.Namespace) -> None:
     # Facts and states are not tracked by the collector; what is left lives long or dies by count.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    asyncio.get_running_loop().set_exception_handler(log_of_the_loop)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

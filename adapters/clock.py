@@ -17,7 +17,7 @@ from psycopg_pool import PoolTimeout
 
 from adapters.rpc.tenants import Tenant, Tenants
 from ledger import aftersales, fulfilment, lapses, orders, rerouting, stocktaking
-from ledger.journal import is_trouble
+from ledger.journal import in_short, is_trouble
 from ledger.ledger import Command, Receipt
 from ledger.refusals import Exhausted, ProjectionBehind, Unavailable
 from ledger.values import (
@@ -78,8 +78,8 @@ class Clocks:
             except Exception as error:
                 if not (is_trouble(error) or isinstance(error, PoolTimeout | Exhausted | Unavailable)):
                     log.exception("the clock failed and tries again")
-                elif str(error) != trouble:
-                    trouble = str(error)
+                elif in_short(error) != trouble:
+                    trouble = in_short(error)
                     log.warning("the clock waits: %s", trouble)
             await asyncio.sleep(seconds)
 

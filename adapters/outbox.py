@@ -24,7 +24,7 @@ from adapters.rpc.tenants import Tenant, Tenants
 from adapters.senders import NotTaken, Sender
 from ledger import notices
 from ledger.book import View
-from ledger.journal import is_trouble
+from ledger.journal import in_short, is_trouble
 from ledger.ledger import Command, Receipt
 from ledger.messages import Message
 from ledger.notices import Notice
@@ -102,9 +102,9 @@ class Outbox:
                 trouble = ""
             except Exception as error:
                 if not (is_trouble(error) or isinstance(error, PoolTimeout | Exhausted | Unavailable)):
-                    log.error("the outbox failed with %s and tries again", type(error).__name__, exc_info=_bare(error))
-                elif str(error) != trouble:
-                    trouble = str(error)
+                    log.exception("the outbox failed and tries again")
+                elif in_short(error) != trouble:
+                    trouble = in_short(error)
                     log.warning("the outbox waits: %s", trouble)
             await asyncio.sleep(0 if more else TICK_SECONDS)
 
@@ -227,7 +227,7 @@ class Outbox:
         except Exception as mistake:
             if is_trouble(mistake):
                 raise
-            log.error("message %s failed with %s", message_id, type(mistake).__name__, exc_info=_bare(mistake))
+            log.exception("message %s failed", message_id)
             error = "sender_failed"
         if error:
             log.warning("message %s was not taken by %s: %s", message_id, self._sender.channel, error)
@@ -262,8 +262,3 @@ def _cancelled(message_id: str, because: str, now: datetime) -> _Outcome:
 def _command(request: str, decide: Decide, streams: tuple[str, ...]) -> Command:
     request_id = f"outbox:{request}"
     return Command(request_id, ACTOR, sha256(request_id.encode()).digest(), decide, streams)
-
-
-def _bare(error: Exception) -> Any:
-    """The error without its message, which may quote personal data."""
-    return (type(error), type(error)("details are left out"), error.__traceback__)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, get_args
 
 import msgspec
 
+from ledger.refusals import Shown
 from ledger.values import (
     Change,
     Fact,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 
 
-class UnknownFact(Exception):
+class UnknownFact(Shown):
     """The log holds a fact that this version of the service does not know."""
 
     def __init__(self, name: str) -> None:
@@ -53,7 +54,7 @@ class UnknownFact(Exception):
         self.name = name
 
 
-class Misplaced(Exception):
+class Misplaced(Shown):
     """A decision put a fact on a stream of another noun, or returned a fact that is in no table."""
 
     def __init__(self, stream: str, fact: object) -> None:
@@ -189,7 +190,7 @@ class View:
         if entry is None:
             raise Miss((stream,))
         if type(entry.state) is Broken:
-            raise entry.state.error
+            raise entry.state.error.with_traceback(None)  # or each time adds the frames it comes through
         return entry
 
     def state(self, stream: str) -> Any:

@@ -28,7 +28,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from ledger.book import Noun, Registry
 from ledger.personal import PersonKey
-from ledger.refusals import StorageUnavailable
+from ledger.refusals import Shown, StorageUnavailable
 from ledger.values import Fact
 from ledger.wire import Said, talk
 
@@ -302,7 +302,7 @@ class Log:
                 if not is_trouble(error):
                     raise
                 if not may_try_again:
-                    raise StorageUnavailable(str(error)) from error
+                    raise StorageUnavailable(in_short(error)) from error
                 await self.drop_dead_connections(self.pool)
         raise AssertionError("unreachable")
 
@@ -483,3 +483,13 @@ def is_trouble(error: Exception) -> bool:
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     return error.sqlstate[:2] in _TROUBLE or error.sqlstate in _TROUBLE_STATES
+
+
+def in_short(error: BaseException) -> str:
+    """What may be written down of an error: the first line of the database's trouble, and of a mistake only its kind,
+    because its message may quote what people wrote."""
+    kind = type(error).__name__
+    if isinstance(error, Shown) or (isinstance(error, Exception) and is_trouble(error)):
+        return f"{kind}: {str(error).partition(chr(10))[0]}"
+    sqlstate = getattr(error, "sqlstate", None)
+    return f"{kind} {sqlstate}" if sqlstate else kind

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
@@ -20,7 +19,7 @@ import msgspec
 from psycopg import AsyncConnection
 
 from ledger.book import Book, Miss, Noun, View
-from ledger.journal import Appending, Log, Opening, Outcome, is_trouble
+from ledger.journal import Appending, Log, Opening, Outcome, in_short, is_trouble
 from ledger.personal import PersonKey
 from ledger.refusals import (
     DeadlinePassed,
@@ -32,6 +31,7 @@ from ledger.refusals import (
     ShuttingDown,
     StorageUnavailable,
     Unavailable,
+    without_frames,
 )
 from ledger.values import Change, Fact
 
@@ -90,8 +90,8 @@ class Receipt(msgspec.Struct, frozen=True):
 class DecisionFailed(Exception):
     """A decision broke in a way that is no refusal: a mistake of ours. Nothing was recorded."""
 
-    def __init__(self, request_id: str, cause: BaseException) -> None:
-        super().__init__(f"request {request_id} could not be decided: {type(cause).__name__}: {cause}")
+    def __init__(self, request_id: str, cause: Exception) -> None:
+        super().__init__(f"request {request_id} could not be decided: {in_short(cause)}")
         self.request_id = request_id
 
 
@@ -133,8 +133,10 @@ class _Waiting:
         if self.unread is not None:
             try:
                 self.command = self.unread()
-            except Exception as error:  # noqa: BLE001 - its caller's, who sent what cannot be read
-                self.answer(error)
+            except Refusal as refusal:
+                self.answer(without_frames(refusal))
+            except Exception as error:  # noqa: BLE001 - a mistake in reading one must not harm the others
+                self.answer(_failed("that is still unread", error))
             self.unread = None
 
     def answer(self, answer: Receipt | Exception) -> None:
@@ -142,9 +144,11 @@ class _Waiting:
             return
         self.answered = True
         call = self.call
+        if call.future.done():
+            return  # nobody waits for it any more
         call.answers[self.index] = answer
         call.open -= 1
-        if not call.open and not call.future.done():
+        if not call.open:
             call.future.set_result([answer for answer in call.answers if answer is not None])
 
     def is_over(self, now: float) -> bool:
@@ -225,13 +229,16 @@ class Ledger:
     async def execute(self, command: Command | Unread) -> Receipt:
         """Decides and records one command; raises its Refusal, or DecisionFailed for a mistake of ours.
 
-        One that is unread is read with its batch, and what reading it raises is raised here. A thing done for a
+        One that is unread is read with its batch, and a Refusal of reading it is raised here. A thing done for a
         whole batch takes less of the processor than done between other things: its caches are small.
         """
         (answer,) = await self._submit((command,))
         if isinstance(answer, Receipt):
             return answer
-        raise answer
+        try:
+            raise answer
+        finally:
+            del answer  # which names this frame, and what was asked with it
 
     async def execute_many(self, commands: Sequence[Command]) -> list[Answer]:
         """Decides commands one after another, in order, with nothing between them; one answer each."""
@@ -318,7 +325,7 @@ class Ledger:
             except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
                 if not is_trouble(error):
                     return await self._isolate(batch, error)
-                self.trouble = str(error)
+                self.trouble = in_short(error)
             if asyncio.get_running_loop().time() + pause > give_up_at:
                 return _turn_away(batch, self.trouble)
             log.warning("the database does not answer, trying again in %.2f s: %s", pause, self.trouble)
@@ -414,7 +421,7 @@ class _Run:
                 if rounds <= _MOST_ROUNDS:
                     await self._load(miss, islice(batch, at + 1, None))
                     continue
-                self._answers.append((waiting, _failed(waiting, miss)))
+                self._answers.append((waiting, _failed(waiting.command.request_id, miss)))
             at += 1
             rounds = 0
 
@@ -434,7 +441,7 @@ class _Run:
         except Refusal as refusal:
             self._refused(waiting, refusal)
         except Exception as error:  # noqa: BLE001 - a mistake in one decision must not harm the others
-            self._answers.append((waiting, _failed(waiting, error)))
+            self._answers.append((waiting, _failed(waiting.command.request_id, error)))
         else:
             self._applied(waiting, changes, encoded)
 
@@ -466,7 +473,7 @@ class _Run:
             details = {key: _storable(value) for key, value in refusal.details.items()}
             said = {"reason": refusal.reason, "message": _storable(refusal.message), "details": details}
             self._outcome(waiting.command, msgspec.json.encode(said).decode())
-        self._answers.append((waiting, refusal))
+        self._answers.append((waiting, without_frames(refusal)))
 
     def _outcome(self, command: Command, refusal: str | None, warnings: tuple[str, ...] = ()) -> Outcome:
         subject = self.draft.find(command.streams[0]) if command.streams else None
@@ -530,15 +537,13 @@ def _replay(known: Outcome, command: Command) -> Answer:
     return Refusal.again(said["reason"], said["message"], said["details"])
 
 
-def _failed(waiting: _Waiting, error: Exception) -> DecisionFailed:
-    # The message of the error stays out of the log: it may quote personal data.
-    where = "".join(traceback.format_tb(error.__traceback__))
-    log.error("request %s: %s\n%s", waiting.command.request_id, type(error).__name__, where)
-    return DecisionFailed(waiting.command.request_id, error)
+def _failed(request_id: str, error: Exception) -> DecisionFailed:
+    log.error("request %s could not be decided", request_id, exc_info=error)
+    return DecisionFailed(request_id, without_frames(error))
 
 
 def _blame(waiting: _Waiting, error: Exception) -> None:
-    waiting.answer(_failed(waiting, error))
+    waiting.answer(_failed(waiting.command.request_id, error))
 
 
 def _turn_away(batch: list[_Waiting], why: str | None) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 
 class Refusal(Exception):
@@ -53,6 +53,26 @@ class Refusal(Exception):
 def numbered(rows: Iterable[Mapping[str, object]]) -> dict[str, object]:
     """The figures of several things, each under a key of its own: ``sku_1``, ``asked_1``, ``sku_2``, ``asked_2``."""
     return {f"{key}_{number}": value for number, row in enumerate(rows, 1) for key, value in row.items()}
+
+
+class Shown(Exception):
+    """An error of ours whose message names only facts, streams and types, so that everybody may read it."""
+
+
+E = TypeVar("E", bound=BaseException)
+
+
+def without_frames(error: E) -> E:
+    """The error apart from the frames that it came through.
+
+    They hold what a caller sent, and often the error itself: a circle that only a full collection of garbage frees.
+    """
+    linked: list[BaseException] = [error]
+    while linked:
+        each = linked.pop()
+        linked += [other for other in (each.__cause__, each.__context__) if other is not None]
+        each.__traceback__ = each.__cause__ = each.__context__ = None
+    return error
 
 
 class Malformed(Refusal):

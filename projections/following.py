@@ -27,8 +27,9 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
 from ledger.book import Registry
-from ledger.journal import LOCK_SEED, is_trouble
-from projections.streams import BadFact, Page, Streams
+from ledger.journal import LOCK_SEED, in_short, is_trouble
+from ledger.refusals import Shown
+from projections.streams import Page, Streams
 from projections.tables import Projection, Written
 
 PAGE_FACTS = 5_000
@@ -88,7 +89,7 @@ class Superseded(Exception):
     """Another projector leads, or has gone further than this one knew."""
 
 
-class Busy(Exception):
+class Busy(Shown):
     """Somebody else holds the projection's lock at this moment."""
 
     def __init__(self, holder: str) -> None:
@@ -283,11 +284,11 @@ class _Progress:
     """The error that the status shows; not None until this projector has told that there is none."""
 
 
-class CannotTake(Exception):
+class CannotTake(Shown):
     """A projection fails at a fact of the log; what comes before it is in its tables."""
 
     def __init__(self, position: int, cause: Exception) -> None:
-        super().__init__(f"the fact at position {position}: {type(cause).__name__}: {cause}")
+        super().__init__(f"the fact at position {position}: {in_short(cause)}")
         self.position = position
         self.__cause__ = cause
 
@@ -461,7 +462,7 @@ class Follower:
                 "projection %s of %s cannot go on and is tried again until it can: %s",
                 each.projection.name,
                 self.schema,
-                error,
+                in_short(error),
                 exc_info=None if is_trouble(error) or isinstance(error, Busy) else error,
             )
 
@@ -475,7 +476,6 @@ class Follower:
 
 
 def words(error: Exception) -> str:
-    """What the status shows of an error. It may quote anything, and PostgreSQL does not take everything."""
-    ours = isinstance(error, CannotTake | BadFact | Busy)
-    text = str(error) if ours else f"{type(error).__name__}: {error}"
+    """What the status shows of an error; PostgreSQL does not take everything."""
+    text = str(error) if isinstance(error, Shown) else in_short(error)
     return text.replace("\0", "").encode(errors="backslashreplace").decode().strip()

@@ -19,6 +19,7 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
 from ledger.book import Registry
+from ledger.journal import in_short
 from ledger.refusals import UnknownProjection
 from projections.following import PAGE_FACTS, Checkpoints, open_connection, said, take_lock
 from projections.streams import Page, Streams
@@ -153,7 +154,7 @@ class _Builder:
             except Exception as error:
                 connection.execute(
                     said(_DONE, self._schema),
-                    (f"failed: {type(error).__name__}: {error}".replace("\0", ""), self._projection.name, self._token),
+                    (f"failed: {in_short(error)}".replace("\0", ""), self._projection.name, self._token),
                 )
                 raise
         log.log(

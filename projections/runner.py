@@ -18,7 +18,7 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
 from ledger.book import Registry
-from ledger.journal import CHANNEL, is_trouble
+from ledger.journal import CHANNEL, in_short, is_trouble
 from projections import rebuilding
 from projections.cases import CASES
 from projections.following import (
@@ -94,7 +94,7 @@ def run_forever(
         except psycopg.Error as error:
             if time.monotonic() - started_at > _LONGEST_PAUSE:
                 pause = _SHORTEST_PAUSE
-            log.warning("the projector lost its database, trying again in %.1f s: %s", pause, error)
+            log.warning("the projector lost its database, trying again in %.1f s: %s", pause, in_short(error))
             stop.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -202,7 +202,7 @@ class _Projector:
         except psycopg.Error as error:
             if is_trouble(error):
                 raise
-            log.error("the projections of %s wait, trying again in a moment: %s", schema, error)
+            log.error("the projections of %s wait, trying again in a moment: %s", schema, in_short(error))
 
     def _wait(self) -> None:
         """Until it is time to look again, or a hint that there is something; hints may come late or never."""

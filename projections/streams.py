@@ -21,11 +21,12 @@ from psycopg.sql import SQL, Identifier
 from ledger import inquiries, messages, orders, parcels, recoveries, returns, stock, suppliers, tasks
 from ledger.book import Registry
 from ledger.inquiries import Inquiry
-from ledger.journal import EVENTS_TABLE
+from ledger.journal import EVENTS_TABLE, in_short
 from ledger.messages import Message
 from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, Header, Order, UnitsCancelled
 from ledger.parcels import FirstScanBreachWithdrawn, FirstScanMissed, Parcel, ParcelRegistered
 from ledger.recoveries import Recovery, RecoveryFact
+from ledger.refusals import Shown
 from ledger.returns import Case
 from ledger.stock import Stock, StockFact
 from ledger.supplier_orders import (
@@ -56,11 +57,11 @@ Row = tuple[int, str, int, str, bytes, datetime]
 """Position, stream, version, topic, state, when it was recorded."""
 
 
-class BadFact(Exception):
+class BadFact(Shown):
     """A fact of the log could not be read or folded; nothing after it is looked at."""
 
     def __init__(self, position: int, stream: str, cause: Exception) -> None:
-        super().__init__(f"the fact at position {position} ({stream}): {type(cause).__name__}: {cause}")
+        super().__init__(f"the fact at position {position} ({stream}): {in_short(cause)}")
         self.position = position
 
 
@@ -510,6 +511,6 @@ class _Broken(Exception):
     """The fold of the fact at an index of the page failed."""
 
     def __init__(self, index: int, cause: Exception) -> None:
-        super().__init__(str(cause))
+        super().__init__(in_short(cause))
         self.index = index
         self.cause = cause

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from google.rpc import code_pb2
+
 from adapters.rpc import answers, invoices, shapes
 from adapters.rpc.asks.parcels import parcel_of
 from adapters.rpc.asks.stock import items_of
-from adapters.rpc.server import Commands, Context, deadline_of, tenant_name, to_receipt
-from adapters.rpc.statuses import code_of
+from adapters.rpc.server import Commands, Context, deadline_of, refusal_of, tenant_name, to_receipt
+from adapters.rpc.statuses import MISTAKE, code_of
 from adapters.rpc.tenants import Tenant, Tenants
 from fulfilment.v1 import audit_pb2, batch_pb2, orders_pb2, parcels_pb2, shipping_pb2, stock_pb2, suppliers_pb2
 from ledger import customs, invoice, orders, parcels, recoveries, returns, suppliers
@@ -21,7 +23,7 @@ from ledger.journal import Past, Recorded
 from ledger.ledger import MOST_AT_ONCE, Command, Receipt
 from ledger.personal import Sealer
 from ledger.policies import policy_at
-from ledger.refusals import BeyondTheLog, Malformed, Refusal, Unavailable
+from ledger.refusals import BeyondTheLog, Malformed, Refusal
 from ledger.values import (
     Sealed,
     case_stream,
@@ -325,7 +327,7 @@ class BatchCommands:
         shapes.require(0 < size <= MOST_AT_ONCE, "commands", f"{size} commands, 1 to {MOST_AT_ONCE} are taken")
         tenant = await self._commands.tenants.find(tenant_name(context))
         deadline = deadline_of(context)
-        read: list[Command | Refusal] = []
+        read: list[Command | Refusal | None] = []
         for index, each in enumerate(request.commands):
             read.append(await self._read(tenant, each, index, deadline))
             if index % 50 == 49:
@@ -336,7 +338,8 @@ class BatchCommands:
 
     async def _read(
         self, tenant: Tenant, each: batch_pb2.BatchCommand, index: int, deadline: float | None
-    ) -> Command | Refusal:
+    ) -> Command | Refusal | None:
+        """The command, or why it is none; None for a mistake of ours."""
         which = each.WhichOneof("command")
         if which is None:
             return Malformed(f"commands[{index}]", "names no command")
@@ -344,11 +347,11 @@ class BatchCommands:
             return await self._commands.read_ahead(tenant, getattr(each, which), deadline)
         except Malformed as refusal:
             return refusal.within(f"commands[{index}].{which}")
-        except Unavailable as refusal:
-            return refusal
+        except Exception as error:  # noqa: BLE001 - one command that cannot be read spoils no other
+            return refusal_of(error)
 
 
-def _outcome(answer: Receipt | Exception) -> batch_pb2.BatchOutcome:
+def _outcome(answer: Receipt | Exception | None) -> batch_pb2.BatchOutcome:
     if isinstance(answer, Receipt):
         return batch_pb2.BatchOutcome(receipt=to_receipt(answer))
     if isinstance(answer, Refusal):
@@ -356,7 +359,5 @@ def _outcome(answer: Receipt | Exception) -> batch_pb2.BatchOutcome:
             code=code_of(answer), reason=answer.reason, message=answer.message, details=answer.details
         )
     else:
-        refusal = batch_pb2.BatchRefusal(
-            code=13, reason="INTERNAL", message="the service made a mistake; its log says where"
-        )
+        refusal = batch_pb2.BatchRefusal(code=code_pb2.INTERNAL, reason="INTERNAL", message=MISTAKE.details)
     return batch_pb2.BatchOutcome(refusal=refusal)

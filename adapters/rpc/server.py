@@ -16,28 +16,27 @@ from typing import Any, cast
 import grpc
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
-from psycopg import Error as DatabaseError
-from psycopg_pool import PoolTimeout
+from google.protobuf.message import DecodeError, Message
 
 from adapters.rpc import shapes
 from adapters.rpc.asks import AHEAD, LOOKS, READERS, Before, Edge
-from adapters.rpc.statuses import status_of
+from adapters.rpc.statuses import MISTAKE, status_of
 from adapters.rpc.tenants import Tenant, Tenants
 from fulfilment.v1 import common_pb2
 from ledger import stocktaking
-from ledger.journal import is_trouble
-from ledger.ledger import Command, Receipt
+from ledger.journal import in_short, is_trouble
+from ledger.ledger import Command, DecisionFailed, Receipt
 from ledger.personal import Sealer
-from ledger.refusals import Refusal, StorageUnavailable
+from ledger.refusals import Malformed, Refusal, StorageUnavailable, without_frames
 from projections.reads import PATIENCE_SECONDS, Where
 
 log = logging.getLogger("fulfilment.rpc")
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Behaviour = Callable[[Any, Context], Awaitable[Any]]
-LONGEST_MESSAGE_BYTES = 64 * 1024 * 1024
-"""A batch of 1,000 large orders fits; anything larger is refused by gRPC itself."""
+LONGEST_MESSAGE_BYTES = 16 * 1024 * 1024
+"""The largest order, the largest evidence and a batch of 1,000 orders of 16 KiB fit; anything larger, once it is
+unpacked, is refused by gRPC itself."""
 
 
 def tenant_name(context: Context) -> str:
@@ -134,56 +133,67 @@ def add_service(server: grpc.aio.Server, service: ServiceDescriptor, commands: C
 
 
 def _handler(method: MethodDescriptor, commands: Commands, queries: object) -> grpc.RpcMethodHandler[Any, Any]:
-    request = message_factory.GetMessageClass(method.input_type)
-    how: dict[str, Any] = {
-        "request_deserializer": request.FromString,
-        "response_serializer": message_factory.GetMessageClass(method.output_type).SerializeToString,
-    }
+    request: type[Message] = message_factory.GetMessageClass(method.input_type)
     if method.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(_streaming(getattr(queries, method.name)), **how)
-    if request in READERS:
-        return grpc.unary_unary_rpc_method_handler(_answering(commands.execute), **how)
-    return grpc.unary_unary_rpc_method_handler(_answering(getattr(queries, method.name)), **how)
+        return grpc.unary_stream_rpc_method_handler(_streaming(request, getattr(queries, method.name)))
+    behaviour = commands.execute if request in READERS else getattr(queries, method.name)
+    return grpc.unary_unary_rpc_method_handler(_answering(request, behaviour))
 
 
-def _answering(behaviour: Behaviour) -> Behaviour:
-    async def answer(request: Any, context: Context) -> Any:
+# Messages are read and written here and not by gRPC, which would tell the caller of an error there in its own words.
+
+
+def _answering(kind: type[Message], behaviour: Behaviour) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    async def answer(sent: bytes, context: Context) -> bytes:
         try:
-            return await behaviour(request, context)
+            message = await behaviour(_read(kind, sent), context)
+            return cast("bytes", message.SerializeToString())
         except Exception as error:  # noqa: BLE001 - the one place where an RPC ends badly
-            return await _abort(context, error)
+            _refuse(context, error)
+            return b""
 
     return answer
 
 
 def _streaming(
-    behaviour: Callable[[Any, Context], AsyncIterator[Message]],
-) -> Callable[[Any, Context], AsyncIterator[Message]]:
-    async def stream(request: Any, context: Context) -> AsyncIterator[Message]:
+    kind: type[Message], behaviour: Callable[[Any, Context], AsyncIterator[Message]]
+) -> Callable[[bytes, Context], AsyncIterator[bytes]]:
+    async def stream(sent: bytes, context: Context) -> AsyncIterator[bytes]:
         try:
-            async for message in behaviour(request, context):
-                yield message
+            async for message in behaviour(_read(kind, sent), context):
+                yield message.SerializeToString()
         except Exception as error:  # noqa: BLE001 - the one place where an RPC ends badly
-            await _abort(context, error)
+            _refuse(context, error)
 
     return stream
 
 
-async def _abort(context: Context, error: Exception) -> Any:
-    """A refusal as its status, trouble as UNAVAILABLE, a mistake of ours as INTERNAL without its details."""
-    if isinstance(error, grpc.aio.AbortError):
-        raise error
-    if is_trouble(error) or isinstance(error, PoolTimeout):
-        error = StorageUnavailable(str(error).partition("\n")[0])
+def _read(kind: type[Message], sent: bytes) -> Message:
+    try:
+        return kind.FromString(sent)
+    except DecodeError:
+        raise Malformed("request", f"is no {kind.DESCRIPTOR.full_name}: its bytes cannot be decoded") from None
+
+
+def _refuse(context: Context, error: Exception) -> None:
+    """Ends a call with the status of an error.
+
+    Not by ``abort``, which keeps an error of its own with the call: a circle that only a full collection frees.
+    """
+    refusal = refusal_of(error)
+    status = MISTAKE if refusal is None else status_of(refusal)
+    context.set_code(status.code)
+    context.set_details(status.details)
+    context.set_trailing_metadata(status.trailing_metadata)
+    without_frames(error)
+
+
+def refusal_of(error: Exception) -> Refusal | None:
+    """What the caller is told; None for a mistake of ours, of which only the log tells where."""
     if isinstance(error, Refusal):
-        return await context.abort_with_status(status_of(error))
-    if not isinstance(error, DatabaseError):
-        # The message of an unexpected error stays out of the log: it may quote personal data.
-        log.error("an RPC failed with %s", type(error).__name__, exc_info=_without_message(error))
-    else:
-        log.error("an RPC failed with %s: %s", type(error).__name__, error.sqlstate)
-    return await context.abort(grpc.StatusCode.INTERNAL, "the service made a mistake; its log says where")
-
-
-def _without_message(error: Exception) -> Any:
-    return (type(error), type(error)("details are left out"), error.__traceback__)
+        return error
+    if is_trouble(error):
+        return StorageUnavailable(in_short(error))
+    if not isinstance(error, DecisionFailed):  # of which the ledger has told
+        log.error("an RPC failed with %s", in_short(error), exc_info=error)
+    return None

@@ -36,6 +36,12 @@ CODES: dict[type[Refusal], int] = {
 """The nearest class of a refusal that stands here decides; a test fails while one has none."""
 
 
+MISTAKE = rpc_status.to_status(
+    status_pb2.Status(code=code_pb2.INTERNAL, message="the service made a mistake; its log says where")
+)
+"""What a caller is told of an error that is none of its own."""
+
+
 def code_of(refusal: Refusal) -> int:
     return next(CODES[kind] for kind in type(refusal).__mro__ if kind in CODES)
 

@@ -31,7 +31,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ExecuteBatchRequest(_message.Message):
-    """Commands."""
+    """Commands. Like every request they are at most 16 MiB, unpacked, beyond which gRPC itself refuses them: a thousand
+    commands have room for 16 KiB each, so of large orders send fewer at once.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
