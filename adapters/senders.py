@@ -8,11 +8,15 @@ from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
+from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
 from adapters.letters import Envelope
+
+_LONGEST_NAME = 230
+"""Of a file, in characters, which are bytes here: file systems take 255, and a draft's name is a little longer."""
 
 
 class NotTaken(Exception):
@@ -59,7 +63,7 @@ class FileSender:
     def _write(self, tenant: str, letter: Envelope) -> str:
         folder = self._folder / tenant
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / f"{quote(letter.message_id, safe='')}.eml"
+        path = folder / f"{_file_name(letter.message_id)}.eml"
         if not path.exists():
             draft = path.with_suffix(f".{os.getpid()}.part")
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -71,9 +75,18 @@ class FileSender:
         return path.name
 
 
+def _file_name(message_id: str) -> str:
+    """The message's id; of one that is too long for a file as much as fits, and a hash of it all."""
+    name = quote(message_id, safe="")
+    if len(name) <= _LONGEST_NAME:
+        return name
+    digest = sha256(message_id.encode()).hexdigest()
+    return f"{name[: _LONGEST_NAME - len(digest) - 1]}-{digest}"
+
+
 def _mail(letter: Envelope) -> bytes:
     mail = EmailMessage(policy=SMTP)
-    mail["Message-ID"] = f"<{quote(letter.message_id, safe='')}@fulfilment.invalid>"
+    mail["Message-ID"] = f"<{_file_name(letter.message_id)}@fulfilment.invalid>"
     mail["Subject"] = " ".join(letter.subject.split())
     mail["Content-Language"] = letter.language
     mail["X-Audience"] = letter.audience.value

@@ -197,6 +197,18 @@ async def test_a_letter_that_comes_again_is_there_once(tmp_path: Path):
     assert read(path).get_content().strip() == "first"
 
 
+async def test_messages_whose_ids_are_too_long_for_a_file_name_get_a_file_each(tmp_path: Path):
+    sender = senders.FileSender(tmp_path)
+    ids = [f"reminder-dispatch-shop/{'ü' * 100}/{number}-20260302T120000Z" for number in (1, 2)]
+    names = [await sender.hand_over("default", letter(message_id)) for message_id in ids]
+    assert names == [await sender.hand_over("default", letter(message_id)) for message_id in ids]
+    assert sorted(path.name for path in (tmp_path / "default").iterdir()) == sorted(set(names))
+    assert [len(name) for name in names] == [234, 234]
+    assert [read(tmp_path / "default" / name)["Message-ID"] for name in names] == [
+        f"<{name.removesuffix('.eml')}@fulfilment.invalid>" for name in names
+    ]
+
+
 async def test_a_contact_that_is_no_address_goes_without(tmp_path: Path):
     await senders.FileSender(tmp_path).hand_over("default", letter(address="ask for Mr Li\r\nX-Evil: 1"))
     (path,) = (tmp_path / "default").iterdir()
