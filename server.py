@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from grpc_reflection.v1alpha import reflection
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.clock import Clocks
+from adapters.every_tenant import end
 from adapters.letters import Letters
 from adapters.logs import log_of_the_loop, log_to_stderr
 from adapters.outbox import Outbox
@@ -76,7 +77,6 @@ log = logging.getLogger("fulfilment")
 DRAIN_SECONDS = 30.0
 """How long answers may take after a SIGTERM before their calls are cut off."""
 
-_CANCEL_AGAIN_SECONDS = 1.0
 _HEALTH_SECONDS = 1.0
 _ALIVE_SECONDS = 30.0
 """A projection that nobody has worked on for so long does not serve."""
@@ -187,19 +187,6 @@ async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | Non
             await end(beside)
             await server.stop(DRAIN_SECONDS)
             await tenants.drain()
-
-
-async def end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancels tasks until they are over.
-
-    Before Python 3.12 a task that waits for a connection can miss its cancellation: asyncio.wait_for, by which
-    the pool waits, forgets one that meets what it waits for.
-    """
-    while remaining := [task for task in tasks if not task.done()]:
-        for task in remaining:
-            task.cancel()
-        await asyncio.wait(remaining, timeout=_CANCEL_AGAIN_SECONDS)
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def tell_health(

@@ -13,11 +13,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import NamedTuple, assert_never
 
-from psycopg_pool import PoolTimeout
-
+from adapters.every_tenant import EveryTenant
 from adapters.rpc.tenants import Tenant, Tenants
 from ledger import aftersales, fulfilment, lapses, orders, rerouting, stocktaking
-from ledger.journal import in_short, is_trouble
 from ledger.ledger import Command, Receipt
 from ledger.refusals import Exhausted, ProjectionBehind, Unavailable
 from ledger.values import (
@@ -68,20 +66,11 @@ class Clocks:
         await asyncio.gather(self._repeat(self.tick, TICK_SECONDS), self._repeat(self.watch, WATCH_SECONDS))
 
     async def _repeat(self, work: Callable[[Tenant, datetime], Awaitable[int]], seconds: float) -> None:
-        """Does it for every tenant, again and again; trouble is told once and tried again."""
-        trouble = ""
-        while True:
-            try:
-                for each in await self._tenants.control.list_tenants():
-                    await work(await self._tenants.find(each.name), datetime.now(UTC))
-                trouble = ""
-            except Exception as error:
-                if not (is_trouble(error) or isinstance(error, PoolTimeout | Exhausted | Unavailable)):
-                    log.exception("the clock failed and tries again")
-                elif in_short(error) != trouble:
-                    trouble = in_short(error)
-                    log.warning("the clock waits: %s", trouble)
-            await asyncio.sleep(seconds)
+        async def once(name: str) -> bool:
+            await work(await self._tenants.find(name), datetime.now(UTC))
+            return False
+
+        await EveryTenant(self._tenants.control, log, once, seconds).run()
 
     async def tick(self, tenant: Tenant, now: datetime) -> int:
         """Asks the ledger to notice what has run out by now; returns for how many things it did."""
@@ -101,6 +90,9 @@ class Clocks:
         for due, attempt, answer in zip(wanted, attempts, answers, strict=True):
             if isinstance(answer, Receipt):
                 kept[due] = _Asked(attempt, answer.position, clock + _ASK_AGAIN_SECONDS)
+            elif not isinstance(answer, Exhausted | Unavailable):
+                # The ledger has told of it; asked every second it would tell of little else.
+                kept[due] = _Asked(attempt, 0, clock + _ASK_AGAIN_SECONDS)
         self._asked[tenant.name] = kept
         return len(wanted)
 

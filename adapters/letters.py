@@ -8,7 +8,7 @@ version; the old one stays, because messages name the version that they were ask
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
 from string import Template
@@ -94,15 +94,21 @@ def newest(templates: Mapping[tuple[Kind, str, int], Pattern]) -> dict[tuple[Kin
 
 
 class Known(View):
-    """Streams as they were read for one letter; nothing else is known."""
+    """Streams as they were read for letters; nothing else is known. One that cannot be read fails who asks for it."""
 
     def __init__(self, registry: Registry, streams: Sequence[str], rows: Sequence[tuple[str, int, str, bytes]]) -> None:
         self._entries = dict.fromkeys(streams, EMPTY)
+        self._unreadable: dict[str, Exception] = {}
         for stream, version, topic, state in rows:
-            fact = registry.decode(topic, state)
-            self._entries[stream] = Entry(version, registry.fold(stream, self._entries[stream].state, fact))
+            try:
+                fact = registry.decode(topic, state)
+                self._entries[stream] = Entry(version, registry.fold(stream, self._entries[stream].state, fact))
+            except Exception as error:  # noqa: BLE001 - that of the letters that need it
+                self._unreadable.setdefault(stream, error)
 
     def find(self, stream: str) -> Entry | None:
+        if stream in self._unreadable:
+            raise self._unreadable[stream]
         return self._entries.get(stream)
 
 
@@ -115,9 +121,9 @@ class Letters:
         self._templates = read_templates()
         self.newest = newest(self._templates)
 
-    async def present(self, log: Log, message_id: str, about: About) -> Known:
-        """All that a message looks at, as the log has it now."""
-        streams = streams_of(message_id, about)
+    async def present(self, log: Log, messages: Iterable[tuple[str, About]]) -> Known:
+        """All that messages look at, as the log has it now; each with its id and what it is about."""
+        streams = list(dict.fromkeys(stream for each in messages for stream in streams_of(*each)))
         _, rows = await log.read_streams(streams)
         return Known(self._registry, streams, rows)
 

@@ -19,12 +19,13 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection
 from psycopg_pool import PoolTimeout
 
-from adapters.letters import Envelope, Erased, Letters
+from adapters.every_tenant import EveryTenant
+from adapters.letters import Envelope, Erased, Known, Letters
 from adapters.rpc.tenants import Tenant, Tenants
 from adapters.senders import NotTaken, Sender
 from ledger import notices
 from ledger.book import View
-from ledger.journal import in_short, is_trouble
+from ledger.journal import is_trouble
 from ledger.ledger import Command, Receipt
 from ledger.messages import Message
 from ledger.notices import Notice
@@ -38,15 +39,18 @@ log = logging.getLogger("fulfilment.outbox")
 
 ACTOR = "outbox"
 TICK_SECONDS = 1.0
-MOST_AT_ONCE = 100
-"""Messages a tick: what customers wait for, the ledger's commands, goes first."""
-_TOGETHER = 10
+MOST_AT_ONCE = 500
+"""Messages a tick."""
+_TURN_SECONDS = 2.0
+"""After which a tick begins no more hand-overs, so that other tenants get their turn."""
+_TOGETHER = 50
 """Letters handed over at the same time; after so many it looks whether it still leads."""
 _SENDING_SECONDS = 30.0
 """How long a sender may take before it is taken to have failed."""
 _LOOK_AGAIN_SECONDS = 900.0
 """After it was found that there is nothing to tell, although a clock runs out soon."""
 _RECORD_PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0, 15.0)
+_TROUBLE = (PoolTimeout, Exhausted, Unavailable)
 
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, %s))"
 _LOCK_SEED = 0x0B0C5E
@@ -90,23 +94,18 @@ class Outbox:
         self._handled: dict[str, dict[str, _Handled]] = {}
 
     async def run(self) -> None:
-        """Ticks until it is cancelled; trouble is told once and tried again."""
-        trouble = ""
-        while True:
-            more = False
-            try:
-                for each in await self._tenants.control.list_tenants():
-                    tenant = await self._tenants.find(each.name)
-                    done = await self.tick(tenant, datetime.now(UTC))
-                    more = more or (done >= MOST_AT_ONCE and not tenant.ledger.waiting)
-                trouble = ""
-            except Exception as error:
-                if not (is_trouble(error) or isinstance(error, PoolTimeout | Exhausted | Unavailable)):
-                    log.exception("the outbox failed and tries again")
-                elif in_short(error) != trouble:
-                    trouble = in_short(error)
-                    log.warning("the outbox waits: %s", trouble)
-            await asyncio.sleep(0 if more else TICK_SECONDS)
+        """Ticks for every tenant until it is cancelled."""
+        await EveryTenant(self._tenants.control, log, self._turn, TICK_SECONDS).run()
+
+    async def _turn(self, name: str) -> bool:
+        tenant = await self._tenants.find(name)
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        more = await self.tick(tenant, datetime.now(UTC)) >= _TOGETHER
+        if more and tenant.ledger.waiting:
+            # What customers wait for, the ledger's commands, gets as much time again.
+            await asyncio.sleep(clock() - began)
+        return more
 
     async def tick(self, tenant: Tenant, now: datetime) -> int:
         """Does what is due by now, if no other process does; returns for how many messages it did something."""
@@ -122,14 +121,25 @@ class Outbox:
             known = list(work.handled.keys() - {notice.message_id for notice in due})
             waiting = await outbox.unsent(connection, tenant.schema, now, known, MOST_AT_ONCE)
             open_ones = list({notice.message_id: notice for notice in (*due, *waiting)}.values())
-            for start in range(0, len(open_ones), _TOGETHER):
-                await connection.execute("SELECT 1")  # fails if the lock is lost with the connection
-                chunk = open_ones[start : start + _TOGETHER]
-                done = await asyncio.gather(*(self._deliver(work, each) for each in chunk), return_exceptions=True)
-                # All of them have ended before the lock is let go.
-                for trouble in filter(None, done):
-                    raise trouble
-            return len(open_ones)
+            return await self._deliver_all(connection, work, open_ones)
+
+    async def _deliver_all(self, connection: AsyncConnection[Any], work: _Work, open_ones: Sequence[Notice]) -> int:
+        """Hands messages over while its turn lasts; returns how many it came to."""
+        clock = asyncio.get_running_loop().time
+        done, turn_ends_at = 0, clock() + _TURN_SECONDS
+        while done < len(open_ones) and clock() < turn_ends_at:
+            await connection.execute("SELECT 1")  # fails if the lock is lost with the connection
+            chunk = open_ones[done : done + _TOGETHER]
+            view = await self._letters.present(work.tenant.log, [(each.message_id, each.about) for each in chunk])
+            ended = await asyncio.gather(*(self._deliver(work, view, each) for each in chunk), return_exceptions=True)
+            # All of them have ended before the lock is let go.
+            for notice, trouble in zip(chunk, ended, strict=True):
+                if trouble is not None:
+                    self._set_aside(work, notice, trouble)
+            done += len(chunk)
+        for notice in open_ones[done:]:
+            work.handled.pop(notice.message_id, None)  # though asked for, it is still to be handed over
+        return done
 
     @asynccontextmanager
     async def _leading(self, tenant: Tenant) -> AsyncIterator[AsyncConnection[Any] | None]:
@@ -163,13 +173,16 @@ class Outbox:
         found = await outbox.due_by_time(
             connection, work.tenant.schema, work.policy, work.now, list(work.handled), MOST_AT_ONCE
         )
+        view = await self._letters.present(work.tenant.log, [(each.message_id, each.about) for each in found])
         wanted = []
         for notice in found:
-            view = await self._letters.present(work.tenant.log, notice.message_id, notice.about)
-            if notices.ask(view, notice, self._letters.newest, work.now):
-                wanted.append(notice)
-            else:
-                self._remember(work, notice.message_id, 0, _LOOK_AGAIN_SECONDS)
+            try:
+                if notices.ask(view, notice, self._letters.newest, work.now):
+                    wanted.append(notice)
+                else:
+                    self._remember(work, notice.message_id, 0, _LOOK_AGAIN_SECONDS)
+            except Exception as error:  # noqa: BLE001 - the other messages are asked for
+                self._set_aside(work, notice, error)
         return wanted
 
     async def _ask(self, work: _Work, due: Sequence[Notice]) -> None:
@@ -190,12 +203,18 @@ class Outbox:
     def _remember(self, work: _Work, message_id: str, position: int, seconds: float = 0.0) -> None:
         work.handled[message_id] = _Handled(position, asyncio.get_running_loop().time() + seconds)
 
+    def _set_aside(self, work: _Work, notice: Notice, error: BaseException) -> None:
+        """A message that cannot be dealt with keeps no other waiting; raises what is the matter with all of them."""
+        if not isinstance(error, Exception) or is_trouble(error) or isinstance(error, _TROUBLE):
+            raise error
+        log.error("message %s of %s failed and is tried later", notice.message_id, work.tenant.name, exc_info=error)
+        self._remember(work, notice.message_id, 0, _LOOK_AGAIN_SECONDS)
+
     # --- sending ---
 
-    async def _deliver(self, work: _Work, notice: Notice) -> None:
+    async def _deliver(self, work: _Work, view: Known, notice: Notice) -> None:
         """Hands one message over, if the log still wants it to be, and records what came of it."""
         message_id, log_of, now = notice.message_id, work.tenant.log, work.now
-        view = await self._letters.present(log_of, message_id, notice.about)
         message = view.message(message_id)
         if message is None or message.next_at is None or message.next_at > now:
             return self._remember(work, message_id, await log_of.head())

@@ -237,6 +237,13 @@ class Control:
         async with self._pool.connection() as connection:
             return await self._list(connection)
 
+    async def schema_of(self, name: str) -> str | None:
+        """Where a tenant's ledger lives; None if there is no such tenant."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute("SELECT schema FROM fulfilment.tenants WHERE name = %s", (name,))
+            row = await cursor.fetchone()
+            return row[0] if row else None
+
     async def key_check(self) -> bytes | None:
         """The check value of the key this database was made with; None before there is one."""
         async with self._pool.connection() as connection:

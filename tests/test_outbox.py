@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from psycopg.sql import SQL, Identifier
 
 from adapters.letters import Envelope, Letters
 from adapters.outbox import Outbox
@@ -665,6 +666,51 @@ async def main(conninfo, schema, folder, now):
 
 asyncio.run(main(*sys.argv[1:]))
 """
+
+
+async def test_a_message_about_what_cannot_be_read_keeps_no_other_waiting(tenant: EmptyTenant):
+    async with an_office(tenant, Postbox()) as office:
+        story = busy(office, 3)
+        office.tell(story)
+        await office.catch_up()
+    with connect(tenant) as connection:
+        newer = """
+            INSERT INTO {}.ledger_events (originator_id, originator_version, topic, state, notification_id)
+            SELECT originator_id, max(originator_version) + 1, 'order.teleported', '{{}}', %s
+            FROM {}.ledger_events WHERE originator_id = 'order-shopify/0' GROUP BY originator_id
+        """
+        schema = Identifier(tenant.schema)
+        connection.execute(SQL(newer).format(schema, schema), (len(story.log) + 1,))
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        for _ in range(2):
+            await office.outbox.tick(office.tenant, story.now)
+        assert sorted(letter.message_id.partition("-")[0] for letter in postbox.letters) == [
+            *["dispatch_instruction"] * 2,
+            *["order_confirmed"] * 2,
+        ]
+
+
+async def test_a_tick_hands_over_more_than_a_hundred_messages(tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("adapters.outbox._TURN_SECONDS", 50.0)
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        story = busy(office, 90)
+        office.tell(story)
+        await office.catch_up()
+        assert await office.outbox.tick(office.tenant, story.now) == 180
+        assert len({letter.message_id for letter in postbox.letters}) == 180
+
+
+async def test_a_turn_ends_after_a_while_so_that_other_tenants_get_theirs(
+    tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("adapters.outbox._TURN_SECONDS", 0.0001)
+    async with an_office(tenant, Postbox()) as office:
+        story = busy(office, 40)
+        office.tell(story)
+        await office.catch_up()
+        assert [await office.outbox.tick(office.tenant, story.now) for _ in range(2)] == [50, 30]
 
 
 async def test_a_kill_between_the_hand_over_and_its_record_leaves_one_letter(tenant: EmptyTenant, tmp_path: Path):

@@ -25,6 +25,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg.sql import SQL, Identifier
 
+from adapters.every_tenant import end
 from adapters.postgres import EmbeddedServer
 from fulfilment.v1 import (
     admin_pb2,
@@ -36,7 +37,6 @@ from fulfilment.v1 import (
     stock_pb2,
     suppliers_pb2,
 )
-from server import end
 from tests.service import (
     HOUSE,
     Client,

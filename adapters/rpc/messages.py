@@ -59,7 +59,7 @@ class MessageQueries:
         return messages_pb2.GetMessageResponse(message=_message(found), letter=letter, position=answer.position)
 
     async def _letter(self, tenant: Tenant, found: outbox.Letter) -> messages_pb2.Letter | None:
-        view = await self._letters.present(tenant.log, found.message_id, found.about)
+        view = await self._letters.present(tenant.log, [(found.message_id, found.about)])
         message = view.message(found.message_id)
         if message is None:
             return None

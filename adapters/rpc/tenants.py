@@ -30,7 +30,6 @@ class Tenants:
         self._writers = writers
         self.control = Control(pool)
         self._serving: dict[str, Tenant] = {}
-        self._starting = asyncio.Lock()
         self.closing = False
         """Set before the drain: whoever waits for something new stops waiting."""
 
@@ -48,17 +47,17 @@ class Tenants:
         return await self.find(name)
 
     async def _start(self, name: str) -> Tenant:
-        async with self._starting:
-            if name in self._serving:
-                return self._serving[name]
-            known = {tenant.name: tenant.schema for tenant in await self.control.list_tenants()}
-            if name not in known:
-                raise UnknownTenant(name)
-            log = Log(known[name], self.pool, self._writers)
-            tenant = Tenant(name, known[name], log, Ledger(log))
-            await tenant.ledger.start()
-            self._serving[name] = tenant
-            return tenant
+        schema = await self.control.schema_of(name)
+        if schema is None:
+            raise UnknownTenant(name)
+        log = Log(schema, self.pool, self._writers)
+        tenant = Tenant(name, schema, log, Ledger(log))
+        await tenant.ledger.start()
+        served = self._serving.setdefault(name, tenant)
+        if served is not tenant:
+            # Somebody else started it meanwhile. Nobody waits for whoever starts another: it may be in trouble.
+            await tenant.ledger.stop()
+        return served
 
     async def drain(self) -> None:
         """Takes no more commands and answers all that wait."""

@@ -1,0 +1,100 @@
+"""Work that is done for every tenant again and again, in which no tenant waits for one in trouble."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+
+from psycopg_pool import PoolTimeout
+
+from adapters.postgres import Control
+from ledger.journal import in_short, is_trouble
+from ledger.refusals import Exhausted, Unavailable
+
+_LOOK_SECONDS = 1.0
+"""How often new tenants are looked for."""
+_AT_ONCE = 5
+"""How many tenants are worked for at the same time: each may hold a connection of those that readers need, too."""
+_LONGEST_PAUSE_SECONDS = 30.0
+_CANCEL_AGAIN_SECONDS = 1.0
+
+Work = Callable[[str], Awaitable[bool]]
+"""What is to be done for the tenant of a name; says whether there is more to do at once."""
+
+
+class EveryTenant:
+    """One kind of work: each tenant has a task of its own, and one that fails is tried less and less often."""
+
+    def __init__(self, control: Control, log: logging.Logger, work: Work, seconds: float) -> None:
+        self._control = control
+        self._log = log
+        self._work = work
+        self._seconds = seconds
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._trouble: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Works until it is cancelled."""
+        tasks: dict[str, asyncio.Task[None]] = {}
+        try:
+            while True:
+                for name in await self._names():
+                    if name not in tasks:
+                        tasks[name] = asyncio.create_task(self._repeat(name), name=f"{self._log.name} of {name}")
+                await asyncio.sleep(_LOOK_SECONDS)
+        finally:
+            await end(tasks.values())
+
+    async def _names(self) -> list[str]:
+        try:
+            return [each.name for each in await self._control.list_tenants()]
+        except Exception as error:  # noqa: BLE001 - it is looked again in a moment
+            self._fail("the list of tenants", error)
+            return []
+
+    async def _repeat(self, name: str) -> None:
+        failures = 0
+        while True:
+            more = False
+            try:
+                async with self._slots:
+                    more = await self._work(name)
+                failures = 0
+                self._goes_on(name)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told and tried again
+                failures += 1
+                self._fail(name, error)
+            pause = min(self._seconds * 2.0**failures, max(self._seconds, _LONGEST_PAUSE_SECONDS))
+            await asyncio.sleep(0 if more else pause)
+
+    def _fail(self, name: str, error: Exception) -> None:
+        """Told once, until it is over or something else goes wrong."""
+        kind = type(error).__name__
+        if self._trouble.get(name) == kind:
+            return
+        self._trouble[name] = kind
+        if is_trouble(error) or isinstance(error, PoolTimeout | Exhausted | Unavailable):
+            self._log.warning("%s has to wait: %s", name, in_short(error))
+        else:
+            self._log.error("%s failed with %s and is tried again", name, kind, exc_info=error)
+
+    def _goes_on(self, name: str) -> None:
+        if self._trouble.pop(name, ""):
+            self._log.info("%s goes on", name)
+
+
+async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels tasks until they are over, also if it is itself cancelled meanwhile.
+
+    Before Python 3.12 a task that waits for a connection can miss its cancellation: asyncio.wait_for, by which
+    the pool waits, forgets one that meets what it waits for.
+    """
+    tasks = list(tasks)
+    while remaining := [task for task in tasks if not task.done()]:
+        for task in remaining:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait(remaining, timeout=_CANCEL_AGAIN_SECONDS)
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,96 @@
+"""Many tenants in one service: what is wrong with one of them is nobody else's trouble."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+
+from fulfilment.v1 import admin_pb2, orders_pb2
+from ledger.journal import LOCK_SEED
+from ledger.values import policy_stream
+from tests.service import Client, Service, context, serving, stamp
+from tests.test_service import dsn_of
+
+DAY = timedelta(days=1)
+OTHERS = [f"t{number:02}" for number in range(30)]
+
+
+class House(NamedTuple):
+    """A service with more than thirty tenants, of which those that come first are in trouble."""
+
+    service: Service
+    folder: Path
+    dsn: str
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[House]:
+    with (
+        tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as name,
+        serving(Path(name), "--data", f"{name}/data") as service,
+    ):
+        folder = Path(name) / "data"
+        dsn = dsn_of(folder)
+        with Client(service.address) as client:
+            for tenant in ("aaa", "aab", *OTHERS, "zzz"):
+                client.admin.CreateTenant(admin_pb2.CreateTenantRequest(tenant=tenant))
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            # aaa has terms that only a newer version of the service knows; aac is listed and has no tables.
+            insert = """
+                INSERT INTO tenant_aaa.ledger_events
+                    (originator_id, originator_version, topic, state, notification_id)
+                VALUES (%s, 1, 'policy.teleported', '{}', 1)
+            """
+            connection.execute(insert, (policy_stream(),))
+            connection.execute("INSERT INTO fulfilment.tenants (name, schema) VALUES ('aac', 'tenant_aac')")
+        with Client(service.address, "aab") as client:
+            overdue(client, "stuck", datetime.now(UTC) + timedelta(seconds=3))
+        with locked(dsn, "tenant_aab"):
+            yield House(service, folder, dsn)
+
+
+@contextmanager
+def locked(dsn: str, schema: str) -> Iterator[None]:
+    """Somebody holds a tenant's ledger and does nothing."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", (schema, LOCK_SEED))
+        yield
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+    give_up_at = time.monotonic() + seconds
+    while True:
+        if found := condition():
+            return found
+        assert time.monotonic() < give_up_at, "it did not happen"
+        time.sleep(0.1)
+
+
+def overdue(client: Client, number: str, due: datetime) -> None:
+    """An order whose supplier is to answer by then."""
+    client.approve(at=due - 30 * DAY, acknowledge_within_hours=24)
+    client.feed(10)
+    client.place(number, placed_at=stamp(due - DAY))
+    sent = orders_pb2.SendSupplierOrderRequest(
+        context=context(), supplier_order_id=f"shop/{number}/1", at=stamp(due - DAY)
+    )
+    client.orders.SendSupplierOrder(sent)
+
+
+def test_clocks_and_messages_of_others_go_on_beside_tenants_in_trouble(house: House):
+    with Client(house.service.address, "zzz") as client:
+        overdue(client, "late", datetime.now(UTC) - 2 * DAY)
+        client.place("new")
+        wait_for(lambda: client.get("shop/late").supplier_orders[0].missed_clocks == ["acknowledge"])
+        assert wait_for(lambda: list((house.folder / "outbox" / "zzz").glob("order_confirmed-*.eml")))
+    log = house.service.log.read_text()
+    for tenant in ("aaa", "aac"):
+        assert log.count(f'"message":"{tenant} failed with') <= 3, "once for each of clock, rates and outbox"
