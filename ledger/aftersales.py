@@ -34,6 +34,7 @@ from ledger.returns import (
 )
 from ledger.suppliers import Standing
 from ledger.values import (
+    MOST_MINOR,
     Change,
     Fact,
     LineNo,
@@ -494,7 +495,7 @@ def _amounts(case: Case, paying: Order, units: Units, share_basis_points: int, n
     case_left, amounts = returns.amounts_left(case, prices), {}
     for line_no, count in units.items():
         whole = count * prices[line_no]
-        left = min(whole, case_left[line_no], whole_left(paying, line_no))
+        left = min(whole, case_left[line_no], whole_left(paying, line_no), MOST_MINOR)
         share = round_half_up(whole * (share_basis_points or WHOLE_BASIS_POINTS), WHOLE_BASIS_POINTS)
         asked = named.get(line_no, min(share, left))
         if asked > left or not left:

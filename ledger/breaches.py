@@ -15,7 +15,7 @@ from ledger import orders, supplier_orders
 from ledger.orders import BreachWithdrawn, Clock, Deadline, DeadlineMissed, DelayRuled, Order, OrderFact
 from ledger.refusals import Forbidden
 from ledger.supplier_orders import CompensationAccrued, CompensationReversed, ReversalReason, SupplierOrder
-from ledger.values import LineNo, Money, Party, round_half_up
+from ledger.values import MOST_MINOR, LineNo, Money, Party, round_half_up
 
 # --- refusals -------------------------------------------------------------------------------------
 
@@ -100,7 +100,8 @@ def net_amount_minor(order: Order, supplier_order: SupplierOrder) -> int:
     do not count, units rejected or cancelled after it do, and units of which the news comes later
     that they left in time drop out.
     """
-    return sum(units * order.lines[line_no].unit_price_minor for line_no, units in supplier_order.late.items())
+    net = sum(units * order.lines[line_no].unit_price_minor for line_no, units in supplier_order.late.items())
+    return min(net, MOST_MINOR)
 
 
 def compensation_owed(order: Order, supplier_order: SupplierOrder) -> Money | None:

@@ -14,7 +14,7 @@ from ledger.orders import Line, Order, Shipment
 from ledger.recoveries import Cost, CostKind, Kind, Subject
 from ledger.redress import Demand, cost_id, give_up, recover
 from ledger.returns import Case, Reship, Status
-from ledger.values import Change, LineNo, Party, Units
+from ledger.values import MOST_MINOR, Change, LineNo, Party, Units
 from ledger.view import View
 
 _OTHER = {Party.SUPPLIER: Party.CARRIER, Party.CARRIER: Party.SUPPLIER}
@@ -139,4 +139,6 @@ def _reship(view: View, case: Case, reship: Reship, placed: Mapping[LineNo, Line
 
 
 def _cost(line_no: LineNo, currency: str, named: str, kind: CostKind, amount_minor: int) -> Iterable[Spent]:
-    return (Spent(line_no, currency, Cost(named, kind, amount_minor)),) if amount_minor > 0 else ()
+    # Units of a dear offer may come to more than anybody is ever asked for.
+    asked_minor = min(amount_minor, MOST_MINOR)
+    return (Spent(line_no, currency, Cost(named, kind, asked_minor)),) if amount_minor > 0 else ()

@@ -228,6 +228,7 @@ def complete(order: Order, completed: CustomsDataCompleted, declared_total: Mone
         if line.line_no not in order.lines:
             raise supplier_orders.UnknownLine(f"order {order.order_id}", line.line_no)
     after = after_facts(order, [completed])
+    orders.require_total(order, after)
     total = total_of(after)
     if declared_total is not None and declared_total != total:
         raise DeclaredTotalDiffers(declared_total, total)

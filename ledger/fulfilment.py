@@ -190,6 +190,7 @@ def complete_details(
     need_for(view, merged.values())
     details = replace(details, untracked=_untracked(view, merged.values()))
     docket = Docket(order, orders.complete_details(order, details))
+    orders.require_total(order, docket.order)
     if payment is not None:
         docket.tell(orders.change_payment(docket.order, payment, at))
     _reconsider(view, docket, at)

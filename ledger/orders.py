@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from ledger import remedies, supplier_orders
 from ledger.choice import Choice
-from ledger.refusals import AlreadyExists, Forbidden, NotFound
+from ledger.refusals import AlreadyExists, Forbidden, NotFound, TotalTooLarge
 from ledger.remedies import (
     AfterSales,
     Amounts,
@@ -51,7 +51,19 @@ from ledger.supplier_orders import (
     SupplierOrderShipped,
     UnknownSupplierOrder,
 )
-from ledger.values import Destination, Fact, Incoterm, LineNo, Money, Party, Priority, Sealed, Units, Value
+from ledger.values import (
+    MOST_MINOR,
+    Destination,
+    Fact,
+    Incoterm,
+    LineNo,
+    Money,
+    Party,
+    Priority,
+    Sealed,
+    Units,
+    Value,
+)
 
 LEDGER = "ledger"
 """The owner of holds that the ledger places and releases itself."""
@@ -1202,6 +1214,14 @@ def complete_details(order: Order, completed: DetailsCompleted) -> Sequence[Orde
     if order.confirmed_at is not None:
         raise OrderIsConfirmed(order.order_id)
     return [completed]
+
+
+def require_total(before: Order, after: Order) -> None:
+    """What all lines cost, or are declared for, is bounded, also where they were completed one by one."""
+    for worth in (attrgetter("unit_price_minor"), attrgetter("declared_value_minor")):
+        was, total = (sum(line.quantity * worth(line) for line in each.lines.values()) for each in (before, after))
+        if total > max(was, MOST_MINOR):
+            raise TotalTooLarge(f"order {after.order_id}", Money(total, after.currency))
 
 
 def _known_as(order: Order, line: Line) -> bool:

@@ -20,7 +20,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
-from ledger.values import Fact, Money, Party, Value
+from ledger.values import Fact, Money, Party, Value, in_64_bits
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -403,7 +403,7 @@ class Recovery(Value, frozen=True):
 
     @property
     def asked_minor(self) -> int:
-        return sum(cost.amount_minor for cost in self.costs)
+        return in_64_bits(sum(cost.amount_minor for cost in self.costs))
 
     @property
     def claimable_minor(self) -> int:

@@ -17,8 +17,8 @@ from ledger.orders import Order, Shipment
 from ledger.parcels import Parcel
 from ledger.policies import policy_at
 from ledger.recoveries import Cost, CostKind, Kind, Recovery, RecoveryFact, RecoveryOpened, Status, Subject
-from ledger.refusals import AlreadyExists, Forbidden
-from ledger.values import Change, parcel_stream, recovery_stream
+from ledger.refusals import AlreadyExists, Forbidden, TotalTooLarge
+from ledger.values import MOST_MINOR, Change, parcel_stream, recovery_stream
 from ledger.view import View, changes_of, order_in
 
 _ENDS = frozenset(status for status in Status if status.is_end)
@@ -101,7 +101,11 @@ def raise_recovery(view: View, recovery_id: str, cost: Cost, currency: str, at: 
     """One more cost; the supplier's answer to it is due anew."""
     recovery = recoveries.known(view.recovery(recovery_id), recovery_id)
     answer_by = _answer_by(view, recovery.subject.supplier_id, at) if recovery.kind is Kind.SUPPLIER_FAULT else None
-    return changes_of(recovery_stream(recovery_id), recoveries.raised(recovery, cost, currency, answer_by, at))
+    facts = recoveries.raised(recovery, cost, currency, answer_by, at)
+    if facts and recovery.asked_minor + cost.amount_minor > MOST_MINOR:
+        total = recovery.money(recovery.asked_minor + cost.amount_minor)
+        raise TotalTooLarge(f"recovery {recovery_id}", total)
+    return changes_of(recovery_stream(recovery_id), facts)
 
 
 # --- what follows of itself -------------------------------------------------------------------------
@@ -215,7 +219,8 @@ def _given_for(order: Order, shipment: Shipment, losses: Sequence[Recovery]) -> 
     for refund_id, refund in order.after_sales.refunds.items():
         amount_minor = sum(refund.amounts_minor.get(line_no, 0) for line_no in shipment.by_line)
         if amount_minor and not order.after_sales.cases[refund.case_id].arrived:
-            booked.append(Cost(cost_id(refund.case_id, "refund", refund_id), CostKind.REFUND, amount_minor))
+            named = cost_id(refund.case_id, "refund", refund_id)
+            booked.append(Cost(named, CostKind.REFUND, min(amount_minor, MOST_MINOR)))
     costs = (cost for loss in losses if loss.currency == order.currency for cost in loss.costs)
     claimed = {cost.cost_id: cost for cost in costs if cost.kind is CostKind.REFUND}
     return tuple(booked or claimed.values())

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
 from ledger.remedies import Amounts, minus, plus
 from ledger.supplier_orders import UnknownLine
-from ledger.values import Fact, LineNo, Party, Sealed, Units, Value
+from ledger.values import Fact, LineNo, Party, Sealed, Units, Value, in_64_bits
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -410,7 +410,7 @@ class Refund(Value, frozen=True):
 
     @property
     def amount_minor(self) -> int:
-        return sum(self.amounts_minor.values())
+        return in_64_bits(sum(self.amounts_minor.values()))
 
 
 class Reship(Value, frozen=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from operator import itemgetter
 
-from ledger.values import Money, Priority, Value, round_half_up
+from ledger.values import MOST_MINOR, Money, Priority, Value, round_half_up
 
 GRAMS_PER_KG = 1000
 
@@ -42,7 +42,8 @@ class ShippingService(Value, frozen=True):
 
     def price_minor(self, weight_grams: int) -> int:
         """What so much weight costs; of an unknown weight (0) only the part that any weight costs."""
-        return self.cost.amount_minor + round_half_up(self.cost_per_kg_minor * weight_grams, GRAMS_PER_KG)
+        price = self.cost.amount_minor + round_half_up(self.cost_per_kg_minor * weight_grams, GRAMS_PER_KG)
+        return min(price, MOST_MINOR)
 
     def goes(self, origin: str, destination: str) -> bool:
         """Whether it collects and delivers there."""

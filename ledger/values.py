@@ -46,6 +46,13 @@ class Fact(Value, frozen=True, tag_field="fact", tag=""):
         return str(cls.__struct_config__.tag)
 
 
+MOST_MINOR = 10**15
+"""The largest amount that is taken, and the largest total of an order or a recovery, in minor units.
+
+Ten trillion euros, and still millions of dollars in rials. A sum of 9,000 of them fits 64 bits.
+"""
+
+
 class Money(Value, frozen=True):
     """An amount in minor units (cents, fen, yen) of an ISO 4217 currency."""
 
@@ -54,6 +61,14 @@ class Money(Value, frozen=True):
 
     def __str__(self) -> str:
         return f"{amount(self.amount_minor, self.currency)} {self.currency}"
+
+
+def in_64_bits(amount_minor: int) -> int:
+    """The amount, or the nearest that 64 bits hold: what sums and products of amounts are kept and answered as.
+
+    Facts of before amounts were bounded come to more, and so do enough orders of the largest amounts.
+    """
+    return max(-(2**63), min(amount_minor, 2**63 - 1))
 
 
 def round_half_up(dividend: int, divisor: int) -> int:

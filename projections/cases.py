@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ledger.returns import Case, Denial, Reason, Remedy, Status
-from ledger.values import Party
+from ledger.values import Party, in_64_bits
 from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
 from projections.streams import Page
 from projections.tables import ID, Projection, Rows, Table, Values, Written
@@ -78,8 +78,8 @@ def _row(case: Case) -> Values:
         case.evidence_by,
         case.closed_at,
         case.reships[-1].order_id if case.reships else "",
-        sum(refund.amount_minor for refund in refunds),
-        sum(refund.amount_minor for refund in refunds if refund.paid_at is not None),
+        in_64_bits(sum(refund.amount_minor for refund in refunds)),
+        in_64_bits(sum(refund.amount_minor for refund in refunds if refund.paid_at is not None)),
         case.currency,
         ",".join(sorted(set(opened.suppliers.values()))),
     )

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ledger import recoveries
 from ledger.recoveries import (
@@ -27,7 +28,7 @@ from ledger.recoveries import (
     Status,
 )
 from ledger.supplier_orders import CompensationAccrued, CompensationReversed, SupplierOrderShipped
-from ledger.values import Fact, order_stream, recovery_stream
+from ledger.values import Fact, in_64_bits, order_stream, recovery_stream
 from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
 from projections.streams import OrderStory, Page, RecoveryStory
 from projections.tables import ID, Projection, Rows, Table, Values, Written
@@ -43,7 +44,9 @@ ENTRIES = Table(
         "supplier_id": ID,
         "currency": ID,
         "kind": ID,
-        "amount_minor": "int8 NOT NULL",  # negative where the supplier owes
+        # Negative where the supplier owes. Units x cost may be more than 64 bits hold, and what is kept as less would
+        # add up to a balance that looks right; amounts without a sign are kept in 64 bits, see in_64_bits.
+        "amount_minor": "numeric NOT NULL",
         "at": "timestamptz NOT NULL",
         "stream": ID,
         "fact": ID,
@@ -81,7 +84,7 @@ def changes(page: Page) -> list[Written]:
     return [rows]
 
 
-STATEMENTS = Projection("statements", 1, (ENTRIES,), changes)
+STATEMENTS = Projection("statements", 2, (ENTRIES,), changes)
 
 
 def _of_order(story: OrderStory) -> list[Values]:
@@ -199,7 +202,7 @@ class Entry(NamedTuple):
 
 
 _TOTALS = """
-    SELECT currency, kind, at >= %(since)s AS inside, sum(amount_minor)::int8, count(*), sum(units)::int8
+    SELECT currency, kind, at >= %(since)s AS inside, sum(amount_minor), count(*), sum(units)::int8
     FROM {statement_entries} WHERE supplier_id = %(supplier_id)s AND at < %(until)s
     GROUP BY currency, kind, inside ORDER BY currency, kind
 """
@@ -224,11 +227,13 @@ async def get_statement(
         return Answer([Statement(tuple(balances), without_cost)], at.position)
 
 
-def _account(currency: str, rows: list[tuple[str, str, bool, int, int, int]]) -> Balance:
+def _account(currency: str, rows: list[tuple[str, str, bool, Decimal, int, int]]) -> Balance:
     mine = [row for row in rows if row[0] == currency]
-    opening = sum(amount for _, _, inside, amount, _, _ in mine if not inside)
-    totals = tuple(Total(Kind(kind), amount, count) for _, kind, inside, amount, count, _ in mine if inside)
-    return Balance(currency, opening, totals, opening + sum(total.amount_minor for total in totals))
+    opening = sum(int(amount) for _, _, inside, amount, _, _ in mine if not inside)
+    came = [(Kind(kind), int(amount), count) for _, kind, inside, amount, count, _ in mine if inside]
+    totals = tuple(Total(kind, in_64_bits(amount), count) for kind, amount, count in came)
+    closing = opening + sum(amount for _, amount, _ in came)
+    return Balance(currency, in_64_bits(opening), totals, in_64_bits(closing))
 
 
 async def list_entries(
@@ -252,6 +257,10 @@ async def list_entries(
         "limit": page.limit,
     }
     async with snapshot(where, STATEMENTS) as at:
-        found = await at.each(_LIST, parameters, lambda **row: Entry(**{**row, "kind": Kind(row["kind"])}))
+        found = await at.each(_LIST, parameters, _read)
         rows, token = page.cut(found, [(row.at, row.position, row.line_no) for row in found])
         return Answer(rows, at.position, token)
+
+
+def _read(**row: Any) -> Entry:
+    return Entry(**{**row, "kind": Kind(row["kind"]), "amount_minor": in_64_bits(int(row["amount_minor"]))})

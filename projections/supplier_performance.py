@@ -20,7 +20,7 @@ from ledger.policies import PolicyAgreed
 from ledger.returns import Case, Reason, Status
 from ledger.supplier_orders import Stage, SupplierOrder
 from ledger.suppliers import Supplier
-from ledger.values import Party
+from ledger.values import Party, in_64_bits
 from projections.counting import (
     CASES,
     COUNTED,
@@ -310,7 +310,7 @@ def _order(story: OrderStory) -> Values:
         order.placed.placed_at,
         order.currency,
         sum(line.quantity for line in lines),
-        sum(line.quantity * line.unit_price_minor for line in lines),
+        in_64_bits(sum(line.quantity * line.unit_price_minor for line in lines)),
         len({each.supplier_id for each in order.supplier_orders.values()}),
         order.promised_by,
         story.delivered_at,
@@ -456,7 +456,7 @@ class SupplierTotal(NamedTuple):
 
 _ORDER_TOTALS = """
     SELECT currency, count(*), count(*) FILTER (WHERE suppliers > 1), coalesce(sum(units), 0)::int8,
-        coalesce(sum(value_minor), 0)::int8, count(delivered_at), count(*) FILTER (WHERE delivered_at > promised_by)
+        coalesce(sum(value_minor), 0), count(delivered_at), count(*) FILTER (WHERE delivered_at > promised_by)
     FROM {performance_orders} WHERE %(channel)s = '' OR channel = %(channel)s GROUP BY currency ORDER BY currency
 """
 _SUPPLIER_ORDER_TOTALS = """
@@ -483,7 +483,7 @@ async def summary(where: Where, channel: str = "") -> Answer[Summary]:
     totals = [sum(column) for column in list(zip(*by_currency, strict=True))[1:]] or [0] * 6
     orders, multi, units, _, delivered, late = totals
     # An order without lines may have no currency, and then it has no value either.
-    gmv = {row[0]: row[4] for row in by_currency if row[0]}
+    gmv = {row[0]: in_64_bits(int(row[4])) for row in by_currency if row[0]}
     figures = Summary(orders, supplier_orders, multi, suppliers, units, gmv, dispatched, on_time, delivered, late)
     return Answer([figures], at.position)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from ledger.orders import Order
 from ledger.recoveries import CostKind
 from ledger.returns import Case
 from ledger.supplier_orders import SupplierOrder, SupplierOrderShipped
-from ledger.values import LineNo, Party, Units, round_half_up
+from ledger.values import LineNo, Party, Units, in_64_bits, round_half_up
 from projections.reads import Answer, PageOf, Where, snapshot
 from projections.streams import OrderStory, Page
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
@@ -120,7 +121,7 @@ def _case_lines(case: Case) -> list[Values]:
 def _costs(case: Case) -> list[Values]:
     """What the customer gets back, and what it costs to bring goods back."""
     refunds = [
-        (case.case_id, line_no, CostKind.REFUND.value, refund_id, case.currency, amount, refund.granted_at)
+        (case.case_id, line_no, CostKind.REFUND.value, refund_id, case.currency, in_64_bits(amount), refund.granted_at)
         for refund_id, refund in case.refunds.items()
         for line_no, amount in refund.amounts_minor.items()
         if amount
@@ -160,7 +161,7 @@ def _sent_again(story: OrderStory) -> list[Values]:
                     CostKind.RESHIP.value,
                     str(position),
                     costs[line_no].currency,
-                    units * costs[line_no].amount_minor,
+                    in_64_bits(units * costs[line_no].amount_minor),
                     fact.at,
                 )
                 for line_no, units in fact.by_line.items()
@@ -301,7 +302,7 @@ _REVIEW = """
     WITH counted AS ({counted}),
         shown AS (SELECT DISTINCT key FROM counted WHERE %(after)s::text IS NULL OR key > %(after)s ORDER BY key
             LIMIT %(limit)s)
-    SELECT key, figure, liable, currency, sum(amount)::int8
+    SELECT key, figure, liable, currency, sum(amount)
     FROM counted JOIN shown USING (key) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
 """
 
@@ -333,9 +334,10 @@ def _counted(count: _Count, group_by: GroupBy, about: About) -> str:
     """  # noqa: S608
 
 
-def _figures(rows: list[tuple[str, str, str, str, int]]) -> list[Figures]:
+def _figures(rows: list[tuple[str, str, str, str, Decimal]]) -> list[Figures]:
     found: dict[str, dict[str, Any]] = {}
-    for key, figure, liable, currency, amount in rows:
+    for key, figure, liable, currency, total in rows:
+        amount = in_64_bits(int(total))
         mine = found.setdefault(key, {"costs": ()})
         if figure == "costs":
             mine["costs"] += (Borne(Party(liable) if liable else None, currency, amount),)

@@ -23,6 +23,7 @@ from google.rpc import code_pb2
 from adapters.rpc.statuses import code_of
 from fulfilment.v1 import admin_pb2, audit_pb2, cases_pb2, orders_pb2, shipping_pb2, suppliers_pb2
 from ledger.refusals import Refusal
+from ledger.values import MOST_MINOR
 from tests import documented, test_case_service, test_customs, test_ledger_engine, test_stock
 from tests.documented import Refused
 from tests.edges import edges
@@ -245,6 +246,10 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "UNKNOWN_ORDER": as_it_is,
         "ORDER_IS_CONFIRMED": of_order(Trade.placed),
         "ORDER_CLOSED": of_order(Trade.cancelled),
+        "TOTAL_TOO_LARGE": of_order(
+            lambda trade: trade.placed(lines=[bought(sku="")]),
+            lines=[orders_pb2.OrderLine(line_no=2, sku="cup", quantity=1, unit_price_minor=MOST_MINOR)],
+        ),
     },
     "RecordPayment": {"UNKNOWN_ORDER": as_it_is},
     "PlaceHold": {
@@ -350,6 +355,10 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "UNKNOWN_LINE": of_order(Trade.placed, lines=[shipping_pb2.CustomsLine(line_no=9)]),
         "ORDER_CLOSED": of_order(Trade.cancelled),
         "DECLARED_TOTAL_DIFFERS": of_order(Trade.placed, declared_total=eur(1)),
+        "TOTAL_TOO_LARGE": of_order(
+            lambda trade: trade.placed(units=2),
+            lines=[shipping_pb2.CustomsLine(line_no=1, declared_value_minor=MOST_MINOR)],
+        ),
     },
     "GetCustoms": {"UNKNOWN_ORDER": as_it_is, "BEYOND_THE_LOG": beyond},
     "GetCommercialInvoice": {
@@ -562,6 +571,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "RECOVERY_ENDED": of_recovery(Trade.written_off),
         "OTHER_CURRENCY": of_recovery(Trade.asked, currency="USD"),
         "COST_DIFFERS": of_recovery(Trade.asked, cost=cost(1)),
+        "TOTAL_TOO_LARGE": of_recovery(Trade.asked, cost=cost(MOST_MINOR, "freight-1")),
     },
     "AnswerRecovery": {
         "UNKNOWN_RECOVERY": as_it_is,

@@ -33,7 +33,7 @@ from ledger.shipping import Chosen, ShippingService
 from ledger.stock import Stock
 from ledger.supplier_orders import CompensationAccrued, SupplierOrder
 from ledger.suppliers import Agreement, Offer, Supplier
-from ledger.values import Destination, Incoterm, Money, Sealed, Units
+from ledger.values import Destination, Incoterm, Money, Sealed, Units, in_64_bits
 
 _order_status = number_of(orders_pb2.OrderStatus)
 _supplier_order_status = number_of(orders_pb2.SupplierOrderStatus)
@@ -96,7 +96,9 @@ def _considered(each: Considered) -> suppliers_pb2.Considered:
 
 
 def money(money: Money | None) -> common_pb2.Money | None:
-    return None if money is None else common_pb2.Money(amount_minor=money.amount_minor, currency=money.currency)
+    if money is None:
+        return None
+    return common_pb2.Money(amount_minor=in_64_bits(money.amount_minor), currency=money.currency)
 
 
 # --- orders ---------------------------------------------------------------------------------------
@@ -511,7 +513,7 @@ def recovery(state: Recovery, version: int) -> recoveries_pb2.Recovery:
         currency=state.currency,
         costs=[
             recoveries_pb2.RecoveryCost(
-                cost_id=cost.cost_id, kind=_cost_kind(cost.kind), amount_minor=cost.amount_minor
+                cost_id=cost.cost_id, kind=_cost_kind(cost.kind), amount_minor=in_64_bits(cost.amount_minor)
             )
             for cost in state.costs
         ],

@@ -17,7 +17,7 @@ from fulfilment.v1 import cases_pb2, common_pb2
 from ledger import orders, returns
 from ledger.refusals import EvidenceErased
 from ledger.returns import Case, EvidenceAdded
-from ledger.values import LineNo, Sealed, case_stream, order_stream
+from ledger.values import LineNo, Sealed, case_stream, in_64_bits, order_stream
 from projections import cases
 
 _reason = shapes.number_of(cases_pb2.CaseReason)
@@ -187,7 +187,7 @@ def _refund(refund_id: str, refund: returns.Refund) -> cases_pb2.Refund:
     return cases_pb2.Refund(
         refund_id=refund_id,
         lines=[
-            cases_pb2.LineAmount(line_no=line_no, units=units, amount_minor=refund.amounts_minor[line_no])
+            cases_pb2.LineAmount(line_no=line_no, units=units, amount_minor=in_64_bits(refund.amounts_minor[line_no]))
             for line_no, units in refund.by_line.items()
         ],
         amount_minor=refund.amount_minor,

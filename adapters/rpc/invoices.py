@@ -9,6 +9,7 @@ from adapters.rpc import answers
 from fulfilment.v1 import shipping_pb2
 from ledger.invoice import Invoice, InvoiceLine
 from ledger.policies import Seller
+from ledger.values import in_64_bits
 
 Personal = Mapping[str, Any] | None
 
@@ -67,6 +68,6 @@ def _line(line: InvoiceLine) -> shipping_pb2.InvoiceLine:
         origin=line.line.origin,
         units=line.units,
         unit_value_minor=line.line.customs_value_minor,
-        value_minor=line.value_minor,
+        value_minor=in_64_bits(line.value_minor),
         weight_grams=line.weight_grams,
     )

@@ -19,7 +19,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from fulfilment.v1 import common_pb2
 from ledger.carriers import carrier_name
 from ledger.refusals import Malformed
-from ledger.values import LineNo, Money, Party, Units, is_plain_id, is_sku
+from ledger.values import MOST_MINOR, LineNo, Money, Party, Units, is_plain_id, is_sku
 from projections.reads import PageOf
 
 E = TypeVar("E", bound=StrEnum)
@@ -166,8 +166,19 @@ def currency(value: str, field: str, *, required: bool = True) -> str:
     return value
 
 
-def money(value: common_pb2.Money, field: str) -> Money:
-    require(value.amount_minor >= 0, f"{field}.amount_minor", "is negative")
+def minor(value: int, field: str, least: int = 0) -> int:
+    """An amount in minor units of a currency that is named elsewhere."""
+    return count(value, field, least, MOST_MINOR)
+
+
+def total(amounts_minor: Iterable[int], field: str) -> None:
+    """What amounts come to, such as those of an order's lines."""
+    if (found := sum(amounts_minor)) > MOST_MINOR:
+        raise Malformed(field, f"come to {found} minor units, {MOST_MINOR} at most")
+
+
+def money(value: common_pb2.Money, field: str, least: int = 0) -> Money:
+    minor(value.amount_minor, f"{field}.amount_minor", least)
     return Money(value.amount_minor, currency(value.currency, f"{field}.currency"))
 
 

@@ -218,7 +218,6 @@ def deny_case(request: cases_pb2.DenyCaseRequest, edge: Edge) -> Ask:
 @reads(cases_pb2.RecordReturnLabelRequest)
 def record_return_label(request: cases_pb2.RecordReturnLabelRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
-    require(0 <= request.freight_minor <= 10**15, "freight_minor", "is negative or beyond all reason")
     labelled = returns.ReturnLabelled(
         case_id,
         plain_id(request.label_id, "label_id"),
@@ -226,7 +225,7 @@ def record_return_label(request: cases_pb2.RecordReturnLabelRequest, edge: Edge)
         Party.RETAILER,
         at,
         plain_id(request.supplier_id, "supplier_id") if request.supplier_id else "",
-        request.freight_minor,
+        shapes.minor(request.freight_minor, "freight_minor"),
     )
     return _of_case(case_id, lambda view: aftersales.label_return(view, labelled, edge.now), policy_stream())
 
@@ -288,7 +287,7 @@ def grant_refund(request: cases_pb2.GrantRefundRequest, edge: Edge) -> Ask:
         require(line_no not in units, f"{field}.line_no", f"line {line_no} is named twice")
         units[line_no] = count(line.units, f"{field}.units", 1)
         if line.amount_minor:
-            amounts[line_no] = count(line.amount_minor, f"{field}.amount_minor", 1, 10**15)
+            amounts[line_no] = shapes.minor(line.amount_minor, f"{field}.amount_minor", 1)
     return _of_case(
         case_id,
         lambda view: aftersales.grant_refund(view, case_id, refund_id, units, share, amounts, at, edge.now),

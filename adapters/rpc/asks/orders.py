@@ -49,19 +49,18 @@ def _incoterm(value: int) -> Incoterm | None:
 
 
 def _line(line: orders_pb2.OrderLine, place: int) -> orders.Line:
-    require(0 <= line.unit_price_minor <= 10**15, "unit_price_minor", "is negative or beyond all reason")
     return orders.Line(
         LineNo(count(line.line_no, "line_no") or place),
         shapes.sku(line.sku, "sku") if line.sku else "",
         count(line.quantity, "quantity"),
-        line.unit_price_minor,
+        shapes.minor(line.unit_price_minor, "unit_price_minor"),
         text(line.title, "title", 500),
         plain_id(line.supplier_id, "supplier_id") if line.supplier_id else "",
         instant(line, "dispatch_by"),
         shapes.hs_code(line.hs_code, "hs_code"),
         shapes.country(line.origin, "origin"),
         count(line.weight_grams, "weight_grams", most=10**9),
-        count(line.declared_value_minor, "declared_value_minor", most=10**15),
+        shapes.minor(line.declared_value_minor, "declared_value_minor"),
     )
 
 
@@ -71,6 +70,8 @@ def _lines(messages: Sequence[orders_pb2.OrderLine]) -> tuple[orders.Line, ...]:
     lines = shapes.each(messages, "lines", lambda message: _line(message, next(places)))
     if len({line.line_no for line in lines}) != len(lines):
         raise Malformed("lines", "two lines have the same line_no")
+    shapes.total((line.quantity * line.unit_price_minor for line in lines), "lines")
+    shapes.total((line.quantity * line.declared_value_minor for line in lines), "lines")
     return lines
 
 
@@ -219,7 +220,7 @@ def _customs_line(line: shipping_pb2.CustomsLine) -> orders.CustomsLine:
         shapes.hs_code(line.hs_code, "hs_code"),
         shapes.country(line.origin, "origin"),
         count(line.weight_grams, "weight_grams", most=10**9),
-        count(line.declared_value_minor, "declared_value_minor", most=10**15),
+        shapes.minor(line.declared_value_minor, "declared_value_minor"),
     )
 
 
@@ -311,11 +312,9 @@ def confirm_receipt(request: orders_pb2.ConfirmReceiptRequest, edge: Edge) -> As
 @reads(orders_pb2.RecordChargebackRequest)
 def record_chargeback(request: orders_pb2.RecordChargebackRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
-    amount = shapes.money(request.amount, "amount")
-    require(amount.amount_minor > 0, "amount.amount_minor", "is not positive")
-    chargeback = orders.ChargebackRecorded(
-        order_id, plain_id(request.chargeback_id, "chargeback_id"), amount, at, text(request.reason, "reason", 50)
-    )
+    amount, because = shapes.money(request.amount, "amount", 1), text(request.reason, "reason", 50)
+    chargeback_id = plain_id(request.chargeback_id, "chargeback_id")
+    chargeback = orders.ChargebackRecorded(order_id, chargeback_id, amount, at, because)
     return of_order(order_id, lambda view: fulfilment.record_chargeback(view, chargeback))
 
 

@@ -8,15 +8,14 @@ from typing import Any
 from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, reads
 from adapters.rpc.shapes import count, enum, happened, plain_id, require, text
-from fulfilment.v1 import common_pb2, recoveries_pb2
+from fulfilment.v1 import recoveries_pb2
 from ledger import claims, recoveries, redress
 from ledger.policies import ClaimTerms
 from ledger.recoveries import Cost, Kind, Recovery, RecoveryFact, Subject
 from ledger.refusals import Malformed
-from ledger.values import Change, Money, case_stream, order_stream, parcel_stream, policy_stream, recovery_stream
+from ledger.values import Change, case_stream, order_stream, parcel_stream, policy_stream, recovery_stream
 from ledger.view import View
 
-MOST_MINOR = 10**15
 _MOST_COSTS = 100
 _MOST_TERMS = 200
 
@@ -45,6 +44,7 @@ def open_recovery(request: recoveries_pb2.OpenRecoveryRequest, edge: Edge) -> As
     require(len(request.costs) <= _MOST_COSTS, "costs", f"more than {_MOST_COSTS}")
     costs = tuple(_cost(cost, f"costs[{index}]") for index, cost in enumerate(request.costs))
     require(len({cost.cost_id for cost in costs}) == len(costs), "costs", "two have the same cost_id")
+    shapes.total((cost.amount_minor for cost in costs), "costs")
     streams = [recovery_stream(recovery_id), order_stream(subject.order_id), policy_stream()]
     if subject.case_id:
         streams.append(case_stream(subject.case_id))
@@ -70,7 +70,7 @@ def _cost(cost: recoveries_pb2.RecoveryCost, field: str) -> Cost:
     return Cost(
         plain_id(cost.cost_id, f"{field}.cost_id"),
         _cost_kind(cost.kind, f"{field}.kind"),
-        count(cost.amount_minor, f"{field}.amount_minor", 1, MOST_MINOR),
+        shapes.minor(cost.amount_minor, f"{field}.amount_minor", 1),
     )
 
 
@@ -88,7 +88,7 @@ def answer_recovery(request: recoveries_pb2.AnswerRecoveryRequest, edge: Edge) -
     at = happened(request, edge.now)
     match request.WhichOneof("answer"):
         case "accepted":
-            granted = _amount(request.accepted, "accepted")
+            granted = shapes.money(request.accepted, "accepted", 1)
             return _of_recovery(request, lambda recovery: recoveries.accept(recovery, granted, at, edge.now))
         case "dispute_reason":
             because = text(request.dispute_reason, "dispute_reason", 200, required=True)
@@ -97,14 +97,9 @@ def answer_recovery(request: recoveries_pb2.AnswerRecoveryRequest, edge: Edge) -
             raise Malformed("answer", "is required: accepted or dispute_reason")
 
 
-def _amount(money: common_pb2.Money, field: str) -> Money:
-    count(money.amount_minor, f"{field}.amount_minor", 1, MOST_MINOR)
-    return shapes.money(money, field)
-
-
 @reads(recoveries_pb2.SettleRecoveryRequest)
 def settle_recovery(request: recoveries_pb2.SettleRecoveryRequest, edge: Edge) -> Ask:
-    reference, paid = plain_id(request.reference, "reference"), _amount(request.amount, "amount")
+    reference, paid = plain_id(request.reference, "reference"), shapes.money(request.amount, "amount", 1)
     method, at = _method(request.method, "method"), happened(request, edge.now)
     return _of_recovery(request, lambda recovery: recoveries.settle(recovery, reference, paid, method, at))
 
@@ -138,7 +133,7 @@ def decide_claim(request: recoveries_pb2.DecideClaimRequest, edge: Edge) -> Ask:
     at = happened(request, edge.now)
     match request.WhichOneof("decision"):
         case "approved":
-            granted = _amount(request.approved, "approved")
+            granted = shapes.money(request.approved, "approved", 1)
             return _of_recovery(request, lambda recovery: claims.approve(recovery, granted, at))
         case "denial_reason":
             because = text(request.denial_reason, "denial_reason", 200, required=True)
@@ -149,7 +144,7 @@ def decide_claim(request: recoveries_pb2.DecideClaimRequest, edge: Edge) -> Ask:
 
 @reads(recoveries_pb2.RecordClaimPaymentRequest)
 def record_claim_payment(request: recoveries_pb2.RecordClaimPaymentRequest, edge: Edge) -> Ask:
-    reference, paid = plain_id(request.reference, "reference"), _amount(request.amount, "amount")
+    reference, paid = plain_id(request.reference, "reference"), shapes.money(request.amount, "amount", 1)
     at = happened(request, edge.now)
     return _of_recovery(request, lambda recovery: claims.pay(recovery, reference, paid, at))
 
@@ -162,7 +157,7 @@ def appeal_claim(request: recoveries_pb2.AppealClaimRequest, edge: Edge) -> Ask:
 
 @reads(recoveries_pb2.ReturnClaimPaymentRequest)
 def return_claim_payment(request: recoveries_pb2.ReturnClaimPaymentRequest, edge: Edge) -> Ask:
-    reference, paid = plain_id(request.reference, "reference"), _amount(request.amount, "amount")
+    reference, paid = plain_id(request.reference, "reference"), shapes.money(request.amount, "amount", 1)
     at = happened(request, edge.now)
     return _of_recovery(request, lambda recovery: claims.give_back(recovery, reference, paid, at))
 
@@ -184,7 +179,9 @@ def _terms(given: recoveries_pb2.ClaimTerms, field: str) -> ClaimTerms:
         said = given.HasField(name)
         return count(getattr(given, name), f"{field}.{name}", least, 1000) if said else getattr(default, name)
 
-    liability = tuple(_amount(most, f"{field}.liability[{index}]") for index, most in enumerate(given.liability))
+    liability = tuple(
+        shapes.money(most, f"{field}.liability[{index}]", 1) for index, most in enumerate(given.liability)
+    )
     require(len({most.currency for most in liability}) == len(liability), f"{field}.liability", "two in one currency")
     return ClaimTerms(
         shapes.carrier(given.carrier, f"{field}.carrier") if given.carrier else "",

@@ -635,7 +635,7 @@ class RecordReturnLabelRequest(_message.Message):
     supplier_id: _builtins.str
     """Which supplier they go to; empty means who sent them."""
     freight_minor: _builtins.int
-    """What the way back costs, in minor units of the order's currency; 0 if it is not known."""
+    """What the way back costs, in minor units of the order's currency, at most 10^15; 0 if it is not known."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -849,7 +849,7 @@ class LineAmount(_message.Message):
     units: _builtins.int
     """Units, at least 1."""
     amount_minor: _builtins.int
-    """Minor units of the order's currency for all these units together; 0 in a request means the share."""
+    """Minor units of the order's currency for all these units together, at most 10^15; 0 in a request means the share."""
     def __init__(
         self,
         *,

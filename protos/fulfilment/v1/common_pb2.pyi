@@ -8,9 +8,10 @@ an unknown one fails with NOT_FOUND / UNKNOWN_TENANT.
 
 A refusal is a gRPC status with google.rpc.Status in its details: ErrorInfo carries our reason
 (such as ORDER_ON_HOLD), the domain "fulfilment" and the figures; a malformed message carries
-BadRequest with the path of each offending field. Each figure has a key of its own, as AIP-193 asks; an amount of
-money is KEY_minor, in minor units of the figure currency, and several things are numbered: sku_1, asked_1, sku_2. What is longer than a call's trailers can carry is
-cut short, and the figure left_out counts those that had no room; a batch carries them whole.
+BadRequest with the path of each offending field. Each figure has a key of its own, as AIP-193 asks; an
+amount of money is KEY_minor, in minor units of the figure currency, and several things are numbered:
+sku_1, asked_1, sku_2. What is longer than a call's trailers can carry is cut short, and the figure
+left_out counts those that had no room; a batch carries them whole.
 
 The comment of each RPC and that of its service name every refusal of it, as STATUS / REASON.
 """
@@ -157,7 +158,10 @@ Global___Receipt: _TypeAlias = Receipt  # noqa: Y015
 
 @_typing.final
 class Money(_message.Message):
-    """An amount of money."""
+    """An amount of money. One that is sent is at most 10^15 minor units and not negative, and so is the total of an order
+    and of a recovery. A sum that is answered and does not fit 64 bits, as one over many orders of that size may not,
+    is answered as the largest number of 64 bits (or as the smallest).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -465,7 +465,9 @@ class OrderLine(_message.Message):
     quantity: _builtins.int
     """Units ordered, 0 (unknown) to 1,000,000."""
     unit_price_minor: _builtins.int
-    """Price of one unit in minor units of the order's currency, not negative."""
+    """Price of one unit in minor units of the order's currency, 0 to 10^15; quantity x price of all lines together
+    is at most 10^15 as well.
+    """
     supplier_id: _builtins.str
     """The supplier that is to send it; empty if the shop does not know, then the ledger chooses one."""
     hs_code: _builtins.str
@@ -476,7 +478,7 @@ class OrderLine(_message.Message):
     """Net weight of one unit in grams, if known."""
     declared_value_minor: _builtins.int
     """What one unit is declared at customs for in minor units of the order's currency, where that is not
-    its price, such as for a gift; 0 means its price.
+    its price, such as for a gift; 0 means its price. Bounded as the price is, alone and for all lines.
     """
     @_builtins.property
     def dispatch_by(self) -> _timestamp_pb2.Timestamp:
@@ -1585,7 +1587,7 @@ class RecordChargebackRequest(_message.Message):
 
     @_builtins.property
     def amount(self) -> _common_pb2.Money:
-        """How much was taken back, more than 0. Required."""
+        """How much was taken back; 1 to 10^15 minor units. Required."""
 
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:

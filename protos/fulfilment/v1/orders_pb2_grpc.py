@@ -182,7 +182,8 @@ class OrderServiceServicer:
         """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing
         lacks any more, the hold "incomplete" goes, and a paid order is confirmed.
         Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_IS_CONFIRMED if it names lines of
-        a confirmed order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled.
+        a confirmed order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled, TOTAL_TOO_LARGE if all lines
+        together come to more than 10^15 minor units.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -355,7 +356,8 @@ class OrderServiceServicer:
         """Adds or puts right what customs asks for, before or after confirmation. When nothing lacks any more,
         the ledger's holds for it go, and a paid order is confirmed. The same data again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / ORDER_CLOSED if the order is
-        cancelled, or DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total.
+        cancelled, DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total, or TOTAL_TOO_LARGE if they
+        come to more than 10^15 minor units.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

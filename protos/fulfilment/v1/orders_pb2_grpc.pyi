@@ -55,7 +55,8 @@ class OrderServiceStub:
     """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing
     lacks any more, the hold "incomplete" goes, and a paid order is confirmed.
     Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_IS_CONFIRMED if it names lines of
-    a confirmed order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled.
+    a confirmed order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled, TOTAL_TOO_LARGE if all lines
+    together come to more than 10^15 minor units.
     """
     RecordPayment: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RecordPaymentRequest, _common_pb2.Receipt]
     """Records what the shop says of the money. Paid releases the hold "awaiting_payment" and confirms an
@@ -160,7 +161,8 @@ class OrderServiceStub:
     """Adds or puts right what customs asks for, before or after confirmation. When nothing lacks any more,
     the ledger's holds for it go, and a paid order is confirmed. The same data again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / ORDER_CLOSED if the order is
-    cancelled, or DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total.
+    cancelled, DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total, or TOTAL_TOO_LARGE if they
+    come to more than 10^15 minor units.
     """
     GetCustoms: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetCustomsRequest, _orders_pb2.GetCustomsResponse]
     """Says for each part of an order whether it crosses a customs border and what customs still asks for.
@@ -203,7 +205,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing
     lacks any more, the hold "incomplete" goes, and a paid order is confirmed.
     Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_IS_CONFIRMED if it names lines of
-    a confirmed order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled.
+    a confirmed order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled, TOTAL_TOO_LARGE if all lines
+    together come to more than 10^15 minor units.
     """
     RecordPayment: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordPaymentRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records what the shop says of the money. Paid releases the hold "awaiting_payment" and confirms an
@@ -308,7 +311,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Adds or puts right what customs asks for, before or after confirmation. When nothing lacks any more,
     the ledger's holds for it go, and a paid order is confirmed. The same data again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / ORDER_CLOSED if the order is
-    cancelled, or DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total.
+    cancelled, DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total, or TOTAL_TOO_LARGE if they
+    come to more than 10^15 minor units.
     """
     GetCustoms: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetCustomsRequest, _orders_pb2.GetCustomsResponse]  # type: ignore[assignment]
     """Says for each part of an order whether it crosses a customs border and what customs still asks for.
@@ -360,7 +364,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """Adds what an incomplete order lacks. Lines given replace those of the same number. When nothing
         lacks any more, the hold "incomplete" goes, and a paid order is confirmed.
         Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_IS_CONFIRMED if it names lines of
-        a confirmed order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled.
+        a confirmed order, FAILED_PRECONDITION / ORDER_CLOSED if the order is cancelled, TOTAL_TOO_LARGE if all lines
+        together come to more than 10^15 minor units.
         """
 
     @_abc_1.abstractmethod
@@ -567,7 +572,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """Adds or puts right what customs asks for, before or after confirmation. When nothing lacks any more,
         the ledger's holds for it go, and a paid order is confirmed. The same data again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / ORDER_CLOSED if the order is
-        cancelled, or DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total.
+        cancelled, DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total, or TOTAL_TOO_LARGE if they
+        come to more than 10^15 minor units.
         """
 
     @_abc_1.abstractmethod

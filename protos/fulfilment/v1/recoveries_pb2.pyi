@@ -306,7 +306,7 @@ class RecoveryCost(_message.Message):
     kind: Global___CostKind.ValueType
     """What was paid for. Required."""
     amount_minor: _builtins.int
-    """How much, in minor units of the recovery's currency; at least 1."""
+    """How much, in minor units of the recovery's currency; 1 to 10^15."""
     def __init__(
         self,
         *,
@@ -361,7 +361,7 @@ class OpenRecoveryRequest(_message.Message):
 
     @_builtins.property
     def costs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecoveryCost]:
-        """What is asked for, as far as it is known; at most 100."""
+        """What is asked for, as far as it is known; at most 100, which come to at most 10^15 minor units."""
 
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
@@ -455,7 +455,7 @@ class AnswerRecoveryRequest(_message.Message):
 
     @_builtins.property
     def accepted(self) -> _common_pb2.Money:
-        """So much is borne in all; at least 1 minor unit."""
+        """So much is borne in all; 1 to 10^15 minor units."""
 
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
@@ -506,7 +506,7 @@ class SettleRecoveryRequest(_message.Message):
 
     @_builtins.property
     def amount(self) -> _common_pb2.Money:
-        """How much; at least 1 minor unit."""
+        """How much; 1 to 10^15 minor units."""
 
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
@@ -703,7 +703,7 @@ class DecideClaimRequest(_message.Message):
 
     @_builtins.property
     def approved(self) -> _common_pb2.Money:
-        """It pays so much in all; at least 1 minor unit."""
+        """It pays so much in all; 1 to 10^15 minor units."""
 
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
@@ -749,7 +749,7 @@ class RecordClaimPaymentRequest(_message.Message):
 
     @_builtins.property
     def amount(self) -> _common_pb2.Money:
-        """How much; at least 1 minor unit."""
+        """How much; 1 to 10^15 minor units."""
 
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
@@ -831,7 +831,7 @@ class ReturnClaimPaymentRequest(_message.Message):
 
     @_builtins.property
     def amount(self) -> _common_pb2.Money:
-        """How much; at least 1 minor unit."""
+        """How much; 1 to 10^15 minor units."""
 
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:

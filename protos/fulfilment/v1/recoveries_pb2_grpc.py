@@ -155,7 +155,8 @@ class RecoveryServiceServicer:
 
     def RaiseRecovery(self, request, context):
         """Adds a cost. A supplier that had answered is asked again; a claim that was filed takes it in with an appeal.
-        Fails with FAILED_PRECONDITION / RECOVERY_ENDED or OTHER_CURRENCY, ALREADY_EXISTS / COST_DIFFERS.
+        Fails with FAILED_PRECONDITION / RECOVERY_ENDED, OTHER_CURRENCY, or TOTAL_TOO_LARGE if all costs together come
+        to more than 10^15 minor units, ALREADY_EXISTS / COST_DIFFERS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -60,7 +60,8 @@ class RecoveryServiceStub:
     """
     RaiseRecovery: _grpc.UnaryUnaryMultiCallable[_recoveries_pb2.RaiseRecoveryRequest, _common_pb2.Receipt]
     """Adds a cost. A supplier that had answered is asked again; a claim that was filed takes it in with an appeal.
-    Fails with FAILED_PRECONDITION / RECOVERY_ENDED or OTHER_CURRENCY, ALREADY_EXISTS / COST_DIFFERS.
+    Fails with FAILED_PRECONDITION / RECOVERY_ENDED, OTHER_CURRENCY, or TOTAL_TOO_LARGE if all costs together come
+    to more than 10^15 minor units, ALREADY_EXISTS / COST_DIFFERS.
     """
     AnswerRecovery: _grpc.UnaryUnaryMultiCallable[_recoveries_pb2.AnswerRecoveryRequest, _common_pb2.Receipt]
     """Records what a supplier (or the customer, of a parcel found after its loss) answers: how much it bears in
@@ -149,7 +150,8 @@ class RecoveryServiceAsyncStub(RecoveryServiceStub):
     """
     RaiseRecovery: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.RaiseRecoveryRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Adds a cost. A supplier that had answered is asked again; a claim that was filed takes it in with an appeal.
-    Fails with FAILED_PRECONDITION / RECOVERY_ENDED or OTHER_CURRENCY, ALREADY_EXISTS / COST_DIFFERS.
+    Fails with FAILED_PRECONDITION / RECOVERY_ENDED, OTHER_CURRENCY, or TOTAL_TOO_LARGE if all costs together come
+    to more than 10^15 minor units, ALREADY_EXISTS / COST_DIFFERS.
     """
     AnswerRecovery: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.AnswerRecoveryRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records what a supplier (or the customer, of a parcel found after its loss) answers: how much it bears in
@@ -247,7 +249,8 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Adds a cost. A supplier that had answered is asked again; a claim that was filed takes it in with an appeal.
-        Fails with FAILED_PRECONDITION / RECOVERY_ENDED or OTHER_CURRENCY, ALREADY_EXISTS / COST_DIFFERS.
+        Fails with FAILED_PRECONDITION / RECOVERY_ENDED, OTHER_CURRENCY, or TOTAL_TOO_LARGE if all costs together come
+        to more than 10^15 minor units, ALREADY_EXISTS / COST_DIFFERS.
         """
 
     @_abc_1.abstractmethod

@@ -2399,7 +2399,7 @@ class StatementEntry(_message.Message):
 
     @_builtins.property
     def amount(self) -> _common_pb2.Money:
-        """The amount; negative if the supplier owes it."""
+        """The amount; negative if the supplier owes it. Units x cost may not fit 64 bits, see Money."""
 
     def __init__(
         self,

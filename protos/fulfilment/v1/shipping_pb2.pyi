@@ -107,7 +107,7 @@ class ShippingService(_message.Message):
     days_to: _builtins.int
     """The most days, not less than days_from; promises count with it."""
     cost_per_kg_minor: _builtins.int
-    """What each kilogram costs beside it, in minor units, charged by the gram."""
+    """What each kilogram costs beside it, in minor units, charged by the gram; at most 10^12."""
     tracked: _builtins.bool
     """Whether its parcels can be followed."""
     most_weight_grams: _builtins.int
@@ -227,7 +227,9 @@ class CustomsLine(_message.Message):
     weight_grams: _builtins.int
     """Net weight of one unit in grams."""
     declared_value_minor: _builtins.int
-    """What one unit is declared for in minor units of the order's currency, where that is not its price."""
+    """What one unit is declared for in minor units of the order's currency, where that is not its price; at most
+    10^15, for one unit and for all lines of the order together.
+    """
     def __init__(
         self,
         *,

@@ -1,0 +1,431 @@
+"""Every amount, count and instant at the largest that the service takes: nothing fails, and every read model follows.
+
+``tests.edges`` sends what a field's type can hold; here it is what the field itself may hold, which is looked for by
+asking. Facts of before amounts were bounded hold more, and are survived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from msgspec.structs import replace
+
+from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, recoveries_pb2, shipping_pb2, suppliers_pb2
+from ledger.orders import ChargebackRecorded, Line
+from ledger.parcels import ParcelStatus
+from ledger.remedies import RefundBooked
+from ledger.returns import RefundGranted, Remedy
+from ledger.values import MOST_MINOR, LineNo, Money, case_stream, order_stream
+from projections import runner
+from tests import casework, documented, story
+from tests.projecting import write_down
+from tests.service import Client, Service, error_info, fields_of, order, patiently, reason_of, serving, stamp
+from tests.stalls import EmptyTenant
+from tests.story import NOON, ORDER, Story
+from tests.test_service import dsn_of
+from tests.trading import (
+    DAY,
+    LOSS,
+    NOW,
+    REFUND,
+    RESHIP,
+    RETURN,
+    WELL_FORMED,
+    Fields,
+    Trade,
+    bought,
+    cost,
+    eur,
+    first_of,
+    fresh,
+    line,
+    parcel_of,
+    refund,
+)
+
+RPCS = documented.rpcs()
+MOST_UNITS = 1_000_000
+LARGEST = 2**63 - 1
+LAST_SECOND = 253_402_300_799
+"""Of the year 9999, the last that an instant's type holds."""
+
+PRICE = MOST_MINOR // MOST_UNITS
+
+# --- numbers and instants of a request --------------------------------------------------------------
+
+_NUMBERS: Mapping[int, int] = {FieldDescriptor.TYPE_INT32: 2**31 - 1, FieldDescriptor.TYPE_INT64: LARGEST}
+_INSTANTS = {Timestamp.DESCRIPTOR.full_name, Duration.DESCRIPTOR.full_name}
+_LEFT_OUT = {"context", "at_least", "page"}
+
+Setter = Callable[[Any, int], None]
+
+
+def numbers(message: Message, path: tuple[str, ...] = (), depth: int = 0) -> Iterator[tuple[str, Setter, int]]:
+    """The fields that hold a number or an instant, with how to set them in such a message and what their type holds."""
+    for field in message.DESCRIPTOR.fields:
+        if field.name in _LEFT_OUT or (field.message_type and field.message_type.GetOptions().map_entry):
+            continue
+        way = (*path, field.name)
+        if field.message_type is None:
+            if field.type in _NUMBERS and not field.is_repeated:
+                yield ".".join(way), _setting(way), _NUMBERS[field.type]
+        elif field.message_type.full_name in _INSTANTS:
+            yield ".".join(way), _setting((*way, "seconds")), LAST_SECOND
+        elif depth < 3:
+            yield from numbers(_inside(message, field), way, depth + 1)
+
+
+def _inside(message: Message, field: Any) -> Any:
+    held = getattr(message, field.name)
+    if not field.is_repeated:
+        return held
+    return held[0] if held else field.message_type._concrete_class()
+
+
+def _setting(way: tuple[str, ...]) -> Setter:
+    def put(message: Any, value: int) -> None:
+        for name in way[:-1]:
+            held = getattr(message, name)
+            message = held if isinstance(held, Message) else (held[0] if held else held.add())
+        setattr(message, way[-1], value)
+
+    return put
+
+
+def is_malformed(error: grpc.RpcError) -> bool:
+    return reason_of(error) == "MALFORMED"
+
+
+class Sender:
+    """One RPC with one of its fields at a value."""
+
+    def __init__(self, trade: Trade, rpc: str, put: Setter) -> None:
+        self.trade, self.rpc, self.put = trade, rpc, put
+
+    def takes(self, value: int, about: Fields) -> bool:
+        """Whether the value is understood; what it would do may still be refused."""
+        request = self.trade.request(self.rpc, **about)
+        self.put(request, value)
+        request.context.request_id = fresh()
+        try:
+            self.trade.call(self.rpc)(request)
+        except grpc.RpcError as error:
+            return not is_malformed(error)
+        return True
+
+    def largest(self, most: int, about: Fields) -> int | None:
+        """The largest value that is taken; None if none is, as of a field that needs others beside it."""
+        if self.takes(most, about):
+            return most
+        taken = next((each for each in (1, 0, int(NOW.timestamp()), 3600) if self.takes(each, about)), None)
+        if taken is None:
+            return None
+        while most - taken > 1:
+            middle = (most + taken) // 2
+            if self.takes(middle, about):
+                taken = middle
+            else:
+                most = middle
+        return taken
+
+
+# --- where each command succeeds --------------------------------------------------------------------
+
+
+def of_first(word: Callable[[Trade], str]) -> Callable[[Trade], Fields]:
+    return lambda trade: first_of(word(trade))
+
+
+def of_recovery(word: Callable[[Trade], str]) -> Callable[[Trade], Fields]:
+    return lambda trade: {"recovery_id": word(trade)}
+
+
+def at_its_largest(trade: Trade, remedy: Any, supplier_id: str = "acme") -> str:
+    """A case about a million units of a delivered order of the largest total."""
+    goods = orders_pb2.OrderLine(sku=fresh(), quantity=MOST_UNITS, unit_price_minor=PRICE, supplier_id=supplier_id)
+    order_id = trade.delivered(lines=[goods])
+    case_id = order_id.partition("/")[2]
+    units = line(units=MOST_UNITS)
+    trade.tell("OpenCase", case_id=case_id, order_id=order_id, lines=[units])
+    trade.tell("StartReview", case_id=case_id)
+    trade.tell("RuleLiability", case_id=case_id, liable=common_pb2.PARTY_SUPPLIER)
+    trade.tell("ApproveRemedy", case_id=case_id, remedy=remedy)
+    return case_id
+
+
+def opening(trade: Trade) -> Fields:
+    order_id = trade.shipped()
+    return {"recovery_id": fresh(), "order_id": order_id, **first_of(order_id)}
+
+
+def incomplete(trade: Trade) -> Fields:
+    return {"order_id": trade.placed(lines=[bought(sku="")])}
+
+
+TERMS = suppliers_pb2.Agreement(
+    effective_from=stamp(NOW - 300 * DAY),
+    dispatch_within_hours=48,
+    compensation_basis_points=10_000,
+    compensation_cap=eur(MOST_MINOR),
+    peaks=[suppliers_pb2.PeakPeriod(since=stamp(NOW), until=stamp(NOW + DAY), extra_hours=1)],
+)
+POLICY = admin_pb2.Policy(
+    shipping_services=[
+        shipping_pb2.ShippingService(
+            code="sea", carriers=["dhl"], international=True, days_to=30, cost=eur(1), most_value=[eur(1)]
+        )
+    ],
+    claim_terms=[recoveries_pb2.ClaimTerms(carrier="dhl", liability=[eur(1)])],
+)
+
+ABOUT: Mapping[str, Callable[[Trade], Fields]] = {
+    "PlaceOrder": lambda trade: {},
+    "CompleteDetails": incomplete,
+    "CompleteCustomsData": lambda trade: {"order_id": trade.placed(), "declared_total": eur(990)},
+    "AcknowledgeSupplierOrder": of_first(Trade.sent),
+    "ShipSupplierOrder": lambda trade: {**first_of(o := trade.sent()), **parcel_of(o)},
+    "SendSupplierOrder": of_first(Trade.placed),
+    "RecordChargeback": lambda trade: {"order_id": trade.placed()},
+    "RecordReturnLabel": lambda trade: {"case_id": at_its_largest(trade, RETURN)},
+    "GrantRefund": lambda trade: {"case_id": at_its_largest(trade, REFUND), "lines": [refund()]},
+    "OpenRecovery": opening,
+    "RaiseRecovery": of_recovery(Trade.asked),
+    "AnswerRecovery": of_recovery(Trade.asked),
+    "DecideClaim": of_recovery(Trade.filed),
+    "OfferSku": lambda trade: {"supplier_id": trade.supplier()},
+    "AgreeTerms": lambda trade: {"supplier_id": trade.supplier(), "agreement": TERMS},
+    "RegisterSupplier": lambda trade: {"supplier_id": fresh()},
+    "Reserve": lambda trade: {"reservation_id": fresh()},
+    "RecordFeed": lambda trade: {"item": {"supplier_id": "acme", "sku": fresh()}},
+    "SetBuffer": lambda trade: {"item": {"supplier_id": "acme", "sku": fresh()}},
+    "SetLowStockThreshold": lambda trade: {"item": {"supplier_id": "acme", "sku": fresh()}},
+    "RecordCheckpoints": lambda trade: parcel_of(trade.shipped()),
+    "AgreePolicy": lambda trade: {"policy": POLICY},
+}
+"""What makes a command succeed; all others are about what they would be refused for."""
+
+
+# --- what must hold ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def data(folder: Path) -> Path:
+    return folder / "data"
+
+
+@pytest.fixture
+def trade(folder: Path, data: Path) -> Iterator[Trade]:
+    with serving(folder, "--data", str(data)) as service, Client(service.address) as client:
+        client.approve(at=NOW - 300 * DAY)
+        yield Trade(client)
+
+
+def require_followed(trade: Trade, data: Path, things: Fields) -> None:
+    """All read models are at the head, every query answers, and each read model is what the log says."""
+    head = trade.tell("GetSku").position
+    trade.client.read_up_to(head)
+    for status in trade.client.admin.GetStatus(admin_pb2.GetStatusRequest()).projections:
+        assert not status.error, f"{status.name}: {status.error}"
+    for rpc in RPCS.values():
+        if not rpc.is_command and rpc.name not in ("RebuildProjection", "ErasePerson", "CreateTenant", "ExecuteBatch"):
+            ask(trade, rpc.name, things, head)
+    for projection in runner.PROJECTIONS:
+        assert runner.verify(dsn_of(data), "tenant_default", projection.name).equal, projection.name
+
+
+def ask(trade: Trade, rpc: str, things: Fields, head: int) -> None:
+    """That it is no mistake of the service, and refused only as documented, the client sees to."""
+    about = {name: value for name, value in things.items() if name in WELL_FORMED.get(rpc, ())}
+    request = trade.request(rpc, **about)
+    if "at_least" in request.DESCRIPTOR.fields_by_name:
+        request.at_least = head
+    with suppress(grpc.RpcError):
+        answered = patiently(trade.call(rpc), request) if not RPCS[rpc].streams else trade.call(rpc)(request)
+        list(answered if RPCS[rpc].streams else ())
+
+
+def refusal_of(call: Callable[[], object]) -> grpc.RpcError:
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    error: grpc.RpcError = caught.value
+    return error
+
+
+# --- the fuzz ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(600)
+def test_every_number_is_taken_up_to_its_own_bound_and_every_read_model_follows(trade: Trade, data: Path):
+    order_id = trade.sent()
+    things: Fields = {"order_id": order_id, **first_of(order_id), **parcel_of(order_id)}
+    things |= {"case_id": trade.granted(), "recovery_id": trade.filed(), "inquiry_id": trade.inquiry()}
+    things |= {"supplier_id": trade.supplier()}
+    reached: dict[str, int] = {}
+    for rpc in sorted(name for name, rpc in RPCS.items() if rpc.is_command):
+        known = {name: value for name, value in things.items() if name in WELL_FORMED.get(rpc, ())}
+        about = ABOUT.get(rpc, lambda trade, known=known: known)
+        for path, put, most in numbers(trade.request(rpc, **about(trade))):
+            sender = Sender(trade, rpc, put)
+            largest = sender.largest(most, {**known, **about(trade)} if rpc in ABOUT else known)
+            if largest is not None:
+                reached[f"{rpc}.{path}"] = largest
+                sender.takes(largest, about(trade))
+            if most == LAST_SECOND:
+                sender.takes(0, about(trade))
+    assert {name: most for name, most in reached.items() if name.endswith("_minor") and most > MOST_MINOR} == {}
+    assert len(reached) > 100
+    require_followed(trade, data, things)
+
+
+# --- products and sums ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def client(service: Service) -> Iterator[Client]:
+    with Client(service.address) as client:
+        client.approve(at=NOW - 300 * DAY)
+        yield client
+
+
+def priced(price_minor: int, quantity: int = 1, **more: Any) -> orders_pb2.OrderLine:
+    return orders_pb2.OrderLine(sku="cup", quantity=quantity, unit_price_minor=price_minor, supplier_id="acme", **more)
+
+
+@pytest.mark.parametrize(
+    ("lines", "total"),
+    [
+        ([priced(MOST_MINOR, MOST_UNITS)], MOST_MINOR * MOST_UNITS),
+        ([priced(PRICE + 1, MOST_UNITS)], MOST_MINOR + MOST_UNITS),
+        ([priced(MOST_MINOR), priced(1)], MOST_MINOR + 1),
+        ([priced(1, 2, declared_value_minor=MOST_MINOR)], 2 * MOST_MINOR),
+    ],
+)
+def test_an_order_whose_lines_come_to_too_much_is_malformed_with_the_figures(
+    client: Client, lines: list[orders_pb2.OrderLine], total: int
+):
+    error = refusal_of(lambda: client.orders.PlaceOrder(order(fresh(), lines=lines)))
+    assert (reason_of(error), fields_of(error)) == ("MALFORMED", ["lines"])
+    assert f"{total} minor units, {MOST_MINOR} at most" in str(error.details())
+
+
+def test_costs_of_a_recovery_that_come_to_too_much_are_malformed(client: Client):
+    costs = [cost(MOST_MINOR, "refund-1"), cost(1, "freight-1")]
+    error = refusal_of(lambda: Trade(client).tell("OpenRecovery", costs=costs))
+    assert (reason_of(error), fields_of(error)) == ("MALFORMED", ["costs"])
+
+
+def test_what_completes_an_order_counts_with_what_it_has(client: Client):
+    trade = Trade(client)
+    order_id = trade.placed(lines=[bought(sku="")])
+    late = priced(MOST_MINOR, line_no=2)
+    error = refusal_of(lambda: trade.tell("CompleteDetails", order_id=order_id, lines=[late]))
+    assert reason_of(error) == "TOTAL_TOO_LARGE"
+    assert dict(error_info(error).metadata) == {
+        "of": f"order {order_id}",
+        "total_minor": str(MOST_MINOR + 990),
+        "most_minor": str(MOST_MINOR),
+        "currency": "EUR",
+    }
+    trade.tell("CompleteDetails", order_id=order_id, lines=[priced(0, line_no=1), late])
+
+
+# --- a trade at its largest -------------------------------------------------------------------------
+
+
+def test_a_trade_at_its_bounds_is_told_whole(trade: Trade, data: Path):
+    supplier_id = trade.supplier()
+    trade.tell("AgreeTerms", supplier_id=supplier_id, agreement=TERMS)
+    order_id, claimed = late_order(trade, supplier_id), large_claim(trade)
+    trade.tell("RecordChargeback", order_id=order_id, amount=eur(MOST_MINOR))
+    refunded = at_its_largest(trade, REFUND, supplier_id)
+    trade.tell("GrantRefund", case_id=refunded, refund_id=refunded, share_basis_points=10_000)
+    trade.tell("RecordRefundPaid", case_id=refunded, refund_id=refunded)
+    at_its_largest(trade, RESHIP, supplier_id)
+    labelled = at_its_largest(trade, RETURN, supplier_id)
+    trade.tell("RecordReturnLabel", case_id=labelled, freight_minor=MOST_MINOR)
+    things: Fields = {"order_id": order_id, **first_of(order_id), **parcel_of(order_id), "supplier_id": supplier_id}
+    require_followed(trade, data, {**things, "case_id": refunded, "recovery_id": claimed})
+    owed = trade.client.get(order_id).supplier_orders[0].compensation
+    assert (owed.amount.amount_minor, owed.net_amount.amount_minor) == (MOST_MINOR, MOST_MINOR)
+    (granted,) = trade.tell("GetCase", case_id=refunded).case.refunds
+    assert granted.amount_minor == MOST_MINOR
+    statement = trade.tell("GetStatement", supplier_id=supplier_id, since=stamp(NOW - 30 * DAY), until=stamp(NOW + DAY))
+    assert [each.closing_minor for each in statement.balances] == [LARGEST]
+
+
+def late_order(trade: Trade, supplier_id: str) -> str:
+    """An order of the largest total that left late, and whose goods cost more than 64 bits hold."""
+    goods = orders_pb2.OrderLine(sku=fresh(), quantity=MOST_UNITS, unit_price_minor=PRICE, supplier_id=supplier_id)
+    offer = suppliers_pb2.Offer(sku=goods.sku, cost=eur(MOST_MINOR))
+    trade.tell("OfferSku", supplier_id=supplier_id, offer=offer)
+    order_id = trade.sent(9, lines=[goods])
+    trade.tell("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id), at=stamp(NOW - DAY))
+    return order_id
+
+
+def large_claim(trade: Trade) -> str:
+    """A claim on a carrier for the largest amount, paid whole."""
+    order_id, recovery_id = trade.shipped(20), fresh()
+    about: Fields = {"kind": LOSS, "order_id": order_id, **parcel_of(order_id), "costs": [cost(MOST_MINOR)]}
+    trade.tell("OpenRecovery", recovery_id=recovery_id, **about)
+    for kind in recoveries_pb2.ClaimDocumentKind.values()[1:]:
+        trade.tell("CollectDocument", recovery_id=recovery_id, kind=kind)
+    trade.tell("FileClaim", recovery_id=recovery_id)
+    trade.tell("DecideClaim", recovery_id=recovery_id, approved=eur(MOST_MINOR))
+    trade.tell("RecordClaimPayment", recovery_id=recovery_id, amount=eur(MOST_MINOR))
+    return recovery_id
+
+
+# --- facts of before --------------------------------------------------------------------------------
+
+
+def test_facts_of_before_amounts_were_bounded_stop_no_read_model(trade: Trade, data: Path):
+    head = write_down(EmptyTenant(dsn_of(data), "tenant_default"), before_amounts_were_bounded().log)
+    other = trade.placed()
+    trade.client.read_up_to(head)
+    things: Fields = {"order_id": ORDER, **first_of(ORDER), "supplier_id": "bolt", "case_id": casework.CASE}
+    require_followed(trade, data, things)
+    summary = trade.tell("GetSummary")
+    assert (summary.orders, [each.amount_minor for each in summary.gmv]) == (4, [LARGEST])
+    statement = trade.tell("GetStatement", supplier_id="bolt", since=stamp(NOON), until=stamp(NOW))
+    assert [each.closing_minor for each in statement.balances] == [LARGEST]
+    assert trade.client.get(other).order_id == other
+
+
+def before_amounts_were_bounded() -> Story:
+    """Two orders of 6 x 10^18 and one of 10^21, whose goods cost 2^63, come late, are refunded and taken back."""
+    told = Story()
+    told.approve("bolt", replace(story.TERMS, compensation_basis_points=10_000))
+    told.offer("tea", Money(LARGEST, "EUR"), "bolt")
+    for number, quantity in (("1", MOST_UNITS), ("2", 6000), ("3", 6000)):
+        dear = Line(LineNo(1), "tea", quantity, unit_price_minor=MOST_MINOR, supplier_id="bolt")
+        told.place(dear, order_id=f"shopify/{number}")
+    told.send()
+    told.later(days=9)
+    told.ship()
+    told.later(days=1)
+    told.scan(ParcelStatus.DELIVERED)
+    desk = casework.Desk(told)
+    desk.opens(by_line={1: MOST_UNITS})
+    desk.reviews()
+    desk.rules()
+    desk.approves(Remedy.REFUND)
+    granted = {LineNo(1): 2**64 - 1}
+    units = {LineNo(1): MOST_UNITS}
+    told.record(
+        [
+            (case_stream(casework.CASE), RefundGranted(casework.CASE, "refund-1", units, granted, "EUR", told.now)),
+            (order_stream(ORDER), RefundBooked(ORDER, casework.CASE, "refund-1", units, granted, told.now)),
+            (order_stream(ORDER), ChargebackRecorded(ORDER, "cb-1", Money(LARGEST, "EUR"), told.now)),
+        ]
+    )
+    return told
