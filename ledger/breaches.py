@@ -51,7 +51,7 @@ def settle(order: Order, now: datetime) -> list[OrderFact]:
         key = (order.order_id, deadline.object_id, deadline.clock)
         if deadline.late and not missed and deadline.passed(now):
             facts.append(DeadlineMissed(*key, deadline.due, now, deadline.supplier_id))
-        elif missed and (deadline.stands or (deadline.met_at is not None and not deadline.late)):
+        elif missed and (deadline.stands or (deadline.over and not deadline.late)):
             facts.append(BreachWithdrawn(*key, deadline.met_at, now, deadline.supplier_id))
     return _with_compensation(order, facts, now)
 
@@ -77,7 +77,7 @@ def overdue_since(order: Order, deadline: Deadline) -> dict[LineNo, datetime]:
     """
     key = (deadline.object_id, deadline.clock)
     supplier_order = order.supplier_orders.get(deadline.object_id)
-    if supplier_order is None or key not in order.missed or deadline.met_at is not None:
+    if supplier_order is None or key not in order.missed or deadline.over:
         return {}
     if _excused(order, supplier_order, deadline.clock) or orders.holds_on(order, deadline.object_id):
         return {}

@@ -155,12 +155,14 @@ def _confirmation(view: View, order: Order, by: str, backordered: Units, at: dat
 def _go_on(view: View, docket: Docket, at: datetime, now: datetime, reserve: bool = False) -> list[Change]:
     """What was told, and the confirmation where it makes the order ready: paid, no hold, stock at hand.
 
+    Of a confirmed order it is what it says of the clocks: a hold that ended may leave one late.
+
     reserve holds stock also for an order that is not ready yet.
     """
     order = docket.order
     ready = not order.holds and order.payment is PaymentState.PAID
     if order.confirmed_at is not None or not order.units("open") or not (ready or reserve):
-        return docket.changes()
+        return docket.settled(now)
     need_for(view, order.lines.values())
     if papers := customs.reconsider(view, order, at) if ready else []:
         docket.tell(papers)

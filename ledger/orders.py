@@ -7,8 +7,7 @@ Header statuses are derived from the buckets and never stored.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
@@ -42,6 +41,7 @@ from ledger.supplier_orders import (
     PackingCorrected,
     PackingErrorFound,
     ShippingChosen,
+    Stop,
     SupplierOrder,
     SupplierOrderAcknowledged,
     SupplierOrderDrafted,
@@ -413,7 +413,7 @@ class BreachWithdrawn(Fact, frozen=True, tag="order.breach_withdrawn"):
     object_id: str
     clock: Clock
     happened_at: datetime | None
-    """When it had happened in time; None if it had not, but the clock stood still when it was due."""
+    """When it had happened in time; None if it had not, but the clock stood still, or nobody wanted it any more."""
     at: datetime
     supplier_id: str = ""
 
@@ -544,6 +544,10 @@ class Shipment(Value, frozen=True):
     delivered_at: datetime | None = None
 
 
+Stops = Mapping[str, tuple[Stop, ...]]
+"""Holds that stop clocks, over or not, by the supplier order that waits; "" means all of them."""
+
+
 class Order(Value, frozen=True):
     """An order as its facts tell it."""
 
@@ -564,6 +568,8 @@ class Order(Value, frozen=True):
     subjects: tuple[str, ...] = ()
     """Pseudonyms of the people whose data its facts hold sealed, the latest last."""
     holds: tuple[Hold, ...] = ()
+    stops: Stops = {}
+    """Since the confirmation: before it no supplier has anything to do."""
     untracked: frozenset[LineNo] = frozenset()
     unreserved: Units = {}
     """Units that nothing was reserved for when it was to be: backordered by us, or of SKUs without a feed."""
@@ -573,6 +579,8 @@ class Order(Value, frozen=True):
     supplier_orders: dict[str, SupplierOrder] = {}
     shipments: tuple[Shipment, ...] = ()
     cancelled_empty: bool = False
+    given_up_at: datetime | None = None
+    """When units were last cancelled or lost."""
     receipt_confirmed_at: datetime | None = None
     completed_at: datetime | None = None
     missed: frozenset[tuple[str, Clock]] = frozenset()
@@ -679,19 +687,21 @@ class Order(Value, frozen=True):
         )
 
     def deadlines(self) -> Iterator[Deadline]:
-        """Every clock of the order that has a due time."""
+        """Every clock of the order that has a due time; of what came to nothing only those that were missed."""
         for each in self.supplier_orders.values():
-            if each.sent_at is None or each.came_to_nothing:
-                continue
-            stopped = each.stopped_since
-            for clock, due, met_at in (
-                (Clock.ACKNOWLEDGE, each.acknowledge_by, each.acknowledged_at),
-                (Clock.DISPATCH, each.dispatch_by, each.dispatched_at),
-            ):
-                if due is not None:
-                    yield Deadline(each.supplier_order_id, clock, due, met_at, stopped, each.supplier_id)
-        if self.promised_by is not None and self.header is not Header.CANCELLED:
-            yield Deadline(self.order_id, Clock.DELIVERY, self.promised_by, self.delivered_at)
+            for deadline in _deadlines_of(each):
+                if not each.came_to_nothing or self._was_missed(deadline):
+                    yield deadline
+        if self.promised_by is not None:
+            cancelled, arrived_at = self.header is Header.CANCELLED, self.delivered_at
+            given_up_at = self.given_up_at if cancelled or arrived_at is not None else None
+            promise = _deadline(self.order_id, Clock.DELIVERY, self.promised_by, arrived_at, given_up_at)
+            if not cancelled or self._was_missed(promise):
+                yield promise
+
+    def _was_missed(self, deadline: Deadline) -> bool:
+        """Of a clock that is over: whether it was missed, by what is recorded or by what is known now."""
+        return deadline.passed(deadline.due) or (deadline.object_id, deadline.clock) in self.missed
 
     def deadline(self, object_id: str, clock: Clock) -> Deadline | None:
         return next((each for each in self.deadlines() if (each.object_id, each.clock) == (object_id, clock)), None)
@@ -706,6 +716,8 @@ class Deadline(Value, frozen=True):
     met_at: datetime | None
     stopped_since: datetime | None = None
     supplier_id: str = ""
+    given_up_at: datetime | None = None
+    """When the last of what it waited for was given up instead, if that is what ended it."""
 
     @property
     def owner(self) -> Party:
@@ -713,8 +725,16 @@ class Deadline(Value, frozen=True):
         return Party.RETAILER if self.clock is Clock.DELIVERY else Party.SUPPLIER
 
     @property
+    def over(self) -> bool:
+        """Nothing is waited for any more."""
+        return self.met_at is not None or self.given_up_at is not None
+
+    @property
     def late(self) -> bool:
-        return self.met_at is not None and self.met_at > self.due
+        if self.met_at is not None:
+            return self.met_at > self.due
+        # What was still to be done at that moment was late when it was given up.
+        return self.given_up_at is not None and self.given_up_at >= self.due
 
     @property
     def stands(self) -> bool:
@@ -725,7 +745,29 @@ class Deadline(Value, frozen=True):
         """Nothing had happened when it was due, and it was running then."""
         if self.stands:
             return False
-        return self.late or (self.met_at is None and now >= self.due)
+        return self.late or (not self.over and now >= self.due)
+
+
+def _deadlines_of(each: SupplierOrder) -> Iterator[Deadline]:
+    if each.sent_at is None:
+        return
+    unanswered = each.acknowledged_at is None
+    for clock, due, met_at, given_up_at in (
+        (Clock.ACKNOWLEDGE, each.acknowledge_by, each.acknowledged_at, each.given_up_at if unanswered else None),
+        (Clock.DISPATCH, each.dispatch_by, each.dispatched_at, each.given_up_at),
+    ):
+        if due is not None:
+            deadline = _deadline(each.supplier_order_id, clock, due, met_at, given_up_at)
+            yield replace(deadline, stopped_since=each.stopped_since, supplier_id=each.supplier_id)
+
+
+def _deadline(
+    object_id: str, clock: Clock, due: datetime, met_at: datetime | None, given_up_at: datetime | None
+) -> Deadline:
+    """What was given up after it was due was late, also where all the rest was in time."""
+    if given_up_at is not None and (met_at is None or met_at <= due <= given_up_at):
+        return Deadline(object_id, clock, due, None, given_up_at=given_up_at)
+    return Deadline(object_id, clock, due, met_at)
 
 
 def evolve(order: Order | None, fact: OrderFact) -> Order:
@@ -742,10 +784,11 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case CustomsDataCompleted():
             return _customs_completed(order, fact)
         case HoldPlaced(hold=hold):
-            return replace(order, holds=(*_other_holds(order, hold.key), hold))
+            return replace(order, holds=(*_other_holds(order, hold.key), hold), stops=_stopped(order, [hold]))
         case HoldReleased():
             key = (fact.reason, fact.owner, fact.supplier_order_id)
-            return replace(order, holds=tuple(_other_holds(order, key)))
+            stops = _resumed(order, [key], fact.at)
+            return replace(order, holds=tuple(_other_holds(order, key)), stops=stops)
         case PaymentChanged(payment=payment):
             return replace(order, payment=payment)
         case OrderConfirmed():
@@ -771,13 +814,12 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
                 subjects=_and(order.subjects, fact.subject),
             )
         case UnitsCancelled(by_line=by_line):
-            if not by_line:
-                return replace(order, cancelled_empty=True)
-            return _cancelled(order, by_line)
+            order = _given_up(order, fact.at)
+            return _cancelled(order, by_line) if by_line else replace(order, cancelled_empty=True)
         case UnitsDelivered():
             return _shipment_to(order, fact, "delivered")
         case UnitsLost():
-            return _shipment_to(order, fact, "lost")
+            return _given_up(_shipment_to(order, fact, "lost"), fact.at)
         case DeliveryReopened():
             return replace(_shipment_to(order, fact, "shipped"), completed_at=None)
         case ReceiptConfirmed():
@@ -833,6 +875,39 @@ def _all_units(lines: Iterable[Line], wanted: Iterable[LineNo]) -> Units:
 
 def _other_holds(order: Order, key: HoldKey) -> list[Hold]:
     return [each for each in order.holds if each.key != key]
+
+
+def _given_up(order: Order, at: datetime) -> Order:
+    return replace(order, given_up_at=max(at, order.given_up_at or at))
+
+
+def _stopped(order: Order, holds: Iterable[Hold]) -> Stops:
+    """All that stopped clocks, with these holds; one that stands already may turn out to be older."""
+    stops = order.stops
+    for hold in holds:
+        if not hold.reason.stops_clocks or order.confirmed_at is None:
+            continue
+        scope = hold.supplier_order_id
+        present = _standing(stops, hold.key)
+        since = hold.at if present is None else min(present.since, hold.at)
+        others = [stop for stop in stops.get(scope, ()) if stop is not present]
+        stops = {**stops, scope: (*others, Stop(hold.reason, hold.owner, since))}
+    return stops
+
+
+def _resumed(order: Order, keys: Iterable[HoldKey], at: datetime) -> Stops:
+    """All that stopped clocks, after these holds ended."""
+    stops = order.stops
+    for key in keys:
+        if (present := _standing(stops, key)) is not None:
+            others = [stop for stop in stops[key[2]] if stop is not present]
+            stops = {**stops, key[2]: (*others, replace(present, until=max(at, present.since)))}
+    return stops
+
+
+def _standing(stops: Stops, key: HoldKey) -> Stop | None:
+    reason, owner, scope = key
+    return next((s for s in stops.get(scope, ()) if (s.reason, s.owner, s.until) == (reason, owner, None)), None)
 
 
 def _reserved(order: Order, by_line: Units) -> Order:
@@ -932,13 +1007,14 @@ def _no_breach(order: Order, what: tuple[str, Clock]) -> Order:
 
 
 def _late_units(order: Order, supplier_order_id: str) -> Units:
-    """Units of a supplier order that have not left, or left after its deadline."""
+    """Units of a supplier order that have not left, or left or were dropped after its deadline."""
     supplier_order = order.supplier_orders[supplier_order_id]
     due, late = supplier_order.dispatch_by, supplier_orders.left_to_ship(supplier_order)
-    for shipment in order.shipments:
-        if shipment.supplier_order_id == supplier_order_id and due is not None and shipment.shipped_at > due:
-            for line_no, units in shipment.by_line.items():
-                late[line_no] = late.get(line_no, 0) + units
+    if due is None:
+        return late
+    left = [s.by_line for s in order.shipments if s.supplier_order_id == supplier_order_id and s.shipped_at > due]
+    for by_line in (*left, *(by_line for at, by_line in supplier_order.dropped if at >= due)):
+        late = remedies.plus(late, by_line)
     return late
 
 
@@ -960,7 +1036,9 @@ def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
         before = order.supplier_orders[fact.supplier_order_id]
         after = supplier_orders.evolve(before, fact)
         order = replace(order, buckets=_follow_shares(order.buckets, before, after))
-    if isinstance(fact, SupplierOrderShipped):
+    if isinstance(fact, CancelAgreed):
+        order = _given_up(order, fact.at)
+    elif isinstance(fact, SupplierOrderShipped):
         shipment = Shipment(
             fact.supplier_order_id, fact.carrier, fact.number, fact.epoch, fact.by_line, shipped_at=fact.at
         )
@@ -1142,25 +1220,33 @@ def place_hold(order: Order, hold: Hold) -> Sequence[OrderFact]:
 
 
 def place_holds(order: Order, holds: Sequence[Hold]) -> list[OrderFact]:
-    """Reasons to wait, each of another scope, so that none has to see the one before it."""
+    """Reasons to wait, each of another scope, so that none has to see the one before it.
+
+    One that stands already is news only if it turns out to be older.
+    """
     if holds and order.header in (Header.COMPLETED, Header.CANCELLED, Header.DELIVERED):
         raise OrderClosed(order.order_id, order.header)
     standing = {each.key: each for each in order.holds}
-    facts: list[OrderFact] = []
+    news: list[Hold] = []
     for hold in holds:
-        in_scope, present = _in_scope(order, hold), standing.get(hold.key)
-        if present is not None and replace(hold, at=present.at, note=present.note) == present:
-            continue
-        facts.append(HoldPlaced(order.order_id, hold, hold.at))
-        if hold.reason.stops_clocks:
-            facts += supplier_orders.stop_clocks(in_scope, hold.at)
+        if hold.supplier_order_id:
+            order.supplier_order(hold.supplier_order_id)
+        present = standing.get(hold.key)
+        if present is None or hold.at < present.at or replace(hold, at=present.at, note=present.note) != present:
+            news.append(hold)
+    placed = [HoldPlaced(order.order_id, hold, hold.at) for hold in news]
+    return [*placed, *_clocks(order, news, _stopped(order, news), max(hold.at for hold in news))] if news else []
+
+
+def _clocks(order: Order, holds: Iterable[Hold], stops: Stops, at: datetime) -> list[OrderFact]:
+    """How the clocks of the supplier orders that these holds are about stand, by all that stopped them."""
+    scopes = dict.fromkeys(hold.supplier_order_id for hold in holds if hold.reason.stops_clocks)
+    about = order.supplier_orders if "" in scopes else scopes
+    facts: list[OrderFact] = []
+    for each in about:
+        stopping = (*stops.get("", ()), *stops.get(each, ()))
+        facts += supplier_orders.reckon_clocks(order.supplier_orders[each], stopping, at)
     return facts
-
-
-def _in_scope(order: Order, hold: Hold) -> list[SupplierOrder]:
-    if hold.supplier_order_id:
-        return [order.supplier_order(hold.supplier_order_id)]
-    return list(order.supplier_orders.values())
 
 
 def release_hold(
@@ -1182,16 +1268,10 @@ def release_hold(
 
 
 def end_holds(order: Order, ended: Iterable[Hold], at: datetime) -> list[OrderFact]:
-    """These holds end, one after the other; a supplier order whose clocks none stops any more goes on."""
-    stopping = Counter(hold.supplier_order_id for hold in order.holds if hold.reason.stops_clocks)
-    facts: list[OrderFact] = []
-    for hold in ended:
-        facts.append(HoldReleased(order.order_id, hold.reason, hold.owner, at, hold.supplier_order_id))
-        stopping[hold.supplier_order_id] -= hold.reason.stops_clocks
-        if not stopping[""]:
-            free = [each for each in _in_scope(order, hold) if not stopping[each.supplier_order_id]]
-            facts += supplier_orders.resume_clocks(free, at)
-    return facts
+    """These holds end; a supplier order whose clocks none stops any more goes on."""
+    ended = list(ended)
+    released = [HoldReleased(order.order_id, hold.reason, hold.owner, at, hold.supplier_order_id) for hold in ended]
+    return [*released, *_clocks(order, ended, _resumed(order, [hold.key for hold in ended], at), at)]
 
 
 def holds_on(order: Order, supplier_order_id: str) -> list[Hold]:
@@ -1260,7 +1340,11 @@ def send(order: Order, supplier_order_id: str, sent: SupplierOrderSent) -> Seque
     require_no_hold(order, supplier_order_id)
     if not supplier_order.unshipped:
         raise supplier_orders.NothingToShip(supplier_order_id, supplier_order.stage)
-    return [sent]
+    stopping = (*order.stops.get("", ()), *order.stops.get(supplier_order_id, ()))
+    if not stopping:
+        return [sent]
+    # It may be told after a hold that began later.
+    return [sent, *supplier_orders.reckon_clocks(supplier_orders.evolve(supplier_order, sent), stopping, sent.at)]
 
 
 def require_no_hold(order: Order, supplier_order_id: str) -> None:

@@ -162,16 +162,21 @@ class CancelRefused(OfSupplierOrder, frozen=True, tag="order.supplier_order_canc
 
     because: str
     at: datetime
+    by_line: Units = {}
+    """The units that it came too late for, and it stands open for the rest; empty means for all."""
 
 
 class ClocksStopped(OfSupplierOrder, frozen=True, tag="order.clocks_stopped"):
-    """A hold of the retailer or the customer stopped the supplier's clocks."""
+    """A hold of the retailer or the customer stopped the supplier's clocks, or did so earlier than was known."""
 
     at: datetime
+    acknowledge_by: datetime | None = None
+    """When it would be due if the clock had not stopped; None if that is as it was."""
+    dispatch_by: datetime | None = None
 
 
 class ClocksResumed(OfSupplierOrder, frozen=True, tag="order.clocks_resumed"):
-    """The last such hold was released; the clocks are due later by the time they stood still."""
+    """No such hold stands any more; the clocks are due later by the time that they stood still in all."""
 
     at: datetime
     acknowledge_by: datetime | None = None
@@ -301,6 +306,46 @@ class Share(Value, frozen=True):
         )
 
 
+class Stop(Value, frozen=True):
+    """A hold that keeps clocks from running, while it stands."""
+
+    reason: str
+    owner: str
+    since: datetime
+    until: datetime | None = None
+
+
+Span = tuple[datetime, datetime | None]
+"""From when until when; None while it lasts."""
+
+
+def union(stops: Iterable[Stop], since: datetime, before: datetime | None) -> list[Span]:
+    """When any of the stops stood, from since on: spans that neither touch nor overlap, the first first.
+
+    Those that began only when all was over, at before, stopped nothing.
+    """
+    spans: list[Span] = []
+    for stop in sorted(stops, key=attrgetter("since")):
+        begin, end = max(stop.since, since), stop.until
+        if (end is not None and end <= begin) or (before is not None and begin >= before):
+            continue
+        if spans and ((last := spans[-1])[1] is None or begin <= last[1]):
+            end = None if last[1] is None or end is None else max(last[1], end)
+            spans[-1] = (last[0], end)
+        else:
+            spans.append((begin, end))
+    return spans
+
+
+def later_by(due: datetime | None, spans: Iterable[Span]) -> datetime | None:
+    """When a clock is due that stood still in these spans; those after it was due give it no time back."""
+    for begin, end in spans:
+        if due is None or end is None or begin >= due:
+            break
+        due += end - begin
+    return due
+
+
 class Wish(Value, frozen=True):
     """Who last wanted units back from a supplier, and why."""
 
@@ -323,6 +368,8 @@ class SupplierOrder(Value, frozen=True):
     sent_at: datetime | None = None
     acknowledge_by: datetime | None = None
     dispatch_by: datetime | None = None
+    agreed: tuple[datetime | None, datetime | None] = (None, None)
+    """By when it was to acknowledge and to dispatch when it was sent, before any hold."""
     first_scan_within_hours: int | None = None
     peaks: tuple[PeakPeriod, ...] = ()
     compensation_terms: CompensationTerms | None = None
@@ -344,6 +391,8 @@ class SupplierOrder(Value, frozen=True):
     cancel_wish: Wish | None = None
     reroute_wish: Wish | None = None
     stopped_since: datetime | None = None
+    dropped: tuple[tuple[datetime, Units], ...] = ()
+    """Units that it will not ship after all, as they were rejected, cancelled or rerouted, and when each were."""
     delivered: int = 0
     """Units delivered; the order keeps it up to date."""
     late: Units = {}
@@ -365,6 +414,17 @@ class SupplierOrder(Value, frozen=True):
     def came_to_nothing(self) -> bool:
         """No unit left or ever will: all were cancelled, rejected or rerouted."""
         return not any(share.unshipped or share.shipped for share in self.shares.values())
+
+    @property
+    def given_up_at(self) -> datetime | None:
+        """When the last unit was dropped, if any was; None while any is still to go."""
+        return None if not self.dropped or self.unshipped else max(at for at, _ in self.dropped)
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the last unit left or was dropped; None while any is still to go."""
+        ends = [at for at in (self.dispatched_at, self.given_up_at) if at is not None]
+        return max(ends, default=None)
 
     @property
     def dispatched_at(self) -> datetime | None:
@@ -419,6 +479,7 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 sent_at=fact.at,
                 acknowledge_by=fact.acknowledge_by,
                 dispatch_by=fact.dispatch_by,
+                agreed=(fact.acknowledge_by, fact.dispatch_by),
                 first_scan_within_hours=fact.first_scan_within_hours,
                 peaks=fact.peaks,
                 compensation_terms=fact.compensation,
@@ -427,8 +488,9 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
             answered = {line_no: supplier_order.shares[line_no].answer(answer) for line_no, answer in by_line.items()}
             shares = {**supplier_order.shares, **answered}
             cancel_asked, reroute_asked = _still_asked(supplier_order, shares)
+            rejected = {line_no: answer.rejected for line_no, answer in by_line.items() if answer.rejected}
             return replace(
-                supplier_order,
+                _dropped(supplier_order, rejected, fact.at),
                 shares=shares,
                 cancel_asked=cancel_asked,
                 reroute_asked=reroute_asked,
@@ -459,11 +521,17 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
             }
             shares = _changed(supplier_order.shares, cancelled, Share.cancel)
             shares = _changed(shares, rerouted, Share.reroute)
-            return replace(supplier_order, shares=shares, cancel_asked={}, reroute_asked={})
+            dropped = _dropped(supplier_order, by_line, fact.at)
+            return replace(dropped, shares=shares, cancel_asked={}, reroute_asked={})
         case CancelRefused():
-            return replace(supplier_order, cancel_asked={}, reroute_asked={})
+            return _refused(supplier_order, fact.by_line)
         case ClocksStopped(at=at):
-            return replace(supplier_order, stopped_since=at)
+            return replace(
+                supplier_order,
+                stopped_since=at,
+                acknowledge_by=fact.acknowledge_by or supplier_order.acknowledge_by,
+                dispatch_by=fact.dispatch_by or supplier_order.dispatch_by,
+            )
         case ClocksResumed():
             return replace(
                 supplier_order,
@@ -483,12 +551,33 @@ def _first(earlier: datetime | None, at: datetime) -> datetime:
     return at if earlier is None else min(earlier, at)
 
 
+def _dropped(supplier_order: SupplierOrder, by_line: Units, at: datetime) -> SupplierOrder:
+    """Units that it will not ship after all; those that were dropped in time were not late."""
+    if not by_line:
+        return supplier_order
+    due, late = supplier_order.dispatch_by, supplier_order.late
+    if due is not None and at < due:
+        late = minus(late, by_line)
+    return replace(supplier_order, dropped=(*supplier_order.dropped, (at, by_line)), late=late)
+
+
+def _refused(supplier_order: SupplierOrder, by_line: Units) -> SupplierOrder:
+    """What it is asked for without these units: those that were to be rerouted are refused first."""
+    refused = by_line or supplier_order.cancel_asked
+    asked, rerouted = minus(supplier_order.cancel_asked, refused), minus(supplier_order.reroute_asked, refused)
+    return replace(supplier_order, cancel_asked=asked, reroute_asked=rerouted)
+
+
+def minus(units: Units, less: Units) -> Units:
+    """Units without others, line by line; a line without any left is not named."""
+    return {n: left for n, count in units.items() if (left := count - less.get(n, 0)) > 0}
+
+
 def _still_late(supplier_order: SupplierOrder, by_line: Units, at: datetime) -> Units:
     """The late units without those of a parcel that left in time."""
     if not supplier_order.late or supplier_order.dispatch_by is None or at > supplier_order.dispatch_by:
         return supplier_order.late
-    left = {line_no: units - by_line.get(line_no, 0) for line_no, units in supplier_order.late.items()}
-    return {line_no: units for line_no, units in left.items() if units > 0}
+    return minus(supplier_order.late, by_line)
 
 
 def _changed(shares: dict[LineNo, Share], by_line: Units, change: Callable[[Share, int], Share]) -> dict[LineNo, Share]:
@@ -625,7 +714,10 @@ def pack(supplier_order: SupplierOrder, packed_with: tuple[str, ...], at: dateti
 def ship(
     supplier_order: SupplierOrder, carrier: str, number: str, epoch: int, by_line: Units, at: datetime
 ) -> Sequence[SupplierOrderFact]:
-    """Units left in a parcel; no lines named means all that is left. A cancel request has come too late."""
+    """Units left in a parcel; no lines named means all that is left.
+
+    A cancel request has come too late for those of its units that left, and stands open for the others.
+    """
     _require_sent(supplier_order)
     if not supplier_order.unshipped:
         raise NothingToShip(supplier_order.supplier_order_id, supplier_order.stage)
@@ -635,11 +727,8 @@ def ship(
             raise OverShipped(line_no, left=left, shipped=units)
     supplier_order_id = supplier_order.supplier_order_id
     shipped = SupplierOrderShipped(supplier_order_id, carrier, number, epoch, by_line, at)
-    asked = supplier_order.cancel_asked
-    after = evolve(supplier_order, shipped)
-    if any(units > after.shares[line_no].unshipped for line_no, units in asked.items()):
-        return [shipped, CancelRefused(supplier_order_id, "already_shipped", at)]
-    return [shipped]
+    gone = minus(supplier_order.cancel_asked, left_to_ship(evolve(supplier_order, shipped)))
+    return [shipped, CancelRefused(supplier_order_id, "already_shipped", at, gone)] if gone else [shipped]
 
 
 def left_to_ship(supplier_order: SupplierOrder) -> Units:
@@ -722,30 +811,25 @@ def answer_cancel(
     return [CancelRefused(supplier_order.supplier_order_id, because, at)]
 
 
-def stop_clocks(supplier_orders: Iterable[SupplierOrder], at: datetime) -> list[SupplierOrderFact]:
-    """Stop the clocks that run."""
-    return [
-        # A hold may be older than the sending: a clock cannot stop before it runs.
-        ClocksStopped(each.supplier_order_id, max(at, each.sent_at))
-        for each in supplier_orders
-        if each.stopped_since is None and each.sent_at is not None and each.unshipped
-    ]
+def reckon_clocks(supplier_order: SupplierOrder, stops: Iterable[Stop], at: datetime) -> list[SupplierOrderFact]:
+    """Where its clocks stand by all holds that are known, in whatever order they were told. No news records nothing.
 
-
-def resume_clocks(supplier_orders: Iterable[SupplierOrder], at: datetime) -> list[SupplierOrderFact]:
-    """Let the stopped clocks run on, due later by the time they stood still."""
-    facts: list[SupplierOrderFact] = []
-    for each in supplier_orders:
-        since = each.stopped_since
-        if since is None:
-            continue
-        stood = max(at, since) - since
-        # A clock that was over before the hold began is not given back its time.
-        moved = [
-            due + stood if due is not None and due > since else due for due in (each.acknowledge_by, each.dispatch_by)
-        ]
-        facts.append(ClocksResumed(each.supplier_order_id, at, moved[0], moved[1]))
-    return facts
+    A clock stands still for the union of the holds' times, from when it runs.
+    """
+    if supplier_order.sent_at is None:
+        return []
+    spans = union(stops, supplier_order.sent_at, supplier_order.ended_at)
+    stopped_since = spans[-1][0] if spans and spans[-1][1] is None else None
+    acknowledge_by, dispatch_by = (later_by(due, spans) for due in supplier_order.agreed)
+    present = (supplier_order.acknowledge_by, supplier_order.dispatch_by)
+    if (stopped_since, acknowledge_by, dispatch_by) == (supplier_order.stopped_since, *present):
+        return []
+    supplier_order_id = supplier_order.supplier_order_id
+    if stopped_since is None:
+        return [ClocksResumed(supplier_order_id, at, acknowledge_by, dispatch_by)]
+    if (acknowledge_by, dispatch_by) == present:
+        return [ClocksStopped(supplier_order_id, stopped_since)]
+    return [ClocksStopped(supplier_order_id, stopped_since, acknowledge_by, dispatch_by)]
 
 
 def share_of(supplier_order: SupplierOrder, line_no: LineNo) -> Share:

@@ -196,7 +196,7 @@ def _obligation(deadline: Deadline, missed: bool, breach: Breach | None) -> Valu
     alarm = not missed and deadline.passed(_ALWAYS)
     if missed:
         state = State.MISSED
-    elif deadline.met_at is None or alarm:
+    elif not deadline.over or alarm:
         state = State.OPEN
     else:
         state = State.WITHDRAWN if breach else State.MET
@@ -208,7 +208,7 @@ def _obligation(deadline: Deadline, missed: bool, breach: Breach | None) -> Valu
         deadline.due,
         state.value,
         deadline.met_at,
-        None if deadline.met_at else deadline.stopped_since,
+        None if deadline.over else deadline.stopped_since,
         breach.missed.at if breach else None,
         breach.withdrawn.at if breach and breach.withdrawn else None,
         alarm,

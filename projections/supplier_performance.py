@@ -179,7 +179,7 @@ def _legs(story: OrderStory) -> list[_Leg]:
 def _leg(story: OrderStory, each: SupplierOrder, *, leads: bool) -> _Leg:
     placed, stage, shipped_at = story.order.placed, each.stage, each.dispatched_at
     cancelled_by = _whose(story, each.supplier_order_id) if stage is Stage.CANCELLED else ""
-    # What others than the supplier cancelled, and what it turned down when asked, is not held against it.
+    # What others than the supplier cancelled in time, and what it turned down in time, is not held against it.
     let_off = cancelled_by not in ("", "supplier") or stage is Stage.REJECTED
     acknowledged_at = each.acknowledged_at
     acknowledge_due = each.acknowledge_by if _counts(each, each.acknowledge_by, acknowledged_at, let_off) else None
@@ -233,7 +233,12 @@ def _counts(each: SupplierOrder, due: datetime | None, met_at: datetime | None, 
     if met_at is not None or due is None:
         return True
     stopped = each.stopped_since is not None and each.stopped_since < due
-    return not (stopped or let_off)
+    return not (stopped or (let_off and _given_up_in_time(each, due)))
+
+
+def _given_up_in_time(each: SupplierOrder, due: datetime | None) -> bool:
+    """Whether no unit was cancelled, rejected or rerouted only after it was late."""
+    return due is None or each.given_up_at is None or each.given_up_at < due
 
 
 def _supplier_orders(story: OrderStory, page: Page, *, before: bool) -> Iterator[Values]:
@@ -245,7 +250,7 @@ def _supplier_orders(story: OrderStory, page: Page, *, before: bool) -> Iterator
             *leg.what,
             leg.dispatch_due,
             dispatched_at,
-            _in_time(dispatched_at, leg.dispatch_due),
+            _in_time(dispatched_at, leg.dispatch_due) and _given_up_in_time(leg.supplier_order, leg.dispatch_due),
             *leg.as_said,
             bool(leg.supplier_order.packing_lacks) or any(map(_is_mistake, mine)),
             leg.leads and (leg.defective or any(map(_is_claim, mine))),

@@ -208,7 +208,7 @@ def _breaches(story: OrderStory) -> Iterator[Item]:
     order = story.order
     for each in order.deadlines():
         key = (each.object_id, each.clock)
-        if key in order.missed and each.met_at is None:
+        if key in order.missed and not each.over:
             missed = story.breaches[key].missed
             subject = f"{each.object_id}/{each.clock}"
             supplier_order_id = "" if each.object_id == order.order_id else each.object_id

@@ -302,10 +302,15 @@ class Story:
         return self.record(fulfilment.place_hold(self.book, order_id, hold, self.now))
 
     def release(
-        self, reason: HoldReason, owner: str = "", supplier_order_id: str = "", order_id: str = ORDER
+        self,
+        reason: HoldReason,
+        owner: str = "",
+        supplier_order_id: str = "",
+        order_id: str = ORDER,
+        at: datetime | None = None,
     ) -> list[Fact]:
         return self.record(
-            fulfilment.release_hold(self.book, order_id, reason, owner, supplier_order_id, self.now, self.now)
+            fulfilment.release_hold(self.book, order_id, reason, owner, supplier_order_id, at or self.now, self.now)
         )
 
     def confirm(self, order_id: str = ORDER, backorder_lacking: bool = False) -> list[Fact]:
@@ -326,8 +331,8 @@ class Story:
 
     # --- supplier orders ---
 
-    def send(self, supplier_order_id: str = FIRST) -> list[Fact]:
-        return self.record(dispatch.send_supplier_order(self.book, supplier_order_id, self.now, self.now))
+    def send(self, supplier_order_id: str = FIRST, at: datetime | None = None) -> list[Fact]:
+        return self.record(dispatch.send_supplier_order(self.book, supplier_order_id, at or self.now, self.now))
 
     def answer(
         self, by_line: dict[int, Answer], supplier_order_id: str = FIRST, at: datetime | None = None
@@ -355,10 +360,10 @@ class Story:
             cancellation.cancel(self.book, order_id, units(by_line), "customer", "changed_mind", self.now, self.now)
         )
 
-    def answer_cancel(self, agreed: bool, supplier_order_id: str = FIRST) -> list[Fact]:
+    def answer_cancel(self, agreed: bool, supplier_order_id: str = FIRST, at: datetime | None = None) -> list[Fact]:
         because = "" if agreed else "too_late"
         return self.record(
-            cancellation.answer_cancel(self.book, supplier_order_id, agreed, because, self.now, self.now)
+            cancellation.answer_cancel(self.book, supplier_order_id, agreed, because, at or self.now, self.now)
         )
 
     def reroute(

@@ -77,6 +77,27 @@ def test_a_shipment_beats_the_cancel_request():
     assert story.buckets() == {"shipped": 3}
 
 
+def test_a_cancel_request_stands_open_for_those_of_its_units_that_did_not_leave():
+    story = sent(line(1, "tea", 4))
+    story.cancel({1: 3})
+    refused_for = the(CancelRefused, story.ship({1: 3}))
+    assert (refused_for.because, refused_for.by_line) == ("already_shipped", {1: 2})
+    assert story.supplier_order().cancel_asked == {1: 1}
+    assert story.supplier_order().stage is Stage.CANCEL_REQUESTED
+    story.answer_cancel(agreed=True)
+    assert story.buckets() == {"shipped": 3, "cancelled": 1}
+
+
+def test_units_that_leave_are_refused_to_another_supplier_before_they_are_to_who_wants_none():
+    story = sent(line(1, "tea", 4))
+    story.approve("cora")
+    story.offer(supplier_id="cora")
+    story.cancel({1: 2})
+    story.reroute({1: 1})
+    assert the(CancelRefused, story.ship({1: 2})).by_line == {1: 1}
+    assert (story.supplier_order().cancel_asked, story.supplier_order().reroute_asked) == ({1: 2}, {})
+
+
 def test_a_cancel_request_stands_while_its_units_are_still_there():
     story = sent()
     story.cancel({1: 2})

@@ -1,6 +1,10 @@
 """Clocks: when they run, stop and resume; a breach is recorded once and withdrawn if it was none."""
 
+from itertools import permutations
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, HoldReason
@@ -208,6 +212,135 @@ def test_a_hold_that_is_told_late_withdraws_a_breach_that_it_excuses():
     story.later(hours=8)
     # Stopped from 40 to 60, so due at 68.
     assert the(DeadlineMissed, story.miss(DISPATCH)).due == NOON + 68 * HOUR
+
+
+@pytest.mark.parametrize("told", sorted(set(permutations("AABB"))))
+def test_two_holds_that_overlap_stop_a_clock_for_the_time_of_both_together(told: tuple[str, ...]):
+    """One from 10 to 14 and one from 12 to 16: six hours, not eight."""
+    story, times = sent(), {"A": [10, 14], "B": [12, 16]}
+    story.later(hours=20)
+    for owner in told:
+        tell = story.hold if len(times[owner]) == 2 else story.release
+        tell(HoldReason.CUSTOMER_REQUEST, owner, at=NOON + times[owner].pop(0) * HOUR)
+    assert story.supplier_order().stopped_since is None
+    assert story.supplier_order().dispatch_by == NOON + (48 + 6) * HOUR
+
+
+some_holds = st.lists(st.tuples(st.integers(0, 70), st.integers(0, 30), st.booleans()), min_size=1, max_size=4)
+
+
+@given(
+    holds=some_holds,
+    left=st.integers(0, 140),
+    shipped_first=st.booleans(),
+    noticed=st.sets(st.integers(0, 8)),
+    data=st.data(),
+)
+@settings(max_examples=200, deadline=None)
+def test_holds_stop_a_clock_for_the_union_of_their_times_however_they_are_told(
+    holds: list[tuple[int, int, bool]], left: int, shipped_first: bool, noticed: set[int], data: st.DataObject
+):
+    """In any order, and whenever the clock is looked at, the deadline and the breach are the same."""
+    story = sent()
+    story.later(hours=300)
+    if shipped_first:
+        story.ship(at=NOON + left * HOUR)
+    told: set[int] = set()
+    for step, n in enumerate(data.draw(st.permutations([*range(len(holds)), *range(len(holds))]))):
+        since, hours, scoped = holds[n]
+        if step in noticed:
+            story.miss(DISPATCH)
+        if n not in told:
+            story.hold(HoldReason.OTHER, f"mia-{n}", FIRST if scoped else "", at=NOON + since * HOUR)
+        else:
+            until = NOON + (since + hours) * HOUR
+            story.release(HoldReason.OTHER, f"mia-{n}", FIRST if scoped else "", at=until)
+        told.add(n)
+    if not shipped_first:
+        story.ship(at=NOON + left * HOUR)
+    ran = due = 0
+    stopping = [(since, since + hours) for since, hours, _ in holds if not shipped_first or since < left]
+    while ran < 48:
+        ran += not any(since <= due < until for since, until in stopping)
+        due += 1
+    assert story.supplier_order().dispatch_by == NOON + due * HOUR
+    assert ((FIRST, DISPATCH) in story.order().missed) == (left > due)
+
+
+def test_a_hold_that_turns_out_to_be_older_counts_from_then():
+    story = sent()
+    story.later(hours=30)
+    story.hold(HoldReason.FRAUD_REVIEW, at=NOON + 20 * HOUR)
+    assert names(story.hold(HoldReason.FRAUD_REVIEW, at=NOON + 25 * HOUR)) == []
+    assert names(story.hold(HoldReason.FRAUD_REVIEW, at=NOON + 10 * HOUR)) == ["hold_placed", "clocks_stopped"]
+    story.release(HoldReason.FRAUD_REVIEW)
+    assert story.supplier_order().dispatch_by == NOON + (48 + 20) * HOUR
+
+
+def test_a_hold_counts_from_the_sending_also_when_that_is_told_later():
+    story = confirmed()
+    story.later(hours=10)
+    story.hold(HoldReason.FRAUD_REVIEW, at=NOON + 2 * HOUR)
+    story.release(HoldReason.FRAUD_REVIEW)
+    assert names(story.send(at=NOON + 4 * HOUR)) == ["supplier_order_sent", "clocks_resumed"]
+    assert story.supplier_order().dispatch_by == NOON + (4 + 48 + 6) * HOUR
+
+
+# --- what is given up -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+@pytest.mark.parametrize("shipped", [{}, {1: 2}])
+def test_what_is_cancelled_after_it_was_late_stays_late(shipped: dict[int, int], noticed: bool):
+    story = sent()
+    if shipped:
+        story.ship(shipped)
+    story.later(hours=60)
+    if noticed:
+        story.miss(DISPATCH)
+    story.cancel()
+    story.later(hours=1)
+    assert "breach_withdrawn" not in names(story.answer_cancel(agreed=True))
+    assert (FIRST, DISPATCH) in story.order().missed
+    assert story.supplier_order().late == {1: 3 - sum(shipped.values())}
+
+
+@pytest.mark.parametrize("shipped", [{}, {1: 2}])
+def test_what_was_cancelled_in_time_was_not_late_also_when_it_is_told_later(shipped: dict[int, int]):
+    story = sent()
+    if shipped:
+        story.ship(shipped)
+    story.cancel()
+    story.later(hours=60)
+    story.miss(DISPATCH)
+    withdrawn = [f for f in story.answer_cancel(agreed=True, at=NOON + 40 * HOUR) if isinstance(f, BreachWithdrawn)]
+    assert DISPATCH in {each.clock for each in withdrawn}
+    assert (FIRST, DISPATCH) not in story.order().missed
+    assert story.supplier_order().late == {}
+
+
+def test_a_hold_told_late_excuses_also_what_was_cancelled_since():
+    story = sent(line(1, "tea", 2), line(2, "ink", 1, "bolt"))
+    story.later(hours=60)
+    story.miss(DISPATCH)
+    story.cancel({1: 2})
+    story.answer_cancel(agreed=True)
+    assert (FIRST, DISPATCH) in story.order().missed
+    story.hold(HoldReason.CUSTOMER_REQUEST, at=NOON + 40 * HOUR)
+    story.release(HoldReason.CUSTOMER_REQUEST, at=NOON + 55 * HOUR)
+    assert (FIRST, DISPATCH) not in story.order().missed
+
+
+def test_the_promise_is_broken_for_what_is_cancelled_after_its_day():
+    story = sent(line(1, "tea", 2), promised_by=NOON + 5 * DAY)
+    story.ship({1: 1})
+    story.later(days=3)
+    story.scan(ParcelStatus.DELIVERED)
+    story.later(days=3)
+    story.miss(DELIVERY, ORDER)
+    story.cancel()
+    assert "breach_withdrawn" not in names(story.answer_cancel(agreed=True))
+    assert (ORDER, DELIVERY) in story.order().missed
 
 
 def test_the_promise_to_the_customer_stands_still_for_no_hold():

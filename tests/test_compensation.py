@@ -371,10 +371,11 @@ class Late(RuleBasedStateMachine):
             match fact:
                 case SupplierOrderDrafted():
                     left.update(fact.units)
-                case SupplierOrderAcknowledged():
-                    left.subtract({n: each.rejected for n, each in fact.by_line.items()})
-                case CancelAgreed():
-                    left.subtract(fact.by_line)
+                case SupplierOrderAcknowledged() | CancelAgreed():
+                    dropped = Counter({n: getattr(each, "rejected", each) for n, each in fact.by_line.items()})
+                    left.subtract(dropped)
+                    if fact.at >= due_now:
+                        too_late.update(dropped)
                 case SupplierOrderShipped():
                     left.subtract(fact.by_line)
                     if late is not None and fact.at <= due:

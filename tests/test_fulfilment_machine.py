@@ -593,8 +593,9 @@ class Fulfilment(RuleBasedStateMachine):
             counted.left[supplier_order_id].subtract(wanted)
             counted.parcels[self.key(name)] = Out(supplier_order_id, +wanted)
             asked = counted.asked.get(supplier_order_id, Counter())
-            if any(count > counted.left[supplier_order_id][n] for n, count in asked.items()):
-                counted.forget_wishes(supplier_order_id)
+            gone = asked - counted.left[supplier_order_id]
+            for wishes in (asked, counted.rerouting.get(supplier_order_id, Counter())):
+                wishes.subtract({n: min(count, wishes[n]) for n, count in gone.items()})
             self.follow(name)
 
     def taken(self, number: str, at: datetime) -> bool:
@@ -815,6 +816,17 @@ class Fulfilment(RuleBasedStateMachine):
                 for supplier_id, sku in TRACKED:
                     mine = self.story.stock(sku, supplier_id).reservations.get(order_id)
                     assert mine is None or mine.status is stock.Hold.COMMITTED
+
+    @invariant()
+    def whoever_was_late_stays_late_unless_it_is_withdrawn_with_a_reason(self) -> None:
+        """A breach that stands is of a clock that was late; none is of one that was over in time or stands still."""
+        for order_id in self.model:
+            order = self.story.order(order_id)
+            for object_id, clock in order.missed:
+                deadline = order.deadline(object_id, clock)
+                assert deadline is not None
+                assert not deadline.stands
+                assert deadline.late or not deadline.over
 
     @invariant()
     def no_unit_is_in_two_supplier_orders_that_live(self) -> None:

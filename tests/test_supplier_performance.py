@@ -163,11 +163,23 @@ async def test_the_deadline_puts_it_into_the_window(tenant: EmptyTenant):
     assert await rate(tenant, story, DISPATCH, Window(due + 91 * DAY)) == (0, 0)
 
 
-async def test_what_the_customer_cancelled_does_not_count(tenant: EmptyTenant):
+async def test_what_the_customer_cancelled_before_the_deadline_does_not_count(tenant: EmptyTenant):
     story = sent()
-    story.later(hours=60)
+    story.later(hours=47)
     cancelled_by(story, "customer")
     assert await rate(tenant, story, DISPATCH) == (0, 0)
+
+
+@pytest.mark.parametrize("shipped", [{}, {1: 2}])
+async def test_what_the_customer_cancelled_when_it_was_late_counts_as_late(
+    tenant: EmptyTenant, shipped: dict[int, int]
+):
+    story = sent()
+    if shipped:
+        story.ship(shipped)
+    story.later(hours=60)
+    cancelled_by(story, "customer")
+    assert await rate(tenant, story, DISPATCH) == (0, 1)
 
 
 async def test_what_the_retailer_cancelled_is_not_held_against_the_supplier(tenant: EmptyTenant):

@@ -199,7 +199,8 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PlaceHold(self, request, context):
-        """Makes an order, or one of its supplier orders, wait. The same hold again records nothing.
+        """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to
+        be older. Clocks stand still for the union of all holds' times, in whatever order they are told.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -277,7 +278,8 @@ class OrderServiceServicer:
 
     def CancelOrder(self, request, context):
         """Cancels units, or the whole order. Units no supplier knows of are cancelled at once; for units at a
-        supplier it is asked, and AnswerCancelRequest records its answer. Shipped units can only be returned.
+        supplier it is asked, and AnswerCancelRequest records its answer. Of units that leave meanwhile the request is
+        refused, and it stands open for the others. Shipped units can only be returned.
         Cancelling a cancelled order records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL or
         NOTHING_TO_CANCEL.

@@ -64,7 +64,8 @@ class OrderServiceStub:
     Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
     PlaceHold: _grpc.UnaryUnaryMultiCallable[_orders_pb2.PlaceHoldRequest, _common_pb2.Receipt]
-    """Makes an order, or one of its supplier orders, wait. The same hold again records nothing.
+    """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to
+    be older. Clocks stand still for the union of all holds' times, in whatever order they are told.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED.
     """
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ReleaseHoldRequest, _common_pb2.Receipt]
@@ -114,7 +115,8 @@ class OrderServiceStub:
     """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CancelOrderRequest, _common_pb2.Receipt]
     """Cancels units, or the whole order. Units no supplier knows of are cancelled at once; for units at a
-    supplier it is asked, and AnswerCancelRequest records its answer. Shipped units can only be returned.
+    supplier it is asked, and AnswerCancelRequest records its answer. Of units that leave meanwhile the request is
+    refused, and it stands open for the others. Shipped units can only be returned.
     Cancelling a cancelled order records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL or
     NOTHING_TO_CANCEL.
@@ -214,7 +216,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
     PlaceHold: _aio.UnaryUnaryMultiCallable[_orders_pb2.PlaceHoldRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Makes an order, or one of its supplier orders, wait. The same hold again records nothing.
+    """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to
+    be older. Clocks stand still for the union of all holds' times, in whatever order they are told.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED.
     """
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_orders_pb2.ReleaseHoldRequest, _common_pb2.Receipt]  # type: ignore[assignment]
@@ -264,7 +267,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.CancelOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Cancels units, or the whole order. Units no supplier knows of are cancelled at once; for units at a
-    supplier it is asked, and AnswerCancelRequest records its answer. Shipped units can only be returned.
+    supplier it is asked, and AnswerCancelRequest records its answer. Of units that leave meanwhile the request is
+    refused, and it stands open for the others. Shipped units can only be returned.
     Cancelling a cancelled order records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL or
     NOTHING_TO_CANCEL.
@@ -385,7 +389,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.PlaceHoldRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Makes an order, or one of its supplier orders, wait. The same hold again records nothing.
+        """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to
+        be older. Clocks stand still for the union of all holds' times, in whatever order they are told.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED.
         """
 
@@ -477,7 +482,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Cancels units, or the whole order. Units no supplier knows of are cancelled at once; for units at a
-        supplier it is asked, and AnswerCancelRequest records its answer. Shipped units can only be returned.
+        supplier it is asked, and AnswerCancelRequest records its answer. Of units that leave meanwhile the request is
+        refused, and it stands open for the others. Shipped units can only be returned.
         Cancelling a cancelled order records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL or
         NOTHING_TO_CANCEL.
