@@ -27,7 +27,7 @@ from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, suppliers_pb2
+from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, reports_pb2, suppliers_pb2
 from fulfilment.v1.batch_pb2 import BatchCommand
 
 CHANNEL = "olist"
@@ -494,3 +494,19 @@ def _grams(product: Row) -> int:
     """The weight; 0, which is unknown, where the row does not say."""
     cell = str(product.cells.get("product_weight_g") or "")
     return int(cell) if cell.isascii() and cell.isdigit() else 0
+
+
+def summary(found: reports_pb2.GetSummaryResponse) -> dict[str, int]:
+    """A summary of the ledger under the names that figures of these files go by, to be compared with them."""
+    return {
+        "orders": found.orders,
+        "supplier_orders": found.supplier_orders,
+        "multi_supplier_orders": found.multi_supplier_orders,
+        "suppliers": found.suppliers,
+        "units": found.units,
+        "gmv_centavos": sum(each.amount_minor for each in found.gmv if each.currency == CURRENCY),
+        "supplier_orders_with_carrier_date": found.supplier_orders_dispatched,
+        "supplier_orders_dispatched_on_time": found.supplier_orders_dispatched_on_time,
+        "delivered_orders": found.delivered_orders,
+        "delivered_late": found.delivered_late,
+    }

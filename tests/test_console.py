@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import os
 import pty
@@ -12,6 +13,7 @@ import struct
 import sys
 import termios
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -30,12 +32,14 @@ from rich.console import Console
 from adapters.console import files, suppliers, words
 from adapters.console.history import gist
 from adapters.console.main import root, run
+from adapters.console.sentences import COMMANDS
 from adapters.console.session import Printer
 from adapters.rpc.statuses import status_of
 from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2, orders_pb2, rates_pb2, reports_pb2, suppliers_pb2
 from ledger.refusals import ProjectionBehind
 from tests.service import HOUSE, Client, Service, context, stamp
 from tests.terminal import Said, Terminal
+from tests.test_contract import files as files_of_the_contract
 
 ADDRESS = ("--address", "1 Elm Street", "--city", "Berlin", "--postal-code", "10115", "--country", "DE")
 PERSON = ("--name", "Ann Example", "--email", "ann@example.org", *ADDRESS)
@@ -107,7 +111,7 @@ def test_an_order_is_walked_from_the_shop_to_the_door(ff: Shell):
 
 def test_what_an_order_lacks_is_named_and_can_be_completed(ff: Shell):
     said = ff("place", "--channel", "shop", "--id", "lacks", "--line", "TEA:1:9.90", "--currency", "EUR")
-    assert "lines[0].supplier_id; ship_to; customer; payment" in said.out
+    assert "supplier_id of line 1; ship_to; customer; payment" in said.out
     assert "Next: fulfilment order complete shop/lacks" in said.out
 
     said = ff("order", "complete", "shop/lacks", "--line", "1:TEA:1:9.90:acme", *PERSON, "--payment", "paid")
@@ -458,8 +462,9 @@ def test_the_summary_counts_what_was_recorded_a_moment_ago(ff: Shell):
     before = ff("report", "summary", "--channel", "counted", "--json").json
     ff("place", "--channel", "counted", "--id", "1", "--line", "TEA:3:2.50:acme", "--currency", "EUR", *PERSON)
     after = ff("report", "summary", "--channel", "counted", "--json").json
-    assert (before["orders"], before["gmv_minor"]) == (0, {})
-    assert (after["orders"], after["units"], after["gmv_minor"]) == (1, 3, {"EUR": 750})
+    assert (before["orders"], before["gmv"]) == (0, [])
+    assert (after["orders"], after["units"]) == (1, 3)
+    assert after["gmv"] == [{"amount_minor": 750, "currency": "EUR"}]
     assert re.search(r"value in EUR +7.50", ff("report", "summary", "--channel", "counted").out)
 
 
@@ -752,6 +757,101 @@ def test_a_reader_that_has_seen_enough_is_no_trouble(service: Service):
     process.stdout = None
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, "")
+
+
+# --- its own words -----------------------------------------------------------------------------------
+
+
+def test_lines_are_counted_alike_in_holds_in_errors_and_in_options(ff: Shell, tmp_path: Path):
+    source = tmp_path / "order.json"
+    tea, mug = ({"line_no": number, "sku": sku, "quantity": 1} for number, sku in ((7, "TEA"), (9, "MUG")))
+    order = {
+        "channel": "shop",
+        "channel_order_id": "numbered",
+        "currency": "EUR",
+        "lines": [tea | {"supplier_id": "acme"}, mug],
+    }
+    source.write_text(json.dumps(order))
+    assert "supplier_id of line 9;" in ff("place", "--file", str(source)).out
+    assert "supplier_id of line 9;" in ff("show", "shop/numbered").out
+    (held,) = [line for line in ff("order", "holds").out.splitlines() if "shop/numbered" in line]
+    assert "supplier_id of line 9;" in held
+    wrong = ff("order", "complete", "shop/numbered", "--line", "9:MUG:1:5:a/b")
+    assert (wrong.code, "supplier_id of line 9" in wrong.err, "[0]" in wrong.err) == (1, True, False)
+    paths = json.loads(ff("order", "complete", "shop/numbered", "--line", "9:M:1:5:a/b", "--json").err)
+    assert paths["error"]["details"]["fields"] == ["lines[0].supplier_id"]
+
+
+def rpcs_in_sentences() -> Iterator[str]:
+    """Every RPC that a text of the service names."""
+    known = {method.name for file in files_of_the_contract() for service in file.services_by_name.values()
+             for method in service.methods}  # fmt: skip
+    for folder in ("ledger", "projections", "adapters"):
+        for path in (HOUSE / folder).rglob("*.py"):
+            if "console" in path.parts:
+                continue
+            tree = ast.parse(path.read_text())
+            told = [ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, DOCUMENTED)]
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in told:
+                    yield from (name for name in re.findall(r"\w+", node.value) if name in known and " " in node.value)
+
+
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def test_a_sentence_of_the_service_that_names_an_rpc_names_a_command_at_the_console():
+    assert set(rpcs_in_sentences()) - {"Reserve"} == set(COMMANDS)
+    for rpc, typed in COMMANDS.items():
+        command: click.Command = root
+        for name in typed.split():
+            assert isinstance(command, click.Group)
+            command = command.commands[name]
+        assert command.callback is not None
+        assert rpc == "RegisterParcel" or rpc in inspect.getsource(inspect.unwrap(command.callback))
+
+
+def test_a_refusal_names_the_command_that_helps(ff: Shell):
+    assert "create it with fulfilment tenant add [UNKNOWN_TENANT]" in ff("status", "--tenant", "nobody").err
+    said = json.loads(ff("supplier", "approve", "stranger", "--json").err)
+    assert said["error"]["message"] == "supplier stranger is not registered; use fulfilment supplier add"
+
+
+HOSTILE = "tea\x1b[2J\x9b31m\u202e\x07\rmug\x7f"
+
+
+def test_no_name_speaks_to_the_terminal(capsys: pytest.CaptureFixture[str]):
+    out = Printer()
+    out.say(HOSTILE)
+    out.title(HOSTILE, HOSTILE)
+    out.facts([(HOSTILE, f"{HOSTILE}\nwith a second line")])
+    out.table([HOSTILE], [[HOSTILE], [f"{HOSTILE}\nno row of its own"]])
+    out.json({HOSTILE: HOSTILE})
+    assert run(["place", HOSTILE]) == 2
+    said = capsys.readouterr()
+    for text in (said.out, said.err):
+        assert not [letter for letter in text if unicodedata.category(letter) in ("Cc", "Cf") and letter != "\n"]
+    assert "tea\\u001b[2J\\u009b31m\\u202e" in said.out
+    assert "\\nno row of its own" in said.out
+    assert json.loads(said.out[said.out.index("{") :]) == {HOSTILE: HOSTILE}
+
+
+def test_a_hostile_name_is_shown_escaped_in_a_history_and_a_csv(ff: Shell, tmp_path: Path):
+    facts = [[gist({"fact": "x", "city": HOSTILE})]]
+    assert "\x1b" not in drawn(["what"], facts, width=80)
+    files.write_csv(tmp_path / "x.csv", ["sku"], [{"sku": HOSTILE}])
+    assert "\x1b" not in (tmp_path / "x.csv").read_text()
+
+
+def test_only_the_printer_prints():
+    console = sorted((HOUSE / "adapters/console").glob("*.py"))
+    prints = re.compile(r"(?<![.\w])print\(|click\.echo\(|stdout\.write")
+    assert [path.name for path in console if prints.search(path.read_text())] == [
+        "files.py",  # what is to be a file, made plain cell by cell
+        "importing.py",  # progress, which is numbers
+        "main.py",  # how it ended, made plain
+        "session.py",
+    ]
 
 
 NOWHERE = "/nonexistent/x"

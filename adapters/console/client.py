@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from adapters.console.sentences import translated
 from fulfilment.v1 import (
     admin_pb2_grpc,
     audit_pb2_grpc,
@@ -135,7 +136,8 @@ class Client:
         reason = info.reason if info is not None else code.name
         details = {**(dict(info.metadata) if info is not None else {}), **({"fields": fields} if fields else {})}
         kind = Unreachable if code in _NOT_ABLE else Refused
-        return kind(said or f"the service answered {code.name}", reason, **details)
+        malformed = request if code is grpc.StatusCode.INVALID_ARGUMENT else None
+        return kind(translated(said, malformed) or f"the service answered {code.name}", reason, **details)
 
 
 _NOT_ABLE = {

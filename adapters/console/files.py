@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 
 import click
 
+from adapters.console import words
 from adapters.console.client import Trouble
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t")
 
 
 def option_csv(what: str) -> Callable[[F], F]:
@@ -27,7 +28,7 @@ def option_csv(what: str) -> Callable[[F], F]:
 
 def cell(value: object) -> str:
     """A value as a cell that no spreadsheet takes for a formula; numbers stay numbers."""
-    text = str(value)
+    text = words.plain(str(value))
     return f"'{text}" if text.startswith(_BEGINS_A_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 

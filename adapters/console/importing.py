@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from adapters import olist
 from adapters.console import files
 from adapters.console.client import Client, Trouble
+from adapters.console.sentences import translated
 from adapters.console.session import Nouns, Session
 from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2
 
@@ -56,9 +57,13 @@ def import_olist(session: Session, folder: Path) -> int:
         ) from None
     result = Result()
     try:
-        with Bar(session, len(tables["sellers"]) + len(tables["orders"])) as bar:
-            for phase, groups in (("suppliers", source.suppliers()), ("orders", source.orders())):
-                send(session.client, groups, result, bar, phase)
+        with Bar(session) as bar:
+            for what, table, groups in (
+                ("suppliers", "sellers", source.suppliers()),
+                ("orders", "orders", source.orders()),
+            ):
+                bar.begin(what, len(tables[table]))
+                send(session.client, groups, result, bar)
     except Trouble as trouble:
         trouble.message += "; run the same command again to go on where it stopped"
         raise
@@ -114,17 +119,17 @@ class Result:
         self.refused[refusal.reason] += 1
         examples = self.examples[refusal.reason]
         if len(examples) < _EXAMPLES:
-            examples.append(f"{refusal.message} ({request_id})")
+            examples.append(f"{translated(refusal.message)} ({request_id})")
 
 
-def send(client: Client, groups: Iterable[Group], result: Result, bar: Bar, phase: str) -> None:
+def send(client: Client, groups: Iterable[Group], result: Result, bar: Bar) -> None:
     """Send all groups, some batches at a time, each group within one batch; returns when all are answered."""
     under_way: deque[tuple[int, Group, Future[Any]]] = deque()
 
     def take() -> None:
         count, commands, future = under_way.popleft()
         result.add(commands, future.result().outcomes)
-        bar.advance(count, phase)
+        bar.advance(count)
 
     with ThreadPoolExecutor(BATCHES_AT_ONCE) as pool:
         try:
@@ -159,8 +164,8 @@ def batches(groups: Iterable[Group]) -> Iterator[tuple[int, Group]]:
 class Bar:
     """How far it is: a bar at a terminal, a line now and then elsewhere. On standard error, beside the report."""
 
-    def __init__(self, session: Session, total: int) -> None:
-        self._total, self._done, self._told = total, 0, 0
+    def __init__(self, session: Session) -> None:
+        self._what, self._total, self._done, self._told = "", 0, 0, 0
         self._quiet = session.json
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -171,7 +176,7 @@ class Bar:
             disable=session.json or not sys.stderr.isatty(),
             transient=True,
         )
-        self._task = self._bar.add_task("reading", total=total)
+        self._task = self._bar.add_task("reading", total=None)
 
     def __enter__(self) -> Bar:
         self._bar.start()
@@ -180,12 +185,18 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def advance(self, count: int, phase: str) -> None:
+    def begin(self, what: str, total: int) -> None:
+        """What is counted from now on, and how many of them there are."""
+        self._what, self._total, self._done, self._told = what, total, 0, 0
+        self._bar.update(self._task, completed=0, total=total, description=what)
+
+    def advance(self, count: int) -> None:
         self._done += count
-        self._bar.update(self._task, completed=self._done, description=phase)
-        if self._bar.disable and not self._quiet and self._done * 4 // self._total > self._told:
-            self._told = self._done * 4 // self._total
-            print(f"{phase}: {self._done} of {self._total}", file=sys.stderr)
+        self._bar.update(self._task, completed=self._done)
+        quarters = self._done * 4 // self._total
+        if self._bar.disable and not self._quiet and quarters > self._told:
+            self._told = quarters
+            print(f"{self._what}: {self._done:,} of {self._total:,}", file=sys.stderr)
 
 
 # --- reporting ------------------------------------------------------------------------------------

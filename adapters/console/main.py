@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from adapters.console import words
 from adapters.console.admin import erase, rebuild, status, tenant
 from adapters.console.cases import case
 from adapters.console.client import Trouble
@@ -23,6 +24,7 @@ from adapters.console.place import place
 from adapters.console.policies import policy
 from adapters.console.recoveries import recovery
 from adapters.console.reports import report
+from adapters.console.sentences import paths
 from adapters.console.session import Root
 from adapters.console.shipping import shipping
 from adapters.console.show import show
@@ -122,12 +124,12 @@ def _sentence(error: click.ClickException) -> str:
 def _end(arguments: Sequence[str], message: str, reason: str, code: int, details: dict[str, Any] | None = None) -> int:
     if "--json" in arguments:
         error = {"reason": reason, "message": message, "exit_code": code, "details": details or {}}
-        print(json.dumps({"error": error}, ensure_ascii=False), file=sys.stderr)
+        print(words.plain(json.dumps({"error": error}, ensure_ascii=False)), file=sys.stderr)
         return code
-    fields = ", ".join((details or {}).get("fields", []))
+    fields = ", ".join(map(paths, (details or {}).get("fields", [])))
     named = "" if reason in ("USAGE", "STOPPED", "UNREACHABLE", "TIMEOUT", "INTERNAL") else f" [{reason}]"
     where = f" (field {fields})" if fields and fields not in message else ""
-    print(f"Error: {' '.join(message.split())}{where}{named}", file=sys.stderr)
+    print(words.plain(f"Error: {' '.join(message.split())}{where}{named}"), file=sys.stderr)
     return code
 
 

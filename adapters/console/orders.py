@@ -13,7 +13,7 @@ from adapters.console import words
 from adapters.console.place import address, parsed_line
 from adapters.console.reports import LIMIT, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
-from adapters.console.show import hold_cells, next_steps, read_order, status_of
+from adapters.console.show import hold_cells, line_numbers, next_steps, read_order, status_of
 from fulfilment.v1 import common_pb2, orders_pb2, reports_pb2
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -208,7 +208,7 @@ def holds(session: Session, reasons: tuple[str, ...], owner: str, limit: int | N
         rows_of(session, session.client.reports.ListHolds, request, "holds"),
         limit,
         ["order", "hold", "owner", "since", "scope", "why"],
-        lambda each: [each.order_id, *hold_cells(each.hold)],
+        lambda each: [each.order_id, *hold_cells(each.hold, line_numbers(session, each.order_id, each.hold.missing))],
         "Nothing is on hold.",
     )
 

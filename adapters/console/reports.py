@@ -12,6 +12,7 @@ import click
 import grpc
 from google.protobuf.message import Message
 
+from adapters import olist
 from adapters.console import words
 from adapters.console.client import Unreachable
 from adapters.console.session import Nouns, Session
@@ -98,33 +99,30 @@ def print_rows(
 
 @report.command()
 @_CHANNEL
+@click.option("--like", type=click.Choice(["olist"]), help="Under the names of another system's own figures.")
 @click.pass_obj
-def summary(session: Session, channel: str) -> None:
+def summary(session: Session, channel: str, like: str | None) -> None:
     """Count everything recorded."""
     found = ask(session, session.client.reports.GetSummary, reports_pb2.GetSummaryRequest(channel=channel))
-    gmv = {each.currency: each.amount_minor for each in found.gmv}
-    figures = {
-        "orders": found.orders,
-        "supplier_orders": found.supplier_orders,
-        "multi_supplier_orders": found.multi_supplier_orders,
-        "suppliers": found.suppliers,
-        "units": found.units,
-        # Olist's own name of the figure; other currencies stand in gmv_minor.
-        "gmv_centavos": gmv.get("BRL", 0),
-        "supplier_orders_with_carrier_date": found.supplier_orders_dispatched,
-        "supplier_orders_dispatched_on_time": found.supplier_orders_dispatched_on_time,
-        "delivered_orders": found.delivered_orders,
-        "delivered_late": found.delivered_late,
-    }
+    if like:
+        figures = olist.summary(found)
+        if session.json:
+            session.out.json(figures)
+        else:
+            session.out.table(["what", ">figure"], [[name, f"{figure:,}"] for name, figure in figures.items()])
+        return
     if session.json:
-        session.out.json({**figures, "gmv_minor": gmv, "position": found.position})
+        session.show(found)
         return
     session.out.table(
         ["what", ">figure"],
         [
             ["orders", f"{found.orders:,}"],
             ["units", f"{found.units:,}"],
-            *([f"value in {code}", money(amount, code).removesuffix(f" {code}")] for code, amount in gmv.items()),
+            *(
+                [f"value in {code}", money(amount, code).removesuffix(f" {code}")]
+                for code, amount in ((each.currency, each.amount_minor) for each in found.gmv)
+            ),
             ["supplier orders", f"{found.supplier_orders:,}"],
             ["orders of several suppliers", f"{found.multi_supplier_orders:,}"],
             ["suppliers", f"{found.suppliers:,}"],

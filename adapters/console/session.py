@@ -57,7 +57,10 @@ class Session:
 
 
 class Printer:
-    """Tables and sentences on standard output; plain where nobody looks at colours."""
+    """Tables and sentences on standard output; plain where nobody looks at colours.
+
+    Whatever a command prints goes through here, so that no name can speak to the terminal.
+    """
 
     def __init__(self) -> None:
         self.is_terminal = sys.stdout.isatty()
@@ -71,7 +74,7 @@ class Printer:
         )
 
     def json(self, value: Any) -> None:
-        print(json.dumps(value, indent=2, ensure_ascii=False))
+        print(words.plain(json.dumps(value, indent=2, ensure_ascii=False)))
 
     @property
     def width(self) -> int:
@@ -79,10 +82,10 @@ class Printer:
 
     def say(self, text: str, style: str = "", indent: int = 0) -> None:
         """A sentence; a terminal breaks it where it is full."""
-        self._print(Padding(Text(text, style=style), (0, 0, 0, indent)))
+        self._print(Padding(Text(words.plain(text), style=style), (0, 0, 0, indent)))
 
     def title(self, text: str, more: str = "") -> None:
-        self._print(Text.assemble((text, "bold"), "  " if more else "", more))
+        self._print(Text.assemble((words.one_line(text), "bold"), "  " if more else "", words.one_line(more)))
 
     def facts(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Names and values, one a line; empty values are left out."""
@@ -91,7 +94,7 @@ class Printer:
         grid.add_column(overflow="fold")
         for name, value in pairs:
             if value:
-                grid.add_row(name, Text(value))
+                grid.add_row(words.one_line(name), Text(words.plain(value)))
         self._print(grid)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str = "") -> None:
@@ -106,7 +109,7 @@ class Printer:
                 self.say(empty, style="dim")
             return
         filled = [index for index in range(len(columns)) if any(cells[index] for cells in kept)]
-        names = [columns[index].removeprefix(">") for index in filled]
+        names = [words.one_line(columns[index].removeprefix(">")) for index in filled]
         lines = [[cells[index] for index in filled] for cells in kept]
         widths = _widths(list(zip(map(Text, names), *lines, strict=True)), self.width)
         if widths is None:
@@ -137,7 +140,7 @@ class Printer:
 
 
 def _cell(value: object) -> Text:
-    return value if isinstance(value, Text) else Text("" if value is None else str(value))
+    return Text("" if value is None else words.one_line(str(value)))
 
 
 def _widths(columns: Sequence[Sequence[Text]], room: int) -> list[int] | None:

@@ -9,7 +9,9 @@ import click
 
 from adapters.console import files, words
 from adapters.console.orders import common, order
+from adapters.console.sentences import paths
 from adapters.console.session import Nouns, Session
+from adapters.console.show import line_numbers
 from adapters.console.words import money, word
 from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, shipping_pb2
 
@@ -90,6 +92,7 @@ def customs(session: Session, order_id: str, at: Any, request_id: str | None, **
         session.out.json(told)
         return
     terms = word(shipping_pb2.Incoterm, found.incoterm).upper() if found.incoterm else "not said"
+    numbers = line_numbers(session, order_id, (path for each in found.states for path in each.missing))
     session.out.title(f"Customs of {order_id}", f"worth {money(found.total.amount_minor, found.total.currency)}")
     session.out.facts([("duty", terms)])
     session.out.blank()
@@ -99,7 +102,8 @@ def customs(session: Session, order_id: str, at: Any, request_id: str | None, **
             each.supplier_id,
             f"{each.from_country or '?'} to {each.to_country or '?'}",
             word(shipping_pb2.Border, each.border),
-            "; ".join(each.missing) or ("nothing" if each.border == shipping_pb2.BORDER_CROSSED else ""),
+            "; ".join(paths(path, line_numbers=numbers) for path in each.missing)
+            or ("nothing" if each.border == shipping_pb2.BORDER_CROSSED else ""),
         ]
         for each in found.states
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
+from adapters.console.sentences import paths
 from adapters.console.session import Printer, Session, Words
 from adapters.console.words import at, minute, money, span, word
 from fulfilment.v1 import audit_pb2, common_pb2, orders_pb2, parcels_pb2, shipping_pb2, suppliers_pb2
@@ -23,6 +25,11 @@ _MOST_PARCELS = 20
 def read_order(session: Session, order_id: str, at_least: int = 0, personal: bool = False) -> orders_pb2.Order:
     request = orders_pb2.GetOrderRequest(order_id=order_id, at_least=at_least, with_personal_data=personal)
     return session.client.call(session.client.orders.GetOrder, request).order
+
+
+def line_numbers(session: Session, order_id: str, missing: Iterable[str]) -> list[int]:
+    """By which the order's lines are known; asked for where field paths name lines by their places."""
+    return [each.line.line_no for each in read_order(session, order_id).lines] if "[" in "".join(missing) else []
 
 
 def status_of(order: orders_pb2.Order) -> str:
@@ -126,23 +133,25 @@ def _print_lines(out: Printer, order: orders_pb2.Order) -> None:
 
 def print_holds(out: Printer, order: orders_pb2.Order) -> None:
     columns = ["hold", "owner", "since", "scope", "why", "note"]
-    out.table(columns, [[*hold_cells(hold), hold.note] for hold in order.holds])
+    numbers = [each.line.line_no for each in order.lines]
+    out.table(columns, [[*hold_cells(hold, numbers), hold.note] for hold in order.holds])
 
 
-def hold_cells(hold: orders_pb2.Hold) -> list[str]:
-    """Why something waits, who has to end that, since when, and what waits."""
+def hold_cells(hold: orders_pb2.Hold, line_numbers: Sequence[int]) -> list[str]:
+    """Why something waits, who has to end that, since when, and what waits; the order's lines by their numbers."""
     return [
         word(orders_pb2.HoldReason, hold.reason),
         hold.owner,
         minute(hold, "at"),
         hold.supplier_order_id or "whole order",
-        "; ".join(_why(hold)),
+        "; ".join(_why(hold, line_numbers)),
     ]
 
 
-def _why(hold: orders_pb2.Hold) -> list[str]:
+def _why(hold: orders_pb2.Hold, line_numbers: Sequence[int]) -> list[str]:
     lacking = [f"{each.units} of line {each.line_no} lacking" for each in hold.lacking]
-    return [*hold.missing, *lacking, *map(unserved, hold.choices)]
+    missing = [paths(each, line_numbers=line_numbers) for each in hold.missing]
+    return [*missing, *lacking, *map(unserved, hold.choices)]
 
 
 def unserved(choice: suppliers_pb2.Choice) -> str:

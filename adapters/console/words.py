@@ -44,6 +44,22 @@ def to_money(text: str) -> common_pb2.Money:
     return common_pb2.Money(amount_minor=amount_minor(amount, currency.upper()), currency=currency.upper())
 
 
+# --- text -----------------------------------------------------------------------------------------
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What would move a terminal's cursor, colour it, or turn the direction of what follows; not tab and newline."""
+
+
+def plain(text: str) -> str:
+    """A text with its control characters spelled out, as in ``\\u001b[2J``, which JSON takes for the same."""
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def one_line(text: str) -> str:
+    """As ``plain``, of what has no lines of its own: a name, an id, a cell of a table."""
+    return plain(text).replace("\n", "\\n").replace("\t", " ")
+
+
 # --- time -----------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,47 @@
+"""What the service says, in the words of this console: its commands for RPCs, line numbers for field paths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+COMMANDS = {
+    "ChangeAddress": "order address",
+    "CompleteCustomsData": "order customs",
+    "CompleteDetails": "order complete",
+    "CreateTenant": "tenant add",
+    "DisputeDelivery": "parcel dispute",
+    "GetStatus": "status",
+    "ListMessages": "message list",
+    "OpenRecovery": "recovery open",
+    "RaiseRecovery": "recovery raise",
+    # A parcel is registered when it leaves.
+    "RegisterParcel": "order ship",
+    "RegisterSupplier": "supplier add",
+    "SendSupplierOrder": "order send",
+}
+"""The command behind each RPC that a refusal names; a test fails while one is missing."""
+
+_RPC = re.compile(rf"\b(?:\w+Service\.)?({'|'.join(COMMANDS)})\b")
+_PATH = re.compile(r"\b(\w+)\[(\d+)\]((?:\.\w+)*)")
+
+
+def translated(sentence: str, request: Any = None) -> str:
+    """A refusal for people; the request tells the numbers of the lines that it speaks of."""
+    return paths(_RPC.sub(lambda found: f"fulfilment {COMMANDS[found[1]]}", sentence), request)
+
+
+def paths(text: str, message: Any = None, line_numbers: Sequence[int] = ()) -> str:
+    """``lines[0].sku`` as ``sku of line 1``: lines by their own numbers where these are known, all else from 1 on."""
+
+    def said(found: re.Match[str]) -> str:
+        name, index, rest = found[1], int(found[2]), found[3].removeprefix(".")
+        if name != "lines":
+            place = f"{name} {index + 1}"
+        else:
+            numbers = line_numbers or [getattr(each, "line_no", 0) for each in getattr(message, "lines", ())]
+            place = f"line {(numbers[index] if index < len(numbers) else 0) or index + 1}"
+        return f"{rest} of {place}" if rest else place
+
+    return _PATH.sub(said, text)
