@@ -29,6 +29,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from psycopg_pool import AsyncConnectionPool
 
+from adapters import clock, outbox
 from adapters.clock import Clocks
 from adapters.every_tenant import end
 from adapters.letters import Letters
@@ -175,7 +176,7 @@ async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | Non
         await server.start()
         beside = [
             asyncio.create_task(Clocks(tenants).run(), name="clocks"),
-            asyncio.create_task(tell_health(pool, writers, healthy), name="health"),
+            asyncio.create_task(tell_health(tenants, writers, healthy), name="health"),
         ]
         if sender is not None:
             beside.append(asyncio.create_task(Outbox(tenants, letters, sender).run(), name="outbox"))
@@ -189,20 +190,21 @@ async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | Non
             await tenants.drain()
 
 
-async def tell_health(
-    pool: AsyncConnectionPool[Any], writers: AsyncConnectionPool[Any], healthy: health.aio.HealthServicer
-) -> None:
-    """The service under "", and each read model of the default tenant as ``projection.NAME``."""
+async def tell_health(tenants: Tenants, writers: AsyncConnectionPool[Any], healthy: health.aio.HealthServicer) -> None:
+    """The service under "", its own commands as ``clock`` and ``outbox``, and each read model of the default tenant as
+    ``projection.NAME``."""
     status = health_pb2.HealthCheckResponse
     while True:
         try:
-            statuses = await runner.statuses(pool, "tenant_default")
+            statuses = await runner.statuses(tenants.pool, "tenant_default")
             async with writers.connection():
                 pass  # commands have connections of their own
         except (psycopg.Error, TimeoutError, OSError):
             await healthy.set("", status.NOT_SERVING)
         else:
             await healthy.set("", status.SERVING)
+            for actor in (clock.ACTOR, outbox.ACTOR):
+                await healthy.set(actor, status.NOT_SERVING if actor in tenants.taken() else status.SERVING)
             for each in statuses:
                 alive = each.is_alive(_ALIVE_SECONDS) and each.lag <= _MOST_LAG
                 await healthy.set(f"projection.{each.name}", status.SERVING if alive else status.NOT_SERVING)

@@ -16,8 +16,8 @@ from typing import NamedTuple, assert_never
 from adapters.every_tenant import EveryTenant
 from adapters.rpc.tenants import Tenant, Tenants
 from ledger import aftersales, fulfilment, lapses, orders, rerouting, stocktaking
-from ledger.ledger import Command, Receipt
-from ledger.refusals import Exhausted, ProjectionBehind, Unavailable
+from ledger.ledger import Command, Receipt, own_command
+from ledger.refusals import Exhausted, ProjectionBehind, RequestReused, Unavailable
 from ledger.values import (
     Change,
     case_stream,
@@ -37,6 +37,7 @@ from projections.sla import Due, Timer
 
 log = logging.getLogger("fulfilment.clock")
 
+ACTOR = "clock"
 TICK_SECONDS = 1.0
 WATCH_SECONDS = 60.0
 """How often all rates are looked at: they move slowly, and looking takes a moment."""
@@ -90,6 +91,8 @@ class Clocks:
         for due, attempt, answer in zip(wanted, attempts, answers, strict=True):
             if isinstance(answer, Receipt):
                 kept[due] = _Asked(attempt, answer.position, clock + _ASK_AGAIN_SECONDS)
+            elif isinstance(answer, RequestReused):
+                kept[due] = _Asked(attempt, 0, clock)  # the next attempt has another id
             elif not isinstance(answer, Exhausted | Unavailable):
                 # The ledger has told of it; asked every second it would tell of little else.
                 kept[due] = _Asked(attempt, 0, clock + _ASK_AGAIN_SECONDS)
@@ -110,14 +113,14 @@ class Clocks:
 def _notice(crossing: Crossing, position: int, now: datetime) -> Command:
     """The command that notices what was seen: two processes that see the same send the same."""
     seen = ",".join(f"{rate.name}={rate.numerator}/{rate.denominator}" for rate in crossing.rates)
-    digest = sha256(f"{crossing.supplier_id}:{seen}:{position}".encode()).digest()
+    digest = sha256(f"{crossing.supplier_id}:{seen}:{position}".encode()).hexdigest()
     streams = (supplier_stream(crossing.supplier_id), policy_stream())
 
     def decide(view: View) -> list[Change]:
         view.need(*streams)
         return lapses.notice_rates(view, crossing.supplier_id, crossing.rates, now)
 
-    return Command(f"clock:rates:{digest.hex()}", "clock", digest, decide, streams)
+    return own_command(f"rates:{digest}", ACTOR, decide, streams)
 
 
 def _is_stale(asked: _Asked, position: int, clock: float) -> bool:
@@ -125,10 +128,9 @@ def _is_stale(asked: _Asked, position: int, clock: float) -> bool:
 
 
 def _command(due: Due, attempt: int, now: datetime) -> Command:
-    request_id = f"clock:{due.timer}:{'/'.join(due.names)}:{due.due.isoformat()}:{attempt}"
+    request = f"{due.timer}:{'/'.join(due.names)}:{due.due.isoformat()}:{attempt}"
     decide, stream = _decision(due.timer, due.names, now)
-    watching = stocktaking.watching(decide, now)
-    return Command(request_id, "clock", sha256(request_id.encode()).digest(), watching, (stream,))
+    return own_command(request, ACTOR, stocktaking.watching(decide, now), (stream,))
 
 
 def _decision(timer: Timer, names: Sequence[str], now: datetime) -> tuple[Callable[[View], list[Change]], str]:

@@ -13,7 +13,6 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection
@@ -26,12 +25,12 @@ from adapters.senders import NotTaken, Sender
 from ledger import notices
 from ledger.book import View
 from ledger.journal import is_trouble
-from ledger.ledger import Command, Receipt
+from ledger.ledger import Command, Receipt, own_command
 from ledger.messages import Message
 from ledger.notices import Notice
 from ledger.personal import Unreadable
 from ledger.policies import Policy, policy_at
-from ledger.refusals import Exhausted, Refusal, Unavailable
+from ledger.refusals import Exhausted, Refusal, RequestReused, Unavailable
 from ledger.values import Change, message_stream
 from projections import outbox, runner
 
@@ -198,7 +197,7 @@ class Outbox:
         streams = tuple(notices.streams_of(notice.message_id, notice.about))
         # A request of its own each time: that nothing is asked for twice is the decision's affair.
         request = f"ask:{notice.message_id}:{now.isoformat()}"
-        return _command(request, lambda view: notices.ask(view, notice, newest, now), streams)
+        return own_command(request, ACTOR, lambda view: notices.ask(view, notice, newest, now), streams)
 
     def _remember(self, work: _Work, message_id: str, position: int, seconds: float = 0.0) -> None:
         work.handled[message_id] = _Handled(position, asyncio.get_running_loop().time() + seconds)
@@ -224,9 +223,12 @@ class Outbox:
         stream = message_stream(message_id)
         # What was done to a message at one version of it is done once.
         request = f"{outcome.word}:{message_id}:{view.entry(stream).version}"
-        receipt = await self._record(work, _command(request, outcome.decide, (stream,)))
-        if receipt is not None:
-            self._remember(work, message_id, receipt.position)
+        answer = await self._record(work, own_command(request, ACTOR, outcome.decide, (stream,)))
+        if isinstance(answer, Receipt):
+            self._remember(work, message_id, answer.position)
+        elif isinstance(answer, RequestReused):
+            # What was done cannot be recorded: it must not be done again and again.
+            self._remember(work, message_id, 0, _LOOK_AGAIN_SECONDS)
 
     async def _hand_over(self, work: _Work, view: View, message: Message) -> _Outcome:
         """What is to be recorded once the sender has answered."""
@@ -258,7 +260,7 @@ class Outbox:
         async with asyncio.timeout(_SENDING_SECONDS):
             return await self._sender.hand_over(tenant, letter)
 
-    async def _record(self, work: _Work, command: Command) -> Receipt | None:
+    async def _record(self, work: _Work, command: Command) -> Receipt | Refusal:
         """What has happened must be recorded: while the ledger cannot answer, it is asked again."""
         for pause in (*_RECORD_PAUSES_SECONDS, None):
             try:
@@ -270,14 +272,9 @@ class Outbox:
             except Refusal as refusal:
                 # A person cancelled it or asked for it at this very moment.
                 log.info("request %s was refused: %s", command.request_id, refusal.reason)
-                return None
+                return refusal
         raise AssertionError("the last attempt answers or raises")
 
 
 def _cancelled(message_id: str, because: str, now: datetime) -> _Outcome:
     return _Outcome("cancelled", lambda view: notices.cancel(view, message_id, because, notices.LEDGER, now))
-
-
-def _command(request: str, decide: Decide, streams: tuple[str, ...]) -> Command:
-    request_id = f"outbox:{request}"
-    return Command(request_id, ACTOR, sha256(request_id.encode()).digest(), decide, streams)

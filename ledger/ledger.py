@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from itertools import islice
 from typing import Any
 
@@ -72,6 +73,18 @@ class Command(msgspec.Struct, frozen=True):
     """When the caller stops waiting, in the time of the event loop."""
     warnings: Sequence[str] = ()
     """What was odd about the request as it was read; it is told with its receipt."""
+
+
+OWN = "§"
+"""What the request ids of the ledger's own commands begin with. No client can send it, so none can take such an id."""
+
+
+def own_command(
+    request: str, actor: str, decide: Callable[[View], Sequence[Change]], streams: Sequence[str]
+) -> Command:
+    """A command that the ledger gives itself; the request names the occasion, which is dealt with once."""
+    request_id = f"{OWN}{actor}:{request}"
+    return Command(request_id, actor, sha256(request_id.encode()).digest(), decide, tuple(streams))
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -201,6 +214,8 @@ class Ledger:
         self._callers = 1
         """How many there seem to be: each calls again once it is answered."""
         self.trouble: str | None = None
+        self.taken: dict[str, str] = {}
+        """By actor the last of the ledger's own request ids that something else had used: a mistake of ours."""
 
     @property
     def waiting(self) -> int:
@@ -351,7 +366,7 @@ class Ledger:
         async with self.log.writers.connection() as connection:
             run = None
             try:
-                run = _Run(self.book, self.log, connection, await self._open(connection, batch))
+                run = _Run(self.book, self.log, connection, await self._open(connection, batch), self.taken)
                 for waiting in batch:
                     # Under the lock it is certain what became of an earlier try.
                     waiting.uncertain = False
@@ -391,11 +406,14 @@ class Ledger:
 class _Run:
     """One pass over a batch inside its transaction."""
 
-    def __init__(self, book: Book, log: Log, connection: AsyncConnection[Any], opening: Opening) -> None:
+    def __init__(
+        self, book: Book, log: Log, connection: AsyncConnection[Any], opening: Opening, taken: dict[str, str]
+    ) -> None:
         self.book = book
         self.draft = book.begin()
         self._log = log
         self._connection = connection
+        self._taken = taken
         self._known = {outcome.request_id: outcome for outcome in opening.outcomes}
         self._first = book.position
         self._rows = Appending()
@@ -429,7 +447,7 @@ class _Run:
         command = waiting.command
         known = self._known.get(command.request_id)
         if known is not None:
-            self._answers.append((waiting, _replay(known, command)))
+            self._answers.append((waiting, self._again(known, command)))
             return
         try:
             self.draft.need(*command.streams)
@@ -444,6 +462,13 @@ class _Run:
             self._answers.append((waiting, _failed(waiting.command.request_id, error)))
         else:
             self._applied(waiting, changes, encoded)
+
+    def _again(self, known: Outcome, command: Command) -> Answer:
+        answer = _replay(known, command)
+        if isinstance(answer, RequestReused) and command.request_id.startswith(OWN):
+            self._taken[command.actor] = command.request_id
+            log.error("request %s is the ledger's own and was used before by %s", command.request_id, known.actor)
+        return answer
 
     def _encode(self, stream: str, fact: Fact) -> bytes:
         if "\0" in stream:

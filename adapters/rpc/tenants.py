@@ -59,6 +59,10 @@ class Tenants:
             await tenant.ledger.stop()
         return served
 
+    def taken(self) -> set[str]:
+        """The actors of the ledger's own whose request ids something else had used."""
+        return {actor for tenant in self._serving.values() for actor in tenant.ledger.taken}
+
     async def drain(self) -> None:
         """Takes no more commands and answers all that wait."""
         await asyncio.gather(*(tenant.ledger.stop() for tenant in self._serving.values()))
