@@ -76,7 +76,9 @@ class CommandContext(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Made by the client, unique in the tenant: 1 to 100 printable characters without spaces. Required."""
+    """Made by the client, unique in the tenant: 1 to 100 printable ASCII characters without spaces. Required. Those of
+    the ledger's own requests begin with "§", so no client can take one.
+    """
     actor: _builtins.str
     """Who asks: a system or a pseudonymous user name, 1 to 100 characters. No personal data; it is kept
     in plain. Absent means "unknown".
