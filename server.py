@@ -12,10 +12,12 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +33,13 @@ from psycopg_pool import AsyncConnectionPool
 
 from adapters import clock, outbox
 from adapters.clock import Clocks
+from adapters.embedded import StartFailed
 from adapters.every_tenant import end
+from adapters.folders import BadFolder, make_private
 from adapters.letters import Letters
 from adapters.logs import log_of_the_loop, log_to_stderr
 from adapters.outbox import Outbox
-from adapters.postgres import Control, Database, SchemaNewer, StartFailed, open_pool
+from adapters.postgres import Control, Database, SchemaNewer, open_pool, usable
 from adapters.rpc.accepting import aio_server
 from adapters.rpc.admin import AdminQueries
 from adapters.rpc.cases import CaseQueries
@@ -85,31 +89,60 @@ _MOST_LAG = 20_000
 """Nor does one that is so many facts behind the log: about a second's work."""
 
 
-def options(arguments: list[str] | None = None) -> argparse.Namespace:
-    environment = os.environ.get
+VERSION = version("fulfilment")
+
+
+def options(arguments: Sequence[str]) -> argparse.Namespace:
+    """What was chosen, on the command line or else in the environment; what is wrong with it ends the process."""
     parser = argparse.ArgumentParser(
         prog="server.py",
+        usage="python server.py [OPTION ...]",
         description="The fulfilment ledger over gRPC.",
         epilog="Each option can also be set in the environment: FULFILMENT_LISTEN, FULFILMENT_DATA, and so on.",
     )
     add = parser.add_argument
-    add("--listen", default=environment("FULFILMENT_LISTEN", "127.0.0.1:50051"), help="host:port (%(default)s)")
-    add("--data", type=Path, default=Path(environment("FULFILMENT_DATA", "data")), help="data folder (%(default)s)")
-    add("--dsn", default=environment("FULFILMENT_DSN"), help="a PostgreSQL to use instead of the embedded one")
-    add("--key-file", type=Path, default=environment("FULFILMENT_KEY_FILE"), help="master key (DATA/master.key)")
-    add(
-        "--outbox",
-        choices=("file", "off"),
-        default=environment("FULFILMENT_OUTBOX", "file"),
-        help="where messages go: files in DATA/outbox, or nowhere (%(default)s)",
-    )
-    add("--role", choices=("all", "api", "projector"), default=environment("FULFILMENT_ROLE", "all"))
-    add("--log-level", default=environment("FULFILMENT_LOG_LEVEL", "info"), help="debug, info, warning or error")
-    add("--log-format", choices=("json", "text"), default=environment("FULFILMENT_LOG_FORMAT"))
-    chosen = parser.parse_args(arguments)
-    chosen.key_file = Path(chosen.key_file or chosen.data / "master.key")
-    chosen.log_format = chosen.log_format or ("text" if sys.stderr.isatty() else "json")
-    return chosen
+    add("--version", action="version", version=f"fulfilment {VERSION}")
+    chosen = [
+        add("--listen", type=_address, default="127.0.0.1:50051", help="host:port (%(default)s)"),
+        add("--data", type=_path, default="data", help="data folder (%(default)s)"),
+        add("--dsn", type=_filled, help="a PostgreSQL to use instead of the embedded one"),
+        add("--key-file", type=_path, help="master key (DATA/master.key)"),
+        add(
+            "--outbox",
+            choices=("file", "off"),
+            default="file",
+            help="where messages go: files in DATA/outbox, or nowhere (%(default)s)",
+        ),
+        add("--role", choices=("all", "api", "projector"), default="all"),
+        add("--log-level", choices=("debug", "info", "warning", "error"), default="info"),
+        add("--log-format", choices=("json", "text"), default="text" if sys.stderr.isatty() else "json"),
+    ]
+    # Read as if they stood on the command line before what stands there: checked alike, and that wins.
+    words = {action.option_strings[0]: f"FULFILMENT_{action.dest.upper()}" for action in chosen}
+    set_outside = [f"{option}={os.environ[name]}" for option, name in words.items() if name in os.environ]
+    found = parser.parse_args([*set_outside, *arguments])
+    found.key_file = found.key_file or found.data / "master.key"
+    return found
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; give it a value or leave it out")
+    return text
+
+
+def _path(text: str) -> Path:
+    try:
+        return Path(_filled(text)).expanduser()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}; write the whole path") from error
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; write HOST:PORT, such as 127.0.0.1:50051")
+    return text
 
 
 # --- the API ----------------------------------------------------------------------------------------
@@ -172,7 +205,7 @@ async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | Non
         await tenants.find("default")
         letters = Letters(sealer)
         server, healthy = build_server(tenants, sealer, letters)
-        port = server.add_insecure_port(listen)
+        port = listen_on(server, listen)
         await server.start()
         beside = [
             asyncio.create_task(Clocks(tenants).run(), name="clocks"),
@@ -188,6 +221,34 @@ async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | Non
             await end(beside)
             await server.stop(DRAIN_SECONDS)
             await tenants.drain()
+
+
+class CannotListen(Exception):
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(
+            f"cannot listen on {address} ({why}); is another server running there? Name another address with --listen"
+        )
+
+
+def listen_on(server: grpc.aio.Server, address: str) -> int:
+    """The port, which the system chooses if the address says 0."""
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise CannotListen(address, _obstacle(address) or str(error)) from error
+
+
+def _obstacle(address: str) -> str | None:
+    """What keeps a socket from the address, which gRPC does not say."""
+    host, _, port = address.rpartition(":")
+    try:
+        for family, kind, protocol, _, where in socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind, protocol) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind(where)
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 async def tell_health(tenants: Tenants, writers: AsyncConnectionPool[Any], healthy: health.aio.HealthServicer) -> None:
@@ -277,7 +338,7 @@ async def run(chosen: argparse.Namespace) -> None:
     folder = None if chosen.dsn else chosen.data
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(folder, chosen.dsn))
-        sender = FileSender(chosen.data / "outbox") if chosen.outbox == "file" else None
+        sender = _outbox(chosen.data) if chosen.outbox == "file" else None
         port = await stack.enter_async_context(serve(database.conninfo, chosen.key_file, chosen.listen, sender))
         if chosen.role == "all":
             projecting = asyncio.create_task(keep_projecting(database.conninfo, chosen))
@@ -288,6 +349,12 @@ async def run(chosen: argparse.Namespace) -> None:
         await stop.wait()
         log.info("stopping: answering what is under way")
     log.info("stopped")
+
+
+def _outbox(data: Path) -> FileSender:
+    make_private(data, "--data")
+    make_private(data / "outbox", "--data")
+    return FileSender(data / "outbox")
 
 
 async def _end_projector(task: asyncio.Task[None]) -> None:
@@ -316,21 +383,23 @@ Ctrl-C stops it; the next start goes on with the same data.
 
 
 def main() -> None:
-    chosen = options()
+    chosen = options(sys.argv[1:])
     log_to_stderr(chosen.log_level, chosen.log_format)
     try:
         if chosen.role == "projector":
             if not chosen.dsn:
                 raise SystemExit("server.py: the projector needs a DSN: --dsn or FULFILMENT_DSN")
-            project(chosen.dsn)
+            alone = "FULFILMENT_PARENT" not in os.environ  # else its parent has looked
+            project(usable(chosen.dsn) if alone else chosen.dsn)
         else:
             uvloop.run(run(chosen))
-    except (KeyProblem, StartFailed, SchemaNewer) as problem:
+    except (KeyProblem, StartFailed, BadFolder, CannotListen, SchemaNewer) as problem:
         raise SystemExit(f"server.py: {problem}") from None
-    except RuntimeError as problem:
-        if "bind" not in str(problem):
-            raise
-        raise SystemExit(f"server.py: cannot listen on {chosen.listen}: is another server running there?") from None
+    except psycopg.errors.InsufficientPrivilege as problem:
+        raise SystemExit(
+            f"server.py: the database refuses what the service needs ({' '.join(str(problem).split())}); let the role "
+            "that made the schemas run it, or make it their owner"
+        ) from None
     except psycopg.OperationalError as problem:
         raise SystemExit(f"server.py: the database does not answer: {str(problem).strip()}") from None
 

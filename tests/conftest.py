@@ -5,31 +5,31 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-import shutil
 import tempfile
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from adapters.postgres import TENANT_MIGRATIONS, EmbeddedServer, migrate
+from adapters.embedded import EmbeddedServer
+from adapters.postgres import TENANT_MIGRATIONS, migrate
+from tests import runs
 from tests.service import Service, serving
 from tests.stalls import EmptyTenant
 
 _TEST_SECONDS = 60
-_MEMORY = Path("/dev/shm")
-_ENOUGH_BYTES = 4 << 30
 
 
-def pytest_configure() -> None:
-    """Keeps what tests write in memory, where there is enough of it.
-
-    A tenant is 150 tables and indexes, each a file; on a disk, making them takes most of a test's time.
-    """
-    if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES:
-        os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps all that tests write in one folder of this run; xdist's workers use that of their run."""
+    if not hasattr(config, "workerinput"):
+        opened = ExitStack()
+        config.add_cleanup(opened.close)
+        folder = opened.enter_context(runs.run_folder(runs.base()))
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -83,11 +83,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder for a service's data.
-
-    Not pytest's tmp_path: run as root, the embedded PostgreSQL is another user's, and pytest closes
-    its folders to others whenever a second run starts.
-    """
+    """A folder for a service's data; its path is short, which pytest's tmp_path is not."""
     with tempfile.TemporaryDirectory(prefix="fulfilment-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 

@@ -81,8 +81,11 @@ class Relay:
                 return None
             if _COMMIT in data and self.cut is Cut.AFTER_COMMIT_IS_DONE:
                 return self._lose()
-            client.write(data)
+            client.write(self._passed_on(data))
             await client.drain()
+
+    def _passed_on(self, data: bytes) -> bytes:
+        return data
 
     def _lose(self) -> None:
         self.cut = None

