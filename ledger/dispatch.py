@@ -12,7 +12,7 @@ from ledger.orders import Order, UnitsCancelled
 from ledger.parcels import Parcel, ParcelRegistered
 from ledger.promise import dispatch_by
 from ledger.rerouting import Cause, place_anew
-from ledger.supplier_orders import Answer, RejectReason, SupplierOrder, SupplierOrderSent
+from ledger.supplier_orders import Answer, Oddity, RejectReason, SupplierOrder, SupplierOrderSent
 from ledger.suppliers import due_after
 from ledger.values import Change, Fact, LineNo, Units, order_of, parcel_stream, stock_stream
 from ledger.view import Docket, View, changes_of, order_in, settled
@@ -107,12 +107,19 @@ def _none_left(
 
 
 def pack(view: View, supplier_order_id: str, packed_with: tuple[str, ...], at: datetime, now: datetime) -> list[Change]:
-    """The goods are packed, with what. Nothing is packed while a hold stands."""
+    """The goods are packed, with what. That they should have waited for a hold is recorded with it."""
     order = order_in(view, order_of(supplier_order_id))
-    facts = supplier_orders.pack(order.supplier_order(supplier_order_id), packed_with, at)
-    if facts:
-        orders.require_no_hold(order, supplier_order_id)
+    supplier_order = order.supplier_order(supplier_order_id)
+    facts = supplier_orders.pack(supplier_order, packed_with, at, _oddities(order, supplier_order, at))
     return settled(order, facts, now)
+
+
+def _oddities(order: Order, supplier_order: SupplierOrder, at: datetime) -> tuple[Oddity, ...]:
+    """What should not have been when the goods were packed or left. They were, so it is not refused (DOMAIN 1)."""
+    held = any(hold.at <= at for hold in orders.holds_on(order, supplier_order.supplier_order_id))
+    told_at = supplier_order.sent_at
+    early = at < order.placed.placed_at or (told_at is not None and at < told_at - parcels.TOLD_LATE)
+    return (Oddity.ON_HOLD,) * held + (Oddity.TOO_EARLY,) * early
 
 
 def ship(
@@ -120,7 +127,7 @@ def ship(
 ) -> list[Change]:
     """Units left in a parcel; no lines named means all that is left. The same of the same moment records nothing.
 
-    Nothing is dispatched while a hold stands.
+    What left, left: that a hold stood, or that its time cannot be right, is recorded with it.
     """
     order = order_in(view, order_of(supplier_order_id))
     supplier_order = order.supplier_order(supplier_order_id)
@@ -128,12 +135,12 @@ def ship(
     view.need(parcel_stream(carrier, number), *(stock_stream(supplier_order.supplier_id, sku) for sku in skus))
     if _shipped_before(order, supplier_order, carrier, number, by_line, at):
         return []
-    orders.require_no_hold(order, supplier_order_id)
     by_line = by_line or supplier_orders.left_to_ship(supplier_order)
     parcel, parcel_facts = _register_shipment(view, order, supplier_order, carrier, number, by_line, at)
     if order.shipment(carrier, number, parcel.epoch) is not None:
         raise parcels.ParcelOfAnotherOrder(carrier, number, order.order_id)
-    docket = Docket(order, supplier_orders.ship(supplier_order, carrier, number, parcel.epoch, by_line, at))
+    odd = _oddities(order, supplier_order, at)
+    docket = Docket(order, supplier_orders.ship(supplier_order, carrier, number, parcel.epoch, by_line, at, odd))
     docket.tell(follow(docket.order, parcel))
     return [
         *docket.settled(now),

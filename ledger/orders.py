@@ -37,6 +37,7 @@ from ledger.supplier_orders import (
     ClocksStopped,
     CompensationAccrued,
     CompensationReversed,
+    Oddity,
     OfSupplierOrder,
     PackingCorrected,
     PackingErrorFound,
@@ -542,6 +543,7 @@ class Shipment(Value, frozen=True):
     shipped_at: datetime
     bucket: str = "shipped"
     delivered_at: datetime | None = None
+    oddities: tuple[Oddity, ...] = ()
 
 
 Stops = Mapping[str, tuple[Stop, ...]]
@@ -1040,7 +1042,13 @@ def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
         order = _given_up(order, fact.at)
     elif isinstance(fact, SupplierOrderShipped):
         shipment = Shipment(
-            fact.supplier_order_id, fact.carrier, fact.number, fact.epoch, fact.by_line, shipped_at=fact.at
+            fact.supplier_order_id,
+            fact.carrier,
+            fact.number,
+            fact.epoch,
+            fact.by_line,
+            shipped_at=fact.at,
+            oddities=fact.oddities,
         )
         order = replace(order, shipments=(*order.shipments, shipment))
     return replace(order, supplier_orders={**order.supplier_orders, after.supplier_order_id: after})
@@ -1337,7 +1345,8 @@ def send(order: Order, supplier_order_id: str, sent: SupplierOrderSent) -> Seque
     supplier_order = order.supplier_order(supplier_order_id)
     if supplier_order.sent_at is not None:
         return []
-    require_no_hold(order, supplier_order_id)
+    if holds := holds_on(order, supplier_order_id):
+        raise OrderOnHold(order.order_id, holds)
     if not supplier_order.unshipped:
         raise supplier_orders.NothingToShip(supplier_order_id, supplier_order.stage)
     stopping = (*order.stops.get("", ()), *order.stops.get(supplier_order_id, ()))
@@ -1345,12 +1354,6 @@ def send(order: Order, supplier_order_id: str, sent: SupplierOrderSent) -> Seque
         return [sent]
     # It may be told after a hold that began later.
     return [sent, *supplier_orders.reckon_clocks(supplier_orders.evolve(supplier_order, sent), stopping, sent.at)]
-
-
-def require_no_hold(order: Order, supplier_order_id: str) -> None:
-    """Nothing is dispatched while a hold stands."""
-    if holds := holds_on(order, supplier_order_id):
-        raise OrderOnHold(order.order_id, holds)
 
 
 def change_address(order: Order, changed: AddressChanged) -> Sequence[OrderFact]:

@@ -472,14 +472,14 @@ def known(parcel: Parcel | None, carrier: str, number: str) -> Parcel:
     return parcel
 
 
-_TOLD_LATE = timedelta(days=3)
+TOLD_LATE = timedelta(days=3)
 """How long before its instruction was recorded as sent a parcel may have been under way (DOMAIN 4)."""
 
 
 def earliest(ordered_at: datetime, instructed_at: datetime, left_at: datetime) -> datetime:
     """When a parcel can have existed first: not before its order, nor long before whoever sends it was told to,
     unless it says itself that it had left by then."""
-    return max(ordered_at, min(instructed_at - _TOLD_LATE, left_at))
+    return max(ordered_at, min(instructed_at - TOLD_LATE, left_at))
 
 
 def register(parcel: Parcel | None, registration: ParcelRegistered, reuse_after_days: int) -> Sequence[ParcelFact]:
@@ -496,10 +496,10 @@ def register(parcel: Parcel | None, registration: ParcelRegistered, reuse_after_
         return []
     since = registration.at - parcel.registered_at
     lately = since < timedelta(days=reuse_after_days)
-    if lately and _same_shipment(parcel, registration):
-        return []
     if lately and not parcel.order_id and not parcel.return_of:
         return [_link(registration)]
+    if lately and not parcel.is_over and _same_shipment(parcel, registration):
+        return []
     if lately and not parcel.is_over and parcel.order_id and parcel.order_id == registration.order_id:
         raise ParcelOfAnotherOrder(parcel.carrier, parcel.number, parcel.order_id)
     return [_used_again(parcel, registration, max(since.days, 0) if lately else None)]

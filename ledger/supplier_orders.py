@@ -103,11 +103,21 @@ class SupplierOrderAcknowledged(OfSupplierOrder, frozen=True, tag="order.supplie
     at: datetime
 
 
+class Oddity(StrEnum):
+    """What should not have happened, and did: it is recorded all the same, and somebody's work."""
+
+    ON_HOLD = "on_hold"
+    """A hold stood."""
+    TOO_EARLY = "too_early"
+    """Before the order was placed, or more than three days before the supplier was told: the time cannot be right."""
+
+
 class SupplierOrderPacked(OfSupplierOrder, frozen=True, tag="order.supplier_order_packed"):
     """The goods are packed, with what."""
 
     packed_with: tuple[str, ...]
     at: datetime
+    oddities: tuple[Oddity, ...] = ()
 
 
 class PackingErrorFound(OfSupplierOrder, frozen=True, tag="order.packing_error_found"):
@@ -131,6 +141,7 @@ class SupplierOrderShipped(OfSupplierOrder, frozen=True, tag="order.supplier_ord
     epoch: int
     by_line: Units
     at: datetime
+    oddities: tuple[Oddity, ...] = ()
 
 
 class CancelRequested(OfSupplierOrder, frozen=True, tag="order.supplier_order_cancel_requested"):
@@ -379,6 +390,7 @@ class SupplierOrder(Value, frozen=True):
     """When it first showed that it took the order on: by its answer, by packing or by shipping."""
     packed_at: datetime | None = None
     packed_with: tuple[str, ...] = ()
+    packing_oddities: tuple[Oddity, ...] = ()
     packing_lacks: tuple[str, ...] = ()
     """What it was to be packed with and was not."""
     instead_of: str = ""
@@ -497,10 +509,15 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 answers=(*supplier_order.answers, fact),
                 acknowledged_at=_first(supplier_order.acknowledged_at, fact.at),
             )
-        case SupplierOrderPacked(packed_with=packed_with, at=at):
-            # Who packs or ships has taken the order on, whether it said so or not.
-            acknowledged_at = _first(supplier_order.acknowledged_at, at)
-            return replace(supplier_order, packed_at=at, packed_with=packed_with, acknowledged_at=acknowledged_at)
+        case SupplierOrderPacked(at=at):
+            return replace(
+                supplier_order,
+                packed_at=at,
+                packed_with=fact.packed_with,
+                packing_oddities=fact.oddities,
+                # Who packs or ships has taken the order on, whether it said so or not.
+                acknowledged_at=_first(supplier_order.acknowledged_at, at),
+            )
         case PackingErrorFound(lacking=lacking):
             return replace(supplier_order, packing_lacks=lacking)
         case PackingCorrected():
@@ -694,7 +711,9 @@ def acknowledge(
     return [answered]
 
 
-def pack(supplier_order: SupplierOrder, packed_with: tuple[str, ...], at: datetime) -> Sequence[SupplierOrderFact]:
+def pack(
+    supplier_order: SupplierOrder, packed_with: tuple[str, ...], at: datetime, oddities: tuple[Oddity, ...] = ()
+) -> Sequence[SupplierOrderFact]:
     """Packed, with what. Saying it twice records nothing; what lacks of the instructions is an error, once."""
     if supplier_order.packed_at is not None and supplier_order.packed_with == packed_with:
         return []
@@ -702,7 +721,7 @@ def pack(supplier_order: SupplierOrder, packed_with: tuple[str, ...], at: dateti
     if not supplier_order.unshipped:
         raise NothingToShip(supplier_order.supplier_order_id, supplier_order.stage)
     supplier_order_id = supplier_order.supplier_order_id
-    packed = SupplierOrderPacked(supplier_order_id, packed_with, at)
+    packed = SupplierOrderPacked(supplier_order_id, packed_with, at, oddities)
     lacking = tuple(word for word in supplier_order.packing if word not in packed_with)
     if lacking == supplier_order.packing_lacks:
         return [packed]
@@ -712,7 +731,13 @@ def pack(supplier_order: SupplierOrder, packed_with: tuple[str, ...], at: dateti
 
 
 def ship(
-    supplier_order: SupplierOrder, carrier: str, number: str, epoch: int, by_line: Units, at: datetime
+    supplier_order: SupplierOrder,
+    carrier: str,
+    number: str,
+    epoch: int,
+    by_line: Units,
+    at: datetime,
+    oddities: tuple[Oddity, ...] = (),
 ) -> Sequence[SupplierOrderFact]:
     """Units left in a parcel; no lines named means all that is left.
 
@@ -726,7 +751,7 @@ def ship(
         if units > left:
             raise OverShipped(line_no, left=left, shipped=units)
     supplier_order_id = supplier_order.supplier_order_id
-    shipped = SupplierOrderShipped(supplier_order_id, carrier, number, epoch, by_line, at)
+    shipped = SupplierOrderShipped(supplier_order_id, carrier, number, epoch, by_line, at, oddities)
     gone = minus(supplier_order.cancel_asked, left_to_ship(evolve(supplier_order, shipped)))
     return [shipped, CancelRefused(supplier_order_id, "already_shipped", at, gone)] if gone else [shipped]
 

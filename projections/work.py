@@ -17,14 +17,14 @@ from ledger.choice import Choice
 from ledger.inquiries import Inquiry
 from ledger.messages import Audience, Message
 from ledger.messages import Stage as MessageStage
-from ledger.orders import Deadline, Hold, HoldReason, Order
+from ledger.orders import Deadline, Hold, HoldReason, Order, holds_on
 from ledger.parcels import Parcel, ParcelStatus
 from ledger.recoveries import Recovery, Status
 from ledger.returns import Case
 from ledger.returns import Status as CaseStatus
 from ledger.reviews import ProposalState
 from ledger.stock import Alert
-from ledger.supplier_orders import left_to_ship
+from ledger.supplier_orders import Oddity, left_to_ship
 from ledger.suppliers import Supplier
 from ledger.tasks import Task
 from ledger.values import Fact, Party
@@ -96,6 +96,8 @@ class Kind(StrEnum):
     """It is proposed to suspend a supplier."""
     MESSAGE = "message"
     """A message was given up."""
+    ODDITY = "oddity"
+    """Something happened that should not have."""
     CASE = "case"
     """The next step of a return case is the retailer's."""
 
@@ -175,7 +177,7 @@ _HOLDS = {
 
 
 def _of_order(story: OrderStory) -> list[Values]:
-    return _items([*_holds(story), *_breaches(story)])
+    return _items([*_holds(story), *_breaches(story), *_oddities(story)])
 
 
 def _holds(story: OrderStory) -> Iterator[Item]:
@@ -201,6 +203,42 @@ def _holds(story: OrderStory) -> Iterator[Item]:
 
 def _why(hold: Hold) -> str:
     return f"{hold.reason}: {', '.join(hold.missing)}" if hold.missing else hold.reason.value
+
+
+def _oddities(story: OrderStory) -> Iterator[Item]:
+    """What was packed or left when it should not have. Of a hold that is work only as long as one stands."""
+    order = story.order
+    for parcel in order.shipments:
+        what = f"{parcel.supplier_order_id}/{parcel.carrier}/{parcel.number}/{parcel.epoch}"
+        for oddity in parcel.oddities:
+            yield from _oddity(order, parcel.supplier_order_id, oddity, "left", what, parcel.shipped_at)
+    for each in order.supplier_orders.values():
+        if each.packed_at is not None and each.unshipped:
+            for oddity in each.packing_oddities:
+                what = f"{each.supplier_order_id}/packed"
+                yield from _oddity(order, each.supplier_order_id, oddity, "packed", what, each.packed_at)
+
+
+def _oddity(order: Order, supplier_order_id: str, oddity: Oddity, done: str, what: str, at: datetime) -> Iterator[Item]:
+    holds = ", ".join(sorted({hold.reason.value for hold in holds_on(order, supplier_order_id)}))
+    if oddity is Oddity.ON_HOLD and not holds:
+        return
+    why = f"on hold: {holds}" if oddity is Oddity.ON_HOLD else f"{at:%Y-%m-%d}, before it can have been"
+    subject = f"{what}/{oddity}"
+    # A time that cannot be right says nothing of when there was something to do.
+    raised_at = max(at, order.placed.placed_at)
+    yield Item(
+        Kind.ODDITY,
+        subject,
+        _task(Kind.ODDITY, subject, raised_at),
+        Owner.OPERATIONS,
+        raised_at,
+        raised_at,
+        f"{done} {why}",
+        order.order_id,
+        supplier_order_id,
+        order.supplier_orders[supplier_order_id].supplier_id,
+    )
 
 
 def _breaches(story: OrderStory) -> Iterator[Item]:

@@ -586,7 +586,7 @@ class Fulfilment(RuleBasedStateMachine):
         at = self.story.now - timedelta(hours=hours_ago)
         wanted = told or left
         fits = bool(left) and all(count <= left[n] for n, count in wanted.items())
-        ready = supplier_order_id in counted.sent and not self.held(supplier_order_id) and not self.taken(name, at)
+        ready = supplier_order_id in counted.sent and not self.taken(name, supplier_order_id, at)
         facts = self.tell(lambda: self.story.ship(dict(told), supplier_order_id, name, at))
         assert bool(facts) == (fits and ready)
         if facts:
@@ -598,11 +598,13 @@ class Fulfilment(RuleBasedStateMachine):
                 wishes.subtract({n: min(count, wishes[n]) for n, count in gone.items()})
             self.follow(name)
 
-    def taken(self, number: str, at: datetime) -> bool:
-        """A number belongs to its shipment until it may be used again."""
-        if number not in self.numbers() or not self.story.parcel(number).order_id:
+    def taken(self, number: str, supplier_order_id: str, at: datetime) -> bool:
+        """A parcel under way takes no second shipment of its order; any other may have its number."""
+        if number not in self.numbers():
             return False
-        return at - self.story.parcel(number).registered_at < timedelta(days=90)
+        parcel, order_id = self.story.parcel(number), supplier_order_id.rpartition("/")[0]
+        lately = at - parcel.registered_at < timedelta(days=90)
+        return lately and not parcel.is_over and parcel.order_id == order_id
 
     # --- cancelling ---
 
@@ -678,9 +680,15 @@ class Fulfilment(RuleBasedStateMachine):
     @rule(
         pick=a_pick,
         status=st.sampled_from(
-            [ParcelStatus.IN_TRANSIT, ParcelStatus.DELIVERED, ParcelStatus.DELIVERED, ParcelStatus.LOST]
+            [
+                ParcelStatus.IN_TRANSIT,
+                ParcelStatus.DELIVERED,
+                ParcelStatus.DELIVERED,
+                ParcelStatus.LOST,
+                ParcelStatus.RETURNED,
+            ]
         ),
-        hours_ago=st.sampled_from([-2, 0, 1, 40]),
+        hours_ago=st.sampled_from([-2, 0, 1, 40, 4000]),
     )
     def a_carrier_scans(self, pick: int, status: ParcelStatus, hours_ago: int) -> None:
         number, at = self.a_number(pick), self.story.now - timedelta(hours=hours_ago)

@@ -26,7 +26,13 @@ from ledger.orders import (
 )
 from ledger.parcels import ParcelStatus
 from ledger.stock import OutOfStock
-from ledger.supplier_orders import SupplierOrderDrafted, UnknownSupplierOrder
+from ledger.supplier_orders import (
+    Oddity,
+    SupplierOrderDrafted,
+    SupplierOrderPacked,
+    SupplierOrderShipped,
+    UnknownSupplierOrder,
+)
 from ledger.suppliers import SupplierNotApproved, UnknownSupplier
 from ledger.values import Destination, Sealed
 from tests.story import (
@@ -34,6 +40,7 @@ from tests.story import (
     DAY,
     FIRST,
     GERMANY,
+    HOUR,
     NOON,
     SECOND,
     a_shop,
@@ -331,27 +338,48 @@ def test_stock_that_came_back_is_reserved_even_while_the_payment_is_awaited():
     assert story.stock().held == 3
 
 
-def test_nothing_is_sent_packed_or_shipped_while_a_hold_stands():
+def test_nothing_is_sent_while_a_hold_stands():
     story = confirmed()
     story.hold(HoldReason.FRAUD_REVIEW)
     with refused(OrderOnHold, "shopify/1 is on hold: fraud_review", holds="fraud_review"):
         story.send()
     story.release(HoldReason.FRAUD_REVIEW)
-    story.send()
+    assert names(story.send()) == ["supplier_order_sent"]
+
+
+def test_what_was_packed_and_left_under_a_hold_is_recorded_and_the_hold_stands():
+    story = sent()
     story.hold(HoldReason.CUSTOMER_REQUEST)
-    with refused(OrderOnHold, "customer_request"):
-        story.pack("logo_label")
-    with refused(OrderOnHold, "customer_request"):
-        story.ship()
+    assert the(SupplierOrderPacked, story.pack("logo_label")).oddities == (Oddity.ON_HOLD,)
+    assert the(SupplierOrderShipped, story.ship()).oddities == (Oddity.ON_HOLD,)
+    assert (story.buckets(), story.header()) == ({"shipped": 3}, Header.ON_HOLD)
+    assert [each.oddities for each in story.order().shipments] == [(Oddity.ON_HOLD,)]
+
+
+def test_what_left_before_the_hold_did_not_leave_under_it():
+    story = sent()
+    story.later(hours=2)
+    story.hold(HoldReason.CUSTOMER_REQUEST)
+    assert the(SupplierOrderShipped, story.ship(at=NOON + HOUR)).oddities == ()
+
+
+@pytest.mark.parametrize(
+    ("hours", "odd"), [(0, ()), (-72, ()), (-73, (Oddity.TOO_EARLY,)), (-24 * 40, (Oddity.TOO_EARLY,))]
+)
+def test_a_dispatch_at_a_time_that_cannot_be_right_is_recorded_as_odd(hours: int, odd: tuple[Oddity, ...]):
+    story = confirmed()
+    story.later(days=30)
+    story.send()
+    assert the(SupplierOrderShipped, story.ship(at=story.now + hours * HOUR)).oddities == odd
 
 
 def test_a_hold_on_one_supplier_order_lets_the_others_go():
-    story = sent(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
+    story = confirmed(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
     story.hold(HoldReason.OTHER, supplier_order_id=FIRST)
     with refused(OrderOnHold, "other"):
-        story.ship(supplier_order_id=FIRST)
-    story.ship(supplier_order_id=SECOND)
-    assert story.buckets(2) == {"shipped": 1}
+        story.send(FIRST)
+    story.send(SECOND)
+    assert the(SupplierOrderShipped, story.ship(supplier_order_id=SECOND)).oddities == ()
 
 
 def test_a_delivered_order_cannot_be_held():

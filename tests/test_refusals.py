@@ -306,7 +306,6 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "UNKNOWN_SUPPLIER_ORDER": ninth_of,
         "NOT_SENT": of_first(Trade.placed),
         "NOTHING_TO_SHIP": of_first(Trade.shipped),
-        "ORDER_ON_HOLD": of_first(lambda trade: trade.held(trade.sent())),
     },
     "ShipSupplierOrder": {
         "UNKNOWN_ORDER": as_it_is,
@@ -315,7 +314,6 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "NOT_SENT": of_first(Trade.placed),
         "NOTHING_TO_SHIP": of_first(Trade.shipped),
         "OVER_SHIPPED": of_first(Trade.sent, lines=[line(units=9)]),
-        "ORDER_ON_HOLD": of_first(lambda trade: trade.held(trade.sent())),
         "PARCEL_OF_ANOTHER_ORDER": lambda trade: {**trade.partly_shipped(), "lines": [line(units=2)]},
     },
     "CancelOrder": {

@@ -224,6 +224,25 @@ async def test_a_first_scan_that_is_missing_is_work_until_the_carrier_scans(tena
     assert await queue.all() == []
 
 
+async def test_a_parcel_that_left_under_a_hold_is_work_until_the_hold_ends(tenant: EmptyTenant):
+    queue = Queue(tenant, sent())
+    queue.story.hold(HoldReason.FRAUD_REVIEW)
+    queue.story.pack()
+    assert (Kind.ODDITY, "packed on hold: fraud_review", Owner.OPERATIONS) in await queue.what()
+    queue.story.ship()
+    odd = [each for each in await queue.all() if each.kind is Kind.ODDITY]
+    assert [(each.because, each.supplier_order_id) for each in odd] == [("left on hold: fraud_review", FIRST)]
+    queue.story.release(HoldReason.FRAUD_REVIEW)
+    assert await queue.all() == []
+
+
+async def test_a_dispatch_at_a_time_that_cannot_be_right_is_work(tenant: EmptyTenant):
+    queue = Queue(tenant, sent())
+    queue.story.ship(at=NOON - 30 * DAY)
+    (odd,) = [each for each in await queue.all() if each.kind is Kind.ODDITY]
+    assert (odd.because, odd.due) == ("left 2026-01-31, before it can have been", NOON)
+
+
 async def test_a_parcel_in_trouble_is_work_until_it_moves(tenant: EmptyTenant):
     queue = Queue(tenant, shipped())
     queue.story.scan(ParcelStatus.CUSTOMS_HELD)

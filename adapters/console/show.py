@@ -240,9 +240,9 @@ def _print_parcels(session: Session, order: orders_pb2.Order, with_scans: bool) 
 
 
 def _state(each: orders_pb2.Shipment) -> str:
-    if each.lost:
-        return "lost"
-    return "delivered" if each.HasField("delivered_at") else "under way"
+    state = "lost" if each.lost else "delivered" if each.HasField("delivered_at") else "under way"
+    odd = [f"left {word(orders_pb2.Oddity, oddity)}" for oddity in each.oddities]
+    return ", ".join([state, *odd])
 
 
 def _parcel(session: Session, each: orders_pb2.Shipment) -> parcels_pb2.Parcel | None:

@@ -39,6 +39,7 @@ _order_status = number_of(orders_pb2.OrderStatus)
 _supplier_order_status = number_of(orders_pb2.SupplierOrderStatus)
 _payment = number_of(orders_pb2.PaymentState)
 _priority = number_of(orders_pb2.Priority)
+_oddity = number_of(orders_pb2.Oddity)
 _hold_reason = number_of(orders_pb2.HoldReason)
 _against = number_of(suppliers_pb2.Against)
 standing = number_of(suppliers_pb2.SupplierStanding)
@@ -203,6 +204,7 @@ def _supplier_order(state: Order, each: SupplierOrder) -> orders_pb2.SupplierOrd
         ],
         packing=each.packing,
         packing_lacks=each.packing_lacks,
+        packing_oddities=map(_oddity, each.packing_oddities),
         instead_of=each.instead_of,
         reroute_reason=each.because,
         choices=[choice(made) for made in each.choices],
@@ -261,6 +263,7 @@ def _shipment(shipment: Shipment) -> orders_pb2.Shipment:
         shipped_at=stamp(shipment.shipped_at),
         delivered_at=stamp(shipment.delivered_at),
         lost=shipment.bucket == "lost",
+        oddities=map(_oddity, shipment.oddities),
     )
 
 

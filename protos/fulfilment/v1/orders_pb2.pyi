@@ -367,6 +367,30 @@ SUPPLIER_ORDER_STATUS_CLOSED: SupplierOrderStatus.ValueType  # 11
 """All units arrived."""
 Global___SupplierOrderStatus: _TypeAlias = SupplierOrderStatus  # noqa: Y015
 
+class _Oddity:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OddityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Oddity.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ODDITY_UNSPECIFIED: _Oddity.ValueType  # 0
+    """Never sent."""
+    ODDITY_ON_HOLD: _Oddity.ValueType  # 1
+    """A hold stood."""
+    ODDITY_TOO_EARLY: _Oddity.ValueType  # 2
+    """It is said to have been before the order was placed, or more than three days before the supplier was told."""
+
+class Oddity(_Oddity, metaclass=_OddityEnumTypeWrapper):
+    """What should not have happened, and did."""
+
+ODDITY_UNSPECIFIED: Oddity.ValueType  # 0
+"""Never sent."""
+ODDITY_ON_HOLD: Oddity.ValueType  # 1
+"""A hold stood."""
+ODDITY_TOO_EARLY: Oddity.ValueType  # 2
+"""It is said to have been before the order was placed, or more than three days before the supplier was told."""
+Global___Oddity: _TypeAlias = Oddity  # noqa: Y015
+
 @_typing.final
 class Customer(_message.Message):
     """Who ordered. Sealed before it is stored, and unreadable once the person is erased."""
@@ -1891,6 +1915,7 @@ class SupplierOrder(_message.Message):
     CHOICES_FIELD_NUMBER: _builtins.int
     REROUTE_ASKED_FIELD_NUMBER: _builtins.int
     SHIPPING_FIELD_NUMBER: _builtins.int
+    PACKING_ODDITIES_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """"channel/channel_order_id/n"."""
     supplier_id: _builtins.str
@@ -1969,6 +1994,10 @@ class SupplierOrder(_message.Message):
     def shipping(self) -> _shipping_pb2.ChosenService:
         """What it is to be sent with; absent while a country is not known."""
 
+    @_builtins.property
+    def packing_oddities(self) -> _containers.RepeatedScalarFieldContainer[Global___Oddity.ValueType]:
+        """What is odd about its packing."""
+
     def __init__(
         self,
         *,
@@ -1994,10 +2023,11 @@ class SupplierOrder(_message.Message):
         choices: _abc.Iterable[_suppliers_pb2.Choice] | None = ...,
         reroute_asked: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
         shipping: _shipping_pb2.ChosenService | None = ...,
+        packing_oddities: _abc.Iterable[Global___Oddity.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "sent_at", b"sent_at", "shipping", b"shipping"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "reroute_asked", b"reroute_asked", "reroute_reason", b"reroute_reason", "sent_at", b"sent_at", "shares", b"shares", "shipping", b"shipping", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "unit_costs", b"unit_costs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "packing_oddities", b"packing_oddities", "reroute_asked", b"reroute_asked", "reroute_reason", b"reroute_reason", "sent_at", b"sent_at", "shares", b"shares", "shipping", b"shipping", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "unit_costs", b"unit_costs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2139,6 +2169,7 @@ class Shipment(_message.Message):
     SHIPPED_AT_FIELD_NUMBER: _builtins.int
     DELIVERED_AT_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
+    ODDITIES_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """The supplier order that sent it."""
     carrier: _builtins.str
@@ -2161,6 +2192,10 @@ class Shipment(_message.Message):
     def delivered_at(self) -> _timestamp_pb2.Timestamp:
         """When it arrived, if it did."""
 
+    @_builtins.property
+    def oddities(self) -> _containers.RepeatedScalarFieldContainer[Global___Oddity.ValueType]:
+        """What is odd about its leaving."""
+
     def __init__(
         self,
         *,
@@ -2172,10 +2207,11 @@ class Shipment(_message.Message):
         shipped_at: _timestamp_pb2.Timestamp | None = ...,
         delivered_at: _timestamp_pb2.Timestamp | None = ...,
         lost: _builtins.bool = ...,
+        oddities: _abc.Iterable[Global___Oddity.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["delivered_at", b"delivered_at", "shipped_at", b"shipped_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "delivered_at", b"delivered_at", "epoch", b"epoch", "lines", b"lines", "lost", b"lost", "shipped_at", b"shipped_at", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "delivered_at", b"delivered_at", "epoch", b"epoch", "lines", b"lines", "lost", b"lost", "oddities", b"oddities", "shipped_at", b"shipped_at", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

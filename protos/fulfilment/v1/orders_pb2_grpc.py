@@ -255,9 +255,10 @@ class OrderServiceServicer:
 
     def PackSupplierOrder(self, request, context):
         """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
-        as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT,
-        NOTHING_TO_SHIP or ORDER_ON_HOLD.
+        as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing. What is packed
+        is packed: that a hold stood, or that the time cannot be right, is an oddity and work, and never refused.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT or
+        NOTHING_TO_SHIP.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -268,9 +269,9 @@ class OrderServiceServicer:
         ship in several parcels. The same shipment of the same time again records nothing, nor does "all that is
         left" once that parcel took it. Carriers reuse numbers: one that another shipment had is taken, with a warning
         if that was lately (number_reuse_after_days of the policy); only one that is still under way for the same
-        order is refused.
+        order is refused. What left, left: that a hold stood, or that the time cannot be right, is an oddity and work.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-        NOT_SENT, NOTHING_TO_SHIP, OVER_SHIPPED or ORDER_ON_HOLD, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
+        NOT_SENT, NOTHING_TO_SHIP or OVER_SHIPPED, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -100,18 +100,19 @@ class OrderServiceStub:
     """
     PackSupplierOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.PackSupplierOrderRequest, _common_pb2.Receipt]
     """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
-    as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing.
-    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT,
-    NOTHING_TO_SHIP or ORDER_ON_HOLD.
+    as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing. What is packed
+    is packed: that a hold stood, or that the time cannot be right, is an oddity and work, and never refused.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT or
+    NOTHING_TO_SHIP.
     """
     ShipSupplierOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ShipSupplierOrderRequest, _common_pb2.Receipt]
     """Records that units left in a parcel, which is registered with its carrier. A supplier order may
     ship in several parcels. The same shipment of the same time again records nothing, nor does "all that is
     left" once that parcel took it. Carriers reuse numbers: one that another shipment had is taken, with a warning
     if that was lately (number_reuse_after_days of the policy); only one that is still under way for the same
-    order is refused.
+    order is refused. What left, left: that a hold stood, or that the time cannot be right, is an oddity and work.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-    NOT_SENT, NOTHING_TO_SHIP, OVER_SHIPPED or ORDER_ON_HOLD, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
+    NOT_SENT, NOTHING_TO_SHIP or OVER_SHIPPED, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
     """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CancelOrderRequest, _common_pb2.Receipt]
     """Cancels units, or the whole order. Units no supplier knows of are cancelled at once; for units at a
@@ -252,18 +253,19 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
     PackSupplierOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.PackSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
-    as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing.
-    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT,
-    NOTHING_TO_SHIP or ORDER_ON_HOLD.
+    as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing. What is packed
+    is packed: that a hold stood, or that the time cannot be right, is an oddity and work, and never refused.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT or
+    NOTHING_TO_SHIP.
     """
     ShipSupplierOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ShipSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that units left in a parcel, which is registered with its carrier. A supplier order may
     ship in several parcels. The same shipment of the same time again records nothing, nor does "all that is
     left" once that parcel took it. Carriers reuse numbers: one that another shipment had is taken, with a warning
     if that was lately (number_reuse_after_days of the policy); only one that is still under way for the same
-    order is refused.
+    order is refused. What left, left: that a hold stood, or that the time cannot be right, is an oddity and work.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-    NOT_SENT, NOTHING_TO_SHIP, OVER_SHIPPED or ORDER_ON_HOLD, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
+    NOT_SENT, NOTHING_TO_SHIP or OVER_SHIPPED, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
     """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.CancelOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Cancels units, or the whole order. Units no supplier knows of are cancelled at once; for units at a
@@ -455,9 +457,10 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
-        as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT,
-        NOTHING_TO_SHIP or ORDER_ON_HOLD.
+        as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing. What is packed
+        is packed: that a hold stood, or that the time cannot be right, is an oddity and work, and never refused.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT or
+        NOTHING_TO_SHIP.
         """
 
     @_abc_1.abstractmethod
@@ -470,9 +473,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         ship in several parcels. The same shipment of the same time again records nothing, nor does "all that is
         left" once that parcel took it. Carriers reuse numbers: one that another shipment had is taken, with a warning
         if that was lately (number_reuse_after_days of the policy); only one that is still under way for the same
-        order is refused.
+        order is refused. What left, left: that a hold stood, or that the time cannot be right, is an oddity and work.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-        NOT_SENT, NOTHING_TO_SHIP, OVER_SHIPPED or ORDER_ON_HOLD, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
+        NOT_SENT, NOTHING_TO_SHIP or OVER_SHIPPED, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
         """
 
     @_abc_1.abstractmethod

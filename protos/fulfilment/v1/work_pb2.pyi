@@ -75,6 +75,8 @@ class _WorkKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkKind.Val
     """A message was given up."""
     WORK_KIND_CASE: _WorkKind.ValueType  # 9
     """The next step of a return case is the retailer's."""
+    WORK_KIND_ODDITY: _WorkKind.ValueType  # 10
+    """Something happened that should not have, such as a parcel that left while its order was on hold."""
 
 class WorkKind(_WorkKind, metaclass=_WorkKindEnumTypeWrapper):
     """What raised a piece of work."""
@@ -99,6 +101,8 @@ WORK_KIND_MESSAGE: WorkKind.ValueType  # 8
 """A message was given up."""
 WORK_KIND_CASE: WorkKind.ValueType  # 9
 """The next step of a return case is the retailer's."""
+WORK_KIND_ODDITY: WorkKind.ValueType  # 10
+"""Something happened that should not have, such as a parcel that left while its order was on hold."""
 Global___WorkKind: _TypeAlias = WorkKind  # noqa: Y015
 
 @_typing.final
