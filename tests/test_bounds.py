@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from msgspec.structs import replace
 
-from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, recoveries_pb2, shipping_pb2, suppliers_pb2
+from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, recoveries_pb2, shipping_pb2, stock_pb2, suppliers_pb2
 from ledger.orders import ChargebackRecorded, Line
 from ledger.parcels import ParcelStatus
 from ledger.remedies import RefundBooked
@@ -47,6 +47,7 @@ from tests.trading import (
     eur,
     first_of,
     fresh,
+    inspected,
     line,
     parcel_of,
     refund,
@@ -54,6 +55,7 @@ from tests.trading import (
 
 RPCS = documented.rpcs()
 MOST_UNITS = 1_000_000
+MOST_FED = 2**31 - 1
 LARGEST = 2**63 - 1
 LAST_SECOND = 253_402_300_799
 """Of the year 9999, the last that an instant's type holds."""
@@ -152,6 +154,7 @@ def of_recovery(word: Callable[[Trade], str]) -> Callable[[Trade], Fields]:
 def at_its_largest(trade: Trade, remedy: Any, supplier_id: str = "acme") -> str:
     """A case about a million units of a delivered order of the largest total."""
     goods = orders_pb2.OrderLine(sku=fresh(), quantity=MOST_UNITS, unit_price_minor=PRICE, supplier_id=supplier_id)
+    trade.tell("OfferSku", supplier_id=supplier_id, offer=suppliers_pb2.Offer(sku=goods.sku, cost=eur(MOST_MINOR)))
     order_id = trade.delivered(lines=[goods])
     case_id = order_id.partition("/")[2]
     units = line(units=MOST_UNITS)
@@ -349,17 +352,36 @@ def test_a_trade_at_its_bounds_is_told_whole(trade: Trade, data: Path):
     refunded = at_its_largest(trade, REFUND, supplier_id)
     trade.tell("GrantRefund", case_id=refunded, refund_id=refunded, share_basis_points=10_000)
     trade.tell("RecordRefundPaid", case_id=refunded, refund_id=refunded)
-    at_its_largest(trade, RESHIP, supplier_id)
+    reshipped = at_its_largest(trade, RESHIP, supplier_id)
     labelled = at_its_largest(trade, RETURN, supplier_id)
     trade.tell("RecordReturnLabel", case_id=labelled, freight_minor=MOST_MINOR)
+    sku = back_on_a_full_shelf(trade, labelled, supplier_id)
     things: Fields = {"order_id": order_id, **first_of(order_id), **parcel_of(order_id), "supplier_id": supplier_id}
     require_followed(trade, data, {**things, "case_id": refunded, "recovery_id": claimed})
     owed = trade.client.get(order_id).supplier_orders[0].compensation
     assert (owed.amount.amount_minor, owed.net_amount.amount_minor) == (MOST_MINOR, MOST_MINOR)
     (granted,) = trade.tell("GetCase", case_id=refunded).case.refunds
     assert granted.amount_minor == MOST_MINOR
+    (asked,) = trade.tell("ListRecoveries", case_id=reshipped).recoveries
+    assert asked.asked_minor == MOST_MINOR
     statement = trade.tell("GetStatement", supplier_id=supplier_id, since=stamp(NOW - 30 * DAY), until=stamp(NOW + DAY))
     assert [each.closing_minor for each in statement.balances] == [LARGEST]
+    (level,) = trade.tell("GetStock", items=[stock_pb2.Item(supplier_id=supplier_id, sku=sku)]).levels
+    assert (level.quantity, level.available) == (MOST_FED, MOST_FED + MOST_UNITS)
+    (offered,) = trade.tell("GetSku", sku=sku).choice.considered
+    assert offered.available == level.available
+    chosen = trade.client.get(trade.placed(lines=[bought(sku, supplier_id="")]))
+    assert chosen.lines[0].choice.supplier_id == supplier_id
+
+
+def back_on_a_full_shelf(trade: Trade, case_id: str, supplier_id: str) -> str:
+    """Goods come back to a supplier that has as many of them as a feed may say; answers with their SKU."""
+    sku = str(trade.client.get(f"shop/{case_id}").lines[0].line.sku)
+    trade.tell("OfferSku", supplier_id=supplier_id, offer=suppliers_pb2.Offer(sku=sku, cost=eur(1)))
+    trade.client.feed(MOST_FED, sku, supplier_id)
+    trade.tell("RecordReturnReceived", case_id=case_id, lines=[line(units=MOST_UNITS)])
+    trade.tell("RecordInspection", case_id=case_id, lines=[inspected(restocked=MOST_UNITS)])
+    return sku
 
 
 def late_order(trade: Trade, supplier_id: str) -> str:
@@ -391,6 +413,8 @@ def large_claim(trade: Trade) -> str:
 def test_facts_of_before_amounts_were_bounded_stop_no_read_model(trade: Trade, data: Path):
     head = write_down(EmptyTenant(dsn_of(data), "tenant_default"), before_amounts_were_bounded().log)
     other = trade.placed()
+    trade.tell("RecordRefundPaid", case_id=casework.CASE, refund_id="refund-1")
+    trade.tell("CompleteCustomsData", order_id="shopify/2", lines=[shipping_pb2.CustomsLine(line_no=1, title="Tea")])
     trade.client.read_up_to(head)
     things: Fields = {"order_id": ORDER, **first_of(ORDER), "supplier_id": "bolt", "case_id": casework.CASE}
     require_followed(trade, data, things)

@@ -10,7 +10,7 @@ from ledger.orders import Line, OrderConfirmed
 from ledger.shipping import DEFAULT_SERVICES, Chosen, Consignment, ShippingService, choose
 from ledger.supplier_orders import ShippingChosen, SupplierOrderDrafted
 from ledger.suppliers import Agreement
-from ledger.values import Destination, Incoterm, Money, Priority, Sealed, round_half_up
+from ledger.values import MOST_MINOR, Destination, Incoterm, Money, Priority, Sealed, round_half_up
 from tests.story import DAY, GERMANY, HOUR, NOON, TERMS, Story, line, names, the
 
 CUSTOMS: dict[str, Any] = {"title": "Tea", "hs_code": "090210", "origin": "CN", "weight_grams": 100}
@@ -75,6 +75,13 @@ def test_what_is_worth_too_much_for_a_service_passes_it_over_and_says_so():
     assert chosen.code == "international_line"
     assert "international_light takes goods worth 150.00 EUR, not 150.01 EUR" in chosen.because
     assert sends(value=15_000, weight_grams=300).code == "international_light"
+
+
+def test_however_heavy_a_service_costs_no_more_than_any_amount_may_be():
+    dear = ShippingService("sea", ("dhl",), True, 1, 2, Money(0, "EUR"), cost_per_kg_minor=10**12)
+    # A thousand lines of a million units of a tonne each.
+    chosen = sends(weight_grams=1000 * 10**6 * 10**6, services=(dear,))
+    assert chosen.cost == Money(MOST_MINOR, "EUR")
 
 
 def test_a_limit_of_value_in_other_currencies_cannot_be_compared_and_passes_the_service_over():
