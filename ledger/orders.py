@@ -156,6 +156,8 @@ class Hold(Value, frozen=True):
     note: Sealed | None = None
     choices: tuple[Choice, ...] = ()
     """Why no supplier qualified, for each SKU, where that is the reason."""
+    note_digest: str = ""
+    """Keyed hash of the note: another one is recognised without its content."""
 
     @property
     def key(self) -> HoldKey:
@@ -1223,7 +1225,7 @@ def missing_fields(order: Order) -> tuple[str, ...]:
 
 
 def place_hold(order: Order, hold: Hold) -> Sequence[OrderFact]:
-    """A reason to wait. The same hold again records nothing; a note is not compared."""
+    """A reason to wait. The same hold again records nothing, nor does one without a note where there is one."""
     return place_holds(order, [hold])
 
 
@@ -1240,10 +1242,17 @@ def place_holds(order: Order, holds: Sequence[Hold]) -> list[OrderFact]:
         if hold.supplier_order_id:
             order.supplier_order(hold.supplier_order_id)
         present = standing.get(hold.key)
-        if present is None or hold.at < present.at or replace(hold, at=present.at, note=present.note) != present:
+        if present is None or hold.at < present.at or not _says_no_more(hold, present):
             news.append(hold)
     placed = [HoldPlaced(order.order_id, hold, hold.at) for hold in news]
     return [*placed, *_clocks(order, news, _stopped(order, news), max(hold.at for hold in news))] if news else []
+
+
+def _says_no_more(hold: Hold, present: Hold) -> bool:
+    """Whether a hold says nothing that the present one of its key does not say."""
+    if hold.note_digest not in ("", present.note_digest):
+        return False
+    return replace(hold, at=present.at, note=present.note, note_digest=present.note_digest) == present
 
 
 def _clocks(order: Order, holds: Iterable[Hold], stops: Stops, at: datetime) -> list[OrderFact]:

@@ -29,6 +29,8 @@ class Feed(Value, frozen=True):
     """When the supplier counted."""
     includes_orders_up_to: datetime | None = None
     """The watermark: units committed until then are already taken off the quantity."""
+    below_zero: int = 0
+    """What the supplier said, where that was less than none; the quantity is 0 then."""
 
 
 class FeedRecorded(Fact, frozen=True, tag="stock.feed_recorded"):
@@ -40,6 +42,8 @@ class FeedRecorded(Fact, frozen=True, tag="stock.feed_recorded"):
     at: datetime
     stale_at: datetime | None = None
     """When it is too old, as was agreed with the supplier when it came; None if nothing was agreed."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about it."""
 
 
 class FeedIgnored(Fact, frozen=True, tag="stock.feed_ignored"):
@@ -584,9 +588,19 @@ class ReservationIsCommitted(Forbidden):
 
 
 def record_feed(
-    stock: Stock | None, supplier_id: str, sku: str, feed: Feed, at: datetime, stale_at: datetime | None = None
+    stock: Stock | None,
+    supplier_id: str,
+    sku: str,
+    feed: Feed,
+    at: datetime,
+    stale_at: datetime | None = None,
+    *,
+    offered: bool = True,
 ) -> list[StockFact]:
-    """The supplier's newest figure. An older version is recorded as ignored; the same again records nothing."""
+    """The supplier's newest figure. An older version is recorded as ignored; the same again records nothing.
+
+    The first figure of a SKU that it has not offered and one below none are recorded with what is odd about them.
+    """
     if stock and stock.feed:
         if feed == stock.feed:
             return []
@@ -594,7 +608,12 @@ def record_feed(
             return []
         if feed.version <= stock.feed.version:
             return [FeedIgnored(supplier_id, sku, feed, stock.feed.version, at)]
-    facts: list[StockFact] = [FeedRecorded(supplier_id, sku, feed, at, stale_at)]
+    warnings = []
+    if not offered and (stock is None or stock.feed is None):
+        warnings.append(f"{supplier_id} has a figure for {sku}, which it has not offered")
+    if feed.below_zero:
+        warnings.append(f"{supplier_id} has {feed.below_zero} units of {sku}, which counts as none")
+    facts: list[StockFact] = [FeedRecorded(supplier_id, sku, feed, at, stale_at, tuple(warnings))]
     if stock and stock.stale and (stale_at is None or at < stale_at):
         facts.append(FeedFresh(supplier_id, sku, at))
     return facts

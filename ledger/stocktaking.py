@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ledger import stock
+from ledger import stock, suppliers
 from ledger.policies import Policy, policy_at
 from ledger.stock import (
     Alert,
@@ -47,10 +47,10 @@ Decide = Callable[[View], Sequence[Change]]
 def record_feed(view: View, supplier_id: str, sku: str, feed: Feed, now: datetime) -> list[Change]:
     """The supplier's newest figure; when it goes stale is agreed in the terms in force now."""
     view.need(stock_stream(supplier_id, sku), supplier_stream(supplier_id), policy_stream())
-    own, supplier = view.stock(supplier_id, sku), view.supplier(supplier_id)
-    agreement = supplier.agreement_at(now) if supplier else None
+    own, supplier = view.stock(supplier_id, sku), suppliers.known(view.supplier(supplier_id), supplier_id)
+    agreement = supplier.agreement_at(now)
     stale_at = agreement.feed_by(feed.as_of) if agreement else None
-    facts = stock.record_feed(own, supplier_id, sku, feed, now, stale_at)
+    facts = stock.record_feed(own, supplier_id, sku, feed, now, stale_at, offered=sku in supplier.offers)
     if facts and isinstance(facts[0], FeedRecorded):
         # It may be too old already when it comes.
         facts += stock.go_stale(own, supplier_id, sku, stale_at, policy_at(view.policy(), now), now)

@@ -38,6 +38,8 @@ class SupplierRegistered(Fact, frozen=True, tag="supplier.registered"):
     return_freight_paid_by_supplier: bool = False
     packing: tuple[str, ...] = ()
     """What it can pack with, such as ``logo_label`` and ``brand_card``."""
+    intake: str = ""
+    """Keyed hash of contact and return address as they were sent: others are recognised without their content."""
 
 
 class SampleReviewed(Fact, frozen=True, tag="supplier.sample_reviewed"):
@@ -286,7 +288,10 @@ class UnknownSupplier(NotFound):
 
 class SupplierRegisteredDifferently(AlreadyExists):
     def __init__(self, supplier_id: str) -> None:
-        super().__init__(f"supplier {supplier_id} is registered already with other content", supplier_id=supplier_id)
+        super().__init__(
+            f"supplier {supplier_id} is registered already with other content, which stays as it is",
+            supplier_id=supplier_id,
+        )
 
 
 class SampleMissing(Forbidden):
@@ -333,14 +338,23 @@ def known(supplier: Supplier | None, supplier_id: str) -> Supplier:
 
 
 def register(supplier: Supplier | None, registration: SupplierRegistered) -> Sequence[SupplierFact]:
-    """A new candidate. The same registration again records nothing; personal data is not compared."""
+    """A new candidate. The same registration again records nothing."""
     if supplier is None:
         return [registration]
     present = supplier.registered
-    unsealed = {"contact": present.contact, "return_address": present.return_address, "at": present.at}
-    if replace(registration, **unsealed) != present:
+    sealed = {name: getattr(present, name) for name in ("contact", "return_address", "intake", "at")}
+    if replace(registration, **sealed) != present or not _of_the_same_people(registration, present):
         raise SupplierRegisteredDifferently(registration.supplier_id)
     return []
+
+
+def _of_the_same_people(one: SupplierRegistered, other: SupplierRegistered) -> bool:
+    """Of a registration without a hash, as older versions recorded them, it is only known whether there were any."""
+    if one.intake and other.intake:
+        return one.intake == other.intake
+    return [each is None for each in (one.contact, one.return_address)] == [
+        each is None for each in (other.contact, other.return_address)
+    ]
 
 
 def review_sample(supplier: Supplier, review: SampleReviewed) -> Sequence[SupplierFact]:

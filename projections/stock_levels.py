@@ -179,7 +179,7 @@ def _movement(movement: Movement) -> Values:
         movement.delta,
         movement.available,
         getattr(fact, "reservation_id", ""),
-        getattr(fact, "because", ""),
+        getattr(fact, "because", "") or "; ".join(fact.warnings),
         fact.at,
     )
 

@@ -297,6 +297,18 @@ def test_terms_that_another_changed_meanwhile_are_not_kept_by_mistake(
     assert last["dispatch_within_hours"] == 24
 
 
+def test_what_is_odd_stands_on_standard_error_beside_the_answer(ff: Shell, shell: Shell, service: Service):
+    ff("supplier", "add", "odd", "--name", "Odd")
+    at_our_service = ("--server", service.address, "--json", "--version", "1")
+    said = shell("stock", "feed", "odd", "TEA", *at_our_service, "--", "-9")
+    assert said.code == 0
+    assert said.json
+    assert said.err == (
+        "Warning: odd has a figure for TEA, which it has not offered\n"
+        "Warning: odd has -9 units of TEA, which counts as none\n"
+    )
+
+
 def test_whom_to_talk_to_at_a_supplier_is_personal(ff: Shell):
     ff("supplier", "add", "private", "--name", "Private", "--contact", "Wei", "--return-address", "Longjing Road 1")
     personal = ff("supplier", "show", "private", "--personal").out

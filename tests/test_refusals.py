@@ -407,6 +407,9 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
     },
     "GetSupplier": {"UNKNOWN_SUPPLIER": as_it_is, "BEYOND_THE_LOG": beyond},
     "GetSku": {"BEYOND_THE_LOG": beyond},
+    "RecordFeed": {"UNKNOWN_SUPPLIER": as_it_is},
+    "SetBuffer": {"UNKNOWN_SUPPLIER": as_it_is},
+    "SetLowStockThreshold": {"UNKNOWN_SUPPLIER": as_it_is},
     "Reserve": {"OUT_OF_STOCK": as_it_is, "RESERVATION_EXISTS": reserved_more},
     "ExtendReservation": {
         "UNKNOWN_RESERVATION": as_it_is,

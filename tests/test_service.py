@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import signal
 import subprocess
@@ -431,6 +432,35 @@ def test_the_history_tells_who_recorded_what_and_the_state_as_of_each_position(c
     assert now.status == orders_pb2.ORDER_STATUS_CONFIRMED
     before = audit_pb2.GetOrderAsOfRequest(order_id="shop/audit", position=placed.position - 1)
     assert reason_of(refused(as_of, before)) == "UNKNOWN_ORDER"
+
+
+def test_another_contact_or_note_is_not_dropped_in_silence(client: Client) -> None:
+    def registered(**people: Any) -> Any:
+        return suppliers_pb2.RegisterSupplierRequest(context=context(), supplier_id="wei", name="Wei & Sons", **people)
+
+    first = client.suppliers.RegisterSupplier(registered(contact="Wei", return_address="Longjing Road 1"))
+    again = client.suppliers.RegisterSupplier(registered(contact="Wei", return_address="Longjing Road 1"))
+    assert again.position == first.position
+    for people in ({"contact": "Li", "return_address": "Longjing Road 1"}, {"contact": "Wei"}, {}):
+        assert reason_of(refused(client.suppliers.RegisterSupplier, registered(**people))) == (
+            "SUPPLIER_REGISTERED_DIFFERENTLY"
+        )
+
+    client.place("noted", sku="untracked")
+
+    def noted(note: str) -> int:
+        hold: dict[str, Any] = {
+            "order_id": "shop/noted",
+            "reason": orders_pb2.HOLD_REASON_OTHER,
+            "owner": "mia",
+            "note": note,
+        }
+        return int(client.orders.PlaceHold(orders_pb2.PlaceHoldRequest(context=context(), **hold)).version)
+
+    versions = [noted(note) for note in ("call first", "call first", "", "called", "call first")]
+    assert [later - earlier for earlier, later in itertools.pairwise(versions)] == [0, 0, 1, 1]
+    request = orders_pb2.GetOrderRequest(order_id="shop/noted", with_personal_data=True)
+    assert [hold.note for hold in client.orders.GetOrder(request).order.holds] == ["call first"]
 
 
 def test_the_history_pages_through_every_fact_once(client: Client) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger import stock
+from ledger import stock, stocktaking
 from ledger.stock import (
     AlreadyExtended,
     BufferSet,
@@ -20,6 +20,7 @@ from ledger.stock import (
     StockCorrected,
     UnknownReservation,
 )
+from ledger.suppliers import UnknownSupplier
 from ledger.values import stock_stream
 from tests.story import DAY, HOUR, NOON, Story, a_shop, confirmed, line, names, refused, sent, the
 
@@ -30,8 +31,36 @@ TEA = stock_stream("acme", "tea")
 
 def test_a_feed_says_what_there_is():
     story = Story()
+    story.approve("acme")
+    story.offer("tea")
     assert story.feed(10) == [FeedRecorded("acme", "tea", Feed(10, 1, NOON), NOON)]
     assert story.stock().available == 10
+
+
+def test_a_feed_of_a_supplier_that_nobody_registered_makes_no_level():
+    story = Story()
+    with refused(UnknownSupplier, "supplier acme is not registered"):
+        story.feed(10)
+
+
+def test_the_first_feed_of_what_was_never_offered_is_taken_with_a_warning():
+    story = Story()
+    story.approve("acme")
+    assert the(FeedRecorded, story.feed(10)).warnings == ("acme has a figure for tea, which it has not offered",)
+    assert story.stock().available == 10
+    assert the(FeedRecorded, story.feed(9)).warnings == ()
+
+
+def test_a_feed_below_none_counts_as_none_and_says_so():
+    story = a_shop(tea=10)
+    below = Feed(0, 2, NOON, below_zero=-9)
+    facts = story.record(stocktaking.record_feed(story.book, "acme", "tea", below, NOON))
+    assert the(FeedRecorded, facts).warnings == ("acme has -9 units of tea, which counts as none",)
+    assert story.stock().available == 0
+    # Another figure of the same version is not taken for a repetition.
+    assert names(story.record(stocktaking.record_feed(story.book, "acme", "tea", Feed(0, 2, NOON), NOON))) == [
+        "feed_ignored"
+    ]
 
 
 def test_the_same_feed_again_records_nothing():

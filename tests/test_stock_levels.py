@@ -16,7 +16,8 @@ from adapters.postgres import open_pool
 from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, reports_pb2, stock_pb2
 from ledger.orders import PaymentState
 from ledger.stock import Alert
-from ledger.values import stock_stream
+from ledger.suppliers import SupplierRegistered
+from ledger.values import stock_stream, supplier_stream
 from projections import runner, stock_levels
 from projections.reads import PageOf
 from projections.sla import Due, Timer
@@ -87,6 +88,7 @@ async def test_days_of_cover_follow_the_demand_of_the_window_that_is_agreed_now(
     story.feed(20)
     story.place(line(1, "tea", 6))
     story.agree(since=NOON + 10 * DAY, demand_window_days=12)
+    story.approve("bolt")
     story.feed(5, "ink", "bolt")
     catch_up(tenant, story.log)
     (tea,) = await levels(tenant, NOON, supplier_id="acme")
@@ -155,6 +157,7 @@ async def test_a_sku_is_delisted_while_no_approved_supplier_has_any_left(tenant:
     for supplier_id, tea in (("acme", 0), ("bolt", 2)):
         story.approve(supplier_id)
         story.feed(tea, "tea", supplier_id)
+    story.record([(supplier_stream("nobody"), SupplierRegistered("nobody", "Nobody", NOON))])
     story.feed(7, "mug", "nobody")
     catch_up(tenant, story.log)
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from ledger import policies, suppliers
 from ledger.policies import Policy, policy_at
@@ -51,8 +52,19 @@ def test_a_supplier_begins_as_a_candidate():
 
 
 def test_the_same_registration_again_records_nothing_however_its_personal_data_is_sealed():
-    again = SupplierRegistered("acme", "Acme", NOON + HOUR, contact=Sealed("k", b"other nonce"))
-    assert suppliers.register(fold(ACME), again) == []
+    wei = SupplierRegistered("acme", "Acme", NOON, contact=Sealed("k", b"a nonce"), intake="hash of Wei")
+    again = replace(wei, at=NOON + HOUR, contact=Sealed("l", b"another"))
+    assert suppliers.register(fold(wei), again) == []
+    # What an older version recorded says whom to talk to, and of nobody whether it was somebody else.
+    assert suppliers.register(fold(replace(wei, intake="")), again) == []
+
+
+def test_another_contact_is_no_repetition_that_is_dropped():
+    wei = SupplierRegistered("acme", "Acme", NOON, contact=Sealed("k", b"a nonce"), intake="hash of Wei")
+    for present in (wei, ACME):
+        other = replace(present, contact=Sealed("l", b"another"), intake="hash of Li")
+        with refused(SupplierRegisteredDifferently, "with other content, which stays as it is"):
+            suppliers.register(fold(present), other)
 
 
 def test_another_registration_of_the_same_supplier_is_refused():

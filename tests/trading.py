@@ -102,6 +102,7 @@ def parcel_of(order_id: str) -> Fields:
 
 _ORDER: Fields = {"order_id": "shop/nobody"}
 _SUPPLIER_ORDER: Fields = {"supplier_order_id": "shop/nobody/1"}
+_ITEM = stock_pb2.Item(supplier_id="nobody", sku="cup")
 _SUPPLIER: Fields = {"supplier_id": "nobody"}
 _PARCEL: Fields = {"carrier": "dhl", "tracking_number": "NOBODY"}
 _CASE: Fields = {"case_id": "nobody"}
@@ -143,6 +144,9 @@ WELL_FORMED: Mapping[str, Fields] = {
     "GetCustoms": _ORDER,
     "GetCommercialInvoice": _SUPPLIER_ORDER,
     "GetOrder": _ORDER,
+    "RecordFeed": {"item": _ITEM, "quantity": 5, "feed_version": 1},
+    "SetBuffer": {"item": _ITEM, "units": 1},
+    "SetLowStockThreshold": {"item": _ITEM, "units": 1},
     "RegisterSupplier": {**_SUPPLIER, "name": "Nobody Ltd"},
     "ReviewSample": {**_SUPPLIER, "material_matches": True, "packaging_matches": True, "manual_matches": True},
     "AgreeTerms": {

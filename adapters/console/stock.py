@@ -146,7 +146,7 @@ def release(
 @stock.command()
 @click.argument("supplier_id")
 @click.argument("sku")
-@click.argument("quantity", type=click.IntRange(min=0))
+@click.argument("quantity", type=int)
 @click.option("--version", type=click.IntRange(min=1), help="The feed's version; the time in ms if not said.")
 @click.option("--as-of", type=words.INSTANT, help="When the supplier counted; now if not said.")
 @click.option("--includes-orders-up-to", type=words.INSTANT, help="Orders committed until then are taken off already.")

@@ -245,9 +245,10 @@ def place_hold(request: orders_pb2.PlaceHoldRequest, edge: Edge) -> Ask:
         supplier_order_id=_supplier_order_of(order_id, request.supplier_order_id),
     )
     note = text(request.note, "note", 2000)
+    digest = edge.sealer.fingerprint(note.encode()).hex()[:32] if note else ""
 
     def use(view: View, sealed: Sealed | None) -> Sequence[Change]:
-        return fulfilment.place_hold(view, order_id, replace(hold, note=sealed), edge.now)
+        return fulfilment.place_hold(view, order_id, replace(hold, note=sealed, note_digest=digest), edge.now)
 
     decide, keys = _seals(order_id, {"note": note} if note else {}, edge, use)
     return Ask(decide, (order_stream(order_id),), keys)

@@ -9,8 +9,9 @@ from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, reads
 from adapters.rpc.shapes import count, happened, instant, plain_id, require
 from fulfilment.v1 import stock_pb2
-from ledger import allotment, fulfilment, stock, stocktaking
-from ledger.values import policy_stream, stock_stream, supplier_stream
+from ledger import allotment, fulfilment, stock, stocktaking, suppliers
+from ledger.values import Change, policy_stream, stock_stream, supplier_stream
+from ledger.view import View
 
 
 def _item(item: stock_pb2.Item, field: str = "item") -> allotment.Item:
@@ -28,18 +29,24 @@ def items_of(items: Sequence[stock_pb2.Item], field: str = "items") -> list[allo
 def record_feed(request: stock_pb2.RecordFeedRequest, edge: Edge) -> Ask:
     item = _item(request.item)
     feed = stock.Feed(
-        count(request.quantity, "quantity", most=2**31 - 1),
+        max(request.quantity, 0),
         count(request.feed_version, "feed_version", 1, 2**62),
         happened(request, edge.now, "as_of"),
         instant(request, "includes_orders_up_to"),
+        min(request.quantity, 0),
     )
     streams = (stock_stream(*item), supplier_stream(item[0]), policy_stream())
     return Ask(lambda view: stocktaking.record_feed(view, *item, feed, edge.now), streams)
 
 
 def _of_stock(item: allotment.Item, decide: Callable[[stock.Stock | None], Sequence[stock.StockFact]]) -> Ask:
-    stream = stock_stream(*item)
-    return Ask(lambda view: [(stream, fact) for fact in decide(view.stock(*item))], (stream,))
+    stream, supplier_id = stock_stream(*item), item[0]
+
+    def known(view: View) -> Sequence[Change]:
+        suppliers.known(view.supplier(supplier_id), supplier_id)
+        return [(stream, fact) for fact in decide(view.stock(*item))]
+
+    return Ask(known, (stream, supplier_stream(supplier_id)))
 
 
 @reads(stock_pb2.SetBufferRequest)

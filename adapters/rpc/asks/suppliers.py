@@ -54,6 +54,7 @@ def register_supplier(request: suppliers_pb2.RegisterSupplierRequest, edge: Edge
         sealed_address,
         request.return_freight_paid_by_supplier,
         shapes.words(request.packing, "packing"),
+        edge.sealer.fingerprint(f"{contact}\0{address}".encode()).hex()[:32] if contact or address else "",
     )
     return Ask(
         lambda view: [(stream, fact) for fact in suppliers.register(view.supplier(supplier_id), registration)],

@@ -60,7 +60,7 @@ class RecordFeedRequest(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     INCLUDES_ORDERS_UP_TO_FIELD_NUMBER: _builtins.int
     quantity: _builtins.int
-    """Units the supplier has, not negative."""
+    """Units the supplier has; less than 0 counts as 0."""
     feed_version: _builtins.int
     """The feed's version, from 1, rising. Required."""
     @_builtins.property

@@ -94,7 +94,9 @@ class StockServiceServicer:
     def RecordFeed(self, request, context):
         """Records a supplier's figure. One that is not newer than the last is recorded as ignored; the same
         again records nothing. A figure below what is committed is recorded with the orders affected. It goes
-        stale after the interval of the supplier's agreement that is in force when it comes.
+        stale after the interval of the supplier's agreement that is in force when it comes. The first figure of a SKU
+        that the supplier has not offered and one below 0 are recorded with a warning.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,6 +104,7 @@ class StockServiceServicer:
 
     def SetBuffer(self, request, context):
         """Keeps units back from being promised. The same buffer again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,6 +112,7 @@ class StockServiceServicer:
 
     def SetLowStockThreshold(self, request, context):
         """Says when a supplier's SKU is low on stock, in place of the retailer's policy. The same again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

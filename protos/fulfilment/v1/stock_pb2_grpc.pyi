@@ -45,12 +45,18 @@ class StockServiceStub:
     RecordFeed: _grpc.UnaryUnaryMultiCallable[_stock_pb2.RecordFeedRequest, _common_pb2.Receipt]
     """Records a supplier's figure. One that is not newer than the last is recorded as ignored; the same
     again records nothing. A figure below what is committed is recorded with the orders affected. It goes
-    stale after the interval of the supplier's agreement that is in force when it comes.
+    stale after the interval of the supplier's agreement that is in force when it comes. The first figure of a SKU
+    that the supplier has not offered and one below 0 are recorded with a warning.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
     """
     SetBuffer: _grpc.UnaryUnaryMultiCallable[_stock_pb2.SetBufferRequest, _common_pb2.Receipt]
-    """Keeps units back from being promised. The same buffer again records nothing."""
+    """Keeps units back from being promised. The same buffer again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+    """
     SetLowStockThreshold: _grpc.UnaryUnaryMultiCallable[_stock_pb2.SetLowStockThresholdRequest, _common_pb2.Receipt]
-    """Says when a supplier's SKU is low on stock, in place of the retailer's policy. The same again records nothing."""
+    """Says when a supplier's SKU is low on stock, in place of the retailer's policy. The same again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+    """
     Reserve: _grpc.UnaryUnaryMultiCallable[_stock_pb2.ReserveRequest, _common_pb2.Receipt]
     """Holds stock for a checkout, all items together or none. The same hold again records nothing.
     Fails with FAILED_PRECONDITION / OUT_OF_STOCK with the figures of each item that lacks,
@@ -84,12 +90,18 @@ class StockServiceAsyncStub(StockServiceStub):
     RecordFeed: _aio.UnaryUnaryMultiCallable[_stock_pb2.RecordFeedRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records a supplier's figure. One that is not newer than the last is recorded as ignored; the same
     again records nothing. A figure below what is committed is recorded with the orders affected. It goes
-    stale after the interval of the supplier's agreement that is in force when it comes.
+    stale after the interval of the supplier's agreement that is in force when it comes. The first figure of a SKU
+    that the supplier has not offered and one below 0 are recorded with a warning.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
     """
     SetBuffer: _aio.UnaryUnaryMultiCallable[_stock_pb2.SetBufferRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Keeps units back from being promised. The same buffer again records nothing."""
+    """Keeps units back from being promised. The same buffer again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+    """
     SetLowStockThreshold: _aio.UnaryUnaryMultiCallable[_stock_pb2.SetLowStockThresholdRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Says when a supplier's SKU is low on stock, in place of the retailer's policy. The same again records nothing."""
+    """Says when a supplier's SKU is low on stock, in place of the retailer's policy. The same again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+    """
     Reserve: _aio.UnaryUnaryMultiCallable[_stock_pb2.ReserveRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Holds stock for a checkout, all items together or none. The same hold again records nothing.
     Fails with FAILED_PRECONDITION / OUT_OF_STOCK with the figures of each item that lacks,
@@ -126,7 +138,9 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records a supplier's figure. One that is not newer than the last is recorded as ignored; the same
         again records nothing. A figure below what is committed is recorded with the orders affected. It goes
-        stale after the interval of the supplier's agreement that is in force when it comes.
+        stale after the interval of the supplier's agreement that is in force when it comes. The first figure of a SKU
+        that the supplier has not offered and one below 0 are recorded with a warning.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
         """
 
     @_abc_1.abstractmethod
@@ -135,7 +149,9 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_pb2.SetBufferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Keeps units back from being promised. The same buffer again records nothing."""
+        """Keeps units back from being promised. The same buffer again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+        """
 
     @_abc_1.abstractmethod
     def SetLowStockThreshold(
@@ -143,7 +159,9 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stock_pb2.SetLowStockThresholdRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Says when a supplier's SKU is low on stock, in place of the retailer's policy. The same again records nothing."""
+        """Says when a supplier's SKU is low on stock, in place of the retailer's policy. The same again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_SUPPLIER.
+        """
 
     @_abc_1.abstractmethod
     def Reserve(
