@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,6 +10,8 @@ import grpc
 import pytest
 
 from adapters.rpc.accepting import CALLS_AT_ONCE, aio_server
+from fulfilment.v1 import orders_pb2, orders_pb2_grpc
+from tests.service import Client, Service, order, reason_of
 
 CALLS = 3 * CALLS_AT_ONCE
 
@@ -60,3 +63,28 @@ async def test_calls_that_came_and_were_not_begun_do_not_hold_up_the_stop(path, 
     assert outcomes.count(b"x") >= 1
     assert codes <= {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE}
     assert not caplog.records
+
+
+@pytest.mark.parametrize("callers", [2000, 6000])
+async def test_however_many_call_at_once_all_are_answered_or_told_that_the_queue_is_full(
+    service: Service, callers: int
+) -> None:
+    with Client(service.address) as client:
+        client.place("wanted", sku="untracked")
+    outcomes: Counter[str] = Counter()
+    async with grpc.aio.insecure_channel(service.address) as channel:
+        stub = orders_pb2_grpc.OrderServiceStub(channel)
+
+        async def call(number: int) -> None:
+            try:
+                if number % 3:
+                    await stub.PlaceOrder(order(f"{callers}-{number}", sku="untracked"))
+                else:
+                    await stub.GetOrder(orders_pb2.GetOrderRequest(order_id="shop/wanted"))
+                outcomes["OK"] += 1
+            except grpc.aio.AioRpcError as error:
+                outcomes[reason_of(error) if error.trailing_metadata() else error.code().name] += 1
+
+        await asyncio.gather(*map(call, range(callers)))
+    assert outcomes.keys() <= {"OK", "QUEUE_FULL"}, outcomes
+    assert outcomes["OK"] > callers / 2

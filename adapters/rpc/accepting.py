@@ -22,6 +22,16 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]
 CALLS_AT_ONCE = 64
 """How many calls of each registered method, and of all the others together, can come before the loop looks."""
 
+_PENDING = 1_000_000
+_PENDING_SECONDS = 3600
+_PATIENT = [
+    ("grpc.server.max_pending_requests", _PENDING),
+    ("grpc.server.max_pending_requests_hard_limit", _PENDING),
+    ("grpc.server.max_unrequested_time_in_server", _PENDING_SECONDS),
+]
+"""How many calls may wait in the core, and how long. Beyond its own bounds, of 1,000 calls and 30 seconds, it cancels
+them without a word; a ledger's own queue is bounded as well, and says QUEUE_FULL."""
+
 
 class ManyAtOnce(cygrpc.AioServer):  # type: ignore[misc]
     """The part of grpc.aio's server that takes calls from the core."""
@@ -64,6 +74,6 @@ def aio_server(options: Sequence[tuple[str, Any]] = ()) -> grpc.aio.Server:
     """As grpc.aio.server."""
     theirs, cygrpc.AioServer = cygrpc.AioServer, ManyAtOnce
     try:
-        return grpc.aio.server(options=options)
+        return grpc.aio.server(options=[*_PATIENT, *options])
     finally:
         cygrpc.AioServer = theirs
