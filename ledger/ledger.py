@@ -26,6 +26,7 @@ from ledger.refusals import (
     DeadlinePassed,
     Exhausted,
     Malformed,
+    OutOfRange,
     QueueFull,
     Refusal,
     RequestReused,
@@ -494,7 +495,7 @@ class _Run:
 
     def _refused(self, waiting: _Waiting, refusal: Refusal) -> None:
         # These come from the edge and the engine; what they say may be untrue a moment later.
-        if not isinstance(refusal, Malformed | Exhausted | Unavailable):
+        if not isinstance(refusal, Malformed | OutOfRange | Exhausted | Unavailable):
             details = {key: _storable(value) for key, value in refusal.details.items()}
             said = {"reason": refusal.reason, "message": _storable(refusal.message), "details": details}
             self._outcome(waiting.command, msgspec.json.encode(said).decode())

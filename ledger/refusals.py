@@ -5,11 +5,12 @@
     ├── NotFound             it names something that is not in the ledger
     ├── AlreadyExists        the name is taken by something else
     ├── Forbidden            understood, but the present state does not allow it
+    ├── OutOfRange           it asks for what is not there yet; the same call fails until it is
     ├── Exhausted            too much at once; the same call may succeed later
     └── Unavailable          the service cannot answer now; the same call may succeed later
 
 A refusal carries a stable reason for programs (its class name in capitals), a sentence for people
-and the figures it is about. Those under Malformed, Exhausted and Unavailable come from the edge
+and the figures it is about. Those under Malformed, OutOfRange, Exhausted and Unavailable come from the edge
 and the engine and are never recorded; the others come from decisions and are recorded as the
 command's outcome, so that repeating the request gives the same refusal again.
 """
@@ -101,6 +102,10 @@ class Forbidden(Refusal):
     pass
 
 
+class OutOfRange(Refusal):
+    pass
+
+
 class Exhausted(Refusal):
     pass
 
@@ -178,7 +183,7 @@ class ShuttingDown(Unavailable):
         super().__init__("the service is shutting down; repeat the request with the same request_id")
 
 
-class BeyondTheLog(Unavailable):
+class BeyondTheLog(OutOfRange):
     def __init__(self, at_least: int, head: int) -> None:
         super().__init__(
             f"position {at_least} lies beyond the log, whose newest is {head}", at_least=at_least, head=head

@@ -16,7 +16,7 @@ from psycopg.rows import kwargs_row
 from psycopg.sql import SQL, Composed, Identifier
 from psycopg_pool import AsyncConnectionPool
 
-from ledger.refusals import Malformed, ProjectionBehind
+from ledger.refusals import BeyondTheLog, Malformed, ProjectionBehind
 from projections.tables import Projection
 
 R = TypeVar("R")
@@ -32,6 +32,7 @@ PATIENCE_SECONDS = 5.0
 MOST_ROWS = 1000
 USUAL_ROWS = 100
 
+_HEAD = "SELECT coalesce(max(notification_id), 0) FROM {schema}.ledger_events"
 _POSITION = """
     SELECT coalesce((SELECT notification_id FROM {schema}.ledger_tracking WHERE application_name = %s), 0)
 """
@@ -79,7 +80,7 @@ class Snapshot:
 
 @asynccontextmanager
 async def snapshot(where: Where, projection: Projection, *more: Projection) -> AsyncIterator[Snapshot]:
-    """The projections at one moment, none before ``at_least``; raises ProjectionBehind.
+    """The projections at one moment, none before ``at_least``; raises ProjectionBehind or BeyondTheLog.
 
     The position is that of the one that lags most.
     """
@@ -107,11 +108,20 @@ async def _wait(where: Where, projection: Projection) -> None:
     while True:
         async with where.pool.connection() as connection:
             position = await _position(connection, where.schema, projection)
-        if position >= where.at_least:
-            return
+            if position >= where.at_least:
+                return
+            await _require_in_the_log(connection, where)
         if clock() >= give_up_at:
             raise ProjectionBehind(projection.name, where.at_least, position)
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _require_in_the_log(connection: AsyncConnection[Any], where: Where) -> None:
+    """What the log has not reached no read model will: there is nothing to wait for."""
+    cursor = await connection.execute(SQL(_HEAD).format(schema=Identifier(where.schema)))
+    head = int((await cursor.fetchall())[0][0])
+    if where.at_least > head:
+        raise BeyondTheLog(where.at_least, head)
 
 
 async def _position(connection: AsyncConnection[Any], schema: str, projection: Projection) -> int:

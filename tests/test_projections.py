@@ -19,7 +19,7 @@ from ledger.book import Registry
 from ledger.journal import CHANNEL, LOCK_SEED
 from ledger.orders import Clock, HoldReason, PaymentState
 from ledger.parcels import ParcelStatus
-from ledger.refusals import Malformed, ProjectionBehind, Refusal, UnknownProjection
+from ledger.refusals import BeyondTheLog, Malformed, ProjectionBehind, Refusal, UnknownProjection
 from ledger.values import Change, Money, Party
 from projections import following, runner, tracking
 from projections.reads import PageOf, snapshot
@@ -636,12 +636,20 @@ async def test_a_query_waits_for_the_position_it_is_asked_for(tenant: EmptyTenan
     assert len(answer.rows[0].parcels) == 1
 
 
-async def test_a_query_for_a_position_that_does_not_come_is_refused(tenant: EmptyTenant):
+async def test_a_query_for_a_position_that_does_not_come_in_time_is_refused(tenant: EmptyTenant):
     head = catch_up(tenant, sent().log)
-    async with asking(tenant, head + 1, patience_seconds=0.05) as where:
-        with pytest.raises(ProjectionBehind, match=f"tracking stands at {head} and is asked for {head + 1}") as behind:
+    later = write_down(tenant, shipped().log[head:])
+    async with asking(tenant, later, patience_seconds=0.05) as where:
+        with pytest.raises(ProjectionBehind, match=f"tracking stands at {head} and is asked for {later}") as behind:
             await tracking.get_order(where, "shopify/1")
-    assert behind.value.details == {"name": "tracking", "at_least": str(head + 1), "position": str(head)}
+    assert behind.value.details == {"name": "tracking", "at_least": str(later), "position": str(head)}
+
+
+async def test_a_query_for_a_position_that_the_log_has_not_reached_is_refused_at_once(tenant: EmptyTenant):
+    head = catch_up(tenant, sent().log)
+    async with asking(tenant, head + 1, patience_seconds=30) as where:
+        with pytest.raises(BeyondTheLog, match=f"position {head + 1} lies beyond the log, whose newest is {head}"):
+            await asyncio.wait_for(tracking.get_order(where, "shopify/1"), 5)
 
 
 async def test_a_query_before_any_projector_ran_is_refused(tenant: EmptyTenant):

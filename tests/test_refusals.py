@@ -395,6 +395,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "UNKNOWN_SUPPLIER": as_it_is,
         "WRONG_STANDING": of_supplier(Trade.candidate),
         "PROJECTION_BEHIND": as_it_is,
+        "BEYOND_THE_LOG": beyond,
     },
     "AcceptSuspension": {
         "UNKNOWN_SUPPLIER": as_it_is,
@@ -549,7 +550,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "UNITS_NOT_FREE": of_case(in_another_case),
     },
     "GetCase": {"UNKNOWN_CASE": as_it_is, "BEYOND_THE_LOG": beyond},
-    "ListCases": {"PROJECTION_BEHIND": as_it_is},
+    "ListCases": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
     "GetEvidence": {
         "UNKNOWN_CASE": as_it_is,
         "UNKNOWN_EVIDENCE": of_case(Trade.opened),
@@ -649,7 +650,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "RECOVERY_ENDED": of_recovery(Trade.claim_written_off),
     },
     "GetRecovery": {"UNKNOWN_RECOVERY": as_it_is, "BEYOND_THE_LOG": beyond},
-    "ListRecoveries": {"PROJECTION_BEHIND": as_it_is},
+    "ListRecoveries": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
     # --- questions, messages, work ---
     "AskInquiry": {
         "UNKNOWN_ORDER": as_it_is,
@@ -664,9 +665,9 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
     },
     "CloseInquiry": {"UNKNOWN_INQUIRY": as_it_is},
     "GetInquiry": {"UNKNOWN_INQUIRY": as_it_is, "BEYOND_THE_LOG": beyond},
-    "ListInquiries": {"PROJECTION_BEHIND": as_it_is},
-    "ListMessages": {"PROJECTION_BEHIND": as_it_is},
-    "GetMessage": {"UNKNOWN_MESSAGE": as_it_is, "PROJECTION_BEHIND": as_it_is},
+    "ListInquiries": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
+    "ListMessages": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
+    "GetMessage": {"UNKNOWN_MESSAGE": as_it_is, "PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
     "RetryMessage": {
         "UNKNOWN_MESSAGE": as_it_is,
         "MESSAGE_IS_SENT": of_message(Trade.told),
@@ -676,24 +677,27 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "UNKNOWN_MESSAGE": as_it_is,
         "MESSAGE_IS_SENT": of_message(Trade.told),
     },
-    "ListWork": {"PROJECTION_BEHIND": as_it_is},
+    "ListWork": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
     "ClaimWork": {
         "UNKNOWN_WORK": as_it_is,
         "WORK_IS_CLAIMED": of_task(Trade.claimed),
         "WORK_IS_FINISHED": of_task(Trade.finished),
         "PROJECTION_BEHIND": as_it_is,
+        "BEYOND_THE_LOG": beyond,
     },
     "ReleaseWork": {
         "UNKNOWN_WORK": as_it_is,
         "WORK_IS_CLAIMED": of_task(Trade.claimed),
         "WORK_IS_FINISHED": of_task(Trade.finished),
         "PROJECTION_BEHIND": as_it_is,
+        "BEYOND_THE_LOG": beyond,
     },
     "FinishWork": {
         "UNKNOWN_WORK": as_it_is,
         "WORK_IS_CLAIMED": of_task(Trade.claimed),
         "WORK_IS_FINISHED": of_task(Trade.finished, outcome="done twice"),
         "PROJECTION_BEHIND": as_it_is,
+        "BEYOND_THE_LOG": beyond,
     },
     # --- the log, reports and the service itself ---
     "GetHistory": {
@@ -712,8 +716,12 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "UNKNOWN_ORDER": lambda trade: {"order_id": "shop/nobody"},
         "UNKNOWN_PERSON": as_it_is,
     },
-    **{rpc.name: {"PROJECTION_BEHIND": as_it_is} for rpc in RPCS.values() if rpc.service == "ReportService"},
-    "GetTracking": {"UNKNOWN_ORDER": as_it_is, "PROJECTION_BEHIND": as_it_is},
+    **{
+        rpc.name: {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond}
+        for rpc in RPCS.values()
+        if rpc.service == "ReportService"
+    },
+    "GetTracking": {"UNKNOWN_ORDER": as_it_is, "PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
 }
 
 

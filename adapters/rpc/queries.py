@@ -54,6 +54,7 @@ class Reader:
 
     async def entries(self, tenant: Tenant, streams: Sequence[str], at_least: int) -> tuple[list[Entry], int]:
         """The streams folded, and a position that the answer is not older than."""
+        shapes.require(at_least >= 0, "at_least", "is negative")
         head, rows = await tenant.log.read_streams(streams)
         require_position(at_least, head)
         folded = dict.fromkeys(streams, EMPTY)

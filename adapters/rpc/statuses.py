@@ -17,6 +17,7 @@ from ledger.refusals import (
     Forbidden,
     Malformed,
     NotFound,
+    OutOfRange,
     Refusal,
     Unavailable,
 )
@@ -30,6 +31,7 @@ CODES: dict[type[Refusal], int] = {
     NotFound: code_pb2.NOT_FOUND,
     AlreadyExists: code_pb2.ALREADY_EXISTS,
     Forbidden: code_pb2.FAILED_PRECONDITION,
+    OutOfRange: code_pb2.OUT_OF_RANGE,
     Exhausted: code_pb2.RESOURCE_EXHAUSTED,
     Unavailable: code_pb2.UNAVAILABLE,
 }

@@ -117,7 +117,7 @@ class AdminServiceServicer:
     def GetPolicy(self, request, context):
         """Reads the retailer's own terms: those in force, since when they are, and those agreed for later. What it
         answers can be sent back by AgreePolicy as it is, or with changes.
-        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+        Fails with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,7 +125,7 @@ class AdminServiceServicer:
 
     def ListShippingServices(self, request, context):
         """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
-        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+        Fails with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,11 +51,11 @@ class AdminServiceStub:
     GetPolicy: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetPolicyRequest, _admin_pb2.GetPolicyResponse]
     """Reads the retailer's own terms: those in force, since when they are, and those agreed for later. What it
     answers can be sent back by AgreePolicy as it is, or with changes.
-    Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    Fails with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     ListShippingServices: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListShippingServicesRequest, _admin_pb2.ListShippingServicesResponse]
     """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
-    Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    Fails with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]
     """Says where the log and each read model of the tenant stand."""
@@ -91,11 +91,11 @@ class AdminServiceAsyncStub(AdminServiceStub):
     GetPolicy: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetPolicyRequest, _admin_pb2.GetPolicyResponse]  # type: ignore[assignment]
     """Reads the retailer's own terms: those in force, since when they are, and those agreed for later. What it
     answers can be sent back by AgreePolicy as it is, or with changes.
-    Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    Fails with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     ListShippingServices: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListShippingServicesRequest, _admin_pb2.ListShippingServicesResponse]  # type: ignore[assignment]
     """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
-    Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    Fails with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     GetStatus: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetStatusRequest, _admin_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Says where the log and each read model of the tenant stand."""
@@ -152,7 +152,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_pb2.GetPolicyResponse, _abc.Awaitable[_admin_pb2.GetPolicyResponse]]:
         """Reads the retailer's own terms: those in force, since when they are, and those agreed for later. What it
         answers can be sent back by AgreePolicy as it is, or with changes.
-        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+        Fails with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
 
     @_abc_1.abstractmethod
@@ -162,7 +162,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListShippingServicesResponse, _abc.Awaitable[_admin_pb2.ListShippingServicesResponse]]:
         """Lists the shipping services of the policy in force, which orders are sent with, by their place in the table.
-        Fails with UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+        Fails with OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
 
     @_abc_1.abstractmethod

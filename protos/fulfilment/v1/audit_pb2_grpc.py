@@ -30,7 +30,7 @@ class AuditServiceStub:
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if it names a position that the
+    STORAGE_UNAVAILABLE. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position that the
     log has not reached.
     """
 
@@ -61,7 +61,7 @@ class AuditServiceServicer:
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if it names a position that the
+    STORAGE_UNAVAILABLE. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position that the
     log has not reached.
     """
 
@@ -120,7 +120,7 @@ class AuditService:
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if it names a position that the
+    STORAGE_UNAVAILABLE. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position that the
     log has not reached.
     """
 

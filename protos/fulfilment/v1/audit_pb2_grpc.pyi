@@ -31,7 +31,7 @@ class AuditServiceStub:
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if it names a position that the
+    STORAGE_UNAVAILABLE. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position that the
     log has not reached.
     """
 
@@ -58,7 +58,7 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if it names a position that the
+    STORAGE_UNAVAILABLE. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position that the
     log has not reached.
     """
 
@@ -81,7 +81,7 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """The facts themselves: what was recorded, when, by whom, on which request.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
-    STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if it names a position that the
+    STORAGE_UNAVAILABLE. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if it names a position that the
     log has not reached.
     """
 

@@ -334,7 +334,7 @@ class CaseServiceServicer:
 
     def GetCase(self, request, context):
         """Reads one case as the log tells it now. What people wrote is shown only if asked for.
-        Fails with NOT_FOUND / UNKNOWN_CASE, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+        Fails with NOT_FOUND / UNKNOWN_CASE, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -342,7 +342,8 @@ class CaseServiceServicer:
 
     def ListCases(self, request, context):
         """Lists cases by when they were opened, from a read model that follows the log a moment behind.
-        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline,
+        OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

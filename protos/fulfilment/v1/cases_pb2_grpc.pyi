@@ -147,11 +147,12 @@ class CaseServiceStub:
     """
     GetCase: _grpc.UnaryUnaryMultiCallable[_cases_pb2.GetCaseRequest, _cases_pb2.GetCaseResponse]
     """Reads one case as the log tells it now. What people wrote is shown only if asked for.
-    Fails with NOT_FOUND / UNKNOWN_CASE, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    Fails with NOT_FOUND / UNKNOWN_CASE, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     ListCases: _grpc.UnaryUnaryMultiCallable[_cases_pb2.ListCasesRequest, _cases_pb2.ListCasesResponse]
     """Lists cases by when they were opened, from a read model that follows the log a moment behind.
-    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline,
+    OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
     GetEvidence: _grpc.UnaryUnaryMultiCallable[_cases_pb2.GetEvidenceRequest, _cases_pb2.GetEvidenceResponse]
     """Reads the bytes of a case's evidence, checked against their hash.
@@ -276,11 +277,12 @@ class CaseServiceAsyncStub(CaseServiceStub):
     """
     GetCase: _aio.UnaryUnaryMultiCallable[_cases_pb2.GetCaseRequest, _cases_pb2.GetCaseResponse]  # type: ignore[assignment]
     """Reads one case as the log tells it now. What people wrote is shown only if asked for.
-    Fails with NOT_FOUND / UNKNOWN_CASE, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    Fails with NOT_FOUND / UNKNOWN_CASE, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     ListCases: _aio.UnaryUnaryMultiCallable[_cases_pb2.ListCasesRequest, _cases_pb2.ListCasesResponse]  # type: ignore[assignment]
     """Lists cases by when they were opened, from a read model that follows the log a moment behind.
-    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline,
+    OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
     GetEvidence: _aio.UnaryUnaryMultiCallable[_cases_pb2.GetEvidenceRequest, _cases_pb2.GetEvidenceResponse]  # type: ignore[assignment]
     """Reads the bytes of a case's evidence, checked against their hash.
@@ -510,7 +512,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cases_pb2.GetCaseResponse, _abc.Awaitable[_cases_pb2.GetCaseResponse]]:
         """Reads one case as the log tells it now. What people wrote is shown only if asked for.
-        Fails with NOT_FOUND / UNKNOWN_CASE, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+        Fails with NOT_FOUND / UNKNOWN_CASE, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
 
     @_abc_1.abstractmethod
@@ -520,7 +522,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cases_pb2.ListCasesResponse, _abc.Awaitable[_cases_pb2.ListCasesResponse]]:
         """Lists cases by when they were opened, from a read model that follows the log a moment behind.
-        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline,
+        OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
         """
 
     @_abc_1.abstractmethod

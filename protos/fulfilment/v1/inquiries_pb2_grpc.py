@@ -108,7 +108,7 @@ class InquiryServiceServicer:
 
     def GetInquiry(self, request, context):
         """Reads one inquiry as the log tells it now. What was said is shown only if asked for.
-        Fails with NOT_FOUND / UNKNOWN_INQUIRY, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+        Fails with NOT_FOUND / UNKNOWN_INQUIRY, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,7 +117,8 @@ class InquiryServiceServicer:
     def ListInquiries(self, request, context):
         """Lists inquiries by when their answer is due, those without a due time last. It answers from a read
         model: with at_least it waits for that position.
-        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline,
+        OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

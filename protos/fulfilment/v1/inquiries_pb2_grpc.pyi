@@ -59,12 +59,13 @@ class InquiryServiceStub:
     """
     GetInquiry: _grpc.UnaryUnaryMultiCallable[_inquiries_pb2.GetInquiryRequest, _inquiries_pb2.GetInquiryResponse]
     """Reads one inquiry as the log tells it now. What was said is shown only if asked for.
-    Fails with NOT_FOUND / UNKNOWN_INQUIRY, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    Fails with NOT_FOUND / UNKNOWN_INQUIRY, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     ListInquiries: _grpc.UnaryUnaryMultiCallable[_inquiries_pb2.ListInquiriesRequest, _inquiries_pb2.ListInquiriesResponse]
     """Lists inquiries by when their answer is due, those without a due time last. It answers from a read
     model: with at_least it waits for that position.
-    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline,
+    OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
 
 @_typing.type_check_only
@@ -97,12 +98,13 @@ class InquiryServiceAsyncStub(InquiryServiceStub):
     """
     GetInquiry: _aio.UnaryUnaryMultiCallable[_inquiries_pb2.GetInquiryRequest, _inquiries_pb2.GetInquiryResponse]  # type: ignore[assignment]
     """Reads one inquiry as the log tells it now. What was said is shown only if asked for.
-    Fails with NOT_FOUND / UNKNOWN_INQUIRY, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    Fails with NOT_FOUND / UNKNOWN_INQUIRY, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     ListInquiries: _aio.UnaryUnaryMultiCallable[_inquiries_pb2.ListInquiriesRequest, _inquiries_pb2.ListInquiriesResponse]  # type: ignore[assignment]
     """Lists inquiries by when their answer is due, those without a due time last. It answers from a read
     model: with at_least it waits for that position.
-    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline,
+    OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
 
 class InquiryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -156,7 +158,7 @@ class InquiryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_inquiries_pb2.GetInquiryResponse, _abc.Awaitable[_inquiries_pb2.GetInquiryResponse]]:
         """Reads one inquiry as the log tells it now. What was said is shown only if asked for.
-        Fails with NOT_FOUND / UNKNOWN_INQUIRY, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+        Fails with NOT_FOUND / UNKNOWN_INQUIRY, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
 
     @_abc_1.abstractmethod
@@ -167,7 +169,8 @@ class InquiryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_inquiries_pb2.ListInquiriesResponse, _abc.Awaitable[_inquiries_pb2.ListInquiriesResponse]]:
         """Lists inquiries by when their answer is due, those without a due time last. It answers from a read
         model: with at_least it waits for that position.
-        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline,
+        OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
         """
 
 def add_InquiryServiceServicer_to_server(servicer: InquiryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

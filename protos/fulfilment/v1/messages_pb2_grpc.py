@@ -38,7 +38,8 @@ class MessageServiceStub:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
-    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline, or with
+    OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
 
     def __init__(self, channel):
@@ -81,7 +82,8 @@ class MessageServiceServicer:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
-    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline, or with
+    OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
 
     def ListMessages(self, request, context):
@@ -158,7 +160,8 @@ class MessageService:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
-    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline, or with
+    OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
 
     @staticmethod

@@ -39,7 +39,8 @@ class MessageServiceStub:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
-    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline, or with
+    OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
 
     @_typing.overload
@@ -74,7 +75,8 @@ class MessageServiceAsyncStub(MessageServiceStub):
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
-    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline, or with
+    OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -105,7 +107,8 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
-    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline, or with
+    OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
 
     @_abc_1.abstractmethod

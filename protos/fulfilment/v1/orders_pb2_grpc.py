@@ -33,7 +33,7 @@ class OrderServiceStub:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
-    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     def __init__(self, channel):
@@ -161,7 +161,7 @@ class OrderServiceServicer:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
-    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     def PlaceOrder(self, request, context):
@@ -520,7 +520,7 @@ class OrderService:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
-    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     @staticmethod

@@ -35,7 +35,7 @@ class ParcelServiceStub:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
-    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     @_typing.overload
@@ -85,7 +85,7 @@ class ParcelServiceAsyncStub(ParcelServiceStub):
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
-    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -131,7 +131,7 @@ class ParcelServiceServicer(metaclass=_abc_1.ABCMeta):
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
-    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     @_abc_1.abstractmethod

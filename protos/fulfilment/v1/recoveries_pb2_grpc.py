@@ -251,7 +251,7 @@ class RecoveryServiceServicer:
 
     def GetRecovery(self, request, context):
         """Reads one recovery as the log tells it now.
-        Fails with NOT_FOUND / UNKNOWN_RECOVERY, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+        Fails with NOT_FOUND / UNKNOWN_RECOVERY, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -259,7 +259,8 @@ class RecoveryServiceServicer:
 
     def ListRecoveries(self, request, context):
         """Lists recoveries by what is due first, from a read model; those of which nothing is due come last.
-        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline,
+        OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

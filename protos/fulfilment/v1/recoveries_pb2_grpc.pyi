@@ -112,11 +112,12 @@ class RecoveryServiceStub:
     """
     GetRecovery: _grpc.UnaryUnaryMultiCallable[_recoveries_pb2.GetRecoveryRequest, _recoveries_pb2.GetRecoveryResponse]
     """Reads one recovery as the log tells it now.
-    Fails with NOT_FOUND / UNKNOWN_RECOVERY, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    Fails with NOT_FOUND / UNKNOWN_RECOVERY, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     ListRecoveries: _grpc.UnaryUnaryMultiCallable[_recoveries_pb2.ListRecoveriesRequest, _recoveries_pb2.ListRecoveriesResponse]
     """Lists recoveries by what is due first, from a read model; those of which nothing is due come last.
-    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline,
+    OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
 
 @_typing.type_check_only
@@ -202,11 +203,12 @@ class RecoveryServiceAsyncStub(RecoveryServiceStub):
     """
     GetRecovery: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.GetRecoveryRequest, _recoveries_pb2.GetRecoveryResponse]  # type: ignore[assignment]
     """Reads one recovery as the log tells it now.
-    Fails with NOT_FOUND / UNKNOWN_RECOVERY, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    Fails with NOT_FOUND / UNKNOWN_RECOVERY, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
     ListRecoveries: _aio.UnaryUnaryMultiCallable[_recoveries_pb2.ListRecoveriesRequest, _recoveries_pb2.ListRecoveriesResponse]  # type: ignore[assignment]
     """Lists recoveries by what is due first, from a read model; those of which nothing is due come last.
-    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline,
+    OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
 
 class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -367,7 +369,7 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recoveries_pb2.GetRecoveryResponse, _abc.Awaitable[_recoveries_pb2.GetRecoveryResponse]]:
         """Reads one recovery as the log tells it now.
-        Fails with NOT_FOUND / UNKNOWN_RECOVERY, UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+        Fails with NOT_FOUND / UNKNOWN_RECOVERY, OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
         """
 
     @_abc_1.abstractmethod
@@ -377,7 +379,8 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recoveries_pb2.ListRecoveriesResponse, _abc.Awaitable[_recoveries_pb2.ListRecoveriesResponse]]:
         """Lists recoveries by what is due first, from a read model; those of which nothing is due come last.
-        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+        Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline,
+        OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
         """
 
 def add_RecoveryServiceServicer_to_server(servicer: RecoveryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

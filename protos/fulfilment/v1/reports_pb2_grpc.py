@@ -33,7 +33,7 @@ class ReportServiceStub:
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached
-    within 5 seconds or the call's deadline.
+    within 5 seconds or the call's deadline, or with OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
 
     def __init__(self, channel):
@@ -167,7 +167,7 @@ class ReportServiceServicer:
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached
-    within 5 seconds or the call's deadline.
+    within 5 seconds or the call's deadline, or with OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
 
     def GetTracking(self, request, context):
@@ -470,7 +470,7 @@ class ReportService:
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached
-    within 5 seconds or the call's deadline.
+    within 5 seconds or the call's deadline, or with OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
 
     @staticmethod

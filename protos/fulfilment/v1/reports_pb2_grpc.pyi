@@ -34,7 +34,7 @@ class ReportServiceStub:
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached
-    within 5 seconds or the call's deadline.
+    within 5 seconds or the call's deadline, or with OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
 
     @_typing.overload
@@ -107,7 +107,7 @@ class ReportServiceAsyncStub(ReportServiceStub):
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached
-    within 5 seconds or the call's deadline.
+    within 5 seconds or the call's deadline, or with OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -176,7 +176,7 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every query may also fail with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached
-    within 5 seconds or the call's deadline.
+    within 5 seconds or the call's deadline, or with OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
 
     @_abc_1.abstractmethod

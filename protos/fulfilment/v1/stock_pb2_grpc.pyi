@@ -35,7 +35,7 @@ class StockServiceStub:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
-    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     @_typing.overload
@@ -83,7 +83,7 @@ class StockServiceAsyncStub(StockServiceStub):
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
-    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -127,7 +127,7 @@ class StockServiceServicer(metaclass=_abc_1.ABCMeta):
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
-    UNAVAILABLE / BEYOND_THE_LOG if at_least lies beyond the log.
+    OUT_OF_RANGE / BEYOND_THE_LOG if at_least lies beyond the log.
     """
 
     @_abc_1.abstractmethod

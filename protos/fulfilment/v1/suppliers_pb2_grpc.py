@@ -32,7 +32,7 @@ class SupplierServiceStub:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if
+    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
     at_least lies beyond the log.
     """
 
@@ -115,7 +115,7 @@ class SupplierServiceServicer:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if
+    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
     at_least lies beyond the log.
     """
 
@@ -191,7 +191,8 @@ class SupplierServiceServicer:
         does, else the share of the target that it reaches (of a rate that should be low: the share that the
         target is of it). The same figures of the same period record nothing.
         Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is neither approved nor suspended, and
-        UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds.
+        UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds, OUT_OF_RANGE / BEYOND_THE_LOG if it
+        lies beyond the log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -313,7 +314,7 @@ class SupplierService:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if
+    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
     at_least lies beyond the log.
     """
 

@@ -33,7 +33,7 @@ class SupplierServiceStub:
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if
+    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
     at_least lies beyond the log.
     """
 
@@ -80,7 +80,8 @@ class SupplierServiceStub:
     does, else the share of the target that it reaches (of a rate that should be low: the share that the
     target is of it). The same figures of the same period record nothing.
     Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is neither approved nor suspended, and
-    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds.
+    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds, OUT_OF_RANGE / BEYOND_THE_LOG if it
+    lies beyond the log.
     """
     AcceptSuspension: _grpc.UnaryUnaryMultiCallable[_suppliers_pb2.AcceptSuspensionRequest, _common_pb2.Receipt]
     """Suspends a supplier as was proposed for one of its rates, dismissed or not. Accepting twice records nothing.
@@ -108,7 +109,7 @@ class SupplierServiceAsyncStub(SupplierServiceStub):
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if
+    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
     at_least lies beyond the log.
     """
 
@@ -152,7 +153,8 @@ class SupplierServiceAsyncStub(SupplierServiceStub):
     does, else the share of the target that it reaches (of a rate that should be low: the share that the
     target is of it). The same figures of the same period record nothing.
     Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is neither approved nor suspended, and
-    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds.
+    UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds, OUT_OF_RANGE / BEYOND_THE_LOG if it
+    lies beyond the log.
     """
     AcceptSuspension: _aio.UnaryUnaryMultiCallable[_suppliers_pb2.AcceptSuspensionRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Suspends a supplier as was proposed for one of its rates, dismissed or not. Accepting twice records nothing.
@@ -179,7 +181,7 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every command but RegisterSupplier
-    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with UNAVAILABLE / BEYOND_THE_LOG if
+    may also fail with NOT_FOUND / UNKNOWN_SUPPLIER. Every query may also fail with OUT_OF_RANGE / BEYOND_THE_LOG if
     at_least lies beyond the log.
     """
 
@@ -275,7 +277,8 @@ class SupplierServiceServicer(metaclass=_abc_1.ABCMeta):
         does, else the share of the target that it reaches (of a rate that should be low: the share that the
         target is of it). The same figures of the same period record nothing.
         Fails with FAILED_PRECONDITION / WRONG_STANDING if the supplier is neither approved nor suspended, and
-        UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds.
+        UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds, OUT_OF_RANGE / BEYOND_THE_LOG if it
+        lies beyond the log.
         """
 
     @_abc_1.abstractmethod

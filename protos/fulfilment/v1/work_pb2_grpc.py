@@ -37,7 +37,8 @@ class WorkServiceStub:
     they wait for that position.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT, UNAVAILABLE /
-    STORAGE_UNAVAILABLE, or PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    STORAGE_UNAVAILABLE, PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline, or
+    OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
     DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN.
     """
@@ -81,7 +82,8 @@ class WorkServiceServicer:
     they wait for that position.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT, UNAVAILABLE /
-    STORAGE_UNAVAILABLE, or PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    STORAGE_UNAVAILABLE, PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline, or
+    OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
     DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN.
     """
@@ -162,7 +164,8 @@ class WorkService:
     they wait for that position.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT, UNAVAILABLE /
-    STORAGE_UNAVAILABLE, or PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline.
+    STORAGE_UNAVAILABLE, PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline, or
+    OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED / QUEUE_FULL,
     DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN.
     """
