@@ -77,10 +77,6 @@ _INTRODUCE = """
     INSERT INTO {schema}.ledger_projections (name, shape) VALUES (%s, %s)
     ON CONFLICT (name) DO UPDATE SET shape = excluded.shape
 """
-_ASK_FOR_REBUILD = """
-    UPDATE {schema}.ledger_projections SET requested = 'rebuild', requested_at = clock_timestamp(), result = NULL
-    WHERE name = %s AND requested IS NULL AND builder IS NULL
-"""
 
 log = logging.getLogger("fulfilment.projections")
 
@@ -175,20 +171,21 @@ def holder(cursor: Cursor[Any], schema: str, name: str) -> str:
 
 
 def introduce(connection: Connection[Any], schema: str, projections: Sequence[Projection]) -> None:
-    """Makes the tables of projections that have none; one whose shape is older is asked to rebuild."""
+    """Makes the tables of projections that have none, all in one transaction."""
     shapes = _shapes(connection, schema)
-    for projection in projections:
-        shape = shapes.get(projection.name)
-        if shape is None:
-            with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-                take_lock(cursor, schema, projection.name, wait=True)
-                if _shapes(connection, schema).get(projection.name) is None:
-                    for table in projection.tables:
-                        for statement in table.create(schema):
-                            cursor.execute(statement)
-                    cursor.execute(said(_INTRODUCE, schema), (projection.name, projection.shape))
-        elif shape < projection.shape:
-            connection.execute(said(_ASK_FOR_REBUILD, schema), (projection.name,))
+    new = [projection for projection in projections if shapes.get(projection.name) is None]
+    if not new:
+        return
+    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+        for projection in new:
+            take_lock(cursor, schema, projection.name, wait=True)
+        shapes = _shapes(connection, schema)
+        for projection in new:
+            if shapes.get(projection.name) is None:
+                for table in projection.tables:
+                    for statement in table.create(schema):
+                        cursor.execute(statement)
+                cursor.execute(said(_INTRODUCE, schema), (projection.name, projection.shape))
 
 
 def _shapes(connection: Connection[Any], schema: str) -> dict[str, int | None]:
@@ -285,11 +282,13 @@ class _Progress:
 
 
 class CannotTake(Shown):
-    """A projection fails at a fact of the log; what comes before it is in its tables."""
+    """A projection fails at a fact of the log, or at one of several; what comes before is in its tables."""
 
-    def __init__(self, position: int, cause: Exception) -> None:
-        super().__init__(f"the fact at position {position}: {in_short(cause)}")
-        self.position = position
+    def __init__(self, after: int, position: int, cause: Exception) -> None:
+        which = f"fact at position {position}"
+        if position - after > 1:
+            which = f"facts at positions {after + 1} to {position}"
+        super().__init__(f"the {which}: {in_short(cause)}")
         self.__cause__ = cause
 
 
@@ -302,6 +301,8 @@ class Follower:
         self.schema = schema
         self.look_at = 0.0
         """When to look for more, in the time of time.monotonic."""
+        self.ask_at = 0.0
+        """When to look for what was asked of the projector."""
         self._writer = writer
         self._registry = registry
         self._page_facts = page_facts
@@ -342,6 +343,11 @@ class Follower:
     def troubles(self) -> list[Exception]:
         """What keeps projections from going on."""
         return [each.error for each in self._progress if each.error is not None]
+
+    def suffer(self, error: Exception) -> None:
+        """Notes what keeps the whole tenant waiting; each projection that goes on takes it back."""
+        for each in self._progress:
+            each.error, each.known = error, True
 
     def _lead(self, connection: Connection[Any]) -> None:
         """Shows a sign of life, and takes over where nobody else does."""
@@ -434,7 +440,7 @@ class Follower:
         elif position - after > 1:
             each.limit = (position - after) // 2
         else:
-            self._fail(each, CannotTake(position, error))
+            self._fail(each, CannotTake(after, position, error))
 
     def _wait(self, each: _Progress, busy: Busy) -> None:
         """Somebody holds the lock: a rebuild that compares, for a moment; else who it is belongs into the status."""

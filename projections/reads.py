@@ -96,7 +96,7 @@ async def snapshot(where: Where, projection: Projection, *more: Projection) -> A
             await connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
             position = min([await _position(connection, where.schema, each) for each in asked])
             yield Snapshot(connection, tables, position)
-    except errors.UndefinedTable as error:
+    except (errors.UndefinedTable, errors.UndefinedColumn) as error:  # not made yet, or not yet in the present shape
         raise ProjectionBehind(projection.name, where.at_least, 0) from error
 
 

@@ -3,6 +3,9 @@
 The live tables serve and follow all the while. Only for the comparison and the swap does the live one
 stand still, because both have to stand at the same position. A builder that dies leaves shadow tables
 behind and nothing else; the next one drops them and starts over.
+
+The swap needs the live tables for itself. Whoever asks for a table that is in use makes all who ask after it
+wait as well, so it is asked for only for a moment, again and again, until nobody reads it.
 """
 
 from __future__ import annotations
@@ -12,16 +15,26 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
+import psycopg
 from psycopg import Connection, Cursor
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
 from ledger.book import Registry
-from ledger.journal import in_short
-from ledger.refusals import UnknownProjection
-from projections.following import PAGE_FACTS, Checkpoints, open_connection, said, take_lock
+from ledger.journal import LOCK_SEED, is_trouble
+from ledger.refusals import Shown, UnknownProjection
+from projections.following import (
+    PAGE_FACTS,
+    CannotTake,
+    Checkpoints,
+    open_connection,
+    said,
+    take_lock,
+    words,
+)
 from projections.streams import Page, Streams
 from projections.tables import SHADOW, Projection, Table
 
@@ -29,13 +42,21 @@ BUILDER_LEASE_SECONDS = 30.0
 """A builder that shows no progress for so long is taken to be dead."""
 
 _PATIENCE_SECONDS = 60.0
+"""How long live tables may stand still behind the log until they are taken to go on no more."""
+_PATIENCE_WITH_ERROR_SECONDS = 2.0
 _PAUSE_SECONDS = 0.05
+_SWAP_MILLISECONDS = 50
+"""How long readers may wait behind a swap that waits for a table."""
+_SHORTEST_WAIT_SECONDS = 0.2
+_LONGEST_WAIT_SECONDS = 5.0
 
 _CLAIM = """
     UPDATE {schema}.ledger_projections
     SET builder = %(token)s, builder_seen_at = clock_timestamp(), progress = 0
-    WHERE name = %(name)s AND shape IS NOT NULL
-        AND (builder IS NULL OR builder_seen_at < clock_timestamp() - make_interval(secs => %(lease)s))
+    WHERE name = %(name)s AND shape <= %(shape)s AND (builder IS NULL
+        OR builder_seen_at < clock_timestamp() - make_interval(secs => %(lease)s)
+            -- Who compares tables is silent, and holds the lock.
+            AND pg_try_advisory_xact_lock(hashtextextended(%(lock)s, %(seed)s)))
     RETURNING shape
 """
 _GO_ON = """
@@ -47,6 +68,30 @@ _DONE = """
     SET builder = NULL, requested = NULL, result = %s, finished_at = clock_timestamp()
     WHERE name = %s AND builder = %s
 """
+_WAITS = """
+    UPDATE {schema}.ledger_projections SET builder_seen_at = clock_timestamp(), result = %s
+    WHERE name = %s AND builder = %s
+"""
+_GIVEN_UP = """
+    UPDATE {schema}.ledger_projections SET builder = NULL, result = %s, finished_at = clock_timestamp()
+    WHERE name = %s AND builder = %s
+"""
+_LET_GO = "UPDATE {schema}.ledger_projections SET builder = NULL WHERE name = %s AND builder = %s"
+_ERROR = "SELECT error FROM {schema}.ledger_projections WHERE name = %s"
+_READER = """
+    SELECT concat_ws(' ', 'session', held.pid, nullif(activity.application_name, ''), activity.state)
+    FROM pg_locks AS held JOIN pg_class AS class ON class.oid = held.relation
+        JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+        JOIN pg_stat_activity AS activity ON activity.pid = held.pid
+    WHERE held.granted AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND held.pid <> pg_backend_pid() AND namespace.nspname = %s AND class.relname = ANY(%s)
+    ORDER BY activity.xact_start LIMIT 1
+"""
+_THERE = """
+    SELECT relname FROM pg_class JOIN unnest(%s::text[]) WITH ORDINALITY AS wanted (name, number) ON name = relname
+    WHERE relnamespace = %s::regnamespace AND relkind IN ('r', 'p') ORDER BY number
+"""
+_TAKE_TABLES = "LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"
 _RESHAPED = "UPDATE {schema}.ledger_projections SET shape = %s WHERE name = %s"
 _DROP = "DROP TABLE IF EXISTS {table}"
 _RENAME = "ALTER TABLE {table} RENAME TO {name}"
@@ -69,6 +114,14 @@ class AlreadyBuilding(Exception):
 
 class Lost(Exception):
     """Another builder took over, because this one was silent for too long."""
+
+
+class Behind(Shown):
+    """The live tables do not reach the head of the log, so that there is nothing to compare with from there on."""
+
+    def __init__(self, position: int, head: int, error: str | None) -> None:
+        why = f": {error}" if error else ", without an error"
+        super().__init__(f"the live tables stand at position {position} of {head} and do not go on{why}")
 
 
 class Stopped(Exception):
@@ -95,9 +148,12 @@ class Comparison(NamedTuple):
 
     name: str
     position: int
+    """Of what was built."""
     tables: tuple[TableDifference, ...]
     """Empty if the live tables had another shape and could not be compared."""
     swapped: bool
+    compared_at: int = 0
+    """Where the live tables stood, if they were behind and went on no more."""
 
     @property
     def equal(self) -> bool:
@@ -105,22 +161,25 @@ class Comparison(NamedTuple):
 
     def __str__(self) -> str:
         verb = "rebuilt" if self.swapped else "verified"
+        what = f"{verb} at position {self.position}"
         if not self.tables:
             return f"{verb} in a new shape at position {self.position}"
+        if self.compared_at < self.position:
+            what += f", compared at {self.compared_at}, where the one before stood still"
         if self.equal:
-            return f"{verb} at position {self.position}: equal, {sum(table.live_rows for table in self.tables)} rows"
+            return f"{what}: equal, {sum(table.live_rows for table in self.tables)} rows"
         parts = "; ".join(str(table) for table in self.tables if not table.equal)
-        return f"{verb} at position {self.position}: DIFFERENT: {parts}"
+        return f"{what}: DIFFERENT: {parts}"
 
 
 def rebuild(conninfo: str, schema: str, projection: Projection, stop: threading.Event | None = None) -> Comparison:
     """Builds the projection anew, compares, and puts the new tables in the place of the live ones."""
-    return _Builder(conninfo, schema, projection, stop).run(swap=True)
+    return Builder(conninfo, schema, projection, stop).run(swap=True)
 
 
 def verify(conninfo: str, schema: str, projection: Projection, stop: threading.Event | None = None) -> Comparison:
     """Builds the projection anew and compares; the live tables stay."""
-    return _Builder(conninfo, schema, projection, stop).run(swap=False)
+    return Builder(conninfo, schema, projection, stop).run(swap=False)
 
 
 def named(projections: Sequence[Projection], name: str) -> Projection:
@@ -131,7 +190,9 @@ def named(projections: Sequence[Projection], name: str) -> Projection:
     return found
 
 
-class _Builder:
+class Builder:
+    """One rebuild or verification of a projection, from claim to result."""
+
     def __init__(self, conninfo: str, schema: str, projection: Projection, stop: threading.Event | None) -> None:
         self._conninfo = conninfo
         self._schema = schema
@@ -141,21 +202,22 @@ class _Builder:
         self._checkpoints = Checkpoints(schema)
         self._streams = Streams(schema, 0, Registry())
         self._comparable = True
+        self.waits = False
+        """Whether all is built and only the swap waits for those who read the live tables."""
 
     def run(self, *, swap: bool) -> Comparison:
         with open_connection(self._conninfo) as connection:
             self._claim(connection)
             try:
                 self._make_shadows(connection)
-                self._catch_up(connection)
-                comparison = self._finish(connection, swap=swap)
-            except (Stopped, Lost):
+                comparison = self._build(connection, swap=swap)
+            except Stopped:
+                connection.execute(said(_LET_GO, self._schema), (self._projection.name, self._token))
+                raise
+            except Lost:
                 raise
             except Exception as error:
-                connection.execute(
-                    said(_DONE, self._schema),
-                    (f"failed: {in_short(error)}".replace("\0", ""), self._projection.name, self._token),
-                )
+                self._give_up(connection, error)
                 raise
         log.log(
             logging.INFO if comparison.equal else logging.ERROR,
@@ -167,11 +229,26 @@ class _Builder:
         return comparison
 
     def _claim(self, connection: Connection[Any]) -> None:
-        parameters = {"token": self._token, "name": self._projection.name, "lease": BUILDER_LEASE_SECONDS}
+        name = self._projection.name
+        parameters = {
+            "token": self._token,
+            "name": name,
+            "shape": self._projection.shape,
+            "lease": BUILDER_LEASE_SECONDS,
+            "lock": f"{self._schema}/{name}",
+            "seed": LOCK_SEED,
+        }
         claimed = connection.execute(said(_CLAIM, self._schema), parameters).fetchone()
         if claimed is None:
-            raise AlreadyBuilding(self._projection.name)
+            raise AlreadyBuilding(name)
         self._comparable = claimed[0] == self._projection.shape
+
+    def _give_up(self, connection: Connection[Any], error: Exception) -> None:
+        """What was asked for is still asked for where the database was in trouble, and done with otherwise."""
+        template, word = (_GIVEN_UP, "waits") if is_trouble(error) else (_DONE, "failed")
+        with suppress(psycopg.Error):
+            result = f"{word}: {words(error)}"
+            connection.execute(said(template, self._schema), (result, self._projection.name, self._token))
 
     def _make_shadows(self, connection: Connection[Any]) -> None:
         with connection.transaction():
@@ -184,8 +261,24 @@ class _Builder:
         name = Identifier(table.name)
         return said(template, self._schema, table=Identifier(self._schema, table.name + suffix), name=name)
 
-    def _catch_up(self, connection: Connection[Any]) -> None:
-        """Fills the shadows up to where the live tables stand, or to the head if those do not follow."""
+    def _build(self, connection: Connection[Any], *, swap: bool) -> Comparison:
+        """Fills the shadows, and finishes as soon as nobody stands in the way."""
+        pause, head = _SHORTEST_WAIT_SECONDS, self._streams.head(connection)
+        while True:
+            self._catch_up(connection, head, swap=swap)
+            comparison = self._try_to_finish(connection, swap=swap)
+            if comparison is not None:
+                return comparison
+            self.waits = True
+            if self._stop.wait(pause):
+                raise Stopped(self._projection.name)
+            pause = min(pause * 2, _LONGEST_WAIT_SECONDS)
+
+    def _catch_up(self, connection: Connection[Any], head: int, *, swap: bool) -> None:
+        """Fills the shadows up to where the live tables stand, or to the head if those do not follow.
+
+        Live tables that do not reach the head are rebuilt beyond where they stand, and cannot be verified.
+        """
         silent_since = time.monotonic()
         while True:
             if self._stop.is_set():
@@ -195,13 +288,24 @@ class _Builder:
             if page is not None:
                 with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
                     self._apply(cursor, page)
+                    self._go_on(cursor)
                 silent_since = time.monotonic()
-            elif self._streams.position == target:
+            elif self._streams.position == target and target >= head:
                 return
-            elif time.monotonic() - silent_since > _PATIENCE_SECONDS:
-                raise TimeoutError(f"the live tables stay behind at {target}")
+            elif self._stands_still(connection, time.monotonic() - silent_since):
+                if not swap:
+                    raise Behind(target, head, self._error(connection))
+                return
             else:
                 time.sleep(_PAUSE_SECONDS)
+
+    def _stands_still(self, connection: Connection[Any], seconds: float) -> bool:
+        patience = _PATIENCE_SECONDS if self._error(connection) is None else _PATIENCE_WITH_ERROR_SECONDS
+        return seconds > patience
+
+    def _error(self, connection: Connection[Any]) -> str | None:
+        row = connection.execute(said(_ERROR, self._schema), (self._projection.name,)).fetchone()
+        return row[0] if row else None
 
     def _target(self, connection: Connection[Any]) -> int:
         if not self._comparable:
@@ -210,32 +314,59 @@ class _Builder:
             return self._checkpoints.position(cursor, self._projection.name)
 
     def _apply(self, cursor: Cursor[Any], page: Page) -> None:
-        self._go_on(cursor)
-        for written in self._projection.changes(page):
-            written.write(cursor, self._schema, SHADOW)
+        try:
+            for written in self._projection.changes(page):
+                written.write(cursor, self._schema, SHADOW)
+        except Exception as error:
+            if is_trouble(error):
+                raise
+            raise CannotTake(page.after, page.position, error) from error
 
     def _go_on(self, cursor: Cursor[Any]) -> None:
         cursor.execute(said(_GO_ON, self._schema), (self._streams.position, self._projection.name, self._token))
         if not cursor.rowcount:
             raise Lost(self._projection.name)
 
+    def _try_to_finish(self, connection: Connection[Any], *, swap: bool) -> Comparison | None:
+        """The result, or None because somebody holds what it takes, of which the status tells."""
+        position = self._streams.position
+        try:
+            return self._finish(connection, swap=swap)
+        except psycopg.errors.LockNotAvailable:
+            # What was written meanwhile is undone: fold it again.
+            self._streams = Streams(self._schema, position, Registry())
+        names = [table.name for table in self._projection.tables]
+        found = connection.execute(_READER, (self._schema, names)).fetchone()
+        who = found[0] if found else "a session that has just ended"
+        text = f"waits for {who}, which uses its tables"
+        if not connection.execute(said(_WAITS, self._schema), (text, self._projection.name, self._token)).rowcount:
+            raise Lost(self._projection.name)
+        return None
+
     def _finish(self, connection: Connection[Any], *, swap: bool) -> Comparison:
         """With the live tables standing still: the last facts, the comparison, the swap."""
         name = self._projection.name
         with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
             take_lock(cursor, self._schema, name, wait=True)
-            self._go_on(cursor)
-            while page := self._streams.read(connection, PAGE_FACTS, up_to=self._target(connection)):
-                self._apply(cursor, page)
+            self._read_on(cursor, self._target(connection))
+            compared_at = self._streams.position
             tables = tuple(self._compare(cursor, each) for each in self._projection.tables) if self._comparable else ()
-            comparison = Comparison(name, self._streams.position, tables, swap)
             if swap:
+                self._read_on(cursor, self._streams.head(connection))
                 self._swap(cursor)
             else:
                 for table in self._projection.tables:
                     cursor.execute(self._named(_DROP, table, SHADOW))
+            comparison = Comparison(name, self._streams.position, tables, swap, compared_at)
+            # Last, for it locks the row, and whoever shows a sign of life for all projections would wait for this one.
             cursor.execute(said(_DONE, self._schema), (str(comparison), name, self._token))
+            if not cursor.rowcount:
+                raise Lost(name)
         return comparison
+
+    def _read_on(self, cursor: Cursor[Any], up_to: int) -> None:
+        while page := self._streams.read(cursor.connection, PAGE_FACTS, up_to=up_to):
+            self._apply(cursor, page)
 
     def _compare(self, cursor: Cursor[Any], table: Table) -> TableDifference:
         sums = []
@@ -257,10 +388,19 @@ class _Builder:
         return tuple(" ".join(str(value) for value in row.values()) for row in cursor.fetchall())
 
     def _swap(self, cursor: Cursor[Any]) -> None:
+        self._take_tables(cursor)
         for table in self._projection.tables:
             cursor.execute(self._named(_DROP, table))
             cursor.execute(self._named(_RENAME, table, SHADOW))
         if not self._comparable:
             cursor.execute(said(_RESHAPED, self._schema), (self._projection.shape, self._projection.name))
-            if self._streams.position > self._checkpoints.position(cursor, self._projection.name):
-                self._checkpoints.record(cursor, self._projection.name, self._streams.position)
+        if self._streams.position > self._checkpoints.position(cursor, self._projection.name):
+            self._checkpoints.record(cursor, self._projection.name, self._streams.position)
+
+    def _take_tables(self, cursor: Cursor[Any]) -> None:
+        """All at once, as readers do, but for those of another shape that there are not; raises LockNotAvailable."""
+        cursor.execute(_THERE, ([table.name for table in self._projection.tables], self._schema))
+        names = [Identifier(self._schema, row["relname"]) for row in cursor.fetchall()]
+        if names:
+            cursor.execute(f"SET LOCAL lock_timeout = {_SWAP_MILLISECONDS}")
+            cursor.execute(said(_TAKE_TABLES, self._schema, tables=SQL(", ").join(names)))

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from ledger.book import Registry
 from ledger.journal import CHANNEL, in_short, is_trouble
+from ledger.refusals import Shown
 from projections import rebuilding
 from projections.cases import CASES
 from projections.following import (
@@ -68,12 +69,23 @@ _BREATH = 4
 _LONGEST_BREATH = 0.25
 _SHORTEST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
+_LONGEST_TENANT_PAUSE = 30.0
+_LONGEST_REBUILD_PAUSE = 300.0
+_INTRODUCED_SECONDS = 0.1
+"""How often is looked whether new tenants have their tables."""
+_ASK_SECONDS = 2.0
+_MOST_BUILDERS = 8
+"""Of which one builds, and the others wait for the moment at which they can swap."""
+_OF_ONE_TENANT = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.QueryCanceled)
+"""Trouble of the database that is one tenant's own: somebody holds what it needs."""
 
 _TENANTS = "SELECT schema FROM fulfilment.tenants ORDER BY schema"
 _REQUESTS = """
-    SELECT name, requested FROM {schema}.ledger_projections
-    WHERE requested IS NOT NULL
-        AND (builder IS NULL OR builder_seen_at < clock_timestamp() - make_interval(secs => %s))
+    SELECT wanted.name, CASE WHEN p.shape < wanted.shape THEN 'rebuild' ELSE p.requested END
+    FROM {schema}.ledger_projections AS p
+        JOIN unnest(%(names)s::text[], %(shapes)s::int4[]) AS wanted (name, shape) ON wanted.name = p.name
+    WHERE (p.shape < wanted.shape OR p.shape = wanted.shape AND p.requested IS NOT NULL)
+        AND (p.builder IS NULL OR p.builder_seen_at < clock_timestamp() - make_interval(secs => %(lease)s))
 """
 
 log = logging.getLogger("fulfilment.projections")
@@ -91,12 +103,41 @@ def run_forever(
         try:
             with at_full_speed(), _Projector(dsn, name, projections, page_facts, stop) as projector:
                 projector.run()
-        except psycopg.Error as error:
+        except (psycopg.Error, OSError) as error:
             if time.monotonic() - started_at > _LONGEST_PAUSE:
                 pause = _SHORTEST_PAUSE
             log.warning("the projector lost its database, trying again in %.1f s: %s", pause, in_short(error))
             stop.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+class _Trouble:
+    """What is tried again, less and less often, and how it failed; told once until it is over."""
+
+    def __init__(self, longest_pause: float) -> None:
+        self._longest_pause = longest_pause
+        self._failures: dict[str, tuple[int, float, str]] = {}
+
+    def may_try(self, what: str) -> bool:
+        return what not in self._failures or time.monotonic() >= self._failures[what][1]
+
+    def failed(self, what: str, error: Exception) -> None:
+        count, _, before = self._failures.get(what, (0, 0.0, ""))
+        pause = min(_SHORTEST_PAUSE * 2.0**count, self._longest_pause)
+        kind = type(error).__name__
+        self._failures[what] = count + 1, time.monotonic() + pause, kind
+        if kind != before:
+            trace = None if isinstance(error, psycopg.Error | Shown) else error
+            log.error("%s: %s", what, in_short(error), exc_info=trace)
+
+    def is_over(self, what: str) -> None:
+        if self._failures.pop(what, None):
+            log.info("no longer: %s", what)
+
+
+class _Build(NamedTuple):
+    builder: rebuilding.Builder
+    future: Future[Any]
 
 
 class _Projector:
@@ -113,7 +154,10 @@ class _Projector:
         self._registry = Registry()
         self._followers: dict[str, Follower] = {}
         self._discover_at = 0.0
-        self._building: Future[Any] | None = None
+        self._introducing: dict[str, Future[None]] = {}
+        self._building: dict[tuple[str, str], _Build] = {}
+        self._trouble = _Trouble(_LONGEST_TENANT_PAUSE)
+        self._failed_rebuilds = _Trouble(_LONGEST_REBUILD_PAUSE)
 
     def __enter__(self) -> _Projector:
         with ExitStack() as opened:
@@ -122,8 +166,10 @@ class _Projector:
             self._listener.execute(SQL("LISTEN {}").format(Identifier(CHANNEL)))
             self._writer = Writer(self._dsn, self._projections, self._name)
             opened.callback(self._writer.close)
-            self._builder = ThreadPoolExecutor(1, "rebuild")
-            opened.callback(lambda: self._builder.shutdown(wait=self._stop.is_set()))
+            self._builders = ThreadPoolExecutor(_MOST_BUILDERS, "rebuild")
+            opened.callback(lambda: self._builders.shutdown(wait=self._stop.is_set()))
+            self._introducer = ThreadPoolExecutor(1, "introduce")
+            opened.callback(lambda: self._introducer.shutdown(wait=self._stop.is_set(), cancel_futures=True))
             self._opened = opened.pop_all()
         return self
 
@@ -152,38 +198,60 @@ class _Projector:
         listed = {schema for (schema,) in self._connection.execute(_TENANTS).fetchall()}
         self._followers = {schema: each for schema, each in self._followers.items() if schema in listed}
         for schema in sorted(listed - self._followers.keys()):
+            self._meet(schema)
+        for schema, follower in self._followers.items():
+            if time.monotonic() >= follower.ask_at:
+                follower.ask_at = time.monotonic() + _ASK_SECONDS
+                with self._only_of(schema):
+                    self._start_building(schema)
+        self._discover_at = time.monotonic() + (_INTRODUCED_SECONDS if self._introducing else POLL_SECONDS)
+
+    def _meet(self, schema: str) -> None:
+        """Follows a tenant once its tables are made, which takes a moment in which the others go on."""
+        made = self._introducing.get(schema)
+        if made is None:
+            if self._trouble.may_try(_read_models(schema)):
+                self._introducing[schema] = self._introducer.submit(self._introduce, schema)
+        elif made.done():
+            del self._introducing[schema]
             with self._only_of(schema):
-                introduce(self._connection, schema, self._projections)
+                made.result()
                 self._followers[schema] = Follower(
                     schema, self._projections, self._writer, self._registry, self._page_facts
                 )
-        if self._building is None or self._building.done():
-            self._building = self._start_building()
-        self._discover_at = time.monotonic() + POLL_SECONDS
 
-    def _start_building(self) -> Future[Any] | None:
-        for schema in self._followers:
-            lease = rebuilding.BUILDER_LEASE_SECONDS
-            for name, requested in self._connection.execute(said(_REQUESTS, schema), (lease,)).fetchall():
-                projection = next((each for each in self._projections if each.name == name), None)
-                if projection is not None:
-                    return self._builder.submit(self._build, schema, projection, requested)
-        return None
+    def _introduce(self, schema: str) -> None:
+        with open_connection(self._dsn) as connection:
+            introduce(connection, schema, self._projections)
 
-    def _build(self, schema: str, projection: Projection, requested: str) -> None:
-        build = rebuilding.verify if requested == "verify" else rebuilding.rebuild
+    def _start_building(self, schema: str) -> None:
+        self._building = {which: each for which, each in self._building.items() if not each.future.done()}
+        parameters = {
+            "names": [each.name for each in self._projections],
+            "shapes": [each.shape for each in self._projections],
+            "lease": rebuilding.BUILDER_LEASE_SECONDS,
+        }
+        for name, requested in self._connection.execute(said(_REQUESTS, schema), parameters).fetchall():
+            free = len(self._building) < _MOST_BUILDERS and all(each.builder.waits for each in self._building.values())
+            if free and (schema, name) not in self._building and self._failed_rebuilds.may_try(_rebuilds(schema, name)):
+                builder = rebuilding.Builder(self._dsn, schema, named(self._projections, name), self._stop)
+                future = self._builders.submit(self._build, builder, schema, name, requested)
+                self._building[schema, name] = _Build(builder, future)
+
+    def _build(self, builder: rebuilding.Builder, schema: str, name: str, requested: str) -> None:
         try:
-            build(self._dsn, schema, projection, self._stop)
+            builder.run(swap=requested == "rebuild")
+            self._failed_rebuilds.is_over(_rebuilds(schema, name))
         except (AlreadyBuilding, Lost, Stopped) as error:
-            log.info("%s of %s of %s ended: %s", requested, projection.name, schema, type(error).__name__)
-        except Exception:
-            log.exception("%s of %s of %s failed", requested, projection.name, schema)
+            log.info("%s of %s of %s ended: %s", requested, name, schema, type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - whoever asks for the status is told, and a new shape is tried again
+            self._failed_rebuilds.failed(_rebuilds(schema, name), error)
 
     def _step(self) -> int:
         """One page for every tenant that may have one; says how many facts the longest had."""
         most = 0
         for schema, follower in self._followers.items():
-            if follower.look_at > time.monotonic():
+            if follower.look_at > time.monotonic() or not self._trouble.may_try(_read_models(schema)):
                 continue
             follower.look_at = time.monotonic() + POLL_SECONDS
             with self._only_of(schema):
@@ -199,10 +267,16 @@ class _Projector:
         """What is wrong with one tenant's schema does not keep the others waiting."""
         try:
             yield
-        except psycopg.Error as error:
-            if is_trouble(error):
+        except Exception as error:
+            if is_trouble(error) and not isinstance(error, _OF_ONE_TENANT):
                 raise
-            log.error("the projections of %s wait, trying again in a moment: %s", schema, in_short(error))
+            self._trouble.failed(_read_models(schema), error)
+            if follower := self._followers.get(schema):
+                follower.suffer(error)
+                with suppress(psycopg.Error):
+                    follower.confess(self._connection)
+        else:
+            self._trouble.is_over(_read_models(schema))
 
     def _wait(self) -> None:
         """Until it is time to look again, or a hint that there is something; hints may come late or never."""
@@ -214,6 +288,14 @@ class _Projector:
             follower = self._followers.get(hint.payload)
             if follower is not None:
                 follower.look_at = 0.0
+
+
+def _read_models(schema: str) -> str:
+    return f"the read models of {schema} wait and are tried again"
+
+
+def _rebuilds(schema: str, name: str) -> str:
+    return f"a rebuild of {name} of {schema} failed"
 
 
 def catch_up(
@@ -282,7 +364,12 @@ class ProjectionStatus(NamedTuple):
 _STATUSES = """
     WITH head AS (SELECT coalesce(max(notification_id), 0) AS position FROM {schema}.ledger_events)
     SELECT wanted.name, coalesce(t.notification_id, 0) AS position, head.position AS head,
-        greatest(head.position - coalesce(t.notification_id, 0), 0) AS lag, p.error, p.seen_at,
+        greatest(head.position - coalesce(t.notification_id, 0), 0) AS lag,
+        CASE
+            WHEN p.shape < wanted.shape
+            THEN concat_ws(': ', concat('stands still until it is rebuilt in shape ', wanted.shape), p.result)
+            ELSE p.error
+        END AS error, p.seen_at,
         clock_timestamp() AS asked_at,
         concat_ws(': ',
             CASE
@@ -292,7 +379,7 @@ _STATUSES = """
             END,
             p.result
         ) AS rebuild
-    FROM unnest(%(names)s::text[]) WITH ORDINALITY AS wanted (name, number) CROSS JOIN head
+    FROM unnest(%(names)s::text[], %(shapes)s::int4[]) WITH ORDINALITY AS wanted (name, shape, number) CROSS JOIN head
         LEFT JOIN {schema}.ledger_projections AS p ON p.name = wanted.name
         LEFT JOIN {schema}.ledger_tracking AS t ON t.application_name = wanted.name
     ORDER BY wanted.number
@@ -309,7 +396,8 @@ async def statuses(pool: AsyncConnectionPool[Any], schema: str) -> list[Projecti
     """Where every projection of a tenant stands."""
     query = SQL(cast("Any", _STATUSES)).format(schema=Identifier(schema))
     async with pool.connection() as connection, connection.cursor(row_factory=kwargs_row(ProjectionStatus)) as cursor:
-        await cursor.execute(query, {"names": [each.name for each in PROJECTIONS]})
+        shapes = {each.name: each.shape for each in PROJECTIONS}
+        await cursor.execute(query, {"names": list(shapes), "shapes": list(shapes.values())})
         found: list[ProjectionStatus] = await cursor.fetchall()
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -12,16 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier, Literal
 
-from adapters.postgres import open_pool
+from adapters.postgres import TENANT_MIGRATIONS, migrate, open_pool
 from ledger.book import Registry
 from ledger.journal import CHANNEL, LOCK_SEED
 from ledger.orders import Clock, HoldReason, PaymentState
 from ledger.parcels import ParcelStatus
 from ledger.refusals import BeyondTheLog, Malformed, ProjectionBehind, Refusal, UnknownProjection
 from ledger.values import Change, Money, Party
-from projections import following, runner, tracking
+from projections import following, rebuilding, runner, tracking
 from projections.reads import PageOf, snapshot
 from projections.rebuilding import AlreadyBuilding
 from projections.streams import BadFact, Page, Streams
@@ -612,6 +614,163 @@ def _more() -> list[Change]:
     before = len(story.log)
     story.place(order_id="shopify/77")
     return [change for change in story.log[before:] if change[0].startswith("order-")]
+
+
+@contextmanager
+def reading(tenant: EmptyTenant, table: str) -> Iterator[int]:
+    """Somebody who has read a table and does nothing more; yields the number of the session."""
+    with connect(tenant) as other, other.transaction():
+        one(other, f"SELECT count(*) FROM {{}}.{table}", tenant)
+        yield other.info.backend_pid
+
+
+async def test_a_swap_waits_for_an_idle_reader_and_keeps_no_other_waiting(shop: EmptyTenant):
+    write_down(shop, _long_story().log)
+    await asyncio.to_thread(runner.catch_up, shop.conninfo, shop.schema)
+    with projector(shop.conninfo):
+        async with asking(shop) as where:
+            with reading(shop, "tracking_orders") as session:
+                assert await runner.ask_for_rebuild(where.pool, shop.schema, "tracking")
+                assert await runner.ask_for_rebuild(where.pool, shop.schema, "sla")
+                waits = f"waits for session {session} idle in transaction, which uses its tables"
+                await asyncio.to_thread(until, lambda: waits in statuses(shop)["tracking"].rebuild)
+                longest, began = 0.0, time.monotonic()
+                while time.monotonic() < began + 3:
+                    asked_at = time.monotonic()
+                    await tracking.list_orders(where, PageOf())
+                    longest = max(longest, time.monotonic() - asked_at)
+                assert longest < 1.0
+                # Nor does it keep another rebuild waiting.
+                await asyncio.to_thread(until, lambda: "rebuilt" in statuses(shop)["sla"].rebuild)
+                # The live one goes on meanwhile.
+                write_down(shop, _more())
+                await asyncio.to_thread(until, lambda: caught_up(shop))
+        await asyncio.to_thread(until, lambda: "rebuilt" in statuses(shop)["tracking"].rebuild)
+        assert "equal" in (await asyncio.to_thread(statuses, shop))["tracking"].rebuild
+    assert len(contents(shop)["tracking_orders"]) == 4
+
+
+def test_a_new_shape_that_cannot_be_swapped_in_shows_why_until_it_is(
+    shop: EmptyTenant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    write_down(shop, _long_story().log)
+    runner.catch_up(shop.conninfo, shop.schema)
+    reshaped = TRACKING._replace(shape=TRACKING.shape + 1)
+    monkeypatch.setattr(runner, "PROJECTIONS", (reshaped, *runner.PROJECTIONS[1:]))
+    with ExitStack() as held:
+        session = held.enter_context(reading(shop, "tracking_orders"))
+        with projector(shop.conninfo, projections=runner.PROJECTIONS):
+            why = f"stands still until it is rebuilt in shape {TRACKING.shape + 1}: waits for session {session} idle"
+            until(lambda: (statuses(shop)["tracking"].error or "").startswith(why))
+        # So does the projector that comes after it.
+        with projector(shop.conninfo, projections=runner.PROJECTIONS):
+            write_down(shop, _more())
+            until(lambda: statuses(shop)["sla"].lag == 0)
+            assert (statuses(shop)["tracking"].error or "").startswith("stands still until it is rebuilt in shape")
+            held.close()
+            until(lambda: statuses(shop)["tracking"].error is None and caught_up(shop))
+    assert len(contents(shop)["tracking_orders"]) == 4
+
+
+def test_a_new_shape_that_fails_is_tried_again_until_it_succeeds(shop: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
+    write_down(shop, _long_story().log)
+    runner.catch_up(shop.conninfo, shop.schema)
+    fails = [True]
+
+    def changes(page: Page) -> list[Any]:
+        if fails:
+            _break(page)
+        return TRACKING.changes(page)
+
+    reshaped = TRACKING._replace(shape=TRACKING.shape + 1, changes=changes)
+    monkeypatch.setattr(runner, "PROJECTIONS", (reshaped, *runner.PROJECTIONS[1:]))
+    with projector(shop.conninfo, projections=runner.PROJECTIONS):
+        until(lambda: "ZeroDivisionError" in (statuses(shop)["tracking"].error or ""))
+        assert statuses(shop)["tracking"].rebuild.startswith("failed: the facts at positions 1 to ")
+        fails.clear()
+        until(lambda: statuses(shop)["tracking"].error is None and caught_up(shop))
+
+
+def test_a_rebuild_that_cannot_take_a_fact_has_failed_also_where_the_live_tables_stand_before_it(tenant: EmptyTenant):
+    broken = Projection("broken", 1, (Table("broken", 1, {"id": "text NOT NULL"}),), _break)
+    write_down(tenant, sent().log)
+    with pytest.raises(following.CannotTake, match="the fact at position 1: ZeroDivisionError"):
+        runner.catch_up(tenant.conninfo, tenant.schema, projections=[broken])
+    _suffers(tenant, "broken")
+    with pytest.raises(following.CannotTake, match="the facts at positions 1 to 16: ZeroDivisionError"):
+        rebuilding.rebuild(tenant.conninfo, tenant.schema, broken)
+    with connect(tenant) as connection:
+        query = "SELECT result FROM {}.ledger_projections WHERE name = 'broken'"
+        assert one(connection, query, tenant) == "failed: the facts at positions 1 to 16: ZeroDivisionError"
+
+
+def _suffers(tenant: EmptyTenant, name: str) -> None:
+    with connect(tenant) as connection:
+        query = "UPDATE {}.ledger_projections SET error = 'it suffers' WHERE name = %s"
+        connection.execute(SQL(query).format(Identifier(tenant.schema)), (name,))
+
+
+def test_live_tables_that_stay_behind_cannot_be_verified_and_are_rebuilt_up_to_the_head(tenant: EmptyTenant):
+    story = sent()
+    before = catch_up(tenant, story.log)
+    story.ship()
+    head = write_down(tenant, story.log[before:])
+    _suffers(tenant, "tracking")
+    with pytest.raises(rebuilding.Behind, match=f"stand at position {before} of {head} and do not go on: it suffers"):
+        runner.verify(tenant.conninfo, tenant.schema, "tracking")
+    comparison = runner.rebuild(tenant.conninfo, tenant.schema, "tracking")
+    assert (comparison.position, comparison.compared_at) == (head, before)
+    words = f"rebuilt at position {head}, compared at {before}, where the one before stood still: equal"
+    assert words in str(comparison)
+    catch_up(tenant)
+    assert len(contents(tenant)["tracking_parcels"]) == 1
+
+
+def test_a_tenant_in_which_somebody_holds_what_the_projector_needs_keeps_no_other_waiting(
+    conninfo: str, shop: EmptyTenant, caplog: pytest.LogCaptureFixture
+):
+    held = EmptyTenant(conninfo, "tenant_a_held")
+    asyncio.run(_make(held))
+    try:
+        with listed(held), connect(held) as other:
+            runner.catch_up(held.conninfo, held.schema)
+            with projector(conninfo), other.transaction():
+                other.execute("UPDATE tenant_a_held.ledger_projections SET seen_at = seen_at")
+                until(lambda: "the read models of tenant_a_held wait" in caplog.text)
+                story = sent()
+                for at in range(0, len(story.log), 4):
+                    write_down(shop, story.log[at : at + 4])
+                    until(lambda: caught_up(shop), 5)
+            assert "lost its database" not in caplog.text
+    finally:
+        _drop(held)
+
+
+def test_a_new_tenant_whose_tables_cannot_be_made_yet_keeps_no_other_waiting(conninfo: str, shop: EmptyTenant):
+    new = EmptyTenant(conninfo, "tenant_a_new")
+    asyncio.run(_make(new))
+    try:
+        with listed(new), connect(new) as other, projector(conninfo):
+            with other.transaction():
+                lock = "SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))"
+                other.execute(lock, ("tenant_a_new/tracking", LOCK_SEED))
+                write_down(shop, sent().log)
+                until(lambda: caught_up(shop), 10)
+                assert statuses(new)["tracking"].seen_at is None
+            write_down(new, sent().log)
+            until(lambda: caught_up(new))
+    finally:
+        _drop(new)
+
+
+async def _make(tenant: EmptyTenant) -> None:
+    async with await AsyncConnection.connect(tenant.conninfo, autocommit=True) as connection:
+        await migrate(connection, tenant.schema, TENANT_MIGRATIONS)
+
+
+def _drop(tenant: EmptyTenant) -> None:
+    with connect(tenant) as connection:
+        connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(tenant.schema)))
 
 
 def test_an_unknown_projection_is_refused(tenant: EmptyTenant):

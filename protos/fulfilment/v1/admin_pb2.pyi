@@ -1004,9 +1004,14 @@ class ProjectionStatus(_message.Message):
     lag: _builtins.int
     """Facts it is behind the log."""
     error: _builtins.str
-    """Its last error; empty if it runs."""
+    """Why it does not go on, for as long as it does not: the position of the fact that it cannot take, the session that has
+    held its lock for five seconds, or the shape in which it is to be rebuilt and what the rebuild waits for. Else empty.
+    """
     rebuild: _builtins.str
-    """What RebuildProjection last asked of it and what came of it, in words; empty if nothing."""
+    """What RebuildProjection last asked of it and what came of it, in words; empty if nothing. It begins with "rebuilt" or
+    "verified" once that was done, up to the head of the log, with "failed" if that could not be; until then it says how far
+    the work is and for which session it waits.
+    """
     @_builtins.property
     def seen_at(self) -> _timestamp_pb2.Timestamp:
         """When a projector last worked on it."""
