@@ -313,7 +313,7 @@ def _intake() -> Iterator[Command]:
     yield Command("PlaceHold, before the confirmation", unpaid, _holds(HoldReason.BAD_ADDRESS), 1)
     chargeback = orders.ChargebackRecorded(ORDER, "cb-1", Money(990, "EUR"), START)
     placed = shop.after(_places())
-    yield Command("RecordChargeback", placed, lambda view, now: fulfilment.record_chargeback(view, chargeback), 1)
+    yield Command("RecordChargeback", placed, lambda view, now: fulfilment.record_chargeback(view, chargeback, now), 1)
     yield Command("RecordReview", placed, _seen(fulfilment.review, ORDER, "r1", 5), 1)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from ledger import costs, delivery, fulfilment, orders, remedies, returns, stock, supplier_orders
+from ledger import breaches, costs, delivery, fulfilment, orders, remedies, returns, stock, supplier_orders
 from ledger.allotment import need_for
 from ledger.orders import Order, OrderFact, OrderPlaced, PaymentState
 from ledger.parcels import ParcelRegistered, earliest
@@ -49,7 +49,7 @@ from ledger.values import (
     round_half_up,
     stock_stream,
 )
-from ledger.view import View, changes_of, order_in
+from ledger.view import Docket, View, changes_of, order_in
 
 WHOLE_BASIS_POINTS = 10_000
 
@@ -493,6 +493,7 @@ def _amounts(case: Case, paying: Order, units: Units, share_basis_points: int, n
     """What each line's units get: never more than is left of what was paid for them."""
     prices = {n: paying.lines[n].unit_price_minor for n in case.by_line}
     case_left, amounts = returns.amounts_left(case, prices), {}
+    booked_minor = paying.after_sales.booked_minor
     for line_no, count in units.items():
         whole = count * prices[line_no]
         left = min(whole, case_left[line_no], whole_left(paying, line_no), MOST_MINOR)
@@ -501,6 +502,11 @@ def _amounts(case: Case, paying: Order, units: Units, share_basis_points: int, n
         if asked > left or not left:
             wanted = Money(named.get(line_no, share), paying.currency)
             raise remedies.RefundTooLarge(line_no, wanted, Money(max(left, 0), paying.currency))
+        in_all = orders.left_to_go_back(paying, booked_minor)
+        if line_no not in named and 0 < in_all < asked:
+            asked = in_all
+        orders.require_left(paying, asked, booked_minor)
+        booked_minor += asked
         amounts[line_no] = asked
     return amounts
 
@@ -529,5 +535,6 @@ def record_refund_paid(
     """The shop paid a refund out; the order's payment follows. Saying it twice records nothing."""
     file = _File(view, case_id, now)
     if file.tell(returns.pay_refund(file.case, refund_id, reference, at)):
-        file.tell_paying(orders.pay_refund(file.paying, refund_id, at))
+        docket = Docket(file.paying, orders.pay_refund(file.paying, refund_id, at))
+        file.tell_paying([*docket.facts, *breaches.settle(docket.order, now)])
     return file.close()

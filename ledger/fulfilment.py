@@ -362,9 +362,10 @@ def review(view: View, order_id: str, review_id: str, score: int, at: datetime) 
     return order_changes(order_id, orders.review(order_in(view, order_id), review_id, score, at))
 
 
-def record_chargeback(view: View, chargeback: ChargebackRecorded) -> list[Change]:
-    """The bank took the customer's money back."""
-    return order_changes(chargeback.order_id, orders.record_chargeback(order_in(view, chargeback.order_id), chargeback))
+def record_chargeback(view: View, chargeback: ChargebackRecorded, now: datetime) -> list[Change]:
+    """The bank took the customer's money back; what has not left waits if all of it is gone."""
+    order = order_in(view, chargeback.order_id)
+    return settled(order, orders.record_chargeback(order, chargeback), now)
 
 
 def reserve(

@@ -89,6 +89,8 @@ class HoldReason(StrEnum):
 
     INCOMPLETE = "incomplete"
     AWAITING_PAYMENT = "awaiting_payment"
+    PAYMENT_REVERSED = "payment_reversed"
+    """The money had come and went back, all of it, before the goods left."""
     FRAUD_REVIEW = "fraud_review"
     BAD_ADDRESS = "bad_address"
     OUT_OF_STOCK = "out_of_stock"
@@ -1193,6 +1195,20 @@ class ChargebackDiffers(AlreadyExists):
         )
 
 
+class MoreThanCameIn(Forbidden):
+    def __init__(self, order_id: str, asked: Money, came_in: Money, refunded: Money, charged_back: Money) -> None:
+        super().__init__(
+            f"{asked} more to go back of order {order_id}: {came_in} came in, of which {refunded} was refunded and "
+            f"{charged_back} charged back",
+            order_id=order_id,
+            asked_minor=asked.amount_minor,
+            came_in_minor=came_in.amount_minor,
+            refunded_minor=refunded.amount_minor,
+            charged_back_minor=charged_back.amount_minor,
+            currency=asked.currency,
+        )
+
+
 # --- decisions ------------------------------------------------------------------------------------
 
 
@@ -1329,20 +1345,36 @@ def _known_as(order: Order, line: Line) -> bool:
     return line == present
 
 
+_NO_MONEY = frozenset({PaymentState.REFUNDED, PaymentState.FAILED})
+"""Nothing is left of the money; what was voided failed."""
+
+
 def change_payment(order: Order, payment: PaymentState, at: datetime) -> list[OrderFact]:
     """What the shop says of the money now. The same state again records nothing.
 
-    Paid releases the hold that waited for it; money that goes back before confirmation places it again.
+    Paid releases the holds that waited for it. Money that goes back before the confirmation is awaited again; all of it
+    going back after the confirmation keeps what has not left from leaving.
     """
     if payment is order.payment:
         return []
-    facts: list[OrderFact] = [PaymentChanged(order.order_id, payment, at)]
-    waiting = order.hold(HoldReason.AWAITING_PAYMENT)
-    if payment is PaymentState.PAID and waiting is not None:
-        facts += release_hold(order, HoldReason.AWAITING_PAYMENT, "", "", at)
-    elif payment is not PaymentState.PAID and waiting is None and _awaits_confirmation(order):
-        facts.append(HoldPlaced(order.order_id, Hold(HoldReason.AWAITING_PAYMENT, LEDGER, at), at))
-    return facts
+    changed = PaymentChanged(order.order_id, payment, at)
+    if payment is PaymentState.PAID:
+        waiting = [hold for hold in order.holds if hold.reason in _FOR_MONEY and not hold.supplier_order_id]
+        return [changed, *end_holds(order, waiting, at)]
+    if _awaits_confirmation(order) and order.hold(HoldReason.AWAITING_PAYMENT) is None:
+        return [changed, HoldPlaced(order.order_id, Hold(HoldReason.AWAITING_PAYMENT, LEDGER, at), at)]
+    gone = payment in _NO_MONEY and not _awaits_confirmation(order)
+    return [changed, *_keep_back(order, at)] if gone else [changed]
+
+
+_FOR_MONEY = frozenset({HoldReason.AWAITING_PAYMENT, HoldReason.PAYMENT_REVERSED})
+
+
+def _keep_back(order: Order, at: datetime) -> Sequence[OrderFact]:
+    """What has not left waits, because its money went back: for the money, or for a person."""
+    if order.header is Header.CANCELLED or not any(map(order.units, ("open", "backordered", "assigned"))):
+        return []
+    return place_hold(order, Hold(HoldReason.PAYMENT_REVERSED, LEDGER, at))
 
 
 def _awaits_confirmation(order: Order) -> bool:
@@ -1405,13 +1437,18 @@ def review(order: Order, review_id: str, score: int, at: datetime) -> Sequence[O
 
 
 def record_chargeback(order: Order, chargeback: ChargebackRecorded) -> Sequence[OrderFact]:
-    """The bank took money back. The same chargeback again records nothing."""
+    """The bank took money back, which is recorded whatever it comes to. The same chargeback again records nothing.
+
+    Where nothing is left of what was paid for the order's units, those that have not left wait.
+    """
     for each in order.chargebacks:
         if each.chargeback_id == chargeback.chargeback_id:
             if each.amount != chargeback.amount:
                 raise ChargebackDiffers(each.chargeback_id, each.amount)
             return []
-    return [chargeback]
+    # Of one in another currency nobody can say what it leaves.
+    gone = chargeback.amount.currency != order.currency or _all_went_back(evolve(order, chargeback))
+    return [chargeback, *_keep_back(order, chargeback.at)] if gone else [chargeback]
 
 
 def complete(order: Order | None, closes_at: datetime | None, now: datetime) -> Sequence[OrderFact]:
@@ -1435,13 +1472,46 @@ def price_of(order: Order, units: Units) -> Amounts:
     return {line_no: count * order.lines[line_no].unit_price_minor for line_no, count in units.items()}
 
 
+def came_in_minor(order: Order) -> int:
+    """What was paid for the order, as far as the shop's word says: the price of all units, or nothing."""
+    if order.payment not in (PaymentState.PAID, PaymentState.PARTLY_REFUNDED, PaymentState.REFUNDED):
+        return 0
+    return sum(line.quantity * line.unit_price_minor for line in order.lines.values())
+
+
+def charged_back_minor(order: Order) -> int:
+    """What banks took back in the order's currency; another cannot be compared without a rate that nobody agreed."""
+    amounts = (chargeback.amount for chargeback in order.chargebacks)
+    return sum(amount.amount_minor for amount in amounts if amount.currency == order.currency)
+
+
+def left_to_go_back(order: Order, refunded_minor: int) -> int:
+    """What is left of what came in, once so much is refunded, in minor units; below zero if more went back."""
+    return came_in_minor(order) - charged_back_minor(order) - refunded_minor
+
+
+def require_left(order: Order, asked_minor: int, refunded_minor: int) -> None:
+    """Never more goes back than came in, by refunds and by chargebacks together."""
+    if asked_minor > left_to_go_back(order, refunded_minor):
+        figures = (asked_minor, came_in_minor(order), refunded_minor, charged_back_minor(order))
+        raise MoreThanCameIn(order.order_id, *(Money(each, order.currency) for each in figures))
+
+
+def _all_went_back(order: Order) -> bool:
+    """Whether nothing is left of what was paid for the units that are not cancelled."""
+    wanted = {line_no: buckets.total - buckets.cancelled for line_no, buckets in order.buckets.items()}
+    back_minor = order.after_sales.paid_back_minor + charged_back_minor(order)
+    return back_minor >= sum(price_of(order, wanted).values())
+
+
 def pay_refund(order: Order, refund_id: str, at: datetime) -> list[OrderFact]:
     """A refund was paid out; the payment follows. Paying it twice records nothing."""
-    if order.after_sales.refunds[refund_id].paid:
+    after_sales = order.after_sales
+    refund = after_sales.refunds[refund_id]
+    if refund.paid:
         return []
+    require_left(order, sum(refund.amounts_minor.values()), after_sales.paid_back_minor)
     paid_back = RefundPaidBack(order.order_id, refund_id, at)
-    wanted = {line_no: buckets.total - buckets.cancelled for line_no, buckets in order.buckets.items()}
-    back_minor = remedies.evolve(order.after_sales, paid_back).paid_back_minor
-    whole = back_minor >= sum(price_of(order, wanted).values())
-    payment = PaymentState.REFUNDED if whole else PaymentState.PARTLY_REFUNDED
-    return [paid_back, *change_payment(order, payment, at)]
+    after = evolve(order, paid_back)
+    payment = PaymentState.REFUNDED if _all_went_back(after) else PaymentState.PARTLY_REFUNDED
+    return [paid_back, *change_payment(after, payment, at)]

@@ -138,6 +138,10 @@ class AfterSales(Value, frozen=True):
         return sum(refund.amounts_minor.get(line_no, 0) for refund in self.refunds.values())
 
     @property
+    def booked_minor(self) -> int:
+        return sum(sum(refund.amounts_minor.values()) for refund in self.refunds.values())
+
+    @property
     def paid_back_minor(self) -> int:
         return sum(sum(refund.amounts_minor.values()) for refund in self.refunds.values() if refund.paid)
 

@@ -290,6 +290,13 @@ class Story:
     def pay(self, payment: PaymentState = PaymentState.PAID, order_id: str = ORDER) -> list[Fact]:
         return self.record(fulfilment.record_payment(self.book, order_id, payment, self.now, self.now))
 
+    def charge_back(
+        self, amount_minor: int, chargeback_id: str = "cb-1", currency: str = "EUR", order_id: str = ORDER
+    ) -> list[Fact]:
+        amount = Money(amount_minor, currency)
+        chargeback = orders.ChargebackRecorded(order_id, chargeback_id, amount, self.now)
+        return self.record(fulfilment.record_chargeback(self.book, chargeback, self.now))
+
     def hold(
         self,
         reason: HoldReason,

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from ledger import recoveries, redress, remedies, returns, stock
+from ledger import orders, recoveries, redress, remedies, returns, stock
 from ledger.book import EMPTY, Book, Entry
 from ledger.orders import Header
 from ledger.parcels import ClaimOpened, ParcelStatus
@@ -361,7 +361,34 @@ class AfterSales(RuleBasedStateMachine):
         owed = [name for name, each in self.desk.case(case_id).refunds.items() if each.paid_at is None]
         self.tell(lambda: self.desk.pays(owed[0] if owed else refund, case_id))
 
+    @rule(amount=st.sampled_from([1, 700, 2_000, 9_000]))
+    def a_bank_takes_money_back(self, amount: int) -> None:
+        """However much it says; never more than three times, or little is left to refund."""
+        if (taken := len(self.story.order().chargebacks)) < 3:
+            facts = self.tell(lambda: self.story.charge_back(amount, f"cb-{taken + 1}"), repeatable=False)
+            assert facts, "what a bank did is never refused"
+
     # --- what must hold ---
+
+    @invariant()
+    def no_more_is_granted_or_paid_than_came_in(self) -> None:
+        """Counted at every refund, by all that had gone back or was granted until then."""
+        came_in = sum(PRICES[n] * QUANTITIES[n] for n in PRICES)
+        taken = granted = paid = 0
+        amounts: dict[str, int] = {}
+        for _, fact in self.story.log:
+            match fact:
+                case orders.ChargebackRecorded():
+                    taken += fact.amount.amount_minor
+                case remedies.RefundBooked():
+                    amounts[fact.refund_id] = sum(fact.amounts_minor.values())
+                    granted += amounts[fact.refund_id]
+                    assert granted + taken <= came_in
+                case remedies.RefundPaidBack():
+                    paid += amounts[fact.refund_id]
+                    assert paid + taken <= came_in
+                case _:
+                    pass
 
     def received(self, case_id: str) -> Counter[int]:
         """The newest count of what came back, line by line."""

@@ -439,7 +439,10 @@ def test_a_payment_leaves_a_hold_on_one_supplier_order_alone():
     story = confirmed(line(1, "tea", 1))
     story.pay(PaymentState.FAILED)
     story.hold(HoldReason.AWAITING_PAYMENT, supplier_order_id=FIRST)
-    assert names(story.pay()) == ["payment_changed"]
+    assert names(story.pay()) == ["payment_changed", "hold_released"]
+    assert [(hold.reason, hold.supplier_order_id) for hold in story.order().holds] == [
+        (HoldReason.AWAITING_PAYMENT, FIRST)
+    ]
 
 
 # --- confirmation ---------------------------------------------------------------------------------

@@ -178,6 +178,18 @@ def unpaid_after_all(trade: Trade) -> str:
     return case_id
 
 
+def charged_back_before(trade: Trade) -> str:
+    case_id = trade.approved(REFUND)
+    trade.tell("RecordChargeback", order_id=f"shop/{case_id}", amount=eur(1_980))
+    return case_id
+
+
+def charged_back_since(trade: Trade) -> Fields:
+    case_id = trade.granted()
+    trade.tell("RecordChargeback", order_id=f"shop/{case_id}", amount=eur(1_980))
+    return {"case_id": case_id, "refund_id": case_id}
+
+
 def granted_again(trade: Trade) -> Fields:
     case_id = trade.granted()
     return {"case_id": case_id, "refund_id": case_id, "lines": [refund()]}
@@ -523,6 +535,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "NOT_INSPECTED": of_case(Trade.received, lines=[refund()]),
         "NOTHING_PAID": of_case(unpaid_after_all),
         "REFUND_TOO_LARGE": of_case(lambda trade: trade.approved(REFUND), lines=[refund(amount_minor=991)]),
+        "MORE_THAN_CAME_IN": of_case(charged_back_before),
         "REFUND_GRANTED_DIFFERENTLY": granted_again,
     },
     "DenyRefund": {
@@ -534,7 +547,11 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "NOTHING_TO_REFUND": of_case(Trade.granted),
         "OVER_REMEDIED": of_case(Trade.granted, lines=[line()]),
     },
-    "RecordRefundPaid": {"UNKNOWN_CASE": as_it_is, "UNKNOWN_REFUND": of_case(Trade.granted)},
+    "RecordRefundPaid": {
+        "UNKNOWN_CASE": as_it_is,
+        "UNKNOWN_REFUND": of_case(Trade.granted),
+        "MORE_THAN_CAME_IN": charged_back_since,
+    },
     "CancelCase": {
         "UNKNOWN_CASE": as_it_is,
         "CASE_CLOSED": of_case(Trade.denied),

@@ -272,4 +272,4 @@ def test_the_same_chargeback_of_another_amount_is_refused():
 
 def test_a_chargeback_of_an_unknown_order_is_refused():
     with refused(UnknownOrder, ORDER):
-        fulfilment.record_chargeback(Story().book, CHARGEBACK)
+        fulfilment.record_chargeback(Story().book, CHARGEBACK, NOON)

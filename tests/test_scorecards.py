@@ -50,7 +50,7 @@ async def rate(
 
 def chargeback(story: Story, order_id: str = ORDER) -> None:
     recorded = ChargebackRecorded(order_id, "cb-1", Money(500, "EUR"), story.now)
-    story.record(fulfilment.record_chargeback(story.book, recorded))
+    story.record(fulfilment.record_chargeback(story.book, recorded, story.now))
 
 
 # --- late shipment --------------------------------------------------------------------------------

@@ -148,6 +148,15 @@ async def test_a_hold_is_work_until_it_is_released(tenant: EmptyTenant):
     assert again.task_id != hold.task_id
 
 
+async def test_money_that_went_back_is_work_until_it_comes_again(tenant: EmptyTenant):
+    queue = Queue(tenant, confirmed())
+    queue.story.charge_back(1_500)
+    assert await queue.what() == [(Kind.HOLD, "payment_reversed", Owner.OPERATIONS)]
+    queue.story.pay(PaymentState.FAILED)
+    queue.story.pay(PaymentState.PAID)
+    assert await queue.all() == []
+
+
 async def test_holds_go_to_those_who_can_end_them_and_money_is_only_waited_for(tenant: EmptyTenant):
     queue = Queue(tenant, a_shop(tea=1))
     queue.story.place(line(1, "tea", 5), payment=PaymentState.PENDING)

@@ -316,7 +316,7 @@ def record_chargeback(request: orders_pb2.RecordChargebackRequest, edge: Edge) -
     amount, because = shapes.money(request.amount, "amount", 1), text(request.reason, "reason", 50)
     chargeback_id = plain_id(request.chargeback_id, "chargeback_id")
     chargeback = orders.ChargebackRecorded(order_id, chargeback_id, amount, at, because)
-    return of_order(order_id, lambda view: fulfilment.record_chargeback(view, chargeback))
+    return of_order(order_id, lambda view: fulfilment.record_chargeback(view, chargeback, edge.now))
 
 
 @reads(orders_pb2.RecordReviewRequest)

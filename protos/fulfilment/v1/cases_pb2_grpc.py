@@ -286,10 +286,11 @@ class CaseServiceServicer:
 
     def GrantRefund(self, request, context):
         """Grants money back for units: an amount, or a share of their price rounded half up. Over all cases of an
-        order no more than was paid for the units. The same refund again records nothing.
+        order no more than was paid for the units, and no more than chargebacks left of the order's money; a share gives
+        at most what is left. The same refund again records nothing.
         Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
-        NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS /
-        REFUND_GRANTED_DIFFERENTLY.
+        NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID, REFUND_TOO_LARGE or MORE_THAN_CAME_IN,
+        ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -308,7 +309,7 @@ class CaseServiceServicer:
     def RecordRefundPaid(self, request, context):
         """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
         it twice records nothing.
-        Fails with NOT_FOUND / UNKNOWN_REFUND.
+        Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

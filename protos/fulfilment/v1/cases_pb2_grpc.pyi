@@ -119,10 +119,11 @@ class CaseServiceStub:
     """
     GrantRefund: _grpc.UnaryUnaryMultiCallable[_cases_pb2.GrantRefundRequest, _common_pb2.Receipt]
     """Grants money back for units: an amount, or a share of their price rounded half up. Over all cases of an
-    order no more than was paid for the units. The same refund again records nothing.
+    order no more than was paid for the units, and no more than chargebacks left of the order's money; a share gives
+    at most what is left. The same refund again records nothing.
     Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
-    NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS /
-    REFUND_GRANTED_DIFFERENTLY.
+    NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID, REFUND_TOO_LARGE or MORE_THAN_CAME_IN,
+    ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
     """
     DenyRefund: _grpc.UnaryUnaryMultiCallable[_cases_pb2.DenyRefundRequest, _common_pb2.Receipt]
     """Denies money for units, as after their inspection or because they never came back; nobody waits for
@@ -133,7 +134,7 @@ class CaseServiceStub:
     RecordRefundPaid: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RecordRefundPaidRequest, _common_pb2.Receipt]
     """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
     it twice records nothing.
-    Fails with NOT_FOUND / UNKNOWN_REFUND.
+    Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since.
     """
     CancelCase: _grpc.UnaryUnaryMultiCallable[_cases_pb2.CancelCaseRequest, _common_pb2.Receipt]
     """Takes a case back, before goods or money moved. Its units are free for another case. Cancelling twice
@@ -249,10 +250,11 @@ class CaseServiceAsyncStub(CaseServiceStub):
     """
     GrantRefund: _aio.UnaryUnaryMultiCallable[_cases_pb2.GrantRefundRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Grants money back for units: an amount, or a share of their price rounded half up. Over all cases of an
-    order no more than was paid for the units. The same refund again records nothing.
+    order no more than was paid for the units, and no more than chargebacks left of the order's money; a share gives
+    at most what is left. The same refund again records nothing.
     Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
-    NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS /
-    REFUND_GRANTED_DIFFERENTLY.
+    NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID, REFUND_TOO_LARGE or MORE_THAN_CAME_IN,
+    ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
     """
     DenyRefund: _aio.UnaryUnaryMultiCallable[_cases_pb2.DenyRefundRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Denies money for units, as after their inspection or because they never came back; nobody waits for
@@ -263,7 +265,7 @@ class CaseServiceAsyncStub(CaseServiceStub):
     RecordRefundPaid: _aio.UnaryUnaryMultiCallable[_cases_pb2.RecordRefundPaidRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
     it twice records nothing.
-    Fails with NOT_FOUND / UNKNOWN_REFUND.
+    Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since.
     """
     CancelCase: _aio.UnaryUnaryMultiCallable[_cases_pb2.CancelCaseRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Takes a case back, before goods or money moved. Its units are free for another case. Cancelling twice
@@ -454,10 +456,11 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Grants money back for units: an amount, or a share of their price rounded half up. Over all cases of an
-        order no more than was paid for the units. The same refund again records nothing.
+        order no more than was paid for the units, and no more than chargebacks left of the order's money; a share gives
+        at most what is left. The same refund again records nothing.
         Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
-        NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID or REFUND_TOO_LARGE, ALREADY_EXISTS /
-        REFUND_GRANTED_DIFFERENTLY.
+        NOTHING_TO_REFUND, OVER_REMEDIED, NOT_INSPECTED, NOTHING_PAID, REFUND_TOO_LARGE or MORE_THAN_CAME_IN,
+        ALREADY_EXISTS / REFUND_GRANTED_DIFFERENTLY.
         """
 
     @_abc_1.abstractmethod
@@ -480,7 +483,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
         it twice records nothing.
-        Fails with NOT_FOUND / UNKNOWN_REFUND.
+        Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since.
         """
 
     @_abc_1.abstractmethod

@@ -165,6 +165,10 @@ class _HoldReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HoldReason
     """Data for customs are missing."""
     HOLD_REASON_OTHER: _HoldReason.ValueType  # 8
     """Anything else, such as a supplier that is not approved."""
+    HOLD_REASON_PAYMENT_REVERSED: _HoldReason.ValueType  # 9
+    """All the money went back before the goods had left. It goes when the order is paid again, or when a person
+    releases it.
+    """
 
 class HoldReason(_HoldReason, metaclass=_HoldReasonEnumTypeWrapper):
     """Why nothing may be dispatched."""
@@ -189,6 +193,10 @@ HOLD_REASON_CUSTOMS_DATA: HoldReason.ValueType  # 7
 """Data for customs are missing."""
 HOLD_REASON_OTHER: HoldReason.ValueType  # 8
 """Anything else, such as a supplier that is not approved."""
+HOLD_REASON_PAYMENT_REVERSED: HoldReason.ValueType  # 9
+"""All the money went back before the goods had left. It goes when the order is paid again, or when a person
+releases it.
+"""
 Global___HoldReason: _TypeAlias = HoldReason  # noqa: Y015
 
 class _RejectReason:

@@ -190,8 +190,9 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordPayment(self, request, context):
-        """Records what the shop says of the money. Paid releases the hold "awaiting_payment" and confirms an
-        order without other holds. The same state again records nothing.
+        """Records what the shop says of the money. Paid releases the holds "awaiting_payment" and "payment_reversed" and
+        confirms an order without other holds. Refunded and failed keep what has not left of a confirmed order from
+        leaving, by the hold "payment_reversed". The same state again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -348,7 +349,8 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordChargeback(self, request, context):
-        """Records that a bank took the customer's money back. The same chargeback again records nothing.
+        """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
+        those that have not left wait, by the hold "payment_reversed". The same chargeback again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

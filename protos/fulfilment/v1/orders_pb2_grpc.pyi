@@ -59,8 +59,9 @@ class OrderServiceStub:
     together come to more than 10^15 minor units.
     """
     RecordPayment: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RecordPaymentRequest, _common_pb2.Receipt]
-    """Records what the shop says of the money. Paid releases the hold "awaiting_payment" and confirms an
-    order without other holds. The same state again records nothing.
+    """Records what the shop says of the money. Paid releases the holds "awaiting_payment" and "payment_reversed" and
+    confirms an order without other holds. Refunded and failed keep what has not left of a confirmed order from
+    leaving, by the hold "payment_reversed". The same state again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
     PlaceHold: _grpc.UnaryUnaryMultiCallable[_orders_pb2.PlaceHoldRequest, _common_pb2.Receipt]
@@ -157,7 +158,8 @@ class OrderServiceStub:
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / REVIEW_DIFFERS.
     """
     RecordChargeback: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RecordChargebackRequest, _common_pb2.Receipt]
-    """Records that a bank took the customer's money back. The same chargeback again records nothing.
+    """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
+    those that have not left wait, by the hold "payment_reversed". The same chargeback again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
     """
     CompleteCustomsData: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CompleteCustomsDataRequest, _common_pb2.Receipt]
@@ -212,8 +214,9 @@ class OrderServiceAsyncStub(OrderServiceStub):
     together come to more than 10^15 minor units.
     """
     RecordPayment: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordPaymentRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records what the shop says of the money. Paid releases the hold "awaiting_payment" and confirms an
-    order without other holds. The same state again records nothing.
+    """Records what the shop says of the money. Paid releases the holds "awaiting_payment" and "payment_reversed" and
+    confirms an order without other holds. Refunded and failed keep what has not left of a confirmed order from
+    leaving, by the hold "payment_reversed". The same state again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
     PlaceHold: _aio.UnaryUnaryMultiCallable[_orders_pb2.PlaceHoldRequest, _common_pb2.Receipt]  # type: ignore[assignment]
@@ -310,7 +313,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / REVIEW_DIFFERS.
     """
     RecordChargeback: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordChargebackRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records that a bank took the customer's money back. The same chargeback again records nothing.
+    """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
+    those that have not left wait, by the hold "payment_reversed". The same chargeback again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
     """
     CompleteCustomsData: _aio.UnaryUnaryMultiCallable[_orders_pb2.CompleteCustomsDataRequest, _common_pb2.Receipt]  # type: ignore[assignment]
@@ -380,8 +384,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.RecordPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records what the shop says of the money. Paid releases the hold "awaiting_payment" and confirms an
-        order without other holds. The same state again records nothing.
+        """Records what the shop says of the money. Paid releases the holds "awaiting_payment" and "payment_reversed" and
+        confirms an order without other holds. Refunded and failed keep what has not left of a confirmed order from
+        leaving, by the hold "payment_reversed". The same state again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER.
         """
 
@@ -568,7 +573,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.RecordChargebackRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records that a bank took the customer's money back. The same chargeback again records nothing.
+        """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
+        those that have not left wait, by the hold "payment_reversed". The same chargeback again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
         """
 

@@ -1,0 +1,198 @@
+"""Money that goes back: never more than came in, whichever way it goes, and no goods after it."""
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.orders import Clock, Header, HoldReason, MoreThanCameIn, OrderOnHold, PaymentState
+from ledger.returns import Remedy
+from ledger.supplier_orders import ClocksResumed
+from ledger.values import Fact
+from tests.casework import Desk, approved
+from tests.story import DAY, FIRST, HOUR, NOON, ORDER, Story, a_shop, confirmed, line, names, refused, sent, the
+
+WHOLE = 1_500
+"""The price of the order: three units of 5.00 EUR."""
+
+# --- no more than came in -------------------------------------------------------------------------
+
+
+def test_what_the_bank_took_back_is_not_refunded_as_well():
+    desk = approved(Remedy.REFUND, {1: 3})
+    desk.story.charge_back(WHOLE)
+    with refused(
+        MoreThanCameIn,
+        "15.00 EUR more to go back of order shopify/1: 15.00 EUR came in, of which 0.00 EUR was refunded and "
+        "15.00 EUR charged back",
+        asked_minor=WHOLE,
+        came_in_minor=WHOLE,
+        refunded_minor=0,
+        charged_back_minor=WHOLE,
+        currency="EUR",
+    ):
+        desk.grants()
+
+
+def test_a_refund_that_was_granted_before_the_bank_took_the_money_is_not_paid_after_it():
+    desk = approved(Remedy.REFUND, {1: 3})
+    desk.grants()
+    desk.story.charge_back(WHOLE - 1)
+    with refused(MoreThanCameIn, "0.00 EUR was refunded and 14.99 EUR charged back", asked_minor=WHOLE):
+        desk.pays()
+
+
+def test_a_share_gives_at_most_what_the_bank_left():
+    desk = approved(Remedy.REFUND, {1: 3})
+    desk.story.charge_back(1_100, "cb-1")
+    desk.story.charge_back(9_999, "cb-2", currency="USD")  # nobody agreed a rate
+    desk.grants({1: 1}, refund_id="r-1", amounts={1: 100})
+    desk.grants(refund_id="r-2")
+    assert [sum(each.amounts_minor.values()) for each in desk.case().refunds.values()] == [100, 300]
+    desk.pays("r-1")
+    desk.pays("r-2")
+    assert desk.story.order().payment is PaymentState.REFUNDED, "400 were refunded and 1,100 charged back"
+
+
+def test_an_amount_that_is_named_is_refused_where_the_bank_left_less():
+    desk = approved(Remedy.REFUND, {1: 3})
+    desk.story.charge_back(1_100)
+    with refused(MoreThanCameIn, "5.00 EUR more to go back", asked_minor=500):
+        desk.grants({1: 1}, amounts={1: 500})
+
+
+def test_a_refund_is_not_paid_of_money_that_never_came():
+    desk = approved(Remedy.REFUND, {1: 3})
+    desk.grants()
+    desk.story.pay(PaymentState.FAILED)
+    with refused(MoreThanCameIn, "0.00 EUR came in", came_in_minor=0):
+        desk.pays()
+
+
+def test_the_bank_is_believed_whatever_it_took():
+    desk = approved(Remedy.REFUND, {1: 3})
+    desk.grants()
+    desk.pays()
+    assert names(desk.story.charge_back(WHOLE)) == ["chargeback_recorded"]
+
+
+# --- no goods after it ----------------------------------------------------------------------------
+
+
+def bank_takes_all(story: Story) -> list[Fact]:
+    return story.charge_back(WHOLE)
+
+
+def shop_refunds(story: Story) -> list[Fact]:
+    return story.pay(PaymentState.REFUNDED)
+
+
+def payment_fails(story: Story) -> list[Fact]:
+    return story.pay(PaymentState.FAILED)
+
+
+every_way = pytest.mark.parametrize("goes_back", [bank_takes_all, shop_refunds, payment_fails])
+
+
+@every_way
+def test_a_draft_is_not_sent_once_the_money_went_back(goes_back):
+    story = confirmed()
+    assert "hold_placed" in names(goes_back(story))
+    assert story.holds() == [HoldReason.PAYMENT_REVERSED]
+    with refused(OrderOnHold, "order shopify/1 is on hold: payment_reversed"):
+        story.send()
+
+
+@every_way
+def test_what_a_supplier_has_waits_and_its_clocks_stand_still(goes_back):
+    story = sent()
+    assert "clocks_stopped" in names(goes_back(story))
+    story.later(days=3)
+    assert story.miss(Clock.DISPATCH) == []
+
+
+def test_what_left_is_not_stopped_and_what_did_not_is():
+    story = sent()
+    story.ship({1: 2})
+    story.pay(PaymentState.REFUNDED)
+    assert story.holds() == [HoldReason.PAYMENT_REVERSED]
+    gone = sent()
+    gone.ship()
+    assert names(gone.pay(PaymentState.REFUNDED)) == ["payment_changed"]
+    assert names(gone.charge_back(WHOLE)) == ["chargeback_recorded"]
+
+
+def test_money_that_goes_back_in_part_stops_nothing():
+    story = sent()
+    assert names(story.pay(PaymentState.PARTLY_REFUNDED)) == ["payment_changed"]
+    assert names(story.charge_back(WHOLE - 1)) == ["chargeback_recorded"]
+    assert names(story.charge_back(1, "cb-2")) == ["chargeback_recorded", "hold_placed", "clocks_stopped"]
+
+
+def test_a_chargeback_in_another_currency_stops_what_nobody_can_say_is_paid():
+    assert "hold_placed" in names(sent().charge_back(1, currency="USD"))
+
+
+def test_units_that_are_cancelled_need_no_money():
+    story = sent()
+    story.cancel({1: 2})
+    story.answer_cancel(agreed=True)
+    assert names(story.charge_back(499)) == ["chargeback_recorded"]
+    assert "hold_placed" in names(story.charge_back(1, "cb-2"))
+
+
+def test_an_order_that_is_paid_again_goes_on():
+    story = sent()
+    story.later(hours=10)
+    story.pay(PaymentState.REFUNDED)
+    story.later(hours=5)
+    assert the(ClocksResumed, story.pay()).dispatch_by == NOON + 53 * HOUR
+    assert story.holds() == []
+    story.ship()
+
+
+def test_a_person_may_send_it_all_the_same():
+    story = confirmed()
+    story.charge_back(WHOLE)
+    story.release(HoldReason.PAYMENT_REVERSED)
+    story.send()
+    assert FIRST in story.order().supplier_orders
+
+
+def test_an_order_that_waits_for_stock_is_not_confirmed_on_money_that_the_bank_took_back():
+    story = a_shop(tea=0)
+    story.place()
+    story.charge_back(WHOLE)
+    story.feed(10)
+    story.serve()
+    assert story.order().confirmed_at is None
+    assert story.holds() == [HoldReason.PAYMENT_REVERSED]
+
+
+def test_an_order_that_is_not_confirmed_awaits_its_money_as_before():
+    story = a_shop(tea=0)
+    story.place()
+    story.pay(PaymentState.REFUNDED)
+    assert set(story.holds()) == {HoldReason.OUT_OF_STOCK, HoldReason.AWAITING_PAYMENT}
+
+
+def test_what_is_cancelled_waits_for_nothing():
+    story = confirmed()
+    story.cancel()
+    assert names(story.pay(PaymentState.REFUNDED)) == ["payment_changed"]
+    assert story.header() is Header.CANCELLED
+
+
+def test_a_refund_of_all_of_it_stops_what_is_still_to_leave():
+    """One of three units broke; the desk gives all the money back."""
+    story = sent(line(1, "tea", 1), replace(line(2, "mug", 1), unit_price_minor=0))
+    story.ship({1: 1})
+    story.later(days=1)
+    story.receive()
+    desk = Desk(story)
+    desk.opens()
+    desk.reviews()
+    desk.rules()
+    desk.approves(Remedy.REFUND)
+    desk.grants()
+    desk.pays()
+    assert story.holds(ORDER) == [HoldReason.PAYMENT_REVERSED]
+    assert story.now == NOON + DAY
