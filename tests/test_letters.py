@@ -10,6 +10,7 @@ from email.policy import SMTP
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from adapters import letters, senders
 from adapters.letters import Envelope, in_words, link_of, newest, read_templates
@@ -117,6 +118,13 @@ def test_a_confirmation_says_what_is_expected_when():
     assert "3 × tea  Green tea" in text
     assert "in 9 days, by 11 March 2026." in text
     assert "9 天内送达，最晚 2026年3月11日" in written(asked(Kind.ORDER_CONFIRMED, "zh"))[1]
+
+
+@pytest.mark.parametrize(("currency", "said"), [("JPY", "1,500 JPY"), ("EUR", "15.00 EUR"), ("KWD", "1.500 KWD")])
+def test_an_amount_has_the_digits_of_its_currency(currency: str, said: str):
+    step = asked(Kind.CASE_STEP, "en", because="refund_paid")
+    paid = replace(step, about=replace(step.about, amount=Money(1500, currency)))
+    assert f"{said} is on its way to you." in written(paid)[1]
 
 
 @pytest.mark.parametrize(("language", "said"), [("en", "It is a gift: put no price"), ("zh", "这是礼品")])
