@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,16 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from msgspec.structs import replace
 
-from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, recoveries_pb2, shipping_pb2, stock_pb2, suppliers_pb2
+from fulfilment.v1 import (
+    admin_pb2,
+    common_pb2,
+    orders_pb2,
+    parcels_pb2,
+    recoveries_pb2,
+    shipping_pb2,
+    stock_pb2,
+    suppliers_pb2,
+)
 from ledger.orders import ChargebackRecorded, Line
 from ledger.parcels import ParcelStatus
 from ledger.remedies import RefundBooked
@@ -42,6 +52,7 @@ from tests.trading import (
     WELL_FORMED,
     Fields,
     Trade,
+    answer,
     bought,
     cost,
     eur,
@@ -405,6 +416,74 @@ def large_claim(trade: Trade) -> str:
     trade.tell("DecideClaim", recovery_id=recovery_id, approved=eur(MOST_MINOR))
     trade.tell("RecordClaimPayment", recovery_id=recovery_id, amount=eur(MOST_MINOR))
     return recovery_id
+
+
+LAST_DAY = stamp(datetime(2999, 12, 31, 23, 59, 59, tzinfo=UTC))
+"""The last instant that is taken."""
+
+LONGEST = admin_pb2.Policy(
+    reservation_minutes=43_200,
+    return_window_days=1000,
+    suspected_lost_after_days=1000,
+    number_reuse_after_days=10_000,
+    stale_buffer_units=MOST_UNITS,
+    stale_buffer_basis_points=10_000,
+    cover_days=90,
+    demand_window_days=90,
+    answer_within_hours=10_000,
+    review_every_days=1000,
+    message_age_hours=8760,
+    remind_before_hours=1000,
+    delay_notice_hours=1000,
+    customs_allowance_days=365,
+    first_answer_within_hours=1000,
+    evidence_within_days=1000,
+    free_return_within_days=1000,
+    reroute_after=admin_pb2.RerouteAfter(acknowledge_hours=8760, dispatch_hours=8760),
+    claim_terms=[recoveries_pb2.ClaimTerms(carrier="dhl", loss_waiting_days=1000, loss_filing_days=1000)],
+)
+SLOWEST = suppliers_pb2.Agreement(
+    effective_from=stamp(NOW - 300 * DAY),
+    effective_until=LAST_DAY,
+    acknowledge_within_hours=10_000,
+    dispatch_within_hours=10_000,
+    first_scan_within_hours=10_000,
+    answer_within_hours=10_000,
+    feed_interval_hours=10_000,
+    peaks=[
+        suppliers_pb2.PeakPeriod(since=stamp(NOW - 100 * DAY + n * DAY), until=LAST_DAY, extra_hours=1000)
+        for n in range(50)
+    ],
+)
+
+
+def test_days_and_hours_at_their_bounds_are_reckoned_with(trade: Trade, data: Path):
+    trade.tell("AgreePolicy", policy=LONGEST, effective_from=stamp(NOW - 300 * DAY))
+    supplier_id, sku = trade.supplier(), fresh()
+    trade.tell("AgreeTerms", supplier_id=supplier_id, agreement=SLOWEST)
+    trade.client.feed(MOST_FED, sku, supplier_id)
+    goods = priced(PRICE, MOST_UNITS, dispatch_by=LAST_DAY, weight_grams=10**9)
+    goods.sku, goods.supplier_id = sku, supplier_id
+    awaited = trade.sent(3, lines=[goods], promised_by=LAST_DAY)
+    # What was held moves its deadlines.
+    trade.tell("PlaceHold", order_id=awaited, at=stamp(NOW - 2 * DAY))
+    trade.tell("ReleaseHold", order_id=awaited, at=stamp(NOW - DAY))
+    backorder = answer(backordered=MOST_UNITS, expected_at=LAST_DAY)
+    trade.tell("AcknowledgeSupplierOrder", **first_of(awaited), lines=[backorder])
+    order_id, recovery_id = trade.shipped(3, lines=[goods], promised_by=LAST_DAY), fresh()
+    held = parcels_pb2.Checkpoint(
+        at=stamp(NOW - 2 * DAY),
+        status=parcels_pb2.PARCEL_STATUS_CUSTOMS_HELD,
+        customs_asks=parcels_pb2.CUSTOMS_ASK_DOCUMENTS,
+        customs_answer_by=LAST_DAY,
+    )
+    let_go = parcels_pb2.Checkpoint(at=stamp(NOW - DAY), status=parcels_pb2.PARCEL_STATUS_IN_TRANSIT)
+    trade.tell("RecordCheckpoints", **parcel_of(order_id), checkpoints=[held, let_go])
+    trade.tell("OpenRecovery", recovery_id=recovery_id, kind=LOSS, order_id=order_id, **parcel_of(order_id))
+    trade.tell("AskInquiry", inquiry_id=fresh(), order_id=order_id, supplier_id=supplier_id)
+    about: Fields = {"order_id": order_id, **first_of(order_id), **parcel_of(order_id), "supplier_id": supplier_id}
+    require_followed(trade, data, {**about, "case_id": trade.opened(), "recovery_id": recovery_id})
+    assert trade.client.get(order_id).promised_by == LAST_DAY
 
 
 # --- facts of before --------------------------------------------------------------------------------
