@@ -9,8 +9,9 @@ version; the old one stays, because messages name the version that they were ask
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from importlib.resources import files
+from math import ceil
 from string import Template
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -175,7 +176,10 @@ def _values(
         due = order.promised_by
     if asked.kind is Kind.DELAYED and not about.supplier_order_id:
         due = None  # the day that was promised, which is the one that will not be kept
-    days = max(1, -(-(due - asked.caused_at).total_seconds() // 86_400)) if due else 0
+    of_promise = asked.kind in (Kind.ORDER_CONFIRMED, Kind.DISPATCHED) or about.clock == "delivery"
+    day = order.promised_day if order is not None and of_promise else None
+    until = day if day is not None and due is not None else due
+    days = _days_until(until, asked.caused_at) if until else 0
     packing = order.placed.packing if order else ()
     express = order is not None and order.placed.priority == "express"
     values = {
@@ -196,8 +200,8 @@ def _values(
         "ship_to": _ship_to(order, person) if order else "",
         "packing": ", ".join(packing),
         "gift": "",
-        "due": in_words(due, language, with_time=asked.audience is not Audience.CUSTOMER) if due else "",
-        "days": f"{days:.0f}",
+        "due": in_words(until, language, with_time=asked.audience is not Audience.CUSTOMER) if until else "",
+        "days": str(days),
     }
     picks = {
         "greeting": "named" if values["name"] else "unnamed",
@@ -247,8 +251,15 @@ def _ship_to(order: Order, person: Mapping[str, Any]) -> str:
     return "\n".join(str(part) for part in parts if part)
 
 
-def in_words(at: datetime, language: str, *, with_time: bool) -> str:
-    """A day, or a day and a time in UTC, as the language writes it."""
+def _days_until(due: date, since: datetime) -> int:
+    """How many days a customer waits: to a day by the calendar, to an instant begun ones count; 1 at least."""
+    days = ceil((due - since) / timedelta(days=1)) if isinstance(due, datetime) else (due - since.date()).days
+    return max(1, days)
+
+
+def in_words(at: date, language: str, *, with_time: bool) -> str:
+    """A day, or a day and a time in UTC, as the language writes it; what was told as a day has no time."""
+    with_time = with_time and isinstance(at, datetime)
     if language == "zh":
         return f"{at.year}年{at.month}月{at.day}日" + (f" {at:%H:%M}（UTC）" if with_time else "")
     return f"{at.day} {_MONTHS[at.month - 1]} {at.year}" + (f", {at:%H:%M} UTC" if with_time else "")

@@ -183,6 +183,7 @@ def _register_shipment(
         country=order.destination.country,
         first_scan_by=None if hours is None else due_after(at, hours, supplier_order.peaks),
         promised_by=order.promised_by,
+        promised_day=order.promised_day,
         exists_from=parcels.earliest(order.placed.placed_at, supplier_order.sent_at or at, at),
     )
     return registered(view, registration)

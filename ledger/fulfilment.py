@@ -27,7 +27,7 @@ from ledger.orders import (
     PaymentState,
 )
 from ledger.policies import policy_at
-from ledger.promise import promise
+from ledger.promise import end_of_promise, promise
 from ledger.rerouting import Cause
 from ledger.sourcing import Found, find_suppliers, out_of_stock
 from ledger.suppliers import Standing
@@ -46,6 +46,8 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
         if present.placed.intake != intake.intake:
             raise orders.OrderPlacedDifferently(intake.order_id)
         return []
+    if intake.promised_day is not None:
+        intake = replace(intake, promised_by=end_of_promise(intake.promised_day, intake.destination))
     order = orders.evolve(None, intake)
     found, missing = Found(), orders.missing_fields(order)
     if missing:
@@ -183,14 +185,18 @@ def _go_on(view: View, docket: Docket, at: datetime, now: datetime, reserve: boo
 def complete_details(
     view: View, details: orders.DetailsCompleted, payment: PaymentState | None, now: datetime
 ) -> list[Change]:
-    """What was missing came in; details.untracked is set here. When nothing lacks any more, the order goes its way."""
+    """What was missing came in; details.untracked and promised_by are set here.
+
+    When nothing lacks any more, the order goes its way.
+    """
     order_id, lines, at = details.order_id, details.lines, details.at
     order = order_in(view, order_id)
     if order.header is orders.Header.CANCELLED:
         raise orders.OrderClosed(order_id, order.header)
     merged = {**order.lines, **{line.line_no: line for line in lines}}
     need_for(view, merged.values())
-    details = replace(details, untracked=_untracked(view, merged.values()))
+    promised_by = end_of_promise(order.promised_day, details.destination)
+    details = replace(details, untracked=_untracked(view, merged.values()), promised_by=promised_by)
     docket = Docket(order, orders.complete_details(order, details))
     orders.require_total(order, docket.order)
     if payment is not None:
@@ -347,8 +353,12 @@ def complete_customs_data(
 
 
 def change_address(view: View, changed: orders.AddressChanged, now: datetime) -> list[Change]:
-    """Send it elsewhere; only before packing. An address that was missing is missing no more."""
+    """Send it elsewhere; only before packing. An address that was missing is missing no more.
+
+    A promised day ends where the order goes now; changed.promised_by is set here.
+    """
     order = order_in(view, changed.order_id)
+    changed = replace(changed, promised_by=end_of_promise(order.promised_day, changed.destination))
     docket = Docket(order, orders.change_address(order, changed))
     if not docket.facts:
         return []

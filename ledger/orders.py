@@ -8,7 +8,7 @@ Header statuses are derived from the buckets and never stored.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from operator import attrgetter
 from typing import assert_never
@@ -202,6 +202,8 @@ class OrderPlaced(Fact, frozen=True, tag="order.placed"):
     """The order that was paid for them; only with reship_of."""
     sealed_for: str = ""
     """The order that its customer was sealed for; empty means this one."""
+    promised_day: date | None = None
+    """The day that the customer was promised, where it was told a day; promised_by is its end at the destination."""
 
 
 class SuppliersChosen(Fact, frozen=True, tag="order.suppliers_chosen"):
@@ -228,6 +230,8 @@ class DetailsCompleted(Fact, frozen=True, tag="order.details_completed"):
     currency: str = ""
     untracked: tuple[LineNo, ...] = ()
     incoterm: Incoterm | None = None
+    promised_by: datetime | None = None
+    """When the promised day ends at the new destination; only where a day was promised."""
 
 
 class CustomsLine(Value, frozen=True):
@@ -311,6 +315,8 @@ class AddressChanged(Fact, frozen=True, tag="order.address_changed"):
     destination: Destination
     at: datetime
     subject: str = ""
+    promised_by: datetime | None = None
+    """When the promised day ends at the new destination; only where a day was promised."""
 
 
 class UnitsCancelled(Fact, frozen=True, tag="order.units_cancelled"):
@@ -568,6 +574,8 @@ class Order(Value, frozen=True):
     has_contact: bool
     has_address: bool
     promised_by: datetime | None
+    promised_day: date | None = None
+    """The day whose end promised_by is, where the customer was told a day."""
     incoterm: Incoterm | None = None
     no_promise_because: str = ""
     """Why a confirmed order promises no day."""
@@ -818,6 +826,7 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
                 has_address=True,
                 destination=fact.destination,
                 subjects=_and(order.subjects, fact.subject),
+                promised_by=fact.promised_by or order.promised_by,
             )
         case UnitsCancelled(by_line=by_line):
             order = _given_up(order, fact.at)
@@ -867,6 +876,7 @@ def _placed(fact: OrderPlaced) -> Order:
         has_contact=fact.has_contact,
         has_address=fact.has_address,
         promised_by=fact.promised_by,
+        promised_day=fact.promised_day,
         incoterm=fact.incoterm,
         subjects=(fact.subject,) if fact.subject else (),
         holds=fact.holds,
@@ -957,6 +967,7 @@ def _completed(order: Order, fact: DetailsCompleted) -> Order:
         untracked=frozenset(fact.untracked),
         unreserved=_all_units(lines.values(), fact.untracked),
         incoterm=fact.incoterm or order.incoterm,
+        promised_by=fact.promised_by or order.promised_by,
     )
 
 

@@ -8,7 +8,7 @@ still tells of an earlier use is kept, and counts for nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import reduce
 from itertools import takewhile
@@ -72,6 +72,8 @@ class ParcelRegistered(Fact, frozen=True, tag="parcel.registered"):
     """The case whose units come back in it; such a parcel belongs to no order."""
     exists_from: datetime | None = None
     """The earliest that it can have existed: scans from before are of an earlier use of the number."""
+    promised_day: date | None = None
+    """The day whose end promised_by is, where the customer was promised a day."""
 
 
 class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
@@ -91,6 +93,7 @@ class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
     """The case whose units come back in it; then it belongs to no order."""
     exists_from: datetime | None = None
     """The earliest that it can have existed: scans from before, told already or not, are of an earlier use."""
+    promised_day: date | None = None
 
 
 class CustomsAsk(StrEnum):
@@ -256,6 +259,7 @@ class Parcel(Value, frozen=True):
     country: str = ""
     first_scan_by: datetime | None = None
     promised_by: datetime | None = None
+    promised_day: date | None = None
     exists_from: datetime | None = None
     checkpoints: tuple[Checkpoint, ...] = ()
     """By their own time, ties by arrival."""
@@ -317,6 +321,7 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
             warnings=fact.warnings,
             return_of=fact.return_of,
             exists_from=fact.exists_from,
+            promised_day=fact.promised_day,
         )
     assert parcel is not None, "the first fact of a parcel is its registration"
     match fact:
@@ -332,6 +337,7 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
                 promised_by=fact.promised_by,
                 return_of=fact.return_of,
                 exists_from=fact.exists_from,
+                promised_day=fact.promised_day,
             )
             return _sorted_out(linked)
         case CheckpointRecorded(checkpoint=checkpoint):
@@ -545,6 +551,7 @@ def _link(registration: ParcelRegistered) -> ParcelLinked:
         promised_by=registration.promised_by,
         return_of=registration.return_of,
         exists_from=registration.exists_from,
+        promised_day=registration.promised_day,
     )
 
 

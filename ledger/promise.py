@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from ledger.customs import Border, border
@@ -12,7 +12,8 @@ from ledger.policies import Policy, policy_at
 from ledger.shipping import Chosen, Consignment, choose
 from ledger.supplier_orders import SupplierOrderDrafted
 from ledger.suppliers import Agreement, Supplier
-from ledger.values import LineNo, Money, Units
+from ledger.time_zones import end_of_day
+from ledger.values import Destination, LineNo, Money, Units
 from ledger.view import View
 
 
@@ -54,6 +55,11 @@ class Promise(NamedTuple):
 
     by: datetime | None = None
     none_because: str = ""
+
+
+def end_of_promise(day: date | None, destination: Destination | None) -> datetime | None:
+    """When a promised day is over where the order goes; None if no day, or no destination, is named."""
+    return None if day is None or destination is None else end_of_day(day, destination)
 
 
 def promise(view: View, order: Order, drafts: Sequence[SupplierOrderDrafted], at: datetime) -> Promise:

@@ -6,7 +6,7 @@ The rows hold no personal data: of an order and its parcels only what is named h
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -51,6 +51,7 @@ PARCELS = Table(
         "lines": "text NOT NULL",  # JSON of the units by line
         "registered_at": "timestamptz NOT NULL",
         "promised_by": "timestamptz",
+        "promised_day": "date",
         "first_scan_at": "timestamptz",
         "delivered_at": "timestamptz",
         "scan_at": "timestamptz",
@@ -121,6 +122,7 @@ class Details(Value, frozen=True):
     """What an order's row keeps beside its columns."""
 
     confirmed_at: datetime | None = None
+    promised_day: date | None = None
     lines: tuple[TrackedLine, ...] = ()
     supplier_orders: tuple[TrackedSupplierOrder, ...] = ()
     holds: tuple[TrackedHold, ...] = ()
@@ -144,13 +146,14 @@ def changes(page: Page) -> list[Written]:
     return [orders, parcels, holds]
 
 
-TRACKING = Projection("tracking", 4, (ORDERS, PARCELS, HOLDS), changes)
+TRACKING = Projection("tracking", 5, (ORDERS, PARCELS, HOLDS), changes)
 
 
 def _order_row(story: OrderStory) -> Values:
     order = story.order
     details = Details(
         order.confirmed_at,
+        order.promised_day,
         tuple(_line(order, line_no) for line_no in order.lines),
         tuple(_supplier_order(each) for each in order.supplier_orders.values()),
         tuple(TrackedHold(each.reason, each.at, each.missing, each.supplier_order_id) for each in order.holds),
@@ -216,6 +219,7 @@ def _parcel_row(story: ParcelStory) -> Values:
         _encode(parcel.by_line).decode(),
         parcel.registered_at,
         parcel.promised_by,
+        parcel.promised_day,
         parcel.first_scan_at,
         parcel.delivered_at,
         scan.at if scan else None,
@@ -254,6 +258,7 @@ class TrackedParcel(NamedTuple):
     lines: Units
     registered_at: datetime
     promised_by: datetime | None
+    promised_day: date | None
     first_scan_at: datetime | None
     delivered_at: datetime | None
     last_scan: LastScan | None

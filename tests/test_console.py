@@ -1097,6 +1097,17 @@ def test_an_address_is_changed_until_the_goods_are_packed(ff: Shell):
     assert (late.code, "[ALREADY_PACKED]" in late.err) == (1, True)
 
 
+def test_a_promise_typed_as_a_day_is_a_day(ff: Shell):
+    placed(ff, "byday", "--paid", "--promised-by", "2027-01-12")
+    order = ff("show", "shop/byday", "--json").json
+    assert (order["promised_day"], order["promised_by"]) == ("2027-01-12", "2027-01-12T23:00:00Z")
+    assert re.search(r"promised by +2027-01-12$", ff("show", "shop/byday").out, re.MULTILINE)
+    assert re.search(r"expected by +2027-01-12$", ff("report", "track", "shop/byday").out, re.MULTILINE)
+    placed(ff, "bytime", "--paid", "--promised-by", "2027-01-12T18:00")
+    order = ff("show", "shop/bytime", "--json").json
+    assert (order["promised_day"], order["promised_by"]) == ("", "2027-01-12T18:00:00Z")
+
+
 def test_a_delivery_is_proven_and_disputed(ff: Shell):
     placed(ff, "proven", "--paid")
     ff("order", "send", "shop/proven/1")

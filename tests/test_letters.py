@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import os
 import stat
+from datetime import date
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
@@ -18,7 +19,7 @@ from ledger.messages import About, Audience, Kind, MessageAsked
 from ledger.orders import Order
 from ledger.returns import Remedy
 from ledger.stock import Alert
-from ledger.values import Money
+from ledger.values import Destination, Money
 from projections.outbox import _STEPS
 from tests.story import DAY, FIRST, NOON, ORDER, Story, line, sent
 
@@ -109,6 +110,18 @@ def test_a_template_that_asks_for_what_there_is_not_is_an_error_and_no_broken_le
         pattern.fill({}, {})
     with pytest.raises(KeyError, match="reason"):
         written(asked(Kind.DELAYED, "en", because="a_new_reason"))
+
+
+@pytest.mark.parametrize("kind", [Kind.ORDER_CONFIRMED, Kind.DISPATCHED, Kind.BREACH_ALERT])
+def test_a_promised_day_is_told_as_that_day_whatever_it_is_in_utc(kind: Kind):
+    story = sent(promised_day=date(2026, 3, 11), destination=Destination("US", "CA"))
+    story.ship()
+    told = asked(kind, "en", clock="delivery" if kind is Kind.BREACH_ALERT else "")
+    _, text = written(told, story.order())
+    assert "11 March 2026" in text
+    assert "UTC" not in text
+    if kind is Kind.ORDER_CONFIRMED:
+        assert "in 9 days, by 11 March 2026." in text
 
 
 def test_a_confirmation_says_what_is_expected_when():

@@ -285,6 +285,10 @@ def test_the_same_order_under_another_request_records_nothing(client: Client) ->
         ({"placed_at": stamp(datetime.now(UTC) + timedelta(days=400))}, "placed_at"),
         ({"promised_by": stamp(datetime(3000, 1, 1, tzinfo=UTC))}, "promised_by"),
         ({"promised_by": Timestamp(nanos=-1)}, "promised_by"),
+        ({"promised_day": "2026-02-30"}, "promised_day"),
+        ({"promised_day": "12.1.2026"}, "promised_day"),
+        ({"promised_day": "20260112"}, "promised_day"),
+        ({"promised_day": "2026-01-12", "promised_by": stamp(datetime(2026, 1, 12, tzinfo=UTC))}, "promised_day"),
         ({"note": "x" * 2001}, "note"),
     ],
 )

@@ -59,7 +59,9 @@ def parsed_line(text: str, line_no: int, currency: str, option: str = "--line") 
 @click.option("--payment", type=words.choice(orders_pb2.PaymentState), help="What the shop says of the money.")
 @click.option("--express", is_flag=True, help="The customer was promised express dispatch.")
 @click.option("--placed-at", type=words.INSTANT, help="When it was ordered; now if not said.")
-@click.option("--promised-by", type=words.INSTANT, help="When the customer was told that it arrives.")
+@click.option(
+    "--promised-by", type=words.DAY_OR_INSTANT, help="The day, or the time, that the customer was told that it arrives."
+)
 @click.option("--packing", multiple=True, metavar="WORD", help="What to pack with, such as logo_label.")
 @click.option("--gift", is_flag=True, help="No prices in the parcel.")
 @click.option("--note", help="The customer's or shop's note.")
@@ -125,6 +127,7 @@ def _from_options(said: dict[str, Any]) -> orders_pb2.PlaceOrderRequest:
         raise click.UsageError(f"--paid and --payment {said['payment']} contradict each other.")
     currency = (said["currency"] or "").upper()
     payment = "paid" if said["paid"] else said["payment"]
+    promised = said["promised_by"]
     policy = orders_pb2.STOCK_POLICY_ALL_OR_NOTHING if said["all_or_nothing"] else orders_pb2.STOCK_POLICY_ACCEPT
     return orders_pb2.PlaceOrderRequest(
         channel=said["channel"],
@@ -136,7 +139,8 @@ def _from_options(said: dict[str, Any]) -> orders_pb2.PlaceOrderRequest:
         ship_to=address(said),
         payment=words.number(orders_pb2.PaymentState, payment),
         priority=orders_pb2.PRIORITY_EXPRESS if said["express"] else orders_pb2.PRIORITY_STANDARD,
-        promised_by=said["promised_by"],
+        promised_by=None if isinstance(promised, str) else promised,
+        promised_day=promised if isinstance(promised, str) else "",
         packing=said["packing"],
         gift=said["gift"],
         note=said["note"],

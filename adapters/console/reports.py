@@ -16,7 +16,7 @@ from adapters import olist
 from adapters.console import words
 from adapters.console.client import Unreachable
 from adapters.console.session import Nouns, Session
-from adapters.console.words import at, minute, money, span, word
+from adapters.console.words import at, expected, minute, money, promised, span, word
 from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, parcels_pb2, rates_pb2, reports_pb2
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -498,8 +498,8 @@ def _print_order(session: Session, order: reports_pb2.TrackedOrder) -> None:
     session.out.facts(
         [
             ("placed", minute(order, "placed_at")),
-            ("promised by", minute(order, "promised_by")),
-            ("expected by", minute(order, "expected_by")),
+            ("promised by", promised(order)),
+            ("expected by", expected(order)),
             ("delivered", minute(order, "delivered_at")),
             ("waits for", ", ".join(word(orders_pb2.HoldReason, hold.reason) for hold in order.holds)),
         ]
@@ -515,7 +515,7 @@ def _print_parcels(session: Session, parcels: Iterable[reports_pb2.TrackedParcel
         scan = each.last_scan
         where = ", ".join(filter(None, [scan.city, scan.country]))
         status = word(parcels_pb2.ParcelStatus, each.status)
-        arrives = minute(each, "delivered_at") or minute(each, "expected_by")
+        arrives = minute(each, "delivered_at") or expected(each)
         return [f"{each.carrier} {each.tracking_number}", status, minute(scan, "at"), where, arrives, each.order_id]
 
     columns = ["parcel", "status", "last scan", "where", "arrived or expected", "order"]
@@ -548,7 +548,7 @@ def orders(
             each.order_id,
             word(orders_pb2.OrderStatus, each.status),
             minute(each, "placed_at"),
-            minute(each, "promised_by"),
+            promised(each),
             minute(each, "delivered_at"),
             ", ".join(word(orders_pb2.HoldReason, hold.reason) for hold in each.holds),
         ],

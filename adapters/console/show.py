@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from adapters.console import words
 from adapters.console.sentences import paths
 from adapters.console.session import Printer, Session, Words
-from adapters.console.words import at, minute, money, span, word
+from adapters.console.words import at, minute, money, promised, span, word
 from fulfilment.v1 import audit_pb2, common_pb2, orders_pb2, parcels_pb2, shipping_pb2, suppliers_pb2
 
 _BUCKETS = ("open", "backordered", "assigned", "shipped", "delivered", "cancelled", "lost")
@@ -100,7 +100,7 @@ def _print_header(out: Printer, order: orders_pb2.Order) -> None:
             ("payment", word(orders_pb2.PaymentState, order.payment) if order.payment else "not said"),
             ("priority", "express" if express else ""),
             ("confirmed", minute(order, "confirmed_at")),
-            ("promised by", minute(order, "promised_by") or order.no_promise_reason),
+            ("promised by", promised(order) or order.no_promise_reason),
             ("duty", word(shipping_pb2.Incoterm, order.incoterm).upper() if order.incoterm else ""),
             ("delivered", minute(order, "delivered_at")),
             ("customer", ", ".join(filter(None, [who.name, who.email, who.phone]))),

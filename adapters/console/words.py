@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -81,6 +81,33 @@ class Instant(click.ParamType[Timestamp]):
 
 
 INSTANT = Instant()
+
+
+class DayOrInstant(Instant):
+    """A calendar day such as 2026-01-12, kept as it is typed, or a time."""
+
+    name = "day|time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return date.fromisoformat(value).isoformat()
+        except (TypeError, ValueError):
+            return super().convert(value, param, ctx)
+
+
+DAY_OR_INSTANT = DayOrInstant()
+
+
+def promised(message: Any) -> str:
+    """What a customer was promised: a day, or a time."""
+    return message.promised_day or minute(message, "promised_by")
+
+
+def expected(message: Any) -> str:
+    """When it is to arrive: the promised day as such."""
+    if message.HasField("expected_by") and message.expected_by == message.promised_by:
+        return promised(message)
+    return minute(message, "expected_by")
 
 
 def at(message: Any, field: str) -> datetime | None:

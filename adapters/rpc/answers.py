@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -96,6 +96,10 @@ def _considered(each: Considered) -> suppliers_pb2.Considered:
     )
 
 
+def day(at: date | None) -> str:
+    return at.isoformat() if at is not None else ""
+
+
 def money(money: Money | None) -> common_pb2.Money | None:
     if money is None:
         return None
@@ -124,6 +128,7 @@ def order(
         holds=[hold(each, hold_notes.get(each.note.key_id, "") if each.note else "") for each in state.holds],
         confirmed_at=stamp(state.confirmed_at),
         promised_by=stamp(state.promised_by),
+        promised_day=day(state.promised_day),
         delivered_at=stamp(state.delivered_at),
         supplier_orders=[_supplier_order(state, each) for each in state.supplier_orders.values()],
         shipments=[_shipment(shipment) for shipment in state.shipments],

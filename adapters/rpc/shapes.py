@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, TypeVar
@@ -205,6 +205,22 @@ def instant(message: Any, field: str) -> datetime | None:
         return stamp.ToDatetime(tzinfo=UTC)
     except ValueError as error:
         raise Malformed(field, "is not an instant: its nanos are not between 0 and 999,999,999") from error
+
+
+def day(text: str, field: str) -> date | None:
+    """A calendar day such as ``2026-01-12``, None if it is empty."""
+    if not text:
+        return None
+    try:
+        found = date.fromisoformat(text) if _DAY.fullmatch(text) else None
+    except ValueError:
+        found = None
+    if found is None or not 1970 <= found.year < 2999:
+        raise Malformed(field, f"{text[:40]!r} is not a day between the years 1970 and 2998, such as 2026-01-12")
+    return found
+
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def span(message: Any, field: str, least: timedelta, most: timedelta) -> timedelta | None:

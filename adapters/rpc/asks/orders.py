@@ -118,6 +118,8 @@ def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
     sealed, keys = sealed_with(edge, person.personal, subject, order_id)
     cart_id = plain_id(request.reservation_id, "reservation_id") if request.reservation_id else ""
     placed_at = happened(request, edge.now, "placed_at")
+    promised_by, promised_day = instant(request, "promised_by"), shapes.day(request.promised_day, "promised_day")
+    require(not (promised_by and promised_day), "promised_day", "a promise is a day or an instant, not both")
     intake = orders.OrderPlaced(
         order_id,
         channel,
@@ -134,9 +136,10 @@ def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
         person.destination,
         _payment(request.payment, "payment"),
         _priority(request.priority, "priority"),
-        instant(request, "promised_by"),
+        promised_by,
         shapes.words(request.packing, "packing"),
         request.gift,
+        promised_day=promised_day,
         when_unavailable=_when_unavailable(request.when_unavailable, "when_unavailable"),
         incoterm=_incoterm(request.incoterm),
     )

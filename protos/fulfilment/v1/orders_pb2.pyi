@@ -563,6 +563,7 @@ class PlaceOrderRequest(_message.Message):
     RESERVATION_ID_FIELD_NUMBER: _builtins.int
     WHEN_UNAVAILABLE_FIELD_NUMBER: _builtins.int
     INCOTERM_FIELD_NUMBER: _builtins.int
+    PROMISED_DAY_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """The shop: 1 to 100 letters, digits and ._:#+-. Required."""
     channel_order_id: _builtins.str
@@ -587,6 +588,12 @@ class PlaceOrderRequest(_message.Message):
     """What to do with units that their supplier does not send and no other qualifies for."""
     incoterm: _shipping_pb2.Incoterm.ValueType
     """Who pays the duty, if goods cross a customs border."""
+    promised_day: _builtins.str
+    """The day that the customer was told, ISO 8601 such as "2026-01-12", instead of an instant in promised_by. It is
+    kept until that day has ended at the destination, by its country and, where that has several time zones, its
+    region; where these do not say, until the last place of the country has ended it. An address that changes later
+    moves its end.
+    """
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -609,7 +616,9 @@ class PlaceOrderRequest(_message.Message):
 
     @_builtins.property
     def promised_by(self) -> _timestamp_pb2.Timestamp:
-        """When the customer was told that it arrives; absent lets the confirmation say what can be promised."""
+        """When the customer was told that it arrives, where it was told an instant; a day stands in promised_day. Without
+        either the confirmation says what can be promised.
+        """
 
     @_builtins.property
     def packing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -636,10 +645,11 @@ class PlaceOrderRequest(_message.Message):
         reservation_id: _builtins.str = ...,
         when_unavailable: Global___WhenUnavailable.ValueType = ...,
         incoterm: _shipping_pb2.Incoterm.ValueType = ...,
+        promised_day: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "customer", b"customer", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "channel_order_id", b"channel_order_id", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "incoterm", b"incoterm", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "when_unavailable", b"when_unavailable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "channel_order_id", b"channel_order_id", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "incoterm", b"incoterm", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "when_unavailable", b"when_unavailable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2255,6 +2265,7 @@ class Order(_message.Message):
     ORIGINAL_ORDER_ID_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     GIFT_FIELD_NUMBER: _builtins.int
+    PROMISED_DAY_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     status: Global___OrderStatus.ValueType
@@ -2281,6 +2292,8 @@ class Order(_message.Message):
     """The customer's or shop's note; only if personal data were asked for."""
     gift: _builtins.bool
     """Whether it is a gift: no prices in the parcel."""
+    promised_day: _builtins.str
+    """The day that was promised, ISO 8601, where the customer was told a day; promised_by is its end at the destination."""
     @_builtins.property
     def placed_at(self) -> _timestamp_pb2.Timestamp:
         """When the customer ordered."""
@@ -2352,10 +2365,11 @@ class Order(_message.Message):
         original_order_id: _builtins.str = ...,
         note: _builtins.str = ...,
         gift: _builtins.bool = ...,
+        promised_day: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "customer", b"customer", "delivered_at", b"delivered_at", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "lines", b"lines", "no_promise_reason", b"no_promise_reason", "note", b"note", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "lines", b"lines", "no_promise_reason", b"no_promise_reason", "note", b"note", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

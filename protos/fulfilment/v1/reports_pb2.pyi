@@ -393,12 +393,15 @@ class TrackedOrder(_message.Message):
     SUPPLIER_ORDERS_FIELD_NUMBER: _builtins.int
     HOLDS_FIELD_NUMBER: _builtins.int
     PARCELS_FIELD_NUMBER: _builtins.int
+    PROMISED_DAY_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     channel: _builtins.str
     """The shop."""
     status: _orders_pb2.OrderStatus.ValueType
     """Derived from where its units are."""
+    promised_day: _builtins.str
+    """The day that was promised, ISO 8601, where the customer was told a day; promised_by is its end at the destination."""
     @_builtins.property
     def placed_at(self) -> _timestamp_pb2.Timestamp:
         """When the customer ordered."""
@@ -450,10 +453,11 @@ class TrackedOrder(_message.Message):
         supplier_orders: _abc.Iterable[Global___TrackedSupplierOrder] | None = ...,
         holds: _abc.Iterable[Global___TrackedHold] | None = ...,
         parcels: _abc.Iterable[Global___TrackedParcel] | None = ...,
+        promised_day: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "delivered_at", b"delivered_at", "expected_by", b"expected_by", "placed_at", b"placed_at", "promised_by", b"promised_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "confirmed_at", b"confirmed_at", "delivered_at", b"delivered_at", "expected_by", b"expected_by", "holds", b"holds", "lines", b"lines", "order_id", b"order_id", "parcels", b"parcels", "placed_at", b"placed_at", "promised_by", b"promised_by", "status", b"status", "supplier_orders", b"supplier_orders"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "confirmed_at", b"confirmed_at", "delivered_at", b"delivered_at", "expected_by", b"expected_by", "holds", b"holds", "lines", b"lines", "order_id", b"order_id", "parcels", b"parcels", "placed_at", b"placed_at", "promised_by", b"promised_by", "promised_day", b"promised_day", "status", b"status", "supplier_orders", b"supplier_orders"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -637,6 +641,7 @@ class TrackedParcel(_message.Message):
     DELIVERED_AT_FIELD_NUMBER: _builtins.int
     LAST_SCAN_FIELD_NUMBER: _builtins.int
     CUSTOMS_HOLD_FIELD_NUMBER: _builtins.int
+    PROMISED_DAY_FIELD_NUMBER: _builtins.int
     carrier: _builtins.str
     """The carrier's short name."""
     tracking_number: _builtins.str
@@ -653,6 +658,8 @@ class TrackedParcel(_message.Message):
     """Who sent it; empty while that is not known."""
     country: _builtins.str
     """Where it goes, ISO 3166-1 alpha-2; empty if that is not known."""
+    promised_day: _builtins.str
+    """The day that was promised, ISO 8601, where the customer was told a day; promised_by is its end at the destination."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
         """What is in it."""
@@ -704,10 +711,11 @@ class TrackedParcel(_message.Message):
         delivered_at: _timestamp_pb2.Timestamp | None = ...,
         last_scan: Global___LastScan | None = ...,
         customs_hold: _parcels_pb2.CustomsHold | None = ...,
+        promised_day: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "expected_by", b"expected_by", "first_scan_at", b"first_scan_at", "last_scan", b"last_scan", "promised_by", b"promised_by", "registered_at", b"registered_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "country", b"country", "customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "epoch", b"epoch", "expected_by", b"expected_by", "first_scan_at", b"first_scan_at", "last_scan", b"last_scan", "lines", b"lines", "order_id", b"order_id", "promised_by", b"promised_by", "registered_at", b"registered_at", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "country", b"country", "customs_hold", b"customs_hold", "delivered_at", b"delivered_at", "epoch", b"epoch", "expected_by", b"expected_by", "first_scan_at", b"first_scan_at", "last_scan", b"last_scan", "lines", b"lines", "order_id", b"order_id", "promised_by", b"promised_by", "promised_day", b"promised_day", "registered_at", b"registered_at", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,135 @@
+"""A promise given as a day: when that day is over, and what goes by it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from ledger.countries import COUNTRIES
+from ledger.orders import Clock, PaymentState
+from ledger.parcels import ParcelStatus
+from ledger.rates import RateName
+from ledger.returns import NotLate, Reason
+from ledger.time_zones import end_of_day, zone_of
+from ledger.values import Destination, LineNo, Sealed
+from tests.casework import Desk
+from tests.stalls import EmptyTenant
+from tests.story import DAY, HOUR, NOON, ORDER, Story, confirmed, line, names, refused, sent, shipped
+from tests.test_supplier_performance import rate
+from tests.test_tracking import tracked
+
+FRIDAY = date(2026, 3, 6)
+"""Four days after NOON."""
+CALIFORNIA = Destination("US", "California")
+END_IN_BERLIN = datetime(2026, 3, 6, 23, tzinfo=UTC)
+
+
+# --- when a day is over -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("country", "region", "hour"),
+    [
+        ("DE", "", 23 - 24),
+        ("GB", "", 0),
+        ("CN", "", 16 - 24),
+        ("NZ", "", 11 - 24),
+        ("US", "California", 8),
+        ("US", "us-ny", 5),
+        ("US", "TX", 6),
+        ("US", "", 10),
+        ("CA", "Québec", 5),
+        ("CA", "", 8),
+        ("AU", "NSW", 13 - 24),
+        ("AU", "", 16 - 24),
+        ("BR", "SP", 3),
+        ("BR", "São Paulo", 3),
+        ("BR", "Acre", 5),
+        ("MX", "Quintana Roo", 5),
+        ("ID", "Bali", 16 - 24),
+        ("RU", "MOW", 21 - 24),
+        ("RU", "Primorsky", 14 - 24),
+        ("RU", "somewhere", 22 - 24),
+        ("", "", 12),
+    ],
+)
+def test_a_day_is_over_at_midnight_where_the_order_goes(country: str, region: str, hour: int):
+    midnight = datetime(2026, 1, 13, tzinfo=UTC)
+    assert end_of_day(date(2026, 1, 12), Destination(country, region)) == midnight + hour * HOUR
+
+
+def test_a_day_is_as_long_as_the_clocks_of_its_place_make_it():
+    spring = date(2026, 3, 29)
+    assert end_of_day(spring, Destination("DE")) - end_of_day(date(2026, 3, 28), Destination("DE")) == 23 * HOUR
+
+
+def test_every_country_has_a_time_zone():
+    assert [country for country in COUNTRIES if zone_of(Destination(country)) == zone_of(Destination())] == []
+
+
+# --- what goes by it --------------------------------------------------------------------------------
+
+
+def test_a_promised_day_is_kept_until_it_has_ended_at_the_destination():
+    story = sent(promised_day=FRIDAY)
+    assert (story.order().promised_day, story.order().promised_by) == (FRIDAY, END_IN_BERLIN)
+    story.now = END_IN_BERLIN - HOUR
+    assert story.miss(Clock.DELIVERY, ORDER) == []
+    story.ship()
+    story.scan(ParcelStatus.DELIVERED)
+    assert (ORDER, Clock.DELIVERY) not in story.order().missed
+
+
+def test_a_promised_day_is_broken_once_it_has_ended():
+    story = shipped(promised_day=FRIDAY)
+    story.now = END_IN_BERLIN
+    assert names(story.miss(Clock.DELIVERY, ORDER)) == ["deadline_missed"]
+
+
+def test_an_instant_stays_an_instant():
+    story = shipped(promised_by=NOON + DAY)
+    assert (story.order().promised_by, story.order().promised_day) == (NOON + DAY, None)
+    assert story.parcel().promised_by == NOON + DAY
+
+
+def test_an_address_that_changes_moves_the_end_of_the_day():
+    story = sent(promised_day=FRIDAY)
+    story.change_address(Sealed("key-anna", b"Los Angeles"), CALIFORNIA)
+    assert story.order().promised_by == datetime(2026, 3, 7, 8, tzinfo=UTC)
+    story.ship()
+    assert (story.parcel().promised_by, story.parcel().promised_day) == (story.order().promised_by, FRIDAY)
+
+
+def test_an_address_that_comes_later_says_when_the_day_ends():
+    story = Story()
+    story.approve()
+    story.feed(10)
+    story.place(promised_day=FRIDAY, destination=Destination(), has_address=False, payment=PaymentState.PAID)
+    assert story.order().promised_by == datetime(2026, 3, 7, 12, tzinfo=UTC)
+    story.complete(destination=CALIFORNIA, has_address=True)
+    assert story.order().confirmed_at is not None
+    assert story.order().promised_by == datetime(2026, 3, 7, 8, tzinfo=UTC)
+
+
+async def test_what_arrives_on_the_promised_day_is_on_time(tenant: EmptyTenant):
+    story = shipped(promised_day=FRIDAY)
+    story.scan(ParcelStatus.DELIVERED, END_IN_BERLIN - HOUR)
+    assert await rate(tenant, story, RateName.ON_TIME_DELIVERY) == (1, 1)
+
+
+async def test_tracking_tells_the_day_of_orders_and_parcels(tenant: EmptyTenant):
+    order = await tracked(tenant, shipped(promised_day=FRIDAY))
+    assert (order.details.promised_day, order.promised_by) == (FRIDAY, END_IN_BERLIN)
+    assert [(each.promised_day, each.expected_by) for each in order.parcels] == [(FRIDAY, END_IN_BERLIN)]
+
+
+def test_nothing_is_late_on_the_promised_day():
+    desk = Desk(shipped(promised_day=FRIDAY))
+    desk.story.now = END_IN_BERLIN
+    with refused(NotLate, "2026-03-06"):
+        desk.opens(Reason.LATE, {LineNo(1): 1})
+
+
+def test_a_day_that_was_confirmed_stays_that_day():
+    assert confirmed(line(1, "tea", 1), promised_day=FRIDAY).order().promised_day == FRIDAY
