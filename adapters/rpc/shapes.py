@@ -171,10 +171,10 @@ def minor(value: int, field: str, least: int = 0) -> int:
     return count(value, field, least, MOST_MINOR)
 
 
-def total(amounts_minor: Iterable[int], field: str) -> None:
+def total(amounts_minor: Iterable[int], field: str, verb: str = "come to") -> None:
     """What amounts come to, such as those of an order's lines."""
     if (found := sum(amounts_minor)) > MOST_MINOR:
-        raise Malformed(field, f"come to {found} minor units, {MOST_MINOR} at most")
+        raise Malformed(field, f"{verb} {found} minor units, {MOST_MINOR} at most")
 
 
 def money(value: common_pb2.Money, field: str, least: int = 0) -> Money:

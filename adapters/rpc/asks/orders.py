@@ -70,8 +70,8 @@ def _lines(messages: Sequence[orders_pb2.OrderLine]) -> tuple[orders.Line, ...]:
     lines = shapes.each(messages, "lines", lambda message: _line(message, next(places)))
     if len({line.line_no for line in lines}) != len(lines):
         raise Malformed("lines", "two lines have the same line_no")
-    shapes.total((line.quantity * line.unit_price_minor for line in lines), "lines")
-    shapes.total((line.quantity * line.declared_value_minor for line in lines), "lines")
+    shapes.total((line.quantity * line.unit_price_minor for line in lines), "lines", "cost")
+    shapes.total((line.quantity * line.declared_value_minor for line in lines), "lines", "are declared for")
     return lines
 
 
