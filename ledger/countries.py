@@ -20,6 +20,9 @@ COUNTRIES = _codes(
 )
 """ISO 3166-1 alpha-2, and XK, which posts and customs use for Kosovo."""
 
+OTHER_CODES = {"UK": "GB", "EL": "GR"}
+"""Codes that are in use for a country and are not its own; ISO 3166-1 keeps them free for that."""
+
 _EUROPEAN_UNION = _codes("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MC MT NL PL PT RO SE SI SK")
 """The members and Monaco. Their overseas parts have codes of their own and papers are asked for there."""
 

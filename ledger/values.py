@@ -132,8 +132,8 @@ def is_plain_id(text: str) -> bool:
 
 
 def is_sku(text: str) -> bool:
-    """Whether text may be a SKU: 1 to 100 printable characters, not starting or ending in space."""
-    return 0 < len(text) <= 100 and text.isprintable() and text == text.strip()
+    """Whether text may be a SKU: 1 to 255 printable characters, not starting or ending in space."""
+    return 0 < len(text) <= 255 and text.isprintable() and text == text.strip()
 
 
 def order_stream(order_id: str) -> str:

@@ -272,15 +272,17 @@ def test_the_same_order_under_another_request_records_nothing(client: Client) ->
         ({"context": common_pb2.CommandContext()}, "context.request_id"),
         ({"channel": "a/b"}, "channel"),
         ({"channel_order_id": ""}, "channel_order_id"),
-        ({"channel_order_id": "x" * 101}, "channel_order_id"),
+        ({"channel_order_id": "x" * 301}, "channel_order_id"),
+        ({"channel_order_id": "单" * 34}, "channel_order_id"),
         ({"currency": "euro"}, "currency"),
+        ({"currency": "ZZZ"}, "currency"),
+        ({"context": common_pb2.CommandContext(request_id="r", actor="m\x1b[2Jia")}, "context.actor"),
         ({"lines": [orders_pb2.OrderLine(sku="a", quantity=-1)]}, "lines[0].quantity"),
         ({"lines": [orders_pb2.OrderLine(line_no=3), orders_pb2.OrderLine(line_no=3)]}, "lines"),
         ({"lines": [orders_pb2.OrderLine()] * 1001}, "lines"),
         ({"lines": [orders_pb2.OrderLine(unit_price_minor=-5)]}, "lines[0].unit_price_minor"),
-        ({"ship_to": orders_pb2.Address(country="Germany")}, "ship_to.country"),
-        ({"customer": orders_pb2.Customer(name="x" * 201)}, "customer.name"),
-        ({"customer": orders_pb2.Customer(name="a\0b")}, "customer.name"),
+        ({"ship_to": orders_pb2.Address(lines=["x"] * 21)}, "ship_to.lines"),
+        ({"customer": orders_pb2.Customer(name="x" * 1001)}, "customer.name"),
         ({"payment": 99}, "payment"),
         ({"placed_at": stamp(datetime.now(UTC) + timedelta(days=400))}, "placed_at"),
         ({"promised_by": stamp(datetime(3000, 1, 1, tzinfo=UTC))}, "promised_by"),
@@ -289,7 +291,7 @@ def test_the_same_order_under_another_request_records_nothing(client: Client) ->
         ({"promised_day": "12.1.2026"}, "promised_day"),
         ({"promised_day": "20260112"}, "promised_day"),
         ({"promised_day": "2026-01-12", "promised_by": stamp(datetime(2026, 1, 12, tzinfo=UTC))}, "promised_day"),
-        ({"note": "x" * 2001}, "note"),
+        ({"note": "x" * 10_001}, "note"),
     ],
 )
 def test_a_malformed_order_is_refused_with_the_path_of_the_field(
@@ -301,6 +303,81 @@ def test_a_malformed_order_is_refused_with_the_path_of_the_field(
     assert reason_of(error) == "MALFORMED"
     assert fields_of(error) == [field]
     assert client.admin.GetStatus(admin_pb2.GetStatusRequest()).position == before
+
+
+@pytest.mark.parametrize(
+    ("number", "as_id"),
+    [
+        ("#1001", "#1001"),
+        ("#1001.1", "#1001.1"),
+        ("903-8868176-2219830", "903-8868176-2219830"),
+        (" 2026/17 b ", "2026%2F17%20b"),
+        ("-5", "%2D5"),
+        ("100%2F", "100%252F"),
+        ("订单7", "%E8%AE%A2%E5%8D%957"),
+    ],
+)
+def test_a_shop_s_own_number_is_taken_however_it_is_written(client: Client, number: str, as_id: str) -> None:
+    client.place(number, sku="untracked")
+    found = client.get(f"shop/{as_id}")
+    assert (found.order_id, found.status) == (f"shop/{as_id}", orders_pb2.ORDER_STATUS_CONFIRMED)
+    part = f"shop/{as_id}/1"
+    client.orders.SendSupplierOrder(orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=part))
+    history = client.audit.GetHistory(audit_pb2.GetHistoryRequest(order_id=f"shop/{as_id}"))
+    assert json.loads(history.facts[0].json)["channel_order_id"] == number.strip()
+
+
+def test_what_a_shop_has_taken_is_put_right_and_not_refused(client: Client) -> None:
+    receipt = client.place(
+        "as-it-came",
+        currency="eur",
+        lines=[
+            orders_pb2.OrderLine(
+                sku=" caf\u00e9\t",
+                quantity=1,
+                unit_price_minor=990,
+                supplier_id="acme",
+                title="Tea\x1b[31m",
+                origin="XY",
+            ),
+            orders_pb2.OrderLine(sku="cafe\u0301", quantity=1, unit_price_minor=990, supplier_id="acme", origin="EL"),
+        ],
+        customer=orders_pb2.Customer(name="x" * 201, email=" ann@example.org\n", phone="+49 " * 20),
+        ship_to=orders_pb2.Address(
+            lines=["1 Elm\tStreet", *"abcdef"], city="London", postal_code="E1 6AN", country="UK"
+        ),
+        note="Ring\ntwice\x07 " + "x" * 3000,
+    )
+    assert list(receipt.warnings) == [
+        "origin: 'XY' is not an ISO 3166-1 alpha-2 code such as DE, and is left out",
+        "origin: EL is GR in ISO 3166-1",
+        "ship_to.country: UK is GB in ISO 3166-1",
+    ]
+    request = orders_pb2.GetOrderRequest(order_id="shop/as-it-came", with_personal_data=True)
+    found = client.orders.GetOrder(request).order
+    assert found.status == orders_pb2.ORDER_STATUS_CONFIRMED
+    assert (found.currency, found.ship_to.country, found.ship_to.lines[0]) == ("EUR", "GB", "1 Elm Street")
+    assert [(each.line.sku, each.line.origin) for each in found.lines] == [("café", ""), ("café", "GR")]
+    assert found.lines[0].line.title == "Tea [31m"
+    assert (len(found.customer.name), found.customer.email) == (201, "ann@example.org")
+    assert found.note.startswith("Ring\ntwice  x")
+
+
+def test_an_order_to_a_country_that_there_is_not_waits_for_its_address(client: Client) -> None:
+    ship_to = orders_pb2.Address(lines=["1 Elm Street"], city="Berlin", country="Germany")
+    receipt = client.place("nowhere", sku="untracked", ship_to=ship_to)
+    assert "'Germany' is not an ISO 3166-1 alpha-2 code" in receipt.warnings[0]
+    request = orders_pb2.GetOrderRequest(order_id="shop/nowhere", with_personal_data=True)
+    found = client.orders.GetOrder(request).order
+    assert (found.status, list(found.holds[0].missing)) == (orders_pb2.ORDER_STATUS_ON_HOLD, ["ship_to"])
+    assert found.ship_to.country == "Germany"
+    asked = orders_pb2.CompleteDetailsRequest(
+        context=context(), order_id="shop/nowhere", customer=found.customer, ship_to=found.ship_to
+    )
+    assert fields_of(refused(client.orders.CompleteDetails, asked)) == ["ship_to.country"]
+    asked.ship_to.country = "de"
+    client.orders.CompleteDetails(asked)
+    assert client.get("shop/nowhere").status == orders_pb2.ORDER_STATUS_CONFIRMED
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 31 * 86_400, 2**63 - 1])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-import click
 import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
@@ -62,9 +61,12 @@ class Unreachable(Trouble):
 class Client:
     """Stubs of all services, and calls that end in an answer or in Trouble."""
 
-    def __init__(self, server: str, tenant: str, timeout_seconds: float, actor: str) -> None:
+    def __init__(
+        self, server: str, tenant: str, timeout_seconds: float, actor: str, warn: Callable[[str], None]
+    ) -> None:
         self.server, self.tenant, self.actor = server, tenant, actor
         self.timeout_seconds = timeout_seconds
+        self._warn = warn
         self._channel = channel = grpc.insecure_channel(
             server, options=[("grpc.max_receive_message_length", _LONGEST_MESSAGE_BYTES)]
         )
@@ -90,10 +92,10 @@ class Client:
         return common_pb2.CommandContext(request_id=(request_id or str(uuid.uuid4())) + part, actor=self.actor)
 
     def call(self, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, timeout_seconds: float | None = None) -> A:
-        """The answer; what is odd about it goes to standard error."""
+        """The answer; what is odd about it is told beside it."""
         answer = self._patiently(rpc, request, timeout_seconds)
         for warning in answer.warnings if isinstance(answer, common_pb2.Receipt) else ():
-            click.echo(f"Warning: {warning}", err=True)
+            self._warn(warning)
         return answer
 
     def _patiently(self, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, timeout_seconds: float | None) -> A:

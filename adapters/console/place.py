@@ -11,6 +11,7 @@ from adapters.console import files, words
 from adapters.console.session import Session, Words, option_request_id
 from adapters.console.show import next_steps, print_holds, read_order, status_of
 from fulfilment.v1 import orders_pb2, shipping_pb2
+from ledger.order_numbers import order_number
 
 _FROM_OPTIONS = (
     "channel", "number", "lines", "currency", "name", "email", "phone", "address", "city", "region", "postal_code",
@@ -99,7 +100,7 @@ def place(session: Session, /, source: Any, request_id: str | None, **said: Any)
         request.context.request_id = session.client.context(request_id).request_id
     request.context.actor = request.context.actor or session.actor
     receipt = session.client.call(session.client.orders.PlaceOrder, request)
-    order_id = f"{request.channel}/{request.channel_order_id}"
+    order_id = f"{request.channel}/{order_number(request.channel_order_id.strip())}"
     order = read_order(session, order_id, at_least=receipt.position)
     if session.json:
         session.out.json({"receipt": words.as_json(receipt), "order": words.as_json(order)})

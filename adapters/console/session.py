@@ -49,7 +49,7 @@ class Session:
 
     @functools.cached_property
     def client(self) -> Client:
-        return Client(self.server, self.tenant, self.timeout, self.actor)
+        return Client(self.server, self.tenant, self.timeout, self.actor, self.out.warn)
 
     def show(self, message: Message) -> None:
         """A message as JSON."""
@@ -75,6 +75,10 @@ class Printer:
 
     def json(self, value: Any) -> None:
         print(words.plain(json.dumps(value, indent=2, ensure_ascii=False)))
+
+    def warn(self, text: str) -> None:
+        """Something odd, on standard error: the answer itself stays as programs read it."""
+        print(f"Warning: {words.plain(text)}", file=sys.stderr)
 
     @property
     def width(self) -> int:

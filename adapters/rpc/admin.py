@@ -115,10 +115,10 @@ class AdminQueries(Reader):
     async def _subjects(self, tenant: Tenant, request: admin_pb2.ErasePersonRequest) -> tuple[str, ...]:
         match request.WhichOneof("person"):
             case "email":
-                shapes.text(request.email, "email", 254, required=True)
+                shapes.text(request.email, "email", 1000, required=True)
                 return (self._sealer.subject_of(request.email, "", ""),)
             case "phone":
-                shapes.text(request.phone, "phone", 50, required=True)
+                shapes.text(request.phone, "phone", 1000, required=True)
                 return (self._sealer.subject_of("", request.phone, ""),)
             case "order_id":
                 order_id = shapes.order_id(request.order_id)

@@ -278,7 +278,7 @@ def _address(destination: Destination, personal: Mapping[str, Any]) -> orders_pb
         city=personal.get("city", ""),
         region=destination.region,
         postal_code=personal.get("postal_code", destination.postal_prefix),
-        country=destination.country,
+        country=destination.country or personal.get("country", ""),
     )
 
 

@@ -12,12 +12,16 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, TypeVar
+from unicodedata import normalize
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from fulfilment.v1 import common_pb2
 from ledger.carriers import carrier_name
+from ledger.countries import COUNTRIES, OTHER_CODES
+from ledger.currencies import CURRENCIES
+from ledger.order_numbers import is_order_number, order_number
 from ledger.refusals import Malformed
 from ledger.values import MOST_MINOR, LineNo, Money, Party, Units, is_plain_id, is_sku
 from projections.reads import PageOf
@@ -32,12 +36,14 @@ _AHEAD = timedelta(days=1)
 
 _FIRST_SECOND, _END_SECOND = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (1970, 3000))
 
-_COUNTRY = re.compile(r"[A-Z]{2}")
 _LANGUAGE = re.compile(r"[a-z]{2}")
-_CURRENCY = re.compile(r"[A-Z]{3}")
-_MESSAGE_ID = re.compile(r"[a-z_]{1,40}-[A-Za-z0-9._:#+/-]{1,300}")
+_MESSAGE_ID = re.compile(r"[a-z_]{1,40}-[A-Za-z0-9._:#+%/-]{1,500}")
 _REQUEST_ID = re.compile(r"[!-~]{1,100}")
 _BETWEEN_DIGITS = re.compile(r"[\s.]+")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROLS_WITHIN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_MOST_TAKEN = 1000
+"""Characters of a field in an order that a shop has taken: longer ones are no name and no town."""
 
 
 def require(holds: bool, field: str, message: str) -> None:
@@ -46,11 +52,36 @@ def require(holds: bool, field: str, message: str) -> None:
 
 
 def text(value: str, field: str, most: int, *, required: bool = False) -> str:
-    """Free text of at most so many characters; PostgreSQL cannot keep a NUL."""
+    """Free text of one line and at most so many characters; what steers a terminal is no part of it."""
+    return _text(value, field, most, _CONTROLS, required)
+
+
+def lines(value: str, field: str, most: int, *, required: bool = False) -> str:
+    """Free text of several lines and at most so many characters."""
+    return _text(value, field, most, _CONTROLS_WITHIN_LINES, required)
+
+
+def taken(value: str, field: str) -> str:
+    """A line of an order that a shop has taken, which is not refused for how it is written."""
+    return _taken(value, field, _MOST_TAKEN, _CONTROLS)
+
+
+def taken_lines(value: str, field: str, most: int) -> str:
+    """The same in several lines, such as a note."""
+    return _taken(value, field, most, _CONTROLS_WITHIN_LINES)
+
+
+def _taken(value: str, field: str, most: int, unwanted: re.Pattern[str]) -> str:
     if len(value) > most:
         raise Malformed(field, f"{len(value)} characters, {most} at most")
-    if "\0" in value:
-        raise Malformed(field, "contains a NUL character")
+    return (value if value.isprintable() else unwanted.sub(" ", value)).strip()
+
+
+def _text(value: str, field: str, most: int, unwanted: re.Pattern[str], required: bool) -> str:
+    if len(value) > most:
+        raise Malformed(field, f"{len(value)} characters, {most} at most")
+    if not value.isprintable() and (found := unwanted.search(value)):
+        raise Malformed(field, f"contains the control character U+{ord(found[0]):04X}")
     if required and not value.strip():
         raise Malformed(field, "is required")
     return value
@@ -67,12 +98,12 @@ def each(messages: Iterable[M], field: str, read: Callable[[M], T]) -> tuple[T, 
     return tuple(found)
 
 
-def words(values: Sequence[str], field: str) -> tuple[str, ...]:
+def words(values: Sequence[str], field: str, most: int = 50) -> tuple[str, ...]:
     """A short list of short words, such as packing instructions."""
     if not values:
         return ()
     require(len(values) <= 20, field, f"{len(values)} words, 20 at most")
-    return tuple(text(value, f"{field}[{index}]", 50, required=True) for index, value in enumerate(values))
+    return tuple(text(value, f"{field}[{index}]", most, required=True) for index, value in enumerate(values))
 
 
 def plain_id(value: str, field: str) -> str:
@@ -92,14 +123,26 @@ def actor(value: str) -> str:
 
 
 def sku(value: str, field: str) -> str:
+    """Without spaces at its ends, and composed where it is not ASCII: what looks the same is the same SKU."""
+    value = value.strip()
+    if not value.isascii():
+        value = normalize("NFC", value)
     if not is_sku(value):
-        raise Malformed(field, "is required: 1 to 100 printable characters, no space at its ends")
+        raise Malformed(field, "is required: 1 to 255 printable characters")
     return value
+
+
+def channel_order_id(value: str) -> str:
+    """The channel's own number of an order, however it is written; what an id cannot hold is encoded there."""
+    number = taken(value, "channel_order_id")
+    if not is_order_number(order_number(number)):
+        raise Malformed("channel_order_id", "is required: 1 to 300 characters as they stand in an order's id")
+    return number
 
 
 def order_id(value: str, field: str = "order_id") -> str:
     channel, slash, number = value.partition("/")
-    if not (slash and is_plain_id(channel) and is_plain_id(number)):
+    if not (slash and is_plain_id(channel) and is_order_number(number)):
         raise Malformed(field, 'is required as "channel/channel_order_id", such as "shopify/1001"')
     return value
 
@@ -114,7 +157,7 @@ def supplier_order_id(value: str, field: str = "supplier_order_id") -> str:
 
 def recovery_id(value: str, field: str = "recovery_id") -> str:
     """As a client made it, or as the ledger did: parts with slashes between them, such as ``dhl/JD1/1/found``."""
-    if len(value) > 400 or not all(is_plain_id(part) for part in value.split("/")):
+    if len(value) > 600 or not all(is_order_number(part) for part in value.split("/")):
         raise Malformed(field, "is required: letters, digits and ._:#+-, with slashes between its parts")
     return value
 
@@ -145,13 +188,29 @@ def tracking_number(value: str, field: str = "tracking_number") -> str:
 
 def hs_code(value: str, field: str) -> str:
     """Without the dots and spaces that tariffs print; whether customs can use it is the domain's concern."""
-    return _BETWEEN_DIGITS.sub("", text(value, field, 20))
+    return _BETWEEN_DIGITS.sub("", taken(value, field))
 
 
-def country(value: str, field: str) -> str:
-    if value and _COUNTRY.fullmatch(value) is None:
+def country(value: str, field: str, warnings: list[str]) -> str:
+    """An ISO 3166-1 alpha-2 code, empty if there is none; what is put right is told, but for the size of letters."""
+    if value in COUNTRIES or not value:
+        return value
+    code = value.strip().upper()
+    known = OTHER_CODES.get(code, code)
+    if known not in COUNTRIES:
         raise Malformed(field, f"{value!r} is not an ISO 3166-1 alpha-2 code such as DE")
-    return value
+    if known != code:
+        warnings.append(f"{field}: {value} is {known} in ISO 3166-1")
+    return known
+
+
+def country_if_known(value: str, field: str, warnings: list[str]) -> str:
+    """As ``country`` in what cannot be refused any more; a code that there is not is left out, and told."""
+    try:
+        return country(value, field, warnings)
+    except Malformed as refusal:
+        warnings.append(f"{refusal.message}, and is left out")
+        return ""
 
 
 def language(value: str, field: str) -> str:
@@ -161,9 +220,12 @@ def language(value: str, field: str) -> str:
 
 
 def currency(value: str, field: str, *, required: bool = True) -> str:
-    if (value or required) and _CURRENCY.fullmatch(value) is None:
+    if value in CURRENCIES:
+        return value
+    code = value.strip().upper()
+    if code not in CURRENCIES and (code or required):
         raise Malformed(field, f"{value!r} is not an ISO 4217 code such as EUR")
-    return value
+    return code
 
 
 def minor(value: int, field: str, least: int = 0) -> int:

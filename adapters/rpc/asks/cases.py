@@ -105,7 +105,7 @@ def _noted(
 @reads(cases_pb2.OpenCaseRequest)
 def open_case(request: cases_pb2.OpenCaseRequest, edge: Edge) -> Ask:
     case_id, order_id = _case_id(request.case_id), shapes.order_id(request.order_id)
-    at, note = happened(request, edge.now), text(request.note, "note", 2000)
+    at, note = happened(request, edge.now), shapes.lines(request.note, "note", 2000)
     reason, units = _reason(request.reason, "reason"), _units(request.lines, required=True)
     opened = returns.CaseOpened(case_id, order_id, reason, units, first_answer_by=at, at=at)
     keys: list[PersonKey] = []
@@ -184,7 +184,7 @@ def rule_liability(request: cases_pb2.RuleLiabilityRequest, edge: Edge) -> Ask:
     ruling = returns.LiabilityRuled(case_id, _party(request.liable, "liable"), because, hashes, at)
     decide, keys = _noted(
         case_id,
-        text(request.note, "note", 2000),
+        shapes.lines(request.note, "note", 2000),
         edge,
         lambda view, note: aftersales.rule(view, replace(ruling, note=note), edge.now),
     )
@@ -208,7 +208,7 @@ def deny_case(request: cases_pb2.DenyCaseRequest, edge: Edge) -> Ask:
     case_id, at, because = _case_id(request.case_id), happened(request, edge.now), _denial(request.reason, "reason")
     decide, keys = _noted(
         case_id,
-        text(request.note, "note", 2000),
+        shapes.lines(request.note, "note", 2000),
         edge,
         lambda view, note: aftersales.deny(view, case_id, because, note, at, edge.now),
     )

@@ -52,7 +52,7 @@ def ask_inquiry(request: inquiries_pb2.AskInquiryRequest, edge: Edge) -> Ask:
         supplier_id,
         content=edge.digest,
     )
-    said = text(request.text, "text", _MOST_CHARACTERS)
+    said = shapes.lines(request.text, "text", _MOST_CHARACTERS)
     streams = (inquiry_stream(inquiry_id), order_stream(order_id), policy_stream())
     more = (supplier_stream(supplier_id),) if supplier_id else ()
     return _sealing(
@@ -118,7 +118,7 @@ def answer_inquiry(request: inquiries_pb2.AnswerInquiryRequest, edge: Edge) -> A
     return _sealing(
         edge,
         inquiry_id,
-        text(request.text, "text", _MOST_CHARACTERS),
+        shapes.lines(request.text, "text", _MOST_CHARACTERS),
         (stream,),
         lambda view: inquiries.known(view.inquiry(inquiry_id), inquiry_id).asked.order_id,
         use,

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Decide, Edge, of_order, reads, sealed_with
-from adapters.rpc.shapes import by_line, count, enum, happened, instant, plain_id, require, text
+from adapters.rpc.shapes import by_line, count, enum, happened, instant, plain_id, require, taken, text
 from fulfilment.v1 import orders_pb2, shipping_pb2
 from ledger import cancellation, delivery, fulfilment, orders, rerouting
+from ledger.order_numbers import order_number
 from ledger.personal import PersonKey
 from ledger.refusals import Malformed
 from ledger.rerouting import Cause
@@ -48,26 +49,26 @@ def _incoterm(value: int) -> Incoterm | None:
     return _INCOTERMS[value]
 
 
-def _line(line: orders_pb2.OrderLine, place: int) -> orders.Line:
+def _line(line: orders_pb2.OrderLine, place: int, warnings: list[str]) -> orders.Line:
     return orders.Line(
         LineNo(count(line.line_no, "line_no") or place),
-        shapes.sku(line.sku, "sku") if line.sku else "",
+        shapes.sku(line.sku, "sku") if line.sku.strip() else "",
         count(line.quantity, "quantity"),
         shapes.minor(line.unit_price_minor, "unit_price_minor"),
-        text(line.title, "title", 500),
+        shapes.taken(line.title, "title"),
         plain_id(line.supplier_id, "supplier_id") if line.supplier_id else "",
         instant(line, "dispatch_by"),
         shapes.hs_code(line.hs_code, "hs_code"),
-        shapes.country(line.origin, "origin"),
+        shapes.country_if_known(line.origin, "origin", warnings),
         count(line.weight_grams, "weight_grams", most=10**9),
         shapes.minor(line.declared_value_minor, "declared_value_minor"),
     )
 
 
-def _lines(messages: Sequence[orders_pb2.OrderLine]) -> tuple[orders.Line, ...]:
+def _lines(messages: Sequence[orders_pb2.OrderLine], edge: Edge) -> tuple[orders.Line, ...]:
     require(len(messages) <= 1000, "lines", f"{len(messages)} lines, 1000 at most")
     places = itertools.count(1)
-    lines = shapes.each(messages, "lines", lambda message: _line(message, next(places)))
+    lines = shapes.each(messages, "lines", lambda message: _line(message, next(places), edge.warnings))
     if len({line.line_no for line in lines}) != len(lines):
         raise Malformed("lines", "two lines have the same line_no")
     shapes.total((line.quantity * line.unit_price_minor for line in lines), "lines", "cost")
@@ -84,36 +85,44 @@ class _Person(NamedTuple):
     has_address: bool
 
 
-def _person(customer: orders_pb2.Customer, address: orders_pb2.Address, note: str = "") -> _Person:
-    require(len(address.lines) <= 5, "ship_to.lines", f"{len(address.lines)} lines, 5 at most")
+_MOST_ADDRESS_LINES = 20
+_MOST_NOTE = 10_000
+
+
+def _person(customer: orders_pb2.Customer, address: orders_pb2.Address, country: str, note: str = "") -> _Person:
+    """country is that of the address as it was understood; one that was not stays readable beside the rest."""
+    count = len(address.lines)
+    require(count <= _MOST_ADDRESS_LINES, "ship_to.lines", f"{count} lines, {_MOST_ADDRESS_LINES} at most")
+    postal_code = taken(address.postal_code, "ship_to.postal_code")
     personal: dict[str, Any] = {
-        "name": text(customer.name, "customer.name", 200),
-        "email": text(customer.email, "customer.email", 254),
-        "phone": text(customer.phone, "customer.phone", 50),
-        "lines": [text(line, f"ship_to.lines[{index}]", 200) for index, line in enumerate(address.lines)],
-        "city": text(address.city, "ship_to.city", 100),
-        "postal_code": text(address.postal_code, "ship_to.postal_code", 20),
-        "note": text(note, "note", 2000),
+        "name": taken(customer.name, "customer.name"),
+        "email": taken(customer.email, "customer.email"),
+        "phone": taken(customer.phone, "customer.phone"),
+        "lines": [taken(line, f"ship_to.lines[{index}]") for index, line in enumerate(address.lines)],
+        "city": taken(address.city, "ship_to.city"),
+        "postal_code": postal_code,
+        "country": "" if country else taken(address.country, "ship_to.country"),
+        "note": shapes.taken_lines(note, "note", _MOST_NOTE),
     }
     # Half of a postal code, and never more than three characters, finds a district but no house.
-    prefix = address.postal_code[: min(3, len(address.postal_code) // 2)]
-    country = shapes.country(address.country, "ship_to.country")
-    destination = Destination(country, text(address.region, "ship_to.region", 100), prefix)
+    prefix = postal_code[: min(3, len(postal_code) // 2)]
+    destination = Destination(country, taken(address.region, "ship_to.region"), prefix)
     return _Person(
         {name: value for name, value in personal.items() if value},
         destination,
-        has_contact=bool(customer.email or customer.phone),
-        has_address=bool(country and (address.city or address.lines)),
+        has_contact=bool(personal["email"] or personal["phone"]),
+        has_address=bool(country and (personal["city"] or any(personal["lines"]))),
     )
 
 
 @reads(orders_pb2.PlaceOrderRequest)
 def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
     channel = plain_id(request.channel, "channel")
-    number = plain_id(request.channel_order_id, "channel_order_id")
-    order_id = f"{channel}/{number}"
-    lines = _lines(request.lines)
-    person = _person(request.customer, request.ship_to, request.note)
+    number = shapes.channel_order_id(request.channel_order_id)
+    order_id = f"{channel}/{order_number(number)}"
+    lines = _lines(request.lines, edge)
+    country = shapes.country_if_known(request.ship_to.country, "ship_to.country", edge.warnings)
+    person = _person(request.customer, request.ship_to, country, request.note)
     subject = edge.sealer.subject_of(request.customer.email, request.customer.phone, order_id)
     sealed, keys = sealed_with(edge, person.personal, subject, order_id)
     cart_id = plain_id(request.reservation_id, "reservation_id") if request.reservation_id else ""
@@ -137,7 +146,7 @@ def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
         _payment(request.payment, "payment"),
         _priority(request.priority, "priority"),
         promised_by,
-        shapes.words(request.packing, "packing"),
+        shapes.words(request.packing, "packing", 1000),
         request.gift,
         promised_day=promised_day,
         when_unavailable=_when_unavailable(request.when_unavailable, "when_unavailable"),
@@ -173,7 +182,7 @@ def _seals(
 def _new_person(
     customer: orders_pb2.Customer, address: orders_pb2.Address, order_id: str, edge: Edge
 ) -> tuple[_Person, str, Sealed | None, tuple[PersonKey, ...]]:
-    person = _person(customer, address)
+    person = _person(customer, address, shapes.country(address.country, "ship_to.country", edge.warnings))
     subject = edge.sealer.subject_of(customer.email, customer.phone, order_id)
     return (person, subject, *sealed_with(edge, person.personal, subject, order_id))
 
@@ -181,7 +190,7 @@ def _new_person(
 @reads(orders_pb2.CompleteDetailsRequest)
 def complete_details(request: orders_pb2.CompleteDetailsRequest, edge: Edge) -> Ask:
     order_id = shapes.order_id(request.order_id)
-    lines = _lines(request.lines)
+    lines = _lines(request.lines, edge)
     at = happened(request, edge.now)
     if request.HasField("customer") != request.HasField("ship_to"):
         absent = "ship_to" if request.HasField("customer") else "customer"
@@ -208,7 +217,7 @@ def complete_details(request: orders_pb2.CompleteDetailsRequest, edge: Edge) -> 
 def complete_customs_data(request: orders_pb2.CompleteCustomsDataRequest, edge: Edge) -> Ask:
     order_id = shapes.order_id(request.order_id)
     require(len(request.lines) <= 1000, "lines", f"{len(request.lines)} lines, 1000 at most")
-    lines = shapes.each(request.lines, "lines", _customs_line)
+    lines = shapes.each(request.lines, "lines", lambda line: _customs_line(line, edge.warnings))
     require(len({line.line_no for line in lines}) == len(lines), "lines", "two lines have the same line_no")
     incoterm = _incoterm(request.incoterm)
     declared = shapes.money(request.declared_total, "declared_total") if request.HasField("declared_total") else None
@@ -216,12 +225,12 @@ def complete_customs_data(request: orders_pb2.CompleteCustomsDataRequest, edge: 
     return of_order(order_id, lambda view: fulfilment.complete_customs_data(view, completed, declared, edge.now))
 
 
-def _customs_line(line: shipping_pb2.CustomsLine) -> orders.CustomsLine:
+def _customs_line(line: shipping_pb2.CustomsLine, warnings: list[str]) -> orders.CustomsLine:
     return orders.CustomsLine(
         LineNo(count(line.line_no, "line_no", 1)),
-        text(line.title, "title", 500),
+        taken(line.title, "title"),
         shapes.hs_code(line.hs_code, "hs_code"),
-        shapes.country(line.origin, "origin"),
+        shapes.country(line.origin, "origin", warnings),
         count(line.weight_grams, "weight_grams", most=10**9),
         shapes.minor(line.declared_value_minor, "declared_value_minor"),
     )
@@ -247,7 +256,7 @@ def place_hold(request: orders_pb2.PlaceHoldRequest, edge: Edge) -> Ask:
         happened(request, edge.now),
         supplier_order_id=_supplier_order_of(order_id, request.supplier_order_id),
     )
-    note = text(request.note, "note", 2000)
+    note = shapes.lines(request.note, "note", 2000)
     digest = edge.sealer.fingerprint(note.encode()).hex()[:32] if note else ""
 
     def use(view: View, sealed: Sealed | None) -> Sequence[Change]:

@@ -41,8 +41,10 @@ def register_parcel(request: parcels_pb2.RegisterParcelRequest, edge: Edge) -> A
 def record_checkpoints(request: parcels_pb2.RecordCheckpointsRequest, edge: Edge) -> Ask:
     parcel = parcel_of(request)
     require(0 < len(request.checkpoints) <= 200, "checkpoints", "is required: 1 to 200 scans")
-    scans = shapes.each(request.checkpoints, "checkpoints", lambda scan: _scan(scan, edge.now))
-    messages = shapes.each(request.checkpoints, "checkpoints", lambda scan: text(scan.message, "message", 500))
+    scans = shapes.each(request.checkpoints, "checkpoints", lambda scan: _scan(scan, edge.now, edge.warnings))
+    messages = shapes.each(
+        request.checkpoints, "checkpoints", lambda scan: shapes.taken_lines(scan.message, "message", 1000)
+    )
     keys: list[PersonKey] = []
 
     def decide(view: View) -> Sequence[Change]:
@@ -52,7 +54,7 @@ def record_checkpoints(request: parcels_pb2.RecordCheckpointsRequest, edge: Edge
     return Ask(decide, (parcel_stream(*parcel),), keys)
 
 
-def _scan(scan: parcels_pb2.Checkpoint, now: datetime) -> parcels.Checkpoint:
+def _scan(scan: parcels_pb2.Checkpoint, now: datetime, warnings: list[str]) -> parcels.Checkpoint:
     require(scan.HasField("at"), "at", "is required")
     status = _parcel_status(scan.status, "status")
     asks = _customs_ask(scan.customs_asks, "customs_asks") if scan.customs_asks else None
@@ -65,9 +67,9 @@ def _scan(scan: parcels_pb2.Checkpoint, now: datetime) -> parcels.Checkpoint:
     return parcels.Checkpoint(
         happened(scan, now, "at"),
         status,
-        text(scan.code, "code", 100),
-        text(scan.city, "city", 100),
-        shapes.country(scan.country, "country"),
+        shapes.taken(scan.code, "code"),
+        shapes.taken(scan.city, "city"),
+        shapes.country_if_known(scan.country, "country", warnings),
         customs_asks=asks,
         customs_answer_by=answer_by,
         reached_customer=scan.reached_customer,
@@ -104,7 +106,7 @@ def _with_messages(
 @reads(parcels_pb2.ProveDeliveryRequest)
 def prove_delivery(request: parcels_pb2.ProveDeliveryRequest, edge: Edge) -> Ask:
     parcel, at = parcel_of(request), happened(request, edge.now)
-    signed_by = text(request.signed_by, "signed_by", 200)
+    signed_by = shapes.taken(request.signed_by, "signed_by")
     photo = shapes.sha256(request.photo_sha256, "photo_sha256") if request.photo_sha256 else ""
     require(bool(signed_by or photo), "signed_by", "a proof needs a signature or a photo")
     keys: list[PersonKey] = []

@@ -13,7 +13,6 @@ from adapters.rpc.asks.recoveries import claim_terms
 from adapters.rpc.shapes import count, instant, require, text, words
 from fulfilment.v1 import admin_pb2, shipping_pb2
 from ledger import policies, rates
-from ledger.countries import COUNTRIES
 from ledger.shipping import ShippingService
 from ledger.stock import LONGEST_DEMAND_DAYS
 from ledger.values import policy_stream
@@ -64,7 +63,7 @@ def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
         review_weights=rates.Weights(**_given(given.rate_weights, "policy.rate_weights", 1000)),
         language=shapes.language(given.language, "policy.language") or default.language,
         languages=tuple(
-            (shapes.country(country, "policy.languages"), shapes.language(language, "policy.languages"))
+            (shapes.country(country, "policy.languages", edge.warnings), shapes.language(language, "policy.languages"))
             for country, language in sorted(given.languages.items())
         )
         or default.languages,
@@ -72,8 +71,8 @@ def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
         brand_packs=words(given.brand_packs, "policy.brand_packs") or default.brand_packs,
         brand_pack_fallback=text(given.brand_pack_fallback, "policy.brand_pack_fallback", 50)
         or default.brand_pack_fallback,
-        shipping_services=_services(given.shipping_services) or default.shipping_services,
-        seller=_seller(given.seller) if given.HasField("seller") else None,
+        shipping_services=_services(given.shipping_services, edge.warnings) or default.shipping_services,
+        seller=_seller(given.seller, edge.warnings) if given.HasField("seller") else None,
         reroute_after=_reroute_after(given),
     )
     since = instant(request, "effective_from") or edge.now
@@ -93,17 +92,17 @@ def _reroute_after(given: admin_pb2.Policy) -> policies.RerouteAfter:
     return policies.RerouteAfter(**_given(given.reroute_after, "policy.reroute_after", 8760))
 
 
-def _services(given: Sequence[shipping_pb2.ShippingService]) -> tuple[ShippingService, ...]:
+def _services(given: Sequence[shipping_pb2.ShippingService], warnings: list[str]) -> tuple[ShippingService, ...]:
     field = "policy.shipping_services"
     require(len(given) <= 200, field, f"{len(given)} services, 200 at most")
-    services = tuple(_service(each, f"{field}[{index}]") for index, each in enumerate(given))
+    services = tuple(_service(each, f"{field}[{index}]", warnings) for index, each in enumerate(given))
     require(len({each.code for each in services}) == len(services), field, "two services have the same code")
     one_currency = len({each.cost.currency for each in services}) <= 1
     require(one_currency, field, "are priced in several currencies; they cannot be compared")
     return services
 
 
-def _service(given: shipping_pb2.ShippingService, field: str) -> ShippingService:
+def _service(given: shipping_pb2.ShippingService, field: str, warnings: list[str]) -> ShippingService:
     require(0 < len(given.carriers) <= 20, f"{field}.carriers", "is required: 1 to 20 carriers")
     require(len(given.most_value) <= 20, f"{field}.most_value", "more than 20 amounts")
     days_from = count(given.days_from, f"{field}.days_from", 0, 365)
@@ -118,23 +117,23 @@ def _service(given: shipping_pb2.ShippingService, field: str) -> ShippingService
         given.tracked,
         count(given.most_weight_grams, f"{field}.most_weight_grams", most=10**9),
         tuple(shapes.money(each, f"{field}.most_value[{i}]") for i, each in enumerate(given.most_value)),
-        _countries(given.origins, f"{field}.origins"),
-        _countries(given.destinations, f"{field}.destinations"),
+        _countries(given.origins, f"{field}.origins", warnings),
+        _countries(given.destinations, f"{field}.destinations", warnings),
     )
 
 
-def _countries(given: Sequence[str], field: str) -> tuple[str, ...]:
+def _countries(given: Sequence[str], field: str, warnings: list[str]) -> tuple[str, ...]:
     for index, country in enumerate(given):
-        require(country in COUNTRIES, f"{field}[{index}]", f"{country!r} is not an ISO 3166-1 alpha-2 code such as DE")
-    return tuple(given)
+        require(country != "", f"{field}[{index}]", "is required: an ISO 3166-1 alpha-2 code such as DE")
+    return tuple(shapes.country(country, f"{field}[{index}]", warnings) for index, country in enumerate(given))
 
 
-def _seller(given: admin_pb2.Seller) -> policies.Seller:
+def _seller(given: admin_pb2.Seller, warnings: list[str]) -> policies.Seller:
     field = "policy.seller"
     require(len(given.address) <= 5, f"{field}.address", f"{len(given.address)} lines, 5 at most")
     return policies.Seller(
         text(given.name, f"{field}.name", 200, required=True),
         tuple(text(line, f"{field}.address[{index}]", 200) for index, line in enumerate(given.address)),
-        shapes.country(given.country, f"{field}.country"),
+        shapes.country(given.country, f"{field}.country", warnings),
         text(given.tax_id, f"{field}.tax_id", 50),
     )

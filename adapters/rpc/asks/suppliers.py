@@ -41,15 +41,15 @@ def _of_supplier(supplier_id: str, decide: Callable[[suppliers.Supplier], Sequen
 def register_supplier(request: suppliers_pb2.RegisterSupplierRequest, edge: Edge) -> Ask:
     supplier_id = plain_id(request.supplier_id, "supplier_id")
     stream = supplier_stream(supplier_id)
-    contact = text(request.contact, "contact", 2000)
-    address = text(request.return_address, "return_address", 2000)
+    contact = shapes.lines(request.contact, "contact", 2000)
+    address = shapes.lines(request.return_address, "return_address", 2000)
     sealed_contact, contact_keys = sealed_with(edge, {"contact": contact} if contact else {}, stream, stream)
     sealed_address, address_keys = sealed_with(edge, {"address": address} if address else {}, stream, stream)
     registration = suppliers.SupplierRegistered(
         supplier_id,
-        text(request.name, "name", 200, required=True),
+        text(request.name, "name", 1000, required=True),
         happened(request, edge.now),
-        shapes.country(request.country, "country"),
+        shapes.country(request.country, "country", edge.warnings),
         sealed_contact,
         sealed_address,
         request.return_freight_paid_by_supplier,

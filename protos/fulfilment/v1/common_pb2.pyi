@@ -80,8 +80,8 @@ class CommandContext(_message.Message):
     the ledger's own requests begin with "§", so no client can take one.
     """
     actor: _builtins.str
-    """Who asks: a system or a pseudonymous user name, 1 to 100 characters. No personal data; it is kept
-    in plain. Absent means "unknown".
+    """Who asks: a system or a pseudonymous user name, 1 to 100 characters, none of them a control character. No personal
+    data; it is kept in plain. Absent means "unknown".
     """
     def __init__(
         self,

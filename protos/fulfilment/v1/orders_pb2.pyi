@@ -409,11 +409,11 @@ class Customer(_message.Message):
     EMAIL_FIELD_NUMBER: _builtins.int
     PHONE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Full name; at most 200 characters."""
+    """Full name; at most 1,000 characters."""
     email: _builtins.str
-    """E-mail address; at most 254 characters."""
+    """E-mail address; at most 1,000 characters."""
     phone: _builtins.str
-    """Phone number as written; at most 50 characters."""
+    """Phone number as written; at most 1,000 characters."""
     def __init__(
         self,
         *,
@@ -443,16 +443,18 @@ class Address(_message.Message):
     POSTAL_CODE_FIELD_NUMBER: _builtins.int
     COUNTRY_FIELD_NUMBER: _builtins.int
     city: _builtins.str
-    """Town; at most 100 characters."""
+    """Town; at most 1,000 characters."""
     region: _builtins.str
-    """State or province as written; at most 100 characters."""
+    """State or province as written; at most 1,000 characters."""
     postal_code: _builtins.str
     """Postal code; at most 20 characters."""
     country: _builtins.str
-    """ISO 3166-1 alpha-2, such as "DE"."""
+    """ISO 3166-1 alpha-2, such as "DE"; small letters are taken, and UK and EL for GB and GR with a warning. Where the
+    shop has taken the order, a code that there is not leaves the order on hold for its ship_to.
+    """
     @_builtins.property
     def lines(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Street, house, floor: one entry a line, at most 5 lines of 200 characters."""
+        """Street, house, floor: one entry a line, at most 20 lines of 1,000 characters."""
 
     def __init__(
         self,
@@ -491,9 +493,9 @@ class OrderLine(_message.Message):
     line_no: _builtins.int
     """The line's number, from 1, unique in the order; 0 means its place in the list."""
     sku: _builtins.str
-    """The retailer's stock keeping unit, 1 to 100 printable characters."""
+    """The retailer's stock keeping unit, 1 to 255 printable characters; spaces at its ends are left out."""
     title: _builtins.str
-    """What it is called in the shop; at most 500 characters."""
+    """What it is called in the shop; at most 1,000 characters."""
     quantity: _builtins.int
     """Units ordered, 0 (unknown) to 1,000,000."""
     unit_price_minor: _builtins.int
@@ -505,7 +507,7 @@ class OrderLine(_message.Message):
     hs_code: _builtins.str
     """Harmonized System code, 6 to 12 digits, if known; dots and spaces are left out."""
     origin: _builtins.str
-    """Country of origin, ISO 3166-1 alpha-2, if known."""
+    """Country of origin, ISO 3166-1 alpha-2, if known; a code that there is not is left out with a warning."""
     weight_grams: _builtins.int
     """Net weight of one unit in grams, if known."""
     declared_value_minor: _builtins.int
@@ -567,8 +569,9 @@ class PlaceOrderRequest(_message.Message):
     channel: _builtins.str
     """The shop: 1 to 100 letters, digits and ._:#+-. Required."""
     channel_order_id: _builtins.str
-    """The order's id in the shop, in the same characters. Required. The ledger's order id is
-    "channel/channel_order_id".
+    """The order's id in the shop, such as "1001" or "#1001". Required. The ledger's order id is
+    "channel/channel_order_id", in which every character but letters, digits and ._:#+- is percent-encoded as in a URL
+    (as is one of ._:+- in the first place): "2026/17 b" becomes "2026%2F17%20b". At most 300 characters so written.
     """
     currency: _builtins.str
     """ISO 4217 code of all prices. Required if there are lines."""
@@ -579,7 +582,7 @@ class PlaceOrderRequest(_message.Message):
     gift: _builtins.bool
     """Whether it is a gift: no prices in the parcel."""
     note: _builtins.str
-    """The customer's or shop's note, at most 2,000 characters; sealed."""
+    """The customer's or shop's note, at most 10,000 characters; sealed."""
     stock_policy: Global___StockPolicy.ValueType
     """What to do where stock lacks."""
     reservation_id: _builtins.str
@@ -622,7 +625,7 @@ class PlaceOrderRequest(_message.Message):
 
     @_builtins.property
     def packing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What the supplier is to pack with, such as "logo_label"; at most 20 words of 50 characters."""
+        """What the supplier is to pack with, such as "logo_label"; at most 20 words of 1,000 characters."""
 
     def __init__(
         self,

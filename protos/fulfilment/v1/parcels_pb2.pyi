@@ -186,13 +186,13 @@ class Checkpoint(_message.Message):
     status: Global___ParcelStatus.ValueType
     """What it says of the parcel. Required."""
     code: _builtins.str
-    """The carrier's or tracker's word as it came; at most 100 characters."""
+    """The carrier's or tracker's word as it came; at most 1,000 characters."""
     city: _builtins.str
-    """The town of the scan; at most 100 characters."""
+    """The town of the scan; at most 1,000 characters."""
     country: _builtins.str
-    """The country of the scan, ISO 3166-1 alpha-2."""
+    """The country of the scan, ISO 3166-1 alpha-2; a code that there is not is left out with a warning."""
     message: _builtins.str
-    """The carrier's text, at most 500 characters. It may name people: it is sealed for the person of the parcel's
+    """The carrier's text, at most 1,000 characters. It may name people: it is sealed for the person of the parcel's
     order, not kept while that is unknown or if it is of an earlier use, and answered only where personal data
     was asked for.
     """
@@ -359,7 +359,7 @@ class ProveDeliveryRequest(_message.Message):
     tracking_number: _builtins.str
     """The tracking number. Required."""
     signed_by: _builtins.str
-    """Who signed, at most 200 characters; sealed."""
+    """Who signed, at most 1,000 characters; sealed."""
     photo_sha256: _builtins.str
     """SHA-256 of a photo, 64 hexadecimal digits; the photo itself is kept elsewhere."""
     @_builtins.property

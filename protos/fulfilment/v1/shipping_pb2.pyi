@@ -219,7 +219,7 @@ class CustomsLine(_message.Message):
     line_no: _builtins.int
     """The line's number in its order. Required."""
     title: _builtins.str
-    """What the goods are, at most 500 characters."""
+    """What the goods are, at most 1,000 characters."""
     hs_code: _builtins.str
     """Harmonized System code, at least 6 digits; dots and spaces are left out."""
     origin: _builtins.str

@@ -32,7 +32,7 @@ class Item(_message.Message):
     supplier_id: _builtins.str
     """The supplier. Required."""
     sku: _builtins.str
-    """Its SKU, 1 to 100 printable characters. Required."""
+    """Its SKU, 1 to 255 printable characters. Required."""
     def __init__(
         self,
         *,

@@ -176,7 +176,7 @@ class RegisterSupplierRequest(_message.Message):
     supplier_id: _builtins.str
     """The supplier's id: 1 to 100 letters, digits and ._:#+-. Required."""
     name: _builtins.str
-    """The company's name, 1 to 200 characters. Required."""
+    """The company's name, 1 to 1,000 characters. Required."""
     country: _builtins.str
     """Where it sits, ISO 3166-1 alpha-2, if known."""
     contact: _builtins.str
@@ -1170,7 +1170,7 @@ class GetSkuRequest(_message.Message):
     UNITS_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     sku: _builtins.str
-    """The SKU, 1 to 100 printable characters. Required."""
+    """The SKU, 1 to 255 printable characters. Required."""
     units: _builtins.int
     """For how many units a supplier would be chosen, at most 1,000,000; 0 means 1."""
     at_least: _builtins.int
