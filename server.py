@@ -19,7 +19,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 # Read while gRPC is imported. Nobody forks here but to run another program: it need not prepare, nor write of it.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
@@ -27,11 +26,9 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 import grpc
 import psycopg
 import uvloop
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from psycopg_pool import AsyncConnectionPool
 
-from adapters import clock, outbox
 from adapters.clock import Clocks
 from adapters.embedded import StartFailed
 from adapters.every_tenant import end
@@ -43,6 +40,7 @@ from adapters.postgres import Control, Database, SchemaNewer, open_pool, usable
 from adapters.rpc.accepting import aio_server
 from adapters.rpc.admin import AdminQueries
 from adapters.rpc.cases import CaseQueries
+from adapters.rpc.health import Health
 from adapters.rpc.inquiries import InquiryQueries
 from adapters.rpc.messages import MessageQueries
 from adapters.rpc.queries import (
@@ -81,12 +79,6 @@ log = logging.getLogger("fulfilment")
 
 DRAIN_SECONDS = 30.0
 """How long answers may take after a SIGTERM before their calls are cut off."""
-
-_HEALTH_SECONDS = 1.0
-_ALIVE_SECONDS = 30.0
-"""A projection that nobody has worked on for so long does not serve."""
-_MOST_LAG = 20_000
-"""Nor does one that is so many facts behind the log: about a second's work."""
 
 
 VERSION = version("fulfilment")
@@ -209,7 +201,7 @@ async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | Non
         await server.start()
         beside = [
             asyncio.create_task(Clocks(tenants).run(), name="clocks"),
-            asyncio.create_task(tell_health(tenants, writers, healthy), name="health"),
+            asyncio.create_task(Health(tenants, writers, healthy).run(), name="health"),
         ]
         if sender is not None:
             beside.append(asyncio.create_task(Outbox(tenants, letters, sender).run(), name="outbox"))
@@ -249,27 +241,6 @@ def _obstacle(address: str) -> str | None:
     except OSError as error:
         return error.strerror
     return None
-
-
-async def tell_health(tenants: Tenants, writers: AsyncConnectionPool[Any], healthy: health.aio.HealthServicer) -> None:
-    """The service under "", its own commands as ``clock`` and ``outbox``, and each read model of the default tenant as
-    ``projection.NAME``."""
-    status = health_pb2.HealthCheckResponse
-    while True:
-        try:
-            statuses = await runner.statuses(tenants.pool, "tenant_default")
-            async with writers.connection():
-                pass  # commands have connections of their own
-        except (psycopg.Error, TimeoutError, OSError):
-            await healthy.set("", status.NOT_SERVING)
-        else:
-            await healthy.set("", status.SERVING)
-            for actor in (clock.ACTOR, outbox.ACTOR):
-                await healthy.set(actor, status.NOT_SERVING if actor in tenants.taken() else status.SERVING)
-            for each in statuses:
-                alive = each.is_alive(_ALIVE_SECONDS) and each.lag <= _MOST_LAG
-                await healthy.set(f"projection.{each.name}", status.SERVING if alive else status.NOT_SERVING)
-        await asyncio.sleep(_HEALTH_SECONDS)
 
 
 # --- the projector --------------------------------------------------------------------------------

@@ -10,13 +10,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import grpc
 import psycopg
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from fulfilment.v1 import admin_pb2, orders_pb2
 from ledger.journal import LOCK_SEED
 from ledger.values import policy_stream
 from tests.service import Client, Service, context, serving, stamp
+from tests.terminal import Terminal
 from tests.test_service import dsn_of
 
 DAY = timedelta(days=1)
@@ -94,3 +97,57 @@ def test_clocks_and_messages_of_others_go_on_beside_tenants_in_trouble(house: Ho
     log = house.service.log.read_text()
     for tenant in ("aaa", "aac"):
         assert log.count(f'"message":"{tenant} failed with') <= 3, "once for each of clock, rates and outbox"
+
+
+SERVING, NOT_SERVING = "SERVING", "NOT_SERVING"
+
+
+def health(house: House, name: str) -> str:
+    """What is told of a name; empty while nothing is."""
+    with grpc.insecure_channel(house.service.address) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        try:
+            status = stub.Check(health_pb2.HealthCheckRequest(service=name)).status
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return ""
+            raise
+        return str(health_pb2.HealthCheckResponse.ServingStatus.Name(status))
+
+
+def wait_for_health(house: House, name: str, status: str) -> None:
+    wait_for(lambda: health(house, name) == status)
+
+
+def test_health_tells_of_the_read_models_of_each_tenant_and_of_all_together(house: House):
+    for tenant in ("default", "zzz", "t29"):
+        wait_for_health(house, f"projection.tracking.{tenant}", SERVING)
+    # aaa has a fact that nobody can read, and aac has no tables.
+    for tenant in ("aaa", "aac"):
+        wait_for_health(house, f"projection.tracking.{tenant}", NOT_SERVING)
+    assert health(house, "projection.tracking") == NOT_SERVING
+    assert health(house, "projection") == NOT_SERVING
+    assert health(house, "") == SERVING
+
+
+def test_a_read_model_that_stands_still_is_told_by_status_health_and_a_verification_that_fails(house: House):
+    fulfilment = Terminal(house.service.address, "t00")
+    wait_for_health(house, "projection.tracking.t00", SERVING)
+    with psycopg.connect(house.dsn, autocommit=True) as connection, Client(house.service.address, "t00") as client:
+        connection.execute("ALTER TABLE tenant_t00.tracking_orders ADD CONSTRAINT no CHECK (false)")
+        client.approve()
+        client.feed(10)
+        client.place("1")
+        wait_for_health(house, "projection.tracking.t00", NOT_SERVING)
+        assert health(house, "projection.sla.t00") == SERVING
+        said = fulfilment("status")
+        assert "the fact at position" in said.out
+        verified = fulfilment("rebuild", "tracking", "--verify")
+        assert verified.code == 1
+        assert "tracking failed: the live tables stand at position" in verified.out
+        assert "do not go on: the fact at position" in verified.out
+        # Built anew, it stands at the head of the log.
+        rebuilt = fulfilment("rebuild", "tracking")
+        assert rebuilt.code == 0, rebuilt
+        assert "where the one before stood still" in rebuilt.out
+        wait_for_health(house, "projection.tracking.t00", SERVING)

@@ -14,6 +14,8 @@ from adapters.console.words import at, minute, span
 from fulfilment.v1 import admin_pb2
 
 _LOOK_AGAIN_SECONDS = 0.3
+_DONE = ("rebuilt", "verified", "failed")
+"""How the service begins to tell of a rebuild that has ended."""
 
 
 @click.command(cls=Words)
@@ -59,14 +61,17 @@ def status(session: Session) -> None:
 def rebuild(session: Session, name: str, verify: bool, wait: float) -> None:
     """Build a read model anew from the log, compare it with the live one, and swap them.
 
-    Exits with 1 if they differ: the live one did not say what the log says.
+    Exits with 1 if they differ, for the live one did not say what the log says, and if one of them does not reach the
+    head of the log.
     """
     request = admin_pb2.RebuildProjectionRequest(name=name, verify_only=verify)
     session.client.call(session.client.admin.RebuildProjection, request)
     give_up_at = time.monotonic() + wait
-    while not (result := _result(session, name)):
+    while not (result := _said(session, name)).startswith(_DONE):
         if time.monotonic() > give_up_at:
-            raise Unreachable(f"{name} is not done after {wait:g} s; fulfilment status tells its progress", "WAITING")
+            raise Unreachable(
+                f"{name} is not done after {wait:g} s ({result}); fulfilment status tells more", "WAITING"
+            )
         time.sleep(_LOOK_AGAIN_SECONDS)
     if session.json:
         session.out.json({"name": name, "result": result})
@@ -76,11 +81,10 @@ def rebuild(session: Session, name: str, verify: bool, wait: float) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _result(session: Session, name: str) -> str:
-    """What came of the rebuild; empty while it is waiting or running."""
+def _said(session: Session, name: str) -> str:
+    """What came of the rebuild, or how far it is."""
     found = session.client.call(session.client.admin.GetStatus, admin_pb2.GetStatusRequest())
-    said = next((each.rebuild for each in found.projections if each.name == name), "")
-    return said if said.startswith(("rebuilt", "verified", "failed")) else ""
+    return next((each.rebuild for each in found.projections if each.name == name), "")
 
 
 @click.group(cls=Nouns)

@@ -1,0 +1,90 @@
+"""What gRPC's health service says: of the service, of its own commands, and of the read models of every tenant."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from typing import Any
+
+import psycopg
+from grpc_health.v1 import health, health_pb2
+from psycopg_pool import AsyncConnectionPool
+
+from adapters import clock, outbox
+from adapters.every_tenant import EveryTenant
+from adapters.rpc.tenants import Tenants
+from projections import runner
+
+SECONDS = 1.0
+"""How often it is looked."""
+_ALIVE_SECONDS = 30.0
+"""A projection that nobody has worked on for so long does not serve."""
+_MOST_LAG = 20_000
+"""Nor does one that is so many facts behind the log: about a second's work."""
+
+_UNREACHABLE = (psycopg.Error, TimeoutError, OSError)
+
+log = logging.getLogger("fulfilment.health")
+
+
+class Health:
+    """Says of each name whether it serves.
+
+    - "" is the service: whether commands can be taken. A read model that does not serve is no reason to send callers
+      elsewhere, so that the service serves without it.
+    - ``clock`` and ``outbox`` are the ledger's own commands.
+    - ``projection.NAME.TENANT`` is a read model of a tenant, ``projection.NAME`` that of all tenants together,
+      ``projection`` every read model of every tenant. One that does not serve counts for all.
+    """
+
+    def __init__(self, tenants: Tenants, writers: AsyncConnectionPool[Any], healthy: health.aio.HealthServicer) -> None:
+        self._tenants = tenants
+        self._writers = writers
+        self._healthy = healthy
+        self._told: dict[str, bool] = {}
+        self._down: defaultdict[str, set[str]] = defaultdict(set)
+        """The tenants in which a read model does not serve, by its name."""
+
+    async def run(self) -> None:
+        """Looks until it is cancelled."""
+        await asyncio.gather(
+            self._look_at_the_service(), EveryTenant(self._tenants.control, log, self._look_at, SECONDS).run()
+        )
+
+    async def _look_at_the_service(self) -> None:
+        while True:
+            try:
+                async with self._tenants.pool.connection() as connection, self._writers.connection():
+                    # Commands have connections of their own, in which the writer finds out by itself.
+                    await connection.execute("SELECT 1")
+            except _UNREACHABLE:
+                await self._tell("", serves=False)
+            else:
+                await self._tell("", serves=True)
+            for actor in (clock.ACTOR, outbox.ACTOR):
+                await self._tell(actor, serves=actor not in self._tenants.taken())
+            await asyncio.sleep(SECONDS)
+
+    async def _look_at(self, tenant: str) -> bool:
+        serves = dict.fromkeys((each.name for each in runner.PROJECTIONS), False)
+        try:
+            if schema := await self._tenants.control.schema_of(tenant):
+                for each in await runner.statuses(self._tenants.pool, schema):
+                    serves[each.name] = each.is_alive(_ALIVE_SECONDS) and each.lag <= _MOST_LAG
+        except _UNREACHABLE as error:
+            log.debug("the read models of %s do not serve: %s", tenant, type(error).__name__)
+        for name, does in serves.items():
+            self._down[name].discard(tenant)
+            if not does:
+                self._down[name].add(tenant)
+            await self._tell(f"projection.{name}.{tenant}", serves=does)
+            await self._tell(f"projection.{name}", serves=not self._down[name])
+        await self._tell("projection", serves=not any(self._down.values()))
+        return False
+
+    async def _tell(self, name: str, *, serves: bool) -> None:
+        if self._told.get(name) is not serves:
+            self._told[name] = serves
+            status = health_pb2.HealthCheckResponse
+            await self._healthy.set(name, status.SERVING if serves else status.NOT_SERVING)
