@@ -42,9 +42,12 @@ def feed(request_id: str) -> stock_pb2.RecordFeedRequest:
     return stock_pb2.RecordFeedRequest(context=context(request_id), item=item, quantity=1, feed_version=1)
 
 
+def approve(client: Client) -> None:
+    client.approve(at=SENT_AT - timedelta(days=1), acknowledge_within_hours=4)
+
+
 def run_late(client: Client) -> None:
     """A supplier order that should have been acknowledged an hour ago."""
-    client.approve(at=SENT_AT - timedelta(days=1), acknowledge_within_hours=4)
     client.feed(10)
     client.place("late", placed_at=stamp(SENT_AT))
     send = orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id="shop/late/1", at=stamp(SENT_AT))
@@ -54,6 +57,7 @@ def run_late(client: Client) -> None:
 
 def test_a_client_that_uses_what_was_the_clocks_request_id_hinders_no_clock(service: Service) -> None:
     with Client(service.address) as client:
+        approve(client)
         client.stock.RecordFeed(feed(REQUEST))
         run_late(client)
 
@@ -69,6 +73,7 @@ def test_an_id_of_the_ledgers_own_that_was_used_is_told_in_log_and_health_and_hi
     service: Service, data: Path
 ) -> None:
     with Client(service.address) as client:
+        approve(client)
         position = client.feed(5).position
         with psycopg.connect(dsn_of(data)) as connection:
             connection.execute(
