@@ -60,18 +60,20 @@ def read(path: str | Path) -> bytes:
         raise Trouble(f"{path} cannot be read: {error.strerror or error}", "UNREADABLE") from None
 
 
-def text(path: str | Path) -> str:
+def text(path: str | Path, content: bytes | None = None) -> str:
     """The content of a file of UTF-8."""
     try:
-        return read(path).decode("utf-8-sig")
+        return (read(path) if content is None else content).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Trouble(f"{path} is not in UTF-8: {error.reason} at byte {error.start}", "UNREADABLE") from None
 
 
-def read_csv(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[str | None, Any]]]:
+def read_csv(
+    path: str | Path, columns: Iterable[str], content: bytes | None = None
+) -> Iterator[tuple[int, dict[str | None, Any]]]:
     """The rows of a CSV file as csv.DictReader gives them, each with the line that it ends on."""
     try:
-        reader = csv.DictReader(io.StringIO(text(path), newline=""))
+        reader = csv.DictReader(io.StringIO(text(path, content), newline=""))
         missing = [column for column in columns if column not in (reader.fieldnames or ())]
         if missing:
             raise Trouble(f"{path} has no column {', '.join(missing)}", "COLUMNS_MISSING", missing=missing)
@@ -79,3 +81,16 @@ def read_csv(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[str
             yield reader.line_num, cells
     except csv.Error as error:
         raise Trouble(f"{path} cannot be read as CSV: {error}", "UNREADABLE") from None
+
+
+def rows(
+    path: str, content: bytes, required: Sequence[str], optional: Sequence[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file that has these columns and no other; what lacks is empty."""
+    for line, cells in read_csv(path, required, content):
+        unknown = [str(column) for column in cells if column not in (*required, *optional)]
+        if unknown:
+            known = ", ".join((*required, *optional))
+            told = "more cells than columns" if None in cells else f"a column {', '.join(unknown)}"
+            raise Trouble(f"{path}, line {line} has {told}; its columns are {known}", "COLUMNS_UNKNOWN")
+        yield line, {column: (cells.get(column) or "").strip() for column in (*required, *optional)}

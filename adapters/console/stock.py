@@ -9,11 +9,11 @@ from typing import Any
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from adapters.console import words
+from adapters.console import bulk, words
 from adapters.console.reports import LIMIT, SUPPLIER, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute
-from fulfilment.v1 import common_pb2, reports_pb2, stock_pb2
+from fulfilment.v1 import batch_pb2, common_pb2, reports_pb2, stock_pb2
 
 
 @click.group(cls=Nouns)
@@ -145,9 +145,12 @@ def release(
 
 @stock.command()
 @click.argument("supplier_id")
-@click.argument("sku")
-@click.argument("quantity", type=int)
-@click.option("--version", type=click.IntRange(min=1), help="The feed's version; the time in ms if not said.")
+@click.argument("sku", required=False)
+@click.argument("quantity", type=int, required=False)
+@bulk.option_lines("sku, quantity")
+@click.option(
+    "--version", type=click.IntRange(min=1), help="The feed's version; the time in ms if not said, a file's own."
+)
 @click.option("--as-of", type=words.INSTANT, help="When the supplier counted; now if not said.")
 @click.option("--includes-orders-up-to", type=words.INSTANT, help="Orders committed until then are taken off already.")
 @option_request_id()
@@ -155,24 +158,48 @@ def release(
 def feed(
     session: Session,
     supplier_id: str,
-    sku: str,
-    quantity: int,
+    sku: str | None,
+    quantity: int | None,
+    source: str | None,
     version: int | None,
     as_of: Any,
     includes_orders_up_to: Any,
     request_id: str | None,
-) -> None:
-    """Record a supplier's figure."""
-    request = stock_pb2.RecordFeedRequest(
-        context=session.client.context(request_id),
-        item=stock_pb2.Item(supplier_id=supplier_id, sku=sku),
-        quantity=quantity,
-        feed_version=version or time.time_ns() // 1_000_000,
-        as_of=as_of,
-        includes_orders_up_to=includes_orders_up_to,
+) -> int | None:
+    """Record a supplier's figure, or those of a file.
+
+    \b
+      fulfilment stock feed acme TEA 10
+      fulfilment stock feed acme --csv stock.csv
+    """
+
+    def request(sku: str, quantity: int, version: int, request_id: str | None) -> stock_pb2.RecordFeedRequest:
+        return stock_pb2.RecordFeedRequest(
+            context=session.client.context(request_id),
+            item=stock_pb2.Item(supplier_id=supplier_id, sku=sku),
+            quantity=quantity,
+            feed_version=version,
+            as_of=as_of,
+            includes_orders_up_to=includes_orders_up_to,
+        )
+
+    if source is not None and sku is None:
+        file = bulk.read(source)
+        number = version or file.changed_ms
+
+        def command(cells: bulk.Cells, request_id: str) -> batch_pb2.BatchCommand:
+            fed = request(cells["sku"], bulk.whole(cells, "quantity"), number, request_id)
+            return batch_pb2.BatchCommand(record_feed=fed)
+
+        about = ("feed", supplier_id, str(number), str(as_of), str(includes_orders_up_to))
+        return bulk.send_lines(session, file, (("sku", "quantity"), ()), command, request_id or file.request_id(*about))
+    if source is not None or sku is None or quantity is None:
+        raise click.UsageError("Name a SKU and its quantity, or a file of them with --csv.")
+    receipt = session.client.call(
+        session.client.stock.RecordFeed, request(sku, quantity, version or time.time_ns() // 1_000_000, request_id)
     )
-    receipt = session.client.call(session.client.stock.RecordFeed, request)
     _show(session, supplier_id, (sku,), receipt)
+    return None
 
 
 @stock.command()

@@ -9,12 +9,12 @@ from typing import Any
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from adapters.console import words
+from adapters.console import bulk, words
 from adapters.console.history import print_history
 from adapters.console.reports import LIMIT, SUPPLIER, figures, head, print_rates, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.words import at, minute, money, word
-from fulfilment.v1 import audit_pb2, common_pb2, rates_pb2, reports_pb2, suppliers_pb2
+from fulfilment.v1 import audit_pb2, batch_pb2, common_pb2, rates_pb2, reports_pb2, suppliers_pb2
 
 _DEFAULT_HOURS: dict[str, Any] = {
     "acknowledge_within_hours": 24,
@@ -246,16 +246,35 @@ def approve(session: Session, supplier_id: str, at: Any, request_id: str | None)
 
 @supplier.command()
 @click.argument("supplier_id")
-@click.argument("sku")
-@click.option("--cost", required=True, metavar="AMOUNT:CURRENCY", help="What one unit costs, such as 3.50:EUR.")
+@click.argument("sku", required=False)
+@bulk.option_lines("sku, cost, currency, and if wanted minimum_quantity, lead_time_days, backups")
+@click.option("--cost", metavar="AMOUNT:CURRENCY", help="What one unit costs, such as 3.50:EUR.")
 @click.option("--minimum", type=click.IntRange(min=1), default=1, metavar="UNITS", help="The least an order must have.")
 @click.option("--lead-time", type=click.IntRange(min=0), default=0, metavar="DAYS", help="From order to dispatch.")
 @click.option("--backup", "backups", multiple=True, metavar="SUPPLIER_ID", help="Others who have it, the best first.")
 @option_at("Since when")
 @option_request_id()
 @click.pass_obj
-def offer(session: Session, /, supplier_id: str, sku: str, at: Any, request_id: str | None, **said: Any) -> None:
-    """Record what a supplier offers of a SKU."""
+def offer(
+    session: Session,
+    /,
+    supplier_id: str,
+    sku: str | None,
+    source: str | None,
+    at: Any,
+    request_id: str | None,
+    **said: Any,
+) -> int | None:
+    """Record what a supplier offers of a SKU, or of those of a file.
+
+    \b
+      fulfilment supplier offer acme TEA --cost 3.50:EUR --backup bolt
+      fulfilment supplier offer acme --csv offers.csv
+    """
+    if source is not None and sku is None and said["cost"] is None:
+        return _offer_lines(session, bulk.read(source), supplier_id, at, request_id)
+    if source is not None or sku is None or said["cost"] is None:
+        raise click.UsageError("Name a SKU and its --cost, or a file of them with --csv.")
     request = suppliers_pb2.OfferSkuRequest(
         context=session.client.context(request_id),
         supplier_id=supplier_id,
@@ -269,6 +288,27 @@ def offer(session: Session, /, supplier_id: str, sku: str, at: Any, request_id: 
         at=at,
     )
     _done(session, supplier_id, session.client.suppliers.OfferSku, request)
+    return None
+
+
+_OFFER_COLUMNS = ("sku", "cost", "currency"), ("minimum_quantity", "lead_time_days", "backups")
+
+
+def _offer_lines(session: Session, file: bulk.Source, supplier_id: str, at: Any, request_id: str | None) -> int:
+    def command(cells: bulk.Cells, request_id: str) -> batch_pb2.BatchCommand:
+        offered = suppliers_pb2.Offer(
+            sku=cells["sku"],
+            cost=words.to_money(f"{cells['cost']}:{cells['currency']}"),
+            minimum_quantity=bulk.whole(cells, "minimum_quantity", 1),
+            lead_time_days=bulk.whole(cells, "lead_time_days", 0),
+            backups=cells["backups"].split(),
+        )
+        context = session.client.context(request_id)
+        request = suppliers_pb2.OfferSkuRequest(context=context, supplier_id=supplier_id, offer=offered, at=at)
+        return batch_pb2.BatchCommand(offer_sku=request)
+
+    about = ("offer", supplier_id, str(at))
+    return bulk.send_lines(session, file, _OFFER_COLUMNS, command, request_id or file.request_id(*about))
 
 
 @supplier.command()
