@@ -30,9 +30,10 @@ from ledger.messages import Message
 from ledger.notices import Notice
 from ledger.personal import Unreadable
 from ledger.policies import Policy, policy_at
-from ledger.refusals import Exhausted, Refusal, RequestReused, Unavailable
+from ledger.refusals import Exhausted, Refusal, RequestReused, Shown, Unavailable
 from ledger.values import Change, message_stream
 from projections import outbox, runner
+from projections.following import HOLDER
 
 log = logging.getLogger("fulfilment.outbox")
 
@@ -51,6 +52,8 @@ _LOOK_AGAIN_SECONDS = 900.0
 _RECORD_PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0, 15.0)
 _TROUBLE = (PoolTimeout, Exhausted, Unavailable)
 
+_HELD_UP_SECONDS = 60.0
+"""A turn ends long before: who has led for so long has stopped."""
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, %s))"
 _LOCK_SEED = 0x0B0C5E
 """Its own: the read model of messages has a lock of the same name."""
@@ -81,6 +84,26 @@ class _Outcome(NamedTuple):
 
     word: str
     decide: Decide
+
+
+class HeldUp(Shown):
+    """No messages are sent: the process that does it has stopped and holds on."""
+
+    def __init__(self, who: str) -> None:
+        super().__init__(f"no messages are sent: {who}")
+
+
+async def held_up(connection: AsyncConnection[Any], schema: str) -> str:
+    """Which session has led a tenant's outbox for too long; empty if none."""
+    cursor = await connection.execute(HOLDER, _lock_of(schema))
+    found = await cursor.fetchone()
+    if found is None or found[1] is None or found[1].total_seconds() < _HELD_UP_SECONDS:
+        return ""
+    return f"{found[0]} has held the outbox for {found[1].total_seconds():.0f} s"
+
+
+def _lock_of(schema: str) -> tuple[str, int]:
+    return f"{schema}/outbox", _LOCK_SEED
 
 
 class Outbox:
@@ -145,10 +168,13 @@ class Outbox:
         """A connection that holds the tenant's outbox; None while another process does."""
         async with self._tenants.pool.connection() as connection, connection.transaction():
             # Slow senders take their time, in which this connection only holds the lock.
-            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '15min'")
-            cursor = await connection.execute(_LOCK, (f"{tenant.schema}/outbox", _LOCK_SEED))
+            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '2min'")
+            cursor = await connection.execute(_LOCK, _lock_of(tenant.schema))
             row = await cursor.fetchone()
-            yield connection if row is not None and row[0] else None
+            leads = row is not None and row[0]
+            if not leads and (who := await held_up(connection, tenant.schema)):
+                raise HeldUp(who)
+            yield connection if leads else None
 
     async def _begin(self, tenant: Tenant, now: datetime) -> _Work:
         policy = policy_at(await self._letters.policies(tenant.log), now)

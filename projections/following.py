@@ -47,14 +47,16 @@ _LOCK_SECONDS = 2
 _KEPT_AT_REST = 2_000
 
 _LOCK = "SELECT {function}(hashtextextended(%s, %s)) AS got"
-_HOLDER = """
-    SELECT concat_ws(' ', 'session', held.pid, nullif(activity.application_name, ''), activity.state) AS session
+HOLDER = """
+    SELECT concat_ws(' ', 'session', held.pid, nullif(activity.application_name, ''), activity.state) AS session,
+        clock_timestamp() - activity.xact_start AS held_for
     FROM pg_locks AS held LEFT JOIN pg_stat_activity AS activity ON activity.pid = held.pid,
         hashtextextended(%s, %s) AS key
     WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1 AND held.pid <> pg_backend_pid()
         AND held.classid::bigint = (key >> 32) & 4294967295 AND held.objid::bigint = key & 4294967295
     LIMIT 1
 """
+"""Who holds an advisory lock, which is given by its name and seed, and for how long."""
 _LEAD = """
     UPDATE {schema}.ledger_projections SET leader = %(leader)s, seen_at = clock_timestamp()
     WHERE (name, shape) IN (SELECT * FROM unnest(%(names)s::text[], %(shapes)s::int4[]))
@@ -165,7 +167,7 @@ def take_lock(cursor: Cursor[Any], schema: str, name: str, *, wait: bool) -> boo
 
 def holder(cursor: Cursor[Any], schema: str, name: str) -> str:
     """Which session holds the projection's lock, in words."""
-    cursor.execute(_HOLDER, (f"{schema}/{name}", LOCK_SEED))
+    cursor.execute(HOLDER, (f"{schema}/{name}", LOCK_SEED))
     found = cursor.fetchone()
     return str(found["session"]) if found else "a session that has just ended"
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from psycopg.sql import SQL, Identifier
 
 from adapters.letters import Envelope, Letters
-from adapters.outbox import Outbox
+from adapters.outbox import HeldUp, Outbox, held_up
 from adapters.postgres import open_pool
 from adapters.rpc.tenants import Tenant, Tenants
 from adapters.senders import FileSender, NotTaken
@@ -711,6 +711,24 @@ async def test_a_turn_ends_after_a_while_so_that_other_tenants_get_theirs(
         office.tell(story)
         await office.catch_up()
         assert [await office.outbox.tick(office.tenant, story.now) for _ in range(2)] == [50, 30]
+
+
+async def test_who_keeps_messages_from_being_sent_for_long_is_told(
+    tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
+):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office, an_office(tenant, postbox) as stopped:
+        office.tell(confirmed(**office.customer()))
+        async with stopped.outbox._leading(stopped.tenant) as held:
+            assert held is not None
+            assert await office.tick() == 0
+            monkeypatch.setattr("adapters.outbox._HELD_UP_SECONDS", 0.0)
+            who = f"session {held.info.backend_pid} idle in transaction has held the outbox for"
+            with pytest.raises(HeldUp, match=f"no messages are sent: {who}"):
+                await office.tick()
+            async with asking(tenant) as where, where.pool.connection() as connection:
+                assert (await held_up(connection, tenant.schema)).startswith(who)
+        assert await office.tick() == 1
 
 
 async def test_a_kill_between_the_hand_over_and_its_record_leaves_one_letter(tenant: EmptyTenant, tmp_path: Path):

@@ -35,6 +35,8 @@ def status(session: Session) -> None:
             f"Messages: {backlog.waiting} wait, {backlog.failed} failed and are tried again, "
             f"{backlog.given_up} were given up."
         )
+    if found.messages.held_up:
+        session.out.say(f"No messages are sent: {found.messages.held_up}.")
     session.out.blank()
     now = datetime.now(UTC)
     rows = []

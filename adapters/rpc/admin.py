@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from adapters.letters import Letters
+from adapters.outbox import held_up
 from adapters.rpc import answers, policies, shapes
 from adapters.rpc.messages import fresh_since
 from adapters.rpc.queries import Reader
@@ -91,7 +92,8 @@ class AdminQueries(Reader):
     async def _backlog(self, tenant: Tenant) -> admin_pb2.MessageBacklog:
         fresh = await fresh_since(self._letters, tenant)
         async with self.tenants.pool.connection() as connection:
-            return admin_pb2.MessageBacklog(**(await outbox.backlog(connection, tenant.schema, fresh))._asdict())
+            found = await outbox.backlog(connection, tenant.schema, fresh)
+            return admin_pb2.MessageBacklog(**found._asdict(), held_up=await held_up(connection, tenant.schema))
 
     async def RebuildProjection(
         self, request: admin_pb2.RebuildProjectionRequest, context: Context

@@ -964,22 +964,28 @@ class MessageBacklog(_message.Message):
     WAITING_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     GIVEN_UP_FIELD_NUMBER: _builtins.int
+    HELD_UP_FIELD_NUMBER: _builtins.int
     waiting: _builtins.int
     """Due or asked for, and not tried yet."""
     failed: _builtins.int
     """Tried, and to be tried again."""
     given_up: _builtins.int
     """Not tried again unless a person asks for it."""
+    held_up: _builtins.str
+    """The session that has kept all messages from being sent for more than a minute, in words, for its process has stopped
+    and holds on; the database ends it after two. Empty while messages are sent.
+    """
     def __init__(
         self,
         *,
         waiting: _builtins.int = ...,
         failed: _builtins.int = ...,
         given_up: _builtins.int = ...,
+        held_up: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "given_up", b"given_up", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "given_up", b"given_up", "held_up", b"held_up", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
