@@ -95,6 +95,11 @@ class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
     """The earliest that it can have existed: scans from before, told already or not, are of an earlier use."""
     promised_day: date | None = None
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Who ships it is told what is odd about the number, as whoever announced it was."""
+        return oddities(self.carrier, self.number)
+
 
 class CustomsAsk(StrEnum):
     """What customs wants before it lets a parcel go."""
@@ -515,8 +520,9 @@ def _used_again(parcel: Parcel, registration: ParcelRegistered, days: int | None
     """The next use of the number; days says how long ago the last one began, where that is odd."""
     warnings = registration.warnings
     if days is not None:
+        whose = parcel.supplier_order_id or parcel.return_of
         ended = "" if parcel.is_over else ", which has not arrived"
-        warnings = (*warnings, f"used {days} days before for {parcel.supplier_order_id or parcel.return_of}{ended}")
+        warnings = (*warnings, f"the number was used {days} days before for {whose}{ended}")
     last = parcel.delivered_at or (parcel.checkpoints[-1].at if parcel.checkpoints else None)
     exists_from = registration.exists_from
     if last is not None:

@@ -111,6 +111,13 @@ class Oddity(StrEnum):
     TOO_EARLY = "too_early"
     """Before the order was placed, or more than three days before the supplier was told: the time cannot be right."""
 
+    @property
+    def sentence(self) -> str:
+        """What to tell whoever records it."""
+        if self is Oddity.ON_HOLD:
+            return "the order was on hold; it is recorded and is somebody's work"
+        return "the time cannot be right: it is before the order, or long before the supplier was told of it"
+
 
 class SupplierOrderPacked(OfSupplierOrder, frozen=True, tag="order.supplier_order_packed"):
     """The goods are packed, with what."""
@@ -118,6 +125,10 @@ class SupplierOrderPacked(OfSupplierOrder, frozen=True, tag="order.supplier_orde
     packed_with: tuple[str, ...]
     at: datetime
     oddities: tuple[Oddity, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(each.sentence for each in self.oddities)
 
 
 class PackingErrorFound(OfSupplierOrder, frozen=True, tag="order.packing_error_found"):
@@ -142,6 +153,10 @@ class SupplierOrderShipped(OfSupplierOrder, frozen=True, tag="order.supplier_ord
     by_line: Units
     at: datetime
     oddities: tuple[Oddity, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(each.sentence for each in self.oddities)
 
 
 class CancelRequested(OfSupplierOrder, frozen=True, tag="order.supplier_order_cancel_requested"):

@@ -702,7 +702,7 @@ def test_a_label_has_one_meaning_and_each_unit_comes_back_once():
         desk.sends_back("BACK2")
     desk.labels({1: 1}, "label-2")
     desk.sends_back("P1", "label-2")
-    assert desk.story.parcel().warnings[0] == "used 3 days before for shopify/1/1"
+    assert desk.story.parcel().warnings[0] == "the number was used 3 days before for shopify/1/1"
 
 
 def test_the_same_label_without_its_units_named_records_nothing():

@@ -249,7 +249,7 @@ def test_a_number_that_is_used_again_soon_is_taken_with_a_warning():
     story, ship = another_order(89)
     ship()
     assert (story.parcel().epoch, story.parcel().order_id) == (2, "shopify/2")
-    assert story.parcel().warnings == ("used 89 days before for shopify/1/1", "no known format of dhl")
+    assert story.parcel().warnings == ("the number was used 89 days before for shopify/1/1", "no known format of dhl")
 
 
 def test_a_number_that_is_taken_from_a_parcel_under_way_says_so():
@@ -257,7 +257,7 @@ def test_a_number_that_is_taken_from_a_parcel_under_way_says_so():
     story.place(line(1, "tea", 1), order_id="shopify/2")
     story.send("shopify/2/1")
     story.ship(supplier_order_id="shopify/2/1")
-    assert story.parcel().warnings[0] == "used 0 days before for shopify/1/1, which has not arrived"
+    assert story.parcel().warnings[0] == "the number was used 0 days before for shopify/1/1, which has not arrived"
     story.scan(DELIVERED)
     assert story.buckets(order_id="shopify/2") == {"delivered": 1}
     assert story.buckets() == {"shipped": 3}

@@ -395,6 +395,57 @@ def test_an_odd_number_is_registered_with_a_warning(client: Client):
     assert list(parcel(client, "ups", "1Z5R89390357567128").warnings) == ["check digit is 8, 7 expected"]
 
 
+def ship(client: Client, number: str, tracking_number: str, **more: Any) -> list[str]:
+    """The warnings of the answer."""
+    request = orders_pb2.ShipSupplierOrderRequest(
+        context=context(), supplier_order_id=f"shop/{number}/1", carrier="ups", tracking_number=tracking_number, **more
+    )
+    first, again = (client.orders.ShipSupplierOrder(request) for _ in range(2))
+    assert list(first.warnings) == list(again.warnings)
+    return list(first.warnings)
+
+
+def sent(client: Client, number: str) -> None:
+    placed(client, number)
+    so = f"shop/{number}/1"
+    client.orders.SendSupplierOrder(orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=so))
+
+
+@pytest.mark.parametrize("announced", [False, True])
+def test_whoever_ships_is_told_at_once_that_the_number_is_odd(client: Client, announced: bool):
+    number, serial = f"odd{announced}", "1Z5R8939035756712" + ("6" if announced else "9")
+    if announced:
+        client.parcels.RegisterParcel(
+            parcels_pb2.RegisterParcelRequest(context=context(), carrier="ups", tracking_number=serial)
+        )
+    sent(client, number)
+    assert ship(client, number, serial) == [f"check digit is {serial[-1]}, 7 expected"]
+
+
+def test_whoever_ships_is_told_that_the_number_was_another_shipments(client: Client):
+    for number in ("former", "latter"):
+        sent(client, number)
+    good = "1Z5R89390357567127"
+    assert ship(client, "former", good) == []
+    told = "the number was used 0 days before for shop/former/1, which has not arrived"
+    assert ship(client, "latter", good) == [told]
+
+
+def test_whoever_ships_on_hold_or_at_a_time_that_cannot_be_right_is_told_so(client: Client, ff: Callable[..., Said]):
+    sent(client, "onhold")
+    hold = orders_pb2.PlaceHoldRequest(
+        context=context(), order_id="shop/onhold", reason=orders_pb2.HOLD_REASON_FRAUD_REVIEW, owner="mia"
+    )
+    client.orders.PlaceHold(hold)
+    (told,) = ship(client, "onhold", "1Z999AA10123456784")
+    assert told.startswith("the order was on hold")
+    assert list(client.get("shop/onhold").shipments[0].oddities) == [orders_pb2.ODDITY_ON_HOLD]
+    sent(client, "early")
+    (told,) = ship(client, "early", "1Z5R89390357568126", at=stamp(NOW - timedelta(days=30)))
+    assert told.startswith("the time cannot be right")
+    assert "left too early" in ff("show", "shop/early").out
+
+
 def test_a_parcel_at_customs_names_what_is_asked_for_and_by_when(client: Client):
     shipped(client, "held", "RB000000014CN")
     by = stamp(NOW + timedelta(days=7))
@@ -475,7 +526,7 @@ def test_the_console_walks_an_order_over_the_border(ff: Callable[..., Said], tmp
     assert "Next: fulfilment order customs shop/walk, with what is missing" in said.out
     said = ff("order", "customs", "shop/walk")
     assert "CN to DE" in said.out
-    assert "lines[0].title; lines[0].hs_code; lines[0].origin; lines[0].weight_grams" in said.out
+    assert "title of line 1; hs_code of line 1; origin of line 1; weight_grams of line 1" in said.out
     said = ff(
         "order", "customs", "shop/walk", "--title", "1:Green tea: loose", "--hs-code", "1:0902.10", "--origin", "1:cn",
         "--weight", "1:120", "--total", "39.80",
@@ -493,8 +544,9 @@ def test_the_console_walks_an_order_over_the_border(ff: Callable[..., Said], tmp
     assert "Green tea: loose" in PdfReader(paper).pages[0].extract_text()
 
 
-def test_the_console_says_in_one_sentence_what_is_wrong(ff: Callable[..., Said], tmp_path: Path):
-    said = ff("order", "customs", "shop/walk", "--origin", "China")
+def test_the_console_says_in_one_sentence_what_is_wrong(client: Client, ff: Callable[..., Said], tmp_path: Path):
+    placed(client, "sentence")
+    said = ff("order", "customs", "shop/sentence", "--origin", "China")
     assert (said.code, "'China' is not LINE:VALUE such as 1:CN" in said.err) == (2, True)
     said = ff("order", "invoice", "shop/nobody/1", "--pdf", str(tmp_path / "x.pdf"))
     assert (said.code, said.err) == (1, "Error: there is no order shop/nobody [UNKNOWN_ORDER]\n")

@@ -271,6 +271,7 @@ class OrderServiceServicer:
         left" once that parcel took it. Carriers reuse numbers: one that another shipment had is taken, with a warning
         if that was lately (number_reuse_after_days of the policy); only one that is still under way for the same
         order is refused. What left, left: that a hold stood, or that the time cannot be right, is an oddity and work.
+        All that is odd of the number and of the shipment stands in the receipt's warnings.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
         NOT_SENT, NOTHING_TO_SHIP or OVER_SHIPPED, ALREADY_EXISTS / PARCEL_OF_ANOTHER_ORDER.
         """
