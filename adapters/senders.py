@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from email.errors import HeaderParseError
-from email.headerregistry import Address
+from email.headerregistry import Address, Group
 from email.message import EmailMessage
 from email.policy import SMTP
 from hashlib import sha256
@@ -14,6 +13,8 @@ from typing import Protocol
 from urllib.parse import quote
 
 from adapters.letters import Envelope
+from adapters.mail_addresses import address_in
+from ledger.messages import Audience
 
 _LONGEST_NAME = 230
 """Of a file, in characters, which are bytes here: file systems take 255, and a draft's name is a little longer."""
@@ -61,13 +62,13 @@ class FileSender:
             raise NotTaken(f"file_{(error.strerror or 'error').lower().replace(' ', '_')}") from error
 
     def _write(self, tenant: str, letter: Envelope) -> str:
-        folder = self._folder / tenant
+        mail, folder = _mail(letter), self._folder / tenant
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{_file_name(letter.message_id)}.eml"
         if not path.exists():
             draft = path.with_suffix(f".{os.getpid()}.part")
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(_mail(letter))
+                file.write(mail)
                 file.flush()
                 os.fsync(file.fileno())
             # Whole or not at all, whoever else writes it at this moment.
@@ -91,15 +92,20 @@ def _mail(letter: Envelope) -> bytes:
     mail["Content-Language"] = letter.language
     mail["X-Audience"] = letter.audience.value
     mail["X-Recipient"] = letter.recipient
-    if to := _address(letter):
-        mail["To"] = to
+    mail["To"] = _recipient(letter)
     mail.set_content(letter.text)
     return mail.as_bytes()
 
 
-def _address(letter: Envelope) -> Address | None:
-    """The address, where what is known of the recipient is one."""
-    try:
-        return Address(" ".join(letter.name.split()), addr_spec=letter.email) if letter.email else None
-    except (ValueError, IndexError, HeaderParseError):
-        return None
+def _recipient(letter: Envelope) -> Address | Group:
+    """Whom the mail is for; raises NotTaken where no mail can reach them, which trying again does not change.
+
+    Staff is a group by the name of its role: who reads what is for it is the mail server's affair.
+    """
+    if letter.audience is Audience.STAFF:
+        return Group(letter.recipient)
+    address = address_in(letter.email)
+    if address is None:
+        raise NotTaken("unusable_email_address" if "@" in letter.email else "no_email_address", lasting=True)
+    name = " ".join(letter.name.split())
+    return Address(name if name.isprintable() else "", addr_spec=address)

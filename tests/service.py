@@ -118,7 +118,7 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.channel.close()
 
-    def approve(self, supplier_id: str = "acme", at: datetime | None = None, **hours: Any) -> None:
+    def approve(self, supplier_id: str = "acme", at: datetime | None = None, contact: str = "", **hours: Any) -> None:
         """A supplier that may be given orders, with agreed clocks."""
         since = stamp((at or datetime.now(UTC)) - timedelta(days=1))
         agreement = suppliers_pb2.Agreement(effective_from=since, **hours)
@@ -127,7 +127,7 @@ class Client:
         for rpc, request in (
             (
                 self.suppliers.RegisterSupplier,
-                suppliers_pb2.RegisterSupplierRequest(context=context(), name="Acme Ltd", **known),
+                suppliers_pb2.RegisterSupplierRequest(context=context(), name="Acme Ltd", contact=contact, **known),
             ),
             (
                 self.suppliers.ReviewSample,

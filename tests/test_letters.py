@@ -230,12 +230,66 @@ async def test_messages_whose_ids_are_too_long_for_a_file_name_get_a_file_each(t
     ]
 
 
-async def test_a_contact_that_is_no_address_goes_without(tmp_path: Path):
-    await senders.FileSender(tmp_path).hand_over("default", letter(address="ask for Mr Li\r\nX-Evil: 1"))
+@pytest.mark.parametrize(
+    ("contact", "address"),
+    [
+        ("ann+orders@example.org", "ann+orders@example.org"),
+        ("  ANN@Example.ORG ", "ANN@example.org"),
+        ("Herr Müller <m@x.de>", "m@x.de"),
+        ('"Müller, Jo" <jo@x.co.uk>, jo2@x.de', "jo@x.co.uk"),
+        ("Wei Li, phone +86 755 1234, mail: wei@acme.cn.", "wei@acme.cn"),
+        ("ann@münchen.de", "ann@xn--mnchen-3ya.de"),
+        ("scrambled@scrambled or wei@acme.cn", "wei@acme.cn"),
+        ("x@y.de\r\nX-Evil: 1", "x@y.de"),
+    ],
+)
+async def test_a_letter_goes_to_the_address_in_what_was_written(tmp_path: Path, contact: str, address: str):
+    await senders.FileSender(tmp_path).hand_over("default", letter(address=contact))
     (path,) = (tmp_path / "default").iterdir()
     mail = read(path)
-    assert mail["To"] is None
+    assert [each.addr_spec for each in mail["To"].addresses] == [address]
     assert mail["X-Evil"] is None
+
+
+@pytest.mark.parametrize(
+    ("contact", "why"),
+    [
+        ("", "no_email_address"),
+        ("+49 30 1234567", "no_email_address"),
+        ("ask for Mr Li\r\nX-Evil: 1", "no_email_address"),
+        ("Herr Müller <m@x>", "unusable_email_address"),
+        ("müller@example.org", "unusable_email_address"),
+        ("ann@straße.de", "unusable_email_address"),
+        ("ann@example..org", "unusable_email_address"),
+        ("ann@192.168.1.1", "unusable_email_address"),
+        (".ann@example.org", "unusable_email_address"),
+        ("@example.org", "unusable_email_address"),
+        ("a" * 65 + "@example.org", "unusable_email_address"),
+        ("ann@" + "x" * 64 + ".org", "unusable_email_address"),
+    ],
+)
+@pytest.mark.parametrize("audience", [Audience.CUSTOMER, Audience.SUPPLIER])
+async def test_a_letter_that_cannot_reach_anybody_is_not_taken_and_says_why(
+    tmp_path: Path, audience: Audience, contact: str, why: str
+):
+    with pytest.raises(senders.NotTaken, match=f"^{why}$") as refused:
+        await senders.FileSender(tmp_path).hand_over("default", letter(address=contact)._replace(audience=audience))
+    assert refused.value.lasting
+    assert os.listdir(tmp_path) == []
+
+
+async def test_what_staff_is_told_goes_to_its_role(tmp_path: Path):
+    told = letter(address="")._replace(audience=Audience.STAFF, recipient="after_sales")
+    await senders.FileSender(tmp_path).hand_over("default", told)
+    (path,) = (tmp_path / "default").iterdir()
+    assert read(path)["To"] == "after_sales:;"
+
+
+async def test_a_name_as_long_as_a_shop_may_send_it_still_makes_a_mail(tmp_path: Path):
+    for number, name in enumerate(("x" * 1000, "李" * 1000, "Ann\x1b[2J Example", 'Jo "J" <Smith>')):
+        await senders.FileSender(tmp_path).hand_over("default", letter(f"dispatched-{number}")._replace(name=name))
+        mail = read(tmp_path / "default" / f"dispatched-{number}.eml")
+        assert [each.addr_spec for each in mail["To"].addresses] == ["ann@example.org"]
 
 
 async def test_a_folder_that_cannot_be_written_is_told_as_a_word(tmp_path: Path):

@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 import pytest
 
-from fulfilment.v1 import admin_pb2, audit_pb2, messages_pb2, orders_pb2
+from fulfilment.v1 import admin_pb2, audit_pb2, messages_pb2, orders_pb2, work_pb2
 from tests.service import Client, Service, context, fields_of, patiently, reason_of, serving
 from tests.terminal import Terminal
 from tests.test_service import dsn_of
@@ -37,7 +37,7 @@ def service(data: Path) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def client(service: Service) -> Iterator[Client]:
     with Client(service.address) as client:
-        client.approve(acknowledge_within_hours=24, dispatch_within_hours=48)
+        client.approve(contact="Wei <orders@acme.cn>", acknowledge_within_hours=24, dispatch_within_hours=48)
         client.place("told", sku="untracked")
         send(client, "shop/told/1")
         yield client
@@ -88,6 +88,43 @@ def test_an_order_that_is_confirmed_and_sent_tells_the_customer_and_the_supplier
     )
     assert mail["To"] == "Ann Example <ann@example.org>"
     assert mail["Subject"] == "Your order told is confirmed"
+
+
+def test_whom_no_letter_reaches_is_somebody_s_work(client: Client):
+    client.approve("mute", contact="phone +86 755 1234")
+    client.place(
+        "mute",
+        customer=orders_pb2.Customer(name="Jo", email="Herr Müller <m@x>"),
+        lines=[orders_pb2.OrderLine(sku="silence", quantity=1, unit_price_minor=990, supplier_id="mute")],
+    )
+    send(client, "shop/mute/1")
+    given_up = messages_pb2.MESSAGE_STATE_GIVEN_UP
+    wait_until(lambda: [each.state for each in messages_of(client, "shop/mute")] == [given_up] * 2)
+    assert [each.error for each in messages_of(client, "shop/mute")] == ["no_email_address", "unusable_email_address"]
+    head = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
+    request = work_pb2.ListWorkRequest(order_id="shop/mute", at_least=head)
+    work = patiently(client.work.ListWork, request).work
+    assert {(each.owner, each.reason) for each in work if each.kind == work_pb2.WORK_KIND_MESSAGE} == {
+        (work_pb2.WORK_OWNER_SUPPLIER_MANAGER, "no_email_address"),
+        (work_pb2.WORK_OWNER_AFTER_SALES, "unusable_email_address"),
+    }
+    # Once the address is put right, a person has it sent.
+    client.orders.ChangeAddress(
+        orders_pb2.ChangeAddressRequest(
+            context=context(),
+            order_id="shop/mute",
+            customer=orders_pb2.Customer(name="Jo", email="Jo <jo@example.org>"),
+            ship_to=orders_pb2.Address(lines=["1 Elm Street"], city="Berlin", country="DE"),
+        )
+    )
+    (_, confirmation) = messages_of(client, "shop/mute")
+    client.messages.RetryMessage(
+        messages_pb2.RetryMessageRequest(context=context(), message_id=confirmation.message_id)
+    )
+    wait_until(lambda: messages_of(client, "shop/mute")[1].state == SENT)
+    client.messages.CancelMessage(
+        messages_pb2.CancelMessageRequest(context=context(), message_id=messages_of(client, "shop/mute")[0].message_id)
+    )
 
 
 def test_a_letter_is_written_only_on_request_and_holds_personal_data(client: Client):
