@@ -61,6 +61,12 @@ def log_to_stderr(level: str, form: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # It tells at length of every lost connection what the service says once in its own words.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_no_caller_that_went)
+
+
+def _is_no_caller_that_went(record: logging.LogRecord) -> bool:
+    """gRPC tells of a call that was cancelled while it was being answered as of an error of the server."""
+    return not (record.exc_info and type(record.exc_info[1]).__name__ == "ExecuteBatchError")
 
 
 def log_of_the_loop(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

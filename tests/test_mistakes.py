@@ -6,6 +6,8 @@ import asyncio
 import gc
 import io
 import logging
+import re
+import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -25,7 +27,7 @@ from adapters.rpc.accepting import aio_server
 from adapters.rpc.server import add_service
 from fulfilment.v1 import audit_pb2, audit_pb2_grpc, batch_pb2, cases_pb2, orders_pb2
 from ledger.ledger import Ledger
-from tests.service import MISTAKE, Service, context, fields_of, order, reason_of, serving
+from tests.service import MISTAKE, Client, Service, context, fields_of, order, reason_of, serving
 from tests.stalls import EmptyTenant, TooFewCoins, a_ledger, command
 
 SECRET = "zaphod@heart-of-gold.example"
@@ -317,3 +319,24 @@ def test_bytes_that_cannot_be_decoded_are_malformed(service: Service, path: str,
         call(path, sent)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert (reason_of(refused.value), fields_of(refused.value)) == ("MALFORMED", ["request"])
+
+
+# --- callers that go away ----------------------------------------------------------------------------
+
+
+def test_a_call_that_is_cancelled_while_it_is_answered_is_no_error(service: Service) -> None:
+    with Client(service.address) as client:
+        orders = [order(f"c{number}", sku="untracked", note="n" * 1000) for number in range(1000)]
+        commands = [batch_pb2.BatchCommand(place_order=each) for each in orders]
+        client.batch.ExecuteBatch(batch_pb2.ExecuteBatchRequest(commands=commands))
+    # Without the probe a client takes little before it is read: the service waits with the rest.
+    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0)]
+    for pause in (0.0, 0.01, 0.02, 0.04, 0.06, 0.08):
+        with grpc.insecure_channel(service.address, options=options) as channel:
+            audit = audit_pb2_grpc.AuditServiceStub(channel)
+            streams = [audit.StreamFacts(audit_pb2.StreamFactsRequest()) for _ in range(8)]
+            for stream in streams[::2]:
+                next(stream)
+            time.sleep(pause)
+    time.sleep(0.5)
+    assert "error" not in re.findall(r'"level":"(\w+)"', service.log.read_text())
