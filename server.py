@@ -36,7 +36,7 @@ from adapters.folders import BadFolder, make_private
 from adapters.letters import Letters
 from adapters.logs import log_of_the_loop, log_to_stderr
 from adapters.outbox import Outbox
-from adapters.postgres import Control, Database, SchemaNewer, open_pool, usable
+from adapters.postgres import Control, Database, SchemaInUse, SchemaNewer, open_pool, usable
 from adapters.rpc.accepting import aio_server
 from adapters.rpc.admin import AdminQueries
 from adapters.rpc.cases import CaseQueries
@@ -364,7 +364,7 @@ def main() -> None:
             project(usable(chosen.dsn) if alone else chosen.dsn)
         else:
             uvloop.run(run(chosen))
-    except (KeyProblem, StartFailed, BadFolder, CannotListen, SchemaNewer) as problem:
+    except (KeyProblem, StartFailed, BadFolder, CannotListen, SchemaInUse, SchemaNewer) as problem:
         raise SystemExit(f"server.py: {problem}") from None
     except psycopg.errors.InsufficientPrivilege as problem:
         raise SystemExit(

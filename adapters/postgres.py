@@ -22,6 +22,9 @@ CONTROL_SCHEMA = "fulfilment"
 DEFAULT_TENANT = "default"
 _TENANT = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _LOCK_SEED = 0x5C4E3A
+_MIGRATE_SECONDS = 30.0
+_MIGRATE_LOCK_MILLISECONDS = 200
+_MIGRATE_PAUSE_SECONDS = 0.5
 
 # --- schema versions ------------------------------------------------------------------------------
 # The number of a migration is its place, from 1. Append only: databases remember how many they have.
@@ -125,9 +128,34 @@ class BadTenantName(ValueError):
         )
 
 
+class SchemaInUse(Exception):
+    def __init__(self, schema: str) -> None:
+        super().__init__(
+            f"schema {schema} could not be brought up to date in {_MIGRATE_SECONDS:.0f} s, for its tables are in use: "
+            "end the sessions in pg_stat_activity that are idle in transaction, and start again"
+        )
+
+
 async def migrate(connection: AsyncConnection[Any], schema: str, migrations: Sequence[str]) -> int:
-    """Brings a schema up to date in one transaction; safe when several processes start together."""
+    """Brings a schema up to date in one transaction; safe when several processes start together.
+
+    Raises SchemaNewer, and SchemaInUse. It waits for a lock only for a moment, again and again, for whoever waits for
+    a table keeps all who ask for it after it waiting: the commands and queries of processes that run already.
+    """
+    clock = asyncio.get_running_loop().time
+    give_up_at = clock() + _MIGRATE_SECONDS
+    while True:
+        try:
+            return await _migrate(connection, schema, migrations)
+        except psycopg.errors.LockNotAvailable as error:
+            if clock() > give_up_at:
+                raise SchemaInUse(schema) from error
+            await asyncio.sleep(_MIGRATE_PAUSE_SECONDS)
+
+
+async def _migrate(connection: AsyncConnection[Any], schema: str, migrations: Sequence[str]) -> int:
     async with connection.transaction():
+        await connection.execute(f"SET LOCAL lock_timeout = {_MIGRATE_LOCK_MILLISECONDS}")
         lock = SQL("SELECT pg_advisory_xact_lock(hashtextextended({name}, {seed}))")
         await connection.execute(lock.format(name=Literal(schema), seed=Literal(_LOCK_SEED)))
         found = await _version(connection, schema)

@@ -21,7 +21,7 @@ from eventsourcing.tests import persistence as library
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
-from adapters.postgres import TENANT_MIGRATIONS, BadTenantName, Control, SchemaNewer, migrate, open_pool
+from adapters.postgres import TENANT_MIGRATIONS, BadTenantName, Control, SchemaInUse, SchemaNewer, migrate, open_pool
 from ledger.journal import CHANNEL, FactMapper, Journal, Log, RecordedFact
 from ledger.ledger import Ledger
 from ledger.personal import PersonKey
@@ -340,6 +340,36 @@ async def test_a_migration_that_fails_leaves_the_schema_as_it_was(tenant: EmptyT
         with pytest.raises(psycopg.errors.DuplicateTable):
             await migrate(connection, tenant.schema, broken)
         assert await migrate(connection, tenant.schema, broken[:-1]) == len(broken) - 1
+
+
+async def test_a_migration_waits_for_who_uses_a_table_and_keeps_no_other_waiting(
+    tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = f"SELECT count(*) FROM {tenant.schema}.ledger_projections"
+    newer = (*TENANT_MIGRATIONS, "ALTER TABLE {schema}.ledger_projections ADD one int")
+    async with (
+        await psycopg.AsyncConnection.connect(tenant.conninfo, autocommit=True) as connection,
+        await psycopg.AsyncConnection.connect(tenant.conninfo) as idle,
+        await psycopg.AsyncConnection.connect(tenant.conninfo, autocommit=True) as reader,
+    ):
+        await idle.execute(read)
+        migrating = asyncio.create_task(migrate(connection, tenant.schema, newer))
+        clock = asyncio.get_running_loop().time
+        began, longest = clock(), 0.0
+        while clock() < began + 2:
+            asked_at = clock()
+            await reader.execute(read)
+            longest = max(longest, clock() - asked_at)
+            await asyncio.sleep(0.01)
+        assert longest < 1.0
+        assert not migrating.done()
+        await idle.rollback()
+        assert await migrating == len(newer)
+
+        await idle.execute(read)
+        monkeypatch.setattr("adapters.postgres._MIGRATE_SECONDS", 0.0)
+        with pytest.raises(SchemaInUse, match="its tables are in use: end the sessions"):
+            await migrate(connection, tenant.schema, (*newer, "ALTER TABLE {schema}.ledger_projections ADD two int"))
 
 
 async def test_the_check_value_of_the_first_key_holds(conninfo: str) -> None:
