@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from ledger import stock, supplier_orders
-from ledger.orders import Line, Order
+from ledger.orders import LEDGER, HoldReason, Line, Order
 from ledger.policies import policy_at
 from ledger.stock import Stock
 from ledger.values import Change, LineNo, Units, stock_stream, supplier_stream
@@ -78,7 +78,7 @@ class Allotment:
         # Only a hold can be a cart's: nobody takes over what was committed to another order.
         if cart is not None and cart is not kept and cart.status is stock.Hold.HELD:
             given_back.append(self.cart_id)
-        available = own.available + sum([stock.freed_by(own.reservations[r]) for r in given_back])
+        available = own.available_to(self.order_id) + sum([stock.freed_by(own.reservations[r]) for r in given_back])
         if units and available < units:
             self.lacking[item] = (units, max(available, 0))
             return
@@ -102,14 +102,16 @@ class Allotment:
         return self.now < own.reservations[self.order_id].expires_at
 
 
-def within_reach(own: Stock | None, reservation_ids: Iterable[str], claimed: int) -> int | None:
+def within_reach(own: Stock | None, reservation_ids: Sequence[str], claimed: int) -> int | None:
     """Units that can be promised beside those that these reservations have and claimed ones; None if there is no feed.
 
-    A hold is given back for what takes its place, so its units are within reach as well.
+    A hold is given back for what takes its place, so its units are within reach as well. The first reservation is the
+    order's own; one that waits comes after those alone that waited before it.
     """
     if own is None or own.feed is None:
         return None
-    units = own.available - claimed
+    order_id, *_ = reservation_ids
+    units = own.available_to(order_id) - claimed
     for reservation_id in reservation_ids:
         reservation = own.reservations.get(reservation_id)
         if reservation is not None and reservation.status is stock.Hold.HELD:
@@ -150,7 +152,7 @@ def reserve_late(view: View, order: Order, now: datetime) -> tuple[list[Change],
         own = view.stock(*item)
         present = own.reservations.get(order.order_id) if own else None
         units, freed = (present.units, stock.freed_by(present)) if present else (0, 0)
-        total = max(units, min(wanted[item], own.available + freed) if own and own.tracked else 0)
+        total = max(units, min(wanted[item], own.available_to(order.order_id) + freed) if own and own.tracked else 0)
         if total > units:
             allotment.take(item, total, commit=True)
         lacking = wanted[item] - total
@@ -161,6 +163,17 @@ def reserve_late(view: View, order: Order, now: datetime) -> tuple[list[Change],
     waited = order.waiting_for_stock()
     served = {line_no: waited[line_no] - left for line_no, left in sorted(waiting.items()) if left < waited[line_no]}
     return allotment.reserved(), served
+
+
+def waits_of(order: Order) -> dict[Item, int]:
+    """Units that an order waits for, by supplier and SKU: before the confirmation all that it wants of what lacks."""
+    if order.confirmed_at is not None:
+        return {item: sum(by_line.values()) for item, by_line in _waiting_by_item(order).items()}
+    hold = order.hold(HoldReason.OUT_OF_STOCK, LEDGER)
+    if hold is None:
+        return {}
+    wanted = items_of(order, "", order.in_bucket("open"))
+    return {item: wanted[item] for item in items_of(order, "", hold.lacking) if item in wanted}
 
 
 def _waiting_by_item(order: Order) -> dict[Item, Units]:

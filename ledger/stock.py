@@ -2,6 +2,7 @@
 
 One stream per supplier and SKU. The rule above all: units held and committed never exceed what the
 supplier's feed says there is. A SKU without any feed is untracked: nothing is promised of it.
+Orders that wait for units stand in the stream, too, so that nobody who asks later is promised what they are owed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from itertools import takewhile
 from typing import assert_never
 
 import msgspec
@@ -148,6 +150,25 @@ class ReservationExpired(Fact, frozen=True, tag="stock.reservation_expired"):
     at: datetime
 
 
+class StockAwaited(Fact, frozen=True, tag="stock.awaited"):
+    """An order waits for so many units, in all; whoever asks later than it does comes after it."""
+
+    supplier_id: str
+    sku: str
+    order_id: str
+    units: int
+    at: datetime
+
+
+class WaitEnded(Fact, frozen=True, tag="stock.wait_ended"):
+    """The order waits no more: it has its units, or does not want them any more."""
+
+    supplier_id: str
+    sku: str
+    order_id: str
+    at: datetime
+
+
 class FeedStale(Fact, frozen=True, tag="stock.feed_stale"):
     """No newer feed came in time: until one does, more is kept back than the buffer alone."""
 
@@ -260,6 +281,8 @@ StockFact = (
     | ReservationConsumed
     | ReservationReleased
     | ReservationExpired
+    | StockAwaited
+    | WaitEnded
     | FeedStale
     | FeedFresh
     | Restocked
@@ -325,6 +348,12 @@ class Stock(msgspec.Struct):
     buffer: int = 0
     reservations: dict[str, Reservation] = {}
     shipped: list[Shipped] = []
+    waiting: dict[str, int] = {}
+    """Orders that wait, the first first, and for how many units each."""
+    awaited: int = 0
+    """Units that all of them wait for."""
+    kept: int = 0
+    """Units that came in since they wait, as many as they wait for: nobody who asks later can have them."""
     held: int = 0
     committed: int = 0
     """Units committed and units shipped that the feed does not have taken off yet."""
@@ -353,12 +382,24 @@ class Stock(msgspec.Struct):
         return self.feed is not None
 
     @property
-    def available(self) -> int:
-        """Units that can be promised now; below zero when a feed fell under what was promised."""
+    def free(self) -> int:
+        """Units that nobody was promised; below zero when a feed fell under what was promised."""
         if self.feed is None:
             return 0
         on_hand = self.feed.quantity + self.restocked
         return on_hand - self.held - self.committed - self.buffer - self.stale_buffer
+
+    @property
+    def available(self) -> int:
+        """Units that can be promised to whoever asks now; below zero when a feed fell under what was promised."""
+        return self.free - self.kept
+
+    def available_to(self, order_id: str) -> int:
+        """Units that can be promised to an order: one that waits comes after those alone that waited before it."""
+        if order_id not in self.waiting:
+            return self.available
+        before = sum([units for _, units in takewhile(lambda each: each[0] != order_id, self.waiting.items())])
+        return self.free - min(self.kept, before)
 
     @property
     def shortfall(self) -> int:
@@ -374,6 +415,19 @@ class Stock(msgspec.Struct):
 
 def evolve(stock: Stock | None, fact: StockFact) -> Stock:
     stock = stock or Stock()
+    if not stock.waiting:
+        return _evolve(stock, fact)
+    free = stock.free
+    stock = _evolve(stock, fact)
+    if isinstance(fact, StockReserved) and fact.reservation_id in stock.waiting:
+        stock.kept -= fact.units
+    # Whatever comes in, by a feed or because it is given back, is for those who wait.
+    came_in = max(stock.free - free, 0)
+    stock.kept = max(min(stock.kept + came_in, stock.awaited, stock.free), 0)
+    return stock
+
+
+def _evolve(stock: Stock, fact: StockFact) -> Stock:
     match fact:
         # What happens most stands first: a match looks at its cases one by one.
         case StockReserved():
@@ -398,6 +452,11 @@ def evolve(stock: Stock | None, fact: StockFact) -> Stock:
         case StockCorrected(quantity=quantity, at=at):
             version = stock.feed.version if stock.feed else 0
             _take_feed(stock, Feed(quantity, version, at, includes_orders_up_to=None))
+        case StockAwaited(order_id=order_id, units=units):
+            stock.awaited += units - stock.waiting.get(order_id, 0)
+            stock.waiting[order_id] = units
+        case WaitEnded(order_id=order_id):
+            stock.awaited -= stock.waiting.pop(order_id, 0)
         case StockLow():
             stock.low = True
         case StockRunningOut():
@@ -657,7 +716,7 @@ def report_none_left(
 
     Untracked stock stays untracked.
     """
-    if stock is None or stock.feed is None or stock.available + given_back <= 0:
+    if stock is None or stock.feed is None or stock.free + given_back <= 0:
         return []
     owed = sum([reservation.units for reservation in stock.reservations.values()]) - given_back
     return [StockCorrected(supplier_id, sku, owed, because, at)]

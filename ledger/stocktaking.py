@@ -1,7 +1,8 @@
 """Stock against what was agreed: feeds that go stale, and alerts at every crossing of a threshold (DOMAIN 3).
 
 Alerts are decided in one place for every command: ``watching`` wraps its decision, looks at each stock
-stream that it touches as it will be with the new facts, and adds what staff and shops are to be told.
+stream that it touches as it will be with the new facts, and adds what staff and shops are to be told. So is who
+waits for stock: what an order waits for follows from its facts, and stands in the stocks that it waits for.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
 from msgspec.structs import replace
 
-from ledger import stock, suppliers
+from ledger import orders, stock, suppliers
+from ledger.allotment import waits_of
+from ledger.orders import HoldPlaced, HoldReason, Order, OrderFact, OrderPlaced, UnitsBackordered
 from ledger.policies import Policy, policy_at
 from ledger.stock import (
     Alert,
@@ -30,13 +34,15 @@ from ledger.stock import (
     ReservationReleased,
     SoldOut,
     Stock,
+    StockAwaited,
     StockCorrected,
     StockFact,
     StockLow,
     StockReserved,
     StockRunningOut,
+    WaitEnded,
 )
-from ledger.values import Change, policy_stream, stock_stream, supplier_stream
+from ledger.values import Change, order_stream, policy_stream, stock_stream, supplier_stream
 from ledger.view import View, changes_of
 
 Decide = Callable[[View], Sequence[Change]]
@@ -76,11 +82,18 @@ def watching(decide: Decide, now: datetime) -> Decide:
 def watched(view: View, changes: Sequence[Change], now: datetime) -> Sequence[Change]:
     """The changes, and what has to be told of each stock stream that they touch."""
     touched: defaultdict[str, list[Any]] = defaultdict(list)
+    told: defaultdict[str, list[Any]] = defaultdict(list)
     for stream, fact in changes:
         if stream.startswith("stock-"):
             touched[stream].append(fact)
+        elif stream.startswith("order-"):
+            told[stream].append(fact)
+    waits = [change for stream, facts in told.items() for change in _waits(view, stream, facts, now)]
+    for stream, fact in waits:
+        touched[stream].append(fact)
     if not touched:
         return changes
+    changes = [*changes, *waits] if waits else changes
     policy = policy_at(view.policy(), now)
     alerts: list[Change] = []
     for stream, facts in touched.items():
@@ -89,6 +102,46 @@ def watched(view: View, changes: Sequence[Change], now: datetime) -> Sequence[Ch
             alerts += changes_of(stream, _alerts(own, facts, policy, now))
     return [*changes, *alerts] if alerts else changes
 
+
+# --- who waits ------------------------------------------------------------------------------------
+
+_STARTS_WAITING = frozenset({OrderPlaced, HoldPlaced, UnitsBackordered})
+
+
+def _waits(view: View, stream: str, facts: Sequence[OrderFact], now: datetime) -> list[Change]:
+    """What the facts of an order change of its waiting for stock; of nearly every order nothing."""
+    order_id = stream.removeprefix(order_stream(""))
+    before = view.order(order_id)
+    if not any(map(_may_wait, facts)) and (before is None or not _waited(before)):
+        return []
+    after = reduce(orders.evolve, facts, before)
+    assert after is not None, "it has facts"
+    wanted = waits_of(after)
+    items = dict.fromkeys([*(waits_of(before) if before else ()), *wanted])
+    view.need(*(stock_stream(*item) for item in items))
+    changes: list[Change] = []
+    for item in items:
+        own, units = view.stock(*item), wanted.get(item, 0)
+        if own is None or not own.tracked or own.waiting.get(order_id, 0) == units:
+            continue
+        supplier_id, sku = item
+        stream = stock_stream(supplier_id, sku)
+        if units:
+            changes.append((stream, StockAwaited(supplier_id, sku, order_id, units, now)))
+        else:
+            changes.append((stream, WaitEnded(supplier_id, sku, order_id, now)))
+    return changes
+
+
+def _may_wait(fact: OrderFact) -> bool:
+    return type(fact) in _STARTS_WAITING and (not isinstance(fact, OrderPlaced) or bool(fact.holds))
+
+
+def _waited(order: Order) -> bool:
+    return bool(order.unreserved) or any(hold.reason is HoldReason.OUT_OF_STOCK for hold in order.holds)
+
+
+# --- alerts ---------------------------------------------------------------------------------------
 
 _TAKES_NOTHING = frozenset(
     {ReservationCommitted, ReservationConsumed, ReservationReleased, ReservationExpired, ReservationExtended}
@@ -140,6 +193,7 @@ def _after(own: Stock | None, facts: Sequence[StockFact], whole: bool = False) -
     after = replace(
         present,
         reservations={name: replace(reservation) for name, reservation in kept.items()},
+        waiting=present.waiting.copy(),
         shipped=present.shipped.copy(),
         returned=present.returned.copy(),
         demand=present.demand.copy(),

@@ -44,6 +44,9 @@ LEVELS = Table(
         "committed": "int8 NOT NULL",
         "buffer": "int8 NOT NULL",
         "stale_buffer": "int8 NOT NULL",
+        "free": "int8 NOT NULL",
+        "awaited": "int8 NOT NULL",
+        "kept": "int8 NOT NULL",  # for orders that wait; free units but for these are available
         "available": "int8 NOT NULL",
         "shortfall": "int8 NOT NULL",
         "low_threshold": "int8",
@@ -130,7 +133,7 @@ def changes(page: Page) -> list[Written]:
     return [levels, movements, waiting, sellers, policies]
 
 
-STOCK_LEVELS = Projection("stock_levels", 1, (LEVELS, MOVEMENTS, WAITING, SELLERS, POLICIES), changes)
+STOCK_LEVELS = Projection("stock_levels", 2, (LEVELS, MOVEMENTS, WAITING, SELLERS, POLICIES), changes)
 
 
 def _seller(supplier: Supplier) -> Values:
@@ -154,6 +157,9 @@ def _level(story: StockStory) -> Values:
         stock.committed,
         stock.buffer,
         stock.stale_buffer,
+        stock.free,
+        stock.awaited,
+        stock.kept,
         stock.available,
         stock.shortfall,
         stock.low_threshold,
@@ -178,7 +184,7 @@ def _movement(movement: Movement) -> Values:
         _figure(fact),
         movement.delta,
         movement.available,
-        getattr(fact, "reservation_id", ""),
+        getattr(fact, "reservation_id", "") or getattr(fact, "order_id", ""),
         getattr(fact, "because", "") or "; ".join(fact.warnings),
         fact.at,
     )
@@ -236,8 +242,8 @@ _SERVABLE = """
     FROM {stock_waiting} AS w LEFT JOIN {stock_levels} AS l USING (supplier_id, sku)
     GROUP BY w.order_id
     HAVING CASE WHEN bool_or(w.together)
-        THEN bool_and(coalesce(l.available >= w.units, false))
-        ELSE bool_or(coalesce(l.available >= w.units, false)) END
+        THEN bool_and(coalesce(l.free >= w.units, false))
+        ELSE bool_or(coalesce(l.free >= w.units, false)) END
     ORDER BY 3, 1 LIMIT %(limit)s
 """
 
@@ -281,6 +287,8 @@ class Level(NamedTuple):
     committed: int
     buffer: int
     stale_buffer: int
+    awaited: int
+    kept: int
     available: int
     shortfall: int
     low_threshold: int
@@ -331,7 +339,7 @@ _STANDS: Mapping[Alert, str] = {
 }
 _LEVELS = """
     SELECT supplier_id, sku, tracked, quantity, feed_version, as_of, stale_at, stale_since, restocked, held, committed,
-        buffer, stale_buffer, available, shortfall, low_threshold, low, running_out, sold_out, demand
+        buffer, stale_buffer, awaited, kept, available, shortfall, low_threshold, low, running_out, sold_out, demand
     FROM {stock_levels}
     WHERE (supplier_id, sku) > (%(after_supplier)s, %(after_sku)s) {condition}
     ORDER BY supplier_id, sku LIMIT %(limit)s

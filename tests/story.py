@@ -114,6 +114,7 @@ class Story:
     def record(self, changes: Iterable[Change]) -> list[Fact]:
         """What a decision returned has happened."""
         changes = list(stocktaking.watched(self.book, list(changes), self.now))
+        waited = {stream: self._waited(stream) for stream, _ in changes if stream.startswith("stock-")}
         for stream, fact in changes:
             self.book.record([(stream, fact)])
             state = self.book.state(stream)
@@ -123,8 +124,15 @@ class Story:
             state = self.book.state(stream)
             if isinstance(state, Order):
                 check_order(state, self.book)
+        for stream, (waiting, kept) in waited.items():
+            check_waiting(waiting, kept, self.book.state(stream), [f for name, f in changes if name == stream])
         self.log += changes
         return [fact for _, fact in changes]
+
+    def _waited(self, stream: str) -> tuple[list[str], int]:
+        """Who waited for a stock before a command, and what was kept for them."""
+        before = self.book.state(stream)
+        return (list(before.waiting), before.kept) if isinstance(before, Stock) else ([], 0)
 
     # --- what there is ---
 
@@ -615,5 +623,17 @@ def check_stock(state: Stock, fact: Fact) -> None:
     assert state.held == sum(each.units for each in live if each.status is stock.Hold.HELD)
     committed = sum(each.units for each in live if each.status is stock.Hold.COMMITTED and not each.in_feed)
     assert state.committed >= committed
+    assert state.awaited == sum(state.waiting.values())
+    assert 0 <= state.kept <= max(min(state.awaited, state.free), 0)
+    assert all(count > 0 for count in state.waiting.values())
     if isinstance(fact, stock.StockReserved):
         assert state.available >= 0, f"oversold: {state.available} available after {fact}"
+
+
+def check_waiting(waiting: Sequence[str], kept: int, after: object, facts: Sequence[Fact]) -> None:
+    """Nobody who asks later takes what is kept for those who wait."""
+    assert isinstance(after, Stock)
+    taking = (stock.StockReserved, stock.ReservationCommitted, stock.StockAwaited)
+    takers = [fact.reservation_id for fact in facts if isinstance(fact, stock.StockReserved)]
+    if takers and not set(takers) & set(waiting) and all(isinstance(fact, taking) for fact in facts):
+        assert after.kept == kept, f"{takers} took what was kept for {waiting}"

@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 from msgspec.structs import replace
 
 from ledger import stock
+from ledger.allotment import waits_of
 from ledger.book import Book
 from ledger.orders import Clock, HoldReason, PaymentState, WhenUnavailable
 from ledger.parcels import ParcelStatus
@@ -203,7 +204,7 @@ class Fulfilment(RuleBasedStateMachine):
             return float("inf")
         present = self.story.stock(sku, supplier_id)
         kept = present.reservations.get(order_id)
-        return present.available - (kept.units if kept and kept.in_feed else 0)
+        return present.available_to(order_id) - (kept.units if kept and kept.in_feed else 0)
 
     def expect(self, counted: Counted, order_id: str, freed: Counter[int], of: str) -> list[Any]:
         """What must become of freed units, decided before they are: who may get them, and whether they wait there."""
@@ -816,6 +817,16 @@ class Fulfilment(RuleBasedStateMachine):
                         counted[fact.reservation_id] -= fact.units
             live = self.story.stock(sku, supplier_id).reservations
             assert {name: each.units for name, each in live.items()} == {n: c for n, c in counted.items() if c}
+
+    @invariant()
+    def who_waits_for_stock_is_known_to_the_stock(self) -> None:
+        """An order waits where its facts say so, with as many units."""
+        for supplier_id, sku in TRACKED:
+            wanted = {}
+            for order_id in self.model:
+                if units := waits_of(self.story.order(order_id)).get((supplier_id, sku), 0):
+                    wanted[order_id] = units
+            assert self.story.stock(sku, supplier_id).waiting == wanted
 
     @invariant()
     def a_confirmed_order_has_no_hold_that_runs_out(self) -> None:

@@ -197,7 +197,7 @@ def test_commands_for_an_unknown_order_are_refused():
 def test_an_order_beyond_the_stock_is_accepted_with_a_hold_that_names_lines_and_units():
     story = a_shop(tea=4)
     facts = story.place(line(1, "tea", 3), line(2, "tea", 3))
-    assert names(facts) == ["placed"]
+    assert names(facts) == ["placed", "awaited"]
     (hold,) = story.order().holds
     assert hold.reason is HoldReason.OUT_OF_STOCK
     assert hold.lacking == {2: 2}

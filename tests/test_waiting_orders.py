@@ -1,9 +1,12 @@
 """Orders that wait for stock get it when it is there, the oldest first, and each unit once."""
 
+import pytest
+
 from ledger.orders import Header, HoldReason, PaymentState, UnitsReserved
-from ledger.stock import Hold
+from ledger.rerouting import NoQualifiedSupplier
+from ledger.stock import Hold, OutOfStock
 from ledger.supplier_orders import Answer
-from tests.story import FIRST, NOON, ORDER, Story, a_shop, line, names, sent, the, units
+from tests.story import FIRST, NOON, ORDER, Story, a_shop, line, names, refused, sent, the, units
 
 # --- before the confirmation ----------------------------------------------------------------------
 
@@ -19,6 +22,7 @@ def test_an_order_that_was_out_of_stock_is_confirmed_once_there_is_enough():
         "supplier_order_drafted",
         "reserved",
         "reservation_committed",
+        "wait_ended",
         "sold_out",
     ]
     assert story.serve() == []
@@ -69,7 +73,7 @@ def test_an_order_placed_before_the_first_feed_is_reserved_at_the_latest_when_it
     story.pay()
     assert story.stock().reservations[ORDER].status is Hold.COMMITTED
     # Nothing more to reserve: the clock only notes that it waits no more.
-    assert names(story.serve()) == ["units_reserved"]
+    assert names(story.serve()) == ["units_reserved", "wait_ended"]
     assert story.stock().committed == 3
 
 
@@ -108,7 +112,7 @@ def test_what_was_cancelled_or_shipped_meanwhile_waits_no_more():
     story = backordered()
     story.cancel({1: 3})
     story.feed(10)
-    assert names(story.serve()) == ["units_reserved"]  # by what was reserved before
+    assert names(story.serve()) == ["units_reserved", "wait_ended"]  # by what was reserved before
     assert story.stock().committed == 2
     assert story.serve() == []
     other = backordered()
@@ -137,7 +141,7 @@ def test_units_that_a_feed_has_taken_off_are_not_promised_twice():
     story.feed(1, watermark=story.now)  # ours are taken off already, one more came
     assert story.stock().reservations[ORDER].in_feed
     assert story.serve() == []
-    assert story.stock().available == 1
+    assert (story.stock().free, story.stock().available) == (1, 0), "kept for who waits"
     story.feed(6)
     story.serve()
     assert (story.stock().reservations[ORDER].units, story.stock().available) == (5, 1)
@@ -164,3 +168,104 @@ def test_who_came_first_is_served_first():
     assert (story.header("shopify/1"), story.header("shopify/2")) == (Header.CONFIRMED, Header.ON_HOLD)
     assert story.now == NOON
     assert FIRST in story.order().supplier_orders
+
+
+# --- before whoever asks later --------------------------------------------------------------------
+
+
+def five_waiting() -> Story:
+    """Nothing is there, and five orders wait for one unit each."""
+    story = a_shop(tea=0)
+    for n in range(1, 6):
+        story.place(line(1, "tea", 1), order_id=f"shopify/{n}")
+    return story
+
+
+def test_units_that_come_in_are_for_those_who_waited_and_not_for_whoever_asks_first():
+    story = five_waiting()
+    story.feed(5)
+    for n in range(6, 9):
+        story.place(line(1, "tea", 1), order_id=f"shopify/{n}")
+        assert story.holds(f"shopify/{n}") == [HoldReason.OUT_OF_STOCK]
+    for n in (8, 3, 7, 1, 2, 6, 5, 4):
+        story.serve(f"shopify/{n}")
+    served = [n for n in range(1, 9) if story.header(f"shopify/{n}") is Header.CONFIRMED]
+    assert served == [1, 2, 3, 4, 5]
+
+
+def test_neither_a_cart_nor_a_rerouting_takes_what_is_kept_for_those_who_wait():
+    story = five_waiting()
+    story.feed(6)
+    with refused(OutOfStock, "tea of acme: 2 asked, 1 available"):
+        story.reserve("cart-1", 2)
+    story.reserve("cart-1", 1)
+    assert (story.stock().free, story.stock().kept, story.stock().available) == (5, 5, 0)
+    other = a_shop(tea=0)
+    other.offer(supplier_id="acme")
+    other.offer(supplier_id="bolt")
+    other.feed(9, supplier_id="bolt")
+    other.place(line(1, "tea", 2, "bolt"), order_id="shopify/9")
+    other.place(line(1, "tea", 2))
+    other.feed(3)
+    with refused(NoQualifiedSupplier, "acme out of stock"):
+        other.reroute(supplier_order_id="shopify/9/1", order_id="shopify/9")
+
+
+def test_what_was_there_before_anybody_waited_is_nobodys():
+    story = a_shop(tea=4)
+    story.place(line(1, "tea", 6))
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    assert story.header("shopify/2") is Header.CONFIRMED
+    story.feed(6)  # one of them is the second order's: two came in
+    assert (story.stock().free, story.stock().kept, story.stock().available) == (5, 2, 3)
+
+
+@pytest.mark.parametrize("comes_back", ["cancelled", "expired", "restocked", "corrected"])
+def test_whatever_comes_in_is_kept_for_those_who_wait(comes_back: str):
+    story = a_shop(tea=3)
+    story.place(line(1, "tea", 2), order_id="shopify/0")
+    story.reserve("cart-1", 1)
+    story.place(line(1, "tea", 4))
+    if comes_back == "cancelled":
+        story.cancel(order_id="shopify/0")
+    elif comes_back == "expired":
+        story.later(hours=1)
+        story.expire("cart-1")
+    elif comes_back == "restocked":
+        story.restock(2)
+    else:
+        story.correct(4)
+    assert story.stock().free == story.stock().kept > 0
+    assert story.stock().available == 0
+
+
+def test_who_gives_up_waiting_leaves_what_was_kept_to_those_behind():
+    story = five_waiting()
+    story.feed(2)
+    assert story.stock().kept == 2
+    for n in (1, 2, 3, 4):
+        story.cancel(order_id=f"shopify/{n}")
+    assert (story.stock().kept, story.stock().available) == (1, 1)
+    story.serve("shopify/5")
+    assert story.header("shopify/5") is Header.CONFIRMED
+    assert (story.stock().waiting, story.stock().kept) == ({}, 0)
+
+
+def test_backordered_units_of_a_confirmed_order_come_before_a_newer_order():
+    story = backordered()
+    story.feed(5)
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    assert story.holds("shopify/2") == [HoldReason.OUT_OF_STOCK]
+    assert the(UnitsReserved, story.serve()).by_line == units({1: 3})
+
+
+def test_who_waits_longer_for_more_is_not_overtaken_by_who_waits_for_less():
+    story = a_shop(tea=0)
+    story.place(line(1, "tea", 3))
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.feed(2)
+    assert story.serve("shopify/2") == []
+    story.feed(3)
+    assert story.serve("shopify/2") == []
+    story.serve()
+    assert story.header() is Header.CONFIRMED

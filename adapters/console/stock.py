@@ -46,7 +46,7 @@ def _show(session: Session, supplier_id: str, skus: tuple[str, ...], receipt: co
             each.quantity + each.restocked,
             each.held,
             each.committed,
-            each.buffer + each.stale_buffer,
+            each.buffer + each.stale_buffer + each.kept,
             each.available,
             minute(each, "as_of"),
         ]
@@ -54,7 +54,7 @@ def _show(session: Session, supplier_id: str, skus: tuple[str, ...], receipt: co
         else [each.item.sku, "", "", "", each.buffer or "", "untracked", ""]
         for each in answer.levels
     ]
-    headings = ["sku", ">feed", ">held", ">committed", ">buffer", ">available", "counted"]
+    headings = ["sku", ">feed", ">held", ">committed", ">kept back", ">available", "counted"]
     session.out.table(headings, rows)
 
 
@@ -294,7 +294,7 @@ def _print_levels(
             each.quantity + each.restocked if each.tracked else "untracked",
             each.held,
             each.committed,
-            each.buffer + each.stale_buffer,
+            each.buffer + each.stale_buffer + each.kept,
             each.available,
             f"{each.cover_days:.1f}" if each.HasField("cover_days") else "",
             minute(each, "as_of"),

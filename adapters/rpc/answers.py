@@ -494,6 +494,8 @@ def stock_level(item: Item, state: Stock | None) -> stock_pb2.StockLevel:
         available=own.available,
         restocked=own.restocked,
         stale_buffer=own.stale_buffer,
+        awaited=own.awaited,
+        kept=own.kept,
         stale_since=stamp(own.stale.at) if own.stale else None,
         stale_at=stamp(own.stale_at),
         shortfall=own.shortfall,

@@ -2918,6 +2918,8 @@ class StockLevelReport(_message.Message):
     ALERTS_FIELD_NUMBER: _builtins.int
     DEMAND_FIELD_NUMBER: _builtins.int
     COVER_DAYS_FIELD_NUMBER: _builtins.int
+    AWAITED_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
     supplier_id: _builtins.str
     """Who has it."""
     sku: _builtins.str
@@ -2939,7 +2941,7 @@ class StockLevelReport(_message.Message):
     stale_buffer: _builtins.int
     """Units kept back beside the buffer because the feed is stale."""
     available: _builtins.int
-    """What can still be promised: quantity + restocked - held - committed - buffer - stale_buffer."""
+    """What can still be promised: quantity + restocked - held - committed - buffer - stale_buffer - kept."""
     shortfall: _builtins.int
     """Units that were committed and are not there."""
     low_threshold: _builtins.int
@@ -2948,6 +2950,10 @@ class StockLevelReport(_message.Message):
     """Units committed in the last days, as many as the retailer's policy averages over: 28 unless agreed otherwise."""
     cover_days: _builtins.float
     """How many days what is available lasts at that demand; absent without demand."""
+    awaited: _builtins.int
+    """Units that orders wait for."""
+    kept: _builtins.int
+    """Units that came in since and are for them alone, the oldest first."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """When the supplier counted."""
@@ -2986,10 +2992,12 @@ class StockLevelReport(_message.Message):
         alerts: _abc.Iterable[Global___StockAlert.ValueType] | None = ...,
         demand: _builtins.int = ...,
         cover_days: _builtins.float | None = ...,
+        awaited: _builtins.int = ...,
+        kept: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cover_days", b"_cover_days", "as_of", b"as_of", "cover_days", b"cover_days", "stale_at", b"stale_at", "stale_since", b"stale_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cover_days", b"_cover_days", "alerts", b"alerts", "as_of", b"as_of", "available", b"available", "buffer", b"buffer", "committed", b"committed", "cover_days", b"cover_days", "demand", b"demand", "feed_version", b"feed_version", "held", b"held", "low_threshold", b"low_threshold", "quantity", b"quantity", "restocked", b"restocked", "shortfall", b"shortfall", "sku", b"sku", "stale_at", b"stale_at", "stale_buffer", b"stale_buffer", "stale_since", b"stale_since", "supplier_id", b"supplier_id", "tracked", b"tracked"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cover_days", b"_cover_days", "alerts", b"alerts", "as_of", b"as_of", "available", b"available", "awaited", b"awaited", "buffer", b"buffer", "committed", b"committed", "cover_days", b"cover_days", "demand", b"demand", "feed_version", b"feed_version", "held", b"held", "kept", b"kept", "low_threshold", b"low_threshold", "quantity", b"quantity", "restocked", b"restocked", "shortfall", b"shortfall", "sku", b"sku", "stale_at", b"stale_at", "stale_buffer", b"stale_buffer", "stale_since", b"stale_since", "supplier_id", b"supplier_id", "tracked", b"tracked"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cover_days: _TypeAlias = _typing.Literal["cover_days"]  # noqa: Y015
     _WhichOneofArgType__cover_days: _TypeAlias = _typing.Literal["_cover_days", b"_cover_days"]  # noqa: Y015

@@ -387,6 +387,8 @@ class StockLevel(_message.Message):
     STALE_SINCE_FIELD_NUMBER: _builtins.int
     STALE_AT_FIELD_NUMBER: _builtins.int
     SHORTFALL_FIELD_NUMBER: _builtins.int
+    AWAITED_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
     tracked: _builtins.bool
     """Whether a feed ever said what there is."""
     quantity: _builtins.int
@@ -400,7 +402,7 @@ class StockLevel(_message.Message):
     buffer: _builtins.int
     """Units never promised."""
     available: _builtins.int
-    """What can still be promised: quantity + restocked - held - committed - buffer - stale_buffer. Below zero
+    """What can still be promised: quantity + restocked - held - committed - buffer - stale_buffer - kept. Below zero
     after a feed fell.
     """
     restocked: _builtins.int
@@ -409,6 +411,10 @@ class StockLevel(_message.Message):
     """Units kept back beside the buffer because the feed is stale."""
     shortfall: _builtins.int
     """Units that were committed and are not there."""
+    awaited: _builtins.int
+    """Units that orders wait for."""
+    kept: _builtins.int
+    """Units that came in since and are for them alone, the oldest first."""
     @_builtins.property
     def item(self) -> Global___Item:
         """What."""
@@ -442,10 +448,12 @@ class StockLevel(_message.Message):
         stale_since: _timestamp_pb2.Timestamp | None = ...,
         stale_at: _timestamp_pb2.Timestamp | None = ...,
         shortfall: _builtins.int = ...,
+        awaited: _builtins.int = ...,
+        kept: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "item", b"item", "stale_at", b"stale_at", "stale_since", b"stale_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "available", b"available", "buffer", b"buffer", "committed", b"committed", "feed_version", b"feed_version", "held", b"held", "item", b"item", "quantity", b"quantity", "restocked", b"restocked", "shortfall", b"shortfall", "stale_at", b"stale_at", "stale_buffer", b"stale_buffer", "stale_since", b"stale_since", "tracked", b"tracked"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "available", b"available", "awaited", b"awaited", "buffer", b"buffer", "committed", b"committed", "feed_version", b"feed_version", "held", b"held", "item", b"item", "kept", b"kept", "quantity", b"quantity", "restocked", b"restocked", "shortfall", b"shortfall", "stale_at", b"stale_at", "stale_buffer", b"stale_buffer", "stale_since", b"stale_since", "tracked", b"tracked"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
