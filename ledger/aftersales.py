@@ -173,7 +173,7 @@ def _arrived_at(order: Order, by_line: Units) -> datetime | None:
 
 def _require_reason(order: Order, opened: CaseOpened) -> None:
     if opened.reason is Reason.LATE and (order.promised_by is None or opened.at <= order.promised_by):
-        raise returns.NotLate(order.order_id, order.promised_by)
+        raise returns.NotLate(order.order_id, order.promised_by, order.promised_day)
     if opened.reason.is_the_customers and opened.delivered_at is not None:
         closed_at = opened.delivered_at + timedelta(days=order.placed.return_window_days)
         if opened.at > closed_at:

@@ -31,7 +31,7 @@ from ledger.recoveries import (
     require_open,
 )
 from ledger.refusals import Forbidden
-from ledger.values import Money
+from ledger.values import Money, to_minute
 
 # --- refusals -------------------------------------------------------------------------------------
 
@@ -60,7 +60,7 @@ class MoreThanKept(Forbidden):
 class ClaimNotEligible(Forbidden):
     def __init__(self, recovery: Recovery, eligible_at: datetime) -> None:
         super().__init__(
-            f"claim {recovery.recovery_id} cannot be filed before {eligible_at.isoformat()}: "
+            f"claim {recovery.recovery_id} cannot be filed before {to_minute(eligible_at)}: "
             "the carrier's waiting time runs",
             recovery_id=recovery.recovery_id,
             eligible_at=eligible_at.isoformat(),
@@ -88,7 +88,7 @@ class NothingToClaim(Forbidden):
 class FilingDeadlinePassed(Forbidden):
     def __init__(self, recovery: Recovery, file_by: datetime) -> None:
         super().__init__(
-            f"claim {recovery.recovery_id} had to be filed before {file_by.isoformat()}",
+            f"claim {recovery.recovery_id} had to be filed before {to_minute(file_by)}",
             recovery_id=recovery.recovery_id,
             file_by=file_by.isoformat(),
         )

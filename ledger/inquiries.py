@@ -14,7 +14,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
-from ledger.values import Fact, Party, Sealed, Value
+from ledger.values import Fact, Party, Sealed, Value, to_minute
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -171,7 +171,7 @@ class InquiryIsClosed(Forbidden):
 class AnsweredBeforeAsked(Forbidden):
     def __init__(self, inquiry_id: str, asked_at: datetime, answered_at: datetime) -> None:
         super().__init__(
-            f"an answer at {answered_at.isoformat()} is older than inquiry {inquiry_id} of {asked_at.isoformat()}",
+            f"an answer at {to_minute(answered_at)} is older than inquiry {inquiry_id} of {to_minute(asked_at)}",
             inquiry_id=inquiry_id,
             asked_at=asked_at.isoformat(),
             answered_at=answered_at.isoformat(),

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from ledger.policies import Policy
 from ledger.refusals import Forbidden, NotFound
-from ledger.values import Fact, Money, Value
+from ledger.values import Fact, Money, Value, to_minute
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -245,7 +245,7 @@ class UnknownMessage(NotFound):
 class MessageIsSent(Forbidden):
     def __init__(self, message_id: str, sent_at: datetime) -> None:
         super().__init__(
-            f"message {message_id} was sent at {sent_at.isoformat()}",
+            f"message {message_id} was sent at {to_minute(sent_at)}",
             message_id=message_id,
             sent_at=sent_at.isoformat(),
         )

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
 from ledger.tracking_numbers import oddities
-from ledger.values import Fact, Party, Sealed, Units, Value
+from ledger.values import Fact, Party, Sealed, Units, Value, to_minute
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -459,7 +459,7 @@ class ParcelOfAnotherOrder(AlreadyExists):
 class AlreadyDelivered(Forbidden):
     def __init__(self, carrier: str, number: str, at: datetime) -> None:
         super().__init__(
-            f"parcel {number} of {carrier} was delivered {at.isoformat()}; dispute the delivery first with "
+            f"parcel {number} of {carrier} was delivered {to_minute(at)}; dispute the delivery first with "
             "ParcelService.DisputeDelivery",
             carrier=carrier,
             number=number,

@@ -8,7 +8,7 @@ liable, and nothing here knows of the recovery of costs, so that no remedy can w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
 from ledger.remedies import Amounts, minus, plus
 from ledger.supplier_orders import UnknownLine
-from ledger.values import Fact, LineNo, Party, Sealed, Units, Value, in_64_bits
+from ledger.values import Fact, LineNo, Party, Sealed, Units, Value, in_64_bits, to_minute
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -743,7 +743,7 @@ class WaitsForReship(_WrongStatus, Forbidden):
 class EvidenceStillDue(Forbidden):
     def __init__(self, case_id: str, due: datetime) -> None:
         super().__init__(
-            f"the customer of case {case_id} has until {due.isoformat()} to hand in evidence",
+            f"the customer of case {case_id} has until {to_minute(due)} to hand in evidence",
             case_id=case_id,
             due=due.isoformat(),
         )
@@ -768,19 +768,19 @@ class NoNewEvidence(Forbidden):
 class OutsideReturnWindow(Forbidden):
     def __init__(self, order_id: str, closed_at: datetime) -> None:
         super().__init__(
-            f"the return window of order {order_id} closed at {closed_at.isoformat()}",
+            f"the return window of order {order_id} closed at {to_minute(closed_at)}",
             order_id=order_id,
             closed_at=closed_at.isoformat(),
         )
 
 
 class NotLate(Forbidden):
-    def __init__(self, order_id: str, promised_by: datetime | None) -> None:
-        promise = promised_by.isoformat() if promised_by else ""
+    def __init__(self, order_id: str, promised_by: datetime | None, promised_day: date | None = None) -> None:
+        promise = promised_day or (to_minute(promised_by) if promised_by else "")
         super().__init__(
             f"order {order_id} is promised by {promise}" if promise else f"nothing was promised of order {order_id}",
             order_id=order_id,
-            promised_by=promise,
+            promised_by=promised_by.isoformat() if promised_by else "",
         )
 
 

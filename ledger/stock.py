@@ -17,7 +17,7 @@ import msgspec
 
 from ledger.policies import Policy
 from ledger.refusals import AlreadyExists, Forbidden, NotFound, numbered
-from ledger.values import Fact, Value
+from ledger.values import Fact, Value, to_minute
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -615,7 +615,7 @@ class ReservationTooSmall(Forbidden):
 class HoldExpired(Forbidden):
     def __init__(self, reservation_id: str, expires_at: datetime) -> None:
         super().__init__(
-            f"reservation {reservation_id} ran out at {expires_at.isoformat()}; take a new one",
+            f"reservation {reservation_id} ran out at {to_minute(expires_at)}; take a new one",
             reservation_id=reservation_id,
             expires_at=expires_at.isoformat(),
         )
@@ -629,7 +629,7 @@ class AlreadyExtended(Forbidden):
 class NotLonger(Forbidden):
     def __init__(self, reservation_id: str, expires_at: datetime) -> None:
         super().__init__(
-            f"reservation {reservation_id} lasts until {expires_at.isoformat()} already",
+            f"reservation {reservation_id} lasts until {to_minute(expires_at)} already",
             reservation_id=reservation_id,
             expires_at=expires_at.isoformat(),
         )

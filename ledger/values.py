@@ -7,6 +7,7 @@ stored is never renamed. New knowledge is a new optional field.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
@@ -44,6 +45,11 @@ class Fact(Value, frozen=True, tag_field="fact", tag=""):
     def fact_name(cls) -> str:
         """The stable name under which this shape is stored."""
         return str(cls.__struct_config__.tag)
+
+
+def to_minute(at: datetime) -> str:
+    """An instant in UTC as people read it; programs get it whole."""
+    return f"{at:%Y-%m-%d %H:%M}Z"
 
 
 MOST_MINOR = 10**15

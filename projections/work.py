@@ -27,7 +27,7 @@ from ledger.stock import Alert
 from ledger.supplier_orders import Oddity, left_to_ship
 from ledger.suppliers import Supplier
 from ledger.tasks import Task
-from ledger.values import Fact, Party
+from ledger.values import Fact, Party, to_minute
 from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
 from projections.streams import OrderStory, Page, ParcelStories, Told
 from projections.tables import ID, Once, Projection, Rows, Table, Values, Written
@@ -223,7 +223,7 @@ def _oddity(order: Order, supplier_order_id: str, oddity: Oddity, done: str, wha
     holds = ", ".join(sorted({hold.reason.value for hold in holds_on(order, supplier_order_id)}))
     if oddity is Oddity.ON_HOLD and not holds:
         return
-    why = f"on hold: {holds}" if oddity is Oddity.ON_HOLD else f"{at:%Y-%m-%d}, before it can have been"
+    why = f"on hold: {holds}" if oddity is Oddity.ON_HOLD else f"{to_minute(at)}, before it can have been"
     subject = f"{what}/{oddity}"
     # A time that cannot be right says nothing of when there was something to do.
     raised_at = max(at, order.placed.placed_at)

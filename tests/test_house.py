@@ -72,3 +72,16 @@ def test_the_lock_fits_the_project_and_names_no_registry():
 
     assert misfits == [], "run make lock"
     assert "://" not in lock
+
+
+@pytest.mark.parametrize("room", ["ledger", "adapters", "projections"])
+def test_people_are_told_instants_to_the_minute(room: str):
+    """A request id of our own is for programs and may be exact."""
+    exact = re.compile(r"""f["'].*(isoformat\(|:%S|ToJsonString\()""")
+    found = [
+        f"{path.relative_to(HOUSE)}: {line.strip()}"
+        for path in sorted((HOUSE / room).rglob("*.py"))
+        for line in path.read_text().splitlines()
+        if exact.search(line) and "request = f" not in line
+    ]
+    assert found == []

@@ -234,7 +234,7 @@ def test_an_expired_hold_is_not_extended():
     story = a_shop(tea=10)
     story.reserve("cart-1", 4)
     story.later(minutes=15)
-    with refused(HoldExpired, "cart-1 ran out at 2026-03-02T12:15:00.00:00; take a new one"):
+    with refused(HoldExpired, "cart-1 ran out at 2026-03-02 12:15Z; take a new one"):
         story.extend("cart-1", NOON + HOUR)
 
 

@@ -249,7 +249,7 @@ async def test_a_dispatch_at_a_time_that_cannot_be_right_is_work(tenant: EmptyTe
     queue = Queue(tenant, sent())
     queue.story.ship(at=NOON - 30 * DAY)
     (odd,) = [each for each in await queue.all() if each.kind is Kind.ODDITY]
-    assert (odd.because, odd.due) == ("left 2026-01-31, before it can have been", NOON)
+    assert (odd.because, odd.due) == ("left 2026-01-31 12:00Z, before it can have been", NOON)
 
 
 async def test_a_parcel_in_trouble_is_work_until_it_moves(tenant: EmptyTenant):

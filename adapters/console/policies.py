@@ -152,7 +152,8 @@ def change(
     _print_changes(session, changes)
     for version in after.to_come:
         since = version.effective_from.ToJsonString()
-        session.out.say(f"Terms agreed earlier follow on {since}; change them as well with --from {since}.")
+        follow = minute(version, "effective_from")
+        session.out.say(f"Terms agreed earlier follow on {follow}; change them as well with --from {since}.")
 
 
 def _read(session: Session, at: Timestamp | None, at_least: int = 0) -> admin_pb2.GetPolicyResponse:

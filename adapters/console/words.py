@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from fulfilment.v1 import common_pb2
+from ledger import values
 from ledger.currencies import amount, minor_digits
 
 # --- money ----------------------------------------------------------------------------------------
@@ -120,7 +121,7 @@ def minute(message: Any, field: str) -> str:
 
 
 def to_minute(instant: datetime | None) -> str:
-    return f"{instant:%Y-%m-%d %H:%M}Z" if instant else ""
+    return values.to_minute(instant) if instant else ""
 
 
 def span(length: timedelta) -> str:

@@ -23,7 +23,7 @@ from ledger.countries import COUNTRIES, OTHER_CODES
 from ledger.currencies import CURRENCIES
 from ledger.order_numbers import is_order_number, order_number
 from ledger.refusals import Malformed
-from ledger.values import MOST_MINOR, LineNo, Money, Party, Units, is_plain_id, is_sku
+from ledger.values import MOST_MINOR, LineNo, Money, Party, Units, is_plain_id, is_sku, to_minute
 from projections.reads import PageOf
 
 E = TypeVar("E", bound=StrEnum)
@@ -302,7 +302,7 @@ def happened(message: Any, now: datetime, field: str = "at") -> datetime:
     if at is None:
         return now
     if at > now + _AHEAD:
-        raise Malformed(field, f"{at.isoformat()} lies in the future")
+        raise Malformed(field, f"{to_minute(at)} lies in the future")
     return at
 
 
