@@ -440,7 +440,7 @@ def test_a_refusal_carries_its_figures(client: Client) -> None:
 def test_a_bad_command_in_a_batch_spoils_no_other(client: Client) -> None:
     commands = [
         batch_pb2.BatchCommand(place_order=order("batch-1", sku="untracked")),
-        batch_pb2.BatchCommand(place_order=order("batch/2", sku="untracked")),
+        batch_pb2.BatchCommand(place_order=order("", sku="untracked")),
         batch_pb2.BatchCommand(),
         batch_pb2.BatchCommand(confirm_order=orders_pb2.ConfirmOrderRequest(context=context(), order_id="shop/nobody")),
         batch_pb2.BatchCommand(
