@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from adapters.console import trade
 from adapters.console.trade_page import Head, page
-from fulfilment.v1 import common_pb2, orders_pb2, reports_pb2
+from fulfilment.v1 import common_pb2, orders_pb2, rates_pb2, reports_pb2
 from tests.service import Client, Service, context, fields_of, stamp
 from tests.terminal import Terminal
 
@@ -124,7 +124,48 @@ def figures(key: str, **more: Any) -> reports_pb2.TradeFigures:
     return reports_pb2.TradeFigures(key=key, **{**counts, **more})
 
 
-HEAD = Head(reports_pb2.TRADE_GROUP_SKU, "From then to now", f"supplier {HOSTILE}", 7)
+ON_TIME = rates_pb2.RATE_NAME_ON_TIME_DISPATCH
+TARGETS: dict[int, rates_pb2.Rate] = {
+    ON_TIME: rates_pb2.Rate(name=ON_TIME, target_basis_points=7500),
+    rates_pb2.RATE_NAME_ON_TIME_DELIVERY: rates_pb2.Rate(target_basis_points=10_000, target_is_strict=True),
+    rates_pb2.RATE_NAME_SATISFACTION: rates_pb2.Rate(),
+}
+HEAD = Head(
+    reports_pb2.TRADE_GROUP_SKU, "shop-one", "From then to now", f"supplier {HOSTILE}", "2026-03-02", 7, TARGETS
+)
+
+
+def test_the_page_says_whose_it_is_when_it_was_drawn_and_what_each_figure_should_be():
+    html = page(HEAD, [figures("tea")], figures(""))
+    text = _Page(html).text
+    assert "Tenant shop-one · From then to now" in text
+    assert "drawn on 2026-03-02" in text
+    tiles = html[html.index('<div class="tiles">') : html.index("<section>")]
+    assert re.findall(r"<small>([^<]*: \w+|report only)</small>", tiles) == [
+        "at least 75 %: ok",
+        "more than 100 %: breach",
+        "report only",
+        "report only",
+    ]
+    assert "The target is at least 75 %." in text
+    assert [text.count(f"target {each}") for each in (75, 100)] == [1, 1]
+
+
+def test_the_cost_stands_over_its_many_columns_and_its_legend_under_the_label_of_its_axis():
+    html = page(HEAD, [figures(f"sku-{n}") for n in range(12)], figures(""))
+    (cost,) = re.findall(r'<div class="stacked">.*?</svg>', html, re.DOTALL)
+    told = re.findall(r' y="([\d.]+)"[^>]*>(EUR|supplier)</text>', cost)
+    height = {text: float(y) for y, text in told}
+    assert height["supplier"] > height["EUR"] + 10
+
+
+def test_no_bar_ends_at_the_end_of_its_axis():
+    (drawn, *_) = re.findall(r"<svg.*?</svg>", page(HEAD, [figures("tea")], figures("")), re.DOTALL)
+    frame = re.search(r'patch_2"[^>]*>\s*<path d="M ([\d.]+) [\d.]+ \s*L ([\d.]+)', drawn)
+    bar = re.search(r'patch_3"[^>]*>\s*<path d="M ([\d.]+) [\d.]+ \s*L ([\d.]+)', drawn)
+    assert frame is not None
+    assert bar is not None
+    assert float(bar[2]) < 0.95 * float(frame[2])
 
 
 def test_the_page_has_a_chart_for_each_figure_with_the_figures_beside_it_and_fetches_nothing():

@@ -200,7 +200,7 @@ def figures(rate: rates_pb2.Rate) -> list[Any]:
     value = _percent(rate.numerator, rate.denominator)
     if rate.name == rates_pb2.RATE_NAME_SATISFACTION and rate.denominator:
         value = f"{rate.numerator / rate.denominator:.2f} stars"
-    return [rate.numerator, rate.denominator, value, _target(rate)]
+    return [rate.numerator, rate.denominator, value, target_of(rate)]
 
 
 TARGETS = {
@@ -212,7 +212,8 @@ TARGETS = {
 """What a target asks, by whether it is the most that is allowed and whether it is itself a breach."""
 
 
-def _target(rate: rates_pb2.Rate) -> str:
+def target_of(rate: rates_pb2.Rate) -> str:
+    """What a rate should be, in percent: ``less than 4``; empty where it is only reported."""
     if not rate.HasField("target_basis_points"):
         return ""
     return f"{TARGETS[rate.target_is_most, rate.target_is_strict]} {rate.target_basis_points / 100:g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,19 @@ def _page(session: Session, asked: reports_pb2.ReviewTradeRequest, found: Sequen
         if (said := getattr(asked, name))
     ]
     since, until = minute(asked, "since") or "the first fact", minute(asked, "until") or "now"
-    head = Head(asked.group_by, f"From {since} to {until}", ", ".join(filters), answer.position)
+    window = reports_pb2.Window(since=asked.since if asked.HasField("since") else None,
+                                until=asked.until if asked.HasField("until") else None)  # fmt: skip
+    rates = reports_pb2.GetRatesRequest(supplier_id=asked.supplier_id, window=window)
+    card = ask(session, session.client.reports.GetRates, rates).scorecard
+    head = Head(
+        group_by=asked.group_by,
+        tenant=session.tenant,
+        period=f"From {since} to {until}",
+        filters=", ".join(filters),
+        drawn=f"{datetime.now(UTC):%Y-%m-%d}",
+        position=answer.position,
+        targets={each.name: each for each in card.rates},
+    )
     return page(head, found, answer.rows[0] if answer.rows else reports_pb2.TradeFigures())
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
+from adapters.console.reports import target_of
 from adapters.console.words import money, word
-from fulfilment.v1 import common_pb2, reports_pb2
+from fulfilment.v1 import common_pb2, rates_pb2, reports_pb2
 from ledger.currencies import amount, minor_digits
 
 MOST_BARS = 20
@@ -20,6 +21,9 @@ PARTY_COLOURS = {"supplier": "#d55e00", "carrier": "#0072b2", "retailer": "#009e
 """Okabe and Ito's colours, which colour-blind people tell apart."""
 _UNRULED_COLOUR = "#8a8a8a"
 _BAR_COLOUR = "#0072b2"
+_TARGET_COLOUR = "#d55e00"
+_BEYOND = 1.08
+"""How far an axis goes on behind the longest bar, which would else look cut off."""
 _PERIODS = (reports_pb2.TRADE_GROUP_WEEK, reports_pb2.TRADE_GROUP_MONTH)
 
 
@@ -31,6 +35,8 @@ class Figure(NamedTuple):
     explanation: str
     numerator: str
     denominator: str
+    rate: int
+    """By which the scorecards know it, and its target."""
     scale: int = 100
 
 
@@ -41,6 +47,7 @@ FIGURES = (
         "Supplier orders dispatched by their deadline, of those whose deadline fell in the period.",
         "dispatched_on_time",
         "dispatches_due",
+        rates_pb2.RATE_NAME_ON_TIME_DISPATCH,
     ),
     Figure(
         "Delivered on time",
@@ -48,6 +55,7 @@ FIGURES = (
         "Parcels delivered by the promise, of those delivered or past their promise in the period.",
         "parcels_on_time",
         "parcels_due",
+        rates_pb2.RATE_NAME_ON_TIME_DELIVERY,
     ),
     Figure(
         "After-sale rate",
@@ -55,8 +63,17 @@ FIGURES = (
         "Cases opened in the period, for each hundred orders delivered in it.",
         "cases",
         "orders_delivered",
+        rates_pb2.RATE_NAME_AFTER_SALE,
     ),
-    Figure("Satisfaction", "", "The mean of the scores that customers gave, 1 to 5.", "score_sum", "reviews", 1),
+    Figure(
+        "Satisfaction",
+        "",
+        "The mean of the scores that customers gave, 1 to 5.",
+        "score_sum",
+        "reviews",
+        rates_pb2.RATE_NAME_SATISFACTION,
+        1,
+    ),
 )
 
 
@@ -64,9 +81,14 @@ class Head(NamedTuple):
     """What the page says it is about."""
 
     group_by: int
+    tenant: str
     period: str
     filters: str
+    drawn: str
+    """The day, as it is written."""
     position: int
+    targets: Mapping[int, rates_pb2.Rate]
+    """What each rate should be, by its name."""
 
 
 def page(head: Head, rows: Sequence[reports_pb2.TradeFigures], everything: reports_pb2.TradeFigures) -> str:
@@ -78,15 +100,17 @@ def page(head: Head, rows: Sequence[reports_pb2.TradeFigures], everything: repor
         rows = sorted(rows, key=lambda row: (-row.orders, row.key))
         shown, best = rows[:MOST_BARS], "with most orders"
     left_out = f"Charts show the {len(shown)} {best} of {len(rows)}." if len(shown) < len(rows) else ""
-    sections = [_figure(figure, head.group_by, rows, shown) for figure in FIGURES]
+    sections = [_figure(figure, head, rows, shown) for figure in FIGURES]
     sections += [_cost(currency, head.group_by, rows, shown) for currency in _currencies(rows)]
     if not _currencies(rows):
         sections.append(_section("Cost of after-sales", _COST_SAYS, "", '<p class="none">No costs in this period.</p>'))
-    about = " · ".join(escape(each) for each in (head.period, head.filters, left_out) if each)
+    said = (f"Tenant {head.tenant}", head.period, head.filters, f"drawn on {head.drawn}", left_out)
+    about = " · ".join(escape(each) for each in said if each)
     return _PAGE.format(
         title=f"Review of the trade by {escape(by)}",
         about=about,
-        tiles="".join(_tile(figure, everything) for figure in FIGURES) + _cost_tile(everything),
+        tiles="".join(_tile(figure, everything, head.targets.get(figure.rate)) for figure in FIGURES)
+        + _cost_tile(everything),
         sections="\n".join(sections),
         position=f"{head.position:,}",
     )
@@ -112,12 +136,28 @@ def _said(figure: Figure, row: reports_pb2.TradeFigures) -> str:
 # --- sections -------------------------------------------------------------------------------------
 
 
-def _tile(figure: Figure, row: reports_pb2.TradeFigures) -> str:
+def _target(rate: rates_pb2.Rate | None) -> float | None:
+    return rate.target_basis_points / 100 if rate is not None and rate.HasField("target_basis_points") else None
+
+
+def _standing(rate: rates_pb2.Rate | None, part: int, whole: int) -> str:
+    """What a figure should be and whether it is: ``at least 95 %: ok``."""
+    if not whole:
+        return ""
+    if rate is None or not rate.HasField("target_basis_points"):
+        return "report only"
+    above = part * 10_000 - rate.target_basis_points * whole
+    to_spare = -above if rate.target_is_most else above
+    status = "ok" if to_spare > 0 or (to_spare == 0 and not rate.target_is_strict) else "breach"
+    return f"{target_of(rate)} %: {status}"
+
+
+def _tile(figure: Figure, row: reports_pb2.TradeFigures, rate: rates_pb2.Rate | None) -> str:
     whole, part = getattr(row, figure.denominator), getattr(row, figure.numerator)
     made_of = f"{part:,} of {whole:,}" if figure.unit else f"{whole:,} reviews"
     return (
         f'<div class="tile"><span>{figure.title}</span><strong>{_said(figure, row)}</strong>'
-        f"<small>{made_of if whole else ''}</small></div>"
+        f"<small>{made_of if whole else ''}</small><small>{_standing(rate, part, whole)}</small></div>"
     )
 
 
@@ -131,8 +171,9 @@ def _cost_tile(row: reports_pb2.TradeFigures) -> str:
 
 
 def _figure(
-    figure: Figure, group_by: int, rows: Sequence[reports_pb2.TradeFigures], shown: Sequence[reports_pb2.TradeFigures]
+    figure: Figure, head: Head, rows: Sequence[reports_pb2.TradeFigures], shown: Sequence[reports_pb2.TradeFigures]
 ) -> str:
+    group_by, rate = head.group_by, head.targets.get(figure.rate)
     known = [(_named(row.key, group_by), value) for row in shown if (value := _value(figure, row)) is not None]
     headings = [_key_heading(group_by), figure.title, "part" if figure.unit else "sum", "of"]
     table = [
@@ -147,8 +188,10 @@ def _figure(
     ]
     values = [value for _, value in known]
     # Bars of no length tell less than the table.
-    chart = _chart(figure.title, figure.unit, known, [("", _BAR_COLOUR, values)]) if any(values) else ""
-    return _section(figure.title, figure.explanation, chart, _table(headings, table))
+    bars = [("", _BAR_COLOUR, values)]
+    chart = _chart(figure.title, figure.unit, known, bars, _target(rate)) if any(values) else ""
+    wanted = f" The target is {target_of(rate)} %." if rate is not None and _target(rate) is not None else ""
+    return _section(figure.title, figure.explanation + wanted, chart, _table(headings, table))
 
 
 _COST_SAYS = (
@@ -178,7 +221,7 @@ def _cost(
         [_named(row.key, group_by), *(amount(found[p], currency) if p in found else "" for p in parties)]
         for row, found in with_cost
     ]
-    return _section(title, _COST_SAYS, chart, _table([_key_heading(group_by), *parties], table))
+    return _section(title, _COST_SAYS, chart, _table([_key_heading(group_by), *parties], table), "stacked")
 
 
 def _currencies(rows: Sequence[reports_pb2.TradeFigures]) -> list[str]:
@@ -201,11 +244,12 @@ def _key_heading(group_by: int) -> str:
     return word(reports_pb2.TradeGroup, group_by) if group_by else "what"
 
 
-def _section(title: str, explanation: str, chart: str, table: str) -> str:
+def _section(title: str, explanation: str, chart: str, table: str, layout: str = "beside") -> str:
+    """A chart and its figures, beside it or, where they have many columns, under it."""
     drawn = f"<figure>{chart}</figure>" if chart else ""
     return (
         f"<section><h2>{escape(title)}</h2><p>{escape(explanation)}</p>"
-        f'<div class="beside">{drawn}<div class="figures">{table}</div></div></section>'
+        f'<div class="{layout}">{drawn}<div class="figures">{table}</div></div></section>'
     )
 
 
@@ -221,7 +265,11 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _chart(
-    title: str, unit: str, bars: Sequence[tuple[str, float]], series: Sequence[tuple[str, str, Sequence[float]]]
+    title: str,
+    unit: str,
+    bars: Sequence[tuple[str, float]],
+    series: Sequence[tuple[str, str, Sequence[float]]],
+    target: float | None = None,
 ) -> str:
     """Bars that lie, the first on top, with stacked series where there are several; text stays text."""
     # They take longer to load than most commands take to run.
@@ -237,31 +285,42 @@ def _chart(
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         canvas = Canvas(figsize=(6.4, 0.9 + 0.3 * max(len(bars), 2)), layout="constrained")
         axes = canvas.subplots()
-        _draw(axes, unit, [_short(key) for key, _ in bars], series)
+        _draw(axes, unit, [_short(key) for key, _ in bars], series, target)
+        if series[0][0]:
+            canvas.legend(loc="outside lower center", ncols=len(series), frameon=False)
         drawn = io.StringIO()
         canvas.savefig(drawn, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _inlined(drawn.getvalue(), title)
 
 
-def _draw(axes: Any, unit: str, keys: Sequence[str], series: Sequence[tuple[str, str, Sequence[float]]]) -> None:
+def _draw(
+    axes: Any,
+    unit: str,
+    keys: Sequence[str],
+    series: Sequence[tuple[str, str, Sequence[float]]],
+    target: float | None,
+) -> None:
     places = range(len(keys))
     left = [0.0] * len(keys)
     for name, colour, values in series:
         axes.barh(places, values, left=left, color=colour, label=name or None, height=0.7)
         left = [start + value for start, value in zip(left, values, strict=True)]
     for place, end in zip(places, left, strict=True):
-        axes.annotate(f"{end:,.1f}" if unit == "%" else f"{end:,.2f}", (end, place), (4, 0),
-                      textcoords="offset points", va="center")  # fmt: skip
+        # At the end of the axis, where neither a bar nor the target crosses them.
+        axes.annotate(f"{end:,.1f}" if unit == "%" else f"{end:,.2f}", (1, place), (4, 0),
+                      xycoords=("axes fraction", "data"), textcoords="offset points", va="center")  # fmt: skip
     axes.set_yticks(places, keys)
     axes.invert_yaxis()
     axes.set_xlabel(unit)
-    axes.margins(x=0.15, y=0.02)
-    axes.set_xlim(left=0)
+    axes.margins(y=0.02)
+    axes.set_xlim(0, _BEYOND * max(*left, target or 0))
+    if target is not None:
+        axes.axvline(target, color=_TARGET_COLOUR, linestyle="--", linewidth=1.5)
+        axes.annotate(f"target {target:g}", (target, 1), (0, 3), xycoords=("data", "axes fraction"),
+                      textcoords="offset points", ha="center", color=_TARGET_COLOUR)  # fmt: skip
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", alpha=0.25)
     axes.set_axisbelow(True)
-    if series[0][0]:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=len(series), frameon=False)
 
 
 def _short(key: str) -> str:
@@ -303,6 +362,8 @@ p {{ margin: 0 0 .75rem; color: var(--soft); }}
 .tile strong {{ font-size: 1.4rem; }}
 .tile span, .tile small {{ color: var(--soft); }}
 .beside {{ display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 1.5rem; align-items: start; }}
+.stacked {{ display: grid; grid-template-columns: minmax(0, 1fr); gap: 1rem; }}
+.stacked figure {{ max-width: 46rem; }}
 .beside > .figures:first-child {{ grid-column: 1 / -1; }}
 figure {{ margin: 0; }}
 svg {{ width: 100%; height: auto; color: var(--ink); }}
