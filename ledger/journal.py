@@ -39,6 +39,9 @@ CHANNEL = EVENTS_TABLE
 
 _POLL_SECONDS = 1.0
 
+MOST_BYTES = 2 << 20
+"""Of facts at once: a message with them, and with what is said of each, stays below 3 MiB."""
+
 LOCK_SEED = 0x1ED6E4
 """Keeps our advisory locks apart from those of other software in the same database."""
 
@@ -106,19 +109,21 @@ _STREAM = """
         AND (%b::bigint IS NULL OR notification_id <= %b) AND (%b::timestamptz IS NULL OR recorded_at <= %b)
     ORDER BY originator_version
 """
+# A fact can be a thousand times as long as another: a page ends with the one that crosses so many bytes, or the second.
 _PAST = """
     SELECT event.notification_id AS position, event.originator_id AS stream, event.originator_version AS version,
         event.topic, event.state, event.command, event.recorded_at, coalesce(command.actor, '') AS actor
-    FROM {events} AS event LEFT JOIN {commands} AS command ON command.request_id = event.command
+    FROM (
+        SELECT page.*, row_number() OVER place AS place, sum(length(state)) OVER place - length(state) AS bytes_before
+        FROM (SELECT * FROM {events} WHERE """
+_PAGE = """ ORDER BY notification_id LIMIT %b) AS page
+        WINDOW place AS (ORDER BY notification_id ROWS UNBOUNDED PRECEDING)
+    ) AS event LEFT JOIN {commands} AS command ON command.request_id = event.command
+    WHERE bytes_before < %b OR place <= 2
+    ORDER BY event.notification_id
 """
-_HISTORY = (
-    _PAST
-    + """
-    WHERE event.originator_id = ANY(%b::text[]) AND event.notification_id > %b
-    ORDER BY event.notification_id LIMIT %b
-"""
-)
-_PAST_PAGE = _PAST + "WHERE event.notification_id > %b ORDER BY event.notification_id LIMIT %b"
+_HISTORY = f"{_PAST}originator_id = ANY(%b::text[]) AND notification_id > %b{_PAGE}"
+_PAST_PAGE = f"{_PAST}notification_id > %b{_PAGE}"
 _KEYS_OF = "SELECT key_id, wrapped FROM {keys} WHERE key_id = ANY(%b::text[])"
 _DESTROY = """
     UPDATE {keys} SET wrapped = NULL, destroyed_at = clock_timestamp() WHERE subject = %b AND wrapped IS NOT NULL
@@ -150,6 +155,12 @@ class Past(NamedTuple):
     command: str | None
     recorded_at: datetime
     actor: str
+
+
+def without_the_last_too_long(page: list[Past], most_bytes: int = MOST_BYTES) -> list[Past]:
+    """A page without the fact that crosses the bytes, unless there is no other."""
+    crosses = len(page) > 1 and sum(len(past.state) for past in page) > most_bytes
+    return page[:-1] if crosses else page
 
 
 class Outcome(NamedTuple):
@@ -330,13 +341,16 @@ class Log:
         rows = await self._rows(self._streams_now, (list(streams),))
         return int(rows[0][0]), [(row[1], row[2], row[3], row[4]) for row in rows if row[1] is not None]
 
-    async def history(self, streams: Sequence[str], after: int = 0, limit: int = 1000) -> list[Past]:
-        """The facts of streams after a position, in the log's order, with who caused each."""
-        return [Past._make(row) for row in await self._rows(self._history, (list(streams), after, limit))]
+    async def history(
+        self, streams: Sequence[str], after: int = 0, limit: int = 1000, most_bytes: int = MOST_BYTES
+    ) -> list[Past]:
+        """The facts of streams after a position, in the log's order, with who caused each; the last may be the one
+        that crosses the bytes."""
+        return [Past._make(row) for row in await self._rows(self._history, (list(streams), after, limit, most_bytes))]
 
-    async def read_past(self, after: int, limit: int) -> list[Past]:
-        """Up to ``limit`` facts after a position, in order, with who caused each."""
-        return [Past._make(row) for row in await self._rows(self._past_page, (after, limit))]
+    async def read_past(self, after: int, limit: int, most_bytes: int = MOST_BYTES) -> list[Past]:
+        """As history, of all streams."""
+        return [Past._make(row) for row in await self._rows(self._past_page, (after, limit, most_bytes))]
 
     # --- keys of people ---------------------------------------------------------------------------
 

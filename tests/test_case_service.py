@@ -187,7 +187,7 @@ def test_the_history_of_a_case_is_its_facts_and_those_of_its_parcels(client: Cli
 
 def evidence_of(client: Client, work: Work, data: bytes = PNG) -> bytes:
     request = cases_pb2.GetEvidenceRequest(case_id=work.case_id, sha256=sha256(data).hexdigest())
-    return bytes(client.cases.GetEvidence(request).data)
+    return b"".join(piece.data for piece in client.cases.GetEvidence(request))
 
 
 def test_evidence_comes_back_as_it_was_handed_in_and_is_kept_once(client: Client) -> None:
@@ -201,7 +201,10 @@ def test_evidence_comes_back_as_it_was_handed_in_and_is_kept_once(client: Client
     assert first.case().version == before
     (evidence,) = first.case().evidence
     assert (evidence.size_bytes, evidence.type) == (len(PNG), cases_pb2.EVIDENCE_TYPE_PNG)
-    error = refused(client.cases.GetEvidence, cases_pb2.GetEvidenceRequest(case_id=first.case_id, sha256="0" * 64))
+    error = refused(
+        lambda asked: list(client.cases.GetEvidence(asked)),
+        cases_pb2.GetEvidenceRequest(case_id=first.case_id, sha256="0" * 64),
+    )
     assert reason_of(error) == "UNKNOWN_EVIDENCE"
 
 
@@ -229,6 +232,18 @@ def test_evidence_is_not_too_large_nor_of_a_kind_that_is_not_named(client: Clien
     large = work.request("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=PNG.ljust(MOST_EVIDENCE_BYTES + 1))
     assert fields_of(refused(client.cases.AddEvidence, large)) == ["data"]
     assert fields_of(refused(client.cases.AddEvidence, work.request("AddEvidence", data=PNG))) == ["type"]
+
+
+def test_the_largest_evidence_comes_back_in_pieces_that_any_client_takes(client: Client) -> None:
+    work = Work(client, "large")
+    work.opens()
+    data = PNG.ljust(MOST_EVIDENCE_BYTES, b"x")
+    work.tell("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=data)
+    request = cases_pb2.GetEvidenceRequest(case_id=work.case_id, sha256=sha256(data).hexdigest())
+    pieces = list(client.cases.GetEvidence(request))
+    assert b"".join(piece.data for piece in pieces) == data
+    assert max(piece.ByteSize() for piece in pieces) <= 3 << 20
+    assert [piece.evidence.size_bytes for piece in pieces] == [len(data)] + [0] * (len(pieces) - 1)
 
 
 def test_evidence_of_an_unknown_case_is_refused_and_nothing_is_kept(client: Client, service: Service) -> None:
@@ -269,7 +284,7 @@ def test_who_is_erased_is_erased_from_evidence_and_notes_too(client: Client) -> 
     work.tell("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=data)
     client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="bob@example.org"))
     request = cases_pb2.GetEvidenceRequest(case_id=work.case_id, sha256=sha256(data).hexdigest())
-    assert reason_of(refused(client.cases.GetEvidence, request)) == "EVIDENCE_ERASED"
+    assert reason_of(refused(lambda asked: list(client.cases.GetEvidence(asked)), request)) == "EVIDENCE_ERASED"
     assert work.case(with_personal_data=True).note == ""
 
 

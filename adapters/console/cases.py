@@ -174,14 +174,14 @@ def add(
 def save(session: Session, case_id: str, sha256: str, file: Path) -> None:
     """Write evidence, named by how its hash begins, to a file."""
     (whole,) = _hashes(session, case_id, [sha256])
-    found = session.client.call(
-        session.client.cases.GetEvidence, cases_pb2.GetEvidenceRequest(case_id=case_id, sha256=whole)
-    )
-    files.write(file, lambda path: path.write_bytes(found.data))
+    request = cases_pb2.GetEvidenceRequest(case_id=case_id, sha256=whole)
+    pieces = session.client.pieces(session.client.cases.GetEvidence, request)
+    data = b"".join(piece.data for piece in pieces)
+    files.write(file, lambda path: path.write_bytes(data))
     if session.json:
-        session.show(found.evidence)
+        session.show(pieces[0].evidence)
     else:
-        session.out.say(f"{len(found.data):,} bytes written to {file}")
+        session.out.say(f"{len(data):,} bytes written to {file}")
 
 
 @case.command()

@@ -32,6 +32,7 @@ from fulfilment.v1 import (
 
 Q = TypeVar("Q", bound=Message)
 A = TypeVar("A", bound=Message)
+T = TypeVar("T")
 
 _PAUSES_SECONDS = (0.2, 0.5, 1.0)
 """Between attempts; a command keeps its request id, so that repeating it is harmless."""
@@ -98,7 +99,11 @@ class Client:
             self._warn(warning)
         return answer
 
-    def _patiently(self, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, timeout_seconds: float | None) -> A:
+    def pieces(self, rpc: grpc.UnaryStreamMultiCallable[Q, A], request: Q) -> list[A]:
+        """All messages of a stream that ends."""
+        return self._patiently(lambda asked, **how: list(rpc(asked, **how)), request, None)
+
+    def _patiently(self, rpc: Callable[..., T], request: Any, timeout_seconds: float | None) -> T:
         """What may succeed later is tried again, with the same request id, a few times."""
         timeout = timeout_seconds or self.timeout_seconds
         for pause in (*_PAUSES_SECONDS, None):

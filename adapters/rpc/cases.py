@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from adapters import evidence
@@ -28,6 +28,8 @@ _denial = shapes.number_of(cases_pb2.Denial)
 _party = shapes.number_of(common_pb2.Party)
 _failure = shapes.number_of(cases_pb2.ReshipFailure)
 _TYPES: dict[str, Any] = {name: number for number, name in CONTENT_TYPES.items()}
+
+_PIECE_BYTES = 1 << 20
 
 
 class CaseQueries(PersonalReader):
@@ -68,7 +70,7 @@ class CaseQueries(PersonalReader):
 
     async def GetEvidence(
         self, request: cases_pb2.GetEvidenceRequest, context: Context
-    ) -> cases_pb2.GetEvidenceResponse:
+    ) -> AsyncIterator[cases_pb2.GetEvidenceResponse]:
         tenant = await self.tenant(context)
         case_id = shapes.plain_id(request.case_id, "case_id")
         sha256 = is_hash(request.sha256.lower(), "sha256")
@@ -79,7 +81,9 @@ class CaseQueries(PersonalReader):
         data = await evidence.read(tenant.log, self._sealer, evidence.Kept(sha256, case.opened.subject))
         if data is None:
             raise EvidenceErased(sha256)
-        return cases_pb2.GetEvidenceResponse(evidence=_evidence(case.evidence[sha256]), data=data)
+        yield cases_pb2.GetEvidenceResponse(evidence=_evidence(case.evidence[sha256]), data=data[:_PIECE_BYTES])
+        for start in range(_PIECE_BYTES, len(data), _PIECE_BYTES):
+            yield cases_pb2.GetEvidenceResponse(data=data[start : start + _PIECE_BYTES])
 
 
 def _case(case: Case, version: int, currency: str, notes: Mapping[str, str]) -> cases_pb2.Case:

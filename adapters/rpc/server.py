@@ -22,13 +22,13 @@ from adapters.rpc import shapes
 from adapters.rpc.asks import AHEAD, LOOKS, READERS, Before, Edge
 from adapters.rpc.statuses import MISTAKE, status_of
 from adapters.rpc.tenants import Tenant, Tenants
-from fulfilment.v1 import common_pb2
+from fulfilment.v1 import cases_pb2, common_pb2
 from ledger import stocktaking
 from ledger.journal import in_short, is_trouble
 from ledger.ledger import Command, DecisionFailed, Receipt
 from ledger.personal import Sealer
 from ledger.refusals import Malformed, Refusal, StorageUnavailable, without_frames
-from projections.reads import PATIENCE_SECONDS, Where
+from projections.reads import PATIENCE_SECONDS, USUAL_ROWS, Where
 
 log = logging.getLogger("fulfilment.rpc")
 
@@ -37,6 +37,11 @@ Behaviour = Callable[[Any, Context], Awaitable[Any]]
 LONGEST_MESSAGE_BYTES = 16 * 1024 * 1024
 """The largest order, the largest evidence and a batch of 1,000 orders of 16 KiB fit; anything larger, once it is
 unpacked, is refused by gRPC itself."""
+
+LONGEST_COMMAND_BYTES = 3 << 19
+"""1,000 lines with long titles fit, and a fact of it, in JSON, stays below the 4 MiB that clients take."""
+LONGEST_ANSWER_BYTES = 3 << 20
+"""Of a list: clients take 4 MiB unless they are told otherwise."""
 
 
 def tenant_name(context: Context) -> str:
@@ -90,6 +95,8 @@ class Commands:
         # What the request says without who asks: the same content again has the same digest.
         request.ClearField("context")
         content = request.DESCRIPTOR.full_name.encode() + b"\0" + request.SerializeToString(deterministic=True)
+        if len(content) > LONGEST_COMMAND_BYTES and not isinstance(request, cases_pb2.AddEvidenceRequest):
+            raise Malformed("request", f"{len(content)} bytes, {LONGEST_COMMAND_BYTES} at most")
         fingerprint = self._sealer.fingerprint(content)
         request.context.actor = actor
         edge = Edge(self._sealer, now, fingerprint.hex()[:32], [], seen)
@@ -144,14 +151,30 @@ def _handler(method: MethodDescriptor, commands: Commands, queries: object) -> g
 
 
 def _answering(kind: type[Message], behaviour: Behaviour) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    lists = "page" in kind.DESCRIPTOR.fields_by_name
+
     async def answer(sent: bytes, context: Context) -> bytes:
         try:
-            message = await behaviour(_read(kind, sent), context)
-            return cast("bytes", message.SerializeToString())
+            request = _read(kind, sent)
+            answer = (await behaviour(request, context)).SerializeToString()
+            if len(answer) > LONGEST_ANSWER_BYTES and lists:
+                answer = await _shorter(behaviour, kind, sent, context, answer)
+            return cast("bytes", answer)
         except Exception as error:  # noqa: BLE001 - the one place where an RPC ends badly
             _refuse(context, error)
             return b""
 
+    return answer
+
+
+async def _shorter(behaviour: Behaviour, kind: type[Message], sent: bytes, context: Context, answer: bytes) -> bytes:
+    """The same page of a list with fewer rows, until it is one that clients take."""
+    request: Any = _read(kind, sent)
+    size = request.page.page_size or USUAL_ROWS
+    while len(answer) > LONGEST_ANSWER_BYTES and size > 1:
+        size = max(1, size * LONGEST_ANSWER_BYTES // len(answer) * 3 // 4)
+        request.page.page_size = size
+        answer = (await behaviour(request, context)).SerializeToString()
     return answer
 
 

@@ -221,7 +221,7 @@ class StreamFactsResponse(_message.Message):
     FACTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredFact]:
-        """At least one."""
+        """At least one. A message holds at most 3 MiB, unless one fact alone is longer."""
 
     def __init__(
         self,

@@ -1357,17 +1357,17 @@ Global___GetEvidenceRequest: _TypeAlias = GetEvidenceRequest  # noqa: Y015
 
 @_typing.final
 class GetEvidenceResponse(_message.Message):
-    """The bytes of evidence."""
+    """A piece of the bytes of evidence."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EVIDENCE_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
-    """The file itself."""
+    """The next bytes of the file, 1 to 1,048,576."""
     @_builtins.property
     def evidence(self) -> Global___Evidence:
-        """What they are."""
+        """What they are; with the first piece only."""
 
     def __init__(
         self,

@@ -143,7 +143,7 @@ class CaseServiceStub:
                 request_serializer=fulfilment_dot_v1_dot_cases__pb2.ListCasesRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_cases__pb2.ListCasesResponse.FromString,
                 _registered_method=True)
-        self.GetEvidence = channel.unary_unary(
+        self.GetEvidence = channel.unary_stream(
                 '/fulfilment.v1.CaseService/GetEvidence',
                 request_serializer=fulfilment_dot_v1_dot_cases__pb2.GetEvidenceRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_cases__pb2.GetEvidenceResponse.FromString,
@@ -351,7 +351,7 @@ class CaseServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetEvidence(self, request, context):
-        """Reads the bytes of a case's evidence, checked against their hash.
+        """Reads the bytes of a case's evidence, checked against their hash, in pieces of at most 1 MiB.
         Fails with NOT_FOUND / UNKNOWN_CASE, UNKNOWN_EVIDENCE, or EVIDENCE_ERASED once the customer was forgotten.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -456,7 +456,7 @@ def add_CaseServiceServicer_to_server(servicer, server):
                     request_deserializer=fulfilment_dot_v1_dot_cases__pb2.ListCasesRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_cases__pb2.ListCasesResponse.SerializeToString,
             ),
-            'GetEvidence': grpc.unary_unary_rpc_method_handler(
+            'GetEvidence': grpc.unary_stream_rpc_method_handler(
                     servicer.GetEvidence,
                     request_deserializer=fulfilment_dot_v1_dot_cases__pb2.GetEvidenceRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_cases__pb2.GetEvidenceResponse.SerializeToString,
@@ -1009,7 +1009,7 @@ class CaseService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
+        return grpc.experimental.unary_stream(
             request,
             target,
             '/fulfilment.v1.CaseService/GetEvidence',

@@ -155,8 +155,8 @@ class CaseServiceStub:
     Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline,
     OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
-    GetEvidence: _grpc.UnaryUnaryMultiCallable[_cases_pb2.GetEvidenceRequest, _cases_pb2.GetEvidenceResponse]
-    """Reads the bytes of a case's evidence, checked against their hash.
+    GetEvidence: _grpc.UnaryStreamMultiCallable[_cases_pb2.GetEvidenceRequest, _cases_pb2.GetEvidenceResponse]
+    """Reads the bytes of a case's evidence, checked against their hash, in pieces of at most 1 MiB.
     Fails with NOT_FOUND / UNKNOWN_CASE, UNKNOWN_EVIDENCE, or EVIDENCE_ERASED once the customer was forgotten.
     """
 
@@ -286,8 +286,8 @@ class CaseServiceAsyncStub(CaseServiceStub):
     Fails with UNAVAILABLE / PROJECTION_BEHIND if at_least is not reached within 5 seconds or the call's deadline,
     OUT_OF_RANGE / BEYOND_THE_LOG if it lies beyond the log.
     """
-    GetEvidence: _aio.UnaryUnaryMultiCallable[_cases_pb2.GetEvidenceRequest, _cases_pb2.GetEvidenceResponse]  # type: ignore[assignment]
-    """Reads the bytes of a case's evidence, checked against their hash.
+    GetEvidence: _aio.UnaryStreamMultiCallable[_cases_pb2.GetEvidenceRequest, _cases_pb2.GetEvidenceResponse]  # type: ignore[assignment]
+    """Reads the bytes of a case's evidence, checked against their hash, in pieces of at most 1 MiB.
     Fails with NOT_FOUND / UNKNOWN_CASE, UNKNOWN_EVIDENCE, or EVIDENCE_ERASED once the customer was forgotten.
     """
 
@@ -534,8 +534,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _cases_pb2.GetEvidenceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_cases_pb2.GetEvidenceResponse, _abc.Awaitable[_cases_pb2.GetEvidenceResponse]]:
-        """Reads the bytes of a case's evidence, checked against their hash.
+    ) -> _typing.Union[_abc.Iterator[_cases_pb2.GetEvidenceResponse], _abc.AsyncIterator[_cases_pb2.GetEvidenceResponse]]:
+        """Reads the bytes of a case's evidence, checked against their hash, in pieces of at most 1 MiB.
         Fails with NOT_FOUND / UNKNOWN_CASE, UNKNOWN_EVIDENCE, or EVIDENCE_ERASED once the customer was forgotten.
         """
 

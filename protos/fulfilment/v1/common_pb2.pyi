@@ -222,7 +222,7 @@ class PageRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Rows a page, 1 to 1000; 0 means 100."""
+    """Rows a page, 1 to 1000; 0 means 100. A page is shorter if it would hold more than 3 MiB."""
     page_token: _builtins.str
     """The next_page_token of the page before; empty for the first page. Opaque. It goes on with the list and
     the filters that it was given for: with others the call fails with INVALID_ARGUMENT / MALFORMED. The size
