@@ -230,6 +230,7 @@ class Olist:
             ),
             payment=orders_pb2.PAYMENT_STATE_PENDING,
             promised_by=stamp(times.promised),
+            historical=True,
         )
         return BatchCommand(place_order=placed)
 

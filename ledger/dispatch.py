@@ -184,6 +184,7 @@ def _register_shipment(
         first_scan_by=None if hours is None else due_after(at, hours, supplier_order.peaks),
         promised_by=order.promised_by,
         promised_day=order.promised_day,
+        historical=order.placed.historical,
         exists_from=parcels.earliest(order.placed.placed_at, supplier_order.sent_at or at, at),
     )
     return registered(view, registration)

@@ -204,6 +204,8 @@ class OrderPlaced(Fact, frozen=True, tag="order.placed"):
     """The order that its customer was sealed for; empty means this one."""
     promised_day: date | None = None
     """The day that the customer was promised, where it was told a day; promised_by is its end at the destination."""
+    historical: bool = False
+    """An order of before, recorded for its figures: nobody has anything to do about it."""
 
 
 class SuppliersChosen(Fact, frozen=True, tag="order.suppliers_chosen"):

@@ -74,6 +74,8 @@ class ParcelRegistered(Fact, frozen=True, tag="parcel.registered"):
     """The earliest that it can have existed: scans from before are of an earlier use of the number."""
     promised_day: date | None = None
     """The day whose end promised_by is, where the customer was promised a day."""
+    historical: bool = False
+    """Of an order of before, which nobody has anything to do about."""
 
 
 class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
@@ -94,6 +96,7 @@ class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
     exists_from: datetime | None = None
     """The earliest that it can have existed: scans from before, told already or not, are of an earlier use."""
     promised_day: date | None = None
+    historical: bool = False
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -265,6 +268,7 @@ class Parcel(Value, frozen=True):
     first_scan_by: datetime | None = None
     promised_by: datetime | None = None
     promised_day: date | None = None
+    historical: bool = False
     exists_from: datetime | None = None
     checkpoints: tuple[Checkpoint, ...] = ()
     """By their own time, ties by arrival."""
@@ -327,6 +331,7 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
             return_of=fact.return_of,
             exists_from=fact.exists_from,
             promised_day=fact.promised_day,
+            historical=fact.historical,
         )
     assert parcel is not None, "the first fact of a parcel is its registration"
     match fact:
@@ -343,6 +348,7 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
                 return_of=fact.return_of,
                 exists_from=fact.exists_from,
                 promised_day=fact.promised_day,
+                historical=fact.historical,
             )
             return _sorted_out(linked)
         case CheckpointRecorded(checkpoint=checkpoint):
@@ -558,6 +564,7 @@ def _link(registration: ParcelRegistered) -> ParcelLinked:
         return_of=registration.return_of,
         exists_from=registration.exists_from,
         promised_day=registration.promised_day,
+        historical=registration.historical,
     )
 
 

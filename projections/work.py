@@ -177,6 +177,8 @@ _HOLDS = {
 
 
 def _of_order(story: OrderStory) -> list[Values]:
+    if story.order.placed.historical:
+        return []
     return _items([*_holds(story), *_breaches(story), *_oddities(story)])
 
 
@@ -301,7 +303,7 @@ _TROUBLE = {
 
 def _of_parcels(stories: ParcelStories) -> list[Values]:
     """Only of the present use of a number."""
-    if not stories:
+    if not stories or stories[-1].parcel.historical:
         return []
     story = stories[-1]
     items = [_trouble(story.parcel)] if story.parcel.status in _TROUBLE else []

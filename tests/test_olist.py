@@ -18,8 +18,8 @@ from pyarrow import parquet
 from adapters import olist
 from adapters.console import trade
 from adapters.olist import Olist, Row
-from fulfilment.v1 import admin_pb2, common_pb2, parcels_pb2, reports_pb2
-from tests.service import HOUSE, Client, Service
+from fulfilment.v1 import admin_pb2, common_pb2, parcels_pb2, reports_pb2, work_pb2
+from tests.service import HOUSE, Client, Service, patiently
 from tests.terminal import Terminal
 
 DATA = HOUSE.parent / "shared" / "data" / "olist"
@@ -352,6 +352,17 @@ def test_the_import_names_what_it_read_and_every_oddity(imported: dict[str, Any]
         "review_id_repeated": 9,
         "several_reviews": 41,
     }
+
+
+@needs_data
+def test_the_import_of_orders_of_before_leaves_nothing_to_do_and_nobody_to_write_to(
+    service: Service, imported: dict[str, Any]
+):
+    head = settled(service)
+    with Client(service.address) as client:
+        assert list(patiently(client.work.ListWork, work_pb2.ListWorkRequest(at_least=head)).work) == []
+        backlog = client.admin.GetStatus(admin_pb2.GetStatusRequest()).messages
+    assert (backlog.waiting, backlog.failed, backlog.given_up) == (0, 0, 0)
 
 
 SUMMARY = (

@@ -269,6 +269,33 @@ async def test_a_parcel_in_trouble_is_work_until_it_moves(tenant: EmptyTenant):
     assert await queue.what() == [(Kind.PARCEL, "lost", Owner.AFTER_SALES)]
 
 
+@pytest.mark.parametrize("historical", [False, True])
+@pytest.mark.parametrize("announced", [False, True])
+async def test_an_order_that_is_recorded_for_its_figures_leaves_no_work(
+    tenant: EmptyTenant, historical: bool, announced: bool
+):
+    queue = Queue(tenant, a_shop(tea=10))
+    story = queue.story
+    if announced:
+        story.announce("P1")
+    story.place(line(1, "", 2), line(2, "tea", 1), order_id="shopify/2", historical=historical)
+    story.place(historical=historical)
+    story.send()
+    story.later(hours=49)
+    story.miss(Clock.DISPATCH)
+    seen = set(await queue.what())
+    story.ship(at=NOON - 30 * DAY)
+    seen |= set(await queue.what())
+    story.later(hours=37)
+    story.miss_first_scan()
+    seen |= set(await queue.what())
+    story.later(days=15)
+    story.suspect_loss()
+    seen |= set(await queue.what())
+    kinds = {kind for kind, _, _ in seen}
+    assert kinds == (set() if historical else {Kind.HOLD, Kind.BREACH, Kind.ODDITY, Kind.PARCEL})
+
+
 async def test_a_parcel_that_arrives_back_is_the_same_piece_of_work(tenant: EmptyTenant):
     queue = Queue(tenant, shipped())
     queue.story.scan(ParcelStatus.RETURNED)

@@ -149,6 +149,7 @@ def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
         shapes.words(request.packing, "packing", 1000),
         request.gift,
         promised_day=promised_day,
+        historical=request.historical,
         when_unavailable=_when_unavailable(request.when_unavailable, "when_unavailable"),
         incoterm=_incoterm(request.incoterm),
     )

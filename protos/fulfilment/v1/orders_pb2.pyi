@@ -566,6 +566,7 @@ class PlaceOrderRequest(_message.Message):
     WHEN_UNAVAILABLE_FIELD_NUMBER: _builtins.int
     INCOTERM_FIELD_NUMBER: _builtins.int
     PROMISED_DAY_FIELD_NUMBER: _builtins.int
+    HISTORICAL_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """The shop: 1 to 100 letters, digits and ._:#+-. Required."""
     channel_order_id: _builtins.str
@@ -596,6 +597,10 @@ class PlaceOrderRequest(_message.Message):
     kept until that day has ended at the destination, by its country and, where that has several time zones, its
     region; where these do not say, until the last place of the country has ended it. An address that changes later
     moves its end.
+    """
+    historical: _builtins.bool
+    """Whether it is an order of before that is recorded for its figures, such as by an import: its holds, breaches and
+    parcels are nobody's work. A case, an inquiry or a recovery about it is.
     """
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
@@ -649,10 +654,11 @@ class PlaceOrderRequest(_message.Message):
         when_unavailable: Global___WhenUnavailable.ValueType = ...,
         incoterm: _shipping_pb2.Incoterm.ValueType = ...,
         promised_day: _builtins.str = ...,
+        historical: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "customer", b"customer", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "channel_order_id", b"channel_order_id", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "incoterm", b"incoterm", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "when_unavailable", b"when_unavailable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "channel_order_id", b"channel_order_id", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "historical", b"historical", "incoterm", b"incoterm", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "when_unavailable", b"when_unavailable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
