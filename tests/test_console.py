@@ -1097,6 +1097,17 @@ def test_an_address_is_changed_until_the_goods_are_packed(ff: Shell):
     assert (late.code, "[ALREADY_PACKED]" in late.err) == (1, True)
 
 
+def test_a_scan_of_an_earlier_use_is_not_the_last_of_a_parcel(ff: Shell):
+    placed(ff, "secondhand", "--paid")
+    ff("order", "send", "shop/secondhand/1")
+    ff("order", "ship", "shop/secondhand/1", "--carrier", "dhl", "--number", "SECONDHAND1")
+    ff("parcel", "scan", "dhl", "SECONDHAND1", "delivered", "--at", "2020-01-05")
+    shown = ff("parcel", "show", "dhl", "SECONDHAND1").out
+    assert "delivered (of an earlier use)" in shown
+    assert re.search("last scan +none yet", shown)
+    assert "delivered" not in ff("show", "shop/secondhand").out.partition("parcel")[2]
+
+
 def test_a_promise_typed_as_a_day_is_a_day(ff: Shell):
     placed(ff, "byday", "--paid", "--promised-by", "2027-01-12")
     order = ff("show", "shop/byday", "--json").json

@@ -252,9 +252,10 @@ def _parcel(session: Session, each: orders_pb2.Shipment) -> parcels_pb2.Parcel |
 
 
 def last_scan(parcel: parcels_pb2.Parcel) -> str:
-    if not parcel.checkpoints:
+    own = [scan for scan in parcel.checkpoints if not scan.of_earlier_use]
+    if not own:
         return "none yet"
-    scan = parcel.checkpoints[-1]
+    scan = own[-1]
     where = ", ".join(filter(None, [scan.city, scan.country]))
     return f"{minute(scan, 'at')} {word(parcels_pb2.ParcelStatus, scan.status)}" + (f" {where}" if where else "")
 
