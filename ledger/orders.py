@@ -64,6 +64,7 @@ from ledger.values import (
     Sealed,
     Units,
     Value,
+    to_minute,
 )
 
 LEDGER = "ledger"
@@ -1193,6 +1194,17 @@ class NotDispatched(Forbidden):
         )
 
 
+class ReceivedTooEarly(Forbidden):
+    def __init__(self, order_id: str, at: datetime, placed_at: datetime) -> None:
+        super().__init__(
+            f"order {order_id} was placed {to_minute(placed_at)} and cannot have been received {to_minute(at)}; "
+            "give the time at which it was",
+            order_id=order_id,
+            at=at.isoformat(),
+            placed_at=placed_at.isoformat(),
+        )
+
+
 class ReviewDiffers(AlreadyExists):
     def __init__(self, review_id: str, score: int) -> None:
         super().__init__(f"review {review_id} was recorded with {score} stars", review_id=review_id, score=score)
@@ -1429,6 +1441,8 @@ def confirm_receipt(order: Order, by: str, at: datetime) -> Sequence[OrderFact]:
     """
     if not order.shipments:
         raise NotDispatched(order.order_id, order.header)
+    if at < order.placed.placed_at:
+        raise ReceivedTooEarly(order.order_id, at, order.placed.placed_at)
     arrived: list[OrderFact] = [
         UnitsDelivered(order.order_id, each.carrier, each.number, each.epoch, each.by_line, at)
         for each in order.shipments

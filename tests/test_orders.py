@@ -18,6 +18,7 @@ from ledger.orders import (
     OrderPlaced,
     OrderPlacedDifferently,
     PaymentState,
+    ReceivedTooEarly,
     ReviewDiffers,
     StillIncomplete,
     UnitsBackordered,
@@ -354,6 +355,13 @@ def test_what_was_packed_and_left_under_a_hold_is_recorded_and_the_hold_stands()
     assert the(SupplierOrderShipped, story.ship()).oddities == (Oddity.ON_HOLD,)
     assert (story.buckets(), story.header()) == ({"shipped": 3}, Header.ON_HOLD)
     assert [each.oddities for each in story.order().shipments] == [(Oddity.ON_HOLD,)]
+
+
+def test_nothing_was_received_before_it_was_ordered():
+    story = shipped()
+    with refused(ReceivedTooEarly, "order shopify/1 was placed 2026-03-02 12:00Z and cannot have been received"):
+        story.receive(at=NOON - 195 * DAY)
+    assert story.buckets() == {"shipped": 3}
 
 
 def test_what_left_before_the_hold_did_not_leave_under_it():

@@ -357,7 +357,11 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "UNKNOWN_SUPPLIER_ORDER": ninth_of,
         "NO_DELAY": of_first(Trade.sent),
     },
-    "ConfirmReceipt": {"UNKNOWN_ORDER": as_it_is, "NOT_DISPATCHED": of_order(Trade.placed)},
+    "ConfirmReceipt": {
+        "UNKNOWN_ORDER": as_it_is,
+        "NOT_DISPATCHED": of_order(Trade.placed),
+        "RECEIVED_TOO_EARLY": of_order(Trade.shipped, at=stamp(NOW - 195 * DAY)),
+    },
     "RecordReview": {"UNKNOWN_ORDER": as_it_is, "REVIEW_DIFFERS": of_order(Trade.rated, score=1)},
     "RecordChargeback": {"UNKNOWN_ORDER": as_it_is, "CHARGEBACK_DIFFERS": of_order(Trade.charged_back, amount=eur(1))},
     "CompleteCustomsData": {

@@ -152,7 +152,8 @@ class OrderServiceStub:
     ConfirmReceipt: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ConfirmReceiptRequest, _common_pb2.Receipt]
     """Records that the customer, or the carrier for it, has received everything that was shipped.
     Saying it twice records nothing.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOT_DISPATCHED.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOT_DISPATCHED, or RECEIVED_TOO_EARLY if the time is
+    before the order was placed.
     """
     RecordReview: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RecordReviewRequest, _common_pb2.Receipt]
     """Records the stars a customer gave. The same review again records nothing.
@@ -308,7 +309,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     ConfirmReceipt: _aio.UnaryUnaryMultiCallable[_orders_pb2.ConfirmReceiptRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the customer, or the carrier for it, has received everything that was shipped.
     Saying it twice records nothing.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOT_DISPATCHED.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOT_DISPATCHED, or RECEIVED_TOO_EARLY if the time is
+    before the order was placed.
     """
     RecordReview: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordReviewRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records the stars a customer gave. The same review again records nothing.
@@ -557,7 +559,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that the customer, or the carrier for it, has received everything that was shipped.
         Saying it twice records nothing.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOT_DISPATCHED.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOT_DISPATCHED, or RECEIVED_TOO_EARLY if the time is
+        before the order was placed.
         """
 
     @_abc_1.abstractmethod
