@@ -274,7 +274,7 @@ def _intake() -> Iterator[Command]:
 
     more = [_feeds("acme", n, 4, 2) for n in NUMBERS]
     chosen = market(units=1, others=1).after(_places(_nobody), *more)
-    yield Command("ReleaseHold, suppliers to choose", chosen, _releases(HoldReason.INCOMPLETE), 154)
+    yield Command("ReleaseHold, suppliers to choose", chosen, _releases(HoldReason.OUT_OF_STOCK), 154)
     yield Command("ChangeAddress, suppliers to choose", chosen, _moves("FR"), 155)
     yield Command(
         "ReleaseHold, stock to reserve", poor.after(_places(), *more), _releases(HoldReason.OUT_OF_STOCK), 153

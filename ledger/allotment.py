@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from ledger import stock, supplier_orders
-from ledger.orders import LEDGER, HoldReason, Line, Order
+from ledger.choice import Against
+from ledger.orders import LEDGER, Hold, HoldReason, Line, Order
 from ledger.policies import policy_at
 from ledger.stock import Stock
 from ledger.values import Change, LineNo, Units, stock_stream, supplier_stream
@@ -173,7 +174,24 @@ def waits_of(order: Order) -> dict[Item, int]:
     if hold is None:
         return {}
     wanted = items_of(order, "", order.in_bucket("open"))
-    return {item: wanted[item] for item in items_of(order, "", hold.lacking) if item in wanted}
+    waits = {item: wanted[item] for item in items_of(order, "", hold.lacking) if item in wanted}
+    for (supplier_id, sku), units in could_serve(order, hold, Against.OUT_OF_STOCK).items():
+        waits[supplier_id, sku] = waits.get((supplier_id, sku), 0) + units
+    return waits
+
+
+def could_serve(order: Order, hold: Hold, *against: Against) -> dict[Item, int]:
+    """Suppliers that had this alone against them for lines that have none yet, and for how many units."""
+    wanted: defaultdict[str, int] = defaultdict(int)
+    for line_no, units in order.in_bucket("open").items():
+        if not order.lines[line_no].supplier_id:
+            wanted[order.lines[line_no].sku] += units
+    return {
+        (each.supplier_id, choice.sku): wanted[choice.sku]
+        for choice in hold.choices
+        for each in choice.considered
+        if each.against in against and choice.sku in wanted
+    }
 
 
 def _waiting_by_item(order: Order) -> dict[Item, Units]:

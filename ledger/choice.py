@@ -61,6 +61,11 @@ class Choice(Value, frozen=True):
     """A person named the supplier: only its approval and its stock were looked at."""
 
     @property
+    def lacks_stock(self) -> bool:
+        """Nobody was chosen, and somebody would do but for the stock: more of it serves the units."""
+        return not self.supplier_id and any(each.against is Against.OUT_OF_STOCK for each in self.considered)
+
+    @property
     def untracked(self) -> bool:
         """Whether nothing is promised, because who was chosen sends no feed; the chosen one stands first."""
         return bool(self.supplier_id) and self.considered[0].available is None

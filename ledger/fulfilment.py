@@ -6,7 +6,7 @@ Each decision takes a view of folded streams and returns changes, or refuses. No
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -25,11 +25,12 @@ from ledger.orders import (
     OrderFact,
     OrderPlaced,
     PaymentState,
+    SuppliersChosen,
 )
 from ledger.policies import policy_at
 from ledger.promise import end_of_promise, promise
 from ledger.rerouting import Cause
-from ledger.sourcing import Found, find_suppliers, out_of_stock
+from ledger.sourcing import Found, find_suppliers, let_lines_wait, out_of_stock
 from ledger.suppliers import Standing
 from ledger.values import Change, LineNo, Money, Units, stock_stream
 from ledger.view import Docket, View, after_facts, changes_of, order_changes, order_in, settled
@@ -53,9 +54,9 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
     if missing:
         found = find_suppliers(view, order, cart_id, intake.at)
         order = after_facts(order, found.facts)
-        missing = orders.missing_fields(order)
+        missing = orders.missing_fields(order, found.lacking)
     papers = customs.missing_for(view, order).get("", ())
-    ready = not missing and not papers and intake.payment is PaymentState.PAID
+    ready = not missing and not found.lacking and not papers and intake.payment is PaymentState.PAID
     open_units = order.in_bucket("open")
     demand = demand_of(order.lines.values(), open_units)
     unusable = _unusable_suppliers(view, order, open_units)
@@ -63,10 +64,10 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
     if all_or_nothing and (allotment.lacking or out_of_stock(found.unserved)):
         lacking = [(*item, *figures) for item, figures in allotment.lacking.items()]
         raise stock.OutOfStock(lacking + out_of_stock(found.unserved))
-    others = _stock_holds(allotment, demand, unusable, intake.at)
+    others = _stock_holds(allotment, demand, unusable, intake.at, found)
     if papers:
         others.append(Hold(HoldReason.CUSTOMS_DATA, LEDGER, intake.at, missing=papers))
-    holds = _intake_holds(order, missing, found.unserved, others, intake.at)
+    holds = _intake_holds(order, missing, found.unqualified, others, intake.at)
     placed = replace(
         intake,
         holds=holds,
@@ -76,7 +77,7 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
     facts: list[OrderFact] = [placed, *found.facts]
     if ready and not holds:
         facts += _confirmation(view, after_facts(orders.evolve(None, placed), found.facts), LEDGER, {}, intake.at)
-    return [*order_changes(intake.order_id, facts), *allotment.reserved()]
+    return [*order_changes(intake.order_id, facts), *(allotment.surplus if found.lacking else allotment.reserved())]
 
 
 def _intake_holds(
@@ -90,13 +91,16 @@ def _intake_holds(
     return (*holds, *others)
 
 
-def _stock_holds(allotment: Allotment, demand: Mapping[Item, Units], unusable: Units, at: datetime) -> list[Hold]:
+def _stock_holds(
+    allotment: Allotment, demand: Mapping[Item, Units], unusable: Units, at: datetime, found: Found
+) -> list[Hold]:
     holds = []
     if unusable:
         fields = tuple(f"line {line_no}: supplier is not approved" for line_no in unusable)
         holds.append(Hold(HoldReason.OTHER, LEDGER, at, missing=fields, lacking=unusable))
-    if allotment.lacking:
-        holds.append(Hold(HoldReason.OUT_OF_STOCK, LEDGER, at, lacking=_lacking_by_line(allotment, demand)))
+    if allotment.lacking or found.lacking:
+        lacking = {**_lacking_by_line(allotment, demand), **found.lacking}
+        holds.append(Hold(HoldReason.OUT_OF_STOCK, LEDGER, at, lacking=lacking, choices=found.waiting))
     return holds
 
 
@@ -175,7 +179,7 @@ def _go_on(view: View, docket: Docket, at: datetime, now: datetime, reserve: boo
     allotment = allot(view, order.order_id, demand, now, commit=ready and not unusable)
     present = {hold.key for hold in order.holds}
     last: list[OrderFact] = []
-    if holds := [hold for hold in _stock_holds(allotment, demand, unusable, at) if hold.key not in present]:
+    if holds := [hold for hold in _stock_holds(allotment, demand, unusable, at, Found()) if hold.key not in present]:
         last += [orders.HoldPlaced(order.order_id, hold, at) for hold in holds]
     elif ready:
         last += _confirmation(view, order, LEDGER, {}, at)
@@ -216,19 +220,30 @@ def _reconsider(view: View, docket: Docket, at: datetime) -> None:
 
 
 def _reconsider_missing(view: View, order: Order, at: datetime) -> list[OrderFact]:
-    """Lines that lack a supplier get one that qualifies now; the incomplete hold names what still lacks, or goes."""
-    present, missing = order.hold(HoldReason.INCOMPLETE, LEDGER), orders.missing_fields(order)
-    found = find_suppliers(view, order, "", at) if missing else Found()
-    order = after_facts(order, found.facts)
-    missing = orders.missing_fields(order) if found.facts else missing
-    if not missing:
-        released = orders.release_hold(order, HoldReason.INCOMPLETE, LEDGER, "", at) if present else []
-        return [*found.facts, *released]
-    closed = order.confirmed_at is not None or order.header is orders.Header.CANCELLED
-    if closed or (present and (present.missing, present.choices) == (missing, found.unserved)):
-        return [*found.facts]
-    hold = Hold(HoldReason.INCOMPLETE, LEDGER, at, missing=missing, choices=found.unserved)
-    return [*found.facts, orders.HoldPlaced(order.order_id, hold, at)]
+    """Lines that lack a supplier get one that qualifies now; the holds name what is still missing or lacks, or go."""
+    found = find_suppliers(view, order, "", at) if orders.missing_fields(order, ()) else Found()
+    docket = Docket(order, found.facts)
+    missing = orders.missing_fields(docket.order, found.lacking)
+    if order.confirmed_at is None and order.header is not orders.Header.CANCELLED:
+        incomplete = Hold(HoldReason.INCOMPLETE, LEDGER, at, missing=missing, choices=found.unqualified)
+        docket.tell(_own_hold(docket.order, incomplete, bool(missing)))
+        waiting = order.hold(HoldReason.OUT_OF_STOCK, LEDGER)
+        served = {line_no for fact in docket.facts if isinstance(fact, SuppliersChosen) for line_no in fact.by_line}
+        named = {n: units for n, units in (waiting.lacking if waiting else {}).items() if order.lines[n].supplier_id}
+        lacking = {**{n: units for n, units in named.items() if n not in served}, **found.lacking}
+        out_of_stock = Hold(HoldReason.OUT_OF_STOCK, LEDGER, at, lacking=lacking, choices=found.waiting)
+        docket.tell(_own_hold(docket.order, out_of_stock, bool(lacking)))
+    return docket.facts
+
+
+def _own_hold(order: Order, hold: Hold, stands: bool) -> Sequence[OrderFact]:
+    """A hold of the ledger's own as it is to be; no news records nothing."""
+    present = order.hold(hold.reason, LEDGER)
+    if not stands:
+        return orders.end_holds(order, [present], hold.at) if present else []
+    if present is not None and replace(hold, at=present.at) == present:
+        return []
+    return [orders.HoldPlaced(order.order_id, hold, hold.at)]
 
 
 def record_payment(view: View, order_id: str, payment: PaymentState, at: datetime, now: datetime) -> list[Change]:
@@ -252,14 +267,17 @@ def release_hold(
 ) -> list[Change]:
     """End a hold. The last one gone, a paid order is confirmed; stock that still lacks refuses the release."""
     order = order_in(view, order_id)
-    found = find_suppliers(view, order, "", at) if reason is HoldReason.INCOMPLETE else Found()
+    seeks = reason in (HoldReason.INCOMPLETE, HoldReason.OUT_OF_STOCK)
+    found = find_suppliers(view, order, "", at) if seeks else Found()
     docket = Docket(order, found.facts)
     docket.tell(orders.release_hold(docket.order, reason, owner, supplier_order_id, at))
     own = any(isinstance(fact, orders.HoldReleased) and fact.owner == LEDGER for fact in docket.facts)
     if reason is HoldReason.OUT_OF_STOCK and own and order.confirmed_at is not None:
         return rerouting.reroute(view, order_id, "", {}, Cause(None, LEDGER, "hold_released"), at, now)
     if reason is HoldReason.OUT_OF_STOCK:
-        _require_stock(view, order, now)
+        if found.lacking:
+            raise stock.OutOfStock(out_of_stock(found.unserved))
+        _require_stock(view, docket.order, now)
     if reason is HoldReason.OTHER and own:
         for line_no in _unusable_suppliers(view, order, order.in_bucket("open")):
             supplier_id = order.lines[line_no].supplier_id
@@ -293,18 +311,31 @@ def serve_waiting(view: View, order_id: str, now: datetime) -> list[Change]:
 
 
 def _serve_unconfirmed(view: View, order: Order, now: datetime) -> list[Change]:
+    """All of it together: suppliers for lines that have none, suppliers that are approved, and stock."""
+    found = find_suppliers(view, order, "", now)
+    docket = Docket(order, found.facts)
+    order = docket.order
     lines = order.lines.values()
     need_for(view, lines)
     tracked = {n: units for n, units in order.waiting_for_stock().items() if _tracked(view, order.lines[n])}
-    hold = order.hold(HoldReason.OUT_OF_STOCK, LEDGER)
-    if hold is None and not tracked:
+    holds = [hold for reason in _WAITS if (hold := order.hold(reason, LEDGER)) is not None and hold.lacking]
+    if (
+        not (holds or tracked or found.facts)
+        or found.lacking
+        or _unusable_suppliers(view, order, order.in_bucket("open"))
+    ):
         return []
     if allot(view, order.order_id, demand_of(lines, order.in_bucket("open")), now, commit=True).lacking:
         return []
-    facts: list[OrderFact] = [orders.UnitsReserved(order.order_id, tracked, now)] if tracked else []
-    if hold is not None:
-        facts += orders.release_hold(order, HoldReason.OUT_OF_STOCK, LEDGER, "", now)
-    return _go_on(view, Docket(order, facts), now, now, reserve=True)
+    if tracked:
+        docket.tell([orders.UnitsReserved(order.order_id, tracked, now)])
+    docket.tell(orders.end_holds(docket.order, holds, now))
+    docket.tell(_reconsider_missing(view, docket.order, now))
+    return _go_on(view, docket, now, now, reserve=True)
+
+
+_WAITS = (HoldReason.OUT_OF_STOCK, HoldReason.OTHER)
+"""Holds of the ledger's own that name lines whose stock lacks, or whose supplier is not approved."""
 
 
 def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: datetime, now: datetime) -> list[Change]:
@@ -320,6 +351,9 @@ def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: dat
     standing = [hold for hold in order.holds if not (backorder_lacking and hold.reason is HoldReason.OUT_OF_STOCK)]
     if standing:
         raise orders.OrderOnHold(order_id, standing)
+    found = find_suppliers(view, order, "", at)
+    docket = Docket(order, [*found.facts, *let_lines_wait(order, found, at)])
+    order = docket.order
     need_for(view, order.lines.values())
     for line_no in order.in_bucket("open"):
         supplier_id = order.lines[line_no].supplier_id
@@ -331,7 +365,6 @@ def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: dat
     backordered = _lacking_by_line(allotment, demand)
     for item, (_, available) in allotment.lacking.items():
         allotment.take(item, available, commit=True)
-    docket = Docket(order)
     if order.hold(HoldReason.OUT_OF_STOCK):
         docket.tell(orders.release_hold(order, HoldReason.OUT_OF_STOCK, "", "", at))
     docket.tell(_confirmation(view, order, by, backordered, at))

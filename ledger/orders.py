@@ -7,7 +7,7 @@ Header statuses are derived from the buckets and never stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from operator import attrgetter
@@ -1243,8 +1243,14 @@ def known(order: Order | None, order_id: str) -> Order:
     return order
 
 
-def missing_fields(order: Order) -> tuple[str, ...]:
-    """What was understood but is not enough to fulfil the order (DOMAIN 1), as field paths."""
+def missing_fields(order: Order, lacking: Container[LineNo] | None = None) -> tuple[str, ...]:
+    """What was understood but is not enough to fulfil the order (DOMAIN 1), as field paths.
+
+    Lines that lack stock wait for it and not for a supplier; without being named they are those of the ledger's hold.
+    """
+    if lacking is None:
+        hold = order.hold(HoldReason.OUT_OF_STOCK, LEDGER)
+        lacking = hold.lacking if hold else ()
     missing = []
     if not order.lines:
         missing.append("lines")
@@ -1253,7 +1259,8 @@ def missing_fields(order: Order) -> tuple[str, ...]:
             continue
         if line.sku and line.quantity and line.supplier_id:
             continue
-        for name, value in (("sku", line.sku), ("quantity", line.quantity), ("supplier_id", line.supplier_id)):
+        supplied = line.supplier_id or line.line_no in lacking
+        for name, value in (("sku", line.sku), ("quantity", line.quantity), ("supplier_id", supplied)):
             if not value:
                 missing.append(f"lines[{index}].{name}")
     if not order.has_address:

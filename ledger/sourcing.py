@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ledger import skus, suppliers
 from ledger.allotment import Item, demand_of, within_reach
-from ledger.choice import Against, Candidate, Choice, choose
+from ledger.choice import Against, Candidate, Choice, choose, let_wait
 from ledger.orders import Order, OrderFact, SuppliersChosen
 from ledger.supplier_orders import RejectReason
 from ledger.suppliers import Offer
@@ -36,6 +36,16 @@ class Found(NamedTuple):
     facts: Sequence[OrderFact] = ()
     unserved: tuple[Choice, ...] = ()
     """SKUs that somebody offers and nobody qualifies for."""
+    lacking: Units = {}
+    """Units, by line, of those of them that only wait for stock."""
+
+    @property
+    def waiting(self) -> tuple[Choice, ...]:
+        return tuple(choice for choice in self.unserved if choice.lacks_stock)
+
+    @property
+    def unqualified(self) -> tuple[Choice, ...]:
+        return tuple(choice for choice in self.unserved if not choice.lacks_stock)
 
 
 def find_suppliers(view: View, order: Order, cart_id: str, at: datetime) -> Found:
@@ -57,7 +67,17 @@ def find_suppliers(view: View, order: Order, cart_id: str, at: datetime) -> Foun
     made = tuple(choice for choice in choices if choice.supplier_id)
     chosen = {line_no: choice.supplier_id for choice in made for line_no in wanted[choice.sku]}
     facts = [SuppliersChosen(order.order_id, chosen, made, at)] if made else []
-    return Found(facts, tuple(each for each in choices if each.considered and not each.supplier_id))
+    unserved = tuple(each for each in choices if each.considered and not each.supplier_id)
+    lacking = {n: units for choice in unserved if choice.lacks_stock for n, units in wanted[choice.sku].items()}
+    return Found(facts, unserved, lacking)
+
+
+def let_lines_wait(order: Order, found: Found, at: datetime) -> Sequence[OrderFact]:
+    """Lines that only wait for stock get the supplier that they wait at."""
+    choices = tuple(map(let_wait, found.waiting))
+    by_sku = {choice.sku: choice.supplier_id for choice in choices}
+    chosen = {line_no: by_sku[order.lines[line_no].sku] for line_no in found.lacking}
+    return [SuppliersChosen(order.order_id, chosen, choices, at)] if chosen else []
 
 
 def out_of_stock(unserved: Iterable[Choice]) -> list[tuple[str, str, int, int]]:

@@ -14,7 +14,9 @@ import msgspec
 from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL, Identifier
 
-from ledger.orders import HoldReason, Order
+from ledger.allotment import could_serve
+from ledger.choice import Against
+from ledger.orders import LEDGER, HoldReason, Order
 from ledger.policies import Policy, PolicyAgreed
 from ledger.stock import Alert, Stock
 from ledger.suppliers import Standing, Supplier
@@ -90,7 +92,8 @@ WAITING = Table(
         "supplier_id": ID,
         "sku": ID,
         "units": "int8 NOT NULL",  # available units from which on it helps
-        "together": "bool NOT NULL",  # whether all items of the order have to be there
+        "together": "bool NOT NULL",  # whether all such items of the order have to be there, or any of the others
+        "seeks": "bool NOT NULL",  # whether the supplier has to be approved, and may send no feed
         "placed_at": "timestamptz NOT NULL",
     },
 )
@@ -199,16 +202,22 @@ def _figure(fact: Any) -> int | None:
 
 def _waiting(story: OrderStory) -> list[Values]:
     """What an order waits for: together before its confirmation, afterwards each unit as it comes."""
-    order = story.order
-    if order.confirmed_at is None:
-        hold = order.hold(HoldReason.OUT_OF_STOCK, "ledger")
-        items = _items(order, order.in_bucket("open"))
-        lines = hold.lacking if hold else order.waiting_for_stock()
-        wanted = {item: items[item] for item in _items(order, lines) if item in items}
-    else:
-        wanted = dict.fromkeys(_assigned_items(order), 1)
-    together, placed_at = order.confirmed_at is None, order.placed.placed_at
-    return [(order.order_id, *item, units, together, placed_at) for item, units in wanted.items()]
+    order, placed_at = story.order, story.order.placed.placed_at
+    if order.confirmed_at is not None:
+        return [(order.order_id, *item, 1, False, False, placed_at) for item in dict.fromkeys(_assigned_items(order))]
+    own = {hold.reason: hold for hold in order.holds if hold.owner == LEDGER and not hold.supplier_order_id}
+    waiting, unusable = own.get(HoldReason.OUT_OF_STOCK), own.get(HoldReason.OTHER)
+    items = _items(order, order.in_bucket("open"))
+    rows: dict[tuple[str, str], tuple[int, bool, bool]] = {}
+    for hold in (own.get(HoldReason.INCOMPLETE), waiting):
+        if hold is not None:
+            found = could_serve(order, hold, Against.OUT_OF_STOCK, Against.NOT_APPROVED)
+            rows.update({item: (units, False, True) for item, units in found.items()})
+    lines = waiting.lacking if waiting else order.waiting_for_stock()
+    rows.update({item: (items[item], True, False) for item in _items(order, lines) if item in items})
+    if unusable is not None:
+        rows.update({item: (items[item], True, True) for item in _items(order, unusable.lacking) if item in items})
+    return [(order.order_id, *item, *row, placed_at) for item, row in rows.items()]
 
 
 def _items(order: Order, by_line: Units) -> dict[tuple[str, str], int]:
@@ -238,12 +247,18 @@ _STALE = """
     WHERE stale_at <= %(now)s AND stale_since IS NULL ORDER BY stale_at LIMIT %(limit)s
 """
 _SERVABLE = """
-    SELECT w.order_id, max(l.position), min(w.placed_at)
-    FROM {stock_waiting} AS w LEFT JOIN {stock_levels} AS l USING (supplier_id, sku)
-    GROUP BY w.order_id
-    HAVING CASE WHEN bool_or(w.together)
-        THEN bool_and(coalesce(l.free >= w.units, false))
-        ELSE bool_or(coalesce(l.free >= w.units, false)) END
+    SELECT order_id, coalesce(max(position), 0) || CASE WHEN bool_or(seeks) THEN '-' || count(*) FILTER (WHERE approved)
+        ELSE '' END, min(placed_at)
+    FROM (
+        SELECT w.order_id, w.together, w.seeks, w.placed_at, l.position, coalesce(s.approved, false) AS approved,
+            CASE WHEN w.seeks THEN coalesce(s.approved, false) AND (l.tracked IS NOT TRUE OR l.free >= w.units)
+            ELSE coalesce(l.free >= w.units, false) END AS servable
+        FROM {stock_waiting} AS w LEFT JOIN {stock_levels} AS l USING (supplier_id, sku)
+            LEFT JOIN {stock_sellers} AS s USING (supplier_id)
+    ) AS waiting
+    GROUP BY order_id
+    HAVING coalesce(bool_and(servable) FILTER (WHERE together), true)
+        AND coalesce(bool_or(servable) FILTER (WHERE NOT together), true)
     ORDER BY 3, 1 LIMIT %(limit)s
 """
 
@@ -251,8 +266,9 @@ _SERVABLE = """
 async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limit: int) -> list[Due]:
     """Feeds that went stale, and orders whose stock is there, the oldest first.
 
-    An order is named with the position at which its stock last moved: each movement is one more occasion,
-    and one only. Empty while the projection has no tables yet.
+    An order is named with the position at which its stock last moved, and with how many of the suppliers that could
+    serve it are approved: each movement, and each approval, is one more occasion, and one only. Empty while the
+    projection has no tables yet.
     """
     names = {table.name: Identifier(schema, table.name) for table in STOCK_LEVELS.tables}
     parameters = {"now": now, "limit": limit}
@@ -261,7 +277,7 @@ async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limi
         stale = [Due(Timer.FEED, (supplier_id, sku), at) for supplier_id, sku, at in await cursor.fetchall()]
         cursor = await connection.execute(SQL(cast("Any", _SERVABLE)).format(**names), parameters)
         served = [
-            Due(Timer.WAITING, (order_id, str(position)), at) for order_id, position, at in await cursor.fetchall()
+            Due(Timer.WAITING, (order_id, str(occasion)), at) for order_id, occasion, at in await cursor.fetchall()
         ]
         return stale + served
     except errors.UndefinedTable:

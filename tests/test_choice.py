@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.choice import Against, Candidate, Considered, choose, let_wait
-from ledger.orders import HoldReason, OrderPlaced, PaymentState, StillIncomplete, SuppliersChosen
+from ledger.orders import HoldReason, OrderPlaced, PaymentState, SuppliersChosen
 from ledger.skus import SupplierListed
 from ledger.stock import OutOfStock
 from ledger.suppliers import Offer, Standing, Supplier, SupplierRegistered
@@ -206,9 +206,9 @@ def test_what_its_own_checkout_holds_is_there_for_the_order():
 def test_where_nobody_qualifies_the_order_is_held_and_the_hold_says_why():
     story = two_offers()
     facts = story.place(line(1, "tea", 11, ""))
-    assert names(facts) == ["placed"]
+    assert names(facts) == ["placed", "awaited", "awaited"]
     (hold,) = the(OrderPlaced, facts).holds
-    assert (hold.reason, hold.missing) == (HoldReason.INCOMPLETE, ("lines[0].supplier_id",))
+    assert (hold.reason, hold.missing, hold.lacking) == (HoldReason.OUT_OF_STOCK, (), {1: 11})
     assert {each.supplier_id: each.against for each in hold.choices[0].considered} == {
         "acme": Against.OUT_OF_STOCK,
         "bolt": Against.OUT_OF_STOCK,
@@ -230,10 +230,10 @@ def test_a_sku_that_nobody_offers_leaves_the_order_incomplete():
 def test_a_supplier_that_qualifies_later_is_found_when_the_hold_is_released():
     story = two_offers()
     story.place(line(1, "tea", 11, ""))
-    with refused(StillIncomplete, "lacks lines"):
-        story.release(HoldReason.INCOMPLETE)
+    with refused(OutOfStock, "tea of acme: 11 asked, 10 available"):
+        story.release(HoldReason.OUT_OF_STOCK)
     story.feed(20)
-    facts = story.release(HoldReason.INCOMPLETE)
+    facts = story.release(HoldReason.OUT_OF_STOCK)
     assert names(facts)[:3] == ["suppliers_chosen", "hold_released", "confirmed"]
     assert story.supplier_order().supplier_id == "acme"
 
@@ -241,7 +241,7 @@ def test_a_supplier_that_qualifies_later_is_found_when_the_hold_is_released():
 def test_a_supplier_is_sought_again_when_the_payment_comes():
     story = two_offers()
     story.place(line(1, "tea", 11, ""), payment=PaymentState.PENDING)
-    assert story.holds() == [HoldReason.INCOMPLETE, HoldReason.AWAITING_PAYMENT]
+    assert story.holds() == [HoldReason.AWAITING_PAYMENT, HoldReason.OUT_OF_STOCK]
     story.feed(20)
     story.pay()
     assert story.holds() == []

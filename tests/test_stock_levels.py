@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.postgres import open_pool
-from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, reports_pb2, stock_pb2
+from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, reports_pb2, stock_pb2, suppliers_pb2
 from ledger.orders import PaymentState
 from ledger.stock import Alert
 from ledger.suppliers import SupplierRegistered
@@ -303,6 +303,46 @@ def test_an_order_out_of_stock_is_confirmed_by_itself_when_a_feed_brings_its_sto
     until(lambda: client.get("shop/waits").status == orders_pb2.ORDER_STATUS_CONFIRMED)
     last = client.feed(4, "waited", version=3)
     assert level_of(client, "waited", last.position).available == 1
+
+
+def test_who_waits_is_served_before_whoever_orders_while_the_feed_comes(client: Client):
+    client.approve()
+    client.feed(0, "queued")
+    waiting = [f"queued-{n}" for n in range(5)]
+    for number in waiting:
+        client.place(number, sku="queued")
+    client.feed(5, "queued", version=2)
+    newer: list[str] = []
+    while not all(client.get(f"shop/{n}").status == orders_pb2.ORDER_STATUS_CONFIRMED for n in waiting):
+        newer.append(f"newer-{len(newer)}")
+        client.place(newer[-1], sku="queued")
+        assert len(newer) < 600, "nobody serves those who wait"
+        time.sleep(0.05)
+    assert all(client.get(f"shop/{n}").status == orders_pb2.ORDER_STATUS_ON_HOLD for n in newer)
+
+
+def test_an_order_without_a_supplier_is_served_by_itself_by_a_feed_or_by_a_supplier_that_is_reinstated(client: Client):
+    for supplier_id in ("acme", "cora"):
+        client.approve(supplier_id)
+        client.feed(0, "sought", supplier_id)
+        offer = suppliers_pb2.Offer(sku="sought", cost=common_pb2.Money(amount_minor=5, currency="EUR"))
+        client.suppliers.OfferSku(
+            suppliers_pb2.OfferSkuRequest(context=context(), supplier_id=supplier_id, offer=offer)
+        )
+    unnamed = [orders_pb2.OrderLine(sku="sought", quantity=2, unit_price_minor=990)]
+    client.place("sought-1", lines=unnamed)
+    assert [each.reason for each in client.get("shop/sought-1").holds] == [orders_pb2.HOLD_REASON_OUT_OF_STOCK]
+    client.feed(2, "sought", version=2)
+    until(lambda: client.get("shop/sought-1").status == orders_pb2.ORDER_STATUS_CONFIRMED)
+    client.suppliers.SuspendSupplier(
+        suppliers_pb2.SuspendSupplierRequest(context=context(), supplier_id="cora", reason="late")
+    )
+    client.feed(9, "sought", "cora", version=2)
+    client.place("sought-2", lines=unnamed)
+    time.sleep(2)  # the clock has looked at it
+    assert client.get("shop/sought-2").status == orders_pb2.ORDER_STATUS_ON_HOLD
+    client.suppliers.ReinstateSupplier(suppliers_pb2.ReinstateSupplierRequest(context=context(), supplier_id="cora"))
+    until(lambda: client.get("shop/sought-2").status == orders_pb2.ORDER_STATUS_CONFIRMED)
 
 
 def test_an_order_before_the_first_feed_is_reserved_by_itself_when_the_feed_comes(client: Client):

@@ -269,3 +269,92 @@ def test_who_waits_longer_for_more_is_not_overtaken_by_who_waits_for_less():
     assert story.serve("shopify/2") == []
     story.serve()
     assert story.header() is Header.CONFIRMED
+
+
+# --- where the ledger is to choose the supplier ---------------------------------------------------
+
+
+def two_who_lack() -> Story:
+    """Acme and Bolt both offer tea, have one unit each, and an order of three waits for whoever gets more."""
+    story = a_shop(tea=1)
+    for supplier_id in ("acme", "bolt"):
+        story.offer(supplier_id=supplier_id)
+    story.feed(1, supplier_id="bolt")
+    story.place(line(1, "tea", 3, ""))
+    return story
+
+
+@pytest.mark.parametrize("supplier_id", ["acme", "bolt"])
+def test_an_order_without_a_supplier_waits_for_stock_and_goes_to_whoever_gets_it(supplier_id: str):
+    story = two_who_lack()
+    assert story.holds() == [HoldReason.OUT_OF_STOCK]
+    assert story.serve() == []
+    story.feed(4, supplier_id=supplier_id)
+    story.place(line(1, "tea", 2, supplier_id), order_id="shopify/2")
+    assert story.holds("shopify/2") == [HoldReason.OUT_OF_STOCK], "who waited comes first, also here"
+    story.serve()
+    assert story.header() is Header.CONFIRMED
+    assert story.supplier_order().supplier_id == supplier_id
+    assert ORDER not in story.stock("tea", "acme").waiting
+    assert ORDER not in story.stock("tea", "bolt").waiting
+
+
+def test_a_supplier_that_is_reinstated_serves_who_waited():
+    story = a_shop(tea=1)
+    for supplier_id in ("acme", "bolt"):
+        story.offer(supplier_id=supplier_id)
+    story.feed(9, supplier_id="bolt")
+    story.suspend("bolt")
+    story.place(line(1, "tea", 3, ""))
+    assert story.holds() == [HoldReason.OUT_OF_STOCK]
+    assert story.serve() == []
+    story.reinstate("bolt")
+    story.serve()
+    assert story.supplier_order().supplier_id == "bolt"
+
+
+@pytest.mark.parametrize("chosen_by_the_shop", [True, False])
+def test_an_order_whose_only_supplier_was_suspended_goes_on_once_it_is_reinstated(chosen_by_the_shop: bool):
+    story = a_shop(tea=9)
+    story.offer(supplier_id="acme")
+    story.suspend("acme")
+    story.place(line(1, "tea", 3, "acme" if chosen_by_the_shop else ""))
+    assert story.holds() == [HoldReason.OTHER if chosen_by_the_shop else HoldReason.INCOMPLETE]
+    assert story.serve() == []
+    story.reinstate("acme")
+    story.serve()
+    assert story.header() is Header.CONFIRMED
+
+
+def test_lines_with_and_without_a_supplier_wait_together():
+    story = two_who_lack()
+    story.feed(0, "mug")
+    story.place(line(1, "mug", 1), line(2, "tea", 3, ""), order_id="shopify/2")
+    assert story.order("shopify/2").holds[0].lacking == units({1: 1, 2: 3})
+    story.cancel()
+    story.feed(9)
+    assert story.serve("shopify/2") == []
+    story.feed(1, "mug")
+    story.serve("shopify/2")
+    assert story.header("shopify/2") is Header.CONFIRMED
+
+
+def test_what_is_completed_beside_leaves_the_order_waiting_for_stock():
+    story = a_shop(tea=1)
+    story.offer(supplier_id="acme")
+    story.place(line(1, "tea", 3, ""), has_address=False)
+    assert set(story.holds()) == {HoldReason.INCOMPLETE, HoldReason.OUT_OF_STOCK}
+    story.complete(has_address=True)
+    assert story.holds() == [HoldReason.OUT_OF_STOCK]
+    story.feed(5)
+    story.serve()
+    assert story.header() is Header.CONFIRMED
+
+
+def test_a_person_lets_an_order_without_a_supplier_wait_at_the_best_of_them():
+    story = two_who_lack()
+    story.confirm(backorder_lacking=True)
+    assert story.supplier_order().supplier_id == "acme"
+    assert story.buckets() == {"assigned": 1, "backordered": 2}
+    assert story.stock("tea", "acme").waiting == {ORDER: 2}
+    assert story.stock("tea", "bolt").waiting == {}

@@ -167,7 +167,8 @@ class OrderServiceServicer:
     def PlaceOrder(self, request, context):
         """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order
         without holds is confirmed at once. A line whose shop does not know the supplier gets the one that
-        qualifies best of those that offer its SKU; where none does, the hold "incomplete" says why. Goods that
+        qualifies best of those that offer its SKU; where none does, a hold says why: "out_of_stock" where some would do
+        but for their stock, which the next that comes in serves, else "incomplete". Goods that
         would cross a customs border without what customs asks for wait with a hold that names it. The same order
         again (same channel and channel_order_id, same
         content) records nothing.
@@ -210,8 +211,8 @@ class OrderServiceServicer:
 
     def ReleaseHold(self, request, context):
         """Ends a hold; others stay. A paid order without holds is confirmed.
-        The hold "incomplete" looks for the suppliers that lack once more, and the hold "out_of_stock" of a
-        confirmed order reroutes the units that nobody has.
+        The holds "incomplete" and "out_of_stock" look for the suppliers that lack once more, and the hold "out_of_stock"
+        of a confirmed order reroutes the units that nobody has.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER,
         FAILED_PRECONDITION / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED or
         NO_QUALIFIED_SUPPLIER while the reason still holds.

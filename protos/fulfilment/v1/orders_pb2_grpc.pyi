@@ -44,7 +44,8 @@ class OrderServiceStub:
     PlaceOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.PlaceOrderRequest, _common_pb2.Receipt]
     """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order
     without holds is confirmed at once. A line whose shop does not know the supplier gets the one that
-    qualifies best of those that offer its SKU; where none does, the hold "incomplete" says why. Goods that
+    qualifies best of those that offer its SKU; where none does, a hold says why: "out_of_stock" where some would do
+    but for their stock, which the next that comes in serves, else "incomplete". Goods that
     would cross a customs border without what customs asks for wait with a hold that names it. The same order
     again (same channel and channel_order_id, same
     content) records nothing.
@@ -71,8 +72,8 @@ class OrderServiceStub:
     """
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ReleaseHoldRequest, _common_pb2.Receipt]
     """Ends a hold; others stay. A paid order without holds is confirmed.
-    The hold "incomplete" looks for the suppliers that lack once more, and the hold "out_of_stock" of a
-    confirmed order reroutes the units that nobody has.
+    The holds "incomplete" and "out_of_stock" look for the suppliers that lack once more, and the hold "out_of_stock"
+    of a confirmed order reroutes the units that nobody has.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER,
     FAILED_PRECONDITION / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED or
     NO_QUALIFIED_SUPPLIER while the reason still holds.
@@ -201,7 +202,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     PlaceOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.PlaceOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order
     without holds is confirmed at once. A line whose shop does not know the supplier gets the one that
-    qualifies best of those that offer its SKU; where none does, the hold "incomplete" says why. Goods that
+    qualifies best of those that offer its SKU; where none does, a hold says why: "out_of_stock" where some would do
+    but for their stock, which the next that comes in serves, else "incomplete". Goods that
     would cross a customs border without what customs asks for wait with a hold that names it. The same order
     again (same channel and channel_order_id, same
     content) records nothing.
@@ -228,8 +230,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_orders_pb2.ReleaseHoldRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Ends a hold; others stay. A paid order without holds is confirmed.
-    The hold "incomplete" looks for the suppliers that lack once more, and the hold "out_of_stock" of a
-    confirmed order reroutes the units that nobody has.
+    The holds "incomplete" and "out_of_stock" look for the suppliers that lack once more, and the hold "out_of_stock"
+    of a confirmed order reroutes the units that nobody has.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER,
     FAILED_PRECONDITION / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED or
     NO_QUALIFIED_SUPPLIER while the reason still holds.
@@ -361,7 +363,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records what a shop sold. What is missing, unpaid or out of stock becomes a hold; a paid order
         without holds is confirmed at once. A line whose shop does not know the supplier gets the one that
-        qualifies best of those that offer its SKU; where none does, the hold "incomplete" says why. Goods that
+        qualifies best of those that offer its SKU; where none does, a hold says why: "out_of_stock" where some would do
+        but for their stock, which the next that comes in serves, else "incomplete". Goods that
         would cross a customs border without what customs asks for wait with a hold that names it. The same order
         again (same channel and channel_order_id, same
         content) records nothing.
@@ -412,8 +415,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Ends a hold; others stay. A paid order without holds is confirmed.
-        The hold "incomplete" looks for the suppliers that lack once more, and the hold "out_of_stock" of a
-        confirmed order reroutes the units that nobody has.
+        The holds "incomplete" and "out_of_stock" look for the suppliers that lack once more, and the hold "out_of_stock"
+        of a confirmed order reroutes the units that nobody has.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER, UNKNOWN_HOLD or UNKNOWN_SUPPLIER,
         FAILED_PRECONDITION / STILL_INCOMPLETE, OUT_OF_STOCK, CUSTOMS_DATA_MISSING, SUPPLIER_NOT_APPROVED or
         NO_QUALIFIED_SUPPLIER while the reason still holds.
