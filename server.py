@@ -17,7 +17,6 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 
 # Read while gRPC is imported. Nobody forks here but to run another program: it need not prepare, nor write of it.
@@ -57,6 +56,7 @@ from adapters.rpc.server import LONGEST_MESSAGE_BYTES, Commands, add_service
 from adapters.rpc.tenants import Tenants
 from adapters.rpc.work import WorkQueries
 from adapters.senders import FileSender, Sender
+from adapters.version import VERSION
 from fulfilment.v1 import (
     admin_pb2,
     audit_pb2,
@@ -79,9 +79,6 @@ log = logging.getLogger("fulfilment")
 
 DRAIN_SECONDS = 30.0
 """How long answers may take after a SIGTERM before their calls are cut off."""
-
-
-VERSION = version("fulfilment")
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:

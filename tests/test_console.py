@@ -13,6 +13,7 @@ import struct
 import sys
 import termios
 import time
+import tomllib
 import unicodedata
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -388,6 +389,13 @@ def test_a_read_model_is_verified_and_rebuilt_from_the_log(ff: Shell):
     assert ff("rebuild", "sla", "--json").json["result"].startswith("rebuilt at position")
     unknown = ff("rebuild", "nonsense")
     assert (unknown.code, "there is no projection nonsense" in unknown.err) == (1, True)
+
+
+def test_the_console_and_the_service_say_which_version_they_are(ff: Shell, shell: Shell):
+    project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
+    assert shell("--version") == (0, f"fulfilment {project['version']}\n", "")
+    assert f"service {project['version']}\n" in ff("status").out
+    assert ff("status", "--json").json["version"] == project["version"]
 
 
 def test_status_names_the_read_models(ff: Shell):
@@ -959,6 +967,7 @@ SHAPES = {
     "--line": "a whole line, units of a line, or a line",
     "--owner": "of a hold any name, of work one of few",
     "--reason": "a word, or a sentence for people",
+    "--version": "the number of a feed, or which version the console is",
 }
 """Options that take something else in some commands, and why."""
 
@@ -1197,6 +1206,8 @@ def test_a_fact_is_told_in_a_few_words():
 ALLOWED = {"fulfilment", "grpc", "grpc_status", "click", "rich", "google"}
 WRITERS = {"trade": {"pyarrow"}, "trade_page": {"matplotlib"}}
 """What the modules that write files of reports use beside that."""
+TERMS = ("ledger.currencies.", "ledger.order_numbers.", "ledger.values")
+"""The ledger's words for money, numbers and instants, which are the same at a terminal."""
 
 
 @pytest.mark.parametrize("path", sorted((HOUSE / "adapters/console").glob("*.py")), ids=lambda path: path.stem)
@@ -1208,9 +1219,6 @@ def test_the_console_is_a_client_and_nothing_else(path: Path):
         elif isinstance(node, ast.ImportFrom):
             imported |= {f"{node.module}.{alias.name}" for alias in node.names}
     ours = {name for name in imported if name.startswith(("adapters.", "ledger."))}
-    assert all(
-        name.startswith(("adapters.console.", "adapters.olist", "ledger.currencies.", "ledger.order_numbers."))
-        for name in ours
-    )
+    assert all(name.startswith(("adapters.console.", "adapters.olist", "adapters.version.", *TERMS)) for name in ours)
     outside = {name.partition(".")[0] for name in imported - ours} - set(sys.stdlib_module_names)
     assert outside <= ALLOWED | WRITERS.get(path.stem, set())

@@ -11,6 +11,7 @@ from adapters.rpc.messages import fresh_since
 from adapters.rpc.queries import Reader
 from adapters.rpc.server import Context
 from adapters.rpc.tenants import Tenant, Tenants
+from adapters.version import VERSION
 from fulfilment.v1 import admin_pb2
 from ledger import orders
 from ledger.personal import Sealer
@@ -87,6 +88,7 @@ class AdminQueries(Reader):
             projections=projections,
             commands_waiting=tenant.ledger.waiting,
             messages=await self._backlog(tenant),
+            version=VERSION,
         )
 
     async def _backlog(self, tenant: Tenant) -> admin_pb2.MessageBacklog:

@@ -927,10 +927,13 @@ class GetStatusResponse(_message.Message):
     PROJECTIONS_FIELD_NUMBER: _builtins.int
     COMMANDS_WAITING_FIELD_NUMBER: _builtins.int
     MESSAGES_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """The newest position of the log."""
     commands_waiting: _builtins.int
     """Commands that wait to be decided in this process."""
+    version: _builtins.str
+    """The version of the service, such as "0.1.0"."""
     @_builtins.property
     def projections(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProjectionStatus]:
         """The read models, by name."""
@@ -946,10 +949,11 @@ class GetStatusResponse(_message.Message):
         projections: _abc.Iterable[Global___ProjectionStatus] | None = ...,
         commands_waiting: _builtins.int = ...,
         messages: Global___MessageBacklog | None = ...,
+        version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands_waiting", b"commands_waiting", "messages", b"messages", "position", b"position", "projections", b"projections"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands_waiting", b"commands_waiting", "messages", b"messages", "position", b"position", "projections", b"projections", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
