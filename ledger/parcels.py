@@ -415,7 +415,7 @@ def _is_back(parcel: Parcel, scan: Checkpoint) -> bool:
     that it reached the customer (DOMAIN 4). What a customer sends back arrives like any other parcel."""
     if scan.status is not ParcelStatus.DELIVERED or parcel.return_of:
         return False
-    before = {each.status for each in parcel.checkpoints if each.at <= scan.at}
+    before = {each.status for each in takewhile(lambda each: each is not scan, parcel.checkpoints)}
     return ParcelStatus.RETURNED in before or (ParcelStatus.RETURNING in before and not scan.reached_customer)
 
 

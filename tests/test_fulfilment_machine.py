@@ -693,8 +693,19 @@ class Fulfilment(RuleBasedStateMachine):
     )
     def a_carrier_scans(self, pick: int, status: ParcelStatus, hours_ago: int) -> None:
         number, at = self.a_number(pick), self.story.now - timedelta(hours=hours_ago)
+        was = self.story.parcel(number).delivered_at
+        arrived = [out for out in self.parcels_of(number) if was is not None and self.came(number, out) == was]
         if self.tell(lambda: self.story.scan(status, at, number)):
+            if self.story.parcel(number).delivered_at is None:
+                for out in arrived:
+                    out.place = "shipped"  # the delivery was that to the sender
             self.follow(number)
+
+    def came(self, number: str, out: Out) -> datetime | None:
+        """When its order has the parcel delivered, by a scan or by a receipt."""
+        parcel, order_id = self.story.parcel(number), out.supplier_order_id.rpartition("/")[0]
+        shipment = self.story.order(order_id).shipment(parcel.carrier, number, parcel.epoch)
+        return shipment.delivered_at if shipment else None
 
     @precondition(lambda self: self.numbers())
     @rule(pick=a_pick)

@@ -414,6 +414,12 @@ def test_what_goes_back_after_it_was_delivered_was_delivered(order: Sequence[int
     assert story.order().delivered_at == NOON
 
 
+def test_of_one_instant_a_delivery_that_was_told_first_was_one():
+    delivery, back = scan(DELIVERED, NOON + DAY), scan(RETURNED, NOON + DAY)
+    assert told(shipped(), (0, 1), delivery, back).buckets() == {"delivered": 3}
+    assert told(shipped(), (0, 1), back, delivery).buckets() == {"shipped": 3}
+
+
 def test_a_receipt_that_the_customer_confirmed_is_not_undone_by_a_return():
     story = shipped()
     story.receive(at=NOON)
