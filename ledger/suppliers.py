@@ -10,6 +10,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from ledger import reviews
+from ledger.large_map import LargeMap
 from ledger.policies import Policy
 from ledger.rates import Rate, RateName
 from ledger.refusals import AlreadyExists, Forbidden, NotFound, require_seen
@@ -230,7 +231,8 @@ class Supplier(Value, frozen=True):
     approved_at: datetime | None = None
     agreements: tuple[Agreement, ...] = ()
     """The latest effective first."""
-    offers: dict[str, Offer] = {}
+    offers: LargeMap[Offer] = LargeMap()
+    """By SKU; thousands of them."""
     score_basis_points: int | None = None
     """How well it did at its last review; None before the first."""
     reviews: Reviews = Reviews()
@@ -259,7 +261,7 @@ def evolve(supplier: Supplier | None, fact: SupplierFact) -> Supplier:
             agreements = sorted((agreement, *supplier.agreements), key=lambda a: a.effective_from, reverse=True)
             return replace(supplier, agreements=tuple(agreements))
         case SkuOffered(offer=offer):
-            return replace(supplier, offers={**supplier.offers, offer.sku: offer})
+            return replace(supplier, offers=supplier.offers.changed(offer.sku, offer))
         case SupplierApproved(at=at):
             return replace(supplier, standing=Standing.APPROVED, approved_at=at)
         case SupplierReinstated():

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.choice import Against, Candidate, Considered, choose, let_wait
+from ledger.large_map import LargeMap
 from ledger.orders import HoldReason, OrderPlaced, PaymentState, SuppliersChosen
 from ledger.skus import SupplierListed
 from ledger.stock import OutOfStock
@@ -17,7 +18,9 @@ def supplier(
 ) -> Supplier:
     offer = Offer("tea", Money(cost, currency), minimum, days)
     registered = SupplierRegistered(name, name.title(), NOON)
-    return Supplier(registered, Standing.APPROVED, offers={"tea": offer}, score_basis_points=score)
+    return Supplier(
+        registered, Standing.APPROVED, offers=LargeMap[Offer]().changed("tea", offer), score_basis_points=score
+    )
 
 
 def candidate(known: Supplier, available: int | None = 10, against: Against | None = None) -> Candidate:
@@ -46,7 +49,7 @@ def test_only_an_approved_supplier_qualifies(standing: Standing):
 
 
 def test_who_does_not_offer_the_sku_does_not_qualify():
-    assert against(candidate(replace(supplier("acme"), offers={}))) is Against.NOT_OFFERED
+    assert against(candidate(replace(supplier("acme"), offers=LargeMap()))) is Against.NOT_OFFERED
 
 
 def test_fewer_units_than_the_minimum_do_not_do():

@@ -1,5 +1,6 @@
 """Suppliers and agreements, and the retailer's own terms: who may be used, and what holds when."""
 
+import tracemalloc
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from ledger.suppliers import (
     PeakPeriod,
     SampleMissing,
     SampleReviewed,
+    SkuOffered,
     Standing,
     Supplier,
     SupplierNotApproved,
@@ -148,6 +150,28 @@ def test_a_later_offer_of_a_sku_replaces_the_earlier_one():
     assert with_tea.offers == {"tea": TEA}
     assert suppliers.offer_sku(with_tea, TEA, NOON) == []
     assert len(suppliers.offer_sku(with_tea, Offer("tea", Money(240, "EUR")), NOON)) == 1
+
+
+def offers_of(count: int) -> list[SkuOffered]:
+    return [SkuOffered("acme", replace(TEA, sku=f"sku-{n}"), NOON) for n in range(count)]
+
+
+def test_an_offer_copies_next_to_nothing_of_the_thousands_that_there_are():
+    before = fold(ACME, *offers_of(5_000))
+    tracemalloc.start()
+    after = suppliers.evolve(before, SkuOffered("acme", TEA, NOON))
+    copied, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (len(before.offers), len(after.offers)) == (5_000, 5_001)
+    assert copied < 10_000, "all of them would be 150 kB"
+
+
+def test_offers_are_a_mapping_by_sku_like_any_other():
+    told = {fact.offer.sku: fact.offer for fact in offers_of(1_000)}
+    offers = fold(ACME, *offers_of(1_000)).offers
+    assert offers == told
+    assert all(offers[sku] is offers.get(sku) and sku in offers for sku in told)
+    assert ("tea" in offers, offers.get("tea"), bool(fold(ACME).offers)) == (False, None, False)
 
 
 def test_an_agreement_holds_from_its_own_date_until_the_next_or_its_end():
