@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,11 +15,19 @@ import grpc
 import psycopg
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from psycopg.sql import SQL, Identifier
 
+from adapters.clock import Clocks
+from adapters.postgres import open_pool
+from adapters.rpc.tenants import Tenant, Tenants
 from fulfilment.v1 import admin_pb2, orders_pb2
-from ledger.journal import LOCK_SEED
-from ledger.values import policy_stream
+from ledger.journal import LOCK_SEED, Log
+from ledger.ledger import Ledger
+from ledger.values import order_stream, policy_stream
+from tests.projecting import catch_up, connect
 from tests.service import Client, Service, context, serving, stamp
+from tests.stalls import EmptyTenant
+from tests.story import ORDER, sent
 from tests.terminal import Terminal
 from tests.test_service import dsn_of
 
@@ -151,3 +160,23 @@ def test_a_read_model_that_stands_still_is_told_by_status_health_and_a_verificat
         assert rebuilt.code == 0, rebuilt
         assert "where the one before stood still" in rebuilt.out
         wait_for_health(house, "projection.tracking.t00", SERVING)
+
+
+async def test_what_cannot_be_noticed_is_asked_for_once_a_minute(tenant: EmptyTenant):
+    story = sent()
+    now = story.later(hours=25)
+    await asyncio.to_thread(catch_up, tenant, story.log)
+    with connect(tenant) as connection:
+        newer = """
+            INSERT INTO {}.ledger_events (originator_id, originator_version, topic, state, notification_id)
+            VALUES (%s, 100, 'order.teleported', '{{}}', %s)
+        """
+        connection.execute(SQL(newer).format(Identifier(tenant.schema)), (order_stream(ORDER), len(story.log) + 1))
+    async with open_pool(tenant.conninfo) as pool:
+        log = Log(tenant.schema, pool)
+        serving = Tenant("test", tenant.schema, log, Ledger(log))
+        await serving.ledger.start()
+        clocks = Clocks(Tenants(pool))
+        assert await clocks.tick(serving, now) == 1
+        assert await clocks.tick(serving, now) == 0
+        await serving.ledger.stop()
