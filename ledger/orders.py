@@ -706,13 +706,14 @@ class Order(Value, frozen=True):
     def deadlines(self) -> Iterator[Deadline]:
         """Every clock of the order that has a due time; of what came to nothing only those that were missed."""
         for each in self.supplier_orders.values():
+            came_to_nothing = bool(each.dropped) and each.came_to_nothing
             for deadline in _deadlines_of(each):
-                if not each.came_to_nothing or self._was_missed(deadline):
+                if not came_to_nothing or self._was_missed(deadline):
                     yield deadline
         if self.promised_by is not None:
             cancelled, arrived_at = self.header is Header.CANCELLED, self.delivered_at
             given_up_at = self.given_up_at if cancelled or arrived_at is not None else None
-            promise = _deadline(self.order_id, Clock.DELIVERY, self.promised_by, arrived_at, given_up_at)
+            promise = _deadline(self.order_id, Clock.DELIVERY, self.promised_by, arrived_at, None, "", given_up_at)
             if not cancelled or self._was_missed(promise):
                 yield promise
 
@@ -768,23 +769,29 @@ class Deadline(Value, frozen=True):
 def _deadlines_of(each: SupplierOrder) -> Iterator[Deadline]:
     if each.sent_at is None:
         return
-    unanswered = each.acknowledged_at is None
-    for clock, due, met_at, given_up_at in (
-        (Clock.ACKNOWLEDGE, each.acknowledge_by, each.acknowledged_at, each.given_up_at if unanswered else None),
-        (Clock.DISPATCH, each.dispatch_by, each.dispatched_at, each.given_up_at),
+    given_up_at, answered_at = each.given_up_at, each.acknowledged_at
+    for clock, due, met_at, ended_at in (
+        (Clock.ACKNOWLEDGE, each.acknowledge_by, answered_at, given_up_at if answered_at is None else None),
+        (Clock.DISPATCH, each.dispatch_by, each.dispatched_at, given_up_at),
     ):
         if due is not None:
-            deadline = _deadline(each.supplier_order_id, clock, due, met_at, given_up_at)
-            yield replace(deadline, stopped_since=each.stopped_since, supplier_id=each.supplier_id)
+            what = (each.supplier_order_id, clock, due)
+            yield _deadline(*what, met_at, each.stopped_since, each.supplier_id, ended_at)
 
 
 def _deadline(
-    object_id: str, clock: Clock, due: datetime, met_at: datetime | None, given_up_at: datetime | None
+    object_id: str,
+    clock: Clock,
+    due: datetime,
+    met_at: datetime | None,
+    stopped_since: datetime | None,
+    supplier_id: str,
+    given_up_at: datetime | None,
 ) -> Deadline:
     """What was given up after it was due was late, also where all the rest was in time."""
     if given_up_at is not None and (met_at is None or met_at <= due <= given_up_at):
-        return Deadline(object_id, clock, due, None, given_up_at=given_up_at)
-    return Deadline(object_id, clock, due, met_at)
+        return Deadline(object_id, clock, due, None, stopped_since, supplier_id, given_up_at)
+    return Deadline(object_id, clock, due, met_at, stopped_since, supplier_id)
 
 
 def evolve(order: Order | None, fact: OrderFact) -> Order:
