@@ -79,15 +79,15 @@ def without_frames(error: E) -> E:
 
 
 class Malformed(Refusal):
-    """Not understood; ``field`` is the path of the offending field, such as ``lines[2].quantity``."""
+    """Not understood: faults, each the path of a field, such as ``lines[2].quantity``, and what is wrong with it."""
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}", field=field)
-        self.field = field
+    def __init__(self, *faults: tuple[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {message}" for field, message in faults), field=faults[0][0])
+        self.faults = faults
 
     def within(self, path: str) -> Malformed:
         """The same of a message that is itself a field of another."""
-        return Malformed(f"{path}.{self.field}", self.message.removeprefix(f"{self.field}: "))
+        return Malformed(*((f"{path}.{field}", message) for field, message in self.faults))
 
 
 class NotFound(Refusal):

@@ -155,8 +155,8 @@ class PageOf(NamedTuple):
             if question == self.question:
                 return msgspec.json.decode(last, type=key)
         except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
-            raise Malformed("page.page_token", "is not a token that this list gave") from error
-        raise Malformed("page.page_token", "is of another list or other filters; begin again without a token")
+            raise Malformed(("page.page_token", "is not a token that this list gave")) from error
+        raise Malformed(("page.page_token", "is of another list or other filters; begin again without a token"))
 
     def cut(self, rows: Sequence[R], keys: Sequence[Any]) -> tuple[list[R], str]:
         """The rows to show and the token of the next page; keys are those of the rows."""
@@ -169,5 +169,5 @@ class PageOf(NamedTuple):
 
 def require_size(size: int) -> int:
     if not 0 <= size <= MOST_ROWS:
-        raise Malformed("page.page_size", f"{size} is not between 1 and {MOST_ROWS}")
+        raise Malformed(("page.page_size", f"{size} is not between 1 and {MOST_ROWS}"))
     return size or USUAL_ROWS

@@ -316,7 +316,7 @@ def test_who_is_erased_is_erased_from_evidence_and_notes_too(client: Client) -> 
 )
 def test_what_a_request_lacks_is_named(client: Client, rpc: str, fields: dict[str, Any], field: str) -> None:
     request = getattr(cases_pb2, f"{rpc}Request")(context=context(), case_id="case-x", **fields)
-    assert fields_of(refused(getattr(client.cases, rpc), request)) == [field]
+    assert fields_of(refused(getattr(client.cases, rpc), request))[:1] == [field]
 
 
 COMMANDS: dict[str, dict[str, Any]] = {

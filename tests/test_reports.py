@@ -292,9 +292,9 @@ def _backwards() -> reports_pb2.Window:
     return reports_pb2.Window(since=stamp(NOW), until=stamp(NOW - DAY))
 
 
-def test_a_position_that_does_not_come_in_the_callers_time_is_refused(client: Client, told: int):
+def test_a_position_that_the_log_has_not_reached_is_refused_at_once(client: Client, told: int):
     request = reports_pb2.GetSummaryRequest(at_least=told + 10**6)
     with pytest.raises(grpc.RpcError) as caught:
-        client.reports.GetSummary(request, timeout=0.5)
+        client.reports.GetSummary(request, timeout=30)
     error: grpc.RpcError = caught.value
-    assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "PROJECTION_BEHIND")
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.OUT_OF_RANGE, "BEYOND_THE_LOG")

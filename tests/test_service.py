@@ -23,7 +23,9 @@ import psycopg
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
 from psycopg.sql import SQL, Identifier
 
 from adapters.embedded import EmbeddedServer
@@ -378,6 +380,71 @@ def test_an_order_to_a_country_that_there_is_not_waits_for_its_address(client: C
     asked.ship_to.country = "de"
     client.orders.CompleteDetails(asked)
     assert client.get("shop/nowhere").status == orders_pb2.ORDER_STATUS_CONFIRMED
+
+
+def faulty() -> Any:
+    lines = [
+        orders_pb2.OrderLine(line_no=1, sku="tea", quantity=1),
+        orders_pb2.OrderLine(line_no=-2, sku="tea", quantity=2_000_000, supplier_id="a b"),
+        orders_pb2.OrderLine(line_no=3, dispatch_by=Timestamp(nanos=-1), weight_grams=-1),
+    ]
+    wrong: dict[str, Any] = {"context": common_pb2.CommandContext(), "currency": "euro", "channel": "a/b"}
+    return order("faulty", lines=lines, payment=99, note="x" * 10_001, **wrong)
+
+
+FAULTS = {
+    "context.request_id": "is required: 1 to 100 printable ASCII characters without spaces",
+    "channel": "is required: 1 to 100 letters, digits and ._:#+-, starting with a letter or digit",
+    "lines[1].line_no": "-2 is not between 0 and 1000000",
+    "lines[1].quantity": "2000000 is not between 0 and 1000000",
+    "lines[1].supplier_id": "is required: 1 to 100 letters, digits and ._:#+-, starting with a letter or digit",
+    "lines[2].dispatch_by": "is not an instant: its nanos are not between 0 and 999,999,999",
+    "lines[2].weight_grams": "-1 is not between 0 and 1000000000",
+    "note": "10001 characters, 10000 at most",
+    "currency": "'euro' is not an ISO 4217 code such as EUR",
+}
+
+
+def test_a_malformed_request_is_told_all_its_faults_at_once_each_with_its_field_and_bounds(client: Client) -> None:
+    error = refused(client.orders.PlaceOrder, faulty())
+    found = violations_of(error)
+    payment = found.pop("payment")
+    assert payment.startswith("99 is not allowed here; use one of PAYMENT_STATE_")
+    assert found == FAULTS
+    assert error_info(error).metadata["field"] == "context.request_id"
+    for field in FAULTS:
+        assert field in str(error.details()) or len(str(error.details())) >= 500
+
+
+def violations_of(error: grpc.RpcError) -> dict[str, str]:
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    assert status is not None
+    bad = error_details_pb2.BadRequest()
+    return {v.field: v.description for each in status.details if each.Unpack(bad) for v in bad.field_violations}
+
+
+def test_a_malformed_command_of_a_batch_is_told_all_its_faults_too(client: Client) -> None:
+    request = batch_pb2.ExecuteBatchRequest(
+        commands=[
+            batch_pb2.BatchCommand(place_order=order("faultless", sku="untracked")),
+            batch_pb2.BatchCommand(place_order=faulty()),
+        ]
+    )
+    applied, malformed = client.batch.ExecuteBatch(request).outcomes
+    assert applied.WhichOneof("outcome") == "receipt"
+    for field, said in FAULTS.items():
+        assert f"commands[1].place_order.{field}: {said}" in malformed.refusal.message
+
+
+def test_of_more_faults_than_a_call_carries_the_first_are_told_and_the_others_counted(client: Client) -> None:
+    lines = [orders_pb2.OrderLine(quantity=-1, supplier_id="ж " * 40) for _ in range(1000)]
+    error = refused(client.orders.PlaceOrder, order("countless", lines=lines, currency="ж" * 300))
+    found = fields_of(error)
+    assert found[:3] == ["lines[0].quantity", "lines[0].supplier_id", "lines[1].quantity"]
+    assert len(found) + int(error_info(error).metadata["left_out"]) == 50
+    # And nothing of it stays behind.
+    assert fields_of(refused(client.orders.PlaceOrder, order("next", currency="euro"))) == ["currency"]
+    client.place("well-formed", sku="untracked")
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 31 * 86_400, 2**63 - 1])

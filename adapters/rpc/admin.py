@@ -129,4 +129,4 @@ class AdminQueries(Reader):
                 (entry,), _ = await self.entries(tenant, [order_stream(order_id)], 0)
                 return orders.known(entry.state, order_id).subjects
             case _:
-                raise Malformed("person", "is required: email, phone or order_id")
+                raise Malformed(("person", "is required: email, phone or order_id"))

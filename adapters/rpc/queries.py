@@ -345,7 +345,7 @@ class BatchCommands:
         """The command, or why it is none; None for a mistake of ours."""
         which = each.WhichOneof("command")
         if which is None:
-            return Malformed(f"commands[{index}]", "names no command")
+            return Malformed((f"commands[{index}]", "names no command"))
         try:
             return await self._commands.read_ahead(tenant, getattr(each, which), deadline)
         except Malformed as refusal:

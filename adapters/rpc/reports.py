@@ -194,7 +194,7 @@ class ReportQueries:
         name, step = _read_rate_name(request.name, "name"), _read_step(request.step, "step")
         since, until = shapes.instant(request.period, "period.since"), shapes.instant(request.period, "period.until")
         if since is None or until is None or since >= until:
-            raise Malformed("period", "needs since and a later until")
+            raise Malformed(("period", "needs since and a later until"))
         parts = (until - since) / timedelta(days=7 if step is scorecards.Step.WEEK else 28)
         shapes.require(parts <= scorecards.MOST_STEPS - 2, "period", f"has more than {scorecards.MOST_STEPS} parts")
         now = shapes.instant(request.period, "period.now") or datetime.now(UTC)

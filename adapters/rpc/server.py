@@ -90,13 +90,22 @@ class Commands:
     def _read(
         self, request: Any, deadline: float | None, now: datetime, seen: object = None
     ) -> tuple[Command, Before | None]:
-        """The request as a command, and what has to be done before it is decided."""
-        request_id, actor = shapes.request_id(request.context.request_id), shapes.actor(request.context.actor)
+        """The request as a command, and what has to be done before it is decided; raises Malformed with all faults."""
+        asking = request.context.request_id, request.context.actor
+        try:
+            return self._command(request, asking, deadline, now, seen)
+        except Malformed as first:
+            raise shapes.all_faults(first, lambda: self._command(request, asking, deadline, now, seen)) from None
+
+    def _command(
+        self, request: Any, asking: tuple[str, str], deadline: float | None, now: datetime, seen: object
+    ) -> tuple[Command, Before | None]:
+        request_id, actor = shapes.request_id(asking[0]), shapes.actor(asking[1])
         # What the request says without who asks: the same content again has the same digest.
         request.ClearField("context")
         content = request.DESCRIPTOR.full_name.encode() + b"\0" + request.SerializeToString(deterministic=True)
         if len(content) > LONGEST_COMMAND_BYTES and not isinstance(request, cases_pb2.AddEvidenceRequest):
-            raise Malformed("request", f"{len(content)} bytes, {LONGEST_COMMAND_BYTES} at most")
+            raise Malformed(("request", f"{len(content)} bytes, {LONGEST_COMMAND_BYTES} at most"))
         fingerprint = self._sealer.fingerprint(content)
         request.context.actor = actor
         edge = Edge(self._sealer, now, fingerprint.hex()[:32], [], seen)
@@ -195,7 +204,7 @@ def _read(kind: type[Message], sent: bytes) -> Message:
     try:
         return kind.FromString(sent)
     except DecodeError:
-        raise Malformed("request", f"is no {kind.DESCRIPTOR.full_name}: its bytes cannot be decoded") from None
+        raise Malformed(("request", f"is no {kind.DESCRIPTOR.full_name}: its bytes cannot be decoded")) from None
 
 
 def _refuse(context: Context, error: Exception) -> None:

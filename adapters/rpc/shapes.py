@@ -1,7 +1,8 @@
 """The shape of messages: what a field may hold, and the value it means.
 
 Every function takes the field's path and raises Malformed with it, so that the caller is told what to
-mend. What is well-formed but not enough to go on is no concern here: the domain makes it a hold.
+mend. A command that is malformed is read once more to find all its faults (``all_faults``). What is
+well-formed but not enough to go on is no concern here: the domain makes it a hold.
 """
 
 from __future__ import annotations
@@ -46,9 +47,56 @@ _MOST_TAKEN = 1000
 """Characters of a field in an order that a shop has taken: longer ones are no name and no town."""
 
 
+_noted: list[tuple[str, str]] | None = None
+"""The faults found so far while all of them are looked for."""
+
+_MOST_FAULTS = 50
+_MOST_CHARACTERS = 500
+"""Of what is said of one fault, which may quote what was sent."""
+
+
+class _Enough(Exception):
+    """So many faults are found that nobody needs more."""
+
+
+def fault(field: str, message: str) -> None:
+    """Raises Malformed; while all faults are looked for notes it instead, and the reader goes on."""
+    if _noted is None:
+        raise Malformed((field, message))
+    _noted.append((field, message))
+    if len(_noted) >= _MOST_FAULTS:
+        raise _Enough
+
+
+def all_faults(first: Malformed, read: Callable[[], object]) -> Malformed:
+    """What is wrong with a request of which one fault is known, by reading it once more to its end.
+
+    What is well-formed is read once, as fast as ever. A value that is at fault can lead the reader astray; then what
+    was found until there is told.
+    """
+    global _noted
+    noted = _noted = []
+    try:
+        read()
+    except Malformed as last:
+        noted += last.faults
+    except Exception:  # noqa: BLE001, S110 - it was read with a value that is at fault
+        pass
+    finally:
+        _noted = None
+    found: dict[str, str] = {}
+    for field, message in (*noted, *first.faults):
+        found.setdefault(field, message)
+    return Malformed(*((field, _short(message)) for field, message in found.items()))
+
+
+def _short(message: str) -> str:
+    return message if len(message) <= _MOST_CHARACTERS else f"{message[:_MOST_CHARACTERS]}…"
+
+
 def require(holds: bool, field: str, message: str) -> None:
     if not holds:
-        raise Malformed(field, message)
+        fault(field, message)
 
 
 def text(value: str, field: str, most: int, *, required: bool = False) -> str:
@@ -73,28 +121,45 @@ def taken_lines(value: str, field: str, most: int) -> str:
 
 def _taken(value: str, field: str, most: int, unwanted: re.Pattern[str]) -> str:
     if len(value) > most:
-        raise Malformed(field, f"{len(value)} characters, {most} at most")
+        fault(field, f"{len(value)} characters, {most} at most")
     return (value if value.isprintable() else unwanted.sub(" ", value)).strip()
 
 
 def _text(value: str, field: str, most: int, unwanted: re.Pattern[str], required: bool) -> str:
     if len(value) > most:
-        raise Malformed(field, f"{len(value)} characters, {most} at most")
+        fault(field, f"{len(value)} characters, {most} at most")
     if not value.isprintable() and (found := unwanted.search(value)):
-        raise Malformed(field, f"contains the control character U+{ord(found[0]):04X}")
+        fault(field, f"contains the control character U+{ord(found[0]):04X}")
     if required and not value.strip():
-        raise Malformed(field, "is required")
+        fault(field, "is required")
     return value
 
 
 def each(messages: Iterable[M], field: str, read: Callable[[M], T]) -> tuple[T, ...]:
     """A repeated field: what each message means, by a reader that names fields as the message itself does."""
+    if _noted is not None:
+        return _each_noted(messages, field, read, _noted)
     found = []
     for index, message in enumerate(messages):
         try:
             found.append(read(message))
         except Malformed as refusal:
             raise refusal.within(f"{field}[{index}]") from None
+    return tuple(found)
+
+
+def _each_noted(
+    messages: Iterable[M], field: str, read: Callable[[M], T], noted: list[tuple[str, str]]
+) -> tuple[T, ...]:
+    found = []
+    for index, message in enumerate(messages):
+        before = len(noted)
+        try:
+            found.append(read(message))
+        except Malformed as refusal:
+            noted += refusal.faults
+        finally:
+            noted[before:] = [(f"{field}[{index}].{path}", said) for path, said in noted[before:]]
     return tuple(found)
 
 
@@ -108,13 +173,13 @@ def words(values: Sequence[str], field: str, most: int = 50) -> tuple[str, ...]:
 
 def plain_id(value: str, field: str) -> str:
     if not is_plain_id(value):
-        raise Malformed(field, "is required: 1 to 100 letters, digits and ._:#+-, starting with a letter or digit")
+        fault(field, "is required: 1 to 100 letters, digits and ._:#+-, starting with a letter or digit")
     return value
 
 
 def request_id(value: str) -> str:
     if _REQUEST_ID.fullmatch(value) is None:
-        raise Malformed("context.request_id", "is required: 1 to 100 printable ASCII characters without spaces")
+        fault("context.request_id", "is required: 1 to 100 printable ASCII characters without spaces")
     return value
 
 
@@ -128,7 +193,7 @@ def sku(value: str, field: str) -> str:
     if not value.isascii():
         value = normalize("NFC", value)
     if not is_sku(value):
-        raise Malformed(field, "is required: 1 to 255 printable characters")
+        fault(field, "is required: 1 to 255 printable characters")
     return value
 
 
@@ -136,21 +201,21 @@ def channel_order_id(value: str) -> str:
     """The channel's own number of an order, however it is written; what an id cannot hold is encoded there."""
     number = taken(value, "channel_order_id")
     if not is_order_number(order_number(number)):
-        raise Malformed("channel_order_id", "is required: 1 to 300 characters as they stand in an order's id")
+        fault("channel_order_id", "is required: 1 to 300 characters as they stand in an order's id")
     return number
 
 
 def order_id(value: str, field: str = "order_id") -> str:
     channel, slash, number = value.partition("/")
     if not (slash and is_plain_id(channel) and is_order_number(number)):
-        raise Malformed(field, 'is required as "channel/channel_order_id", such as "shopify/1001"')
+        fault(field, 'is required as "channel/channel_order_id", such as "shopify/1001"')
     return value
 
 
 def supplier_order_id(value: str, field: str = "supplier_order_id") -> str:
     order, _, number = value.rpartition("/")
     if not (number.isascii() and number.isdigit() and order.count("/") == 1):
-        raise Malformed(field, 'is required as "channel/channel_order_id/n", such as "shopify/1001/1"')
+        fault(field, 'is required as "channel/channel_order_id/n", such as "shopify/1001/1"')
     order_id(order, field)
     return value
 
@@ -158,21 +223,21 @@ def supplier_order_id(value: str, field: str = "supplier_order_id") -> str:
 def recovery_id(value: str, field: str = "recovery_id") -> str:
     """As a client made it, or as the ledger did: parts with slashes between them, such as ``dhl/JD1/1/found``."""
     if len(value) > 600 or not all(is_order_number(part) for part in value.split("/")):
-        raise Malformed(field, "is required: letters, digits and ._:#+-, with slashes between its parts")
+        fault(field, "is required: letters, digits and ._:#+-, with slashes between its parts")
     return value
 
 
 def sha256(value: str, field: str = "sha256") -> str:
     digest = value.lower()
     if len(digest) != 64 or not all(digit in "0123456789abcdef" for digit in digest):
-        raise Malformed(field, "is not 64 hexadecimal digits")
+        fault(field, "is not 64 hexadecimal digits")
     return digest
 
 
 def message_id(value: str, field: str = "message_id") -> str:
     """A kind and what makes it due, such as ``dispatched-1234``."""
     if _MESSAGE_ID.fullmatch(value) is None:
-        raise Malformed(field, "is required: an id that ListMessages names")
+        fault(field, "is required: an id that ListMessages names")
     return value
 
 
@@ -191,6 +256,9 @@ def hs_code(value: str, field: str) -> str:
     return _BETWEEN_DIGITS.sub("", taken(value, field))
 
 
+_NO_COUNTRY = "is not an ISO 3166-1 alpha-2 code such as DE"
+
+
 def country(value: str, field: str, warnings: list[str]) -> str:
     """An ISO 3166-1 alpha-2 code, empty if there is none; what is put right is told, but for the size of letters."""
     if value in COUNTRIES or not value:
@@ -198,7 +266,7 @@ def country(value: str, field: str, warnings: list[str]) -> str:
     code = value.strip().upper()
     known = OTHER_CODES.get(code, code)
     if known not in COUNTRIES:
-        raise Malformed(field, f"{value!r} is not an ISO 3166-1 alpha-2 code such as DE")
+        fault(field, f"{value!r} {_NO_COUNTRY}")
     if known != code:
         warnings.append(f"{field}: {value} is {known} in ISO 3166-1")
     return known
@@ -206,16 +274,16 @@ def country(value: str, field: str, warnings: list[str]) -> str:
 
 def country_if_known(value: str, field: str, warnings: list[str]) -> str:
     """As ``country`` in what cannot be refused any more; a code that there is not is left out, and told."""
-    try:
-        return country(value, field, warnings)
-    except Malformed as refusal:
-        warnings.append(f"{refusal.message}, and is left out")
+    code = value.strip().upper()
+    if value and OTHER_CODES.get(code, code) not in COUNTRIES:
+        warnings.append(f"{field}: {value!r} {_NO_COUNTRY}, and is left out")
         return ""
+    return country(value, field, warnings)
 
 
 def language(value: str, field: str) -> str:
     if value and _LANGUAGE.fullmatch(value) is None:
-        raise Malformed(field, f"{value!r} is not an ISO 639-1 code such as en")
+        fault(field, f"{value!r} is not an ISO 639-1 code such as en")
     return value
 
 
@@ -224,7 +292,7 @@ def currency(value: str, field: str, *, required: bool = True) -> str:
         return value
     code = value.strip().upper()
     if code not in CURRENCIES and (code or required):
-        raise Malformed(field, f"{value!r} is not an ISO 4217 code such as EUR")
+        fault(field, f"{value!r} is not an ISO 4217 code such as EUR")
     return code
 
 
@@ -236,7 +304,7 @@ def minor(value: int, field: str, least: int = 0) -> int:
 def total(amounts_minor: Iterable[int], field: str, verb: str = "come to") -> None:
     """What amounts come to, such as those of an order's lines."""
     if (found := sum(amounts_minor)) > MOST_MINOR:
-        raise Malformed(field, f"{verb} {found} minor units, {MOST_MINOR} at most")
+        fault(field, f"{verb} {found} minor units, {MOST_MINOR} at most")
 
 
 def money(value: common_pb2.Money, field: str, least: int = 0) -> Money:
@@ -246,7 +314,7 @@ def money(value: common_pb2.Money, field: str, least: int = 0) -> Money:
 
 def count(value: int, field: str, least: int = 0, most: int = MOST_UNITS) -> int:
     if not least <= value <= most:
-        raise Malformed(field, f"{value} is not between {least} and {most}")
+        fault(field, f"{value} is not between {least} and {most}")
     return value
 
 
@@ -265,8 +333,10 @@ def instant(message: Any, field: str) -> datetime | None:
     require(_FIRST_SECOND <= stamp.seconds < _END_SECOND, field, "is not an instant between the years 1970 and 2999")
     try:
         return stamp.ToDatetime(tzinfo=UTC)
-    except ValueError as error:
-        raise Malformed(field, "is not an instant: its nanos are not between 0 and 999,999,999") from error
+    except ValueError:
+        pass
+    fault(field, "is not an instant: its nanos are not between 0 and 999,999,999")
+    return None
 
 
 def day(text: str, field: str) -> date | None:
@@ -278,7 +348,7 @@ def day(text: str, field: str) -> date | None:
     except ValueError:
         found = None
     if found is None or not 1970 <= found.year < 2999:
-        raise Malformed(field, f"{text[:40]!r} is not a day between the years 1970 and 2998, such as 2026-01-12")
+        fault(field, f"{text[:40]!r} is not a day between the years 1970 and 2998, such as 2026-01-12")
     return found
 
 
@@ -293,7 +363,8 @@ def span(message: Any, field: str, least: timedelta, most: timedelta) -> timedel
     # Looked at first, because no timedelta is as long as some durations are.
     if 0 <= duration.seconds <= most.total_seconds() and least <= (found := duration.ToTimedelta()) <= most:
         return found
-    raise Malformed(field, f"is not between {least.total_seconds():.0f} and {most.total_seconds():.0f} seconds")
+    fault(field, f"is not between {least.total_seconds():.0f} and {most.total_seconds():.0f} seconds")
+    return None
 
 
 def happened(message: Any, now: datetime, field: str = "at") -> datetime:
@@ -302,7 +373,7 @@ def happened(message: Any, now: datetime, field: str = "at") -> datetime:
     if at is None:
         return now
     if at > now + _AHEAD:
-        raise Malformed(field, f"{to_minute(at)} lies in the future")
+        fault(field, f"{to_minute(at)} lies in the future")
     return at
 
 
@@ -348,7 +419,8 @@ def enum(descriptor: Any, members: type[E], *, unspecified: E | None = None) -> 
         member = table.get(number)
         if member is None:
             allowed = ", ".join(f"{prefix}{each.value.upper()}" for each in table.values())
-            raise Malformed(field, f"{names.get(number, number)} is not allowed here; use one of {allowed}")
+            fault(field, f"{names.get(number, number)} is not allowed here; use one of {allowed}")
+            return next(iter(table.values()))
         return member
 
     return read

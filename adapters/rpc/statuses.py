@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -54,14 +54,29 @@ MOST_SENTENCE_BYTES, MOST_FIGURES_BYTES = 500, 2000
 
 def status_of(refusal: Refusal) -> grpc.Status:
     """The refusal as a status with google.rpc.Status in its details, cut to what a call's trailers hold."""
-    sentence = _cut(refusal.message, MOST_SENTENCE_BYTES)
-    info = error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=_fitting(refusal.details))
-    details = [_packed(info)]
+    sentence, figures = _cut(refusal.message, MOST_SENTENCE_BYTES), refusal.details
+    details = []
     if isinstance(refusal, Malformed):
-        violation = error_details_pb2.BadRequest.FieldViolation(field=refusal.field, description=sentence)
-        details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
-    status = status_pb2.Status(code=code_of(refusal), message=sentence, details=details)
+        violations = _violations(refusal.faults)
+        details.append(_packed(error_details_pb2.BadRequest(field_violations=violations)))
+        if left_out := len(refusal.faults) - len(violations):
+            figures = {**figures, "left_out": str(left_out)}
+    info = error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=_fitting(figures))
+    status = status_pb2.Status(code=code_of(refusal), message=sentence, details=[_packed(info), *details])
     return rpc_status.to_status(status)
+
+
+def _violations(faults: Sequence[tuple[str, str]]) -> list[error_details_pb2.BadRequest.FieldViolation]:
+    """The first faults, as many as there is room for."""
+    violations: list[error_details_pb2.BadRequest.FieldViolation] = []
+    left = MOST_FIGURES_BYTES
+    for field, message in faults:
+        said = _cut(message, MOST_SENTENCE_BYTES)
+        left -= len(field.encode()) + len(said.encode())
+        if left < 0 and violations:
+            break
+        violations.append(error_details_pb2.BadRequest.FieldViolation(field=field, description=said))
+    return violations
 
 
 def _cut(text: str, most_bytes: int) -> str:

@@ -43,7 +43,7 @@ class Tenants:
         try:
             await self.control.create_tenant(name)
         except BadTenantName as error:
-            raise Malformed("tenant", str(error)) from error
+            raise Malformed(("tenant", str(error))) from error
         return await self.find(name)
 
     async def _start(self, name: str) -> Tenant:

@@ -79,7 +79,7 @@ def _about(request: inquiries_pb2.AskInquiryRequest, of_a_supplier: bool) -> tup
             require(not request.supplier_id, "supplier_id", "no supplier asks or is asked; leave it empty")
             return order_id, "", ""
         case _:
-            raise Malformed("order_id", "is required, or supplier_order_id")
+            raise Malformed(("order_id", "is required, or supplier_order_id"))
 
 
 def _sealing(

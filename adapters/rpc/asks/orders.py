@@ -15,7 +15,6 @@ from fulfilment.v1 import orders_pb2, shipping_pb2
 from ledger import cancellation, delivery, fulfilment, orders, rerouting
 from ledger.order_numbers import order_number
 from ledger.personal import PersonKey
-from ledger.refusals import Malformed
 from ledger.rerouting import Cause
 from ledger.values import (
     Change,
@@ -46,7 +45,7 @@ _INCOTERMS: dict[int, Incoterm | None] = {
 
 def _incoterm(value: int) -> Incoterm | None:
     require(value in _INCOTERMS, "incoterm", "is not one of INCOTERM_DDP, INCOTERM_DAP and INCOTERM_DDU")
-    return _INCOTERMS[value]
+    return _INCOTERMS.get(value)
 
 
 def _line(line: orders_pb2.OrderLine, place: int, warnings: list[str]) -> orders.Line:
@@ -70,7 +69,7 @@ def _lines(messages: Sequence[orders_pb2.OrderLine], edge: Edge) -> tuple[orders
     places = itertools.count(1)
     lines = shapes.each(messages, "lines", lambda message: _line(message, next(places), edge.warnings))
     if len({line.line_no for line in lines}) != len(lines):
-        raise Malformed("lines", "two lines have the same line_no")
+        shapes.fault("lines", "two lines have the same line_no")
     shapes.total((line.quantity * line.unit_price_minor for line in lines), "lines", "cost")
     shapes.total((line.quantity * line.declared_value_minor for line in lines), "lines", "are declared for")
     return lines
@@ -195,7 +194,7 @@ def complete_details(request: orders_pb2.CompleteDetailsRequest, edge: Edge) -> 
     at = happened(request, edge.now)
     if request.HasField("customer") != request.HasField("ship_to"):
         absent = "ship_to" if request.HasField("customer") else "customer"
-        raise Malformed(absent, "customer and ship_to are replaced together")
+        shapes.fault(absent, "customer and ship_to are replaced together")
     person, subject, sealed, keys = _new_person(request.customer, request.ship_to, order_id, edge)
     payment = _payment(request.payment, "payment")
     details = orders.DetailsCompleted(

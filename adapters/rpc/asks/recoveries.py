@@ -94,7 +94,7 @@ def answer_recovery(request: recoveries_pb2.AnswerRecoveryRequest, edge: Edge) -
             because = text(request.dispute_reason, "dispute_reason", 200, required=True)
             return _of_recovery(request, lambda recovery: recoveries.dispute(recovery, because, at, edge.now))
         case _:
-            raise Malformed("answer", "is required: accepted or dispute_reason")
+            raise Malformed(("answer", "is required: accepted or dispute_reason"))
 
 
 @reads(recoveries_pb2.SettleRecoveryRequest)
@@ -139,7 +139,7 @@ def decide_claim(request: recoveries_pb2.DecideClaimRequest, edge: Edge) -> Ask:
             because = text(request.denial_reason, "denial_reason", 200, required=True)
             return _of_recovery(request, lambda recovery: claims.deny(recovery, because, at))
         case _:
-            raise Malformed("decision", "is required: approved or denial_reason")
+            raise Malformed(("decision", "is required: approved or denial_reason"))
 
 
 @reads(recoveries_pb2.RecordClaimPaymentRequest)

@@ -120,7 +120,7 @@ def _share(terms: suppliers_pb2.Agreement, name: Any) -> int | None:
 def _peak(peak: suppliers_pb2.PeakPeriod, field: str) -> suppliers.PeakPeriod:
     since, until = instant(peak, f"{field}.since"), instant(peak, f"{field}.until")
     if since is None or until is None or since >= until:
-        raise Malformed(field, "needs since and a later until")
+        raise Malformed((field, "needs since and a later until"))
     return suppliers.PeakPeriod(since, until, count(peak.extra_hours, f"{field}.extra_hours", 1, 1000))
 
 
