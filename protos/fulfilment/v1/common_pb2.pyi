@@ -9,9 +9,10 @@ an unknown one fails with NOT_FOUND / UNKNOWN_TENANT.
 A refusal is a gRPC status with google.rpc.Status in its details: ErrorInfo carries our reason
 (such as ORDER_ON_HOLD), the domain "fulfilment" and the figures; a malformed message carries
 BadRequest with the path of each offending field and what it may hold, of a command all at once, up
-to 50. Each figure has a key of its own, as AIP-193 asks; an amount of money is KEY_minor, in minor units of the figure currency, and several things are numbered:
-sku_1, asked_1, sku_2. What is longer than a call's trailers can carry is cut short, and the figure
-left_out counts those that had no room; a batch carries them whole.
+to 50. Each figure has a key of its own, as AIP-193 asks; an amount of money is KEY_minor, in minor
+units of the figure currency, and several things are numbered: sku_1, asked_1, sku_2. What is longer
+than a call's trailers can carry is cut short, and the figure left_out counts those that had no room;
+a batch carries them whole.
 
 The comment of each RPC and that of its service name every refusal of it, as STATUS / REASON.
 """
