@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
@@ -26,6 +26,7 @@ FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 """Before and after everything."""
 
 _POLL_SECONDS = 0.007
+_POLL_TABLES_SECONDS = 0.05
 PATIENCE_SECONDS = 5.0
 """How long a query waits for the position it is asked for, unless its caller has less time."""
 
@@ -82,38 +83,58 @@ class Snapshot:
 async def snapshot(where: Where, projection: Projection, *more: Projection) -> AsyncIterator[Snapshot]:
     """The projections at one moment, none before ``at_least``; raises ProjectionBehind or BeyondTheLog.
 
-    The position is that of the one that lags most.
+    The position is that of the one that lags most. Tables that are not there yet, such as those of a new tenant, are
+    waited for like a position.
     """
     asked = (projection, *more)
     tables = {table.name: Identifier(where.schema, table.name) for each in asked for table in each.tables}
-    try:
+    give_up_at = _now() + where.patience_seconds
+    if where.at_least:
         for each in asked:
-            await _wait(where, each)
-        async with where.pool.connection() as connection, connection.transaction():
-            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            # Before the snapshot is taken: a rebuild that swaps the tables is seen whole or not at all.
-            names = SQL(", ").join(tables.values())
-            await connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
+            await _wait(where, each, give_up_at)
+    connection, opened = await _open(where, projection, tables.values(), give_up_at)
+    async with opened:
+        try:
             position = min([await _position(connection, where.schema, each) for each in asked])
             yield Snapshot(connection, tables, position)
-    except (errors.UndefinedTable, errors.UndefinedColumn) as error:  # not made yet, or not yet in the present shape
-        raise ProjectionBehind(projection.name, where.at_least, 0) from error
+        except errors.UndefinedColumn as error:  # not yet in the present shape
+            raise ProjectionBehind(projection.name, where.at_least, 0) from error
 
 
-async def _wait(where: Where, projection: Projection) -> None:
-    if not where.at_least:
-        return
-    clock = asyncio.get_running_loop().time
-    give_up_at = clock() + where.patience_seconds
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _wait(where: Where, projection: Projection, give_up_at: float) -> None:
     while True:
         async with where.pool.connection() as connection:
             position = await _position(connection, where.schema, projection)
             if position >= where.at_least:
                 return
             await _require_in_the_log(connection, where)
-        if clock() >= give_up_at:
+        if _now() >= give_up_at:
             raise ProjectionBehind(projection.name, where.at_least, position)
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _open(
+    where: Where, projection: Projection, tables: Iterable[Identifier], give_up_at: float
+) -> tuple[AsyncConnection[Any], AsyncExitStack]:
+    """A connection in a transaction of its own that sees one moment, and what closes both."""
+    lock = SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(SQL(", ").join(tables))
+    while True:
+        try:
+            async with AsyncExitStack() as stack:
+                connection = await stack.enter_async_context(where.pool.connection())
+                await stack.enter_async_context(connection.transaction())
+                await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                # Before the snapshot is taken: a rebuild that swaps the tables is seen whole or not at all.
+                await connection.execute(lock)
+                return connection, stack.pop_all()
+        except errors.UndefinedTable as error:
+            if _now() >= give_up_at:
+                raise ProjectionBehind(projection.name, where.at_least, 0) from error
+        await asyncio.sleep(_POLL_TABLES_SECONDS)
 
 
 async def _require_in_the_log(connection: AsyncConnection[Any], where: Where) -> None:
