@@ -33,6 +33,7 @@ from ledger.refusals import (
     ShuttingDown,
     StorageUnavailable,
     Unavailable,
+    kind_of,
     without_frames,
 )
 from ledger.values import Change, Fact
@@ -497,7 +498,12 @@ class _Run:
         # These come from the edge and the engine; what they say may be untrue a moment later.
         if not isinstance(refusal, Malformed | OutOfRange | Exhausted | Unavailable):
             details = {key: _storable(value) for key, value in refusal.details.items()}
-            said = {"reason": refusal.reason, "message": _storable(refusal.message), "details": details}
+            said = {
+                "reason": refusal.reason,
+                "kind": kind_of(type(refusal)),
+                "message": _storable(refusal.message),
+                "details": details,
+            }
             self._outcome(waiting.command, msgspec.json.encode(said).decode())
         self._answers.append((waiting, without_frames(refusal)))
 
@@ -560,7 +566,7 @@ def _replay(known: Outcome, command: Command) -> Answer:
     if known.refusal is None:
         return Receipt(known.position, known.version, True, known.warnings)
     said = msgspec.json.decode(known.refusal)
-    return Refusal.again(said["reason"], said["message"], said["details"])
+    return Refusal.again(said["reason"], said["message"], said["details"], said.get("kind", ""))
 
 
 def _failed(request_id: str, error: Exception) -> DecisionFailed:

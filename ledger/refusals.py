@@ -9,10 +9,13 @@
     ├── Exhausted            too much at once; the same call may succeed later
     └── Unavailable          the service cannot answer now; the same call may succeed later
 
-A refusal carries a stable reason for programs (its class name in capitals), a sentence for people
-and the figures it is about. Those under Malformed, OutOfRange, Exhausted and Unavailable come from the edge
-and the engine and are never recorded; the others come from decisions and are recorded as the
-command's outcome, so that repeating the request gives the same refusal again.
+A refusal carries a stable reason for programs, a sentence for people and the figures it is about. The
+reason is stored for good: the class name in capitals, or what a renamed class says that it was
+(``class TooMany(Forbidden, reason="OVER_ACCEPTED")``).
+
+Those under Malformed, OutOfRange, Exhausted and Unavailable come from the edge and the engine and are
+never recorded; the others come from decisions and are recorded as the command's outcome, so that
+repeating the request gives the same refusal again.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ class Refusal(Exception):
     and underscores, 64 at most). Each holds one figure: an amount of money is ``..._minor`` beside its ``currency``.
     """
 
-    reason: ClassVar[str] = ""
+    reason: str = ""
     by_reason: ClassVar[dict[str, type[Refusal]]] = {}
 
     def __init__(self, message: str, **details: object) -> None:
@@ -39,14 +42,20 @@ class Refusal(Exception):
         self.message = message
         self.details = {key: str(value) for key, value in details.items()}
 
-    def __init_subclass__(cls) -> None:
-        cls.reason = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).upper()
+    def __init_subclass__(cls, reason: str = "") -> None:
+        cls.reason = reason or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).upper()
         cls.by_reason[cls.reason] = cls
 
     @classmethod
-    def again(cls, reason: str, message: str, details: dict[str, str]) -> Refusal:
-        """The refusal that was recorded earlier, as it was."""
-        refusal = cls.by_reason[reason].__new__(cls.by_reason[reason])
+    def again(cls, reason: str, message: str, details: dict[str, str], kind: str = "") -> Refusal:
+        """The refusal that was recorded earlier, as it was; another version of the service may have had it alone.
+
+        ``kind`` is the stored name of what it is, which tells the status of one that is not known here; those that
+        were stored without it are taken for the commonest.
+        """
+        known = cls.by_reason.get(reason) or STORED_KINDS.get(kind, Forbidden)
+        refusal = known.__new__(known)
+        refusal.reason = reason
         Exception.__init__(refusal, message)
         refusal.message = message
         refusal.details = dict(details)
@@ -104,6 +113,19 @@ class Forbidden(Refusal):
 
 class OutOfRange(Refusal):
     pass
+
+
+STORED_KINDS: dict[str, type[Refusal]] = {
+    "not_found": NotFound,
+    "already_exists": AlreadyExists,
+    "forbidden": Forbidden,
+}
+"""What decisions say no with, under the names that are stored with it."""
+
+
+def kind_of(refusal: type[Refusal]) -> str:
+    """The stored name of its kind; empty if it is never recorded."""
+    return next((name for name, kind in STORED_KINDS.items() if issubclass(refusal, kind)), "")
 
 
 class Exhausted(Refusal):

@@ -16,11 +16,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
+from psycopg.types.json import Jsonb
 
 from ledger.book import Book, Miss, UnknownFact
 from ledger.ledger import Command, DecisionFailed, Ledger, Receipt
 from ledger.personal import PersonKey
-from ledger.refusals import DeadlinePassed, Malformed, QueueFull, RequestReused, ShuttingDown, StorageUnavailable
+from ledger.refusals import (
+    DeadlinePassed,
+    Forbidden,
+    Malformed,
+    QueueFull,
+    RequestReused,
+    ShuttingDown,
+    StorageUnavailable,
+)
 from ledger.values import Fact
 from tests.relay import Cut, Relay
 from tests.stalls import (
@@ -85,6 +95,27 @@ async def test_what_is_odd_is_told_with_the_receipt_and_again_with_its_replay(te
     async with a_ledger(tenant) as ledger:
         assert await ledger.execute(odd) == Receipt(2, 2, True, told)
         assert await ledger.execute(take("r2", "pears")) == Receipt(3, 3, True)
+
+
+async def test_a_stored_refusal_of_another_version_is_answered_as_it_was_and_harms_no_other(
+    tenant: EmptyTenant,
+) -> None:
+    async with a_ledger(tenant) as ledger:
+        with pytest.raises(TooFewCoins) as refused:
+            await ledger.execute(give("r1", "pears"))
+        async with ledger.log.pool.connection() as connection:
+            newer = SQL("UPDATE {}.ledger_commands SET refusal = refusal || %s")
+            await connection.execute(
+                newer.format(Identifier(ledger.log.schema)), (Jsonb({"reason": "OF_ANOTHER_VERSION"}),)
+            )
+    async with a_ledger(tenant) as ledger:
+        before, again, after = await ledger.execute_many(
+            [take("r0", "pears"), give("r1", "pears"), take("r2", "pears")]
+        )
+        assert (before, after) == (Receipt(1, 1, False), Receipt(2, 2, False))
+        assert isinstance(again, Forbidden)
+        assert (again.reason, again.message) == ("OF_ANOTHER_VERSION", refused.value.message)
+        assert again.details == refused.value.details
 
 
 async def test_a_command_that_records_no_facts_is_remembered_at_the_head_of_the_log(tenant: EmptyTenant) -> None:

@@ -1,4 +1,4 @@
-"""What was stored stays readable: one line of every fact, as it stood in a log one day.
+"""What was stored stays readable: one line of every fact, as it stood in a log one day, and of every refusal.
 
 A line is ``{"stream": ..., "fact": its name, "state": its JSON}``. Lines are never changed or removed,
 because such facts are in the logs of retailers. A new fact, or a new optional field, gets a line more::
@@ -6,11 +6,16 @@ because such facts are in the logs of retailers. A new fact, or a new optional f
     python -m tests.test_stored_events order-shopify/1 '{"fact": "order.reviewed", "order_id": ...}'
 
 which checks the fact, folds it onto its stream and appends it.
+
+Refusals are stored as well, as the outcomes of their commands. ``stored_refusals.txt`` holds a line of each, its reason
+and its kind, which are never changed or removed either. A new refusal gets a line.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -20,13 +25,16 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+import ledger
 from ledger.book import Book, Registry, UnknownFact
 from ledger.orders import Header
 from ledger.parcels import ParcelStatus
+from ledger.refusals import STORED_KINDS, AlreadyExists, Forbidden, NotFound, Refusal, kind_of
 from ledger.suppliers import Standing
 from ledger.values import Fact, LineNo, Value
 
 FILE = Path(__file__).with_name("stored_events.jsonl")
+REFUSALS = Path(__file__).with_name("stored_refusals.txt")
 REGISTRY = Registry()
 
 
@@ -94,6 +102,60 @@ def values_in(value: object) -> Iterator[Value]:
 def test_a_name_that_was_never_known_is_an_error_that_says_so():
     with pytest.raises(UnknownFact, match=r"order\.teleported"):
         REGISTRY.decode("order.teleported", b"{}")
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+def recorded() -> dict[str, str]:
+    """The kind of every refusal that a decision can give, by its reason."""
+    for module in pkgutil.iter_modules(ledger.__path__):
+        importlib.import_module(f"ledger.{module.name}")
+    ours = [each for each in Refusal.by_reason.values() if each.__module__.startswith("ledger.")]
+    return {each.reason: kind_of(each) for each in ours if kind_of(each) and each not in STORED_KINDS.values()}
+
+
+def stored_refusals() -> dict[str, str]:
+    return dict(line.split() for line in REFUSALS.read_text().splitlines())
+
+
+def test_every_refusal_that_is_recorded_is_in_the_file_with_its_kind():
+    new = {reason: kind for reason, kind in recorded().items() if stored_refusals().get(reason) != kind}
+    assert new == {}, f"append to {REFUSALS.name} the line of a new one; one that is there keeps its kind"
+
+
+def test_every_refusal_in_the_file_is_still_known():
+    gone = stored_refusals().keys() - recorded().keys()
+    assert gone == set(), 'a renamed class keeps its stored name: class New(Forbidden, reason="OLD")'
+
+
+def test_a_refusal_is_stored_under_one_line():
+    lines = REFUSALS.read_text().splitlines()
+    assert len({line.split()[0] for line in lines}) == len(lines)
+
+
+def test_a_renamed_refusal_keeps_the_name_that_it_is_stored_under():
+    class Renamed(Forbidden, reason="FORMERLY"):
+        pass
+
+    try:
+        assert Renamed("no").reason == "FORMERLY"
+        assert isinstance(Refusal.again("FORMERLY", "no", {}), Renamed)
+    finally:
+        del Refusal.by_reason["FORMERLY"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("not_found", NotFound), ("already_exists", AlreadyExists), ("", Forbidden)]
+)
+def test_a_refusal_that_is_not_known_is_answered_as_it_was_stored(kind: str, expected: type[Refusal]):
+    again = Refusal.again("OF_ANOTHER_VERSION", "a sentence", {"figure": "1"}, kind)
+    assert (type(again), again.reason, again.message, again.details) == (
+        expected,
+        "OF_ANOTHER_VERSION",
+        "a sentence",
+        {"figure": "1"},
+    )
 
 
 # --- what the file's streams amount to ------------------------------------------------------------
