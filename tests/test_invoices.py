@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from io import BytesIO
+from time import process_time
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pypdf import PdfReader
 
 from adapters import invoice_pdf
+from adapters.rpc.drawing import drawn
 from fulfilment.v1 import common_pb2, shipping_pb2
 from ledger.customs import CustomsDataMissing
 from ledger.invoice import Invoice, NothingToInvoice, NotItsParcel, draw_up
@@ -181,6 +184,22 @@ def test_words_that_look_like_markup_and_words_without_end_are_only_words():
 def test_a_forgotten_buyer_leaves_an_empty_place():
     (text,) = pages(on_paper(buyer=shipping_pb2.InvoiceParty(country="DE")))
     assert "(not known)" in text
+
+
+async def test_drawing_a_long_invoice_takes_nothing_of_the_process_that_answers_calls():
+    paper = on_paper(1000)
+    began = process_time()
+    pdf = await drawn(paper)
+    assert process_time() - began < 0.5, "drawn in a thread it takes some seconds"
+    assert len(PdfReader(BytesIO(pdf)).pages) > 30
+
+
+async def test_who_stops_waiting_for_an_invoice_leaves_the_next_nothing_to_wait_for():
+    waiting = asyncio.create_task(drawn(on_paper(1000)))
+    await asyncio.sleep(0.3)
+    waiting.cancel()
+    async with asyncio.timeout(20):
+        assert (await drawn(on_paper(1))).startswith(b"%PDF")
 
 
 def test_the_same_invoice_is_the_same_bytes():

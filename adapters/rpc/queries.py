@@ -12,10 +12,11 @@ from google.rpc import code_pb2
 from adapters.rpc import answers, invoices, shapes
 from adapters.rpc.asks.parcels import parcel_of
 from adapters.rpc.asks.stock import items_of
+from adapters.rpc.drawing import drawn
 from adapters.rpc.server import Commands, Context, deadline_of, refusal_of, tenant_name, to_receipt
 from adapters.rpc.statuses import MISTAKE, code_of
 from adapters.rpc.tenants import Tenant, Tenants
-from fulfilment.v1 import audit_pb2, batch_pb2, orders_pb2, parcels_pb2, shipping_pb2, stock_pb2, suppliers_pb2
+from fulfilment.v1 import audit_pb2, batch_pb2, orders_pb2, parcels_pb2, stock_pb2, suppliers_pb2
 from ledger import customs, invoice, orders, parcels, recoveries, returns, suppliers
 from ledger.book import EMPTY, Book, Entry
 from ledger.choice import Candidate, choose
@@ -148,27 +149,19 @@ class OrderQueries(PersonalReader):
         stream = supplier_stream(supplier_id)
         (supplier, terms), _ = await self.entries(tenant, [stream, policy_stream()], 0)
         sender = suppliers.known(supplier.state, supplier_id)
-        drawn = invoice.draw_up(
+        bill = invoice.draw_up(
             order, supplier_order_id, sender, policy_at(terms.state, datetime.now(UTC)).seller, parcel
         )
         customer, address = order.customer, sender.registered.return_address
         people = await self.unsealed(tenant, (customer, order.sealed_for), (address, stream))
-        said = invoices.message(drawn, content_of(customer, people), content_of(address, people))
-        # Drawing takes longer than the event loop may be kept.
-        pdf = await asyncio.to_thread(_drawn, said) if request.with_pdf else b""
+        said = invoices.message(bill, content_of(customer, people), content_of(address, people))
+        pdf = await drawn(said) if request.with_pdf else b""
         return orders_pb2.GetCommercialInvoiceResponse(invoice=said, pdf=pdf, position=position)
 
     async def _order(self, tenant: Tenant, order_id: str, at_least: int) -> tuple[orders.Order, int, int]:
         """The order, its version, and the position that it was read at."""
         (entry,), position = await self.entries(tenant, [order_stream(order_id)], at_least)
         return orders.known(entry.state, order_id), entry.version, position
-
-
-def _drawn(invoice: shipping_pb2.CommercialInvoice) -> bytes:
-    # Imported when the first paper is asked for: it would take half as long again to start the service.
-    from adapters import invoice_pdf
-
-    return invoice_pdf.draw(invoice)
 
 
 class StockQueries(Reader):
