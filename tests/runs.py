@@ -53,6 +53,8 @@ def sweep(within: Path) -> None:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             folder = lock.with_suffix("")
             _end_all_of(folder)
+            for pointer in folder.rglob("socket"):  # to a folder outside, where the path of the data is too long
+                shutil.rmtree(pointer.resolve(), ignore_errors=True)
             shutil.rmtree(folder, ignore_errors=True)
             lock.unlink()
 

@@ -351,11 +351,13 @@ with run_folder(Path(sys.argv[1])) as folder:
 
 
 def test_what_a_killed_run_of_tests_left_is_cleared_away_by_the_next(folder: Path) -> None:
-    folder.mkdir()
+    folder = folder / ("a" * 60)  # too long for a socket
+    folder.mkdir(parents=True)
     run = subprocess.Popen([sys.executable, "-c", _RUN, str(folder)], cwd=HOUSE, stdout=subprocess.PIPE, text=True)
     assert run.stdout is not None
     left = Path(run.stdout.readline().strip())
     server = _server_process(left / "data")
+    sockets = Path(os.readlink(left / "data" / "socket"))
     runs.sweep(folder)
     assert left.is_dir(), "a run that lives is left alone"
     run.kill()
@@ -364,6 +366,7 @@ def test_what_a_killed_run_of_tests_left_is_cleared_away_by_the_next(folder: Pat
     with runs.run_folder(folder):
         assert not left.exists()
     assert not psutil.pid_exists(server)
+    assert not sockets.exists()
     assert list(folder.iterdir()) == []
 
 
