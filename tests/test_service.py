@@ -299,12 +299,12 @@ def test_the_same_order_under_another_request_records_nothing(client: Client) ->
 def test_a_malformed_order_is_refused_with_the_path_of_the_field(
     client: Client, wrong: dict[str, Any], field: str
 ) -> None:
-    before = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
     error = refused(client.orders.PlaceOrder, order("malformed", **wrong))
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert reason_of(error) == "MALFORMED"
     assert fields_of(error) == [field]
-    assert client.admin.GetStatus(admin_pb2.GetStatusRequest()).position == before
+    absent = refused(client.orders.GetOrder, orders_pb2.GetOrderRequest(order_id="shop/malformed"))
+    assert reason_of(absent) == "UNKNOWN_ORDER"
 
 
 @pytest.mark.parametrize(
