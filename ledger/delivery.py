@@ -125,6 +125,15 @@ def follow(order: Order, parcel: Parcel, before: Parcel | None = None) -> list[O
     return []
 
 
+def give_up_scans(view: View, before: Parcel | None, parcel: Parcel, now: datetime) -> list[Change]:
+    """What scans that turned out to be of a number's next use, told as parcel, had said of another order's units."""
+    if before is None or before.epoch == parcel.epoch or before.order_id in ("", parcel.order_id):
+        return []
+    if parcel.exists_from is None or all(scan.at < parcel.exists_from for scan in before.checkpoints):
+        return []
+    return _reach_order(view, parcels.left_to(before, parcel.exists_from), now, before)
+
+
 def _undone(order: Order, shipment: Shipment, before: Parcel, parcel: Parcel) -> bool:
     """Whether a delivery was none. Who confirmed the receipt, or sends units back, has had them."""
     if before.delivered_at in (None, parcel.delivered_at) or shipment.delivered_at != before.delivered_at:

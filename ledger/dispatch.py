@@ -7,7 +7,7 @@ from datetime import datetime
 
 from ledger import customs, orders, parcels, stock, supplier_orders
 from ledger.allotment import consume, give_back, items_of
-from ledger.delivery import follow, registered
+from ledger.delivery import follow, give_up_scans, registered
 from ledger.orders import Order, UnitsCancelled
 from ledger.parcels import Parcel, ParcelRegistered
 from ledger.promise import dispatch_by
@@ -136,6 +136,7 @@ def ship(
     if _shipped_before(order, supplier_order, carrier, number, by_line, at):
         return []
     by_line = by_line or supplier_orders.left_to_ship(supplier_order)
+    before = view.parcel(carrier, number)
     parcel, parcel_facts = _register_shipment(view, order, supplier_order, carrier, number, by_line, at)
     if order.shipment(carrier, number, parcel.epoch) is not None:
         raise parcels.ParcelOfAnotherOrder(carrier, number, order.order_id)
@@ -144,6 +145,7 @@ def ship(
     docket.tell(follow(docket.order, parcel))
     return [
         *docket.settled(now),
+        *give_up_scans(view, before, parcel, now),
         *changes_of(parcel_stream(carrier, number), parcel_facts),
         *consume(view, order, supplier_order.supplier_id, by_line, at),
     ]

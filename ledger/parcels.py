@@ -423,10 +423,22 @@ def _sorted_out(parcel: Parcel) -> Parcel:
     """With the scans that were told before it was known since when the parcel exists."""
     if parcel.exists_from is None or all(scan.at >= parcel.exists_from for scan in parcel.checkpoints):
         return parcel
+    return _told_anew(parcel, parcel.checkpoints)
+
+
+def _told_anew(parcel: Parcel, scans: Sequence[Checkpoint]) -> Parcel:
+    """The parcel as these scans tell it; a loss that no scan told was confirmed, and stands."""
+    by_scan = {scan.at for scan in parcel.checkpoints if scan.status in GIVEN_UP}
+    confirmed = parcel.lost_at is not None and parcel.lost_at not in by_scan
     bare = replace(
-        parcel, checkpoints=(), status=ParcelStatus.REGISTERED, first_scan_at=None, delivered_at=None, lost_at=None
+        parcel,
+        checkpoints=(),
+        status=ParcelStatus.LOST if confirmed else ParcelStatus.REGISTERED,
+        first_scan_at=None,
+        delivered_at=None,
+        lost_at=parcel.lost_at if confirmed else None,
     )
-    return reduce(_scan, parcel.checkpoints, bare)
+    return reduce(_scan, scans, bare)
 
 
 _ENDS = frozenset({ParcelStatus.LOST, ParcelStatus.DESTROYED, ParcelStatus.RETURNED})
@@ -519,7 +531,8 @@ def register(parcel: Parcel | None, registration: ParcelRegistered, reuse_after_
         return []
     if lately and not parcel.is_over and parcel.order_id and parcel.order_id == registration.order_id:
         raise ParcelOfAnotherOrder(parcel.carrier, parcel.number, parcel.order_id)
-    return [_used_again(parcel, registration, max(since.days, 0) if lately else None)]
+    again = _used_again(parcel, registration, max(since.days, 0) if lately else None)
+    return [again, *_taken_over(parcel, again)]
 
 
 def _used_again(parcel: Parcel, registration: ParcelRegistered, days: int | None) -> ParcelRegistered:
@@ -529,14 +542,45 @@ def _used_again(parcel: Parcel, registration: ParcelRegistered, days: int | None
         whose = parcel.supplier_order_id or parcel.return_of
         ended = "" if parcel.is_over else ", which has not arrived"
         warnings = (*warnings, f"the number was used {days} days before for {whose}{ended}")
-    last = parcel.delivered_at or (parcel.checkpoints[-1].at if parcel.checkpoints else None)
-    exists_from = registration.exists_from
-    if last is not None:
-        # Its last scan, told again, is still its own.
-        last += timedelta.resolution
-        exists_from = max(last, exists_from or last)
-    again = replace(registration, warnings=warnings, exists_from=exists_from)
+    again = replace(registration, warnings=warnings, exists_from=_next_use_from(parcel, registration, days is not None))
     return _first_use(again, parcel.epoch + 1)
+
+
+CLOCKS_DIFFER = timedelta(days=1)
+"""How long before it is said to have left a parcel may have been scanned: by clocks of other zones, or by the day."""
+
+
+def _next_use_from(parcel: Parcel, registration: ParcelRegistered, lately: bool) -> datetime | None:
+    """Since when scans are of the next use; soon after the last one neither before its end nor long before it left."""
+    if not lately:
+        return registration.exists_from
+    bounds = [registration.at - CLOCKS_DIFFER]
+    ended_at = parcel.delivered_at or (parcel.checkpoints[-1].at if parcel.is_over and parcel.checkpoints else None)
+    if ended_at is not None:
+        # Its last scan, told again, is still its own.
+        bounds.append(ended_at + timedelta.resolution)
+    if registration.exists_from is not None:
+        bounds.append(registration.exists_from)
+    return max(bounds)
+
+
+def _taken_over(parcel: Parcel, again: ParcelRegistered) -> Sequence[ParcelFact]:
+    """The scans of the next use that were told before it was known; their text was sealed for somebody else."""
+    if again.exists_from is None:
+        return []
+    facts: list[ParcelFact] = []
+    present = evolve(None, again)
+    for scan in parcel.checkpoints:
+        if scan.at >= again.exists_from:
+            for fact in record_checkpoint(present, replace(scan, message=None), again.at):
+                present = evolve(present, fact)
+                facts.append(fact)
+    return facts
+
+
+def left_to(parcel: Parcel, until: datetime) -> Parcel:
+    """An earlier use, without the scans that turned out to be of the next one."""
+    return _told_anew(parcel, [scan for scan in parcel.checkpoints if scan.at < until])
 
 
 def _first_use(registration: ParcelRegistered, epoch: int = 1) -> ParcelRegistered:

@@ -356,8 +356,60 @@ def test_a_scan_from_before_the_earlier_use_ended_is_of_that_use():
     ship()
     story.scans(scan(DELIVERED, ended_at), scan(OUT, ended_at - HOUR))
     assert (story.parcel().status, len(story.parcel().earlier)) == (ParcelStatus.REGISTERED, 2)
-    story.scan(DELIVERED, ended_at + DAY)
+    story.scan(DELIVERED)
     assert story.buckets(order_id="shopify/2") == {"delivered": 1}
+
+
+@pytest.mark.parametrize(("hours", "counts"), [(23, True), (24, True), (25, False)])
+def test_a_scan_from_long_before_the_next_use_left_is_of_the_use_before(hours: int, counts: bool):
+    story = sent()
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.send("shopify/2/1")
+    story.ship()
+    story.later(days=9)
+    story.ship(supplier_order_id="shopify/2/1")
+    story.scan(DELIVERED, story.now - hours * HOUR)
+    assert (story.buckets(order_id="shopify/2") == {"delivered": 1}) is counts
+    assert len(story.parcel().earlier) == (not counts)
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_scans_told_before_a_recycled_number_was_are_of_its_new_use(arrived: bool):
+    story = shipped()
+    if arrived:
+        story.scan(DELIVERED, NOON + 9 * DAY)
+    story.later(days=115)
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.send("shopify/2/1")
+    left_at = story.later(days=1)
+    story.later(days=3)
+    story.scans(scan(IN_TRANSIT, left_at), scan(DELIVERED, story.now - HOUR))
+    story.ship(supplier_order_id="shopify/2/1", at=left_at)
+    assert (story.parcel().first_scan_at, story.parcel().status) == (left_at, DELIVERED)
+    assert story.buckets(order_id="shopify/2") == {"delivered": 1}
+    assert story.buckets() == ({"delivered": 3} if arrived else {"shipped": 3})
+    assert story.miss_first_scan() == []
+    assert story.scan(IN_TRANSIT, left_at) == []
+
+
+def test_the_return_that_ended_a_use_is_not_the_next_ones():
+    story = shipped()
+    story.scan(ParcelStatus.RETURNED)
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.send("shopify/2/1")
+    story.later(hours=1)
+    story.ship(supplier_order_id="shopify/2/1")
+    assert story.parcel().status is ParcelStatus.REGISTERED
+
+
+def test_a_confirmed_loss_stands_when_old_scans_are_set_apart():
+    story = sent()
+    story.announce()
+    story.scans(scan(IN_TRANSIT, NOON - 90 * DAY), scan(IN_TRANSIT, NOON - HOUR))
+    story.confirm_loss()
+    story.ship()
+    assert (story.parcel().status, story.parcel().lost_at) == (LOST, NOON)
+    assert story.buckets() == {"lost": 3}
 
 
 @pytest.mark.parametrize("days", [195, 4])

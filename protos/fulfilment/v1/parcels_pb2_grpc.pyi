@@ -51,8 +51,9 @@ class ParcelServiceStub:
     newest by its own time says where the parcel is. A delivery reaches the order, but for that of a parcel
     that was on its way back, which is the return's arrival. Numbers are reused: a scan from before the parcel
     can have existed (before its order was placed, more than three days before its supplier order was sent and
-    before the supplier says that it left, or before the number's earlier use ended) is kept as of an earlier use
-    and counts for nothing, also where it was told before the shipment was.
+    before the supplier says that it left, or, of a number used lately, before that use ended or more than a day
+    before this one left) is kept as of an earlier use and counts for nothing, also where it was told before the
+    shipment was. Scans of the next use that were told before its shipment go over to it.
     Fails with NOT_FOUND / UNKNOWN_PARCEL.
     """
     ProveDelivery: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.ProveDeliveryRequest, _common_pb2.Receipt]
@@ -98,8 +99,9 @@ class ParcelServiceAsyncStub(ParcelServiceStub):
     newest by its own time says where the parcel is. A delivery reaches the order, but for that of a parcel
     that was on its way back, which is the return's arrival. Numbers are reused: a scan from before the parcel
     can have existed (before its order was placed, more than three days before its supplier order was sent and
-    before the supplier says that it left, or before the number's earlier use ended) is kept as of an earlier use
-    and counts for nothing, also where it was told before the shipment was.
+    before the supplier says that it left, or, of a number used lately, before that use ended or more than a day
+    before this one left) is kept as of an earlier use and counts for nothing, also where it was told before the
+    shipment was. Scans of the next use that were told before its shipment go over to it.
     Fails with NOT_FOUND / UNKNOWN_PARCEL.
     """
     ProveDelivery: _aio.UnaryUnaryMultiCallable[_parcels_pb2.ProveDeliveryRequest, _common_pb2.Receipt]  # type: ignore[assignment]
@@ -154,8 +156,9 @@ class ParcelServiceServicer(metaclass=_abc_1.ABCMeta):
         newest by its own time says where the parcel is. A delivery reaches the order, but for that of a parcel
         that was on its way back, which is the return's arrival. Numbers are reused: a scan from before the parcel
         can have existed (before its order was placed, more than three days before its supplier order was sent and
-        before the supplier says that it left, or before the number's earlier use ended) is kept as of an earlier use
-        and counts for nothing, also where it was told before the shipment was.
+        before the supplier says that it left, or, of a number used lately, before that use ended or more than a day
+        before this one left) is kept as of an earlier use and counts for nothing, also where it was told before the
+        shipment was. Scans of the next use that were told before its shipment go over to it.
         Fails with NOT_FOUND / UNKNOWN_PARCEL.
         """
 
