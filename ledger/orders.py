@@ -1256,7 +1256,7 @@ def missing_fields(order: Order, lacking: Container[LineNo] | None = None) -> tu
     Lines that lack stock wait for it and not for a supplier; without being named they are those of the ledger's hold.
     """
     if lacking is None:
-        hold = order.hold(HoldReason.OUT_OF_STOCK, LEDGER)
+        hold = order.hold(HoldReason.OUT_OF_STOCK, LEDGER) if order.holds else None
         lacking = hold.lacking if hold else ()
     missing = []
     if not order.lines:

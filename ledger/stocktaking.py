@@ -88,12 +88,13 @@ def watched(view: View, changes: Sequence[Change], now: datetime) -> Sequence[Ch
             touched[stream].append(fact)
         elif stream.startswith("order-"):
             told[stream].append(fact)
-    waits = [change for stream, facts in told.items() for change in _waits(view, stream, facts, now)]
-    for stream, fact in waits:
-        touched[stream].append(fact)
+    for stream, facts in told.items():
+        if waits := _waits(view, stream, facts, now):
+            changes = [*changes, *waits]
+            for stock_of, fact in waits:
+                touched[stock_of].append(fact)
     if not touched:
         return changes
-    changes = [*changes, *waits] if waits else changes
     policy = policy_at(view.policy(), now)
     alerts: list[Change] = []
     for stream, facts in touched.items():
@@ -105,14 +106,12 @@ def watched(view: View, changes: Sequence[Change], now: datetime) -> Sequence[Ch
 
 # --- who waits ------------------------------------------------------------------------------------
 
-_STARTS_WAITING = frozenset({OrderPlaced, HoldPlaced, UnitsBackordered})
-
 
 def _waits(view: View, stream: str, facts: Sequence[OrderFact], now: datetime) -> list[Change]:
     """What the facts of an order change of its waiting for stock; of nearly every order nothing."""
     order_id = stream.removeprefix(order_stream(""))
-    before = view.order(order_id)
-    if not any(map(_may_wait, facts)) and (before is None or not _waited(before)):
+    before = None if isinstance(facts[0], OrderPlaced) else view.order(order_id)
+    if not any(_may_wait(fact) for fact in facts) and (before is None or not _waited(before)):
         return []
     after = reduce(orders.evolve, facts, before)
     assert after is not None, "it has facts"
@@ -134,7 +133,11 @@ def _waits(view: View, stream: str, facts: Sequence[OrderFact], now: datetime) -
 
 
 def _may_wait(fact: OrderFact) -> bool:
-    return type(fact) in _STARTS_WAITING and (not isinstance(fact, OrderPlaced) or bool(fact.holds))
+    if isinstance(fact, OrderPlaced):
+        return any(hold.reason is HoldReason.OUT_OF_STOCK for hold in fact.holds)
+    if isinstance(fact, HoldPlaced):
+        return fact.hold.reason is HoldReason.OUT_OF_STOCK
+    return isinstance(fact, UnitsBackordered)
 
 
 def _waited(order: Order) -> bool:

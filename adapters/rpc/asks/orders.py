@@ -70,8 +70,8 @@ def _lines(messages: Sequence[orders_pb2.OrderLine], edge: Edge) -> tuple[orders
     lines = shapes.each(messages, "lines", lambda message: _line(message, next(places), edge.warnings))
     if len({line.line_no for line in lines}) != len(lines):
         shapes.fault("lines", "two lines have the same line_no")
-    shapes.total((line.quantity * line.unit_price_minor for line in lines), "lines", "cost")
-    shapes.total((line.quantity * line.declared_value_minor for line in lines), "lines", "are declared for")
+    shapes.total([line.quantity * line.unit_price_minor for line in lines], "lines", "cost")
+    shapes.total([line.quantity * line.declared_value_minor for line in lines], "lines", "are declared for")
     return lines
 
 
@@ -120,9 +120,10 @@ def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
     number = shapes.channel_order_id(request.channel_order_id)
     order_id = f"{channel}/{order_number(number)}"
     lines = _lines(request.lines, edge)
-    country = shapes.country_if_known(request.ship_to.country, "ship_to.country", edge.warnings)
-    person = _person(request.customer, request.ship_to, country, request.note)
-    subject = edge.sealer.subject_of(request.customer.email, request.customer.phone, order_id)
+    customer, address = request.customer, request.ship_to
+    country = shapes.country_if_known(address.country, "ship_to.country", edge.warnings)
+    person = _person(customer, address, country, request.note)
+    subject = edge.sealer.subject_of(customer.email, customer.phone, order_id)
     sealed, keys = sealed_with(edge, person.personal, subject, order_id)
     cart_id = plain_id(request.reservation_id, "reservation_id") if request.reservation_id else ""
     placed_at = happened(request, edge.now, "placed_at")
