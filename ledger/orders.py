@@ -686,6 +686,17 @@ class Order(Value, frozen=True):
             return None
         return max(shipment.delivered_at for shipment in self.shipments if shipment.delivered_at is not None)
 
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the last of its units was delivered or given up; None while anything is left to wait for."""
+        match self.header:
+            case Header.CANCELLED:
+                return self.given_up_at
+            case Header.DELIVERED | Header.COMPLETED:
+                return self.delivered_at
+            case _:
+                return None
+
     def hold(self, reason: HoldReason, owner: str = "") -> Hold | None:
         """A hold of this reason on the whole order, of any owner if none is named."""
         return next(
@@ -1287,9 +1298,11 @@ def place_hold(order: Order, hold: Hold) -> Sequence[OrderFact]:
 def place_holds(order: Order, holds: Sequence[Hold]) -> list[OrderFact]:
     """Reasons to wait, each of another scope, so that none has to see the one before it.
 
-    One that stands already is news only if it turns out to be older.
+    One that stands already is news only if it turns out to be older. After the end of the order nothing waits any
+    more; a hold that began before it is history, which counts also where it is told late.
     """
-    if holds and order.header in (Header.COMPLETED, Header.CANCELLED, Header.DELIVERED):
+    ended_at = order.ended_at
+    if ended_at is not None and any(hold.at >= ended_at for hold in holds):
         raise OrderClosed(order.order_id, order.header)
     standing = {each.key: each for each in order.holds}
     news: list[Hold] = []

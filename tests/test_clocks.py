@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, HoldReason
+from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, HoldReason, OrderClosed
 from ledger.parcels import ParcelStatus
 from ledger.supplier_orders import ClocksResumed
 from ledger.suppliers import Agreement, PeakPeriod
@@ -25,6 +25,7 @@ from tests.story import (
     confirmed,
     line,
     names,
+    refused,
     reject,
     sent,
     the,
@@ -341,6 +342,41 @@ def test_the_promise_is_broken_for_what_is_cancelled_after_its_day():
     story.cancel()
     assert "breach_withdrawn" not in names(story.answer_cancel(agreed=True))
     assert (ORDER, DELIVERY) in story.order().missed
+
+
+@pytest.mark.parametrize("told", ["hold first", "end first"])
+@pytest.mark.parametrize("end", ["cancelled", "delivered"])
+def test_a_hold_of_before_the_end_counts_also_where_it_is_told_after_it(end: str, told: str):
+    story = sent()
+
+    def hold() -> None:
+        story.hold(HoldReason.CUSTOMER_REQUEST, at=NOON + 10 * HOUR)
+        story.release(HoldReason.CUSTOMER_REQUEST, at=NOON + 30 * HOUR)
+
+    def ends() -> None:
+        if end == "cancelled":
+            story.cancel()
+            story.answer_cancel(agreed=True)
+        else:
+            story.ship()
+            story.later(hours=30)
+            story.scan(ParcelStatus.DELIVERED)
+
+    story.later(hours=60)
+    for tell in (hold, ends) if told == "hold first" else (ends, hold):
+        tell()
+    assert story.header().value == end
+    assert (FIRST, DISPATCH) not in story.order().missed
+    assert story.supplier_order().compensation is None
+    assert story.supplier_order().dispatch_by == NOON + (48 + 20) * HOUR
+
+
+def test_after_the_end_of_an_order_nothing_can_be_held():
+    story = sent()
+    story.cancel()
+    story.answer_cancel(agreed=True)
+    with refused(OrderClosed, "shopify/1 is cancelled"):
+        story.hold(HoldReason.OTHER)
 
 
 def test_the_promise_to_the_customer_stands_still_for_no_hold():

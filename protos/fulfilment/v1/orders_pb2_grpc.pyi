@@ -68,7 +68,9 @@ class OrderServiceStub:
     PlaceHold: _grpc.UnaryUnaryMultiCallable[_orders_pb2.PlaceHoldRequest, _common_pb2.Receipt]
     """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to
     be older. Clocks stand still for the union of all holds' times, in whatever order they are told.
-    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED.
+    A hold that began before all was delivered or cancelled counts also where it is told after that.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED if it began
+    later.
     """
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ReleaseHoldRequest, _common_pb2.Receipt]
     """Ends a hold; others stay. A paid order without holds is confirmed.
@@ -226,7 +228,9 @@ class OrderServiceAsyncStub(OrderServiceStub):
     PlaceHold: _aio.UnaryUnaryMultiCallable[_orders_pb2.PlaceHoldRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to
     be older. Clocks stand still for the union of all holds' times, in whatever order they are told.
-    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED.
+    A hold that began before all was delivered or cancelled counts also where it is told after that.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED if it began
+    later.
     """
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_orders_pb2.ReleaseHoldRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Ends a hold; others stay. A paid order without holds is confirmed.
@@ -405,7 +409,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to
         be older. Clocks stand still for the union of all holds' times, in whatever order they are told.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED.
+        A hold that began before all was delivered or cancelled counts also where it is told after that.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED if it began
+        later.
         """
 
     @_abc_1.abstractmethod
