@@ -281,6 +281,8 @@ class PaymentChanged(Fact, frozen=True, tag="order.payment_changed"):
     order_id: str
     payment: PaymentState
     at: datetime
+    outdated: bool = False
+    """Newer news was known already: it is recorded and moves nothing."""
 
 
 class OrderConfirmed(Fact, frozen=True, tag="order.confirmed"):
@@ -579,6 +581,8 @@ class Order(Value, frozen=True):
     promised_by: datetime | None
     promised_day: date | None = None
     """The day whose end promised_by is, where the customer was told a day."""
+    payment_at: datetime | None = None
+    """The time of the newest news of the money since the placing."""
     incoterm: Incoterm | None = None
     no_promise_because: str = ""
     """Why a confirmed order promises no day."""
@@ -824,8 +828,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             key = (fact.reason, fact.owner, fact.supplier_order_id)
             stops = _resumed(order, [key], fact.at)
             return replace(order, holds=tuple(_other_holds(order, key)), stops=stops)
-        case PaymentChanged(payment=payment):
-            return replace(order, payment=payment)
+        case PaymentChanged():
+            return order if fact.outdated else replace(order, payment=fact.payment, payment_at=fact.at)
         case OrderConfirmed():
             return replace(
                 order,
@@ -1402,24 +1406,36 @@ _NO_MONEY = frozenset({PaymentState.REFUNDED, PaymentState.FAILED})
 
 
 def change_payment(order: Order, payment: PaymentState, at: datetime) -> list[OrderFact]:
-    """What the shop says of the money now. The same state again records nothing.
+    """What the shop says of the money now. The same state again records nothing, unless it ends a hold.
 
     Paid releases the holds that waited for it. Money that goes back before the confirmation is awaited again; all of it
-    going back after the confirmation keeps what has not left from leaving.
+    going back after the confirmation keeps what has not left from leaving. News counts by its own time: what is older
+    than what is known is recorded and moves nothing.
     """
-    if payment is order.payment:
+    ended = _ended_by_payment(order, at) if payment is PaymentState.PAID else []
+    if payment is order.payment and not ended:
         return []
+    if order.payment_at is not None and at < order.payment_at:
+        return [PaymentChanged(order.order_id, payment, at, outdated=True)]
     changed = PaymentChanged(order.order_id, payment, at)
     if payment is PaymentState.PAID:
-        waiting = [hold for hold in order.holds if hold.reason in _FOR_MONEY and not hold.supplier_order_id]
-        return [changed, *end_holds(order, waiting, at)]
+        return [changed, *end_holds(order, ended, at)]
     if _awaits_confirmation(order) and order.hold(HoldReason.AWAITING_PAYMENT) is None:
         return [changed, HoldPlaced(order.order_id, Hold(HoldReason.AWAITING_PAYMENT, LEDGER, at), at)]
     gone = payment in _NO_MONEY and not _awaits_confirmation(order)
     return [changed, *_keep_back(order, at)] if gone else [changed]
 
 
-_FOR_MONEY = frozenset({HoldReason.AWAITING_PAYMENT, HoldReason.PAYMENT_REVERSED})
+def _ended_by_payment(order: Order, at: datetime) -> list[Hold]:
+    """The holds that money which came then ends: not those of money that went back later."""
+    return [
+        hold
+        for hold in order.holds
+        if not hold.supplier_order_id
+        and (
+            hold.reason is HoldReason.AWAITING_PAYMENT or (hold.reason is HoldReason.PAYMENT_REVERSED and hold.at <= at)
+        )
+    ]
 
 
 def _keep_back(order: Order, at: datetime) -> Sequence[OrderFact]:
@@ -1568,4 +1584,5 @@ def pay_refund(order: Order, refund_id: str, at: datetime) -> list[OrderFact]:
     paid_back = RefundPaidBack(order.order_id, refund_id, at)
     after = evolve(order, paid_back)
     payment = PaymentState.REFUNDED if _all_went_back(after) else PaymentState.PARTLY_REFUNDED
-    return [paid_back, *change_payment(after, payment, at)]
+    # It follows from all that is known, so it is never older than that.
+    return [paid_back, *change_payment(after, payment, max(at, after.payment_at or at))]

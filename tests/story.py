@@ -295,8 +295,10 @@ class Story:
         completed = orders.CustomsDataCompleted(order_id, self.now, lines, incoterm)
         return self.record(fulfilment.complete_customs_data(self.book, completed, declared, self.now))
 
-    def pay(self, payment: PaymentState = PaymentState.PAID, order_id: str = ORDER) -> list[Fact]:
-        return self.record(fulfilment.record_payment(self.book, order_id, payment, self.now, self.now))
+    def pay(
+        self, payment: PaymentState = PaymentState.PAID, order_id: str = ORDER, at: datetime | None = None
+    ) -> list[Fact]:
+        return self.record(fulfilment.record_payment(self.book, order_id, payment, at or self.now, self.now))
 
     def charge_back(
         self, amount_minor: int, chargeback_id: str = "cb-1", currency: str = "EUR", order_id: str = ORDER

@@ -149,6 +149,41 @@ def test_an_order_that_is_paid_again_goes_on():
     story.ship()
 
 
+@every_way
+def test_an_older_word_of_the_money_does_not_undo_a_newer_one(goes_back):
+    story = a_shop()
+    story.place(payment=PaymentState.PENDING)
+    story.later(days=4)
+    goes_back(story)
+    story.pay(at=NOON + DAY)
+    assert story.order().confirmed_at is None
+    assert story.holds() != []
+    story.later(days=1)
+    story.pay()
+    assert story.order().confirmed_at is not None
+
+
+def test_an_older_word_of_the_money_is_recorded():
+    story = a_shop()
+    story.place(payment=PaymentState.PENDING)
+    story.later(days=4)
+    story.pay(PaymentState.REFUNDED)
+    assert names(story.pay(at=NOON + DAY)) == ["payment_changed"]
+    assert story.order().payment is PaymentState.REFUNDED
+
+
+def test_money_that_came_again_after_the_bank_took_it_back_is_news_to_a_paid_order():
+    story = sent()
+    story.later(hours=10)
+    story.charge_back(WHOLE)
+    assert story.pay(at=NOON + HOUR) == []
+    assert story.holds() == [HoldReason.PAYMENT_REVERSED]
+    story.later(hours=5)
+    assert names(story.pay()) == ["payment_changed", "hold_released", "clocks_resumed"]
+    assert story.holds() == []
+    assert story.pay() == []
+
+
 def test_a_person_may_send_it_all_the_same():
     story = confirmed()
     story.charge_back(WHOLE)

@@ -193,7 +193,9 @@ class OrderServiceServicer:
     def RecordPayment(self, request, context):
         """Records what the shop says of the money. Paid releases the holds "awaiting_payment" and "payment_reversed" and
         confirms an order without other holds. Refunded and failed keep what has not left of a confirmed order from
-        leaving, by the hold "payment_reversed". The same state again records nothing.
+        leaving, by the hold "payment_reversed". The same state again records nothing,
+        unless it is paid again after the money went back. News counts by its own time: what is older than the newest
+        that is known is recorded and moves nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -62,7 +62,9 @@ class OrderServiceStub:
     RecordPayment: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RecordPaymentRequest, _common_pb2.Receipt]
     """Records what the shop says of the money. Paid releases the holds "awaiting_payment" and "payment_reversed" and
     confirms an order without other holds. Refunded and failed keep what has not left of a confirmed order from
-    leaving, by the hold "payment_reversed". The same state again records nothing.
+    leaving, by the hold "payment_reversed". The same state again records nothing,
+    unless it is paid again after the money went back. News counts by its own time: what is older than the newest
+    that is known is recorded and moves nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
     PlaceHold: _grpc.UnaryUnaryMultiCallable[_orders_pb2.PlaceHoldRequest, _common_pb2.Receipt]
@@ -222,7 +224,9 @@ class OrderServiceAsyncStub(OrderServiceStub):
     RecordPayment: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordPaymentRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records what the shop says of the money. Paid releases the holds "awaiting_payment" and "payment_reversed" and
     confirms an order without other holds. Refunded and failed keep what has not left of a confirmed order from
-    leaving, by the hold "payment_reversed". The same state again records nothing.
+    leaving, by the hold "payment_reversed". The same state again records nothing,
+    unless it is paid again after the money went back. News counts by its own time: what is older than the newest
+    that is known is recorded and moves nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
     PlaceHold: _aio.UnaryUnaryMultiCallable[_orders_pb2.PlaceHoldRequest, _common_pb2.Receipt]  # type: ignore[assignment]
@@ -397,7 +401,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records what the shop says of the money. Paid releases the holds "awaiting_payment" and "payment_reversed" and
         confirms an order without other holds. Refunded and failed keep what has not left of a confirmed order from
-        leaving, by the hold "payment_reversed". The same state again records nothing.
+        leaving, by the hold "payment_reversed". The same state again records nothing,
+        unless it is paid again after the money went back. News counts by its own time: what is older than the newest
+        that is known is recorded and moves nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER.
         """
 
