@@ -7,7 +7,7 @@ from datetime import datetime
 
 from ledger import orders, parcels, redress, remedies
 from ledger.orders import Order, OrderFact, Shipment
-from ledger.parcels import GIVEN_UP, Checkpoint, FoundAfterLoss, Parcel, ParcelRegistered
+from ledger.parcels import GIVEN_UP, Checkpoint, FoundAfterLoss, Parcel, ParcelRegistered, ParcelStatus
 from ledger.policies import policy_at
 from ledger.values import Change, Party, parcel_stream
 from ledger.view import View, changes_of, order_in, settled
@@ -41,9 +41,12 @@ def record_checkpoints(
 
 
 def confirm_receipt(view: View, order_id: str, by: str, at: datetime, now: datetime) -> list[Change]:
-    """The customer, or the carrier for it, has all that was dispatched. Saying it twice records nothing."""
+    """The customer, or the carrier for it, has all that was dispatched and did not come back (DOMAIN 4)."""
     order = order_in(view, order_id)
-    facts = orders.confirm_receipt(order, by, at)
+    returned = _returned(view, order)
+    if returned and len(returned) == len(order.shipments):
+        raise parcels.ParcelReturned(returned[0].carrier, returned[0].number)
+    facts = orders.confirm_receipt(order, by, at, returned)
     changes = settled(order, facts, now)
     given_up = [each for each in order.shipments if each.bucket == "lost"] if facts else []
     view.need(*(parcel_stream(each.carrier, each.number) for each in given_up))
@@ -53,6 +56,18 @@ def confirm_receipt(view: View, order_id: str, by: str, at: datetime, now: datet
             changes += changes_of(parcel_stream(shipment.carrier, shipment.number), parcels.find(parcel, at))
             changes += _look_again(view, parcel, now)
     return changes
+
+
+def _returned(view: View, order: Order) -> list[Shipment]:
+    """The shipments that came back undelivered."""
+    out = [each for each in order.shipments if each.bucket != "delivered"]
+    view.need(*(parcel_stream(each.carrier, each.number) for each in out))
+    present = [(each, view.parcel(each.carrier, each.number)) for each in out]
+    return [
+        each
+        for each, parcel in present
+        if parcel is not None and parcel.epoch == each.epoch and parcel.status is ParcelStatus.RETURNED
+    ]
 
 
 def _look_again(view: View, parcel: Parcel, now: datetime) -> list[Change]:

@@ -1477,8 +1477,8 @@ def change_address(order: Order, changed: AddressChanged) -> Sequence[OrderFact]
     return [changed]
 
 
-def confirm_receipt(order: Order, by: str, at: datetime) -> Sequence[OrderFact]:
-    """The customer, or the carrier for it, has all that was dispatched. Saying it twice records nothing.
+def confirm_receipt(order: Order, by: str, at: datetime, returned: Sequence[Shipment] = ()) -> Sequence[OrderFact]:
+    """The customer, or the carrier for it, has all that was dispatched and not returned. Twice records nothing.
 
     After a dispute, or for a later parcel, a receipt can be confirmed again.
     """
@@ -1489,7 +1489,7 @@ def confirm_receipt(order: Order, by: str, at: datetime) -> Sequence[OrderFact]:
     arrived: list[OrderFact] = [
         UnitsDelivered(order.order_id, each.carrier, each.number, each.epoch, each.by_line, at)
         for each in order.shipments
-        if each.bucket != "delivered"
+        if each.bucket != "delivered" and each not in returned
     ]
     if order.receipt_confirmed_at is not None and not arrived:
         return []

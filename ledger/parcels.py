@@ -485,6 +485,16 @@ class AlreadyDelivered(Forbidden):
         )
 
 
+class ParcelReturned(Forbidden):
+    def __init__(self, carrier: str, number: str) -> None:
+        super().__init__(
+            f"parcel {number} of {carrier} came back to its sender, so nobody received or lost it; record a scan that "
+            "tells where it went with ParcelService.RecordCheckpoints if it did not",
+            carrier=carrier,
+            number=number,
+        )
+
+
 class NotDelivered(Forbidden):
     def __init__(self, carrier: str, number: str, status: ParcelStatus) -> None:
         super().__init__(
@@ -628,11 +638,13 @@ def record_checkpoint(parcel: Parcel, checkpoint: Checkpoint, at: datetime) -> S
 
 
 def confirm_loss(parcel: Parcel, by: Party, because: str, at: datetime) -> Sequence[ParcelFact]:
-    """Give it up. Confirming what is given up records nothing; what was delivered is not lost."""
+    """Give it up. Confirming what is given up records nothing; what was delivered or came back is not lost."""
     if parcel.delivered_at is not None:
         raise AlreadyDelivered(parcel.carrier, parcel.number, parcel.delivered_at)
     if parcel.status in GIVEN_UP:
         return []
+    if parcel.status is ParcelStatus.RETURNED:
+        raise ParcelReturned(parcel.carrier, parcel.number)
     return [LossConfirmed(parcel.carrier, parcel.number, parcel.epoch, by, because, at)]
 
 

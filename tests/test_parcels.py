@@ -17,6 +17,7 @@ from ledger.parcels import (
     NotDelivered,
     ParcelOfAnotherOrder,
     ParcelRegistered,
+    ParcelReturned,
     ParcelStatus,
     UnknownParcel,
 )
@@ -208,6 +209,20 @@ def test_a_lost_parcel_that_is_seen_again_is_under_way_again():
     story.later(days=1)
     assert names(story.scan(IN_TRANSIT)) == ["checkpoint_recorded", "delivery_reopened"]
     assert story.buckets() == {"shipped": 3}
+
+
+def test_what_came_back_was_neither_received_nor_lost():
+    story = sent()
+    story.ship({1: 1})
+    story.scan(ParcelStatus.RETURNED)
+    with refused(ParcelReturned, "parcel P1 of dhl came back to its sender", number="P1"):
+        story.receive()
+    with refused(ParcelReturned, "parcel P1 of dhl came back to its sender", number="P1"):
+        story.confirm_loss()
+    story.ship({1: 2}, number="P2")
+    assert names(story.receive()) == ["units_delivered", "receipt_confirmed"]
+    assert story.buckets() == {"shipped": 1, "delivered": 2}
+    assert story.receive() == []
 
 
 # --- announced first, used again ------------------------------------------------------------------

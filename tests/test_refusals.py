@@ -360,6 +360,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
     "ConfirmReceipt": {
         "UNKNOWN_ORDER": as_it_is,
         "NOT_DISPATCHED": of_order(Trade.placed),
+        "PARCEL_RETURNED": of_order(Trade.came_back),
         "RECEIVED_TOO_EARLY": of_order(Trade.shipped, at=stamp(NOW - 195 * DAY)),
     },
     "RecordReview": {"UNKNOWN_ORDER": as_it_is, "REVIEW_DIFFERS": of_order(Trade.rated, score=1)},
@@ -444,7 +445,11 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "NOT_DELIVERED": of_parcel(Trade.shipped),
         "UNITS_IN_RETURN": of_parcel(lambda trade: f"shop/{trade.labelled()}"),
     },
-    "ConfirmLoss": {"UNKNOWN_PARCEL": as_it_is, "ALREADY_DELIVERED": of_parcel(Trade.delivered)},
+    "ConfirmLoss": {
+        "UNKNOWN_PARCEL": as_it_is,
+        "ALREADY_DELIVERED": of_parcel(Trade.delivered),
+        "PARCEL_RETURNED": of_parcel(Trade.came_back),
+    },
     "GetParcel": {"UNKNOWN_PARCEL": as_it_is, "BEYOND_THE_LOG": beyond},
     # --- cases ---
     "OpenCase": {

@@ -373,6 +373,12 @@ class Trade:
         self.tell("RecordCheckpoints", **parcel_of(order_id), checkpoints=[scan])
         return order_id
 
+    def came_back(self) -> str:
+        order_id = self.shipped()
+        scan = parcels_pb2.Checkpoint(at=stamp(NOW), status=parcels_pb2.PARCEL_STATUS_RETURNED)
+        self.tell("RecordCheckpoints", **parcel_of(order_id), checkpoints=[scan])
+        return order_id
+
     def rated(self) -> str:
         order_id = self.placed()
         self.tell("RecordReview", order_id=order_id)

@@ -338,10 +338,10 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmReceipt(self, request, context):
-        """Records that the customer, or the carrier for it, has received everything that was shipped.
-        Saying it twice records nothing.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOT_DISPATCHED, or RECEIVED_TOO_EARLY if the time is
-        before the order was placed.
+        """Records that the customer, or the carrier for it, has received everything that was shipped and did not come
+        back to its sender. Saying it twice records nothing.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOT_DISPATCHED, PARCEL_RETURNED if all that was shipped
+        came back, or RECEIVED_TOO_EARLY if the time is before the order was placed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -155,10 +155,10 @@ class OrderServiceStub:
     clock was not missed.
     """
     ConfirmReceipt: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ConfirmReceiptRequest, _common_pb2.Receipt]
-    """Records that the customer, or the carrier for it, has received everything that was shipped.
-    Saying it twice records nothing.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOT_DISPATCHED, or RECEIVED_TOO_EARLY if the time is
-    before the order was placed.
+    """Records that the customer, or the carrier for it, has received everything that was shipped and did not come
+    back to its sender. Saying it twice records nothing.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOT_DISPATCHED, PARCEL_RETURNED if all that was shipped
+    came back, or RECEIVED_TOO_EARLY if the time is before the order was placed.
     """
     RecordReview: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RecordReviewRequest, _common_pb2.Receipt]
     """Records the stars a customer gave. The same review again records nothing.
@@ -317,10 +317,10 @@ class OrderServiceAsyncStub(OrderServiceStub):
     clock was not missed.
     """
     ConfirmReceipt: _aio.UnaryUnaryMultiCallable[_orders_pb2.ConfirmReceiptRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Records that the customer, or the carrier for it, has received everything that was shipped.
-    Saying it twice records nothing.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOT_DISPATCHED, or RECEIVED_TOO_EARLY if the time is
-    before the order was placed.
+    """Records that the customer, or the carrier for it, has received everything that was shipped and did not come
+    back to its sender. Saying it twice records nothing.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOT_DISPATCHED, PARCEL_RETURNED if all that was shipped
+    came back, or RECEIVED_TOO_EARLY if the time is before the order was placed.
     """
     RecordReview: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordReviewRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records the stars a customer gave. The same review again records nothing.
@@ -572,10 +572,10 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.ConfirmReceiptRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Records that the customer, or the carrier for it, has received everything that was shipped.
-        Saying it twice records nothing.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOT_DISPATCHED, or RECEIVED_TOO_EARLY if the time is
-        before the order was placed.
+        """Records that the customer, or the carrier for it, has received everything that was shipped and did not come
+        back to its sender. Saying it twice records nothing.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / NOT_DISPATCHED, PARCEL_RETURNED if all that was shipped
+        came back, or RECEIVED_TOO_EARLY if the time is before the order was placed.
         """
 
     @_abc_1.abstractmethod

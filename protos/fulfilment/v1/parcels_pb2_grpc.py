@@ -130,7 +130,8 @@ class ParcelServiceServicer:
         """Gives a parcel up, on the carrier's word or a person's: its units are lost to the order. A parcel that
         still arrives is delivered after all, and the fact parcel.found_after_loss says that what the loss cost
         is to be recovered. Confirming what is given up records nothing.
-        Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED.
+        Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED, or PARCEL_RETURNED if it came back
+        to its sender.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

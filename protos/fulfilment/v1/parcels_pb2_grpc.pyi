@@ -70,7 +70,8 @@ class ParcelServiceStub:
     """Gives a parcel up, on the carrier's word or a person's: its units are lost to the order. A parcel that
     still arrives is delivered after all, and the fact parcel.found_after_loss says that what the loss cost
     is to be recovered. Confirming what is given up records nothing.
-    Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED.
+    Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED, or PARCEL_RETURNED if it came back
+    to its sender.
     """
     GetParcel: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.GetParcelRequest, _parcels_pb2.GetParcelResponse]
     """Reads the newest parcel of a number as the log tells it now.
@@ -118,7 +119,8 @@ class ParcelServiceAsyncStub(ParcelServiceStub):
     """Gives a parcel up, on the carrier's word or a person's: its units are lost to the order. A parcel that
     still arrives is delivered after all, and the fact parcel.found_after_loss says that what the loss cost
     is to be recovered. Confirming what is given up records nothing.
-    Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED.
+    Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED, or PARCEL_RETURNED if it came back
+    to its sender.
     """
     GetParcel: _aio.UnaryUnaryMultiCallable[_parcels_pb2.GetParcelRequest, _parcels_pb2.GetParcelResponse]  # type: ignore[assignment]
     """Reads the newest parcel of a number as the log tells it now.
@@ -193,7 +195,8 @@ class ParcelServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gives a parcel up, on the carrier's word or a person's: its units are lost to the order. A parcel that
         still arrives is delivered after all, and the fact parcel.found_after_loss says that what the loss cost
         is to be recovered. Confirming what is given up records nothing.
-        Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED.
+        Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / ALREADY_DELIVERED, or PARCEL_RETURNED if it came back
+        to its sender.
         """
 
     @_abc_1.abstractmethod
