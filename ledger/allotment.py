@@ -168,29 +168,46 @@ def reserve_late(view: View, order: Order, now: datetime) -> tuple[list[Change],
 
 def waits_of(order: Order) -> dict[Item, int]:
     """Units that an order waits for, by supplier and SKU: before the confirmation all that it wants of what lacks."""
+    hold, waits = order.hold(HoldReason.OUT_OF_STOCK, LEDGER), defaultdict[Item, int](int)
     if order.confirmed_at is not None:
-        return {item: sum(by_line.values()) for item, by_line in _waiting_by_item(order).items()}
-    hold = order.hold(HoldReason.OUT_OF_STOCK, LEDGER)
-    if hold is None:
-        return {}
-    wanted = items_of(order, "", order.in_bucket("open"))
-    waits = {item: wanted[item] for item in items_of(order, "", hold.lacking) if item in wanted}
-    for (supplier_id, sku), units in could_serve(order, hold, Against.OUT_OF_STOCK).items():
-        waits[supplier_id, sku] = waits.get((supplier_id, sku), 0) + units
+        _add(waits, {item: sum(by_line.values()) for item, by_line in _waiting_by_item(order).items()})
+    elif hold is not None:
+        _add(waits, _wanted_of(order, hold))
+    if hold is not None:
+        _add(waits, could_serve(order, hold, Against.OUT_OF_STOCK))
     return waits
 
 
+def barred_of(order: Order) -> tuple[dict[Item, int], dict[Item, int]]:
+    """Units that an order waits for at suppliers that are not approved: those that the ledger chose, and the shop."""
+    chosen: dict[Item, int] = {}
+    for reason in (HoldReason.INCOMPLETE, HoldReason.OUT_OF_STOCK):
+        if (hold := order.hold(reason, LEDGER)) is not None:
+            chosen |= could_serve(order, hold, Against.NOT_APPROVED)
+    named = order.hold(HoldReason.OTHER, LEDGER) if order.confirmed_at is None else None
+    return chosen, _wanted_of(order, named) if named else {}
+
+
+def _wanted_of(order: Order, hold: Hold) -> dict[Item, int]:
+    """All that an order wants of the items whose lines the hold names: they are reserved together."""
+    wanted = items_of(order, "", order.in_bucket("open"))
+    return {item: wanted[item] for item in items_of(order, "", hold.lacking) if item in wanted}
+
+
 def could_serve(order: Order, hold: Hold, *against: Against) -> dict[Item, int]:
-    """Suppliers that had this alone against them for lines that have none yet, and for how many units."""
+    """Suppliers that had this alone against them for units that nobody is to send yet, and for how many."""
     wanted: defaultdict[str, int] = defaultdict(int)
     for line_no, units in order.in_bucket("open").items():
-        if not order.lines[line_no].supplier_id:
+        if order.confirmed_at is not None or not order.lines[line_no].supplier_id:
             wanted[order.lines[line_no].sku] += units
     return {
         (each.supplier_id, choice.sku): wanted[choice.sku]
         for choice in hold.choices
         for each in choice.considered
-        if each.against in against and choice.sku in wanted
+        if each.against in against
+        and choice.sku in wanted
+        and each.cost is not None
+        and wanted[choice.sku] >= each.minimum_quantity
     }
 
 

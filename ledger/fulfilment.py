@@ -305,6 +305,8 @@ def serve_waiting(view: View, order_id: str, now: datetime) -> list[Change]:
         return []
     if order.confirmed_at is None:
         return _serve_unconfirmed(view, order, now)
+    if anew := rerouting.serve_open(view, order, now):
+        return anew
     changes, by_line = reserve_late(view, order, now)
     served = [orders.UnitsReserved(order_id, by_line, now)] if by_line else []
     return [*order_changes(order_id, served), *changes]

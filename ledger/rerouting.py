@@ -160,6 +160,20 @@ def _place_open(view: View, order: Order, by_line: Units, cause: Cause, at: date
     return [*docket.settled(now), *reserved]
 
 
+def serve_open(view: View, order: Order, now: datetime) -> list[Change]:
+    """Open units that wait for stock go to whoever has it now. Nobody who has it records nothing."""
+    units = order.in_bucket("open")
+    if not units or order.hold(HoldReason.OUT_OF_STOCK, LEDGER) is None:
+        return []
+    made = [choice for choice in choices_for(view, order, Sought(units)) if choice.supplier_id]
+    if not made:
+        return []
+    docket = Docket(order)
+    cause = Cause(None, LEDGER, "in_stock")
+    reserved = _place(view, docket, _units_of(order, units, made), made, cause, now, now)
+    return [*docket.settled(now), *reserved]
+
+
 def _wanted(what: str, possible: Units, by_line: Units, lines: Iterable[LineNo]) -> Units:
     for line_no, units in by_line.items():
         if line_no not in lines:

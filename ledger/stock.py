@@ -151,13 +151,17 @@ class ReservationExpired(Fact, frozen=True, tag="stock.reservation_expired"):
 
 
 class StockAwaited(Fact, frozen=True, tag="stock.awaited"):
-    """An order waits for so many units, in all; whoever asks later than it does comes after it."""
+    """An order waits for so many units, in all; whoever was placed later than it was comes after it."""
 
     supplier_id: str
     sku: str
     order_id: str
     units: int
     at: datetime
+    since: datetime | None = None
+    """When the order was placed; None in old facts, which go by at."""
+    kept: int = 0
+    """Units that are there and kept for it from now on: nobody else can have them, as the supplier is not approved."""
 
 
 class WaitEnded(Fact, frozen=True, tag="stock.wait_ended"):
@@ -349,7 +353,9 @@ class Stock(msgspec.Struct):
     reservations: dict[str, Reservation] = {}
     shipped: list[Shipped] = []
     waiting: dict[str, int] = {}
-    """Orders that wait, the first first, and for how many units each."""
+    """Orders that wait, the oldest first, and for how many units each."""
+    since: dict[str, datetime] = {}
+    """When each of them was placed."""
     awaited: int = 0
     """Units that all of them wait for."""
     kept: int = 0
@@ -420,7 +426,8 @@ def evolve(stock: Stock | None, fact: StockFact) -> Stock:
     free = stock.free
     stock = _evolve(stock, fact)
     if isinstance(fact, StockReserved) and fact.reservation_id in stock.waiting:
-        stock.kept -= fact.units
+        # What it had already was given back to be taken anew: no more was kept for it than it waits for.
+        stock.kept -= min(fact.units, stock.waiting[fact.reservation_id])
     # Whatever comes in, by a feed or because it is given back, is for those who wait.
     came_in = max(stock.free - free, 0)
     stock.kept = max(min(stock.kept + came_in, stock.awaited, stock.free), 0)
@@ -452,11 +459,11 @@ def _evolve(stock: Stock, fact: StockFact) -> Stock:
         case StockCorrected(quantity=quantity, at=at):
             version = stock.feed.version if stock.feed else 0
             _take_feed(stock, Feed(quantity, version, at, includes_orders_up_to=None))
-        case StockAwaited(order_id=order_id, units=units):
-            stock.awaited += units - stock.waiting.get(order_id, 0)
-            stock.waiting[order_id] = units
+        case StockAwaited():
+            _wait(stock, fact)
         case WaitEnded(order_id=order_id):
             stock.awaited -= stock.waiting.pop(order_id, 0)
+            stock.since.pop(order_id, None)
         case StockLow():
             stock.low = True
         case StockRunningOut():
@@ -488,6 +495,17 @@ def _evolve(stock: Stock, fact: StockFact) -> Stock:
         # What was told of a shortfall that shrank is told again when it grows.
         stock.oversold = min(stock.oversold, stock.shortfall)
     return stock
+
+
+def _wait(stock: Stock, fact: StockAwaited) -> None:
+    """Each stands behind those that were placed before it; of one instant, the one told first comes first."""
+    last = next(reversed(stock.waiting), fact.order_id)
+    stock.awaited += fact.units - stock.waiting.get(fact.order_id, 0)
+    stock.kept += fact.kept
+    stock.waiting[fact.order_id] = fact.units
+    since = stock.since.setdefault(fact.order_id, fact.since or fact.at)
+    if since < stock.since[last]:
+        stock.waiting = dict(sorted(stock.waiting.items(), key=lambda each: stock.since[each[0]]))
 
 
 def _covered(committed_at: datetime | None, mark: datetime | None) -> bool:

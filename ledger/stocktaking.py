@@ -16,7 +16,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ledger import orders, stock, suppliers
-from ledger.allotment import waits_of
+from ledger.allotment import Item, barred_of, waits_of
 from ledger.orders import HoldPlaced, HoldReason, Order, OrderFact, OrderPlaced, UnitsBackordered
 from ledger.policies import Policy, policy_at
 from ledger.stock import (
@@ -106,6 +106,8 @@ def watched(view: View, changes: Sequence[Change], now: datetime) -> Sequence[Ch
 
 # --- who waits ------------------------------------------------------------------------------------
 
+_WAITING = frozenset({HoldReason.OUT_OF_STOCK, HoldReason.INCOMPLETE, HoldReason.OTHER})
+
 
 def _waits(view: View, stream: str, facts: Sequence[OrderFact], now: datetime) -> list[Change]:
     """What the facts of an order change of its waiting for stock; of nearly every order nothing."""
@@ -115,33 +117,41 @@ def _waits(view: View, stream: str, facts: Sequence[OrderFact], now: datetime) -
         return []
     after = reduce(orders.evolve, facts, before)
     assert after is not None, "it has facts"
-    wanted = waits_of(after)
-    items = dict.fromkeys([*(waits_of(before) if before else ()), *wanted])
+    (chosen, named), waits = barred_of(after), waits_of(after)
+    barred, wanted = chosen.keys() | named.keys(), {**chosen, **named, **waits}
+    items = dict.fromkeys([*(_awaited_by(before) if before else ()), *wanted])
     view.need(*(stock_stream(*item) for item in items))
     changes: list[Change] = []
     for item in items:
-        own, units = view.stock(*item), wanted.get(item, 0)
-        if own is None or not own.tracked or own.waiting.get(order_id, 0) == units:
+        own, units = view.stock(*item) or Stock(), wanted.get(item, 0)
+        # Whoever waits for a first feed has the order as it is; only a supplier that is barred keeps it from going on.
+        if own.waiting.get(order_id, 0) == units or (units and not own.tracked and item not in barred):
             continue
         supplier_id, sku = item
-        stream = stock_stream(supplier_id, sku)
         if units:
-            changes.append((stream, StockAwaited(supplier_id, sku, order_id, units, now)))
+            kept = units if item in chosen and order_id not in own.waiting and units <= own.available else 0
+            fact: StockFact = StockAwaited(supplier_id, sku, order_id, units, now, after.placed.placed_at, kept)
         else:
-            changes.append((stream, WaitEnded(supplier_id, sku, order_id, now)))
+            fact = WaitEnded(supplier_id, sku, order_id, now)
+        changes.append((stock_stream(*item), fact))
     return changes
+
+
+def _awaited_by(order: Order) -> list[Item]:
+    chosen, named = barred_of(order)
+    return [*chosen, *named, *waits_of(order)]
 
 
 def _may_wait(fact: OrderFact) -> bool:
     if isinstance(fact, OrderPlaced):
-        return any(hold.reason is HoldReason.OUT_OF_STOCK for hold in fact.holds)
+        return any(hold.reason in _WAITING for hold in fact.holds)
     if isinstance(fact, HoldPlaced):
-        return fact.hold.reason is HoldReason.OUT_OF_STOCK
+        return fact.hold.reason in _WAITING
     return isinstance(fact, UnitsBackordered)
 
 
 def _waited(order: Order) -> bool:
-    return bool(order.unreserved) or any(hold.reason is HoldReason.OUT_OF_STOCK for hold in order.holds)
+    return bool(order.unreserved) or any(hold.reason in _WAITING for hold in order.holds)
 
 
 # --- alerts ---------------------------------------------------------------------------------------
@@ -197,6 +207,7 @@ def _after(own: Stock | None, facts: Sequence[StockFact], whole: bool = False) -
         present,
         reservations={name: replace(reservation) for name, reservation in kept.items()},
         waiting=present.waiting.copy(),
+        since=present.since.copy(),
         shipped=present.shipped.copy(),
         returned=present.returned.copy(),
         demand=present.demand.copy(),

@@ -136,7 +136,7 @@ def changes(page: Page) -> list[Written]:
     return [levels, movements, waiting, sellers, policies]
 
 
-STOCK_LEVELS = Projection("stock_levels", 2, (LEVELS, MOVEMENTS, WAITING, SELLERS, POLICIES), changes)
+STOCK_LEVELS = Projection("stock_levels", 3, (LEVELS, MOVEMENTS, WAITING, SELLERS, POLICIES), changes)
 
 
 def _seller(supplier: Supplier) -> Values:
@@ -204,7 +204,7 @@ def _waiting(story: OrderStory) -> list[Values]:
     """What an order waits for: together before its confirmation, afterwards each unit as it comes."""
     order, placed_at = story.order, story.order.placed.placed_at
     if order.confirmed_at is not None:
-        return [(order.order_id, *item, 1, False, False, placed_at) for item in dict.fromkeys(_assigned_items(order))]
+        return _waiting_confirmed(order, placed_at)
     own = {hold.reason: hold for hold in order.holds if hold.owner == LEDGER and not hold.supplier_order_id}
     waiting, unusable = own.get(HoldReason.OUT_OF_STOCK), own.get(HoldReason.OTHER)
     items = _items(order, order.in_bucket("open"))
@@ -217,6 +217,16 @@ def _waiting(story: OrderStory) -> list[Values]:
     rows.update({item: (items[item], True, False) for item in _items(order, lines) if item in items})
     if unusable is not None:
         rows.update({item: (items[item], True, True) for item in _items(order, unusable.lacking) if item in items})
+    return [(order.order_id, *item, *row, placed_at) for item, row in rows.items()]
+
+
+def _waiting_confirmed(order: Order, placed_at: datetime) -> list[Values]:
+    """Units that their supplier has yet to get, and open ones with whoever could send them."""
+    rows = dict.fromkeys(_assigned_items(order), (1, False, False))
+    hold = order.hold(HoldReason.OUT_OF_STOCK, LEDGER)
+    if hold is not None:
+        found = could_serve(order, hold, Against.OUT_OF_STOCK, Against.NOT_APPROVED)
+        rows = {**{item: (units, False, True) for item, units in found.items()}, **rows}
     return [(order.order_id, *item, *row, placed_at) for item, row in rows.items()]
 
 

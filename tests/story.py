@@ -266,13 +266,12 @@ class Story:
     ) -> list[Fact]:
         """An order that is complete and paid unless said otherwise."""
         channel, _, number = order_id.partition("/")
-        known: dict[str, Any] = {"customer": ANNA, "has_contact": True, "has_address": True}
+        known: dict[str, Any] = {"placed_at": self.now, "customer": ANNA, "has_contact": True, "has_address": True}
         known |= {"destination": GERMANY, "intake": order_id, "lines": lines or (line(1, "tea", 3),)}
         intake = OrderPlaced(
             order_id=order_id,
             channel=channel,
             channel_order_id=number,
-            placed_at=self.now,
             currency="EUR",
             at=self.now,
             payment=payment,

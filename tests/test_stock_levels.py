@@ -16,6 +16,7 @@ from adapters.postgres import open_pool
 from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, reports_pb2, stock_pb2, suppliers_pb2
 from ledger.orders import PaymentState
 from ledger.stock import Alert
+from ledger.supplier_orders import Answer, RejectReason
 from ledger.suppliers import SupplierRegistered
 from ledger.values import stock_stream, supplier_stream
 from projections import runner, stock_levels
@@ -214,6 +215,23 @@ async def test_waiting_orders_are_due_once_their_stock_is_there_the_oldest_first
     story.serve("shopify/1")
     catch_up(tenant, story.log[written:])
     assert await due(tenant, story.now) == []
+
+
+async def test_units_that_a_supplier_turned_down_are_due_once_another_has_them(tenant: EmptyTenant):
+    story = Story()
+    for supplier_id, there in (("acme", 1), ("bolt", 0)):
+        story.approve(supplier_id)
+        story.offer(supplier_id=supplier_id)
+        story.feed(there, supplier_id=supplier_id)
+    story.place(line(1, "tea", 1, ""))
+    story.send()
+    story.answer({1: Answer(rejected=1, because=RejectReason.OTHER)})
+    catch_up(tenant, story.log)
+    assert await due(tenant, story.now) == []
+    written = len(story.log)
+    story.feed(1, supplier_id="bolt")
+    catch_up(tenant, story.log[written:])
+    assert [each.names[0] for each in await due(tenant, story.now)] == [ORDER]
 
 
 async def test_backordered_units_are_due_with_the_first_unit_that_comes(tenant: EmptyTenant):

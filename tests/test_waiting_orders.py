@@ -1,11 +1,13 @@
 """Orders that wait for stock get it when it is there, the oldest first, and each unit once."""
 
+from datetime import timedelta
+
 import pytest
 
 from ledger.orders import Header, HoldReason, PaymentState, UnitsReserved
 from ledger.rerouting import NoQualifiedSupplier
 from ledger.stock import Hold, OutOfStock
-from ledger.supplier_orders import Answer
+from ledger.supplier_orders import Answer, RejectReason
 from tests.story import FIRST, NOON, ORDER, Story, a_shop, line, names, refused, sent, the, units
 
 # --- before the confirmation ----------------------------------------------------------------------
@@ -358,3 +360,77 @@ def test_a_person_lets_an_order_without_a_supplier_wait_at_the_best_of_them():
     assert story.buckets() == {"assigned": 1, "backordered": 2}
     assert story.stock("tea", "acme").waiting == {ORDER: 2}
     assert story.stock("tea", "bolt").waiting == {}
+
+
+# --- after a supplier turned units down -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("because", [RejectReason.OUT_OF_STOCK, RejectReason.OTHER])
+def test_units_of_a_confirmed_order_that_nobody_has_are_served_before_a_newer_order(because: RejectReason):
+    story = a_shop(tea=1)
+    for supplier_id in ("acme", "bolt"):
+        story.offer(supplier_id=supplier_id)
+    story.feed(0, supplier_id="bolt")
+    story.place(line(1, "tea", 1, ""))
+    story.send()
+    story.answer({1: Answer(rejected=1, because=because)})
+    assert story.holds() == [HoldReason.OUT_OF_STOCK]
+    assert story.serve() == []
+    story.feed(1, supplier_id="bolt")
+    story.place(line(1, "tea", 1, "bolt"), order_id="shopify/2")
+    assert story.holds("shopify/2") == [HoldReason.OUT_OF_STOCK]
+    story.serve()
+    assert (story.holds(), story.supplier_order(f"{ORDER}/2").supplier_id) == ([], "bolt")
+    assert ORDER not in story.stock("tea", "bolt").waiting
+    assert story.serve() == []
+
+
+def test_whoever_gets_more_beside_what_it_has_leaves_what_is_kept_for_those_behind():
+    story = backordered()
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.feed(6)
+    story.serve()
+    story.place(line(1, "tea", 1), order_id="shopify/3")
+    assert story.holds("shopify/3") == [HoldReason.OUT_OF_STOCK]
+    story.serve("shopify/2")
+    assert story.header("shopify/2") is Header.CONFIRMED
+
+
+# --- while the supplier is not approved -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("chosen_by_the_shop", [True, False])
+@pytest.mark.parametrize("there_before", [True, False])
+def test_what_a_suspended_supplier_has_is_for_those_who_waited_for_its_return(
+    chosen_by_the_shop: bool, there_before: bool
+):
+    story = Story()
+    story.approve("acme")
+    story.offer(supplier_id="acme")
+    story.suspend("acme")
+    if there_before:
+        story.feed(1)
+    story.place(line(1, "tea", 1, "acme" if chosen_by_the_shop else ""))
+    if not there_before:
+        story.feed(1)
+    story.reinstate("acme")
+    story.place(line(1, "tea", 1, ""), order_id="shopify/2")
+    assert story.holds("shopify/2") == [HoldReason.OUT_OF_STOCK]
+    story.serve()
+    assert story.header() is Header.CONFIRMED
+    assert story.stock().waiting == {"shopify/2": 1}
+
+
+# --- who is the oldest ----------------------------------------------------------------------------
+
+
+def test_the_oldest_is_who_was_placed_first_and_not_who_was_told_first():
+    story = a_shop(tea=0)
+    for n, days in enumerate((0, 3, 0, 3)):
+        story.place(line(1, "tea", 1), order_id=f"shopify/{n}", placed_at=NOON - timedelta(days=days))
+    assert list(story.stock().waiting) == ["shopify/1", "shopify/3", "shopify/0", "shopify/2"]
+    story.feed(2)
+    for n in range(4):
+        story.serve(f"shopify/{n}")
+    served = [n for n in range(4) if story.header(f"shopify/{n}") is Header.CONFIRMED]
+    assert served == [1, 3]
