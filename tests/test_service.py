@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,7 +34,9 @@ from fulfilment.v1 import (
     admin_pb2,
     audit_pb2,
     batch_pb2,
+    cases_pb2,
     common_pb2,
+    messages_pb2,
     orders_pb2,
     parcels_pb2,
     stock_pb2,
@@ -434,6 +436,36 @@ def test_a_malformed_command_of_a_batch_is_told_all_its_faults_too(client: Clien
     assert applied.WhichOneof("outcome") == "receipt"
     for field, said in FAULTS.items():
         assert f"commands[1].place_order.{field}: {said}" in malformed.refusal.message
+
+
+@pytest.mark.parametrize(
+    ("ask", "request_", "fields"),
+    [
+        (
+            lambda c: c.cases.ListCases,
+            cases_pb2.ListCasesRequest(
+                at_least=-1, supplier_id="-", page=common_pb2.PageRequest(page_size=-1, page_token="zz")
+            ),
+            ["at_least", "page.page_size", "page.page_token", "supplier_id"],
+        ),
+        (
+            lambda c: c.messages.ListMessages,
+            messages_pb2.ListMessagesRequest(at_least=-1, page=common_pb2.PageRequest(page_size=-1, page_token="q")),
+            ["at_least", "page.page_size", "page.page_token"],
+        ),
+        (lambda c: c.orders.GetOrder, orders_pb2.GetOrderRequest(at_least=-1), ["at_least", "order_id"]),
+        (
+            lambda c: c.stock.GetStock,
+            stock_pb2.GetStockRequest(items=[stock_pb2.Item()], at_least=-1),
+            ["at_least", "items[0].sku", "items[0].supplier_id"],
+        ),
+    ],
+)
+def test_a_malformed_query_is_told_all_its_faults_at_once(
+    client: Client, ask: Callable[[Client], Any], request_: Any, fields: list[str]
+) -> None:
+    assert sorted(fields_of(refused(ask(client), request_))) == fields
+    assert client.admin.GetStatus(admin_pb2.GetStatusRequest()).version
 
 
 def test_of_more_faults_than_a_call_carries_the_first_are_told_and_the_others_counted(client: Client) -> None:

@@ -55,7 +55,7 @@ class Reader:
 
     async def entries(self, tenant: Tenant, streams: Sequence[str], at_least: int) -> tuple[list[Entry], int]:
         """The streams folded, and a position that the answer is not older than."""
-        shapes.require(at_least >= 0, "at_least", "is negative")
+        shapes.require(at_least >= 0, "at_least", f"{at_least} is below 0")
         head, rows = await tenant.log.read_streams(streams)
         require_position(at_least, head)
         folded = dict.fromkeys(streams, EMPTY)
@@ -283,7 +283,7 @@ class AuditQueries(Reader):
         self, request: audit_pb2.StreamFactsRequest, context: Context
     ) -> AsyncIterator[audit_pb2.StreamFactsResponse]:
         tenant = await self.tenant(context)
-        shapes.require(request.after >= 0, "after", "is negative")
+        shapes.require(request.after >= 0, "after", f"{request.after} is below 0")
         after = request.after
         require_position(after, await tenant.log.head())
         while True:

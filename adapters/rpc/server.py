@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from copy import copy
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
@@ -117,7 +118,7 @@ class Commands:
 
 def where(tenants: Tenants, tenant: Tenant, request: Any, deadline: float | None) -> Where:
     """Whom to ask a read model for a request that says ``at_least``."""
-    shapes.require(request.at_least >= 0, "at_least", "is negative")
+    shapes.require(request.at_least >= 0, "at_least", f"{request.at_least} is below 0")
     # A little sooner than the caller stops waiting, so that the refusal still reaches it.
     remaining = PATIENCE_SECONDS if deadline is None else deadline - asyncio.get_running_loop().time() - 0.05
     return Where(tenants.pool, tenant.schema, request.at_least, min(PATIENCE_SECONDS, max(0.0, remaining)))
@@ -152,8 +153,9 @@ def _handler(method: MethodDescriptor, commands: Commands, queries: object) -> g
     request: type[Message] = message_factory.GetMessageClass(method.input_type)
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(_streaming(request, getattr(queries, method.name)))
-    behaviour = commands.execute if request in READERS else getattr(queries, method.name)
-    return grpc.unary_unary_rpc_method_handler(_answering(request, behaviour))
+    if request in READERS:
+        return grpc.unary_unary_rpc_method_handler(_answering(request, commands.execute))
+    return grpc.unary_unary_rpc_method_handler(_answering(request, _asking(queries, method.name)))
 
 
 # Messages are read and written here and not by gRPC, which would tell the caller of an error there in its own words.
@@ -174,6 +176,43 @@ def _answering(kind: type[Message], behaviour: Behaviour) -> Callable[[bytes, Co
             return b""
 
     return answer
+
+
+def _asking(queries: Any, name: str) -> Behaviour:
+    """A query that names all faults of a malformed request, by reading it once more where nothing can be asked."""
+    ask, blind = getattr(queries, name), copy(queries)
+    for attribute, value in vars(queries).items():
+        setattr(blind, attribute, _NoTenants() if isinstance(value, Tenants) else _Unreachable())
+
+    async def answer(request: Any, context: Context) -> Any:
+        try:
+            return await ask(request, context)
+        except Malformed as first:
+            raise shapes.all_faults(first, lambda: _run_blind(getattr(blind, name)(request, context))) from None
+
+    return answer
+
+
+def _run_blind(asking: Any) -> None:
+    """Up to where it would ask the database; nothing else has a turn until then."""
+    try:
+        asking.send(None)
+    finally:
+        asking.close()
+
+
+class _Unreachable:
+    def __getattr__(self, name: str) -> Any:
+        raise LookupError(name)
+
+
+class _NoTenants(_Unreachable):
+    """Every tenant, but nothing can be asked of any."""
+
+    pool: Any = _Unreachable()
+
+    async def find(self, name: str) -> Tenant:
+        return Tenant(name, "", cast("Any", self.pool), cast("Any", self.pool))
 
 
 async def _shorter(behaviour: Behaviour, kind: type[Message], sent: bytes, context: Context, answer: bytes) -> bytes:

@@ -390,7 +390,19 @@ def page(request: Any) -> PageOf:
     for field in {"page", "at_least"}.intersection(asked.DESCRIPTOR.fields_by_name):
         asked.ClearField(field)
     question = asked.DESCRIPTOR.name.encode() + b"\0" + asked.SerializeToString(deterministic=True)
-    return PageOf(request.page.page_size, request.page.page_token, blake2b(question, digest_size=6).hexdigest())
+    wanted = PageOf(request.page.page_size, request.page.page_token, blake2b(question, digest_size=6).hexdigest())
+    _checked(lambda: wanted.limit)
+    _checked(lambda: wanted.after(object))
+    return wanted
+
+
+def _checked(check: Callable[[], object]) -> None:
+    """What raises Malformed itself; while all faults are looked for it is noted like others."""
+    try:
+        check()
+    except Malformed as refusal:
+        for found in refusal.faults:
+            fault(*found)
 
 
 _MOST_HOURS = 100_000
