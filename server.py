@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import gc
 import logging
 import os
@@ -18,6 +19,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 # Read while gRPC is imported. Nobody forks here but to run another program: it need not prepare, nor write of it.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
@@ -131,6 +133,8 @@ def _address(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no address; write HOST:PORT, such as 127.0.0.1:50051")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; IPv6 needs brackets, such as [::1]:50051")
     return text
 
 
@@ -213,10 +217,8 @@ async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | Non
 
 
 class CannotListen(Exception):
-    def __init__(self, address: str, why: str) -> None:
-        super().__init__(
-            f"cannot listen on {address} ({why}); is another server running there? Name another address with --listen"
-        )
+    def __init__(self, address: str, why: str, question: str = "") -> None:
+        super().__init__(f"cannot listen on {address} ({why}); {question}name another address with --listen")
 
 
 def listen_on(server: grpc.aio.Server, address: str) -> int:
@@ -224,19 +226,36 @@ def listen_on(server: grpc.aio.Server, address: str) -> int:
     try:
         return server.add_insecure_port(address)
     except RuntimeError as error:
-        raise CannotListen(address, _obstacle(address) or str(error)) from error
+        raise CannotListen(address, str(error)) from error
 
 
-def _obstacle(address: str) -> str | None:
-    """What keeps a socket from the address, which gRPC does not say."""
+def try_to_listen(address: str) -> None:
+    """Raises CannotListen with what keeps sockets from the address, which gRPC does not say.
+
+    A name may stand for several addresses: as for gRPC, one of them is enough.
+    """
     host, _, port = address.rpartition(":")
     try:
-        for family, kind, protocol, _, where in socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM):
-            with socket.socket(family, kind, protocol) as trial:
-                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                trial.bind(where)
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     except OSError as error:
-        return error.strerror
+        raise CannotListen(address, error.strerror or str(error)) from error
+    except UnicodeError as error:
+        raise CannotListen(address, "this cannot be the name of a host") from error
+    obstacles = [obstacle for each in found if (obstacle := _obstacle(*each))]
+    if len(obstacles) == len(found):
+        taken = obstacles[0].errno == errno.EADDRINUSE
+        question = "is another server running there? If so, stop it or " if taken else ""
+        raise CannotListen(address, obstacles[0].strerror or str(obstacles[0]), question)
+
+
+def _obstacle(family: int, kind: int, protocol: int, _: str, where: Any) -> OSError | None:
+    try:
+        with socket.socket(family, kind, protocol) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(where)
+            trial.listen()  # only then is a port refused that another one listens on with the same option
+    except OSError as error:
+        return error
     return None
 
 
@@ -304,6 +323,7 @@ async def run(chosen: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     folder = None if chosen.dsn else chosen.data
+    try_to_listen(chosen.listen)  # before a database is made or started for nothing
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(folder, chosen.dsn))
         sender = _outbox(chosen.data) if chosen.outbox == "file" else None

@@ -16,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 from tests.service import HOUSE
 
 _OF_THIS_START = {name: value for name, value in os.environ.items() if not name.startswith("FULFILMENT_")}
+_OF_THIS_START["FULFILMENT_LISTEN"] = "127.0.0.1:0"
 
 
 class Ended(NamedTuple):
@@ -51,6 +52,16 @@ def test_it_tells_its_version():
     [
         (["--listen", "nonsense"], r"argument --listen: 'nonsense' is no address; write HOST:PORT"),
         (["--listen", "127.0.0.1:70000"], r"'127.0.0.1:70000' is no address"),
+        (["--listen", "::1:0"], r"'::1:0' is no address; IPv6 needs brackets, such as \[::1\]:50051$"),
+        (["--listen", "a..b:0"], r"cannot listen on a\.\.b:0 \(.+\); name another address with --listen$"),
+        (
+            ["--listen", "no.such.host.invalid:5000"],
+            r"cannot listen on no\.such\.host\.invalid:5000 \(.+\); name another address with --listen$",
+        ),
+        (
+            ["--listen", "192.0.2.1:0"],
+            r"cannot listen on 192\.0\.2\.1:0 \(Cannot assign requested address\); name another address with",
+        ),
         (["--data", "/proc/x"], r"cannot make the folder /proc/x \(No such file or directory\); name another with"),
         (["--data", "server.py"], r"server.py is a file and must be a folder; name another with --data"),
         (["--data", "server.py/x"], r"cannot make the folder \S+server.py/x \(Not a directory\); name another with"),
@@ -99,15 +110,14 @@ def test_a_database_that_is_not_there_is_told(conninfo: str):
     )
 
 
-def test_a_port_that_is_taken_is_told(conninfo: str, folder: Path):
+def test_a_port_that_is_taken_is_told_before_a_database_is_made(folder: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        service = ["--data", str(folder / "data"), "--role", "api", "--outbox", "off"]
-        ended = start(*service, "--listen", address)
-    ended = ended._replace(sentence=ended.sentence[ended.sentence.index("server.py:") :])
+        ended = start("--data", str(folder / "data"), "--listen", address)
     require(
-        ended, rf"cannot listen on {address} \(Address already in use\); is another server running there\? Name another"
+        ended, rf"cannot listen on {address} \(Address already in use\); is another server running there\? If so, stop"
     )
+    assert not (folder / "data").exists()
 
 
 def test_a_key_file_that_is_a_folder_is_told(folder: Path):
