@@ -22,6 +22,7 @@ def cancel(
     Units that no supplier knows of are cancelled at once; for the others the supplier is asked.
     """
     order = order_in(view, order_id)
+    orders.require_placed(order, at)
     if order.header is orders.Header.CANCELLED:
         return []
     if not order.lines and not by_line:
@@ -102,6 +103,7 @@ def answer_cancel(
     """The supplier's answer to a cancel request; agreed units give their stock back, and go on if they are to."""
     order = order_in(view, order_of(supplier_order_id))
     supplier_order = order.supplier_order(supplier_order_id)
+    orders.require_placed(order, at)
     docket = Docket(order, supplier_orders.answer_cancel(supplier_order, agreed, because, at))
     units = supplier_order.cancel_asked if agreed else {}
     items = items_of(order, supplier_order.supplier_id, units)

@@ -22,6 +22,7 @@ def send_supplier_order(view: View, supplier_order_id: str, at: datetime, now: d
     """The dispatch instruction went out; the clocks of the agreement in force start."""
     order = order_in(view, order_of(supplier_order_id))
     supplier_order = order.supplier_order(supplier_order_id)
+    orders.require_placed(order, at)
     supplier = view.supplier(supplier_order.supplier_id)
     agreement = supplier.agreement_at(at) if supplier else None
     sent = SupplierOrderSent(
@@ -48,6 +49,7 @@ def acknowledge(
     """
     order = order_in(view, order_of(supplier_order_id))
     supplier_order = order.supplier_order(supplier_order_id)
+    orders.require_placed(order, at)
     docket = Docket(order, supplier_orders.acknowledge(supplier_order, by_line, at))
     if not docket.facts:
         return []

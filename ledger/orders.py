@@ -1227,6 +1227,17 @@ class ReceivedTooEarly(Forbidden):
         )
 
 
+class BeforePlacing(Forbidden):
+    def __init__(self, order_id: str, at: datetime, placed_at: datetime) -> None:
+        super().__init__(
+            f"order {order_id} was placed {to_minute(placed_at)}, so nobody can have said this of it {to_minute(at)}; "
+            "give the time at which it was said",
+            order_id=order_id,
+            at=at.isoformat(),
+            placed_at=placed_at.isoformat(),
+        )
+
+
 class ReviewDiffers(AlreadyExists):
     def __init__(self, review_id: str, score: int) -> None:
         super().__init__(f"review {review_id} was recorded with {score} stars", review_id=review_id, score=score)
@@ -1263,6 +1274,12 @@ def known(order: Order | None, order_id: str) -> Order:
     if order is None:
         raise UnknownOrder(order_id)
     return order
+
+
+def require_placed(order: Order, at: datetime) -> None:
+    """Nobody instructs, answers or cancels before the order was placed: clocks would run from an impossible time."""
+    if at < order.placed.placed_at:
+        raise BeforePlacing(order.order_id, at, order.placed.placed_at)
 
 
 def missing_fields(order: Order, lacking: Container[LineNo] | None = None) -> tuple[str, ...]:

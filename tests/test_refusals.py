@@ -301,6 +301,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "UNKNOWN_SUPPLIER_ORDER": ninth_of,
         "ORDER_ON_HOLD": of_first(lambda trade: trade.held(trade.placed())),
         "NOTHING_TO_SHIP": of_first(Trade.cancelled),
+        "BEFORE_PLACING": of_first(Trade.placed, at=stamp(NOW - 195 * DAY)),
         "CUSTOMS_DATA_MISSING": Elsewhere(
             test_customs.test_nothing_is_sent_across_a_border_without_customs_data_even_if_no_hold_stands
         ),
@@ -310,6 +311,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "UNKNOWN_SUPPLIER_ORDER": ninth_of,
         "UNKNOWN_LINE": of_first(Trade.sent, lines=[answer(9, accepted=1)]),
         "NOT_SENT": of_first(Trade.placed),
+        "BEFORE_PLACING": of_first(Trade.sent, lines=[answer(accepted=1)], at=stamp(NOW - 195 * DAY)),
         "OVER_ANSWERED": of_first(Trade.sent, lines=[answer(accepted=9)]),
         "UNDER_ANSWERED": of_first(lambda trade: trade.sent(units=2)),
     },
@@ -333,11 +335,13 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "UNKNOWN_LINE": of_order(Trade.placed, lines=[line(9)]),
         "CANNOT_CANCEL": of_order(Trade.placed, lines=[line(units=9)]),
         "NOTHING_TO_CANCEL": of_order(Trade.shipped),
+        "BEFORE_PLACING": of_order(Trade.placed, at=stamp(NOW - 195 * DAY)),
     },
     "AnswerCancelRequest": {
         "UNKNOWN_ORDER": as_it_is,
         "UNKNOWN_SUPPLIER_ORDER": ninth_of,
         "NO_CANCEL_ASKED": of_first(Trade.sent),
+        "BEFORE_PLACING": of_first(Trade.sent, at=stamp(NOW - 195 * DAY)),
     },
     "RerouteUnits": {
         "UNKNOWN_ORDER": as_it_is,

@@ -239,7 +239,8 @@ class OrderServiceServicer:
         """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
         force start. Sending twice records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD,
-        NOTHING_TO_SHIP, or CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for.
+        NOTHING_TO_SHIP, CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for, or
+        BEFORE_PLACING if the time is before the order was placed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -253,7 +254,7 @@ class OrderServiceServicer:
         was about yet, or that were backordered, also where its figures are those of an earlier one. Only the same
         answer of the same time again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-        NOT_SENT, OVER_ANSWERED or UNDER_ANSWERED.
+        NOT_SENT, OVER_ANSWERED, UNDER_ANSWERED, or BEFORE_PLACING if the time is before the order was placed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -290,7 +291,7 @@ class OrderServiceServicer:
         refused, and it stands open for the others. Shipped units can only be returned.
         Cancelling a cancelled order records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL or
-        NOTHING_TO_CANCEL.
+        NOTHING_TO_CANCEL, or BEFORE_PLACING if the time is before the order was placed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -299,7 +300,8 @@ class OrderServiceServicer:
     def AnswerCancelRequest(self, request, context):
         """Records the supplier's answer to a cancel request. Agreed units are cancelled; those that are to be
         rerouted go to the next supplier that qualifies, or as the order's when_unavailable says.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_CANCEL_ASKED.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_CANCEL_ASKED,
+        or BEFORE_PLACING if the time is before the order was placed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -92,7 +92,8 @@ class OrderServiceStub:
     """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
     force start. Sending twice records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD,
-    NOTHING_TO_SHIP, or CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for.
+    NOTHING_TO_SHIP, CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for, or
+    BEFORE_PLACING if the time is before the order was placed.
     """
     AcknowledgeSupplierOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.AcknowledgeSupplierOrderRequest, _common_pb2.Receipt]
     """Records the supplier's answer to a supplier order, line by line. Rejected units give their stock back
@@ -102,7 +103,7 @@ class OrderServiceStub:
     was about yet, or that were backordered, also where its figures are those of an earlier one. Only the same
     answer of the same time again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-    NOT_SENT, OVER_ANSWERED or UNDER_ANSWERED.
+    NOT_SENT, OVER_ANSWERED, UNDER_ANSWERED, or BEFORE_PLACING if the time is before the order was placed.
     """
     PackSupplierOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.PackSupplierOrderRequest, _common_pb2.Receipt]
     """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
@@ -127,12 +128,13 @@ class OrderServiceStub:
     refused, and it stands open for the others. Shipped units can only be returned.
     Cancelling a cancelled order records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL or
-    NOTHING_TO_CANCEL.
+    NOTHING_TO_CANCEL, or BEFORE_PLACING if the time is before the order was placed.
     """
     AnswerCancelRequest: _grpc.UnaryUnaryMultiCallable[_orders_pb2.AnswerCancelRequestRequest, _common_pb2.Receipt]
     """Records the supplier's answer to a cancel request. Agreed units are cancelled; those that are to be
     rerouted go to the next supplier that qualifies, or as the order's when_unavailable says.
-    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_CANCEL_ASKED.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_CANCEL_ASKED,
+    or BEFORE_PLACING if the time is before the order was placed.
     """
     RerouteUnits: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RerouteUnitsRequest, _common_pb2.Receipt]
     """Takes units from a supplier order to the next supplier that qualifies: a draft gives them up at once, a
@@ -254,7 +256,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
     force start. Sending twice records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD,
-    NOTHING_TO_SHIP, or CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for.
+    NOTHING_TO_SHIP, CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for, or
+    BEFORE_PLACING if the time is before the order was placed.
     """
     AcknowledgeSupplierOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.AcknowledgeSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records the supplier's answer to a supplier order, line by line. Rejected units give their stock back
@@ -264,7 +267,7 @@ class OrderServiceAsyncStub(OrderServiceStub):
     was about yet, or that were backordered, also where its figures are those of an earlier one. Only the same
     answer of the same time again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-    NOT_SENT, OVER_ANSWERED or UNDER_ANSWERED.
+    NOT_SENT, OVER_ANSWERED, UNDER_ANSWERED, or BEFORE_PLACING if the time is before the order was placed.
     """
     PackSupplierOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.PackSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
@@ -289,12 +292,13 @@ class OrderServiceAsyncStub(OrderServiceStub):
     refused, and it stands open for the others. Shipped units can only be returned.
     Cancelling a cancelled order records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL or
-    NOTHING_TO_CANCEL.
+    NOTHING_TO_CANCEL, or BEFORE_PLACING if the time is before the order was placed.
     """
     AnswerCancelRequest: _aio.UnaryUnaryMultiCallable[_orders_pb2.AnswerCancelRequestRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records the supplier's answer to a cancel request. Agreed units are cancelled; those that are to be
     rerouted go to the next supplier that qualifies, or as the order's when_unavailable says.
-    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_CANCEL_ASKED.
+    Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_CANCEL_ASKED,
+    or BEFORE_PLACING if the time is before the order was placed.
     """
     RerouteUnits: _aio.UnaryUnaryMultiCallable[_orders_pb2.RerouteUnitsRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Takes units from a supplier order to the next supplier that qualifies: a draft gives them up at once, a
@@ -455,7 +459,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
         force start. Sending twice records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD,
-        NOTHING_TO_SHIP, or CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for.
+        NOTHING_TO_SHIP, CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for, or
+        BEFORE_PLACING if the time is before the order was placed.
         """
 
     @_abc_1.abstractmethod
@@ -471,7 +476,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         was about yet, or that were backordered, also where its figures are those of an earlier one. Only the same
         answer of the same time again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-        NOT_SENT, OVER_ANSWERED or UNDER_ANSWERED.
+        NOT_SENT, OVER_ANSWERED, UNDER_ANSWERED, or BEFORE_PLACING if the time is before the order was placed.
         """
 
     @_abc_1.abstractmethod
@@ -514,7 +519,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         refused, and it stands open for the others. Shipped units can only be returned.
         Cancelling a cancelled order records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL or
-        NOTHING_TO_CANCEL.
+        NOTHING_TO_CANCEL, or BEFORE_PLACING if the time is before the order was placed.
         """
 
     @_abc_1.abstractmethod
@@ -525,7 +530,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records the supplier's answer to a cancel request. Agreed units are cancelled; those that are to be
         rerouted go to the next supplier that qualifies, or as the order's when_unavailable says.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_CANCEL_ASKED.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_CANCEL_ASKED,
+        or BEFORE_PLACING if the time is before the order was placed.
         """
 
     @_abc_1.abstractmethod
