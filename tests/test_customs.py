@@ -162,7 +162,7 @@ def test_a_supplier_that_is_registered_later_asks_for_customs_data_before_confir
     story.place(line(1, "tea", 3))
     assert story.holds() == [HoldReason.OTHER]
     story.approve("acme", country="CN")
-    assert names(story.release(HoldReason.OTHER)) == ["hold_released", "hold_placed"]
+    assert names(story.release(HoldReason.OTHER)) == ["hold_released", "hold_placed", "wait_ended"]
     assert story.holds() == [HoldReason.CUSTOMS_DATA]
     assert story.order().confirmed_at is None
 
