@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
@@ -17,6 +18,7 @@ _LOOK_SECONDS = 1.0
 """How often new tenants are looked for."""
 _AT_ONCE = 5
 """How many tenants are worked for at the same time: each may hold a connection of those that readers need, too."""
+_LIST = "the list of tenants"
 _LONGEST_PAUSE_SECONDS = 30.0
 _CANCEL_AGAIN_SECONDS = 1.0
 
@@ -33,7 +35,7 @@ class EveryTenant:
         self._work = work
         self._seconds = seconds
         self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._trouble: dict[str, str] = {}
+        self._trouble: defaultdict[str, set[str]] = defaultdict(set)
 
     async def run(self) -> None:
         """Works until it is cancelled."""
@@ -49,10 +51,12 @@ class EveryTenant:
 
     async def _names(self) -> list[str]:
         try:
-            return [each.name for each in await self._control.list_tenants()]
+            names = [each.name for each in await self._control.list_tenants()]
         except Exception as error:  # noqa: BLE001 - it is looked again in a moment
-            self._fail("the list of tenants", error)
+            self._fail(_LIST, error)
             return []
+        self._goes_on(_LIST)
+        return names
 
     async def _repeat(self, name: str) -> None:
         failures = 0
@@ -70,18 +74,18 @@ class EveryTenant:
             await asyncio.sleep(0 if more else pause)
 
     def _fail(self, name: str, error: Exception) -> None:
-        """Told once, until it is over or something else goes wrong."""
+        """Each kind of trouble is told once until all is over: a database that is down shows several by turns."""
         kind = type(error).__name__
-        if self._trouble.get(name) == kind:
+        if kind in self._trouble[name]:
             return
-        self._trouble[name] = kind
+        self._trouble[name].add(kind)
         if is_trouble(error) or isinstance(error, PoolTimeout | Exhausted | Unavailable):
             self._log.warning("%s has to wait: %s", name, in_short(error))
         else:
             self._log.error("%s failed with %s and is tried again", name, kind, exc_info=error)
 
     def _goes_on(self, name: str) -> None:
-        if self._trouble.pop(name, ""):
+        if self._trouble.pop(name, None):
             self._log.info("%s goes on", name)
 
 

@@ -1,0 +1,91 @@
+"""Work for every tenant: what goes wrong is told once while it lasts, and again after it was over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from adapters import every_tenant
+from adapters.every_tenant import EveryTenant, end
+from adapters.postgres import Control, Tenant, open_pool
+
+_LOG = logging.getLogger("fulfilment.work")
+_DOWN = (psycopg.OperationalError("gone"), PoolTimeout("no connection"))
+"""What a database that is down shows by turns."""
+
+
+async def test_trouble_that_shows_several_faces_by_turns_is_told_once_each_until_it_is_over(
+    conninfo: str, caplog: pytest.LogCaptureFixture
+):
+    tenant_name = f"turns{uuid4().hex[:12]}"
+    outcomes = iter([*_DOWN, *_DOWN, None, _DOWN[0]])
+    tried = asyncio.Event()
+
+    async def work(name: str) -> bool:
+        if name == tenant_name:
+            outcome = next(outcomes, "over")
+            if isinstance(outcome, Exception):
+                raise outcome
+            if outcome == "over":
+                tried.set()
+        return False
+
+    async with open_pool(conninfo) as pool:
+        control = Control(pool)
+        await control.prepare()
+        await control.create_tenant(tenant_name)
+        await _until(tried, EveryTenant(control, _LOG, work, 0.01), caplog)
+    first, second = (f"{tenant_name} has to wait: {type(each).__name__}" for each in _DOWN)
+    told = [each.removesuffix(": gone").removesuffix(": no connection") for each in _told_of(tenant_name, caplog)]
+    goes_on = f"{tenant_name} goes on"
+    assert told == [first, second, goes_on, first, goes_on]
+
+
+class _Faltering(Control):
+    """Its list of tenants fails every other time."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
+        super().__init__(pool)
+        self.seen = 0
+        self.enough = asyncio.Event()
+
+    async def list_tenants(self) -> list[Tenant]:
+        self.seen += 1
+        if self.seen > 4:
+            self.enough.set()
+        if self.seen % 2:
+            raise psycopg.OperationalError("gone")
+        return []
+
+
+async def test_a_list_of_tenants_that_fails_again_after_it_came_is_told_again(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(every_tenant, "_LOOK_SECONDS", 0.01)
+
+    async def work(name: str) -> bool:
+        return False
+
+    async with open_pool(conninfo) as pool:
+        control = _Faltering(pool)
+        await _until(control.enough, EveryTenant(control, _LOG, work, 0.01), caplog)
+    told = [each.split(":")[0] for each in _told_of("the list of tenants", caplog)]
+    assert told[:4] == ["the list of tenants has to wait", "the list of tenants goes on"] * 2
+
+
+async def _until(over: asyncio.Event, every: EveryTenant, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, _LOG.name):
+        running = asyncio.create_task(every.run())
+        async with asyncio.timeout(30):
+            await over.wait()
+        await end([running])
+
+
+def _told_of(what: str, caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.name == _LOG.name and what in each.getMessage()]
