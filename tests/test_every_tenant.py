@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from adapters import every_tenant
@@ -40,7 +41,12 @@ async def test_trouble_that_shows_several_faces_by_turns_is_told_once_each_until
         control = Control(pool)
         await control.prepare()
         await control.create_tenant(tenant_name)
-        await _until(tried, EveryTenant(control, _LOG, work, 0.01), caplog)
+        try:
+            await _until(tried, EveryTenant(control, _LOG, work, 0.01), caplog)
+        finally:
+            async with pool.connection() as connection:
+                await connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(f"tenant_{tenant_name}")))
+                await connection.execute("DELETE FROM fulfilment.tenants WHERE name = %s", (tenant_name,))
     first, second = (f"{tenant_name} has to wait: {type(each).__name__}" for each in _DOWN)
     told = [each.removesuffix(": gone").removesuffix(": no connection") for each in _told_of(tenant_name, caplog)]
     goes_on = f"{tenant_name} goes on"
