@@ -305,11 +305,15 @@ def serve_waiting(view: View, order_id: str, now: datetime) -> list[Change]:
         return []
     if order.confirmed_at is None:
         return _serve_unconfirmed(view, order, now)
-    if anew := rerouting.serve_open(view, order, now):
-        return anew
-    changes, by_line = reserve_late(view, order, now)
-    served = [orders.UnitsReserved(order_id, by_line, now)] if by_line else []
-    return [*order_changes(order_id, served), *changes]
+    docket = Docket(order)
+    anew = rerouting.serve_open(view, docket, now)
+    changes, by_line = reserve_late(view, docket.order, now)
+    if by_line:
+        docket.tell([orders.UnitsReserved(order_id, by_line, now)])
+    # What is reserved late of an item is all that the order has of it now, also what was just given out.
+    late = {stream for stream, _ in changes}
+    anew = [change for change in anew if change[0] not in late]
+    return [*(docket.settled(now) if docket.facts else []), *anew, *changes]
 
 
 def _serve_unconfirmed(view: View, order: Order, now: datetime) -> list[Change]:

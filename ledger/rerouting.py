@@ -160,18 +160,16 @@ def _place_open(view: View, order: Order, by_line: Units, cause: Cause, at: date
     return [*docket.settled(now), *reserved]
 
 
-def serve_open(view: View, order: Order, now: datetime) -> list[Change]:
-    """Open units that wait for stock go to whoever has it now. Nobody who has it records nothing."""
+def serve_open(view: View, docket: Docket, now: datetime) -> list[Change]:
+    """Open units that wait for stock go to whoever has it now. Answers what is reserved for them."""
+    order = docket.order
     units = order.in_bucket("open")
     if not units or order.hold(HoldReason.OUT_OF_STOCK, LEDGER) is None:
         return []
     made = [choice for choice in choices_for(view, order, Sought(units)) if choice.supplier_id]
     if not made:
         return []
-    docket = Docket(order)
-    cause = Cause(None, LEDGER, "in_stock")
-    reserved = _place(view, docket, _units_of(order, units, made), made, cause, now, now)
-    return [*docket.settled(now), *reserved]
+    return _place(view, docket, _units_of(order, units, made), made, Cause(None, LEDGER, "in_stock"), now, now)
 
 
 def _wanted(what: str, possible: Units, by_line: Units, lines: Iterable[LineNo]) -> Units:

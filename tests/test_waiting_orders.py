@@ -385,6 +385,25 @@ def test_units_of_a_confirmed_order_that_nobody_has_are_served_before_a_newer_or
     assert story.serve() == []
 
 
+def test_open_and_backordered_units_of_one_item_are_served_in_one_go():
+    story = a_shop(tea=1)
+    for supplier_id in ("acme", "bolt"):
+        story.offer(supplier_id=supplier_id)
+    story.feed(0, supplier_id="bolt")
+    story.place(line(1, "tea", 1), line(2, "tea", 2, "bolt"))
+    story.confirm(backorder_lacking=True)
+    story.send()
+    story.answer({1: Answer(rejected=1, because=RejectReason.OTHER)})
+    assert story.stock("tea", "bolt").waiting == {ORDER: 3}
+    story.feed(2, supplier_id="bolt")
+    assert the(UnitsReserved, story.serve()).by_line == units({2: 1})
+    assert (story.holds(), story.stock("tea", "bolt").reservations[ORDER].units) == ([], 2)
+    assert story.serve() == []
+    story.feed(3, supplier_id="bolt")
+    assert the(UnitsReserved, story.serve()).by_line == units({2: 1})
+    assert story.serve() == []
+
+
 def test_whoever_gets_more_beside_what_it_has_leaves_what_is_kept_for_those_behind():
     story = backordered()
     story.place(line(1, "tea", 1), order_id="shopify/2")
