@@ -44,14 +44,15 @@ def miss_deadline(order: Order | None, object_id: str, clock: Clock, now: dateti
 
 
 def settle(order: Order, now: datetime) -> list[OrderFact]:
-    """What the newest facts say of the clocks: met too late is a breach, one that was excused or met is none."""
+    """What the newest facts say of the clocks: met too late is a breach; one that was excused or met, or whose time
+    moved ahead, is none."""
     facts: list[OrderFact] = []
     for deadline in order.deadlines():
         missed = (deadline.object_id, deadline.clock) in order.missed
         key = (order.order_id, deadline.object_id, deadline.clock)
         if deadline.late and not missed and deadline.passed(now):
             facts.append(DeadlineMissed(*key, deadline.due, now, deadline.supplier_id))
-        elif missed and (deadline.stands or (deadline.over and not deadline.late)):
+        elif missed and (deadline.stands or not deadline.passed(now)):
             facts.append(BreachWithdrawn(*key, deadline.met_at, now, deadline.supplier_id))
     return _with_compensation(order, facts, now)
 

@@ -150,12 +150,13 @@ def give_up_scans(view: View, before: Parcel | None, parcel: Parcel, now: dateti
 
 
 def _undone(order: Order, shipment: Shipment, before: Parcel, parcel: Parcel) -> bool:
-    """Whether a delivery was none. Who confirmed the receipt, or sends units back, has had them."""
+    """Whether a delivery was none. Who confirmed the receipt, complained of units or sends them back has had them."""
     if before.delivered_at in (None, parcel.delivered_at) or shipment.delivered_at != before.delivered_at:
         return False
+    after = order.after_sales
     return all(
-        order.after_sales.coming_back(line_no) <= order.buckets[line_no].delivered - units
-        for line_no, units in shipment.by_line.items()
+        max(after.coming_back(n), after.in_cases(n, arrived=True)) <= order.buckets[n].delivered - units
+        for n, units in shipment.by_line.items()
     )
 
 

@@ -738,6 +738,13 @@ def test_a_delivery_whose_goods_come_back_cannot_be_denied():
         desk.story.dispute()
 
 
+def test_a_delivery_that_the_customer_complained_of_is_not_undone_by_a_return_told_late():
+    desk = opened(Reason.DAMAGED)
+    story = desk.story
+    story.scan(ParcelStatus.RETURNED, story.now - DAY)
+    assert story.buckets() == {"delivered": 3}
+
+
 def test_goods_that_the_customer_never_sends_are_not_waited_for_any_more():
     desk = approved(Remedy.RETURN)
     desk.labels()

@@ -416,7 +416,7 @@ def sent_at(hours, terms=PEAK):
     """An order that goes out so many hours after noon."""
     story = a_shop()
     story.agree_terms(terms)
-    story.place()
+    story.place(placed_at=NOON - DAY)
     story.later(hours=hours)
     story.send()
     return story

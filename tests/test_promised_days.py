@@ -101,6 +101,14 @@ def test_an_address_that_changes_moves_the_end_of_the_day():
     assert (story.parcel().promised_by, story.parcel().promised_day) == (story.order().promised_by, FRIDAY)
 
 
+def test_a_breach_of_the_promised_day_is_withdrawn_where_the_day_ends_later():
+    story = sent(promised_day=FRIDAY)
+    story.now = END_IN_BERLIN
+    assert names(story.miss(Clock.DELIVERY, ORDER)) == ["deadline_missed"]
+    assert "breach_withdrawn" in names(story.change_address(Sealed("key-anna", b"Los Angeles"), CALIFORNIA))
+    assert (ORDER, Clock.DELIVERY) not in story.order().missed
+
+
 def test_an_address_that_comes_later_says_when_the_day_ends():
     story = Story()
     story.approve()
