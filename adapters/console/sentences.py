@@ -16,6 +16,7 @@ COMMANDS = {
     "ListMessages": "message list",
     "OpenRecovery": "recovery open",
     "RaiseRecovery": "recovery raise",
+    "RecordCheckpoints": "parcel scan",
     # A parcel is registered when it leaves.
     "RegisterParcel": "order ship",
     "RegisterSupplier": "supplier add",
