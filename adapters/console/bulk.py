@@ -11,18 +11,18 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from adapters.console import files
+from adapters.console import files, words
 from adapters.console.client import Trouble
 from adapters.console.importing import Bar, Group, Result, send
 from adapters.console.sentences import translated
 from adapters.console.session import Session
-from fulfilment.v1 import batch_pb2
+from fulfilment.v1 import batch_pb2, common_pb2
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MOST_SHOWN = 20
-_IN_BATCH = re.compile(r"^commands\[\d+\]\.\w+\.")
-"""Where in a batch a field stands, which tells nobody anything."""
+_FIELD = re.compile(r"\bcommands\[\d+\]\.\w+\.([\w.\[\]]+)")
+"""A field of a command in a batch."""
 
 
 def option_lines(columns: str) -> Callable[[F], F]:
@@ -66,47 +66,103 @@ class Problem(NamedTuple):
     message: str
 
 
+class Warned(NamedTuple):
+    """What is odd about a line that was recorded."""
+
+    line: int
+    message: str
+
+
+class Row:
+    """The cells of a line, read as what they should be; all that are not are noted as faults."""
+
+    def __init__(self, cells: dict[str, str]) -> None:
+        self._cells = cells
+        self.faults: list[str] = []
+
+    def optional(self, column: str) -> str:
+        return self._cells[column]
+
+    def required(self, column: str) -> str:
+        if not self._cells[column]:
+            self.faults.append(f"{column}: is required")
+        return self._cells[column]
+
+    def whole(self, column: str, usual: int | None = None) -> int:
+        """A whole number that a field has room for; ``usual`` where the cell is empty."""
+        text = self._cells[column]
+        if not text and usual is not None:
+            return usual
+        try:
+            return words.to_whole(text)
+        except ValueError as error:
+            self.faults.append(f"{column} {error}")
+            return 0
+
+    def money(self, column: str, currency: str) -> common_pb2.Money:
+        if not all([self.required(column), self.required(currency)]):
+            return common_pb2.Money()
+        try:
+            return words.to_money(f"{self._cells[column]}:{self._cells[currency]}")
+        except click.UsageError as error:
+            self.faults.append(f"{column} {error.message}")
+            return common_pb2.Money()
+
+
 class Lines(Result):
     """What came of the lines; each request id ends with the number of its line."""
 
-    def __init__(self) -> None:
+    def __init__(self, columns: Sequence[str]) -> None:
         super().__init__()
+        self._columns = columns
         self.problems: list[Problem] = []
+        self.warnings: list[Warned] = []
 
     def add_problem(self, line: int, reason: str, message: str) -> None:
         self.problems.append(Problem(line, reason, message))
 
     def _add_refusal(self, request_id: str, refusal: batch_pb2.BatchRefusal) -> None:
-        line = int(request_id.rpartition("/")[2])
-        self.add_problem(line, refusal.reason, translated(_IN_BATCH.sub("", refusal.message)))
+        named = _FIELD.sub(lambda field: self._column(field[1]), refusal.message)
+        self.add_problem(_line_of(request_id), refusal.reason, translated(named))
+
+    def _add_receipt(self, which: str, request_id: str, receipt: common_pb2.Receipt) -> None:
+        super()._add_receipt(which, request_id, receipt)
+        self.warnings += [Warned(_line_of(request_id), warning) for warning in receipt.warnings]
+
+    def _column(self, path: str) -> str:
+        """The column that fills a field: ``cost`` of ``offer.cost.amount_minor``, or the field's own name."""
+        parts = path.split(".")
+        return next((part for part in reversed(parts) if part.partition("[")[0] in self._columns), parts[-1])
 
 
-Cells = dict[str, str]
+def _line_of(request_id: str) -> int:
+    return int(request_id.rpartition("/")[2])
 
 
 def send_lines(
     session: Session,
     source: Source,
     columns: tuple[Sequence[str], Sequence[str]],
-    command: Callable[[Cells, str], batch_pb2.BatchCommand],
+    command: Callable[[Row, str], batch_pb2.BatchCommand],
     request_id: str,
 ) -> int:
     """Send each line as a command, with the columns it must and may have; the exit code is 1 if any was not recorded.
 
-    ``command`` makes it from the cells and the request id, and raises ValueError or UsageError with what is wrong.
+    ``command`` makes it from the row and the request id. The first column names what a line is about, each once.
     """
     required, optional = columns
     rows = list(files.rows(source.path, source.content, required, optional))
-    result = Lines()
+    _refuse_twice(source.path, rows, required[0])
+    result = Lines((*required, *optional))
 
     def commands() -> Iterator[Group]:
         for line, cells in rows:
-            try:
-                yield [command(cells, f"{request_id}/{line}")]
-            except (ValueError, click.UsageError) as error:
-                result.add_problem(
-                    line, "UNREADABLE", error.message if isinstance(error, click.UsageError) else str(error)
-                )
+            row = Row(cells)
+            made = command(row, f"{request_id}/{line}")
+            if row.faults:
+                result.add_problem(line, "UNREADABLE", "; ".join(row.faults))
+            else:
+                yield [made]
 
     try:
         with Bar(session) as bar:
@@ -119,25 +175,36 @@ def send_lines(
     return 1 if result.problems else 0
 
 
+def _refuse_twice(path: str, rows: Sequence[tuple[int, dict[str, str]]], column: str) -> None:
+    """Of two lines about the same the service would keep one, and which of them was meant nobody knows."""
+    first: dict[str, int] = {}
+    for line, cells in rows:
+        name = cells[column]
+        if name and (before := first.setdefault(name, line)) != line:
+            raise Trouble(
+                f"{path}: lines {before} and {line} both have the {column} {name}; leave one of them out. "
+                "Nothing was sent",
+                "LINE_TWICE",
+                lines=[before, line],
+            )
+
+
 def _tell(session: Session, lines: int, result: Lines) -> None:
     problems = sorted(result.problems)
+    warnings = sorted(result.warnings)
+    for warned in warnings[:_MOST_SHOWN]:
+        session.out.warn(f"line {warned.line}: {warned.message}")
+    if len(warnings) > _MOST_SHOWN:
+        session.out.warn(f"... and {len(warnings) - _MOST_SHOWN:,} more; --json lists all.")
     applied, known = result.applied.total(), result.replayed.total()
     if session.json:
         told = [each._asdict() for each in problems]
-        session.out.json({"lines": lines, "applied": applied, "replayed": known, "problems": told})
+        odd = [each._asdict() for each in warnings]
+        session.out.json({"lines": lines, "applied": applied, "replayed": known, "problems": told, "warnings": odd})
         return
-    session.out.say(f"{lines:,} lines: {applied:,} recorded, {known:,} known already, {len(problems):,} not taken.")
+    counted = f"{lines:,} {'line' if lines == 1 else 'lines'}"
+    session.out.say(f"{counted}: {applied:,} recorded, {known:,} known already, {len(problems):,} not taken.")
     for each in problems[:_MOST_SHOWN]:
         session.out.say(f"line {each.line}: {each.message} [{each.reason}]")
     if len(problems) > _MOST_SHOWN:
         session.out.say(f"... and {len(problems) - _MOST_SHOWN:,} more; --json lists all.", style="dim")
-
-
-def whole(cells: Cells, column: str, usual: int | None = None) -> int:
-    """A cell as a whole number."""
-    if not cells[column] and usual is not None:
-        return usual
-    try:
-        return int(cells[column])
-    except ValueError:
-        raise ValueError(f"{column} {cells[column]!r} is not a whole number") from None

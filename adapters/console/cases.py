@@ -348,11 +348,11 @@ def receive(
 
 @case.command()
 @click.argument("case_id")
-@click.option("--line", "line_no", type=int, metavar="LINE", default=1, show_default=True, help="The line.")
-@click.option("--restocked", type=int, default=0, help="Units fit for sale, in all.")
-@click.option("--not-restocked", type=int, default=0, help="Units that cannot be sold, in all.")
-@click.option("--needs-work", type=int, default=0, help="Units to be mended first.")
-@click.option("--missing", type=int, default=0, help="Units that were never received.")
+@click.option("--line", "line_no", type=words.whole(), metavar="LINE", default=1, show_default=True, help="The line.")
+@click.option("--restocked", type=words.whole(), default=0, help="Units fit for sale, in all.")
+@click.option("--not-restocked", type=words.whole(), default=0, help="Units that cannot be sold, in all.")
+@click.option("--needs-work", type=words.whole(), default=0, help="Units to be mended first.")
+@click.option("--missing", type=words.whole(), default=0, help="Units that were never received.")
 @click.option(
     "--supplier", "supplier_id", metavar="SUPPLIER_ID", default="", help="Whose stock; who sent them unless said."
 )

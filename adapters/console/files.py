@@ -75,8 +75,14 @@ def read_csv(
     try:
         reader = csv.DictReader(io.StringIO(text(path, content), newline=""))
         missing = [column for column in columns if column not in (reader.fieldnames or ())]
+        if missing and not reader.fieldnames:
+            named = ", ".join(missing)
+            raise Trouble(
+                f"{path} begins with no names of columns; it needs {named}", "COLUMNS_MISSING", missing=missing
+            )
         if missing:
-            raise Trouble(f"{path} has no column {', '.join(missing)}", "COLUMNS_MISSING", missing=missing)
+            lacks = " and no column ".join(missing)
+            raise Trouble(f"{path} has no column {lacks}", "COLUMNS_MISSING", missing=missing)
         for cells in reader:
             yield reader.line_num, cells
     except csv.Error as error:

@@ -110,10 +110,12 @@ class Result:
             which = command.WhichOneof("command") or ""
             if outcome.HasField("refusal"):
                 self._add_refusal(getattr(command, which).context.request_id, outcome.refusal)
-            elif outcome.receipt.outcome == common_pb2.Receipt.OUTCOME_REPLAYED:
-                self.replayed[which] += 1
             else:
-                self.applied[which] += 1
+                self._add_receipt(which, getattr(command, which).context.request_id, outcome.receipt)
+
+    def _add_receipt(self, which: str, request_id: str, receipt: common_pb2.Receipt) -> None:
+        known = receipt.outcome == common_pb2.Receipt.OUTCOME_REPLAYED
+        (self.replayed if known else self.applied)[which] += 1
 
     def _add_refusal(self, request_id: str, refusal: batch_pb2.BatchRefusal) -> None:
         self.refused[refusal.reason] += 1

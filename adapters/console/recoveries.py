@@ -87,7 +87,7 @@ def _cost(text: str, currency: str) -> pb.RecoveryCost:
 @click.option("--carrier", metavar="NAME", help="The carrier concerned.")
 @click.option("--order", "order_id", metavar="ORDER_ID", help="The order concerned.")
 @click.option("--case", "case_id", metavar="CASE_ID", help="The return case.")
-@click.option("--due-within", type=int, metavar="HOURS", help="Only those of which something is due so soon.")
+@click.option("--due-within", type=words.whole(), metavar="HOURS", help="Only those of which something is due so soon.")
 @click.option("--all", "everything", is_flag=True, help="Those that are over as well.")
 @LIMIT
 @click.pass_obj

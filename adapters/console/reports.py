@@ -33,9 +33,7 @@ _CARRIER = click.option("--carrier", metavar="NAME", help="Only this carrier.")
 SUPPLIER = click.option("--supplier", metavar="SUPPLIER_ID", help="Only this supplier.")
 _OWNER = click.option("--owner", type=words.choice(common_pb2.Party, "customer"), help="Only what they have to do.")
 _CLOCK = click.option("--clock", type=words.choice(reports_pb2.ObligationClock), help="Only this clock.")
-LIMIT = click.option(
-    "--limit", type=click.IntRange(min=1), help=f"How many rows; if not said {_ROWS}, and all with --json."
-)
+LIMIT = click.option("--limit", type=words.whole(1), help=f"How many rows; if not said {_ROWS}, and all with --json.")
 
 
 @click.group(cls=Nouns)

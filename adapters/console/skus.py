@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from adapters.console import words
 from adapters.console.session import Nouns, Session
 from adapters.console.words import money, word
 from fulfilment.v1 import suppliers_pb2
@@ -16,7 +17,7 @@ def sku() -> None:
 
 @sku.command()
 @click.argument("name", metavar="SKU")
-@click.option("--units", type=click.IntRange(min=1), default=1, help="For an order of so many units.")
+@click.option("--units", type=words.whole(1), default=1, help="For an order of so many units.")
 @click.pass_obj
 def show(session: Session, name: str, units: int) -> None:
     """Show who offers a SKU on which conditions, and whom an order would go to."""

@@ -62,7 +62,7 @@ def _show(session: Session, supplier_id: str, skus: tuple[str, ...], receipt: co
 @click.argument("reservation_id")
 @click.argument("supplier_id")
 @click.argument("wanted", nargs=-1, required=True, metavar="SKU:UNITS...")
-@click.option("--minutes", type=click.IntRange(min=1), help="How long; as the retailer's policy says if not said.")
+@click.option("--minutes", type=words.whole(1), help="How long; as the retailer's policy says if not said.")
 @option_request_id()
 @click.pass_obj
 def reserve(
@@ -88,14 +88,16 @@ def _item_units(supplier_id: str, text: str) -> stock_pb2.ItemUnits:
     sku, _, units = text.rpartition(":")
     if not sku or not (units.isascii() and units.isdigit()):
         raise click.BadParameter(f"{text!r} is not SKU:UNITS such as TEA:2", param_hint="SKU:UNITS")
-    return stock_pb2.ItemUnits(item=stock_pb2.Item(supplier_id=supplier_id, sku=sku), units=int(units))
+    return stock_pb2.ItemUnits(
+        item=stock_pb2.Item(supplier_id=supplier_id, sku=sku), units=words.fitting(units, "SKU:UNITS")
+    )
 
 
 @stock.command()
 @click.argument("reservation_id")
 @click.argument("supplier_id")
 @click.argument("skus", nargs=-1, required=True, metavar="SKU...")
-@click.option("--minutes", type=click.IntRange(min=1), help="Until so many minutes from now.")
+@click.option("--minutes", type=words.whole(1), help="Until so many minutes from now.")
 @click.option("--until", type=words.INSTANT, help="Until then.")
 @option_request_id()
 @click.pass_obj
@@ -146,10 +148,10 @@ def release(
 @stock.command()
 @click.argument("supplier_id")
 @click.argument("sku", required=False)
-@click.argument("quantity", type=int, required=False)
+@click.argument("quantity", type=words.whole(), required=False)
 @bulk.option_lines("sku, quantity")
 @click.option(
-    "--version", type=click.IntRange(min=1), help="The feed's version; the time in ms if not said, a file's own."
+    "--version", type=click.IntRange(1, 2**63 - 1), help="The feed's version; the time in ms if not said, a file's own."
 )
 @click.option("--as-of", type=words.INSTANT, help="When the supplier counted; now if not said.")
 @click.option("--includes-orders-up-to", type=words.INSTANT, help="Orders committed until then are taken off already.")
@@ -187,8 +189,8 @@ def feed(
         file = bulk.read(source)
         number = version or file.changed_ms
 
-        def command(cells: bulk.Cells, request_id: str) -> batch_pb2.BatchCommand:
-            fed = request(cells["sku"], bulk.whole(cells, "quantity"), number, request_id)
+        def command(row: bulk.Row, request_id: str) -> batch_pb2.BatchCommand:
+            fed = request(row.required("sku"), row.whole("quantity"), number, request_id)
             return batch_pb2.BatchCommand(record_feed=fed)
 
         about = ("feed", supplier_id, str(number), str(as_of), str(includes_orders_up_to))
@@ -205,7 +207,7 @@ def feed(
 @stock.command()
 @click.argument("supplier_id")
 @click.argument("sku")
-@click.argument("units", type=click.IntRange(min=0), required=False)
+@click.argument("units", type=words.whole(0), required=False)
 @option_request_id()
 @click.pass_obj
 def threshold(session: Session, supplier_id: str, sku: str, units: int | None, request_id: str | None) -> None:
@@ -222,7 +224,7 @@ def threshold(session: Session, supplier_id: str, sku: str, units: int | None, r
 @stock.command()
 @click.argument("supplier_id")
 @click.argument("sku")
-@click.argument("units", type=click.IntRange(min=0))
+@click.argument("units", type=words.whole(0))
 @option_request_id()
 @click.pass_obj
 def buffer(session: Session, supplier_id: str, sku: str, units: int, request_id: str | None) -> None:

@@ -122,12 +122,12 @@ _POINTS = click.IntRange(0, 10_000)
 @click.argument("supplier_id")
 @click.option("--from", "effective_from", type=words.INSTANT, help="From then on; now if not said.")
 @click.option("--until", type=words.INSTANT, help="Until before then; without end if not said.")
-@click.option("--acknowledge", type=int, metavar="HOURS", help="To acknowledge a supplier order.")
-@click.option("--dispatch", type=int, metavar="HOURS", help="To dispatch it.")
-@click.option("--express-dispatch", type=int, metavar="HOURS", help="To dispatch an express order.")
-@click.option("--first-scan", type=int, metavar="HOURS", help="From dispatch to the carrier's first scan.")
-@click.option("--answer", type=int, metavar="HOURS", help="To answer a message.")
-@click.option("--feed-interval", type=int, metavar="HOURS", help="Within which a stock feed is to come.")
+@click.option("--acknowledge", type=words.whole(), metavar="HOURS", help="To acknowledge a supplier order.")
+@click.option("--dispatch", type=words.whole(), metavar="HOURS", help="To dispatch it.")
+@click.option("--express-dispatch", type=words.whole(), metavar="HOURS", help="To dispatch an express order.")
+@click.option("--first-scan", type=words.whole(), metavar="HOURS", help="From dispatch to the carrier's first scan.")
+@click.option("--answer", type=words.whole(), metavar="HOURS", help="To answer a message.")
+@click.option("--feed-interval", type=words.whole(), metavar="HOURS", help="Within which a stock feed is to come.")
 @click.option("--compensation", type=_POINTS, metavar="BASIS_POINTS", help="For a late dispatch; 500 is 5 %.")
 @click.option("--cap", metavar="AMOUNT:CURRENCY", help="The most that is owed for one breach, such as 50.00:EUR.")
 @click.option("--acknowledgement-target", type=_POINTS, metavar="BASIS_POINTS", help="To be acknowledged in time.")
@@ -135,7 +135,7 @@ _POINTS = click.IntRange(0, 10_000)
 @click.option(
     "--peak",
     "peaks",
-    type=(words.INSTANT, words.INSTANT, click.IntRange(min=1)),
+    type=(words.INSTANT, words.INSTANT, words.whole(1)),
     multiple=True,
     metavar="SINCE UNTIL HOURS",
     help="A time in which the clocks are longer by so many hours; once for each.",
@@ -249,8 +249,8 @@ def approve(session: Session, supplier_id: str, at: Any, request_id: str | None)
 @click.argument("sku", required=False)
 @bulk.option_lines("sku, cost, currency, and if wanted minimum_quantity, lead_time_days, backups")
 @click.option("--cost", metavar="AMOUNT:CURRENCY", help="What one unit costs, such as 3.50:EUR.")
-@click.option("--minimum", type=click.IntRange(min=1), default=1, metavar="UNITS", help="The least an order must have.")
-@click.option("--lead-time", type=click.IntRange(min=0), default=0, metavar="DAYS", help="From order to dispatch.")
+@click.option("--minimum", type=words.whole(1), default=1, metavar="UNITS", help="The least an order must have.")
+@click.option("--lead-time", type=words.whole(0), default=0, metavar="DAYS", help="From order to dispatch.")
 @click.option("--backup", "backups", multiple=True, metavar="SUPPLIER_ID", help="Others who have it, the best first.")
 @option_at("Since when")
 @option_request_id()
@@ -295,13 +295,13 @@ _OFFER_COLUMNS = ("sku", "cost", "currency"), ("minimum_quantity", "lead_time_da
 
 
 def _offer_lines(session: Session, file: bulk.Source, supplier_id: str, at: Any, request_id: str | None) -> int:
-    def command(cells: bulk.Cells, request_id: str) -> batch_pb2.BatchCommand:
+    def command(row: bulk.Row, request_id: str) -> batch_pb2.BatchCommand:
         offered = suppliers_pb2.Offer(
-            sku=cells["sku"],
-            cost=words.to_money(f"{cells['cost']}:{cells['currency']}"),
-            minimum_quantity=bulk.whole(cells, "minimum_quantity", 1),
-            lead_time_days=bulk.whole(cells, "lead_time_days", 0),
-            backups=cells["backups"].split(),
+            sku=row.required("sku"),
+            cost=row.money("cost", "currency"),
+            minimum_quantity=row.whole("minimum_quantity", 1),
+            lead_time_days=row.whole("lead_time_days", 0),
+            backups=row.optional("backups").split(),
         )
         context = session.client.context(request_id)
         request = suppliers_pb2.OfferSkuRequest(context=context, supplier_id=supplier_id, offer=offered, at=at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -21,6 +21,9 @@ from ledger.currencies import amount, minor_digits
 # --- money ----------------------------------------------------------------------------------------
 
 
+_MOST_MINOR = 2**63 - 1
+
+
 def money(amount_minor: int, currency: str) -> str:
     """1234 EUR as ``12.34 EUR``."""
     return f"{amount(amount_minor, currency)} {currency}".strip()
@@ -31,11 +34,13 @@ def amount_minor(text: str, currency: str) -> int:
     digits = minor_digits(currency)
     try:
         minor = Decimal(text).scaleb(digits)
-    except InvalidOperation:
+    except ArithmeticError:
         minor = Decimal("NaN")
     if not minor.is_finite() or minor < 0 or minor != minor.to_integral_value():
         unit = f"with at most {digits} digits after the point" if digits else "without a point"
         raise click.UsageError(f"{text!r} is not an amount of {currency or 'money'} {unit}")
+    if minor > _MOST_MINOR:
+        raise click.UsageError(f"{text!r} is more than the {money(_MOST_MINOR, currency)} that an amount can be")
     return int(minor)
 
 
@@ -43,6 +48,33 @@ def to_money(text: str) -> common_pb2.Money:
     """An amount with its currency, such as 19.80:EUR."""
     amount, _, currency = text.partition(":")
     return common_pb2.Money(amount_minor=amount_minor(amount, currency.upper()), currency=currency.upper())
+
+
+# --- whole numbers --------------------------------------------------------------------------------
+
+_LEAST, _MOST = -(2**31), 2**31 - 1
+"""What the fields of numbers have room for."""
+_WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
+
+
+def whole(least: int = _LEAST) -> click.IntRange:
+    """An option or argument that is a whole number, as large as its field takes."""
+    return click.IntRange(least, _MOST)
+
+
+def to_whole(text: str) -> int:
+    """Raises ValueError with the bounds if it is none, or none that a field has room for."""
+    if not _WHOLE.fullmatch(text) or not _LEAST <= int(text) <= _MOST:
+        raise ValueError(f"{text!r} is not a whole number from {_LEAST} to {_MOST}")
+    return int(text)
+
+
+def fitting(text: str, hint: str) -> int:
+    """The digits of a part of an option, such as the 2 of TEA:2."""
+    try:
+        return to_whole(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=hint) from None
 
 
 # --- text -----------------------------------------------------------------------------------------
@@ -203,5 +235,5 @@ def line_units(values: Iterable[str], option: str) -> dict[int, int]:
         match = _LINE_UNITS.fullmatch(value)
         if match is None:
             raise click.BadParameter(f"{value!r} is not LINE:UNITS such as 1:2", param_hint=option)
-        found[int(match[1])] = int(match[2])
+        found[fitting(match[1], option)] = fitting(match[2], option)
     return found

@@ -23,7 +23,7 @@ def work() -> None:
 
 @work.command("list")
 @click.option("--owner", type=words.choice(work_pb2.WorkOwner), help="Only for them.")
-@click.option("--due-within", type=click.IntRange(min=0), metavar="HOURS", help="Only what is due by then.")
+@click.option("--due-within", type=words.whole(0), metavar="HOURS", help="Only what is due by then.")
 @click.option("--unclaimed", is_flag=True, help="Only what nobody has claimed.")
 @click.option("--mine", is_flag=True, help="Only what you have claimed, as --actor says.")
 @click.option("--order", "order_id", metavar="ORDER_ID", help="Only about this order.")
