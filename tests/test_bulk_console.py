@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -147,3 +148,12 @@ def test_a_number_that_no_field_has_room_for_is_named_with_its_bounds(
 ):
     said = ff(*words)
     assert (said.code, sentence in said.err, said.err.count("\n")) == (2, True, 1), said.err
+
+
+def test_a_term_is_refused_by_the_name_it_was_given(ff: Terminal):
+    said = ff("policy", "set", "return_window_days=-1")
+    assert said.code == 1
+    assert said.err.startswith("Error: return_window_days: ")
+    assert "policy." not in said.err
+    error = json.loads(ff("policy", "set", "return_window_days=-1", "--json").err)["error"]
+    assert error["details"] == {"field": "return_window_days", "fields": ["return_window_days"]}

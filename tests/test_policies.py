@@ -179,7 +179,7 @@ def test_none_at_all_is_an_answer_and_not_the_default(client: Client, ff: Shell,
 
 def test_a_figure_that_cannot_be_none_is_refused_with_its_bounds(ff: Shell):
     said = ff("policy", "set", "message_attempts=0")
-    assert (said.code, said.err) == (1, "Error: policy.message_attempts: 0 is not between 1 and 1000 [MALFORMED]\n")
+    assert (said.code, said.err) == (1, "Error: message_attempts: 0 is not between 1 and 1000 [MALFORMED]\n")
 
 
 def test_of_two_who_change_the_policy_at_once_the_second_is_told(client: Client):
@@ -337,5 +337,5 @@ def test_a_file_that_is_no_policy_is_refused(ff: Shell, tmp_path: Path, text: st
 
 def test_what_the_service_refuses_changes_nothing(ff: Shell, client: Client):
     said = ff("policy", "set", "return_window_days=30", "cover_days=200")
-    assert (said.code, said.err) == (1, "Error: policy.cover_days: 200 is not between 1 and 90 [MALFORMED]\n")
+    assert (said.code, said.err) == (1, "Error: cover_days: 200 is not between 1 and 90 [MALFORMED]\n")
     assert read(client).in_force.policy.return_window_days == 14

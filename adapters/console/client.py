@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -51,6 +52,16 @@ class Trouble(Exception):
 
 class Refused(Trouble):
     """The service understood and said no."""
+
+    def seen_from(self, field: str) -> Refused:
+        """The same for one who wrote that field's parts and never saw the message around it."""
+        outer = re.compile(rf"\b{field}\.(?=\w)")
+        self.message = outer.sub("", self.message)
+        if "fields" in self.details:
+            self.details["fields"] = [outer.sub("", each) for each in self.details["fields"]]
+        if "field" in self.details:
+            self.details["field"] = outer.sub("", self.details["field"])
+        return self
 
 
 class Unreachable(Trouble):

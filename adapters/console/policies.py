@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import files, words
+from adapters.console.client import Refused
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, money
 from fulfilment.v1 import admin_pb2, common_pb2
@@ -139,7 +140,10 @@ def change(
         effective_from=effective_from,
         seen_versions=found.versions,
     )
-    receipt = session.client.call(session.client.admin.AgreePolicy, request)
+    try:
+        receipt = session.client.call(session.client.admin.AgreePolicy, request)
+    except Refused as refused:
+        raise refused.seen_from("policy") from None
     after = _read(session, effective_from, receipt.position)
     changes = _changes(before.policy, after.in_force.policy)
     if session.json:
