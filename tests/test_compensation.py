@@ -28,6 +28,7 @@ from ledger.supplier_orders import (
 from ledger.suppliers import CompensationTerms
 from ledger.values import LineNo, Money, Party, round_half_up
 from tests.story import (
+    DAY,
     FIRST,
     HOUR,
     NOON,
@@ -132,7 +133,7 @@ def test_without_an_agreed_percentage_nothing_accrues():
 
 def test_a_deadline_that_the_shop_gave_costs_nothing_without_an_agreement():
     story = a_shop()
-    story.place(line(1, "tea", 3, dispatch_by=NOON + 5 * HOUR))
+    story.place(line(1, "tea", 3, dispatch_by=NOON + 5 * HOUR), placed_at=NOON - 41 * DAY)
     story.later(days=-40)
     story.send()
     story.later(days=41)

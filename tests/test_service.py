@@ -577,7 +577,7 @@ def test_tenants_do_not_see_each_other(service: Service, client: Client) -> None
     for _ in range(2):
         client.admin.CreateTenant(admin_pb2.CreateTenantRequest(tenant="second"))
     with Client(service.address, "second") as second:
-        receipt = second.place("first-of-second", sku="untracked")
+        receipt = second.place("first-of-second", lines=[orders_pb2.OrderLine(sku="tea", quantity=1)])
         assert receipt.position == 1
         get = orders_pb2.GetOrderRequest(order_id="shop/first-of-second")
         assert reason_of(refused(client.orders.GetOrder, get)) == "UNKNOWN_ORDER"
