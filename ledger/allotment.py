@@ -142,13 +142,13 @@ def allot(
     return allotment
 
 
-def reserve_late(view: View, order: Order, now: datetime) -> tuple[list[Change], Units]:
-    """Reserve for a confirmed order what it waits for, as far as stock suffices; and of which lines how many."""
+def reserve_late(view: View, order: Order, now: datetime) -> tuple[list[Change], dict[str, Units]]:
+    """Reserve for a confirmed order what it waits for, as far as stock suffices; and how many, by supplier and line."""
     by_item = _waiting_by_item(order)
     view.need(*(stock_stream(*item) for item in by_item))
     wanted = _unshipped(order)
     allotment = Allotment(view, order.order_id, "", now, now)
-    waiting: Units = {}
+    served: dict[str, Units] = {}
     for item, by_line in by_item.items():
         own = view.stock(*item)
         present = own.reservations.get(order.order_id) if own else None
@@ -159,10 +159,10 @@ def reserve_late(view: View, order: Order, now: datetime) -> tuple[list[Change],
         lacking = wanted[item] - total
         # The first lines are served first.
         for line_no, count in reversed(by_line.items()):
-            waiting[line_no] = waiting.get(line_no, 0) + min(count, lacking)
-            lacking -= min(count, lacking)
-    waited = order.waiting_for_stock()
-    served = {line_no: waited[line_no] - left for line_no, left in sorted(waiting.items()) if left < waited[line_no]}
+            left = min(count, lacking)
+            lacking -= left
+            if left < count:
+                served.setdefault(item[0], {})[line_no] = count - left
     return allotment.reserved(), served
 
 
@@ -213,13 +213,10 @@ def could_serve(order: Order, hold: Hold, *against: Against) -> dict[Item, int]:
 
 def _waiting_by_item(order: Order) -> dict[Item, Units]:
     """Units that wait for stock, by the supplier and SKU that is to ship them."""
-    waiting = order.waiting_for_stock()
     by_item: defaultdict[Item, Units] = defaultdict(dict)
-    for each in order.supplier_orders.values():
-        for line_no, units in supplier_orders.left_to_ship(each).items():
-            if line_no in waiting:
-                mine = by_item[each.supplier_id, order.lines[line_no].sku]
-                mine[line_no] = min(waiting[line_no], mine.get(line_no, 0) + units)
+    for (supplier_id, line_no), units in sorted(order.waiting_at_suppliers().items()):
+        if supplier_id:
+            by_item[supplier_id, order.lines[line_no].sku][line_no] = units
     return by_item
 
 

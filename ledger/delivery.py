@@ -128,8 +128,7 @@ def follow(order: Order, parcel: Parcel, before: Parcel | None = None) -> list[O
         if before is None or not _undone(order, shipment, before, parcel):
             return []
         reopened = orders.DeliveryReopened(*where, parcel.last_seen_at)
-        arrived = [orders.UnitsDelivered(*where, parcel.delivered_at)] if parcel.delivered_at else []
-        return [reopened, *arrived]
+        return [reopened, *follow(orders.evolve(order, reopened), parcel)]
     if parcel.delivered_at is not None:
         return [orders.UnitsDelivered(*where, parcel.delivered_at)]
     lost = parcel.status in GIVEN_UP

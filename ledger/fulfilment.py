@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import reduce
 
 from msgspec.structs import replace
 
-from ledger import customs, orders, rerouting, stock, suppliers
+from ledger import customs, orders, remedies, rerouting, stock, suppliers
 from ledger.allotment import Allotment, Item, allot, demand_of, give_back, items_of, need_for, reserve_late
 from ledger.choice import Choice
 from ledger.drafting import Share, choose_again, draft
@@ -307,9 +308,10 @@ def serve_waiting(view: View, order_id: str, now: datetime) -> list[Change]:
         return _serve_unconfirmed(view, order, now)
     docket = Docket(order)
     anew = rerouting.serve_open(view, docket, now)
-    changes, by_line = reserve_late(view, docket.order, now)
-    if by_line:
-        docket.tell([orders.UnitsReserved(order_id, by_line, now)])
+    changes, served = reserve_late(view, docket.order, now)
+    if served:
+        by_line = reduce(remedies.plus, served.values())
+        docket.tell([orders.UnitsReserved(order_id, dict(sorted(by_line.items())), now, served)])
     # What is reserved late of an item is all that the order has of it now, also what was just given out.
     late = {stream for stream, _ in changes}
     anew = [change for change in anew if change[0] not in late]

@@ -310,6 +310,8 @@ class UnitsReserved(Fact, frozen=True, tag="order.units_reserved"):
     order_id: str
     by_line: Units
     at: datetime
+    by_supplier: dict[str, Units] = {}
+    """The same by who is to send them, for a line may wait with several; empty before the confirmation."""
 
 
 class AddressChanged(Fact, frozen=True, tag="order.address_changed"):
@@ -561,6 +563,9 @@ class Shipment(Value, frozen=True):
     oddities: tuple[Oddity, ...] = ()
 
 
+AtSupplier = tuple[str, LineNo]
+"""A line with the supplier that is to send it; "" until a supplier order has it."""
+
 Stops = Mapping[str, tuple[Stop, ...]]
 """Holds that stop clocks, over or not, by the supplier order that waits; "" means all of them."""
 
@@ -592,7 +597,7 @@ class Order(Value, frozen=True):
     stops: Stops = {}
     """Since the confirmation: before it no supplier has anything to do."""
     untracked: frozenset[LineNo] = frozenset()
-    unreserved: Units = {}
+    unreserved: Mapping[AtSupplier, int] = {}
     """Units that nothing was reserved for when it was to be: backordered by us, or of SKUs without a feed."""
     chosen: dict[LineNo, Choice] = {}
     """Lines whose supplier the shop did not know, and why they have the one they have."""
@@ -651,11 +656,21 @@ class Order(Value, frozen=True):
 
     def waiting_for_stock(self) -> Units:
         """Units without a reservation that are still to be shipped."""
-        waiting = {n: min(units, self._to_ship(n)) for n, units in self.unreserved.items()}
-        return {line_no: units for line_no, units in waiting.items() if units > 0}
+        by_line: Units = {}
+        for (_, line_no), units in self.waiting_at_suppliers().items():
+            by_line[line_no] = by_line.get(line_no, 0) + units
+        return by_line
 
-    def _to_ship(self, line_no: LineNo) -> int:
+    def waiting_at_suppliers(self) -> dict[AtSupplier, int]:
+        """The same by who is to send them."""
+        waiting = {key: min(units, self._to_ship(*key)) for key, units in self.unreserved.items()}
+        return {key: units for key, units in waiting.items() if units > 0}
+
+    def _to_ship(self, supplier_id: str, line_no: LineNo) -> int:
         """Unshipped units; those that are open after the confirmation are nobody's until they are assigned again."""
+        if supplier_id:
+            mine = (each for each in self.supplier_orders.values() if each.supplier_id == supplier_id)
+            return sum(each.shares[line_no].unshipped for each in mine if line_no in each.shares)
         buckets = self.buckets[line_no]
         return buckets.backordered + buckets.assigned + (buckets.open if self.confirmed_at is None else 0)
 
@@ -838,11 +853,10 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
                 no_promise_because=fact.no_promise_because,
             )
         case UnitsBackordered(by_line=by_line):
-            unreserved = {n: order.unreserved.get(n, 0) + units for n, units in by_line.items()}
             moved = _moved(order, by_line, "open", "backordered")
-            return replace(moved, unreserved={**order.unreserved, **unreserved})
-        case UnitsReserved(by_line=by_line):
-            return _reserved(order, by_line)
+            return replace(moved, unreserved=_plus(order.unreserved, "", by_line))
+        case UnitsReserved():
+            return _reserved(order, fact)
         case AddressChanged():
             return replace(
                 order,
@@ -910,8 +924,8 @@ def _placed(fact: OrderPlaced) -> Order:
     )
 
 
-def _all_units(lines: Iterable[Line], wanted: Iterable[LineNo]) -> Units:
-    return {line.line_no: line.quantity for line in lines if line.line_no in wanted} if wanted else {}
+def _all_units(lines: Iterable[Line], wanted: Iterable[LineNo]) -> dict[AtSupplier, int]:
+    return {("", line.line_no): line.quantity for line in lines if line.line_no in wanted} if wanted else {}
 
 
 def _other_holds(order: Order, key: HoldKey) -> list[Hold]:
@@ -951,10 +965,22 @@ def _standing(stops: Stops, key: HoldKey) -> Stop | None:
     return next((s for s in stops.get(scope, ()) if (s.reason, s.owner, s.until) == (reason, owner, None)), None)
 
 
-def _reserved(order: Order, by_line: Units) -> Order:
-    left = {n: units - by_line.get(n, 0) for n, units in order.waiting_for_stock().items()}
-    unreserved = {n: units for n, units in left.items() if units > 0}
-    return replace(order, unreserved=unreserved, untracked=order.untracked - (by_line.keys() - unreserved.keys()))
+def _reserved(order: Order, fact: UnitsReserved) -> Order:
+    left = order.waiting_at_suppliers()
+    served = {(supplier_id, n): units for supplier_id, each in fact.by_supplier.items() for n, units in each.items()}
+    for line_no, units in {} if served else fact.by_line.items():
+        # Nobody said with whom: a line of a fact of before waits with one supplier, but for rare cases.
+        for key in (key for key in left if key[1] == line_no):
+            served[key] = min(units, left[key])
+            units -= served[key]
+    unreserved = {key: units - served.get(key, 0) for key, units in left.items() if units > served.get(key, 0)}
+    waiting = {line_no for _, line_no in unreserved}
+    return replace(order, unreserved=unreserved, untracked=order.untracked - (fact.by_line.keys() - waiting))
+
+
+def _plus(unreserved: Mapping[AtSupplier, int], supplier_id: str, by_line: Units) -> dict[AtSupplier, int]:
+    more = {(supplier_id, n): unreserved.get((supplier_id, n), 0) + units for n, units in by_line.items()}
+    return {**unreserved, **more}
 
 
 def _supplied(order: Order, fact: SuppliersChosen) -> Order:
@@ -1072,6 +1098,8 @@ def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
     if isinstance(fact, SupplierOrderDrafted):
         after = supplier_orders.draft(fact)
         order = _moved(order, fact.units, "open", "assigned")
+        if order.unreserved:
+            order = replace(order, unreserved=_given_to(order.unreserved, fact))
         if any(choice.untracked for choice in fact.choices):
             order = _unreserved(order, fact)
     else:
@@ -1098,8 +1126,17 @@ def _unreserved(order: Order, fact: SupplierOrderDrafted) -> Order:
     """Units went to a supplier that sends no feed of them."""
     skus = {choice.sku for choice in fact.choices if choice.untracked}
     units = {n: count for n, count in fact.units.items() if order.lines[n].sku in skus}
-    more = {n: order.unreserved.get(n, 0) + count for n, count in units.items()}
-    return replace(order, unreserved={**order.unreserved, **more}, untracked=order.untracked | units.keys())
+    unreserved = _plus(order.unreserved, fact.supplier_id, units)
+    return replace(order, unreserved=unreserved, untracked=order.untracked | units.keys())
+
+
+def _given_to(unreserved: Mapping[AtSupplier, int], fact: SupplierOrderDrafted) -> Mapping[AtSupplier, int]:
+    """Units that wait and were no supplier's yet are this one's to get."""
+    drafted = remedies.plus(fact.units, fact.backordered)
+    taken = {n: count for n, units in drafted.items() if (count := min(units, unreserved.get(("", n), 0)))}
+    if not taken:
+        return unreserved
+    return _plus(_plus(unreserved, "", {n: -count for n, count in taken.items()}), fact.supplier_id, taken)
 
 
 def _follow_shares(

@@ -241,12 +241,10 @@ def _items(order: Order, by_line: Units) -> dict[tuple[str, str], int]:
 
 
 def _assigned_items(order: Order) -> Iterable[tuple[str, str]]:
-    waiting = order.waiting_for_stock()
     return (
-        (each.supplier_id, order.lines[line_no].sku)
-        for each in order.supplier_orders.values()
-        for line_no, share in each.shares.items()
-        if line_no in waiting and share.unshipped
+        (supplier_id, order.lines[line_no].sku)
+        for supplier_id, line_no in sorted(order.waiting_at_suppliers())
+        if supplier_id
     )
 
 

@@ -83,6 +83,8 @@ class Counted:
     sent: set[str] = field(default_factory=set)
     cancelled: Counter[int] = field(default_factory=Counter)
     parcels: dict[str, Out] = field(default_factory=dict)
+    shipped: list[tuple[str, str, dict[int, int], datetime]] = field(default_factory=list)
+    """Each shipment as it was told: the same of the same moment is a repetition."""
 
     def confirm(self, order_id: str) -> None:
         """One supplier order per supplier, in the order of the lines."""
@@ -587,10 +589,12 @@ class Fulfilment(RuleBasedStateMachine):
         at = self.story.now - timedelta(hours=hours_ago)
         wanted = told or left
         fits = bool(left) and all(count <= left[n] for n, count in wanted.items())
-        ready = supplier_order_id in counted.sent and not self.taken(name, supplier_order_id, at)
+        told_before = (supplier_order_id, name, dict(told), at) in counted.shipped
+        ready = supplier_order_id in counted.sent and not told_before and not self.taken(name, supplier_order_id, at)
         facts = self.tell(lambda: self.story.ship(dict(told), supplier_order_id, name, at))
         assert bool(facts) == (fits and ready)
         if facts:
+            counted.shipped.append((supplier_order_id, name, dict(+wanted), at))
             counted.left[supplier_order_id].subtract(wanted)
             counted.parcels[self.key(name)] = Out(supplier_order_id, +wanted)
             asked = counted.asked.get(supplier_order_id, Counter())
@@ -734,9 +738,16 @@ class Fulfilment(RuleBasedStateMachine):
     @rule(pick=a_pick)
     def a_receipt_is_confirmed(self, pick: int) -> None:
         order_id = self.an_order(pick)
+        parcels = self.model[order_id].parcels
+        came_back = [key for key, out in parcels.items() if out.place != "delivered" and self.came_back(key)]
         facts = self.tell(lambda: self.story.receive(order_id))
-        for out in self.model[order_id].parcels.values() if facts else ():
-            out.place = "delivered"
+        for key, out in parcels.items() if facts else ():
+            out.place = out.place if key in came_back else "delivered"
+
+    def came_back(self, key: str) -> bool:
+        number, _, epoch = key.partition(" epoch ")
+        parcel = self.story.parcel(number)
+        return parcel.epoch == int(epoch) and parcel.status is ParcelStatus.RETURNED
 
     # --- what time does ---
 

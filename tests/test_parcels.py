@@ -487,6 +487,12 @@ def test_of_one_instant_a_delivery_that_was_told_first_was_one():
     assert told(shipped(), (0, 1), back, delivery).buckets() == {"shipped": 3}
 
 
+def test_what_was_given_up_on_its_way_back_is_lost_whatever_is_told_first():
+    scans = (scan(RETURNED, NOON), scan(DELIVERED, NOON + HOUR), scan(ParcelStatus.LOST, NOON + 2 * HOUR))
+    for order in permutations(range(3)):
+        assert told(shipped(), order, *scans).buckets() == {"lost": 3}, order
+
+
 def test_a_receipt_that_the_customer_confirmed_is_not_undone_by_a_return():
     story = shipped()
     story.receive(at=NOON)

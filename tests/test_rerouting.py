@@ -2,8 +2,9 @@
 
 import pytest
 
+from ledger.allotment import waits_of
 from ledger.choice import Against
-from ledger.orders import HoldPlaced, HoldReason, UnitsCancelled, WhenUnavailable
+from ledger.orders import HoldPlaced, HoldReason, UnitsCancelled, UnitsReserved, WhenUnavailable
 from ledger.rerouting import CannotReroute, NoQualifiedSupplier, NothingToReroute
 from ledger.supplier_orders import (
     Answer,
@@ -87,6 +88,23 @@ def test_nobody_is_asked_twice_for_units_that_it_turned_down():
     facts = story.answer({1: reject(3)}, THIRD)
     assert names(facts) == ["supplier_order_acknowledged", "hold_placed", "reservation_released"]
     assert story.buckets() == {"open": 3}
+
+
+def test_a_line_waits_for_stock_only_at_the_supplier_that_sends_no_feed():
+    story = market()
+    story.approve("dock")
+    story.offer(supplier_id="dock", cost=100)
+    story.answer({1: reject(3)})
+    story.send(SECOND)
+    story.answer({1: Answer(accepted=2, rejected=1, because=RejectReason.OTHER)}, SECOND)
+    story.send(THIRD)
+    story.answer({1: reject(1)}, THIRD)
+    assert supplier_of(story, f"{ORDER}/4") == "dock"
+    assert waits_of(story.order()) == {("dock", "tea"): 1}
+    story.feed(10, supplier_id="dock")
+    served = the(UnitsReserved, story.serve())
+    assert (served.by_line, served.by_supplier) == ({1: 1}, {"dock": {1: 1}})
+    assert waits_of(story.order()) == {}
 
 
 def test_units_that_go_to_who_sends_no_feed_are_untracked_from_then_on():
