@@ -282,9 +282,12 @@ class Fulfilment(RuleBasedStateMachine):
     @rule(pick=a_pick)
     def an_order_gets_the_stock_it_waits_for(self, pick: int) -> None:
         order_id = self.an_order(pick)
-        waited = self.story.order(order_id).waiting_for_stock()
+        counted, waited = self.model[order_id], self.story.order(order_id).waiting_for_stock()
+        served = self.expect(counted, order_id, +counted.loose, of="") if counted.left else []
         facts = self.tell(lambda: self.story.serve(order_id))
         assert facts is not None, "a clock is never refused"
+        if counted.left:
+            self.goes_on(counted, [each for each in served if each[1]], facts)
         waits = self.story.order(order_id).waiting_for_stock()
         assert sum(waits.values()) <= sum(waited.values())
 
