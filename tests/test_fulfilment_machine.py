@@ -206,7 +206,9 @@ class Fulfilment(RuleBasedStateMachine):
             return float("inf")
         present = self.story.stock(sku, supplier_id)
         kept = present.reservations.get(order_id)
-        return present.available_to(order_id) - (kept.units if kept and kept.in_feed else 0)
+        return present.available_to(order_id, self.story.order(order_id).placed.placed_at) - (
+            kept.units if kept and kept.in_feed else 0
+        )
 
     def expect(self, counted: Counted, order_id: str, freed: Counter[int], of: str) -> list[Any]:
         """What must become of freed units, decided before they are: who may get them, and whether they wait there."""
@@ -282,14 +284,18 @@ class Fulfilment(RuleBasedStateMachine):
     @rule(pick=a_pick)
     def an_order_gets_the_stock_it_waits_for(self, pick: int) -> None:
         order_id = self.an_order(pick)
-        counted, waited = self.model[order_id], self.story.order(order_id).waiting_for_stock()
+        counted, lacked = self.model[order_id], self.lacks(order_id)
         served = self.expect(counted, order_id, +counted.loose, of="") if counted.left else []
         facts = self.tell(lambda: self.story.serve(order_id))
         assert facts is not None, "a clock is never refused"
         if counted.left:
             self.goes_on(counted, [each for each in served if each[1]], facts)
-        waits = self.story.order(order_id).waiting_for_stock()
-        assert sum(waits.values()) <= sum(waited.values())
+        assert self.lacks(order_id) <= lacked
+
+    def lacks(self, order_id: str) -> int:
+        """Units that wait for stock, or once they are confirmed for a supplier; one without a feed may get those."""
+        order = self.story.order(order_id)
+        return sum(order.waiting_for_stock().values()) + (order.units("open") if order.confirmed_at else 0)
 
     # --- orders ---
 

@@ -8,7 +8,7 @@ from ledger.orders import Header, HoldReason, PaymentState, UnitsReserved
 from ledger.rerouting import NoQualifiedSupplier
 from ledger.stock import Hold, OutOfStock
 from ledger.supplier_orders import Answer, RejectReason
-from tests.story import FIRST, NOON, ORDER, Story, a_shop, line, names, refused, sent, the, units
+from tests.story import FIRST, HOUR, NOON, ORDER, Story, a_shop, line, names, refused, sent, the, units
 
 # --- before the confirmation ----------------------------------------------------------------------
 
@@ -441,6 +441,16 @@ def test_what_a_suspended_supplier_has_is_for_those_who_waited_for_its_return(
 
 
 # --- who is the oldest ----------------------------------------------------------------------------
+
+
+def test_an_older_order_that_is_told_late_has_what_is_kept_for_newer_ones():
+    story = a_shop(tea=0)
+    story.place(line(1, "tea", 2))
+    story.feed(2)
+    story.place(line(1, "tea", 1), order_id="shopify/newer", placed_at=NOON + HOUR)
+    assert HoldReason.OUT_OF_STOCK in story.holds("shopify/newer")
+    story.place(line(1, "tea", 1), order_id="shopify/older", placed_at=NOON - HOUR)
+    assert story.header("shopify/older") is Header.CONFIRMED
 
 
 def test_the_oldest_is_who_was_placed_first_and_not_who_was_told_first():
