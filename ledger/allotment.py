@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from ledger import stock, supplier_orders
@@ -42,9 +42,8 @@ def _streams_of(line: Line) -> tuple[str, ...]:
 class Allotment:
     """Stock for one order, decided for all its lines together: facts if it suffices, else what lacks."""
 
-    def __init__(self, view: View, order: Order, cart_id: str, now: datetime, expires_at: datetime) -> None:
-        self.view, self.order_id, self.cart_id = view, order.order_id, cart_id
-        self.placed_at = order.placed.placed_at
+    def __init__(self, view: View, order_id: str, cart_id: str, now: datetime, expires_at: datetime) -> None:
+        self.view, self.order_id, self.cart_id = view, order_id, cart_id
         self.now, self.expires_at = now, expires_at
         self.changes: list[Change] = []
         self.surplus: list[Change] = []
@@ -80,7 +79,7 @@ class Allotment:
         # Only a hold can be a cart's: nobody takes over what was committed to another order.
         if cart is not None and cart is not kept and cart.status is stock.Hold.HELD:
             given_back.append(self.cart_id)
-        available = self.within(own) + sum([stock.freed_by(own.reservations[each]) for each in given_back])
+        available = own.available_to(self.order_id) + sum([stock.freed_by(own.reservations[r]) for r in given_back])
         if units and available < units:
             self.lacking[item] = (units, max(available, 0))
             return
@@ -94,9 +93,6 @@ class Allotment:
         if commit:
             self.changes.append((stream, stock.ReservationCommitted(supplier_id, sku, self.order_id, self.now)))
 
-    def within(self, own: Stock) -> int:
-        return own.available_to(self.order_id, self.placed_at)
-
     def reserved(self) -> list[Change]:
         """All lines are reserved together, or none of them."""
         return self.surplus if self.lacking else self.changes
@@ -107,15 +103,17 @@ class Allotment:
         return self.now < own.reservations[self.order_id].expires_at
 
 
-def within_reach(own: Stock | None, order: Order, cart_id: str, claimed: int) -> int | None:
-    """Units that can be promised beside those that the order, its cart and claims have; None if there is no feed.
+def within_reach(own: Stock | None, reservation_ids: Sequence[str], claimed: int) -> int | None:
+    """Units that can be promised beside those that these reservations have and claimed ones; None if there is no feed.
 
-    A hold is given back for what takes its place, so its units are within reach as well.
+    A hold is given back for what takes its place, so its units are within reach as well. The first reservation is the
+    order's own; one that waits comes after those alone that waited before it.
     """
     if own is None or own.feed is None:
         return None
-    units = own.available_to(order.order_id, order.placed.placed_at) - claimed
-    for reservation_id in (order.order_id, cart_id) if cart_id else (order.order_id,):
+    order_id, *_ = reservation_ids
+    units = own.available_to(order_id) - claimed
+    for reservation_id in reservation_ids:
         reservation = own.reservations.get(reservation_id)
         if reservation is not None and reservation.status is stock.Hold.HELD:
             units += reservation.units
@@ -125,9 +123,9 @@ def within_reach(own: Stock | None, order: Order, cart_id: str, claimed: int) ->
     return max(units, 0)
 
 
-def enlarge(view: View, order: Order, more: Mapping[Item, int], now: datetime) -> list[Change]:
+def enlarge(view: View, order_id: str, more: Mapping[Item, int], now: datetime) -> list[Change]:
     """Commit units beside those that a confirmed order has of the same items; they are within reach."""
-    allotment = Allotment(view, order, "", now, now)
+    allotment = Allotment(view, order_id, "", now, now)
     for item, units in more.items():
         allotment.add(item, units)
     assert not allotment.lacking, "whoever enlarges has seen that the units are there"
@@ -135,10 +133,10 @@ def enlarge(view: View, order: Order, more: Mapping[Item, int], now: datetime) -
 
 
 def allot(
-    view: View, order: Order, demand: Mapping[Item, Units], now: datetime, commit: bool, cart_id: str = ""
+    view: View, order_id: str, demand: Mapping[Item, Units], now: datetime, commit: bool, cart_id: str = ""
 ) -> Allotment:
     minutes = policy_at(view.policy(), now).reservation_minutes
-    allotment = Allotment(view, order, cart_id, now, now + timedelta(minutes=minutes))
+    allotment = Allotment(view, order_id, cart_id, now, now + timedelta(minutes=minutes))
     for item, by_line in demand.items():
         allotment.take(item, sum(by_line.values()), commit)
     return allotment
@@ -149,13 +147,13 @@ def reserve_late(view: View, order: Order, now: datetime) -> tuple[list[Change],
     by_item = _waiting_by_item(order)
     view.need(*(stock_stream(*item) for item in by_item))
     wanted = _unshipped(order)
-    allotment = Allotment(view, order, "", now, now)
+    allotment = Allotment(view, order.order_id, "", now, now)
     served: dict[str, Units] = {}
     for item, by_line in by_item.items():
         own = view.stock(*item)
         present = own.reservations.get(order.order_id) if own else None
         units, freed = (present.units, stock.freed_by(present)) if present else (0, 0)
-        total = max(units, min(wanted[item], allotment.within(own) + freed) if own and own.tracked else 0)
+        total = max(units, min(wanted[item], own.available_to(order.order_id) + freed) if own and own.tracked else 0)
         if total > units:
             allotment.take(item, total, commit=True)
         lacking = wanted[item] - total

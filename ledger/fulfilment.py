@@ -61,7 +61,7 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
     open_units = order.in_bucket("open")
     demand = demand_of(order.lines.values(), open_units)
     unusable = _unusable_suppliers(view, order, open_units)
-    allotment = allot(view, order, demand, now, commit=ready and not unusable, cart_id=cart_id)
+    allotment = allot(view, intake.order_id, demand, now, commit=ready and not unusable, cart_id=cart_id)
     if all_or_nothing and (allotment.lacking or out_of_stock(found.unserved)):
         lacking = [(*item, *figures) for item, figures in allotment.lacking.items()]
         raise stock.OutOfStock(lacking + out_of_stock(found.unserved))
@@ -177,7 +177,7 @@ def _go_on(view: View, docket: Docket, at: datetime, now: datetime, reserve: boo
     open_units = order.in_bucket("open")
     demand = demand_of(order.lines.values(), open_units)
     unusable = _unusable_suppliers(view, order, open_units)
-    allotment = allot(view, order, demand, now, commit=ready and not unusable)
+    allotment = allot(view, order.order_id, demand, now, commit=ready and not unusable)
     present = {hold.key for hold in order.holds}
     last: list[OrderFact] = []
     if holds := [hold for hold in _stock_holds(allotment, demand, unusable, at, Found()) if hold.key not in present]:
@@ -190,7 +190,7 @@ def _go_on(view: View, docket: Docket, at: datetime, now: datetime, reserve: boo
 def complete_details(
     view: View, details: orders.DetailsCompleted, payment: PaymentState | None, now: datetime
 ) -> list[Change]:
-    """What was missing came in; details.untracked and promised_by are set here.
+    """What was missing came in; details.untracked and promised_by are set here. The same again records nothing.
 
     When nothing lacks any more, the order goes its way.
     """
@@ -206,6 +206,8 @@ def complete_details(
     orders.require_total(order, docket.order)
     if payment is not None:
         docket.tell(orders.change_payment(docket.order, payment, at))
+    if not docket.facts:
+        return []
     _reconsider(view, docket, at)
     after = docket.order
     wanted = demand_of(after.lines.values(), after.in_bucket("open"))
@@ -291,7 +293,7 @@ def release_hold(
 def _require_stock(view: View, order: Order, now: datetime) -> None:
     need_for(view, order.lines.values())
     demand = demand_of(order.lines.values(), order.in_bucket("open"))
-    allotment = allot(view, order, demand, now, commit=True)
+    allotment = allot(view, order.order_id, demand, now, commit=True)
     if allotment.lacking:
         raise stock.OutOfStock([(*item, *figures) for item, figures in allotment.lacking.items()])
 
@@ -333,7 +335,7 @@ def _serve_unconfirmed(view: View, order: Order, now: datetime) -> list[Change]:
         or _unusable_suppliers(view, order, order.in_bucket("open"))
     ):
         return []
-    if allot(view, order, demand_of(lines, order.in_bucket("open")), now, commit=True).lacking:
+    if allot(view, order.order_id, demand_of(lines, order.in_bucket("open")), now, commit=True).lacking:
         return []
     if tracked:
         docket.tell([orders.UnitsReserved(order.order_id, tracked, now)])
@@ -367,7 +369,7 @@ def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: dat
         supplier_id = order.lines[line_no].supplier_id
         suppliers.require_approved(view.supplier(supplier_id), supplier_id)
     demand = demand_of(order.lines.values(), order.in_bucket("open"))
-    allotment = allot(view, order, demand, now, commit=True)
+    allotment = allot(view, order_id, demand, now, commit=True)
     if allotment.lacking and not backorder_lacking:
         raise stock.OutOfStock([(*item, *figures) for item, figures in allotment.lacking.items()])
     backordered = _lacking_by_line(allotment, demand)

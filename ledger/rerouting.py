@@ -224,7 +224,7 @@ def _place(
     # The next supplier may sit behind a border; what the last one lacked for its own is asked for no more.
     docket.tell(customs.reconsider(view, docket.order, at))
     more: dict[Item, int] = {(choice.supplier_id, choice.sku): choice.units for choice in served}
-    return enlarge(view, order, more, now)
+    return enlarge(view, order.order_id, more, now)
 
 
 def _units_of(order: Order, units: Units, choices: Sequence[Choice]) -> Units:

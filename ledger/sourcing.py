@@ -59,7 +59,7 @@ def find_suppliers(view: View, order: Order, cart_id: str, at: datetime) -> Foun
         return Found()
     demand = demand_of(order.lines.values(), order.in_bucket("open"))
     claimed = {item: sum(by_line.values()) for item, by_line in demand.items()}
-    market = _Market(view, order, wanted, cart_id, claimed)
+    market = _Market(view, wanted, (order.order_id, cart_id) if cart_id else (order.order_id,), claimed)
     choices = [
         choose(sku, sum(by_line.values()), market.candidates(sku, market.listed(sku)))
         for sku, by_line in wanted.items()
@@ -108,7 +108,7 @@ def choices_for(view: View, order: Order, sought: Sought) -> list[Choice]:
     wanted: defaultdict[str, Units] = defaultdict(dict)
     for line_no, units in sought.units.items():
         wanted[order.lines[line_no].sku][line_no] = units
-    market = _Market(view, order, wanted, others=(sought.of, sought.named))
+    market = _Market(view, wanted, (order.order_id,), others=(sought.of, sought.named))
     # Whoever has the units cannot be named to get them.
     named = sought.named != sought.of and bool(sought.named)
     history = _history(order)
@@ -162,15 +162,14 @@ class _Market:
     def __init__(
         self,
         view: View,
-        order: Order,
         skus: Iterable[str],
-        cart_id: str = "",
+        reservation_ids: tuple[str, ...],
         claimed: Mapping[Item, int] = {},
         others: Iterable[str] = (),
     ) -> None:
-        """What the order and its cart hold is within reach; claimed units are promised already."""
+        """What these reservations hold is within reach; claimed units are promised already."""
         view.need(*map(sku_stream, skus))
-        self._view, self._order, self._cart_id, self._claimed = view, order, cart_id, claimed
+        self._view, self._reservation_ids, self._claimed = view, reservation_ids, claimed
         self._listed = {sku: found.suppliers if (found := view.sku(sku)) else () for sku in skus}
         also = tuple(filter(None, others))
         items = [(each, sku) for sku, listed in self._listed.items() for each in (*listed, *also)]
@@ -183,7 +182,7 @@ class _Market:
         found = []
         for each in ids:
             claimed = self._claimed.get((each, sku), 0) if self._claimed else 0
-            available = within_reach(self._view.stock(each, sku), self._order, self._cart_id, claimed)
+            available = within_reach(self._view.stock(each, sku), self._reservation_ids, claimed)
             found.append(Candidate(each, self._suppliers[each], available, against.get(each)))
         return found
 

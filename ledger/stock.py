@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
+from itertools import takewhile
 from typing import assert_never
 
 import msgspec
@@ -399,13 +400,11 @@ class Stock(msgspec.Struct):
         """Units that can be promised to whoever asks now; below zero when a feed fell under what was promised."""
         return self.free - self.kept
 
-    def available_to(self, order_id: str, placed_at: datetime) -> int:
-        """Units that can be promised to an order: it comes after those alone that wait and were placed before it."""
-        before = 0
-        for each, units in self.waiting.items():
-            if each == order_id or self.since[each] > placed_at:
-                break  # they stand in this order
-            before += units
+    def available_to(self, order_id: str) -> int:
+        """Units that can be promised to an order: one that waits comes after those alone that waited before it."""
+        if order_id not in self.waiting:
+            return self.available
+        before = sum([units for _, units in takewhile(lambda each: each[0] != order_id, self.waiting.items())])
         return self.free - min(self.kept, before)
 
     @property

@@ -206,9 +206,7 @@ class Fulfilment(RuleBasedStateMachine):
             return float("inf")
         present = self.story.stock(sku, supplier_id)
         kept = present.reservations.get(order_id)
-        return present.available_to(order_id, self.story.order(order_id).placed.placed_at) - (
-            kept.units if kept and kept.in_feed else 0
-        )
+        return present.available_to(order_id) - (kept.units if kept and kept.in_feed else 0)
 
     def expect(self, counted: Counted, order_id: str, freed: Counter[int], of: str) -> list[Any]:
         """What must become of freed units, decided before they are: who may get them, and whether they wait there."""

@@ -443,14 +443,15 @@ def test_what_a_suspended_supplier_has_is_for_those_who_waited_for_its_return(
 # --- who is the oldest ----------------------------------------------------------------------------
 
 
-def test_an_older_order_that_is_told_late_has_what_is_kept_for_newer_ones():
-    story = a_shop(tea=0)
-    story.place(line(1, "tea", 2))
+def test_details_that_are_told_again_are_no_occasion_to_reserve():
+    story = a_shop(tea=0, mug=0)
+    story.place(line(1, "tea", 2), order_id="shopify/newer", placed_at=NOON)
+    story.place(line(1, "mug", 1), order_id="shopify/older", placed_at=NOON - HOUR)
     story.feed(2)
-    story.place(line(1, "tea", 1), order_id="shopify/newer", placed_at=NOON + HOUR)
-    assert HoldReason.OUT_OF_STOCK in story.holds("shopify/newer")
-    story.place(line(1, "tea", 1), order_id="shopify/older", placed_at=NOON - HOUR)
-    assert story.header("shopify/older") is Header.CONFIRMED
+    to_tea = line(1, "tea", 1)
+    assert "stock_reserved" not in names(story.complete(to_tea, order_id="shopify/older"))
+    assert list(story.stock().waiting) == ["shopify/older", "shopify/newer"]
+    assert story.complete(to_tea, order_id="shopify/older") == []
 
 
 def test_the_oldest_is_who_was_placed_first_and_not_who_was_told_first():
