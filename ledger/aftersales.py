@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import cast
 
 from msgspec.structs import replace
 
@@ -49,7 +50,7 @@ from ledger.values import (
     round_half_up,
     stock_stream,
 )
-from ledger.view import Docket, View, changes_of, order_in
+from ledger.view import Docket, View, after_facts, changes_of, order_in
 
 WHOLE_BASIS_POINTS = 10_000
 
@@ -301,6 +302,11 @@ def _reship(file: _File, supplier_id: str, at: datetime) -> None:
         file.tell([ReshipFailed(case.case_id, ReshipFailure.OUT_OF_STOCK, case.todo, at)])
         return
     file.changes += changes
+    if orders.money_gone_at(file.paying) is not None:
+        # It waits as if the news had come after it.
+        own = order_stream(reship.order_id)
+        first, *others = [cast(OrderFact, fact) for stream, fact in changes if stream == own]
+        file.tell_other(own, orders.keep_back(after_facts(orders.evolve(None, first), others), at))
     file.sent_again = lines
     file.tell([ReshipPlaced(case.case_id, reship.order_id, case.todo, at)])
     paid = order.paid_order_id
@@ -537,4 +543,5 @@ def record_refund_paid(
     if file.tell(returns.pay_refund(file.case, refund_id, reference, at)):
         docket = Docket(file.paying, orders.pay_refund(file.paying, refund_id, at))
         file.tell_paying([*docket.facts, *breaches.settle(docket.order, now)])
+        file.changes += fulfilment.follow_money(view, docket, now)
     return file.close()

@@ -33,7 +33,7 @@ from ledger.promise import end_of_promise, promise
 from ledger.rerouting import Cause
 from ledger.sourcing import Found, find_suppliers, let_lines_wait, out_of_stock
 from ledger.suppliers import Standing
-from ledger.values import Change, LineNo, Money, Units, stock_stream
+from ledger.values import Change, LineNo, Money, Units, order_stream, stock_stream
 from ledger.view import Docket, View, after_facts, changes_of, order_changes, order_in, settled
 
 
@@ -213,7 +213,8 @@ def complete_details(
     wanted = demand_of(after.lines.values(), after.in_bucket("open"))
     dropped = [item for item in items_of(order, "", order.in_bucket("open")) if item not in wanted]
     view.need(*(stock_stream(*item) for item in dropped))
-    return [*give_back(view, after, dropped, now), *_go_on(view, docket, at, now, reserve=bool(lines))]
+    changes = [*give_back(view, after, dropped, now), *_go_on(view, docket, at, now, reserve=bool(lines))]
+    return [*changes, *follow_money(view, docket, now)]
 
 
 def _reconsider(view: View, docket: Docket, at: datetime) -> None:
@@ -256,7 +257,22 @@ def record_payment(view: View, order_id: str, payment: PaymentState, at: datetim
     if not docket.facts:
         return []
     docket.tell(_reconsider_missing(view, docket.order, at))
-    return _go_on(view, docket, at, now)
+    return [*_go_on(view, docket, at, now), *follow_money(view, docket, now)]
+
+
+def follow_money(view: View, docket: Docket, now: datetime) -> list[Change]:
+    """Units that are sent once more wait for the money of the order that paid for them, as that order's own do."""
+    news = [fact for fact in docket.facts if isinstance(fact, ChargebackRecorded | orders.PaymentChanged)]
+    reships = docket.order.after_sales.reships if news else ()
+    view.need(*map(order_stream, reships))
+    changes: list[Change] = []
+    for reship in (order_in(view, reship_id) for reship_id in reships):
+        own = Docket(reship, orders.share_money(reship, docket.order, news[-1]))
+        more = _go_on(view, own, news[-1].at, now) if own.facts else []
+        # Two that want the same stock cannot be given it by one command: the second goes on waiting for a person.
+        if {stream for stream, _ in changes}.isdisjoint(stream for stream, _ in more):
+            changes += more
+    return changes
 
 
 def place_hold(view: View, order_id: str, hold: Hold, now: datetime) -> list[Change]:
@@ -418,7 +434,8 @@ def review(view: View, order_id: str, review_id: str, score: int, at: datetime) 
 def record_chargeback(view: View, chargeback: ChargebackRecorded, now: datetime) -> list[Change]:
     """The bank took the customer's money back; what has not left waits if all of it is gone."""
     order = order_in(view, chargeback.order_id)
-    return settled(order, orders.record_chargeback(order, chargeback), now)
+    docket = Docket(order, orders.record_chargeback(order, chargeback))
+    return [*docket.settled(now), *follow_money(view, docket, now)]
 
 
 def reserve(

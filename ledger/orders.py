@@ -1467,7 +1467,7 @@ def change_payment(order: Order, payment: PaymentState, at: datetime) -> list[Or
     than what is known is recorded and moves nothing.
     """
     ended = _ended_by_payment(order, at) if payment is PaymentState.PAID else []
-    if payment is order.payment and not ended:
+    if payment is order.payment and not ended and not _paid_again(order, payment, at):
         return []
     if order.payment_at is not None and at < order.payment_at:
         return [PaymentChanged(order.order_id, payment, at, outdated=True)]
@@ -1477,7 +1477,31 @@ def change_payment(order: Order, payment: PaymentState, at: datetime) -> list[Or
     if _awaits_confirmation(order) and order.hold(HoldReason.AWAITING_PAYMENT) is None:
         return [changed, HoldPlaced(order.order_id, Hold(HoldReason.AWAITING_PAYMENT, LEDGER, at), at)]
     gone = payment in _NO_MONEY and not _awaits_confirmation(order)
-    return [changed, *_keep_back(order, at)] if gone else [changed]
+    return [changed, *keep_back(order, at)] if gone else [changed]
+
+
+def money_gone_at(order: Order) -> datetime | None:
+    """When the last of the money for its units went back; None if some is left, or it was paid again since.
+
+    Of a chargeback in another currency nobody can say what it leaves.
+    """
+    if order.payment in _NO_MONEY:
+        return order.payment_at or order.placed.at
+    if not order.chargebacks or not (_all_went_back(order) or _charged_back_otherwise(order)):
+        return None
+    gone_at = max(chargeback.at for chargeback in order.chargebacks)
+    since = order.payment_at if order.payment is PaymentState.PAID else None
+    return None if since is not None and since > gone_at else gone_at
+
+
+def _charged_back_otherwise(order: Order) -> bool:
+    return any(chargeback.amount.currency != order.currency for chargeback in order.chargebacks)
+
+
+def _paid_again(order: Order, payment: PaymentState, at: datetime) -> bool:
+    """Whether "paid" is news to a paid order: its money went back before."""
+    gone_at = money_gone_at(order) if payment is PaymentState.PAID and order.chargebacks else None
+    return gone_at is not None and at > gone_at
 
 
 def _ended_by_payment(order: Order, at: datetime) -> list[Hold]:
@@ -1492,11 +1516,20 @@ def _ended_by_payment(order: Order, at: datetime) -> list[Hold]:
     ]
 
 
-def _keep_back(order: Order, at: datetime) -> Sequence[OrderFact]:
+def keep_back(order: Order, at: datetime) -> Sequence[OrderFact]:
     """What has not left waits, because its money went back: for the money, or for a person."""
     if order.header is Header.CANCELLED or not any(map(order.units, ("open", "backordered", "assigned"))):
         return []
     return place_hold(order, Hold(HoldReason.PAYMENT_REVERSED, LEDGER, at))
+
+
+def share_money(reship: Order, paying: Order, news: ChargebackRecorded | PaymentChanged) -> Sequence[OrderFact]:
+    """What news of the money of the order that paid for a reship's units means for the reship."""
+    if isinstance(news, PaymentChanged) and news.outdated:
+        return []
+    if isinstance(news, PaymentChanged) and news.payment is PaymentState.PAID:
+        return end_holds(reship, _ended_by_payment(reship, news.at), news.at)
+    return keep_back(reship, news.at) if money_gone_at(paying) is not None else []
 
 
 def _awaits_confirmation(order: Order) -> bool:
@@ -1570,9 +1603,8 @@ def record_chargeback(order: Order, chargeback: ChargebackRecorded) -> Sequence[
             if each.amount != chargeback.amount:
                 raise ChargebackDiffers(each.chargeback_id, each.amount)
             return []
-    # Of one in another currency nobody can say what it leaves.
-    gone = chargeback.amount.currency != order.currency or _all_went_back(evolve(order, chargeback))
-    return [chargeback, *_keep_back(order, chargeback.at)] if gone else [chargeback]
+    gone = money_gone_at(evolve(order, chargeback)) is not None
+    return [chargeback, *keep_back(order, chargeback.at)] if gone else [chargeback]
 
 
 def complete(order: Order | None, closes_at: datetime | None, now: datetime) -> Sequence[OrderFact]:

@@ -170,7 +170,9 @@ class AfterSales(RuleBasedStateMachine):
 
     def end_a_reship(self, pick: int, end: ParcelStatus | None, seen: bool) -> None:
         """It arrives, is lost, or is cancelled, and its case may see it."""
-        live = [each for each in self.reships() if self.story.header(each) is Header.CONFIRMED]
+        # What waits for its money does not leave; it can be cancelled.
+        ways = (Header.CONFIRMED,) if end is not None else (Header.CONFIRMED, Header.ON_HOLD)
+        live = [each for each in self.reships() if self.story.header(each) in ways]
         if not live:
             return
         order_id = live[pick % len(live)]
@@ -389,6 +391,26 @@ class AfterSales(RuleBasedStateMachine):
                     assert paid + taken <= came_in
                 case _:
                     pass
+
+    @invariant()
+    def nothing_is_sent_once_more_after_its_money_went_back(self) -> None:
+        """Whichever came first; nobody in this shop pays again."""
+        back, amounts = 0, dict[str, int]()
+        for _, fact in self.story.log:
+            match fact:
+                case orders.ChargebackRecorded():
+                    back += fact.amount.amount_minor
+                case remedies.RefundBooked():
+                    amounts[fact.refund_id] = sum(fact.amounts_minor.values())
+                case remedies.RefundPaidBack():
+                    back += amounts[fact.refund_id]
+                case _:
+                    pass
+        gone = back >= sum(PRICES[n] * QUANTITIES[n] for n in PRICES)
+        for order_id in self.reships():
+            reship = self.story.order(order_id)
+            if any(map(reship.units, ("open", "backordered", "assigned"))):
+                assert (self.story.holds(order_id) == [orders.HoldReason.PAYMENT_REVERSED]) == gone
 
     def received(self, case_id: str) -> Counter[int]:
         """The newest count of what came back, line by line."""

@@ -3,12 +3,27 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.orders import Clock, Header, HoldReason, MoreThanCameIn, OrderOnHold, PaymentState
+from ledger.orders import Clock, CustomsLine, Header, HoldReason, MoreThanCameIn, OrderOnHold, PaymentState
 from ledger.returns import Remedy
 from ledger.supplier_orders import ClocksResumed
-from ledger.values import Fact
-from tests.casework import Desk, approved
-from tests.story import DAY, FIRST, HOUR, NOON, ORDER, Story, a_shop, confirmed, line, names, refused, sent, the
+from ledger.values import Fact, Incoterm, LineNo
+from tests.casework import CASE, RESHIP, Desk, approved, ruled
+from tests.story import (
+    DAY,
+    FIRST,
+    HOUR,
+    NOON,
+    ORDER,
+    Story,
+    a_shop,
+    confirmed,
+    delivered,
+    line,
+    names,
+    refused,
+    sent,
+    the,
+)
 
 WHOLE = 1_500
 """The price of the order: three units of 5.00 EUR."""
@@ -231,3 +246,117 @@ def test_a_refund_of_all_of_it_stops_what_is_still_to_leave():
     desk.pays()
     assert story.holds(ORDER) == [HoldReason.PAYMENT_REVERSED]
     assert story.now == NOON + DAY
+
+
+# --- nor once more --------------------------------------------------------------------------------
+
+
+def sent_again(desk: Desk | None = None) -> Desk:
+    """One of three delivered units is sent once more."""
+    desk = desk or ruled()
+    desk.approves(Remedy.RESHIP)
+    return desk
+
+
+@every_way
+def test_a_unit_that_is_sent_once_more_waits_once_its_money_went_back(goes_back):
+    desk = sent_again()
+    goes_back(desk.story)
+    assert desk.story.holds(RESHIP) == [HoldReason.PAYMENT_REVERSED]
+    assert desk.story.holds() == [], "all of it has left"
+    with refused(OrderOnHold, r"order shopify/1\+R1 is on hold: payment_reversed"):
+        desk.story.send(f"{RESHIP}/1")
+
+
+@every_way
+def test_it_waits_as_well_where_the_money_went_back_before_it_was_granted(goes_back):
+    desk = ruled()
+    goes_back(desk.story)
+    sent_again(desk)
+    assert desk.story.holds(RESHIP) == [HoldReason.PAYMENT_REVERSED]
+    after = sent_again()
+    goes_back(after.story)
+    assert desk.story.order(RESHIP) == after.story.order(RESHIP), "whichever was told first"
+
+
+@every_way
+def test_a_unit_that_is_sent_once_more_goes_on_once_it_is_paid_again(goes_back):
+    desk = sent_again()
+    desk.story.send(f"{RESHIP}/1")
+    desk.story.later(hours=1)
+    assert "clocks_stopped" in names(goes_back(desk.story))
+    desk.story.later(hours=1)
+    assert "hold_released" in names(desk.story.pay())
+    assert desk.story.holds(RESHIP) == []
+    assert desk.story.pay() == []
+
+
+@every_way
+def test_money_that_came_again_before_a_unit_is_sent_once_more_sends_it(goes_back):
+    desk = ruled()
+    goes_back(desk.story)
+    desk.story.later(hours=1)
+    assert names(desk.story.pay()) == ["payment_changed"]
+    assert desk.story.pay() == []
+    sent_again(desk)
+    assert desk.story.holds(RESHIP) == []
+
+
+def test_money_that_goes_back_in_part_stops_no_unit_that_is_sent_once_more():
+    desk = sent_again()
+    desk.story.charge_back(WHOLE - 1)
+    assert desk.story.holds(RESHIP) == []
+
+
+def test_what_was_sent_once_more_and_arrived_waits_for_nothing():
+    desk = sent_again()
+    desk.story.send(f"{RESHIP}/1")
+    desk.story.ship(supplier_order_id=f"{RESHIP}/1", number="R1")
+    assert names(desk.story.charge_back(WHOLE)) == ["chargeback_recorded"]
+
+
+def test_a_refund_that_leaves_nothing_stops_a_unit_that_is_sent_once_more():
+    desk = sent_again()
+    desk.story.charge_back(500)
+    desk.opens(by_line={1: 2}, case_id="case-2")
+    desk.reviews("case-2")
+    desk.rules(case_id="case-2")
+    desk.approves(Remedy.REFUND, case_id="case-2")
+    desk.grants(case_id="case-2")
+    desk.pays(case_id="case-2")
+    assert desk.story.holds(RESHIP) == [HoldReason.PAYMENT_REVERSED]
+
+
+def unconfirmed(*cases: str) -> Desk:
+    """Each of these cases sends one unit once more from abroad; what customs asked for of them came in late."""
+    desk = Desk(delivered())
+    desk.story.approve("far", country="CN")
+    desk.story.feed(len(cases), supplier_id="far")
+    for case_id in cases:
+        desk.opens(case_id=case_id)
+        desk.reviews(case_id)
+        desk.rules(case_id=case_id)
+        desk.approves(Remedy.RESHIP, case_id=case_id, supplier_id="far")
+    desk.story.charge_back(WHOLE)
+    for reship in desk.story.order().after_sales.reships:
+        known = CustomsLine(LineNo(1), title="Tea", hs_code="090210", origin="CN", weight_grams=100)
+        desk.story.complete_customs(known, incoterm=Incoterm.DDP, order_id=reship)
+        assert desk.story.holds(reship) == [HoldReason.PAYMENT_REVERSED]
+    return desk
+
+
+def test_a_reship_that_was_not_confirmed_yet_is_confirmed_once_it_is_paid_again():
+    desk = unconfirmed(CASE)
+    desk.story.later(hours=1)
+    desk.story.pay()
+    assert desk.story.header(RESHIP) is Header.CONFIRMED
+
+
+def test_of_two_that_want_the_same_stock_one_is_confirmed_and_the_other_waits_for_a_person():
+    desk = unconfirmed("case-1", "case-2")
+    desk.story.later(hours=1)
+    desk.story.pay()
+    assert desk.story.header(RESHIP) is Header.CONFIRMED
+    assert desk.story.holds(f"{ORDER}+R2") == [HoldReason.PAYMENT_REVERSED]
+    desk.story.release(HoldReason.PAYMENT_REVERSED, order_id=f"{ORDER}+R2")
+    assert desk.story.header(f"{ORDER}+R2") is Header.CONFIRMED

@@ -226,7 +226,8 @@ class CaseServiceServicer:
     def ApproveRemedy(self, request, context):
         """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1") with its
         stock reserved; where stock lacks, its supplier is not approved, or it is cancelled or lost later, the
-        units are due a refund. The same remedy again records nothing.
+        units are due a refund. Once the money for the order went back, it waits by the hold "payment_reversed". The same
+        remedy again records nothing.
         Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN,
         OVER_REMEDIED, or ALREADY_REFUNDED if units to be sent once more were refunded.
         """

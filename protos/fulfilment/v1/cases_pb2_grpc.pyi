@@ -83,7 +83,8 @@ class CaseServiceStub:
     ApproveRemedy: _grpc.UnaryUnaryMultiCallable[_cases_pb2.ApproveRemedyRequest, _common_pb2.Receipt]
     """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1") with its
     stock reserved; where stock lacks, its supplier is not approved, or it is cancelled or lost later, the
-    units are due a refund. The same remedy again records nothing.
+    units are due a refund. Once the money for the order went back, it waits by the hold "payment_reversed". The same
+    remedy again records nothing.
     Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN,
     OVER_REMEDIED, or ALREADY_REFUNDED if units to be sent once more were refunded.
     """
@@ -214,7 +215,8 @@ class CaseServiceAsyncStub(CaseServiceStub):
     ApproveRemedy: _aio.UnaryUnaryMultiCallable[_cases_pb2.ApproveRemedyRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1") with its
     stock reserved; where stock lacks, its supplier is not approved, or it is cancelled or lost later, the
-    units are due a refund. The same remedy again records nothing.
+    units are due a refund. Once the money for the order went back, it waits by the hold "payment_reversed". The same
+    remedy again records nothing.
     Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN,
     OVER_REMEDIED, or ALREADY_REFUNDED if units to be sent once more were refunded.
     """
@@ -384,7 +386,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Chooses the remedy. A reship is placed at once, as an order at no price ("channel/number+R1") with its
         stock reserved; where stock lacks, its supplier is not approved, or it is cancelled or lost later, the
-        units are due a refund. The same remedy again records nothing.
+        units are due a refund. Once the money for the order went back, it waits by the hold "payment_reversed". The same
+        remedy again records nothing.
         Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN,
         OVER_REMEDIED, or ALREADY_REFUNDED if units to be sent once more were refunded.
         """

@@ -193,8 +193,8 @@ class OrderServiceServicer:
     def RecordPayment(self, request, context):
         """Records what the shop says of the money. Paid releases the holds "awaiting_payment" and "payment_reversed" and
         confirms an order without other holds. Refunded and failed keep what has not left of a confirmed order from
-        leaving, by the hold "payment_reversed". The same state again records nothing,
-        unless it is paid again after the money went back. News counts by its own time: what is older than the newest
+        leaving, by the hold "payment_reversed"; reships of the order wait and go on as its own units do. The same state
+        again records nothing, unless it is paid again after the money went back. News counts by its own time: what is older than the newest
         that is known is recorded and moves nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER.
         """
@@ -359,7 +359,8 @@ class OrderServiceServicer:
 
     def RecordChargeback(self, request, context):
         """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
-        those that have not left wait, by the hold "payment_reversed". The same chargeback again records nothing.
+        those that have not left wait, by the hold "payment_reversed", and so do reships of them. The same chargeback again
+        records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

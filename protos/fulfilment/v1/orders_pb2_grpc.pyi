@@ -62,8 +62,8 @@ class OrderServiceStub:
     RecordPayment: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RecordPaymentRequest, _common_pb2.Receipt]
     """Records what the shop says of the money. Paid releases the holds "awaiting_payment" and "payment_reversed" and
     confirms an order without other holds. Refunded and failed keep what has not left of a confirmed order from
-    leaving, by the hold "payment_reversed". The same state again records nothing,
-    unless it is paid again after the money went back. News counts by its own time: what is older than the newest
+    leaving, by the hold "payment_reversed"; reships of the order wait and go on as its own units do. The same state
+    again records nothing, unless it is paid again after the money went back. News counts by its own time: what is older than the newest
     that is known is recorded and moves nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
@@ -168,7 +168,8 @@ class OrderServiceStub:
     """
     RecordChargeback: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RecordChargebackRequest, _common_pb2.Receipt]
     """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
-    those that have not left wait, by the hold "payment_reversed". The same chargeback again records nothing.
+    those that have not left wait, by the hold "payment_reversed", and so do reships of them. The same chargeback again
+    records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
     """
     CompleteCustomsData: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CompleteCustomsDataRequest, _common_pb2.Receipt]
@@ -226,8 +227,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     RecordPayment: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordPaymentRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records what the shop says of the money. Paid releases the holds "awaiting_payment" and "payment_reversed" and
     confirms an order without other holds. Refunded and failed keep what has not left of a confirmed order from
-    leaving, by the hold "payment_reversed". The same state again records nothing,
-    unless it is paid again after the money went back. News counts by its own time: what is older than the newest
+    leaving, by the hold "payment_reversed"; reships of the order wait and go on as its own units do. The same state
+    again records nothing, unless it is paid again after the money went back. News counts by its own time: what is older than the newest
     that is known is recorded and moves nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
@@ -332,7 +333,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
     RecordChargeback: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordChargebackRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
-    those that have not left wait, by the hold "payment_reversed". The same chargeback again records nothing.
+    those that have not left wait, by the hold "payment_reversed", and so do reships of them. The same chargeback again
+    records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
     """
     CompleteCustomsData: _aio.UnaryUnaryMultiCallable[_orders_pb2.CompleteCustomsDataRequest, _common_pb2.Receipt]  # type: ignore[assignment]
@@ -405,8 +407,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records what the shop says of the money. Paid releases the holds "awaiting_payment" and "payment_reversed" and
         confirms an order without other holds. Refunded and failed keep what has not left of a confirmed order from
-        leaving, by the hold "payment_reversed". The same state again records nothing,
-        unless it is paid again after the money went back. News counts by its own time: what is older than the newest
+        leaving, by the hold "payment_reversed"; reships of the order wait and go on as its own units do. The same state
+        again records nothing, unless it is paid again after the money went back. News counts by its own time: what is older than the newest
         that is known is recorded and moves nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER.
         """
@@ -601,7 +603,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
-        those that have not left wait, by the hold "payment_reversed". The same chargeback again records nothing.
+        those that have not left wait, by the hold "payment_reversed", and so do reships of them. The same chargeback again
+        records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
         """
 
