@@ -62,6 +62,7 @@ def rule_delay(
 ) -> Sequence[OrderFact]:
     """Whose fault a missed clock is; until somebody rules, it is the supplier's. The same ruling records nothing."""
     supplier_order = order.supplier_order(supplier_order_id)
+    orders.require_placed(order, at)
     if (supplier_order_id, clock) not in order.missed:
         raise NoDelay(supplier_order_id, clock)
     present = order.rulings.get((supplier_order_id, clock))

@@ -194,8 +194,10 @@ def complete_details(
 
     When nothing lacks any more, the order goes its way.
     """
-    order_id, lines, at = details.order_id, details.lines, details.at
+    order_id, lines, told_at = details.order_id, details.lines, details.at
     order = order_in(view, order_id)
+    details = orders.since_placing(order, details)
+    at = details.at
     if order.header is orders.Header.CANCELLED:
         raise orders.OrderClosed(order_id, order.header)
     merged = {**order.lines, **{line.line_no: line for line in lines}}
@@ -205,7 +207,7 @@ def complete_details(
     docket = Docket(order, orders.complete_details(order, details))
     orders.require_total(order, docket.order)
     if payment is not None:
-        docket.tell(orders.change_payment(docket.order, payment, at))
+        docket.tell(orders.change_payment(docket.order, payment, told_at))
     if not docket.facts:
         return []
     _reconsider(view, docket, at)
@@ -256,6 +258,7 @@ def record_payment(view: View, order_id: str, payment: PaymentState, at: datetim
     docket = Docket(order, orders.change_payment(order, payment, at))
     if not docket.facts:
         return []
+    at = max(at, order.placed.placed_at)
     docket.tell(_reconsider_missing(view, docket.order, at))
     return [*_go_on(view, docket, at, now), *follow_money(view, docket, now)]
 
@@ -286,10 +289,11 @@ def release_hold(
 ) -> list[Change]:
     """End a hold. The last one gone, a paid order is confirmed; stock that still lacks refuses the release."""
     order = order_in(view, order_id)
+    told_at, at = at, max(at, order.placed.placed_at)
     seeks = reason in (HoldReason.INCOMPLETE, HoldReason.OUT_OF_STOCK)
     found = find_suppliers(view, order, "", at) if seeks else Found()
     docket = Docket(order, found.facts)
-    docket.tell(orders.release_hold(docket.order, reason, owner, supplier_order_id, at))
+    docket.tell(orders.release_hold(docket.order, reason, owner, supplier_order_id, told_at))
     own = any(isinstance(fact, orders.HoldReleased) and fact.owner == LEDGER for fact in docket.facts)
     if reason is HoldReason.OUT_OF_STOCK and own and order.confirmed_at is not None:
         return rerouting.reroute(view, order_id, "", {}, Cause(None, LEDGER, "hold_released"), at, now)
@@ -370,6 +374,7 @@ def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: dat
     Confirming a confirmed order records nothing.
     """
     order = order_in(view, order_id)
+    orders.require_placed(order, at)
     if order.confirmed_at is not None:
         return []
     if not order.units("open"):
@@ -402,7 +407,9 @@ def complete_customs_data(
     view: View, completed: orders.CustomsDataCompleted, declared_total: Money | None, now: datetime
 ) -> list[Change]:
     """What customs asks for came in. When nothing lacks any more, the holds for it go, and the order goes its way."""
-    order, at = order_in(view, completed.order_id), completed.at
+    order = order_in(view, completed.order_id)
+    completed = orders.since_placing(order, completed)
+    at = completed.at
     docket = Docket(order, customs.complete(order, completed, declared_total))
     if not docket.facts:
         return []
@@ -417,6 +424,7 @@ def change_address(view: View, changed: orders.AddressChanged, now: datetime) ->
     A promised day ends where the order goes now; changed.promised_by is set here.
     """
     order = order_in(view, changed.order_id)
+    orders.require_placed(order, changed.at)
     changed = replace(changed, promised_by=end_of_promise(order.promised_day, changed.destination))
     docket = Docket(order, orders.change_address(order, changed))
     if not docket.facts:
@@ -434,6 +442,7 @@ def review(view: View, order_id: str, review_id: str, score: int, at: datetime) 
 def record_chargeback(view: View, chargeback: ChargebackRecorded, now: datetime) -> list[Change]:
     """The bank took the customer's money back; what has not left waits if all of it is gone."""
     order = order_in(view, chargeback.order_id)
+    chargeback = orders.since_placing(order, chargeback)
     docket = Docket(order, orders.record_chargeback(order, chargeback))
     return [*docket.settled(now), *follow_money(view, docket, now)]
 

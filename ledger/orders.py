@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from operator import attrgetter
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from msgspec.structs import replace
 
@@ -71,6 +71,19 @@ LEDGER = "ledger"
 """The owner of holds that the ledger places and releases itself."""
 
 # --- facts ----------------------------------------------------------------------------------------
+
+
+class SincePlacing(Fact, frozen=True, kw_only=True, tag=""):
+    """What a shop may know before it has the order, such as a payment; of before the placing, it counts from then."""
+
+    told_at: datetime | None = None
+    """What was told as its time, where that is before the order was placed."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        if self.told_at is None:
+            return ()
+        return (f"{to_minute(self.told_at)} is before the order was placed, from when it counts",)
 
 
 class PaymentState(StrEnum):
@@ -219,7 +232,7 @@ class SuppliersChosen(Fact, frozen=True, tag="order.suppliers_chosen"):
     at: datetime
 
 
-class DetailsCompleted(Fact, frozen=True, tag="order.details_completed"):
+class DetailsCompleted(SincePlacing, frozen=True, tag="order.details_completed"):
     """What was missing came in; lines replace those of the same number."""
 
     order_id: str
@@ -248,7 +261,7 @@ class CustomsLine(Value, frozen=True):
     declared_value_minor: int = 0
 
 
-class CustomsDataCompleted(Fact, frozen=True, tag="order.customs_data_completed"):
+class CustomsDataCompleted(SincePlacing, frozen=True, tag="order.customs_data_completed"):
     """What customs asks for came in or was put right, before or after confirmation."""
 
     order_id: str
@@ -257,7 +270,7 @@ class CustomsDataCompleted(Fact, frozen=True, tag="order.customs_data_completed"
     incoterm: Incoterm | None = None
 
 
-class HoldPlaced(Fact, frozen=True, tag="order.hold_placed"):
+class HoldPlaced(SincePlacing, frozen=True, tag="order.hold_placed"):
     """Nothing is dispatched while it stands; a hold of the same reason, owner and scope is replaced."""
 
     order_id: str
@@ -265,7 +278,7 @@ class HoldPlaced(Fact, frozen=True, tag="order.hold_placed"):
     at: datetime
 
 
-class HoldReleased(Fact, frozen=True, tag="order.hold_released"):
+class HoldReleased(SincePlacing, frozen=True, tag="order.hold_released"):
     """One hold ended; others stand."""
 
     order_id: str
@@ -275,7 +288,7 @@ class HoldReleased(Fact, frozen=True, tag="order.hold_released"):
     supplier_order_id: str = ""
 
 
-class PaymentChanged(Fact, frozen=True, tag="order.payment_changed"):
+class PaymentChanged(SincePlacing, frozen=True, tag="order.payment_changed"):
     """The shop said something new of the money."""
 
     order_id: str
@@ -386,7 +399,7 @@ class OrderReviewed(Fact, frozen=True, tag="order.reviewed"):
     at: datetime
 
 
-class ChargebackRecorded(Fact, frozen=True, tag="order.chargeback_recorded"):
+class ChargebackRecorded(SincePlacing, frozen=True, tag="order.chargeback_recorded"):
     """The customer had its bank take the money back; chargeback_id is the bank's or the payment service's."""
 
     order_id: str
@@ -587,7 +600,7 @@ class Order(Value, frozen=True):
     promised_day: date | None = None
     """The day whose end promised_by is, where the customer was told a day."""
     payment_at: datetime | None = None
-    """The time of the newest news of the money since the placing."""
+    """The time of the newest news of the money since the order was recorded, as it was told."""
     incoterm: Incoterm | None = None
     no_promise_because: str = ""
     """Why a confirmed order promises no day."""
@@ -844,7 +857,9 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             stops = _resumed(order, [key], fact.at)
             return replace(order, holds=tuple(_other_holds(order, key)), stops=stops)
         case PaymentChanged():
-            return order if fact.outdated else replace(order, payment=fact.payment, payment_at=fact.at)
+            if fact.outdated:
+                return order
+            return replace(order, payment=fact.payment, payment_at=fact.told_at or fact.at)
         case OrderConfirmed():
             return replace(
                 order,
@@ -1319,6 +1334,15 @@ def require_placed(order: Order, at: datetime) -> None:
         raise BeforePlacing(order.order_id, at, order.placed.placed_at)
 
 
+S = TypeVar("S", DetailsCompleted, CustomsDataCompleted, PaymentChanged, ChargebackRecorded)
+
+
+def since_placing(order: Order, fact: S) -> S:
+    """The fact as it counts: not before the order was placed."""
+    placed_at = order.placed.placed_at
+    return fact if fact.at >= placed_at else replace(fact, at=placed_at, told_at=fact.at)
+
+
 def missing_fields(order: Order, lacking: Container[LineNo] | None = None) -> tuple[str, ...]:
     """What was understood but is not enough to fulfil the order (DOMAIN 1), as field paths.
 
@@ -1350,7 +1374,15 @@ def missing_fields(order: Order, lacking: Container[LineNo] | None = None) -> tu
 
 def place_hold(order: Order, hold: Hold) -> Sequence[OrderFact]:
     """A reason to wait. The same hold again records nothing, nor does one without a note where there is one."""
-    return place_holds(order, [hold])
+    counted = replace(hold, at=max(hold.at, order.placed.placed_at))
+    return _as_told(order, place_holds(order, [counted]), hold.at)
+
+
+def _as_told(order: Order, facts: Sequence[OrderFact], at: datetime) -> Sequence[OrderFact]:
+    """Facts of a hold; the first says what was told as its time, where it counts from the placing."""
+    if not facts or at >= order.placed.placed_at:
+        return facts
+    return [replace(facts[0], told_at=at), *facts[1:]]
 
 
 def place_holds(order: Order, holds: Sequence[Hold]) -> list[OrderFact]:
@@ -1407,7 +1439,7 @@ def release_hold(
         raise UnknownHold(order.order_id, reason, owner)
     if reason is HoldReason.INCOMPLETE and (missing := missing_fields(order)):
         raise StillIncomplete(order.order_id, missing)
-    return end_holds(order, ended, at)
+    return _as_told(order, end_holds(order, ended, max(at, order.placed.placed_at)), at)
 
 
 def end_holds(order: Order, ended: Iterable[Hold], at: datetime) -> list[OrderFact]:
@@ -1464,14 +1496,16 @@ def change_payment(order: Order, payment: PaymentState, at: datetime) -> list[Or
 
     Paid releases the holds that waited for it. Money that goes back before the confirmation is awaited again; all of it
     going back after the confirmation keeps what has not left from leaving. News counts by its own time: what is older
-    than what is known is recorded and moves nothing.
+    than what is known is recorded and moves nothing. Money may have come before the order, for which it counts from
+    the placing.
     """
+    changed = since_placing(order, PaymentChanged(order.order_id, payment, at))
+    told_at, at = at, changed.at
     ended = _ended_by_payment(order, at) if payment is PaymentState.PAID else []
     if payment is order.payment and not ended and not _paid_again(order, payment, at):
         return []
-    if order.payment_at is not None and at < order.payment_at:
-        return [PaymentChanged(order.order_id, payment, at, outdated=True)]
-    changed = PaymentChanged(order.order_id, payment, at)
+    if order.payment_at is not None and told_at < order.payment_at:
+        return [PaymentChanged(order.order_id, payment, told_at, outdated=True)]
     if payment is PaymentState.PAID:
         return [changed, *end_holds(order, ended, at)]
     if _awaits_confirmation(order) and order.hold(HoldReason.AWAITING_PAYMENT) is None:

@@ -90,6 +90,7 @@ def reroute(
     nothing is taken from anybody.
     """
     order = order_in(view, order_id)
+    orders.require_placed(order, at)
     if not supplier_order_id:
         return _place_open(view, order, by_line, cause, at, now)
     supplier_order = order.supplier_order(supplier_order_id)

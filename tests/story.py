@@ -281,7 +281,7 @@ class Story:
 
     def complete(self, *lines: Line, order_id: str = ORDER, **more: Any) -> list[Fact]:
         payment = more.pop("payment", None)
-        details = orders.DetailsCompleted(order_id, self.now, lines, **more)
+        details = orders.DetailsCompleted(order_id, more.pop("at", self.now), lines, **more)
         return self.record(fulfilment.complete_details(self.book, details, payment, self.now))
 
     def complete_customs(

@@ -2,13 +2,17 @@
 
 import pytest
 
-from ledger import orders
+from ledger import fulfilment, orders, rerouting
 from ledger.orders import (
+    AddressChanged,
     AlreadyPacked,
+    BeforePlacing,
+    DetailsCompleted,
     Header,
     Hold,
     HoldPlaced,
     HoldReason,
+    HoldReleased,
     NotConfirmable,
     NotDispatched,
     OrderClosed,
@@ -17,6 +21,7 @@ from ledger.orders import (
     OrderOnHold,
     OrderPlaced,
     OrderPlacedDifferently,
+    PaymentChanged,
     PaymentState,
     ReceivedTooEarly,
     ReviewDiffers,
@@ -26,6 +31,7 @@ from ledger.orders import (
     UnknownOrder,
 )
 from ledger.parcels import ParcelStatus
+from ledger.rerouting import Cause
 from ledger.stock import OutOfStock
 from ledger.supplier_orders import (
     Oddity,
@@ -43,6 +49,7 @@ from tests.story import (
     GERMANY,
     HOUR,
     NOON,
+    ORDER,
     SECOND,
     a_shop,
     confirmed,
@@ -411,6 +418,52 @@ def test_the_payment_releases_the_hold_that_waited_for_it_and_confirms():
 def test_the_same_payment_again_records_nothing():
     story = confirmed()
     assert story.pay() == []
+
+
+def test_money_that_came_before_the_order_counts_from_its_placing():
+    story = a_shop()
+    story.place(payment=PENDING)
+    facts = story.pay(at=NOON - 30 * DAY)
+    paid = the(PaymentChanged, facts)
+    assert (paid.at, paid.told_at) == (NOON, NOON - 30 * DAY)
+    assert paid.warnings == ("2026-01-31 12:00Z is before the order was placed, from when it counts",)
+    assert (story.order().confirmed_at, story.supplier_order().drafted_at) == (NOON, NOON)
+    assert story.pay(at=NOON - 30 * DAY) == []
+
+
+def test_of_what_is_said_of_the_money_before_the_order_the_later_counts():
+    story = a_shop()
+    story.place(payment=PENDING)
+    story.pay(PaymentState.FAILED, at=NOON - HOUR)
+    assert the(PaymentChanged, story.pay(at=NOON - 2 * HOUR)).outdated
+    assert (story.order().payment, story.order().confirmed_at) == (PaymentState.FAILED, None)
+
+
+def test_details_and_their_payment_of_before_the_order_count_from_its_placing():
+    story = a_shop()
+    story.place(line(1, "", 3), payment=PENDING)
+    facts = story.complete(line(1, "tea", 3), payment=PaymentState.PAID, at=NOON - DAY)
+    assert {fact.at for fact in facts if isinstance(fact, (DetailsCompleted, PaymentChanged))} == {NOON}
+    assert [fact.told_at for fact in facts if isinstance(fact, (DetailsCompleted, PaymentChanged))] == [NOON - DAY] * 2
+    assert story.order().confirmed_at == NOON
+
+
+def test_a_hold_of_before_the_order_counts_from_its_placing_and_so_does_its_end():
+    story = confirmed()
+    held = the(HoldPlaced, story.hold(HoldReason.FRAUD_REVIEW, at=NOON - DAY))
+    assert (held.at, held.hold.at, held.told_at) == (NOON, NOON, NOON - DAY)
+    assert story.hold(HoldReason.FRAUD_REVIEW, at=NOON - DAY) == []
+    ended = the(HoldReleased, story.release(HoldReason.FRAUD_REVIEW, at=NOON - HOUR))
+    assert (ended.at, ended.told_at) == (NOON, NOON - HOUR)
+    assert ended.warnings == ("2026-03-02 11:00Z is before the order was placed, from when it counts",)
+
+
+def test_nothing_is_ruled_rerouted_or_readdressed_before_the_order_was_placed():
+    story = sent()
+    with refused(BeforePlacing, "shopify/1 was placed 2026-03-02 12:00Z"):
+        rerouting.reroute(story.book, ORDER, FIRST, {}, Cause(None, "mia", ""), NOON - DAY, NOON)
+    with refused(BeforePlacing, "shopify/1 was placed 2026-03-02 12:00Z"):
+        fulfilment.change_address(story.book, AddressChanged(ORDER, ELSEWHERE, GERMANY, NOON - DAY), NOON)
 
 
 def test_an_authorised_payment_keeps_the_order_waiting():

@@ -295,6 +295,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "OUT_OF_STOCK": of_order(sold_elsewhere),
         "SUPPLIER_NOT_APPROVED": of_order(of_suspended),
         "NOT_CONFIRMABLE": of_order(lambda trade: trade.cancelled(payment=orders_pb2.PAYMENT_STATE_PENDING)),
+        "BEFORE_PLACING": of_order(Trade.unpaid, at=stamp(NOW - 195 * DAY)),
     },
     "SendSupplierOrder": {
         "UNKNOWN_ORDER": as_it_is,
@@ -350,16 +351,19 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "NO_QUALIFIED_SUPPLIER": of_order(turned_down),
         "CANNOT_REROUTE": of_order(turned_down, lines=[line(units=9)]),
         "NOTHING_TO_REROUTE": of_order(Trade.placed),
+        "BEFORE_PLACING": of_order(turned_down, at=stamp(NOW - 195 * DAY)),
     },
     "ChangeAddress": {
         "UNKNOWN_ORDER": as_it_is,
         "ALREADY_PACKED": of_order(Trade.shipped),
         "ORDER_CLOSED": of_order(Trade.cancelled),
+        "BEFORE_PLACING": of_order(Trade.placed, at=stamp(NOW - 195 * DAY)),
     },
     "RuleDelay": {
         "UNKNOWN_ORDER": as_it_is,
         "UNKNOWN_SUPPLIER_ORDER": ninth_of,
         "NO_DELAY": of_first(Trade.sent),
+        "BEFORE_PLACING": of_first(Trade.sent, at=stamp(NOW - 195 * DAY)),
     },
     "ConfirmReceipt": {
         "UNKNOWN_ORDER": as_it_is,

@@ -30,6 +30,9 @@ class OrderServiceStub:
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
+    What a shop may know before it has the order (payments, chargebacks, details, customs data, holds and their end) counts
+    from the placing where it is told of a time before, which the receipt's warnings say.
+
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
@@ -158,6 +161,9 @@ class OrderServiceServicer:
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
+    What a shop may know before it has the order (payments, chargebacks, details, customs data, holds and their end) counts
+    from the placing where it is told of a time before, which the receipt's warnings say.
+
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
@@ -229,7 +235,8 @@ class OrderServiceServicer:
         """A person confirms the order: the promise is frozen and one supplier order is drafted for each
         supplier. Confirming twice records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK,
-        SUPPLIER_NOT_APPROVED, or NOT_CONFIRMABLE if the order has no open unit.
+        SUPPLIER_NOT_APPROVED, NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before
+        the order was placed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -314,7 +321,8 @@ class OrderServiceServicer:
         Where nobody qualifies, nothing is taken from anybody. Asking again for all units records nothing.
         Of a supplier that misses a clock the ledger asks the same by itself, as the policy's reroute_after says.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-        NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE or NOTHING_TO_REROUTE.
+        NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE, NOTHING_TO_REROUTE, or BEFORE_PLACING if the time is before the order was
+        placed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -322,7 +330,8 @@ class OrderServiceServicer:
 
     def ChangeAddress(self, request, context):
         """Sends the parcels elsewhere; only before packing.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED or ORDER_CLOSED.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED, ORDER_CLOSED, or BEFORE_PLACING if the
+        time is before the order was placed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -333,7 +342,7 @@ class OrderServiceServicer:
         supplier's. A late dispatch that is ruled another party's reverses the supplier's compensation, ruled back
         to the supplier it accrues again. The same ruling again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_DELAY if the
-        clock was not missed.
+        clock was not missed, or BEFORE_PLACING if the time is before the order was placed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -528,6 +537,9 @@ def add_OrderServiceServicer_to_server(servicer, server):
 class OrderService:
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
+
+    What a shop may know before it has the order (payments, chargebacks, details, customs data, holds and their end) counts
+    from the placing where it is told of a time before, which the receipt's warnings say.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /

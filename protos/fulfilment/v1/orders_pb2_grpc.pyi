@@ -31,6 +31,9 @@ class OrderServiceStub:
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
 
+    What a shop may know before it has the order (payments, chargebacks, details, customs data, holds and their end) counts
+    from the placing where it is told of a time before, which the receipt's warnings say.
+
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
     QUEUE_FULL, DEADLINE_EXCEEDED / DEADLINE_PASSED or UNAVAILABLE / SHUTTING_DOWN. Every query may also fail with
@@ -86,7 +89,8 @@ class OrderServiceStub:
     """A person confirms the order: the promise is frozen and one supplier order is drafted for each
     supplier. Confirming twice records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK,
-    SUPPLIER_NOT_APPROVED, or NOT_CONFIRMABLE if the order has no open unit.
+    SUPPLIER_NOT_APPROVED, NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before
+    the order was placed.
     """
     SendSupplierOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.SendSupplierOrderRequest, _common_pb2.Receipt]
     """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
@@ -143,18 +147,20 @@ class OrderServiceStub:
     Where nobody qualifies, nothing is taken from anybody. Asking again for all units records nothing.
     Of a supplier that misses a clock the ledger asks the same by itself, as the policy's reroute_after says.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-    NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE or NOTHING_TO_REROUTE.
+    NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE, NOTHING_TO_REROUTE, or BEFORE_PLACING if the time is before the order was
+    placed.
     """
     ChangeAddress: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ChangeAddressRequest, _common_pb2.Receipt]
     """Sends the parcels elsewhere; only before packing.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED or ORDER_CLOSED.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED, ORDER_CLOSED, or BEFORE_PLACING if the
+    time is before the order was placed.
     """
     RuleDelay: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RuleDelayRequest, _common_pb2.Receipt]
     """Records whose fault it is that a clock of a supplier order ran out; until somebody rules, it is the
     supplier's. A late dispatch that is ruled another party's reverses the supplier's compensation, ruled back
     to the supplier it accrues again. The same ruling again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_DELAY if the
-    clock was not missed.
+    clock was not missed, or BEFORE_PLACING if the time is before the order was placed.
     """
     ConfirmReceipt: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ConfirmReceiptRequest, _common_pb2.Receipt]
     """Records that the customer, or the carrier for it, has received everything that was shipped and did not come
@@ -198,6 +204,9 @@ class OrderServiceStub:
 class OrderServiceAsyncStub(OrderServiceStub):
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
+
+    What a shop may know before it has the order (payments, chargebacks, details, customs data, holds and their end) counts
+    from the placing where it is told of a time before, which the receipt's warnings say.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
@@ -251,7 +260,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """A person confirms the order: the promise is frozen and one supplier order is drafted for each
     supplier. Confirming twice records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK,
-    SUPPLIER_NOT_APPROVED, or NOT_CONFIRMABLE if the order has no open unit.
+    SUPPLIER_NOT_APPROVED, NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before
+    the order was placed.
     """
     SendSupplierOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.SendSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
@@ -308,18 +318,20 @@ class OrderServiceAsyncStub(OrderServiceStub):
     Where nobody qualifies, nothing is taken from anybody. Asking again for all units records nothing.
     Of a supplier that misses a clock the ledger asks the same by itself, as the policy's reroute_after says.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-    NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE or NOTHING_TO_REROUTE.
+    NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE, NOTHING_TO_REROUTE, or BEFORE_PLACING if the time is before the order was
+    placed.
     """
     ChangeAddress: _aio.UnaryUnaryMultiCallable[_orders_pb2.ChangeAddressRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Sends the parcels elsewhere; only before packing.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED or ORDER_CLOSED.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED, ORDER_CLOSED, or BEFORE_PLACING if the
+    time is before the order was placed.
     """
     RuleDelay: _aio.UnaryUnaryMultiCallable[_orders_pb2.RuleDelayRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records whose fault it is that a clock of a supplier order ran out; until somebody rules, it is the
     supplier's. A late dispatch that is ruled another party's reverses the supplier's compensation, ruled back
     to the supplier it accrues again. The same ruling again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_DELAY if the
-    clock was not missed.
+    clock was not missed, or BEFORE_PLACING if the time is before the order was placed.
     """
     ConfirmReceipt: _aio.UnaryUnaryMultiCallable[_orders_pb2.ConfirmReceiptRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the customer, or the carrier for it, has received everything that was shipped and did not come
@@ -362,6 +374,9 @@ class OrderServiceAsyncStub(OrderServiceStub):
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders from a shop to the customer's door: intake, holds, confirmation, supplier orders, shipment,
     cancelling, receipt.
+
+    What a shop may know before it has the order (payments, chargebacks, details, customs data, holds and their end) counts
+    from the placing where it is told of a time before, which the receipt's warnings say.
 
     Every RPC may also fail with INVALID_ARGUMENT / MALFORMED, NOT_FOUND / UNKNOWN_TENANT or UNAVAILABLE /
     STORAGE_UNAVAILABLE. Every command may also fail with ALREADY_EXISTS / REQUEST_REUSED, RESOURCE_EXHAUSTED /
@@ -449,7 +464,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """A person confirms the order: the promise is frozen and one supplier order is drafted for each
         supplier. Confirming twice records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD, OUT_OF_STOCK,
-        SUPPLIER_NOT_APPROVED, or NOT_CONFIRMABLE if the order has no open unit.
+        SUPPLIER_NOT_APPROVED, NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before
+        the order was placed.
         """
 
     @_abc_1.abstractmethod
@@ -548,7 +564,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         Where nobody qualifies, nothing is taken from anybody. Asking again for all units records nothing.
         Of a supplier that misses a clock the ledger asks the same by itself, as the policy's reroute_after says.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
-        NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE or NOTHING_TO_REROUTE.
+        NO_QUALIFIED_SUPPLIER, CANNOT_REROUTE, NOTHING_TO_REROUTE, or BEFORE_PLACING if the time is before the order was
+        placed.
         """
 
     @_abc_1.abstractmethod
@@ -558,7 +575,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Sends the parcels elsewhere; only before packing.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED or ORDER_CLOSED.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED, ORDER_CLOSED, or BEFORE_PLACING if the
+        time is before the order was placed.
         """
 
     @_abc_1.abstractmethod
@@ -571,7 +589,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         supplier's. A late dispatch that is ruled another party's reverses the supplier's compensation, ruled back
         to the supplier it accrues again. The same ruling again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_DELAY if the
-        clock was not missed.
+        clock was not missed, or BEFORE_PLACING if the time is before the order was placed.
         """
 
     @_abc_1.abstractmethod
