@@ -23,6 +23,7 @@ from ledger.notices import streams_of
 from ledger.orders import Order
 from ledger.personal import Sealer
 from ledger.policies import Policies
+from ledger.supplier_orders import reroutable
 from ledger.values import Sealed, Units, policy_stream, supplier_stream
 
 
@@ -174,6 +175,9 @@ def _values(
     due = about.due
     if due is None and asked.kind in (Kind.ORDER_CONFIRMED, Kind.DISPATCHED) and order is not None:
         due = order.promised_by
+    supplier_order = order.supplier_orders.get(about.supplier_order_id) if order is not None else None
+    if asked.kind is Kind.DISPATCH_INSTRUCTION and supplier_order is not None:
+        due = supplier_order.dispatch_by  # a hold may have moved it
     if asked.kind is Kind.DELAYED and not about.supplier_order_id:
         due = None  # the day that was promised, which is the one that will not be kept
     of_promise = asked.kind in (Kind.ORDER_CONFIRMED, Kind.DISPATCHED) or about.clock == "delivery"
@@ -236,6 +240,8 @@ def _units(asked: MessageAsked, order: Order | None) -> Units:
         return {line_no: line.quantity for line_no, line in order.lines.items()}
     if asked.kind is Kind.CANCEL_REQUEST:
         return supplier_order.cancel_asked
+    if asked.kind is Kind.DISPATCH_INSTRUCTION:
+        return reroutable(supplier_order)
     return {line_no: share.unshipped for line_no, share in supplier_order.shares.items() if share.unshipped}
 
 

@@ -49,6 +49,8 @@ _SENDING_SECONDS = 30.0
 """How long a sender may take before it is taken to have failed."""
 _LOOK_AGAIN_SECONDS = 900.0
 """After it was found that there is nothing to tell, although a clock runs out soon."""
+_WAIT_SECONDS = 15.0
+"""After which it looks again whether a message that was not to be sent yet is to be sent now."""
 _RECORD_PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0, 15.0)
 _TROUBLE = (PoolTimeout, Exhausted, Unavailable)
 
@@ -245,6 +247,8 @@ class Outbox:
             return self._remember(work, message_id, await log_of.head())
         # What time alone made due says why in the message itself.
         because = notices.obsolete(view, message.asked.kind, message.asked.about, work.policy)
+        if not because and notices.waits(view, message.asked.kind, message.asked.about):
+            return self._remember(work, message_id, 0, _WAIT_SECONDS)
         outcome = _cancelled(message_id, because, now) if because else await self._hand_over(work, view, message)
         stream = message_stream(message_id)
         # What was done to a message at one version of it is done once.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger import messages
+from ledger import messages, orders
 from ledger.inquiries import Inquiry
 from ledger.messages import About, Audience, Kind, MessageAsked, MessageCancelled
 from ledger.orders import Clock, Header, Order, Shipment
@@ -16,7 +16,7 @@ from ledger.parcels import Parcel
 from ledger.policies import Policy, policy_at
 from ledger.recoveries import Recovery
 from ledger.returns import Case, Status
-from ledger.supplier_orders import SupplierOrder
+from ledger.supplier_orders import SupplierOrder, reroutable
 from ledger.values import (
     Change,
     case_stream,
@@ -313,6 +313,18 @@ _OBSOLETE: Mapping[Kind, Callable[[_Present], str]] = {
     Kind.CASE_DUE: _case_due,
     Kind.STOCK_ALERT: _level,
 }
+
+
+def waits(view: View, kind: Kind, about: About) -> bool:
+    """Whether a message that is not obsolete is not to be sent yet, which is no failed attempt.
+
+    A supplier is told to ship nothing while a hold stands, or while it is asked to stop all that is left.
+    """
+    if kind is not Kind.DISPATCH_INSTRUCTION or (order := view.order(about.order_id)) is None:
+        return False
+    held = orders.holds_on(order, about.supplier_order_id)
+    return bool(held) or not reroutable(order.supplier_orders[about.supplier_order_id])
+
 
 # --- what comes of it -----------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from adapters import letters, senders
 from adapters.letters import Envelope, in_words, link_of, newest, read_templates
 from ledger.messages import About, Audience, Kind, MessageAsked
-from ledger.orders import Order
+from ledger.orders import HoldReason, Order
 from ledger.returns import Remedy
 from ledger.stock import Alert
 from ledger.values import Destination, Money
@@ -57,7 +57,7 @@ CLOCKS = {
 
 
 def an_order() -> Order:
-    story: Story = sent(line(1, "tea", 3, title="Green tea"), promised_by=NOON + 9 * DAY, packing=("logo_label",))
+    story: Story = sent(line(1, "tea", 4, title="Green tea"), promised_by=NOON + 9 * DAY, packing=("logo_label",))
     story.ship({1: 2})
     story.cancel({1: 1})
     return story.order()
@@ -128,7 +128,7 @@ def test_a_confirmation_says_what_is_expected_when():
     subject, text = written(asked(Kind.ORDER_CONFIRMED, "en"))
     assert subject == "Your order 1 is confirmed"
     assert "Dear Ann Example," in text
-    assert "3 × tea  Green tea" in text
+    assert "4 × tea  Green tea" in text
     assert "in 9 days, by 11 March 2026." in text
     assert "9 天内送达，最晚 2026年3月11日" in written(asked(Kind.ORDER_CONFIRMED, "zh"))[1]
 
@@ -168,6 +168,15 @@ def test_an_instruction_says_what_goes_to_whom_by_when_and_how_it_is_packed():
     assert "Ann Example\n1 Elm Street\n10115 Berlin\nBerlin\nDE\n+49 30 1234567" in text
     assert "Dispatch by: 4 March 2026, 12:00 UTC" in text
     assert "Pack with: logo_label" in text
+
+
+def test_an_instruction_names_the_deadline_as_a_hold_moved_it():
+    story = sent()
+    story.hold(HoldReason.FRAUD_REVIEW)
+    story.later(days=1)
+    story.release(HoldReason.FRAUD_REVIEW)
+    _, text = written(asked(Kind.DISPATCH_INSTRUCTION, "en"), story.order())
+    assert "Dispatch by: 5 March 2026, 12:00 UTC" in text
 
 
 def test_days_are_written_as_the_language_does():

@@ -192,6 +192,27 @@ def test_an_instruction_is_not_sent_where_nothing_is_left_to_ship():
     assert facts_of(ask(story, wanted)) == ["asked", "nothing_to_ship"]
 
 
+def test_an_instruction_waits_for_a_hold_and_for_the_answer_whether_all_that_is_left_can_be_stopped():
+    story = sent()
+    wanted = notice(Kind.DISPATCH_INSTRUCTION, story, supplier_order_id=FIRST, supplier_id="acme")
+
+    def waits() -> bool:
+        return notices.waits(story.book, wanted.kind, wanted.about)
+
+    assert not waits()
+    story.hold(HoldReason.BAD_ADDRESS, supplier_order_id=FIRST)
+    assert waits()
+    assert not notices.waits(story.book, Kind.CANCEL_REQUEST, wanted.about)
+    story.release(HoldReason.BAD_ADDRESS, supplier_order_id=FIRST)
+    assert not waits()
+    story.cancel({1: 1})
+    assert not waits()
+    story.cancel()
+    assert waits()
+    story.answer_cancel(agreed=False)
+    assert not waits()
+
+
 def test_a_cancel_request_is_not_sent_once_it_is_answered():
     story = sent()
     story.cancel()

@@ -246,6 +246,62 @@ async def test_a_message_that_waits_for_its_next_attempt_is_not_sent_once_it_is_
         assert postbox.letters == []
 
 
+async def test_an_instruction_waits_while_a_hold_stands_and_goes_out_after_its_release(
+    tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("adapters.outbox._WAIT_SECONDS", 0.0)
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        story = sent(**office.customer())
+        office.tell(story)
+        story.hold(HoldReason.FRAUD_REVIEW)
+        for _ in range(6):
+            await office.tick()
+        assert (postbox.told("customer"), postbox.told("supplier")) == (["order_confirmed"], [])
+        assert office.facts() == {"message.asked": 2, "message.sent": 1}  # and no attempt has failed
+        story.release(HoldReason.FRAUD_REVIEW)
+        await office.tick()
+        assert postbox.told("supplier") == ["dispatch_instruction"]
+
+
+async def test_what_waits_for_a_hold_is_not_looked_at_all_the_time_and_keeps_nothing_waiting(
+    tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("adapters.outbox.MOST_AT_ONCE", 1)
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        story = sent(**office.customer())
+        story.hold(HoldReason.FRAUD_REVIEW)
+        office.tell(story)
+        for _ in range(4):
+            await office.tick()
+        assert await office.tick() == 0
+        story.place(line(1, "mug", 1), order_id="shop/2", **office.customer("shop/2"))
+        for _ in range(2):
+            await office.tick()
+        assert postbox.told("customer") == ["order_confirmed"] * 2
+
+
+async def test_an_instruction_that_waits_for_a_hold_is_not_sent_once_nothing_is_left_to_ship(
+    tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("adapters.outbox._WAIT_SECONDS", 0.0)
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        story = sent(**office.customer())
+        office.tell(story)
+        story.hold(HoldReason.FRAUD_REVIEW)
+        await office.tick()
+        story.cancel()
+        story.answer_cancel(agreed=True)
+        for _ in range(2):
+            await office.tick()
+        assert postbox.told("supplier") == []
+        told = {each.kind: each for each in await office.messages(audience=Audience.SUPPLIER)}
+        instruction = told[Kind.DISPATCH_INSTRUCTION]
+        assert (instruction.state, instruction.because) == (State.CANCELLED, "nothing_to_ship")
+
+
 async def test_the_read_model_of_messages_goes_on_while_they_are_handed_over(tenant: EmptyTenant):
     class Slow(Postbox):
         async def hand_over(self, tenant_name: str, letter: Envelope) -> str:

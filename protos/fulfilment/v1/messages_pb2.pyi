@@ -68,7 +68,9 @@ class _MessageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageKi
     MESSAGE_KIND_DELIVERED: _MessageKind.ValueType  # 5
     """To the customer: the parcel arrived."""
     MESSAGE_KIND_DISPATCH_INSTRUCTION: _MessageKind.ValueType  # 6
-    """To the supplier: what to ship to whom by when."""
+    """To the supplier: what to ship to whom by when. It stays ASKED while a hold stands, or while the supplier is asked to
+    stop all that is left, and is handed over within a minute after.
+    """
     MESSAGE_KIND_CANCEL_REQUEST: _MessageKind.ValueType  # 7
     """To the supplier: what not to ship."""
     MESSAGE_KIND_REMINDER: _MessageKind.ValueType  # 8
@@ -102,7 +104,9 @@ MESSAGE_KIND_OUT_FOR_DELIVERY: MessageKind.ValueType  # 4
 MESSAGE_KIND_DELIVERED: MessageKind.ValueType  # 5
 """To the customer: the parcel arrived."""
 MESSAGE_KIND_DISPATCH_INSTRUCTION: MessageKind.ValueType  # 6
-"""To the supplier: what to ship to whom by when."""
+"""To the supplier: what to ship to whom by when. It stays ASKED while a hold stands, or while the supplier is asked to
+stop all that is left, and is handed over within a minute after.
+"""
 MESSAGE_KIND_CANCEL_REQUEST: MessageKind.ValueType  # 7
 """To the supplier: what not to ship."""
 MESSAGE_KIND_REMINDER: MessageKind.ValueType  # 8
@@ -134,7 +138,7 @@ class _MessageStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageS
     MESSAGE_STATE_TOO_OLD: _MessageState.ValueType  # 2
     """It was too old when it was first seen, and is never sent."""
     MESSAGE_STATE_ASKED: _MessageState.ValueType  # 3
-    """Asked for, and about to be handed over."""
+    """Asked for, and to be handed over as soon as nothing forbids it."""
     MESSAGE_STATE_FAILED: _MessageState.ValueType  # 4
     """Not taken by the sender; it is tried again."""
     MESSAGE_STATE_SENT: _MessageState.ValueType  # 5
@@ -154,7 +158,7 @@ MESSAGE_STATE_DUE: MessageState.ValueType  # 1
 MESSAGE_STATE_TOO_OLD: MessageState.ValueType  # 2
 """It was too old when it was first seen, and is never sent."""
 MESSAGE_STATE_ASKED: MessageState.ValueType  # 3
-"""Asked for, and about to be handed over."""
+"""Asked for, and to be handed over as soon as nothing forbids it."""
 MESSAGE_STATE_FAILED: MessageState.ValueType  # 4
 """Not taken by the sender; it is tried again."""
 MESSAGE_STATE_SENT: MessageState.ValueType  # 5
