@@ -1146,12 +1146,13 @@ def _unreserved(order: Order, fact: SupplierOrderDrafted) -> Order:
 
 
 def _given_to(unreserved: Mapping[AtSupplier, int], fact: SupplierOrderDrafted) -> Mapping[AtSupplier, int]:
-    """Units that wait and were no supplier's yet are this one's to get."""
+    """Units that wait and were no supplier's yet are this one's to get; what lines had beyond them was cancelled."""
     drafted = remedies.plus(fact.units, fact.backordered)
     taken = {n: count for n, units in drafted.items() if (count := min(units, unreserved.get(("", n), 0)))}
     if not taken:
         return unreserved
-    return _plus(_plus(unreserved, "", {n: -count for n, count in taken.items()}), fact.supplier_id, taken)
+    rest = {key: units for key, units in unreserved.items() if key[0] or key[1] not in taken}
+    return _plus(rest, fact.supplier_id, taken)
 
 
 def _follow_shares(

@@ -137,6 +137,15 @@ def test_a_confirmed_order_of_an_untracked_sku_is_reserved_when_its_first_feed_c
     assert story.order().untracked == {3}
 
 
+def test_units_that_were_cancelled_before_the_confirmation_are_not_waited_for_after_it():
+    story = Story()
+    story.approve("acme")
+    story.place(line(1, "tea", 3), payment=PaymentState.PENDING)
+    story.cancel({1: 1})
+    story.pay()
+    assert story.order().waiting_for_stock() == {1: 2}
+
+
 def test_units_that_a_feed_has_taken_off_are_not_promised_twice():
     story = backordered(wanted=5, there=2)
     story.later(hours=1)
