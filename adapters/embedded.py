@@ -137,14 +137,15 @@ class EmbeddedServer:
         return self._when_it_answers()
 
     def _watch(self) -> None:
-        """Starts the server again when it has ended."""
-        pause, began_at = _FIRST_PAUSE, time.monotonic()
+        """Starts the server again when it has ended; tells what keeps it from that once, and each attempt in a line."""
+        pause, began_at, known = _FIRST_PAUSE, time.monotonic(), ""
         while not self._closing.wait(_LOOK_SECONDS):
             if self._postmaster() is not None:
                 continue
             if time.monotonic() - began_at > _LONGEST_PAUSE:
                 pause = _FIRST_PAUSE
-            log.error("PostgreSQL has ended, starting it again in %.0f s; %s says why", pause, self._log)
+            what = "does not start yet" if known else "has ended"
+            log.error("PostgreSQL %s, starting it again in %.0f s; %s says why", what, pause, self._log)
             if self._closing.wait(pause):
                 return
             pause = min(pause * 2, _LONGEST_PAUSE)
@@ -154,9 +155,14 @@ class EmbeddedServer:
                     self._settle()
                     self._start()
             except StartFailed as problem:
-                log.error("%s", problem)
+                # The lines of its log that follow have a time and differ from attempt to attempt.
+                reason = str(problem).partition("\n")[0]
+                if reason != known:
+                    log.error("%s", problem)
+                known = reason
             else:
                 log.info("PostgreSQL answers again")
+                known = ""
 
     # --- its data ---------------------------------------------------------------------------------
 

@@ -309,7 +309,7 @@ def test_a_server_that_was_killed_is_started_again_with_its_data(folder: Path) -
             connection.execute("SELECT a FROM kept")
 
 
-def test_what_keeps_a_server_from_starting_again_is_told_until_it_is_gone(
+def test_what_keeps_a_server_from_starting_again_is_told_once_and_each_attempt_in_a_line(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -318,7 +318,11 @@ def test_what_keeps_a_server_from_starting_again_is_told_until_it_is_gone(
         good = settings.read_text()
         settings.write_text(good + "no_such_setting = 1\n")
         os.kill(_server_process(folder), signal.SIGKILL)
-        wait_until(lambda: caplog.text.count("no_such_setting") >= 2)
+        wait_until(lambda: caplog.text.count("PostgreSQL does not start yet") >= 2)
+        said = [each.getMessage() for each in caplog.records if each.name == "fulfilment.postgres"]
+        assert [each for each in said if "no_such_setting" in each] == [said[1]]
+        assert [each.partition(",")[0] for each in said[2:]] == ["PostgreSQL does not start yet"] * len(said[2:])
+        assert not any("\n" in each for each in said[2:])
         settings.write_text(good)
         wait_until(lambda: answers(conninfo))
         wait_until(lambda: "PostgreSQL answers again" in caplog.text)
