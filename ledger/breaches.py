@@ -60,15 +60,20 @@ def settle(order: Order, now: datetime) -> list[OrderFact]:
 def rule_delay(
     order: Order, supplier_order_id: str, clock: Clock, party: Party, because: str, by: str, at: datetime, now: datetime
 ) -> Sequence[OrderFact]:
-    """Whose fault a missed clock is; until somebody rules, it is the supplier's. The same ruling records nothing."""
+    """Whose fault a missed clock is; until somebody rules, it is the supplier's.
+
+    The newest ruling counts: an older one is recorded and moves nothing. The same of the same time records nothing.
+    """
     supplier_order = order.supplier_order(supplier_order_id)
     orders.require_placed(order, at)
     if (supplier_order_id, clock) not in order.missed:
         raise NoDelay(supplier_order_id, clock)
     present = order.rulings.get((supplier_order_id, clock))
-    if present is not None and (present.party, present.because) == (party, because):
+    if present is not None and at <= present.at and (present.party, present.because) == (party, because):
         return []
-    ruled = DelayRuled(order.order_id, supplier_order_id, clock, party, because, by, at, supplier_order.supplier_id)
+    outdated = present is not None and at < present.at
+    what = (order.order_id, supplier_order_id, clock, party, because, by, at, supplier_order.supplier_id)
+    ruled = DelayRuled(*what, outdated)
     return _with_compensation(order, [ruled], now)
 
 

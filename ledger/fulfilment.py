@@ -421,14 +421,15 @@ def complete_customs_data(
 def change_address(view: View, changed: orders.AddressChanged, now: datetime) -> list[Change]:
     """Send it elsewhere; only before packing. An address that was missing is missing no more.
 
-    A promised day ends where the order goes now; changed.promised_by is set here.
+    The newest address counts. A promised day ends where the order goes now; changed.promised_by is set here.
     """
     order = order_in(view, changed.order_id)
     orders.require_placed(order, changed.at)
     changed = replace(changed, promised_by=end_of_promise(order.promised_day, changed.destination))
-    docket = Docket(order, orders.change_address(order, changed))
-    if not docket.facts:
-        return []
+    facts = orders.change_address(order, changed)
+    docket = Docket(order, facts)
+    if not facts or facts[0].outdated:
+        return docket.changes()
     _reconsider(view, docket, changed.at)
     docket.tell(choose_again(view, docket.order, changed.at))
     return _go_on(view, docket, changed.at, now)

@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from operator import attrgetter
-from typing import TypeVar, assert_never
+from typing import Any, TypeVar, assert_never
 
 from msgspec.structs import replace
 
@@ -337,6 +337,12 @@ class AddressChanged(Fact, frozen=True, tag="order.address_changed"):
     subject: str = ""
     promised_by: datetime | None = None
     """When the promised day ends at the new destination; only where a day was promised."""
+    outdated: bool = False
+    """A newer address was known already: it is recorded and moves nothing."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return ("a newer address is known, which stays; this one is only recorded",) if self.outdated else ()
 
 
 class UnitsCancelled(Fact, frozen=True, tag="order.units_cancelled"):
@@ -450,7 +456,7 @@ class BreachWithdrawn(Fact, frozen=True, tag="order.breach_withdrawn"):
 
 
 class DelayRuled(Fact, frozen=True, tag="order.delay_ruled"):
-    """Somebody ruled whose fault it is that a supplier order's clock ran out; the last ruling counts."""
+    """Somebody ruled whose fault it is that a supplier order's clock ran out; the newest ruling counts."""
 
     order_id: str
     supplier_order_id: str
@@ -460,6 +466,8 @@ class DelayRuled(Fact, frozen=True, tag="order.delay_ruled"):
     by: str
     at: datetime
     supplier_id: str = ""
+    outdated: bool = False
+    """A newer ruling was known already: it is recorded and moves nothing."""
 
 
 class ReroutingSought(Fact, frozen=True, tag="order.rerouting_sought"):
@@ -601,6 +609,8 @@ class Order(Value, frozen=True):
     """The day whose end promised_by is, where the customer was told a day."""
     payment_at: datetime | None = None
     """The time of the newest news of the money since the order was recorded, as it was told."""
+    address_at: datetime | None = None
+    """The time of the newest address since the placing."""
     incoterm: Incoterm | None = None
     no_promise_because: str = ""
     """Why a confirmed order promises no day."""
@@ -873,15 +883,7 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case UnitsReserved():
             return _reserved(order, fact)
         case AddressChanged():
-            return replace(
-                order,
-                customer=fact.customer,
-                has_contact=True,
-                has_address=True,
-                destination=fact.destination,
-                subjects=_and(order.subjects, fact.subject),
-                promised_by=fact.promised_by or order.promised_by,
-            )
+            return _readdressed(order, fact)
         case UnitsCancelled(by_line=by_line):
             order = _given_up(order, fact.at)
             return _cancelled(order, by_line) if by_line else replace(order, cancelled_empty=True)
@@ -906,6 +908,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case BreachWithdrawn():
             return _with_late(_no_breach(order, (fact.object_id, fact.clock)), fact, {})
         case DelayRuled():
+            if fact.outdated:
+                return order
             return replace(order, rulings={**order.rulings, (fact.supplier_order_id, fact.clock): fact})
         case ReroutingSought():
             return replace(order, sought={**order.sought, (fact.supplier_order_id, fact.clock): fact})
@@ -1030,9 +1034,27 @@ def _completed(order: Order, fact: DetailsCompleted) -> Order:
         has_contact=order.has_contact or fact.has_contact,
         has_address=order.has_address or fact.has_address,
         destination=fact.destination or order.destination,
+        address_at=fact.at if fact.customer or fact.destination else order.address_at,
         untracked=frozenset(fact.untracked),
         unreserved=_all_units(lines.values(), fact.untracked),
         incoterm=fact.incoterm or order.incoterm,
+        promised_by=fact.promised_by or order.promised_by,
+    )
+
+
+def _readdressed(order: Order, fact: AddressChanged) -> Order:
+    if fact.outdated:
+        # Who is erased is erased from it too.
+        known = not fact.subject or fact.subject in order.subjects
+        return order if known else replace(order, subjects=(fact.subject, *order.subjects))
+    return replace(
+        order,
+        customer=fact.customer,
+        has_contact=True,
+        has_address=True,
+        destination=fact.destination,
+        address_at=fact.at,
+        subjects=_and(order.subjects, fact.subject),
         promised_by=fact.promised_by or order.promised_by,
     )
 
@@ -1456,7 +1478,10 @@ def holds_on(order: Order, supplier_order_id: str) -> list[Hold]:
 
 
 def complete_details(order: Order, completed: DetailsCompleted) -> Sequence[OrderFact]:
-    """What was missing came in, before confirmation. Nothing new records nothing."""
+    """What was missing came in, before confirmation. Nothing new records nothing, nor does an address that is old."""
+    if order.address_at is not None and completed.at < order.address_at:
+        nothing: dict[str, Any] = {"customer": None, "destination": None, "promised_by": None, "subject": ""}
+        completed = replace(completed, **nothing, has_contact=False, has_address=False)
     if (
         all(_known_as(order, line) for line in completed.lines)
         and completed.customer in (None, order.customer)
@@ -1587,16 +1612,21 @@ def send(order: Order, supplier_order_id: str, sent: SupplierOrderSent) -> Seque
     return [sent, *supplier_orders.reckon_clocks(supplier_orders.evolve(supplier_order, sent), stopping, sent.at)]
 
 
-def change_address(order: Order, changed: AddressChanged) -> Sequence[OrderFact]:
-    """Send it elsewhere; only before packing. The same address again records nothing."""
-    if (changed.customer, changed.destination) == (order.customer, order.destination):
+def change_address(order: Order, changed: AddressChanged) -> list[AddressChanged]:
+    """Send it elsewhere; only before packing. One that is older than the present one is recorded and moves nothing.
+
+    The same address of the same time again records nothing.
+    """
+    present_at = order.address_at or order.placed.placed_at
+    same = (changed.customer, changed.destination) == (order.customer, order.destination)
+    if same and changed.at <= present_at:
         return []
     if order.header in (Header.COMPLETED, Header.CANCELLED, Header.DELIVERED):
         raise OrderClosed(order.order_id, order.header)
     for each in order.supplier_orders.values():
         if each.packed_at is not None or each.count("shipped"):
             raise AlreadyPacked(order.order_id, each.supplier_order_id)
-    return [changed]
+    return [replace(changed, outdated=True)] if changed.at < present_at else [changed]
 
 
 def confirm_receipt(order: Order, by: str, at: datetime, returned: Sequence[Shipment] = ()) -> Sequence[OrderFact]:

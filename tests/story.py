@@ -332,8 +332,10 @@ class Story:
     def confirm(self, order_id: str = ORDER, backorder_lacking: bool = False) -> list[Fact]:
         return self.record(fulfilment.confirm(self.book, order_id, backorder_lacking, "mia", self.now, self.now))
 
-    def change_address(self, customer: Sealed, destination: Destination, order_id: str = ORDER) -> list[Fact]:
-        changed = orders.AddressChanged(order_id, customer, destination, self.now)
+    def change_address(
+        self, customer: Sealed, destination: Destination, order_id: str = ORDER, at: datetime | None = None
+    ) -> list[Fact]:
+        changed = orders.AddressChanged(order_id, customer, destination, at or self.now)
         return self.record(fulfilment.change_address(self.book, changed, self.now))
 
     def receive(self, order_id: str = ORDER, at: datetime | None = None) -> list[Fact]:
@@ -452,10 +454,11 @@ class Story:
         because: str = "",
         clock: orders.Clock = orders.Clock.DISPATCH,
         supplier_order_id: str = FIRST,
+        at: datetime | None = None,
     ) -> list[Fact]:
         order_id = order_of(supplier_order_id)
         facts = breaches.rule_delay(
-            self.order(order_id), supplier_order_id, clock, party, because, "mia", self.now, self.now
+            self.order(order_id), supplier_order_id, clock, party, because, "mia", at or self.now, self.now
         )
         return self._about_order(order_id, facts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from itertools import permutations
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -245,6 +246,19 @@ def test_a_delay_that_is_ruled_back_to_the_supplier_accrues_again():
     assert names(story.rule(Party.CUSTOMER)) == ["delay_ruled"]
     assert names(story.rule(Party.SUPPLIER)) == ["delay_ruled", "compensation_accrued"]
     assert owed(story) == 15
+
+
+@pytest.mark.parametrize("told", list(permutations(range(4))))
+def test_of_rulings_told_in_any_order_the_newest_counts(told: tuple[int, ...]):
+    story = late_under(ONE_PERCENT)
+    since = story.now
+    story.later(days=1)
+    said = [Party.CARRIER, Party.SUPPLIER, Party.SUPPLIER, Party.CARRIER]
+    for hour in told:
+        story.rule(said[hour], at=since + hour * HOUR)
+    (ruling,) = story.order().rulings.values()
+    assert (ruling.party, ruling.at) == (Party.CARRIER, since + 3 * HOUR)
+    assert owed(story) == 0
 
 
 def test_a_ruling_on_another_clock_leaves_the_compensation():

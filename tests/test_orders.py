@@ -1,5 +1,7 @@
 """Orders: intake, holds, payment, confirmation, address, delivery, receipt, completion."""
 
+from itertools import permutations
+
 import pytest
 
 from ledger import fulfilment, orders, rerouting
@@ -602,6 +604,44 @@ def test_the_address_changes_before_packing():
     assert names(story.change_address(ELSEWHERE, Destination("FR"))) == ["address_changed"]
     assert story.order().destination.country == "FR"
     assert story.change_address(ELSEWHERE, Destination("FR")) == []
+
+
+@pytest.mark.parametrize("told", list(permutations(range(4))))
+def test_of_addresses_told_in_any_order_the_newest_counts(told: tuple[int, ...]):
+    story = sent()
+    story.later(days=1)
+    said = [(ELSEWHERE, "FR"), (ANNA, "DE"), (ELSEWHERE, "IT"), (ELSEWHERE, "FR")]
+    for hour in told:
+        customer, country = said[hour]
+        facts = story.change_address(customer, Destination(country), at=NOON + hour * HOUR)
+        assert all(bool(fact.warnings) == fact.outdated for fact in facts if isinstance(fact, AddressChanged))
+    order = story.order()
+    assert (order.customer, order.destination, order.address_at) == (ELSEWHERE, Destination("FR"), NOON + 3 * HOUR)
+
+
+def test_an_older_address_moves_no_promise_and_whose_it_was_can_be_erased():
+    story = sent(subject="anna")
+    story.later(days=1)
+    story.change_address(ELSEWHERE, Destination("FR"))
+    older = AddressChanged(ORDER, ELSEWHERE, Destination("US"), NOON, subject="ben")
+    story.record(fulfilment.change_address(story.book, older, story.now))
+    assert (story.order().destination.country, story.order().subjects) == ("FR", ("ben", "anna"))
+
+
+@pytest.mark.parametrize("address_first", [True, False])
+def test_an_address_among_details_counts_by_its_time_too(address_first: bool):
+    story = a_shop()
+    story.place(customer=None, has_address=False, payment=PENDING)
+    story.later(days=1)
+    tell = [
+        lambda: story.change_address(ELSEWHERE, Destination("FR"), at=NOON + 2 * HOUR),
+        lambda: story.complete(
+            customer=ANNA, has_contact=True, has_address=True, destination=GERMANY, at=NOON + HOUR, subject="anna"
+        ),
+    ]
+    for each in tell if address_first else reversed(tell):
+        each()
+    assert (story.order().customer, story.order().destination) == (ELSEWHERE, Destination("FR"))
 
 
 def test_the_address_does_not_change_after_packing():

@@ -329,7 +329,8 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ChangeAddress(self, request, context):
-        """Sends the parcels elsewhere; only before packing.
+        """Sends the parcels elsewhere; only before packing. The newest address by its time counts: an older one is recorded
+        and moves nothing, which the receipt's warnings say.
         Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED, ORDER_CLOSED, or BEFORE_PLACING if the
         time is before the order was placed.
         """
@@ -340,7 +341,8 @@ class OrderServiceServicer:
     def RuleDelay(self, request, context):
         """Records whose fault it is that a clock of a supplier order ran out; until somebody rules, it is the
         supplier's. A late dispatch that is ruled another party's reverses the supplier's compensation, ruled back
-        to the supplier it accrues again. The same ruling again records nothing.
+        to the supplier it accrues again. The newest ruling by its time counts: an older one is recorded and
+        moves nothing. The same ruling of the same time again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_DELAY if the
         clock was not missed, or BEFORE_PLACING if the time is before the order was placed.
         """

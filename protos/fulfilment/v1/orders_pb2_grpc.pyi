@@ -151,14 +151,16 @@ class OrderServiceStub:
     placed.
     """
     ChangeAddress: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ChangeAddressRequest, _common_pb2.Receipt]
-    """Sends the parcels elsewhere; only before packing.
+    """Sends the parcels elsewhere; only before packing. The newest address by its time counts: an older one is recorded
+    and moves nothing, which the receipt's warnings say.
     Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED, ORDER_CLOSED, or BEFORE_PLACING if the
     time is before the order was placed.
     """
     RuleDelay: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RuleDelayRequest, _common_pb2.Receipt]
     """Records whose fault it is that a clock of a supplier order ran out; until somebody rules, it is the
     supplier's. A late dispatch that is ruled another party's reverses the supplier's compensation, ruled back
-    to the supplier it accrues again. The same ruling again records nothing.
+    to the supplier it accrues again. The newest ruling by its time counts: an older one is recorded and
+    moves nothing. The same ruling of the same time again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_DELAY if the
     clock was not missed, or BEFORE_PLACING if the time is before the order was placed.
     """
@@ -322,14 +324,16 @@ class OrderServiceAsyncStub(OrderServiceStub):
     placed.
     """
     ChangeAddress: _aio.UnaryUnaryMultiCallable[_orders_pb2.ChangeAddressRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Sends the parcels elsewhere; only before packing.
+    """Sends the parcels elsewhere; only before packing. The newest address by its time counts: an older one is recorded
+    and moves nothing, which the receipt's warnings say.
     Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED, ORDER_CLOSED, or BEFORE_PLACING if the
     time is before the order was placed.
     """
     RuleDelay: _aio.UnaryUnaryMultiCallable[_orders_pb2.RuleDelayRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records whose fault it is that a clock of a supplier order ran out; until somebody rules, it is the
     supplier's. A late dispatch that is ruled another party's reverses the supplier's compensation, ruled back
-    to the supplier it accrues again. The same ruling again records nothing.
+    to the supplier it accrues again. The newest ruling by its time counts: an older one is recorded and
+    moves nothing. The same ruling of the same time again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_DELAY if the
     clock was not missed, or BEFORE_PLACING if the time is before the order was placed.
     """
@@ -574,7 +578,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.ChangeAddressRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Sends the parcels elsewhere; only before packing.
+        """Sends the parcels elsewhere; only before packing. The newest address by its time counts: an older one is recorded
+        and moves nothing, which the receipt's warnings say.
         Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED, ORDER_CLOSED, or BEFORE_PLACING if the
         time is before the order was placed.
         """
@@ -587,7 +592,8 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records whose fault it is that a clock of a supplier order ran out; until somebody rules, it is the
         supplier's. A late dispatch that is ruled another party's reverses the supplier's compensation, ruled back
-        to the supplier it accrues again. The same ruling again records nothing.
+        to the supplier it accrues again. The newest ruling by its time counts: an older one is recorded and
+        moves nothing. The same ruling of the same time again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_DELAY if the
         clock was not missed, or BEFORE_PLACING if the time is before the order was placed.
         """
