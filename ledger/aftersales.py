@@ -535,6 +535,18 @@ def deny_refund(view: View, case_id: str, by_line: Units, because: Denial, at: d
     return file.close()
 
 
+def take_back_refund(
+    view: View, case_id: str, refund_id: str, because: Denial, at: datetime, now: datetime
+) -> list[Change]:
+    """A granted refund that cannot be paid any more, because the order's money went back otherwise."""
+    file = _File(view, case_id, now)
+    paying = file.paying
+    left_minor = orders.left_to_go_back(paying, paying.after_sales.paid_back_minor)
+    file.tell(returns.take_back_refund(file.case, refund_id, because, left_minor, at))
+    file.tell_paying([remedies.RefundUnbooked(paying.order_id, refund_id, at)])
+    return file.close()
+
+
 def record_refund_paid(
     view: View, case_id: str, refund_id: str, reference: str, at: datetime, now: datetime
 ) -> list[Change]:

@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -24,6 +24,7 @@ from ledger.remedies import (
     CaseLeft,
     RefundBooked,
     RefundPaidBack,
+    RefundUnbooked,
     ReturnExpected,
     ReturnGivenUp,
     TakenIntoCase,
@@ -531,6 +532,7 @@ OrderFact = (
     | ReturnGivenUp
     | RefundBooked
     | RefundPaidBack
+    | RefundUnbooked
     | UnitsReshipped
 )
 
@@ -916,10 +918,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case TakenIntoCase():
             # An order with an open case is not over, whenever its return window closed.
             return replace(order, after_sales=remedies.evolve(order.after_sales, fact), completed_at=None)
-        case CaseLeft() | ReturnExpected() | ReturnGivenUp() | RefundBooked() | RefundPaidBack() | UnitsReshipped():
-            return replace(order, after_sales=remedies.evolve(order.after_sales, fact))
         case _:
-            assert_never(fact)
+            return replace(order, after_sales=remedies.evolve(order.after_sales, fact))
 
 
 def _placed(fact: OrderPlaced) -> Order:
@@ -1332,7 +1332,7 @@ class MoreThanCameIn(Forbidden):
     def __init__(self, order_id: str, asked: Money, came_in: Money, refunded: Money, charged_back: Money) -> None:
         super().__init__(
             f"{asked} more to go back of order {order_id}: {came_in} came in, of which {refunded} was refunded and "
-            f"{charged_back} charged back",
+            f"{charged_back} charged back; deny what cannot go back, by the refund's id if it was granted",
             order_id=order_id,
             asked_minor=asked.amount_minor,
             came_in_minor=came_in.amount_minor,

@@ -78,6 +78,14 @@ class RefundPaidBack(Fact, frozen=True, tag="order.refund_paid_back"):
     at: datetime
 
 
+class RefundUnbooked(Fact, frozen=True, tag="order.refund_unbooked"):
+    """A refund that could not be paid any more was taken back."""
+
+    order_id: str
+    refund_id: str
+    at: datetime
+
+
 class UnitsReshipped(Fact, frozen=True, tag="order.units_reshipped"):
     """The units are sent once more, under an order of their own at no price."""
 
@@ -88,7 +96,16 @@ class UnitsReshipped(Fact, frozen=True, tag="order.units_reshipped"):
     at: datetime
 
 
-RemedyFact = TakenIntoCase | CaseLeft | ReturnExpected | ReturnGivenUp | RefundBooked | RefundPaidBack | UnitsReshipped
+RemedyFact = (
+    TakenIntoCase
+    | CaseLeft
+    | ReturnExpected
+    | ReturnGivenUp
+    | RefundBooked
+    | RefundPaidBack
+    | RefundUnbooked
+    | UnitsReshipped
+)
 
 # --- state ----------------------------------------------------------------------------------------
 
@@ -173,6 +190,9 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
         case RefundPaidBack(refund_id=refund_id):
             paid = replace(after_sales.refunds[refund_id], paid=True)
             return replace(after_sales, refunds={**after_sales.refunds, refund_id: paid})
+        case RefundUnbooked():
+            left = {name: refund for name, refund in after_sales.refunds.items() if name != fact.refund_id}
+            return replace(after_sales, refunds=left)
         case UnitsReshipped():
             return replace(after_sales, reships=(*after_sales.reships, fact.reship_order_id))
         case _:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
 from ledger.remedies import Amounts, minus, plus
 from ledger.supplier_orders import UnknownLine
-from ledger.values import Fact, LineNo, Party, Sealed, Units, Value, in_64_bits, to_minute
+from ledger.values import Fact, LineNo, Money, Party, Sealed, Units, Value, in_64_bits, to_minute
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -76,6 +76,8 @@ class Denial(StrEnum):
     GOODS_NOT_RETURNED = "goods_not_returned"
     GOODS_USED = "goods_used"
     FRAUD = "fraud"
+    CHARGED_BACK = "charged_back"
+    """The customer's bank took the money back."""
     OTHER = "other"
 
 
@@ -301,6 +303,17 @@ class RefundDenied(Fact, frozen=True, tag="case.refund_denied"):
     """Those of them that were still to come back: nobody waits for them any more."""
 
 
+class RefundTakenBack(Fact, frozen=True, tag="case.refund_taken_back"):
+    """A granted refund cannot be paid any more: the order's money went back otherwise."""
+
+    case_id: str
+    refund_id: str
+    because: Denial
+    at: datetime
+    undecided: Units = {}
+    """Its units, where some money is left that can be granted for them; else they get none."""
+
+
 class RefundPaid(Fact, frozen=True, tag="case.refund_paid"):
     """The shop paid a refund out."""
 
@@ -356,6 +369,7 @@ CaseFact = (
     | ReturnInspected
     | RefundGranted
     | RefundDenied
+    | RefundTakenBack
     | RefundPaid
     | CaseResolved
     | CaseCancelled
@@ -560,7 +574,7 @@ def evolve(case: Case | None, fact: CaseFact) -> Case:
             return _reshipped(case, fact)
         case ReturnLabelled() | ReturnShipped() | ReturnReceived() | ReturnInspected():
             return _returned(replace(case, status=Status.IN_REMEDY), fact)
-        case RefundGranted() | RefundDenied() | RefundPaid():
+        case RefundGranted() | RefundDenied() | RefundTakenBack() | RefundPaid():
             return _refunded(replace(case, status=Status.IN_REMEDY), fact)
         case CaseResolved(at=at):
             return _closed(case, Status.RESOLVED, at)
@@ -653,7 +667,7 @@ def _found(case: Case, received: Units) -> dict[LineNo, Inspection]:
     return found
 
 
-def _refunded(case: Case, fact: RefundGranted | RefundDenied | RefundPaid) -> Case:
+def _refunded(case: Case, fact: RefundGranted | RefundDenied | RefundTakenBack | RefundPaid) -> Case:
     match fact:
         case RefundGranted(by_line=by_line):
             refund = Refund(by_line, fact.amounts_minor, fact.at)
@@ -672,6 +686,15 @@ def _refunded(case: Case, fact: RefundGranted | RefundDenied | RefundPaid) -> Ca
                 undecided=minus(case.undecided, by_line),
                 given_up=plus(case.given_up, fact.not_awaited),
                 denial=fact.because,
+            )
+        case RefundTakenBack(undecided=again):
+            return replace(
+                case,
+                refunds={name: refund for name, refund in case.refunds.items() if name != fact.refund_id},
+                remedied=minus(case.remedied, case.refunds[fact.refund_id].by_line),
+                todo=plus(case.todo, again),
+                undecided=plus(case.undecided, again) if case.remedy is Remedy.RETURN else case.undecided,
+                denial=case.denial if again else fact.because,
             )
         case RefundPaid(refund_id=refund_id):
             paid = replace(case.refunds[refund_id], paid_at=fact.at, reference=fact.reference)
@@ -893,6 +916,28 @@ class InspectedBefore(Forbidden):
 class UnknownRefund(NotFound):
     def __init__(self, case_id: str, refund_id: str) -> None:
         super().__init__(f"case {case_id} has no refund {refund_id}", case_id=case_id, refund_id=refund_id)
+
+
+class RefundWasPaid(Forbidden):
+    def __init__(self, case_id: str, refund_id: str) -> None:
+        super().__init__(
+            f"refund {refund_id} of case {case_id} was paid; what was paid cannot be denied",
+            case_id=case_id,
+            refund_id=refund_id,
+        )
+
+
+class RefundCanBePaid(Forbidden):
+    def __init__(self, case_id: str, refund_id: str, amount: Money, left: Money) -> None:
+        super().__init__(
+            f"refund {refund_id} of case {case_id} was granted and can be paid: it is {amount}, and {left} is left of "
+            "what came in; pay it",
+            case_id=case_id,
+            refund_id=refund_id,
+            amount_minor=amount.amount_minor,
+            left_minor=left.amount_minor,
+            currency=amount.currency,
+        )
 
 
 class NothingToRefund(Forbidden):
@@ -1161,11 +1206,29 @@ def deny_refund(case: Case, by_line: Units, because: Denial, at: datetime) -> li
     return [RefundDenied(case.case_id, wanted, because, at, not_awaited)]
 
 
-def pay_refund(case: Case, refund_id: str, reference: str, at: datetime) -> Sequence[CaseFact]:
-    """A refund was paid out. Paying it twice records nothing."""
+def take_back_refund(
+    case: Case, refund_id: str, because: Denial, left_minor: int, at: datetime
+) -> Sequence[RefundTakenBack]:
+    """A granted refund for which too little is left of the order's money: its units get what is left, or nothing."""
+    refund = _granted(case, refund_id)
+    if refund.paid_at is not None:
+        raise RefundWasPaid(case.case_id, refund_id)
+    if refund.amount_minor <= left_minor:
+        amounts = (refund.amount_minor, left_minor)
+        raise RefundCanBePaid(case.case_id, refund_id, *(Money(each, case.currency) for each in amounts))
+    return [RefundTakenBack(case.case_id, refund_id, because, at, refund.by_line if left_minor > 0 else {})]
+
+
+def _granted(case: Case, refund_id: str) -> Refund:
     refund = case.refunds.get(refund_id)
     if refund is None:
         raise UnknownRefund(case.case_id, refund_id)
+    return refund
+
+
+def pay_refund(case: Case, refund_id: str, reference: str, at: datetime) -> Sequence[CaseFact]:
+    """A refund was paid out. Paying it twice records nothing."""
+    refund = _granted(case, refund_id)
     return [] if refund.paid_at is not None else [RefundPaid(case.case_id, refund_id, at, reference)]
 
 

@@ -17,17 +17,17 @@ from ledger.choice import Choice
 from ledger.inquiries import Inquiry
 from ledger.messages import Audience, Message
 from ledger.messages import Stage as MessageStage
-from ledger.orders import Deadline, Hold, HoldReason, Order, holds_on
+from ledger.orders import Deadline, Hold, HoldReason, Order, holds_on, left_to_go_back
 from ledger.parcels import Parcel, ParcelStatus
 from ledger.recoveries import Recovery, Status
-from ledger.returns import Case
+from ledger.returns import Case, Remedy
 from ledger.returns import Status as CaseStatus
 from ledger.reviews import ProposalState
 from ledger.stock import Alert
 from ledger.supplier_orders import Oddity, left_to_ship
 from ledger.suppliers import Supplier
 from ledger.tasks import Task
-from ledger.values import Fact, Party, to_minute
+from ledger.values import Fact, Money, Party, to_minute
 from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
 from projections.streams import OrderStory, Page, ParcelStories, Told
 from projections.tables import ID, Once, Projection, Rows, Table, Values, Written
@@ -155,7 +155,7 @@ def changes(page: Page) -> list[Written]:
     return [items, *_of_stock(page.told), done]
 
 
-WORK = Projection("work", 3, (ITEMS, TASKS), changes)
+WORK = Projection("work", 4, (ITEMS, TASKS), changes)
 
 
 def _of_task(task: Task) -> Values:
@@ -179,7 +179,7 @@ _HOLDS = {
 def _of_order(story: OrderStory) -> list[Values]:
     if story.order.placed.historical:
         return []
-    return _items([*_holds(story), *_breaches(story), *_oddities(story)])
+    return _items([*_holds(story), *_breaches(story), *_oddities(story), *_unpayable(story.order)])
 
 
 def _holds(story: OrderStory) -> Iterator[Item]:
@@ -241,6 +241,22 @@ def _oddity(order: Order, supplier_order_id: str, oddity: Oddity, done: str, wha
         supplier_order_id,
         order.supplier_orders[supplier_order_id].supplier_id,
     )
+
+
+def _unpayable(order: Order) -> Iterator[Item]:
+    """Granted refunds whose money went back otherwise since: nobody can pay them."""
+    left_minor = left_to_go_back(order, order.after_sales.paid_back_minor)
+    for refund_id, refund in order.after_sales.refunds.items():
+        amount_minor = sum(refund.amounts_minor.values())
+        if refund.paid or amount_minor <= left_minor:
+            continue
+        subject = f"{refund.case_id}/{refund_id}"
+        news = (order.payment_at, *(chargeback.at for chargeback in order.chargebacks))
+        since = max((at for at in news if at is not None), default=order.placed.placed_at)
+        granted, left = (Money(each, order.currency) for each in (amount_minor, max(left_minor, 0)))
+        because = f"refund {refund_id} of {granted} cannot be paid, {left} is left of what came in: deny it"
+        task_id = _task(Kind.CASE, subject, since)
+        yield Item(Kind.CASE, subject, task_id, Owner.AFTER_SALES, since, since, because, order.order_id)
 
 
 def _breaches(story: OrderStory) -> Iterator[Item]:
@@ -432,7 +448,7 @@ def _next_step(case: Case) -> str:
             return f"carry out the {case.remedy}" if case.remedy else ""
         case CaseStatus.IN_REMEDY if any(n > case.inspection(line).looked_at for line, n in case.received.items()):
             return "inspect what came back"
-        case CaseStatus.IN_REMEDY if case.undecided:
+        case CaseStatus.IN_REMEDY if case.undecided or (case.todo and case.remedy is Remedy.REFUND):
             return "decide the refund"
         case CaseStatus.IN_REMEDY if any(refund.paid_at is None for refund in case.refunds.values()):
             return "pay the refund"

@@ -120,6 +120,10 @@ class Desk:
         now = self.story.now
         return self._do(lambda: aftersales.deny_refund(self.story.book, case_id, units(by_line), because, now, now))
 
+    def takes_back(self, refund_id: str = "refund-1", case_id: str = CASE) -> list[Fact]:
+        now, because = self.story.now, Denial.CHARGED_BACK
+        return self._do(lambda: aftersales.take_back_refund(self.story.book, case_id, refund_id, because, now, now))
+
     def pays(self, refund_id: str = "refund-1", case_id: str = CASE) -> list[Fact]:
         now = self.story.now
         return self._do(lambda: aftersales.record_refund_paid(self.story.book, case_id, refund_id, "psp-1", now, now))

@@ -92,6 +92,16 @@ def test_a_broken_cup_is_refunded(ff: Shell, photo: str, folder: Path):
     assert "case.resolved" in history
 
 
+def test_a_refund_whose_money_the_bank_took_is_denied(ff: Shell, photo: str):
+    case_id = ruled(ff, "9", photo)
+    ff("case", "approve", case_id, "refund")
+    ff("case", "refund", case_id, "R-9")
+    ff("order", "chargeback", "shop/9", "--id", "cb-9", "--amount", "19.80:EUR")
+    assert "deny what cannot go back, by the refund's id" in ff("case", "paid", case_id, "R-9", code=1).err
+    assert ff("case", "deny-refund", case_id, "charged_back", "--refund", "R-9").out == f"Case {case_id}  resolved\n"
+    assert "denied           charged back" in ff("case", "show", case_id).out
+
+
 def test_goods_come_back_are_inspected_and_refunded(ff: Shell, photo: str):
     case_id = ruled(ff, "2", photo, units=2)
     assert f"Next: fulfilment case label {case_id} LABEL" in ff("case", "approve", case_id, "return").out

@@ -361,7 +361,9 @@ class AfterSales(RuleBasedStateMachine):
     def money_is_paid(self, pick: int, refund: str) -> None:
         case_id = self.named(pick)
         owed = [name for name, each in self.desk.case(case_id).refunds.items() if each.paid_at is None]
-        self.tell(lambda: self.desk.pays(owed[0] if owed else refund, case_id))
+        paid = self.tell(lambda: self.desk.pays(owed[0] if owed else refund, case_id))
+        back = self.tell(lambda: self.desk.takes_back(owed[0] if owed else refund, case_id))
+        assert (paid is None) == (back is not None) or not owed, "a granted refund is paid or taken back"
 
     @rule(amount=st.sampled_from([1, 700, 2_000, 9_000]))
     def a_bank_takes_money_back(self, amount: int) -> None:
@@ -386,6 +388,8 @@ class AfterSales(RuleBasedStateMachine):
                     amounts[fact.refund_id] = sum(fact.amounts_minor.values())
                     granted += amounts[fact.refund_id]
                     assert granted + taken <= came_in
+                case remedies.RefundUnbooked():
+                    granted -= amounts[fact.refund_id]
                 case remedies.RefundPaidBack():
                     paid += amounts[fact.refund_id]
                     assert paid + taken <= came_in
@@ -425,13 +429,18 @@ class AfterSales(RuleBasedStateMachine):
     def no_more_is_refunded_than_was_paid_for_the_units(self) -> None:
         by_line: Counter[int] = Counter()
         by_case: Counter[tuple[str, int]] = Counter()
-        for fact in self.facts(returns.RefundGranted):
-            assert isinstance(fact, returns.RefundGranted)
+        granted: dict[str, returns.RefundGranted] = {}
+        for fact in self.facts(returns.RefundGranted, returns.RefundTakenBack):
+            if isinstance(fact, returns.RefundTakenBack):
+                sign, fact = -1, granted[fact.refund_id]
+            else:
+                assert isinstance(fact, returns.RefundGranted)
+                sign, granted[fact.refund_id] = 1, fact
             assert fact.by_line
             for n, amount in fact.amounts_minor.items():
                 assert 0 < amount <= fact.by_line[n] * PRICES[n]
-                by_line[n] += amount
-                by_case[fact.case_id, n] += amount
+                by_line[n] += sign * amount
+                by_case[fact.case_id, n] += sign * amount
         assert all(amount <= PRICES[n] * QUANTITIES[n] for n, amount in by_line.items())
         for (case_id, line_no), amount in by_case.items():
             assert amount <= PRICES[line_no] * self.desk.case(case_id).opened.by_line[LineNo(line_no)]

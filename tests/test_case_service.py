@@ -310,6 +310,7 @@ def test_who_is_erased_is_erased_from_evidence_and_notes_too(client: Client) -> 
         ("GrantRefund", {"refund_id": "r", "share_basis_points": 10_001}, "share_basis_points"),
         ("GrantRefund", {"refund_id": "r", "lines": [cases_pb2.LineAmount(line_no=1)]}, "lines[0].units"),
         ("DenyRefund", {}, "reason"),
+        ("DenyRefund", {"reason": 1, "refund_id": "r", "lines": [common_pb2.LineUnits(line_no=1, units=1)]}, "lines"),
         ("CancelCase", {}, "by"),
         ("ReopenCase", {}, "evidence_sha256"),
     ],

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.orders import Clock, CustomsLine, Header, HoldReason, MoreThanCameIn, OrderOnHold, PaymentState
-from ledger.returns import Remedy
+from ledger.returns import Denial, RefundCanBePaid, RefundWasPaid, Remedy, Status, UnknownRefund
 from ledger.supplier_orders import ClocksResumed
 from ledger.values import Fact, Incoterm, LineNo
 from tests.casework import CASE, RESHIP, Desk, approved, ruled
@@ -53,6 +53,65 @@ def test_a_refund_that_was_granted_before_the_bank_took_the_money_is_not_paid_af
     desk.story.charge_back(WHOLE - 1)
     with refused(MoreThanCameIn, "0.00 EUR was refunded and 14.99 EUR charged back", asked_minor=WHOLE):
         desk.pays()
+
+
+def test_a_refund_whose_money_the_bank_took_is_denied_and_its_case_is_over():
+    desk = approved(Remedy.REFUND, {1: 3})
+    desk.grants()
+    desk.story.charge_back(WHOLE)
+    assert names(desk.takes_back()) == ["refund_taken_back", "refund_unbooked", "resolved", "case_closed"]
+    assert (desk.status(), desk.case().denial) == (Status.RESOLVED, Denial.CHARGED_BACK)
+    assert desk.story.order().after_sales.booked_minor == 0
+    with refused(UnknownRefund, "case case-1 has no refund refund-1"):
+        desk.takes_back()
+
+
+def test_of_a_refund_that_the_bank_left_a_part_of_that_part_can_be_granted():
+    desk = approved(Remedy.REFUND, {1: 3})
+    desk.grants()
+    desk.story.charge_back(1_100)
+    desk.takes_back()
+    assert (desk.status(), desk.case().todo, desk.case().denial) == (Status.IN_REMEDY, {1: 3}, None)
+    desk.grants(refund_id="refund-2")
+    desk.pays("refund-2")
+    assert desk.status() is Status.RESOLVED
+    assert desk.story.order().after_sales.paid_back_minor == 400
+
+
+def test_of_what_came_back_the_refund_waits_for_another_decision():
+    desk = approved(Remedy.RETURN, {1: 3})
+    desk.labels()
+    desk.receives({1: 3})
+    desk.inspects(not_restocked=3)
+    desk.grants()
+    desk.story.charge_back(1_100)
+    desk.takes_back()
+    assert desk.case().undecided == desk.case().todo == {1: 3}
+    desk.denies_refund()
+    assert desk.status() is Status.RESOLVED
+
+
+def test_a_refund_of_money_that_never_came_is_denied():
+    desk = approved(Remedy.REFUND, {1: 3})
+    desk.grants()
+    desk.story.pay(PaymentState.FAILED)
+    desk.takes_back()
+    assert desk.status() is Status.RESOLVED
+
+
+def test_a_refund_that_can_be_paid_or_was_is_not_denied():
+    desk = approved(Remedy.REFUND, {1: 3})
+    desk.grants({1: 1}, refund_id="refund-1")
+    desk.grants({1: 1}, refund_id="refund-2")
+    desk.story.charge_back(1_000)
+    with refused(RefundCanBePaid, "it is 5.00 EUR, and 5.00 EUR is left", amount_minor=500, left_minor=500):
+        desk.takes_back()
+    desk.pays("refund-1")
+    with refused(RefundWasPaid, "refund refund-1 of case case-1 was paid"):
+        desk.takes_back("refund-1")
+    desk.takes_back("refund-2")
+    desk.denies_refund()
+    assert desk.status() is Status.RESOLVED
 
 
 def test_a_share_gives_at_most_what_the_bank_left():

@@ -190,6 +190,17 @@ def charged_back_since(trade: Trade) -> Fields:
     return {"case_id": case_id, "refund_id": case_id}
 
 
+def refund_granted(trade: Trade) -> Fields:
+    case_id = trade.granted()
+    return {"case_id": case_id, "refund_id": case_id}
+
+
+def refund_paid(trade: Trade) -> Fields:
+    said = refund_granted(trade)
+    trade.tell("RecordRefundPaid", **said)
+    return said
+
+
 def granted_again(trade: Trade) -> Fields:
     case_id = trade.granted()
     return {"case_id": case_id, "refund_id": case_id, "lines": [refund()]}
@@ -563,6 +574,9 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "WAITS_FOR_RESHIP": of_case(Trade.reshipped),
         "NOTHING_TO_REFUND": of_case(Trade.granted),
         "OVER_REMEDIED": of_case(Trade.granted, lines=[line()]),
+        "UNKNOWN_REFUND": of_case(Trade.granted, refund_id="none"),
+        "REFUND_WAS_PAID": refund_paid,
+        "REFUND_CAN_BE_PAID": refund_granted,
     },
     "RecordRefundPaid": {
         "UNKNOWN_CASE": as_it_is,

@@ -157,6 +157,25 @@ async def test_money_that_went_back_is_work_until_it_comes_again(tenant: EmptyTe
     assert await queue.all() == []
 
 
+async def test_a_refund_whose_money_went_back_is_to_be_denied(tenant: EmptyTenant):
+    desk = Desk(delivered())
+    desk.opens()
+    desk.reviews()
+    desk.rules()
+    desk.approves(Remedy.REFUND)
+    desk.grants()
+    queue = Queue(tenant, desk.story)
+    pay = (Kind.CASE, "pay the refund", Owner.AFTER_SALES)
+    assert await queue.what() == [pay]
+    desk.story.charge_back(1_400)
+    deny = "refund refund-1 of 5.00 EUR cannot be paid, 1.00 EUR is left of what came in: deny it"
+    assert set(await queue.what()) == {pay, (Kind.CASE, deny, Owner.AFTER_SALES)}
+    desk.takes_back()
+    assert await queue.what() == [(Kind.CASE, "decide the refund", Owner.AFTER_SALES)]
+    desk.denies_refund()
+    assert await queue.all() == []
+
+
 async def test_holds_go_to_those_who_can_end_them_and_money_is_only_waited_for(tenant: EmptyTenant):
     queue = Queue(tenant, a_shop(tea=1))
     queue.story.place(line(1, "tea", 5), payment=PaymentState.PENDING)

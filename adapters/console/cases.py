@@ -414,14 +414,21 @@ def refund(
 @click.argument("case_id")
 @click.argument("reason", type=words.choice(cases_pb2.Denial))
 @_option_lines("Units that get no money; all that are undecided unless said.")
+@click.option("--refund", metavar="REFUND_ID", default="", help="A granted refund that cannot be paid any more.")
 @option_at()
 @option_request_id()
 @click.pass_obj
 def deny_refund(
-    session: Session, case_id: str, reason: str, lines: tuple[str, ...], at: Timestamp | None, request_id: str | None
+    session: Session,
+    case_id: str,
+    reason: str,
+    lines: tuple[str, ...],
+    refund: str,
+    at: Timestamp | None,
+    request_id: str | None,
 ) -> None:
-    """Deny money for units, as after an inspection."""
-    said = {"reason": words.number(cases_pb2.Denial, reason), "lines": _lines(lines)}
+    """Deny money for units, as after an inspection, or a refund whose money a chargeback took."""
+    said = {"reason": words.number(cases_pb2.Denial, reason), "lines": _lines(lines), "refund_id": refund}
     _tell(session, "DenyRefund", case_id, at, request_id, **said)
 
 

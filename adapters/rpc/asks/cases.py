@@ -298,6 +298,12 @@ def grant_refund(request: cases_pb2.GrantRefundRequest, edge: Edge) -> Ask:
 def deny_refund(request: cases_pb2.DenyRefundRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     because, units = _denial(request.reason, "reason"), _units(request.lines)
+    if request.refund_id:
+        refund_id = plain_id(request.refund_id, "refund_id")
+        require(not units, "lines", "a refund that is named is denied whole; leave the lines out")
+        return _of_case(
+            case_id, lambda view: aftersales.take_back_refund(view, case_id, refund_id, because, at, edge.now)
+        )
     return _of_case(case_id, lambda view: aftersales.deny_refund(view, case_id, units, because, at, edge.now))
 
 

@@ -175,6 +175,8 @@ class _DenialEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Denial.ValueTy
     """Somebody tries to deceive."""
     DENIAL_OTHER: _Denial.ValueType  # 7
     """Anything else; the note says what."""
+    DENIAL_CHARGED_BACK: _Denial.ValueType  # 8
+    """The customer's bank took the money back."""
 
 class Denial(_Denial, metaclass=_DenialEnumTypeWrapper):
     """Why the customer gets nothing, or not all."""
@@ -195,6 +197,8 @@ DENIAL_FRAUD: Denial.ValueType  # 6
 """Somebody tries to deceive."""
 DENIAL_OTHER: Denial.ValueType  # 7
 """Anything else; the note says what."""
+DENIAL_CHARGED_BACK: Denial.ValueType  # 8
+"""The customer's bank took the money back."""
 Global___Denial: _TypeAlias = Denial  # noqa: Y015
 
 class _ReshipFailure:
@@ -926,10 +930,13 @@ class DenyRefundRequest(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    REFUND_ID_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case. Required."""
     reason: Global___Denial.ValueType
     """Why. Required."""
+    refund_id: _builtins.str
+    """A granted refund that cannot be paid any more, instead of lines; empty means units that nothing was decided for."""
     @_builtins.property
     def context(self) -> _common_pb2.CommandContext:
         """Who asks."""
@@ -950,10 +957,11 @@ class DenyRefundRequest(_message.Message):
         lines: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
         reason: Global___Denial.ValueType = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
+        refund_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "case_id", b"case_id", "context", b"context", "lines", b"lines", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "case_id", b"case_id", "context", b"context", "lines", b"lines", "reason", b"reason", "refund_id", b"refund_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -299,9 +299,11 @@ class CaseServiceServicer:
 
     def DenyRefund(self, request, context):
         """Denies money for units, as after their inspection or because they never came back; nobody waits for
-        those any more.
-        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
-        NOTHING_TO_REFUND or OVER_REMEDIED.
+        those any more. Or takes back a granted refund that cannot be paid any more, because a chargeback took its money
+        or the payment failed: where some is left of what came in, its units wait for a decision again, so that what is
+        left can be granted; else they get nothing.
+        Fails with NOT_FOUND / UNKNOWN_LINE or UNKNOWN_REFUND, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET,
+        WAITS_FOR_RESHIP, NOTHING_TO_REFUND, OVER_REMEDIED, REFUND_WAS_PAID or REFUND_CAN_BE_PAID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -310,7 +312,8 @@ class CaseServiceServicer:
     def RecordRefundPaid(self, request, context):
         """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
         it twice records nothing.
-        Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since.
+        Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since:
+        then DenyRefund takes it back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -128,14 +128,17 @@ class CaseServiceStub:
     """
     DenyRefund: _grpc.UnaryUnaryMultiCallable[_cases_pb2.DenyRefundRequest, _common_pb2.Receipt]
     """Denies money for units, as after their inspection or because they never came back; nobody waits for
-    those any more.
-    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
-    NOTHING_TO_REFUND or OVER_REMEDIED.
+    those any more. Or takes back a granted refund that cannot be paid any more, because a chargeback took its money
+    or the payment failed: where some is left of what came in, its units wait for a decision again, so that what is
+    left can be granted; else they get nothing.
+    Fails with NOT_FOUND / UNKNOWN_LINE or UNKNOWN_REFUND, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET,
+    WAITS_FOR_RESHIP, NOTHING_TO_REFUND, OVER_REMEDIED, REFUND_WAS_PAID or REFUND_CAN_BE_PAID.
     """
     RecordRefundPaid: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RecordRefundPaidRequest, _common_pb2.Receipt]
     """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
     it twice records nothing.
-    Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since.
+    Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since:
+    then DenyRefund takes it back.
     """
     CancelCase: _grpc.UnaryUnaryMultiCallable[_cases_pb2.CancelCaseRequest, _common_pb2.Receipt]
     """Takes a case back, before goods or money moved. Its units are free for another case. Cancelling twice
@@ -260,14 +263,17 @@ class CaseServiceAsyncStub(CaseServiceStub):
     """
     DenyRefund: _aio.UnaryUnaryMultiCallable[_cases_pb2.DenyRefundRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Denies money for units, as after their inspection or because they never came back; nobody waits for
-    those any more.
-    Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
-    NOTHING_TO_REFUND or OVER_REMEDIED.
+    those any more. Or takes back a granted refund that cannot be paid any more, because a chargeback took its money
+    or the payment failed: where some is left of what came in, its units wait for a decision again, so that what is
+    left can be granted; else they get nothing.
+    Fails with NOT_FOUND / UNKNOWN_LINE or UNKNOWN_REFUND, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET,
+    WAITS_FOR_RESHIP, NOTHING_TO_REFUND, OVER_REMEDIED, REFUND_WAS_PAID or REFUND_CAN_BE_PAID.
     """
     RecordRefundPaid: _aio.UnaryUnaryMultiCallable[_cases_pb2.RecordRefundPaidRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
     it twice records nothing.
-    Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since.
+    Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since:
+    then DenyRefund takes it back.
     """
     CancelCase: _aio.UnaryUnaryMultiCallable[_cases_pb2.CancelCaseRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Takes a case back, before goods or money moved. Its units are free for another case. Cancelling twice
@@ -473,9 +479,11 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Denies money for units, as after their inspection or because they never came back; nobody waits for
-        those any more.
-        Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, WAITS_FOR_RESHIP,
-        NOTHING_TO_REFUND or OVER_REMEDIED.
+        those any more. Or takes back a granted refund that cannot be paid any more, because a chargeback took its money
+        or the payment failed: where some is left of what came in, its units wait for a decision again, so that what is
+        left can be granted; else they get nothing.
+        Fails with NOT_FOUND / UNKNOWN_LINE or UNKNOWN_REFUND, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET,
+        WAITS_FOR_RESHIP, NOTHING_TO_REFUND, OVER_REMEDIED, REFUND_WAS_PAID or REFUND_CAN_BE_PAID.
         """
 
     @_abc_1.abstractmethod
@@ -486,7 +494,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that the shop paid a refund out; the order's payment becomes partly refunded or refunded. Saying
         it twice records nothing.
-        Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since.
+        Fails with NOT_FOUND / UNKNOWN_REFUND, FAILED_PRECONDITION / MORE_THAN_CAME_IN if a chargeback took the money since:
+        then DenyRefund takes it back.
         """
 
     @_abc_1.abstractmethod
