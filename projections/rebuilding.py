@@ -54,6 +54,8 @@ _CLAIM = """
     UPDATE {schema}.ledger_projections
     SET builder = %(token)s, builder_seen_at = clock_timestamp(), progress = 0
     WHERE name = %(name)s AND shape <= %(shape)s AND (builder IS NULL
+        -- Its session ended with the server.
+        OR builder_seen_at < pg_postmaster_start_time()
         OR builder_seen_at < clock_timestamp() - make_interval(secs => %(lease)s)
             -- Who compares tables is silent, and holds the lock.
             AND pg_try_advisory_xact_lock(hashtextextended(%(lock)s, %(seed)s)))

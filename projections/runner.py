@@ -85,7 +85,8 @@ _REQUESTS = """
     FROM {schema}.ledger_projections AS p
         JOIN unnest(%(names)s::text[], %(shapes)s::int4[]) AS wanted (name, shape) ON wanted.name = p.name
     WHERE (p.shape < wanted.shape OR p.shape = wanted.shape AND p.requested IS NOT NULL)
-        AND (p.builder IS NULL OR p.builder_seen_at < clock_timestamp() - make_interval(secs => %(lease)s))
+        AND (p.builder IS NULL OR p.builder_seen_at < greatest(
+            pg_postmaster_start_time(), clock_timestamp() - make_interval(secs => %(lease)s)))
 """
 
 log = logging.getLogger("fulfilment.projections")
@@ -373,7 +374,7 @@ _STATUSES = """
         clock_timestamp() AS asked_at,
         concat_ws(': ',
             CASE
-                WHEN p.builder IS NOT NULL
+                WHEN p.builder IS NOT NULL AND p.builder_seen_at >= pg_postmaster_start_time()
                 THEN concat(coalesce(p.requested, 'rebuild'), ' runs, at position ', p.progress, ' of ', head.position)
                 WHEN p.requested IS NOT NULL THEN p.requested || ' is asked for'
             END,

@@ -538,7 +538,7 @@ def test_a_rebuild_that_died_leaves_the_live_tables_serving_and_the_next_starts_
     with connect(tenant) as connection:
         schema = Identifier(tenant.schema)
         connection.execute(SQL("CREATE TABLE {}.tracking_orders_new (leftover int)").format(schema))
-        claim = "UPDATE {}.ledger_projections SET builder = 'dead', builder_seen_at = now() - interval '5 s'"
+        claim = "UPDATE {}.ledger_projections SET builder = 'dead', builder_seen_at = now()"
         connection.execute(SQL(claim).format(schema))
         with pytest.raises(AlreadyBuilding):
             runner.rebuild(tenant.conninfo, tenant.schema, "tracking")
@@ -565,6 +565,20 @@ def test_a_rebuild_is_asked_for_and_answered_through_the_status(shop: EmptyTenan
         assert asyncio.run(ask("tracking", False))
         until(lambda: "rebuilt" in statuses(shop)["tracking"].rebuild)
         assert statuses(shop)["supplier_performance"].rebuild == ""
+
+
+def test_a_rebuild_that_ended_with_the_database_runs_no_more_and_is_done_anew_at_once(shop: EmptyTenant):
+    write_down(shop, shipped().log)
+    catch_up(shop)
+    with connect(shop) as connection:
+        claim = """
+            UPDATE {}.ledger_projections SET requested = 'rebuild', builder = 'gone', progress = 3,
+                builder_seen_at = pg_postmaster_start_time() - interval '1 ms' WHERE name = 'tracking'
+        """
+        connection.execute(SQL(claim).format(Identifier(shop.schema)))
+    assert statuses(shop)["tracking"].rebuild == "rebuild is asked for"
+    with projector(shop.conninfo):
+        until(lambda: "rebuilt" in statuses(shop)["tracking"].rebuild)
 
 
 def test_the_live_tables_follow_while_a_rebuild_runs(shop: EmptyTenant):
