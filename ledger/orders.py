@@ -415,6 +415,7 @@ class ChargebackRecorded(SincePlacing, frozen=True, tag="order.chargeback_record
     at: datetime
     because: str = ""
     """The bank's reason code, such as ``4853``."""
+    warnings: tuple[str, ...] = ()
 
 
 class OrderCompleted(Fact, frozen=True, tag="order.completed"):
@@ -1547,11 +1548,18 @@ def money_gone_at(order: Order) -> datetime | None:
     """
     if order.payment in _NO_MONEY:
         return order.payment_at or order.placed.at
-    if not order.chargebacks or not (_all_went_back(order) or _charged_back_otherwise(order)):
+    if not order.chargebacks or not (_left_nothing(order) or _charged_back_otherwise(order)):
         return None
     gone_at = max(chargeback.at for chargeback in order.chargebacks)
     since = order.payment_at if order.payment is PaymentState.PAID else None
     return None if since is not None and since > gone_at else gone_at
+
+
+def _left_nothing(order: Order) -> bool:
+    """Whether nothing of the money is left; of a paid order that of cancelled units may be what the bank took."""
+    if order.payment is PaymentState.PAID:
+        return left_to_go_back(order, order.after_sales.paid_back_minor) <= 0
+    return _all_went_back(order)
 
 
 def _charged_back_otherwise(order: Order) -> bool:
@@ -1668,8 +1676,23 @@ def record_chargeback(order: Order, chargeback: ChargebackRecorded) -> Sequence[
             if each.amount != chargeback.amount:
                 raise ChargebackDiffers(each.chargeback_id, each.amount)
             return []
-    gone = money_gone_at(evolve(order, chargeback)) is not None
+    after = evolve(order, chargeback)
+    gone = money_gone_at(after) is not None
+    chargeback = replace(chargeback, warnings=tuple(_odd(after, chargeback)))
     return [chargeback, *keep_back(order, chargeback.at)] if gone else [chargeback]
+
+
+def _odd(after: Order, chargeback: ChargebackRecorded) -> Iterator[str]:
+    """What is odd about the newest chargeback of an order."""
+    if chargeback.amount.currency != after.currency:
+        yield f"{chargeback.amount} was charged back of an order in {after.currency or 'no currency yet'}"
+        return
+    refunded, taken = after.after_sales.paid_back_minor, charged_back_minor(after)
+    whole = sum(line.quantity * line.unit_price_minor for line in after.lines.values())
+    if refunded + taken > whole:
+        figures = (refunded + taken - whole, whole, refunded, taken)
+        more, price, back, charged = (Money(each, after.currency) for each in figures)
+        yield f"{more} more went back than the units cost: of {price}, {back} was refunded and {charged} charged back"
 
 
 def complete(order: Order | None, closes_at: datetime | None, now: datetime) -> Sequence[OrderFact]:

@@ -155,7 +155,7 @@ def changes(page: Page) -> list[Written]:
     return [items, *_of_stock(page.told), done]
 
 
-WORK = Projection("work", 4, (ITEMS, TASKS), changes)
+WORK = Projection("work", 5, (ITEMS, TASKS), changes)
 
 
 def _of_task(task: Task) -> Values:
@@ -179,7 +179,9 @@ _HOLDS = {
 def _of_order(story: OrderStory) -> list[Values]:
     if story.order.placed.historical:
         return []
-    return _items([*_holds(story), *_breaches(story), *_oddities(story), *_unpayable(story.order)])
+    return _items(
+        [*_holds(story), *_breaches(story), *_oddities(story), *_chargebacks(story.order), *_unpayable(story.order)]
+    )
 
 
 def _holds(story: OrderStory) -> Iterator[Item]:
@@ -241,6 +243,16 @@ def _oddity(order: Order, supplier_order_id: str, oddity: Oddity, done: str, wha
         supplier_order_id,
         order.supplier_orders[supplier_order_id].supplier_id,
     )
+
+
+def _chargebacks(order: Order) -> Iterator[Item]:
+    """What banks took that was not theirs to take; somebody disputes it, or finds that they are right."""
+    for each in order.chargebacks:
+        if each.warnings:
+            subject = f"{order.order_id}/chargeback/{each.chargeback_id}"
+            because = f"chargeback {each.chargeback_id}: {'; '.join(each.warnings)}; dispute it"
+            task_id = _task(Kind.ODDITY, subject, each.at)
+            yield Item(Kind.ODDITY, subject, task_id, Owner.AFTER_SALES, each.at, each.at, because, order.order_id)
 
 
 def _unpayable(order: Order) -> Iterator[Item]:

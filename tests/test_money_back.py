@@ -3,7 +3,16 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.orders import Clock, CustomsLine, Header, HoldReason, MoreThanCameIn, OrderOnHold, PaymentState
+from ledger.orders import (
+    ChargebackRecorded,
+    Clock,
+    CustomsLine,
+    Header,
+    HoldReason,
+    MoreThanCameIn,
+    OrderOnHold,
+    PaymentState,
+)
 from ledger.returns import Denial, RefundCanBePaid, RefundWasPaid, Remedy, Status, UnknownRefund
 from ledger.supplier_orders import ClocksResumed
 from ledger.values import Fact, Incoterm, LineNo
@@ -141,11 +150,27 @@ def test_a_refund_is_not_paid_of_money_that_never_came():
         desk.pays()
 
 
-def test_the_bank_is_believed_whatever_it_took():
+def test_the_bank_is_believed_whatever_it_took_and_what_it_took_too_much_is_odd():
     desk = approved(Remedy.REFUND, {1: 3})
     desk.grants()
     desk.pays()
-    assert names(desk.story.charge_back(WHOLE)) == ["chargeback_recorded"]
+    (recorded,) = desk.story.charge_back(WHOLE)
+    assert recorded.warnings == (
+        "15.00 EUR more went back than the units cost: of 15.00 EUR, 15.00 EUR was refunded and 15.00 EUR charged back",
+    )
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "odd"),
+    [
+        (WHOLE, "EUR", ""),
+        (WHOLE + 1, "EUR", "0.01 EUR more went back than the units cost"),
+        (1, "JPY", "1 JPY was charged back of an order in EUR"),
+    ],
+)
+def test_a_chargeback_is_odd_that_is_of_more_than_the_order_or_in_another_currency(amount, currency, odd):
+    warnings = the(ChargebackRecorded, sent().charge_back(amount, currency=currency)).warnings
+    assert [each.partition(":")[0] for each in warnings] == [odd] * bool(odd)
 
 
 # --- no goods after it ----------------------------------------------------------------------------
@@ -205,10 +230,23 @@ def test_a_chargeback_in_another_currency_stops_what_nobody_can_say_is_paid():
     assert "hold_placed" in names(sent().charge_back(1, currency="USD"))
 
 
-def test_units_that_are_cancelled_need_no_money():
+def two_of_three_cancelled() -> Story:
     story = sent()
     story.cancel({1: 2})
     story.answer_cancel(agreed=True)
+    return story
+
+
+def test_the_money_of_units_that_are_cancelled_may_go_back():
+    story = two_of_three_cancelled()
+    assert names(story.charge_back(1_000)) == ["chargeback_recorded"]
+    assert names(story.charge_back(499, "cb-2")) == ["chargeback_recorded"]
+    assert "hold_placed" in names(story.charge_back(1, "cb-3"))
+
+
+def test_units_that_are_cancelled_need_no_money_once_it_was_refunded():
+    story = two_of_three_cancelled()
+    story.pay(PaymentState.PARTLY_REFUNDED)
     assert names(story.charge_back(499)) == ["chargeback_recorded"]
     assert "hold_placed" in names(story.charge_back(1, "cb-2"))
 

@@ -176,6 +176,15 @@ async def test_a_refund_whose_money_went_back_is_to_be_denied(tenant: EmptyTenan
     assert await queue.all() == []
 
 
+async def test_a_chargeback_of_more_than_is_left_is_to_be_disputed(tenant: EmptyTenant):
+    queue = Queue(tenant, delivered())
+    queue.story.charge_back(1_500)
+    assert await queue.all() == []
+    queue.story.charge_back(100, "cb-2")
+    odd = "1.00 EUR more went back than the units cost: of 15.00 EUR, 0.00 EUR was refunded and 16.00 EUR charged back"
+    assert await queue.what() == [(Kind.ODDITY, f"chargeback cb-2: {odd}; dispute it", Owner.AFTER_SALES)]
+
+
 async def test_holds_go_to_those_who_can_end_them_and_money_is_only_waited_for(tenant: EmptyTenant):
     queue = Queue(tenant, a_shop(tea=1))
     queue.story.place(line(1, "tea", 5), payment=PaymentState.PENDING)

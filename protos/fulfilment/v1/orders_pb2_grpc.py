@@ -370,8 +370,9 @@ class OrderServiceServicer:
 
     def RecordChargeback(self, request, context):
         """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
-        those that have not left wait, by the hold "payment_reversed", and so do reships of them. The same chargeback again
-        records nothing.
+        those that have not left wait, by the hold "payment_reversed", and so do reships of them. One that takes more than the
+        units cost, with what was refunded, or another currency is recorded with a warning, and is work. The same
+        chargeback again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

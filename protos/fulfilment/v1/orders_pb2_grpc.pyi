@@ -176,8 +176,9 @@ class OrderServiceStub:
     """
     RecordChargeback: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RecordChargebackRequest, _common_pb2.Receipt]
     """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
-    those that have not left wait, by the hold "payment_reversed", and so do reships of them. The same chargeback again
-    records nothing.
+    those that have not left wait, by the hold "payment_reversed", and so do reships of them. One that takes more than the
+    units cost, with what was refunded, or another currency is recorded with a warning, and is work. The same
+    chargeback again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
     """
     CompleteCustomsData: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CompleteCustomsDataRequest, _common_pb2.Receipt]
@@ -349,8 +350,9 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
     RecordChargeback: _aio.UnaryUnaryMultiCallable[_orders_pb2.RecordChargebackRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
-    those that have not left wait, by the hold "payment_reversed", and so do reships of them. The same chargeback again
-    records nothing.
+    those that have not left wait, by the hold "payment_reversed", and so do reships of them. One that takes more than the
+    units cost, with what was refunded, or another currency is recorded with a warning, and is work. The same
+    chargeback again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
     """
     CompleteCustomsData: _aio.UnaryUnaryMultiCallable[_orders_pb2.CompleteCustomsDataRequest, _common_pb2.Receipt]  # type: ignore[assignment]
@@ -627,8 +629,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that a bank took the customer's money back. Once nothing is left of what was paid for the order's units,
-        those that have not left wait, by the hold "payment_reversed", and so do reships of them. The same chargeback again
-        records nothing.
+        those that have not left wait, by the hold "payment_reversed", and so do reships of them. One that takes more than the
+        units cost, with what was refunded, or another currency is recorded with a warning, and is work. The same
+        chargeback again records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
         """
 
