@@ -738,7 +738,8 @@ class Order(Value, frozen=True):
             case Header.CANCELLED:
                 return self.given_up_at
             case Header.DELIVERED | Header.COMPLETED:
-                return self.delivered_at
+                ends = [at for at in (self.delivered_at, self.given_up_at) if at is not None]
+                return max(ends, default=None)
             case _:
                 return None
 
@@ -1412,22 +1413,31 @@ def _as_told(order: Order, facts: Sequence[OrderFact], at: datetime) -> Sequence
 def place_holds(order: Order, holds: Sequence[Hold]) -> list[OrderFact]:
     """Reasons to wait, each of another scope, so that none has to see the one before it.
 
-    One that stands already is news only if it turns out to be older. After the end of the order nothing waits any
-    more; a hold that began before it is history, which counts also where it is told late.
+    One that stands already is news only if it turns out to be older.
     """
-    ended_at = order.ended_at
-    if ended_at is not None and any(hold.at >= ended_at for hold in holds):
-        raise OrderClosed(order.order_id, order.header)
     standing = {each.key: each for each in order.holds}
     news: list[Hold] = []
     for hold in holds:
-        if hold.supplier_order_id:
-            order.supplier_order(hold.supplier_order_id)
+        _require_under_way(order, hold)
         present = standing.get(hold.key)
         if present is None or hold.at < present.at or not _says_no_more(hold, present):
             news.append(hold)
     placed = [HoldPlaced(order.order_id, hold, hold.at) for hold in news]
     return [*placed, *_clocks(order, news, _stopped(order, news), max(hold.at for hold in news))] if news else []
+
+
+def _require_under_way(order: Order, hold: Hold) -> None:
+    """After the end of what it names, the order or one supplier order, nothing waits any more.
+
+    A hold that began before it is history, which counts also where it is told late.
+    """
+    named = order.supplier_order(hold.supplier_order_id) if hold.supplier_order_id else None
+    ended_at = named.ended_at if named else order.ended_at
+    if ended_at is None or hold.at < ended_at:
+        return
+    if named:
+        raise supplier_orders.NothingToShip(named.supplier_order_id, named.stage)
+    raise OrderClosed(order.order_id, order.header)
 
 
 def _says_no_more(hold: Hold, present: Hold) -> bool:

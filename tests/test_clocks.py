@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, HoldReason, OrderClosed
+from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, Header, HoldReason, OrderClosed
 from ledger.parcels import ParcelStatus
-from ledger.supplier_orders import ClocksResumed
+from ledger.supplier_orders import ClocksResumed, NothingToShip
 from ledger.suppliers import Agreement, PeakPeriod
 from ledger.values import Party
 from tests.story import (
@@ -251,6 +251,10 @@ def test_holds_stop_a_clock_for_the_union_of_their_times_however_they_are_told(
         since, hours, scoped = holds[n]
         if step in noticed:
             story.miss(DISPATCH)
+        if scoped and shipped_first and since >= left:
+            with refused(NothingToShip, "it has no unit left to ship"):
+                story.hold(HoldReason.OTHER, f"mia-{n}", FIRST, at=NOON + since * HOUR)
+            continue
         if n not in told:
             story.hold(HoldReason.OTHER, f"mia-{n}", FIRST if scoped else "", at=NOON + since * HOUR)
         else:
@@ -377,6 +381,39 @@ def test_after_the_end_of_an_order_nothing_can_be_held():
     story.answer_cancel(agreed=True)
     with refused(OrderClosed, "shopify/1 is cancelled"):
         story.hold(HoldReason.OTHER)
+
+
+@pytest.mark.parametrize("told", ["hold first", "end first"])
+def test_a_hold_on_one_supplier_order_goes_by_its_end_and_not_by_the_orders(told: str):
+    story = sent(line(1, "tea", 3), line(2, "mug", 1, "bolt"))
+
+    def hold() -> None:
+        story.hold(HoldReason.CUSTOMER_REQUEST, supplier_order_id=SECOND, at=NOON + 40 * HOUR)
+        story.release(HoldReason.CUSTOMER_REQUEST, supplier_order_id=SECOND, at=NOON + 45 * HOUR)
+
+    def ends() -> None:
+        story.ship(at=NOON + HOUR)
+        story.scan(ParcelStatus.DELIVERED, NOON + 30 * HOUR)
+        story.cancel({2: 1})
+        story.answer_cancel(agreed=True, supplier_order_id=SECOND, at=NOON + 50 * HOUR)
+
+    story.later(hours=60)
+    for tell in (hold, ends) if told == "hold first" else (ends, hold):
+        tell()
+    assert story.header() is Header.DELIVERED
+    assert story.supplier_order(SECOND).dispatch_by == NOON + (48 + 5) * HOUR
+    assert (SECOND, DISPATCH) not in story.order().missed
+
+
+@pytest.mark.parametrize("hours", [10, 11])
+def test_what_has_left_cannot_be_held_while_the_rest_of_the_order_goes_on(hours: int):
+    story = sent(line(1, "tea", 3), line(2, "mug", 1, "bolt"))
+    story.ship(at=NOON + 10 * HOUR)
+    story.later(hours=20)
+    with refused(NothingToShip, "supplier order shopify/1/1 is shipped", supplier_order_id=FIRST):
+        story.hold(HoldReason.CUSTOMER_REQUEST, supplier_order_id=FIRST, at=NOON + hours * HOUR)
+    assert "hold_placed" in names(story.hold(HoldReason.CUSTOMER_REQUEST, supplier_order_id=FIRST, at=NOON + 9 * HOUR))
+    assert "hold_placed" in names(story.hold(HoldReason.CUSTOMER_REQUEST, at=NOON + hours * HOUR))
 
 
 def test_the_promise_to_the_customer_stands_still_for_no_hold():

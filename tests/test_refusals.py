@@ -111,6 +111,11 @@ def no_such_supplier_order(trade: Trade) -> Fields:
     return {"order_id": order_id, "supplier_order_id": f"{order_id}/9"}
 
 
+def first_that_left(trade: Trade) -> Fields:
+    order_id = trade.shipped()
+    return {"order_id": order_id, **first_of(order_id)}
+
+
 def ninth_of(trade: Trade) -> Fields:
     return {"supplier_order_id": f"{trade.placed()}/9"}
 
@@ -279,6 +284,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "UNKNOWN_ORDER": as_it_is,
         "UNKNOWN_SUPPLIER_ORDER": no_such_supplier_order,
         "ORDER_CLOSED": of_order(Trade.cancelled),
+        "NOTHING_TO_SHIP": first_that_left,
     },
     "ReleaseHold": {
         "UNKNOWN_ORDER": as_it_is,

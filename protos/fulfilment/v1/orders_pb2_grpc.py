@@ -211,9 +211,10 @@ class OrderServiceServicer:
     def PlaceHold(self, request, context):
         """Makes an order, or one of its supplier orders, wait. The same hold again records nothing, unless it turns out to
         be older. Clocks stand still for the union of all holds' times, in whatever order they are told.
-        A hold that began before all was delivered or cancelled counts also where it is told after that.
-        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED if it began
-        later.
+        A hold that began before all was delivered or cancelled, or before all of the supplier order that it names had left
+        or was cancelled, counts also where it is told after that.
+        Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_CLOSED, or
+        NOTHING_TO_SHIP for the named supplier order, if it began later.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
