@@ -1,8 +1,10 @@
 """Time zones of destinations: when a day has ended where an order goes (DOMAIN 4).
 
 Countries are those of the zone table of the IANA time zone database. Where a country has several zones, its states
-say which; one that has two has the one that most of its people live in. Where no state is known, the day ends with
-the last place of the country in which it does: what is not certainly late is not late.
+say which; one that has two has the one that most of its people live in. For islands that the country's postal codes
+tell, those say it where the state does not. Where neither is known, the day ends with the last place of the country
+in which it does: what is not certainly late is not late. France without a postal code is the one in Europe: its
+overseas territories have country codes of their own, and their postal codes.
 """
 
 from __future__ import annotations
@@ -24,8 +26,16 @@ def end_of_day(day: date, destination: Destination) -> datetime:
 def zone_of(destination: Destination) -> str:
     """The name of the destination's time zone; of an unknown country the last in which a day ends."""
     country = destination.country
-    states = _STATES.get(country, {})
-    return states.get(_plain(destination.region)) or _COUNTRIES.get(country, _LAST)
+    by_state = _STATES.get(country, {}).get(_plain(destination.region))
+    return by_state or _by_postal_code(country, destination.postal_prefix) or _COUNTRIES.get(country, _LAST)
+
+
+def _by_postal_code(country: str, prefix: str) -> str:
+    """The zone that the first digits of a postal code tell; empty if they tell none."""
+    zones = _POSTAL_CODES.get(country)
+    if zones is None or len(prefix) < _LEAST_DIGITS or not prefix.isdecimal():
+        return ""
+    return zones.get(prefix) or zones.get(prefix[:_LEAST_DIGITS]) or zones[_OTHERS]
 
 
 @cache
@@ -85,6 +95,37 @@ _COUNTRIES = _countries(
 """The zone of each country; of several the one in which a day ends last. China has one by law."""
 
 
+_LEAST_DIGITS = 2
+_OTHERS = ""
+_POSTAL_CODES = {
+    "FR": {
+        **dict.fromkeys(("971", "977", "978"), "America/Puerto_Rico"),
+        "972": "America/Martinique",
+        "973": "America/Cayenne",
+        "974": "Asia/Dubai",
+        "975": "America/Miquelon",
+        "976": "Africa/Nairobi",
+        "980": "Europe/Paris",
+        "984": "Asia/Dubai",
+        "986": "Pacific/Tarawa",
+        "987": "Pacific/Tahiti",
+        "988": "Pacific/Noumea",
+        # Of orders whose third digit was not kept: where the day ends last.
+        "97": "America/Martinique",
+        "98": "Pacific/Tahiti",
+        _OTHERS: "Europe/Paris",
+    },
+    "DK": {"39": "America/Thule", _OTHERS: "Europe/Berlin"},
+    "ES": {"35": "Atlantic/Canary", "38": "Atlantic/Canary", _OTHERS: "Europe/Madrid"},
+    "PT": {**dict.fromkeys(("95", "96", "97", "98", "99"), "Atlantic/Azores"), _OTHERS: "Europe/Lisbon"},
+}
+"""Zones by the first two or three digits of the postal code, and that of all others of the country.
+
+Saint-Barthelemy (97133) and Saint-Martin (97150) share the digits and the time of Guadeloupe, Madeira (90 to 94) has
+Lisbon's time, Ceuta and Melilla Madrid's.
+"""
+
+
 def _states(country: str, zones: dict[str, str]) -> dict[str, str]:
     """Zones by code, by code with its country, and by name: ``CA``, ``US-CA``, ``California``."""
     found = {}
@@ -99,6 +140,22 @@ def _states(country: str, zones: dict[str, str]) -> dict[str, str]:
 _STATES = {
     country: _states(country, zones)
     for country, zones in {
+        "FR": {
+            "America/Puerto_Rico": "971 Guadeloupe, GP Guadeloupe, BL Saint-Barthelemy, MF Saint-Martin",
+            "America/Martinique": "972 Martinique, MQ Martinique",
+            "America/Cayenne": "973 Guyane/Guyane francaise/French Guiana, GF Guyane",
+            "Asia/Dubai": "974 La Reunion/Reunion, RE Reunion, TF Terres australes francaises",
+            "Africa/Nairobi": "976 Mayotte, YT Mayotte",
+            "America/Miquelon": "PM Saint-Pierre-et-Miquelon",
+            "Pacific/Tarawa": "WF Wallis-et-Futuna/Wallis and Futuna",
+            "Pacific/Tahiti": "PF Polynesie francaise/French Polynesia",
+            "Pacific/Noumea": "NC Nouvelle-Caledonie/New Caledonia",
+        },
+        "ES": {"Atlantic/Canary": "CN Canarias/Canary Islands, GC Las Palmas, TF Santa Cruz de Tenerife/Tenerife"},
+        "PT": {
+            "Atlantic/Azores": "20 Acores/Azores/Regiao Autonoma dos Acores",
+            "Europe/Lisbon": "30 Madeira/Regiao Autonoma da Madeira",
+        },
         "US": {
             "America/New_York": "CT Connecticut, DE Delaware, DC District of Columbia/Washington DC, FL Florida, "
             "GA Georgia, IN Indiana, KY Kentucky, ME Maine, MD Maryland, MA Massachusetts, MI Michigan, "

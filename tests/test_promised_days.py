@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from adapters.rpc.asks.orders import _readable
 from ledger.countries import COUNTRIES
 from ledger.orders import Clock, PaymentState
 from ledger.parcels import ParcelStatus
@@ -59,6 +60,41 @@ def test_a_day_is_over_at_midnight_where_the_order_goes(country: str, region: st
     assert end_of_day(date(2026, 1, 12), Destination(country, region)) == midnight + hour * HOUR
 
 
+@pytest.mark.parametrize(
+    ("country", "region", "prefix", "hour"),
+    [
+        ("FR", "", "75", 23 - 24),
+        ("FR", "", "971", 4),
+        ("FR", "", "972", 4),
+        ("FR", "", "973", 3),
+        ("FR", "", "974", 20 - 24),
+        ("FR", "", "975", 3),
+        ("FR", "", "976", 21 - 24),
+        ("FR", "", "980", 23 - 24),
+        ("FR", "", "987", 10),
+        ("FR", "", "97", 4),  # as much as was kept of older orders
+        ("FR", "La Réunion", "", 20 - 24),
+        ("FR", "Guadeloupe", "", 4),
+        ("FR", "Île-de-France", "75", 23 - 24),
+        ("ES", "", "28", 23 - 24),
+        ("ES", "", "35", 0),
+        ("ES", "Santa Cruz de Tenerife", "", 0),
+        ("ES", "", "", 0),
+        ("PT", "", "100", 0),
+        ("PT", "", "90", 0),
+        ("PT", "", "950", 1),
+        ("PT", "Açores", "", 1),
+        ("PT", "", "", 1),
+        ("DK", "", "10", 23 - 24),
+        ("DK", "", "39", 4),
+        ("PT", "", "x9", 1),
+    ],
+)
+def test_islands_have_the_time_that_their_postal_codes_tell(country: str, region: str, prefix: str, hour: int):
+    midnight = datetime(2026, 1, 13, tzinfo=UTC)
+    assert end_of_day(date(2026, 1, 12), Destination(country, region, prefix)) == midnight + hour * HOUR
+
+
 def test_a_day_is_as_long_as_the_clocks_of_its_place_make_it():
     spring = date(2026, 3, 29)
     assert end_of_day(spring, Destination("DE")) - end_of_day(date(2026, 3, 28), Destination("DE")) == 23 * HOUR
@@ -66,6 +102,23 @@ def test_a_day_is_as_long_as_the_clocks_of_its_place_make_it():
 
 def test_every_country_has_a_time_zone():
     assert [country for country in COUNTRIES if zone_of(Destination(country)) == zone_of(Destination())] == []
+
+
+@pytest.mark.parametrize(
+    ("country", "code", "readable"),
+    [
+        ("FR", "97133", "971"),
+        ("FR", "F-97410", "974"),
+        ("FR", "75011", "75"),
+        ("FR", "", ""),
+        ("DE", "D-10115", "10"),
+        ("PT", "9500-321", "950"),
+        ("GB", "SW1A 1AA", "SW1"),
+        ("US", "00901", "00"),
+    ],
+)
+def test_of_a_postal_code_so_much_stays_readable_as_finds_a_district(country: str, code: str, readable: str):
+    assert _readable(code, country) == readable
 
 
 # --- what goes by it --------------------------------------------------------------------------------

@@ -103,15 +103,28 @@ def _person(customer: orders_pb2.Customer, address: orders_pb2.Address, country:
         "country": "" if country else taken(address.country, "ship_to.country"),
         "note": shapes.taken_lines(note, "note", _MOST_NOTE),
     }
-    # Half of a postal code, and never more than three characters, finds a district but no house.
-    prefix = postal_code[: min(3, len(postal_code) // 2)]
-    destination = Destination(country, taken(address.region, "ship_to.region"), prefix)
+    destination = Destination(country, taken(address.region, "ship_to.region"), _readable(postal_code, country))
     return _Person(
         {name: value for name, value in personal.items() if value},
         destination,
         has_contact=bool(personal["email"] or personal["phone"]),
         has_address=bool(country and (personal["city"] or any(personal["lines"]))),
     )
+
+
+_OVERSEAS = ("97", "98")
+
+
+def _readable(postal_code: str, country: str) -> str:
+    """Half of a postal code, and never more than three characters: it finds a district but no house.
+
+    Overseas, three digits of France's are a territory. A country in front, as in F-97410, is no part of the code.
+    """
+    before, _, after = postal_code.partition("-")
+    code = after.strip() if before.strip().isalpha() else postal_code
+    if country == "FR" and code.startswith(_OVERSEAS):
+        return code[:3]
+    return code[: min(3, len(code) // 2)]
 
 
 @reads(orders_pb2.PlaceOrderRequest)
