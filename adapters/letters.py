@@ -2,8 +2,9 @@
 
 A template is ``templates/LANGUAGE/KIND.VERSION.txt``: a head of ``Subject: ...`` and of phrases
 (``reason/customs: it is held by customs.``), an empty line, and the text. ``$name`` stands for a
-value, and for the phrase of that name that fits. A changed template is a new file with the next
-version; the old one stays, because messages name the version that they were asked with.
+value, and for the phrase of that name that fits, also in phrases below it. A changed template is a new
+file with the next version; the old one stays, because messages name the version that they were asked
+with.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Pattern(NamedTuple):
         said = dict(values)
         for (name, word), phrase in self.phrases.items():
             if picks.get(name) == word:
-                said[name] = phrase.substitute(values)
+                said[name] = phrase.substitute(said)
         return self.subject.substitute(said), self.text.substitute(said)
 
 
@@ -209,6 +210,7 @@ def _values(
     }
     picks = {
         "greeting": "named" if values["name"] else "unnamed",
+        "wait": "one" if days == 1 else "more",
         "expected": "known" if due else "unknown",
         "due": "known" if due else "unknown",
         "pack": "named" if packing else "plain",

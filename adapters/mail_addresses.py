@@ -17,9 +17,12 @@ _DEVIATIONS = frozenset("ßς\u200c\u200d")
 """IDNA 2003, which Python speaks, and IDNA 2008 make other domains of these: the mail could reach a stranger."""
 
 
-def address_in(text: str) -> str | None:
-    """The first address in the text that a mail can be sent to, its domain in ASCII; None if there is none."""
-    return next(filter(None, map(_usable, _CANDIDATE.findall(text))), None)
+def addresses_in(text: str) -> list[str]:
+    """The addresses in the text that a mail can be sent to, as they stand there, each once, their domains in ASCII."""
+    by_name: dict[str, str] = {}
+    for address in filter(None, map(_usable, _CANDIDATE.findall(text))):
+        by_name.setdefault(address.casefold(), address)
+    return list(by_name.values())
 
 
 def _usable(candidate: str) -> str | None:

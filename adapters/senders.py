@@ -13,7 +13,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from adapters.letters import Envelope
-from adapters.mail_addresses import address_in
+from adapters.mail_addresses import addresses_in
 from ledger.messages import Audience
 
 _LONGEST_NAME = 230
@@ -104,8 +104,10 @@ def _recipient(letter: Envelope) -> Address | Group:
     """
     if letter.audience is Audience.STAFF:
         return Group(letter.recipient)
-    address = address_in(letter.email)
-    if address is None:
+    found = addresses_in(letter.email)
+    if not found:
         raise NotTaken("unusable_email_address" if "@" in letter.email else "no_email_address", lasting=True)
+    if len(found) > 1 and letter.audience is Audience.CUSTOMER:
+        raise NotTaken("several_email_addresses", lasting=True)
     name = " ".join(letter.name.split())
-    return Address(name if name.isprintable() else "", addr_spec=address)
+    return Address(name if name.isprintable() else "", addr_spec=found[0])

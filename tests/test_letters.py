@@ -179,6 +179,13 @@ def test_an_instruction_names_the_deadline_as_a_hold_moved_it():
     assert "Dispatch by: 5 March 2026, 12:00 UTC" in text
 
 
+@pytest.mark.parametrize(("days", "said"), [(1, "in 1 day, by"), (2, "in 2 days, by"), (0, "in 1 day, by")])
+def test_one_day_is_no_days(days: int, said: str):
+    version = newest(TEMPLATES)[Kind.ORDER_CONFIRMED, "en"]
+    what = replace(asked(Kind.ORDER_CONFIRMED, "en", version=version), caused_at=NOON + (9 - days) * DAY)
+    assert said in written(what)[1]
+
+
 def test_days_are_written_as_the_language_does():
     assert in_words(NOON, "en", with_time=False) == "2 March 2026"
     assert in_words(NOON, "zh", with_time=True) == "2026年3月2日 12:00（UTC）"
@@ -245,7 +252,9 @@ async def test_messages_whose_ids_are_too_long_for_a_file_name_get_a_file_each(t
         ("ann+orders@example.org", "ann+orders@example.org"),
         ("  ANN@Example.ORG ", "ANN@example.org"),
         ("Herr Müller <m@x.de>", "m@x.de"),
-        ('"Müller, Jo" <jo@x.co.uk>, jo2@x.de', "jo@x.co.uk"),
+        ('"Müller, Jo" <jo@x.co.uk>', "jo@x.co.uk"),
+        ("jo@x.de <jo@x.de>", "jo@x.de"),
+        ("jo@x.de, JO@X.DE", "jo@x.de"),
         ("Wei Li, phone +86 755 1234, mail: wei@acme.cn.", "wei@acme.cn"),
         ("ann@münchen.de", "ann@xn--mnchen-3ya.de"),
         ("scrambled@scrambled or wei@acme.cn", "wei@acme.cn"),
@@ -285,6 +294,17 @@ async def test_a_letter_that_cannot_reach_anybody_is_not_taken_and_says_why(
         await senders.FileSender(tmp_path).hand_over("default", letter(address=contact)._replace(audience=audience))
     assert refused.value.lasting
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("contact", ['"Müller, Jo" <jo@x.co.uk>, jo2@x.de', "jo@x.co.uk ben@example.org"])
+async def test_of_several_addresses_a_supplier_s_first_is_taken_and_none_of_a_customer_s(tmp_path: Path, contact: str):
+    with pytest.raises(senders.NotTaken, match=r"^several_email_addresses$") as refused:
+        await senders.FileSender(tmp_path).hand_over("default", letter(address=contact))
+    assert refused.value.lasting
+    supplier = letter(address=contact)._replace(audience=Audience.SUPPLIER)
+    await senders.FileSender(tmp_path).hand_over("default", supplier)
+    (path,) = (tmp_path / "default").iterdir()
+    assert [each.addr_spec for each in read(path)["To"].addresses] == ["jo@x.co.uk"]
 
 
 async def test_what_staff_is_told_goes_to_its_role(tmp_path: Path):

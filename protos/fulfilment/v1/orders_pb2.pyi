@@ -411,7 +411,7 @@ class Customer(_message.Message):
     name: _builtins.str
     """Full name; at most 1,000 characters."""
     email: _builtins.str
-    """E-mail address; at most 1,000 characters."""
+    """E-mail address; at most 1,000 characters. Letters go nowhere if it names several different ones."""
     phone: _builtins.str
     """Phone number as written; at most 1,000 characters."""
     def __init__(
@@ -595,7 +595,7 @@ class PlaceOrderRequest(_message.Message):
     promised_day: _builtins.str
     """The day that the customer was told, ISO 8601 such as "2026-01-12", instead of an instant in promised_by. It is
     kept until that day has ended at the destination, by its country and, where that has several time zones, its
-    region; where these do not say, until the last place of the country has ended it. An address that changes later
+    region or the first digits of its postal code; where these do not say, until the last place of the country has ended it. An address that changes later
     moves its end.
     """
     historical: _builtins.bool

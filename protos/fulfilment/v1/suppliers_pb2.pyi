@@ -180,7 +180,7 @@ class RegisterSupplierRequest(_message.Message):
     country: _builtins.str
     """Where it sits, ISO 3166-1 alpha-2, if known."""
     contact: _builtins.str
-    """Who to talk to: names, mails, phones, at most 2,000 characters; sealed."""
+    """Who to talk to: names, mails, phones, at most 2,000 characters; sealed. Letters go to the first mail in it."""
     return_address: _builtins.str
     """Where returns go, at most 2,000 characters; sealed."""
     return_freight_paid_by_supplier: _builtins.bool
