@@ -128,6 +128,11 @@ class BadTenantName(ValueError):
         )
 
 
+def _check_name(tenant: str) -> None:
+    if _TENANT.fullmatch(tenant) is None:
+        raise BadTenantName(tenant)
+
+
 class SchemaInUse(Exception):
     def __init__(self, schema: str) -> None:
         super().__init__(
@@ -250,8 +255,7 @@ class Control:
 
     async def create_tenant(self, name: str) -> Tenant:
         """Makes a tenant with its schema; creating one twice is fine."""
-        if _TENANT.fullmatch(name) is None:
-            raise BadTenantName(name)
+        _check_name(name)
         async with self._pool.connection() as connection:
             return await self._create(connection, name)
 
@@ -260,7 +264,8 @@ class Control:
             return await self._list(connection)
 
     async def schema_of(self, name: str) -> str | None:
-        """Where a tenant's ledger lives; None if there is no such tenant."""
+        """Where a tenant's ledger lives; None if there is no such tenant; raises BadTenantName if there cannot be."""
+        _check_name(name)
         async with self._pool.connection() as connection:
             cursor = await connection.execute("SELECT schema FROM fulfilment.tenants WHERE name = %s", (name,))
             row = await cursor.fetchone()

@@ -110,7 +110,7 @@ class Policy(Value, frozen=True):
     review_every_days: int = 91
     """A supplier is due for a review so long after its last one, or after its approval: a quarter."""
     suspension_least_cases: int = 20
-    """A rate below its target over at least so many cases proposes to suspend the supplier."""
+    """A rate that misses its target over at least so many cases proposes to suspend the supplier."""
     message_age_hours: int = 48
     """Nobody is told any more of what happened longer ago than this, nor asked for units that were overdue then."""
     message_attempts: int = 12

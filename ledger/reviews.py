@@ -46,7 +46,7 @@ class SupplierReviewed(Fact, frozen=True, tag="supplier.reviewed"):
 
 
 class SuspensionProposed(Fact, frozen=True, tag="supplier.suspension_proposed"):
-    """A rate fell below its target over enough cases; a person decides. Recorded once a crossing."""
+    """A rate missed its target over enough cases; a person decides. Recorded once a crossing."""
 
     supplier_id: str
     rate: Rate
@@ -76,7 +76,7 @@ ReviewFact = SupplierReviewed | SuspensionProposed | RateRecovered | SuspensionD
 
 
 class ProposalState(StrEnum):
-    """What became of a proposal, while its rate stays below the target."""
+    """What became of a proposal, while its rate misses the target."""
 
     OPEN = "open"
     ACCEPTED = "accepted"
@@ -96,7 +96,7 @@ class Reviews(Value, frozen=True):
 
     last: SupplierReviewed | None = None
     proposals: dict[RateName, Proposal] = {}
-    """By the rate that is below its target; gone once it recovered."""
+    """By the rate that misses its target; gone once it recovered."""
 
     def suspended(self) -> Reviews:
         """The supplier was suspended, which is what every open proposal asked for."""

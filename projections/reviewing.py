@@ -26,7 +26,7 @@ async def see(where: Where, supplier_id: str, since: datetime | None, until: dat
 
 
 class Crossing(NamedTuple):
-    """Rates of a supplier that fell below their targets and are not proposed, or recovered and are."""
+    """Rates of a supplier that miss their targets and are not proposed, or recovered and are."""
 
     supplier_id: str
     rates: tuple[Rate, ...]
@@ -107,7 +107,7 @@ async def crossings(where: Where, now: datetime) -> Answer[Crossing]:
 def _crossed(
     column: RateColumn, supplier_ids: Sequence[str], crossed: set[tuple[str, str]], least: int
 ) -> Iterator[int]:
-    """Where a rate over enough cases is below its target and not proposed, or proposed and not below it."""
+    """Where a rate over enough cases misses its target and is not proposed, or is proposed and keeps it."""
     proposed = {supplier_id for supplier_id, name in crossed if name == column.name}
     cases = zip(column.denominators, column.statuses, supplier_ids, strict=True)
     for index, (of, found, supplier_id) in enumerate(cases):

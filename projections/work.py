@@ -155,7 +155,7 @@ def changes(page: Page) -> list[Written]:
     return [items, *_of_stock(page.told), done]
 
 
-WORK = Projection("work", 5, (ITEMS, TASKS), changes)
+WORK = Projection("work", 6, (ITEMS, TASKS), changes)
 
 
 def _of_task(task: Task) -> Values:
@@ -477,7 +477,7 @@ def _of_supplier(supplier: Supplier) -> list[Values]:
             Owner.SUPPLIER_MANAGER,
             proposal.proposed_at,
             proposal.proposed_at,
-            f"{name} is below its target",
+            f"{name} misses its target",
             supplier_id=supplier.supplier_id,
         )
         for name, proposal in supplier.reviews.proposals.items()

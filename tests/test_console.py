@@ -638,7 +638,7 @@ def test_a_refusal_is_json_if_asked_for(ff: Shell):
 def test_a_malformed_field_is_named(ff: Shell):
     said = ff("place", "--channel", "sh op", "--id", "1")
     assert said.code == 1
-    assert said.err.startswith("Error: channel: is required")
+    assert said.err.startswith("Error: channel: 'sh op' is not made of letters, digits")
     assert json.loads(ff("place", "--channel", "sh op", "--id", "1", "--json").err)["error"]["details"]["fields"] == [
         "channel"
     ]
@@ -833,6 +833,7 @@ def test_a_sentence_of_the_service_that_names_an_rpc_names_a_command_at_the_cons
 
 def test_a_refusal_names_the_command_that_helps(ff: Shell):
     assert "create it with fulfilment tenant add [UNKNOWN_TENANT]" in ff("status", "--tenant", "nobody").err
+    assert "'BAD TENANT' cannot name a tenant: start with a letter a-z" in ff("status", "--tenant", "BAD TENANT").err
     said = json.loads(ff("supplier", "approve", "stranger", "--json").err)
     assert said["error"]["message"] == "supplier stranger is not registered; use fulfilment supplier add"
 

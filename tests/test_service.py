@@ -396,10 +396,10 @@ def faulty() -> Any:
 
 FAULTS = {
     "context.request_id": "is required: 1 to 100 printable ASCII characters without spaces",
-    "channel": "is required: 1 to 100 letters, digits and ._:#+-, starting with a letter or digit",
+    "channel": "'a/b' is not made of letters, digits and ._:#+-, starting with a letter or digit",
     "lines[1].line_no": "-2 is not between 0 and 1000000",
     "lines[1].quantity": "2000000 is not between 0 and 1000000",
-    "lines[1].supplier_id": "is required: 1 to 100 letters, digits and ._:#+-, starting with a letter or digit",
+    "lines[1].supplier_id": "'a b' is not made of letters, digits and ._:#+-, starting with a letter or digit",
     "lines[2].dispatch_by": "is not an instant: its nanos are not between 0 and 999,999,999",
     "lines[2].weight_grams": "-1 is not between 0 and 1000000000",
     "note": "10001 characters, 10000 at most",
@@ -416,6 +416,21 @@ def test_a_malformed_request_is_told_all_its_faults_at_once_each_with_its_field_
     assert error_info(error).metadata["field"] == "context.request_id"
     for field in FAULTS:
         assert field in str(error.details()) or len(str(error.details())) >= 500
+
+
+@pytest.mark.parametrize(
+    ("request_id", "says"),
+    [
+        ("", "is required: 1 to 100 printable ASCII characters without spaces"),
+        ("a b", "'a b' is not made of printable ASCII characters without spaces"),
+        ("x" * 101, "101 characters, 100 at most"),
+    ],
+)
+def test_a_request_id_that_is_given_and_not_well_formed_is_not_called_missing(
+    client: Client, request_id: str, says: str
+) -> None:
+    asked = order("odd", context=common_pb2.CommandContext(request_id=request_id))
+    assert violations_of(refused(client.orders.PlaceOrder, asked)) == {"context.request_id": says}
 
 
 def violations_of(error: grpc.RpcError) -> dict[str, str]:

@@ -418,6 +418,7 @@ async def test_a_proposal_to_suspend_is_work_until_somebody_decides(tenant: Empt
     queue.record((supplier_stream("acme"), reviews.SuspensionProposed("acme", rate, NOON)))
     (proposal,) = await queue.all()
     assert (proposal.kind, proposal.owner, proposal.supplier_id) == (Kind.SUSPENSION, Owner.SUPPLIER_MANAGER, "acme")
+    assert proposal.because == "on_time_dispatch misses its target"
     queue.story.suspend()
     assert await queue.all() == []
 

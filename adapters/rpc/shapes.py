@@ -174,15 +174,33 @@ def words(values: Sequence[str], field: str, most: int = 50) -> tuple[str, ...]:
     return tuple(text(value, f"{field}[{index}]", most, required=True) for index, value in enumerate(values))
 
 
+def some(values: Sequence[object], field: str, most: int, what: str) -> None:
+    """At least one, and no more than so many."""
+    require(len(values) > 0, field, f"is required: 1 to {most} {what}")
+    require(len(values) <= most, field, f"{len(values)} {what}, {most} at most")
+
+
+def _misfit(value: str, field: str, most: int, characters: str) -> None:
+    """What is wrong with a value that is not 1 to so many of these characters."""
+    if not value:
+        fault(field, f"is required: 1 to {most} {characters}")
+    require(len(value) <= most, field, f"{len(value)} characters, {most} at most")
+    fault(field, f"{value!r} is not made of {characters}")
+
+
+def _unlike(value: str, field: str, shape: str) -> None:
+    fault(field, f"{value!r} is not {shape}" if value else f"is required: {shape}")
+
+
 def plain_id(value: str, field: str) -> str:
     if not is_plain_id(value):
-        fault(field, "is required: 1 to 100 letters, digits and ._:#+-, starting with a letter or digit")
+        _misfit(value, field, 100, "letters, digits and ._:#+-, starting with a letter or digit")
     return value
 
 
 def request_id(value: str) -> str:
     if _REQUEST_ID.fullmatch(value) is None:
-        fault("context.request_id", "is required: 1 to 100 printable ASCII characters without spaces")
+        _misfit(value, "context.request_id", 100, "printable ASCII characters without spaces")
     return value
 
 
@@ -196,7 +214,7 @@ def sku(value: str, field: str) -> str:
     if not value.isascii():
         value = normalize("NFC", value)
     if not is_sku(value):
-        fault(field, "is required: 1 to 255 printable characters")
+        _misfit(value, field, 255, "printable characters")
     return value
 
 
@@ -204,21 +222,22 @@ def channel_order_id(value: str) -> str:
     """The channel's own number of an order, however it is written; what an id cannot hold is encoded there."""
     number = taken(value, "channel_order_id")
     if not is_order_number(order_number(number)):
-        fault("channel_order_id", "is required: 1 to 300 characters as they stand in an order's id")
+        whole = f"{len(order_number(number))} characters as they stand in an order's id, 300 at most"
+        fault("channel_order_id", whole if number else "is required")
     return number
 
 
 def order_id(value: str, field: str = "order_id") -> str:
     channel, slash, number = value.partition("/")
     if not (slash and is_plain_id(channel) and is_order_number(number)):
-        fault(field, 'is required as "channel/channel_order_id", such as "shopify/1001"')
+        _unlike(value, field, 'an order such as "shopify/1001": channel/channel_order_id')
     return value
 
 
 def supplier_order_id(value: str, field: str = "supplier_order_id") -> str:
     order, _, number = value.rpartition("/")
     if not (number.isascii() and number.isdigit() and order.count("/") == 1):
-        fault(field, 'is required as "channel/channel_order_id/n", such as "shopify/1001/1"')
+        _unlike(value, field, 'a supplier order such as "shopify/1001/1": channel/channel_order_id/n')
     order_id(order, field)
     return value
 
@@ -226,7 +245,7 @@ def supplier_order_id(value: str, field: str = "supplier_order_id") -> str:
 def recovery_id(value: str, field: str = "recovery_id") -> str:
     """As a client made it, or as the ledger did: parts with slashes between them, such as ``dhl/JD1/1/found``."""
     if len(value) > 600 or not all(is_order_number(part) for part in value.split("/")):
-        fault(field, "is required: letters, digits and ._:#+-, with slashes between its parts")
+        _unlike(value, field, "made of letters, digits and ._:#+-, with slashes between its parts")
     return value
 
 
@@ -240,7 +259,7 @@ def sha256(value: str, field: str = "sha256") -> str:
 def message_id(value: str, field: str = "message_id") -> str:
     """A kind and what makes it due, such as ``dispatched-1234``."""
     if _MESSAGE_ID.fullmatch(value) is None:
-        fault(field, "is required: an id that ListMessages names")
+        _unlike(value, field, "an id that ListMessages names")
     return value
 
 

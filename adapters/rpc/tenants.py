@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from psycopg_pool import AsyncConnectionPool
@@ -22,6 +24,15 @@ class Tenant(NamedTuple):
     ledger: Ledger
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """A name that no tenant can have is the caller's mistake."""
+    try:
+        yield
+    except BadTenantName as error:
+        raise Malformed(("tenant", str(error))) from error
+
+
 class Tenants:
     """Finds tenants by name and starts their ledgers when they are first asked for."""
 
@@ -34,20 +45,19 @@ class Tenants:
         """Set before the drain: whoever waits for something new stops waiting."""
 
     async def find(self, name: str) -> Tenant:
-        """The tenant of that name; raises UnknownTenant."""
+        """The tenant of that name; raises UnknownTenant, and Malformed if it cannot name one."""
         tenant = self._serving.get(name)
         return tenant if tenant is not None else await self._start(name)
 
     async def create(self, name: str) -> Tenant:
         """Makes a tenant; one that exists stays as it is."""
-        try:
+        with _told():
             await self.control.create_tenant(name)
-        except BadTenantName as error:
-            raise Malformed(("tenant", str(error))) from error
         return await self.find(name)
 
     async def _start(self, name: str) -> Tenant:
-        schema = await self.control.schema_of(name)
+        with _told():
+            schema = await self.control.schema_of(name)
         if schema is None:
             raise UnknownTenant(name)
         log = Log(schema, self.pool, self._writers)

@@ -255,7 +255,7 @@ def record_return_received(request: cases_pb2.RecordReturnReceivedRequest, edge:
 @reads(cases_pb2.RecordInspectionRequest)
 def record_inspection(request: cases_pb2.RecordInspectionRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
-    require(0 < len(request.lines) <= _MOST_LINES, "lines", f"is required: 1 to {_MOST_LINES} lines")
+    shapes.some(request.lines, "lines", _MOST_LINES, "lines")
     found: dict[LineNo, Inspection] = {}
     for index, line in enumerate(request.lines):
         field = f"lines[{index}]"

@@ -40,7 +40,7 @@ def register_parcel(request: parcels_pb2.RegisterParcelRequest, edge: Edge) -> A
 @reads(parcels_pb2.RecordCheckpointsRequest)
 def record_checkpoints(request: parcels_pb2.RecordCheckpointsRequest, edge: Edge) -> Ask:
     parcel = parcel_of(request)
-    require(0 < len(request.checkpoints) <= 200, "checkpoints", "is required: 1 to 200 scans")
+    shapes.some(request.checkpoints, "checkpoints", 200, "scans")
     scans = shapes.each(request.checkpoints, "checkpoints", lambda scan: _scan(scan, edge.now, edge.warnings))
     messages = shapes.each(
         request.checkpoints, "checkpoints", lambda scan: shapes.taken_lines(scan.message, "message", 1000)

@@ -103,7 +103,7 @@ def _services(given: Sequence[shipping_pb2.ShippingService], warnings: list[str]
 
 
 def _service(given: shipping_pb2.ShippingService, field: str, warnings: list[str]) -> ShippingService:
-    require(0 < len(given.carriers) <= 20, f"{field}.carriers", "is required: 1 to 20 carriers")
+    shapes.some(given.carriers, f"{field}.carriers", 20, "carriers")
     require(len(given.most_value) <= 20, f"{field}.most_value", "more than 20 amounts")
     days_from = count(given.days_from, f"{field}.days_from", 0, 365)
     return ShippingService(

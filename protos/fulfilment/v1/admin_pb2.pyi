@@ -225,7 +225,7 @@ class Policy(_message.Message):
     review_every_days: _builtins.int
     """A supplier is due for a review so many days after its last one or its approval, 1 to 1000; default 91."""
     suspension_least_cases: _builtins.int
-    """A rate below its target over at least so many cases proposes to suspend the supplier, 1 to 1000000;
+    """A rate that misses its target over at least so many cases proposes to suspend the supplier, 1 to 1000000;
     default 20.
     """
     message_age_hours: _builtins.int

@@ -102,7 +102,7 @@ class _ProposalStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Proposa
     """Somebody decided against it."""
 
 class ProposalState(_ProposalState, metaclass=_ProposalStateEnumTypeWrapper):
-    """What became of a proposal, while its rate stays below the target."""
+    """What became of a proposal, while its rate misses the target."""
 
 PROPOSAL_STATE_UNSPECIFIED: ProposalState.ValueType  # 0
 """As any, in a request; never in an answer."""
@@ -875,7 +875,7 @@ Global___SupplierReview: _TypeAlias = SupplierReview  # noqa: Y015
 
 @_typing.final
 class SuspensionProposal(_message.Message):
-    """A proposal to suspend a supplier, because a rate fell below its target over enough cases."""
+    """A proposal to suspend a supplier, because a rate missed its target over enough cases."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
