@@ -373,7 +373,7 @@ def reship_end(view: View, case: Case, now: datetime) -> list[CaseFact]:
 
 def has_ended(order: Order) -> bool:
     """Whether no unit of it is still to arrive."""
-    return not any(order.units(bucket) for bucket in ("open", "backordered", "assigned", "shipped"))
+    return not any(map(order.units, orders.UNDER_WAY))
 
 
 # --- remedies: goods that come back ---------------------------------------------------------------

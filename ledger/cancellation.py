@@ -11,7 +11,7 @@ from ledger.orders import Order
 from ledger.rerouting import Cause, place_anew, wait_for_person
 from ledger.supplier_orders import SupplierOrder
 from ledger.values import Change, LineNo, Units, order_of, stock_stream
-from ledger.view import Docket, View, order_changes, order_in
+from ledger.view import Docket, View, order_in, settled
 
 
 def cancel(
@@ -26,7 +26,7 @@ def cancel(
     if order.header is orders.Header.CANCELLED:
         return []
     if not order.lines and not by_line:
-        return order_changes(order_id, [orders.UnitsCancelled(order_id, {}, by, because, at)])
+        return settled(order, [orders.UnitsCancelled(order_id, {}, by, because, at)], now)
     loose, live = _cancellable(order)
     wanted = by_line or _all_of(loose, live)
     if not wanted:

@@ -71,6 +71,9 @@ from ledger.values import (
 LEDGER = "ledger"
 """The owner of holds that the ledger places and releases itself."""
 
+UNDER_WAY = ("open", "backordered", "assigned", "shipped")
+"""The buckets of units that are still to arrive."""
+
 # --- facts ----------------------------------------------------------------------------------------
 
 
@@ -726,8 +729,7 @@ class Order(Value, frozen=True):
     @property
     def delivered_at(self) -> datetime | None:
         """When the last unit arrived that was to arrive; None while any is under way."""
-        under_way = self.units("open") + self.units("backordered") + self.units("assigned") + self.units("shipped")
-        if under_way or not self.units("delivered"):
+        if any(map(self.units, UNDER_WAY)) or not self.units("delivered"):
             return None
         return max(shipment.delivered_at for shipment in self.shipments if shipment.delivered_at is not None)
 
@@ -1481,6 +1483,13 @@ def end_holds(order: Order, ended: Iterable[Hold], at: datetime) -> list[OrderFa
     ended = list(ended)
     released = [HoldReleased(order.order_id, hold.reason, hold.owner, at, hold.supplier_order_id) for hold in ended]
     return [*released, *_clocks(order, ended, _resumed(order, [hold.key for hold in ended], at), at)]
+
+
+def end_with_order(order: Order, now: datetime) -> list[OrderFact]:
+    """Once no unit is left to leave or to arrive, nothing waits: the ledger's own holds end. People end theirs."""
+    over = order.header is Header.CANCELLED or (order.ordered and not any(map(order.units, UNDER_WAY)))
+    own = [hold for hold in order.holds if hold.owner == LEDGER] if over else []
+    return end_holds(order, own, max(now, *(hold.at for hold in own))) if own else []
 
 
 def holds_on(order: Order, supplier_order_id: str) -> list[Hold]:

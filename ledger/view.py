@@ -73,7 +73,9 @@ class Docket:
         return order_changes(self.order.order_id, self.facts)
 
     def settled(self, now: datetime) -> list[Change]:
-        """All that was told, and what it says of the order's clocks."""
+        """All that was told, and what it says of the order's own holds and clocks."""
+        if self.order.holds:
+            self.tell(orders.end_with_order(self.order, now))
         return order_changes(self.order.order_id, [*self.facts, *breaches.settle(self.order, now)])
 
 

@@ -17,7 +17,7 @@ from ledger.choice import Choice
 from ledger.inquiries import Inquiry
 from ledger.messages import Audience, Message
 from ledger.messages import Stage as MessageStage
-from ledger.orders import Deadline, Hold, HoldReason, Order, holds_on, left_to_go_back
+from ledger.orders import Deadline, Header, Hold, HoldReason, Order, holds_on, left_to_go_back
 from ledger.parcels import Parcel, ParcelStatus
 from ledger.recoveries import Recovery, Status
 from ledger.returns import Case, Remedy
@@ -185,9 +185,9 @@ def _of_order(story: OrderStory) -> list[Values]:
 
 
 def _holds(story: OrderStory) -> Iterator[Item]:
-    """Money is waited for, not worked for."""
+    """Money is waited for, not worked for; of what is cancelled nothing waits."""
     order = story.order
-    for hold in order.holds:
+    for hold in order.holds if order.header is not Header.CANCELLED else ():
         if hold.reason is not HoldReason.AWAITING_PAYMENT:
             # The owner may be any words; a task's id holds plain ones.
             mark = f"{crc32('/'.join((hold.owner, hold.supplier_order_id)).encode()):08x}"

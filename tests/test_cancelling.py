@@ -1,6 +1,11 @@
 """Cancelling: at once where no supplier knows of the units, by asking it where one does."""
 
-from ledger.orders import CannotCancel, Header, NothingToCancel, PaymentState, UnitsCancelled
+from collections.abc import Callable
+
+import pytest
+
+from ledger.orders import CannotCancel, Header, HoldReason, NothingToCancel, PaymentState, UnitsCancelled
+from ledger.parcels import ParcelStatus
 from ledger.supplier_orders import (
     Answer,
     CancelRefused,
@@ -9,14 +14,14 @@ from ledger.supplier_orders import (
     Stage,
     UnknownLine,
 )
-from tests.story import FIRST, SECOND, a_shop, confirmed, line, names, refused, reject, sent, shipped, the
+from tests.story import FIRST, SECOND, Story, a_shop, confirmed, line, names, refused, reject, sent, shipped, the
 
 
 def test_an_order_that_is_not_confirmed_is_cancelled_at_once_and_its_stock_is_free():
 
     story = a_shop()
     story.place(payment=PaymentState.PENDING)
-    assert names(story.cancel()) == ["units_cancelled", "reservation_released"]
+    assert names(story.cancel()) == ["units_cancelled", "hold_released", "reservation_released"]
     assert story.header() is Header.CANCELLED
     assert story.stock().available == 10
 
@@ -190,3 +195,77 @@ def test_what_was_shipped_stays_when_the_rest_is_cancelled():
     assert story.buckets() == {"shipped": 1, "cancelled": 2}
     assert story.supplier_order().stage is Stage.SHIPPED
     assert story.header() is Header.DISPATCHED
+
+
+# --- what ends with the order ---------------------------------------------------------------------
+
+
+def unpaid() -> Story:
+    story = a_shop()
+    story.place(payment=PaymentState.PENDING)
+    return story
+
+
+def out_of_stock() -> Story:
+    story = a_shop(tea=1)
+    story.place(line(1, "tea", 5))
+    return story
+
+
+def without_lines() -> Story:
+    story = a_shop()
+    story.place(lines=())
+    return story
+
+
+def of_nobody_approved() -> Story:
+    story = a_shop()
+    story.suspend("acme")
+    story.place()
+    return story
+
+
+def charged_back() -> Story:
+    story = confirmed()
+    story.charge_back(1_500)
+    return story
+
+
+every_hold = pytest.mark.parametrize("waits", [unpaid, out_of_stock, without_lines, of_nobody_approved, charged_back])
+
+
+@every_hold
+def test_the_ledgers_own_holds_end_with_the_order(waits: Callable[[], Story]):
+    story = waits()
+    assert [hold.owner for hold in story.order().holds] == ["ledger"]
+    assert "hold_released" in names(story.cancel())
+    assert (story.holds(), story.header()) == ([], Header.CANCELLED)
+    assert story.cancel() == []
+
+
+@every_hold
+def test_the_hold_of_a_person_stays_until_the_person_ends_it(waits: Callable[[], Story]):
+    story = waits()
+    story.hold(HoldReason.FRAUD_REVIEW)
+    story.cancel()
+    assert story.holds() == [HoldReason.FRAUD_REVIEW]
+
+
+def test_a_hold_of_the_ledger_ends_when_the_last_unit_arrived_that_left_all_the_same():
+    story = sent()
+    story.charge_back(1_500)
+    story.ship()
+    assert story.holds() == [HoldReason.PAYMENT_REVERSED], "somebody may still stop the parcel"
+    story.scan(ParcelStatus.DELIVERED)
+    assert story.holds() == []
+
+
+def test_a_hold_of_the_ledger_ends_when_the_supplier_agrees_to_cancel_the_last_unit():
+    story = sent()
+    story.ship({1: 1})
+    story.charge_back(1_500)
+    story.cancel()
+    story.scan(ParcelStatus.DELIVERED)
+    assert story.holds() == [HoldReason.PAYMENT_REVERSED]
+    assert "hold_released" in names(story.answer_cancel(agreed=True))
+    assert story.holds() == []

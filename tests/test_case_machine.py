@@ -413,8 +413,8 @@ class AfterSales(RuleBasedStateMachine):
         gone = back >= sum(PRICES[n] * QUANTITIES[n] for n in PRICES)
         for order_id in self.reships():
             reship = self.story.order(order_id)
-            if any(map(reship.units, ("open", "backordered", "assigned"))):
-                assert (self.story.holds(order_id) == [orders.HoldReason.PAYMENT_REVERSED]) == gone
+            waits = any(map(reship.units, ("open", "backordered", "assigned")))
+            assert (self.story.holds(order_id) == [orders.HoldReason.PAYMENT_REVERSED]) == (gone and waits)
 
     def received(self, case_id: str) -> Counter[int]:
         """The newest count of what came back, line by line."""

@@ -893,6 +893,13 @@ class Fulfilment(RuleBasedStateMachine):
                 hold = order.hold(HoldReason.OUT_OF_STOCK, "ledger")
                 assert (hold.lacking if hold else {}) == order.in_bucket("open")
 
+    @invariant()
+    def nothing_waits_of_an_order_that_has_ended(self) -> None:
+        for order_id in self.model:
+            order = self.story.order(order_id)
+            if not any(order.units(bucket) for bucket in ("open", "backordered", "assigned", "shipped")):
+                assert not [hold for hold in order.holds if hold.owner == "ledger"]
+
     def teardown(self) -> None:
         """The log, stored and read back, tells the same."""
         registry = self.story.book.registry

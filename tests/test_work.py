@@ -185,6 +185,19 @@ async def test_a_chargeback_of_more_than_is_left_is_to_be_disputed(tenant: Empty
     assert await queue.what() == [(Kind.ODDITY, f"chargeback cb-2: {odd}; dispute it", Owner.AFTER_SALES)]
 
 
+async def test_of_a_cancelled_order_nothing_waits_and_nothing_is_late(tenant: EmptyTenant):
+    queue = Queue(tenant, sent())
+    queue.story.later(hours=49)
+    queue.story.miss(Clock.DISPATCH)
+    queue.story.hold(HoldReason.FRAUD_REVIEW)
+    queue.story.pack()
+    queue.story.charge_back(1_500)
+    assert len(await queue.all()) == 4
+    queue.story.cancel()
+    queue.story.answer_cancel(agreed=True)
+    assert await queue.all() == []
+
+
 async def test_holds_go_to_those_who_can_end_them_and_money_is_only_waited_for(tenant: EmptyTenant):
     queue = Queue(tenant, a_shop(tea=1))
     queue.story.place(line(1, "tea", 5), payment=PaymentState.PENDING)

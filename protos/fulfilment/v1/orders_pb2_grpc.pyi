@@ -131,7 +131,7 @@ class OrderServiceStub:
     """Cancels units, or the whole order. Units no supplier knows of are cancelled at once; for units at a
     supplier it is asked, and AnswerCancelRequest records its answer. Of units that leave meanwhile the request is
     refused, and it stands open for the others. Shipped units can only be returned.
-    Cancelling a cancelled order records nothing.
+    Once no unit is left to leave or to arrive, the ledger's own holds end. Cancelling a cancelled order records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL or
     NOTHING_TO_CANCEL, or BEFORE_PLACING if the time is before the order was placed.
     """
@@ -306,7 +306,7 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Cancels units, or the whole order. Units no supplier knows of are cancelled at once; for units at a
     supplier it is asked, and AnswerCancelRequest records its answer. Of units that leave meanwhile the request is
     refused, and it stands open for the others. Shipped units can only be returned.
-    Cancelling a cancelled order records nothing.
+    Once no unit is left to leave or to arrive, the ledger's own holds end. Cancelling a cancelled order records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL or
     NOTHING_TO_CANCEL, or BEFORE_PLACING if the time is before the order was placed.
     """
@@ -544,7 +544,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """Cancels units, or the whole order. Units no supplier knows of are cancelled at once; for units at a
         supplier it is asked, and AnswerCancelRequest records its answer. Of units that leave meanwhile the request is
         refused, and it stands open for the others. Shipped units can only be returned.
-        Cancelling a cancelled order records nothing.
+        Once no unit is left to leave or to arrive, the ledger's own holds end. Cancelling a cancelled order records nothing.
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL or
         NOTHING_TO_CANCEL, or BEFORE_PLACING if the time is before the order was placed.
         """
