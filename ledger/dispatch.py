@@ -118,7 +118,7 @@ def pack(view: View, supplier_order_id: str, packed_with: tuple[str, ...], at: d
 
 def _oddities(order: Order, supplier_order: SupplierOrder, at: datetime) -> tuple[Oddity, ...]:
     """What should not have been when the goods were packed or left. They were, so it is not refused (DOMAIN 1)."""
-    held = any(hold.at <= at for hold in orders.holds_on(order, supplier_order.supplier_order_id))
+    held = orders.held_at(order, supplier_order.supplier_order_id, at)
     told_at = supplier_order.sent_at
     early = at < order.placed.placed_at or (told_at is not None and at < told_at - parcels.TOLD_LATE)
     return (Oddity.ON_HOLD,) * held + (Oddity.TOO_EARLY,) * early

@@ -1497,6 +1497,13 @@ def holds_on(order: Order, supplier_order_id: str) -> list[Hold]:
     return [hold for hold in order.holds if hold.supplier_order_id in ("", supplier_order_id) and not hold.lacking]
 
 
+def held_at(order: Order, supplier_order_id: str, at: datetime) -> bool:
+    """Whether a hold kept this supplier order from going on at that time: one that stands, or one that ended since."""
+    stops = (*order.stops.get("", ()), *order.stops.get(supplier_order_id, ()))
+    stood = any(stop.since <= at and (stop.until is None or at < stop.until) for stop in stops)
+    return stood or any(hold.at <= at for hold in holds_on(order, supplier_order_id))
+
+
 def complete_details(order: Order, completed: DetailsCompleted) -> Sequence[OrderFact]:
     """What was missing came in, before confirmation. Nothing new records nothing, nor does an address that is old."""
     if order.address_at is not None and completed.at < order.address_at:

@@ -380,6 +380,17 @@ def test_what_left_before_the_hold_did_not_leave_under_it():
     assert the(SupplierOrderShipped, story.ship(at=NOON + HOUR)).oddities == ()
 
 
+@pytest.mark.parametrize(("hours", "odd"), [(1, ()), (2, (Oddity.ON_HOLD,)), (3, (Oddity.ON_HOLD,)), (4, ())])
+@pytest.mark.parametrize("scope", ["", FIRST])
+def test_what_left_under_a_hold_is_odd_also_once_the_hold_has_ended(hours: int, odd: tuple[Oddity, ...], scope: str):
+    story = sent()
+    story.later(hours=2)
+    story.hold(HoldReason.CUSTOMER_REQUEST, supplier_order_id=scope)
+    story.later(hours=2)
+    story.release(HoldReason.CUSTOMER_REQUEST, supplier_order_id=scope)
+    assert the(SupplierOrderShipped, story.ship(at=NOON + hours * HOUR)).oddities == odd
+
+
 @pytest.mark.parametrize(
     ("hours", "odd"), [(0, ()), (-72, ()), (-73, (Oddity.TOO_EARLY,)), (-24 * 40, (Oddity.TOO_EARLY,))]
 )
