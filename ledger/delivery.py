@@ -7,10 +7,10 @@ from datetime import datetime
 
 from ledger import orders, parcels, redress, remedies
 from ledger.orders import Order, OrderFact, Shipment
-from ledger.parcels import GIVEN_UP, Checkpoint, FoundAfterLoss, Parcel, ParcelRegistered, ParcelStatus
+from ledger.parcels import GIVEN_UP, Checkpoint, FoundAfterLoss, Parcel, ParcelRegistered, ParcelStatus, uses
 from ledger.policies import policy_at
 from ledger.values import Change, Party, parcel_stream
-from ledger.view import View, changes_of, order_in, settled
+from ledger.view import Docket, View, changes_of, order_in, settled
 
 
 def register_parcel(view: View, registration: ParcelRegistered) -> list[Change]:
@@ -22,9 +22,10 @@ def register_parcel(view: View, registration: ParcelRegistered) -> list[Change]:
 def record_checkpoints(
     view: View, carrier: str, number: str, scans: Sequence[Checkpoint], at: datetime, now: datetime
 ) -> list[Change]:
-    """Scans of one parcel, in any order; those known already record nothing. A delivery reaches the order.
+    """Scans of one number, in any order; those known already record nothing. A delivery reaches the order.
 
-    One that turns out to have been the return's arrival at the sender is taken back.
+    One that turns out to have been the return's arrival at the sender is taken back. A scan of an earlier use of the
+    number counts for that use's order.
     """
     before = parcel = parcels.known(view.parcel(carrier, number), carrier, number)
     facts: list[parcels.ParcelFact] = []
@@ -34,10 +35,12 @@ def record_checkpoints(
             facts.append(fact)
     if not facts:
         return []
-    changes = [*changes_of(parcel_stream(carrier, number), facts), *_reach_order(view, parcel, now, before)]
-    if any(isinstance(fact, FoundAfterLoss) for fact in facts):
-        return [*changes, *_look_again(view, parcel, now)]
-    return [*changes, *redress.arrive(view, parcel, now)]
+    touched = [(was, use) for was, use in zip(uses(before), uses(parcel), strict=True) if was is not use]
+    found = {fact.epoch for fact in facts if isinstance(fact, FoundAfterLoss)}
+    changes = [*changes_of(parcel_stream(carrier, number), facts), *_reach_orders(view, touched, now)]
+    for _, use in touched:
+        changes += (_look_again if use.epoch in found else redress.arrive)(view, use, now)
+    return changes
 
 
 def confirm_receipt(view: View, order_id: str, by: str, at: datetime, now: datetime) -> list[Change]:
@@ -113,6 +116,16 @@ def _reach_order(view: View, parcel: Parcel, now: datetime, before: Parcel | Non
     order = order_in(view, parcel.order_id)
     facts = follow(order, parcel, before)
     return settled(order, facts, now) if facts else []
+
+
+def _reach_orders(view: View, touched: Sequence[tuple[Parcel, Parcel]], now: datetime) -> list[Change]:
+    """What scans of several uses of a number, each before and after them, mean for their orders."""
+    dockets: dict[str, Docket] = {}
+    for before, use in touched:
+        if use.order_id:
+            docket = dockets.setdefault(use.order_id, Docket(order_in(view, use.order_id)))
+            docket.tell(follow(docket.order, use, before))
+    return [change for docket in dockets.values() if docket.facts for change in docket.settled(now)]
 
 
 def follow(order: Order, parcel: Parcel, before: Parcel | None = None) -> list[OrderFact]:

@@ -2,12 +2,12 @@
 
 A carrier's webhook knows only the number, so a parcel is a stream of its own that remembers its
 order. Numbers are reused: another shipment under a number starts a new epoch in the stream. What a carrier
-still tells of an earlier use is kept, and counts for nothing.
+still tells of an earlier use counts for that use; from before any it is kept, and counts for nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import reduce
@@ -143,6 +143,8 @@ class CheckpointRecorded(Fact, frozen=True, tag="parcel.checkpoint_recorded"):
     number: str
     checkpoint: Checkpoint
     at: datetime
+    epoch: int = 0
+    """The earlier use of the number that it counts for; 0 where it is not known to be of one."""
 
 
 class DeliveryProven(Fact, frozen=True, tag="parcel.delivery_proven"):
@@ -180,6 +182,8 @@ class FirstScanBreachWithdrawn(Fact, frozen=True, tag="parcel.first_scan_breach_
     number: str
     happened_at: datetime
     at: datetime
+    epoch: int = 0
+    """The earlier use of the number that it is about; 0 is the present one."""
 
 
 class LossSuspected(Fact, frozen=True, tag="parcel.loss_suspected"):
@@ -273,7 +277,9 @@ class Parcel(Value, frozen=True):
     checkpoints: tuple[Checkpoint, ...] = ()
     """By their own time, ties by arrival."""
     earlier: tuple[Checkpoint, ...] = ()
-    """Scans of an earlier use of the number, by their own time: history, which counts for nothing."""
+    """Scans of an earlier use of the number, by their own time: history, which counts for nothing here."""
+    previous: Parcel | None = None
+    """The use of the number before this one, as its own scans tell it."""
     status: ParcelStatus = ParcelStatus.REGISTERED
     first_scan_at: datetime | None = None
     delivered_at: datetime | None = None
@@ -316,6 +322,7 @@ class Parcel(Value, frozen=True):
 def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
     if isinstance(fact, ParcelRegistered):
         return Parcel(
+            previous=left_to(parcel, fact.exists_from) if parcel is not None else None,
             carrier=fact.carrier,
             number=fact.number,
             epoch=fact.epoch,
@@ -334,6 +341,11 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
             historical=fact.historical,
         )
     assert parcel is not None, "the first fact of a parcel is its registration"
+    if (
+        isinstance(fact, CheckpointRecorded | FirstScanBreachWithdrawn | FoundAfterLoss)
+        and 0 < fact.epoch < parcel.epoch
+    ):
+        return _of_earlier_use(parcel, fact)
     match fact:
         case ParcelLinked():
             linked = replace(
@@ -373,9 +385,16 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
             assert_never(fact)
 
 
+def _of_earlier_use(parcel: Parcel, fact: CheckpointRecorded | FirstScanBreachWithdrawn | FoundAfterLoss) -> Parcel:
+    """A scan of it stands in the history of the present use too, which is what people look up."""
+    if isinstance(fact, CheckpointRecorded):
+        parcel = replace(parcel, earlier=_by_time(parcel.earlier, fact.checkpoint))
+    return replace(parcel, previous=evolve(parcel.previous, fact))
+
+
 def _scan(parcel: Parcel, checkpoint: Checkpoint) -> Parcel:
     """Scans may come late, early and out of order: only the newest by its own time says where the parcel is."""
-    if parcel.exists_from is not None and checkpoint.at < parcel.exists_from:
+    if not _may_be_of(parcel, checkpoint):
         return replace(parcel, earlier=_by_time(parcel.earlier, checkpoint))
     checkpoints = _by_time(parcel.checkpoints, checkpoint)
     moved = replace(parcel, checkpoints=checkpoints)
@@ -588,8 +607,10 @@ def _taken_over(parcel: Parcel, again: ParcelRegistered) -> Sequence[ParcelFact]
     return facts
 
 
-def left_to(parcel: Parcel, until: datetime) -> Parcel:
-    """An earlier use, without the scans that turned out to be of the next one."""
+def left_to(parcel: Parcel, until: datetime | None) -> Parcel:
+    """An earlier use, without the scans that turned out to be of the next one, which began at until."""
+    if until is None or all(scan.at < until for scan in parcel.checkpoints):
+        return parcel
     return _told_anew(parcel, [scan for scan in parcel.checkpoints if scan.at < until])
 
 
@@ -622,17 +643,34 @@ def _link(registration: ParcelRegistered) -> ParcelLinked:
     )
 
 
+def uses(parcel: Parcel | None) -> Iterator[Parcel]:
+    """The uses of a number, the present one first."""
+    while parcel is not None:
+        yield parcel
+        parcel = parcel.previous
+
+
+def _may_be_of(use: Parcel, scan: Checkpoint) -> bool:
+    return use.exists_from is None or scan.at >= use.exists_from
+
+
 def record_checkpoint(parcel: Parcel, checkpoint: Checkpoint, at: datetime) -> Sequence[ParcelFact]:
-    """A scan, however late; a first scan that was in time withdraws the breach. The same again records nothing."""
-    if any(scan.same_scan(checkpoint) for scan in (*parcel.checkpoints, *parcel.earlier)):
+    """A scan, however late; a first scan that was in time withdraws the breach. The same again records nothing.
+
+    It counts for the use of the number that it is of.
+    """
+    told = (scan for use in uses(parcel) for scan in (*use.checkpoints, *use.earlier))
+    if any(scan.same_scan(checkpoint) for scan in told):
         return []
-    recorded = CheckpointRecorded(parcel.carrier, parcel.number, checkpoint, at)
-    after = evolve(parcel, recorded)
+    use = next((use for use in uses(parcel) if _may_be_of(use, checkpoint)), parcel)
+    epoch = 0 if use is parcel else use.epoch
+    recorded = CheckpointRecorded(parcel.carrier, parcel.number, checkpoint, at, epoch)
+    after = evolve(use, recorded)
     facts: list[ParcelFact] = [recorded]
-    first, due = after.first_scan_at, parcel.first_scan_by
-    if parcel.first_scan_missed and first is not None and due is not None and first <= due:
-        facts.append(FirstScanBreachWithdrawn(parcel.carrier, parcel.number, first, at))
-    if after.delivered_at is not None and parcel.delivered_at is None:
+    first, due = after.first_scan_at, use.first_scan_by
+    if use.first_scan_missed and first is not None and due is not None and first <= due:
+        facts.append(FirstScanBreachWithdrawn(parcel.carrier, parcel.number, first, at, epoch))
+    if after.delivered_at is not None and use.delivered_at is None:
         facts += find(after, after.delivered_at)
     return facts
 

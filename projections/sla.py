@@ -168,7 +168,7 @@ def changes(page: Page) -> list[Written]:
 
 SLA = Projection(
     "sla",
-    6,
+    7,
     (OBLIGATIONS, HOLDS, SILENCES, RETURN_WINDOWS, WAITING_CLAIMS, RESHIPS, RESHIP_WAITS, OVERDUE, POLICIES),
     changes,
 )

@@ -193,14 +193,18 @@ def _cancelled(story: OrderStory, order: Order, what: str, by: str) -> OrderStor
 
 
 def tell_parcel(stories: ParcelStories | None, fact: Any, position: int) -> ParcelStories:
-    """The stories of a tracking number after the fact; a new registration starts a new one."""
+    """The stories of a tracking number after the fact; a new registration starts one and takes over its scans."""
     earlier = stories or ()
     if isinstance(fact, ParcelRegistered):
-        return (*earlier, ParcelStory(parcels.evolve(None, fact)))
-    *done, story = earlier
+        last = (each._replace(parcel=parcels.left_to(each.parcel, fact.exists_from)) for each in earlier[-1:])
+        return (*earlier[:-1], *last, ParcelStory(parcels.evolve(None, fact)))
+    # What is told of an earlier use names it.
+    epoch = getattr(fact, "epoch", 0)
+    at = next((n for n, each in enumerate(earlier) if each.parcel.epoch == epoch), len(earlier) - 1)
+    story = earlier[at]
     missed = fact if isinstance(fact, FirstScanMissed) else story.first_scan_missed
     withdrawn = fact if isinstance(fact, FirstScanBreachWithdrawn) else story.first_scan_withdrawn
-    return (*done, ParcelStory(parcels.evolve(story.parcel, fact), missed, withdrawn))
+    return (*earlier[:at], ParcelStory(parcels.evolve(story.parcel, fact), missed, withdrawn), *earlier[at + 1 :])
 
 
 def tell_inquiry(inquiry: Inquiry | None, fact: Any, position: int) -> Inquiry:

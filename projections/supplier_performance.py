@@ -132,7 +132,7 @@ def changes(page: Page) -> list[Written]:
 
 SUPPLIER_PERFORMANCE = Projection(
     "supplier_performance",
-    4,
+    5,
     (
         *COUNTED,
         DAYS,

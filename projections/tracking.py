@@ -146,7 +146,7 @@ def changes(page: Page) -> list[Written]:
     return [orders, parcels, holds]
 
 
-TRACKING = Projection("tracking", 5, (ORDERS, PARCELS, HOLDS), changes)
+TRACKING = Projection("tracking", 6, (ORDERS, PARCELS, HOLDS), changes)
 
 
 def _order_row(story: OrderStory) -> Values:

@@ -29,7 +29,7 @@ from ledger import stock
 from ledger.allotment import waits_of
 from ledger.book import Book
 from ledger.orders import Clock, HoldReason, PaymentState, WhenUnavailable
-from ledger.parcels import ParcelStatus
+from ledger.parcels import Parcel, ParcelStatus, uses
 from ledger.refusals import Refusal
 from ledger.supplier_orders import Answer, RejectReason, SupplierOrderDrafted
 from ledger.values import Destination, Fact, LineNo
@@ -603,12 +603,12 @@ class Fulfilment(RuleBasedStateMachine):
         if facts:
             counted.shipped.append((supplier_order_id, name, dict(+wanted), at))
             counted.left[supplier_order_id].subtract(wanted)
-            counted.parcels[self.key(name)] = Out(supplier_order_id, +wanted)
+            counted.parcels[self.key(self.story.parcel(name))] = Out(supplier_order_id, +wanted)
             asked = counted.asked.get(supplier_order_id, Counter())
             gone = asked - counted.left[supplier_order_id]
             for wishes in (asked, counted.rerouting.get(supplier_order_id, Counter())):
                 wishes.subtract({n: min(count, wishes[n]) for n, count in gone.items()})
-            self.follow(name)
+            self.follow(self.story.parcel(name))
 
     def taken(self, number: str, supplier_order_id: str, at: datetime) -> bool:
         """A parcel under way takes no second shipment of its order; any other may have its number."""
@@ -704,43 +704,42 @@ class Fulfilment(RuleBasedStateMachine):
     )
     def a_carrier_scans(self, pick: int, status: ParcelStatus, hours_ago: int) -> None:
         number, at = self.a_number(pick), self.story.now - timedelta(hours=hours_ago)
-        was = self.story.parcel(number).delivered_at
-        arrived = [out for out in self.parcels_of(number) if was is not None and self.came(number, out) == was]
+        before = list(uses(self.story.parcel(number)))
+        arrived = [[out for out in self.parcels_of(use) if self.came(use, out)] for use in before]
         if self.tell(lambda: self.story.scan(status, at, number)):
-            if self.story.parcel(number).delivered_at is None:
-                for out in arrived:
+            for was, use, outs in zip(before, uses(self.story.parcel(number)), arrived, strict=True):
+                for out in outs if use.delivered_at is None else ():
                     out.place = "shipped"  # the delivery was that to the sender
-            self.follow(number)
+                if use is not was:
+                    self.follow(use)
 
-    def came(self, number: str, out: Out) -> datetime | None:
-        """When its order has the parcel delivered, by a scan or by a receipt."""
-        parcel, order_id = self.story.parcel(number), out.supplier_order_id.rpartition("/")[0]
-        shipment = self.story.order(order_id).shipment(parcel.carrier, number, parcel.epoch)
-        return shipment.delivered_at if shipment else None
+    def came(self, use: Parcel, out: Out) -> bool:
+        """Whether its order has the parcel delivered by its scan, and not by a receipt."""
+        shipment = self.story.order(out.supplier_order_id.rpartition("/")[0]).shipment("dhl", use.number, use.epoch)
+        return shipment is not None and use.delivered_at is not None and shipment.delivered_at == use.delivered_at
 
     @precondition(lambda self: self.numbers())
     @rule(pick=a_pick)
     def a_delivery_is_disputed(self, pick: int) -> None:
         number = self.a_number(pick)
         if self.tell(lambda: self.story.dispute(number)):
-            for out in self.parcels_of(number):
+            for out in self.parcels_of(self.story.parcel(number)):
                 out.place = "shipped" if out.place == "delivered" else out.place
 
-    def key(self, number: str) -> str:
-        return f"{number} epoch {self.story.parcel(number).epoch}"
+    def key(self, use: Parcel) -> str:
+        return f"{use.number} epoch {use.epoch}"
 
-    def parcels_of(self, number: str) -> list[Out]:
-        key = self.key(number)
+    def parcels_of(self, use: Parcel) -> list[Out]:
+        key = self.key(use)
         return [each.parcels[key] for each in self.model.values() if key in each.parcels]
 
-    def follow(self, number: str) -> None:
+    def follow(self, use: Parcel) -> None:
         """Units are where their parcel is; what was delivered stays so until somebody disputes it."""
-        parcel = self.story.parcel(number)
-        for out in self.parcels_of(number):
-            if parcel.delivered_at is not None:
+        for out in self.parcels_of(use):
+            if use.delivered_at is not None:
                 out.place = "delivered"
             elif out.place != "delivered":
-                out.place = "lost" if parcel.status is ParcelStatus.LOST else "shipped"
+                out.place = "lost" if use.status is ParcelStatus.LOST else "shipped"
 
     @rule(pick=a_pick)
     def a_receipt_is_confirmed(self, pick: int) -> None:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ledger import orders
 from ledger.orders import Header, Hold, HoldReason, PaymentState, UnknownOrder
 from ledger.parcels import ParcelStatus
+from ledger.rates import RateName
 from ledger.supplier_orders import Stage
 from ledger.values import LineNo, Sealed, order_stream
 from projections import tracking
@@ -18,6 +19,7 @@ from projections.tracking import TrackedOrder, TrackedParcel
 from tests.projecting import asking, catch_up, contents
 from tests.stalls import EmptyTenant
 from tests.story import ANNA, DAY, HOUR, NOON, ORDER, Story, a_shop, delivered, line, scan, sent, shipped
+from tests.test_supplier_performance import rate
 
 
 async def tracked(tenant: EmptyTenant, story: Story, order_id: str = ORDER) -> TrackedOrder:
@@ -117,6 +119,31 @@ async def test_a_reused_number_finds_every_parcel_it_named_the_newest_first(tena
     assert await parcels_named(tenant, "P1", "dhl") == found
     assert await parcels_named(tenant, "P1", "ups") == []
     assert await parcels_named(tenant, "P9") == []
+
+
+def _used_again() -> Story:
+    """The scans of the earlier use are told after the number's next use."""
+    story = shipped(promised_by=NOON + 5 * DAY)
+    story.later(days=2)
+    story.miss_first_scan()
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.send("shopify/2/1")
+    story.later(days=9)
+    story.scan(ParcelStatus.OUT_FOR_DELIVERY)
+    story.ship(supplier_order_id="shopify/2/1")
+    story.scans(scan(ParcelStatus.IN_TRANSIT, NOON + HOUR), scan(ParcelStatus.DELIVERED, NOON + 4 * DAY))
+    return story
+
+
+async def test_scans_of_an_earlier_use_reach_its_order_and_its_parcel(tenant: EmptyTenant):
+    assert (await tracked(tenant, _used_again())).delivered_at == NOON + 4 * DAY
+    second, first = await parcels_named(tenant, "P1")
+    assert (first.epoch, first.first_scan_at, first.delivered_at) == (1, NOON + HOUR, NOON + 4 * DAY)
+    assert (second.epoch, second.status, second.delivered_at) == (2, ParcelStatus.OUT_FOR_DELIVERY, None)
+
+
+async def test_scans_of_an_earlier_use_reach_the_rates_that_count_it(tenant: EmptyTenant):
+    assert await rate(tenant, _used_again(), RateName.ON_TIME_DELIVERY) == (1, 1)
 
 
 async def test_a_parcel_that_only_the_carrier_knows_belongs_to_no_order_yet(tenant: EmptyTenant):

@@ -199,7 +199,7 @@ class Checkpoint(_message.Message):
     customs_asks: Global___CustomsAsk.ValueType
     """What customs asks for; only with the status CUSTOMS_HELD."""
     of_earlier_use: _builtins.bool
-    """In answers: whether it is of an earlier use of the number and counts for nothing. Ignored in requests."""
+    """In answers: whether it is of an earlier use of the number and counts for nothing here. Ignored in requests."""
     reached_customer: _builtins.bool
     """Whether the carrier says that it was delivered to the customer, or to somebody there. Only with the status
     DELIVERED; without it, a delivery after RETURNING is the return's arrival at the sender.

@@ -100,8 +100,8 @@ class ParcelServiceServicer:
         that was on its way back, which is the return's arrival. Numbers are reused: a scan from before the parcel
         can have existed (before its order was placed, more than three days before its supplier order was sent and
         before the supplier says that it left, or, of a number used lately, before that use ended or more than a day
-        before this one left) is kept as of an earlier use and counts for nothing, also where it was told before the
-        shipment was. Scans of the next use that were told before its shipment go over to it.
+        before this one left) is kept as of an earlier use, also where it was told before the shipment was. It counts for the
+        use that it is of, and its order, and for nothing if it is from before any. Scans of the next use that were told before its shipment go over to it.
         Fails with NOT_FOUND / UNKNOWN_PARCEL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
