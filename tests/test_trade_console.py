@@ -213,8 +213,18 @@ def test_charts_show_the_keys_with_most_orders_and_the_tables_show_all():
     assert "sku-29" in drawn
     assert "sku-09" not in drawn
     assert html.count("<td>sku-09</td>") == 5
-    assert "Charts show the 20 with most orders of 30." in html
+    assert "A chart shows 20 of 30 at most: those with most orders of which there are data." in html
     assert html.index("<td>sku-29</td>") < html.index("<td>sku-28</td>") < html.index("<td>sku-00</td>")
+
+
+def test_what_has_no_data_takes_no_place_of_a_chart_and_has_a_name():
+    rows = [figures(f"sku-{n:02}", orders=30 - n) for n in range(25)]
+    rows[3] = figures("sku-03", orders=27, dispatches_due=0, dispatched_on_time=0)
+    rows.append(figures("", orders=99, dispatches_due=0, dispatched_on_time=0))
+    html = page(HEAD, rows, figures(""))
+    drawn = html[html.index("<svg") : html.index("</svg>")]
+    assert re.findall(r">(sku-\d\d|\(no sku\))</text>", drawn) == [f"sku-{n:02}" for n in range(21) if n != 3]
+    assert "<td>(no sku)</td>" in html
 
 
 def test_of_many_periods_the_latest_are_drawn_in_the_order_of_time():
@@ -223,7 +233,7 @@ def test_of_many_periods_the_latest_are_drawn_in_the_order_of_time():
     drawn = html[html.index("<svg") : html.index("</svg>")]
     assert drawn.index("2026-W11") < drawn.index("2026-W30")
     assert "2026-W10" not in drawn
-    assert "Charts show the 20 latest of 30." in html
+    assert "A chart shows 20 of 30 at most: the latest of which there are data." in html
     assert html.index("<td>2026-W01</td>") < html.index("<td>2026-W30</td>")
 
 

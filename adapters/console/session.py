@@ -231,7 +231,7 @@ def _options(hidden: bool) -> list[click.Option]:
             show_default=True,
             help="How long to wait for each answer.",
         ),
-        option("--json", is_flag=True, default=False, help="Print JSON, errors too."),
+        option("--json", is_flag=True, default=False, help="Print JSON with the names of the protos, errors too."),
     ]
 
 

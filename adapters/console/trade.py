@@ -12,7 +12,7 @@ import click
 from adapters.console import files, words
 from adapters.console.reports import LIMIT, ask, print_rows, rows_of
 from adapters.console.session import Session, Words
-from adapters.console.trade_page import Head, page
+from adapters.console.trade_page import Head, named, page
 from adapters.console.words import minute, money, word
 from fulfilment.v1 import common_pb2, reports_pb2
 
@@ -77,7 +77,7 @@ def review(
             *(">orders", ">dispatch %", ">delivery %", ">after-sale %", ">satisfaction", ">cost of after-sales"),
         ],
         lambda each: [
-            each.key or ("all together" if not request.group_by else "(none)"),
+            named(each.key, request.group_by),
             each.orders,
             percent(each.dispatched_on_time, each.dispatches_due),
             percent(each.parcels_on_time, each.parcels_due),

@@ -7,12 +7,14 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from adapters.console.reports import target_of
 from adapters.console.words import money, word
 from fulfilment.v1 import common_pb2, rates_pb2, reports_pb2
 from ledger.currencies import amount, minor_digits
+
+T = TypeVar("T")
 
 MOST_BARS = 20
 """What a chart can show legibly; the table beside it shows all."""
@@ -94,17 +96,21 @@ class Head(NamedTuple):
 def page(head: Head, rows: Sequence[reports_pb2.TradeFigures], everything: reports_pb2.TradeFigures) -> str:
     """The whole document. Whatever comes from outside is escaped."""
     by = word(reports_pb2.TradeGroup, head.group_by) if head.group_by else "everything"
-    if head.group_by in _PERIODS:
-        shown, best = rows[-MOST_BARS:], "latest"
-    else:
+    best = "the latest" if head.group_by in _PERIODS else "those with most orders"
+    if head.group_by not in _PERIODS:
         rows = sorted(rows, key=lambda row: (-row.orders, row.key))
-        shown, best = rows[:MOST_BARS], "with most orders"
-    left_out = f"Charts show the {len(shown)} {best} of {len(rows)}." if len(shown) < len(rows) else ""
-    sections = [_figure(figure, head, rows, shown) for figure in FIGURES]
-    sections += [_cost(currency, head.group_by, rows, shown) for currency in _currencies(rows)]
+    left_out = f"A chart shows {MOST_BARS} of {len(rows)} at most: {best} of which there are data."
+    sections = [_figure(figure, head, rows) for figure in FIGURES]
+    sections += [_cost(currency, head.group_by, rows) for currency in _currencies(rows)]
     if not _currencies(rows):
         sections.append(_section("Cost of after-sales", _COST_SAYS, "", '<p class="none">No costs in this period.</p>'))
-    said = (f"Tenant {head.tenant}", head.period, head.filters, f"drawn on {head.drawn}", left_out)
+    said = (
+        f"Tenant {head.tenant}",
+        head.period,
+        head.filters,
+        f"drawn on {head.drawn}",
+        left_out if len(rows) > MOST_BARS else "",
+    )
     about = " · ".join(escape(each) for each in said if each)
     return _PAGE.format(
         title=f"Review of the trade by {escape(by)}",
@@ -116,8 +122,14 @@ def page(head: Head, rows: Sequence[reports_pb2.TradeFigures], everything: repor
     )
 
 
-def _named(key: str, group_by: int) -> str:
-    return key or ("(none)" if group_by else "all together")
+def named(key: str, group_by: int) -> str:
+    """A row's key; the empty one is of what has no supplier, no carrier or the like yet."""
+    return key or (f"(no {word(reports_pb2.TradeGroup, group_by)})" if group_by else "all together")
+
+
+def _drawn(rows: Sequence[T], group_by: int) -> Sequence[T]:
+    """Those that a chart has room for: the latest, or the first."""
+    return rows[-MOST_BARS:] if group_by in _PERIODS else rows[:MOST_BARS]
 
 
 def _value(figure: Figure, row: reports_pb2.TradeFigures) -> float | None:
@@ -170,15 +182,14 @@ def _cost_tile(row: reports_pb2.TradeFigures) -> str:
     return f'<div class="tile"><span>Cost of after-sales</span><strong>{said}</strong><small></small></div>'
 
 
-def _figure(
-    figure: Figure, head: Head, rows: Sequence[reports_pb2.TradeFigures], shown: Sequence[reports_pb2.TradeFigures]
-) -> str:
+def _figure(figure: Figure, head: Head, rows: Sequence[reports_pb2.TradeFigures]) -> str:
     group_by, rate = head.group_by, head.targets.get(figure.rate)
-    known = [(_named(row.key, group_by), value) for row in shown if (value := _value(figure, row)) is not None]
+    known = [(named(row.key, group_by), value) for row in rows if (value := _value(figure, row)) is not None]
+    known = list(_drawn(known, group_by))
     headings = [_key_heading(group_by), figure.title, "part" if figure.unit else "sum", "of"]
     table = [
         [
-            _named(row.key, group_by),
+            named(row.key, group_by),
             _said(figure, row),
             f"{getattr(row, figure.numerator):,}",
             f"{getattr(row, figure.denominator):,}",
@@ -200,16 +211,10 @@ _COST_SAYS = (
 )
 
 
-def _cost(
-    currency: str,
-    group_by: int,
-    rows: Sequence[reports_pb2.TradeFigures],
-    shown: Sequence[reports_pb2.TradeFigures],
-) -> str:
+def _cost(currency: str, group_by: int, rows: Sequence[reports_pb2.TradeFigures]) -> str:
     parties = [*PARTY_COLOURS, "unruled"]
     with_cost = [(row, found) for row in rows if (found := _by_party(row, currency))]
-    drawn = {row.key for row in shown}
-    bars = [(_named(row.key, group_by), found) for row, found in with_cost if row.key in drawn]
+    bars = [(named(row.key, group_by), found) for row, found in _drawn(with_cost, group_by)]
     series = [
         (party, PARTY_COLOURS.get(party, _UNRULED_COLOUR), [_major(found.get(party, 0), currency) for _, found in bars])
         for party in parties
@@ -218,7 +223,7 @@ def _cost(
     title = f"Cost of after-sales in {currency}"
     chart = _chart(title, currency, [(key, 0.0) for key, _ in bars], series) if bars else ""
     table = [
-        [_named(row.key, group_by), *(amount(found[p], currency) if p in found else "" for p in parties)]
+        [named(row.key, group_by), *(amount(found[p], currency) if p in found else "" for p in parties)]
         for row, found in with_cost
     ]
     return _section(title, _COST_SAYS, chart, _table([_key_heading(group_by), *parties], table), "stacked")
@@ -361,7 +366,8 @@ p {{ margin: 0 0 .75rem; color: var(--soft); }}
 .tile {{ background: var(--tile); border-radius: .5rem; padding: .75rem 1rem; display: grid; }}
 .tile strong {{ font-size: 1.4rem; }}
 .tile span, .tile small {{ color: var(--soft); }}
-.beside {{ display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 1.5rem; align-items: start; }}
+.beside {{ display: grid; grid-template-columns: minmax(0, 3fr) minmax(min-content, 2fr);
+  gap: 1.5rem; align-items: start; }}
 .stacked {{ display: grid; grid-template-columns: minmax(0, 1fr); gap: 1rem; }}
 .stacked figure {{ max-width: 46rem; }}
 .beside > .figures:first-child {{ grid-column: 1 / -1; }}
