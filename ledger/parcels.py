@@ -155,6 +155,8 @@ class DeliveryProven(Fact, frozen=True, tag="parcel.delivery_proven"):
     at: datetime
     signed_by: Sealed | None = None
     photo_sha256: str = ""
+    signed_digest: str = ""
+    """Keyed hash of the signer's name: the same is recognised without its content."""
 
 
 class DeliveryDisputed(Fact, frozen=True, tag="parcel.delivery_disputed"):
@@ -521,6 +523,18 @@ class NotDelivered(Forbidden):
         )
 
 
+class DisputedTooEarly(Forbidden):
+    def __init__(self, carrier: str, number: str, at: datetime, delivered_at: datetime) -> None:
+        super().__init__(
+            f"parcel {number} of {carrier} was delivered {to_minute(delivered_at)}, which nobody can have denied "
+            f"{to_minute(at)}; give the time at which it was",
+            carrier=carrier,
+            number=number,
+            at=at.isoformat(),
+            delivered_at=delivered_at.isoformat(),
+        )
+
+
 # --- decisions ------------------------------------------------------------------------------------
 
 
@@ -705,11 +719,16 @@ def find(parcel: Parcel, at: datetime) -> Sequence[ParcelFact]:
     ]
 
 
-def prove_delivery(parcel: Parcel, signed_by: Sealed | None, photo_sha256: str, at: datetime) -> Sequence[ParcelFact]:
-    """Proof for a parcel that was delivered; a second proof adds to the first."""
+def prove_delivery(
+    parcel: Parcel, signed_by: Sealed | None, photo_sha256: str, at: datetime, signed_digest: str = ""
+) -> Sequence[ParcelFact]:
+    """Proof for a parcel that was delivered; a second one adds to the first, the same of the same time is none."""
     if parcel.delivered_at is None:
         raise NotDelivered(parcel.carrier, parcel.number, parcel.status)
-    return [DeliveryProven(parcel.carrier, parcel.number, at, signed_by, photo_sha256)]
+    proof = DeliveryProven(parcel.carrier, parcel.number, at, signed_by, photo_sha256, signed_digest)
+    # What is sealed differs each time that it is sealed.
+    known_before = any(replace(each, signed_by=signed_by) == proof for each in parcel.proofs)
+    return [] if known_before else [proof]
 
 
 def dispute_delivery(parcel: Parcel, because: str, at: datetime) -> Sequence[ParcelFact]:
@@ -718,6 +737,8 @@ def dispute_delivery(parcel: Parcel, because: str, at: datetime) -> Sequence[Par
         if parcel.disputed_at is not None:
             return []
         raise NotDelivered(parcel.carrier, parcel.number, parcel.status)
+    if at < parcel.delivered_at:
+        raise DisputedTooEarly(parcel.carrier, parcel.number, at, parcel.delivered_at)
     return [DeliveryDisputed(parcel.carrier, parcel.number, because, at)]
 
 

@@ -412,8 +412,9 @@ class Story:
     def confirm_loss(self, number: str = "P1", by: Party = Party.CARRIER) -> list[Fact]:
         return self.record(delivery.confirm_loss(self.book, "dhl", number, by, "tracing_failed", self.now, self.now))
 
-    def dispute(self, number: str = "P1") -> list[Fact]:
-        return self.record(delivery.dispute_delivery(self.book, "dhl", number, "not received", self.now, self.now))
+    def dispute(self, number: str = "P1", at: datetime | None = None) -> list[Fact]:
+        because = "not received"
+        return self.record(delivery.dispute_delivery(self.book, "dhl", number, because, at or self.now, self.now))
 
     # --- inquiries ---
 

@@ -13,6 +13,7 @@ from ledger.parcels import (
     Checkpoint,
     CustomsAsk,
     CustomsHold,
+    DisputedTooEarly,
     FirstScanBreachWithdrawn,
     FoundAfterLoss,
     NotDelivered,
@@ -22,7 +23,7 @@ from ledger.parcels import (
     ParcelStatus,
     UnknownParcel,
 )
-from ledger.values import LineNo, Party, Sealed
+from ledger.values import Fact, LineNo, Party, Sealed
 from tests.story import (
     DAY,
     FIRST,
@@ -127,6 +128,14 @@ def test_a_disputed_delivery_is_under_way_again():
     assert story.dispute() == []
 
 
+def test_nobody_denies_a_delivery_before_it():
+    story = delivered()
+    with refused(DisputedTooEarly, "was delivered 2026-03-05 12:00Z, which nobody can have denied 2026-03-05 11:00Z"):
+        story.dispute(at=story.now - HOUR)
+    assert story.buckets() == {"delivered": 3}
+    assert names(story.dispute(at=story.now)) == ["delivery_disputed", "delivery_reopened"]
+
+
 def test_after_a_dispute_only_a_later_delivery_counts():
     story = delivered()
     story.later(hours=2)
@@ -161,6 +170,20 @@ def test_a_delivery_is_proven_by_signature_or_photo():
     assert names(facts) == ["delivery_proven"]
     story.record(("parcel-dhl/P1", fact) for fact in facts)
     assert [each.photo_sha256 for each in story.parcel().proofs] == ["ab12"]
+
+
+def test_the_same_proof_of_the_same_time_is_one_and_of_another_time_another():
+    story = delivered()
+
+    def prove(digest: str, box: bytes, at: datetime) -> list[Fact]:
+        proof = parcels.prove_delivery(story.parcel(), Sealed("k", box), "ab12", at, digest)
+        return story.record(("parcel-dhl/P1", fact) for fact in proof)
+
+    assert names(prove("d1", b"Ann", story.now)) == ["delivery_proven"]
+    assert prove("d1", b"Ann, sealed once more", story.now) == []
+    assert names(prove("d2", b"Ben", story.now)) == ["delivery_proven"]
+    assert names(prove("d1", b"Ann", story.now + HOUR)) == ["delivery_proven"]
+    assert len(story.parcel().proofs) == 3
 
 
 # --- loss -----------------------------------------------------------------------------------------

@@ -468,6 +468,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
     "DisputeDelivery": {
         "UNKNOWN_PARCEL": as_it_is,
         "NOT_DELIVERED": of_parcel(Trade.shipped),
+        "DISPUTED_TOO_EARLY": lambda trade: {**parcel_of(trade.delivered()), "at": stamp(NOW - DAY)},
         "UNITS_IN_RETURN": of_parcel(lambda trade: f"shop/{trade.labelled()}"),
     },
     "ConfirmLoss": {

@@ -366,8 +366,12 @@ def test_who_signed_and_what_the_carrier_wrote_are_told_to_those_who_ask_until_t
         tracking_number="SIGNED1",
         signed_by="Ann Archer",
         photo_sha256="ab" * 32,
+        at=stamp(NOW),
     )
     client.parcels.ProveDelivery(proof)
+    proof.context.request_id += "-told-again"
+    client.parcels.ProveDelivery(proof)
+    assert len(parcel(client, "dhl", "SIGNED1").proofs) == 1
 
     def told(**asked: bool) -> tuple[str, str, str]:
         found = parcel(client, "dhl", "SIGNED1", **asked)

@@ -119,7 +119,8 @@ def prove_delivery(request: parcels_pb2.ProveDeliveryRequest, edge: Edge) -> Ask
         signed = {"signed_by": signed_by} if signed_by and subject else {}
         sealed, made = sealed_with(edge, signed, subject, parcel_stream(*parcel))
         keys.extend(made)
-        proof = parcels.prove_delivery(known, sealed, photo, at)
+        digest = edge.sealer.fingerprint(signed_by.encode()).hex()[:32] if sealed else ""
+        proof = parcels.prove_delivery(known, sealed, photo, at, digest)
         return [(parcel_stream(*parcel), fact) for fact in proof]
 
     return Ask(decide, (parcel_stream(*parcel),), keys)

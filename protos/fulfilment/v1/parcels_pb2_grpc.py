@@ -109,7 +109,7 @@ class ParcelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ProveDelivery(self, request, context):
-        """Adds a proof to a delivery.
+        """Adds a proof to a delivery. The same signature and photo of the same time again record nothing.
         Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -119,8 +119,8 @@ class ParcelServiceServicer:
     def DisputeDelivery(self, request, context):
         """Reopens a delivery that somebody denies; parcel and order are on their way again. Disputing what is
         disputed records nothing.
-        Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED, or UNITS_IN_RETURN if what it
-        brought is being sent back.
+        Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED, DISPUTED_TOO_EARLY if the time is before
+        the delivery, or UNITS_IN_RETURN if what it brought is being sent back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

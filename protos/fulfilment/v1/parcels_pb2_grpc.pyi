@@ -57,14 +57,14 @@ class ParcelServiceStub:
     Fails with NOT_FOUND / UNKNOWN_PARCEL.
     """
     ProveDelivery: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.ProveDeliveryRequest, _common_pb2.Receipt]
-    """Adds a proof to a delivery.
+    """Adds a proof to a delivery. The same signature and photo of the same time again record nothing.
     Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED.
     """
     DisputeDelivery: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.DisputeDeliveryRequest, _common_pb2.Receipt]
     """Reopens a delivery that somebody denies; parcel and order are on their way again. Disputing what is
     disputed records nothing.
-    Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED, or UNITS_IN_RETURN if what it
-    brought is being sent back.
+    Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED, DISPUTED_TOO_EARLY if the time is before
+    the delivery, or UNITS_IN_RETURN if what it brought is being sent back.
     """
     ConfirmLoss: _grpc.UnaryUnaryMultiCallable[_parcels_pb2.ConfirmLossRequest, _common_pb2.Receipt]
     """Gives a parcel up, on the carrier's word or a person's: its units are lost to the order. A parcel that
@@ -106,14 +106,14 @@ class ParcelServiceAsyncStub(ParcelServiceStub):
     Fails with NOT_FOUND / UNKNOWN_PARCEL.
     """
     ProveDelivery: _aio.UnaryUnaryMultiCallable[_parcels_pb2.ProveDeliveryRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Adds a proof to a delivery.
+    """Adds a proof to a delivery. The same signature and photo of the same time again record nothing.
     Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED.
     """
     DisputeDelivery: _aio.UnaryUnaryMultiCallable[_parcels_pb2.DisputeDeliveryRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Reopens a delivery that somebody denies; parcel and order are on their way again. Disputing what is
     disputed records nothing.
-    Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED, or UNITS_IN_RETURN if what it
-    brought is being sent back.
+    Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED, DISPUTED_TOO_EARLY if the time is before
+    the delivery, or UNITS_IN_RETURN if what it brought is being sent back.
     """
     ConfirmLoss: _aio.UnaryUnaryMultiCallable[_parcels_pb2.ConfirmLossRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Gives a parcel up, on the carrier's word or a person's: its units are lost to the order. A parcel that
@@ -170,7 +170,7 @@ class ParcelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _parcels_pb2.ProveDeliveryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Adds a proof to a delivery.
+        """Adds a proof to a delivery. The same signature and photo of the same time again record nothing.
         Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED.
         """
 
@@ -182,8 +182,8 @@ class ParcelServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Reopens a delivery that somebody denies; parcel and order are on their way again. Disputing what is
         disputed records nothing.
-        Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED, or UNITS_IN_RETURN if what it
-        brought is being sent back.
+        Fails with NOT_FOUND / UNKNOWN_PARCEL, FAILED_PRECONDITION / NOT_DELIVERED, DISPUTED_TOO_EARLY if the time is before
+        the delivery, or UNITS_IN_RETURN if what it brought is being sent back.
         """
 
     @_abc_1.abstractmethod
