@@ -29,6 +29,8 @@ class Against(StrEnum):
     """It told this order that it does not sell the SKU any more."""
     TAKEN_AWAY = "taken_away"
     """It had these units, and they were taken from it."""
+    TOO_DEAR = "too_dear"
+    """They cost more than any amount may be."""
 
 
 class Considered(Value, frozen=True):
@@ -104,6 +106,8 @@ def _considered(sku: str, units: int, candidate: Candidate, named: bool) -> Cons
     against = None if named else candidate.against
     if supplier is None or supplier.standing is not Standing.APPROVED:
         against = Against.NOT_APPROVED
+    elif offer is not None and offer.too_dear(units):
+        against = Against.TOO_DEAR
     elif against is None and offer is None and not named:
         against = Against.NOT_OFFERED
     elif against is None and offer is not None and units < offer.minimum_quantity and not named:

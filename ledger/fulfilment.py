@@ -30,9 +30,10 @@ from ledger.orders import (
 )
 from ledger.policies import policy_at
 from ledger.promise import end_of_promise, promise
+from ledger.refusals import TotalTooLarge
 from ledger.rerouting import Cause
 from ledger.sourcing import Found, find_suppliers, let_lines_wait, out_of_stock
-from ledger.suppliers import Standing
+from ledger.suppliers import Standing, Supplier
 from ledger.values import Change, LineNo, Money, Units, order_stream, stock_stream
 from ledger.view import Docket, View, after_facts, changes_of, order_changes, order_in, settled
 
@@ -93,12 +94,13 @@ def _intake_holds(
 
 
 def _stock_holds(
-    allotment: Allotment, demand: Mapping[Item, Units], unusable: Units, at: datetime, found: Found
+    allotment: Allotment, demand: Mapping[Item, Units], unusable: _Unusable, at: datetime, found: Found
 ) -> list[Hold]:
     holds = []
     if unusable:
-        fields = tuple(f"line {line_no}: supplier is not approved" for line_no in unusable)
-        holds.append(Hold(HoldReason.OTHER, LEDGER, at, missing=fields, lacking=unusable))
+        fields = tuple(f"line {line_no}: {why}" for line_no, (_, why) in unusable.items())
+        lacking = {line_no: units for line_no, (units, _) in unusable.items()}
+        holds.append(Hold(HoldReason.OTHER, LEDGER, at, missing=fields, lacking=lacking))
     if allotment.lacking or found.lacking:
         lacking = {**_lacking_by_line(allotment, demand), **found.lacking}
         holds.append(Hold(HoldReason.OUT_OF_STOCK, LEDGER, at, lacking=lacking, choices=found.waiting))
@@ -117,16 +119,39 @@ def _lacking_by_line(allotment: Allotment, demand: Mapping[Item, Units]) -> Unit
     return short
 
 
-def _unusable_suppliers(view: View, order: Order, open_units: Units) -> Units:
-    """Open units of lines whose supplier may not be given work."""
-    unusable: Units = {}
+_Unusable = Mapping[LineNo, tuple[int, str]]
+"""Units of lines whose supplier may not be given them, and why."""
+
+
+def _unusable_suppliers(view: View, order: Order, open_units: Units) -> _Unusable:
+    """Open units of lines whose supplier is not approved, or would be owed more for them than any amount may be."""
+    unusable: dict[LineNo, tuple[int, str]] = {}
     for line_no, units in open_units.items():
-        supplier_id = order.lines[line_no].supplier_id
-        if supplier_id:
-            supplier = view.supplier(supplier_id)
+        line = order.lines[line_no]
+        if line.supplier_id:
+            supplier = view.supplier(line.supplier_id)
             if supplier is None or supplier.standing is not Standing.APPROVED:
-                unusable[line_no] = units
+                unusable[line_no] = (units, "supplier is not approved")
+            elif (total := _too_dear(supplier, line, units)) is not None:
+                unusable[line_no] = (
+                    units,
+                    f"{total} is too much to owe for it; correct the offer, then release the hold",
+                )
     return unusable
+
+
+def _too_dear(supplier: Supplier, line: Line, units: int) -> Money | None:
+    offer = supplier.offers.get(line.sku)
+    return offer.too_dear(units) if offer is not None else None
+
+
+def _require_usable(view: View, order: Order, lines: Iterable[LineNo]) -> None:
+    """The suppliers of these lines may be given their open units."""
+    for line_no in lines:
+        line = order.lines[line_no]
+        supplier = suppliers.require_approved(view.supplier(line.supplier_id), line.supplier_id)
+        if (total := _too_dear(supplier, line, order.buckets[line_no].open)) is not None:
+            raise TotalTooLarge(f"line {line_no} at supplier {line.supplier_id}", total)
 
 
 def _untracked(view: View, lines: Iterable[Line]) -> tuple[LineNo, ...]:
@@ -302,9 +327,7 @@ def release_hold(
             raise stock.OutOfStock(out_of_stock(found.unserved))
         _require_stock(view, docket.order, now)
     if reason is HoldReason.OTHER and own:
-        for line_no in _unusable_suppliers(view, order, order.in_bucket("open")):
-            supplier_id = order.lines[line_no].supplier_id
-            suppliers.require_approved(view.supplier(supplier_id), supplier_id)
+        _require_usable(view, order, _unusable_suppliers(view, order, order.in_bucket("open")))
     if reason is HoldReason.CUSTOMS_DATA:
         customs.require_data_to_release(view, docket.order, docket.facts)
     return _go_on(view, docket, at, now, reserve=reason is HoldReason.OUT_OF_STOCK or bool(found.facts))
@@ -386,9 +409,7 @@ def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: dat
     docket = Docket(order, [*found.facts, *let_lines_wait(order, found, at)])
     order = docket.order
     need_for(view, order.lines.values())
-    for line_no in order.in_bucket("open"):
-        supplier_id = order.lines[line_no].supplier_id
-        suppliers.require_approved(view.supplier(supplier_id), supplier_id)
+    _require_usable(view, order, order.in_bucket("open"))
     demand = demand_of(order.lines.values(), order.in_bucket("open"))
     allotment = allot(view, order_id, demand, now, commit=True)
     if allotment.lacking and not backorder_lacking:

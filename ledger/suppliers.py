@@ -22,7 +22,7 @@ from ledger.reviews import (
     SuspensionDismissed,
     SuspensionProposed,
 )
-from ledger.values import Fact, Money, Priority, Sealed, Value
+from ledger.values import MOST_MINOR, Fact, Money, Priority, Sealed, Value
 
 # --- facts ----------------------------------------------------------------------------------------
 
@@ -161,6 +161,11 @@ class Offer(Value, frozen=True):
     lead_time_days: int = 0
     backups: tuple[str, ...] = ()
     """Other suppliers of the same SKU, the preferred one first."""
+
+    def too_dear(self, units: int) -> Money | None:
+        """What so many units cost, if it is more than any amount may be."""
+        total = units * self.cost.amount_minor
+        return Money(total, self.cost.currency) if total > MOST_MINOR else None
 
 
 class SkuOffered(Fact, frozen=True, tag="supplier.sku_offered"):

@@ -44,7 +44,7 @@ ENTRIES = Table(
         "supplier_id": ID,
         "currency": ID,
         "kind": ID,
-        # Negative where the supplier owes. Units x cost may be more than 64 bits hold, and what is kept as less would
+        # Negative where the supplier owes. Units x cost were not always bounded, and what is kept as less would
         # add up to a balance that looks right; amounts without a sign are kept in 64 bits, see in_64_bits.
         "amount_minor": "numeric NOT NULL",
         "at": "timestamptz NOT NULL",

@@ -6,7 +6,7 @@ asking. Facts of before amounts were bounded hold more, and are survived.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +34,8 @@ from ledger.orders import ChargebackRecorded, Line
 from ledger.parcels import ParcelStatus
 from ledger.remedies import RefundBooked
 from ledger.returns import RefundGranted, Remedy
-from ledger.values import MOST_MINOR, LineNo, Money, case_stream, order_stream
+from ledger.supplier_orders import SupplierOrderDrafted
+from ledger.values import MOST_MINOR, Change, Fact, LineNo, Money, case_stream, order_stream
 from projections import runner
 from tests import casework, documented, story
 from tests.projecting import write_down
@@ -165,7 +166,7 @@ def of_recovery(word: Callable[[Trade], str]) -> Callable[[Trade], Fields]:
 def at_its_largest(trade: Trade, remedy: Any, supplier_id: str = "acme") -> str:
     """A case about a million units of a delivered order of the largest total."""
     goods = orders_pb2.OrderLine(sku=fresh(), quantity=MOST_UNITS, unit_price_minor=PRICE, supplier_id=supplier_id)
-    trade.tell("OfferSku", supplier_id=supplier_id, offer=suppliers_pb2.Offer(sku=goods.sku, cost=eur(MOST_MINOR)))
+    trade.tell("OfferSku", supplier_id=supplier_id, offer=suppliers_pb2.Offer(sku=goods.sku, cost=eur(PRICE)))
     order_id = trade.delivered(lines=[goods])
     case_id = order_id.partition("/")[2]
     units = line(units=MOST_UNITS)
@@ -376,7 +377,9 @@ def test_a_trade_at_its_bounds_is_told_whole(trade: Trade, data: Path):
     (asked,) = trade.tell("ListRecoveries", case_id=reshipped).recoveries
     assert asked.asked_minor == MOST_MINOR
     statement = trade.tell("GetStatement", supplier_id=supplier_id, since=stamp(NOW - 30 * DAY), until=stamp(NOW + DAY))
-    assert [each.closing_minor for each in statement.balances] == [LARGEST]
+    (balance,) = statement.balances
+    goods, compensation = 4 * MOST_MINOR, MOST_MINOR
+    assert balance.closing_minor == goods - compensation
     (level,) = trade.tell("GetStock", items=[stock_pb2.Item(supplier_id=supplier_id, sku=sku)]).levels
     assert (level.quantity, level.available) == (MOST_FED, MOST_FED + MOST_UNITS)
     (offered,) = trade.tell("GetSku", sku=sku).choice.considered
@@ -396,10 +399,9 @@ def back_on_a_full_shelf(trade: Trade, case_id: str, supplier_id: str) -> str:
 
 
 def late_order(trade: Trade, supplier_id: str) -> str:
-    """An order of the largest total that left late, and whose goods cost more than 64 bits hold."""
+    """An order of the largest total that left late, and whose goods cost as much."""
     goods = orders_pb2.OrderLine(sku=fresh(), quantity=MOST_UNITS, unit_price_minor=PRICE, supplier_id=supplier_id)
-    offer = suppliers_pb2.Offer(sku=goods.sku, cost=eur(MOST_MINOR))
-    trade.tell("OfferSku", supplier_id=supplier_id, offer=offer)
+    trade.tell("OfferSku", supplier_id=supplier_id, offer=suppliers_pb2.Offer(sku=goods.sku, cost=eur(PRICE)))
     order_id = trade.sent(9, lines=[goods])
     trade.tell("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id), at=stamp(NOW - DAY))
     return order_id
@@ -504,11 +506,23 @@ def test_facts_of_before_amounts_were_bounded_stop_no_read_model(trade: Trade, d
     assert trade.client.get(other).order_id == other
 
 
+class Unbounded(Story):
+    """Goods cost the most that 64 bits hold, whatever was offered."""
+
+    def record(self, changes: Iterable[Change]) -> list[Fact]:
+        return super().record((stream, _dear(fact)) for stream, fact in changes)
+
+
+def _dear(fact: Fact) -> Fact:
+    if isinstance(fact, SupplierOrderDrafted):
+        return replace(fact, unit_costs=dict.fromkeys(fact.units, Money(LARGEST, "EUR")))
+    return fact
+
+
 def before_amounts_were_bounded() -> Story:
     """Two orders of 6 x 10^18 and one of 10^21, whose goods cost 2^63, come late, are refunded and taken back."""
-    told = Story()
+    told = Unbounded()
     told.approve("bolt", replace(story.TERMS, compensation_basis_points=10_000))
-    told.offer("tea", Money(LARGEST, "EUR"), "bolt")
     for number, quantity in (("1", MOST_UNITS), ("2", 6000), ("3", 6000)):
         dear = Line(LineNo(1), "tea", quantity, unit_price_minor=MOST_MINOR, supplier_id="bolt")
         told.place(dear, order_id=f"shopify/{number}")

@@ -9,7 +9,7 @@ from ledger.orders import HoldReason, OrderPlaced, PaymentState, SuppliersChosen
 from ledger.skus import SupplierListed
 from ledger.stock import OutOfStock
 from ledger.suppliers import Offer, Standing, Supplier, SupplierRegistered
-from ledger.values import LineNo, Money
+from ledger.values import MOST_MINOR, LineNo, Money
 from tests.story import NOON, ORDER, Story, a_shop, line, names, refused, the
 
 
@@ -55,6 +55,13 @@ def test_who_does_not_offer_the_sku_does_not_qualify():
 def test_fewer_units_than_the_minimum_do_not_do():
     assert against(candidate(supplier("acme", minimum=4)), 3) is Against.BELOW_MINIMUM
     assert against(candidate(supplier("acme", minimum=4)), 4) is None
+
+
+def test_who_would_be_owed_more_than_any_amount_may_be_does_not_qualify():
+    dear = candidate(supplier("acme", MOST_MINOR // 3), available=2)
+    assert against(dear, 4) is Against.TOO_DEAR
+    assert against(dear, 4, named=True) is Against.TOO_DEAR
+    assert against(replace(dear, available=10), 3) is None
 
 
 def test_who_has_too_few_does_not_qualify_but_who_sends_no_feed_does():

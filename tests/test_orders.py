@@ -33,7 +33,8 @@ from ledger.orders import (
     UnknownOrder,
 )
 from ledger.parcels import ParcelStatus
-from ledger.rerouting import Cause
+from ledger.refusals import TotalTooLarge
+from ledger.rerouting import Cause, NoQualifiedSupplier
 from ledger.stock import OutOfStock
 from ledger.supplier_orders import (
     Oddity,
@@ -43,7 +44,7 @@ from ledger.supplier_orders import (
     UnknownSupplierOrder,
 )
 from ledger.suppliers import SupplierNotApproved, UnknownSupplier
-from ledger.values import Destination, Sealed
+from ledger.values import MOST_MINOR, Destination, Sealed
 from tests.story import (
     ANNA,
     DAY,
@@ -273,6 +274,38 @@ def test_a_supplier_that_is_not_approved_gets_no_work_until_it_is():
     story.reinstate("acme")
     story.release(HoldReason.OTHER)
     assert story.header() is Header.CONFIRMED
+
+
+def test_what_costs_more_than_any_amount_may_be_waits_until_its_offer_is_corrected():
+    story = a_shop(tea=10)
+    story.offer(cost=MOST_MINOR // 2)
+    story.place()
+    (hold,) = story.order().holds
+    assert (hold.reason, hold.lacking) == (HoldReason.OTHER, {1: 3})
+    assert hold.missing == (
+        "line 1: 15,000,000,000,000.00 EUR is too much to owe for it; correct the offer, then release the hold",
+    )
+    with refused(TotalTooLarge, "line 1 at supplier acme would be 15,000,000,000,000.00 EUR"):
+        story.release(HoldReason.OTHER)
+    story.offer(cost=MOST_MINOR // 3)
+    story.release(HoldReason.OTHER)
+    assert story.header() is Header.CONFIRMED
+
+
+def test_a_person_cannot_confirm_what_costs_more_than_any_amount_may_be():
+    story = a_shop(tea=10)
+    story.place(payment=PaymentState.PENDING)
+    story.release(HoldReason.AWAITING_PAYMENT)
+    story.offer(cost=MOST_MINOR // 2)
+    with refused(TotalTooLarge, "line 1 at supplier acme", total_minor=MOST_MINOR // 2 * 3):
+        story.confirm()
+
+
+def test_what_costs_more_than_any_amount_may_be_is_rerouted_to_nobody():
+    story = sent()
+    story.offer(cost=MOST_MINOR // 2, supplier_id="bolt")
+    with refused(NoQualifiedSupplier, "bolt too dear"):
+        story.reroute({1: 3}, to="bolt")
 
 
 def test_an_unknown_supplier_gets_no_work():

@@ -147,6 +147,25 @@ def of_suspended(trade: Trade) -> str:
     return order_id
 
 
+def offered_too_dear(trade: Trade) -> str:
+    """An order that nothing holds any more, and that its supplier now asks more for than is taken."""
+    sku = fresh()
+    order_id = trade.free_to_confirm(lines=[bought(sku, 2)])
+    offer_too_dear(trade, sku)
+    return order_id
+
+
+def held_as_too_dear(trade: Trade) -> str:
+    sku = fresh()
+    offer_too_dear(trade, sku)
+    return trade.placed(lines=[bought(sku, 2)])
+
+
+def offer_too_dear(trade: Trade, sku: str) -> None:
+    """Two units come to more than is taken."""
+    trade.tell("OfferSku", supplier_id="acme", offer=suppliers_pb2.Offer(sku=sku, cost=eur(MOST_MINOR)))
+
+
 def abroad(trade: Trade) -> str:
     """An order that would cross a border."""
     return trade.placed(lines=[bought(supplier_id=trade.supplier(country="CN"))])
@@ -296,6 +315,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "STILL_INCOMPLETE": of_order(
             lambda trade: trade.placed(lines=[bought(sku="")]), reason=orders_pb2.HOLD_REASON_INCOMPLETE
         ),
+        "TOTAL_TOO_LARGE": of_order(held_as_too_dear, reason=orders_pb2.HOLD_REASON_OTHER),
         "OUT_OF_STOCK": of_order(
             lambda trade: trade.placed(sku=trade.stocked(1), units=2), reason=orders_pb2.HOLD_REASON_OUT_OF_STOCK
         ),
@@ -311,6 +331,7 @@ TABLE: Mapping[str, Mapping[str, Scenario | Elsewhere]] = {
         "ORDER_ON_HOLD": of_order(Trade.unpaid),
         "OUT_OF_STOCK": of_order(sold_elsewhere),
         "SUPPLIER_NOT_APPROVED": of_order(of_suspended),
+        "TOTAL_TOO_LARGE": of_order(offered_too_dear),
         "NOT_CONFIRMABLE": of_order(lambda trade: trade.cancelled(payment=orders_pb2.PAYMENT_STATE_PENDING)),
         "BEFORE_PLACING": of_order(Trade.unpaid, at=stamp(NOW - 195 * DAY)),
     },

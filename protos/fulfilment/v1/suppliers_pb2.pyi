@@ -136,6 +136,8 @@ class _AgainstEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Against.Value
     """It told the order that it does not sell the SKU any more."""
     AGAINST_TAKEN_AWAY: _Against.ValueType  # 7
     """It had these units, and they were taken from it."""
+    AGAINST_TOO_DEAR: _Against.ValueType  # 8
+    """At its cost the units come to more than 10^15 minor units."""
 
 class Against(_Against, metaclass=_AgainstEnumTypeWrapper):
     """Why a supplier does not qualify for units of a SKU."""
@@ -156,6 +158,8 @@ AGAINST_DISCONTINUED: Against.ValueType  # 6
 """It told the order that it does not sell the SKU any more."""
 AGAINST_TAKEN_AWAY: Against.ValueType  # 7
 """It had these units, and they were taken from it."""
+AGAINST_TOO_DEAR: Against.ValueType  # 8
+"""At its cost the units come to more than 10^15 minor units."""
 Global___Against: _TypeAlias = Against  # noqa: Y015
 
 @_typing.final
