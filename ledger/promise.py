@@ -58,8 +58,13 @@ class Promise(NamedTuple):
 
 
 def end_of_promise(day: date | None, destination: Destination | None) -> datetime | None:
-    """When a promised day is over where the order goes; None if no day, or no destination, is named."""
-    return None if day is None or destination is None else end_of_day(day, destination)
+    """The last instant of a promised day where the order goes; None if no day, or no destination, is named.
+
+    A promise is kept until its instant, and what comes at the midnight after the day comes on the next one.
+    """
+    if day is None or destination is None:
+        return None
+    return end_of_day(day, destination) - timedelta.resolution
 
 
 def promise(view: View, order: Order, drafts: Sequence[SupplierOrderDrafted], at: datetime) -> Promise:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -24,6 +24,8 @@ FRIDAY = date(2026, 3, 6)
 """Four days after NOON."""
 CALIFORNIA = Destination("US", "California")
 END_IN_BERLIN = datetime(2026, 3, 6, 23, tzinfo=UTC)
+"""Midnight, which is the next day's."""
+AN_INSTANT = timedelta.resolution
 
 
 # --- when a day is over -----------------------------------------------------------------------------
@@ -126,7 +128,7 @@ def test_of_a_postal_code_so_much_stays_readable_as_finds_a_district(country: st
 
 def test_a_promised_day_is_kept_until_it_has_ended_at_the_destination():
     story = sent(promised_day=FRIDAY)
-    assert (story.order().promised_day, story.order().promised_by) == (FRIDAY, END_IN_BERLIN)
+    assert (story.order().promised_day, story.order().promised_by) == (FRIDAY, END_IN_BERLIN - AN_INSTANT)
     story.now = END_IN_BERLIN - HOUR
     assert story.miss(Clock.DELIVERY, ORDER) == []
     story.ship()
@@ -140,6 +142,14 @@ def test_a_promised_day_is_broken_once_it_has_ended():
     assert names(story.miss(Clock.DELIVERY, ORDER)) == ["deadline_missed"]
 
 
+@pytest.mark.parametrize("midnight", [True, False])
+def test_what_arrives_at_the_midnight_after_the_promised_day_is_late(midnight: bool):
+    story = shipped(promised_day=FRIDAY)
+    story.now = END_IN_BERLIN
+    story.scan(ParcelStatus.DELIVERED, END_IN_BERLIN if midnight else END_IN_BERLIN - AN_INSTANT)
+    assert ((ORDER, Clock.DELIVERY) in story.order().missed) is midnight
+
+
 def test_an_instant_stays_an_instant():
     story = shipped(promised_by=NOON + DAY)
     assert (story.order().promised_by, story.order().promised_day) == (NOON + DAY, None)
@@ -149,7 +159,7 @@ def test_an_instant_stays_an_instant():
 def test_an_address_that_changes_moves_the_end_of_the_day():
     story = sent(promised_day=FRIDAY)
     story.change_address(Sealed("key-anna", b"Los Angeles"), CALIFORNIA)
-    assert story.order().promised_by == datetime(2026, 3, 7, 8, tzinfo=UTC)
+    assert story.order().promised_by == datetime(2026, 3, 7, 8, tzinfo=UTC) - AN_INSTANT
     story.ship()
     assert (story.parcel().promised_by, story.parcel().promised_day) == (story.order().promised_by, FRIDAY)
 
@@ -167,10 +177,10 @@ def test_an_address_that_comes_later_says_when_the_day_ends():
     story.approve()
     story.feed(10)
     story.place(promised_day=FRIDAY, destination=Destination(), has_address=False, payment=PaymentState.PAID)
-    assert story.order().promised_by == datetime(2026, 3, 7, 12, tzinfo=UTC)
+    assert story.order().promised_by == datetime(2026, 3, 7, 12, tzinfo=UTC) - AN_INSTANT
     story.complete(destination=CALIFORNIA, has_address=True)
     assert story.order().confirmed_at is not None
-    assert story.order().promised_by == datetime(2026, 3, 7, 8, tzinfo=UTC)
+    assert story.order().promised_by == datetime(2026, 3, 7, 8, tzinfo=UTC) - AN_INSTANT
 
 
 async def test_what_arrives_on_the_promised_day_is_on_time(tenant: EmptyTenant):
@@ -179,15 +189,21 @@ async def test_what_arrives_on_the_promised_day_is_on_time(tenant: EmptyTenant):
     assert await rate(tenant, story, RateName.ON_TIME_DELIVERY) == (1, 1)
 
 
+async def test_what_arrives_at_the_midnight_after_it_is_not(tenant: EmptyTenant):
+    story = shipped(promised_day=FRIDAY)
+    story.scan(ParcelStatus.DELIVERED, END_IN_BERLIN)
+    assert await rate(tenant, story, RateName.ON_TIME_DELIVERY) == (0, 1)
+
+
 async def test_tracking_tells_the_day_of_orders_and_parcels(tenant: EmptyTenant):
     order = await tracked(tenant, shipped(promised_day=FRIDAY))
-    assert (order.details.promised_day, order.promised_by) == (FRIDAY, END_IN_BERLIN)
-    assert [(each.promised_day, each.expected_by) for each in order.parcels] == [(FRIDAY, END_IN_BERLIN)]
+    assert (order.details.promised_day, order.promised_by) == (FRIDAY, END_IN_BERLIN - AN_INSTANT)
+    assert [(each.promised_day, each.expected_by) for each in order.parcels] == [(FRIDAY, END_IN_BERLIN - AN_INSTANT)]
 
 
 def test_nothing_is_late_on_the_promised_day():
     desk = Desk(shipped(promised_day=FRIDAY))
-    desk.story.now = END_IN_BERLIN
+    desk.story.now = END_IN_BERLIN - AN_INSTANT
     with refused(NotLate, "2026-03-06"):
         desk.opens(Reason.LATE, {LineNo(1): 1})
 

@@ -2302,7 +2302,7 @@ class Order(_message.Message):
     gift: _builtins.bool
     """Whether it is a gift: no prices in the parcel."""
     promised_day: _builtins.str
-    """The day that was promised, ISO 8601, where the customer was told a day; promised_by is its end at the destination."""
+    """The day that was promised, ISO 8601, where the customer was told a day; promised_by is its last instant there."""
     @_builtins.property
     def placed_at(self) -> _timestamp_pb2.Timestamp:
         """When the customer ordered."""

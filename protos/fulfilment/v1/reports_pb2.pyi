@@ -401,7 +401,7 @@ class TrackedOrder(_message.Message):
     status: _orders_pb2.OrderStatus.ValueType
     """Derived from where its units are."""
     promised_day: _builtins.str
-    """The day that was promised, ISO 8601, where the customer was told a day; promised_by is its end at the destination."""
+    """The day that was promised, ISO 8601, where the customer was told a day; promised_by is its last instant there."""
     @_builtins.property
     def placed_at(self) -> _timestamp_pb2.Timestamp:
         """When the customer ordered."""
@@ -659,7 +659,7 @@ class TrackedParcel(_message.Message):
     country: _builtins.str
     """Where it goes, ISO 3166-1 alpha-2; empty if that is not known."""
     promised_day: _builtins.str
-    """The day that was promised, ISO 8601, where the customer was told a day; promised_by is its end at the destination."""
+    """The day that was promised, ISO 8601, where the customer was told a day; promised_by is its last instant there."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
         """What is in it."""
