@@ -1614,7 +1614,8 @@ def keep_back(order: Order, at: datetime) -> Sequence[OrderFact]:
     """What has not left waits, because its money went back: for the money, or for a person."""
     if order.header is Header.CANCELLED or not any(map(order.units, ("open", "backordered", "assigned"))):
         return []
-    return place_hold(order, Hold(HoldReason.PAYMENT_REVERSED, LEDGER, at))
+    # The money of a reship is that of an order of before it, and counts by its own time.
+    return place_holds(order, [Hold(HoldReason.PAYMENT_REVERSED, LEDGER, at)])
 
 
 def share_money(reship: Order, paying: Order, news: ChargebackRecorded | PaymentChanged) -> Sequence[OrderFact]:

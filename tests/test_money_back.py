@@ -388,6 +388,17 @@ def test_a_unit_that_is_sent_once_more_goes_on_once_it_is_paid_again(goes_back):
     assert desk.story.pay() == []
 
 
+def test_money_of_before_a_unit_was_sent_once_more_counts_by_its_own_time_where_it_is_told_late():
+    desk = sent_again()
+    placed_at = desk.story.order(RESHIP).placed.placed_at
+    desk.story.later(hours=1)
+    facts = desk.story.pay(PaymentState.REFUNDED, at=placed_at - 2 * HOUR)
+    assert desk.story.holds(RESHIP) == [HoldReason.PAYMENT_REVERSED]
+    assert [fact.warnings for fact in facts if fact.warnings] == []
+    desk.story.pay(at=placed_at - HOUR)
+    assert desk.story.holds(RESHIP) == []
+
+
 @every_way
 def test_money_that_came_again_before_a_unit_is_sent_once_more_sends_it(goes_back):
     desk = ruled()
