@@ -195,7 +195,10 @@ class View:
 
     def state(self, stream: str) -> Any:
         """The state, None while the stream is empty; raises Miss if it is not loaded."""
-        return self.entry(stream).state
+        found = self.find(stream)
+        if found is None or type(found.state) is Broken:
+            found = self.entry(stream)  # which says what is the matter
+        return found.state
 
     def missing(self, streams: Iterable[str]) -> list[str]:
         return [stream for stream in streams if self.find(stream) is None]

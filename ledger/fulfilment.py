@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from ledger import customs, orders, remedies, rerouting, stock, suppliers
 from ledger.allotment import Allotment, Item, allot, demand_of, give_back, items_of, need_for, reserve_late
-from ledger.choice import Choice
 from ledger.drafting import Share, choose_again, draft
 from ledger.orders import (
     LEDGER,
@@ -69,7 +68,7 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
     others = _stock_holds(allotment, demand, unusable, intake.at, found)
     if papers:
         others.append(Hold(HoldReason.CUSTOMS_DATA, LEDGER, intake.at, missing=papers))
-    holds = _intake_holds(order, missing, found.unqualified, others, intake.at)
+    holds = _intake_holds(order, missing, found, others, intake.at)
     placed = replace(
         intake,
         holds=holds,
@@ -83,11 +82,11 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
 
 
 def _intake_holds(
-    order: Order, missing: tuple[str, ...], unserved: tuple[Choice, ...], others: list[Hold], at: datetime
+    order: Order, missing: tuple[str, ...], found: Found, others: list[Hold], at: datetime
 ) -> tuple[Hold, ...]:
     holds = []
     if missing:
-        holds.append(Hold(HoldReason.INCOMPLETE, LEDGER, at, missing=missing, choices=unserved))
+        holds.append(Hold(HoldReason.INCOMPLETE, LEDGER, at, missing=missing, choices=found.unqualified))
     if order.payment not in (PaymentState.PAID, PaymentState.UNKNOWN):
         holds.append(Hold(HoldReason.AWAITING_PAYMENT, LEDGER, at))
     return (*holds, *others)

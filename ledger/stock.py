@@ -402,10 +402,11 @@ class Stock(msgspec.Struct):
 
     def available_to(self, order_id: str) -> int:
         """Units that can be promised to an order: one that waits comes after those alone that waited before it."""
-        if order_id not in self.waiting:
-            return self.available
-        before = sum([units for _, units in takewhile(lambda each: each[0] != order_id, self.waiting.items())])
-        return self.free - min(self.kept, before)
+        kept = self.kept
+        if order_id in self.waiting:
+            before = sum([units for _, units in takewhile(lambda each: each[0] != order_id, self.waiting.items())])
+            kept = min(kept, before)
+        return self.free - kept
 
     @property
     def shortfall(self) -> int:

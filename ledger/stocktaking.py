@@ -113,7 +113,7 @@ def _waits(view: View, stream: str, facts: Sequence[OrderFact], now: datetime) -
     """What the facts of an order change of its waiting for stock; of nearly every order nothing."""
     order_id = stream.removeprefix(order_stream(""))
     before = None if isinstance(facts[0], OrderPlaced) else view.order(order_id)
-    if not any(_may_wait(fact) for fact in facts) and (before is None or not _waited(before)):
+    if not _begins_to_wait(facts) and (before is None or not _waited(before)):
         return []
     after = reduce(orders.evolve, facts, before)
     assert after is not None, "it has facts"
@@ -142,16 +142,22 @@ def _awaited_by(order: Order) -> list[Item]:
     return [*chosen, *named, *waits_of(order)]
 
 
-def _may_wait(fact: OrderFact) -> bool:
-    if isinstance(fact, OrderPlaced):
-        return any(hold.reason in _WAITING for hold in fact.holds)
-    if isinstance(fact, HoldPlaced):
-        return fact.hold.reason in _WAITING
-    return isinstance(fact, UnitsBackordered)
+def _begins_to_wait(facts: Sequence[OrderFact]) -> bool:
+    for fact in facts:
+        if isinstance(fact, OrderPlaced):
+            if _wait(fact.holds):
+                return True
+        elif isinstance(fact, UnitsBackordered) or (isinstance(fact, HoldPlaced) and fact.hold.reason in _WAITING):
+            return True
+    return False
 
 
 def _waited(order: Order) -> bool:
-    return bool(order.unreserved) or any(hold.reason in _WAITING for hold in order.holds)
+    return bool(order.unreserved) or _wait(order.holds)
+
+
+def _wait(holds: Sequence[orders.Hold]) -> bool:
+    return not _WAITING.isdisjoint([hold.reason for hold in holds])
 
 
 # --- alerts ---------------------------------------------------------------------------------------

@@ -218,13 +218,15 @@ def sku(value: str, field: str) -> str:
     return value
 
 
-def channel_order_id(value: str) -> str:
-    """The channel's own number of an order, however it is written; what an id cannot hold is encoded there."""
+def channel_order_id(value: str) -> tuple[str, str]:
+    """The channel's own number of an order, however it is written, and as it stands in the order's id: encoded where
+    an id cannot hold it."""
     number = taken(value, "channel_order_id")
-    if not is_order_number(order_number(number)):
-        whole = f"{len(order_number(number))} characters as they stand in an order's id, 300 at most"
+    encoded = order_number(number)
+    if not is_order_number(encoded):
+        whole = f"{len(encoded)} characters as they stand in an order's id, 300 at most"
         fault("channel_order_id", whole if number else "is required")
-    return number
+    return number, encoded
 
 
 def order_id(value: str, field: str = "order_id") -> str:
@@ -325,10 +327,10 @@ def minor(value: int, field: str, least: int = 0) -> int:
     return count(value, field, least, MOST_MINOR)
 
 
-def total(amounts_minor: Sequence[int], field: str, verb: str = "come to") -> None:
+def total(amount_minor: int, field: str, verb: str = "come to") -> None:
     """What amounts come to, such as those of an order's lines."""
-    if (found := sum(amounts_minor)) > MOST_MINOR:
-        fault(field, f"{verb} {found} minor units, {MOST_MINOR} at most")
+    if amount_minor > MOST_MINOR:
+        fault(field, f"{verb} {amount_minor} minor units, {MOST_MINOR} at most")
 
 
 def money(value: common_pb2.Money, field: str, least: int = 0) -> Money:

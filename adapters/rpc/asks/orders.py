@@ -13,7 +13,6 @@ from adapters.rpc.asks.ask import Ask, Decide, Edge, of_order, reads, sealed_wit
 from adapters.rpc.shapes import by_line, count, enum, happened, instant, plain_id, require, taken, text
 from fulfilment.v1 import orders_pb2, shipping_pb2
 from ledger import cancellation, delivery, fulfilment, orders, rerouting
-from ledger.order_numbers import order_number
 from ledger.personal import PersonKey
 from ledger.rerouting import Cause
 from ledger.values import (
@@ -70,8 +69,12 @@ def _lines(messages: Sequence[orders_pb2.OrderLine], edge: Edge) -> tuple[orders
     lines = shapes.each(messages, "lines", lambda message: _line(message, next(places), edge.warnings))
     if len({line.line_no for line in lines}) != len(lines):
         shapes.fault("lines", "two lines have the same line_no")
-    shapes.total([line.quantity * line.unit_price_minor for line in lines], "lines", "cost")
-    shapes.total([line.quantity * line.declared_value_minor for line in lines], "lines", "are declared for")
+    cost = declared = 0
+    for line in lines:
+        cost += line.quantity * line.unit_price_minor
+        declared += line.quantity * line.declared_value_minor
+    shapes.total(cost, "lines", "cost")
+    shapes.total(declared, "lines", "are declared for")
     return lines
 
 
@@ -130,8 +133,8 @@ def _readable(postal_code: str, country: str) -> str:
 @reads(orders_pb2.PlaceOrderRequest)
 def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
     channel = plain_id(request.channel, "channel")
-    number = shapes.channel_order_id(request.channel_order_id)
-    order_id = f"{channel}/{order_number(number)}"
+    number, encoded = shapes.channel_order_id(request.channel_order_id)
+    order_id = f"{channel}/{encoded}"
     lines = _lines(request.lines, edge)
     customer, address = request.customer, request.ship_to
     country = shapes.country_if_known(address.country, "ship_to.country", edge.warnings)

@@ -44,7 +44,7 @@ def open_recovery(request: recoveries_pb2.OpenRecoveryRequest, edge: Edge) -> As
     require(len(request.costs) <= _MOST_COSTS, "costs", f"more than {_MOST_COSTS}")
     costs = tuple(_cost(cost, f"costs[{index}]") for index, cost in enumerate(request.costs))
     require(len({cost.cost_id for cost in costs}) == len(costs), "costs", "two have the same cost_id")
-    shapes.total([cost.amount_minor for cost in costs], "costs")
+    shapes.total(sum([cost.amount_minor for cost in costs]), "costs")
     streams = [recovery_stream(recovery_id), order_stream(subject.order_id), policy_stream()]
     if subject.case_id:
         streams.append(case_stream(subject.case_id))
