@@ -31,7 +31,7 @@ from ledger.policies import policy_at
 from ledger.promise import end_of_promise, promise
 from ledger.refusals import TotalTooLarge
 from ledger.rerouting import Cause
-from ledger.sourcing import Found, find_suppliers, let_lines_wait, out_of_stock
+from ledger.sourcing import NOBODY_SOUGHT, Found, find_suppliers, let_lines_wait, out_of_stock
 from ledger.suppliers import Standing, Supplier
 from ledger.values import Change, LineNo, Money, Units, order_stream, stock_stream
 from ledger.view import Docket, View, after_facts, changes_of, order_changes, order_in, settled
@@ -51,7 +51,7 @@ def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, n
     if intake.promised_day is not None:
         intake = replace(intake, promised_by=end_of_promise(intake.promised_day, intake.destination))
     order = orders.evolve(None, intake)
-    found, missing = Found(), orders.missing_fields(order)
+    found, missing = NOBODY_SOUGHT, orders.missing_fields(order)
     if missing:
         found = find_suppliers(view, order, cart_id, intake.at)
         order = after_facts(order, found.facts)
@@ -204,7 +204,9 @@ def _go_on(view: View, docket: Docket, at: datetime, now: datetime, reserve: boo
     allotment = allot(view, order.order_id, demand, now, commit=ready and not unusable)
     present = {hold.key for hold in order.holds}
     last: list[OrderFact] = []
-    if holds := [hold for hold in _stock_holds(allotment, demand, unusable, at, Found()) if hold.key not in present]:
+    if holds := [
+        hold for hold in _stock_holds(allotment, demand, unusable, at, NOBODY_SOUGHT) if hold.key not in present
+    ]:
         last += [orders.HoldPlaced(order.order_id, hold, at) for hold in holds]
     elif ready:
         last += _confirmation(view, order, LEDGER, {}, at)
@@ -251,7 +253,7 @@ def _reconsider(view: View, docket: Docket, at: datetime) -> None:
 
 def _reconsider_missing(view: View, order: Order, at: datetime) -> list[OrderFact]:
     """Lines that lack a supplier get one that qualifies now; the holds name what is still missing or lacks, or go."""
-    found = find_suppliers(view, order, "", at) if orders.missing_fields(order, ()) else Found()
+    found = find_suppliers(view, order, "", at) if orders.missing_fields(order, ()) else NOBODY_SOUGHT
     docket = Docket(order, found.facts)
     missing = orders.missing_fields(docket.order, found.lacking)
     if order.confirmed_at is None and order.header is not orders.Header.CANCELLED:
@@ -315,7 +317,7 @@ def release_hold(
     order = order_in(view, order_id)
     told_at, at = at, max(at, order.placed.placed_at)
     seeks = reason in (HoldReason.INCOMPLETE, HoldReason.OUT_OF_STOCK)
-    found = find_suppliers(view, order, "", at) if seeks else Found()
+    found = find_suppliers(view, order, "", at) if seeks else NOBODY_SOUGHT
     docket = Docket(order, found.facts)
     docket.tell(orders.release_hold(docket.order, reason, owner, supplier_order_id, told_at))
     own = any(isinstance(fact, orders.HoldReleased) and fact.owner == LEDGER for fact in docket.facts)

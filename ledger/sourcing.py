@@ -48,6 +48,9 @@ class Found(NamedTuple):
         return tuple(choice for choice in self.unserved if not choice.lacks_stock)
 
 
+NOBODY_SOUGHT = Found()
+
+
 def find_suppliers(view: View, order: Order, cart_id: str, at: datetime) -> Found:
     """Lines without a supplier get one, if somebody qualifies who offers their SKU."""
     wanted: defaultdict[str, Units] = defaultdict(dict)
@@ -56,7 +59,7 @@ def find_suppliers(view: View, order: Order, cart_id: str, at: datetime) -> Foun
         if line.sku and not line.supplier_id:
             wanted[line.sku][line_no] = units
     if not wanted or order.confirmed_at is not None:
-        return Found()
+        return NOBODY_SOUGHT
     demand = demand_of(order.lines.values(), order.in_bucket("open"))
     claimed = {item: sum(by_line.values()) for item, by_line in demand.items()}
     market = _Market(view, wanted, (order.order_id, cart_id) if cart_id else (order.order_id,), claimed)

@@ -390,10 +390,10 @@ class Stock(msgspec.Struct):
     @property
     def free(self) -> int:
         """Units that nobody was promised; below zero when a feed fell under what was promised."""
-        if self.feed is None:
+        feed = self.feed
+        if feed is None:
             return 0
-        on_hand = self.feed.quantity + self.restocked
-        return on_hand - self.held - self.committed - self.buffer - self.stale_buffer
+        return feed.quantity + self.restocked - self.held - self.committed - self.buffer - self.stale_buffer
 
     @property
     def available(self) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
+import msgspec
 from google.protobuf.message import Message
 
 from ledger.journal import Log
@@ -23,7 +24,7 @@ Before = Callable[[Log], Awaitable[None]]
 M = TypeVar("M", bound=Message)
 
 
-class Ask(NamedTuple):
+class Ask(msgspec.Struct, frozen=True):
     """What a request asks: a decision, the streams it is known to touch (the subject first), keys of what it seals."""
 
     decide: Decide
@@ -33,7 +34,7 @@ class Ask(NamedTuple):
     """What must be in the database before it is decided, such as bytes that a fact is to name; read ``ahead``."""
 
 
-class Edge(NamedTuple):
+class Edge(msgspec.Struct, frozen=True):
     """What translating needs beside the request."""
 
     sealer: Sealer

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from adapters.rpc import shapes
@@ -78,7 +79,7 @@ def _lines(messages: Sequence[orders_pb2.OrderLine], edge: Edge) -> tuple[orders
     return lines
 
 
-class _Person(NamedTuple):
+class _Person(msgspec.Struct, frozen=True):
     """A customer and an address: what is sealed, and what stays readable."""
 
     personal: dict[str, Any]
@@ -123,8 +124,10 @@ def _readable(postal_code: str, country: str) -> str:
 
     Overseas, three digits of France's are a territory. A country in front, as in F-97410, is no part of the code.
     """
-    before, _, after = postal_code.partition("-")
-    code = after.strip() if before.strip().isalpha() else postal_code
+    code = postal_code
+    if "-" in code:
+        before, _, after = code.partition("-")
+        code = after.strip() if before.strip().isalpha() else code
     if country == "FR" and code.startswith(_OVERSEAS):
         return code[:3]
     return code[: min(3, len(code) // 2)]
