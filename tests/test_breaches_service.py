@@ -106,8 +106,10 @@ def test_a_late_dispatch_costs_what_was_agreed_until_it_is_ruled_anothers(client
     assert not supplier_order.HasField("compensation")
     (ruling,) = supplier_order.delay_rulings
     assert (ruling.clock, ruling.party, ruling.reason, ruling.by) == (DISPATCH, CUSTOMER, "address_changed", "mia")
-    before = client.orders.RuleDelay(rule()).version
-    assert client.orders.RuleDelay(rule()).version == before
+    again = rule(at=ruling.at)
+    before = client.orders.RuleDelay(again).version
+    again.context.request_id += "-2"
+    assert client.orders.RuleDelay(again).version == before
 
     client.orders.RuleDelay(rule(SUPPLIER))
     assert owed().amount.amount_minor == 198
