@@ -541,8 +541,7 @@ def take_back_refund(
     """A granted refund that cannot be paid any more, because the order's money went back otherwise."""
     file = _File(view, case_id, now)
     paying = file.paying
-    left_minor = orders.left_to_go_back(paying, paying.after_sales.paid_back_minor)
-    file.tell(returns.take_back_refund(file.case, refund_id, because, left_minor, at))
+    file.tell(returns.take_back_refund(file.case, refund_id, because, orders.left_minor(paying), at))
     file.tell_paying([remedies.RefundUnbooked(paying.order_id, refund_id, at)])
     return file.close()
 

@@ -21,14 +21,8 @@ from ledger.refusals import AlreadyExists, Forbidden, NotFound, TotalTooLarge
 from ledger.remedies import (
     AfterSales,
     Amounts,
-    CaseLeft,
-    RefundBooked,
     RefundPaidBack,
-    RefundUnbooked,
-    ReturnExpected,
-    ReturnGivenUp,
     TakenIntoCase,
-    UnitsReshipped,
 )
 from ledger.supplier_orders import (
     CancelAgreed,
@@ -530,14 +524,7 @@ OrderFact = (
     | ClocksResumed
     | CompensationAccrued
     | CompensationReversed
-    | TakenIntoCase
-    | CaseLeft
-    | ReturnExpected
-    | ReturnGivenUp
-    | RefundBooked
-    | RefundPaidBack
-    | RefundUnbooked
-    | UnitsReshipped
+    | remedies.RemedyFact
 )
 
 # --- state ----------------------------------------------------------------------------------------
@@ -1584,7 +1571,7 @@ def money_gone_at(order: Order) -> datetime | None:
 def _left_nothing(order: Order) -> bool:
     """Whether nothing of the money is left; of a paid order that of cancelled units may be what the bank took."""
     if order.payment is PaymentState.PAID:
-        return left_to_go_back(order, order.after_sales.paid_back_minor) <= 0
+        return left_minor(order) <= 0
     return _all_went_back(order)
 
 
@@ -1759,6 +1746,11 @@ def charged_back_minor(order: Order) -> int:
 def left_to_go_back(order: Order, refunded_minor: int) -> int:
     """What is left of what came in, once so much is refunded, in minor units; below zero if more went back."""
     return came_in_minor(order) - charged_back_minor(order) - refunded_minor
+
+
+def left_minor(order: Order) -> int:
+    """What is left of what came in after all that was refunded and charged back."""
+    return left_to_go_back(order, order.after_sales.paid_back_minor)
 
 
 def require_left(order: Order, asked_minor: int, refunded_minor: int) -> None:

@@ -17,7 +17,7 @@ from ledger.choice import Choice
 from ledger.inquiries import Inquiry
 from ledger.messages import Audience, Message
 from ledger.messages import Stage as MessageStage
-from ledger.orders import Deadline, Header, Hold, HoldReason, Order, holds_on, left_to_go_back
+from ledger.orders import Deadline, Header, Hold, HoldReason, Order, holds_on, left_minor
 from ledger.parcels import Parcel, ParcelStatus
 from ledger.recoveries import Recovery, Status
 from ledger.returns import Case, Remedy
@@ -257,16 +257,16 @@ def _chargebacks(order: Order) -> Iterator[Item]:
 
 def _unpayable(order: Order) -> Iterator[Item]:
     """Granted refunds whose money went back otherwise since: nobody can pay them."""
-    left_minor = left_to_go_back(order, order.after_sales.paid_back_minor)
+    left = left_minor(order)
     for refund_id, refund in order.after_sales.refunds.items():
         amount_minor = sum(refund.amounts_minor.values())
-        if refund.paid or amount_minor <= left_minor:
+        if refund.paid or amount_minor <= left:
             continue
         subject = f"{refund.case_id}/{refund_id}"
         news = (order.payment_at, *(chargeback.at for chargeback in order.chargebacks))
         since = max((at for at in news if at is not None), default=order.placed.placed_at)
-        granted, left = (Money(each, order.currency) for each in (amount_minor, max(left_minor, 0)))
-        because = f"refund {refund_id} of {granted} cannot be paid, {left} is left of what came in: deny it"
+        granted, remains = (Money(each, order.currency) for each in (amount_minor, max(left, 0)))
+        because = f"refund {refund_id} of {granted} cannot be paid, {remains} is left of what came in: deny it"
         task_id = _task(Kind.CASE, subject, since)
         yield Item(Kind.CASE, subject, task_id, Owner.AFTER_SALES, since, since, because, order.order_id)
 
