@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -511,9 +511,10 @@ USUAL = {
 
 def test_money_units_and_stock_are_conserved_whatever_after_sales_tries():
     AfterSales.seen.clear()
-    for _ in range(5):
+    for turn in range(5):
+        # Where Hypothesis draws without chance, as it does in CI, a turn without a seed repeats the one before.
         run_state_machine_as_test(
-            AfterSales,
+            seed(turn)(AfterSales) if settings().derandomize else AfterSales,
             settings=settings(
                 max_examples=100,
                 stateful_step_count=50,
