@@ -55,9 +55,9 @@ from adapters.rpc.queries import (
 from adapters.rpc.recoveries import RecoveryQueries
 from adapters.rpc.reports import ReportQueries
 from adapters.rpc.server import LONGEST_MESSAGE_BYTES, Commands, add_service
-from adapters.rpc.tenants import Tenants
 from adapters.rpc.work import WorkQueries
 from adapters.senders import FileSender, Sender
+from adapters.tenants import Tenants
 from adapters.version import VERSION
 from fulfilment.v1 import (
     admin_pb2,
@@ -74,7 +74,7 @@ from fulfilment.v1 import (
     suppliers_pb2,
     work_pb2,
 )
-from ledger.personal import KeyProblem, MasterKey, Sealer
+from ledger.engine.sealing import KeyProblem, MasterKey, Sealer
 from projections import runner
 
 log = logging.getLogger("fulfilment")

@@ -14,21 +14,18 @@ from hashlib import sha256
 from typing import NamedTuple, assert_never
 
 from adapters.every_tenant import EveryTenant
-from adapters.rpc.tenants import Tenant, Tenants
-from ledger import aftersales, fulfilment, lapses, orders, rerouting, stocktaking
-from ledger.ledger import Command, Receipt, own_command
-from ledger.refusals import Exhausted, ProjectionBehind, RequestReused, Unavailable
-from ledger.values import (
-    Change,
-    case_stream,
-    inquiry_stream,
-    order_stream,
-    parcel_stream,
-    policy_stream,
-    recovery_stream,
-    stock_stream,
-    supplier_stream,
+from adapters.tenants import Tenant, Tenants
+from ledger.decisions import (
+    after_sales,
+    intake,
+    rerouting,
+    stock_alerts,
+    timers,
 )
+from ledger.engine.executor import Command, Receipt, own_command
+from ledger.facts import Change
+from ledger.nouns import cases, inquiries, orders, parcels, policies, recoveries, stock, suppliers
+from ledger.refusals import Exhausted, ProjectionBehind, RequestReused, Unavailable
 from ledger.view import View
 from projections import reviewing, runner, sla, stock_levels
 from projections.reads import Where
@@ -114,11 +111,11 @@ def _notice(crossing: Crossing, position: int, now: datetime) -> Command:
     """The command that notices what was seen: two processes that see the same send the same."""
     seen = ",".join(f"{rate.name}={rate.numerator}/{rate.denominator}" for rate in crossing.rates)
     digest = sha256(f"{crossing.supplier_id}:{seen}:{position}".encode()).hexdigest()
-    streams = (supplier_stream(crossing.supplier_id), policy_stream())
+    streams = (suppliers.stream(crossing.supplier_id), policies.stream())
 
     def decide(view: View) -> list[Change]:
         view.need(*streams)
-        return lapses.notice_rates(view, crossing.supplier_id, crossing.rates, now)
+        return timers.notice_rates(view, crossing.supplier_id, crossing.rates, now)
 
     return own_command(f"rates:{digest}", ACTOR, decide, streams)
 
@@ -130,7 +127,7 @@ def _is_stale(asked: _Asked, position: int, clock: float) -> bool:
 def _command(due: Due, attempt: int, now: datetime) -> Command:
     request = f"{due.timer}:{'/'.join(due.names)}:{due.due.isoformat()}:{attempt}"
     decide, stream = _decision(due.timer, due.names, now)
-    return own_command(request, ACTOR, stocktaking.watching(decide, now), (stream,))
+    return own_command(request, ACTOR, stock_alerts.watching(decide, now), (stream,))
 
 
 def _decision(timer: Timer, names: Sequence[str], now: datetime) -> tuple[Callable[[View], list[Change]], str]:
@@ -139,51 +136,51 @@ def _decision(timer: Timer, names: Sequence[str], now: datetime) -> tuple[Callab
         case Timer.ACKNOWLEDGE | Timer.DISPATCH | Timer.DELIVERY:
             order_id, object_id = names
             clock = orders.Clock(timer.value)
-            return lambda view: lapses.miss_deadline(view, order_id, object_id, clock, now), order_stream(order_id)
+            return lambda view: timers.miss_deadline(view, order_id, object_id, clock, now), orders.stream(order_id)
         case Timer.RETURN_WINDOW:
             (order_id,) = names
-            return lambda view: lapses.complete_order(view, order_id, now), order_stream(order_id)
+            return lambda view: timers.complete_order(view, order_id, now), orders.stream(order_id)
         case Timer.FIRST_SCAN:
             carrier, number, epoch = names
-            stream = parcel_stream(carrier, number)
-            return lambda view: lapses.miss_first_scan(view, carrier, number, int(epoch), now), stream
+            stream = parcels.stream(carrier, number)
+            return lambda view: timers.miss_first_scan(view, carrier, number, int(epoch), now), stream
         case Timer.ANSWER:
             (inquiry_id,) = names
-            return lambda view: lapses.miss_inquiry_answer(view, inquiry_id, now), inquiry_stream(inquiry_id)
+            return lambda view: timers.miss_inquiry_answer(view, inquiry_id, now), inquiries.stream(inquiry_id)
         case Timer.LOSS:
             carrier, number, epoch = names
-            stream = parcel_stream(carrier, number)
-            return lambda view: lapses.suspect_loss(view, carrier, number, int(epoch), now), stream
+            stream = parcels.stream(carrier, number)
+            return lambda view: timers.suspect_loss(view, carrier, number, int(epoch), now), stream
         case Timer.FIRST_ANSWER:
             (case_id,) = names
-            return lambda view: aftersales.miss_first_answer(view, case_id, now), case_stream(case_id)
+            return lambda view: after_sales.miss_first_answer(view, case_id, now), cases.stream(case_id)
         case Timer.RESHIP:
             (case_id,) = names
-            return lambda view: aftersales.follow_reship(view, case_id, now), case_stream(case_id)
+            return lambda view: after_sales.follow_reship(view, case_id, now), cases.stream(case_id)
         case Timer.RESERVATION:
             supplier_id, sku, held_for = names
-            stream = stock_stream(supplier_id, sku)
-            return lambda view: lapses.expire_reservation(view, supplier_id, sku, held_for, now), stream
+            stream = stock.stream(supplier_id, sku)
+            return lambda view: timers.expire_reservation(view, supplier_id, sku, held_for, now), stream
         case Timer.CLAIM_FILING:
             (recovery_id,) = names
-            return lambda view: lapses.bar_claim(view, recovery_id, now), recovery_stream(recovery_id)
+            return lambda view: timers.bar_claim(view, recovery_id, now), recoveries.stream(recovery_id)
         case Timer.RECOVERY_ANSWER:
             (recovery_id,) = names
-            return lambda view: lapses.miss_answer(view, recovery_id, now), recovery_stream(recovery_id)
+            return lambda view: timers.miss_answer(view, recovery_id, now), recoveries.stream(recovery_id)
         case Timer.CLAIM_ELIGIBLE:
             (recovery_id,) = names
-            return lambda view: lapses.become_eligible(view, recovery_id, now), recovery_stream(recovery_id)
+            return lambda view: timers.become_eligible(view, recovery_id, now), recoveries.stream(recovery_id)
         case Timer.FEED:
             supplier_id, sku = names
-            stream = stock_stream(supplier_id, sku)
-            return lambda view: stocktaking.notice_stale_feed(view, supplier_id, sku, now), stream
+            stream = stock.stream(supplier_id, sku)
+            return lambda view: stock_alerts.notice_stale_feed(view, supplier_id, sku, now), stream
         case Timer.REROUTE:
             order_id, supplier_order_id, late = names
             missed = orders.Clock(late)
-            stream = order_stream(order_id)
+            stream = orders.stream(order_id)
             return lambda view: rerouting.reroute_overdue(view, order_id, supplier_order_id, missed, now), stream
         case Timer.WAITING:
             order_id, _ = names
-            return lambda view: fulfilment.serve_waiting(view, order_id, now), order_stream(order_id)
+            return lambda view: intake.serve_waiting(view, order_id, now), orders.stream(order_id)
         case _:
             assert_never(timer)

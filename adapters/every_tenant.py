@@ -11,7 +11,7 @@ from contextlib import suppress
 from psycopg_pool import PoolTimeout
 
 from adapters.postgres import Control
-from ledger.journal import in_short, is_trouble
+from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import Exhausted, Unavailable
 
 _LOOK_SECONDS = 1.0

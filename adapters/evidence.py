@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, cast
 
 from psycopg.sql import SQL, Identifier
 
-from ledger.journal import Log
-from ledger.personal import Sealer, Unreadable
-from ledger.values import Sealed
+from ledger.engine.log import Log
+from ledger.engine.sealing import Sealer, Unreadable
+from ledger.facts import Sealed
 
 _IS_KEPT = """
     SELECT 1 FROM {schema}.ledger_evidence AS e JOIN {schema}.ledger_keys AS k USING (key_id)

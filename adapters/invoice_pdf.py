@@ -25,7 +25,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 from fulfilment.v1 import shipping_pb2
-from ledger.currencies import amount
+from ledger.terms.money import amount
 
 _PLAIN, _BOLD = "DejaVuSans", "DejaVuSans-Bold"
 """They hold Latin, Greek and Cyrillic, come with matplotlib, and are embedded as far as they are used."""

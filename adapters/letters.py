@@ -17,15 +17,22 @@ from string import Template
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from ledger.book import EMPTY, Entry, Registry, View
-from ledger.journal import Log
-from ledger.messages import About, Audience, Kind, MessageAsked
-from ledger.notices import streams_of
-from ledger.orders import Order
-from ledger.personal import Sealer
-from ledger.policies import Policies
-from ledger.supplier_orders import reroutable
-from ledger.values import Sealed, Units, policy_stream, supplier_stream
+from ledger.decisions.notices import streams_of
+from ledger.engine.log import Log
+from ledger.engine.registry import Registry
+from ledger.engine.sealing import Sealer
+from ledger.facts import Sealed, Units
+from ledger.nouns import NOUNS, orders, policies, suppliers
+from ledger.nouns.messages import (
+    About,
+    Audience,
+    Kind,
+    MessageAsked,
+)
+from ledger.nouns.orders import Order
+from ledger.nouns.policies import Policies
+from ledger.nouns.supplier_orders import reroutable
+from ledger.view import EMPTY, Entry, View
 
 
 class Erased(Exception):
@@ -120,7 +127,7 @@ class Letters:
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
-        self._registry = Registry()
+        self._registry = Registry(NOUNS)
         self._templates = read_templates()
         self.newest = newest(self._templates)
 
@@ -132,22 +139,22 @@ class Letters:
 
     async def policies(self, log: Log) -> Policies | None:
         """The retailer's terms as the log has them now."""
-        streams = [policy_stream()]
+        streams = [policies.stream()]
         _, rows = await log.read_streams(streams)
-        return Known(self._registry, streams, rows).policy()
+        return policies.find(Known(self._registry, streams, rows))
 
     async def write(self, log: Log, view: View, asked: MessageAsked) -> Envelope:
         """The letter of a message; raises Erased, and KeyError for a template that asks for what there is not."""
         about = asked.about
-        order = view.order(about.order_id) if about.order_id else None
-        supplier = view.supplier(about.supplier_id) if about.supplier_id else None
+        order = orders.find(view, about.order_id) if about.order_id else None
+        supplier = suppliers.find(view, about.supplier_id) if about.supplier_id else None
         person: dict[str, Any] = {}
         contact = ""
         if asked.audience is Audience.CUSTOMER or asked.kind is Kind.DISPATCH_INSTRUCTION:
             customer, sealed_for = (order.customer, order.sealed_for) if order else (None, about.order_id)
             person = await self._unsealed(log, customer, sealed_for)
         if asked.audience is Audience.SUPPLIER and supplier is not None and supplier.registered.contact is not None:
-            bound_to = supplier_stream(about.supplier_id)
+            bound_to = suppliers.stream(about.supplier_id)
             contact = (await self._unsealed(log, supplier.registered.contact, bound_to)).get("contact", "")
         name = supplier.registered.name if supplier else ""
         values, picks = _values(asked, order, person, name)

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from ledger.journal import in_short
+from ledger.engine.trouble import in_short
 
 
 class Lines(logging.Formatter):

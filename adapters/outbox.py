@@ -20,18 +20,19 @@ from psycopg_pool import PoolTimeout
 
 from adapters.every_tenant import EveryTenant
 from adapters.letters import Envelope, Erased, Known, Letters
-from adapters.rpc.tenants import Tenant, Tenants
 from adapters.senders import NotTaken, Sender
-from ledger import notices
-from ledger.book import View
-from ledger.journal import is_trouble
-from ledger.ledger import Command, Receipt, own_command
-from ledger.messages import Message
-from ledger.notices import Notice
-from ledger.personal import Unreadable
-from ledger.policies import Policy, policy_at
+from adapters.tenants import Tenant, Tenants
+from ledger.decisions import notices
+from ledger.decisions.notices import Notice
+from ledger.engine.executor import Command, Receipt, own_command
+from ledger.engine.sealing import Unreadable
+from ledger.engine.trouble import is_trouble
+from ledger.facts import Change
+from ledger.nouns import messages
+from ledger.nouns.messages import Message
+from ledger.nouns.policies import Policy, policy_at
 from ledger.refusals import Exhausted, Refusal, RequestReused, Shown, Unavailable
-from ledger.values import Change, message_stream
+from ledger.view import View
 from projections import outbox, runner
 from projections.following import HOLDER
 
@@ -242,7 +243,7 @@ class Outbox:
     async def _deliver(self, work: _Work, view: Known, notice: Notice) -> None:
         """Hands one message over, if the log still wants it to be, and records what came of it."""
         message_id, log_of, now = notice.message_id, work.tenant.log, work.now
-        message = view.message(message_id)
+        message = messages.find(view, message_id)
         if message is None or message.next_at is None or message.next_at > now:
             return self._remember(work, message_id, await log_of.head())
         # What time alone made due says why in the message itself.
@@ -250,7 +251,7 @@ class Outbox:
         if not because and notices.waits(view, message.asked.kind, message.asked.about):
             return self._remember(work, message_id, 0, _WAIT_SECONDS)
         outcome = _cancelled(message_id, because, now) if because else await self._hand_over(work, view, message)
-        stream = message_stream(message_id)
+        stream = messages.stream(message_id)
         # What was done to a message at one version of it is done once.
         request = f"{outcome.word}:{message_id}:{view.entry(stream).version}"
         answer = await self._record(work, own_command(request, ACTOR, outcome.decide, (stream,)))

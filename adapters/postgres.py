@@ -197,7 +197,7 @@ def open_pool(
         conninfo,
         kwargs={
             "autocommit": True,
-            "client_encoding": "UTF8",  # what ledger/wire.py speaks, whatever the database or the DSN would choose
+            "client_encoding": "UTF8",  # as ledger/engine/wire.py speaks, whatever the DSN says
             "connect_timeout": 5,
             "keepalives_idle": 10,
             "keepalives_interval": 5,

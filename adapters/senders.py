@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from adapters.letters import Envelope
 from adapters.mail_addresses import addresses_in
-from ledger.messages import Audience
+from ledger.nouns.messages import Audience
 
 _LONGEST_NAME = 230
 """Of a file, in characters, which are bytes here: file systems take 255, and a draft's name is a little longer."""

@@ -15,10 +15,10 @@ from adapters.postgres import TENANT_MIGRATIONS, migrate, open_pool
 from adapters.rpc.accepting import aio_server
 from benchmarks.empty import placing
 from fulfilment.v1 import common_pb2, orders_pb2
-from ledger.book import noun
-from ledger.journal import Log
-from ledger.ledger import Command, Ledger
-from ledger.values import Fact
+from ledger.engine.executor import Command, Ledger
+from ledger.engine.log import Log
+from ledger.facts import Fact
+from ledger.view import noun
 
 _SCHEMA = "tenant_bare"
 
@@ -35,7 +35,7 @@ async def main(conninfo: str) -> None:
     async with open_pool(conninfo) as pool:
         async with pool.connection() as connection:
             await migrate(connection, _SCHEMA, TENANT_MIGRATIONS)
-        ledger = Ledger(Log(_SCHEMA, pool), {"bare": noun(Called, _evolve)})
+        ledger = Ledger(Log(_SCHEMA, pool), [noun("bare", Called, _evolve)])
         await ledger.start()
 
         async def place(request: orders_pb2.PlaceOrderRequest, context: object) -> common_pb2.Receipt:

@@ -14,58 +14,91 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from ledger import (
-    aftersales,
-    asking,
-    breaches,
-    cancellation,
-    claims,
+from ledger.decisions import (
+    after_sales,
+    cancelling,
     delivery,
     dispatch,
-    fulfilment,
-    inquiries,
-    lapses,
+    intake,
     notices,
+    recovery_demands,
+    rerouting,
+    sourcing,
+    stock_alerts,
+    supplier_inquiries,
+    timers,
+)
+from ledger.decisions.notices import Notice
+from ledger.decisions.order_stock import Item
+from ledger.decisions.rerouting import Cause
+from ledger.engine.book import Book
+from ledger.facts import Change, LineNo, Sealed
+from ledger.nouns import (
+    NOUNS,
+    breaches,
+    claims,
+    inquiries,
     orders,
     parcels,
     policies,
     recoveries,
-    redress,
-    rerouting,
-    sourcing,
     stock,
-    stocktaking,
+    suppliers,
 )
-from ledger.allotment import Item
-from ledger.book import Book
-from ledger.inquiries import InquiryAnswered, InquiryAsked, InquiryClosed, InquiryFact, Topic
-from ledger.messages import About
-from ledger.messages import Kind as Telling
-from ledger.notices import Notice
-from ledger.orders import Clock, CustomsLine, Hold, HoldReason, Line, OrderPlaced, PaymentState, WhenUnavailable
-from ledger.parcels import Checkpoint, ParcelRegistered, ParcelStatus
-from ledger.policies import Policy
-from ledger.recoveries import Cost, CostKind, DocumentKind, Kind, Method, RecoveryFact, Subject
-from ledger.rerouting import Cause
-from ledger.returns import CaseOpened, Denial, EvidenceAdded, Inspection, LiabilityRuled, Reason, Remedy, ReturnLabelled
-from ledger.stock import Feed, StockFact
-from ledger.supplier_orders import Answer, RejectReason
-from ledger.suppliers import Agreement, Offer, SampleReviewed, SupplierApproved, SupplierRegistered, TermsAgreed
-from ledger.values import (
-    Change,
-    Destination,
-    Incoterm,
-    LineNo,
-    Money,
-    Party,
-    Sealed,
-    inquiry_stream,
-    order_stream,
-    parcel_stream,
-    recovery_stream,
-    stock_stream,
-    supplier_stream,
+from ledger.nouns.cases import (
+    CaseOpened,
+    Denial,
+    EvidenceAdded,
+    Inspection,
+    LiabilityRuled,
+    Reason,
+    Remedy,
+    ReturnLabelled,
 )
+from ledger.nouns.inquiries import (
+    InquiryAnswered,
+    InquiryAsked,
+    InquiryClosed,
+    InquiryFact,
+    Topic,
+)
+from ledger.nouns.messages import About
+from ledger.nouns.messages import Kind as Telling
+from ledger.nouns.orders import (
+    Clock,
+    CustomsLine,
+    Hold,
+    HoldReason,
+    Line,
+    OrderPlaced,
+    PaymentState,
+    WhenUnavailable,
+)
+from ledger.nouns.parcels import Checkpoint, ParcelRegistered, ParcelStatus
+from ledger.nouns.policies import Policy
+from ledger.nouns.recoveries import (
+    Cost,
+    CostKind,
+    DocumentKind,
+    Kind,
+    Method,
+    RecoveryFact,
+    Subject,
+)
+from ledger.nouns.stock import Feed, StockFact
+from ledger.nouns.supplier_orders import Answer, RejectReason
+from ledger.nouns.suppliers import (
+    Agreement,
+    Offer,
+    SampleReviewed,
+    SupplierApproved,
+    SupplierRegistered,
+    TermsAgreed,
+)
+from ledger.terms.money import Money
+from ledger.terms.parties import Party
+from ledger.terms.places import Destination
+from ledger.terms.shipping import Incoterm
 from ledger.view import View
 
 Decide = Callable[[View, datetime], Sequence[Change]]
@@ -98,7 +131,7 @@ class World(NamedTuple):
     @property
     def book(self) -> Book:
         """A new one each time: folding stock changes it in place."""
-        return Book.of(self.log)
+        return Book.of(NOUNS, self.log)
 
     def after(self, *decisions: Decide) -> World:
         book, log = self.book, list(self.log)
@@ -112,9 +145,9 @@ class World(NamedTuple):
         return self._replace(now=self.now + days * DAY)
 
 
-def decided(decide: Decide, now: datetime) -> stocktaking.Decide:
+def decided(decide: Decide, now: datetime) -> stock_alerts.Decide:
     """A decision as the edge hands it to the ledger."""
-    return stocktaking.watching(lambda view: decide(view, now), now)
+    return stock_alerts.watching(lambda view: decide(view, now), now)
 
 
 class Command(NamedTuple):
@@ -198,7 +231,7 @@ def _approved(supplier_id: str) -> list[Change]:
         TermsAgreed(supplier_id, terms, START),
         SupplierApproved(supplier_id, START),
     )
-    return [(supplier_stream(supplier_id), fact) for fact in facts]
+    return [(suppliers.stream(supplier_id), fact) for fact in facts]
 
 
 def _offers(supplier_id: str, number: LineNo) -> Decide:
@@ -206,7 +239,7 @@ def _offers(supplier_id: str, number: LineNo) -> Decide:
 
 
 def _feeds(supplier_id: str, number: LineNo, units: int, version: int = 1) -> Decide:
-    return _seen(stocktaking.record_feed, supplier_id, _sku(number), Feed(units, version, START))
+    return _seen(stock_alerts.record_feed, supplier_id, _sku(number), Feed(units, version, START))
 
 
 def _line(number: LineNo, supplier_id: str) -> Line:
@@ -223,24 +256,24 @@ def _places(
 ) -> Decide:
     """The shop sold two of each SKU; an order that is complete and paid unless said otherwise."""
     known: dict[str, Any] = {"destination": Destination("DE"), "incoterm": Incoterm.DDP, "payment": PaymentState.PAID}
-    intake = OrderPlaced(
+    placed = OrderPlaced(
         ORDER, "shop", "1", START, "EUR", tuple(line(n, owner(n)) for n in NUMBERS), START, "digest", ANN, "ann",
         has_contact=True, has_address=True, **(known | more),
     )  # fmt: skip
-    return _seen(fulfilment.place, intake, False, cart_id)
+    return _seen(intake.place, placed, False, cart_id)
 
 
 def _holds(reason: HoldReason) -> Decide:
-    return lambda view, now: fulfilment.place_hold(view, ORDER, Hold(reason, "mia", now), now)
+    return lambda view, now: intake.place_hold(view, ORDER, Hold(reason, "mia", now), now)
 
 
 def _releases(reason: HoldReason) -> Decide:
-    return _told(fulfilment.release_hold, ORDER, reason, "", "")
+    return _told(intake.release_hold, ORDER, reason, "", "")
 
 
 def _moves(country: str) -> Decide:
     moved = orders.AddressChanged(ORDER, Sealed("key", b"other box"), Destination(country), START)
-    return _seen(fulfilment.change_address, moved)
+    return _seen(intake.change_address, moved)
 
 
 _IN_CART = {("acme", _sku(n)): 2 for n in NUMBERS}
@@ -249,7 +282,7 @@ _IN_CART = {("acme", _sku(n)): 2 for n in NUMBERS}
 def _completes(owner: Owner) -> Decide:
     lines = tuple(_line(n, owner(n)) for n in NUMBERS)
     details = orders.DetailsCompleted(ORDER, START, lines, incoterm=Incoterm.DDP)
-    return _seen(fulfilment.complete_details, details, PaymentState.PAID)
+    return _seen(intake.complete_details, details, PaymentState.PAID)
 
 
 # --- intake ---------------------------------------------------------------------------------------
@@ -261,12 +294,12 @@ def _intake() -> Iterator[Command]:
     yield Command("PlaceOrder", shop, _places(), 153)
     yield Command("PlaceOrder, each line of its own supplier", bazaar, _places(_each_its_own), 202)
     yield Command("PlaceOrder, suppliers to choose", shop, _places(_nobody), 154)
-    cart = shop.after(_seen(fulfilment.reserve, "cart", _IN_CART, None))
+    cart = shop.after(_seen(intake.reserve, "cart", _IN_CART, None))
     yield Command("PlaceOrder, from a cart", cart, _places(cart_id="cart"), 153)
     yield Command("PlaceOrder, out of stock", poor, _places(), 1)
     yield Command("PlaceOrder, without customs data", shop, _places(line=_bare, incoterm=None), 101)
 
-    pay = _told(fulfilment.record_payment, ORDER, PaymentState.PAID)
+    pay = _told(intake.record_payment, ORDER, PaymentState.PAID)
     unpaid = shop.after(_places(payment=PaymentState.PENDING))
     yield Command("RecordPayment", unpaid, pay, 54)
     all_unpaid = bazaar.after(_places(_each_its_own, payment=PaymentState.PENDING))
@@ -279,7 +312,7 @@ def _intake() -> Iterator[Command]:
     yield Command(
         "ReleaseHold, stock to reserve", poor.after(_places(), *more), _releases(HoldReason.OUT_OF_STOCK), 153
     )
-    yield Command("clock: waiting", poor.after(_places(), *more), _seen(fulfilment.serve_waiting, ORDER), 153)
+    yield Command("clock: waiting", poor.after(_places(), *more), _seen(intake.serve_waiting, ORDER), 153)
 
     empty = _places(line=lambda n, _: Line(n, "", 0, 990), payment=PaymentState.UNKNOWN)
     yield Command("CompleteDetails", shop.after(empty), _completes(_acme), 155)
@@ -290,7 +323,7 @@ def _intake() -> Iterator[Command]:
 
     said = tuple(CustomsLine(n, "A mug", "691110", "CN", 300, 500) for n in NUMBERS)
     declare = _seen(
-        fulfilment.complete_customs_data,
+        intake.complete_customs_data,
         orders.CustomsDataCompleted(ORDER, START, said, Incoterm.DDP),
         Money(500 * 2 * LINES, "EUR"),
     )
@@ -302,19 +335,19 @@ def _intake() -> Iterator[Command]:
     yield Command("ChangeAddress, back again", abroad, _moves("CN"), 101)
     yield Command("CompleteCustomsData, each line of its own supplier", abroad, declare, 101)
 
-    confirm = _told(fulfilment.confirm, ORDER, False, "mia")
+    confirm = _told(intake.confirm, ORDER, False, "mia")
     for owner, world, kind in ((_acme, shop, ""), (_each_its_own, bazaar, ", each line of its own supplier")):
         waiting = world.after(_places(owner, payment=PaymentState.AUTHORISED), _releases(HoldReason.AWAITING_PAYMENT))
         yield Command(f"ConfirmOrder{kind}", waiting, confirm, 52)
     backorder = poor.after(_places())
-    yield Command("ConfirmOrder, out of stock", backorder, _told(fulfilment.confirm, ORDER, True, "mia"), 154)
-    served = backorder.after(_told(fulfilment.confirm, ORDER, True, "mia"), *more)
-    yield Command("clock: waiting, confirmed", served, _seen(fulfilment.serve_waiting, ORDER), 151)
+    yield Command("ConfirmOrder, out of stock", backorder, _told(intake.confirm, ORDER, True, "mia"), 154)
+    served = backorder.after(_told(intake.confirm, ORDER, True, "mia"), *more)
+    yield Command("clock: waiting, confirmed", served, _seen(intake.serve_waiting, ORDER), 151)
     yield Command("PlaceHold, before the confirmation", unpaid, _holds(HoldReason.BAD_ADDRESS), 1)
     chargeback = orders.ChargebackRecorded(ORDER, "cb-1", Money(990, "EUR"), START)
     placed = shop.after(_places())
-    yield Command("RecordChargeback", placed, lambda view, now: fulfilment.record_chargeback(view, chargeback, now), 1)
-    yield Command("RecordReview", placed, _seen(fulfilment.review, ORDER, "r1", 5), 1)
+    yield Command("RecordChargeback", placed, lambda view, now: intake.record_chargeback(view, chargeback, now), 1)
+    yield Command("RecordReview", placed, _seen(intake.review, ORDER, "r1", 5), 1)
 
 
 # --- supplier orders ------------------------------------------------------------------------------
@@ -341,7 +374,7 @@ def _all_sent() -> World:
     return market(_each_its_own).after(_places(_each_its_own), *map(_sends, NUMBERS))
 
 
-_CANCELS = _told(cancellation.cancel, ORDER, {}, "customer", "changed_mind")
+_CANCELS = _told(cancelling.cancel, ORDER, {}, "customer", "changed_mind")
 _REROUTES = _told(rerouting.reroute, ORDER, FIRST, {}, Cause(None, "supplier", "overdue"))
 
 
@@ -368,7 +401,7 @@ def _supplier_orders() -> Iterator[Command]:
     yield Command("CancelOrder, unconfirmed", market().after(_places(payment=PaymentState.PENDING)), _CANCELS, 101)
     yield Command("CancelOrder, sent", sent, _CANCELS, 1)
     yield Command("CancelOrder, each line by its own supplier", all_sent, _CANCELS, 50)
-    agree = _told(cancellation.answer_cancel, FIRST, True, "")
+    agree = _told(cancelling.answer_cancel, FIRST, True, "")
     yield Command("AnswerCancelRequest", sent.after(_CANCELS), agree, 101)
     yield Command("AnswerCancelRequest, to reroute", sent.after(_REROUTES), agree, 252)
     yield Command("RerouteUnits", draft, _REROUTES, 252)
@@ -391,18 +424,18 @@ def _supplier_orders() -> Iterator[Command]:
     yield Command("clock: delivery", late, _misses(Clock.DELIVERY, ORDER), 1)
     missed = late.after(*(_misses(Clock.DISPATCH, f"{ORDER}/{n}") for n in NUMBERS))
     before = Hold(HoldReason.BAD_ADDRESS, "mia", START)
-    yield Command("PlaceHold, told late", missed, _seen(fulfilment.place_hold, ORDER, before), 151)
+    yield Command("PlaceHold, told late", missed, _seen(intake.place_hold, ORDER, before), 151)
     yield Command("RuleDelay", missed, _rules_delay, 2)
 
 
 def _misses(clock: Clock, what: str) -> Decide:
-    return _seen(lapses.miss_deadline, ORDER, what, clock)
+    return _seen(timers.miss_deadline, ORDER, what, clock)
 
 
 def _rules_delay(view: View, now: datetime) -> Sequence[Change]:
-    order = orders.known(view.order(ORDER), ORDER)
+    order = orders.known(orders.find(view, ORDER), ORDER)
     ruled = breaches.rule_delay(order, FIRST, Clock.DISPATCH, Party.CARRIER, "strike", "mia", now, now)
-    return [(order_stream(ORDER), fact) for fact in ruled]
+    return [(orders.stream(ORDER), fact) for fact in ruled]
 
 
 # --- parcels --------------------------------------------------------------------------------------
@@ -456,42 +489,42 @@ def _parcels() -> Iterator[Command]:
     yield Command("ConfirmReceipt", shipped, _RECEIVES, 2)
     yield Command("ConfirmReceipt, each line in its own parcel", all_shipped, _RECEIVES, 51)
     yield Command("ConfirmReceipt, all lost", all_shipped.after(*map(_loses, NUMBERS)), _RECEIVES, 151)
-    yield Command("clock: first_scan", shipped.later(days=5), _seen(lapses.miss_first_scan, "dhl", "P1", 1), 1)
-    yield Command("clock: loss", shipped.later(days=50), _seen(lapses.suspect_loss, "dhl", "P1", 1), 1)
-    yield Command("clock: return_window", _all_delivered().later(days=50), _seen(lapses.complete_order, ORDER), 1)
+    yield Command("clock: first_scan", shipped.later(days=5), _seen(timers.miss_first_scan, "dhl", "P1", 1), 1)
+    yield Command("clock: loss", shipped.later(days=50), _seen(timers.suspect_loss, "dhl", "P1", 1), 1)
+    yield Command("clock: return_window", _all_delivered().later(days=50), _seen(timers.complete_order, ORDER), 1)
 
 
 def _proves(view: View, now: datetime) -> Sequence[Change]:
-    parcel = parcels.known(view.parcel("dhl", "P1"), "dhl", "P1")
-    return [(parcel_stream("dhl", "P1"), fact) for fact in parcels.prove_delivery(parcel, None, PHOTO, now)]
+    parcel = parcels.known(parcels.find(view, "dhl", "P1"), "dhl", "P1")
+    return [(parcels.stream("dhl", "P1"), fact) for fact in parcels.prove_delivery(parcel, None, PHOTO, now)]
 
 
 # --- cases ----------------------------------------------------------------------------------------
 
 
 def _opens(reason: Reason = Reason.DAMAGED) -> Decide:
-    return lambda view, now: aftersales.open_case(view, CaseOpened(CASE, ORDER, reason, ALL, now, now), now)
+    return lambda view, now: after_sales.open_case(view, CaseOpened(CASE, ORDER, reason, ALL, now, now), now)
 
 
 def _rules(liable: Party) -> Decide:
-    return lambda view, now: aftersales.rule(view, LiabilityRuled(CASE, liable, ("broken",), (), now), now)
+    return lambda view, now: after_sales.rule(view, LiabilityRuled(CASE, liable, ("broken",), (), now), now)
 
 
 def _approves(remedy: Remedy) -> Decide:
-    return _told(aftersales.approve, CASE, remedy, {}, "")
+    return _told(after_sales.approve, CASE, remedy, {}, "")
 
 
 def _files(photo: str) -> Decide:
     added = EvidenceAdded(CASE, photo, "image/png", 7, Party.CUSTOMER, START)
-    return _seen(aftersales.add_evidence, added)
+    return _seen(after_sales.add_evidence, added)
 
 
-_REVIEWS = _told(aftersales.start_review, CASE)
-_GRANTS = _told(aftersales.grant_refund, CASE, "refund-1", {}, 0, {})
-_PAYS = _told(aftersales.record_refund_paid, CASE, "refund-1", "pay-1")
-_LABELS = _seen(aftersales.label_return, ReturnLabelled(CASE, "label-1", {}, Party.RETAILER, START, freight_minor=590))
-_DENIES = _told(aftersales.deny, CASE, Denial.NOT_COVERED, None)
-_SENDS_BACK = _told(aftersales.ship_return, CASE, "label-1", "dhl", "R1")
+_REVIEWS = _told(after_sales.start_review, CASE)
+_GRANTS = _told(after_sales.grant_refund, CASE, "refund-1", {}, 0, {})
+_PAYS = _told(after_sales.record_refund_paid, CASE, "refund-1", "pay-1")
+_LABELS = _seen(after_sales.label_return, ReturnLabelled(CASE, "label-1", {}, Party.RETAILER, START, freight_minor=590))
+_DENIES = _told(after_sales.deny, CASE, Denial.NOT_COVERED, None)
+_SENDS_BACK = _told(after_sales.ship_return, CASE, "label-1", "dhl", "R1")
 
 
 def _cases() -> Iterator[Command]:
@@ -499,12 +532,12 @@ def _cases() -> Iterator[Command]:
     for delivered, parties, kind in (one_parcel, own_parcels):
         opened = delivered.after(_opens())
         yield Command(f"OpenCase{kind}", delivered, _opens(), 2)
-        yield Command(f"AnswerCustomer{kind}", opened, _told(aftersales.answer, CASE), 1)
-        yield Command(f"RequestEvidence{kind}", opened, _told(aftersales.request_evidence, CASE, ("photo",)), 1)
+        yield Command(f"AnswerCustomer{kind}", opened, _told(after_sales.answer, CASE), 1)
+        yield Command(f"RequestEvidence{kind}", opened, _told(after_sales.request_evidence, CASE, ("photo",)), 1)
         yield Command(f"AddEvidence{kind}", opened, _files(PHOTO), 1)
         yield Command(f"StartReview{kind}", opened, _REVIEWS, 1)
-        yield Command(f"CancelCase{kind}", opened, _told(aftersales.cancel, CASE, Party.CUSTOMER, ""), 2)
-        yield Command(f"clock: first_answer{kind}", opened.later(days=5), _seen(aftersales.miss_first_answer, CASE), 1)
+        yield Command(f"CancelCase{kind}", opened, _told(after_sales.cancel, CASE, Party.CUSTOMER, ""), 2)
+        yield Command(f"clock: first_answer{kind}", opened.later(days=5), _seen(after_sales.miss_first_answer, CASE), 1)
         reviewed = opened.after(_REVIEWS)
         ruled = reviewed.after(_rules(Party.SUPPLIER))
         yield Command(f"RuleLiability, the supplier{kind}", reviewed, _rules(Party.SUPPLIER), 1 + parties)
@@ -512,19 +545,19 @@ def _cases() -> Iterator[Command]:
         yield Command(f"RuleLiability, anew{kind}", ruled, _rules(Party.CARRIER), 1 + 4 * parties)
         yield Command(f"DenyCase{kind}", ruled, _DENIES, 2 + parties)
         denied = ruled.after(_DENIES, _files(PHOTO))
-        yield Command(f"ReopenCase{kind}", denied, _told(aftersales.reopen, CASE, (PHOTO,)), 2)
+        yield Command(f"ReopenCase{kind}", denied, _told(after_sales.reopen, CASE, (PHOTO,)), 2)
         yield Command(f"ApproveRemedy, a reship{kind}", ruled, _approves(Remedy.RESHIP), 205 + parties)
         yield Command(f"ApproveRemedy, a refund{kind}", ruled, _approves(Remedy.REFUND), 1)
         yield Command(f"ApproveRemedy, a return{kind}", ruled, _approves(Remedy.RETURN), 1)
         refunded = ruled.after(_approves(Remedy.REFUND))
         yield Command(f"GrantRefund{kind}", refunded, _GRANTS, 52)
-        yield Command(f"DenyRefund{kind}", refunded, _told(aftersales.deny_refund, CASE, {}, Denial.OTHER), 3)
+        yield Command(f"DenyRefund{kind}", refunded, _told(after_sales.deny_refund, CASE, {}, Denial.OTHER), 3)
         yield Command(f"RecordRefundPaid{kind}", refunded.after(_GRANTS), _PAYS, 5)
-        again = refunded.after(_GRANTS, _PAYS, _files(PHOTO), _told(aftersales.reopen, CASE, (PHOTO,)))
+        again = refunded.after(_GRANTS, _PAYS, _files(PHOTO), _told(after_sales.reopen, CASE, (PHOTO,)))
         yield Command(f"RuleLiability, after refunds{kind}", again, _rules(Party.CARRIER), 1 + LINES + 4 * parties)
         returned = ruled.after(_approves(Remedy.RETURN))
-        receive = _told(aftersales.receive_return, CASE, ALL)
-        inspect = _told(aftersales.inspect_return, CASE, dict.fromkeys(NUMBERS, Inspection(restocked=2)), "")
+        receive = _told(after_sales.receive_return, CASE, ALL)
+        inspect = _told(after_sales.inspect_return, CASE, dict.fromkeys(NUMBERS, Inspection(restocked=2)), "")
         labelled = returned.after(_LABELS)
         yield Command(f"RecordReturnLabel{kind}", returned, _LABELS, 3)
         yield Command(f"RecordReturnShipped{kind}", labelled, _SENDS_BACK, 2)
@@ -532,8 +565,8 @@ def _cases() -> Iterator[Command]:
         yield Command(f"RecordInspection{kind}", labelled.after(receive), inspect, 101)
         back = labelled.after(receive, inspect)
         yield Command(f"GrantRefund, after the inspection{kind}", back, _GRANTS, 52)
-        failed = ruled.after(_approves(Remedy.RESHIP), _told(cancellation.cancel, f"{ORDER}+R1", {}, "mia", ""))
-        yield Command(f"clock: reship{kind}", failed, _seen(aftersales.follow_reship, CASE), 51)
+        failed = ruled.after(_approves(Remedy.RESHIP), _told(cancelling.cancel, f"{ORDER}+R1", {}, "mia", ""))
+        yield Command(f"clock: reship{kind}", failed, _seen(after_sales.follow_reship, CASE), 51)
 
 
 # --- recoveries -----------------------------------------------------------------------------------
@@ -544,14 +577,14 @@ _WHOLE = Money(990 * LINES, "EUR")
 
 def _of_recovery(decide: Callable[..., Sequence[RecoveryFact]], *arguments: Any) -> Decide:
     def changes(view: View, now: datetime) -> Sequence[Change]:
-        recovery = recoveries.known(view.recovery("r1"), "r1")
-        return [(recovery_stream("r1"), fact) for fact in decide(recovery, *arguments, now)]
+        recovery = recoveries.known(recoveries.find(view, "r1"), "r1")
+        return [(recoveries.stream("r1"), fact) for fact in decide(recovery, *arguments, now)]
 
     return changes
 
 
 def _recovers(kind: Kind, subject: Subject) -> Decide:
-    return _seen(redress.open_recovery, "r1", kind, subject, "EUR", _COSTS)
+    return _seen(recovery_demands.open_recovery, "r1", kind, subject, "EUR", _COSTS)
 
 
 def _recoveries() -> Iterator[Command]:
@@ -563,16 +596,16 @@ def _recoveries() -> Iterator[Command]:
     settle = _of_recovery(recoveries.settle, "cn-1", _WHOLE, Method.CREDIT_NOTE)
     yield Command("OpenRecovery", shipped, propose, 1)
     yield Command("OpenRecovery, a claim", lost, claim, 3)
-    yield Command("RaiseRecovery", proposed, _seen(redress.raise_recovery, "r1", more, "EUR"), 1)
+    yield Command("RaiseRecovery", proposed, _seen(recovery_demands.raise_recovery, "r1", more, "EUR"), 1)
     yield Command("AnswerRecovery, accepted", proposed, accept, 1)
     yield Command("AnswerRecovery, disputed", proposed, _of_recovery(recoveries.dispute, "not_ours", START), 1)
     yield Command("SettleRecovery", proposed.after(accept), settle, 1)
     yield Command("WriteOffRecovery", proposed, _of_recovery(recoveries.write_off, "too_small"), 1)
-    yield Command("clock: recovery_answer", proposed.later(days=9), _seen(lapses.miss_answer, "r1"), 1)
+    yield Command("clock: recovery_answer", proposed.later(days=9), _seen(timers.miss_answer, "r1"), 1)
 
     early = _all_shipped().after(_loses(), claim)
-    yield Command("clock: claim_eligible", early.later(days=30), _seen(lapses.become_eligible, "r1"), 1)
-    yield Command("clock: claim_filing", early.later(days=90), _seen(lapses.bar_claim, "r1"), 1)
+    yield Command("clock: claim_eligible", early.later(days=30), _seen(timers.become_eligible, "r1"), 1)
+    yield Command("clock: claim_filing", early.later(days=90), _seen(timers.bar_claim, "r1"), 1)
     yield Command("CollectDocument", claimed, _of_recovery(claims.collect, DocumentKind.PHOTO, PHOTO), 1)
     file, deny = _of_recovery(claims.file), _of_recovery(claims.deny, "packed_badly")
     approve, paid = _of_recovery(claims.approve, _WHOLE), _of_recovery(claims.pay, "p-1", _WHOLE)
@@ -594,20 +627,22 @@ def _recoveries() -> Iterator[Command]:
 def _of_items(decide: Callable[..., Sequence[StockFact]], *arguments: Any, items: Iterable[Item] = _IN_CART) -> Decide:
     """Of the stock of each."""
     return lambda view, now: [
-        (stock_stream(*item), fact) for item in items for fact in decide(view.stock(*item), *item, *arguments, now)
+        (stock.stream(*item), fact)
+        for item in items
+        for fact in decide(stock.find(view, *item), *item, *arguments, now)
     ]
 
 
 def _others() -> Iterator[Command]:
     shop, sent = market(), _sent()
-    reserve = _seen(fulfilment.reserve, "cart", _IN_CART, None)
+    reserve = _seen(intake.reserve, "cart", _IN_CART, None)
     reserved = shop.after(reserve)
     first = "acme", _sku(NUMBERS[0])
     yield Command("Reserve", shop, reserve, 100)
     yield Command("ExtendReservation", reserved, _of_items(stock.extend, "cart", START + 3 * DAY, START), 50)
     yield Command("ReleaseReservation", reserved, _of_items(stock.release_hold, "cart"), 100)
-    yield Command("clock: reservation", reserved.later(days=3), _seen(lapses.expire_reservation, *first, "cart"), 2)
-    yield Command("clock: feed", reserved.later(days=366), _seen(stocktaking.notice_stale_feed, *first), 1)
+    yield Command("clock: reservation", reserved.later(days=3), _seen(timers.expire_reservation, *first, "cart"), 2)
+    yield Command("clock: feed", reserved.later(days=366), _seen(stock_alerts.notice_stale_feed, *first), 1)
     yield Command("RecordFeed, less than was promised", sent, _feeds("acme", NUMBERS[0], 1, 2), 3)
     yield Command("SetBuffer", sent, _of_items(stock.set_buffer, 9, items=[first]), 2)
     yield Command("SetLowStockThreshold", sent, _of_items(stock.set_low_threshold, 1, items=[first]), 2)
@@ -618,10 +653,10 @@ def _others() -> Iterator[Command]:
     yield Command("AskInquiry", sent, ask, 1)
     yield Command("AnswerInquiry", asked, _of_inquiry(inquiries.answer, InquiryAnswered("q1", START, "desk")), 1)
     yield Command("CloseInquiry", asked, _of_inquiry(inquiries.close, InquiryClosed("q1", "solved", "mia", START)), 1)
-    yield Command("clock: answer", asked.later(days=9), _seen(lapses.miss_inquiry_answer, "q1"), 1)
+    yield Command("clock: answer", asked.later(days=9), _seen(timers.miss_inquiry_answer, "q1"), 1)
 
     many = _all_sent()
-    promised_by = orders.known(many.book.order(ORDER), ORDER).promised_by
+    promised_by = orders.known(orders.find(many.book, ORDER), ORDER).promised_by
     for kind, about in (
         (Telling.ORDER_CONFIRMED, About(ORDER)),
         (Telling.DISPATCH_INSTRUCTION, About(ORDER, FIRST, "supplier-1")),
@@ -638,12 +673,12 @@ def _others() -> Iterator[Command]:
 
 
 def _asks(question: InquiryAsked) -> Decide:
-    return lambda view, now: asking.ask(view, question)
+    return lambda view, now: supplier_inquiries.ask(view, question)
 
 
 def _of_inquiry(decide: Callable[..., Sequence[InquiryFact]], fact: InquiryFact) -> Decide:
     return lambda view, now: [
-        (inquiry_stream("q1"), each) for each in decide(inquiries.known(view.inquiry("q1"), "q1"), fact, now)
+        (inquiries.stream("q1"), each) for each in decide(inquiries.known(inquiries.find(view, "q1"), "q1"), fact, now)
     ]
 
 

@@ -27,13 +27,26 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.postgres import TENANT_MIGRATIONS, migrate, open_pool
 from benchmarks.stage import Figure, Stage
-from ledger.inquiries import InquiryAnswered, InquiryAsked, Topic
-from ledger.orders import Line, OrderConfirmed, OrderPlaced, OrderReviewed, PaymentState, UnitsDelivered
-from ledger.parcels import Checkpoint, CheckpointRecorded, ParcelRegistered, ParcelStatus
-from ledger.rates import RateName
-from ledger.remedies import TakenIntoCase
-from ledger.returns import CaseOpened, LiabilityRuled, Reason
-from ledger.supplier_orders import (
+from ledger.facts import Change, LineNo
+from ledger.nouns import cases, inquiries, orders, parcels, suppliers
+from ledger.nouns.cases import CaseOpened, LiabilityRuled, Reason
+from ledger.nouns.inquiries import InquiryAnswered, InquiryAsked, Topic
+from ledger.nouns.order_after_sales import TakenIntoCase
+from ledger.nouns.orders import (
+    Line,
+    OrderConfirmed,
+    OrderPlaced,
+    OrderReviewed,
+    PaymentState,
+    UnitsDelivered,
+)
+from ledger.nouns.parcels import (
+    Checkpoint,
+    CheckpointRecorded,
+    ParcelRegistered,
+    ParcelStatus,
+)
+from ledger.nouns.supplier_orders import (
     Answer,
     CancelAgreed,
     CancelRequested,
@@ -43,17 +56,15 @@ from ledger.supplier_orders import (
     SupplierOrderSent,
     SupplierOrderShipped,
 )
-from ledger.suppliers import Agreement, SampleReviewed, SupplierApproved, SupplierRegistered, TermsAgreed
-from ledger.values import (
-    Change,
-    LineNo,
-    Party,
-    case_stream,
-    inquiry_stream,
-    order_stream,
-    parcel_stream,
-    supplier_stream,
+from ledger.nouns.suppliers import (
+    Agreement,
+    SampleReviewed,
+    SupplierApproved,
+    SupplierRegistered,
+    TermsAgreed,
 )
+from ledger.terms.parties import Party
+from ledger.terms.rates import RateName
 from projections import reviewing, scorecards
 from projections.following import introduce, open_connection
 from projections.reads import PageOf, Where
@@ -140,7 +151,7 @@ def _approved(supplier_id: str, at: datetime) -> list[Change]:
         TermsAgreed(supplier_id, agreement, at),
         SupplierApproved(supplier_id, at),
     )
-    return [(supplier_stream(supplier_id), fact) for fact in facts]
+    return [(suppliers.stream(supplier_id), fact) for fact in facts]
 
 
 def _life(chance: random.Random, number: int, placed_at: datetime, supplier_id: str) -> list[Change]:
@@ -193,10 +204,10 @@ def _life(chance: random.Random, number: int, placed_at: datetime, supplier_id: 
             facts.append(OrderReviewed(order_id, f"r{number}", stars, delivered_at + timedelta(days=1)))
     question = _question(chance, number, supplier_id, sent_at)
     streams = {
-        order_stream(order_id): facts,
-        parcel_stream("dhl", tracking_number): parcel,
-        case_stream(f"c{number}"): case,
-        inquiry_stream(f"q{number}"): question,
+        orders.stream(order_id): facts,
+        parcels.stream("dhl", tracking_number): parcel,
+        cases.stream(f"c{number}"): case,
+        inquiries.stream(f"q{number}"): question,
     }
     return [(stream, fact) for stream, told in streams.items() for fact in told if fact.at <= _NOW]
 

@@ -24,8 +24,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, TypeVar
 
-from ledger.values import MOST_MINOR, Money
-
 
 class Refusal(Exception):
     """A no with a reason. ``details`` are the figures for programs, as strings.
@@ -134,20 +132,6 @@ class Exhausted(Refusal):
 
 class Unavailable(Refusal):
     pass
-
-
-class TotalTooLarge(Forbidden):
-    """What is recorded already and what is new of it come to more than any total may be."""
-
-    def __init__(self, of: str, total: Money) -> None:
-        most = Money(MOST_MINOR, total.currency)
-        super().__init__(
-            f"the total of {of} would be {total}; {most} at most is taken",
-            of=of,
-            total_minor=total.amount_minor,
-            most_minor=MOST_MINOR,
-            currency=total.currency,
-        )
 
 
 # --- the engine's own ---------------------------------------------------------------------------

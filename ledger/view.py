@@ -1,84 +1,79 @@
-"""What decisions see: folded streams by name, and small words for turning facts into changes."""
+"""What a decision reads: folded streams by name, and what a kind of stream is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
-from functools import reduce
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, cast, get_args
 
-from ledger import breaches, orders
-from ledger.inquiries import Inquiry
-from ledger.messages import Message
-from ledger.orders import Order, OrderFact
-from ledger.parcels import Parcel
-from ledger.policies import Policies
-from ledger.recoveries import Recovery
-from ledger.returns import Case
-from ledger.skus import Sku
-from ledger.stock import Stock
-from ledger.suppliers import Supplier
-from ledger.tasks import Task
-from ledger.values import Change, Fact, order_stream
+from ledger.facts import Fact
 
 
-class View(Protocol):
-    """Folded streams; None where nothing is recorded. Asking for one that is not in memory raises a miss."""
+class Miss(Exception):
+    """A decision needs streams that are not loaded; load them and decide again."""
 
-    def order(self, order_id: str) -> Order | None: ...
-    def stock(self, supplier_id: str, sku: str) -> Stock | None: ...
-    def sku(self, sku: str) -> Sku | None: ...
-    def supplier(self, supplier_id: str) -> Supplier | None: ...
-    def parcel(self, carrier: str, number: str) -> Parcel | None: ...
-    def recovery(self, recovery_id: str) -> Recovery | None: ...
-    def inquiry(self, inquiry_id: str) -> Inquiry | None: ...
-    def message(self, message_id: str) -> Message | None: ...
-    def case(self, case_id: str) -> Case | None: ...
-    def task(self, task_id: str) -> Task | None: ...
-    def policy(self) -> Policies | None: ...
+    def __init__(self, streams: Iterable[str]) -> None:
+        self.streams = tuple(streams)
+        super().__init__(", ".join(self.streams))
+
+
+class Noun(NamedTuple):
+    """A kind of stream: what the names of its streams begin with, its fact classes, and how they fold to a state."""
+
+    prefix: str
+    """A stream is named ``prefix-id``."""
+    facts: tuple[type[Fact], ...]
+    evolve: Callable[[Any, Any], Any]
+
+
+def noun(prefix: str, facts: object, evolve: Callable[[Any, Any], Any]) -> Noun:
+    """A noun from a union of fact classes, such as ``OrderFact``; a single class is a union of one."""
+    return Noun(prefix, cast("tuple[type[Fact], ...]", get_args(facts) or (facts,)), evolve)
+
+
+class Entry(NamedTuple):
+    """A folded stream: how many facts it has, and what they amount to. An empty one is (0, None)."""
+
+    version: int
+    state: Any
+
+
+class Broken(NamedTuple):
+    """Stands for the state of a stream that could not be folded; whoever needs it gets the error."""
+
+    error: Exception
+
+
+EMPTY = Entry(0, None)
+
+
+class View:
+    """What a decision reads: states by name, each as of the facts before this command."""
+
+    def find(self, stream: str) -> Entry | None:
+        """The folded stream, or None if it is not loaded."""
+        raise NotImplementedError
+
+    def entry(self, stream: str) -> Entry:
+        """The folded stream; raises Miss if it is not loaded."""
+        entry = self.find(stream)
+        if entry is None:
+            raise Miss((stream,))
+        if type(entry.state) is Broken:
+            raise entry.state.error.with_traceback(None)  # or each time adds the frames it comes through
+        return entry
+
+    def state(self, stream: str) -> Any:
+        """The state, None while the stream is empty; raises Miss if it is not loaded."""
+        found = self.find(stream)
+        if found is None or type(found.state) is Broken:
+            found = self.entry(stream)  # which says what is the matter
+        return found.state
+
+    def missing(self, streams: Iterable[str]) -> list[str]:
+        return [stream for stream in streams if self.find(stream) is None]
+
     def need(self, *streams: str) -> None:
-        """Have all these streams at hand before deciding, so that they are loaded together."""
-
-
-def order_in(view: View, order_id: str) -> Order:
-    return orders.known(view.order(order_id), order_id)
-
-
-def changes_of(stream: str, facts: Iterable[Fact]) -> list[Change]:
-    return [(stream, fact) for fact in facts]
-
-
-def order_changes(order_id: str, facts: Iterable[Fact]) -> list[Change]:
-    return changes_of(order_stream(order_id), facts)
-
-
-def after_facts(order: Order, facts: Iterable[OrderFact]) -> Order:
-    return reduce(orders.evolve, facts, order)
-
-
-class Docket:
-    """An order while a command is decided: what is told of it is seen by what follows."""
-
-    def __init__(self, order: Order, facts: Iterable[OrderFact] = ()) -> None:
-        self.order = order
-        self.facts: list[OrderFact] = []
-        self.tell(facts)
-
-    def tell(self, facts: Iterable[OrderFact]) -> None:
-        for fact in facts:
-            self.order = orders.evolve(self.order, fact)
-            self.facts.append(fact)
-
-    def changes(self) -> list[Change]:
-        return order_changes(self.order.order_id, self.facts)
-
-    def settled(self, now: datetime) -> list[Change]:
-        """All that was told, and what it says of the order's own holds and clocks."""
-        if self.order.holds:
-            self.tell(orders.end_with_order(self.order, now))
-        return order_changes(self.order.order_id, [*self.facts, *breaches.settle(self.order, now)])
-
-
-def settled(order: Order, facts: Iterable[OrderFact], now: datetime) -> list[Change]:
-    """The facts, and what they say of the order's clocks."""
-    return Docket(order, facts).settled(now)
+        """Says early what a decision will read, so that all of it is loaded at once."""
+        missing = self.missing(streams)
+        if missing:
+            raise Miss(missing)

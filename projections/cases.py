@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ledger.returns import Case, Denial, Reason, Remedy, Status
-from ledger.values import Party, in_64_bits
+from ledger.nouns.cases import (
+    Case,
+    Denial,
+    Reason,
+    Remedy,
+    Status,
+)
+from ledger.terms.money import in_64_bits
+from ledger.terms.parties import Party
 from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
 from projections.streams import Page
 from projections.tables import ID, Projection, Rows, Table, Values, Written

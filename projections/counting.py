@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, cast
 from psycopg import Cursor
 from psycopg.sql import SQL, Identifier
 
-from ledger.rates import WINDOW_DAYS, RateName
+from ledger.terms.rates import WINDOW_DAYS, RateName
 from projections.tables import ID, Rows, Table, Values
 
 # --- tables ---------------------------------------------------------------------------------------

@@ -26,8 +26,9 @@ from psycopg import Connection, Cursor
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
-from ledger.book import Registry
-from ledger.journal import LOCK_SEED, in_short, is_trouble
+from ledger.engine.log import LOCK_SEED
+from ledger.engine.registry import Registry
+from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import Shown
 from projections.streams import Page, Streams
 from projections.tables import Projection, Written

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from ledger.inquiries import Inquiry, Topic
-from ledger.values import Party
+from ledger.nouns.inquiries import Inquiry, Topic
+from ledger.terms.parties import Party
 from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
 from projections.streams import Page
 from projections.tables import ID, Projection, Rows, Table, Values, Written

@@ -17,14 +17,10 @@ from msgspec.structs import replace
 from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL, Identifier
 
-from ledger import inquiries, recoveries
-from ledger.inquiries import Inquiry
-from ledger.messages import About, Audience, Kind, Message, UnknownMessage
-from ledger.notices import Notice
-from ledger.orders import Clock, DeadlineMissed, OrderConfirmed, UnitsDelivered
-from ledger.parcels import CheckpointRecorded, FirstScanMissed, LossConfirmed, LossSuspected, ParcelStatus
-from ledger.policies import Policy
-from ledger.returns import (
+from ledger.decisions.notices import Notice
+from ledger.facts import Fact, order_of
+from ledger.nouns import inquiries, recoveries
+from ledger.nouns.cases import (
     Case,
     CaseCancelled,
     CaseDenied,
@@ -43,14 +39,44 @@ from ledger.returns import (
     ReturnReceived,
     ReviewStarted,
 )
-from ledger.stock import Alert, FeedStale, Oversold, SoldOut, StockLow, StockRunningOut
-from ledger.supplier_orders import (
+from ledger.nouns.inquiries import Inquiry
+from ledger.nouns.messages import (
+    About,
+    Audience,
+    Kind,
+    Message,
+    UnknownMessage,
+)
+from ledger.nouns.orders import (
+    Clock,
+    DeadlineMissed,
+    OrderConfirmed,
+    UnitsDelivered,
+)
+from ledger.nouns.parcels import (
+    CheckpointRecorded,
+    FirstScanMissed,
+    LossConfirmed,
+    LossSuspected,
+    ParcelStatus,
+)
+from ledger.nouns.policies import Policy
+from ledger.nouns.stock import (
+    Alert,
+    FeedStale,
+    Oversold,
+    SoldOut,
+    StockLow,
+    StockRunningOut,
+)
+from ledger.nouns.supplier_orders import (
     CancelRequested,
     SupplierOrderAcknowledged,
     SupplierOrderSent,
     SupplierOrderShipped,
 )
-from ledger.values import Fact, Money, Party, order_of
+from ledger.terms.money import Money
+from ledger.terms.parties import Party
 from projections.reads import LAST, Answer, PageOf, Where, snapshot
 from projections.sla import OBLIGATIONS
 from projections.streams import OrderStory, Page, ParcelStories, RecoveryStory, Told

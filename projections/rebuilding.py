@@ -23,8 +23,10 @@ from psycopg import Connection, Cursor
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
-from ledger.book import Registry
-from ledger.journal import LOCK_SEED, is_trouble
+from ledger.engine.log import LOCK_SEED
+from ledger.engine.registry import Registry
+from ledger.engine.trouble import is_trouble
+from ledger.nouns import NOUNS
 from ledger.refusals import Shown, UnknownProjection
 from projections.following import (
     PAGE_FACTS,
@@ -202,7 +204,7 @@ class Builder:
         self._token = secrets.token_hex(8)
         self._stop = stop or threading.Event()
         self._checkpoints = Checkpoints(schema)
-        self._streams = Streams(schema, 0, Registry())
+        self._streams = Streams(schema, 0, Registry(NOUNS))
         self._comparable = True
         self.waits = False
         """Whether all is built and only the swap waits for those who read the live tables."""
@@ -336,7 +338,7 @@ class Builder:
             return self._finish(connection, swap=swap)
         except psycopg.errors.LockNotAvailable:
             # What was written meanwhile is undone: fold it again.
-            self._streams = Streams(self._schema, position, Registry())
+            self._streams = Streams(self._schema, position, Registry(NOUNS))
         names = [table.name for table in self._projection.tables]
         found = connection.execute(_READER, (self._schema, names)).fetchone()
         who = found[0] if found else "a session that has just ended"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ledger.recoveries import Kind, Recovery, Status
+from ledger.nouns.recoveries import Kind, Recovery, Status
 from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
 from projections.streams import Page
 from projections.tables import ID, Projection, Rows, Table, Values, Written

@@ -8,9 +8,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ledger.rates import Rate, RateStatus
-from ledger.reviews import Proposal, ProposalState, Seen, Verdict
-from ledger.suppliers import Standing
+from ledger.nouns.reviews import (
+    Proposal,
+    ProposalState,
+    Seen,
+    Verdict,
+)
+from ledger.nouns.suppliers import Standing
+from ledger.terms.rates import Rate, RateStatus
 from projections.reads import FIRST, Answer, PageOf, Where, snapshot
 from projections.scorecards import RateColumn, Window, policies_agreed, ranking, scorecards_of
 from projections.supplier_performance import SUPPLIER_PERFORMANCE

@@ -17,8 +17,10 @@ from psycopg.rows import kwargs_row
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
-from ledger.book import Registry
-from ledger.journal import CHANNEL, in_short, is_trouble
+from ledger.engine.log import CHANNEL
+from ledger.engine.registry import Registry
+from ledger.engine.trouble import in_short, is_trouble
+from ledger.nouns import NOUNS
 from ledger.refusals import Shown
 from projections import rebuilding
 from projections.cases import CASES
@@ -152,7 +154,7 @@ class _Projector:
         self._projections = projections
         self._page_facts = page_facts
         self._stop = stop
-        self._registry = Registry()
+        self._registry = Registry(NOUNS)
         self._followers: dict[str, Follower] = {}
         self._discover_at = 0.0
         self._introducing: dict[str, Future[None]] = {}
@@ -306,7 +308,7 @@ def catch_up(
     with at_full_speed(), open_connection(dsn) as connection:
         introduce(connection, schema, projections)
         writer = Writer(dsn, projections)
-        follower = Follower(schema, projections, writer, Registry(), page_facts)
+        follower = Follower(schema, projections, writer, Registry(NOUNS), page_facts)
         head = Streams(schema).head(connection)
         try:
             while not _there(connection, schema, projections, head):

@@ -17,8 +17,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ledger.policies import Policies, Policy
-from ledger.rates import WINDOW_DAYS, Rate, RateName, RateStatus, is_at_most, statuses
+from ledger.nouns.policies import Policies, Policy
+from ledger.terms.rates import (
+    WINDOW_DAYS,
+    Rate,
+    RateName,
+    RateStatus,
+    is_at_most,
+    statuses,
+)
 from projections.counting import COUNTS, Stretch, Whose, count_rows, counted_in, onwards
 from projections.reads import FIRST, Answer, PageOf, Snapshot, Where, snapshot
 from projections.supplier_performance import SUPPLIER_PERFORMANCE

@@ -18,13 +18,22 @@ from typing import Any, NamedTuple, cast
 from psycopg import AsyncConnection, Cursor, errors
 from psycopg.sql import SQL, Identifier
 
-from ledger import aftersales, breaches, claims, orders, parcels, recoveries, returns
-from ledger.inquiries import Inquiry
-from ledger.orders import Deadline
-from ledger.policies import Policy, PolicyAgreed, RerouteAfter
-from ledger.recoveries import Recovery
-from ledger.returns import Case
-from ledger.stock import (
+from ledger.decisions import after_sales
+from ledger.facts import Fact, order_of
+from ledger.nouns import (
+    breaches,
+    cases,
+    claims,
+    orders,
+    parcels,
+    recoveries,
+)
+from ledger.nouns.cases import Case
+from ledger.nouns.inquiries import Inquiry
+from ledger.nouns.orders import Deadline
+from ledger.nouns.policies import Policy, PolicyAgreed, RerouteAfter
+from ledger.nouns.recoveries import Recovery
+from ledger.nouns.stock import (
     ReservationCommitted,
     ReservationConsumed,
     ReservationExpired,
@@ -32,7 +41,7 @@ from ledger.stock import (
     ReservationReleased,
     StockReserved,
 )
-from ledger.values import Fact, Party, order_of
+from ledger.terms.parties import Party
 from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
 from projections.streams import Breach, OrderStory, Page, ParcelStories, ParcelStory
 from projections.tables import ID, Projection, Rows, Table, Values, Written
@@ -236,7 +245,7 @@ def _window(story: OrderStory) -> list[Values]:
 def _reship(story: OrderStory) -> list[Values]:
     """An order that sends units of a case once more, and of which no unit is under way any more."""
     order = story.order
-    if not order.placed.reship_of or not aftersales.has_ended(order):
+    if not order.placed.reship_of or not after_sales.has_ended(order):
         return []
     return [(order.order_id, story.delivered_at or order.placed.at)]
 
@@ -260,7 +269,7 @@ def _wait(case: Case) -> list[Values]:
 def _of_case(case: Case) -> list[Values]:
     """The retailer answers first; one that was closed without an answer in time obliges it no more."""
     missed, withdrawn, answered_at = case.missed, case.withdrawn, case.first_answered_at
-    alarm = returns.answer_overdue(case, _ALWAYS)
+    alarm = cases.answer_overdue(case, _ALWAYS)
     if not (alarm or missed or answered_at):
         return []
     kept = State.OPEN if alarm else State.MET

@@ -16,19 +16,18 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from ledger import recoveries
-from ledger.recoveries import (
-    Kind as RecoveryKind,
-)
-from ledger.recoveries import (
+from ledger.facts import Fact
+from ledger.nouns import orders, recoveries
+from ledger.nouns.recoveries import Kind as RecoveryKind
+from ledger.nouns.recoveries import (
     Method,
     Recovery,
     RecoveryAccepted,
     RecoveryFact,
     Status,
 )
-from ledger.supplier_orders import CompensationAccrued, CompensationReversed, SupplierOrderShipped
-from ledger.values import Fact, in_64_bits, order_stream, recovery_stream
+from ledger.nouns.supplier_orders import CompensationAccrued, CompensationReversed, SupplierOrderShipped
+from ledger.terms.money import in_64_bits
 from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
 from projections.streams import OrderStory, Page, RecoveryStory
 from projections.tables import ID, Projection, Rows, Table, Values, Written
@@ -120,7 +119,7 @@ def _compensation(
 
 
 def _source(story: OrderStory, fact: Fact) -> tuple[str, str]:
-    return order_stream(story.order.order_id), fact.fact_name()
+    return orders.stream(story.order.order_id), fact.fact_name()
 
 
 def _of_recovery(story: RecoveryStory) -> list[Values]:
@@ -135,7 +134,7 @@ def _of_recovery(story: RecoveryStory) -> list[Values]:
         moved = _balance(recovery) - (_balance(before) if before else 0)
         if moved:
             key = (position, 0, opened.subject.supplier_id, opened.currency)
-            source = (recovery_stream(opened.recovery_id), fact.fact_name(), opened.recovery_id)
+            source = (recoveries.stream(opened.recovery_id), fact.fact_name(), opened.recovery_id)
             rows.append((*key, _kind_of(fact).value, moved, fact.at, *source, 0))
     return rows
 

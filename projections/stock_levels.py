@@ -14,13 +14,13 @@ import msgspec
 from psycopg import AsyncConnection, errors
 from psycopg.sql import SQL, Identifier
 
-from ledger.allotment import could_serve
-from ledger.choice import Against
-from ledger.orders import LEDGER, HoldReason, Order
-from ledger.policies import Policy, PolicyAgreed
-from ledger.stock import Alert, Stock
-from ledger.suppliers import Standing, Supplier
-from ledger.values import Units
+from ledger.decisions.order_stock import could_serve
+from ledger.facts import Units
+from ledger.nouns.choice import Against
+from ledger.nouns.orders import LEDGER, HoldReason, Order
+from ledger.nouns.policies import Policy, PolicyAgreed
+from ledger.nouns.stock import Alert, Stock
+from ledger.nouns.suppliers import Standing, Supplier
 from projections.reads import Answer, PageOf, Snapshot, Where, snapshot
 from projections.sla import Due, Timer
 from projections.streams import Movement, OrderStory, Page, StockStory

@@ -18,27 +18,51 @@ from msgspec.structs import replace
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from ledger import inquiries, messages, orders, parcels, recoveries, returns, stock, suppliers, tasks
-from ledger.book import Registry
-from ledger.inquiries import Inquiry
-from ledger.journal import EVENTS_TABLE, in_short
-from ledger.messages import Message
-from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, Header, Order, UnitsCancelled
-from ledger.parcels import FirstScanBreachWithdrawn, FirstScanMissed, Parcel, ParcelRegistered
-from ledger.recoveries import Recovery, RecoveryFact
-from ledger.refusals import Shown
-from ledger.returns import Case
-from ledger.stock import Stock, StockFact
-from ledger.supplier_orders import (
+from ledger.engine.log import EVENTS_TABLE
+from ledger.engine.registry import Registry
+from ledger.engine.trouble import in_short
+from ledger.facts import Fact
+from ledger.nouns import (
+    NOUNS,
+    cases,
+    inquiries,
+    messages,
+    orders,
+    parcels,
+    recoveries,
+    stock,
+    suppliers,
+    tasks,
+)
+from ledger.nouns.cases import Case
+from ledger.nouns.inquiries import Inquiry
+from ledger.nouns.messages import Message
+from ledger.nouns.orders import (
+    BreachWithdrawn,
+    Clock,
+    DeadlineMissed,
+    Header,
+    Order,
+    UnitsCancelled,
+)
+from ledger.nouns.parcels import (
+    FirstScanBreachWithdrawn,
+    FirstScanMissed,
+    Parcel,
+    ParcelRegistered,
+)
+from ledger.nouns.recoveries import Recovery, RecoveryFact
+from ledger.nouns.stock import Stock, StockFact
+from ledger.nouns.supplier_orders import (
     CancelAgreed,
     CancelRequested,
     CompensationAccrued,
     CompensationReversed,
     SupplierOrderShipped,
 )
-from ledger.suppliers import Supplier
-from ledger.tasks import Task
-from ledger.values import Fact, case_stream, order_stream, parcel_stream
+from ledger.nouns.suppliers import Supplier
+from ledger.nouns.tasks import Task
+from ledger.refusals import Shown
 
 _PAGE = """
     SELECT notification_id, originator_id, originator_version, topic, state, recorded_at
@@ -237,7 +261,7 @@ def tell_stock(story: StockStory | None, fact: Any, position: int) -> StockStory
 
 def tell_case(case: Case | None, fact: Any, position: int) -> Case:
     """The case after the fact; its state keeps all that is asked of it."""
-    return returns.evolve(case, fact)
+    return cases.evolve(case, fact)
 
 
 def tell_task(task: Task | None, fact: Any, position: int) -> Task:
@@ -337,14 +361,14 @@ class Page:
 
     def parcel(self, carrier: str, number: str, epoch: int, *, before: bool) -> ParcelStory | None:
         """A parcel of one of orders_concerned, as it was before the page or as it is after it."""
-        stream = parcel_stream(carrier, number)
+        stream = parcels.stream(carrier, number)
         pair = self.touched.get(stream)
         stories = self._known.get(stream) if pair is None else pair[0 if before else 1]
         return next((story for story in stories or () if story.parcel.epoch == epoch), None)
 
     def case(self, case_id: str, *, before: bool) -> Case | None:
         """A case of one of orders_concerned, as it was before the page or as it is after it."""
-        stream = case_stream(case_id)
+        stream = cases.stream(case_id)
         pair = self.touched.get(stream)
         found: Case | None = self._known.get(stream) if pair is None else pair[0 if before else 1]
         return found
@@ -359,16 +383,16 @@ def _concerned(touched: Mapping[str, tuple[Any, Any]]) -> list[str]:
     names = dict.fromkeys(stream for stream in touched if stream.startswith("order-"))
     for stream, (_, after) in touched.items():
         if stream.startswith("parcel-"):
-            names.update((order_stream(story.parcel.order_id), None) for story in after if story.parcel.order_id)
+            names.update((orders.stream(story.parcel.order_id), None) for story in after if story.parcel.order_id)
         elif stream.startswith("case-"):
-            names[order_stream(after.order_id)] = None
+            names[orders.stream(after.order_id)] = None
     return list(names)
 
 
 def _neighbours(story: OrderStory) -> Iterator[str]:
     """The streams that an order's rows may depend on."""
-    yield from (parcel_stream(each.carrier, each.number) for each in story.order.shipments)
-    yield from map(case_stream, story.order.after_sales.cases)
+    yield from (parcels.stream(each.carrier, each.number) for each in story.order.shipments)
+    yield from map(cases.stream, story.order.after_sales.cases)
 
 
 # --- the fold -------------------------------------------------------------------------------------
@@ -382,7 +406,7 @@ class Streams:
     ) -> None:
         self.schema = schema
         self.position = position
-        self._registry = registry or Registry()
+        self._registry = registry or Registry(NOUNS)
         self._streams_kept = streams_kept
         self._stories: OrderedDict[str, Any] = OrderedDict()
         events = Identifier(schema, EVENTS_TABLE)

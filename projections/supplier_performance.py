@@ -14,13 +14,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from ledger.inquiries import Inquiry
-from ledger.orders import Header, Order, Shipment
-from ledger.policies import PolicyAgreed
-from ledger.returns import Case, Reason, Status
-from ledger.supplier_orders import Stage, SupplierOrder
-from ledger.suppliers import Supplier
-from ledger.values import Party, in_64_bits
+from ledger.nouns.cases import Case, Reason, Status
+from ledger.nouns.inquiries import Inquiry
+from ledger.nouns.orders import Header, Order, Shipment
+from ledger.nouns.policies import PolicyAgreed
+from ledger.nouns.supplier_orders import Stage, SupplierOrder
+from ledger.nouns.suppliers import Supplier
+from ledger.terms.money import in_64_bits
+from ledger.terms.parties import Party
 from projections.counting import (
     CASES,
     COUNTED,

@@ -12,10 +12,17 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from ledger.orders import Buckets, Header, Hold, HoldReason, Order, UnknownOrder
-from ledger.parcels import CustomsAsk, CustomsHold, ParcelStatus
-from ledger.supplier_orders import Stage, SupplierOrder
-from ledger.values import LineNo, Units, Value
+from ledger.facts import LineNo, Units, Value
+from ledger.nouns.orders import (
+    Buckets,
+    Header,
+    Hold,
+    HoldReason,
+    Order,
+    UnknownOrder,
+)
+from ledger.nouns.parcels import CustomsAsk, CustomsHold, ParcelStatus
+from ledger.nouns.supplier_orders import Stage, SupplierOrder
 from projections.reads import FIRST, LAST, Answer, PageOf, Snapshot, Where, snapshot
 from projections.streams import OrderStory, Page, ParcelStories, ParcelStory
 from projections.tables import ID, Projection, Rows, Table, Values, Written

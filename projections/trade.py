@@ -16,11 +16,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from ledger.orders import Order
-from ledger.recoveries import CostKind
-from ledger.returns import Case
-from ledger.supplier_orders import SupplierOrder, SupplierOrderShipped
-from ledger.values import LineNo, Party, Units, in_64_bits, round_half_up
+from ledger.facts import LineNo, Units
+from ledger.nouns.cases import Case
+from ledger.nouns.orders import Order
+from ledger.nouns.recoveries import CostKind
+from ledger.nouns.supplier_orders import SupplierOrder, SupplierOrderShipped
+from ledger.terms.money import in_64_bits, round_half_up
+from ledger.terms.parties import Party
 from projections.reads import Answer, PageOf, Where, snapshot
 from projections.streams import OrderStory, Page
 from projections.supplier_performance import SUPPLIER_PERFORMANCE

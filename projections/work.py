@@ -12,22 +12,32 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from ledger import stock
-from ledger.choice import Choice
-from ledger.inquiries import Inquiry
-from ledger.messages import Audience, Message
-from ledger.messages import Stage as MessageStage
-from ledger.orders import Deadline, Header, Hold, HoldReason, Order, holds_on, left_minor
-from ledger.parcels import Parcel, ParcelStatus
-from ledger.recoveries import Recovery, Status
-from ledger.returns import Case, Remedy
-from ledger.returns import Status as CaseStatus
-from ledger.reviews import ProposalState
-from ledger.stock import Alert
-from ledger.supplier_orders import Oddity, left_to_ship
-from ledger.suppliers import Supplier
-from ledger.tasks import Task
-from ledger.values import Fact, Money, Party, to_minute
+from ledger.facts import Fact, to_minute
+from ledger.nouns import stock
+from ledger.nouns.cases import Case, Remedy
+from ledger.nouns.cases import Status as CaseStatus
+from ledger.nouns.choice import Choice
+from ledger.nouns.inquiries import Inquiry
+from ledger.nouns.messages import Audience, Message
+from ledger.nouns.messages import Stage as MessageStage
+from ledger.nouns.orders import (
+    Deadline,
+    Header,
+    Hold,
+    HoldReason,
+    Order,
+    holds_on,
+    left_minor,
+)
+from ledger.nouns.parcels import Parcel, ParcelStatus
+from ledger.nouns.recoveries import Recovery, Status
+from ledger.nouns.reviews import ProposalState
+from ledger.nouns.stock import Alert
+from ledger.nouns.supplier_orders import Oddity, left_to_ship
+from ledger.nouns.suppliers import Supplier
+from ledger.nouns.tasks import Task
+from ledger.terms.money import Money
+from ledger.terms.parties import Party
 from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
 from projections.streams import OrderStory, Page, ParcelStories, Told
 from projections.tables import ID, Once, Projection, Rows, Table, Values, Written

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from hashlib import sha256
 
-from ledger import aftersales, returns
-from ledger.returns import Case, CaseOpened, Denial, EvidenceAdded, Inspection, LiabilityRuled, Reason, Remedy, Status
-from ledger.values import Fact, LineNo, Party
+from ledger.decisions import after_sales
+from ledger.facts import Fact, LineNo
+from ledger.nouns import cases
+from ledger.nouns.cases import (
+    Case,
+    CaseOpened,
+    Denial,
+    EvidenceAdded,
+    Inspection,
+    LiabilityRuled,
+    Reason,
+    Remedy,
+    Status,
+)
+from ledger.terms.parties import Party
 from tests.story import HOUR, ORDER, Story, delivered, units
 
 CASE = "case-1"
@@ -23,7 +35,7 @@ class Desk:
         self.story = story
 
     def case(self, case_id: str = CASE) -> Case:
-        return returns.known(self.story.book.case(case_id), case_id)
+        return cases.known(cases.find(self.story.book, case_id), case_id)
 
     def status(self, case_id: str = CASE) -> Status:
         return self.case(case_id).status
@@ -36,47 +48,47 @@ class Desk:
     ) -> list[Fact]:  # fmt: skip
         now = self.story.now
         opened = CaseOpened(case_id, order_id, reason, units(by_line or {1: 1}), first_answer_by=now, at=now)
-        return self.story.record(aftersales.open_case(self.story.book, opened, now))
+        return self.story.record(after_sales.open_case(self.story.book, opened, now))
 
     def answers(self, case_id: str = CASE, hours_ago: float = 0) -> list[Fact]:
         at = self.story.now - hours_ago * HOUR
-        return self._do(lambda: aftersales.answer(self.story.book, case_id, at, self.story.now))
+        return self._do(lambda: after_sales.answer(self.story.book, case_id, at, self.story.now))
 
     def asks(self, *wanted: str, case_id: str = CASE) -> list[Fact]:
         words = wanted or ("photo",)
         return self._do(
-            lambda: aftersales.request_evidence(self.story.book, case_id, words, self.story.now, self.story.now)
+            lambda: after_sales.request_evidence(self.story.book, case_id, words, self.story.now, self.story.now)
         )
 
     def files(self, photo: str = PHOTO, case_id: str = CASE) -> list[Fact]:
         added = EvidenceAdded(case_id, photo, "image/png", 7, Party.CUSTOMER, self.story.now)
-        return self._do(lambda: aftersales.add_evidence(self.story.book, added, self.story.now))
+        return self._do(lambda: after_sales.add_evidence(self.story.book, added, self.story.now))
 
     def reviews(self, case_id: str = CASE) -> list[Fact]:
-        return self._do(lambda: aftersales.start_review(self.story.book, case_id, self.story.now, self.story.now))
+        return self._do(lambda: after_sales.start_review(self.story.book, case_id, self.story.now, self.story.now))
 
     def rules(self, liable: Party = Party.SUPPLIER, *evidence: str, case_id: str = CASE) -> list[Fact]:
         ruling = LiabilityRuled(case_id, liable, ("broken",), evidence, self.story.now)
-        return self._do(lambda: aftersales.rule(self.story.book, ruling, self.story.now))
+        return self._do(lambda: after_sales.rule(self.story.book, ruling, self.story.now))
 
     def approves(
         self, remedy: Remedy, by_line: dict[int, int] | None = None, case_id: str = CASE, supplier_id: str = ""
     ) -> list[Fact]:
         now = self.story.now
         return self._do(
-            lambda: aftersales.approve(self.story.book, case_id, remedy, units(by_line), supplier_id, now, now)
+            lambda: after_sales.approve(self.story.book, case_id, remedy, units(by_line), supplier_id, now, now)
         )
 
     def denies(self, because: Denial = Denial.NOT_COVERED, case_id: str = CASE) -> list[Fact]:
         now = self.story.now
-        return self._do(lambda: aftersales.deny(self.story.book, case_id, because, None, now, now))
+        return self._do(lambda: after_sales.deny(self.story.book, case_id, because, None, now, now))
 
     def cancels(self, case_id: str = CASE) -> list[Fact]:
         now = self.story.now
-        return self._do(lambda: aftersales.cancel(self.story.book, case_id, Party.CUSTOMER, "solved", now, now))
+        return self._do(lambda: after_sales.cancel(self.story.book, case_id, Party.CUSTOMER, "solved", now, now))
 
     def reopens(self, *evidence: str, case_id: str = CASE) -> list[Fact]:
-        return self._do(lambda: aftersales.reopen(self.story.book, case_id, evidence, self.story.now, self.story.now))
+        return self._do(lambda: after_sales.reopen(self.story.book, case_id, evidence, self.story.now, self.story.now))
 
     # --- goods and money ---
 
@@ -84,20 +96,20 @@ class Desk:
         self, by_line: dict[int, int] | None = None, label_id: str = "label-1", case_id: str = CASE
     ) -> list[Fact]:
         now = self.story.now
-        labelled = returns.ReturnLabelled(case_id, label_id, units(by_line), Party.RETAILER, now)
-        return self._do(lambda: aftersales.label_return(self.story.book, labelled, now))
+        labelled = cases.ReturnLabelled(case_id, label_id, units(by_line), Party.RETAILER, now)
+        return self._do(lambda: after_sales.label_return(self.story.book, labelled, now))
 
     def sends_back(self, number: str = "BACK1", label_id: str = "label-1", case_id: str = CASE) -> list[Fact]:
         now = self.story.now
-        return self._do(lambda: aftersales.ship_return(self.story.book, case_id, label_id, "dhl", number, now, now))
+        return self._do(lambda: after_sales.ship_return(self.story.book, case_id, label_id, "dhl", number, now, now))
 
     def receives(self, by_line: dict[int, int], case_id: str = CASE) -> list[Fact]:
         now = self.story.now
-        return self._do(lambda: aftersales.receive_return(self.story.book, case_id, units(by_line), now, now))
+        return self._do(lambda: after_sales.receive_return(self.story.book, case_id, units(by_line), now, now))
 
     def inspects(self, case_id: str = CASE, line_no: int = 1, **found: int) -> list[Fact]:
         now, told = self.story.now, {LineNo(line_no): Inspection(**found)}
-        return self._do(lambda: aftersales.inspect_return(self.story.book, case_id, told, "", now, now))
+        return self._do(lambda: after_sales.inspect_return(self.story.book, case_id, told, "", now, now))
 
     def grants(
         self,
@@ -109,7 +121,7 @@ class Desk:
     ) -> list[Fact]:
         now = self.story.now
         return self._do(
-            lambda: aftersales.grant_refund(
+            lambda: after_sales.grant_refund(
                 self.story.book, case_id, refund_id, units(by_line), share, units(amounts), now, now
             )
         )
@@ -118,23 +130,23 @@ class Desk:
         self, by_line: dict[int, int] | None = None, because: Denial = Denial.GOODS_USED, case_id: str = CASE
     ) -> list[Fact]:
         now = self.story.now
-        return self._do(lambda: aftersales.deny_refund(self.story.book, case_id, units(by_line), because, now, now))
+        return self._do(lambda: after_sales.deny_refund(self.story.book, case_id, units(by_line), because, now, now))
 
     def takes_back(self, refund_id: str = "refund-1", case_id: str = CASE) -> list[Fact]:
         now, because = self.story.now, Denial.CHARGED_BACK
-        return self._do(lambda: aftersales.take_back_refund(self.story.book, case_id, refund_id, because, now, now))
+        return self._do(lambda: after_sales.take_back_refund(self.story.book, case_id, refund_id, because, now, now))
 
     def pays(self, refund_id: str = "refund-1", case_id: str = CASE) -> list[Fact]:
         now = self.story.now
-        return self._do(lambda: aftersales.record_refund_paid(self.story.book, case_id, refund_id, "psp-1", now, now))
+        return self._do(lambda: after_sales.record_refund_paid(self.story.book, case_id, refund_id, "psp-1", now, now))
 
     # --- what time does ---
 
     def clock_runs(self, case_id: str = CASE) -> list[Fact]:
-        return self._do(lambda: aftersales.miss_first_answer(self.story.book, case_id, self.story.now))
+        return self._do(lambda: after_sales.miss_first_answer(self.story.book, case_id, self.story.now))
 
     def looks_at_the_reship(self, case_id: str = CASE) -> list[Fact]:
-        return self._do(lambda: aftersales.follow_reship(self.story.book, case_id, self.story.now))
+        return self._do(lambda: after_sales.follow_reship(self.story.book, case_id, self.story.now))
 
     def _do(self, decide: Callable[[], list[tuple[str, Fact]]]) -> list[Fact]:
         """What it recorded, without what it meant for recoveries, of which test_case_recoveries tells."""

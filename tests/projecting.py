@@ -14,14 +14,15 @@ from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres import Control, open_pool
-from ledger.book import Registry
-from ledger.values import Change
+from ledger.engine.registry import Registry
+from ledger.facts import Change
+from ledger.nouns import NOUNS
 from projections import runner
 from projections.reads import Where
 from projections.tables import Projection
 from tests.stalls import EmptyTenant
 
-_REGISTRY = Registry()
+_REGISTRY = Registry(NOUNS)
 
 
 def write_down(tenant: EmptyTenant, changes: Sequence[Change]) -> int:

@@ -6,10 +6,22 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from ledger import claims, lapses, policies, recoveries, redress
-from ledger.policies import ClaimTerms, Policy
-from ledger.recoveries import Cost, CostKind, DocumentKind, Kind, Method, Recovery, RecoveryFact, Status, Subject
-from ledger.values import Fact, Money, recovery_stream
+from ledger.decisions import recovery_demands, timers
+from ledger.facts import Fact
+from ledger.nouns import claims, policies, recoveries
+from ledger.nouns.policies import ClaimTerms, Policy
+from ledger.nouns.recoveries import (
+    Cost,
+    CostKind,
+    DocumentKind,
+    Kind,
+    Method,
+    Recovery,
+    RecoveryFact,
+    Status,
+    Subject,
+)
+from ledger.terms.money import Money
 from tests.story import DAY, FIRST, ORDER, Story, shipped
 
 SUPPLIER, LOSS, DAMAGE, FOUND = Kind.SUPPLIER_FAULT, Kind.CARRIER_LOSS, Kind.CARRIER_DAMAGE, Kind.FOUND_AFTER_LOSS
@@ -34,7 +46,7 @@ class Recovering:
 
     @property
     def recovery(self) -> Recovery:
-        return recoveries.known(self.story.book.recovery(self.recovery_id), self.recovery_id)
+        return recoveries.known(recoveries.find(self.story.book, self.recovery_id), self.recovery_id)
 
     def status(self) -> Status:
         """A call, because the type checker takes a property for what it was a line before."""
@@ -51,11 +63,13 @@ class Recovering:
 
     def _open(self, kind: Kind, subject: Subject, costs: tuple[Cost, ...], currency: str) -> list[Fact]:
         book, now = self.story.book, self.story.now
-        return self.story.record(redress.open_recovery(book, self.recovery_id, kind, subject, currency, costs, now))
+        return self.story.record(
+            recovery_demands.open_recovery(book, self.recovery_id, kind, subject, currency, costs, now)
+        )
 
     def add(self, cost: Cost, currency: str = "EUR") -> list[Fact]:
         return self.story.record(
-            redress.raise_recovery(self.story.book, self.recovery_id, cost, currency, self.story.now)
+            recovery_demands.raise_recovery(self.story.book, self.recovery_id, cost, currency, self.story.now)
         )
 
     def accept(self, amount_minor: int, at: datetime | None = None, currency: str = "EUR") -> list[Fact]:
@@ -104,19 +118,19 @@ class Recovering:
         return self._decide(lambda recovery: claims.give_back(recovery, reference, eur(amount_minor), self.story.now))
 
     def _decide(self, decide: Callable[[Recovery], Sequence[RecoveryFact]]) -> list[Fact]:
-        stream = recovery_stream(self.recovery_id)
+        stream = recoveries.stream(self.recovery_id)
         return self.story.record((stream, fact) for fact in decide(self.recovery))
 
     # --- what time does ---
 
     def miss_answer(self) -> list[Fact]:
-        return self.story.record(lapses.miss_answer(self.story.book, self.recovery_id, self.story.now))
+        return self.story.record(timers.miss_answer(self.story.book, self.recovery_id, self.story.now))
 
     def become_eligible(self) -> list[Fact]:
-        return self.story.record(lapses.become_eligible(self.story.book, self.recovery_id, self.story.now))
+        return self.story.record(timers.become_eligible(self.story.book, self.recovery_id, self.story.now))
 
     def bar(self) -> list[Fact]:
-        return self.story.record(lapses.bar_claim(self.story.book, self.recovery_id, self.story.now))
+        return self.story.record(timers.bar_claim(self.story.book, self.recovery_id, self.story.now))
 
 
 # --- where stories begin --------------------------------------------------------------------------
@@ -125,7 +139,7 @@ class Recovering:
 def agree_claim_terms(story: Story, *terms: ClaimTerms) -> list[Fact]:
     """The retailer's terms are agreed anew, from now on."""
     policy = Policy(claim_terms=terms)
-    return story.record(policies.agree(story.book.policy(), policy, story.now, story.now))
+    return story.record(policies.agree(policies.find(story.book), policy, story.now, story.now))
 
 
 def proposed(*costs: Cost, **more: Any) -> Recovering:

@@ -10,12 +10,12 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from adapters.postgres import open_pool
-from ledger.book import View, noun
-from ledger.journal import LOCK_SEED, Log
-from ledger.ledger import Command, Ledger
-from ledger.personal import PersonKey
+from ledger.engine.executor import Command, Ledger
+from ledger.engine.log import LOCK_SEED, Log
+from ledger.engine.sealing import PersonKey
+from ledger.facts import Change, Fact, Sealed
 from ledger.refusals import Forbidden
-from ledger.values import Change, Fact, Sealed
+from ledger.view import View, noun
 
 _TAKE_LOCK_OF = "SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))"
 
@@ -61,7 +61,7 @@ def evolve(state: Stall | None, fact: StallFact) -> Stall:
     return stall
 
 
-NOUNS = {"stall": noun(StallFact, evolve)}
+NOUNS = [noun("stall", StallFact, evolve)]
 
 
 def coins_of(view: View, stall: str) -> int:

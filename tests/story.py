@@ -12,50 +12,68 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
-from ledger import (
-    asking,
-    breaches,
-    cancellation,
+from ledger.decisions import (
+    cancelling,
     delivery,
     dispatch,
-    fulfilment,
+    intake,
+    rerouting,
+    sourcing,
+    stock_alerts,
+    supplier_inquiries,
+    timers,
+)
+from ledger.decisions.rerouting import Cause
+from ledger.engine.book import Book
+from ledger.facts import (
+    Change,
+    Fact,
+    LineNo,
+    Sealed,
+    Units,
+    order_of,
+)
+from ledger.nouns import (
+    NOUNS,
+    breaches,
     inquiries,
-    lapses,
     orders,
     parcels,
     policies,
-    rerouting,
-    sourcing,
     stock,
-    stocktaking,
     suppliers,
 )
-from ledger.book import Book
-from ledger.inquiries import InquiryAnswered, InquiryAsked, InquiryClosed, Topic
-from ledger.orders import Header, Hold, HoldReason, Line, Order, OrderPlaced, PaymentState, Shipment
-from ledger.parcels import Checkpoint, Parcel, ParcelRegistered, ParcelStatus
-from ledger.policies import Policy
-from ledger.refusals import Refusal
-from ledger.rerouting import Cause
-from ledger.stock import Feed, Stock, StockFact
-from ledger.supplier_orders import Answer, RejectReason, SupplierOrder
-from ledger.suppliers import Agreement, Offer, Supplier
-from ledger.values import (
-    Change,
-    Destination,
-    Fact,
-    Incoterm,
-    LineNo,
-    Money,
-    Party,
-    Sealed,
-    Units,
-    inquiry_stream,
-    order_of,
-    order_stream,
-    stock_stream,
-    supplier_stream,
+from ledger.nouns.inquiries import (
+    InquiryAnswered,
+    InquiryAsked,
+    InquiryClosed,
+    Topic,
 )
+from ledger.nouns.orders import (
+    Header,
+    Hold,
+    HoldReason,
+    Line,
+    Order,
+    OrderPlaced,
+    PaymentState,
+    Shipment,
+)
+from ledger.nouns.parcels import (
+    Checkpoint,
+    Parcel,
+    ParcelRegistered,
+    ParcelStatus,
+)
+from ledger.nouns.policies import Policy
+from ledger.nouns.stock import Feed, Stock, StockFact
+from ledger.nouns.supplier_orders import Answer, RejectReason, SupplierOrder
+from ledger.nouns.suppliers import Agreement, Offer, Supplier
+from ledger.refusals import Refusal
+from ledger.terms.money import Money
+from ledger.terms.parties import Party
+from ledger.terms.places import Destination
+from ledger.terms.shipping import Incoterm
 from tests import documented
 
 F = TypeVar("F", bound=Fact)
@@ -103,7 +121,7 @@ class Story:
     """What happened so far; nothing but the facts is kept."""
 
     def __init__(self) -> None:
-        self.book = Book.of()
+        self.book = Book.of(NOUNS)
         self.log: list[Change] = []
         self.now = NOON
 
@@ -113,7 +131,7 @@ class Story:
 
     def record(self, changes: Iterable[Change]) -> list[Fact]:
         """What a decision returned has happened."""
-        changes = list(stocktaking.watched(self.book, list(changes), self.now))
+        changes = list(stock_alerts.watched(self.book, list(changes), self.now))
         waited = {stream: self._waited(stream) for stream, _ in changes if stream.startswith("stock-")}
         for stream, fact in changes:
             self.book.record([(stream, fact)])
@@ -137,7 +155,7 @@ class Story:
     # --- what there is ---
 
     def order(self, order_id: str = ORDER) -> Order:
-        return orders.known(self.book.order(order_id), order_id)
+        return orders.known(orders.find(self.book, order_id), order_id)
 
     def supplier_order(self, supplier_order_id: str = FIRST) -> SupplierOrder:
         return self.order(supplier_order_id.rpartition("/")[0]).supplier_order(supplier_order_id)
@@ -148,15 +166,15 @@ class Story:
         return {name: count for name in buckets.__struct_fields__ if (count := getattr(buckets, name))}
 
     def stock(self, sku: str = "tea", supplier_id: str = "acme") -> Stock:
-        found = self.book.stock(supplier_id, sku)
+        found = stock.find(self.book, supplier_id, sku)
         assert found is not None
         return found
 
     def supplier(self, supplier_id: str = "acme") -> Supplier:
-        return suppliers.known(self.book.supplier(supplier_id), supplier_id)
+        return suppliers.known(suppliers.find(self.book, supplier_id), supplier_id)
 
     def parcel(self, number: str = "P1", carrier: str = "dhl") -> Parcel:
-        return parcels.known(self.book.parcel(carrier, number), carrier, number)
+        return parcels.known(parcels.find(self.book, carrier, number), carrier, number)
 
     def header(self, order_id: str = ORDER) -> Header:
         return self.order(order_id).header
@@ -175,7 +193,7 @@ class Story:
             suppliers.TermsAgreed(supplier_id, agreement, at),
             suppliers.SupplierApproved(supplier_id, at),
         ]
-        return self.record((supplier_stream(supplier_id), fact) for fact in facts)
+        return self.record((suppliers.stream(supplier_id), fact) for fact in facts)
 
     def suspend(self, supplier_id: str = "acme") -> list[Fact]:
         return self._about_supplier(supplier_id, suppliers.suspend(self.supplier(supplier_id), "late", self.now))
@@ -192,7 +210,7 @@ class Story:
         return self.record(sourcing.offer_sku(self.book, supplier_id, Offer(sku, price, **more), self.now))
 
     def _about_supplier(self, supplier_id: str, facts: Sequence[suppliers.SupplierFact]) -> list[Fact]:
-        return self.record((supplier_stream(supplier_id), fact) for fact in facts)
+        return self.record((suppliers.stream(supplier_id), fact) for fact in facts)
 
     def feed(
         self,
@@ -204,19 +222,19 @@ class Story:
         watermark: datetime | None = None,
     ) -> list[Fact]:
         """A feed, one version newer than the last unless a version is named."""
-        present = self.book.stock(supplier_id, sku)
+        present = stock.find(self.book, supplier_id, sku)
         if version is None:
             version = present.feed.version + 1 if present and present.feed else 1
         feed = Feed(quantity, version, as_of or self.now, watermark)
-        return self.record(stocktaking.record_feed(self.book, supplier_id, sku, feed, self.now))
+        return self.record(stock_alerts.record_feed(self.book, supplier_id, sku, feed, self.now))
 
     def buffer(self, count: int, sku: str = "tea") -> list[Fact]:
         return self._about_stock(
-            "acme", sku, stock.set_buffer(self.book.stock("acme", sku), "acme", sku, count, self.now)
+            "acme", sku, stock.set_buffer(stock.find(self.book, "acme", sku), "acme", sku, count, self.now)
         )
 
     def threshold(self, count: int | None, sku: str = "tea") -> list[Fact]:
-        present = self.book.stock("acme", sku)
+        present = stock.find(self.book, "acme", sku)
         return self._about_stock("acme", sku, stock.set_low_threshold(present, "acme", sku, count, self.now))
 
     def restock(self, count: int, sku: str = "tea", case_id: str = "case-1", supplier_id: str = "acme") -> list[Fact]:
@@ -229,10 +247,10 @@ class Story:
 
     def agree(self, since: datetime | None = None, **terms: Any) -> list[Fact]:
         """The retailer's own terms, from now on unless said otherwise."""
-        return self.record(policies.agree(self.book.policy(), Policy(**terms), since or self.now, self.now))
+        return self.record(policies.agree(policies.find(self.book), Policy(**terms), since or self.now, self.now))
 
     def reserve(self, reservation_id: str, count: int, minutes: int = 15, sku: str = "tea") -> list[Fact]:
-        present = self.book.stock("acme", sku)
+        present = stock.find(self.book, "acme", sku)
         until = self.now + timedelta(minutes=minutes)
         return self._about_stock(
             "acme", sku, stock.reserve(present, "acme", sku, reservation_id, count, until, self.now)
@@ -248,10 +266,10 @@ class Story:
         )
 
     def _about_stock(self, supplier_id: str, sku: str, facts: Sequence[StockFact]) -> list[Fact]:
-        return self.record((stock_stream(supplier_id, sku), fact) for fact in facts)
+        return self.record((stock.stream(supplier_id, sku), fact) for fact in facts)
 
     def expire(self, reservation_id: str, sku: str = "tea") -> list[Fact]:
-        return self.record(lapses.expire_reservation(self.book, "acme", sku, reservation_id, self.now))
+        return self.record(timers.expire_reservation(self.book, "acme", sku, reservation_id, self.now))
 
     # --- orders ---
 
@@ -268,7 +286,7 @@ class Story:
         channel, _, number = order_id.partition("/")
         known: dict[str, Any] = {"placed_at": self.now, "customer": ANNA, "has_contact": True, "has_address": True}
         known |= {"destination": GERMANY, "intake": order_id, "lines": lines or (line(1, "tea", 3),)}
-        intake = OrderPlaced(
+        placed = OrderPlaced(
             order_id=order_id,
             channel=channel,
             channel_order_id=number,
@@ -277,12 +295,12 @@ class Story:
             payment=payment,
             **{**known, **more},
         )
-        return self.record(fulfilment.place(self.book, intake, all_or_nothing, cart_id, self.now))
+        return self.record(intake.place(self.book, placed, all_or_nothing, cart_id, self.now))
 
     def complete(self, *lines: Line, order_id: str = ORDER, **more: Any) -> list[Fact]:
         payment = more.pop("payment", None)
         details = orders.DetailsCompleted(order_id, more.pop("at", self.now), lines, **more)
-        return self.record(fulfilment.complete_details(self.book, details, payment, self.now))
+        return self.record(intake.complete_details(self.book, details, payment, self.now))
 
     def complete_customs(
         self,
@@ -292,19 +310,19 @@ class Story:
         order_id: str = ORDER,
     ) -> list[Fact]:
         completed = orders.CustomsDataCompleted(order_id, self.now, lines, incoterm)
-        return self.record(fulfilment.complete_customs_data(self.book, completed, declared, self.now))
+        return self.record(intake.complete_customs_data(self.book, completed, declared, self.now))
 
     def pay(
         self, payment: PaymentState = PaymentState.PAID, order_id: str = ORDER, at: datetime | None = None
     ) -> list[Fact]:
-        return self.record(fulfilment.record_payment(self.book, order_id, payment, at or self.now, self.now))
+        return self.record(intake.record_payment(self.book, order_id, payment, at or self.now, self.now))
 
     def charge_back(
         self, amount_minor: int, chargeback_id: str = "cb-1", currency: str = "EUR", order_id: str = ORDER
     ) -> list[Fact]:
         amount = Money(amount_minor, currency)
         chargeback = orders.ChargebackRecorded(order_id, chargeback_id, amount, self.now)
-        return self.record(fulfilment.record_chargeback(self.book, chargeback, self.now))
+        return self.record(intake.record_chargeback(self.book, chargeback, self.now))
 
     def hold(
         self,
@@ -315,7 +333,7 @@ class Story:
         at: datetime | None = None,
     ) -> list[Fact]:
         hold = Hold(reason, owner, at or self.now, supplier_order_id=supplier_order_id)
-        return self.record(fulfilment.place_hold(self.book, order_id, hold, self.now))
+        return self.record(intake.place_hold(self.book, order_id, hold, self.now))
 
     def release(
         self,
@@ -326,17 +344,17 @@ class Story:
         at: datetime | None = None,
     ) -> list[Fact]:
         return self.record(
-            fulfilment.release_hold(self.book, order_id, reason, owner, supplier_order_id, at or self.now, self.now)
+            intake.release_hold(self.book, order_id, reason, owner, supplier_order_id, at or self.now, self.now)
         )
 
     def confirm(self, order_id: str = ORDER, backorder_lacking: bool = False) -> list[Fact]:
-        return self.record(fulfilment.confirm(self.book, order_id, backorder_lacking, "mia", self.now, self.now))
+        return self.record(intake.confirm(self.book, order_id, backorder_lacking, "mia", self.now, self.now))
 
     def change_address(
         self, customer: Sealed, destination: Destination, order_id: str = ORDER, at: datetime | None = None
     ) -> list[Fact]:
         changed = orders.AddressChanged(order_id, customer, destination, at or self.now)
-        return self.record(fulfilment.change_address(self.book, changed, self.now))
+        return self.record(intake.change_address(self.book, changed, self.now))
 
     def receive(self, order_id: str = ORDER, at: datetime | None = None) -> list[Fact]:
         return self.record(delivery.confirm_receipt(self.book, order_id, "customer", at or self.now, self.now))
@@ -345,7 +363,7 @@ class Story:
         return self._about_order(ORDER, orders.review(self.order(), review_id, score, self.now))
 
     def _about_order(self, order_id: str, facts: Sequence[orders.OrderFact]) -> list[Fact]:
-        return self.record((order_stream(order_id), fact) for fact in facts)
+        return self.record((orders.stream(order_id), fact) for fact in facts)
 
     # --- supplier orders ---
 
@@ -375,13 +393,13 @@ class Story:
 
     def cancel(self, by_line: dict[int, int] | None = None, order_id: str = ORDER) -> list[Fact]:
         return self.record(
-            cancellation.cancel(self.book, order_id, units(by_line), "customer", "changed_mind", self.now, self.now)
+            cancelling.cancel(self.book, order_id, units(by_line), "customer", "changed_mind", self.now, self.now)
         )
 
     def answer_cancel(self, agreed: bool, supplier_order_id: str = FIRST, at: datetime | None = None) -> list[Fact]:
         because = "" if agreed else "too_late"
         return self.record(
-            cancellation.answer_cancel(self.book, supplier_order_id, agreed, because, at or self.now, self.now)
+            cancelling.answer_cancel(self.book, supplier_order_id, agreed, because, at or self.now, self.now)
         )
 
     def reroute(
@@ -426,28 +444,28 @@ class Story:
             about["asked_by"] = Party.CUSTOMER
         known = {"topic": Topic.DISPATCH, "at": self.now, **about, **more}
         asked = InquiryAsked(inquiry_id=inquiry_id, asked_of=asked_of, **known)
-        return self.record(asking.ask(self.book, asked))
+        return self.record(supplier_inquiries.ask(self.book, asked))
 
     def answer_inquiry(self, inquiry_id: str = "q1", at: datetime | None = None, by: str = "desk") -> list[Fact]:
-        inquiry = inquiries.known(self.book.inquiry(inquiry_id), inquiry_id)
+        inquiry = inquiries.known(inquiries.find(self.book, inquiry_id), inquiry_id)
         answered = InquiryAnswered(inquiry_id, at or self.now, by, inquiry.asked.supplier_id)
         return self._about_inquiry(inquiry_id, inquiries.answer(inquiry, answered, self.now))
 
     def close_inquiry(self, inquiry_id: str = "q1", at: datetime | None = None) -> list[Fact]:
-        inquiry = inquiries.known(self.book.inquiry(inquiry_id), inquiry_id)
+        inquiry = inquiries.known(inquiries.find(self.book, inquiry_id), inquiry_id)
         closed = InquiryClosed(inquiry_id, "solved", "mia", at or self.now)
         return self._about_inquiry(inquiry_id, inquiries.close(inquiry, closed, self.now))
 
     def miss_answer(self, inquiry_id: str = "q1") -> list[Fact]:
-        return self.record(lapses.miss_inquiry_answer(self.book, inquiry_id, self.now))
+        return self.record(timers.miss_inquiry_answer(self.book, inquiry_id, self.now))
 
     def _about_inquiry(self, inquiry_id: str, facts: Sequence[inquiries.InquiryFact]) -> list[Fact]:
-        return self.record((inquiry_stream(inquiry_id), fact) for fact in facts)
+        return self.record((inquiries.stream(inquiry_id), fact) for fact in facts)
 
     # --- what time does ---
 
     def miss(self, clock: orders.Clock, object_id: str = FIRST, order_id: str = ORDER) -> list[Fact]:
-        return self.record(lapses.miss_deadline(self.book, order_id, object_id, clock, self.now))
+        return self.record(timers.miss_deadline(self.book, order_id, object_id, clock, self.now))
 
     def rule(
         self,
@@ -469,19 +487,19 @@ class Story:
         return self.record(rerouting.reroute_overdue(self.book, order_id, supplier_order_id, clock, self.now))
 
     def miss_first_scan(self, number: str = "P1", epoch: int = 1) -> list[Fact]:
-        return self.record(lapses.miss_first_scan(self.book, "dhl", number, epoch, self.now))
+        return self.record(timers.miss_first_scan(self.book, "dhl", number, epoch, self.now))
 
     def suspect_loss(self, number: str = "P1", epoch: int = 1) -> list[Fact]:
-        return self.record(lapses.suspect_loss(self.book, "dhl", number, epoch, self.now))
+        return self.record(timers.suspect_loss(self.book, "dhl", number, epoch, self.now))
 
     def miss_feed(self, sku: str = "tea", supplier_id: str = "acme") -> list[Fact]:
-        return self.record(stocktaking.notice_stale_feed(self.book, supplier_id, sku, self.now))
+        return self.record(stock_alerts.notice_stale_feed(self.book, supplier_id, sku, self.now))
 
     def serve(self, order_id: str = ORDER) -> list[Fact]:
-        return self.record(fulfilment.serve_waiting(self.book, order_id, self.now))
+        return self.record(intake.serve_waiting(self.book, order_id, self.now))
 
     def close_window(self, order_id: str = ORDER) -> list[Fact]:
-        return self.record(lapses.complete_order(self.book, order_id, self.now))
+        return self.record(timers.complete_order(self.book, order_id, self.now))
 
 
 # --- where stories begin --------------------------------------------------------------------------
@@ -615,7 +633,7 @@ def _check_reservations(order: Order, book: Book) -> None:
         open_units = order.buckets[line_no].open if order.confirmed_at is None else 0
         unshipped[item] = unshipped.get(item, 0) + open_units
     for (supplier_id, sku), left in unshipped.items():
-        state = book.stock(supplier_id, sku) if supplier_id and sku else None
+        state = stock.find(book, supplier_id, sku) if supplier_id and sku else None
         if state is not None and order.order_id in state.reservations:
             reserved = state.reservations[order.order_id].units
             assert 0 < reserved <= left, f"{reserved} of {sku} reserved for {order.order_id}, {left} to ship"

@@ -30,12 +30,14 @@ from fulfilment.v1 import (
     stock_pb2,
     suppliers_pb2,
 )
-from ledger.orders import ChargebackRecorded, Line
-from ledger.parcels import ParcelStatus
-from ledger.remedies import RefundBooked
-from ledger.returns import RefundGranted, Remedy
-from ledger.supplier_orders import SupplierOrderDrafted
-from ledger.values import MOST_MINOR, Change, Fact, LineNo, Money, case_stream, order_stream
+from ledger.facts import Change, Fact, LineNo
+from ledger.nouns import cases, orders
+from ledger.nouns.cases import RefundGranted, Remedy
+from ledger.nouns.order_after_sales import RefundBooked
+from ledger.nouns.orders import ChargebackRecorded, Line
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.supplier_orders import SupplierOrderDrafted
+from ledger.terms.money import MOST_MINOR, Money
 from projections import runner
 from tests import casework, documented, story
 from tests.projecting import write_down
@@ -540,9 +542,9 @@ def before_amounts_were_bounded() -> Story:
     units = {LineNo(1): MOST_UNITS}
     told.record(
         [
-            (case_stream(casework.CASE), RefundGranted(casework.CASE, "refund-1", units, granted, "EUR", told.now)),
-            (order_stream(ORDER), RefundBooked(ORDER, casework.CASE, "refund-1", units, granted, told.now)),
-            (order_stream(ORDER), ChargebackRecorded(ORDER, "cb-1", Money(LARGEST, "EUR"), told.now)),
+            (cases.stream(casework.CASE), RefundGranted(casework.CASE, "refund-1", units, granted, "EUR", told.now)),
+            (orders.stream(ORDER), RefundBooked(ORDER, casework.CASE, "refund-1", units, granted, told.now)),
+            (orders.stream(ORDER), ChargebackRecorded(ORDER, "cb-1", Money(LARGEST, "EUR"), told.now)),
         ]
     )
     return told

@@ -4,9 +4,16 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.orders import CannotCancel, Header, HoldReason, NothingToCancel, PaymentState, UnitsCancelled
-from ledger.parcels import ParcelStatus
-from ledger.supplier_orders import (
+from ledger.nouns.orders import (
+    CannotCancel,
+    Header,
+    HoldReason,
+    NothingToCancel,
+    PaymentState,
+    UnitsCancelled,
+)
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.supplier_orders import (
     Answer,
     CancelRefused,
     CancelRequested,

@@ -14,14 +14,34 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from ledger import orders, recoveries, redress, remedies, returns, stock
-from ledger.book import EMPTY, Book, Entry
-from ledger.orders import Header
-from ledger.parcels import ClaimOpened, ParcelStatus
-from ledger.recoveries import Cost, CostKind, Kind, Subject
+from ledger.decisions import recovery_demands
+from ledger.engine.book import Book
+from ledger.facts import Change, Fact, LineNo
+from ledger.nouns import (
+    NOUNS,
+    cases,
+    order_after_sales,
+    orders,
+    recoveries,
+    stock,
+)
+from ledger.nouns.cases import (
+    Denial,
+    Reason,
+    Remedy,
+    Status,
+)
+from ledger.nouns.orders import Header
+from ledger.nouns.parcels import ClaimOpened, ParcelStatus
+from ledger.nouns.recoveries import (
+    Cost,
+    CostKind,
+    Kind,
+    Subject,
+)
 from ledger.refusals import Refusal
-from ledger.returns import Denial, Reason, Remedy, Status
-from ledger.values import Change, Fact, LineNo, Party, recovery_stream
+from ledger.terms.parties import Party
+from ledger.view import EMPTY, Entry
 from tests.casework import OTHER_PHOTO, PHOTO, Desk
 from tests.story import ORDER, Story, line
 
@@ -80,7 +100,7 @@ class AfterSales(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.story = Story()
-        self.story.book = Blinking.of()
+        self.story.book = Blinking.of(NOUNS)
         self.desk = UnwaitingDesk(self.story)
         self.parcels = 0
 
@@ -134,7 +154,7 @@ class AfterSales(RuleBasedStateMachine):
         return [fact for _, fact in self.story.log if isinstance(fact, classes)]
 
     def named(self, pick: int) -> str:
-        known = [case_id for case_id in CASES if self.story.book.case(case_id) is not None]
+        known = [case_id for case_id in CASES if cases.find(self.story.book, case_id) is not None]
         return known[pick % len(known)]
 
     def reships(self) -> list[str]:
@@ -196,18 +216,18 @@ class AfterSales(RuleBasedStateMachine):
         case_id = self.named(pick)
         if end == "write off":
             recovery_id = f"{case_id}/supplier/acme/EUR"
-            recovery = self.story.book.recovery(recovery_id)
+            recovery = recoveries.find(self.story.book, recovery_id)
             if recovery is not None:
                 try:
                     facts = recoveries.write_off(recovery, "hopeless", self.story.now)
                 except Refusal:
                     return
-                self.story.record((recovery_stream(recovery_id), fact) for fact in facts)
+                self.story.record((recoveries.stream(recovery_id), fact) for fact in facts)
             return
-        cost = Cost(redress.cost_id(case_id, end), CostKind.REFUND, 100)
+        cost = Cost(recovery_demands.cost_id(case_id, end), CostKind.REFUND, 100)
         subject = Subject(ORDER, f"{ORDER}/1", "acme", case_id)
-        demand = redress.Demand(Kind.SUPPLIER_FAULT, subject, "EUR", (cost,))
-        self.story.record(redress.recover(self.story.book, demand, self.story.now))
+        demand = recovery_demands.Demand(Kind.SUPPLIER_FAULT, subject, "EUR", (cost,))
+        self.story.record(recovery_demands.recover(self.story.book, demand, self.story.now))
 
     # --- the case ---
 
@@ -220,7 +240,7 @@ class AfterSales(RuleBasedStateMachine):
     @rule(case_id=a_name, reason=st.sampled_from(Reason), by_line=some_lines, of_reship=st.booleans())
     def a_customer_complains(self, case_id: str, reason: Reason, by_line: dict[int, int], of_reship: bool) -> None:
         order_id = self.reships()[-1] if of_reship and self.reships() else ORDER
-        known = self.story.book.case(case_id)
+        known = cases.find(self.story.book, case_id)
         order = self.story.order(order_id)
         free = {n: self.free(order_id, n, reason) for n in by_line}
         facts = self.tell(lambda: self.desk.opens(reason, by_line, case_id, order_id))
@@ -237,11 +257,11 @@ class AfterSales(RuleBasedStateMachine):
             return 0
         mine, all_taken = 0, 0
         kinds: dict[str, bool] = {}
-        for fact in self.facts(remedies.TakenIntoCase, remedies.CaseLeft):
-            assert isinstance(fact, remedies.TakenIntoCase | remedies.CaseLeft)
+        for fact in self.facts(order_after_sales.TakenIntoCase, order_after_sales.CaseLeft):
+            assert isinstance(fact, order_after_sales.TakenIntoCase | order_after_sales.CaseLeft)
             if fact.order_id != order_id:
                 continue
-            if isinstance(fact, remedies.TakenIntoCase):
+            if isinstance(fact, order_after_sales.TakenIntoCase):
                 kinds.setdefault(fact.case_id, fact.arrived)
                 count = fact.by_line.get(LineNo(n), 0)
             else:
@@ -268,7 +288,7 @@ class AfterSales(RuleBasedStateMachine):
     )
     def somebody_works_on_a_case(self, pick: int, step: str) -> None:
         case_id = self.named(pick)
-        case = self.story.book.case(case_id)
+        case = cases.find(self.story.book, case_id)
         facts = self.tell(lambda: getattr(self.desk, step)(case_id=case_id))
         closed = case is not None and case.status.is_closed
         if closed and facts and step in ("asks", "reviews", "rules"):
@@ -384,13 +404,13 @@ class AfterSales(RuleBasedStateMachine):
             match fact:
                 case orders.ChargebackRecorded():
                     taken += fact.amount.amount_minor
-                case remedies.RefundBooked():
+                case order_after_sales.RefundBooked():
                     amounts[fact.refund_id] = sum(fact.amounts_minor.values())
                     granted += amounts[fact.refund_id]
                     assert granted + taken <= came_in
-                case remedies.RefundUnbooked():
+                case order_after_sales.RefundUnbooked():
                     granted -= amounts[fact.refund_id]
-                case remedies.RefundPaidBack():
+                case order_after_sales.RefundPaidBack():
                     paid += amounts[fact.refund_id]
                     assert paid + taken <= came_in
                 case _:
@@ -404,9 +424,9 @@ class AfterSales(RuleBasedStateMachine):
             match fact:
                 case orders.ChargebackRecorded():
                     back += fact.amount.amount_minor
-                case remedies.RefundBooked():
+                case order_after_sales.RefundBooked():
                     amounts[fact.refund_id] = sum(fact.amounts_minor.values())
-                case remedies.RefundPaidBack():
+                case order_after_sales.RefundPaidBack():
                     back += amounts[fact.refund_id]
                 case _:
                     pass
@@ -419,8 +439,8 @@ class AfterSales(RuleBasedStateMachine):
     def received(self, case_id: str) -> Counter[int]:
         """The newest count of what came back, line by line."""
         found: Counter[int] = Counter()
-        for fact in self.facts(returns.ReturnReceived):
-            assert isinstance(fact, returns.ReturnReceived)
+        for fact in self.facts(cases.ReturnReceived):
+            assert isinstance(fact, cases.ReturnReceived)
             if fact.case_id == case_id:
                 found.update({n: count - found[n] for n, count in fact.by_line.items()})
         return +found
@@ -429,12 +449,12 @@ class AfterSales(RuleBasedStateMachine):
     def no_more_is_refunded_than_was_paid_for_the_units(self) -> None:
         by_line: Counter[int] = Counter()
         by_case: Counter[tuple[str, int]] = Counter()
-        granted: dict[str, returns.RefundGranted] = {}
-        for fact in self.facts(returns.RefundGranted, returns.RefundTakenBack):
-            if isinstance(fact, returns.RefundTakenBack):
+        granted: dict[str, cases.RefundGranted] = {}
+        for fact in self.facts(cases.RefundGranted, cases.RefundTakenBack):
+            if isinstance(fact, cases.RefundTakenBack):
                 sign, fact = -1, granted[fact.refund_id]
             else:
-                assert isinstance(fact, returns.RefundGranted)
+                assert isinstance(fact, cases.RefundGranted)
                 sign, granted[fact.refund_id] = 1, fact
             assert fact.by_line
             for n, amount in fact.amounts_minor.items():
@@ -444,7 +464,7 @@ class AfterSales(RuleBasedStateMachine):
         assert all(amount <= PRICES[n] * QUANTITIES[n] for n, amount in by_line.items())
         for (case_id, line_no), amount in by_case.items():
             assert amount <= PRICES[line_no] * self.desk.case(case_id).opened.by_line[LineNo(line_no)]
-        paid = [fact.refund_id for fact in self.facts(returns.RefundPaid) if isinstance(fact, returns.RefundPaid)]
+        paid = [fact.refund_id for fact in self.facts(cases.RefundPaid) if isinstance(fact, cases.RefundPaid)]
         assert len(paid) == len(set(paid)), "a refund was paid twice"
 
     @invariant()
@@ -460,7 +480,7 @@ class AfterSales(RuleBasedStateMachine):
         for order_id in (ORDER, *self.reships()):
             back: Counter[int] = Counter()
             for case_id in CASES:
-                case = self.story.book.case(case_id)
+                case = cases.find(self.story.book, case_id)
                 back.update(self.received(case_id) if case is not None and case.order_id == order_id else {})
             for n, count in back.items():
                 assert count <= self.story.order(order_id).buckets[LineNo(n)].delivered
@@ -468,7 +488,7 @@ class AfterSales(RuleBasedStateMachine):
     @invariant()
     def no_unit_gets_both_the_money_and_the_goods(self) -> None:
         for case_id in CASES:
-            case = self.story.book.case(case_id)
+            case = cases.find(self.story.book, case_id)
             if case is None or case.reship is None:
                 continue
             for n, count in case.reship.by_line.items():
@@ -479,7 +499,7 @@ class AfterSales(RuleBasedStateMachine):
     @invariant()
     def what_is_closed_is_finished_and_what_is_open_holds_its_order(self) -> None:
         for case_id in CASES:
-            case = self.story.book.case(case_id)
+            case = cases.find(self.story.book, case_id)
             if case is None:
                 continue
             is_open = case_id in self.story.order(case.order_id).after_sales.open_cases
@@ -495,7 +515,7 @@ class AfterSales(RuleBasedStateMachine):
         """The log, stored and read back, tells the same."""
         registry = self.story.book.registry
         stored = [(stream, fact.fact_name(), registry.encode(fact)) for stream, fact in self.story.log]
-        again = Book.of((stream, registry.decode(name, state)) for stream, name, state in stored)
+        again = Book.of(NOUNS, ((stream, registry.decode(name, state)) for stream, name, state in stored))
         for stream in dict.fromkeys(stream for stream, _ in self.story.log):
             assert again.state(stream) == self.story.book.state(stream)
         self.seen.update({name for _, name, _ in stored})

@@ -6,12 +6,25 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger import aftersales, suppliers
-from ledger.parcels import ParcelStatus
-from ledger.recoveries import CostKind, Kind, Recovery, RecoveryOpened, Status
-from ledger.returns import LiabilityRuled, Reason, Remedy, ReturnLabelled
-from ledger.suppliers import Offer
-from ledger.values import Money, Party, supplier_stream
+from ledger.decisions import after_sales
+from ledger.nouns import suppliers
+from ledger.nouns.cases import (
+    LiabilityRuled,
+    Reason,
+    Remedy,
+    ReturnLabelled,
+)
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.recoveries import (
+    CostKind,
+    Kind,
+    Recovery,
+    RecoveryOpened,
+    Status,
+)
+from ledger.nouns.suppliers import Offer
+from ledger.terms.money import Money
+from ledger.terms.parties import Party
 from tests.casework import CASE, PHOTO, RESHIP, Desk, ruled
 from tests.casework import approved as remedied
 from tests.casework import opened as opened_case
@@ -45,7 +58,7 @@ def opened_by(desk: Desk) -> list[str]:
 def offering(desk: Desk, cost: Money) -> Desk:
     """The supplier's cost price of tea is agreed."""
     facts = suppliers.offer_sku(desk.story.supplier("acme"), Offer("tea", cost), desk.story.now)
-    desk.story.record((supplier_stream("acme"), fact) for fact in facts)
+    desk.story.record((suppliers.stream("acme"), fact) for fact in facts)
     return desk
 
 
@@ -81,7 +94,7 @@ def test_a_recovery_is_opened_when_the_ruling_was_given_not_when_it_was_told():
     given_at = desk.story.now
     desk.story.later(days=2)
     ruling = LiabilityRuled(CASE, Party.SUPPLIER, ("broken",), (PHOTO,), given_at)
-    desk.story.record(aftersales.rule(desk.story.book, ruling, desk.story.now))
+    desk.story.record(after_sales.rule(desk.story.book, ruling, desk.story.now))
     assert recovery(desk).opened.at == given_at
 
 
@@ -158,7 +171,7 @@ def test_a_reship_that_was_cancelled_is_not_asked_for_but_its_refund_is():
 def test_the_freight_of_a_return_is_asked_for_unless_the_customer_pays_it():
     desk = remedied(Remedy.RETURN)
     labelled = ReturnLabelled(CASE, "label-1", {}, Party.RETAILER, desk.story.now, freight_minor=400)
-    desk.story.record(aftersales.label_return(desk.story.book, labelled, desk.story.now))
+    desk.story.record(after_sales.label_return(desk.story.book, labelled, desk.story.now))
     assert costs(desk) == [(CostKind.FREIGHT, 400)]
 
 

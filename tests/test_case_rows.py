@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ledger.parcels import ParcelStatus
-from ledger.policies import Policy
-from ledger.returns import Denial, Reason, Remedy, Status
-from ledger.values import Party
+from ledger.nouns.cases import (
+    Denial,
+    Reason,
+    Remedy,
+    Status,
+)
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.policies import Policy
+from ledger.terms.parties import Party
 from projections import cases
 from projections.cases import CaseSummary
 from projections.reads import PageOf

@@ -7,15 +7,34 @@ from typing import Any
 
 import pytest
 
-from ledger import orders, policies, remedies, returns
-from ledger.orders import Header, PaymentState
-from ledger.parcels import ParcelStatus
-from ledger.policies import Policy
-from ledger.remedies import NothingPaid, NotReturnable, RefundTooLarge, UnitsInReturn, UnitsNotFree
-from ledger.returns import Denial, Reason, Remedy, ReshipFailure, Status
-from ledger.stock import Restocked
-from ledger.supplier_orders import UnknownLine
-from ledger.values import Change, LineNo, Party, policy_stream
+from ledger.facts import Change, LineNo
+from ledger.nouns import (
+    cases,
+    order_after_sales,
+    orders,
+    policies,
+    recoveries,
+)
+from ledger.nouns.cases import (
+    Denial,
+    Reason,
+    Remedy,
+    ReshipFailure,
+    Status,
+)
+from ledger.nouns.order_after_sales import (
+    NothingPaid,
+    NotReturnable,
+    RefundTooLarge,
+    UnitsInReturn,
+    UnitsNotFree,
+)
+from ledger.nouns.orders import Header, PaymentState
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.policies import Policy
+from ledger.nouns.stock import Restocked
+from ledger.nouns.supplier_orders import UnknownLine
+from ledger.terms.parties import Party
 from tests.casework import CASE, OTHER_PHOTO, PHOTO, RESHIP, Desk, approved, opened, ruled
 from tests.recovering import Recovering
 from tests.story import DAY, HOUR, NOON, ORDER, Story, confirmed, delivered, line, names, refused, sent, shipped, the
@@ -24,7 +43,7 @@ L1, L2 = LineNo(1), LineNo(2)
 
 
 def agreed(story: Story, **terms: Any) -> None:
-    story.record([(policy_stream(), policies.PolicyAgreed(Policy(**terms), NOON - 60 * DAY, story.now))])
+    story.record([(policies.stream(), policies.PolicyAgreed(Policy(**terms), NOON - 60 * DAY, story.now))])
 
 
 def reship_arrives(desk: Desk, status: ParcelStatus = ParcelStatus.DELIVERED, number: str = "P9") -> None:
@@ -50,7 +69,7 @@ def test_a_case_takes_its_units_and_starts_the_clock_of_the_first_answer():
 def test_opening_the_same_case_twice_records_nothing():
     desk = opened()
     assert desk.opens() == []
-    with refused(returns.CaseOpenedDifferently, "opened already"):
+    with refused(cases.CaseOpenedDifferently, "opened already"):
         desk.opens(Reason.QUALITY)
 
 
@@ -60,7 +79,7 @@ def test_a_case_names_an_order_and_lines_that_there_are():
         desk.opens(order_id="shopify/7")
     with refused(UnknownLine, "no line 4"):
         desk.opens(by_line={4: 1})
-    with refused(returns.UnknownCase, "no case case-1"):
+    with refused(cases.UnknownCase, "no case case-1"):
         desk.reviews()
 
 
@@ -89,11 +108,11 @@ def test_units_under_way_or_lost_can_be_lost_or_refused_but_not_those_that_never
 
 def test_late_is_what_is_under_way_after_its_promise():
     desk = Desk(shipped(promised_by=NOON + 5 * DAY))
-    with refused(returns.NotLate, "is promised by 2026-03-07"):
+    with refused(cases.NotLate, "is promised by 2026-03-07"):
         desk.opens(Reason.LATE)
     desk.story.later(days=6)
     assert desk.opens(Reason.LATE)
-    with refused(returns.NotLate, "nothing was promised"):
+    with refused(cases.NotLate, "nothing was promised"):
         Desk(shipped()).opens(Reason.LATE)
 
 
@@ -110,7 +129,7 @@ def test_what_the_customer_just_does_not_want_comes_within_the_return_window():
     story = delivered()
     story.later(days=14, seconds=1)
     desk = Desk(story)
-    with refused(returns.OutsideReturnWindow, "closed at 2026-03-19 12:00Z"):
+    with refused(cases.OutsideReturnWindow, "closed at 2026-03-19 12:00Z"):
         desk.opens(Reason.CHANGED_MIND)
     assert desk.opens(Reason.DAMAGED), "what went wrong has no window: the ruling judges it"
 
@@ -166,21 +185,21 @@ def test_doing_a_step_twice_records_nothing():
 
 
 def test_evidence_is_asked_for_before_the_ruling():
-    with refused(returns.PastEvidence, "liability ruled"):
+    with refused(cases.PastEvidence, "liability ruled"):
         ruled().asks()
 
 
 def test_a_review_starts_once():
-    with refused(returns.ReviewPassed, "liability ruled"):
+    with refused(cases.ReviewPassed, "liability ruled"):
         ruled().reviews()
 
 
 def test_liability_is_ruled_under_review_on_evidence_that_there_is():
     desk = opened()
-    with refused(returns.NotUnderReview, "opened"):
+    with refused(cases.NotUnderReview, "opened"):
         desk.rules()
     desk.reviews()
-    with refused(returns.UnknownEvidence, "has no evidence"):
+    with refused(cases.UnknownEvidence, "has no evidence"):
         desk.rules(Party.CARRIER, OTHER_PHOTO)
     desk.files()
     desk.rules(Party.CARRIER, PHOTO)
@@ -190,28 +209,28 @@ def test_liability_is_ruled_under_review_on_evidence_that_there_is():
 
 def test_a_remedy_is_approved_after_the_ruling_once_and_for_units_of_the_case():
     desk = opened()
-    with refused(returns.NotRuled, "rule who is liable first"):
+    with refused(cases.NotRuled, "rule who is liable first"):
         desk.approves(Remedy.REFUND)
     desk.reviews()
     desk.rules()
-    with refused(returns.OverRemedied, "2 of line 1"):
+    with refused(cases.OverRemedied, "2 of line 1"):
         desk.approves(Remedy.REFUND, {1: 2})
     with refused(UnknownLine, "case case-1 has no line 2"):
         desk.approves(Remedy.REFUND, {2: 1})
     desk.approves(Remedy.REFUND)
     assert desk.approves(Remedy.REFUND) == []
-    with refused(returns.RemedyChosen, "approved"):
+    with refused(cases.RemedyChosen, "approved"):
         desk.approves(Remedy.RETURN)
-    with refused(returns.RemedyChosen, "approved"):
+    with refused(cases.RemedyChosen, "approved"):
         desk.denies()
 
 
 def test_goods_and_money_move_only_for_an_approved_remedy():
     desk = ruled()
     for step in (desk.labels, desk.grants, desk.denies_refund, lambda: desk.receives({1: 1})):
-        with refused(returns.NoRemedyYet, "approve a remedy first"):
+        with refused(cases.NoRemedyYet, "approve a remedy first"):
             step()
-    with refused(returns.NoRemedyYet, "approve"):
+    with refused(cases.NoRemedyYet, "approve"):
         desk.inspects(restocked=1)
 
 
@@ -225,12 +244,12 @@ def test_a_denied_case_gives_its_units_free():
 
 def test_without_a_ruling_only_the_lack_of_evidence_denies_and_only_after_its_time():
     desk = opened()
-    with refused(returns.NotRuled, "opened"):
+    with refused(cases.NotRuled, "opened"):
         desk.denies(Denial.NOT_COVERED)
-    with refused(returns.NotAskedForEvidence, "opened"):
+    with refused(cases.NotAskedForEvidence, "opened"):
         desk.denies(Denial.NO_EVIDENCE)
     desk.asks()
-    with refused(returns.EvidenceStillDue, "has until"):
+    with refused(cases.EvidenceStillDue, "has until"):
         desk.denies(Denial.NO_EVIDENCE)
     desk.story.later(days=7)
     assert desk.denies(Denial.NO_EVIDENCE)
@@ -252,7 +271,7 @@ def test_a_closed_case_takes_no_step_but_evidence():
         lambda: desk.inspects(missing=1),
         lambda: desk.denies(Denial.FRAUD),
     ):
-        with refused(returns.CaseClosed, "reopen it with new evidence"):
+        with refused(cases.CaseClosed, "reopen it with new evidence"):
             step()
     assert desk.files(OTHER_PHOTO)
 
@@ -267,27 +286,27 @@ def test_a_case_is_cancelled_before_goods_or_money_move():
     goods = approved(Remedy.RETURN)
     goods.labels()
     goods.receives({1: 1})
-    with refused(returns.GoodsReceived, "1 units of case case-1 have come back"):
+    with refused(cases.GoodsReceived, "1 units of case case-1 have come back"):
         goods.cancels()
 
     money = approved(Remedy.REFUND)
     money.grants()
-    with refused(returns.RefundStands, "1 refunds granted"):
+    with refused(cases.RefundStands, "1 refunds granted"):
         money.cancels()
 
     reship = approved(Remedy.RESHIP)
-    with refused(returns.WaitsForReship, "the reship has to end first"):
+    with refused(cases.WaitsForReship, "the reship has to end first"):
         reship.cancels()
 
 
 def test_a_closed_case_is_reopened_on_evidence_that_came_after_it_was_closed():
     desk = ruled()
-    with refused(returns.CaseNotClosed, "only a closed case"):
+    with refused(cases.CaseNotClosed, "only a closed case"):
         desk.reopens(PHOTO)
     desk.denies()
-    with refused(returns.NoNewEvidence, "no evidence was added"):
+    with refused(cases.NoNewEvidence, "no evidence was added"):
         desk.reopens(PHOTO)
-    with refused(returns.UnknownEvidence, "has no evidence"):
+    with refused(cases.UnknownEvidence, "has no evidence"):
         desk.reopens(OTHER_PHOTO)
     desk.files(OTHER_PHOTO)
     assert names(desk.reopens(OTHER_PHOTO)) == ["reopened", "taken_into_case"]
@@ -401,9 +420,9 @@ def test_a_reship_that_stock_lacks_for_goes_to_a_refund_at_once():
     desk.story.feed(2)
     facts = desk.approves(Remedy.RESHIP)
     assert names(facts) == ["remedy_approved", "reship_failed"]
-    assert the(returns.ReshipFailed, facts).because is ReshipFailure.OUT_OF_STOCK
+    assert the(cases.ReshipFailed, facts).because is ReshipFailure.OUT_OF_STOCK
     assert desk.case().remedy is Remedy.REFUND
-    assert desk.story.book.order(RESHIP) is None
+    assert orders.find(desk.story.book, RESHIP) is None
     desk.grants()
     desk.pays()
     assert desk.status() is Status.RESOLVED
@@ -412,7 +431,7 @@ def test_a_reship_that_stock_lacks_for_goes_to_a_refund_at_once():
 def test_a_reship_of_a_supplier_that_may_not_be_given_work_goes_to_a_refund():
     desk = ruled()
     desk.story.suspend()
-    assert the(returns.ReshipFailed, desk.approves(Remedy.RESHIP)).because is ReshipFailure.SUPPLIER_NOT_APPROVED
+    assert the(cases.ReshipFailed, desk.approves(Remedy.RESHIP)).because is ReshipFailure.SUPPLIER_NOT_APPROVED
 
 
 def test_another_supplier_can_send_the_reship():
@@ -425,7 +444,7 @@ def test_another_supplier_can_send_the_reship():
 
 def test_a_reship_that_is_cancelled_is_due_a_refund():
     desk = approved(Remedy.RESHIP)
-    with refused(returns.WaitsForReship, "the reship has to end"):
+    with refused(cases.WaitsForReship, "the reship has to end"):
         desk.grants()
     desk.story.cancel(order_id=RESHIP)
     assert names(desk.looks_at_the_reship()) == ["reship_failed"]
@@ -452,7 +471,7 @@ def test_of_a_reship_in_two_parcels_only_what_was_lost_is_refunded():
     desk.story.scan(ParcelStatus.LOST, number="P9")
     assert names(desk.looks_at_the_reship()) == ["reship_arrived", "reship_failed"]
     assert desk.case().todo == {1: 2}
-    assert the(returns.RefundGranted, desk.grants()).amounts_minor == {1: 1000}
+    assert the(cases.RefundGranted, desk.grants()).amounts_minor == {1: 1000}
 
 
 def test_nobody_gets_both_the_money_and_the_goods():
@@ -462,7 +481,7 @@ def test_nobody_gets_both_the_money_and_the_goods():
     desk.files(OTHER_PHOTO)
     desk.reopens(OTHER_PHOTO)
     desk.rules()
-    with refused(returns.AlreadyRefunded, "0 were not refunded yet"):
+    with refused(cases.AlreadyRefunded, "0 were not refunded yet"):
         desk.approves(Remedy.RESHIP)
 
 
@@ -474,7 +493,7 @@ def test_a_case_about_a_reship_is_refunded_from_the_order_that_was_paid():
     desk.reviews("case-2")
     desk.rules(case_id="case-2")
     desk.approves(Remedy.REFUND, case_id="case-2")
-    granted = the(returns.RefundGranted, desk.grants(case_id="case-2"))
+    granted = the(cases.RefundGranted, desk.grants(case_id="case-2"))
     assert granted.amounts_minor == {1: 500}
     desk.pays(case_id="case-2")
     assert desk.story.order().payment is PaymentState.PARTLY_REFUNDED
@@ -506,18 +525,18 @@ def test_a_shops_own_order_of_that_name_is_left_alone():
 
 def test_a_refund_is_a_share_of_the_units_price_rounded_half_up_and_never_above_what_was_paid():
     desk = Desk(delivered(line(1, "tea", 1)))
-    desk.story.book.order(ORDER)
+    orders.find(desk.story.book, ORDER)
     desk.opens()
     desk.reviews()
     desk.rules()
     desk.approves(Remedy.REFUND)
-    assert the(returns.RefundGranted, desk.grants(share=3333)).amounts_minor == {1: 167}  # 166.65
+    assert the(cases.RefundGranted, desk.grants(share=3333)).amounts_minor == {1: 167}  # 166.65
     desk.pays()
     desk.files()
     desk.reopens(PHOTO)
     desk.rules()
     desk.approves(Remedy.REFUND)
-    assert the(returns.RefundGranted, desk.grants(refund_id="refund-2")).amounts_minor == {1: 333}, "what is left"
+    assert the(cases.RefundGranted, desk.grants(refund_id="refund-2")).amounts_minor == {1: 333}, "what is left"
     desk.pays("refund-2")
     assert desk.story.order().payment is PaymentState.REFUNDED
 
@@ -528,27 +547,27 @@ def test_a_named_amount_above_what_is_left_is_refused():
         desk.grants({1: 2}, amounts={1: 1001})
     with refused(RefundTooLarge, "5.01 EUR asked", left_minor=500):
         desk.grants({1: 1}, amounts={1: 501})
-    assert the(returns.RefundGranted, desk.grants({1: 2}, amounts={1: 999})).amounts_minor == {1: 999}
+    assert the(cases.RefundGranted, desk.grants({1: 2}, amounts={1: 999})).amounts_minor == {1: 999}
 
 
 def test_units_are_granted_money_once():
     desk = approved(Remedy.REFUND, {1: 2})
     desk.grants({1: 2}, share=1000)
-    with refused(returns.OverRemedied, "1 of line 1 to decide for, 0 left"):
+    with refused(cases.OverRemedied, "1 of line 1 to decide for, 0 left"):
         desk.grants({1: 1}, refund_id="refund-2")
 
 
 def test_a_refund_is_for_units():
     desk = approved(Remedy.REFUND)
     desk.grants()
-    with refused(returns.NothingToRefund, "no unit of case case-1 waits for a refund"):
+    with refused(cases.NothingToRefund, "no unit of case case-1 waits for a refund"):
         desk.grants(refund_id="refund-2")
 
 
 def test_money_is_denied_only_for_units_that_wait_for_it():
     desk = approved(Remedy.REFUND)
     desk.grants()
-    with refused(returns.NothingToRefund, "no unit of case case-1 waits for a refund"):
+    with refused(cases.NothingToRefund, "no unit of case case-1 waits for a refund"):
         desk.denies_refund()
 
 
@@ -556,15 +575,15 @@ def test_a_refund_has_one_meaning():
     desk = approved(Remedy.REFUND, {1: 2})
     desk.grants({1: 1})
     assert desk.grants({1: 1}) == []
-    with refused(returns.RefundGrantedDifferently, "granted already"):
+    with refused(cases.RefundGrantedDifferently, "granted already"):
         desk.grants({1: 2})
-    with refused(returns.UnknownRefund, "no refund refund-7"):
+    with refused(cases.UnknownRefund, "no refund refund-7"):
         desk.pays("refund-7")
     desk.opens(case_id="case-2")
     desk.reviews("case-2")
     desk.rules(case_id="case-2")
     desk.approves(Remedy.REFUND, case_id="case-2")
-    with refused(returns.RefundGrantedDifferently, "granted already"):
+    with refused(cases.RefundGrantedDifferently, "granted already"):
         desk.grants(case_id="case-2")
 
 
@@ -580,9 +599,9 @@ def test_over_all_cases_no_more_is_refunded_than_was_paid_for_the_line():
     desk = approved(Remedy.REFUND, {1: 3})
     desk.grants()
     order = desk.story.order()
-    booked = remedies.RefundBooked(ORDER, "case-2", "refund-2", {L1: 1}, {L1: 1}, desk.story.now)
+    booked = order_after_sales.RefundBooked(ORDER, "case-2", "refund-2", {L1: 1}, {L1: 1}, desk.story.now)
     with refused(RefundTooLarge, "0.01 EUR asked for line 1, 0.00 EUR left"):
-        remedies.book_refund(order.after_sales, booked, orders.price_of(order, {L1: 3}), "EUR")
+        order_after_sales.book_refund(order.after_sales, booked, orders.price_of(order, {L1: 3}), "EUR")
 
 
 def test_the_payment_follows_what_was_paid_back():
@@ -608,7 +627,7 @@ def test_goods_come_back_are_inspected_restocked_once_and_then_refunded():
     assert names(desk.sends_back()) == ["registered", "return_shipped"]
     assert desk.story.parcel("BACK1").return_of == CASE
     desk.receives({1: 2})
-    with refused(returns.NotInspected, "0 came back"):
+    with refused(cases.NotInspected, "0 came back"):
         desk.grants({1: 1})
     facts = desk.inspects(restocked=1, not_restocked=1, missing=1)
     assert the(Restocked, facts).units == 1
@@ -637,7 +656,7 @@ def test_what_was_restocked_stays_so():
     desk.labels()
     desk.receives({1: 2})
     desk.inspects(restocked=1)
-    with refused(returns.InspectedBefore, "0 of line 1 restocked in all, 1 were before"):
+    with refused(cases.InspectedBefore, "0 of line 1 restocked in all, 1 were before"):
         desk.inspects(not_restocked=2)
 
 
@@ -659,19 +678,19 @@ def test_goods_and_money_are_of_lines_of_the_case(step: Callable[[Desk], object]
 
 def test_no_more_is_received_than_labelled_nor_inspected_than_received():
     desk = approved(Remedy.RETURN, {1: 2})
-    with refused(returns.OverReceived, "1 of line 1 received, 0 have a label"):
+    with refused(cases.OverReceived, "1 of line 1 received, 0 have a label"):
         desk.receives({1: 1})
     desk.labels({1: 1})
     desk.labels({1: 1}, "label-2")
     desk.receives({1: 1})
-    with refused(returns.OverReceived, "3 of line 1 received, 2 have a label"):
+    with refused(cases.OverReceived, "3 of line 1 received, 2 have a label"):
         desk.receives({1: 3})
-    with refused(returns.OverInspected, "2 of line 1 inspected, 1 received"):
+    with refused(cases.OverInspected, "2 of line 1 inspected, 1 received"):
         desk.inspects(restocked=2)
-    with refused(returns.NotMissing, "2 of line 1 missing, 1 were not received"):
+    with refused(cases.NotMissing, "2 of line 1 missing, 1 were not received"):
         desk.inspects(missing=2)
     desk.receives({1: 2})
-    with refused(returns.ReceivedBefore, "1 of line 1 received in all, 2 were received before"):
+    with refused(cases.ReceivedBefore, "1 of line 1 received in all, 2 were received before"):
         desk.receives({1: 1})
 
 
@@ -691,14 +710,14 @@ def test_a_missing_unit_that_comes_after_all_is_missing_no_more():
 def test_a_label_has_one_meaning_and_each_unit_comes_back_once():
     desk = approved(Remedy.RETURN, {1: 2})
     desk.labels({1: 1})
-    with refused(returns.LabelledDifferently, "label-1"):
+    with refused(cases.LabelledDifferently, "label-1"):
         desk.labels({1: 2})
     with refused(NotReturnable, "2 of line 1 to send back, 1 of it"):
         desk.labels({1: 2}, "label-2")
-    with refused(returns.UnknownLabel, "no label label-9"):
+    with refused(cases.UnknownLabel, "no label label-9"):
         desk.sends_back(label_id="label-9")
     desk.sends_back()
-    with refused(returns.SentBackOtherwise, "with dhl under BACK1"):
+    with refused(cases.SentBackOtherwise, "with dhl under BACK1"):
         desk.sends_back("BACK2")
     desk.labels({1: 1}, "label-2")
     desk.sends_back("P1", "label-2")
@@ -717,7 +736,7 @@ def test_where_every_unit_has_its_remedy_there_is_nothing_to_send_back():
     desk.labels()
     reship_arrives(desk)
     desk.looks_at_the_reship()
-    with refused(returns.NothingToSendBack, "no unit left"):
+    with refused(cases.NothingToSendBack, "no unit left"):
         desk.labels(label_id="label-2")
 
 
@@ -772,7 +791,7 @@ def test_goods_can_come_back_beside_a_reship():
 @pytest.mark.parametrize("liable", list(Party))
 def test_the_way_back_is_paid_by_whom_the_ruling_names(liable: Party):
     desk = approved(Remedy.RETURN, liable=liable)
-    assert the(returns.ReturnLabelled, desk.labels()).freight_payer is liable
+    assert the(cases.ReturnLabelled, desk.labels()).freight_payer is liable
 
 
 @pytest.mark.parametrize(("days", "payer"), [(7, Party.RETAILER), (8, Party.CUSTOMER)])
@@ -785,7 +804,7 @@ def test_a_free_return_within_its_window_is_the_retailers(days: int, payer: Part
     desk.reviews()
     desk.rules(Party.CUSTOMER)
     desk.approves(Remedy.RETURN)
-    assert the(returns.ReturnLabelled, desk.labels()).freight_payer is payer
+    assert the(cases.ReturnLabelled, desk.labels()).freight_payer is payer
 
 
 # --- beside the rest of the trade -----------------------------------------------------------------
@@ -797,7 +816,7 @@ def test_an_order_of_fifty_lines_is_no_trouble():
     desk.reviews()
     desk.rules()
     desk.approves(Remedy.REFUND)
-    assert sum(the(returns.RefundGranted, desk.grants()).amounts_minor.values()) == 50 * 2 * 500
+    assert sum(the(cases.RefundGranted, desk.grants()).amounts_minor.values()) == 50 * 2 * 500
 
 
 def test_a_case_for_units_of_one_line_leaves_those_of_another_alone():
@@ -841,7 +860,7 @@ def told(desk: Desk, meanwhile: Callable[[Recovering], object]) -> list[Change]:
     desk.opens(by_line={1: 2})
     for step in steps:
         step()
-        if desk.story.book.recovery(OF_SUPPLIER) is not None:
+        if recoveries.find(desk.story.book, OF_SUPPLIER) is not None:
             meanwhile(Recovering(desk.story, OF_SUPPLIER))
     assert desk.status() is Status.RESOLVED
     return [change for change in desk.story.log if not change[0].startswith("recovery-")]

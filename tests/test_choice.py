@@ -3,13 +3,31 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.choice import Against, Candidate, Considered, choose, let_wait
+from ledger.facts import LineNo
 from ledger.large_map import LargeMap
-from ledger.orders import HoldReason, OrderPlaced, PaymentState, SuppliersChosen
-from ledger.skus import SupplierListed
-from ledger.stock import OutOfStock
-from ledger.suppliers import Offer, Standing, Supplier, SupplierRegistered
-from ledger.values import MOST_MINOR, LineNo, Money
+from ledger.nouns import skus
+from ledger.nouns.choice import (
+    Against,
+    Candidate,
+    Considered,
+    choose,
+    let_wait,
+)
+from ledger.nouns.orders import (
+    HoldReason,
+    OrderPlaced,
+    PaymentState,
+    SuppliersChosen,
+)
+from ledger.nouns.skus import SupplierListed
+from ledger.nouns.stock import OutOfStock
+from ledger.nouns.suppliers import (
+    Offer,
+    Standing,
+    Supplier,
+    SupplierRegistered,
+)
+from ledger.terms.money import MOST_MINOR, Money
 from tests.story import NOON, ORDER, Story, a_shop, line, names, refused, the
 
 
@@ -145,7 +163,7 @@ def test_an_offer_lists_the_supplier_with_the_sku_once():
     assert names(story.offer(supplier_id="bolt", cost=250)) == ["sku_offered"]
     assert story.offer(supplier_id="bolt", cost=250) == []
     assert names(story.offer(supplier_id="acme")) == ["sku_offered", "supplier_listed"]
-    found = story.book.sku("tea")
+    found = skus.find(story.book, "tea")
     assert found is not None
     assert found.suppliers == ("bolt", "acme")
 

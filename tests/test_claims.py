@@ -7,8 +7,17 @@ from datetime import timedelta
 
 import pytest
 
-from ledger import policies, redress
-from ledger.claims import (
+from ledger.decisions import recovery_demands
+from ledger.decisions.recovery_demands import (
+    CaseOfAnotherOrder,
+    ClaimedAlready,
+    Demand,
+    ParcelNotOfOrder,
+)
+from ledger.facts import Fact
+from ledger.nouns import policies, recoveries
+from ledger.nouns.cases import UnknownCase
+from ledger.nouns.claims import (
     ClaimDecided,
     ClaimNotEligible,
     ClaimNotFiled,
@@ -19,10 +28,10 @@ from ledger.claims import (
     NothingToAppeal,
     NothingToClaim,
 )
-from ledger.orders import UnknownOrder
-from ledger.parcels import ParcelStatus, UnknownParcel
-from ledger.policies import ClaimTerms
-from ledger.recoveries import (
+from ledger.nouns.orders import UnknownOrder
+from ledger.nouns.parcels import ParcelStatus, UnknownParcel
+from ledger.nouns.policies import ClaimTerms
+from ledger.nouns.recoveries import (
     ClaimAppealed,
     ClaimFiled,
     ClaimTimeBarred,
@@ -41,9 +50,6 @@ from ledger.recoveries import (
     Status,
     Subject,
 )
-from ledger.redress import CaseOfAnotherOrder, ClaimedAlready, Demand, ParcelNotOfOrder
-from ledger.returns import UnknownCase
-from ledger.values import Fact
 from tests.casework import Desk
 from tests.recovering import (
     DAMAGE,
@@ -109,9 +115,9 @@ def test_a_case_that_is_named_is_known_and_about_the_order():
     desk.story.place(line(1, "tea", 1), order_id="shopify/2")
     about = Subject("shopify/2", "shopify/2/1", case_id="case-1")
     with refused(CaseOfAnotherOrder, "case case-1 is about order shopify/1", order_id="shopify/1"):
-        redress.open_recovery(desk.story.book, "r1", SUPPLIER_FAULT, about, "EUR", (), NOON)
+        recovery_demands.open_recovery(desk.story.book, "r1", SUPPLIER_FAULT, about, "EUR", (), NOON)
     with refused(UnknownCase, "case-9"):
-        redress.open_recovery(
+        recovery_demands.open_recovery(
             desk.story.book, "r1", SUPPLIER_FAULT, Subject(ORDER, FIRST, case_id="case-9"), "EUR", (), NOON
         )
 
@@ -549,13 +555,13 @@ def test_a_parcel_that_is_lost_and_found_again_is_looked_at_again():
         Recovering(story, "dhl/P1/1/found" if n == 0 else "dhl/P1/1/found/2").write_off("customer_keeps_both")
         story.later(days=1)
         story.dispute()
-    assert story.book.recovery("dhl/P1/1/found/2") is not None
+    assert recoveries.find(story.book, "dhl/P1/1/found/2") is not None
 
 
 def test_a_found_parcel_can_be_taken_up_by_hand_with_what_was_refunded():
     story = delivered()
     facts = story.record(
-        redress.open_recovery(
+        recovery_demands.open_recovery(
             story.book, "by-hand", FOUND, Subject(ORDER, carrier="dhl", number="P1"), "EUR", (refund(500),), story.now
         )
     )
@@ -565,8 +571,8 @@ def test_a_found_parcel_can_be_taken_up_by_hand_with_what_was_refunded():
 def test_no_loss_is_claimed_of_a_parcel_that_arrived():
     story = delivered()
     loss = (LOSS, Subject(ORDER, carrier="dhl", number="P1"), "EUR", (refund(500),), story.now)
-    with refused(redress.ParcelIsDelivered, "parcel P1 of dhl is delivered; no loss can be claimed"):
-        redress.open_recovery(story.book, "by-hand", *loss)
+    with refused(recovery_demands.ParcelIsDelivered, "parcel P1 of dhl is delivered; no loss can be claimed"):
+        recovery_demands.open_recovery(story.book, "by-hand", *loss)
 
 
 # --- what a case's remedies bring about ---------------------------------------------------------------
@@ -583,12 +589,12 @@ def recover(
 ) -> list[Fact]:
     """All that the case costs by now."""
     story = recovering.story
-    return story.record(redress.recover(story.book, Demand(kind, subject, currency, costs), story.now))
+    return story.record(recovery_demands.recover(story.book, Demand(kind, subject, currency, costs), story.now))
 
 
 def give_up(recovering: Recovering, kind: Kind) -> list[Fact]:
     story = recovering.story
-    return story.record(redress.give_up(story.book, Demand(kind, CASE, "EUR"), "ruled_otherwise", story.now))
+    return story.record(recovery_demands.give_up(story.book, Demand(kind, CASE, "EUR"), "ruled_otherwise", story.now))
 
 
 def test_a_ruling_opens_a_recovery_and_each_remedy_raises_it_once():
@@ -677,7 +683,7 @@ def test_two_cases_on_one_parcel_share_its_claim():
     claim = claimable()
     assert names(recover(claim, LOSS, GOODS)) == ["amount_raised"]
     assert claim.recovery.asked_minor == 1700
-    assert claim.story.book.recovery(OF_CARRIER) is None
+    assert recoveries.find(claim.story.book, OF_CARRIER) is None
 
 
 def test_a_ruling_on_the_carrier_prepares_a_claim():
@@ -744,6 +750,6 @@ def test_a_claim_for_a_parcel_that_was_only_missing_is_withdrawn_when_it_arrives
     claim = claimable()
     claim.story.scan(DELIVERED)
     assert claim.status() is Status.WITHDRAWN
-    assert claim.story.book.recovery("dhl/P1/1/found") is None
+    assert recoveries.find(claim.story.book, "dhl/P1/1/found") is None
     claim.story.later(hours=1)
     assert names(claim.story.scan(IN_TRANSIT)) == ["checkpoint_recorded"]

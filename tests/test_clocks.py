@@ -7,11 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, Header, HoldReason, OrderClosed
-from ledger.parcels import ParcelStatus
-from ledger.supplier_orders import ClocksResumed, NothingToShip
-from ledger.suppliers import Agreement, PeakPeriod
-from ledger.values import Party
+from ledger.nouns.orders import (
+    BreachWithdrawn,
+    Clock,
+    DeadlineMissed,
+    Header,
+    HoldReason,
+    OrderClosed,
+)
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.supplier_orders import ClocksResumed, NothingToShip
+from ledger.nouns.suppliers import Agreement, PeakPeriod
+from ledger.terms.parties import Party
 from tests.story import (
     DAY,
     FIRST,

@@ -12,10 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from msgspec.structs import replace
 
-from ledger.breaches import NoDelay
-from ledger.orders import BreachWithdrawn, Clock, DeadlineMissed, DelayRuled, HoldReason
-from ledger.refusals import Refusal
-from ledger.supplier_orders import (
+from ledger.facts import LineNo
+from ledger.nouns.breaches import NoDelay
+from ledger.nouns.orders import (
+    BreachWithdrawn,
+    Clock,
+    DeadlineMissed,
+    DelayRuled,
+    HoldReason,
+)
+from ledger.nouns.supplier_orders import (
     Answer,
     CancelAgreed,
     CompensationAccrued,
@@ -26,8 +32,10 @@ from ledger.supplier_orders import (
     SupplierOrderShipped,
     UnknownSupplierOrder,
 )
-from ledger.suppliers import CompensationTerms
-from ledger.values import LineNo, Money, Party, round_half_up
+from ledger.nouns.suppliers import CompensationTerms
+from ledger.refusals import Refusal
+from ledger.terms.money import Money, round_half_up
+from ledger.terms.parties import Party
 from tests.story import (
     DAY,
     FIRST,

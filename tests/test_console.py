@@ -1207,7 +1207,7 @@ def test_a_fact_is_told_in_a_few_words():
 ALLOWED = {"fulfilment", "grpc", "grpc_status", "click", "rich", "google"}
 WRITERS = {"trade": {"pyarrow"}, "trade_page": {"matplotlib"}}
 """What the modules that write files of reports use beside that."""
-TERMS = ("ledger.currencies.", "ledger.order_numbers.", "ledger.values")
+TERMS = ("ledger.terms.money.", "ledger.terms.order_numbers.", "ledger.facts")
 """The ledger's words for money, numbers and instants, which are the same at a terminal."""
 
 

@@ -16,8 +16,8 @@ import ledger
 from adapters.rpc import asks
 from adapters.rpc.statuses import CODES, code_of, status_of
 from fulfilment.v1 import batch_pb2
+from ledger.nouns.stock import OutOfStock
 from ledger.refusals import Malformed, Refusal
-from ledger.stock import OutOfStock
 from tests import documented
 
 
@@ -37,8 +37,8 @@ def requests() -> dict[str, Any]:
 
 
 def kinds(kind: type[Refusal] = Refusal) -> list[type[Refusal]]:
-    for module in pkgutil.iter_modules(ledger.__path__):
-        importlib.import_module(f"ledger.{module.name}")
+    for module in pkgutil.walk_packages(ledger.__path__, "ledger."):
+        importlib.import_module(module.name)
     found = [each for child in kind.__subclasses__() for each in (child, *kinds(child))]
     return [each for each in found if each.__module__.startswith(("ledger.", "projections."))]
 

@@ -2,9 +2,8 @@
 
 import pytest
 
-from ledger.currencies import CURRENCIES, amount, minor_digits
-from ledger.orders import ChargebackDiffers
-from ledger.values import Money
+from ledger.nouns.orders import ChargebackDiffers
+from ledger.terms.money import CURRENCIES, Money, amount, minor_digits
 
 
 @pytest.mark.parametrize(

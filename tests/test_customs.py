@@ -9,12 +9,28 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ledger import customs
-from ledger.countries import COUNTRIES, share_customs
-from ledger.customs import Border, CustomsDataMissing, DeclaredTotalDiffers, border
-from ledger.orders import CustomsLine, Header, HoldReason, Line, OrderClosed, OrderOnHold, UnknownOrder, holds_on
-from ledger.supplier_orders import UnknownLine
-from ledger.values import Destination, Incoterm, LineNo, Money, Sealed
+from ledger.decisions import customs
+from ledger.decisions.customs import (
+    Border,
+    CustomsDataMissing,
+    DeclaredTotalDiffers,
+    border,
+)
+from ledger.facts import LineNo, Sealed
+from ledger.nouns.orders import (
+    CustomsLine,
+    Header,
+    HoldReason,
+    Line,
+    OrderClosed,
+    OrderOnHold,
+    UnknownOrder,
+    holds_on,
+)
+from ledger.nouns.supplier_orders import UnknownLine
+from ledger.terms.money import Money
+from ledger.terms.places import COUNTRIES, Destination, share_customs
+from ledger.terms.shipping import Incoterm
 from tests.story import FIRST, GERMANY, HOUR, NOON, SECOND, Story, accept, line, names, refused, reject
 
 KNOWN: dict[str, Any] = {"title": "Tea", "hs_code": "090210", "origin": "CN", "weight_grams": 100}

@@ -12,8 +12,8 @@ from psycopg.sql import SQL, Identifier
 from adapters import evidence
 from adapters.evidence import Kept
 from adapters.postgres import open_pool
-from ledger.journal import Log
-from ledger.personal import MasterKey, Sealer, Unreadable
+from ledger.engine.log import Log
+from ledger.engine.sealing import MasterKey, Sealer, Unreadable
 from tests.stalls import EmptyTenant
 
 DATA = b"%PDF-1.4 a letter of Ann Example"

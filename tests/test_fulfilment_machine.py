@@ -25,14 +25,20 @@ from hypothesis.stateful import (
 )
 from msgspec.structs import replace
 
-from ledger import stock
-from ledger.allotment import waits_of
-from ledger.book import Book
-from ledger.orders import Clock, HoldReason, PaymentState, WhenUnavailable
-from ledger.parcels import Parcel, ParcelStatus, uses
+from ledger.decisions.order_stock import waits_of
+from ledger.engine.book import Book
+from ledger.facts import Fact, LineNo
+from ledger.nouns import NOUNS, stock
+from ledger.nouns.orders import (
+    Clock,
+    HoldReason,
+    PaymentState,
+    WhenUnavailable,
+)
+from ledger.nouns.parcels import Parcel, ParcelStatus, uses
+from ledger.nouns.supplier_orders import Answer, RejectReason, SupplierOrderDrafted
 from ledger.refusals import Refusal
-from ledger.supplier_orders import Answer, RejectReason, SupplierOrderDrafted
-from ledger.values import Destination, Fact, LineNo
+from ledger.terms.places import Destination
 from tests.story import ANNA, TERMS, Story, line
 
 ITEMS = [("acme", "tea"), ("bolt", "mug"), ("acme", "ink")]
@@ -903,7 +909,7 @@ class Fulfilment(RuleBasedStateMachine):
         """The log, stored and read back, tells the same."""
         registry = self.story.book.registry
         stored = [(stream, fact.fact_name(), registry.encode(fact)) for stream, fact in self.story.log]
-        again = Book.of((stream, registry.decode(name, state)) for stream, name, state in stored)
+        again = Book.of(NOUNS, ((stream, registry.decode(name, state)) for stream, name, state in stored))
         assert [fact for _, fact in self.story.log] == [registry.decode(name, state) for _, name, state in stored]
         for stream in self.streams():
             assert again.state(stream) == self.story.book.state(stream)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ledger.inquiries import (
+from ledger.nouns import inquiries
+from ledger.nouns.inquiries import (
     AnswerBreachWithdrawn,
     AnsweredBeforeAsked,
     AnswerMissed,
@@ -16,11 +17,11 @@ from ledger.inquiries import (
     InquiryIsClosed,
     UnknownInquiry,
 )
-from ledger.orders import HoldReason, UnknownOrder
+from ledger.nouns.orders import HoldReason, UnknownOrder
+from ledger.nouns.supplier_orders import UnknownSupplierOrder
+from ledger.nouns.suppliers import Agreement, PeakPeriod, UnknownSupplier
 from ledger.refusals import Refusal
-from ledger.supplier_orders import UnknownSupplierOrder
-from ledger.suppliers import Agreement, PeakPeriod, UnknownSupplier
-from ledger.values import Party
+from ledger.terms.parties import Party
 from tests.story import DAY, FIRST, HOUR, NOON, ORDER, SECOND, TERMS, Story, names, refused, sent, the
 
 ANSWERS = replace(TERMS, effective_from=NOON - DAY, answer_within_hours=24)
@@ -135,7 +136,7 @@ def test_news_of_an_earlier_answer_withdraws_the_breach():
     story.answer_inquiry()
     withdrawn = the(AnswerBreachWithdrawn, story.answer_inquiry(at=NOON + 20 * HOUR))
     assert (withdrawn.happened_at, withdrawn.supplier_id) == (NOON + 20 * HOUR, "acme")
-    inquiry = story.book.inquiry("q1")
+    inquiry = inquiries.find(story.book, "q1")
     assert inquiry is not None
     assert (inquiry.answered_at, inquiry.is_missed) == (NOON + 20 * HOUR, False)
     assert story.miss_answer() == []
@@ -218,7 +219,7 @@ def test_a_breach_stands_exactly_while_no_answer_is_known_to_have_come_in_time(s
         except Refusal:
             continue
     story.miss_answer()
-    inquiry = story.book.inquiry("q1")
+    inquiry = inquiries.find(story.book, "q1")
     assert inquiry is not None
     first = min((each.at for each in inquiry.answers), default=None)
     let_off = inquiry.closed is not None and inquiry.closed.at < due and first is None

@@ -14,12 +14,20 @@ from pypdf import PdfReader
 from adapters import invoice_pdf
 from adapters.rpc.drawing import drawn
 from fulfilment.v1 import common_pb2, shipping_pb2
-from ledger.customs import CustomsDataMissing
-from ledger.invoice import Invoice, NothingToInvoice, NotItsParcel, draw_up
-from ledger.orders import CustomsLine
-from ledger.policies import Seller
-from ledger.supplier_orders import Stage, UnknownSupplierOrder
-from ledger.values import Destination, Incoterm, LineNo, Money
+from ledger.decisions.customs import CustomsDataMissing
+from ledger.decisions.invoice import (
+    Invoice,
+    NothingToInvoice,
+    NotItsParcel,
+    draw_up,
+)
+from ledger.facts import LineNo
+from ledger.nouns.orders import CustomsLine
+from ledger.nouns.policies import Seller
+from ledger.nouns.supplier_orders import Stage, UnknownSupplierOrder
+from ledger.terms.money import Money
+from ledger.terms.places import Destination
+from ledger.terms.shipping import Incoterm
 from tests.story import FIRST, HOUR, NOON, Story, accept, line, refused, reject
 
 TEA: dict[str, Any] = {"title": "Tea", "hs_code": "090210", "origin": "CN", "weight_grams": 100}

@@ -22,9 +22,10 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres import TENANT_MIGRATIONS, BadTenantName, Control, SchemaInUse, SchemaNewer, migrate, open_pool
-from ledger.journal import CHANNEL, FactMapper, Journal, Log, RecordedFact
-from ledger.ledger import Ledger
-from ledger.personal import PersonKey
+from ledger.engine.executor import Ledger
+from ledger.engine.log import CHANNEL, Log
+from ledger.engine.recorder import FactMapper, Journal, RecordedFact
+from ledger.engine.sealing import PersonKey
 from tests.projecting import write_down
 from tests.stalls import NOUNS, CoinsTaken, EmptyTenant, a_ledger, give, take
 
@@ -144,7 +145,7 @@ def environment_of(tenant: EmptyTenant) -> dict[str, str]:
         "POSTGRES_SCHEMA": tenant.schema,
         "ORIGINATOR_ID_TYPE": "text",
         "MAPPER_TOPIC": f"{__name__}:StallMapper",
-        "LEDGER_APPLICATION_RECORDER_TOPIC": "ledger.journal:Journal",
+        "LEDGER_APPLICATION_RECORDER_TOPIC": "ledger.engine.recorder:Journal",
     }
 
 

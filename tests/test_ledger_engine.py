@@ -19,9 +19,16 @@ from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
 
-from ledger.book import Book, Miss, UnknownFact
-from ledger.ledger import Command, DecisionFailed, Ledger, Receipt
-from ledger.personal import PersonKey
+from ledger.engine.book import Book
+from ledger.engine.executor import (
+    Command,
+    DecisionFailed,
+    Ledger,
+    Receipt,
+)
+from ledger.engine.registry import UnknownFact
+from ledger.engine.sealing import PersonKey
+from ledger.facts import Fact
 from ledger.refusals import (
     DeadlinePassed,
     Forbidden,
@@ -31,7 +38,7 @@ from ledger.refusals import (
     ShuttingDown,
     StorageUnavailable,
 )
-from ledger.values import Fact
+from ledger.view import Miss
 from tests.relay import Cut, Relay
 from tests.stalls import (
     NOUNS,
@@ -57,7 +64,7 @@ async def coins_in(ledger: Ledger, stall: str) -> int:
     """The coins by folding the log from its start, with nothing remembered."""
     rows = await ledger.log.read_stream(f"stall-{stall}")
     facts = [(row.stream, ledger.book.registry.decode(row.topic, row.state)) for row in rows]
-    return coins_of(Book.of(facts, NOUNS), stall)
+    return coins_of(Book.of(NOUNS, facts), stall)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -640,7 +647,7 @@ async def test_keys_are_stored_with_the_facts_and_only_with_facts(tenant: EmptyT
 
 
 def test_a_book_of_facts_answers_decisions_without_a_database() -> None:
-    book = Book.of([("stall-pears", CoinsTaken(5))], NOUNS)
+    book = Book.of(NOUNS, [("stall-pears", CoinsTaken(5))])
     book.record(give("r", "pears", 2).decide(book))
     assert coins_of(book, "pears") == 3
     assert coins_of(book, "figs") == 0

@@ -15,11 +15,17 @@ from msgspec.structs import replace
 
 from adapters import letters, senders
 from adapters.letters import Envelope, in_words, link_of, newest, read_templates
-from ledger.messages import About, Audience, Kind, MessageAsked
-from ledger.orders import HoldReason, Order
-from ledger.returns import Remedy
-from ledger.stock import Alert
-from ledger.values import Destination, Money
+from ledger.nouns.cases import Remedy
+from ledger.nouns.messages import (
+    About,
+    Audience,
+    Kind,
+    MessageAsked,
+)
+from ledger.nouns.orders import HoldReason, Order
+from ledger.nouns.stock import Alert
+from ledger.terms.money import Money
+from ledger.terms.places import Destination
 from projections.outbox import _STEPS
 from tests.story import DAY, FIRST, NOON, ORDER, Story, line, sent
 

@@ -19,11 +19,11 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.clock import Clocks
 from adapters.postgres import open_pool
-from adapters.rpc.tenants import Tenant, Tenants
+from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import admin_pb2, orders_pb2
-from ledger.journal import LOCK_SEED, Log
-from ledger.ledger import Ledger
-from ledger.values import order_stream, policy_stream
+from ledger.engine.executor import Ledger
+from ledger.engine.log import LOCK_SEED, Log
+from ledger.nouns import NOUNS, orders, policies
 from tests.projecting import catch_up, connect
 from tests.service import Client, Service, context, serving, stamp
 from tests.stalls import EmptyTenant
@@ -61,7 +61,7 @@ def house() -> Iterator[House]:
                     (originator_id, originator_version, topic, state, notification_id)
                 VALUES (%s, 1, 'policy.teleported', '{}', 1)
             """
-            connection.execute(insert, (policy_stream(),))
+            connection.execute(insert, (policies.stream(),))
             connection.execute("INSERT INTO fulfilment.tenants (name, schema) VALUES ('aac', 'tenant_aac')")
         with Client(service.address, "aab") as client:
             overdue(client, "stuck", datetime.now(UTC) + timedelta(seconds=3))
@@ -171,10 +171,10 @@ async def test_what_cannot_be_noticed_is_asked_for_once_a_minute(tenant: EmptyTe
             INSERT INTO {}.ledger_events (originator_id, originator_version, topic, state, notification_id)
             VALUES (%s, 100, 'order.teleported', '{{}}', %s)
         """
-        connection.execute(SQL(newer).format(Identifier(tenant.schema)), (order_stream(ORDER), len(story.log) + 1))
+        connection.execute(SQL(newer).format(Identifier(tenant.schema)), (orders.stream(ORDER), len(story.log) + 1))
     async with open_pool(tenant.conninfo) as pool:
         log = Log(tenant.schema, pool)
-        serving = Tenant("test", tenant.schema, log, Ledger(log))
+        serving = Tenant("test", tenant.schema, log, Ledger(log, NOUNS))
         await serving.ledger.start()
         clocks = Clocks(Tenants(pool))
         assert await clocks.tick(serving, now) == 1

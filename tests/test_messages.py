@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from ledger import messages, notices
-from ledger.messages import (
+from ledger.decisions import notices
+from ledger.decisions.notices import Notice
+from ledger.facts import Change
+from ledger.nouns import messages
+from ledger.nouns.messages import (
     About,
     Audience,
     Kind,
@@ -26,12 +29,11 @@ from ledger.messages import (
     UnknownMessage,
     back_off,
 )
-from ledger.notices import Notice
-from ledger.orders import Clock, HoldReason
-from ledger.parcels import ParcelStatus
-from ledger.policies import Policy
-from ledger.supplier_orders import Answer
-from ledger.values import Change, Destination
+from ledger.nouns.orders import Clock, HoldReason
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.policies import Policy
+from ledger.nouns.supplier_orders import Answer
+from ledger.terms.places import Destination
 from tests.story import DAY, FIRST, HOUR, NOON, ORDER, Story, accept, confirmed, delivered, line, refused, sent, shipped
 
 TEMPLATES = {(kind, language): 2 for kind in Kind for language in ("en", "zh")}

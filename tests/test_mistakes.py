@@ -26,7 +26,7 @@ from adapters.outbox import Outbox
 from adapters.rpc.accepting import aio_server
 from adapters.rpc.server import add_service
 from fulfilment.v1 import audit_pb2, audit_pb2_grpc, batch_pb2, cases_pb2, orders_pb2
-from ledger.ledger import Ledger
+from ledger.engine.executor import Ledger
 from tests.service import MISTAKE, Client, Service, context, fields_of, order, reason_of, serving
 from tests.stalls import EmptyTenant, TooFewCoins, a_ledger, command
 

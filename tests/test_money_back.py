@@ -3,7 +3,16 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.orders import (
+from ledger.facts import Fact, LineNo
+from ledger.nouns.cases import (
+    Denial,
+    RefundCanBePaid,
+    RefundWasPaid,
+    Remedy,
+    Status,
+    UnknownRefund,
+)
+from ledger.nouns.orders import (
     ChargebackRecorded,
     Clock,
     CustomsLine,
@@ -13,9 +22,8 @@ from ledger.orders import (
     OrderOnHold,
     PaymentState,
 )
-from ledger.returns import Denial, RefundCanBePaid, RefundWasPaid, Remedy, Status, UnknownRefund
-from ledger.supplier_orders import ClocksResumed
-from ledger.values import Fact, Incoterm, LineNo
+from ledger.nouns.supplier_orders import ClocksResumed
+from ledger.terms.shipping import Incoterm
 from tests.casework import CASE, RESHIP, Desk, approved, ruled
 from tests.story import (
     DAY,

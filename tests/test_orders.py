@@ -4,8 +4,11 @@ from itertools import permutations
 
 import pytest
 
-from ledger import fulfilment, orders, rerouting
-from ledger.orders import (
+from ledger.decisions import intake, rerouting
+from ledger.decisions.rerouting import Cause, NoQualifiedSupplier
+from ledger.facts import Sealed
+from ledger.nouns import orders
+from ledger.nouns.orders import (
     AddressChanged,
     AlreadyPacked,
     BeforePlacing,
@@ -32,19 +35,18 @@ from ledger.orders import (
     UnknownHold,
     UnknownOrder,
 )
-from ledger.parcels import ParcelStatus
-from ledger.refusals import TotalTooLarge
-from ledger.rerouting import Cause, NoQualifiedSupplier
-from ledger.stock import OutOfStock
-from ledger.supplier_orders import (
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.stock import OutOfStock
+from ledger.nouns.supplier_orders import (
     Oddity,
     SupplierOrderDrafted,
     SupplierOrderPacked,
     SupplierOrderShipped,
     UnknownSupplierOrder,
 )
-from ledger.suppliers import SupplierNotApproved, UnknownSupplier
-from ledger.values import MOST_MINOR, Destination, Sealed
+from ledger.nouns.suppliers import SupplierNotApproved, UnknownSupplier
+from ledger.terms.money import MOST_MINOR, TotalTooLarge
+from ledger.terms.places import Destination
 from tests.story import (
     ANNA,
     DAY,
@@ -509,7 +511,7 @@ def test_nothing_is_ruled_rerouted_or_readdressed_before_the_order_was_placed():
     with refused(BeforePlacing, "shopify/1 was placed 2026-03-02 12:00Z"):
         rerouting.reroute(story.book, ORDER, FIRST, {}, Cause(None, "mia", ""), NOON - DAY, NOON)
     with refused(BeforePlacing, "shopify/1 was placed 2026-03-02 12:00Z"):
-        fulfilment.change_address(story.book, AddressChanged(ORDER, ELSEWHERE, GERMANY, NOON - DAY), NOON)
+        intake.change_address(story.book, AddressChanged(ORDER, ELSEWHERE, GERMANY, NOON - DAY), NOON)
 
 
 def test_an_authorised_payment_keeps_the_order_waiting():
@@ -668,7 +670,7 @@ def test_an_older_address_moves_no_promise_and_whose_it_was_can_be_erased():
     story.later(days=1)
     story.change_address(ELSEWHERE, Destination("FR"))
     older = AddressChanged(ORDER, ELSEWHERE, Destination("US"), NOON, subject="ben")
-    story.record(fulfilment.change_address(story.book, older, story.now))
+    story.record(intake.change_address(story.book, older, story.now))
     assert (story.order().destination.country, story.order().subjects) == ("FR", ("ben", "anna"))
 
 

@@ -20,17 +20,19 @@ from psycopg.sql import SQL, Identifier
 from adapters.letters import Envelope, Letters
 from adapters.outbox import HeldUp, Outbox, held_up
 from adapters.postgres import open_pool
-from adapters.rpc.tenants import Tenant, Tenants
 from adapters.senders import FileSender, NotTaken
-from ledger import notices
-from ledger.journal import Log
-from ledger.ledger import Command, Ledger
-from ledger.messages import Audience, Kind
-from ledger.orders import Clock, HoldReason
-from ledger.parcels import ParcelStatus
-from ledger.personal import MasterKey, Sealer
-from ledger.returns import Remedy
-from ledger.values import Destination, Party, message_stream
+from adapters.tenants import Tenant, Tenants
+from ledger.decisions import notices
+from ledger.engine.executor import Command, Ledger
+from ledger.engine.log import Log
+from ledger.engine.sealing import MasterKey, Sealer
+from ledger.nouns import NOUNS, messages
+from ledger.nouns.cases import Remedy
+from ledger.nouns.messages import Audience, Kind
+from ledger.nouns.orders import Clock, HoldReason
+from ledger.nouns.parcels import ParcelStatus
+from ledger.terms.parties import Party
+from ledger.terms.places import Destination
 from projections import outbox, runner
 from projections.outbox import State
 from projections.reads import PageOf
@@ -142,7 +144,7 @@ class Office:
 async def an_office(tenant: EmptyTenant, sender: Any, secret: bytes = b"0" * 32) -> AsyncIterator[Office]:
     async with open_pool(tenant.conninfo) as pool:
         log = Log(tenant.schema, pool)
-        ledger = Ledger(log)
+        ledger = Ledger(log, NOUNS)
         await ledger.start()
         serving = Tenant(tenant.schema.removeprefix("tenant_"), tenant.schema, log, ledger)
         yield Office(tenant, Tenants(pool), serving, Sealer(MasterKey(secret)), sender)
@@ -632,7 +634,7 @@ async def test_a_message_that_is_given_up_waits_for_a_person(tenant: EmptyTenant
         assert (message.state, message.error, message.next_at) == (State.GIVEN_UP, "no_such_address", None)
         assert postbox.calls == 1
         name, now = message.message_id, office.story.now
-        retry = Command("r1", "mia", b"", lambda v: notices.retry(v, name, "mia", now), (message_stream(name),))
+        retry = Command("r1", "mia", b"", lambda v: notices.retry(v, name, "mia", now), (messages.stream(name),))
         await office.tenant.ledger.execute(retry)
         await office.tick()
         assert await office.states() == {"order_confirmed": "sent"}

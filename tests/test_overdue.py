@@ -4,11 +4,23 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from ledger.choice import Against
-from ledger.orders import Clock, HoldReason, ReroutingSought, WhenUnavailable
-from ledger.policies import RerouteAfter
-from ledger.supplier_orders import Answer, CancelRequested, RejectReason, Stage, SupplierOrderDrafted
-from ledger.values import Fact, Party
+from ledger.facts import Fact
+from ledger.nouns.choice import Against
+from ledger.nouns.orders import (
+    Clock,
+    HoldReason,
+    ReroutingSought,
+    WhenUnavailable,
+)
+from ledger.nouns.policies import RerouteAfter
+from ledger.nouns.supplier_orders import (
+    Answer,
+    CancelRequested,
+    RejectReason,
+    Stage,
+    SupplierOrderDrafted,
+)
+from ledger.terms.parties import Party
 from projections.sla import Due, Timer
 from tests.stalls import EmptyTenant
 from tests.story import DAY, FIRST, HOUR, NOON, ORDER, SECOND, Story, accept, line, names, the

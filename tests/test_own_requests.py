@@ -14,7 +14,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from fulfilment.v1 import orders_pb2, stock_pb2
-from ledger.ledger import OWN, Command
+from ledger.engine.executor import OWN, Command
 from tests.service import Client, Service, context, fields_of, serving, stamp
 from tests.stalls import EmptyTenant
 from tests.story import confirmed

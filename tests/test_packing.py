@@ -1,8 +1,8 @@
 """What a supplier is to pack with, and what it packed with (DOMAIN 1)."""
 
-from ledger import policies
-from ledger.policies import Policy
-from ledger.supplier_orders import PackingErrorFound
+from ledger.nouns import policies
+from ledger.nouns.policies import Policy
+from ledger.nouns.supplier_orders import PackingErrorFound
 from tests.story import NOON, Story, line, names, the
 
 

@@ -6,9 +6,10 @@ from itertools import permutations
 
 import pytest
 
-from ledger import parcels
-from ledger.orders import Header
-from ledger.parcels import (
+from ledger.facts import Fact, LineNo, Sealed
+from ledger.nouns import parcels
+from ledger.nouns.orders import Header
+from ledger.nouns.parcels import (
     AlreadyDelivered,
     Checkpoint,
     CustomsAsk,
@@ -23,7 +24,7 @@ from ledger.parcels import (
     ParcelStatus,
     UnknownParcel,
 )
-from ledger.values import Fact, LineNo, Party, Sealed
+from ledger.terms.parties import Party
 from tests.story import (
     DAY,
     FIRST,

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ledger.personal import (
+from ledger.engine.sealing import (
     KeyFileDamaged,
     KeyFileExposed,
     KeyFileMissing,
@@ -19,7 +19,7 @@ from ledger.personal import (
     Unreadable,
     WrongKey,
 )
-from ledger.values import Sealed
+from ledger.facts import Sealed
 from tests.stalls import CoinsTaken, EmptyTenant, a_ledger, command
 
 ANN = {"name": "Ann Archer", "email": "ann@example.org", "street": "1 Mill Lane"}

@@ -17,12 +17,15 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier, Literal
 
 from adapters.postgres import TENANT_MIGRATIONS, migrate, open_pool
-from ledger.book import Registry
-from ledger.journal import CHANNEL, LOCK_SEED
-from ledger.orders import Clock, HoldReason, PaymentState
-from ledger.parcels import ParcelStatus
+from ledger.engine.log import CHANNEL, LOCK_SEED
+from ledger.engine.registry import Registry
+from ledger.facts import Change
+from ledger.nouns import NOUNS
+from ledger.nouns.orders import Clock, HoldReason, PaymentState
+from ledger.nouns.parcels import ParcelStatus
 from ledger.refusals import BeyondTheLog, Malformed, ProjectionBehind, Refusal, UnknownProjection
-from ledger.values import Change, Money, Party
+from ledger.terms.money import Money
+from ledger.terms.parties import Party
 from projections import following, rebuilding, runner, tracking
 from projections.reads import PageOf, snapshot
 from projections.rebuilding import AlreadyBuilding
@@ -369,7 +372,7 @@ def test_an_unknown_fact_stops_the_projections_before_it_and_shows_in_the_status
                 UPDATE {}.ledger_events SET topic = %s, state = %s, originator_id = %s, originator_version = 5
                 WHERE topic = 'order.teleported'
             """
-            row = (known.fact_name(), Registry().encode(known), stream)
+            row = (known.fact_name(), Registry(NOUNS).encode(known), stream)
             connection.execute(SQL(query).format(Identifier(shop.schema)), row)
         until(lambda: caught_up(shop) and not any(status.error for status in statuses(shop).values()))
     assert len(contents(shop)["tracking_parcels"]) == 1

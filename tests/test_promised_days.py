@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from adapters.rpc.asks.orders import _readable
-from ledger.countries import COUNTRIES
-from ledger.orders import Clock, PaymentState
-from ledger.parcels import ParcelStatus
-from ledger.rates import RateName
-from ledger.returns import NotLate, Reason
-from ledger.time_zones import end_of_day, zone_of
-from ledger.values import Destination, LineNo, Sealed
+from ledger.facts import LineNo, Sealed
+from ledger.nouns.cases import NotLate, Reason
+from ledger.nouns.orders import Clock, PaymentState
+from ledger.nouns.parcels import ParcelStatus
+from ledger.terms.places import COUNTRIES, Destination
+from ledger.terms.rates import RateName
+from ledger.terms.time_zones import end_of_day, zone_of
 from tests.casework import Desk
 from tests.stalls import EmptyTenant
 from tests.story import DAY, HOUR, NOON, ORDER, Story, confirmed, line, names, refused, sent, shipped

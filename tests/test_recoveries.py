@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from ledger.orders import UnknownOrder
-from ledger.recoveries import (
+from ledger.nouns.orders import UnknownOrder
+from ledger.nouns.recoveries import (
     AmountRaised,
     AnswerBreachWithdrawn,
     AnswerMissed,
@@ -30,8 +30,8 @@ from ledger.recoveries import (
     Status,
     UnknownRecovery,
 )
-from ledger.supplier_orders import UnknownSupplierOrder
-from ledger.suppliers import Agreement
+from ledger.nouns.supplier_orders import UnknownSupplierOrder
+from ledger.nouns.suppliers import Agreement
 from tests.recovering import Recovering, claimable, proposed, refund
 from tests.story import FIRST, HOUR, NOON, Story, names, refused, shipped, the
 

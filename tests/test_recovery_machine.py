@@ -11,12 +11,22 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from ledger.parcels import ParcelStatus
-from ledger.recoveries import ClaimFiled, ClaimTimeBarred, Cost, CostKind, DocumentKind, Kind, Method, Status, Subject
-from ledger.redress import Demand, give_up, recover
+from ledger.decisions.recovery_demands import Demand, give_up, recover
+from ledger.facts import Change, Fact
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.recoveries import (
+    ClaimFiled,
+    ClaimTimeBarred,
+    Cost,
+    CostKind,
+    DocumentKind,
+    Kind,
+    Method,
+    Status,
+    Subject,
+)
+from ledger.nouns.suppliers import Agreement
 from ledger.refusals import Refusal
-from ledger.suppliers import Agreement
-from ledger.values import Change, Fact
 from tests.recovering import Recovering, refund
 from tests.story import NOON, ORDER, shipped
 

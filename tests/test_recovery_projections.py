@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ledger.recoveries import Kind, Status
-from ledger.suppliers import Agreement
+from ledger.nouns.recoveries import Kind, Status
+from ledger.nouns.suppliers import Agreement
 from projections import sla
 from projections.reads import PageOf
 from projections.recoveries import About, Listed, list_recoveries

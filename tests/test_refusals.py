@@ -23,7 +23,7 @@ from google.rpc import code_pb2
 from adapters.rpc.statuses import code_of
 from fulfilment.v1 import admin_pb2, audit_pb2, cases_pb2, orders_pb2, shipping_pb2, suppliers_pb2
 from ledger.refusals import Refusal
-from ledger.values import MOST_MINOR
+from ledger.terms.money import MOST_MINOR
 from tests import documented, test_case_service, test_customs, test_ledger_engine, test_stock
 from tests.documented import Refused
 from tests.edges import edges

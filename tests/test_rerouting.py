@@ -2,11 +2,18 @@
 
 import pytest
 
-from ledger.allotment import waits_of
-from ledger.choice import Against
-from ledger.orders import HoldPlaced, HoldReason, UnitsCancelled, UnitsReserved, WhenUnavailable
-from ledger.rerouting import CannotReroute, NoQualifiedSupplier, NothingToReroute
-from ledger.supplier_orders import (
+from ledger.decisions.order_stock import waits_of
+from ledger.decisions.rerouting import CannotReroute, NoQualifiedSupplier, NothingToReroute
+from ledger.facts import LineNo
+from ledger.nouns.choice import Against
+from ledger.nouns.orders import (
+    HoldPlaced,
+    HoldReason,
+    UnitsCancelled,
+    UnitsReserved,
+    WhenUnavailable,
+)
+from ledger.nouns.supplier_orders import (
     Answer,
     CancelAgreed,
     CancelRequested,
@@ -18,7 +25,6 @@ from ledger.supplier_orders import (
     UnknownLine,
     UnknownSupplierOrder,
 )
-from ledger.values import LineNo
 from tests.story import FIRST, HOUR, ORDER, SECOND, THIRD, Story, accept, line, names, refused, reject, the
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from adapters.clock import Clocks
 from adapters.postgres import open_pool
-from adapters.rpc.tenants import Tenant, Tenants
+from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import (
     admin_pb2,
     audit_pb2,
@@ -25,7 +25,7 @@ from fulfilment.v1 import (
     reports_pb2,
     suppliers_pb2,
 )
-from ledger.values import order_stream
+from ledger.nouns import orders
 from projections import runner
 from tests.projecting import connect, write_down
 from tests.service import Client, Service, context, fields_of, reason_of, stamp
@@ -368,7 +368,7 @@ def test_the_watch_notices_a_recovery(conninfo: str):
                 story.ship(number=f"N{number}", supplier_order_id=f"{order_id}/1")
             follow(empty, story)
             assert await clocks.watch(tenant, story.now + DAY) == 1
-            entries = await tenant.log.read_streams([order_stream("none"), "supplier-acme"])
+            entries = await tenant.log.read_streams([orders.stream("none"), "supplier-acme"])
             recovered = [row for row in entries[1] if row[2] == "supplier.rate_recovered"]
             assert len(recovered) == 2  # late shipments of 10 and of 30 days
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from ledger import fulfilment, orders, suppliers
-from ledger.orders import ChargebackDiffers, ChargebackRecorded, UnknownOrder
-from ledger.policies import Policy
-from ledger.rates import WINDOW_DAYS, Rate, RateName, RateStatus, Targets, Weights, score
-from ledger.reviews import (
+from ledger.decisions import intake
+from ledger.facts import Fact
+from ledger.nouns import orders, suppliers
+from ledger.nouns.orders import ChargebackDiffers, ChargebackRecorded, UnknownOrder
+from ledger.nouns.policies import Policy
+from ledger.nouns.reviews import (
     ProposalState,
     RateRecovered,
     Seen,
@@ -20,8 +21,23 @@ from ledger.reviews import (
     SuspensionProposed,
     Verdict,
 )
-from ledger.suppliers import Standing, Supplier, SupplierRegistered, SupplierSuspended, WrongStanding
-from ledger.values import Fact, Money
+from ledger.nouns.suppliers import (
+    Standing,
+    Supplier,
+    SupplierRegistered,
+    SupplierSuspended,
+    WrongStanding,
+)
+from ledger.terms.money import Money
+from ledger.terms.rates import (
+    WINDOW_DAYS,
+    Rate,
+    RateName,
+    RateStatus,
+    Targets,
+    Weights,
+    score,
+)
 from tests.story import DAY, HOUR, NOON, ORDER, Story, names, refused, sent
 
 LATE, DISPATCH = RateName.LATE_SHIPMENT_30_DAYS, RateName.ON_TIME_DISPATCH
@@ -272,4 +288,4 @@ def test_the_same_chargeback_of_another_amount_is_refused():
 
 def test_a_chargeback_of_an_unknown_order_is_refused():
     with refused(UnknownOrder, ORDER):
-        fulfilment.record_chargeback(Story().book, CHARGEBACK, NOON)
+        intake.record_chargeback(Story().book, CHARGEBACK, NOON)

@@ -12,15 +12,23 @@ from typing import Any
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from ledger import fulfilment, orders, policies, suppliers
-from ledger.orders import ChargebackRecorded
-from ledger.parcels import ParcelStatus
-from ledger.policies import Policy
-from ledger.rates import Rate, RateName, RateStatus, Targets
-from ledger.returns import Reason, Remedy
-from ledger.reviews import ProposalState, Seen, Verdict
-from ledger.suppliers import Agreement
-from ledger.values import Change, Money, Party, supplier_stream
+from ledger.decisions import intake
+from ledger.facts import Change
+from ledger.nouns import orders, policies, suppliers
+from ledger.nouns.cases import Reason, Remedy
+from ledger.nouns.orders import ChargebackRecorded
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.policies import Policy
+from ledger.nouns.reviews import ProposalState, Seen, Verdict
+from ledger.nouns.suppliers import Agreement
+from ledger.terms.money import Money
+from ledger.terms.parties import Party
+from ledger.terms.rates import (
+    Rate,
+    RateName,
+    RateStatus,
+    Targets,
+)
 from projections import reviewing, runner, scorecards
 from projections.reads import PageOf, Where
 from projections.scorecards import Step, Window, steps
@@ -50,7 +58,7 @@ async def rate(
 
 def chargeback(story: Story, order_id: str = ORDER) -> None:
     recorded = ChargebackRecorded(order_id, "cb-1", Money(500, "EUR"), story.now)
-    story.record(fulfilment.record_chargeback(story.book, recorded, story.now))
+    story.record(intake.record_chargeback(story.book, recorded, story.now))
 
 
 # --- late shipment --------------------------------------------------------------------------------
@@ -531,7 +539,7 @@ async def test_the_supplier_s_agreement_says_how_much_is_to_be_acknowledged_in_t
     since = NOON + DAY
     agreed = suppliers.Agreement(since, NOON + 5 * DAY, acknowledgement_target_basis_points=9_800)
     facts = suppliers.agree_terms(story.supplier(), agreed, NOON)
-    story.record((supplier_stream("acme"), fact) for fact in facts)
+    story.record((suppliers.stream("acme"), fact) for fact in facts)
     catch_up(tenant, story.log)
     assert await target(tenant, ACKNOWLEDGE, NOON) == 9_500
     assert await target(tenant, ACKNOWLEDGE, since) == 9_800
@@ -651,7 +659,7 @@ async def test_a_rate_that_crossed_its_target_over_twenty_cases_is_found_until_i
             RateName.VALID_TRACKING,
         }
         noticed = suppliers.notice_rates(story.supplier("bolt"), crossing.rates, Policy(), now)
-        catch_up(tenant, [(supplier_stream("bolt"), fact) for fact in noticed])
+        catch_up(tenant, [(suppliers.stream("bolt"), fact) for fact in noticed])
         assert (await reviewing.crossings(where, now)).rows == []
         proposed = (await reviewing.list_proposals(where, PageOf(), "bolt", ProposalState.OPEN)).rows
         assert {each.proposal.rate for each in proposed} == set(crossing.rates)
@@ -664,9 +672,9 @@ async def test_proposals_are_listed_by_page_and_state(tenant: EmptyTenant):
     for supplier_id in ("acme", "bolt"):
         rates = [Rate(name, 10, 20, NOON - DAY, NOON, Targets().of(name)) for name in (DISPATCH, LATE)]
         facts = suppliers.notice_rates(story.supplier(supplier_id), rates, Policy(), NOON)
-        story.record((supplier_stream(supplier_id), fact) for fact in facts)
+        story.record((suppliers.stream(supplier_id), fact) for fact in facts)
     dismissed = suppliers.dismiss_suspension(story.supplier("bolt"), LATE, "a flood", NOON)
-    story.record((supplier_stream("bolt"), fact) for fact in dismissed)
+    story.record((suppliers.stream("bolt"), fact) for fact in dismissed)
     catch_up(tenant, story.log)
     async with asking(tenant) as where:
         found, token = [], ""
@@ -698,7 +706,7 @@ async def test_a_supplier_is_due_for_review_a_quarter_after_its_approval_or_its_
         ]
         seen = Seen(NOON, due, 1, (Rate(DISPATCH, 19, 20, NOON, due, 9_500),))
         facts = suppliers.review(story.supplier(), seen, Policy(), due)
-        catch_up(tenant, [(supplier_stream("acme"), fact) for fact in facts])
+        catch_up(tenant, [(suppliers.stream("acme"), fact) for fact in facts])
         found = (await reviewing.list_reviews_due(where, PageOf(), due + 100 * DAY, due)).rows
         assert [(each.supplier_id, each.due) for each in found] == [("bolt", due), ("acme", due + 91 * DAY)]
         assert (found[1].reviewed_at, found[1].score_basis_points, found[1].verdict) == (due, 10_000, Verdict.KEEP)
@@ -710,7 +718,7 @@ async def test_a_supplier_is_due_for_review_a_quarter_after_its_approval_or_its_
 async def test_how_often_suppliers_are_reviewed_is_agreed_and_the_retired_are_not(tenant: EmptyTenant):
     story = a_shop()
     retired = suppliers.retire(story.supplier("bolt"), "", NOON)
-    story.record((supplier_stream("bolt"), fact) for fact in retired)
+    story.record((suppliers.stream("bolt"), fact) for fact in retired)
     story.record(policies.agree(None, Policy(review_every_days=10), NOON, NOON))
     catch_up(tenant, story.log)
     async with asking(tenant) as where:

@@ -6,11 +6,21 @@ from typing import Any
 
 import pytest
 
-from ledger.orders import Line, OrderConfirmed
-from ledger.shipping import DEFAULT_SERVICES, Chosen, Consignment, ShippingService, choose
-from ledger.supplier_orders import ShippingChosen, SupplierOrderDrafted
-from ledger.suppliers import Agreement
-from ledger.values import MOST_MINOR, Destination, Incoterm, Money, Priority, Sealed, round_half_up
+from ledger.facts import Sealed
+from ledger.nouns.orders import Line, OrderConfirmed
+from ledger.nouns.supplier_orders import ShippingChosen, SupplierOrderDrafted
+from ledger.nouns.suppliers import Agreement
+from ledger.terms.money import MOST_MINOR, Money, round_half_up
+from ledger.terms.places import Destination
+from ledger.terms.shipping import (
+    DEFAULT_SERVICES,
+    Chosen,
+    Consignment,
+    Incoterm,
+    Priority,
+    ShippingService,
+    choose,
+)
 from tests.story import DAY, GERMANY, HOUR, NOON, TERMS, Story, line, names, the
 
 CUSTOMS: dict[str, Any] = {"title": "Tea", "hs_code": "090210", "origin": "CN", "weight_grams": 100}

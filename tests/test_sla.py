@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from ledger import policies
-from ledger.orders import Clock as OrderClock
-from ledger.orders import HoldReason, PaymentState
-from ledger.parcels import ParcelStatus
-from ledger.policies import Policy
-from ledger.values import Party
+from ledger.nouns import policies
+from ledger.nouns.orders import Clock as OrderClock
+from ledger.nouns.orders import HoldReason, PaymentState
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.policies import Policy
+from ledger.terms.parties import Party
 from projections import sla
 from projections.reads import PageOf
 from projections.sla import Clock, Counts, Due, Obligation, State, Timer
@@ -392,11 +392,11 @@ async def test_a_parcel_that_nobody_sees_is_due_after_the_agreed_days(tenant: Em
 async def test_the_policy_in_force_says_after_how_many_days(tenant: EmptyTenant):
     told = Told(tenant, shipped())
     agreed = Policy(suspected_lost_after_days=3)
-    told.story.record(policies.agree(told.story.book.policy(), agreed, NOON + 5 * DAY, NOON))
+    told.story.record(policies.agree(policies.find(told.story.book), agreed, NOON + 5 * DAY, NOON))
     assert Timer.LOSS not in await told.timers(NOON + 4 * DAY)
     assert Timer.LOSS in await told.timers(NOON + 5 * DAY)
     stricter = Policy(suspected_lost_after_days=2)
-    told.story.record(policies.agree(told.story.book.policy(), stricter, NOON + 2 * DAY, NOON))
+    told.story.record(policies.agree(policies.find(told.story.book), stricter, NOON + 2 * DAY, NOON))
     assert Timer.LOSS in await told.timers(NOON + 4 * DAY)
 
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from psycopg.sql import SQL, Identifier
 
-from ledger.orders import Clock
-from ledger.recoveries import Method
+from ledger.nouns.orders import Clock
+from ledger.nouns.recoveries import Method
+from ledger.nouns.supplier_orders import CompensationAccrued, CompensationReversed, SupplierOrderShipped
 from ledger.refusals import Refusal
-from ledger.supplier_orders import CompensationAccrued, CompensationReversed, SupplierOrderShipped
-from ledger.values import Money, Party
+from ledger.terms.money import Money
+from ledger.terms.parties import Party
 from projections import runner, statements
 from projections.reads import PageOf
 from projections.statements import Balance, Entry, Kind, Statement, Total

@@ -2,8 +2,9 @@
 
 import pytest
 
-from ledger import stock, stocktaking
-from ledger.stock import (
+from ledger.decisions import stock_alerts
+from ledger.nouns import stock
+from ledger.nouns.stock import (
     AlreadyExtended,
     BufferSet,
     Feed,
@@ -20,11 +21,10 @@ from ledger.stock import (
     StockCorrected,
     UnknownReservation,
 )
-from ledger.suppliers import UnknownSupplier
-from ledger.values import stock_stream
+from ledger.nouns.suppliers import UnknownSupplier
 from tests.story import DAY, HOUR, NOON, Story, a_shop, confirmed, line, names, refused, sent, the
 
-TEA = stock_stream("acme", "tea")
+TEA = stock.stream("acme", "tea")
 
 # --- feeds ----------------------------------------------------------------------------------------
 
@@ -54,11 +54,11 @@ def test_the_first_feed_of_what_was_never_offered_is_taken_with_a_warning():
 def test_a_feed_below_none_counts_as_none_and_says_so():
     story = a_shop(tea=10)
     below = Feed(0, 2, NOON, below_zero=-9)
-    facts = story.record(stocktaking.record_feed(story.book, "acme", "tea", below, NOON))
+    facts = story.record(stock_alerts.record_feed(story.book, "acme", "tea", below, NOON))
     assert the(FeedRecorded, facts).warnings == ("acme has -9 units of tea, which counts as none",)
     assert story.stock().available == 0
     # Another figure of the same version is not taken for a repetition.
-    assert names(story.record(stocktaking.record_feed(story.book, "acme", "tea", Feed(0, 2, NOON), NOON))) == [
+    assert names(story.record(stock_alerts.record_feed(story.book, "acme", "tea", Feed(0, 2, NOON), NOON))) == [
         "feed_ignored"
     ]
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ledger.orders import PaymentState
-from ledger.refusals import Refusal
-from ledger.stock import (
+from ledger.facts import Fact
+from ledger.nouns.orders import PaymentState
+from ledger.nouns.stock import (
     LONGEST_DEMAND_DAYS,
     Alert,
     AlertEnded,
@@ -27,8 +27,8 @@ from ledger.stock import (
     StockReserved,
     StockRunningOut,
 )
-from ledger.supplier_orders import RejectReason
-from ledger.values import Fact
+from ledger.nouns.supplier_orders import RejectReason
+from ledger.refusals import Refusal
 from tests.story import DAY, HOUR, NOON, TERMS, Story, a_shop, accept, line, names, refused, reject, sent, the
 
 HOURLY = replace(TERMS, feed_interval_hours=4)

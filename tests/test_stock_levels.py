@@ -14,11 +14,11 @@ from msgspec.structs import replace
 
 from adapters.postgres import open_pool
 from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, reports_pb2, stock_pb2, suppliers_pb2
-from ledger.orders import PaymentState
-from ledger.stock import Alert
-from ledger.supplier_orders import Answer, RejectReason
-from ledger.suppliers import SupplierRegistered
-from ledger.values import stock_stream, supplier_stream
+from ledger.nouns import stock, suppliers
+from ledger.nouns.orders import PaymentState
+from ledger.nouns.stock import Alert
+from ledger.nouns.supplier_orders import Answer, RejectReason
+from ledger.nouns.suppliers import SupplierRegistered
 from projections import runner, stock_levels
 from projections.reads import PageOf
 from projections.sla import Due, Timer
@@ -158,7 +158,7 @@ async def test_a_sku_is_delisted_while_no_approved_supplier_has_any_left(tenant:
     for supplier_id, tea in (("acme", 0), ("bolt", 2)):
         story.approve(supplier_id)
         story.feed(tea, "tea", supplier_id)
-    story.record([(supplier_stream("nobody"), SupplierRegistered("nobody", "Nobody", NOON))])
+    story.record([(suppliers.stream("nobody"), SupplierRegistered("nobody", "Nobody", NOON))])
     story.feed(7, "mug", "nobody")
     catch_up(tenant, story.log)
 
@@ -188,7 +188,7 @@ async def test_a_stale_feed_is_due_until_it_was_noticed(tenant: EmptyTenant):
     assert await due(tenant, NOON + 3 * HOUR) == []
     assert await due(tenant, NOON + 4 * HOUR) == [Due(Timer.FEED, ("acme", "tea"), NOON + 4 * HOUR)]
     story.later(hours=4)
-    catch_up(tenant, [(stock_stream("acme", "tea"), fact) for fact in story.miss_feed()])
+    catch_up(tenant, [(stock.stream("acme", "tea"), fact) for fact in story.miss_feed()])
     assert await due(tenant, NOON + 9 * HOUR) == []
 
 
@@ -203,9 +203,9 @@ async def test_waiting_orders_are_due_once_their_stock_is_there_the_oldest_first
     story.place(line(1, "tea", 1), line(2, "mug", 1), order_id="shopify/both")
     catch_up(tenant, story.log)
     assert await due(tenant, story.now) == []
-    for stock, expected in ((1, []), (3, ["shopify/2"]), (4, ["shopify/1", "shopify/2"])):
+    for units, expected in ((1, []), (3, ["shopify/2"]), (4, ["shopify/1", "shopify/2"])):
         written = len(story.log)
-        story.feed(stock)
+        story.feed(units)
         catch_up(tenant, story.log[written:])
         found = await due(tenant, story.now)
         assert [each.names[0] for each in found] == expected

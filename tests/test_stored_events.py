@@ -26,16 +26,18 @@ import msgspec
 import pytest
 
 import ledger
-from ledger.book import Book, Registry, UnknownFact
-from ledger.orders import Header
-from ledger.parcels import ParcelStatus
+from ledger.engine.book import Book
+from ledger.engine.registry import Registry, UnknownFact
+from ledger.facts import Fact, LineNo, Value
+from ledger.nouns import NOUNS, cases, orders, parcels, recoveries, skus, stock, suppliers
+from ledger.nouns.orders import Header
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.suppliers import Standing
 from ledger.refusals import STORED_KINDS, AlreadyExists, Forbidden, NotFound, Refusal, kind_of
-from ledger.suppliers import Standing
-from ledger.values import Fact, LineNo, Value
 
 FILE = Path(__file__).with_name("stored_events.jsonl")
 REFUSALS = Path(__file__).with_name("stored_refusals.txt")
-REGISTRY = Registry()
+REGISTRY = Registry(NOUNS)
 
 
 class Stored(NamedTuple):
@@ -52,7 +54,7 @@ def stored() -> list[Stored]:
 
 
 def folded() -> Book:
-    return Book.of((each.stream, each.decoded()) for each in stored())
+    return Book.of(NOUNS, ((each.stream, each.decoded()) for each in stored()))
 
 
 def test_every_fact_that_the_ledger_knows_is_in_the_file():
@@ -109,8 +111,8 @@ def test_a_name_that_was_never_known_is_an_error_that_says_so():
 
 def recorded() -> dict[str, str]:
     """The kind of every refusal that a decision can give, by its reason."""
-    for module in pkgutil.iter_modules(ledger.__path__):
-        importlib.import_module(f"ledger.{module.name}")
+    for module in pkgutil.walk_packages(ledger.__path__, "ledger."):
+        importlib.import_module(module.name)
     ours = [each for each in Refusal.by_reason.values() if each.__module__.startswith("ledger.")]
     return {each.reason: kind_of(each) for each in ours if kind_of(each) and each not in STORED_KINDS.values()}
 
@@ -163,7 +165,7 @@ def test_a_refusal_that_is_not_known_is_answered_as_it_was_stored(kind: str, exp
 
 def test_the_stored_orders_fold_to_what_they_were():
     book = folded()
-    whole, refused = book.order("shopify/1"), book.order("shopify/2")
+    whole, refused = orders.find(book, "shopify/1"), orders.find(book, "shopify/2")
     assert whole is not None
     assert refused is not None
     filled = {n: {k: v for k, v in msgspec.structs.asdict(b).items() if v} for n, b in whole.buckets.items()}
@@ -179,7 +181,7 @@ def test_the_stored_orders_fold_to_what_they_were():
 
 
 def test_the_stored_rerouting_folds_to_what_it_was():
-    order, sku = folded().order("shopify/40"), folded().sku("tea")
+    order, sku = orders.find(folded(), "shopify/40"), skus.find(folded(), "tea")
     assert order is not None
     assert sku is not None
     assert sku.suppliers == ("bolt",)
@@ -199,7 +201,7 @@ def test_the_stored_rerouting_folds_to_what_it_was():
 
 
 def test_the_stored_stock_folds_to_what_it_was():
-    state = folded().stock("acme", "tea")
+    state = stock.find(folded(), "acme", "tea")
     assert state is not None
     assert state.feed is not None
     assert (state.feed.quantity, state.feed.version, state.buffer) == (4, 7, 1)
@@ -211,7 +213,7 @@ def test_the_stored_stock_folds_to_what_it_was():
 
 def test_the_stored_parcels_and_suppliers_fold_to_what_they_were():
     book = folded()
-    parcel, supplier = book.parcel("dhl", "JD014600003RF"), book.supplier("acme")
+    parcel, supplier = parcels.find(book, "dhl", "JD014600003RF"), suppliers.find(book, "acme")
     assert parcel is not None
     assert supplier is not None
     assert (parcel.epoch, parcel.status, len(parcel.checkpoints)) == (1, ParcelStatus.SUSPECTED_LOST, 2)
@@ -223,7 +225,7 @@ def test_the_stored_parcels_and_suppliers_fold_to_what_they_were():
 
 def test_the_stored_recoveries_fold_to_what_they_were():
     book = folded()
-    claim, barred, asked = (book.recovery(each) for each in ("dhl-loss-1", "dhl-loss-2", "case-1/supplier/EUR"))
+    claim, barred, asked = (recoveries.find(book, each) for each in ("dhl-loss-1", "dhl-loss-2", "case-1/supplier/EUR"))
     assert claim is not None
     assert barred is not None
     assert asked is not None
@@ -234,7 +236,7 @@ def test_the_stored_recoveries_fold_to_what_they_were():
 
 def test_the_stored_cases_fold_to_what_they_were():
     book = folded()
-    resolved, cancelled, order = book.case("case-9"), book.case("case-10"), book.order("shopify/1")
+    resolved, cancelled, order = cases.find(book, "case-9"), cases.find(book, "case-10"), orders.find(book, "shopify/1")
     assert resolved is not None
     assert cancelled is not None
     assert order is not None

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from ledger.orders import Header, HoldReason
-from ledger.parcels import ParcelOfAnotherOrder, ParcelStatus
-from ledger.stock import StockCorrected
-from ledger.supplier_orders import (
+from ledger.facts import LineNo
+from ledger.nouns.orders import Header, HoldReason
+from ledger.nouns.parcels import ParcelOfAnotherOrder, ParcelStatus
+from ledger.nouns.stock import StockCorrected
+from ledger.nouns.supplier_orders import (
     Answer,
     NothingToShip,
     NotSent,
@@ -22,7 +23,7 @@ from ledger.supplier_orders import (
     UnknownSupplierOrder,
     expected_at,
 )
-from ledger.values import LineNo, Priority
+from ledger.terms.shipping import Priority
 from tests.story import (
     DAY,
     FIRST,

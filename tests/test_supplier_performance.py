@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from ledger import cancellation
-from ledger.orders import HoldReason, PaymentState
-from ledger.parcels import ParcelStatus
-from ledger.rates import Rate, RateName
-from ledger.rates import RateStatus as Status
-from ledger.returns import Remedy
-from ledger.supplier_orders import Answer
-from ledger.values import order_of
+from ledger.decisions import cancelling
+from ledger.facts import order_of
+from ledger.nouns.cases import Remedy
+from ledger.nouns.orders import HoldReason, PaymentState
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.supplier_orders import Answer
+from ledger.terms.rates import Rate, RateName
+from ledger.terms.rates import RateStatus as Status
 from projections import scorecards, supplier_performance
 from projections.reads import PageOf
 from projections.scorecards import Window
@@ -69,7 +69,7 @@ async def rate(
 def cancelled_by(story: Story, by: str, supplier_order_id: str = FIRST) -> None:
     """The whole order is cancelled on somebody's wish, and the supplier agrees."""
     order_id = order_of(supplier_order_id)
-    story.record(cancellation.cancel(story.book, order_id, {}, by, "why", story.now, story.now))
+    story.record(cancelling.cancel(story.book, order_id, {}, by, "why", story.now, story.now))
     for each in story.order(order_id).supplier_orders.values():
         if each.cancel_asked:
             story.answer_cancel(agreed=True, supplier_order_id=each.supplier_order_id)

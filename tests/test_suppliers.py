@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from ledger import policies, suppliers
-from ledger.policies import Policy, policy_at
-from ledger.refusals import ChangedMeanwhile
-from ledger.suppliers import (
+from ledger.facts import Fact, Sealed
+from ledger.nouns import policies, suppliers
+from ledger.nouns.policies import Policy, policy_at
+from ledger.nouns.suppliers import (
     Agreement,
     Offer,
     PeakPeriod,
@@ -25,7 +25,9 @@ from ledger.suppliers import (
     UnknownSupplier,
     WrongStanding,
 )
-from ledger.values import Fact, Money, Priority, Sealed
+from ledger.refusals import ChangedMeanwhile
+from ledger.terms.money import Money
+from ledger.terms.shipping import Priority
 from tests.story import DAY, HOUR, NOON, TERMS, Story, a_shop, confirmed, names, refused, sent
 
 ACME = SupplierRegistered("acme", "Acme", NOON)
@@ -237,18 +239,18 @@ def test_without_terms_of_its_own_those_of_the_trade_hold():
 def test_terms_hold_from_their_date():
     story = Story()
     story.record(policies.agree(None, Policy(return_window_days=30), NOON + DAY, NOON))
-    assert policy_at(story.book.policy(), NOON).return_window_days == 14
-    assert policy_at(story.book.policy(), NOON + DAY).return_window_days == 30
+    assert policy_at(policies.find(story.book), NOON).return_window_days == 14
+    assert policy_at(policies.find(story.book), NOON + DAY).return_window_days == 30
 
 
 def test_the_same_terms_again_record_nothing_but_returning_to_earlier_ones_is_recorded():
     story = Story()
     short, long = Policy(return_window_days=7), Policy(return_window_days=30)
     for policy in (short, long):
-        story.record(policies.agree(story.book.policy(), policy, NOON, NOON))
-    assert policies.agree(story.book.policy(), long, NOON, NOON) == []
-    story.record(policies.agree(story.book.policy(), short, NOON, NOON))
-    assert policy_at(story.book.policy(), NOON) == short
+        story.record(policies.agree(policies.find(story.book), policy, NOON, NOON))
+    assert policies.agree(policies.find(story.book), long, NOON, NOON) == []
+    story.record(policies.agree(policies.find(story.book), short, NOON, NOON))
+    assert policy_at(policies.find(story.book), NOON) == short
 
 
 def test_an_order_keeps_the_return_window_it_was_placed_under():

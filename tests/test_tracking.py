@@ -7,12 +7,18 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from ledger import orders
-from ledger.orders import Header, Hold, HoldReason, PaymentState, UnknownOrder
-from ledger.parcels import ParcelStatus
-from ledger.rates import RateName
-from ledger.supplier_orders import Stage
-from ledger.values import LineNo, Sealed, order_stream
+from ledger.facts import LineNo, Sealed
+from ledger.nouns import orders
+from ledger.nouns.orders import (
+    Header,
+    Hold,
+    HoldReason,
+    PaymentState,
+    UnknownOrder,
+)
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.supplier_orders import Stage
+from ledger.terms.rates import RateName
 from projections import tracking
 from projections.reads import PageOf
 from projections.tracking import TrackedOrder, TrackedParcel
@@ -172,7 +178,7 @@ async def test_no_sealed_data_reaches_the_tables(tenant: EmptyTenant):
     note = Hold(HoldReason.CUSTOMER_REQUEST, "mia", story.now, note=Sealed("key-note", b"on holiday in Rome"))
     story.hold(HoldReason.FRAUD_REVIEW)
     story.scans(replace(scan(ParcelStatus.IN_TRANSIT, story.now), message=Sealed("key-scan", b"left with Anna")))
-    story.record((order_stream(ORDER), fact) for fact in orders.place_hold(story.order(), note))
+    story.record((orders.stream(ORDER), fact) for fact in orders.place_hold(story.order(), note))
     catch_up(tenant, story.log)
     everything = str(contents(tenant))
     assert ORDER in everything
@@ -279,13 +285,13 @@ async def test_holds_are_found_by_reason_and_owner_the_oldest_first(tenant: Empt
 async def test_a_hold_is_listed_with_all_but_its_note_until_it_is_released(tenant: EmptyTenant):
     story = sent()
     hold = Hold(HoldReason.OUT_OF_STOCK, "mia", story.now, lacking={LineNo(1): 2}, note=Sealed("key", b"box"))
-    story.record((order_stream(ORDER), fact) for fact in orders.place_hold(story.order(), hold))
+    story.record((orders.stream(ORDER), fact) for fact in orders.place_hold(story.order(), hold))
     catch_up(tenant, story.log)
     async with asking(tenant) as where:
         assert [each.hold for each in (await tracking.list_holds(where, PageOf())).rows] == [replace(hold, note=None)]
     before = len(story.log)
     story.record(
-        (order_stream(ORDER), fact)
+        (orders.stream(ORDER), fact)
         for fact in orders.release_hold(story.order(), HoldReason.OUT_OF_STOCK, "mia", "", story.now)
     )
     catch_up(tenant, story.log[before:])

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from adapters.rpc import shapes
-from ledger import carriers
-from ledger.carriers import carrier_name
-from ledger.parcels import ParcelRegistered, ParcelStatus
-from ledger.tracking_numbers import oddities
+from ledger.nouns.parcels import ParcelRegistered, ParcelStatus
+from ledger.terms import carriers
+from ledger.terms.carriers import carrier_name
+from ledger.terms.tracking_numbers import oddities
 from tests.story import a_shop, sent, the
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

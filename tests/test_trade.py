@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ledger import aftersales
-from ledger.parcels import ParcelStatus
-from ledger.returns import Remedy, ReturnLabelled
-from ledger.values import Money, Party
+from ledger.decisions import after_sales
+from ledger.nouns.cases import Remedy, ReturnLabelled
+from ledger.nouns.parcels import ParcelStatus
+from ledger.terms.money import Money
+from ledger.terms.parties import Party
 from projections import trade
 from projections.reads import FIRST, LAST, PageOf
 from projections.trade import About, Borne, Figures, GroupBy
@@ -151,7 +152,7 @@ async def test_bringing_goods_back_costs_its_freight_shared_exactly_among_lines(
     desk.approves(Remedy.RETURN)
     now = desk.story.now
     label = ReturnLabelled(CASE, "label-1", {}, Party.RETAILER, now, freight_minor=1000)
-    desk.story.record(aftersales.label_return(desk.story.book, label, now))
+    desk.story.record(after_sales.label_return(desk.story.book, label, now))
     assert (await the_row(tenant, desk.story)).costs == (Borne(Party.SUPPLIER, "EUR", 1000),)
     rows = {row.key: row.costs for row in await reviewed(tenant, desk.story, GroupBy.SKU)}
     assert rows == {"mug": (Borne(Party.SUPPLIER, "EUR", 333),), "tea": (Borne(Party.SUPPLIER, "EUR", 667),)}

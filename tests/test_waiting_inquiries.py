@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from ledger.values import Party
+from ledger.terms.parties import Party
 from projections import inquiries
 from projections.inquiries import State, Waiting
 from projections.reads import PageOf

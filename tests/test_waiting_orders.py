@@ -4,10 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from ledger.orders import Header, HoldReason, PaymentState, UnitsReserved
-from ledger.rerouting import NoQualifiedSupplier
-from ledger.stock import Hold, OutOfStock
-from ledger.supplier_orders import Answer, RejectReason
+from ledger.decisions.rerouting import NoQualifiedSupplier
+from ledger.nouns.orders import (
+    Header,
+    HoldReason,
+    PaymentState,
+    UnitsReserved,
+)
+from ledger.nouns.stock import Hold, OutOfStock
+from ledger.nouns.supplier_orders import Answer, RejectReason
 from tests.story import FIRST, HOUR, NOON, ORDER, Story, a_shop, line, names, refused, sent, the, units
 
 # --- before the confirmation ----------------------------------------------------------------------

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from adapters.postgres import open_pool
-from ledger.wire import Said, talk
+from ledger.engine.wire import Said, talk
 from tests.stalls import EmptyTenant, a_ledger, take
 
 SUM = b"SELECT $1::bigint + $2::bigint"

@@ -10,15 +10,28 @@ import grpc
 import pytest
 
 from fulfilment.v1 import admin_pb2, orders_pb2, work_pb2
-from ledger import inquiries, messages, reviews, stock, tasks
-from ledger.inquiries import InquiryAnswered, InquiryAsked, Topic
-from ledger.messages import About, Audience, MessageAsked, MessageGivenUp, MessageRetried
-from ledger.orders import Clock, HoldReason, PaymentState
-from ledger.parcels import ParcelStatus
-from ledger.rates import Rate, RateName
-from ledger.returns import Remedy
-from ledger.stock import Alert, AlertEnded
-from ledger.tasks import (
+from ledger.facts import Change
+from ledger.nouns import (
+    inquiries,
+    messages,
+    reviews,
+    stock,
+    suppliers,
+    tasks,
+)
+from ledger.nouns.cases import Remedy
+from ledger.nouns.inquiries import InquiryAnswered, InquiryAsked, Topic
+from ledger.nouns.messages import (
+    About,
+    Audience,
+    MessageAsked,
+    MessageGivenUp,
+    MessageRetried,
+)
+from ledger.nouns.orders import Clock, HoldReason, PaymentState
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.stock import Alert, AlertEnded
+from ledger.nouns.tasks import (
     Task,
     TaskClaimed,
     TaskFact,
@@ -28,7 +41,8 @@ from ledger.tasks import (
     WorkIsClaimed,
     WorkIsFinished,
 )
-from ledger.values import Change, Party, inquiry_stream, message_stream, stock_stream, supplier_stream, task_stream
+from ledger.terms.parties import Party
+from ledger.terms.rates import Rate, RateName
 from projections import runner, work
 from projections.reads import PageOf
 from projections.work import Kind, Owner, Work
@@ -352,20 +366,20 @@ async def test_a_question_is_work_for_us_and_for_a_supplier_that_is_late(tenant:
     of_supplier = InquiryAsked(
         "q2", Party.RETAILER, Party.SUPPLIER, Topic.STOCK, ORDER, NOON, FIRST, "acme", NOON + DAY
     )
-    queue.record((inquiry_stream("q1"), by_customer), (inquiry_stream("q2"), of_supplier))
+    queue.record((inquiries.stream("q1"), by_customer), (inquiries.stream("q2"), of_supplier))
     assert await queue.what() == [(Kind.INQUIRY, "dispatch, asked by customer", Owner.AFTER_SALES)]
     missed = inquiries.AnswerMissed("q2", NOON + DAY, NOON + DAY, "acme")
     queue.record(
-        (inquiry_stream("q2"), missed), (inquiry_stream("q1"), InquiryAnswered("q1", NOON + 2 * HOUR, by="mia"))
+        (inquiries.stream("q2"), missed), (inquiries.stream("q1"), InquiryAnswered("q1", NOON + 2 * HOUR, by="mia"))
     )
     assert await queue.what() == [(Kind.INQUIRY, "stock, not answered by supplier", Owner.SUPPLIER_MANAGER)]
-    queue.record((inquiry_stream("q2"), InquiryAnswered("q2", NOON + 2 * DAY, by="acme")))
+    queue.record((inquiries.stream("q2"), InquiryAnswered("q2", NOON + 2 * DAY, by="acme")))
     assert await queue.what() == []
 
 
 async def test_an_alert_is_one_piece_of_work_until_it_ends(tenant: EmptyTenant):
     queue = Queue(tenant, a_shop(tea=10))
-    tea = stock_stream("acme", "tea")
+    tea = stock.stream("acme", "tea")
     queue.write((tea, stock.Oversold("acme", "tea", 2, ("shopify/2",), NOON)))
     (oversold,) = await queue.all()
     assert (oversold.kind, oversold.owner, oversold.because, oversold.supplier_id, oversold.sku) == (
@@ -428,7 +442,7 @@ async def test_a_case_is_work_while_the_next_step_is_ours(tenant: EmptyTenant):
 async def test_a_proposal_to_suspend_is_work_until_somebody_decides(tenant: EmptyTenant):
     queue = Queue(tenant, a_shop())
     rate = Rate(RateName.ON_TIME_DISPATCH, 10, 30, NOON - 90 * DAY, NOON, 9500)
-    queue.record((supplier_stream("acme"), reviews.SuspensionProposed("acme", rate, NOON)))
+    queue.record((suppliers.stream("acme"), reviews.SuspensionProposed("acme", rate, NOON)))
     (proposal,) = await queue.all()
     assert (proposal.kind, proposal.owner, proposal.supplier_id) == (Kind.SUSPENSION, Owner.SUPPLIER_MANAGER, "acme")
     assert proposal.because == "on_time_dispatch misses its target"
@@ -440,7 +454,7 @@ async def test_a_message_that_was_given_up_is_work_until_it_is_tried_again(tenan
     queue = Queue(tenant, a_shop())
     kind = messages.Kind.DISPATCH_INSTRUCTION
     asked = MessageAsked("m-1", kind, Audience.SUPPLIER, About(ORDER, FIRST, "acme"), "acme", "en", 1, NOON, NOON, 1)
-    stream = message_stream("m-1")
+    stream = messages.stream("m-1")
     queue.record((stream, asked), (stream, MessageGivenUp("m-1", 12, "timeout", NOON)))
     assert await queue.what() == [(Kind.MESSAGE, "timeout", Owner.SUPPLIER_MANAGER)]
     queue.record((stream, MessageRetried("m-1", "mia", NOON)))
@@ -466,10 +480,10 @@ async def test_work_is_listed_by_owner_due_time_order_and_who_has_it(tenant: Emp
     assert [each.because for each in await queue.all(order_id="shopify/2")] == ["bad_address"]
     first, second, third = (each.task_id for each in whole)
     queue.record(
-        (task_stream(first), TaskClaimed(first, "mia", NOON)),
-        (task_stream(second), TaskClaimed(second, "tom", NOON)),
-        (task_stream(second), TaskReleased(second, "tom", NOON)),
-        (task_stream(third), TaskFinished(third, "done", "tom", NOON)),
+        (tasks.stream(first), TaskClaimed(first, "mia", NOON)),
+        (tasks.stream(second), TaskClaimed(second, "tom", NOON)),
+        (tasks.stream(second), TaskReleased(second, "tom", NOON)),
+        (tasks.stream(third), TaskFinished(third, "done", "tom", NOON)),
     )
     assert [(each.because, each.claimed_by) for each in await queue.all()] == [
         ("customer_request", "mia"),
@@ -490,12 +504,12 @@ async def test_a_queue_that_is_rebuilt_is_the_same(tenant: EmptyTenant):
     story.later(hours=49)
     story.miss(Clock.DISPATCH)
     queue = Queue(tenant, story)
-    tea = stock_stream("acme", "tea")
+    tea = stock.stream("acme", "tea")
     for hours in range(3):
         queue.write((tea, stock.Oversold("acme", "tea", 1 + hours, (), NOON + hours * HOUR)))
         await queue.all()
     (first, *_) = await queue.all()
-    queue.record((task_stream(first.task_id), TaskClaimed(first.task_id, "mia", NOON)))
+    queue.record((tasks.stream(first.task_id), TaskClaimed(first.task_id, "mia", NOON)))
     before, rows = await queue.all(), contents(tenant)
     assert runner.rebuild(tenant.conninfo, tenant.schema, "work").equal
     forget(tenant)

@@ -11,7 +11,7 @@ from adapters.console import files, words
 from adapters.console.session import Session, Words, option_request_id
 from adapters.console.show import next_steps, print_holds, read_order, status_of
 from fulfilment.v1 import orders_pb2, shipping_pb2
-from ledger.order_numbers import order_number
+from ledger.terms.order_numbers import order_number
 
 _FROM_OPTIONS = (
     "channel", "number", "lines", "currency", "name", "email", "phone", "address", "city", "region", "postal_code",

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from adapters.console.reports import target_of
 from adapters.console.words import money, word
 from fulfilment.v1 import common_pb2, rates_pb2, reports_pb2
-from ledger.currencies import amount, minor_digits
+from ledger.terms.money import amount, minor_digits
 
 T = TypeVar("T")
 

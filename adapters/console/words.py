@@ -15,8 +15,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from fulfilment.v1 import common_pb2
-from ledger import values
-from ledger.currencies import amount, minor_digits
+from ledger import facts
+from ledger.terms.money import amount, minor_digits
 
 # --- money ----------------------------------------------------------------------------------------
 
@@ -153,7 +153,7 @@ def minute(message: Any, field: str) -> str:
 
 
 def to_minute(instant: datetime | None) -> str:
-    return values.to_minute(instant) if instant else ""
+    return facts.to_minute(instant) if instant else ""
 
 
 def span(length: timedelta) -> str:

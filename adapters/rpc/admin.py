@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 
 from adapters.letters import Letters
 from adapters.outbox import held_up
-from adapters.rpc import answers, policies, shapes
+from adapters.rpc import answers, shapes
+from adapters.rpc import policies as policy_messages
 from adapters.rpc.messages import fresh_since
 from adapters.rpc.queries import Reader
 from adapters.rpc.server import Context
-from adapters.rpc.tenants import Tenant, Tenants
+from adapters.tenants import Tenant, Tenants
 from adapters.version import VERSION
 from fulfilment.v1 import admin_pb2
-from ledger import orders
-from ledger.personal import Sealer
-from ledger.policies import Policies, Policy, policy_at
+from ledger.engine.sealing import Sealer
+from ledger.nouns import orders, policies
+from ledger.nouns.policies import Policies, Policy, policy_at
 from ledger.refusals import Malformed, UnknownPerson, UnknownProjection
-from ledger.values import order_stream, policy_stream
 from projections import outbox, runner
 
 
@@ -47,12 +47,12 @@ class AdminQueries(Reader):
 
     async def GetPolicy(self, request: admin_pb2.GetPolicyRequest, context: Context) -> admin_pb2.GetPolicyResponse:
         at = shapes.instant(request, "at") or datetime.now(UTC)
-        (entry,), position = await self.entries(await self.tenant(context), [policy_stream()], request.at_least)
+        (entry,), position = await self.entries(await self.tenant(context), [policies.stream()], request.at_least)
         agreed = entry.state or Policies()
         return admin_pb2.GetPolicyResponse(
-            in_force=policies.version(*agreed.version_at(at)),
-            to_come=[policies.version(*each) for each in agreed.to_come(at)],
-            defaults=policies.policy(Policy()),
+            in_force=policy_messages.version(*agreed.version_at(at)),
+            to_come=[policy_messages.version(*each) for each in agreed.to_come(at)],
+            defaults=policy_messages.policy(Policy()),
             position=position,
             versions=len(agreed.versions),
         )
@@ -62,7 +62,7 @@ class AdminQueries(Reader):
     ) -> admin_pb2.ListShippingServicesResponse:
         at = shapes.instant(request, "at") or datetime.now(UTC)
         page = shapes.page(request)
-        (entry,), position = await self.entries(await self.tenant(context), [policy_stream()], request.at_least)
+        (entry,), position = await self.entries(await self.tenant(context), [policies.stream()], request.at_least)
         services = policy_at(entry.state, at).shipping_services
         first = page.after(int) or 0
         shown, more = page.cut(services[first:], range(first + 1, len(services) + 1))
@@ -126,7 +126,7 @@ class AdminQueries(Reader):
                 return (self._sealer.subject_of("", request.phone, ""),)
             case "order_id":
                 order_id = shapes.order_id(request.order_id)
-                (entry,), _ = await self.entries(tenant, [order_stream(order_id)], 0)
+                (entry,), _ = await self.entries(tenant, [orders.stream(order_id)], 0)
                 return orders.known(entry.state, order_id).subjects
             case _:
                 raise Malformed(("person", "is required: email, phone or order_id"))

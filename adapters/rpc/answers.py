@@ -20,20 +20,35 @@ from fulfilment.v1 import (
     stock_pb2,
     suppliers_pb2,
 )
-from ledger import customs
-from ledger.allotment import Item
-from ledger.choice import Choice, Considered
-from ledger.inquiries import Inquiry
-from ledger.orders import Clock, DelayRuled, Hold, Line, Order, Shipment
-from ledger.parcels import Checkpoint, CustomsAsk, CustomsHold, DeliveryProven, Parcel
-from ledger.rates import Rate, is_at_most, is_strict
-from ledger.recoveries import Payment, Recovery
-from ledger.reviews import Proposal, SupplierReviewed
-from ledger.shipping import Chosen, ShippingService
-from ledger.stock import Stock
-from ledger.supplier_orders import CompensationAccrued, SupplierOrder
-from ledger.suppliers import Agreement, Offer, Supplier
-from ledger.values import Destination, Incoterm, Money, Sealed, Units, in_64_bits
+from ledger.decisions import customs
+from ledger.decisions.order_stock import Item
+from ledger.facts import Sealed, Units
+from ledger.nouns.choice import Choice, Considered
+from ledger.nouns.inquiries import Inquiry
+from ledger.nouns.orders import (
+    Clock,
+    DelayRuled,
+    Hold,
+    Line,
+    Order,
+    Shipment,
+)
+from ledger.nouns.parcels import (
+    Checkpoint,
+    CustomsAsk,
+    CustomsHold,
+    DeliveryProven,
+    Parcel,
+)
+from ledger.nouns.recoveries import Payment, Recovery
+from ledger.nouns.reviews import Proposal, SupplierReviewed
+from ledger.nouns.stock import Stock
+from ledger.nouns.supplier_orders import CompensationAccrued, SupplierOrder
+from ledger.nouns.suppliers import Agreement, Offer, Supplier
+from ledger.terms.money import Money, in_64_bits
+from ledger.terms.places import Destination
+from ledger.terms.rates import Rate, is_at_most, is_strict
+from ledger.terms.shipping import Chosen, Incoterm, ShippingService
 
 _order_status = number_of(orders_pb2.OrderStatus)
 _supplier_order_status = number_of(orders_pb2.SupplierOrderStatus)

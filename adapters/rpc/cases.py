@@ -12,17 +12,18 @@ from adapters.rpc.asks.cases import CONTENT_TYPES, is_hash
 from adapters.rpc.queries import PersonalReader
 from adapters.rpc.reports import where_of
 from adapters.rpc.server import Context
-from adapters.rpc.tenants import Tenant
+from adapters.tenants import Tenant
 from fulfilment.v1 import cases_pb2, common_pb2
-from ledger import orders, returns
+from ledger.facts import LineNo, Sealed
+from ledger.nouns import cases, orders
+from ledger.nouns.cases import Case, EvidenceAdded
 from ledger.refusals import EvidenceErased
-from ledger.returns import Case, EvidenceAdded
-from ledger.values import LineNo, Sealed, case_stream, in_64_bits, order_stream
-from projections import cases
+from ledger.terms.money import in_64_bits
+from projections import cases as case_lists
 
 _reason = shapes.number_of(cases_pb2.CaseReason)
 _status = shapes.number_of(cases_pb2.CaseStatus)
-_read_status = shapes.enum(cases_pb2.CaseStatus, returns.Status)
+_read_status = shapes.enum(cases_pb2.CaseStatus, cases.Status)
 _remedy = shapes.number_of(cases_pb2.Remedy)
 _denial = shapes.number_of(cases_pb2.Denial)
 _party = shapes.number_of(common_pb2.Party)
@@ -38,23 +39,23 @@ class CaseQueries(PersonalReader):
     async def GetCase(self, request: cases_pb2.GetCaseRequest, context: Context) -> cases_pb2.GetCaseResponse:
         tenant = await self.tenant(context)
         case_id = shapes.plain_id(request.case_id, "case_id")
-        (entry,), position = await self.entries(tenant, [case_stream(case_id)], request.at_least)
-        case = returns.known(entry.state, case_id)
-        (order,), _ = await self.entries(tenant, [order_stream(case.order_id)], 0)
+        (entry,), position = await self.entries(tenant, [cases.stream(case_id)], request.at_least)
+        case = cases.known(entry.state, case_id)
+        (order,), _ = await self.entries(tenant, [orders.stream(case.order_id)], 0)
         notes = await self._notes(tenant, case) if request.with_personal_data else {}
         message = _case(case, entry.version, orders.known(order.state, case.order_id).currency, notes)
         return cases_pb2.GetCaseResponse(case=message, position=position)
 
     async def _notes(self, tenant: Tenant, case: Case) -> dict[str, str]:
         """What people wrote, by the id of its key; without what was erased."""
-        bound_to = case_stream(case.case_id)
+        bound_to = cases.stream(case.case_id)
         notes = (case.opened.note, case.ruling.note if case.ruling else None, case.denial_note)
         said = await self.unsealed(tenant, *((note, bound_to) for note in notes))
         return {key_id: str(each["note"]) for key_id, each in said.items()}
 
     async def ListCases(self, request: cases_pb2.ListCasesRequest, context: Context) -> cases_pb2.ListCasesResponse:
         statuses = {_read_status(value, f"statuses[{index}]") for index, value in enumerate(request.statuses)}
-        answer = await cases.list_cases(
+        answer = await case_lists.list_cases(
             await where_of(self.tenants, request, context),
             shapes.page(request),
             sorted(statuses),
@@ -74,10 +75,10 @@ class CaseQueries(PersonalReader):
         tenant = await self.tenant(context)
         case_id = shapes.plain_id(request.case_id, "case_id")
         sha256 = is_hash(request.sha256.lower(), "sha256")
-        (entry,), _ = await self.entries(tenant, [case_stream(case_id)], 0)
-        case = returns.known(entry.state, case_id)
+        (entry,), _ = await self.entries(tenant, [cases.stream(case_id)], 0)
+        case = cases.known(entry.state, case_id)
         if sha256 not in case.evidence:
-            raise returns.UnknownEvidence(case_id, sha256)
+            raise cases.UnknownEvidence(case_id, sha256)
         data = await evidence.read(tenant.log, self._sealer, evidence.Kept(sha256, case.opened.subject))
         if data is None:
             raise EvidenceErased(sha256)
@@ -151,7 +152,7 @@ def _evidence(added: EvidenceAdded) -> cases_pb2.Evidence:
     )
 
 
-def _ruling(ruling: returns.LiabilityRuled | None, notes: Mapping[str, str]) -> cases_pb2.Ruling | None:
+def _ruling(ruling: cases.LiabilityRuled | None, notes: Mapping[str, str]) -> cases_pb2.Ruling | None:
     if ruling is None:
         return None
     return cases_pb2.Ruling(
@@ -163,7 +164,7 @@ def _ruling(ruling: returns.LiabilityRuled | None, notes: Mapping[str, str]) -> 
     )
 
 
-def _reship(reship: returns.Reship) -> cases_pb2.Reship:
+def _reship(reship: cases.Reship) -> cases_pb2.Reship:
     return cases_pb2.Reship(
         order_id=reship.order_id,
         lines=line_units(reship.by_line),
@@ -173,7 +174,7 @@ def _reship(reship: returns.Reship) -> cases_pb2.Reship:
     )
 
 
-def _label(label: returns.Label) -> cases_pb2.ReturnLabel:
+def _label(label: cases.Label) -> cases_pb2.ReturnLabel:
     return cases_pb2.ReturnLabel(
         label_id=label.label_id,
         lines=line_units(label.by_line),
@@ -187,7 +188,7 @@ def _label(label: returns.Label) -> cases_pb2.ReturnLabel:
     )
 
 
-def _refund(refund_id: str, refund: returns.Refund) -> cases_pb2.Refund:
+def _refund(refund_id: str, refund: cases.Refund) -> cases_pb2.Refund:
     return cases_pb2.Refund(
         refund_id=refund_id,
         lines=[
@@ -201,7 +202,7 @@ def _refund(refund_id: str, refund: returns.Refund) -> cases_pb2.Refund:
     )
 
 
-def _summary(row: cases.CaseSummary) -> cases_pb2.CaseSummary:
+def _summary(row: case_lists.CaseSummary) -> cases_pb2.CaseSummary:
     return cases_pb2.CaseSummary(
         case_id=row.case_id,
         order_id=row.order_id,

@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from adapters import clock, outbox
 from adapters.every_tenant import EveryTenant
-from adapters.rpc.tenants import Tenants
+from adapters.tenants import Tenants
 from projections import runner
 
 SECONDS = 1.0

@@ -7,10 +7,9 @@ from adapters.rpc.answers import stamp
 from adapters.rpc.queries import PersonalReader
 from adapters.rpc.reports import where_of
 from adapters.rpc.server import Context
-from adapters.rpc.tenants import Tenant
+from adapters.tenants import Tenant
 from fulfilment.v1 import inquiries_pb2
-from ledger import inquiries
-from ledger.values import inquiry_stream
+from ledger.nouns import inquiries
 from projections import inquiries as waiting
 
 _state = shapes.number_of(inquiries_pb2.InquiryState)
@@ -26,7 +25,7 @@ class InquiryQueries(PersonalReader):
     ) -> inquiries_pb2.GetInquiryResponse:
         tenant = await self.tenant(context)
         inquiry_id = shapes.plain_id(request.inquiry_id, "inquiry_id")
-        (entry,), position = await self.entries(tenant, [inquiry_stream(inquiry_id)], request.at_least)
+        (entry,), position = await self.entries(tenant, [inquiries.stream(inquiry_id)], request.at_least)
         inquiry = inquiries.known(entry.state, inquiry_id)
         said = await self._texts(tenant, inquiry) if request.with_personal_data else {}
         shown = answers.inquiry(inquiry, entry.version, said)
@@ -34,7 +33,7 @@ class InquiryQueries(PersonalReader):
 
     async def _texts(self, tenant: Tenant, inquiry: inquiries.Inquiry) -> dict[str, str]:
         """What was said, by the id of its key; without what was erased."""
-        bound_to = inquiry_stream(inquiry.inquiry_id)
+        bound_to = inquiries.stream(inquiry.inquiry_id)
         texts = (inquiry.asked.text, *(each.text for each in inquiry.answers))
         said = await self.unsealed(tenant, *((text, bound_to) for text in texts))
         return {key_id: each["text"] for key_id, each in said.items()}

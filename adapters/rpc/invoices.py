@@ -7,9 +7,9 @@ from typing import Any
 
 from adapters.rpc import answers
 from fulfilment.v1 import shipping_pb2
-from ledger.invoice import Invoice, InvoiceLine
-from ledger.policies import Seller
-from ledger.values import in_64_bits
+from ledger.decisions.invoice import Invoice, InvoiceLine
+from ledger.nouns.policies import Seller
+from ledger.terms.money import in_64_bits
 
 Personal = Mapping[str, Any] | None
 

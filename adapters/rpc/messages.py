@@ -9,10 +9,11 @@ from adapters.rpc import shapes
 from adapters.rpc.answers import stamp
 from adapters.rpc.reports import where_of
 from adapters.rpc.server import Context, tenant_name
-from adapters.rpc.tenants import Tenant, Tenants
+from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import messages_pb2
-from ledger.messages import Audience
-from ledger.policies import policy_at
+from ledger.nouns import messages
+from ledger.nouns.messages import Audience
+from ledger.nouns.policies import policy_at
 from projections import outbox
 
 _kind = shapes.number_of(messages_pb2.MessageKind)
@@ -60,7 +61,7 @@ class MessageQueries:
 
     async def _letter(self, tenant: Tenant, found: outbox.Letter) -> messages_pb2.Letter | None:
         view = await self._letters.present(tenant.log, [(found.message_id, found.about)])
-        message = view.message(found.message_id)
+        message = messages.find(view, found.message_id)
         if message is None:
             return None
         try:

@@ -8,8 +8,13 @@ from typing import Any
 from adapters.rpc import answers
 from adapters.rpc.answers import money, stamp
 from fulfilment.v1 import admin_pb2, recoveries_pb2
-from ledger.policies import ClaimTerms, Policy, RerouteAfter, Seller
-from ledger.rates import Targets, Weights
+from ledger.nouns.policies import (
+    ClaimTerms,
+    Policy,
+    RerouteAfter,
+    Seller,
+)
+from ledger.terms.rates import Targets, Weights
 
 
 def version(since: datetime | None, terms: Policy) -> admin_pb2.PolicyVersion:

@@ -15,28 +15,29 @@ from adapters.rpc.asks.stock import items_of
 from adapters.rpc.drawing import drawn
 from adapters.rpc.server import Commands, Context, deadline_of, refusal_of, tenant_name, to_receipt
 from adapters.rpc.statuses import MISTAKE, code_of
-from adapters.rpc.tenants import Tenant, Tenants
+from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import audit_pb2, batch_pb2, orders_pb2, parcels_pb2, stock_pb2, suppliers_pb2
-from ledger import customs, invoice, orders, parcels, recoveries, returns, suppliers
-from ledger.book import EMPTY, Book, Entry
-from ledger.choice import Candidate, choose
-from ledger.journal import Past, Recorded, without_the_last_too_long
-from ledger.ledger import MOST_AT_ONCE, Command, Receipt
-from ledger.personal import Sealer
-from ledger.policies import policy_at
-from ledger.refusals import BeyondTheLog, Malformed, Refusal
-from ledger.values import (
-    Sealed,
-    case_stream,
-    order_of,
-    order_stream,
-    parcel_stream,
-    policy_stream,
-    recovery_stream,
-    sku_stream,
-    stock_stream,
-    supplier_stream,
+from ledger.decisions import customs, invoice
+from ledger.engine.executor import MOST_AT_ONCE, Command, Receipt
+from ledger.engine.log import Past, Recorded, without_the_last_too_long
+from ledger.engine.registry import Registry
+from ledger.engine.sealing import Sealer
+from ledger.facts import Sealed, order_of
+from ledger.nouns import (
+    NOUNS,
+    cases,
+    orders,
+    parcels,
+    policies,
+    recoveries,
+    skus,
+    stock,
+    suppliers,
 )
+from ledger.nouns.choice import Candidate, choose
+from ledger.nouns.policies import policy_at
+from ledger.refusals import BeyondTheLog, Malformed, Refusal
+from ledger.view import EMPTY, Entry
 
 FACTS_A_PAGE = 500
 _FOLLOW_SECONDS = 0.25
@@ -48,7 +49,7 @@ class Reader:
 
     def __init__(self, tenants: Tenants) -> None:
         self.tenants = tenants
-        self._registry = Book().registry
+        self._registry = Registry(NOUNS)
 
     async def tenant(self, context: Context) -> Tenant:
         return await self.tenants.find(tenant_name(context))
@@ -128,7 +129,7 @@ class OrderQueries(PersonalReader):
         tenant = await self.tenant(context)
         order_id = shapes.order_id(request.order_id)
         order, _, position = await self._order(tenant, order_id, request.at_least)
-        streams = {supplier_id: supplier_stream(supplier_id) for supplier_id in customs.involved(order)}
+        streams = {supplier_id: suppliers.stream(supplier_id) for supplier_id in customs.involved(order)}
         entries, _ = await self.entries(tenant, list(streams.values()), 0)
         found = {name: entry.state for name, entry in zip(streams, entries, strict=True) if entry.state is not None}
         return orders_pb2.GetCustomsResponse(
@@ -146,8 +147,8 @@ class OrderQueries(PersonalReader):
         parcel = parcel_of(request) if request.carrier or request.tracking_number else None
         order, _, position = await self._order(tenant, order_of(supplier_order_id), request.at_least)
         supplier_id = order.supplier_order(supplier_order_id).supplier_id
-        stream = supplier_stream(supplier_id)
-        (supplier, terms), _ = await self.entries(tenant, [stream, policy_stream()], 0)
+        stream = suppliers.stream(supplier_id)
+        (supplier, terms), _ = await self.entries(tenant, [stream, policies.stream()], 0)
         sender = suppliers.known(supplier.state, supplier_id)
         bill = invoice.draw_up(
             order, supplier_order_id, sender, policy_at(terms.state, datetime.now(UTC)).seller, parcel
@@ -160,7 +161,7 @@ class OrderQueries(PersonalReader):
 
     async def _order(self, tenant: Tenant, order_id: str, at_least: int) -> tuple[orders.Order, int, int]:
         """The order, its version, and the position that it was read at."""
-        (entry,), position = await self.entries(tenant, [order_stream(order_id)], at_least)
+        (entry,), position = await self.entries(tenant, [orders.stream(order_id)], at_least)
         return orders.known(entry.state, order_id), entry.version, position
 
 
@@ -169,7 +170,7 @@ class StockQueries(Reader):
 
     async def GetStock(self, request: stock_pb2.GetStockRequest, context: Context) -> stock_pb2.GetStockResponse:
         items = items_of(request.items)
-        streams = [stock_stream(*item) for item in items]
+        streams = [stock.stream(*item) for item in items]
         entries, position = await self.entries(await self.tenant(context), streams, request.at_least)
         levels = [answers.stock_level(item, entry.state) for item, entry in zip(items, entries, strict=True)]
         return stock_pb2.GetStockResponse(levels=levels, position=position)
@@ -182,7 +183,7 @@ class SupplierQueries(PersonalReader):
         self, request: suppliers_pb2.GetSupplierRequest, context: Context
     ) -> suppliers_pb2.GetSupplierResponse:
         supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
-        tenant, stream = await self.tenant(context), supplier_stream(supplier_id)
+        tenant, stream = await self.tenant(context), suppliers.stream(supplier_id)
         (entry,), position = await self.entries(tenant, [stream], request.at_least)
         state = suppliers.known(entry.state, supplier_id)
         contact, address = state.registered.contact, state.registered.return_address
@@ -199,9 +200,9 @@ class SupplierQueries(PersonalReader):
         sku = shapes.sku(request.sku, "sku")
         units = shapes.count(request.units, "units") or 1
         tenant = await self.tenant(context)
-        (listed,), at = await self.entries(tenant, [sku_stream(sku)], request.at_least)
+        (listed,), at = await self.entries(tenant, [skus.stream(sku)], request.at_least)
         ids = listed.state.suppliers if listed.state else ()
-        streams = [*map(supplier_stream, ids), *(stock_stream(supplier_id, sku) for supplier_id in ids)]
+        streams = [*map(suppliers.stream, ids), *(stock.stream(supplier_id, sku) for supplier_id in ids)]
         entries, position = await self.entries(tenant, streams, at)
         candidates = [
             Candidate(supplier_id, known.state, own.state.available if own.state and own.state.tracked else None)
@@ -215,7 +216,7 @@ class ParcelQueries(PersonalReader):
 
     async def GetParcel(self, request: parcels_pb2.GetParcelRequest, context: Context) -> parcels_pb2.GetParcelResponse:
         carrier, number = parcel_of(request)
-        tenant, stream = await self.tenant(context), parcel_stream(carrier, number)
+        tenant, stream = await self.tenant(context), parcels.stream(carrier, number)
         (entry,), position = await self.entries(tenant, [stream], request.at_least)
         state = parcels.known(entry.state, carrier, number)
         sealed = [*(scan.message for scan in state.checkpoints), *(proof.signed_by for proof in state.proofs)]
@@ -230,27 +231,27 @@ class AuditQueries(Reader):
         tenant = await self.tenant(context)
         if request.case_id:
             case_id = shapes.plain_id(request.case_id, "case_id")
-            streams = [case_stream(case_id)]
+            streams = [cases.stream(case_id)]
             (entry,), head = await self.entries(tenant, streams, request.at_least)
-            labels = returns.known(entry.state, case_id).labels.values()
-            parcels_of = [parcel_stream(each.carrier, each.number) for each in labels if each.number]
+            labels = cases.known(entry.state, case_id).labels.values()
+            parcels_of = [parcels.stream(each.carrier, each.number) for each in labels if each.number]
         elif request.recovery_id:
             recovery_id = shapes.recovery_id(request.recovery_id)
-            streams = [recovery_stream(recovery_id)]
+            streams = [recoveries.stream(recovery_id)]
             (entry,), head = await self.entries(tenant, streams, request.at_least)
             about = recoveries.known(entry.state, recovery_id).subject
-            parcels_of = [parcel_stream(about.carrier, about.number)] if about.number else []
+            parcels_of = [parcels.stream(about.carrier, about.number)] if about.number else []
         elif request.supplier_id:
             supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
-            streams, parcels_of = [supplier_stream(supplier_id)], []
+            streams, parcels_of = [suppliers.stream(supplier_id)], []
             (entry,), head = await self.entries(tenant, streams, request.at_least)
             suppliers.known(entry.state, supplier_id)
         else:
             order_id = shapes.order_id(request.order_id)
-            streams = [order_stream(order_id)]
+            streams = [orders.stream(order_id)]
             (entry,), head = await self.entries(tenant, streams, request.at_least)
             shipments = orders.known(entry.state, order_id).shipments
-            parcels_of = [parcel_stream(each.carrier, each.number) for each in shipments]
+            parcels_of = [parcels.stream(each.carrier, each.number) for each in shipments]
         if request.with_parcels:
             streams += parcels_of
         page = shapes.page(request)
@@ -274,7 +275,7 @@ class AuditQueries(Reader):
         if position is not None:
             shapes.require(position > 0, "position", "is not positive")
             require_position(position, head)
-        facts = await tenant.log.read_stream(order_stream(order_id), position, until)
+        facts = await tenant.log.read_stream(orders.stream(order_id), position, until)
         entry = self.fold(facts)
         order = answers.order(orders.known(entry.state, order_id), entry.version, None)
         return orders_pb2.GetOrderResponse(order=order, position=position or head)

@@ -10,9 +10,9 @@ from adapters.rpc.queries import Reader
 from adapters.rpc.reports import where_of
 from adapters.rpc.server import Context
 from fulfilment.v1 import recoveries_pb2
-from ledger import recoveries
-from ledger.recoveries import Kind
-from ledger.values import Party, recovery_stream
+from ledger.nouns import recoveries
+from ledger.nouns.recoveries import Kind
+from ledger.terms.parties import Party
 from projections.recoveries import About, Listed, list_recoveries
 
 _read_status = shapes.enum(recoveries_pb2.RecoveryStatus, recoveries.Status)
@@ -25,7 +25,7 @@ class RecoveryQueries(Reader):
         self, request: recoveries_pb2.GetRecoveryRequest, context: Context
     ) -> recoveries_pb2.GetRecoveryResponse:
         recovery_id = shapes.recovery_id(request.recovery_id)
-        streams = [recovery_stream(recovery_id)]
+        streams = [recoveries.stream(recovery_id)]
         (entry,), position = await self.entries(await self.tenant(context), streams, request.at_least)
         recovery = answers.recovery(recoveries.known(entry.state, recovery_id), entry.version)
         return recoveries_pb2.GetRecoveryResponse(recovery=recovery, position=position)

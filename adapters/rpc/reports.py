@@ -10,14 +10,19 @@ from typing import Any, TypeVar
 from adapters.rpc import answers, shapes
 from adapters.rpc.answers import line_units, stamp
 from adapters.rpc.server import Context, deadline_of, tenant_name, where
-from adapters.rpc.tenants import Tenants
+from adapters.tenants import Tenants
 from fulfilment.v1 import common_pb2, orders_pb2, rates_pb2, reports_pb2, suppliers_pb2
-from ledger.orders import Header, HoldReason
-from ledger.rates import RateName, RateStatus, is_at_most, is_strict
+from ledger.nouns.orders import Header, HoldReason
+from ledger.nouns.reviews import ProposalState
+from ledger.nouns.stock import Alert
+from ledger.nouns.suppliers import Standing
 from ledger.refusals import Malformed
-from ledger.reviews import ProposalState
-from ledger.stock import Alert
-from ledger.suppliers import Standing
+from ledger.terms.rates import (
+    RateName,
+    RateStatus,
+    is_at_most,
+    is_strict,
+)
 from projections import reviewing, scorecards, sla, statements, stock_levels, supplier_performance, tracking, trade
 from projections.reads import FIRST, Where
 

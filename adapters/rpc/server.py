@@ -22,12 +22,12 @@ from google.protobuf.message import DecodeError, Message
 from adapters.rpc import shapes
 from adapters.rpc.asks import AHEAD, LOOKS, READERS, Before, Edge
 from adapters.rpc.statuses import MISTAKE, status_of
-from adapters.rpc.tenants import Tenant, Tenants
+from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import cases_pb2, common_pb2
-from ledger import stocktaking
-from ledger.journal import in_short, is_trouble
-from ledger.ledger import Command, DecisionFailed, Receipt
-from ledger.personal import Sealer
+from ledger.decisions import stock_alerts
+from ledger.engine.executor import Command, DecisionFailed, Receipt
+from ledger.engine.sealing import Sealer
+from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import Malformed, Refusal, StorageUnavailable, without_frames
 from projections.reads import PATIENCE_SECONDS, USUAL_ROWS, Where
 
@@ -111,7 +111,7 @@ class Commands:
         request.context.actor = actor
         edge = Edge(self._sealer, now, fingerprint.hex()[:32], [], seen)
         ask = READERS[type(request)](request, edge)
-        decide = stocktaking.watching(ask.decide, now)
+        decide = stock_alerts.watching(ask.decide, now)
         command = Command(request_id, actor, fingerprint, decide, ask.streams, ask.keys, deadline, edge.warnings)
         return command, ask.before
 

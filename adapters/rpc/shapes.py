@@ -19,12 +19,19 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from fulfilment.v1 import common_pb2
-from ledger.carriers import carrier_name
-from ledger.countries import COUNTRIES, OTHER_CODES
-from ledger.currencies import CURRENCIES
-from ledger.order_numbers import is_order_number, order_number
+from ledger.facts import (
+    LineNo,
+    Units,
+    is_plain_id,
+    is_sku,
+    to_minute,
+)
 from ledger.refusals import Malformed
-from ledger.values import MOST_MINOR, LineNo, Money, Party, Units, is_plain_id, is_sku, to_minute
+from ledger.terms.carriers import carrier_name
+from ledger.terms.money import CURRENCIES, MOST_MINOR, Money
+from ledger.terms.order_numbers import is_order_number, order_number
+from ledger.terms.parties import Party
+from ledger.terms.places import COUNTRIES, OTHER_CODES
 from projections.reads import PageOf
 
 E = TypeVar("E", bound=StrEnum)

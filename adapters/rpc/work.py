@@ -6,7 +6,7 @@ from adapters.rpc import shapes
 from adapters.rpc.answers import stamp
 from adapters.rpc.reports import where_of
 from adapters.rpc.server import Context
-from adapters.rpc.tenants import Tenants
+from adapters.tenants import Tenants
 from fulfilment.v1 import work_pb2
 from projections import work
 

@@ -9,13 +9,10 @@ from typing import Any, TypeVar
 import msgspec
 from google.protobuf.message import Message
 
-from ledger.journal import Log
-from ledger.personal import PersonKey, Sealer
-from ledger.values import (
-    Change,
-    Sealed,
-    order_stream,
-)
+from ledger.engine.log import Log
+from ledger.engine.sealing import PersonKey, Sealer
+from ledger.facts import Change, Sealed
+from ledger.nouns import orders
 from ledger.view import View
 from projections.reads import Where
 
@@ -91,4 +88,4 @@ def sealed_with(
 
 
 def of_order(order_id: str, decide: Decide) -> Ask:
-    return Ask(decide, (order_stream(order_id),))
+    return Ask(decide, (orders.stream(order_id),))

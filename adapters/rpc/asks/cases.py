@@ -12,15 +12,27 @@ from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, reads, sealed_with
 from adapters.rpc.shapes import by_line, carrier, count, enum, happened, plain_id, require, text
 from fulfilment.v1 import cases_pb2, common_pb2
-from ledger import aftersales, orders, returns
-from ledger.book import EMPTY, Registry
-from ledger.journal import Log
-from ledger.personal import PersonKey
+from ledger.decisions import after_sales
+from ledger.engine.log import Log
+from ledger.engine.registry import Registry
+from ledger.engine.sealing import PersonKey
+from ledger.facts import (
+    Change,
+    LineNo,
+    Sealed,
+    Units,
+)
+from ledger.nouns import NOUNS, cases, orders, parcels, policies
+from ledger.nouns.cases import (
+    Denial,
+    Inspection,
+    Reason,
+    Remedy,
+)
+from ledger.nouns.order_after_sales import Amounts
 from ledger.refusals import EvidenceNotKept
-from ledger.remedies import Amounts
-from ledger.returns import Denial, Inspection, Reason, Remedy
-from ledger.values import Change, LineNo, Party, Sealed, Units, case_stream, order_stream, parcel_stream, policy_stream
-from ledger.view import View
+from ledger.terms.parties import Party
+from ledger.view import EMPTY, View
 
 MOST_EVIDENCE_BYTES = 8 * 1024 * 1024
 _MOST_LINES = 1000
@@ -57,7 +69,7 @@ def _case_id(value: str) -> str:
 
 
 def _of_case(case_id: str, decide: Decide, *more: str) -> Ask:
-    return Ask(decide, (case_stream(case_id), *more))
+    return Ask(decide, (cases.stream(case_id), *more))
 
 
 def _hashes(values: Iterable[str], required: bool) -> tuple[str, ...]:
@@ -93,9 +105,9 @@ def _noted(
 
     def sealing(view: View) -> Sequence[Change]:
         keys.clear()
-        case = returns.known(view.case(case_id), case_id)
+        case = cases.known(cases.find(view, case_id), case_id)
         personal = {"note": note} if note else {}
-        sealed, made = sealed_with(edge, personal, case.opened.subject, case_stream(case_id))
+        sealed, made = sealed_with(edge, personal, case.opened.subject, cases.stream(case_id))
         keys.extend(made)
         return decide(view, sealed)
 
@@ -107,31 +119,31 @@ def open_case(request: cases_pb2.OpenCaseRequest, edge: Edge) -> Ask:
     case_id, order_id = _case_id(request.case_id), shapes.order_id(request.order_id)
     at, note = happened(request, edge.now), shapes.lines(request.note, "note", 2000)
     reason, units = _reason(request.reason, "reason"), _units(request.lines, required=True)
-    opened = returns.CaseOpened(case_id, order_id, reason, units, first_answer_by=at, at=at)
+    opened = cases.CaseOpened(case_id, order_id, reason, units, first_answer_by=at, at=at)
     keys: list[PersonKey] = []
 
     def decide(view: View) -> Sequence[Change]:
         keys.clear()
-        order = orders.known(view.order(order_id), order_id)
+        order = orders.known(orders.find(view, order_id), order_id)
         subject = order.subject or edge.sealer.subject_of("", "", order_id)
-        sealed, made = sealed_with(edge, {"note": note} if note else {}, subject, case_stream(case_id))
+        sealed, made = sealed_with(edge, {"note": note} if note else {}, subject, cases.stream(case_id))
         keys.extend(made)
-        return aftersales.open_case(view, replace(opened, subject=subject, note=sealed), edge.now)
+        return after_sales.open_case(view, replace(opened, subject=subject, note=sealed), edge.now)
 
-    return Ask(decide, (case_stream(case_id), order_stream(order_id), policy_stream()), keys)
+    return Ask(decide, (cases.stream(case_id), orders.stream(order_id), policies.stream()), keys)
 
 
 @reads(cases_pb2.AnswerCustomerRequest)
 def answer_customer(request: cases_pb2.AnswerCustomerRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
-    return _of_case(case_id, lambda view: aftersales.answer(view, case_id, at, edge.now))
+    return _of_case(case_id, lambda view: after_sales.answer(view, case_id, at, edge.now))
 
 
 @reads(cases_pb2.RequestEvidenceRequest)
 def request_evidence(request: cases_pb2.RequestEvidenceRequest, edge: Edge) -> Ask:
     case_id, at, wanted = _case_id(request.case_id), happened(request, edge.now), _words(request.wanted, "wanted")
     return _of_case(
-        case_id, lambda view: aftersales.request_evidence(view, case_id, wanted, at, edge.now), policy_stream()
+        case_id, lambda view: after_sales.request_evidence(view, case_id, wanted, at, edge.now), policies.stream()
     )
 
 
@@ -143,7 +155,7 @@ def add_evidence(request: cases_pb2.AddEvidenceRequest, edge: Edge) -> Ask:
     require(bool(content_type), "type", f"is required: one of {', '.join(cases_pb2.EvidenceType.keys()[1:])}")
     require(_BEGINS[content_type].match(data) is not None, "data", f"does not begin as {content_type} does")
     given_by = _party(request.given_by, "given_by") if request.given_by else Party.CUSTOMER
-    added = returns.EvidenceAdded(case_id, evidence.hash_of(data), content_type, len(data), given_by, at)
+    added = cases.EvidenceAdded(case_id, evidence.hash_of(data), content_type, len(data), given_by, at)
 
     kept = False
 
@@ -156,39 +168,39 @@ def add_evidence(request: cases_pb2.AddEvidenceRequest, edge: Edge) -> Ask:
             kept = True
 
     def decide(view: View) -> Sequence[Change]:
-        if view.case(case_id) is not None and not kept:
+        if cases.find(view, case_id) is not None and not kept:
             raise EvidenceNotKept(case_id)
-        return aftersales.add_evidence(view, added, edge.now)
+        return after_sales.add_evidence(view, added, edge.now)
 
-    return Ask(decide, (case_stream(case_id),), before=keep)
+    return Ask(decide, (cases.stream(case_id),), before=keep)
 
 
-async def _present(log: Log, case_id: str) -> returns.Case | None:
-    registry, entry = Registry(), EMPTY
-    _, rows = await log.read_streams([case_stream(case_id)])
+async def _present(log: Log, case_id: str) -> cases.Case | None:
+    registry, entry = Registry(NOUNS), EMPTY
+    _, rows = await log.read_streams([cases.stream(case_id)])
     for stream, version, topic, state in rows:
         entry = entry._replace(version=version, state=registry.fold(stream, entry.state, registry.decode(topic, state)))
-    return entry.state if isinstance(entry.state, returns.Case) else None
+    return entry.state if isinstance(entry.state, cases.Case) else None
 
 
 @reads(cases_pb2.StartReviewRequest)
 def start_review(request: cases_pb2.StartReviewRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
-    return _of_case(case_id, lambda view: aftersales.start_review(view, case_id, at, edge.now))
+    return _of_case(case_id, lambda view: after_sales.start_review(view, case_id, at, edge.now))
 
 
 @reads(cases_pb2.RuleLiabilityRequest)
 def rule_liability(request: cases_pb2.RuleLiabilityRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     because, hashes = _words(request.reasons, "reasons"), _hashes(request.evidence_sha256, required=False)
-    ruling = returns.LiabilityRuled(case_id, _party(request.liable, "liable"), because, hashes, at)
+    ruling = cases.LiabilityRuled(case_id, _party(request.liable, "liable"), because, hashes, at)
     decide, keys = _noted(
         case_id,
         shapes.lines(request.note, "note", 2000),
         edge,
-        lambda view, note: aftersales.rule(view, replace(ruling, note=note), edge.now),
+        lambda view, note: after_sales.rule(view, replace(ruling, note=note), edge.now),
     )
-    return Ask(decide, (case_stream(case_id),), keys)
+    return Ask(decide, (cases.stream(case_id),), keys)
 
 
 @reads(cases_pb2.ApproveRemedyRequest)
@@ -198,8 +210,8 @@ def approve_remedy(request: cases_pb2.ApproveRemedyRequest, edge: Edge) -> Ask:
     supplier_id = plain_id(request.supplier_id, "supplier_id") if request.supplier_id else ""
     return _of_case(
         case_id,
-        lambda view: aftersales.approve(view, case_id, remedy, units, supplier_id, at, edge.now),
-        policy_stream(),
+        lambda view: after_sales.approve(view, case_id, remedy, units, supplier_id, at, edge.now),
+        policies.stream(),
     )
 
 
@@ -210,15 +222,15 @@ def deny_case(request: cases_pb2.DenyCaseRequest, edge: Edge) -> Ask:
         case_id,
         shapes.lines(request.note, "note", 2000),
         edge,
-        lambda view, note: aftersales.deny(view, case_id, because, note, at, edge.now),
+        lambda view, note: after_sales.deny(view, case_id, because, note, at, edge.now),
     )
-    return Ask(decide, (case_stream(case_id),), keys)
+    return Ask(decide, (cases.stream(case_id),), keys)
 
 
 @reads(cases_pb2.RecordReturnLabelRequest)
 def record_return_label(request: cases_pb2.RecordReturnLabelRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
-    labelled = returns.ReturnLabelled(
+    labelled = cases.ReturnLabelled(
         case_id,
         plain_id(request.label_id, "label_id"),
         _units(request.lines),
@@ -227,7 +239,7 @@ def record_return_label(request: cases_pb2.RecordReturnLabelRequest, edge: Edge)
         plain_id(request.supplier_id, "supplier_id") if request.supplier_id else "",
         shapes.minor(request.freight_minor, "freight_minor"),
     )
-    return _of_case(case_id, lambda view: aftersales.label_return(view, labelled, edge.now), policy_stream())
+    return _of_case(case_id, lambda view: after_sales.label_return(view, labelled, edge.now), policies.stream())
 
 
 @reads(cases_pb2.RecordReturnShippedRequest)
@@ -240,16 +252,16 @@ def record_return_shipped(request: cases_pb2.RecordReturnShippedRequest, edge: E
     parcel = carrier(request.carrier), shapes.tracking_number(request.tracking_number)
     return _of_case(
         case_id,
-        lambda view: aftersales.ship_return(view, case_id, label_id, *parcel, at, edge.now),
-        parcel_stream(*parcel),
-        policy_stream(),
+        lambda view: after_sales.ship_return(view, case_id, label_id, *parcel, at, edge.now),
+        parcels.stream(*parcel),
+        policies.stream(),
     )
 
 
 @reads(cases_pb2.RecordReturnReceivedRequest)
 def record_return_received(request: cases_pb2.RecordReturnReceivedRequest, edge: Edge) -> Ask:
     case_id, at, units = _case_id(request.case_id), happened(request, edge.now), _units(request.lines, required=True)
-    return _of_case(case_id, lambda view: aftersales.receive_return(view, case_id, units, at, edge.now))
+    return _of_case(case_id, lambda view: after_sales.receive_return(view, case_id, units, at, edge.now))
 
 
 @reads(cases_pb2.RecordInspectionRequest)
@@ -268,7 +280,7 @@ def record_inspection(request: cases_pb2.RecordInspectionRequest, edge: Edge) ->
             count(line.missing, f"{field}.missing"),
         )
     supplier_id = plain_id(request.supplier_id, "supplier_id") if request.supplier_id else ""
-    return _of_case(case_id, lambda view: aftersales.inspect_return(view, case_id, found, supplier_id, at, edge.now))
+    return _of_case(case_id, lambda view: after_sales.inspect_return(view, case_id, found, supplier_id, at, edge.now))
 
 
 @reads(cases_pb2.GrantRefundRequest)
@@ -290,7 +302,7 @@ def grant_refund(request: cases_pb2.GrantRefundRequest, edge: Edge) -> Ask:
             amounts[line_no] = shapes.minor(line.amount_minor, f"{field}.amount_minor", 1)
     return _of_case(
         case_id,
-        lambda view: aftersales.grant_refund(view, case_id, refund_id, units, share, amounts, at, edge.now),
+        lambda view: after_sales.grant_refund(view, case_id, refund_id, units, share, amounts, at, edge.now),
     )
 
 
@@ -302,9 +314,9 @@ def deny_refund(request: cases_pb2.DenyRefundRequest, edge: Edge) -> Ask:
         refund_id = plain_id(request.refund_id, "refund_id")
         require(not units, "lines", "a refund that is named is denied whole; leave the lines out")
         return _of_case(
-            case_id, lambda view: aftersales.take_back_refund(view, case_id, refund_id, because, at, edge.now)
+            case_id, lambda view: after_sales.take_back_refund(view, case_id, refund_id, because, at, edge.now)
         )
-    return _of_case(case_id, lambda view: aftersales.deny_refund(view, case_id, units, because, at, edge.now))
+    return _of_case(case_id, lambda view: after_sales.deny_refund(view, case_id, units, because, at, edge.now))
 
 
 @reads(cases_pb2.RecordRefundPaidRequest)
@@ -312,7 +324,7 @@ def record_refund_paid(request: cases_pb2.RecordRefundPaidRequest, edge: Edge) -
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     refund_id, reference = plain_id(request.refund_id, "refund_id"), text(request.reference, "reference", 100)
     return _of_case(
-        case_id, lambda view: aftersales.record_refund_paid(view, case_id, refund_id, reference, at, edge.now)
+        case_id, lambda view: after_sales.record_refund_paid(view, case_id, refund_id, reference, at, edge.now)
     )
 
 
@@ -320,11 +332,11 @@ def record_refund_paid(request: cases_pb2.RecordRefundPaidRequest, edge: Edge) -
 def cancel_case(request: cases_pb2.CancelCaseRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     by, because = _party(request.by, "by"), text(request.reason, "reason", 100)
-    return _of_case(case_id, lambda view: aftersales.cancel(view, case_id, by, because, at, edge.now))
+    return _of_case(case_id, lambda view: after_sales.cancel(view, case_id, by, because, at, edge.now))
 
 
 @reads(cases_pb2.ReopenCaseRequest)
 def reopen_case(request: cases_pb2.ReopenCaseRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     hashes = _hashes(request.evidence_sha256, required=True)
-    return _of_case(case_id, lambda view: aftersales.reopen(view, case_id, hashes, at, edge.now))
+    return _of_case(case_id, lambda view: after_sales.reopen(view, case_id, hashes, at, edge.now))

@@ -10,20 +10,13 @@ from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, reads, sealed_with
 from adapters.rpc.shapes import enum, happened, plain_id, require, text
 from fulfilment.v1 import inquiries_pb2
-from ledger import asking, inquiries, orders
-from ledger.inquiries import InquiryAsked, Topic
-from ledger.personal import PersonKey
+from ledger.decisions import supplier_inquiries
+from ledger.engine.sealing import PersonKey
+from ledger.facts import Change, Sealed, order_of
+from ledger.nouns import inquiries, orders, policies, suppliers
+from ledger.nouns.inquiries import InquiryAsked, Topic
 from ledger.refusals import Malformed
-from ledger.values import (
-    Change,
-    Party,
-    Sealed,
-    inquiry_stream,
-    order_of,
-    order_stream,
-    policy_stream,
-    supplier_stream,
-)
+from ledger.terms.parties import Party
 from ledger.view import View
 
 _topic = enum(inquiries_pb2.InquiryTopic, Topic, unspecified=Topic.OTHER)
@@ -53,15 +46,15 @@ def ask_inquiry(request: inquiries_pb2.AskInquiryRequest, edge: Edge) -> Ask:
         content=edge.digest,
     )
     said = shapes.lines(request.text, "text", _MOST_CHARACTERS)
-    streams = (inquiry_stream(inquiry_id), order_stream(order_id), policy_stream())
-    more = (supplier_stream(supplier_id),) if supplier_id else ()
+    streams = (inquiries.stream(inquiry_id), orders.stream(order_id), policies.stream())
+    more = (suppliers.stream(supplier_id),) if supplier_id else ()
     return _sealing(
         edge,
         inquiry_id,
         said,
         (*streams, *more),
         lambda view: order_id,
-        lambda view, sealed: asking.ask(view, replace(asked, text=sealed)),
+        lambda view, sealed: supplier_inquiries.ask(view, replace(asked, text=sealed)),
     )
 
 
@@ -96,9 +89,9 @@ def _sealing(
     def decide(view: View) -> Sequence[Change]:
         keys.clear()
         order_id = order_id_in(view)
-        order = orders.known(view.order(order_id), order_id)
+        order = orders.known(orders.find(view, order_id), order_id)
         subject = order.subject or edge.sealer.subject_of("", "", order_id)
-        sealed, made = sealed_with(edge, {"text": said} if said else {}, subject, inquiry_stream(inquiry_id))
+        sealed, made = sealed_with(edge, {"text": said} if said else {}, subject, inquiries.stream(inquiry_id))
         keys.extend(made)
         return use(view, sealed)
 
@@ -108,10 +101,10 @@ def _sealing(
 @reads(inquiries_pb2.AnswerInquiryRequest)
 def answer_inquiry(request: inquiries_pb2.AnswerInquiryRequest, edge: Edge) -> Ask:
     inquiry_id, at = plain_id(request.inquiry_id, "inquiry_id"), happened(request, edge.now)
-    by, stream = request.context.actor, inquiry_stream(inquiry_id)
+    by, stream = request.context.actor, inquiries.stream(inquiry_id)
 
     def use(view: View, sealed: Sealed | None) -> Sequence[Change]:
-        inquiry = inquiries.known(view.inquiry(inquiry_id), inquiry_id)
+        inquiry = inquiries.known(inquiries.find(view, inquiry_id), inquiry_id)
         answered = inquiries.InquiryAnswered(inquiry_id, at, by, inquiry.asked.supplier_id, sealed)
         return [(stream, fact) for fact in inquiries.answer(inquiry, answered, edge.now)]
 
@@ -120,7 +113,7 @@ def answer_inquiry(request: inquiries_pb2.AnswerInquiryRequest, edge: Edge) -> A
         inquiry_id,
         shapes.lines(request.text, "text", _MOST_CHARACTERS),
         (stream,),
-        lambda view: inquiries.known(view.inquiry(inquiry_id), inquiry_id).asked.order_id,
+        lambda view: inquiries.known(inquiries.find(view, inquiry_id), inquiry_id).asked.order_id,
         use,
     )
 
@@ -128,11 +121,11 @@ def answer_inquiry(request: inquiries_pb2.AnswerInquiryRequest, edge: Edge) -> A
 @reads(inquiries_pb2.CloseInquiryRequest)
 def close_inquiry(request: inquiries_pb2.CloseInquiryRequest, edge: Edge) -> Ask:
     inquiry_id, at = plain_id(request.inquiry_id, "inquiry_id"), happened(request, edge.now)
-    because, stream = text(request.reason, "reason", 100), inquiry_stream(inquiry_id)
+    because, stream = text(request.reason, "reason", 100), inquiries.stream(inquiry_id)
     closed = inquiries.InquiryClosed(inquiry_id, because, request.context.actor, at)
 
     def decide(view: View) -> Sequence[Change]:
-        inquiry = inquiries.known(view.inquiry(inquiry_id), inquiry_id)
+        inquiry = inquiries.known(inquiries.find(view, inquiry_id), inquiry_id)
         return [(stream, fact) for fact in inquiries.close(inquiry, closed, edge.now)]
 
     return Ask(decide, (stream,))

@@ -13,22 +13,23 @@ from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Decide, Edge, of_order, reads, sealed_with
 from adapters.rpc.shapes import by_line, count, enum, happened, instant, plain_id, require, taken, text
 from fulfilment.v1 import orders_pb2, shipping_pb2
-from ledger import cancellation, delivery, fulfilment, orders, rerouting
-from ledger.personal import PersonKey
-from ledger.rerouting import Cause
-from ledger.values import (
+from ledger.decisions import (
+    cancelling,
+    delivery,
+    intake,
+    rerouting,
+)
+from ledger.decisions.rerouting import Cause
+from ledger.engine.sealing import PersonKey
+from ledger.facts import (
     Change,
-    Destination,
-    Incoterm,
     LineNo,
-    Priority,
     Sealed,
     order_of,
-    order_stream,
-    policy_stream,
-    stock_stream,
-    supplier_stream,
 )
+from ledger.nouns import orders, policies, stock, suppliers
+from ledger.terms.places import Destination
+from ledger.terms.shipping import Incoterm, Priority
 from ledger.view import View
 
 _payment = enum(orders_pb2.PaymentState, orders.PaymentState, unspecified=orders.PaymentState.UNKNOWN)
@@ -148,7 +149,7 @@ def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
     placed_at = happened(request, edge.now, "placed_at")
     promised_by, promised_day = instant(request, "promised_by"), shapes.day(request.promised_day, "promised_day")
     require(not (promised_by and promised_day), "promised_day", "a promise is a day or an instant, not both")
-    intake = orders.OrderPlaced(
+    placed = orders.OrderPlaced(
         order_id,
         channel,
         number,
@@ -175,12 +176,12 @@ def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
     all_or_nothing = request.stock_policy == orders_pb2.STOCK_POLICY_ALL_OR_NOTHING
     items = {(line.supplier_id, line.sku): None for line in lines if line.supplier_id}
     streams = (
-        order_stream(order_id),
-        policy_stream(),
-        *(stock_stream(*item) for item in items),
-        *{supplier_stream(supplier_id): None for supplier_id, _ in items},
+        orders.stream(order_id),
+        policies.stream(),
+        *(stock.stream(*item) for item in items),
+        *{suppliers.stream(supplier_id): None for supplier_id, _ in items},
     )
-    return Ask(lambda view: fulfilment.place(view, intake, all_or_nothing, cart_id, edge.now), streams, keys)
+    return Ask(lambda view: intake.place(view, placed, all_or_nothing, cart_id, edge.now), streams, keys)
 
 
 def _seals(
@@ -191,7 +192,7 @@ def _seals(
 
     def decide(view: View) -> Sequence[Change]:
         keys.clear()
-        order = orders.known(view.order(order_id), order_id)
+        order = orders.known(orders.find(view, order_id), order_id)
         sealed, made = sealed_with(edge, personal, order.subject or edge.sealer.subject_of("", "", order_id), order_id)
         keys.extend(made)
         return use(view, sealed)
@@ -230,7 +231,7 @@ def complete_details(request: orders_pb2.CompleteDetailsRequest, edge: Edge) -> 
         incoterm=_incoterm(request.incoterm),
     )
     said = None if payment is orders.PaymentState.UNKNOWN else payment
-    return Ask(lambda view: fulfilment.complete_details(view, details, said, edge.now), (order_stream(order_id),), keys)
+    return Ask(lambda view: intake.complete_details(view, details, said, edge.now), (orders.stream(order_id),), keys)
 
 
 @reads(orders_pb2.CompleteCustomsDataRequest)
@@ -242,7 +243,7 @@ def complete_customs_data(request: orders_pb2.CompleteCustomsDataRequest, edge: 
     incoterm = _incoterm(request.incoterm)
     declared = shapes.money(request.declared_total, "declared_total") if request.HasField("declared_total") else None
     completed = orders.CustomsDataCompleted(order_id, happened(request, edge.now), lines, incoterm)
-    return of_order(order_id, lambda view: fulfilment.complete_customs_data(view, completed, declared, edge.now))
+    return of_order(order_id, lambda view: intake.complete_customs_data(view, completed, declared, edge.now))
 
 
 def _customs_line(line: shipping_pb2.CustomsLine, warnings: list[str]) -> orders.CustomsLine:
@@ -261,7 +262,7 @@ def record_payment(request: orders_pb2.RecordPaymentRequest, edge: Edge) -> Ask:
     order_id = shapes.order_id(request.order_id)
     require(request.payment != 0, "payment", "is required")
     payment, at = _payment(request.payment, "payment"), happened(request, edge.now)
-    return of_order(order_id, lambda view: fulfilment.record_payment(view, order_id, payment, at, edge.now))
+    return of_order(order_id, lambda view: intake.record_payment(view, order_id, payment, at, edge.now))
 
 
 @reads(orders_pb2.PlaceHoldRequest)
@@ -280,10 +281,10 @@ def place_hold(request: orders_pb2.PlaceHoldRequest, edge: Edge) -> Ask:
     digest = edge.sealer.fingerprint(note.encode()).hex()[:32] if note else ""
 
     def use(view: View, sealed: Sealed | None) -> Sequence[Change]:
-        return fulfilment.place_hold(view, order_id, replace(hold, note=sealed, note_digest=digest), edge.now)
+        return intake.place_hold(view, order_id, replace(hold, note=sealed, note_digest=digest), edge.now)
 
     decide, keys = _seals(order_id, {"note": note} if note else {}, edge, use)
-    return Ask(decide, (order_stream(order_id),), keys)
+    return Ask(decide, (orders.stream(order_id),), keys)
 
 
 def _supplier_order_of(order_id: str, supplier_order_id: str) -> str:
@@ -298,21 +299,21 @@ def release_hold(request: orders_pb2.ReleaseHoldRequest, edge: Edge) -> Ask:
     order_id = shapes.order_id(request.order_id)
     reason, owner = _hold_reason(request.reason, "reason"), text(request.owner, "owner", 100)
     scope, at = _supplier_order_of(order_id, request.supplier_order_id), happened(request, edge.now)
-    return of_order(order_id, lambda view: fulfilment.release_hold(view, order_id, reason, owner, scope, at, edge.now))
+    return of_order(order_id, lambda view: intake.release_hold(view, order_id, reason, owner, scope, at, edge.now))
 
 
 @reads(orders_pb2.ConfirmOrderRequest)
 def confirm_order(request: orders_pb2.ConfirmOrderRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
     by, backorder = request.context.actor or "unknown", request.backorder_lacking
-    return of_order(order_id, lambda view: fulfilment.confirm(view, order_id, backorder, by, at, edge.now))
+    return of_order(order_id, lambda view: intake.confirm(view, order_id, backorder, by, at, edge.now))
 
 
 @reads(orders_pb2.CancelOrderRequest)
 def cancel_order(request: orders_pb2.CancelOrderRequest, edge: Edge) -> Ask:
     order_id, at, lines = shapes.order_id(request.order_id), happened(request, edge.now), by_line(request.lines)
     by, because = shapes.party(request.by, "by"), text(request.reason, "reason", 100)
-    return of_order(order_id, lambda view: cancellation.cancel(view, order_id, lines, by, because, at, edge.now))
+    return of_order(order_id, lambda view: cancelling.cancel(view, order_id, lines, by, because, at, edge.now))
 
 
 @reads(orders_pb2.RerouteUnitsRequest)
@@ -333,7 +334,7 @@ def change_address(request: orders_pb2.ChangeAddressRequest, edge: Edge) -> Ask:
     require(person.has_address, "ship_to", "is required with a country and a street or town")
     assert sealed is not None, "a contact and an address are something to seal"
     changed = orders.AddressChanged(order_id, sealed, person.destination, at, subject)
-    return Ask(lambda view: fulfilment.change_address(view, changed, edge.now), (order_stream(order_id),), keys)
+    return Ask(lambda view: intake.change_address(view, changed, edge.now), (orders.stream(order_id),), keys)
 
 
 @reads(orders_pb2.ConfirmReceiptRequest)
@@ -348,11 +349,11 @@ def record_chargeback(request: orders_pb2.RecordChargebackRequest, edge: Edge) -
     amount, because = shapes.money(request.amount, "amount", 1), text(request.reason, "reason", 50)
     chargeback_id = plain_id(request.chargeback_id, "chargeback_id")
     chargeback = orders.ChargebackRecorded(order_id, chargeback_id, amount, at, because)
-    return of_order(order_id, lambda view: fulfilment.record_chargeback(view, chargeback, edge.now))
+    return of_order(order_id, lambda view: intake.record_chargeback(view, chargeback, edge.now))
 
 
 @reads(orders_pb2.RecordReviewRequest)
 def record_review(request: orders_pb2.RecordReviewRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
     review_id, score = plain_id(request.review_id, "review_id"), count(request.score, "score", 1, 5)
-    return of_order(order_id, lambda view: fulfilment.review(view, order_id, review_id, score, at))
+    return of_order(order_id, lambda view: intake.review(view, order_id, review_id, score, at))

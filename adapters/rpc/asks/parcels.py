@@ -12,13 +12,10 @@ from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, reads, sealed_with
 from adapters.rpc.shapes import carrier, enum, happened, require, text
 from fulfilment.v1 import parcels_pb2
-from ledger import delivery, parcels
-from ledger.personal import PersonKey
-from ledger.values import (
-    Change,
-    parcel_stream,
-    policy_stream,
-)
+from ledger.decisions import delivery
+from ledger.engine.sealing import PersonKey
+from ledger.facts import Change
+from ledger.nouns import orders, parcels, policies
 from ledger.view import View
 
 _parcel_status = enum(parcels_pb2.ParcelStatus, parcels.ParcelStatus)
@@ -34,7 +31,7 @@ def parcel_of(request: Any) -> tuple[str, str]:
 def register_parcel(request: parcels_pb2.RegisterParcelRequest, edge: Edge) -> Ask:
     parcel, at = parcel_of(request), happened(request, edge.now)
     registration = parcels.ParcelRegistered(*parcel, 0, at)
-    return Ask(lambda view: delivery.register_parcel(view, registration), (parcel_stream(*parcel), policy_stream()))
+    return Ask(lambda view: delivery.register_parcel(view, registration), (parcels.stream(*parcel), policies.stream()))
 
 
 @reads(parcels_pb2.RecordCheckpointsRequest)
@@ -51,7 +48,7 @@ def record_checkpoints(request: parcels_pb2.RecordCheckpointsRequest, edge: Edge
         told = _with_messages(view, parcel, scans, messages, edge, keys) if any(messages) else scans
         return delivery.record_checkpoints(view, *parcel, told, edge.now, edge.now)
 
-    return Ask(decide, (parcel_stream(*parcel),), keys)
+    return Ask(decide, (parcels.stream(*parcel),), keys)
 
 
 def _scan(scan: parcels_pb2.Checkpoint, now: datetime, warnings: list[str]) -> parcels.Checkpoint:
@@ -89,15 +86,15 @@ def _with_messages(
     Nor is that of an earlier use of the number, for it is about somebody else.
     """
     keys.clear()
-    known = parcels.known(view.parcel(*parcel), *parcel)
-    order = view.order(known.order_id) if known.order_id else None
+    known = parcels.known(parcels.find(view, *parcel), *parcel)
+    order = orders.find(view, known.order_id) if known.order_id else None
     if order is None or not order.subject:
         return list(scans)
     told = []
     for scan, message in zip(scans, messages, strict=True):
         ours = known.exists_from is None or scan.at >= known.exists_from
         said = {"message": message} if message and ours else {}
-        sealed, made = sealed_with(edge, said, order.subject, parcel_stream(*parcel))
+        sealed, made = sealed_with(edge, said, order.subject, parcels.stream(*parcel))
         keys.extend(made)
         told.append(replace(scan, message=sealed))
     return told
@@ -113,28 +110,28 @@ def prove_delivery(request: parcels_pb2.ProveDeliveryRequest, edge: Edge) -> Ask
 
     def decide(view: View) -> Sequence[Change]:
         keys.clear()
-        known = parcels.known(view.parcel(*parcel), *parcel)
-        order = view.order(known.order_id) if known.order_id else None
+        known = parcels.known(parcels.find(view, *parcel), *parcel)
+        order = orders.find(view, known.order_id) if known.order_id else None
         subject = order.subject if order else ""
         signed = {"signed_by": signed_by} if signed_by and subject else {}
-        sealed, made = sealed_with(edge, signed, subject, parcel_stream(*parcel))
+        sealed, made = sealed_with(edge, signed, subject, parcels.stream(*parcel))
         keys.extend(made)
         digest = edge.sealer.fingerprint(signed_by.encode()).hex()[:32] if sealed else ""
         proof = parcels.prove_delivery(known, sealed, photo, at, digest)
-        return [(parcel_stream(*parcel), fact) for fact in proof]
+        return [(parcels.stream(*parcel), fact) for fact in proof]
 
-    return Ask(decide, (parcel_stream(*parcel),), keys)
+    return Ask(decide, (parcels.stream(*parcel),), keys)
 
 
 @reads(parcels_pb2.DisputeDeliveryRequest)
 def dispute_delivery(request: parcels_pb2.DisputeDeliveryRequest, edge: Edge) -> Ask:
     parcel, at = parcel_of(request), happened(request, edge.now)
     because = text(request.reason, "reason", 100)
-    return Ask(lambda view: delivery.dispute_delivery(view, *parcel, because, at, edge.now), (parcel_stream(*parcel),))
+    return Ask(lambda view: delivery.dispute_delivery(view, *parcel, because, at, edge.now), (parcels.stream(*parcel),))
 
 
 @reads(parcels_pb2.ConfirmLossRequest)
 def confirm_loss(request: parcels_pb2.ConfirmLossRequest, edge: Edge) -> Ask:
     parcel, at = parcel_of(request), happened(request, edge.now)
     by, because = shapes.party(request.by, "by"), text(request.reason, "reason", 100)
-    return Ask(lambda view: delivery.confirm_loss(view, *parcel, by, because, at, edge.now), (parcel_stream(*parcel),))
+    return Ask(lambda view: delivery.confirm_loss(view, *parcel, by, because, at, edge.now), (parcels.stream(*parcel),))

@@ -12,10 +12,10 @@ from adapters.rpc.asks.ask import Ask, Edge, reads
 from adapters.rpc.asks.recoveries import claim_terms
 from adapters.rpc.shapes import count, instant, require, text, words
 from fulfilment.v1 import admin_pb2, shipping_pb2
-from ledger import policies, rates
-from ledger.shipping import ShippingService
-from ledger.stock import LONGEST_DEMAND_DAYS
-from ledger.values import policy_stream
+from ledger.nouns import policies
+from ledger.nouns.stock import LONGEST_DEMAND_DAYS
+from ledger.terms import rates
+from ledger.terms.shipping import ShippingService
 
 _WEEK = 7 * 86_400
 
@@ -77,7 +77,7 @@ def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
     )
     since = instant(request, "effective_from") or edge.now
     seen = shapes.seen(request, "seen_versions")
-    return Ask(lambda view: policies.agree(view.policy(), policy, since, edge.now, seen), (policy_stream(),))
+    return Ask(lambda view: policies.agree(policies.find(view), policy, since, edge.now, seen), (policies.stream(),))
 
 
 def _given(message: Message, field: str, most: int) -> dict[str, int]:

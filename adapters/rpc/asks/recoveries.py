@@ -9,11 +9,18 @@ from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, reads
 from adapters.rpc.shapes import count, enum, happened, plain_id, require, text
 from fulfilment.v1 import recoveries_pb2
-from ledger import claims, recoveries, redress
-from ledger.policies import ClaimTerms
-from ledger.recoveries import Cost, Kind, Recovery, RecoveryFact, Subject
+from ledger.decisions import recovery_demands
+from ledger.facts import Change
+from ledger.nouns import cases, claims, orders, parcels, policies, recoveries
+from ledger.nouns.policies import ClaimTerms
+from ledger.nouns.recoveries import (
+    Cost,
+    Kind,
+    Recovery,
+    RecoveryFact,
+    Subject,
+)
 from ledger.refusals import Malformed
-from ledger.values import Change, case_stream, order_stream, parcel_stream, policy_stream, recovery_stream
 from ledger.view import View
 
 _MOST_COSTS = 100
@@ -27,10 +34,10 @@ _document = enum(recoveries_pb2.ClaimDocumentKind, recoveries.DocumentKind)
 
 def _of_recovery(request: Any, decide: Callable[[Recovery], Sequence[RecoveryFact]]) -> Ask:
     recovery_id = shapes.recovery_id(request.recovery_id)
-    stream = recovery_stream(recovery_id)
+    stream = recoveries.stream(recovery_id)
 
     def known(view: View) -> Sequence[Change]:
-        recovery = recoveries.known(view.recovery(recovery_id), recovery_id)
+        recovery = recoveries.known(recoveries.find(view, recovery_id), recovery_id)
         return [(stream, fact) for fact in decide(recovery)]
 
     return Ask(known, (stream,))
@@ -45,13 +52,14 @@ def open_recovery(request: recoveries_pb2.OpenRecoveryRequest, edge: Edge) -> As
     costs = tuple(_cost(cost, f"costs[{index}]") for index, cost in enumerate(request.costs))
     require(len({cost.cost_id for cost in costs}) == len(costs), "costs", "two have the same cost_id")
     shapes.total(sum([cost.amount_minor for cost in costs]), "costs")
-    streams = [recovery_stream(recovery_id), order_stream(subject.order_id), policy_stream()]
+    streams = [recoveries.stream(recovery_id), orders.stream(subject.order_id), policies.stream()]
     if subject.case_id:
-        streams.append(case_stream(subject.case_id))
+        streams.append(cases.stream(subject.case_id))
     if subject.number:
-        streams.append(parcel_stream(subject.carrier, subject.number))
+        streams.append(parcels.stream(subject.carrier, subject.number))
     return Ask(
-        lambda view: redress.open_recovery(view, recovery_id, kind, subject, currency, costs, at), tuple(streams)
+        lambda view: recovery_demands.open_recovery(view, recovery_id, kind, subject, currency, costs, at),
+        tuple(streams),
     )
 
 
@@ -79,7 +87,8 @@ def raise_recovery(request: recoveries_pb2.RaiseRecoveryRequest, edge: Edge) -> 
     recovery_id, at = shapes.recovery_id(request.recovery_id), happened(request, edge.now)
     cost, currency = _cost(request.cost, "cost"), shapes.currency(request.currency, "currency")
     return Ask(
-        lambda view: redress.raise_recovery(view, recovery_id, cost, currency, at), (recovery_stream(recovery_id),)
+        lambda view: recovery_demands.raise_recovery(view, recovery_id, cost, currency, at),
+        (recoveries.stream(recovery_id),),
     )
 
 

@@ -9,16 +9,17 @@ from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, reads
 from adapters.rpc.shapes import count, happened, instant, plain_id, require
 from fulfilment.v1 import stock_pb2
-from ledger import allotment, fulfilment, stock, stocktaking, suppliers
-from ledger.values import Change, policy_stream, stock_stream, supplier_stream
+from ledger.decisions import intake, order_stock, stock_alerts
+from ledger.facts import Change
+from ledger.nouns import policies, stock, suppliers
 from ledger.view import View
 
 
-def _item(item: stock_pb2.Item, field: str = "item") -> allotment.Item:
+def _item(item: stock_pb2.Item, field: str = "item") -> order_stock.Item:
     return plain_id(item.supplier_id, f"{field}.supplier_id"), shapes.sku(item.sku, f"{field}.sku")
 
 
-def items_of(items: Sequence[stock_pb2.Item], field: str = "items") -> list[allotment.Item]:
+def items_of(items: Sequence[stock_pb2.Item], field: str = "items") -> list[order_stock.Item]:
     require(0 < len(items) <= 100, field, "is required: 1 to 100 items")
     found = [_item(item, f"{field}[{index}]") for index, item in enumerate(items)]
     require(len(set(found)) == len(found), field, "an item is named twice")
@@ -35,18 +36,18 @@ def record_feed(request: stock_pb2.RecordFeedRequest, edge: Edge) -> Ask:
         instant(request, "includes_orders_up_to"),
         min(request.quantity, 0),
     )
-    streams = (stock_stream(*item), supplier_stream(item[0]), policy_stream())
-    return Ask(lambda view: stocktaking.record_feed(view, *item, feed, edge.now), streams)
+    streams = (stock.stream(*item), suppliers.stream(item[0]), policies.stream())
+    return Ask(lambda view: stock_alerts.record_feed(view, *item, feed, edge.now), streams)
 
 
-def _of_stock(item: allotment.Item, decide: Callable[[stock.Stock | None], Sequence[stock.StockFact]]) -> Ask:
-    stream, supplier_id = stock_stream(*item), item[0]
+def _of_stock(item: order_stock.Item, decide: Callable[[stock.Stock | None], Sequence[stock.StockFact]]) -> Ask:
+    stream, supplier_id = stock.stream(*item), item[0]
 
     def known(view: View) -> Sequence[Change]:
-        suppliers.known(view.supplier(supplier_id), supplier_id)
-        return [(stream, fact) for fact in decide(view.stock(*item))]
+        suppliers.known(suppliers.find(view, supplier_id), supplier_id)
+        return [(stream, fact) for fact in decide(stock.find(view, *item))]
 
-    return Ask(known, (stream, supplier_stream(supplier_id)))
+    return Ask(known, (stream, suppliers.stream(supplier_id)))
 
 
 @reads(stock_pb2.SetBufferRequest)
@@ -70,8 +71,8 @@ def reserve(request: stock_pb2.ReserveRequest, edge: Edge) -> Ask:
     hold_for = shapes.span(request, "hold_for", timedelta(seconds=1), timedelta(days=30))
     wanted = dict(zip(items, units, strict=True))
     return Ask(
-        lambda view: fulfilment.reserve(view, reservation_id, wanted, hold_for, edge.now),
-        (*(stock_stream(*item) for item in items), policy_stream()),
+        lambda view: intake.reserve(view, reservation_id, wanted, hold_for, edge.now),
+        (*(stock.stream(*item) for item in items), policies.stream()),
     )
 
 
@@ -85,11 +86,11 @@ def extend_reservation(request: stock_pb2.ExtendReservationRequest, edge: Edge) 
     require(expires_at <= latest, "expires_at", "is more than 30 days ahead")
     return Ask(
         lambda view: [
-            (stock_stream(*item), fact)
+            (stock.stream(*item), fact)
             for item in items
-            for fact in stock.extend(view.stock(*item), *item, reservation_id, expires_at, edge.now, edge.now)
+            for fact in stock.extend(stock.find(view, *item), *item, reservation_id, expires_at, edge.now, edge.now)
         ],
-        tuple(stock_stream(*item) for item in items),
+        tuple(stock.stream(*item) for item in items),
     )
 
 
@@ -98,9 +99,9 @@ def release_reservation(request: stock_pb2.ReleaseReservationRequest, edge: Edge
     reservation_id, items = plain_id(request.reservation_id, "reservation_id"), items_of(request.items)
     return Ask(
         lambda view: [
-            (stock_stream(*item), fact)
+            (stock.stream(*item), fact)
             for item in items
-            for fact in stock.release_hold(view.stock(*item), *item, reservation_id, edge.now)
+            for fact in stock.release_hold(stock.find(view, *item), *item, reservation_id, edge.now)
         ],
-        tuple(stock_stream(*item) for item in items),
+        tuple(stock.stream(*item) for item in items),
     )

@@ -8,16 +8,10 @@ from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, of_order, reads
 from adapters.rpc.shapes import by_line, carrier, count, enum, happened, instant, require, text
 from fulfilment.v1 import orders_pb2
-from ledger import breaches, cancellation, dispatch, orders
-from ledger.supplier_orders import Answer, RejectReason
-from ledger.values import (
-    Change,
-    LineNo,
-    order_of,
-    order_stream,
-    parcel_stream,
-    policy_stream,
-)
+from ledger.decisions import cancelling, dispatch
+from ledger.facts import Change, LineNo, order_of
+from ledger.nouns import breaches, orders, parcels, policies
+from ledger.nouns.supplier_orders import Answer, RejectReason
 from ledger.view import View
 
 _reject_reason = enum(orders_pb2.RejectReason, RejectReason)
@@ -77,7 +71,7 @@ def ship_supplier_order(request: orders_pb2.ShipSupplierOrderRequest, edge: Edge
     lines = by_line(request.lines)
     return Ask(
         lambda view: dispatch.ship(view, supplier_order_id, *parcel, lines, at, edge.now),
-        (order_stream(order_of(supplier_order_id)), parcel_stream(*parcel), policy_stream()),
+        (orders.stream(order_of(supplier_order_id)), parcels.stream(*parcel), policies.stream()),
     )
 
 
@@ -87,7 +81,7 @@ def answer_cancel_request(request: orders_pb2.AnswerCancelRequestRequest, edge: 
     agreed, because = request.agreed, text(request.reason, "reason", 100)
     return of_order(
         order_of(supplier_order_id),
-        lambda view: cancellation.answer_cancel(view, supplier_order_id, agreed, because, at, edge.now),
+        lambda view: cancelling.answer_cancel(view, supplier_order_id, agreed, because, at, edge.now),
     )
 
 
@@ -99,8 +93,8 @@ def rule_delay(request: orders_pb2.RuleDelayRequest, edge: Edge) -> Ask:
     order_id, by = order_of(supplier_order_id), request.context.actor
 
     def decide(view: View) -> Sequence[Change]:
-        order = orders.known(view.order(order_id), order_id)
+        order = orders.known(orders.find(view, order_id), order_id)
         ruled = breaches.rule_delay(order, supplier_order_id, clock, party, because, by, at, edge.now)
-        return [(order_stream(order_id), fact) for fact in ruled]
+        return [(orders.stream(order_id), fact) for fact in ruled]
 
     return of_order(order_id, decide)

@@ -10,16 +10,12 @@ from adapters.rpc import shapes
 from adapters.rpc.asks.ask import Ask, Edge, looks, reads, sealed_with
 from adapters.rpc.shapes import count, happened, instant, plain_id, require, text
 from fulfilment.v1 import rates_pb2, suppliers_pb2
-from ledger import reviews, sourcing, suppliers
-from ledger.policies import policy_at
-from ledger.rates import RateName
+from ledger.decisions import sourcing
+from ledger.facts import Change
+from ledger.nouns import policies, reviews, skus, suppliers
+from ledger.nouns.policies import policy_at
 from ledger.refusals import Malformed
-from ledger.values import (
-    Change,
-    policy_stream,
-    sku_stream,
-    supplier_stream,
-)
+from ledger.terms.rates import RateName
 from ledger.view import View
 from projections import reviewing
 from projections.reads import Where
@@ -28,10 +24,10 @@ _rate_name = shapes.enum(rates_pb2.RateName, RateName)
 
 
 def _of_supplier(supplier_id: str, decide: Callable[[suppliers.Supplier], Sequence[suppliers.SupplierFact]]) -> Ask:
-    stream = supplier_stream(supplier_id)
+    stream = suppliers.stream(supplier_id)
 
     def known(view: View) -> Sequence[Change]:
-        supplier = suppliers.known(view.supplier(supplier_id), supplier_id)
+        supplier = suppliers.known(suppliers.find(view, supplier_id), supplier_id)
         return [(stream, fact) for fact in decide(supplier)]
 
     return Ask(known, (stream,))
@@ -40,7 +36,7 @@ def _of_supplier(supplier_id: str, decide: Callable[[suppliers.Supplier], Sequen
 @reads(suppliers_pb2.RegisterSupplierRequest)
 def register_supplier(request: suppliers_pb2.RegisterSupplierRequest, edge: Edge) -> Ask:
     supplier_id = plain_id(request.supplier_id, "supplier_id")
-    stream = supplier_stream(supplier_id)
+    stream = suppliers.stream(supplier_id)
     contact = shapes.lines(request.contact, "contact", 2000)
     address = shapes.lines(request.return_address, "return_address", 2000)
     sealed_contact, contact_keys = sealed_with(edge, {"contact": contact} if contact else {}, stream, stream)
@@ -57,7 +53,7 @@ def register_supplier(request: suppliers_pb2.RegisterSupplierRequest, edge: Edge
         edge.sealer.fingerprint(f"{contact}\0{address}".encode()).hex()[:32] if contact or address else "",
     )
     return Ask(
-        lambda view: [(stream, fact) for fact in suppliers.register(view.supplier(supplier_id), registration)],
+        lambda view: [(stream, fact) for fact in suppliers.register(suppliers.find(view, supplier_id), registration)],
         (stream,),
         (*contact_keys, *address_keys),
     )
@@ -141,7 +137,7 @@ def offer_sku(request: suppliers_pb2.OfferSkuRequest, edge: Edge) -> Ask:
         count(request.offer.lead_time_days, "offer.lead_time_days", most=1000),
         tuple(plain_id(backup, f"offer.backups[{i}]") for i, backup in enumerate(request.offer.backups)),
     )
-    streams = (supplier_stream(supplier_id), sku_stream(offer.sku))
+    streams = (suppliers.stream(supplier_id), skus.stream(offer.sku))
     return Ask(lambda view: sourcing.offer_sku(view, supplier_id, offer, at), streams)
 
 
@@ -156,14 +152,14 @@ async def look_at_supplier(request: suppliers_pb2.ReviewSupplierRequest, where: 
 @reads(suppliers_pb2.ReviewSupplierRequest)
 def review_supplier(request: suppliers_pb2.ReviewSupplierRequest, edge: Edge) -> Ask:
     supplier_id, at, seen = request.supplier_id, happened(request, edge.now), edge.seen
-    stream = supplier_stream(supplier_id)
+    stream = suppliers.stream(supplier_id)
 
     def decide(view: View) -> Sequence[Change]:
-        view.need(stream, policy_stream())
-        supplier = suppliers.known(view.supplier(supplier_id), supplier_id)
-        return [(stream, fact) for fact in suppliers.review(supplier, seen, policy_at(view.policy(), at), at)]
+        view.need(stream, policies.stream())
+        supplier = suppliers.known(suppliers.find(view, supplier_id), supplier_id)
+        return [(stream, fact) for fact in suppliers.review(supplier, seen, policy_at(policies.find(view), at), at)]
 
-    return Ask(decide, (stream, policy_stream()))
+    return Ask(decide, (stream, policies.stream()))
 
 
 @reads(suppliers_pb2.AcceptSuspensionRequest)

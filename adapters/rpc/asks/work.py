@@ -9,9 +9,8 @@ from typing import Any
 from adapters.rpc.asks.ask import Ask, Edge, looks, reads
 from adapters.rpc.shapes import require, text
 from fulfilment.v1 import work_pb2
-from ledger import tasks
-from ledger.tasks import Task, TaskFact
-from ledger.values import task_stream
+from ledger.nouns import tasks
+from ledger.nouns.tasks import Task, TaskFact
 from ledger.view import View
 from projections import work
 from projections.reads import Where
@@ -57,9 +56,9 @@ def _person(request: Any) -> str:
 
 
 def _of_task(task_id: str, decide: Callable[[Task | None], Sequence[TaskFact]]) -> Ask:
-    stream = task_stream(task_id)
+    stream = tasks.stream(task_id)
 
     def changes(view: View) -> list[tuple[str, TaskFact]]:
-        return [(stream, fact) for fact in decide(view.task(task_id))]
+        return [(stream, fact) for fact in decide(tasks.find(view, task_id))]
 
     return Ask(changes, (stream,))

@@ -1,0 +1,79 @@
+"""The tenants this process serves: each with its own serial ledger over shared pools."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from psycopg_pool import AsyncConnectionPool
+
+from adapters.postgres import BadTenantName, Control
+from ledger.engine.executor import Ledger
+from ledger.engine.log import Log
+from ledger.nouns import NOUNS
+from ledger.refusals import Malformed, UnknownTenant
+
+
+class Tenant(NamedTuple):
+    """A retailer as this process serves it."""
+
+    name: str
+    schema: str
+    log: Log
+    ledger: Ledger
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """A name that no tenant can have is the caller's mistake."""
+    try:
+        yield
+    except BadTenantName as error:
+        raise Malformed(("tenant", str(error))) from error
+
+
+class Tenants:
+    """Finds tenants by name and starts their ledgers when they are first asked for."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any], writers: AsyncConnectionPool[Any] | None = None) -> None:
+        self.pool = pool
+        self._writers = writers
+        self.control = Control(pool)
+        self._serving: dict[str, Tenant] = {}
+        self.closing = False
+        """Set before the drain: whoever waits for something new stops waiting."""
+
+    async def find(self, name: str) -> Tenant:
+        """The tenant of that name; raises UnknownTenant, and Malformed if it cannot name one."""
+        tenant = self._serving.get(name)
+        return tenant if tenant is not None else await self._start(name)
+
+    async def create(self, name: str) -> Tenant:
+        """Makes a tenant; one that exists stays as it is."""
+        with _told():
+            await self.control.create_tenant(name)
+        return await self.find(name)
+
+    async def _start(self, name: str) -> Tenant:
+        with _told():
+            schema = await self.control.schema_of(name)
+        if schema is None:
+            raise UnknownTenant(name)
+        log = Log(schema, self.pool, self._writers)
+        tenant = Tenant(name, schema, log, Ledger(log, NOUNS))
+        await tenant.ledger.start()
+        served = self._serving.setdefault(name, tenant)
+        if served is not tenant:
+            # Somebody else started it meanwhile. Nobody waits for whoever starts another: it may be in trouble.
+            await tenant.ledger.stop()
+        return served
+
+    def taken(self) -> set[str]:
+        """The actors of the ledger's own whose request ids something else had used."""
+        return {actor for tenant in self._serving.values() for actor in tenant.ledger.taken}
+
+    async def drain(self) -> None:
+        """Takes no more commands and answers all that wait."""
+        await asyncio.gather(*(tenant.ledger.stop() for tenant in self._serving.values()))

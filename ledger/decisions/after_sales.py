@@ -1,0 +1,573 @@
+"""After-sales: cases, the orders they are about, the stock and the money they move (DOMAIN 5).
+
+The recovery of costs follows what a command decided of the case, and refuses nothing: no remedy ever waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import cast
+
+from msgspec.structs import replace
+
+from ledger.decisions import case_costs, delivery, intake
+from ledger.decisions.docket import Docket, after_facts, order_in
+from ledger.decisions.order_stock import need_for
+from ledger.facts import (
+    Change,
+    Fact,
+    LineNo,
+    Sealed,
+    Units,
+    changes_of,
+)
+from ledger.nouns import (
+    breaches,
+    cases,
+    order_after_sales,
+    orders,
+    parcels,
+    policies,
+    stock,
+    supplier_orders,
+    suppliers,
+)
+from ledger.nouns.cases import (
+    Case,
+    CaseFact,
+    CaseOpened,
+    Denial,
+    Inspection,
+    Reason,
+    RefundGranted,
+    Remedy,
+    ReshipFailed,
+    ReshipFailure,
+    ReshipPlaced,
+    ReturnInspected,
+    ReturnLabelled,
+    ReturnShipped,
+)
+from ledger.nouns.order_after_sales import Amounts
+from ledger.nouns.orders import (
+    Order,
+    OrderFact,
+    OrderPlaced,
+    PaymentState,
+)
+from ledger.nouns.parcels import ParcelRegistered, earliest
+from ledger.nouns.policies import policy_at
+from ledger.nouns.suppliers import Standing
+from ledger.terms.money import MOST_MINOR, Money, round_half_up
+from ledger.terms.parties import Party
+from ledger.view import View
+
+WHOLE_BASIS_POINTS = 10_000
+
+
+class _File:
+    """A case and its order while a command is decided: what is told of them is seen by what follows."""
+
+    def __init__(self, view: View, case_id: str, now: datetime) -> None:
+        self.view, self.now = view, now
+        self.case = cases.known(cases.find(view, case_id), case_id)
+        self.order = order_in(view, self.case.order_id)
+        self.changes: list[Change] = []
+        self.before, self.sent_again, self.at = self.case, tuple[orders.Line, ...](), now
+        follow = reship_end(view, self.case, now)
+        if self.tell(follow):
+            self._settle()
+
+    def tell(self, facts: Iterable[CaseFact]) -> bool:
+        """Facts of the case; answers whether there were any."""
+        told = False
+        for fact in facts:
+            self.case, self.at = cases.evolve(self.case, fact), fact.at
+            self.changes.append((cases.stream(self.case.case_id), fact))
+            told = True
+        return told
+
+    def tell_order(self, facts: Iterable[OrderFact]) -> None:
+        """Facts of the case's own order."""
+        for fact in facts:
+            self.order = orders.evolve(self.order, fact)
+            self.changes.append((orders.stream(self.order.order_id), fact))
+
+    def tell_other(self, stream: str, facts: Iterable[Fact]) -> None:
+        self.changes += changes_of(stream, facts)
+
+    @property
+    def paying(self) -> Order:
+        """The order whose money it is; of a reship the one that was paid for."""
+        paid = self.order.paid_order_id
+        return self.order if paid == self.order.order_id else order_in(self.view, paid)
+
+    def tell_paying(self, facts: Iterable[OrderFact]) -> None:
+        if self.order.paid_order_id == self.order.order_id:
+            self.tell_order(facts)
+        else:
+            self.tell_other(orders.stream(self.order.paid_order_id), facts)
+
+    def close(self) -> list[Change]:
+        """All that was told, and what follows of it for the recoveries of the case."""
+        self._settle()
+        if self.changes:
+            self.changes += case_costs.follow(self.view, self.before, self.case, self.order, self.sent_again, self.at)
+        return self.changes
+
+    def _settle(self) -> None:
+        """What follows of all that was told: a remedy that is over, an answer that came late, units given free."""
+        if self.changes:
+            self.tell(cases.settle(self.case, self.now))
+            self.tell(cases.settle_clock(self.case, self.now))
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """A case that is closed lets go of its order, and of the units that it did nothing for."""
+        case, share = self.case, self.order.after_sales.cases.get(self.case.case_id)
+        if case.closed_at is None or share is None:
+            return
+        given_free = order_after_sales.minus(share.by_line, case.by_line)
+        self.tell_order(
+            order_after_sales.leave(self.order.after_sales, self.order.order_id, case.case_id, given_free, self.now)
+        )
+
+
+# --- opening --------------------------------------------------------------------------------------
+
+
+def open_case(view: View, opened: CaseOpened, now: datetime) -> list[Change]:
+    """A customer complained; opened.first_answer_by and what stands in the order are set here.
+
+    The same case again records nothing. What the customer simply does not want any more has to come within
+    the return window; for what went wrong there is none: the ruling judges it.
+    """
+    view.need(policies.stream(), cases.stream(opened.case_id), orders.stream(opened.order_id))
+    order = order_in(view, opened.order_id)
+    present = cases.find(view, opened.case_id)
+    if present is not None:
+        told = (opened.order_id, opened.reason, opened.by_line)
+        if told != (present.order_id, present.opened.reason, present.opened.by_line):
+            raise cases.CaseOpenedDifferently(opened.case_id)
+        return []
+    policy = policy_at(policies.find(view), opened.at)
+    for line_no in opened.by_line:
+        if line_no not in order.lines:
+            raise supplier_orders.UnknownLine(f"order {order.order_id}", line_no)
+    taken = _take(order, opened.case_id, opened.reason, opened.by_line, opened.at)
+    whole = replace(
+        opened,
+        first_answer_by=opened.at + timedelta(hours=policy.first_answer_within_hours),
+        suppliers=senders_of(order, opened.by_line),
+        delivered_at=_arrived_at(order, opened.by_line) if opened.reason.about_arrived_units else None,
+    )
+    _require_reason(order, whole)
+    return [(cases.stream(opened.case_id), whole), *changes_of(orders.stream(order.order_id), taken)]
+
+
+def _take(
+    order: Order, case_id: str, reason: Reason, by_line: Units, at: datetime
+) -> list[order_after_sales.TakenIntoCase]:
+    """The units of a case, if they are where its reason says and in no other case."""
+    present: Units = {}
+    for bucket in reason.buckets:
+        present = order_after_sales.plus(present, order.in_bucket(bucket))
+    taken = order_after_sales.TakenIntoCase(order.order_id, case_id, by_line, at, arrived=reason.about_arrived_units)
+    return order_after_sales.take(order.after_sales, taken, present, order.sent)
+
+
+def _arrived_at(order: Order, by_line: Units) -> datetime | None:
+    """When the last delivered parcel with such units arrived."""
+    arrived = [
+        shipment.delivered_at
+        for shipment in order.shipments
+        if shipment.delivered_at is not None and any(line_no in shipment.by_line for line_no in by_line)
+    ]
+    return max(arrived, default=None)
+
+
+def _require_reason(order: Order, opened: CaseOpened) -> None:
+    if opened.reason is Reason.LATE and (order.promised_by is None or opened.at <= order.promised_by):
+        raise cases.NotLate(order.order_id, order.promised_by, order.promised_day)
+    if opened.reason.is_the_customers and opened.delivered_at is not None:
+        closed_at = opened.delivered_at + timedelta(days=order.placed.return_window_days)
+        if opened.at > closed_at:
+            raise cases.OutsideReturnWindow(order.order_id, closed_at)
+
+
+def senders_of(order: Order, lines: Iterable[LineNo]) -> dict[LineNo, str]:
+    """Who sent units of each line last; who was to send them, if nobody did."""
+    sent = {
+        line_no: each.supplier_id
+        for each in order.supplier_orders.values()
+        for line_no, share in each.shares.items()
+        if share.shipped
+    }
+    return {line_no: sent.get(line_no) or order.lines[line_no].supplier_id for line_no in lines}
+
+
+# --- steps of the case alone ----------------------------------------------------------------------
+
+
+def answer(view: View, case_id: str, at: datetime, now: datetime) -> list[Change]:
+    """Somebody told the customer that its case is looked at."""
+    file = _File(view, case_id, now)
+    file.tell(cases.answer(file.case, at))
+    return file.close()
+
+
+def request_evidence(view: View, case_id: str, wanted: tuple[str, ...], at: datetime, now: datetime) -> list[Change]:
+    """Ask the customer for evidence, until a day that the retailer's terms give."""
+    file = _File(view, case_id, now)
+    due = at + timedelta(days=policy_at(policies.find(view), at).evidence_within_days)
+    file.tell(cases.request_evidence(file.case, wanted, due, at))
+    return file.close()
+
+
+def add_evidence(view: View, added: cases.EvidenceAdded, now: datetime) -> list[Change]:
+    """Bytes that are kept already belong to the case."""
+    file = _File(view, added.case_id, now)
+    file.tell(cases.add_evidence(file.case, added))
+    return file.close()
+
+
+def start_review(view: View, case_id: str, at: datetime, now: datetime) -> list[Change]:
+    """Somebody looks at it."""
+    file = _File(view, case_id, now)
+    file.tell(cases.start_review(file.case, at))
+    return file.close()
+
+
+def rule(view: View, ruling: cases.LiabilityRuled, now: datetime) -> list[Change]:
+    """Who is liable, on which evidence."""
+    file = _File(view, ruling.case_id, now)
+    file.tell(cases.rule(file.case, ruling))
+    return file.close()
+
+
+def deny(view: View, case_id: str, because: Denial, note: Sealed | None, at: datetime, now: datetime) -> list[Change]:
+    """The customer gets nothing; its units are free for another case."""
+    file = _File(view, case_id, now)
+    file.tell(cases.deny(file.case, because, note, at))
+    return file.close()
+
+
+def cancel(view: View, case_id: str, by: Party, because: str, at: datetime, now: datetime) -> list[Change]:
+    """Take the case back, before goods or money moved."""
+    file = _File(view, case_id, now)
+    awaited = file.case.all_awaited
+    if file.tell(cases.cancel(file.case, by, because, at)) and awaited:
+        file.tell_order([order_after_sales.ReturnGivenUp(file.order.order_id, case_id, awaited, at)])
+    return file.close()
+
+
+def reopen(view: View, case_id: str, evidence: tuple[str, ...], at: datetime, now: datetime) -> list[Change]:
+    """Look again at new evidence. Units that were given free meanwhile are taken again, if they still are."""
+    file = _File(view, case_id, now)
+    case = file.case
+    whole = case.opened.by_line
+    file.tell(cases.reopen(case, whole, evidence, at))
+    again = order_after_sales.minus(whole, case.by_line)
+    file.tell_order(_take(file.order, case_id, case.opened.reason, again, at))
+    return file.close()
+
+
+def miss_first_answer(view: View, case_id: str, now: datetime) -> list[Change]:
+    """Notice that the customer was not answered in time. Nothing to notice records nothing."""
+    return changes_of(cases.stream(case_id), cases.miss_first_answer(cases.find(view, case_id), now))
+
+
+# --- remedies: sending once more ------------------------------------------------------------------
+
+
+def approve(
+    view: View, case_id: str, remedy: Remedy, by_line: Units, supplier_id: str, at: datetime, now: datetime
+) -> list[Change]:
+    """Choose the remedy. A reship is placed by the same command; where it cannot be, the units are due a refund."""
+    file = _File(view, case_id, now)
+    if file.tell(cases.approve(file.case, remedy, by_line, at)) and remedy is Remedy.RESHIP:
+        _reship(file, supplier_id, at)
+    return file.close()
+
+
+def _reship(file: _File, supplier_id: str, at: datetime) -> None:
+    view, case, order = file.view, file.case, file.order
+    senders = senders_of(order, case.todo)
+    lines = tuple(
+        replace(
+            order.lines[line_no],
+            quantity=units,
+            unit_price_minor=0,
+            declared_value_minor=order.lines[line_no].customs_value_minor,
+            supplier_id=supplier_id or senders[line_no],
+            dispatch_by=None,
+        )
+        for line_no, units in case.todo.items()
+    )
+    reship = _reship_order(file, lines, at)
+    need_for(view, lines)
+    found = [suppliers.find(view, line.supplier_id) for line in lines]
+    if any(each is None or each.standing is not Standing.APPROVED for each in found):
+        file.tell([ReshipFailed(case.case_id, ReshipFailure.SUPPLIER_NOT_APPROVED, case.todo, at)])
+        return
+    try:
+        changes = intake.place(view, reship, all_or_nothing=True, cart_id="", now=file.now)
+    except stock.OutOfStock:
+        file.tell([ReshipFailed(case.case_id, ReshipFailure.OUT_OF_STOCK, case.todo, at)])
+        return
+    file.changes += changes
+    if orders.money_gone_at(file.paying) is not None:
+        # It waits as if the news had come after it.
+        own = orders.stream(reship.order_id)
+        first, *others = [cast(OrderFact, fact) for stream, fact in changes if stream == own]
+        file.tell_other(own, orders.keep_back(after_facts(orders.evolve(None, first), others), at))
+    file.sent_again = lines
+    file.tell([ReshipPlaced(case.case_id, reship.order_id, case.todo, at)])
+    paid = order.paid_order_id
+    file.tell_paying([order_after_sales.UnitsReshipped(paid, case.case_id, reship.order_id, case.todo, at)])
+
+
+def _reship_order(file: _File, lines: tuple[orders.Line, ...], at: datetime) -> OrderPlaced:
+    """An order at no price to the same customer and address: all that can happen to an order happens to it."""
+    order, placed = file.order, file.order.placed
+    order_id = _free_name(file)
+    channel, _, number = order_id.partition("/")
+    return OrderPlaced(
+        order_id=order_id,
+        channel=channel,
+        channel_order_id=number,
+        placed_at=at,
+        currency=order.currency,
+        lines=lines,
+        at=at,
+        intake=f"reship of {file.case.case_id}",
+        customer=order.customer,
+        subject=order.subject,
+        has_contact=order.has_contact,
+        has_address=order.has_address,
+        destination=order.destination,
+        payment=PaymentState.PAID,
+        priority=placed.priority,
+        packing=placed.packing,
+        gift=placed.gift,
+        incoterm=order.incoterm,
+        reship_of=file.case.case_id,
+        original_order_id=order.paid_order_id,
+        sealed_for=order.sealed_for,
+    )
+
+
+def _free_name(file: _File) -> str:
+    """``shopify/1001+R1``; a shop may have used the name itself. An id holds at most 100 characters."""
+    channel, _, number = file.order.paid_order_id.partition("/")
+    count = len(file.paying.after_sales.reships)
+    while True:
+        count += 1
+        order_id = f"{channel}/{number[: 100 - len(f'+R{count}')]}+R{count}"
+        if orders.find(file.view, order_id) is None:
+            return order_id
+
+
+def follow_reship(view: View, case_id: str, now: datetime) -> list[Change]:
+    """Notice that a reship has ended: what arrived is remedied, the rest is due a refund. Else records nothing."""
+    if cases.find(view, case_id) is None:
+        return []
+    return _File(view, case_id, now).close()
+
+
+def reship_end(view: View, case: Case, now: datetime) -> list[CaseFact]:
+    """What a case learns from the order that sends its units once more, once no unit of it is under way."""
+    reship = orders.find(view, case.reship.order_id) if case.reship is not None else None
+    if reship is None or not has_ended(reship):
+        return []
+    lost, cancelled = reship.in_bucket("lost"), reship.in_bucket("cancelled")
+    because = ReshipFailure.LOST if lost else ReshipFailure.CANCELLED
+    return cases.end_reship(case, reship.in_bucket("delivered"), order_after_sales.plus(lost, cancelled), because, now)
+
+
+def has_ended(order: Order) -> bool:
+    """Whether no unit of it is still to arrive."""
+    return not any(map(order.units, orders.UNDER_WAY))
+
+
+# --- remedies: goods that come back ---------------------------------------------------------------
+
+
+def label_return(view: View, labelled: ReturnLabelled, now: datetime) -> list[Change]:
+    """The customer has a label; who pays the way is recorded with it. Only delivered units come back, each once."""
+    view.need(policies.stream(), cases.stream(labelled.case_id))
+    file = _File(view, labelled.case_id, now)
+    case, order = file.case, file.order
+    present = case.labels.get(labelled.label_id)
+    by_line = labelled.by_line or (case.todo if present is None else present.by_line)
+    payer = Party.RETAILER
+    if case.ruling is not None:
+        payer = cases.freight_payer(case, policy_at(policies.find(view), case.opened.at).free_return_within_days)
+    senders = [case.opened.suppliers.get(line_no, "") for line_no in by_line]
+    supplier_id = labelled.supplier_id or (senders[0] if senders else "")
+    whole = replace(labelled, by_line=by_line, freight_payer=payer, supplier_id=supplier_id)
+    if file.tell(cases.label(case, whole)):
+        expected = order_after_sales.ReturnExpected(order.order_id, case.case_id, by_line, labelled.at)
+        file.tell_order(order_after_sales.expect_return(order.after_sales, expected, order.in_bucket("delivered")))
+    return file.close()
+
+
+def ship_return(
+    view: View, case_id: str, label_id: str, carrier: str, number: str, at: datetime, now: datetime
+) -> list[Change]:
+    """The customer sent a label's units back; their parcel is followed like any other."""
+    view.need(policies.stream(), cases.stream(case_id), parcels.stream(carrier, number))
+    file = _File(view, case_id, now)
+    if cases.ship_back(file.case, label_id, carrier, number):
+        label = file.case.labels[label_id]
+        registration = ParcelRegistered(
+            carrier,
+            number,
+            epoch=0,
+            at=at,
+            by_line=label.by_line,
+            return_of=case_id,
+            exists_from=earliest(file.order.placed.placed_at, label.at, at),
+        )
+        parcel, facts = delivery.registered(view, registration)
+        file.tell_other(parcels.stream(carrier, number), facts)
+        file.tell([ReturnShipped(case_id, label_id, carrier, number, parcel.epoch, at)])
+    return file.close()
+
+
+def receive_return(view: View, case_id: str, by_line: Units, at: datetime, now: datetime) -> list[Change]:
+    """So many units have come back in all."""
+    file = _File(view, case_id, now)
+    file.tell(cases.receive(file.case, by_line, at))
+    return file.close()
+
+
+def inspect_return(
+    view: View, case_id: str, by_line: dict[LineNo, Inspection], supplier_id: str, at: datetime, now: datetime
+) -> list[Change]:
+    """What became of the units that came back, in all; what is newly fit for sale goes back into stock, once."""
+    file = _File(view, case_id, now)
+    case = file.case
+    restocked = cases.inspect(case, by_line)
+    if all(case.inspection(line_no) == told for line_no, told in by_line.items()):
+        return file.close()
+    into = {n: supplier_id or case.opened.suppliers.get(n, "") for n in restocked}
+    streams = {n: stock.stream(into[n], file.order.lines[n].sku) for n in restocked}
+    view.need(*streams.values())
+    file.tell([ReturnInspected(case_id, by_line, at, into)])
+    for (owner, sku), units in _items(file.order, into, restocked).items():
+        file.tell_other(stock.stream(owner, sku), stock.restock(owner, sku, units, "returned", at, case_id))
+    return file.close()
+
+
+def _items(order: Order, into: dict[LineNo, str], units: Units) -> dict[tuple[str, str], int]:
+    """Units by supplier and SKU: two lines may be of the same."""
+    items: dict[tuple[str, str], int] = {}
+    for line_no, count in units.items():
+        item = (into[line_no], order.lines[line_no].sku)
+        items[item] = items.get(item, 0) + count
+    return items
+
+
+# --- remedies: money ------------------------------------------------------------------------------
+
+
+def grant_refund(
+    view: View,
+    case_id: str,
+    refund_id: str,
+    by_line: Units,
+    share_basis_points: int,
+    amounts_minor: Amounts,
+    at: datetime,
+    now: datetime,
+) -> list[Change]:
+    """Money back for units: amounts that are named, or a share of their price.
+
+    No units named means all that nothing was decided for. A named amount above what is left of what was paid
+    for the units is refused; a share gives at most what is left. The same refund again records nothing.
+    """
+    file = _File(view, case_id, now)
+    case, paying = file.case, file.paying
+    present = case.refunds.get(refund_id)
+    if present is not None:
+        if by_line not in ({}, present.by_line):
+            raise cases.RefundGrantedDifferently(refund_id)
+        return file.close()
+    if refund_id in paying.after_sales.refunds:
+        raise cases.RefundGrantedDifferently(refund_id)
+    units = by_line or (case.undecided if case.remedy is Remedy.RETURN else case.todo)
+    units = {n: min(count, case.todo.get(n, 0)) for n, count in units.items()} if not by_line else units
+    cases.require_undecided(case, units)
+    orders.require_paid(paying)
+    amounts = _amounts(case, paying, units, share_basis_points, amounts_minor)
+    granted = RefundGranted(case_id, refund_id, units, amounts, paying.currency, at)
+    file.tell(cases.grant_refund(case, granted))
+    booked = order_after_sales.RefundBooked(paying.order_id, case_id, refund_id, units, amounts, at)
+    paid = orders.price_of(paying, {n: buckets.total for n, buckets in paying.buckets.items()})
+    file.tell_paying(order_after_sales.book_refund(paying.after_sales, booked, paid, paying.currency))
+    return file.close()
+
+
+def _amounts(case: Case, paying: Order, units: Units, share_basis_points: int, named: Amounts) -> Amounts:
+    """What each line's units get: never more than is left of what was paid for them."""
+    prices = {n: paying.lines[n].unit_price_minor for n in case.by_line}
+    case_left, amounts = cases.amounts_left(case, prices), {}
+    booked_minor = paying.after_sales.booked_minor
+    for line_no, count in units.items():
+        whole = count * prices[line_no]
+        left = min(whole, case_left[line_no], whole_left(paying, line_no), MOST_MINOR)
+        share = round_half_up(whole * (share_basis_points or WHOLE_BASIS_POINTS), WHOLE_BASIS_POINTS)
+        asked = named.get(line_no, min(share, left))
+        if asked > left or not left:
+            wanted = Money(named.get(line_no, share), paying.currency)
+            raise order_after_sales.RefundTooLarge(line_no, wanted, Money(max(left, 0), paying.currency))
+        in_all = orders.left_to_go_back(paying, booked_minor)
+        if line_no not in named and 0 < in_all < asked:
+            asked = in_all
+        orders.require_left(paying, asked, booked_minor)
+        booked_minor += asked
+        amounts[line_no] = asked
+    return amounts
+
+
+def whole_left(paying: Order, line_no: LineNo) -> int:
+    """What is left of all that was paid for a line, in minor units."""
+    line = paying.lines[line_no]
+    return line.quantity * line.unit_price_minor - paying.after_sales.refunded_minor(line_no)
+
+
+def deny_refund(view: View, case_id: str, by_line: Units, because: Denial, at: datetime, now: datetime) -> list[Change]:
+    """No money for units, or for all that nothing was decided for; nobody waits for them to come back."""
+    file = _File(view, case_id, now)
+    facts = cases.deny_refund(file.case, by_line, because, at)
+    file.tell(facts)
+    for fact in facts:
+        if fact.not_awaited:
+            given_up = order_after_sales.ReturnGivenUp(file.order.order_id, case_id, fact.not_awaited, at)
+            file.tell_order([given_up])
+    return file.close()
+
+
+def take_back_refund(
+    view: View, case_id: str, refund_id: str, because: Denial, at: datetime, now: datetime
+) -> list[Change]:
+    """A granted refund that cannot be paid any more, because the order's money went back otherwise."""
+    file = _File(view, case_id, now)
+    paying = file.paying
+    file.tell(cases.take_back_refund(file.case, refund_id, because, orders.left_minor(paying), at))
+    file.tell_paying([order_after_sales.RefundUnbooked(paying.order_id, refund_id, at)])
+    return file.close()
+
+
+def record_refund_paid(
+    view: View, case_id: str, refund_id: str, reference: str, at: datetime, now: datetime
+) -> list[Change]:
+    """The shop paid a refund out; the order's payment follows. Saying it twice records nothing."""
+    file = _File(view, case_id, now)
+    if file.tell(cases.pay_refund(file.case, refund_id, reference, at)):
+        docket = Docket(file.paying, orders.pay_refund(file.paying, refund_id, at))
+        file.tell_paying([*docket.facts, *breaches.settle(docket.order, now)])
+        file.changes += intake.follow_money(view, docket, now)
+    return file.close()

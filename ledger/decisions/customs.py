@@ -1,0 +1,253 @@
+"""Customs: whether goods cross a border, and what must be known of them before they do (DOMAIN 4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from ledger.decisions.docket import after_facts
+from ledger.facts import LineNo
+from ledger.nouns import orders, supplier_orders, suppliers
+from ledger.nouns.orders import (
+    LEDGER,
+    CustomsDataCompleted,
+    Hold,
+    HoldReason,
+    HoldReleased,
+    Line,
+    Order,
+    OrderFact,
+)
+from ledger.nouns.suppliers import Supplier
+from ledger.refusals import Forbidden
+from ledger.terms.money import Money
+from ledger.terms.places import COUNTRIES, share_customs
+from ledger.view import View
+
+HS_CODE = re.compile(r"\d{6,12}", re.ASCII)
+"""Six digits are the world's; countries add up to six of their own."""
+
+
+class Border(StrEnum):
+    """What lies between a supplier and the customer."""
+
+    NONE = "none"
+    CROSSED = "crossed"
+    UNKNOWN = "unknown"
+    """The country of one of them is not known, and none is guessed."""
+
+
+def border(supplier: Supplier | None, country: str) -> Border:
+    origin = supplier.registered.country if supplier is not None else ""
+    if not (origin and country):
+        return Border.UNKNOWN
+    return Border.NONE if origin == country or share_customs(origin, country) else Border.CROSSED
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class CustomsDataMissing(Forbidden):
+    def __init__(self, of: str, missing: Iterable[str]) -> None:
+        fields = ", ".join(missing)
+        super().__init__(
+            f"{of} lacks what customs asks for: {fields}; complete it with OrderService.CompleteCustomsData",
+            of=of,
+            missing=fields,
+        )
+
+
+class DeclaredTotalDiffers(Forbidden):
+    def __init__(self, declared: Money, lines: Money) -> None:
+        super().__init__(
+            f"{declared} declared, the lines add up to {lines}",
+            declared_minor=declared.amount_minor,
+            declared_currency=declared.currency,
+            lines_minor=lines.amount_minor,
+            currency=lines.currency,
+        )
+
+
+# --- what is missing ------------------------------------------------------------------------------
+
+
+def missing_data(order: Order, line_numbers: Collection[LineNo]) -> tuple[str, ...]:
+    """What customs asks for and nobody said of these lines, as field paths."""
+    return _of_lines(order, _lacking_by_line(order, line_numbers), line_numbers)
+
+
+def _of_lines(order: Order, lacking: Mapping[LineNo, list[str]], line_numbers: Collection[LineNo]) -> tuple[str, ...]:
+    missing = [] if order.incoterm is not None else ["incoterm"]
+    for line_no, fields in lacking.items():
+        if line_no in line_numbers:
+            missing += fields
+    return tuple(missing)
+
+
+def _lacking_by_line(order: Order, line_numbers: Collection[LineNo]) -> dict[LineNo, list[str]]:
+    """What lacks of each of these lines, as field paths, in the order of the lines."""
+    return {
+        line_no: [f"lines[{index}].{name}" for name in lacking]
+        for index, (line_no, line) in enumerate(order.lines.items())
+        if line_no in line_numbers and (lacking := _lacking(line))
+    }
+
+
+_ASKED = ("title", "hs_code", "origin", "weight_grams", "unit_price_minor")
+"""What customs asks of a line, in the order in which _lacking looks at it."""
+
+
+def _lacking(line: Line) -> list[str]:
+    said = (
+        line.title,
+        HS_CODE.fullmatch(line.hs_code),
+        line.origin in COUNTRIES,
+        line.weight_grams,
+        line.customs_value_minor,
+    )
+    return [] if all(said) else [name for name, known in zip(_ASKED, said, strict=True) if not known]
+
+
+def missing_for(view: View, order: Order) -> dict[str, tuple[str, ...]]:
+    """What is missing by supplier order; before confirmation, under an empty id, of all that is still open."""
+    if order.confirmed_at is None:
+        abroad = _abroad(view, order)
+        lines = {n for n in order.in_bucket("open") if order.lines[n].supplier_id in abroad} if abroad else ()
+        fields = missing_data(order, lines) if lines else ()
+        return {"": fields} if fields else {}
+    left = {
+        each.supplier_order_id: supplier_orders.left_to_ship(each)
+        for each in order.supplier_orders.values()
+        if each.unshipped and _crosses(view, order, each.supplier_id)
+    }
+    lacking = _lacking_by_line(order, order.lines) if left else {}
+    missing = {scope: _of_lines(order, lacking, lines) for scope, lines in left.items()}
+    return {scope: fields for scope, fields in missing.items() if fields}
+
+
+class Standing(NamedTuple):
+    """Where a part of an order stands with customs."""
+
+    supplier_order_id: str
+    """Empty for units that no supplier order has."""
+    supplier_id: str
+    from_country: str
+    to_country: str
+    border: Border
+    missing: tuple[str, ...]
+
+
+def standings(order: Order, found: Mapping[str, Supplier]) -> list[Standing]:
+    """Every supplier order, and by supplier what none of them has yet; found are its suppliers, as far as known."""
+    parts = [(each.supplier_order_id, each.supplier_id, set(each.shares)) for each in order.supplier_orders.values()]
+    loose: dict[str, set[LineNo]] = {}
+    for line_no in order.in_bucket("open"):
+        loose.setdefault(order.lines[line_no].supplier_id, set()).add(line_no)
+    parts += [("", supplier_id, lines) for supplier_id, lines in loose.items()]
+    return [
+        _standing(order, part_id, supplier_id, found.get(supplier_id), lines) for part_id, supplier_id, lines in parts
+    ]
+
+
+def _standing(
+    order: Order, supplier_order_id: str, supplier_id: str, supplier: Supplier | None, lines: Collection[LineNo]
+) -> Standing:
+    lies_between = border(supplier, order.destination.country)
+    return Standing(
+        supplier_order_id,
+        supplier_id,
+        supplier.registered.country if supplier is not None else "",
+        order.destination.country,
+        lies_between,
+        missing_data(order, lines) if lies_between is Border.CROSSED else (),
+    )
+
+
+def _abroad(view: View, order: Order) -> set[str]:
+    """The suppliers of its lines that sit behind a border."""
+    if not order.destination.country:
+        return set()
+    named = {line.supplier_id for line in order.lines.values()}
+    return {supplier_id for supplier_id in named if supplier_id and _crosses(view, order, supplier_id)}
+
+
+def _crosses(view: View, order: Order, supplier_id: str) -> bool:
+    return border(suppliers.find(view, supplier_id), order.destination.country) is Border.CROSSED
+
+
+def require_data(order: Order, supplier_order_id: str, supplier: Supplier | None) -> None:
+    """Nothing is sent across a border without what customs asks for."""
+    if border(supplier, order.destination.country) is Border.CROSSED:
+        lines = supplier_orders.left_to_ship(order.supplier_order(supplier_order_id))
+        if missing := missing_data(order, lines):
+            raise CustomsDataMissing(f"supplier order {supplier_order_id}", missing)
+
+
+# --- the hold -------------------------------------------------------------------------------------
+
+
+def reconsider(view: View, order: Order, at: datetime) -> list[OrderFact]:
+    """The ledger's holds for customs data name what is missing now, or go."""
+    view.need(*(suppliers.stream(supplier_id) for supplier_id in involved(order)))
+    missing = missing_for(view, order)
+    over = [hold for hold in order.holds if _is_ours(hold) and hold.supplier_order_id not in missing]
+    facts = orders.end_holds(order, over, at)
+    holds = [
+        Hold(HoldReason.CUSTOMS_DATA, LEDGER, at, missing=fields, supplier_order_id=scope)
+        for scope, fields in missing.items()
+    ]
+    return [*facts, *orders.place_holds(after_facts(order, facts), holds)]
+
+
+def reconsider_if_held(view: View, order: Order, at: datetime) -> list[OrderFact]:
+    """What became of the order, for the holds that stand: units that will not be sent ask for no data any more."""
+    return reconsider(view, order, at) if any(map(_is_ours, order.holds)) else []
+
+
+def require_data_to_release(view: View, order: Order, released: Iterable[OrderFact]) -> None:
+    """A hold for customs data cannot be released while the data is missing."""
+    if any(isinstance(fact, HoldReleased) and fact.owner == LEDGER for fact in released):
+        for scope, missing in missing_for(view, order).items():
+            raise CustomsDataMissing(f"supplier order {scope}" if scope else f"order {order.order_id}", missing)
+
+
+def _is_ours(hold: Hold) -> bool:
+    """Whether it is a hold for customs data that the ledger placed and releases itself."""
+    return hold.reason is HoldReason.CUSTOMS_DATA and hold.owner == LEDGER
+
+
+def involved(order: Order) -> dict[str, None]:
+    """Every supplier that the order names or has given work to."""
+    given = (each.supplier_id for each in order.supplier_orders.values())
+    return dict.fromkeys(name for name in (*(line.supplier_id for line in order.lines.values()), *given) if name)
+
+
+# --- completing -----------------------------------------------------------------------------------
+
+
+def complete(order: Order, completed: CustomsDataCompleted, declared_total: Money | None) -> list[OrderFact]:
+    """What customs asks for came in, at any time before the order is closed. Nothing new records nothing.
+
+    A declared total is that of all lines but for what was cancelled; another one is refused.
+    """
+    if order.header is orders.Header.CANCELLED:
+        raise orders.OrderClosed(order.order_id, order.header)
+    for line in completed.lines:
+        if line.line_no not in order.lines:
+            raise supplier_orders.UnknownLine(f"order {order.order_id}", line.line_no)
+    after = after_facts(order, [completed])
+    orders.require_total(order, after)
+    total = total_of(after)
+    if declared_total is not None and declared_total != total:
+        raise DeclaredTotalDiffers(declared_total, total)
+    return [] if after == order else [completed]
+
+
+def total_of(order: Order) -> Money:
+    """What all units that are not cancelled are worth to customs."""
+    wanted = {line_no: buckets.total - buckets.cancelled for line_no, buckets in order.buckets.items()}
+    worth = sum(order.lines[line_no].customs_value_minor * units for line_no, units in wanted.items())
+    return Money(worth, order.currency)

@@ -1,0 +1,194 @@
+"""Parcels on their way, and what their scans mean for the order they carry (DOMAIN 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ledger.decisions import recovery_demands
+from ledger.decisions.docket import Docket, order_in, settled
+from ledger.facts import Change, changes_of
+from ledger.nouns import order_after_sales, orders, parcels, policies
+from ledger.nouns.orders import Order, OrderFact, Shipment
+from ledger.nouns.parcels import (
+    GIVEN_UP,
+    Checkpoint,
+    FoundAfterLoss,
+    Parcel,
+    ParcelRegistered,
+    ParcelStatus,
+    uses,
+)
+from ledger.nouns.policies import policy_at
+from ledger.terms.parties import Party
+from ledger.view import View
+
+
+def register_parcel(view: View, registration: ParcelRegistered) -> list[Change]:
+    """A number that a carrier or a shop announced before any shipment named it."""
+    _, facts = registered(view, registration)
+    return changes_of(parcels.stream(registration.carrier, registration.number), facts)
+
+
+def record_checkpoints(
+    view: View, carrier: str, number: str, scans: Sequence[Checkpoint], at: datetime, now: datetime
+) -> list[Change]:
+    """Scans of one number, in any order; those known already record nothing. A delivery reaches the order.
+
+    One that turns out to have been the return's arrival at the sender is taken back. A scan of an earlier use of the
+    number counts for that use's order.
+    """
+    before = parcel = parcels.known(parcels.find(view, carrier, number), carrier, number)
+    facts: list[parcels.ParcelFact] = []
+    for scan in scans:
+        for fact in parcels.record_checkpoint(parcel, scan, at):
+            parcel = parcels.evolve(parcel, fact)
+            facts.append(fact)
+    if not facts:
+        return []
+    touched = [(was, use) for was, use in zip(uses(before), uses(parcel), strict=True) if was is not use]
+    found = {fact.epoch for fact in facts if isinstance(fact, FoundAfterLoss)}
+    changes = [*changes_of(parcels.stream(carrier, number), facts), *_reach_orders(view, touched, now)]
+    for _, use in touched:
+        changes += (_look_again if use.epoch in found else recovery_demands.arrive)(view, use, now)
+    return changes
+
+
+def confirm_receipt(view: View, order_id: str, by: str, at: datetime, now: datetime) -> list[Change]:
+    """The customer, or the carrier for it, has all that was dispatched and did not come back (DOMAIN 4)."""
+    order = order_in(view, order_id)
+    returned = _returned(view, order)
+    if returned and len(returned) == len(order.shipments):
+        raise parcels.ParcelReturned(returned[0].carrier, returned[0].number)
+    facts = orders.confirm_receipt(order, by, at, returned)
+    changes = settled(order, facts, now)
+    given_up = [each for each in order.shipments if each.bucket == "lost"] if facts else []
+    view.need(*(parcels.stream(each.carrier, each.number) for each in given_up))
+    for shipment in given_up:
+        parcel = parcels.find(view, shipment.carrier, shipment.number)
+        if parcel is not None and parcel.epoch == shipment.epoch:
+            changes += changes_of(parcels.stream(shipment.carrier, shipment.number), parcels.turn_up(parcel, at))
+            changes += _look_again(view, parcel, now)
+    return changes
+
+
+def _returned(view: View, order: Order) -> list[Shipment]:
+    """The shipments that came back undelivered."""
+    out = [each for each in order.shipments if each.bucket != "delivered"]
+    view.need(*(parcels.stream(each.carrier, each.number) for each in out))
+    present = [(each, parcels.find(view, each.carrier, each.number)) for each in out]
+    return [
+        each
+        for each, parcel in present
+        if parcel is not None and parcel.epoch == each.epoch and parcel.status is ParcelStatus.RETURNED
+    ]
+
+
+def _look_again(view: View, parcel: Parcel, now: datetime) -> list[Change]:
+    """What was spent on a loss that is none has to be recovered."""
+    order = order_in(view, parcel.order_id) if parcel.order_id else None
+    shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch) if order is not None else None
+    if order is None or shipment is None:
+        return []
+    return recovery_demands.found_after_loss(view, order, shipment, parcel, now)
+
+
+def confirm_loss(
+    view: View, carrier: str, number: str, by: Party, because: str, at: datetime, now: datetime
+) -> list[Change]:
+    """Give a parcel up: its units are lost to the order."""
+    parcel = parcels.known(parcels.find(view, carrier, number), carrier, number)
+    facts = parcels.confirm_loss(parcel, by, because, at)
+    for fact in facts:
+        parcel = parcels.evolve(parcel, fact)
+    return [*changes_of(parcels.stream(carrier, number), facts), *_reach_order(view, parcel, now)] if facts else []
+
+
+def dispute_delivery(view: View, carrier: str, number: str, because: str, at: datetime, now: datetime) -> list[Change]:
+    """Somebody denies a delivery: parcel and order are under way again. What is sent back cannot be denied."""
+    parcel = parcels.known(parcels.find(view, carrier, number), carrier, number)
+    facts = parcels.dispute_delivery(parcel, because, at)
+    changes = changes_of(parcels.stream(carrier, number), facts)
+    if not facts or not parcel.order_id:
+        return changes
+    order = order_in(view, parcel.order_id)
+    shipment = order.shipment(carrier, number, parcel.epoch)
+    if shipment is None or shipment.bucket != "delivered":
+        return changes
+    delivered = {n: order.buckets[n].delivered - units for n, units in shipment.by_line.items()}
+    order_after_sales.require_delivered(order.after_sales, delivered)
+    reopened = orders.DeliveryReopened(order.order_id, carrier, number, parcel.epoch, shipment.by_line, at)
+    return [*changes, *settled(order, [reopened], now)]
+
+
+def _reach_order(view: View, parcel: Parcel, now: datetime, before: Parcel | None = None) -> list[Change]:
+    if not parcel.order_id:
+        return []
+    order = order_in(view, parcel.order_id)
+    facts = follow(order, parcel, before)
+    return settled(order, facts, now) if facts else []
+
+
+def _reach_orders(view: View, touched: Sequence[tuple[Parcel, Parcel]], now: datetime) -> list[Change]:
+    """What scans of several uses of a number, each before and after them, mean for their orders."""
+    dockets: dict[str, Docket] = {}
+    for before, use in touched:
+        if use.order_id:
+            docket = dockets.setdefault(use.order_id, Docket(order_in(view, use.order_id)))
+            docket.tell(follow(docket.order, use, before))
+    return [change for docket in dockets.values() if docket.facts for change in docket.settled(now)]
+
+
+def follow(order: Order, parcel: Parcel, before: Parcel | None = None) -> list[OrderFact]:
+    """What the parcel's status means for the order's units; before is the parcel without the newest scans.
+
+    A delivery is taken back by a dispute, or when its scan turns out to be that of the return's arrival.
+    """
+    shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch)
+    if shipment is None:
+        return []
+    where = (order.order_id, parcel.carrier, parcel.number, parcel.epoch, shipment.by_line)
+    if shipment.bucket == "delivered":
+        if before is None or not _undone(order, shipment, before, parcel):
+            return []
+        reopened = orders.DeliveryReopened(*where, parcel.last_seen_at)
+        return [reopened, *follow(orders.evolve(order, reopened), parcel)]
+    if parcel.delivered_at is not None:
+        return [orders.UnitsDelivered(*where, parcel.delivered_at)]
+    lost = parcel.status in GIVEN_UP
+    if lost and shipment.bucket == "shipped":
+        return [orders.UnitsLost(*where, parcel.lost_at or parcel.last_seen_at)]
+    if not lost and shipment.bucket == "lost":
+        return [orders.DeliveryReopened(*where, parcel.last_seen_at)]
+    return []
+
+
+def give_up_scans(view: View, before: Parcel | None, parcel: Parcel, now: datetime) -> list[Change]:
+    """What scans that turned out to be of a number's next use, told as parcel, had said of another order's units."""
+    if before is None or before.epoch == parcel.epoch or before.order_id in ("", parcel.order_id):
+        return []
+    if parcel.exists_from is None or all(scan.at < parcel.exists_from for scan in before.checkpoints):
+        return []
+    return _reach_order(view, parcels.left_to(before, parcel.exists_from), now, before)
+
+
+def _undone(order: Order, shipment: Shipment, before: Parcel, parcel: Parcel) -> bool:
+    """Whether a delivery was none. Who confirmed the receipt, complained of units or sends them back has had them."""
+    if before.delivered_at in (None, parcel.delivered_at) or shipment.delivered_at != before.delivered_at:
+        return False
+    after = order.after_sales
+    return all(
+        max(after.coming_back(n), after.in_cases(n, arrived=True)) <= order.buckets[n].delivered - units
+        for n, units in shipment.by_line.items()
+    )
+
+
+def registered(view: View, registration: ParcelRegistered) -> tuple[Parcel, Sequence[parcels.ParcelFact]]:
+    present = parcels.find(view, registration.carrier, registration.number)
+    reuse_after_days = policy_at(policies.find(view), registration.at).number_reuse_after_days
+    facts = parcels.register(present, registration, reuse_after_days)
+    parcel = present
+    for fact in facts:
+        parcel = parcels.evolve(parcel, fact)
+    assert parcel is not None, "registering leaves a parcel"
+    return parcel, facts

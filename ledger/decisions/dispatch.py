@@ -1,0 +1,208 @@
+"""Supplier orders from the dispatch instruction to the parcel that leaves (DOMAIN 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from ledger.decisions import customs
+from ledger.decisions.delivery import follow, give_up_scans, registered
+from ledger.decisions.docket import Docket, order_in, settled
+from ledger.decisions.order_stock import consume, give_back, items_of
+from ledger.decisions.promise import dispatch_by
+from ledger.decisions.rerouting import Cause, place_anew
+from ledger.facts import Change, Fact, LineNo, Units, changes_of, order_of
+from ledger.nouns import (
+    orders,
+    parcels,
+    stock,
+    supplier_orders,
+    suppliers,
+)
+from ledger.nouns.orders import Order, UnitsCancelled
+from ledger.nouns.parcels import Parcel, ParcelRegistered
+from ledger.nouns.supplier_orders import (
+    Answer,
+    Oddity,
+    RejectReason,
+    SupplierOrder,
+    SupplierOrderSent,
+)
+from ledger.nouns.suppliers import due_after
+from ledger.view import View
+
+
+def send_supplier_order(view: View, supplier_order_id: str, at: datetime, now: datetime) -> list[Change]:
+    """The dispatch instruction went out; the clocks of the agreement in force start."""
+    order = order_in(view, order_of(supplier_order_id))
+    supplier_order = order.supplier_order(supplier_order_id)
+    orders.require_placed(order, at)
+    supplier = suppliers.find(view, supplier_order.supplier_id)
+    agreement = supplier.agreement_at(at) if supplier else None
+    sent = SupplierOrderSent(
+        supplier_order_id,
+        at,
+        acknowledge_by=agreement.acknowledge_by(at) if agreement else None,
+        dispatch_by=dispatch_by(order, supplier_order.shares, agreement, at),
+        first_scan_within_hours=agreement.first_scan_within_hours if agreement else None,
+        peaks=tuple(peak for peak in agreement.peaks if peak.until > at) if agreement else (),
+        compensation=agreement.compensation if agreement else None,
+    )
+    facts = orders.send(order, supplier_order_id, sent)
+    if facts:
+        customs.require_data(order, supplier_order_id, supplier)
+    return settled(order, facts, now)
+
+
+def acknowledge(
+    view: View, supplier_order_id: str, by_line: dict[LineNo, Answer], at: datetime, now: datetime
+) -> list[Change]:
+    """The supplier's answer. Rejected units give their stock back and go to the next qualified supplier.
+
+    Those that were to be cancelled anyway are. "Out of stock" corrects the supplier's figure.
+    """
+    order = order_in(view, order_of(supplier_order_id))
+    supplier_order = order.supplier_order(supplier_order_id)
+    orders.require_placed(order, at)
+    docket = Docket(order, supplier_orders.acknowledge(supplier_order, by_line, at))
+    if not docket.facts:
+        return []
+    supplier_id = supplier_order.supplier_id
+    view.need(*(stock.stream(supplier_id, order.lines[n].sku) for n in by_line))
+    rejected: Units = {line_no: answer.rejected for line_no, answer in by_line.items() if answer.rejected}
+    if not rejected:
+        return docket.settled(now)
+    released = give_back(view, docket.order, items_of(order, supplier_id, rejected), now)
+    corrected = _none_left(view, order, supplier_id, by_line, released, at)
+    cancelled = _cancelled_by_rejecting(supplier_order, docket.order, at)
+    docket.tell(cancelled)
+    cause = _rejection(supplier_order, by_line)
+    reserved = place_anew(view, docket, _still_wanted(rejected, cancelled), cause, at, now)
+    return [*docket.settled(now), *released, *corrected, *reserved]
+
+
+def _rejection(supplier_order: SupplierOrder, by_line: Mapping[LineNo, Answer]) -> Cause:
+    reasons = sorted({each.because for each in by_line.values() if each.rejected and each.because})
+    return Cause(supplier_order, "supplier", f"rejected: {', '.join(reasons) or 'no reason given'}")
+
+
+def _cancelled_by_rejecting(supplier_order: SupplierOrder, after: Order, at: datetime) -> list[UnitsCancelled]:
+    """Units that the supplier was asked to cancel and rejected are not wanted from anybody."""
+    before, wish = supplier_orders.cancels_asked(supplier_order), supplier_order.cancel_wish
+    left = supplier_orders.cancels_asked(after.supplier_orders[supplier_order.supplier_order_id])
+    met = {line_no: gone for line_no, units in before.items() if (gone := units - left.get(line_no, 0))}
+    if not met or wish is None:
+        return []
+    return [UnitsCancelled(after.order_id, met, wish.by, wish.because, at)]
+
+
+def _still_wanted(rejected: Units, cancelled: Iterable[UnitsCancelled]) -> Units:
+    gone = {line_no: units for fact in cancelled for line_no, units in fact.by_line.items()}
+    return {line_no: left for line_no, units in rejected.items() if (left := units - gone.get(line_no, 0))}
+
+
+def _none_left(
+    view: View,
+    order: Order,
+    supplier_id: str,
+    by_line: Mapping[LineNo, Answer],
+    released: Sequence[Change],
+    at: datetime,
+) -> list[Change]:
+    """A supplier that is out of stock has no more than it took on, whatever its feed said."""
+    reason = RejectReason.OUT_OF_STOCK
+    skus = {order.lines[line_no].sku for line_no, answer in by_line.items() if answer.because is reason}
+    given_back = {fact.sku: fact.units for _, fact in released if isinstance(fact, stock.ReservationReleased)}
+    changes: list[Change] = []
+    for sku in sorted(skus):
+        facts = stock.report_none_left(
+            stock.find(view, supplier_id, sku), supplier_id, sku, given_back.get(sku, 0), "supplier_out_of_stock", at
+        )
+        changes += changes_of(stock.stream(supplier_id, sku), facts)
+    return changes
+
+
+def pack(view: View, supplier_order_id: str, packed_with: tuple[str, ...], at: datetime, now: datetime) -> list[Change]:
+    """The goods are packed, with what. That they should have waited for a hold is recorded with it."""
+    order = order_in(view, order_of(supplier_order_id))
+    supplier_order = order.supplier_order(supplier_order_id)
+    facts = supplier_orders.pack(supplier_order, packed_with, at, _oddities(order, supplier_order, at))
+    return settled(order, facts, now)
+
+
+def _oddities(order: Order, supplier_order: SupplierOrder, at: datetime) -> tuple[Oddity, ...]:
+    """What should not have been when the goods were packed or left. They were, so it is not refused (DOMAIN 1)."""
+    held = orders.held_at(order, supplier_order.supplier_order_id, at)
+    told_at = supplier_order.sent_at
+    early = at < order.placed.placed_at or (told_at is not None and at < told_at - parcels.TOLD_LATE)
+    return (Oddity.ON_HOLD,) * held + (Oddity.TOO_EARLY,) * early
+
+
+def ship(
+    view: View, supplier_order_id: str, carrier: str, number: str, by_line: Units, at: datetime, now: datetime
+) -> list[Change]:
+    """Units left in a parcel; no lines named means all that is left. The same of the same moment records nothing.
+
+    What left, left: that a hold stood, or that its time cannot be right, is recorded with it.
+    """
+    order = order_in(view, order_of(supplier_order_id))
+    supplier_order = order.supplier_order(supplier_order_id)
+    skus = {order.lines[line_no].sku for line_no in supplier_order.shares}
+    view.need(parcels.stream(carrier, number), *(stock.stream(supplier_order.supplier_id, sku) for sku in skus))
+    if _shipped_before(order, supplier_order, carrier, number, by_line, at):
+        return []
+    by_line = by_line or supplier_orders.left_to_ship(supplier_order)
+    before = parcels.find(view, carrier, number)
+    parcel, parcel_facts = _register_shipment(view, order, supplier_order, carrier, number, by_line, at)
+    if order.shipment(carrier, number, parcel.epoch) is not None:
+        raise parcels.ParcelOfAnotherOrder(carrier, number, order.order_id)
+    odd = _oddities(order, supplier_order, at)
+    docket = Docket(order, supplier_orders.ship(supplier_order, carrier, number, parcel.epoch, by_line, at, odd))
+    docket.tell(follow(docket.order, parcel))
+    return [
+        *docket.settled(now),
+        *give_up_scans(view, before, parcel, now),
+        *changes_of(parcels.stream(carrier, number), parcel_facts),
+        *consume(view, order, supplier_order.supplier_id, by_line, at),
+    ]
+
+
+def _shipped_before(
+    order: Order, supplier_order: SupplierOrder, carrier: str, number: str, by_line: Units, at: datetime
+) -> bool:
+    """Whether this shipment is known. "All that is left" is the same again only once nothing is left."""
+    same = (supplier_order.supplier_order_id, carrier, number)
+    return any(
+        (each.supplier_order_id, each.carrier, each.number) == same
+        and ((by_line, at) == (each.by_line, each.shipped_at) or (not by_line and not supplier_order.unshipped))
+        for each in order.shipments
+    )
+
+
+def _register_shipment(
+    view: View,
+    order: Order,
+    supplier_order: SupplierOrder,
+    carrier: str,
+    number: str,
+    by_line: Units,
+    at: datetime,
+) -> tuple[Parcel, Sequence[Fact]]:
+    hours = supplier_order.first_scan_within_hours
+    registration = ParcelRegistered(
+        carrier,
+        number,
+        epoch=0,
+        at=at,
+        order_id=order.order_id,
+        supplier_order_id=supplier_order.supplier_order_id,
+        supplier_id=supplier_order.supplier_id,
+        by_line=by_line,
+        country=order.destination.country,
+        first_scan_by=None if hours is None else due_after(at, hours, supplier_order.peaks),
+        promised_by=order.promised_by,
+        promised_day=order.promised_day,
+        historical=order.placed.historical,
+        exists_from=parcels.earliest(order.placed.placed_at, supplier_order.sent_at or at, at),
+    )
+    return registered(view, registration)

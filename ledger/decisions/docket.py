@@ -1,0 +1,52 @@
+"""An order while a command is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import reduce
+
+from ledger.facts import Change, Fact, changes_of
+from ledger.nouns import breaches, orders
+from ledger.nouns.orders import Order, OrderFact
+from ledger.view import View
+
+
+def order_in(view: View, order_id: str) -> Order:
+    return orders.known(orders.find(view, order_id), order_id)
+
+
+def order_changes(order_id: str, facts: Iterable[Fact]) -> list[Change]:
+    return changes_of(orders.stream(order_id), facts)
+
+
+def after_facts(order: Order, facts: Iterable[OrderFact]) -> Order:
+    return reduce(orders.evolve, facts, order)
+
+
+class Docket:
+    """An order while a command is decided: what is told of it is seen by what follows."""
+
+    def __init__(self, order: Order, facts: Iterable[OrderFact] = ()) -> None:
+        self.order = order
+        self.facts: list[OrderFact] = []
+        self.tell(facts)
+
+    def tell(self, facts: Iterable[OrderFact]) -> None:
+        for fact in facts:
+            self.order = orders.evolve(self.order, fact)
+            self.facts.append(fact)
+
+    def changes(self) -> list[Change]:
+        return order_changes(self.order.order_id, self.facts)
+
+    def settled(self, now: datetime) -> list[Change]:
+        """All that was told, and what it says of the order's own holds and clocks."""
+        if self.order.holds:
+            self.tell(orders.end_with_order(self.order, now))
+        return order_changes(self.order.order_id, [*self.facts, *breaches.settle(self.order, now)])
+
+
+def settled(order: Order, facts: Iterable[OrderFact], now: datetime) -> list[Change]:
+    """The facts, and what they say of the order's clocks."""
+    return Docket(order, facts).settled(now)

@@ -1,0 +1,524 @@
+"""Orders from intake to confirmation: an order, the suppliers it needs and the stock it reserves.
+
+Each decision takes a view of folded streams and returns changes, or refuses. None of them looks at a clock:
+``at`` is when something happened as its source says, ``now`` is the ledger's own time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import reduce
+
+from msgspec.structs import replace
+
+from ledger.decisions import customs, rerouting
+from ledger.decisions.docket import (
+    Docket,
+    after_facts,
+    order_changes,
+    order_in,
+    settled,
+)
+from ledger.decisions.drafting import Share, choose_again, draft
+from ledger.decisions.order_stock import (
+    Allotment,
+    Item,
+    allot,
+    demand_of,
+    give_back,
+    items_of,
+    need_for,
+    reserve_late,
+)
+from ledger.decisions.promise import end_of_promise, promise
+from ledger.decisions.rerouting import Cause
+from ledger.decisions.sourcing import (
+    NOBODY_SOUGHT,
+    Found,
+    find_suppliers,
+    let_lines_wait,
+    out_of_stock,
+)
+from ledger.facts import (
+    Change,
+    LineNo,
+    Units,
+    changes_of,
+)
+from ledger.nouns import (
+    order_after_sales,
+    orders,
+    policies,
+    stock,
+    suppliers,
+)
+from ledger.nouns.orders import (
+    LEDGER,
+    ChargebackRecorded,
+    Hold,
+    HoldReason,
+    Line,
+    Order,
+    OrderFact,
+    OrderPlaced,
+    PaymentState,
+    SuppliersChosen,
+)
+from ledger.nouns.policies import policy_at
+from ledger.nouns.suppliers import Standing, Supplier
+from ledger.terms.money import Money, TotalTooLarge
+from ledger.view import View
+
+
+def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, now: datetime) -> list[Change]:
+    """A shop sold something. The same order again records nothing.
+
+    What is missing, unpaid or out of stock becomes a hold; all_or_nothing refuses instead when stock
+    lacks. An order that is paid and has no hold is confirmed at once.
+    """
+    present = orders.find(view, intake.order_id)
+    if present is not None:
+        if present.placed.intake != intake.intake:
+            raise orders.OrderPlacedDifferently(intake.order_id)
+        return []
+    if intake.promised_day is not None:
+        intake = replace(intake, promised_by=end_of_promise(intake.promised_day, intake.destination))
+    order = orders.evolve(None, intake)
+    found, missing = NOBODY_SOUGHT, orders.missing_fields(order)
+    if missing:
+        found = find_suppliers(view, order, cart_id, intake.at)
+        order = after_facts(order, found.facts)
+        missing = orders.missing_fields(order, found.lacking)
+    papers = customs.missing_for(view, order).get("", ())
+    ready = not missing and not found.lacking and not papers and intake.payment is PaymentState.PAID
+    open_units = order.in_bucket("open")
+    demand = demand_of(order.lines.values(), open_units)
+    unusable = _unusable_suppliers(view, order, open_units)
+    allotment = allot(view, intake.order_id, demand, now, commit=ready and not unusable, cart_id=cart_id)
+    if all_or_nothing and (allotment.lacking or out_of_stock(found.unserved)):
+        lacking = [(*item, *figures) for item, figures in allotment.lacking.items()]
+        raise stock.OutOfStock(lacking + out_of_stock(found.unserved))
+    others = _stock_holds(allotment, demand, unusable, intake.at, found)
+    if papers:
+        others.append(Hold(HoldReason.CUSTOMS_DATA, LEDGER, intake.at, missing=papers))
+    holds = _intake_holds(order, missing, found, others, intake.at)
+    placed = replace(
+        intake,
+        holds=holds,
+        untracked=_untracked(view, order.lines.values()),
+        return_window_days=policy_at(policies.find(view), intake.at).return_window_days,
+    )
+    facts: list[OrderFact] = [placed, *found.facts]
+    if ready and not holds:
+        facts += _confirmation(view, after_facts(orders.evolve(None, placed), found.facts), LEDGER, {}, intake.at)
+    return [*order_changes(intake.order_id, facts), *(allotment.surplus if found.lacking else allotment.reserved())]
+
+
+def _intake_holds(
+    order: Order, missing: tuple[str, ...], found: Found, others: list[Hold], at: datetime
+) -> tuple[Hold, ...]:
+    holds = []
+    if missing:
+        holds.append(Hold(HoldReason.INCOMPLETE, LEDGER, at, missing=missing, choices=found.unqualified))
+    if order.payment not in (PaymentState.PAID, PaymentState.UNKNOWN):
+        holds.append(Hold(HoldReason.AWAITING_PAYMENT, LEDGER, at))
+    return (*holds, *others)
+
+
+def _stock_holds(
+    allotment: Allotment, demand: Mapping[Item, Units], unusable: _Unusable, at: datetime, found: Found
+) -> list[Hold]:
+    holds = []
+    if unusable:
+        fields = tuple(f"line {line_no}: {why}" for line_no, (_, why) in unusable.items())
+        lacking = {line_no: units for line_no, (units, _) in unusable.items()}
+        holds.append(Hold(HoldReason.OTHER, LEDGER, at, missing=fields, lacking=lacking))
+    if allotment.lacking or found.lacking:
+        lacking = {**_lacking_by_line(allotment, demand), **found.lacking}
+        holds.append(Hold(HoldReason.OUT_OF_STOCK, LEDGER, at, lacking=lacking, choices=found.waiting))
+    return holds
+
+
+def _lacking_by_line(allotment: Allotment, demand: Mapping[Item, Units]) -> Units:
+    """Which lines go short: an item's available units serve its first lines first."""
+    short: Units = {}
+    for item, (_, available) in allotment.lacking.items():
+        for line_no, units in demand[item].items():
+            served = min(units, available)
+            available -= served
+            if units > served:
+                short[line_no] = units - served
+    return short
+
+
+_Unusable = Mapping[LineNo, tuple[int, str]]
+"""Units of lines whose supplier may not be given them, and why."""
+
+
+def _unusable_suppliers(view: View, order: Order, open_units: Units) -> _Unusable:
+    """Open units of lines whose supplier is not approved, or would be owed more for them than any amount may be."""
+    unusable: dict[LineNo, tuple[int, str]] = {}
+    for line_no, units in open_units.items():
+        line = order.lines[line_no]
+        if line.supplier_id:
+            supplier = suppliers.find(view, line.supplier_id)
+            if supplier is None or supplier.standing is not Standing.APPROVED:
+                unusable[line_no] = (units, "supplier is not approved")
+            elif (total := _too_dear(supplier, line, units)) is not None:
+                unusable[line_no] = (
+                    units,
+                    f"{total} is too much to owe for it; correct the offer, then release the hold",
+                )
+    return unusable
+
+
+def _too_dear(supplier: Supplier, line: Line, units: int) -> Money | None:
+    offer = supplier.offers.get(line.sku)
+    return offer.too_dear(units) if offer is not None else None
+
+
+def _require_usable(view: View, order: Order, lines: Iterable[LineNo]) -> None:
+    """The suppliers of these lines may be given their open units."""
+    for line_no in lines:
+        line = order.lines[line_no]
+        supplier = suppliers.require_approved(suppliers.find(view, line.supplier_id), line.supplier_id)
+        if (total := _too_dear(supplier, line, order.buckets[line_no].open)) is not None:
+            raise TotalTooLarge(f"line {line_no} at supplier {line.supplier_id}", total)
+
+
+def _untracked(view: View, lines: Iterable[Line]) -> tuple[LineNo, ...]:
+    """Lines of which nothing can be promised, because no feed ever said what there is."""
+    return tuple(line.line_no for line in lines if line.supplier_id and line.sku and not _tracked(view, line))
+
+
+def _tracked(view: View, line: Line) -> bool:
+    own = stock.find(view, line.supplier_id, line.sku)
+    return own is not None and own.tracked
+
+
+def _confirmation(view: View, order: Order, by: str, backordered: Units, at: datetime) -> list[OrderFact]:
+    """Freeze the promise and draft one supplier order for each supplier."""
+    facts: list[OrderFact] = []
+    if backordered:
+        facts.append(orders.UnitsBackordered(order.order_id, backordered, at))
+    shares: dict[str, Share] = {}
+    for line_no, units in order.in_bucket("open").items():
+        supplier_id = order.lines[line_no].supplier_id
+        share = shares.setdefault(supplier_id, Share(supplier_id, {}, {}))
+        waits = backordered.get(line_no, 0)
+        if units > waits:
+            share.units[line_no] = units - waits
+        if waits:
+            share.backordered[line_no] = waits
+    drafts = draft(view, order, shares.values(), at)
+    promised = promise(view, order, drafts, at)
+    facts.append(orders.OrderConfirmed(order.order_id, by, at, promised.by, promised.none_because))
+    return [*facts, *drafts]
+
+
+def _go_on(view: View, docket: Docket, at: datetime, now: datetime, reserve: bool = False) -> list[Change]:
+    """What was told, and the confirmation where it makes the order ready: paid, no hold, stock at hand.
+
+    Of a confirmed order it is what it says of the clocks: a hold that ended may leave one late.
+
+    reserve holds stock also for an order that is not ready yet.
+    """
+    order = docket.order
+    ready = not order.holds and order.payment is PaymentState.PAID
+    if order.confirmed_at is not None or not order.units("open") or not (ready or reserve):
+        return docket.settled(now)
+    need_for(view, order.lines.values())
+    if papers := customs.reconsider(view, order, at) if ready else []:
+        docket.tell(papers)
+        order, ready = docket.order, False
+    open_units = order.in_bucket("open")
+    demand = demand_of(order.lines.values(), open_units)
+    unusable = _unusable_suppliers(view, order, open_units)
+    allotment = allot(view, order.order_id, demand, now, commit=ready and not unusable)
+    present = {hold.key for hold in order.holds}
+    last: list[OrderFact] = []
+    if holds := [
+        hold for hold in _stock_holds(allotment, demand, unusable, at, NOBODY_SOUGHT) if hold.key not in present
+    ]:
+        last += [orders.HoldPlaced(order.order_id, hold, at) for hold in holds]
+    elif ready:
+        last += _confirmation(view, order, LEDGER, {}, at)
+    return [*docket.changes(), *order_changes(order.order_id, last), *allotment.reserved()]
+
+
+def complete_details(
+    view: View, details: orders.DetailsCompleted, payment: PaymentState | None, now: datetime
+) -> list[Change]:
+    """What was missing came in; details.untracked and promised_by are set here. The same again records nothing.
+
+    When nothing lacks any more, the order goes its way.
+    """
+    order_id, lines, told_at = details.order_id, details.lines, details.at
+    order = order_in(view, order_id)
+    details = orders.since_placing(order, details)
+    at = details.at
+    if order.header is orders.Header.CANCELLED:
+        raise orders.OrderClosed(order_id, order.header)
+    merged = {**order.lines, **{line.line_no: line for line in lines}}
+    need_for(view, merged.values())
+    promised_by = end_of_promise(order.promised_day, details.destination)
+    details = replace(details, untracked=_untracked(view, merged.values()), promised_by=promised_by)
+    docket = Docket(order, orders.complete_details(order, details))
+    orders.require_total(order, docket.order)
+    if payment is not None:
+        docket.tell(orders.change_payment(docket.order, payment, told_at))
+    if not docket.facts:
+        return []
+    _reconsider(view, docket, at)
+    after = docket.order
+    wanted = demand_of(after.lines.values(), after.in_bucket("open"))
+    dropped = [item for item in items_of(order, "", order.in_bucket("open")) if item not in wanted]
+    view.need(*(stock.stream(*item) for item in dropped))
+    changes = [*give_back(view, after, dropped, now), *_go_on(view, docket, at, now, reserve=bool(lines))]
+    return [*changes, *follow_money(view, docket, now)]
+
+
+def _reconsider(view: View, docket: Docket, at: datetime) -> None:
+    """The ledger's holds for what is missing, of the order itself and for customs."""
+    docket.tell(_reconsider_missing(view, docket.order, at))
+    docket.tell(customs.reconsider(view, docket.order, at))
+
+
+def _reconsider_missing(view: View, order: Order, at: datetime) -> list[OrderFact]:
+    """Lines that lack a supplier get one that qualifies now; the holds name what is still missing or lacks, or go."""
+    found = find_suppliers(view, order, "", at) if orders.missing_fields(order, ()) else NOBODY_SOUGHT
+    docket = Docket(order, found.facts)
+    missing = orders.missing_fields(docket.order, found.lacking)
+    if order.confirmed_at is None and order.header is not orders.Header.CANCELLED:
+        incomplete = Hold(HoldReason.INCOMPLETE, LEDGER, at, missing=missing, choices=found.unqualified)
+        docket.tell(_own_hold(docket.order, incomplete, bool(missing)))
+        waiting = order.hold(HoldReason.OUT_OF_STOCK, LEDGER)
+        served = {line_no for fact in docket.facts if isinstance(fact, SuppliersChosen) for line_no in fact.by_line}
+        named = {n: units for n, units in (waiting.lacking if waiting else {}).items() if order.lines[n].supplier_id}
+        lacking = {**{n: units for n, units in named.items() if n not in served}, **found.lacking}
+        out_of_stock = Hold(HoldReason.OUT_OF_STOCK, LEDGER, at, lacking=lacking, choices=found.waiting)
+        docket.tell(_own_hold(docket.order, out_of_stock, bool(lacking)))
+    return docket.facts
+
+
+def _own_hold(order: Order, hold: Hold, stands: bool) -> Sequence[OrderFact]:
+    """A hold of the ledger's own as it is to be; no news records nothing."""
+    present = order.hold(hold.reason, LEDGER)
+    if not stands:
+        return orders.end_holds(order, [present], hold.at) if present else []
+    if present is not None and replace(hold, at=present.at) == present:
+        return []
+    return [orders.HoldPlaced(order.order_id, hold, hold.at)]
+
+
+def record_payment(view: View, order_id: str, payment: PaymentState, at: datetime, now: datetime) -> list[Change]:
+    """What the shop says of the money. A paid order without holds is confirmed."""
+    order = order_in(view, order_id)
+    docket = Docket(order, orders.change_payment(order, payment, at))
+    if not docket.facts:
+        return []
+    at = max(at, order.placed.placed_at)
+    docket.tell(_reconsider_missing(view, docket.order, at))
+    return [*_go_on(view, docket, at, now), *follow_money(view, docket, now)]
+
+
+def follow_money(view: View, docket: Docket, now: datetime) -> list[Change]:
+    """Units that are sent once more wait for the money of the order that paid for them, as that order's own do."""
+    news = [fact for fact in docket.facts if isinstance(fact, ChargebackRecorded | orders.PaymentChanged)]
+    reships = docket.order.after_sales.reships if news else ()
+    view.need(*map(orders.stream, reships))
+    changes: list[Change] = []
+    for reship in (order_in(view, reship_id) for reship_id in reships):
+        own = Docket(reship, orders.share_money(reship, docket.order, news[-1]))
+        more = _go_on(view, own, news[-1].at, now) if own.facts else []
+        # Two that want the same stock cannot be given it by one command: the second goes on waiting for a person.
+        if {stream for stream, _ in changes}.isdisjoint(stream for stream, _ in more):
+            changes += more
+    return changes
+
+
+def place_hold(view: View, order_id: str, hold: Hold, now: datetime) -> list[Change]:
+    """A reason to wait. One that is told late may show that a clock stood still when it was due."""
+    order = order_in(view, order_id)
+    return settled(order, orders.place_hold(order, hold), now)
+
+
+def release_hold(
+    view: View, order_id: str, reason: HoldReason, owner: str, supplier_order_id: str, at: datetime, now: datetime
+) -> list[Change]:
+    """End a hold. The last one gone, a paid order is confirmed; stock that still lacks refuses the release."""
+    order = order_in(view, order_id)
+    told_at, at = at, max(at, order.placed.placed_at)
+    seeks = reason in (HoldReason.INCOMPLETE, HoldReason.OUT_OF_STOCK)
+    found = find_suppliers(view, order, "", at) if seeks else NOBODY_SOUGHT
+    docket = Docket(order, found.facts)
+    docket.tell(orders.release_hold(docket.order, reason, owner, supplier_order_id, told_at))
+    own = any(isinstance(fact, orders.HoldReleased) and fact.owner == LEDGER for fact in docket.facts)
+    if reason is HoldReason.OUT_OF_STOCK and own and order.confirmed_at is not None:
+        return rerouting.reroute(view, order_id, "", {}, Cause(None, LEDGER, "hold_released"), at, now)
+    if reason is HoldReason.OUT_OF_STOCK:
+        if found.lacking:
+            raise stock.OutOfStock(out_of_stock(found.unserved))
+        _require_stock(view, docket.order, now)
+    if reason is HoldReason.OTHER and own:
+        _require_usable(view, order, _unusable_suppliers(view, order, order.in_bucket("open")))
+    if reason is HoldReason.CUSTOMS_DATA:
+        customs.require_data_to_release(view, docket.order, docket.facts)
+    return _go_on(view, docket, at, now, reserve=reason is HoldReason.OUT_OF_STOCK or bool(found.facts))
+
+
+def _require_stock(view: View, order: Order, now: datetime) -> None:
+    need_for(view, order.lines.values())
+    demand = demand_of(order.lines.values(), order.in_bucket("open"))
+    allotment = allot(view, order.order_id, demand, now, commit=True)
+    if allotment.lacking:
+        raise stock.OutOfStock([(*item, *figures) for item, figures in allotment.lacking.items()])
+
+
+def serve_waiting(view: View, order_id: str, now: datetime) -> list[Change]:
+    """Give an order the stock that it waits for, if there is some now. Nothing to give records nothing.
+
+    Before the confirmation all its lines are reserved together; after it, each unit as soon as it is there.
+    """
+    order = orders.find(view, order_id)
+    if order is None:
+        return []
+    if order.confirmed_at is None:
+        return _serve_unconfirmed(view, order, now)
+    docket = Docket(order)
+    anew = rerouting.serve_open(view, docket, now)
+    changes, served = reserve_late(view, docket.order, now)
+    if served:
+        by_line = reduce(order_after_sales.plus, served.values())
+        docket.tell([orders.UnitsReserved(order_id, dict(sorted(by_line.items())), now, served)])
+    # What is reserved late of an item is all that the order has of it now, also what was just given out.
+    late = {stream for stream, _ in changes}
+    anew = [change for change in anew if change[0] not in late]
+    return [*(docket.settled(now) if docket.facts else []), *anew, *changes]
+
+
+def _serve_unconfirmed(view: View, order: Order, now: datetime) -> list[Change]:
+    """All of it together: suppliers for lines that have none, suppliers that are approved, and stock."""
+    found = find_suppliers(view, order, "", now)
+    docket = Docket(order, found.facts)
+    order = docket.order
+    lines = order.lines.values()
+    need_for(view, lines)
+    tracked = {n: units for n, units in order.waiting_for_stock().items() if _tracked(view, order.lines[n])}
+    holds = [hold for reason in _WAITS if (hold := order.hold(reason, LEDGER)) is not None and hold.lacking]
+    if (
+        not (holds or tracked or found.facts)
+        or found.lacking
+        or _unusable_suppliers(view, order, order.in_bucket("open"))
+    ):
+        return []
+    if allot(view, order.order_id, demand_of(lines, order.in_bucket("open")), now, commit=True).lacking:
+        return []
+    if tracked:
+        docket.tell([orders.UnitsReserved(order.order_id, tracked, now)])
+    docket.tell(orders.end_holds(docket.order, holds, now))
+    docket.tell(_reconsider_missing(view, docket.order, now))
+    return _go_on(view, docket, now, now, reserve=True)
+
+
+_WAITS = (HoldReason.OUT_OF_STOCK, HoldReason.OTHER)
+"""Holds of the ledger's own that name lines whose stock lacks, or whose supplier is not approved."""
+
+
+def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: datetime, now: datetime) -> list[Change]:
+    """A person confirms. backorder_lacking lets what is out of stock wait at the supplier.
+
+    Confirming a confirmed order records nothing.
+    """
+    order = order_in(view, order_id)
+    orders.require_placed(order, at)
+    if order.confirmed_at is not None:
+        return []
+    if not order.units("open"):
+        raise orders.NotConfirmable(order_id, "it has no open unit")
+    standing = [hold for hold in order.holds if not (backorder_lacking and hold.reason is HoldReason.OUT_OF_STOCK)]
+    if standing:
+        raise orders.OrderOnHold(order_id, standing)
+    found = find_suppliers(view, order, "", at)
+    docket = Docket(order, [*found.facts, *let_lines_wait(order, found, at)])
+    order = docket.order
+    need_for(view, order.lines.values())
+    _require_usable(view, order, order.in_bucket("open"))
+    demand = demand_of(order.lines.values(), order.in_bucket("open"))
+    allotment = allot(view, order_id, demand, now, commit=True)
+    if allotment.lacking and not backorder_lacking:
+        raise stock.OutOfStock([(*item, *figures) for item, figures in allotment.lacking.items()])
+    backordered = _lacking_by_line(allotment, demand)
+    for item, (_, available) in allotment.lacking.items():
+        allotment.take(item, available, commit=True)
+    if order.hold(HoldReason.OUT_OF_STOCK):
+        docket.tell(orders.release_hold(order, HoldReason.OUT_OF_STOCK, "", "", at))
+    docket.tell(_confirmation(view, order, by, backordered, at))
+    docket.tell(customs.reconsider(view, docket.order, at))
+    return [*docket.changes(), *allotment.changes]
+
+
+def complete_customs_data(
+    view: View, completed: orders.CustomsDataCompleted, declared_total: Money | None, now: datetime
+) -> list[Change]:
+    """What customs asks for came in. When nothing lacks any more, the holds for it go, and the order goes its way."""
+    order = order_in(view, completed.order_id)
+    completed = orders.since_placing(order, completed)
+    at = completed.at
+    docket = Docket(order, customs.complete(order, completed, declared_total))
+    if not docket.facts:
+        return []
+    docket.tell(customs.reconsider(view, docket.order, at))
+    docket.tell(choose_again(view, docket.order, at))
+    return _go_on(view, docket, at, now)
+
+
+def change_address(view: View, changed: orders.AddressChanged, now: datetime) -> list[Change]:
+    """Send it elsewhere; only before packing. An address that was missing is missing no more.
+
+    The newest address counts. A promised day ends where the order goes now; changed.promised_by is set here.
+    """
+    order = order_in(view, changed.order_id)
+    orders.require_placed(order, changed.at)
+    changed = replace(changed, promised_by=end_of_promise(order.promised_day, changed.destination))
+    facts = orders.change_address(order, changed)
+    docket = Docket(order, facts)
+    if not facts or facts[0].outdated:
+        return docket.changes()
+    _reconsider(view, docket, changed.at)
+    docket.tell(choose_again(view, docket.order, changed.at))
+    return _go_on(view, docket, changed.at, now)
+
+
+def review(view: View, order_id: str, review_id: str, score: int, at: datetime) -> list[Change]:
+    """The customer's stars."""
+    return order_changes(order_id, orders.review(order_in(view, order_id), review_id, score, at))
+
+
+def record_chargeback(view: View, chargeback: ChargebackRecorded, now: datetime) -> list[Change]:
+    """The bank took the customer's money back; what has not left waits if all of it is gone."""
+    order = order_in(view, chargeback.order_id)
+    chargeback = orders.since_placing(order, chargeback)
+    docket = Docket(order, orders.record_chargeback(order, chargeback))
+    return [*docket.settled(now), *follow_money(view, docket, now)]
+
+
+def reserve(
+    view: View, reservation_id: str, wanted: Mapping[Item, int], hold_for: timedelta | None, now: datetime
+) -> list[Change]:
+    """Hold stock for a checkout, all items together or none; as long as the retailer's policy unless said."""
+    view.need(*(stock.stream(*item) for item in wanted))
+    expires_at = now + (hold_for or timedelta(minutes=policy_at(policies.find(view), now).reservation_minutes))
+    changes: list[Change] = []
+    lacking: list[tuple[str, str, int, int]] = []
+    for item, units in wanted.items():
+        try:
+            facts = stock.reserve(stock.find(view, *item), *item, reservation_id, units, expires_at, now)
+        except stock.OutOfStock as refusal:
+            lacking += refusal.lacking
+        else:
+            changes += changes_of(stock.stream(*item), facts)
+    if lacking:
+        raise stock.OutOfStock(lacking)
+    return changes

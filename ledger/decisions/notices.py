@@ -1,0 +1,355 @@
+"""What is still worth telling, to whom and in which language: messages against the present (DOMAIN 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from ledger.facts import Change, changes_of
+from ledger.nouns import cases, inquiries, messages, orders, parcels, policies, recoveries, suppliers
+from ledger.nouns.cases import Case, Status
+from ledger.nouns.inquiries import Inquiry
+from ledger.nouns.messages import (
+    About,
+    Audience,
+    Kind,
+    MessageAsked,
+    MessageCancelled,
+)
+from ledger.nouns.orders import (
+    Clock,
+    Header,
+    Order,
+    Shipment,
+)
+from ledger.nouns.parcels import Parcel
+from ledger.nouns.policies import Policy, policy_at
+from ledger.nouns.recoveries import Recovery
+from ledger.nouns.supplier_orders import SupplierOrder, reroutable
+from ledger.view import View
+
+LEDGER = "ledger"
+LAST_RESORT = "en"
+"""The language that every template is written in."""
+
+Templates = Mapping[tuple[Kind, str], int]
+"""The newest version of each kind's template by language."""
+
+_ROLES = {Kind.CASE_DUE: "after_sales", Kind.STOCK_ALERT: "supplier_manager"}
+"""Which staff is told; operations where it is not said."""
+
+
+class Notice(NamedTuple):
+    """Something that makes a message due."""
+
+    message_id: str
+    kind: Kind
+    about: About
+    caused_at: datetime
+    cause: int = 0
+    """Position of the fact that makes it due; 0 where time alone does."""
+
+
+def ask(view: View, notice: Notice, templates: Templates, now: datetime) -> list[Change]:
+    """Ask for a message, once. What happened too long ago is not told any more and records nothing.
+
+    What a fact made due and is true no longer is asked for and cancelled, so that nobody comes back to
+    it; where time alone makes it due, nothing is recorded.
+    """
+    view.need(*streams_of(notice.message_id, notice.about))
+    policy = policy_at(policies.find(view), now)
+    if messages.find(view, notice.message_id) is not None or policy.too_old(notice.caused_at, now):
+        return []
+    about = _with_reason(view, notice, now)
+    asked = _asked(view, notice._replace(about=about), policy, templates, now)
+    because = obsolete(view, notice.kind, about, policy)
+    if not because:
+        return changes_of(messages.stream(notice.message_id), [asked])
+    if not notice.cause:
+        return []
+    cancelled = MessageCancelled(notice.message_id, because, LEDGER, now)
+    return changes_of(messages.stream(notice.message_id), [asked, cancelled])
+
+
+def streams_of(message_id: str, about: About) -> list[str]:
+    """All that asking for a message, or sending it, looks at."""
+    streams = [messages.stream(message_id), policies.stream()]
+    if about.order_id:
+        streams.append(orders.stream(about.order_id))
+    if about.supplier_id:
+        streams.append(suppliers.stream(about.supplier_id))
+    if about.number:
+        streams.append(parcels.stream(about.carrier, about.number))
+    if about.case_id:
+        streams.append(cases.stream(about.case_id))
+    if about.inquiry_id:
+        streams.append(inquiries.stream(about.inquiry_id))
+    if about.recovery_id:
+        streams.append(recoveries.stream(about.recovery_id))
+    return streams
+
+
+def _asked(view: View, notice: Notice, policy: Policy, templates: Templates, now: datetime) -> MessageAsked:
+    kind, about = notice.kind, notice.about
+    recipient, wanted = _recipient(view, kind, about, policy)
+    language = next(each for each in (wanted, policy.language, LAST_RESORT) if (kind, each) in templates)
+    return MessageAsked(
+        notice.message_id,
+        kind,
+        kind.audience,
+        about,
+        recipient,
+        language,
+        templates[kind, language],
+        notice.caused_at,
+        now,
+        notice.cause,
+    )
+
+
+def _recipient(view: View, kind: Kind, about: About, policy: Policy) -> tuple[str, str]:
+    """Who is told, and in which language."""
+    match kind.audience:
+        case Audience.STAFF:
+            role = "after_sales" if about.case_id else _ROLES.get(kind, "operations")
+            return role, policy.staff_language
+        case Audience.SUPPLIER:
+            supplier = suppliers.find(view, about.supplier_id)
+            country = supplier.registered.country if supplier else ""
+            return about.supplier_id, policy.language_of(country)
+        case Audience.CUSTOMER:
+            order = orders.find(view, about.order_id)
+            country = order.destination.country if order else ""
+            return order.subject if order else "", policy.language_of(country)
+
+
+def _with_reason(view: View, notice: Notice, now: datetime) -> About:
+    """A delay that only time shows finds its reason in the present."""
+    about = notice.about
+    if notice.kind is not Kind.DELAYED or about.because:
+        return about
+    order = orders.find(view, about.order_id)
+    if order is None or about.due is None or now >= about.due:
+        return about
+    if order.holds:
+        return replace(about, because="on_hold")
+    return replace(about, because="backordered" if order.units("backordered") else "not_dispatched")
+
+
+# --- is it still true? ----------------------------------------------------------------------------
+
+
+def obsolete(view: View, kind: Kind, about: About, policy: Policy) -> str:
+    """Why the message is not worth sending any more; empty while it is."""
+    order = orders.find(view, about.order_id) if about.order_id else None
+    parcel = parcels.find(view, about.carrier, about.number) if about.number else None
+    if parcel is not None and parcel.epoch != about.epoch:
+        return "superseded"
+    case = cases.find(view, about.case_id) if about.case_id else None
+    inquiry = inquiries.find(view, about.inquiry_id) if about.inquiry_id else None
+    recovery = recoveries.find(view, about.recovery_id) if about.recovery_id else None
+    return _OBSOLETE[kind](_Present(about, order, parcel, case, inquiry, recovery, policy))
+
+
+class _Present(NamedTuple):
+    """What a message is about, as it is now."""
+
+    about: About
+    order: Order | None
+    parcel: Parcel | None
+    case: Case | None
+    inquiry: Inquiry | None
+    recovery: Recovery | None
+    policy: Policy
+
+    @property
+    def supplier_order(self) -> SupplierOrder | None:
+        return None if self.order is None else self.order.supplier_orders.get(self.about.supplier_order_id)
+
+    @property
+    def shipment(self) -> Shipment | None:
+        about = self.about
+        return None if self.order is None else self.order.shipment(about.carrier, about.number, about.epoch)
+
+    @property
+    def bucket(self) -> str:
+        """Where the units of the parcel are."""
+        return "" if self.shipment is None else self.shipment.bucket
+
+
+def _confirmation(now: _Present) -> str:
+    return "order_cancelled" if now.order is None or now.order.header is Header.CANCELLED else ""
+
+
+def _dispatch(now: _Present) -> str:
+    return "" if now.bucket == "shipped" else "superseded"
+
+
+def _delay(now: _Present) -> str:
+    about, order = now.about, now.order
+    if order is None or order.header is Header.CANCELLED:
+        return "order_cancelled"
+    if order.delivered_at is not None or now.bucket == "delivered":
+        return "delivered"
+    match about.because:
+        case "dispatch_late":
+            missed = (about.supplier_order_id, Clock.DISPATCH) in order.missed
+            # Once everything has left, the notice of the dispatch says more.
+            gone = now.supplier_order is None or not now.supplier_order.unshipped
+            return "superseded" if gone or not missed else ""
+        case "backordered" if about.supplier_order_id:
+            waits = now.supplier_order is not None and now.supplier_order.count("backordered")
+            return "" if waits else "superseded"
+        case "carrier" | "customs":
+            return "" if _parcel_is(now, _DELAYS[about.because]) else "superseded"
+        case _:
+            left = order.units("open") + order.units("backordered") + order.units("assigned")
+            return "" if about.because and left and about.due == order.promised_by else "superseded"
+
+
+_DELAYS = {"carrier": "delayed", "customs": "customs_held"}
+"""The status of a parcel that is late for this reason."""
+
+
+def _parcel_is(now: _Present, status: str) -> bool:
+    return now.parcel is not None and now.parcel.status == status
+
+
+def _on_the_last_way(now: _Present) -> str:
+    return "" if _parcel_is(now, "out_for_delivery") else "superseded"
+
+
+def _arrival(now: _Present) -> str:
+    shipment = now.shipment
+    if shipment is None or shipment.bucket != "delivered":
+        return "delivery_disputed"
+    # Who confirmed the receipt knows.
+    told_us = now.order is not None and now.order.receipt_confirmed_at == shipment.delivered_at
+    return "receipt_confirmed" if told_us else ""
+
+
+def _instruction(now: _Present) -> str:
+    return "" if now.supplier_order is not None and now.supplier_order.unshipped else "nothing_to_ship"
+
+
+def _cancel_request(now: _Present) -> str:
+    return "" if now.supplier_order is not None and now.supplier_order.cancel_asked else "answered"
+
+
+def _reminder(now: _Present) -> str:
+    """Only of a clock that runs and is still due when it was; not of one that is shorter than the notice."""
+    about, order, sent = now.about, now.order, now.supplier_order
+    notice = timedelta(hours=now.policy.remind_before_hours)
+    if about.clock == "answer":
+        return "" if _awaits_answer(now.inquiry, about.due, notice) else "no_longer_due"
+    if order is None or sent is None or sent.sent_at is None or sent.stopped_since is not None:
+        return "no_longer_due"
+    running = any(
+        (each.object_id, each.clock, each.due, each.met_at) == (about.supplier_order_id, about.clock, about.due, None)
+        for each in order.deadlines()
+    )
+    in_time = about.due is not None and about.due - sent.sent_at > notice
+    return "" if running and in_time and sent.unshipped else "no_longer_due"
+
+
+def _awaits_answer(inquiry: Inquiry | None, due: datetime | None, notice: timedelta) -> bool:
+    if inquiry is None or due is None or not inquiry.is_open or inquiry.asked.answer_by != due:
+        return False
+    return due - inquiry.asked.at > notice
+
+
+def _breach(now: _Present) -> str:
+    about = now.about
+    match about.clock:
+        case "first_scan":
+            stands = now.parcel is not None and now.parcel.first_scan_missed
+        case "first_answer":
+            stands = now.case is not None and now.case.first_answer_missed
+        case "answer":
+            stands = now.inquiry is not None and now.inquiry.is_missed
+        case "recovery_answer":
+            asked = now.recovery
+            stands = asked is not None and asked.answer_missed is not None and asked.answer_withdrawn_at is None
+        case clock:
+            key = (about.supplier_order_id or about.order_id, Clock(clock))
+            stands = now.order is not None and key in now.order.missed
+    return "" if stands else "breach_withdrawn"
+
+
+def _parcel_trouble(now: _Present) -> str:
+    return "" if _parcel_is(now, now.about.because) else "superseded"
+
+
+def _case_step(now: _Present) -> str:
+    """A step that was taken stays told; only a request that is answered needs no asking any more."""
+    asked = now.about.because == "evidence_requested"
+    return "superseded" if asked and (now.case is None or now.case.status is not Status.EVIDENCE_REQUESTED) else ""
+
+
+def _case_due(now: _Present) -> str:
+    return "" if now.case is not None and now.case.first_answered_at is None else "answered"
+
+
+def _level(now: _Present) -> str:
+    """A crossing is told once, whatever the level is by now."""
+    return ""
+
+
+_OBSOLETE: Mapping[Kind, Callable[[_Present], str]] = {
+    Kind.ORDER_CONFIRMED: _confirmation,
+    Kind.DISPATCHED: _dispatch,
+    Kind.DELAYED: _delay,
+    Kind.OUT_FOR_DELIVERY: _on_the_last_way,
+    Kind.DELIVERED: _arrival,
+    Kind.DISPATCH_INSTRUCTION: _instruction,
+    Kind.CANCEL_REQUEST: _cancel_request,
+    Kind.REMINDER: _reminder,
+    Kind.BREACH_NOTICE: _breach,
+    Kind.BREACH_ALERT: _breach,
+    Kind.PARCEL_ALERT: _parcel_trouble,
+    Kind.CASE_STEP: _case_step,
+    Kind.CASE_DUE: _case_due,
+    Kind.STOCK_ALERT: _level,
+}
+
+
+def waits(view: View, kind: Kind, about: About) -> bool:
+    """Whether a message that is not obsolete is not to be sent yet, which is no failed attempt.
+
+    A supplier is told to ship nothing while a hold stands, or while it is asked to stop all that is left.
+    """
+    if kind is not Kind.DISPATCH_INSTRUCTION or (order := orders.find(view, about.order_id)) is None:
+        return False
+    held = orders.holds_on(order, about.supplier_order_id)
+    return bool(held) or not reroutable(order.supplier_orders[about.supplier_order_id])
+
+
+# --- what comes of it -----------------------------------------------------------------------------
+
+
+def sent(view: View, message_id: str, channel: str, reference: str, now: datetime) -> list[Change]:
+    """A sender took it over."""
+    message = messages.known(messages.find(view, message_id), message_id)
+    return changes_of(messages.stream(message_id), messages.send(message, channel, reference, now))
+
+
+def failed(view: View, message_id: str, error: str, lasting: bool, now: datetime) -> list[Change]:
+    """A sender did not take it: later again, as the policy says, or never."""
+    message = messages.known(messages.find(view, message_id), message_id)
+    policy = policy_at(policies.find(view), now)
+    return changes_of(messages.stream(message_id), messages.fail(message, error, lasting, policy, now))
+
+
+def cancel(view: View, message_id: str, because: str, by: str, now: datetime) -> list[Change]:
+    """It is not to be sent."""
+    message = messages.known(messages.find(view, message_id), message_id)
+    return changes_of(messages.stream(message_id), messages.cancel(message, because, by, now))
+
+
+def retry(view: View, message_id: str, by: str, now: datetime) -> list[Change]:
+    """A person wants it tried again."""
+    message = messages.known(messages.find(view, message_id), message_id)
+    return changes_of(messages.stream(message_id), messages.retry(message, by, now))

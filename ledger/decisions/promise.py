@@ -1,0 +1,111 @@
+"""What an order is sent with and when it is to arrive: the service chosen, the promise to the customer (DOMAIN 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from ledger.decisions.customs import Border, border
+from ledger.facts import LineNo, Units
+from ledger.nouns import policies, suppliers
+from ledger.nouns.orders import Order
+from ledger.nouns.policies import Policy, policy_at
+from ledger.nouns.supplier_orders import SupplierOrderDrafted
+from ledger.nouns.suppliers import Agreement, Supplier
+from ledger.terms.money import Money
+from ledger.terms.places import Destination
+from ledger.terms.shipping import Chosen, Consignment, choose
+from ledger.terms.time_zones import end_of_day
+from ledger.view import View
+
+
+def chosen_service(policy: Policy, order: Order, supplier: Supplier | None, units: Units) -> Chosen | None:
+    """The service that these units take; None while the supplier's or the customer's country is not known."""
+    origin = supplier.registered.country if supplier is not None else ""
+    if not (origin and order.destination.country):
+        return None
+    worth, weight = _worth_and_weight(order, units)
+    wanted = Consignment(origin, order.destination.country, order.placed.priority, Money(worth, order.currency), weight)
+    return choose(policy.shipping_services, wanted)
+
+
+def _worth_and_weight(order: Order, units: Units) -> tuple[int, int]:
+    """What the units are worth, and their weight; 0 as soon as that of one line is not known."""
+    worth = weight = 0
+    known = True
+    for line_no, count in units.items():
+        line = order.lines[line_no]
+        worth += line.customs_value_minor * count
+        weight += line.weight_grams * count
+        known = known and line.weight_grams > 0
+    return worth, weight if known else 0
+
+
+def dispatch_by(order: Order, lines: Iterable[LineNo], agreement: Agreement | None, at: datetime) -> datetime | None:
+    """When a supplier order of these lines that goes out now has to be dispatched; the shop's word goes first."""
+    by_shop = [deadline for n in lines if (deadline := order.lines[n].dispatch_by) is not None]
+    if by_shop:
+        return min(by_shop)
+    return agreement.dispatch_by(at, order.placed.priority) if agreement is not None else None
+
+
+_DAY = timedelta(days=1)
+
+
+class Promise(NamedTuple):
+    """The day that the customer is promised, or why there is none."""
+
+    by: datetime | None = None
+    none_because: str = ""
+
+
+def end_of_promise(day: date | None, destination: Destination | None) -> datetime | None:
+    """The last instant of a promised day where the order goes; None if no day, or no destination, is named.
+
+    A promise is kept until its instant, and what comes at the midnight after the day comes on the next one.
+    """
+    if day is None or destination is None:
+        return None
+    return end_of_day(day, destination) - timedelta.resolution
+
+
+def promise(view: View, order: Order, drafts: Sequence[SupplierOrderDrafted], at: datetime) -> Promise:
+    """The shop's own promise, else the latest of those that the supplier orders allow."""
+    if order.promised_by is not None:
+        return Promise(order.promised_by)
+    latest, policy = None, policy_at(policies.find(view), at)
+    for draft in drafts:
+        each = _promise_of(policy, order, suppliers.find(view, draft.supplier_id), draft, at)
+        if each.by is None:
+            return each
+        latest = each.by if latest is None else max(latest, each.by)
+    return Promise(latest)
+
+
+def _promise_of(
+    policy: Policy, order: Order, supplier: Supplier | None, draft: SupplierOrderDrafted, at: datetime
+) -> Promise:
+    """Dispatch deadline, transit at its longest, and what customs may take; nothing of it is guessed."""
+    shipping = draft.shipping
+    if shipping is None:
+        return Promise(none_because=_unknown_country(supplier, draft.supplier_id))
+    if not shipping.code:
+        return Promise(none_because=shipping.because)
+    if draft.backordered:
+        return Promise(none_because=f"units wait for goods at {draft.supplier_id}")
+    if order.untracked and not order.untracked.isdisjoint(draft.units):
+        return Promise(none_because=f"the stock of {draft.supplier_id} is not tracked")
+    deadline = dispatch_by(order, draft.units, supplier.agreement_at(at) if supplier is not None else None, at)
+    if deadline is None:
+        return Promise(none_because=f"no dispatch time is agreed with {draft.supplier_id}")
+    days = shipping.days_to
+    if border(supplier, order.destination.country) is Border.CROSSED:
+        days += policy.customs_allowance_days
+    return Promise(deadline + days * _DAY)
+
+
+def _unknown_country(supplier: Supplier | None, supplier_id: str) -> str:
+    if supplier is None or not supplier.registered.country:
+        return f"the country of {supplier_id} is not known"
+    return "the country of the customer is not known"

@@ -1,0 +1,384 @@
+"""Recovering costs: what orders, parcels, agreements and the retailer's terms make of a recovery (DOMAIN 5).
+
+What a remedy or a delivery calls here refuses nothing, so that neither ever waits for a recovery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import reduce
+from typing import NamedTuple, cast
+
+from msgspec.structs import replace
+
+from ledger.decisions.docket import order_in
+from ledger.facts import Change, changes_of
+from ledger.nouns import (
+    cases,
+    claims,
+    orders,
+    parcels,
+    policies,
+    recoveries,
+    suppliers,
+)
+from ledger.nouns.orders import Order, Shipment
+from ledger.nouns.parcels import Parcel
+from ledger.nouns.policies import policy_at
+from ledger.nouns.recoveries import (
+    Cost,
+    CostKind,
+    Kind,
+    Recovery,
+    RecoveryFact,
+    RecoveryOpened,
+    Status,
+    Subject,
+)
+from ledger.refusals import AlreadyExists, Forbidden
+from ledger.terms.money import MOST_MINOR, TotalTooLarge
+from ledger.view import View
+
+_ENDS = frozenset(status for status in Status if status.is_end)
+_ANEW = frozenset({Status.SETTLED, Status.WITHDRAWN})
+"""After one of these, what is spent later is a recovery more; after any other end nothing more is asked."""
+_NO_CLAIM = frozenset({Status.WITHDRAWN, Status.WRITTEN_OFF})
+"""A claim that came to one of these leaves room for another one on the same parcel."""
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class ParcelNotOfOrder(Forbidden):
+    def __init__(self, carrier: str, number: str, order_id: str) -> None:
+        super().__init__(
+            f"parcel {number} of {carrier} carries nothing of order {order_id}",
+            carrier=carrier,
+            number=number,
+            order_id=order_id,
+        )
+
+
+class ParcelIsDelivered(Forbidden):
+    def __init__(self, parcel: Parcel) -> None:
+        super().__init__(
+            f"parcel {parcel.number} of {parcel.carrier} is delivered; no loss can be claimed unless the delivery is "
+            "disputed",
+            carrier=parcel.carrier,
+            number=parcel.number,
+            delivered_at=parcel.delivered_at.isoformat() if parcel.delivered_at else "",
+        )
+
+
+class CaseOfAnotherOrder(Forbidden):
+    def __init__(self, case_id: str, order_id: str) -> None:
+        super().__init__(f"case {case_id} is about order {order_id}", case_id=case_id, order_id=order_id)
+
+
+class ClaimedAlready(AlreadyExists):
+    def __init__(self, carrier: str, number: str, recovery_id: str) -> None:
+        super().__init__(
+            f"parcel {number} of {carrier} is claimed for in recovery {recovery_id}; raise that one",
+            carrier=carrier,
+            number=number,
+            recovery_id=recovery_id,
+        )
+
+
+# --- what people ask --------------------------------------------------------------------------------
+
+
+def open_recovery(
+    view: View, recovery_id: str, kind: Kind, subject: Subject, currency: str, costs: tuple[Cost, ...], at: datetime
+) -> list[Change]:
+    """A recovery that a person opens; subject names the supplier order, or the parcel."""
+    order = order_in(view, subject.order_id)
+    if subject.case_id:
+        case = cases.known(cases.find(view, subject.case_id), subject.case_id)
+        if case.order_id != order.order_id:
+            raise CaseOfAnotherOrder(case.case_id, case.order_id)
+    if kind is Kind.SUPPLIER_FAULT:
+        supplier_id = order.supplier_order(subject.supplier_order_id).supplier_id
+        return _propose(view, recovery_id, replace(subject, supplier_id=supplier_id), currency, costs, at)
+    parcel = parcels.known(parcels.find(view, subject.carrier, subject.number), subject.carrier, subject.number)
+    shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch)
+    if shipment is None:
+        raise ParcelNotOfOrder(parcel.carrier, parcel.number, order.order_id)
+    subject = _of_shipment(order, shipment, subject.case_id)
+    if kind is Kind.FOUND_AFTER_LOSS:
+        return _record(view, RecoveryOpened(recovery_id, kind, subject, currency, at, costs))
+    claim = _claim_on(view, parcel, kind, currency)
+    if claim is not None and claim.recovery_id != recovery_id:
+        raise ClaimedAlready(parcel.carrier, parcel.number, claim.recovery_id)
+    if kind is Kind.CARRIER_LOSS and parcel.delivered_at is not None and recoveries.find(view, recovery_id) is None:
+        raise ParcelIsDelivered(parcel)
+    return _claim(view, recovery_id, kind, subject, parcel, shipment, currency, costs, at)
+
+
+def raise_recovery(view: View, recovery_id: str, cost: Cost, currency: str, at: datetime) -> list[Change]:
+    """One more cost; the supplier's answer to it is due anew."""
+    recovery = recoveries.known(recoveries.find(view, recovery_id), recovery_id)
+    answer_by = _answer_by(view, recovery.subject.supplier_id, at) if recovery.kind is Kind.SUPPLIER_FAULT else None
+    facts = recoveries.raised(recovery, cost, currency, answer_by, at)
+    if facts and recovery.asked_minor + cost.amount_minor > MOST_MINOR:
+        total = recovery.money(recovery.asked_minor + cost.amount_minor)
+        raise TotalTooLarge(f"recovery {recovery_id}", total)
+    return changes_of(recoveries.stream(recovery_id), facts)
+
+
+# --- what follows of itself -------------------------------------------------------------------------
+
+
+class Demand(NamedTuple):
+    """What one party is asked for because of a case, in one currency: all of it, or nothing any more."""
+
+    kind: Kind
+    subject: Subject
+    """With a case; its supplier of a supplier's fault, its parcel of a claim."""
+    currency: str
+    costs: tuple[Cost, ...] = ()
+    """Their ids begin with the case's, see cost_id."""
+
+
+def cost_id(case_id: str, *what: object) -> str:
+    return ":".join((case_id, *map(str, what)))
+
+
+def recover(view: View, demand: Demand, at: datetime) -> list[Change]:
+    """Opens the recovery of a case, or brings it to what is demanded now: raises what is new, withdraws what is gone.
+
+    It never refuses. What cannot be recovered any more, or from nobody that is known, records nothing.
+    """
+    order = orders.find(view, demand.subject.order_id)
+    if order is None:
+        return []
+    if demand.kind is Kind.SUPPLIER_FAULT:
+        return _demand_of_supplier(view, demand, at)
+    return _demand_of_carrier(view, order, demand, at)
+
+
+def _demand_of_supplier(view: View, demand: Demand, at: datetime) -> list[Change]:
+    subject, currency = demand.subject, demand.currency
+    if not subject.supplier_id:
+        return []
+    found = _under(view, f"{subject.case_id}/supplier/{subject.supplier_id}/{currency}")
+    costs = found.new(demand.costs)
+    if found.present is not None:
+        return _adjust(view, found.present, subject.case_id, costs, at)
+    if found.past and not costs:
+        return []
+    return _propose(view, found.recovery_id, subject, currency, costs, at)
+
+
+def _demand_of_carrier(view: View, order: Order, demand: Demand, at: datetime) -> list[Change]:
+    subject, currency = demand.subject, demand.currency
+    parcel = parcels.find(view, subject.carrier, subject.number) if subject.number else None
+    shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch) if parcel else None
+    if parcel is None or shipment is None:
+        return []
+    claim = _claim_on(view, parcel, demand.kind, currency)
+    if claim is not None:
+        return _adjust(view, claim, subject.case_id, demand.costs, at)
+    found = _under(view, f"{subject.case_id}/carrier/{parcel.carrier}/{parcel.number}/{currency}")
+    arrived = demand.kind is Kind.CARRIER_LOSS and parcel.delivered_at is not None
+    if found.present is not None or arrived:
+        return []
+    subject = _of_shipment(order, shipment, subject.case_id)
+    return _claim(view, found.recovery_id, demand.kind, subject, parcel, shipment, currency, demand.costs, at)
+
+
+def give_up(view: View, demand: Demand, because: str, at: datetime) -> list[Change]:
+    """Nothing is demanded any more: the costs of the case are withdrawn, and with nothing left it is written off.
+
+    What was agreed on or claimed already goes its way.
+    """
+    subject, currency = demand.subject, demand.currency
+    if demand.kind is Kind.SUPPLIER_FAULT:
+        present = _under(view, f"{subject.case_id}/supplier/{subject.supplier_id}/{currency}").present
+    else:
+        parcel = parcels.find(view, subject.carrier, subject.number) if subject.number else None
+        present = _claim_on(view, parcel, demand.kind, currency) if parcel else None
+    if present is None or present.status.is_end:
+        return []
+    changes = _adjust(view, present, subject.case_id, (), at)
+    left = present
+    for _, fact in changes:
+        left = recoveries.evolve(left, cast("RecoveryFact", fact))
+    if left.costs or left.subject.case_id != subject.case_id:
+        return changes
+    return [*changes, *changes_of(recoveries.stream(left.recovery_id), recoveries.write_off(left, because, at))]
+
+
+def arrive(view: View, parcel: Parcel, now: datetime) -> list[Change]:
+    """A parcel that is delivered was not lost: claims for its loss are withdrawn, or looked at again."""
+    if parcel.delivered_at is None:
+        return []
+    changes: list[Change] = []
+    for loss in _losses(view, parcel):
+        changes += changes_of(recoveries.stream(loss.recovery_id), claims.find(loss, parcel.delivered_at, now))
+    return changes
+
+
+def found_after_loss(view: View, order: Order, shipment: Shipment, parcel: Parcel, now: datetime) -> list[Change]:
+    """A parcel that was given up arrived: what was refunded or claimed for it has to be looked at again."""
+    changes = arrive(view, replace(parcel, delivered_at=parcel.delivered_at or now), now)
+    found = _under(view, f"{parcel.carrier}/{parcel.number}/{parcel.epoch}/found", _ENDS)
+    if found.present is not None:
+        return changes
+    subject = _of_shipment(order, shipment, "")
+    costs = _given_for(order, shipment, _losses(view, parcel))
+    opening = RecoveryOpened(found.recovery_id, Kind.FOUND_AFTER_LOSS, subject, order.currency, now, costs)
+    return [*changes, *_record(view, opening)]
+
+
+def _given_for(order: Order, shipment: Shipment, losses: Sequence[Recovery]) -> tuple[Cost, ...]:
+    """What the customer was refunded for units that had not arrived: as booked in the order, else as claimed."""
+    booked = []
+    for refund_id, refund in order.after_sales.refunds.items():
+        amount_minor = sum(refund.amounts_minor.get(line_no, 0) for line_no in shipment.by_line)
+        if amount_minor and not order.after_sales.cases[refund.case_id].arrived:
+            named = cost_id(refund.case_id, "refund", refund_id)
+            booked.append(Cost(named, CostKind.REFUND, min(amount_minor, MOST_MINOR)))
+    costs = (cost for loss in losses if loss.currency == order.currency for cost in loss.costs)
+    claimed = {cost.cost_id: cost for cost in costs if cost.kind is CostKind.REFUND}
+    return tuple(booked or claimed.values())
+
+
+# --- how --------------------------------------------------------------------------------------------
+
+
+class _Found(NamedTuple):
+    """The recovery under a name, or where it is still to be opened; and those that were over before it."""
+
+    recovery_id: str
+    present: Recovery | None
+    past: tuple[Recovery, ...]
+
+    def new(self, costs: Sequence[Cost]) -> tuple[Cost, ...]:
+        """Those that were not asked for before."""
+        if not self.past:
+            return tuple(costs)
+        asked = {cost.cost_id for recovery in self.past for cost in recovery.costs}
+        return tuple(cost for cost in costs if cost.cost_id not in asked)
+
+
+def _under(view: View, name: str, ends: frozenset[Status] = _ANEW) -> _Found:
+    """The recovery under a name, or under its next one where that came to such an end."""
+    past: list[Recovery] = []
+    while True:
+        recovery_id = f"{name}/{len(past) + 1}" if past else name
+        recovery = recoveries.find(view, recovery_id)
+        if recovery is None or not (recovery.status in ends or _was_empty(recovery)):
+            return _Found(recovery_id, recovery, tuple(past))
+        past.append(recovery)
+
+
+def _was_empty(recovery: Recovery) -> bool:
+    return recovery.status is Status.WRITTEN_OFF and not recovery.costs
+
+
+def _adjust(view: View, recovery: Recovery, case_id: str, costs: Sequence[Cost], at: datetime) -> list[Change]:
+    """Raises a recovery by what is new of a case's costs, and withdraws what is gone of them."""
+    if recovery.status.is_end:
+        return []
+    wanted, present = {cost.cost_id: cost for cost in costs}, {cost.cost_id for cost in recovery.costs}
+    new = [cost for cost in wanted.values() if cost.cost_id not in present]
+    dropped = [each.cost_id for each in recovery.costs if each.cost_id not in wanted]
+    gone = [each for each in dropped if each.startswith(cost_id(case_id, ""))]
+    asks = new and not recovery.kind.is_claim
+    answer_by = _answer_by(view, recovery.subject.supplier_id, at) if asks else None
+    facts: list[RecoveryFact] = []
+    for cost in new:
+        facts += recoveries.raised(recovery, cost, recovery.currency, answer_by, at)
+    after = reduce(recoveries.evolve, facts, recovery) if gone else recovery
+    for each in gone:
+        # How much can be withdrawn depends on what is asked by then.
+        withdrawn = recoveries.withdraw(after, each, at)
+        after = reduce(recoveries.evolve, withdrawn, after)
+        facts += withdrawn
+    return changes_of(recoveries.stream(recovery.recovery_id), facts)
+
+
+def _propose(
+    view: View, recovery_id: str, subject: Subject, currency: str, costs: tuple[Cost, ...], at: datetime
+) -> list[Change]:
+    answer_by = _answer_by(view, subject.supplier_id, at)
+    return _record(
+        view, RecoveryOpened(recovery_id, Kind.SUPPLIER_FAULT, subject, currency, at, costs, answer_by=answer_by)
+    )
+
+
+def _answer_by(view: View, supplier_id: str, at: datetime) -> datetime | None:
+    supplier = suppliers.find(view, supplier_id)
+    agreement = supplier.agreement_at(at) if supplier else None
+    return agreement.answer_by(at) if agreement else None
+
+
+def _claim(
+    view: View,
+    recovery_id: str,
+    kind: Kind,
+    subject: Subject,
+    parcel: Parcel,
+    shipment: Shipment,
+    currency: str,
+    costs: tuple[Cost, ...],
+    at: datetime,
+) -> list[Change]:
+    """A claim on the terms that were in force when the parcel was given to the carrier."""
+    dispatched_at = shipment.shipped_at
+    last_seen_at = parcels.last_sign_at(parcel) or dispatched_at
+    terms = policy_at(policies.find(view), dispatched_at).claim_terms_of(parcel.carrier)
+    opening = RecoveryOpened(
+        recovery_id,
+        kind,
+        subject,
+        currency,
+        at,
+        costs,
+        eligible_at=terms.eligible_at(kind, last_seen_at),
+        file_by=terms.file_by(kind, dispatched_at, parcel.delivered_at or last_seen_at),
+        liability_minor=terms.liability_minor(currency),
+        documents=terms.documents(kind),
+    )
+    changes = _record(view, opening)
+    if not changes:
+        return []
+    claimed = parcels.ClaimOpened(parcel.carrier, parcel.number, recovery_id, at)
+    return [*changes, (parcels.stream(parcel.carrier, parcel.number), claimed)]
+
+
+def _record(view: View, opening: RecoveryOpened) -> list[Change]:
+    facts = recoveries.opened(recoveries.find(view, opening.recovery_id), opening)
+    return changes_of(recoveries.stream(opening.recovery_id), facts)
+
+
+def _losses(view: View, parcel: Parcel) -> list[Recovery]:
+    return [claim for claim in _claims_on(view, parcel) if claim.kind is Kind.CARRIER_LOSS]
+
+
+def _claims_on(view: View, parcel: Parcel) -> Iterator[Recovery]:
+    for recovery_id in parcel.claims:
+        claim = recoveries.find(view, recovery_id)
+        if claim is not None:
+            yield claim
+
+
+def _claim_on(view: View, parcel: Parcel, kind: Kind, currency: str) -> Recovery | None:
+    """The claim of this kind that the carrier has or had: it takes one for a parcel, also if that came to nothing."""
+    same = (claim for claim in _claims_on(view, parcel) if (claim.kind, claim.currency) == (kind, currency))
+    return next((claim for claim in same if claim.status not in _NO_CLAIM), None)
+
+
+def _of_shipment(order: Order, shipment: Shipment, case_id: str) -> Subject:
+    supplier_order = order.supplier_order(shipment.supplier_order_id)
+    return Subject(
+        order.order_id,
+        supplier_order.supplier_order_id,
+        supplier_order.supplier_id,
+        case_id,
+        shipment.carrier,
+        shipment.number,
+        shipment.epoch,
+    )

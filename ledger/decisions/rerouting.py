@@ -1,0 +1,288 @@
+"""Rerouting: units that their supplier does not send go to the next qualified one (DOMAIN 1).
+
+They are open first, so that no unit is ever in two supplier orders that live.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from ledger.decisions import customs
+from ledger.decisions.docket import Docket, order_in, settled
+from ledger.decisions.drafting import Instead, Share, draft
+from ledger.decisions.order_stock import (
+    Item,
+    enlarge,
+    give_back,
+    items_of,
+)
+from ledger.decisions.sourcing import Sought, choices_for
+from ledger.facts import Change, LineNo, Units
+from ledger.nouns import breaches, orders, policies, stock, supplier_orders
+from ledger.nouns.choice import Choice, let_wait
+from ledger.nouns.orders import (
+    LEDGER,
+    Clock,
+    Hold,
+    HoldReason,
+    Order,
+    OrderFact,
+    WhenUnavailable,
+)
+from ledger.nouns.policies import Policy, policy_at
+from ledger.nouns.supplier_orders import SupplierOrder
+from ledger.refusals import Forbidden, numbered
+from ledger.terms.parties import Party
+from ledger.view import View
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class NoQualifiedSupplier(Forbidden):
+    """Details name each SKU, its units and what a supplier that was considered has against it, numbered from 1."""
+
+    def __init__(self, unserved: Sequence[Choice]) -> None:
+        self.unserved = tuple(unserved)
+        super().__init__(
+            f"no supplier qualifies for {'; '.join(map(why, unserved))}",
+            **numbered(row for choice in unserved for row in _figures(choice)),
+        )
+
+
+def _figures(choice: Choice) -> list[dict[str, object]]:
+    """One row for each supplier that was considered; one without a supplier if nobody was."""
+    wanted: dict[str, object] = {"sku": choice.sku, "units": choice.units}
+    return [wanted | {"supplier_id": each.supplier_id, "against": each.against} for each in choice.considered] or [
+        wanted
+    ]
+
+
+def why(choice: Choice) -> str:
+    """Why nobody was chosen, in words."""
+    against = ", ".join(f"{each.supplier_id} {str(each.against).replace('_', ' ')}" for each in choice.considered)
+    return f"{choice.units} of {choice.sku}: {against or 'nobody offers it'}"
+
+
+class CannotReroute(Forbidden):
+    def __init__(self, line_no: int, asked: int, left: int) -> None:
+        super().__init__(
+            f"{asked} of line {line_no} to reroute, {left} can be; units that were shipped, or that the supplier was "
+            "asked for already, cannot",
+            line_no=line_no,
+            asked=asked,
+            left=left,
+        )
+
+
+class NothingToReroute(Forbidden):
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} has no unit that could be rerouted", what=what)
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+class Cause(NamedTuple):
+    """Why units go to another supplier."""
+
+    of: SupplierOrder | None
+    """Who had them; None if they were open for some time."""
+    by: str
+    """On whose wish or by whose fault."""
+    because: str
+    to: str = ""
+    """The supplier that a person named."""
+
+
+def reroute(
+    view: View, order_id: str, supplier_order_id: str, by_line: Units, cause: Cause, at: datetime, now: datetime
+) -> list[Change]:
+    """Take units from a supplier order, or open ones, to the next qualified supplier; all of them if none are named.
+
+    A supplier that knows of them is asked first, and only its agreement frees them. Where nobody qualifies,
+    nothing is taken from anybody.
+    """
+    order = order_in(view, order_id)
+    orders.require_placed(order, at)
+    if not supplier_order_id:
+        return _place_open(view, order, by_line, cause, at, now)
+    supplier_order = order.supplier_order(supplier_order_id)
+    possible = supplier_orders.reroutable(supplier_order)
+    if not by_line and not possible and supplier_order.reroute_asked:
+        return []
+    wanted = _wanted(supplier_order_id, possible, by_line, supplier_order.shares)
+    cause = cause._replace(of=supplier_order)
+    made = choices_for(view, order, Sought(wanted, supplier_order.supplier_id, cause.to))
+    _require_qualified(made)
+    asked = supplier_orders.ask_to_reroute(supplier_order, wanted, cause.by, cause.because, cause.to, at)
+    docket = Docket(order, asked)
+    if supplier_order.sent_at is not None:
+        return docket.settled(now)
+    items = items_of(order, supplier_order.supplier_id, wanted)
+    view.need(*(stock.stream(*item) for item in items))
+    released = give_back(view, docket.order, items, now)
+    reserved = _place(view, docket, wanted, made, cause, at, now)
+    return [*docket.settled(now), *released, *reserved]
+
+
+def reroute_overdue(view: View, order_id: str, supplier_order_id: str, clock: Clock, now: datetime) -> list[Change]:
+    """Ask a supplier for what it had not done in time, once, so that the next one sends it.
+
+    Units of a SKU that nobody qualifies for stay with it. Nothing to ask for records nothing.
+    """
+    order, policy = orders.find(view, order_id), policy_at(policies.find(view), now)
+    since = _overdue(order, supplier_order_id, clock, policy, now) if order is not None else {}
+    if order is None or not since:
+        return []
+    supplier_order = order.supplier_order(supplier_order_id)
+    supplier_id = supplier_order.supplier_id
+    units = {n: count for n, count in supplier_orders.reroutable(supplier_order).items() if n in since}
+    choices = choices_for(view, order, Sought(units, supplier_id))
+    unserved = tuple(choice for choice in choices if not choice.supplier_id)
+    wanted = _units_of(order, units, [choice for choice in choices if choice.supplier_id])
+    due = max(since.values())
+    facts: list[OrderFact] = [
+        orders.ReroutingSought(order_id, supplier_order_id, clock, due, now, wanted, unserved, supplier_id)
+    ]
+    if wanted:
+        because = f"overdue: {clock}"
+        facts += supplier_orders.ask_to_reroute(supplier_order, wanted, Party.SUPPLIER, because, "", now)
+    return settled(order, facts, now)
+
+
+def _overdue(
+    order: Order, supplier_order_id: str, clock: Clock, policy: Policy, now: datetime
+) -> dict[LineNo, datetime]:
+    """Lines that are overdue for so long as the policy says, and since when; what is long past is left to people."""
+    hours = policy.reroute_after.by_clock.get(clock)
+    deadline = order.deadline(supplier_order_id, clock)
+    if hours is None or deadline is None:
+        return {}
+    wait = timedelta(hours=hours)
+    since = breaches.overdue_since(order, deadline)
+    return {n: at for n, at in since.items() if at + wait <= now and not policy.too_old(at + wait, now)}
+
+
+def _place_open(view: View, order: Order, by_line: Units, cause: Cause, at: datetime, now: datetime) -> list[Change]:
+    """Units that no supplier has go to one that qualifies now."""
+    possible = order.in_bucket("open") if order.confirmed_at is not None else {}
+    wanted = _wanted(f"order {order.order_id}", possible, by_line, order.lines)
+    made = choices_for(view, order, Sought(wanted, named=cause.to))
+    _require_qualified(made)
+    docket = Docket(order)
+    reserved = _place(view, docket, wanted, made, cause, at, now)
+    return [*docket.settled(now), *reserved]
+
+
+def serve_open(view: View, docket: Docket, now: datetime) -> list[Change]:
+    """Open units that wait for stock go to whoever has it now. Answers what is reserved for them."""
+    order = docket.order
+    units = order.in_bucket("open")
+    if not units or order.hold(HoldReason.OUT_OF_STOCK, LEDGER) is None:
+        return []
+    made = [choice for choice in choices_for(view, order, Sought(units)) if choice.supplier_id]
+    if not made:
+        return []
+    return _place(view, docket, _units_of(order, units, made), made, Cause(None, LEDGER, "in_stock"), now, now)
+
+
+def _wanted(what: str, possible: Units, by_line: Units, lines: Iterable[LineNo]) -> Units:
+    for line_no, units in by_line.items():
+        if line_no not in lines:
+            raise supplier_orders.UnknownLine(what, line_no)
+        if units > (left := possible.get(line_no, 0)):
+            raise CannotReroute(line_no, asked=units, left=left)
+    if not possible:
+        raise NothingToReroute(what)
+    return by_line or possible
+
+
+def _require_qualified(choices: Sequence[Choice]) -> None:
+    if unserved := [choice for choice in choices if not choice.supplier_id]:
+        raise NoQualifiedSupplier(unserved)
+
+
+def place_anew(view: View, docket: Docket, units: Units, cause: Cause, at: datetime, now: datetime) -> list[Change]:
+    """Open units go to the next qualified supplier; those that nobody takes go as the order says.
+
+    Of a SKU all go to one supplier, or none. Answers what is reserved for them.
+    """
+    of = cause.of.supplier_id if cause.of else ""
+    made = choices_for(view, docket.order, Sought(units, of, cause.to))
+    if cause.to and (unserved := [choice for choice in made if not choice.supplier_id]):
+        # The named supplier does not qualify any more: anybody else is better than nobody.
+        again = choices_for(view, docket.order, Sought(_units_of(docket.order, units, unserved), of))
+        made = [*(choice for choice in made if choice.supplier_id), *again]
+    return _place(view, docket, units, made, cause, at, now)
+
+
+def _place(
+    view: View, docket: Docket, units: Units, made: Sequence[Choice], cause: Cause, at: datetime, now: datetime
+) -> list[Change]:
+    """The units go where was chosen."""
+    order = docket.order
+    unserved = [choice for choice in made if not choice.supplier_id]
+    waiting: list[Choice] = []
+    if order.placed.when_unavailable is WhenUnavailable.BACKORDER:
+        waiting = [choice for choice in map(let_wait, unserved) if choice.supplier_id]
+    waits = _units_of(order, units, waiting)
+    left = {n: count for n, count in _units_of(order, units, unserved).items() if n not in waits}
+    served = [choice for choice in made if choice.supplier_id]
+    instead = Instead(cause.of.supplier_order_id if cause.of else "", cause.because)
+    if waits:
+        docket.tell([orders.UnitsBackordered(order.order_id, waits, at)])
+    docket.tell(draft(view, order, _shares(order, units, served, waiting), at, instead))
+    if left and order.placed.when_unavailable is WhenUnavailable.CANCEL:
+        docket.tell([orders.UnitsCancelled(order.order_id, left, cause.by, "no_supplier", at)])
+    docket.tell(wait_for_person(docket.order, unserved, at))
+    # The next supplier may sit behind a border; what the last one lacked for its own is asked for no more.
+    docket.tell(customs.reconsider(view, docket.order, at))
+    more: dict[Item, int] = {(choice.supplier_id, choice.sku): choice.units for choice in served}
+    return enlarge(view, order.order_id, more, now)
+
+
+def _units_of(order: Order, units: Units, choices: Sequence[Choice]) -> Units:
+    """Those of the units that the choices are about."""
+    if not choices:
+        return {}
+    skus = {choice.sku for choice in choices}
+    return {line_no: count for line_no, count in units.items() if order.lines[line_no].sku in skus}
+
+
+def _shares(order: Order, units: Units, served: Sequence[Choice], waiting: Sequence[Choice]) -> list[Share]:
+    """One share for each supplier, of all that it was chosen for."""
+    chosen: defaultdict[str, list[Choice]] = defaultdict(list)
+    for choice in (*served, *waiting):
+        chosen[choice.supplier_id].append(choice)
+    return [
+        Share(
+            supplier_id,
+            _units_of(order, units, [choice for choice in choices if not choice.backordered]),
+            _units_of(order, units, [choice for choice in choices if choice.backordered]),
+            tuple(choices),
+        )
+        for supplier_id, choices in chosen.items()
+    ]
+
+
+def wait_for_person(order: Order, unserved: Sequence[Choice], at: datetime) -> list[OrderFact]:
+    """Units of a confirmed order that no supplier has are held for a person; the hold goes with the last of them.
+
+    It names lacking units, so what other suppliers have of the order goes on.
+    """
+    if order.confirmed_at is None:
+        return []
+    present, lacking = order.hold(HoldReason.OUT_OF_STOCK, LEDGER), order.in_bucket("open")
+    if not lacking:
+        return [] if present is None else [*orders.release_hold(order, HoldReason.OUT_OF_STOCK, LEDGER, "", at)]
+    if present is not None and present.lacking == lacking:
+        return []
+    news = {choice.sku for choice in unserved}
+    open_skus = {order.lines[line_no].sku for line_no in lacking}
+    known = present.choices if present else ()
+    choices = (*(each for each in known if each.sku in open_skus - news), *unserved)
+    hold = Hold(HoldReason.OUT_OF_STOCK, LEDGER, at, lacking=lacking, choices=choices)
+    return [orders.HoldPlaced(order.order_id, hold, at)]

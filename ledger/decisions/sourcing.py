@@ -1,0 +1,207 @@
+"""Who can send what an order needs: its candidates, as the suppliers, their stock and the order stand (DOMAIN 2)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import starmap
+from typing import NamedTuple
+
+from ledger.decisions.order_stock import Item, demand_of, within_reach
+from ledger.facts import Change, LineNo, Units, changes_of
+from ledger.nouns import skus, stock, suppliers
+from ledger.nouns.choice import (
+    Against,
+    Candidate,
+    Choice,
+    choose,
+    let_wait,
+)
+from ledger.nouns.orders import Order, OrderFact, SuppliersChosen
+from ledger.nouns.supplier_orders import RejectReason
+from ledger.nouns.suppliers import Offer
+from ledger.view import View
+
+
+def offer_sku(view: View, supplier_id: str, offer: Offer, at: datetime) -> list[Change]:
+    """What a supplier offers of a SKU, which then knows of it. The same offer again records nothing."""
+    view.need(suppliers.stream(supplier_id), skus.stream(offer.sku))
+    supplier = suppliers.known(suppliers.find(view, supplier_id), supplier_id)
+    offered = suppliers.offer_sku(supplier, offer, at)
+    listed = skus.list_supplier(skus.find(view, offer.sku), offer.sku, supplier_id, at)
+    return [*changes_of(suppliers.stream(supplier_id), offered), *changes_of(skus.stream(offer.sku), listed)]
+
+
+# --- lines whose shop does not know the supplier --------------------------------------------------
+
+
+class Found(NamedTuple):
+    """What came of looking for the suppliers of an order's lines."""
+
+    facts: Sequence[OrderFact] = ()
+    unserved: tuple[Choice, ...] = ()
+    """SKUs that somebody offers and nobody qualifies for."""
+    lacking: Units = {}
+    """Units, by line, of those of them that only wait for stock."""
+
+    @property
+    def waiting(self) -> tuple[Choice, ...]:
+        return tuple(choice for choice in self.unserved if choice.lacks_stock)
+
+    @property
+    def unqualified(self) -> tuple[Choice, ...]:
+        return tuple(choice for choice in self.unserved if not choice.lacks_stock)
+
+
+NOBODY_SOUGHT = Found()
+
+
+def find_suppliers(view: View, order: Order, cart_id: str, at: datetime) -> Found:
+    """Lines without a supplier get one, if somebody qualifies who offers their SKU."""
+    wanted: defaultdict[str, Units] = defaultdict(dict)
+    for line_no, units in order.in_bucket("open").items():
+        line = order.lines[line_no]
+        if line.sku and not line.supplier_id:
+            wanted[line.sku][line_no] = units
+    if not wanted or order.confirmed_at is not None:
+        return NOBODY_SOUGHT
+    demand = demand_of(order.lines.values(), order.in_bucket("open"))
+    claimed = {item: sum(by_line.values()) for item, by_line in demand.items()}
+    market = _Market(view, wanted, (order.order_id, cart_id) if cart_id else (order.order_id,), claimed)
+    choices = [
+        choose(sku, sum(by_line.values()), market.candidates(sku, market.listed(sku)))
+        for sku, by_line in wanted.items()
+    ]
+    made = tuple(choice for choice in choices if choice.supplier_id)
+    chosen = {line_no: choice.supplier_id for choice in made for line_no in wanted[choice.sku]}
+    facts = [SuppliersChosen(order.order_id, chosen, made, at)] if made else []
+    unserved = tuple(each for each in choices if each.considered and not each.supplier_id)
+    lacking = {n: units for choice in unserved if choice.lacks_stock for n, units in wanted[choice.sku].items()}
+    return Found(facts, unserved, lacking)
+
+
+def let_lines_wait(order: Order, found: Found, at: datetime) -> Sequence[OrderFact]:
+    """Lines that only wait for stock get the supplier that they wait at."""
+    choices = tuple(map(let_wait, found.waiting))
+    by_sku = {choice.sku: choice.supplier_id for choice in choices}
+    chosen = {line_no: by_sku[order.lines[line_no].sku] for line_no in found.lacking}
+    return [SuppliersChosen(order.order_id, chosen, choices, at)] if chosen else []
+
+
+def out_of_stock(unserved: Iterable[Choice]) -> list[tuple[str, str, int, int]]:
+    """Suppliers that would do but for their stock: supplier, SKU, units asked, units available."""
+    return [
+        (each.supplier_id, choice.sku, choice.units, each.available or 0)
+        for choice in unserved
+        for each in choice.considered
+        if each.against is Against.OUT_OF_STOCK
+    ]
+
+
+# --- units that a supplier does not send ----------------------------------------------------------
+
+
+class Sought(NamedTuple):
+    """Units for which a supplier is sought, in place of the one that had them."""
+
+    units: Units
+    of: str = ""
+    """The supplier that had them, if it is known."""
+    named: str = ""
+    """The one that a person wants; empty if the ledger is to choose."""
+
+
+def choices_for(view: View, order: Order, sought: Sought) -> list[Choice]:
+    """The next supplier for each SKU's units together."""
+    wanted: defaultdict[str, Units] = defaultdict(dict)
+    for line_no, units in sought.units.items():
+        wanted[order.lines[line_no].sku][line_no] = units
+    market = _Market(view, wanted, (order.order_id,), others=(sought.of, sought.named))
+    # Whoever has the units cannot be named to get them.
+    named = sought.named != sought.of and bool(sought.named)
+    history = _history(order)
+    choices = []
+    for sku, by_line in wanted.items():
+        against = _against(history, sku, by_line, sought.of)
+        ids = (sought.named,) if sought.named else market.preferred(sku, sought.of)
+        choices.append(choose(sku, sum(by_line.values()), market.candidates(sku, ids, against), named=named))
+    return choices
+
+
+_Told = tuple[str, Against]
+"""A supplier, and what the order has against it."""
+
+
+def _history(order: Order) -> tuple[Mapping[str, list[_Told]], Mapping[LineNo, list[_Told]]]:
+    """What suppliers answered, and what was taken from them: by SKU, and by line."""
+    by_sku: defaultdict[str, list[_Told]] = defaultdict(list)
+    by_line: defaultdict[LineNo, list[_Told]] = defaultdict(list)
+    for each in order.supplier_orders.values():
+        for line_no, answer in ((n, answer) for told in each.answers for n, answer in told.by_line.items()):
+            if answer.rejected and answer.because is RejectReason.DISCONTINUED:
+                by_sku[order.lines[line_no].sku].append((each.supplier_id, Against.DISCONTINUED))
+            elif answer.rejected:
+                by_line[line_no].append((each.supplier_id, Against.TURNED_DOWN))
+        for line_no, share in each.shares.items():
+            if share.rerouted:
+                by_line[line_no].append((each.supplier_id, Against.TAKEN_AWAY))
+    return by_sku, by_line
+
+
+def _against(
+    history: tuple[Mapping[str, list[_Told]], Mapping[LineNo, list[_Told]]], sku: str, lines: Iterable[LineNo], of: str
+) -> dict[str, Against]:
+    """What counts against suppliers for units of these lines; what they said goes before what was done to them."""
+    by_sku, by_line = history
+    against = dict(by_sku.get(sku, ()))
+    for line_no in lines:
+        for supplier_id, why in by_line.get(line_no, ()):
+            if why is Against.TURNED_DOWN and against.get(supplier_id) is not Against.DISCONTINUED:
+                against[supplier_id] = why
+            else:
+                against.setdefault(supplier_id, why)
+    against.setdefault(of, Against.TAKEN_AWAY)
+    return against
+
+
+class _Market:
+    """Who offers these SKUs; all that is to be known of them is loaded together."""
+
+    def __init__(
+        self,
+        view: View,
+        wanted: Iterable[str],
+        reservation_ids: tuple[str, ...],
+        claimed: Mapping[Item, int] = {},
+        others: Iterable[str] = (),
+    ) -> None:
+        """What these reservations hold is within reach; claimed units are promised already."""
+        view.need(*map(skus.stream, wanted))
+        self._view, self._reservation_ids, self._claimed = view, reservation_ids, claimed
+        self._listed = {sku: found.suppliers if (found := skus.find(view, sku)) else () for sku in wanted}
+        also = tuple(filter(None, others))
+        items = [(each, sku) for sku, listed in self._listed.items() for each in (*listed, *also)]
+        names = dict.fromkeys([supplier_id for supplier_id, _ in items])
+        view.need(*starmap(stock.stream, items), *map(suppliers.stream, names))
+        self._suppliers = {supplier_id: suppliers.find(view, supplier_id) for supplier_id in names}
+
+    def candidates(self, sku: str, ids: Iterable[str], against: Mapping[str, Against] = {}) -> list[Candidate]:
+        """These suppliers as they stand; against is what the order has against them."""
+        found = []
+        for each in ids:
+            claimed = self._claimed.get((each, sku), 0) if self._claimed else 0
+            available = within_reach(stock.find(self._view, each, sku), self._reservation_ids, claimed)
+            found.append(Candidate(each, self._suppliers[each], available, against.get(each)))
+        return found
+
+    def listed(self, sku: str) -> tuple[str, ...]:
+        return self._listed[sku]
+
+    def preferred(self, sku: str, of: str) -> Iterable[str]:
+        """Who offers the SKU: the backups of the present supplier in their order, then the others."""
+        listed, present = self._listed[sku], self._suppliers.get(of)
+        offer = present.offers.get(sku) if present else None
+        if offer is None or not offer.backups:
+            return listed
+        return dict.fromkeys((*filter(listed.__contains__, offer.backups), *listed))

@@ -1,0 +1,1 @@
+"""The serial engine: commands in, facts and outcomes stored. It knows no noun."""

@@ -1,0 +1,164 @@
+"""Folded streams in memory: what decisions read.
+
+The book holds only committed facts. A batch of commands works on a ``Draft`` over it, which is
+committed when the database has committed, and dropped when it has not.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ledger.engine.registry import Registry
+from ledger.facts import Change, Fact
+from ledger.view import EMPTY, Broken, Entry, Miss, Noun, View
+
+
+class Book(View):
+    """The committed streams used lately, folded up to ``position`` of the log."""
+
+    def __init__(self, nouns: Iterable[Noun], *, streams_kept: int = 50_000) -> None:
+        self.registry = Registry(nouns)
+        self.position = 0
+        self._streams_kept = streams_kept
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._complete = False
+
+    @classmethod
+    def of(cls, nouns: Iterable[Noun], changes: Iterable[Change] = ()) -> Book:
+        """A book without a database: these facts are all there is, every other stream is empty."""
+        book = cls(nouns)
+        book._complete = True
+        book.record(changes)
+        return book
+
+    def record(self, changes: Iterable[Change]) -> None:
+        """Folds the changes in as if they had been committed."""
+        for stream, fact in changes:
+            entry = self.entry(stream)
+            self.position += 1
+            self._entries[stream] = Entry(entry.version + 1, self.registry.fold(stream, entry.state, fact))
+
+    def find(self, stream: str) -> Entry | None:
+        entry = self._entries.get(stream)
+        if entry is not None:
+            self._entries.move_to_end(stream)
+        elif self._complete:
+            return EMPTY
+        return entry
+
+    def load(self, streams: Iterable[str], rows: Iterable[tuple[str, int, str, bytes]]) -> None:
+        """Takes in whole streams: rows are (stream, version, topic, state) in order of version."""
+        for stream in streams:
+            self._entries[stream] = EMPTY
+        for stream, version, topic, state in rows:
+            self._advance(stream, version, topic, state)
+
+    def follow(self, rows: Sequence[tuple[int, str, int, str, bytes]]) -> None:
+        """Folds what others appended: rows are (position, stream, version, topic, state) in order.
+
+        Streams that are not in the book stay out of it.
+        """
+        for position, stream, version, topic, state in rows:
+            if stream in self._entries:
+                self._advance(stream, version, topic, state)
+            self.position = position
+
+    def _advance(self, stream: str, version: int, topic: str, state: bytes) -> None:
+        entry = self._entries[stream]
+        if type(entry.state) is Broken:
+            return
+        try:
+            fact = self.registry.decode(topic, state)
+            self._entries[stream] = Entry(version, self.registry.fold(stream, entry.state, fact))
+        except Exception as error:  # noqa: BLE001
+            # One stream that cannot be read must not stop the commands that do not need it.
+            self._entries[stream] = Entry(version, Broken(error))
+
+    def forget(self, streams: Iterable[str]) -> None:
+        for stream in streams:
+            self._entries.pop(stream, None)
+
+    def forget_all(self, position: int = 0) -> None:
+        """Starts over at a position: every stream is loaded again when it is next needed."""
+        self._entries.clear()
+        self.position = position
+
+    def trim(self) -> None:
+        """Lets go of the streams used longest ago. Not while a draft is open: it relies on them."""
+        while len(self._entries) > self._streams_kept:
+            self._entries.popitem(last=False)
+
+    def begin(self) -> Draft:
+        return Draft(self)
+
+    def merge(self, entries: Mapping[str, Entry], position: int) -> None:
+        self._entries.update(entries)
+        self.position = position
+
+
+class Draft(View):
+    """The book as it will be if the present batch commits."""
+
+    __slots__ = ("_book", "_changed", "_entries", "position")
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self._entries: dict[str, Entry] = {}
+        """All that the batch has looked at so far, as of the facts before the present command."""
+        self._changed: set[str] = set()
+        self.position = book.position
+
+    def find(self, stream: str) -> Entry | None:
+        entry = self._entries.get(stream)
+        if entry is None:
+            entry = self._book.find(stream)
+            if entry is not None:
+                self._entries[stream] = entry
+        return entry
+
+    def state(self, stream: str) -> Any:
+        # A decision on a large order asks hundreds of times, mostly for what was looked at before.
+        entry = self._entries.get(stream)
+        if entry is not None and type(state := entry.state) is not Broken:
+            return state
+        return self.entry(stream).state
+
+    def missing(self, streams: Iterable[str]) -> list[str]:
+        entries, look_up = self._entries, self._book.find
+        missing = []
+        for stream in streams:
+            if stream not in entries:
+                entry = look_up(stream)
+                if entry is None:
+                    missing.append(stream)
+                else:
+                    entries[stream] = entry
+        return missing
+
+    def check(self, changes: Sequence[Change]) -> None:
+        """Raises Miss or Misplaced, before anything is applied."""
+        missing = self.missing([stream for stream, _ in changes])
+        if missing:
+            raise Miss(missing)
+        for stream, fact in changes:
+            self._book.registry.check(stream, fact)
+
+    def apply(self, stream: str, fact: Fact) -> int:
+        """Folds one fact in and returns the version it takes the stream to."""
+        entry = self.entry(stream)
+        # Noted before it is folded: if the fold fails half way, the stream must be forgotten.
+        self._changed.add(stream)
+        version = entry.version + 1
+        self._entries[stream] = Entry(version, self._book.registry.fold(stream, entry.state, fact))
+        self.position += 1
+        return version
+
+    def commit(self) -> None:
+        self._book.merge({stream: self._entries[stream] for stream in self._changed}, self.position)
+
+    def drop(self) -> None:
+        """Forgets every changed stream, because folding stock changes its committed state in place."""
+        self._book.forget(self._changed)
+        self._entries, self._changed = {}, set()

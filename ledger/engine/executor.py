@@ -1,0 +1,590 @@
+"""The serial executor: commands that arrive together are decided one after another in memory, and
+all their facts are appended in one transaction.
+
+One task a tenant does all the writing. For each batch it opens a transaction and takes the tenant's
+lock, so that from there to the commit nobody else can append, whichever process they are in: every
+decision is made against the present. Nobody is answered before the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from itertools import islice
+from typing import Any
+
+import msgspec
+from psycopg import AsyncConnection
+
+from ledger.engine.book import Book
+from ledger.engine.log import (
+    Appending,
+    Log,
+    Opening,
+    Outcome,
+)
+from ledger.engine.sealing import PersonKey
+from ledger.engine.trouble import in_short, is_trouble
+from ledger.facts import Change, Fact
+from ledger.refusals import (
+    DeadlinePassed,
+    Exhausted,
+    Malformed,
+    OutOfRange,
+    QueueFull,
+    Refusal,
+    RequestReused,
+    ShuttingDown,
+    StorageUnavailable,
+    Unavailable,
+    kind_of,
+    without_frames,
+)
+from ledger.view import Miss, Noun, View
+
+MOST_AT_ONCE = 1000
+"""How many commands execute_many takes, and how many go into one transaction."""
+
+_YIELD_AFTER_SECONDS = 0.002
+"""How long the decisions of a batch may keep the event loop from everything else."""
+
+_ANSWERS_AT_ONCE = 8
+"""How many callers are answered in one turn of the event loop, so that reads get in between."""
+
+_GATHER_SECONDS = 0.010
+"""How long a batch may wait for those who called lately."""
+
+_GATHER_SHARE = 0.5
+"""How many of them it waits for: the calls of the others come while the batch is written."""
+
+_MOST_ROUNDS = 50
+"""How often one command may ask for more streams; beyond it the decision is taken to be broken."""
+
+log = logging.getLogger("fulfilment.ledger")
+
+
+class Command(msgspec.Struct, frozen=True):
+    """Something a caller wants; ``decide`` is pure and may raise a Refusal or a Miss."""
+
+    request_id: str
+    actor: str
+    fingerprint: bytes
+    """A keyed hash of the canonical request: the same request_id with another one is refused."""
+    decide: Callable[[View], Sequence[Change]]
+    streams: tuple[str, ...] = ()
+    """What it is known to touch; the first is the subject whose version the receipt states."""
+    keys: Sequence[PersonKey] = ()
+    """The keys of what it sealed; stored only if it is applied and records facts."""
+    deadline: float | None = None
+    """When the caller stops waiting, in the time of the event loop."""
+    warnings: Sequence[str] = ()
+    """What was odd about the request as it was read; it is told with its receipt."""
+
+
+OWN = "§"
+"""What the request ids of the ledger's own commands begin with. No client can send it, so none can take such an id."""
+
+
+def own_command(
+    request: str, actor: str, decide: Callable[[View], Sequence[Change]], streams: Sequence[str]
+) -> Command:
+    """A command that the ledger gives itself; the request names the occasion, which is dealt with once."""
+    request_id = f"{OWN}{actor}:{request}"
+    return Command(request_id, actor, sha256(request_id.encode()).digest(), decide, tuple(streams))
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The command is in the ledger for good."""
+
+    position: int
+    """Of its last fact; the head of the log if it recorded none."""
+    version: int
+    """Of its subject after it."""
+    replayed: bool
+    """Whether this is the outcome of an earlier request with the same id."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about what was recorded; the same when it is replayed."""
+
+
+class DecisionFailed(Exception):
+    """A decision broke in a way that is no refusal: a mistake of ours. Nothing was recorded."""
+
+    def __init__(self, request_id: str, cause: Exception) -> None:
+        super().__init__(f"request {request_id} could not be decided: {in_short(cause)}")
+        self.request_id = request_id
+
+
+Answer = Receipt | Refusal | DecisionFailed
+
+Unread = Callable[[], Command]
+"""Makes a command of what a caller sent, and raises what is wrong with it."""
+
+
+class _Call:
+    """The commands a caller waits for together, and their answers as they come in."""
+
+    __slots__ = ("answers", "future", "open")
+
+    def __init__(self, size: int) -> None:
+        self.future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self.answers: list[Any] = [None] * size
+        self.open = size
+
+
+class _Waiting:
+    """One command in the queue."""
+
+    __slots__ = ("answered", "call", "command", "index", "uncertain", "unread")
+
+    def __init__(self, command: Command | Unread, call: _Call, index: int) -> None:
+        self.unread: Unread | None = None
+        if isinstance(command, Command):
+            self.command = command
+        else:
+            self.unread = command
+        self.call = call
+        self.index = index
+        self.answered = False
+        # True from when a commit with it was sent until it is known what became of that commit.
+        self.uncertain = False
+
+    def read(self) -> None:
+        if self.unread is not None:
+            try:
+                self.command = self.unread()
+            except Refusal as refusal:
+                self.answer(without_frames(refusal))
+            except Exception as error:  # noqa: BLE001 - a mistake in reading one must not harm the others
+                self.answer(_failed("that is still unread", error))
+            self.unread = None
+
+    def answer(self, answer: Receipt | Exception) -> None:
+        if self.answered:
+            return
+        self.answered = True
+        call = self.call
+        if call.future.done():
+            return  # nobody waits for it any more
+        call.answers[self.index] = answer
+        call.open -= 1
+        if not call.open:
+            call.future.set_result([answer for answer in call.answers if answer is not None])
+
+    def is_over(self, now: float) -> bool:
+        """Answered, or nobody waits for it any more; then it must not be decided."""
+        if self.answered or self.uncertain:
+            return self.answered
+        deadline = self.command.deadline
+        if deadline is not None and now > deadline:
+            self.answer(DeadlinePassed())
+        elif self.call.future.done():
+            self.answered = True
+        return self.answered
+
+
+class _Poison(Exception):
+    """A fact could not be folded. The draft is spoilt, so the batch starts over without this command."""
+
+    def __init__(self, waiting: _Waiting, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.waiting = waiting
+        self.cause = cause
+
+
+class Ledger:
+    """One tenant's ledger. Any number of them, in any number of processes, may serve the same schema."""
+
+    def __init__(
+        self,
+        log: Log,
+        nouns: Iterable[Noun],
+        *,
+        queue_limit: int = 10_000,
+        tail_limit: int = 5_000,
+        streams_kept: int = 50_000,
+        patience_seconds: float = 10.0,
+    ) -> None:
+        self.log = log
+        self.book = Book(nouns, streams_kept=streams_kept)
+        self._queue: deque[_Waiting] = deque()
+        self._queue_limit = queue_limit
+        self._tail_limit = tail_limit
+        self._patience_seconds = patience_seconds
+        self._wake = asyncio.Event()
+        self._enough = asyncio.Event()
+        self._closing = False
+        self._writer: asyncio.Task[None] | None = None
+        self._in_hand: list[_Waiting] = []
+        self._calls = 0
+        """How many wait for their answer."""
+        self._callers = 1
+        """How many there seem to be: each calls again once it is answered."""
+        self.trouble: str | None = None
+        self.taken: dict[str, str] = {}
+        """By actor the last of the ledger's own request ids that something else had used: a mistake of ours."""
+
+    @property
+    def waiting(self) -> int:
+        """How many commands are in the queue."""
+        return len(self._queue)
+
+    async def start(self) -> None:
+        """Starts the writer, at the present head of the log."""
+        self.book.forget_all(await self.log.head())
+        self._writer = asyncio.create_task(self._write(), name=f"ledger {self.log.schema}")
+
+    async def stop(self, *, drain: bool = True) -> None:
+        """Takes no more commands. Draining answers all that are queued; otherwise they are turned away."""
+        self._closing = True
+        self._wake.set()
+        self._enough.set()
+        if self._writer is None:
+            return
+        if not drain:
+            self._writer.cancel()
+        await asyncio.gather(self._writer, return_exceptions=True)
+        for waiting in (*self._in_hand, *self._queue):
+            waiting.answer(ShuttingDown())
+        self._queue.clear()
+
+    async def execute(self, command: Command | Unread) -> Receipt:
+        """Decides and records one command; raises its Refusal, or DecisionFailed for a mistake of ours.
+
+        One that is unread is read with its batch, and a Refusal of reading it is raised here. A thing done for a
+        whole batch takes less of the processor than done between other things: its caches are small.
+        """
+        (answer,) = await self._submit((command,))
+        if isinstance(answer, Receipt):
+            return answer
+        try:
+            raise answer
+        finally:
+            del answer  # which names this frame, and what was asked with it
+
+    async def execute_many(self, commands: Sequence[Command]) -> list[Answer]:
+        """Decides commands one after another, in order, with nothing between them; one answer each."""
+        if len(commands) > MOST_AT_ONCE:
+            raise ValueError(f"{len(commands)} commands at once; {MOST_AT_ONCE} at most")
+        return await self._submit(commands) if commands else []
+
+    async def _submit(self, commands: Sequence[Command | Unread]) -> list[Any]:
+        if self._closing or self._writer is None or self._writer.done():
+            raise ShuttingDown
+        if len(self._queue) + len(commands) > self._queue_limit:
+            raise QueueFull(len(self._queue))
+        call = _Call(len(commands))
+        self._queue.extend([_Waiting(command, call, index) for index, command in enumerate(commands)])
+        self._wake.set()
+        if len(self._queue) >= self._wanted:
+            self._enough.set()
+        self._calls += 1
+        try:
+            return await call.future
+        finally:
+            self._calls -= 1
+
+    # --- the writer -------------------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        while True:
+            while not self._queue:
+                if self._closing:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+            await self._gather()
+            self._in_hand = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_AT_ONCE))]
+            try:
+                await self._read(self._in_hand)
+                await self._settle(self._in_hand)
+            except Exception as error:
+                # A mistake of ours in the engine itself: these callers get it, the writer goes on.
+                log.exception("a batch of %d commands failed", len(self._in_hand))
+                self.book.forget_all(self.book.position)
+                for waiting in self._in_hand:
+                    if not waiting.answered:
+                        waiting.answer(DecisionFailed(waiting.command.request_id, error))
+            self._in_hand = []
+
+    @property
+    def _wanted(self) -> int:
+        """How many commands a batch waits for."""
+        return max(1, int(self._callers * _GATHER_SHARE))
+
+    async def _gather(self) -> None:
+        """Waits a moment until half of those have called who called lately.
+
+        A transaction costs much the same however many commands it carries. Who calls alone never waits.
+        """
+        if len(self._queue) < self._wanted and not self._closing:
+            self._enough.clear()
+            try:
+                async with asyncio.timeout(_GATHER_SECONDS):
+                    await self._enough.wait()
+            except TimeoutError:
+                self._callers = self._calls  # some have gone
+
+    async def _read(self, batch: list[_Waiting]) -> None:
+        loop = asyncio.get_running_loop()
+        yielded_at = loop.time()
+        for waiting in batch:
+            waiting.read()
+            if loop.time() - yielded_at > _YIELD_AFTER_SECONDS:
+                await asyncio.sleep(0)
+                yielded_at = loop.time()
+
+    async def _settle(self, batch: list[_Waiting]) -> None:
+        """Answers every command of the batch, however often the database has to be asked."""
+        give_up_at = asyncio.get_running_loop().time() + self._patience_seconds
+        pause = 0.02
+        while batch := self._still_open(batch):
+            try:
+                return await self._attempt(batch)
+            except _Poison as poison:
+                _blame(poison.waiting, poison.cause)
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
+                if not is_trouble(error):
+                    return await self._isolate(batch, error)
+                self.trouble = in_short(error)
+            if asyncio.get_running_loop().time() + pause > give_up_at:
+                return _turn_away(batch, self.trouble)
+            log.warning("the database does not answer, trying again in %.2f s: %s", pause, self.trouble)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 1.0)
+            await self.log.drop_dead_connections(self.log.writers)
+
+    def _still_open(self, batch: list[_Waiting]) -> list[_Waiting]:
+        now = asyncio.get_running_loop().time()
+        return [waiting for waiting in batch if not waiting.is_over(now)]
+
+    async def _isolate(self, batch: list[_Waiting], error: Exception) -> None:
+        """The database refused something in the batch: halve it until the culprit is alone."""
+        self.book.forget_all(self.book.position)
+        if len(batch) == 1:
+            return _blame(batch[0], error)
+        middle = len(batch) // 2
+        await self._settle(batch[:middle])
+        await self._settle(batch[middle:])
+
+    async def _attempt(self, batch: list[_Waiting]) -> None:
+        """One transaction: open, decide, append, commit; then answer."""
+        async with self.log.writers.connection() as connection:
+            run = None
+            try:
+                run = _Run(self.book, self.log, connection, await self._open(connection, batch), self.taken)
+                for waiting in batch:
+                    # Under the lock it is certain what became of an earlier try.
+                    waiting.uncertain = False
+                await run.decide(batch)
+                await run.record(batch)
+            except BaseException:
+                if run is not None:
+                    run.draft.drop()
+                # Ends the transaction; after a rollback psycopg would drop what is prepared, which others rely on.
+                await connection.close()
+                raise
+            finally:
+                self.book.trim()
+        self.trouble = None
+        # Counted before they are answered: whoever is answered may call again at once.
+        self._callers = max(self._callers, self._calls)
+        await run.answer()
+
+    async def _open(self, connection: AsyncConnection[Any], batch: list[_Waiting]) -> Opening:
+        """Begins under the lock, with the book brought up to the head of the log."""
+        book = self.book
+        named = dict.fromkeys(stream for waiting in batch for stream in waiting.command.streams)
+        wanted = book.missing(named)
+        request_ids = [waiting.command.request_id for waiting in batch]
+        opening = await self.log.open(connection, request_ids, book.position, self._tail_limit + 1, wanted)
+        if len(opening.tail) <= self._tail_limit:
+            book.follow(opening.tail)
+            book.load(wanted, opening.streams)
+        else:
+            # Others wrote a lot: reading it all would hold the lock longer than loading afresh.
+            head, rows = await self.log.load_with_head(connection, list(named))
+            book.forget_all(head)
+            book.load(named, rows)
+        return opening
+
+
+class _Run:
+    """One pass over a batch inside its transaction."""
+
+    def __init__(
+        self, book: Book, log: Log, connection: AsyncConnection[Any], opening: Opening, taken: dict[str, str]
+    ) -> None:
+        self.book = book
+        self.draft = book.begin()
+        self._log = log
+        self._connection = connection
+        self._taken = taken
+        self._known = {outcome.request_id: outcome for outcome in opening.outcomes}
+        self._first = book.position
+        self._rows = Appending()
+        self._answers: list[tuple[_Waiting, Answer]] = []
+        self._loop = asyncio.get_running_loop()
+
+    async def decide(self, batch: list[_Waiting]) -> None:
+        """Decides in order. At a miss, loads what all the rest misses and goes on from there."""
+        at = rounds = 0
+        yielded_at = self._loop.time()
+        while at < len(batch):
+            waiting = batch[at]
+            now = self._loop.time()
+            if now - yielded_at > _YIELD_AFTER_SECONDS:
+                await asyncio.sleep(0)
+                yielded_at = self._loop.time()
+            try:
+                # Known before late: a passed deadline must not be told of what an earlier try committed.
+                if waiting.command.request_id in self._known or not waiting.is_over(now):
+                    self._one(waiting)
+            except Miss as miss:
+                rounds += 1
+                if rounds <= _MOST_ROUNDS:
+                    await self._load(miss, islice(batch, at + 1, None))
+                    continue
+                self._answers.append((waiting, _failed(waiting.command.request_id, miss)))
+            at += 1
+            rounds = 0
+
+    def _one(self, waiting: _Waiting) -> None:
+        command = waiting.command
+        known = self._known.get(command.request_id)
+        if known is not None:
+            self._answers.append((waiting, self._again(known, command)))
+            return
+        try:
+            self.draft.need(*command.streams)
+            changes = command.decide(self.draft)
+            self.draft.check(changes)
+            encoded = [self._encode(stream, fact) for stream, fact in changes]
+        except Miss:
+            raise
+        except Refusal as refusal:
+            self._refused(waiting, refusal)
+        except Exception as error:  # noqa: BLE001 - a mistake in one decision must not harm the others
+            self._answers.append((waiting, _failed(waiting.command.request_id, error)))
+        else:
+            self._applied(waiting, changes, encoded)
+
+    def _again(self, known: Outcome, command: Command) -> Answer:
+        answer = _replay(known, command)
+        if isinstance(answer, RequestReused) and command.request_id.startswith(OWN):
+            self._taken[command.actor] = command.request_id
+            log.error("request %s is the ledger's own and was used before by %s", command.request_id, known.actor)
+        return answer
+
+    def _encode(self, stream: str, fact: Fact) -> bytes:
+        if "\0" in stream:
+            raise ValueError("a stream name with a NUL character")
+        return self.book.registry.encode(fact)
+
+    def _applied(self, waiting: _Waiting, changes: Sequence[Change], encoded: list[bytes]) -> None:
+        command, rows = waiting.command, self._rows
+        warnings = tuple(command.warnings)
+        for (stream, fact), state in zip(changes, encoded, strict=True):
+            try:
+                version = self.draft.apply(stream, fact)
+            except Exception as error:
+                raise _Poison(waiting, error) from error
+            rows.add(stream, version, fact.fact_name(), state, command.request_id)
+            if fact.warnings:
+                warnings += fact.warnings
+        if changes:
+            rows.keys.extend(command.keys)
+        warnings = tuple(map(_storable, warnings))
+        outcome = self._outcome(command, None, warnings)
+        self._answers.append((waiting, Receipt(outcome.position, outcome.version, False, warnings)))
+
+    def _refused(self, waiting: _Waiting, refusal: Refusal) -> None:
+        # These come from the edge and the engine; what they say may be untrue a moment later.
+        if not isinstance(refusal, Malformed | OutOfRange | Exhausted | Unavailable):
+            details = {key: _storable(value) for key, value in refusal.details.items()}
+            said = {
+                "reason": refusal.reason,
+                "kind": kind_of(type(refusal)),
+                "message": _storable(refusal.message),
+                "details": details,
+            }
+            self._outcome(waiting.command, msgspec.json.encode(said).decode())
+        self._answers.append((waiting, without_frames(refusal)))
+
+    def _outcome(self, command: Command, refusal: str | None, warnings: tuple[str, ...] = ()) -> Outcome:
+        subject = self.draft.find(command.streams[0]) if command.streams else None
+        version = subject.version if subject else 0
+        who = (command.request_id, command.fingerprint, command.actor)
+        outcome = Outcome(*who, self.draft.position, version, refusal, warnings)
+        self._rows.outcomes.append(outcome)
+        if warnings:
+            self._rows.warned.append((command.request_id, warnings))
+        self._known[command.request_id] = outcome
+        return outcome
+
+    async def _load(self, miss: Miss, rest: Any) -> None:
+        """Loads what was missed, and what the commands after it would miss, in one query."""
+        missing = dict.fromkeys(miss.streams)
+        for waiting in rest:
+            command = waiting.command
+            if command.request_id not in self._known and not waiting.answered:
+                missing.update(dict.fromkeys(self._probe(command)))
+        names = list(missing)
+        self.book.load(names, await self._log.load(self._connection, names))
+
+    def _probe(self, command: Command) -> Sequence[str]:
+        """What a decision would miss now. Nothing it says counts: the facts before it are not in yet."""
+        try:
+            self.draft.need(*command.streams)
+            self.draft.check(command.decide(self.draft))
+        except Miss as miss:
+            return miss.streams
+        except Exception:  # noqa: BLE001 - it will be said again when the decision is really run
+            return ()
+        return ()
+
+    async def record(self, batch: list[_Waiting]) -> None:
+        """Appends and commits. Until it returns, what became of it is uncertain."""
+        if not self._rows.outcomes:
+            return await self._log.abandon(self._connection)
+        for waiting in batch:
+            waiting.uncertain = True
+        await self._log.append(self._connection, self._first, self._rows)
+        self.draft.commit()
+
+    async def answer(self) -> None:
+        for count, (waiting, answer) in enumerate(self._answers, 1):
+            waiting.answer(answer)
+            if count % _ANSWERS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+
+def _storable(text: str) -> str:
+    """JSON in PostgreSQL cannot hold NUL, and a refusal may quote what a caller wrote."""
+    return text.replace("\0", "")
+
+
+def _replay(known: Outcome, command: Command) -> Answer:
+    if known.fingerprint != command.fingerprint:
+        return RequestReused(command.request_id)
+    if known.refusal is None:
+        return Receipt(known.position, known.version, True, known.warnings)
+    said = msgspec.json.decode(known.refusal)
+    return Refusal.again(said["reason"], said["message"], said["details"], said.get("kind", ""))
+
+
+def _failed(request_id: str, error: Exception) -> DecisionFailed:
+    log.error("request %s could not be decided", request_id, exc_info=error)
+    return DecisionFailed(request_id, without_frames(error))
+
+
+def _blame(waiting: _Waiting, error: Exception) -> None:
+    waiting.answer(_failed(waiting.command.request_id, error))
+
+
+def _turn_away(batch: list[_Waiting], why: str | None) -> None:
+    for waiting in batch:
+        waiting.answer(StorageUnavailable(why or "unknown"))

@@ -1,0 +1,367 @@
+"""The log in PostgreSQL.
+
+``Log`` is the service's own way in: asynchronous, a whole batch in two round trips. ``recorder`` opens
+the same table for the eventsourcing library.
+
+Positions (``notification_id``) are dense and in commit order: whoever appends holds the tenant's
+advisory lock and counts on from the last one. A reader that has seen position N has seen all before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, cast
+
+import msgspec
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg.sql import SQL, Identifier, Literal
+from psycopg_pool import AsyncConnectionPool
+
+from ledger.engine.sealing import PersonKey
+from ledger.engine.trouble import in_short, is_trouble
+from ledger.engine.wire import Said, talk
+from ledger.refusals import StorageUnavailable
+
+EVENTS_TABLE = "ledger_events"
+
+CHANNEL = EVENTS_TABLE
+"""Where appends are announced, as the library does; the payload is the schema of the tenant."""
+
+MOST_BYTES = 2 << 20
+"""Of facts at once: a message with them, and with what is said of each, stays below 3 MiB."""
+
+LOCK_SEED = 0x1ED6E4
+"""Keeps our advisory locks apart from those of other software in the same database."""
+
+TAKE_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended({lock_name}, {seed}))"
+
+_BEGIN = Said(b"BEGIN ISOLATION LEVEL READ COMMITTED", prepare=False)
+"""Stated, because every statement after the lock must see what was committed before the lock."""
+
+_COMMIT, _ROLLBACK = Said(b"COMMIT", prepare=False), Said(b"ROLLBACK", prepare=False)
+
+_APPEND = """
+    WITH facts AS (
+        INSERT INTO {events} (originator_id, originator_version, topic, state, notification_id, command)
+        SELECT stream, version::bigint, topic, convert_to(state::text, 'UTF8'), $1::bigint + ordinal, command
+        FROM ROWS FROM (
+            json_array_elements_text($2), json_array_elements_text($3), json_array_elements_text($4),
+            json_array_elements($5), json_array_elements_text($6)
+        ) WITH ORDINALITY AS fact (stream, version, topic, state, command, ordinal)
+    ), keys AS (
+        INSERT INTO {keys} (key_id, subject, wrapped)
+        SELECT key_id, subject, decode(wrapped, 'base64')
+        FROM ROWS FROM (
+            json_array_elements_text($7), json_array_elements_text($8), json_array_elements_text($9)
+        ) AS key (key_id, subject, wrapped)
+    )
+    INSERT INTO {commands} (request_id, fingerprint, actor, position, version, refusal)
+    SELECT request_id, decode(fingerprint, 'base64'), actor, position::bigint, version::bigint, refusal::jsonb
+    FROM ROWS FROM (
+        json_array_elements_text($10), json_array_elements_text($11), json_array_elements_text($12),
+        json_array_elements_text($13), json_array_elements_text($14), json_array_elements_text($15)
+    ) AS outcome (request_id, fingerprint, actor, position, version, refusal)
+"""
+_WARN = """
+    UPDATE {commands} AS command SET warnings = told.warnings::jsonb
+    FROM ROWS FROM (json_array_elements_text($1), json_array_elements($2)) AS told (request_id, warnings)
+    WHERE command.request_id = told.request_id
+"""
+_OPENING = """
+    SELECT 'outcome' AS what, request_id AS name, version, actor AS word, fingerprint AS bytes, position, refusal::text,
+        warnings::text
+    FROM {commands} WHERE request_id = ANY(ARRAY(SELECT json_array_elements_text($1)))
+    UNION ALL (
+        SELECT 'tail', originator_id, originator_version, topic, state, notification_id, NULL, NULL
+        FROM {events} WHERE notification_id > $2::bigint ORDER BY notification_id LIMIT $3::bigint
+    ) UNION ALL
+        SELECT 'stream', originator_id, originator_version, topic, state, notification_id, NULL, NULL
+        FROM {events} WHERE originator_id = ANY(ARRAY(SELECT json_array_elements_text($4)))
+"""
+_STREAMS = """
+    SELECT originator_id, originator_version, topic, state
+    FROM {events} WHERE originator_id = ANY(%b::text[]) ORDER BY originator_id, originator_version
+"""
+_STREAMS_NOW = """
+    SELECT head.position, event.originator_id, event.originator_version, event.topic, event.state
+    FROM (SELECT coalesce(max(notification_id), 0) AS position FROM {events}) AS head
+        LEFT JOIN {events} AS event ON event.originator_id = ANY(%b::text[])
+    ORDER BY event.originator_id, event.originator_version
+"""
+_HEAD = "SELECT coalesce(max(notification_id), 0) FROM {events}"
+_STREAM = """
+    SELECT notification_id AS position, originator_id AS stream, originator_version AS version, topic, state,
+        command, recorded_at
+    FROM {events}
+    WHERE originator_id = %b
+        AND (%b::bigint IS NULL OR notification_id <= %b) AND (%b::timestamptz IS NULL OR recorded_at <= %b)
+    ORDER BY originator_version
+"""
+# A fact can be a thousand times as long as another: a page ends with the one that crosses so many bytes, or the second.
+_PAST = """
+    SELECT event.notification_id AS position, event.originator_id AS stream, event.originator_version AS version,
+        event.topic, event.state, event.command, event.recorded_at, coalesce(command.actor, '') AS actor
+    FROM (
+        SELECT page.*, row_number() OVER place AS place, sum(length(state)) OVER place - length(state) AS bytes_before
+        FROM (SELECT * FROM {events} WHERE """
+_PAGE = """ ORDER BY notification_id LIMIT %b) AS page
+        WINDOW place AS (ORDER BY notification_id ROWS UNBOUNDED PRECEDING)
+    ) AS event LEFT JOIN {commands} AS command ON command.request_id = event.command
+    WHERE bytes_before < %b OR place <= 2
+    ORDER BY event.notification_id
+"""
+_HISTORY = f"{_PAST}originator_id = ANY(%b::text[]) AND notification_id > %b{_PAGE}"
+_PAST_PAGE = f"{_PAST}notification_id > %b{_PAGE}"
+_KEYS_OF = "SELECT key_id, wrapped FROM {keys} WHERE key_id = ANY(%b::text[])"
+_DESTROY = """
+    UPDATE {keys} SET wrapped = NULL, destroyed_at = clock_timestamp() WHERE subject = %b AND wrapped IS NOT NULL
+"""
+_json = msgspec.json.Encoder().encode
+NOTIFY = "SELECT pg_notify({channel}, {schema_name})"
+
+
+class Recorded(NamedTuple):
+    """A fact as the log keeps it; ``command`` is the request id that caused it."""
+
+    position: int
+    stream: str
+    version: int
+    topic: str
+    state: bytes
+    command: str | None
+    recorded_at: datetime
+
+
+class Past(NamedTuple):
+    """A fact of a stream's history, and who caused it (empty when no command is known)."""
+
+    position: int
+    stream: str
+    version: int
+    topic: str
+    state: bytes
+    command: str | None
+    recorded_at: datetime
+    actor: str
+
+
+def without_the_last_too_long(page: list[Past], most_bytes: int = MOST_BYTES) -> list[Past]:
+    """A page without the fact that crosses the bytes, unless there is no other."""
+    crosses = len(page) > 1 and sum(len(past.state) for past in page) > most_bytes
+    return page[:-1] if crosses else page
+
+
+class Outcome(NamedTuple):
+    """What became of a command, kept for good; ``refusal`` is JSON, None when it was applied."""
+
+    request_id: str
+    fingerprint: bytes
+    actor: str
+    position: int
+    version: int
+    refusal: str | None
+    warnings: tuple[str, ...] = ()
+
+
+class Opening(NamedTuple):
+    """What the database knows when a batch begins, read under the lock."""
+
+    outcomes: list[Outcome]
+    tail: list[tuple[int, str, int, str, bytes]]
+    streams: list[tuple[str, int, str, bytes]]
+
+
+@dataclass(slots=True)
+class Appending:
+    """The rows of one transaction, as columns: that is how they travel."""
+
+    streams: list[str] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
+    topics: list[str] = field(default_factory=list)
+    states: list[bytes] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    keys: list[PersonKey] = field(default_factory=list)
+    warned: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    """The request ids of the few commands that were told more than a receipt, and what."""
+
+    def add(self, stream: str, version: int, topic: str, state: bytes, command: str) -> None:
+        self.streams.append(stream)
+        self.versions.append(version)
+        self.topics.append(topic)
+        self.states.append(state)
+        self.commands.append(command)
+
+
+class Log:
+    """One tenant's log, commands and keys; every name in its SQL carries the tenant's schema."""
+
+    def __init__(
+        self, schema: str, pool: AsyncConnectionPool[Any], writers: AsyncConnectionPool[Any] | None = None
+    ) -> None:
+        self.schema = schema
+        self.pool = pool
+        self.writers = writers or pool
+        """Where a batch's connection comes from. Of its own, so that no reader can keep the writer waiting, and
+        because psycopg drops what is prepared on a connection when a reader's transaction is rolled back."""
+        names = {
+            "events": Identifier(schema, EVENTS_TABLE),
+            "commands": Identifier(schema, "ledger_commands"),
+            "keys": Identifier(schema, "ledger_keys"),
+            "lock_name": Literal(schema),
+            "seed": Literal(LOCK_SEED),
+            "channel": Literal(CHANNEL),
+            "schema_name": Literal(schema),
+        }
+
+        # Rendered once: composing SQL for each call costs more than sending it.
+        def render(template: str) -> bytes:
+            return SQL(cast("Any", template)).format(**names).as_bytes(None)
+
+        self._take_lock, self._notify = render(TAKE_LOCK), render(NOTIFY)
+        self._opening, self._streams = render(_OPENING), render(_STREAMS)
+        self._append, self._warn = render(_APPEND), render(_WARN)
+        self._head, self._stream = render(_HEAD), render(_STREAM)
+        self._past_page, self._streams_now = render(_PAST_PAGE), render(_STREAMS_NOW)
+        self._history, self._keys_of, self._destroy = render(_HISTORY), render(_KEYS_OF), render(_DESTROY)
+
+    # --- the way of a batch; the caller holds the connection from open to append or abandon -------
+
+    async def open(
+        self, connection: AsyncConnection[Any], request_ids: list[str], after: int, limit: int, streams: list[str]
+    ) -> Opening:
+        """Begins a transaction, takes the tenant's lock and reads what the batch needs, in one round trip."""
+        asked = (_json(request_ids), b"%d" % after, b"%d" % limit, _json(streams))
+        *_, found = await talk(connection, _BEGIN, Said(self._take_lock), Said(self._opening, asked))
+        opening = Opening([], [], [])
+        for row in range(found.ntuples):
+            cells: list[Any] = [found.get_value(row, column) for column in range(7)]
+            what, name, word, content = cells[0], cells[1].decode(), cells[3].decode(), cells[4]
+            version, position = _number(cells[2]), _number(cells[5])
+            if what == b"outcome":
+                refusal = None if cells[6] is None else cells[6].decode()
+                told = found.get_value(row, 7)
+                warnings = () if told is None else msgspec.json.decode(told, type=tuple[str, ...])
+                opening.outcomes.append(Outcome(name, content, word, position, version, refusal, warnings))
+            elif what == b"tail":
+                opening.tail.append((position, name, version, word, content))
+            else:
+                opening.streams.append((name, version, word, content))
+        # A union promises no order.
+        opening.tail.sort()
+        opening.streams.sort()
+        return opening
+
+    async def load(self, connection: AsyncConnection[Any], streams: list[str]) -> list[tuple[str, int, str, bytes]]:
+        """Every fact of the streams, in order of version."""
+        cursor = await connection.execute(self._streams, (streams,), prepare=True, binary=True)
+        return await cursor.fetchall()
+
+    async def load_with_head(
+        self, connection: AsyncConnection[Any], streams: list[str]
+    ) -> tuple[int, list[tuple[str, int, str, bytes]]]:
+        """The position of the last fact, and every fact of the streams."""
+        async with connection.pipeline():
+            head = await connection.execute(self._head, prepare=True, binary=True)
+            rows = await connection.execute(self._streams, (streams,), prepare=True, binary=True)
+        return (await head.fetchall())[0][0], await rows.fetchall()
+
+    async def append(self, connection: AsyncConnection[Any], after: int, rows: Appending) -> None:
+        """Inserts all rows and commits, in one round trip.
+
+        It is announced after the commit, not inside it: a commit that notifies waits for every
+        other commit in the database that does, and a lost announcement is harmless.
+        """
+        names = (rows.streams, rows.versions, rows.topics)
+        others = (rows.commands, *(_columns(rows.keys) or [[], [], []]), *_columns(rows.outcomes)[:6])
+        # As JSON a column is written in one go; as an array, element by element. States are JSON already.
+        columns = (*map(_json, names), b"[%b]" % b",".join(rows.states), *map(_json, others))
+        said = [Said(self._append, (b"%d" % after, *columns))]
+        if rows.warned:
+            said.append(Said(self._warn, tuple(map(_json, _columns(rows.warned)))))
+        said.append(_COMMIT)
+        if rows.streams:
+            said.append(Said(self._notify))
+        await talk(connection, *said)
+
+    async def abandon(self, connection: AsyncConnection[Any]) -> None:
+        """Ends a transaction that has nothing to write."""
+        await talk(connection, _ROLLBACK)
+
+    # --- reads ------------------------------------------------------------------------------------
+
+    async def _rows(self, query: bytes, parameters: Sequence[Any] = ()) -> list[TupleRow]:
+        """The rows of a read; tried once more on another connection, which is harmless for a read."""
+        for may_try_again in (True, False):
+            try:
+                async with self.pool.connection() as connection:
+                    cursor = await connection.execute(query, parameters, prepare=True, binary=True)
+                    return cast("list[TupleRow]", await cursor.fetchall())
+            except psycopg.Error as error:
+                if not is_trouble(error):
+                    raise
+                if not may_try_again:
+                    raise StorageUnavailable(in_short(error)) from error
+                await self.drop_dead_connections(self.pool)
+        raise AssertionError("unreachable")
+
+    async def drop_dead_connections(self, pool: AsyncConnectionPool[Any]) -> None:
+        """After a server restart every pooled connection is dead; find that out now, not one by one."""
+        with suppress(psycopg.Error, TimeoutError):
+            await asyncio.wait_for(pool.check(), 2.0)
+
+    async def head(self) -> int:
+        """The position of the last fact, 0 while there is none."""
+        return int((await self._rows(self._head))[0][0])
+
+    async def read_stream(
+        self, stream: str, up_to_position: int | None = None, up_to_recorded_at: datetime | None = None
+    ) -> list[Recorded]:
+        """A stream's facts in order; up to a position or an instant of the log, for the state as it was."""
+        bounds = (up_to_position, up_to_position, up_to_recorded_at, up_to_recorded_at)
+        return [Recorded._make(row) for row in await self._rows(self._stream, (stream, *bounds))]
+
+    async def read_streams(self, streams: Sequence[str]) -> tuple[int, list[tuple[str, int, str, bytes]]]:
+        """The head, and every fact of the streams up to it, in order of version.
+
+        One statement: each wait for the database is a turn of a loop that may be busy with writers.
+        """
+        rows = await self._rows(self._streams_now, (list(streams),))
+        return int(rows[0][0]), [(row[1], row[2], row[3], row[4]) for row in rows if row[1] is not None]
+
+    async def history(
+        self, streams: Sequence[str], after: int = 0, limit: int = 1000, most_bytes: int = MOST_BYTES
+    ) -> list[Past]:
+        """The facts of streams after a position, in the log's order, with who caused each; the last may be the one
+        that crosses the bytes."""
+        return [Past._make(row) for row in await self._rows(self._history, (list(streams), after, limit, most_bytes))]
+
+    async def read_past(self, after: int, limit: int, most_bytes: int = MOST_BYTES) -> list[Past]:
+        """As history, of all streams."""
+        return [Past._make(row) for row in await self._rows(self._past_page, (after, limit, most_bytes))]
+
+    # --- keys of people ---------------------------------------------------------------------------
+
+    async def keys_of(self, key_ids: Iterable[str]) -> dict[str, bytes | None]:
+        """The wrapped keys by id; None for a destroyed one, no entry for an unknown one."""
+        return dict(cast("list[tuple[str, bytes | None]]", await self._rows(self._keys_of, (list(key_ids),))))
+
+    async def destroy(self, subject: str) -> int:
+        """Destroys every key of a person for good; returns how many there were left to destroy."""
+        async with self.pool.connection() as connection:
+            return int((await connection.execute(self._destroy, (subject,))).rowcount)
+
+
+def _number(value: bytes) -> int:
+    """A bigint as it comes in binary."""
+    return int.from_bytes(value, "big", signed=True)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]

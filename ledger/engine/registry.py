@@ -1,0 +1,75 @@
+"""The closed table of facts: which there are, how they are stored, and how a stream of them folds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from ledger.facts import Fact
+from ledger.refusals import Shown
+from ledger.view import Noun
+
+
+class UnknownFact(Shown):
+    """The log holds a fact that this version of the service does not know."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"unknown fact {name!r}: a newer version of the service wrote it; run that version")
+        self.name = name
+
+
+class Misplaced(Shown):
+    """A decision put a fact on a stream of another noun, or returned a fact that is in no table."""
+
+    def __init__(self, stream: str, fact: object) -> None:
+        super().__init__(f"a {type(fact).__name__} does not belong on stream {stream!r}")
+
+
+_encoder = msgspec.json.Encoder()
+
+
+class Registry:
+    """The closed table of facts: name to class and back, and the fold of each stream."""
+
+    def __init__(self, nouns: Iterable[Noun]) -> None:
+        self.classes: dict[str, type[Fact]] = {}
+        self._decoders: dict[str, Callable[[bytes], Fact]] = {}
+        self._prefixes: dict[type[Fact], str] = {}
+        self._evolve: dict[str, Callable[[Any, Any], Any]] = {}
+        for noun in nouns:
+            self._evolve[noun.prefix] = noun.evolve
+            for fact_class in noun.facts:
+                self._add(noun.prefix, fact_class)
+
+    def _add(self, prefix: str, fact_class: type[Fact]) -> None:
+        name = fact_class.fact_name()
+        if not name or name in self.classes:
+            raise ValueError(f"{fact_class.__name__} needs a name of its own, not {name!r}")
+        self.classes[name] = fact_class
+        self._decoders[name] = msgspec.json.Decoder(fact_class).decode
+        self._prefixes[fact_class] = prefix
+
+    def encode(self, fact: Fact) -> bytes:
+        """The fact as it is stored: JSON that carries its name under ``fact``."""
+        return _encoder.encode(fact)
+
+    def decode(self, topic: str, state: bytes) -> Fact:
+        """The stored fact; an unknown name is an error that says so, never an import."""
+        decoder = self._decoders.get(topic)
+        if decoder is None:
+            raise UnknownFact(topic)
+        return decoder(state)
+
+    def fold(self, stream: str, state: Any, fact: Fact) -> Any:
+        """The state after the fact."""
+        prefix = stream.partition("-")[0]
+        if self._prefixes.get(type(fact)) != prefix:
+            raise Misplaced(stream, fact)
+        return self._evolve[prefix](state, fact)
+
+    def check(self, stream: str, fact: Fact) -> None:
+        """Raises Misplaced unless the fact belongs on the stream."""
+        if self._prefixes.get(type(fact)) != stream.partition("-")[0]:
+            raise Misplaced(stream, fact)

@@ -1,0 +1,34 @@
+"""Errors of the database: which are its trouble, so that the same work may succeed later, and what may be told."""
+
+from __future__ import annotations
+
+import psycopg
+
+from ledger.refusals import Shown
+
+_TROUBLE = ("08", "40", "53", "57", "58")
+"""SQLSTATE classes that say the database, not the data, is the problem: connection, rollback by the
+server, resources, operator intervention, system."""
+
+_TROUBLE_STATES = frozenset({"25006", "55P03", "25P03", "26000"})
+"""Read-only after a failover, a lock not to be had in time, idle in a transaction for too long, and a prepared
+statement that somebody else dropped."""
+
+
+def is_trouble(error: Exception) -> bool:
+    """Whether an error is the database's trouble, so that the same work may succeed later."""
+    if not isinstance(error, psycopg.Error):
+        return isinstance(error, OSError)
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.sqlstate[:2] in _TROUBLE or error.sqlstate in _TROUBLE_STATES
+
+
+def in_short(error: BaseException) -> str:
+    """What may be written down of an error: the first line of the database's trouble, and of a mistake only its kind,
+    because its message may quote what people wrote."""
+    kind = type(error).__name__
+    if isinstance(error, Shown) or (isinstance(error, Exception) and is_trouble(error)):
+        return f"{kind}: {str(error).partition(chr(10))[0]}"
+    sqlstate = getattr(error, "sqlstate", None)
+    return f"{kind} {sqlstate}" if sqlstate else kind

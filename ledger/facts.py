@@ -1,0 +1,83 @@
+"""What a fact is, and the values that every fact is made of: instants, ids, sealed personal data.
+
+Everything here is frozen, compares by value, and is stored as JSON inside facts, so a field once
+stored is never renamed. New knowledge is a new optional field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NewType
+
+import msgspec
+
+LineNo = NewType("LineNo", int)
+"""The number of an order line, from 1, as the shop numbered them."""
+
+Units = dict[LineNo, int]
+"""How many units of each line; every count is at least 1."""
+
+Change = tuple[str, "Fact"]
+"""A fact and the stream it belongs to: what a decision returns a list of."""
+
+
+class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A part of a fact: compared by value, stored as a JSON object without its default fields.
+
+    gc=False keeps the garbage collector from walking them: what is frozen and made of older values
+    is never part of a cycle, and a busy ledger has millions.
+    """
+
+
+class Fact(Value, frozen=True, tag_field="fact", tag=""):
+    """Something that happened. Stored under its tag, a stable name such as ``order.placed``."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about it, in sentences: whoever recorded it is told so in the answer. Some facts keep them."""
+        return ()
+
+    @classmethod
+    def fact_name(cls) -> str:
+        """The stable name under which this shape is stored."""
+        return str(cls.__struct_config__.tag)
+
+
+def changes_of(stream: str, facts: Iterable[Fact]) -> list[Change]:
+    return [(stream, fact) for fact in facts]
+
+
+def to_minute(at: datetime) -> str:
+    """An instant in UTC as people read it; programs get it whole."""
+    return f"{at:%Y-%m-%d %H:%M}Z"
+
+
+class Sealed(Value, frozen=True):
+    """Personal data encrypted under a key of its own; unreadable once that key is destroyed."""
+
+    key_id: str
+    """Names the row of the key in the tenant's key table."""
+    box: bytes
+    """AES-256-GCM: 12 bytes nonce, then ciphertext and tag; stored as base64."""
+
+
+# --- ids --------------------------------------------------------------------------------------
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:#+-]{0,99}")
+
+
+def is_plain_id(text: str) -> bool:
+    """Whether text may be an id: 1 to 100 letters, digits and ``._:#+-``, no slash, no space."""
+    return _PLAIN.fullmatch(text) is not None
+
+
+def is_sku(text: str) -> bool:
+    """Whether text may be a SKU: 1 to 255 printable characters, not starting or ending in space."""
+    return 0 < len(text) <= 255 and text.isprintable() and text == text.strip()
+
+
+def order_of(supplier_order_id: str) -> str:
+    """The order a supplier order ``channel/number/n`` belongs to."""
+    return supplier_order_id.rpartition("/")[0]

@@ -1,0 +1,30 @@
+"""What the ledger keeps streams of: facts, state, evolve, refusals, and the decisions of each alone."""
+
+from ledger.nouns import (
+    cases,
+    inquiries,
+    messages,
+    orders,
+    parcels,
+    policies,
+    recoveries,
+    skus,
+    stock,
+    suppliers,
+    tasks,
+)
+
+NOUNS = (
+    orders.NOUN,
+    stock.NOUN,
+    skus.NOUN,
+    suppliers.NOUN,
+    parcels.NOUN,
+    recoveries.NOUN,
+    inquiries.NOUN,
+    messages.NOUN,
+    cases.NOUN,
+    tasks.NOUN,
+    policies.NOUN,
+)
+"""Every noun: what the engine is told to keep streams of."""

@@ -1,0 +1,272 @@
+"""Claims on carriers: the decisions on a recovery that a carrier is to pay (DOMAIN 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ledger.facts import to_minute
+from ledger.nouns.recoveries import (
+    ClaimAcknowledged,
+    ClaimAppealed,
+    ClaimApproved,
+    ClaimBecameEligible,
+    ClaimDenied,
+    ClaimedParcelFound,
+    ClaimFiled,
+    ClaimPaid,
+    ClaimTimeBarred,
+    Document,
+    DocumentCollected,
+    DocumentKind,
+    LessThanReceived,
+    MoreThanAsked,
+    Payment,
+    PaymentReturned,
+    Recovery,
+    RecoveryFact,
+    Status,
+    repeats,
+    require_agreed,
+    require_currency,
+    require_open,
+)
+from ledger.refusals import Forbidden
+from ledger.terms.money import Money
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class NoCarrierClaim(Forbidden):
+    def __init__(self, recovery: Recovery) -> None:
+        super().__init__(
+            f"recovery {recovery.recovery_id} is of kind {recovery.kind}, no claim on a carrier",
+            recovery_id=recovery.recovery_id,
+            kind=recovery.kind,
+        )
+
+
+class MoreThanKept(Forbidden):
+    def __init__(self, recovery: Recovery, amount_minor: int) -> None:
+        super().__init__(
+            f"{recovery.money(amount_minor)} of recovery {recovery.recovery_id} cannot go back: "
+            f"{recovery.money(recovery.kept_minor)} of it is kept",
+            recovery_id=recovery.recovery_id,
+            kept_minor=recovery.kept_minor,
+            amount_minor=amount_minor,
+            currency=recovery.currency,
+        )
+
+
+class ClaimNotEligible(Forbidden):
+    def __init__(self, recovery: Recovery, eligible_at: datetime) -> None:
+        super().__init__(
+            f"claim {recovery.recovery_id} cannot be filed before {to_minute(eligible_at)}: "
+            "the carrier's waiting time runs",
+            recovery_id=recovery.recovery_id,
+            eligible_at=eligible_at.isoformat(),
+        )
+
+
+class DocumentsMissing(Forbidden):
+    def __init__(self, recovery: Recovery) -> None:
+        missing = ", ".join(recovery.missing_documents)
+        super().__init__(
+            f"claim {recovery.recovery_id} cannot be filed without {missing}",
+            recovery_id=recovery.recovery_id,
+            missing=missing,
+        )
+
+
+class NothingToClaim(Forbidden):
+    def __init__(self, recovery: Recovery) -> None:
+        super().__init__(
+            f"claim {recovery.recovery_id} has no amount yet; use RecoveryService.RaiseRecovery",
+            recovery_id=recovery.recovery_id,
+        )
+
+
+class FilingDeadlinePassed(Forbidden):
+    def __init__(self, recovery: Recovery, file_by: datetime) -> None:
+        super().__init__(
+            f"claim {recovery.recovery_id} had to be filed before {to_minute(file_by)}",
+            recovery_id=recovery.recovery_id,
+            file_by=file_by.isoformat(),
+        )
+
+
+class ClaimNotFiled(Forbidden):
+    def __init__(self, recovery: Recovery) -> None:
+        super().__init__(
+            f"claim {recovery.recovery_id} is {recovery.status}, not filed",
+            recovery_id=recovery.recovery_id,
+            status=recovery.status,
+        )
+
+
+class ClaimDecided(Forbidden):
+    def __init__(self, recovery: Recovery) -> None:
+        super().__init__(
+            f"claim {recovery.recovery_id} is {recovery.status} already; appeal before it is decided again",
+            recovery_id=recovery.recovery_id,
+            status=recovery.status,
+        )
+
+
+class NothingToAppeal(Forbidden):
+    def __init__(self, recovery: Recovery) -> None:
+        super().__init__(
+            f"claim {recovery.recovery_id} is {recovery.status}, "
+            f"{recovery.money(recovery.agreed_minor)} of {recovery.money(recovery.claimable_minor)} approved: "
+            "nothing to appeal",
+            recovery_id=recovery.recovery_id,
+            status=recovery.status,
+            approved_minor=recovery.agreed_minor,
+            claimable_minor=recovery.claimable_minor,
+            currency=recovery.currency,
+        )
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+_UNDECIDED = frozenset({Status.FILED, Status.ACKNOWLEDGED, Status.APPEALED})
+
+
+def _require_claim(recovery: Recovery) -> None:
+    if not recovery.kind.is_claim:
+        raise NoCarrierClaim(recovery)
+
+
+def become_eligible(recovery: Recovery | None, now: datetime) -> Sequence[RecoveryFact]:
+    """Notice that the waiting time has passed. Nothing to notice records nothing."""
+    if recovery is None or recovery.status is not Status.WAITING:
+        return []
+    eligible_at = recovery.opened.eligible_at
+    if eligible_at is None or now < eligible_at:
+        return []
+    return [ClaimBecameEligible(recovery.recovery_id, now)]
+
+
+def collect(recovery: Recovery, kind: DocumentKind, sha256: str, at: datetime) -> Sequence[RecoveryFact]:
+    """A document for the claim, also when more are wanted later. The same document again records nothing."""
+    _require_claim(recovery)
+    if Document(kind, sha256) in recovery.documents:
+        return []
+    require_open(recovery)
+    return [DocumentCollected(recovery.recovery_id, kind, sha256, at)]
+
+
+def file(recovery: Recovery, at: datetime) -> Sequence[RecoveryFact]:
+    """Ask the carrier for it, after its waiting time and before its deadline. Filing twice records nothing."""
+    _require_claim(recovery)
+    if recovery.filed_at is not None:
+        return []
+    require_open(recovery)
+    file_by, eligible_at = recovery.opened.file_by, recovery.opened.eligible_at
+    if file_by is not None and at >= file_by:
+        raise FilingDeadlinePassed(recovery, file_by)
+    if eligible_at is not None and at < eligible_at:
+        raise ClaimNotEligible(recovery, eligible_at)
+    if recovery.missing_documents:
+        raise DocumentsMissing(recovery)
+    if not recovery.claimable_minor:
+        raise NothingToClaim(recovery)
+    waited = [ClaimBecameEligible(recovery.recovery_id, at)] if recovery.status is Status.WAITING else []
+    return [*waited, ClaimFiled(recovery.recovery_id, recovery.claimable_minor, at)]
+
+
+def bar(recovery: Recovery | None, now: datetime) -> Sequence[RecoveryFact]:
+    """Notice that the deadline passed unfiled. Nothing to notice records nothing."""
+    if recovery is None or not recovery.status.is_unfiled:
+        return []
+    file_by = recovery.opened.file_by
+    if file_by is None or now < file_by:
+        return []
+    return [ClaimTimeBarred(recovery.recovery_id, file_by, now)]
+
+
+def _require_filed(recovery: Recovery) -> None:
+    _require_claim(recovery)
+    if recovery.filed_at is None:
+        require_open(recovery)
+        raise ClaimNotFiled(recovery)
+
+
+def acknowledge(recovery: Recovery, reference: str, at: datetime) -> Sequence[RecoveryFact]:
+    """The carrier has it; a new reference takes the place of an earlier one. The same again records nothing."""
+    _require_filed(recovery)
+    if recovery.reference == reference:
+        return []
+    require_open(recovery)
+    return [ClaimAcknowledged(recovery.recovery_id, reference, at)]
+
+
+def approve(recovery: Recovery, granted: Money, at: datetime) -> Sequence[RecoveryFact]:
+    """The carrier pays so much in all, never more than was claimed. The same decision again records nothing."""
+    _require_filed(recovery)
+    require_currency(recovery, granted.currency)
+    amount = granted.amount_minor
+    if recovery.status in (Status.APPROVED, Status.PAID) and recovery.agreed_minor == amount:
+        return []
+    _require_undecided(recovery)
+    if amount > recovery.claimed_minor:
+        raise MoreThanAsked(recovery, recovery.claimed_minor, amount)
+    if amount < recovery.received_minor:
+        raise LessThanReceived(recovery, amount)
+    return [ClaimApproved(recovery.recovery_id, amount, at)]
+
+
+def deny(recovery: Recovery, because: str, at: datetime) -> Sequence[RecoveryFact]:
+    """The carrier pays nothing, or nothing more than it approved before. Denying twice records nothing."""
+    _require_filed(recovery)
+    if recovery.status is Status.DENIED:
+        return []
+    _require_undecided(recovery)
+    return [ClaimDenied(recovery.recovery_id, because, at)]
+
+
+def _require_undecided(recovery: Recovery) -> None:
+    require_open(recovery)
+    if recovery.status not in _UNDECIDED:
+        raise ClaimDecided(recovery)
+
+
+def appeal(recovery: Recovery, because: str, at: datetime) -> Sequence[RecoveryFact]:
+    """Ask the carrier again for what it did not approve. Appealing twice records nothing."""
+    _require_filed(recovery)
+    if recovery.status is Status.APPEALED:
+        return []
+    require_open(recovery)
+    decided = recovery.status in (Status.DENIED, Status.APPROVED)
+    if not decided or recovery.agreed_minor >= recovery.claimable_minor:
+        raise NothingToAppeal(recovery)
+    return [ClaimAppealed(recovery.recovery_id, because, recovery.claimable_minor, at)]
+
+
+def pay(recovery: Recovery, reference: str, paid: Money, at: datetime) -> Sequence[RecoveryFact]:
+    """The carrier paid a part of what it approved, never more than that. The same part again records nothing."""
+    _require_filed(recovery)
+    require_currency(recovery, paid.currency)
+    if repeats(recovery, recovery.received, Payment(reference, paid.amount_minor, at)):
+        return []
+    require_open(recovery)
+    require_agreed(recovery, paid.amount_minor)
+    return [ClaimPaid(recovery.recovery_id, reference, paid.amount_minor, at)]
+
+
+def find(recovery: Recovery, delivered_at: datetime, at: datetime) -> Sequence[RecoveryFact]:
+    """The parcel of the claim arrived. A claim that is over and brought no money has nothing to look at again."""
+    if recovery.found_at is not None or (recovery.status.is_end and not recovery.kept_minor):
+        return []
+    return [ClaimedParcelFound(recovery.recovery_id, delivered_at, at)]
+
+
+def give_back(recovery: Recovery, reference: str, paid: Money, at: datetime) -> Sequence[RecoveryFact]:
+    """Money of the carrier went back, also after the claim was over. The same part again records nothing."""
+    _require_filed(recovery)
+    require_currency(recovery, paid.currency)
+    if repeats(recovery, recovery.returned, Payment(reference, paid.amount_minor, at)):
+        return []
+    if paid.amount_minor > recovery.kept_minor:
+        raise MoreThanKept(recovery, paid.amount_minor)
+    return [PaymentReturned(recovery.recovery_id, reference, paid.amount_minor, at)]

@@ -1,0 +1,255 @@
+"""Inquiries: questions about an order, who has to answer them, and by when (DOMAIN 6).
+
+The retailer asks a supplier, or a customer or a supplier asks the retailer. What is said is sealed. The
+clock stops for no hold, because a question can be answered while an order waits; the first answer meets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from ledger.facts import (
+    Fact,
+    Sealed,
+    Value,
+    to_minute,
+)
+from ledger.refusals import AlreadyExists, Forbidden, NotFound
+from ledger.terms.parties import Party
+from ledger.view import View, noun
+
+
+def stream(inquiry_id: str) -> str:
+    return f"inquiry-{inquiry_id}"
+
+
+def find(view: View, inquiry_id: str) -> Inquiry | None:
+    found: Inquiry | None = view.state(stream(inquiry_id))
+    return found
+
+
+# --- facts ----------------------------------------------------------------------------------------
+
+
+class Topic(StrEnum):
+    """What a question is about."""
+
+    STOCK = "stock"
+    DISPATCH = "dispatch"
+    TRACKING = "tracking"
+    PRODUCT = "product"
+    PACKING = "packing"
+    ADDRESS = "address"
+    CUSTOMS = "customs"
+    INVOICE = "invoice"
+    OTHER = "other"
+
+
+class InquiryAsked(Fact, frozen=True, tag="inquiry.asked"):
+    """Somebody asked about an order; answer_by is None where no time was agreed."""
+
+    inquiry_id: str
+    asked_by: Party
+    asked_of: Party
+    topic: Topic
+    order_id: str
+    at: datetime
+    supplier_order_id: str = ""
+    """Empty if the question is about the whole order."""
+    supplier_id: str = ""
+    """The supplier that is asked or asks; empty if none is."""
+    answer_by: datetime | None = None
+    text: Sealed | None = None
+    content: str = ""
+    """Keyed hash of the question as it was sent: the same again is recognised without its text."""
+
+
+class InquiryAnswered(Fact, frozen=True, tag="inquiry.answered"):
+    """Whoever was asked answered; at is when, which may be before an answer that was told earlier."""
+
+    inquiry_id: str
+    at: datetime
+    by: str
+    supplier_id: str = ""
+    text: Sealed | None = None
+
+
+class InquiryClosed(Fact, frozen=True, tag="inquiry.closed"):
+    """Nothing is expected of it any more."""
+
+    inquiry_id: str
+    because: str
+    by: str
+    at: datetime
+
+
+class AnswerMissed(Fact, frozen=True, tag="inquiry.answer_missed"):
+    """An answer was due and none had come; recorded once."""
+
+    inquiry_id: str
+    due: datetime
+    at: datetime
+    supplier_id: str = ""
+
+
+class AnswerBreachWithdrawn(Fact, frozen=True, tag="inquiry.answer_breach_withdrawn"):
+    """It was no breach after all; the news of that came late."""
+
+    inquiry_id: str
+    happened_at: datetime | None
+    """When it had been answered in time; None if it had been closed by then."""
+    at: datetime
+    supplier_id: str = ""
+
+
+InquiryFact = InquiryAsked | InquiryAnswered | InquiryClosed | AnswerMissed | AnswerBreachWithdrawn
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+class Inquiry(Value, frozen=True):
+    """A question as its facts tell it."""
+
+    asked: InquiryAsked
+    answers: tuple[InquiryAnswered, ...] = ()
+    """By their own time."""
+    closed: InquiryClosed | None = None
+    missed: AnswerMissed | None = None
+    withdrawn: AnswerBreachWithdrawn | None = None
+
+    @property
+    def inquiry_id(self) -> str:
+        return self.asked.inquiry_id
+
+    @property
+    def answered_at(self) -> datetime | None:
+        """When it was first answered."""
+        return self.answers[0].at if self.answers else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an answer is still expected."""
+        return self.closed is None and not self.answers
+
+    @property
+    def is_missed(self) -> bool:
+        return self.missed is not None and self.withdrawn is None
+
+    def overdue(self, now: datetime) -> bool:
+        """Whether no answer had come when one was due; one that was closed before is owed none."""
+        due, answered_at = self.asked.answer_by, self.answered_at
+        if due is None or now < due:
+            return False
+        if answered_at is not None:
+            return answered_at > due
+        return self.closed is None or self.closed.at >= due
+
+
+def evolve(inquiry: Inquiry | None, fact: InquiryFact) -> Inquiry:
+    if isinstance(fact, InquiryAsked):
+        return Inquiry(fact)
+    assert inquiry is not None, "the first fact of an inquiry is the question"
+    match fact:
+        case InquiryAnswered():
+            return replace(inquiry, answers=tuple(sorted((*inquiry.answers, fact), key=lambda answer: answer.at)))
+        case InquiryClosed():
+            return replace(inquiry, closed=fact)
+        case AnswerMissed():
+            return replace(inquiry, missed=fact)
+        case AnswerBreachWithdrawn():
+            return replace(inquiry, withdrawn=fact)
+        case _:
+            assert_never(fact)
+
+
+NOUN = noun("inquiry", InquiryFact, evolve)
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class UnknownInquiry(NotFound):
+    def __init__(self, inquiry_id: str) -> None:
+        super().__init__(f"there is no inquiry {inquiry_id}", inquiry_id=inquiry_id)
+
+
+class InquiryAskedDifferently(AlreadyExists):
+    def __init__(self, inquiry_id: str) -> None:
+        super().__init__(f"inquiry {inquiry_id} was asked already with other content", inquiry_id=inquiry_id)
+
+
+class InquiryIsClosed(Forbidden):
+    def __init__(self, inquiry_id: str) -> None:
+        super().__init__(f"inquiry {inquiry_id} is closed; ask anew under another id", inquiry_id=inquiry_id)
+
+
+class AnsweredBeforeAsked(Forbidden):
+    def __init__(self, inquiry_id: str, asked_at: datetime, answered_at: datetime) -> None:
+        super().__init__(
+            f"an answer at {to_minute(answered_at)} is older than inquiry {inquiry_id} of {to_minute(asked_at)}",
+            inquiry_id=inquiry_id,
+            asked_at=asked_at.isoformat(),
+            answered_at=answered_at.isoformat(),
+        )
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def known(inquiry: Inquiry | None, inquiry_id: str) -> Inquiry:
+    if inquiry is None:
+        raise UnknownInquiry(inquiry_id)
+    return inquiry
+
+
+def ask(inquiry: Inquiry | None, asked: InquiryAsked) -> Sequence[InquiryFact]:
+    """A new question. The same content under the same id again records nothing."""
+    if inquiry is None:
+        return [asked]
+    if inquiry.asked.content != asked.content:
+        raise InquiryAskedDifferently(asked.inquiry_id)
+    return []
+
+
+def answer(inquiry: Inquiry, answered: InquiryAnswered, now: datetime) -> Sequence[InquiryFact]:
+    """An answer; the first by its own time counts. One of the same moment and person again records nothing."""
+    if any((each.at, each.by) == (answered.at, answered.by) for each in inquiry.answers):
+        return []
+    if inquiry.closed is not None:
+        raise InquiryIsClosed(inquiry.inquiry_id)
+    if answered.at < inquiry.asked.at:
+        raise AnsweredBeforeAsked(inquiry.inquiry_id, inquiry.asked.at, answered.at)
+    return _settled(inquiry, answered, now)
+
+
+def close(inquiry: Inquiry, closed: InquiryClosed, now: datetime) -> Sequence[InquiryFact]:
+    """Nothing is expected any more. Closing twice records nothing."""
+    return [] if inquiry.closed is not None else _settled(inquiry, closed, now)
+
+
+def miss_answer(inquiry: Inquiry | None, now: datetime) -> Sequence[InquiryFact]:
+    """Notice that no answer came in time. Nothing to notice records nothing."""
+    if inquiry is None or inquiry.missed is not None or not inquiry.overdue(now):
+        return []
+    return [_missed(inquiry, now)]
+
+
+def _settled(inquiry: Inquiry, fact: InquiryFact, now: datetime) -> list[InquiryFact]:
+    """The fact, and what it says of the clock: answered too late is a breach, in time after all is none."""
+    after = evolve(inquiry, fact)
+    if after.missed is None and after.overdue(now):
+        return [fact, _missed(after, now)]
+    if after.is_missed and not after.overdue(now):
+        return [fact, AnswerBreachWithdrawn(after.inquiry_id, after.answered_at, now, after.asked.supplier_id)]
+    return [fact]
+
+
+def _missed(inquiry: Inquiry, now: datetime) -> AnswerMissed:
+    due = inquiry.asked.answer_by
+    assert due is not None, "only what is due can be missed"
+    return AnswerMissed(inquiry.inquiry_id, due, now, inquiry.asked.supplier_id)

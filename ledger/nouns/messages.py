@@ -1,0 +1,334 @@
+"""Messages: what is told to customers, suppliers and staff, each once (DOMAIN 8).
+
+A message's id derives from what makes it due, so that the same thing is told at most once however
+often it is noticed. What goes out is made of a template and of data that is unsealed at that moment;
+here stands only to whom, about what, and what came of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+from zlib import crc32
+
+from msgspec.structs import replace
+
+from ledger.facts import Fact, Value, to_minute
+from ledger.nouns.policies import Policy
+from ledger.refusals import Forbidden, NotFound
+from ledger.terms.money import Money
+from ledger.view import View, noun
+
+
+def stream(message_id: str) -> str:
+    """message_id derives from what makes it due, such as ``dispatched-1234``."""
+    return f"message-{message_id}"
+
+
+def find(view: View, message_id: str) -> Message | None:
+    found: Message | None = view.state(stream(message_id))
+    return found
+
+
+# --- facts ----------------------------------------------------------------------------------------
+
+
+class Audience(StrEnum):
+    """Who is told."""
+
+    CUSTOMER = "customer"
+    SUPPLIER = "supplier"
+    STAFF = "staff"
+
+
+class Kind(StrEnum):
+    """What is told. Each kind has one audience and a template in every language."""
+
+    ORDER_CONFIRMED = "order_confirmed"
+    DISPATCHED = "dispatched"
+    DELAYED = "delayed"
+    """In advance, and with the reason."""
+    OUT_FOR_DELIVERY = "out_for_delivery"
+    DELIVERED = "delivered"
+    DISPATCH_INSTRUCTION = "dispatch_instruction"
+    CANCEL_REQUEST = "cancel_request"
+    REMINDER = "reminder"
+    """Of a clock that runs out soon."""
+    BREACH_NOTICE = "breach_notice"
+    """To the supplier whose clock ran out."""
+    BREACH_ALERT = "breach_alert"
+    """To staff, of any clock."""
+    PARCEL_ALERT = "parcel_alert"
+    CASE_STEP = "case_step"
+    """To the customer, of each step of a return case."""
+    CASE_DUE = "case_due"
+    """To staff: a customer has to be answered soon."""
+    STOCK_ALERT = "stock_alert"
+    """To staff: a level needs somebody."""
+
+    @property
+    def audience(self) -> Audience:
+        return _AUDIENCES.get(self, Audience.CUSTOMER)
+
+
+_AUDIENCES = {
+    Kind.DISPATCH_INSTRUCTION: Audience.SUPPLIER,
+    Kind.CANCEL_REQUEST: Audience.SUPPLIER,
+    Kind.REMINDER: Audience.SUPPLIER,
+    Kind.BREACH_NOTICE: Audience.SUPPLIER,
+    Kind.BREACH_ALERT: Audience.STAFF,
+    Kind.PARCEL_ALERT: Audience.STAFF,
+    Kind.CASE_DUE: Audience.STAFF,
+    Kind.STOCK_ALERT: Audience.STAFF,
+}
+"""All others are for customers."""
+
+
+class About(Value, frozen=True):
+    """What a message is about; what does not apply is empty."""
+
+    order_id: str = ""
+    supplier_order_id: str = ""
+    supplier_id: str = ""
+    carrier: str = ""
+    number: str = ""
+    epoch: int = 0
+    """Which use of the tracking number."""
+    clock: str = ""
+    """The clock that runs out or ran out."""
+    due: datetime | None = None
+    """When it does or did, or when what is late is expected."""
+    because: str = ""
+    """A word for the reason, which the template knows; never free text."""
+    case_id: str = ""
+    inquiry_id: str = ""
+    recovery_id: str = ""
+    sku: str = ""
+    amount: Money | None = None
+    """What the customer is refunded."""
+
+
+class MessageAsked(Fact, frozen=True, tag="message.asked"):
+    """A message is to be sent: to whom, about what, in which language, by which version of its template."""
+
+    message_id: str
+    kind: Kind
+    audience: Audience
+    about: About
+    recipient: str
+    """The customer's pseudonym, the supplier's id, or the role of staff; never an address."""
+    language: str
+    template_version: int
+    caused_at: datetime
+    """When that happened which makes it due."""
+    at: datetime
+    cause: int = 0
+    """Position of the fact that makes it due; 0 where time alone does."""
+
+
+class MessageSent(Fact, frozen=True, tag="message.sent"):
+    """A sender took it over."""
+
+    message_id: str
+    channel: str
+    at: datetime
+    reference: str = ""
+    """Under which the sender knows it."""
+
+
+class MessageFailed(Fact, frozen=True, tag="message.failed"):
+    """A sender did not take it; it is tried again at next_at."""
+
+    message_id: str
+    attempt: int
+    error: str
+    """A word for what went wrong."""
+    next_at: datetime
+    at: datetime
+
+
+class MessageGivenUp(Fact, frozen=True, tag="message.given_up"):
+    """It is not tried again unless a person asks for it."""
+
+    message_id: str
+    attempt: int
+    error: str
+    at: datetime
+
+
+class MessageRetried(Fact, frozen=True, tag="message.retried"):
+    """A person asked to try it again, now and as often as a new message."""
+
+    message_id: str
+    by: str
+    at: datetime
+
+
+class MessageCancelled(Fact, frozen=True, tag="message.cancelled"):
+    """It will not be sent: what it says is no longer true, or a person said so."""
+
+    message_id: str
+    because: str
+    by: str
+    at: datetime
+
+
+MessageFact = MessageAsked | MessageSent | MessageFailed | MessageGivenUp | MessageRetried | MessageCancelled
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+class Stage(StrEnum):
+    """How far a message is."""
+
+    ASKED = "asked"
+    FAILED = "failed"
+    """And tried again."""
+    SENT = "sent"
+    GIVEN_UP = "given_up"
+    CANCELLED = "cancelled"
+
+
+class Message(Value, frozen=True):
+    """A message as its facts tell it."""
+
+    asked: MessageAsked
+    stage: Stage
+    next_at: datetime | None
+    """When it is to be tried; None while it is not."""
+    attempts: int = 0
+    """How often it failed since a person last asked for it."""
+    error: str = ""
+    """What went wrong the last time."""
+    channel: str = ""
+    reference: str = ""
+    sent_at: datetime | None = None
+    given_up_at: datetime | None = None
+    because: str = ""
+    """Why it was cancelled."""
+
+    @property
+    def message_id(self) -> str:
+        return self.asked.message_id
+
+
+def evolve(message: Message | None, fact: MessageFact) -> Message:
+    if isinstance(fact, MessageAsked):
+        return Message(fact, Stage.ASKED, fact.at)
+    assert message is not None, "the first fact of a message is that it was asked for"
+    match fact:
+        case MessageSent():
+            return replace(
+                message,
+                stage=Stage.SENT,
+                next_at=None,
+                channel=fact.channel,
+                reference=fact.reference,
+                sent_at=fact.at,
+            )
+        case MessageFailed():
+            return replace(message, stage=Stage.FAILED, next_at=fact.next_at, attempts=fact.attempt, error=fact.error)
+        case MessageGivenUp():
+            return replace(
+                message,
+                stage=Stage.GIVEN_UP,
+                next_at=None,
+                attempts=fact.attempt,
+                error=fact.error,
+                given_up_at=fact.at,
+            )
+        case MessageRetried(at=at):
+            return replace(message, stage=Stage.ASKED, next_at=at, attempts=0)
+        case MessageCancelled(because=because):
+            return replace(message, stage=Stage.CANCELLED, next_at=None, because=because)
+        case _:
+            assert_never(fact)
+
+
+NOUN = noun("message", MessageFact, evolve)
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class UnknownMessage(NotFound):
+    def __init__(self, message_id: str) -> None:
+        super().__init__(f"there is no message {message_id}, or nobody has asked for it yet", message_id=message_id)
+
+
+class MessageIsSent(Forbidden):
+    def __init__(self, message_id: str, sent_at: datetime) -> None:
+        super().__init__(
+            f"message {message_id} was sent at {to_minute(sent_at)}",
+            message_id=message_id,
+            sent_at=sent_at.isoformat(),
+        )
+
+
+class MessageIsCancelled(Forbidden):
+    def __init__(self, message_id: str, because: str) -> None:
+        super().__init__(f"message {message_id} was cancelled: {because}", message_id=message_id, because=because)
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def known(message: Message | None, message_id: str) -> Message:
+    if message is None:
+        raise UnknownMessage(message_id)
+    return message
+
+
+def send(message: Message, channel: str, reference: str, at: datetime) -> Sequence[MessageFact]:
+    """A sender took it over, which stands whatever else was said meanwhile. Saying it twice records nothing."""
+    if message.stage is Stage.SENT:
+        return []
+    return [MessageSent(message.message_id, channel, at, reference)]
+
+
+def fail(message: Message, error: str, lasting: bool, policy: Policy, at: datetime) -> Sequence[MessageFact]:
+    """A sender did not take it: try again later, or give up where that is of no use.
+
+    What failed after it was sent, cancelled or given up records nothing.
+    """
+    if message.next_at is None:
+        return []
+    attempt = message.attempts + 1
+    if lasting or attempt >= policy.message_attempts:
+        return [MessageGivenUp(message.message_id, attempt, error, at)]
+    next_at = at + back_off(message.message_id, attempt, policy)
+    return [MessageFailed(message.message_id, attempt, error, next_at, at)]
+
+
+def back_off(message_id: str, attempt: int, policy: Policy) -> timedelta:
+    """How long to wait after a failed attempt: twice as long each time, and apart from other messages.
+
+    What spreads them, by an eighth either way, derives from the id, because a decision rolls no dice.
+    """
+    seconds = min(policy.message_retry_seconds * 2 ** min(attempt - 1, 30), policy.message_retry_most_seconds)
+    spread = crc32(f"{message_id}/{attempt}".encode()) % 1000
+    return timedelta(milliseconds=seconds * (3500 + spread) // 4)
+
+
+def retry(message: Message, by: str, at: datetime) -> Sequence[MessageFact]:
+    """A person wants it tried again, now. What waits to be sent for the first time records nothing."""
+    match message.stage:
+        case Stage.ASKED:
+            return []
+        case Stage.SENT:
+            raise MessageIsSent(message.message_id, message.sent_at or at)
+        case Stage.CANCELLED:
+            raise MessageIsCancelled(message.message_id, message.because)
+        case Stage.FAILED | Stage.GIVEN_UP:
+            return [MessageRetried(message.message_id, by, at)]
+
+
+def cancel(message: Message, because: str, by: str, at: datetime) -> Sequence[MessageFact]:
+    """It is not to be sent. Cancelling twice records nothing."""
+    if message.stage is Stage.CANCELLED:
+        return []
+    if message.stage is Stage.SENT:
+        raise MessageIsSent(message.message_id, message.sent_at or at)
+    return [MessageCancelled(message.message_id, because, by, at)]

@@ -1,0 +1,330 @@
+"""What after-sales takes out of an order: units in cases, units coming back, refunds, reships (DOMAIN 5).
+
+A case is a stream of its own. What has to be counted over all cases of an order stands here, in the order's
+stream: no unit is in two cases, none comes back that was not delivered, and no more is refunded than was paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar, assert_never
+
+from msgspec.structs import replace
+
+from ledger.facts import (
+    Fact,
+    LineNo,
+    Units,
+    Value,
+)
+from ledger.refusals import Forbidden
+from ledger.terms.money import Money
+
+Amounts = dict[LineNo, int]
+"""Minor units of money by line."""
+
+# --- facts ----------------------------------------------------------------------------------------
+
+
+class TakenIntoCase(Fact, frozen=True, tag="order.taken_into_case"):
+    """Units of the order are in a case; no other case can be opened for them."""
+
+    order_id: str
+    case_id: str
+    by_line: Units
+    at: datetime
+    arrived: bool = False
+    """Whether they had been delivered; otherwise they were under way or lost."""
+
+
+class CaseLeft(Fact, frozen=True, tag="order.case_closed"):
+    """A case of the order was closed. Units that got a remedy stay its own, the others are given free."""
+
+    order_id: str
+    case_id: str
+    at: datetime
+    given_free: Units = {}
+
+
+class ReturnExpected(Fact, frozen=True, tag="order.return_expected"):
+    """Delivered units are to come back, each at most once."""
+
+    order_id: str
+    case_id: str
+    by_line: Units
+    at: datetime
+
+
+class ReturnGivenUp(Fact, frozen=True, tag="order.return_given_up"):
+    """Nobody waits any more for these units to come back."""
+
+    order_id: str
+    case_id: str
+    by_line: Units
+    at: datetime
+
+
+class RefundBooked(Fact, frozen=True, tag="order.refund_booked"):
+    """The customer is to get so much of its money back, line by line in the order's currency."""
+
+    order_id: str
+    case_id: str
+    refund_id: str
+    by_line: Units
+    amounts_minor: Amounts
+    at: datetime
+
+
+class RefundPaidBack(Fact, frozen=True, tag="order.refund_paid_back"):
+    """The shop paid a refund out."""
+
+    order_id: str
+    refund_id: str
+    at: datetime
+
+
+class RefundUnbooked(Fact, frozen=True, tag="order.refund_unbooked"):
+    """A refund that could not be paid any more was taken back."""
+
+    order_id: str
+    refund_id: str
+    at: datetime
+
+
+class UnitsReshipped(Fact, frozen=True, tag="order.units_reshipped"):
+    """The units are sent once more, under an order of their own at no price."""
+
+    order_id: str
+    case_id: str
+    reship_order_id: str
+    by_line: Units
+    at: datetime
+
+
+RemedyFact = (
+    TakenIntoCase
+    | CaseLeft
+    | ReturnExpected
+    | ReturnGivenUp
+    | RefundBooked
+    | RefundPaidBack
+    | RefundUnbooked
+    | UnitsReshipped
+)
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+class Share(Value, frozen=True):
+    """What one case has of the order."""
+
+    by_line: Units
+    arrived: bool
+    is_open: bool = True
+    coming_back: Units = {}
+    """Units that are to come back or have."""
+    left_at: datetime | None = None
+    """When the case was last closed."""
+
+
+class Refund(Value, frozen=True):
+    """Money that goes back."""
+
+    case_id: str
+    by_line: Units
+    amounts_minor: Amounts
+    paid: bool = False
+
+
+class AfterSales(Value, frozen=True):
+    """What all cases of an order have taken out of it."""
+
+    cases: dict[str, Share] = {}
+    refunds: dict[str, Refund] = {}
+    reships: tuple[str, ...] = ()
+    """The orders under which units were sent once more."""
+
+    @property
+    def open_cases(self) -> list[str]:
+        return [case_id for case_id, share in self.cases.items() if share.is_open]
+
+    def in_cases(self, line_no: LineNo, arrived: bool | None = None) -> int:
+        """Units in cases: of those that had arrived, of the others, or all."""
+        shares = (share for share in self.cases.values() if arrived in (None, share.arrived))
+        return sum(share.by_line.get(line_no, 0) for share in shares)
+
+    def coming_back(self, line_no: LineNo) -> int:
+        return sum(share.coming_back.get(line_no, 0) for share in self.cases.values())
+
+    def refunded_minor(self, line_no: LineNo) -> int:
+        return sum(refund.amounts_minor.get(line_no, 0) for refund in self.refunds.values())
+
+    @property
+    def booked_minor(self) -> int:
+        return sum(sum(refund.amounts_minor.values()) for refund in self.refunds.values())
+
+    @property
+    def paid_back_minor(self) -> int:
+        return sum(sum(refund.amounts_minor.values()) for refund in self.refunds.values() if refund.paid)
+
+
+def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
+    match fact:
+        case TakenIntoCase(case_id=case_id):
+            present = after_sales.cases.get(case_id)
+            before = present or Share({}, fact.arrived)
+            return _with(
+                after_sales, case_id, replace(before, by_line=plus(before.by_line, fact.by_line), is_open=True)
+            )
+        case CaseLeft(case_id=case_id):
+            share = after_sales.cases[case_id]
+            return _with(
+                after_sales,
+                case_id,
+                replace(share, by_line=minus(share.by_line, fact.given_free), is_open=False, left_at=fact.at),
+            )
+        case ReturnExpected(case_id=case_id):
+            share = after_sales.cases[case_id]
+            return _with(after_sales, case_id, replace(share, coming_back=plus(share.coming_back, fact.by_line)))
+        case ReturnGivenUp(case_id=case_id):
+            share = after_sales.cases[case_id]
+            return _with(after_sales, case_id, replace(share, coming_back=minus(share.coming_back, fact.by_line)))
+        case RefundBooked():
+            refund = Refund(fact.case_id, fact.by_line, fact.amounts_minor)
+            return replace(after_sales, refunds={**after_sales.refunds, fact.refund_id: refund})
+        case RefundPaidBack(refund_id=refund_id):
+            paid = replace(after_sales.refunds[refund_id], paid=True)
+            return replace(after_sales, refunds={**after_sales.refunds, refund_id: paid})
+        case RefundUnbooked():
+            left = {name: refund for name, refund in after_sales.refunds.items() if name != fact.refund_id}
+            return replace(after_sales, refunds=left)
+        case UnitsReshipped():
+            return replace(after_sales, reships=(*after_sales.reships, fact.reship_order_id))
+        case _:
+            assert_never(fact)
+
+
+def _with(after_sales: AfterSales, case_id: str, share: Share) -> AfterSales:
+    return replace(after_sales, cases={**after_sales.cases, case_id: share})
+
+
+N = TypeVar("N", bound=int)
+
+
+def plus(units: Mapping[N, int], more: Mapping[N, int]) -> dict[N, int]:
+    """Units of both, line by line."""
+    return {**units, **{line_no: units.get(line_no, 0) + count for line_no, count in more.items()}}
+
+
+def minus(units: Mapping[N, int], less: Mapping[N, int]) -> dict[N, int]:
+    """Units without others, line by line; a line without any left is not named."""
+    left = {line_no: count - less.get(line_no, 0) for line_no, count in units.items()}
+    return {line_no: count for line_no, count in left.items() if count > 0}
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class UnitsNotFree(Forbidden):
+    def __init__(self, line_no: int, asked: int, free: int, where: str) -> None:
+        super().__init__(
+            f"a case for {asked} of line {line_no}, {free} of it {where} and in no other case",
+            line_no=line_no,
+            asked=asked,
+            free=free,
+        )
+
+
+class NotReturnable(Forbidden):
+    def __init__(self, line_no: int, asked: int, left: int) -> None:
+        super().__init__(
+            f"{asked} of line {line_no} to send back, {left} of it delivered and not returned already",
+            line_no=line_no,
+            asked=asked,
+            left=left,
+        )
+
+
+class UnitsInReturn(Forbidden):
+    def __init__(self, line_no: int, coming_back: int, delivered: int) -> None:
+        super().__init__(
+            f"{coming_back} of line {line_no} are on their way back and only {delivered} would be left as delivered; "
+            "what is sent back has arrived",
+            line_no=line_no,
+            coming_back=coming_back,
+            delivered=delivered,
+        )
+
+
+class RefundTooLarge(Forbidden):
+    def __init__(self, line_no: int, asked: Money, left: Money) -> None:
+        super().__init__(
+            f"{asked} asked for line {line_no}, {left} left of what was paid for its units",
+            line_no=line_no,
+            asked_minor=asked.amount_minor,
+            left_minor=left.amount_minor,
+            currency=asked.currency,
+        )
+
+
+class NothingPaid(Forbidden):
+    def __init__(self, order_id: str, payment: str) -> None:
+        super().__init__(
+            f"the payment of order {order_id} is {payment}: there is nothing to refund",
+            order_id=order_id,
+            payment=payment,
+        )
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def require_delivered(after_sales: AfterSales, delivered: Mapping[LineNo, int]) -> None:
+    """No more comes back than would be delivered then."""
+    for line_no, count in delivered.items():
+        if after_sales.coming_back(line_no) > count:
+            raise UnitsInReturn(line_no, after_sales.coming_back(line_no), count)
+
+
+def leave(after_sales: AfterSales, order_id: str, case_id: str, given_free: Units, at: datetime) -> Sequence[CaseLeft]:
+    """A case is closed. Closing a closed one records nothing."""
+    share = after_sales.cases.get(case_id)
+    return [CaseLeft(order_id, case_id, at, given_free)] if share is not None and share.is_open else []
+
+
+def take(after_sales: AfterSales, taken: TakenIntoCase, present: Units, sent: Units) -> list[TakenIntoCase]:
+    """Take units into a case; present counts those that its reason is about, sent all that ever left.
+
+    A unit is in one case only, also after that case gave it its remedy: then the case is reopened.
+    """
+    for line_no, units in taken.by_line.items():
+        same_kind = present.get(line_no, 0) - after_sales.in_cases(line_no, taken.arrived)
+        free = max(min(same_kind, sent.get(line_no, 0) - after_sales.in_cases(line_no)), 0)
+        if units > free:
+            raise UnitsNotFree(line_no, units, free, "delivered" if taken.arrived else "under way or lost")
+    return [taken]
+
+
+def expect_return(after_sales: AfterSales, expected: ReturnExpected, delivered: Units) -> list[ReturnExpected]:
+    """Units are to come back: only delivered ones, each once."""
+    share = after_sales.cases[expected.case_id]
+    for line_no, units in expected.by_line.items():
+        left = min(
+            delivered.get(line_no, 0) - after_sales.coming_back(line_no),
+            share.by_line.get(line_no, 0) - share.coming_back.get(line_no, 0),
+        )
+        if units > left:
+            raise NotReturnable(line_no, units, max(left, 0))
+    return [expected]
+
+
+def book_refund(
+    after_sales: AfterSales, booked: RefundBooked, paid_minor: Amounts, currency: str
+) -> list[RefundBooked]:
+    """Money goes back: over all cases of the order never more than was paid for the line."""
+    for line_no, amount_minor in booked.amounts_minor.items():
+        left_minor = paid_minor.get(line_no, 0) - after_sales.refunded_minor(line_no)
+        if amount_minor > left_minor:
+            raise RefundTooLarge(line_no, Money(amount_minor, currency), Money(left_minor, currency))
+    return [booked]

@@ -1,0 +1,241 @@
+"""The retailer's own terms: what it agreed with itself and its customers, with the date they hold from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+from ledger.facts import Change, Fact, Value
+from ledger.nouns.recoveries import DocumentKind, Kind
+from ledger.refusals import require_seen
+from ledger.terms.money import Money
+from ledger.terms.rates import Targets, Weights
+from ledger.terms.shipping import DEFAULT_SERVICES, ShippingService
+from ledger.view import View, noun
+
+
+def stream() -> str:
+    """The retailer's own terms: one stream a tenant."""
+    return "policy-retailer"
+
+
+def find(view: View) -> Policies | None:
+    found: Policies | None = view.state(stream())
+    return found
+
+
+# --- facts ----------------------------------------------------------------------------------------
+
+
+class ClaimTerms(Value, frozen=True):
+    """How one carrier, or any, takes claims.
+
+    The defaults err on the safe side: a deadline that is earlier than the carrier's own loses no claim, and
+    no limit of liability is guessed, because one that is too low would leave money with the carrier.
+    """
+
+    carrier: str = ""
+    """Its short name; empty for every carrier without terms of its own."""
+    loss_waiting_days: int = 14
+    """A loss can be claimed so long after the last scan, or after the dispatch if nobody ever scanned it."""
+    loss_filing_days: int = 60
+    """A loss must be claimed within so long after the dispatch."""
+    damage_filing_days: int = 14
+    """A damage must be claimed within so long after the delivery, or after the last scan if there was none."""
+    liability: tuple[Money, ...] = ()
+    """The most that a carrier is liable for, one amount a currency; without one it is not limited."""
+    loss_documents: tuple[DocumentKind, ...] = (DocumentKind.ORDER, DocumentKind.TRACKING_LOG, DocumentKind.INVOICE)
+    damage_documents: tuple[DocumentKind, ...] = tuple(DocumentKind)
+
+    def documents(self, kind: Kind) -> tuple[DocumentKind, ...]:
+        return self.damage_documents if kind is Kind.CARRIER_DAMAGE else self.loss_documents
+
+    def eligible_at(self, kind: Kind, last_seen_at: datetime) -> datetime:
+        """When it can be claimed; a damage can be seen at once."""
+        waiting_days = 0 if kind is Kind.CARRIER_DAMAGE else self.loss_waiting_days
+        return last_seen_at + timedelta(days=waiting_days)
+
+    def file_by(self, kind: Kind, dispatched_at: datetime, arrived_at: datetime) -> datetime:
+        if kind is Kind.CARRIER_DAMAGE:
+            return arrived_at + timedelta(days=self.damage_filing_days)
+        return dispatched_at + timedelta(days=self.loss_filing_days)
+
+    def liability_minor(self, currency: str) -> int | None:
+        return next((most.amount_minor for most in self.liability if most.currency == currency), None)
+
+
+class RerouteAfter(Value, frozen=True):
+    """How many hours after it missed a clock a supplier is asked for its units by itself, so that another sends them.
+
+    Without hours it is left to people.
+    """
+
+    acknowledge_hours: int | None = None
+    dispatch_hours: int | None = None
+
+    @property
+    def by_clock(self) -> dict[str, int]:
+        """The hours of the clocks that have some."""
+        hours = {"acknowledge": self.acknowledge_hours, "dispatch": self.dispatch_hours}
+        return {clock: agreed for clock, agreed in hours.items() if agreed is not None}
+
+
+class Seller(Value, frozen=True):
+    """The retailer as it stands on customs papers: a company, no private person."""
+
+    name: str
+    address: tuple[str, ...] = ()
+    """Street and town, line by line."""
+    country: str = ""
+    tax_id: str = ""
+    """What customs knows it by, such as an EORI or IOSS number."""
+
+
+class Policy(Value, frozen=True):
+    """One version of the retailer's terms; the defaults are those of the trade (DOMAIN 2-7)."""
+
+    reservation_minutes: int = 1440
+    """How long a reservation is held for an order that is not confirmed yet."""
+    return_window_days: int = 14
+    """How long after delivery goods can be sent back; then a quiet order is completed."""
+    suspected_lost_after_days: int = 14
+    """A parcel without a scan for so long is suspected lost."""
+    number_reuse_after_days: int = 90
+    """A tracking number may name a new parcel so long after its last one was registered."""
+    stale_buffer_units: int = 0
+    """So many units are kept back while a feed is stale, beside the SKU's own buffer."""
+    stale_buffer_basis_points: int = 1000
+    """And this share of the stale figure, rounded up."""
+    low_stock_units: int = 0
+    """Fewer available units are low stock, unless the SKU has a threshold of its own; 0 means none is agreed."""
+    cover_days: int = 3
+    """Stock that lasts no longer is about to sell out."""
+    demand_window_days: int = 28
+    """Over so many days demand is averaged; at most stock.LONGEST_DEMAND_DAYS."""
+    claim_terms: tuple[ClaimTerms, ...] = ()
+    """How carriers take claims; one that is not named goes by the terms without a name, or by their defaults."""
+    answer_within_hours: int = 24
+    """How soon the retailer answers whoever asks it."""
+    targets: Targets = Targets()
+    """What the rates of suppliers should be."""
+    review_weights: Weights = Weights()
+    """How much each rate counts in the score of a review."""
+    review_every_days: int = 91
+    """A supplier is due for a review so long after its last one, or after its approval: a quarter."""
+    suspension_least_cases: int = 20
+    """A rate that misses its target over at least so many cases proposes to suspend the supplier."""
+    message_age_hours: int = 48
+    """Nobody is told any more of what happened longer ago than this, nor asked for units that were overdue then."""
+    message_attempts: int = 12
+    """How often a message is handed to its sender before it is given up."""
+    message_retry_seconds: int = 60
+    """How long to wait after the first failed attempt; twice as long after each further one."""
+    message_retry_most_seconds: int = 21_600
+    """And never longer than this."""
+    remind_before_hours: int = 6
+    """How long before a supplier's clock runs out it is reminded."""
+    delay_notice_hours: int = 48
+    """How long before the promised day a customer is told that not everything has left."""
+    language: str = "en"
+    """ISO 639-1; of customers and suppliers in countries that ``languages`` does not name."""
+    languages: tuple[tuple[str, str], ...] = (("CN", "zh"), ("HK", "zh"), ("MO", "zh"), ("TW", "zh"))
+    """Country, ISO 3166-1 alpha-2, and its language."""
+    staff_language: str = "en"
+    brand_packs: tuple[str, ...] = ("logo_label", "brand_card")
+    """The packing instructions that carry the brand: only a supplier that says so can follow them."""
+    brand_pack_fallback: str = "after_sales_card"
+    """What a supplier packs instead that cannot follow one of them."""
+    shipping_services: tuple[ShippingService, ...] = DEFAULT_SERVICES
+    """What goods may be sent with."""
+    customs_allowance_days: int = 3
+    """What a promise adds where goods cross a customs border."""
+    seller: Seller | None = None
+    """Who sells, as customs papers name it; without it they name the supplier alone."""
+    first_answer_within_hours: int = 24
+    """When a customer who opened a case must have heard from the retailer, whoever turns out liable."""
+    evidence_within_days: int = 7
+    """How long a customer has to hand in evidence that was asked for."""
+    free_return_within_days: int = 0
+    """So long after delivery the retailer pays for sending back what the customer just does not want; 0 is never."""
+    reroute_after: RerouteAfter = RerouteAfter(acknowledge_hours=0, dispatch_hours=0)
+    """When overdue units are to go to another supplier: at once, unless agreed otherwise."""
+
+    def claim_terms_of(self, carrier: str) -> ClaimTerms:
+        by_carrier = {terms.carrier: terms for terms in self.claim_terms}
+        return by_carrier.get(carrier) or by_carrier.get("") or ClaimTerms()
+
+    def language_of(self, country: str) -> str:
+        """The language to write to customers and suppliers of a country in."""
+        return dict(self.languages).get(country, self.language)
+
+    def too_old(self, happened_at: datetime, now: datetime) -> bool:
+        """Whether it happened so long ago that nobody acts on it: an import of old orders sends no mail."""
+        return now - happened_at > timedelta(hours=self.message_age_hours)
+
+
+_DEFAULTS = Policy()
+
+
+class PolicyAgreed(Fact, frozen=True, tag="policy.agreed"):
+    """From effective_from on, these terms hold."""
+
+    policy: Policy
+    effective_from: datetime
+    at: datetime
+
+
+PolicyFact = PolicyAgreed
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+class Policies(Value, frozen=True):
+    """All versions, the latest effective first; before the first one the trade's defaults hold."""
+
+    versions: tuple[tuple[datetime, Policy], ...] = ()
+
+    def in_force(self, at: datetime) -> Policy:
+        return self.version_at(at)[1]
+
+    def version_at(self, at: datetime) -> tuple[datetime | None, Policy]:
+        """The terms in force with the instant from which they hold; None if none were agreed by then."""
+        return next(((since, policy) for since, policy in self.versions if since <= at), (None, _DEFAULTS))
+
+    def to_come(self, at: datetime) -> list[tuple[datetime, Policy]]:
+        """What was agreed for later, the earliest first; of two versions for one instant the later agreed one."""
+        return list({since: policy for since, policy in reversed(self.versions) if since > at}.items())
+
+
+def evolve(policies: Policies | None, fact: PolicyFact) -> Policies:
+    versions = (policies or Policies()).versions
+    match fact:
+        case PolicyAgreed(policy=policy, effective_from=since):
+            # Sorting is stable, so of two versions for one instant the later agreed one is found first.
+            return Policies(tuple(sorted(((since, policy), *versions), key=lambda version: version[0], reverse=True)))
+        case _:
+            assert_never(fact)
+
+
+NOUN = noun("policy", PolicyFact, evolve)
+
+
+def policy_at(policies: Policies | None, at: datetime) -> Policy:
+    """The terms in force at an instant."""
+    return policies.in_force(at) if policies else _DEFAULTS
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def agree(
+    policies: Policies | None, policy: Policy, effective_from: datetime, at: datetime, seen: int | None = None
+) -> list[Change]:
+    """Terms from a date on. The same terms from the same date again record nothing.
+
+    seen is how many versions there were when they were drawn up; None takes them whatever came between.
+    """
+    versions = policies.versions if policies else ()
+    if policy == next((agreed for since, agreed in versions if since == effective_from), None):
+        return []
+    require_seen("the policy", seen, len(versions))
+    return [(stream(), PolicyAgreed(policy, effective_from.astimezone(UTC), at))]

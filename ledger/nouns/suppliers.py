@@ -1,0 +1,492 @@
+"""Suppliers: who they are, whether they may be used, and what was agreed with them (DOMAIN 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from ledger.facts import Fact, Sealed, Value
+from ledger.large_map import LargeMap
+from ledger.nouns import reviews
+from ledger.nouns.policies import Policy
+from ledger.nouns.reviews import (
+    ProposalState,
+    RateRecovered,
+    Reviews,
+    SupplierReviewed,
+    SuspensionDismissed,
+    SuspensionProposed,
+)
+from ledger.refusals import AlreadyExists, Forbidden, NotFound, require_seen
+from ledger.terms.money import MOST_MINOR, Money
+from ledger.terms.rates import Rate, RateName
+from ledger.terms.shipping import Priority
+from ledger.view import View, noun
+
+
+def stream(supplier_id: str) -> str:
+    return f"supplier-{supplier_id}"
+
+
+def find(view: View, supplier_id: str) -> Supplier | None:
+    found: Supplier | None = view.state(stream(supplier_id))
+    return found
+
+
+# --- facts ----------------------------------------------------------------------------------------
+
+
+class SupplierRegistered(Fact, frozen=True, tag="supplier.registered"):
+    """A supplier became known, as a candidate."""
+
+    supplier_id: str
+    name: str
+    at: datetime
+    country: str = ""
+    contact: Sealed | None = None
+    return_address: Sealed | None = None
+    return_freight_paid_by_supplier: bool = False
+    packing: tuple[str, ...] = ()
+    """What it can pack with, such as ``logo_label`` and ``brand_card``."""
+    intake: str = ""
+    """Keyed hash of contact and return address as they were sent: others are recognised without their content."""
+
+
+class SampleReviewed(Fact, frozen=True, tag="supplier.sample_reviewed"):
+    """A sample was compared with the description in three respects."""
+
+    supplier_id: str
+    material_matches: bool
+    packaging_matches: bool
+    manual_matches: bool
+    at: datetime
+
+    @property
+    def passed(self) -> bool:
+        return self.material_matches and self.packaging_matches and self.manual_matches
+
+
+class PeakPeriod(Value, frozen=True):
+    """A time in which the supplier's clocks are longer: those that start in it, not those that run into it.
+
+    What was due is told when a clock starts, and a peak that both have agreed can be seen coming.
+    """
+
+    since: datetime
+    until: datetime
+    extra_hours: int
+
+
+_HOUR = timedelta(hours=1)
+
+
+def due_after(at: datetime, hours: int, peaks: Iterable[PeakPeriod]) -> datetime:
+    """When a clock of so many hours that starts at an instant is due, longer in a peak period."""
+    extra = sum(peak.extra_hours for peak in peaks if peak.since <= at < peak.until) if peaks else 0
+    return at + (hours + extra) * _HOUR
+
+
+class CompensationTerms(Value, frozen=True):
+    """What a late dispatch costs the supplier."""
+
+    basis_points: int
+    """Hundredths of a percent of the net line amount, at least 1."""
+    effective_from: datetime
+    """Of the agreement that says so."""
+    cap: Money | None = None
+
+
+class Agreement(Value, frozen=True):
+    """Agreed terms. A clock that is None was not agreed and does not run."""
+
+    effective_from: datetime
+    effective_until: datetime | None = None
+    acknowledge_within_hours: int | None = None
+    dispatch_within_hours: int | None = None
+    express_dispatch_within_hours: int | None = None
+    first_scan_within_hours: int | None = None
+    answer_within_hours: int | None = None
+    compensation_basis_points: int = 0
+    compensation_cap: Money | None = None
+    feed_interval_hours: int | None = None
+    peaks: tuple[PeakPeriod, ...] = ()
+    acknowledgement_target_basis_points: int | None = None
+    """The share of supplier orders to be acknowledged in time; None means as the retailer's policy says."""
+    response_target_basis_points: int | None = None
+    """The share of messages to be answered in time; None means as the retailer's policy says."""
+
+    def holds_at(self, at: datetime) -> bool:
+        return self.effective_from <= at and (self.effective_until is None or at < self.effective_until)
+
+    def due(self, at: datetime, hours: int | None) -> datetime | None:
+        """When a clock of so many hours that starts now is due, longer in a peak period."""
+        return None if hours is None else due_after(at, hours, self.peaks)
+
+    def acknowledge_by(self, at: datetime) -> datetime | None:
+        return self.due(at, self.acknowledge_within_hours)
+
+    def dispatch_by(self, at: datetime, priority: Priority) -> datetime | None:
+        hours = self.dispatch_within_hours
+        if priority is Priority.EXPRESS and self.express_dispatch_within_hours is not None:
+            hours = self.express_dispatch_within_hours
+        return self.due(at, hours)
+
+    def feed_by(self, counted_at: datetime) -> datetime | None:
+        """When a feed that was counted then is too old."""
+        return self.due(counted_at, self.feed_interval_hours)
+
+    def answer_by(self, at: datetime) -> datetime | None:
+        return self.due(at, self.answer_within_hours)
+
+    @property
+    def compensation(self) -> CompensationTerms | None:
+        """What a late dispatch costs; None where nothing was agreed."""
+        if not self.compensation_basis_points:
+            return None
+        return CompensationTerms(self.compensation_basis_points, self.effective_from, self.compensation_cap)
+
+
+class TermsAgreed(Fact, frozen=True, tag="supplier.terms_agreed"):
+    """An agreement was signed; it holds from its own date on."""
+
+    supplier_id: str
+    agreement: Agreement
+    at: datetime
+
+
+class SupplierApproved(Fact, frozen=True, tag="supplier.approved"):
+    """It may be sent orders from now on."""
+
+    supplier_id: str
+    at: datetime
+
+
+class Offer(Value, frozen=True):
+    """What a supplier offers of one SKU."""
+
+    sku: str
+    cost: Money
+    minimum_quantity: int = 1
+    lead_time_days: int = 0
+    backups: tuple[str, ...] = ()
+    """Other suppliers of the same SKU, the preferred one first."""
+
+    def too_dear(self, units: int) -> Money | None:
+        """What so many units cost, if it is more than any amount may be."""
+        total = units * self.cost.amount_minor
+        return Money(total, self.cost.currency) if total > MOST_MINOR else None
+
+
+class SkuOffered(Fact, frozen=True, tag="supplier.sku_offered"):
+    """The supplier offers a SKU on these conditions; a later offer of the SKU replaces an earlier one."""
+
+    supplier_id: str
+    offer: Offer
+    at: datetime
+
+
+class SupplierSuspended(Fact, frozen=True, tag="supplier.suspended"):
+    """No new assignments; running ones go on."""
+
+    supplier_id: str
+    because: str
+    at: datetime
+
+
+class SupplierReinstated(Fact, frozen=True, tag="supplier.reinstated"):
+    """A suspended supplier may be sent orders again."""
+
+    supplier_id: str
+    at: datetime
+
+
+class SupplierRetired(Fact, frozen=True, tag="supplier.retired"):
+    """It is not used any more, for good."""
+
+    supplier_id: str
+    because: str
+    at: datetime
+
+
+SupplierFact = (
+    SupplierRegistered
+    | SampleReviewed
+    | TermsAgreed
+    | SupplierApproved
+    | SkuOffered
+    | SupplierSuspended
+    | SupplierReinstated
+    | SupplierRetired
+    | SupplierReviewed
+    | SuspensionProposed
+    | RateRecovered
+    | SuspensionDismissed
+)
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+class Standing(StrEnum):
+    """Whether a supplier may be used: candidate -> sampling -> approved -> suspended -> retired."""
+
+    CANDIDATE = "candidate"
+    SAMPLING = "sampling"
+    APPROVED = "approved"
+    SUSPENDED = "suspended"
+    RETIRED = "retired"
+
+
+class Supplier(Value, frozen=True):
+    """A supplier as its facts tell it."""
+
+    registered: SupplierRegistered
+    standing: Standing = Standing.CANDIDATE
+    sample_passed: bool = False
+    approved_at: datetime | None = None
+    agreements: tuple[Agreement, ...] = ()
+    """The latest effective first."""
+    offers: LargeMap[Offer] = LargeMap()
+    """By SKU; thousands of them."""
+    score_basis_points: int | None = None
+    """How well it did at its last review; None before the first."""
+    reviews: Reviews = Reviews()
+
+    @property
+    def supplier_id(self) -> str:
+        return self.registered.supplier_id
+
+    def agreement_at(self, at: datetime) -> Agreement | None:
+        """The agreement in force at an instant; None means that no clock and no compensation holds."""
+        for agreement in self.agreements:
+            if agreement.holds_at(at):
+                return agreement
+        return None
+
+
+def evolve(supplier: Supplier | None, fact: SupplierFact) -> Supplier:
+    if isinstance(fact, SupplierRegistered):
+        return Supplier(fact)
+    assert supplier is not None, "the first fact of a supplier is its registration"
+    match fact:
+        case SampleReviewed():
+            standing = Standing.SAMPLING if supplier.standing is Standing.CANDIDATE else supplier.standing
+            return replace(supplier, sample_passed=fact.passed, standing=standing)
+        case TermsAgreed(agreement=agreement):
+            agreements = sorted((agreement, *supplier.agreements), key=lambda a: a.effective_from, reverse=True)
+            return replace(supplier, agreements=tuple(agreements))
+        case SkuOffered(offer=offer):
+            return replace(supplier, offers=supplier.offers.changed(offer.sku, offer))
+        case SupplierApproved(at=at):
+            return replace(supplier, standing=Standing.APPROVED, approved_at=at)
+        case SupplierReinstated():
+            return replace(supplier, standing=Standing.APPROVED)
+        case SupplierSuspended():
+            return replace(supplier, standing=Standing.SUSPENDED, reviews=supplier.reviews.suspended())
+        case SupplierRetired():
+            return replace(supplier, standing=Standing.RETIRED)
+        case SupplierReviewed(score_basis_points=score):
+            return replace(supplier, score_basis_points=score, reviews=reviews.evolve(supplier.reviews, fact))
+        case SuspensionProposed() | RateRecovered() | SuspensionDismissed():
+            return replace(supplier, reviews=reviews.evolve(supplier.reviews, fact))
+        case _:
+            assert_never(fact)
+
+
+NOUN = noun("supplier", SupplierFact, evolve)
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class UnknownSupplier(NotFound):
+    def __init__(self, supplier_id: str) -> None:
+        super().__init__(
+            f"supplier {supplier_id} is not registered; use SupplierService.RegisterSupplier", supplier_id=supplier_id
+        )
+
+
+class SupplierRegisteredDifferently(AlreadyExists):
+    def __init__(self, supplier_id: str) -> None:
+        super().__init__(
+            f"supplier {supplier_id} is registered already with other content, which stays as it is",
+            supplier_id=supplier_id,
+        )
+
+
+class SampleMissing(Forbidden):
+    def __init__(self, supplier_id: str) -> None:
+        super().__init__(
+            f"supplier {supplier_id} cannot be approved before a sample matched in material, packaging and manual",
+            supplier_id=supplier_id,
+        )
+
+
+class TermsMissing(Forbidden):
+    def __init__(self, supplier_id: str) -> None:
+        super().__init__(f"supplier {supplier_id} cannot be approved before terms are agreed", supplier_id=supplier_id)
+
+
+class WrongStanding(Forbidden):
+    def __init__(self, supplier_id: str, standing: Standing, wanted: str) -> None:
+        super().__init__(
+            f"supplier {supplier_id} is {standing} and cannot be {wanted}",
+            supplier_id=supplier_id,
+            standing=standing,
+        )
+
+
+class SupplierNotApproved(Forbidden):
+    def __init__(self, supplier_id: str, standing: str) -> None:
+        super().__init__(
+            f"supplier {supplier_id} is {standing}, not approved; nothing can be assigned to it",
+            supplier_id=supplier_id,
+            standing=standing,
+        )
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+_IN_USE = frozenset({Standing.APPROVED, Standing.SUSPENDED})
+"""Suppliers that have, or lately had, something to send."""
+
+
+def known(supplier: Supplier | None, supplier_id: str) -> Supplier:
+    if supplier is None:
+        raise UnknownSupplier(supplier_id)
+    return supplier
+
+
+def register(supplier: Supplier | None, registration: SupplierRegistered) -> Sequence[SupplierFact]:
+    """A new candidate. The same registration again records nothing."""
+    if supplier is None:
+        return [registration]
+    present = supplier.registered
+    sealed = {name: getattr(present, name) for name in ("contact", "return_address", "intake", "at")}
+    if replace(registration, **sealed) != present or not _of_the_same_people(registration, present):
+        raise SupplierRegisteredDifferently(registration.supplier_id)
+    return []
+
+
+def _of_the_same_people(one: SupplierRegistered, other: SupplierRegistered) -> bool:
+    """Of a registration without a hash, as older versions recorded them, it is only known whether there were any."""
+    if one.intake and other.intake:
+        return one.intake == other.intake
+    return [each is None for each in (one.contact, one.return_address)] == [
+        each is None for each in (other.contact, other.return_address)
+    ]
+
+
+def review_sample(supplier: Supplier, review: SampleReviewed) -> Sequence[SupplierFact]:
+    """Every review is kept; the last one counts."""
+    if supplier.standing is Standing.RETIRED:
+        raise WrongStanding(supplier.supplier_id, supplier.standing, "sampled")
+    return [review]
+
+
+def agree_terms(
+    supplier: Supplier, agreement: Agreement, at: datetime, seen: int | None = None
+) -> Sequence[SupplierFact]:
+    """Terms from a date on. The same agreement again records nothing.
+
+    seen is how many agreements there were when it was drawn up; None takes it whatever came between.
+    """
+    if supplier.standing is Standing.RETIRED:
+        raise WrongStanding(supplier.supplier_id, supplier.standing, "given terms")
+    if agreement == next((a for a in supplier.agreements if a.effective_from == agreement.effective_from), None):
+        return []
+    require_seen(f"what was agreed with {supplier.supplier_id}", seen, len(supplier.agreements))
+    return [TermsAgreed(supplier.supplier_id, agreement, at)]
+
+
+def approve(supplier: Supplier, at: datetime) -> Sequence[SupplierFact]:
+    """Only after a sample passed and terms are agreed. Approving twice records nothing."""
+    if supplier.standing is Standing.APPROVED:
+        return []
+    if supplier.standing in (Standing.SUSPENDED, Standing.RETIRED):
+        raise WrongStanding(supplier.supplier_id, supplier.standing, "approved")
+    if not supplier.sample_passed:
+        raise SampleMissing(supplier.supplier_id)
+    if not supplier.agreements:
+        raise TermsMissing(supplier.supplier_id)
+    return [SupplierApproved(supplier.supplier_id, at)]
+
+
+def offer_sku(supplier: Supplier, offer: Offer, at: datetime) -> Sequence[SupplierFact]:
+    """What it offers of a SKU. The same offer again records nothing."""
+    if supplier.standing is Standing.RETIRED:
+        raise WrongStanding(supplier.supplier_id, supplier.standing, "listed with a SKU")
+    if supplier.offers.get(offer.sku) == offer:
+        return []
+    return [SkuOffered(supplier.supplier_id, offer, at)]
+
+
+def suspend(supplier: Supplier, because: str, at: datetime) -> Sequence[SupplierFact]:
+    """Stop new assignments. Suspending twice records nothing."""
+    if supplier.standing is Standing.SUSPENDED:
+        return []
+    if supplier.standing is not Standing.APPROVED:
+        raise WrongStanding(supplier.supplier_id, supplier.standing, "suspended")
+    return [SupplierSuspended(supplier.supplier_id, because, at)]
+
+
+def review(supplier: Supplier, seen: reviews.Seen, policy: Policy, at: datetime) -> Sequence[SupplierFact]:
+    """Record the figures that were seen of a supplier that is in use. The same figures again record nothing."""
+    if supplier.standing not in _IN_USE:
+        raise WrongStanding(supplier.supplier_id, supplier.standing, "reviewed")
+    found = reviews.review(supplier.reviews, supplier.supplier_id, seen, policy, at)
+    if supplier.standing is Standing.SUSPENDED:
+        return [fact for fact in found if not isinstance(fact, SuspensionProposed)]
+    return found
+
+
+def notice_rates(
+    supplier: Supplier | None, rates: Sequence[Rate], policy: Policy, at: datetime
+) -> Sequence[SupplierFact]:
+    """Notice the rates that crossed their targets, either way. Nothing to notice records nothing."""
+    if supplier is None or supplier.standing not in _IN_USE:
+        return []
+    found = reviews.recover(supplier.reviews, supplier.supplier_id, rates, policy, at)
+    if supplier.standing is Standing.SUSPENDED:
+        return found
+    return [*found, *reviews.propose(supplier.reviews, supplier.supplier_id, rates, policy, at)]
+
+
+def accept_suspension(supplier: Supplier, name: RateName, at: datetime) -> Sequence[SupplierFact]:
+    """Suspend, as was proposed for a rate, dismissed or not. Accepting twice records nothing."""
+    proposal = reviews.proposal_of(supplier.reviews, supplier.supplier_id, name)
+    if proposal.state is ProposalState.ACCEPTED:
+        return []
+    return suspend(supplier, f"{name} {proposal.rate.numerator} of {proposal.rate.denominator}", at)
+
+
+def dismiss_suspension(supplier: Supplier, name: RateName, because: str, at: datetime) -> Sequence[SupplierFact]:
+    """Decide against a proposal. Dismissing twice, or after the suspension, records nothing."""
+    return reviews.dismiss(supplier.reviews, supplier.supplier_id, name, because, at)
+
+
+def reinstate(supplier: Supplier, at: datetime) -> Sequence[SupplierFact]:
+    """Back to approved. Reinstating an approved supplier records nothing."""
+    if supplier.standing is Standing.APPROVED:
+        return []
+    if supplier.standing is not Standing.SUSPENDED:
+        raise WrongStanding(supplier.supplier_id, supplier.standing, "reinstated")
+    return [SupplierReinstated(supplier.supplier_id, at)]
+
+
+def retire(supplier: Supplier, because: str, at: datetime) -> Sequence[SupplierFact]:
+    """For good, from any standing. Retiring twice records nothing."""
+    if supplier.standing is Standing.RETIRED:
+        return []
+    return [SupplierRetired(supplier.supplier_id, because, at)]
+
+
+def require_approved(supplier: Supplier | None, supplier_id: str) -> Supplier:
+    """The supplier, if new work may be assigned to it."""
+    if known(supplier, supplier_id).standing is not Standing.APPROVED:
+        raise SupplierNotApproved(supplier_id, known(supplier, supplier_id).standing)
+    assert supplier is not None
+    return supplier

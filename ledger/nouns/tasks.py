@@ -1,0 +1,148 @@
+"""Tasks: who took which piece of work, gave it back, or finished it (DOMAIN 6).
+
+What work there is follows from the facts of orders, parcels and all else; here stands only what people
+did about it. A task's id derives from what raised it, so a piece of work is claimed and finished once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from ledger.facts import Fact, Value
+from ledger.refusals import Forbidden, NotFound
+from ledger.view import View, noun
+
+
+def stream(task_id: str) -> str:
+    """task_id derives from what raised the work, such as ``hold-shop/1001/fraud_review/...``."""
+    return f"task-{task_id}"
+
+
+def find(view: View, task_id: str) -> Task | None:
+    found: Task | None = view.state(stream(task_id))
+    return found
+
+
+# --- facts ----------------------------------------------------------------------------------------
+
+
+class TaskClaimed(Fact, frozen=True, tag="task.claimed"):
+    """Somebody took it on; nobody else needs to."""
+
+    task_id: str
+    by: str
+    at: datetime
+
+
+class TaskReleased(Fact, frozen=True, tag="task.released"):
+    """It waits for somebody again; by says who gave it back, which need not be who had it."""
+
+    task_id: str
+    by: str
+    at: datetime
+
+
+class TaskFinished(Fact, frozen=True, tag="task.finished"):
+    """Nothing is left to be done, and what came of it."""
+
+    task_id: str
+    outcome: str
+    by: str
+    at: datetime
+
+
+TaskFact = TaskClaimed | TaskReleased | TaskFinished
+
+# --- state ----------------------------------------------------------------------------------------
+
+
+class Task(Value, frozen=True):
+    """A piece of work as people left it."""
+
+    task_id: str
+    claimed: TaskClaimed | None = None
+    """None while nobody has it."""
+    finished: TaskFinished | None = None
+
+
+def evolve(task: Task | None, fact: TaskFact) -> Task:
+    task = task or Task(fact.task_id)
+    match fact:
+        case TaskClaimed():
+            return replace(task, claimed=fact)
+        case TaskReleased():
+            return replace(task, claimed=None)
+        case TaskFinished():
+            return replace(task, finished=fact)
+        case _:
+            assert_never(fact)
+
+
+NOUN = noun("task", TaskFact, evolve)
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+class UnknownWork(NotFound):
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"there is no work {task_id}, or its reason is gone", task_id=task_id)
+
+
+class WorkIsClaimed(Forbidden):
+    def __init__(self, claimed: TaskClaimed) -> None:
+        super().__init__(f"{claimed.by} has claimed {claimed.task_id}", task_id=claimed.task_id, by=claimed.by)
+
+
+class WorkIsFinished(Forbidden):
+    def __init__(self, finished: TaskFinished) -> None:
+        super().__init__(
+            f"{finished.by} has finished {finished.task_id}: {finished.outcome}",
+            task_id=finished.task_id,
+            by=finished.by,
+            outcome=finished.outcome,
+        )
+
+
+# --- decisions ------------------------------------------------------------------------------------
+
+
+def claim(task: Task | None, task_id: str, exists: bool, by: str, at: datetime) -> Sequence[TaskFact]:
+    """Take it on. Claiming what one has records nothing. exists: whether there is such work."""
+    _require_open(task, task_id, exists)
+    if task is not None and task.claimed is not None:
+        if task.claimed.by != by:
+            raise WorkIsClaimed(task.claimed)
+        return []
+    return [TaskClaimed(task_id, by, at)]
+
+
+def release(task: Task | None, task_id: str, exists: bool, of: str, by: str, at: datetime) -> Sequence[TaskFact]:
+    """Give back what ``of`` has claimed. What nobody has records nothing."""
+    _require_open(task, task_id, exists)
+    if task is None or task.claimed is None:
+        return []
+    if task.claimed.by != of:
+        raise WorkIsClaimed(task.claimed)
+    return [TaskReleased(task_id, by, at)]
+
+
+def finish(task: Task | None, task_id: str, exists: bool, outcome: str, by: str, at: datetime) -> Sequence[TaskFact]:
+    """Nothing is left to be done, claimed before or not. The same outcome again records nothing."""
+    if task is not None and task.finished is not None and task.finished.outcome == outcome:
+        return []
+    _require_open(task, task_id, exists)
+    if task is not None and task.claimed is not None and task.claimed.by != by:
+        raise WorkIsClaimed(task.claimed)
+    return [TaskFinished(task_id, outcome, by, at)]
+
+
+def _require_open(task: Task | None, task_id: str, exists: bool) -> None:
+    if task is not None and task.finished is not None:
+        raise WorkIsFinished(task.finished)
+    if not exists:
+        raise UnknownWork(task_id)

@@ -1,0 +1,1 @@
+"""Words of the trade that facts and decisions are made of: money, places, carriers, clocks, rates."""

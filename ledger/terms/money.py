@@ -1,0 +1,82 @@
+"""Money: currencies by their ISO 4217 codes, amounts in minor units, and amounts as people write them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ledger.facts import Value
+from ledger.refusals import Forbidden
+
+_WITHOUT_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_TWO_DIGITS = """
+    AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CNY
+    COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS
+    INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR
+    MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP
+    STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD XCG YER ZAR ZMW ZWG
+    ANG BGN CUC HRK SLL ZWL
+"""
+"""The last line left the list of ISO 4217 since 2021: refunds and claims of orders of before are still in them."""
+_THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
+_FOUR_DIGITS = "CLF UYW"
+
+_BY_DIGITS = {0: _WITHOUT_DIGITS, 2: _TWO_DIGITS, 3: _THREE_DIGITS, 4: _FOUR_DIGITS}
+_MINOR_DIGITS = {code: digits for digits, codes in _BY_DIGITS.items() for code in codes.split()}
+
+CURRENCIES = frozenset(_MINOR_DIGITS)
+"""All that are in use. Metals, bonds, tests (XTS) and "no currency" (XXX) have no minor unit and are not among them."""
+
+
+def minor_digits(currency: str) -> int:
+    """Digits after the point: 2 of EUR, 0 of JPY, 3 of KWD; 2 of what is no currency, as a fact of before may say."""
+    return _MINOR_DIGITS.get(currency, 2)
+
+
+def amount(amount_minor: int, currency: str) -> str:
+    """1234 of EUR as ``12.34``, of JPY as ``1,234``."""
+    digits = minor_digits(currency)
+    return f"{Decimal(amount_minor).scaleb(-digits):,.{digits}f}"
+
+
+MOST_MINOR = 10**15
+"""The largest amount that is taken, and the largest total of an order or a recovery, in minor units.
+
+Ten trillion euros, and still millions of dollars in rials. A sum of 9,000 of them fits 64 bits.
+"""
+
+
+class Money(Value, frozen=True):
+    """An amount in minor units (cents, fen, yen) of an ISO 4217 currency."""
+
+    amount_minor: int
+    currency: str
+
+    def __str__(self) -> str:
+        return f"{amount(self.amount_minor, self.currency)} {self.currency}"
+
+
+def in_64_bits(amount_minor: int) -> int:
+    """The amount, or the nearest that 64 bits hold: what sums and products of amounts are kept and answered as.
+
+    Facts of before amounts were bounded come to more, and so do enough orders of the largest amounts.
+    """
+    return max(-(2**63), min(amount_minor, 2**63 - 1))
+
+
+def round_half_up(dividend: int, divisor: int) -> int:
+    """The quotient of two numbers that are not negative, in whole minor units; a half goes up."""
+    return (2 * dividend + divisor) // (2 * divisor)
+
+
+class TotalTooLarge(Forbidden):
+    """What is recorded already and what is new of it come to more than any total may be."""
+
+    def __init__(self, of: str, total: Money) -> None:
+        most = Money(MOST_MINOR, total.currency)
+        super().__init__(
+            f"the total of {of} would be {total}; {most} at most is taken",
+            of=of,
+            total_minor=total.amount_minor,
+            most_minor=MOST_MINOR,
+            currency=total.currency,
+        )
