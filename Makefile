@@ -13,6 +13,9 @@ run: $(READY) ## start the service (ARGS="--help" for its options)
 test: $(READY) ## run the tests, several files at a time (ARGS="-k parcel" for some of them, ARGS=-n0 for one at a time)
 	@$(BIN)/pytest -q --numprocesses auto --dist loadfile $(ARGS)
 
+unit: $(READY) ## run the tests that need no database, in seconds
+	@$(BIN)/pytest -q --numprocesses auto --dist loadfile tests/unit $(ARGS)
+
 check: check-format check-lint check-protos check-generated check-types check-imports ## all that must hold before the tests
 	@echo "All checks hold."
 
@@ -84,5 +87,5 @@ $(BIN)/python:
 	echo "Install Python 3.11 to 3.14 with its venv module (on Debian: apt install python3-venv) or name it: make PYTHON=/path/to/python3" >&2; \
 	exit 1
 
-.PHONY: run test check format proto bench lock clean help
+.PHONY: run test unit check format proto bench lock clean help
 .PHONY: check-format check-lint check-types check-imports check-protos check-generated

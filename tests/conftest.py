@@ -16,9 +16,9 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.embedded import EmbeddedServer
 from adapters.postgres import TENANT_MIGRATIONS, migrate
-from tests import runs
-from tests.service import Service, serving
-from tests.stalls import EmptyTenant
+from tests.support import runs
+from tests.support.service import Service, serving
+from tests.support.stalls import EmptyTenant
 
 _TEST_SECONDS = 60
 

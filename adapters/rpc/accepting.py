@@ -6,7 +6,7 @@ server always has many requests for a call with the core. It answers a third mor
 (benchmarks/RESULTS.md).
 
 It overrides a method of grpcio that is not public, which is why grpcio's version is bounded so narrowly. Without
-that method calls would come one by one as ever, and tests/test_accepting.py would say so.
+that method calls would come one by one as ever, and tests/service/test_accepting.py would say so.
 """
 
 from __future__ import annotations

@@ -1,0 +1,194 @@
+"""Lists of cases, the clock of their first answer, and the reships they wait for, as read models tell them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ledger.nouns.cases import (
+    Denial,
+    Reason,
+    Remedy,
+    Status,
+)
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.policies import Policy
+from ledger.terms.parties import Party
+from projections import cases
+from projections.cases import CaseSummary
+from projections.reads import PageOf
+from projections.sla import Clock, State, Timer
+from tests.database.test_sla import Told
+from tests.support.casework import (
+    CASE,
+    OTHER_PHOTO,
+    RESHIP,
+    Desk,
+    approved,
+    opened,
+    ruled,
+)
+from tests.support.projecting import (
+    asking,
+    catch_up,
+    contents,
+    forget,
+)
+from tests.support.stalls import EmptyTenant
+from tests.support.story import (
+    DAY,
+    HOUR,
+    ORDER,
+    delivered,
+    line,
+)
+
+
+async def listed(tenant: EmptyTenant, desk: Desk, size: int = 100, **how) -> list[CaseSummary]:
+    """All cases that fit, page after page; the story goes to the log once."""
+    head = catch_up(tenant, desk.story.log)
+    desk.story.log.clear()
+    found: list[CaseSummary] = []
+    token = ""
+    async with asking(tenant, head) as where:
+        while True:
+            answer = await cases.list_cases(where, PageOf(size, token), **how)
+            found += answer.rows
+            token = answer.next_page_token
+            if not token:
+                return found
+
+
+# --- lists ----------------------------------------------------------------------------------------
+
+
+async def test_a_case_is_listed_with_how_far_it_is(tenant: EmptyTenant):
+    desk = ruled(by_line={1: 2})
+    (row,) = await listed(tenant, desk)
+    assert (row.case_id, row.order_id, row.status, row.reason) == (CASE, ORDER, Status.LIABILITY_RULED, Reason.DAMAGED)
+    assert (row.liable, row.remedy, row.units, row.supplier_ids) == (Party.SUPPLIER, None, 2, ["acme"])
+    desk.approves(Remedy.REFUND)
+    desk.grants({1: 1})
+    (row,) = await listed(tenant, desk)
+    assert (row.status, row.remedy, row.granted_minor, row.paid_minor, row.currency) == (
+        Status.IN_REMEDY, Remedy.REFUND, 500, 0, "EUR",
+    )  # fmt: skip
+    desk.denies_refund(because=Denial.GOODS_USED)
+    desk.pays()
+    (row,) = await listed(tenant, desk)
+    assert (row.status, row.denial, row.paid_minor) == (Status.RESOLVED, Denial.GOODS_USED, 500)
+    assert row.closed_at == desk.story.now
+
+
+async def test_cases_are_found_by_status_supplier_order_and_time_page_after_page(tenant: EmptyTenant):
+    story = delivered(line(1, "tea", 3), line(2, "mug", 3, "acme"))
+    desk = Desk(story)
+    for n in range(1, 4):
+        desk.opens(case_id=f"case-{n}")
+        story.later(hours=1)
+    story.place(line(1, "ink", 1, "bolt"), order_id="shopify/2")
+    story.send("shopify/2/1")
+    story.ship(supplier_order_id="shopify/2/1", number="P2")
+    desk.opens(Reason.LOST, case_id="case-4", order_id="shopify/2")
+    desk.reviews("case-2")
+    assert [row.case_id for row in await listed(tenant, desk, size=1)] == ["case-1", "case-2", "case-3", "case-4"]
+    assert [row.case_id for row in await listed(tenant, desk, statuses=[Status.UNDER_REVIEW])] == ["case-2"]
+    assert [row.case_id for row in await listed(tenant, desk, supplier_id="bolt")] == ["case-4"]
+    assert [row.case_id for row in await listed(tenant, desk, size=2, supplier_id="acme")] == [
+        "case-1", "case-2", "case-3",
+    ]  # fmt: skip
+    found = await listed(tenant, desk, supplier_id="acme", statuses=[Status.OPENED], order_id=ORDER)
+    assert [row.case_id for row in found] == ["case-1", "case-3"]
+    since = story.now - 2 * HOUR
+    assert [row.case_id for row in await listed(tenant, desk, since=since, until=story.now)] == ["case-2", "case-3"]
+    assert await listed(tenant, desk, order_id="shopify/9") == []
+
+
+async def test_a_case_that_is_reopened_is_listed_as_open_again(tenant: EmptyTenant):
+    desk = ruled()
+    desk.denies()
+    desk.files(OTHER_PHOTO)
+    desk.reopens(OTHER_PHOTO)
+    (row,) = await listed(tenant, desk, statuses=[Status.UNDER_REVIEW])
+    assert (row.closed_at, row.denial) == (None, None)
+
+
+async def due(told: Told, timer: Timer, now: datetime | None = None) -> list[tuple[str, ...]]:
+    """What this timer is about that has run out."""
+    return [each.names for each in await told.due(now) if each.timer is timer]
+
+
+# --- the first answer -----------------------------------------------------------------------------
+
+
+async def test_the_first_answer_is_an_obligation_of_the_retailer(tenant: EmptyTenant):
+    told = Told(tenant, (desk := opened()).story)
+    due = desk.story.now + 24 * HOUR
+    (obligation,) = await told.obligations(clock=Clock.FIRST_ANSWER)
+    assert (obligation.object_id, obligation.supplier_id, obligation.state, obligation.due) == (
+        CASE, "", State.OPEN, due,
+    )  # fmt: skip
+    desk.asks()
+    assert await told.state(Clock.FIRST_ANSWER) == (State.MET, due)
+
+
+async def test_a_first_answer_that_does_not_come_is_due_at_the_clock_once(tenant: EmptyTenant):
+    told = Told(tenant, (desk := opened()).story)
+    assert await due(told, Timer.FIRST_ANSWER, desk.story.now + 23 * HOUR) == []
+    desk.story.later(hours=24)
+    assert await due(told, Timer.FIRST_ANSWER) == [(CASE,)]
+    desk.clock_runs()
+    assert await due(told, Timer.FIRST_ANSWER) == []
+    assert (await told.state(Clock.FIRST_ANSWER))[0] is State.MISSED
+    desk.answers(hours_ago=1)
+    assert (await told.state(Clock.FIRST_ANSWER))[0] is State.WITHDRAWN
+
+
+async def test_a_case_that_is_cancelled_before_its_answer_obliges_nobody(tenant: EmptyTenant):
+    told = Told(tenant, (desk := opened()).story)
+    desk.cancels()
+    assert await told.obligations(clock=Clock.FIRST_ANSWER) == []
+
+
+# --- reships and return windows -------------------------------------------------------------------
+
+
+async def test_a_reship_that_ended_is_due_until_its_case_has_seen_it(tenant: EmptyTenant):
+    desk = approved(Remedy.RESHIP)
+    told = Told(tenant, desk.story)
+    assert await due(told, Timer.RESHIP) == []
+    desk.story.send(f"{RESHIP}/1")
+    desk.story.ship(supplier_order_id=f"{RESHIP}/1", number="P9")
+    desk.story.scan(ParcelStatus.LOST, number="P9")
+    assert await due(told, Timer.RESHIP) == [(CASE,)]
+    desk.looks_at_the_reship()
+    assert await due(told, Timer.RESHIP) == []
+
+
+async def test_no_window_closes_while_a_case_is_open(tenant: EmptyTenant):
+    desk = ruled()
+    told = Told(tenant, desk.story)
+    desk.story.later(days=Policy().return_window_days)
+    desk.denies()
+    assert await due(told, Timer.RETURN_WINDOW) == [(ORDER,)]
+    desk.files(OTHER_PHOTO)
+    desk.reopens(OTHER_PHOTO)
+    assert await due(told, Timer.RETURN_WINDOW, desk.story.now + DAY) == []
+
+
+def test_it_does_not_matter_where_a_page_of_the_log_ends(tenant: EmptyTenant):
+    desk = approved(Remedy.RESHIP, {1: 2})
+    desk.opens(case_id="case-2")
+    desk.story.send(f"{RESHIP}/1")
+    desk.story.ship({1: 1}, f"{RESHIP}/1", "P8")
+    desk.story.ship({1: 1}, f"{RESHIP}/1", "P9")
+    desk.story.scan(ParcelStatus.DELIVERED, number="P8")
+    desk.story.scan(ParcelStatus.LOST, number="P9")
+    desk.looks_at_the_reship()
+    desk.grants()
+    desk.pays()
+    catch_up(tenant, desk.story.log)
+    expected = contents(tenant)
+    forget(tenant)
+    catch_up(tenant, page_facts=2)
+    assert contents(tenant) == expected
+    assert sum(len(expected[table]) for table in ("cases", "cases_suppliers")) == 4

@@ -1,0 +1,225 @@
+"""What read models know of recoveries: what is due, what was missed, what the clock is to look at, and the list."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ledger.nouns.recoveries import Kind, Status
+from ledger.nouns.suppliers import Agreement
+from projections import sla
+from projections.reads import PageOf
+from projections.recoveries import About, Listed, list_recoveries
+from projections.sla import Clock, Due, Obligation, State, Timer
+from tests.support.projecting import asking, catch_up
+from tests.support.recovering import (
+    DAMAGE,
+    Recovering,
+    claimable,
+    refund,
+)
+from tests.support.stalls import EmptyTenant
+from tests.support.story import (
+    DAY,
+    FIRST,
+    HOUR,
+    NOON,
+    ORDER,
+    Story,
+    line,
+    shipped,
+)
+
+FILING, ANSWER = Clock.CLAIM_FILING, Clock.RECOVERY_ANSWER
+
+
+class Told:
+    """A story whose facts go to the log as it is told."""
+
+    def __init__(self, tenant: EmptyTenant, story: Story) -> None:
+        self.tenant, self.story = tenant, story
+        self._written = 0
+
+    def catch_up(self) -> None:
+        new = self.story.log[self._written :]
+        self._written = len(self.story.log)
+        catch_up(self.tenant, new)
+
+    async def obligations(self, clock: Clock, **more: Any) -> list[Obligation]:
+        self.catch_up()
+        async with asking(self.tenant) as where:
+            return (await sla.list_obligations(where, PageOf(), tuple(State), clock=clock, **more)).rows
+
+    async def states(self, clock: Clock) -> list[State]:
+        return [each.state for each in await self.obligations(clock)]
+
+    async def due(self) -> list[Due]:
+        """What the clock is to notice of recoveries."""
+        self.catch_up()
+        timers = (Timer.CLAIM_FILING, Timer.CLAIM_ELIGIBLE, Timer.RECOVERY_ANSWER)
+        async with asking(self.tenant) as where, where.pool.connection() as connection:
+            found = await sla.due(connection, where.schema, self.story.now, 100)
+        return [each for each in found if each.timer in timers]
+
+    async def listed(self, page: PageOf | None = None, **about: Any) -> list[Listed]:
+        self.catch_up()
+        async with asking(self.tenant) as where:
+            return (await list_recoveries(where, page or PageOf(), About(**about))).rows
+
+
+def answering(story: Story, recovery_id: str = "asked") -> Recovering:
+    story.approve("acme", Agreement(effective_from=NOON - timedelta(days=1), answer_within_hours=24))
+    recovering = Recovering(story, recovery_id)
+    recovering.of_supplier(refund(1000))
+    return recovering
+
+
+# --- the filing of a claim --------------------------------------------------------------------------
+
+
+async def test_a_claim_is_to_be_filed_before_its_deadline(tenant: EmptyTenant):
+    claim = claimable()
+    told = Told(tenant, claim.story)
+    (owed,) = await told.obligations(FILING)
+    assert (owed.object_id, owed.state, owed.due, owed.supplier_id) == ("r1", State.OPEN, NOON + 60 * DAY, "")
+    assert len(await told.obligations(FILING, until=NOON + 61 * DAY)) == 1
+    assert await told.obligations(FILING, until=NOON + 59 * DAY) == []
+    claim.collect()
+    claim.file()
+    (met,) = await told.obligations(FILING)
+    assert (met.state, met.met_at) == (State.MET, claim.story.now)
+
+
+async def test_the_clock_hears_of_a_deadline_until_the_claim_is_barred(tenant: EmptyTenant):
+    claim = claimable(days=59)
+    told = Told(tenant, claim.story)
+    assert await told.due() == []
+    claim.story.later(days=1)
+    assert await told.due() == [Due(Timer.CLAIM_FILING, ("r1",), NOON + 60 * DAY)]
+    claim.bar()
+    assert await told.due() == []
+    (missed,) = await told.obligations(FILING)
+    assert (missed.state, missed.missed_at) == (State.MISSED, claim.story.now)
+    async with asking(tenant) as where:
+        breaches = await sla.list_breaches(where, PageOf(), clock=FILING)
+    assert breaches.rows == [missed]
+
+
+async def test_nothing_is_owed_of_a_claim_that_was_given_up(tenant: EmptyTenant):
+    claim = claimable()
+    told = Told(tenant, claim.story)
+    assert await told.states(FILING) == [State.OPEN]
+    claim.write_off()
+    assert await told.states(FILING) == []
+    claim.story.later(days=100)
+    assert await told.due() == []
+
+
+async def test_the_clock_hears_when_a_waiting_time_has_passed(tenant: EmptyTenant):
+    claim = claimable(days=13)
+    told = Told(tenant, claim.story)
+    assert await told.due() == []
+    claim.story.later(days=1)
+    assert await told.due() == [Due(Timer.CLAIM_ELIGIBLE, ("r1",), NOON + 14 * DAY)]
+    claim.become_eligible()
+    assert await told.due() == []
+
+
+# --- the supplier's answer --------------------------------------------------------------------------
+
+
+async def test_a_supplier_is_to_answer_in_its_hours(tenant: EmptyTenant):
+    asked = answering(shipped())
+    told = Told(tenant, asked.story)
+    (owed,) = await told.obligations(ANSWER)
+    assert (owed.object_id, owed.supplier_id, owed.due) == ("asked", "acme", NOON + 24 * HOUR)
+    asked.story.later(hours=24)
+    assert await told.due() == [Due(Timer.RECOVERY_ANSWER, ("asked",), NOON + 24 * HOUR)]
+    asked.miss_answer()
+    assert await told.due() == []
+    assert await told.states(ANSWER) == [State.MISSED]
+    asked.dispute(at=NOON + 20 * HOUR)
+    assert await told.states(ANSWER) == [State.WITHDRAWN]
+
+
+async def test_an_answer_in_time_is_kept_as_met_until_more_is_asked(tenant: EmptyTenant):
+    asked = answering(shipped())
+    told = Told(tenant, asked.story)
+    asked.accept(1000)
+    assert await told.states(ANSWER) == [State.MET]
+    asked.add(refund(500, "refund-2"))
+    assert await told.states(ANSWER) == [State.OPEN]
+    asked.write_off()
+    assert await told.states(ANSWER) == []
+
+
+# --- the list ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def told(tenant: EmptyTenant) -> Told:
+    """A supplier that is asked, a claim that waits, one that is written off."""
+    story = shipped(line(1, "tea", 2), line(2, "ink", 1, "bolt"))
+    story.ship({2: 1}, supplier_order_id=f"{ORDER}/2", number="P2")
+    answering(story)
+    loss, damage = Recovering(story, "loss"), Recovering(story, "damage")
+    loss.of_carrier(refund(700))
+    damage.of_carrier(kind=DAMAGE, number="P2")
+    damage.write_off()
+    return Told(tenant, story)
+
+
+def ids(rows: list[Listed]) -> list[str]:
+    return [row.recovery_id for row in rows]
+
+
+async def test_recoveries_are_listed_by_what_is_due_first(told: Told):
+    rows = await told.listed()
+    assert ids(rows) == ["asked", "loss", "damage"]
+    assert [row.due for row in rows] == [NOON + 24 * HOUR, NOON + 60 * DAY, None]
+    loss = rows[1]
+    assert (loss.status, loss.carrier, loss.number, loss.epoch) == (Status.WAITING, "dhl", "P1", 1)
+    assert (loss.asked_minor, loss.currency, loss.supplier_order_id) == (700, "EUR", FIRST)
+    assert rows[2].ended_at == NOON
+
+
+@pytest.mark.parametrize(
+    ("about", "expected"),
+    [
+        ({"kinds": (Kind.SUPPLIER_FAULT,)}, ["asked"]),
+        ({"kinds": (Kind.CARRIER_LOSS, Kind.CARRIER_DAMAGE)}, ["loss", "damage"]),
+        ({"statuses": (Status.WAITING, Status.WRITTEN_OFF)}, ["loss", "damage"]),
+        ({"supplier_id": "bolt"}, ["damage"]),
+        ({"carrier": "dhl"}, ["loss", "damage"]),
+        ({"carrier": "ups"}, []),
+        ({"order_id": ORDER, "statuses": (Status.PROPOSED,)}, ["asked"]),
+        ({"case_id": "case-9"}, []),
+        ({"due_until": NOON + 2 * DAY}, ["asked"]),
+    ],
+)
+async def test_a_list_is_narrowed_by_what_its_recoveries_have_in_common(
+    told: Told, about: dict[str, Any], expected: list[str]
+):
+    assert ids(await told.listed(**about)) == expected
+
+
+async def test_a_list_comes_in_pages(told: Told):
+    told.catch_up()
+    found, token = list[str](), ""
+    async with asking(told.tenant) as where:
+        for _ in range(3):
+            answer = await list_recoveries(where, PageOf(1, token), About())
+            found += ids(answer.rows)
+            token = answer.next_page_token
+    assert (found, token) == (["asked", "loss", "damage"], "")
+
+
+async def test_a_row_follows_its_recovery(told: Told):
+    asked = Recovering(told.story, "asked")
+    assert (await told.listed(order_id=ORDER))[0].agreed_minor == 0
+    asked.accept(800)
+    asked.settle(300)
+    (row,) = await told.listed(statuses=(Status.ACCEPTED,))
+    assert (row.agreed_minor, row.received_minor, row.due) == (800, 300, None)

@@ -1,0 +1,457 @@
+"""What is due, what was missed, and what the clock task is to look at."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.nouns import policies
+from ledger.nouns.orders import Clock as OrderClock
+from ledger.nouns.orders import HoldReason, PaymentState
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.policies import Policy
+from ledger.terms.parties import Party
+from projections import sla
+from projections.reads import PageOf
+from projections.sla import Clock, Counts, Due, Obligation, State, Timer
+from tests.support.projecting import asking, catch_up
+from tests.support.stalls import EmptyTenant
+from tests.support.story import (
+    DAY,
+    FIRST,
+    HOUR,
+    NOON,
+    ORDER,
+    TERMS,
+    Story,
+    a_shop,
+    accept,
+    confirmed,
+    delivered,
+    line,
+    reject,
+    sent,
+    shipped,
+)
+
+DISPATCH, ACKNOWLEDGE, DELIVERY, FIRST_SCAN = Clock.DISPATCH, Clock.ACKNOWLEDGE, Clock.DELIVERY, Clock.FIRST_SCAN
+
+
+class Told:
+    """A story whose facts go to the log as it is told."""
+
+    def __init__(self, tenant: EmptyTenant, story: Story) -> None:
+        self.tenant = tenant
+        self.story = story
+        self._written = 0
+
+    def catch_up(self) -> int:
+        new = self.story.log[self._written :]
+        self._written = len(self.story.log)
+        return catch_up(self.tenant, new)
+
+    async def obligations(self, *states: State, size: int = 100, **more) -> list[Obligation]:
+        """All that are in these states, or in any, page after page."""
+        self.catch_up()
+        found: list[Obligation] = []
+        token = ""
+        async with asking(self.tenant) as where:
+            while True:
+                answer = await sla.list_obligations(where, PageOf(size, token), states or tuple(State), **more)
+                found += answer.rows
+                token = answer.next_page_token
+                if not token:
+                    return found
+
+    async def state(self, clock: Clock) -> tuple[State, datetime]:
+        """What became of the only obligation of this clock, and when it was due."""
+        (one,) = await self.obligations(clock=clock)
+        return one.state, one.due
+
+    async def due(self, now: datetime | None = None, limit: int = 100) -> list[Due]:
+        self.catch_up()
+        async with asking(self.tenant) as where, where.pool.connection() as connection:
+            return await sla.due(connection, self.tenant.schema, now or self.story.now, limit)
+
+    async def timers(self, now: datetime | None = None) -> list[Timer]:
+        return [due.timer for due in await self.due(now)]
+
+
+# --- obligations ----------------------------------------------------------------------------------
+
+
+async def test_sending_opens_the_suppliers_clocks_and_the_promise_is_the_retailers(tenant: EmptyTenant):
+    told = Told(tenant, sent(promised_by=NOON + 5 * DAY))
+    assert [
+        (each.clock, each.object_id, each.supplier_id, each.due) for each in await told.obligations(State.OPEN)
+    ] == [
+        (ACKNOWLEDGE, FIRST, "acme", NOON + 24 * HOUR),
+        (DISPATCH, FIRST, "acme", NOON + 48 * HOUR),
+        (DELIVERY, ORDER, "", NOON + 5 * DAY),
+    ]
+    assert await told.obligations(State.MET, State.MISSED, State.WITHDRAWN) == []
+
+
+async def test_a_draft_obliges_nobody(tenant: EmptyTenant):
+    assert await Told(tenant, confirmed()).obligations() == []
+
+
+async def test_what_happens_in_time_is_met(tenant: EmptyTenant):
+    story = sent(promised_by=NOON + 5 * DAY)
+    story.later(hours=1)
+    story.answer({1: accept(3)})
+    story.later(hours=1)
+    story.ship()
+    story.later(hours=1)
+    story.scan(ParcelStatus.IN_TRANSIT)
+    story.later(days=1)
+    story.scan(ParcelStatus.DELIVERED)
+    found = await Told(tenant, story).obligations(State.MET)
+    assert {(each.clock, each.met_at) for each in found} == {
+        (ACKNOWLEDGE, NOON + HOUR),
+        (DISPATCH, NOON + 2 * HOUR),
+        (FIRST_SCAN, NOON + 3 * HOUR),
+        (DELIVERY, NOON + 27 * HOUR),
+    }
+
+
+async def test_what_the_clock_notices_is_missed_and_stays_so_when_it_happens_late(tenant: EmptyTenant):
+    told = Told(tenant, sent())
+    told.story.later(days=3)
+    assert await told.state(DISPATCH) == (State.OPEN, NOON + 2 * DAY)
+    told.story.miss(OrderClock.DISPATCH)
+    assert await told.state(DISPATCH) == (State.MISSED, NOON + 2 * DAY)
+    told.story.later(hours=1)
+    told.story.ship()
+    (late,) = await told.obligations(State.MISSED, clock=DISPATCH)
+    assert (late.missed_at, late.met_at) == (NOON + 3 * DAY, NOON + 3 * DAY + HOUR)
+
+
+async def test_a_breach_is_withdrawn_when_the_news_came_late(tenant: EmptyTenant):
+    told = Told(tenant, sent())
+    told.story.later(days=3)
+    told.story.miss(OrderClock.DISPATCH)
+    told.story.ship(at=NOON + DAY)
+    (withdrawn,) = await told.obligations(State.WITHDRAWN)
+    assert (withdrawn.clock, withdrawn.met_at) == (DISPATCH, NOON + DAY)
+    assert (withdrawn.missed_at, withdrawn.withdrawn_at) == (NOON + 3 * DAY, NOON + 3 * DAY)
+
+
+async def test_a_breach_stays_when_the_order_is_cancelled_afterwards(tenant: EmptyTenant):
+    told = Told(tenant, sent())
+    told.story.later(days=3)
+    told.story.miss(OrderClock.DISPATCH)
+    told.story.cancel()
+    told.story.answer_cancel(agreed=True)
+    # Nobody had noticed that it was not acknowledged either.
+    assert {(each.clock, each.state) for each in await told.obligations()} == {
+        (ACKNOWLEDGE, State.MISSED),
+        (DISPATCH, State.MISSED),
+    }
+
+
+async def test_what_is_cancelled_or_rejected_in_time_is_owed_no_more(tenant: EmptyTenant):
+    told = Told(tenant, sent(line(1, "tea", 3), line(2, "mug", 1, "bolt")))
+    told.story.answer({1: reject(3)})
+    assert {each.supplier_id for each in await told.obligations()} == {"bolt"}
+    told.story.cancel({2: 1})
+    told.story.answer_cancel(agreed=True, supplier_order_id=f"{ORDER}/2")
+    assert await told.obligations() == []
+
+
+async def test_a_hold_stops_the_clocks_and_its_release_moves_them(tenant: EmptyTenant):
+    told = Told(tenant, sent())
+    told.story.later(hours=12)
+    told.story.hold(HoldReason.CUSTOMER_REQUEST)
+    stopped = await told.obligations(State.OPEN)
+    assert [(each.due, each.stopped_since) for each in stopped] == [
+        (NOON + 24 * HOUR, NOON + 12 * HOUR),
+        (NOON + 48 * HOUR, NOON + 12 * HOUR),
+    ]
+    told.story.later(hours=60)
+    assert await told.timers() == []
+    told.story.release(HoldReason.CUSTOMER_REQUEST)
+    assert [(each.due, each.stopped_since) for each in await told.obligations(State.OPEN)] == [
+        (NOON + 84 * HOUR, None),
+        (NOON + 108 * HOUR, None),
+    ]
+    assert await told.timers() == []
+    told.story.later(hours=13)
+    assert await told.timers() == [Timer.ACKNOWLEDGE]
+
+
+async def test_a_hold_after_the_deadline_excuses_nothing(tenant: EmptyTenant):
+    told = Told(tenant, sent())
+    told.story.later(hours=30)
+    told.story.hold(HoldReason.CUSTOMER_REQUEST)
+    assert await told.due() == [Due(Timer.ACKNOWLEDGE, (ORDER, FIRST), NOON + 24 * HOUR)]
+
+
+async def test_a_disputed_delivery_is_owed_again(tenant: EmptyTenant):
+    told = Told(tenant, delivered(promised_by=NOON + 5 * DAY))
+    assert (await told.state(DELIVERY))[0] is State.MET
+    told.story.dispute()
+    assert (await told.state(DELIVERY))[0] is State.OPEN
+
+
+async def test_a_parcel_that_was_never_scanned_is_missed(tenant: EmptyTenant):
+    told = Told(tenant, shipped())
+    assert await told.state(FIRST_SCAN) == (State.OPEN, NOON + 36 * HOUR)
+    told.story.later(hours=36)
+    assert Due(Timer.FIRST_SCAN, ("dhl", "P1", "1"), NOON + 36 * HOUR) in await told.due()
+    told.story.miss_first_scan()
+    (missed,) = await told.obligations(clock=FIRST_SCAN)
+    assert (missed.object_id, missed.supplier_id, missed.state) == ("dhl/P1/1", "acme", State.MISSED)
+    assert missed.missed_at == NOON + 36 * HOUR
+    assert await told.timers() == []
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+def _asked() -> Story:
+    story = sent(promised_by=NOON + 5 * DAY)
+    story.agree_terms(replace(TERMS, effective_from=NOON - DAY, answer_within_hours=12))
+    story.ask("to-acme")
+    story.ask("to-us", Party.RETAILER)
+    story.ask("untimed", supplier_order_id="", supplier_id="bolt")
+    return story
+
+
+async def test_a_question_obliges_whoever_was_asked(tenant: EmptyTenant):
+    told = Told(tenant, _asked())
+    found = await told.obligations(State.OPEN, clock=Clock.ANSWER)
+    assert [(each.object_id, each.owner, each.supplier_id, each.due) for each in found] == [
+        ("to-acme", Party.SUPPLIER, "acme", NOON + 12 * HOUR),
+        ("to-us", Party.RETAILER, "", NOON + 24 * HOUR),
+    ]
+
+
+async def test_a_question_that_nobody_answered_is_due_missed_and_withdrawn(tenant: EmptyTenant):
+    told = Told(tenant, _asked())
+    told.story.close_inquiry("to-us")
+    assert [each.object_id for each in await told.obligations(clock=Clock.ANSWER)] == ["to-acme"]
+    told.story.later(hours=13)
+    assert await told.due() == [Due(Timer.ANSWER, ("to-acme",), NOON + 12 * HOUR)]
+    told.story.miss_answer("to-acme")
+    assert await told.state(Clock.ANSWER) == (State.MISSED, NOON + 12 * HOUR)
+    assert await told.due() == []
+    told.story.answer_inquiry("to-acme", at=NOON + 11 * HOUR)
+    assert await told.state(Clock.ANSWER) == (State.WITHDRAWN, NOON + 12 * HOUR)
+
+
+async def test_obligations_are_found_by_who_is_obliged(tenant: EmptyTenant):
+    story = _asked()
+    story.ship()
+    told = Told(tenant, story)
+    by_owner = {
+        owner: {each.clock for each in await told.obligations(owner=owner)}
+        for owner in (Party.SUPPLIER, Party.CARRIER, Party.RETAILER)
+    }
+    assert by_owner == {
+        Party.SUPPLIER: {ACKNOWLEDGE, DISPATCH, Clock.ANSWER},
+        Party.CARRIER: {FIRST_SCAN},
+        Party.RETAILER: {DELIVERY, Clock.ANSWER},
+    }
+    story.later(days=9)
+    story.miss(OrderClock.DELIVERY, ORDER)
+    story.miss_first_scan()
+    told.catch_up()
+    async with asking(tenant) as where:
+        answer = await sla.list_breaches(where, PageOf(), owner=Party.CARRIER)
+        assert [each.object_id for each in answer.rows] == ["dhl/P1/1"]
+
+
+async def test_a_breach_that_a_hold_excuses_is_open_again(tenant: EmptyTenant):
+    told = Told(tenant, sent())
+    told.story.later(hours=50)
+    told.story.miss(OrderClock.DISPATCH)
+    told.story.hold(HoldReason.CUSTOMER_REQUEST, at=NOON + 40 * HOUR)
+    (excused,) = await told.obligations(clock=DISPATCH)
+    assert (excused.state, excused.stopped_since) == (State.OPEN, NOON + 40 * HOUR)
+    assert await told.timers() == [Timer.ACKNOWLEDGE]
+    told.story.later(hours=10)
+    told.story.release(HoldReason.CUSTOMER_REQUEST)
+    assert await told.state(DISPATCH) == (State.OPEN, NOON + 68 * HOUR)
+
+
+# --- lists ----------------------------------------------------------------------------------------
+
+
+def _many() -> Story:
+    """Twenty orders an hour apart, half to each supplier, all sent; the first five of them were missed."""
+    story = a_shop(tea=100)
+    for number in range(20):
+        order_id = f"shopify/{number}"
+        item = line(1, "tea", 1) if number % 2 else line(1, "mug", 1, "bolt")
+        story.place(item, order_id=order_id, promised_by=story.now + 9 * DAY)
+        story.send(f"{order_id}/1")
+        story.later(hours=1)
+    story.now = NOON + timedelta(hours=24 + 4, minutes=30)
+    for number in range(5):
+        story.miss(OrderClock.ACKNOWLEDGE, f"shopify/{number}/1", f"shopify/{number}")
+    return story
+
+
+@pytest.mark.parametrize("size", [1, 3, 60, 1000])
+async def test_pages_show_every_obligation_exactly_once_by_due_time(tenant: EmptyTenant, size: int):
+    told = Told(tenant, _many())
+    found = await told.obligations(size=size)
+    assert len({(each.object_id, each.clock) for each in found}) == len(found) == 60
+    assert [each.due for each in found] == sorted(each.due for each in found)
+
+
+async def test_obligations_are_found_by_supplier_clock_and_due_time(tenant: EmptyTenant):
+    told = Told(tenant, _many())
+    acme = await told.obligations(State.OPEN, supplier_id="acme", size=4)
+    assert [each.supplier_id for each in acme] == ["acme"] * 18
+    dispatch = await told.obligations(State.OPEN, supplier_id="bolt", clock=DISPATCH, size=4)
+    assert [each.object_id for each in dispatch] == [f"shopify/{number}/1" for number in range(0, 20, 2)]
+    soon = await told.obligations(State.OPEN, until=told.story.now + HOUR)
+    assert [each.object_id for each in soon] == ["shopify/5/1"]
+
+
+async def test_breaches_are_listed_by_when_they_were_due(tenant: EmptyTenant):
+    told = Told(tenant, _many())
+    told.catch_up()
+    async with asking(tenant) as where:
+        answer = await sla.list_breaches(where, PageOf(), NOON + 25 * HOUR, NOON + 28 * HOUR)
+        assert [each.object_id for each in answer.rows] == ["shopify/1/1", "shopify/2/1", "shopify/3/1"]
+        answer = await sla.list_breaches(where, PageOf(), NOON, NOON + 90 * DAY, "bolt", ACKNOWLEDGE)
+        assert [each.object_id for each in answer.rows] == ["shopify/0/1", "shopify/2/1", "shopify/4/1"]
+        assert (await sla.list_breaches(where, PageOf(), clock=DISPATCH)).rows == []
+
+
+async def test_counts_are_by_supplier_and_clock(tenant: EmptyTenant):
+    told = Told(tenant, _many())
+    told.catch_up()
+    expected = [
+        Counts("", DELIVERY, 20, 0, 0, 0),
+        Counts("acme", ACKNOWLEDGE, 8, 0, 2, 0),
+        Counts("acme", DISPATCH, 10, 0, 0, 0),
+        Counts("bolt", ACKNOWLEDGE, 7, 0, 3, 0),
+        Counts("bolt", DISPATCH, 10, 0, 0, 0),
+    ]
+    async with asking(tenant) as where:
+        assert (await sla.count_obligations(where, PageOf())).rows == expected
+        assert (await sla.count_obligations(where, PageOf(), "bolt")).rows == expected[3:]
+        found, token = [], ""
+        for _ in range(3):
+            answer = await sla.count_obligations(where, PageOf(1, token))
+            found += answer.rows
+            token = answer.next_page_token
+        assert (found, token) == (expected, "")
+
+
+# --- the clock task -------------------------------------------------------------------------------
+
+
+async def test_nothing_is_due_before_any_projector_ran(tenant: EmptyTenant):
+    async with asking(tenant) as where, where.pool.connection() as connection:
+        assert await sla.due(connection, tenant.schema, NOON, 10) == []
+
+
+async def test_what_is_due_comes_longest_overdue_first_and_no_more_than_asked(tenant: EmptyTenant):
+    told = Told(tenant, sent(promised_by=NOON + 40 * HOUR))
+    assert await told.due(NOON + 24 * HOUR - timedelta(seconds=1)) == []
+    found = await told.due(NOON + 3 * DAY)
+    assert found == [
+        Due(Timer.ACKNOWLEDGE, (ORDER, FIRST), NOON + 24 * HOUR),
+        Due(Timer.DELIVERY, (ORDER, ORDER), NOON + 40 * HOUR),
+        Due(Timer.DISPATCH, (ORDER, FIRST), NOON + 48 * HOUR),
+    ]
+    assert await told.due(NOON + 3 * DAY, limit=2) == found[:2]
+
+
+async def test_what_was_noticed_is_due_no_more(tenant: EmptyTenant):
+    told = Told(tenant, sent(promised_by=NOON + 40 * HOUR))
+    told.story.later(days=3)
+    for due in await told.due():
+        order_id, object_id = due.names
+        assert told.story.miss(OrderClock(due.timer.value), object_id, order_id)
+    for due in await told.due():
+        order_id, object_id, clock = due.names
+        assert told.story.reroute_overdue(OrderClock(clock), object_id, order_id)
+    assert await told.due() == []
+
+
+async def test_a_parcel_that_nobody_sees_is_due_after_the_agreed_days(tenant: EmptyTenant):
+    told = Told(tenant, shipped())
+    told.story.later(hours=2)
+    told.story.scan(ParcelStatus.IN_TRANSIT)
+    told.story.later(days=13)
+    assert Timer.LOSS not in await told.timers()
+    told.story.later(days=1)
+    assert Due(Timer.LOSS, ("dhl", "P1", "1"), NOON + 14 * DAY + 2 * HOUR) in await told.due()
+    told.story.suspect_loss()
+    assert Timer.LOSS not in await told.timers()
+
+
+async def test_the_policy_in_force_says_after_how_many_days(tenant: EmptyTenant):
+    told = Told(tenant, shipped())
+    agreed = Policy(suspected_lost_after_days=3)
+    told.story.record(policies.agree(policies.find(told.story.book), agreed, NOON + 5 * DAY, NOON))
+    assert Timer.LOSS not in await told.timers(NOON + 4 * DAY)
+    assert Timer.LOSS in await told.timers(NOON + 5 * DAY)
+    stricter = Policy(suspected_lost_after_days=2)
+    told.story.record(policies.agree(policies.find(told.story.book), stricter, NOON + 2 * DAY, NOON))
+    assert Timer.LOSS in await told.timers(NOON + 4 * DAY)
+
+
+@pytest.mark.parametrize("status", [ParcelStatus.DELIVERED, ParcelStatus.CUSTOMS_HELD, ParcelStatus.LOST])
+async def test_of_a_parcel_at_rest_no_scan_is_expected(tenant: EmptyTenant, status: ParcelStatus):
+    told = Told(tenant, shipped())
+    told.story.scan(status)
+    assert Timer.LOSS not in await told.timers(NOON + 60 * DAY)
+
+
+async def test_a_return_window_closes_once(tenant: EmptyTenant):
+    told = Told(tenant, delivered())
+    told.story.miss_first_scan()
+    told.story.later(days=14)
+    assert await told.due() == [Due(Timer.RETURN_WINDOW, (ORDER,), NOON + 17 * DAY)]
+    told.story.close_window()
+    assert await told.due() == []
+
+
+async def test_a_disputed_delivery_has_no_return_window(tenant: EmptyTenant):
+    told = Told(tenant, delivered())
+    told.story.dispute()
+    assert Timer.RETURN_WINDOW not in await told.timers(NOON + 90 * DAY)
+
+
+async def test_stock_that_is_held_is_due_when_it_expires(tenant: EmptyTenant):
+    told = Told(tenant, a_shop(tea=10))
+    told.story.reserve("cart-1", 2, minutes=15)
+    told.story.reserve("cart-2", 2, minutes=30)
+    told.catch_up()
+    told.story.extend("cart-1", NOON + timedelta(minutes=45))
+    told.story.reserve("cart-3", 1, minutes=20)
+    told.story.let_go("cart-3")
+    assert await told.due(NOON + timedelta(minutes=44)) == [
+        Due(Timer.RESERVATION, ("acme", "tea", "cart-2"), NOON + timedelta(minutes=30))
+    ]
+    told.story.later(minutes=50)
+    told.story.expire("cart-1")
+    told.story.expire("cart-2")
+    assert await told.due() == []
+
+
+async def test_a_committed_reservation_never_expires(tenant: EmptyTenant):
+    told = Told(tenant, a_shop(tea=10))
+    told.story.place(payment=PaymentState.PENDING)
+    assert await told.timers(NOON + DAY) == [Timer.RESERVATION]
+    told.story.pay()
+    assert await told.timers(NOON + DAY) == []
+
+
+async def test_a_hold_of_which_a_part_was_given_back_still_expires(tenant: EmptyTenant):
+    told = Told(tenant, a_shop(tea=10))
+    told.story.place(payment=PaymentState.PENDING)
+    told.catch_up()
+    told.story.cancel({1: 1})
+    assert await told.timers(NOON + DAY) == [Timer.RESERVATION]
+    told.story.cancel({1: 2})
+    assert await told.timers(NOON + DAY) == []

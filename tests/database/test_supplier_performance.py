@@ -1,0 +1,577 @@
+"""The rates of DOMAIN 7 and the figures over everything, each with its edges."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from ledger.decisions import cancelling
+from ledger.facts import order_of
+from ledger.nouns.cases import Remedy
+from ledger.nouns.orders import HoldReason, PaymentState
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.supplier_orders import Answer
+from ledger.terms.rates import Rate, RateName
+from ledger.terms.rates import RateStatus as Status
+from projections import scorecards, supplier_performance
+from projections.reads import PageOf
+from projections.scorecards import Window
+from projections.supplier_performance import SupplierTotal
+from tests.support.casework import RESHIP, approved
+from tests.support.projecting import asking, catch_up
+from tests.support.stalls import EmptyTenant
+from tests.support.story import (
+    DAY,
+    FIRST,
+    HOUR,
+    NOON,
+    ORDER,
+    SECOND,
+    Story,
+    a_shop,
+    accept,
+    confirmed,
+    line,
+    reject,
+    scan,
+    sent,
+    shipped,
+)
+
+DISPATCH, ACKNOWLEDGE = RateName.ON_TIME_DISPATCH, RateName.ACKNOWLEDGEMENT
+GOOD_NUMBER = "3318810025"
+"""A number with the right check digit."""
+TRACKING, DELIVERY, CANCELLATION = RateName.VALID_TRACKING, RateName.ON_TIME_DELIVERY, RateName.CANCELLATION
+LATER = NOON + 20 * DAY
+ALL_TIME = Window(LATER, NOON - 365 * DAY, NOON + 365 * DAY)
+
+
+async def rates(
+    tenant: EmptyTenant, story: Story, window: Window = ALL_TIME, supplier_id: str = "acme"
+) -> dict[RateName, Rate]:
+    """The scorecard after the whole story."""
+    head = catch_up(tenant, story.log)
+    async with asking(tenant, head) as where:
+        answer = await scorecards.get_rates(where, supplier_id, window)
+    assert answer.position == head
+    return {rate.name: rate for rate in answer.rows[0].rates}
+
+
+async def rate(
+    tenant: EmptyTenant, story: Story, name: RateName, window: Window = ALL_TIME, supplier_id: str = "acme"
+) -> tuple[int, int]:
+    found = (await rates(tenant, story, window, supplier_id))[name]
+    assert (found.status is Status.NO_DATA) == (found.denominator == 0)
+    return found.numerator, found.denominator
+
+
+def cancelled_by(story: Story, by: str, supplier_order_id: str = FIRST) -> None:
+    """The whole order is cancelled on somebody's wish, and the supplier agrees."""
+    order_id = order_of(supplier_order_id)
+    story.record(cancelling.cancel(story.book, order_id, {}, by, "why", story.now, story.now))
+    for each in story.order(order_id).supplier_orders.values():
+        if each.cancel_asked:
+            story.answer_cancel(agreed=True, supplier_order_id=each.supplier_order_id)
+
+
+# --- no data --------------------------------------------------------------------------------------
+
+
+async def test_without_cases_every_rate_has_no_data(tenant: EmptyTenant):
+    found = await rates(tenant, a_shop())
+    assert [(each.numerator, each.denominator, each.status) for each in found.values()] == [
+        (0, 0, Status.NO_DATA)
+    ] * len(RateName)
+
+
+async def test_a_supplier_that_nobody_knows_has_no_data(tenant: EmptyTenant):
+    assert await rate(tenant, sent(), DISPATCH, supplier_id="nobody") == (0, 0)
+
+
+# --- on-time dispatch -----------------------------------------------------------------------------
+
+
+async def test_a_dispatch_by_its_deadline_is_on_time(tenant: EmptyTenant):
+    assert await rate(tenant, shipped(), DISPATCH) == (1, 1)
+
+
+async def test_a_dispatch_at_the_very_deadline_is_on_time(tenant: EmptyTenant):
+    story = sent()
+    story.later(hours=48)
+    story.ship()
+    assert await rate(tenant, story, DISPATCH) == (1, 1)
+
+
+async def test_a_dispatch_after_the_deadline_is_late(tenant: EmptyTenant):
+    story = sent()
+    story.later(hours=49)
+    story.ship()
+    assert await rate(tenant, story, DISPATCH) == (0, 1)
+
+
+async def test_the_carriers_first_scan_counts_before_the_suppliers_word(tenant: EmptyTenant):
+    story = shipped()
+    story.later(hours=49)
+    story.scan(ParcelStatus.IN_TRANSIT)
+    assert await rate(tenant, story, DISPATCH) == (0, 1)
+
+
+async def test_a_label_is_no_scan(tenant: EmptyTenant):
+    story = shipped()
+    story.later(hours=49)
+    story.scan(ParcelStatus.REGISTERED)
+    assert await rate(tenant, story, DISPATCH) == (1, 1)
+
+
+async def test_the_last_of_several_parcels_counts(tenant: EmptyTenant):
+    story = sent()
+    story.ship({1: 1}, number="P1")
+    story.later(hours=50)
+    story.ship({1: 2}, number="P2")
+    assert await rate(tenant, story, DISPATCH) == (0, 1)
+    before = len(story.log)
+    story.scan(ParcelStatus.IN_TRANSIT, NOON + 40 * HOUR, number="P2")
+    story.log[:before] = []
+    assert await rate(tenant, story, DISPATCH) == (1, 1)
+
+
+async def test_what_is_not_shipped_counts_as_late_once_it_is_due(tenant: EmptyTenant):
+    story = sent()
+    due = NOON + 48 * HOUR
+    window = (NOON, NOON + 90 * DAY)
+    assert await rate(tenant, story, DISPATCH, Window(due - HOUR, *window)) == (0, 0)
+    story.log.clear()
+    assert await rate(tenant, story, DISPATCH, Window(due, *window)) == (0, 1)
+
+
+async def test_a_part_that_is_not_shipped_counts_as_late(tenant: EmptyTenant):
+    story = sent()
+    story.ship({1: 2})
+    assert await rate(tenant, story, DISPATCH) == (0, 1)
+
+
+async def test_the_deadline_puts_it_into_the_window(tenant: EmptyTenant):
+    story = shipped()
+    due = NOON + 48 * HOUR
+    assert await rate(tenant, story, DISPATCH, Window(LATER, due, due + HOUR)) == (1, 1)
+    story.log.clear()
+    assert await rate(tenant, story, DISPATCH, Window(LATER, due + timedelta(seconds=1), LATER)) == (0, 0)
+    assert await rate(tenant, story, DISPATCH, Window(LATER, NOON, due)) == (0, 0)
+    # Without bounds: the 90 days up to now.
+    assert await rate(tenant, story, DISPATCH, Window(due + 90 * DAY)) == (1, 1)
+    assert await rate(tenant, story, DISPATCH, Window(due + 91 * DAY)) == (0, 0)
+
+
+async def test_what_the_customer_cancelled_before_the_deadline_does_not_count(tenant: EmptyTenant):
+    story = sent()
+    story.later(hours=47)
+    cancelled_by(story, "customer")
+    assert await rate(tenant, story, DISPATCH) == (0, 0)
+
+
+@pytest.mark.parametrize("shipped", [{}, {1: 2}])
+async def test_what_the_customer_cancelled_when_it_was_late_counts_as_late(
+    tenant: EmptyTenant, shipped: dict[int, int]
+):
+    story = sent()
+    if shipped:
+        story.ship(shipped)
+    story.later(hours=60)
+    cancelled_by(story, "customer")
+    assert await rate(tenant, story, DISPATCH) == (0, 1)
+
+
+async def test_what_the_retailer_cancelled_is_not_held_against_the_supplier(tenant: EmptyTenant):
+    story = sent()
+    cancelled_by(story, "retailer")
+    assert await rate(tenant, story, DISPATCH) == (0, 0)
+
+
+async def test_what_the_supplier_had_cancelled_counts_as_late(tenant: EmptyTenant):
+    story = sent()
+    cancelled_by(story, "supplier")
+    assert await rate(tenant, story, DISPATCH) == (0, 1)
+
+
+async def test_what_the_supplier_turned_down_does_not_count(tenant: EmptyTenant):
+    story = sent()
+    story.answer({1: reject(3)})
+    assert await rate(tenant, story, DISPATCH) == (0, 0)
+
+
+async def test_what_was_shipped_counts_though_the_customer_cancelled_the_rest(tenant: EmptyTenant):
+    story = sent()
+    story.ship({1: 2})
+    cancelled_by(story, "customer")
+    assert await rate(tenant, story, DISPATCH) == (1, 1)
+
+
+async def test_what_stands_still_on_a_hold_does_not_count_until_it_is_released(tenant: EmptyTenant):
+    story = sent()
+    story.later(hours=24)
+    story.hold(HoldReason.CUSTOMER_REQUEST)
+    story.later(hours=48)
+    assert await rate(tenant, story, DISPATCH) == (0, 0)
+    story.log.clear()
+    story.release(HoldReason.CUSTOMER_REQUEST)
+    story.later(hours=20)
+    story.ship()
+    # 92 hours after it was sent, but it stood still for 48 of them.
+    assert await rate(tenant, story, DISPATCH) == (1, 1)
+
+
+async def test_after_the_release_it_is_late_by_the_moved_deadline(tenant: EmptyTenant):
+    story = sent()
+    story.later(hours=24)
+    story.hold(HoldReason.CUSTOMER_REQUEST)
+    story.later(hours=48)
+    story.release(HoldReason.CUSTOMER_REQUEST)
+    moved = NOON + 96 * HOUR
+    assert await rate(tenant, story, DISPATCH, Window(moved - HOUR, NOON, LATER)) == (0, 0)
+    story.log.clear()
+    assert await rate(tenant, story, DISPATCH, Window(moved, NOON, LATER)) == (0, 1)
+
+
+async def test_a_hold_after_the_deadline_excuses_nothing(tenant: EmptyTenant):
+    story = sent()
+    story.later(hours=50)
+    story.hold(HoldReason.CUSTOMER_REQUEST)
+    assert await rate(tenant, story, DISPATCH) == (0, 1)
+
+
+async def test_a_draft_has_no_deadline(tenant: EmptyTenant):
+    assert await rate(tenant, confirmed(), DISPATCH) == (0, 0)
+
+
+# --- acknowledgement ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(1, (1, 1)), (24, (1, 1)), (25, (0, 1))])
+async def test_an_answer_counts_by_when_it_came(tenant: EmptyTenant, hours: int, expected: tuple[int, int]):
+    story = sent()
+    story.later(hours=hours)
+    story.answer({1: accept(3)})
+    assert await rate(tenant, story, ACKNOWLEDGE) == expected
+
+
+async def test_no_answer_counts_as_late_once_it_is_due(tenant: EmptyTenant):
+    story = sent()
+    assert await rate(tenant, story, ACKNOWLEDGE, Window(NOON + 23 * HOUR, NOON, LATER)) == (0, 0)
+    story.log.clear()
+    assert await rate(tenant, story, ACKNOWLEDGE, Window(NOON + 24 * HOUR, NOON, LATER)) == (0, 1)
+
+
+async def test_who_says_no_in_time_has_answered_in_time(tenant: EmptyTenant):
+    story = sent()
+    story.answer({1: Answer(rejected=3)})
+    assert await rate(tenant, story, ACKNOWLEDGE) == (1, 1)
+
+
+async def test_who_ships_without_a_word_has_acknowledged(tenant: EmptyTenant):
+    assert await rate(tenant, shipped(), ACKNOWLEDGE) == (1, 1)
+
+
+async def test_what_the_customer_cancelled_needs_no_answer(tenant: EmptyTenant):
+    story = sent()
+    cancelled_by(story, "customer")
+    assert await rate(tenant, story, ACKNOWLEDGE) == (0, 0)
+
+
+# --- valid tracking -------------------------------------------------------------------------------
+
+
+async def test_a_parcel_is_trackable_once_it_was_scanned(tenant: EmptyTenant):
+    story = sent()
+    story.ship(number=GOOD_NUMBER)
+    assert await rate(tenant, story, TRACKING) == (0, 1)
+    story.log.clear()
+    story.scan(ParcelStatus.REGISTERED, number=GOOD_NUMBER)
+    assert await rate(tenant, story, TRACKING) == (0, 1)
+    story.log.clear()
+    story.scan(ParcelStatus.IN_TRANSIT, number=GOOD_NUMBER)
+    assert await rate(tenant, story, TRACKING) == (1, 1)
+
+
+async def test_a_warning_alone_does_not_make_a_number_invalid(tenant: EmptyTenant):
+    story = shipped()
+    assert story.parcel().warnings == ("no known format of dhl",)
+    story.scan(ParcelStatus.IN_TRANSIT)
+    assert await rate(tenant, story, TRACKING) == (1, 1)
+
+
+async def test_a_scan_of_an_earlier_use_makes_nothing_valid_and_nothing_on_time(tenant: EmptyTenant):
+    story = sent(promised_by=NOON + DAY)
+    story.later(hours=50)
+    story.ship()
+    story.scans(scan(ParcelStatus.IN_TRANSIT, NOON - 9 * DAY), scan(ParcelStatus.DELIVERED, NOON - 8 * DAY))
+    assert await rate(tenant, story, TRACKING) == (0, 1)
+    story.log.clear()
+    assert await rate(tenant, Story(), DISPATCH) == (0, 1)
+    assert await rate(tenant, Story(), DELIVERY) == (0, 1)
+
+
+async def test_what_came_back_to_its_sender_was_not_delivered_on_time(tenant: EmptyTenant):
+    story = shipped(promised_by=NOON + 5 * DAY)
+    story.scans(scan(ParcelStatus.RETURNED, NOON + DAY), scan(ParcelStatus.DELIVERED, NOON + 2 * DAY))
+    assert await rate(tenant, story, DELIVERY) == (0, 1)
+
+
+async def test_registration_puts_a_parcel_into_the_window(tenant: EmptyTenant):
+    story = shipped()
+    assert await rate(tenant, story, TRACKING, Window(LATER, NOON, NOON + HOUR)) == (0, 1)
+    assert await rate(tenant, Story(), TRACKING, Window(LATER, NOON + HOUR, LATER)) == (0, 0)
+
+
+# --- on-time delivery -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("days", "expected"), [(2, (1, 1)), (5, (1, 1)), (6, (0, 1))])
+async def test_a_delivery_is_measured_by_the_promise(tenant: EmptyTenant, days: int, expected: tuple[int, int]):
+    story = shipped(promised_by=NOON + 5 * DAY)
+    story.later(days=days)
+    story.scan(ParcelStatus.DELIVERED)
+    assert await rate(tenant, story, DELIVERY) == expected
+
+
+async def test_a_parcel_past_its_promise_is_late_before_it_arrives(tenant: EmptyTenant):
+    story = shipped(promised_by=NOON + 5 * DAY)
+    window = (NOON, NOON + 90 * DAY)
+    assert await rate(tenant, story, DELIVERY, Window(NOON + 4 * DAY, *window)) == (0, 0)
+    story.log.clear()
+    assert await rate(tenant, story, DELIVERY, Window(NOON + 5 * DAY, *window)) == (0, 1)
+
+
+async def test_an_early_delivery_counts_at_once(tenant: EmptyTenant):
+    story = shipped(promised_by=NOON + 50 * DAY)
+    story.later(days=1)
+    story.scan(ParcelStatus.DELIVERED)
+    assert await rate(tenant, story, DELIVERY, Window(NOON + 2 * DAY)) == (1, 1)
+
+
+async def test_without_a_promise_there_is_nothing_to_keep(tenant: EmptyTenant):
+    story = shipped()
+    story.scan(ParcelStatus.DELIVERED)
+    assert await rate(tenant, story, DELIVERY) == (0, 0)
+
+
+async def test_a_disputed_delivery_counts_no_more(tenant: EmptyTenant):
+    story = shipped(promised_by=NOON + 5 * DAY)
+    story.later(days=1)
+    story.scan(ParcelStatus.DELIVERED)
+    story.dispute()
+    assert await rate(tenant, story, DELIVERY) == (0, 1)
+
+
+# --- cancellation ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("by", "of_supplier", "of_all"),
+    [
+        ("supplier", (1, 1), (1, 1)),
+        ("retailer", (0, 1), (1, 1)),
+        ("customer", (0, 1), (0, 1)),
+        ("carrier", (0, 1), (0, 1)),
+    ],
+)
+async def test_a_cancellation_counts_against_whose_fault_it_is(
+    tenant: EmptyTenant, by: str, of_supplier: tuple[int, int], of_all: tuple[int, int]
+):
+    story = sent()
+    cancelled_by(story, by)
+    assert await rate(tenant, story, CANCELLATION) == of_supplier
+    assert await rate(tenant, Story(), CANCELLATION, supplier_id="") == of_all
+
+
+async def test_an_order_cancelled_before_any_supplier_had_it_counts_for_all_together(tenant: EmptyTenant):
+    story = a_shop()
+    story.place(payment=PaymentState.PENDING)
+    cancelled_by(story, "retailer")
+    assert await rate(tenant, story, CANCELLATION, supplier_id="") == (1, 1)
+    assert await rate(tenant, Story(), CANCELLATION) == (0, 0)
+
+
+async def test_a_part_that_is_cancelled_cancels_nothing(tenant: EmptyTenant):
+    story = sent()
+    story.ship({1: 1})
+    cancelled_by(story, "supplier")
+    assert await rate(tenant, story, CANCELLATION) == (0, 1)
+
+
+async def test_the_order_s_day_puts_a_cancellation_into_its_window(tenant: EmptyTenant):
+    story = sent()
+    story.later(days=3)
+    cancelled_by(story, "supplier")
+    assert await rate(tenant, story, CANCELLATION, Window(NOON + 7 * DAY)) == (1, 1)
+    assert await rate(tenant, Story(), CANCELLATION, Window(NOON + 8 * DAY)) == (0, 0)
+
+
+# --- all suppliers, and what is behind a rate -----------------------------------------------------
+
+
+def _many() -> Story:
+    """Suppliers s01 to s12 with as many orders as their number, each dispatched a day later than the last."""
+    story = a_shop()
+    for number in range(1, 13):
+        supplier_id = f"s{number:02}"
+        story.approve(supplier_id)
+        for turn in range(number):
+            order_id = f"shopify/{supplier_id}-{turn}"
+            story.place(line(1, "tea", 1, supplier_id), order_id=order_id)
+            story.send(f"{order_id}/1")
+            story.ship(supplier_order_id=f"{order_id}/1", number=f"{supplier_id}-{turn}", at=NOON + turn * DAY)
+    return story
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+async def test_pages_show_every_supplier_exactly_once(tenant: EmptyTenant, size: int):
+    catch_up(tenant, _many().log)
+    cards, token, started = [], "", False
+    async with asking(tenant) as where:
+        while token or not started:
+            answer = await scorecards.list_rates(where, PageOf(size, token), ALL_TIME)
+            cards += answer.rows
+            token, started = answer.next_page_token, True
+    # Acme and bolt are registered and were given nothing.
+    assert [card.supplier_id for card in cards] == ["acme", "bolt", *(f"s{number:02}" for number in range(1, 13))]
+    found = {card.supplier_id: card.rates[0] for card in cards}
+    assert (found["acme"].denominator, found["acme"].status) == (0, Status.NO_DATA)
+    assert [(found[f"s{n:02}"].numerator, found[f"s{n:02}"].denominator) for n in (1, 2, 3, 4, 12)] == [
+        (1, 1),
+        (2, 2),
+        (3, 3),
+        (3, 4),
+        (3, 12),
+    ]
+    assert found["s12"].status is Status.BREACH
+
+
+async def test_all_together_is_the_sum_of_the_suppliers(tenant: EmptyTenant):
+    assert await rate(tenant, _many(), DISPATCH, supplier_id="") == (33, 78)
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+async def test_the_cases_behind_a_rate_are_those_that_it_counted(tenant: EmptyTenant, size: int):
+    catch_up(tenant, _many().log)
+
+    async def cases(in_numerator: bool | None, supplier_id: str = "s12") -> list[str]:
+        found, token, started = [], "", False
+        while token or not started:
+            page = PageOf(size, token)
+            answer = await scorecards.list_cases(where, page, DISPATCH, supplier_id, ALL_TIME, in_numerator)
+            found += [case.object_id for case in answer.rows]
+            assert all(case.order_id == order_of(case.object_id) for case in answer.rows)
+            token, started = answer.next_page_token, True
+        return found
+
+    ids = [f"shopify/s12-{turn}/1" for turn in range(12)]
+    async with asking(tenant) as where:
+        assert await cases(None) == sorted(ids)
+        assert await cases(True) == ids[:3]
+        assert await cases(False) == sorted(ids[3:])
+        assert len(await cases(True, "")) == 33
+
+
+async def test_a_case_says_what_put_it_into_the_window_and_what_happened(tenant: EmptyTenant):
+    story = sent(promised_by=NOON + 5 * DAY)
+    story.ship(number=GOOD_NUMBER)
+    story.later(days=1)
+    story.scan(ParcelStatus.DELIVERED, number=GOOD_NUMBER)
+    catch_up(tenant, story.log)
+    expected: dict[RateName, tuple[str, datetime, datetime | None, bool]] = {
+        DISPATCH: (FIRST, NOON + 2 * DAY, NOON + DAY, True),
+        ACKNOWLEDGE: (FIRST, NOON + DAY, NOON, True),
+        TRACKING: (f"dhl/{GOOD_NUMBER}/1", NOON, None, True),
+        DELIVERY: (f"dhl/{GOOD_NUMBER}/1", NOON + DAY, NOON + DAY, True),
+        CANCELLATION: (FIRST, NOON, None, False),
+    }
+    async with asking(tenant) as where:
+        for name, (object_id, at, happened_at, good) in expected.items():
+            answer = await scorecards.list_cases(where, PageOf(), name, "acme", ALL_TIME)
+            assert answer.rows == [scorecards.Case(object_id, ORDER, at, happened_at, good)]
+        whole = await scorecards.list_cases(where, PageOf(), CANCELLATION, "", ALL_TIME)
+        assert [case.object_id for case in whole.rows] == [ORDER]
+
+
+# --- everything recorded --------------------------------------------------------------------------
+
+
+def _everything() -> Story:
+    """Two shops: an order of two suppliers delivered late, one dispatched late, one on hold without currency."""
+    story = a_shop(tea=50)
+    story.place(line(1, "tea", 2), line(2, "mug", 1, "bolt"), promised_by=NOON + DAY)
+    for supplier_order_id, number in ((FIRST, "P1"), (SECOND, "P2")):
+        story.send(supplier_order_id)
+        story.ship(supplier_order_id=supplier_order_id, number=number)
+    story.place(line(1, "tea", 4), order_id="amazon/1")
+    story.send("amazon/1/1")
+    story.later(days=3)
+    story.scan(ParcelStatus.DELIVERED, number="P1")
+    story.scan(ParcelStatus.DELIVERED, number="P2")
+    story.ship(supplier_order_id="amazon/1/1", number="P3")
+    story.place(line(1, "", 1), order_id="amazon/2", payment=PaymentState.UNKNOWN)
+    return story
+
+
+async def test_the_summary_counts_everything_recorded(tenant: EmptyTenant):
+    catch_up(tenant, _everything().log)
+    async with asking(tenant) as where:
+        (found,) = (await supplier_performance.summary(where)).rows
+        (amazon,) = (await supplier_performance.summary(where, "amazon")).rows
+        (nothing,) = (await supplier_performance.summary(where, "ebay")).rows
+    assert (found.orders, found.supplier_orders, found.multi_supplier_orders, found.suppliers) == (3, 3, 1, 2)
+    assert (found.units, found.gmv_minor) == (8, {"EUR": 4000})
+    assert (found.supplier_orders_dispatched, found.supplier_orders_dispatched_on_time) == (3, 2)
+    assert (found.delivered_orders, found.delivered_late) == (1, 1)
+    assert (amazon.orders, amazon.supplier_orders, amazon.suppliers, amazon.units) == (2, 1, 1, 5)
+    assert (amazon.supplier_orders_dispatched, amazon.supplier_orders_dispatched_on_time) == (1, 0)
+    assert nothing == supplier_performance.Summary(0, 0, 0, 0, 0, {}, 0, 0, 0, 0)
+
+
+async def test_the_summary_knows_the_dispatch_as_the_supplier_said(tenant: EmptyTenant):
+    story = shipped()
+    story.later(days=9)
+    story.scan(ParcelStatus.DELIVERED)
+    catch_up(tenant, story.log)
+    async with asking(tenant) as where:
+        (found,) = (await supplier_performance.summary(where)).rows
+    assert found.supplier_orders_dispatched_on_time == 1
+    assert await rate(tenant, Story(), DISPATCH) == (0, 1)
+
+
+async def test_supplier_totals_are_exact_and_paged(tenant: EmptyTenant):
+    catch_up(tenant, _everything().log)
+    async with asking(tenant) as where:
+        first = await supplier_performance.list_supplier_totals(where, PageOf(1))
+        assert first.rows == [SupplierTotal("acme", 2, 2, 1, 1)]
+        second = await supplier_performance.list_supplier_totals(where, PageOf(1, first.next_page_token))
+        assert second.rows == [SupplierTotal("bolt", 1, 1, 1, 0)]
+        assert second.next_page_token == ""
+        amazon = await supplier_performance.list_supplier_totals(where, PageOf(), "amazon")
+        assert amazon.rows == [SupplierTotal("acme", 1, 1, 0, 1)]
+
+
+# --- what after-sales sends -----------------------------------------------------------------------
+
+
+async def test_a_reship_is_the_suppliers_to_send_and_nothing_that_a_customer_ordered(tenant: EmptyTenant):
+    desk = approved(Remedy.RESHIP)
+    desk.story.send(f"{RESHIP}/1")
+    desk.story.ship(supplier_order_id=f"{RESHIP}/1", number="P9")
+    desk.story.scan(ParcelStatus.DELIVERED, number="P9")
+    assert await rate(tenant, desk.story, DISPATCH) == (1, 2)  # the first one was scanned too late
+    async with asking(tenant) as where:
+        (figures,) = (await supplier_performance.summary(where)).rows
+    assert (figures.orders, figures.units, figures.gmv_minor, figures.delivered_orders) == (1, 3, {"EUR": 1500}, 1)
+    assert figures.supplier_orders == 2
+
+
+async def test_what_a_customer_sends_back_is_no_parcel_of_the_supplier(tenant: EmptyTenant):
+    desk = approved(Remedy.RETURN)
+    before = await rates(tenant, desk.story, supplier_id="")
+    desk.story.log.clear()
+    desk.labels()
+    desk.sends_back()
+    after = await rates(tenant, desk.story, supplier_id="")
+    assert after[TRACKING] == before[TRACKING]

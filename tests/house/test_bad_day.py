@@ -1,0 +1,74 @@
+"""The story of examples/bad_day.py, told by a real server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.service import HOUSE, Service
+
+
+def told(*arguments: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "examples/bad_day.py", *arguments]
+    return subprocess.run(words, cwd=HOUSE, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def story(service: Service) -> str:
+    done = told("--server", service.address)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Oversold: 9 are promised, 6 are there, 3 are short.",
+        "shop/1004 got its mugs without anybody asking, and is confirmed.",
+        "By its agreement Slow Boat owes 2.97 EUR: 10 % of 29.70 EUR.",
+        "Nobody had to ask: Brook & Sons could send them, so the ledger wants the mugs back.",
+        "Rerouted: Brook & Sons has the three mugs now, instead of shop/late/1.",
+        "With code, origin and weight the hold goes, and the order is confirmed.",
+        "The ledger draws up the invoice, as PDF too: 39.00 EUR, the sum of its lines.",
+        "DHL confirms: both units are lost.",
+        "Claim DHL-4711 is paid: 19.80 EUR of 19.80 EUR.",
+        "Order shop/broken+R1 is placed at no price, with its stock reserved.",
+        "The reship failed, and the case knows: both units are due a refund.",
+        "Refunded: 49.80 EUR; the case is resolved.",
+        "On-time dispatch: 15 of 21, wanted are at least 95 %.",
+        "A person agrees: Slow Boat is suspended.",
+        "Each of the 43 units of 30 orders is in exactly one place.",
+    ],
+)
+def test_the_day_is_told_as_the_ledger_answers(story: str, sentence: str):
+    assert f"✔ {sentence}" in " ".join(story.split())
+
+
+def test_a_story_reads_at_a_terminal_of_100_columns(story: str):
+    assert [line for line in story.splitlines() if len(line) > 100] == []
+
+
+def test_the_day_can_be_told_again_beside_the_first(service: Service, story: str):
+    again = told("--server", service.address)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert chapters(again.stdout) == chapters(story)
+
+
+def chapters(story: str) -> list[str]:
+    """All but the heading, which names the tenant, and the number of facts, some of which are clocks' own."""
+    return [line for line in story.splitlines()[1:] if "facts were recorded" not in line]
+
+
+def test_a_service_that_is_not_there_is_said_in_one_sentence():
+    done = told("--server", "127.0.0.1:1")
+    assert done.returncode == 1
+    assert done.stderr.strip().startswith("The service at 127.0.0.1:1 answers: ")
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_excerpt_in_the_readme_is_of_the_story(story: str):
+    excerpt = (HOUSE / "README.md").read_text().partition("```text\n")[2].partition("```")[0]
+    assert len(excerpt.splitlines()) > 3
+    assert excerpt in story

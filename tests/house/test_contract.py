@@ -1,0 +1,89 @@
+"""What the protos promise, the service keeps: every RPC, every refusal, every command in a batch."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Any
+
+import pytest
+from google.protobuf import message_factory
+from google.protobuf.descriptor import FileDescriptor
+from google.rpc import error_details_pb2, status_pb2
+
+import fulfilment.v1
+import ledger
+from adapters.rpc import asks
+from adapters.rpc.statuses import CODES, code_of, status_of
+from fulfilment.v1 import batch_pb2
+from ledger.nouns.stock import OutOfStock
+from ledger.refusals import Malformed, Refusal
+from tests.support import documented
+
+
+def files() -> list[FileDescriptor]:
+    names = [module.name for module in pkgutil.iter_modules(fulfilment.v1.__path__)]
+    return [importlib.import_module(f"fulfilment.v1.{n}").DESCRIPTOR for n in sorted(names) if n.endswith("_pb2")]
+
+
+def requests() -> dict[str, Any]:
+    """Every request message by its RPC's name."""
+    return {
+        method.name: message_factory.GetMessageClass(method.input_type)
+        for file in files()
+        for service in file.services_by_name.values()
+        for method in service.methods
+    }
+
+
+def kinds(kind: type[Refusal] = Refusal) -> list[type[Refusal]]:
+    for module in pkgutil.walk_packages(ledger.__path__, "ledger."):
+        importlib.import_module(module.name)
+    found = [each for child in kind.__subclasses__() for each in (child, *kinds(child))]
+    return [each for each in found if each.__module__.startswith(("ledger.", "projections."))]
+
+
+def test_every_request_with_a_context_is_a_command_and_no_other_is() -> None:
+    with_context = {each for each in requests().values() if "context" in each.DESCRIPTOR.fields_by_name}
+    assert set(asks.READERS) == with_context
+
+
+def test_every_command_can_stand_in_a_batch() -> None:
+    fields = batch_pb2.BatchCommand.DESCRIPTOR.oneofs_by_name["command"].fields
+    assert {field.message_type.full_name for field in fields if field.message_type} == {
+        r.DESCRIPTOR.full_name for r in asks.READERS
+    }
+
+
+@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.reason)
+def test_every_refusal_has_a_status(kind: type[Refusal]) -> None:
+    refusal = Refusal.again(kind.reason, "a sentence", {"figure": "1"})
+    if isinstance(refusal, Malformed):
+        refusal.faults = (("lines[0]", "is required"),)
+    assert code_of(refusal) in CODES.values()
+    assert status_of(refusal).details == "a sentence"
+
+
+def test_of_more_figures_than_a_call_carries_the_first_are_told_and_the_others_counted() -> None:
+    lacking = [("supplier-of-tea", f"sku-{number}", 2, 1) for number in range(200)]
+    ((_, told),) = status_of(OutOfStock(lacking)).trailing_metadata
+    assert len(told) < 4000
+    status = status_pb2.Status.FromString(told)
+    info = error_details_pb2.ErrorInfo()
+    status.details[0].Unpack(info)
+    assert (info.metadata["sku_1"], info.metadata["asked_1"], info.metadata["available_1"]) == ("sku-0", "2", "1")
+    assert len(info.metadata) - 1 + int(info.metadata["left_out"]) == 4 * 200
+    assert status.message.endswith("…")
+
+
+def test_every_refusal_of_a_decision_is_named_in_the_protos() -> None:
+    named = {refused.reason for rpc in documented.rpcs().values() for refused in rpc.refusals}
+    leaves = {kind.reason for kind in kinds() if kind not in CODES or kind.__name__ == "Malformed"}
+    # Guards of the stock decisions: orders never give back or consume more than they reserved, and what is committed
+    # carries an order's id, which no caller can name as a reservation's.
+    assert leaves - named == {"RESERVATION_TOO_SMALL", "RESERVATION_IS_COMMITTED"}
+
+
+def test_a_reason_names_one_refusal() -> None:
+    reasons = [kind.reason for kind in kinds()]
+    assert len(set(reasons)) == len(reasons)

@@ -1,0 +1,95 @@
+"""Calls that come many at a time, and what becomes of them when the server stops."""
+
+import asyncio
+import time
+from collections import Counter
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+
+from adapters.rpc.accepting import CALLS_AT_ONCE, aio_server
+from fulfilment.v1 import orders_pb2, orders_pb2_grpc
+from tests.support.service import (
+    Client,
+    Service,
+    order,
+    reason_of,
+)
+
+CALLS = 3 * CALLS_AT_ONCE
+
+
+@asynccontextmanager
+async def holding():
+    """A server whose calls each hold the event loop, and a client in the same process."""
+
+    async def hold(request: bytes, context: object) -> bytes:
+        time.sleep(0.003)  # noqa: ASYNC251 - that is the point
+        return request
+
+    handlers: dict[str, Any] = {"Hold": grpc.unary_unary_rpc_method_handler(hold)}
+    server = aio_server()
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Held", handlers)])
+    server.add_registered_method_handlers("test.Registered", handlers)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield server, channel
+    await server.stop(None)
+
+
+async def test_many_requests_for_a_call_are_with_grpc():
+    async with holding() as (server, channel):
+        assert {name: len(asked) for name, asked in server._server.asked.items()} == {
+            None: CALLS_AT_ONCE,
+            b"/test.Registered/Hold": CALLS_AT_ONCE,
+        }
+        for path in ("/test.Held/Hold", "/test.Registered/Hold"):
+            call = channel.unary_unary(path)
+            answers = await asyncio.gather(*[call(b"%d" % number, timeout=20) for number in range(CALLS)])
+            assert answers == [b"%d" % number for number in range(CALLS)]
+        assert {len(asked) for asked in server._server.asked.values()} == {CALLS_AT_ONCE}
+
+
+@pytest.mark.parametrize("path", ["/test.Held/Hold", "/test.Registered/Hold"])
+async def test_calls_that_came_and_were_not_begun_do_not_hold_up_the_stop(path, caplog):
+    async with holding() as (server, channel):
+        call = channel.unary_unary(path)
+        calls = [asyncio.ensure_future(call(b"x", timeout=20)) for _ in range(CALLS)]
+        await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        assert sum(each.done() for each in calls) < CALLS
+        began = time.monotonic()
+        await server.stop(15.0)
+        assert time.monotonic() - began < 5
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    codes = {each.code() for each in outcomes if isinstance(each, grpc.aio.AioRpcError)}
+    assert outcomes.count(b"x") >= 1
+    assert codes <= {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE}
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("callers", [2000, 6000])
+async def test_however_many_call_at_once_all_are_answered_or_told_that_the_queue_is_full(
+    service: Service, callers: int
+) -> None:
+    with Client(service.address) as client:
+        client.place("wanted", sku="untracked")
+    outcomes: Counter[str] = Counter()
+    async with grpc.aio.insecure_channel(service.address) as channel:
+        stub = orders_pb2_grpc.OrderServiceStub(channel)
+
+        async def call(number: int) -> None:
+            try:
+                if number % 3:
+                    await stub.PlaceOrder(order(f"{callers}-{number}", sku="untracked"))
+                else:
+                    await stub.GetOrder(orders_pb2.GetOrderRequest(order_id="shop/wanted"))
+                outcomes["OK"] += 1
+            except grpc.aio.AioRpcError as error:
+                outcomes[reason_of(error) if error.trailing_metadata() else error.code().name] += 1
+
+        await asyncio.gather(*map(call, range(callers)))
+    assert outcomes.keys() <= {"OK", "QUEUE_FULL"}, outcomes
+    assert outcomes["OK"] > callers / 2

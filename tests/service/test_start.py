@@ -1,0 +1,129 @@
+"""A start that cannot be: one sentence that says why and what to do, no traceback, and an exit code."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from tests.support.service import HOUSE
+
+_OF_THIS_START = {name: value for name, value in os.environ.items() if not name.startswith("FULFILMENT_")}
+_OF_THIS_START["FULFILMENT_LISTEN"] = "127.0.0.1:0"
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    sentence: str
+
+
+def start(*arguments: str, **environment: str) -> Ended:
+    """What a start says that ends by itself."""
+    words = [sys.executable, "server.py", *arguments]
+    ended = subprocess.run(
+        words, cwd=HOUSE, env={**_OF_THIS_START, **environment}, capture_output=True, text=True, timeout=60
+    )
+    return Ended(ended.returncode, ended.stdout, ended.stderr.removeprefix("usage: python server.py [OPTION ...]\n"))
+
+
+def require(ended: Ended, says: str) -> None:
+    assert ended.code != 0
+    assert ended.sentence.startswith("server.py: ")
+    assert ended.sentence.count("\n") == 1, ended.sentence
+    assert re.search(says, ended.sentence), ended.sentence
+
+
+def test_it_tells_its_version():
+    told = start("--version")
+    assert re.fullmatch(r"fulfilment \d+\.\d+\.\d+\n", told.out)
+    assert told.code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--listen", "nonsense"], r"argument --listen: 'nonsense' is no address; write HOST:PORT"),
+        (["--listen", "127.0.0.1:70000"], r"'127.0.0.1:70000' is no address"),
+        (["--listen", "::1:0"], r"'::1:0' is no address; IPv6 needs brackets, such as \[::1\]:50051$"),
+        (["--listen", "a..b:0"], r"cannot listen on a\.\.b:0 \(.+\); name another address with --listen$"),
+        (
+            ["--listen", "no.such.host.invalid:5000"],
+            r"cannot listen on no\.such\.host\.invalid:5000 \(.+\); name another address with --listen$",
+        ),
+        (
+            ["--listen", "192.0.2.1:0"],
+            r"cannot listen on 192\.0\.2\.1:0 \(Cannot assign requested address\); name another address with",
+        ),
+        (["--data", "/proc/x"], r"cannot make the folder /proc/x \(No such file or directory\); name another with"),
+        (["--data", "server.py"], r"server.py is a file and must be a folder; name another with --data"),
+        (["--data", "server.py/x"], r"cannot make the folder \S+server.py/x \(Not a directory\); name another with"),
+        (
+            ["--data", "/proc"],
+            r"cannot write into the data folder /proc \(.*\); give it to the user that runs the service",
+        ),
+        (["--data", ""], r"argument --data: it is empty; give it a value or leave it out"),
+        (["--log-level", "loud"], r"argument --log-level: invalid choice: 'loud'"),
+        (
+            ["--dsn", "nonsense"],
+            r"cannot read the DSN \(missing \"=\" after \"nonsense\".*\); write it as postgresql://",
+        ),
+        (
+            ["--dsn", "host=127.0.0.1 port=1"],
+            r"cannot use the PostgreSQL of the DSN \(.*Connection refused.*\); see that",
+        ),
+        (["--dsn", "host=nowhere.invalid"], r"cannot use the PostgreSQL of the DSN \(.*nowhere.invalid.*\); see that"),
+        (["--role", "projector"], r"the projector needs a DSN: --dsn or FULFILMENT_DSN"),
+        (["--role", "projector", "--dsn", "host=127.0.0.1 port=1"], r"cannot use the PostgreSQL of the DSN"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_what_cannot_be_used_is_told_in_one_sentence(arguments: list[str], says: str):
+    require(start(*arguments), says)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("FULFILMENT_DSN", "", r"argument --dsn: it is empty; give it a value or leave it out"),
+        ("FULFILMENT_DATA", "", r"argument --data: it is empty"),
+        ("FULFILMENT_LISTEN", "nonsense", r"argument --listen: 'nonsense' is no address"),
+        ("FULFILMENT_ROLE", "apis", r"argument --role: invalid choice: 'apis'"),
+        ("FULFILMENT_OUTBOX", "mail", r"argument --outbox: invalid choice: 'mail'"),
+    ],
+)
+def test_the_environment_is_checked_like_the_command_line(name: str, value: str, says: str):
+    require(start(**{name: value}), says)
+
+
+def test_a_database_that_is_not_there_is_told(conninfo: str):
+    require(
+        start("--dsn", make_conninfo(conninfo, dbname="nowhere")),
+        r"cannot use the PostgreSQL of the DSN \(.*database \"nowhere\" does not exist\); see that it runs",
+    )
+
+
+def test_a_port_that_is_taken_is_told_before_a_database_is_made(folder: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = start("--data", str(folder / "data"), "--listen", address)
+    require(
+        ended, rf"cannot listen on {address} \(Address already in use\); is another server running there\? If so, stop"
+    )
+    assert not (folder / "data").exists()
+
+
+def test_a_key_file_that_is_a_folder_is_told(folder: Path):
+    key = folder / "key"
+    key.mkdir(mode=0o755)
+    require(
+        start("--data", str(folder / "data"), "--key-file", str(key), "--log-level", "error"),
+        r"the key file \S+/key cannot be used \(Is a directory\); give it to the user",
+    )

@@ -1,0 +1,666 @@
+"""Work for people: it comes and goes with its reason, and is claimed and finished once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+
+from fulfilment.v1 import admin_pb2, orders_pb2, work_pb2
+from ledger.facts import Change
+from ledger.nouns import (
+    inquiries,
+    messages,
+    reviews,
+    stock,
+    suppliers,
+    tasks,
+)
+from ledger.nouns.cases import Remedy
+from ledger.nouns.inquiries import InquiryAnswered, InquiryAsked, Topic
+from ledger.nouns.messages import (
+    About,
+    Audience,
+    MessageAsked,
+    MessageGivenUp,
+    MessageRetried,
+)
+from ledger.nouns.orders import Clock, HoldReason, PaymentState
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.stock import Alert, AlertEnded
+from ledger.nouns.tasks import (
+    Task,
+    TaskClaimed,
+    TaskFact,
+    TaskFinished,
+    TaskReleased,
+    UnknownWork,
+    WorkIsClaimed,
+    WorkIsFinished,
+)
+from ledger.terms.parties import Party
+from ledger.terms.rates import Rate, RateName
+from projections import runner, work
+from projections.reads import PageOf
+from projections.work import Kind, Owner, Work
+from tests.support.casework import PHOTO, Desk
+from tests.support.projecting import (
+    asking,
+    catch_up,
+    contents,
+    forget,
+)
+from tests.support.service import (
+    Client,
+    Service,
+    context,
+    fields_of,
+    patiently,
+    reason_of,
+)
+from tests.support.stalls import EmptyTenant
+from tests.support.story import (
+    DAY,
+    FIRST,
+    HOUR,
+    NOON,
+    ORDER,
+    Story,
+    a_shop,
+    confirmed,
+    delivered,
+    line,
+    refused,
+    sent,
+    shipped,
+)
+from tests.support.terminal import Terminal
+
+JOB = "hold-shopify/1"
+
+
+def task(*facts: TaskFact) -> Task | None:
+    state = None
+    for fact in facts:
+        state = tasks.evolve(state, fact)
+    return state
+
+
+MINE = TaskClaimed(JOB, "mia", NOON)
+DONE = TaskFinished(JOB, "done", "mia", NOON)
+
+# --- claiming and finishing -------------------------------------------------------------------------
+
+
+def test_work_is_claimed_by_one_and_claiming_it_twice_records_nothing():
+    assert tasks.claim(None, JOB, True, "mia", NOON) == [MINE]
+    assert tasks.claim(task(MINE), JOB, True, "mia", NOON) == []
+    with refused(WorkIsClaimed, "mia has claimed", by="mia"):
+        tasks.claim(task(MINE), JOB, True, "tom", NOON)
+
+
+def test_work_that_is_given_back_can_be_claimed_by_another():
+    given_back = task(MINE, *tasks.release(task(MINE), JOB, True, "mia", "mia", NOON))
+    assert tasks.claim(given_back, JOB, True, "tom", NOON) == [TaskClaimed(JOB, "tom", NOON)]
+    assert tasks.release(given_back, JOB, True, "mia", "mia", NOON) == []
+    assert tasks.release(None, JOB, True, "mia", "mia", NOON) == []
+
+
+def test_only_who_names_the_claimer_gives_back_what_another_has():
+    with refused(WorkIsClaimed, "mia has claimed"):
+        tasks.release(task(MINE), JOB, True, "tom", "tom", NOON)
+    assert tasks.release(task(MINE), JOB, True, "mia", "tom", NOON) == [TaskReleased(JOB, "tom", NOON)]
+
+
+def test_work_is_finished_once_by_who_has_it_or_by_anybody_if_nobody_does():
+    assert tasks.finish(None, JOB, True, "done", "mia", NOON) == [DONE]
+    assert tasks.finish(task(MINE), JOB, True, "done", "mia", NOON) == [DONE]
+    assert tasks.finish(task(MINE, DONE), JOB, True, "done", "tom", NOON) == []
+    with refused(WorkIsClaimed, "mia has claimed"):
+        tasks.finish(task(MINE), JOB, True, "done", "tom", NOON)
+    for decide in (
+        lambda: tasks.finish(task(DONE), JOB, True, "not needed", "mia", NOON),
+        lambda: tasks.claim(task(DONE), JOB, True, "mia", NOON),
+        lambda: tasks.release(task(MINE, DONE), JOB, True, "mia", "mia", NOON),
+    ):
+        with refused(WorkIsFinished, "mia has finished", outcome="done"):
+            decide()
+
+
+def test_work_that_is_not_there_cannot_be_touched():
+    for decide in (
+        lambda: tasks.claim(None, JOB, False, "mia", NOON),
+        lambda: tasks.release(None, JOB, False, "mia", "mia", NOON),
+        lambda: tasks.finish(None, JOB, False, "done", "mia", NOON),
+    ):
+        with refused(UnknownWork, "there is no work hold-shopify/1"):
+            decide()
+
+
+# --- what raises work -------------------------------------------------------------------------------
+
+
+class Queue:
+    """The queue of a story that is told step by step."""
+
+    def __init__(self, tenant: EmptyTenant, story: Story) -> None:
+        self.tenant = tenant
+        self.story = story
+        self._written = 0
+
+    async def all(self, **more: Any) -> list[Work]:
+        new = self.story.log[self._written :]
+        self._written = len(self.story.log)
+        catch_up(self.tenant, new)
+        async with asking(self.tenant) as where:
+            return (await work.list_work(where, PageOf(1000), **more)).rows
+
+    async def what(self, **more: Any) -> list[tuple[Kind, str, Owner]]:
+        return [(each.kind, each.because, each.owner) for each in await self.all(**more)]
+
+    def record(self, *changes: Change) -> None:
+        self.story.record(changes)
+
+    def write(self, *changes: Change) -> None:
+        """Into the log as they are, without what a story's stock would say to them."""
+        self.story.log += changes
+
+
+async def test_a_hold_is_work_until_it_is_released(tenant: EmptyTenant):
+    queue = Queue(tenant, confirmed())
+    queue.story.hold(HoldReason.FRAUD_REVIEW, "李 from risk")
+    (hold,) = await queue.all()
+    assert (hold.kind, hold.owner, hold.because, hold.order_id, hold.due) == (
+        Kind.HOLD,
+        Owner.OPERATIONS,
+        "fraud_review",
+        ORDER,
+        NOON,
+    )
+    queue.story.release(HoldReason.FRAUD_REVIEW)
+    assert await queue.all() == []
+    queue.story.later(hours=1)
+    queue.story.hold(HoldReason.FRAUD_REVIEW, "李 from risk")
+    (again,) = await queue.all()
+    assert again.task_id != hold.task_id
+
+
+async def test_money_that_went_back_is_work_until_it_comes_again(tenant: EmptyTenant):
+    queue = Queue(tenant, confirmed())
+    queue.story.charge_back(1_500)
+    assert await queue.what() == [(Kind.HOLD, "payment_reversed", Owner.OPERATIONS)]
+    queue.story.pay(PaymentState.FAILED)
+    queue.story.pay(PaymentState.PAID)
+    assert await queue.all() == []
+
+
+async def test_a_refund_whose_money_went_back_is_to_be_denied(tenant: EmptyTenant):
+    desk = Desk(delivered())
+    desk.opens()
+    desk.reviews()
+    desk.rules()
+    desk.approves(Remedy.REFUND)
+    desk.grants()
+    queue = Queue(tenant, desk.story)
+    pay = (Kind.CASE, "pay the refund", Owner.AFTER_SALES)
+    assert await queue.what() == [pay]
+    desk.story.charge_back(1_400)
+    deny = "refund refund-1 of 5.00 EUR cannot be paid, 1.00 EUR is left of what came in: deny it"
+    assert set(await queue.what()) == {pay, (Kind.CASE, deny, Owner.AFTER_SALES)}
+    desk.takes_back()
+    assert await queue.what() == [(Kind.CASE, "decide the refund", Owner.AFTER_SALES)]
+    desk.denies_refund()
+    assert await queue.all() == []
+
+
+async def test_a_chargeback_of_more_than_is_left_is_to_be_disputed(tenant: EmptyTenant):
+    queue = Queue(tenant, delivered())
+    queue.story.charge_back(1_500)
+    assert await queue.all() == []
+    queue.story.charge_back(100, "cb-2")
+    odd = "1.00 EUR more went back than the units cost: of 15.00 EUR, 0.00 EUR was refunded and 16.00 EUR charged back"
+    assert await queue.what() == [(Kind.ODDITY, f"chargeback cb-2: {odd}; dispute it", Owner.AFTER_SALES)]
+
+
+async def test_of_a_cancelled_order_nothing_waits_and_nothing_is_late(tenant: EmptyTenant):
+    queue = Queue(tenant, sent())
+    queue.story.later(hours=49)
+    queue.story.miss(Clock.DISPATCH)
+    queue.story.hold(HoldReason.FRAUD_REVIEW)
+    queue.story.pack()
+    queue.story.charge_back(1_500)
+    assert len(await queue.all()) == 4
+    queue.story.cancel()
+    queue.story.answer_cancel(agreed=True)
+    assert await queue.all() == []
+
+
+async def test_holds_go_to_those_who_can_end_them_and_money_is_only_waited_for(tenant: EmptyTenant):
+    queue = Queue(tenant, a_shop(tea=1))
+    queue.story.place(line(1, "tea", 5), payment=PaymentState.PENDING)
+    queue.story.place(line(1, "", 0), order_id="shopify/2")
+    assert sorted(await queue.what()) == [
+        (Kind.HOLD, "incomplete: lines[0].sku, lines[0].quantity", Owner.OPERATIONS),
+        (Kind.HOLD, "out_of_stock", Owner.SUPPLIER_MANAGER),
+    ]
+
+
+async def test_a_breach_is_work_until_it_happens_or_is_withdrawn(tenant: EmptyTenant):
+    queue = Queue(tenant, sent())
+    queue.story.later(hours=49)
+    queue.story.miss(Clock.ACKNOWLEDGE)
+    queue.story.miss(Clock.DISPATCH)
+    found = await queue.all()
+    assert [(each.because, each.due, each.supplier_order_id, each.supplier_id) for each in found] == [
+        ("acknowledge", NOON + 24 * HOUR, FIRST, "acme"),
+        ("dispatch", NOON + 48 * HOUR, FIRST, "acme"),
+    ]
+    queue.story.ship()
+    assert await queue.all() == []
+
+
+def a_late_order(bolt_has: int) -> Story:
+    """Acme has not sent 3 of tea in time, which Bolt offers too, nor an ink that nobody else offers."""
+    story = sent(line(1, "tea", 3), line(2, "ink", 1))
+    story.offer(supplier_id="bolt")
+    story.feed(bolt_has, supplier_id="bolt")
+    story.later(hours=49)
+    story.miss(Clock.DISPATCH)
+    return story
+
+
+async def test_a_breach_says_what_came_of_giving_the_units_to_another_supplier(tenant: EmptyTenant):
+    queue = Queue(tenant, a_late_order(bolt_has=4))
+    (breach,) = await queue.all()
+    queue.story.reroute_overdue()
+    (asked,) = await queue.all()
+    nobody = "nobody else qualifies for 1 of ink"
+    assert asked.because == f"dispatch; asked to give its units up and has not answered; {nobody}"
+    assert asked.task_id == breach.task_id, "it is the same work, whoever has claimed it"
+    queue.story.answer_cancel(agreed=False)
+    assert [each.because for each in await queue.all()] == [f"dispatch; did not give its units up; {nobody}"]
+    queue.story.reroute({1: 3})
+    queue.story.answer_cancel(agreed=True)
+    assert [each.because for each in await queue.all()] == [f"dispatch; {nobody}"]
+    queue.story.ship()
+    assert await queue.all() == []
+
+
+async def test_a_breach_says_what_the_others_have_against_them(tenant: EmptyTenant):
+    queue = Queue(tenant, a_late_order(bolt_has=2))
+    queue.story.reroute_overdue()
+    assert [each.because for each in await queue.all()] == [
+        "dispatch; nobody else qualifies for 3 of tea (bolt out of stock), 1 of ink"
+    ]
+
+
+async def test_what_came_late_before_anybody_noticed_is_no_work(tenant: EmptyTenant):
+    queue = Queue(tenant, sent())
+    queue.story.later(hours=50)
+    queue.story.ship()
+    assert await queue.all() == []
+
+
+async def test_a_first_scan_that_is_missing_is_work_until_the_carrier_scans(tenant: EmptyTenant):
+    queue = Queue(tenant, shipped())
+    queue.story.later(hours=37)
+    queue.story.miss_first_scan()
+    (breach,) = await queue.all()
+    assert (breach.because, breach.carrier, breach.number, breach.order_id) == ("first_scan", "dhl", "P1", ORDER)
+    queue.story.scan(ParcelStatus.IN_TRANSIT)
+    assert await queue.all() == []
+
+
+async def test_a_parcel_that_left_under_a_hold_is_work_until_the_hold_ends(tenant: EmptyTenant):
+    queue = Queue(tenant, sent())
+    queue.story.hold(HoldReason.FRAUD_REVIEW)
+    queue.story.pack()
+    assert (Kind.ODDITY, "packed on hold: fraud_review", Owner.OPERATIONS) in await queue.what()
+    queue.story.ship()
+    odd = [each for each in await queue.all() if each.kind is Kind.ODDITY]
+    assert [(each.because, each.supplier_order_id) for each in odd] == [("left on hold: fraud_review", FIRST)]
+    queue.story.release(HoldReason.FRAUD_REVIEW)
+    assert await queue.all() == []
+
+
+async def test_a_dispatch_at_a_time_that_cannot_be_right_is_work(tenant: EmptyTenant):
+    queue = Queue(tenant, sent())
+    queue.story.ship(at=NOON - 30 * DAY)
+    (odd,) = [each for each in await queue.all() if each.kind is Kind.ODDITY]
+    assert (odd.because, odd.due) == ("left 2026-01-31 12:00Z, before it can have been", NOON)
+
+
+async def test_a_parcel_in_trouble_is_work_until_it_moves(tenant: EmptyTenant):
+    queue = Queue(tenant, shipped())
+    queue.story.scan(ParcelStatus.CUSTOMS_HELD)
+    (held,) = await queue.all()
+    queue.story.later(hours=1)
+    queue.story.scan(ParcelStatus.CUSTOMS_HELD)
+    assert await queue.all() == [held]
+    queue.story.later(hours=1)
+    queue.story.scan(ParcelStatus.IN_TRANSIT)
+    assert await queue.all() == []
+    queue.story.later(days=15)
+    queue.story.suspect_loss()
+    assert await queue.what() == [(Kind.PARCEL, "suspected_lost", Owner.OPERATIONS)]
+    queue.story.scan(ParcelStatus.LOST)
+    assert await queue.what() == [(Kind.PARCEL, "lost", Owner.AFTER_SALES)]
+
+
+@pytest.mark.parametrize("historical", [False, True])
+@pytest.mark.parametrize("announced", [False, True])
+async def test_an_order_that_is_recorded_for_its_figures_leaves_no_work(
+    tenant: EmptyTenant, historical: bool, announced: bool
+):
+    queue = Queue(tenant, a_shop(tea=10))
+    story = queue.story
+    if announced:
+        story.announce("P1")
+    story.place(line(1, "", 2), line(2, "tea", 1), order_id="shopify/2", historical=historical)
+    story.place(historical=historical)
+    story.send()
+    story.later(hours=49)
+    story.miss(Clock.DISPATCH)
+    seen = set(await queue.what())
+    story.ship(at=NOON - 30 * DAY)
+    seen |= set(await queue.what())
+    story.later(hours=37)
+    story.miss_first_scan()
+    seen |= set(await queue.what())
+    story.later(days=15)
+    story.suspect_loss()
+    seen |= set(await queue.what())
+    kinds = {kind for kind, _, _ in seen}
+    assert kinds == (set() if historical else {Kind.HOLD, Kind.BREACH, Kind.ODDITY, Kind.PARCEL})
+
+
+async def test_a_parcel_that_arrives_back_is_the_same_piece_of_work(tenant: EmptyTenant):
+    queue = Queue(tenant, shipped())
+    queue.story.scan(ParcelStatus.RETURNED)
+    (returned,) = await queue.all()
+    queue.story.later(hours=1)
+    queue.story.scan(ParcelStatus.DELIVERED)
+    assert await queue.all() == [returned]
+
+
+async def test_a_question_is_work_for_us_and_for_a_supplier_that_is_late(tenant: EmptyTenant):
+    queue = Queue(tenant, sent())
+    by_customer = InquiryAsked("q1", Party.CUSTOMER, Party.RETAILER, Topic.DISPATCH, ORDER, NOON, answer_by=NOON + DAY)
+    of_supplier = InquiryAsked(
+        "q2", Party.RETAILER, Party.SUPPLIER, Topic.STOCK, ORDER, NOON, FIRST, "acme", NOON + DAY
+    )
+    queue.record((inquiries.stream("q1"), by_customer), (inquiries.stream("q2"), of_supplier))
+    assert await queue.what() == [(Kind.INQUIRY, "dispatch, asked by customer", Owner.AFTER_SALES)]
+    missed = inquiries.AnswerMissed("q2", NOON + DAY, NOON + DAY, "acme")
+    queue.record(
+        (inquiries.stream("q2"), missed), (inquiries.stream("q1"), InquiryAnswered("q1", NOON + 2 * HOUR, by="mia"))
+    )
+    assert await queue.what() == [(Kind.INQUIRY, "stock, not answered by supplier", Owner.SUPPLIER_MANAGER)]
+    queue.record((inquiries.stream("q2"), InquiryAnswered("q2", NOON + 2 * DAY, by="acme")))
+    assert await queue.what() == []
+
+
+async def test_an_alert_is_one_piece_of_work_until_it_ends(tenant: EmptyTenant):
+    queue = Queue(tenant, a_shop(tea=10))
+    tea = stock.stream("acme", "tea")
+    queue.write((tea, stock.Oversold("acme", "tea", 2, ("shopify/2",), NOON)))
+    (oversold,) = await queue.all()
+    assert (oversold.kind, oversold.owner, oversold.because, oversold.supplier_id, oversold.sku) == (
+        Kind.STOCK,
+        Owner.OPERATIONS,
+        "oversold: 2 short: shopify/2",
+        "acme",
+        "tea",
+    )
+    queue.write(
+        (tea, stock.Oversold("acme", "tea", 4, ("shopify/2", "shopify/1"), NOON + HOUR)),
+        (tea, stock.StockLow("acme", "tea", 1, 3, NOON)),
+    )
+    assert {each.task_id for each in await queue.all()} >= {oversold.task_id}
+    assert len(await queue.all()) == 2
+    queue.write(
+        (tea, AlertEnded("acme", "tea", Alert.OVERSOLD, 5, NOON)),
+        (tea, AlertEnded("acme", "tea", Alert.LOW, 5, NOON)),
+        (tea, stock.Oversold("acme", "tea", 1, (), NOON + DAY)),
+    )
+    (again,) = await queue.all()
+    assert again.task_id not in ("", oversold.task_id)
+
+
+async def test_a_case_is_work_while_the_next_step_is_ours(tenant: EmptyTenant):
+    desk = Desk(delivered())
+    queue = Queue(tenant, desk.story)
+    steps = []
+    for step in (
+        desk.opens,
+        desk.asks,
+        desk.files,
+        desk.reviews,
+        lambda: desk.rules(Party.SUPPLIER, PHOTO),
+        lambda: desk.approves(Remedy.RETURN),
+        desk.labels,
+        lambda: desk.receives({1: 1}),
+        lambda: desk.inspects(not_restocked=1),
+        desk.grants,
+        desk.pays,
+    ):
+        step()
+        steps.append([(each.because, each.owner) for each in await queue.all() if each.kind is Kind.CASE])
+    assert [found[0][0] if found else "" for found in steps] == [
+        "answer the customer, then look at it",
+        "",
+        "look at the evidence",
+        "rule on liability",
+        "approve a remedy or deny it",
+        "carry out the return",
+        "",
+        "inspect what came back",
+        "decide the refund",
+        "pay the refund",
+        "",
+    ]
+    assert {owner for found in steps for _, owner in found} == {Owner.AFTER_SALES}
+
+
+async def test_a_proposal_to_suspend_is_work_until_somebody_decides(tenant: EmptyTenant):
+    queue = Queue(tenant, a_shop())
+    rate = Rate(RateName.ON_TIME_DISPATCH, 10, 30, NOON - 90 * DAY, NOON, 9500)
+    queue.record((suppliers.stream("acme"), reviews.SuspensionProposed("acme", rate, NOON)))
+    (proposal,) = await queue.all()
+    assert (proposal.kind, proposal.owner, proposal.supplier_id) == (Kind.SUSPENSION, Owner.SUPPLIER_MANAGER, "acme")
+    assert proposal.because == "on_time_dispatch misses its target"
+    queue.story.suspend()
+    assert await queue.all() == []
+
+
+async def test_a_message_that_was_given_up_is_work_until_it_is_tried_again(tenant: EmptyTenant):
+    queue = Queue(tenant, a_shop())
+    kind = messages.Kind.DISPATCH_INSTRUCTION
+    asked = MessageAsked("m-1", kind, Audience.SUPPLIER, About(ORDER, FIRST, "acme"), "acme", "en", 1, NOON, NOON, 1)
+    stream = messages.stream("m-1")
+    queue.record((stream, asked), (stream, MessageGivenUp("m-1", 12, "timeout", NOON)))
+    assert await queue.what() == [(Kind.MESSAGE, "timeout", Owner.SUPPLIER_MANAGER)]
+    queue.record((stream, MessageRetried("m-1", "mia", NOON)))
+    assert await queue.what() == []
+
+
+# --- asking -----------------------------------------------------------------------------------------
+
+
+async def test_work_is_listed_by_owner_due_time_order_and_who_has_it(tenant: EmptyTenant):
+    story = sent(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
+    story.hold(HoldReason.CUSTOMER_REQUEST, "mia", supplier_order_id=FIRST)
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.later(hours=1)
+    story.hold(HoldReason.BAD_ADDRESS, order_id="shopify/2")
+    story.later(hours=48)
+    story.miss(Clock.DISPATCH, f"{ORDER}/2")
+    queue = Queue(tenant, story)
+    whole = await queue.all()
+    assert [each.because for each in whole] == ["customer_request", "bad_address", "dispatch"]
+    assert [each.because for each in await queue.all(owner=Owner.AFTER_SALES)] == ["customer_request"]
+    assert [each.because for each in await queue.all(until=NOON + HOUR)] == ["customer_request"]
+    assert [each.because for each in await queue.all(order_id="shopify/2")] == ["bad_address"]
+    first, second, third = (each.task_id for each in whole)
+    queue.record(
+        (tasks.stream(first), TaskClaimed(first, "mia", NOON)),
+        (tasks.stream(second), TaskClaimed(second, "tom", NOON)),
+        (tasks.stream(second), TaskReleased(second, "tom", NOON)),
+        (tasks.stream(third), TaskFinished(third, "done", "tom", NOON)),
+    )
+    assert [(each.because, each.claimed_by) for each in await queue.all()] == [
+        ("customer_request", "mia"),
+        ("bad_address", ""),
+    ]
+    assert [each.because for each in await queue.all(unclaimed=True)] == ["bad_address"]
+    assert [each.because for each in await queue.all(claimed_by="mia")] == ["customer_request"]
+    async with asking(tenant) as where:
+        page = await work.list_work(where, PageOf(1))
+        rest = await work.list_work(where, PageOf(1, page.next_page_token))
+        assert [each.because for each in (*page.rows, *rest.rows)] == ["customer_request", "bad_address"]
+        assert rest.next_page_token == ""
+
+
+async def test_a_queue_that_is_rebuilt_is_the_same(tenant: EmptyTenant):
+    story = sent()
+    story.hold(HoldReason.BAD_ADDRESS)
+    story.later(hours=49)
+    story.miss(Clock.DISPATCH)
+    queue = Queue(tenant, story)
+    tea = stock.stream("acme", "tea")
+    for hours in range(3):
+        queue.write((tea, stock.Oversold("acme", "tea", 1 + hours, (), NOON + hours * HOUR)))
+        await queue.all()
+    (first, *_) = await queue.all()
+    queue.record((tasks.stream(first.task_id), TaskClaimed(first.task_id, "mia", NOON)))
+    before, rows = await queue.all(), contents(tenant)
+    assert runner.rebuild(tenant.conninfo, tenant.schema, "work").equal
+    forget(tenant)
+    catch_up(tenant)
+    assert (await queue.all(), contents(tenant)) == (before, rows)
+
+
+# --- over the wire ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def client(service: Service) -> Iterator[Client]:
+    with Client(service.address) as client:
+        client.approve()
+        yield client
+
+
+def hold(client: Client, number: str) -> str:
+    """An order on hold; the id of the work that it makes."""
+    client.place(number, sku="untracked")
+    reason = orders_pb2.HOLD_REASON_FRAUD_REVIEW
+    request = orders_pb2.PlaceHoldRequest(context=context(), order_id=f"shop/{number}", reason=reason, owner="risk")
+    client.orders.PlaceHold(request)
+    (found,) = listed(client, f"shop/{number}")
+    return str(found.task_id)
+
+
+def listed(client: Client, order_id: str = "", **more: Any) -> list[work_pb2.Work]:
+    head = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
+    request = work_pb2.ListWorkRequest(order_id=order_id, at_least=head, **more)
+    return list(patiently(client.work.ListWork, request).work)
+
+
+def claim(task_id: str, actor: str = "mia") -> work_pb2.ClaimWorkRequest:
+    return work_pb2.ClaimWorkRequest(context=context(actor=actor), task_id=task_id)
+
+
+def refusal(call: Callable[[Any], Any], request: Any) -> grpc.RpcError:
+    with pytest.raises(grpc.RpcError) as caught:
+        call(request)
+    error: grpc.RpcError = caught.value
+    return error
+
+
+def test_work_is_claimed_given_back_and_finished(client: Client):
+    task_id = hold(client, "walk")
+    assert client.work.ClaimWork(claim(task_id)).version == 1
+    assert client.work.ClaimWork(claim(task_id)).version == 1
+    (mine,) = listed(client, "shop/walk", claimed_by="mia")
+    assert (mine.task_id, mine.claimed_by, mine.owner) == (task_id, "mia", work_pb2.WORK_OWNER_OPERATIONS)
+    assert reason_of(refusal(client.work.ClaimWork, claim(task_id, "tom"))) == "WORK_IS_CLAIMED"
+    release = work_pb2.ReleaseWorkRequest(context=context(actor="tom"), task_id=task_id)
+    assert reason_of(refusal(client.work.ReleaseWork, release)) == "WORK_IS_CLAIMED"
+    client.work.ReleaseWork(
+        work_pb2.ReleaseWorkRequest(context=context(actor="tom"), task_id=task_id, claimed_by="mia")
+    )
+    finish = work_pb2.FinishWorkRequest(context=context(actor="tom"), task_id=task_id, outcome="looked at")
+    client.work.FinishWork(finish)
+    assert listed(client, "shop/walk") == []
+    other = work_pb2.FinishWorkRequest(context=context(actor="tom"), task_id=task_id, outcome="again")
+    assert reason_of(refusal(client.work.FinishWork, other)) == "WORK_IS_FINISHED"
+
+
+def test_work_whose_reason_is_gone_is_unknown(client: Client):
+    task_id = hold(client, "gone")
+    client.orders.ReleaseHold(
+        orders_pb2.ReleaseHoldRequest(
+            context=context(), order_id="shop/gone", reason=orders_pb2.HOLD_REASON_FRAUD_REVIEW
+        )
+    )
+    assert listed(client, "shop/gone") == []
+    for call, kind in (
+        (client.work.ClaimWork, work_pb2.ClaimWorkRequest),
+        (client.work.ReleaseWork, work_pb2.ReleaseWorkRequest),
+        (client.work.FinishWork, work_pb2.FinishWorkRequest),
+    ):
+        more: dict[str, Any] = {"outcome": "done"} if kind is work_pb2.FinishWorkRequest else {}
+        assert reason_of(refusal(call, kind(context=context(), task_id=task_id, **more))) == "UNKNOWN_WORK"
+
+
+def test_work_is_claimed_by_somebody_and_finished_with_an_outcome(client: Client):
+    task_id = hold(client, "somebody")
+    assert fields_of(refusal(client.work.ClaimWork, claim(task_id, ""))) == ["context.actor"]
+    finish = work_pb2.FinishWorkRequest(context=context(), task_id=task_id)
+    assert fields_of(refusal(client.work.FinishWork, finish)) == ["outcome"]
+    assert fields_of(refusal(client.work.ListWork, work_pb2.ListWorkRequest(owner=99))) == ["owner"]  # type: ignore[arg-type]
+
+
+def test_of_many_who_claim_at_once_one_has_it(client: Client):
+    task_id = hold(client, "race")
+
+    def take(n: int) -> str:
+        try:
+            client.work.ClaimWork(claim(task_id, f"person-{n}"))
+        except grpc.RpcError as error:
+            return reason_of(error)
+        return "claimed"
+
+    with ThreadPoolExecutor(16) as pool:
+        outcomes = list(pool.map(take, range(16)))
+    assert sorted(outcomes) == ["WORK_IS_CLAIMED"] * 15 + ["claimed"]
+
+
+def test_the_queue_is_worked_at_the_terminal(client: Client, service: Service):
+    task_id = hold(client, "desk")
+    ff = Terminal(service.address)
+    shown = ff("work", "list", "--owner", "operations", "--due-within", "1", "--order", "shop/desk")
+    assert shown.code == 0
+    assert task_id in shown.out
+    assert "fraud review" in shown.out
+    assert ff("--actor", "mia", "work", "claim", task_id).out == f"mia has {task_id}.\n"
+    assert [each["task_id"] for each in ff("--actor", "mia", "work", "list", "--mine", "--json").json] == [task_id]
+    assert task_id not in ff("work", "list", "--unclaimed").out
+    assert "[WORK_IS_CLAIMED]" in ff("--actor", "tom", "work", "finish", task_id).err
+    assert ff("--actor", "tom", "work", "release", task_id, "--claimed-by", "mia").code == 0
+    assert ff("--actor", "tom", "work", "finish", task_id, "--outcome", "all well").code == 0
+    assert ff("work", "list", "--order", "shop/desk").out == "Nothing to do.\n"
+
+
+def test_the_beginning_of_a_task_is_enough_at_the_terminal_where_it_says_which(client: Client, service: Service):
+    first, _ = hold(client, "begins-a"), hold(client, "begins-b")
+    ff = Terminal(service.address)
+    several = ff("work", "claim", "hold-shop/begins")
+    assert (several.code, "2 tasks begin with 'hold-shop/begins'; say more of it" in several.err) == (2, True)
+    assert ff("work", "claim", "hold-shop/begins-a", "--request-id", "begin-1").out == f"console has {first}.\n"
+    again = ff("work", "claim", "hold-shop/begins-a", "--request-id", "begin-1", "--json").json
+    assert (again["task_id"], again["receipt"]["outcome"]) == (first, "OUTCOME_REPLAYED")
+    assert "[UNKNOWN_WORK]" in ff("work", "claim", "hold-shop/nothing").err

@@ -1,0 +1,143 @@
+"""What the protos' comments say of refusals: for each RPC the statuses and reasons that it may fail with.
+
+A comment of an RPC, or of its service for many RPCs at once, names a refusal as ``STATUS / REASON``; further reasons
+of the same status follow it. A sentence of a service begins with "Every RPC", "Every command" or "Every query", may
+leave RPCs out with "but", and goes on with "may also fail with". Whatever is written otherwise is an error here.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.rpc import code_pb2
+from grpc_tools import protoc
+
+ROOT = Path(__file__).parents[2] / "protos"
+
+_WORD = re.compile(r"[A-Z]+(?:_[A-Z0-9]+)+|MALFORMED|UNAVAILABLE")
+_OF_MANY = re.compile(r"Every (RPC|command|query)(?: but ([A-Za-z, ]+?))? may also fail with ([^.]*)\.")
+_FIGURE = re.compile(r"[a-z][a-zA-Z0-9-_]{1,63}")
+_WRITTEN = re.compile(r"\d [A-Z]{3}\b|[a-z]=\d")
+"""An amount as people read it, or a figure with its name."""
+_STATUSES = frozenset(code_pb2.Code.keys())
+
+
+class Refused(NamedTuple):
+    """How an RPC may fail."""
+
+    status: str
+    reason: str
+
+
+class Rpc(NamedTuple):
+    """An RPC and what is said of its refusals."""
+
+    service: str
+    name: str
+    request: str
+    """The full name of its request's message."""
+    is_command: bool
+    streams: bool
+    refusals: frozenset[Refused]
+
+
+@cache
+def rpcs() -> Mapping[str, Rpc]:
+    """Every RPC by its name, which is unique in the contract."""
+    described = _described()
+    values = {name for file in described for name in _values(file)}
+    commands = {
+        f".{file.package}.{message.name}"
+        for file in described
+        for message in file.message_type
+        if any(field.name == "context" for field in message.field)
+    }
+    found = [rpc for file in described for rpc in _rpcs_of(file, commands, values)]
+    assert len({rpc.name for rpc in found}) == len(found), "two RPCs have the same name"
+    return {rpc.name: rpc for rpc in found}
+
+
+@cache
+def rpc_of(request: str) -> Rpc:
+    """The RPC that takes a message."""
+    return next(rpc for rpc in rpcs().values() if rpc.request == request)
+
+
+def require(rpc: str, status: str, reason: str) -> None:
+    """Fails where a refusal is not documented; says what to do about it."""
+    refused = Refused(status, reason)
+    assert refused in rpcs()[rpc].refusals, (
+        f"{rpc} was refused with {status} / {reason}, which its comment in the protos does not name. Add it there "
+        "and a scenario to tests/service/test_refusals.py, or mend the decision"
+    )
+
+
+def require_figures(reason: str, figures: Mapping[str, str]) -> None:
+    """Fails where a program could not read the figures: a key that AIP-193 forbids, or text with more than one."""
+    for key, value in figures.items():
+        assert _FIGURE.fullmatch(key), f"{reason} names a figure {key!r}; AIP-193 asks for letters, digits, - and _"
+        assert not _WRITTEN.search(value), f"{key} of {reason} is text for people: {value!r}"
+        if key.endswith("_minor"):
+            assert re.fullmatch(r"-?\d+", value), f"{key} of {reason} is no amount in minor units: {value!r}"
+            assert "currency" in figures, f"{reason} says {key} and not the currency"
+
+
+def _described() -> list[FileDescriptorProto]:
+    """The protos with their comments, which generated code leaves out."""
+    names = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.proto"))
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "described"
+        said = [
+            f"-I{ROOT}",
+            f"-I{files('grpc_tools') / '_proto'}",
+            "--include_source_info",
+            f"--descriptor_set_out={out}",
+        ]
+        assert protoc.main(["protoc", *said, *names]) == 0, "the protos cannot be read"
+        return list(FileDescriptorSet.FromString(out.read_bytes()).file)
+
+
+def _values(file: FileDescriptorProto) -> Iterator[str]:
+    """The names of a file's enum values, which comments may name too."""
+    for enum in (*file.enum_type, *(each for message in file.message_type for each in message.enum_type)):
+        yield from (value.name for value in enum.value)
+
+
+def _rpcs_of(file: FileDescriptorProto, commands: set[str], values: set[str]) -> Iterator[Rpc]:
+    comments = {tuple(each.path): " ".join(each.leading_comments.split()) for each in file.source_code_info.location}
+    for number, service in enumerate(file.service):
+        place = (FileDescriptorProto.SERVICE_FIELD_NUMBER, number)
+        of_many = list(_OF_MANY.finditer(comments[place]))
+        rest = _OF_MANY.sub("", comments[place])
+        assert not set(_WORD.findall(rest)) - values, f"{service.name} names refusals and not of what: {rest}"
+        names = {method.name for method in service.method}
+        for index, method in enumerate(service.method):
+            is_command = method.input_type in commands
+            refusals = set(_named(comments[(*place, 2, index)], values))
+            for kind, but, said in (match.groups() for match in of_many):
+                left_out = set(re.findall(r"[A-Z]\w+", but or ""))
+                assert left_out <= names, f"{service.name} has no {left_out - names}"
+                if kind in ("RPC", "command" if is_command else "query") and method.name not in left_out:
+                    refusals |= set(_named(said, values))
+            request, streams = method.input_type[1:], method.server_streaming
+            yield Rpc(service.name, method.name, request, is_command, streams, frozenset(refusals))
+
+
+def _named(comment: str, values: set[str]) -> Iterator[Refused]:
+    status = ""
+    for match in _WORD.finditer(comment):
+        word, names_status = match[0], comment[match.end() :].startswith(" / ")
+        if word in _STATUSES or names_status:
+            assert word in _STATUSES, f"{word} is no status: {comment}"
+            assert names_status, f"{word} without a reason: {comment}"
+            status = word
+        elif word not in values:
+            assert status, f"{word} without a status: {comment}"
+            yield Refused(status, word)

@@ -1,0 +1,151 @@
+"""Stories in a real log, and projectors that follow it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+from psycopg.sql import SQL, Identifier
+
+from adapters.postgres import Control, open_pool
+from ledger.engine.registry import Registry
+from ledger.facts import Change
+from ledger.nouns import NOUNS
+from projections import runner
+from projections.reads import Where
+from projections.tables import Projection
+from tests.support.stalls import EmptyTenant
+
+_REGISTRY = Registry(NOUNS)
+
+
+def write_down(tenant: EmptyTenant, changes: Sequence[Change]) -> int:
+    """Appends what a story decided to the tenant's log, unannounced; returns the log's new head."""
+    with connect(tenant) as connection, connection.transaction():
+        head = one(connection, "SELECT coalesce(max(notification_id), 0) FROM {}.ledger_events", tenant)
+        versions: dict[str, int] = {}
+        for position, (stream, fact) in enumerate(changes, head + 1):
+            if stream not in versions:
+                query = "SELECT count(*) FROM {}.ledger_events WHERE originator_id = %s"
+                versions[stream] = one(connection, query, tenant, stream)
+            versions[stream] += 1
+            row = (stream, versions[stream], fact.fact_name(), _REGISTRY.encode(fact), position)
+            _insert(connection, tenant, row)
+        return int(head) + len(changes)
+
+
+def write_poison(tenant: EmptyTenant) -> None:
+    """Appends a fact that only a newer version of the service knows."""
+    with connect(tenant) as connection:
+        head = one(connection, "SELECT coalesce(max(notification_id), 0) FROM {}.ledger_events", tenant)
+        _insert(connection, tenant, ("order-new/1", 1, "order.teleported", b"{}", head + 1))
+
+
+def _insert(connection: Connection[Any], tenant: EmptyTenant, row: tuple[Any, ...]) -> None:
+    insert = """
+        INSERT INTO {}.ledger_events (originator_id, originator_version, topic, state, notification_id)
+        VALUES (%s, %s, %s, %s, %s)
+    """
+    connection.execute(SQL(insert).format(Identifier(tenant.schema)), row)
+
+
+def connect(tenant: EmptyTenant) -> Connection[Any]:
+    return psycopg.connect(tenant.conninfo, autocommit=True)
+
+
+def one(connection: Connection[Any], query: str, tenant: EmptyTenant, *parameters: Any) -> Any:
+    """The only column of the only row; {} is the tenant's schema."""
+    found = connection.execute(SQL(query).format(Identifier(tenant.schema)), parameters).fetchone()
+    assert found is not None
+    return found[0]
+
+
+def contents(tenant: EmptyTenant, projections: Sequence[Projection] = runner.PROJECTIONS) -> dict[str, list[str]]:
+    """Every row of every table, in no particular order."""
+    found = {}
+    with connect(tenant) as connection:
+        for table in (table for projection in projections for table in projection.tables):
+            query = SQL("SELECT t::text FROM {} AS t ORDER BY 1").format(Identifier(tenant.schema, table.name))
+            found[table.name] = [row for (row,) in connection.execute(query).fetchall()]
+    return found
+
+
+def forget(tenant: EmptyTenant) -> None:
+    """As if no projection had ever run."""
+    with connect(tenant) as connection:
+        for table in (table for projection in runner.PROJECTIONS for table in projection.tables):
+            connection.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier(tenant.schema, table.name)))
+        names = [projection.name for projection in runner.PROJECTIONS]
+        schema = Identifier(tenant.schema)
+        connection.execute(SQL("DELETE FROM {}.ledger_projections").format(schema))
+        query = SQL("DELETE FROM {}.ledger_tracking WHERE application_name = ANY(%s)").format(schema)
+        connection.execute(query, (names,))
+
+
+def catch_up(tenant: EmptyTenant, changes: Sequence[Change] = (), **options: Any) -> int:
+    """Writes the changes down and takes all projections to the head of the log."""
+    write_down(tenant, changes)
+    return runner.catch_up(tenant.conninfo, tenant.schema, **options)
+
+
+@asynccontextmanager
+async def asking(tenant: EmptyTenant, at_least: int = 0, patience_seconds: float = 5.0) -> AsyncIterator[Where]:
+    """Whom queries ask."""
+    async with open_pool(tenant.conninfo, max_size=4) as pool:
+        yield Where(pool, tenant.schema, at_least, patience_seconds)
+
+
+@contextmanager
+def listed(tenant: EmptyTenant) -> Iterator[None]:
+    """The tenant is one of those that projectors find."""
+    asyncio.run(_prepare(tenant))
+    with connect(tenant) as connection:
+        row = (tenant.schema.removeprefix("tenant_"), tenant.schema)
+        connection.execute("INSERT INTO fulfilment.tenants (name, schema) VALUES (%s, %s)", row)
+        yield
+        connection.execute("DELETE FROM fulfilment.tenants WHERE schema = %s", (tenant.schema,))
+
+
+async def _prepare(tenant: EmptyTenant) -> None:
+    async with open_pool(tenant.conninfo) as pool:
+        await Control(pool).prepare()
+
+
+@contextmanager
+def projector(conninfo: str, **options: Any) -> Iterator[threading.Event]:
+    """A projector as in a process of its own; set the event to stop it early."""
+    stop = threading.Event()
+    thread = threading.Thread(target=runner.run_forever, args=(conninfo, stop), kwargs=options, daemon=True)
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        thread.join(30)
+        assert not thread.is_alive(), "the projector did not stop"
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Waits for something that a projector does."""
+    give_up_at = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up_at, "it did not happen"
+        time.sleep(0.02)
+
+
+def statuses(tenant: EmptyTenant) -> dict[str, runner.ProjectionStatus]:
+    async def ask() -> list[runner.ProjectionStatus]:
+        async with open_pool(tenant.conninfo) as pool:
+            return await runner.statuses(pool, tenant.schema)
+
+    return {status.name: status for status in asyncio.run(ask())}
+
+
+def caught_up(tenant: EmptyTenant) -> bool:
+    return all(status.lag == 0 and status.position > 0 for status in statuses(tenant).values())

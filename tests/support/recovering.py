@@ -1,0 +1,181 @@
+"""Words for stories about recoveries: each sentence runs one command at ``story.now`` and returns its facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from ledger.decisions import recovery_demands, timers
+from ledger.facts import Fact
+from ledger.nouns import claims, policies, recoveries
+from ledger.nouns.policies import ClaimTerms, Policy
+from ledger.nouns.recoveries import (
+    Cost,
+    CostKind,
+    DocumentKind,
+    Kind,
+    Method,
+    Recovery,
+    RecoveryFact,
+    Status,
+    Subject,
+)
+from ledger.terms.money import Money
+from tests.support.story import (
+    DAY,
+    FIRST,
+    ORDER,
+    Story,
+    shipped,
+)
+
+SUPPLIER, LOSS, DAMAGE, FOUND = Kind.SUPPLIER_FAULT, Kind.CARRIER_LOSS, Kind.CARRIER_DAMAGE, Kind.FOUND_AFTER_LOSS
+HASH = "ab" * 32
+EVERY_DOCUMENT = tuple(DocumentKind)
+
+
+def eur(amount_minor: int) -> Money:
+    return Money(amount_minor, "EUR")
+
+
+def refund(amount_minor: int, cost_id: str = "refund-1") -> Cost:
+    return Cost(cost_id, CostKind.REFUND, amount_minor)
+
+
+class Recovering:
+    """One recovery of a story's order."""
+
+    def __init__(self, story: Story, recovery_id: str = "r1") -> None:
+        self.story = story
+        self.recovery_id = recovery_id
+
+    @property
+    def recovery(self) -> Recovery:
+        return recoveries.known(recoveries.find(self.story.book, self.recovery_id), self.recovery_id)
+
+    def status(self) -> Status:
+        """A call, because the type checker takes a property for what it was a line before."""
+        return self.recovery.status
+
+    def of_supplier(self, *costs: Cost, supplier_order_id: str = FIRST, currency: str = "EUR") -> list[Fact]:
+        subject = Subject(supplier_order_id.rpartition("/")[0], supplier_order_id)
+        return self._open(SUPPLIER, subject, costs, currency)
+
+    def of_carrier(
+        self, *costs: Cost, kind: Kind = LOSS, number: str = "P1", order_id: str = ORDER, currency: str = "EUR"
+    ) -> list[Fact]:
+        return self._open(kind, Subject(order_id, carrier="dhl", number=number), costs, currency)
+
+    def _open(self, kind: Kind, subject: Subject, costs: tuple[Cost, ...], currency: str) -> list[Fact]:
+        book, now = self.story.book, self.story.now
+        return self.story.record(
+            recovery_demands.open_recovery(book, self.recovery_id, kind, subject, currency, costs, now)
+        )
+
+    def add(self, cost: Cost, currency: str = "EUR") -> list[Fact]:
+        return self.story.record(
+            recovery_demands.raise_recovery(self.story.book, self.recovery_id, cost, currency, self.story.now)
+        )
+
+    def accept(self, amount_minor: int, at: datetime | None = None, currency: str = "EUR") -> list[Fact]:
+        granted, now = Money(amount_minor, currency), self.story.now
+        return self._decide(lambda recovery: recoveries.accept(recovery, granted, at or now, now))
+
+    def dispute(self, because: str = "not_ours", at: datetime | None = None) -> list[Fact]:
+        now = self.story.now
+        return self._decide(lambda recovery: recoveries.dispute(recovery, because, at or now, now))
+
+    def settle(self, amount_minor: int, reference: str = "cn-1", method: Method = Method.CREDIT_NOTE) -> list[Fact]:
+        now = self.story.now
+        return self._decide(lambda recovery: recoveries.settle(recovery, reference, eur(amount_minor), method, now))
+
+    def write_off(self, because: str = "too_small") -> list[Fact]:
+        return self._decide(lambda recovery: recoveries.write_off(recovery, because, self.story.now))
+
+    def collect(self, *kinds: DocumentKind, sha256: str = HASH) -> list[Fact]:
+        """All documents that carriers ask for, unless said otherwise."""
+        return [fact for kind in kinds or EVERY_DOCUMENT for fact in self._collect(kind, sha256)]
+
+    def _collect(self, kind: DocumentKind, sha256: str) -> list[Fact]:
+        return self._decide(lambda recovery: claims.collect(recovery, kind, sha256, self.story.now))
+
+    def file(self, at: datetime | None = None) -> list[Fact]:
+        return self._decide(lambda recovery: claims.file(recovery, at or self.story.now))
+
+    def acknowledge(self, reference: str = "DHL-7") -> list[Fact]:
+        return self._decide(lambda recovery: claims.acknowledge(recovery, reference, self.story.now))
+
+    def approve(self, amount_minor: int, currency: str = "EUR") -> list[Fact]:
+        granted = Money(amount_minor, currency)
+        return self._decide(lambda recovery: claims.approve(recovery, granted, self.story.now))
+
+    def deny(self, because: str = "packed_badly") -> list[Fact]:
+        return self._decide(lambda recovery: claims.deny(recovery, because, self.story.now))
+
+    def appeal(self, because: str = "photos_show_it") -> list[Fact]:
+        return self._decide(lambda recovery: claims.appeal(recovery, because, self.story.now))
+
+    def pay(self, amount_minor: int, reference: str = "p-1", currency: str = "EUR") -> list[Fact]:
+        paid = Money(amount_minor, currency)
+        return self._decide(lambda recovery: claims.pay(recovery, reference, paid, self.story.now))
+
+    def give_back(self, amount_minor: int, reference: str = "b-1") -> list[Fact]:
+        return self._decide(lambda recovery: claims.give_back(recovery, reference, eur(amount_minor), self.story.now))
+
+    def _decide(self, decide: Callable[[Recovery], Sequence[RecoveryFact]]) -> list[Fact]:
+        stream = recoveries.stream(self.recovery_id)
+        return self.story.record((stream, fact) for fact in decide(self.recovery))
+
+    # --- what time does ---
+
+    def miss_answer(self) -> list[Fact]:
+        return self.story.record(timers.miss_answer(self.story.book, self.recovery_id, self.story.now))
+
+    def become_eligible(self) -> list[Fact]:
+        return self.story.record(timers.become_eligible(self.story.book, self.recovery_id, self.story.now))
+
+    def bar(self) -> list[Fact]:
+        return self.story.record(timers.bar_claim(self.story.book, self.recovery_id, self.story.now))
+
+
+# --- where stories begin --------------------------------------------------------------------------
+
+
+def agree_claim_terms(story: Story, *terms: ClaimTerms) -> list[Fact]:
+    """The retailer's terms are agreed anew, from now on."""
+    policy = Policy(claim_terms=terms)
+    return story.record(policies.agree(policies.find(story.book), policy, story.now, story.now))
+
+
+def proposed(*costs: Cost, **more: Any) -> Recovering:
+    """A supplier is asked for 10 EUR, or for these costs."""
+    recovering = Recovering(shipped(**more))
+    recovering.of_supplier(*(costs or (refund(1000),)))
+    return recovering
+
+
+def claimable(*costs: Cost, kind: Kind = LOSS, days: float = 14) -> Recovering:
+    """A parcel was shipped so many days ago, and a claim of 10 EUR, or of these costs, is prepared."""
+    recovering = Recovering(shipped())
+    recovering.story.now += days * DAY
+    recovering.of_carrier(*(costs or (refund(1000),)), kind=kind)
+    return recovering
+
+
+def filed(*costs: Cost) -> Recovering:
+    recovering = claimable(*costs)
+    recovering.collect()
+    recovering.file()
+    return recovering
+
+
+def approved(amount_minor: int = 1000, *costs: Cost) -> Recovering:
+    recovering = filed(*costs)
+    recovering.approve(amount_minor)
+    return recovering
+
+
+def names_of(facts: Iterable[Fact]) -> list[str]:
+    """The facts by their whole names."""
+    return [fact.fact_name() for fact in facts]

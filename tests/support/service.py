@@ -1,0 +1,290 @@
+"""The real service as tests use it: processes of its own, real sockets, ended by their process ids."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import code_pb2, error_details_pb2
+from grpc_status import rpc_status
+
+from fulfilment.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    audit_pb2_grpc,
+    batch_pb2,
+    batch_pb2_grpc,
+    cases_pb2_grpc,
+    common_pb2,
+    inquiries_pb2_grpc,
+    messages_pb2_grpc,
+    orders_pb2,
+    orders_pb2_grpc,
+    parcels_pb2_grpc,
+    recoveries_pb2_grpc,
+    reports_pb2_grpc,
+    stock_pb2,
+    stock_pb2_grpc,
+    suppliers_pb2,
+    suppliers_pb2_grpc,
+    work_pb2_grpc,
+)
+from tests.support import documented
+
+HOUSE = Path(__file__).parents[2]
+START_SECONDS = 60.0
+MISTAKE = "the service made a mistake; its log says where"
+"""What a caller is told of an error that is none of its own."""
+
+
+class Service:
+    """A server process; ``log`` is the file that holds what it wrote."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.log = folder / f"server-{uuid.uuid4().hex[:8]}.log"
+        words = [sys.executable, "server.py", "--listen", "127.0.0.1:0", "--log-format", "json", *arguments]
+        if "--data" not in arguments:
+            words += ["--data", str(folder)]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("FULFILMENT_")}
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(words, cwd=HOUSE, env=environment, stdout=out, stderr=out)
+        self.address = self._address()
+
+    def _address(self) -> str:
+        give_up_at = time.monotonic() + START_SECONDS
+        while time.monotonic() < give_up_at:
+            found = re.search(r"listens on (\S+),", self.log.read_text())
+            if found:
+                return found[1]
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
+
+    def stop(self, how: int = signal.SIGTERM) -> int:
+        """Ends the process and waits for it; returns its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(60)
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str) -> Iterator[Service]:
+    service = Service(folder, *arguments)
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
+class Client:
+    """Stubs of all services over one channel, and short ways to say common things."""
+
+    def __init__(self, address: str, tenant: str | None = None) -> None:
+        self.address = address
+        self.channel = grpc.insecure_channel(address)
+        to_tenant = [] if tenant is None else [_Tenant(tenant)]
+        channel = grpc.intercept_channel(self.channel, Documented(), *to_tenant)
+        self.orders: Any = orders_pb2_grpc.OrderServiceStub(channel)
+        self.stock: Any = stock_pb2_grpc.StockServiceStub(channel)
+        self.suppliers: Any = suppliers_pb2_grpc.SupplierServiceStub(channel)
+        self.parcels: Any = parcels_pb2_grpc.ParcelServiceStub(channel)
+        self.recoveries: Any = recoveries_pb2_grpc.RecoveryServiceStub(channel)
+        self.inquiries: Any = inquiries_pb2_grpc.InquiryServiceStub(channel)
+        self.audit: Any = audit_pb2_grpc.AuditServiceStub(channel)
+        self.admin: Any = admin_pb2_grpc.AdminServiceStub(channel)
+        self.cases: Any = cases_pb2_grpc.CaseServiceStub(channel)
+        self.batch: Any = batch_pb2_grpc.BatchServiceStub(channel)
+        self.messages: Any = messages_pb2_grpc.MessageServiceStub(channel)
+        self.work: Any = work_pb2_grpc.WorkServiceStub(channel)
+        self.reports: Any = reports_pb2_grpc.ReportServiceStub(channel)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.channel.close()
+
+    def approve(self, supplier_id: str = "acme", at: datetime | None = None, contact: str = "", **hours: Any) -> None:
+        """A supplier that may be given orders, with agreed clocks."""
+        since = stamp((at or datetime.now(UTC)) - timedelta(days=1))
+        agreement = suppliers_pb2.Agreement(effective_from=since, **hours)
+        known: dict[str, Any] = {"supplier_id": supplier_id, "at": since}
+        matches: dict[str, Any] = {"material_matches": True, "packaging_matches": True, "manual_matches": True}
+        for rpc, request in (
+            (
+                self.suppliers.RegisterSupplier,
+                suppliers_pb2.RegisterSupplierRequest(context=context(), name="Acme Ltd", contact=contact, **known),
+            ),
+            (
+                self.suppliers.ReviewSample,
+                suppliers_pb2.ReviewSampleRequest(context=context(), **known, **matches),
+            ),
+            (
+                self.suppliers.AgreeTerms,
+                suppliers_pb2.AgreeTermsRequest(context=context(), agreement=agreement, **known),
+            ),
+            (self.suppliers.ApproveSupplier, suppliers_pb2.ApproveSupplierRequest(context=context(), **known)),
+        ):
+            rpc(request)
+
+    def feed(self, quantity: int, sku: str = "tea", supplier_id: str = "acme", version: int = 1) -> Any:
+        item = stock_pb2.Item(supplier_id=supplier_id, sku=sku)
+        return self.stock.RecordFeed(
+            stock_pb2.RecordFeedRequest(context=context(), item=item, quantity=quantity, feed_version=version)
+        )
+
+    def place(self, number: str, **more: Any) -> Any:
+        return self.orders.PlaceOrder(order(number, **more))
+
+    def read_up_to(self, position: int) -> int:
+        """Waits until the read models have come so far; a projector that is just being started takes its time."""
+        give_up_at = time.monotonic() + START_SECONDS
+        while True:
+            status = self.admin.GetStatus(admin_pb2.GetStatusRequest())
+            if all(each.position >= position for each in status.projections):
+                return position
+            assert time.monotonic() < give_up_at, "the read models do not get there"
+            time.sleep(0.05)
+
+    def get(self, order_id: str) -> Any:
+        return self.orders.GetOrder(orders_pb2.GetOrderRequest(order_id=order_id)).order
+
+
+class Documented(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    """Fails the test whose call is refused for a reason that the RPC's comment does not name."""
+
+    def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        call = continuation(details, request)
+        if call.code() is not grpc.StatusCode.OK:
+            require_documented_error(details.method, call)
+        elif isinstance(request, batch_pb2.ExecuteBatchRequest):
+            for command, outcome in zip(request.commands, call.result().outcomes, strict=True):
+                if outcome.HasField("refusal"):
+                    _require_documented_outcome(command, outcome.refusal)
+        return call
+
+    def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        return _DocumentedStream(details.method, continuation(details, request))
+
+
+class _DocumentedStream:
+    """The messages of a stream, and what else its call can do."""
+
+    def __init__(self, method: str, call: Any) -> None:
+        self._method, self._call = method, call
+
+    def __iter__(self) -> _DocumentedStream:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return next(self._call)
+        except grpc.RpcError as error:
+            require_documented_error(self._method, error)
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+
+def require_documented_error(method: str, error: Any) -> None:
+    """What gRPC itself says, such as of a server that is gone, is no refusal."""
+    assert error.details() != MISTAKE, f"{method} ended with a mistake of the service"
+    if rpc_status.from_call(error) is None:
+        lost = error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert not lost, f"{method} was refused with more than a call carries: {error.details()}"
+    else:
+        documented.require(method.rpartition("/")[2], error.code().name, reason_of(error))
+        documented.require_figures(reason_of(error), error_info(error).metadata)
+
+
+def _require_documented_outcome(command: batch_pb2.BatchCommand, refusal: batch_pb2.BatchRefusal) -> None:
+    assert refusal.message != MISTAKE, f"a mistake of the service in a batch: {refusal}"
+    which = command.WhichOneof("command")
+    if which is not None:  # a command that there is none of is malformed, whatever it should have been
+        rpc = documented.rpc_of(getattr(command, which).DESCRIPTOR.full_name)
+        documented.require(rpc.name, code_pb2.Code.Name(refusal.code), refusal.reason)
+        documented.require_figures(refusal.reason, refusal.details)
+
+
+class _Tenant(grpc.UnaryUnaryClientInterceptor):
+    def __init__(self, tenant: str) -> None:
+        self._metadata = [("tenant", tenant)]
+
+    def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        return continuation(details._replace(metadata=self._metadata), request)
+
+
+def context(request_id: str = "", actor: str = "test") -> common_pb2.CommandContext:
+    return common_pb2.CommandContext(request_id=request_id or uuid.uuid4().hex, actor=actor)
+
+
+def stamp(at: datetime) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(at)
+    return timestamp
+
+
+def order(number: str, units: int = 1, sku: str = "tea", request_id: str = "", **more: Any) -> Any:
+    """A complete, paid order of one line unless said otherwise."""
+    said: dict[str, Any] = {
+        "context": context(request_id),
+        "channel": "shop",
+        "channel_order_id": number,
+        "currency": "EUR",
+        "lines": [orders_pb2.OrderLine(sku=sku, quantity=units, unit_price_minor=990, supplier_id="acme")],
+        "customer": orders_pb2.Customer(name="Ann Example", email="ann@example.org", phone="+49 30 1234567"),
+        "ship_to": orders_pb2.Address(
+            lines=["1 Elm Street"], city="Berlin", postal_code="10115", country="DE", region="BE"
+        ),
+        "payment": orders_pb2.PAYMENT_STATE_PAID,
+    }
+    return orders_pb2.PlaceOrderRequest(**{**said, **more})
+
+
+def patiently(call: Any, request: Any, seconds: float = 60.0) -> Any:
+    """The answer of a read model, however long it takes to come that far on a busy machine."""
+    give_up_at = time.monotonic() + seconds
+    while True:
+        try:
+            return call(request)
+        except grpc.RpcError as error:
+            if reason_of(error) != "PROJECTION_BEHIND" or time.monotonic() > give_up_at:
+                raise
+
+
+def reason_of(error: grpc.RpcError) -> str:
+    """Our reason in a refused call's details."""
+    return str(error_info(error).reason)
+
+
+def error_info(error: grpc.RpcError) -> error_details_pb2.ErrorInfo:
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    assert status is not None, f"no google.rpc.Status in {error}"
+    info = error_details_pb2.ErrorInfo()
+    for detail in status.details:
+        if detail.Unpack(info):
+            return info
+    raise AssertionError("no ErrorInfo in the details")
+
+
+def fields_of(error: grpc.RpcError) -> list[str]:
+    """The paths of the offending fields in a refused call's details."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    assert status is not None
+    bad = error_details_pb2.BadRequest()
+    return [v.field for detail in status.details if detail.Unpack(bad) for v in bad.field_violations]

@@ -1,0 +1,662 @@
+"""A tiny vocabulary for telling what happens to orders, in memory: ``story.place(...); story.ship(...)``.
+
+Every sentence runs one command at ``story.now``, records what it decided, checks that no unit was
+lost or promised twice, and returns the facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, cast
+
+import pytest
+
+from ledger.decisions import (
+    cancelling,
+    delivery,
+    dispatch,
+    intake,
+    rerouting,
+    sourcing,
+    stock_alerts,
+    supplier_inquiries,
+    timers,
+)
+from ledger.decisions.rerouting import Cause
+from ledger.engine.book import Book
+from ledger.facts import (
+    Change,
+    Fact,
+    LineNo,
+    Sealed,
+    Units,
+    order_of,
+)
+from ledger.nouns import (
+    NOUNS,
+    breaches,
+    inquiries,
+    orders,
+    parcels,
+    policies,
+    stock,
+    suppliers,
+)
+from ledger.nouns.inquiries import (
+    InquiryAnswered,
+    InquiryAsked,
+    InquiryClosed,
+    Topic,
+)
+from ledger.nouns.orders import (
+    Header,
+    Hold,
+    HoldReason,
+    Line,
+    Order,
+    OrderPlaced,
+    PaymentState,
+    Shipment,
+)
+from ledger.nouns.parcels import (
+    Checkpoint,
+    Parcel,
+    ParcelRegistered,
+    ParcelStatus,
+)
+from ledger.nouns.policies import Policy
+from ledger.nouns.stock import Feed, Stock, StockFact
+from ledger.nouns.supplier_orders import Answer, RejectReason, SupplierOrder
+from ledger.nouns.suppliers import Agreement, Offer, Supplier
+from ledger.refusals import Refusal
+from ledger.terms.money import Money
+from ledger.terms.parties import Party
+from ledger.terms.places import Destination
+from ledger.terms.shipping import Incoterm
+from tests.support import documented
+
+F = TypeVar("F", bound=Fact)
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+ANNA = Sealed("key-anna", b"Anna, Elm Street 1")
+GERMANY = Destination("DE", "Berlin", "10")
+TERMS = Agreement(
+    effective_from=NOON - 30 * DAY,
+    acknowledge_within_hours=24,
+    dispatch_within_hours=48,
+    express_dispatch_within_hours=24,
+    first_scan_within_hours=36,
+)
+
+ORDER = "shopify/1"
+FIRST, SECOND, THIRD = (f"{ORDER}/{n}" for n in (1, 2, 3))
+"""The supplier orders of the order, as they are drafted."""
+
+
+def line(n: int, sku: str, quantity: int, supplier_id: str = "acme", **more: Any) -> Line:
+    return Line(LineNo(n), sku, quantity, unit_price_minor=500, supplier_id=supplier_id, **more)
+
+
+def units(by_line: dict[int, int] | None) -> Units:
+    return {LineNo(n): count for n, count in (by_line or {}).items()}
+
+
+def accept(count: int) -> Answer:
+    return Answer(accepted=count)
+
+
+def reject(count: int, because: RejectReason = RejectReason.OTHER) -> Answer:
+    return Answer(rejected=count, because=because)
+
+
+def scan(status: ParcelStatus, at: datetime, code: str = "") -> Checkpoint:
+    return Checkpoint(at, status, code)
+
+
+class Story:
+    """What happened so far; nothing but the facts is kept."""
+
+    def __init__(self) -> None:
+        self.book = Book.of(NOUNS)
+        self.log: list[Change] = []
+        self.now = NOON
+
+    def later(self, **time: float) -> datetime:
+        self.now += timedelta(**time)
+        return self.now
+
+    def record(self, changes: Iterable[Change]) -> list[Fact]:
+        """What a decision returned has happened."""
+        changes = list(stock_alerts.watched(self.book, list(changes), self.now))
+        waited = {stream: self._waited(stream) for stream, _ in changes if stream.startswith("stock-")}
+        for stream, fact in changes:
+            self.book.record([(stream, fact)])
+            state = self.book.state(stream)
+            if isinstance(state, Stock):
+                check_stock(state, fact)
+        for stream in dict.fromkeys(stream for stream, _ in changes):
+            state = self.book.state(stream)
+            if isinstance(state, Order):
+                check_order(state, self.book)
+        for stream, (waiting, kept) in waited.items():
+            check_waiting(waiting, kept, self.book.state(stream), [f for name, f in changes if name == stream])
+        self.log += changes
+        return [fact for _, fact in changes]
+
+    def _waited(self, stream: str) -> tuple[list[str], int]:
+        """Who waited for a stock before a command, and what was kept for them."""
+        before = self.book.state(stream)
+        return (list(before.waiting), before.kept) if isinstance(before, Stock) else ([], 0)
+
+    # --- what there is ---
+
+    def order(self, order_id: str = ORDER) -> Order:
+        return orders.known(orders.find(self.book, order_id), order_id)
+
+    def supplier_order(self, supplier_order_id: str = FIRST) -> SupplierOrder:
+        return self.order(supplier_order_id.rpartition("/")[0]).supplier_order(supplier_order_id)
+
+    def buckets(self, line_no: int = 1, order_id: str = ORDER) -> dict[str, int]:
+        """The buckets of a line that are not empty."""
+        buckets = self.order(order_id).buckets[LineNo(line_no)]
+        return {name: count for name in buckets.__struct_fields__ if (count := getattr(buckets, name))}
+
+    def stock(self, sku: str = "tea", supplier_id: str = "acme") -> Stock:
+        found = stock.find(self.book, supplier_id, sku)
+        assert found is not None
+        return found
+
+    def supplier(self, supplier_id: str = "acme") -> Supplier:
+        return suppliers.known(suppliers.find(self.book, supplier_id), supplier_id)
+
+    def parcel(self, number: str = "P1", carrier: str = "dhl") -> Parcel:
+        return parcels.known(parcels.find(self.book, carrier, number), carrier, number)
+
+    def header(self, order_id: str = ORDER) -> Header:
+        return self.order(order_id).header
+
+    def holds(self, order_id: str = ORDER) -> list[HoldReason]:
+        return [hold.reason for hold in self.order(order_id).holds]
+
+    # --- suppliers and stock ---
+
+    def approve(self, supplier_id: str = "acme", agreement: Agreement = TERMS, **more: Any) -> list[Fact]:
+        """A supplier on its whole way to approval."""
+        at = self.now
+        facts: list[suppliers.SupplierFact] = [
+            suppliers.SupplierRegistered(supplier_id, supplier_id.title(), at, **more),
+            suppliers.SampleReviewed(supplier_id, True, True, True, at),
+            suppliers.TermsAgreed(supplier_id, agreement, at),
+            suppliers.SupplierApproved(supplier_id, at),
+        ]
+        return self.record((suppliers.stream(supplier_id), fact) for fact in facts)
+
+    def suspend(self, supplier_id: str = "acme") -> list[Fact]:
+        return self._about_supplier(supplier_id, suppliers.suspend(self.supplier(supplier_id), "late", self.now))
+
+    def reinstate(self, supplier_id: str = "acme") -> list[Fact]:
+        return self._about_supplier(supplier_id, suppliers.reinstate(self.supplier(supplier_id), self.now))
+
+    def agree_terms(self, agreement: Agreement, supplier_id: str = "acme") -> list[Fact]:
+        return self._about_supplier(supplier_id, suppliers.agree_terms(self.supplier(supplier_id), agreement, self.now))
+
+    def offer(self, sku: str = "tea", cost: Money | int = 300, supplier_id: str = "acme", **more: Any) -> list[Fact]:
+        """What a supplier offers of a SKU; a bare cost is in euro cents."""
+        price = Money(cost, "EUR") if isinstance(cost, int) else cost
+        return self.record(sourcing.offer_sku(self.book, supplier_id, Offer(sku, price, **more), self.now))
+
+    def _about_supplier(self, supplier_id: str, facts: Sequence[suppliers.SupplierFact]) -> list[Fact]:
+        return self.record((suppliers.stream(supplier_id), fact) for fact in facts)
+
+    def feed(
+        self,
+        quantity: int,
+        sku: str = "tea",
+        supplier_id: str = "acme",
+        version: int | None = None,
+        as_of: datetime | None = None,
+        watermark: datetime | None = None,
+    ) -> list[Fact]:
+        """A feed, one version newer than the last unless a version is named."""
+        present = stock.find(self.book, supplier_id, sku)
+        if version is None:
+            version = present.feed.version + 1 if present and present.feed else 1
+        feed = Feed(quantity, version, as_of or self.now, watermark)
+        return self.record(stock_alerts.record_feed(self.book, supplier_id, sku, feed, self.now))
+
+    def buffer(self, count: int, sku: str = "tea") -> list[Fact]:
+        return self._about_stock(
+            "acme", sku, stock.set_buffer(stock.find(self.book, "acme", sku), "acme", sku, count, self.now)
+        )
+
+    def threshold(self, count: int | None, sku: str = "tea") -> list[Fact]:
+        present = stock.find(self.book, "acme", sku)
+        return self._about_stock("acme", sku, stock.set_low_threshold(present, "acme", sku, count, self.now))
+
+    def restock(self, count: int, sku: str = "tea", case_id: str = "case-1", supplier_id: str = "acme") -> list[Fact]:
+        facts = stock.restock(supplier_id, sku, count, "returned", self.now, case_id)
+        return self._about_stock(supplier_id, sku, facts)
+
+    def correct(self, quantity: int, sku: str = "tea") -> list[Fact]:
+        """Somebody counted, or the supplier said so on the phone."""
+        return self._about_stock("acme", sku, [stock.StockCorrected("acme", sku, quantity, "phone", self.now)])
+
+    def agree(self, since: datetime | None = None, **terms: Any) -> list[Fact]:
+        """The retailer's own terms, from now on unless said otherwise."""
+        return self.record(policies.agree(policies.find(self.book), Policy(**terms), since or self.now, self.now))
+
+    def reserve(self, reservation_id: str, count: int, minutes: int = 15, sku: str = "tea") -> list[Fact]:
+        present = stock.find(self.book, "acme", sku)
+        until = self.now + timedelta(minutes=minutes)
+        return self._about_stock(
+            "acme", sku, stock.reserve(present, "acme", sku, reservation_id, count, until, self.now)
+        )
+
+    def extend(self, reservation_id: str, until: datetime) -> list[Fact]:
+        facts = stock.extend(self.stock(), "acme", "tea", reservation_id, until, self.now, self.now)
+        return self._about_stock("acme", "tea", facts)
+
+    def let_go(self, reservation_id: str) -> list[Fact]:
+        return self._about_stock(
+            "acme", "tea", stock.release_hold(self.stock(), "acme", "tea", reservation_id, self.now)
+        )
+
+    def _about_stock(self, supplier_id: str, sku: str, facts: Sequence[StockFact]) -> list[Fact]:
+        return self.record((stock.stream(supplier_id, sku), fact) for fact in facts)
+
+    def expire(self, reservation_id: str, sku: str = "tea") -> list[Fact]:
+        return self.record(timers.expire_reservation(self.book, "acme", sku, reservation_id, self.now))
+
+    # --- orders ---
+
+    def place(
+        self,
+        *lines: Line,
+        order_id: str = ORDER,
+        payment: PaymentState = PaymentState.PAID,
+        all_or_nothing: bool = False,
+        cart_id: str = "",
+        **more: Any,
+    ) -> list[Fact]:
+        """An order that is complete and paid unless said otherwise."""
+        channel, _, number = order_id.partition("/")
+        known: dict[str, Any] = {"placed_at": self.now, "customer": ANNA, "has_contact": True, "has_address": True}
+        known |= {"destination": GERMANY, "intake": order_id, "lines": lines or (line(1, "tea", 3),)}
+        placed = OrderPlaced(
+            order_id=order_id,
+            channel=channel,
+            channel_order_id=number,
+            currency="EUR",
+            at=self.now,
+            payment=payment,
+            **{**known, **more},
+        )
+        return self.record(intake.place(self.book, placed, all_or_nothing, cart_id, self.now))
+
+    def complete(self, *lines: Line, order_id: str = ORDER, **more: Any) -> list[Fact]:
+        payment = more.pop("payment", None)
+        details = orders.DetailsCompleted(order_id, more.pop("at", self.now), lines, **more)
+        return self.record(intake.complete_details(self.book, details, payment, self.now))
+
+    def complete_customs(
+        self,
+        *lines: orders.CustomsLine,
+        incoterm: Incoterm | None = None,
+        declared: Money | None = None,
+        order_id: str = ORDER,
+    ) -> list[Fact]:
+        completed = orders.CustomsDataCompleted(order_id, self.now, lines, incoterm)
+        return self.record(intake.complete_customs_data(self.book, completed, declared, self.now))
+
+    def pay(
+        self, payment: PaymentState = PaymentState.PAID, order_id: str = ORDER, at: datetime | None = None
+    ) -> list[Fact]:
+        return self.record(intake.record_payment(self.book, order_id, payment, at or self.now, self.now))
+
+    def charge_back(
+        self, amount_minor: int, chargeback_id: str = "cb-1", currency: str = "EUR", order_id: str = ORDER
+    ) -> list[Fact]:
+        amount = Money(amount_minor, currency)
+        chargeback = orders.ChargebackRecorded(order_id, chargeback_id, amount, self.now)
+        return self.record(intake.record_chargeback(self.book, chargeback, self.now))
+
+    def hold(
+        self,
+        reason: HoldReason,
+        owner: str = "mia",
+        supplier_order_id: str = "",
+        order_id: str = ORDER,
+        at: datetime | None = None,
+    ) -> list[Fact]:
+        hold = Hold(reason, owner, at or self.now, supplier_order_id=supplier_order_id)
+        return self.record(intake.place_hold(self.book, order_id, hold, self.now))
+
+    def release(
+        self,
+        reason: HoldReason,
+        owner: str = "",
+        supplier_order_id: str = "",
+        order_id: str = ORDER,
+        at: datetime | None = None,
+    ) -> list[Fact]:
+        return self.record(
+            intake.release_hold(self.book, order_id, reason, owner, supplier_order_id, at or self.now, self.now)
+        )
+
+    def confirm(self, order_id: str = ORDER, backorder_lacking: bool = False) -> list[Fact]:
+        return self.record(intake.confirm(self.book, order_id, backorder_lacking, "mia", self.now, self.now))
+
+    def change_address(
+        self, customer: Sealed, destination: Destination, order_id: str = ORDER, at: datetime | None = None
+    ) -> list[Fact]:
+        changed = orders.AddressChanged(order_id, customer, destination, at or self.now)
+        return self.record(intake.change_address(self.book, changed, self.now))
+
+    def receive(self, order_id: str = ORDER, at: datetime | None = None) -> list[Fact]:
+        return self.record(delivery.confirm_receipt(self.book, order_id, "customer", at or self.now, self.now))
+
+    def review(self, score: int, review_id: str = "r1") -> list[Fact]:
+        return self._about_order(ORDER, orders.review(self.order(), review_id, score, self.now))
+
+    def _about_order(self, order_id: str, facts: Sequence[orders.OrderFact]) -> list[Fact]:
+        return self.record((orders.stream(order_id), fact) for fact in facts)
+
+    # --- supplier orders ---
+
+    def send(self, supplier_order_id: str = FIRST, at: datetime | None = None) -> list[Fact]:
+        return self.record(dispatch.send_supplier_order(self.book, supplier_order_id, at or self.now, self.now))
+
+    def answer(
+        self, by_line: dict[int, Answer], supplier_order_id: str = FIRST, at: datetime | None = None
+    ) -> list[Fact]:
+        answers = {LineNo(n): answer for n, answer in by_line.items()}
+        return self.record(dispatch.acknowledge(self.book, supplier_order_id, answers, at or self.now, self.now))
+
+    def pack(self, *packed_with: str, supplier_order_id: str = FIRST) -> list[Fact]:
+        return self.record(dispatch.pack(self.book, supplier_order_id, packed_with, self.now, self.now))
+
+    def ship(
+        self,
+        by_line: dict[int, int] | None = None,
+        supplier_order_id: str = FIRST,
+        number: str = "P1",
+        at: datetime | None = None,
+        carrier: str = "dhl",
+    ) -> list[Fact]:
+        return self.record(
+            dispatch.ship(self.book, supplier_order_id, carrier, number, units(by_line), at or self.now, self.now)
+        )
+
+    def cancel(self, by_line: dict[int, int] | None = None, order_id: str = ORDER) -> list[Fact]:
+        return self.record(
+            cancelling.cancel(self.book, order_id, units(by_line), "customer", "changed_mind", self.now, self.now)
+        )
+
+    def answer_cancel(self, agreed: bool, supplier_order_id: str = FIRST, at: datetime | None = None) -> list[Fact]:
+        because = "" if agreed else "too_late"
+        return self.record(
+            cancelling.answer_cancel(self.book, supplier_order_id, agreed, because, at or self.now, self.now)
+        )
+
+    def reroute(
+        self,
+        by_line: dict[int, int] | None = None,
+        supplier_order_id: str = FIRST,
+        order_id: str = ORDER,
+        to: str = "",
+        by: str = "supplier",
+    ) -> list[Fact]:
+        cause = Cause(None, by, "overdue", to)
+        return self.record(
+            rerouting.reroute(self.book, order_id, supplier_order_id, units(by_line), cause, self.now, self.now)
+        )
+
+    # --- parcels ---
+
+    def announce(self, number: str = "P1", **more: Any) -> list[Fact]:
+        """A carrier knows of a number before anybody said which order it is for."""
+        return self.record(delivery.register_parcel(self.book, ParcelRegistered("dhl", number, 0, self.now, **more)))
+
+    def scan(self, status: ParcelStatus, at: datetime | None = None, number: str = "P1", code: str = "") -> list[Fact]:
+        return self.scans(scan(status, at or self.now, code), number=number)
+
+    def scans(self, *checkpoints: Checkpoint, number: str = "P1") -> list[Fact]:
+        return self.record(delivery.record_checkpoints(self.book, "dhl", number, checkpoints, self.now, self.now))
+
+    def confirm_loss(self, number: str = "P1", by: Party = Party.CARRIER) -> list[Fact]:
+        return self.record(delivery.confirm_loss(self.book, "dhl", number, by, "tracing_failed", self.now, self.now))
+
+    def dispute(self, number: str = "P1", at: datetime | None = None) -> list[Fact]:
+        because = "not received"
+        return self.record(delivery.dispute_delivery(self.book, "dhl", number, because, at or self.now, self.now))
+
+    # --- inquiries ---
+
+    def ask(self, inquiry_id: str = "q1", asked_of: Party = Party.SUPPLIER, **more: Any) -> list[Fact]:
+        """The retailer asks the supplier of the first supplier order, or a customer the retailer."""
+        of_supplier = asked_of is Party.SUPPLIER
+        about = {"supplier_order_id": FIRST if of_supplier else "", "asked_by": Party.RETAILER, "order_id": ORDER}
+        if not of_supplier:
+            about["asked_by"] = Party.CUSTOMER
+        known = {"topic": Topic.DISPATCH, "at": self.now, **about, **more}
+        asked = InquiryAsked(inquiry_id=inquiry_id, asked_of=asked_of, **known)
+        return self.record(supplier_inquiries.ask(self.book, asked))
+
+    def answer_inquiry(self, inquiry_id: str = "q1", at: datetime | None = None, by: str = "desk") -> list[Fact]:
+        inquiry = inquiries.known(inquiries.find(self.book, inquiry_id), inquiry_id)
+        answered = InquiryAnswered(inquiry_id, at or self.now, by, inquiry.asked.supplier_id)
+        return self._about_inquiry(inquiry_id, inquiries.answer(inquiry, answered, self.now))
+
+    def close_inquiry(self, inquiry_id: str = "q1", at: datetime | None = None) -> list[Fact]:
+        inquiry = inquiries.known(inquiries.find(self.book, inquiry_id), inquiry_id)
+        closed = InquiryClosed(inquiry_id, "solved", "mia", at or self.now)
+        return self._about_inquiry(inquiry_id, inquiries.close(inquiry, closed, self.now))
+
+    def miss_answer(self, inquiry_id: str = "q1") -> list[Fact]:
+        return self.record(timers.miss_inquiry_answer(self.book, inquiry_id, self.now))
+
+    def _about_inquiry(self, inquiry_id: str, facts: Sequence[inquiries.InquiryFact]) -> list[Fact]:
+        return self.record((inquiries.stream(inquiry_id), fact) for fact in facts)
+
+    # --- what time does ---
+
+    def miss(self, clock: orders.Clock, object_id: str = FIRST, order_id: str = ORDER) -> list[Fact]:
+        return self.record(timers.miss_deadline(self.book, order_id, object_id, clock, self.now))
+
+    def rule(
+        self,
+        party: Party,
+        because: str = "",
+        clock: orders.Clock = orders.Clock.DISPATCH,
+        supplier_order_id: str = FIRST,
+        at: datetime | None = None,
+    ) -> list[Fact]:
+        order_id = order_of(supplier_order_id)
+        facts = breaches.rule_delay(
+            self.order(order_id), supplier_order_id, clock, party, because, "mia", at or self.now, self.now
+        )
+        return self._about_order(order_id, facts)
+
+    def reroute_overdue(
+        self, clock: orders.Clock = orders.Clock.DISPATCH, supplier_order_id: str = FIRST, order_id: str = ORDER
+    ) -> list[Fact]:
+        return self.record(rerouting.reroute_overdue(self.book, order_id, supplier_order_id, clock, self.now))
+
+    def miss_first_scan(self, number: str = "P1", epoch: int = 1) -> list[Fact]:
+        return self.record(timers.miss_first_scan(self.book, "dhl", number, epoch, self.now))
+
+    def suspect_loss(self, number: str = "P1", epoch: int = 1) -> list[Fact]:
+        return self.record(timers.suspect_loss(self.book, "dhl", number, epoch, self.now))
+
+    def miss_feed(self, sku: str = "tea", supplier_id: str = "acme") -> list[Fact]:
+        return self.record(stock_alerts.notice_stale_feed(self.book, supplier_id, sku, self.now))
+
+    def serve(self, order_id: str = ORDER) -> list[Fact]:
+        return self.record(intake.serve_waiting(self.book, order_id, self.now))
+
+    def close_window(self, order_id: str = ORDER) -> list[Fact]:
+        return self.record(timers.complete_order(self.book, order_id, self.now))
+
+
+# --- where stories begin --------------------------------------------------------------------------
+
+
+def a_shop(**feeds: int) -> Story:
+    """Acme is approved and has 10 of tea, or what is said; Bolt is approved too and never sends a feed."""
+    story = Story()
+    story.approve("acme")
+    story.approve("bolt")
+    for sku, quantity in (feeds or {"tea": 10}).items():
+        story.feed(quantity, sku)
+    return story
+
+
+def confirmed(*lines: Line, **more: Any) -> Story:
+    """An order of 3 tea, or of these lines, is confirmed; its supplier orders are drafts."""
+    story = a_shop(tea=10, mug=10)
+    story.place(*lines, **more)
+    assert story.header() is Header.CONFIRMED
+    return story
+
+
+def sent(*lines: Line, **more: Any) -> Story:
+    """Its supplier orders went out."""
+    story = confirmed(*lines, **more)
+    for supplier_order_id in story.order().supplier_orders:
+        story.send(supplier_order_id)
+    return story
+
+
+def shipped(*lines: Line, **more: Any) -> Story:
+    """All of its first supplier order left in parcel P1."""
+    story = sent(*lines, **more)
+    story.ship()
+    return story
+
+
+def delivered(*lines: Line, **more: Any) -> Story:
+    """And arrived three days later."""
+    story = shipped(*lines, **more)
+    story.later(days=3)
+    story.scan(ParcelStatus.DELIVERED)
+    return story
+
+
+# --- what tests ask -------------------------------------------------------------------------------
+
+
+def names(facts: Iterable[Fact]) -> list[str]:
+    """The facts by name, without their noun where it is clear: ``placed``, ``reserved``."""
+    return [fact.fact_name().partition(".")[2] for fact in facts]
+
+
+def the(fact_class: type[F], facts: Iterable[Fact]) -> F:
+    """The one fact of this class."""
+    (found,) = (fact for fact in facts if isinstance(fact, fact_class))
+    return found
+
+
+def refused(refusal: type[Refusal], message: str, **details: object) -> Any:
+    """``with refused(OverShipped, "4 of line 1 shipped", left=3)``: the refusal, its sentence, its figures."""
+
+    def figures(error: Refusal) -> bool:
+        documented.require_figures(error.reason, error.details)
+        return details.items() <= {key: _plain(value) for key, value in error.details.items()}.items()
+
+    return pytest.raises(refusal, match=message, check=cast(Any, figures))
+
+
+def _plain(value: str) -> object:
+    return int(value) if value.lstrip("-").isdecimal() else value
+
+
+# --- what must always hold ------------------------------------------------------------------------
+
+
+def check_order(order: Order, book: Book) -> None:
+    """Every unit of every line is in exactly one bucket and with at most one supplier."""
+    supplier_orders = order.supplier_orders.values()
+    for line_no, buckets in order.buckets.items():
+        counts = [getattr(buckets, name) for name in buckets.__struct_fields__]
+        assert min(counts) >= 0, f"a bucket of line {line_no} is negative: {buckets}"
+        assert buckets.total == order.lines[line_no].quantity, f"units of line {line_no} were lost: {buckets}"
+        shares = [each.shares[line_no] for each in supplier_orders if line_no in each.shares]
+        for share in shares:
+            assert min(getattr(share, name) for name in share.__struct_fields__) >= 0, f"negative: {share}"
+        in_supplier_orders = sum(share.unshipped + share.shipped for share in shares)
+        assert in_supplier_orders <= order.lines[line_no].quantity, (
+            f"a unit of line {line_no} is in two supplier orders"
+        )
+        assert buckets.assigned == sum(share.pending + share.accepted for share in shares)
+        assert buckets.backordered == sum(share.backordered for share in shares)
+        assert buckets.shipped + buckets.delivered + buckets.lost == sum(share.shipped for share in shares)
+        assert buckets.cancelled >= sum(share.cancelled for share in shares)
+        for place in ("shipped", "delivered", "lost"):
+            in_parcels = sum(each.by_line.get(line_no, 0) for each in order.shipments if each.bucket == place)
+            assert getattr(buckets, place) == in_parcels
+    for each in supplier_orders:
+        assert each.delivered == _arrived(each, order.shipments)
+    _check_reservations(order, book)
+    _check_after_sales(order)
+
+
+def _check_after_sales(order: Order) -> None:
+    """No unit is in two cases, none comes back that was not delivered, no more is refunded than was paid."""
+    after_sales = order.after_sales
+    for line_no, line in order.lines.items():
+        assert 0 <= after_sales.in_cases(line_no) <= order.sent.get(line_no, 0)
+        assert 0 <= after_sales.coming_back(line_no) <= order.buckets[line_no].delivered
+        assert 0 <= after_sales.refunded_minor(line_no) <= line.quantity * line.unit_price_minor
+
+
+def _arrived(supplier_order: SupplierOrder, shipments: Iterable[Shipment]) -> int:
+    return sum(
+        sum(each.by_line.values())
+        for each in shipments
+        if each.bucket == "delivered" and each.supplier_order_id == supplier_order.supplier_order_id
+    )
+
+
+def _check_reservations(order: Order, book: Book) -> None:
+    """No more is reserved for an order than it has to ship."""
+    unshipped: dict[tuple[str, str], int] = {}
+    for each in order.supplier_orders.values():
+        for line_no, share in each.shares.items():
+            item = (each.supplier_id, order.lines[line_no].sku)
+            unshipped[item] = unshipped.get(item, 0) + share.unshipped
+    for line_no, own in order.lines.items():
+        item = (own.supplier_id, own.sku)
+        open_units = order.buckets[line_no].open if order.confirmed_at is None else 0
+        unshipped[item] = unshipped.get(item, 0) + open_units
+    for (supplier_id, sku), left in unshipped.items():
+        state = stock.find(book, supplier_id, sku) if supplier_id and sku else None
+        if state is not None and order.order_id in state.reservations:
+            reserved = state.reservations[order.order_id].units
+            assert 0 < reserved <= left, f"{reserved} of {sku} reserved for {order.order_id}, {left} to ship"
+
+
+def check_stock(state: Stock, fact: Fact) -> None:
+    """The counters are what a recount gives, and no promise is made of what is not there."""
+    live = state.reservations.values()
+    assert all(each.units > 0 for each in live)
+    assert state.held == sum(each.units for each in live if each.status is stock.Hold.HELD)
+    committed = sum(each.units for each in live if each.status is stock.Hold.COMMITTED and not each.in_feed)
+    assert state.committed >= committed
+    assert state.awaited == sum(state.waiting.values())
+    assert 0 <= state.kept <= max(min(state.awaited, state.free), 0)
+    assert all(count > 0 for count in state.waiting.values())
+    if isinstance(fact, stock.StockReserved):
+        assert state.available >= 0, f"oversold: {state.available} available after {fact}"
+
+
+def check_waiting(waiting: Sequence[str], kept: int, after: object, facts: Sequence[Fact]) -> None:
+    """Nobody who asks later takes what is kept for those who wait."""
+    assert isinstance(after, Stock)
+    taking = (stock.StockReserved, stock.ReservationCommitted, stock.StockAwaited)
+    takers = [fact.reservation_id for fact in facts if isinstance(fact, stock.StockReserved)]
+    if takers and not set(takers) & set(waiting) and all(isinstance(fact, taking) for fact in facts):
+        assert after.kept == kept, f"{takers} took what was kept for {waiting}"

@@ -1,0 +1,48 @@
+"""The console as a person uses it: a process of its own, with what it printed and how it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HOUSE = Path(__file__).parents[2]
+
+
+class Said(NamedTuple):
+    """How a command ended and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Terminal:
+    """Types commands at one server, as one tenant."""
+
+    def __init__(self, server: str, tenant: str = "default") -> None:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("FULFILMENT_")}
+        self.environment = {**clean, "FULFILMENT_SERVER": server, "FULFILMENT_TENANT": tenant}
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "adapters.console.main", *words],
+            cwd=HOUSE,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *words: str, typed: str = "") -> Said:
+        process = self.start(*words)
+        out, err = process.communicate(typed, timeout=110)
+        return Said(process.returncode, out, err)

@@ -1,0 +1,769 @@
+"""Claims on carriers: waiting time, documents, deadline, decision, appeal, payment; parcels found after their loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from ledger.decisions import recovery_demands
+from ledger.decisions.recovery_demands import (
+    CaseOfAnotherOrder,
+    ClaimedAlready,
+    Demand,
+    ParcelNotOfOrder,
+)
+from ledger.facts import Fact
+from ledger.nouns import policies, recoveries
+from ledger.nouns.cases import UnknownCase
+from ledger.nouns.claims import (
+    ClaimDecided,
+    ClaimNotEligible,
+    ClaimNotFiled,
+    DocumentsMissing,
+    FilingDeadlinePassed,
+    MoreThanKept,
+    NoCarrierClaim,
+    NothingToAppeal,
+    NothingToClaim,
+)
+from ledger.nouns.orders import UnknownOrder
+from ledger.nouns.parcels import ParcelStatus, UnknownParcel
+from ledger.nouns.policies import ClaimTerms
+from ledger.nouns.recoveries import (
+    ClaimAppealed,
+    ClaimFiled,
+    ClaimTimeBarred,
+    Cost,
+    CostKind,
+    DocumentKind,
+    Kind,
+    LessThanReceived,
+    MoreThanAgreed,
+    MoreThanAsked,
+    NothingAgreed,
+    OtherCurrency,
+    PaymentDiffers,
+    RecoveryEnded,
+    RecoveryOpened,
+    Status,
+    Subject,
+)
+from tests.support.casework import Desk
+from tests.support.recovering import (
+    DAMAGE,
+    EVERY_DOCUMENT,
+    FOUND,
+    HASH,
+    LOSS,
+    Recovering,
+    agree_claim_terms,
+    approved,
+    claimable,
+    eur,
+    filed,
+    proposed,
+    refund,
+)
+from tests.support.story import (
+    DAY,
+    FIRST,
+    HOUR,
+    NOON,
+    ORDER,
+    a_shop,
+    delivered,
+    line,
+    names,
+    refused,
+    sent,
+    shipped,
+    the,
+)
+
+LOST, DELIVERED, IN_TRANSIT = ParcelStatus.LOST, ParcelStatus.DELIVERED, ParcelStatus.IN_TRANSIT
+RESHIP = Cost("reship-1", CostKind.RESHIP, 700)
+
+# --- opening, and the terms -------------------------------------------------------------------------
+
+
+def test_a_claim_knows_its_parcel_supplier_order_and_deadlines():
+    claim = claimable(days=3)
+    opened = claim.recovery.opened
+    assert opened.subject == Subject(ORDER, "shopify/1/1", "acme", "", "dhl", "P1", 1)
+    assert (opened.eligible_at, opened.file_by) == (NOON + 14 * DAY, NOON + 60 * DAY)
+    assert opened.liability_minor is None
+    assert claim.status() is Status.WAITING
+
+
+def test_the_parcel_knows_its_claims_and_its_carrier_takes_one_of_a_kind():
+    claim = claimable()
+    assert claim.story.parcel().claims == ("r1",)
+    assert claim.of_carrier(refund(1000)) == []
+    with refused(ClaimedAlready, "parcel P1 of dhl is claimed for in recovery r1; raise that one", recovery_id="r1"):
+        Recovering(claim.story, "r2").of_carrier(refund(1000))
+    assert names(Recovering(claim.story, "r3").of_carrier(refund(1000), kind=DAMAGE))[0] == "opened"
+
+
+def test_a_claim_that_was_written_off_leaves_room_for_another():
+    claim = claimable()
+    claim.write_off("opened_by_mistake")
+    assert names(Recovering(claim.story, "r2").of_carrier())[0] == "opened"
+
+
+def test_only_a_parcel_of_the_order_can_be_claimed_for():
+    story = shipped()
+    with refused(UnknownParcel, "parcel P9 of dhl is not registered"):
+        Recovering(story).of_carrier(number="P9")
+    with refused(UnknownOrder, "shopify/9"):
+        Recovering(story).of_carrier(order_id="shopify/9")
+    story.announce("P2")
+    with refused(ParcelNotOfOrder, "parcel P2 of dhl carries nothing of order shopify/1", number="P2"):
+        Recovering(story).of_carrier(number="P2")
+
+
+def test_a_case_that_is_named_is_known_and_about_the_order():
+    desk = Desk(delivered())
+    desk.opens()
+    desk.story.place(line(1, "tea", 1), order_id="shopify/2")
+    about = Subject("shopify/2", "shopify/2/1", case_id="case-1")
+    with refused(CaseOfAnotherOrder, "case case-1 is about order shopify/1", order_id="shopify/1"):
+        recovery_demands.open_recovery(desk.story.book, "r1", SUPPLIER_FAULT, about, "EUR", (), NOON)
+    with refused(UnknownCase, "case-9"):
+        recovery_demands.open_recovery(
+            desk.story.book, "r1", SUPPLIER_FAULT, Subject(ORDER, FIRST, case_id="case-9"), "EUR", (), NOON
+        )
+
+
+def test_a_loss_can_be_claimed_after_the_waiting_time_since_the_last_scan():
+    story = shipped()
+    story.scan(IN_TRANSIT, NOON + 2 * DAY)
+    story.scan(LOST, NOON + 9 * DAY)
+    claim = Recovering(story)
+    claim.of_carrier()
+    assert claim.recovery.opened.eligible_at == NOON + 16 * DAY
+    assert claim.recovery.opened.file_by == NOON + 60 * DAY
+
+
+def test_a_damage_can_be_claimed_at_once_and_is_due_by_the_delivery():
+    story = delivered()
+    claim = Recovering(story)
+    assert names(claim.of_carrier(kind=DAMAGE)) == ["opened", "claim_became_eligible", "claim_opened"]
+    assert claim.recovery.opened.file_by == NOON + 17 * DAY
+    assert claim.recovery.missing_documents == EVERY_DOCUMENT
+
+
+def test_a_damage_on_the_way_is_due_by_the_last_scan():
+    story = shipped()
+    story.scan(ParcelStatus.DAMAGED, NOON + 2 * DAY)
+    claim = Recovering(story)
+    story.later(days=2)
+    claim.of_carrier(kind=DAMAGE)
+    assert claim.recovery.opened.file_by == NOON + 16 * DAY
+
+
+def test_each_carrier_has_its_own_terms_and_others_those_without_a_name():
+    terms = policies.Policy(claim_terms=(ClaimTerms("dhl", loss_waiting_days=7), ClaimTerms(loss_waiting_days=30)))
+    assert terms.claim_terms_of("dhl").loss_waiting_days == 7
+    assert terms.claim_terms_of("ups").loss_waiting_days == 30
+    assert policies.Policy().claim_terms_of("ups") == ClaimTerms()
+
+
+def test_the_terms_in_force_at_the_dispatch_hold():
+    story = sent()
+    agree_claim_terms(story, ClaimTerms("dhl", 3, 20, 5, (eur(300),), (DocumentKind.ORDER,)))
+    story.later(hours=1)
+    story.ship()
+    dispatched_at = story.now
+    story.later(days=1)
+    agree_claim_terms(story, ClaimTerms("dhl", 5, 30))
+    claim = Recovering(story)
+    claim.of_carrier(refund(1000))
+    opened = claim.recovery.opened
+    assert (opened.eligible_at, opened.file_by) == (dispatched_at + 3 * DAY, dispatched_at + 20 * DAY)
+    assert (opened.documents, opened.liability_minor) == ((DocumentKind.ORDER,), 300)
+
+
+# --- eligible, documents, filing ----------------------------------------------------------------------
+
+
+def test_that_the_waiting_time_has_passed_is_recorded_once():
+    claim = claimable(days=13)
+    assert claim.become_eligible() == []
+    claim.story.later(days=1)
+    assert names(claim.become_eligible()) == ["claim_became_eligible"]
+    assert claim.status() is Status.ELIGIBLE
+    assert claim.become_eligible() == []
+
+
+def test_documents_are_collected_before_or_after_and_each_once():
+    claim = claimable(days=3)
+    assert names(claim.collect(DocumentKind.ORDER)) == ["document_collected"]
+    assert claim.collect(DocumentKind.ORDER) == []
+    assert names(claim.collect(DocumentKind.ORDER, sha256="cd" * 32)) == ["document_collected"]
+    claim.collect(DocumentKind.TRACKING_LOG)
+    claim.story.later(days=11)
+    claim.become_eligible()
+    assert (claim.recovery.status, claim.recovery.missing_documents) == (Status.ELIGIBLE, (DocumentKind.INVOICE,))
+    claim.collect(DocumentKind.INVOICE)
+    assert claim.status() is Status.DOCUMENTED
+
+
+def test_a_claim_is_filed_once_for_all_that_was_spent():
+    claim = claimable(refund(1000), RESHIP)
+    claim.collect()
+    assert the(ClaimFiled, claim.file()).amount_minor == 1700
+    assert (claim.recovery.status, claim.recovery.filed_at) == (Status.FILED, claim.story.now)
+    assert claim.file() == []
+
+
+def test_a_claim_that_is_filed_before_anybody_noticed_that_it_can_be_is_eligible_then():
+    claim = claimable(days=10)
+    claim.collect()
+    claim.story.later(days=4)
+    assert names(claim.file()) == ["claim_became_eligible", "claim_filed"]
+
+
+def test_no_more_is_claimed_than_the_carrier_is_liable_for():
+    story = sent()
+    agree_claim_terms(story, ClaimTerms(liability=(eur(1200),)))
+    story.ship()
+    story.later(days=14)
+    claim = Recovering(story)
+    claim.of_carrier(refund(1000), RESHIP)
+    claim.collect()
+    assert the(ClaimFiled, claim.file()).amount_minor == 1200
+
+
+def test_a_claim_is_not_filed_before_its_waiting_time_has_passed():
+    claim = claimable(days=13)
+    claim.collect()
+    with refused(ClaimNotEligible, "claim r1 cannot be filed before 2026-03-16 12:00Z", recovery_id="r1"):
+        claim.file()
+
+
+def test_a_claim_is_not_filed_without_its_documents():
+    claim = claimable()
+    claim.collect(DocumentKind.ORDER)
+    with refused(DocumentsMissing, "without tracking_log, invoice", missing="tracking_log, invoice"):
+        claim.file()
+
+
+def test_a_claim_for_nothing_is_not_filed():
+    story = shipped()
+    story.later(days=14)
+    claim = Recovering(story)
+    claim.of_carrier()
+    claim.collect()
+    with refused(NothingToClaim, "claim r1 has no amount yet"):
+        claim.file()
+
+
+# --- the deadline -----------------------------------------------------------------------------------
+
+
+def test_a_claim_that_is_not_filed_by_its_deadline_is_barred_once():
+    claim = claimable(days=59)
+    claim.collect()
+    assert claim.bar() == []
+    claim.story.later(days=1)
+    assert claim.bar() == [ClaimTimeBarred("r1", NOON + 60 * DAY, claim.story.now)]
+    assert (claim.recovery.status, claim.recovery.ended_at) == (Status.TIME_BARRED, NOON + 60 * DAY)
+    assert claim.bar() == []
+    with refused(RecoveryEnded, "recovery r1 is time_barred and over"):
+        claim.file()
+
+
+def test_a_claim_cannot_be_filed_after_its_deadline_even_if_nobody_noticed():
+    claim = claimable(days=60)
+    claim.collect()
+    with refused(FilingDeadlinePassed, "claim r1 had to be filed before 2026-05-01 12:00Z"):
+        claim.file()
+    assert names(claim.bar()) == ["claim_time_barred"]
+
+
+def test_news_of_a_claim_that_was_filed_in_time_is_taken_until_it_is_barred():
+    claim = claimable(days=59)
+    claim.collect()
+    claim.story.later(days=2)
+    assert names(claim.file(at=NOON + 60 * DAY - HOUR))[-1] == "claim_filed"
+    assert claim.bar() == []
+
+
+@pytest.mark.parametrize("so_far", [Recovering.file, Recovering.write_off], ids=["filed", "written off"])
+def test_what_is_filed_or_given_up_is_not_barred(so_far: Callable[[Recovering], object]):
+    claim = claimable()
+    claim.collect()
+    so_far(claim)
+    claim.story.later(days=100)
+    assert claim.bar() == []
+    assert claim.become_eligible() == []
+
+
+# --- what the carrier says --------------------------------------------------------------------------
+
+
+def test_a_carrier_acknowledges_under_its_own_reference():
+    claim = filed()
+    assert names(claim.acknowledge("DHL-7")) == ["claim_acknowledged"]
+    assert (claim.recovery.status, claim.recovery.reference) == (Status.ACKNOWLEDGED, "DHL-7")
+    assert claim.acknowledge("DHL-7") == []
+    claim.approve(1000)
+    claim.acknowledge("DHL-8")
+    assert (claim.recovery.status, claim.recovery.reference) == (Status.APPROVED, "DHL-8")
+
+
+def test_an_approved_claim_is_paid_in_parts_and_over_with_the_last_one():
+    claim = approved(1000)
+    claim.pay(400, "p-1")
+    assert (claim.recovery.status, claim.recovery.received_minor) == (Status.APPROVED, 400)
+    claim.pay(600, "p-2")
+    assert (claim.recovery.status, claim.recovery.ended_at) == (Status.PAID, claim.story.now)
+    assert claim.pay(400, "p-1") == []
+    assert claim.approve(1000) == []
+
+
+def test_a_carrier_never_pays_more_than_it_approved():
+    claim = filed()
+    with refused(NothingAgreed, "nothing is agreed of recovery r1, it is filed: record an answer first"):
+        claim.pay(100)
+    claim.approve(800)
+    claim.pay(500)
+    with refused(MoreThanAgreed, "8.00 EUR is agreed, 5.00 EUR came before", received_minor=500):
+        claim.pay(301, "p-2")
+    with refused(PaymentDiffers, "payment p-1 of recovery r1 was recorded already as 5.00 EUR"):
+        claim.pay(300)
+
+
+def test_a_carrier_never_approves_more_than_was_claimed():
+    with refused(MoreThanAsked, "10.01 EUR granted of recovery r1, 10.00 EUR asked"):
+        filed().approve(1001)
+
+
+def test_all_amounts_of_a_claim_are_in_its_currency():
+    claim = filed()
+    with refused(OtherCurrency, "is in EUR, not CNY"):
+        claim.approve(100, "CNY")
+    claim.approve(1000)
+    with refused(OtherCurrency, "is in EUR, not CNY"):
+        claim.pay(100, currency="CNY")
+
+
+def test_a_decision_stands_until_it_is_appealed():
+    claim = filed()
+    claim.deny()
+    assert claim.deny() == []
+    with refused(ClaimDecided, "claim r1 is denied already; appeal before", status="denied"):
+        claim.approve(500)
+    claim.appeal()
+    claim.approve(500)
+    with refused(ClaimDecided, "claim r1 is approved already"):
+        claim.deny()
+    with refused(ClaimDecided, "claim r1 is approved already"):
+        claim.approve(400)
+
+
+def test_an_appeal_asks_for_all_that_was_spent_by_then():
+    claim = filed()
+    claim.deny()
+    claim.add(RESHIP)
+    appealed = the(ClaimAppealed, claim.appeal("photos"))
+    assert (appealed.amount_minor, claim.recovery.claimed_minor) == (1700, 1700)
+    assert claim.status() is Status.APPEALED
+    assert claim.appeal() == []
+    claim.approve(1700)
+    claim.pay(1700)
+    assert claim.status() is Status.PAID
+
+
+def test_what_was_approved_in_part_can_be_paid_and_the_rest_appealed():
+    claim = approved(600)
+    claim.pay(600)
+    assert claim.status() is Status.APPROVED
+    claim.appeal()
+    with refused(LessThanReceived, "5.00 EUR granted of recovery r1, of which 6.00 EUR came already"):
+        claim.approve(500)
+    claim.deny("final")
+    assert (claim.recovery.status, claim.recovery.agreed_minor) == (Status.DENIED, 600)
+    assert claim.pay(600) == []
+    claim.write_off()
+    assert claim.status() is Status.WRITTEN_OFF
+
+
+def test_an_appeal_that_is_denied_leaves_what_was_approved_to_be_paid():
+    claim = approved(600)
+    claim.appeal()
+    claim.deny()
+    claim.pay(600)
+    assert claim.recovery.received_minor == 600
+
+
+def test_there_is_nothing_to_appeal_before_a_decision_or_after_a_full_approval():
+    with refused(NothingToAppeal, "claim r1 is filed", status="filed"):
+        filed().appeal()
+    with refused(NothingToAppeal, "10.00 EUR of 10.00 EUR approved"):
+        approved(1000).appeal()
+
+
+def test_what_was_not_filed_is_neither_acknowledged_nor_decided_nor_paid_nor_appealed():
+    claim = claimable()
+    attempts: list[Callable[[], object]] = [
+        claim.acknowledge,
+        lambda: claim.approve(1),
+        claim.deny,
+        lambda: claim.pay(1),
+        claim.appeal,
+        lambda: claim.give_back(1),
+    ]
+    for attempt in attempts:
+        with refused(ClaimNotFiled, "claim r1 is eligible, not filed", status="eligible"):
+            attempt()
+    claim.write_off()
+    for attempt in attempts:
+        with refused(RecoveryEnded, "recovery r1 is written_off and over"):
+            attempt()
+
+
+def test_what_a_supplier_owes_is_no_claim():
+    recovering = proposed()
+    attempts: list[Callable[[], object]] = [
+        recovering.collect,
+        recovering.file,
+        recovering.acknowledge,
+        lambda: recovering.approve(1),
+        recovering.deny,
+        lambda: recovering.pay(1),
+        recovering.appeal,
+        lambda: recovering.give_back(1),
+    ]
+    for attempt in attempts:
+        with refused(NoCarrierClaim, "recovery r1 is of kind supplier_fault, no claim on a carrier"):
+            attempt()
+
+
+def test_a_claim_that_is_over_stays_over():
+    claim = approved(1000)
+    claim.pay(1000)
+    attempts: list[Callable[[], object]] = [
+        lambda: claim.collect(DocumentKind.PHOTO, sha256="cd" * 32),
+        lambda: claim.acknowledge("DHL-9"),
+        lambda: claim.approve(900),
+        claim.deny,
+        claim.appeal,
+        lambda: claim.pay(1, "p-2"),
+        lambda: claim.add(RESHIP),
+        claim.write_off,
+    ]
+    for attempt in attempts:
+        with refused(RecoveryEnded, "recovery r1 is paid and over", status="paid"):
+            attempt()
+    assert claim.file() == []
+    assert claim.collect(DocumentKind.ORDER) == []
+
+
+# --- a parcel that arrives after its loss ---------------------------------------------------------------
+
+
+def lost(*costs: Cost) -> Recovering:
+    """Parcel P1 was scanned as lost, and a claim of these costs is prepared."""
+    claim = claimable(*costs)
+    claim.story.scan(LOST)
+    return claim
+
+
+def test_a_confirmed_loss_that_is_delivered_raises_a_recovery_in_the_same_command():
+    story = shipped()
+    story.scan(LOST)
+    story.later(days=1)
+    facts = story.scan(DELIVERED)
+    assert names(facts) == ["checkpoint_recorded", "found_after_loss", "units_delivered", "opened"]
+    opened = the(RecoveryOpened, facts)
+    assert (opened.recovery_id, opened.kind, opened.costs) == ("dhl/P1/1/found", Kind.FOUND_AFTER_LOSS, ())
+    assert opened.subject == Subject(ORDER, "shopify/1/1", "acme", "", "dhl", "P1", 1)
+    assert story.scan(DELIVERED, story.now) == []
+
+
+@pytest.mark.parametrize("last", [IN_TRANSIT, ParcelStatus.SUSPECTED_LOST])
+def test_what_was_not_given_up_is_just_delivered(last: ParcelStatus):
+    story = shipped()
+    story.scan(last)
+    story.later(hours=1)
+    assert names(story.scan(DELIVERED)) == ["checkpoint_recorded", "units_delivered"]
+
+
+def test_a_parcel_destroyed_and_delivered_is_found_as_well():
+    story = shipped()
+    story.scan(ParcelStatus.DESTROYED)
+    story.later(hours=1)
+    assert names(story.scan(DELIVERED))[-1] == "opened"
+
+
+def test_a_claim_that_was_not_filed_is_withdrawn_when_the_parcel_is_found():
+    claim = lost()
+    claim.story.later(hours=1)
+    assert "claimed_parcel_found" in names(claim.story.scan(DELIVERED))
+    assert (claim.recovery.status, claim.recovery.found_at) == (Status.WITHDRAWN, claim.story.now)
+    with refused(RecoveryEnded, "recovery r1 is withdrawn and over"):
+        claim.file()
+    claim.story.later(days=99)
+    assert claim.bar() == []
+
+
+def test_what_the_carrier_paid_can_go_back_when_the_parcel_is_found():
+    claim = lost(refund(1000), RESHIP)
+    claim.collect()
+    claim.file()
+    claim.approve(1700)
+    claim.pay(1700)
+    claim.story.later(hours=1)
+    found = the(RecoveryOpened, claim.story.scan(DELIVERED))
+    assert found.costs == (refund(1000),)
+    assert (claim.recovery.status, claim.recovery.found_at) == (Status.PAID, claim.story.now)
+    assert names(claim.give_back(700)) == ["payment_returned"]
+    assert claim.give_back(700) == []
+    with refused(PaymentDiffers, "payment b-1 of recovery r1 was recorded already as 7.00 EUR"):
+        claim.give_back(800)
+    with refused(MoreThanKept, "10.01 EUR of recovery r1 cannot go back: 10.00 EUR of it is kept", kept_minor=1000):
+        claim.give_back(1001, "b-2")
+    claim.give_back(1000, "b-2")
+    assert (claim.recovery.received_minor, claim.recovery.kept_minor) == (1700, 0)
+
+
+def test_a_filed_claim_whose_parcel_is_found_waits_for_a_person():
+    claim = lost()
+    claim.collect()
+    claim.file()
+    claim.story.later(hours=1)
+    claim.story.scan(DELIVERED)
+    assert claim.status() is Status.FILED
+    claim.write_off("found")
+    assert claim.status() is Status.WRITTEN_OFF
+
+
+def test_a_claim_that_came_to_nothing_has_nothing_to_look_at_again():
+    claim = lost()
+    claim.write_off()
+    claim.story.later(hours=1)
+    assert "claimed_parcel_found" not in names(claim.story.scan(DELIVERED))
+
+
+def test_what_the_customer_was_refunded_is_asked_back_from_the_customer():
+    claim = lost()
+    claim.story.later(hours=1)
+    claim.story.scan(DELIVERED)
+    found = Recovering(claim.story, "dhl/P1/1/found")
+    assert found.recovery.answer_by is None
+    found.accept(1000)
+    found.settle(1000, "transfer-1")
+    assert found.status() is Status.SETTLED
+
+
+def test_a_parcel_that_is_lost_and_found_again_is_looked_at_again():
+    story = shipped()
+    for n in range(2):
+        story.later(days=1)
+        story.scan(LOST)
+        story.later(days=1)
+        assert "opened" in names(story.scan(DELIVERED))
+        Recovering(story, "dhl/P1/1/found" if n == 0 else "dhl/P1/1/found/2").write_off("customer_keeps_both")
+        story.later(days=1)
+        story.dispute()
+    assert recoveries.find(story.book, "dhl/P1/1/found/2") is not None
+
+
+def test_a_found_parcel_can_be_taken_up_by_hand_with_what_was_refunded():
+    story = delivered()
+    facts = story.record(
+        recovery_demands.open_recovery(
+            story.book, "by-hand", FOUND, Subject(ORDER, carrier="dhl", number="P1"), "EUR", (refund(500),), story.now
+        )
+    )
+    assert the(RecoveryOpened, facts).subject.supplier_id == "acme"
+
+
+def test_no_loss_is_claimed_of_a_parcel_that_arrived():
+    story = delivered()
+    loss = (LOSS, Subject(ORDER, carrier="dhl", number="P1"), "EUR", (refund(500),), story.now)
+    with refused(recovery_demands.ParcelIsDelivered, "parcel P1 of dhl is delivered; no loss can be claimed"):
+        recovery_demands.open_recovery(story.book, "by-hand", *loss)
+
+
+# --- what a case's remedies bring about ---------------------------------------------------------------
+
+
+CASE = Subject(ORDER, "shopify/1/1", "acme", "case-1", "dhl", "P1", 1)
+SUPPLIER_FAULT = Kind.SUPPLIER_FAULT
+OF_SUPPLIER, OF_CARRIER = "case-1/supplier/acme/EUR", "case-1/carrier/dhl/P1/EUR"
+MONEY, GOODS = refund(300, "case-1:refund:1"), Cost("case-1:reship:1", CostKind.RESHIP, 700)
+
+
+def recover(
+    recovering: Recovering, kind: Kind, *costs: Cost, subject: Subject = CASE, currency: str = "EUR"
+) -> list[Fact]:
+    """All that the case costs by now."""
+    story = recovering.story
+    return story.record(recovery_demands.recover(story.book, Demand(kind, subject, currency, costs), story.now))
+
+
+def give_up(recovering: Recovering, kind: Kind) -> list[Fact]:
+    story = recovering.story
+    return story.record(recovery_demands.give_up(story.book, Demand(kind, CASE, "EUR"), "ruled_otherwise", story.now))
+
+
+def test_a_ruling_opens_a_recovery_and_each_remedy_raises_it_once():
+    recovering = Recovering(shipped(), OF_SUPPLIER)
+    assert names(recover(recovering, SUPPLIER_FAULT)) == ["opened"]
+    assert names(recover(recovering, SUPPLIER_FAULT, MONEY)) == ["amount_raised"]
+    assert recover(recovering, SUPPLIER_FAULT, MONEY) == []
+    assert names(recover(recovering, SUPPLIER_FAULT, MONEY, GOODS)) == ["amount_raised"]
+    assert recovering.recovery.asked_minor == 1000
+    assert names(recover(recovering, SUPPLIER_FAULT, GOODS, currency="CNY")) == ["opened"]
+
+
+def test_what_was_not_spent_after_all_is_withdrawn_but_not_what_was_added_by_hand():
+    recovering = Recovering(shipped(), OF_SUPPLIER)
+    recover(recovering, SUPPLIER_FAULT, MONEY, GOODS)
+    recovering.add(Cost("by-hand", CostKind.FREIGHT, 50))
+    assert names(recover(recovering, SUPPLIER_FAULT, MONEY)) == ["cost_withdrawn"]
+    assert recovering.recovery.asked_minor == 350
+
+
+def test_what_was_agreed_or_claimed_already_stays_asked():
+    asked = Recovering(shipped(), OF_SUPPLIER)
+    recover(asked, SUPPLIER_FAULT, MONEY, GOODS)
+    asked.accept(800)
+    assert recover(asked, SUPPLIER_FAULT, MONEY) == []
+    assert names(recover(asked, SUPPLIER_FAULT, GOODS)) == []
+    claim = Recovering(shipped(), OF_CARRIER)
+    recover(claim, LOSS, MONEY, GOODS)
+    claim.story.later(days=14)
+    claim.collect()
+    claim.file()
+    assert recover(claim, LOSS, MONEY) == []
+
+
+def test_a_cost_that_is_agreed_on_in_part_is_withdrawn_as_far_as_nothing_agreed_falls():
+    asked = Recovering(shipped(), OF_SUPPLIER)
+    recover(asked, SUPPLIER_FAULT, MONEY, GOODS)
+    asked.accept(300)
+    assert names(recover(asked, SUPPLIER_FAULT)) == ["cost_withdrawn"]
+    assert asked.recovery.costs == (GOODS,)
+
+
+def test_what_is_spent_after_a_settlement_is_a_recovery_more():
+    recovering = Recovering(shipped(), OF_SUPPLIER)
+    recover(recovering, SUPPLIER_FAULT, MONEY)
+    recovering.accept(300)
+    recovering.settle(300)
+    assert recover(recovering, SUPPLIER_FAULT, MONEY) == []
+    assert names(recover(recovering, SUPPLIER_FAULT, MONEY, GOODS)) == ["opened"]
+    assert Recovering(recovering.story, f"{OF_SUPPLIER}/2").recovery.costs == (GOODS,)
+
+
+def test_what_is_spent_after_a_write_off_stays_with_the_retailer():
+    recovering = Recovering(shipped(), OF_SUPPLIER)
+    recover(recovering, SUPPLIER_FAULT, MONEY)
+    recovering.write_off()
+    assert recover(recovering, SUPPLIER_FAULT, MONEY, GOODS) == []
+
+
+def test_another_ruling_gives_up_what_was_asked_and_a_third_one_asks_again():
+    recovering = Recovering(shipped(), OF_SUPPLIER)
+    recover(recovering, SUPPLIER_FAULT, MONEY, GOODS)
+    assert names(give_up(recovering, SUPPLIER_FAULT)) == ["cost_withdrawn", "cost_withdrawn", "written_off"]
+    assert give_up(recovering, SUPPLIER_FAULT) == []
+    assert names(recover(recovering, SUPPLIER_FAULT, MONEY)) == ["opened"]
+    assert Recovering(recovering.story, f"{OF_SUPPLIER}/2").recovery.asked_minor == 300
+
+
+def test_giving_up_leaves_what_was_agreed_and_what_another_case_asks():
+    agreed = Recovering(shipped(), OF_SUPPLIER)
+    recover(agreed, SUPPLIER_FAULT, MONEY)
+    agreed.accept(300)
+    assert give_up(agreed, SUPPLIER_FAULT) == []
+    shared = claimable()
+    recover(shared, LOSS, GOODS)
+    assert names(give_up(shared, LOSS)) == ["cost_withdrawn"]
+    assert shared.recovery.asked_minor == 1000
+
+
+def test_nothing_is_given_up_where_nothing_was_asked():
+    assert give_up(Recovering(shipped()), SUPPLIER_FAULT) == []
+    assert give_up(Recovering(shipped()), LOSS) == []
+
+
+def test_two_cases_on_one_parcel_share_its_claim():
+    claim = claimable()
+    assert names(recover(claim, LOSS, GOODS)) == ["amount_raised"]
+    assert claim.recovery.asked_minor == 1700
+    assert recoveries.find(claim.story.book, OF_CARRIER) is None
+
+
+def test_a_ruling_on_the_carrier_prepares_a_claim():
+    recovering = Recovering(shipped(), OF_CARRIER)
+    assert names(recover(recovering, LOSS, MONEY)) == ["opened", "claim_opened"]
+    assert recovering.recovery.subject == CASE
+    assert recovering.story.parcel().claims == (OF_CARRIER,)
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject"),
+    [
+        (SUPPLIER_FAULT, Subject("shopify/9", case_id="case-1")),
+        (SUPPLIER_FAULT, Subject(ORDER, case_id="case-1")),
+        (LOSS, Subject(ORDER, case_id="case-1")),
+        (LOSS, Subject(ORDER, case_id="case-1", carrier="dhl", number="P9")),
+    ],
+    ids=["unknown order", "no supplier", "no parcel", "unknown parcel"],
+)
+def test_what_can_be_recovered_from_nobody_records_nothing(kind: Kind, subject: Subject):
+    assert recover(Recovering(shipped()), kind, MONEY, subject=subject) == []
+
+
+@pytest.mark.parametrize(
+    "so_far",
+    [
+        lambda claim: None,
+        lambda claim: claim.write_off(),
+        lambda claim: claim.bar(),
+        lambda claim: (claim.collect(), claim.file(NOON + 20 * DAY)),
+        lambda claim: (claim.collect(), claim.file(NOON + 20 * DAY), claim.deny()),
+        lambda claim: (claim.collect(), claim.file(NOON + 20 * DAY), claim.approve(300), claim.pay(300)),
+    ],
+    ids=["open", "written off", "barred", "filed", "denied", "paid"],
+)
+def test_a_remedy_is_never_refused_by_its_recovery(so_far: Callable[[Recovering], object]):
+    claim = Recovering(shipped(), OF_CARRIER)
+    recover(claim, LOSS, MONEY)
+    claim.story.later(days=60)
+    so_far(claim)
+    over = claim.recovery.status.is_end
+    recover(claim, LOSS, MONEY, GOODS)
+    assert claim.recovery.asked_minor == (300 if over else 1000)
+
+
+def test_a_story_without_losses_never_makes_a_recovery():
+    story = a_shop()
+    story.place(line(1, "tea", 1))
+    story.send()
+    story.ship()
+    story.later(days=2)
+    story.scan(DELIVERED)
+    assert not [stream for stream, _ in story.log if stream.startswith("recovery-")]
+
+
+def test_hashes_and_times_are_kept_as_they_came():
+    claim = claimable()
+    claim.collect(DocumentKind.ORDER)
+    assert claim.recovery.documents[0].sha256 == HASH
+    assert claim.recovery.due == NOON + timedelta(days=60)
+
+
+def test_a_claim_for_a_parcel_that_was_only_missing_is_withdrawn_when_it_arrives():
+    claim = claimable()
+    claim.story.scan(DELIVERED)
+    assert claim.status() is Status.WITHDRAWN
+    assert recoveries.find(claim.story.book, "dhl/P1/1/found") is None
+    claim.story.later(hours=1)
+    assert names(claim.story.scan(IN_TRANSIT)) == ["checkpoint_recorded"]

@@ -1,0 +1,343 @@
+"""Letters: every template in every language says what it has to, and the file sender keeps each once."""
+
+from __future__ import annotations
+
+import email
+import os
+import stat
+from datetime import date
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from adapters import letters, senders
+from adapters.letters import Envelope, in_words, link_of, newest, read_templates
+from ledger.nouns.cases import Remedy
+from ledger.nouns.messages import (
+    About,
+    Audience,
+    Kind,
+    MessageAsked,
+)
+from ledger.nouns.orders import HoldReason, Order
+from ledger.nouns.stock import Alert
+from ledger.terms.money import Money
+from ledger.terms.places import Destination
+from projections.outbox import _STEPS
+from tests.support.story import (
+    DAY,
+    FIRST,
+    NOON,
+    ORDER,
+    Story,
+    line,
+    sent,
+)
+
+TEMPLATES = read_templates()
+LANGUAGES = ("en", "zh")
+PERSON = {
+    "name": "Ann Example",
+    "email": "ann@example.org",
+    "phone": "+49 30 1234567",
+    "lines": ["1 Elm Street"],
+    "city": "Berlin",
+    "postal_code": "10115",
+}
+REASONS = {
+    Kind.DELAYED: ("dispatch_late", "backordered", "carrier", "customs", "on_hold", "not_dispatched"),
+    Kind.PARCEL_ALERT: (
+        *("customs_held", "damaged", "returning", "returned", "refused", "lost", "destroyed", "suspected_lost"),
+    ),
+    Kind.CASE_STEP: (*sorted({*_STEPS.values()} - {"approved"}), *(f"approved_{remedy}" for remedy in Remedy)),
+    Kind.STOCK_ALERT: tuple(Alert),
+}
+CLOCKS = {
+    Kind.REMINDER: ("acknowledge", "dispatch", "answer"),
+    Kind.BREACH_NOTICE: ("acknowledge", "dispatch", "first_scan", "answer", "recovery_answer"),
+    Kind.BREACH_ALERT: (
+        "acknowledge",
+        "dispatch",
+        "delivery",
+        "first_scan",
+        "answer",
+        "first_answer",
+        "recovery_answer",
+    ),
+}
+
+
+def an_order() -> Order:
+    story: Story = sent(line(1, "tea", 4, title="Green tea"), promised_by=NOON + 9 * DAY, packing=("logo_label",))
+    story.ship({1: 2})
+    story.cancel({1: 1})
+    return story.order()
+
+
+def asked(kind: Kind, language: str, *, version: int = 1, because: str = "", clock: str = "") -> MessageAsked:
+    parcel = kind in (Kind.DISPATCHED, Kind.OUT_FOR_DELIVERY, Kind.DELIVERED, Kind.PARCEL_ALERT)
+    carrier, number, epoch = ("dhl", "P1", 1) if parcel else ("", "", 0)
+    timed = kind in (Kind.DISPATCH_INSTRUCTION, Kind.CASE_STEP, Kind.CASE_DUE)
+    due = NOON + 2 * DAY if clock or timed else None
+    supplier = ("", "") if kind is Kind.ORDER_CONFIRMED else (FIRST, "acme")
+    about = About(
+        ORDER, *supplier, carrier, number, epoch, clock, due, because, "case-1", "q1", "r1", "tea", Money(500, "EUR")
+    )
+    return MessageAsked(f"{kind}-1", kind, kind.audience, about, "acme", language, version, NOON, NOON, 1)
+
+
+def written(what: MessageAsked, order: Order | None = None, **person: object) -> tuple[str, str]:
+    """Subject and text."""
+    values, picks = letters._values(what, order or an_order(), {**PERSON, **person}, "Acme Ltd")
+    return TEMPLATES[what.kind, what.language, what.template_version].fill(values, picks)
+
+
+EVERY = [
+    (kind, language, version, because, clock)
+    for kind, language, version in sorted(TEMPLATES)
+    for because in REASONS.get(kind, ("",))
+    for clock in CLOCKS.get(kind, ("",))
+]
+
+
+@pytest.mark.parametrize(("kind", "language", "version", "because", "clock"), EVERY)
+def test_every_version_of_every_template_is_filled(kind: Kind, language: str, version: int, because: str, clock: str):
+    subject, text = written(asked(kind, language, version=version, because=because, clock=clock))
+    assert subject.strip()
+    assert "\n" not in subject
+    assert "$" not in subject + text
+    assert "\n\n\n" not in text
+    if language == "zh":
+        assert any("一" <= character <= "鿿" for character in subject + text)
+
+
+def test_every_kind_has_a_template_in_every_language():
+    assert newest(TEMPLATES).keys() == {(kind, language) for kind in Kind for language in LANGUAGES}
+
+
+def test_a_template_that_asks_for_what_there_is_not_is_an_error_and_no_broken_letter():
+    pattern = letters._pattern("Subject: Hello\n\n$unheard_of")
+    with pytest.raises(KeyError, match="unheard_of"):
+        pattern.fill({}, {})
+    with pytest.raises(KeyError, match="reason"):
+        written(asked(Kind.DELAYED, "en", because="a_new_reason"))
+
+
+@pytest.mark.parametrize("kind", [Kind.ORDER_CONFIRMED, Kind.DISPATCHED, Kind.BREACH_ALERT])
+def test_a_promised_day_is_told_as_that_day_whatever_it_is_in_utc(kind: Kind):
+    story = sent(promised_day=date(2026, 3, 11), destination=Destination("US", "CA"))
+    story.ship()
+    told = asked(kind, "en", clock="delivery" if kind is Kind.BREACH_ALERT else "")
+    _, text = written(told, story.order())
+    assert "11 March 2026" in text
+    assert "UTC" not in text
+    if kind is Kind.ORDER_CONFIRMED:
+        assert "in 9 days, by 11 March 2026." in text
+
+
+def test_a_confirmation_says_what_is_expected_when():
+    subject, text = written(asked(Kind.ORDER_CONFIRMED, "en"))
+    assert subject == "Your order 1 is confirmed"
+    assert "Dear Ann Example," in text
+    assert "4 × tea  Green tea" in text
+    assert "in 9 days, by 11 March 2026." in text
+    assert "9 天内送达，最晚 2026年3月11日" in written(asked(Kind.ORDER_CONFIRMED, "zh"))[1]
+
+
+@pytest.mark.parametrize(("currency", "said"), [("JPY", "1,500 JPY"), ("EUR", "15.00 EUR"), ("KWD", "1.500 KWD")])
+def test_an_amount_has_the_digits_of_its_currency(currency: str, said: str):
+    step = asked(Kind.CASE_STEP, "en", because="refund_paid")
+    paid = replace(step, about=replace(step.about, amount=Money(1500, currency)))
+    assert f"{said} is on its way to you." in written(paid)[1]
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "It is a gift: put no price"), ("zh", "这是礼品")])
+def test_the_supplier_is_told_of_a_gift(language: str, said: str):
+    version = newest(TEMPLATES)[Kind.DISPATCH_INSTRUCTION, language]
+    instruction = asked(Kind.DISPATCH_INSTRUCTION, language, version=version)
+    assert said in written(instruction, sent(gift=True).order())[1]
+    assert said not in written(instruction, sent().order())[1]
+
+
+def test_without_a_promise_or_a_name_nothing_is_made_up():
+    order = sent().order()
+    _, text = written(asked(Kind.ORDER_CONFIRMED, "en"), order, name="")
+    assert text.startswith("Hello,")
+    assert "as soon as it has left" in text
+
+
+def test_a_dispatch_names_the_parcel_its_lines_and_where_to_follow_it():
+    _, text = written(asked(Kind.DISPATCHED, "en"))
+    assert "Carrier: DHL\nTracking number: P1\nFollow it here: https://www.dhl.com/" in text
+    assert "2 × tea" in text
+
+
+def test_an_instruction_says_what_goes_to_whom_by_when_and_how_it_is_packed():
+    subject, text = written(asked(Kind.DISPATCH_INSTRUCTION, "en"))
+    assert subject == f"Please ship {FIRST}"
+    assert "1 × tea  Green tea" in text
+    assert "Ann Example\n1 Elm Street\n10115 Berlin\nBerlin\nDE\n+49 30 1234567" in text
+    assert "Dispatch by: 4 March 2026, 12:00 UTC" in text
+    assert "Pack with: logo_label" in text
+
+
+def test_an_instruction_names_the_deadline_as_a_hold_moved_it():
+    story = sent()
+    story.hold(HoldReason.FRAUD_REVIEW)
+    story.later(days=1)
+    story.release(HoldReason.FRAUD_REVIEW)
+    _, text = written(asked(Kind.DISPATCH_INSTRUCTION, "en"), story.order())
+    assert "Dispatch by: 5 March 2026, 12:00 UTC" in text
+
+
+@pytest.mark.parametrize(("days", "said"), [(1, "in 1 day, by"), (2, "in 2 days, by"), (0, "in 1 day, by")])
+def test_one_day_is_no_days(days: int, said: str):
+    version = newest(TEMPLATES)[Kind.ORDER_CONFIRMED, "en"]
+    what = replace(asked(Kind.ORDER_CONFIRMED, "en", version=version), caused_at=NOON + (9 - days) * DAY)
+    assert said in written(what)[1]
+
+
+def test_days_are_written_as_the_language_does():
+    assert in_words(NOON, "en", with_time=False) == "2 March 2026"
+    assert in_words(NOON, "zh", with_time=True) == "2026年3月2日 12:00（UTC）"
+
+
+def test_a_parcel_of_a_carrier_without_a_page_of_its_own_is_followed_elsewhere():
+    assert link_of("yanwen", "YW/1 2") == "https://t.17track.net/en#nums=YW%2F1%202"
+    assert link_of("dhl", "") == ""
+
+
+# --- the file sender ------------------------------------------------------------------------------
+
+
+def letter(message_id: str = "dispatched-7", text: str = "是的\n", address: str = "ann@example.org") -> Envelope:
+    return Envelope(
+        message_id, Audience.CUSTOMER, "person-1", "Ann Example", address, "", "zh", "您的订单 1 已发货", text
+    )
+
+
+def read(path: Path) -> EmailMessage:
+    found = email.message_from_bytes(path.read_bytes(), policy=SMTP)
+    assert isinstance(found, EmailMessage)
+    return found
+
+
+async def test_a_letter_becomes_a_mail_that_only_its_owner_can_read(tmp_path: Path):
+    sender = senders.FileSender(tmp_path / "outbox")
+    assert await sender.hand_over("default", letter()) == "dispatched-7.eml"
+    path = tmp_path / "outbox" / "default" / "dispatched-7.eml"
+    mail = read(path)
+    assert mail["To"] == "Ann Example <ann@example.org>"
+    assert mail["Subject"] == "您的订单 1 已发货"
+    assert mail["X-Recipient"] == "person-1"
+    assert mail.get_content().strip() == "是的"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+async def test_a_letter_that_comes_again_is_there_once(tmp_path: Path):
+    sender = senders.FileSender(tmp_path)
+    for text in ("first", "second"):
+        assert await sender.hand_over("default", letter("reminder-dispatch-shop/1/1-X", text)) == (
+            "reminder-dispatch-shop%2F1%2F1-X.eml"
+        )
+    (path,) = (tmp_path / "default").iterdir()
+    assert read(path).get_content().strip() == "first"
+
+
+async def test_messages_whose_ids_are_too_long_for_a_file_name_get_a_file_each(tmp_path: Path):
+    sender = senders.FileSender(tmp_path)
+    ids = [f"reminder-dispatch-shop/{'ü' * 100}/{number}-20260302T120000Z" for number in (1, 2)]
+    names = [await sender.hand_over("default", letter(message_id)) for message_id in ids]
+    assert names == [await sender.hand_over("default", letter(message_id)) for message_id in ids]
+    assert sorted(path.name for path in (tmp_path / "default").iterdir()) == sorted(set(names))
+    assert [len(name) for name in names] == [234, 234]
+    assert [read(tmp_path / "default" / name)["Message-ID"] for name in names] == [
+        f"<{name.removesuffix('.eml')}@fulfilment.invalid>" for name in names
+    ]
+
+
+@pytest.mark.parametrize(
+    ("contact", "address"),
+    [
+        ("ann+orders@example.org", "ann+orders@example.org"),
+        ("  ANN@Example.ORG ", "ANN@example.org"),
+        ("Herr Müller <m@x.de>", "m@x.de"),
+        ('"Müller, Jo" <jo@x.co.uk>', "jo@x.co.uk"),
+        ("jo@x.de <jo@x.de>", "jo@x.de"),
+        ("jo@x.de, JO@X.DE", "jo@x.de"),
+        ("Wei Li, phone +86 755 1234, mail: wei@acme.cn.", "wei@acme.cn"),
+        ("ann@münchen.de", "ann@xn--mnchen-3ya.de"),
+        ("scrambled@scrambled or wei@acme.cn", "wei@acme.cn"),
+        ("x@y.de\r\nX-Evil: 1", "x@y.de"),
+    ],
+)
+async def test_a_letter_goes_to_the_address_in_what_was_written(tmp_path: Path, contact: str, address: str):
+    await senders.FileSender(tmp_path).hand_over("default", letter(address=contact))
+    (path,) = (tmp_path / "default").iterdir()
+    mail = read(path)
+    assert [each.addr_spec for each in mail["To"].addresses] == [address]
+    assert mail["X-Evil"] is None
+
+
+@pytest.mark.parametrize(
+    ("contact", "why"),
+    [
+        ("", "no_email_address"),
+        ("+49 30 1234567", "no_email_address"),
+        ("ask for Mr Li\r\nX-Evil: 1", "no_email_address"),
+        ("Herr Müller <m@x>", "unusable_email_address"),
+        ("müller@example.org", "unusable_email_address"),
+        ("ann@straße.de", "unusable_email_address"),
+        ("ann@example..org", "unusable_email_address"),
+        ("ann@192.168.1.1", "unusable_email_address"),
+        (".ann@example.org", "unusable_email_address"),
+        ("@example.org", "unusable_email_address"),
+        ("a" * 65 + "@example.org", "unusable_email_address"),
+        ("ann@" + "x" * 64 + ".org", "unusable_email_address"),
+    ],
+)
+@pytest.mark.parametrize("audience", [Audience.CUSTOMER, Audience.SUPPLIER])
+async def test_a_letter_that_cannot_reach_anybody_is_not_taken_and_says_why(
+    tmp_path: Path, audience: Audience, contact: str, why: str
+):
+    with pytest.raises(senders.NotTaken, match=f"^{why}$") as refused:
+        await senders.FileSender(tmp_path).hand_over("default", letter(address=contact)._replace(audience=audience))
+    assert refused.value.lasting
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("contact", ['"Müller, Jo" <jo@x.co.uk>, jo2@x.de', "jo@x.co.uk ben@example.org"])
+async def test_of_several_addresses_a_supplier_s_first_is_taken_and_none_of_a_customer_s(tmp_path: Path, contact: str):
+    with pytest.raises(senders.NotTaken, match=r"^several_email_addresses$") as refused:
+        await senders.FileSender(tmp_path).hand_over("default", letter(address=contact))
+    assert refused.value.lasting
+    supplier = letter(address=contact)._replace(audience=Audience.SUPPLIER)
+    await senders.FileSender(tmp_path).hand_over("default", supplier)
+    (path,) = (tmp_path / "default").iterdir()
+    assert [each.addr_spec for each in read(path)["To"].addresses] == ["jo@x.co.uk"]
+
+
+async def test_what_staff_is_told_goes_to_its_role(tmp_path: Path):
+    told = letter(address="")._replace(audience=Audience.STAFF, recipient="after_sales")
+    await senders.FileSender(tmp_path).hand_over("default", told)
+    (path,) = (tmp_path / "default").iterdir()
+    assert read(path)["To"] == "after_sales:;"
+
+
+async def test_a_name_as_long_as_a_shop_may_send_it_still_makes_a_mail(tmp_path: Path):
+    for number, name in enumerate(("x" * 1000, "李" * 1000, "Ann\x1b[2J Example", 'Jo "J" <Smith>')):
+        await senders.FileSender(tmp_path).hand_over("default", letter(f"dispatched-{number}")._replace(name=name))
+        mail = read(tmp_path / "default" / f"dispatched-{number}.eml")
+        assert [each.addr_spec for each in mail["To"].addresses] == ["ann@example.org"]
+
+
+async def test_a_folder_that_cannot_be_written_is_told_as_a_word(tmp_path: Path):
+    (tmp_path / "default").write_text("in the way")
+    with pytest.raises(senders.NotTaken, match="file_") as refused:
+        await senders.FileSender(tmp_path).hand_over("default", letter())
+    assert not refused.value.lasting
+    assert os.listdir(tmp_path) == ["default"]

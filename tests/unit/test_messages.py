@@ -1,0 +1,407 @@
+"""Messages: asked for once, tried again and given up, and not sent once they are no longer true."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ledger.decisions import notices
+from ledger.decisions.notices import Notice
+from ledger.facts import Change
+from ledger.nouns import messages
+from ledger.nouns.messages import (
+    About,
+    Audience,
+    Kind,
+    Message,
+    MessageAsked,
+    MessageCancelled,
+    MessageFact,
+    MessageFailed,
+    MessageGivenUp,
+    MessageIsCancelled,
+    MessageIsSent,
+    MessageRetried,
+    MessageSent,
+    Stage,
+    UnknownMessage,
+    back_off,
+)
+from ledger.nouns.orders import Clock, HoldReason
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.policies import Policy
+from ledger.nouns.supplier_orders import Answer
+from ledger.terms.places import Destination
+from tests.support.story import (
+    DAY,
+    FIRST,
+    HOUR,
+    NOON,
+    ORDER,
+    Story,
+    accept,
+    confirmed,
+    delivered,
+    line,
+    refused,
+    sent,
+    shipped,
+)
+
+TEMPLATES = {(kind, language): 2 for kind in Kind for language in ("en", "zh")}
+ASKED = MessageAsked("dispatched-7", Kind.DISPATCHED, Audience.CUSTOMER, About(ORDER), "person-1", "en", 1, NOON, NOON)
+
+
+def told(*facts: MessageFact) -> Message:
+    message = None
+    for fact in (ASKED, *facts):
+        message = messages.evolve(message, fact)
+    assert message is not None
+    return message
+
+
+def notice(kind: Kind, story: Story, cause: int = 7, **about: Any) -> Notice:
+    named = {"order_id": ORDER, **about}
+    return Notice(f"{kind}-{cause}", kind, About(**named), story.now, cause)
+
+
+def ask(story: Story, wanted: Notice) -> list[Change]:
+    return notices.ask(story.book, wanted, TEMPLATES, story.now)
+
+
+def facts_of(changes: list[Change]) -> list[str]:
+    """What was recorded: ``asked``, or ``cancelled`` and why."""
+    return [
+        fact.because if isinstance(fact, MessageCancelled) else fact.fact_name().partition(".")[2]
+        for _, fact in changes
+    ]
+
+
+DISPATCHED: dict[str, Any] = {
+    "supplier_order_id": FIRST,
+    "supplier_id": "acme",
+    "carrier": "dhl",
+    "number": "P1",
+    "epoch": 1,
+}
+
+# --- asking ---------------------------------------------------------------------------------------
+
+
+def test_a_message_is_asked_for_once():
+    story = confirmed()
+    wanted = notice(Kind.ORDER_CONFIRMED, story)
+    (change,) = ask(story, wanted)
+    story.record([change])
+    assert ask(story, wanted) == []
+
+
+def test_a_message_says_to_whom_in_which_language_and_by_which_template():
+    story = confirmed(subject="person-1", destination=Destination("TW"))
+    ((stream, fact),) = ask(story, notice(Kind.ORDER_CONFIRMED, story))
+    assert isinstance(fact, MessageAsked)
+    assert stream == "message-order_confirmed-7"
+    assert (fact.audience, fact.recipient, fact.language, fact.template_version, fact.cause) == (
+        Audience.CUSTOMER,
+        "person-1",
+        "zh",
+        2,
+        7,
+    )
+
+
+def test_suppliers_and_staff_are_named_by_id_and_role():
+    story = sent()
+    supplier = ask(story, notice(Kind.DISPATCH_INSTRUCTION, story, supplier_order_id=FIRST, supplier_id="acme"))
+    story.later(days=3)
+    story.miss(Clock.DISPATCH)
+    staff = ask(story, notice(Kind.BREACH_ALERT, story, supplier_order_id=FIRST, clock="dispatch"))
+    assert [fact.recipient for _, fact in (*supplier, *staff) if isinstance(fact, MessageAsked)] == [
+        "acme",
+        "operations",
+    ]
+
+
+def test_a_language_without_templates_falls_back():
+    story = confirmed()
+    only_english = {(kind, "en"): 1 for kind in Kind}
+    german = notices.ask(story.book, notice(Kind.ORDER_CONFIRMED, story), only_english, story.now)
+    assert german[0][1].language == "en"  # type: ignore[attr-defined]
+
+
+def test_what_happened_long_ago_is_told_to_nobody():
+    story = confirmed()
+    wanted = notice(Kind.ORDER_CONFIRMED, story)
+    story.later(hours=48)
+    assert facts_of(ask(story, wanted)) == ["asked"]
+    story.later(minutes=1)
+    assert ask(story, wanted) == []
+
+
+# --- is it still true? ----------------------------------------------------------------------------
+
+
+def test_a_confirmation_is_not_sent_for_an_order_that_was_cancelled():
+    story = confirmed()
+    story.cancel()
+    assert facts_of(ask(story, notice(Kind.ORDER_CONFIRMED, story))) == ["asked", "order_cancelled"]
+
+
+def test_a_dispatch_is_told_until_the_parcel_is_there():
+    story = shipped()
+    assert facts_of(ask(story, notice(Kind.DISPATCHED, story, **DISPATCHED))) == ["asked"]
+    story.scan(ParcelStatus.DELIVERED)
+    assert facts_of(ask(story, notice(Kind.DISPATCHED, story, **DISPATCHED))) == ["asked", "superseded"]
+
+
+def test_a_delay_is_not_told_once_the_goods_have_left():
+    story = sent()
+    story.later(hours=49)
+    story.miss(Clock.DISPATCH)
+    late = notice(Kind.DELAYED, story, supplier_order_id=FIRST, because="dispatch_late")
+    assert facts_of(ask(story, late)) == ["asked"]
+    story.ship()
+    assert facts_of(ask(story, late)) == ["asked", "superseded"]
+
+
+def test_a_delay_by_the_carrier_is_not_told_once_the_parcel_moves():
+    story = shipped()
+    story.scan(ParcelStatus.DELAYED)
+    late = notice(Kind.DELAYED, story, **DISPATCHED, because="carrier")
+    assert facts_of(ask(story, late)) == ["asked"]
+    story.later(hours=1)
+    story.scan(ParcelStatus.OUT_FOR_DELIVERY)
+    assert facts_of(ask(story, late)) == ["asked", "superseded"]
+    assert facts_of(ask(story, notice(Kind.OUT_FOR_DELIVERY, story, **DISPATCHED))) == ["asked"]
+    story.scan(ParcelStatus.DELIVERED)
+    assert facts_of(ask(story, notice(Kind.OUT_FOR_DELIVERY, story, **DISPATCHED))) == ["asked", "superseded"]
+
+
+def test_a_backorder_is_told_while_goods_are_waited_for():
+    story = sent()
+    waits = notice(Kind.DELAYED, story, supplier_order_id=FIRST, because="backordered")
+    story.answer({1: backorder(3)})
+    assert facts_of(ask(story, waits)) == ["asked"]
+    story.ship()
+    assert facts_of(ask(story, waits)) == ["asked", "superseded"]
+
+
+def backorder(count: int) -> Answer:
+    return Answer(backordered=count)
+
+
+def test_a_delivery_is_not_told_to_who_disputed_it_or_confirmed_it():
+    arrived: dict[str, Any] = {"carrier": "dhl", "number": "P1", "epoch": 1}
+    story = delivered()
+    assert facts_of(ask(story, notice(Kind.DELIVERED, story, **arrived))) == ["asked"]
+    story.dispute()
+    assert facts_of(ask(story, notice(Kind.DELIVERED, story, **arrived))) == ["asked", "delivery_disputed"]
+    story.receive()
+    assert facts_of(ask(story, notice(Kind.DELIVERED, story, **arrived))) == ["asked", "receipt_confirmed"]
+
+
+def test_an_instruction_is_not_sent_where_nothing_is_left_to_ship():
+    story = shipped()
+    wanted = notice(Kind.DISPATCH_INSTRUCTION, story, supplier_order_id=FIRST, supplier_id="acme")
+    assert facts_of(ask(story, wanted)) == ["asked", "nothing_to_ship"]
+
+
+def test_an_instruction_waits_for_a_hold_and_for_the_answer_whether_all_that_is_left_can_be_stopped():
+    story = sent()
+    wanted = notice(Kind.DISPATCH_INSTRUCTION, story, supplier_order_id=FIRST, supplier_id="acme")
+
+    def waits() -> bool:
+        return notices.waits(story.book, wanted.kind, wanted.about)
+
+    assert not waits()
+    story.hold(HoldReason.BAD_ADDRESS, supplier_order_id=FIRST)
+    assert waits()
+    assert not notices.waits(story.book, Kind.CANCEL_REQUEST, wanted.about)
+    story.release(HoldReason.BAD_ADDRESS, supplier_order_id=FIRST)
+    assert not waits()
+    story.cancel({1: 1})
+    assert not waits()
+    story.cancel()
+    assert waits()
+    story.answer_cancel(agreed=False)
+    assert not waits()
+
+
+def test_a_cancel_request_is_not_sent_once_it_is_answered():
+    story = sent()
+    story.cancel()
+    wanted = notice(Kind.CANCEL_REQUEST, story, supplier_order_id=FIRST, supplier_id="acme")
+    assert facts_of(ask(story, wanted)) == ["asked"]
+    story.answer_cancel(agreed=True)
+    assert facts_of(ask(story, wanted)) == ["asked", "answered"]
+
+
+def test_a_breach_that_was_withdrawn_is_told_to_nobody():
+    story = sent()
+    story.answer({1: accept(3)})
+    story.later(hours=49)
+    story.miss(Clock.DISPATCH)
+    late: dict[str, Any] = {"supplier_order_id": FIRST, "supplier_id": "acme", "clock": "dispatch"}
+    story.ship(at=NOON + 47 * HOUR)
+    for kind in (Kind.BREACH_NOTICE, Kind.BREACH_ALERT):
+        assert facts_of(ask(story, notice(kind, story, **late))) == ["asked", "breach_withdrawn"]
+
+
+def test_a_missed_first_scan_is_told_unless_it_was_scanned_in_time_after_all():
+    story = shipped()
+    story.later(hours=37)
+    story.miss_first_scan()
+    late = {**DISPATCHED, "clock": "first_scan"}
+    assert facts_of(ask(story, notice(Kind.BREACH_NOTICE, story, **late))) == ["asked"]
+    story.scan(ParcelStatus.IN_TRANSIT, NOON + HOUR)
+    assert facts_of(ask(story, notice(Kind.BREACH_ALERT, story, **late))) == ["asked", "breach_withdrawn"]
+
+
+def test_a_parcel_in_trouble_is_told_while_it_is():
+    story = shipped()
+    story.scan(ParcelStatus.DAMAGED)
+    wanted = notice(Kind.PARCEL_ALERT, story, **DISPATCHED, because="damaged")
+    assert facts_of(ask(story, wanted)) == ["asked"]
+    story.later(hours=1)
+    story.scan(ParcelStatus.RETURNING)
+    assert facts_of(ask(story, wanted)) == ["asked", "superseded"]
+
+
+def test_a_message_about_an_earlier_use_of_a_number_is_superseded():
+    story = shipped()
+    old = {**DISPATCHED, "epoch": 0}
+    assert facts_of(ask(story, notice(Kind.DISPATCHED, story, **old))) == ["asked", "superseded"]
+
+
+# --- what only time makes due ----------------------------------------------------------------------
+
+
+def reminder(story: Story, clock: Clock, due: Any) -> Notice:
+    about = {"supplier_order_id": FIRST, "supplier_id": "acme", "clock": clock.value, "due": due}
+    return notice(Kind.REMINDER, story, cause=0, **about)
+
+
+def test_a_supplier_is_reminded_of_a_clock_that_runs():
+    story = sent()
+    story.later(hours=43)
+    assert facts_of(ask(story, reminder(story, Clock.DISPATCH, NOON + 48 * HOUR))) == ["asked"]
+
+
+def test_nobody_is_reminded_of_a_clock_that_was_met_moved_or_stands():
+    met, moved, stopped = sent(), sent(), sent()
+    met.ship()
+    for story in (moved, stopped):
+        story.hold(HoldReason.FRAUD_REVIEW)
+        story.later(hours=1)
+    moved.release(HoldReason.FRAUD_REVIEW)
+    for story in (met, moved, stopped):
+        assert ask(story, reminder(story, Clock.DISPATCH, NOON + 48 * HOUR)) == []
+    assert facts_of(ask(moved, reminder(moved, Clock.DISPATCH, NOON + 49 * HOUR))) == ["asked"]
+
+
+def test_nobody_is_reminded_of_a_clock_that_is_shorter_than_the_notice():
+    story = sent(line(1, "tea", 3, dispatch_by=NOON + 5 * HOUR))
+    assert ask(story, reminder(story, Clock.DISPATCH, NOON + 5 * HOUR)) == []
+
+
+@pytest.mark.parametrize("wait", ["not_dispatched", "on_hold", "backordered"])
+def test_a_customer_is_told_why_the_promised_day_will_not_be_kept(wait: str):
+    promise = NOON + 5 * DAY
+    story = sent(promised_by=promise)
+    if wait == "on_hold":
+        story.hold(HoldReason.CUSTOMS_DATA)
+    elif wait == "backordered":
+        story.answer({1: backorder(3)})
+    story.later(days=4)
+    ((_, fact),) = ask(story, notice(Kind.DELAYED, story, cause=0, due=promise))
+    assert isinstance(fact, MessageAsked)
+    assert fact.about.because == wait
+
+
+def test_a_promise_is_not_called_late_once_everything_has_left():
+    story = shipped(promised_by=NOON + 5 * DAY)
+    assert ask(story, notice(Kind.DELAYED, story, cause=0, due=NOON + 5 * DAY)) == []
+
+
+# --- what comes of it -----------------------------------------------------------------------------
+
+
+def test_a_message_that_was_sent_stays_sent():
+    message = told(MessageSent("dispatched-7", "file", NOON, "7.eml"))
+    assert (message.stage, message.sent_at, message.next_at) == (Stage.SENT, NOON, None)
+    assert messages.send(message, "file", "7.eml", NOON + HOUR) == []
+    assert messages.fail(message, "timeout", False, Policy(), NOON) == []
+
+
+def test_a_sender_that_took_a_cancelled_message_has_sent_it():
+    message = told(MessageCancelled("dispatched-7", "by_a_person", "mia", NOON))
+    assert messages.send(message, "file", "", NOON) == [MessageSent("dispatched-7", "file", NOON)]
+
+
+def test_a_failed_message_is_tried_again_later_and_later_and_then_given_up():
+    policy = Policy(message_attempts=4, message_retry_seconds=60, message_retry_most_seconds=120)
+    message, waits = told(), []
+    for attempt in (1, 2, 3):
+        (fact,) = messages.fail(message, "timeout", False, policy, NOON)
+        assert isinstance(fact, MessageFailed)
+        assert (fact.attempt, fact.error) == (attempt, "timeout")
+        waits.append((fact.next_at - NOON).total_seconds())
+        message = messages.evolve(message, fact)
+        assert message.next_at == fact.next_at
+    assert 52 <= waits[0] <= 75
+    assert 105 <= waits[1] <= 150
+    assert 105 <= waits[2] <= 150
+    assert messages.fail(message, "timeout", False, policy, NOON) == [
+        MessageGivenUp("dispatched-7", 4, "timeout", NOON)
+    ]
+
+
+def test_what_will_never_work_is_given_up_at_once():
+    assert messages.fail(told(), "no_address", True, Policy(), NOON) == [
+        MessageGivenUp("dispatched-7", 1, "no_address", NOON)
+    ]
+
+
+def test_the_wait_doubles_and_spreads_by_the_id_alone():
+    policy = Policy()
+    waits = {back_off(f"dispatched-{n}", 1, policy) for n in range(100)}
+    assert len(waits) > 20
+    assert all(timedelta(seconds=52) <= wait <= timedelta(seconds=75) for wait in waits)
+    assert back_off("dispatched-1", 3, policy) == back_off("dispatched-1", 3, policy)
+    assert back_off("dispatched-1", 400, policy) <= timedelta(seconds=policy.message_retry_most_seconds * 1.25)
+
+
+def test_a_person_has_a_given_up_message_tried_again_from_the_start():
+    given_up = told(MessageGivenUp("dispatched-7", 12, "timeout", NOON))
+    (fact,) = messages.retry(given_up, "mia", NOON + HOUR)
+    assert fact == MessageRetried("dispatched-7", "mia", NOON + HOUR)
+    again = messages.evolve(given_up, fact)
+    assert (again.stage, again.attempts, again.next_at) == (Stage.ASKED, 0, NOON + HOUR)
+    assert messages.retry(again, "mia", NOON + HOUR) == []
+
+
+def test_what_was_sent_or_cancelled_is_not_tried_again():
+    with refused(MessageIsSent, "was sent at 2026-03-02"):
+        messages.retry(told(MessageSent("dispatched-7", "file", NOON)), "mia", NOON)
+    with refused(MessageIsCancelled, "was cancelled: superseded", because="superseded"):
+        messages.retry(told(MessageCancelled("dispatched-7", "superseded", "ledger", NOON)), "mia", NOON)
+
+
+def test_a_message_is_cancelled_once_and_not_after_it_was_sent():
+    (fact,) = messages.cancel(told(), "wrong", "mia", NOON)
+    assert fact == MessageCancelled("dispatched-7", "wrong", "mia", NOON)
+    assert messages.cancel(told(fact), "wrong", "mia", NOON) == []
+    with refused(MessageIsSent, "was sent at"):
+        messages.cancel(told(MessageSent("dispatched-7", "file", NOON)), "wrong", "mia", NOON)
+
+
+def test_a_message_that_nobody_asked_for_is_unknown():
+    story = confirmed()
+    for decide in (
+        lambda: notices.retry(story.book, "dispatched-9", "mia", NOON),
+        lambda: notices.cancel(story.book, "dispatched-9", "wrong", "mia", NOON),
+    ):
+        with refused(UnknownMessage, "there is no message dispatched-9"):
+            decide()

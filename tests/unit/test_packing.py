@@ -1,0 +1,79 @@
+"""What a supplier is to pack with, and what it packed with (DOMAIN 1)."""
+
+from ledger.nouns import policies
+from ledger.nouns.policies import Policy
+from ledger.nouns.supplier_orders import PackingErrorFound
+from tests.support.story import (
+    NOON,
+    Story,
+    line,
+    names,
+    the,
+)
+
+
+def packing_shop(*can: str, asked: tuple[str, ...] = ("logo_label", "neutral_outside")) -> Story:
+    """A sent order with these instructions; Acme can do what is said."""
+    story = Story()
+    story.approve("acme", packing=can)
+    story.place(line(1, "tea", 3), packing=asked)
+    story.send()
+    return story
+
+
+def test_a_supplier_that_can_is_asked_for_what_the_shop_wants():
+    assert packing_shop("logo_label").supplier_order().packing == ("logo_label", "neutral_outside")
+
+
+def test_the_after_sales_card_stands_in_for_all_brand_packs_that_a_supplier_cannot_do():
+    asked = ("logo_label", "brand_card", "neutral_outside")
+    assert packing_shop(asked=asked).supplier_order().packing == ("neutral_outside", "after_sales_card")
+    assert packing_shop("brand_card", asked=asked).supplier_order().packing == (
+        "brand_card",
+        "neutral_outside",
+        "after_sales_card",
+    )
+    already = ("logo_label", "after_sales_card")
+    assert packing_shop(asked=already).supplier_order().packing == ("after_sales_card",)
+
+
+def test_what_carries_no_brand_needs_no_ability_and_nothing_asked_is_nothing_packed():
+    assert packing_shop(asked=("no_supplier_papers",)).supplier_order().packing == ("no_supplier_papers",)
+    assert packing_shop(asked=()).supplier_order().packing == ()
+
+
+def test_what_carries_the_brand_and_what_stands_in_for_it_are_agreed():
+    story = Story()
+    story.approve("acme")
+    agreed = Policy(brand_packs=("gold_ribbon",), brand_pack_fallback="thank_you_note")
+    story.record(policies.agree(None, agreed, NOON, NOON))
+    story.place(line(1, "tea", 3), packing=("gold_ribbon", "logo_label"))
+    assert story.supplier_order().packing == ("logo_label", "thank_you_note")
+
+
+def test_a_missing_brand_pack_is_an_order_error_that_names_what_lacks():
+    story = packing_shop("logo_label")
+    facts = story.pack("neutral_outside")
+    assert names(facts) == ["supplier_order_packed", "packing_error_found"]
+    assert the(PackingErrorFound, facts).lacking == ("logo_label",)
+    assert story.supplier_order().packing_lacks == ("logo_label",)
+
+
+def test_a_missing_fallback_is_an_error_as_well_and_the_agreed_one_is_none():
+    story = packing_shop()
+    assert the(PackingErrorFound, story.pack("neutral_outside")).lacking == ("after_sales_card",)
+    assert names(packing_shop().pack("after_sales_card", "neutral_outside")) == ["supplier_order_packed"]
+
+
+def test_more_than_was_asked_is_no_error():
+    assert names(packing_shop("logo_label").pack("tape", "neutral_outside", "logo_label")) == ["supplier_order_packed"]
+
+
+def test_an_error_is_found_once_and_withdrawn_when_it_is_packed_rightly():
+    story = packing_shop("logo_label")
+    story.pack("neutral_outside")
+    assert story.pack("neutral_outside") == []
+    assert names(story.pack("neutral_outside", "tape")) == ["supplier_order_packed"]
+    assert names(story.pack("tape")) == ["supplier_order_packed", "packing_error_found"]
+    assert names(story.pack("logo_label", "neutral_outside")) == ["supplier_order_packed", "packing_corrected"]
+    assert story.supplier_order().packing_lacks == ()
