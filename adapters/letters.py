@@ -30,8 +30,8 @@ from ledger.nouns.messages import (
     MessageAsked,
 )
 from ledger.nouns.orders import Order
+from ledger.nouns.orders.supplier_orders import reroutable
 from ledger.nouns.policies import Policies
-from ledger.nouns.supplier_orders import reroutable
 from ledger.view import EMPTY, Entry, View
 
 

@@ -35,7 +35,6 @@ from ledger.engine.book import Book
 from ledger.facts import Change, LineNo, Sealed
 from ledger.nouns import (
     NOUNS,
-    breaches,
     claims,
     inquiries,
     orders,
@@ -73,7 +72,9 @@ from ledger.nouns.orders import (
     OrderPlaced,
     PaymentState,
     WhenUnavailable,
+    breaches,
 )
+from ledger.nouns.orders.supplier_orders import Answer, RejectReason
 from ledger.nouns.parcels import Checkpoint, ParcelRegistered, ParcelStatus
 from ledger.nouns.policies import Policy
 from ledger.nouns.recoveries import (
@@ -86,7 +87,6 @@ from ledger.nouns.recoveries import (
     Subject,
 )
 from ledger.nouns.stock import Feed, StockFact
-from ledger.nouns.supplier_orders import Answer, RejectReason
 from ledger.nouns.suppliers import (
     Agreement,
     Offer,

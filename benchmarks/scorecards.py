@@ -31,7 +31,6 @@ from ledger.facts import Change, LineNo
 from ledger.nouns import cases, inquiries, orders, parcels, suppliers
 from ledger.nouns.cases import CaseOpened, LiabilityRuled, Reason
 from ledger.nouns.inquiries import InquiryAnswered, InquiryAsked, Topic
-from ledger.nouns.order_after_sales import TakenIntoCase
 from ledger.nouns.orders import (
     Line,
     OrderConfirmed,
@@ -40,13 +39,8 @@ from ledger.nouns.orders import (
     PaymentState,
     UnitsDelivered,
 )
-from ledger.nouns.parcels import (
-    Checkpoint,
-    CheckpointRecorded,
-    ParcelRegistered,
-    ParcelStatus,
-)
-from ledger.nouns.supplier_orders import (
+from ledger.nouns.orders.after_sales import TakenIntoCase
+from ledger.nouns.orders.supplier_orders import (
     Answer,
     CancelAgreed,
     CancelRequested,
@@ -55,6 +49,12 @@ from ledger.nouns.supplier_orders import (
     SupplierOrderDrafted,
     SupplierOrderSent,
     SupplierOrderShipped,
+)
+from ledger.nouns.parcels import (
+    Checkpoint,
+    CheckpointRecorded,
+    ParcelRegistered,
+    ParcelStatus,
 )
 from ledger.nouns.suppliers import (
     Agreement,

@@ -53,6 +53,12 @@ from ledger.nouns.orders import (
     OrderConfirmed,
     UnitsDelivered,
 )
+from ledger.nouns.orders.supplier_orders import (
+    CancelRequested,
+    SupplierOrderAcknowledged,
+    SupplierOrderSent,
+    SupplierOrderShipped,
+)
 from ledger.nouns.parcels import (
     CheckpointRecorded,
     FirstScanMissed,
@@ -68,12 +74,6 @@ from ledger.nouns.stock import (
     SoldOut,
     StockLow,
     StockRunningOut,
-)
-from ledger.nouns.supplier_orders import (
-    CancelRequested,
-    SupplierOrderAcknowledged,
-    SupplierOrderSent,
-    SupplierOrderShipped,
 )
 from ledger.terms.money import Money
 from ledger.terms.parties import Party

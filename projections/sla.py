@@ -21,7 +21,6 @@ from psycopg.sql import SQL, Identifier
 from ledger.decisions import after_sales
 from ledger.facts import Fact, order_of
 from ledger.nouns import (
-    breaches,
     cases,
     claims,
     orders,
@@ -30,7 +29,7 @@ from ledger.nouns import (
 )
 from ledger.nouns.cases import Case
 from ledger.nouns.inquiries import Inquiry
-from ledger.nouns.orders import Deadline
+from ledger.nouns.orders import Deadline, breaches
 from ledger.nouns.policies import Policy, PolicyAgreed, RerouteAfter
 from ledger.nouns.recoveries import Recovery
 from ledger.nouns.stock import (

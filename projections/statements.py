@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from ledger.facts import Fact
 from ledger.nouns import orders, recoveries
+from ledger.nouns.orders.supplier_orders import CompensationAccrued, CompensationReversed, SupplierOrderShipped
 from ledger.nouns.recoveries import Kind as RecoveryKind
 from ledger.nouns.recoveries import (
     Method,
@@ -26,7 +27,6 @@ from ledger.nouns.recoveries import (
     RecoveryFact,
     Status,
 )
-from ledger.nouns.supplier_orders import CompensationAccrued, CompensationReversed, SupplierOrderShipped
 from ledger.terms.money import in_64_bits
 from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
 from projections.streams import OrderStory, Page, RecoveryStory

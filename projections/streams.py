@@ -45,6 +45,13 @@ from ledger.nouns.orders import (
     Order,
     UnitsCancelled,
 )
+from ledger.nouns.orders.supplier_orders import (
+    CancelAgreed,
+    CancelRequested,
+    CompensationAccrued,
+    CompensationReversed,
+    SupplierOrderShipped,
+)
 from ledger.nouns.parcels import (
     FirstScanBreachWithdrawn,
     FirstScanMissed,
@@ -53,13 +60,6 @@ from ledger.nouns.parcels import (
 )
 from ledger.nouns.recoveries import Recovery, RecoveryFact
 from ledger.nouns.stock import Stock, StockFact
-from ledger.nouns.supplier_orders import (
-    CancelAgreed,
-    CancelRequested,
-    CompensationAccrued,
-    CompensationReversed,
-    SupplierOrderShipped,
-)
 from ledger.nouns.suppliers import Supplier
 from ledger.nouns.tasks import Task
 from ledger.refusals import Shown

@@ -17,8 +17,8 @@ import msgspec
 from ledger.nouns.cases import Case, Reason, Status
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.orders import Header, Order, Shipment
+from ledger.nouns.orders.supplier_orders import Stage, SupplierOrder
 from ledger.nouns.policies import PolicyAgreed
-from ledger.nouns.supplier_orders import Stage, SupplierOrder
 from ledger.nouns.suppliers import Supplier
 from ledger.terms.money import in_64_bits
 from ledger.terms.parties import Party

@@ -21,8 +21,8 @@ from ledger.nouns.orders import (
     Order,
     UnknownOrder,
 )
+from ledger.nouns.orders.supplier_orders import Stage, SupplierOrder
 from ledger.nouns.parcels import CustomsAsk, CustomsHold, ParcelStatus
-from ledger.nouns.supplier_orders import Stage, SupplierOrder
 from projections.reads import FIRST, LAST, Answer, PageOf, Snapshot, Where, snapshot
 from projections.streams import OrderStory, Page, ParcelStories, ParcelStory
 from projections.tables import ID, Projection, Rows, Table, Values, Written

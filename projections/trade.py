@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 from ledger.facts import LineNo, Units
 from ledger.nouns.cases import Case
 from ledger.nouns.orders import Order
+from ledger.nouns.orders.supplier_orders import SupplierOrder, SupplierOrderShipped
 from ledger.nouns.recoveries import CostKind
-from ledger.nouns.supplier_orders import SupplierOrder, SupplierOrderShipped
 from ledger.terms.money import in_64_bits, round_half_up
 from ledger.terms.parties import Party
 from projections.reads import Answer, PageOf, Where, snapshot

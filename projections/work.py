@@ -29,11 +29,11 @@ from ledger.nouns.orders import (
     holds_on,
     left_minor,
 )
+from ledger.nouns.orders.supplier_orders import Oddity, left_to_ship
 from ledger.nouns.parcels import Parcel, ParcelStatus
 from ledger.nouns.recoveries import Recovery, Status
 from ledger.nouns.reviews import ProposalState
 from ledger.nouns.stock import Alert
-from ledger.nouns.supplier_orders import Oddity, left_to_ship
 from ledger.nouns.suppliers import Supplier
 from ledger.nouns.tasks import Task
 from ledger.terms.money import Money

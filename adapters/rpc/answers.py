@@ -33,6 +33,7 @@ from ledger.nouns.orders import (
     Order,
     Shipment,
 )
+from ledger.nouns.orders.supplier_orders import CompensationAccrued, SupplierOrder
 from ledger.nouns.parcels import (
     Checkpoint,
     CustomsAsk,
@@ -43,7 +44,6 @@ from ledger.nouns.parcels import (
 from ledger.nouns.recoveries import Payment, Recovery
 from ledger.nouns.reviews import Proposal, SupplierReviewed
 from ledger.nouns.stock import Stock
-from ledger.nouns.supplier_orders import CompensationAccrued, SupplierOrder
 from ledger.nouns.suppliers import Agreement, Offer, Supplier
 from ledger.terms.money import Money, in_64_bits
 from ledger.terms.places import Destination

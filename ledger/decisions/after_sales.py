@@ -23,14 +23,11 @@ from ledger.facts import (
     changes_of,
 )
 from ledger.nouns import (
-    breaches,
     cases,
-    order_after_sales,
     orders,
     parcels,
     policies,
     stock,
-    supplier_orders,
     suppliers,
 )
 from ledger.nouns.cases import (
@@ -49,13 +46,16 @@ from ledger.nouns.cases import (
     ReturnLabelled,
     ReturnShipped,
 )
-from ledger.nouns.order_after_sales import Amounts
 from ledger.nouns.orders import (
     Order,
     OrderFact,
     OrderPlaced,
     PaymentState,
+    after_sales,
+    breaches,
+    supplier_orders,
 )
+from ledger.nouns.orders.after_sales import Amounts
 from ledger.nouns.parcels import ParcelRegistered, earliest
 from ledger.nouns.policies import policy_at
 from ledger.nouns.suppliers import Standing
@@ -128,9 +128,9 @@ class _File:
         case, share = self.case, self.order.after_sales.cases.get(self.case.case_id)
         if case.closed_at is None or share is None:
             return
-        given_free = order_after_sales.minus(share.by_line, case.by_line)
+        given_free = after_sales.minus(share.by_line, case.by_line)
         self.tell_order(
-            order_after_sales.leave(self.order.after_sales, self.order.order_id, case.case_id, given_free, self.now)
+            after_sales.leave(self.order.after_sales, self.order.order_id, case.case_id, given_free, self.now)
         )
 
 
@@ -166,15 +166,13 @@ def open_case(view: View, opened: CaseOpened, now: datetime) -> list[Change]:
     return [(cases.stream(opened.case_id), whole), *changes_of(orders.stream(order.order_id), taken)]
 
 
-def _take(
-    order: Order, case_id: str, reason: Reason, by_line: Units, at: datetime
-) -> list[order_after_sales.TakenIntoCase]:
+def _take(order: Order, case_id: str, reason: Reason, by_line: Units, at: datetime) -> list[after_sales.TakenIntoCase]:
     """The units of a case, if they are where its reason says and in no other case."""
     present: Units = {}
     for bucket in reason.buckets:
-        present = order_after_sales.plus(present, order.in_bucket(bucket))
-    taken = order_after_sales.TakenIntoCase(order.order_id, case_id, by_line, at, arrived=reason.about_arrived_units)
-    return order_after_sales.take(order.after_sales, taken, present, order.sent)
+        present = after_sales.plus(present, order.in_bucket(bucket))
+    taken = after_sales.TakenIntoCase(order.order_id, case_id, by_line, at, arrived=reason.about_arrived_units)
+    return after_sales.take(order.after_sales, taken, present, order.sent)
 
 
 def _arrived_at(order: Order, by_line: Units) -> datetime | None:
@@ -258,7 +256,7 @@ def cancel(view: View, case_id: str, by: Party, because: str, at: datetime, now:
     file = _File(view, case_id, now)
     awaited = file.case.all_awaited
     if file.tell(cases.cancel(file.case, by, because, at)) and awaited:
-        file.tell_order([order_after_sales.ReturnGivenUp(file.order.order_id, case_id, awaited, at)])
+        file.tell_order([after_sales.ReturnGivenUp(file.order.order_id, case_id, awaited, at)])
     return file.close()
 
 
@@ -268,7 +266,7 @@ def reopen(view: View, case_id: str, evidence: tuple[str, ...], at: datetime, no
     case = file.case
     whole = case.opened.by_line
     file.tell(cases.reopen(case, whole, evidence, at))
-    again = order_after_sales.minus(whole, case.by_line)
+    again = after_sales.minus(whole, case.by_line)
     file.tell_order(_take(file.order, case_id, case.opened.reason, again, at))
     return file.close()
 
@@ -325,7 +323,7 @@ def _reship(file: _File, supplier_id: str, at: datetime) -> None:
     file.sent_again = lines
     file.tell([ReshipPlaced(case.case_id, reship.order_id, case.todo, at)])
     paid = order.paid_order_id
-    file.tell_paying([order_after_sales.UnitsReshipped(paid, case.case_id, reship.order_id, case.todo, at)])
+    file.tell_paying([after_sales.UnitsReshipped(paid, case.case_id, reship.order_id, case.todo, at)])
 
 
 def _reship_order(file: _File, lines: tuple[orders.Line, ...], at: datetime) -> OrderPlaced:
@@ -383,7 +381,7 @@ def reship_end(view: View, case: Case, now: datetime) -> list[CaseFact]:
         return []
     lost, cancelled = reship.in_bucket("lost"), reship.in_bucket("cancelled")
     because = ReshipFailure.LOST if lost else ReshipFailure.CANCELLED
-    return cases.end_reship(case, reship.in_bucket("delivered"), order_after_sales.plus(lost, cancelled), because, now)
+    return cases.end_reship(case, reship.in_bucket("delivered"), after_sales.plus(lost, cancelled), because, now)
 
 
 def has_ended(order: Order) -> bool:
@@ -408,8 +406,8 @@ def label_return(view: View, labelled: ReturnLabelled, now: datetime) -> list[Ch
     supplier_id = labelled.supplier_id or (senders[0] if senders else "")
     whole = replace(labelled, by_line=by_line, freight_payer=payer, supplier_id=supplier_id)
     if file.tell(cases.label(case, whole)):
-        expected = order_after_sales.ReturnExpected(order.order_id, case.case_id, by_line, labelled.at)
-        file.tell_order(order_after_sales.expect_return(order.after_sales, expected, order.in_bucket("delivered")))
+        expected = after_sales.ReturnExpected(order.order_id, case.case_id, by_line, labelled.at)
+        file.tell_order(after_sales.expect_return(order.after_sales, expected, order.in_bucket("delivered")))
     return file.close()
 
 
@@ -504,9 +502,9 @@ def grant_refund(
     amounts = _amounts(case, paying, units, share_basis_points, amounts_minor)
     granted = RefundGranted(case_id, refund_id, units, amounts, paying.currency, at)
     file.tell(cases.grant_refund(case, granted))
-    booked = order_after_sales.RefundBooked(paying.order_id, case_id, refund_id, units, amounts, at)
+    booked = after_sales.RefundBooked(paying.order_id, case_id, refund_id, units, amounts, at)
     paid = orders.price_of(paying, {n: buckets.total for n, buckets in paying.buckets.items()})
-    file.tell_paying(order_after_sales.book_refund(paying.after_sales, booked, paid, paying.currency))
+    file.tell_paying(after_sales.book_refund(paying.after_sales, booked, paid, paying.currency))
     return file.close()
 
 
@@ -522,7 +520,7 @@ def _amounts(case: Case, paying: Order, units: Units, share_basis_points: int, n
         asked = named.get(line_no, min(share, left))
         if asked > left or not left:
             wanted = Money(named.get(line_no, share), paying.currency)
-            raise order_after_sales.RefundTooLarge(line_no, wanted, Money(max(left, 0), paying.currency))
+            raise after_sales.RefundTooLarge(line_no, wanted, Money(max(left, 0), paying.currency))
         in_all = orders.left_to_go_back(paying, booked_minor)
         if line_no not in named and 0 < in_all < asked:
             asked = in_all
@@ -545,7 +543,7 @@ def deny_refund(view: View, case_id: str, by_line: Units, because: Denial, at: d
     file.tell(facts)
     for fact in facts:
         if fact.not_awaited:
-            given_up = order_after_sales.ReturnGivenUp(file.order.order_id, case_id, fact.not_awaited, at)
+            given_up = after_sales.ReturnGivenUp(file.order.order_id, case_id, fact.not_awaited, at)
             file.tell_order([given_up])
     return file.close()
 
@@ -557,7 +555,7 @@ def take_back_refund(
     file = _File(view, case_id, now)
     paying = file.paying
     file.tell(cases.take_back_refund(file.case, refund_id, because, orders.left_minor(paying), at))
-    file.tell_paying([order_after_sales.RefundUnbooked(paying.order_id, refund_id, at)])
+    file.tell_paying([after_sales.RefundUnbooked(paying.order_id, refund_id, at)])
     return file.close()
 
 

@@ -10,9 +10,9 @@ from ledger.decisions.docket import Docket, order_in, settled
 from ledger.decisions.order_stock import give_back, items_of
 from ledger.decisions.rerouting import Cause, place_anew, wait_for_person
 from ledger.facts import Change, LineNo, Units, order_of
-from ledger.nouns import orders, stock, supplier_orders
-from ledger.nouns.orders import Order
-from ledger.nouns.supplier_orders import SupplierOrder
+from ledger.nouns import orders, stock
+from ledger.nouns.orders import Order, supplier_orders
+from ledger.nouns.orders.supplier_orders import SupplierOrder
 from ledger.view import View
 
 

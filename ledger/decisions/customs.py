@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ledger.decisions.docket import after_facts
 from ledger.facts import LineNo
-from ledger.nouns import orders, supplier_orders, suppliers
+from ledger.nouns import orders, suppliers
 from ledger.nouns.orders import (
     LEDGER,
     CustomsDataCompleted,
@@ -20,6 +20,7 @@ from ledger.nouns.orders import (
     Line,
     Order,
     OrderFact,
+    supplier_orders,
 )
 from ledger.nouns.suppliers import Supplier
 from ledger.refusals import Forbidden

@@ -8,8 +8,8 @@ from datetime import datetime
 from ledger.decisions import recovery_demands
 from ledger.decisions.docket import Docket, order_in, settled
 from ledger.facts import Change, changes_of
-from ledger.nouns import order_after_sales, orders, parcels, policies
-from ledger.nouns.orders import Order, OrderFact, Shipment
+from ledger.nouns import orders, parcels, policies
+from ledger.nouns.orders import Order, OrderFact, Shipment, after_sales
 from ledger.nouns.parcels import (
     GIVEN_UP,
     Checkpoint,
@@ -116,7 +116,7 @@ def dispute_delivery(view: View, carrier: str, number: str, because: str, at: da
     if shipment is None or shipment.bucket != "delivered":
         return changes
     delivered = {n: order.buckets[n].delivered - units for n, units in shipment.by_line.items()}
-    order_after_sales.require_delivered(order.after_sales, delivered)
+    after_sales.require_delivered(order.after_sales, delivered)
     reopened = orders.DeliveryReopened(order.order_id, carrier, number, parcel.epoch, shipment.by_line, at)
     return [*changes, *settled(order, [reopened], now)]
 

@@ -16,18 +16,17 @@ from ledger.nouns import (
     orders,
     parcels,
     stock,
-    supplier_orders,
     suppliers,
 )
-from ledger.nouns.orders import Order, UnitsCancelled
-from ledger.nouns.parcels import Parcel, ParcelRegistered
-from ledger.nouns.supplier_orders import (
+from ledger.nouns.orders import Order, UnitsCancelled, supplier_orders
+from ledger.nouns.orders.supplier_orders import (
     Answer,
     Oddity,
     RejectReason,
     SupplierOrder,
     SupplierOrderSent,
 )
+from ledger.nouns.parcels import Parcel, ParcelRegistered
 from ledger.nouns.suppliers import due_after
 from ledger.view import View
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from functools import reduce
 
 from ledger.facts import Change, Fact, changes_of
-from ledger.nouns import breaches, orders
-from ledger.nouns.orders import Order, OrderFact
+from ledger.nouns import orders
+from ledger.nouns.orders import Order, OrderFact, breaches
 from ledger.view import View
 
 

@@ -11,8 +11,8 @@ from ledger.facts import LineNo, Units
 from ledger.nouns import policies, suppliers
 from ledger.nouns.choice import Choice
 from ledger.nouns.orders import Order
+from ledger.nouns.orders.supplier_orders import ShippingChosen, SupplierOrderDrafted, left_to_ship
 from ledger.nouns.policies import Policy, policy_at
-from ledger.nouns.supplier_orders import ShippingChosen, SupplierOrderDrafted, left_to_ship
 from ledger.nouns.suppliers import Supplier
 from ledger.terms.money import Money
 from ledger.view import View

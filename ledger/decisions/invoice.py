@@ -8,8 +8,8 @@ from typing import NamedTuple
 from ledger.decisions import customs
 from ledger.facts import Units
 from ledger.nouns.orders import Line, Order, Shipment
+from ledger.nouns.orders.supplier_orders import Stage, SupplierOrder
 from ledger.nouns.policies import Seller
-from ledger.nouns.supplier_orders import Stage, SupplierOrder
 from ledger.nouns.suppliers import Supplier
 from ledger.refusals import Forbidden, NotFound
 from ledger.terms.money import Money

@@ -25,10 +25,10 @@ from ledger.nouns.orders import (
     Order,
     Shipment,
 )
+from ledger.nouns.orders.supplier_orders import SupplierOrder, reroutable
 from ledger.nouns.parcels import Parcel
 from ledger.nouns.policies import Policy, policy_at
 from ledger.nouns.recoveries import Recovery
-from ledger.nouns.supplier_orders import SupplierOrder, reroutable
 from ledger.view import View
 
 LEDGER = "ledger"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from ledger.facts import Change, LineNo, Units, changes_of
-from ledger.nouns import policies, stock, supplier_orders, suppliers
+from ledger.nouns import policies, stock, suppliers
 from ledger.nouns.choice import Against
 from ledger.nouns.orders import (
     LEDGER,
@@ -15,6 +15,7 @@ from ledger.nouns.orders import (
     HoldReason,
     Line,
     Order,
+    supplier_orders,
 )
 from ledger.nouns.policies import policy_at
 from ledger.nouns.stock import Stock

@@ -10,8 +10,8 @@ from ledger.decisions.customs import Border, border
 from ledger.facts import LineNo, Units
 from ledger.nouns import policies, suppliers
 from ledger.nouns.orders import Order
+from ledger.nouns.orders.supplier_orders import SupplierOrderDrafted
 from ledger.nouns.policies import Policy, policy_at
-from ledger.nouns.supplier_orders import SupplierOrderDrafted
 from ledger.nouns.suppliers import Agreement, Supplier
 from ledger.terms.money import Money
 from ledger.terms.places import Destination

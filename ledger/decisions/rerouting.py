@@ -21,7 +21,7 @@ from ledger.decisions.order_stock import (
 )
 from ledger.decisions.sourcing import Sought, choices_for
 from ledger.facts import Change, LineNo, Units
-from ledger.nouns import breaches, orders, policies, stock, supplier_orders
+from ledger.nouns import orders, policies, stock
 from ledger.nouns.choice import Choice, let_wait
 from ledger.nouns.orders import (
     LEDGER,
@@ -31,9 +31,11 @@ from ledger.nouns.orders import (
     Order,
     OrderFact,
     WhenUnavailable,
+    breaches,
+    supplier_orders,
 )
+from ledger.nouns.orders.supplier_orders import SupplierOrder
 from ledger.nouns.policies import Policy, policy_at
-from ledger.nouns.supplier_orders import SupplierOrder
 from ledger.refusals import Forbidden, numbered
 from ledger.terms.parties import Party
 from ledger.view import View

@@ -19,7 +19,7 @@ from ledger.nouns.choice import (
     let_wait,
 )
 from ledger.nouns.orders import Order, OrderFact, SuppliersChosen
-from ledger.nouns.supplier_orders import RejectReason
+from ledger.nouns.orders.supplier_orders import RejectReason
 from ledger.nouns.suppliers import Offer
 from ledger.view import View
 

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from ledger.decisions.docket import order_changes
 from ledger.facts import Change, changes_of
 from ledger.nouns import (
-    breaches,
     claims,
     inquiries,
     orders,
@@ -18,7 +17,7 @@ from ledger.nouns import (
     stock,
     suppliers,
 )
-from ledger.nouns.orders import Clock
+from ledger.nouns.orders import Clock, breaches
 from ledger.nouns.policies import policy_at
 from ledger.terms.rates import Rate
 from ledger.view import View

@@ -12,14 +12,14 @@ from ledger.nouns.orders import (
     ReroutingSought,
     WhenUnavailable,
 )
-from ledger.nouns.policies import RerouteAfter
-from ledger.nouns.supplier_orders import (
+from ledger.nouns.orders.supplier_orders import (
     Answer,
     CancelRequested,
     RejectReason,
     Stage,
     SupplierOrderDrafted,
 )
+from ledger.nouns.policies import RerouteAfter
 from ledger.terms.parties import Party
 from projections.sla import Due, Timer
 from tests.database.test_sla import Told

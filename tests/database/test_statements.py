@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from psycopg.sql import SQL, Identifier
 
 from ledger.nouns.orders import Clock
+from ledger.nouns.orders.supplier_orders import CompensationAccrued, CompensationReversed, SupplierOrderShipped
 from ledger.nouns.recoveries import Method
-from ledger.nouns.supplier_orders import CompensationAccrued, CompensationReversed, SupplierOrderShipped
 from ledger.refusals import Refusal
 from ledger.terms.money import Money
 from ledger.terms.parties import Party

@@ -10,8 +10,8 @@ from ledger.decisions import cancelling
 from ledger.facts import order_of
 from ledger.nouns.cases import Remedy
 from ledger.nouns.orders import HoldReason, PaymentState
+from ledger.nouns.orders.supplier_orders import Answer
 from ledger.nouns.parcels import ParcelStatus
-from ledger.nouns.supplier_orders import Answer
 from ledger.terms.rates import Rate, RateName
 from ledger.terms.rates import RateStatus as Status
 from projections import scorecards, supplier_performance

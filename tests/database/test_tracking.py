@@ -16,8 +16,8 @@ from ledger.nouns.orders import (
     PaymentState,
     UnknownOrder,
 )
+from ledger.nouns.orders.supplier_orders import Stage
 from ledger.nouns.parcels import ParcelStatus
-from ledger.nouns.supplier_orders import Stage
 from ledger.terms.rates import RateName
 from projections import tracking
 from projections.reads import PageOf

@@ -33,10 +33,10 @@ from fulfilment.v1 import (
 from ledger.facts import Change, Fact, LineNo
 from ledger.nouns import cases, orders
 from ledger.nouns.cases import RefundGranted, Remedy
-from ledger.nouns.order_after_sales import RefundBooked
 from ledger.nouns.orders import ChargebackRecorded, Line
+from ledger.nouns.orders.after_sales import RefundBooked
+from ledger.nouns.orders.supplier_orders import SupplierOrderDrafted
 from ledger.nouns.parcels import ParcelStatus
-from ledger.nouns.supplier_orders import SupplierOrderDrafted
 from ledger.terms.money import MOST_MINOR, Money
 from projections import runner
 from tests.service.test_service import dsn_of

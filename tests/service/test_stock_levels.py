@@ -16,8 +16,8 @@ from adapters.postgres import open_pool
 from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, reports_pb2, stock_pb2, suppliers_pb2
 from ledger.nouns import stock, suppliers
 from ledger.nouns.orders import PaymentState
+from ledger.nouns.orders.supplier_orders import Answer, RejectReason
 from ledger.nouns.stock import Alert
-from ledger.nouns.supplier_orders import Answer, RejectReason
 from ledger.nouns.suppliers import SupplierRegistered
 from projections import runner, stock_levels
 from projections.reads import PageOf

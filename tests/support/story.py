@@ -35,7 +35,6 @@ from ledger.facts import (
 )
 from ledger.nouns import (
     NOUNS,
-    breaches,
     inquiries,
     orders,
     parcels,
@@ -58,7 +57,9 @@ from ledger.nouns.orders import (
     OrderPlaced,
     PaymentState,
     Shipment,
+    breaches,
 )
+from ledger.nouns.orders.supplier_orders import Answer, RejectReason, SupplierOrder
 from ledger.nouns.parcels import (
     Checkpoint,
     Parcel,
@@ -67,7 +68,6 @@ from ledger.nouns.parcels import (
 )
 from ledger.nouns.policies import Policy
 from ledger.nouns.stock import Feed, Stock, StockFact
-from ledger.nouns.supplier_orders import Answer, RejectReason, SupplierOrder
 from ledger.nouns.suppliers import Agreement, Offer, Supplier
 from ledger.refusals import Refusal
 from ledger.terms.money import Money

@@ -12,8 +12,7 @@ from ledger.nouns.orders import (
     PaymentState,
     UnitsCancelled,
 )
-from ledger.nouns.parcels import ParcelStatus
-from ledger.nouns.supplier_orders import (
+from ledger.nouns.orders.supplier_orders import (
     Answer,
     CancelRefused,
     CancelRequested,
@@ -21,6 +20,7 @@ from ledger.nouns.supplier_orders import (
     Stage,
     UnknownLine,
 )
+from ledger.nouns.parcels import ParcelStatus
 from tests.support.story import (
     FIRST,
     SECOND,

@@ -20,7 +20,6 @@ from ledger.facts import Change, Fact, LineNo
 from ledger.nouns import (
     NOUNS,
     cases,
-    order_after_sales,
     orders,
     recoveries,
     stock,
@@ -31,7 +30,7 @@ from ledger.nouns.cases import (
     Remedy,
     Status,
 )
-from ledger.nouns.orders import Header
+from ledger.nouns.orders import Header, after_sales
 from ledger.nouns.parcels import ClaimOpened, ParcelStatus
 from ledger.nouns.recoveries import (
     Cost,
@@ -257,11 +256,11 @@ class AfterSales(RuleBasedStateMachine):
             return 0
         mine, all_taken = 0, 0
         kinds: dict[str, bool] = {}
-        for fact in self.facts(order_after_sales.TakenIntoCase, order_after_sales.CaseLeft):
-            assert isinstance(fact, order_after_sales.TakenIntoCase | order_after_sales.CaseLeft)
+        for fact in self.facts(after_sales.TakenIntoCase, after_sales.CaseLeft):
+            assert isinstance(fact, after_sales.TakenIntoCase | after_sales.CaseLeft)
             if fact.order_id != order_id:
                 continue
-            if isinstance(fact, order_after_sales.TakenIntoCase):
+            if isinstance(fact, after_sales.TakenIntoCase):
                 kinds.setdefault(fact.case_id, fact.arrived)
                 count = fact.by_line.get(LineNo(n), 0)
             else:
@@ -404,13 +403,13 @@ class AfterSales(RuleBasedStateMachine):
             match fact:
                 case orders.ChargebackRecorded():
                     taken += fact.amount.amount_minor
-                case order_after_sales.RefundBooked():
+                case after_sales.RefundBooked():
                     amounts[fact.refund_id] = sum(fact.amounts_minor.values())
                     granted += amounts[fact.refund_id]
                     assert granted + taken <= came_in
-                case order_after_sales.RefundUnbooked():
+                case after_sales.RefundUnbooked():
                     granted -= amounts[fact.refund_id]
-                case order_after_sales.RefundPaidBack():
+                case after_sales.RefundPaidBack():
                     paid += amounts[fact.refund_id]
                     assert paid + taken <= came_in
                 case _:
@@ -424,9 +423,9 @@ class AfterSales(RuleBasedStateMachine):
             match fact:
                 case orders.ChargebackRecorded():
                     back += fact.amount.amount_minor
-                case order_after_sales.RefundBooked():
+                case after_sales.RefundBooked():
                     amounts[fact.refund_id] = sum(fact.amounts_minor.values())
-                case order_after_sales.RefundPaidBack():
+                case after_sales.RefundPaidBack():
                     back += amounts[fact.refund_id]
                 case _:
                     pass

@@ -10,7 +10,6 @@ import pytest
 from ledger.facts import Change, LineNo
 from ledger.nouns import (
     cases,
-    order_after_sales,
     orders,
     policies,
     recoveries,
@@ -22,18 +21,18 @@ from ledger.nouns.cases import (
     ReshipFailure,
     Status,
 )
-from ledger.nouns.order_after_sales import (
+from ledger.nouns.orders import Header, PaymentState, after_sales
+from ledger.nouns.orders.after_sales import (
     NothingPaid,
     NotReturnable,
     RefundTooLarge,
     UnitsInReturn,
     UnitsNotFree,
 )
-from ledger.nouns.orders import Header, PaymentState
+from ledger.nouns.orders.supplier_orders import UnknownLine
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import Policy
 from ledger.nouns.stock import Restocked
-from ledger.nouns.supplier_orders import UnknownLine
 from ledger.terms.parties import Party
 from tests.support.casework import (
     CASE,
@@ -622,9 +621,9 @@ def test_over_all_cases_no_more_is_refunded_than_was_paid_for_the_line():
     desk = approved(Remedy.REFUND, {1: 3})
     desk.grants()
     order = desk.story.order()
-    booked = order_after_sales.RefundBooked(ORDER, "case-2", "refund-2", {L1: 1}, {L1: 1}, desk.story.now)
+    booked = after_sales.RefundBooked(ORDER, "case-2", "refund-2", {L1: 1}, {L1: 1}, desk.story.now)
     with refused(RefundTooLarge, "0.01 EUR asked for line 1, 0.00 EUR left"):
-        order_after_sales.book_refund(order.after_sales, booked, orders.price_of(order, {L1: 3}), "EUR")
+        after_sales.book_refund(order.after_sales, booked, orders.price_of(order, {L1: 3}), "EUR")
 
 
 def test_the_payment_follows_what_was_paid_back():

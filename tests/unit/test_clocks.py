@@ -15,8 +15,8 @@ from ledger.nouns.orders import (
     HoldReason,
     OrderClosed,
 )
+from ledger.nouns.orders.supplier_orders import ClocksResumed, NothingToShip
 from ledger.nouns.parcels import ParcelStatus
-from ledger.nouns.supplier_orders import ClocksResumed, NothingToShip
 from ledger.nouns.suppliers import Agreement, PeakPeriod
 from ledger.terms.parties import Party
 from tests.support.story import (

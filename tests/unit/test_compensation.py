@@ -13,7 +13,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from msgspec.structs import replace
 
 from ledger.facts import LineNo
-from ledger.nouns.breaches import NoDelay
 from ledger.nouns.orders import (
     BreachWithdrawn,
     Clock,
@@ -21,7 +20,8 @@ from ledger.nouns.orders import (
     DelayRuled,
     HoldReason,
 )
-from ledger.nouns.supplier_orders import (
+from ledger.nouns.orders.breaches import NoDelay
+from ledger.nouns.orders.supplier_orders import (
     Answer,
     CancelAgreed,
     CompensationAccrued,

@@ -27,7 +27,7 @@ from ledger.nouns.orders import (
     UnknownOrder,
     holds_on,
 )
-from ledger.nouns.supplier_orders import UnknownLine
+from ledger.nouns.orders.supplier_orders import UnknownLine
 from ledger.terms.money import Money
 from ledger.terms.places import COUNTRIES, Destination, share_customs
 from ledger.terms.shipping import Incoterm

@@ -35,8 +35,8 @@ from ledger.nouns.orders import (
     PaymentState,
     WhenUnavailable,
 )
+from ledger.nouns.orders.supplier_orders import Answer, RejectReason, SupplierOrderDrafted
 from ledger.nouns.parcels import Parcel, ParcelStatus, uses
-from ledger.nouns.supplier_orders import Answer, RejectReason, SupplierOrderDrafted
 from ledger.refusals import Refusal
 from ledger.terms.places import Destination
 from tests.support.story import (

@@ -18,7 +18,7 @@ from ledger.nouns.inquiries import (
     UnknownInquiry,
 )
 from ledger.nouns.orders import HoldReason, UnknownOrder
-from ledger.nouns.supplier_orders import UnknownSupplierOrder
+from ledger.nouns.orders.supplier_orders import UnknownSupplierOrder
 from ledger.nouns.suppliers import Agreement, PeakPeriod, UnknownSupplier
 from ledger.refusals import Refusal
 from ledger.terms.parties import Party

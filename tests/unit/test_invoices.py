@@ -23,8 +23,8 @@ from ledger.decisions.invoice import (
 )
 from ledger.facts import LineNo
 from ledger.nouns.orders import CustomsLine
+from ledger.nouns.orders.supplier_orders import Stage, UnknownSupplierOrder
 from ledger.nouns.policies import Seller
-from ledger.nouns.supplier_orders import Stage, UnknownSupplierOrder
 from ledger.terms.money import Money
 from ledger.terms.places import Destination
 from ledger.terms.shipping import Incoterm

@@ -30,9 +30,9 @@ from ledger.nouns.messages import (
     back_off,
 )
 from ledger.nouns.orders import Clock, HoldReason
+from ledger.nouns.orders.supplier_orders import Answer
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import Policy
-from ledger.nouns.supplier_orders import Answer
 from ledger.terms.places import Destination
 from tests.support.story import (
     DAY,

@@ -22,7 +22,7 @@ from ledger.nouns.orders import (
     OrderOnHold,
     PaymentState,
 )
-from ledger.nouns.supplier_orders import ClocksResumed
+from ledger.nouns.orders.supplier_orders import ClocksResumed
 from ledger.terms.shipping import Incoterm
 from tests.support.casework import (
     CASE,

@@ -35,15 +35,15 @@ from ledger.nouns.orders import (
     UnknownHold,
     UnknownOrder,
 )
-from ledger.nouns.parcels import ParcelStatus
-from ledger.nouns.stock import OutOfStock
-from ledger.nouns.supplier_orders import (
+from ledger.nouns.orders.supplier_orders import (
     Oddity,
     SupplierOrderDrafted,
     SupplierOrderPacked,
     SupplierOrderShipped,
     UnknownSupplierOrder,
 )
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.stock import OutOfStock
 from ledger.nouns.suppliers import SupplierNotApproved, UnknownSupplier
 from ledger.terms.money import MOST_MINOR, TotalTooLarge
 from ledger.terms.places import Destination

@@ -1,8 +1,8 @@
 """What a supplier is to pack with, and what it packed with (DOMAIN 1)."""
 
 from ledger.nouns import policies
+from ledger.nouns.orders.supplier_orders import PackingErrorFound
 from ledger.nouns.policies import Policy
-from ledger.nouns.supplier_orders import PackingErrorFound
 from tests.support.story import (
     NOON,
     Story,

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from ledger.nouns.orders import UnknownOrder
+from ledger.nouns.orders.supplier_orders import UnknownSupplierOrder
 from ledger.nouns.recoveries import (
     AmountRaised,
     AnswerBreachWithdrawn,
@@ -30,7 +31,6 @@ from ledger.nouns.recoveries import (
     Status,
     UnknownRecovery,
 )
-from ledger.nouns.supplier_orders import UnknownSupplierOrder
 from ledger.nouns.suppliers import Agreement
 from tests.support.recovering import (
     Recovering,

@@ -13,7 +13,7 @@ from ledger.nouns.orders import (
     UnitsReserved,
     WhenUnavailable,
 )
-from ledger.nouns.supplier_orders import (
+from ledger.nouns.orders.supplier_orders import (
     Answer,
     CancelAgreed,
     CancelRequested,

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.facts import Sealed
 from ledger.nouns.orders import Line, OrderConfirmed
-from ledger.nouns.supplier_orders import ShippingChosen, SupplierOrderDrafted
+from ledger.nouns.orders.supplier_orders import ShippingChosen, SupplierOrderDrafted
 from ledger.nouns.suppliers import Agreement
 from ledger.terms.money import MOST_MINOR, Money, round_half_up
 from ledger.terms.places import Destination

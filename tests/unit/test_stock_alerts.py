@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from ledger.facts import Fact
 from ledger.nouns.orders import PaymentState
+from ledger.nouns.orders.supplier_orders import RejectReason
 from ledger.nouns.stock import (
     LONGEST_DEMAND_DAYS,
     Alert,
@@ -27,7 +28,6 @@ from ledger.nouns.stock import (
     StockReserved,
     StockRunningOut,
 )
-from ledger.nouns.supplier_orders import RejectReason
 from ledger.refusals import Refusal
 from tests.support.story import (
     DAY,

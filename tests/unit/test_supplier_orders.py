@@ -4,9 +4,7 @@ from datetime import timedelta
 
 from ledger.facts import LineNo
 from ledger.nouns.orders import Header, HoldReason
-from ledger.nouns.parcels import ParcelOfAnotherOrder, ParcelStatus
-from ledger.nouns.stock import StockCorrected
-from ledger.nouns.supplier_orders import (
+from ledger.nouns.orders.supplier_orders import (
     Answer,
     NothingToShip,
     NotSent,
@@ -23,6 +21,8 @@ from ledger.nouns.supplier_orders import (
     UnknownSupplierOrder,
     expected_at,
 )
+from ledger.nouns.parcels import ParcelOfAnotherOrder, ParcelStatus
+from ledger.nouns.stock import StockCorrected
 from ledger.terms.shipping import Priority
 from tests.support.story import (
     DAY,

@@ -11,8 +11,8 @@ from ledger.nouns.orders import (
     PaymentState,
     UnitsReserved,
 )
+from ledger.nouns.orders.supplier_orders import Answer, RejectReason
 from ledger.nouns.stock import Hold, OutOfStock
-from ledger.nouns.supplier_orders import Answer, RejectReason
 from tests.support.story import (
     FIRST,
     HOUR,

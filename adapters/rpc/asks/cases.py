@@ -29,7 +29,7 @@ from ledger.nouns.cases import (
     Reason,
     Remedy,
 )
-from ledger.nouns.order_after_sales import Amounts
+from ledger.nouns.orders.after_sales import Amounts
 from ledger.refusals import EvidenceNotKept
 from ledger.terms.parties import Party
 from ledger.view import EMPTY, View

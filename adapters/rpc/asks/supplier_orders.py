@@ -10,8 +10,9 @@ from adapters.rpc.shapes import by_line, carrier, count, enum, happened, instant
 from fulfilment.v1 import orders_pb2
 from ledger.decisions import cancelling, dispatch
 from ledger.facts import Change, LineNo, order_of
-from ledger.nouns import breaches, orders, parcels, policies
-from ledger.nouns.supplier_orders import Answer, RejectReason
+from ledger.nouns import orders, parcels, policies
+from ledger.nouns.orders import breaches
+from ledger.nouns.orders.supplier_orders import Answer, RejectReason
 from ledger.view import View
 
 _reject_reason = enum(orders_pb2.RejectReason, RejectReason)

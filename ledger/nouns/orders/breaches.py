@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from ledger.facts import LineNo
-from ledger.nouns import orders, supplier_orders
+from ledger.nouns import orders
 from ledger.nouns.orders import (
     BreachWithdrawn,
     Clock,
@@ -21,8 +21,9 @@ from ledger.nouns.orders import (
     DelayRuled,
     Order,
     OrderFact,
+    supplier_orders,
 )
-from ledger.nouns.supplier_orders import (
+from ledger.nouns.orders.supplier_orders import (
     CompensationAccrued,
     CompensationReversed,
     ReversalReason,

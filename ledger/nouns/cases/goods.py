@@ -1,0 +1,103 @@
+"""Decisions on goods that come back: labels, what was received, what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from ledger.facts import LineNo, Units
+from ledger.nouns.cases.facts import CaseFact, Inspection, ReturnLabelled, ReturnReceived
+from ledger.nouns.cases.refusals import (
+    InspectedBefore,
+    LabelledDifferently,
+    NothingToSendBack,
+    NotMissing,
+    OverInspected,
+    OverReceived,
+    ReceivedBefore,
+    SentBackOtherwise,
+    UnknownLabel,
+    require_lines,
+)
+from ledger.nouns.cases.reships import require_remedy
+from ledger.nouns.cases.state import Case
+from ledger.terms.parties import Party
+
+
+def label(case: Case, labelled: ReturnLabelled) -> Sequence[CaseFact]:
+    """Units are to come back. The same label again records nothing."""
+    require_lines(case, labelled.by_line)
+    present = case.labels.get(labelled.label_id)
+    if present is not None:
+        if present.by_line != labelled.by_line:
+            raise LabelledDifferently(labelled.label_id)
+        return []
+    require_remedy(case)
+    if not labelled.by_line:
+        raise NothingToSendBack(case.case_id)
+    return [labelled]
+
+
+def ship_back(case: Case, label_id: str, carrier: str, number: str) -> bool:
+    """Whether it is news that a label's units left the customer."""
+    present = case.labels.get(label_id)
+    if present is None:
+        raise UnknownLabel(case.case_id, label_id)
+    if present.shipped_at is None:
+        require_remedy(case)
+        return True
+    if (present.carrier, present.number) != (carrier, number):
+        raise SentBackOtherwise(label_id, present.carrier, present.number)
+    return False
+
+
+def receive(case: Case, by_line: Units, at: datetime) -> Sequence[CaseFact]:
+    """So many units have come back in all. The same figures again record nothing."""
+    require_lines(case, by_line)
+    if all(case.received.get(line_no, 0) == units for line_no, units in by_line.items()):
+        return []
+    require_remedy(case)
+    for line_no, units in by_line.items():
+        if units > case.labelled(line_no):
+            raise OverReceived(line_no, units, case.labelled(line_no))
+        if units < case.received.get(line_no, 0):
+            raise ReceivedBefore(line_no, units, case.received[line_no])
+    return [ReturnReceived(case.case_id, by_line, at)]
+
+
+def inspect(case: Case, by_line: dict[LineNo, Inspection]) -> Units:
+    """What became of the returned units in all; answers how many units of each line are newly restocked."""
+    require_lines(case, by_line)
+    if all(case.inspection(line_no) == told for line_no, told in by_line.items()):
+        return {}
+    require_remedy(case)
+    for line_no, told in by_line.items():
+        _require_possible(case, line_no, told)
+    newly = {n: told.restocked - case.inspection(n).restocked for n, told in by_line.items()}
+    return {line_no: units for line_no, units in newly.items() if units}
+
+
+def _require_possible(case: Case, line_no: LineNo, told: Inspection) -> None:
+    before, received = case.inspection(line_no), case.received.get(line_no, 0)
+    if told.looked_at > received:
+        raise OverInspected(line_no, told.looked_at, received)
+    if told.missing > (not_received := max(case.labelled(line_no) - received, 0)):
+        raise NotMissing(line_no, told.missing, not_received)
+    for what, now, then in (
+        ("restocked", told.restocked, before.restocked),
+        ("not restocked", told.not_restocked, before.not_restocked),
+        ("inspected", told.units, before.units),
+    ):
+        if now < then:
+            raise InspectedBefore(line_no, now, then, what)
+
+
+def freight_payer(case: Case, free_return_within_days: int) -> Party:
+    """Who bears the way back: who is liable, but a no-reason policy within its window frees the customer."""
+    assert case.ruling is not None, "goods come back after a ruling"
+    liable, delivered_at = case.ruling.liable, case.opened.delivered_at
+    if liable is Party.CUSTOMER and delivered_at is not None:
+        within = case.opened.at <= delivered_at + timedelta(days=free_return_within_days)
+        if free_return_within_days and within:
+            return Party.RETAILER
+    return liable

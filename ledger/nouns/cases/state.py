@@ -1,0 +1,383 @@
+"""A return case as its facts tell it, and what each fact makes of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from ledger.facts import LineNo, Sealed, Units, Value
+from ledger.nouns.cases.facts import (
+    CaseCancelled,
+    CaseDenied,
+    CaseFact,
+    CaseOpened,
+    CaseReopened,
+    CaseResolved,
+    CustomerAnswered,
+    Denial,
+    EvidenceAdded,
+    EvidenceRequested,
+    FirstAnswerBreachWithdrawn,
+    FirstAnswerMissed,
+    Inspection,
+    LiabilityRuled,
+    RefundDenied,
+    RefundGranted,
+    RefundPaid,
+    RefundTakenBack,
+    Remedy,
+    RemedyApproved,
+    ReshipArrived,
+    ReshipFailed,
+    ReshipFailure,
+    ReshipPlaced,
+    ReturnInspected,
+    ReturnLabelled,
+    ReturnReceived,
+    ReturnShipped,
+    ReviewStarted,
+)
+from ledger.nouns.orders.after_sales import Amounts, minus, plus
+from ledger.terms.money import in_64_bits
+from ledger.terms.parties import Party
+from ledger.view import View, noun
+
+
+def stream(case_id: str) -> str:
+    """case_id is a plain id that after-sales gives."""
+    return f"case-{case_id}"
+
+
+def find(view: View, case_id: str) -> Case | None:
+    found: Case | None = view.state(stream(case_id))
+    return found
+
+
+class Status(StrEnum):
+    """How far a case is."""
+
+    OPENED = "opened"
+    EVIDENCE_REQUESTED = "evidence_requested"
+    UNDER_REVIEW = "under_review"
+    LIABILITY_RULED = "liability_ruled"
+    APPROVED = "approved"
+    """A remedy was chosen and nothing was done yet."""
+    IN_REMEDY = "in_remedy"
+    RESOLVED = "resolved"
+    DENIED = "denied"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_closed(self) -> bool:
+        return self in (Status.RESOLVED, Status.DENIED, Status.CANCELLED)
+
+
+class Label(Value, frozen=True):
+    """A way for units to come back."""
+
+    label_id: str
+    by_line: Units
+    freight_payer: Party
+    supplier_id: str
+    freight_minor: int
+    at: datetime
+    carrier: str = ""
+    number: str = ""
+    epoch: int = 0
+    shipped_at: datetime | None = None
+
+
+class Refund(Value, frozen=True):
+    """Money for units."""
+
+    by_line: Units
+    amounts_minor: Amounts
+    granted_at: datetime
+    paid_at: datetime | None = None
+    reference: str = ""
+
+    @property
+    def amount_minor(self) -> int:
+        return in_64_bits(sum(self.amounts_minor.values()))
+
+
+class Reship(Value, frozen=True):
+    """Units that are sent once more."""
+
+    order_id: str
+    by_line: Units
+    arrived: Units = {}
+    failed: Units = {}
+    ended_at: datetime | None = None
+
+
+class Case(Value, frozen=True):
+    """A case as its facts tell it."""
+
+    opened: CaseOpened
+    by_line: Units
+    """The units that it is about now."""
+    status: Status = Status.OPENED
+    first_answered_at: datetime | None = None
+    missed: FirstAnswerMissed | None = None
+    withdrawn: FirstAnswerBreachWithdrawn | None = None
+    evidence: dict[str, EvidenceAdded] = {}
+    """By SHA-256."""
+    unseen: tuple[str, ...] = ()
+    """Evidence that came in since the case was last closed."""
+    wanted: tuple[str, ...] = ()
+    evidence_by: datetime | None = None
+    """When the customer must have handed it in."""
+    ruling: LiabilityRuled | None = None
+    chosen: RemedyApproved | None = None
+    remedy: Remedy | None = None
+    """What is being done: as chosen, but a reship that failed is a refund."""
+    todo: Units = {}
+    """Units of the remedy that nothing was decided for yet."""
+    reships: tuple[Reship, ...] = ()
+    reship_failure: ReshipFailure | None = None
+    """Why the last reship came to nothing, if one did."""
+    labels: dict[str, Label] = {}
+    given_up: Units = {}
+    """Labelled units that nobody waits for any more."""
+    received: Units = {}
+    inspected: dict[LineNo, Inspection] = {}
+    undecided: Units = {}
+    """Inspected units whose refund was neither granted nor denied yet."""
+    refunds: dict[str, Refund] = {}
+    currency: str = ""
+    """Of the money that was granted; empty if none was."""
+    remedied: Units = {}
+    """Units that ever got anything: they stay the case's own when it is closed."""
+    denial: Denial | None = None
+    denial_note: Sealed | None = None
+    """What was noted when the whole case was denied."""
+    closed_at: datetime | None = None
+
+    @property
+    def case_id(self) -> str:
+        return self.opened.case_id
+
+    @property
+    def order_id(self) -> str:
+        return self.opened.order_id
+
+    @property
+    def first_answer_missed(self) -> bool:
+        return self.missed is not None and self.withdrawn is None
+
+    @property
+    def reship(self) -> Reship | None:
+        """The reship that is under way."""
+        return next((each for each in self.reships if each.ended_at is None), None)
+
+    def labelled(self, line_no: LineNo) -> int:
+        return sum(label.by_line.get(line_no, 0) for label in self.labels.values()) - self.given_up.get(line_no, 0)
+
+    def awaited(self, line_no: LineNo) -> int:
+        """Units that are still to come back."""
+        missing = self.inspection(line_no).missing
+        return max(self.labelled(line_no) - self.received.get(line_no, 0) - missing, 0)
+
+    @property
+    def all_awaited(self) -> Units:
+        lines = dict.fromkeys(n for label in self.labels.values() for n in label.by_line)
+        return {line_no: units for line_no in lines if (units := self.awaited(line_no))}
+
+    def inspection(self, line_no: LineNo) -> Inspection:
+        return self.inspected.get(line_no, Inspection())
+
+    @property
+    def returns_dealt_with(self) -> bool:
+        """Nothing is to come back and nothing lies there uninspected or unfinished."""
+        return not any(
+            self.awaited(line_no)
+            or self.received.get(line_no, 0) > self.inspection(line_no).looked_at
+            or self.inspection(line_no).needs_work
+            for line_no in {n for label in self.labels.values() for n in label.by_line}
+        )
+
+    def refunded_minor(self, line_no: LineNo) -> int:
+        return sum(refund.amounts_minor.get(line_no, 0) for refund in self.refunds.values())
+
+    @property
+    def untouched(self) -> Units:
+        """Units that never got anything nor came back."""
+        return minus(minus(self.by_line, self.remedied), minus(self.received, self.remedied))
+
+
+def evolve(case: Case | None, fact: CaseFact) -> Case:
+    if isinstance(fact, CaseOpened):
+        return Case(fact, fact.by_line)
+    assert case is not None, "the first fact of a case is its opening"
+    match fact:
+        case CustomerAnswered(at=at):
+            return replace(case, first_answered_at=_first(case, at))
+        case FirstAnswerMissed():
+            return replace(case, missed=fact)
+        case FirstAnswerBreachWithdrawn():
+            return replace(case, withdrawn=fact)
+        case EvidenceRequested():
+            return replace(
+                case,
+                status=Status.EVIDENCE_REQUESTED,
+                wanted=fact.wanted,
+                evidence_by=fact.due,
+                first_answered_at=_first(case, fact.at),
+            )
+        case EvidenceAdded(sha256=sha256):
+            return replace(case, evidence={**case.evidence, sha256: fact}, unseen=(*case.unseen, sha256))
+        case ReviewStarted():
+            return replace(case, status=Status.UNDER_REVIEW, evidence_by=None)
+        case LiabilityRuled():
+            return replace(case, status=Status.LIABILITY_RULED, ruling=fact)
+        case RemedyApproved():
+            return replace(
+                case,
+                status=Status.APPROVED,
+                chosen=fact,
+                remedy=fact.remedy,
+                todo=fact.by_line,
+                first_answered_at=_first(case, fact.at),
+            )
+        case CaseDenied():
+            answered_at = _first(case, fact.at)
+            closed = _closed(case, Status.DENIED, fact.at)
+            return replace(closed, denial=fact.because, denial_note=fact.note, first_answered_at=answered_at)
+        case ReshipPlaced() | ReshipArrived() | ReshipFailed():
+            return _reshipped(case, fact)
+        case ReturnLabelled() | ReturnShipped() | ReturnReceived() | ReturnInspected():
+            return _returned(replace(case, status=Status.IN_REMEDY), fact)
+        case RefundGranted() | RefundDenied() | RefundTakenBack() | RefundPaid():
+            return _refunded(replace(case, status=Status.IN_REMEDY), fact)
+        case CaseResolved(at=at):
+            return _closed(case, Status.RESOLVED, at)
+        case CaseCancelled(at=at):
+            given_up = plus(case.given_up, case.all_awaited)
+            return _closed(replace(case, given_up=given_up), Status.CANCELLED, at)
+        case CaseReopened():
+            return replace(
+                case,
+                by_line=fact.by_line,
+                status=Status.UNDER_REVIEW,
+                unseen=(),
+                ruling=None,
+                chosen=None,
+                remedy=None,
+                todo={},
+                denial=None,
+                denial_note=None,
+                closed_at=None,
+            )
+        case _:
+            assert_never(fact)
+
+
+NOUN = noun("case", CaseFact, evolve)
+
+
+def _first(case: Case, at: datetime) -> datetime:
+    return at if case.first_answered_at is None else min(case.first_answered_at, at)
+
+
+def _closed(case: Case, status: Status, at: datetime) -> Case:
+    """What it did not remedy is no longer its own; evidence from now on is new."""
+    by_line = case.by_line if status is Status.RESOLVED else minus(case.by_line, case.untouched)
+    return replace(case, status=status, closed_at=at, unseen=(), evidence_by=None, by_line=by_line)
+
+
+def _reshipped(case: Case, fact: ReshipPlaced | ReshipArrived | ReshipFailed) -> Case:
+    match fact:
+        case ReshipPlaced():
+            placed = Reship(fact.reship_order_id, fact.by_line)
+            return replace(case, status=Status.IN_REMEDY, reships=(*case.reships, placed))
+        case ReshipArrived():
+            arrived = _ended(case, fact.reship_order_id, arrived=fact.by_line, ended_at=fact.at)
+            remedied = plus(case.remedied, fact.by_line)
+            return replace(case, reships=arrived, todo=minus(case.todo, fact.by_line), remedied=remedied)
+        case ReshipFailed():
+            failed = _ended(case, fact.reship_order_id, failed=fact.by_line, ended_at=fact.at)
+            return replace(
+                case, status=Status.APPROVED, reships=failed, reship_failure=fact.because, remedy=Remedy.REFUND
+            )
+        case _:
+            assert_never(fact)
+
+
+def _ended(case: Case, order_id: str, **how: object) -> tuple[Reship, ...]:
+    return tuple(replace(each, **how) if each.order_id == order_id else each for each in case.reships)
+
+
+def _returned(case: Case, fact: ReturnLabelled | ReturnShipped | ReturnReceived | ReturnInspected) -> Case:
+    match fact:
+        case ReturnLabelled(label_id=label_id):
+            label = Label(label_id, fact.by_line, fact.freight_payer, fact.supplier_id, fact.freight_minor, fact.at)
+            return replace(case, labels={**case.labels, label_id: label})
+        case ReturnShipped(label_id=label_id):
+            way = {"carrier": fact.carrier, "number": fact.number, "epoch": fact.epoch, "shipped_at": fact.at}
+            return replace(case, labels={**case.labels, label_id: replace(case.labels[label_id], **way)})
+        case ReturnReceived(by_line=by_line):
+            inspected = _found(case, by_line)
+            found = {n: case.inspection(n).missing - inspection.missing for n, inspection in inspected.items()}
+            return replace(
+                case,
+                received={**case.received, **by_line},
+                inspected=inspected,
+                undecided=minus(case.undecided, found),
+            )
+        case ReturnInspected(by_line=by_line):
+            more = {n: found.units - case.inspection(n).units for n, found in by_line.items()}
+            undecided = plus(case.undecided, {n: units for n, units in more.items() if units > 0})
+            return replace(case, inspected={**case.inspected, **by_line}, undecided=undecided)
+        case _:
+            assert_never(fact)
+
+
+def _found(case: Case, received: Units) -> dict[LineNo, Inspection]:
+    """Units that were missing and came in after all are missing no more."""
+    found = dict(case.inspected)
+    for line_no, units in received.items():
+        inspection = case.inspection(line_no)
+        if inspection.missing:
+            most = max(case.labelled(line_no) - units, 0)
+            found[line_no] = replace(inspection, missing=min(inspection.missing, most))
+    return found
+
+
+def _refunded(case: Case, fact: RefundGranted | RefundDenied | RefundTakenBack | RefundPaid) -> Case:
+    match fact:
+        case RefundGranted(by_line=by_line):
+            refund = Refund(by_line, fact.amounts_minor, fact.at)
+            return replace(
+                case,
+                refunds={**case.refunds, fact.refund_id: refund},
+                currency=fact.currency,
+                todo=minus(case.todo, by_line),
+                undecided=minus(case.undecided, by_line),
+                remedied=plus(case.remedied, by_line),
+            )
+        case RefundDenied(by_line=by_line):
+            return replace(
+                case,
+                todo=minus(case.todo, by_line),
+                undecided=minus(case.undecided, by_line),
+                given_up=plus(case.given_up, fact.not_awaited),
+                denial=fact.because,
+            )
+        case RefundTakenBack(undecided=again):
+            return replace(
+                case,
+                refunds={name: refund for name, refund in case.refunds.items() if name != fact.refund_id},
+                remedied=minus(case.remedied, case.refunds[fact.refund_id].by_line),
+                todo=plus(case.todo, again),
+                undecided=plus(case.undecided, again) if case.remedy is Remedy.RETURN else case.undecided,
+                denial=case.denial if again else fact.because,
+            )
+        case RefundPaid(refund_id=refund_id):
+            paid = replace(case.refunds[refund_id], paid_at=fact.at, reference=fact.reference)
+            return replace(case, refunds={**case.refunds, refund_id: paid})
+        case _:
+            assert_never(fact)

@@ -1,0 +1,15 @@
+"""Orders: what a customer bought in a shop, and in which bucket each unit of it is (DOMAIN 1).
+
+For every line, at every position of the log:
+``ordered = open + backordered + assigned + shipped + delivered + cancelled + lost``.
+Header statuses are derived from the buckets and never stored.
+"""
+
+from ledger.nouns.orders.delivery import *
+from ledger.nouns.orders.details import *
+from ledger.nouns.orders.evolving import *
+from ledger.nouns.orders.facts import *
+from ledger.nouns.orders.holds import *
+from ledger.nouns.orders.money import *
+from ledger.nouns.orders.refusals import *
+from ledger.nouns.orders.state import *

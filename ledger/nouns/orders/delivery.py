@@ -1,0 +1,68 @@
+"""Decisions on an order that is sent and arrives: sent, received, reviewed, completed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ledger.nouns.orders import supplier_orders
+from ledger.nouns.orders.facts import OrderCompleted, OrderFact, OrderReviewed, ReceiptConfirmed, UnitsDelivered
+from ledger.nouns.orders.holds import holds_on
+from ledger.nouns.orders.refusals import NotDispatched, OrderOnHold, ReceivedTooEarly, ReviewDiffers
+from ledger.nouns.orders.state import Order, Shipment
+from ledger.nouns.orders.supplier_orders import SupplierOrderSent
+
+
+def send(order: Order, supplier_order_id: str, sent: SupplierOrderSent) -> Sequence[OrderFact]:
+    """The dispatch instruction went out. Sending twice records nothing."""
+    supplier_order = order.supplier_order(supplier_order_id)
+    if supplier_order.sent_at is not None:
+        return []
+    if holds := holds_on(order, supplier_order_id):
+        raise OrderOnHold(order.order_id, holds)
+    if not supplier_order.unshipped:
+        raise supplier_orders.NothingToShip(supplier_order_id, supplier_order.stage)
+    stopping = (*order.stops.get("", ()), *order.stops.get(supplier_order_id, ()))
+    if not stopping:
+        return [sent]
+    # It may be told after a hold that began later.
+    return [sent, *supplier_orders.reckon_clocks(supplier_orders.evolve(supplier_order, sent), stopping, sent.at)]
+
+
+def confirm_receipt(order: Order, by: str, at: datetime, returned: Sequence[Shipment] = ()) -> Sequence[OrderFact]:
+    """The customer, or the carrier for it, has all that was dispatched and not returned. Twice records nothing.
+
+    After a dispute, or for a later parcel, a receipt can be confirmed again.
+    """
+    if not order.shipments:
+        raise NotDispatched(order.order_id, order.header)
+    if at < order.placed.placed_at:
+        raise ReceivedTooEarly(order.order_id, at, order.placed.placed_at)
+    arrived: list[OrderFact] = [
+        UnitsDelivered(order.order_id, each.carrier, each.number, each.epoch, each.by_line, at)
+        for each in order.shipments
+        if each.bucket != "delivered" and each not in returned
+    ]
+    if order.receipt_confirmed_at is not None and not arrived:
+        return []
+    return [*arrived, ReceiptConfirmed(order.order_id, by, at)]
+
+
+def review(order: Order, review_id: str, score: int, at: datetime) -> Sequence[OrderFact]:
+    """The customer's stars. The same review again records nothing."""
+    for each in order.reviews:
+        if each.review_id == review_id:
+            if each.score != score:
+                raise ReviewDiffers(review_id, each.score)
+            return []
+    return [OrderReviewed(order.order_id, review_id, score, at)]
+
+
+def complete(order: Order | None, closes_at: datetime | None, now: datetime) -> Sequence[OrderFact]:
+    """Notice that the return window closed with no case open. Nothing to notice records nothing."""
+    if order is None or closes_at is None or order.completed_at is not None or now < closes_at:
+        return []
+    if order.after_sales.open_cases:
+        return []
+    cases_left_at = [share.left_at for share in order.after_sales.cases.values() if share.left_at is not None]
+    return [OrderCompleted(order.order_id, max([closes_at, *cases_left_at]))]

@@ -1,0 +1,117 @@
+"""Decisions on what is known of an order: its lines, its customer, its address."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from ledger.facts import LineNo
+from ledger.nouns.orders.facts import (
+    LEDGER,
+    AddressChanged,
+    ChargebackRecorded,
+    CustomsDataCompleted,
+    DetailsCompleted,
+    HoldReason,
+    Line,
+    OrderFact,
+    PaymentChanged,
+    PaymentState,
+)
+from ledger.nouns.orders.refusals import AlreadyPacked, OrderClosed, OrderIsConfirmed
+from ledger.nouns.orders.state import Header, Order
+from ledger.terms.money import MOST_MINOR, Money, TotalTooLarge
+
+
+def missing_fields(order: Order, lacking: Container[LineNo] | None = None) -> tuple[str, ...]:
+    """What was understood but is not enough to fulfil the order (DOMAIN 1), as field paths.
+
+    Lines that lack stock wait for it and not for a supplier; without being named they are those of the ledger's hold.
+    """
+    if lacking is None:
+        hold = order.hold(HoldReason.OUT_OF_STOCK, LEDGER) if order.holds else None
+        lacking = hold.lacking if hold else ()
+    missing = []
+    if not order.lines:
+        missing.append("lines")
+    for index, line in enumerate(order.lines.values()):
+        if line.quantity and order.buckets[line.line_no].cancelled == line.quantity:
+            continue
+        if line.sku and line.quantity and line.supplier_id:
+            continue
+        supplied = line.supplier_id or line.line_no in lacking
+        for name, value in (("sku", line.sku), ("quantity", line.quantity), ("supplier_id", supplied)):
+            if not value:
+                missing.append(f"lines[{index}].{name}")
+    if not order.has_address:
+        missing.append("ship_to")
+    if not order.has_contact:
+        missing.append("customer")
+    if order.payment is PaymentState.UNKNOWN:
+        missing.append("payment")
+    return tuple(missing)
+
+
+def complete_details(order: Order, completed: DetailsCompleted) -> Sequence[OrderFact]:
+    """What was missing came in, before confirmation. Nothing new records nothing, nor does an address that is old."""
+    if order.address_at is not None and completed.at < order.address_at:
+        nothing: dict[str, Any] = {"customer": None, "destination": None, "promised_by": None, "subject": ""}
+        completed = replace(completed, **nothing, has_contact=False, has_address=False)
+    if (
+        all(_known_as(order, line) for line in completed.lines)
+        and completed.customer in (None, order.customer)
+        and completed.has_contact in (False, order.has_contact)
+        and completed.has_address in (False, order.has_address)
+        and completed.destination in (None, order.destination)
+        and completed.currency in ("", order.currency)
+        and completed.incoterm in (None, order.incoterm)
+    ):
+        return []
+    if order.confirmed_at is not None:
+        raise OrderIsConfirmed(order.order_id)
+    return [completed]
+
+
+def require_total(before: Order, after: Order) -> None:
+    """What all lines cost, or are declared for, is bounded, also where they were completed one by one."""
+    for worth in (attrgetter("unit_price_minor"), attrgetter("declared_value_minor")):
+        was, total = (sum(line.quantity * worth(line) for line in each.lines.values()) for each in (before, after))
+        if total > max(was, MOST_MINOR):
+            raise TotalTooLarge(f"order {after.order_id}", Money(total, after.currency))
+
+
+def _known_as(order: Order, line: Line) -> bool:
+    """Whether the line is as it is here; one that names no supplier may have been given one."""
+    present = order.lines.get(line.line_no)
+    if present is not None and line.line_no in order.chosen and not line.supplier_id:
+        return line == replace(present, supplier_id="")
+    return line == present
+
+
+def change_address(order: Order, changed: AddressChanged) -> list[AddressChanged]:
+    """Send it elsewhere; only before packing. One that is older than the present one is recorded and moves nothing.
+
+    The same address of the same time again records nothing.
+    """
+    present_at = order.address_at or order.placed.placed_at
+    same = (changed.customer, changed.destination) == (order.customer, order.destination)
+    if same and changed.at <= present_at:
+        return []
+    if order.header in (Header.COMPLETED, Header.CANCELLED, Header.DELIVERED):
+        raise OrderClosed(order.order_id, order.header)
+    for each in order.supplier_orders.values():
+        if each.packed_at is not None or each.count("shipped"):
+            raise AlreadyPacked(order.order_id, each.supplier_order_id)
+    return [replace(changed, outdated=True)] if changed.at < present_at else [changed]
+
+
+S = TypeVar("S", DetailsCompleted, CustomsDataCompleted, PaymentChanged, ChargebackRecorded)
+
+
+def since_placing(order: Order, fact: S) -> S:
+    """The fact as it counts: not before the order was placed."""
+    placed_at = order.placed.placed_at
+    return fact if fact.at >= placed_at else replace(fact, at=placed_at, told_at=fact.at)

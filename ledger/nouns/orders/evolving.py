@@ -1,0 +1,406 @@
+"""What each fact makes of an order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from ledger.facts import LineNo, Units
+from ledger.nouns.orders import after_sales, supplier_orders
+from ledger.nouns.orders.after_sales import TakenIntoCase
+from ledger.nouns.orders.facts import (
+    AddressChanged,
+    BreachWithdrawn,
+    ChargebackRecorded,
+    Clock,
+    CustomsDataCompleted,
+    DeadlineMissed,
+    DelayRuled,
+    DeliveryReopened,
+    DetailsCompleted,
+    Hold,
+    HoldKey,
+    HoldPlaced,
+    HoldReleased,
+    Line,
+    OrderCompleted,
+    OrderConfirmed,
+    OrderFact,
+    OrderPlaced,
+    OrderReviewed,
+    PaymentChanged,
+    ReceiptConfirmed,
+    ReroutingSought,
+    SuppliersChosen,
+    UnitsBackordered,
+    UnitsCancelled,
+    UnitsDelivered,
+    UnitsLost,
+    UnitsReserved,
+)
+from ledger.nouns.orders.state import AtSupplier, Buckets, Order, Shipment, Stops
+from ledger.nouns.orders.supplier_orders import (
+    CancelAgreed,
+    OfSupplierOrder,
+    Stop,
+    SupplierOrder,
+    SupplierOrderDrafted,
+    SupplierOrderFact,
+    SupplierOrderShipped,
+)
+from ledger.view import noun
+
+
+def evolve(order: Order | None, fact: OrderFact) -> Order:
+    if isinstance(fact, OrderPlaced):
+        return _placed(fact)
+    assert order is not None, "the first fact of an order is its placing"
+    if isinstance(fact, OfSupplierOrder):
+        return _supplier_order_moved(order, fact)
+    match fact:
+        case SuppliersChosen():
+            return _supplied(order, fact)
+        case DetailsCompleted():
+            return _completed(order, fact)
+        case CustomsDataCompleted():
+            return _customs_completed(order, fact)
+        case HoldPlaced(hold=hold):
+            return replace(order, holds=(*_other_holds(order, hold.key), hold), stops=stops_with(order, [hold]))
+        case HoldReleased():
+            key = (fact.reason, fact.owner, fact.supplier_order_id)
+            stops = stops_after(order, [key], fact.at)
+            return replace(order, holds=tuple(_other_holds(order, key)), stops=stops)
+        case PaymentChanged():
+            if fact.outdated:
+                return order
+            return replace(order, payment=fact.payment, payment_at=fact.told_at or fact.at)
+        case OrderConfirmed():
+            return replace(
+                order,
+                confirmed_at=fact.at,
+                promised_by=fact.promised_by,
+                no_promise_because=fact.no_promise_because,
+            )
+        case UnitsBackordered(by_line=by_line):
+            moved = _moved(order, by_line, "open", "backordered")
+            return replace(moved, unreserved=_plus(order.unreserved, "", by_line))
+        case UnitsReserved():
+            return _reserved(order, fact)
+        case AddressChanged():
+            return _readdressed(order, fact)
+        case UnitsCancelled(by_line=by_line):
+            order = _given_up(order, fact.at)
+            return _cancelled(order, by_line) if by_line else replace(order, cancelled_empty=True)
+        case UnitsDelivered():
+            return _shipment_to(order, fact, "delivered")
+        case UnitsLost():
+            return _given_up(_shipment_to(order, fact, "lost"), fact.at)
+        case DeliveryReopened():
+            return replace(_shipment_to(order, fact, "shipped"), completed_at=None)
+        case ReceiptConfirmed():
+            return replace(order, receipt_confirmed_at=fact.at)
+        case OrderReviewed():
+            return replace(order, reviews=(*order.reviews, fact))
+        case ChargebackRecorded():
+            return replace(order, chargebacks=(*order.chargebacks, fact))
+        case OrderCompleted():
+            return replace(order, completed_at=fact.at)
+        case DeadlineMissed():
+            missed = order.missed | {(fact.object_id, fact.clock)}
+            late = _late_units(order, fact.object_id) if fact.clock is Clock.DISPATCH else {}
+            return _with_late(replace(order, missed=missed), fact, late)
+        case BreachWithdrawn():
+            return _with_late(_no_breach(order, (fact.object_id, fact.clock)), fact, {})
+        case DelayRuled():
+            if fact.outdated:
+                return order
+            return replace(order, rulings={**order.rulings, (fact.supplier_order_id, fact.clock): fact})
+        case ReroutingSought():
+            return replace(order, sought={**order.sought, (fact.supplier_order_id, fact.clock): fact})
+        case TakenIntoCase():
+            # An order with an open case is not over, whenever its return window closed.
+            return replace(order, after_sales=after_sales.evolve(order.after_sales, fact), completed_at=None)
+        case _:
+            return replace(order, after_sales=after_sales.evolve(order.after_sales, fact))
+
+
+NOUN = noun("order", OrderFact, evolve)
+
+
+def _placed(fact: OrderPlaced) -> Order:
+    return Order(  # many by their place: Python passes more than 15 names in a slower way
+        fact,
+        {line.line_no: line for line in fact.lines},
+        {line.line_no: Buckets(line.quantity) for line in fact.lines},
+        fact.currency,
+        fact.payment,
+        fact.destination,
+        fact.customer,
+        fact.has_contact,
+        fact.has_address,
+        fact.promised_by,
+        fact.promised_day,
+        incoterm=fact.incoterm,
+        subjects=(fact.subject,) if fact.subject else (),
+        holds=fact.holds,
+        untracked=frozenset(fact.untracked),
+        unreserved=_all_units(fact.lines, fact.untracked),
+    )
+
+
+def _all_units(lines: Iterable[Line], wanted: Iterable[LineNo]) -> dict[AtSupplier, int]:
+    return {("", line.line_no): line.quantity for line in lines if line.line_no in wanted} if wanted else {}
+
+
+def _other_holds(order: Order, key: HoldKey) -> list[Hold]:
+    return [each for each in order.holds if each.key != key]
+
+
+def _given_up(order: Order, at: datetime) -> Order:
+    return replace(order, given_up_at=max(at, order.given_up_at or at))
+
+
+def stops_with(order: Order, holds: Iterable[Hold]) -> Stops:
+    """All that stopped clocks, with these holds; one that stands already may turn out to be older."""
+    stops = order.stops
+    for hold in holds:
+        if not hold.reason.stops_clocks or order.confirmed_at is None:
+            continue
+        scope = hold.supplier_order_id
+        present = _standing(stops, hold.key)
+        since = hold.at if present is None else min(present.since, hold.at)
+        others = [stop for stop in stops.get(scope, ()) if stop is not present]
+        stops = {**stops, scope: (*others, Stop(hold.reason, hold.owner, since))}
+    return stops
+
+
+def stops_after(order: Order, keys: Iterable[HoldKey], at: datetime) -> Stops:
+    """All that stopped clocks, after these holds ended."""
+    stops = order.stops
+    for key in keys:
+        if (present := _standing(stops, key)) is not None:
+            others = [stop for stop in stops[key[2]] if stop is not present]
+            stops = {**stops, key[2]: (*others, replace(present, until=max(at, present.since)))}
+    return stops
+
+
+def _standing(stops: Stops, key: HoldKey) -> Stop | None:
+    reason, owner, scope = key
+    return next((s for s in stops.get(scope, ()) if (s.reason, s.owner, s.until) == (reason, owner, None)), None)
+
+
+def _reserved(order: Order, fact: UnitsReserved) -> Order:
+    left = order.waiting_at_suppliers()
+    served = {(supplier_id, n): units for supplier_id, each in fact.by_supplier.items() for n, units in each.items()}
+    for line_no, units in {} if served else fact.by_line.items():
+        # Nobody said with whom: a line of a fact of before waits with one supplier, but for rare cases.
+        for key in (key for key in left if key[1] == line_no):
+            served[key] = min(units, left[key])
+            units -= served[key]
+    unreserved = {key: units - served.get(key, 0) for key, units in left.items() if units > served.get(key, 0)}
+    waiting = {line_no for _, line_no in unreserved}
+    return replace(order, unreserved=unreserved, untracked=order.untracked - (fact.by_line.keys() - waiting))
+
+
+def _plus(unreserved: Mapping[AtSupplier, int], supplier_id: str, by_line: Units) -> dict[AtSupplier, int]:
+    more = {(supplier_id, n): unreserved.get((supplier_id, n), 0) + units for n, units in by_line.items()}
+    return {**unreserved, **more}
+
+
+def _supplied(order: Order, fact: SuppliersChosen) -> Order:
+    lines = {n: replace(order.lines[n], supplier_id=supplier_id) for n, supplier_id in fact.by_line.items()}
+    by_sku = {choice.sku: choice for choice in fact.choices}
+    chosen = {line_no: by_sku[line.sku] for line_no, line in lines.items()}
+    untracked = {line_no for line_no, choice in chosen.items() if choice.untracked}
+    return replace(
+        order,
+        lines={**order.lines, **lines},
+        chosen={**order.chosen, **chosen},
+        untracked=order.untracked | untracked,
+        unreserved={**order.unreserved, **_all_units(lines.values(), untracked)},
+    )
+
+
+def _completed(order: Order, fact: DetailsCompleted) -> Order:
+    lines = {**order.lines, **{line.line_no: line for line in fact.lines}}
+    buckets = dict(order.buckets)
+    for line in fact.lines:
+        # What was cancelled stays cancelled.
+        cancelled = min(buckets[line.line_no].cancelled, line.quantity) if line.line_no in buckets else 0
+        buckets[line.line_no] = Buckets(open=line.quantity - cancelled, cancelled=cancelled)
+    return replace(
+        order,
+        lines=lines,
+        buckets=buckets,
+        chosen={n: choice for n, choice in order.chosen.items() if lines[n] is order.lines[n]},
+        currency=fact.currency or order.currency,
+        customer=fact.customer or order.customer,
+        subjects=_and(order.subjects, fact.subject),
+        has_contact=order.has_contact or fact.has_contact,
+        has_address=order.has_address or fact.has_address,
+        destination=fact.destination or order.destination,
+        address_at=fact.at if fact.customer or fact.destination else order.address_at,
+        untracked=frozenset(fact.untracked),
+        unreserved=_all_units(lines.values(), fact.untracked),
+        incoterm=fact.incoterm or order.incoterm,
+        promised_by=fact.promised_by or order.promised_by,
+    )
+
+
+def _readdressed(order: Order, fact: AddressChanged) -> Order:
+    if fact.outdated:
+        # Who is erased is erased from it too.
+        known = not fact.subject or fact.subject in order.subjects
+        return order if known else replace(order, subjects=(fact.subject, *order.subjects))
+    return replace(
+        order,
+        customer=fact.customer,
+        has_contact=True,
+        has_address=True,
+        destination=fact.destination,
+        address_at=fact.at,
+        subjects=_and(order.subjects, fact.subject),
+        promised_by=fact.promised_by or order.promised_by,
+    )
+
+
+def _customs_completed(order: Order, fact: CustomsDataCompleted) -> Order:
+    lines = dict(order.lines)
+    for said in fact.lines:
+        new = {name: value for name in said.__struct_fields__ if (value := getattr(said, name))}
+        lines[said.line_no] = replace(lines[said.line_no], **new)
+    return replace(order, lines=lines, incoterm=fact.incoterm or order.incoterm)
+
+
+def _and(subjects: tuple[str, ...], subject: str) -> tuple[str, ...]:
+    return (*(each for each in subjects if each != subject), subject) if subject else subjects
+
+
+def _moved(order: Order, by_line: Units, source: str, target: str) -> Order:
+    buckets = dict(order.buckets)
+    for line_no, units in by_line.items():
+        buckets[line_no] = buckets[line_no].move(units, source, target)
+    return replace(order, buckets=buckets)
+
+
+def _cancelled(order: Order, by_line: Units) -> Order:
+    """Open units go first, then those that were backordered without a supplier."""
+    buckets = dict(order.buckets)
+    for line_no, units in by_line.items():
+        from_open = min(units, buckets[line_no].open)
+        moved = buckets[line_no].move(from_open, "open", "cancelled")
+        buckets[line_no] = moved.move(units - from_open, "backordered", "cancelled")
+    return replace(order, buckets=buckets)
+
+
+def _shipment_to(order: Order, fact: UnitsDelivered | UnitsLost | DeliveryReopened, bucket: str) -> Order:
+    shipment = order.shipment(fact.carrier, fact.number, fact.epoch)
+    assert shipment is not None, "only parcels of the order move its units"
+    delivered_at = fact.at if bucket == "delivered" else None
+    changed = replace(shipment, bucket=bucket, delivered_at=delivered_at)
+    moved = _moved(order, fact.by_line, shipment.bucket, bucket)
+    supplier_order = moved.supplier_orders[shipment.supplier_order_id]
+    units = sum(fact.by_line.values())
+    arrived = units if bucket == "delivered" else -units if shipment.bucket == "delivered" else 0
+    counted = replace(supplier_order, delivered=supplier_order.delivered + arrived)
+    return replace(
+        moved,
+        shipments=tuple(changed if each is shipment else each for each in order.shipments),
+        supplier_orders={**moved.supplier_orders, counted.supplier_order_id: counted},
+    )
+
+
+def _no_breach(order: Order, what: tuple[str, Clock]) -> Order:
+    """A ruling was about this delay; if the clock is missed again, that is another one."""
+    rulings = {each: ruling for each, ruling in order.rulings.items() if each != what}
+    return replace(order, missed=order.missed - {what}, rulings=rulings)
+
+
+def _late_units(order: Order, supplier_order_id: str) -> Units:
+    """Units of a supplier order that have not left, or left or were dropped after its deadline."""
+    supplier_order = order.supplier_orders[supplier_order_id]
+    due, late = supplier_order.dispatch_by, supplier_orders.left_to_ship(supplier_order)
+    if due is None:
+        return late
+    left = [s.by_line for s in order.shipments if s.supplier_order_id == supplier_order_id and s.shipped_at > due]
+    for by_line in (*left, *(by_line for at, by_line in supplier_order.dropped if at >= due)):
+        late = after_sales.plus(late, by_line)
+    return late
+
+
+def _with_late(order: Order, fact: DeadlineMissed | BreachWithdrawn, late: Units) -> Order:
+    if fact.clock is not Clock.DISPATCH:
+        return order
+    changed = replace(order.supplier_orders[fact.object_id], late=late)
+    return replace(order, supplier_orders={**order.supplier_orders, fact.object_id: changed})
+
+
+def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
+    """A supplier order's fact, and what it does to the buckets of the order's lines."""
+    if isinstance(fact, SupplierOrderDrafted):
+        after = supplier_orders.draft(fact)
+        order = _moved(order, fact.units, "open", "assigned")
+        if order.unreserved:
+            order = replace(order, unreserved=_given_to(order.unreserved, fact))
+        if any(choice.untracked for choice in fact.choices):
+            order = _unreserved(order, fact)
+    else:
+        before = order.supplier_orders[fact.supplier_order_id]
+        after = supplier_orders.evolve(before, fact)
+        order = replace(order, buckets=_follow_shares(order.buckets, before, after))
+    if isinstance(fact, CancelAgreed):
+        order = _given_up(order, fact.at)
+    elif isinstance(fact, SupplierOrderShipped):
+        shipment = Shipment(
+            fact.supplier_order_id,
+            fact.carrier,
+            fact.number,
+            fact.epoch,
+            fact.by_line,
+            shipped_at=fact.at,
+            oddities=fact.oddities,
+        )
+        order = replace(order, shipments=(*order.shipments, shipment))
+    return replace(order, supplier_orders={**order.supplier_orders, after.supplier_order_id: after})
+
+
+def _unreserved(order: Order, fact: SupplierOrderDrafted) -> Order:
+    """Units went to a supplier that sends no feed of them."""
+    skus = {choice.sku for choice in fact.choices if choice.untracked}
+    units = {n: count for n, count in fact.units.items() if order.lines[n].sku in skus}
+    unreserved = _plus(order.unreserved, fact.supplier_id, units)
+    return replace(order, unreserved=unreserved, untracked=order.untracked | units.keys())
+
+
+def _given_to(unreserved: Mapping[AtSupplier, int], fact: SupplierOrderDrafted) -> Mapping[AtSupplier, int]:
+    """Units that wait and were no supplier's yet are this one's to get; what lines had beyond them was cancelled."""
+    drafted = after_sales.plus(fact.units, fact.backordered)
+    taken = {n: count for n, units in drafted.items() if (count := min(units, unreserved.get(("", n), 0)))}
+    if not taken:
+        return unreserved
+    rest = {key: units for key, units in unreserved.items() if key[0] or key[1] not in taken}
+    return _plus(rest, fact.supplier_id, taken)
+
+
+def _follow_shares(
+    buckets: dict[LineNo, Buckets], before: SupplierOrder, after: SupplierOrder
+) -> dict[LineNo, Buckets]:
+    """The lines' buckets change by what the supplier order's shares changed."""
+    if before.shares is after.shares:
+        return buckets
+    changed = dict(buckets)
+    for line_no, share in after.shares.items():
+        was, line = before.shares[line_no], buckets[line_no]
+        if was is share:
+            continue
+        changed[line_no] = replace(
+            line,
+            open=line.open + share.rejected + share.rerouted - was.rejected - was.rerouted,
+            backordered=line.backordered + share.backordered - was.backordered,
+            assigned=line.assigned + share.pending + share.accepted - was.pending - was.accepted,
+            cancelled=line.cancelled + share.cancelled - was.cancelled,
+            shipped=line.shipped + share.shipped - was.shipped,
+        )
+    return changed

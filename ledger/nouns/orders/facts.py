@@ -1,0 +1,494 @@
+"""What happens to an order, as it is stored."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from ledger.facts import Fact, LineNo, Sealed, Units, Value, to_minute
+from ledger.nouns.choice import Choice
+from ledger.nouns.orders import after_sales
+from ledger.nouns.orders.supplier_orders import (
+    CancelAgreed,
+    CancelRefused,
+    CancelRequested,
+    ClocksResumed,
+    ClocksStopped,
+    CompensationAccrued,
+    CompensationReversed,
+    PackingCorrected,
+    PackingErrorFound,
+    ShippingChosen,
+    SupplierOrderAcknowledged,
+    SupplierOrderDrafted,
+    SupplierOrderPacked,
+    SupplierOrderSent,
+    SupplierOrderShipped,
+)
+from ledger.terms.money import Money
+from ledger.terms.parties import Party
+from ledger.terms.places import Destination
+from ledger.terms.shipping import Incoterm, Priority
+
+LEDGER = "ledger"
+"""The owner of holds that the ledger places and releases itself."""
+
+UNDER_WAY = ("open", "backordered", "assigned", "shipped")
+"""The buckets of units that are still to arrive."""
+
+
+class SincePlacing(Fact, frozen=True, kw_only=True, tag=""):
+    """What a shop may know before it has the order, such as a payment; of before the placing, it counts from then."""
+
+    told_at: datetime | None = None
+    """What was told as its time, where that is before the order was placed."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        if self.told_at is None:
+            return ()
+        return (f"{to_minute(self.told_at)} is before the order was placed, from when it counts",)
+
+
+class PaymentState(StrEnum):
+    """What the shop says of the money."""
+
+    UNKNOWN = "unknown"
+    PENDING = "pending"
+    AUTHORISED = "authorised"
+    PAID = "paid"
+    PARTLY_REFUNDED = "partly_refunded"
+    REFUNDED = "refunded"
+    FAILED = "failed"
+
+
+class HoldReason(StrEnum):
+    """Why nothing may be dispatched."""
+
+    INCOMPLETE = "incomplete"
+    AWAITING_PAYMENT = "awaiting_payment"
+    PAYMENT_REVERSED = "payment_reversed"
+    """The money had come and went back, all of it, before the goods left."""
+    FRAUD_REVIEW = "fraud_review"
+    BAD_ADDRESS = "bad_address"
+    OUT_OF_STOCK = "out_of_stock"
+    CUSTOMER_REQUEST = "customer_request"
+    CUSTOMS_DATA = "customs_data"
+    OTHER = "other"
+
+    @property
+    def stops_clocks(self) -> bool:
+        """Holds of the retailer or the customer stop the supplier's clocks; its own reasons do not."""
+        return self is not HoldReason.OUT_OF_STOCK
+
+
+class WhenUnavailable(StrEnum):
+    """What to do with units of a confirmed order that no supplier qualifies for."""
+
+    HOLD = "hold"
+    """A person decides."""
+    BACKORDER = "backorder"
+    """They wait at the best supplier that has yet to get them; where there is none, a person decides."""
+    CANCEL = "cancel"
+
+
+class Line(Value, frozen=True):
+    """One line of the order as the shop sent it. What it left out is empty or zero."""
+
+    line_no: LineNo
+    sku: str
+    quantity: int
+    unit_price_minor: int
+    title: str = ""
+    supplier_id: str = ""
+    dispatch_by: datetime | None = None
+    """A dispatch deadline that the shop gave; it goes before the agreement's."""
+    hs_code: str = ""
+    origin: str = ""
+    weight_grams: int = 0
+    """Net weight of one unit."""
+    declared_value_minor: int = 0
+    """What one unit is declared at customs for, where that is not its price, such as for a gift."""
+
+    @property
+    def customs_value_minor(self) -> int:
+        """What one unit is worth to customs; 0 while nobody said."""
+        return self.declared_value_minor or self.unit_price_minor
+
+
+HoldKey = tuple[HoldReason, str, str]
+"""What tells holds apart: reason, owner and scope."""
+
+
+class Hold(Value, frozen=True):
+    """One reason to wait, and who can end it."""
+
+    reason: HoldReason
+    owner: str
+    """Who has to act: a person, a team, or ``ledger`` for holds that it places and releases itself."""
+    at: datetime
+    missing: tuple[str, ...] = ()
+    """Field paths, for incomplete orders."""
+    lacking: Units = {}
+    """Units by line, where stock lacks."""
+    supplier_order_id: str = ""
+    """Only this supplier order waits; empty means the whole order."""
+    note: Sealed | None = None
+    choices: tuple[Choice, ...] = ()
+    """Why no supplier qualified, for each SKU, where that is the reason."""
+    note_digest: str = ""
+    """Keyed hash of the note: another one is recognised without its content."""
+
+    @property
+    def key(self) -> HoldKey:
+        return (self.reason, self.owner, self.supplier_order_id)
+
+
+class OrderPlaced(Fact, frozen=True, tag="order.placed"):
+    """A shop sold something: all that was known at that moment."""
+
+    order_id: str
+    channel: str
+    channel_order_id: str
+    placed_at: datetime
+    currency: str
+    lines: tuple[Line, ...]
+    at: datetime
+    intake: str = ""
+    """Keyed hash of the order as it was sent: the same again is recognised without its content."""
+    customer: Sealed | None = None
+    subject: str = ""
+    """Pseudonym of the customer, whose data keys carry it."""
+    has_contact: bool = False
+    has_address: bool = False
+    """Whether a country and a street or town were given; what they are is sealed."""
+    destination: Destination = Destination()
+    payment: PaymentState = PaymentState.UNKNOWN
+    priority: Priority = Priority.STANDARD
+    promised_by: datetime | None = None
+    packing: tuple[str, ...] = ()
+    gift: bool = False
+    holds: tuple[Hold, ...] = ()
+    untracked: tuple[LineNo, ...] = ()
+    """Lines of SKUs without a feed: accepted, but nothing is promised of their stock."""
+    return_window_days: int = 14
+    when_unavailable: WhenUnavailable = WhenUnavailable.HOLD
+    incoterm: Incoterm | None = None
+    reship_of: str = ""
+    """The case whose units it sends once more, at no price; empty for what a customer ordered."""
+    original_order_id: str = ""
+    """The order that was paid for them; only with reship_of."""
+    sealed_for: str = ""
+    """The order that its customer was sealed for; empty means this one."""
+    promised_day: date | None = None
+    """The day that the customer was promised, where it was told a day; promised_by is its end at the destination."""
+    historical: bool = False
+    """An order of before, recorded for its figures: nobody has anything to do about it."""
+
+
+class SuppliersChosen(Fact, frozen=True, tag="order.suppliers_chosen"):
+    """Lines whose supplier the shop did not know were given one."""
+
+    order_id: str
+    by_line: dict[LineNo, str]
+    choices: tuple[Choice, ...]
+    """Why, for each SKU."""
+    at: datetime
+
+
+class DetailsCompleted(SincePlacing, frozen=True, tag="order.details_completed"):
+    """What was missing came in; lines replace those of the same number."""
+
+    order_id: str
+    at: datetime
+    lines: tuple[Line, ...] = ()
+    customer: Sealed | None = None
+    subject: str = ""
+    has_contact: bool = False
+    has_address: bool = False
+    destination: Destination | None = None
+    currency: str = ""
+    untracked: tuple[LineNo, ...] = ()
+    incoterm: Incoterm | None = None
+    promised_by: datetime | None = None
+    """When the promised day ends at the new destination; only where a day was promised."""
+
+
+class CustomsLine(Value, frozen=True):
+    """What customs asks of one line; what is empty or zero was not said and stays as it was."""
+
+    line_no: LineNo
+    title: str = ""
+    hs_code: str = ""
+    origin: str = ""
+    weight_grams: int = 0
+    declared_value_minor: int = 0
+
+
+class CustomsDataCompleted(SincePlacing, frozen=True, tag="order.customs_data_completed"):
+    """What customs asks for came in or was put right, before or after confirmation."""
+
+    order_id: str
+    at: datetime
+    lines: tuple[CustomsLine, ...] = ()
+    incoterm: Incoterm | None = None
+
+
+class HoldPlaced(SincePlacing, frozen=True, tag="order.hold_placed"):
+    """Nothing is dispatched while it stands; a hold of the same reason, owner and scope is replaced."""
+
+    order_id: str
+    hold: Hold
+    at: datetime
+
+
+class HoldReleased(SincePlacing, frozen=True, tag="order.hold_released"):
+    """One hold ended; others stand."""
+
+    order_id: str
+    reason: HoldReason
+    owner: str
+    at: datetime
+    supplier_order_id: str = ""
+
+
+class PaymentChanged(SincePlacing, frozen=True, tag="order.payment_changed"):
+    """The shop said something new of the money."""
+
+    order_id: str
+    payment: PaymentState
+    at: datetime
+    outdated: bool = False
+    """Newer news was known already: it is recorded and moves nothing."""
+
+
+class OrderConfirmed(Fact, frozen=True, tag="order.confirmed"):
+    """The promise to the customer is frozen; by is ``ledger`` or the person who confirmed."""
+
+    order_id: str
+    by: str
+    at: datetime
+    promised_by: datetime | None = None
+    no_promise_because: str = ""
+    """Why the customer is promised no day."""
+
+
+class UnitsBackordered(Fact, frozen=True, tag="order.units_backordered"):
+    """These open units wait for goods, and somebody decided that they may."""
+
+    order_id: str
+    by_line: Units
+    at: datetime
+
+
+class UnitsReserved(Fact, frozen=True, tag="order.units_reserved"):
+    """Units that had waited for stock, or for a first feed, have their reservation now."""
+
+    order_id: str
+    by_line: Units
+    at: datetime
+    by_supplier: dict[str, Units] = {}
+    """The same by who is to send them, for a line may wait with several; empty before the confirmation."""
+
+
+class AddressChanged(Fact, frozen=True, tag="order.address_changed"):
+    """The parcels go elsewhere; only before packing."""
+
+    order_id: str
+    customer: Sealed
+    destination: Destination
+    at: datetime
+    subject: str = ""
+    promised_by: datetime | None = None
+    """When the promised day ends at the new destination; only where a day was promised."""
+    outdated: bool = False
+    """A newer address was known already: it is recorded and moves nothing."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return ("a newer address is known, which stays; this one is only recorded",) if self.outdated else ()
+
+
+class UnitsCancelled(Fact, frozen=True, tag="order.units_cancelled"):
+    """Units that no supplier had been given will not be sent. An order without lines names none."""
+
+    order_id: str
+    by_line: Units
+    by: str
+    because: str
+    at: datetime
+
+
+class UnitsDelivered(Fact, frozen=True, tag="order.units_delivered"):
+    """A parcel of the order arrived."""
+
+    order_id: str
+    carrier: str
+    number: str
+    epoch: int
+    by_line: Units
+    at: datetime
+
+
+class DeliveryReopened(Fact, frozen=True, tag="order.delivery_reopened"):
+    """A delivery was disputed, or a loss turned out wrong: the units are on their way again."""
+
+    order_id: str
+    carrier: str
+    number: str
+    epoch: int
+    by_line: Units
+    at: datetime
+
+
+class UnitsLost(Fact, frozen=True, tag="order.units_lost"):
+    """The carrier gave a parcel of the order up."""
+
+    order_id: str
+    carrier: str
+    number: str
+    epoch: int
+    by_line: Units
+    at: datetime
+
+
+class ReceiptConfirmed(Fact, frozen=True, tag="order.receipt_confirmed"):
+    """The customer, or the carrier for it, said that everything is there."""
+
+    order_id: str
+    by: str
+    at: datetime
+
+
+class OrderReviewed(Fact, frozen=True, tag="order.reviewed"):
+    """The customer's stars, 1 to 5; the text is not kept."""
+
+    order_id: str
+    review_id: str
+    score: int
+    at: datetime
+
+
+class ChargebackRecorded(SincePlacing, frozen=True, tag="order.chargeback_recorded"):
+    """The customer had its bank take the money back; chargeback_id is the bank's or the payment service's."""
+
+    order_id: str
+    chargeback_id: str
+    amount: Money
+    at: datetime
+    because: str = ""
+    """The bank's reason code, such as ``4853``."""
+    warnings: tuple[str, ...] = ()
+
+
+class OrderCompleted(Fact, frozen=True, tag="order.completed"):
+    """The return window closed with no case open."""
+
+    order_id: str
+    at: datetime
+
+
+class Clock(StrEnum):
+    """The clocks that stand in an order's stream (DOMAIN 6)."""
+
+    ACKNOWLEDGE = "acknowledge"
+    DISPATCH = "dispatch"
+    DELIVERY = "delivery"
+
+
+class DeadlineMissed(Fact, frozen=True, tag="order.deadline_missed"):
+    """A clock was due and nothing had happened; recorded once per object and clock."""
+
+    order_id: str
+    object_id: str
+    """The supplier order, or the order itself for the delivery clock."""
+    clock: Clock
+    due: datetime
+    at: datetime
+    supplier_id: str = ""
+
+
+class BreachWithdrawn(Fact, frozen=True, tag="order.breach_withdrawn"):
+    """It was no breach after all; the news of that came late."""
+
+    order_id: str
+    object_id: str
+    clock: Clock
+    happened_at: datetime | None
+    """When it had happened in time; None if it had not, but the clock stood still, or nobody wanted it any more."""
+    at: datetime
+    supplier_id: str = ""
+
+
+class DelayRuled(Fact, frozen=True, tag="order.delay_ruled"):
+    """Somebody ruled whose fault it is that a supplier order's clock ran out; the newest ruling counts."""
+
+    order_id: str
+    supplier_order_id: str
+    clock: Clock
+    party: Party
+    because: str
+    by: str
+    at: datetime
+    supplier_id: str = ""
+    outdated: bool = False
+    """A newer ruling was known already: it is recorded and moves nothing."""
+
+
+class ReroutingSought(Fact, frozen=True, tag="order.rerouting_sought"):
+    """Another supplier was sought for what one had not done by then; recorded once for each clock and due time."""
+
+    order_id: str
+    supplier_order_id: str
+    clock: Clock
+    due: datetime
+    """When the clock was due, or the later day that the supplier had named for goods that it has yet to get."""
+    at: datetime
+    by_line: Units = {}
+    """The units that it was then asked to give up."""
+    unserved: tuple[Choice, ...] = ()
+    """Why nobody qualifies, for each SKU that stays with it."""
+    supplier_id: str = ""
+
+
+OrderFact = (
+    OrderPlaced
+    | SuppliersChosen
+    | DetailsCompleted
+    | CustomsDataCompleted
+    | HoldPlaced
+    | HoldReleased
+    | PaymentChanged
+    | OrderConfirmed
+    | UnitsBackordered
+    | UnitsReserved
+    | AddressChanged
+    | UnitsCancelled
+    | UnitsDelivered
+    | DeliveryReopened
+    | UnitsLost
+    | ReceiptConfirmed
+    | OrderReviewed
+    | ChargebackRecorded
+    | OrderCompleted
+    | DeadlineMissed
+    | BreachWithdrawn
+    | DelayRuled
+    | ReroutingSought
+    | SupplierOrderDrafted
+    | ShippingChosen
+    | SupplierOrderSent
+    | SupplierOrderAcknowledged
+    | SupplierOrderPacked
+    | PackingErrorFound
+    | PackingCorrected
+    | SupplierOrderShipped
+    | CancelRequested
+    | CancelAgreed
+    | CancelRefused
+    | ClocksStopped
+    | ClocksResumed
+    | CompensationAccrued
+    | CompensationReversed
+    | after_sales.RemedyFact
+)

@@ -1,0 +1,357 @@
+"""An order as its facts tell it: where its units are, what holds it, what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from enum import StrEnum
+from operator import attrgetter
+
+from msgspec.structs import replace
+
+from ledger.facts import LineNo, Sealed, Units, Value
+from ledger.nouns.choice import Choice
+from ledger.nouns.orders.after_sales import AfterSales
+from ledger.nouns.orders.facts import (
+    UNDER_WAY,
+    ChargebackRecorded,
+    Clock,
+    DelayRuled,
+    Hold,
+    HoldReason,
+    Line,
+    OrderPlaced,
+    OrderReviewed,
+    PaymentState,
+    ReroutingSought,
+)
+from ledger.nouns.orders.supplier_orders import (
+    Oddity,
+    Stop,
+    SupplierOrder,
+    UnknownSupplierOrder,
+)
+from ledger.terms.parties import Party
+from ledger.terms.places import Destination
+from ledger.terms.shipping import Incoterm
+from ledger.view import View
+
+
+def stream(order_id: str) -> str:
+    """order_id is ``channel/number``, such as ``shopify/1001``."""
+    return f"order-{order_id}"
+
+
+def find(view: View, order_id: str) -> Order | None:
+    found: Order | None = view.state(stream(order_id))
+    return found
+
+
+class Header(StrEnum):
+    """The status of the whole order, derived."""
+
+    RECEIVED = "received"
+    ON_HOLD = "on_hold"
+    CONFIRMED = "confirmed"
+    PARTLY_DISPATCHED = "partly_dispatched"
+    DISPATCHED = "dispatched"
+    PARTLY_DELIVERED = "partly_delivered"
+    DELIVERED = "delivered"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class Buckets(Value, frozen=True):
+    """Where the units of one line are: each in exactly one bucket."""
+
+    open: int = 0
+    backordered: int = 0
+    assigned: int = 0
+    shipped: int = 0
+    delivered: int = 0
+    cancelled: int = 0
+    lost: int = 0
+
+    def move(self, units: int, source: str, target: str) -> Buckets:
+        return replace(self, **{source: getattr(self, source) - units, target: getattr(self, target) + units})
+
+    @property
+    def total(self) -> int:
+        return self.open + self.backordered + self.assigned + self.shipped + self.delivered + self.cancelled + self.lost
+
+
+class Shipment(Value, frozen=True):
+    """A parcel of the order and in which bucket its units are: shipped, delivered or lost."""
+
+    supplier_order_id: str
+    carrier: str
+    number: str
+    epoch: int
+    by_line: Units
+    shipped_at: datetime
+    bucket: str = "shipped"
+    delivered_at: datetime | None = None
+    oddities: tuple[Oddity, ...] = ()
+
+
+AtSupplier = tuple[str, LineNo]
+"""A line with the supplier that is to send it; "" until a supplier order has it."""
+
+Stops = Mapping[str, tuple[Stop, ...]]
+"""Holds that stop clocks, over or not, by the supplier order that waits; "" means all of them."""
+
+
+class Order(Value, frozen=True):
+    """An order as its facts tell it."""
+
+    placed: OrderPlaced
+    """As it came in; what changed since stands in the fields below."""
+    lines: dict[LineNo, Line]
+    buckets: dict[LineNo, Buckets]
+    currency: str
+    payment: PaymentState
+    destination: Destination
+    customer: Sealed | None
+    has_contact: bool
+    has_address: bool
+    promised_by: datetime | None
+    promised_day: date | None = None
+    """The day whose end promised_by is, where the customer was told a day."""
+    payment_at: datetime | None = None
+    """The time of the newest news of the money since the order was recorded, as it was told."""
+    address_at: datetime | None = None
+    """The time of the newest address since the placing."""
+    incoterm: Incoterm | None = None
+    no_promise_because: str = ""
+    """Why a confirmed order promises no day."""
+    subjects: tuple[str, ...] = ()
+    """Pseudonyms of the people whose data its facts hold sealed, the latest last."""
+    holds: tuple[Hold, ...] = ()
+    stops: Stops = {}
+    """Since the confirmation: before it no supplier has anything to do."""
+    untracked: frozenset[LineNo] = frozenset()
+    unreserved: Mapping[AtSupplier, int] = {}
+    """Units that nothing was reserved for when it was to be: backordered by us, or of SKUs without a feed."""
+    chosen: dict[LineNo, Choice] = {}
+    """Lines whose supplier the shop did not know, and why they have the one they have."""
+    confirmed_at: datetime | None = None
+    supplier_orders: dict[str, SupplierOrder] = {}
+    shipments: tuple[Shipment, ...] = ()
+    cancelled_empty: bool = False
+    given_up_at: datetime | None = None
+    """When units were last cancelled or lost."""
+    receipt_confirmed_at: datetime | None = None
+    completed_at: datetime | None = None
+    missed: frozenset[tuple[str, Clock]] = frozenset()
+    rulings: dict[tuple[str, Clock], DelayRuled] = {}
+    """Whose fault a missed clock is, where somebody ruled."""
+    sought: dict[tuple[str, Clock], ReroutingSought] = {}
+    """What last came of seeking another supplier for what was overdue."""
+    reviews: tuple[OrderReviewed, ...] = ()
+    chargebacks: tuple[ChargebackRecorded, ...] = ()
+    after_sales: AfterSales = AfterSales()
+
+    @property
+    def order_id(self) -> str:
+        return self.placed.order_id
+
+    @property
+    def paid_order_id(self) -> str:
+        """The order whose money paid for its units: itself, or the one that a reship sends once more."""
+        return self.placed.original_order_id or self.placed.order_id
+
+    @property
+    def sealed_for(self) -> str:
+        """The order id that its customer is sealed for: what unsealing needs."""
+        # Who moved since was sealed for this order itself.
+        return (
+            self.placed.sealed_for
+            if self.placed.sealed_for and self.customer == self.placed.customer
+            else self.order_id
+        )
+
+    @property
+    def sent(self) -> Units:
+        """Units that ever left, by line; they never become fewer."""
+        return {n: count for n, b in self.buckets.items() if (count := b.shipped + b.delivered + b.lost)}
+
+    @property
+    def subject(self) -> str:
+        """Whom new personal data of the order is sealed for; empty while nobody is known."""
+        return self.subjects[-1] if self.subjects else ""
+
+    def units(self, bucket: str) -> int:
+        return sum(map(attrgetter(bucket), self.buckets.values()))
+
+    def in_bucket(self, bucket: str) -> Units:
+        counts = zip(self.buckets, map(attrgetter(bucket), self.buckets.values()), strict=True)
+        return {line_no: count for line_no, count in counts if count}
+
+    def waiting_for_stock(self) -> Units:
+        """Units without a reservation that are still to be shipped."""
+        by_line: Units = {}
+        for (_, line_no), units in self.waiting_at_suppliers().items():
+            by_line[line_no] = by_line.get(line_no, 0) + units
+        return by_line
+
+    def waiting_at_suppliers(self) -> dict[AtSupplier, int]:
+        """The same by who is to send them."""
+        waiting = {key: min(units, self._to_ship(*key)) for key, units in self.unreserved.items()}
+        return {key: units for key, units in waiting.items() if units > 0}
+
+    def _to_ship(self, supplier_id: str, line_no: LineNo) -> int:
+        """Unshipped units; those that are open after the confirmation are nobody's until they are assigned again."""
+        if supplier_id:
+            mine = (each for each in self.supplier_orders.values() if each.supplier_id == supplier_id)
+            return sum(each.shares[line_no].unshipped for each in mine if line_no in each.shares)
+        buckets = self.buckets[line_no]
+        return buckets.backordered + buckets.assigned + (buckets.open if self.confirmed_at is None else 0)
+
+    @property
+    def ordered(self) -> int:
+        return sum(buckets.total for buckets in self.buckets.values())
+
+    @property
+    def header(self) -> Header:
+        ordered, cancelled, lost = self.ordered, self.units("cancelled"), self.units("lost")
+        wanted = ordered - cancelled - lost
+        delivered, shipped = self.units("delivered"), self.units("shipped")
+        if self.cancelled_empty or (ordered and cancelled == ordered):
+            return Header.CANCELLED
+        if self.completed_at is not None:
+            return Header.COMPLETED
+        if delivered and delivered == wanted:
+            return Header.DELIVERED
+        if delivered:
+            return Header.PARTLY_DELIVERED
+        if self.holds:
+            return Header.ON_HOLD
+        if shipped or lost:
+            return Header.DISPATCHED if shipped == wanted else Header.PARTLY_DISPATCHED
+        return Header.CONFIRMED if self.confirmed_at is not None else Header.RECEIVED
+
+    @property
+    def delivered_at(self) -> datetime | None:
+        """When the last unit arrived that was to arrive; None while any is under way."""
+        if any(map(self.units, UNDER_WAY)) or not self.units("delivered"):
+            return None
+        return max(shipment.delivered_at for shipment in self.shipments if shipment.delivered_at is not None)
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the last of its units was delivered or given up; None while anything is left to wait for."""
+        match self.header:
+            case Header.CANCELLED:
+                return self.given_up_at
+            case Header.DELIVERED | Header.COMPLETED:
+                ends = [at for at in (self.delivered_at, self.given_up_at) if at is not None]
+                return max(ends, default=None)
+            case _:
+                return None
+
+    def hold(self, reason: HoldReason, owner: str = "") -> Hold | None:
+        """A hold of this reason on the whole order, of any owner if none is named."""
+        return next(
+            (h for h in self.holds if h.reason is reason and owner in ("", h.owner) and not h.supplier_order_id), None
+        )
+
+    def supplier_order(self, supplier_order_id: str) -> SupplierOrder:
+        found = self.supplier_orders.get(supplier_order_id)
+        if found is None:
+            raise UnknownSupplierOrder(supplier_order_id)
+        return found
+
+    def shipment(self, carrier: str, number: str, epoch: int) -> Shipment | None:
+        return next(
+            (s for s in self.shipments if s.carrier == carrier and s.number == number and s.epoch == epoch), None
+        )
+
+    def deadlines(self) -> Iterator[Deadline]:
+        """Every clock of the order that has a due time; of what came to nothing only those that were missed."""
+        for each in self.supplier_orders.values():
+            came_to_nothing = bool(each.dropped) and each.came_to_nothing
+            for deadline in _deadlines_of(each):
+                if not came_to_nothing or self._was_missed(deadline):
+                    yield deadline
+        if self.promised_by is not None:
+            cancelled, arrived_at = self.header is Header.CANCELLED, self.delivered_at
+            given_up_at = self.given_up_at if cancelled or arrived_at is not None else None
+            promise = _deadline(self.order_id, Clock.DELIVERY, self.promised_by, arrived_at, None, "", given_up_at)
+            if not cancelled or self._was_missed(promise):
+                yield promise
+
+    def _was_missed(self, deadline: Deadline) -> bool:
+        """Of a clock that is over: whether it was missed, by what is recorded or by what is known now."""
+        return deadline.passed(deadline.due) or (deadline.object_id, deadline.clock) in self.missed
+
+    def deadline(self, object_id: str, clock: Clock) -> Deadline | None:
+        return next((each for each in self.deadlines() if (each.object_id, each.clock) == (object_id, clock)), None)
+
+
+class Deadline(Value, frozen=True):
+    """One clock: when it is due, when it was met, since when it stands still."""
+
+    object_id: str
+    clock: Clock
+    due: datetime
+    met_at: datetime | None
+    stopped_since: datetime | None = None
+    supplier_id: str = ""
+    given_up_at: datetime | None = None
+    """When the last of what it waited for was given up instead, if that is what ended it."""
+
+    @property
+    def owner(self) -> Party:
+        """Who is obliged: the supplier by its agreement, the retailer by its promise."""
+        return Party.RETAILER if self.clock is Clock.DELIVERY else Party.SUPPLIER
+
+    @property
+    def over(self) -> bool:
+        """Nothing is waited for any more."""
+        return self.met_at is not None or self.given_up_at is not None
+
+    @property
+    def late(self) -> bool:
+        if self.met_at is not None:
+            return self.met_at > self.due
+        # What was still to be done at that moment was late when it was given up.
+        return self.given_up_at is not None and self.given_up_at >= self.due
+
+    @property
+    def stands(self) -> bool:
+        """It was stopped before it was due."""
+        return self.stopped_since is not None and self.stopped_since < self.due
+
+    def passed(self, now: datetime) -> bool:
+        """Nothing had happened when it was due, and it was running then."""
+        if self.stands:
+            return False
+        return self.late or (not self.over and now >= self.due)
+
+
+def _deadlines_of(each: SupplierOrder) -> Iterator[Deadline]:
+    if each.sent_at is None:
+        return
+    given_up_at, answered_at = each.given_up_at, each.acknowledged_at
+    for clock, due, met_at, ended_at in (
+        (Clock.ACKNOWLEDGE, each.acknowledge_by, answered_at, given_up_at if answered_at is None else None),
+        (Clock.DISPATCH, each.dispatch_by, each.dispatched_at, given_up_at),
+    ):
+        if due is not None:
+            what = (each.supplier_order_id, clock, due)
+            yield _deadline(*what, met_at, each.stopped_since, each.supplier_id, ended_at)
+
+
+def _deadline(
+    object_id: str,
+    clock: Clock,
+    due: datetime,
+    met_at: datetime | None,
+    stopped_since: datetime | None,
+    supplier_id: str,
+    given_up_at: datetime | None,
+) -> Deadline:
+    """What was given up after it was due was late, also where all the rest was in time."""
+    if given_up_at is not None and (met_at is None or met_at <= due <= given_up_at):
+        return Deadline(object_id, clock, due, None, stopped_since, supplier_id, given_up_at)
+    return Deadline(object_id, clock, due, met_at, stopped_since, supplier_id)

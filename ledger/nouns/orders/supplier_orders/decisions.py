@@ -1,0 +1,217 @@
+"""Decisions on one supplier order: what its supplier answers, packs and ships, what is taken back from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from operator import attrgetter
+
+from ledger.facts import LineNo, Units
+from ledger.nouns.orders.supplier_orders.facts import (
+    Answer,
+    CancelAgreed,
+    CancelRefused,
+    CancelRequested,
+    ClocksResumed,
+    ClocksStopped,
+    Oddity,
+    PackingCorrected,
+    PackingErrorFound,
+    SupplierOrderAcknowledged,
+    SupplierOrderFact,
+    SupplierOrderPacked,
+    SupplierOrderShipped,
+)
+from ledger.nouns.orders.supplier_orders.refusals import (
+    NoCancelAsked,
+    NothingToShip,
+    NotSent,
+    OverAnswered,
+    OverShipped,
+    UnderAnswered,
+    UnknownLine,
+)
+from ledger.nouns.orders.supplier_orders.state import (
+    Share,
+    Stop,
+    SupplierOrder,
+    evolve,
+    later_by,
+    minus,
+    union,
+)
+
+
+def acknowledge(
+    supplier_order: SupplierOrder, by_line: dict[LineNo, Answer], at: datetime
+) -> Sequence[SupplierOrderFact]:
+    """The supplier's answer. The same answer of the same moment records nothing; any other adds to those before."""
+    answered = SupplierOrderAcknowledged(supplier_order.supplier_order_id, by_line, at)
+    if answered in supplier_order.answers:
+        return []
+    _require_sent(supplier_order)
+    for line_no, answer in by_line.items():
+        share = share_of(supplier_order, line_no)
+        if answer.units > share.pending + share.backordered:
+            raise OverAnswered(line_no, asked=share.pending + share.backordered, answered=answer.units)
+        if answer.units < share.pending:
+            raise UnderAnswered(line_no, asked=share.pending, answered=answer.units)
+    return [answered]
+
+
+def pack(
+    supplier_order: SupplierOrder, packed_with: tuple[str, ...], at: datetime, oddities: tuple[Oddity, ...] = ()
+) -> Sequence[SupplierOrderFact]:
+    """Packed, with what. Saying it twice records nothing; what lacks of the instructions is an error, once."""
+    if supplier_order.packed_at is not None and supplier_order.packed_with == packed_with:
+        return []
+    _require_sent(supplier_order)
+    if not supplier_order.unshipped:
+        raise NothingToShip(supplier_order.supplier_order_id, supplier_order.stage)
+    supplier_order_id = supplier_order.supplier_order_id
+    packed = SupplierOrderPacked(supplier_order_id, packed_with, at, oddities)
+    lacking = tuple(word for word in supplier_order.packing if word not in packed_with)
+    if lacking == supplier_order.packing_lacks:
+        return [packed]
+    if lacking:
+        return [packed, PackingErrorFound(supplier_order_id, lacking, at)]
+    return [packed, PackingCorrected(supplier_order_id, at)]
+
+
+def ship(
+    supplier_order: SupplierOrder,
+    carrier: str,
+    number: str,
+    epoch: int,
+    by_line: Units,
+    at: datetime,
+    oddities: tuple[Oddity, ...] = (),
+) -> Sequence[SupplierOrderFact]:
+    """Units left in a parcel; no lines named means all that is left.
+
+    A cancel request has come too late for those of its units that left, and stands open for the others.
+    """
+    _require_sent(supplier_order)
+    if not supplier_order.unshipped:
+        raise NothingToShip(supplier_order.supplier_order_id, supplier_order.stage)
+    for line_no, units in by_line.items():
+        left = share_of(supplier_order, line_no).unshipped
+        if units > left:
+            raise OverShipped(line_no, left=left, shipped=units)
+    supplier_order_id = supplier_order.supplier_order_id
+    shipped = SupplierOrderShipped(supplier_order_id, carrier, number, epoch, by_line, at, oddities)
+    gone = minus(supplier_order.cancel_asked, left_to_ship(evolve(supplier_order, shipped)))
+    return [shipped, CancelRefused(supplier_order_id, "already_shipped", at, gone)] if gone else [shipped]
+
+
+def left_to_ship(supplier_order: SupplierOrder) -> Units:
+    """All units that can still be shipped, by line."""
+    return {line_no: left for line_no, share in supplier_order.shares.items() if (left := share.unshipped)}
+
+
+def expected_at(supplier_order: SupplierOrder, line_no: LineNo) -> datetime | None:
+    """The day that the supplier last named for units of a line that it has yet to get."""
+    if not supplier_order.shares[line_no].backordered:
+        return None
+    told = sorted(supplier_order.answers, key=attrgetter("at"))
+    answers = [each.by_line[line_no] for each in told if line_no in each.by_line]
+    return next((answer.expected_at for answer in reversed(answers) if answer.backordered), None)
+
+
+def ask_to_cancel(
+    supplier_order: SupplierOrder, by_line: Units, by: str, because: str, at: datetime
+) -> Sequence[SupplierOrderFact]:
+    """Ask the supplier not to ship units, beside those it was asked for; a draft is cancelled at once.
+
+    Units that were to be rerouted come first: who cancels them does not want them from anybody.
+    """
+    if supplier_order.sent_at is None:
+        return [CancelAgreed(supplier_order.supplier_order_id, by_line, at, by)]
+    asked, rerouted = dict(supplier_order.cancel_asked), dict(supplier_order.reroute_asked)
+    for line_no, units in by_line.items():
+        turned = min(units, rerouted.pop(line_no, 0))
+        if left := supplier_order.reroute_asked.get(line_no, 0) - turned:
+            rerouted[line_no] = left
+        asked[line_no] = asked.get(line_no, 0) + units - turned
+    to = supplier_order.reroute_wish.to if supplier_order.reroute_wish and rerouted else ""
+    return [CancelRequested(supplier_order.supplier_order_id, asked, by, because, at, rerouted, to)]
+
+
+def ask_to_reroute(
+    supplier_order: SupplierOrder, by_line: Units, by: str, because: str, to: str, at: datetime
+) -> Sequence[SupplierOrderFact]:
+    """Ask the supplier for units that are to go to another one; a draft gives them up at once."""
+    if supplier_order.sent_at is None:
+        return [CancelAgreed(supplier_order.supplier_order_id, by_line, at, by, rerouted=by_line)]
+    asked, rerouted = _more(supplier_order.cancel_asked, by_line), _more(supplier_order.reroute_asked, by_line)
+    return [CancelRequested(supplier_order.supplier_order_id, asked, by, because, at, rerouted, to)]
+
+
+def _more(units: Units, more: Units) -> Units:
+    return {line_no: units.get(line_no, 0) + more.get(line_no, 0) for line_no in {**units, **more}}
+
+
+def reroutable(supplier_order: SupplierOrder) -> Units:
+    """The units that it is not asked for yet, by line."""
+    return _beyond(supplier_order, supplier_order.cancel_asked)
+
+
+def cancellable(supplier_order: SupplierOrder) -> Units:
+    """The units that nobody asked it to cancel yet, by line; those that are to be rerouted can be."""
+    return _beyond(supplier_order, cancels_asked(supplier_order))
+
+
+def _beyond(supplier_order: SupplierOrder, asked: Units) -> Units:
+    left = {n: units - asked.get(n, 0) for n, units in left_to_ship(supplier_order).items()}
+    return {line_no: units for line_no, units in left.items() if units}
+
+
+def cancels_asked(supplier_order: SupplierOrder) -> Units:
+    """The units that it was asked for and that nobody else is to send."""
+    rerouted = supplier_order.reroute_asked
+    return {n: left for n, units in supplier_order.cancel_asked.items() if (left := units - rerouted.get(n, 0))}
+
+
+def answer_cancel(
+    supplier_order: SupplierOrder, agreed: bool, because: str, at: datetime
+) -> Sequence[SupplierOrderFact]:
+    """The supplier's answer to a cancel request."""
+    if not supplier_order.cancel_asked:
+        raise NoCancelAsked(supplier_order.supplier_order_id)
+    if agreed:
+        asked, rerouted = supplier_order.cancel_asked, supplier_order.reroute_asked
+        return [CancelAgreed(supplier_order.supplier_order_id, asked, at, rerouted=rerouted)]
+    return [CancelRefused(supplier_order.supplier_order_id, because, at)]
+
+
+def reckon_clocks(supplier_order: SupplierOrder, stops: Iterable[Stop], at: datetime) -> list[SupplierOrderFact]:
+    """Where its clocks stand by all holds that are known, in whatever order they were told. No news records nothing.
+
+    A clock stands still for the union of the holds' times, from when it runs.
+    """
+    if supplier_order.sent_at is None:
+        return []
+    spans = union(stops, supplier_order.sent_at, supplier_order.ended_at)
+    stopped_since = spans[-1][0] if spans and spans[-1][1] is None else None
+    acknowledge_by, dispatch_by = (later_by(due, spans) for due in supplier_order.agreed)
+    present = (supplier_order.acknowledge_by, supplier_order.dispatch_by)
+    if (stopped_since, acknowledge_by, dispatch_by) == (supplier_order.stopped_since, *present):
+        return []
+    supplier_order_id = supplier_order.supplier_order_id
+    if stopped_since is None:
+        return [ClocksResumed(supplier_order_id, at, acknowledge_by, dispatch_by)]
+    if (acknowledge_by, dispatch_by) == present:
+        return [ClocksStopped(supplier_order_id, stopped_since)]
+    return [ClocksStopped(supplier_order_id, stopped_since, acknowledge_by, dispatch_by)]
+
+
+def share_of(supplier_order: SupplierOrder, line_no: LineNo) -> Share:
+    share = supplier_order.shares.get(line_no)
+    if share is None:
+        raise UnknownLine(f"supplier order {supplier_order.supplier_order_id}", line_no)
+    return share
+
+
+def _require_sent(supplier_order: SupplierOrder) -> None:
+    if supplier_order.sent_at is None:
+        raise NotSent(supplier_order.supplier_order_id, supplier_order.stage)

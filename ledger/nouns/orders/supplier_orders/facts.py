@@ -1,0 +1,250 @@
+"""What happens to a supplier order, as it is stored in the order's stream."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from ledger.facts import Fact, LineNo, Units, Value
+from ledger.nouns.choice import Choice
+from ledger.nouns.suppliers import CompensationTerms, PeakPeriod
+from ledger.terms.money import Money
+from ledger.terms.shipping import Chosen
+
+
+class OfSupplierOrder(Fact, frozen=True, tag=""):
+    """A fact about one supplier order."""
+
+    supplier_order_id: str
+
+
+class SupplierOrderDrafted(OfSupplierOrder, frozen=True, tag="order.supplier_order_drafted"):
+    """Units of the order were given to a supplier; it does not know yet."""
+
+    supplier_id: str
+    units: Units
+    at: datetime
+    backordered: Units = {}
+    """Units given to it that it has to get first."""
+    packing: tuple[str, ...] = ()
+    """What it is to pack with, such as ``logo_label``; what it cannot do is replaced by the agreed fallback."""
+    unit_costs: dict[LineNo, Money] = {}
+    """What the retailer owes for a unit of each line, by the supplier's offer then; without one it is left out."""
+    instead_of: str = ""
+    """The supplier order that had the units before, where they were rerouted."""
+    because: str = ""
+    """Why they were rerouted."""
+    choices: tuple[Choice, ...] = ()
+    """Why this supplier, for each SKU, where it was not the shop that named it."""
+    shipping: Chosen | None = None
+    """The service it is to be sent with; None where a country was not known, so that none could be chosen."""
+
+
+class ShippingChosen(OfSupplierOrder, frozen=True, tag="order.shipping_chosen"):
+    """Another service was chosen for a supplier order, because its address or what is known of it changed."""
+
+    shipping: Chosen
+    at: datetime
+
+
+class SupplierOrderSent(OfSupplierOrder, frozen=True, tag="order.supplier_order_sent"):
+    """The dispatch instruction went out; its clocks run. A clock without a time was not agreed."""
+
+    at: datetime
+    acknowledge_by: datetime | None = None
+    dispatch_by: datetime | None = None
+    first_scan_within_hours: int | None = None
+    peaks: tuple[PeakPeriod, ...] = ()
+    """The agreed peak periods that were not over, for clocks that start later."""
+    compensation: CompensationTerms | None = None
+    """What a late dispatch costs under the agreement in force; None where nothing was agreed."""
+
+
+class RejectReason(StrEnum):
+    """Why a supplier does not take units."""
+
+    OUT_OF_STOCK = "out_of_stock"
+    DISCONTINUED = "discontinued"
+    CANNOT_SHIP_TO = "cannot_ship_to"
+    PRICE_CHANGED = "price_changed"
+    QUANTITY_CHANGED = "quantity_changed"
+    OTHER = "other"
+
+
+class Answer(Value, frozen=True):
+    """The supplier's answer for one line, in units."""
+
+    accepted: int = 0
+    backordered: int = 0
+    rejected: int = 0
+    expected_at: datetime | None = None
+    """When backordered units are expected."""
+    because: RejectReason | None = None
+
+    @property
+    def units(self) -> int:
+        return self.accepted + self.backordered + self.rejected
+
+
+class SupplierOrderAcknowledged(OfSupplierOrder, frozen=True, tag="order.supplier_order_acknowledged"):
+    """The supplier's answer, line by line. Rejected units are open again."""
+
+    by_line: dict[LineNo, Answer]
+    at: datetime
+
+
+class Oddity(StrEnum):
+    """What should not have happened, and did: it is recorded all the same, and somebody's work."""
+
+    ON_HOLD = "on_hold"
+    """A hold stood."""
+    TOO_EARLY = "too_early"
+    """Before the order was placed, or more than three days before the supplier was told: the time cannot be right."""
+
+    @property
+    def sentence(self) -> str:
+        """What to tell whoever records it."""
+        if self is Oddity.ON_HOLD:
+            return "the order was on hold; it is recorded and is somebody's work"
+        return "the time cannot be right: it is before the order, or long before the supplier was told of it"
+
+
+class SupplierOrderPacked(OfSupplierOrder, frozen=True, tag="order.supplier_order_packed"):
+    """The goods are packed, with what."""
+
+    packed_with: tuple[str, ...]
+    at: datetime
+    oddities: tuple[Oddity, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(each.sentence for each in self.oddities)
+
+
+class PackingErrorFound(OfSupplierOrder, frozen=True, tag="order.packing_error_found"):
+    """It was packed without something that it was to be packed with: an order error of the supplier."""
+
+    lacking: tuple[str, ...]
+    at: datetime
+
+
+class PackingCorrected(OfSupplierOrder, frozen=True, tag="order.packing_corrected"):
+    """It was packed anew, with all that lacked: the error is withdrawn."""
+
+    at: datetime
+
+
+class SupplierOrderShipped(OfSupplierOrder, frozen=True, tag="order.supplier_order_shipped"):
+    """Units left in a parcel, as the supplier says."""
+
+    carrier: str
+    number: str
+    epoch: int
+    by_line: Units
+    at: datetime
+    oddities: tuple[Oddity, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(each.sentence for each in self.oddities)
+
+
+class CancelRequested(OfSupplierOrder, frozen=True, tag="order.supplier_order_cancel_requested"):
+    """The supplier was asked not to ship these units; it takes the place of an earlier request."""
+
+    by_line: Units
+    by: str
+    because: str
+    at: datetime
+    rerouted: Units = {}
+    """Those of them that are to go to another supplier; the others are to be cancelled."""
+    reroute_to: str = ""
+    """The supplier that a person named for them; empty if the ledger is to choose."""
+
+
+class CancelAgreed(OfSupplierOrder, frozen=True, tag="order.supplier_order_cancelled"):
+    """The supplier will not ship these units; they are cancelled, but for those that are rerouted."""
+
+    by_line: Units
+    at: datetime
+    by: str = ""
+    """On whose wish a draft was cancelled, which no supplier was asked about; otherwise the request says it."""
+    rerouted: Units = {}
+    """Those of them that are open again, to go to another supplier."""
+
+
+class CancelRefused(OfSupplierOrder, frozen=True, tag="order.supplier_order_cancel_refused"):
+    """The cancel request came too late, because the parcel left first or the supplier said so."""
+
+    because: str
+    at: datetime
+    by_line: Units = {}
+    """The units that it came too late for, and it stands open for the rest; empty means for all."""
+
+
+class ClocksStopped(OfSupplierOrder, frozen=True, tag="order.clocks_stopped"):
+    """A hold of the retailer or the customer stopped the supplier's clocks, or did so earlier than was known."""
+
+    at: datetime
+    acknowledge_by: datetime | None = None
+    """When it would be due if the clock had not stopped; None if that is as it was."""
+    dispatch_by: datetime | None = None
+
+
+class ClocksResumed(OfSupplierOrder, frozen=True, tag="order.clocks_resumed"):
+    """No such hold stands any more; the clocks are due later by the time that they stood still in all."""
+
+    at: datetime
+    acknowledge_by: datetime | None = None
+    dispatch_by: datetime | None = None
+
+
+class CompensationAccrued(OfSupplierOrder, frozen=True, tag="order.compensation_accrued"):
+    """The supplier owes for a late dispatch, under the agreement in force when the supplier order was sent."""
+
+    supplier_id: str
+    amount: Money
+    net_amount_minor: int
+    """Price of the units that had not left in time, in the currency of the amount."""
+    terms: CompensationTerms
+    """What it was computed by; a cap in another currency than the amount was not applied."""
+    at: datetime
+
+
+class ReversalReason(StrEnum):
+    """Why compensation is owed no more."""
+
+    WITHDRAWN = "withdrawn"
+    """The dispatch was not late after all."""
+    RULED = "ruled"
+    """The delay was ruled another party's."""
+    RECOUNTED = "recounted"
+    """Some units had left in time after all; what is owed for the others accrues anew."""
+
+
+class CompensationReversed(OfSupplierOrder, frozen=True, tag="order.compensation_reversed"):
+    """What had accrued is owed no more."""
+
+    supplier_id: str
+    amount: Money
+    because: ReversalReason
+    at: datetime
+
+
+SupplierOrderFact = (
+    SupplierOrderDrafted
+    | ShippingChosen
+    | SupplierOrderSent
+    | SupplierOrderAcknowledged
+    | SupplierOrderPacked
+    | PackingErrorFound
+    | PackingCorrected
+    | SupplierOrderShipped
+    | CancelRequested
+    | CancelAgreed
+    | CancelRefused
+    | ClocksStopped
+    | ClocksResumed
+    | CompensationAccrued
+    | CompensationReversed
+)

@@ -1,0 +1,415 @@
+"""A supplier order as its facts tell it, and what each fact makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from enum import StrEnum
+from operator import attrgetter
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from ledger.facts import LineNo, Units, Value
+from ledger.nouns.choice import Choice
+from ledger.nouns.orders.supplier_orders.facts import (
+    Answer,
+    CancelAgreed,
+    CancelRefused,
+    CancelRequested,
+    ClocksResumed,
+    ClocksStopped,
+    CompensationAccrued,
+    CompensationReversed,
+    Oddity,
+    PackingCorrected,
+    PackingErrorFound,
+    ShippingChosen,
+    SupplierOrderAcknowledged,
+    SupplierOrderDrafted,
+    SupplierOrderFact,
+    SupplierOrderPacked,
+    SupplierOrderSent,
+    SupplierOrderShipped,
+)
+from ledger.nouns.suppliers import CompensationTerms, PeakPeriod
+from ledger.terms.money import Money
+from ledger.terms.shipping import Chosen
+
+
+class Stage(StrEnum):
+    """How far a supplier order is; always derived from its units and facts."""
+
+    DRAFT = "draft"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    PARTLY_ACCEPTED = "partly_accepted"
+    REJECTED = "rejected"
+    PACKED = "packed"
+    CANCEL_REQUESTED = "cancel_requested"
+    CANCELLED = "cancelled"
+    PARTLY_SHIPPED = "partly_shipped"
+    SHIPPED = "shipped"
+    CLOSED = "closed"
+
+
+class Share(Value, frozen=True):
+    """A supplier order's share of one line: each unit is in exactly one of these."""
+
+    pending: int = 0
+    accepted: int = 0
+    backordered: int = 0
+    rejected: int = 0
+    cancelled: int = 0
+    shipped: int = 0
+    rerouted: int = 0
+    """Taken from it for another supplier."""
+
+    @property
+    def unshipped(self) -> int:
+        """Units that can still be shipped or cancelled."""
+        return self.pending + self.accepted + self.backordered
+
+    def answer(self, answer: Answer) -> Share:
+        """Pending units are answered first, then earlier backorders."""
+        from_backorder = answer.units - self.pending
+        return replace(
+            self,
+            pending=0,
+            accepted=self.accepted + answer.accepted,
+            backordered=self.backordered - from_backorder + answer.backordered,
+            rejected=self.rejected + answer.rejected,
+        )
+
+    def cancel(self, units: int) -> Share:
+        return replace(self.drop(units), cancelled=self.cancelled + units)
+
+    def reroute(self, units: int) -> Share:
+        return replace(self.drop(units), rerouted=self.rerouted + units)
+
+    def drop(self, units: int) -> Share:
+        """Without so many unshipped units: those that are not there yet first."""
+        from_backordered = min(units, self.backordered)
+        return replace(self, backordered=self.backordered - from_backordered).take(units - from_backordered)
+
+    def ship(self, units: int) -> Share:
+        return replace(self.take(units), shipped=self.shipped + units)
+
+    def take(self, units: int) -> Share:
+        """Without so many unshipped units: accepted ones first, then pending, then backordered."""
+        from_accepted = min(units, self.accepted)
+        from_pending = min(units - from_accepted, self.pending)
+        return replace(
+            self,
+            accepted=self.accepted - from_accepted,
+            pending=self.pending - from_pending,
+            backordered=self.backordered - (units - from_accepted - from_pending),
+        )
+
+
+class Stop(Value, frozen=True):
+    """A hold that keeps clocks from running, while it stands."""
+
+    reason: str
+    owner: str
+    since: datetime
+    until: datetime | None = None
+
+
+Span = tuple[datetime, datetime | None]
+"""From when until when; None while it lasts."""
+
+
+def union(stops: Iterable[Stop], since: datetime, before: datetime | None) -> list[Span]:
+    """When any of the stops stood, from since on: spans that neither touch nor overlap, the first first.
+
+    Those that began only when all was over, at before, stopped nothing.
+    """
+    spans: list[Span] = []
+    for stop in sorted(stops, key=attrgetter("since")):
+        begin, end = max(stop.since, since), stop.until
+        if (end is not None and end <= begin) or (before is not None and begin >= before):
+            continue
+        if spans and ((last := spans[-1])[1] is None or begin <= last[1]):
+            end = None if last[1] is None or end is None else max(last[1], end)
+            spans[-1] = (last[0], end)
+        else:
+            spans.append((begin, end))
+    return spans
+
+
+def later_by(due: datetime | None, spans: Iterable[Span]) -> datetime | None:
+    """When a clock is due that stood still in these spans; those after it was due give it no time back."""
+    for begin, end in spans:
+        if due is None or end is None or begin >= due:
+            break
+        due += end - begin
+    return due
+
+
+class Wish(Value, frozen=True):
+    """Who last wanted units back from a supplier, and why."""
+
+    by: str
+    because: str
+    to: str = ""
+    """The supplier that is to have them instead, if a person named one."""
+
+
+class SupplierOrder(Value, frozen=True):
+    """A supplier order as its facts tell it."""
+
+    supplier_order_id: str
+    supplier_id: str
+    shares: dict[LineNo, Share]
+    drafted_at: datetime
+    packing: tuple[str, ...] = ()
+    unit_costs: dict[LineNo, Money] = {}
+    shipping: Chosen | None = None
+    sent_at: datetime | None = None
+    acknowledge_by: datetime | None = None
+    dispatch_by: datetime | None = None
+    agreed: tuple[datetime | None, datetime | None] = (None, None)
+    """By when it was to acknowledge and to dispatch when it was sent, before any hold."""
+    first_scan_within_hours: int | None = None
+    peaks: tuple[PeakPeriod, ...] = ()
+    compensation_terms: CompensationTerms | None = None
+    answers: tuple[SupplierOrderAcknowledged, ...] = ()
+    """As they were told, one after the other: they add up."""
+    acknowledged_at: datetime | None = None
+    """When it first showed that it took the order on: by its answer, by packing or by shipping."""
+    packed_at: datetime | None = None
+    packed_with: tuple[str, ...] = ()
+    packing_oddities: tuple[Oddity, ...] = ()
+    packing_lacks: tuple[str, ...] = ()
+    """What it was to be packed with and was not."""
+    instead_of: str = ""
+    because: str = ""
+    choices: tuple[Choice, ...] = ()
+    last_shipped_at: datetime | None = None
+    cancel_asked: Units = {}
+    reroute_asked: Units = {}
+    """Those of cancel_asked that are to go to another supplier."""
+    cancel_wish: Wish | None = None
+    reroute_wish: Wish | None = None
+    stopped_since: datetime | None = None
+    dropped: tuple[tuple[datetime, Units], ...] = ()
+    """Units that it will not ship after all, as they were rejected, cancelled or rerouted, and when each were."""
+    delivered: int = 0
+    """Units delivered; the order keeps it up to date."""
+    late: Units = {}
+    """Units that had not left when the late dispatch was recorded, but for those that turn out to have left in time.
+
+    What is rejected or cancelled later was late all the same. The order keeps it up to date.
+    """
+    compensation: CompensationAccrued | None = None
+    """What it owes for a late dispatch."""
+
+    def count(self, what: str) -> int:
+        return sum(map(attrgetter(what), self.shares.values()))
+
+    @property
+    def unshipped(self) -> int:
+        return self.count("unshipped")
+
+    @property
+    def came_to_nothing(self) -> bool:
+        """No unit left or ever will: all were cancelled, rejected or rerouted."""
+        return not any(share.unshipped or share.shipped for share in self.shares.values())
+
+    @property
+    def given_up_at(self) -> datetime | None:
+        """When the last unit was dropped, if any was; None while any is still to go."""
+        return None if not self.dropped or self.unshipped else max(at for at, _ in self.dropped)
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the last unit left or was dropped; None while any is still to go."""
+        ends = [at for at in (self.dispatched_at, self.given_up_at) if at is not None]
+        return max(ends, default=None)
+
+    @property
+    def dispatched_at(self) -> datetime | None:
+        """When the last unit left that was to be shipped; None while any is still to go."""
+        return None if self.last_shipped_at is None or self.unshipped else self.last_shipped_at
+
+    @property
+    def stage(self) -> Stage:
+        if self.came_to_nothing:
+            return Stage.CANCELLED if self.count("cancelled") or self.count("rerouted") else Stage.REJECTED
+        shipped = self.count("shipped")
+        if not self.unshipped:
+            return Stage.CLOSED if self.delivered >= shipped else Stage.SHIPPED
+        if self.cancel_asked:
+            return Stage.CANCEL_REQUESTED
+        if shipped:
+            return Stage.PARTLY_SHIPPED
+        if self.packed_at is not None:
+            return Stage.PACKED
+        if self.answers:
+            whole = not self.count("pending") and not self.count("backordered") and not self.count("rejected")
+            return Stage.ACCEPTED if whole else Stage.PARTLY_ACCEPTED
+        return Stage.SENT if self.sent_at is not None else Stage.DRAFT
+
+
+def draft(fact: SupplierOrderDrafted) -> SupplierOrder:
+    lines = {*fact.units, *fact.backordered}
+    shares = {n: Share(pending=fact.units.get(n, 0), backordered=fact.backordered.get(n, 0)) for n in sorted(lines)}
+    return SupplierOrder(
+        fact.supplier_order_id,
+        fact.supplier_id,
+        shares,
+        fact.at,
+        fact.packing,
+        fact.unit_costs,
+        shipping=fact.shipping,
+        instead_of=fact.instead_of,
+        because=fact.because,
+        choices=fact.choices,
+    )
+
+
+def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOrder:
+    match fact:
+        case SupplierOrderDrafted():
+            return draft(fact)
+        case ShippingChosen(shipping=shipping):
+            return replace(supplier_order, shipping=shipping)
+        case SupplierOrderSent():
+            return replace(
+                supplier_order,
+                sent_at=fact.at,
+                acknowledge_by=fact.acknowledge_by,
+                dispatch_by=fact.dispatch_by,
+                agreed=(fact.acknowledge_by, fact.dispatch_by),
+                first_scan_within_hours=fact.first_scan_within_hours,
+                peaks=fact.peaks,
+                compensation_terms=fact.compensation,
+            )
+        case SupplierOrderAcknowledged(by_line=by_line):
+            answered = {line_no: supplier_order.shares[line_no].answer(answer) for line_no, answer in by_line.items()}
+            shares = {**supplier_order.shares, **answered}
+            cancel_asked, reroute_asked = _still_asked(supplier_order, shares)
+            rejected = {line_no: answer.rejected for line_no, answer in by_line.items() if answer.rejected}
+            return replace(
+                _dropped(supplier_order, rejected, fact.at),
+                shares=shares,
+                cancel_asked=cancel_asked,
+                reroute_asked=reroute_asked,
+                answers=(*supplier_order.answers, fact),
+                acknowledged_at=_first(supplier_order.acknowledged_at, fact.at),
+            )
+        case SupplierOrderPacked(at=at):
+            return replace(
+                supplier_order,
+                packed_at=at,
+                packed_with=fact.packed_with,
+                packing_oddities=fact.oddities,
+                # Who packs or ships has taken the order on, whether it said so or not.
+                acknowledged_at=_first(supplier_order.acknowledged_at, at),
+            )
+        case PackingErrorFound(lacking=lacking):
+            return replace(supplier_order, packing_lacks=lacking)
+        case PackingCorrected():
+            return replace(supplier_order, packing_lacks=())
+        case SupplierOrderShipped(by_line=by_line, at=at):
+            return replace(
+                supplier_order,
+                shares=_changed(supplier_order.shares, by_line, Share.ship),
+                last_shipped_at=max(at, supplier_order.last_shipped_at or at),
+                acknowledged_at=_first(supplier_order.acknowledged_at, at),
+                late=_still_late(supplier_order, by_line, at),
+            )
+        case CancelRequested():
+            return _asked(supplier_order, fact)
+        case CancelAgreed(by_line=by_line, rerouted=rerouted):
+            cancelled = {
+                line_no: left for line_no, units in by_line.items() if (left := units - rerouted.get(line_no, 0))
+            }
+            shares = _changed(supplier_order.shares, cancelled, Share.cancel)
+            shares = _changed(shares, rerouted, Share.reroute)
+            dropped = _dropped(supplier_order, by_line, fact.at)
+            return replace(dropped, shares=shares, cancel_asked={}, reroute_asked={})
+        case CancelRefused():
+            return _refused(supplier_order, fact.by_line)
+        case ClocksStopped(at=at):
+            return replace(
+                supplier_order,
+                stopped_since=at,
+                acknowledge_by=fact.acknowledge_by or supplier_order.acknowledge_by,
+                dispatch_by=fact.dispatch_by or supplier_order.dispatch_by,
+            )
+        case ClocksResumed():
+            return replace(
+                supplier_order,
+                stopped_since=None,
+                acknowledge_by=fact.acknowledge_by,
+                dispatch_by=fact.dispatch_by,
+            )
+        case CompensationAccrued():
+            return replace(supplier_order, compensation=fact)
+        case CompensationReversed():
+            return replace(supplier_order, compensation=None)
+        case _:
+            assert_never(fact)
+
+
+def _first(earlier: datetime | None, at: datetime) -> datetime:
+    return at if earlier is None else min(earlier, at)
+
+
+def _dropped(supplier_order: SupplierOrder, by_line: Units, at: datetime) -> SupplierOrder:
+    """Units that it will not ship after all; those that were dropped in time were not late."""
+    if not by_line:
+        return supplier_order
+    due, late = supplier_order.dispatch_by, supplier_order.late
+    if due is not None and at < due:
+        late = minus(late, by_line)
+    return replace(supplier_order, dropped=(*supplier_order.dropped, (at, by_line)), late=late)
+
+
+def _refused(supplier_order: SupplierOrder, by_line: Units) -> SupplierOrder:
+    """What it is asked for without these units: those that were to be rerouted are refused first."""
+    refused = by_line or supplier_order.cancel_asked
+    asked, rerouted = minus(supplier_order.cancel_asked, refused), minus(supplier_order.reroute_asked, refused)
+    return replace(supplier_order, cancel_asked=asked, reroute_asked=rerouted)
+
+
+def minus(units: Units, less: Units) -> Units:
+    """Units without others, line by line; a line without any left is not named."""
+    return {n: left for n, count in units.items() if (left := count - less.get(n, 0)) > 0}
+
+
+def _still_late(supplier_order: SupplierOrder, by_line: Units, at: datetime) -> Units:
+    """The late units without those of a parcel that left in time."""
+    if not supplier_order.late or supplier_order.dispatch_by is None or at > supplier_order.dispatch_by:
+        return supplier_order.late
+    return minus(supplier_order.late, by_line)
+
+
+def _changed(shares: dict[LineNo, Share], by_line: Units, change: Callable[[Share, int], Share]) -> dict[LineNo, Share]:
+    return {**shares, **{line_no: change(shares[line_no], units) for line_no, units in by_line.items()}}
+
+
+def _asked(supplier_order: SupplierOrder, request: CancelRequested) -> SupplierOrder:
+    wish = Wish(request.by, request.because, request.reroute_to)
+    more_rerouted = sum(request.rerouted.values()) > sum(supplier_order.reroute_asked.values())
+    asked = replace(supplier_order, cancel_asked=request.by_line, reroute_asked=request.rerouted)
+    return replace(asked, reroute_wish=wish) if more_rerouted else replace(asked, cancel_wish=wish)
+
+
+def _still_asked(supplier_order: SupplierOrder, shares: dict[LineNo, Share]) -> tuple[Units, Units]:
+    """What it is still asked to cancel, and to reroute of that, once units were rejected.
+
+    Units rejected beyond those that it was not asked about meet a wish: one to cancel before one to reroute.
+    """
+    cancel_asked, reroute_asked = {}, {}
+    for line_no, asked in supplier_order.cancel_asked.items():
+        left = min(asked, shares[line_no].unshipped)
+        rerouted = supplier_order.reroute_asked.get(line_no, 0)
+        met_by_rerouting = max(asked - left - (asked - rerouted), 0)
+        if left:
+            cancel_asked[line_no] = left
+        if rerouted > met_by_rerouting:
+            reroute_asked[line_no] = rerouted - met_by_rerouting
+    return cancel_asked, reroute_asked
