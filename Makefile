@@ -16,7 +16,7 @@ test: $(READY) ## run the tests, several files at a time (ARGS="-k parcel" for s
 unit: $(READY) ## run the tests that need no database, in seconds
 	@$(BIN)/pytest -q --numprocesses auto --dist loadfile tests/unit $(ARGS)
 
-check: check-format check-lint check-protos check-generated check-types check-imports ## all that must hold before the tests
+check: check-format check-lint check-protos check-generated check-docs check-types check-imports ## all that must hold before the tests
 	@echo "All checks hold."
 
 format: $(READY) ## format the code and fix what can be fixed
@@ -26,6 +26,9 @@ format: $(READY) ## format the code and fix what can be fixed
 proto: $(READY) ## generate Python from protos/
 	@find protos -name '*_pb2*.py*' -delete
 	@$(call generate,protos)
+
+docs: $(READY) ## generate the pages of docs/ that are generated
+	@$(BIN)/python -m docs.generate
 
 bench: $(READY) ## measure throughput and latency
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -59,6 +62,9 @@ check-generated: $(READY)
 	  diff -rq -x '*.proto' -x buf.yaml -x __pycache__ "$$fresh" protos || \
 	  { echo "Generated code is stale: run make proto."; exit 1; }
 
+check-docs: $(READY)
+	@$(BIN)/python -m docs.generate --check
+
 check-types: $(READY)
 	@$(BIN)/mypy --no-error-summary
 
@@ -87,5 +93,5 @@ $(BIN)/python:
 	echo "Install Python 3.11 to 3.14 with its venv module (on Debian: apt install python3-venv) or name it: make PYTHON=/path/to/python3" >&2; \
 	exit 1
 
-.PHONY: run test unit check format proto bench lock clean help
-.PHONY: check-format check-lint check-types check-imports check-protos check-generated
+.PHONY: run test unit check format proto docs bench lock clean help
+.PHONY: check-format check-lint check-types check-imports check-protos check-generated check-docs
