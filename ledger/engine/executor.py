@@ -221,7 +221,7 @@ class Ledger:
         self._calls = 0
         """How many wait for their answer."""
         self._callers = 1
-        """How many there seem to be: each calls again once it is answered."""
+        """How many callers are active, by estimate: one that was answered usually calls again at once."""
         self.trouble: str | None = None
         self.taken: dict[str, str] = {}
         """By actor the last of the ledger's own request ids that something else had used: a mistake of ours."""
@@ -253,8 +253,9 @@ class Ledger:
     async def execute(self, command: Command | Unread) -> Receipt:
         """Decides and records one command; raises its Refusal, or DecisionFailed for a mistake of ours.
 
-        One that is unread is read with its batch, and a Refusal of reading it is raised here. A thing done for a
-        whole batch takes less of the processor than done between other things: its caches are small.
+        One that is unread is read with its batch, and a Refusal of reading it is raised here. Reading a whole batch
+        at once takes less processor time than reading each request between other work, because the code and its
+        data stay in the processor's caches.
         """
         (answer,) = await self._submit((command,))
         if isinstance(answer, Receipt):
@@ -505,13 +506,13 @@ class _Run:
         # These come from the edge and the engine; what they say may be untrue a moment later.
         if not isinstance(refusal, Malformed | OutOfRange | Exhausted | Unavailable):
             details = {key: _storable(value) for key, value in refusal.details.items()}
-            said = {
+            stored = {
                 "reason": refusal.reason,
                 "kind": kind_of(type(refusal)),
                 "message": _storable(refusal.message),
                 "details": details,
             }
-            self._outcome(waiting.command, msgspec.json.encode(said).decode())
+            self._outcome(waiting.command, msgspec.json.encode(stored).decode())
         self._answers.append((waiting, without_frames(refusal)))
 
     def _outcome(self, command: Command, refusal: str | None, warnings: tuple[str, ...] = ()) -> Outcome:
@@ -542,7 +543,7 @@ class _Run:
             self.draft.check(command.decide(self.draft))
         except Miss as miss:
             return miss.streams
-        except Exception:  # noqa: BLE001 - it will be said again when the decision is really run
+        except Exception:  # noqa: BLE001 - it is raised again when the decision is really run
             return ()
         return ()
 
@@ -572,8 +573,8 @@ def _replay(known: Outcome, command: Command) -> Answer:
         return RequestReused(command.request_id)
     if known.refusal is None:
         return Receipt(known.position, known.version, True, known.warnings)
-    said = msgspec.json.decode(known.refusal)
-    return Refusal.again(said["reason"], said["message"], said["details"], said.get("kind", ""))
+    stored = msgspec.json.decode(known.refusal)
+    return Refusal.again(stored["reason"], stored["message"], stored["details"], stored.get("kind", ""))
 
 
 def _failed(request_id: str, error: Exception) -> DecisionFailed:
