@@ -1,0 +1,80 @@
+"""Decisions on where a parcel ended: delivered, denied, lost, found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from ledger.facts import Sealed
+from ledger.nouns.parcels.facts import (
+    GIVEN_UP,
+    DeliveryDisputed,
+    DeliveryProven,
+    FoundAfterLoss,
+    LossConfirmed,
+    ParcelFact,
+    ParcelStatus,
+)
+from ledger.nouns.parcels.refusals import (
+    AlreadyDelivered,
+    DisputedTooEarly,
+    NotDelivered,
+    ParcelReturned,
+)
+from ledger.nouns.parcels.state import Parcel
+from ledger.terms.parties import Party
+
+
+def confirm_loss(parcel: Parcel, by: Party, because: str, at: datetime) -> Sequence[ParcelFact]:
+    """Give it up. Confirming what is given up records nothing; what was delivered or came back is not lost."""
+    if parcel.delivered_at is not None:
+        raise AlreadyDelivered(parcel.carrier, parcel.number, parcel.delivered_at)
+    if parcel.status in GIVEN_UP:
+        return []
+    if parcel.status is ParcelStatus.RETURNED:
+        raise ParcelReturned(parcel.carrier, parcel.number)
+    return [LossConfirmed(parcel.carrier, parcel.number, parcel.epoch, by, because, at)]
+
+
+def turn_up(parcel: Parcel, at: datetime) -> Sequence[ParcelFact]:
+    """It arrived. If it had been given up, what that cost is to be recovered; else there is nothing to record."""
+    if parcel.lost_at is None:
+        return []
+    return [
+        FoundAfterLoss(
+            parcel.carrier,
+            parcel.number,
+            parcel.epoch,
+            parcel.lost_at,
+            at,
+            parcel.order_id,
+            parcel.supplier_order_id,
+            parcel.supplier_id,
+            parcel.by_line,
+        )
+    ]
+
+
+def prove_delivery(
+    parcel: Parcel, signed_by: Sealed | None, photo_sha256: str, at: datetime, signed_digest: str = ""
+) -> Sequence[ParcelFact]:
+    """Proof for a parcel that was delivered; a second one adds to the first, the same of the same time is none."""
+    if parcel.delivered_at is None:
+        raise NotDelivered(parcel.carrier, parcel.number, parcel.status)
+    proof = DeliveryProven(parcel.carrier, parcel.number, at, signed_by, photo_sha256, signed_digest)
+    # What is sealed differs each time that it is sealed.
+    known_before = any(replace(each, signed_by=signed_by) == proof for each in parcel.proofs)
+    return [] if known_before else [proof]
+
+
+def dispute_delivery(parcel: Parcel, because: str, at: datetime) -> Sequence[ParcelFact]:
+    """Reopen a delivery. Disputing what is disputed records nothing."""
+    if parcel.delivered_at is None:
+        if parcel.disputed_at is not None:
+            return []
+        raise NotDelivered(parcel.carrier, parcel.number, parcel.status)
+    if at < parcel.delivered_at:
+        raise DisputedTooEarly(parcel.carrier, parcel.number, at, parcel.delivered_at)
+    return [DeliveryDisputed(parcel.carrier, parcel.number, because, at)]

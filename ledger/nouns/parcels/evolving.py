@@ -1,0 +1,182 @@
+"""What each fact makes of a parcel: scans come late and out of order, and may be of an earlier use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import reduce
+from itertools import takewhile
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from ledger.nouns.parcels.facts import (
+    GIVEN_UP,
+    Checkpoint,
+    CheckpointRecorded,
+    ClaimOpened,
+    DeliveryDisputed,
+    DeliveryProven,
+    FirstScanBreachWithdrawn,
+    FirstScanMissed,
+    FoundAfterLoss,
+    LossConfirmed,
+    LossSuspected,
+    ParcelFact,
+    ParcelLinked,
+    ParcelRegistered,
+    ParcelStatus,
+)
+from ledger.nouns.parcels.state import Parcel, may_be_of
+from ledger.view import noun
+
+
+def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
+    if isinstance(fact, ParcelRegistered):
+        return Parcel(
+            previous=left_to(parcel, fact.exists_from) if parcel is not None else None,
+            carrier=fact.carrier,
+            number=fact.number,
+            epoch=fact.epoch,
+            registered_at=fact.at,
+            order_id=fact.order_id,
+            supplier_order_id=fact.supplier_order_id,
+            supplier_id=fact.supplier_id,
+            by_line=fact.by_line,
+            country=fact.country,
+            first_scan_by=fact.first_scan_by,
+            promised_by=fact.promised_by,
+            warnings=fact.warnings,
+            return_of=fact.return_of,
+            exists_from=fact.exists_from,
+            promised_day=fact.promised_day,
+            historical=fact.historical,
+        )
+    assert parcel is not None, "the first fact of a parcel is its registration"
+    if (
+        isinstance(fact, CheckpointRecorded | FirstScanBreachWithdrawn | FoundAfterLoss)
+        and 0 < fact.epoch < parcel.epoch
+    ):
+        return _of_earlier_use(parcel, fact)
+    match fact:
+        case ParcelLinked():
+            linked = replace(
+                parcel,
+                order_id=fact.order_id,
+                supplier_order_id=fact.supplier_order_id,
+                supplier_id=fact.supplier_id,
+                by_line=fact.by_line,
+                country=fact.country or parcel.country,
+                first_scan_by=fact.first_scan_by,
+                promised_by=fact.promised_by,
+                return_of=fact.return_of,
+                exists_from=fact.exists_from,
+                promised_day=fact.promised_day,
+                historical=fact.historical,
+            )
+            return _sorted_out(linked)
+        case CheckpointRecorded(checkpoint=checkpoint):
+            return _scan(parcel, checkpoint)
+        case DeliveryDisputed(at=at):
+            return replace(parcel, disputed_at=at, delivered_at=None, status=ParcelStatus.IN_TRANSIT)
+        case FirstScanMissed():
+            return replace(parcel, first_scan_missed=True)
+        case FirstScanBreachWithdrawn():
+            return replace(parcel, first_scan_missed=False)
+        case LossSuspected():
+            return replace(parcel, status=ParcelStatus.SUSPECTED_LOST)
+        case LossConfirmed(at=at):
+            return replace(parcel, status=ParcelStatus.LOST, lost_at=at)
+        case FoundAfterLoss(at=at):
+            return replace(parcel, lost_at=None, found_at=at)
+        case DeliveryProven():
+            return replace(parcel, proofs=(*parcel.proofs, fact))
+        case ClaimOpened(recovery_id=recovery_id):
+            return replace(parcel, claims=(*parcel.claims, recovery_id))
+        case _:
+            assert_never(fact)
+
+
+NOUN = noun("parcel", ParcelFact, evolve)
+
+
+def _of_earlier_use(parcel: Parcel, fact: CheckpointRecorded | FirstScanBreachWithdrawn | FoundAfterLoss) -> Parcel:
+    """A scan of it stands in the history of the present use too, which is what people look up."""
+    if isinstance(fact, CheckpointRecorded):
+        parcel = replace(parcel, earlier=_by_time(parcel.earlier, fact.checkpoint))
+    return replace(parcel, previous=evolve(parcel.previous, fact))
+
+
+def _scan(parcel: Parcel, checkpoint: Checkpoint) -> Parcel:
+    """Scans may come late, early and out of order: only the newest by its own time says where the parcel is."""
+    if not may_be_of(parcel, checkpoint):
+        return replace(parcel, earlier=_by_time(parcel.earlier, checkpoint))
+    checkpoints = _by_time(parcel.checkpoints, checkpoint)
+    moved = replace(parcel, checkpoints=checkpoints)
+    if checkpoint.status is not ParcelStatus.REGISTERED:
+        first = min(checkpoint.at, parcel.first_scan_at or checkpoint.at)
+        moved = replace(moved, first_scan_at=first)
+    if arrivals := [scan.at for scan in checkpoints if _delivers(moved, scan)]:
+        delivered_at = parcel.delivered_at if parcel.delivered_at in arrivals else arrivals[0]
+        return replace(moved, status=ParcelStatus.DELIVERED, delivered_at=delivered_at)
+    status = ParcelStatus.RETURNED if _is_back(moved, checkpoints[-1]) else checkpoints[-1].status
+    if parcel.delivered_at is None:
+        # A delivery that the dispute denies is no delivery, even if its scan is the newest.
+        denied = status is ParcelStatus.DELIVERED
+        old = parcel.lost_at is not None and checkpoint.at <= parcel.lost_at
+        if denied or old or checkpoints[-1] is not checkpoint:
+            return moved
+    lost_at = checkpoints[-1].at if status in GIVEN_UP else parcel.lost_at
+    return replace(moved, status=status, lost_at=lost_at, delivered_at=None)
+
+
+def _by_time(scans: tuple[Checkpoint, ...], scan: Checkpoint) -> tuple[Checkpoint, ...]:
+    # Appending before a stable sort puts a tie after those that arrived earlier.
+    return tuple(sorted((*scans, scan), key=lambda each: each.at))
+
+
+def _delivers(parcel: Parcel, scan: Checkpoint) -> bool:
+    """Whether this scan is a delivery to the customer: after a dispute only a later one is."""
+    return (
+        scan.status is ParcelStatus.DELIVERED
+        and (parcel.disputed_at is None or scan.at > parcel.disputed_at)
+        and not _is_back(parcel, scan)
+    )
+
+
+def _is_back(parcel: Parcel, scan: Checkpoint) -> bool:
+    """Whether a delivery is that to the sender: of what was returned, or on its way back unless the carrier says
+    that it reached the customer (DOMAIN 4). What a customer sends back arrives like any other parcel."""
+    if scan.status is not ParcelStatus.DELIVERED or parcel.return_of:
+        return False
+    before = {each.status for each in takewhile(lambda each: each is not scan, parcel.checkpoints)}
+    return ParcelStatus.RETURNED in before or (ParcelStatus.RETURNING in before and not scan.reached_customer)
+
+
+def _sorted_out(parcel: Parcel) -> Parcel:
+    """With the scans that were told before it was known since when the parcel exists."""
+    if parcel.exists_from is None or all(scan.at >= parcel.exists_from for scan in parcel.checkpoints):
+        return parcel
+    return _told_anew(parcel, parcel.checkpoints)
+
+
+def _told_anew(parcel: Parcel, scans: Sequence[Checkpoint]) -> Parcel:
+    """The parcel as these scans tell it; a loss that no scan told was confirmed, and stands."""
+    by_scan = {scan.at for scan in parcel.checkpoints if scan.status in GIVEN_UP}
+    confirmed = parcel.lost_at is not None and parcel.lost_at not in by_scan
+    bare = replace(
+        parcel,
+        checkpoints=(),
+        status=ParcelStatus.LOST if confirmed else ParcelStatus.REGISTERED,
+        first_scan_at=None,
+        delivered_at=None,
+        lost_at=parcel.lost_at if confirmed else None,
+    )
+    return reduce(_scan, scans, bare)
+
+
+def left_to(parcel: Parcel, until: datetime | None) -> Parcel:
+    """An earlier use, without the scans that turned out to be of the next one, which began at until."""
+    if until is None or all(scan.at < until for scan in parcel.checkpoints):
+        return parcel
+    return _told_anew(parcel, [scan for scan in parcel.checkpoints if scan.at < until])

@@ -1,0 +1,237 @@
+"""What happens to a parcel, as it is stored."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from msgspec.structs import replace
+
+from ledger.facts import Fact, Sealed, Units, Value
+from ledger.terms.parties import Party
+from ledger.terms.tracking_numbers import oddities
+
+
+class ParcelStatus(StrEnum):
+    """Where a parcel is, by its newest scan."""
+
+    REGISTERED = "registered"
+    IN_TRANSIT = "in_transit"
+    CUSTOMS_PROCESSING = "customs_processing"
+    CUSTOMS_HELD = "customs_held"
+    OUT_FOR_DELIVERY = "out_for_delivery"
+    ATTEMPT_FAILED = "attempt_failed"
+    AVAILABLE_FOR_PICKUP = "available_for_pickup"
+    DELIVERED = "delivered"
+    DELAYED = "delayed"
+    RETURNING = "returning"
+    RETURNED = "returned"
+    DAMAGED = "damaged"
+    SUSPECTED_LOST = "suspected_lost"
+    LOST = "lost"
+    DESTROYED = "destroyed"
+    REFUSED = "refused"
+    OTHER = "other"
+    """The carrier's word was not known; it is kept as it came."""
+
+
+GIVEN_UP = frozenset({ParcelStatus.LOST, ParcelStatus.DESTROYED})
+"""The units in it are lost to the order."""
+
+
+class ParcelRegistered(Fact, frozen=True, tag="parcel.registered"):
+    """A carrier has, or will have, a parcel under this number. by_line is empty while no order is known."""
+
+    carrier: str
+    number: str
+    epoch: int
+    at: datetime
+    order_id: str = ""
+    supplier_order_id: str = ""
+    supplier_id: str = ""
+    by_line: Units = {}
+    country: str = ""
+    """The destination, ISO 3166-1 alpha-2, as far as it is known."""
+    first_scan_by: datetime | None = None
+    """When the carrier must have scanned it, by the supplier's agreement."""
+    promised_by: datetime | None = None
+    warnings: tuple[str, ...] = ()
+    """What is odd about the number, such as a wrong check digit; a warning never refuses."""
+    return_of: str = ""
+    """The case whose units come back in it; such a parcel belongs to no order."""
+    exists_from: datetime | None = None
+    """The earliest that it can have existed: scans from before are of an earlier use of the number."""
+    promised_day: date | None = None
+    """The day whose end promised_by is, where the customer was promised a day."""
+    historical: bool = False
+    """Of an order of before, which nobody has anything to do about."""
+
+
+class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
+    """The order, or the case, of a parcel that a carrier had announced first became known."""
+
+    carrier: str
+    number: str
+    order_id: str
+    supplier_order_id: str
+    supplier_id: str
+    by_line: Units
+    at: datetime
+    country: str = ""
+    first_scan_by: datetime | None = None
+    promised_by: datetime | None = None
+    return_of: str = ""
+    """The case whose units come back in it; then it belongs to no order."""
+    exists_from: datetime | None = None
+    """The earliest that it can have existed: scans from before, told already or not, are of an earlier use."""
+    promised_day: date | None = None
+    historical: bool = False
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Who ships it is told what is odd about the number, as whoever announced it was."""
+        return oddities(self.carrier, self.number)
+
+
+class CustomsAsk(StrEnum):
+    """What customs wants before it lets a parcel go."""
+
+    DOCUMENTS = "documents"
+    PAYMENT = "payment"
+    PROHIBITED = "prohibited"
+    """Nothing helps: the goods may not enter."""
+
+
+class Checkpoint(Value, frozen=True):
+    """One scan, at the carrier's own time."""
+
+    at: datetime
+    status: ParcelStatus
+    code: str = ""
+    """The carrier's or tracker's word as it came, such as ``InTransit_002``."""
+    city: str = ""
+    country: str = ""
+    message: Sealed | None = None
+    """The carrier's text; it may name people."""
+    customs_asks: CustomsAsk | None = None
+    """What is asked for, where customs holds the parcel."""
+    customs_answer_by: datetime | None = None
+    """By when it has to be there."""
+    reached_customer: bool = False
+    """Whether the carrier says that it was delivered to the customer, and not back to the sender."""
+
+    def same_scan(self, other: Checkpoint) -> bool:
+        """The same scan told twice; the sealed text differs each time it is sealed."""
+        return replace(self, message=None) == replace(other, message=None)
+
+
+class CheckpointRecorded(Fact, frozen=True, tag="parcel.checkpoint_recorded"):
+    """A carrier scanned the parcel; checkpoint.at says when it did."""
+
+    carrier: str
+    number: str
+    checkpoint: Checkpoint
+    at: datetime
+    epoch: int = 0
+    """The earlier use of the number that it counts for; 0 where it is not known to be of one."""
+
+
+class DeliveryProven(Fact, frozen=True, tag="parcel.delivery_proven"):
+    """A proof of delivery was handed in: the signer's name is sealed, the photo named by its hash."""
+
+    carrier: str
+    number: str
+    at: datetime
+    signed_by: Sealed | None = None
+    photo_sha256: str = ""
+    signed_digest: str = ""
+    """Keyed hash of the signer's name: the same is recognised without its content."""
+
+
+class DeliveryDisputed(Fact, frozen=True, tag="parcel.delivery_disputed"):
+    """Somebody denies that it arrived: the parcel is not delivered until a later scan says so again."""
+
+    carrier: str
+    number: str
+    because: str
+    at: datetime
+
+
+class FirstScanMissed(Fact, frozen=True, tag="parcel.first_scan_missed"):
+    """The carrier had not scanned it by the agreed time after it was said to be dispatched."""
+
+    carrier: str
+    number: str
+    due: datetime
+    at: datetime
+
+
+class FirstScanBreachWithdrawn(Fact, frozen=True, tag="parcel.first_scan_breach_withdrawn"):
+    """The carrier had scanned it in time after all; the news of it came late."""
+
+    carrier: str
+    number: str
+    happened_at: datetime
+    at: datetime
+    epoch: int = 0
+    """The earlier use of the number that it is about; 0 is the present one."""
+
+
+class LossSuspected(Fact, frozen=True, tag="parcel.loss_suspected"):
+    """No scan for the agreed number of days; it may still be delivered."""
+
+    carrier: str
+    number: str
+    last_seen_at: datetime
+    at: datetime
+    due: datetime | None = None
+    """When it was to be suspected; ``at`` says when that was noticed."""
+
+
+class ClaimOpened(Fact, frozen=True, tag="parcel.claim_opened"):
+    """A claim on the carrier is prepared for it; the recovery tells how far that is."""
+
+    carrier: str
+    number: str
+    recovery_id: str
+    at: datetime
+
+
+class LossConfirmed(Fact, frozen=True, tag="parcel.loss_confirmed"):
+    """The carrier, or a person who looked into it, gave the parcel up."""
+
+    carrier: str
+    number: str
+    epoch: int
+    by: Party
+    because: str
+    at: datetime
+
+
+class FoundAfterLoss(Fact, frozen=True, tag="parcel.found_after_loss"):
+    """A parcel that was given up arrived after all: what was paid or sent for the loss is to be recovered."""
+
+    carrier: str
+    number: str
+    epoch: int
+    lost_at: datetime
+    at: datetime
+    order_id: str = ""
+    supplier_order_id: str = ""
+    supplier_id: str = ""
+    by_line: Units = {}
+
+
+ParcelFact = (
+    ParcelRegistered
+    | ParcelLinked
+    | CheckpointRecorded
+    | DeliveryProven
+    | DeliveryDisputed
+    | FirstScanMissed
+    | FirstScanBreachWithdrawn
+    | LossSuspected
+    | ClaimOpened
+    | LossConfirmed
+    | FoundAfterLoss
+)

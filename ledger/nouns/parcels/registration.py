@@ -1,0 +1,120 @@
+"""Decisions on whose a tracking number is: its first use, and each later one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from ledger.nouns.parcels.evolving import evolve
+from ledger.nouns.parcels.facts import ParcelFact, ParcelLinked, ParcelRegistered
+from ledger.nouns.parcels.refusals import ParcelOfAnotherOrder
+from ledger.nouns.parcels.scans import record_checkpoint
+from ledger.nouns.parcels.state import Parcel
+from ledger.terms.tracking_numbers import oddities
+
+TOLD_LATE = timedelta(days=3)
+"""How long before its instruction was recorded as sent a parcel may have been under way (DOMAIN 4)."""
+
+
+def earliest(ordered_at: datetime, instructed_at: datetime, left_at: datetime) -> datetime:
+    """When a parcel can have existed first: not before its order, nor long before whoever sends it was told to,
+    unless it says itself that it had left by then."""
+    return max(ordered_at, min(instructed_at - TOLD_LATE, left_at))
+
+
+def register(parcel: Parcel | None, registration: ParcelRegistered, reuse_after_days: int) -> Sequence[ParcelFact]:
+    """A parcel under a number; registration.epoch is set here.
+
+    What is odd about the number is a warning. The same registration again records nothing. One that was
+    announced without an order is linked to it, or to the case whose units come back in it. Another shipment
+    starts a new epoch, with a warning if the number was used lately; only a parcel that is still under way takes
+    no second shipment of its own order.
+    """
+    if parcel is None:
+        return [_first_use(registration)]
+    if not (registration.order_id or registration.return_of):
+        return []
+    since = registration.at - parcel.registered_at
+    lately = since < timedelta(days=reuse_after_days)
+    if lately and not parcel.order_id and not parcel.return_of:
+        return [_link(registration)]
+    if lately and not parcel.is_over and _same_shipment(parcel, registration):
+        return []
+    if lately and not parcel.is_over and parcel.order_id and parcel.order_id == registration.order_id:
+        raise ParcelOfAnotherOrder(parcel.carrier, parcel.number, parcel.order_id)
+    again = _used_again(parcel, registration, max(since.days, 0) if lately else None)
+    return [again, *_taken_over(parcel, again)]
+
+
+def _used_again(parcel: Parcel, registration: ParcelRegistered, days: int | None) -> ParcelRegistered:
+    """The next use of the number; days says how long ago the last one began, where that is odd."""
+    warnings = registration.warnings
+    if days is not None:
+        whose = parcel.supplier_order_id or parcel.return_of
+        ended = "" if parcel.is_over else ", which has not arrived"
+        warnings = (*warnings, f"the number was used {days} days before for {whose}{ended}")
+    again = replace(registration, warnings=warnings, exists_from=_next_use_from(parcel, registration, days is not None))
+    return _first_use(again, parcel.epoch + 1)
+
+
+CLOCKS_DIFFER = timedelta(days=1)
+"""How long before it is said to have left a parcel may have been scanned: by clocks of other zones, or by the day."""
+
+
+def _next_use_from(parcel: Parcel, registration: ParcelRegistered, lately: bool) -> datetime | None:
+    """Since when scans are of the next use; soon after the last one neither before its end nor long before it left."""
+    if not lately:
+        return registration.exists_from
+    bounds = [registration.at - CLOCKS_DIFFER]
+    ended_at = parcel.delivered_at or (parcel.checkpoints[-1].at if parcel.is_over and parcel.checkpoints else None)
+    if ended_at is not None:
+        # Its last scan, told again, is still its own.
+        bounds.append(ended_at + timedelta.resolution)
+    if registration.exists_from is not None:
+        bounds.append(registration.exists_from)
+    return max(bounds)
+
+
+def _taken_over(parcel: Parcel, again: ParcelRegistered) -> Sequence[ParcelFact]:
+    """The scans of the next use that were told before it was known; their text was sealed for somebody else."""
+    if again.exists_from is None:
+        return []
+    facts: list[ParcelFact] = []
+    present = evolve(None, again)
+    for scan in parcel.checkpoints:
+        if scan.at >= again.exists_from:
+            for fact in record_checkpoint(present, replace(scan, message=None), again.at):
+                present = evolve(present, fact)
+                facts.append(fact)
+    return facts
+
+
+def _first_use(registration: ParcelRegistered, epoch: int = 1) -> ParcelRegistered:
+    odd = oddities(registration.carrier, registration.number)
+    return replace(registration, epoch=epoch, warnings=(*registration.warnings, *odd))
+
+
+def _same_shipment(parcel: Parcel, registration: ParcelRegistered) -> bool:
+    told = (registration.supplier_order_id, registration.return_of, registration.by_line)
+    return (parcel.supplier_order_id, parcel.return_of, parcel.by_line) == told
+
+
+def _link(registration: ParcelRegistered) -> ParcelLinked:
+    return ParcelLinked(
+        carrier=registration.carrier,
+        number=registration.number,
+        order_id=registration.order_id,
+        supplier_order_id=registration.supplier_order_id,
+        supplier_id=registration.supplier_id,
+        by_line=registration.by_line,
+        at=registration.at,
+        country=registration.country,
+        first_scan_by=registration.first_scan_by,
+        promised_by=registration.promised_by,
+        return_of=registration.return_of,
+        exists_from=registration.exists_from,
+        promised_day=registration.promised_day,
+        historical=registration.historical,
+    )

@@ -1,0 +1,74 @@
+"""Decisions on what the carrier tells of a parcel, and on its silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from ledger.nouns.parcels.delivery import turn_up
+from ledger.nouns.parcels.evolving import evolve
+from ledger.nouns.parcels.facts import (
+    Checkpoint,
+    CheckpointRecorded,
+    FirstScanBreachWithdrawn,
+    FirstScanMissed,
+    LossSuspected,
+    ParcelFact,
+    ParcelStatus,
+)
+from ledger.nouns.parcels.state import Parcel, may_be_of, uses
+
+
+def record_checkpoint(parcel: Parcel, checkpoint: Checkpoint, at: datetime) -> Sequence[ParcelFact]:
+    """A scan, however late; a first scan that was in time withdraws the breach. The same again records nothing.
+
+    It counts for the use of the number that it is of.
+    """
+    told = (scan for use in uses(parcel) for scan in (*use.checkpoints, *use.earlier))
+    if any(scan.same_scan(checkpoint) for scan in told):
+        return []
+    use = next((use for use in uses(parcel) if may_be_of(use, checkpoint)), parcel)
+    epoch = 0 if use is parcel else use.epoch
+    recorded = CheckpointRecorded(parcel.carrier, parcel.number, checkpoint, at, epoch)
+    after = evolve(use, recorded)
+    facts: list[ParcelFact] = [recorded]
+    first, due = after.first_scan_at, use.first_scan_by
+    if use.first_scan_missed and first is not None and due is not None and first <= due:
+        facts.append(FirstScanBreachWithdrawn(parcel.carrier, parcel.number, first, at, epoch))
+    if after.delivered_at is not None and use.delivered_at is None:
+        facts += turn_up(after, after.delivered_at)
+    return facts
+
+
+def miss_first_scan(parcel: Parcel | None, epoch: int, now: datetime) -> Sequence[ParcelFact]:
+    """Notice that the carrier never had it in time. Nothing to notice records nothing."""
+    if parcel is None or parcel.epoch != epoch or parcel.first_scan_missed:
+        return []
+    due = parcel.first_scan_by
+    if due is None or now < due or (parcel.first_scan_at is not None and parcel.first_scan_at <= due):
+        return []
+    return [FirstScanMissed(parcel.carrier, parcel.number, due, now)]
+
+
+_AT_REST = frozenset(
+    {
+        ParcelStatus.DELIVERED,
+        ParcelStatus.SUSPECTED_LOST,
+        ParcelStatus.LOST,
+        ParcelStatus.RETURNED,
+        ParcelStatus.DESTROYED,
+        ParcelStatus.CUSTOMS_HELD,
+        ParcelStatus.AVAILABLE_FOR_PICKUP,
+    }
+)
+"""No scan is expected of a parcel in one of these."""
+
+
+def suspect_loss(parcel: Parcel | None, epoch: int, after_days: int, now: datetime) -> Sequence[ParcelFact]:
+    """Notice that nobody has seen it for long. Nothing to notice records nothing."""
+    if parcel is None or parcel.epoch != epoch or parcel.status in _AT_REST:
+        return []
+    due = parcel.last_seen_at + timedelta(days=after_days)
+    if now < due:
+        return []
+    return [LossSuspected(parcel.carrier, parcel.number, parcel.last_seen_at, now, due)]

@@ -1,0 +1,113 @@
+"""The uses of a tracking number as their facts tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from itertools import takewhile
+
+from ledger.facts import Units, Value
+from ledger.nouns.parcels.facts import Checkpoint, CustomsAsk, DeliveryProven, ParcelStatus
+from ledger.view import View
+
+
+def stream(carrier: str, number: str) -> str:
+    return f"parcel-{carrier}/{number}"
+
+
+def find(view: View, carrier: str, number: str) -> Parcel | None:
+    found: Parcel | None = view.state(stream(carrier, number))
+    return found
+
+
+class CustomsHold(Value, frozen=True):
+    """Why customs does not let a parcel go."""
+
+    since: datetime
+    asks: CustomsAsk | None = None
+    """None while nobody said what is asked for."""
+    answer_by: datetime | None = None
+
+
+class Parcel(Value, frozen=True):
+    """The present epoch of a tracking number."""
+
+    carrier: str
+    number: str
+    epoch: int
+    registered_at: datetime
+    order_id: str = ""
+    supplier_order_id: str = ""
+    supplier_id: str = ""
+    by_line: Units = {}
+    country: str = ""
+    first_scan_by: datetime | None = None
+    promised_by: datetime | None = None
+    promised_day: date | None = None
+    historical: bool = False
+    exists_from: datetime | None = None
+    checkpoints: tuple[Checkpoint, ...] = ()
+    """By their own time, ties by arrival."""
+    earlier: tuple[Checkpoint, ...] = ()
+    """Scans of an earlier use of the number, by their own time: history, which counts for nothing here."""
+    previous: Parcel | None = None
+    """The use of the number before this one, as its own scans tell it."""
+    status: ParcelStatus = ParcelStatus.REGISTERED
+    first_scan_at: datetime | None = None
+    delivered_at: datetime | None = None
+    disputed_at: datetime | None = None
+    first_scan_missed: bool = False
+    proofs: tuple[DeliveryProven, ...] = ()
+    """What was handed in to prove the delivery."""
+    claims: tuple[str, ...] = ()
+    """The recoveries that claim for it from its carrier, the first opened first."""
+    warnings: tuple[str, ...] = ()
+    lost_at: datetime | None = None
+    """When it was given up; None again once it has arrived."""
+    found_at: datetime | None = None
+    """When it arrived although it had been given up."""
+    return_of: str = ""
+    """The case whose units come back in it."""
+
+    @property
+    def customs_hold(self) -> CustomsHold | None:
+        """What holds it at customs now, as the newest scans tell it."""
+        if self.status is not ParcelStatus.CUSTOMS_HELD:
+            return None
+        # A delivery that was denied may be newer, and says nothing.
+        told = (scan for scan in reversed(self.checkpoints) if scan.status is not ParcelStatus.DELIVERED)
+        held = list(takewhile(lambda scan: scan.status is ParcelStatus.CUSTOMS_HELD, told))
+        said = next((scan for scan in held if scan.customs_asks is not None), held[-1])
+        return CustomsHold(held[-1].at, said.customs_asks, said.customs_answer_by)
+
+    @property
+    def last_seen_at(self) -> datetime:
+        """The newest scan, or the registration."""
+        return self.checkpoints[-1].at if self.checkpoints else self.registered_at
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more is to come of it: the number is free again."""
+        return self.delivered_at is not None or self.status in _ENDS
+
+
+_ENDS = frozenset({ParcelStatus.LOST, ParcelStatus.DESTROYED, ParcelStatus.RETURNED})
+
+_GIVEN_UP = frozenset({ParcelStatus.SUSPECTED_LOST, ParcelStatus.LOST, ParcelStatus.DESTROYED})
+
+
+def last_sign_at(parcel: Parcel) -> datetime | None:
+    """The newest scan that says that the carrier has it; None if there was none."""
+    signs = [scan.at for scan in parcel.checkpoints if scan.status not in {ParcelStatus.REGISTERED, *_GIVEN_UP}]
+    return max(signs, default=None)
+
+
+def uses(parcel: Parcel | None) -> Iterator[Parcel]:
+    """The uses of a number, the present one first."""
+    while parcel is not None:
+        yield parcel
+        parcel = parcel.previous
+
+
+def may_be_of(use: Parcel, scan: Checkpoint) -> bool:
+    return use.exists_from is None or scan.at >= use.exists_from

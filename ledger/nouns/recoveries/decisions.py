@@ -1,0 +1,174 @@
+"""Decisions on what is asked of a supplier or a customer, and on its answers and money."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ledger.nouns.recoveries.facts import (
+    AmountRaised,
+    AnswerBreachWithdrawn,
+    AnswerMissed,
+    ClaimBecameEligible,
+    Cost,
+    CostWithdrawn,
+    Method,
+    RecoveryAccepted,
+    RecoveryDisputed,
+    RecoveryFact,
+    RecoveryOpened,
+    RecoveryWrittenOff,
+    SettlementReceived,
+)
+from ledger.nouns.recoveries.refusals import (
+    ClaimOnCarrier,
+    CostDiffers,
+    LessThanReceived,
+    MoreThanAgreed,
+    MoreThanAsked,
+    NothingAgreed,
+    OtherCurrency,
+    PaymentDiffers,
+    RecoveryEnded,
+    RecoveryOpenedDifferently,
+)
+from ledger.nouns.recoveries.state import Payment, Recovery, Status
+from ledger.terms.money import Money
+
+
+def opened(recovery: Recovery | None, opening: RecoveryOpened) -> Sequence[RecoveryFact]:
+    """A new recovery; one without a waiting time can be claimed at once. The same opening again records nothing."""
+    if recovery is not None:
+        if _content(recovery.opened) != _content(opening):
+            raise RecoveryOpenedDifferently(opening.recovery_id)
+        return []
+    if opening.eligible_at is None or opening.eligible_at > opening.at:
+        return [opening]
+    return [opening, ClaimBecameEligible(opening.recovery_id, opening.at)]
+
+
+def _content(opening: RecoveryOpened) -> object:
+    """What was asked for; what the terms in force make of it is no part of it."""
+    return opening.kind, opening.subject, opening.currency, opening.costs
+
+
+def raised(
+    recovery: Recovery, cost: Cost, currency: str, answer_by: datetime | None, at: datetime
+) -> Sequence[RecoveryFact]:
+    """One more cost. The same cost again records nothing; what is over is not raised."""
+    require_currency(recovery, currency)
+    earlier = next((each for each in recovery.costs if each.cost_id == cost.cost_id), None)
+    if earlier is not None:
+        if earlier != cost:
+            raise CostDiffers(recovery, earlier)
+        return []
+    require_open(recovery)
+    return [AmountRaised(recovery.recovery_id, cost, at, answer_by)]
+
+
+def withdraw(recovery: Recovery, cost_id: str, at: datetime) -> Sequence[RecoveryFact]:
+    """One cost less. What was claimed or agreed on already stays; what is over or was never asked records nothing."""
+    cost = next((cost for cost in recovery.costs if cost.cost_id == cost_id), None)
+    if cost is None or recovery.status.is_end or recovery.filed_at is not None:
+        return []
+    if recovery.asked_minor - cost.amount_minor < recovery.agreed_minor:
+        return []
+    return [CostWithdrawn(recovery.recovery_id, cost_id, at)]
+
+
+def write_off(recovery: Recovery, because: str, at: datetime) -> Sequence[RecoveryFact]:
+    """Give up what has not been received, at any time. Writing off twice records nothing."""
+    if recovery.status is Status.WRITTEN_OFF:
+        return []
+    require_open(recovery)
+    left_minor = max(recovery.asked_minor - recovery.received_minor, 0)
+    return [RecoveryWrittenOff(recovery.recovery_id, because, left_minor, at)]
+
+
+def require_open(recovery: Recovery) -> None:
+    if recovery.status.is_end:
+        raise RecoveryEnded(recovery)
+
+
+def require_currency(recovery: Recovery, currency: str) -> None:
+    if currency != recovery.currency:
+        raise OtherCurrency(recovery, currency)
+
+
+def require_agreed(recovery: Recovery, amount_minor: int) -> None:
+    if not recovery.agreed_minor:
+        raise NothingAgreed(recovery)
+    if recovery.received_minor + amount_minor > recovery.agreed_minor:
+        raise MoreThanAgreed(recovery, amount_minor)
+
+
+def repeats(recovery: Recovery, payments: Sequence[Payment], payment: Payment) -> bool:
+    """Whether this money was recorded before; the same reference for another amount is refused."""
+    earlier = next((each for each in payments if each.reference == payment.reference), None)
+    if earlier is None:
+        return False
+    if (earlier.amount_minor, earlier.method) != (payment.amount_minor, payment.method):
+        raise PaymentDiffers(recovery, earlier)
+    return True
+
+
+def accept(recovery: Recovery, granted: Money, at: datetime, now: datetime) -> Sequence[RecoveryFact]:
+    """The supplier bears so much in all; agreeing anew takes the place of what was agreed. The same again: nothing."""
+    _require_proposal(recovery, granted.currency)
+    amount = granted.amount_minor
+    if recovery.status in (Status.ACCEPTED, Status.SETTLED) and recovery.agreed_minor == amount:
+        return []
+    require_open(recovery)
+    if amount > recovery.asked_minor:
+        raise MoreThanAsked(recovery, recovery.asked_minor, amount)
+    if amount < recovery.received_minor:
+        raise LessThanReceived(recovery, amount)
+    return [RecoveryAccepted(recovery.recovery_id, amount, at), *_answered(recovery, at, now)]
+
+
+def dispute(recovery: Recovery, because: str, at: datetime, now: datetime) -> Sequence[RecoveryFact]:
+    """The supplier does not agree. Disputing what is disputed records nothing."""
+    _require_proposal(recovery, recovery.currency)
+    if recovery.status is Status.DISPUTED:
+        return []
+    require_open(recovery)
+    return [RecoveryDisputed(recovery.recovery_id, because, at), *_answered(recovery, at, now)]
+
+
+def settle(recovery: Recovery, reference: str, paid: Money, method: Method, at: datetime) -> Sequence[RecoveryFact]:
+    """A part of what was accepted, never more than that. The same part again records nothing."""
+    _require_proposal(recovery, paid.currency)
+    if repeats(recovery, recovery.received, Payment(reference, paid.amount_minor, at, method)):
+        return []
+    require_open(recovery)
+    require_agreed(recovery, paid.amount_minor)
+    return [SettlementReceived(recovery.recovery_id, reference, paid.amount_minor, method, at)]
+
+
+def _require_proposal(recovery: Recovery, currency: str) -> None:
+    if recovery.kind.is_claim:
+        raise ClaimOnCarrier(recovery)
+    require_currency(recovery, currency)
+
+
+def _answered(recovery: Recovery, at: datetime, now: datetime) -> Sequence[RecoveryFact]:
+    """What an answer says of its clock: too late is a breach at once, in time withdraws one."""
+    due, missed = recovery.answer_by, recovery.answer_missed
+    if due is None or recovery.answered_at is not None:
+        return []
+    if missed is None:
+        late = at > due
+        return [AnswerMissed(recovery.recovery_id, recovery.subject.supplier_id, due, now)] if late else []
+    if missed.due == due and at <= due:
+        return [AnswerBreachWithdrawn(recovery.recovery_id, at, now)]
+    return []
+
+
+def miss_answer(recovery: Recovery | None, now: datetime) -> Sequence[RecoveryFact]:
+    """Notice that the supplier did not answer in time. Nothing to notice records nothing."""
+    if recovery is None or recovery.status is not Status.PROPOSED or recovery.answer_missed is not None:
+        return []
+    due = recovery.answer_by
+    if due is None or now < due:
+        return []
+    return [AnswerMissed(recovery.recovery_id, recovery.subject.supplier_id, due, now)]

@@ -1,0 +1,133 @@
+"""What each fact makes of a recovery."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from ledger.nouns.recoveries.facts import (
+    AmountRaised,
+    AnswerBreachWithdrawn,
+    AnswerMissed,
+    ClaimAcknowledged,
+    ClaimAppealed,
+    ClaimApproved,
+    ClaimBecameEligible,
+    ClaimDenied,
+    ClaimedParcelFound,
+    ClaimFiled,
+    ClaimPaid,
+    ClaimTimeBarred,
+    CostWithdrawn,
+    DocumentCollected,
+    PaymentReturned,
+    RecoveryAccepted,
+    RecoveryDisputed,
+    RecoveryFact,
+    RecoveryOpened,
+    RecoveryWrittenOff,
+    SettlementReceived,
+)
+from ledger.nouns.recoveries.state import Document, Payment, Recovery, Status
+from ledger.view import noun
+
+
+def evolve(recovery: Recovery | None, fact: RecoveryFact) -> Recovery:
+    if isinstance(fact, RecoveryOpened):
+        status = Status.WAITING if fact.kind.is_claim else Status.PROPOSED
+        return Recovery(fact, status, fact.costs, answer_by=fact.answer_by)
+    assert recovery is not None, "the first fact of a recovery is its opening"
+    match fact:
+        case AmountRaised(cost=cost):
+            raised = replace(recovery, costs=(*recovery.costs, cost))
+            if recovery.kind.is_claim:
+                return raised
+            return replace(raised, status=Status.PROPOSED, answer_by=fact.answer_by, answered_at=None)
+        case CostWithdrawn(cost_id=cost_id):
+            return replace(recovery, costs=tuple(cost for cost in recovery.costs if cost.cost_id != cost_id))
+        case RecoveryAccepted(amount_minor=amount):
+            accepted = replace(recovery, status=Status.ACCEPTED, agreed_minor=amount, answered_at=fact.at, because="")
+            return _completed(accepted, fact.at)
+        case RecoveryDisputed():
+            return replace(recovery, status=Status.DISPUTED, answered_at=fact.at, because=fact.because)
+        case SettlementReceived():
+            part = Payment(fact.reference, fact.amount_minor, fact.at, fact.method)
+            return _completed(replace(recovery, received=(*recovery.received, part)), fact.at)
+        case RecoveryWrittenOff():
+            return replace(recovery, status=Status.WRITTEN_OFF, because=fact.because, ended_at=fact.at)
+        case AnswerMissed():
+            return replace(recovery, answer_missed=fact)
+        case AnswerBreachWithdrawn():
+            return replace(recovery, answer_withdrawn_at=fact.at)
+        case ClaimBecameEligible():
+            return _prepared(replace(recovery, status=Status.ELIGIBLE))
+        case DocumentCollected():
+            document = Document(fact.kind, fact.sha256)
+            return _prepared(replace(recovery, documents=(*recovery.documents, document)))
+        case _:
+            return _claim_evolved(recovery, fact)
+
+
+NOUN = noun("recovery", RecoveryFact, evolve)
+
+
+def _claim_evolved(
+    recovery: Recovery,
+    fact: ClaimFiled
+    | ClaimAcknowledged
+    | ClaimApproved
+    | ClaimDenied
+    | ClaimAppealed
+    | ClaimPaid
+    | ClaimTimeBarred
+    | ClaimedParcelFound
+    | PaymentReturned,
+) -> Recovery:
+    """What happens to a claim once it is filed, or can be filed no more."""
+    match fact:
+        case ClaimFiled(amount_minor=amount):
+            return replace(recovery, status=Status.FILED, claimed_minor=amount, filed_at=fact.at)
+        case ClaimAcknowledged(reference=reference):
+            status = Status.ACKNOWLEDGED if recovery.status is Status.FILED else recovery.status
+            return replace(recovery, status=status, reference=reference)
+        case ClaimApproved(amount_minor=amount):
+            approved = replace(recovery, status=Status.APPROVED, agreed_minor=amount, because="")
+            return _completed(approved, fact.at)
+        case ClaimDenied(because=because):
+            return replace(recovery, status=Status.DENIED, because=because)
+        case ClaimAppealed(amount_minor=amount, because=because):
+            return replace(recovery, status=Status.APPEALED, claimed_minor=amount, because=because)
+        case ClaimPaid():
+            part = Payment(fact.reference, fact.amount_minor, fact.at)
+            return _completed(replace(recovery, received=(*recovery.received, part)), fact.at)
+        case ClaimTimeBarred():
+            return replace(recovery, status=Status.TIME_BARRED, barred_at=fact.at, ended_at=fact.file_by)
+        case ClaimedParcelFound(delivered_at=found_at):
+            found = replace(recovery, found_at=found_at)
+            if recovery.status.is_unfiled:
+                return replace(found, status=Status.WITHDRAWN, ended_at=fact.at)
+            return found
+        case PaymentReturned():
+            part = Payment(fact.reference, fact.amount_minor, fact.at)
+            return replace(recovery, returned=(*recovery.returned, part))
+        case _:
+            assert_never(fact)
+
+
+def _prepared(recovery: Recovery) -> Recovery:
+    """An eligible claim with all its documents can be filed."""
+    ready = recovery.status is Status.ELIGIBLE and not recovery.missing_documents
+    return replace(recovery, status=Status.DOCUMENTED) if ready else recovery
+
+
+def _completed(recovery: Recovery, at: datetime) -> Recovery:
+    """With the last of the money it is over, but not a claim that was approved in part: the rest may be appealed."""
+    if recovery.received_minor < recovery.agreed_minor:
+        return recovery
+    if recovery.status is Status.ACCEPTED:
+        return replace(recovery, status=Status.SETTLED, ended_at=at)
+    if recovery.status is Status.APPROVED and recovery.agreed_minor >= recovery.claimed_minor:
+        return replace(recovery, status=Status.PAID, ended_at=at)
+    return recovery

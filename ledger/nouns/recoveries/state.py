@@ -1,0 +1,159 @@
+"""A recovery as its facts tell it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from ledger.facts import Value
+from ledger.nouns.recoveries.facts import AnswerMissed, Cost, DocumentKind, Kind, Method, RecoveryOpened, Subject
+from ledger.terms.money import Money, in_64_bits
+from ledger.view import View
+
+
+def stream(recovery_id: str) -> str:
+    return f"recovery-{recovery_id}"
+
+
+def find(view: View, recovery_id: str) -> Recovery | None:
+    found: Recovery | None = view.state(stream(recovery_id))
+    return found
+
+
+class Status(StrEnum):
+    """How far a recovery is."""
+
+    PROPOSED = "proposed"
+    """Asked of a supplier or a customer; its answer, or its answer to more, is awaited."""
+    ACCEPTED = "accepted"
+    DISPUTED = "disputed"
+    SETTLED = "settled"
+    """All that was accepted was received."""
+    WAITING = "waiting"
+    """The carrier's waiting time runs."""
+    ELIGIBLE = "eligible"
+    """It can be claimed once its documents are collected."""
+    DOCUMENTED = "documented"
+    """It can be filed."""
+    FILED = "filed"
+    ACKNOWLEDGED = "acknowledged"
+    APPROVED = "approved"
+    DENIED = "denied"
+    APPEALED = "appealed"
+    PAID = "paid"
+    """All that was claimed was received."""
+    TIME_BARRED = "time_barred"
+    WITHDRAWN = "withdrawn"
+    """The parcel turned up before anything was filed."""
+    WRITTEN_OFF = "written_off"
+
+    @property
+    def is_end(self) -> bool:
+        return self in _ENDS
+
+    @property
+    def is_unfiled(self) -> bool:
+        return self in _UNFILED
+
+
+_ENDS = frozenset({Status.SETTLED, Status.PAID, Status.TIME_BARRED, Status.WITHDRAWN, Status.WRITTEN_OFF})
+
+_UNFILED = frozenset({Status.WAITING, Status.ELIGIBLE, Status.DOCUMENTED})
+
+
+class Document(Value, frozen=True):
+    """A document that is at hand."""
+
+    kind: DocumentKind
+    sha256: str
+
+
+class Payment(Value, frozen=True):
+    """Money that came, or went back."""
+
+    reference: str
+    amount_minor: int
+    at: datetime
+    method: Method = Method.PAYMENT
+
+
+class Recovery(Value, frozen=True):
+    """A recovery as its facts tell it. Amounts are in minor units of its currency."""
+
+    opened: RecoveryOpened
+    status: Status
+    costs: tuple[Cost, ...] = ()
+    answer_by: datetime | None = None
+    answered_at: datetime | None = None
+    """When the present proposal was answered."""
+    answer_missed: AnswerMissed | None = None
+    answer_withdrawn_at: datetime | None = None
+    agreed_minor: int = 0
+    """What the supplier accepted or the carrier approved, in all."""
+    claimed_minor: int = 0
+    documents: tuple[Document, ...] = ()
+    filed_at: datetime | None = None
+    barred_at: datetime | None = None
+    """When it was noticed that the filing deadline had passed."""
+    reference: str = ""
+    """The carrier's own, of the claim."""
+    because: str = ""
+    """Why it was disputed, denied, appealed or written off, whichever was last."""
+    received: tuple[Payment, ...] = ()
+    returned: tuple[Payment, ...] = ()
+    found_at: datetime | None = None
+    """When the parcel of a claim arrived after all."""
+    ended_at: datetime | None = None
+
+    @property
+    def recovery_id(self) -> str:
+        return self.opened.recovery_id
+
+    @property
+    def kind(self) -> Kind:
+        return self.opened.kind
+
+    @property
+    def subject(self) -> Subject:
+        return self.opened.subject
+
+    @property
+    def currency(self) -> str:
+        return self.opened.currency
+
+    @property
+    def asked_minor(self) -> int:
+        return in_64_bits(sum(cost.amount_minor for cost in self.costs))
+
+    @property
+    def claimable_minor(self) -> int:
+        """What the carrier may be asked for."""
+        most = self.opened.liability_minor
+        return self.asked_minor if most is None else min(self.asked_minor, most)
+
+    @property
+    def received_minor(self) -> int:
+        return sum(payment.amount_minor for payment in self.received)
+
+    @property
+    def returned_minor(self) -> int:
+        return sum(payment.amount_minor for payment in self.returned)
+
+    @property
+    def kept_minor(self) -> int:
+        return self.received_minor - self.returned_minor
+
+    @property
+    def missing_documents(self) -> tuple[DocumentKind, ...]:
+        present = {document.kind for document in self.documents}
+        return tuple(kind for kind in self.opened.documents if kind not in present)
+
+    @property
+    def due(self) -> datetime | None:
+        """When the next thing has to happen: the supplier's answer, or the filing of the claim."""
+        if self.status.is_unfiled:
+            return self.opened.file_by
+        return self.answer_by if self.status is Status.PROPOSED else None
+
+    def money(self, amount_minor: int) -> Money:
+        return Money(amount_minor, self.currency)
