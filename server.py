@@ -75,7 +75,8 @@ from fulfilment.v1 import (
     work_pb2,
 )
 from ledger.engine.sealing import KeyProblem, MasterKey, Sealer
-from projections import runner
+from projections import PROJECTIONS
+from projections.machine import runner
 
 log = logging.getLogger("fulfilment")
 
@@ -276,7 +277,7 @@ def project(dsn: str) -> None:
                 stop.set()
 
     threading.Thread(target=watch, daemon=True).start()
-    runner.run_forever(dsn, stop)
+    runner.run_forever(dsn, stop, PROJECTIONS)
 
 
 async def keep_projecting(conninfo: str, chosen: argparse.Namespace) -> None:

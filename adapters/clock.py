@@ -27,8 +27,9 @@ from ledger.facts import Change
 from ledger.nouns import cases, inquiries, orders, parcels, policies, recoveries, stock, suppliers
 from ledger.refusals import Exhausted, ProjectionBehind, RequestReused, Unavailable
 from ledger.view import View
-from projections import reviewing, runner, sla, stock_levels
-from projections.reads import Where
+from projections import PROJECTIONS, reviewing, sla, stock_levels
+from projections.machine.reads import Where
+from projections.machine.status import statuses
 from projections.reviewing import Crossing
 from projections.sla import Due, Timer
 
@@ -72,8 +73,8 @@ class Clocks:
 
     async def tick(self, tenant: Tenant, now: datetime) -> int:
         """Asks the ledger to notice what has run out by now; returns for how many things it did."""
-        statuses = await runner.statuses(self._tenants.pool, tenant.schema)
-        positions = {each.name: each.position for each in statuses}
+        standing = await statuses(self._tenants.pool, tenant.schema, PROJECTIONS)
+        positions = {each.name: each.position for each in standing}
         position = min(positions["sla"], positions["stock_levels"])
         async with self._tenants.pool.connection() as connection:
             found = await sla.due(connection, tenant.schema, now, MOST_AT_ONCE)

@@ -33,8 +33,9 @@ from ledger.nouns.messages import Message
 from ledger.nouns.policies import Policy, policy_at
 from ledger.refusals import Exhausted, Refusal, RequestReused, Shown, Unavailable
 from ledger.view import View
-from projections import outbox, runner
-from projections.following import HOLDER
+from projections import PROJECTIONS, outbox
+from projections.machine.following import HOLDER
+from projections.machine.status import statuses
 
 log = logging.getLogger("fulfilment.outbox")
 
@@ -181,8 +182,8 @@ class Outbox:
 
     async def _begin(self, tenant: Tenant, now: datetime) -> _Work:
         policy = policy_at(await self._letters.policies(tenant.log), now)
-        statuses = await runner.statuses(self._tenants.pool, tenant.schema)
-        position = next(each.position for each in statuses if each.name == outbox.OUTBOX.name)
+        standing = await statuses(self._tenants.pool, tenant.schema, PROJECTIONS)
+        position = next(each.position for each in standing if each.name == outbox.OUTBOX.name)
         clock = asyncio.get_running_loop().time()
         before = self._handled.get(tenant.name, {})
         handled = {k: each for k, each in before.items() if position < each.position or clock < each.again_at}

@@ -10,7 +10,8 @@ from time import perf_counter
 
 from benchmarks import load
 from benchmarks.stage import Figure, Stage, client
-from projections import runner
+from projections import PROJECTIONS
+from projections.machine import runner
 
 _SCHEMA = "tenant_default"
 
@@ -20,10 +21,10 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
         with stage.ledger_on(log, "api") as address, client() as ask:
             ask(load.prepare, address).result()
             ask(load.live, address, "life", stage.size.lives).result()
-        wanted = {each.name: (each,) for each in runner.PROJECTIONS} | {"all": runner.PROJECTIONS}
+        wanted = {each.name: (each,) for each in PROJECTIONS} | {"all": PROJECTIONS}
         for name, projections in wanted.items():
             with stage.database(copy_of=log) as conninfo:
                 began = perf_counter()
-                facts = runner.catch_up(conninfo, _SCHEMA, projections=projections)
+                facts = runner.catch_up(conninfo, _SCHEMA, projections)
                 seconds = perf_counter() - began
             yield Figure(f"catch_up.{name}.facts_per_second", facts / seconds)

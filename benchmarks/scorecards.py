@@ -2,7 +2,7 @@
 
 The million comes about through the projection itself: for each order the facts of a whole life are made as
 the log would hold them (placed, confirmed, drafted, sent, acknowledged, shipped, the parcel's scans, delivered;
-some cancelled, mis-packed, complained or asked about, reviewed), folded by ``projections.streams`` as a page of
+some cancelled, mis-packed, complained or asked about, reviewed), folded by ``projections.machine.streams`` as a page of
 the log is, and handed to the projection's own ``changes`` and writing, 1,000 orders a page in the order of time.
 Only the log itself is left out. No row is written by hand. Suppliers differ in size as in life: the largest has
 some hundred times the orders of the smallest. Afterwards the tables are vacuumed, as they would be by and by.
@@ -66,10 +66,10 @@ from ledger.nouns.suppliers import (
 from ledger.terms.parties import Party
 from ledger.terms.rates import RateName
 from projections import reviewing, scorecards
-from projections.following import introduce, open_connection
-from projections.reads import PageOf, Where
+from projections.machine.following import introduce, open_connection
+from projections.machine.reads import PageOf, Where
+from projections.machine.streams import TELL, Page
 from projections.scorecards import Step, Window
-from projections.streams import TELL, Page
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
 
 _SCHEMA = "tenant_scorecards"

@@ -1,1 +1,29 @@
-"""What people ask: read models that are folded from the log, thrown away and rebuilt at will."""
+"""What people ask: a question a file, with its tables, how folded streams become its rows, and its queries."""
+
+from projections.cases import CASES
+from projections.inquiries import WAITING_INQUIRIES
+from projections.machine.tables import Projection
+from projections.outbox import OUTBOX
+from projections.recoveries import RECOVERIES
+from projections.sla import SLA
+from projections.statements import STATEMENTS
+from projections.stock_levels import STOCK_LEVELS
+from projections.supplier_performance import SUPPLIER_PERFORMANCE
+from projections.tracking import TRACKING
+from projections.trade import TRADE
+from projections.work import WORK
+
+PROJECTIONS: tuple[Projection, ...] = (
+    TRACKING,
+    SLA,
+    SUPPLIER_PERFORMANCE,
+    WAITING_INQUIRIES,
+    OUTBOX,
+    RECOVERIES,
+    STOCK_LEVELS,
+    STATEMENTS,
+    CASES,
+    WORK,
+    TRADE,
+)
+"""Every question there is; a new one is added here and nowhere else."""

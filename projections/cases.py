@@ -15,9 +15,23 @@ from ledger.nouns.cases import (
 )
 from ledger.terms.money import in_64_bits
 from ledger.terms.parties import Party
-from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
-from projections.streams import Page
-from projections.tables import ID, Projection, Rows, Table, Values, Written
+from projections.machine.reads import (
+    FIRST,
+    LAST,
+    Answer,
+    PageOf,
+    Where,
+    snapshot,
+)
+from projections.machine.streams import Page
+from projections.machine.tables import (
+    ID,
+    Projection,
+    Rows,
+    Table,
+    Values,
+    Written,
+)
 
 # --- tables ---------------------------------------------------------------------------------------
 

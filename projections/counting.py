@@ -20,7 +20,12 @@ from psycopg import Cursor
 from psycopg.sql import SQL, Identifier
 
 from ledger.terms.rates import WINDOW_DAYS, RateName
-from projections.tables import ID, Rows, Table, Values
+from projections.machine.tables import (
+    ID,
+    Rows,
+    Table,
+    Values,
+)
 
 # --- tables ---------------------------------------------------------------------------------------
 

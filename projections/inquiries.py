@@ -8,9 +8,23 @@ from typing import Any, NamedTuple
 
 from ledger.nouns.inquiries import Inquiry, Topic
 from ledger.terms.parties import Party
-from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
-from projections.streams import Page
-from projections.tables import ID, Projection, Rows, Table, Values, Written
+from projections.machine.reads import (
+    FIRST,
+    LAST,
+    Answer,
+    PageOf,
+    Where,
+    snapshot,
+)
+from projections.machine.streams import Page
+from projections.machine.tables import (
+    ID,
+    Projection,
+    Rows,
+    Table,
+    Values,
+    Written,
+)
 
 _NEVER = LAST - timedelta(days=366)
 """When an answer is due that nobody agreed a time for; a year away from where time zones would run over."""

@@ -77,10 +77,30 @@ from ledger.nouns.stock import (
 )
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
-from projections.reads import LAST, Answer, PageOf, Where, snapshot
+from projections.machine.reads import (
+    LAST,
+    Answer,
+    PageOf,
+    Where,
+    snapshot,
+)
+from projections.machine.streams import (
+    LoggedFact,
+    OrderHistory,
+    Page,
+    ParcelHistory,
+    RecoveryHistory,
+)
+from projections.machine.tables import (
+    ID,
+    Once,
+    Projection,
+    Rows,
+    Table,
+    Values,
+    Written,
+)
 from projections.sla import OBLIGATIONS
-from projections.streams import OrderStory, Page, ParcelStories, RecoveryStory, Told
-from projections.tables import ID, Once, Projection, Rows, Table, Values, Written
 
 # --- tables ---------------------------------------------------------------------------------------
 
@@ -135,7 +155,7 @@ def changes(page: Page) -> list[Written]:
     asked = Rows(MESSAGES)
     # Never as new ones, even if they are: a fact has made most of them due before.
     asked.changed = [_asked(message) for _, message in page.messages()]
-    due = [_due(notice) for told in page.told for notice in notices(told)]
+    due = [_due(notice) for logged in page.told for notice in notices(logged)]
     return [Once(MESSAGES, due), asked]
 
 
@@ -172,84 +192,84 @@ class _Cause(NamedTuple):
     at: datetime
 
 
-def notices(told: Told) -> Iterator[Notice]:
+def notices(logged: LoggedFact) -> Iterator[Notice]:
     """The messages that a fact makes due."""
-    causes = _CAUSES.get(type(told.fact))
-    for cause in causes(told.fact, told.story) if causes else ():
-        yield Notice(f"{cause.kind}-{told.position}", cause.kind, cause.about, cause.at, told.position)
+    causes = _CAUSES.get(type(logged.fact))
+    for cause in causes(logged.fact, logged.history) if causes else ():
+        yield Notice(f"{cause.kind}-{logged.position}", cause.kind, cause.about, cause.at, logged.position)
 
 
-def _confirmed(fact: OrderConfirmed, story: OrderStory) -> Iterable[_Cause]:
+def _confirmed(fact: OrderConfirmed, history: OrderHistory) -> Iterable[_Cause]:
     """Of a reship the case has told already."""
-    if story.order.placed.reship_of:
+    if history.order.placed.reship_of:
         return
     yield _Cause(Kind.ORDER_CONFIRMED, About(fact.order_id, due=fact.promised_by), fact.at)
 
 
-def _sent(fact: SupplierOrderSent, story: OrderStory) -> Iterable[_Cause]:
-    yield _Cause(Kind.DISPATCH_INSTRUCTION, _of(story, fact.supplier_order_id, due=fact.dispatch_by), fact.at)
+def _sent(fact: SupplierOrderSent, history: OrderHistory) -> Iterable[_Cause]:
+    yield _Cause(Kind.DISPATCH_INSTRUCTION, _of(history, fact.supplier_order_id, due=fact.dispatch_by), fact.at)
 
 
-def _acknowledged(fact: SupplierOrderAcknowledged, story: OrderStory) -> Iterable[_Cause]:
+def _acknowledged(fact: SupplierOrderAcknowledged, history: OrderHistory) -> Iterable[_Cause]:
     waiting = [answer for answer in fact.by_line.values() if answer.backordered]
     if waiting:
         expected = [answer.expected_at for answer in waiting if answer.expected_at is not None]
         due = max(expected, default=None)
-        about = _of(story, fact.supplier_order_id, because="backordered", due=due)
+        about = _of(history, fact.supplier_order_id, because="backordered", due=due)
         yield _Cause(Kind.DELAYED, about, fact.at)
 
 
-def _shipped(fact: SupplierOrderShipped, story: OrderStory) -> Iterable[_Cause]:
-    about = _of(story, fact.supplier_order_id, carrier=fact.carrier, number=fact.number, epoch=fact.epoch)
+def _shipped(fact: SupplierOrderShipped, history: OrderHistory) -> Iterable[_Cause]:
+    about = _of(history, fact.supplier_order_id, carrier=fact.carrier, number=fact.number, epoch=fact.epoch)
     yield _Cause(Kind.DISPATCHED, about, fact.at)
 
 
-def _delivered(fact: UnitsDelivered, story: OrderStory) -> Iterable[_Cause]:
+def _delivered(fact: UnitsDelivered, history: OrderHistory) -> Iterable[_Cause]:
     about = About(fact.order_id, carrier=fact.carrier, number=fact.number, epoch=fact.epoch)
     yield _Cause(Kind.DELIVERED, about, fact.at)
 
 
-def _cancel_asked(fact: CancelRequested, story: OrderStory) -> Iterable[_Cause]:
-    yield _Cause(Kind.CANCEL_REQUEST, _of(story, fact.supplier_order_id), fact.at)
+def _cancel_asked(fact: CancelRequested, history: OrderHistory) -> Iterable[_Cause]:
+    yield _Cause(Kind.CANCEL_REQUEST, _of(history, fact.supplier_order_id), fact.at)
 
 
-def _missed(fact: DeadlineMissed, story: OrderStory) -> Iterable[_Cause]:
+def _missed(fact: DeadlineMissed, history: OrderHistory) -> Iterable[_Cause]:
     """When it was due counts, not when it was noticed: an old breach that an import shows is no news."""
     about = About(fact.order_id, clock=fact.clock.value, due=fact.due)
     if fact.object_id != fact.order_id:
-        about = _of(story, fact.object_id, clock=fact.clock.value, due=fact.due)
+        about = _of(history, fact.object_id, clock=fact.clock.value, due=fact.due)
         yield _Cause(Kind.BREACH_NOTICE, about, fact.due)
     yield _Cause(Kind.BREACH_ALERT, about, fact.due)
     if fact.clock is Clock.DISPATCH:
         yield _Cause(Kind.DELAYED, replace(about, because="dispatch_late", clock="", due=None), fact.due)
 
 
-def _of(story: OrderStory, supplier_order_id: str, **more: Any) -> About:
-    each = story.order.supplier_orders[supplier_order_id]
-    return About(story.order.order_id, supplier_order_id, each.supplier_id, **more)
+def _of(history: OrderHistory, supplier_order_id: str, **more: Any) -> About:
+    each = history.order.supplier_orders[supplier_order_id]
+    return About(history.order.order_id, supplier_order_id, each.supplier_id, **more)
 
 
-def _first_scan_missed(fact: FirstScanMissed, stories: ParcelStories) -> Iterable[_Cause]:
-    about = _parcel(stories, clock="first_scan", due=fact.due)
+def _first_scan_missed(fact: FirstScanMissed, uses: ParcelHistory) -> Iterable[_Cause]:
+    about = _parcel(uses, clock="first_scan", due=fact.due)
     if about.supplier_id:
         yield _Cause(Kind.BREACH_NOTICE, about, fact.due)
     yield _Cause(Kind.BREACH_ALERT, about, fact.due)
 
 
-def _scanned(fact: CheckpointRecorded, stories: ParcelStories) -> Iterable[_Cause]:
+def _scanned(fact: CheckpointRecorded, uses: ParcelHistory) -> Iterable[_Cause]:
     """Only a scan that says where the parcel is now, and says it for the first time; none of an earlier use."""
-    parcel, status = stories[-1].parcel, fact.checkpoint.status
+    parcel, status = uses[-1].parcel, fact.checkpoint.status
     if fact.checkpoint not in parcel.checkpoints:
         return
     if parcel.status is not status or sum(scan.status is status for scan in parcel.checkpoints) > 1:
         return
     at = fact.checkpoint.at
     if parcel.order_id and status is ParcelStatus.OUT_FOR_DELIVERY:
-        yield _Cause(Kind.OUT_FOR_DELIVERY, _parcel(stories), at)
+        yield _Cause(Kind.OUT_FOR_DELIVERY, _parcel(uses), at)
     if parcel.order_id and status in _LATE:
-        yield _Cause(Kind.DELAYED, _parcel(stories, because=_LATE[status]), at)
+        yield _Cause(Kind.DELAYED, _parcel(uses, because=_LATE[status]), at)
     if status in _TROUBLE:
-        yield _Cause(Kind.PARCEL_ALERT, _parcel(stories, because=status.value), at)
+        yield _Cause(Kind.PARCEL_ALERT, _parcel(uses, because=status.value), at)
 
 
 _LATE = {ParcelStatus.DELAYED: "carrier", ParcelStatus.CUSTOMS_HELD: "customs"}
@@ -266,19 +286,19 @@ _TROUBLE = frozenset(
 )
 
 
-def _loss_suspected(fact: LossSuspected, stories: ParcelStories) -> Iterable[_Cause]:
-    yield _Cause(Kind.PARCEL_ALERT, _parcel(stories, because="suspected_lost"), fact.due or fact.at)
+def _loss_suspected(fact: LossSuspected, uses: ParcelHistory) -> Iterable[_Cause]:
+    yield _Cause(Kind.PARCEL_ALERT, _parcel(uses, because="suspected_lost"), fact.due or fact.at)
 
 
-def _parcel(stories: ParcelStories, **more: Any) -> About:
-    parcel = stories[-1].parcel
+def _parcel(uses: ParcelHistory, **more: Any) -> About:
+    parcel = uses[-1].parcel
     which = (parcel.carrier, parcel.number, parcel.epoch)
     return About(parcel.order_id, parcel.supplier_order_id, parcel.supplier_id, *which, **more)
 
 
-def _loss_confirmed(fact: LossConfirmed, stories: ParcelStories) -> Iterable[_Cause]:
-    if stories[-1].parcel.status is ParcelStatus.LOST:
-        yield _Cause(Kind.PARCEL_ALERT, _parcel(stories, because="lost"), fact.at)
+def _loss_confirmed(fact: LossConfirmed, uses: ParcelHistory) -> Iterable[_Cause]:
+    if uses[-1].parcel.status is ParcelStatus.LOST:
+        yield _Cause(Kind.PARCEL_ALERT, _parcel(uses, because="lost"), fact.at)
 
 
 def _case_step(fact: CaseFact, case: Case) -> Iterable[_Cause]:
@@ -330,8 +350,8 @@ def _answer_missed(fact: inquiries.AnswerMissed, inquiry: Inquiry) -> Iterable[_
     yield _Cause(Kind.BREACH_ALERT, about, fact.due)
 
 
-def _recovery_answer_missed(fact: recoveries.AnswerMissed, story: RecoveryStory) -> Iterable[_Cause]:
-    subject = story.recovery.subject
+def _recovery_answer_missed(fact: recoveries.AnswerMissed, history: RecoveryHistory) -> Iterable[_Cause]:
+    subject = history.recovery.subject
     about = About(
         subject.order_id,
         subject.supplier_order_id,
@@ -345,7 +365,7 @@ def _recovery_answer_missed(fact: recoveries.AnswerMissed, story: RecoveryStory)
 
 
 def _level(alert: Alert) -> Callable[[Any, Any], Iterable[_Cause]]:
-    def told(fact: Any, story: Any) -> Iterable[_Cause]:
+    def told(fact: Any, history: Any) -> Iterable[_Cause]:
         at = fact.stale_at if alert is Alert.STALE else fact.at
         about = About(supplier_id=fact.supplier_id, sku=fact.sku, because=alert.value)
         yield _Cause(Kind.STOCK_ALERT, about, at)

@@ -6,9 +6,23 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ledger.nouns.recoveries import Kind, Recovery, Status
-from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
-from projections.streams import Page
-from projections.tables import ID, Projection, Rows, Table, Values, Written
+from projections.machine.reads import (
+    FIRST,
+    LAST,
+    Answer,
+    PageOf,
+    Where,
+    snapshot,
+)
+from projections.machine.streams import Page
+from projections.machine.tables import (
+    ID,
+    Projection,
+    Rows,
+    Table,
+    Values,
+    Written,
+)
 
 RECOVERIES_TABLE = Table(
     "recoveries",

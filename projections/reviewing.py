@@ -16,7 +16,13 @@ from ledger.nouns.reviews import (
 )
 from ledger.nouns.suppliers import Standing
 from ledger.terms.rates import Rate, RateStatus
-from projections.reads import FIRST, Answer, PageOf, Where, snapshot
+from projections.machine.reads import (
+    FIRST,
+    Answer,
+    PageOf,
+    Where,
+    snapshot,
+)
 from projections.scorecards import RateColumn, Window, policies_agreed, ranking, scorecards_of
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
 

@@ -27,7 +27,14 @@ from ledger.terms.rates import (
     statuses,
 )
 from projections.counting import COUNTS, Stretch, Whose, count_rows, counted_in, onwards
-from projections.reads import FIRST, Answer, PageOf, Snapshot, Where, snapshot
+from projections.machine.reads import (
+    FIRST,
+    Answer,
+    PageOf,
+    Snapshot,
+    Where,
+    snapshot,
+)
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
 
 _MOMENT = timedelta(microseconds=1)

@@ -41,9 +41,29 @@ from ledger.nouns.stock import (
     StockReserved,
 )
 from ledger.terms.parties import Party
-from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
-from projections.streams import Breach, OrderStory, Page, ParcelStories, ParcelStory
-from projections.tables import ID, Projection, Rows, Table, Values, Written
+from projections.machine.reads import (
+    FIRST,
+    LAST,
+    Answer,
+    PageOf,
+    Where,
+    snapshot,
+)
+from projections.machine.streams import (
+    Breach,
+    OrderHistory,
+    Page,
+    ParcelHistory,
+    ParcelUse,
+)
+from projections.machine.tables import (
+    ID,
+    Projection,
+    Rows,
+    Table,
+    Values,
+    Written,
+)
 
 # --- tables ---------------------------------------------------------------------------------------
 
@@ -147,11 +167,11 @@ def changes(page: Page) -> list[Written]:
     """Rows of obligations and timers."""
     obligations, silences, windows = Rows(OBLIGATIONS), Rows(SILENCES), Rows(RETURN_WINDOWS)
     reships, waits, overdue = Rows(RESHIPS), Rows(RESHIP_WAITS), Rows(OVERDUE)
-    for story, now in page.orders():
-        obligations.replace(story.once(_of_order) if story else (), now.once(_of_order))
-        windows.replace(story.once(_window) if story else (), now.once(_window))
-        reships.replace(story.once(_reship) if story else (), now.once(_reship))
-        overdue.replace(story.once(_overdue) if story else (), now.once(_overdue))
+    for history, now in page.orders():
+        obligations.replace(history.cached(_of_order) if history else (), now.cached(_of_order))
+        windows.replace(history.cached(_window) if history else (), now.cached(_window))
+        reships.replace(history.cached(_reship) if history else (), now.cached(_reship))
+        overdue.replace(history.cached(_overdue) if history else (), now.cached(_overdue))
     for before, after in page.parcels():
         obligations.replace(_of_parcels(before), _of_parcels(after))
         silences.replace(_silences(before), _silences(after))
@@ -189,9 +209,9 @@ def _terms(policy: Policy) -> Values:
     return (policy.suspected_lost_after_days, *hours)
 
 
-def _of_order(story: OrderStory) -> list[Values]:
-    order = story.order
-    left = dict(story.breaches)
+def _of_order(history: OrderHistory) -> list[Values]:
+    order = history.order
+    left = dict(history.breaches)
     rows = []
     for deadline in order.deadlines():
         key = (deadline.object_id, deadline.clock)
@@ -233,25 +253,25 @@ def _past(breach: Breach) -> Values:
     return (*what, state.value, met_at, None, fact.at, withdrawn_at, False)
 
 
-def _window(story: OrderStory) -> list[Values]:
-    order, delivered_at = story.order, story.delivered_at
+def _window(history: OrderHistory) -> list[Values]:
+    order, delivered_at = history.order, history.delivered_at
     if delivered_at is None:
         return []
     closes_at = delivered_at + timedelta(days=order.placed.return_window_days)
     return [(order.order_id, closes_at)] if orders.complete(order, closes_at, _ALWAYS) else []
 
 
-def _reship(story: OrderStory) -> list[Values]:
+def _reship(history: OrderHistory) -> list[Values]:
     """An order that sends units of a case once more, and of which no unit is under way any more."""
-    order = story.order
+    order = history.order
     if not order.placed.reship_of or not after_sales.has_ended(order):
         return []
-    return [(order.order_id, story.delivered_at or order.placed.at)]
+    return [(order.order_id, history.delivered_at or order.placed.at)]
 
 
-def _overdue(story: OrderStory) -> list[Values]:
+def _overdue(history: OrderHistory) -> list[Values]:
     """Each time since which another supplier is to be sought for lines that are overdue."""
-    order = story.order
+    order = history.order
     if not order.missed:
         return []
     return [
@@ -278,12 +298,12 @@ def _of_case(case: Case) -> list[Values]:
     return [(*what, missed.at if missed else None, withdrawn.at if withdrawn else None, alarm)]
 
 
-def _of_parcels(stories: ParcelStories) -> Iterator[Values]:
-    return (_of_parcel(story) for story in stories if story.parcel.first_scan_by is not None)
+def _of_parcels(uses: ParcelHistory) -> Iterator[Values]:
+    return (_of_parcel(history) for history in uses if history.parcel.first_scan_by is not None)
 
 
-def _of_parcel(story: ParcelStory) -> Values:
-    parcel, missed, withdrawn = story.parcel, story.first_scan_missed, story.first_scan_withdrawn
+def _of_parcel(history: ParcelUse) -> Values:
+    parcel, missed, withdrawn = history.parcel, history.first_scan_missed, history.first_scan_withdrawn
     alarm = bool(parcels.miss_first_scan(parcel, parcel.epoch, _ALWAYS))
     kept = State.OPEN if alarm else State.MET
     state = State.WITHDRAWN if withdrawn else State.MISSED if missed else kept
@@ -326,11 +346,11 @@ def _of_inquiry(inquiry: Inquiry) -> list[Values]:
     ]
 
 
-def _silences(stories: ParcelStories) -> list[Values]:
+def _silences(uses: ParcelHistory) -> list[Values]:
     """Only the present use of a number can be lost."""
-    if not stories:
+    if not uses:
         return []
-    parcel = stories[-1].parcel
+    parcel = uses[-1].parcel
     row = (parcel.carrier, parcel.number, parcel.epoch, parcel.last_seen_at)
     return [row] if parcels.suspect_loss(parcel, parcel.epoch, 0, _ALWAYS) else []
 

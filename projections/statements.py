@@ -28,9 +28,23 @@ from ledger.nouns.recoveries import (
     Status,
 )
 from ledger.terms.money import in_64_bits
-from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
-from projections.streams import OrderStory, Page, RecoveryStory
-from projections.tables import ID, Projection, Rows, Table, Values, Written
+from projections.machine.reads import (
+    FIRST,
+    LAST,
+    Answer,
+    PageOf,
+    Where,
+    snapshot,
+)
+from projections.machine.streams import OrderHistory, Page, RecoveryHistory
+from projections.machine.tables import (
+    ID,
+    Projection,
+    Rows,
+    Table,
+    Values,
+    Written,
+)
 
 # --- tables ---------------------------------------------------------------------------------------
 
@@ -75,9 +89,9 @@ class Kind(StrEnum):
 def changes(page: Page) -> list[Written]:
     """The entries of orders and recoveries; one is never changed, for its fact never is."""
     rows = Rows(ENTRIES)
-    for story, now in page.orders():
+    for history, now in page.orders():
         if now.accounted:
-            rows.replace(story.once(_of_order) if story else (), now.once(_of_order))
+            rows.replace(history.cached(_of_order) if history else (), now.cached(_of_order))
     for before, after in page.recovery_stories():
         rows.replace(_of_recovery(before) if before else (), _of_recovery(after))
     return [rows]
@@ -86,50 +100,50 @@ def changes(page: Page) -> list[Written]:
 STATEMENTS = Projection("statements", 2, (ENTRIES,), changes)
 
 
-def _of_order(story: OrderStory) -> list[Values]:
+def _of_order(history: OrderHistory) -> list[Values]:
     rows: list[Values] = []
-    for position, fact in story.accounted:
+    for position, fact in history.accounted:
         match fact:
             case SupplierOrderShipped():
-                rows += _goods(story, position, fact)
+                rows += _goods(history, position, fact)
             case CompensationAccrued():
                 owed = -fact.amount.amount_minor
-                rows.append(_compensation(story, position, fact, Kind.COMPENSATION, owed))
+                rows.append(_compensation(history, position, fact, Kind.COMPENSATION, owed))
             case CompensationReversed():
                 owed = fact.amount.amount_minor
-                rows.append(_compensation(story, position, fact, Kind.COMPENSATION_REVERSED, owed))
+                rows.append(_compensation(history, position, fact, Kind.COMPENSATION_REVERSED, owed))
     return rows
 
 
-def _goods(story: OrderStory, position: int, fact: SupplierOrderShipped) -> Iterator[Values]:
-    supplier_order = story.order.supplier_orders[fact.supplier_order_id]
+def _goods(history: OrderHistory, position: int, fact: SupplierOrderShipped) -> Iterator[Values]:
+    supplier_order = history.order.supplier_orders[fact.supplier_order_id]
     for line_no, units in fact.by_line.items():
         cost = supplier_order.unit_costs.get(line_no)
         currency = cost.currency if cost else ""
         kind, owed = (Kind.GOODS, units * cost.amount_minor) if cost else (Kind.GOODS_WITHOUT_COST, 0)
         key = (position, line_no, supplier_order.supplier_id, currency)
-        yield (*key, kind.value, owed, fact.at, *_source(story, fact), fact.supplier_order_id, units)
+        yield (*key, kind.value, owed, fact.at, *_source(history, fact), fact.supplier_order_id, units)
 
 
 def _compensation(
-    story: OrderStory, position: int, fact: CompensationAccrued | CompensationReversed, kind: Kind, owed: int
+    history: OrderHistory, position: int, fact: CompensationAccrued | CompensationReversed, kind: Kind, owed: int
 ) -> Values:
     key = (position, 0, fact.supplier_id, fact.amount.currency)
-    return (*key, kind.value, owed, fact.at, *_source(story, fact), fact.supplier_order_id, 0)
+    return (*key, kind.value, owed, fact.at, *_source(history, fact), fact.supplier_order_id, 0)
 
 
-def _source(story: OrderStory, fact: Fact) -> tuple[str, str]:
-    return orders.stream(story.order.order_id), fact.fact_name()
+def _source(history: OrderHistory, fact: Fact) -> tuple[str, str]:
+    return orders.stream(history.order.order_id), fact.fact_name()
 
 
-def _of_recovery(story: RecoveryStory) -> list[Values]:
+def _of_recovery(history: RecoveryHistory) -> list[Values]:
     """An entry for each fact that changes what a supplier owes for a recovery, by how much it does."""
-    opened = story.recovery.opened
+    opened = history.recovery.opened
     if opened.kind is not RecoveryKind.SUPPLIER_FAULT:
         return []
     rows: list[Values] = []
     recovery: Recovery | None = None
-    for position, fact in story.told:
+    for position, fact in history.told:
         before, recovery = recovery, recoveries.evolve(recovery, fact)
         moved = _balance(recovery) - (_balance(before) if before else 0)
         if moved:

@@ -21,10 +21,28 @@ from ledger.nouns.orders import LEDGER, HoldReason, Order
 from ledger.nouns.policies import Policy, PolicyAgreed
 from ledger.nouns.stock import Alert, Stock
 from ledger.nouns.suppliers import Standing, Supplier
-from projections.reads import Answer, PageOf, Snapshot, Where, snapshot
+from projections.machine.reads import (
+    Answer,
+    PageOf,
+    Snapshot,
+    Where,
+    snapshot,
+)
+from projections.machine.streams import (
+    Movement,
+    OrderHistory,
+    Page,
+    StockHistory,
+)
+from projections.machine.tables import (
+    ID,
+    Projection,
+    Rows,
+    Table,
+    Values,
+    Written,
+)
 from projections.sla import Due, Timer
-from projections.streams import Movement, OrderStory, Page, StockStory
-from projections.tables import ID, Projection, Rows, Table, Values, Written
 
 # --- tables ---------------------------------------------------------------------------------------
 
@@ -120,10 +138,10 @@ def changes(page: Page) -> list[Written]:
     """Rows of levels, their movements, and the orders that wait."""
     levels, waiting, sellers, policies = Rows(LEVELS), Rows(WAITING), Rows(SELLERS), Rows(POLICIES)
     for is_new, stock in page.stocks():
-        # A stock's story is told in place, so what its row was is not known; hardly any fact leaves it as it was.
+        # A stock's history is told in place, so what its row was is not known; hardly any fact leaves it as it was.
         (levels.new if is_new else levels.changed).append(_level(stock))
     for before, now in page.orders():
-        waiting.replace(before.once(_waiting) if before else (), now.once(_waiting))
+        waiting.replace(before.cached(_waiting) if before else (), now.cached(_waiting))
     for was, supplier in page.suppliers():
         sellers.replace([_seller(was)] if was else (), [_seller(supplier)])
     for position, fact in page.others:
@@ -143,12 +161,12 @@ def _seller(supplier: Supplier) -> Values:
     return (supplier.supplier_id, supplier.standing is Standing.APPROVED)
 
 
-def _level(story: StockStory) -> Values:
-    stock, feed = story.stock, story.stock.feed
+def _level(history: StockHistory) -> Values:
+    stock, feed = history.stock, history.stock.feed
     return (
-        story.supplier_id,
-        story.sku,
-        story.position,
+        history.supplier_id,
+        history.sku,
+        history.position,
         stock.tracked,
         feed.quantity if feed else 0,
         feed.version if feed else 0,
@@ -200,9 +218,9 @@ def _figure(fact: Any) -> int | None:
     return getattr(fact, "shortfall", figure)
 
 
-def _waiting(story: OrderStory) -> list[Values]:
+def _waiting(history: OrderHistory) -> list[Values]:
     """What an order waits for: together before its confirmation, afterwards each unit as it comes."""
-    order, placed_at = story.order, story.order.placed.placed_at
+    order, placed_at = history.order, history.order.placed.placed_at
     if order.confirmed_at is not None:
         return _waiting_confirmed(order, placed_at)
     own = {hold.reason: hold for hold in order.holds if hold.owner == LEDGER and not hold.supplier_order_id}

@@ -36,9 +36,27 @@ from projections.counting import (
     Counted,
     Tally,
 )
-from projections.reads import Answer, PageOf, Where, snapshot
-from projections.streams import OrderStory, Page, ParcelStories, ParcelStory
-from projections.tables import ID, Once, Projection, Rows, Table, Values, Written
+from projections.machine.reads import (
+    Answer,
+    PageOf,
+    Where,
+    snapshot,
+)
+from projections.machine.streams import (
+    OrderHistory,
+    Page,
+    ParcelHistory,
+    ParcelUse,
+)
+from projections.machine.tables import (
+    ID,
+    Once,
+    Projection,
+    Rows,
+    Table,
+    Values,
+    Written,
+)
 
 # --- tables ---------------------------------------------------------------------------------------
 
@@ -102,13 +120,13 @@ def changes(page: Page) -> list[Written]:
     supplier_orders, parcels = Counted(SUPPLIER_ORDERS, tally), Counted(PARCELS, tally)
     orders, reviews, inquiries = Counted(ORDERS, tally), Counted(REVIEWS, tally), Counted(INQUIRIES, tally)
     cases = Counted(CASES, tally)
-    for story, now in page.orders_concerned():
-        before = list(_supplier_orders(story, page, before=True)) if story else []
+    for history, now in page.orders_concerned():
+        before = list(_supplier_orders(history, page, before=True)) if history else []
         supplier_orders.replace(before, _supplier_orders(now, page, before=False))
-        orders.replace(_orders(story, page, before=True) if story else (), _orders(now, page, before=False))
-    for story, now in page.orders():
+        orders.replace(_orders(history, page, before=True) if history else (), _orders(now, page, before=False))
+    for history, now in page.orders():
         if now.order.reviews:
-            reviews.replace(story.once(_reviews) if story else [], now.once(_reviews))
+            reviews.replace(history.cached(_reviews) if history else [], now.cached(_reviews))
     for earlier, after in page.parcels():
         parcels.replace(_parcels(earlier), _parcels(after))
     for asked, inquiry in page.inquiries():
@@ -166,25 +184,25 @@ class _Leg(NamedTuple):
     defective: bool
 
 
-def _legs(story: OrderStory) -> list[_Leg]:
-    parts = story.order.supplier_orders.values()
+def _legs(history: OrderHistory) -> list[_Leg]:
+    parts = history.order.supplier_orders.values()
     # Units that are sent once more are no order of their own.
-    met = {each.supplier_id for each in parts} if story.order.placed.reship_of else set[str]()
+    met = {each.supplier_id for each in parts} if history.order.placed.reship_of else set[str]()
     legs = []
     for each in parts:
-        legs.append(_leg(story, each, leads=each.supplier_id not in met))
+        legs.append(_leg(history, each, leads=each.supplier_id not in met))
         met.add(each.supplier_id)
     return legs
 
 
-def _leg(story: OrderStory, each: SupplierOrder, *, leads: bool) -> _Leg:
-    placed, stage, shipped_at = story.order.placed, each.stage, each.dispatched_at
-    cancelled_by = _whose(story, each.supplier_order_id) if stage is Stage.CANCELLED else ""
+def _leg(history: OrderHistory, each: SupplierOrder, *, leads: bool) -> _Leg:
+    placed, stage, shipped_at = history.order.placed, each.stage, each.dispatched_at
+    cancelled_by = _whose(history, each.supplier_order_id) if stage is Stage.CANCELLED else ""
     # What others than the supplier cancelled in time, and what it turned down in time, is not held against it.
     let_off = cancelled_by not in ("", "supplier") or stage is Stage.REJECTED
     acknowledged_at = each.acknowledged_at
     acknowledge_due = each.acknowledge_by if _counts(each, each.acknowledge_by, acknowledged_at, let_off) else None
-    of_it = [one for one in story.order.shipments if one.supplier_order_id == each.supplier_order_id]
+    of_it = [one for one in history.order.shipments if one.supplier_order_id == each.supplier_order_id]
     arrived = [one.delivered_at for one in of_it if one.delivered_at] if stage is Stage.CLOSED else []
     return _Leg(
         each,
@@ -210,7 +228,7 @@ def _leg(story: OrderStory, each: SupplierOrder, *, leads: bool) -> _Leg:
             leads,
         ),
         leads,
-        _is_defective(story.order),
+        _is_defective(history.order),
     )
 
 
@@ -242,9 +260,9 @@ def _given_up_in_time(each: SupplierOrder, due: datetime | None) -> bool:
     return due is None or each.given_up_at is None or each.given_up_at < due
 
 
-def _supplier_orders(story: OrderStory, page: Page, *, before: bool) -> Iterator[Values]:
-    cases = _cases_of(story, page, before=before)
-    for leg in story.once(_legs):
+def _supplier_orders(history: OrderHistory, page: Page, *, before: bool) -> Iterator[Values]:
+    cases = _cases_of(history, page, before=before)
+    for leg in history.cached(_legs):
         dispatched_at = _dispatched_at(leg.shipments, page, before=before)
         mine = [case for case in cases if _is_about(case, leg.supplier_order)]
         yield (
@@ -258,8 +276,8 @@ def _supplier_orders(story: OrderStory, page: Page, *, before: bool) -> Iterator
         )
 
 
-def _cases_of(story: OrderStory, page: Page, *, before: bool) -> list[Case]:
-    found = (page.case(case_id, before=before) for case_id in story.order.after_sales.cases)
+def _cases_of(history: OrderHistory, page: Page, *, before: bool) -> list[Case]:
+    found = (page.case(case_id, before=before) for case_id in history.order.after_sales.cases)
     return [case for case in found if case is not None]
 
 
@@ -280,8 +298,8 @@ def _is_mistake(case: Case) -> bool:
     return ruled and _is_claim(case) and case.opened.reason in (Reason.WRONG_ITEM, Reason.MISSING_ITEM)
 
 
-def _whose(story: OrderStory, what: str) -> str:
-    parties = story.cancelled_by.get(what, frozenset())
+def _whose(history: OrderHistory, what: str) -> str:
+    parties = history.cancelled_by.get(what, frozenset())
     return next((party for party in _FAULTS if party in parties), "unknown")
 
 
@@ -289,8 +307,8 @@ def _dispatched_at(shipments: Sequence[Shipment], page: Page, *, before: bool) -
     """When the last parcel left: the carrier's first scan tells, before one the supplier's word."""
     left = []
     for shipment in shipments:
-        story = page.parcel(shipment.carrier, shipment.number, shipment.epoch, before=before)
-        scanned_at = story.parcel.first_scan_at if story else None
+        history = page.parcel(shipment.carrier, shipment.number, shipment.epoch, before=before)
+        scanned_at = history.parcel.first_scan_at if history else None
         left.append(scanned_at or shipment.shipped_at)
     return max(left, default=None)
 
@@ -298,18 +316,18 @@ def _dispatched_at(shipments: Sequence[Shipment], page: Page, *, before: bool) -
 # --- orders, parcels, reviews ---------------------------------------------------------------------
 
 
-def _orders(story: OrderStory, page: Page, *, before: bool) -> list[Values]:
+def _orders(history: OrderHistory, page: Page, *, before: bool) -> list[Values]:
     """What a customer ordered; units that are sent once more were ordered before."""
-    if story.order.placed.reship_of:
+    if history.order.placed.reship_of:
         return []
-    defective = _is_defective(story.order) or any(map(_is_claim, _cases_of(story, page, before=before)))
-    return [(*story.once(_order), defective)]
+    defective = _is_defective(history.order) or any(map(_is_claim, _cases_of(history, page, before=before)))
+    return [(*history.cached(_order), defective)]
 
 
-def _order(story: OrderStory) -> Values:
-    order = story.order
+def _order(history: OrderHistory) -> Values:
+    order = history.order
     lines = order.lines.values()
-    cancelled_by = _whose_order(story) if story.header is Header.CANCELLED else ""
+    cancelled_by = _whose_order(history) if history.header is Header.CANCELLED else ""
     return (
         order.order_id,
         order.placed.channel,
@@ -319,28 +337,28 @@ def _order(story: OrderStory) -> Values:
         in_64_bits(sum(line.quantity * line.unit_price_minor for line in lines)),
         len({each.supplier_id for each in order.supplier_orders.values()}),
         order.promised_by,
-        story.delivered_at,
+        history.delivered_at,
         cancelled_by,
         cancelled_by in ("supplier", "retailer"),
         any(_is_late(each) for each in order.supplier_orders.values()),
     )
 
 
-def _whose_order(story: OrderStory) -> str:
+def _whose_order(history: OrderHistory) -> str:
     # What was only taken from one supplier for another was not cancelled.
-    parts = story.order.supplier_orders
-    gone = [who for what, who in story.cancelled_by.items() if what not in parts or parts[what].count("cancelled")]
+    parts = history.order.supplier_orders
+    gone = [who for what, who in history.cancelled_by.items() if what not in parts or parts[what].count("cancelled")]
     parties = frozenset[str]().union(*gone)
     return next((party for party in _FAULTS if party in parties), "unknown")
 
 
-def _parcels(stories: ParcelStories) -> Iterator[Values]:
+def _parcels(uses: ParcelHistory) -> Iterator[Values]:
     """Parcels to customers; what they send back is not a supplier's doing."""
-    return (_parcel(story) for story in stories if not story.parcel.return_of)
+    return (_parcel(history) for history in uses if not history.parcel.return_of)
 
 
-def _parcel(story: ParcelStory) -> Values:
-    parcel = story.parcel
+def _parcel(history: ParcelUse) -> Values:
+    parcel = history.parcel
     promise, delivery = parcel.promised_by, parcel.delivered_at
     return (
         parcel.number,
@@ -357,9 +375,9 @@ def _parcel(story: ParcelStory) -> Values:
     )
 
 
-def _reviews(story: OrderStory) -> list[Values]:
+def _reviews(history: OrderHistory) -> list[Values]:
     """Each review, for all together and for every supplier of the order: it does not say whom it means."""
-    order = story.order
+    order = history.order
     suppliers = dict.fromkeys(["", *(each.supplier_id for each in order.supplier_orders.values())])
     return [
         (order.order_id, review.review_id, supplier_id, review.score, review.at)

@@ -23,9 +23,29 @@ from ledger.nouns.orders import (
 )
 from ledger.nouns.orders.supplier_orders import Stage, SupplierOrder
 from ledger.nouns.parcels import CustomsAsk, CustomsHold, ParcelStatus
-from projections.reads import FIRST, LAST, Answer, PageOf, Snapshot, Where, snapshot
-from projections.streams import OrderStory, Page, ParcelStories, ParcelStory
-from projections.tables import ID, Projection, Rows, Table, Values, Written
+from projections.machine.reads import (
+    FIRST,
+    LAST,
+    Answer,
+    PageOf,
+    Snapshot,
+    Where,
+    snapshot,
+)
+from projections.machine.streams import (
+    OrderHistory,
+    Page,
+    ParcelHistory,
+    ParcelUse,
+)
+from projections.machine.tables import (
+    ID,
+    Projection,
+    Rows,
+    Table,
+    Values,
+    Written,
+)
 
 # --- tables ---------------------------------------------------------------------------------------
 
@@ -144,10 +164,10 @@ _decode_units = msgspec.json.Decoder(Units).decode
 def changes(page: Page) -> list[Written]:
     """Rows of orders, parcels and holds."""
     orders, parcels, holds = Rows(ORDERS), Rows(PARCELS), Rows(HOLDS)
-    for story, now in page.orders():
+    for history, now in page.orders():
         # Hardly any fact leaves an order's row as it was, so the row before is not computed.
-        (orders.new if story is None else orders.changed).append(_order_row(now))
-        holds.replace(_hold_rows(story) if story else (), _hold_rows(now))
+        (orders.new if history is None else orders.changed).append(_order_row(now))
+        holds.replace(_hold_rows(history) if history else (), _hold_rows(now))
     for before, after in page.parcels():
         parcels.replace(_parcel_rows(before), _parcel_rows(after))
     return [orders, parcels, holds]
@@ -156,8 +176,8 @@ def changes(page: Page) -> list[Written]:
 TRACKING = Projection("tracking", 6, (ORDERS, PARCELS, HOLDS), changes)
 
 
-def _order_row(story: OrderStory) -> Values:
-    order = story.order
+def _order_row(history: OrderHistory) -> Values:
+    order = history.order
     details = Details(
         order.confirmed_at,
         order.promised_day,
@@ -169,10 +189,10 @@ def _order_row(story: OrderStory) -> Values:
     return (
         placed.order_id,
         placed.channel,
-        story.header.value,
+        history.header.value,
         placed.placed_at,
         order.promised_by,
-        story.delivered_at,
+        history.delivered_at,
         _encode(details).decode(),
     )
 
@@ -201,17 +221,17 @@ def _supplier_order(each: SupplierOrder) -> TrackedSupplierOrder:
     )
 
 
-def _hold_rows(story: OrderStory) -> list[Values]:
-    order_id = story.order.order_id
-    return [(order_id, *hold.key, hold.at, _encode(replace(hold, note=None)).decode()) for hold in story.order.holds]
+def _hold_rows(history: OrderHistory) -> list[Values]:
+    order_id = history.order.order_id
+    return [(order_id, *hold.key, hold.at, _encode(replace(hold, note=None)).decode()) for hold in history.order.holds]
 
 
-def _parcel_rows(stories: ParcelStories) -> list[Values]:
-    return [_parcel_row(story) for story in stories]
+def _parcel_rows(uses: ParcelHistory) -> list[Values]:
+    return [_parcel_row(history) for history in uses]
 
 
-def _parcel_row(story: ParcelStory) -> Values:
-    parcel = story.parcel
+def _parcel_row(history: ParcelUse) -> Values:
+    parcel = history.parcel
     scan = parcel.checkpoints[-1] if parcel.checkpoints else None
     held = parcel.customs_hold
     return (

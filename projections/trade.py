@@ -23,10 +23,22 @@ from ledger.nouns.orders.supplier_orders import SupplierOrder, SupplierOrderShip
 from ledger.nouns.recoveries import CostKind
 from ledger.terms.money import in_64_bits, round_half_up
 from ledger.terms.parties import Party
-from projections.reads import Answer, PageOf, Where, snapshot
-from projections.streams import OrderStory, Page
+from projections.machine.reads import (
+    Answer,
+    PageOf,
+    Where,
+    snapshot,
+)
+from projections.machine.streams import OrderHistory, Page
+from projections.machine.tables import (
+    ID,
+    Projection,
+    Rows,
+    Table,
+    Values,
+    Written,
+)
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
-from projections.tables import ID, Projection, Rows, Table, Values, Written
 
 # --- tables ---------------------------------------------------------------------------------------
 
@@ -78,10 +90,10 @@ COSTS = Table(
 def changes(page: Page) -> list[Written]:
     """What orders and parcels consist of, the lines of cases, and what these cost."""
     goods, lines, costs = Rows(GOODS), Rows(CASE_LINES), Rows(COSTS)
-    for story, now in page.orders():
-        goods.replace(story.once(_goods) if story else (), now.once(_goods))
+    for history, now in page.orders():
+        goods.replace(history.cached(_goods) if history else (), now.cached(_goods))
         if now.order.placed.reship_of:
-            costs.replace(story.once(_sent_again) if story else (), now.once(_sent_again))
+            costs.replace(history.cached(_sent_again) if history else (), now.cached(_sent_again))
     for before, after in page.cases():
         lines.replace(_case_lines(before) if before else (), _case_lines(after))
         costs.replace(_costs(before) if before else (), _costs(after))
@@ -91,8 +103,8 @@ def changes(page: Page) -> list[Written]:
 TRADE = Projection("trade", 1, (GOODS, CASE_LINES, COSTS), changes)
 
 
-def _goods(story: OrderStory) -> list[Values]:
-    order = story.order
+def _goods(history: OrderHistory) -> list[Values]:
+    order = history.order
     given = {line_no for each in order.supplier_orders.values() for line_no in each.shares}
     nobodys = [
         (order.order_id, line_no, "", "", "", 0, line.supplier_id, line.sku)
@@ -150,15 +162,15 @@ def _shared(amount_minor: int, by_line: Units) -> dict[LineNo, int]:
     return shares
 
 
-def _sent_again(story: OrderStory) -> list[Values]:
+def _sent_again(history: OrderHistory) -> list[Values]:
     """What the goods of a reship cost, at the cost frozen in its draft; goods without an offer have no known cost."""
     rows: list[Values] = []
-    for position, fact in story.accounted:
+    for position, fact in history.accounted:
         if isinstance(fact, SupplierOrderShipped):
-            costs = story.order.supplier_orders[fact.supplier_order_id].unit_costs
+            costs = history.order.supplier_orders[fact.supplier_order_id].unit_costs
             rows += [
                 (
-                    story.order.placed.reship_of,
+                    history.order.placed.reship_of,
                     line_no,
                     CostKind.RESHIP.value,
                     str(position),

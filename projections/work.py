@@ -38,9 +38,29 @@ from ledger.nouns.suppliers import Supplier
 from ledger.nouns.tasks import Task
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
-from projections.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
-from projections.streams import OrderStory, Page, ParcelStories, Told
-from projections.tables import ID, Once, Projection, Rows, Table, Values, Written
+from projections.machine.reads import (
+    FIRST,
+    LAST,
+    Answer,
+    PageOf,
+    Where,
+    snapshot,
+)
+from projections.machine.streams import (
+    LoggedFact,
+    OrderHistory,
+    Page,
+    ParcelHistory,
+)
+from projections.machine.tables import (
+    ID,
+    Once,
+    Projection,
+    Rows,
+    Table,
+    Values,
+    Written,
+)
 
 # --- tables ---------------------------------------------------------------------------------------
 
@@ -146,8 +166,8 @@ def _items(items: Iterable[Item]) -> list[Values]:
 def changes(page: Page) -> list[Written]:
     """Rows of work and of what people did about it."""
     items, done = Rows(ITEMS), Rows(TASKS)
-    for story, now in page.orders():
-        items.replace(story.once(_of_order) if story else (), now.once(_of_order))
+    for history, now in page.orders():
+        items.replace(history.cached(_of_order) if history else (), now.cached(_of_order))
     for before, after in page.parcels():
         items.replace(_of_parcels(before), _of_parcels(after))
     for inquiry, inquiry_now in page.inquiries():
@@ -186,17 +206,23 @@ _HOLDS = {
 """Whose work a hold is; operations' where it is not named."""
 
 
-def _of_order(story: OrderStory) -> list[Values]:
-    if story.order.placed.historical:
+def _of_order(history: OrderHistory) -> list[Values]:
+    if history.order.placed.historical:
         return []
     return _items(
-        [*_holds(story), *_breaches(story), *_oddities(story), *_chargebacks(story.order), *_unpayable(story.order)]
+        [
+            *_holds(history),
+            *_breaches(history),
+            *_oddities(history),
+            *_chargebacks(history.order),
+            *_unpayable(history.order),
+        ]
     )
 
 
-def _holds(story: OrderStory) -> Iterator[Item]:
+def _holds(history: OrderHistory) -> Iterator[Item]:
     """Money is waited for, not worked for; of what is cancelled nothing waits."""
-    order = story.order
+    order = history.order
     for hold in order.holds if order.header is not Header.CANCELLED else ():
         if hold.reason is not HoldReason.AWAITING_PAYMENT:
             # The owner may be any words; a task's id holds plain ones.
@@ -219,9 +245,9 @@ def _why(hold: Hold) -> str:
     return f"{hold.reason}: {', '.join(hold.missing)}" if hold.missing else hold.reason.value
 
 
-def _oddities(story: OrderStory) -> Iterator[Item]:
+def _oddities(history: OrderHistory) -> Iterator[Item]:
     """What was packed or left when it should not have. Of a hold that is work only as long as one stands."""
-    order = story.order
+    order = history.order
     for parcel in order.shipments:
         what = f"{parcel.supplier_order_id}/{parcel.carrier}/{parcel.number}/{parcel.epoch}"
         for oddity in parcel.oddities:
@@ -281,13 +307,13 @@ def _unpayable(order: Order) -> Iterator[Item]:
         yield Item(Kind.CASE, subject, task_id, Owner.AFTER_SALES, since, since, because, order.order_id)
 
 
-def _breaches(story: OrderStory) -> Iterator[Item]:
+def _breaches(history: OrderHistory) -> Iterator[Item]:
     """Only while what the clock waits for has not happened: what came late needs nobody any more."""
-    order = story.order
+    order = history.order
     for each in order.deadlines():
         key = (each.object_id, each.clock)
         if key in order.missed and not each.over:
-            missed = story.breaches[key].missed
+            missed = history.breaches[key].missed
             subject = f"{each.object_id}/{each.clock}"
             supplier_order_id = "" if each.object_id == order.order_id else each.object_id
             yield Item(
@@ -339,15 +365,15 @@ _TROUBLE = {
 """Whose work a parcel in this state is."""
 
 
-def _of_parcels(stories: ParcelStories) -> list[Values]:
+def _of_parcels(uses: ParcelHistory) -> list[Values]:
     """Only of the present use of a number."""
-    if not stories or stories[-1].parcel.historical:
+    if not uses or uses[-1].parcel.historical:
         return []
-    story = stories[-1]
-    items = [_trouble(story.parcel)] if story.parcel.status in _TROUBLE else []
-    missed = story.first_scan_missed
-    if missed is not None and story.first_scan_withdrawn is None and story.parcel.first_scan_at is None:
-        items.append(_parcel(story.parcel, Kind.BREACH, "first_scan", Owner.OPERATIONS, missed.due, missed.at))
+    history = uses[-1]
+    items = [_trouble(history.parcel)] if history.parcel.status in _TROUBLE else []
+    missed = history.first_scan_missed
+    if missed is not None and history.first_scan_withdrawn is None and history.parcel.first_scan_at is None:
+        items.append(_parcel(history.parcel, Kind.BREACH, "first_scan", Owner.OPERATIONS, missed.due, missed.at))
     return _items(items)
 
 
@@ -543,7 +569,7 @@ _LEVELS = {
 }
 
 
-def _of_stock(told: Sequence[Told]) -> list[Written]:
+def _of_stock(told: Sequence[LoggedFact]) -> list[Written]:
     """What a page changes of the alerts that stand: the first one stays until its end, however often it is told."""
     raised: dict[tuple[str, str], Item | None] = {}
     ended = set()

@@ -17,8 +17,10 @@ from fulfilment.v1 import admin_pb2
 from ledger.engine.sealing import Sealer
 from ledger.nouns import orders, policies
 from ledger.nouns.policies import Policies, Policy, policy_at
-from ledger.refusals import Malformed, UnknownPerson, UnknownProjection
-from projections import outbox, runner
+from ledger.refusals import Malformed, UnknownPerson
+from projections import PROJECTIONS, outbox
+from projections.machine.status import ask_for_rebuild, statuses
+from projections.machine.tables import named
 
 
 class AdminQueries(Reader):
@@ -71,7 +73,7 @@ class AdminQueries(Reader):
 
     async def GetStatus(self, request: admin_pb2.GetStatusRequest, context: Context) -> admin_pb2.GetStatusResponse:
         tenant = await self.tenant(context)
-        statuses = await runner.statuses(self.tenants.pool, tenant.schema)
+        found = await statuses(self.tenants.pool, tenant.schema, PROJECTIONS)
         projections = [
             admin_pb2.ProjectionStatus(
                 name=each.name,
@@ -81,7 +83,7 @@ class AdminQueries(Reader):
                 seen_at=answers.stamp(each.seen_at),
                 rebuild=each.rebuild,
             )
-            for each in statuses
+            for each in found
         ]
         return admin_pb2.GetStatusResponse(
             position=await tenant.log.head(),
@@ -101,10 +103,8 @@ class AdminQueries(Reader):
         self, request: admin_pb2.RebuildProjectionRequest, context: Context
     ) -> admin_pb2.RebuildProjectionResponse:
         tenant = await self.tenant(context)
-        if not await runner.ask_for_rebuild(
-            self.tenants.pool, tenant.schema, request.name, verify_only=request.verify_only
-        ):
-            raise UnknownProjection(request.name)
+        projection = named(PROJECTIONS, request.name)
+        await ask_for_rebuild(self.tenants.pool, tenant.schema, projection, verify_only=request.verify_only)
         return admin_pb2.RebuildProjectionResponse()
 
     async def ErasePerson(

@@ -14,7 +14,8 @@ from psycopg_pool import AsyncConnectionPool
 from adapters import clock, outbox
 from adapters.every_tenant import EveryTenant
 from adapters.tenants import Tenants
-from projections import runner
+from projections import PROJECTIONS
+from projections.machine.status import statuses
 
 SECONDS = 1.0
 """How often it is looked."""
@@ -67,10 +68,10 @@ class Health:
             await asyncio.sleep(SECONDS)
 
     async def _look_at(self, tenant: str) -> bool:
-        serves = dict.fromkeys((each.name for each in runner.PROJECTIONS), False)
+        serves = dict.fromkeys((each.name for each in PROJECTIONS), False)
         try:
             if schema := await self._tenants.control.schema_of(tenant):
-                for each in await runner.statuses(self._tenants.pool, schema):
+                for each in await statuses(self._tenants.pool, schema, PROJECTIONS):
                     serves[each.name] = each.is_alive(_ALIVE_SECONDS) and each.lag <= _MOST_LAG
         except _UNREACHABLE as error:
             log.debug("the read models of %s do not serve: %s", tenant, type(error).__name__)

@@ -24,7 +24,7 @@ from ledger.terms.rates import (
     is_strict,
 )
 from projections import reviewing, scorecards, sla, statements, stock_levels, supplier_performance, tracking, trade
-from projections.reads import FIRST, Where
+from projections.machine.reads import FIRST, Where
 
 E = TypeVar("E", bound=StrEnum)
 

@@ -29,7 +29,7 @@ from ledger.engine.executor import Command, DecisionFailed, Receipt
 from ledger.engine.sealing import Sealer
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import Malformed, Refusal, StorageUnavailable, without_frames
-from projections.reads import PATIENCE_SECONDS, USUAL_ROWS, Where
+from projections.machine.reads import PATIENCE_SECONDS, USUAL_ROWS, Where
 
 log = logging.getLogger("fulfilment.rpc")
 

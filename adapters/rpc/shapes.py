@@ -32,7 +32,7 @@ from ledger.terms.money import CURRENCIES, MOST_MINOR, Money
 from ledger.terms.order_numbers import is_order_number, order_number
 from ledger.terms.parties import Party
 from ledger.terms.places import COUNTRIES, OTHER_CODES
-from projections.reads import PageOf
+from projections.machine.reads import PageOf
 
 E = TypeVar("E", bound=StrEnum)
 M = TypeVar("M")

@@ -15,7 +15,7 @@ from ledger.nouns.policies import Policy
 from ledger.terms.parties import Party
 from projections import cases
 from projections.cases import CaseSummary
-from projections.reads import PageOf
+from projections.machine.reads import PageOf
 from projections.sla import Clock, State, Timer
 from tests.database.test_sla import Told
 from tests.support.casework import (

@@ -26,11 +26,13 @@ from ledger.nouns.parcels import ParcelStatus
 from ledger.refusals import BeyondTheLog, Malformed, ProjectionBehind, Refusal, UnknownProjection
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
-from projections import following, rebuilding, runner, tracking
-from projections.reads import PageOf, snapshot
-from projections.rebuilding import AlreadyBuilding
-from projections.streams import BadFact, Page, Streams
-from projections.tables import Projection, Table
+from projections import PROJECTIONS, tracking
+from projections.machine import following, rebuilding, runner
+from projections.machine.reads import PageOf, snapshot
+from projections.machine.rebuilding import AlreadyBuilding
+from projections.machine.status import ask_for_rebuild
+from projections.machine.streams import BadFact, Page, Streams
+from projections.machine.tables import Projection, Table, named
 from projections.tracking import TRACKING
 from tests.support.casework import Desk
 from tests.support.projecting import (
@@ -43,8 +45,10 @@ from tests.support.projecting import (
     listed,
     one,
     projector,
+    rebuild,
     statuses,
     until,
+    verify,
     write_down,
     write_poison,
 )
@@ -63,7 +67,7 @@ from tests.support.story import (
     shipped,
 )
 
-NAMES = [projection.name for projection in runner.PROJECTIONS]
+NAMES = [projection.name for projection in PROJECTIONS]
 
 
 @pytest.fixture
@@ -160,7 +164,7 @@ def test_where_a_page_begins_and_ends_does_not_matter(tenant: EmptyTenant, steps
     found = []
     for page_facts in (1, size, 1000):
         forget(tenant)
-        runner.catch_up(tenant.conninfo, tenant.schema, page_facts=page_facts)
+        catch_up(tenant, page_facts=page_facts)
         found.append(contents(tenant))
     assert found[0] == found[2]
     assert found[1] == found[2]
@@ -398,7 +402,7 @@ def test_catching_up_raises_what_stands_in_the_way(tenant: EmptyTenant):
 def test_a_projection_that_fails_does_not_hold_up_the_others(shop: EmptyTenant):
     broken = Projection("broken", 1, (Table("broken", 1, {"id": "text NOT NULL"}),), _break)
     write_down(shop, sent().log)
-    with projector(shop.conninfo, projections=(broken, *runner.PROJECTIONS)):
+    with projector(shop.conninfo, projections=(broken, *PROJECTIONS)):
         until(lambda: caught_up(shop))
         with connect(shop) as connection:
             query = "SELECT error FROM {}.ledger_projections WHERE name = 'broken'"
@@ -414,7 +418,7 @@ def test_a_fact_that_one_read_model_cannot_write_stops_it_there_and_the_other_te
     before = len(story.log)
     story.place(line(1, "mug", 1, "bolt"), order_id="shopify/2")
     write_down(shop, [])
-    runner.catch_up(shop.conninfo, shop.schema)
+    catch_up(shop)
     schema = Identifier(shop.schema)
     with connect(shop) as connection:
         # Each attempt counts, for a sequence does not go back with its transaction.
@@ -441,7 +445,7 @@ def test_a_fact_that_one_read_model_cannot_write_stops_it_there_and_the_other_te
 
 def test_an_error_is_shown_until_it_is_over_also_by_the_projector_that_takes_over(shop: EmptyTenant):
     write_down(shop, [])
-    runner.catch_up(shop.conninfo, shop.schema)
+    catch_up(shop)
     with connect(shop) as connection:
         check = "ALTER TABLE {}.tracking_orders ADD CONSTRAINT no CHECK (false)"
         connection.execute(SQL(check).format(Identifier(shop.schema)))
@@ -485,26 +489,26 @@ def _oids(tenant: EmptyTenant) -> dict[str, int]:
 def test_a_rebuild_equals_the_live_tables_and_takes_their_place(tenant: EmptyTenant, name: str):
     head = catch_up(tenant, _long_story().log)
     before, oids = contents(tenant), _oids(tenant)
-    comparison = runner.rebuild(tenant.conninfo, tenant.schema, name)
+    comparison = rebuild(tenant, name)
     assert comparison.equal
     assert comparison.swapped
     assert comparison.position == head
     assert all(table.live_rows == table.rebuilt_rows for table in comparison.tables)
     assert sum(table.live_rows for table in comparison.tables) >= 1, "the story says nothing to it"
     assert contents(tenant) == before
-    (projection,) = (each for each in runner.PROJECTIONS if each.name == name)
+    (projection,) = (each for each in PROJECTIONS if each.name == name)
     after = _oids(tenant)
     assert all(after[table.name] != oids[table.name] for table in projection.tables)
     assert not [table for table in after if table.endswith("_new")]
     # And again: names of indexes left by the first rebuild are in nobody's way.
-    assert runner.rebuild(tenant.conninfo, tenant.schema, name).equal
+    assert rebuild(tenant, name).equal
 
 
 def test_a_rebuilt_projection_goes_on_following(tenant: EmptyTenant):
     story = shipped()
     catch_up(tenant, story.log)
     for name in NAMES:
-        runner.rebuild(tenant.conninfo, tenant.schema, name)
+        rebuild(tenant, name)
     before = len(story.log)
     story.later(days=3)
     story.scan(ParcelStatus.DELIVERED)
@@ -520,7 +524,7 @@ def test_a_verification_finds_a_tampered_row_and_leaves_it(tenant: EmptyTenant):
     with connect(tenant) as connection:
         query = "UPDATE {}.tracking_orders SET status = 'delivered' WHERE order_id = 'shopify/2'"
         connection.execute(SQL(query).format(Identifier(tenant.schema)))
-    comparison = runner.verify(tenant.conninfo, tenant.schema, "tracking")
+    comparison = verify(tenant, "tracking")
     assert not comparison.equal
     assert not comparison.swapped
     assert [(table.table, table.equal, table.examples) for table in comparison.tables] == [
@@ -531,8 +535,8 @@ def test_a_verification_finds_a_tampered_row_and_leaves_it(tenant: EmptyTenant):
     assert "DIFFERENT: tracking_orders has 3 rows, rebuilt 3, such as shopify/2" in str(comparison)
     assert any("shopify/2,shopify,delivered" in row for row in contents(tenant)["tracking_orders"])
     # A rebuild mends it.
-    assert not runner.rebuild(tenant.conninfo, tenant.schema, "tracking").equal
-    assert runner.verify(tenant.conninfo, tenant.schema, "tracking").equal
+    assert not rebuild(tenant, "tracking").equal
+    assert verify(tenant, "tracking").equal
 
 
 def test_a_verification_finds_a_lost_and_an_invented_row(tenant: EmptyTenant):
@@ -541,7 +545,7 @@ def test_a_verification_finds_a_lost_and_an_invented_row(tenant: EmptyTenant):
         schema = Identifier(tenant.schema)
         connection.execute(SQL("DELETE FROM {}.sla_obligations WHERE clock = 'dispatch'").format(schema))
         connection.execute(SQL("INSERT INTO {}.sla_return_windows VALUES ('shopify/9', now())").format(schema))
-    found = {table.table: table for table in runner.verify(tenant.conninfo, tenant.schema, "sla").tables}
+    found = {table.table: table for table in verify(tenant, "sla").tables}
     assert found["sla_obligations"].rebuilt_rows > found["sla_obligations"].live_rows
     assert found["sla_return_windows"].examples == ("shopify/9",)
 
@@ -555,28 +559,29 @@ def test_a_rebuild_that_died_leaves_the_live_tables_serving_and_the_next_starts_
         claim = "UPDATE {}.ledger_projections SET builder = 'dead', builder_seen_at = now()"
         connection.execute(SQL(claim).format(schema))
         with pytest.raises(AlreadyBuilding):
-            runner.rebuild(tenant.conninfo, tenant.schema, "tracking")
+            rebuild(tenant, "tracking")
         assert contents(tenant) == before
         silent = "UPDATE {}.ledger_projections SET builder_seen_at = now() - interval '5 min'"
         connection.execute(SQL(silent).format(schema))
-    assert runner.rebuild(tenant.conninfo, tenant.schema, "tracking").equal
+    assert rebuild(tenant, "tracking").equal
     assert contents(tenant) == before
 
 
 def test_a_rebuild_is_asked_for_and_answered_through_the_status(shop: EmptyTenant):
     write_down(shop, _long_story().log)
 
-    async def ask(name: str, verify_only: bool) -> bool:
+    async def ask(name: str, verify_only: bool) -> None:
         async with open_pool(shop.conninfo) as pool:
-            return await runner.ask_for_rebuild(pool, shop.schema, name, verify_only=verify_only)
+            await ask_for_rebuild(pool, shop.schema, named(PROJECTIONS, name), verify_only=verify_only)
 
     with projector(shop.conninfo):
         until(lambda: caught_up(shop))
-        assert not asyncio.run(ask("weather", True))
-        assert asyncio.run(ask("sla", True))
+        with pytest.raises(UnknownProjection):
+            asyncio.run(ask("weather", True))
+        asyncio.run(ask("sla", True))
         until(lambda: "verified" in statuses(shop)["sla"].rebuild)
         assert "equal" in statuses(shop)["sla"].rebuild
-        assert asyncio.run(ask("tracking", False))
+        asyncio.run(ask("tracking", False))
         until(lambda: "rebuilt" in statuses(shop)["tracking"].rebuild)
         assert statuses(shop)["supplier_performance"].rebuild == ""
 
@@ -604,17 +609,17 @@ def test_the_live_tables_follow_while_a_rebuild_runs(shop: EmptyTenant):
             before = len(story.log)
             story.place(line(1, "mug", 1, "bolt"), order_id=f"shopify/{number + 10}")
             write_down(shop, story.log[before:])
-            assert runner.rebuild(shop.conninfo, shop.schema, "tracking").equal
+            assert rebuild(shop, "tracking").equal
         until(lambda: caught_up(shop))
     assert len(contents(shop)["tracking_orders"]) == 4
 
 
 def test_another_shape_is_rebuilt_by_itself(shop: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
     write_down(shop, _long_story().log)
-    runner.catch_up(shop.conninfo, shop.schema)
+    catch_up(shop)
     wider = TRACKING.tables[0]._replace(columns={**TRACKING.tables[0].columns, "more": "int4 NOT NULL DEFAULT 1"})
     reshaped = TRACKING._replace(shape=TRACKING.shape + 1, tables=(wider, *TRACKING.tables[1:]), changes=_wider)
-    with projector(shop.conninfo, projections=(reshaped, *runner.PROJECTIONS[1:])), connect(shop) as connection:
+    with projector(shop.conninfo, projections=(reshaped, *PROJECTIONS[1:])), connect(shop) as connection:
         query = "SELECT shape FROM {}.ledger_projections WHERE name = 'tracking'"
         until(lambda: one(connection, query, shop) == TRACKING.shape + 1)
         until(lambda: caught_up(shop))
@@ -654,12 +659,12 @@ def reading(tenant: EmptyTenant, table: str) -> Iterator[int]:
 
 async def test_a_swap_waits_for_an_idle_reader_and_keeps_no_other_waiting(shop: EmptyTenant):
     write_down(shop, _long_story().log)
-    await asyncio.to_thread(runner.catch_up, shop.conninfo, shop.schema)
+    await asyncio.to_thread(catch_up, shop)
     with projector(shop.conninfo):
         async with asking(shop) as where:
             with reading(shop, "tracking_orders") as session:
-                assert await runner.ask_for_rebuild(where.pool, shop.schema, "tracking")
-                assert await runner.ask_for_rebuild(where.pool, shop.schema, "sla")
+                await ask_for_rebuild(where.pool, shop.schema, named(PROJECTIONS, "tracking"))
+                await ask_for_rebuild(where.pool, shop.schema, named(PROJECTIONS, "sla"))
                 waits = f"waits for session {session} idle in transaction, which uses its tables"
                 await asyncio.to_thread(until, lambda: waits in statuses(shop)["tracking"].rebuild)
                 longest, began = 0.0, time.monotonic()
@@ -678,31 +683,31 @@ async def test_a_swap_waits_for_an_idle_reader_and_keeps_no_other_waiting(shop: 
     assert len(contents(shop)["tracking_orders"]) == 4
 
 
-def test_a_new_shape_that_cannot_be_swapped_in_shows_why_until_it_is(
-    shop: EmptyTenant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
+def test_a_new_shape_that_cannot_be_swapped_in_shows_why_until_it_is(shop: EmptyTenant):
     write_down(shop, _long_story().log)
-    runner.catch_up(shop.conninfo, shop.schema)
+    catch_up(shop)
     reshaped = TRACKING._replace(shape=TRACKING.shape + 1)
-    monkeypatch.setattr(runner, "PROJECTIONS", (reshaped, *runner.PROJECTIONS[1:]))
+    projections = (reshaped, *PROJECTIONS[1:])
     with ExitStack() as held:
         session = held.enter_context(reading(shop, "tracking_orders"))
-        with projector(shop.conninfo, projections=runner.PROJECTIONS):
+        with projector(shop.conninfo, projections=projections):
             why = f"stands still until it is rebuilt in shape {TRACKING.shape + 1}: waits for session {session} idle"
-            until(lambda: (statuses(shop)["tracking"].error or "").startswith(why))
+            until(lambda: (statuses(shop, projections)["tracking"].error or "").startswith(why))
         # So does the projector that comes after it.
-        with projector(shop.conninfo, projections=runner.PROJECTIONS):
+        with projector(shop.conninfo, projections=projections):
             write_down(shop, _more())
             until(lambda: statuses(shop)["sla"].lag == 0)
-            assert (statuses(shop)["tracking"].error or "").startswith("stands still until it is rebuilt in shape")
+            assert (statuses(shop, projections)["tracking"].error or "").startswith(
+                "stands still until it is rebuilt in shape"
+            )
             held.close()
-            until(lambda: statuses(shop)["tracking"].error is None and caught_up(shop))
+            until(lambda: statuses(shop, projections)["tracking"].error is None and caught_up(shop))
     assert len(contents(shop)["tracking_orders"]) == 4
 
 
-def test_a_new_shape_that_fails_is_tried_again_until_it_succeeds(shop: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
+def test_a_new_shape_that_fails_is_tried_again_until_it_succeeds(shop: EmptyTenant):
     write_down(shop, _long_story().log)
-    runner.catch_up(shop.conninfo, shop.schema)
+    catch_up(shop)
     fails = [True]
 
     def changes(page: Page) -> list[Any]:
@@ -711,19 +716,19 @@ def test_a_new_shape_that_fails_is_tried_again_until_it_succeeds(shop: EmptyTena
         return TRACKING.changes(page)
 
     reshaped = TRACKING._replace(shape=TRACKING.shape + 1, changes=changes)
-    monkeypatch.setattr(runner, "PROJECTIONS", (reshaped, *runner.PROJECTIONS[1:]))
-    with projector(shop.conninfo, projections=runner.PROJECTIONS):
-        until(lambda: "ZeroDivisionError" in (statuses(shop)["tracking"].error or ""))
-        assert statuses(shop)["tracking"].rebuild.startswith("failed: the facts at positions 1 to ")
+    projections = (reshaped, *PROJECTIONS[1:])
+    with projector(shop.conninfo, projections=projections):
+        until(lambda: "ZeroDivisionError" in (statuses(shop, projections)["tracking"].error or ""))
+        assert statuses(shop, projections)["tracking"].rebuild.startswith("failed: the facts at positions 1 to ")
         fails.clear()
-        until(lambda: statuses(shop)["tracking"].error is None and caught_up(shop))
+        until(lambda: statuses(shop, projections)["tracking"].error is None and caught_up(shop))
 
 
 def test_a_rebuild_that_cannot_take_a_fact_has_failed_also_where_the_live_tables_stand_before_it(tenant: EmptyTenant):
     broken = Projection("broken", 1, (Table("broken", 1, {"id": "text NOT NULL"}),), _break)
     write_down(tenant, sent().log)
     with pytest.raises(following.CannotTake, match="the fact at position 1: ZeroDivisionError"):
-        runner.catch_up(tenant.conninfo, tenant.schema, projections=[broken])
+        catch_up(tenant, projections=[broken])
     _suffers(tenant, "broken")
     with pytest.raises(following.CannotTake, match="the facts at positions 1 to 16: ZeroDivisionError"):
         rebuilding.rebuild(tenant.conninfo, tenant.schema, broken)
@@ -745,8 +750,8 @@ def test_live_tables_that_stay_behind_cannot_be_verified_and_are_rebuilt_up_to_t
     head = write_down(tenant, story.log[before:])
     _suffers(tenant, "tracking")
     with pytest.raises(rebuilding.Behind, match=f"stand at position {before} of {head} and do not go on: it suffers"):
-        runner.verify(tenant.conninfo, tenant.schema, "tracking")
-    comparison = runner.rebuild(tenant.conninfo, tenant.schema, "tracking")
+        verify(tenant, "tracking")
+    comparison = rebuild(tenant, "tracking")
     assert (comparison.position, comparison.compared_at) == (head, before)
     words = f"rebuilt at position {head}, compared at {before}, where the one before stood still: equal"
     assert words in str(comparison)
@@ -761,7 +766,7 @@ def test_a_tenant_in_which_somebody_holds_what_the_projector_needs_keeps_no_othe
     asyncio.run(_make(held))
     try:
         with listed(held), connect(held) as other:
-            runner.catch_up(held.conninfo, held.schema)
+            catch_up(held)
             with projector(conninfo), other.transaction():
                 other.execute("UPDATE tenant_a_held.ledger_projections SET seen_at = seen_at")
                 until(lambda: "the read models of tenant_a_held wait" in caplog.text)
@@ -803,7 +808,7 @@ def _drop(tenant: EmptyTenant) -> None:
 
 def test_an_unknown_projection_is_refused(tenant: EmptyTenant):
     with pytest.raises(UnknownProjection, match="no projection weather"):
-        runner.rebuild(tenant.conninfo, tenant.schema, "weather")
+        rebuild(tenant, "weather")
 
 
 # --- asking ---------------------------------------------------------------------------------------
@@ -859,7 +864,7 @@ async def test_a_query_before_any_projector_ran_waits_for_its_tables(tenant: Emp
 async def test_rows_and_position_come_from_one_moment_also_while_tables_are_swapped(tenant: EmptyTenant):
     head = catch_up(tenant, _long_story().log)
     async with asking(tenant) as where:
-        rebuilding = asyncio.create_task(asyncio.to_thread(runner.rebuild, tenant.conninfo, tenant.schema, "tracking"))
+        rebuilding = asyncio.create_task(asyncio.to_thread(rebuild, tenant, "tracking"))
         answers = 0
         while not rebuilding.done() or answers < 20:
             answer = await tracking.list_orders(where, PageOf())

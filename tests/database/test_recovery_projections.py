@@ -10,7 +10,7 @@ import pytest
 from ledger.nouns.recoveries import Kind, Status
 from ledger.nouns.suppliers import Agreement
 from projections import sla
-from projections.reads import PageOf
+from projections.machine.reads import PageOf
 from projections.recoveries import About, Listed, list_recoveries
 from projections.sla import Clock, Due, Obligation, State, Timer
 from tests.support.projecting import asking, catch_up

@@ -29,8 +29,8 @@ from ledger.terms.rates import (
     RateStatus,
     Targets,
 )
-from projections import reviewing, runner, scorecards
-from projections.reads import PageOf, Where
+from projections import reviewing, scorecards
+from projections.machine.reads import PageOf, Where
 from projections.scorecards import Step, Window, steps
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
 from tests.support.casework import (
@@ -45,6 +45,7 @@ from tests.support.projecting import (
     catch_up,
     connect,
     contents,
+    verify,
     write_down,
 )
 from tests.support.stalls import EmptyTenant
@@ -455,7 +456,7 @@ def recorded(tenant: EmptyTenant, changes: Sequence[Change], until: datetime) ->
 @asynccontextmanager
 async def told(tenant: EmptyTenant, story: Story, until: datetime, page_facts: int = 5000) -> AsyncIterator[Where]:
     recorded(tenant, story.log, until)
-    runner.catch_up(tenant.conninfo, tenant.schema, projections=[SUPPLIER_PERFORMANCE], page_facts=page_facts)
+    catch_up(tenant, projections=[SUPPLIER_PERFORMANCE], page_facts=page_facts)
     async with asking(tenant) as where:
         yield where
 
@@ -516,7 +517,7 @@ async def test_the_sums_do_not_depend_on_how_the_log_is_cut_into_pages(tenant: E
     recorded(tenant, _lives(9).log, NOON + 45 * DAY)
     found = []
     for page_facts in (1, 7, 5000):
-        runner.catch_up(tenant.conninfo, tenant.schema, projections=[SUPPLIER_PERFORMANCE], page_facts=page_facts)
+        catch_up(tenant, projections=[SUPPLIER_PERFORMANCE], page_facts=page_facts)
         found.append(contents(tenant, [SUPPLIER_PERFORMANCE]))
         _start_over(tenant)
     assert found[0] == found[1] == found[2]
@@ -538,7 +539,7 @@ def _start_over(tenant: EmptyTenant) -> None:
 async def test_a_rebuild_gives_the_same_sums(tenant: EmptyTenant):
     story = _lives(5)
     async with told(tenant, story, NOON + 45 * DAY, page_facts=11):
-        comparison = runner.verify(tenant.conninfo, tenant.schema, "supplier_performance")
+        comparison = verify(tenant, "supplier_performance")
     assert comparison.equal, str(comparison)
 
 

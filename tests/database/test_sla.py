@@ -14,7 +14,7 @@ from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import Policy
 from ledger.terms.parties import Party
 from projections import sla
-from projections.reads import PageOf
+from projections.machine.reads import PageOf
 from projections.sla import Clock, Counts, Due, Obligation, State, Timer
 from tests.support.projecting import asking, catch_up
 from tests.support.stalls import EmptyTenant

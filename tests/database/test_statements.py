@@ -18,14 +18,15 @@ from ledger.nouns.recoveries import Method
 from ledger.refusals import Refusal
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
-from projections import runner, statements
-from projections.reads import PageOf
+from projections import statements
+from projections.machine.reads import PageOf
 from projections.statements import Balance, Entry, Kind, Statement, Total
 from tests.support.projecting import (
     asking,
     catch_up,
     connect,
     forget,
+    verify,
 )
 from tests.support.recovering import Recovering, refund
 from tests.support.stalls import EmptyTenant
@@ -282,7 +283,7 @@ def test_the_account_is_what_the_facts_say_and_a_rebuild_agrees(tenant: EmptyTen
     catch_up(tenant, story.log)
     found = asyncio.run(statement(tenant))
     assert {each.currency: each.closing_minor for each in found.balances if each.closing_minor} == _recount(story)
-    assert runner.verify(tenant.conninfo, tenant.schema, "statements").equal
+    assert verify(tenant, "statements").equal
 
 
 def _wipe(tenant: EmptyTenant) -> None:

@@ -15,7 +15,7 @@ from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.rates import Rate, RateName
 from ledger.terms.rates import RateStatus as Status
 from projections import scorecards, supplier_performance
-from projections.reads import PageOf
+from projections.machine.reads import PageOf
 from projections.scorecards import Window
 from projections.supplier_performance import SupplierTotal
 from tests.support.casework import RESHIP, approved

@@ -20,7 +20,7 @@ from ledger.nouns.orders.supplier_orders import Stage
 from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.rates import RateName
 from projections import tracking
-from projections.reads import PageOf
+from projections.machine.reads import PageOf
 from projections.tracking import TrackedOrder, TrackedParcel
 from tests.database.test_supplier_performance import rate
 from tests.support.projecting import asking, catch_up, contents

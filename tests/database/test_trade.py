@@ -10,7 +10,7 @@ from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from projections import trade
-from projections.reads import FIRST, LAST, PageOf
+from projections.machine.reads import FIRST, LAST, PageOf
 from projections.trade import About, Borne, Figures, GroupBy
 from tests.support.casework import (
     CASE,

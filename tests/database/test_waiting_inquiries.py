@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from ledger.terms.parties import Party
 from projections import inquiries
 from projections.inquiries import State, Waiting
-from projections.reads import PageOf
+from projections.machine.reads import PageOf
 from tests.support.projecting import asking, catch_up
 from tests.support.stalls import EmptyTenant
 from tests.support.story import (

@@ -38,7 +38,8 @@ from ledger.nouns.orders.after_sales import RefundBooked
 from ledger.nouns.orders.supplier_orders import SupplierOrderDrafted
 from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.money import MOST_MINOR, Money
-from projections import runner
+from projections import PROJECTIONS
+from projections.machine import rebuilding
 from tests.service.test_service import dsn_of
 from tests.support import casework, documented, story
 from tests.support.projecting import write_down
@@ -265,8 +266,8 @@ def require_followed(trade: Trade, data: Path, things: Fields) -> None:
     for rpc in RPCS.values():
         if not rpc.is_command and rpc.name not in ("RebuildProjection", "ErasePerson", "CreateTenant", "ExecuteBatch"):
             ask(trade, rpc.name, things, head)
-    for projection in runner.PROJECTIONS:
-        assert runner.verify(dsn_of(data), "tenant_default", projection.name).equal, projection.name
+    for projection in PROJECTIONS:
+        assert rebuilding.verify(dsn_of(data), "tenant_default", projection).equal, projection.name
 
 
 def ask(trade: Trade, rpc: str, things: Fields, head: int) -> None:

@@ -33,9 +33,9 @@ from ledger.nouns.orders import Clock, HoldReason
 from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.parties import Party
 from ledger.terms.places import Destination
-from projections import outbox, runner
+from projections import outbox
+from projections.machine.reads import PageOf
 from projections.outbox import State
-from projections.reads import PageOf
 from tests.support.casework import PHOTO, Desk
 from tests.support.projecting import (
     asking,
@@ -44,6 +44,7 @@ from tests.support.projecting import (
     contents,
     forget,
     one,
+    rebuild,
 )
 from tests.support.recovering import Recovering, refund
 from tests.support.service import HOUSE
@@ -314,7 +315,7 @@ async def test_an_instruction_that_waits_for_a_hold_is_not_sent_once_nothing_is_
 async def test_the_read_model_of_messages_goes_on_while_they_are_handed_over(tenant: EmptyTenant):
     class Slow(Postbox):
         async def hand_over(self, tenant_name: str, letter: Envelope) -> str:
-            await asyncio.wait_for(asyncio.to_thread(runner.catch_up, tenant.conninfo, tenant.schema), 10)
+            await asyncio.wait_for(asyncio.to_thread(catch_up, tenant), 10)
             return await super().hand_over(tenant_name, letter)
 
     slow = Slow()
@@ -690,7 +691,7 @@ async def test_a_rebuild_sends_nothing_and_gives_the_same_rows(tenant: EmptyTena
         office.tell(busy(office, 3))
         await office.tick()
         before, sent_before = contents(tenant), len(postbox.letters)
-        assert (await asyncio.to_thread(runner.rebuild, tenant.conninfo, tenant.schema, "outbox")).equal
+        assert (await asyncio.to_thread(rebuild, tenant, "outbox")).equal
         await asyncio.to_thread(forget, tenant)
         await asyncio.to_thread(catch_up, tenant)
         assert contents(tenant) == before

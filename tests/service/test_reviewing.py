@@ -26,8 +26,7 @@ from fulfilment.v1 import (
     suppliers_pb2,
 )
 from ledger.nouns import orders
-from projections import runner
-from tests.support.projecting import connect, write_down
+from tests.support.projecting import catch_up, connect, write_down
 from tests.support.service import (
     Client,
     Service,
@@ -332,7 +331,7 @@ async def watched(conninfo: str, story: Story) -> AsyncIterator[tuple[Tenants, T
 def follow(tenant: EmptyTenant, story: Story) -> None:
     write_down(tenant, story.log)
     story.log.clear()
-    runner.catch_up(tenant.conninfo, tenant.schema)
+    catch_up(tenant)
 
 
 def late(story: Story, count: int) -> None:
@@ -355,7 +354,7 @@ def test_the_watch_proposes_a_suspension_exactly_once_also_with_two_processes(co
             noticed = await asyncio.gather(first.watch(tenant, now), second.watch(tenant, now))
             assert noticed[0] == noticed[1] == 1
             assert await second.watch(tenant, now + HOUR) == 1  # the read model does not know yet
-            runner.catch_up(empty.conninfo, empty.schema)
+            catch_up(empty)
             assert await first.watch(tenant, now) == 0
             with connect(empty) as connection:
                 query = f"SELECT topic FROM {empty.schema}.ledger_events WHERE originator_id = 'supplier-acme'"

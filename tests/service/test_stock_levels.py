@@ -19,14 +19,15 @@ from ledger.nouns.orders import PaymentState
 from ledger.nouns.orders.supplier_orders import Answer, RejectReason
 from ledger.nouns.stock import Alert
 from ledger.nouns.suppliers import SupplierRegistered
-from projections import runner, stock_levels
-from projections.reads import PageOf
+from projections import stock_levels
+from projections.machine.reads import PageOf
 from projections.sla import Due, Timer
 from tests.support.projecting import (
     asking,
     catch_up,
     contents,
     forget,
+    verify,
 )
 from tests.support.service import (
     Client,
@@ -268,7 +269,7 @@ def test_rows_are_the_same_however_the_log_is_cut_and_when_they_are_rebuilt(tena
     catch_up(tenant, a_busy_week().log)
     whole = {name: rows for name, rows in contents(tenant).items() if name in TABLES}
     assert all(whole.values()), "every table has rows to compare"
-    assert runner.verify(tenant.conninfo, tenant.schema, "stock_levels").equal
+    assert verify(tenant, "stock_levels").equal
     for page_facts in (1, 2, 7):
         forget(tenant)
         catch_up(tenant, page_facts=page_facts)
@@ -279,7 +280,7 @@ def test_a_level_that_was_tampered_with_is_found_by_a_verification(tenant: Empty
     catch_up(tenant, a_busy_week().log)
     with psycopg.connect(tenant.conninfo, autocommit=True) as connection:
         connection.execute(f'UPDATE "{tenant.schema}".stock_levels SET available = available + 1')
-    assert not runner.verify(tenant.conninfo, tenant.schema, "stock_levels").equal
+    assert not verify(tenant, "stock_levels").equal
 
 
 async def test_nothing_is_due_before_there_are_tables(tenant: EmptyTenant):

@@ -43,8 +43,8 @@ from ledger.nouns.tasks import (
 )
 from ledger.terms.parties import Party
 from ledger.terms.rates import Rate, RateName
-from projections import runner, work
-from projections.reads import PageOf
+from projections import work
+from projections.machine.reads import PageOf
 from projections.work import Kind, Owner, Work
 from tests.support.casework import PHOTO, Desk
 from tests.support.projecting import (
@@ -52,6 +52,7 @@ from tests.support.projecting import (
     catch_up,
     contents,
     forget,
+    rebuild,
 )
 from tests.support.service import (
     Client,
@@ -537,7 +538,7 @@ async def test_a_queue_that_is_rebuilt_is_the_same(tenant: EmptyTenant):
     (first, *_) = await queue.all()
     queue.record((tasks.stream(first.task_id), TaskClaimed(first.task_id, "mia", NOON)))
     before, rows = await queue.all(), contents(tenant)
-    assert runner.rebuild(tenant.conninfo, tenant.schema, "work").equal
+    assert rebuild(tenant, "work").equal
     forget(tenant)
     catch_up(tenant)
     assert (await queue.all(), contents(tenant)) == (before, rows)

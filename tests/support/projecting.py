@@ -17,9 +17,11 @@ from adapters.postgres import Control, open_pool
 from ledger.engine.registry import Registry
 from ledger.facts import Change
 from ledger.nouns import NOUNS
-from projections import runner
-from projections.reads import Where
-from projections.tables import Projection
+from projections import PROJECTIONS
+from projections.machine import rebuilding, runner, status
+from projections.machine.reads import Where
+from projections.machine.rebuilding import Comparison
+from projections.machine.tables import Projection, named
 from tests.support.stalls import EmptyTenant
 
 _REGISTRY = Registry(NOUNS)
@@ -66,7 +68,7 @@ def one(connection: Connection[Any], query: str, tenant: EmptyTenant, *parameter
     return found[0]
 
 
-def contents(tenant: EmptyTenant, projections: Sequence[Projection] = runner.PROJECTIONS) -> dict[str, list[str]]:
+def contents(tenant: EmptyTenant, projections: Sequence[Projection] = PROJECTIONS) -> dict[str, list[str]]:
     """Every row of every table, in no particular order."""
     found = {}
     with connect(tenant) as connection:
@@ -79,19 +81,34 @@ def contents(tenant: EmptyTenant, projections: Sequence[Projection] = runner.PRO
 def forget(tenant: EmptyTenant) -> None:
     """As if no projection had ever run."""
     with connect(tenant) as connection:
-        for table in (table for projection in runner.PROJECTIONS for table in projection.tables):
+        for table in (table for projection in PROJECTIONS for table in projection.tables):
             connection.execute(SQL("DROP TABLE IF EXISTS {}").format(Identifier(tenant.schema, table.name)))
-        names = [projection.name for projection in runner.PROJECTIONS]
+        names = [projection.name for projection in PROJECTIONS]
         schema = Identifier(tenant.schema)
         connection.execute(SQL("DELETE FROM {}.ledger_projections").format(schema))
         query = SQL("DELETE FROM {}.ledger_tracking WHERE application_name = ANY(%s)").format(schema)
         connection.execute(query, (names,))
 
 
-def catch_up(tenant: EmptyTenant, changes: Sequence[Change] = (), **options: Any) -> int:
+def catch_up(
+    tenant: EmptyTenant,
+    changes: Sequence[Change] = (),
+    projections: Sequence[Projection] = PROJECTIONS,
+    **options: Any,
+) -> int:
     """Writes the changes down and takes all projections to the head of the log."""
     write_down(tenant, changes)
-    return runner.catch_up(tenant.conninfo, tenant.schema, **options)
+    return runner.catch_up(tenant.conninfo, tenant.schema, projections, **options)
+
+
+def rebuild(tenant: EmptyTenant, name: str) -> Comparison:
+    """Builds a read model anew and puts it in the place of the live one."""
+    return rebuilding.rebuild(tenant.conninfo, tenant.schema, named(PROJECTIONS, name))
+
+
+def verify(tenant: EmptyTenant, name: str) -> Comparison:
+    """Builds a read model anew and compares it with the live one."""
+    return rebuilding.verify(tenant.conninfo, tenant.schema, named(PROJECTIONS, name))
 
 
 @asynccontextmanager
@@ -118,10 +135,14 @@ async def _prepare(tenant: EmptyTenant) -> None:
 
 
 @contextmanager
-def projector(conninfo: str, **options: Any) -> Iterator[threading.Event]:
+def projector(
+    conninfo: str, projections: Sequence[Projection] = PROJECTIONS, **options: Any
+) -> Iterator[threading.Event]:
     """A projector as in a process of its own; set the event to stop it early."""
     stop = threading.Event()
-    thread = threading.Thread(target=runner.run_forever, args=(conninfo, stop), kwargs=options, daemon=True)
+    thread = threading.Thread(
+        target=runner.run_forever, args=(conninfo, stop, projections), kwargs=options, daemon=True
+    )
     thread.start()
     try:
         yield stop
@@ -139,13 +160,15 @@ def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-def statuses(tenant: EmptyTenant) -> dict[str, runner.ProjectionStatus]:
-    async def ask() -> list[runner.ProjectionStatus]:
+def statuses(
+    tenant: EmptyTenant, projections: Sequence[Projection] = PROJECTIONS
+) -> dict[str, status.ProjectionStatus]:
+    async def ask() -> list[status.ProjectionStatus]:
         async with open_pool(tenant.conninfo) as pool:
-            return await runner.statuses(pool, tenant.schema)
+            return await status.statuses(pool, tenant.schema, projections)
 
-    return {status.name: status for status in asyncio.run(ask())}
+    return {each.name: each for each in asyncio.run(ask())}
 
 
 def caught_up(tenant: EmptyTenant) -> bool:
-    return all(status.lag == 0 and status.position > 0 for status in statuses(tenant).values())
+    return all(each.lag == 0 and each.position > 0 for each in statuses(tenant).values())

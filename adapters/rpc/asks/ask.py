@@ -14,7 +14,7 @@ from ledger.engine.sealing import PersonKey, Sealer
 from ledger.facts import Change, Sealed
 from ledger.nouns import orders
 from ledger.view import View
-from projections.reads import Where
+from projections.machine.reads import Where
 
 Decide = Callable[[View], Sequence[Change]]
 Before = Callable[[Log], Awaitable[None]]

@@ -18,7 +18,7 @@ from ledger.refusals import Malformed
 from ledger.terms.rates import RateName
 from ledger.view import View
 from projections import reviewing
-from projections.reads import Where
+from projections.machine.reads import Where
 
 _rate_name = shapes.enum(rates_pb2.RateName, RateName)
 

@@ -13,7 +13,7 @@ from ledger.nouns import tasks
 from ledger.nouns.tasks import Task, TaskFact
 from ledger.view import View
 from projections import work
-from projections.reads import Where
+from projections.machine.reads import Where
 
 
 async def look_for_work(request: Any, where: Where, now: datetime) -> bool:

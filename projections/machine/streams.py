@@ -104,7 +104,7 @@ class Breach(NamedTuple):
     withdrawn: BreachWithdrawn | None = None
 
 
-class OrderStory(msgspec.Struct, eq=False):
+class OrderHistory(msgspec.Struct, eq=False):
     """An order, and what its state does not keep: its breaches and on whose wish units were cancelled."""
 
     order: Order
@@ -117,8 +117,8 @@ class OrderStory(msgspec.Struct, eq=False):
     """What changes what is owed to or by a supplier, each with its position in the log."""
     _made: dict[object, Any] = {}
 
-    def once(self, make: Callable[[OrderStory], R]) -> R:
-        """What a pure function makes of this story, computed only the first time.
+    def cached(self, make: Callable[[OrderHistory], R]) -> R:
+        """What a pure function makes of this history, computed only the first time.
 
         The rows of an order are asked for twice: when they are new, and when the next fact changes them.
         """
@@ -128,25 +128,25 @@ class OrderStory(msgspec.Struct, eq=False):
 
     @property
     def header(self) -> Header:
-        return self.once(_header)
+        return self.cached(_header)
 
     @property
     def delivered_at(self) -> datetime | None:
-        return self.once(_delivered_at)
+        return self.cached(_delivered_at)
 
-    def and_then(self, order: Order, **more: Any) -> OrderStory:
+    def and_then(self, order: Order, **more: Any) -> OrderHistory:
         return replace(self, order=order, _made={}, **more)
 
 
-def _header(story: OrderStory) -> Header:
-    return story.order.header
+def _header(history: OrderHistory) -> Header:
+    return history.order.header
 
 
-def _delivered_at(story: OrderStory) -> datetime | None:
-    return story.order.delivered_at
+def _delivered_at(history: OrderHistory) -> datetime | None:
+    return history.order.delivered_at
 
 
-class ParcelStory(NamedTuple):
+class ParcelUse(NamedTuple):
     """One use of a tracking number, and what the parcel's state does not keep."""
 
     parcel: Parcel
@@ -154,19 +154,19 @@ class ParcelStory(NamedTuple):
     first_scan_withdrawn: FirstScanBreachWithdrawn | None = None
 
 
-class RecoveryStory(NamedTuple):
+class RecoveryHistory(NamedTuple):
     """A recovery and all that was told of it, each fact with its position in the log; there are few."""
 
     recovery: Recovery
     told: tuple[tuple[int, RecoveryFact], ...]
 
 
-ParcelStories = tuple[ParcelStory, ...]
+ParcelHistory = tuple[ParcelUse, ...]
 """All uses of a tracking number, the present one last."""
 
 
 @dataclass(slots=True, eq=False)
-class StockStory:
+class StockHistory:
     """A supplier's SKU. It is told in place, as the state it holds is."""
 
     supplier_id: str
@@ -185,50 +185,50 @@ class Movement(NamedTuple):
     available: int
 
 
-def tell_order(story: OrderStory | None, fact: Any, position: int) -> OrderStory:
-    """The order's story after the fact, which stands at a position of the log."""
-    if story is None:
-        return OrderStory(orders.evolve(None, fact))
-    order = orders.evolve(story.order, fact)
+def tell_order(history: OrderHistory | None, fact: Any, position: int) -> OrderHistory:
+    """The order's history after the fact, which stands at a position of the log."""
+    if history is None:
+        return OrderHistory(orders.evolve(None, fact))
+    order = orders.evolve(history.order, fact)
     match fact:
         case SupplierOrderShipped() | CompensationAccrued() | CompensationReversed():
-            return story.and_then(order, accounted=(*story.accounted, (position, fact)))
+            return history.and_then(order, accounted=(*history.accounted, (position, fact)))
         case DeadlineMissed():
             breach = Breach(fact.order_id, fact.supplier_id, fact)
-            return story.and_then(order, breaches={**story.breaches, (fact.object_id, fact.clock): breach})
+            return history.and_then(order, breaches={**history.breaches, (fact.object_id, fact.clock): breach})
         case BreachWithdrawn():
             key = (fact.object_id, fact.clock)
-            breach = story.breaches[key]._replace(withdrawn=fact)
-            return story.and_then(order, breaches={**story.breaches, key: breach})
+            breach = history.breaches[key]._replace(withdrawn=fact)
+            return history.and_then(order, breaches={**history.breaches, key: breach})
         case CancelRequested():
-            return story.and_then(order, asked_by={**story.asked_by, fact.supplier_order_id: fact.by})
+            return history.and_then(order, asked_by={**history.asked_by, fact.supplier_order_id: fact.by})
         case CancelAgreed():
-            by = fact.by or story.asked_by.get(fact.supplier_order_id, "")
-            return _cancelled(story, order, fact.supplier_order_id, by)
+            by = fact.by or history.asked_by.get(fact.supplier_order_id, "")
+            return _cancelled(history, order, fact.supplier_order_id, by)
         case UnitsCancelled():
-            return _cancelled(story, order, fact.order_id, fact.by)
+            return _cancelled(history, order, fact.order_id, fact.by)
         case _:
-            return story.and_then(order)
+            return history.and_then(order)
 
 
-def _cancelled(story: OrderStory, order: Order, what: str, by: str) -> OrderStory:
-    parties = story.cancelled_by.get(what, frozenset()) | {by}
-    return story.and_then(order, cancelled_by={**story.cancelled_by, what: parties})
+def _cancelled(history: OrderHistory, order: Order, what: str, by: str) -> OrderHistory:
+    parties = history.cancelled_by.get(what, frozenset()) | {by}
+    return history.and_then(order, cancelled_by={**history.cancelled_by, what: parties})
 
 
-def tell_parcel(stories: ParcelStories | None, fact: Any, position: int) -> ParcelStories:
-    """The stories of a tracking number after the fact; a new registration starts one and takes over its scans."""
-    earlier = stories or ()
+def tell_parcel(uses: ParcelHistory | None, fact: Any, position: int) -> ParcelHistory:
+    """The uses of a tracking number after the fact; a new registration starts one and takes over its scans."""
+    earlier = uses or ()
     if isinstance(fact, ParcelRegistered):
         last = (each._replace(parcel=parcels.left_to(each.parcel, fact.exists_from)) for each in earlier[-1:])
-        return (*earlier[:-1], *last, ParcelStory(parcels.evolve(None, fact)))
+        return (*earlier[:-1], *last, ParcelUse(parcels.evolve(None, fact)))
     # What is told of an earlier use names it.
     epoch = getattr(fact, "epoch", 0)
     at = next((n for n, each in enumerate(earlier) if each.parcel.epoch == epoch), len(earlier) - 1)
-    story = earlier[at]
-    missed = fact if isinstance(fact, FirstScanMissed) else story.first_scan_missed
-    withdrawn = fact if isinstance(fact, FirstScanBreachWithdrawn) else story.first_scan_withdrawn
-    return (*earlier[:at], ParcelStory(parcels.evolve(story.parcel, fact), missed, withdrawn), *earlier[at + 1 :])
+    history = earlier[at]
+    missed = fact if isinstance(fact, FirstScanMissed) else history.first_scan_missed
+    withdrawn = fact if isinstance(fact, FirstScanBreachWithdrawn) else history.first_scan_withdrawn
+    return (*earlier[:at], ParcelUse(parcels.evolve(history.parcel, fact), missed, withdrawn), *earlier[at + 1 :])
 
 
 def tell_inquiry(inquiry: Inquiry | None, fact: Any, position: int) -> Inquiry:
@@ -246,17 +246,17 @@ def tell_message(message: Message | None, fact: Any, position: int) -> Message:
     return messages.evolve(message, fact)
 
 
-def tell_recovery(story: RecoveryStory | None, fact: Any, position: int) -> RecoveryStory:
-    """The recovery's story after the fact, which stands at a position of the log."""
-    recovery = recoveries.evolve(story.recovery if story else None, fact)
-    return RecoveryStory(recovery, (*(story.told if story else ()), (position, fact)))
+def tell_recovery(history: RecoveryHistory | None, fact: Any, position: int) -> RecoveryHistory:
+    """The recovery's history after the fact, which stands at a position of the log."""
+    recovery = recoveries.evolve(history.recovery if history else None, fact)
+    return RecoveryHistory(recovery, (*(history.told if history else ()), (position, fact)))
 
 
-def tell_stock(story: StockStory | None, fact: Any, position: int) -> StockStory:
-    """The same story, with the fact in it."""
-    story = story or StockStory(fact.supplier_id, fact.sku, Stock())
-    story.stock, story.position = stock.evolve(story.stock, fact), position
-    return story
+def tell_stock(history: StockHistory | None, fact: Any, position: int) -> StockHistory:
+    """The same history, with the fact in it."""
+    history = history or StockHistory(fact.supplier_id, fact.sku, Stock())
+    history.stock, history.position = stock.evolve(history.stock, fact), position
+    return history
 
 
 def tell_case(case: Case | None, fact: Any, position: int) -> Case:
@@ -283,13 +283,13 @@ TELL: Mapping[str, Callable[[Any, Any, int], Any]] = {
 """How each kind of stream that is folded here takes a fact in, and its position."""
 
 
-class Told(NamedTuple):
-    """A fact in its place in the log, and the story it is part of as it was right after it."""
+class LoggedFact(NamedTuple):
+    """A fact in its place in the log, and the history it is part of as it was right after it."""
 
     position: int
     fact: Fact
-    story: Any
-    """OrderStory, ParcelStories, or the state of another folded noun; None for facts of other nouns."""
+    history: Any
+    """OrderHistory, ParcelHistory, or the state of another folded noun; None for facts of other nouns."""
 
 
 # --- a page ---------------------------------------------------------------------------------------
@@ -304,21 +304,21 @@ class Page:
         self.recorded_until = recorded_until
         """When the newest of its facts was recorded."""
         self.touched: dict[str, tuple[Any, Any]] = {}
-        """Every folded stream that has facts in the page: its story before (None if new) and after.
+        """Every folded stream that has facts in the page: its history before (None if new) and after.
 
-        A stock's is the same story both times."""
+        A stock's is the same history both times."""
         self.movements: list[Movement] = []
         self.others: list[tuple[int, Fact]] = []
         """Facts of stock and of nouns that are not folded, with their positions."""
-        self.told: list[Told] = []
+        self.told: list[LoggedFact] = []
         """Every fact, in the order of the log."""
         self._known: dict[str, Any] = {}
 
-    def orders(self) -> Iterable[tuple[OrderStory | None, OrderStory]]:
+    def orders(self) -> Iterable[tuple[OrderHistory | None, OrderHistory]]:
         """The orders that changed."""
-        return (stories for stream, stories in self.touched.items() if stream.startswith("order-"))
+        return (uses for stream, uses in self.touched.items() if stream.startswith("order-"))
 
-    def parcels(self) -> Iterable[tuple[ParcelStories, ParcelStories]]:
+    def parcels(self) -> Iterable[tuple[ParcelHistory, ParcelHistory]]:
         """The tracking numbers that changed."""
         return ((before or (), now) for stream, (before, now) in self.touched.items() if stream.startswith("parcel-"))
 
@@ -342,11 +342,11 @@ class Page:
         """The recoveries that changed."""
         return ((before and before.recovery, now.recovery) for before, now in self.recovery_stories())
 
-    def recovery_stories(self) -> Iterable[tuple[RecoveryStory | None, RecoveryStory]]:
+    def recovery_stories(self) -> Iterable[tuple[RecoveryHistory | None, RecoveryHistory]]:
         """The recoveries that changed, and all that was told of them."""
-        return (stories for stream, stories in self.touched.items() if stream.startswith("recovery-"))
+        return (uses for stream, uses in self.touched.items() if stream.startswith("recovery-"))
 
-    def stocks(self) -> Iterable[tuple[bool, StockStory]]:
+    def stocks(self) -> Iterable[tuple[bool, StockHistory]]:
         """The supplier's SKUs that changed, and whether they are new."""
         return ((before is None, now) for stream, (before, now) in self.touched.items() if stream.startswith("stock-"))
 
@@ -354,17 +354,17 @@ class Page:
         """The return cases that changed."""
         return (pair for stream, pair in self.touched.items() if stream.startswith("case-"))
 
-    def orders_concerned(self) -> Iterable[tuple[OrderStory | None, OrderStory]]:
+    def orders_concerned(self) -> Iterable[tuple[OrderHistory | None, OrderHistory]]:
         """The orders that changed, or that a changed parcel or case belongs to."""
         for stream in _concerned(self.touched):
             yield self.touched.get(stream) or (self._known[stream], self._known[stream])
 
-    def parcel(self, carrier: str, number: str, epoch: int, *, before: bool) -> ParcelStory | None:
+    def parcel(self, carrier: str, number: str, epoch: int, *, before: bool) -> ParcelUse | None:
         """A parcel of one of orders_concerned, as it was before the page or as it is after it."""
         stream = parcels.stream(carrier, number)
         pair = self.touched.get(stream)
-        stories = self._known.get(stream) if pair is None else pair[0 if before else 1]
-        return next((story for story in stories or () if story.parcel.epoch == epoch), None)
+        uses = self._known.get(stream) if pair is None else pair[0 if before else 1]
+        return next((history for history in uses or () if history.parcel.epoch == epoch), None)
 
     def case(self, case_id: str, *, before: bool) -> Case | None:
         """A case of one of orders_concerned, as it was before the page or as it is after it."""
@@ -383,16 +383,16 @@ def _concerned(touched: Mapping[str, tuple[Any, Any]]) -> list[str]:
     names = dict.fromkeys(stream for stream in touched if stream.startswith("order-"))
     for stream, (_, after) in touched.items():
         if stream.startswith("parcel-"):
-            names.update((orders.stream(story.parcel.order_id), None) for story in after if story.parcel.order_id)
+            names.update((orders.stream(history.parcel.order_id), None) for history in after if history.parcel.order_id)
         elif stream.startswith("case-"):
             names[orders.stream(after.order_id)] = None
     return list(names)
 
 
-def _neighbours(story: OrderStory) -> Iterator[str]:
+def _neighbours(history: OrderHistory) -> Iterator[str]:
     """The streams that an order's rows may depend on."""
-    yield from (parcels.stream(each.carrier, each.number) for each in story.order.shipments)
-    yield from map(cases.stream, story.order.after_sales.cases)
+    yield from (parcels.stream(each.carrier, each.number) for each in history.order.shipments)
+    yield from map(cases.stream, history.order.after_sales.cases)
 
 
 # --- the fold -------------------------------------------------------------------------------------
@@ -456,7 +456,7 @@ class Streams:
         now: dict[str, Any] = {}
         try:
             self._tell(page, found, now, rows, facts)
-            page.touched = {stream: (found.get(stream), story) for stream, story in now.items()}
+            page.touched = {stream: (found.get(stream), history) for stream, history in now.items()}
             self._meet_neighbours(connection, page)
         except BaseException:
             # What was told in place is told no further than the page before: read it from the log again.
@@ -474,34 +474,34 @@ class Streams:
             tell = TELL.get(prefix)
             if tell is None or prefix == "stock":
                 page.others.append((position, fact))
-                # Of a stock's story, which is told in place, nobody may keep what it was.
-                page.told.append(Told(position, fact, None))
+                # Of a stock's history, which is told in place, nobody may keep what it was.
+                page.told.append(LoggedFact(position, fact, None))
                 if tell is None:
                     continue
-            story = now[stream] if stream in now else found.get(stream)
-            available = story.stock.available if type(story) is StockStory else 0
-            # Before it is told: should that fail half way, the story must be forgotten.
-            now[stream] = story
+            history = now[stream] if stream in now else found.get(stream)
+            available = history.stock.available if type(history) is StockHistory else 0
+            # Before it is told: should that fail half way, the history must be forgotten.
+            now[stream] = history
             try:
-                now[stream] = story = tell(story, fact, position)
+                now[stream] = history = tell(history, fact, position)
             except Exception as error:
                 raise _Broken(index, error) from error
-            if type(story) is StockStory:
-                left = story.stock.available
+            if type(history) is StockHistory:
+                left = history.stock.available
                 page.movements.append(Movement(position, cast("StockFact", fact), left - available, left))
             else:
-                page.told.append(Told(position, fact, story))
+                page.told.append(LoggedFact(position, fact, history))
 
     def _meet_neighbours(self, connection: Connection[Any], page: Page) -> None:
         """Orders of touched parcels and cases, and the other parcels and cases of those orders."""
         concerned = _concerned(page.touched)
         page.know(self._at_hand(connection, [stream for stream in concerned if stream not in page.touched]))
-        stories = page.orders_concerned()
-        neighbours = dict.fromkeys(stream for _, story in stories for stream in _neighbours(story))
+        uses = page.orders_concerned()
+        neighbours = dict.fromkeys(stream for _, history in uses for stream in _neighbours(history))
         page.know(self._at_hand(connection, [stream for stream in neighbours if stream not in page.touched]))
 
     def _at_hand(self, connection: Connection[Any], streams: Iterable[str]) -> dict[str, Any]:
-        """The stories as of ``position``: from memory, else folded from the log. An empty stream is None."""
+        """The uses as of ``position``: from memory, else folded from the log. An empty stream is None."""
         found: dict[str, Any] = {}
         missing: dict[str, None] = {}
         for stream in streams:
@@ -524,8 +524,8 @@ class Streams:
         return loaded
 
     def _keep(self, page: Page) -> None:
-        for stream, (_, story) in page.touched.items():
-            self._stories[stream] = story
+        for stream, (_, history) in page.touched.items():
+            self._stories[stream] = history
             self._stories.move_to_end(stream)
         self.trim(self._streams_kept)
 

@@ -1,4 +1,4 @@
-"""Keeps every tenant's projections up to date: the projector's main loop, and what others ask of it."""
+"""Keeps every tenant's projections up to date: the projector's main loop."""
 
 from __future__ import annotations
 
@@ -8,23 +8,19 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import psycopg
-from psycopg import AsyncConnection, Connection
-from psycopg.rows import kwargs_row
+from psycopg import Connection
 from psycopg.sql import SQL, Identifier
-from psycopg_pool import AsyncConnectionPool
 
 from ledger.engine.log import CHANNEL
 from ledger.engine.registry import Registry
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.nouns import NOUNS
 from ledger.refusals import Shown
-from projections import rebuilding
-from projections.cases import CASES
-from projections.following import (
+from projections.machine import rebuilding
+from projections.machine.following import (
     PAGE_FACTS,
     Follower,
     Writer,
@@ -34,34 +30,9 @@ from projections.following import (
     open_connection,
     said,
 )
-from projections.inquiries import WAITING_INQUIRIES
-from projections.outbox import OUTBOX
-from projections.rebuilding import AlreadyBuilding, Comparison, Lost, Stopped, named
-from projections.recoveries import RECOVERIES
-from projections.sla import SLA
-from projections.statements import STATEMENTS
-from projections.stock_levels import STOCK_LEVELS
-from projections.streams import Streams
-from projections.supplier_performance import SUPPLIER_PERFORMANCE
-from projections.tables import Projection
-from projections.tracking import TRACKING
-from projections.trade import TRADE
-from projections.work import WORK
-
-PROJECTIONS: tuple[Projection, ...] = (
-    TRACKING,
-    SLA,
-    SUPPLIER_PERFORMANCE,
-    WAITING_INQUIRIES,
-    OUTBOX,
-    RECOVERIES,
-    STOCK_LEVELS,
-    STATEMENTS,
-    CASES,
-    WORK,
-    TRADE,
-)
-"""Every question there is; a new one is added here and nowhere else."""
+from projections.machine.rebuilding import AlreadyBuilding, Lost, Stopped
+from projections.machine.streams import Streams
+from projections.machine.tables import Projection, named
 
 POLL_SECONDS = 1.0
 _LONGEST_WAIT = 0.5
@@ -97,7 +68,7 @@ log = logging.getLogger("fulfilment.projections")
 
 
 def run_forever(
-    dsn: str, stop: threading.Event, *, projections: Sequence[Projection] = PROJECTIONS, page_facts: int = PAGE_FACTS
+    dsn: str, stop: threading.Event, projections: Sequence[Projection], *, page_facts: int = PAGE_FACTS
 ) -> None:
     """Follows the logs of all tenants until it is told to stop; a lost database is waited for."""
     pause, name = _SHORTEST_PAUSE, new_name()
@@ -301,9 +272,7 @@ def _rebuilds(schema: str, name: str) -> str:
     return f"a rebuild of {name} of {schema} failed"
 
 
-def catch_up(
-    dsn: str, schema: str, *, projections: Sequence[Projection] = PROJECTIONS, page_facts: int = PAGE_FACTS
-) -> int:
+def catch_up(dsn: str, schema: str, projections: Sequence[Projection], *, page_facts: int = PAGE_FACTS) -> int:
     """Takes one tenant's projections to the head of its log and returns it; raises what stands in the way."""
     with at_full_speed(), open_connection(dsn) as connection:
         introduce(connection, schema, projections)
@@ -328,89 +297,3 @@ def _there(connection: Connection[Any], schema: str, projections: Sequence[Proje
     names = [each.name for each in projections]
     ((there,),) = connection.execute(said(query, schema), (names, head)).fetchall()
     return head == 0 or bool(there == len(projections))
-
-
-def rebuild(dsn: str, schema: str, name: str) -> Comparison:
-    """Builds a projection anew beside the live one, compares, and swaps; raises UnknownProjection."""
-    return rebuilding.rebuild(dsn, schema, named(PROJECTIONS, name))
-
-
-def verify(dsn: str, schema: str, name: str) -> Comparison:
-    """Builds a projection anew and compares it with the live one, which stays; raises UnknownProjection."""
-    return rebuilding.verify(dsn, schema, named(PROJECTIONS, name))
-
-
-# --- what the API process asks --------------------------------------------------------------------
-
-
-class ProjectionStatus(NamedTuple):
-    """Where a projection stands."""
-
-    name: str
-    position: int
-    head: int
-    lag: int
-    error: str | None
-    seen_at: datetime | None
-    """When a projector last worked on it or found nothing to do."""
-    asked_at: datetime
-    rebuild: str
-    """What was last asked of it and what came of it, in words; empty if nothing."""
-
-    def is_alive(self, seconds: float) -> bool:
-        """Whether a projector has worked on it lately, without an error."""
-        return (
-            self.error is None and self.seen_at is not None and (self.asked_at - self.seen_at).total_seconds() < seconds
-        )
-
-
-_STATUSES = """
-    WITH head AS (SELECT coalesce(max(notification_id), 0) AS position FROM {schema}.ledger_events)
-    SELECT wanted.name, coalesce(t.notification_id, 0) AS position, head.position AS head,
-        greatest(head.position - coalesce(t.notification_id, 0), 0) AS lag,
-        CASE
-            WHEN p.shape < wanted.shape
-            THEN concat_ws(': ', concat('stands still until it is rebuilt in shape ', wanted.shape), p.result)
-            ELSE p.error
-        END AS error, p.seen_at,
-        clock_timestamp() AS asked_at,
-        concat_ws(': ',
-            CASE
-                WHEN p.builder IS NOT NULL AND p.builder_seen_at >= pg_postmaster_start_time()
-                THEN concat(coalesce(p.requested, 'rebuild'), ' runs, at position ', p.progress, ' of ', head.position)
-                WHEN p.requested IS NOT NULL THEN p.requested || ' is asked for'
-            END,
-            p.result
-        ) AS rebuild
-    FROM unnest(%(names)s::text[], %(shapes)s::int4[]) WITH ORDINALITY AS wanted (name, shape, number) CROSS JOIN head
-        LEFT JOIN {schema}.ledger_projections AS p ON p.name = wanted.name
-        LEFT JOIN {schema}.ledger_tracking AS t ON t.application_name = wanted.name
-    ORDER BY wanted.number
-"""
-_ASK = """
-    INSERT INTO {schema}.ledger_projections (name, requested, requested_at)
-    VALUES (%(name)s, %(what)s, clock_timestamp())
-    ON CONFLICT (name) DO UPDATE
-    SET requested = excluded.requested, requested_at = excluded.requested_at, result = NULL, finished_at = NULL
-"""
-
-
-async def statuses(pool: AsyncConnectionPool[Any], schema: str) -> list[ProjectionStatus]:
-    """Where every projection of a tenant stands."""
-    query = SQL(cast("Any", _STATUSES)).format(schema=Identifier(schema))
-    async with pool.connection() as connection, connection.cursor(row_factory=kwargs_row(ProjectionStatus)) as cursor:
-        shapes = {each.name: each.shape for each in PROJECTIONS}
-        await cursor.execute(query, {"names": list(shapes), "shapes": list(shapes.values())})
-        found: list[ProjectionStatus] = await cursor.fetchall()
-    return found
-
-
-async def ask_for_rebuild(pool: AsyncConnectionPool[Any], schema: str, name: str, *, verify_only: bool = False) -> bool:
-    """Asks the projector for a rebuild or a verification; False if there is no such projection."""
-    if all(each.name != name for each in PROJECTIONS):
-        return False
-    query = SQL(cast("Any", _ASK)).format(schema=Identifier(schema))
-    connection: AsyncConnection[Any]
-    async with pool.connection() as connection:
-        await connection.execute(query, {"name": name, "what": "verify" if verify_only else "rebuild"})
-    return True

@@ -14,7 +14,6 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
@@ -27,8 +26,8 @@ from ledger.engine.log import LOCK_SEED
 from ledger.engine.registry import Registry
 from ledger.engine.trouble import is_trouble
 from ledger.nouns import NOUNS
-from ledger.refusals import Shown, UnknownProjection
-from projections.following import (
+from ledger.refusals import Shown
+from projections.machine.following import (
     PAGE_FACTS,
     CannotTake,
     Checkpoints,
@@ -37,8 +36,8 @@ from projections.following import (
     take_lock,
     words,
 )
-from projections.streams import Page, Streams
-from projections.tables import SHADOW, Projection, Table
+from projections.machine.streams import Page, Streams
+from projections.machine.tables import SHADOW, Projection, Table
 
 BUILDER_LEASE_SECONDS = 30.0
 """A builder that shows no progress for so long is taken to be dead."""
@@ -184,14 +183,6 @@ def rebuild(conninfo: str, schema: str, projection: Projection, stop: threading.
 def verify(conninfo: str, schema: str, projection: Projection, stop: threading.Event | None = None) -> Comparison:
     """Builds the projection anew and compares; the live tables stay."""
     return Builder(conninfo, schema, projection, stop).run(swap=False)
-
-
-def named(projections: Sequence[Projection], name: str) -> Projection:
-    """The projection of that name; raises UnknownProjection."""
-    found = next((each for each in projections if each.name == name), None)
-    if found is None:
-        raise UnknownProjection(name)
-    return found
 
 
 class Builder:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Protocol, cast
 from psycopg import Cursor
 from psycopg.sql import SQL, Composed, Identifier
 
-from projections.streams import Page
+from ledger.refusals import UnknownProjection
+from projections.machine.streams import Page
 
 ID = 'text COLLATE "C" NOT NULL'
 """An id: compared byte by byte, which is fast and the same on every machine."""
@@ -157,3 +158,11 @@ class Projection(NamedTuple):
     tables: tuple[Table, ...]
     changes: Callable[[Page], list[Written]]
     """What a page changes. It reads no clock and no table: the same log gives the same rows."""
+
+
+def named(projections: Sequence[Projection], name: str) -> Projection:
+    """The projection of that name; raises UnknownProjection."""
+    found = next((each for each in projections if each.name == name), None)
+    if found is None:
+        raise UnknownProjection(name)
+    return found

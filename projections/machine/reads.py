@@ -17,7 +17,7 @@ from psycopg.sql import SQL, Composed, Identifier
 from psycopg_pool import AsyncConnectionPool
 
 from ledger.refusals import BeyondTheLog, Malformed, ProjectionBehind
-from projections.tables import Projection
+from projections.machine.tables import Projection
 
 R = TypeVar("R")
 K = TypeVar("K")
