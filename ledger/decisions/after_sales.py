@@ -66,8 +66,8 @@ from ledger.view import View
 WHOLE_BASIS_POINTS = 10_000
 
 
-class _File:
-    """A case and its order while a command is decided: what is told of them is seen by what follows."""
+class _CaseDocket:
+    """A case and its order while a command is decided: each step sees what the steps before it added."""
 
     def __init__(self, view: View, case_id: str, now: datetime) -> None:
         self.view, self.now = view, now
@@ -76,25 +76,25 @@ class _File:
         self.changes: list[Change] = []
         self.before, self.sent_again, self.at = self.case, tuple[orders.Line, ...](), now
         follow = reship_end(view, self.case, now)
-        if self.tell(follow):
+        if self.add(follow):
             self._settle()
 
-    def tell(self, facts: Iterable[CaseFact]) -> bool:
-        """Facts of the case; answers whether there were any."""
-        told = False
+    def add(self, facts: Iterable[CaseFact]) -> bool:
+        """Facts of the case; returns whether there were any."""
+        added = False
         for fact in facts:
             self.case, self.at = cases.evolve(self.case, fact), fact.at
             self.changes.append((cases.stream(self.case.case_id), fact))
-            told = True
-        return told
+            added = True
+        return added
 
-    def tell_order(self, facts: Iterable[OrderFact]) -> None:
+    def add_to_order(self, facts: Iterable[OrderFact]) -> None:
         """Facts of the case's own order."""
         for fact in facts:
             self.order = orders.evolve(self.order, fact)
             self.changes.append((orders.stream(self.order.order_id), fact))
 
-    def tell_other(self, stream: str, facts: Iterable[Fact]) -> None:
+    def add_others(self, stream: str, facts: Iterable[Fact]) -> None:
         self.changes += changes_of(stream, facts)
 
     @property
@@ -103,24 +103,24 @@ class _File:
         paid = self.order.paid_order_id
         return self.order if paid == self.order.order_id else order_in(self.view, paid)
 
-    def tell_paying(self, facts: Iterable[OrderFact]) -> None:
+    def add_to_paying(self, facts: Iterable[OrderFact]) -> None:
         if self.order.paid_order_id == self.order.order_id:
-            self.tell_order(facts)
+            self.add_to_order(facts)
         else:
-            self.tell_other(orders.stream(self.order.paid_order_id), facts)
+            self.add_others(orders.stream(self.order.paid_order_id), facts)
 
     def close(self) -> list[Change]:
-        """All that was told, and what follows of it for the recoveries of the case."""
+        """All that was added, and what follows for the recoveries of the case."""
         self._settle()
         if self.changes:
             self.changes += case_costs.follow(self.view, self.before, self.case, self.order, self.sent_again, self.at)
         return self.changes
 
     def _settle(self) -> None:
-        """What follows of all that was told: a remedy that is over, an answer that came late, units given free."""
+        """What follows of all that was added: a remedy that is over, an answer that came late, units given free."""
         if self.changes:
-            self.tell(cases.settle(self.case, self.now))
-            self.tell(cases.settle_clock(self.case, self.now))
+            self.add(cases.settle(self.case, self.now))
+            self.add(cases.settle_clock(self.case, self.now))
             self._let_go()
 
     def _let_go(self) -> None:
@@ -129,7 +129,7 @@ class _File:
         if case.closed_at is None or share is None:
             return
         given_free = after_sales.minus(share.by_line, case.by_line)
-        self.tell_order(
+        self.add_to_order(
             after_sales.leave(self.order.after_sales, self.order.order_id, case.case_id, given_free, self.now)
         )
 
@@ -210,64 +210,64 @@ def senders_of(order: Order, lines: Iterable[LineNo]) -> dict[LineNo, str]:
 
 def answer(view: View, case_id: str, at: datetime, now: datetime) -> list[Change]:
     """Somebody told the customer that its case is looked at."""
-    file = _File(view, case_id, now)
-    file.tell(cases.answer(file.case, at))
+    file = _CaseDocket(view, case_id, now)
+    file.add(cases.answer(file.case, at))
     return file.close()
 
 
 def request_evidence(view: View, case_id: str, wanted: tuple[str, ...], at: datetime, now: datetime) -> list[Change]:
     """Ask the customer for evidence, until a day that the retailer's terms give."""
-    file = _File(view, case_id, now)
+    file = _CaseDocket(view, case_id, now)
     due = at + timedelta(days=policy_at(policies.find(view), at).evidence_within_days)
-    file.tell(cases.request_evidence(file.case, wanted, due, at))
+    file.add(cases.request_evidence(file.case, wanted, due, at))
     return file.close()
 
 
 def add_evidence(view: View, added: cases.EvidenceAdded, now: datetime) -> list[Change]:
     """Bytes that are kept already belong to the case."""
-    file = _File(view, added.case_id, now)
-    file.tell(cases.add_evidence(file.case, added))
+    file = _CaseDocket(view, added.case_id, now)
+    file.add(cases.add_evidence(file.case, added))
     return file.close()
 
 
 def start_review(view: View, case_id: str, at: datetime, now: datetime) -> list[Change]:
     """Somebody looks at it."""
-    file = _File(view, case_id, now)
-    file.tell(cases.start_review(file.case, at))
+    file = _CaseDocket(view, case_id, now)
+    file.add(cases.start_review(file.case, at))
     return file.close()
 
 
 def rule(view: View, ruling: cases.LiabilityRuled, now: datetime) -> list[Change]:
     """Who is liable, on which evidence."""
-    file = _File(view, ruling.case_id, now)
-    file.tell(cases.rule(file.case, ruling))
+    file = _CaseDocket(view, ruling.case_id, now)
+    file.add(cases.rule(file.case, ruling))
     return file.close()
 
 
 def deny(view: View, case_id: str, because: Denial, note: Sealed | None, at: datetime, now: datetime) -> list[Change]:
     """The customer gets nothing; its units are free for another case."""
-    file = _File(view, case_id, now)
-    file.tell(cases.deny(file.case, because, note, at))
+    file = _CaseDocket(view, case_id, now)
+    file.add(cases.deny(file.case, because, note, at))
     return file.close()
 
 
 def cancel(view: View, case_id: str, by: Party, because: str, at: datetime, now: datetime) -> list[Change]:
     """Take the case back, before goods or money moved."""
-    file = _File(view, case_id, now)
+    file = _CaseDocket(view, case_id, now)
     awaited = file.case.all_awaited
-    if file.tell(cases.cancel(file.case, by, because, at)) and awaited:
-        file.tell_order([after_sales.ReturnGivenUp(file.order.order_id, case_id, awaited, at)])
+    if file.add(cases.cancel(file.case, by, because, at)) and awaited:
+        file.add_to_order([after_sales.ReturnGivenUp(file.order.order_id, case_id, awaited, at)])
     return file.close()
 
 
 def reopen(view: View, case_id: str, evidence: tuple[str, ...], at: datetime, now: datetime) -> list[Change]:
     """Look again at new evidence. Units that were given free meanwhile are taken again, if they still are."""
-    file = _File(view, case_id, now)
+    file = _CaseDocket(view, case_id, now)
     case = file.case
     whole = case.opened.by_line
-    file.tell(cases.reopen(case, whole, evidence, at))
+    file.add(cases.reopen(case, whole, evidence, at))
     again = after_sales.minus(whole, case.by_line)
-    file.tell_order(_take(file.order, case_id, case.opened.reason, again, at))
+    file.add_to_order(_take(file.order, case_id, case.opened.reason, again, at))
     return file.close()
 
 
@@ -283,13 +283,13 @@ def approve(
     view: View, case_id: str, remedy: Remedy, by_line: Units, supplier_id: str, at: datetime, now: datetime
 ) -> list[Change]:
     """Choose the remedy. A reship is placed by the same command; where it cannot be, the units are due a refund."""
-    file = _File(view, case_id, now)
-    if file.tell(cases.approve(file.case, remedy, by_line, at)) and remedy is Remedy.RESHIP:
+    file = _CaseDocket(view, case_id, now)
+    if file.add(cases.approve(file.case, remedy, by_line, at)) and remedy is Remedy.RESHIP:
         _reship(file, supplier_id, at)
     return file.close()
 
 
-def _reship(file: _File, supplier_id: str, at: datetime) -> None:
+def _reship(file: _CaseDocket, supplier_id: str, at: datetime) -> None:
     view, case, order = file.view, file.case, file.order
     senders = senders_of(order, case.todo)
     lines = tuple(
@@ -307,26 +307,26 @@ def _reship(file: _File, supplier_id: str, at: datetime) -> None:
     need_for(view, lines)
     found = [suppliers.find(view, line.supplier_id) for line in lines]
     if any(each is None or each.standing is not Standing.APPROVED for each in found):
-        file.tell([ReshipFailed(case.case_id, ReshipFailure.SUPPLIER_NOT_APPROVED, case.todo, at)])
+        file.add([ReshipFailed(case.case_id, ReshipFailure.SUPPLIER_NOT_APPROVED, case.todo, at)])
         return
     try:
         changes = intake.place(view, reship, all_or_nothing=True, cart_id="", now=file.now)
     except stock.OutOfStock:
-        file.tell([ReshipFailed(case.case_id, ReshipFailure.OUT_OF_STOCK, case.todo, at)])
+        file.add([ReshipFailed(case.case_id, ReshipFailure.OUT_OF_STOCK, case.todo, at)])
         return
     file.changes += changes
     if orders.money_gone_at(file.paying) is not None:
         # It waits as if the news had come after it.
         own = orders.stream(reship.order_id)
         first, *others = [cast(OrderFact, fact) for stream, fact in changes if stream == own]
-        file.tell_other(own, orders.keep_back(after_facts(orders.evolve(None, first), others), at))
+        file.add_others(own, orders.keep_back(after_facts(orders.evolve(None, first), others), at))
     file.sent_again = lines
-    file.tell([ReshipPlaced(case.case_id, reship.order_id, case.todo, at)])
+    file.add([ReshipPlaced(case.case_id, reship.order_id, case.todo, at)])
     paid = order.paid_order_id
-    file.tell_paying([after_sales.UnitsReshipped(paid, case.case_id, reship.order_id, case.todo, at)])
+    file.add_to_paying([after_sales.UnitsReshipped(paid, case.case_id, reship.order_id, case.todo, at)])
 
 
-def _reship_order(file: _File, lines: tuple[orders.Line, ...], at: datetime) -> OrderPlaced:
+def _reship_order(file: _CaseDocket, lines: tuple[orders.Line, ...], at: datetime) -> OrderPlaced:
     """An order at no price to the same customer and address: all that can happen to an order happens to it."""
     order, placed = file.order, file.order.placed
     order_id = _free_name(file)
@@ -356,7 +356,7 @@ def _reship_order(file: _File, lines: tuple[orders.Line, ...], at: datetime) -> 
     )
 
 
-def _free_name(file: _File) -> str:
+def _free_name(file: _CaseDocket) -> str:
     """``shopify/1001+R1``; a shop may have used the name itself. An id holds at most 100 characters."""
     channel, _, number = file.order.paid_order_id.partition("/")
     count = len(file.paying.after_sales.reships)
@@ -371,7 +371,7 @@ def follow_reship(view: View, case_id: str, now: datetime) -> list[Change]:
     """Notice that a reship has ended: what arrived is remedied, the rest is due a refund. Else records nothing."""
     if cases.find(view, case_id) is None:
         return []
-    return _File(view, case_id, now).close()
+    return _CaseDocket(view, case_id, now).close()
 
 
 def reship_end(view: View, case: Case, now: datetime) -> list[CaseFact]:
@@ -395,7 +395,7 @@ def has_ended(order: Order) -> bool:
 def label_return(view: View, labelled: ReturnLabelled, now: datetime) -> list[Change]:
     """The customer has a label; who pays the way is recorded with it. Only delivered units come back, each once."""
     view.need(policies.stream(), cases.stream(labelled.case_id))
-    file = _File(view, labelled.case_id, now)
+    file = _CaseDocket(view, labelled.case_id, now)
     case, order = file.case, file.order
     present = case.labels.get(labelled.label_id)
     by_line = labelled.by_line or (case.todo if present is None else present.by_line)
@@ -405,9 +405,9 @@ def label_return(view: View, labelled: ReturnLabelled, now: datetime) -> list[Ch
     senders = [case.opened.suppliers.get(line_no, "") for line_no in by_line]
     supplier_id = labelled.supplier_id or (senders[0] if senders else "")
     whole = replace(labelled, by_line=by_line, freight_payer=payer, supplier_id=supplier_id)
-    if file.tell(cases.label(case, whole)):
+    if file.add(cases.label(case, whole)):
         expected = after_sales.ReturnExpected(order.order_id, case.case_id, by_line, labelled.at)
-        file.tell_order(after_sales.expect_return(order.after_sales, expected, order.in_bucket("delivered")))
+        file.add_to_order(after_sales.expect_return(order.after_sales, expected, order.in_bucket("delivered")))
     return file.close()
 
 
@@ -416,7 +416,7 @@ def ship_return(
 ) -> list[Change]:
     """The customer sent a label's units back; their parcel is followed like any other."""
     view.need(policies.stream(), cases.stream(case_id), parcels.stream(carrier, number))
-    file = _File(view, case_id, now)
+    file = _CaseDocket(view, case_id, now)
     if cases.ship_back(file.case, label_id, carrier, number):
         label = file.case.labels[label_id]
         registration = ParcelRegistered(
@@ -429,15 +429,15 @@ def ship_return(
             exists_from=earliest(file.order.placed.placed_at, label.at, at),
         )
         parcel, facts = delivery.registered(view, registration)
-        file.tell_other(parcels.stream(carrier, number), facts)
-        file.tell([ReturnShipped(case_id, label_id, carrier, number, parcel.epoch, at)])
+        file.add_others(parcels.stream(carrier, number), facts)
+        file.add([ReturnShipped(case_id, label_id, carrier, number, parcel.epoch, at)])
     return file.close()
 
 
 def receive_return(view: View, case_id: str, by_line: Units, at: datetime, now: datetime) -> list[Change]:
     """So many units have come back in all."""
-    file = _File(view, case_id, now)
-    file.tell(cases.receive(file.case, by_line, at))
+    file = _CaseDocket(view, case_id, now)
+    file.add(cases.receive(file.case, by_line, at))
     return file.close()
 
 
@@ -445,7 +445,7 @@ def inspect_return(
     view: View, case_id: str, by_line: dict[LineNo, Inspection], supplier_id: str, at: datetime, now: datetime
 ) -> list[Change]:
     """What became of the units that came back, in all; what is newly fit for sale goes back into stock, once."""
-    file = _File(view, case_id, now)
+    file = _CaseDocket(view, case_id, now)
     case = file.case
     restocked = cases.inspect(case, by_line)
     if all(case.inspection(line_no) == told for line_no, told in by_line.items()):
@@ -453,9 +453,9 @@ def inspect_return(
     into = {n: supplier_id or case.opened.suppliers.get(n, "") for n in restocked}
     streams = {n: stock.stream(into[n], file.order.lines[n].sku) for n in restocked}
     view.need(*streams.values())
-    file.tell([ReturnInspected(case_id, by_line, at, into)])
+    file.add([ReturnInspected(case_id, by_line, at, into)])
     for (owner, sku), units in _items(file.order, into, restocked).items():
-        file.tell_other(stock.stream(owner, sku), stock.restock(owner, sku, units, "returned", at, case_id))
+        file.add_others(stock.stream(owner, sku), stock.restock(owner, sku, units, "returned", at, case_id))
     return file.close()
 
 
@@ -486,7 +486,7 @@ def grant_refund(
     No units named means all that nothing was decided for. A named amount above what is left of what was paid
     for the units is refused; a share gives at most what is left. The same refund again records nothing.
     """
-    file = _File(view, case_id, now)
+    file = _CaseDocket(view, case_id, now)
     case, paying = file.case, file.paying
     present = case.refunds.get(refund_id)
     if present is not None:
@@ -501,10 +501,10 @@ def grant_refund(
     orders.require_paid(paying)
     amounts = _amounts(case, paying, units, share_basis_points, amounts_minor)
     granted = RefundGranted(case_id, refund_id, units, amounts, paying.currency, at)
-    file.tell(cases.grant_refund(case, granted))
+    file.add(cases.grant_refund(case, granted))
     booked = after_sales.RefundBooked(paying.order_id, case_id, refund_id, units, amounts, at)
     paid = orders.price_of(paying, {n: buckets.total for n, buckets in paying.buckets.items()})
-    file.tell_paying(after_sales.book_refund(paying.after_sales, booked, paid, paying.currency))
+    file.add_to_paying(after_sales.book_refund(paying.after_sales, booked, paid, paying.currency))
     return file.close()
 
 
@@ -538,13 +538,13 @@ def whole_left(paying: Order, line_no: LineNo) -> int:
 
 def deny_refund(view: View, case_id: str, by_line: Units, because: Denial, at: datetime, now: datetime) -> list[Change]:
     """No money for units, or for all that nothing was decided for; nobody waits for them to come back."""
-    file = _File(view, case_id, now)
+    file = _CaseDocket(view, case_id, now)
     facts = cases.deny_refund(file.case, by_line, because, at)
-    file.tell(facts)
+    file.add(facts)
     for fact in facts:
         if fact.not_awaited:
             given_up = after_sales.ReturnGivenUp(file.order.order_id, case_id, fact.not_awaited, at)
-            file.tell_order([given_up])
+            file.add_to_order([given_up])
     return file.close()
 
 
@@ -552,10 +552,10 @@ def take_back_refund(
     view: View, case_id: str, refund_id: str, because: Denial, at: datetime, now: datetime
 ) -> list[Change]:
     """A granted refund that cannot be paid any more, because the order's money went back otherwise."""
-    file = _File(view, case_id, now)
+    file = _CaseDocket(view, case_id, now)
     paying = file.paying
-    file.tell(cases.take_back_refund(file.case, refund_id, because, orders.left_minor(paying), at))
-    file.tell_paying([after_sales.RefundUnbooked(paying.order_id, refund_id, at)])
+    file.add(cases.take_back_refund(file.case, refund_id, because, orders.left_minor(paying), at))
+    file.add_to_paying([after_sales.RefundUnbooked(paying.order_id, refund_id, at)])
     return file.close()
 
 
@@ -563,9 +563,9 @@ def record_refund_paid(
     view: View, case_id: str, refund_id: str, reference: str, at: datetime, now: datetime
 ) -> list[Change]:
     """The shop paid a refund out; the order's payment follows. Saying it twice records nothing."""
-    file = _File(view, case_id, now)
-    if file.tell(cases.pay_refund(file.case, refund_id, reference, at)):
+    file = _CaseDocket(view, case_id, now)
+    if file.add(cases.pay_refund(file.case, refund_id, reference, at)):
         docket = Docket(file.paying, orders.pay_refund(file.paying, refund_id, at))
-        file.tell_paying([*docket.facts, *breaches.settle(docket.order, now)])
+        file.add_to_paying([*docket.facts, *breaches.settle(docket.order, now)])
         file.changes += intake.follow_money(view, docket, now)
     return file.close()

@@ -38,16 +38,16 @@ def cancel(
     docket = Docket(order)
     at_once, asked = _spread(order, wanted, loose, live)
     if at_once:
-        docket.tell([orders.UnitsCancelled(order_id, at_once, by, because, at)])
+        docket.add([orders.UnitsCancelled(order_id, at_once, by, because, at)])
     freed = list(items_of(order, "", at_once))
     for supplier_order, units in asked:
-        docket.tell(supplier_orders.ask_to_cancel(supplier_order, units, by, because, at))
+        docket.add(supplier_orders.ask_to_cancel(supplier_order, units, by, because, at))
         if supplier_order.sent_at is None:
             freed += items_of(order, supplier_order.supplier_id, units)
-    docket.tell(customs.reconsider_if_held(view, docket.order, at))
+    docket.add(customs.reconsider_if_held(view, docket.order, at))
     freed = list(dict.fromkeys(freed))
     view.need(*(stock.stream(*item) for item in freed))
-    docket.tell(wait_for_person(docket.order, (), at))
+    docket.add(wait_for_person(docket.order, (), at))
     return [*docket.settled(now), *give_back(view, docket.order, freed, now)]
 
 
@@ -113,7 +113,7 @@ def answer_cancel(
     released = give_back(view, docket.order, items, now)
     wish = supplier_order.reroute_wish
     if not (agreed and supplier_order.reroute_asked and wish):
-        docket.tell(customs.reconsider_if_held(view, docket.order, at))
+        docket.add(customs.reconsider_if_held(view, docket.order, at))
         return [*docket.settled(now), *released]
     cause = Cause(supplier_order, wish.by, wish.because, wish.to)
     reserved = place_anew(view, docket, supplier_order.reroute_asked, cause, at, now)

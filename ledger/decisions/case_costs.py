@@ -30,7 +30,8 @@ from ledger.terms.money import MOST_MINOR
 from ledger.terms.parties import Party
 from ledger.view import View
 
-_OTHER = {Party.SUPPLIER: Party.CARRIER, Party.CARRIER: Party.SUPPLIER}
+_RECOVERED_FROM = (Party.SUPPLIER, Party.CARRIER)
+"""Who can be asked to bear costs."""
 
 
 class Spent(NamedTuple):
@@ -53,7 +54,9 @@ def follow(
     liable, spent = case.ruling.liable, list(_spent(view, case, order, sent_again))
     changes: list[Change] = []
     if before.ruling != case.ruling:
-        for other in (_OTHER[liable],) if liable in _OTHER else _OTHER:
+        for other in _RECOVERED_FROM:
+            if other is liable:
+                continue
             for demand in _demands(other, case, order, spent, asking=False):
                 changes += give_up(view, demand, "ruled_otherwise", at)
     nothing = case.status in (Status.DENIED, Status.CANCELLED) and not spent

@@ -135,7 +135,7 @@ def _reach_orders(view: View, touched: Sequence[tuple[Parcel, Parcel]], now: dat
     for before, use in touched:
         if use.order_id:
             docket = dockets.setdefault(use.order_id, Docket(order_in(view, use.order_id)))
-            docket.tell(follow(docket.order, use, before))
+            docket.add(follow(docket.order, use, before))
     return [change for docket in dockets.values() if docket.facts for change in docket.settled(now)]
 
 

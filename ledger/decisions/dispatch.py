@@ -74,7 +74,7 @@ def acknowledge(
     released = give_back(view, docket.order, items_of(order, supplier_id, rejected), now)
     corrected = _none_left(view, order, supplier_id, by_line, released, at)
     cancelled = _cancelled_by_rejecting(supplier_order, docket.order, at)
-    docket.tell(cancelled)
+    docket.add(cancelled)
     cause = _rejection(supplier_order, by_line)
     reserved = place_anew(view, docket, _still_wanted(rejected, cancelled), cause, at, now)
     return [*docket.settled(now), *released, *corrected, *reserved]
@@ -157,7 +157,7 @@ def ship(
         raise parcels.ParcelOfAnotherOrder(carrier, number, order.order_id)
     odd = _oddities(order, supplier_order, at)
     docket = Docket(order, supplier_orders.ship(supplier_order, carrier, number, parcel.epoch, by_line, at, odd))
-    docket.tell(follow(docket.order, parcel))
+    docket.add(follow(docket.order, parcel))
     return [
         *docket.settled(now),
         *give_up_scans(view, before, parcel, now),

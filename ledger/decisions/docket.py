@@ -25,14 +25,14 @@ def after_facts(order: Order, facts: Iterable[OrderFact]) -> Order:
 
 
 class Docket:
-    """An order while a command is decided: what is told of it is seen by what follows."""
+    """An order while a command is decided: each step sees what the steps before it added."""
 
     def __init__(self, order: Order, facts: Iterable[OrderFact] = ()) -> None:
         self.order = order
         self.facts: list[OrderFact] = []
-        self.tell(facts)
+        self.add(facts)
 
-    def tell(self, facts: Iterable[OrderFact]) -> None:
+    def add(self, facts: Iterable[OrderFact]) -> None:
         for fact in facts:
             self.order = orders.evolve(self.order, fact)
             self.facts.append(fact)
@@ -41,9 +41,9 @@ class Docket:
         return order_changes(self.order.order_id, self.facts)
 
     def settled(self, now: datetime) -> list[Change]:
-        """All that was told, and what it says of the order's own holds and clocks."""
+        """All that was added, and what follows for the ledger's own holds and the clocks of the order."""
         if self.order.holds:
-            self.tell(orders.end_with_order(self.order, now))
+            self.add(orders.end_with_order(self.order, now))
         return order_changes(self.order.order_id, [*self.facts, *breaches.settle(self.order, now)])
 
 

@@ -229,8 +229,9 @@ def _go_on(view: View, docket: Docket, at: datetime, now: datetime, reserve: boo
     if order.confirmed_at is not None or not order.units("open") or not (ready or reserve):
         return docket.settled(now)
     need_for(view, order.lines.values())
-    if papers := customs.reconsider(view, order, at) if ready else []:
-        docket.tell(papers)
+    customs_holds = customs.reconsider(view, order, at) if ready else []
+    if customs_holds:
+        docket.add(customs_holds)
         order, ready = docket.order, False
     open_units = order.in_bucket("open")
     demand = demand_of(order.lines.values(), open_units)
@@ -267,7 +268,7 @@ def complete_details(
     docket = Docket(order, orders.complete_details(order, details))
     orders.require_total(order, docket.order)
     if payment is not None:
-        docket.tell(orders.change_payment(docket.order, payment, told_at))
+        docket.add(orders.change_payment(docket.order, payment, told_at))
     if not docket.facts:
         return []
     _reconsider(view, docket, at)
@@ -281,8 +282,8 @@ def complete_details(
 
 def _reconsider(view: View, docket: Docket, at: datetime) -> None:
     """The ledger's holds for what is missing, of the order itself and for customs."""
-    docket.tell(_reconsider_missing(view, docket.order, at))
-    docket.tell(customs.reconsider(view, docket.order, at))
+    docket.add(_reconsider_missing(view, docket.order, at))
+    docket.add(customs.reconsider(view, docket.order, at))
 
 
 def _reconsider_missing(view: View, order: Order, at: datetime) -> list[OrderFact]:
@@ -292,13 +293,13 @@ def _reconsider_missing(view: View, order: Order, at: datetime) -> list[OrderFac
     missing = orders.missing_fields(docket.order, found.lacking)
     if order.confirmed_at is None and order.header is not orders.Header.CANCELLED:
         incomplete = Hold(HoldReason.INCOMPLETE, LEDGER, at, missing=missing, choices=found.unqualified)
-        docket.tell(_own_hold(docket.order, incomplete, bool(missing)))
+        docket.add(_own_hold(docket.order, incomplete, bool(missing)))
         waiting = order.hold(HoldReason.OUT_OF_STOCK, LEDGER)
         served = {line_no for fact in docket.facts if isinstance(fact, SuppliersChosen) for line_no in fact.by_line}
         named = {n: units for n, units in (waiting.lacking if waiting else {}).items() if order.lines[n].supplier_id}
         lacking = {**{n: units for n, units in named.items() if n not in served}, **found.lacking}
         out_of_stock = Hold(HoldReason.OUT_OF_STOCK, LEDGER, at, lacking=lacking, choices=found.waiting)
-        docket.tell(_own_hold(docket.order, out_of_stock, bool(lacking)))
+        docket.add(_own_hold(docket.order, out_of_stock, bool(lacking)))
     return docket.facts
 
 
@@ -319,7 +320,7 @@ def record_payment(view: View, order_id: str, payment: PaymentState, at: datetim
     if not docket.facts:
         return []
     at = max(at, order.placed.placed_at)
-    docket.tell(_reconsider_missing(view, docket.order, at))
+    docket.add(_reconsider_missing(view, docket.order, at))
     return [*_go_on(view, docket, at, now), *follow_money(view, docket, now)]
 
 
@@ -353,7 +354,7 @@ def release_hold(
     seeks = reason in (HoldReason.INCOMPLETE, HoldReason.OUT_OF_STOCK)
     found = find_suppliers(view, order, "", at) if seeks else NOBODY_SOUGHT
     docket = Docket(order, found.facts)
-    docket.tell(orders.release_hold(docket.order, reason, owner, supplier_order_id, told_at))
+    docket.add(orders.release_hold(docket.order, reason, owner, supplier_order_id, told_at))
     own = any(isinstance(fact, orders.HoldReleased) and fact.owner == LEDGER for fact in docket.facts)
     if reason is HoldReason.OUT_OF_STOCK and own and order.confirmed_at is not None:
         return rerouting.reroute(view, order_id, "", {}, Cause(None, LEDGER, "hold_released"), at, now)
@@ -391,7 +392,7 @@ def serve_waiting(view: View, order_id: str, now: datetime) -> list[Change]:
     changes, served = reserve_late(view, docket.order, now)
     if served:
         by_line = reduce(after_sales.plus, served.values())
-        docket.tell([orders.UnitsReserved(order_id, dict(sorted(by_line.items())), now, served)])
+        docket.add([orders.UnitsReserved(order_id, dict(sorted(by_line.items())), now, served)])
     # What is reserved late of an item is all that the order has of it now, also what was just given out.
     late = {stream for stream, _ in changes}
     anew = [change for change in anew if change[0] not in late]
@@ -416,9 +417,9 @@ def _serve_unconfirmed(view: View, order: Order, now: datetime) -> list[Change]:
     if allot(view, order.order_id, demand_of(lines, order.in_bucket("open")), now, commit=True).lacking:
         return []
     if tracked:
-        docket.tell([orders.UnitsReserved(order.order_id, tracked, now)])
-    docket.tell(orders.end_holds(docket.order, holds, now))
-    docket.tell(_reconsider_missing(view, docket.order, now))
+        docket.add([orders.UnitsReserved(order.order_id, tracked, now)])
+    docket.add(orders.end_holds(docket.order, holds, now))
+    docket.add(_reconsider_missing(view, docket.order, now))
     return _go_on(view, docket, now, now, reserve=True)
 
 
@@ -453,9 +454,9 @@ def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: dat
     for item, (_, available) in allotment.lacking.items():
         allotment.take(item, available, commit=True)
     if order.hold(HoldReason.OUT_OF_STOCK):
-        docket.tell(orders.release_hold(order, HoldReason.OUT_OF_STOCK, "", "", at))
-    docket.tell(_confirmation(view, order, by, backordered, at))
-    docket.tell(customs.reconsider(view, docket.order, at))
+        docket.add(orders.release_hold(order, HoldReason.OUT_OF_STOCK, "", "", at))
+    docket.add(_confirmation(view, order, by, backordered, at))
+    docket.add(customs.reconsider(view, docket.order, at))
     return [*docket.changes(), *allotment.changes]
 
 
@@ -469,8 +470,8 @@ def complete_customs_data(
     docket = Docket(order, customs.complete(order, completed, declared_total))
     if not docket.facts:
         return []
-    docket.tell(customs.reconsider(view, docket.order, at))
-    docket.tell(choose_again(view, docket.order, at))
+    docket.add(customs.reconsider(view, docket.order, at))
+    docket.add(choose_again(view, docket.order, at))
     return _go_on(view, docket, at, now)
 
 
@@ -487,7 +488,7 @@ def change_address(view: View, changed: orders.AddressChanged, now: datetime) ->
     if not facts or facts[0].outdated:
         return docket.changes()
     _reconsider(view, docket, changed.at)
-    docket.tell(choose_again(view, docket.order, changed.at))
+    docket.add(choose_again(view, docket.order, changed.at))
     return _go_on(view, docket, changed.at, now)
 
 

@@ -125,7 +125,8 @@ def within_reach(own: Stock | None, reservation_ids: Sequence[str], claimed: int
         if reservation is not None and reservation.status is stock.Hold.HELD:
             units += reservation.units
         elif reservation is not None:
-            # To be enlarged, it is given back and taken anew, and what the feed has taken off counts once more.
+            # A committed reservation is enlarged by releasing it and reserving anew. Units that left the feed's figure
+            # since are not freed by that, so they are not within reach a second time.
             units -= reservation.units - stock.freed_by(reservation)
     return max(units, 0)
 

@@ -41,8 +41,8 @@ from ledger.terms.money import MOST_MINOR, TotalTooLarge
 from ledger.view import View
 
 _ENDS = frozenset(status for status in Status if status.is_end)
-_ANEW = frozenset({Status.SETTLED, Status.WITHDRAWN})
-"""After one of these, what is spent later is a recovery more; after any other end nothing more is asked."""
+_NEXT_RECOVERY_AFTER = frozenset({Status.SETTLED, Status.WITHDRAWN})
+"""After one of these ends, later costs open a new recovery; after any other end nothing more is demanded."""
 _NO_CLAIM = frozenset({Status.WITHDRAWN, Status.WRITTEN_OFF})
 """A claim that came to one of these leaves room for another one on the same parcel."""
 
@@ -263,7 +263,7 @@ class _Found(NamedTuple):
         return tuple(cost for cost in costs if cost.cost_id not in asked)
 
 
-def _under(view: View, name: str, ends: frozenset[Status] = _ANEW) -> _Found:
+def _under(view: View, name: str, ends: frozenset[Status] = _NEXT_RECOVERY_AFTER) -> _Found:
     """The recovery under a name, or under its next one where that came to such an end."""
     past: list[Recovery] = []
     while True:

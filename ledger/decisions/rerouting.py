@@ -180,7 +180,7 @@ def _place_open(view: View, order: Order, by_line: Units, cause: Cause, at: date
 
 
 def serve_open(view: View, docket: Docket, now: datetime) -> list[Change]:
-    """Open units that wait for stock go to whoever has it now. Answers what is reserved for them."""
+    """Open units that wait for stock go to whoever has it now. Returns the changes of the stock reserved for them."""
     order = docket.order
     units = order.in_bucket("open")
     if not units or order.hold(HoldReason.OUT_OF_STOCK, LEDGER) is None:
@@ -235,13 +235,13 @@ def _place(
     served = [choice for choice in made if choice.supplier_id]
     instead = Instead(cause.of.supplier_order_id if cause.of else "", cause.because)
     if waits:
-        docket.tell([orders.UnitsBackordered(order.order_id, waits, at)])
-    docket.tell(draft(view, order, _shares(order, units, served, waiting), at, instead))
+        docket.add([orders.UnitsBackordered(order.order_id, waits, at)])
+    docket.add(draft(view, order, _shares(order, units, served, waiting), at, instead))
     if left and order.placed.when_unavailable is WhenUnavailable.CANCEL:
-        docket.tell([orders.UnitsCancelled(order.order_id, left, cause.by, "no_supplier", at)])
-    docket.tell(wait_for_person(docket.order, unserved, at))
+        docket.add([orders.UnitsCancelled(order.order_id, left, cause.by, "no_supplier", at)])
+    docket.add(wait_for_person(docket.order, unserved, at))
     # The next supplier may sit behind a border; what the last one lacked for its own is asked for no more.
-    docket.tell(customs.reconsider(view, docket.order, at))
+    docket.add(customs.reconsider(view, docket.order, at))
     more: dict[Item, int] = {(choice.supplier_id, choice.sku): choice.units for choice in served}
     return enlarge(view, order.order_id, more, now)
 
