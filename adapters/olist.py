@@ -27,7 +27,7 @@ from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, reports_pb2, suppliers_pb2
+from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, suppliers_pb2, totals_pb2
 from fulfilment.v1.batch_pb2 import BatchCommand
 
 CHANNEL = "olist"
@@ -497,7 +497,7 @@ def _grams(product: Row) -> int:
     return int(cell) if cell.isascii() and cell.isdigit() else 0
 
 
-def summary(found: reports_pb2.GetSummaryResponse) -> dict[str, int]:
+def summary(found: totals_pb2.GetSummaryResponse) -> dict[str, int]:
     """A summary of the ledger under the names that figures of these files go by, to be compared with them."""
     return {
         "orders": found.orders,

@@ -19,6 +19,7 @@ from hashlib import sha256
 from typing import Any
 
 import grpc
+from google.protobuf import message_factory
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -30,12 +31,14 @@ from fulfilment.v1 import (
     cases_pb2,
     common_pb2,
     messages_pb2,
+    obligations_pb2,
     orders_pb2,
     parcels_pb2,
     rates_pb2,
     recoveries_pb2,
     reports_pb2,
     shipping_pb2,
+    statements_pb2,
     stock_pb2,
     suppliers_pb2,
 )
@@ -82,12 +85,11 @@ class Ledger:
         for module in SERVICES:
             for service in module.DESCRIPTOR.services_by_name.values():
                 for method in service.methods:
-                    self._learn(service, method, vars(module) | vars(orders_pb2))
+                    self._learn(service, method)
         self._told = 0
 
-    def _learn(self, service: Any, method: Any, messages: dict[str, Any]) -> None:
-        request = messages[method.input_type.name]
-        answer = messages.get(method.output_type.name) or getattr(common_pb2, method.output_type.name)
+    def _learn(self, service: Any, method: Any) -> None:
+        request, answer = map(message_factory.GetMessageClass, (method.input_type, method.output_type))
         connect = self._channel.unary_stream if method.server_streaming else self._channel.unary_unary
         rpc: Any = connect(
             f"/{service.full_name}/{method.name}",
@@ -699,7 +701,7 @@ class BadDay:
             [line.line.quantity for line in lines],
         )
         breaches = self.ledger.ask("ListBreaches", supplier_id="slow", at_least=newest).breaches
-        dispatch = [each for each in breaches if each.clock == reports_pb2.OBLIGATION_CLOCK_DISPATCH]
+        dispatch = [each for each in breaches if each.clock == obligations_pb2.OBLIGATION_CLOCK_DISPATCH]
         self.claim("Slow Boat missed the dispatch of 6 supplier orders.", len(dispatch), 6)
         self.statement("slow", newest, 6808, "we owe it")
         self.statement("brook", newest, -1080, "it owes us")
@@ -708,7 +710,7 @@ class BadDay:
         period: dict[str, Any] = {"since": self.at("00:00", 60), "until": self.day + 2 * DAY, "at_least": newest}
         balance = self.ledger.ask("GetStatement", supplier_id=supplier_id, **period).balances[0]
         parts = ", ".join(
-            f"{word(reports_pb2.StatementKind, each.kind)} {euro(each.amount_minor)} ({each.entries})"
+            f"{word(statements_pb2.StatementKind, each.kind)} {euro(each.amount_minor)} ({each.entries})"
             for each in balance.totals
         )
         self.claim(

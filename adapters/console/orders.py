@@ -14,7 +14,7 @@ from adapters.console.place import address, parsed_line
 from adapters.console.reports import LIMIT, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.show import hold_cells, line_numbers, next_steps, read_order, status_of
-from fulfilment.v1 import common_pb2, orders_pb2, reports_pb2
+from fulfilment.v1 import common_pb2, orders_pb2, tracking_pb2
 
 F = TypeVar("F", bound=Callable[..., Any])
 Q = TypeVar("Q", bound=Message)
@@ -200,7 +200,7 @@ def release(
 @click.pass_obj
 def holds(session: Session, reasons: tuple[str, ...], owner: str, limit: int | None) -> None:
     """List the holds that stand, the oldest first; `show --personal` tells their notes."""
-    request = reports_pb2.ListHoldsRequest(
+    request = tracking_pb2.ListHoldsRequest(
         reasons=[words.number(orders_pb2.HoldReason, reason) for reason in reasons], owner=owner
     )
     print_rows(

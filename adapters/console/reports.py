@@ -17,7 +17,17 @@ from adapters.console import words
 from adapters.console.client import Unreachable
 from adapters.console.session import Nouns, Session
 from adapters.console.words import at, expected, minute, money, promised, span, word
-from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, parcels_pb2, rates_pb2, reports_pb2
+from fulfilment.v1 import (
+    admin_pb2,
+    common_pb2,
+    obligations_pb2,
+    orders_pb2,
+    parcels_pb2,
+    rates_pb2,
+    scorecards_pb2,
+    totals_pb2,
+    tracking_pb2,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 Q = TypeVar("Q", bound=Message)
@@ -32,7 +42,7 @@ _CHANNEL = click.option("--channel", metavar="NAME", help="Only this shop.")
 _CARRIER = click.option("--carrier", metavar="NAME", help="Only this carrier.")
 SUPPLIER = click.option("--supplier", metavar="SUPPLIER_ID", help="Only this supplier.")
 _OWNER = click.option("--owner", type=words.choice(common_pb2.Party, "customer"), help="Only what they have to do.")
-_CLOCK = click.option("--clock", type=words.choice(reports_pb2.ObligationClock), help="Only this clock.")
+_CLOCK = click.option("--clock", type=words.choice(obligations_pb2.ObligationClock), help="Only this clock.")
 LIMIT = click.option("--limit", type=words.whole(1), help=f"How many rows; if not said {_ROWS}, and all with --json.")
 
 
@@ -101,7 +111,7 @@ def print_rows(
 @click.pass_obj
 def summary(session: Session, channel: str, like: str | None) -> None:
     """Count everything recorded."""
-    found = ask(session, session.client.reports.GetSummary, reports_pb2.GetSummaryRequest(channel=channel))
+    found = ask(session, session.client.reports.GetSummary, totals_pb2.GetSummaryRequest(channel=channel))
     if like:
         figures = olist.summary(found)
         if session.json:
@@ -139,7 +149,7 @@ def summary(session: Session, channel: str, like: str | None) -> None:
 @click.pass_obj
 def suppliers(session: Session, channel: str, limit: int | None) -> None:
     """Count what each supplier dispatched, on time and late; who dispatched most comes first."""
-    request = reports_pb2.ListSupplierTotalsRequest(channel=channel)
+    request = totals_pb2.ListSupplierTotalsRequest(channel=channel)
     found = list(rows_of(session, session.client.reports.ListSupplierTotals, request, "totals"))
     found.sort(key=lambda total: (-total.dispatched, total.supplier_id))
     print_rows(
@@ -171,8 +181,8 @@ def _percent(part: int, whole: int) -> str:
 @click.pass_obj
 def rates(session: Session, supplier: str, since: Any, until: Any) -> None:
     """Compute the scorecard of a supplier, or of all together."""
-    window = reports_pb2.Window(since=since, until=until)
-    request = reports_pb2.GetRatesRequest(supplier_id=supplier, window=window)
+    window = scorecards_pb2.Window(since=since, until=until)
+    request = scorecards_pb2.GetRatesRequest(supplier_id=supplier, window=window)
     print_rates(session, ask(session, session.client.reports.GetRates, request).scorecard.rates)
 
 
@@ -229,7 +239,7 @@ _RATE = click.option("--rate", type=words.choice(rates_pb2.RateName), required=T
 def rank(session: Session, rate: str, since: Any, until: Any, limit: int | None) -> None:
     """List suppliers by a rate, the worst first and those without data last."""
     name = words.number(rates_pb2.RateName, rate)
-    request = reports_pb2.RankSuppliersRequest(by=name, window=reports_pb2.Window(since=since, until=until))
+    request = scorecards_pb2.RankSuppliersRequest(by=name, window=scorecards_pb2.Window(since=since, until=until))
     found = ask(session, session.client.reports.RankSuppliers, request)
     (column,) = [each for each in found.columns if each.name == name]
     print_rows(
@@ -243,7 +253,7 @@ def rank(session: Session, rate: str, since: Any, until: Any, limit: int | None)
     )
 
 
-def _rates_of(supplier_ids: Iterable[str], column: reports_pb2.RateColumn) -> Iterator[tuple[str, rates_pb2.Rate]]:
+def _rates_of(supplier_ids: Iterable[str], column: scorecards_pb2.RateColumn) -> Iterator[tuple[str, rates_pb2.Rate]]:
     for index, supplier_id in enumerate(supplier_ids):
         target = column.target_basis_points[index] if column.target_basis_points else None
         yield (
@@ -266,7 +276,7 @@ def _rates_of(supplier_ids: Iterable[str], column: reports_pb2.RateColumn) -> It
 @click.argument("supplier_id", required=False)
 @click.option("--all", "everybody", is_flag=True, help="All suppliers together.")
 @_RATE
-@click.option("--by", "step", type=words.choice(reports_pb2.TrendStep), default="week", show_default=True)
+@click.option("--by", "step", type=words.choice(scorecards_pb2.TrendStep), default="week", show_default=True)
 @click.option("--since", type=words.INSTANT, help="From then on; 13 weeks before the end if not said.")
 @click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
 @click.pass_obj
@@ -276,14 +286,14 @@ def trend(session: Session, supplier_id: str, everybody: bool, rate: str, step: 
         raise click.UsageError("name a supplier, or say --all")
     ends = until.ToDatetime(tzinfo=UTC) if until else datetime.now(UTC)
     begins = since.ToDatetime(tzinfo=UTC) if since else ends - timedelta(weeks=13)
-    period = reports_pb2.Window()
+    period = scorecards_pb2.Window()
     period.since.FromDatetime(begins)
     period.until.FromDatetime(ends)
-    request = reports_pb2.GetTrendRequest(
+    request = scorecards_pb2.GetTrendRequest(
         supplier_id=supplier_id,
         name=words.number(rates_pb2.RateName, rate),
         period=period,
-        step=words.number(reports_pb2.TrendStep, step),
+        step=words.number(scorecards_pb2.TrendStep, step),
     )
     found = ask(session, session.client.reports.GetTrend, request)
     print_rows(
@@ -302,9 +312,9 @@ def trend(session: Session, supplier_id: str, everybody: bool, rate: str, step: 
 
 
 _IN_PART = {
-    None: reports_pb2.CASE_FILTER_UNSPECIFIED,
-    True: reports_pb2.CASE_FILTER_IN_NUMERATOR,
-    False: reports_pb2.CASE_FILTER_NOT_IN_NUMERATOR,
+    None: scorecards_pb2.CASE_FILTER_UNSPECIFIED,
+    True: scorecards_pb2.CASE_FILTER_IN_NUMERATOR,
+    False: scorecards_pb2.CASE_FILTER_NOT_IN_NUMERATOR,
 }
 
 
@@ -320,10 +330,10 @@ def counted(
     session: Session, rate: str, supplier: str, since: Any, until: Any, in_part: bool | None, limit: int | None
 ) -> None:
     """List what a rate counted, of a supplier or of all, such as the supplier orders that were late."""
-    request = reports_pb2.ListRateCasesRequest(
+    request = scorecards_pb2.ListRateCasesRequest(
         name=words.number(rates_pb2.RateName, rate),
         supplier_id=supplier,
-        window=reports_pb2.Window(since=since, until=until),
+        window=scorecards_pb2.Window(since=since, until=until),
         filter=_IN_PART[in_part],
     )
     print_rows(
@@ -353,10 +363,10 @@ def counted(
 @click.pass_obj
 def late(session: Session, owner: str | None, supplier: str, clock: str | None, limit: int | None) -> None:
     """List what was missed and has still not happened, the oldest first."""
-    request = reports_pb2.ListBreachesRequest(
+    request = obligations_pb2.ListBreachesRequest(
         owner=words.number(common_pb2.Party, owner),
         supplier_id=supplier,
-        clock=words.number(reports_pb2.ObligationClock, clock),
+        clock=words.number(obligations_pb2.ObligationClock, clock),
     )
     found = rows_of(session, session.client.reports.ListBreaches, request, "breaches")
     _print_obligations(session, (each for each in found if not each.HasField("met_at")), limit, "Nothing is late.")
@@ -378,10 +388,10 @@ def due(
     session: Session, due_within: int | None, owner: str | None, supplier: str, clock: str | None, limit: int | None
 ) -> None:
     """List what has to happen, the most urgent first."""
-    request = reports_pb2.ListObligationsRequest(
+    request = obligations_pb2.ListObligationsRequest(
         owner=words.number(common_pb2.Party, owner),
         supplier_id=supplier,
-        clock=words.number(reports_pb2.ObligationClock, clock),
+        clock=words.number(obligations_pb2.ObligationClock, clock),
         due_within_hours=due_within,
     )
     found = rows_of(session, session.client.reports.ListObligations, request, "obligations")
@@ -406,12 +416,12 @@ def breaches(
     limit: int | None,
 ) -> None:
     """List every deadline that was missed, whether or not it happened later."""
-    request = reports_pb2.ListBreachesRequest(
+    request = obligations_pb2.ListBreachesRequest(
         due_since=since,
         due_until=until,
         owner=words.number(common_pb2.Party, owner),
         supplier_id=supplier,
-        clock=words.number(reports_pb2.ObligationClock, clock),
+        clock=words.number(obligations_pb2.ObligationClock, clock),
     )
     found = rows_of(session, session.client.reports.ListBreaches, request, "breaches")
     _print_obligations(session, found, limit, "No deadline was missed.")
@@ -419,7 +429,7 @@ def breaches(
 
 def _print_obligations(session: Session, found: Iterable[Any], limit: int | None, empty: str) -> None:
     def row(each: Any) -> list[Any]:
-        clock = word(reports_pb2.ObligationClock, each.clock)
+        clock = word(obligations_pb2.ObligationClock, each.clock)
         return [
             each.object_id,
             clock,
@@ -433,7 +443,7 @@ def _print_obligations(session: Session, found: Iterable[Any], limit: int | None
     print_rows(session, found, limit, ["what", "clock", "supplier", "due", "happened", "state"], row, empty)
 
 
-def _stands(each: reports_pb2.Obligation, now: datetime) -> str:
+def _stands(each: obligations_pb2.Obligation, now: datetime) -> str:
     due_at, met_at = at(each, "due") or now, at(each, "met_at")
     if met_at is not None:
         return f"{span(met_at - due_at)} late" if met_at > due_at else "on time"
@@ -448,7 +458,7 @@ def _stands(each: reports_pb2.Obligation, now: datetime) -> str:
 @click.pass_obj
 def clocks(session: Session, supplier: str, limit: int | None) -> None:
     """Count what is open, met and missed of each clock, the retailer's and then each supplier's."""
-    request = reports_pb2.CountObligationsRequest(supplier_id=supplier)
+    request = obligations_pb2.CountObligationsRequest(supplier_id=supplier)
     print_rows(
         session,
         rows_of(session, session.client.reports.CountObligations, request, "counts"),
@@ -456,7 +466,7 @@ def clocks(session: Session, supplier: str, limit: int | None) -> None:
         ["who", "clock", ">open", ">met", ">missed", ">withdrawn"],
         lambda each: [
             each.supplier_id or "the retailer",
-            word(reports_pb2.ObligationClock, each.clock),
+            word(obligations_pb2.ObligationClock, each.clock),
             each.open,
             each.met,
             each.missed,
@@ -476,7 +486,7 @@ def clocks(session: Session, supplier: str, limit: int | None) -> None:
 def track(session: Session, what: str, carrier: str) -> None:
     """Tell where an order is, or the parcels of a tracking number."""
     if "/" in what:
-        request = reports_pb2.GetTrackingRequest(order_id=what)
+        request = tracking_pb2.GetTrackingRequest(order_id=what)
         order = ask(session, session.client.reports.GetTracking, request).order
         if session.json:
             session.show(order)
@@ -484,7 +494,7 @@ def track(session: Session, what: str, carrier: str) -> None:
         _print_order(session, order)
         _print_parcels(session, order.parcels)
         return
-    named = reports_pb2.FindParcelsRequest(tracking_number=what, carrier=carrier)
+    named = tracking_pb2.FindParcelsRequest(tracking_number=what, carrier=carrier)
     found = ask(session, session.client.reports.FindParcels, named)
     if session.json:
         session.out.json([words.as_json(each) for each in found.parcels])
@@ -492,7 +502,7 @@ def track(session: Session, what: str, carrier: str) -> None:
         _print_parcels(session, found.parcels, empty=f"No parcel has the number {what}.")
 
 
-def _print_order(session: Session, order: reports_pb2.TrackedOrder) -> None:
+def _print_order(session: Session, order: tracking_pb2.TrackedOrder) -> None:
     session.out.title(f"Order {order.order_id}", word(orders_pb2.OrderStatus, order.status))
     session.out.facts(
         [
@@ -509,8 +519,8 @@ def _print_order(session: Session, order: reports_pb2.TrackedOrder) -> None:
         session.out.say(f"{each.supplier_order_id}, {each.supplier_id}: {status}, {gone}")
 
 
-def _print_parcels(session: Session, parcels: Iterable[reports_pb2.TrackedParcel], empty: str = "") -> None:
-    def row(each: reports_pb2.TrackedParcel) -> list[Any]:
+def _print_parcels(session: Session, parcels: Iterable[tracking_pb2.TrackedParcel], empty: str = "") -> None:
+    def row(each: tracking_pb2.TrackedParcel) -> list[Any]:
         scan = each.last_scan
         where = ", ".join(filter(None, [scan.city, scan.country]))
         status = word(parcels_pb2.ParcelStatus, each.status)
@@ -532,7 +542,7 @@ def orders(
     session: Session, statuses: tuple[str, ...], channel: str, since: Any, until: Any, limit: int | None
 ) -> None:
     """List orders by when they were placed, such as all that are on hold."""
-    request = reports_pb2.ListOrdersRequest(
+    request = tracking_pb2.ListOrdersRequest(
         statuses=[words.number(orders_pb2.OrderStatus, status) for status in statuses],
         channel=channel,
         placed_since=since,

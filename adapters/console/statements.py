@@ -10,7 +10,7 @@ from adapters.console import files, words
 from adapters.console.reports import LIMIT, ask, print_rows, rows_of
 from adapters.console.session import Session, Words
 from adapters.console.words import minute, money, word
-from fulfilment.v1 import reports_pb2
+from fulfilment.v1 import statements_pb2
 
 _COLUMNS = (
     "at",
@@ -38,12 +38,12 @@ def statement(
 ) -> None:
     """Tell what is owed to a supplier, and by it where the amount is negative, each amount with its fact."""
     asked: dict[str, Any] = {"supplier_id": supplier_id, "since": since, "until": until}
-    listed = reports_pb2.ListStatementEntriesRequest(**asked)
+    listed = statements_pb2.ListStatementEntriesRequest(**asked)
     entries = rows_of(session, session.client.reports.ListStatementEntries, listed, "entries")
     if as_csv:
         files.write_csv(as_csv, _COLUMNS, map(_flat, entries))
         return
-    found = ask(session, session.client.reports.GetStatement, reports_pb2.GetStatementRequest(**asked))
+    found = ask(session, session.client.reports.GetStatement, statements_pb2.GetStatementRequest(**asked))
     if session.json:
         session.out.json({"statement": words.as_json(found), "entries": [words.as_json(each) for each in entries]})
         return
@@ -56,7 +56,7 @@ def statement(
         ["at", "for", ">amount", "of", ">line", ">units", ">position", "fact"],
         lambda each: [
             minute(each, "at"),
-            word(reports_pb2.StatementKind, each.kind),
+            word(statements_pb2.StatementKind, each.kind),
             money(each.amount.amount_minor, each.amount.currency) if each.amount.currency else "unknown",
             each.object_id,
             each.line_no or "",
@@ -68,12 +68,12 @@ def statement(
     )
 
 
-def _print_balances(session: Session, found: reports_pb2.GetStatementResponse) -> None:
+def _print_balances(session: Session, found: statements_pb2.GetStatementResponse) -> None:
     table: list[list[Any]] = []
     for balance in found.balances:
         amounts = [("opening balance", balance.opening_minor, "")]
         amounts += [
-            (word(reports_pb2.StatementKind, total.kind), total.amount_minor, str(total.entries))
+            (word(statements_pb2.StatementKind, total.kind), total.amount_minor, str(total.entries))
             for total in balance.totals
         ]
         amounts.append(("closing balance", balance.closing_minor, ""))
@@ -83,6 +83,6 @@ def _print_balances(session: Session, found: reports_pb2.GetStatementResponse) -
         session.out.say(f"Nobody knows the cost of {found.units_without_cost} shipped units: no offer was recorded.")
 
 
-def _flat(each: reports_pb2.StatementEntry) -> dict[str, Any]:
+def _flat(each: statements_pb2.StatementEntry) -> dict[str, Any]:
     tree = words.as_json(each)
-    return {**tree, "kind": word(reports_pb2.StatementKind, each.kind).replace(" ", "_"), **tree["amount"]}
+    return {**tree, "kind": word(statements_pb2.StatementKind, each.kind).replace(" ", "_"), **tree["amount"]}

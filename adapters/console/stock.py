@@ -13,7 +13,7 @@ from adapters.console import bulk, words
 from adapters.console.reports import LIMIT, SUPPLIER, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute
-from fulfilment.v1 import batch_pb2, common_pb2, reports_pb2, stock_pb2
+from fulfilment.v1 import batch_pb2, common_pb2, stock_levels_pb2, stock_pb2
 
 
 @click.group(cls=Nouns)
@@ -242,7 +242,11 @@ def buffer(session: Session, supplier_id: str, sku: str, units: int, request_id:
 
 _SKU = click.option("--sku", metavar="SKU", help="Only this SKU.")
 _ALERT = click.option(
-    "--alert", "alerts", type=words.choice(reports_pb2.StockAlert), multiple=True, help="Only those with this alert."
+    "--alert",
+    "alerts",
+    type=words.choice(stock_levels_pb2.StockAlert),
+    multiple=True,
+    help="Only those with this alert.",
 )
 
 
@@ -264,15 +268,15 @@ def levels(session: Session, supplier: str, sku: str, alerts: tuple[str, ...], l
 @click.pass_obj
 def alerts(session: Session, supplier: str, sku: str, limit: int | None) -> None:
     """List the levels of which an alert stands: low, running out, sold out, stale or oversold."""
-    every = tuple(words.choice(reports_pb2.StockAlert).choices)
+    every = tuple(words.choice(stock_levels_pb2.StockAlert).choices)
     _print_levels(session, supplier, sku, every, limit, "No alert stands.")
 
 
 def _print_levels(
     session: Session, supplier: str, sku: str, alerts: tuple[str, ...], limit: int | None, empty: str
 ) -> None:
-    request = reports_pb2.ListStockLevelsRequest(
-        supplier_id=supplier, sku=sku, alerts=[words.number(reports_pb2.StockAlert, alert) for alert in alerts]
+    request = stock_levels_pb2.ListStockLevelsRequest(
+        supplier_id=supplier, sku=sku, alerts=[words.number(stock_levels_pb2.StockAlert, alert) for alert in alerts]
     )
     print_rows(
         session,
@@ -300,7 +304,7 @@ def _print_levels(
             each.available,
             f"{each.cover_days:.1f}" if each.HasField("cover_days") else "",
             minute(each, "as_of"),
-            ", ".join(words.word(reports_pb2.StockAlert, alert) for alert in each.alerts),
+            ", ".join(words.word(stock_levels_pb2.StockAlert, alert) for alert in each.alerts),
         ],
         empty,
     )
@@ -313,7 +317,7 @@ def _print_levels(
 @click.pass_obj
 def movements(session: Session, supplier_id: str, sku: str, limit: int | None) -> None:
     """List what moved a level, the newest first."""
-    request = reports_pb2.ListStockMovementsRequest(supplier_id=supplier_id, sku=sku)
+    request = stock_levels_pb2.ListStockMovementsRequest(supplier_id=supplier_id, sku=sku)
     print_rows(
         session,
         rows_of(session, session.client.reports.ListStockMovements, request, "movements"),
@@ -334,12 +338,14 @@ def movements(session: Session, supplier_id: str, sku: str, limit: int | None) -
 
 @stock.command()
 @_SKU
-@click.option("--show", type=words.choice(reports_pb2.ListingFilter), help="Only those that can be sold, or cannot.")
+@click.option(
+    "--show", type=words.choice(stock_levels_pb2.ListingFilter), help="Only those that can be sold, or cannot."
+)
 @LIMIT
 @click.pass_obj
 def listings(session: Session, sku: str, show: str | None, limit: int | None) -> None:
     """List SKUs and whether any approved supplier has some left; the others are to be delisted."""
-    request = reports_pb2.ListListingsRequest(sku=sku, filter=words.number(reports_pb2.ListingFilter, show))
+    request = stock_levels_pb2.ListListingsRequest(sku=sku, filter=words.number(stock_levels_pb2.ListingFilter, show))
     print_rows(
         session,
         rows_of(session, session.client.reports.ListListings, request, "listings"),

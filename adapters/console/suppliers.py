@@ -14,7 +14,7 @@ from adapters.console.history import print_history
 from adapters.console.reports import LIMIT, SUPPLIER, figures, head, print_rates, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.words import at, minute, money, word
-from fulfilment.v1 import audit_pb2, batch_pb2, common_pb2, rates_pb2, reports_pb2, suppliers_pb2
+from fulfilment.v1 import audit_pb2, batch_pb2, common_pb2, rates_pb2, supplier_reviews_pb2, suppliers_pb2
 
 _DEFAULT_HOURS: dict[str, Any] = {
     "acknowledge_within_hours": 24,
@@ -425,7 +425,7 @@ def dismiss(session: Session, supplier_id: str, rate: str, reason: str, at: Any,
 @click.pass_obj
 def proposals(session: Session, supplier: str, state: str | None, limit: int | None) -> None:
     """List the proposals to suspend a supplier whose rates have not recovered."""
-    request = reports_pb2.ListSuspensionProposalsRequest(
+    request = supplier_reviews_pb2.ListSuspensionProposalsRequest(
         supplier_id=supplier, state=words.number(suppliers_pb2.ProposalState, state)
     )
     print_rows(
@@ -450,7 +450,7 @@ def proposals(session: Session, supplier: str, state: str | None, limit: int | N
 @click.pass_obj
 def due(session: Session, due_within: int, limit: int | None) -> None:
     """List the suppliers whose review is due, the longest overdue first."""
-    request = reports_pb2.ListReviewsDueRequest(due_within_days=due_within)
+    request = supplier_reviews_pb2.ListReviewsDueRequest(due_within_days=due_within)
     print_rows(
         session,
         rows_of(session, session.client.reports.ListReviewsDue, request, "reviews"),
@@ -495,7 +495,7 @@ def _why(rate: rates_pb2.Rate) -> str:
 @click.pass_obj
 def list_(session: Session, standings: tuple[str, ...], limit: int | None) -> None:
     """List suppliers with their standing, their last review and when the next one is due."""
-    request = reports_pb2.ListSuppliersRequest(
+    request = supplier_reviews_pb2.ListSuppliersRequest(
         standings=[words.number(suppliers_pb2.SupplierStanding, standing) for standing in standings]
     )
     print_rows(

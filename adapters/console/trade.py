@@ -14,18 +14,18 @@ from adapters.console.reports import LIMIT, ask, print_rows, rows_of
 from adapters.console.session import Session, Words
 from adapters.console.trade_page import Head, named, page
 from adapters.console.words import minute, money, word
-from fulfilment.v1 import common_pb2, reports_pb2
+from fulfilment.v1 import common_pb2, scorecards_pb2, trade_pb2
 
 Row = Mapping[str, str | int]
 """A row as files have it: every figure is a column."""
 
-COUNTS = tuple(field.name for field in reports_pb2.TradeFigures.DESCRIPTOR.fields if field.name not in ("key", "costs"))
+COUNTS = tuple(field.name for field in trade_pb2.TradeFigures.DESCRIPTOR.fields if field.name not in ("key", "costs"))
 PARTIES = ("supplier", "carrier", "retailer", "customer", "unruled")
 """Who may have been ruled liable; the last is nobody yet."""
 
 
 @click.command(cls=Words)
-@click.option("--by", "group_by", type=words.choice(reports_pb2.TradeGroup), help="What the rows are about.")
+@click.option("--by", "group_by", type=words.choice(trade_pb2.TradeGroup), help="What the rows are about.")
 @click.option("--since", type=words.INSTANT, help="From then on.")
 @click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
 @click.option("--supplier", "supplier_id", metavar="SUPPLIER_ID", help="Only what has goods of this supplier.")
@@ -54,8 +54,8 @@ def review(
       fulfilment report review --by supplier --since 2026-01-01
       fulfilment report review --by month --csv months.csv --html months.html
     """
-    group = words.number(reports_pb2.TradeGroup, group_by)
-    request = reports_pb2.ReviewTradeRequest(**asked, group_by=group)
+    group = words.number(trade_pb2.TradeGroup, group_by)
+    request = trade_pb2.ReviewTradeRequest(**asked, group_by=group)
     found = list(rows_of(session, session.client.reports.ReviewTrade, request, "rows"))
     columns, rows = flat(found)
     if as_csv:
@@ -73,7 +73,7 @@ def review(
         found,
         limit,
         [
-            word(reports_pb2.TradeGroup, request.group_by) if request.group_by else "",
+            word(trade_pb2.TradeGroup, request.group_by) if request.group_by else "",
             *(">orders", ">dispatch %", ">delivery %", ">after-sale %", ">satisfaction", ">cost of after-sales"),
         ],
         lambda each: [
@@ -98,10 +98,10 @@ def _tell_written(session: Session, rows: int, paths: list[str]) -> None:
         session.out.say(f"{rows} rows written to {' and '.join(paths)}.")
 
 
-def _page(session: Session, asked: reports_pb2.ReviewTradeRequest, found: Sequence[reports_pb2.TradeFigures]) -> str:
-    everything = reports_pb2.ReviewTradeRequest()
+def _page(session: Session, asked: trade_pb2.ReviewTradeRequest, found: Sequence[trade_pb2.TradeFigures]) -> str:
+    everything = trade_pb2.ReviewTradeRequest()
     everything.CopyFrom(asked)
-    everything.group_by = reports_pb2.TRADE_GROUP_UNSPECIFIED
+    everything.group_by = trade_pb2.TRADE_GROUP_UNSPECIFIED
     everything.ClearField("page")
     answer = ask(session, session.client.reports.ReviewTrade, everything)
     filters = [
@@ -110,9 +110,9 @@ def _page(session: Session, asked: reports_pb2.ReviewTradeRequest, found: Sequen
         if (said := getattr(asked, name))
     ]
     since, until = minute(asked, "since") or "the first fact", minute(asked, "until") or "now"
-    window = reports_pb2.Window(since=asked.since if asked.HasField("since") else None,
+    window = scorecards_pb2.Window(since=asked.since if asked.HasField("since") else None,
                                 until=asked.until if asked.HasField("until") else None)  # fmt: skip
-    rates = reports_pb2.GetRatesRequest(supplier_id=asked.supplier_id, window=window)
+    rates = scorecards_pb2.GetRatesRequest(supplier_id=asked.supplier_id, window=window)
     card = ask(session, session.client.reports.GetRates, rates).scorecard
     head = Head(
         group_by=asked.group_by,
@@ -123,7 +123,7 @@ def _page(session: Session, asked: reports_pb2.ReviewTradeRequest, found: Sequen
         position=answer.position,
         targets={each.name: each for each in card.rates},
     )
-    return page(head, found, answer.rows[0] if answer.rows else reports_pb2.TradeFigures())
+    return page(head, found, answer.rows[0] if answer.rows else trade_pb2.TradeFigures())
 
 
 # --- figures --------------------------------------------------------------------------------------
@@ -138,14 +138,14 @@ def mean(total: int, count: int) -> str:
     return f"{total / count:.2f} ({count})" if count else "no data"
 
 
-def liable(cost: reports_pb2.AfterSalesCost) -> str:
+def liable(cost: trade_pb2.AfterSalesCost) -> str:
     return word(common_pb2.Party, cost.liable) if cost.liable else PARTIES[-1]
 
 
 # --- files ----------------------------------------------------------------------------------------
 
 
-def flat(found: Iterable[reports_pb2.TradeFigures]) -> tuple[list[str], list[Row]]:
+def flat(found: Iterable[trade_pb2.TradeFigures]) -> tuple[list[str], list[Row]]:
     """The columns and rows of a file: the cost by party and currency stands in columns of its own, in minor units."""
     figures = list(found)
     currencies = sorted({cost.amount.currency for each in figures for cost in each.costs})

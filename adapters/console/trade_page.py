@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from adapters.console.reports import target_of
 from adapters.console.words import money, word
-from fulfilment.v1 import common_pb2, rates_pb2, reports_pb2
+from fulfilment.v1 import common_pb2, rates_pb2, trade_pb2
 from ledger.terms.money import amount, minor_digits
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ _BAR_COLOUR = "#0072b2"
 _TARGET_COLOUR = "#d55e00"
 _BEYOND = 1.08
 """How far an axis goes on behind the longest bar, which would else look cut off."""
-_PERIODS = (reports_pb2.TRADE_GROUP_WEEK, reports_pb2.TRADE_GROUP_MONTH)
+_PERIODS = (trade_pb2.TRADE_GROUP_WEEK, trade_pb2.TRADE_GROUP_MONTH)
 
 
 class Figure(NamedTuple):
@@ -93,9 +93,9 @@ class Head(NamedTuple):
     """What each rate should be, by its name."""
 
 
-def page(head: Head, rows: Sequence[reports_pb2.TradeFigures], everything: reports_pb2.TradeFigures) -> str:
+def page(head: Head, rows: Sequence[trade_pb2.TradeFigures], everything: trade_pb2.TradeFigures) -> str:
     """The whole document. Whatever comes from outside is escaped."""
-    by = word(reports_pb2.TradeGroup, head.group_by) if head.group_by else "everything"
+    by = word(trade_pb2.TradeGroup, head.group_by) if head.group_by else "everything"
     best = "the latest" if head.group_by in _PERIODS else "those with most orders"
     if head.group_by not in _PERIODS:
         rows = sorted(rows, key=lambda row: (-row.orders, row.key))
@@ -124,7 +124,7 @@ def page(head: Head, rows: Sequence[reports_pb2.TradeFigures], everything: repor
 
 def named(key: str, group_by: int) -> str:
     """A row's key; the empty one is of what has no supplier, no carrier or the like yet."""
-    return key or (f"(no {word(reports_pb2.TradeGroup, group_by)})" if group_by else "all together")
+    return key or (f"(no {word(trade_pb2.TradeGroup, group_by)})" if group_by else "all together")
 
 
 def _drawn(rows: Sequence[T], group_by: int) -> Sequence[T]:
@@ -132,13 +132,13 @@ def _drawn(rows: Sequence[T], group_by: int) -> Sequence[T]:
     return rows[-MOST_BARS:] if group_by in _PERIODS else rows[:MOST_BARS]
 
 
-def _value(figure: Figure, row: reports_pb2.TradeFigures) -> float | None:
+def _value(figure: Figure, row: trade_pb2.TradeFigures) -> float | None:
     """An empty denominator is no data, never 0."""
     whole = getattr(row, figure.denominator)
     return figure.scale * getattr(row, figure.numerator) / whole if whole else None
 
 
-def _said(figure: Figure, row: reports_pb2.TradeFigures) -> str:
+def _said(figure: Figure, row: trade_pb2.TradeFigures) -> str:
     value = _value(figure, row)
     if value is None:
         return "no data"
@@ -164,7 +164,7 @@ def _standing(rate: rates_pb2.Rate | None, part: int, whole: int) -> str:
     return f"{target_of(rate)} %: {status}"
 
 
-def _tile(figure: Figure, row: reports_pb2.TradeFigures, rate: rates_pb2.Rate | None) -> str:
+def _tile(figure: Figure, row: trade_pb2.TradeFigures, rate: rates_pb2.Rate | None) -> str:
     whole, part = getattr(row, figure.denominator), getattr(row, figure.numerator)
     made_of = f"{part:,} of {whole:,}" if figure.unit else f"{whole:,} reviews"
     return (
@@ -173,7 +173,7 @@ def _tile(figure: Figure, row: reports_pb2.TradeFigures, rate: rates_pb2.Rate | 
     )
 
 
-def _cost_tile(row: reports_pb2.TradeFigures) -> str:
+def _cost_tile(row: trade_pb2.TradeFigures) -> str:
     totals = [
         money(sum(cost.amount.amount_minor for cost in row.costs if cost.amount.currency == currency), currency)
         for currency in _currencies([row])
@@ -182,7 +182,7 @@ def _cost_tile(row: reports_pb2.TradeFigures) -> str:
     return f'<div class="tile"><span>Cost of after-sales</span><strong>{said}</strong><small></small></div>'
 
 
-def _figure(figure: Figure, head: Head, rows: Sequence[reports_pb2.TradeFigures]) -> str:
+def _figure(figure: Figure, head: Head, rows: Sequence[trade_pb2.TradeFigures]) -> str:
     group_by, rate = head.group_by, head.targets.get(figure.rate)
     known = [(named(row.key, group_by), value) for row in rows if (value := _value(figure, row)) is not None]
     known = list(_drawn(known, group_by))
@@ -211,7 +211,7 @@ _COST_SAYS = (
 )
 
 
-def _cost(currency: str, group_by: int, rows: Sequence[reports_pb2.TradeFigures]) -> str:
+def _cost(currency: str, group_by: int, rows: Sequence[trade_pb2.TradeFigures]) -> str:
     parties = [*PARTY_COLOURS, "unruled"]
     with_cost = [(row, found) for row in rows if (found := _by_party(row, currency))]
     bars = [(named(row.key, group_by), found) for row, found in _drawn(with_cost, group_by)]
@@ -229,11 +229,11 @@ def _cost(currency: str, group_by: int, rows: Sequence[reports_pb2.TradeFigures]
     return _section(title, _COST_SAYS, chart, _table([_key_heading(group_by), *parties], table), "stacked")
 
 
-def _currencies(rows: Sequence[reports_pb2.TradeFigures]) -> list[str]:
+def _currencies(rows: Sequence[trade_pb2.TradeFigures]) -> list[str]:
     return sorted({cost.amount.currency for row in rows for cost in row.costs})
 
 
-def _by_party(row: reports_pb2.TradeFigures, currency: str) -> dict[str, int]:
+def _by_party(row: trade_pb2.TradeFigures, currency: str) -> dict[str, int]:
     return {
         word(common_pb2.Party, cost.liable) if cost.liable else "unruled": cost.amount.amount_minor
         for cost in row.costs
@@ -246,7 +246,7 @@ def _major(amount_minor: int, currency: str) -> float:
 
 
 def _key_heading(group_by: int) -> str:
-    return word(reports_pb2.TradeGroup, group_by) if group_by else "what"
+    return word(trade_pb2.TradeGroup, group_by) if group_by else "what"
 
 
 def _section(title: str, explanation: str, chart: str, table: str, layout: str = "beside") -> str:

@@ -36,7 +36,7 @@ from adapters.console.main import root, run
 from adapters.console.sentences import COMMANDS
 from adapters.console.session import Printer
 from adapters.rpc.statuses import status_of
-from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2, orders_pb2, rates_pb2, reports_pb2, suppliers_pb2
+from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2, orders_pb2, rates_pb2, suppliers_pb2, totals_pb2
 from ledger.refusals import ProjectionBehind
 from tests.house.test_contract import files as files_of_the_contract
 from tests.support.service import (
@@ -744,10 +744,10 @@ class Behind(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(answer)
 
     def summary(self, request: bytes, call: Any) -> bytes:
-        self.asked.append(reports_pb2.GetSummaryRequest.FromString(request).at_least)
+        self.asked.append(totals_pb2.GetSummaryRequest.FromString(request).at_least)
         if len(self.asked) <= self.times:
             call.abort_with_status(status_of(ProjectionBehind("supplier_performance", 7, 3)))
-        return reports_pb2.GetSummaryResponse(orders=1).SerializeToString()
+        return totals_pb2.GetSummaryResponse(orders=1).SerializeToString()
 
 
 def test_a_report_waits_until_the_read_model_has_caught_up(shell: Shell):
@@ -997,7 +997,7 @@ def test_an_option_takes_the_same_in_every_command():
 def test_json_has_the_names_of_the_contract(ff: Shell):
     placed(ff, "named", "--paid")
     for command, message in (
-        (("suppliers",), reports_pb2.SupplierTotal),
+        (("suppliers",), totals_pb2.SupplierTotal),
         (("rank", "--rate", "cancellation"), rates_pb2.Rate),
     ):
         (row, *_) = ff("report", *command, "--json").json

@@ -18,7 +18,7 @@ from pyarrow import parquet
 from adapters import olist
 from adapters.console import trade
 from adapters.olist import Olist, Row
-from fulfilment.v1 import admin_pb2, common_pb2, parcels_pb2, reports_pb2, work_pb2
+from fulfilment.v1 import admin_pb2, common_pb2, parcels_pb2, totals_pb2, trade_pb2, work_pb2
 from tests.support.service import (
     HOUSE,
     Client,
@@ -393,7 +393,7 @@ def test_the_summary_agrees_with_the_files(service: Service, imported: dict[str,
 @needs_data
 def test_olist_s_names_stop_at_its_door(service: Service, imported: dict[str, Any]):
     summary = Terminal(service.address)("report", "summary", "--json").json
-    assert summary.keys() == set(reports_pb2.GetSummaryResponse.DESCRIPTOR.fields_by_name)
+    assert summary.keys() == set(totals_pb2.GetSummaryResponse.DESCRIPTOR.fields_by_name)
     assert [each["currency"] for each in summary["gmv"]] == ["BRL"]
 
 
@@ -544,9 +544,9 @@ def test_the_review_of_the_trade_agrees_with_the_scorecards_in_every_format(
 ):
     head = settled(service)
     with Client(service.address) as client:
-        asked = reports_pb2.ReviewTradeRequest(group_by=reports_pb2.TRADE_GROUP_SUPPLIER, at_least=head)
+        asked = trade_pb2.ReviewTradeRequest(group_by=trade_pb2.TRADE_GROUP_SUPPLIER, at_least=head)
         rows = {row.key: row for row in _reviewed(client, asked)}
-        (everything,) = _reviewed(client, reports_pb2.ReviewTradeRequest(at_least=head))
+        (everything,) = _reviewed(client, trade_pb2.ReviewTradeRequest(at_least=head))
     found = {key: {"on_time": row.dispatched_on_time, "late": row.dispatched_late} for key, row in rows.items()}
     wanted = {key: {"on_time": card["on_time"], "late": card["late"]} for key, card in expected["scorecards"].items()}
     assert {key: found[key] for key in wanted} == wanted
@@ -563,7 +563,7 @@ def test_the_review_of_the_trade_agrees_with_the_scorecards_in_every_format(
     assert parquet.read_table(as_parquet).to_pylist() == flat
 
 
-def _reviewed(client: Client, request: reports_pb2.ReviewTradeRequest) -> Iterator[reports_pb2.TradeFigures]:
+def _reviewed(client: Client, request: trade_pb2.ReviewTradeRequest) -> Iterator[trade_pb2.TradeFigures]:
     while True:
         answer = client.reports.ReviewTrade(request)
         yield from answer.rows

@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from adapters.console import trade
 from adapters.console.trade_page import Head, page
-from fulfilment.v1 import common_pb2, orders_pb2, rates_pb2, reports_pb2
+from fulfilment.v1 import common_pb2, orders_pb2, rates_pb2, trade_pb2
 from tests.support.service import (
     Client,
     Service,
@@ -67,7 +67,7 @@ def test_the_same_rows_stand_in_every_format(said: Terminal, service: Service, t
     written = said("report", "review", "--by", "carrier", "--csv", str(as_csv), "--parquet", str(as_parquet))
     assert written.code == 0, written.err
     with Client(service.address) as client:
-        request = reports_pb2.ReviewTradeRequest(group_by=reports_pb2.TRADE_GROUP_CARRIER)
+        request = trade_pb2.ReviewTradeRequest(group_by=trade_pb2.TRADE_GROUP_CARRIER)
         columns, rows = trade.flat(client.reports.ReviewTrade(request).rows)
     assert [(row["key"], row["dispatches_due"], row["dispatched_on_time"]) for row in rows] == [
         ("", 1, 0),
@@ -89,7 +89,7 @@ def test_the_table_tells_rates_with_what_they_are_made_of_and_no_data_as_such(sa
 
 
 def test_a_period_that_ends_before_it_begins_is_refused(service: Service):
-    request = reports_pb2.ReviewTradeRequest(since=stamp(NOW), until=stamp(NOW - DAY))
+    request = trade_pb2.ReviewTradeRequest(since=stamp(NOW), until=stamp(NOW - DAY))
     with Client(service.address) as client, pytest.raises(grpc.RpcError) as caught:
         client.reports.ReviewTrade(request)
     assert fields_of(caught.value) == ["since"]
@@ -119,15 +119,15 @@ class _Page(HTMLParser):
         return sum(each == tag for each, _ in self.tags)
 
 
-def figures(key: str, **more: Any) -> reports_pb2.TradeFigures:
-    cost = reports_pb2.AfterSalesCost(
+def figures(key: str, **more: Any) -> trade_pb2.TradeFigures:
+    cost = trade_pb2.AfterSalesCost(
         liable=common_pb2.PARTY_SUPPLIER, amount=common_pb2.Money(amount_minor=123456, currency="EUR")
     )
     counts = {
         "orders": 9, "dispatches_due": 8, "dispatched_on_time": 6, "parcels_due": 7, "parcels_on_time": 7,
         "orders_delivered": 7, "cases": 1, "reviews": 2, "score_sum": 9, "costs": [cost],
     }  # fmt: skip
-    return reports_pb2.TradeFigures(key=key, **{**counts, **more})
+    return trade_pb2.TradeFigures(key=key, **{**counts, **more})
 
 
 ON_TIME = rates_pb2.RATE_NAME_ON_TIME_DISPATCH
@@ -136,9 +136,7 @@ TARGETS: dict[int, rates_pb2.Rate] = {
     rates_pb2.RATE_NAME_ON_TIME_DELIVERY: rates_pb2.Rate(target_basis_points=10_000, target_is_strict=True),
     rates_pb2.RATE_NAME_SATISFACTION: rates_pb2.Rate(),
 }
-HEAD = Head(
-    reports_pb2.TRADE_GROUP_SKU, "shop-one", "From then to now", f"supplier {HOSTILE}", "2026-03-02", 7, TARGETS
-)
+HEAD = Head(trade_pb2.TRADE_GROUP_SKU, "shop-one", "From then to now", f"supplier {HOSTILE}", "2026-03-02", 7, TARGETS)
 
 
 def test_the_page_says_whose_it_is_when_it_was_drawn_and_what_each_figure_should_be():
@@ -208,7 +206,7 @@ def test_a_figure_without_data_is_said_to_have_none_and_is_not_drawn():
     assert (found.count("svg"), found.count("table")) == (4, 4)
     assert "No data in this period." in found.text
     assert "no data" in found.text
-    empty = _Page(page(HEAD, [], reports_pb2.TradeFigures()))
+    empty = _Page(page(HEAD, [], trade_pb2.TradeFigures()))
     assert (empty.count("svg"), empty.count("h2")) == (0, 5)
 
 
@@ -235,7 +233,7 @@ def test_what_has_no_data_takes_no_place_of_a_chart_and_has_a_name():
 
 def test_of_many_periods_the_latest_are_drawn_in_the_order_of_time():
     rows = [figures(f"2026-W{n:02}", orders=30 - n) for n in range(1, 31)]
-    html = page(HEAD._replace(group_by=reports_pb2.TRADE_GROUP_WEEK), rows, figures(""))
+    html = page(HEAD._replace(group_by=trade_pb2.TRADE_GROUP_WEEK), rows, figures(""))
     drawn = html[html.index("<svg") : html.index("</svg>")]
     assert drawn.index("2026-W11") < drawn.index("2026-W30")
     assert "2026-W10" not in drawn

@@ -12,7 +12,16 @@ from typing import Any
 import grpc
 import pytest
 
-from fulfilment.v1 import admin_pb2, audit_pb2, common_pb2, inquiries_pb2, orders_pb2, reports_pb2, suppliers_pb2
+from fulfilment.v1 import (
+    admin_pb2,
+    audit_pb2,
+    common_pb2,
+    inquiries_pb2,
+    obligations_pb2,
+    orders_pb2,
+    statements_pb2,
+    suppliers_pb2,
+)
 from tests.support.service import (
     Client,
     Service,
@@ -205,13 +214,13 @@ def test_who_is_erased_takes_what_was_said_along(client: Client):
 
 
 def test_a_question_that_nobody_answers_is_a_breach_that_the_clock_records(asked: Client):
-    clock = reports_pb2.OBLIGATION_CLOCK_ANSWER
-    request = reports_pb2.ListBreachesRequest(clock=clock, owner=SUPPLIER)
+    clock = obligations_pb2.OBLIGATION_CLOCK_ANSWER
+    request = obligations_pb2.ListBreachesRequest(clock=clock, owner=SUPPLIER)
     (breach,) = wait_for(lambda: asked.reports.ListBreaches(request).breaches)
     assert (breach.object_id, breach.owner, breach.supplier_id) == ("overdue", SUPPLIER, "acme")
     assert breach.due == stamp(NOW - HOUR)
     assert inquiry(asked, "overdue").answer_missed
-    due = reports_pb2.ListObligationsRequest(clock=clock, owner=SUPPLIER)
+    due = obligations_pb2.ListObligationsRequest(clock=clock, owner=SUPPLIER)
     assert [each.object_id for each in asked.reports.ListObligations(due).obligations] == ["waits"]
     told_late = inquiries_pb2.AnswerInquiryRequest(
         context=context(), inquiry_id="overdue", text="It left.", at=stamp(NOW - 2 * HOUR)
@@ -276,21 +285,21 @@ def test_a_statement_adds_up_and_every_amount_names_its_fact(client: Client):
         )
     )
     period: dict[str, Any] = {"supplier_id": "acme", "since": stamp(NOW - HOUR), "at_least": shipped.position}
-    entries = client.reports.ListStatementEntries(reports_pb2.ListStatementEntriesRequest(**period)).entries
-    (goods,) = [each for each in entries if each.kind == reports_pb2.STATEMENT_KIND_GOODS]
+    entries = client.reports.ListStatementEntries(statements_pb2.ListStatementEntriesRequest(**period)).entries
+    (goods,) = [each for each in entries if each.kind == statements_pb2.STATEMENT_KIND_GOODS]
     assert (goods.amount.amount_minor, goods.amount.currency, goods.units, goods.line_no) == (1200, "CNY", 3, 1)
     assert (goods.object_id, goods.at) == (supplier_order_id, stamp(NOW))
     (late,) = [
         each
         for each in entries
-        if each.kind == reports_pb2.STATEMENT_KIND_COMPENSATION and each.object_id == supplier_order_id
+        if each.kind == statements_pb2.STATEMENT_KIND_COMPENSATION and each.object_id == supplier_order_id
     ]
     assert (late.amount.amount_minor, late.amount.currency, late.fact) == (-297, "EUR", "order.compensation_accrued")
     for each in (goods, late):
         facts = next(client.audit.StreamFacts(audit_pb2.StreamFactsRequest(after=each.fact_position - 1))).facts
         assert (facts[0].position, facts[0].stream, facts[0].name) == (each.fact_position, each.stream, each.fact)
 
-    statement = client.reports.GetStatement(reports_pb2.GetStatementRequest(**period))
+    statement = client.reports.GetStatement(statements_pb2.GetStatementRequest(**period))
     for balance in statement.balances:
         amounts = [each.amount.amount_minor for each in entries if each.amount.currency == balance.currency]
         total = sum(total.amount_minor for total in balance.totals)
@@ -301,13 +310,13 @@ def test_a_statement_adds_up_and_every_amount_names_its_fact(client: Client):
 
 
 def test_a_statement_is_refused_what_makes_no_sense(client: Client):
-    backwards = reports_pb2.GetStatementRequest(supplier_id="acme", since=stamp(NOW), until=stamp(NOW))
+    backwards = statements_pb2.GetStatementRequest(supplier_id="acme", since=stamp(NOW), until=stamp(NOW))
     assert fields_of(refused(client.reports.GetStatement, backwards)) == ["since"]
-    nobody = reports_pb2.ListStatementEntriesRequest()
+    nobody = statements_pb2.ListStatementEntriesRequest()
     assert fields_of(refused(client.reports.ListStatementEntries, nobody)) == ["supplier_id"]
-    money = reports_pb2.ListStatementEntriesRequest(supplier_id="acme", currency="euro")
+    money = statements_pb2.ListStatementEntriesRequest(supplier_id="acme", currency="euro")
     assert fields_of(refused(client.reports.ListStatementEntries, money)) == ["currency"]
-    empty = client.reports.GetStatement(reports_pb2.GetStatementRequest(supplier_id="nobody"))
+    empty = client.reports.GetStatement(statements_pb2.GetStatementRequest(supplier_id="nobody"))
     assert (len(empty.balances), empty.units_without_cost) == (0, 0)
 
 

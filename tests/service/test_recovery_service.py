@@ -11,7 +11,16 @@ from typing import Any
 import grpc
 import pytest
 
-from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2, cases_pb2, common_pb2, orders_pb2, parcels_pb2, reports_pb2
+from fulfilment.v1 import (
+    admin_pb2,
+    audit_pb2,
+    batch_pb2,
+    cases_pb2,
+    common_pb2,
+    obligations_pb2,
+    orders_pb2,
+    parcels_pb2,
+)
 from fulfilment.v1 import recoveries_pb2 as pb
 from tests.service.test_case_service import Work
 from tests.support.service import (
@@ -313,7 +322,7 @@ def test_the_clock_bars_a_claim_whose_deadline_has_passed_once(client: Client, s
     time.sleep(2.5)
     assert facts_of(client, recovery_id).count("recovery.claim_time_barred") == 1
     breaches = client.reports.ListBreaches(
-        reports_pb2.ListBreachesRequest(clock=reports_pb2.OBLIGATION_CLOCK_CLAIM_FILING)
+        obligations_pb2.ListBreachesRequest(clock=obligations_pb2.OBLIGATION_CLOCK_CLAIM_FILING)
     ).breaches
     assert recovery_id in [breach.object_id for breach in breaches]
 

@@ -19,11 +19,16 @@ from fulfilment.v1 import (
     common_pb2,
     inquiries_pb2,
     messages_pb2,
+    obligations_pb2,
     orders_pb2,
     parcels_pb2,
     rates_pb2,
     recoveries_pb2,
     reports_pb2,
+    scorecards_pb2,
+    totals_pb2,
+    tracking_pb2,
+    trade_pb2,
     work_pb2,
 )
 from tests.support.service import (
@@ -99,7 +104,7 @@ def refused(call: Any, request: Any) -> grpc.RpcError:
 
 
 def test_tracking_reads_what_was_just_written(client: Client, told: int):
-    request = reports_pb2.GetTrackingRequest(order_id="shop/way", at_least=told)
+    request = tracking_pb2.GetTrackingRequest(order_id="shop/way", at_least=told)
     answer = client.reports.GetTracking(request)
     order = answer.order
     assert answer.position >= told
@@ -118,21 +123,21 @@ def test_tracking_reads_what_was_just_written(client: Client, told: int):
 
 def test_a_number_is_found_however_it_is_written(client: Client, told: int):
     for carrier in ("", "DHL"):
-        request = reports_pb2.FindParcelsRequest(tracking_number=" jd1 ", carrier=carrier, at_least=told)
+        request = tracking_pb2.FindParcelsRequest(tracking_number=" jd1 ", carrier=carrier, at_least=told)
         (parcel,) = client.reports.FindParcels(request).parcels
         assert parcel.order_id == "shop/way"
-    assert not client.reports.FindParcels(reports_pb2.FindParcelsRequest(tracking_number="XX")).parcels
+    assert not client.reports.FindParcels(tracking_pb2.FindParcelsRequest(tracking_number="XX")).parcels
 
 
 def test_orders_are_listed_page_by_page(client: Client, told: int):
     found, token = [], ""
     for _ in range(3):
         page = common_pb2.PageRequest(page_size=1, page_token=token)
-        answer = client.reports.ListOrders(reports_pb2.ListOrdersRequest(page=page, at_least=told))
+        answer = client.reports.ListOrders(tracking_pb2.ListOrdersRequest(page=page, at_least=told))
         found += [order.order_id for order in answer.orders]
         token = answer.next_page_token
     assert (found, token) == (["shop/late", "shop/way", "shop/hold"], "")
-    request = reports_pb2.ListOrdersRequest(
+    request = tracking_pb2.ListOrdersRequest(
         statuses=[orders_pb2.ORDER_STATUS_ON_HOLD], channel="shop", placed_since=stamp(NOW - HOUR)
     )
     (order,) = client.reports.ListOrders(request).orders
@@ -140,11 +145,11 @@ def test_orders_are_listed_page_by_page(client: Client, told: int):
 
 
 def test_a_page_token_goes_on_with_the_filters_that_it_was_given_for(client: Client, told: int):
-    request = reports_pb2.ListOrdersRequest(page=common_pb2.PageRequest(page_size=1))
+    request = tracking_pb2.ListOrdersRequest(page=common_pb2.PageRequest(page_size=1))
     request.page.page_token = client.reports.ListOrders(request).next_page_token
     for other in (
-        reports_pb2.ListOrdersRequest(statuses=[orders_pb2.ORDER_STATUS_ON_HOLD], page=request.page),
-        reports_pb2.ListOrdersRequest(channel="shop", page=request.page),
+        tracking_pb2.ListOrdersRequest(statuses=[orders_pb2.ORDER_STATUS_ON_HOLD], page=request.page),
+        tracking_pb2.ListOrdersRequest(channel="shop", page=request.page),
     ):
         error = refused(client.reports.ListOrders, other)
         assert fields_of(error) == ["page.page_token"]
@@ -160,7 +165,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "ListRateCases": {"name": rates_pb2.RATE_NAME_ON_TIME_DISPATCH},
     "ListStatementEntries": {"supplier_id": "acme"},
     "ListStockMovements": {"supplier_id": "acme", "sku": "tea"},
-    "ReviewTrade": {"group_by": reports_pb2.TRADE_GROUP_CHANNEL},
+    "ReviewTrade": {"group_by": trade_pb2.TRADE_GROUP_CHANNEL},
 }
 """What some lists cannot be asked without."""
 
@@ -176,7 +181,7 @@ def _lists() -> Iterator[tuple[str, Any, str]]:
 
 @pytest.mark.parametrize(("name", "request_class", "stub"), [*_lists()])
 def test_no_list_takes_the_page_token_of_another(client: Client, told: int, name: str, request_class: Any, stub: str):
-    foreign = client.reports.ListOrders(reports_pb2.ListOrdersRequest(page=common_pb2.PageRequest(page_size=1)))
+    foreign = client.reports.ListOrders(tracking_pb2.ListOrdersRequest(page=common_pb2.PageRequest(page_size=1)))
     page = common_pb2.PageRequest(page_token=foreign.next_page_token)
     asked = request_class(page=page, **NEEDED.get(name, {}))
     rpc = getattr(getattr(client, stub), name)
@@ -187,43 +192,43 @@ def test_no_list_takes_the_page_token_of_another(client: Client, told: int, name
 
 
 def test_obligations_breaches_and_counts(client: Client, told: int):
-    dispatch = reports_pb2.OBLIGATION_CLOCK_DISPATCH
-    missed = reports_pb2.OBLIGATION_STATE_MISSED
+    dispatch = obligations_pb2.OBLIGATION_CLOCK_DISPATCH
+    missed = obligations_pb2.OBLIGATION_STATE_MISSED
     # The service's own clock notices what is overdue.
     for _ in range(200):
-        answer = client.reports.ListBreaches(reports_pb2.ListBreachesRequest(clock=dispatch, at_least=told))
+        answer = client.reports.ListBreaches(obligations_pb2.ListBreachesRequest(clock=dispatch, at_least=told))
         if answer.breaches:
             break
         time.sleep(0.05)
     (breach,) = answer.breaches
     assert (breach.object_id, breach.supplier_id, breach.state) == ("shop/late/1", "acme", missed)
     assert breach.due == stamp(NOW - 2 * DAY)
-    again = reports_pb2.ListObligationsRequest(state=missed, clock=dispatch, supplier_id="acme")
+    again = obligations_pb2.ListObligationsRequest(state=missed, clock=dispatch, supplier_id="acme")
     assert client.reports.ListObligations(again).obligations == [breach]
-    window = reports_pb2.ListBreachesRequest(due_since=stamp(NOW - HOUR), due_until=stamp(NOW), clock=dispatch)
+    window = obligations_pb2.ListBreachesRequest(due_since=stamp(NOW - HOUR), due_until=stamp(NOW), clock=dispatch)
     assert not client.reports.ListBreaches(window).breaches
 
-    met = reports_pb2.ListObligationsRequest(state=reports_pb2.OBLIGATION_STATE_MET)
+    met = obligations_pb2.ListObligationsRequest(state=obligations_pb2.OBLIGATION_STATE_MET)
     assert {each.clock for each in client.reports.ListObligations(met).obligations} == {
-        reports_pb2.OBLIGATION_CLOCK_ACKNOWLEDGE,
+        obligations_pb2.OBLIGATION_CLOCK_ACKNOWLEDGE,
         dispatch,
-        reports_pb2.OBLIGATION_CLOCK_FIRST_SCAN,
+        obligations_pb2.OBLIGATION_CLOCK_FIRST_SCAN,
     }
-    soon = reports_pb2.ListObligationsRequest(due_within_hours=24 * 6)
+    soon = obligations_pb2.ListObligationsRequest(due_within_hours=24 * 6)
     assert [each.object_id for each in client.reports.ListObligations(soon).obligations] == ["shop/late", "shop/way"]
     # No hour at all is an answer: what is overdue, and not whatever is due.
     for hours in (0, 1):
-        none = reports_pb2.ListObligationsRequest(due_within_hours=hours)
+        none = obligations_pb2.ListObligationsRequest(due_within_hours=hours)
         assert not client.reports.ListObligations(none).obligations
 
-    counts = client.reports.CountObligations(reports_pb2.CountObligationsRequest(supplier_id="acme")).counts
+    counts = client.reports.CountObligations(obligations_pb2.CountObligationsRequest(supplier_id="acme")).counts
     assert [(each.met, each.missed) for each in counts if each.clock == dispatch] == [(1, 1)]
 
 
 def test_rates_and_what_is_behind_them(client: Client, told: int):
     name = rates_pb2.RATE_NAME_ON_TIME_DISPATCH
-    window = reports_pb2.Window(since=stamp(NOW - 60 * DAY), until=stamp(NOW + 60 * DAY), now=stamp(NOW + 30 * DAY))
-    answer = client.reports.GetRates(reports_pb2.GetRatesRequest(supplier_id="acme", window=window, at_least=told))
+    window = scorecards_pb2.Window(since=stamp(NOW - 60 * DAY), until=stamp(NOW + 60 * DAY), now=stamp(NOW + 30 * DAY))
+    answer = client.reports.GetRates(scorecards_pb2.GetRatesRequest(supplier_id="acme", window=window, at_least=told))
     rates = {rate.name: rate for rate in answer.scorecard.rates}
     assert sorted(rates) == sorted(value for value in rates_pb2.RateName.values() if value)
     rate = rates[name]
@@ -232,11 +237,11 @@ def test_rates_and_what_is_behind_them(client: Client, told: int):
     assert rates[rates_pb2.RATE_NAME_CANCELLATION].status == rates_pb2.RATE_STATUS_OK
     strict = [rates[each].target_is_strict for each in (name, rates_pb2.RATE_NAME_CANCELLATION)]
     assert strict == [False, True]
-    (card,) = client.reports.ListRates(reports_pb2.ListRatesRequest(window=window)).scorecards
+    (card,) = client.reports.ListRates(scorecards_pb2.ListRatesRequest(window=window)).scorecards
     assert card == answer.scorecard
 
-    late = reports_pb2.CASE_FILTER_NOT_IN_NUMERATOR
-    request = reports_pb2.ListRateCasesRequest(supplier_id="acme", name=name, window=window, filter=late)
+    late = scorecards_pb2.CASE_FILTER_NOT_IN_NUMERATOR
+    request = scorecards_pb2.ListRateCasesRequest(supplier_id="acme", name=name, window=window, filter=late)
     (case,) = client.reports.ListRateCases(request).cases
     assert (case.object_id, case.order_id, case.in_numerator) == ("shop/late/1", "shop/late", False)
     assert case.at == stamp(NOW - 2 * DAY)
@@ -244,46 +249,46 @@ def test_rates_and_what_is_behind_them(client: Client, told: int):
 
 
 def test_without_a_window_each_rate_has_its_own(client: Client, told: int):
-    card = client.reports.GetRates(reports_pb2.GetRatesRequest(supplier_id="nobody", at_least=told)).scorecard
+    card = client.reports.GetRates(scorecards_pb2.GetRatesRequest(supplier_id="nobody", at_least=told)).scorecard
     days = {rate.name: (rate.until.ToDatetime() - rate.since.ToDatetime()).days for rate in card.rates}
     assert sorted(days.values()) == [7, 10, 30, 30, 30, 60, 90, 90, 90, 90, 90, 90]
     assert {rate.status for rate in card.rates} == {rates_pb2.RATE_STATUS_NO_DATA}
 
 
 def test_the_summary_and_the_totals_of_suppliers(client: Client, told: int):
-    found = client.reports.GetSummary(reports_pb2.GetSummaryRequest(channel="shop", at_least=told))
+    found = client.reports.GetSummary(totals_pb2.GetSummaryRequest(channel="shop", at_least=told))
     assert (found.orders, found.supplier_orders, found.suppliers, found.units) == (3, 2, 1, 3)
     assert found.gmv == [common_pb2.Money(amount_minor=2970, currency="EUR")]
     assert (found.supplier_orders_dispatched, found.supplier_orders_dispatched_on_time) == (1, 1)
-    totals = client.reports.ListSupplierTotals(reports_pb2.ListSupplierTotalsRequest()).totals
-    assert totals == [reports_pb2.SupplierTotal(supplier_id="acme", supplier_orders=2, dispatched=1, on_time=1, late=0)]
-    assert client.reports.GetSummary(reports_pb2.GetSummaryRequest(channel="other")).orders == 0
+    totals = client.reports.ListSupplierTotals(totals_pb2.ListSupplierTotalsRequest()).totals
+    assert totals == [totals_pb2.SupplierTotal(supplier_id="acme", supplier_orders=2, dispatched=1, on_time=1, late=0)]
+    assert client.reports.GetSummary(totals_pb2.GetSummaryRequest(channel="other")).orders == 0
 
 
 def test_what_cannot_be_answered_is_refused(client: Client, told: int):
     reports = client.reports
-    unknown = refused(reports.GetTracking, reports_pb2.GetTrackingRequest(order_id="shop/none", at_least=told))
+    unknown = refused(reports.GetTracking, tracking_pb2.GetTrackingRequest(order_id="shop/none", at_least=told))
     assert (unknown.code(), reason_of(unknown)) == (grpc.StatusCode.NOT_FOUND, "UNKNOWN_ORDER")
     nothing = orders_pb2.ORDER_STATUS_UNSPECIFIED
     malformed = {
-        "order_id": (reports.GetTracking, reports_pb2.GetTrackingRequest(order_id="way")),
-        "at_least": (reports.GetSummary, reports_pb2.GetSummaryRequest(at_least=-1)),
-        "name": (reports.ListRateCases, reports_pb2.ListRateCasesRequest()),
+        "order_id": (reports.GetTracking, tracking_pb2.GetTrackingRequest(order_id="way")),
+        "at_least": (reports.GetSummary, totals_pb2.GetSummaryRequest(at_least=-1)),
+        "name": (reports.ListRateCases, scorecards_pb2.ListRateCasesRequest()),
         "statuses[0]": (
             reports.ListOrders,
-            reports_pb2.ListOrdersRequest(statuses=[nothing]),
+            tracking_pb2.ListOrdersRequest(statuses=[nothing]),
         ),
-        "page.page_size": (reports.ListRates, reports_pb2.ListRatesRequest(page=_page(1001))),
-        "page.page_token": (reports.ListRates, reports_pb2.ListRatesRequest(page=_page(1, "?"))),
-        "due_within_hours": (reports.ListObligations, reports_pb2.ListObligationsRequest(due_within_hours=-1)),
-        "window.since": (reports.GetRates, reports_pb2.GetRatesRequest(window=_backwards())),
+        "page.page_size": (reports.ListRates, scorecards_pb2.ListRatesRequest(page=_page(1001))),
+        "page.page_token": (reports.ListRates, scorecards_pb2.ListRatesRequest(page=_page(1, "?"))),
+        "due_within_hours": (reports.ListObligations, obligations_pb2.ListObligationsRequest(due_within_hours=-1)),
+        "window.since": (reports.GetRates, scorecards_pb2.GetRatesRequest(window=_backwards())),
         "window.until": (
             reports.GetRates,
-            reports_pb2.GetRatesRequest(window=reports_pb2.Window(until=Timestamp(seconds=-1))),
+            scorecards_pb2.GetRatesRequest(window=scorecards_pb2.Window(until=Timestamp(seconds=-1))),
         ),
         "window.now": (
             reports.GetRates,
-            reports_pb2.GetRatesRequest(window=reports_pb2.Window(now=Timestamp(seconds=2**35))),
+            scorecards_pb2.GetRatesRequest(window=scorecards_pb2.Window(now=Timestamp(seconds=2**35))),
         ),
     }
     for field, (call, request) in malformed.items():
@@ -295,12 +300,12 @@ def _page(size: int, token: str = "") -> common_pb2.PageRequest:
     return common_pb2.PageRequest(page_size=size, page_token=token)
 
 
-def _backwards() -> reports_pb2.Window:
-    return reports_pb2.Window(since=stamp(NOW), until=stamp(NOW - DAY))
+def _backwards() -> scorecards_pb2.Window:
+    return scorecards_pb2.Window(since=stamp(NOW), until=stamp(NOW - DAY))
 
 
 def test_a_position_that_the_log_has_not_reached_is_refused_at_once(client: Client, told: int):
-    request = reports_pb2.GetSummaryRequest(at_least=told + 10**6)
+    request = totals_pb2.GetSummaryRequest(at_least=told + 10**6)
     with pytest.raises(grpc.RpcError) as caught:
         client.reports.GetSummary(request, timeout=30)
     error: grpc.RpcError = caught.value

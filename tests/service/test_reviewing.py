@@ -22,7 +22,8 @@ from fulfilment.v1 import (
     common_pb2,
     orders_pb2,
     rates_pb2,
-    reports_pb2,
+    scorecards_pb2,
+    supplier_reviews_pb2,
     suppliers_pb2,
 )
 from ledger.nouns import orders
@@ -124,10 +125,10 @@ def test_a_chargeback_is_kept_and_makes_a_defect(client: Client, told: int):
         ("chargeback_id", {"chargeback_id": ""}),
     ):
         assert fields_of(refused(client.orders.RecordChargeback, _chargeback(**wrong))) == [field]
-    request = reports_pb2.ListRateCasesRequest(
+    request = scorecards_pb2.ListRateCasesRequest(
         supplier_id="acme",
         name=rates_pb2.RATE_NAME_ORDER_DEFECT,
-        filter=reports_pb2.CASE_FILTER_IN_NUMERATOR,
+        filter=scorecards_pb2.CASE_FILTER_IN_NUMERATOR,
         at_least=told,
     )
     assert [each.object_id for each in client.reports.ListRateCases(request).cases] == ["shop/late"]
@@ -139,7 +140,7 @@ def test_targets_are_those_that_were_agreed(client: Client, told: int):
     )
     request = suppliers_pb2.AgreeTermsRequest(context=context(), supplier_id="acme", agreement=agreement)
     position = client.suppliers.AgreeTerms(request).position
-    found = client.reports.GetRates(reports_pb2.GetRatesRequest(supplier_id="acme", at_least=position))
+    found = client.reports.GetRates(scorecards_pb2.GetRatesRequest(supplier_id="acme", at_least=position))
     rates = {each.name: each for each in found.scorecard.rates}
     assert (rates[DISPATCH].target_basis_points, rates[DISPATCH].status) == (4_000, rates_pb2.RATE_STATUS_OK)
     assert rates[rates_pb2.RATE_NAME_ACKNOWLEDGEMENT].target_basis_points == 5_000
@@ -161,7 +162,7 @@ def test_a_review_is_recorded_with_what_it_saw_and_what_follows(client: Client, 
     assert 0 < found.score_basis_points == last.score_basis_points < 10_000
     assert LATE in {each.rate.name for each in found.proposals}
     assert {each.state for each in found.proposals} == {suppliers_pb2.PROPOSAL_STATE_OPEN}
-    request = reports_pb2.ListSuspensionProposalsRequest(supplier_id="acme", at_least=receipt.position)
+    request = supplier_reviews_pb2.ListSuspensionProposalsRequest(supplier_id="acme", at_least=receipt.position)
     listed = client.reports.ListSuspensionProposals(request).proposals
     assert {each.rate.name for each in listed} == {each.rate.name for each in found.proposals}
 
@@ -209,11 +210,11 @@ def test_reviews_that_are_due_are_listed(client: Client, told: int):
     client.approve("due", at=NOW - 31 * DAY)
     client.approve("fresh", at=NOW)
     position = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
-    found = client.reports.ListReviewsDue(reports_pb2.ListReviewsDueRequest(at_least=position)).reviews
+    found = client.reports.ListReviewsDue(supplier_reviews_pb2.ListReviewsDueRequest(at_least=position)).reviews
     (due,) = [each for each in found if each.supplier_id == "due"]
     assert not due.HasField("reviewed_at")
     assert "fresh" not in {each.supplier_id for each in found}
-    wrong = reports_pb2.ListReviewsDueRequest(due_within_days=-1)
+    wrong = supplier_reviews_pb2.ListReviewsDueRequest(due_within_days=-1)
     assert fields_of(refused(client.reports.ListReviewsDue, wrong)) == ["due_within_days"]
 
 
@@ -234,8 +235,8 @@ def test_suppliers_are_listed_page_by_page_with_how_they_stand(client: Client, t
     client.approve("listed-b", at=NOW - 10 * DAY)
     registered = suppliers_pb2.RegisterSupplierRequest(context=context(), supplier_id="listed-a", name="A")
     position = review(client, client.suppliers.RegisterSupplier(registered).position).position
-    listed: list[reports_pb2.ListedSupplier] = []
-    request = reports_pb2.ListSuppliersRequest(page=common_pb2.PageRequest(page_size=2), at_least=position)
+    listed: list[supplier_reviews_pb2.ListedSupplier] = []
+    request = supplier_reviews_pb2.ListSuppliersRequest(page=common_pb2.PageRequest(page_size=2), at_least=position)
     while not listed or request.page.page_token:
         answer = client.reports.ListSuppliers(request)
         listed += answer.suppliers
@@ -244,7 +245,7 @@ def test_suppliers_are_listed_page_by_page_with_how_they_stand(client: Client, t
     assert names == sorted(set(names))
     found = {each.supplier_id: each for each in listed}
     candidate, fresh, reviewed = (found[name] for name in ("listed-a", "listed-b", "acme"))
-    assert candidate == reports_pb2.ListedSupplier(
+    assert candidate == supplier_reviews_pb2.ListedSupplier(
         supplier_id="listed-a", standing=suppliers_pb2.SUPPLIER_STANDING_CANDIDATE
     )
     assert fresh.review_due == stamp(NOW + 19 * DAY)
@@ -254,36 +255,38 @@ def test_suppliers_are_listed_page_by_page_with_how_they_stand(client: Client, t
     )
     open_ = [each for each in supplier(client).proposals if each.state == suppliers_pb2.PROPOSAL_STATE_OPEN]
     assert reviewed.open_proposals == len(open_)
-    only = reports_pb2.ListSuppliersRequest(standings=[suppliers_pb2.SUPPLIER_STANDING_CANDIDATE], at_least=position)
+    only = supplier_reviews_pb2.ListSuppliersRequest(
+        standings=[suppliers_pb2.SUPPLIER_STANDING_CANDIDATE], at_least=position
+    )
     assert "listed-b" not in {each.supplier_id for each in client.reports.ListSuppliers(only).suppliers}
-    wrong = reports_pb2.ListSuppliersRequest(standings=[99])  # type: ignore[list-item]
+    wrong = supplier_reviews_pb2.ListSuppliersRequest(standings=[99])  # type: ignore[list-item]
     assert fields_of(refused(client.reports.ListSuppliers, wrong)) == ["standings[0]"]
 
 
 def test_ranks_and_trends_answer_over_the_wire(client: Client, told: int):
-    request = reports_pb2.RankSuppliersRequest(by=LATE, at_least=told)
+    request = scorecards_pb2.RankSuppliersRequest(by=LATE, at_least=told)
     ranking = client.reports.RankSuppliers(request)
     assert ranking.supplier_ids[0] == "acme"
     (column,) = [each for each in ranking.columns if each.name == LATE]
     assert (column.numerators[0], column.denominators[0]) == (1, 2)
     assert (column.target_basis_points[0], column.target_is_most, column.target_is_strict) == (400, True, True)
     assert column.statuses[:2] == [rates_pb2.RATE_STATUS_BREACH, rates_pb2.RATE_STATUS_NO_DATA]
-    one = client.reports.RankSuppliers(reports_pb2.RankSuppliersRequest(by=LATE, limit=1))
+    one = client.reports.RankSuppliers(scorecards_pb2.RankSuppliersRequest(by=LATE, limit=1))
     assert (list(one.supplier_ids), len(one.columns[0].numerators)) == (["acme"], 1)
 
     def trend(**more: Any) -> Any:
-        period = reports_pb2.Window(since=stamp(NOW - 28 * DAY), until=stamp(NOW))
-        said: dict[str, Any] = {"name": LATE, "period": period, "step": reports_pb2.TREND_STEP_WEEK}
-        return reports_pb2.GetTrendRequest(supplier_id="acme", **{**said, **more})
+        period = scorecards_pb2.Window(since=stamp(NOW - 28 * DAY), until=stamp(NOW))
+        said: dict[str, Any] = {"name": LATE, "period": period, "step": scorecards_pb2.TREND_STEP_WEEK}
+        return scorecards_pb2.GetTrendRequest(supplier_id="acme", **{**said, **more})
 
     rates = client.reports.GetTrend(trend()).rates
     assert len(rates) in (4, 5)
     assert (sum(each.numerator for each in rates), sum(each.denominator for each in rates)) == (1, 2)
-    wrongs: dict[str, Any] = {"name": 0, "step": 0, "period": reports_pb2.Window(since=stamp(NOW))}
+    wrongs: dict[str, Any] = {"name": 0, "step": 0, "period": scorecards_pb2.Window(since=stamp(NOW))}
     for field, value in wrongs.items():
         wrong = {field: value}
         assert fields_of(refused(client.reports.GetTrend, trend(**wrong))) == [field]
-    long = reports_pb2.Window(since=stamp(NOW - 5000 * DAY), until=stamp(NOW))
+    long = scorecards_pb2.Window(since=stamp(NOW - 5000 * DAY), until=stamp(NOW))
     assert fields_of(refused(client.reports.GetTrend, trend(period=long))) == ["period"]
 
 

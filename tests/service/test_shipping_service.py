@@ -20,9 +20,9 @@ from fulfilment.v1 import (
     common_pb2,
     orders_pb2,
     parcels_pb2,
-    reports_pb2,
     shipping_pb2,
     suppliers_pb2,
+    tracking_pb2,
 )
 from tests.support.service import (
     Client,
@@ -468,7 +468,7 @@ def test_a_parcel_at_customs_names_what_is_asked_for_and_by_when(client: Client)
     )  # fmt: skip
     held = parcel(client, "china-post", "RB000000014CN").customs_hold
     assert (held.asks, held.answer_by) == (parcels_pb2.CUSTOMS_ASK_DOCUMENTS, by)
-    request = reports_pb2.FindParcelsRequest(tracking_number="RB000000014CN", at_least=receipt.position)
+    request = tracking_pb2.FindParcelsRequest(tracking_number="RB000000014CN", at_least=receipt.position)
     assert client.reports.FindParcels(request).parcels[0].customs_hold == held
     receipt = scan(client, "china-post", "RB000000014CN", parcels_pb2.PARCEL_STATUS_IN_TRANSIT)
     assert not parcel(client, "china-post", "RB000000014CN").HasField("customs_hold")

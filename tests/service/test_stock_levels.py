@@ -13,7 +13,14 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.postgres import open_pool
-from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, reports_pb2, stock_pb2, suppliers_pb2
+from fulfilment.v1 import (
+    admin_pb2,
+    common_pb2,
+    orders_pb2,
+    stock_levels_pb2,
+    stock_pb2,
+    suppliers_pb2,
+)
 from ledger.nouns import stock, suppliers
 from ledger.nouns.orders import PaymentState
 from ledger.nouns.orders.supplier_orders import Answer, RejectReason
@@ -301,7 +308,7 @@ def item(sku: str) -> stock_pb2.Item:
 
 
 def level_of(client: Client, sku: str, at_least: int = 0) -> Any:
-    request = reports_pb2.ListStockLevelsRequest(supplier_id="acme", sku=sku, at_least=at_least)
+    request = stock_levels_pb2.ListStockLevelsRequest(supplier_id="acme", sku=sku, at_least=at_least)
     (level,) = client.reports.ListStockLevels(request).levels
     return level
 
@@ -323,9 +330,9 @@ def test_a_stale_feed_widens_the_buffer_by_itself_and_exactly_once(client: Clien
     until(lambda: level_of(client, "stale").HasField("stale_since"))
     level = level_of(client, "stale")
     assert (level.stale_buffer, level.available) == (2, 18)
-    assert list(level.alerts) == [reports_pb2.STOCK_ALERT_STALE]
+    assert list(level.alerts) == [stock_levels_pb2.STOCK_ALERT_STALE]
     time.sleep(2)
-    request = reports_pb2.ListStockMovementsRequest(supplier_id="acme", sku="stale")
+    request = stock_levels_pb2.ListStockMovementsRequest(supplier_id="acme", sku="stale")
     moved = [(each.what, each.delta) for each in client.reports.ListStockMovements(request).movements]
     assert moved == [("stock.feed_stale", -2), ("stock.feed_recorded", 20)]
     fresh = client.stock.RecordFeed(stock_pb2.RecordFeedRequest(context=context(), feed_version=2, **feed))
@@ -401,18 +408,20 @@ def test_thresholds_alerts_and_listings_over_the_wire(client: Client):
         stock_pb2.SetLowStockThresholdRequest(context=context(), item=item("thin"), units=6)
     )
     level = level_of(client, "thin", low.position)
-    assert (list(level.alerts), level.low_threshold) == ([reports_pb2.STOCK_ALERT_LOW], 6)
+    assert (list(level.alerts), level.low_threshold) == ([stock_levels_pb2.STOCK_ALERT_LOW], 6)
     again = client.stock.SetLowStockThreshold(
         stock_pb2.SetLowStockThresholdRequest(context=context(), item=item("thin"))
     )
     level = level_of(client, "thin", again.position)
     assert (list(level.alerts), level.low_threshold) == ([], 3)
     gone = client.stock.SetBuffer(stock_pb2.SetBufferRequest(context=context(), item=item("thin"), units=5))
-    request = reports_pb2.ListStockLevelsRequest(
-        alerts=[reports_pb2.STOCK_ALERT_SOLD_OUT], sku="thin", at_least=gone.position
+    request = stock_levels_pb2.ListStockLevelsRequest(
+        alerts=[stock_levels_pb2.STOCK_ALERT_SOLD_OUT], sku="thin", at_least=gone.position
     )
     assert [each.sku for each in client.reports.ListStockLevels(request).levels] == ["thin"]
-    delisted = reports_pb2.ListListingsRequest(filter=reports_pb2.LISTING_FILTER_DELISTED, at_least=gone.position)
+    delisted = stock_levels_pb2.ListListingsRequest(
+        filter=stock_levels_pb2.LISTING_FILTER_DELISTED, at_least=gone.position
+    )
     assert "thin" in [each.sku for each in client.reports.ListListings(delisted).listings]
     (shown,) = client.stock.GetStock(stock_pb2.GetStockRequest(items=[item("thin")])).levels
     assert (shown.available, shown.shortfall) == (0, 0)
@@ -432,7 +441,7 @@ def test_thresholds_alerts_and_listings_over_the_wire(client: Client):
 )
 def test_a_malformed_question_is_refused(client: Client, rpc: str, asked: dict[str, Any]):
     with pytest.raises(grpc.RpcError) as caught:
-        getattr(client.reports, rpc)(getattr(reports_pb2, f"{rpc}Request")(**asked))
+        getattr(client.reports, rpc)(getattr(stock_levels_pb2, f"{rpc}Request")(**asked))
     assert reason_of(caught.value) == "MALFORMED"
 
 

@@ -24,10 +24,11 @@ from fulfilment.v1 import (
     parcels_pb2,
     rates_pb2,
     recoveries_pb2,
-    reports_pb2,
+    scorecards_pb2,
     shipping_pb2,
     stock_pb2,
     suppliers_pb2,
+    trade_pb2,
 )
 from tests.support import documented
 from tests.support.service import (
@@ -245,13 +246,13 @@ WELL_FORMED: Mapping[str, Fields] = {
     "FindParcels": {"tracking_number": "NOBODY"},
     "GetTrend": {
         "name": ON_TIME,
-        "period": reports_pb2.Window(**_PERIOD),
-        "step": reports_pb2.TREND_STEP_WEEK,
+        "period": scorecards_pb2.Window(**_PERIOD),
+        "step": scorecards_pb2.TREND_STEP_WEEK,
     },
     "ListRateCases": {"name": ON_TIME},
     "GetStatement": {**_SUPPLIER, **_PERIOD},
     "ListStatementEntries": {**_SUPPLIER, **_PERIOD},
-    "ReviewTrade": {"group_by": reports_pb2.TRADE_GROUP_SUPPLIER, **_PERIOD},
+    "ReviewTrade": {"group_by": trade_pb2.TRADE_GROUP_SUPPLIER, **_PERIOD},
     "ListStockMovements": {**_SUPPLIER, "sku": "nothing"},
 }
 """By RPC what a request needs to be understood; RPCs that need nothing are left out."""

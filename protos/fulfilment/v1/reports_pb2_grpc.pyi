@@ -4,7 +4,14 @@ isort:skip_file
 """
 
 from collections import abc as _abc
-from fulfilment.v1 import reports_pb2 as _reports_pb2
+from fulfilment.v1 import obligations_pb2 as _obligations_pb2
+from fulfilment.v1 import scorecards_pb2 as _scorecards_pb2
+from fulfilment.v1 import statements_pb2 as _statements_pb2
+from fulfilment.v1 import stock_levels_pb2 as _stock_levels_pb2
+from fulfilment.v1 import supplier_reviews_pb2 as _supplier_reviews_pb2
+from fulfilment.v1 import totals_pb2 as _totals_pb2
+from fulfilment.v1 import tracking_pb2 as _tracking_pb2
+from fulfilment.v1 import trade_pb2 as _trade_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -41,61 +48,61 @@ class ReportServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReportServiceAsyncStub: ...
-    GetTracking: _grpc.UnaryUnaryMultiCallable[_reports_pb2.GetTrackingRequest, _reports_pb2.GetTrackingResponse]
+    GetTracking: _grpc.UnaryUnaryMultiCallable[_tracking_pb2.GetTrackingRequest, _tracking_pb2.GetTrackingResponse]
     """Tells where an order, its supplier orders and its parcels are.
     Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
-    FindParcels: _grpc.UnaryUnaryMultiCallable[_reports_pb2.FindParcelsRequest, _reports_pb2.FindParcelsResponse]
+    FindParcels: _grpc.UnaryUnaryMultiCallable[_tracking_pb2.FindParcelsRequest, _tracking_pb2.FindParcelsResponse]
     """Finds the parcels that a tracking number named, of one carrier or of any. An unknown number finds none."""
-    ListOrders: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListOrdersRequest, _reports_pb2.ListOrdersResponse]
+    ListOrders: _grpc.UnaryUnaryMultiCallable[_tracking_pb2.ListOrdersRequest, _tracking_pb2.ListOrdersResponse]
     """Lists orders by when they were placed."""
-    ListHolds: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListHoldsRequest, _reports_pb2.ListHoldsResponse]
+    ListHolds: _grpc.UnaryUnaryMultiCallable[_tracking_pb2.ListHoldsRequest, _tracking_pb2.ListHoldsResponse]
     """Lists the holds that stand, the oldest first."""
-    ListObligations: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListObligationsRequest, _reports_pb2.ListObligationsResponse]
+    ListObligations: _grpc.UnaryUnaryMultiCallable[_obligations_pb2.ListObligationsRequest, _obligations_pb2.ListObligationsResponse]
     """Lists what has to happen, or had to, by when it is due."""
-    ListBreaches: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListBreachesRequest, _reports_pb2.ListBreachesResponse]
+    ListBreaches: _grpc.UnaryUnaryMultiCallable[_obligations_pb2.ListBreachesRequest, _obligations_pb2.ListBreachesResponse]
     """Lists the deadlines of a period that were missed, without those that turned out to be met."""
-    CountObligations: _grpc.UnaryUnaryMultiCallable[_reports_pb2.CountObligationsRequest, _reports_pb2.CountObligationsResponse]
+    CountObligations: _grpc.UnaryUnaryMultiCallable[_obligations_pb2.CountObligationsRequest, _obligations_pb2.CountObligationsResponse]
     """Counts obligations by supplier and clock."""
-    GetRates: _grpc.UnaryUnaryMultiCallable[_reports_pb2.GetRatesRequest, _reports_pb2.GetRatesResponse]
+    GetRates: _grpc.UnaryUnaryMultiCallable[_scorecards_pb2.GetRatesRequest, _scorecards_pb2.GetRatesResponse]
     """Computes the rates of one supplier, or of all together."""
-    ListRates: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListRatesRequest, _reports_pb2.ListRatesResponse]
+    ListRates: _grpc.UnaryUnaryMultiCallable[_scorecards_pb2.ListRatesRequest, _scorecards_pb2.ListRatesResponse]
     """Computes the rates of every supplier."""
-    RankSuppliers: _grpc.UnaryUnaryMultiCallable[_reports_pb2.RankSuppliersRequest, _reports_pb2.RankSuppliersResponse]
+    RankSuppliers: _grpc.UnaryUnaryMultiCallable[_scorecards_pb2.RankSuppliersRequest, _scorecards_pb2.RankSuppliersResponse]
     """Computes the rates of all suppliers at once, column by column, the worst first by a rate if one is named.
     With windows as usual it is made for tens of thousands of suppliers.
     """
-    GetTrend: _grpc.UnaryUnaryMultiCallable[_reports_pb2.GetTrendRequest, _reports_pb2.GetTrendResponse]
+    GetTrend: _grpc.UnaryUnaryMultiCallable[_scorecards_pb2.GetTrendRequest, _scorecards_pb2.GetTrendResponse]
     """Computes a rate of one supplier, or of all together, for each week or month of a period."""
-    ListRateCases: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListRateCasesRequest, _reports_pb2.ListRateCasesResponse]
+    ListRateCases: _grpc.UnaryUnaryMultiCallable[_scorecards_pb2.ListRateCasesRequest, _scorecards_pb2.ListRateCasesResponse]
     """Lists the supplier orders, parcels, orders or reviews that a rate counted."""
-    ListSuppliers: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListSuppliersRequest, _reports_pb2.ListSuppliersResponse]
+    ListSuppliers: _grpc.UnaryUnaryMultiCallable[_supplier_reviews_pb2.ListSuppliersRequest, _supplier_reviews_pb2.ListSuppliersResponse]
     """Lists the suppliers that were registered, with how they stand and what their last review came to."""
-    ListReviewsDue: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListReviewsDueRequest, _reports_pb2.ListReviewsDueResponse]
+    ListReviewsDue: _grpc.UnaryUnaryMultiCallable[_supplier_reviews_pb2.ListReviewsDueRequest, _supplier_reviews_pb2.ListReviewsDueResponse]
     """Lists the suppliers in use whose review is due: so long after their last one, or after their approval,
     as the retailer's policy says.
     """
-    ListSuspensionProposals: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListSuspensionProposalsRequest, _reports_pb2.ListSuspensionProposalsResponse]
+    ListSuspensionProposals: _grpc.UnaryUnaryMultiCallable[_supplier_reviews_pb2.ListSuspensionProposalsRequest, _supplier_reviews_pb2.ListSuspensionProposalsResponse]
     """Lists the proposals to suspend a supplier whose rates have not recovered."""
-    GetStatement: _grpc.UnaryUnaryMultiCallable[_reports_pb2.GetStatementRequest, _reports_pb2.GetStatementResponse]
+    GetStatement: _grpc.UnaryUnaryMultiCallable[_statements_pb2.GetStatementRequest, _statements_pb2.GetStatementResponse]
     """Tells what is owed to and by a supplier over a period, by currency. One that never shipped anything and
     owes nothing has an empty statement.
     """
-    ListStatementEntries: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListStatementEntriesRequest, _reports_pb2.ListStatementEntriesResponse]
+    ListStatementEntries: _grpc.UnaryUnaryMultiCallable[_statements_pb2.ListStatementEntriesRequest, _statements_pb2.ListStatementEntriesResponse]
     """Lists the amounts of a supplier's statement, each with the fact that it stands for."""
-    ReviewTrade: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ReviewTradeRequest, _reports_pb2.ReviewTradeResponse]
+    ReviewTrade: _grpc.UnaryUnaryMultiCallable[_trade_pb2.ReviewTradeRequest, _trade_pb2.ReviewTradeResponse]
     """Tells how the trade does over a period, by supplier, SKU, carrier, shop, week or month: dispatch and delivery
     in time, cases, satisfaction, and what after-sales cost by who is liable.
     """
-    GetSummary: _grpc.UnaryUnaryMultiCallable[_reports_pb2.GetSummaryRequest, _reports_pb2.GetSummaryResponse]
+    GetSummary: _grpc.UnaryUnaryMultiCallable[_totals_pb2.GetSummaryRequest, _totals_pb2.GetSummaryResponse]
     """Counts everything recorded."""
-    ListSupplierTotals: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListSupplierTotalsRequest, _reports_pb2.ListSupplierTotalsResponse]
+    ListSupplierTotals: _grpc.UnaryUnaryMultiCallable[_totals_pb2.ListSupplierTotalsRequest, _totals_pb2.ListSupplierTotalsResponse]
     """Counts everything that each supplier dispatched."""
-    ListStockLevels: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListStockLevelsRequest, _reports_pb2.ListStockLevelsResponse]
+    ListStockLevels: _grpc.UnaryUnaryMultiCallable[_stock_levels_pb2.ListStockLevelsRequest, _stock_levels_pb2.ListStockLevelsResponse]
     """Lists what suppliers have of each SKU, how long it lasts, and which alerts stand."""
-    ListStockMovements: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListStockMovementsRequest, _reports_pb2.ListStockMovementsResponse]
+    ListStockMovements: _grpc.UnaryUnaryMultiCallable[_stock_levels_pb2.ListStockMovementsRequest, _stock_levels_pb2.ListStockMovementsResponse]
     """Lists what moved a supplier's SKU, the newest first. An unknown one has no movements."""
-    ListListings: _grpc.UnaryUnaryMultiCallable[_reports_pb2.ListListingsRequest, _reports_pb2.ListListingsResponse]
+    ListListings: _grpc.UnaryUnaryMultiCallable[_stock_levels_pb2.ListListingsRequest, _stock_levels_pb2.ListListingsResponse]
     """Lists SKUs and whether they can be sold at all: those that cannot are to be delisted in every shop."""
 
 @_typing.type_check_only
@@ -111,61 +118,61 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    GetTracking: _aio.UnaryUnaryMultiCallable[_reports_pb2.GetTrackingRequest, _reports_pb2.GetTrackingResponse]  # type: ignore[assignment]
+    GetTracking: _aio.UnaryUnaryMultiCallable[_tracking_pb2.GetTrackingRequest, _tracking_pb2.GetTrackingResponse]  # type: ignore[assignment]
     """Tells where an order, its supplier orders and its parcels are.
     Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
-    FindParcels: _aio.UnaryUnaryMultiCallable[_reports_pb2.FindParcelsRequest, _reports_pb2.FindParcelsResponse]  # type: ignore[assignment]
+    FindParcels: _aio.UnaryUnaryMultiCallable[_tracking_pb2.FindParcelsRequest, _tracking_pb2.FindParcelsResponse]  # type: ignore[assignment]
     """Finds the parcels that a tracking number named, of one carrier or of any. An unknown number finds none."""
-    ListOrders: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListOrdersRequest, _reports_pb2.ListOrdersResponse]  # type: ignore[assignment]
+    ListOrders: _aio.UnaryUnaryMultiCallable[_tracking_pb2.ListOrdersRequest, _tracking_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """Lists orders by when they were placed."""
-    ListHolds: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListHoldsRequest, _reports_pb2.ListHoldsResponse]  # type: ignore[assignment]
+    ListHolds: _aio.UnaryUnaryMultiCallable[_tracking_pb2.ListHoldsRequest, _tracking_pb2.ListHoldsResponse]  # type: ignore[assignment]
     """Lists the holds that stand, the oldest first."""
-    ListObligations: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListObligationsRequest, _reports_pb2.ListObligationsResponse]  # type: ignore[assignment]
+    ListObligations: _aio.UnaryUnaryMultiCallable[_obligations_pb2.ListObligationsRequest, _obligations_pb2.ListObligationsResponse]  # type: ignore[assignment]
     """Lists what has to happen, or had to, by when it is due."""
-    ListBreaches: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListBreachesRequest, _reports_pb2.ListBreachesResponse]  # type: ignore[assignment]
+    ListBreaches: _aio.UnaryUnaryMultiCallable[_obligations_pb2.ListBreachesRequest, _obligations_pb2.ListBreachesResponse]  # type: ignore[assignment]
     """Lists the deadlines of a period that were missed, without those that turned out to be met."""
-    CountObligations: _aio.UnaryUnaryMultiCallable[_reports_pb2.CountObligationsRequest, _reports_pb2.CountObligationsResponse]  # type: ignore[assignment]
+    CountObligations: _aio.UnaryUnaryMultiCallable[_obligations_pb2.CountObligationsRequest, _obligations_pb2.CountObligationsResponse]  # type: ignore[assignment]
     """Counts obligations by supplier and clock."""
-    GetRates: _aio.UnaryUnaryMultiCallable[_reports_pb2.GetRatesRequest, _reports_pb2.GetRatesResponse]  # type: ignore[assignment]
+    GetRates: _aio.UnaryUnaryMultiCallable[_scorecards_pb2.GetRatesRequest, _scorecards_pb2.GetRatesResponse]  # type: ignore[assignment]
     """Computes the rates of one supplier, or of all together."""
-    ListRates: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListRatesRequest, _reports_pb2.ListRatesResponse]  # type: ignore[assignment]
+    ListRates: _aio.UnaryUnaryMultiCallable[_scorecards_pb2.ListRatesRequest, _scorecards_pb2.ListRatesResponse]  # type: ignore[assignment]
     """Computes the rates of every supplier."""
-    RankSuppliers: _aio.UnaryUnaryMultiCallable[_reports_pb2.RankSuppliersRequest, _reports_pb2.RankSuppliersResponse]  # type: ignore[assignment]
+    RankSuppliers: _aio.UnaryUnaryMultiCallable[_scorecards_pb2.RankSuppliersRequest, _scorecards_pb2.RankSuppliersResponse]  # type: ignore[assignment]
     """Computes the rates of all suppliers at once, column by column, the worst first by a rate if one is named.
     With windows as usual it is made for tens of thousands of suppliers.
     """
-    GetTrend: _aio.UnaryUnaryMultiCallable[_reports_pb2.GetTrendRequest, _reports_pb2.GetTrendResponse]  # type: ignore[assignment]
+    GetTrend: _aio.UnaryUnaryMultiCallable[_scorecards_pb2.GetTrendRequest, _scorecards_pb2.GetTrendResponse]  # type: ignore[assignment]
     """Computes a rate of one supplier, or of all together, for each week or month of a period."""
-    ListRateCases: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListRateCasesRequest, _reports_pb2.ListRateCasesResponse]  # type: ignore[assignment]
+    ListRateCases: _aio.UnaryUnaryMultiCallable[_scorecards_pb2.ListRateCasesRequest, _scorecards_pb2.ListRateCasesResponse]  # type: ignore[assignment]
     """Lists the supplier orders, parcels, orders or reviews that a rate counted."""
-    ListSuppliers: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListSuppliersRequest, _reports_pb2.ListSuppliersResponse]  # type: ignore[assignment]
+    ListSuppliers: _aio.UnaryUnaryMultiCallable[_supplier_reviews_pb2.ListSuppliersRequest, _supplier_reviews_pb2.ListSuppliersResponse]  # type: ignore[assignment]
     """Lists the suppliers that were registered, with how they stand and what their last review came to."""
-    ListReviewsDue: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListReviewsDueRequest, _reports_pb2.ListReviewsDueResponse]  # type: ignore[assignment]
+    ListReviewsDue: _aio.UnaryUnaryMultiCallable[_supplier_reviews_pb2.ListReviewsDueRequest, _supplier_reviews_pb2.ListReviewsDueResponse]  # type: ignore[assignment]
     """Lists the suppliers in use whose review is due: so long after their last one, or after their approval,
     as the retailer's policy says.
     """
-    ListSuspensionProposals: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListSuspensionProposalsRequest, _reports_pb2.ListSuspensionProposalsResponse]  # type: ignore[assignment]
+    ListSuspensionProposals: _aio.UnaryUnaryMultiCallable[_supplier_reviews_pb2.ListSuspensionProposalsRequest, _supplier_reviews_pb2.ListSuspensionProposalsResponse]  # type: ignore[assignment]
     """Lists the proposals to suspend a supplier whose rates have not recovered."""
-    GetStatement: _aio.UnaryUnaryMultiCallable[_reports_pb2.GetStatementRequest, _reports_pb2.GetStatementResponse]  # type: ignore[assignment]
+    GetStatement: _aio.UnaryUnaryMultiCallable[_statements_pb2.GetStatementRequest, _statements_pb2.GetStatementResponse]  # type: ignore[assignment]
     """Tells what is owed to and by a supplier over a period, by currency. One that never shipped anything and
     owes nothing has an empty statement.
     """
-    ListStatementEntries: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListStatementEntriesRequest, _reports_pb2.ListStatementEntriesResponse]  # type: ignore[assignment]
+    ListStatementEntries: _aio.UnaryUnaryMultiCallable[_statements_pb2.ListStatementEntriesRequest, _statements_pb2.ListStatementEntriesResponse]  # type: ignore[assignment]
     """Lists the amounts of a supplier's statement, each with the fact that it stands for."""
-    ReviewTrade: _aio.UnaryUnaryMultiCallable[_reports_pb2.ReviewTradeRequest, _reports_pb2.ReviewTradeResponse]  # type: ignore[assignment]
+    ReviewTrade: _aio.UnaryUnaryMultiCallable[_trade_pb2.ReviewTradeRequest, _trade_pb2.ReviewTradeResponse]  # type: ignore[assignment]
     """Tells how the trade does over a period, by supplier, SKU, carrier, shop, week or month: dispatch and delivery
     in time, cases, satisfaction, and what after-sales cost by who is liable.
     """
-    GetSummary: _aio.UnaryUnaryMultiCallable[_reports_pb2.GetSummaryRequest, _reports_pb2.GetSummaryResponse]  # type: ignore[assignment]
+    GetSummary: _aio.UnaryUnaryMultiCallable[_totals_pb2.GetSummaryRequest, _totals_pb2.GetSummaryResponse]  # type: ignore[assignment]
     """Counts everything recorded."""
-    ListSupplierTotals: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListSupplierTotalsRequest, _reports_pb2.ListSupplierTotalsResponse]  # type: ignore[assignment]
+    ListSupplierTotals: _aio.UnaryUnaryMultiCallable[_totals_pb2.ListSupplierTotalsRequest, _totals_pb2.ListSupplierTotalsResponse]  # type: ignore[assignment]
     """Counts everything that each supplier dispatched."""
-    ListStockLevels: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListStockLevelsRequest, _reports_pb2.ListStockLevelsResponse]  # type: ignore[assignment]
+    ListStockLevels: _aio.UnaryUnaryMultiCallable[_stock_levels_pb2.ListStockLevelsRequest, _stock_levels_pb2.ListStockLevelsResponse]  # type: ignore[assignment]
     """Lists what suppliers have of each SKU, how long it lasts, and which alerts stand."""
-    ListStockMovements: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListStockMovementsRequest, _reports_pb2.ListStockMovementsResponse]  # type: ignore[assignment]
+    ListStockMovements: _aio.UnaryUnaryMultiCallable[_stock_levels_pb2.ListStockMovementsRequest, _stock_levels_pb2.ListStockMovementsResponse]  # type: ignore[assignment]
     """Lists what moved a supplier's SKU, the newest first. An unknown one has no movements."""
-    ListListings: _aio.UnaryUnaryMultiCallable[_reports_pb2.ListListingsRequest, _reports_pb2.ListListingsResponse]  # type: ignore[assignment]
+    ListListings: _aio.UnaryUnaryMultiCallable[_stock_levels_pb2.ListListingsRequest, _stock_levels_pb2.ListListingsResponse]  # type: ignore[assignment]
     """Lists SKUs and whether they can be sold at all: those that cannot are to be delisted in every shop."""
 
 class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -182,9 +189,9 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetTracking(
         self,
-        request: _reports_pb2.GetTrackingRequest,
+        request: _tracking_pb2.GetTrackingRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.GetTrackingResponse, _abc.Awaitable[_reports_pb2.GetTrackingResponse]]:
+    ) -> _typing.Union[_tracking_pb2.GetTrackingResponse, _abc.Awaitable[_tracking_pb2.GetTrackingResponse]]:
         """Tells where an order, its supplier orders and its parcels are.
         Fails with NOT_FOUND / UNKNOWN_ORDER.
         """
@@ -192,73 +199,73 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def FindParcels(
         self,
-        request: _reports_pb2.FindParcelsRequest,
+        request: _tracking_pb2.FindParcelsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.FindParcelsResponse, _abc.Awaitable[_reports_pb2.FindParcelsResponse]]:
+    ) -> _typing.Union[_tracking_pb2.FindParcelsResponse, _abc.Awaitable[_tracking_pb2.FindParcelsResponse]]:
         """Finds the parcels that a tracking number named, of one carrier or of any. An unknown number finds none."""
 
     @_abc_1.abstractmethod
     def ListOrders(
         self,
-        request: _reports_pb2.ListOrdersRequest,
+        request: _tracking_pb2.ListOrdersRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.ListOrdersResponse, _abc.Awaitable[_reports_pb2.ListOrdersResponse]]:
+    ) -> _typing.Union[_tracking_pb2.ListOrdersResponse, _abc.Awaitable[_tracking_pb2.ListOrdersResponse]]:
         """Lists orders by when they were placed."""
 
     @_abc_1.abstractmethod
     def ListHolds(
         self,
-        request: _reports_pb2.ListHoldsRequest,
+        request: _tracking_pb2.ListHoldsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.ListHoldsResponse, _abc.Awaitable[_reports_pb2.ListHoldsResponse]]:
+    ) -> _typing.Union[_tracking_pb2.ListHoldsResponse, _abc.Awaitable[_tracking_pb2.ListHoldsResponse]]:
         """Lists the holds that stand, the oldest first."""
 
     @_abc_1.abstractmethod
     def ListObligations(
         self,
-        request: _reports_pb2.ListObligationsRequest,
+        request: _obligations_pb2.ListObligationsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.ListObligationsResponse, _abc.Awaitable[_reports_pb2.ListObligationsResponse]]:
+    ) -> _typing.Union[_obligations_pb2.ListObligationsResponse, _abc.Awaitable[_obligations_pb2.ListObligationsResponse]]:
         """Lists what has to happen, or had to, by when it is due."""
 
     @_abc_1.abstractmethod
     def ListBreaches(
         self,
-        request: _reports_pb2.ListBreachesRequest,
+        request: _obligations_pb2.ListBreachesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.ListBreachesResponse, _abc.Awaitable[_reports_pb2.ListBreachesResponse]]:
+    ) -> _typing.Union[_obligations_pb2.ListBreachesResponse, _abc.Awaitable[_obligations_pb2.ListBreachesResponse]]:
         """Lists the deadlines of a period that were missed, without those that turned out to be met."""
 
     @_abc_1.abstractmethod
     def CountObligations(
         self,
-        request: _reports_pb2.CountObligationsRequest,
+        request: _obligations_pb2.CountObligationsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.CountObligationsResponse, _abc.Awaitable[_reports_pb2.CountObligationsResponse]]:
+    ) -> _typing.Union[_obligations_pb2.CountObligationsResponse, _abc.Awaitable[_obligations_pb2.CountObligationsResponse]]:
         """Counts obligations by supplier and clock."""
 
     @_abc_1.abstractmethod
     def GetRates(
         self,
-        request: _reports_pb2.GetRatesRequest,
+        request: _scorecards_pb2.GetRatesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.GetRatesResponse, _abc.Awaitable[_reports_pb2.GetRatesResponse]]:
+    ) -> _typing.Union[_scorecards_pb2.GetRatesResponse, _abc.Awaitable[_scorecards_pb2.GetRatesResponse]]:
         """Computes the rates of one supplier, or of all together."""
 
     @_abc_1.abstractmethod
     def ListRates(
         self,
-        request: _reports_pb2.ListRatesRequest,
+        request: _scorecards_pb2.ListRatesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.ListRatesResponse, _abc.Awaitable[_reports_pb2.ListRatesResponse]]:
+    ) -> _typing.Union[_scorecards_pb2.ListRatesResponse, _abc.Awaitable[_scorecards_pb2.ListRatesResponse]]:
         """Computes the rates of every supplier."""
 
     @_abc_1.abstractmethod
     def RankSuppliers(
         self,
-        request: _reports_pb2.RankSuppliersRequest,
+        request: _scorecards_pb2.RankSuppliersRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.RankSuppliersResponse, _abc.Awaitable[_reports_pb2.RankSuppliersResponse]]:
+    ) -> _typing.Union[_scorecards_pb2.RankSuppliersResponse, _abc.Awaitable[_scorecards_pb2.RankSuppliersResponse]]:
         """Computes the rates of all suppliers at once, column by column, the worst first by a rate if one is named.
         With windows as usual it is made for tens of thousands of suppliers.
         """
@@ -266,33 +273,33 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetTrend(
         self,
-        request: _reports_pb2.GetTrendRequest,
+        request: _scorecards_pb2.GetTrendRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.GetTrendResponse, _abc.Awaitable[_reports_pb2.GetTrendResponse]]:
+    ) -> _typing.Union[_scorecards_pb2.GetTrendResponse, _abc.Awaitable[_scorecards_pb2.GetTrendResponse]]:
         """Computes a rate of one supplier, or of all together, for each week or month of a period."""
 
     @_abc_1.abstractmethod
     def ListRateCases(
         self,
-        request: _reports_pb2.ListRateCasesRequest,
+        request: _scorecards_pb2.ListRateCasesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.ListRateCasesResponse, _abc.Awaitable[_reports_pb2.ListRateCasesResponse]]:
+    ) -> _typing.Union[_scorecards_pb2.ListRateCasesResponse, _abc.Awaitable[_scorecards_pb2.ListRateCasesResponse]]:
         """Lists the supplier orders, parcels, orders or reviews that a rate counted."""
 
     @_abc_1.abstractmethod
     def ListSuppliers(
         self,
-        request: _reports_pb2.ListSuppliersRequest,
+        request: _supplier_reviews_pb2.ListSuppliersRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.ListSuppliersResponse, _abc.Awaitable[_reports_pb2.ListSuppliersResponse]]:
+    ) -> _typing.Union[_supplier_reviews_pb2.ListSuppliersResponse, _abc.Awaitable[_supplier_reviews_pb2.ListSuppliersResponse]]:
         """Lists the suppliers that were registered, with how they stand and what their last review came to."""
 
     @_abc_1.abstractmethod
     def ListReviewsDue(
         self,
-        request: _reports_pb2.ListReviewsDueRequest,
+        request: _supplier_reviews_pb2.ListReviewsDueRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.ListReviewsDueResponse, _abc.Awaitable[_reports_pb2.ListReviewsDueResponse]]:
+    ) -> _typing.Union[_supplier_reviews_pb2.ListReviewsDueResponse, _abc.Awaitable[_supplier_reviews_pb2.ListReviewsDueResponse]]:
         """Lists the suppliers in use whose review is due: so long after their last one, or after their approval,
         as the retailer's policy says.
         """
@@ -300,17 +307,17 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListSuspensionProposals(
         self,
-        request: _reports_pb2.ListSuspensionProposalsRequest,
+        request: _supplier_reviews_pb2.ListSuspensionProposalsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.ListSuspensionProposalsResponse, _abc.Awaitable[_reports_pb2.ListSuspensionProposalsResponse]]:
+    ) -> _typing.Union[_supplier_reviews_pb2.ListSuspensionProposalsResponse, _abc.Awaitable[_supplier_reviews_pb2.ListSuspensionProposalsResponse]]:
         """Lists the proposals to suspend a supplier whose rates have not recovered."""
 
     @_abc_1.abstractmethod
     def GetStatement(
         self,
-        request: _reports_pb2.GetStatementRequest,
+        request: _statements_pb2.GetStatementRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.GetStatementResponse, _abc.Awaitable[_reports_pb2.GetStatementResponse]]:
+    ) -> _typing.Union[_statements_pb2.GetStatementResponse, _abc.Awaitable[_statements_pb2.GetStatementResponse]]:
         """Tells what is owed to and by a supplier over a period, by currency. One that never shipped anything and
         owes nothing has an empty statement.
         """
@@ -318,17 +325,17 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListStatementEntries(
         self,
-        request: _reports_pb2.ListStatementEntriesRequest,
+        request: _statements_pb2.ListStatementEntriesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.ListStatementEntriesResponse, _abc.Awaitable[_reports_pb2.ListStatementEntriesResponse]]:
+    ) -> _typing.Union[_statements_pb2.ListStatementEntriesResponse, _abc.Awaitable[_statements_pb2.ListStatementEntriesResponse]]:
         """Lists the amounts of a supplier's statement, each with the fact that it stands for."""
 
     @_abc_1.abstractmethod
     def ReviewTrade(
         self,
-        request: _reports_pb2.ReviewTradeRequest,
+        request: _trade_pb2.ReviewTradeRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.ReviewTradeResponse, _abc.Awaitable[_reports_pb2.ReviewTradeResponse]]:
+    ) -> _typing.Union[_trade_pb2.ReviewTradeResponse, _abc.Awaitable[_trade_pb2.ReviewTradeResponse]]:
         """Tells how the trade does over a period, by supplier, SKU, carrier, shop, week or month: dispatch and delivery
         in time, cases, satisfaction, and what after-sales cost by who is liable.
         """
@@ -336,41 +343,41 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetSummary(
         self,
-        request: _reports_pb2.GetSummaryRequest,
+        request: _totals_pb2.GetSummaryRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.GetSummaryResponse, _abc.Awaitable[_reports_pb2.GetSummaryResponse]]:
+    ) -> _typing.Union[_totals_pb2.GetSummaryResponse, _abc.Awaitable[_totals_pb2.GetSummaryResponse]]:
         """Counts everything recorded."""
 
     @_abc_1.abstractmethod
     def ListSupplierTotals(
         self,
-        request: _reports_pb2.ListSupplierTotalsRequest,
+        request: _totals_pb2.ListSupplierTotalsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.ListSupplierTotalsResponse, _abc.Awaitable[_reports_pb2.ListSupplierTotalsResponse]]:
+    ) -> _typing.Union[_totals_pb2.ListSupplierTotalsResponse, _abc.Awaitable[_totals_pb2.ListSupplierTotalsResponse]]:
         """Counts everything that each supplier dispatched."""
 
     @_abc_1.abstractmethod
     def ListStockLevels(
         self,
-        request: _reports_pb2.ListStockLevelsRequest,
+        request: _stock_levels_pb2.ListStockLevelsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.ListStockLevelsResponse, _abc.Awaitable[_reports_pb2.ListStockLevelsResponse]]:
+    ) -> _typing.Union[_stock_levels_pb2.ListStockLevelsResponse, _abc.Awaitable[_stock_levels_pb2.ListStockLevelsResponse]]:
         """Lists what suppliers have of each SKU, how long it lasts, and which alerts stand."""
 
     @_abc_1.abstractmethod
     def ListStockMovements(
         self,
-        request: _reports_pb2.ListStockMovementsRequest,
+        request: _stock_levels_pb2.ListStockMovementsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.ListStockMovementsResponse, _abc.Awaitable[_reports_pb2.ListStockMovementsResponse]]:
+    ) -> _typing.Union[_stock_levels_pb2.ListStockMovementsResponse, _abc.Awaitable[_stock_levels_pb2.ListStockMovementsResponse]]:
         """Lists what moved a supplier's SKU, the newest first. An unknown one has no movements."""
 
     @_abc_1.abstractmethod
     def ListListings(
         self,
-        request: _reports_pb2.ListListingsRequest,
+        request: _stock_levels_pb2.ListListingsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reports_pb2.ListListingsResponse, _abc.Awaitable[_reports_pb2.ListListingsResponse]]:
+    ) -> _typing.Union[_stock_levels_pb2.ListListingsResponse, _abc.Awaitable[_stock_levels_pb2.ListListingsResponse]]:
         """Lists SKUs and whether they can be sold at all: those that cannot are to be delisted in every shop."""
 
 def add_ReportServiceServicer_to_server(servicer: ReportServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
