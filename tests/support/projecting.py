@@ -21,9 +21,11 @@ from projections import PROJECTIONS
 from projections.machine import rebuilding, runner, status
 from projections.machine.reads import Where
 from projections.machine.rebuilding import Comparison
+from projections.machine.streams import Page
 from projections.machine.tables import Projection, named
 from tests.support.stalls import EmptyTenant
 
+NAMES = [projection.name for projection in PROJECTIONS]
 _REGISTRY = Registry(NOUNS)
 
 
@@ -172,3 +174,8 @@ def statuses(
 
 def caught_up(tenant: EmptyTenant) -> bool:
     return all(each.lag == 0 and each.position > 0 for each in statuses(tenant).values())
+
+
+def cannot_take(page: Page) -> list[Any]:
+    """The changes of a read model that fails at every fact."""
+    raise ZeroDivisionError("a mistake of ours")
