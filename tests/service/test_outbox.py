@@ -718,7 +718,7 @@ import asyncio, os, signal, sys
 from datetime import datetime
 from pathlib import Path
 from adapters.senders import FileSender
-from tests.stalls import EmptyTenant
+from tests.support.stalls import EmptyTenant
 from tests.service.test_outbox import an_office
 
 class Dies(FileSender):

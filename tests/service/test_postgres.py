@@ -345,7 +345,7 @@ _RUN = """
 import sys, time
 from pathlib import Path
 from adapters.embedded import EmbeddedServer
-from tests.runs import run_folder
+from tests.support.runs import run_folder
 with run_folder(Path(sys.argv[1])) as folder:
     server = EmbeddedServer(folder / "data")
     server.start()
