@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
@@ -12,7 +13,6 @@ import pytest
 
 import server
 from adapters.console.main import root
-from ledger.refusals import Refusal
 from tests.support import documented
 from tests.support.service import HOUSE
 
@@ -134,12 +134,30 @@ def test_every_variable_of_the_environment_is_read(page: Path) -> None:
     assert {name for name in named - options if name not in code} == set()
 
 
-def test_every_rpc_and_reason_exists(page: Path) -> None:
+def test_every_rpc_exists(page: Path) -> None:
     rpcs = {f"{rpc.service}.{rpc.name}" for rpc in documented.rpcs().values()}
-    named = {text for text in quoted(page) if re.fullmatch(r"[A-Z][a-z]+Service\.\w+", text)}
-    reasons = {text for text in quoted(page) if re.fullmatch(r"UNKNOWN_[A-Z_]+|QUEUE_FULL|[A-Z]+_REUSED", text)}
-    assert named - rpcs == set()
-    assert reasons - Refusal.by_reason.keys() == set()
+    assert {text for text in quoted(page) if re.fullmatch(r"[A-Z][a-z]+Service\.\w+", text)} <= rpcs
+
+
+@cache
+def words_of_the_code() -> frozenset[str]:
+    """All words in what people wrote, but for pages and their test."""
+    kinds = (".py", ".proto", ".toml", ".lock", ".jsonl")
+    found = {*HOUSE.glob("*"), *(path for folder in sorted(FOLDERS) for path in (HOUSE / folder).rglob("*"))}
+    sources = (path for path in found if path.suffix in kinds and path != Path(__file__))
+    return frozenset(word for path in sources for word in re.findall(r"\w+", path.read_text()))
+
+
+def unknown_names(page: Path) -> list[str]:
+    """Names in the prose, such as ``order.placed`` or ``ORDER_ON_HOLD``, that are nowhere in the code."""
+    names = {text for text in quoted(page) if re.fullmatch(r"[A-Za-z_]\w+(\.[a-z_]\w+)*", text)}
+    names -= {path.name for path in HOUSE.iterdir()}
+    patterns = {each for each in names if re.search(r"^FULFILMENT_|_(N|NAME)$", each)}  # of names that are made
+    return sorted(each for each in names - patterns if not words_of_the_code().issuperset(each.split(".")))
+
+
+def test_every_name_is_one_of_the_code(page: Path) -> None:
+    assert unknown_names(page) == []
 
 
 @pytest.mark.parametrize(
@@ -149,6 +167,8 @@ def test_every_rpc_and_reason_exists(page: Path) -> None:
         ("see [there](#no-such-heading)", missing_links),
         ("it stands in `ledger/no_such_room.py`", missing_paths),
         ("it stands in `ledger/NAME/no_such_file.py`", missing_paths),
+        ("it is `NO_SUCH_REASON`", unknown_names),
+        ("it is done by `timers.no_such_function`", unknown_names),
     ],
 )
 def test_what_is_not_there_is_found(tmp_path: Path, text: str, find) -> None:
