@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from adapters.console.main import run
 from tests.support.service import Service
-from tests.support.terminal import Said
+from tests.support.terminal import Said, Shell
 
 PNG = b"\x89PNG\r\n\x1a\n a broken cup"
 PERSON = ("--name", "Ann Example", "--email", "ann@example.org", "--address", "1 Elm Street", "--city", "Berlin")
-
-Shell = Callable[..., Said]
 
 
 @pytest.fixture

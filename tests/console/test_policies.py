@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from tests.support.service import (
     reason_of,
     stamp,
 )
-from tests.support.terminal import Said
+from tests.support.terminal import Said, Shell
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 BOAT = shipping_pb2.ShippingService(
@@ -84,8 +84,6 @@ EVERYTHING = admin_pb2.Policy(
     free_return_within_days=33,
     reroute_after=admin_pb2.RerouteAfter(dispatch_hours=34),
 )
-
-Shell = Callable[..., Said]
 
 
 @pytest.fixture

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from adapters.console.main import run
 from tests.support.service import Service
-from tests.support.terminal import Said, Terminal
+from tests.support.terminal import Shell, Terminal
 
-Shell = Callable[..., Said]
 LEFT_AT = (datetime.now(UTC) - timedelta(days=20)).strftime("%Y-%m-%dT%H:%M")
 PERSON = (
     *("--currency", "EUR", "--paid", "--name", "Ann Example", "--email", "ann@example.org"),
@@ -27,18 +24,6 @@ def service(service: Service) -> Service:
     since = (datetime.now(UTC) - timedelta(days=90)).strftime("%Y-%m-%d")
     Terminal(service.address)("supplier", "add", "acme", "--name", "Acme Ltd", "--approve", "--at", since)
     return service
-
-
-@pytest.fixture
-def ff(service: Service, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """Types a command in this process; one that fails fails the test, unless it is asked for its code."""
-
-    def type_in(*arguments: str) -> Said:
-        code = run([*arguments, "--server", service.address])
-        printed = capsys.readouterr()
-        return Said(code, printed.out, printed.err)
-
-    return type_in
 
 
 def shipped(ff: Shell, number: str) -> str:

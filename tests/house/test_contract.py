@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from typing import Any
 
 import pytest
 from google.protobuf import message_factory
-from google.protobuf.descriptor import FileDescriptor
 from google.rpc import error_details_pb2, status_pb2
 
-import fulfilment.v1
-import ledger
 from adapters.rpc import asks
 from adapters.rpc.statuses import CODES, code_of, status_of
 from fulfilment.v1 import batch_pb2
 from ledger.nouns.stock import OutOfStock
 from ledger.refusals import Malformed, Refusal
 from tests.support import documented
-
-
-def files() -> list[FileDescriptor]:
-    names = [module.name for module in pkgutil.iter_modules(fulfilment.v1.__path__)]
-    return [importlib.import_module(f"fulfilment.v1.{n}").DESCRIPTOR for n in sorted(names) if n.endswith("_pb2")]
+from tests.support.contract import contract_files, refusal_classes
 
 
 def requests() -> dict[str, Any]:
     """Every request message by its RPC's name."""
     return {
         method.name: message_factory.GetMessageClass(method.input_type)
-        for file in files()
+        for file in contract_files()
         for service in file.services_by_name.values()
         for method in service.methods
     }
-
-
-def kinds(kind: type[Refusal] = Refusal) -> list[type[Refusal]]:
-    for module in pkgutil.walk_packages(ledger.__path__, "ledger."):
-        importlib.import_module(module.name)
-    found = [each for child in kind.__subclasses__() for each in (child, *kinds(child))]
-    return [each for each in found if each.__module__.startswith(("ledger.", "projections."))]
 
 
 def test_every_request_with_a_context_is_a_command_and_no_other_is() -> None:
@@ -55,7 +39,7 @@ def test_every_command_can_stand_in_a_batch() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.reason)
+@pytest.mark.parametrize("kind", refusal_classes(), ids=lambda kind: kind.reason)
 def test_every_refusal_has_a_status(kind: type[Refusal]) -> None:
     refusal = Refusal.again(kind.reason, "a sentence", {"figure": "1"})
     if isinstance(refusal, Malformed):
@@ -78,12 +62,12 @@ def test_of_more_figures_than_a_call_carries_the_first_are_told_and_the_others_c
 
 def test_every_refusal_of_a_decision_is_named_in_the_protos() -> None:
     named = {refused.reason for rpc in documented.rpcs().values() for refused in rpc.refusals}
-    leaves = {kind.reason for kind in kinds() if kind not in CODES or kind.__name__ == "Malformed"}
+    leaves = {kind.reason for kind in refusal_classes() if kind not in CODES or kind.__name__ == "Malformed"}
     # Guards of the stock decisions: orders never give back or consume more than they reserved, and what is committed
     # carries an order's id, which no caller can name as a reservation's.
     assert leaves - named == {"RESERVATION_TOO_SMALL", "RESERVATION_IS_COMMITTED"}
 
 
 def test_a_reason_names_one_refusal() -> None:
-    reasons = [kind.reason for kind in kinds()]
+    reasons = [kind.reason for kind in refusal_classes()]
     assert len(set(reasons)) == len(reasons)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, ServiceDescriptor
 
-from tests.house.test_contract import files
+from tests.support.contract import contract_files
 
 RECORDED = Path(__file__).with_name("recorded_contract.txt")
 _TYPES = {
@@ -23,7 +23,7 @@ def contract() -> set[str]:
     """The contract as it is now, a line for each thing that clients rely on."""
     return {
         line
-        for file in files()
+        for file in contract_files()
         for lines in (
             *map(_message, file.message_types_by_name.values()),
             *map(_enum, file.enum_types_by_name.values()),

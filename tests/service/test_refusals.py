@@ -25,9 +25,9 @@ from fulfilment.v1 import admin_pb2, audit_pb2, cases_pb2, orders_pb2, shipping_
 from ledger.refusals import Refusal
 from ledger.terms.money import MOST_MINOR
 from tests.database import test_ledger_engine
-from tests.house.test_contract import kinds
 from tests.service import test_case_service
 from tests.support import documented
+from tests.support.contract import refusal_classes
 from tests.support.documented import Refused
 from tests.support.edges import edges
 from tests.support.service import (
@@ -884,7 +884,7 @@ def test_an_rpc_documents_what_it_shares_and_what_the_table_produces(rpc: docume
 
 
 def test_every_reason_is_documented_with_its_status():
-    known = {kind.reason for kind in kinds()}
+    known = {kind.reason for kind in refusal_classes()}
     for rpc in RPCS.values():
         for refusal in rpc.refusals:
             assert refusal.reason in known, f"{rpc.name} documents {refusal.reason}, which is no refusal"

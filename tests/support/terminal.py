@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,3 +47,16 @@ class Terminal:
         process = self.start(*words)
         out, err = process.communicate(typed, timeout=110)
         return Said(process.returncode, out, err)
+
+
+Shell = Callable[..., Said]
+ADDRESS = ("--address", "1 Elm Street", "--city", "Berlin", "--postal-code", "10115", "--country", "DE")
+PERSON = ("--name", "Ann Example", "--email", "ann@example.org", *ADDRESS)
+NUMBER = "00340434161094042557"
+
+
+def placed(ff: Shell, number: str, *more: str, line: str = "TEA:2:9.90:acme") -> Said:
+    """Places an order of one line in the channel shop."""
+    said = ff("place", "--channel", "shop", "--id", number, "--line", line, "--currency", "EUR", *PERSON, *more)
+    assert said.code == 0, said.err
+    return said

@@ -1,0 +1,69 @@
+"""The help of the console: every command explains itself, and an option is the same everywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from adapters.console.main import root
+from tests.support.terminal import Shell
+
+
+def _commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    yield path
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from _commands(child, (*path, name))
+
+
+@pytest.mark.parametrize("path", list(_commands(root)), ids=lambda path: " ".join(path) or "fulfilment")
+def test_every_command_explains_itself(shell: Shell, path: tuple[str, ...]):
+    said = shell(*path, "--help")
+    assert said.code == 0
+    assert re.search(r"^  [A-Z]\w+ ", said.out.partition("\n")[2], re.MULTILINE), said.out
+
+
+@pytest.mark.parametrize("path", list(_commands(root))[1:], ids=" ".join)
+def test_no_help_is_wider_than_a_terminal(shell: Shell, path: tuple[str, ...]):
+    assert max(map(len, shell(*path, "--help").out.splitlines())) <= 80
+
+
+SHAPES = {
+    "--amount": "of a case in its own currency, of a chargeback with it",
+    "--as-of": "a position or a time of an order, a time of a feed",
+    "--cost": "of a recovery with its id and kind",
+    "--due-within": "reviews in days, everything else in hours",
+    "--line": "a whole line, units of a line, or a line",
+    "--owner": "of a hold any name, of work one of few",
+    "--reason": "a word, or a sentence for people",
+    "--version": "the number of a feed, or which version the console is",
+}
+"""Options that take something else in some commands, and why."""
+
+
+def test_an_option_takes_the_same_in_every_command():
+    shapes: dict[str, set[str]] = {}
+    for path in _commands(root):
+        command: click.Command = root
+        for name in path:
+            assert isinstance(command, click.Group)
+            command = command.commands[name]
+        for option in command.params:
+            if isinstance(option, click.Option) and not option.hidden:
+                shape = "WORD" if isinstance(option.type, click.Choice) else option.metavar or option.type.name
+                shapes.setdefault(option.opts[0], set()).add(shape)
+    assert {name for name, found in shapes.items() if len(found) > 1} == SHAPES.keys()
+    assert not shapes.keys() & {"--because", "--within", "--no-parcel", "--open"}
+
+
+def test_the_words_of_an_argument_are_spelled_out(shell: Shell):
+    said = " ".join(shell("order", "hold", "--help").out.split())
+    assert "ORDER_ID REASON" in said
+    assert "REASON is one of incomplete, awaiting_payment, fraud_review," in said
+
+
+def test_the_help_names_the_exit_codes(shell: Shell):
+    assert re.search(r"3 +the service cannot be reached", shell("--help").out)

@@ -1,0 +1,88 @@
+"""The rules of the console's code: a client and nothing else, one place that prints, one that opens files."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from adapters.console.main import root
+from adapters.console.sentences import COMMANDS
+from tests.support.contract import contract_files
+from tests.support.service import HOUSE
+
+
+def rpcs_in_sentences() -> Iterator[str]:
+    """Every RPC that a text of the service names."""
+    known = {method.name for file in contract_files() for service in file.services_by_name.values()
+             for method in service.methods}  # fmt: skip
+    for folder in ("ledger", "projections", "adapters"):
+        for path in (HOUSE / folder).rglob("*.py"):
+            if "console" in path.parts:
+                continue
+            tree = ast.parse(path.read_text())
+            told = [ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, DOCUMENTED)]
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in told:
+                    yield from (name for name in re.findall(r"\w+", node.value) if name in known and " " in node.value)
+
+
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def test_a_sentence_of_the_service_that_names_an_rpc_names_a_command_at_the_console():
+    assert set(rpcs_in_sentences()) - {"Reserve"} == set(COMMANDS)
+    for rpc, typed in COMMANDS.items():
+        command: click.Command = root
+        for name in typed.split():
+            assert isinstance(command, click.Group)
+            command = command.commands[name]
+        assert command.callback is not None
+        assert rpc == "RegisterParcel" or rpc in inspect.getsource(inspect.unwrap(command.callback))
+
+
+def test_only_the_printer_prints():
+    console = sorted((HOUSE / "adapters/console").glob("*.py"))
+    prints = re.compile(r"(?<![.\w])print\(|click\.echo\(|stdout\.write")
+    assert [path.name for path in console if prints.search(path.read_text())] == [
+        "files.py",  # what is to be a file, made plain cell by cell
+        "importing.py",  # progress, which is numbers
+        "main.py",  # how it ended, made plain
+        "session.py",
+    ]
+
+
+def test_files_are_read_and_written_in_one_place():
+    console = sorted((HOUSE / "adapters/console").glob("*.py"))
+    opens = re.compile(
+        r"(?<![.\w])open\(|click\.(File|Path)\(|(?<!files)(?<!os)\.(open|read_bytes|read_text)\(|csv\.writer"
+    )
+    found = [path.name for path in console if opens.search(path.read_text())]
+    assert found == ["files.py", "importing.py"], "the folder of an import is the other"
+
+
+ALLOWED = {"fulfilment", "grpc", "grpc_status", "click", "rich", "google"}
+WRITERS = {"trade": {"pyarrow"}, "trade_page": {"matplotlib"}}
+"""What the modules that write files of reports use beside that."""
+TERMS = ("ledger.terms.money.", "ledger.terms.order_numbers.", "ledger.facts")
+"""The ledger's words for money, numbers and instants, which are the same at a terminal."""
+
+
+@pytest.mark.parametrize("path", sorted((HOUSE / "adapters/console").glob("*.py")), ids=lambda path: path.stem)
+def test_the_console_is_a_client_and_nothing_else(path: Path):
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported |= {f"{node.module}.{alias.name}" for alias in node.names}
+    ours = {name for name in imported if name.startswith(("adapters.", "ledger."))}
+    assert all(name.startswith(("adapters.console.", "adapters.olist", "adapters.version.", *TERMS)) for name in ours)
+    outside = {name.partition(".")[0] for name in imported - ours} - set(sys.stdlib_module_names)
+    assert outside <= ALLOWED | WRITERS.get(path.stem, set())

@@ -1,0 +1,24 @@
+"""What the service promises: the files of its contract, and every way in which it can refuse."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from google.protobuf.descriptor import FileDescriptor
+
+import fulfilment.v1
+import ledger
+from ledger.refusals import Refusal
+
+
+def contract_files() -> list[FileDescriptor]:
+    names = [module.name for module in pkgutil.iter_modules(fulfilment.v1.__path__)]
+    return [importlib.import_module(f"fulfilment.v1.{n}").DESCRIPTOR for n in sorted(names) if n.endswith("_pb2")]
+
+
+def refusal_classes(kind: type[Refusal] = Refusal) -> list[type[Refusal]]:
+    for module in pkgutil.walk_packages(ledger.__path__, "ledger."):
+        importlib.import_module(module.name)
+    found = [each for child in kind.__subclasses__() for each in (child, *refusal_classes(child))]
+    return [each for each in found if each.__module__.startswith(("ledger.", "projections."))]
