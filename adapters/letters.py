@@ -10,7 +10,7 @@ with.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from math import ceil
 from string import Template
@@ -31,8 +31,8 @@ from ledger.nouns.messages import (
 )
 from ledger.nouns.orders import Order
 from ledger.nouns.orders.supplier_orders import reroutable
-from ledger.nouns.policies import Policies
-from ledger.view import EMPTY, Entry, View
+from ledger.nouns.policies import Policies, policy_at
+from ledger.view import Folded, View
 
 
 class Erased(Exception):
@@ -103,25 +103,6 @@ def newest(templates: Mapping[tuple[Kind, str, int], Pattern]) -> dict[tuple[Kin
 # --- letters --------------------------------------------------------------------------------------
 
 
-class Known(View):
-    """Streams as they were read for letters; nothing else is known. One that cannot be read fails who asks for it."""
-
-    def __init__(self, registry: Registry, streams: Sequence[str], rows: Sequence[tuple[str, int, str, bytes]]) -> None:
-        self._entries = dict.fromkeys(streams, EMPTY)
-        self._unreadable: dict[str, Exception] = {}
-        for stream, version, topic, state in rows:
-            try:
-                fact = registry.decode(topic, state)
-                self._entries[stream] = Entry(version, registry.fold(stream, self._entries[stream].state, fact))
-            except Exception as error:  # noqa: BLE001 - that of the letters that need it
-                self._unreadable.setdefault(stream, error)
-
-    def find(self, stream: str) -> Entry | None:
-        if stream in self._unreadable:
-            raise self._unreadable[stream]
-        return self._entries.get(stream)
-
-
 class Letters:
     """Writes letters."""
 
@@ -131,17 +112,24 @@ class Letters:
         self._templates = read_templates()
         self.newest = newest(self._templates)
 
-    async def present(self, log: Log, messages: Iterable[tuple[str, About]]) -> Known:
+    async def present(self, log: Log, messages: Iterable[tuple[str, About]]) -> View:
         """All that messages look at, as the log has it now; each with its id and what it is about."""
         streams = list(dict.fromkeys(stream for each in messages for stream in streams_of(*each)))
-        _, rows = await log.read_streams(streams)
-        return Known(self._registry, streams, rows)
+        return await self._read(log, streams)
 
     async def policies(self, log: Log) -> Policies | None:
         """The retailer's terms as the log has them now."""
-        streams = [policies.stream()]
+        return policies.find(await self._read(log, [policies.stream()]))
+
+    async def fresh_since(self, log: Log) -> datetime:
+        """What happened before is told to nobody any more."""
+        now = datetime.now(UTC)
+        return now - timedelta(hours=policy_at(await self.policies(log), now).message_age_hours)
+
+    async def _read(self, log: Log, streams: Sequence[str]) -> View:
+        """The streams as the log has them now; one that cannot be read fails the letters that need it."""
         _, rows = await log.read_streams(streams)
-        return policies.find(Known(self._registry, streams, rows))
+        return Folded(self._registry.fold_rows(streams, rows))
 
     async def write(self, log: Log, view: View, asked: MessageAsked) -> Envelope:
         """The letter of a message; raises Erased, and KeyError for a template that asks for what there is not."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import PoolTimeout
 
 from adapters.every_tenant import EveryTenant
-from adapters.letters import Envelope, Erased, Known, Letters
+from adapters.letters import Envelope, Erased, Letters
 from adapters.senders import NotTaken, Sender
 from adapters.tenants import Tenant, Tenants
 from ledger.decisions import notices
@@ -27,12 +27,11 @@ from ledger.decisions.notices import Notice
 from ledger.engine.executor import Command, Receipt, own_command
 from ledger.engine.sealing import Unreadable
 from ledger.engine.trouble import is_trouble
-from ledger.facts import Change
 from ledger.nouns import messages
 from ledger.nouns.messages import Message
 from ledger.nouns.policies import Policy, policy_at
 from ledger.refusals import Exhausted, Refusal, RequestReused, Shown, Unavailable
-from ledger.view import View
+from ledger.view import Decide, View
 from projections import PROJECTIONS, outbox
 from projections.machine.following import HOLDER
 from projections.machine.status import statuses
@@ -61,9 +60,6 @@ _HELD_UP_SECONDS = 60.0
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, %s))"
 _LOCK_SEED = 0x0B0C5E
 """Its own: the read model of messages has a lock of the same name."""
-
-
-Decide = Callable[[View], Sequence[Change]]
 
 
 class _Handled(NamedTuple):
@@ -241,7 +237,7 @@ class Outbox:
 
     # --- sending ---
 
-    async def _deliver(self, work: _Work, view: Known, notice: Notice) -> None:
+    async def _deliver(self, work: _Work, view: View, notice: Notice) -> None:
         """Hands one message over, if the log still wants it to be, and records what came of it."""
         message_id, log_of, now = notice.message_id, work.tenant.log, work.now
         message = messages.find(view, message_id)

@@ -145,7 +145,7 @@ class World(NamedTuple):
         return self._replace(now=self.now + days * DAY)
 
 
-def decided(decide: Decide, now: datetime) -> stock_alerts.Decide:
+def decided(decide: Decide, now: datetime) -> Callable[[View], Sequence[Change]]:
     """A decision as the edge hands it to the ledger."""
     return stock_alerts.watching(lambda view: decide(view, now), now)
 

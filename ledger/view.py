@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast, get_args
 
-from ledger.facts import Fact
+from ledger.facts import Change, Fact
 
 
 class Miss(Exception):
@@ -77,3 +77,17 @@ class View:
         missing = self.missing(streams)
         if missing:
             raise Miss(missing)
+
+
+class Folded(View):
+    """These streams and no others."""
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self.entries = entries
+
+    def find(self, stream: str) -> Entry | None:
+        return self.entries.get(stream)
+
+
+Decide = Callable[[View], Sequence[Change]]
+"""A decision: pure, so that it can be run again. It may raise a Refusal or a Miss."""

@@ -8,7 +8,6 @@ from adapters.letters import Letters
 from adapters.outbox import held_up
 from adapters.rpc import answers, shapes
 from adapters.rpc import policies as policy_messages
-from adapters.rpc.messages import fresh_since
 from adapters.rpc.queries import Reader
 from adapters.rpc.server import Context
 from adapters.tenants import Tenant, Tenants
@@ -94,7 +93,7 @@ class AdminQueries(Reader):
         )
 
     async def _backlog(self, tenant: Tenant) -> admin_pb2.MessageBacklog:
-        fresh = await fresh_since(self._letters, tenant)
+        fresh = await self._letters.fresh_since(tenant.log)
         async with self.tenants.pool.connection() as connection:
             found = await outbox.backlog(connection, tenant.schema, fresh)
             return admin_pb2.MessageBacklog(**found._asdict(), held_up=await held_up(connection, tenant.schema))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 from adapters.letters import Envelope, Erased, Letters
 from adapters.rpc import shapes
 from adapters.rpc.answers import stamp
@@ -13,7 +11,6 @@ from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import messages_pb2
 from ledger.nouns import messages
 from ledger.nouns.messages import Audience
-from ledger.nouns.policies import policy_at
 from projections import outbox
 
 _kind = shapes.number_of(messages_pb2.MessageKind)
@@ -37,7 +34,7 @@ class MessageQueries:
         answer = await outbox.list_messages(
             await where_of(self._tenants, request, context),
             shapes.page(request),
-            await fresh_since(self._letters, await self._tenants.find(tenant_name(context))),
+            await self._letters.fresh_since((await self._tenants.find(tenant_name(context))).log),
             sorted(states),
             shapes.order_id(request.order_id) if request.order_id else "",
             _read_audience(request.audience, "audience") if request.audience else None,
@@ -54,7 +51,7 @@ class MessageQueries:
         tenant = await self._tenants.find(tenant_name(context))
         message_id = shapes.message_id(request.message_id)
         where = await where_of(self._tenants, request, context)
-        answer = await outbox.get_message(where, message_id, await fresh_since(self._letters, tenant))
+        answer = await outbox.get_message(where, message_id, await self._letters.fresh_since(tenant.log))
         (found,) = answer.rows
         letter = await self._letter(tenant, found) if request.with_letter else None
         return messages_pb2.GetMessageResponse(message=_message(found), letter=letter, position=answer.position)
@@ -68,12 +65,6 @@ class MessageQueries:
             return _letter(await self._letters.write(tenant.log, view, message.asked))
         except Erased:
             return None
-
-
-async def fresh_since(letters: Letters, tenant: Tenant) -> datetime:
-    """What happened before is told to nobody any more."""
-    now = datetime.now(UTC)
-    return now - timedelta(hours=policy_at(await letters.policies(tenant.log), now).message_age_hours)
 
 
 def _message(each: outbox.Letter) -> messages_pb2.Message:

@@ -19,7 +19,7 @@ from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import audit_pb2, batch_pb2, orders_pb2, parcels_pb2, stock_pb2, suppliers_pb2
 from ledger.decisions import customs, invoice
 from ledger.engine.executor import MOST_AT_ONCE, Command, Receipt
-from ledger.engine.log import Past, Recorded, without_the_last_too_long
+from ledger.engine.log import Past, without_the_last_too_long
 from ledger.engine.registry import Registry
 from ledger.engine.sealing import Sealer
 from ledger.facts import Sealed, order_of
@@ -37,7 +37,7 @@ from ledger.nouns import (
 from ledger.nouns.choice import Candidate, choose
 from ledger.nouns.policies import policy_at
 from ledger.refusals import BeyondTheLog, Malformed, Refusal
-from ledger.view import EMPTY, Entry
+from ledger.view import Entry, Folded
 
 FACTS_A_PAGE = 500
 _FOLLOW_SECONDS = 0.25
@@ -49,7 +49,7 @@ class Reader:
 
     def __init__(self, tenants: Tenants) -> None:
         self.tenants = tenants
-        self._registry = Registry(NOUNS)
+        self.registry = Registry(NOUNS)
 
     async def tenant(self, context: Context) -> Tenant:
         return await self.tenants.find(tenant_name(context))
@@ -59,18 +59,8 @@ class Reader:
         shapes.require(at_least >= 0, "at_least", f"{at_least} is below 0")
         head, rows = await tenant.log.read_streams(streams)
         require_position(at_least, head)
-        folded = dict.fromkeys(streams, EMPTY)
-        for stream, version, topic, state in rows:
-            fact = self._registry.decode(topic, state)
-            folded[stream] = Entry(version, self._registry.fold(stream, folded[stream].state, fact))
-        return list(folded.values()), head
-
-    def fold(self, facts: Sequence[Recorded]) -> Entry:
-        entry = EMPTY
-        for past in facts:
-            fact = self._registry.decode(past.topic, past.state)
-            entry = Entry(past.version, self._registry.fold(past.stream, entry.state, fact))
-        return entry
+        view = Folded(self.registry.fold_rows(streams, rows))
+        return [view.entry(stream) for stream in streams], head
 
 
 def require_position(at_least: int, head: int) -> None:
@@ -275,8 +265,10 @@ class AuditQueries(Reader):
         if position is not None:
             shapes.require(position > 0, "position", "is not positive")
             require_position(position, head)
-        facts = await tenant.log.read_stream(orders.stream(order_id), position, until)
-        entry = self.fold(facts)
+        stream = orders.stream(order_id)
+        facts = await tenant.log.read_stream(stream, position, until)
+        rows = [(fact.stream, fact.version, fact.topic, fact.state) for fact in facts]
+        entry = Folded(self.registry.fold_rows([stream], rows)).entry(stream)
         order = answers.order(orders.known(entry.state, order_id), entry.version, None)
         return orders_pb2.GetOrderResponse(order=order, position=position or head)
 

@@ -92,28 +92,38 @@ class Commands:
         self, request: Any, deadline: float | None, now: datetime, seen: object = None
     ) -> tuple[Command, Before | None]:
         """The request as a command, and what has to be done before it is decided; raises Malformed with all faults."""
-        asking = request.context.request_id, request.context.actor
         try:
-            return self._command(request, asking, deadline, now, seen)
+            return self._command(request, deadline, now, seen)
         except Malformed as first:
-            raise shapes.all_faults(first, lambda: self._command(request, asking, deadline, now, seen)) from None
+            raise shapes.all_faults(first, lambda: self._command(request, deadline, now, seen)) from None
 
     def _command(
-        self, request: Any, asking: tuple[str, str], deadline: float | None, now: datetime, seen: object
+        self, request: Any, deadline: float | None, now: datetime, seen: object
     ) -> tuple[Command, Before | None]:
-        request_id, actor = shapes.request_id(asking[0]), shapes.actor(asking[1])
-        # What the request says without who asks: the same content again has the same digest.
-        request.ClearField("context")
-        content = request.DESCRIPTOR.full_name.encode() + b"\0" + request.SerializeToString(deterministic=True)
+        context = request.context
+        request_id, actor = shapes.request_id(context.request_id), shapes.actor(context.actor)
+        content = request.DESCRIPTOR.full_name.encode() + b"\0" + _without_context(request)
         if len(content) > LONGEST_COMMAND_BYTES and not isinstance(request, cases_pb2.AddEvidenceRequest):
             raise Malformed(("request", f"{len(content)} bytes, {LONGEST_COMMAND_BYTES} at most"))
         fingerprint = self._sealer.fingerprint(content)
-        request.context.actor = actor
-        edge = Edge(self._sealer, now, fingerprint.hex()[:32], [], seen)
+        edge = Edge(self._sealer, now, actor, fingerprint.hex()[:32], [], seen)
         ask = READERS[type(request)](request, edge)
         decide = stock_alerts.watching(ask.decide, now)
-        command = Command(request_id, actor, fingerprint, decide, ask.streams, ask.keys, deadline, edge.warnings)
+        asked = (decide, ask.streams, ask.keys, deadline, edge.warnings, ask.owner)
+        command = Command(request_id, actor, fingerprint, *asked)
         return command, ask.before
+
+
+def _without_context(request: Any) -> bytes:
+    """What a request says without who asks: the same content again has the same digest.
+
+    The context is field 1 of every command, so that its tag, its length and its bytes come first.
+    """
+    whole: bytes = request.SerializeToString(deterministic=True)
+    if not request.HasField("context"):
+        return whole
+    size = request.context.ByteSize()
+    return whole[1 + max(1, (size.bit_length() + 6) // 7) + size :]
 
 
 def where(tenants: Tenants, tenant: Tenant, request: Any, deadline: float | None) -> Where:

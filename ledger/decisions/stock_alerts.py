@@ -8,7 +8,7 @@ waits for stock: what an order waits for follows from its facts, and stands in t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
 from typing import Any
@@ -50,9 +50,7 @@ from ledger.nouns.stock import (
     StockRunningOut,
     WaitEnded,
 )
-from ledger.view import View
-
-Decide = Callable[[View], Sequence[Change]]
+from ledger.view import Decide, View
 
 # --- feeds ----------------------------------------------------------------------------------------
 

@@ -48,12 +48,9 @@ class Book(View):
             return EMPTY
         return entry
 
-    def load(self, streams: Iterable[str], rows: Iterable[tuple[str, int, str, bytes]]) -> None:
+    def load(self, streams: Iterable[str], rows: Sequence[tuple[str, int, str, bytes]]) -> None:
         """Takes in whole streams: rows are (stream, version, topic, state) in order of version."""
-        for stream in streams:
-            self._entries[stream] = EMPTY
-        for stream, version, topic, state in rows:
-            self._advance(stream, version, topic, state)
+        self._entries.update(self.registry.fold_rows(streams, rows))
 
     def follow(self, rows: Sequence[tuple[int, str, int, str, bytes]]) -> None:
         """Folds what others appended: rows are (position, stream, version, topic, state) in order.
@@ -61,20 +58,9 @@ class Book(View):
         Streams that are not in the book stay out of it.
         """
         for position, stream, version, topic, state in rows:
-            if stream in self._entries:
-                self._advance(stream, version, topic, state)
+            if (entry := self._entries.get(stream)) is not None:
+                self._entries[stream] = self.registry.advance(stream, entry, version, topic, state)
             self.position = position
-
-    def _advance(self, stream: str, version: int, topic: str, state: bytes) -> None:
-        entry = self._entries[stream]
-        if type(entry.state) is Broken:
-            return
-        try:
-            fact = self.registry.decode(topic, state)
-            self._entries[stream] = Entry(version, self.registry.fold(stream, entry.state, fact))
-        except Exception as error:  # noqa: BLE001
-            # One stream that cannot be read must not stop the commands that do not need it.
-            self._entries[stream] = Entry(version, Broken(error))
 
     def forget(self, streams: Iterable[str]) -> None:
         for stream in streams:

@@ -43,7 +43,7 @@ from ledger.refusals import (
     kind_of,
     without_frames,
 )
-from ledger.view import Miss, Noun, View
+from ledger.view import Decide, Miss, Noun, View
 
 MOST_AT_ONCE = 1000
 """How many commands execute_many takes, and how many go into one transaction."""
@@ -67,13 +67,17 @@ log = logging.getLogger("fulfilment.ledger")
 
 
 class Command(msgspec.Struct, frozen=True):
-    """Something a caller wants; ``decide`` is pure and may raise a Refusal or a Miss."""
+    """Something a caller wants.
+
+    ``decide`` is pure: it draws no time, no chance and no key. It is called again after a Miss and after a commit that
+    failed, and everything that it records was made before.
+    """
 
     request_id: str
     actor: str
     fingerprint: bytes
     """A keyed hash of the canonical request: the same request_id with another one is refused."""
-    decide: Callable[[View], Sequence[Change]]
+    decide: Decide
     streams: tuple[str, ...] = ()
     """What it is known to touch; the first is the subject whose version the receipt states."""
     keys: Sequence[PersonKey] = ()
@@ -82,15 +86,15 @@ class Command(msgspec.Struct, frozen=True):
     """When the caller stops waiting, in the time of the event loop."""
     warnings: Sequence[str] = ()
     """What was odd about the request as it was read; it is told with its receipt."""
+    owner: Callable[[View], str] | None = None
+    """Whose the keys are, if only the streams tell: as pure as ``decide``. Empty if they are nobody's; then they go."""
 
 
 OWN = "§"
 """What the request ids of the ledger's own commands begin with. No client can send it, so none can take such an id."""
 
 
-def own_command(
-    request: str, actor: str, decide: Callable[[View], Sequence[Change]], streams: Sequence[str]
-) -> Command:
+def own_command(request: str, actor: str, decide: Decide, streams: Sequence[str]) -> Command:
     """A command that the ledger gives itself; the request names the occasion, which is dealt with once."""
     request_id = f"{OWN}{actor}:{request}"
     return Command(request_id, actor, sha256(request_id.encode()).digest(), decide, tuple(streams))
@@ -129,39 +133,26 @@ class _Call:
     __slots__ = ("answers", "future", "open")
 
     def __init__(self, size: int) -> None:
-        self.future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-        self.answers: list[Any] = [None] * size
+        self.future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        self.answers: list[Answer | None] = [None] * size
         self.open = size
 
 
-class _Waiting:
-    """One command in the queue."""
+class _Queued:
+    """One place in the queue, of which a caller wants to hear."""
 
-    __slots__ = ("answered", "call", "command", "index", "uncertain", "unread")
+    __slots__ = ("answered", "call", "index")
 
-    def __init__(self, command: Command | Unread, call: _Call, index: int) -> None:
-        self.unread: Unread | None = None
-        if isinstance(command, Command):
-            self.command = command
-        else:
-            self.unread = command
+    def __init__(self, call: _Call, index: int) -> None:
         self.call = call
         self.index = index
         self.answered = False
-        # True from when a commit with it was sent until it is known what became of that commit.
-        self.uncertain = False
 
-    def read(self) -> None:
-        if self.unread is not None:
-            try:
-                self.command = self.unread()
-            except Refusal as refusal:
-                self.answer(without_frames(refusal))
-            except Exception as error:  # noqa: BLE001 - a mistake in reading one must not harm the others
-                self.answer(_failed("that is still unread", error))
-            self.unread = None
+    @property
+    def request_id(self) -> str:
+        raise NotImplementedError
 
-    def answer(self, answer: Receipt | Exception) -> None:
+    def answer(self, answer: Answer) -> None:
         if self.answered:
             return
         self.answered = True
@@ -172,6 +163,46 @@ class _Waiting:
         call.open -= 1
         if not call.open:
             call.future.set_result([answer for answer in call.answers if answer is not None])
+
+
+class _Sent(_Queued):
+    """What a caller sent, before it is read."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: Unread, call: _Call, index: int) -> None:
+        super().__init__(call, index)
+        self._read = read
+
+    @property
+    def request_id(self) -> str:
+        return "that is still unread"
+
+    def read(self) -> _Waiting | None:
+        """The command; None if it is none, which its caller has been told."""
+        try:
+            return _Waiting(self._read(), self.call, self.index)
+        except Refusal as refusal:
+            self.answer(without_frames(refusal))
+        except Exception as error:  # noqa: BLE001 - a mistake in reading one must not harm the others
+            self.answer(_failed(self.request_id, error))
+        return None
+
+
+class _Waiting(_Queued):
+    """One command that waits for its outcome."""
+
+    __slots__ = ("command", "uncertain")
+
+    def __init__(self, command: Command, call: _Call, index: int) -> None:
+        super().__init__(call, index)
+        self.command = command
+        # True from when a commit with it was sent until it is known what became of that commit.
+        self.uncertain = False
+
+    @property
+    def request_id(self) -> str:
+        return self.command.request_id
 
     def is_over(self, now: float) -> bool:
         """Answered, or nobody waits for it any more; then it must not be decided."""
@@ -209,7 +240,7 @@ class Ledger:
     ) -> None:
         self.log = log
         self.book = Book(nouns, streams_kept=streams_kept)
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_Sent | _Waiting] = deque()
         self._queue_limit = queue_limit
         self._tail_limit = tail_limit
         self._patience_seconds = patience_seconds
@@ -217,7 +248,7 @@ class Ledger:
         self._enough = asyncio.Event()
         self._closing = False
         self._writer: asyncio.Task[None] | None = None
-        self._in_hand: list[_Waiting] = []
+        self._in_hand: Sequence[_Sent | _Waiting] = ()
         self._calls = 0
         """How many wait for their answer."""
         self._callers = 1
@@ -271,13 +302,13 @@ class Ledger:
             raise ValueError(f"{len(commands)} commands at once; {MOST_AT_ONCE} at most")
         return await self._submit(commands) if commands else []
 
-    async def _submit(self, commands: Sequence[Command | Unread]) -> list[Any]:
+    async def _submit(self, commands: Sequence[Command | Unread]) -> list[Answer]:
         if self._closing or self._writer is None or self._writer.done():
             raise ShuttingDown
         if len(self._queue) + len(commands) > self._queue_limit:
             raise QueueFull(len(self._queue))
         call = _Call(len(commands))
-        self._queue.extend([_Waiting(command, call, index) for index, command in enumerate(commands)])
+        self._queue.extend([_queued(command, call, index) for index, command in enumerate(commands)])
         self._wake.set()
         if len(self._queue) >= self._wanted:
             self._enough.set()
@@ -299,16 +330,16 @@ class Ledger:
             await self._gather()
             self._in_hand = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_AT_ONCE))]
             try:
-                await self._read(self._in_hand)
-                await self._settle(self._in_hand)
+                self._in_hand = batch = await self._read(self._in_hand)
+                await self._settle(batch)
             except Exception as error:
                 # A mistake of ours in the engine itself: these callers get it, the writer goes on.
                 log.exception("a batch of %d commands failed", len(self._in_hand))
                 self.book.forget_all(self.book.position)
                 for waiting in self._in_hand:
                     if not waiting.answered:
-                        waiting.answer(DecisionFailed(waiting.command.request_id, error))
-            self._in_hand = []
+                        waiting.answer(DecisionFailed(waiting.request_id, error))
+            self._in_hand = ()
 
     @property
     def _wanted(self) -> int:
@@ -328,14 +359,19 @@ class Ledger:
             except TimeoutError:
                 self._callers = self._calls  # some have gone
 
-    async def _read(self, batch: list[_Waiting]) -> None:
+    async def _read(self, taken: Sequence[_Sent | _Waiting]) -> list[_Waiting]:
+        """The commands among what was taken from the queue; who sent none is answered."""
         loop = asyncio.get_running_loop()
         yielded_at = loop.time()
-        for waiting in batch:
-            waiting.read()
+        batch = []
+        for each in taken:
+            waiting = each.read() if isinstance(each, _Sent) else each
+            if waiting is not None:
+                batch.append(waiting)
             if loop.time() - yielded_at > _YIELD_AFTER_SECONDS:
                 await asyncio.sleep(0)
                 yielded_at = loop.time()
+        return batch
 
     async def _settle(self, batch: list[_Waiting]) -> None:
         """Answers every command of the batch, however often the database has to be asked."""
@@ -464,6 +500,7 @@ class _Run:
             changes = command.decide(self.draft)
             self.draft.check(changes)
             encoded = [self._encode(stream, fact) for stream, fact in changes]
+            keys = command.keys if command.owner is None else self._owned(command.keys, command.owner)
         except Miss:
             raise
         except Refusal as refusal:
@@ -471,7 +508,7 @@ class _Run:
         except Exception as error:  # noqa: BLE001 - a mistake in one decision must not harm the others
             self._answers.append((waiting, _failed(waiting.command.request_id, error)))
         else:
-            self._applied(waiting, changes, encoded)
+            self._applied(waiting, changes, encoded, keys)
 
     def _again(self, known: Outcome, command: Command) -> Answer:
         answer = _replay(known, command)
@@ -485,7 +522,14 @@ class _Run:
             raise ValueError("a stream name with a NUL character")
         return self.book.registry.encode(fact)
 
-    def _applied(self, waiting: _Waiting, changes: Sequence[Change], encoded: list[bytes]) -> None:
+    def _owned(self, keys: Sequence[PersonKey], owner: Callable[[View], str]) -> Sequence[PersonKey]:
+        """The keys under the name of whose they are; none if they are nobody's."""
+        subject = owner(self.draft) if keys else ""
+        return [key._replace(subject=subject) for key in keys] if subject else ()
+
+    def _applied(
+        self, waiting: _Waiting, changes: Sequence[Change], encoded: list[bytes], keys: Sequence[PersonKey]
+    ) -> None:
         command, rows = waiting.command, self._rows
         warnings = tuple(command.warnings)
         for (stream, fact), state in zip(changes, encoded, strict=True):
@@ -497,7 +541,7 @@ class _Run:
             if fact.warnings:
                 warnings += fact.warnings
         if changes:
-            rows.keys.extend(command.keys)
+            rows.keys.extend(keys)
         warnings = tuple(map(_storable, warnings))
         outcome = self._outcome(command, None, warnings)
         self._answers.append((waiting, Receipt(outcome.position, outcome.version, False, warnings)))
@@ -561,6 +605,10 @@ class _Run:
             waiting.answer(answer)
             if count % _ANSWERS_AT_ONCE == 0:
                 await asyncio.sleep(0)
+
+
+def _queued(command: Command | Unread, call: _Call, index: int) -> _Sent | _Waiting:
+    return _Waiting(command, call, index) if isinstance(command, Command) else _Sent(command, call, index)
 
 
 def _storable(text: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from ledger.facts import Fact
 from ledger.refusals import Shown
-from ledger.view import Noun
+from ledger.view import EMPTY, Broken, Entry, Noun
 
 
 class UnknownFact(Shown):
@@ -68,6 +68,22 @@ class Registry:
         if self._prefixes.get(type(fact)) != prefix:
             raise Misplaced(stream, fact)
         return self._evolve[prefix](state, fact)
+
+    def fold_rows(self, streams: Iterable[str], rows: Sequence[tuple[str, int, str, bytes]]) -> dict[str, Entry]:
+        """Whole streams, folded: rows are (stream, version, topic, state) in order of version."""
+        entries = dict.fromkeys(streams, EMPTY)
+        for stream, version, topic, state in rows:
+            entries[stream] = self.advance(stream, entries[stream], version, topic, state)
+        return entries
+
+    def advance(self, stream: str, entry: Entry, version: int, topic: str, state: bytes) -> Entry:
+        """The stream after one more stored fact; Broken if that cannot be read, which fails those alone who need it."""
+        if type(entry.state) is Broken:
+            return entry
+        try:
+            return Entry(version, self.fold(stream, entry.state, self.decode(topic, state)))
+        except Exception as error:  # noqa: BLE001
+            return Entry(version, Broken(error))
 
     def check(self, stream: str, fact: Fact) -> None:
         """Raises Misplaced unless the fact belongs on the stream."""

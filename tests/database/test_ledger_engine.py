@@ -38,7 +38,7 @@ from ledger.refusals import (
     ShuttingDown,
     StorageUnavailable,
 )
-from ledger.view import Miss
+from ledger.view import Miss, View
 from tests.support.relay import Cut, Relay
 from tests.support.stalls import (
     NOUNS,
@@ -641,6 +641,26 @@ async def test_keys_are_stored_with_the_facts_and_only_with_facts(tenant: EmptyT
         await ledger.execute_many(commands)
         names = ["applied", "replayed", "refused", "nothing", "broken"]
         assert await ledger.log.keys_of(names) == {"applied": b"wrapped"}
+
+
+async def test_keys_belong_to_whom_the_streams_name_and_are_not_kept_if_that_is_nobody(tenant: EmptyTenant) -> None:
+    async with ledger_with_keys(tenant) as (ledger, keys):
+
+        def owner(view: View) -> str:
+            # A stream that no decision needs, so that it is missed at first.
+            return "" if coins_of(view, "figs") else f"of {coins_of(view, 'pears')}"
+
+        commands = [
+            take("r1", "pears", keys=keys("first")),
+            take("r2", "pears", keys=keys("second")),
+            take("r3", "figs"),
+            take("r4", "pears", keys=keys("nobodys")),
+        ]
+        owned = [structs.replace(each, owner=owner) for each in commands]
+        assert [type(answer) for answer in await ledger.execute_many(owned)] == [Receipt] * 4
+        assert await ledger.log.keys_of(["first", "second", "nobodys"]) == {"first": b"wrapped", "second": b"wrapped"}
+        # As the decision saw the streams: before its own facts.
+        assert [await ledger.log.destroy(f"of {coins}") for coins in (0, 1, 2)] == [1, 1, 0]
 
 
 # --- the book without a database ------------------------------------------------------------------

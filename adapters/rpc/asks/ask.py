@@ -11,12 +11,11 @@ from google.protobuf.message import Message
 
 from ledger.engine.log import Log
 from ledger.engine.sealing import PersonKey, Sealer
-from ledger.facts import Change, Sealed
+from ledger.facts import Sealed
 from ledger.nouns import orders
-from ledger.view import View
+from ledger.view import Decide, View
 from projections.machine.reads import Where
 
-Decide = Callable[[View], Sequence[Change]]
 Before = Callable[[Log], Awaitable[None]]
 M = TypeVar("M", bound=Message)
 
@@ -27,6 +26,8 @@ class Ask(msgspec.Struct, frozen=True):
     decide: Decide
     streams: tuple[str, ...]
     keys: Sequence[PersonKey] = ()
+    owner: Callable[[View], str] | None = None
+    """Whose the keys are, if only the streams tell; empty if they are nobody's."""
     before: Before | None = None
     """What must be in the database before it is decided, such as bytes that a fact is to name; read ``ahead``."""
 
@@ -36,6 +37,7 @@ class Edge(msgspec.Struct, frozen=True):
 
     sealer: Sealer
     now: datetime
+    actor: str
     digest: str
     """A keyed hash of the request without its context, which recognises the same content again."""
     warnings: list[str]
@@ -81,10 +83,22 @@ def reads(request: type[M], *, ahead: bool = False) -> Callable[[Callable[[M, Ed
 def sealed_with(
     edge: Edge, personal: Mapping[str, Any], subject: str, bound_to: str
 ) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
+    """What is personal, sealed, and its key; nothing of nothing. An empty subject is named by the ``owner`` later."""
     if not personal:
         return None, ()
     sealed, key = edge.sealer.seal(personal, subject, bound_to)
     return sealed, (key,)
+
+
+def sealed_note(edge: Edge, note: str, bound_to: str) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
+    """A note whose owner only the streams tell."""
+    return sealed_with(edge, {"note": note} if note else {}, "", bound_to)
+
+
+def person_in(view: View, order_id: str, sealer: Sealer) -> str:
+    """Whose data comes with an order; where it names nobody, the order stands for its person."""
+    order = orders.known(orders.find(view, order_id), order_id)
+    return order.subject or sealer.subject_of("", "", order_id)
 
 
 def of_order(order_id: str, decide: Decide) -> Ask:

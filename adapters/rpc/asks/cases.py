@@ -9,17 +9,15 @@ from msgspec.structs import replace
 
 from adapters import evidence
 from adapters.rpc import shapes
-from adapters.rpc.asks.ask import Ask, Edge, reads, sealed_with
+from adapters.rpc.asks.ask import Ask, Edge, person_in, reads, sealed_note
 from adapters.rpc.shapes import by_line, carrier, count, enum, happened, plain_id, require, text
 from fulfilment.v1 import cases_pb2, common_pb2
 from ledger.decisions import after_sales
 from ledger.engine.log import Log
 from ledger.engine.registry import Registry
-from ledger.engine.sealing import PersonKey
 from ledger.facts import (
     Change,
     LineNo,
-    Sealed,
     Units,
 )
 from ledger.nouns import NOUNS, cases, orders, parcels, policies
@@ -32,10 +30,11 @@ from ledger.nouns.cases import (
 from ledger.nouns.orders.after_sales import Amounts
 from ledger.refusals import EvidenceNotKept
 from ledger.terms.parties import Party
-from ledger.view import EMPTY, View
+from ledger.view import Decide, Folded, View
 
 MOST_EVIDENCE_BYTES = 8 * 1024 * 1024
 _MOST_LINES = 1000
+_REGISTRY = Registry(NOUNS)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 _reason = enum(cases_pb2.CaseReason, Reason)
@@ -60,8 +59,6 @@ _BEGINS: dict[str, re.Pattern[bytes]] = {
     "video/mp4": re.compile(rb"....ftyp(?:isom|iso[2-9]|mp4[12]|avc1|M4V |MSNV|dash|qt  )", re.DOTALL),
 }
 """How files of each type begin."""
-
-Decide = Callable[[View], Sequence[Change]]
 
 
 def _case_id(value: str) -> str:
@@ -97,21 +94,9 @@ def _units(lines: Sequence[common_pb2.LineUnits], required: bool = False) -> Uni
     return by_line(lines)
 
 
-def _noted(
-    case_id: str, note: str, edge: Edge, decide: Callable[[View, Sealed | None], Sequence[Change]]
-) -> tuple[Decide, list[PersonKey]]:
-    """A decision with a note sealed for the case's customer, who is known only once the case is at hand."""
-    keys: list[PersonKey] = []
-
-    def sealing(view: View) -> Sequence[Change]:
-        keys.clear()
-        case = cases.known(cases.find(view, case_id), case_id)
-        personal = {"note": note} if note else {}
-        sealed, made = sealed_with(edge, personal, case.opened.subject, cases.stream(case_id))
-        keys.extend(made)
-        return decide(view, sealed)
-
-    return sealing, keys
+def _customer_of(case_id: str) -> Callable[[View], str]:
+    """Whose the case is, which owns what is written about it."""
+    return lambda view: cases.known(cases.find(view, case_id), case_id).opened.subject
 
 
 @reads(cases_pb2.OpenCaseRequest)
@@ -119,18 +104,18 @@ def open_case(request: cases_pb2.OpenCaseRequest, edge: Edge) -> Ask:
     case_id, order_id = _case_id(request.case_id), shapes.order_id(request.order_id)
     at, note = happened(request, edge.now), shapes.lines(request.note, "note", 2000)
     reason, units = _reason(request.reason, "reason"), _units(request.lines, required=True)
-    opened = cases.CaseOpened(case_id, order_id, reason, units, first_answer_by=at, at=at)
-    keys: list[PersonKey] = []
+    sealed, keys = sealed_note(edge, note, cases.stream(case_id))
+    opened = cases.CaseOpened(case_id, order_id, reason, units, first_answer_by=at, at=at, note=sealed)
 
-    def decide(view: View) -> Sequence[Change]:
-        keys.clear()
-        order = orders.known(orders.find(view, order_id), order_id)
-        subject = order.subject or edge.sealer.subject_of("", "", order_id)
-        sealed, made = sealed_with(edge, {"note": note} if note else {}, subject, cases.stream(case_id))
-        keys.extend(made)
-        return after_sales.open_case(view, replace(opened, subject=subject, note=sealed), edge.now)
+    def customer(view: View) -> str:
+        return person_in(view, order_id, edge.sealer)
 
-    return Ask(decide, (cases.stream(case_id), orders.stream(order_id), policies.stream()), keys)
+    return Ask(
+        lambda view: after_sales.open_case(view, replace(opened, subject=customer(view)), edge.now),
+        (cases.stream(case_id), orders.stream(order_id), policies.stream()),
+        keys,
+        customer,
+    )
 
 
 @reads(cases_pb2.AnswerCustomerRequest)
@@ -176,11 +161,9 @@ def add_evidence(request: cases_pb2.AddEvidenceRequest, edge: Edge) -> Ask:
 
 
 async def _present(log: Log, case_id: str) -> cases.Case | None:
-    registry, entry = Registry(NOUNS), EMPTY
-    _, rows = await log.read_streams([cases.stream(case_id)])
-    for stream, version, topic, state in rows:
-        entry = entry._replace(version=version, state=registry.fold(stream, entry.state, registry.decode(topic, state)))
-    return entry.state if isinstance(entry.state, cases.Case) else None
+    streams = [cases.stream(case_id)]
+    _, rows = await log.read_streams(streams)
+    return cases.find(Folded(_REGISTRY.fold_rows(streams, rows)), case_id)
 
 
 @reads(cases_pb2.StartReviewRequest)
@@ -193,14 +176,12 @@ def start_review(request: cases_pb2.StartReviewRequest, edge: Edge) -> Ask:
 def rule_liability(request: cases_pb2.RuleLiabilityRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     because, hashes = _words(request.reasons, "reasons"), _hashes(request.evidence_sha256, required=False)
-    ruling = cases.LiabilityRuled(case_id, _party(request.liable, "liable"), because, hashes, at)
-    decide, keys = _noted(
-        case_id,
-        shapes.lines(request.note, "note", 2000),
-        edge,
-        lambda view, note: after_sales.rule(view, replace(ruling, note=note), edge.now),
+    liable = _party(request.liable, "liable")
+    note, keys = sealed_note(edge, shapes.lines(request.note, "note", 2000), cases.stream(case_id))
+    ruling = cases.LiabilityRuled(case_id, liable, because, hashes, at, note)
+    return Ask(
+        lambda view: after_sales.rule(view, ruling, edge.now), (cases.stream(case_id),), keys, _customer_of(case_id)
     )
-    return Ask(decide, (cases.stream(case_id),), keys)
 
 
 @reads(cases_pb2.ApproveRemedyRequest)
@@ -218,13 +199,13 @@ def approve_remedy(request: cases_pb2.ApproveRemedyRequest, edge: Edge) -> Ask:
 @reads(cases_pb2.DenyCaseRequest)
 def deny_case(request: cases_pb2.DenyCaseRequest, edge: Edge) -> Ask:
     case_id, at, because = _case_id(request.case_id), happened(request, edge.now), _denial(request.reason, "reason")
-    decide, keys = _noted(
-        case_id,
-        shapes.lines(request.note, "note", 2000),
-        edge,
-        lambda view, note: after_sales.deny(view, case_id, because, note, at, edge.now),
+    note, keys = sealed_note(edge, shapes.lines(request.note, "note", 2000), cases.stream(case_id))
+    return Ask(
+        lambda view: after_sales.deny(view, case_id, because, note, at, edge.now),
+        (cases.stream(case_id),),
+        keys,
+        _customer_of(case_id),
     )
-    return Ask(decide, (cases.stream(case_id),), keys)
 
 
 @reads(cases_pb2.RecordReturnLabelRequest)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-from msgspec.structs import replace
+from collections.abc import Sequence
 
 from adapters.rpc import shapes
-from adapters.rpc.asks.ask import Ask, Edge, reads, sealed_with
-from adapters.rpc.shapes import enum, happened, plain_id, require, text
+from adapters.rpc.asks.ask import Ask, Edge, person_in, reads, sealed_with
+from adapters.rpc.shapes import enum, happened, plain_id, require
 from fulfilment.v1 import inquiries_pb2
 from ledger.decisions import supplier_inquiries
 from ledger.engine.sealing import PersonKey
-from ledger.facts import Change, Sealed, order_of
+from ledger.facts import Change, Sealed, changes_of, order_of
 from ledger.nouns import inquiries, orders, policies, suppliers
-from ledger.nouns.inquiries import InquiryAsked, Topic
+from ledger.nouns.inquiries import Inquiry, InquiryAsked, Topic
 from ledger.refusals import Malformed
 from ledger.terms.parties import Party
 from ledger.view import View
@@ -34,6 +32,7 @@ def ask_inquiry(request: inquiries_pb2.AskInquiryRequest, edge: Edge) -> Ask:
     by, of = shapes.party(request.asked_by, "asked_by"), shapes.party(request.asked_of, "asked_of")
     require((by, of) in _MAY_ASK, "asked_of", f"the {by} does not ask the {of}")
     order_id, supplier_order_id, supplier_id = _about(request, Party.SUPPLIER in (by, of))
+    text, keys = _sealed(request, edge)
     asked = InquiryAsked(
         inquiry_id,
         by,
@@ -43,19 +42,25 @@ def ask_inquiry(request: inquiries_pb2.AskInquiryRequest, edge: Edge) -> Ask:
         happened(request, edge.now),
         supplier_order_id,
         supplier_id,
+        text=text,
         content=edge.digest,
     )
-    said = shapes.lines(request.text, "text", _MOST_CHARACTERS)
     streams = (inquiries.stream(inquiry_id), orders.stream(order_id), policies.stream())
     more = (suppliers.stream(supplier_id),) if supplier_id else ()
-    return _sealing(
-        edge,
-        inquiry_id,
-        said,
+    return Ask(
+        lambda view: supplier_inquiries.ask(view, asked),
         (*streams, *more),
-        lambda view: order_id,
-        lambda view, sealed: supplier_inquiries.ask(view, replace(asked, text=sealed)),
+        keys,
+        lambda view: person_in(view, order_id, edge.sealer),
     )
+
+
+def _sealed(
+    request: inquiries_pb2.AskInquiryRequest | inquiries_pb2.AnswerInquiryRequest, edge: Edge
+) -> tuple[Sealed | None, Sequence[PersonKey]]:
+    """What was written; it belongs to the person of the order that it is about."""
+    written = shapes.lines(request.text, "text", _MOST_CHARACTERS)
+    return sealed_with(edge, {"text": written} if written else {}, "", inquiries.stream(request.inquiry_id))
 
 
 def _about(request: inquiries_pb2.AskInquiryRequest, of_a_supplier: bool) -> tuple[str, str, str]:
@@ -75,54 +80,28 @@ def _about(request: inquiries_pb2.AskInquiryRequest, of_a_supplier: bool) -> tup
             raise Malformed(("order_id", "is required, or supplier_order_id"))
 
 
-def _sealing(
-    edge: Edge,
-    inquiry_id: str,
-    said: str,
-    streams: tuple[str, ...],
-    order_id_in: Callable[[View], str],
-    use: Callable[[View, Sealed | None], Sequence[Change]],
-) -> Ask:
-    """A decision that seals what was said under the order's person, who is known only once the order is at hand."""
-    keys: list[PersonKey] = []
-
-    def decide(view: View) -> Sequence[Change]:
-        keys.clear()
-        order_id = order_id_in(view)
-        order = orders.known(orders.find(view, order_id), order_id)
-        subject = order.subject or edge.sealer.subject_of("", "", order_id)
-        sealed, made = sealed_with(edge, {"text": said} if said else {}, subject, inquiries.stream(inquiry_id))
-        keys.extend(made)
-        return use(view, sealed)
-
-    return Ask(decide, streams, keys)
-
-
 @reads(inquiries_pb2.AnswerInquiryRequest)
 def answer_inquiry(request: inquiries_pb2.AnswerInquiryRequest, edge: Edge) -> Ask:
     inquiry_id, at = plain_id(request.inquiry_id, "inquiry_id"), happened(request, edge.now)
-    by, stream = request.context.actor, inquiries.stream(inquiry_id)
+    text, keys = _sealed(request, edge)
+    stream = inquiries.stream(inquiry_id)
 
-    def use(view: View, sealed: Sealed | None) -> Sequence[Change]:
-        inquiry = inquiries.known(inquiries.find(view, inquiry_id), inquiry_id)
-        answered = inquiries.InquiryAnswered(inquiry_id, at, by, inquiry.asked.supplier_id, sealed)
-        return [(stream, fact) for fact in inquiries.answer(inquiry, answered, edge.now)]
+    def asked_in(view: View) -> Inquiry:
+        return inquiries.known(inquiries.find(view, inquiry_id), inquiry_id)
 
-    return _sealing(
-        edge,
-        inquiry_id,
-        shapes.lines(request.text, "text", _MOST_CHARACTERS),
-        (stream,),
-        lambda view: inquiries.known(inquiries.find(view, inquiry_id), inquiry_id).asked.order_id,
-        use,
-    )
+    def decide(view: View) -> Sequence[Change]:
+        inquiry = asked_in(view)
+        answered = inquiries.InquiryAnswered(inquiry_id, at, edge.actor, inquiry.asked.supplier_id, text)
+        return changes_of(stream, inquiries.answer(inquiry, answered, edge.now))
+
+    return Ask(decide, (stream,), keys, lambda view: person_in(view, asked_in(view).asked.order_id, edge.sealer))
 
 
 @reads(inquiries_pb2.CloseInquiryRequest)
 def close_inquiry(request: inquiries_pb2.CloseInquiryRequest, edge: Edge) -> Ask:
     inquiry_id, at = plain_id(request.inquiry_id, "inquiry_id"), happened(request, edge.now)
-    because, stream = text(request.reason, "reason", 100), inquiries.stream(inquiry_id)
-    closed = inquiries.InquiryClosed(inquiry_id, because, request.context.actor, at)
+    because, stream = shapes.text(request.reason, "reason", 100), inquiries.stream(inquiry_id)
+    closed = inquiries.InquiryClosed(inquiry_id, because, edge.actor, at)
 
     def decide(view: View) -> Sequence[Change]:
         inquiry = inquiries.known(inquiries.find(view, inquiry_id), inquiry_id)

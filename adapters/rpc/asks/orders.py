@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from adapters.rpc import shapes
-from adapters.rpc.asks.ask import Ask, Decide, Edge, of_order, reads, sealed_with
+from adapters.rpc.asks.ask import Ask, Edge, of_order, person_in, reads, sealed_note, sealed_with
 from adapters.rpc.shapes import by_line, count, enum, happened, instant, plain_id, require, taken, text
 from fulfilment.v1 import orders_pb2, shipping_pb2
 from ledger.decisions import (
@@ -22,7 +21,6 @@ from ledger.decisions import (
 from ledger.decisions.rerouting import Cause
 from ledger.engine.sealing import PersonKey
 from ledger.facts import (
-    Change,
     LineNo,
     Sealed,
     order_of,
@@ -30,7 +28,6 @@ from ledger.facts import (
 from ledger.nouns import orders, policies, stock, suppliers
 from ledger.terms.places import Destination
 from ledger.terms.shipping import Incoterm, Priority
-from ledger.view import View
 
 _payment = enum(orders_pb2.PaymentState, orders.PaymentState, unspecified=orders.PaymentState.UNKNOWN)
 _priority = enum(orders_pb2.Priority, Priority, unspecified=Priority.STANDARD)
@@ -184,22 +181,6 @@ def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
     return Ask(lambda view: intake.place(view, placed, all_or_nothing, cart_id, edge.now), streams, keys)
 
 
-def _seals(
-    order_id: str, personal: Mapping[str, Any], edge: Edge, use: Callable[[View, Sealed | None], Sequence[Change]]
-) -> tuple[Decide, list[PersonKey]]:
-    """A decision that seals under the order's own person, who is known only once the order is at hand."""
-    keys: list[PersonKey] = []
-
-    def decide(view: View) -> Sequence[Change]:
-        keys.clear()
-        order = orders.known(orders.find(view, order_id), order_id)
-        sealed, made = sealed_with(edge, personal, order.subject or edge.sealer.subject_of("", "", order_id), order_id)
-        keys.extend(made)
-        return use(view, sealed)
-
-    return decide, keys
-
-
 def _new_person(
     customer: orders_pb2.Customer, address: orders_pb2.Address, order_id: str, edge: Edge
 ) -> tuple[_Person, str, Sealed | None, tuple[PersonKey, ...]]:
@@ -271,20 +252,22 @@ def place_hold(request: orders_pb2.PlaceHoldRequest, edge: Edge) -> Ask:
     owner = text(request.owner, "owner", 100, required=True)
     # What the ledger holds it releases itself, by what it knows of the reason; a person's hold only a person ends.
     require(owner != orders.LEDGER, "owner", "is the ledger's own name; say who has to act")
+    note = shapes.lines(request.note, "note", 2000)
+    sealed, keys = sealed_note(edge, note, order_id)
     hold = orders.Hold(
         _hold_reason(request.reason, "reason"),
         owner,
         happened(request, edge.now),
         supplier_order_id=_supplier_order_of(order_id, request.supplier_order_id),
+        note=sealed,
+        note_digest=edge.sealer.fingerprint(note.encode()).hex()[:32] if note else "",
     )
-    note = shapes.lines(request.note, "note", 2000)
-    digest = edge.sealer.fingerprint(note.encode()).hex()[:32] if note else ""
-
-    def use(view: View, sealed: Sealed | None) -> Sequence[Change]:
-        return intake.place_hold(view, order_id, replace(hold, note=sealed, note_digest=digest), edge.now)
-
-    decide, keys = _seals(order_id, {"note": note} if note else {}, edge, use)
-    return Ask(decide, (orders.stream(order_id),), keys)
+    return Ask(
+        lambda view: intake.place_hold(view, order_id, hold, edge.now),
+        (orders.stream(order_id),),
+        keys,
+        owner=lambda view: person_in(view, order_id, edge.sealer),
+    )
 
 
 def _supplier_order_of(order_id: str, supplier_order_id: str) -> str:
@@ -305,7 +288,7 @@ def release_hold(request: orders_pb2.ReleaseHoldRequest, edge: Edge) -> Ask:
 @reads(orders_pb2.ConfirmOrderRequest)
 def confirm_order(request: orders_pb2.ConfirmOrderRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
-    by, backorder = request.context.actor or "unknown", request.backorder_lacking
+    by, backorder = edge.actor, request.backorder_lacking
     return of_order(order_id, lambda view: intake.confirm(view, order_id, backorder, by, at, edge.now))
 
 

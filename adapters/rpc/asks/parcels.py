@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from adapters.rpc.shapes import carrier, enum, happened, require, text
 from fulfilment.v1 import parcels_pb2
 from ledger.decisions import delivery
 from ledger.engine.sealing import PersonKey
-from ledger.facts import Change
+from ledger.facts import Change, Sealed, changes_of
 from ledger.nouns import orders, parcels, policies
 from ledger.view import View
 
@@ -39,16 +39,25 @@ def record_checkpoints(request: parcels_pb2.RecordCheckpointsRequest, edge: Edge
     parcel = parcel_of(request)
     shapes.some(request.checkpoints, "checkpoints", 200, "scans")
     scans = shapes.each(request.checkpoints, "checkpoints", lambda scan: _scan(scan, edge.now, edge.warnings))
-    messages = shapes.each(
-        request.checkpoints, "checkpoints", lambda scan: shapes.taken_lines(scan.message, "message", 1000)
-    )
-    keys: list[PersonKey] = []
+    messages, keys = _sealed_messages(request, parcel, edge)
+    owner = _owner_of(parcel)
 
     def decide(view: View) -> Sequence[Change]:
-        told = _with_messages(view, parcel, scans, messages, edge, keys) if any(messages) else scans
+        told = _with_messages(view, parcel, scans, messages) if keys and owner(view) else scans
         return delivery.record_checkpoints(view, *parcel, told, edge.now, edge.now)
 
-    return Ask(decide, (parcels.stream(*parcel),), keys)
+    return Ask(decide, (parcels.stream(*parcel),), keys, owner)
+
+
+def _with_messages(
+    view: View, parcel: tuple[str, str], scans: Sequence[parcels.Checkpoint], messages: Sequence[Sealed | None]
+) -> list[parcels.Checkpoint]:
+    """The scans with their text; not with that of an earlier use of the number, which is about somebody else."""
+    since = parcels.known(parcels.find(view, *parcel), *parcel).exists_from
+    return [
+        replace(scan, message=message if since is None or scan.at >= since else None)
+        for scan, message in zip(scans, messages, strict=True)
+    ]
 
 
 def _scan(scan: parcels_pb2.Checkpoint, now: datetime, warnings: list[str]) -> parcels.Checkpoint:
@@ -73,31 +82,26 @@ def _scan(scan: parcels_pb2.Checkpoint, now: datetime, warnings: list[str]) -> p
     )
 
 
-def _with_messages(
-    view: View,
-    parcel: tuple[str, str],
-    scans: Sequence[parcels.Checkpoint],
-    messages: Sequence[str],
-    edge: Edge,
-    keys: list[PersonKey],
-) -> list[parcels.Checkpoint]:
-    """The scans with their text, sealed under the order's person; without an order it is not kept.
+def _sealed_messages(
+    request: parcels_pb2.RecordCheckpointsRequest, parcel: tuple[str, str], edge: Edge
+) -> tuple[list[Sealed | None], list[PersonKey]]:
+    """The text of each scan, and all keys; they belong to the person of the order."""
+    messages = shapes.each(
+        request.checkpoints, "checkpoints", lambda scan: shapes.taken_lines(scan.message, "message", 1000)
+    )
+    sealed = [sealed_with(edge, {"message": said} if said else {}, "", parcels.stream(*parcel)) for said in messages]
+    return [each for each, _ in sealed], [key for _, keys in sealed for key in keys]
 
-    Nor is that of an earlier use of the number, for it is about somebody else.
-    """
-    keys.clear()
-    known = parcels.known(parcels.find(view, *parcel), *parcel)
-    order = orders.find(view, known.order_id) if known.order_id else None
-    if order is None or not order.subject:
-        return list(scans)
-    told = []
-    for scan, message in zip(scans, messages, strict=True):
-        ours = known.exists_from is None or scan.at >= known.exists_from
-        said = {"message": message} if message and ours else {}
-        sealed, made = sealed_with(edge, said, order.subject, parcels.stream(*parcel))
-        keys.extend(made)
-        told.append(replace(scan, message=sealed))
-    return told
+
+def _owner_of(parcel: tuple[str, str]) -> Callable[[View], str]:
+    """Who gets the parcel, as far as it is known; empty where it belongs to no order, or that to nobody."""
+
+    def owner(view: View) -> str:
+        known = parcels.known(parcels.find(view, *parcel), *parcel)
+        order = orders.find(view, known.order_id) if known.order_id else None
+        return order.subject if order is not None else ""
+
+    return owner
 
 
 @reads(parcels_pb2.ProveDeliveryRequest)
@@ -106,21 +110,17 @@ def prove_delivery(request: parcels_pb2.ProveDeliveryRequest, edge: Edge) -> Ask
     signed_by = shapes.taken(request.signed_by, "signed_by")
     photo = shapes.sha256(request.photo_sha256, "photo_sha256") if request.photo_sha256 else ""
     require(bool(signed_by or photo), "signed_by", "a proof needs a signature or a photo")
-    keys: list[PersonKey] = []
+    stream, owner = parcels.stream(*parcel), _owner_of(parcel)
+    sealed, keys = sealed_with(edge, {"signed_by": signed_by} if signed_by else {}, "", stream)
+    digest = edge.sealer.fingerprint(signed_by.encode()).hex()[:32] if signed_by else ""
 
     def decide(view: View) -> Sequence[Change]:
-        keys.clear()
         known = parcels.known(parcels.find(view, *parcel), *parcel)
-        order = orders.find(view, known.order_id) if known.order_id else None
-        subject = order.subject if order else ""
-        signed = {"signed_by": signed_by} if signed_by and subject else {}
-        sealed, made = sealed_with(edge, signed, subject, parcels.stream(*parcel))
-        keys.extend(made)
-        digest = edge.sealer.fingerprint(signed_by.encode()).hex()[:32] if sealed else ""
-        proof = parcels.prove_delivery(known, sealed, photo, at, digest)
-        return [(parcels.stream(*parcel), fact) for fact in proof]
+        # Without an owner nobody could read who signed.
+        signed = (sealed, digest) if owner(view) else (None, "")
+        return changes_of(stream, parcels.prove_delivery(known, signed[0], photo, at, signed[1]))
 
-    return Ask(decide, (parcels.stream(*parcel),), keys)
+    return Ask(decide, (stream,), keys, owner)
 
 
 @reads(parcels_pb2.DisputeDeliveryRequest)

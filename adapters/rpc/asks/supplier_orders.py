@@ -91,11 +91,11 @@ def rule_delay(request: orders_pb2.RuleDelayRequest, edge: Edge) -> Ask:
     supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
     clock, party = _clock(request.clock, "clock"), shapes.party(request.party, "party")
     because = text(request.reason, "reason", 100, required=True)
-    order_id, by = order_of(supplier_order_id), request.context.actor
+    order_id = order_of(supplier_order_id)
 
     def decide(view: View) -> Sequence[Change]:
         order = orders.known(orders.find(view, order_id), order_id)
-        ruled = breaches.rule_delay(order, supplier_order_id, clock, party, because, by, at, edge.now)
+        ruled = breaches.rule_delay(order, supplier_order_id, clock, party, because, edge.actor, at, edge.now)
         return [(orders.stream(order_id), fact) for fact in ruled]
 
     return of_order(order_id, decide)

@@ -27,20 +27,20 @@ for _command in (work_pb2.ClaimWorkRequest, work_pb2.ReleaseWorkRequest, work_pb
 
 @reads(work_pb2.ClaimWorkRequest)
 def claim_work(request: work_pb2.ClaimWorkRequest, edge: Edge) -> Ask:
-    task_id, by, exists = _task_id(request), _person(request), edge.seen
+    task_id, by, exists = _task_id(request), _person(edge), edge.seen
     return _of_task(task_id, lambda task: tasks.claim(task, task_id, exists, by, edge.now))
 
 
 @reads(work_pb2.ReleaseWorkRequest)
 def release_work(request: work_pb2.ReleaseWorkRequest, edge: Edge) -> Ask:
-    task_id, by, exists = _task_id(request), _person(request), edge.seen
+    task_id, by, exists = _task_id(request), _person(edge), edge.seen
     of = text(request.claimed_by, "claimed_by", 100) or by
     return _of_task(task_id, lambda task: tasks.release(task, task_id, exists, of, by, edge.now))
 
 
 @reads(work_pb2.FinishWorkRequest)
 def finish_work(request: work_pb2.FinishWorkRequest, edge: Edge) -> Ask:
-    task_id, by, exists = _task_id(request), _person(request), edge.seen
+    task_id, by, exists = _task_id(request), _person(edge), edge.seen
     outcome = text(request.outcome, "outcome", 100, required=True)
     return _of_task(task_id, lambda task: tasks.finish(task, task_id, exists, outcome, by, edge.now))
 
@@ -49,10 +49,9 @@ def _task_id(request: Any) -> str:
     return text(request.task_id, "task_id", 500, required=True)
 
 
-def _person(request: Any) -> str:
-    by: str = request.context.actor
-    require(by not in ("", "unknown"), "context.actor", "is required: work is claimed by somebody")
-    return by
+def _person(edge: Edge) -> str:
+    require(edge.actor != "unknown", "context.actor", "is required: work is claimed by somebody")
+    return edge.actor
 
 
 def _of_task(task_id: str, decide: Callable[[Task | None], Sequence[TaskFact]]) -> Ask:
