@@ -26,6 +26,7 @@ from ledger.engine.executor import Command, Receipt, own_command
 from ledger.facts import Change
 from ledger.nouns import cases, inquiries, orders, parcels, policies, recoveries, stock, suppliers
 from ledger.refusals import Exhausted, ProjectionBehind, RequestReused, Unavailable
+from ledger.terms.clocks import Clock
 from ledger.view import View
 from projections import PROJECTIONS, reviewing, sla, stock_levels
 from projections.machine.reads import Where
@@ -136,7 +137,7 @@ def _decision(timer: Timer, names: Sequence[str], now: datetime) -> tuple[Callab
     match timer:
         case Timer.ACKNOWLEDGE | Timer.DISPATCH | Timer.DELIVERY:
             order_id, object_id = names
-            clock = orders.Clock(timer.value)
+            clock = Clock(timer.value)
             return lambda view: timers.miss_deadline(view, order_id, object_id, clock, now), orders.stream(order_id)
         case Timer.RETURN_WINDOW:
             (order_id,) = names
@@ -177,7 +178,7 @@ def _decision(timer: Timer, names: Sequence[str], now: datetime) -> tuple[Callab
             return lambda view: stock_alerts.notice_stale_feed(view, supplier_id, sku, now), stream
         case Timer.REROUTE:
             order_id, supplier_order_id, late = names
-            missed = orders.Clock(late)
+            missed = Clock(late)
             stream = orders.stream(order_id)
             return lambda view: rerouting.reroute_overdue(view, order_id, supplier_order_id, missed, now), stream
         case Timer.WAITING:

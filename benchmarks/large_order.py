@@ -64,7 +64,6 @@ from ledger.nouns.inquiries import (
 from ledger.nouns.messages import About
 from ledger.nouns.messages import Kind as Telling
 from ledger.nouns.orders import (
-    Clock,
     CustomsLine,
     Hold,
     HoldReason,
@@ -95,6 +94,7 @@ from ledger.nouns.suppliers import (
     SupplierRegistered,
     TermsAgreed,
 )
+from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from ledger.terms.places import Destination

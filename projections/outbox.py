@@ -47,12 +47,7 @@ from ledger.nouns.messages import (
     Message,
     UnknownMessage,
 )
-from ledger.nouns.orders import (
-    Clock,
-    DeadlineMissed,
-    OrderConfirmed,
-    UnitsDelivered,
-)
+from ledger.nouns.orders import DeadlineMissed, OrderConfirmed, UnitsDelivered
 from ledger.nouns.orders.supplier_orders import (
     CancelRequested,
     SupplierOrderAcknowledged,
@@ -75,6 +70,7 @@ from ledger.nouns.stock import (
     StockLow,
     StockRunningOut,
 )
+from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from projections.machine.reads import (

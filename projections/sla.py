@@ -10,7 +10,7 @@ supplier is to be sought for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, cast
@@ -22,14 +22,13 @@ from ledger.decisions import after_sales
 from ledger.facts import Fact, order_of
 from ledger.nouns import (
     cases,
-    claims,
+    inquiries,
     orders,
     parcels,
     recoveries,
 )
 from ledger.nouns.cases import Case
-from ledger.nouns.inquiries import Inquiry
-from ledger.nouns.orders import Deadline, breaches
+from ledger.nouns.orders import breaches
 from ledger.nouns.policies import Policy, PolicyAgreed, RerouteAfter
 from ledger.nouns.recoveries import Recovery
 from ledger.nouns.stock import (
@@ -40,6 +39,7 @@ from ledger.nouns.stock import (
     ReservationReleased,
     StockReserved,
 )
+from ledger.terms.clocks import Clock, ClockState, Reading
 from ledger.terms.parties import Party
 from projections.machine.reads import (
     FIRST,
@@ -50,11 +50,9 @@ from projections.machine.reads import (
     snapshot,
 )
 from projections.machine.streams import (
-    Breach,
     OrderHistory,
     Page,
     ParcelHistory,
-    ParcelUse,
 )
 from projections.machine.tables import (
     ID,
@@ -135,34 +133,6 @@ POLICIES = Table(
 # --- what is kept ---------------------------------------------------------------------------------
 
 
-class State(StrEnum):
-    """What became of an obligation."""
-
-    OPEN = "open"
-    """Still to be met; nobody has recorded a breach."""
-    MET = "met"
-    MISSED = "missed"
-    WITHDRAWN = "withdrawn"
-    """Recorded as missed, and met in time after all."""
-
-
-class Clock(StrEnum):
-    """All clocks that oblige somebody."""
-
-    ACKNOWLEDGE = "acknowledge"
-    DISPATCH = "dispatch"
-    DELIVERY = "delivery"
-    FIRST_SCAN = "first_scan"
-    ANSWER = "answer"
-    CLAIM_FILING = "claim_filing"
-    RECOVERY_ANSWER = "recovery_answer"
-    FIRST_ANSWER = "first_answer"
-
-
-_ALWAYS = LAST - timedelta(days=366)
-"""An instant at which every clock has run out: decisions asked at it tell which clocks run at all."""
-
-
 def changes(page: Page) -> list[Written]:
     """Rows of obligations and timers."""
     obligations, silences, windows = Rows(OBLIGATIONS), Rows(SILENCES), Rows(RETURN_WINDOWS)
@@ -176,13 +146,13 @@ def changes(page: Page) -> list[Written]:
         obligations.replace(_of_parcels(before), _of_parcels(after))
         silences.replace(_silences(before), _silences(after))
     for earlier, later in page.inquiries():
-        obligations.replace(_of_inquiry(earlier) if earlier else (), _of_inquiry(later))
+        obligations.replace(_rows(inquiries.readings(earlier)) if earlier else (), _rows(inquiries.readings(later)))
     waiting = Rows(WAITING_CLAIMS)
     for recovery, then in page.recoveries():
-        obligations.replace(_of_recovery(recovery), _of_recovery(then))
+        obligations.replace(_rows(recoveries.readings(recovery)) if recovery else (), _rows(recoveries.readings(then)))
         waiting.replace(_waiting(recovery), _waiting(then))
     for was, case in page.cases():
-        obligations.replace(_of_case(was) if was else (), _of_case(case))
+        obligations.replace(_rows(cases.readings(was)) if was else (), _rows(cases.readings(case)))
         waits.replace(_wait(was) if was else (), _wait(case))
     policies = Rows(POLICIES)
     holds = _Holds()
@@ -196,7 +166,7 @@ def changes(page: Page) -> list[Written]:
 
 SLA = Projection(
     "sla",
-    7,
+    8,
     (OBLIGATIONS, HOLDS, SILENCES, RETURN_WINDOWS, WAITING_CLAIMS, RESHIPS, RESHIP_WAITS, OVERDUE, POLICIES),
     changes,
 )
@@ -210,47 +180,32 @@ def _terms(policy: Policy) -> Values:
 
 
 def _of_order(history: OrderHistory) -> list[Values]:
-    order = history.order
-    left = dict(history.breaches)
-    rows = []
-    for deadline in order.deadlines():
-        key = (deadline.object_id, deadline.clock)
-        rows.append(_obligation(deadline, key in order.missed, left.pop(key, None)))
-    # Of these nothing is owed any more, as after a cancellation; that they were missed stays.
-    return rows + [_past(breach) for breach in left.values()]
+    return _rows(orders.readings(history.order))
 
 
-def _obligation(deadline: Deadline, missed: bool, breach: Breach | None) -> Values:
-    alarm = not missed and deadline.passed(_ALWAYS)
-    if missed:
-        state = State.MISSED
-    elif not deadline.over or alarm:
-        state = State.OPEN
-    else:
-        state = State.WITHDRAWN if breach else State.MET
+def _of_parcels(uses: ParcelHistory) -> list[Values]:
+    return [row for use in uses for row in _rows(parcels.readings(use.parcel))]
+
+
+def _rows(readings: Iterable[Reading]) -> list[Values]:
+    """What is owed, or was; of what was given up in time nothing is."""
+    return [_row(each, state) for each in readings if (state := each.state) is not None]
+
+
+def _row(reading: Reading, state: ClockState) -> Values:
     return (
-        deadline.object_id,
-        deadline.clock.value,
-        deadline.supplier_id,
-        deadline.owner.value,
-        deadline.due,
+        reading.object_id,
+        reading.clock.value,
+        reading.supplier_id,
+        reading.owner.value,
+        reading.due,
         state.value,
-        deadline.met_at,
-        None if deadline.over else deadline.stopped_since,
-        breach.missed.at if breach else None,
-        breach.withdrawn.at if breach and breach.withdrawn else None,
-        alarm,
+        reading.met_at,
+        None if reading.over else reading.stopped_since,
+        reading.missed_at,
+        reading.withdrawn_at,
+        reading.runs,
     )
-
-
-def _past(breach: Breach) -> Values:
-    fact, withdrawn = breach.missed, breach.withdrawn
-    state = State.WITHDRAWN if withdrawn else State.MISSED
-    met_at = withdrawn.happened_at if withdrawn else None
-    withdrawn_at = withdrawn.at if withdrawn else None
-    owner = Deadline(fact.object_id, fact.clock, fact.due, met_at).owner
-    what = (fact.object_id, fact.clock.value, breach.supplier_id, owner.value, fact.due)
-    return (*what, state.value, met_at, None, fact.at, withdrawn_at, False)
 
 
 def _window(history: OrderHistory) -> list[Values]:
@@ -258,7 +213,7 @@ def _window(history: OrderHistory) -> list[Values]:
     if delivered_at is None:
         return []
     closes_at = delivered_at + timedelta(days=order.placed.return_window_days)
-    return [(order.order_id, closes_at)] if orders.complete(order, closes_at, _ALWAYS) else []
+    return [(order.order_id, closes_at)] if orders.may_complete(order) else []
 
 
 def _reship(history: OrderHistory) -> list[Values]:
@@ -272,11 +227,11 @@ def _reship(history: OrderHistory) -> list[Values]:
 def _overdue(history: OrderHistory) -> list[Values]:
     """Each time since which another supplier is to be sought for lines that are overdue."""
     order = history.order
-    if not order.missed:
+    if not order.breaches:
         return []
     return [
         (each.object_id, each.clock.value, since)
-        for each in order.deadlines()
+        for each in orders.deadlines(order)
         for since in sorted(set(breaches.overdue_since(order, each).values()))
     ]
 
@@ -285,111 +240,19 @@ def _wait(case: Case) -> list[Values]:
     return [(case.case_id, case.reship.order_id)] if case.reship is not None else []
 
 
-def _of_case(case: Case) -> list[Values]:
-    """The retailer answers first; one that was closed without an answer in time obliges it no more."""
-    missed, withdrawn, answered_at = case.missed, case.withdrawn, case.first_answered_at
-    alarm = cases.answer_overdue(case, _ALWAYS)
-    if not (alarm or missed or answered_at):
-        return []
-    kept = State.OPEN if alarm else State.MET
-    state = State.WITHDRAWN if withdrawn else State.MISSED if missed else kept
-    who = ("", Party.RETAILER.value)
-    what = (case.case_id, Clock.FIRST_ANSWER.value, *who, case.opened.first_answer_by, state.value, answered_at, None)
-    return [(*what, missed.at if missed else None, withdrawn.at if withdrawn else None, alarm)]
-
-
-def _of_parcels(uses: ParcelHistory) -> Iterator[Values]:
-    return (_of_parcel(history) for history in uses if history.parcel.first_scan_by is not None)
-
-
-def _of_parcel(history: ParcelUse) -> Values:
-    parcel, missed, withdrawn = history.parcel, history.first_scan_missed, history.first_scan_withdrawn
-    alarm = bool(parcels.miss_first_scan(parcel, parcel.epoch, _ALWAYS))
-    kept = State.OPEN if alarm else State.MET
-    state = State.WITHDRAWN if withdrawn else State.MISSED if missed else kept
-    return (
-        f"{parcel.carrier}/{parcel.number}/{parcel.epoch}",
-        Clock.FIRST_SCAN.value,
-        parcel.supplier_id,
-        Party.CARRIER.value,
-        missed.due if missed else parcel.first_scan_by,
-        state.value,
-        parcel.first_scan_at,
-        None,
-        missed.at if missed else None,
-        withdrawn.at if withdrawn else None,
-        alarm,
-    )
-
-
-def _of_inquiry(inquiry: Inquiry) -> list[Values]:
-    """One without agreed hours obliges nobody, and one that was closed in time does so no more."""
-    asked, answered_at, missed = inquiry.asked, inquiry.answered_at, inquiry.missed
-    alarm = missed is None and inquiry.overdue(_ALWAYS)
-    if asked.answer_by is None or not (missed or alarm or answered_at):
-        return []
-    kept = State.OPEN if alarm else State.MET
-    return [
-        (
-            inquiry.inquiry_id,
-            Clock.ANSWER.value,
-            asked.supplier_id if asked.asked_of is Party.SUPPLIER else "",
-            asked.asked_of.value,
-            asked.answer_by,
-            (State.WITHDRAWN if inquiry.withdrawn else State.MISSED if missed else kept).value,
-            answered_at,
-            None,
-            missed.at if missed else None,
-            inquiry.withdrawn.at if inquiry.withdrawn else None,
-            alarm,
-        )
-    ]
-
-
 def _silences(uses: ParcelHistory) -> list[Values]:
     """Only the present use of a number can be lost."""
     if not uses:
         return []
     parcel = uses[-1].parcel
     row = (parcel.carrier, parcel.number, parcel.epoch, parcel.last_seen_at)
-    return [row] if parcels.suspect_loss(parcel, parcel.epoch, 0, _ALWAYS) else []
-
-
-def _of_recovery(recovery: Recovery | None) -> list[Values]:
-    return [] if recovery is None else [*_filing(recovery), *_answer(recovery)]
-
-
-def _filing(recovery: Recovery) -> Iterator[Values]:
-    """That a claim is filed before it is barred, which nobody owes once it is given up or its parcel is found."""
-    status, file_by = recovery.status, recovery.opened.file_by
-    what = (recovery.recovery_id, Clock.CLAIM_FILING.value, "", Party.RETAILER.value, file_by)
-    if file_by is None:
-        return
-    if recovery.filed_at is not None:
-        yield (*what, State.MET.value, recovery.filed_at, None, None, None, False)
-    elif recovery.barred_at is not None:
-        yield (*what, State.MISSED.value, None, None, recovery.barred_at, None, False)
-    elif status.is_unfiled:
-        yield (*what, State.OPEN.value, None, None, None, None, True)
-
-
-def _answer(recovery: Recovery) -> Iterator[Values]:
-    """That the supplier answers what it was last asked; a breach stays, whatever is asked later."""
-    missed, withdrawn_at = recovery.answer_missed, recovery.answer_withdrawn_at
-    what = (recovery.recovery_id, Clock.RECOVERY_ANSWER.value, recovery.subject.supplier_id, Party.SUPPLIER.value)
-    if missed is not None:
-        state = State.WITHDRAWN if withdrawn_at else State.MISSED
-        yield (*what, missed.due, state.value, recovery.answered_at, None, missed.at, withdrawn_at, False)
-    elif recovery.answer_by is not None and recovery.answered_at is not None:
-        yield (*what, recovery.answer_by, State.MET.value, recovery.answered_at, None, None, None, False)
-    elif recovery.answer_by is not None and recoveries.miss_answer(recovery, _ALWAYS):
-        yield (*what, recovery.answer_by, State.OPEN.value, None, None, None, None, True)
+    return [row] if parcel.awaits_scan else []
 
 
 def _waiting(recovery: Recovery | None) -> list[Values]:
-    if recovery is None or not claims.become_eligible(recovery, _ALWAYS):
+    if recovery is None or recovery.waits_until is None:
         return []
-    return [(recovery.recovery_id, recovery.opened.eligible_at)]
+    return [(recovery.recovery_id, recovery.waits_until)]
 
 
 class _Holds:
@@ -581,7 +444,7 @@ class Obligation(NamedTuple):
     owner: Party
     """Who is obliged."""
     due: datetime
-    state: State
+    state: ClockState
     met_at: datetime | None
     stopped_since: datetime | None
     missed_at: datetime | None
@@ -631,14 +494,14 @@ _NEXT_SUPPLIERS = """
 
 
 def _read(**row: Any) -> Obligation:
-    row["clock"], row["state"], row["owner"] = Clock(row["clock"]), State(row["state"]), Party(row["owner"])
+    row["clock"], row["state"], row["owner"] = Clock(row["clock"]), ClockState(row["state"]), Party(row["owner"])
     return Obligation(**row)
 
 
 async def list_obligations(
     where: Where,
     page: PageOf,
-    states: Iterable[State] = (State.OPEN,),
+    states: Iterable[ClockState] = (ClockState.OPEN,),
     supplier_id: str = "",
     clock: Clock | None = None,
     since: datetime | None = None,
@@ -678,7 +541,7 @@ async def list_breaches(
     owner: Party | None = None,
 ) -> Answer[Obligation]:
     """Deadlines in [since, until) that were missed, without those that turned out to be met."""
-    return await list_obligations(where, page, (State.MISSED,), supplier_id, clock, since, until, owner)
+    return await list_obligations(where, page, (ClockState.MISSED,), supplier_id, clock, since, until, owner)
 
 
 async def count_obligations(where: Where, page: PageOf, supplier_id: str = "") -> Answer[Counts]:

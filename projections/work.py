@@ -21,11 +21,11 @@ from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.messages import Audience, Message
 from ledger.nouns.messages import Stage as MessageStage
 from ledger.nouns.orders import (
-    Deadline,
     Header,
     Hold,
     HoldReason,
     Order,
+    deadlines,
     holds_on,
     left_minor,
 )
@@ -36,6 +36,7 @@ from ledger.nouns.reviews import ProposalState
 from ledger.nouns.stock import Alert
 from ledger.nouns.suppliers import Supplier
 from ledger.nouns.tasks import Task
+from ledger.terms.clocks import Reading
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from projections.machine.reads import (
@@ -212,7 +213,7 @@ def _of_order(history: OrderHistory) -> list[Values]:
     return _items(
         [
             *_holds(history),
-            *_breaches(history),
+            *_breaches(history.order),
             *_oddities(history),
             *_chargebacks(history.order),
             *_unpayable(history.order),
@@ -307,22 +308,19 @@ def _unpayable(order: Order) -> Iterator[Item]:
         yield Item(Kind.CASE, subject, task_id, Owner.AFTER_SALES, since, since, because, order.order_id)
 
 
-def _breaches(history: OrderHistory) -> Iterator[Item]:
+def _breaches(order: Order) -> Iterator[Item]:
     """Only while what the clock waits for has not happened: what came late needs nobody any more."""
-    order = history.order
-    for each in order.deadlines():
-        key = (each.object_id, each.clock)
-        if key in order.missed and not each.over:
-            missed = history.breaches[key].missed
+    for each in deadlines(order):
+        if each.is_missed and each.missed_at is not None and not each.over:
             subject = f"{each.object_id}/{each.clock}"
             supplier_order_id = "" if each.object_id == order.order_id else each.object_id
             yield Item(
                 Kind.BREACH,
                 subject,
-                _task(Kind.BREACH, subject, missed.at),
+                _task(Kind.BREACH, subject, each.missed_at),
                 Owner.OPERATIONS,
                 each.due,
-                missed.at,
+                each.missed_at,
                 "; ".join([each.clock.value, *_rerouting(order, each)]),
                 order.order_id,
                 supplier_order_id,
@@ -330,7 +328,7 @@ def _breaches(history: OrderHistory) -> Iterator[Item]:
             )
 
 
-def _rerouting(order: Order, missed: Deadline) -> Iterator[str]:
+def _rerouting(order: Order, missed: Reading) -> Iterator[str]:
     """What came of giving the units to another supplier: why there is still something to do."""
     supplier_order = order.supplier_orders.get(missed.object_id)
     sought = order.sought.get((missed.object_id, missed.clock))
@@ -438,8 +436,8 @@ _NEXT_STEPS = {
 
 def _of_recovery(recovery: Recovery) -> list[Values]:
     step = _NEXT_STEPS.get(recovery.status, "")
-    if recovery.status is Status.PROPOSED and recovery.answer_missed is not None:
-        step = "" if recovery.answer_withdrawn_at else "press for an answer"
+    if recovery.status is Status.PROPOSED and recovery.is_answer_missed:
+        step = "press for an answer"
     if not step:
         return []
     about, due = recovery.subject, recovery.due or recovery.opened.at

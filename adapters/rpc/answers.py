@@ -26,7 +26,6 @@ from ledger.facts import Sealed, Units
 from ledger.nouns.choice import Choice, Considered
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.orders import (
-    Clock,
     DelayRuled,
     Hold,
     Line,
@@ -45,6 +44,7 @@ from ledger.nouns.recoveries import Payment, Recovery
 from ledger.nouns.reviews import Proposal, SupplierReviewed
 from ledger.nouns.stock import Stock
 from ledger.nouns.suppliers import Agreement, Offer, Supplier
+from ledger.terms.clocks import Clock
 from ledger.terms.money import Money, in_64_bits
 from ledger.terms.places import Destination
 from ledger.terms.rates import Rate, is_at_most, is_strict
@@ -558,7 +558,7 @@ def recovery(state: Recovery, version: int) -> recoveries_pb2.Recovery:
         reason=state.because,
         opened_at=stamp(opened.at),
         answer_by=stamp(state.answer_by),
-        answer_missed_at=stamp(missed.at if missed and state.answer_withdrawn_at is None else None),
+        answer_missed_at=stamp(missed.at if missed and state.is_answer_missed else None),
         eligible_at=stamp(opened.eligible_at),
         file_by=stamp(opened.file_by),
         filed_at=stamp(state.filed_at),

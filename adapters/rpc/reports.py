@@ -30,6 +30,7 @@ from ledger.nouns.reviews import ProposalState
 from ledger.nouns.stock import Alert
 from ledger.nouns.suppliers import Standing
 from ledger.refusals import Malformed
+from ledger.terms.clocks import Clock, ClockState
 from ledger.terms.rates import (
     RateName,
     RateStatus,
@@ -51,8 +52,8 @@ _STATUSES = {each: answers.rate_status(each) for each in RateStatus}
 _statement_kind = shapes.number_of(statements_pb2.StatementKind)
 _read_header = shapes.enum(orders_pb2.OrderStatus, Header)
 _read_hold_reason = shapes.enum(orders_pb2.HoldReason, HoldReason)
-_read_clock = shapes.enum(obligations_pb2.ObligationClock, sla.Clock)
-_read_state = shapes.enum(obligations_pb2.ObligationState, sla.State, unspecified=sla.State.OPEN)
+_read_clock = shapes.enum(obligations_pb2.ObligationClock, Clock)
+_read_state = shapes.enum(obligations_pb2.ObligationState, ClockState, unspecified=ClockState.OPEN)
 _read_rate_name = shapes.enum(rates_pb2.RateName, RateName)
 _read_step = shapes.enum(scorecards_pb2.TrendStep, scorecards.Step)
 _read_group = shapes.enum(trade_pb2.TradeGroup, trade.GroupBy, unspecified=trade.GroupBy.EVERYTHING)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -20,7 +20,6 @@ from ledger.nouns.messages import (
     MessageCancelled,
 )
 from ledger.nouns.orders import (
-    Clock,
     Header,
     Order,
     Shipment,
@@ -29,6 +28,7 @@ from ledger.nouns.orders.supplier_orders import SupplierOrder, reroutable
 from ledger.nouns.parcels import Parcel
 from ledger.nouns.policies import Policy, policy_at
 from ledger.nouns.recoveries import Recovery
+from ledger.terms.clocks import Clock, Reading
 from ledger.view import View
 
 LEDGER = "ledger"
@@ -243,13 +243,13 @@ def _reminder(now: _Present) -> str:
     """Only of a clock that runs and is still due when it was; not of one that is shorter than the notice."""
     about, order, sent = now.about, now.order, now.supplier_order
     notice = timedelta(hours=now.policy.remind_before_hours)
-    if about.clock == "answer":
+    if about.clock == Clock.ANSWER:
         return "" if _awaits_answer(now.inquiry, about.due, notice) else "no_longer_due"
     if order is None or sent is None or sent.sent_at is None or sent.stopped_since is not None:
         return "no_longer_due"
     running = any(
         (each.object_id, each.clock, each.due, each.met_at) == (about.supplier_order_id, about.clock, about.due, None)
-        for each in order.deadlines()
+        for each in orders.deadlines(order)
     )
     in_time = about.due is not None and about.due - sent.sent_at > notice
     return "" if running and in_time and sent.unshipped else "no_longer_due"
@@ -262,21 +262,24 @@ def _awaits_answer(inquiry: Inquiry | None, due: datetime | None, notice: timede
 
 
 def _breach(now: _Present) -> str:
-    about = now.about
-    match about.clock:
-        case "first_scan":
-            stands = now.parcel is not None and now.parcel.first_scan_missed
-        case "first_answer":
-            stands = now.case is not None and now.case.first_answer_missed
-        case "answer":
-            stands = now.inquiry is not None and now.inquiry.is_missed
-        case "recovery_answer":
-            asked = now.recovery
-            stands = asked is not None and asked.answer_missed is not None and asked.answer_withdrawn_at is None
-        case clock:
-            key = (about.supplier_order_id or about.order_id, Clock(clock))
-            stands = now.order is not None and key in now.order.missed
+    stands = any(each.is_missed and each.clock == now.about.clock for each in _readings(now))
     return "" if stands else "breach_withdrawn"
+
+
+def _readings(now: _Present) -> Iterator[Reading]:
+    """The clocks of all that a message is about, of an order those of the supplier order or of itself."""
+    about, order = now.about, now.order
+    if order is not None:
+        object_id = about.supplier_order_id or about.order_id
+        yield from (each for each in orders.readings(order) if each.object_id == object_id)
+    if now.parcel is not None:
+        yield from parcels.readings(now.parcel)
+    if now.case is not None:
+        yield from cases.readings(now.case)
+    if now.inquiry is not None:
+        yield from inquiries.readings(now.inquiry)
+    if now.recovery is not None:
+        yield from recoveries.readings(now.recovery)
 
 
 def _parcel_trouble(now: _Present) -> str:

@@ -25,7 +25,6 @@ from ledger.nouns import orders, policies, stock
 from ledger.nouns.choice import Choice, let_wait
 from ledger.nouns.orders import (
     LEDGER,
-    Clock,
     Hold,
     HoldReason,
     Order,
@@ -37,6 +36,7 @@ from ledger.nouns.orders import (
 from ledger.nouns.orders.supplier_orders import SupplierOrder
 from ledger.nouns.policies import Policy, policy_at
 from ledger.refusals import Forbidden, numbered
+from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
 from ledger.view import View
 
@@ -160,7 +160,7 @@ def _overdue(
 ) -> dict[LineNo, datetime]:
     """Lines that are overdue for so long as the policy says, and since when; what is long past is left to people."""
     hours = policy.reroute_after.by_clock.get(clock)
-    deadline = order.deadline(supplier_order_id, clock)
+    deadline = orders.deadline(order, supplier_order_id, clock)
     if hours is None or deadline is None:
         return {}
     wait = timedelta(hours=hours)

@@ -17,8 +17,9 @@ from ledger.nouns import (
     stock,
     suppliers,
 )
-from ledger.nouns.orders import Clock, breaches
+from ledger.nouns.orders import breaches
 from ledger.nouns.policies import policy_at
+from ledger.terms.clocks import Clock
 from ledger.terms.rates import Rate
 from ledger.view import View
 

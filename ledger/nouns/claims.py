@@ -26,6 +26,7 @@ from ledger.nouns.recoveries import (
     Recovery,
     RecoveryFact,
     Status,
+    filing,
     repeats,
     require_agreed,
     require_currency,
@@ -139,10 +140,7 @@ def _require_claim(recovery: Recovery) -> None:
 
 def become_eligible(recovery: Recovery | None, now: datetime) -> Sequence[RecoveryFact]:
     """Notice that the waiting time has passed. Nothing to notice records nothing."""
-    if recovery is None or recovery.status is not Status.WAITING:
-        return []
-    eligible_at = recovery.opened.eligible_at
-    if eligible_at is None or now < eligible_at:
+    if recovery is None or recovery.waits_until is None or now < recovery.waits_until:
         return []
     return [ClaimBecameEligible(recovery.recovery_id, now)]
 
@@ -177,12 +175,10 @@ def file(recovery: Recovery, at: datetime) -> Sequence[RecoveryFact]:
 
 def bar(recovery: Recovery | None, now: datetime) -> Sequence[RecoveryFact]:
     """Notice that the deadline passed unfiled. Nothing to notice records nothing."""
-    if recovery is None or not recovery.status.is_unfiled:
+    reading = filing(recovery) if recovery is not None else None
+    if reading is None or not reading.overdue(now):
         return []
-    file_by = recovery.opened.file_by
-    if file_by is None or now < file_by:
-        return []
-    return [ClaimTimeBarred(recovery.recovery_id, file_by, now)]
+    return [ClaimTimeBarred(reading.object_id, reading.due, now)]
 
 
 def _require_filed(recovery: Recovery) -> None:

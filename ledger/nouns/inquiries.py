@@ -20,6 +20,7 @@ from ledger.facts import (
     to_minute,
 )
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
+from ledger.terms.clocks import Clock, ClockState, Reading
 from ledger.terms.parties import Party
 from ledger.view import View, noun
 
@@ -140,15 +141,6 @@ class Inquiry(Value, frozen=True):
     def is_missed(self) -> bool:
         return self.missed is not None and self.withdrawn is None
 
-    def overdue(self, now: datetime) -> bool:
-        """Whether no answer had come when one was due; one that was closed before is owed none."""
-        due, answered_at = self.asked.answer_by, self.answered_at
-        if due is None or now < due:
-            return False
-        if answered_at is not None:
-            return answered_at > due
-        return self.closed is None or self.closed.at >= due
-
 
 def evolve(inquiry: Inquiry | None, fact: InquiryFact) -> Inquiry:
     if isinstance(fact, InquiryAsked):
@@ -168,6 +160,26 @@ def evolve(inquiry: Inquiry | None, fact: InquiryFact) -> Inquiry:
 
 
 NOUN = noun("inquiry", InquiryFact, evolve)
+
+
+def readings(inquiry: Inquiry) -> list[Reading]:
+    """Whoever was asked has to answer, if a time was agreed; one that is closed before is owed no answer."""
+    asked, closed = inquiry.asked, inquiry.closed
+    if asked.answer_by is None:
+        return []
+    return [
+        Reading(
+            inquiry.inquiry_id,
+            Clock.ANSWER,
+            asked.answer_by,
+            inquiry.answered_at,
+            asked.supplier_id if asked.asked_of is Party.SUPPLIER else "",
+            inquiry.missed.at if inquiry.missed is not None else None,
+            inquiry.withdrawn.at if inquiry.withdrawn is not None else None,
+            given_up_at=closed.at if closed is not None else None,
+            obliged=asked.asked_of,
+        )
+    ]
 
 
 # --- refusals -------------------------------------------------------------------------------------
@@ -234,22 +246,19 @@ def close(inquiry: Inquiry, closed: InquiryClosed, now: datetime) -> Sequence[In
 
 def miss_answer(inquiry: Inquiry | None, now: datetime) -> Sequence[InquiryFact]:
     """Notice that no answer came in time. Nothing to notice records nothing."""
-    if inquiry is None or inquiry.missed is not None or not inquiry.overdue(now):
+    if inquiry is None:
         return []
-    return [_missed(inquiry, now)]
+    overdue = [reading for reading in readings(inquiry) if reading.overdue(now)]
+    return [AnswerMissed(each.object_id, each.due, now, inquiry.asked.supplier_id) for each in overdue]
 
 
 def _settled(inquiry: Inquiry, fact: InquiryFact, now: datetime) -> list[InquiryFact]:
     """The fact, and what it says of the clock: answered too late is a breach, in time after all is none."""
-    after = evolve(inquiry, fact)
-    if after.missed is None and after.overdue(now):
-        return [fact, _missed(after, now)]
-    if after.is_missed and not after.overdue(now):
-        return [fact, AnswerBreachWithdrawn(after.inquiry_id, after.answered_at, now, after.asked.supplier_id)]
-    return [fact]
-
-
-def _missed(inquiry: Inquiry, now: datetime) -> AnswerMissed:
-    due = inquiry.asked.answer_by
-    assert due is not None, "only what is due can be missed"
-    return AnswerMissed(inquiry.inquiry_id, due, now, inquiry.asked.supplier_id)
+    facts = [fact]
+    for each in readings(evolve(inquiry, fact)):
+        verdict = each.verdict(now)
+        if verdict is ClockState.MISSED:
+            facts.append(AnswerMissed(each.object_id, each.due, now, inquiry.asked.supplier_id))
+        elif verdict is ClockState.WITHDRAWN:
+            facts.append(AnswerBreachWithdrawn(each.object_id, each.met_at, now, inquiry.asked.supplier_id))
+    return facts

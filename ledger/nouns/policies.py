@@ -8,6 +8,7 @@ from typing import assert_never
 from ledger.facts import Change, Fact, Value
 from ledger.nouns.recoveries import DocumentKind, Kind
 from ledger.refusals import require_seen
+from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.rates import Targets, Weights
 from ledger.terms.shipping import DEFAULT_SERVICES, ShippingService
@@ -74,9 +75,9 @@ class RerouteAfter(Value, frozen=True):
     dispatch_hours: int | None = None
 
     @property
-    def by_clock(self) -> dict[str, int]:
+    def by_clock(self) -> dict[Clock, int]:
         """The hours of the clocks that have some."""
-        hours = {"acknowledge": self.acknowledge_hours, "dispatch": self.dispatch_hours}
+        hours = {Clock.ACKNOWLEDGE: self.acknowledge_hours, Clock.DISPATCH: self.dispatch_hours}
         return {clock: agreed for clock, agreed in hours.items() if agreed is not None}
 
 

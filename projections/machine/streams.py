@@ -38,9 +38,6 @@ from ledger.nouns.cases import Case
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.messages import Message
 from ledger.nouns.orders import (
-    BreachWithdrawn,
-    Clock,
-    DeadlineMissed,
     Header,
     Order,
     UnitsCancelled,
@@ -95,20 +92,10 @@ class BadFact(Shown):
 AccountedFact = SupplierOrderShipped | CompensationAccrued | CompensationReversed
 
 
-class Breach(NamedTuple):
-    """A deadline that was missed, as it was recorded."""
-
-    order_id: str
-    supplier_id: str
-    missed: DeadlineMissed
-    withdrawn: BreachWithdrawn | None = None
-
-
 class OrderHistory(msgspec.Struct, eq=False):
-    """An order, and what its state does not keep: its breaches and on whose wish units were cancelled."""
+    """An order, and what its state does not keep, such as on whose wish units were cancelled."""
 
     order: Order
-    breaches: Mapping[tuple[str, Clock], Breach] = {}
     asked_by: Mapping[str, str] = {}
     """Who last asked a supplier order to cancel."""
     cancelled_by: Mapping[str, frozenset[str]] = {}
@@ -193,13 +180,6 @@ def tell_order(history: OrderHistory | None, fact: Any, position: int) -> OrderH
     match fact:
         case SupplierOrderShipped() | CompensationAccrued() | CompensationReversed():
             return history.and_then(order, accounted=(*history.accounted, (position, fact)))
-        case DeadlineMissed():
-            breach = Breach(fact.order_id, fact.supplier_id, fact)
-            return history.and_then(order, breaches={**history.breaches, (fact.object_id, fact.clock): breach})
-        case BreachWithdrawn():
-            key = (fact.object_id, fact.clock)
-            breach = history.breaches[key]._replace(withdrawn=fact)
-            return history.and_then(order, breaches={**history.breaches, key: breach})
         case CancelRequested():
             return history.and_then(order, asked_by={**history.asked_by, fact.supplier_order_id: fact.by})
         case CancelAgreed():

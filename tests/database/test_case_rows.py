@@ -12,11 +12,12 @@ from ledger.nouns.cases import (
 )
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import Policy
+from ledger.terms.clocks import Clock, ClockState
 from ledger.terms.parties import Party
 from projections import cases
 from projections.cases import CaseSummary
 from projections.machine.reads import PageOf
-from projections.sla import Clock, State, Timer
+from projections.sla import Timer
 from tests.database.test_sla import Told
 from tests.support.casework import (
     CASE,
@@ -125,10 +126,10 @@ async def test_the_first_answer_is_an_obligation_of_the_retailer(tenant: EmptyTe
     due = desk.story.now + 24 * HOUR
     (obligation,) = await told.obligations(clock=Clock.FIRST_ANSWER)
     assert (obligation.object_id, obligation.supplier_id, obligation.state, obligation.due) == (
-        CASE, "", State.OPEN, due,
+        CASE, "", ClockState.OPEN, due,
     )  # fmt: skip
     desk.asks()
-    assert await told.state(Clock.FIRST_ANSWER) == (State.MET, due)
+    assert await told.state(Clock.FIRST_ANSWER) == (ClockState.MET, due)
 
 
 async def test_a_first_answer_that_does_not_come_is_due_at_the_clock_once(tenant: EmptyTenant):
@@ -138,9 +139,9 @@ async def test_a_first_answer_that_does_not_come_is_due_at_the_clock_once(tenant
     assert await due(told, Timer.FIRST_ANSWER) == [(CASE,)]
     desk.clock_runs()
     assert await due(told, Timer.FIRST_ANSWER) == []
-    assert (await told.state(Clock.FIRST_ANSWER))[0] is State.MISSED
+    assert (await told.state(Clock.FIRST_ANSWER))[0] is ClockState.MISSED
     desk.answers(hours_ago=1)
-    assert (await told.state(Clock.FIRST_ANSWER))[0] is State.WITHDRAWN
+    assert (await told.state(Clock.FIRST_ANSWER))[0] is ClockState.WITHDRAWN
 
 
 async def test_a_case_that_is_cancelled_before_its_answer_obliges_nobody(tenant: EmptyTenant):

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from psycopg.sql import SQL, Identifier
 
 from ledger.facts import Change
-from ledger.nouns.orders import Clock, HoldReason, PaymentState
+from ledger.nouns.orders import HoldReason, PaymentState
 from ledger.nouns.parcels import ParcelStatus
 from ledger.refusals import Refusal
+from ledger.terms.clocks import Clock
 from tests.support.long_story import long_story
 from tests.support.projecting import catch_up, connect, contents, forget, write_down
 from tests.support.stalls import EmptyTenant

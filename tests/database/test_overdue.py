@@ -6,12 +6,7 @@ import pytest
 
 from ledger.facts import Fact
 from ledger.nouns.choice import Against
-from ledger.nouns.orders import (
-    Clock,
-    HoldReason,
-    ReroutingSought,
-    WhenUnavailable,
-)
+from ledger.nouns.orders import HoldReason, ReroutingSought, WhenUnavailable
 from ledger.nouns.orders.supplier_orders import (
     Answer,
     CancelRequested,
@@ -20,6 +15,7 @@ from ledger.nouns.orders.supplier_orders import (
     SupplierOrderDrafted,
 )
 from ledger.nouns.policies import RerouteAfter
+from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
 from projections.sla import Due, Timer
 from tests.database.test_sla import Told

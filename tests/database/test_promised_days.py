@@ -9,8 +9,9 @@ import pytest
 from adapters.rpc.asks.orders import _readable
 from ledger.facts import LineNo, Sealed
 from ledger.nouns.cases import NotLate, Reason
-from ledger.nouns.orders import Clock, PaymentState
+from ledger.nouns.orders import PaymentState
 from ledger.nouns.parcels import ParcelStatus
+from ledger.terms.clocks import Clock
 from ledger.terms.places import COUNTRIES, Destination
 from ledger.terms.rates import RateName
 from ledger.terms.time_zones import end_of_day, zone_of

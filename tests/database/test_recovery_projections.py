@@ -9,10 +9,11 @@ import pytest
 
 from ledger.nouns.recoveries import Kind, Status
 from ledger.nouns.suppliers import Agreement
+from ledger.terms.clocks import Clock, ClockState
 from projections import sla
 from projections.machine.reads import PageOf
 from projections.recoveries import About, Listed, list_recoveries
-from projections.sla import Clock, Due, Obligation, State, Timer
+from projections.sla import Due, Obligation, Timer
 from tests.support.projecting import asking, catch_up
 from tests.support.recovering import (
     DAMAGE,
@@ -50,9 +51,9 @@ class Told:
     async def obligations(self, clock: Clock, **more: Any) -> list[Obligation]:
         self.catch_up()
         async with asking(self.tenant) as where:
-            return (await sla.list_obligations(where, PageOf(), tuple(State), clock=clock, **more)).rows
+            return (await sla.list_obligations(where, PageOf(), tuple(ClockState), clock=clock, **more)).rows
 
-    async def states(self, clock: Clock) -> list[State]:
+    async def states(self, clock: Clock) -> list[ClockState]:
         return [each.state for each in await self.obligations(clock)]
 
     async def due(self) -> list[Due]:
@@ -83,13 +84,13 @@ async def test_a_claim_is_to_be_filed_before_its_deadline(tenant: EmptyTenant):
     claim = claimable()
     told = Told(tenant, claim.story)
     (owed,) = await told.obligations(FILING)
-    assert (owed.object_id, owed.state, owed.due, owed.supplier_id) == ("r1", State.OPEN, NOON + 60 * DAY, "")
+    assert (owed.object_id, owed.state, owed.due, owed.supplier_id) == ("r1", ClockState.OPEN, NOON + 60 * DAY, "")
     assert len(await told.obligations(FILING, until=NOON + 61 * DAY)) == 1
     assert await told.obligations(FILING, until=NOON + 59 * DAY) == []
     claim.collect()
     claim.file()
     (met,) = await told.obligations(FILING)
-    assert (met.state, met.met_at) == (State.MET, claim.story.now)
+    assert (met.state, met.met_at) == (ClockState.MET, claim.story.now)
 
 
 async def test_the_clock_hears_of_a_deadline_until_the_claim_is_barred(tenant: EmptyTenant):
@@ -101,7 +102,7 @@ async def test_the_clock_hears_of_a_deadline_until_the_claim_is_barred(tenant: E
     claim.bar()
     assert await told.due() == []
     (missed,) = await told.obligations(FILING)
-    assert (missed.state, missed.missed_at) == (State.MISSED, claim.story.now)
+    assert (missed.state, missed.missed_at) == (ClockState.MISSED, claim.story.now)
     async with asking(tenant) as where:
         breaches = await sla.list_breaches(where, PageOf(), clock=FILING)
     assert breaches.rows == [missed]
@@ -110,7 +111,7 @@ async def test_the_clock_hears_of_a_deadline_until_the_claim_is_barred(tenant: E
 async def test_nothing_is_owed_of_a_claim_that_was_given_up(tenant: EmptyTenant):
     claim = claimable()
     told = Told(tenant, claim.story)
-    assert await told.states(FILING) == [State.OPEN]
+    assert await told.states(FILING) == [ClockState.OPEN]
     claim.write_off()
     assert await told.states(FILING) == []
     claim.story.later(days=100)
@@ -139,18 +140,18 @@ async def test_a_supplier_is_to_answer_in_its_hours(tenant: EmptyTenant):
     assert await told.due() == [Due(Timer.RECOVERY_ANSWER, ("asked",), NOON + 24 * HOUR)]
     asked.miss_answer()
     assert await told.due() == []
-    assert await told.states(ANSWER) == [State.MISSED]
+    assert await told.states(ANSWER) == [ClockState.MISSED]
     asked.dispute(at=NOON + 20 * HOUR)
-    assert await told.states(ANSWER) == [State.WITHDRAWN]
+    assert await told.states(ANSWER) == [ClockState.WITHDRAWN]
 
 
 async def test_an_answer_in_time_is_kept_as_met_until_more_is_asked(tenant: EmptyTenant):
     asked = answering(shipped())
     told = Told(tenant, asked.story)
     asked.accept(1000)
-    assert await told.states(ANSWER) == [State.MET]
+    assert await told.states(ANSWER) == [ClockState.MET]
     asked.add(refund(500, "refund-2"))
-    assert await told.states(ANSWER) == [State.OPEN]
+    assert await told.states(ANSWER) == [ClockState.OPEN]
     asked.write_off()
     assert await told.states(ANSWER) == []
 

@@ -8,14 +8,14 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.nouns import policies
-from ledger.nouns.orders import Clock as OrderClock
 from ledger.nouns.orders import HoldReason, PaymentState
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import Policy
+from ledger.terms.clocks import Clock, ClockState
 from ledger.terms.parties import Party
 from projections import sla
 from projections.machine.reads import PageOf
-from projections.sla import Clock, Counts, Due, Obligation, State, Timer
+from projections.sla import Counts, Due, Obligation, Timer
 from tests.support.projecting import asking, catch_up
 from tests.support.stalls import EmptyTenant
 from tests.support.story import (
@@ -52,20 +52,20 @@ class Told:
         self._written = len(self.story.log)
         return catch_up(self.tenant, new)
 
-    async def obligations(self, *states: State, size: int = 100, **more) -> list[Obligation]:
+    async def obligations(self, *states: ClockState, size: int = 100, **more) -> list[Obligation]:
         """All that are in these states, or in any, page after page."""
         self.catch_up()
         found: list[Obligation] = []
         token = ""
         async with asking(self.tenant) as where:
             while True:
-                answer = await sla.list_obligations(where, PageOf(size, token), states or tuple(State), **more)
+                answer = await sla.list_obligations(where, PageOf(size, token), states or tuple(ClockState), **more)
                 found += answer.rows
                 token = answer.next_page_token
                 if not token:
                     return found
 
-    async def state(self, clock: Clock) -> tuple[State, datetime]:
+    async def state(self, clock: Clock) -> tuple[ClockState, datetime]:
         """What became of the only obligation of this clock, and when it was due."""
         (one,) = await self.obligations(clock=clock)
         return one.state, one.due
@@ -85,13 +85,13 @@ class Told:
 async def test_sending_opens_the_suppliers_clocks_and_the_promise_is_the_retailers(tenant: EmptyTenant):
     told = Told(tenant, sent(promised_by=NOON + 5 * DAY))
     assert [
-        (each.clock, each.object_id, each.supplier_id, each.due) for each in await told.obligations(State.OPEN)
+        (each.clock, each.object_id, each.supplier_id, each.due) for each in await told.obligations(ClockState.OPEN)
     ] == [
         (ACKNOWLEDGE, FIRST, "acme", NOON + 24 * HOUR),
         (DISPATCH, FIRST, "acme", NOON + 48 * HOUR),
         (DELIVERY, ORDER, "", NOON + 5 * DAY),
     ]
-    assert await told.obligations(State.MET, State.MISSED, State.WITHDRAWN) == []
+    assert await told.obligations(ClockState.MET, ClockState.MISSED, ClockState.WITHDRAWN) == []
 
 
 async def test_a_draft_obliges_nobody(tenant: EmptyTenant):
@@ -108,7 +108,7 @@ async def test_what_happens_in_time_is_met(tenant: EmptyTenant):
     story.scan(ParcelStatus.IN_TRANSIT)
     story.later(days=1)
     story.scan(ParcelStatus.DELIVERED)
-    found = await Told(tenant, story).obligations(State.MET)
+    found = await Told(tenant, story).obligations(ClockState.MET)
     assert {(each.clock, each.met_at) for each in found} == {
         (ACKNOWLEDGE, NOON + HOUR),
         (DISPATCH, NOON + 2 * HOUR),
@@ -120,21 +120,21 @@ async def test_what_happens_in_time_is_met(tenant: EmptyTenant):
 async def test_what_the_clock_notices_is_missed_and_stays_so_when_it_happens_late(tenant: EmptyTenant):
     told = Told(tenant, sent())
     told.story.later(days=3)
-    assert await told.state(DISPATCH) == (State.OPEN, NOON + 2 * DAY)
-    told.story.miss(OrderClock.DISPATCH)
-    assert await told.state(DISPATCH) == (State.MISSED, NOON + 2 * DAY)
+    assert await told.state(DISPATCH) == (ClockState.OPEN, NOON + 2 * DAY)
+    told.story.miss(Clock.DISPATCH)
+    assert await told.state(DISPATCH) == (ClockState.MISSED, NOON + 2 * DAY)
     told.story.later(hours=1)
     told.story.ship()
-    (late,) = await told.obligations(State.MISSED, clock=DISPATCH)
+    (late,) = await told.obligations(ClockState.MISSED, clock=DISPATCH)
     assert (late.missed_at, late.met_at) == (NOON + 3 * DAY, NOON + 3 * DAY + HOUR)
 
 
 async def test_a_breach_is_withdrawn_when_the_news_came_late(tenant: EmptyTenant):
     told = Told(tenant, sent())
     told.story.later(days=3)
-    told.story.miss(OrderClock.DISPATCH)
+    told.story.miss(Clock.DISPATCH)
     told.story.ship(at=NOON + DAY)
-    (withdrawn,) = await told.obligations(State.WITHDRAWN)
+    (withdrawn,) = await told.obligations(ClockState.WITHDRAWN)
     assert (withdrawn.clock, withdrawn.met_at) == (DISPATCH, NOON + DAY)
     assert (withdrawn.missed_at, withdrawn.withdrawn_at) == (NOON + 3 * DAY, NOON + 3 * DAY)
 
@@ -142,13 +142,13 @@ async def test_a_breach_is_withdrawn_when_the_news_came_late(tenant: EmptyTenant
 async def test_a_breach_stays_when_the_order_is_cancelled_afterwards(tenant: EmptyTenant):
     told = Told(tenant, sent())
     told.story.later(days=3)
-    told.story.miss(OrderClock.DISPATCH)
+    told.story.miss(Clock.DISPATCH)
     told.story.cancel()
     told.story.answer_cancel(agreed=True)
     # Nobody had noticed that it was not acknowledged either.
     assert {(each.clock, each.state) for each in await told.obligations()} == {
-        (ACKNOWLEDGE, State.MISSED),
-        (DISPATCH, State.MISSED),
+        (ACKNOWLEDGE, ClockState.MISSED),
+        (DISPATCH, ClockState.MISSED),
     }
 
 
@@ -165,7 +165,7 @@ async def test_a_hold_stops_the_clocks_and_its_release_moves_them(tenant: EmptyT
     told = Told(tenant, sent())
     told.story.later(hours=12)
     told.story.hold(HoldReason.CUSTOMER_REQUEST)
-    stopped = await told.obligations(State.OPEN)
+    stopped = await told.obligations(ClockState.OPEN)
     assert [(each.due, each.stopped_since) for each in stopped] == [
         (NOON + 24 * HOUR, NOON + 12 * HOUR),
         (NOON + 48 * HOUR, NOON + 12 * HOUR),
@@ -173,7 +173,7 @@ async def test_a_hold_stops_the_clocks_and_its_release_moves_them(tenant: EmptyT
     told.story.later(hours=60)
     assert await told.timers() == []
     told.story.release(HoldReason.CUSTOMER_REQUEST)
-    assert [(each.due, each.stopped_since) for each in await told.obligations(State.OPEN)] == [
+    assert [(each.due, each.stopped_since) for each in await told.obligations(ClockState.OPEN)] == [
         (NOON + 84 * HOUR, None),
         (NOON + 108 * HOUR, None),
     ]
@@ -191,19 +191,19 @@ async def test_a_hold_after_the_deadline_excuses_nothing(tenant: EmptyTenant):
 
 async def test_a_disputed_delivery_is_owed_again(tenant: EmptyTenant):
     told = Told(tenant, delivered(promised_by=NOON + 5 * DAY))
-    assert (await told.state(DELIVERY))[0] is State.MET
+    assert (await told.state(DELIVERY))[0] is ClockState.MET
     told.story.dispute()
-    assert (await told.state(DELIVERY))[0] is State.OPEN
+    assert (await told.state(DELIVERY))[0] is ClockState.OPEN
 
 
 async def test_a_parcel_that_was_never_scanned_is_missed(tenant: EmptyTenant):
     told = Told(tenant, shipped())
-    assert await told.state(FIRST_SCAN) == (State.OPEN, NOON + 36 * HOUR)
+    assert await told.state(FIRST_SCAN) == (ClockState.OPEN, NOON + 36 * HOUR)
     told.story.later(hours=36)
     assert Due(Timer.FIRST_SCAN, ("dhl", "P1", "1"), NOON + 36 * HOUR) in await told.due()
     told.story.miss_first_scan()
     (missed,) = await told.obligations(clock=FIRST_SCAN)
-    assert (missed.object_id, missed.supplier_id, missed.state) == ("dhl/P1/1", "acme", State.MISSED)
+    assert (missed.object_id, missed.supplier_id, missed.state) == ("dhl/P1/1", "acme", ClockState.MISSED)
     assert missed.missed_at == NOON + 36 * HOUR
     assert await told.timers() == []
 
@@ -222,7 +222,7 @@ def _asked() -> Story:
 
 async def test_a_question_obliges_whoever_was_asked(tenant: EmptyTenant):
     told = Told(tenant, _asked())
-    found = await told.obligations(State.OPEN, clock=Clock.ANSWER)
+    found = await told.obligations(ClockState.OPEN, clock=Clock.ANSWER)
     assert [(each.object_id, each.owner, each.supplier_id, each.due) for each in found] == [
         ("to-acme", Party.SUPPLIER, "acme", NOON + 12 * HOUR),
         ("to-us", Party.RETAILER, "", NOON + 24 * HOUR),
@@ -236,10 +236,10 @@ async def test_a_question_that_nobody_answered_is_due_missed_and_withdrawn(tenan
     told.story.later(hours=13)
     assert await told.due() == [Due(Timer.ANSWER, ("to-acme",), NOON + 12 * HOUR)]
     told.story.miss_answer("to-acme")
-    assert await told.state(Clock.ANSWER) == (State.MISSED, NOON + 12 * HOUR)
+    assert await told.state(Clock.ANSWER) == (ClockState.MISSED, NOON + 12 * HOUR)
     assert await told.due() == []
     told.story.answer_inquiry("to-acme", at=NOON + 11 * HOUR)
-    assert await told.state(Clock.ANSWER) == (State.WITHDRAWN, NOON + 12 * HOUR)
+    assert await told.state(Clock.ANSWER) == (ClockState.WITHDRAWN, NOON + 12 * HOUR)
 
 
 async def test_obligations_are_found_by_who_is_obliged(tenant: EmptyTenant):
@@ -256,7 +256,7 @@ async def test_obligations_are_found_by_who_is_obliged(tenant: EmptyTenant):
         Party.RETAILER: {DELIVERY, Clock.ANSWER},
     }
     story.later(days=9)
-    story.miss(OrderClock.DELIVERY, ORDER)
+    story.miss(Clock.DELIVERY, ORDER)
     story.miss_first_scan()
     told.catch_up()
     async with asking(tenant) as where:
@@ -267,14 +267,14 @@ async def test_obligations_are_found_by_who_is_obliged(tenant: EmptyTenant):
 async def test_a_breach_that_a_hold_excuses_is_open_again(tenant: EmptyTenant):
     told = Told(tenant, sent())
     told.story.later(hours=50)
-    told.story.miss(OrderClock.DISPATCH)
+    told.story.miss(Clock.DISPATCH)
     told.story.hold(HoldReason.CUSTOMER_REQUEST, at=NOON + 40 * HOUR)
     (excused,) = await told.obligations(clock=DISPATCH)
-    assert (excused.state, excused.stopped_since) == (State.OPEN, NOON + 40 * HOUR)
+    assert (excused.state, excused.stopped_since) == (ClockState.OPEN, NOON + 40 * HOUR)
     assert await told.timers() == [Timer.ACKNOWLEDGE]
     told.story.later(hours=10)
     told.story.release(HoldReason.CUSTOMER_REQUEST)
-    assert await told.state(DISPATCH) == (State.OPEN, NOON + 68 * HOUR)
+    assert await told.state(DISPATCH) == (ClockState.OPEN, NOON + 68 * HOUR)
 
 
 # --- lists ----------------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ def _many() -> Story:
         story.later(hours=1)
     story.now = NOON + timedelta(hours=24 + 4, minutes=30)
     for number in range(5):
-        story.miss(OrderClock.ACKNOWLEDGE, f"shopify/{number}/1", f"shopify/{number}")
+        story.miss(Clock.ACKNOWLEDGE, f"shopify/{number}/1", f"shopify/{number}")
     return story
 
 
@@ -305,11 +305,11 @@ async def test_pages_show_every_obligation_exactly_once_by_due_time(tenant: Empt
 
 async def test_obligations_are_found_by_supplier_clock_and_due_time(tenant: EmptyTenant):
     told = Told(tenant, _many())
-    acme = await told.obligations(State.OPEN, supplier_id="acme", size=4)
+    acme = await told.obligations(ClockState.OPEN, supplier_id="acme", size=4)
     assert [each.supplier_id for each in acme] == ["acme"] * 18
-    dispatch = await told.obligations(State.OPEN, supplier_id="bolt", clock=DISPATCH, size=4)
+    dispatch = await told.obligations(ClockState.OPEN, supplier_id="bolt", clock=DISPATCH, size=4)
     assert [each.object_id for each in dispatch] == [f"shopify/{number}/1" for number in range(0, 20, 2)]
-    soon = await told.obligations(State.OPEN, until=told.story.now + HOUR)
+    soon = await told.obligations(ClockState.OPEN, until=told.story.now + HOUR)
     assert [each.object_id for each in soon] == ["shopify/5/1"]
 
 
@@ -370,10 +370,10 @@ async def test_what_was_noticed_is_due_no_more(tenant: EmptyTenant):
     told.story.later(days=3)
     for due in await told.due():
         order_id, object_id = due.names
-        assert told.story.miss(OrderClock(due.timer.value), object_id, order_id)
+        assert told.story.miss(Clock(due.timer.value), object_id, order_id)
     for due in await told.due():
         order_id, object_id, clock = due.names
-        assert told.story.reroute_overdue(OrderClock(clock), object_id, order_id)
+        assert told.story.reroute_overdue(Clock(clock), object_id, order_id)
     assert await told.due() == []
 
 

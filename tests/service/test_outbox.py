@@ -29,8 +29,9 @@ from ledger.engine.sealing import MasterKey, Sealer
 from ledger.nouns import NOUNS, messages
 from ledger.nouns.cases import Remedy
 from ledger.nouns.messages import Audience, Kind
-from ledger.nouns.orders import Clock, HoldReason
+from ledger.nouns.orders import HoldReason
 from ledger.nouns.parcels import ParcelStatus
+from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
 from ledger.terms.places import Destination
 from projections import outbox

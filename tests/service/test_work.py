@@ -28,7 +28,7 @@ from ledger.nouns.messages import (
     MessageGivenUp,
     MessageRetried,
 )
-from ledger.nouns.orders import Clock, HoldReason, PaymentState
+from ledger.nouns.orders import HoldReason, PaymentState
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.stock import Alert, AlertEnded
 from ledger.nouns.tasks import (
@@ -41,6 +41,7 @@ from ledger.nouns.tasks import (
     WorkIsClaimed,
     WorkIsFinished,
 )
+from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
 from ledger.terms.rates import Rate, RateName
 from projections import work

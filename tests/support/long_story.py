@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from ledger.nouns.orders import Clock
 from ledger.nouns.parcels import ParcelStatus
+from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from tests.support.casework import Desk

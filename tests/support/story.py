@@ -70,6 +70,7 @@ from ledger.nouns.policies import Policy
 from ledger.nouns.stock import Feed, Stock, StockFact
 from ledger.nouns.suppliers import Agreement, Offer, Supplier
 from ledger.refusals import Refusal
+from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from ledger.terms.places import Destination
@@ -464,14 +465,14 @@ class Story:
 
     # --- what time does ---
 
-    def miss(self, clock: orders.Clock, object_id: str = FIRST, order_id: str = ORDER) -> list[Fact]:
+    def miss(self, clock: Clock, object_id: str = FIRST, order_id: str = ORDER) -> list[Fact]:
         return self.record(timers.miss_deadline(self.book, order_id, object_id, clock, self.now))
 
     def rule(
         self,
         party: Party,
         because: str = "",
-        clock: orders.Clock = orders.Clock.DISPATCH,
+        clock: Clock = Clock.DISPATCH,
         supplier_order_id: str = FIRST,
         at: datetime | None = None,
     ) -> list[Fact]:
@@ -482,7 +483,7 @@ class Story:
         return self._about_order(order_id, facts)
 
     def reroute_overdue(
-        self, clock: orders.Clock = orders.Clock.DISPATCH, supplier_order_id: str = FIRST, order_id: str = ORDER
+        self, clock: Clock = Clock.DISPATCH, supplier_order_id: str = FIRST, order_id: str = ORDER
     ) -> list[Fact]:
         return self.record(rerouting.reroute_overdue(self.book, order_id, supplier_order_id, clock, self.now))
 

@@ -9,15 +9,16 @@ from msgspec.structs import replace
 
 from ledger.nouns.orders import (
     BreachWithdrawn,
-    Clock,
     DeadlineMissed,
     Header,
     HoldReason,
     OrderClosed,
+    deadlines,
 )
 from ledger.nouns.orders.supplier_orders import ClocksResumed, NothingToShip
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.suppliers import Agreement, PeakPeriod
+from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
 from tests.support.story import (
     DAY,
@@ -435,7 +436,7 @@ def test_the_promise_to_the_customer_stands_still_for_no_hold():
 
 def test_every_clock_of_an_order_has_an_owner_and_a_due_time():
     story = sent(promised_by=NOON + 5 * DAY)
-    assert {(each.clock, each.owner, each.due) for each in story.order().deadlines()} == {
+    assert {(each.clock, each.owner, each.due) for each in deadlines(story.order())} == {
         (ACKNOWLEDGE, Party.SUPPLIER, NOON + 24 * HOUR),
         (DISPATCH, Party.SUPPLIER, NOON + 48 * HOUR),
         (DELIVERY, Party.RETAILER, NOON + 5 * DAY),
@@ -447,7 +448,7 @@ def test_a_clock_that_was_not_agreed_does_not_run():
     story.agree_terms(Agreement(effective_from=NOON))
     story.place()
     story.send()
-    assert list(story.order().deadlines()) == []
+    assert list(deadlines(story.order())) == []
 
 
 # --- peak periods ---------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from ledger.facts import LineNo
 from ledger.nouns.orders import (
     BreachWithdrawn,
-    Clock,
     DeadlineMissed,
     DelayRuled,
     HoldReason,
@@ -34,6 +33,7 @@ from ledger.nouns.orders.supplier_orders import (
 )
 from ledger.nouns.suppliers import CompensationTerms
 from ledger.refusals import Refusal
+from ledger.terms.clocks import Clock
 from ledger.terms.money import Money, round_half_up
 from ledger.terms.parties import Party
 from tests.support.story import (

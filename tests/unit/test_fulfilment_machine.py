@@ -29,15 +29,11 @@ from ledger.decisions.order_stock import waits_of
 from ledger.engine.book import Book
 from ledger.facts import Fact, LineNo
 from ledger.nouns import NOUNS, stock
-from ledger.nouns.orders import (
-    Clock,
-    HoldReason,
-    PaymentState,
-    WhenUnavailable,
-)
+from ledger.nouns.orders import HoldReason, PaymentState, WhenUnavailable, deadline, deadlines
 from ledger.nouns.orders.supplier_orders import Answer, RejectReason, SupplierOrderDrafted
 from ledger.nouns.parcels import Parcel, ParcelStatus, uses
 from ledger.refusals import Refusal
+from ledger.terms.clocks import Clock
 from ledger.terms.places import Destination
 from tests.support.story import (
     ANNA,
@@ -771,8 +767,8 @@ class Fulfilment(RuleBasedStateMachine):
     @rule(pick=a_pick)
     def clocks_may_run_out(self, pick: int) -> None:
         order_id = self.an_order(pick)
-        for deadline in list(self.story.order(order_id).deadlines()):
-            self.tell(partial(self.story.miss, deadline.clock, deadline.object_id, order_id))
+        for each in list(deadlines(self.story.order(order_id))):
+            self.tell(partial(self.story.miss, each.clock, each.object_id, order_id))
 
     @precondition(lambda self: self.live())
     @rule(
@@ -881,10 +877,10 @@ class Fulfilment(RuleBasedStateMachine):
         for order_id in self.model:
             order = self.story.order(order_id)
             for object_id, clock in order.missed:
-                deadline = order.deadline(object_id, clock)
-                assert deadline is not None
-                assert not deadline.stands
-                assert deadline.late or not deadline.over
+                reading = deadline(order, object_id, clock)
+                assert reading is not None
+                assert not reading.stands
+                assert reading.late or not reading.over
 
     @invariant()
     def no_unit_is_in_two_supplier_orders_that_live(self) -> None:

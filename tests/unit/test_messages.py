@@ -29,10 +29,11 @@ from ledger.nouns.messages import (
     UnknownMessage,
     back_off,
 )
-from ledger.nouns.orders import Clock, HoldReason
+from ledger.nouns.orders import HoldReason
 from ledger.nouns.orders.supplier_orders import Answer
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import Policy
+from ledger.terms.clocks import Clock
 from ledger.terms.places import Destination
 from tests.support.story import (
     DAY,

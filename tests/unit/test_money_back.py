@@ -14,7 +14,6 @@ from ledger.nouns.cases import (
 )
 from ledger.nouns.orders import (
     ChargebackRecorded,
-    Clock,
     CustomsLine,
     Header,
     HoldReason,
@@ -23,6 +22,7 @@ from ledger.nouns.orders import (
     PaymentState,
 )
 from ledger.nouns.orders.supplier_orders import ClocksResumed
+from ledger.terms.clocks import Clock
 from ledger.terms.shipping import Incoterm
 from tests.support.casework import (
     CASE,

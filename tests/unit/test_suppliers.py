@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from ledger.facts import Fact, Sealed
 from ledger.nouns import policies, suppliers
+from ledger.nouns.orders import deadlines
 from ledger.nouns.policies import Policy, policy_at
 from ledger.nouns.suppliers import (
     Agreement,
@@ -228,7 +229,7 @@ def test_a_clock_that_was_not_agreed_does_not_run():
     story.approve("acme", Agreement(NOON - DAY))
     story.place()
     assert names(story.send()) == ["supplier_order_sent"]
-    assert list(story.order().deadlines()) == []
+    assert list(deadlines(story.order())) == []
 
 
 def test_the_agreement_in_force_when_an_order_is_sent_decides_its_clocks():

@@ -13,10 +13,11 @@ from ledger.facts import Change, LineNo, order_of
 from ledger.nouns import orders, parcels, policies
 from ledger.nouns.orders import breaches
 from ledger.nouns.orders.supplier_orders import Answer, RejectReason
+from ledger.terms.clocks import Clock
 from ledger.view import View
 
 _reject_reason = enum(orders_pb2.RejectReason, RejectReason)
-_clock = enum(orders_pb2.SupplierOrderClock, orders.Clock)
+_clock = enum(orders_pb2.SupplierOrderClock, Clock)
 
 
 @reads(orders_pb2.SendSupplierOrderRequest)

@@ -23,7 +23,8 @@ from ledger.nouns.cases.refusals import (
     require_open,
 )
 from ledger.nouns.cases.review import require_evidence
-from ledger.nouns.cases.state import Case, Status
+from ledger.nouns.cases.state import Case, Status, readings
+from ledger.terms.clocks import ClockState
 from ledger.terms.parties import Party
 
 
@@ -65,24 +66,17 @@ def settle(case: Case, now: datetime) -> Sequence[CaseFact]:
 
 def settle_clock(case: Case, now: datetime) -> Sequence[CaseFact]:
     """What the newest facts say of the first answer: too late is a breach, in time after all is none."""
-    due, answered_at = case.opened.first_answer_by, case.first_answered_at
-    if answered_at is None:
-        return []
-    if answered_at > due and case.missed is None:
-        return [FirstAnswerMissed(case.case_id, due, now)]
-    if answered_at <= due and case.first_answer_missed:
-        return [FirstAnswerBreachWithdrawn(case.case_id, answered_at, now)]
-    return []
-
-
-def answer_overdue(case: Case, now: datetime) -> bool:
-    """Whether the customer should have heard something, and nobody has recorded that it did not."""
-    waits = case.first_answered_at is None and case.missed is None and not case.status.is_closed
-    return waits and now >= case.opened.first_answer_by
+    facts: list[CaseFact] = []
+    for each in readings(case):
+        verdict = each.verdict(now)
+        if verdict is ClockState.MISSED:
+            facts.append(FirstAnswerMissed(case.case_id, each.due, now))
+        elif verdict is ClockState.WITHDRAWN and each.met_at is not None:
+            facts.append(FirstAnswerBreachWithdrawn(case.case_id, each.met_at, now))
+    return facts
 
 
 def miss_first_answer(case: Case | None, now: datetime) -> Sequence[CaseFact]:
     """Notice that the customer was not answered in time. Nothing to notice records nothing."""
-    if case is None or not answer_overdue(case, now):
-        return []
-    return [FirstAnswerMissed(case.case_id, case.opened.first_answer_by, now)]
+    overdue = [reading for reading in readings(case) if reading.overdue(now)] if case is not None else []
+    return [FirstAnswerMissed(each.object_id, each.due, now) for each in overdue]

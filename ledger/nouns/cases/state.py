@@ -41,6 +41,7 @@ from ledger.nouns.cases.facts import (
     ReviewStarted,
 )
 from ledger.nouns.orders.after_sales import Amounts, minus, plus
+from ledger.terms.clocks import Clock, Reading
 from ledger.terms.money import in_64_bits
 from ledger.terms.parties import Party
 from ledger.view import View, noun
@@ -207,6 +208,23 @@ class Case(Value, frozen=True):
     def untouched(self) -> Units:
         """Units that never got anything nor came back."""
         return minus(minus(self.by_line, self.remedied), minus(self.received, self.remedied))
+
+
+def readings(case: Case) -> list[Reading]:
+    """The retailer has to answer first; a case that was closed without an answer in time obliges it no more."""
+    missed, withdrawn, answered_at = case.missed, case.withdrawn, case.first_answered_at
+    if case.status.is_closed and answered_at is None and missed is None:
+        return []
+    return [
+        Reading(
+            case.case_id,
+            Clock.FIRST_ANSWER,
+            case.opened.first_answer_by,
+            answered_at,
+            missed_at=missed.at if missed is not None else None,
+            withdrawn_at=withdrawn.at if withdrawn is not None else None,
+        )
+    ]
 
 
 def evolve(case: Case | None, fact: CaseFact) -> Case:

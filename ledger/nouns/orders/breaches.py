@@ -15,8 +15,6 @@ from ledger.facts import LineNo
 from ledger.nouns import orders
 from ledger.nouns.orders import (
     BreachWithdrawn,
-    Clock,
-    Deadline,
     DeadlineMissed,
     DelayRuled,
     Order,
@@ -30,6 +28,7 @@ from ledger.nouns.orders.supplier_orders import (
     SupplierOrder,
 )
 from ledger.refusals import Forbidden
+from ledger.terms.clocks import Clock, ClockState, Reading
 from ledger.terms.money import MOST_MINOR, Money, round_half_up
 from ledger.terms.parties import Party
 
@@ -50,10 +49,7 @@ class NoDelay(Forbidden):
 
 def miss_deadline(order: Order | None, object_id: str, clock: Clock, now: datetime) -> Sequence[OrderFact]:
     """Notice that a clock ran out. Nothing to notice records nothing."""
-    if order is None or (object_id, clock) in order.missed:
-        return []
-    deadline = order.deadline(object_id, clock)
-    if deadline is None or not deadline.passed(now):
+    if order is None or (deadline := orders.deadline(order, object_id, clock)) is None or not deadline.overdue(now):
         return []
     missed = DeadlineMissed(order.order_id, object_id, clock, deadline.due, now, deadline.supplier_id)
     return _with_compensation(order, [missed], now)
@@ -63,13 +59,13 @@ def settle(order: Order, now: datetime) -> list[OrderFact]:
     """What the newest facts say of the clocks: met too late is a breach; one that was excused or met, or whose time
     moved ahead, is none."""
     facts: list[OrderFact] = []
-    for deadline in order.deadlines():
-        missed = (deadline.object_id, deadline.clock) in order.missed
-        key = (order.order_id, deadline.object_id, deadline.clock)
-        if deadline.late and not missed and deadline.passed(now):
-            facts.append(DeadlineMissed(*key, deadline.due, now, deadline.supplier_id))
-        elif missed and (deadline.stands or not deadline.passed(now)):
-            facts.append(BreachWithdrawn(*key, deadline.met_at, now, deadline.supplier_id))
+    for each in orders.deadlines(order):
+        verdict = each.verdict(now)
+        key = (order.order_id, each.object_id, each.clock)
+        if verdict is ClockState.MISSED:
+            facts.append(DeadlineMissed(*key, each.due, now, each.supplier_id))
+        elif verdict is ClockState.WITHDRAWN:
+            facts.append(BreachWithdrawn(*key, each.met_at, now, each.supplier_id))
     return _with_compensation(order, facts, now)
 
 
@@ -93,14 +89,14 @@ def rule_delay(
     return _with_compensation(order, [ruled], now)
 
 
-def overdue_since(order: Order, deadline: Deadline) -> dict[LineNo, datetime]:
+def overdue_since(order: Order, deadline: Reading) -> dict[LineNo, datetime]:
     """Since when lines are overdue, while the breach stands as their supplier's and no other was sought since then.
 
     A supplier that named a day for goods it has yet to get is taken at its word until that day.
     """
     key = (deadline.object_id, deadline.clock)
     supplier_order = order.supplier_orders.get(deadline.object_id)
-    if supplier_order is None or key not in order.missed or deadline.over:
+    if supplier_order is None or not deadline.is_missed or deadline.over:
         return {}
     if _excused(order, supplier_order, deadline.clock) or orders.holds_on(order, deadline.object_id):
         return {}

@@ -60,9 +60,12 @@ def review(order: Order, review_id: str, score: int, at: datetime) -> Sequence[O
 
 def complete(order: Order | None, closes_at: datetime | None, now: datetime) -> Sequence[OrderFact]:
     """Notice that the return window closed with no case open. Nothing to notice records nothing."""
-    if order is None or closes_at is None or order.completed_at is not None or now < closes_at:
-        return []
-    if order.after_sales.open_cases:
+    if order is None or closes_at is None or now < closes_at or not may_complete(order):
         return []
     cases_left_at = [share.left_at for share in order.after_sales.cases.values() if share.left_at is not None]
     return [OrderCompleted(order.order_id, max([closes_at, *cases_left_at]))]
+
+
+def may_complete(order: Order) -> bool:
+    """Whether it is completed once its return window closes: it is not yet, and no case is open."""
+    return order.completed_at is None and not order.after_sales.open_cases

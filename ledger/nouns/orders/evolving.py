@@ -14,7 +14,6 @@ from ledger.nouns.orders.facts import (
     AddressChanged,
     BreachWithdrawn,
     ChargebackRecorded,
-    Clock,
     CustomsDataCompleted,
     DeadlineMissed,
     DelayRuled,
@@ -40,7 +39,7 @@ from ledger.nouns.orders.facts import (
     UnitsLost,
     UnitsReserved,
 )
-from ledger.nouns.orders.state import AtSupplier, Buckets, Order, Shipment, Stops
+from ledger.nouns.orders.state import AtSupplier, Breach, Buckets, Order, Shipment, Stops
 from ledger.nouns.orders.supplier_orders import (
     CancelAgreed,
     OfSupplierOrder,
@@ -50,6 +49,7 @@ from ledger.nouns.orders.supplier_orders import (
     SupplierOrderFact,
     SupplierOrderShipped,
 )
+from ledger.terms.clocks import Clock
 from ledger.view import noun
 
 
@@ -108,11 +108,11 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         case OrderCompleted():
             return replace(order, completed_at=fact.at)
         case DeadlineMissed():
-            missed = order.missed | {(fact.object_id, fact.clock)}
             late = _late_units(order, fact.object_id) if fact.clock is Clock.DISPATCH else {}
-            return _with_late(replace(order, missed=missed), fact, late)
+            breaches = {**order.breaches, (fact.object_id, fact.clock): Breach(fact)}
+            return _with_late(replace(order, breaches=breaches), fact, late)
         case BreachWithdrawn():
-            return _with_late(_no_breach(order, (fact.object_id, fact.clock)), fact, {})
+            return _with_late(_no_breach(order, fact), fact, {})
         case DelayRuled():
             if fact.outdated:
                 return order
@@ -312,10 +312,12 @@ def _shipment_to(order: Order, fact: UnitsDelivered | UnitsLost | DeliveryReopen
     )
 
 
-def _no_breach(order: Order, what: tuple[str, Clock]) -> Order:
+def _no_breach(order: Order, fact: BreachWithdrawn) -> Order:
     """A ruling was about this delay; if the clock is missed again, that is another one."""
+    what = (fact.object_id, fact.clock)
     rulings = {each: ruling for each, ruling in order.rulings.items() if each != what}
-    return replace(order, missed=order.missed - {what}, rulings=rulings)
+    breach = replace(order.breaches[what], withdrawn=fact)
+    return replace(order, breaches={**order.breaches, what: breach}, rulings=rulings)
 
 
 def _late_units(order: Order, supplier_order_id: str) -> Units:

@@ -25,6 +25,7 @@ from ledger.nouns.orders.supplier_orders import (
     SupplierOrderSent,
     SupplierOrderShipped,
 )
+from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from ledger.terms.places import Destination
@@ -386,14 +387,6 @@ class OrderCompleted(Fact, frozen=True, tag="order.completed"):
 
     order_id: str
     at: datetime
-
-
-class Clock(StrEnum):
-    """The clocks that stand in an order's stream (DOMAIN 6)."""
-
-    ACKNOWLEDGE = "acknowledge"
-    DISPATCH = "dispatch"
-    DELIVERY = "delivery"
 
 
 class DeadlineMissed(Fact, frozen=True, tag="order.deadline_missed"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from operator import attrgetter
@@ -14,8 +14,9 @@ from ledger.nouns.choice import Choice
 from ledger.nouns.orders.after_sales import AfterSales
 from ledger.nouns.orders.facts import (
     UNDER_WAY,
+    BreachWithdrawn,
     ChargebackRecorded,
-    Clock,
+    DeadlineMissed,
     DelayRuled,
     Hold,
     HoldReason,
@@ -31,7 +32,7 @@ from ledger.nouns.orders.supplier_orders import (
     SupplierOrder,
     UnknownSupplierOrder,
 )
-from ledger.terms.parties import Party
+from ledger.terms.clocks import Clock
 from ledger.terms.places import Destination
 from ledger.terms.shipping import Incoterm
 from ledger.view import View
@@ -94,6 +95,17 @@ class Shipment(Value, frozen=True):
     oddities: tuple[Oddity, ...] = ()
 
 
+class Breach(Value, frozen=True):
+    """A clock that was missed, as it was recorded."""
+
+    missed: DeadlineMissed
+    withdrawn: BreachWithdrawn | None = None
+
+    @property
+    def withdrawn_at(self) -> datetime | None:
+        return self.withdrawn.at if self.withdrawn is not None else None
+
+
 AtSupplier = tuple[str, LineNo]
 """A line with the supplier that is to send it; "" until a supplier order has it."""
 
@@ -142,7 +154,8 @@ class Order(Value, frozen=True):
     """When units were last cancelled or lost."""
     receipt_confirmed_at: datetime | None = None
     completed_at: datetime | None = None
-    missed: frozenset[tuple[str, Clock]] = frozenset()
+    breaches: Mapping[tuple[str, Clock], Breach] = {}
+    """The last of each clock of each object, with those that were withdrawn."""
     rulings: dict[tuple[str, Clock], DelayRuled] = {}
     """Whose fault a missed clock is, where somebody ruled."""
     sought: dict[tuple[str, Clock], ReroutingSought] = {}
@@ -159,6 +172,11 @@ class Order(Value, frozen=True):
     def paid_order_id(self) -> str:
         """The order whose money paid for its units: itself, or the one that a reship sends once more."""
         return self.placed.original_order_id or self.placed.order_id
+
+    @property
+    def missed(self) -> frozenset[tuple[str, Clock]]:
+        """The breaches that stand: of which object, by which clock."""
+        return frozenset(key for key, breach in self.breaches.items() if breach.withdrawn is None)
 
     @property
     def sealed_for(self) -> str:
@@ -265,93 +283,3 @@ class Order(Value, frozen=True):
         return next(
             (s for s in self.shipments if s.carrier == carrier and s.number == number and s.epoch == epoch), None
         )
-
-    def deadlines(self) -> Iterator[Deadline]:
-        """Every clock of the order that has a due time; of what came to nothing only those that were missed."""
-        for each in self.supplier_orders.values():
-            came_to_nothing = bool(each.dropped) and each.came_to_nothing
-            for deadline in _deadlines_of(each):
-                if not came_to_nothing or self._was_missed(deadline):
-                    yield deadline
-        if self.promised_by is not None:
-            cancelled, arrived_at = self.header is Header.CANCELLED, self.delivered_at
-            given_up_at = self.given_up_at if cancelled or arrived_at is not None else None
-            promise = _deadline(self.order_id, Clock.DELIVERY, self.promised_by, arrived_at, None, "", given_up_at)
-            if not cancelled or self._was_missed(promise):
-                yield promise
-
-    def _was_missed(self, deadline: Deadline) -> bool:
-        """Of a clock that is over: whether it was missed, by what is recorded or by what is known now."""
-        return deadline.passed(deadline.due) or (deadline.object_id, deadline.clock) in self.missed
-
-    def deadline(self, object_id: str, clock: Clock) -> Deadline | None:
-        return next((each for each in self.deadlines() if (each.object_id, each.clock) == (object_id, clock)), None)
-
-
-class Deadline(Value, frozen=True):
-    """One clock: when it is due, when it was met, since when it stands still."""
-
-    object_id: str
-    clock: Clock
-    due: datetime
-    met_at: datetime | None
-    stopped_since: datetime | None = None
-    supplier_id: str = ""
-    given_up_at: datetime | None = None
-    """When the last of what it waited for was given up instead, if that is what ended it."""
-
-    @property
-    def owner(self) -> Party:
-        """Who is obliged: the supplier by its agreement, the retailer by its promise."""
-        return Party.RETAILER if self.clock is Clock.DELIVERY else Party.SUPPLIER
-
-    @property
-    def over(self) -> bool:
-        """Nothing is waited for any more."""
-        return self.met_at is not None or self.given_up_at is not None
-
-    @property
-    def late(self) -> bool:
-        if self.met_at is not None:
-            return self.met_at > self.due
-        # What was still to be done at that moment was late when it was given up.
-        return self.given_up_at is not None and self.given_up_at >= self.due
-
-    @property
-    def stands(self) -> bool:
-        """It was stopped before it was due."""
-        return self.stopped_since is not None and self.stopped_since < self.due
-
-    def passed(self, now: datetime) -> bool:
-        """Nothing had happened when it was due, and it was running then."""
-        if self.stands:
-            return False
-        return self.late or (not self.over and now >= self.due)
-
-
-def _deadlines_of(each: SupplierOrder) -> Iterator[Deadline]:
-    if each.sent_at is None:
-        return
-    given_up_at, answered_at = each.given_up_at, each.acknowledged_at
-    for clock, due, met_at, ended_at in (
-        (Clock.ACKNOWLEDGE, each.acknowledge_by, answered_at, given_up_at if answered_at is None else None),
-        (Clock.DISPATCH, each.dispatch_by, each.dispatched_at, given_up_at),
-    ):
-        if due is not None:
-            what = (each.supplier_order_id, clock, due)
-            yield _deadline(*what, met_at, each.stopped_since, each.supplier_id, ended_at)
-
-
-def _deadline(
-    object_id: str,
-    clock: Clock,
-    due: datetime,
-    met_at: datetime | None,
-    stopped_since: datetime | None,
-    supplier_id: str,
-    given_up_at: datetime | None,
-) -> Deadline:
-    """What was given up after it was due was late, also where all the rest was in time."""
-    if given_up_at is not None and (met_at is None or met_at <= due <= given_up_at):
-        return Deadline(object_id, clock, due, None, stopped_since, supplier_id, given_up_at)
-    return Deadline(object_id, clock, due, met_at, stopped_since, supplier_id)

@@ -80,9 +80,9 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
         case DeliveryDisputed(at=at):
             return replace(parcel, disputed_at=at, delivered_at=None, status=ParcelStatus.IN_TRANSIT)
         case FirstScanMissed():
-            return replace(parcel, first_scan_missed=True)
+            return replace(parcel, missed=fact, withdrawn=None)
         case FirstScanBreachWithdrawn():
-            return replace(parcel, first_scan_missed=False)
+            return replace(parcel, withdrawn=fact)
         case LossSuspected():
             return replace(parcel, status=ParcelStatus.SUSPECTED_LOST)
         case LossConfirmed(at=at):

@@ -14,9 +14,9 @@ from ledger.nouns.parcels.facts import (
     FirstScanMissed,
     LossSuspected,
     ParcelFact,
-    ParcelStatus,
 )
-from ledger.nouns.parcels.state import Parcel, may_be_of, uses
+from ledger.nouns.parcels.state import Parcel, may_be_of, readings, uses
+from ledger.terms.clocks import ClockState
 
 
 def record_checkpoint(parcel: Parcel, checkpoint: Checkpoint, at: datetime) -> Sequence[ParcelFact]:
@@ -32,9 +32,8 @@ def record_checkpoint(parcel: Parcel, checkpoint: Checkpoint, at: datetime) -> S
     recorded = CheckpointRecorded(parcel.carrier, parcel.number, checkpoint, at, epoch)
     after = evolve(use, recorded)
     facts: list[ParcelFact] = [recorded]
-    first, due = after.first_scan_at, use.first_scan_by
-    if use.first_scan_missed and first is not None and due is not None and first <= due:
-        facts.append(FirstScanBreachWithdrawn(parcel.carrier, parcel.number, first, at, epoch))
+    if after.first_scan_at is not None and [each.verdict(at) for each in readings(after)] == [ClockState.WITHDRAWN]:
+        facts.append(FirstScanBreachWithdrawn(parcel.carrier, parcel.number, after.first_scan_at, at, epoch))
     if after.delivered_at is not None and use.delivered_at is None:
         facts += turn_up(after, after.delivered_at)
     return facts
@@ -42,31 +41,15 @@ def record_checkpoint(parcel: Parcel, checkpoint: Checkpoint, at: datetime) -> S
 
 def miss_first_scan(parcel: Parcel | None, epoch: int, now: datetime) -> Sequence[ParcelFact]:
     """Notice that the carrier never had it in time. Nothing to notice records nothing."""
-    if parcel is None or parcel.epoch != epoch or parcel.first_scan_missed:
+    if parcel is None or parcel.epoch != epoch:
         return []
-    due = parcel.first_scan_by
-    if due is None or now < due or (parcel.first_scan_at is not None and parcel.first_scan_at <= due):
-        return []
-    return [FirstScanMissed(parcel.carrier, parcel.number, due, now)]
-
-
-_AT_REST = frozenset(
-    {
-        ParcelStatus.DELIVERED,
-        ParcelStatus.SUSPECTED_LOST,
-        ParcelStatus.LOST,
-        ParcelStatus.RETURNED,
-        ParcelStatus.DESTROYED,
-        ParcelStatus.CUSTOMS_HELD,
-        ParcelStatus.AVAILABLE_FOR_PICKUP,
-    }
-)
-"""No scan is expected of a parcel in one of these."""
+    overdue = [reading for reading in readings(parcel) if reading.overdue(now)]
+    return [FirstScanMissed(parcel.carrier, parcel.number, reading.due, now) for reading in overdue]
 
 
 def suspect_loss(parcel: Parcel | None, epoch: int, after_days: int, now: datetime) -> Sequence[ParcelFact]:
     """Notice that nobody has seen it for long. Nothing to notice records nothing."""
-    if parcel is None or parcel.epoch != epoch or parcel.status in _AT_REST:
+    if parcel is None or parcel.epoch != epoch or not parcel.awaits_scan:
         return []
     due = parcel.last_seen_at + timedelta(days=after_days)
     if now < due:

@@ -7,7 +7,15 @@ from datetime import date, datetime
 from itertools import takewhile
 
 from ledger.facts import Units, Value
-from ledger.nouns.parcels.facts import Checkpoint, CustomsAsk, DeliveryProven, ParcelStatus
+from ledger.nouns.parcels.facts import (
+    Checkpoint,
+    CustomsAsk,
+    DeliveryProven,
+    FirstScanBreachWithdrawn,
+    FirstScanMissed,
+    ParcelStatus,
+)
+from ledger.terms.clocks import Clock, Reading
 from ledger.view import View
 
 
@@ -56,7 +64,8 @@ class Parcel(Value, frozen=True):
     first_scan_at: datetime | None = None
     delivered_at: datetime | None = None
     disputed_at: datetime | None = None
-    first_scan_missed: bool = False
+    missed: FirstScanMissed | None = None
+    withdrawn: FirstScanBreachWithdrawn | None = None
     proofs: tuple[DeliveryProven, ...] = ()
     """What was handed in to prove the delivery."""
     claims: tuple[str, ...] = ()
@@ -86,6 +95,15 @@ class Parcel(Value, frozen=True):
         return self.checkpoints[-1].at if self.checkpoints else self.registered_at
 
     @property
+    def first_scan_missed(self) -> bool:
+        return self.missed is not None and self.withdrawn is None
+
+    @property
+    def awaits_scan(self) -> bool:
+        """The carrier is to be heard of again."""
+        return self.status not in _AT_REST
+
+    @property
     def is_over(self) -> bool:
         """Nothing more is to come of it: the number is free again."""
         return self.delivered_at is not None or self.status in _ENDS
@@ -94,6 +112,38 @@ class Parcel(Value, frozen=True):
 _ENDS = frozenset({ParcelStatus.LOST, ParcelStatus.DESTROYED, ParcelStatus.RETURNED})
 
 _GIVEN_UP = frozenset({ParcelStatus.SUSPECTED_LOST, ParcelStatus.LOST, ParcelStatus.DESTROYED})
+
+
+_AT_REST = frozenset(
+    {
+        ParcelStatus.DELIVERED,
+        ParcelStatus.SUSPECTED_LOST,
+        ParcelStatus.LOST,
+        ParcelStatus.RETURNED,
+        ParcelStatus.DESTROYED,
+        ParcelStatus.CUSTOMS_HELD,
+        ParcelStatus.AVAILABLE_FOR_PICKUP,
+    }
+)
+"""No scan is expected of a parcel in one of these."""
+
+
+def readings(parcel: Parcel) -> list[Reading]:
+    """Its carrier has to scan it first by the time that its supplier agreed to, if it did."""
+    if parcel.first_scan_by is None:
+        return []
+    missed, withdrawn = parcel.missed, parcel.withdrawn
+    return [
+        Reading(
+            f"{parcel.carrier}/{parcel.number}/{parcel.epoch}",
+            Clock.FIRST_SCAN,
+            parcel.first_scan_by,
+            parcel.first_scan_at,
+            parcel.supplier_id,
+            missed.at if missed is not None else None,
+            withdrawn.at if withdrawn is not None else None,
+        )
+    ]
 
 
 def last_sign_at(parcel: Parcel) -> datetime | None:

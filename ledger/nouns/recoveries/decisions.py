@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from ledger.nouns.recoveries.evolving import evolve
 from ledger.nouns.recoveries.facts import (
     AmountRaised,
     AnswerBreachWithdrawn,
@@ -32,7 +33,8 @@ from ledger.nouns.recoveries.refusals import (
     RecoveryEnded,
     RecoveryOpenedDifferently,
 )
-from ledger.nouns.recoveries.state import Payment, Recovery, Status
+from ledger.nouns.recoveries.state import Payment, Recovery, Status, answering
+from ledger.terms.clocks import ClockState, Reading
 from ledger.terms.money import Money
 
 
@@ -123,7 +125,7 @@ def accept(recovery: Recovery, granted: Money, at: datetime, now: datetime) -> S
         raise MoreThanAsked(recovery, recovery.asked_minor, amount)
     if amount < recovery.received_minor:
         raise LessThanReceived(recovery, amount)
-    return [RecoveryAccepted(recovery.recovery_id, amount, at), *_answered(recovery, at, now)]
+    return _answered(recovery, RecoveryAccepted(recovery.recovery_id, amount, at), now)
 
 
 def dispute(recovery: Recovery, because: str, at: datetime, now: datetime) -> Sequence[RecoveryFact]:
@@ -132,7 +134,7 @@ def dispute(recovery: Recovery, because: str, at: datetime, now: datetime) -> Se
     if recovery.status is Status.DISPUTED:
         return []
     require_open(recovery)
-    return [RecoveryDisputed(recovery.recovery_id, because, at), *_answered(recovery, at, now)]
+    return _answered(recovery, RecoveryDisputed(recovery.recovery_id, because, at), now)
 
 
 def settle(recovery: Recovery, reference: str, paid: Money, method: Method, at: datetime) -> Sequence[RecoveryFact]:
@@ -151,24 +153,25 @@ def _require_proposal(recovery: Recovery, currency: str) -> None:
     require_currency(recovery, currency)
 
 
-def _answered(recovery: Recovery, at: datetime, now: datetime) -> Sequence[RecoveryFact]:
-    """What an answer says of its clock: too late is a breach at once, in time withdraws one."""
-    due, missed = recovery.answer_by, recovery.answer_missed
-    if due is None or recovery.answered_at is not None:
-        return []
-    if missed is None:
-        late = at > due
-        return [AnswerMissed(recovery.recovery_id, recovery.subject.supplier_id, due, now)] if late else []
-    if missed.due == due and at <= due:
-        return [AnswerBreachWithdrawn(recovery.recovery_id, at, now)]
-    return []
+def _answered(recovery: Recovery, answer: RecoveryAccepted | RecoveryDisputed, now: datetime) -> list[RecoveryFact]:
+    """The answer, and what it says of its clock: too late is a breach at once, in time withdraws one."""
+    reading = answering(evolve(recovery, answer))
+    # Only the first answer counts, and none to more than what was asked when the breach was recorded.
+    if reading is None or recovery.answered_at is not None or reading.due != recovery.answer_by:
+        return [answer]
+    verdict = reading.verdict(now)
+    if verdict is ClockState.MISSED:
+        return [answer, _missed(reading, now)]
+    if verdict is ClockState.WITHDRAWN:
+        return [answer, AnswerBreachWithdrawn(recovery.recovery_id, answer.at, now)]
+    return [answer]
 
 
 def miss_answer(recovery: Recovery | None, now: datetime) -> Sequence[RecoveryFact]:
     """Notice that the supplier did not answer in time. Nothing to notice records nothing."""
-    if recovery is None or recovery.status is not Status.PROPOSED or recovery.answer_missed is not None:
-        return []
-    due = recovery.answer_by
-    if due is None or now < due:
-        return []
-    return [AnswerMissed(recovery.recovery_id, recovery.subject.supplier_id, due, now)]
+    reading = answering(recovery) if recovery is not None else None
+    return [_missed(reading, now)] if reading is not None and reading.overdue(now) else []
+
+
+def _missed(reading: Reading, now: datetime) -> AnswerMissed:
+    return AnswerMissed(reading.object_id, reading.supplier_id, reading.due, now)

@@ -48,10 +48,10 @@ def evolve(recovery: Recovery | None, fact: RecoveryFact) -> Recovery:
         case CostWithdrawn(cost_id=cost_id):
             return replace(recovery, costs=tuple(cost for cost in recovery.costs if cost.cost_id != cost_id))
         case RecoveryAccepted(amount_minor=amount):
-            accepted = replace(recovery, status=Status.ACCEPTED, agreed_minor=amount, answered_at=fact.at, because="")
+            accepted = replace(_answered(recovery, fact.at), status=Status.ACCEPTED, agreed_minor=amount, because="")
             return _completed(accepted, fact.at)
         case RecoveryDisputed():
-            return replace(recovery, status=Status.DISPUTED, answered_at=fact.at, because=fact.because)
+            return replace(_answered(recovery, fact.at), status=Status.DISPUTED, because=fact.because)
         case SettlementReceived():
             part = Payment(fact.reference, fact.amount_minor, fact.at, fact.method)
             return _completed(replace(recovery, received=(*recovery.received, part)), fact.at)
@@ -60,7 +60,7 @@ def evolve(recovery: Recovery | None, fact: RecoveryFact) -> Recovery:
         case AnswerMissed():
             return replace(recovery, answer_missed=fact)
         case AnswerBreachWithdrawn():
-            return replace(recovery, answer_withdrawn_at=fact.at)
+            return replace(recovery, answer_withdrawn=fact)
         case ClaimBecameEligible():
             return _prepared(replace(recovery, status=Status.ELIGIBLE))
         case DocumentCollected():
@@ -114,6 +114,11 @@ def _claim_evolved(
             return replace(recovery, returned=(*recovery.returned, part))
         case _:
             assert_never(fact)
+
+
+def _answered(recovery: Recovery, at: datetime) -> Recovery:
+    """Whoever is asked may change its mind; its first answer is what it was to give by a time."""
+    return replace(recovery, answered_at=recovery.answered_at or at)
 
 
 def _prepared(recovery: Recovery) -> Recovery:

@@ -6,7 +6,17 @@ from datetime import datetime
 from enum import StrEnum
 
 from ledger.facts import Value
-from ledger.nouns.recoveries.facts import AnswerMissed, Cost, DocumentKind, Kind, Method, RecoveryOpened, Subject
+from ledger.nouns.recoveries.facts import (
+    AnswerBreachWithdrawn,
+    AnswerMissed,
+    Cost,
+    DocumentKind,
+    Kind,
+    Method,
+    RecoveryOpened,
+    Subject,
+)
+from ledger.terms.clocks import Clock, Reading
 from ledger.terms.money import Money, in_64_bits
 from ledger.view import View
 
@@ -85,9 +95,9 @@ class Recovery(Value, frozen=True):
     costs: tuple[Cost, ...] = ()
     answer_by: datetime | None = None
     answered_at: datetime | None = None
-    """When the present proposal was answered."""
+    """When the present proposal was first answered."""
     answer_missed: AnswerMissed | None = None
-    answer_withdrawn_at: datetime | None = None
+    answer_withdrawn: AnswerBreachWithdrawn | None = None
     agreed_minor: int = 0
     """What the supplier accepted or the carrier approved, in all."""
     claimed_minor: int = 0
@@ -149,6 +159,15 @@ class Recovery(Value, frozen=True):
         return tuple(kind for kind in self.opened.documents if kind not in present)
 
     @property
+    def waits_until(self) -> datetime | None:
+        """When it can be claimed, while its carrier's waiting time runs."""
+        return self.opened.eligible_at if self.status is Status.WAITING else None
+
+    @property
+    def is_answer_missed(self) -> bool:
+        return self.answer_missed is not None and self.answer_withdrawn is None
+
+    @property
     def due(self) -> datetime | None:
         """When the next thing has to happen: the supplier's answer, or the filing of the claim."""
         if self.status.is_unfiled:
@@ -157,3 +176,35 @@ class Recovery(Value, frozen=True):
 
     def money(self, amount_minor: int) -> Money:
         return Money(amount_minor, self.currency)
+
+
+def readings(recovery: Recovery) -> list[Reading]:
+    """What is owed of it: that a claim is filed, that a supplier answers."""
+    return [each for each in (filing(recovery), answering(recovery)) if each is not None]
+
+
+def filing(recovery: Recovery) -> Reading | None:
+    """A claim is to be filed before it is barred, which nobody owes once it is given up or its parcel is found."""
+    file_by, filed_at, barred_at = recovery.opened.file_by, recovery.filed_at, recovery.barred_at
+    if file_by is None or not (filed_at or barred_at or recovery.status.is_unfiled):
+        return None
+    return Reading(recovery.recovery_id, Clock.CLAIM_FILING, file_by, filed_at, missed_at=barred_at)
+
+
+def answering(recovery: Recovery) -> Reading | None:
+    """The supplier is to answer what it was last asked; a breach stays, whatever is asked later."""
+    missed, withdrawn, answered_at = recovery.answer_missed, recovery.answer_withdrawn, recovery.answered_at
+    if missed is None and answered_at is None and recovery.status is not Status.PROPOSED:
+        return None
+    due = missed.due if missed is not None else recovery.answer_by
+    if due is None:
+        return None
+    return Reading(
+        recovery.recovery_id,
+        Clock.RECOVERY_ANSWER,
+        due,
+        withdrawn.happened_at if withdrawn is not None else answered_at,
+        recovery.subject.supplier_id,
+        missed.at if missed is not None else None,
+        withdrawn.at if withdrawn is not None else None,
+    )

@@ -1,0 +1,93 @@
+"""The clocks of an order: its supplier orders' acknowledgement and dispatch, and its own delivery (DOMAIN 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from ledger.nouns.orders.state import Breach, Header, Order
+from ledger.nouns.orders.supplier_orders import SupplierOrder
+from ledger.terms.clocks import Clock, Reading
+
+
+def readings(order: Order) -> Iterator[Reading]:
+    """All that is owed by the order, or was owed and missed."""
+    past = dict(order.breaches)
+    for reading in deadlines(order):
+        past.pop((reading.object_id, reading.clock), None)
+        yield reading
+    # Of these nothing is owed any more, as after a cancellation; that they were missed stays.
+    yield from map(_past, past.values())
+
+
+def deadlines(order: Order) -> Iterator[Reading]:
+    """Every clock of the order that has a due time; of what came to nothing only those that were missed."""
+    for each in order.supplier_orders.values():
+        if each.sent_at is not None:
+            came_to_nothing = bool(each.dropped) and each.came_to_nothing
+            for reading in _of_supplier_order(order, each):
+                if not came_to_nothing or _was_missed(reading):
+                    yield reading
+    if order.promised_by is not None:
+        cancelled, arrived_at = order.header is Header.CANCELLED, order.delivered_at
+        given_up_at = order.given_up_at if cancelled or arrived_at is not None else None
+        promise = _reading(order, order.order_id, Clock.DELIVERY, order.promised_by, arrived_at, "", None, given_up_at)
+        if not cancelled or _was_missed(promise):
+            yield promise
+
+
+def deadline(order: Order, object_id: str, clock: Clock) -> Reading | None:
+    return next((each for each in deadlines(order) if (each.object_id, each.clock) == (object_id, clock)), None)
+
+
+def _was_missed(reading: Reading) -> bool:
+    """Of a clock that is over: whether it was missed, by what is recorded or by what is known now."""
+    return reading.is_missed or reading.passed(reading.due)
+
+
+def _of_supplier_order(order: Order, each: SupplierOrder) -> Iterator[Reading]:
+    given_up_at, answered_at = each.given_up_at, each.acknowledged_at
+    who = (each.supplier_id, each.stopped_since)
+    if each.acknowledge_by is not None:
+        what = (each.supplier_order_id, Clock.ACKNOWLEDGE, each.acknowledge_by, answered_at)
+        yield _reading(order, *what, *who, given_up_at if answered_at is None else None)
+    if each.dispatch_by is not None:
+        what = (each.supplier_order_id, Clock.DISPATCH, each.dispatch_by, each.dispatched_at)
+        yield _reading(order, *what, *who, given_up_at)
+
+
+def _reading(
+    order: Order,
+    object_id: str,
+    clock: Clock,
+    due: datetime,
+    met_at: datetime | None,
+    supplier_id: str,
+    stopped_since: datetime | None,
+    given_up_at: datetime | None,
+) -> Reading:
+    missed_at = withdrawn_at = None
+    if order.breaches and (breach := order.breaches.get((object_id, clock))) is not None:
+        missed_at, withdrawn_at = breach.missed.at, breach.withdrawn_at
+    # What was given up after it was due was late, also where all the rest was in time.
+    if given_up_at is not None and (met_at is None or met_at <= due <= given_up_at):
+        met_at = None
+    else:
+        given_up_at = None
+    return Reading(object_id, clock, due, met_at, supplier_id, missed_at, withdrawn_at, stopped_since, given_up_at)
+
+
+def _past(breach: Breach) -> Reading:
+    """A breach of a clock that is gone: one that was withdrawn had been met, or given up before it was due."""
+    missed, withdrawn = breach.missed, breach.withdrawn
+    met_at = withdrawn.happened_at if withdrawn is not None else None
+    return Reading(
+        missed.object_id,
+        missed.clock,
+        missed.due,
+        met_at,
+        missed.supplier_id,
+        missed.at,
+        breach.withdrawn_at,
+        given_up_at=missed.due - timedelta.resolution if withdrawn is not None else None,
+    )

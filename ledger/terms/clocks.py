@@ -1,0 +1,132 @@
+"""Clocks: what somebody has to do by when, and what became of it (DOMAIN 6).
+
+A noun tells of its clocks in readings; whether one is open, met, missed or withdrawn is worked out here alone.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from ledger.facts import Value
+from ledger.terms.parties import Party
+
+
+class Clock(StrEnum):
+    """All clocks, each with whom it obliges; none where that is not always the same party."""
+
+    owner: Party | None
+
+    def __new__(cls, name: str, owner: Party | None = None) -> Clock:
+        clock = str.__new__(cls, name)
+        clock._value_ = name
+        clock.owner = owner
+        return clock
+
+    ACKNOWLEDGE = "acknowledge", Party.SUPPLIER
+    DISPATCH = "dispatch", Party.SUPPLIER
+    DELIVERY = "delivery", Party.RETAILER
+    FIRST_SCAN = "first_scan", Party.CARRIER
+    ANSWER = "answer"
+    CLAIM_FILING = "claim_filing", Party.RETAILER
+    RECOVERY_ANSWER = "recovery_answer", Party.SUPPLIER
+    FIRST_ANSWER = "first_answer", Party.RETAILER
+
+
+class ClockState(StrEnum):
+    """What became of what was owed."""
+
+    OPEN = "open"
+    """Still to be met; nobody has recorded a breach."""
+    MET = "met"
+    MISSED = "missed"
+    WITHDRAWN = "withdrawn"
+    """Recorded as missed, and met in time after all."""
+
+
+class Reading(Value, frozen=True):
+    """One clock of one object, as the facts tell it."""
+
+    object_id: str
+    """The supplier order, order, inquiry, case or recovery; carrier/number/epoch of a parcel."""
+    clock: Clock
+    due: datetime
+    met_at: datetime | None = None
+    supplier_id: str = ""
+    """The supplier that is obliged, or whose parcel the carrier is to scan; empty if the retailer is obliged."""
+    missed_at: datetime | None = None
+    """When the last breach was recorded."""
+    withdrawn_at: datetime | None = None
+    """When that breach was withdrawn."""
+    stopped_since: datetime | None = None
+    given_up_at: datetime | None = None
+    """When the last of what it waited for was given up instead, if that is what ended it."""
+    obliged: Party | None = None
+    """Who is obliged, where the clock does not say."""
+
+    @property
+    def owner(self) -> Party:
+        """Who is obliged."""
+        owner = self.obliged or self.clock.owner
+        assert owner is not None, "a reading says who is obliged if its clock does not"
+        return owner
+
+    @property
+    def is_missed(self) -> bool:
+        """A breach is recorded and stands."""
+        return self.missed_at is not None and self.withdrawn_at is None
+
+    @property
+    def over(self) -> bool:
+        """Nothing is waited for any more."""
+        return self.met_at is not None or self.given_up_at is not None
+
+    @property
+    def late(self) -> bool:
+        """It ended after it was due."""
+        if self.met_at is not None:
+            return self.met_at > self.due
+        # What was still to be done at that moment was late when it was given up.
+        return self.given_up_at is not None and self.given_up_at >= self.due
+
+    @property
+    def stands(self) -> bool:
+        """It was stopped before it was due."""
+        return self.stopped_since is not None and self.stopped_since < self.due
+
+    @property
+    def runs(self) -> bool:
+        """Somebody has to notice when it is due, unless something happens before."""
+        return not self.is_missed and not self.stands and (self.late or not self.over)
+
+    def passed(self, now: datetime) -> bool:
+        """Nothing had happened when it was due, and it was running then."""
+        if self.stands:
+            return False
+        return self.late or (now >= self.due and not self.over)
+
+    def overdue(self, now: datetime) -> bool:
+        """It has passed, and nobody has recorded that."""
+        return self.passed(now) and not self.is_missed
+
+    def verdict(self, now: datetime) -> Literal[ClockState.MISSED, ClockState.WITHDRAWN] | None:
+        """What the newest facts say: what ended too late is a breach; one that was excused or met is none.
+
+        That nothing has happened yet is no news: the clock task notices it with ``overdue``.
+        """
+        if self.missed_at is not None and self.withdrawn_at is None:
+            # The watch of who noticed it may have been ahead of this one.
+            return None if self.passed(max(now, self.missed_at)) else ClockState.WITHDRAWN
+        return ClockState.MISSED if self.over and self.passed(now) else None
+
+    @property
+    def state(self) -> ClockState | None:
+        """What became of it; None if it was given up in time, so that nothing is owed any more."""
+        if self.is_missed:
+            return ClockState.MISSED
+        if not self.over or self.runs:
+            return ClockState.OPEN
+        if self.withdrawn_at is not None:
+            return ClockState.WITHDRAWN
+        return ClockState.MET if self.met_at is not None else None
