@@ -59,7 +59,7 @@ check-protos: $(READY)
 
 check-generated: $(READY)
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call generate,$$fresh) && \
-	  diff -rq -x '*.proto' -x buf.yaml -x __pycache__ "$$fresh" protos || \
+	  diff -rq "$$fresh/fulfilment/v1" protos/fulfilment/v1 -x '*.proto' -x __pycache__ || \
 	  { echo "Generated code is stale: run make proto."; exit 1; }
 
 check-docs: $(READY)

@@ -58,7 +58,7 @@ from adapters.rpc.server import LONGEST_MESSAGE_BYTES, Commands, add_service
 from adapters.rpc.work import WorkQueries
 from adapters.senders import FileSender, Sender
 from adapters.tenants import Tenants
-from adapters.version import VERSION
+from fulfilment import __version__
 from fulfilment.v1 import (
     admin_pb2,
     audit_pb2,
@@ -93,7 +93,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
         epilog="Each option can also be set in the environment: FULFILMENT_LISTEN, FULFILMENT_DATA, and so on.",
     )
     add = parser.add_argument
-    add("--version", action="version", version=f"fulfilment {VERSION}")
+    add("--version", action="version", version=f"fulfilment {__version__}")
     chosen = [
         add("--listen", type=_address, default="127.0.0.1:50051", help="host:port (%(default)s)"),
         add("--data", type=_path, default="data", help="data folder (%(default)s)"),

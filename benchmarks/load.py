@@ -18,7 +18,8 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks import messages
-from fulfilment.v1 import batch_pb2, batch_pb2_grpc, orders_pb2, orders_pb2_grpc
+from fulfilment.client import AsyncClient
+from fulfilment.v1 import batch_pb2, orders_pb2
 
 LONGEST_SECONDS = 600.0
 _LONGEST_CALL_SECONDS = 60.0
@@ -52,28 +53,32 @@ def run(job: Callable[P, Coroutine[Any, Any, T]], *arguments: P.args, **options:
     return asyncio.run(asyncio.wait_for(job(*arguments, **options), LONGEST_SECONDS))
 
 
+def connected(address: str) -> AsyncClient:
+    """A client that asks once: nothing that is measured may hide a second attempt."""
+    return AsyncClient(address, timeout_seconds=_LONGEST_CALL_SECONDS, pauses_seconds=())
+
+
 async def prepare(address: str) -> None:
     """A supplier and its stock."""
     (batch,) = messages.batches(messages.approved_supplier_with_stock(), 1000)
-    async with grpc.aio.insecure_channel(address) as channel:
-        await _all_applied(batch_pb2_grpc.BatchServiceStub(channel), batch)
+    async with connected(address) as ledger:
+        await _all_applied(ledger, batch)
 
 
 async def place(address: str, series: str, callers: int, warm_up: int, calls: int) -> Load:
     """PlaceOrder by so many callers at once; the calls that warm it up are not in the figures."""
     cold, warm = messages.orders(f"{series}-warm-up", warm_up), messages.orders(series, calls)
-    async with grpc.aio.insecure_channel(address) as channel:
-        send = partial(orders_pb2_grpc.OrderServiceStub(channel).PlaceOrder, timeout=_LONGEST_CALL_SECONDS)
-        await _closed_loop(send, cold, callers)
-        return await _closed_loop(send, warm, callers)
+    async with connected(address) as ledger:
+        await _closed_loop(ledger.orders.PlaceOrder, cold, callers)
+        return await _closed_loop(ledger.orders.PlaceOrder, warm, callers)
 
 
 async def batches(address: str, series: str, size: int, count: int, in_flight: int) -> Load:
     """ExecuteBatch with orders as those of ``place``; the first two batches only warm it up."""
     commands = [messages.command(place_order=order) for order in messages.orders(series, size * (count + 2))]
     requests = list(messages.batches(commands, size))
-    async with grpc.aio.insecure_channel(address) as channel:
-        send = partial(_all_applied, batch_pb2_grpc.BatchServiceStub(channel))
+    async with connected(address) as ledger:
+        send = partial(_all_applied, ledger)
         await _closed_loop(send, requests[:2], in_flight)
         return await _closed_loop(send, requests[2:], in_flight)
 
@@ -81,16 +86,15 @@ async def batches(address: str, series: str, size: int, count: int, in_flight: i
 async def live(address: str, series: str, orders: int) -> None:
     """Whole lives of orders, to have a log of every usual fact."""
     lives = (command for number in range(orders) for command in messages.life(series, number))
-    async with grpc.aio.insecure_channel(address) as channel:
-        stub = batch_pb2_grpc.BatchServiceStub(channel)
+    async with connected(address) as ledger:
         for request in messages.batches(lives, 600):
-            await _all_applied(stub, request)
+            await _all_applied(ledger, request)
 
 
 async def read(address: str, order_ids: Sequence[str], pause_seconds: float) -> list[float]:
     """Seconds that each GetOrder took, one after another with a pause between."""
-    async with grpc.aio.insecure_channel(address) as channel:
-        get = orders_pb2_grpc.OrderServiceStub(channel).GetOrder
+    async with connected(address) as ledger:
+        get = ledger.orders.GetOrder
         return await _one_by_one(get, [orders_pb2.GetOrderRequest(order_id=each) for each in order_ids], pause_seconds)
 
 
@@ -131,8 +135,8 @@ async def _closed_loop(send: Callable[[Any], Awaitable[object]], requests: Seque
     return Load(seconds, sorted(each))
 
 
-async def _all_applied(stub: batch_pb2_grpc.BatchServiceAsyncStub, request: batch_pb2.ExecuteBatchRequest) -> None:
-    answer = await stub.ExecuteBatch(request, timeout=_LONGEST_CALL_SECONDS)
+async def _all_applied(ledger: AsyncClient, request: batch_pb2.ExecuteBatchRequest) -> None:
+    answer = await ledger.batch.ExecuteBatch(request)
     for outcome in answer.outcomes:
         if outcome.HasField("refusal"):
             raise RuntimeError(f"refused: {outcome.refusal.reason}: {outcome.refusal.message}")

@@ -18,44 +18,24 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-import grpc
-from google.protobuf import message_factory
-from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
+from google.protobuf import descriptor_pool, message_factory
 
+from fulfilment.client import CallFailed, Client, Refused
 from fulfilment.v1 import (
-    admin_pb2,
-    audit_pb2,
     batch_pb2,
     cases_pb2,
     common_pb2,
-    messages_pb2,
     obligations_pb2,
     orders_pb2,
     parcels_pb2,
     rates_pb2,
     recoveries_pb2,
-    reports_pb2,
     shipping_pb2,
     statements_pb2,
     stock_pb2,
     suppliers_pb2,
 )
 
-SERVICES = (
-    admin_pb2,
-    audit_pb2,
-    batch_pb2,
-    cases_pb2,
-    messages_pb2,
-    orders_pb2,
-    parcels_pb2,
-    recoveries_pb2,
-    reports_pb2,
-    stock_pb2,
-    suppliers_pb2,
-)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 WIDTH = 100
 PATIENCE_SECONDS = 60.0
@@ -65,6 +45,7 @@ CUSTOMER, RETAILER = common_pb2.PARTY_CUSTOMER, common_pb2.PARTY_RETAILER
 SUPPLIER, CARRIER = common_pb2.PARTY_SUPPLIER, common_pb2.PARTY_CARRIER
 BERLIN: dict[str, Any] = {"lines": ["1 Elm Street"], "city": "Berlin", "postal_code": "10115", "country": "DE"}
 ZURICH: dict[str, Any] = {"lines": ["Limmatquai 1"], "city": "Zürich", "postal_code": "8001", "country": "CH"}
+SAMPLE = ("material_matches", "packaging_matches", "manual_matches")
 CLAIM, ASKED = "case-lost/carrier/dhl/L1/EUR", "case-broken/supplier/brook/EUR"
 """The recoveries that the rulings of the two cases open."""
 PHOTO = b"\x89PNG\r\n\x1a\n" + b"a teapot in eleven pieces"
@@ -74,41 +55,27 @@ class Contradicted(Exception):
     """The service does not tell what the story tells."""
 
 
-class Ledger:
-    """The service, as one client sees it: ``ask`` reads, ``tell`` commands, ``tell_all`` commands in one message."""
+class Ledger(Client):
+    """The ledger as the story speaks to it: ``ask`` reads, ``tell`` commands, ``tell_all`` commands in one message."""
 
     def __init__(self, server: str, tenant: str) -> None:
-        self.tenant = tenant
-        self._channel = grpc.insecure_channel(server)
-        self._calls: dict[str, tuple[Any, Any]] = {}
-        self._streams: dict[str, Any] = {}
-        for module in SERVICES:
-            for service in module.DESCRIPTOR.services_by_name.values():
-                for method in service.methods:
-                    self._learn(service, method)
-        self._told = 0
-
-    def _learn(self, service: Any, method: Any) -> None:
-        request, answer = map(message_factory.GetMessageClass, (method.input_type, method.output_type))
-        connect = self._channel.unary_stream if method.server_streaming else self._channel.unary_unary
-        rpc: Any = connect(
-            f"/{service.full_name}/{method.name}",
-            request_serializer=request.SerializeToString,
-            response_deserializer=answer.FromString,
-        )
-        self._calls[method.name] = (rpc, request)
+        super().__init__(server, tenant=tenant, actor="mia", timeout_seconds=30)
+        stubs = [each for each in vars(self).values() if type(each).__name__.endswith("ServiceStub")]
+        self._calls: dict[str, Any] = {rpc: call for stub in stubs for rpc, call in vars(stub).items()}
 
     def ask(self, rpc: str, **fields: Any) -> Any:
-        call, request = self._calls[rpc]
-        return call(request(**_in_protobuf(fields)), metadata=(("tenant", self.tenant),), timeout=30)
+        return self._calls[rpc](_request(rpc, **fields))
 
     def tell(self, rpc: str, **fields: Any) -> Any:
-        return self.ask(rpc, context=self._context(), **fields)
+        return self.ask(rpc, context=self.context(), **fields)
 
     def tell_all(self, commands: Sequence[tuple[str, dict[str, Any]]]) -> Any:
         """What has long happened is told at once, so that no clock runs between its steps."""
-        asked = [self._one(rpc, fields) for rpc, fields in commands]
-        outcomes = self.ask("ExecuteBatch", commands=asked).outcomes
+        asked = [
+            batch_pb2.BatchCommand(**{_snake(rpc): _request(rpc, context=self.context(), **fields)})
+            for rpc, fields in commands
+        ]
+        outcomes = self.batch.ExecuteBatch(batch_pb2.ExecuteBatchRequest(commands=asked)).outcomes
         for (rpc, _), outcome in zip(commands, outcomes, strict=True):
             if outcome.HasField("refusal"):
                 raise Contradicted(f"{rpc} was refused: {outcome.refusal.message}")
@@ -118,34 +85,18 @@ class Ledger:
         """The reason of a refusal and its sentence."""
         try:
             self.tell(rpc, **fields)
-        except grpc.RpcError as error:
-            return _reason_of(error), str(error.details())
+        except Refused as refused:
+            return refused.reason, refused.message
         return "", "it was not refused"
 
-    def _one(self, rpc: str, fields: dict[str, Any]) -> batch_pb2.BatchCommand:
-        request = self._calls[rpc][1](context=self._context(), **_in_protobuf(fields))
-        name = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in rpc)[1:]
-        return batch_pb2.BatchCommand(**{name: request})
 
-    def _context(self) -> common_pb2.CommandContext:
-        self._told += 1
-        return common_pb2.CommandContext(request_id=f"{self.tenant}-{self._told}", actor="mia")
+def _request(rpc: str, **fields: Any) -> Any:
+    kind = descriptor_pool.Default().FindMessageTypeByName(f"fulfilment.v1.{rpc}Request")
+    return message_factory.GetMessageClass(kind)(**fields)
 
 
-def _in_protobuf(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: stamp(value) if isinstance(value, datetime) else value for name, value in fields.items()}
-
-
-def stamp(at: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(at)
-    return timestamp
-
-
-def _reason_of(error: grpc.RpcError) -> str:
-    status, info = rpc_status.from_call(error), error_details_pb2.ErrorInfo()  # type: ignore[arg-type]
-    found = [info.reason for detail in (status.details if status else ()) if detail.Unpack(info)]
-    return found[0] if found else ""
+def _snake(rpc: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in rpc)[1:]
 
 
 def euro(amount_minor: int) -> str:
@@ -245,14 +196,11 @@ class BadDay:
         return [
             ("SendSupplierOrder", {"supplier_order_id": so, "at": sent}),
             ("AcknowledgeSupplierOrder", {"supplier_order_id": so, "lines": [accepted], "at": sent + HOUR / 2}),
-            (
-                "ShipSupplierOrder",
-                {"supplier_order_id": so, "carrier": "dhl", "tracking_number": tracking, "at": left},
-            ),
+            ("ShipSupplierOrder", {"supplier_order_id": so, "carrier": "dhl", "tracking_number": tracking, "at": left}),
         ]
 
     def scanning(self, tracking: str, status: Any, at: datetime, **more: Any) -> tuple[str, Any]:
-        scan = parcels_pb2.Checkpoint(at=stamp(at), status=status, **_in_protobuf(more))
+        scan = parcels_pb2.Checkpoint(**{"at": at, "status": status, **more})
         return ("RecordCheckpoints", {"carrier": "dhl", "tracking_number": tracking, "checkpoints": [scan]})
 
     # --- the story ---
@@ -284,12 +232,8 @@ class BadDay:
             compensation_cap=common_pb2.Money(amount_minor=2000, currency="EUR"),
         )
         self.supplier("jade", "Hangzhou Jade Ware", "CN", {"lamp": 1400}, since)
-        for supplier_id, sku, quantity in (
-            ("brook", "mug", 40),
-            ("brook", "teapot", 4),
-            ("slow", "mug", 500),
-            ("jade", "lamp", 20),
-        ):
+        fed = (("brook", "mug", 40), ("brook", "teapot", 4), ("slow", "mug", 500), ("jade", "lamp", 20))
+        for supplier_id, sku, quantity in fed:
             self.feed(supplier_id, sku, quantity, 1, self.at("08:00", 31))
         past: list[tuple[str, Any]] = []
         for count in range(20):
@@ -324,8 +268,9 @@ class BadDay:
     ) -> None:
         """A supplier that passed its sample, agreed to terms, and offers these SKUs at these costs."""
         known: dict[str, Any] = {"supplier_id": supplier_id, "at": since}
-        clocks: dict[str, Any] = {"acknowledge_within_hours": 72, "dispatch_within_hours": 96, **agreed}
-        agreement = suppliers_pb2.Agreement(effective_from=stamp(since), **clocks)
+        usual = {"effective_from": since, "acknowledge_within_hours": 72, "dispatch_within_hours": 96}
+        clocks: dict[str, Any] = {**usual, **agreed}
+        agreement = suppliers_pb2.Agreement(**clocks)
         offers = [
             suppliers_pb2.Offer(sku=sku, cost=common_pb2.Money(amount_minor=cost, currency="EUR"), minimum_quantity=1)
             for sku, cost in costs.items()
@@ -333,10 +278,7 @@ class BadDay:
         self.ledger.tell_all(
             [
                 ("RegisterSupplier", {**known, "name": name, "country": country, "return_address": "Dock Road 1"}),
-                (
-                    "ReviewSample",
-                    {**known, "material_matches": True, "packaging_matches": True, "manual_matches": True},
-                ),
+                ("ReviewSample", {**known, **dict.fromkeys(SAMPLE, True)}),
                 ("AgreeTerms", {**known, "agreement": agreement}),
                 ("ApproveSupplier", known),
                 *(("OfferSku", {**known, "offer": offer}) for offer in offers),
@@ -412,9 +354,8 @@ class BadDay:
             lambda supplier_order: "dispatch" in supplier_order.missed_clocks,
         )
         owed = late.compensation
-        self.claim(
-            "The clock noticed by itself: shop/late/1 missed its dispatch.", "dispatch" in late.missed_clocks, True
-        )
+        missed = "dispatch" in late.missed_clocks
+        self.claim("The clock noticed by itself: shop/late/1 missed its dispatch.", missed, True)
         self.claim(
             f"By its agreement Slow Boat owes {euro(owed.amount.amount_minor)}: "
             f"{owed.basis_points / 100:g} % of {euro(owed.net_amount.amount_minor)}.",
@@ -745,8 +686,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Contradicted as contradiction:
         print(f"\nThe story does not hold: {contradiction}", file=sys.stderr)
         return 1
-    except grpc.RpcError as error:
-        print(f"\nThe service at {chosen.server} answers: {error.details()}", file=sys.stderr)
+    except CallFailed as error:
+        print(f"\nThe service at {chosen.server} answers: {error.message}", file=sys.stderr)
         return 1
     return 0
 

@@ -34,14 +34,14 @@ from adapters.console.stock import stock
 from adapters.console.suppliers import supplier
 from adapters.console.trade import review
 from adapters.console.work import work
-from adapters.version import VERSION
+from fulfilment import __version__
 
 USAGE = 2
 INTERRUPTED = 130
 
 
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(VERSION, message="fulfilment %(version)s")
+@click.version_option(__version__, message="fulfilment %(version)s")
 def root() -> None:
     """Talk to the fulfilment ledger.
 

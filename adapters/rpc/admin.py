@@ -11,7 +11,7 @@ from adapters.rpc import policies as policy_messages
 from adapters.rpc.queries import Reader
 from adapters.rpc.server import Context
 from adapters.tenants import Tenant, Tenants
-from adapters.version import VERSION
+from fulfilment import __version__
 from fulfilment.v1 import admin_pb2
 from ledger.engine.sealing import Sealer
 from ledger.nouns import orders, policies
@@ -89,7 +89,7 @@ class AdminQueries(Reader):
             projections=projections,
             commands_waiting=tenant.ledger.waiting,
             messages=await self._backlog(tenant),
-            version=VERSION,
+            version=__version__,
         )
 
     async def _backlog(self, tenant: Tenant) -> admin_pb2.MessageBacklog:

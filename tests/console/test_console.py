@@ -10,7 +10,6 @@ import socket
 import struct
 import sys
 import termios
-import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from fcntl import ioctl
 from pathlib import Path
@@ -21,6 +20,7 @@ import pytest
 from google.protobuf.message import Message
 
 from adapters.rpc.statuses import status_of
+from fulfilment import __version__
 from fulfilment.v1 import admin_pb2, batch_pb2, common_pb2, orders_pb2, rates_pb2, totals_pb2
 from ledger.refusals import ProjectionBehind
 from tests.support.service import HOUSE, Client, Service, context
@@ -65,10 +65,9 @@ def test_a_read_model_is_verified_and_rebuilt_from_the_log(ff: Shell):
 
 
 def test_the_console_and_the_service_say_which_version_they_are(ff: Shell, shell: Shell):
-    project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
-    assert shell("--version") == (0, f"fulfilment {project['version']}\n", "")
-    assert f"service {project['version']}\n" in ff("status").out
-    assert ff("status", "--json").json["version"] == project["version"]
+    assert shell("--version") == (0, f"fulfilment {__version__}\n", "")
+    assert f"service {__version__}\n" in ff("status").out
+    assert ff("status", "--json").json["version"] == __version__
 
 
 def test_status_names_the_read_models(ff: Shell):

@@ -67,7 +67,7 @@ def test_files_are_read_and_written_in_one_place():
     assert found == ["files.py", "importing.py"], "the folder of an import is the other"
 
 
-ALLOWED = {"fulfilment", "grpc", "grpc_status", "click", "rich", "google"}
+ALLOWED = {"fulfilment", "grpc", "click", "rich", "google"}
 WRITERS = {"trade": {"pyarrow"}, "trade_page": {"matplotlib"}}
 """What the modules that write files of reports use beside that."""
 TERMS = ("ledger.terms.money.", "ledger.terms.order_numbers.", "ledger.facts")
@@ -83,6 +83,6 @@ def test_the_console_is_a_client_and_nothing_else(path: Path):
         elif isinstance(node, ast.ImportFrom):
             imported |= {f"{node.module}.{alias.name}" for alias in node.names}
     ours = {name for name in imported if name.startswith(("adapters.", "ledger."))}
-    assert all(name.startswith(("adapters.console.", "adapters.olist", "adapters.version.", *TERMS)) for name in ours)
+    assert all(name.startswith(("adapters.console.", "adapters.olist", *TERMS)) for name in ours)
     outside = {name.partition(".")[0] for name in imported - ours} - set(sys.stdlib_module_names)
     assert outside <= ALLOWED | WRITERS.get(path.stem, set())

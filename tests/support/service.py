@@ -20,26 +20,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2, error_details_pb2
 from grpc_status import rpc_status
 
+from fulfilment import client
+from fulfilment.failures import failure
 from fulfilment.v1 import (
     admin_pb2,
-    admin_pb2_grpc,
-    audit_pb2_grpc,
     batch_pb2,
-    batch_pb2_grpc,
-    cases_pb2_grpc,
     common_pb2,
-    inquiries_pb2_grpc,
-    messages_pb2_grpc,
     orders_pb2,
-    orders_pb2_grpc,
-    parcels_pb2_grpc,
-    recoveries_pb2_grpc,
-    reports_pb2_grpc,
     stock_pb2,
-    stock_pb2_grpc,
     suppliers_pb2,
-    suppliers_pb2_grpc,
-    work_pb2_grpc,
 )
 from tests.support import documented
 
@@ -90,33 +79,11 @@ def serving(folder: Path, *arguments: str) -> Iterator[Service]:
         service.stop()
 
 
-class Client:
-    """Stubs of all services over one channel, and short ways to say common things."""
+class Client(client.Client):
+    """The contract's own client, which asks once and waits long, and short ways to say common things."""
 
-    def __init__(self, address: str, tenant: str | None = None) -> None:
-        self.address = address
-        self.channel = grpc.insecure_channel(address)
-        to_tenant = [] if tenant is None else [_Tenant(tenant)]
-        channel = grpc.intercept_channel(self.channel, Documented(), *to_tenant)
-        self.orders: Any = orders_pb2_grpc.OrderServiceStub(channel)
-        self.stock: Any = stock_pb2_grpc.StockServiceStub(channel)
-        self.suppliers: Any = suppliers_pb2_grpc.SupplierServiceStub(channel)
-        self.parcels: Any = parcels_pb2_grpc.ParcelServiceStub(channel)
-        self.recoveries: Any = recoveries_pb2_grpc.RecoveryServiceStub(channel)
-        self.inquiries: Any = inquiries_pb2_grpc.InquiryServiceStub(channel)
-        self.audit: Any = audit_pb2_grpc.AuditServiceStub(channel)
-        self.admin: Any = admin_pb2_grpc.AdminServiceStub(channel)
-        self.cases: Any = cases_pb2_grpc.CaseServiceStub(channel)
-        self.batch: Any = batch_pb2_grpc.BatchServiceStub(channel)
-        self.messages: Any = messages_pb2_grpc.MessageServiceStub(channel)
-        self.work: Any = work_pb2_grpc.WorkServiceStub(channel)
-        self.reports: Any = reports_pb2_grpc.ReportServiceStub(channel)
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.channel.close()
+    def __init__(self, address: str, tenant: str = "default") -> None:
+        super().__init__(address, tenant=tenant, timeout_seconds=100, pauses_seconds=(), interceptors=[Documented()])
 
     def approve(self, supplier_id: str = "acme", at: datetime | None = None, contact: str = "", **hours: Any) -> None:
         """A supplier that may be given orders, with agreed clocks."""
@@ -124,7 +91,7 @@ class Client:
         agreement = suppliers_pb2.Agreement(effective_from=since, **hours)
         known: dict[str, Any] = {"supplier_id": supplier_id, "at": since}
         matches: dict[str, Any] = {"material_matches": True, "packaging_matches": True, "manual_matches": True}
-        for rpc, request in (
+        steps: list[tuple[Any, Any]] = [
             (
                 self.suppliers.RegisterSupplier,
                 suppliers_pb2.RegisterSupplierRequest(context=context(), name="Acme Ltd", contact=contact, **known),
@@ -138,7 +105,8 @@ class Client:
                 suppliers_pb2.AgreeTermsRequest(context=context(), agreement=agreement, **known),
             ),
             (self.suppliers.ApproveSupplier, suppliers_pb2.ApproveSupplierRequest(context=context(), **known)),
-        ):
+        ]
+        for rpc, request in steps:
             rpc(request)
 
     def feed(self, quantity: int, sku: str = "tea", supplier_id: str = "acme", version: int = 1) -> Any:
@@ -204,12 +172,13 @@ class _DocumentedStream:
 def require_documented_error(method: str, error: Any) -> None:
     """What gRPC itself says, such as of a server that is gone, is no refusal."""
     assert error.details() != MISTAKE, f"{method} ended with a mistake of the service"
-    if rpc_status.from_call(error) is None:
+    failed = failure(error)
+    if not failed.from_service:
         lost = error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert not lost, f"{method} was refused with more than a call carries: {error.details()}"
     else:
-        documented.require(method.rpartition("/")[2], error.code().name, reason_of(error))
-        documented.require_figures(reason_of(error), error_info(error).metadata)
+        documented.require(method.rpartition("/")[2], error.code().name, failed.reason)
+        documented.require_figures(failed.reason, failed.metadata)
 
 
 def _require_documented_outcome(command: batch_pb2.BatchCommand, refusal: batch_pb2.BatchRefusal) -> None:
@@ -219,14 +188,6 @@ def _require_documented_outcome(command: batch_pb2.BatchCommand, refusal: batch_
         rpc = documented.rpc_of(getattr(command, which).DESCRIPTOR.full_name)
         documented.require(rpc.name, code_pb2.Code.Name(refusal.code), refusal.reason)
         documented.require_figures(refusal.reason, refusal.details)
-
-
-class _Tenant(grpc.UnaryUnaryClientInterceptor):
-    def __init__(self, tenant: str) -> None:
-        self._metadata = [("tenant", tenant)]
-
-    def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-        return continuation(details._replace(metadata=self._metadata), request)
 
 
 def context(request_id: str = "", actor: str = "test") -> common_pb2.CommandContext:
@@ -269,7 +230,9 @@ def patiently(call: Any, request: Any, seconds: float = 60.0) -> Any:
 
 def reason_of(error: grpc.RpcError) -> str:
     """Our reason in a refused call's details."""
-    return str(error_info(error).reason)
+    failed = failure(error)
+    assert failed.from_service, f"no reason of the service in {error}"
+    return failed.reason
 
 
 def error_info(error: grpc.RpcError) -> error_details_pb2.ErrorInfo:
@@ -284,7 +247,4 @@ def error_info(error: grpc.RpcError) -> error_details_pb2.ErrorInfo:
 
 def fields_of(error: grpc.RpcError) -> list[str]:
     """The paths of the offending fields in a refused call's details."""
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]
-    assert status is not None
-    bad = error_details_pb2.BadRequest()
-    return [v.field for detail in status.details if detail.Unpack(bad) for v in bad.field_violations]
+    return [field for field, _ in failure(error).fields]

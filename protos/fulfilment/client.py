@@ -1,0 +1,219 @@
+"""A typed client of the fulfilment ledger, for threads (``Client``) and for asyncio (``AsyncClient``).
+
+It has the stubs of all services, so that every RPC is called as the contract names it, and adds what every caller
+needs: a deadline, repetition, the tenant, and failures that say why.
+
+>>> from fulfilment.client import Client, Refused
+>>> from fulfilment.v1 import orders_pb2
+>>> with Client("127.0.0.1:50051", tenant="default", actor="shop-sync") as ledger:
+...     order = orders_pb2.PlaceOrderRequest(
+...         context=ledger.context("shop/1001/placed"),
+...         channel="shop",
+...         channel_order_id="1001",
+...         currency="EUR",
+...         lines=[orders_pb2.OrderLine(sku="TEA", quantity=2, unit_price_minor=990)],
+...     )
+...     receipt = ledger.orders.PlaceOrder(order)
+...     again = ledger.orders.PlaceOrder(order)  # by the same request id the ledger knows that it has it
+...     fact = next(ledger.follow(after=receipt.position - 1))
+...     try:
+...         ledger.orders.GetOrder(orders_pb2.GetOrderRequest(order_id="shop/1002"))
+...     except Refused as refused:
+...         print(refused.reason, refused.metadata)
+UNKNOWN_ORDER {'order_id': 'shop/1002'}
+>>> again.position == receipt.position == fact.position
+True
+
+In asyncio the same calls are awaited, and ``async for`` follows the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self, TypeVar
+
+import grpc
+
+from fulfilment.calls import REPEATED, AsyncCalls, AsyncStreams, Calls, Manner
+from fulfilment.failures import CallFailed, Refused, Unavailable
+from fulfilment.v1.admin_pb2_grpc import AdminServiceStub
+from fulfilment.v1.audit_pb2 import StoredFact, StreamFactsRequest
+from fulfilment.v1.audit_pb2_grpc import AuditServiceStub
+from fulfilment.v1.batch_pb2_grpc import BatchServiceStub
+from fulfilment.v1.cases_pb2_grpc import CaseServiceStub
+from fulfilment.v1.common_pb2 import CommandContext
+from fulfilment.v1.inquiries_pb2_grpc import InquiryServiceStub
+from fulfilment.v1.messages_pb2_grpc import MessageServiceStub
+from fulfilment.v1.orders_pb2_grpc import OrderServiceStub
+from fulfilment.v1.parcels_pb2_grpc import ParcelServiceStub
+from fulfilment.v1.recoveries_pb2_grpc import RecoveryServiceStub
+from fulfilment.v1.reports_pb2_grpc import ReportServiceStub
+from fulfilment.v1.stock_pb2_grpc import StockServiceStub
+from fulfilment.v1.suppliers_pb2_grpc import SupplierServiceStub
+from fulfilment.v1.work_pb2_grpc import WorkServiceStub
+
+__all__ = ["AsyncClient", "CallFailed", "Client", "Refused", "Unavailable"]
+
+T = TypeVar("T")
+
+RECONNECT_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Before each attempt to follow the log again; the last one from then on."""
+_OPTIONS = [
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    # Whoever follows a quiet log notices a dead connection; a server takes no more pings than one in 5 minutes.
+    ("grpc.keepalive_time_ms", 330_000),
+]
+
+
+@dataclass(eq=False)
+class _Settings:
+    address: str
+    """HOST:PORT of the service."""
+    _: KW_ONLY
+    tenant: str = "default"
+    """Whose ledger."""
+    actor: str = "client"
+    """Who asks, recorded with each fact: a pseudonym, no personal data."""
+    token: str = ""
+    """Sent with every call as "authorization: Bearer TOKEN"."""
+    credentials: grpc.ChannelCredentials | None = None
+    """Of TLS, such as grpc.ssl_channel_credentials(); without them the connection is not encrypted."""
+    timeout_seconds: float = 10.0
+    """For each attempt of a call that names no timeout of its own. A stream has none."""
+    pauses_seconds: Sequence[float] = (0.2, 0.5, 1.0)
+    """Between the attempts of a call, which are one more; () to ask only once."""
+    repeated: frozenset[grpc.StatusCode] = REPEATED
+    """The codes on which a call is attempted again."""
+    interceptors: Sequence[Any] = ()
+    """More interceptors of gRPC, between this client and the connection; they see each attempt."""
+
+    def context(self, request_id: str = "") -> CommandContext:
+        """Who asks for a command, and the id by which the ledger knows it again; made up if it is empty.
+
+        Derive it from what the command is about ("shop/1001/placed"), so that a program that lost its memory repeats
+        the command rather than giving it twice.
+        """
+        return CommandContext(request_id=request_id or str(uuid.uuid4()), actor=self.actor)
+
+    def _manner(self) -> Manner:
+        token = (("authorization", f"Bearer {self.token}"),) if self.token else ()
+        metadata = (("tenant", self.tenant), *token)
+        return Manner(metadata, self.timeout_seconds, self.pauses_seconds, self.repeated)
+
+
+def _reconnects(failed: Unavailable) -> bool:
+    """A server that stops cancels what it streams."""
+    return failed.code() in {*REPEATED, grpc.StatusCode.CANCELLED}
+
+
+@dataclass(eq=False)
+class Client(_Settings):
+    """The ledger for programs with threads; all of them may share one client."""
+
+    def __post_init__(self) -> None:
+        self._channel = (
+            grpc.insecure_channel(self.address, _OPTIONS)
+            if self.credentials is None
+            else grpc.secure_channel(self.address, self.credentials, _OPTIONS)
+        )
+        channel = grpc.intercept_channel(self._channel, Calls(self._manner()), *self.interceptors)
+        self.orders = OrderServiceStub(channel)
+        self.stock = StockServiceStub(channel)
+        self.suppliers = SupplierServiceStub(channel)
+        self.parcels = ParcelServiceStub(channel)
+        self.recoveries = RecoveryServiceStub(channel)
+        self.inquiries = InquiryServiceStub(channel)
+        self.cases = CaseServiceStub(channel)
+        self.audit = AuditServiceStub(channel)
+        self.admin = AdminServiceStub(channel)
+        self.batch = BatchServiceStub(channel)
+        self.messages = MessageServiceStub(channel)
+        self.work = WorkServiceStub(channel)
+        self.reports = ReportServiceStub(channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def follow(self, after: int = 0) -> Iterator[StoredFact]:
+        """All facts after a position and then those that come, without end: each exactly once, in the log's order.
+
+        A lost connection is made again, and the log read on after the last fact. Raises Refused, such as of a
+        position that the log has not reached.
+        """
+        lost = 0
+        while True:
+            try:
+                for page in self.audit.StreamFacts(StreamFactsRequest(after=after, follow=True)):
+                    for fact in page.facts:
+                        yield fact
+                        after, lost = fact.position, 0
+            except Unavailable as failed:
+                if not _reconnects(failed):
+                    raise
+            time.sleep(RECONNECT_SECONDS[min(lost, len(RECONNECT_SECONDS) - 1)])
+            lost += 1
+
+    def repeating(self, attempt: Callable[[], T]) -> T:
+        """What an attempt returns, such as a whole stream in a list; it is made as often as a call is."""
+        return self._manner().repeat(attempt)
+
+
+@dataclass(eq=False)
+class AsyncClient(_Settings):
+    """The ledger for asyncio; made and used in one event loop."""
+
+    def __post_init__(self) -> None:
+        manner = self._manner()
+        interceptors = [AsyncCalls(manner), AsyncStreams(manner), *self.interceptors]
+        self._channel = channel = (
+            grpc.aio.insecure_channel(self.address, _OPTIONS, interceptors=interceptors)
+            if self.credentials is None
+            else grpc.aio.secure_channel(self.address, self.credentials, _OPTIONS, interceptors=interceptors)
+        )
+        self.orders = OrderServiceStub(channel)
+        self.stock = StockServiceStub(channel)
+        self.suppliers = SupplierServiceStub(channel)
+        self.parcels = ParcelServiceStub(channel)
+        self.recoveries = RecoveryServiceStub(channel)
+        self.inquiries = InquiryServiceStub(channel)
+        self.cases = CaseServiceStub(channel)
+        self.audit = AuditServiceStub(channel)
+        self.admin = AdminServiceStub(channel)
+        self.batch = BatchServiceStub(channel)
+        self.messages = MessageServiceStub(channel)
+        self.work = WorkServiceStub(channel)
+        self.reports = ReportServiceStub(channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    async def follow(self, after: int = 0) -> AsyncIterator[StoredFact]:
+        """As ``Client.follow``."""
+        lost = 0
+        while True:
+            try:
+                async for page in self.audit.StreamFacts(StreamFactsRequest(after=after, follow=True)):
+                    for fact in page.facts:
+                        yield fact
+                        after, lost = fact.position, 0
+            except Unavailable as failed:
+                if not _reconnects(failed):
+                    raise
+            await asyncio.sleep(RECONNECT_SECONDS[min(lost, len(RECONNECT_SECONDS) - 1)])
+            lost += 1
