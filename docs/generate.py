@@ -7,27 +7,23 @@ and not in a package that is installed, because it needs what only developers ha
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
-import pkgutil
 import re
 import sys
-import textwrap
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 from google.rpc import code_pb2
 
-import ledger
-import projections
 from adapters.console.main import root
 from adapters.rpc.statuses import CODES
 from ledger.refusals import Refusal
 from tests.support import documented
+from tests.support.contract import refusal_classes
 from tests.support.documented import Rpc
+from tests.support.refusals import sample
 
 # --- refusals -----------------------------------------------------------------------------------
 
@@ -38,8 +34,8 @@ _REFUSALS = """\
 
 The {count} reasons for which the service refuses a request, by gRPC status. Each refusal carries a
 `google.rpc.ErrorInfo` with the reason, the domain `fulfilment` and, as metadata, the keys named here;
-[clients.md](clients.md#errors) says how to read it. The sentence is for people and may change. In it, `[a | b]` is
-one or the other, and `[a]` may be missing. The key `sku_N` stands for `sku_1`, `sku_2` and so on.
+[clients.md](clients.md#errors) says how to read it. The sentence is for people and may change. The key `sku_N`
+stands for `sku_1`, `sku_2` and so on.
 """
 
 
@@ -47,32 +43,24 @@ def refusals_page() -> str:
     """The catalogue: reason, status, keys, sentence, RPCs."""
     given = _rpcs_by_reason()
     by_status: defaultdict[str, list[type[Refusal]]] = defaultdict(list)
-    for kind in _raised():
+    for kind in refusal_classes():
         code = next(CODES[base] for base in kind.__mro__ if base in CODES)
         by_status[code_pb2.Code.Name(code)].append(kind)
-    reasons = {kind.reason for kinds in by_status.values() for kind in kinds}
+    reasons = {kind.reason for same in by_status.values() for kind in same}
     assert given.keys() <= reasons, f"the protos name reasons that no class has: {given.keys() - reasons}"
     parts = [_REFUSALS.format(count=len(reasons))]
-    for status, kinds in sorted(by_status.items()):
+    for status, given_as in sorted(by_status.items()):
         parts.append(f"## {status}\n")
-        parts += [_refusal(kind, given.get(kind.reason, [])) for kind in sorted(kinds, key=lambda each: each.reason)]
+        parts += [_refusal(kind, given.get(kind.reason, [])) for kind in sorted(given_as, key=lambda each: each.reason)]
     return "\n".join(parts)
 
 
-def _raised() -> Iterator[type[Refusal]]:
-    """The refusals themselves, not the kinds that they are of."""
-    for package in (ledger, projections):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
-    yield from (kind for kind in Refusal.by_reason.values() if not kind.__subclasses__())
-
-
 def _refusal(kind: type[Refusal], rpcs: Sequence[Rpc]) -> str:
-    form = _form_of(kind)
-    keys = ", ".join(f"`{key}`" for key in form.keys)
+    # Of rows that are numbered there is one.
+    keys = ", ".join(f"`{re.sub('_1$', '_N', key)}`" for key in sample(kind).details)
     lines = [
         f"### {kind.reason}\n",
-        f"> {form.sentence}\n",
+        f"> {kind.says}\n",
         f"- keys: {keys}" if keys else "- no keys",
         f"- given by {_named(rpcs)}"
         if rpcs
@@ -113,74 +101,6 @@ def _whole(rpcs: Sequence[Rpc], everything: Sequence[Rpc]) -> str:
         if len(whole) > 3 and set(rpcs) == set(whole):
             return word
     return ""
-
-
-class _Form(NamedTuple):
-    """What is known of a refusal before it is raised."""
-
-    sentence: str
-    keys: Sequence[str]
-
-
-def _form_of(kind: type[Refusal]) -> _Form:
-    """The sentence and the keys, read from what its ``__init__`` hands to Refusal's."""
-    init = next(vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base))
-    body = ast.parse(textwrap.dedent(inspect.getsource(init)))
-    local = {
-        node.targets[0].id: node.value
-        for node in ast.walk(body)
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
-    (call,) = (n for n in ast.walk(body) if isinstance(n, ast.Call) and ast.unparse(n.func).endswith(".__init__"))
-    sentence = next(each for each in call.args if ast.unparse(each) != "self")
-    keys: list[str] = []
-    for keyword in call.keywords:
-        keys += [keyword.arg] if keyword.arg else _numbered(keyword.value, init.__globals__)
-    return _Form(_Template(kind, local).of(sentence), keys)
-
-
-def _numbered(rows: ast.expr, module: Mapping[str, object]) -> list[str]:
-    """The keys of ``numbered(rows)``: the words in the rows, or in the function of the module that makes them."""
-    nodes = list(ast.walk(rows))
-    for node in list(nodes):
-        if isinstance(node, ast.Name) and inspect.isfunction(made := module.get(node.id)) and node.id != "numbered":
-            nodes += ast.walk(ast.parse(textwrap.dedent(inspect.getsource(made))))
-    words = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    return [f"{word}_N" for word in words if re.fullmatch("[a-z_]+", word)]
-
-
-class _Template(NamedTuple):
-    """Turns the expression of a sentence into a text with ``{names}`` for what a refusal puts in."""
-
-    kind: type[Refusal]
-    local: Mapping[str, ast.expr]
-
-    def of(self, node: ast.expr) -> str:
-        match node:
-            case ast.Constant(value=value):
-                return str(value)
-            case ast.JoinedStr(values=parts):
-                return "".join(map(self.of, parts))
-            case ast.FormattedValue(value=value):
-                return self.of(value)
-            case ast.BinOp(left=left, right=right):
-                return self.of(left) + self.of(right)
-            case ast.IfExp(body=body, orelse=orelse):
-                return f"[{self.of(body)} | {self.of(orelse)}]".replace(" | ]", "]")
-            case ast.Name(id=name) if isinstance(self.local.get(name), ast.JoinedStr | ast.IfExp):
-                return self.of(self.local[name])
-            case ast.Attribute(value=ast.Name(id="self"), attr=name):
-                return str(getattr(self.kind, name))
-            case ast.Name(id=name) | ast.Attribute(attr=name):
-                return f"{{{name}}}"
-            case ast.Call(func=ast.Attribute(value=value, attr="replace")):
-                return self.of(value)
-            case ast.Call(args=[first, *_]):
-                return self.of(first)
-            case ast.GeneratorExp(elt=each):
-                return self.of(each)
-            case _:
-                raise ValueError(f"{self.kind.__name__} says {ast.unparse(node)}")
 
 
 # --- the console --------------------------------------------------------------------------------

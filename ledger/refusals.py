@@ -9,9 +9,20 @@
     ├── Exhausted            too much at once; the same call may succeed later
     └── Unavailable          the service cannot answer now; the same call may succeed later
 
-A refusal carries a stable reason for programs, a sentence for people and the figures it is about. The
-reason is stored for good: the class name in capitals, or what a renamed class says that it was
-(``class TooMany(Forbidden, reason="OVER_ACCEPTED")``).
+A refusal is data: fields, one sentence that uses them, and the stable reason under which it is stored:
+
+    class OverReceived(Forbidden, reason="OVER_RECEIVED"):
+        says = "{received} of line {line_no} received, {labelled} have a label"
+        line_no: int
+        received: int
+        labelled: int
+
+It is constructed and read like a dataclass, ``OverReceived(1, received=3, labelled=2).received``. The sentence is for
+people; programs get the reason and, in ``details``, the fields. An amount of money stands there as ``..._minor``
+beside its ``currency``, an instant in full and several words with commas between them.
+
+The reason is written out although most are the class's name in capitals: it is stored for good, so that a class can
+be renamed and nothing else changes, and whoever looks for a reason out of a log finds its class.
 
 Those under Malformed, OutOfRange, Exhausted and Unavailable come from the edge and the engine and are
 never recorded; the others come from decisions and are recorded as the command's outcome, so that
@@ -20,36 +31,70 @@ repeating the request gives the same refusal again.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from typing import ClassVar, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar, dataclass_transform
+
+from ledger.facts import to_minute
 
 
+def sentence_only() -> Any:
+    """A field that the sentence says and that is no figure for programs."""
+    return field(metadata={"sentence_only": True})
+
+
+@dataclass_transform(field_specifiers=(sentence_only,))
+@dataclass(eq=False, repr=False)
 class Refusal(Exception):
     """A no with a reason. ``details`` are the figures for programs, as strings.
 
     Their keys are names such as ``left`` or ``amount_minor`` (AIP-193: a small letter, then letters, digits, hyphens
-    and underscores, 64 at most). Each holds one figure: an amount of money is ``..._minor`` beside its ``currency``.
+    and underscores, 64 at most). Each holds one figure.
     """
 
-    reason: str = ""
+    reason = ""
+    says = ""
+    """The sentence, with the fields in braces. It stands in the body, because most fill a line of their own."""
     by_reason: ClassVar[dict[str, type[Refusal]]] = {}
-
-    def __init__(self, message: str, **details: object) -> None:
-        super().__init__(message)
-        self.message = message
-        self.details = {key: str(value) for key, value in details.items()}
+    fields: ClassVar[Sequence[Field[Any]]] = ()
 
     def __init_subclass__(cls, reason: str = "") -> None:
-        cls.reason = reason or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).upper()
-        cls.by_reason[cls.reason] = cls
+        if "says" in vars(cls) and not reason:
+            raise TypeError(f"{cls.__name__} is stored under a reason: class {cls.__name__}(..., reason=...)")
+        cls.fields = fields(dataclass(eq=False, repr=False)(cls))
+        if reason:
+            cls.reason = reason
+            cls.by_reason[reason] = cls
+
+    def __post_init__(self) -> None:
+        self.message = self.sentence()
+        self.details = {key: _text(value, datetime.isoformat) for key, value in self.figures().items()}
+        super().__init__(self.message)
+
+    def sentence(self) -> str:
+        """What people read."""
+        return self.says.format_map({each.name: _text(getattr(self, each.name), to_minute) for each in self.fields})
+
+    def figures(self) -> Mapping[str, object]:
+        """What programs read; the currency of amounts comes last."""
+        figures: dict[str, object] = {}
+        currency: dict[str, object] = {}
+        for each in self.fields:
+            value = getattr(self, each.name)
+            if hasattr(value, "amount_minor"):
+                figures[f"{each.name}_minor"] = value.amount_minor
+                currency["currency"] = value.currency
+            elif not each.metadata:
+                figures[each.name] = value
+        return figures | currency
 
     @classmethod
     def again(cls, reason: str, message: str, details: dict[str, str], kind: str = "") -> Refusal:
         """The refusal that was recorded earlier, as it was; another version of the service may have had it alone.
 
-        ``kind`` is the stored name of what it is, which tells the status of one that is not known here; those that
-        were stored without it are taken for the commonest.
+        It has no fields. ``kind`` is the stored name of what it is, which tells the status of one that is not known
+        here; those that were stored without it are taken for the commonest.
         """
         known = cls.by_reason.get(reason) or STORED_KINDS.get(kind, Forbidden)
         refusal = known.__new__(known)
@@ -58,6 +103,18 @@ class Refusal(Exception):
         refusal.message = message
         refusal.details = dict(details)
         return refusal
+
+
+def _text(value: object, instant: Callable[[datetime], str]) -> str:
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return instant(value)
+        case list() | tuple():
+            return ", ".join(map(str, value))
+        case _:
+            return str(value)
 
 
 def numbered(rows: Iterable[Mapping[str, object]]) -> dict[str, object]:
@@ -85,12 +142,21 @@ def without_frames(error: E) -> E:
     return error
 
 
-class Malformed(Refusal):
+class Malformed(Refusal, reason="MALFORMED"):
     """Not understood: faults, each the path of a field, such as ``lines[2].quantity``, and what is wrong with it."""
 
+    says = "{field}: {message}"
+    faults: tuple[tuple[str, str], ...]
+
     def __init__(self, *faults: tuple[str, str]) -> None:
-        super().__init__("; ".join(f"{field}: {message}" for field, message in faults), field=faults[0][0])
         self.faults = faults
+        self.__post_init__()
+
+    def sentence(self) -> str:
+        return "; ".join(self.says.format(field=field, message=message) for field, message in self.faults)
+
+    def figures(self) -> Mapping[str, object]:
+        return {"field": self.faults[0][0]}
 
     def within(self, path: str) -> Malformed:
         """The same of a message that is itself a field of another."""
@@ -137,23 +203,18 @@ class Unavailable(Refusal):
 # --- the engine's own ---------------------------------------------------------------------------
 
 
-class RequestReused(AlreadyExists):
-    def __init__(self, request_id: str) -> None:
-        super().__init__(
-            f"request {request_id} was used before with other content; use a new request_id",
-            request_id=request_id,
-        )
+class RequestReused(AlreadyExists, reason="REQUEST_REUSED"):
+    says = "request {request_id} was used before with other content; use a new request_id"
+    request_id: str
 
 
-class ChangedMeanwhile(Forbidden):
+class ChangedMeanwhile(Forbidden, reason="CHANGED_MEANWHILE"):
     """Two people change the same terms: the second one is told what it has not seen."""
 
-    def __init__(self, what: str, seen: int, versions: int) -> None:
-        super().__init__(
-            f"{what} changed since it was read: {seen} versions were seen, there are {versions}; read it again",
-            seen=seen,
-            versions=versions,
-        )
+    says = "{what} changed since it was read: {seen} versions were seen, there are {versions}; read it again"
+    what: str = sentence_only()
+    seen: int
+    versions: int
 
 
 def require_seen(what: str, seen: int | None, versions: int) -> None:
@@ -162,70 +223,60 @@ def require_seen(what: str, seen: int | None, versions: int) -> None:
         raise ChangedMeanwhile(what, seen, versions)
 
 
-class UnknownTenant(NotFound):
-    def __init__(self, tenant: str) -> None:
-        super().__init__(f"there is no tenant {tenant}; create it with AdminService.CreateTenant", tenant=tenant)
+class UnknownTenant(NotFound, reason="UNKNOWN_TENANT"):
+    says = "there is no tenant {tenant}; create it with AdminService.CreateTenant"
+    tenant: str
 
 
-class QueueFull(Exhausted):
-    def __init__(self, waiting: int) -> None:
-        super().__init__(f"{waiting} commands are waiting already; try again in a moment", waiting=waiting)
+class QueueFull(Exhausted, reason="QUEUE_FULL"):
+    says = "{waiting} commands are waiting already; try again in a moment"
+    waiting: int
 
 
-class DeadlinePassed(Exhausted):
+class DeadlinePassed(Exhausted, reason="DEADLINE_PASSED"):
     """The caller's deadline passed before the command was decided; nothing was recorded."""
 
-    def __init__(self) -> None:
-        super().__init__("the deadline passed before the command was decided; nothing was recorded")
+    says = "the deadline passed before the command was decided; nothing was recorded"
 
 
-class StorageUnavailable(Unavailable):
-    def __init__(self, why: str) -> None:
-        super().__init__(f"the database does not answer ({why}); repeat the request with the same request_id")
+class StorageUnavailable(Unavailable, reason="STORAGE_UNAVAILABLE"):
+    says = "the database does not answer ({why}); repeat the request with the same request_id"
+    why: str = sentence_only()
 
 
-class ShuttingDown(Unavailable):
-    def __init__(self) -> None:
-        super().__init__("the service is shutting down; repeat the request with the same request_id")
+class ShuttingDown(Unavailable, reason="SHUTTING_DOWN"):
+    says = "the service is shutting down; repeat the request with the same request_id"
 
 
-class BeyondTheLog(OutOfRange):
-    def __init__(self, at_least: int, head: int) -> None:
-        super().__init__(
-            f"position {at_least} lies beyond the log, whose newest is {head}", at_least=at_least, head=head
-        )
+class BeyondTheLog(OutOfRange, reason="BEYOND_THE_LOG"):
+    says = "position {at_least} lies beyond the log, whose newest is {head}"
+    at_least: int
+    head: int
 
 
-class ProjectionBehind(Unavailable):
-    def __init__(self, name: str, at_least: int, position: int) -> None:
-        super().__init__(
-            f"projection {name} stands at {position} and is asked for {at_least}; try again in a moment",
-            name=name,
-            at_least=at_least,
-            position=position,
-        )
+class ProjectionBehind(Unavailable, reason="PROJECTION_BEHIND"):
+    says = "projection {name} stands at {position} and is asked for {at_least}; try again in a moment"
+    name: str
+    at_least: int
+    position: int
 
 
-class EvidenceNotKept(Unavailable):
+class EvidenceNotKept(Unavailable, reason="EVIDENCE_NOT_KEPT"):
     """A fact never names bytes that are not there; the case was unknown when they came."""
 
-    def __init__(self, case_id: str) -> None:
-        super().__init__(
-            f"case {case_id} was opened only a moment ago; repeat the request with the same request_id",
-            case_id=case_id,
-        )
+    says = "case {case_id} was opened only a moment ago; repeat the request with the same request_id"
+    case_id: str
 
 
-class EvidenceErased(NotFound):
-    def __init__(self, sha256: str) -> None:
-        super().__init__(f"evidence {sha256} is gone: its person was erased", sha256=sha256)
+class EvidenceErased(NotFound, reason="EVIDENCE_ERASED"):
+    says = "evidence {sha256} is gone: its person was erased"
+    sha256: str
 
 
-class UnknownProjection(NotFound):
-    def __init__(self, name: str) -> None:
-        super().__init__(f"there is no projection {name}; AdminService.GetStatus lists them", name=name)
+class UnknownProjection(NotFound, reason="UNKNOWN_PROJECTION"):
+    says = "there is no projection {name}; AdminService.GetStatus lists them"
+    name: str
 
 
-class UnknownPerson(NotFound):
-    def __init__(self) -> None:
-        super().__init__("nothing of this person is held, or it was erased already")
+class UnknownPerson(NotFound, reason="UNKNOWN_PERSON"):
+    says = "nothing of this person is held, or it was erased already"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -51,25 +51,19 @@ def border(supplier: Supplier | None, country: str) -> Border:
 # --- refusals -------------------------------------------------------------------------------------
 
 
-class CustomsDataMissing(Forbidden):
-    def __init__(self, of: str, missing: Iterable[str]) -> None:
-        fields = ", ".join(missing)
-        super().__init__(
-            f"{of} lacks what customs asks for: {fields}; complete it with OrderService.CompleteCustomsData",
-            of=of,
-            missing=fields,
-        )
+class CustomsDataMissing(Forbidden, reason="CUSTOMS_DATA_MISSING"):
+    says = "{of} lacks what customs asks for: {missing}; complete it with OrderService.CompleteCustomsData"
+    of: str
+    missing: Sequence[str]
 
 
-class DeclaredTotalDiffers(Forbidden):
-    def __init__(self, declared: Money, lines: Money) -> None:
-        super().__init__(
-            f"{declared} declared, the lines add up to {lines}",
-            declared_minor=declared.amount_minor,
-            declared_currency=declared.currency,
-            lines_minor=lines.amount_minor,
-            currency=lines.currency,
-        )
+class DeclaredTotalDiffers(Forbidden, reason="DECLARED_TOTAL_DIFFERS"):
+    says = "{declared} declared, the lines add up to {lines}"
+    declared: Money
+    lines: Money
+
+    def figures(self) -> Mapping[str, object]:
+        return {**super().figures(), "declared_currency": self.declared.currency}
 
 
 # --- what is missing ------------------------------------------------------------------------------

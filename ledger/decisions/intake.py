@@ -67,7 +67,7 @@ from ledger.nouns.orders import (
 )
 from ledger.nouns.policies import policy_at
 from ledger.nouns.suppliers import Standing, Supplier
-from ledger.terms.money import Money, TotalTooLarge
+from ledger.terms.money import Money, TotalTooLarge, largest_total
 from ledger.view import View
 
 
@@ -184,7 +184,7 @@ def _require_usable(view: View, order: Order, lines: Iterable[LineNo]) -> None:
         line = order.lines[line_no]
         supplier = suppliers.require_approved(suppliers.find(view, line.supplier_id), line.supplier_id)
         if (total := _too_dear(supplier, line, order.buckets[line_no].open)) is not None:
-            raise TotalTooLarge(f"line {line_no} at supplier {line.supplier_id}", total)
+            raise TotalTooLarge(f"line {line_no} at supplier {line.supplier_id}", total, largest_total(total.currency))
 
 
 def _untracked(view: View, lines: Iterable[Line]) -> tuple[LineNo, ...]:
@@ -440,7 +440,7 @@ def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: dat
         raise orders.NotConfirmable(order_id, "it has no open unit")
     standing = [hold for hold in order.holds if not (backorder_lacking and hold.reason is HoldReason.OUT_OF_STOCK)]
     if standing:
-        raise orders.OrderOnHold(order_id, standing)
+        raise orders.OrderOnHold(order_id, sorted({hold.reason for hold in standing}))
     found = find_suppliers(view, order, "", at)
     docket = Docket(order, [*found.facts, *let_lines_wait(order, found, at)])
     order = docket.order

@@ -59,23 +59,17 @@ class Invoice(NamedTuple):
         return Money(sum(line.value_minor for line in self.lines), self.order.currency)
 
 
-class NothingToInvoice(Forbidden):
-    def __init__(self, supplier_order_id: str, stage: Stage) -> None:
-        super().__init__(
-            f"supplier order {supplier_order_id} is {stage}; it sends no unit that an invoice could name",
-            supplier_order_id=supplier_order_id,
-            stage=stage,
-        )
+class NothingToInvoice(Forbidden, reason="NOTHING_TO_INVOICE"):
+    says = "supplier order {supplier_order_id} is {stage}; it sends no unit that an invoice could name"
+    supplier_order_id: str
+    stage: Stage
 
 
-class NotItsParcel(NotFound):
-    def __init__(self, supplier_order_id: str, carrier: str, number: str) -> None:
-        super().__init__(
-            f"supplier order {supplier_order_id} has no parcel {number} of {carrier}",
-            supplier_order_id=supplier_order_id,
-            carrier=carrier,
-            number=number,
-        )
+class NotItsParcel(NotFound, reason="NOT_ITS_PARCEL"):
+    says = "supplier order {supplier_order_id} has no parcel {number} of {carrier}"
+    supplier_order_id: str
+    carrier: str
+    number: str
 
 
 def draw_up(

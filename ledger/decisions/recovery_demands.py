@@ -37,7 +37,7 @@ from ledger.nouns.recoveries import (
     Subject,
 )
 from ledger.refusals import AlreadyExists, Forbidden
-from ledger.terms.money import MOST_MINOR, TotalTooLarge
+from ledger.terms.money import MOST_MINOR, TotalTooLarge, largest_total
 from ledger.view import View
 
 _ENDS = frozenset(status for status in Status if status.is_end)
@@ -50,40 +50,31 @@ _NO_CLAIM = frozenset({Status.WITHDRAWN, Status.WRITTEN_OFF})
 # --- refusals -------------------------------------------------------------------------------------
 
 
-class ParcelNotOfOrder(Forbidden):
-    def __init__(self, carrier: str, number: str, order_id: str) -> None:
-        super().__init__(
-            f"parcel {number} of {carrier} carries nothing of order {order_id}",
-            carrier=carrier,
-            number=number,
-            order_id=order_id,
-        )
+class ParcelNotOfOrder(Forbidden, reason="PARCEL_NOT_OF_ORDER"):
+    says = "parcel {number} of {carrier} carries nothing of order {order_id}"
+    carrier: str
+    number: str
+    order_id: str
 
 
-class ParcelIsDelivered(Forbidden):
-    def __init__(self, parcel: Parcel) -> None:
-        super().__init__(
-            f"parcel {parcel.number} of {parcel.carrier} is delivered; no loss can be claimed unless the delivery is "
-            "disputed",
-            carrier=parcel.carrier,
-            number=parcel.number,
-            delivered_at=parcel.delivered_at.isoformat() if parcel.delivered_at else "",
-        )
+class ParcelIsDelivered(Forbidden, reason="PARCEL_IS_DELIVERED"):
+    says = "parcel {number} of {carrier} is delivered; no loss can be claimed unless the delivery is disputed"
+    carrier: str
+    number: str
+    delivered_at: datetime
 
 
-class CaseOfAnotherOrder(Forbidden):
-    def __init__(self, case_id: str, order_id: str) -> None:
-        super().__init__(f"case {case_id} is about order {order_id}", case_id=case_id, order_id=order_id)
+class CaseOfAnotherOrder(Forbidden, reason="CASE_OF_ANOTHER_ORDER"):
+    says = "case {case_id} is about order {order_id}"
+    case_id: str
+    order_id: str
 
 
-class ClaimedAlready(AlreadyExists):
-    def __init__(self, carrier: str, number: str, recovery_id: str) -> None:
-        super().__init__(
-            f"parcel {number} of {carrier} is claimed for in recovery {recovery_id}; raise that one",
-            carrier=carrier,
-            number=number,
-            recovery_id=recovery_id,
-        )
+class ClaimedAlready(AlreadyExists, reason="CLAIMED_ALREADY"):
+    says = "parcel {number} of {carrier} is claimed for in recovery {recovery_id}; raise that one"
+    carrier: str
+    number: str
+    recovery_id: str
 
 
 # --- what people ask --------------------------------------------------------------------------------
@@ -112,7 +103,7 @@ def open_recovery(
     if claim is not None and claim.recovery_id != recovery_id:
         raise ClaimedAlready(parcel.carrier, parcel.number, claim.recovery_id)
     if kind is Kind.CARRIER_LOSS and parcel.delivered_at is not None and recoveries.find(view, recovery_id) is None:
-        raise ParcelIsDelivered(parcel)
+        raise ParcelIsDelivered(parcel.carrier, parcel.number, parcel.delivered_at)
     return _claim(view, recovery_id, kind, subject, parcel, shipment, currency, costs, at)
 
 
@@ -123,7 +114,7 @@ def raise_recovery(view: View, recovery_id: str, cost: Cost, currency: str, at: 
     facts = recoveries.raised(recovery, cost, currency, answer_by, at)
     if facts and recovery.asked_minor + cost.amount_minor > MOST_MINOR:
         total = recovery.money(recovery.asked_minor + cost.amount_minor)
-        raise TotalTooLarge(f"recovery {recovery_id}", total)
+        raise TotalTooLarge(f"recovery {recovery_id}", total, largest_total(total.currency))
     return changes_of(recoveries.stream(recovery_id), facts)
 
 

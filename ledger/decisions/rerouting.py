@@ -6,7 +6,7 @@ They are open first, so that no unit is ever in two supplier orders that live.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -43,15 +43,17 @@ from ledger.view import View
 # --- refusals -------------------------------------------------------------------------------------
 
 
-class NoQualifiedSupplier(Forbidden):
+class NoQualifiedSupplier(Forbidden, reason="NO_QUALIFIED_SUPPLIER"):
     """Details name each SKU, its units and what a supplier that was considered has against it, numbered from 1."""
 
-    def __init__(self, unserved: Sequence[Choice]) -> None:
-        self.unserved = tuple(unserved)
-        super().__init__(
-            f"no supplier qualifies for {'; '.join(map(why, unserved))}",
-            **numbered(row for choice in unserved for row in _figures(choice)),
-        )
+    says = "no supplier qualifies for {unserved}"
+    unserved: Sequence[Choice]
+
+    def sentence(self) -> str:
+        return self.says.format(unserved="; ".join(map(why, self.unserved)))
+
+    def figures(self) -> Mapping[str, object]:
+        return numbered(row for choice in self.unserved for row in _figures(choice))
 
 
 def _figures(choice: Choice) -> list[dict[str, object]]:
@@ -68,20 +70,19 @@ def why(choice: Choice) -> str:
     return f"{choice.units} of {choice.sku}: {against or 'nobody offers it'}"
 
 
-class CannotReroute(Forbidden):
-    def __init__(self, line_no: int, asked: int, left: int) -> None:
-        super().__init__(
-            f"{asked} of line {line_no} to reroute, {left} can be; units that were shipped, or that the supplier was "
-            "asked for already, cannot",
-            line_no=line_no,
-            asked=asked,
-            left=left,
-        )
+class CannotReroute(Forbidden, reason="CANNOT_REROUTE"):
+    says = (
+        "{asked} of line {line_no} to reroute, {left} can be; units that were shipped, or that the supplier was asked "
+        "for already, cannot"
+    )
+    line_no: int
+    asked: int
+    left: int
 
 
-class NothingToReroute(Forbidden):
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{what} has no unit that could be rerouted", what=what)
+class NothingToReroute(Forbidden, reason="NOTHING_TO_REROUTE"):
+    says = "{what} has no unit that could be rerouted"
+    what: str
 
 
 # --- decisions ------------------------------------------------------------------------------------

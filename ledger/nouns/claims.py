@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from ledger.facts import to_minute
 from ledger.nouns.recoveries import (
     ClaimAcknowledged,
     ClaimAppealed,
@@ -19,6 +18,7 @@ from ledger.nouns.recoveries import (
     Document,
     DocumentCollected,
     DocumentKind,
+    Kind,
     LessThanReceived,
     MoreThanAsked,
     Payment,
@@ -38,94 +38,60 @@ from ledger.terms.money import Money
 # --- refusals -------------------------------------------------------------------------------------
 
 
-class NoCarrierClaim(Forbidden):
-    def __init__(self, recovery: Recovery) -> None:
-        super().__init__(
-            f"recovery {recovery.recovery_id} is of kind {recovery.kind}, no claim on a carrier",
-            recovery_id=recovery.recovery_id,
-            kind=recovery.kind,
-        )
+class NoCarrierClaim(Forbidden, reason="NO_CARRIER_CLAIM"):
+    says = "recovery {recovery_id} is of kind {kind}, no claim on a carrier"
+    recovery_id: str
+    kind: Kind
 
 
-class MoreThanKept(Forbidden):
-    def __init__(self, recovery: Recovery, amount_minor: int) -> None:
-        super().__init__(
-            f"{recovery.money(amount_minor)} of recovery {recovery.recovery_id} cannot go back: "
-            f"{recovery.money(recovery.kept_minor)} of it is kept",
-            recovery_id=recovery.recovery_id,
-            kept_minor=recovery.kept_minor,
-            amount_minor=amount_minor,
-            currency=recovery.currency,
-        )
+class MoreThanKept(Forbidden, reason="MORE_THAN_KEPT"):
+    says = "{amount} of recovery {recovery_id} cannot go back: {kept} of it is kept"
+    recovery_id: str
+    kept: Money
+    amount: Money
 
 
-class ClaimNotEligible(Forbidden):
-    def __init__(self, recovery: Recovery, eligible_at: datetime) -> None:
-        super().__init__(
-            f"claim {recovery.recovery_id} cannot be filed before {to_minute(eligible_at)}: "
-            "the carrier's waiting time runs",
-            recovery_id=recovery.recovery_id,
-            eligible_at=eligible_at.isoformat(),
-        )
+class ClaimNotEligible(Forbidden, reason="CLAIM_NOT_ELIGIBLE"):
+    says = "claim {recovery_id} cannot be filed before {eligible_at}: the carrier's waiting time runs"
+    recovery_id: str
+    eligible_at: datetime
 
 
-class DocumentsMissing(Forbidden):
-    def __init__(self, recovery: Recovery) -> None:
-        missing = ", ".join(recovery.missing_documents)
-        super().__init__(
-            f"claim {recovery.recovery_id} cannot be filed without {missing}",
-            recovery_id=recovery.recovery_id,
-            missing=missing,
-        )
+class DocumentsMissing(Forbidden, reason="DOCUMENTS_MISSING"):
+    says = "claim {recovery_id} cannot be filed without {missing}"
+    recovery_id: str
+    missing: Sequence[DocumentKind]
 
 
-class NothingToClaim(Forbidden):
-    def __init__(self, recovery: Recovery) -> None:
-        super().__init__(
-            f"claim {recovery.recovery_id} has no amount yet; use RecoveryService.RaiseRecovery",
-            recovery_id=recovery.recovery_id,
-        )
+class NothingToClaim(Forbidden, reason="NOTHING_TO_CLAIM"):
+    says = "claim {recovery_id} has no amount yet; use RecoveryService.RaiseRecovery"
+    recovery_id: str
 
 
-class FilingDeadlinePassed(Forbidden):
-    def __init__(self, recovery: Recovery, file_by: datetime) -> None:
-        super().__init__(
-            f"claim {recovery.recovery_id} had to be filed before {to_minute(file_by)}",
-            recovery_id=recovery.recovery_id,
-            file_by=file_by.isoformat(),
-        )
+class FilingDeadlinePassed(Forbidden, reason="FILING_DEADLINE_PASSED"):
+    says = "claim {recovery_id} had to be filed before {file_by}"
+    recovery_id: str
+    file_by: datetime
 
 
-class ClaimNotFiled(Forbidden):
-    def __init__(self, recovery: Recovery) -> None:
-        super().__init__(
-            f"claim {recovery.recovery_id} is {recovery.status}, not filed",
-            recovery_id=recovery.recovery_id,
-            status=recovery.status,
-        )
+class ClaimNotFiled(Forbidden, reason="CLAIM_NOT_FILED"):
+    says = "claim {recovery_id} is {status}, not filed"
+    recovery_id: str
+    status: Status
 
 
-class ClaimDecided(Forbidden):
-    def __init__(self, recovery: Recovery) -> None:
-        super().__init__(
-            f"claim {recovery.recovery_id} is {recovery.status} already; appeal before it is decided again",
-            recovery_id=recovery.recovery_id,
-            status=recovery.status,
-        )
+class ClaimDecided(Forbidden, reason="CLAIM_DECIDED"):
+    says = "claim {recovery_id} is {status} already; appeal before it is decided again"
+    recovery_id: str
+    status: Status
 
 
-class NothingToAppeal(Forbidden):
-    def __init__(self, recovery: Recovery) -> None:
-        super().__init__(
-            f"claim {recovery.recovery_id} is {recovery.status}, "
-            f"{recovery.money(recovery.agreed_minor)} of {recovery.money(recovery.claimable_minor)} approved: "
-            "nothing to appeal",
-            recovery_id=recovery.recovery_id,
-            status=recovery.status,
-            approved_minor=recovery.agreed_minor,
-            claimable_minor=recovery.claimable_minor,
-            currency=recovery.currency,
-        )
+class NothingToAppeal(Forbidden, reason="NOTHING_TO_APPEAL"):
+    says = "claim {recovery_id} is {status}, {approved} of {claimable} approved: nothing to appeal"
+    recovery_id: str
+    status: Status
+    approved: Money
+    claimable: Money
 
 
 # --- decisions ------------------------------------------------------------------------------------
@@ -135,7 +101,7 @@ _UNDECIDED = frozenset({Status.FILED, Status.ACKNOWLEDGED, Status.APPEALED})
 
 def _require_claim(recovery: Recovery) -> None:
     if not recovery.kind.is_claim:
-        raise NoCarrierClaim(recovery)
+        raise NoCarrierClaim(recovery.recovery_id, recovery.kind)
 
 
 def become_eligible(recovery: Recovery | None, now: datetime) -> Sequence[RecoveryFact]:
@@ -162,13 +128,13 @@ def file(recovery: Recovery, at: datetime) -> Sequence[RecoveryFact]:
     require_open(recovery)
     file_by, eligible_at = recovery.opened.file_by, recovery.opened.eligible_at
     if file_by is not None and at >= file_by:
-        raise FilingDeadlinePassed(recovery, file_by)
+        raise FilingDeadlinePassed(recovery.recovery_id, file_by)
     if eligible_at is not None and at < eligible_at:
-        raise ClaimNotEligible(recovery, eligible_at)
+        raise ClaimNotEligible(recovery.recovery_id, eligible_at)
     if recovery.missing_documents:
-        raise DocumentsMissing(recovery)
+        raise DocumentsMissing(recovery.recovery_id, recovery.missing_documents)
     if not recovery.claimable_minor:
-        raise NothingToClaim(recovery)
+        raise NothingToClaim(recovery.recovery_id)
     waited = [ClaimBecameEligible(recovery.recovery_id, at)] if recovery.status is Status.WAITING else []
     return [*waited, ClaimFiled(recovery.recovery_id, recovery.claimable_minor, at)]
 
@@ -185,7 +151,7 @@ def _require_filed(recovery: Recovery) -> None:
     _require_claim(recovery)
     if recovery.filed_at is None:
         require_open(recovery)
-        raise ClaimNotFiled(recovery)
+        raise ClaimNotFiled(recovery.recovery_id, recovery.status)
 
 
 def acknowledge(recovery: Recovery, reference: str, at: datetime) -> Sequence[RecoveryFact]:
@@ -206,9 +172,9 @@ def approve(recovery: Recovery, granted: Money, at: datetime) -> Sequence[Recove
         return []
     _require_undecided(recovery)
     if amount > recovery.claimed_minor:
-        raise MoreThanAsked(recovery, recovery.claimed_minor, amount)
+        raise MoreThanAsked(recovery.recovery_id, recovery.money(recovery.claimed_minor), granted)
     if amount < recovery.received_minor:
-        raise LessThanReceived(recovery, amount)
+        raise LessThanReceived(recovery.recovery_id, recovery.money(recovery.received_minor), granted)
     return [ClaimApproved(recovery.recovery_id, amount, at)]
 
 
@@ -224,7 +190,7 @@ def deny(recovery: Recovery, because: str, at: datetime) -> Sequence[RecoveryFac
 def _require_undecided(recovery: Recovery) -> None:
     require_open(recovery)
     if recovery.status not in _UNDECIDED:
-        raise ClaimDecided(recovery)
+        raise ClaimDecided(recovery.recovery_id, recovery.status)
 
 
 def appeal(recovery: Recovery, because: str, at: datetime) -> Sequence[RecoveryFact]:
@@ -235,7 +201,8 @@ def appeal(recovery: Recovery, because: str, at: datetime) -> Sequence[RecoveryF
     require_open(recovery)
     decided = recovery.status in (Status.DENIED, Status.APPROVED)
     if not decided or recovery.agreed_minor >= recovery.claimable_minor:
-        raise NothingToAppeal(recovery)
+        approved, claimable = recovery.money(recovery.agreed_minor), recovery.money(recovery.claimable_minor)
+        raise NothingToAppeal(recovery.recovery_id, recovery.status, approved, claimable)
     return [ClaimAppealed(recovery.recovery_id, because, recovery.claimable_minor, at)]
 
 
@@ -264,5 +231,5 @@ def give_back(recovery: Recovery, reference: str, paid: Money, at: datetime) -> 
     if repeats(recovery, recovery.returned, Payment(reference, paid.amount_minor, at)):
         return []
     if paid.amount_minor > recovery.kept_minor:
-        raise MoreThanKept(recovery, paid.amount_minor)
+        raise MoreThanKept(recovery.recovery_id, recovery.money(recovery.kept_minor), paid)
     return [PaymentReturned(recovery.recovery_id, reference, paid.amount_minor, at)]

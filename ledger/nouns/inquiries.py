@@ -17,7 +17,6 @@ from ledger.facts import (
     Fact,
     Sealed,
     Value,
-    to_minute,
 )
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
 from ledger.terms.clocks import Clock, ClockState, Reading
@@ -185,29 +184,26 @@ def readings(inquiry: Inquiry) -> list[Reading]:
 # --- refusals -------------------------------------------------------------------------------------
 
 
-class UnknownInquiry(NotFound):
-    def __init__(self, inquiry_id: str) -> None:
-        super().__init__(f"there is no inquiry {inquiry_id}", inquiry_id=inquiry_id)
+class UnknownInquiry(NotFound, reason="UNKNOWN_INQUIRY"):
+    says = "there is no inquiry {inquiry_id}"
+    inquiry_id: str
 
 
-class InquiryAskedDifferently(AlreadyExists):
-    def __init__(self, inquiry_id: str) -> None:
-        super().__init__(f"inquiry {inquiry_id} was asked already with other content", inquiry_id=inquiry_id)
+class InquiryAskedDifferently(AlreadyExists, reason="INQUIRY_ASKED_DIFFERENTLY"):
+    says = "inquiry {inquiry_id} was asked already with other content"
+    inquiry_id: str
 
 
-class InquiryIsClosed(Forbidden):
-    def __init__(self, inquiry_id: str) -> None:
-        super().__init__(f"inquiry {inquiry_id} is closed; ask anew under another id", inquiry_id=inquiry_id)
+class InquiryIsClosed(Forbidden, reason="INQUIRY_IS_CLOSED"):
+    says = "inquiry {inquiry_id} is closed; ask anew under another id"
+    inquiry_id: str
 
 
-class AnsweredBeforeAsked(Forbidden):
-    def __init__(self, inquiry_id: str, asked_at: datetime, answered_at: datetime) -> None:
-        super().__init__(
-            f"an answer at {to_minute(answered_at)} is older than inquiry {inquiry_id} of {to_minute(asked_at)}",
-            inquiry_id=inquiry_id,
-            asked_at=asked_at.isoformat(),
-            answered_at=answered_at.isoformat(),
-        )
+class AnsweredBeforeAsked(Forbidden, reason="ANSWERED_BEFORE_ASKED"):
+    says = "an answer at {answered_at} is older than inquiry {inquiry_id} of {asked_at}"
+    inquiry_id: str
+    asked_at: datetime
+    answered_at: datetime
 
 
 # --- decisions ------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from zlib import crc32
 
 from msgspec.structs import replace
 
-from ledger.facts import Fact, Value, to_minute
+from ledger.facts import Fact, Value
 from ledger.nouns.policies import Policy
 from ledger.refusals import Forbidden, NotFound
 from ledger.terms.money import Money
@@ -253,23 +253,21 @@ NOUN = noun("message", MessageFact, evolve)
 # --- refusals -------------------------------------------------------------------------------------
 
 
-class UnknownMessage(NotFound):
-    def __init__(self, message_id: str) -> None:
-        super().__init__(f"there is no message {message_id}, or nobody has asked for it yet", message_id=message_id)
+class UnknownMessage(NotFound, reason="UNKNOWN_MESSAGE"):
+    says = "there is no message {message_id}, or nobody has asked for it yet"
+    message_id: str
 
 
-class MessageIsSent(Forbidden):
-    def __init__(self, message_id: str, sent_at: datetime) -> None:
-        super().__init__(
-            f"message {message_id} was sent at {to_minute(sent_at)}",
-            message_id=message_id,
-            sent_at=sent_at.isoformat(),
-        )
+class MessageIsSent(Forbidden, reason="MESSAGE_IS_SENT"):
+    says = "message {message_id} was sent at {sent_at}"
+    message_id: str
+    sent_at: datetime
 
 
-class MessageIsCancelled(Forbidden):
-    def __init__(self, message_id: str, because: str) -> None:
-        super().__init__(f"message {message_id} was cancelled: {because}", message_id=message_id, because=because)
+class MessageIsCancelled(Forbidden, reason="MESSAGE_IS_CANCELLED"):
+    says = "message {message_id} was cancelled: {because}"
+    message_id: str
+    because: str
 
 
 # --- decisions ------------------------------------------------------------------------------------

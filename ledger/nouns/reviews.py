@@ -131,11 +131,10 @@ def evolve(reviews: Reviews, fact: ReviewFact) -> Reviews:
 # --- refusals -------------------------------------------------------------------------------------
 
 
-class SuspensionNotProposed(NotFound):
-    def __init__(self, supplier_id: str, name: RateName) -> None:
-        super().__init__(
-            f"no suspension of supplier {supplier_id} is proposed for its {name}", supplier_id=supplier_id, rate=name
-        )
+class SuspensionNotProposed(NotFound, reason="SUSPENSION_NOT_PROPOSED"):
+    says = "no suspension of supplier {supplier_id} is proposed for its {rate}"
+    supplier_id: str
+    rate: RateName
 
 
 # --- decisions ------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from ledger.nouns.reviews import (
     SuspensionDismissed,
     SuspensionProposed,
 )
-from ledger.refusals import AlreadyExists, Forbidden, NotFound, require_seen
+from ledger.refusals import AlreadyExists, Forbidden, NotFound, require_seen, sentence_only
 from ledger.terms.money import MOST_MINOR, Money
 from ledger.terms.rates import Rate, RateName
 from ledger.terms.shipping import Priority
@@ -302,50 +302,37 @@ NOUN = noun("supplier", SupplierFact, evolve)
 # --- refusals -------------------------------------------------------------------------------------
 
 
-class UnknownSupplier(NotFound):
-    def __init__(self, supplier_id: str) -> None:
-        super().__init__(
-            f"supplier {supplier_id} is not registered; use SupplierService.RegisterSupplier", supplier_id=supplier_id
-        )
+class UnknownSupplier(NotFound, reason="UNKNOWN_SUPPLIER"):
+    says = "supplier {supplier_id} is not registered; use SupplierService.RegisterSupplier"
+    supplier_id: str
 
 
-class SupplierRegisteredDifferently(AlreadyExists):
-    def __init__(self, supplier_id: str) -> None:
-        super().__init__(
-            f"supplier {supplier_id} is registered already with other content, which stays as it is",
-            supplier_id=supplier_id,
-        )
+class SupplierRegisteredDifferently(AlreadyExists, reason="SUPPLIER_REGISTERED_DIFFERENTLY"):
+    says = "supplier {supplier_id} is registered already with other content, which stays as it is"
+    supplier_id: str
 
 
-class SampleMissing(Forbidden):
-    def __init__(self, supplier_id: str) -> None:
-        super().__init__(
-            f"supplier {supplier_id} cannot be approved before a sample matched in material, packaging and manual",
-            supplier_id=supplier_id,
-        )
+class SampleMissing(Forbidden, reason="SAMPLE_MISSING"):
+    says = "supplier {supplier_id} cannot be approved before a sample matched in material, packaging and manual"
+    supplier_id: str
 
 
-class TermsMissing(Forbidden):
-    def __init__(self, supplier_id: str) -> None:
-        super().__init__(f"supplier {supplier_id} cannot be approved before terms are agreed", supplier_id=supplier_id)
+class TermsMissing(Forbidden, reason="TERMS_MISSING"):
+    says = "supplier {supplier_id} cannot be approved before terms are agreed"
+    supplier_id: str
 
 
-class WrongStanding(Forbidden):
-    def __init__(self, supplier_id: str, standing: Standing, wanted: str) -> None:
-        super().__init__(
-            f"supplier {supplier_id} is {standing} and cannot be {wanted}",
-            supplier_id=supplier_id,
-            standing=standing,
-        )
+class WrongStanding(Forbidden, reason="WRONG_STANDING"):
+    says = "supplier {supplier_id} is {standing} and cannot be {wanted}"
+    supplier_id: str
+    standing: Standing
+    wanted: str = sentence_only()
 
 
-class SupplierNotApproved(Forbidden):
-    def __init__(self, supplier_id: str, standing: str) -> None:
-        super().__init__(
-            f"supplier {supplier_id} is {standing}, not approved; nothing can be assigned to it",
-            supplier_id=supplier_id,
-            standing=standing,
-        )
+class SupplierNotApproved(Forbidden, reason="SUPPLIER_NOT_APPROVED"):
+    says = "supplier {supplier_id} is {standing}, not approved; nothing can be assigned to it"
+    supplier_id: str
+    standing: str
 
 
 # --- decisions ------------------------------------------------------------------------------------

@@ -88,24 +88,22 @@ NOUN = noun("task", TaskFact, evolve)
 # --- refusals -------------------------------------------------------------------------------------
 
 
-class UnknownWork(NotFound):
-    def __init__(self, task_id: str) -> None:
-        super().__init__(f"there is no work {task_id}, or its reason is gone", task_id=task_id)
+class UnknownWork(NotFound, reason="UNKNOWN_WORK"):
+    says = "there is no work {task_id}, or its reason is gone"
+    task_id: str
 
 
-class WorkIsClaimed(Forbidden):
-    def __init__(self, claimed: TaskClaimed) -> None:
-        super().__init__(f"{claimed.by} has claimed {claimed.task_id}", task_id=claimed.task_id, by=claimed.by)
+class WorkIsClaimed(Forbidden, reason="WORK_IS_CLAIMED"):
+    says = "{by} has claimed {task_id}"
+    task_id: str
+    by: str
 
 
-class WorkIsFinished(Forbidden):
-    def __init__(self, finished: TaskFinished) -> None:
-        super().__init__(
-            f"{finished.by} has finished {finished.task_id}: {finished.outcome}",
-            task_id=finished.task_id,
-            by=finished.by,
-            outcome=finished.outcome,
-        )
+class WorkIsFinished(Forbidden, reason="WORK_IS_FINISHED"):
+    says = "{by} has finished {task_id}: {outcome}"
+    task_id: str
+    by: str
+    outcome: str
 
 
 # --- decisions ------------------------------------------------------------------------------------
@@ -116,7 +114,7 @@ def claim(task: Task | None, task_id: str, exists: bool, by: str, at: datetime) 
     _require_open(task, task_id, exists)
     if task is not None and task.claimed is not None:
         if task.claimed.by != by:
-            raise WorkIsClaimed(task.claimed)
+            raise WorkIsClaimed(task_id, task.claimed.by)
         return []
     return [TaskClaimed(task_id, by, at)]
 
@@ -127,7 +125,7 @@ def release(task: Task | None, task_id: str, exists: bool, of: str, by: str, at:
     if task is None or task.claimed is None:
         return []
     if task.claimed.by != of:
-        raise WorkIsClaimed(task.claimed)
+        raise WorkIsClaimed(task_id, task.claimed.by)
     return [TaskReleased(task_id, by, at)]
 
 
@@ -137,12 +135,12 @@ def finish(task: Task | None, task_id: str, exists: bool, outcome: str, by: str,
         return []
     _require_open(task, task_id, exists)
     if task is not None and task.claimed is not None and task.claimed.by != by:
-        raise WorkIsClaimed(task.claimed)
+        raise WorkIsClaimed(task_id, task.claimed.by)
     return [TaskFinished(task_id, outcome, by, at)]
 
 
 def _require_open(task: Task | None, task_id: str, exists: bool) -> None:
     if task is not None and task.finished is not None:
-        raise WorkIsFinished(task.finished)
+        raise WorkIsFinished(task_id, task.finished.by, task.finished.outcome)
     if not exists:
         raise UnknownWork(task_id)

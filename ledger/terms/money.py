@@ -68,15 +68,14 @@ def round_half_up(dividend: int, divisor: int) -> int:
     return (2 * dividend + divisor) // (2 * divisor)
 
 
-class TotalTooLarge(Forbidden):
+def largest_total(currency: str) -> Money:
+    return Money(MOST_MINOR, currency)
+
+
+class TotalTooLarge(Forbidden, reason="TOTAL_TOO_LARGE"):
     """What is recorded already and what is new of it come to more than any total may be."""
 
-    def __init__(self, of: str, total: Money) -> None:
-        most = Money(MOST_MINOR, total.currency)
-        super().__init__(
-            f"the total of {of} would be {total}; {most} at most is taken",
-            of=of,
-            total_minor=total.amount_minor,
-            most_minor=MOST_MINOR,
-            currency=total.currency,
-        )
+    says = "the total of {of} would be {total}; {most} at most is taken"
+    of: str
+    total: Money
+    most: Money

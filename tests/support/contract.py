@@ -18,7 +18,8 @@ def contract_files() -> list[FileDescriptor]:
 
 
 def refusal_classes(kind: type[Refusal] = Refusal) -> list[type[Refusal]]:
+    """Those that are given, without the bases that only sort them."""
     for module in pkgutil.walk_packages(ledger.__path__, "ledger."):
         importlib.import_module(module.name)
     found = [each for child in kind.__subclasses__() for each in (child, *refusal_classes(child))]
-    return [each for each in found if each.__module__.startswith(("ledger.", "projections."))]
+    return [each for each in found if each.reason and each.__module__.startswith(("ledger.", "projections."))]

@@ -33,9 +33,11 @@ class Cursed(Fact, frozen=True, tag="stall.cursed"):
     """A fact whose fold fails: there must be none, and if there is one it must harm nobody else."""
 
 
-class TooFewCoins(Forbidden):
-    def __init__(self, stall: str, asked: int, coins: int) -> None:
-        super().__init__(f"{asked} coins asked of {stall}, {coins} there", stall=stall, asked=asked, coins=coins)
+class TooFewCoins(Forbidden, reason="TOO_FEW_COINS"):
+    says = "{asked} coins asked of {stall}, {coins} there"
+    stall: str
+    asked: int
+    coins: int
 
 
 @dataclass(slots=True)

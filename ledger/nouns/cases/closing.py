@@ -38,14 +38,14 @@ def cancel(case: Case, by: Party, because: str, at: datetime) -> Sequence[CaseFa
     if case.refunds:
         raise RefundStands(case.case_id, len(case.refunds))
     if case.reship is not None:
-        raise WaitsForReship(case)
+        raise WaitsForReship(case.case_id, case.status)
     return [CaseCancelled(case.case_id, by, because, at)]
 
 
 def reopen(case: Case, by_line: Units, evidence: tuple[str, ...], at: datetime) -> Sequence[CaseFact]:
     """Look again, at new evidence."""
     if not case.status.is_closed:
-        raise CaseNotClosed(case)
+        raise CaseNotClosed(case.case_id, case.status)
     require_evidence(case, evidence)
     if not evidence or not set(evidence) <= set(case.unseen):
         raise NoNewEvidence(case.case_id)

@@ -82,7 +82,7 @@ def require_undecided(case: Case, by_line: Units) -> None:
     require_lines(case, by_line)
     require_remedy(case)
     if case.reship is not None:
-        raise WaitsForReship(case)
+        raise WaitsForReship(case.case_id, case.status)
     for line_no, units in by_line.items():
         if units > (left := case.todo.get(line_no, 0)):
             raise OverRemedied(line_no, units, left)

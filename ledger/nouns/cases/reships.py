@@ -13,7 +13,7 @@ from ledger.nouns.cases.state import Case, Status
 def require_remedy(case: Case) -> None:
     require_open(case)
     if case.status not in (Status.APPROVED, Status.IN_REMEDY):
-        raise NoRemedyYet(case)
+        raise NoRemedyYet(case.case_id, case.status)
 
 
 def end_reship(case: Case, arrived: Units, failed: Units, because: ReshipFailure, at: datetime) -> list[CaseFact]:

@@ -51,7 +51,7 @@ def request_evidence(case: Case, wanted: tuple[str, ...], due: datetime, at: dat
     if case.status is Status.EVIDENCE_REQUESTED and case.wanted == wanted:
         return []
     if case.status not in (Status.OPENED, Status.EVIDENCE_REQUESTED, Status.UNDER_REVIEW):
-        raise PastEvidence(case)
+        raise PastEvidence(case.case_id, case.status)
     return [EvidenceRequested(case.case_id, wanted, due, at)]
 
 
@@ -66,7 +66,7 @@ def start_review(case: Case, at: datetime) -> Sequence[CaseFact]:
     if case.status is Status.UNDER_REVIEW:
         return []
     if case.status not in (Status.OPENED, Status.EVIDENCE_REQUESTED):
-        raise ReviewPassed(case)
+        raise ReviewPassed(case.case_id, case.status)
     return [ReviewStarted(case.case_id, at)]
 
 
@@ -76,7 +76,7 @@ def rule(case: Case, ruling: LiabilityRuled) -> Sequence[CaseFact]:
     if case.ruling is not None and replace(ruling, at=case.ruling.at, note=case.ruling.note) == case.ruling:
         return []
     if case.status not in (Status.UNDER_REVIEW, Status.LIABILITY_RULED):
-        raise NotUnderReview(case)
+        raise NotUnderReview(case.case_id, case.status)
     require_evidence(case, ruling.evidence)
     return [ruling]
 
@@ -94,9 +94,9 @@ def approve(case: Case, remedy: Remedy, by_line: Units, at: datetime) -> Sequenc
     if case.chosen is not None:
         if case.chosen.remedy is remedy and by_line in ({}, case.chosen.by_line):
             return []
-        raise RemedyChosen(case)
+        raise RemedyChosen(case.case_id, case.status)
     if case.status is not Status.LIABILITY_RULED:
-        raise NotRuled(case)
+        raise NotRuled(case.case_id, case.status)
     wanted = by_line or case.by_line
     for line_no, units in wanted.items():
         if units > (left := case.by_line.get(line_no, 0)):
@@ -124,12 +124,12 @@ def deny(case: Case, because: Denial, note: Sealed | None, at: datetime) -> Sequ
         return []
     require_open(case)
     if case.status in (Status.APPROVED, Status.IN_REMEDY):
-        raise RemedyChosen(case)
+        raise RemedyChosen(case.case_id, case.status)
     if because is Denial.NO_EVIDENCE and case.status is not Status.LIABILITY_RULED:
         if case.status is not Status.EVIDENCE_REQUESTED or case.evidence_by is None:
-            raise NotAskedForEvidence(case)
+            raise NotAskedForEvidence(case.case_id, case.status)
         if at < case.evidence_by:
             raise EvidenceStillDue(case.case_id, case.evidence_by)
     elif case.status is not Status.LIABILITY_RULED:
-        raise NotRuled(case)
+        raise NotRuled(case.case_id, case.status)
     return [CaseDenied(case.case_id, because, at, note)]

@@ -18,7 +18,7 @@ from ledger.facts import (
     Units,
     Value,
 )
-from ledger.refusals import Forbidden
+from ledger.refusals import Forbidden, sentence_only
 from ledger.terms.money import Money
 
 Amounts = dict[LineNo, int]
@@ -226,55 +226,42 @@ def minus(units: Mapping[N, int], less: Mapping[N, int]) -> dict[N, int]:
 # --- refusals -------------------------------------------------------------------------------------
 
 
-class UnitsNotFree(Forbidden):
-    def __init__(self, line_no: int, asked: int, free: int, where: str) -> None:
-        super().__init__(
-            f"a case for {asked} of line {line_no}, {free} of it {where} and in no other case",
-            line_no=line_no,
-            asked=asked,
-            free=free,
-        )
+class UnitsNotFree(Forbidden, reason="UNITS_NOT_FREE"):
+    says = "a case for {asked} of line {line_no}, {free} of it {where} and in no other case"
+    line_no: int
+    asked: int
+    free: int
+    where: str = sentence_only()
 
 
-class NotReturnable(Forbidden):
-    def __init__(self, line_no: int, asked: int, left: int) -> None:
-        super().__init__(
-            f"{asked} of line {line_no} to send back, {left} of it delivered and not returned already",
-            line_no=line_no,
-            asked=asked,
-            left=left,
-        )
+class NotReturnable(Forbidden, reason="NOT_RETURNABLE"):
+    says = "{asked} of line {line_no} to send back, {left} of it delivered and not returned already"
+    line_no: int
+    asked: int
+    left: int
 
 
-class UnitsInReturn(Forbidden):
-    def __init__(self, line_no: int, coming_back: int, delivered: int) -> None:
-        super().__init__(
-            f"{coming_back} of line {line_no} are on their way back and only {delivered} would be left as delivered; "
-            "what is sent back has arrived",
-            line_no=line_no,
-            coming_back=coming_back,
-            delivered=delivered,
-        )
+class UnitsInReturn(Forbidden, reason="UNITS_IN_RETURN"):
+    says = (
+        "{coming_back} of line {line_no} are on their way back and only {delivered} would be left as delivered; what "
+        "is sent back has arrived"
+    )
+    line_no: int
+    coming_back: int
+    delivered: int
 
 
-class RefundTooLarge(Forbidden):
-    def __init__(self, line_no: int, asked: Money, left: Money) -> None:
-        super().__init__(
-            f"{asked} asked for line {line_no}, {left} left of what was paid for its units",
-            line_no=line_no,
-            asked_minor=asked.amount_minor,
-            left_minor=left.amount_minor,
-            currency=asked.currency,
-        )
+class RefundTooLarge(Forbidden, reason="REFUND_TOO_LARGE"):
+    says = "{asked} asked for line {line_no}, {left} left of what was paid for its units"
+    line_no: int
+    asked: Money
+    left: Money
 
 
-class NothingPaid(Forbidden):
-    def __init__(self, order_id: str, payment: str) -> None:
-        super().__init__(
-            f"the payment of order {order_id} is {payment}: there is nothing to refund",
-            order_id=order_id,
-            payment=payment,
-        )
+class NothingPaid(Forbidden, reason="NOTHING_PAID"):
+    says = "the payment of order {order_id} is {payment}: there is nothing to refund"
+    order_id: str
+    payment: str
 
 
 # --- decisions ------------------------------------------------------------------------------------

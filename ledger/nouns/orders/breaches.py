@@ -35,13 +35,10 @@ from ledger.terms.parties import Party
 # --- refusals -------------------------------------------------------------------------------------
 
 
-class NoDelay(Forbidden):
-    def __init__(self, supplier_order_id: str, clock: Clock) -> None:
-        super().__init__(
-            f"the {clock} clock of supplier order {supplier_order_id} was not missed; there is nothing to rule on",
-            supplier_order_id=supplier_order_id,
-            clock=clock,
-        )
+class NoDelay(Forbidden, reason="NO_DELAY"):
+    says = "the {clock} clock of supplier order {supplier_order_id} was not missed; there is nothing to rule on"
+    supplier_order_id: str
+    clock: Clock
 
 
 # --- decisions ------------------------------------------------------------------------------------

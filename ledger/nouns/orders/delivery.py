@@ -19,7 +19,7 @@ def send(order: Order, supplier_order_id: str, sent: SupplierOrderSent) -> Seque
     if supplier_order.sent_at is not None:
         return []
     if holds := holds_on(order, supplier_order_id):
-        raise OrderOnHold(order.order_id, holds)
+        raise OrderOnHold(order.order_id, sorted({hold.reason for hold in holds}))
     if not supplier_order.unshipped:
         raise supplier_orders.NothingToShip(supplier_order_id, supplier_order.stage)
     stopping = (*order.stops.get("", ()), *order.stops.get(supplier_order_id, ()))

@@ -23,7 +23,7 @@ from ledger.nouns.orders.facts import (
 )
 from ledger.nouns.orders.refusals import AlreadyPacked, OrderClosed, OrderIsConfirmed
 from ledger.nouns.orders.state import Header, Order
-from ledger.terms.money import MOST_MINOR, Money, TotalTooLarge
+from ledger.terms.money import MOST_MINOR, Money, TotalTooLarge, largest_total
 
 
 def missing_fields(order: Order, lacking: Container[LineNo] | None = None) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ def require_total(before: Order, after: Order) -> None:
     for worth in (attrgetter("unit_price_minor"), attrgetter("declared_value_minor")):
         was, total = (sum(line.quantity * worth(line) for line in each.lines.values()) for each in (before, after))
         if total > max(was, MOST_MINOR):
-            raise TotalTooLarge(f"order {after.order_id}", Money(total, after.currency))
+            raise TotalTooLarge(f"order {after.order_id}", Money(total, after.currency), largest_total(after.currency))
 
 
 def _known_as(order: Order, line: Line) -> bool:

@@ -2,154 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 
-from ledger.facts import to_minute
-from ledger.nouns.orders.facts import Hold, HoldReason
+from ledger.nouns.orders.facts import HoldReason
 from ledger.nouns.orders.state import Header, Order
 from ledger.refusals import AlreadyExists, Forbidden, NotFound
 from ledger.terms.money import Money
 
 
-class UnknownOrder(NotFound):
-    def __init__(self, order_id: str) -> None:
-        super().__init__(f"there is no order {order_id}", order_id=order_id)
+class UnknownOrder(NotFound, reason="UNKNOWN_ORDER"):
+    says = "there is no order {order_id}"
+    order_id: str
 
 
-class OrderPlacedDifferently(AlreadyExists):
-    def __init__(self, order_id: str) -> None:
-        super().__init__(f"order {order_id} was placed already with other content", order_id=order_id)
+class OrderPlacedDifferently(AlreadyExists, reason="ORDER_PLACED_DIFFERENTLY"):
+    says = "order {order_id} was placed already with other content"
+    order_id: str
 
 
-class OrderOnHold(Forbidden):
-    def __init__(self, order_id: str, holds: Iterable[Hold]) -> None:
-        reasons = ", ".join(sorted({str(hold.reason) for hold in holds}))
-        super().__init__(f"order {order_id} is on hold: {reasons}", order_id=order_id, holds=reasons)
+class OrderOnHold(Forbidden, reason="ORDER_ON_HOLD"):
+    says = "order {order_id} is on hold: {holds}"
+    order_id: str
+    holds: Sequence[HoldReason]
 
 
-class OrderIsConfirmed(Forbidden):
-    def __init__(self, order_id: str) -> None:
-        super().__init__(
-            f"order {order_id} is confirmed; of its details only the address can still change, by ChangeAddress",
-            order_id=order_id,
-        )
+class OrderIsConfirmed(Forbidden, reason="ORDER_IS_CONFIRMED"):
+    says = "order {order_id} is confirmed; of its details only the address can still change, by ChangeAddress"
+    order_id: str
 
 
-class NotConfirmable(Forbidden):
-    def __init__(self, order_id: str, why: str) -> None:
-        super().__init__(f"order {order_id} cannot be confirmed: {why}", order_id=order_id, why=why)
+class NotConfirmable(Forbidden, reason="NOT_CONFIRMABLE"):
+    says = "order {order_id} cannot be confirmed: {why}"
+    order_id: str
+    why: str
 
 
-class UnknownHold(NotFound):
-    def __init__(self, order_id: str, reason: HoldReason, owner: str) -> None:
-        super().__init__(
-            f"order {order_id} has no hold {reason}" + (f" of {owner}" if owner else ""),
-            order_id=order_id,
-            hold=reason,
-            owner=owner,
-        )
+class UnknownHold(NotFound, reason="UNKNOWN_HOLD"):
+    says = "order {order_id} has no hold {hold} of {owner}"
+    order_id: str
+    hold: HoldReason
+    owner: str
+
+    def sentence(self) -> str:
+        # Nobody is named where holds of all owners are meant.
+        return super().sentence().removesuffix(" of ")
 
 
-class StillIncomplete(Forbidden):
-    def __init__(self, order_id: str, missing: Iterable[str]) -> None:
-        fields = ", ".join(missing)
-        super().__init__(
-            f"order {order_id} still lacks {fields}; complete it with OrderService.CompleteDetails",
-            order_id=order_id,
-            missing=fields,
-        )
+class StillIncomplete(Forbidden, reason="STILL_INCOMPLETE"):
+    says = "order {order_id} still lacks {missing}; complete it with OrderService.CompleteDetails"
+    order_id: str
+    missing: Sequence[str]
 
 
-class OrderClosed(Forbidden):
-    def __init__(self, order_id: str, header: Header) -> None:
-        super().__init__(f"order {order_id} is {header}", order_id=order_id, status=header)
+class OrderClosed(Forbidden, reason="ORDER_CLOSED"):
+    says = "order {order_id} is {status}"
+    order_id: str
+    status: Header
 
 
-class AlreadyPacked(Forbidden):
-    def __init__(self, order_id: str, supplier_order_id: str) -> None:
-        super().__init__(
-            f"supplier order {supplier_order_id} is packed; the address can change only before packing",
-            order_id=order_id,
-            supplier_order_id=supplier_order_id,
-        )
+class AlreadyPacked(Forbidden, reason="ALREADY_PACKED"):
+    says = "supplier order {supplier_order_id} is packed; the address can change only before packing"
+    order_id: str
+    supplier_order_id: str
 
 
-class CannotCancel(Forbidden):
-    def __init__(self, line_no: int, asked: int, left: int) -> None:
-        super().__init__(
-            f"{asked} of line {line_no} to cancel, {left} can still be cancelled; units that were shipped can only "
-            "be returned",
-            line_no=line_no,
-            asked=asked,
-            left=left,
-        )
+class CannotCancel(Forbidden, reason="CANNOT_CANCEL"):
+    says = (
+        "{asked} of line {line_no} to cancel, {left} can still be cancelled; units that were shipped can only be "
+        "returned"
+    )
+    line_no: int
+    asked: int
+    left: int
 
 
-class NothingToCancel(Forbidden):
-    def __init__(self, order_id: str) -> None:
-        super().__init__(
-            f"order {order_id} has no unit left that could be cancelled; shipped units can only be returned",
-            order_id=order_id,
-        )
+class NothingToCancel(Forbidden, reason="NOTHING_TO_CANCEL"):
+    says = "order {order_id} has no unit left that could be cancelled; shipped units can only be returned"
+    order_id: str
 
 
-class NotDispatched(Forbidden):
-    def __init__(self, order_id: str, header: Header) -> None:
-        super().__init__(
-            f"order {order_id} is {header}; a receipt is confirmed after dispatch", order_id=order_id, status=header
-        )
+class NotDispatched(Forbidden, reason="NOT_DISPATCHED"):
+    says = "order {order_id} is {status}; a receipt is confirmed after dispatch"
+    order_id: str
+    status: Header
 
 
-class ReceivedTooEarly(Forbidden):
-    def __init__(self, order_id: str, at: datetime, placed_at: datetime) -> None:
-        super().__init__(
-            f"order {order_id} was placed {to_minute(placed_at)} and cannot have been received {to_minute(at)}; "
-            "give the time at which it was",
-            order_id=order_id,
-            at=at.isoformat(),
-            placed_at=placed_at.isoformat(),
-        )
+class ReceivedTooEarly(Forbidden, reason="RECEIVED_TOO_EARLY"):
+    says = "order {order_id} was placed {placed_at} and cannot have been received {at}; give the time at which it was"
+    order_id: str
+    at: datetime
+    placed_at: datetime
 
 
-class BeforePlacing(Forbidden):
-    def __init__(self, order_id: str, at: datetime, placed_at: datetime) -> None:
-        super().__init__(
-            f"order {order_id} was placed {to_minute(placed_at)}, so nobody can have said this of it {to_minute(at)}; "
-            "give the time at which it was said",
-            order_id=order_id,
-            at=at.isoformat(),
-            placed_at=placed_at.isoformat(),
-        )
+class BeforePlacing(Forbidden, reason="BEFORE_PLACING"):
+    says = (
+        "order {order_id} was placed {placed_at}, so nobody can have said this of it {at}; give the time at which it "
+        "was said"
+    )
+    order_id: str
+    at: datetime
+    placed_at: datetime
 
 
-class ReviewDiffers(AlreadyExists):
-    def __init__(self, review_id: str, score: int) -> None:
-        super().__init__(f"review {review_id} was recorded with {score} stars", review_id=review_id, score=score)
+class ReviewDiffers(AlreadyExists, reason="REVIEW_DIFFERS"):
+    says = "review {review_id} was recorded with {score} stars"
+    review_id: str
+    score: int
 
 
-class ChargebackDiffers(AlreadyExists):
-    def __init__(self, chargeback_id: str, amount: Money) -> None:
-        super().__init__(
-            f"chargeback {chargeback_id} was recorded already, of {amount}",
-            chargeback_id=chargeback_id,
-            amount_minor=amount.amount_minor,
-            currency=amount.currency,
-        )
+class ChargebackDiffers(AlreadyExists, reason="CHARGEBACK_DIFFERS"):
+    says = "chargeback {chargeback_id} was recorded already, of {amount}"
+    chargeback_id: str
+    amount: Money
 
 
-class MoreThanCameIn(Forbidden):
-    def __init__(self, order_id: str, asked: Money, came_in: Money, refunded: Money, charged_back: Money) -> None:
-        super().__init__(
-            f"{asked} more to go back of order {order_id}: {came_in} came in, of which {refunded} was refunded and "
-            f"{charged_back} charged back; deny what cannot go back, by the refund's id if it was granted",
-            order_id=order_id,
-            asked_minor=asked.amount_minor,
-            came_in_minor=came_in.amount_minor,
-            refunded_minor=refunded.amount_minor,
-            charged_back_minor=charged_back.amount_minor,
-            currency=asked.currency,
-        )
+class MoreThanCameIn(Forbidden, reason="MORE_THAN_CAME_IN"):
+    says = (
+        "{asked} more to go back of order {order_id}: {came_in} came in, of which {refunded} was refunded and "
+        "{charged_back} charged back; deny what cannot go back, by the refund's id if it was granted"
+    )
+    order_id: str
+    asked: Money
+    came_in: Money
+    refunded: Money
+    charged_back: Money
 
 
 def known(order: Order | None, order_id: str) -> Order:

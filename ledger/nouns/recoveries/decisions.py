@@ -62,7 +62,7 @@ def raised(
     earlier = next((each for each in recovery.costs if each.cost_id == cost.cost_id), None)
     if earlier is not None:
         if earlier != cost:
-            raise CostDiffers(recovery, earlier)
+            raise CostDiffers(recovery.recovery_id, earlier.cost_id, earlier.kind, recovery.money(earlier.amount_minor))
         return []
     require_open(recovery)
     return [AmountRaised(recovery.recovery_id, cost, at, answer_by)]
@@ -89,19 +89,20 @@ def write_off(recovery: Recovery, because: str, at: datetime) -> Sequence[Recove
 
 def require_open(recovery: Recovery) -> None:
     if recovery.status.is_end:
-        raise RecoveryEnded(recovery)
+        raise RecoveryEnded(recovery.recovery_id, recovery.status)
 
 
 def require_currency(recovery: Recovery, currency: str) -> None:
     if currency != recovery.currency:
-        raise OtherCurrency(recovery, currency)
+        raise OtherCurrency(recovery.recovery_id, recovery.currency, currency)
 
 
 def require_agreed(recovery: Recovery, amount_minor: int) -> None:
     if not recovery.agreed_minor:
-        raise NothingAgreed(recovery)
+        raise NothingAgreed(recovery.recovery_id, recovery.status)
     if recovery.received_minor + amount_minor > recovery.agreed_minor:
-        raise MoreThanAgreed(recovery, amount_minor)
+        agreed, received = recovery.money(recovery.agreed_minor), recovery.money(recovery.received_minor)
+        raise MoreThanAgreed(recovery.recovery_id, agreed, received, recovery.money(amount_minor))
 
 
 def repeats(recovery: Recovery, payments: Sequence[Payment], payment: Payment) -> bool:
@@ -110,7 +111,7 @@ def repeats(recovery: Recovery, payments: Sequence[Payment], payment: Payment) -
     if earlier is None:
         return False
     if (earlier.amount_minor, earlier.method) != (payment.amount_minor, payment.method):
-        raise PaymentDiffers(recovery, earlier)
+        raise PaymentDiffers(recovery.recovery_id, earlier.reference, recovery.money(earlier.amount_minor))
     return True
 
 
@@ -122,9 +123,9 @@ def accept(recovery: Recovery, granted: Money, at: datetime, now: datetime) -> S
         return []
     require_open(recovery)
     if amount > recovery.asked_minor:
-        raise MoreThanAsked(recovery, recovery.asked_minor, amount)
+        raise MoreThanAsked(recovery.recovery_id, recovery.money(recovery.asked_minor), granted)
     if amount < recovery.received_minor:
-        raise LessThanReceived(recovery, amount)
+        raise LessThanReceived(recovery.recovery_id, recovery.money(recovery.received_minor), granted)
     return _answered(recovery, RecoveryAccepted(recovery.recovery_id, amount, at), now)
 
 
@@ -149,7 +150,7 @@ def settle(recovery: Recovery, reference: str, paid: Money, method: Method, at: 
 
 def _require_proposal(recovery: Recovery, currency: str) -> None:
     if recovery.kind.is_claim:
-        raise ClaimOnCarrier(recovery)
+        raise ClaimOnCarrier(recovery.recovery_id, recovery.kind)
     require_currency(recovery, currency)
 
 

@@ -2,122 +2,84 @@
 
 from __future__ import annotations
 
-from ledger.nouns.recoveries.facts import Cost
-from ledger.nouns.recoveries.state import Payment, Recovery
-from ledger.refusals import AlreadyExists, Forbidden, NotFound
+from ledger.nouns.recoveries.facts import CostKind, Kind
+from ledger.nouns.recoveries.state import Recovery, Status
+from ledger.refusals import AlreadyExists, Forbidden, NotFound, sentence_only
+from ledger.terms.money import Money
 
 
-class UnknownRecovery(NotFound):
-    def __init__(self, recovery_id: str) -> None:
-        super().__init__(
-            f"there is no recovery {recovery_id}; use RecoveryService.OpenRecovery", recovery_id=recovery_id
-        )
+class UnknownRecovery(NotFound, reason="UNKNOWN_RECOVERY"):
+    says = "there is no recovery {recovery_id}; use RecoveryService.OpenRecovery"
+    recovery_id: str
 
 
-class RecoveryOpenedDifferently(AlreadyExists):
-    def __init__(self, recovery_id: str) -> None:
-        super().__init__(f"recovery {recovery_id} was opened already with other content", recovery_id=recovery_id)
+class RecoveryOpenedDifferently(AlreadyExists, reason="RECOVERY_OPENED_DIFFERENTLY"):
+    says = "recovery {recovery_id} was opened already with other content"
+    recovery_id: str
 
 
-class CostDiffers(AlreadyExists):
-    def __init__(self, recovery: Recovery, earlier: Cost) -> None:
-        super().__init__(
-            f"cost {earlier.cost_id} of recovery {recovery.recovery_id} was recorded already "
-            f"as {earlier.kind} of {recovery.money(earlier.amount_minor)}",
-            recovery_id=recovery.recovery_id,
-            cost_id=earlier.cost_id,
-            recorded_minor=earlier.amount_minor,
-            currency=recovery.currency,
-        )
+class CostDiffers(AlreadyExists, reason="COST_DIFFERS"):
+    says = "cost {cost_id} of recovery {recovery_id} was recorded already as {kind} of {recorded}"
+    recovery_id: str
+    cost_id: str
+    kind: CostKind = sentence_only()
+    recorded: Money
 
 
-class PaymentDiffers(AlreadyExists):
-    def __init__(self, recovery: Recovery, earlier: Payment) -> None:
-        super().__init__(
-            f"payment {earlier.reference} of recovery {recovery.recovery_id} was recorded already "
-            f"as {recovery.money(earlier.amount_minor)}",
-            recovery_id=recovery.recovery_id,
-            reference=earlier.reference,
-            recorded_minor=earlier.amount_minor,
-            currency=recovery.currency,
-        )
+class PaymentDiffers(AlreadyExists, reason="PAYMENT_DIFFERS"):
+    says = "payment {reference} of recovery {recovery_id} was recorded already as {recorded}"
+    recovery_id: str
+    reference: str
+    recorded: Money
 
 
-class RecoveryEnded(Forbidden):
-    def __init__(self, recovery: Recovery) -> None:
-        super().__init__(
-            f"recovery {recovery.recovery_id} is {recovery.status} and over",
-            recovery_id=recovery.recovery_id,
-            status=recovery.status,
-        )
+class RecoveryEnded(Forbidden, reason="RECOVERY_ENDED"):
+    says = "recovery {recovery_id} is {status} and over"
+    recovery_id: str
+    status: Status
 
 
-class ClaimOnCarrier(Forbidden):
-    def __init__(self, recovery: Recovery) -> None:
-        super().__init__(
-            f"recovery {recovery.recovery_id} is a claim on a carrier; "
-            "file it, and record what the carrier decides and pays",
-            recovery_id=recovery.recovery_id,
-            kind=recovery.kind,
-        )
+class ClaimOnCarrier(Forbidden, reason="CLAIM_ON_CARRIER"):
+    says = "recovery {recovery_id} is a claim on a carrier; file it, and record what the carrier decides and pays"
+    recovery_id: str
+    kind: Kind
 
 
-class OtherCurrency(Forbidden):
-    def __init__(self, recovery: Recovery, currency: str) -> None:
-        super().__init__(
-            f"recovery {recovery.recovery_id} is in {recovery.currency}, not {currency}; open another one for it",
-            recovery_id=recovery.recovery_id,
-            currency=recovery.currency,
-            sent=currency,
-        )
+class OtherCurrency(Forbidden, reason="OTHER_CURRENCY"):
+    says = "recovery {recovery_id} is in {currency}, not {sent}; open another one for it"
+    recovery_id: str
+    currency: str
+    sent: str
 
 
-class MoreThanAsked(Forbidden):
-    def __init__(self, recovery: Recovery, asked_minor: int, amount_minor: int) -> None:
-        super().__init__(
-            f"{recovery.money(amount_minor)} granted of recovery {recovery.recovery_id}, "
-            f"{recovery.money(asked_minor)} asked",
-            recovery_id=recovery.recovery_id,
-            asked_minor=asked_minor,
-            granted_minor=amount_minor,
-            currency=recovery.currency,
-        )
+class MoreThanAsked(Forbidden, reason="MORE_THAN_ASKED"):
+    says = "{granted} granted of recovery {recovery_id}, {asked} asked"
+    recovery_id: str
+    asked: Money
+    granted: Money
 
 
-class NothingAgreed(Forbidden):
+class NothingAgreed(Forbidden, reason="NOTHING_AGREED"):
     """Whoever is asked has not answered yet, or bears nothing."""
 
-    def __init__(self, recovery: Recovery) -> None:
-        super().__init__(
-            f"nothing is agreed of recovery {recovery.recovery_id}, it is {recovery.status}: record an answer first",
-            recovery_id=recovery.recovery_id,
-            status=recovery.status,
-        )
+    says = "nothing is agreed of recovery {recovery_id}, it is {status}: record an answer first"
+    recovery_id: str
+    status: Status
 
 
-class MoreThanAgreed(Forbidden):
-    def __init__(self, recovery: Recovery, amount_minor: int) -> None:
-        super().__init__(
-            f"{recovery.money(amount_minor)} received of recovery {recovery.recovery_id}: "
-            f"{recovery.money(recovery.agreed_minor)} is agreed, {recovery.money(recovery.received_minor)} came before",
-            recovery_id=recovery.recovery_id,
-            agreed_minor=recovery.agreed_minor,
-            received_minor=recovery.received_minor,
-            amount_minor=amount_minor,
-            currency=recovery.currency,
-        )
+class MoreThanAgreed(Forbidden, reason="MORE_THAN_AGREED"):
+    says = "{amount} received of recovery {recovery_id}: {agreed} is agreed, {received} came before"
+    recovery_id: str
+    agreed: Money
+    received: Money
+    amount: Money
 
 
-class LessThanReceived(Forbidden):
-    def __init__(self, recovery: Recovery, amount_minor: int) -> None:
-        super().__init__(
-            f"{recovery.money(amount_minor)} granted of recovery {recovery.recovery_id}, "
-            f"of which {recovery.money(recovery.received_minor)} came already",
-            recovery_id=recovery.recovery_id,
-            received_minor=recovery.received_minor,
-            granted_minor=amount_minor,
-            currency=recovery.currency,
-        )
+class LessThanReceived(Forbidden, reason="LESS_THAN_RECEIVED"):
+    says = "{granted} granted of recovery {recovery_id}, of which {received} came already"
+    recovery_id: str
+    received: Money
+    granted: Money
 
 
 def known(recovery: Recovery | None, recovery_id: str) -> Recovery:

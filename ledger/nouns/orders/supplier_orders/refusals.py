@@ -6,64 +6,53 @@ from ledger.nouns.orders.supplier_orders.state import Stage
 from ledger.refusals import Forbidden, NotFound
 
 
-class UnknownSupplierOrder(NotFound):
-    def __init__(self, supplier_order_id: str) -> None:
-        super().__init__(f"there is no supplier order {supplier_order_id}", supplier_order_id=supplier_order_id)
+class UnknownSupplierOrder(NotFound, reason="UNKNOWN_SUPPLIER_ORDER"):
+    says = "there is no supplier order {supplier_order_id}"
+    supplier_order_id: str
 
 
-class NotSent(Forbidden):
-    def __init__(self, supplier_order_id: str, stage: Stage) -> None:
-        super().__init__(
-            f"supplier order {supplier_order_id} is {stage}; send it first with OrderService.SendSupplierOrder",
-            supplier_order_id=supplier_order_id,
-            stage=stage,
-        )
+class NotSent(Forbidden, reason="NOT_SENT"):
+    says = "supplier order {supplier_order_id} is {stage}; send it first with OrderService.SendSupplierOrder"
+    supplier_order_id: str
+    stage: Stage
 
 
-class NothingToShip(Forbidden):
-    def __init__(self, supplier_order_id: str, stage: Stage) -> None:
-        super().__init__(
-            f"supplier order {supplier_order_id} is {stage}; it has no unit left to ship",
-            supplier_order_id=supplier_order_id,
-            stage=stage,
-        )
+class NothingToShip(Forbidden, reason="NOTHING_TO_SHIP"):
+    says = "supplier order {supplier_order_id} is {stage}; it has no unit left to ship"
+    supplier_order_id: str
+    stage: Stage
 
 
-class UnknownLine(NotFound):
-    def __init__(self, of: str, line_no: int) -> None:
-        super().__init__(f"{of} has no line {line_no}", of=of, line_no=line_no)
+class UnknownLine(NotFound, reason="UNKNOWN_LINE"):
+    says = "{of} has no line {line_no}"
+    of: str
+    line_no: int
 
 
-class OverAnswered(Forbidden):
-    def __init__(self, line_no: int, asked: int, answered: int) -> None:
-        super().__init__(
-            f"{answered} of line {line_no} answered, {asked} unanswered",
-            line_no=line_no,
-            asked=asked,
-            answered=answered,
-        )
+class OverAnswered(Forbidden, reason="OVER_ANSWERED"):
+    says = "{answered} of line {line_no} answered, {asked} unanswered"
+    line_no: int
+    asked: int
+    answered: int
 
 
-class UnderAnswered(Forbidden):
-    def __init__(self, line_no: int, asked: int, answered: int) -> None:
-        super().__init__(
-            f"{answered} of line {line_no} answered, {asked} asked; say for every unit whether it is accepted, "
-            "backordered or rejected",
-            line_no=line_no,
-            asked=asked,
-            answered=answered,
-        )
+class UnderAnswered(Forbidden, reason="UNDER_ANSWERED"):
+    says = (
+        "{answered} of line {line_no} answered, {asked} asked; say for every unit whether it is accepted, backordered "
+        "or rejected"
+    )
+    line_no: int
+    asked: int
+    answered: int
 
 
-class OverShipped(Forbidden):
-    def __init__(self, line_no: int, left: int, shipped: int) -> None:
-        super().__init__(
-            f"{shipped} of line {line_no} shipped, {left} left to ship", line_no=line_no, left=left, shipped=shipped
-        )
+class OverShipped(Forbidden, reason="OVER_SHIPPED"):
+    says = "{shipped} of line {line_no} shipped, {left} left to ship"
+    line_no: int
+    left: int
+    shipped: int
 
 
-class NoCancelAsked(Forbidden):
-    def __init__(self, supplier_order_id: str) -> None:
-        super().__init__(
-            f"nobody asked supplier order {supplier_order_id} to cancel", supplier_order_id=supplier_order_id
-        )
+class NoCancelAsked(Forbidden, reason="NO_CANCEL_ASKED"):
+    says = "nobody asked supplier order {supplier_order_id} to cancel"
+    supplier_order_id: str
