@@ -1,0 +1,31 @@
+"""What the log, reports and the service itself are refused for."""
+
+from __future__ import annotations
+
+from tests.support import documented
+from tests.support.scenarios.about import FAR, Scenarios, as_it_is, beyond
+
+REPORTS: Scenarios = {
+    "GetHistory": {
+        "UNKNOWN_ORDER": as_it_is,
+        "UNKNOWN_CASE": lambda trade: {"case_id": "nobody"},
+        "UNKNOWN_RECOVERY": lambda trade: {"recovery_id": "nobody"},
+        "UNKNOWN_SUPPLIER": lambda trade: {"supplier_id": "nobody"},
+        "BEYOND_THE_LOG": beyond,
+    },
+    "GetOrderAsOf": {"UNKNOWN_ORDER": as_it_is, "BEYOND_THE_LOG": lambda trade: {"position": FAR}},
+    "StreamFacts": {"BEYOND_THE_LOG": lambda trade: {"after": FAR}},
+    "GetPolicy": {"BEYOND_THE_LOG": beyond},
+    "ListShippingServices": {"BEYOND_THE_LOG": beyond},
+    "RebuildProjection": {"UNKNOWN_PROJECTION": as_it_is},
+    "ErasePerson": {
+        "UNKNOWN_ORDER": lambda trade: {"order_id": "shop/nobody"},
+        "UNKNOWN_PERSON": as_it_is,
+    },
+    **{
+        rpc.name: {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond}
+        for rpc in documented.rpcs().values()
+        if rpc.service == "ReportService"
+    },
+    "GetTracking": {"UNKNOWN_ORDER": as_it_is, "PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
+}
