@@ -27,8 +27,9 @@ from psycopg.sql import SQL, Identifier
 
 from adapters.postgres import TENANT_MIGRATIONS, migrate, open_pool
 from benchmarks.stage import Figure, Stage
+from ledger.engine.registry import Registry
 from ledger.facts import Change, LineNo
-from ledger.nouns import cases, inquiries, orders, parcels, suppliers
+from ledger.nouns import NOUNS, cases, inquiries, orders, parcels, suppliers
 from ledger.nouns.cases import CaseOpened, LiabilityRuled, Reason
 from ledger.nouns.inquiries import InquiryAnswered, InquiryAsked, Topic
 from ledger.nouns.orders import (
@@ -67,12 +68,14 @@ from ledger.terms.parties import Party
 from ledger.terms.rates import RateName
 from projections import reviewing, scorecards
 from projections.machine.following import introduce, open_connection
+from projections.machine.histories import folds
 from projections.machine.reads import PageOf, Where
-from projections.machine.streams import TELL, Page
+from projections.machine.streams import Page
 from projections.scorecards import Step, Window
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
 
 _SCHEMA = "tenant_scorecards"
+_FOLDS = folds(Registry(NOUNS))
 _DAYS = 89
 _NOW = datetime(2026, 9, 14, 9, 41, 7, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
@@ -129,10 +132,10 @@ def _pages(
 def _apply(connection: Connection[Any], after: int, recorded_until: datetime, changes: list[Change]) -> int:
     """Folds a page and has the projection write what it changes."""
     page = Page(after, after + len(changes), recorded_until)
-    stories: dict[str, Any] = {}
+    histories: dict[str, Any] = {}
     for stream, fact in changes:
-        stories[stream] = TELL[stream.partition("-")[0]](stories.get(stream), fact, page.position)
-    page.touched = {stream: (None, story) for stream, story in stories.items()}
+        histories[stream] = _FOLDS[stream.partition("-")[0]](histories.get(stream), fact, page.position)
+    page.change({stream: (None, history) for stream, history in histories.items()})
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         for written in SUPPLIER_PERFORMANCE.changes(page):
             written.write(cursor, _SCHEMA, "")

@@ -2,7 +2,7 @@
 
 from projections.cases import CASES
 from projections.inquiries import WAITING_INQUIRIES
-from projections.machine.tables import Projection
+from projections.machine.projection import Projection
 from projections.outbox import OUTBOX
 from projections.recoveries import RECOVERIES
 from projections.sla import SLA

@@ -4,114 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
-from ledger.nouns.cases import (
-    Case,
-    Denial,
-    Reason,
-    Remedy,
-    Status,
-)
+from ledger.nouns import cases
+from ledger.nouns.cases import Case, Denial, Reason, Remedy, Status
 from ledger.terms.money import in_64_bits
 from ledger.terms.parties import Party
-from projections.machine.reads import (
-    FIRST,
-    LAST,
-    Answer,
-    PageOf,
-    Where,
-    snapshot,
-)
-from projections.machine.streams import Page
-from projections.machine.tables import (
-    ID,
-    Projection,
-    Rows,
-    Table,
-    Values,
-    Written,
-)
+from projections.machine.projection import From, projection
+from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
+from projections.machine.rows import Column, Int4
+from projections.machine.tables import table
+
+_JOINED = Column("text NOT NULL", ",".join, lambda kept: kept.split(","))
+"""Ids with a comma between them, which no id has."""
 
 # --- tables ---------------------------------------------------------------------------------------
-
-CASE_ROWS = Table(
-    "cases",
-    1,
-    {
-        "case_id": ID,
-        "order_id": ID,
-        "status": ID,
-        "opened_at": "timestamptz NOT NULL",
-        "reason": ID,
-        "liable": ID,  # empty before a ruling
-        "remedy": ID,  # empty before an approval
-        "denial": ID,  # empty unless something was denied
-        "units": "int4 NOT NULL",
-        "first_answer_by": "timestamptz NOT NULL",
-        "first_answered_at": "timestamptz",
-        "evidence_by": "timestamptz",
-        "closed_at": "timestamptz",
-        "reship_order_id": ID,
-        "granted_minor": "int8 NOT NULL",
-        "paid_minor": "int8 NOT NULL",
-        "currency": ID,
-        "supplier_ids": "text NOT NULL",  # with a comma between them, which no id has
-    },
-    ("(status, opened_at, case_id)", "(order_id, opened_at, case_id)"),
-)
-SUPPLIERS = Table(
-    "cases_suppliers",
-    2,
-    {"supplier_id": ID, "case_id": ID, "status": ID, "opened_at": "timestamptz NOT NULL"},
-    ("(supplier_id, status, opened_at, case_id)",),
-)
-
-# --- what is kept ---------------------------------------------------------------------------------
-
-
-def changes(page: Page) -> list[Written]:
-    """Rows of cases, and of whose units they are about."""
-    rows, suppliers = Rows(CASE_ROWS), Rows(SUPPLIERS)
-    for before, now in page.cases():
-        rows.replace([_row(before)] if before else (), [_row(now)])
-        suppliers.replace(_suppliers(before) if before else (), _suppliers(now))
-    return [rows, suppliers]
-
-
-CASES = Projection("cases", 1, (CASE_ROWS, SUPPLIERS), changes)
-
-
-def _row(case: Case) -> Values:
-    opened, refunds = case.opened, case.refunds.values()
-    return (
-        case.case_id,
-        case.order_id,
-        case.status.value,
-        opened.at,
-        opened.reason.value,
-        case.ruling.liable.value if case.ruling else "",
-        case.remedy.value if case.remedy else "",
-        case.denial.value if case.denial else "",
-        sum(opened.by_line.values()),
-        opened.first_answer_by,
-        case.first_answered_at,
-        case.evidence_by,
-        case.closed_at,
-        case.reships[-1].order_id if case.reships else "",
-        in_64_bits(sum(refund.amount_minor for refund in refunds)),
-        in_64_bits(sum(refund.amount_minor for refund in refunds if refund.paid_at is not None)),
-        case.currency,
-        ",".join(sorted(set(opened.suppliers.values()))),
-    )
-
-
-def _suppliers(case: Case) -> list[Values]:
-    names = sorted(set(case.opened.suppliers.values()))
-    return [(name, case.case_id, case.status.value, case.opened.at) for name in names]
-
-
-# --- questions ------------------------------------------------------------------------------------
 
 
 class CaseSummary(NamedTuple):
@@ -123,9 +30,12 @@ class CaseSummary(NamedTuple):
     opened_at: datetime
     reason: Reason
     liable: Party | None
+    """None before a ruling."""
     remedy: Remedy | None
+    """None before an approval."""
     denial: Denial | None
-    units: int
+    """None unless something was denied."""
+    units: Int4
     first_answer_by: datetime
     first_answered_at: datetime | None
     evidence_by: datetime | None
@@ -134,7 +44,55 @@ class CaseSummary(NamedTuple):
     granted_minor: int
     paid_minor: int
     currency: str
-    supplier_ids: Sequence[str]
+    supplier_ids: Annotated[Sequence[str], _JOINED]
+
+
+class _OfSupplier(NamedTuple):
+    supplier_id: str
+    case_id: str
+    status: Status
+    opened_at: datetime
+
+
+CASE_ROWS = table("cases", CaseSummary, 1, "(status, opened_at, case_id)", "(order_id, opened_at, case_id)")
+SUPPLIERS = table("cases_suppliers", _OfSupplier, 2, "(supplier_id, status, opened_at, case_id)")
+
+# --- what is kept ---------------------------------------------------------------------------------
+
+
+def _row(case: Case) -> list[CaseSummary]:
+    opened, refunds = case.opened, case.refunds.values()
+    summary = CaseSummary(
+        case_id=case.case_id,
+        order_id=case.order_id,
+        status=case.status,
+        opened_at=opened.at,
+        reason=opened.reason,
+        liable=case.ruling.liable if case.ruling else None,
+        remedy=case.remedy,
+        denial=case.denial,
+        units=sum(opened.by_line.values()),
+        first_answer_by=opened.first_answer_by,
+        first_answered_at=case.first_answered_at,
+        evidence_by=case.evidence_by,
+        closed_at=case.closed_at,
+        reship_order_id=case.reships[-1].order_id if case.reships else "",
+        granted_minor=in_64_bits(sum(refund.amount_minor for refund in refunds)),
+        paid_minor=in_64_bits(sum(refund.amount_minor for refund in refunds if refund.paid_at is not None)),
+        currency=case.currency,
+        supplier_ids=sorted(set(opened.suppliers.values())),
+    )
+    return [summary]
+
+
+def _suppliers(case: Case) -> list[_OfSupplier]:
+    names = sorted(set(case.opened.suppliers.values()))
+    return [_OfSupplier(name, case.case_id, case.status, case.opened.at) for name in names]
+
+
+CASES = projection("cases", 1, From(cases.NOUN, CASE_ROWS, _row), From(cases.NOUN, SUPPLIERS, _suppliers))
+
+# --- questions ------------------------------------------------------------------------------------
 
 
 _LIST = """
@@ -146,15 +104,6 @@ _LIST = """
         ORDER BY s.opened_at, s.case_id LIMIT %(limit)s
     ) AS found ORDER BY found.opened_at, found.case_id LIMIT %(limit)s
 """
-
-
-def _read(**row: Any) -> CaseSummary:
-    row["status"], row["reason"] = Status(row["status"]), Reason(row["reason"])
-    row["liable"] = Party(row["liable"]) if row["liable"] else None
-    row["remedy"] = Remedy(row["remedy"]) if row["remedy"] else None
-    row["denial"] = Denial(row["denial"]) if row["denial"] else None
-    row["supplier_ids"] = row["supplier_ids"].split(",")
-    return CaseSummary(**row)
 
 
 async def list_cases(
@@ -179,7 +128,7 @@ async def list_cases(
         "limit": page.limit,
     }
     async with snapshot(where, CASES) as at:
-        found = await at.each(_query(supplier_id, order_id), parameters, _read)
+        found = await at.each(_query(supplier_id, order_id), parameters, CaseSummary)
         rows, token = page.cut(found, [(case.opened_at, case.case_id) for case in found])
         return Answer(rows, at.position, token)
 

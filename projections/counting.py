@@ -14,157 +14,185 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from psycopg import Cursor
 from psycopg.sql import SQL, Identifier
 
 from ledger.terms.rates import WINDOW_DAYS, RateName
-from projections.machine.tables import (
-    ID,
-    Rows,
-    Table,
-    Values,
-)
+from projections.machine.rows import ID, Column, Int2, Int4, Text
+from projections.machine.tables import Rows, Table, Values, columns, table
+
+R = TypeVar("R", bound=Values)
 
 # --- tables ---------------------------------------------------------------------------------------
 
-_FLAG = "bool NOT NULL"
 
-SUPPLIER_ORDERS = Table(
+class SupplierOrderRow(NamedTuple):
+    """One supplier order, and whether and when it counts in a rate."""
+
+    supplier_order_id: str
+    supplier_id: str
+    order_id: str
+    channel: str
+    placed_at: datetime
+    """Of the order."""
+    acknowledge_due: datetime | None
+    """None where no acknowledgement counts."""
+    acknowledged_at: datetime | None
+    acknowledged_in_time: bool
+    dispatch_due: datetime | None
+    """None where no dispatch counts."""
+    dispatched_at: datetime | None
+    """By the carrier's first scan, else as the supplier said."""
+    dispatched_in_time: bool
+    dispatch_by: datetime | None
+    shipped_at: datetime | None
+    """The dispatch as the supplier said."""
+    shipped_late: bool
+    """As the supplier said."""
+    cancelled_by: str
+    """Whose doing it is that nothing is sent; empty unless cancelled."""
+    cancelled: bool
+    """By the supplier's fault."""
+    delivered_at: datetime | None
+    """When the last of its units arrived."""
+    leads: bool
+    """Whether it is the order's first one of its supplier, which stands for the order."""
+    mistaken: bool
+    """Whether an item was wrong, missing or mis-packed, by the supplier's fault."""
+    defective: bool
+    """Whether it leads and the order has a defect."""
+
+
+class ParcelRow(NamedTuple):
+    """One parcel to a customer."""
+
+    number: str
+    carrier: str
+    epoch: Int4
+    supplier_id: str
+    order_id: str
+    registered_at: datetime
+    trackable: bool
+    """It was scanned and its number has no warning."""
+    promised_by: datetime | None
+    delivered_at: datetime | None
+    delivered_in_time: bool
+    settles_at: datetime | None
+    """Delivery or promise, whichever is first: then it is known."""
+
+
+class OrderRow(NamedTuple):
+    """What a customer ordered."""
+
+    order_id: str
+    channel: str
+    placed_at: datetime
+    currency: Text
+    units: int
+    value_minor: int
+    suppliers: Int4
+    promised_by: datetime | None
+    delivered_at: datetime | None
+    cancelled_by: str
+    cancelled: bool
+    """By a supplier's or the retailer's fault."""
+    shipped_late: bool
+    """Any of its supplier orders."""
+    defective: bool
+
+
+class ReviewRow(NamedTuple):
+    """A review, for each supplier of the order, and for all together."""
+
+    order_id: str
+    review_id: str
+    supplier_id: str
+    """Empty for all together."""
+    score: Int4
+    at: datetime
+
+
+class InquiryRow(NamedTuple):
+    """A question that somebody has to answer."""
+
+    inquiry_id: str
+    supplier_id: str
+    """Who has to answer; empty for the retailer."""
+    order_id: str
+    answer_due: datetime | None
+    """None where no answer is owed."""
+    answered_at: datetime | None
+    answered_in_time: bool
+
+
+class CaseRow(NamedTuple):
+    """A case, for each supplier whose units it is about, and for all together."""
+
+    case_id: str
+    supplier_id: str
+    """Empty for all together."""
+    order_id: str
+    opened_at: datetime
+
+
+class DayRow(NamedTuple):
+    """What is counted of a day, in UTC."""
+
+    supplier_id: str
+    """Empty for all together."""
+    counted: str
+    day: date
+    numerator: int
+    denominator: int
+
+
+class UntilRow(NamedTuple):
+    """The hour in which the log was last written to, in the one row of its table."""
+
+    one: Int2
+    until: datetime
+
+
+SUPPLIER_ORDERS = table(
     "performance_supplier_orders",
+    SupplierOrderRow,
     1,
-    {
-        "supplier_order_id": ID,
-        "supplier_id": ID,
-        "order_id": ID,
-        "channel": ID,
-        "placed_at": "timestamptz NOT NULL",  # of the order
-        "acknowledge_due": "timestamptz",  # null where no acknowledgement counts
-        "acknowledged_at": "timestamptz",
-        "acknowledged_in_time": _FLAG,
-        "dispatch_due": "timestamptz",  # null where no dispatch counts
-        "dispatched_at": "timestamptz",  # by the carrier's first scan, else as the supplier said
-        "dispatched_in_time": _FLAG,
-        "dispatch_by": "timestamptz",
-        "shipped_at": "timestamptz",  # the dispatch as the supplier said
-        "shipped_late": _FLAG,  # as the supplier said
-        "cancelled_by": ID,  # whose doing it is that nothing is sent; empty unless cancelled
-        "cancelled": _FLAG,  # by the supplier's fault
-        "delivered_at": "timestamptz",  # when the last of its units arrived
-        "leads": _FLAG,  # whether it is the order's first one of its supplier, which stands for the order
-        "mistaken": _FLAG,  # whether an item was wrong, missing or mis-packed, by the supplier's fault
-        "defective": _FLAG,  # whether it leads and the order has a defect
-    },
-    (
-        "(supplier_id, placed_at)",
-        "(supplier_id, acknowledge_due)",
-        "(supplier_id, dispatch_due)",
-        "(supplier_id, shipped_at)",
-        "(placed_at)",
-        "(acknowledge_due)",
-        "(dispatch_due)",
-        "(shipped_at)",
-        "(supplier_id, delivered_at)",
-        "(delivered_at)",
-    ),
+    "(supplier_id, placed_at)",
+    "(supplier_id, acknowledge_due)",
+    "(supplier_id, dispatch_due)",
+    "(supplier_id, shipped_at)",
+    "(placed_at)",
+    "(acknowledge_due)",
+    "(dispatch_due)",
+    "(shipped_at)",
+    "(supplier_id, delivered_at)",
+    "(delivered_at)",
 )
-PARCELS = Table(
+PARCELS = table(
     "performance_parcels",
+    ParcelRow,
     3,
-    {
-        "number": ID,
-        "carrier": ID,
-        "epoch": "int4 NOT NULL",
-        "supplier_id": ID,
-        "order_id": ID,
-        "registered_at": "timestamptz NOT NULL",
-        "trackable": _FLAG,  # it was scanned and its number has no warning
-        "promised_by": "timestamptz",
-        "delivered_at": "timestamptz",
-        "delivered_in_time": _FLAG,
-        "settles_at": "timestamptz",  # delivery or promise, whichever is first: then it is known
-    },
-    ("(supplier_id, registered_at)", "(supplier_id, settles_at)", "(registered_at)", "(settles_at)"),
+    "(supplier_id, registered_at)",
+    "(supplier_id, settles_at)",
+    "(registered_at)",
+    "(settles_at)",
 )
-ORDERS = Table(
-    "performance_orders",
-    1,
-    {
-        "order_id": ID,
-        "channel": ID,
-        "placed_at": "timestamptz NOT NULL",
-        "currency": "text NOT NULL",
-        "units": "int8 NOT NULL",
-        "value_minor": "int8 NOT NULL",
-        "suppliers": "int4 NOT NULL",
-        "promised_by": "timestamptz",
-        "delivered_at": "timestamptz",
-        "cancelled_by": ID,
-        "cancelled": _FLAG,  # by a supplier's or the retailer's fault
-        "shipped_late": _FLAG,  # any of its supplier orders
-        "defective": _FLAG,
-    },
-    ("(placed_at)", "(delivered_at)"),
-)
-REVIEWS = Table(
-    "performance_reviews",
-    3,
-    {
-        "order_id": ID,
-        "review_id": ID,
-        "supplier_id": ID,  # one row for each supplier of the order, and an empty one for all together
-        "score": "int4 NOT NULL",
-        "at": "timestamptz NOT NULL",
-    },
-    ("(supplier_id, at)", "(at)"),
-)
-INQUIRIES = Table(
-    "performance_inquiries",
-    1,
-    {
-        "inquiry_id": ID,
-        "supplier_id": ID,  # who has to answer; empty for the retailer
-        "order_id": ID,
-        "answer_due": "timestamptz",  # null where no answer is owed
-        "answered_at": "timestamptz",
-        "answered_in_time": _FLAG,
-    },
-    ("(supplier_id, answer_due)", "(answer_due)"),
-)
-CASES = Table(
-    "performance_cases",
-    2,
-    {
-        "case_id": ID,
-        "supplier_id": ID,  # one row for each supplier whose units it is about, and an empty one for all together
-        "order_id": ID,
-        "opened_at": "timestamptz NOT NULL",
-    },
-    ("(supplier_id, opened_at)", "(opened_at)"),
-)
-DAYS = Table(
-    "performance_days",
-    3,
-    {
-        "supplier_id": ID,  # empty for all together
-        "counted": ID,
-        "day": "date NOT NULL",  # in UTC
-        "numerator": "int8 NOT NULL",
-        "denominator": "int8 NOT NULL",
-    },
-)
-USUAL = Table(
+ORDERS = table("performance_orders", OrderRow, 1, "(placed_at)", "(delivered_at)")
+REVIEWS = table("performance_reviews", ReviewRow, 3, "(supplier_id, at)", "(at)")
+INQUIRIES = table("performance_inquiries", InquiryRow, 1, "(supplier_id, answer_due)", "(answer_due)")
+CASES = table("performance_cases", CaseRow, 2, "(supplier_id, opened_at)", "(opened_at)")
+DAYS = table("performance_days", DayRow, 3)
+_FIGURES = [f"{name}_{part}" for name in RateName for part in ("numerator", "denominator")]
+USUAL: Table[Values] = Table(
     "performance_usual",
     1,
-    {
-        "supplier_id": ID,  # empty for all together
-        **{f"{name}_{part}": "int8 NOT NULL" for name in RateName for part in ("numerator", "denominator")},
-    },
+    # The supplier is empty for all together.
+    {"supplier_id": Column(ID), **dict.fromkeys(_FIGURES, Column("int8 NOT NULL"))},
 )
 """What each rate counts in its usual window up to USUAL_UNTIL."""
-USUAL_UNTIL = Table("performance_usual_until", 1, {"one": "int2 NOT NULL", "until": "timestamptz NOT NULL"})
-"""The hour in which the log was last written to, in one row."""
+USUAL_UNTIL = table("performance_usual_until", UntilRow, 1)
 
 COUNTED = (SUPPLIER_ORDERS, PARCELS, ORDERS, REVIEWS, INQUIRIES, CASES)
 """Tables of rows that are counted."""
@@ -183,7 +211,7 @@ class Whose(Enum):
 class Count(NamedTuple):
     """Rows that a rate is made of. Numerator and denominator are a column, or 0 or 1."""
 
-    table: Table
+    table: Table[Any]
     instant: str
     """The column that puts a row into a window; where it is null the row does not count."""
     numerator: str
@@ -255,14 +283,14 @@ class _Plan(NamedTuple):
     for_all: bool
 
 
-def _plan(table: Table) -> tuple[_Plan, ...]:
-    columns = [*table.columns, "0", "1"]
+def _plan(table: Table[Any]) -> tuple[_Plan, ...]:
+    names = [*table.columns, "0", "1"]
     return tuple(
         _Plan(
             counted,
-            columns.index(count.instant),
-            columns.index(count.numerator),
-            columns.index(count.denominator),
+            names.index(count.instant),
+            names.index(count.numerator),
+            names.index(count.denominator),
             count.whose is not Whose.ALL,
             count.whose is not Whose.SUPPLIER,
         )
@@ -345,16 +373,16 @@ def onwards(name: RateName, earlier: datetime, later: datetime) -> Iterator[Stre
 # --- what a page changes --------------------------------------------------------------------------
 
 
-class Counted(Rows):
+class Counted(Rows[R]):
     """Rows that are counted: what they add and take away goes into a tally."""
 
-    def __init__(self, table: Table, tally: Tally) -> None:
+    def __init__(self, table: Table[R], tally: Tally) -> None:
         super().__init__(table)
         self._tally = tally
         self._plan = _PLANS[table.name]
         self._supplier = list(table.columns).index("supplier_id") if "supplier_id" in table.columns else None
 
-    def replace(self, before: Iterable[Values], after: Iterable[Values]) -> None:
+    def replace(self, before: Iterable[R], after: Iterable[R]) -> None:
         key = self.table.key
         old = {row[:key]: row for row in before}
         for row in after:
@@ -370,7 +398,7 @@ class Counted(Rows):
             self.gone.append(gone)
             self._count(row, -1)
 
-    def _count(self, row: Values, sign: int, other: Values | None = None) -> None:
+    def _count(self, row: R, sign: int, other: R | None = None) -> None:
         """Adds or takes away a row, but for what it has in common with the other one."""
         filled, beside = (*row, 0, 1), None if other is None else (*other, 0, 1)
         supplier_id = "" if self._supplier is None else row[self._supplier]
@@ -419,10 +447,10 @@ class Tally:
         changed = [(*key[:2], date.fromordinal(key[2]), sums) for key, sums in sorted(days.items()) if sums != [0, 0]]
         if changed:
             rows = [(*key, *sums) for *key, sums in changed]
-            cursor.execute(_said(_ADD_DAYS, names), _columns(rows), prepare=True)
+            cursor.execute(_said(_ADD_DAYS, names), columns(rows), prepare=True)
         taken = [tuple(key) for *key, sums in changed if min(sums) < 0]
         if taken:
-            cursor.execute(_said(_DROP_EMPTY_DAYS, names), _columns(taken), prepare=True)
+            cursor.execute(_said(_DROP_EMPTY_DAYS, names), columns(taken), prepare=True)
 
     # --- of the usual windows ---
 
@@ -439,7 +467,7 @@ class Tally:
         changed = {supplier_id: parts for supplier_id, parts in sums.items() if any(parts)}
         if changed:
             rows = [(supplier_id, *parts) for supplier_id, parts in changed.items()]
-            cursor.execute(_said(_ADD_USUAL, names), _columns(rows), prepare=True)
+            cursor.execute(_said(_ADD_USUAL, names), columns(rows), prepare=True)
         taken = [supplier_id for supplier_id, parts in changed.items() if min(parts) < 0]
         if taken:
             cursor.execute(_said(_DROP_EMPTY_USUAL, names), (taken,), prepare=True)
@@ -474,7 +502,6 @@ class Tally:
 
 _SUMMED = (*COUNTED, DAYS, USUAL, USUAL_UNTIL)
 _INDEX = {name.value: 2 * index for index, name in enumerate(RateName)}
-_FIGURES = list(USUAL.columns)[1:]
 
 _ADD_DAYS = """
     INSERT INTO {performance_days} AS kept (supplier_id, counted, day, numerator, denominator)
@@ -502,10 +529,6 @@ _DROP_EMPTY_USUAL = f"""
     DELETE FROM {{performance_usual}}
     WHERE supplier_id = ANY(%b::text[]) AND ({", ".join(_FIGURES)}) = ({", ".join("0" * len(_FIGURES))})
 """  # noqa: S608
-
-
-def _columns(rows: Sequence[Values]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _said(template: str, names: Mapping[str, Identifier]) -> Any:

@@ -4,55 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
+from ledger.nouns import inquiries
 from ledger.nouns.inquiries import Inquiry, Topic
 from ledger.terms.parties import Party
-from projections.machine.reads import (
-    FIRST,
-    LAST,
-    Answer,
-    PageOf,
-    Where,
-    snapshot,
-)
-from projections.machine.streams import Page
-from projections.machine.tables import (
-    ID,
-    Projection,
-    Rows,
-    Table,
-    Values,
-    Written,
-)
+from projections.machine.projection import From, projection
+from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
+from projections.machine.rows import until_the_end
+from projections.machine.tables import table
 
 _NEVER = LAST - timedelta(days=366)
 """When an answer is due that nobody agreed a time for; a year away from where time zones would run over."""
 
 # --- tables ---------------------------------------------------------------------------------------
-
-INQUIRIES = Table(
-    "inquiries",
-    1,
-    {
-        "inquiry_id": ID,
-        "state": ID,
-        "asked_by": ID,
-        "asked_of": ID,
-        "supplier_id": ID,
-        "order_id": ID,
-        "supplier_order_id": ID,
-        "topic": ID,
-        "asked_at": "timestamptz NOT NULL",
-        "due": "timestamptz NOT NULL",  # the end of all time where none was agreed
-        "answered_at": "timestamptz",
-        "closed_at": "timestamptz",
-        "missed": "bool NOT NULL",
-    },
-    ("(state, due, inquiry_id)", "(supplier_id, state, due, inquiry_id)", "(order_id, state, due, inquiry_id)"),
-)
-
-# --- what is kept ---------------------------------------------------------------------------------
 
 
 class State(StrEnum):
@@ -61,40 +26,6 @@ class State(StrEnum):
     OPEN = "open"
     ANSWERED = "answered"
     CLOSED = "closed"
-
-
-def changes(page: Page) -> list[Written]:
-    """A row for each inquiry."""
-    rows = Rows(INQUIRIES)
-    for before, after in page.inquiries():
-        rows.replace([_row(before)] if before else [], [_row(after)])
-    return [rows]
-
-
-WAITING_INQUIRIES = Projection("inquiries", 1, (INQUIRIES,), changes)
-
-
-def _row(inquiry: Inquiry) -> Values:
-    asked = inquiry.asked
-    answered = State.ANSWERED if inquiry.answers else State.OPEN
-    return (
-        asked.inquiry_id,
-        (State.CLOSED if inquiry.closed else answered).value,
-        asked.asked_by.value,
-        asked.asked_of.value,
-        asked.supplier_id,
-        asked.order_id,
-        asked.supplier_order_id,
-        asked.topic.value,
-        asked.at,
-        asked.answer_by or _NEVER,
-        inquiry.answered_at,
-        inquiry.closed.at if inquiry.closed else None,
-        inquiry.is_missed,
-    )
-
-
-# --- questions ------------------------------------------------------------------------------------
 
 
 class Waiting(NamedTuple):
@@ -109,11 +40,48 @@ class Waiting(NamedTuple):
     supplier_order_id: str
     topic: Topic
     asked_at: datetime
-    due: datetime | None
+    due: Annotated[datetime | None, until_the_end(_NEVER)]
     answered_at: datetime | None
     closed_at: datetime | None
     missed: bool
 
+
+INQUIRIES = table(
+    "inquiries",
+    Waiting,
+    1,
+    "(state, due, inquiry_id)",
+    "(supplier_id, state, due, inquiry_id)",
+    "(order_id, state, due, inquiry_id)",
+)
+
+# --- what is kept ---------------------------------------------------------------------------------
+
+
+def _row(inquiry: Inquiry) -> list[Waiting]:
+    asked = inquiry.asked
+    answered = State.ANSWERED if inquiry.answers else State.OPEN
+    row = Waiting(
+        inquiry_id=asked.inquiry_id,
+        state=State.CLOSED if inquiry.closed else answered,
+        asked_by=asked.asked_by,
+        asked_of=asked.asked_of,
+        supplier_id=asked.supplier_id,
+        order_id=asked.order_id,
+        supplier_order_id=asked.supplier_order_id,
+        topic=asked.topic,
+        asked_at=asked.at,
+        due=asked.answer_by,
+        answered_at=inquiry.answered_at,
+        closed_at=inquiry.closed.at if inquiry.closed else None,
+        missed=inquiry.is_missed,
+    )
+    return [row]
+
+
+WAITING_INQUIRIES = projection("inquiries", 1, From(inquiries.NOUN, INQUIRIES, _row))
+
+# --- questions ------------------------------------------------------------------------------------
 
 _LIST = """
     SELECT * FROM {inquiries}
@@ -123,13 +91,6 @@ _LIST = """
         AND (%(asked_of)s = '' OR asked_of = %(asked_of)s)
     ORDER BY due, inquiry_id LIMIT %(limit)s
 """
-
-
-def _read(**row: Any) -> Waiting:
-    row["state"], row["topic"] = State(row["state"]), Topic(row["topic"])
-    row["asked_by"], row["asked_of"] = Party(row["asked_by"]), Party(row["asked_of"])
-    row["due"] = None if row["due"] == _NEVER else row["due"]
-    return Waiting(**row)
 
 
 async def list_inquiries(
@@ -152,6 +113,6 @@ async def list_inquiries(
         "limit": page.limit,
     }
     async with snapshot(where, WAITING_INQUIRIES) as at:
-        found = await at.each(_LIST, parameters, _read)
+        found = await at.each(_LIST, parameters, Waiting)
         rows, token = page.cut(found, [(row.due or _NEVER, row.inquiry_id) for row in found])
         return Answer(rows, at.position, token)

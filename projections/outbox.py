@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
-from psycopg import AsyncConnection, errors
-from psycopg.sql import SQL, Identifier
+from psycopg import AsyncConnection
 
 from ledger.decisions.notices import Notice
 from ledger.facts import Fact, order_of
-from ledger.nouns import inquiries, recoveries
+from ledger.nouns import inquiries, messages, recoveries
 from ledger.nouns.cases import (
     Case,
     CaseCancelled,
@@ -40,13 +39,7 @@ from ledger.nouns.cases import (
     ReviewStarted,
 )
 from ledger.nouns.inquiries import Inquiry
-from ledger.nouns.messages import (
-    About,
-    Audience,
-    Kind,
-    Message,
-    UnknownMessage,
-)
+from ledger.nouns.messages import About, Audience, Kind, Message, UnknownMessage
 from ledger.nouns.orders import DeadlineMissed, OrderConfirmed, UnitsDelivered
 from ledger.nouns.orders.supplier_orders import (
     CancelRequested,
@@ -54,78 +47,21 @@ from ledger.nouns.orders.supplier_orders import (
     SupplierOrderSent,
     SupplierOrderShipped,
 )
-from ledger.nouns.parcels import (
-    CheckpointRecorded,
-    FirstScanMissed,
-    LossConfirmed,
-    LossSuspected,
-    ParcelStatus,
-)
+from ledger.nouns.parcels import CheckpointRecorded, FirstScanMissed, LossConfirmed, LossSuspected, Parcel, ParcelStatus
 from ledger.nouns.policies import Policy
-from ledger.nouns.stock import (
-    Alert,
-    FeedStale,
-    Oversold,
-    SoldOut,
-    StockLow,
-    StockRunningOut,
-)
+from ledger.nouns.stock import Alert, FeedStale, Oversold, SoldOut, StockLow, StockRunningOut
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
-from projections.machine.reads import (
-    LAST,
-    Answer,
-    PageOf,
-    Where,
-    snapshot,
-)
-from projections.machine.streams import (
-    LoggedFact,
-    OrderHistory,
-    Page,
-    ParcelHistory,
-    RecoveryHistory,
-)
-from projections.machine.tables import (
-    ID,
-    Once,
-    Projection,
-    Rows,
-    Table,
-    Values,
-    Written,
-)
-from projections.sla import OBLIGATIONS
+from projections.machine.histories import OrderHistory, RecoveryHistory
+from projections.machine.projection import FromPages, projection
+from projections.machine.reads import LAST, Answer, PageOf, Where, rows_now, snapshot
+from projections.machine.rows import Int4, Text
+from projections.machine.streams import LoggedFact, Page
+from projections.machine.tables import AddedRows, Rows, Written, table
+from projections.sla import SLA
 
 # --- tables ---------------------------------------------------------------------------------------
-
-MESSAGES = Table(
-    "outbox_messages",
-    1,
-    {
-        "message_id": ID,
-        "cause": "int8 NOT NULL",
-        "kind": ID,
-        "state": ID,  # due, or a Stage
-        "audience": ID,
-        "order_id": ID,
-        "about": "text NOT NULL",  # JSON of About
-        "caused_at": "timestamptz NOT NULL",
-        "next_at": "timestamptz",  # when the sender is to do something; NULL while it is not
-        "attempts": "int4 NOT NULL",
-        "recipient": ID,
-        "language": ID,
-        "template_version": "int4 NOT NULL",
-        "asked_at": "timestamptz",
-        "sent_at": "timestamptz",
-        "channel": "text NOT NULL",
-        "reference": "text NOT NULL",
-        "error": "text NOT NULL",
-        "because": "text NOT NULL",
-    },
-    ("(state, next_at, message_id)", "(state, caused_at, message_id)", "(order_id, caused_at, message_id)"),
-)
 
 
 class State(StrEnum):
@@ -142,38 +78,90 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-_encode = msgspec.json.Encoder().encode
-_decode_about = msgspec.json.Decoder(About).decode
+class OutboxMessage(NamedTuple):
+    """One message and what became of it."""
+
+    message_id: str
+    cause: int
+    """The position of the fact that made it due; 0 where time did."""
+    kind: Kind
+    state: State
+    audience: Audience
+    order_id: str
+    about: About
+    caused_at: datetime
+    next_at: datetime | None
+    """When the sender is to do something; None while it is not."""
+    attempts: Int4 = 0
+    recipient: str = ""
+    language: str = ""
+    template_version: Int4 = 0
+    asked_at: datetime | None = None
+    sent_at: datetime | None = None
+    channel: Text = ""
+    reference: Text = ""
+    error: Text = ""
+    because: Text = ""
 
 
-def changes(page: Page) -> list[Written]:
-    """Rows of messages: what facts make due, and what the messages' own facts say, which goes before it."""
+MESSAGES = table(
+    "outbox_messages",
+    OutboxMessage,
+    1,
+    "(state, next_at, message_id)",
+    "(state, caused_at, message_id)",
+    "(order_id, caused_at, message_id)",
+)
+
+
+def _messages(page: Page) -> list[Written]:
+    """What facts make due, and what the messages' own facts say, which goes before it."""
     asked = Rows(MESSAGES)
     # Never as new ones, even if they are: a fact has made most of them due before.
-    asked.changed = [_asked(message) for _, message in page.messages()]
-    due = [_due(notice) for logged in page.told for notice in notices(logged)]
-    return [Once(MESSAGES, due), asked]
+    asked.changed = [_asked(message) for _, message in page.changed(messages.NOUN.prefix)]
+    due = [_due(notice) for facts in page.facts.values() for logged in facts for notice in notices(logged)]
+    return [AddedRows(MESSAGES, due), asked]
 
 
-OUTBOX = Projection("outbox", 1, (MESSAGES,), changes)
+OUTBOX = projection("outbox", 1, FromPages((MESSAGES,), _messages))
 
 
-def _due(notice: Notice) -> Values:
-    about = notice.about
-    return (
-        *(notice.message_id, notice.cause, notice.kind.value, State.DUE.value, notice.kind.audience.value),
-        *(about.order_id, _encode(about).decode(), notice.caused_at, notice.caused_at),
-        *(0, "", "", 0, None, None, "", "", "", ""),
+def _due(notice: Notice) -> OutboxMessage:
+    return OutboxMessage(
+        message_id=notice.message_id,
+        cause=notice.cause,
+        kind=notice.kind,
+        state=State.DUE,
+        audience=notice.kind.audience,
+        order_id=notice.about.order_id,
+        about=notice.about,
+        caused_at=notice.caused_at,
+        next_at=notice.caused_at,
     )
 
 
-def _asked(message: Message) -> Values:
+def _asked(message: Message) -> OutboxMessage:
     asked = message.asked
-    return (
-        *(asked.message_id, asked.cause, asked.kind.value, message.stage.value, asked.audience.value),
-        *(asked.about.order_id, _encode(asked.about).decode(), asked.caused_at, message.next_at),
-        *(message.attempts, asked.recipient, asked.language, asked.template_version, asked.at),
-        *(message.sent_at, message.channel, message.reference, message.error, message.because),
+    return OutboxMessage(
+        message_id=asked.message_id,
+        cause=asked.cause,
+        kind=asked.kind,
+        state=State(message.stage),
+        audience=asked.audience,
+        order_id=asked.about.order_id,
+        about=asked.about,
+        caused_at=asked.caused_at,
+        next_at=message.next_at,
+        attempts=message.attempts,
+        recipient=asked.recipient,
+        language=asked.language,
+        template_version=asked.template_version,
+        asked_at=asked.at,
+        sent_at=message.sent_at,
+        channel=message.channel,
+        reference=message.reference,
+        error=message.error,
+        because=message.because,
     )
 
 
@@ -245,27 +233,27 @@ def _of(history: OrderHistory, supplier_order_id: str, **more: Any) -> About:
     return About(history.order.order_id, supplier_order_id, each.supplier_id, **more)
 
 
-def _first_scan_missed(fact: FirstScanMissed, uses: ParcelHistory) -> Iterable[_Cause]:
-    about = _parcel(uses, clock="first_scan", due=fact.due)
+def _first_scan_missed(fact: FirstScanMissed, parcel: Parcel) -> Iterable[_Cause]:
+    about = _parcel(parcel, clock="first_scan", due=fact.due)
     if about.supplier_id:
         yield _Cause(Kind.BREACH_NOTICE, about, fact.due)
     yield _Cause(Kind.BREACH_ALERT, about, fact.due)
 
 
-def _scanned(fact: CheckpointRecorded, uses: ParcelHistory) -> Iterable[_Cause]:
+def _scanned(fact: CheckpointRecorded, parcel: Parcel) -> Iterable[_Cause]:
     """Only a scan that says where the parcel is now, and says it for the first time; none of an earlier use."""
-    parcel, status = uses[-1].parcel, fact.checkpoint.status
+    status = fact.checkpoint.status
     if fact.checkpoint not in parcel.checkpoints:
         return
     if parcel.status is not status or sum(scan.status is status for scan in parcel.checkpoints) > 1:
         return
     at = fact.checkpoint.at
     if parcel.order_id and status is ParcelStatus.OUT_FOR_DELIVERY:
-        yield _Cause(Kind.OUT_FOR_DELIVERY, _parcel(uses), at)
+        yield _Cause(Kind.OUT_FOR_DELIVERY, _parcel(parcel), at)
     if parcel.order_id and status in _LATE:
-        yield _Cause(Kind.DELAYED, _parcel(uses, because=_LATE[status]), at)
+        yield _Cause(Kind.DELAYED, _parcel(parcel, because=_LATE[status]), at)
     if status in _TROUBLE:
-        yield _Cause(Kind.PARCEL_ALERT, _parcel(uses, because=status.value), at)
+        yield _Cause(Kind.PARCEL_ALERT, _parcel(parcel, because=status.value), at)
 
 
 _LATE = {ParcelStatus.DELAYED: "carrier", ParcelStatus.CUSTOMS_HELD: "customs"}
@@ -282,19 +270,18 @@ _TROUBLE = frozenset(
 )
 
 
-def _loss_suspected(fact: LossSuspected, uses: ParcelHistory) -> Iterable[_Cause]:
-    yield _Cause(Kind.PARCEL_ALERT, _parcel(uses, because="suspected_lost"), fact.due or fact.at)
+def _loss_suspected(fact: LossSuspected, parcel: Parcel) -> Iterable[_Cause]:
+    yield _Cause(Kind.PARCEL_ALERT, _parcel(parcel, because="suspected_lost"), fact.due or fact.at)
 
 
-def _parcel(uses: ParcelHistory, **more: Any) -> About:
-    parcel = uses[-1].parcel
+def _parcel(parcel: Parcel, **more: Any) -> About:
     which = (parcel.carrier, parcel.number, parcel.epoch)
     return About(parcel.order_id, parcel.supplier_order_id, parcel.supplier_id, *which, **more)
 
 
-def _loss_confirmed(fact: LossConfirmed, uses: ParcelHistory) -> Iterable[_Cause]:
-    if uses[-1].parcel.status is ParcelStatus.LOST:
-        yield _Cause(Kind.PARCEL_ALERT, _parcel(uses, because="lost"), fact.at)
+def _loss_confirmed(fact: LossConfirmed, parcel: Parcel) -> Iterable[_Cause]:
+    if parcel.status is ParcelStatus.LOST:
+        yield _Cause(Kind.PARCEL_ALERT, _parcel(parcel, because="lost"), fact.at)
 
 
 def _case_step(fact: CaseFact, case: Case) -> Iterable[_Cause]:
@@ -396,6 +383,7 @@ _CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {
 # --- what the sender's task asks ------------------------------------------------------------------
 
 
+_decode_about = msgspec.json.Decoder(About).decode
 _UNASKED = """
     SELECT message_id, kind, about, caused_at, cause FROM {outbox_messages}
     WHERE state = 'due' AND next_at > %(fresh)s AND next_at <= %(now)s AND message_id <> ALL(%(known)s)
@@ -431,8 +419,8 @@ async def unasked(
 ) -> list[Notice]:
     """Messages that are due and that nobody has asked for, but for the known ones, the oldest first."""
     parameters = {"now": now, "fresh": now - timedelta(hours=policy.message_age_hours), "known": known, "limit": limit}
-    rows = await _rows(connection, schema, _UNASKED, parameters)
-    return [Notice(row[0], Kind(row[1]), _decode_about(row[2]), row[3], row[4]) for row in rows]
+    rows = await rows_now(connection, schema, _UNASKED, parameters, OUTBOX, SLA)
+    return [_notice(*row) for row in rows]
 
 
 async def due_by_time(
@@ -446,11 +434,11 @@ async def due_by_time(
         "known": known,
         "limit": limit,
     }
-    rows = await _rows(connection, schema, _BY_TIME, parameters)
-    return [_by_time(row[0], row[1], row[2], row[3], row[4], now) for row in rows]
+    rows = await rows_now(connection, schema, _BY_TIME, parameters, OUTBOX, SLA)
+    return [_by_time(now, *row) for row in rows]
 
 
-def _by_time(message_id: str, object_id: str, clock: str, supplier_id: str, due: datetime, now: datetime) -> Notice:
+def _by_time(now: datetime, message_id: str, object_id: str, clock: str, supplier_id: str, due: datetime) -> Notice:
     if clock == Clock.DELIVERY:
         return Notice(message_id, Kind.DELAYED, About(object_id, due=due), now)
     if clock == "first_answer":
@@ -466,45 +454,15 @@ async def unsent(
     connection: AsyncConnection[Any], schema: str, now: datetime, known: Sequence[str], limit: int
 ) -> list[Notice]:
     """Messages to hand over now, but for the known ones."""
-    rows = await _rows(connection, schema, _UNSENT, {"now": now, "known": known, "limit": limit})
-    return [Notice(row[0], Kind(row[1]), _decode_about(row[2]), row[3], row[4]) for row in rows]
+    rows = await rows_now(connection, schema, _UNSENT, {"now": now, "known": known, "limit": limit}, OUTBOX, SLA)
+    return [_notice(*row) for row in rows]
 
 
-async def _rows(connection: AsyncConnection[Any], schema: str, query: str, parameters: Mapping[str, Any]) -> list[Any]:
-    """Empty while the projections have no tables yet."""
-    names = {table.name: Identifier(schema, table.name) for table in (MESSAGES, OBLIGATIONS)}
-    try:
-        async with connection.transaction():
-            cursor = await connection.execute(SQL(cast("Any", query)).format(**names), parameters)
-            return await cursor.fetchall()
-    except errors.UndefinedTable:
-        return []
+def _notice(message_id: str, kind: str, about: str, caused_at: datetime, cause: int) -> Notice:
+    return Notice(message_id, Kind(kind), _decode_about(about), caused_at, cause)
 
 
 # --- questions ------------------------------------------------------------------------------------
-
-
-class Letter(NamedTuple):
-    """One message and what became of it."""
-
-    message_id: str
-    cause: int
-    kind: Kind
-    state: State
-    audience: Audience
-    about: About
-    caused_at: datetime
-    next_at: datetime | None
-    attempts: int
-    recipient: str
-    language: str
-    template_version: int
-    asked_at: datetime | None
-    sent_at: datetime | None
-    channel: str
-    reference: str
-    error: str
-    because: str
 
 
 class Backlog(NamedTuple):
@@ -515,12 +473,8 @@ class Backlog(NamedTuple):
     given_up: int
 
 
-_COLUMNS = """
-    message_id, cause, kind,
-    CASE WHEN state = 'due' AND caused_at <= %(fresh)s THEN 'too_old' ELSE state END AS state,
-    audience, about, caused_at, next_at, attempts, recipient, language, template_version, asked_at, sent_at,
-    channel, reference, error, because
-"""
+_STATE = "CASE WHEN state = 'due' AND caused_at <= %(fresh)s THEN 'too_old' ELSE state END AS state"
+_COLUMNS = ", ".join(_STATE if name == "state" else name for name in OutboxMessage._fields)
 _ONE = "SELECT {columns} FROM {outbox_messages} WHERE message_id = %(message_id)s"
 _OF_ORDER = """
     SELECT * FROM (
@@ -554,16 +508,10 @@ def _with_columns(query: str) -> str:
     return query.replace("{columns}", _COLUMNS)
 
 
-def _read(**row: Any) -> Letter:
-    row["kind"], row["state"], row["audience"] = Kind(row["kind"]), State(row["state"]), Audience(row["audience"])
-    row["about"] = _decode_about(row["about"])
-    return Letter(**row)
-
-
-async def get_message(where: Where, message_id: str, fresh: datetime) -> Answer[Letter]:
+async def get_message(where: Where, message_id: str, fresh: datetime) -> Answer[OutboxMessage]:
     """One message; raises UnknownMessage. What happened before ``fresh`` and was not asked for is too old."""
     async with snapshot(where, OUTBOX) as at:
-        found = await at.each(_with_columns(_ONE), {"message_id": message_id, "fresh": fresh}, _read)
+        found = await at.each(_with_columns(_ONE), {"message_id": message_id, "fresh": fresh}, OutboxMessage)
         if not found:
             raise UnknownMessage(message_id)
         return Answer(found, at.position)
@@ -576,7 +524,7 @@ async def list_messages(
     states: Iterable[State] = (),
     order_id: str = "",
     audience: Audience | None = None,
-) -> Answer[Letter]:
+) -> Answer[OutboxMessage]:
     """Messages in these states or in any, of an order or of all, to an audience or to all, the newest first."""
     before_at, before_id = page.after(tuple[datetime, str]) or (LAST, "")
     parameters = {
@@ -589,12 +537,12 @@ async def list_messages(
         "limit": page.limit,
     }
     async with snapshot(where, OUTBOX) as at:
-        found = await at.each(_with_columns(_OF_ORDER if order_id else _IN_STATES), parameters, _read)
+        found = await at.each(_with_columns(_OF_ORDER if order_id else _IN_STATES), parameters, OutboxMessage)
         rows, token = page.cut(found, [(row.caused_at, row.message_id) for row in found])
         return Answer(rows, at.position, token)
 
 
 async def backlog(connection: AsyncConnection[Any], schema: str, fresh: datetime) -> Backlog:
     """What waits to be sent, what is tried again, what was given up."""
-    rows = await _rows(connection, schema, _BACKLOG, {"fresh": fresh})
+    rows = await rows_now(connection, schema, _BACKLOG, {"fresh": fresh}, OUTBOX, SLA)
     return Backlog(*rows[0]) if rows else Backlog(0, 0, 0)

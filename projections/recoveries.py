@@ -3,94 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
-from ledger.nouns.recoveries import Kind, Recovery, Status
-from projections.machine.reads import (
-    FIRST,
-    LAST,
-    Answer,
-    PageOf,
-    Where,
-    snapshot,
-)
-from projections.machine.streams import Page
-from projections.machine.tables import (
-    ID,
-    Projection,
-    Rows,
-    Table,
-    Values,
-    Written,
-)
-
-RECOVERIES_TABLE = Table(
-    "recoveries",
-    1,
-    {
-        "recovery_id": ID,
-        "kind": ID,
-        "status": ID,
-        "order_id": ID,
-        "supplier_order_id": ID,
-        "supplier_id": ID,
-        "case_id": ID,
-        "carrier": ID,
-        "number": ID,
-        "epoch": "int4 NOT NULL",
-        "currency": ID,
-        "asked_minor": "int8 NOT NULL",
-        "claimed_minor": "int8 NOT NULL",
-        "agreed_minor": "int8 NOT NULL",
-        "received_minor": "int8 NOT NULL",
-        "returned_minor": "int8 NOT NULL",
-        "opened_at": "timestamptz NOT NULL",
-        "due": "timestamptz NOT NULL",  # the end of time where nothing is due
-        "found_at": "timestamptz",
-        "ended_at": "timestamptz",
-    },
-    ("(status, due, recovery_id)", "(order_id)", "(supplier_id, status, due)", "(carrier, status, due)", "(case_id)"),
-)
-
-
-def changes(page: Page) -> list[Written]:
-    """One row a recovery."""
-    rows = Rows(RECOVERIES_TABLE)
-    for before, now in page.recoveries():
-        rows.replace([_row(before)] if before else [], [_row(now)])
-    return [rows]
-
-
-RECOVERIES = Projection("recoveries", 1, (RECOVERIES_TABLE,), changes)
-
-
-def _row(recovery: Recovery) -> Values:
-    subject = recovery.subject
-    return (
-        recovery.recovery_id,
-        recovery.kind.value,
-        recovery.status.value,
-        subject.order_id,
-        subject.supplier_order_id,
-        subject.supplier_id,
-        subject.case_id,
-        subject.carrier,
-        subject.number,
-        subject.epoch,
-        recovery.currency,
-        recovery.asked_minor,
-        recovery.claimed_minor,
-        recovery.agreed_minor,
-        recovery.received_minor,
-        recovery.returned_minor,
-        recovery.opened.at,
-        recovery.due or LAST,
-        recovery.found_at,
-        recovery.ended_at,
-    )
-
-
-# --- questions ------------------------------------------------------------------------------------
+from ledger.nouns import recoveries
+from ledger.nouns.recoveries import Kind, Status
+from projections.machine.histories import RecoveryHistory
+from projections.machine.projection import From, projection
+from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
+from projections.machine.rows import Int4, until_the_end
+from projections.machine.tables import table
 
 
 class Listed(NamedTuple):
@@ -105,7 +26,7 @@ class Listed(NamedTuple):
     case_id: str
     carrier: str
     number: str
-    epoch: int
+    epoch: Int4
     currency: str
     asked_minor: int
     claimed_minor: int
@@ -113,9 +34,53 @@ class Listed(NamedTuple):
     received_minor: int
     returned_minor: int
     opened_at: datetime
-    due: datetime | None
+    due: Annotated[datetime | None, until_the_end(LAST)]
     found_at: datetime | None
     ended_at: datetime | None
+
+
+RECOVERY_ROWS = table(
+    "recoveries",
+    Listed,
+    1,
+    "(status, due, recovery_id)",
+    "(order_id)",
+    "(supplier_id, status, due)",
+    "(carrier, status, due)",
+    "(case_id)",
+)
+
+
+def _row(history: RecoveryHistory) -> list[Listed]:
+    recovery, subject = history.recovery, history.recovery.subject
+    row = Listed(
+        recovery_id=recovery.recovery_id,
+        kind=recovery.kind,
+        status=recovery.status,
+        order_id=subject.order_id,
+        supplier_order_id=subject.supplier_order_id,
+        supplier_id=subject.supplier_id,
+        case_id=subject.case_id,
+        carrier=subject.carrier,
+        number=subject.number,
+        epoch=subject.epoch,
+        currency=recovery.currency,
+        asked_minor=recovery.asked_minor,
+        claimed_minor=recovery.claimed_minor,
+        agreed_minor=recovery.agreed_minor,
+        received_minor=recovery.received_minor,
+        returned_minor=recovery.returned_minor,
+        opened_at=recovery.opened.at,
+        due=recovery.due,
+        found_at=recovery.found_at,
+        ended_at=recovery.ended_at,
+    )
+    return [row]
+
+
+RECOVERIES = projection("recoveries", 1, From(recoveries.NOUN, RECOVERY_ROWS, _row))
+
+# --- questions ------------------------------------------------------------------------------------
 
 
 class About(NamedTuple):
@@ -158,12 +123,6 @@ async def list_recoveries(where: Where, page: PageOf, about: About) -> Answer[Li
     }
     query = _LIST.replace("{condition}", "".join(f"r.{name} = %({name})s AND " for name in named))
     async with snapshot(where, RECOVERIES) as at:
-        found = await at.each(query, parameters, _read)
+        found = await at.each(query, parameters, Listed)
         rows, token = page.cut(found, [(row.due or LAST, row.recovery_id) for row in found])
         return Answer(rows, at.position, token)
-
-
-def _read(**row: Any) -> Listed:
-    row["kind"], row["status"] = Kind(row["kind"]), Status(row["status"])
-    row["due"] = None if row["due"] == LAST else row["due"]
-    return Listed(**row)

@@ -8,21 +8,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ledger.nouns.reviews import (
-    Proposal,
-    ProposalState,
-    Seen,
-    Verdict,
-)
+from ledger.nouns.reviews import Proposal, ProposalState, Seen, Verdict
 from ledger.nouns.suppliers import Standing
 from ledger.terms.rates import Rate, RateStatus
-from projections.machine.reads import (
-    FIRST,
-    Answer,
-    PageOf,
-    Where,
-    snapshot,
-)
+from projections.machine.reads import FIRST, Answer, PageOf, Where, snapshot
 from projections.scorecards import RateColumn, Window, policies_agreed, ranking, scorecards_of
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
 

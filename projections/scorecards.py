@@ -15,26 +15,11 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-import msgspec
-
-from ledger.nouns.policies import Policies, Policy
-from ledger.terms.rates import (
-    WINDOW_DAYS,
-    Rate,
-    RateName,
-    RateStatus,
-    is_at_most,
-    statuses,
-)
+from ledger.nouns import policies
+from ledger.nouns.policies import Policies
+from ledger.terms.rates import WINDOW_DAYS, Rate, RateName, RateStatus, is_at_most, statuses
 from projections.counting import COUNTS, Stretch, Whose, count_rows, counted_in, onwards
-from projections.machine.reads import (
-    FIRST,
-    Answer,
-    PageOf,
-    Snapshot,
-    Where,
-    snapshot,
-)
+from projections.machine.reads import FIRST, Answer, PageOf, Snapshot, Where, snapshot
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
 
 _MOMENT = timedelta(microseconds=1)
@@ -164,7 +149,6 @@ def _midnight(day: date) -> datetime:
 
 # --- targets --------------------------------------------------------------------------------------
 
-_POLICIES = "SELECT effective_from, policy FROM {performance_policies} ORDER BY effective_from DESC, position DESC"
 _AGREED = """
     SELECT supplier_id, effective_from, effective_until, acknowledgement_target, response_target
     FROM {performance_agreements}
@@ -209,8 +193,7 @@ _AGREED_RATES = (RateName.ACKNOWLEDGEMENT, RateName.RESPONSE)
 
 async def policies_agreed(at: Snapshot) -> Policies:
     """The retailer's terms, all versions."""
-    found = await at.rows(_POLICIES, {})
-    return Policies(tuple((since, msgspec.json.decode(policy, type=Policy)) for since, policy in found))
+    return await at.state(policies.NOUN, policies.stream()) or Policies()
 
 
 async def _terms(at: Snapshot, supplier_ids: Sequence[str] | None) -> _Terms:

@@ -15,22 +15,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, cast
 
-from psycopg import AsyncConnection, Cursor, errors
+from psycopg import AsyncConnection, Cursor
 from psycopg.sql import SQL, Identifier
 
 from ledger.decisions import after_sales
 from ledger.facts import Fact, order_of
-from ledger.nouns import (
-    cases,
-    inquiries,
-    orders,
-    parcels,
-    recoveries,
-)
+from ledger.nouns import cases, inquiries, orders, parcels, policies, recoveries, stock
 from ledger.nouns.cases import Case
+from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.orders import breaches
-from ledger.nouns.policies import Policy, PolicyAgreed, RerouteAfter
-from ledger.nouns.recoveries import Recovery
+from ledger.nouns.parcels import Parcel
+from ledger.nouns.policies import policy_at
 from ledger.nouns.stock import (
     ReservationCommitted,
     ReservationConsumed,
@@ -41,218 +36,190 @@ from ledger.nouns.stock import (
 )
 from ledger.terms.clocks import Clock, ClockState, Reading
 from ledger.terms.parties import Party
-from projections.machine.reads import (
-    FIRST,
-    LAST,
-    Answer,
-    PageOf,
-    Where,
-    snapshot,
-)
-from projections.machine.streams import (
-    OrderHistory,
-    Page,
-    ParcelHistory,
-)
-from projections.machine.tables import (
-    ID,
-    Projection,
-    Rows,
-    Table,
-    Values,
-    Written,
-)
+from projections.machine.histories import OrderHistory, RecoveryHistory
+from projections.machine.projection import From, FromPages, projection
+from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, rows_now, snapshot, state_now
+from projections.machine.rows import Int4
+from projections.machine.streams import Page
+from projections.machine.tables import Rows, Written, columns, table
 
 # --- tables ---------------------------------------------------------------------------------------
 
-OBLIGATIONS = Table(
+
+class Obligation(NamedTuple):
+    """One clock of one object."""
+
+    object_id: str
+    """Of the supplier order, order, inquiry, case or recovery; carrier/number/epoch of a parcel."""
+    clock: Clock
+    supplier_id: str
+    """The supplier that is obliged, or whose parcel the carrier is to scan; empty if the retailer is."""
+    owner: Party
+    """Who is obliged."""
+    due: datetime
+    state: ClockState
+    met_at: datetime | None
+    stopped_since: datetime | None
+    missed_at: datetime | None
+    withdrawn_at: datetime | None
+    alarm: bool
+    """Whether somebody has to notice when it is due."""
+
+
+class StockHold(NamedTuple):
+    """Stock that is held for somebody."""
+
+    supplier_id: str
+    sku: str
+    reservation_id: str
+    units: int
+    expires_at: datetime
+
+
+class Silence(NamedTuple):
+    """A parcel that is to be heard of again."""
+
+    carrier: str
+    number: str
+    epoch: Int4
+    last_seen_at: datetime
+
+
+class WaitingClaim(NamedTuple):
+    """A claim that cannot be filed yet."""
+
+    recovery_id: str
+    eligible_at: datetime
+
+
+class ReturnWindow(NamedTuple):
+    """An order that is complete once nothing can be sent back any more."""
+
+    order_id: str
+    closes_at: datetime
+
+
+class EndedReship(NamedTuple):
+    """An order that sends units of a case once more, and of which no unit is under way any more."""
+
+    order_id: str
+    ended_at: datetime
+
+
+class ReshipWait(NamedTuple):
+    """A case that waits for a reship."""
+
+    case_id: str
+    order_id: str
+
+
+class Overdue(NamedTuple):
+    """A time since which another supplier is to be sought for lines that are overdue."""
+
+    supplier_order_id: str
+    clock: Clock
+    since: datetime
+
+
+OBLIGATIONS = table(
     "sla_obligations",
+    Obligation,
     2,
-    {
-        "object_id": ID,  # of the supplier order, order, inquiry, case or recovery; carrier/number/epoch of a parcel
-        "clock": ID,
-        "supplier_id": ID,  # who is obliged, or whose parcel the carrier is to scan; empty if the retailer is
-        "owner": ID,
-        "due": "timestamptz NOT NULL",
-        "state": ID,
-        "met_at": "timestamptz",
-        "stopped_since": "timestamptz",
-        "missed_at": "timestamptz",
-        "withdrawn_at": "timestamptz",
-        "alarm": "bool NOT NULL",  # whether somebody has to notice when it is due
-    },
-    (
-        "(state, due, object_id, clock)",
-        "(supplier_id, state, due, object_id, clock)",
-        "(owner, state, due, object_id, clock)",
-    ),
+    "(state, due, object_id, clock)",
+    "(supplier_id, state, due, object_id, clock)",
+    "(owner, state, due, object_id, clock)",
 )
-HOLDS = Table(
-    "sla_holds",
-    3,
-    {
-        "supplier_id": ID,
-        "sku": ID,
-        "reservation_id": ID,
-        "units": "int8 NOT NULL",
-        "expires_at": "timestamptz NOT NULL",
-    },
-    ("(expires_at)",),
-)
-SILENCES = Table(
-    "sla_silences",
-    3,
-    {"carrier": ID, "number": ID, "epoch": "int4 NOT NULL", "last_seen_at": "timestamptz NOT NULL"},
-    ("(last_seen_at)",),
-)
-WAITING_CLAIMS = Table(
-    "sla_waiting_claims", 1, {"recovery_id": ID, "eligible_at": "timestamptz NOT NULL"}, ("(eligible_at)",)
-)
-RETURN_WINDOWS = Table("sla_return_windows", 1, {"order_id": ID, "closes_at": "timestamptz NOT NULL"}, ("(closes_at)",))
-RESHIPS = Table("sla_reships", 1, {"order_id": ID, "ended_at": "timestamptz NOT NULL"})
-RESHIP_WAITS = Table("sla_reship_waits", 1, {"case_id": ID, "order_id": ID})
-OVERDUE = Table(
-    "sla_overdue",
-    3,
-    {"supplier_order_id": ID, "clock": ID, "since": "timestamptz NOT NULL"},
-    ("(clock, since)",),
-)
-POLICIES = Table(
-    "sla_policies",
-    1,
-    {
-        "position": "int8 NOT NULL",
-        "effective_from": "timestamptz NOT NULL",
-        "suspected_lost_after_days": "int4 NOT NULL",
-        "reroute_after_acknowledge_hours": "int4",  # NULL where it is left to people
-        "reroute_after_dispatch_hours": "int4",
-        "message_age_hours": "int4 NOT NULL",
-    },
-)
+HOLDS = table("sla_holds", StockHold, 3, "(expires_at)")
+SILENCES = table("sla_silences", Silence, 3, "(last_seen_at)")
+WAITING_CLAIMS = table("sla_waiting_claims", WaitingClaim, 1, "(eligible_at)")
+RETURN_WINDOWS = table("sla_return_windows", ReturnWindow, 1, "(closes_at)")
+RESHIPS = table("sla_reships", EndedReship, 1)
+RESHIP_WAITS = table("sla_reship_waits", ReshipWait, 1)
+OVERDUE = table("sla_overdue", Overdue, 3, "(clock, since)")
 
 # --- what is kept ---------------------------------------------------------------------------------
 
 
-def changes(page: Page) -> list[Written]:
-    """Rows of obligations and timers."""
-    obligations, silences, windows = Rows(OBLIGATIONS), Rows(SILENCES), Rows(RETURN_WINDOWS)
-    reships, waits, overdue = Rows(RESHIPS), Rows(RESHIP_WAITS), Rows(OVERDUE)
-    for history, now in page.orders():
-        obligations.replace(history.cached(_of_order) if history else (), now.cached(_of_order))
-        windows.replace(history.cached(_window) if history else (), now.cached(_window))
-        reships.replace(history.cached(_reship) if history else (), now.cached(_reship))
-        overdue.replace(history.cached(_overdue) if history else (), now.cached(_overdue))
-    for before, after in page.parcels():
-        obligations.replace(_of_parcels(before), _of_parcels(after))
-        silences.replace(_silences(before), _silences(after))
-    for earlier, later in page.inquiries():
-        obligations.replace(_rows(inquiries.readings(earlier)) if earlier else (), _rows(inquiries.readings(later)))
-    waiting = Rows(WAITING_CLAIMS)
-    for recovery, then in page.recoveries():
-        obligations.replace(_rows(recoveries.readings(recovery)) if recovery else (), _rows(recoveries.readings(then)))
-        waiting.replace(_waiting(recovery), _waiting(then))
-    for was, case in page.cases():
-        obligations.replace(_rows(cases.readings(was)) if was else (), _rows(cases.readings(case)))
-        waits.replace(_wait(was) if was else (), _wait(case))
-    policies = Rows(POLICIES)
-    holds = _Holds()
-    for position, fact in page.others:
-        if isinstance(fact, PolicyAgreed):
-            policies.new.append((position, fact.effective_from, *_terms(fact.policy)))
-        else:
-            holds.follow(fact)
-    return [obligations, silences, windows, waiting, reships, waits, overdue, policies, holds]
+def _of_order(history: OrderHistory) -> list[Obligation]:
+    return _obligations(orders.readings(history.order))
 
 
-SLA = Projection(
-    "sla",
-    8,
-    (OBLIGATIONS, HOLDS, SILENCES, RETURN_WINDOWS, WAITING_CLAIMS, RESHIPS, RESHIP_WAITS, OVERDUE, POLICIES),
-    changes,
-)
+def _of_parcel(parcel: Parcel) -> list[Obligation]:
+    return [row for use in parcels.uses(parcel) for row in _obligations(parcels.readings(use))]
 
 
-def _terms(policy: Policy) -> Values:
-    """What of the retailer's terms says when timers run out."""
-    after = policy.reroute_after
-    hours = (after.acknowledge_hours, after.dispatch_hours, policy.message_age_hours)
-    return (policy.suspected_lost_after_days, *hours)
+def _of_inquiry(inquiry: Inquiry) -> list[Obligation]:
+    return _obligations(inquiries.readings(inquiry))
 
 
-def _of_order(history: OrderHistory) -> list[Values]:
-    return _rows(orders.readings(history.order))
+def _of_recovery(history: RecoveryHistory) -> list[Obligation]:
+    return _obligations(recoveries.readings(history.recovery))
 
 
-def _of_parcels(uses: ParcelHistory) -> list[Values]:
-    return [row for use in uses for row in _rows(parcels.readings(use.parcel))]
+def _of_case(case: Case) -> list[Obligation]:
+    return _obligations(cases.readings(case))
 
 
-def _rows(readings: Iterable[Reading]) -> list[Values]:
+def _obligations(readings: Iterable[Reading]) -> list[Obligation]:
     """What is owed, or was; of what was given up in time nothing is."""
-    return [_row(each, state) for each in readings if (state := each.state) is not None]
+    return [
+        Obligation(
+            object_id=each.object_id,
+            clock=each.clock,
+            supplier_id=each.supplier_id,
+            owner=each.owner,
+            due=each.due,
+            state=state,
+            met_at=each.met_at,
+            stopped_since=None if each.over else each.stopped_since,
+            missed_at=each.missed_at,
+            withdrawn_at=each.withdrawn_at,
+            alarm=each.runs,
+        )
+        for each in readings
+        if (state := each.state) is not None
+    ]
 
 
-def _row(reading: Reading, state: ClockState) -> Values:
-    return (
-        reading.object_id,
-        reading.clock.value,
-        reading.supplier_id,
-        reading.owner.value,
-        reading.due,
-        state.value,
-        reading.met_at,
-        None if reading.over else reading.stopped_since,
-        reading.missed_at,
-        reading.withdrawn_at,
-        reading.runs,
-    )
-
-
-def _window(history: OrderHistory) -> list[Values]:
+def _window(history: OrderHistory) -> list[ReturnWindow]:
     order, delivered_at = history.order, history.delivered_at
     if delivered_at is None:
         return []
     closes_at = delivered_at + timedelta(days=order.placed.return_window_days)
-    return [(order.order_id, closes_at)] if orders.may_complete(order) else []
+    return [ReturnWindow(order.order_id, closes_at)] if orders.may_complete(order) else []
 
 
-def _reship(history: OrderHistory) -> list[Values]:
-    """An order that sends units of a case once more, and of which no unit is under way any more."""
+def _reship(history: OrderHistory) -> list[EndedReship]:
     order = history.order
     if not order.placed.reship_of or not after_sales.has_ended(order):
         return []
-    return [(order.order_id, history.delivered_at or order.placed.at)]
+    return [EndedReship(order.order_id, history.delivered_at or order.placed.at)]
 
 
-def _overdue(history: OrderHistory) -> list[Values]:
-    """Each time since which another supplier is to be sought for lines that are overdue."""
+def _overdue(history: OrderHistory) -> list[Overdue]:
     order = history.order
     if not order.breaches:
         return []
     return [
-        (each.object_id, each.clock.value, since)
+        Overdue(each.object_id, each.clock, since)
         for each in orders.deadlines(order)
         for since in sorted(set(breaches.overdue_since(order, each).values()))
     ]
 
 
-def _wait(case: Case) -> list[Values]:
-    return [(case.case_id, case.reship.order_id)] if case.reship is not None else []
+def _wait(case: Case) -> list[ReshipWait]:
+    return [ReshipWait(case.case_id, case.reship.order_id)] if case.reship is not None else []
 
 
-def _silences(uses: ParcelHistory) -> list[Values]:
+def _silences(parcel: Parcel) -> list[Silence]:
     """Only the present use of a number can be lost."""
-    if not uses:
-        return []
-    parcel = uses[-1].parcel
-    row = (parcel.carrier, parcel.number, parcel.epoch, parcel.last_seen_at)
-    return [row] if parcel.awaits_scan else []
+    silence = Silence(parcel.carrier, parcel.number, parcel.epoch, parcel.last_seen_at)
+    return [silence] if parcel.awaits_scan else []
 
 
-def _waiting(recovery: Recovery | None) -> list[Values]:
-    if recovery is None or recovery.waits_until is None:
-        return []
-    return [(recovery.recovery_id, recovery.waits_until)]
+def _waiting(history: RecoveryHistory) -> list[WaitingClaim]:
+    recovery = history.recovery
+    return [] if recovery.waits_until is None else [WaitingClaim(recovery.recovery_id, recovery.waits_until)]
 
 
 class _Holds:
@@ -297,17 +264,17 @@ class _Holds:
         table = Identifier(schema, HOLDS.name + suffix)
         parts = dict.fromkeys((*self._taken, *self._extended))
         if parts:
-            columns = [list(column) for column in zip(*parts, strict=True)]
+            keys = columns(parts)
             units = [self._taken.get(key, 0) for key in parts]
             until = [self._extended.get(key) for key in parts]
             statement = SQL(cast("Any", _TAKE)).format(table=table)
-            cursor.execute(statement, [*columns, units, until], prepare=True)
+            cursor.execute(statement, [*keys, units, until], prepare=True)
         rows = Rows(HOLDS)
         for key, hold in self._whole.items():
             if hold is None:
                 rows.gone.append(key)
             else:
-                rows.changed.append((*key, *hold))
+                rows.changed.append(StockHold(*key, *hold))
         rows.write(cursor, schema, suffix)
 
 
@@ -326,6 +293,31 @@ _TAKE = """
     WHERE (hold.supplier_id, hold.sku, hold.reservation_id) = (part.supplier_id, part.sku, part.reservation_id)
         AND hold.units > part.taken
 """
+
+
+def _holds(page: Page) -> list[Written]:
+    holds = _Holds()
+    for _, fact, _ in page.facts.get(stock.NOUN.prefix, ()):
+        holds.follow(fact)
+    return [holds]
+
+
+SLA = projection(
+    "sla",
+    8,
+    From(orders.NOUN, OBLIGATIONS, _of_order),
+    From(parcels.NOUN, OBLIGATIONS, _of_parcel),
+    From(inquiries.NOUN, OBLIGATIONS, _of_inquiry),
+    From(recoveries.NOUN, OBLIGATIONS, _of_recovery),
+    From(cases.NOUN, OBLIGATIONS, _of_case),
+    FromPages((HOLDS,), _holds),
+    From(parcels.NOUN, SILENCES, _silences),
+    From(orders.NOUN, RETURN_WINDOWS, _window),
+    From(recoveries.NOUN, WAITING_CLAIMS, _waiting),
+    From(orders.NOUN, RESHIPS, _reship),
+    From(cases.NOUN, RESHIP_WAITS, _wait),
+    From(orders.NOUN, OVERDUE, _overdue),
+)
 
 # --- what the clock task asks ---------------------------------------------------------------------
 
@@ -388,11 +380,6 @@ _DUE = """
         WHERE since BETWEEN %(now)s - wait - %(age)s AND %(now)s - wait ORDER BY 3 LIMIT %(limit)s)
     ORDER BY 3 LIMIT %(limit)s
 """
-_TERMS = """
-    SELECT suspected_lost_after_days, reroute_after_acknowledge_hours, reroute_after_dispatch_hours, message_age_hours
-    FROM {sla_policies} WHERE effective_from <= %(now)s
-    ORDER BY effective_from DESC, position DESC LIMIT 1
-"""
 
 
 async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limit: int) -> list[Due]:
@@ -400,23 +387,18 @@ async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limi
 
     Clocks that stand still are not due. Empty while the projection has no tables yet.
     """
-    names = {table.name: Identifier(schema, table.name) for table in SLA.tables}
-    try:
-        cursor = await connection.execute(SQL(cast("Any", _TERMS)).format(**names), {"now": now})
-        days, *hours, age_hours = await cursor.fetchone() or _terms(Policy())
-        waits = RerouteAfter(*hours).by_clock
-        parameters = {
-            "now": now,
-            "limit": limit,
-            "silence": timedelta(days=days),
-            "clocks": list(waits),
-            "waits": [timedelta(hours=wait) for wait in waits.values()],
-            "age": timedelta(hours=age_hours),
-        }
-        cursor = await connection.execute(SQL(cast("Any", _DUE)).format(**names), parameters)
-        return [_due(Timer(timer), found, at) for timer, found, at in await cursor.fetchall()]
-    except errors.UndefinedTable:
-        return []
+    policy = policy_at(await state_now(connection, schema, policies.NOUN, policies.stream()), now)
+    waits = policy.reroute_after.by_clock
+    parameters = {
+        "now": now,
+        "limit": limit,
+        "silence": timedelta(days=policy.suspected_lost_after_days),
+        "clocks": list(waits),
+        "waits": [timedelta(hours=wait) for wait in waits.values()],
+        "age": timedelta(hours=policy.message_age_hours),
+    }
+    found = await rows_now(connection, schema, _DUE, parameters, SLA)
+    return [_due(Timer(timer), names, at) for timer, names, at in found]
 
 
 def _due(timer: Timer, names: Sequence[str], at: datetime) -> Due:
@@ -434,23 +416,6 @@ def _due(timer: Timer, names: Sequence[str], at: datetime) -> Due:
 # --- questions ------------------------------------------------------------------------------------
 
 
-class Obligation(NamedTuple):
-    """One clock of one object."""
-
-    object_id: str
-    clock: Clock
-    supplier_id: str
-    """The supplier that is obliged, or whose parcel the carrier is to scan; empty if the retailer is."""
-    owner: Party
-    """Who is obliged."""
-    due: datetime
-    state: ClockState
-    met_at: datetime | None
-    stopped_since: datetime | None
-    missed_at: datetime | None
-    withdrawn_at: datetime | None
-
-
 class Counts(NamedTuple):
     """How a supplier stands with one clock; supplier_id is empty where the retailer is obliged."""
 
@@ -464,8 +429,7 @@ class Counts(NamedTuple):
 
 _LIST = """
     SELECT found.* FROM unnest(%(states)s::text[]) AS wanted (state) CROSS JOIN LATERAL (
-        SELECT object_id, clock, supplier_id, owner, due, state, met_at, stopped_since, missed_at, withdrawn_at
-        FROM {sla_obligations} AS o
+        SELECT * FROM {sla_obligations} AS o
         WHERE {condition} o.state = wanted.state
             AND o.due >= %(since)s AND o.due < %(until)s
             AND (o.due, o.object_id, o.clock) > (%(after_due)s, %(after_id)s, %(after_clock)s)
@@ -491,11 +455,6 @@ _NEXT_SUPPLIERS = """
     )
     SELECT supplier_id FROM next WHERE supplier_id IS NOT NULL ORDER BY supplier_id
 """
-
-
-def _read(**row: Any) -> Obligation:
-    row["clock"], row["state"], row["owner"] = Clock(row["clock"]), ClockState(row["state"]), Party(row["owner"])
-    return Obligation(**row)
 
 
 async def list_obligations(
@@ -526,7 +485,7 @@ async def list_obligations(
     of_owner = "o.owner = %(owner)s AND" if owner else ""
     query = _LIST.replace("{condition}", f"{of_supplier} {of_owner}")
     async with snapshot(where, SLA) as at:
-        found = await at.each(query, parameters, _read)
+        found = await at.each(query, parameters, Obligation)
         rows, token = page.cut(found, [(row.due, row.object_id, row.clock.value) for row in found])
         return Answer(rows, at.position, token)
 
@@ -554,9 +513,5 @@ async def count_obligations(where: Where, page: PageOf, supplier_id: str = "") -
             query = _NEXT_SUPPLIERS.replace("{compared}", ">=" if after is None else ">")
             found = [row[0] for row in await at.rows(query, {"after": after or "", "limit": page.limit})]
             supplier_ids, token = page.cut(found, found)
-        rows = await at.each(_COUNT, {"supplier_ids": supplier_ids}, _read_counts)
+        rows = await at.each(_COUNT, {"supplier_ids": supplier_ids}, Counts)
         return Answer(rows, at.position, token)
-
-
-def _read_counts(**row: Any) -> Counts:
-    return Counts(**{**row, "clock": Clock(row["clock"])})

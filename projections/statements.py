@@ -14,62 +14,24 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
-from ledger.facts import Fact
 from ledger.nouns import orders, recoveries
 from ledger.nouns.orders.supplier_orders import CompensationAccrued, CompensationReversed, SupplierOrderShipped
 from ledger.nouns.recoveries import Kind as RecoveryKind
-from ledger.nouns.recoveries import (
-    Method,
-    Recovery,
-    RecoveryAccepted,
-    RecoveryFact,
-    Status,
-)
+from ledger.nouns.recoveries import Method, Recovery, RecoveryAccepted, RecoveryFact, Status
 from ledger.terms.money import in_64_bits
-from projections.machine.reads import (
-    FIRST,
-    LAST,
-    Answer,
-    PageOf,
-    Where,
-    snapshot,
-)
-from projections.machine.streams import OrderHistory, Page, RecoveryHistory
-from projections.machine.tables import (
-    ID,
-    Projection,
-    Rows,
-    Table,
-    Values,
-    Written,
-)
+from projections.machine.histories import OrderHistory, RecoveryHistory
+from projections.machine.projection import From, projection
+from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
+from projections.machine.rows import Column, Int4
+from projections.machine.tables import table
 
 # --- tables ---------------------------------------------------------------------------------------
 
-ENTRIES = Table(
-    "statement_entries",
-    2,
-    {
-        "position": "int8 NOT NULL",  # of the fact
-        "line_no": "int4 NOT NULL",  # of the order; 0 where the entry is not about one line
-        "supplier_id": ID,
-        "currency": ID,
-        "kind": ID,
-        # Negative where the supplier owes. Units x cost were not always bounded, and what is kept as less would
-        # add up to a balance that looks right; amounts without a sign are kept in 64 bits, see in_64_bits.
-        "amount_minor": "numeric NOT NULL",
-        "at": "timestamptz NOT NULL",
-        "stream": ID,
-        "fact": ID,
-        "object_id": ID,
-        "units": "int8 NOT NULL",
-    },
-    ("(supplier_id, at, position, line_no)",),
-)
-
-# --- what is kept ---------------------------------------------------------------------------------
+_SIGNED = Column("numeric NOT NULL", None, lambda kept: in_64_bits(int(kept)))
+"""Units x cost were not always bounded, and what is kept as less would add up to a balance that looks right; amounts
+without a sign are kept in 64 bits, see in_64_bits."""
 
 
 class Kind(StrEnum):
@@ -86,22 +48,33 @@ class Kind(StrEnum):
     RECOVERY_WRITTEN_OFF = "recovery_written_off"
 
 
-def changes(page: Page) -> list[Written]:
-    """The entries of orders and recoveries; one is never changed, for its fact never is."""
-    rows = Rows(ENTRIES)
-    for history, now in page.orders():
-        if now.accounted:
-            rows.replace(history.cached(_of_order) if history else (), now.cached(_of_order))
-    for before, after in page.recovery_stories():
-        rows.replace(_of_recovery(before) if before else (), _of_recovery(after))
-    return [rows]
+class Entry(NamedTuple):
+    """One amount and the fact that it stands for."""
+
+    position: int
+    """Of the fact."""
+    line_no: Int4
+    """Of the order; 0 where the entry is not about one line."""
+    supplier_id: str
+    currency: str
+    kind: Kind
+    amount_minor: Annotated[int, _SIGNED]
+    """Negative where the supplier owes."""
+    at: datetime
+    stream: str
+    fact: str
+    object_id: str
+    units: int
 
 
-STATEMENTS = Projection("statements", 2, (ENTRIES,), changes)
+ENTRIES = table("statement_entries", Entry, 2, "(supplier_id, at, position, line_no)")
+
+# --- what is kept ---------------------------------------------------------------------------------
 
 
-def _of_order(history: OrderHistory) -> list[Values]:
-    rows: list[Values] = []
+def _of_order(history: OrderHistory) -> list[Entry]:
+    """One is never changed, for its fact never is."""
+    rows: list[Entry] = []
     for position, fact in history.accounted:
         match fact:
             case SupplierOrderShipped():
@@ -115,41 +88,68 @@ def _of_order(history: OrderHistory) -> list[Values]:
     return rows
 
 
-def _goods(history: OrderHistory, position: int, fact: SupplierOrderShipped) -> Iterator[Values]:
+def _goods(history: OrderHistory, position: int, fact: SupplierOrderShipped) -> Iterator[Entry]:
     supplier_order = history.order.supplier_orders[fact.supplier_order_id]
     for line_no, units in fact.by_line.items():
         cost = supplier_order.unit_costs.get(line_no)
-        currency = cost.currency if cost else ""
-        kind, owed = (Kind.GOODS, units * cost.amount_minor) if cost else (Kind.GOODS_WITHOUT_COST, 0)
-        key = (position, line_no, supplier_order.supplier_id, currency)
-        yield (*key, kind.value, owed, fact.at, *_source(history, fact), fact.supplier_order_id, units)
+        yield Entry(
+            position=position,
+            line_no=line_no,
+            supplier_id=supplier_order.supplier_id,
+            currency=cost.currency if cost else "",
+            kind=Kind.GOODS if cost else Kind.GOODS_WITHOUT_COST,
+            amount_minor=units * cost.amount_minor if cost else 0,
+            at=fact.at,
+            stream=orders.stream(history.order.order_id),
+            fact=fact.fact_name(),
+            object_id=fact.supplier_order_id,
+            units=units,
+        )
 
 
 def _compensation(
     history: OrderHistory, position: int, fact: CompensationAccrued | CompensationReversed, kind: Kind, owed: int
-) -> Values:
-    key = (position, 0, fact.supplier_id, fact.amount.currency)
-    return (*key, kind.value, owed, fact.at, *_source(history, fact), fact.supplier_order_id, 0)
+) -> Entry:
+    return Entry(
+        position=position,
+        line_no=0,
+        supplier_id=fact.supplier_id,
+        currency=fact.amount.currency,
+        kind=kind,
+        amount_minor=owed,
+        at=fact.at,
+        stream=orders.stream(history.order.order_id),
+        fact=fact.fact_name(),
+        object_id=fact.supplier_order_id,
+        units=0,
+    )
 
 
-def _source(history: OrderHistory, fact: Fact) -> tuple[str, str]:
-    return orders.stream(history.order.order_id), fact.fact_name()
-
-
-def _of_recovery(history: RecoveryHistory) -> list[Values]:
+def _of_recovery(history: RecoveryHistory) -> list[Entry]:
     """An entry for each fact that changes what a supplier owes for a recovery, by how much it does."""
     opened = history.recovery.opened
     if opened.kind is not RecoveryKind.SUPPLIER_FAULT:
         return []
-    rows: list[Values] = []
+    rows: list[Entry] = []
     recovery: Recovery | None = None
-    for position, fact in history.told:
+    for position, fact in history.facts:
         before, recovery = recovery, recoveries.evolve(recovery, fact)
         moved = _balance(recovery) - (_balance(before) if before else 0)
         if moved:
-            key = (position, 0, opened.subject.supplier_id, opened.currency)
-            source = (recoveries.stream(opened.recovery_id), fact.fact_name(), opened.recovery_id)
-            rows.append((*key, _kind_of(fact).value, moved, fact.at, *source, 0))
+            entry = Entry(
+                position=position,
+                line_no=0,
+                supplier_id=opened.subject.supplier_id,
+                currency=opened.currency,
+                kind=_kind_of(fact),
+                amount_minor=moved,
+                at=fact.at,
+                stream=recoveries.stream(opened.recovery_id),
+                fact=fact.fact_name(),
+                object_id=opened.recovery_id,
+                units=0,
+            )
+            rows.append(entry)
     return rows
 
 
@@ -169,6 +169,10 @@ def _kind_of(fact: RecoveryFact) -> Kind:
         case _:
             return Kind.RECOVERY_PAID
 
+
+STATEMENTS = projection(
+    "statements", 2, From(orders.NOUN, ENTRIES, _of_order), From(recoveries.NOUN, ENTRIES, _of_recovery)
+)
 
 # --- questions ------------------------------------------------------------------------------------
 
@@ -196,22 +200,6 @@ class Statement(NamedTuple):
     balances: tuple[Balance, ...]
     units_without_cost: int
     """Shipped in the period without anybody knowing what they cost."""
-
-
-class Entry(NamedTuple):
-    """One amount and the fact that it stands for."""
-
-    position: int
-    line_no: int
-    supplier_id: str
-    currency: str
-    kind: Kind
-    amount_minor: int
-    at: datetime
-    stream: str
-    fact: str
-    object_id: str
-    units: int
 
 
 _TOTALS = """
@@ -270,10 +258,6 @@ async def list_entries(
         "limit": page.limit,
     }
     async with snapshot(where, STATEMENTS) as at:
-        found = await at.each(_LIST, parameters, _read)
+        found = await at.each(_LIST, parameters, Entry)
         rows, token = page.cut(found, [(row.at, row.position, row.line_no) for row in found])
         return Answer(rows, at.position, token)
-
-
-def _read(**row: Any) -> Entry:
-    return Entry(**{**row, "kind": Kind(row["kind"]), "amount_minor": in_64_bits(int(row["amount_minor"]))})

@@ -8,206 +8,177 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import msgspec
-from psycopg import AsyncConnection, errors
-from psycopg.sql import SQL, Identifier
+from psycopg import AsyncConnection
 
 from ledger.decisions.order_stock import could_serve
 from ledger.facts import Units
+from ledger.nouns import orders, policies, stock, suppliers
 from ledger.nouns.choice import Against
 from ledger.nouns.orders import LEDGER, HoldReason, Order
-from ledger.nouns.policies import Policy, PolicyAgreed
+from ledger.nouns.policies import Policy, policy_at
 from ledger.nouns.stock import Alert, Stock
 from ledger.nouns.suppliers import Standing, Supplier
-from projections.machine.reads import (
-    Answer,
-    PageOf,
-    Snapshot,
-    Where,
-    snapshot,
-)
-from projections.machine.streams import (
-    Movement,
-    OrderHistory,
-    Page,
-    StockHistory,
-)
-from projections.machine.tables import (
-    ID,
-    Projection,
-    Rows,
-    Table,
-    Values,
-    Written,
-)
+from projections.machine.histories import Movement, OrderHistory, StockHistory
+from projections.machine.projection import From, FromPages, projection
+from projections.machine.reads import Answer, PageOf, Where, rows_now, snapshot
+from projections.machine.rows import Text
+from projections.machine.streams import Page
+from projections.machine.tables import Rows, Written, table
 from projections.sla import Due, Timer
 
 # --- tables ---------------------------------------------------------------------------------------
 
-LEVELS = Table(
+
+class LevelRow(NamedTuple):
+    """What a supplier has of a SKU, as its stream alone tells it."""
+
+    supplier_id: str
+    sku: str
+    position: int
+    """Of the fact that last touched it."""
+    tracked: bool
+    quantity: int
+    feed_version: int
+    as_of: datetime | None
+    stale_at: datetime | None
+    stale_since: datetime | None
+    restocked: int
+    held: int
+    committed: int
+    buffer: int
+    stale_buffer: int
+    free: int
+    awaited: int
+    kept: int
+    """For orders that wait; free units but for these are available."""
+    available: int
+    shortfall: int
+    low_threshold: int | None
+    low: bool
+    running_out: bool
+    sold_out: bool
+    demand: dict[int, int]
+    """The units of each day."""
+
+
+class StockMovement(NamedTuple):
+    """One fact of a level, and what it did to the units that are available."""
+
+    position: int
+    supplier_id: str
+    sku: str
+    what: Text
+    units: int | None
+    delta: int
+    available: int
+    reservation_id: str
+    """Empty where the fact is about no reservation."""
+    because: Text
+    at: datetime
+
+    @property
+    def order_id(self) -> str:
+        """The order that the reservation is for; empty for a cart's."""
+        return self.reservation_id if "/" in self.reservation_id else ""
+
+
+class Waiting(NamedTuple):
+    """A SKU of a supplier that an order waits for."""
+
+    order_id: str
+    supplier_id: str
+    sku: str
+    units: int
+    """Available units from which on it helps."""
+    together: bool
+    """Whether all such items of the order have to be there, or any of the others."""
+    seeks: bool
+    """Whether the supplier has to be approved, and may send no feed."""
+    placed_at: datetime
+
+
+class Seller(NamedTuple):
+    """Whether a supplier may sell."""
+
+    supplier_id: str
+    approved: bool
+
+
+LEVELS = table(
     "stock_levels",
+    LevelRow,
     2,
-    {
-        "supplier_id": ID,
-        "sku": ID,
-        "position": "int8 NOT NULL",  # of the fact that last touched it
-        "tracked": "bool NOT NULL",
-        "quantity": "int8 NOT NULL",
-        "feed_version": "int8 NOT NULL",
-        "as_of": "timestamptz",
-        "stale_at": "timestamptz",
-        "stale_since": "timestamptz",
-        "restocked": "int8 NOT NULL",
-        "held": "int8 NOT NULL",
-        "committed": "int8 NOT NULL",
-        "buffer": "int8 NOT NULL",
-        "stale_buffer": "int8 NOT NULL",
-        "free": "int8 NOT NULL",
-        "awaited": "int8 NOT NULL",
-        "kept": "int8 NOT NULL",  # for orders that wait; free units but for these are available
-        "available": "int8 NOT NULL",
-        "shortfall": "int8 NOT NULL",
-        "low_threshold": "int8",
-        "low": "bool NOT NULL",
-        "running_out": "bool NOT NULL",
-        "sold_out": "bool NOT NULL",
-        "demand": "text NOT NULL",  # JSON of the units of each day
-    },
-    (
-        "(sku, supplier_id)",
-        "(stale_at) WHERE stale_since IS NULL",
-        "(supplier_id, sku) WHERE low",
-        "(supplier_id, sku) WHERE running_out",
-        "(supplier_id, sku) WHERE sold_out",
-        "(supplier_id, sku) WHERE stale_since IS NOT NULL",
-        "(supplier_id, sku) WHERE shortfall > 0",
-    ),
+    "(sku, supplier_id)",
+    "(stale_at) WHERE stale_since IS NULL",
+    "(supplier_id, sku) WHERE low",
+    "(supplier_id, sku) WHERE running_out",
+    "(supplier_id, sku) WHERE sold_out",
+    "(supplier_id, sku) WHERE stale_since IS NOT NULL",
+    "(supplier_id, sku) WHERE shortfall > 0",
 )
-MOVEMENTS = Table(
-    "stock_movements",
-    1,
-    {
-        "position": "int8 NOT NULL",
-        "supplier_id": ID,
-        "sku": ID,
-        "what": "text NOT NULL",
-        "units": "int8",
-        "delta": "int8 NOT NULL",
-        "available": "int8 NOT NULL",
-        "reservation_id": ID,  # empty where the fact is about no reservation
-        "because": "text NOT NULL",
-        "at": "timestamptz NOT NULL",
-    },
-    ("(supplier_id, sku, position)",),
-)
-WAITING = Table(
-    "stock_waiting",
-    3,
-    {
-        "order_id": ID,
-        "supplier_id": ID,
-        "sku": ID,
-        "units": "int8 NOT NULL",  # available units from which on it helps
-        "together": "bool NOT NULL",  # whether all such items of the order have to be there, or any of the others
-        "seeks": "bool NOT NULL",  # whether the supplier has to be approved, and may send no feed
-        "placed_at": "timestamptz NOT NULL",
-    },
-)
-SELLERS = Table("stock_sellers", 1, {"supplier_id": ID, "approved": "bool NOT NULL"})
-POLICIES = Table(
-    "stock_policies",
-    1,
-    {
-        "position": "int8 NOT NULL",
-        "effective_from": "timestamptz NOT NULL",
-        "low_stock_units": "int8 NOT NULL",
-        "cover_days": "int4 NOT NULL",
-        "demand_window_days": "int4 NOT NULL",
-    },
-)
+MOVEMENTS = table("stock_movements", StockMovement, 1, "(supplier_id, sku, position)")
+WAITING = table("stock_waiting", Waiting, 3)
+SELLERS = table("stock_sellers", Seller, 1)
 
 # --- what is kept ---------------------------------------------------------------------------------
 
-_encode = msgspec.json.Encoder().encode
-_decode_demand = msgspec.json.Decoder(dict[int, int]).decode
+
+def _seller(supplier: Supplier) -> list[Seller]:
+    return [Seller(supplier.supplier_id, supplier.standing is Standing.APPROVED)]
 
 
-def changes(page: Page) -> list[Written]:
-    """Rows of levels, their movements, and the orders that wait."""
-    levels, waiting, sellers, policies = Rows(LEVELS), Rows(WAITING), Rows(SELLERS), Rows(POLICIES)
-    for is_new, stock in page.stocks():
-        # A stock's history is told in place, so what its row was is not known; hardly any fact leaves it as it was.
-        (levels.new if is_new else levels.changed).append(_level(stock))
-    for before, now in page.orders():
-        waiting.replace(before.cached(_waiting) if before else (), now.cached(_waiting))
-    for was, supplier in page.suppliers():
-        sellers.replace([_seller(was)] if was else (), [_seller(supplier)])
-    for position, fact in page.others:
-        if isinstance(fact, PolicyAgreed):
-            policy = fact.policy
-            terms = (policy.low_stock_units, policy.cover_days, policy.demand_window_days)
-            policies.new.append((position, fact.effective_from, *terms))
-    movements = Rows(MOVEMENTS)
-    movements.new += map(_movement, page.movements)
-    return [levels, movements, waiting, sellers, policies]
-
-
-STOCK_LEVELS = Projection("stock_levels", 3, (LEVELS, MOVEMENTS, WAITING, SELLERS, POLICIES), changes)
-
-
-def _seller(supplier: Supplier) -> Values:
-    return (supplier.supplier_id, supplier.standing is Standing.APPROVED)
-
-
-def _level(history: StockHistory) -> Values:
+def _level(history: StockHistory) -> list[LevelRow]:
     stock, feed = history.stock, history.stock.feed
-    return (
-        history.supplier_id,
-        history.sku,
-        history.position,
-        stock.tracked,
-        feed.quantity if feed else 0,
-        feed.version if feed else 0,
-        feed.as_of if feed else None,
-        stock.stale_at,
-        stock.stale.at if stock.stale else None,
-        stock.restocked,
-        stock.held,
-        stock.committed,
-        stock.buffer,
-        stock.stale_buffer,
-        stock.free,
-        stock.awaited,
-        stock.kept,
-        stock.available,
-        stock.shortfall,
-        stock.low_threshold,
-        stock.low,
-        stock.running_out,
-        stock.sold_out,
-        _encode(_days(stock)).decode(),
+    row = LevelRow(
+        supplier_id=history.supplier_id,
+        sku=history.sku,
+        position=history.position,
+        tracked=stock.tracked,
+        quantity=feed.quantity if feed else 0,
+        feed_version=feed.version if feed else 0,
+        as_of=feed.as_of if feed else None,
+        stale_at=stock.stale_at,
+        stale_since=stock.stale.at if stock.stale else None,
+        restocked=stock.restocked,
+        held=stock.held,
+        committed=stock.committed,
+        buffer=stock.buffer,
+        stale_buffer=stock.stale_buffer,
+        free=stock.free,
+        awaited=stock.awaited,
+        kept=stock.kept,
+        available=stock.available,
+        shortfall=stock.shortfall,
+        low_threshold=stock.low_threshold,
+        low=stock.low,
+        running_out=stock.running_out,
+        sold_out=stock.sold_out,
+        demand={day: units for day, units in sorted(stock.demand.items()) if units},
     )
+    return [row]
 
 
-def _days(stock: Stock) -> dict[int, int]:
-    return {day: units for day, units in sorted(stock.demand.items()) if units}
+def _movements(page: Page) -> list[Written]:
+    rows = Rows(MOVEMENTS)
+    for position, fact, moved in page.facts.get(stock.NOUN.prefix, ()):
+        rows.new.append(_movement(position, fact, moved))
+    return [rows]
 
 
-def _movement(movement: Movement) -> Values:
-    fact: Any = movement.fact
-    return (
-        movement.position,
-        fact.supplier_id,
-        fact.sku,
-        fact.fact_name(),
-        _figure(fact),
-        movement.delta,
-        movement.available,
-        getattr(fact, "reservation_id", "") or getattr(fact, "order_id", ""),
-        getattr(fact, "because", "") or "; ".join(fact.warnings),
-        fact.at,
+def _movement(position: int, fact: Any, moved: Movement) -> StockMovement:
+    return StockMovement(
+        position=position,
+        supplier_id=fact.supplier_id,
+        sku=fact.sku,
+        what=fact.fact_name(),
+        units=_figure(fact),
+        delta=moved.delta,
+        available=moved.available,
+        reservation_id=getattr(fact, "reservation_id", "") or getattr(fact, "order_id", ""),
+        because=getattr(fact, "because", "") or "; ".join(fact.warnings),
+        at=fact.at,
     )
 
 
@@ -218,11 +189,11 @@ def _figure(fact: Any) -> int | None:
     return getattr(fact, "shortfall", figure)
 
 
-def _waiting(history: OrderHistory) -> list[Values]:
+def _waiting(history: OrderHistory) -> list[Waiting]:
     """What an order waits for: together before its confirmation, afterwards each unit as it comes."""
-    order, placed_at = history.order, history.order.placed.placed_at
+    order = history.order
     if order.confirmed_at is not None:
-        return _waiting_confirmed(order, placed_at)
+        return _waiting_confirmed(order)
     own = {hold.reason: hold for hold in order.holds if hold.owner == LEDGER and not hold.supplier_order_id}
     waiting, unusable = own.get(HoldReason.OUT_OF_STOCK), own.get(HoldReason.OTHER)
     items = _items(order, order.in_bucket("open"))
@@ -235,17 +206,25 @@ def _waiting(history: OrderHistory) -> list[Values]:
     rows.update({item: (items[item], True, False) for item in _items(order, lines) if item in items})
     if unusable is not None:
         rows.update({item: (items[item], True, True) for item in _items(order, unusable.lacking) if item in items})
-    return [(order.order_id, *item, *row, placed_at) for item, row in rows.items()]
+    return _rows(order, rows)
 
 
-def _waiting_confirmed(order: Order, placed_at: datetime) -> list[Values]:
+def _waiting_confirmed(order: Order) -> list[Waiting]:
     """Units that their supplier has yet to get, and open ones with whoever could send them."""
     rows = dict.fromkeys(_assigned_items(order), (1, False, False))
     hold = order.hold(HoldReason.OUT_OF_STOCK, LEDGER)
     if hold is not None:
         found = could_serve(order, hold, Against.OUT_OF_STOCK, Against.NOT_APPROVED)
         rows = {**{item: (units, False, True) for item, units in found.items()}, **rows}
-    return [(order.order_id, *item, *row, placed_at) for item, row in rows.items()]
+    return _rows(order, rows)
+
+
+def _rows(order: Order, items: Mapping[tuple[str, str], tuple[int, bool, bool]]) -> list[Waiting]:
+    placed_at = order.placed.placed_at
+    return [
+        Waiting(order.order_id, supplier_id, sku, units, together, seeks, placed_at)
+        for (supplier_id, sku), (units, together, seeks) in items.items()
+    ]
 
 
 def _items(order: Order, by_line: Units) -> dict[tuple[str, str], int]:
@@ -265,6 +244,15 @@ def _assigned_items(order: Order) -> Iterable[tuple[str, str]]:
         if supplier_id
     )
 
+
+STOCK_LEVELS = projection(
+    "stock_levels",
+    3,
+    From(stock.NOUN, LEVELS, _level, compared=False),
+    FromPages((MOVEMENTS,), _movements),
+    From(orders.NOUN, WAITING, _waiting),
+    From(suppliers.NOUN, SELLERS, _seller),
+)
 
 # --- what the clock task asks ---------------------------------------------------------------------
 
@@ -296,18 +284,13 @@ async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limi
     serve it are approved: each movement, and each approval, is one more occasion, and one only. Empty while the
     projection has no tables yet.
     """
-    names = {table.name: Identifier(schema, table.name) for table in STOCK_LEVELS.tables}
     parameters = {"now": now, "limit": limit}
-    try:
-        cursor = await connection.execute(SQL(cast("Any", _STALE)).format(**names), parameters)
-        stale = [Due(Timer.FEED, (supplier_id, sku), at) for supplier_id, sku, at in await cursor.fetchall()]
-        cursor = await connection.execute(SQL(cast("Any", _SERVABLE)).format(**names), parameters)
-        served = [
-            Due(Timer.WAITING, (order_id, str(occasion)), at) for order_id, occasion, at in await cursor.fetchall()
-        ]
-        return stale + served
-    except errors.UndefinedTable:
-        return []
+    stale = await rows_now(connection, schema, _STALE, parameters, STOCK_LEVELS)
+    served = await rows_now(connection, schema, _SERVABLE, parameters, STOCK_LEVELS)
+    return [
+        *(Due(Timer.FEED, (supplier_id, sku), at) for supplier_id, sku, at in stale),
+        *(Due(Timer.WAITING, (order_id, str(occasion)), at) for order_id, occasion, at in served),
+    ]
 
 
 # --- questions ------------------------------------------------------------------------------------
@@ -341,26 +324,6 @@ class Level(NamedTuple):
     """How long what is available lasts at that demand; None without demand."""
 
 
-class StockMovement(NamedTuple):
-    """One fact of a level, and what it did to the units that are available."""
-
-    position: int
-    supplier_id: str
-    sku: str
-    what: str
-    units: int | None
-    delta: int
-    available: int
-    reservation_id: str
-    because: str
-    at: datetime
-
-    @property
-    def order_id(self) -> str:
-        """The order that the reservation is for; empty for a cart's."""
-        return self.reservation_id if "/" in self.reservation_id else ""
-
-
 class Listing(NamedTuple):
     """Whether a SKU can be sold at all."""
 
@@ -380,9 +343,7 @@ _STANDS: Mapping[Alert, str] = {
     Alert.OVERSOLD: "shortfall > 0",
 }
 _LEVELS = """
-    SELECT supplier_id, sku, tracked, quantity, feed_version, as_of, stale_at, stale_since, restocked, held, committed,
-        buffer, stale_buffer, awaited, kept, available, shortfall, low_threshold, low, running_out, sold_out, demand
-    FROM {stock_levels}
+    SELECT * FROM {stock_levels}
     WHERE (supplier_id, sku) > (%(after_supplier)s, %(after_sku)s) {condition}
     ORDER BY supplier_id, sku LIMIT %(limit)s
 """
@@ -403,10 +364,6 @@ _LISTINGS = """
     GROUP BY sku
     HAVING %(listed)s::bool IS NULL OR bool_or(sells AND available > 0) = %(listed)s
     ORDER BY sku LIMIT %(limit)s
-"""
-_TERMS = """
-    SELECT low_stock_units, cover_days, demand_window_days FROM {stock_policies} WHERE effective_from <= %(now)s
-    ORDER BY effective_from DESC, position DESC LIMIT 1
 """
 
 
@@ -433,40 +390,30 @@ async def list_levels(
         "limit": page.limit,
     }
     async with snapshot(where, STOCK_LEVELS) as at:
-        policy = await _policy(at, now)
-        found = await at.each(query, parameters, lambda **row: _read_level(row, policy, now))
-        rows, token = page.cut(found, [(level.supplier_id, level.sku) for level in found])
-        return Answer(rows, at.position, token)
+        policy = policy_at(await at.state(policies.NOUN, policies.stream()), now)
+        found = await at.each(query, parameters, LevelRow)
+        rows, token = page.cut(found, [(row.supplier_id, row.sku) for row in found])
+        return Answer([_at(row, policy, now) for row in rows], at.position, token)
 
 
-async def _policy(at: Snapshot, now: datetime) -> Policy:
-    """The terms in force, as far as levels need them."""
-    found = await at.rows(_TERMS, {"now": now})
-    if not found:
-        return Policy()
-    low_stock_units, cover_days, demand_window_days = found[0]
-    return Policy(low_stock_units=low_stock_units, cover_days=cover_days, demand_window_days=demand_window_days)
-
-
-def _read_level(row: dict[str, Any], policy: Policy, now: datetime) -> Level:
-    days = _decode_demand(row.pop("demand"))
-    stock = Stock(demand=days)
-    demand = stock.demand_of(policy.demand_window_days, now.toordinal())
+def _at(row: LevelRow, policy: Policy, now: datetime) -> Level:
+    """The level with what depends on the day and on the retailer's terms."""
+    demand = Stock(demand=row.demand).demand_of(policy.demand_window_days, now.toordinal())
     stands = {
-        Alert.LOW: row.pop("low"),
-        Alert.RUNNING_OUT: row.pop("running_out"),
-        Alert.SOLD_OUT: row.pop("sold_out"),
-        Alert.STALE: row["stale_since"] is not None,
-        Alert.OVERSOLD: row["shortfall"] > 0,
+        Alert.LOW: row.low,
+        Alert.RUNNING_OUT: row.running_out,
+        Alert.SOLD_OUT: row.sold_out,
+        Alert.STALE: row.stale_since is not None,
+        Alert.OVERSOLD: row.shortfall > 0,
     }
-    if row["low_threshold"] is None:
-        row["low_threshold"] = policy.low_stock_units
-    return Level(
-        **row,
-        alerts=tuple(alert for alert, does in stands.items() if does),
-        demand=demand,
-        cover_days=max(row["available"], 0) * policy.demand_window_days / demand if demand else None,
-    )
+    kept = {name: value for name, value in row._asdict().items() if name in Level._fields}
+    found = {
+        "low_threshold": policy.low_stock_units if row.low_threshold is None else row.low_threshold,
+        "alerts": tuple(alert for alert, does in stands.items() if does),
+        "demand": demand,
+        "cover_days": max(row.available, 0) * policy.demand_window_days / demand if demand else None,
+    }
+    return Level(**kept | found)
 
 
 async def list_movements(where: Where, page: PageOf, supplier_id: str, sku: str) -> Answer[StockMovement]:

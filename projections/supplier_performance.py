@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
+from ledger.nouns import cases, inquiries, orders, parcels, suppliers
 from ledger.nouns.cases import Case, Reason, Status
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.orders import Header, Order, Shipment
 from ledger.nouns.orders.supplier_orders import Stage, SupplierOrder
-from ledger.nouns.policies import PolicyAgreed
-from ledger.nouns.suppliers import Supplier
+from ledger.nouns.parcels import Parcel
+from ledger.nouns.reviews import ProposalState, Verdict
+from ledger.nouns.suppliers import Standing, Supplier
 from ledger.terms.money import in_64_bits
 from ledger.terms.parties import Party
+from ledger.terms.rates import RateName
 from projections.counting import (
     CASES,
     COUNTED,
@@ -33,138 +36,74 @@ from projections.counting import (
     SUPPLIER_ORDERS,
     USUAL,
     USUAL_UNTIL,
+    CaseRow,
     Counted,
+    InquiryRow,
+    OrderRow,
+    ParcelRow,
+    ReviewRow,
+    SupplierOrderRow,
     Tally,
 )
-from projections.machine.reads import (
-    Answer,
-    PageOf,
-    Where,
-    snapshot,
-)
-from projections.machine.streams import (
-    OrderHistory,
-    Page,
-    ParcelHistory,
-    ParcelUse,
-)
-from projections.machine.tables import (
-    ID,
-    Once,
-    Projection,
-    Rows,
-    Table,
-    Values,
-    Written,
-)
+from projections.machine.histories import OrderHistory
+from projections.machine.projection import From, FromPages, projection
+from projections.machine.reads import Answer, PageOf, Where, snapshot
+from projections.machine.rows import Int4
+from projections.machine.streams import Page
+from projections.machine.tables import AddedRows, Written, table
 
 # --- tables ---------------------------------------------------------------------------------------
 
-SUPPLIERS = Table("performance_suppliers", 1, {"supplier_id": ID})
-"""All that are registered or were given anything to send."""
-STANDINGS = Table(
-    "performance_standings",
-    1,
-    {
-        "supplier_id": ID,
-        "standing": ID,
-        "review_from": "timestamptz",  # its last review or else its approval: from then the next one is awaited
-        "reviewed_at": "timestamptz",
-        "score_basis_points": "int4",
-        "verdict": ID,  # of the last review; empty before the first
-    },
-    ("(review_from)",),
-)
-PROPOSALS = Table(
-    "performance_proposals",
-    2,
-    {
-        "supplier_id": ID,
-        "rate": ID,
-        "state": ID,
-        "proposed_at": "timestamptz NOT NULL",
-        "seen": "bytea NOT NULL",  # the figures that it was proposed for, as in the fact
-    },
-    ("(proposed_at, supplier_id, rate)",),
-)
-AGREEMENTS = Table(
-    "performance_agreements",
-    2,
-    {
-        "supplier_id": ID,
-        "effective_from": "timestamptz NOT NULL",
-        "effective_until": "timestamptz",
-        "acknowledgement_target": "int4",  # basis points; null where the retailer's policy says
-        "response_target": "int4",
-    },
-)
-POLICIES = Table(
-    "performance_policies",
-    1,
-    {
-        "position": "int8 NOT NULL",
-        "effective_from": "timestamptz NOT NULL",
-        "policy": "bytea NOT NULL",  # as in the fact
-    },
-)
+
+class SupplierRow(NamedTuple):
+    """A supplier that is registered or was given anything to send."""
+
+    supplier_id: str
+
+
+class StandingRow(NamedTuple):
+    """How a supplier stands."""
+
+    supplier_id: str
+    standing: Standing
+    review_from: datetime | None
+    """Its last review or else its approval: from then the next one is awaited."""
+    reviewed_at: datetime | None
+    score_basis_points: Int4 | None
+    verdict: Verdict | None
+    """Of the last review."""
+
+
+class ProposalRow(NamedTuple):
+    """A proposal to suspend a supplier."""
+
+    supplier_id: str
+    rate: RateName
+    state: ProposalState
+    proposed_at: datetime
+    seen: bytes
+    """The figures that it was proposed for, as in the fact."""
+
+
+class AgreementRow(NamedTuple):
+    """The targets of an agreement, in basis points; None where the retailer's policy says."""
+
+    supplier_id: str
+    effective_from: datetime
+    effective_until: datetime | None
+    acknowledgement_target: Int4 | None
+    response_target: Int4 | None
+
+
+SUPPLIERS = table("performance_suppliers", SupplierRow, 1)
+STANDINGS = table("performance_standings", StandingRow, 1, "(review_from)")
+PROPOSALS = table("performance_proposals", ProposalRow, 2, "(proposed_at, supplier_id, rate)")
+AGREEMENTS = table("performance_agreements", AgreementRow, 2)
 
 # --- what is kept ---------------------------------------------------------------------------------
 
 _FAULTS = ("supplier", "retailer", "carrier", "customer")
 """Where several parties wanted units cancelled, the first of these that did counts."""
-
-
-def changes(page: Page) -> list[Written]:
-    """Rows of all that is counted, their sums, and what is known of suppliers."""
-    tally = Tally(page.recorded_until)
-    supplier_orders, parcels = Counted(SUPPLIER_ORDERS, tally), Counted(PARCELS, tally)
-    orders, reviews, inquiries = Counted(ORDERS, tally), Counted(REVIEWS, tally), Counted(INQUIRIES, tally)
-    cases = Counted(CASES, tally)
-    for history, now in page.orders_concerned():
-        before = list(_supplier_orders(history, page, before=True)) if history else []
-        supplier_orders.replace(before, _supplier_orders(now, page, before=False))
-        orders.replace(_orders(history, page, before=True) if history else (), _orders(now, page, before=False))
-    for history, now in page.orders():
-        if now.order.reviews:
-            reviews.replace(history.cached(_reviews) if history else [], now.cached(_reviews))
-    for earlier, after in page.parcels():
-        parcels.replace(_parcels(earlier), _parcels(after))
-    for asked, inquiry in page.inquiries():
-        inquiries.replace([_inquiry(asked)] if asked else [], [_inquiry(inquiry)])
-    for case, after_case in page.cases():
-        cases.replace(_cases(case) if case else (), _cases(after_case))
-    standings, proposals, agreements = Rows(STANDINGS), Rows(PROPOSALS), Rows(AGREEMENTS)
-    for known, supplier in page.suppliers():
-        standings.replace([_standing(known)] if known else [], [_standing(supplier)])
-        proposals.replace(_proposals(known) if known else [], _proposals(supplier))
-        agreements.replace(_agreements(known) if known else [], _agreements(supplier))
-    policies = Rows(POLICIES)
-    for position, fact in page.others:
-        if isinstance(fact, PolicyAgreed):
-            policies.new.append((position, fact.effective_from, msgspec.json.encode(fact.policy)))
-    registered = [(supplier.supplier_id,) for _, supplier in page.suppliers()]
-    suppliers = Once(SUPPLIERS, [*registered, *((row[1],) for row in supplier_orders.new)])
-    # The sums come last: they look at the rows as the page leaves them.
-    counted = [supplier_orders, parcels, orders, reviews, inquiries, cases]
-    return [*counted, suppliers, standings, proposals, agreements, policies, tally]
-
-
-SUPPLIER_PERFORMANCE = Projection(
-    "supplier_performance",
-    5,
-    (
-        *COUNTED,
-        DAYS,
-        USUAL,
-        USUAL_UNTIL,
-        SUPPLIERS,
-        STANDINGS,
-        PROPOSALS,
-        AGREEMENTS,
-        POLICIES,
-    ),
-    changes,
-)
 
 
 # --- supplier orders ------------------------------------------------------------------------------
@@ -174,14 +113,10 @@ class _Leg(NamedTuple):
     """What a supplier order's row takes from its order alone, without its parcels and cases."""
 
     supplier_order: SupplierOrder
-    what: Values
+    row: SupplierOrderRow
+    """As the supplier said when it dispatched."""
     shipments: list[Shipment]
     """Its parcels, once all that was to be shipped is."""
-    dispatch_due: datetime | None
-    as_said: Values
-    """What follows from the dispatch as the supplier said it, and from what became of the order."""
-    leads: bool
-    defective: bool
 
 
 def _legs(history: OrderHistory) -> list[_Leg]:
@@ -204,32 +139,29 @@ def _leg(history: OrderHistory, each: SupplierOrder, *, leads: bool) -> _Leg:
     acknowledge_due = each.acknowledge_by if _counts(each, each.acknowledge_by, acknowledged_at, let_off) else None
     of_it = [one for one in history.order.shipments if one.supplier_order_id == each.supplier_order_id]
     arrived = [one.delivered_at for one in of_it if one.delivered_at] if stage is Stage.CLOSED else []
-    return _Leg(
-        each,
-        (
-            each.supplier_order_id,
-            each.supplier_id,
-            placed.order_id,
-            placed.channel,
-            placed.placed_at,
-            acknowledge_due,
-            acknowledged_at,
-            _in_time(acknowledged_at, acknowledge_due),
-        ),
-        of_it if shipped_at else [],
-        each.dispatch_by if _counts(each, each.dispatch_by, shipped_at, let_off) else None,
-        (
-            each.dispatch_by,
-            shipped_at,
-            _is_late(each),
-            cancelled_by,
-            cancelled_by == "supplier",
-            max(arrived, default=None) if not placed.reship_of else None,
-            leads,
-        ),
-        leads,
-        _is_defective(history.order),
+    row = SupplierOrderRow(
+        supplier_order_id=each.supplier_order_id,
+        supplier_id=each.supplier_id,
+        order_id=placed.order_id,
+        channel=placed.channel,
+        placed_at=placed.placed_at,
+        acknowledge_due=acknowledge_due,
+        acknowledged_at=acknowledged_at,
+        acknowledged_in_time=_in_time(acknowledged_at, acknowledge_due),
+        dispatch_due=each.dispatch_by if _counts(each, each.dispatch_by, shipped_at, let_off) else None,
+        dispatched_at=None,
+        dispatched_in_time=False,
+        dispatch_by=each.dispatch_by,
+        shipped_at=shipped_at,
+        shipped_late=_is_late(each),
+        cancelled_by=cancelled_by,
+        cancelled=cancelled_by == "supplier",
+        delivered_at=max(arrived, default=None) if not placed.reship_of else None,
+        leads=leads,
+        mistaken=bool(each.packing_lacks),
+        defective=leads and _is_defective(history.order),
     )
+    return _Leg(each, row, of_it if shipped_at else [])
 
 
 def _in_time(happened_at: datetime | None, due: datetime | None) -> bool:
@@ -260,19 +192,17 @@ def _given_up_in_time(each: SupplierOrder, due: datetime | None) -> bool:
     return due is None or each.given_up_at is None or each.given_up_at < due
 
 
-def _supplier_orders(history: OrderHistory, page: Page, *, before: bool) -> Iterator[Values]:
+def _supplier_orders(history: OrderHistory, page: Page, *, before: bool) -> Iterator[SupplierOrderRow]:
     cases = _cases_of(history, page, before=before)
     for leg in history.cached(_legs):
+        each, row = leg.supplier_order, leg.row
         dispatched_at = _dispatched_at(leg.shipments, page, before=before)
-        mine = [case for case in cases if _is_about(case, leg.supplier_order)]
-        yield (
-            *leg.what,
-            leg.dispatch_due,
-            dispatched_at,
-            _in_time(dispatched_at, leg.dispatch_due) and _given_up_in_time(leg.supplier_order, leg.dispatch_due),
-            *leg.as_said,
-            bool(leg.supplier_order.packing_lacks) or any(map(_is_mistake, mine)),
-            leg.leads and (leg.defective or any(map(_is_claim, mine))),
+        mine = [case for case in cases if _is_about(case, each)]
+        yield row._replace(
+            dispatched_at=dispatched_at,
+            dispatched_in_time=_in_time(dispatched_at, row.dispatch_due) and _given_up_in_time(each, row.dispatch_due),
+            mistaken=row.mistaken or any(map(_is_mistake, mine)),
+            defective=row.defective or (row.leads and any(map(_is_claim, mine))),
         )
 
 
@@ -307,8 +237,8 @@ def _dispatched_at(shipments: Sequence[Shipment], page: Page, *, before: bool) -
     """When the last parcel left: the carrier's first scan tells, before one the supplier's word."""
     left = []
     for shipment in shipments:
-        history = page.parcel(shipment.carrier, shipment.number, shipment.epoch, before=before)
-        scanned_at = history.parcel.first_scan_at if history else None
+        parcel = page.parcel(shipment.carrier, shipment.number, shipment.epoch, before=before)
+        scanned_at = parcel.first_scan_at if parcel else None
         left.append(scanned_at or shipment.shipped_at)
     return max(left, default=None)
 
@@ -316,31 +246,35 @@ def _dispatched_at(shipments: Sequence[Shipment], page: Page, *, before: bool) -
 # --- orders, parcels, reviews ---------------------------------------------------------------------
 
 
-def _orders(history: OrderHistory, page: Page, *, before: bool) -> list[Values]:
+def _orders(history: OrderHistory, page: Page, *, before: bool) -> list[OrderRow]:
     """What a customer ordered; units that are sent once more were ordered before."""
     if history.order.placed.reship_of:
         return []
-    defective = _is_defective(history.order) or any(map(_is_claim, _cases_of(history, page, before=before)))
-    return [(*history.cached(_order), defective)]
+    row = history.cached(_order)
+    if row.defective or not any(map(_is_claim, _cases_of(history, page, before=before))):
+        return [row]
+    return [row._replace(defective=True)]
 
 
-def _order(history: OrderHistory) -> Values:
+def _order(history: OrderHistory) -> OrderRow:
+    """Its row, but for what its cases say."""
     order = history.order
     lines = order.lines.values()
     cancelled_by = _whose_order(history) if history.header is Header.CANCELLED else ""
-    return (
-        order.order_id,
-        order.placed.channel,
-        order.placed.placed_at,
-        order.currency,
-        sum(line.quantity for line in lines),
-        in_64_bits(sum(line.quantity * line.unit_price_minor for line in lines)),
-        len({each.supplier_id for each in order.supplier_orders.values()}),
-        order.promised_by,
-        history.delivered_at,
-        cancelled_by,
-        cancelled_by in ("supplier", "retailer"),
-        any(_is_late(each) for each in order.supplier_orders.values()),
+    return OrderRow(
+        order_id=order.order_id,
+        channel=order.placed.channel,
+        placed_at=order.placed.placed_at,
+        currency=order.currency,
+        units=sum(line.quantity for line in lines),
+        value_minor=in_64_bits(sum(line.quantity * line.unit_price_minor for line in lines)),
+        suppliers=len({each.supplier_id for each in order.supplier_orders.values()}),
+        promised_by=order.promised_by,
+        delivered_at=history.delivered_at,
+        cancelled_by=cancelled_by,
+        cancelled=cancelled_by in ("supplier", "retailer"),
+        shipped_late=any(_is_late(each) for each in order.supplier_orders.values()),
+        defective=_is_defective(order),
     )
 
 
@@ -352,89 +286,92 @@ def _whose_order(history: OrderHistory) -> str:
     return next((party for party in _FAULTS if party in parties), "unknown")
 
 
-def _parcels(uses: ParcelHistory) -> Iterator[Values]:
+def _parcels(parcel: Parcel) -> list[ParcelRow]:
     """Parcels to customers; what they send back is not a supplier's doing."""
-    return (_parcel(history) for history in uses if not history.parcel.return_of)
+    return [_parcel(use) for use in parcels.uses(parcel) if not use.return_of]
 
 
-def _parcel(history: ParcelUse) -> Values:
-    parcel = history.parcel
+def _parcel(parcel: Parcel) -> ParcelRow:
     promise, delivery = parcel.promised_by, parcel.delivered_at
-    return (
-        parcel.number,
-        parcel.carrier,
-        parcel.epoch,
-        parcel.supplier_id,
-        parcel.order_id,
-        parcel.registered_at,
-        parcel.first_scan_at is not None,
-        promise,
-        delivery,
-        _in_time(delivery, promise),
-        None if promise is None else min(promise, delivery or promise),
+    return ParcelRow(
+        number=parcel.number,
+        carrier=parcel.carrier,
+        epoch=parcel.epoch,
+        supplier_id=parcel.supplier_id,
+        order_id=parcel.order_id,
+        registered_at=parcel.registered_at,
+        trackable=parcel.first_scan_at is not None,
+        promised_by=promise,
+        delivered_at=delivery,
+        delivered_in_time=_in_time(delivery, promise),
+        settles_at=None if promise is None else min(promise, delivery or promise),
     )
 
 
-def _reviews(history: OrderHistory) -> list[Values]:
+def _reviews(history: OrderHistory) -> list[ReviewRow]:
     """Each review, for all together and for every supplier of the order: it does not say whom it means."""
     order = history.order
+    if not order.reviews:
+        return []
     suppliers = dict.fromkeys(["", *(each.supplier_id for each in order.supplier_orders.values())])
     return [
-        (order.order_id, review.review_id, supplier_id, review.score, review.at)
+        ReviewRow(order.order_id, review.review_id, supplier_id, review.score, review.at)
         for review in order.reviews
         for supplier_id in suppliers
     ]
 
 
-def _inquiry(inquiry: Inquiry) -> Values:
+def _inquiry(inquiry: Inquiry) -> list[InquiryRow]:
     asked, answered_at, closed = inquiry.asked, inquiry.answered_at, inquiry.closed
     due = asked.answer_by
     if due is not None and answered_at is None and closed is not None and closed.at < due:
         due = None
-    return (
-        asked.inquiry_id,
-        asked.supplier_id if asked.asked_of is Party.SUPPLIER else "",
-        asked.order_id,
-        due,
-        answered_at,
-        _in_time(answered_at, due),
+    row = InquiryRow(
+        inquiry_id=asked.inquiry_id,
+        supplier_id=asked.supplier_id if asked.asked_of is Party.SUPPLIER else "",
+        order_id=asked.order_id,
+        answer_due=due,
+        answered_at=answered_at,
+        answered_in_time=_in_time(answered_at, due),
     )
+    return [row]
 
 
-def _cases(case: Case) -> list[Values]:
+def _cases(case: Case) -> list[CaseRow]:
     """A case, for all together and for every supplier whose units it is about; one that was cancelled is none."""
     if case.status is Status.CANCELLED:
         return []
     suppliers = dict.fromkeys(["", *case.opened.suppliers.values()])
-    return [(case.case_id, supplier_id, case.order_id, case.opened.at) for supplier_id in suppliers]
+    return [CaseRow(case.case_id, supplier_id, case.order_id, case.opened.at) for supplier_id in suppliers]
 
 
 # --- suppliers ------------------------------------------------------------------------------------
 
 
-def _standing(supplier: Supplier) -> Values:
+def _standing(supplier: Supplier) -> list[StandingRow]:
     last = supplier.reviews.last
-    return (
-        supplier.supplier_id,
-        supplier.standing.value,
-        last.at if last else supplier.approved_at,
-        last.at if last else None,
-        supplier.score_basis_points,
-        last.verdict.value if last else "",
+    row = StandingRow(
+        supplier_id=supplier.supplier_id,
+        standing=supplier.standing,
+        review_from=last.at if last else supplier.approved_at,
+        reviewed_at=last.at if last else None,
+        score_basis_points=supplier.score_basis_points,
+        verdict=last.verdict if last else None,
     )
+    return [row]
 
 
-def _proposals(supplier: Supplier) -> list[Values]:
+def _proposals(supplier: Supplier) -> list[ProposalRow]:
     return [
-        (supplier.supplier_id, name.value, each.state.value, each.proposed_at, msgspec.json.encode(each.rate))
+        ProposalRow(supplier.supplier_id, name, each.state, each.proposed_at, msgspec.json.encode(each.rate))
         for name, each in supplier.reviews.proposals.items()
     ]
 
 
-def _agreements(supplier: Supplier) -> list[Values]:
+def _agreements(supplier: Supplier) -> list[AgreementRow]:
     """What was agreed of targets, if anything ever was; of two agreements from one day on, the later signed."""
     rows = {
-        each.effective_from: (
+        each.effective_from: AgreementRow(
             supplier.supplier_id,
             each.effective_from,
             each.effective_until,
@@ -445,6 +382,43 @@ def _agreements(supplier: Supplier) -> list[Values]:
     }
     return list(rows.values()) if any(row[3:] != (None, None) for row in rows.values()) else []
 
+
+# --- all of it ------------------------------------------------------------------------------------
+
+_COUNTED_OF: tuple[From[Any], ...] = (
+    From(orders.NOUN, REVIEWS, _reviews),
+    From(parcels.NOUN, PARCELS, _parcels),
+    From(inquiries.NOUN, INQUIRIES, _inquiry),
+    From(cases.NOUN, CASES, _cases),
+)
+"""Counted rows of one stream each; those of orders depend on parcels and cases as well."""
+
+
+def _counted(page: Page) -> list[Written]:
+    """Rows of all that is counted, and their sums."""
+    tally = Tally(page.recorded_until)
+    counted = {each.name: Counted(each, tally) for each in COUNTED}
+    for history, now in page.orders_concerned():
+        before = list(_supplier_orders(history, page, before=True)) if history else []
+        counted[SUPPLIER_ORDERS.name].replace(before, _supplier_orders(now, page, before=False))
+        was = _orders(history, page, before=True) if history else []
+        counted[ORDERS.name].replace(was, _orders(now, page, before=False))
+    for source in _COUNTED_OF:
+        source.follow(page, counted[source.table.name])
+    names = [supplier.supplier_id for _, supplier in page.changed(suppliers.NOUN.prefix)]
+    names += [row.supplier_id for row in counted[SUPPLIER_ORDERS.name].new]
+    # The sums come last: they look at the rows as the page leaves them.
+    return [*counted.values(), AddedRows(SUPPLIERS, map(SupplierRow, names)), tally]
+
+
+SUPPLIER_PERFORMANCE = projection(
+    "supplier_performance",
+    5,
+    FromPages((*COUNTED, DAYS, USUAL, USUAL_UNTIL, SUPPLIERS), _counted),
+    From(suppliers.NOUN, STANDINGS, _standing),
+    From(suppliers.NOUN, PROPOSALS, _proposals),
+    From(suppliers.NOUN, AGREEMENTS, _agreements),
+)
 
 # --- everything recorded --------------------------------------------------------------------------
 

@@ -7,105 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
 from ledger.facts import LineNo, Units, Value
-from ledger.nouns.orders import (
-    Buckets,
-    Header,
-    Hold,
-    HoldReason,
-    Order,
-    UnknownOrder,
-)
+from ledger.nouns import orders, parcels
+from ledger.nouns.orders import Buckets, Header, Hold, HoldReason, Order, UnknownOrder
 from ledger.nouns.orders.supplier_orders import Stage, SupplierOrder
-from ledger.nouns.parcels import CustomsAsk, CustomsHold, ParcelStatus
-from projections.machine.reads import (
-    FIRST,
-    LAST,
-    Answer,
-    PageOf,
-    Snapshot,
-    Where,
-    snapshot,
-)
-from projections.machine.streams import (
-    OrderHistory,
-    Page,
-    ParcelHistory,
-    ParcelUse,
-)
-from projections.machine.tables import (
-    ID,
-    Projection,
-    Rows,
-    Table,
-    Values,
-    Written,
-)
+from ledger.nouns.parcels import CustomsAsk, CustomsHold, Parcel, ParcelStatus
+from projections.machine.histories import OrderHistory
+from projections.machine.projection import From, projection
+from projections.machine.reads import FIRST, LAST, Answer, PageOf, Snapshot, Where, snapshot
+from projections.machine.rows import Int4, Text
+from projections.machine.tables import table
 
 # --- tables ---------------------------------------------------------------------------------------
-
-ORDERS = Table(
-    "tracking_orders",
-    1,
-    {
-        "order_id": ID,
-        "channel": ID,
-        "status": ID,
-        "placed_at": "timestamptz NOT NULL",
-        "promised_by": "timestamptz",
-        "delivered_at": "timestamptz",
-        "details": "text NOT NULL",  # JSON of Details
-    },
-    ("(status, placed_at, order_id)",),
-)
-PARCELS = Table(
-    "tracking_parcels",
-    3,
-    {
-        "number": ID,
-        "carrier": ID,
-        "epoch": "int4 NOT NULL",
-        "order_id": ID,  # empty while it is not known
-        "supplier_order_id": ID,
-        "supplier_id": ID,
-        "status": ID,
-        "country": "text NOT NULL",
-        "lines": "text NOT NULL",  # JSON of the units by line
-        "registered_at": "timestamptz NOT NULL",
-        "promised_by": "timestamptz",
-        "promised_day": "date",
-        "first_scan_at": "timestamptz",
-        "delivered_at": "timestamptz",
-        "scan_at": "timestamptz",
-        "scan_status": "text NOT NULL",
-        "scan_city": "text NOT NULL",
-        "scan_country": "text NOT NULL",
-        "customs_held_since": "timestamptz",
-        "customs_asks": "text NOT NULL",
-        "customs_answer_by": "timestamptz",
-    },
-    ("(order_id)",),
-)
-HOLDS = Table(
-    "tracking_holds",
-    4,
-    {
-        "order_id": ID,
-        "reason": ID,
-        "owner": ID,
-        "supplier_order_id": ID,  # empty where the whole order waits
-        "since": "timestamptz NOT NULL",
-        "hold": "text NOT NULL",  # JSON of Hold, without its note
-    },
-    ("(since, order_id, reason, owner, supplier_order_id)",),
-)
-
-# --- what is kept ---------------------------------------------------------------------------------
 
 
 class TrackedLine(Value, frozen=True):
@@ -155,29 +72,105 @@ class Details(Value, frozen=True):
     holds: tuple[TrackedHold, ...] = ()
 
 
-_encode = msgspec.json.Encoder().encode
-_decode_details = msgspec.json.Decoder(Details).decode
-_decode_hold = msgspec.json.Decoder(Hold).decode
-_decode_units = msgspec.json.Decoder(Units).decode
+class OrderRow(NamedTuple):
+    """One order."""
+
+    order_id: str
+    channel: str
+    status: Header
+    placed_at: datetime
+    promised_by: datetime | None
+    delivered_at: datetime | None
+    details: Details
 
 
-def changes(page: Page) -> list[Written]:
-    """Rows of orders, parcels and holds."""
-    orders, parcels, holds = Rows(ORDERS), Rows(PARCELS), Rows(HOLDS)
-    for history, now in page.orders():
-        # Hardly any fact leaves an order's row as it was, so the row before is not computed.
-        (orders.new if history is None else orders.changed).append(_order_row(now))
-        holds.replace(_hold_rows(history) if history else (), _hold_rows(now))
-    for before, after in page.parcels():
-        parcels.replace(_parcel_rows(before), _parcel_rows(after))
-    return [orders, parcels, holds]
+class TrackedOrder(OrderRow):
+    """Where one order is."""
+
+    parcels: tuple[TrackedParcel, ...] = ()
+
+    @property
+    def expected_by(self) -> datetime | None:
+        """When it should arrive; None once it has, when it is cancelled, or if nothing was promised."""
+        over = self.delivered_at is not None or self.status in (Header.CANCELLED, Header.COMPLETED)
+        return None if over else self.promised_by
 
 
-TRACKING = Projection("tracking", 6, (ORDERS, PARCELS, HOLDS), changes)
+class LastScan(NamedTuple):
+    """The newest scan of a parcel by the carrier's own time."""
+
+    at: datetime
+    status: ParcelStatus
+    city: str
+    country: str
 
 
-def _order_row(history: OrderHistory) -> Values:
-    order = history.order
+class TrackedParcel(NamedTuple):
+    """Where one parcel is."""
+
+    number: str
+    carrier: str
+    epoch: Int4
+    order_id: str
+    """Empty while it is not known."""
+    supplier_order_id: str
+    supplier_id: str
+    status: ParcelStatus
+    country: Text
+    lines: Units
+    registered_at: datetime
+    promised_by: datetime | None
+    promised_day: date | None
+    first_scan_at: datetime | None
+    delivered_at: datetime | None
+    scan_at: datetime | None
+    scan_status: Annotated[ParcelStatus | None, "text NOT NULL"]
+    scan_city: Text
+    scan_country: Text
+    customs_held_since: datetime | None
+    customs_asks: Annotated[CustomsAsk | None, "text NOT NULL"]
+    customs_answer_by: datetime | None
+
+    @property
+    def last_scan(self) -> LastScan | None:
+        if self.scan_at is None or self.scan_status is None:
+            return None
+        return LastScan(self.scan_at, self.scan_status, self.scan_city, self.scan_country)
+
+    @property
+    def customs_hold(self) -> CustomsHold | None:
+        if self.customs_held_since is None:
+            return None
+        return CustomsHold(self.customs_held_since, self.customs_asks, self.customs_answer_by)
+
+    @property
+    def expected_by(self) -> datetime | None:
+        """When it should arrive; None once it has, or if nothing was promised."""
+        return self.promised_by if self.delivered_at is None else None
+
+
+class OrderHold(NamedTuple):
+    """One hold that stands, and the order that waits."""
+
+    order_id: str
+    reason: HoldReason
+    owner: str
+    supplier_order_id: str
+    """Empty where the whole order waits."""
+    since: datetime
+    hold: Hold
+    """Without its note."""
+
+
+ORDERS = table("tracking_orders", OrderRow, 1, "(status, placed_at, order_id)")
+PARCELS = table("tracking_parcels", TrackedParcel, 3, "(order_id)")
+HOLDS = table("tracking_holds", OrderHold, 4, "(since, order_id, reason, owner, supplier_order_id)")
+
+# --- what is kept ---------------------------------------------------------------------------------
+
+
+def _order(history: OrderHistory) -> list[OrderRow]:
+    order, placed = history.order, history.order.placed
     details = Details(
         order.confirmed_at,
         order.promised_day,
@@ -185,16 +178,16 @@ def _order_row(history: OrderHistory) -> Values:
         tuple(_supplier_order(each) for each in order.supplier_orders.values()),
         tuple(TrackedHold(each.reason, each.at, each.missing, each.supplier_order_id) for each in order.holds),
     )
-    placed = order.placed
-    return (
-        placed.order_id,
-        placed.channel,
-        history.header.value,
-        placed.placed_at,
-        order.promised_by,
-        history.delivered_at,
-        _encode(details).decode(),
+    row = OrderRow(
+        order_id=placed.order_id,
+        channel=placed.channel,
+        status=history.header,
+        placed_at=placed.placed_at,
+        promised_by=order.promised_by,
+        delivered_at=history.delivered_at,
+        details=details,
     )
+    return [row]
 
 
 def _line(order: Order, line_no: LineNo) -> TrackedLine:
@@ -221,107 +214,52 @@ def _supplier_order(each: SupplierOrder) -> TrackedSupplierOrder:
     )
 
 
-def _hold_rows(history: OrderHistory) -> list[Values]:
+def _holds(history: OrderHistory) -> list[OrderHold]:
     order_id = history.order.order_id
-    return [(order_id, *hold.key, hold.at, _encode(replace(hold, note=None)).decode()) for hold in history.order.holds]
+    return [OrderHold(order_id, *hold.key, hold.at, replace(hold, note=None)) for hold in history.order.holds]
 
 
-def _parcel_rows(uses: ParcelHistory) -> list[Values]:
-    return [_parcel_row(history) for history in uses]
+def _parcels(parcel: Parcel) -> list[TrackedParcel]:
+    return [_parcel(use) for use in parcels.uses(parcel)]
 
 
-def _parcel_row(history: ParcelUse) -> Values:
-    parcel = history.parcel
+def _parcel(parcel: Parcel) -> TrackedParcel:
     scan = parcel.checkpoints[-1] if parcel.checkpoints else None
     held = parcel.customs_hold
-    return (
-        parcel.number,
-        parcel.carrier,
-        parcel.epoch,
-        parcel.order_id,
-        parcel.supplier_order_id,
-        parcel.supplier_id,
-        parcel.status.value,
-        parcel.country,
-        _encode(parcel.by_line).decode(),
-        parcel.registered_at,
-        parcel.promised_by,
-        parcel.promised_day,
-        parcel.first_scan_at,
-        parcel.delivered_at,
-        scan.at if scan else None,
-        scan.status.value if scan else "",
-        scan.city if scan else "",
-        scan.country if scan else "",
-        held.since if held else None,
-        held.asks.value if held and held.asks else "",
-        held.answer_by if held else None,
+    return TrackedParcel(
+        number=parcel.number,
+        carrier=parcel.carrier,
+        epoch=parcel.epoch,
+        order_id=parcel.order_id,
+        supplier_order_id=parcel.supplier_order_id,
+        supplier_id=parcel.supplier_id,
+        status=parcel.status,
+        country=parcel.country,
+        lines=parcel.by_line,
+        registered_at=parcel.registered_at,
+        promised_by=parcel.promised_by,
+        promised_day=parcel.promised_day,
+        first_scan_at=parcel.first_scan_at,
+        delivered_at=parcel.delivered_at,
+        scan_at=scan.at if scan else None,
+        scan_status=scan.status if scan else None,
+        scan_city=scan.city if scan else "",
+        scan_country=scan.country if scan else "",
+        customs_held_since=held.since if held else None,
+        customs_asks=held.asks if held else None,
+        customs_answer_by=held.answer_by if held else None,
     )
 
 
+TRACKING = projection(
+    "tracking",
+    6,
+    From(orders.NOUN, ORDERS, _order, compared=False),
+    From(parcels.NOUN, PARCELS, _parcels),
+    From(orders.NOUN, HOLDS, _holds),
+)
+
 # --- questions ------------------------------------------------------------------------------------
-
-
-class LastScan(NamedTuple):
-    """The newest scan of a parcel by the carrier's own time."""
-
-    at: datetime
-    status: ParcelStatus
-    city: str
-    country: str
-
-
-class TrackedParcel(NamedTuple):
-    """Where one parcel is."""
-
-    carrier: str
-    number: str
-    epoch: int
-    order_id: str
-    supplier_order_id: str
-    supplier_id: str
-    status: ParcelStatus
-    country: str
-    lines: Units
-    registered_at: datetime
-    promised_by: datetime | None
-    promised_day: date | None
-    first_scan_at: datetime | None
-    delivered_at: datetime | None
-    last_scan: LastScan | None
-    customs_hold: CustomsHold | None
-
-    @property
-    def expected_by(self) -> datetime | None:
-        """When it should arrive; None once it has, or if nothing was promised."""
-        return self.promised_by if self.delivered_at is None else None
-
-
-class TrackedOrder(NamedTuple):
-    """Where one order is."""
-
-    order_id: str
-    channel: str
-    status: Header
-    placed_at: datetime
-    promised_by: datetime | None
-    delivered_at: datetime | None
-    details: Details
-    parcels: Sequence[TrackedParcel] = ()
-
-    @property
-    def expected_by(self) -> datetime | None:
-        """When it should arrive; None once it has, when it is cancelled, or if nothing was promised."""
-        over = self.delivered_at is not None or self.status in (Header.CANCELLED, Header.COMPLETED)
-        return None if over else self.promised_by
-
-
-class OrderHold(NamedTuple):
-    """One hold that stands, and the order that waits."""
-
-    order_id: str
-    hold: Hold
-
 
 _ORDER = "SELECT * FROM {tracking_orders} WHERE order_id = %(order_id)s"
 _LIST = """
@@ -342,7 +280,7 @@ _PARCELS_NAMED = """
     ORDER BY carrier, epoch DESC
 """
 _HOLDS = """
-    SELECT order_id, reason, owner, supplier_order_id, since, hold FROM {tracking_holds}
+    SELECT * FROM {tracking_holds}
     WHERE (cardinality(%(reasons)s::text[]) = 0 OR reason = ANY(%(reasons)s)) AND (%(owner)s = '' OR owner = %(owner)s)
         AND (since, order_id, reason, owner, supplier_order_id) > (
             %(after_at)s, %(after_id)s, %(after_reason)s, %(after_owner)s, %(after_scope)s
@@ -351,36 +289,17 @@ _HOLDS = """
 """
 
 
-def _read_parcel(**row: Any) -> TrackedParcel:
-    scan_at, scan_status = row.pop("scan_at"), row.pop("scan_status")
-    city, country = row.pop("scan_city"), row.pop("scan_country")
-    row["last_scan"] = LastScan(scan_at, ParcelStatus(scan_status), city, country) if scan_at else None
-    since, asks, answer_by = (row.pop(f"customs_{name}") for name in ("held_since", "asks", "answer_by"))
-    row["customs_hold"] = CustomsHold(since, CustomsAsk(asks) if asks else None, answer_by) if since else None
-    row["status"] = ParcelStatus(row["status"])
-    row["lines"] = _decode_units(row["lines"])
-    return TrackedParcel(**row)
-
-
-def _read_order(**row: Any) -> TrackedOrder:
-    row["status"] = Header(row["status"])
-    row["details"] = _decode_details(row["details"])
-    return TrackedOrder(**row)
-
-
 async def _with_parcels(at: Snapshot, orders: Sequence[TrackedOrder]) -> list[TrackedOrder]:
-    order_ids = [order.order_id for order in orders]
-    found = await at.each(_PARCELS_OF, {"order_ids": order_ids}, _read_parcel)
-    parcels: dict[str, list[TrackedParcel]] = {order_id: [] for order_id in order_ids}
-    for parcel in found:
-        parcels[parcel.order_id].append(parcel)
-    return [order._replace(parcels=tuple(parcels[order.order_id])) for order in orders]
+    by_id = {order.order_id: order for order in orders}
+    for parcel in await at.each(_PARCELS_OF, {"order_ids": list(by_id)}, TrackedParcel):
+        by_id[parcel.order_id].parcels += (parcel,)
+    return list(orders)
 
 
 async def get_order(where: Where, order_id: str) -> Answer[TrackedOrder]:
     """One order with its parcels; raises UnknownOrder."""
     async with snapshot(where, TRACKING) as at:
-        found = await at.each(_ORDER, {"order_id": order_id}, _read_order)
+        found = await at.each(_ORDER, {"order_id": order_id}, TrackedOrder)
         if not found:
             raise UnknownOrder(order_id)
         return Answer(await _with_parcels(at, found), at.position)
@@ -390,7 +309,7 @@ async def find_parcels(where: Where, number: str, carrier: str = "") -> Answer[T
     """Every use of a tracking number, of one carrier or of any; the newest use of each carrier first."""
     async with snapshot(where, TRACKING) as at:
         parameters = {"number": number, "carrier": carrier}
-        found = await at.each(_PARCELS_NAMED, parameters, _read_parcel)
+        found = await at.each(_PARCELS_NAMED, parameters, TrackedParcel)
         return Answer(found, at.position)
 
 
@@ -414,7 +333,7 @@ async def list_orders(
         "limit": page.limit,
     }
     async with snapshot(where, TRACKING) as at:
-        found = await at.each(_LIST, parameters, _read_order)
+        found = await at.each(_LIST, parameters, TrackedOrder)
         rows, token = page.cut(found, [(order.placed_at, order.order_id) for order in found])
         return Answer(await _with_parcels(at, rows), at.position, token)
 
@@ -431,7 +350,6 @@ async def list_holds(
         "limit": page.limit,
     }
     async with snapshot(where, TRACKING) as at:
-        found = await at.rows(_HOLDS, parameters)
-        keys = [(since, order_id, *key) for order_id, *key, since, _ in found]
-        rows, token = page.cut([OrderHold(row[0], _decode_hold(row[-1])) for row in found], keys)
+        found = await at.each(_HOLDS, parameters, OrderHold)
+        rows, token = page.cut(found, [(each.since, each.order_id, *each.hold.key) for each in found])
         return Answer(rows, at.position, token)

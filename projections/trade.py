@@ -17,131 +17,111 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from ledger.facts import LineNo, Units
+from ledger.nouns import cases, orders
 from ledger.nouns.cases import Case
 from ledger.nouns.orders import Order
 from ledger.nouns.orders.supplier_orders import SupplierOrder, SupplierOrderShipped
 from ledger.nouns.recoveries import CostKind
 from ledger.terms.money import in_64_bits, round_half_up
 from ledger.terms.parties import Party
-from projections.machine.reads import (
-    Answer,
-    PageOf,
-    Where,
-    snapshot,
-)
-from projections.machine.streams import OrderHistory, Page
-from projections.machine.tables import (
-    ID,
-    Projection,
-    Rows,
-    Table,
-    Values,
-    Written,
-)
+from projections.machine.histories import OrderHistory
+from projections.machine.projection import From, projection
+from projections.machine.reads import Answer, PageOf, Where, snapshot
+from projections.machine.rows import Int4
+from projections.machine.tables import table
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
 
 # --- tables ---------------------------------------------------------------------------------------
 
-GOODS = Table(
-    "trade_goods",
-    6,
-    {
-        "order_id": ID,
-        "line_no": "int4 NOT NULL",
-        "supplier_order_id": ID,  # empty while nobody was given the line
-        "carrier": ID,  # this and the next are those of a parcel; empty while none left
-        "number": ID,
-        "epoch": "int4 NOT NULL",
-        "supplier_id": ID,
-        "sku": ID,
-    },
-)
-CASE_LINES = Table(
-    "trade_case_lines",
-    2,
-    {
-        "case_id": ID,
-        "line_no": "int4 NOT NULL",
-        "order_id": ID,
-        "supplier_id": ID,  # who sent the units; empty where that is not known
-        "opened_at": "timestamptz NOT NULL",
-        "liable": ID,  # empty before a ruling
-    },
-    ("(opened_at)",),
-)
-COSTS = Table(
-    "trade_costs",
-    4,
-    {
-        "case_id": ID,
-        "line_no": "int4 NOT NULL",
-        "kind": ID,
-        "reference": ID,  # the refund, the label, or the position of the shipment
-        "currency": ID,  # empty where it is the order's, which a case does not know before money was granted
-        "amount_minor": "int8 NOT NULL",
-        "at": "timestamptz NOT NULL",
-    },
-    ("(at)",),
-)
+
+class Goods(NamedTuple):
+    """A line of an order, in each parcel that it is in, or at the supplier that it has not left."""
+
+    order_id: str
+    line_no: Int4
+    supplier_order_id: str
+    """Empty while nobody was given the line."""
+    carrier: str
+    """This and the next are those of a parcel; empty while none left."""
+    number: str
+    epoch: Int4
+    supplier_id: str
+    sku: str
+
+
+class CaseLine(NamedTuple):
+    """A line that a case is about."""
+
+    case_id: str
+    line_no: Int4
+    order_id: str
+    supplier_id: str
+    """Who sent the units; empty where that is not known."""
+    opened_at: datetime
+    liable: Party | None
+    """None before a ruling."""
+
+
+class Cost(NamedTuple):
+    """What a line of a case cost."""
+
+    case_id: str
+    line_no: Int4
+    kind: CostKind
+    reference: str
+    """The refund, the label, or the position of the shipment."""
+    currency: str
+    """Empty where it is the order's, which a case does not know before money was granted."""
+    amount_minor: int
+    at: datetime
+
+
+GOODS = table("trade_goods", Goods, 6)
+CASE_LINES = table("trade_case_lines", CaseLine, 2, "(opened_at)")
+COSTS = table("trade_costs", Cost, 4, "(at)")
 
 # --- what is kept ---------------------------------------------------------------------------------
 
 
-def changes(page: Page) -> list[Written]:
-    """What orders and parcels consist of, the lines of cases, and what these cost."""
-    goods, lines, costs = Rows(GOODS), Rows(CASE_LINES), Rows(COSTS)
-    for history, now in page.orders():
-        goods.replace(history.cached(_goods) if history else (), now.cached(_goods))
-        if now.order.placed.reship_of:
-            costs.replace(history.cached(_sent_again) if history else (), now.cached(_sent_again))
-    for before, after in page.cases():
-        lines.replace(_case_lines(before) if before else (), _case_lines(after))
-        costs.replace(_costs(before) if before else (), _costs(after))
-    return [goods, lines, costs]
-
-
-TRADE = Projection("trade", 1, (GOODS, CASE_LINES, COSTS), changes)
-
-
-def _goods(history: OrderHistory) -> list[Values]:
+def _goods(history: OrderHistory) -> list[Goods]:
     order = history.order
     given = {line_no for each in order.supplier_orders.values() for line_no in each.shares}
     nobodys = [
-        (order.order_id, line_no, "", "", "", 0, line.supplier_id, line.sku)
+        Goods(order.order_id, line_no, "", "", "", 0, line.supplier_id, line.sku)
         for line_no, line in order.lines.items()
         if line_no not in given
     ]
     return [*nobodys, *(row for each in order.supplier_orders.values() for row in _given(order, each))]
 
 
-def _given(order: Order, each: SupplierOrder) -> Iterator[Values]:
+def _given(order: Order, each: SupplierOrder) -> Iterator[Goods]:
     """One row for each parcel that a line is in, or one for a line that did not leave."""
     parcels = [parcel for parcel in order.shipments if parcel.supplier_order_id == each.supplier_order_id]
     for line_no in each.shares:
         line = (order.order_id, line_no, each.supplier_order_id)
         what = (each.supplier_id, order.lines[line_no].sku)
-        left = [(*line, one.carrier, one.number, one.epoch, *what) for one in parcels if line_no in one.by_line]
-        yield from left or [(*line, "", "", 0, *what)]
+        left = [Goods(*line, one.carrier, one.number, one.epoch, *what) for one in parcels if line_no in one.by_line]
+        yield from left or [Goods(*line, "", "", 0, *what)]
 
 
-def _case_lines(case: Case) -> list[Values]:
-    opened, liable = case.opened, case.ruling.liable.value if case.ruling else ""
+def _case_lines(case: Case) -> list[CaseLine]:
+    opened, liable = case.opened, case.ruling.liable if case.ruling else None
     return [
-        (case.case_id, line_no, case.order_id, opened.suppliers.get(line_no, ""), opened.at, liable)
+        CaseLine(case.case_id, line_no, case.order_id, opened.suppliers.get(line_no, ""), opened.at, liable)
         for line_no in sorted({*opened.by_line, *case.by_line})
     ]
 
 
-def _costs(case: Case) -> list[Values]:
+def _costs(case: Case) -> list[Cost]:
     """What the customer gets back, and what it costs to bring goods back."""
     refunds = [
-        (case.case_id, line_no, CostKind.REFUND.value, refund_id, case.currency, in_64_bits(amount), refund.granted_at)
+        Cost(case.case_id, line_no, CostKind.REFUND, refund_id, case.currency, in_64_bits(amount), refund.granted_at)
         for refund_id, refund in case.refunds.items()
         for line_no, amount in refund.amounts_minor.items()
         if amount
     ]
     freight = [
-        (case.case_id, line_no, CostKind.FREIGHT.value, label.label_id, "", amount, label.at)
+        Cost(case.case_id, line_no, CostKind.FREIGHT, label.label_id, "", amount, label.at)
         for label in case.labels.values()
         if label.freight_payer is not Party.CUSTOMER
         for line_no, amount in _shared(label.freight_minor, label.by_line).items()
@@ -162,27 +142,36 @@ def _shared(amount_minor: int, by_line: Units) -> dict[LineNo, int]:
     return shares
 
 
-def _sent_again(history: OrderHistory) -> list[Values]:
+def _sent_again(history: OrderHistory) -> list[Cost]:
     """What the goods of a reship cost, at the cost frozen in its draft; goods without an offer have no known cost."""
-    rows: list[Values] = []
-    for position, fact in history.accounted:
-        if isinstance(fact, SupplierOrderShipped):
-            costs = history.order.supplier_orders[fact.supplier_order_id].unit_costs
-            rows += [
-                (
-                    history.order.placed.reship_of,
-                    line_no,
-                    CostKind.RESHIP.value,
-                    str(position),
-                    costs[line_no].currency,
-                    in_64_bits(units * costs[line_no].amount_minor),
-                    fact.at,
-                )
-                for line_no, units in fact.by_line.items()
-                if line_no in costs
-            ]
-    return rows
+    order = history.order
+    if not order.placed.reship_of:
+        return []
+    return [
+        Cost(
+            case_id=order.placed.reship_of,
+            line_no=line_no,
+            kind=CostKind.RESHIP,
+            reference=str(position),
+            currency=cost.currency,
+            amount_minor=in_64_bits(units * cost.amount_minor),
+            at=fact.at,
+        )
+        for position, fact in history.accounted
+        if isinstance(fact, SupplierOrderShipped)
+        for line_no, units in fact.by_line.items()
+        if (cost := order.supplier_orders[fact.supplier_order_id].unit_costs.get(line_no)) is not None
+    ]
 
+
+TRADE = projection(
+    "trade",
+    1,
+    From(orders.NOUN, GOODS, _goods),
+    From(cases.NOUN, CASE_LINES, _case_lines),
+    From(orders.NOUN, COSTS, _sent_again),
+    From(cases.NOUN, COSTS, _costs),
+)
 
 # --- questions ------------------------------------------------------------------------------------
 

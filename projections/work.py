@@ -6,32 +6,24 @@ finish it in a stream of its own, which this file only reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 from zlib import crc32
 
 from ledger.facts import Fact, to_minute
-from ledger.nouns import stock
+from ledger.nouns import cases, inquiries, messages, orders, parcels, recoveries, stock, suppliers, tasks
 from ledger.nouns.cases import Case, Remedy
 from ledger.nouns.cases import Status as CaseStatus
 from ledger.nouns.choice import Choice
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.messages import Audience, Message
 from ledger.nouns.messages import Stage as MessageStage
-from ledger.nouns.orders import (
-    Header,
-    Hold,
-    HoldReason,
-    Order,
-    deadlines,
-    holds_on,
-    left_minor,
-)
+from ledger.nouns.orders import Header, Hold, HoldReason, Order, deadlines, holds_on, left_minor
 from ledger.nouns.orders.supplier_orders import Oddity, left_to_ship
 from ledger.nouns.parcels import Parcel, ParcelStatus
-from ledger.nouns.recoveries import Recovery, Status
+from ledger.nouns.recoveries import Status
 from ledger.nouns.reviews import ProposalState
 from ledger.nouns.stock import Alert
 from ledger.nouns.suppliers import Supplier
@@ -39,65 +31,14 @@ from ledger.nouns.tasks import Task
 from ledger.terms.clocks import Reading
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
-from projections.machine.reads import (
-    FIRST,
-    LAST,
-    Answer,
-    PageOf,
-    Where,
-    snapshot,
-)
-from projections.machine.streams import (
-    LoggedFact,
-    OrderHistory,
-    Page,
-    ParcelHistory,
-)
-from projections.machine.tables import (
-    ID,
-    Once,
-    Projection,
-    Rows,
-    Table,
-    Values,
-    Written,
-)
+from projections.machine.histories import OrderHistory, RecoveryHistory
+from projections.machine.projection import From, FromPages, projection
+from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
+from projections.machine.rows import Text
+from projections.machine.streams import Page
+from projections.machine.tables import AddedRows, Rows, Written, table
 
 # --- tables ---------------------------------------------------------------------------------------
-
-ITEMS = Table(
-    "work_items",
-    2,
-    {
-        "kind": ID,
-        "subject": ID,  # what it is about, of which there is one at a time
-        "task_id": ID,
-        "owner": ID,
-        "due": "timestamptz NOT NULL",
-        "raised_at": "timestamptz NOT NULL",
-        "because": "text NOT NULL",
-        "order_id": ID,
-        "supplier_order_id": ID,
-        "supplier_id": ID,
-        "carrier": ID,
-        "number": ID,
-        "sku": ID,
-    },
-    ("(owner, due, task_id)", "(due, task_id)", "(task_id)"),
-)
-TASKS = Table(
-    "work_tasks",
-    1,
-    {
-        "task_id": ID,
-        "state": ID,  # of State
-        "person": "text NOT NULL",
-        "since": "timestamptz",
-        "outcome": "text NOT NULL",
-    },
-)
-
-# --- what is kept ---------------------------------------------------------------------------------
 
 
 class Owner(StrEnum):
@@ -146,12 +87,13 @@ class Item(NamedTuple):
 
     kind: Kind
     subject: str
+    """What it is about, of which there is one at a time."""
     task_id: str
     owner: Owner
     due: datetime
     """When it should be done; when it came up, where nothing says so."""
     raised_at: datetime
-    because: str = ""
+    because: Text = ""
     order_id: str = ""
     supplier_order_id: str = ""
     supplier_id: str = ""
@@ -160,42 +102,29 @@ class Item(NamedTuple):
     sku: str = ""
 
 
-def _items(items: Iterable[Item]) -> list[Values]:
-    return [(item.kind.value, *item[1:3], item.owner.value, *item[4:]) for item in items]
+class Handling(NamedTuple):
+    """What people did about a piece of work."""
+
+    task_id: str
+    state: State
+    person: Text = ""
+    since: datetime | None = None
+    outcome: Text = ""
 
 
-def changes(page: Page) -> list[Written]:
-    """Rows of work and of what people did about it."""
-    items, done = Rows(ITEMS), Rows(TASKS)
-    for history, now in page.orders():
-        items.replace(history.cached(_of_order) if history else (), now.cached(_of_order))
-    for before, after in page.parcels():
-        items.replace(_of_parcels(before), _of_parcels(after))
-    for inquiry, inquiry_now in page.inquiries():
-        items.replace(_of_inquiry(inquiry) if inquiry else (), _of_inquiry(inquiry_now))
-    for recovery, recovery_now in page.recoveries():
-        items.replace(_of_recovery(recovery) if recovery else (), _of_recovery(recovery_now))
-    for case, case_now in page.cases():
-        items.replace(_of_case(case) if case else (), _of_case(case_now))
-    for supplier, supplier_now in page.suppliers():
-        items.replace(_of_supplier(supplier) if supplier else (), _of_supplier(supplier_now))
-    for message, message_now in page.messages():
-        items.replace(_of_message(message) if message else (), _of_message(message_now))
-    for task, task_now in page.tasks():
-        done.replace([_of_task(task)] if task else (), [_of_task(task_now)])
-    return [items, *_of_stock(page.told), done]
+ITEMS = table("work_items", Item, 2, "(owner, due, task_id)", "(due, task_id)", "(task_id)")
+TASKS = table("work_tasks", Handling, 1)
+
+# --- what is kept ---------------------------------------------------------------------------------
 
 
-WORK = Projection("work", 6, (ITEMS, TASKS), changes)
-
-
-def _of_task(task: Task) -> Values:
+def _of_task(task: Task) -> list[Handling]:
     if task.finished is not None:
         last = task.finished
-        return (task.task_id, State.FINISHED.value, last.by, last.at, last.outcome)
+        return [Handling(task.task_id, State.FINISHED, last.by, last.at, last.outcome)]
     if task.claimed is not None:
-        return (task.task_id, State.CLAIMED.value, task.claimed.by, task.claimed.at, "")
-    return (task.task_id, State.FREE.value, "", None, "")
+        return [Handling(task.task_id, State.CLAIMED, task.claimed.by, task.claimed.at)]
+    return [Handling(task.task_id, State.FREE)]
 
 
 # --- what raises work -----------------------------------------------------------------------------
@@ -207,18 +136,16 @@ _HOLDS = {
 """Whose work a hold is; operations' where it is not named."""
 
 
-def _of_order(history: OrderHistory) -> list[Values]:
+def _of_order(history: OrderHistory) -> list[Item]:
     if history.order.placed.historical:
         return []
-    return _items(
-        [
-            *_holds(history),
-            *_breaches(history.order),
-            *_oddities(history),
-            *_chargebacks(history.order),
-            *_unpayable(history.order),
-        ]
-    )
+    return [
+        *_holds(history),
+        *_breaches(history.order),
+        *_oddities(history),
+        *_chargebacks(history.order),
+        *_unpayable(history.order),
+    ]
 
 
 def _holds(history: OrderHistory) -> Iterator[Item]:
@@ -363,16 +290,15 @@ _TROUBLE = {
 """Whose work a parcel in this state is."""
 
 
-def _of_parcels(uses: ParcelHistory) -> list[Values]:
+def _of_parcel(parcel: Parcel) -> list[Item]:
     """Only of the present use of a number."""
-    if not uses or uses[-1].parcel.historical:
+    if parcel.historical:
         return []
-    history = uses[-1]
-    items = [_trouble(history.parcel)] if history.parcel.status in _TROUBLE else []
-    missed = history.first_scan_missed
-    if missed is not None and history.first_scan_withdrawn is None and history.parcel.first_scan_at is None:
-        items.append(_parcel(history.parcel, Kind.BREACH, "first_scan", Owner.OPERATIONS, missed.due, missed.at))
-    return _items(items)
+    items = [_trouble(parcel)] if parcel.status in _TROUBLE else []
+    missed = parcel.missed
+    if missed is not None and parcel.first_scan_missed and parcel.first_scan_at is None:
+        items.append(_parcel(parcel, Kind.BREACH, "first_scan", Owner.OPERATIONS, missed.due, missed.at))
+    return items
 
 
 def _trouble(parcel: Parcel) -> Item:
@@ -403,7 +329,7 @@ def _parcel(parcel: Parcel, kind: Kind, because: str, owner: Owner, due: datetim
     )
 
 
-def _of_inquiry(inquiry: Inquiry) -> list[Values]:
+def _of_inquiry(inquiry: Inquiry) -> list[Item]:
     """Those that the retailer has to answer, and those that a supplier has not answered in time."""
     asked = inquiry.asked
     ours = asked.asked_of is Party.RETAILER
@@ -422,7 +348,7 @@ def _of_inquiry(inquiry: Inquiry) -> list[Values]:
         asked.supplier_order_id,
         asked.supplier_id,
     )
-    return _items([item])
+    return [item]
 
 
 _NEXT_STEPS = {
@@ -434,7 +360,8 @@ _NEXT_STEPS = {
 """What the retailer is to do about a recovery in this state; in the others somebody else is."""
 
 
-def _of_recovery(recovery: Recovery) -> list[Values]:
+def _of_recovery(history: RecoveryHistory) -> list[Item]:
+    recovery = history.recovery
     step = _NEXT_STEPS.get(recovery.status, "")
     if recovery.status is Status.PROPOSED and recovery.is_answer_missed:
         step = "press for an answer"
@@ -456,10 +383,10 @@ def _of_recovery(recovery: Recovery) -> list[Values]:
         about.carrier,
         about.number,
     )
-    return _items([item])
+    return [item]
 
 
-def _of_case(case: Case) -> list[Values]:
+def _of_case(case: Case) -> list[Item]:
     step = _next_step(case)
     if not step:
         return []
@@ -476,7 +403,7 @@ def _of_case(case: Case) -> list[Values]:
         step if answered else f"answer the customer, then {step}",
         case.order_id,
     )
-    return _items([item])
+    return [item]
 
 
 def _next_step(case: Case) -> str:
@@ -502,8 +429,8 @@ def _next_step(case: Case) -> str:
             return ""
 
 
-def _of_supplier(supplier: Supplier) -> list[Values]:
-    return _items(
+def _of_supplier(supplier: Supplier) -> list[Item]:
+    return [
         Item(
             Kind.SUSPENSION,
             f"{supplier.supplier_id}/{name}",
@@ -516,7 +443,7 @@ def _of_supplier(supplier: Supplier) -> list[Values]:
         )
         for name, proposal in supplier.reviews.proposals.items()
         if proposal.state is ProposalState.OPEN
-    )
+    ]
 
 
 _READERS = {
@@ -527,7 +454,7 @@ _READERS = {
 """Who sees to it that somebody is told whom no message reaches."""
 
 
-def _of_message(message: Message) -> list[Values]:
+def _of_message(message: Message) -> list[Item]:
     if message.stage is not MessageStage.GIVEN_UP or message.given_up_at is None:
         return []
     about, at = message.asked.about, message.given_up_at
@@ -545,7 +472,7 @@ def _of_message(message: Message) -> list[Values]:
         about.carrier,
         about.number,
     )
-    return _items([item])
+    return [item]
 
 
 _STAMP = "%Y%m%dT%H%M%SZ"
@@ -567,21 +494,20 @@ _LEVELS = {
 }
 
 
-def _of_stock(told: Sequence[LoggedFact]) -> list[Written]:
-    """What a page changes of the alerts that stand: the first one stays until its end, however often it is told."""
-    raised: dict[tuple[str, str], Item | None] = {}
+def _of_stock(page: Page) -> list[Written]:
+    """What a page changes of the alerts that stand: the first one stays until its end, however often it is recorded."""
+    raised: dict[tuple[Kind, str], Item | None] = {}
     ended = set()
-    for position, fact, _ in told:
+    for position, fact, _ in page.facts.get(stock.NOUN.prefix, ()):
         if (item := _alert(position, fact)) is not None:
             if raised.get((item.kind, item.subject)) is None:
                 raised[item.kind, item.subject] = item
         elif (subject := _ended(fact)) is not None:
-            key = (Kind.STOCK.value, subject)
-            ended.add(key)
-            raised[key] = None
+            ended.add((Kind.STOCK, subject))
+            raised[Kind.STOCK, subject] = None
     gone = Rows(ITEMS)
     gone.gone = sorted(ended)
-    return [gone, Once(ITEMS, _items(item for item in raised.values() if item is not None))]
+    return [gone, AddedRows(ITEMS, (item for item in raised.values() if item is not None))]
 
 
 def _alert(position: int, fact: Fact) -> Item | None:
@@ -628,6 +554,22 @@ def _level(fact: Any, alert: Alert) -> str:
     return f"{fact.supplier_id}/{fact.sku}/{alert}"
 
 
+# --- all of it ------------------------------------------------------------------------------------
+
+WORK = projection(
+    "work",
+    6,
+    From(orders.NOUN, ITEMS, _of_order),
+    From(parcels.NOUN, ITEMS, _of_parcel),
+    From(inquiries.NOUN, ITEMS, _of_inquiry),
+    From(recoveries.NOUN, ITEMS, _of_recovery),
+    From(cases.NOUN, ITEMS, _of_case),
+    From(suppliers.NOUN, ITEMS, _of_supplier),
+    From(messages.NOUN, ITEMS, _of_message),
+    FromPages((ITEMS,), _of_stock),
+    From(tasks.NOUN, TASKS, _of_task),
+)
+
 # --- questions ------------------------------------------------------------------------------------
 
 
@@ -664,11 +606,6 @@ _LIST = """
 _EXISTS = "SELECT 1 FROM {work_items} WHERE task_id = %(task_id)s LIMIT 1"
 
 
-def _read(**row: Any) -> Work:
-    row["kind"], row["owner"] = Kind(row["kind"]), Owner(row["owner"])
-    return Work(**row)
-
-
 async def list_work(
     where: Where,
     page: PageOf,
@@ -693,7 +630,7 @@ async def list_work(
     }
     query = _LIST.replace("{condition}", "i.owner = %(owner)s AND" if owner else "")
     async with snapshot(where, WORK) as at:
-        found = await at.each(query, parameters, _read)
+        found = await at.each(query, parameters, Work)
         rows, token = page.cut(found, [(row.due, row.task_id) for row in found])
         return Answer(rows, at.position, token)
 

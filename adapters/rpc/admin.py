@@ -18,8 +18,8 @@ from ledger.nouns import orders, policies
 from ledger.nouns.policies import Policies, Policy, policy_at
 from ledger.refusals import Malformed, UnknownPerson
 from projections import PROJECTIONS, outbox
+from projections.machine.projection import named
 from projections.machine.status import ask_for_rebuild, statuses
-from projections.machine.tables import named
 
 
 class AdminQueries(Reader):

@@ -56,7 +56,7 @@ class MessageQueries:
         letter = await self._letter(tenant, found) if request.with_letter else None
         return messages_pb2.GetMessageResponse(message=_message(found), letter=letter, position=answer.position)
 
-    async def _letter(self, tenant: Tenant, found: outbox.Letter) -> messages_pb2.Letter | None:
+    async def _letter(self, tenant: Tenant, found: outbox.OutboxMessage) -> messages_pb2.Letter | None:
         view = await self._letters.present(tenant.log, [(found.message_id, found.about)])
         message = messages.find(view, found.message_id)
         if message is None:
@@ -67,7 +67,7 @@ class MessageQueries:
             return None
 
 
-def _message(each: outbox.Letter) -> messages_pb2.Message:
+def _message(each: outbox.OutboxMessage) -> messages_pb2.Message:
     about = each.about
     return messages_pb2.Message(
         message_id=each.message_id,

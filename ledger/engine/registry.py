@@ -37,9 +37,10 @@ class Registry:
         self.classes: dict[str, type[Fact]] = {}
         self._decoders: dict[str, Callable[[bytes], Fact]] = {}
         self._prefixes: dict[type[Fact], str] = {}
-        self._evolve: dict[str, Callable[[Any, Any], Any]] = {}
+        self.evolve: dict[str, Callable[[Any, Any], Any]] = {}
+        """How the streams of each prefix fold."""
         for noun in nouns:
-            self._evolve[noun.prefix] = noun.evolve
+            self.evolve[noun.prefix] = noun.evolve
             for fact_class in noun.facts:
                 self._add(noun.prefix, fact_class)
 
@@ -67,7 +68,7 @@ class Registry:
         prefix = stream.partition("-")[0]
         if self._prefixes.get(type(fact)) != prefix:
             raise Misplaced(stream, fact)
-        return self._evolve[prefix](state, fact)
+        return self.evolve[prefix](state, fact)
 
     def fold_rows(self, streams: Iterable[str], rows: Sequence[tuple[str, int, str, bytes]]) -> dict[str, Entry]:
         """Whole streams, folded: rows are (stream, version, topic, state) in order of version."""

@@ -30,8 +30,9 @@ from ledger.engine.log import LOCK_SEED
 from ledger.engine.registry import Registry
 from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import Shown
+from projections.machine.projection import Projection
 from projections.machine.streams import Page, Streams
-from projections.machine.tables import Projection, Written
+from projections.machine.tables import Written
 
 PAGE_FACTS = 5_000
 LEASE_SECONDS = 6.0

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import reduce
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
@@ -16,8 +17,11 @@ from psycopg.rows import kwargs_row
 from psycopg.sql import SQL, Composed, Identifier
 from psycopg_pool import AsyncConnectionPool
 
+from ledger.engine.registry import Registry
 from ledger.refusals import BeyondTheLog, Malformed, ProjectionBehind
-from projections.machine.tables import Projection
+from ledger.view import Noun
+from projections.machine.projection import Projection
+from projections.machine.rows import reader
 
 R = TypeVar("R")
 K = TypeVar("K")
@@ -33,6 +37,10 @@ PATIENCE_SECONDS = 5.0
 MOST_ROWS = 1000
 USUAL_ROWS = 100
 
+_STREAM = """
+    SELECT topic, state FROM {schema}.ledger_events WHERE originator_id = %(stream)s AND notification_id <= %(position)s
+    ORDER BY originator_version
+"""
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM {schema}.ledger_events"
 _POSITION = """
     SELECT coalesce((SELECT notification_id FROM {schema}.ledger_tracking WHERE application_name = %s), 0)
@@ -59,24 +67,58 @@ class Where(NamedTuple):
 class Snapshot:
     """A read model at one moment."""
 
-    def __init__(self, connection: AsyncConnection[Any], names: dict[str, Identifier], position: int) -> None:
+    def __init__(
+        self, connection: AsyncConnection[Any], schema: str, names: dict[str, Identifier], position: int
+    ) -> None:
         self.position = position
+        self._schema = schema
         self._connection = connection
         self._names = names
 
     async def rows(self, query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Runs a query of this package; ``{table}`` names a table, ``%(name)s`` a parameter."""
-        cursor = await self._connection.execute(self._said(query), parameters, binary=True)
+        cursor = await self._connection.execute(self._with_names(query), parameters, binary=True)
         return await cursor.fetchall()
 
     async def each(self, query: str, parameters: dict[str, Any], make: Callable[..., R]) -> list[R]:
-        """The rows of a query, each made from its columns by name."""
+        """The rows of a query, each made from its columns by name; those of a named tuple are decoded by its types."""
+        make = reader(make) if isinstance(make, type) else make
         async with self._connection.cursor(row_factory=kwargs_row(make)) as cursor:
-            await cursor.execute(self._said(query), parameters)
+            await cursor.execute(self._with_names(query), parameters)
             return await cursor.fetchall()
 
-    def _said(self, query: str) -> Composed:
+    async def state(self, noun: Noun, stream: str) -> Any:
+        """What a stream of the log amounts to at this position; None if it is empty."""
+        return await state_now(self._connection, self._schema, noun, stream, self.position)
+
+    def _with_names(self, query: str) -> Composed:
         return SQL(cast("Any", query)).format(**self._names)
+
+
+async def rows_now(
+    connection: AsyncConnection[Any], schema: str, query: str, parameters: Mapping[str, Any], *asked: Projection
+) -> list[Any]:
+    """What a task asks of read models as they stand; nothing while they have no tables yet."""
+    try:
+        async with connection.transaction():
+            cursor = await connection.execute(SQL(cast("Any", query)).format(**_names(schema, asked)), parameters)
+            return await cursor.fetchall()
+    except errors.UndefinedTable:
+        return []
+
+
+async def state_now(
+    connection: AsyncConnection[Any], schema: str, noun: Noun, stream: str, position: int = 2**62
+) -> Any:
+    """What a stream of the log amounts to, now or at a position; None if it is empty."""
+    registry = Registry([noun])
+    query = SQL(cast("Any", _STREAM)).format(schema=Identifier(schema))
+    cursor = await connection.execute(query, {"stream": stream, "position": position}, binary=True)
+    return reduce(noun.evolve, (registry.decode(topic, fact) for topic, fact in await cursor.fetchall()), None)
+
+
+def _names(schema: str, asked: Iterable[Projection]) -> dict[str, Identifier]:
+    return {table.name: Identifier(schema, table.name) for each in asked for table in each.tables}
 
 
 @asynccontextmanager
@@ -87,7 +129,7 @@ async def snapshot(where: Where, projection: Projection, *more: Projection) -> A
     waited for like a position.
     """
     asked = (projection, *more)
-    tables = {table.name: Identifier(where.schema, table.name) for each in asked for table in each.tables}
+    tables = _names(where.schema, asked)
     give_up_at = _now() + where.patience_seconds
     if where.at_least:
         for each in asked:
@@ -96,7 +138,7 @@ async def snapshot(where: Where, projection: Projection, *more: Projection) -> A
     async with opened:
         try:
             position = min([await _position(connection, where.schema, each) for each in asked])
-            yield Snapshot(connection, tables, position)
+            yield Snapshot(connection, where.schema, tables, position)
         except errors.UndefinedColumn as error:  # not yet in the present shape
             raise ProjectionBehind(projection.name, where.at_least, 0) from error
 

@@ -27,17 +27,10 @@ from ledger.engine.registry import Registry
 from ledger.engine.trouble import is_trouble
 from ledger.nouns import NOUNS
 from ledger.refusals import Shown
-from projections.machine.following import (
-    PAGE_FACTS,
-    CannotTake,
-    Checkpoints,
-    open_connection,
-    said,
-    take_lock,
-    words,
-)
+from projections.machine.following import PAGE_FACTS, CannotTake, Checkpoints, open_connection, said, take_lock, words
+from projections.machine.projection import Projection
 from projections.machine.streams import Page, Streams
-from projections.machine.tables import SHADOW, Projection, Table
+from projections.machine.tables import SHADOW, Table
 
 BUILDER_LEASE_SECONDS = 30.0
 """A builder that shows no progress for so long is taken to be dead."""
@@ -252,7 +245,7 @@ class Builder:
                 for statement in table.create(self._schema, SHADOW):
                     connection.execute(statement)
 
-    def _named(self, template: str, table: Table, suffix: str = "") -> bytes:
+    def _named(self, template: str, table: Table[Any], suffix: str = "") -> bytes:
         name = Identifier(table.name)
         return said(template, self._schema, table=Identifier(self._schema, table.name + suffix), name=name)
 
@@ -363,7 +356,7 @@ class Builder:
         while page := self._streams.read(cursor.connection, PAGE_FACTS, up_to=up_to):
             self._apply(cursor, page)
 
-    def _compare(self, cursor: Cursor[Any], table: Table) -> TableDifference:
+    def _compare(self, cursor: Cursor[Any], table: Table[Any]) -> TableDifference:
         sums = []
         for suffix in ("", SHADOW):
             cursor.execute(self._named(_SUM, table, suffix))
@@ -373,7 +366,7 @@ class Builder:
         examples = () if equal else self._examples(cursor, table)
         return TableDifference(table.name, live["rows"], rebuilt["rows"], equal, examples)
 
-    def _examples(self, cursor: Cursor[Any], table: Table) -> tuple[str, ...]:
+    def _examples(self, cursor: Cursor[Any], table: Table[Any]) -> tuple[str, ...]:
         names = {
             "key": SQL(", ").join(Identifier(column) for column in list(table.columns)[: table.key]),
             "live": Identifier(self._schema, table.name),

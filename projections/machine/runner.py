@@ -30,9 +30,9 @@ from projections.machine.following import (
     open_connection,
     said,
 )
+from projections.machine.projection import Projection, named
 from projections.machine.rebuilding import AlreadyBuilding, Lost, Stopped
 from projections.machine.streams import Streams
-from projections.machine.tables import Projection, named
 
 POLL_SECONDS = 1.0
 _LONGEST_WAIT = 0.5
@@ -276,9 +276,9 @@ def catch_up(dsn: str, schema: str, projections: Sequence[Projection], *, page_f
     """Takes one tenant's projections to the head of its log and returns it; raises what stands in the way."""
     with at_full_speed(), open_connection(dsn) as connection:
         introduce(connection, schema, projections)
-        writer = Writer(dsn, projections)
-        follower = Follower(schema, projections, writer, Registry(NOUNS), page_facts)
-        head = Streams(schema).head(connection)
+        writer, registry = Writer(dsn, projections), Registry(NOUNS)
+        follower = Follower(schema, projections, writer, registry, page_facts)
+        head = Streams(schema, 0, registry).head(connection)
         try:
             while not _there(connection, schema, projections, head):
                 if not follower.step(connection):

@@ -11,7 +11,7 @@ from psycopg.rows import kwargs_row
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
-from projections.machine.tables import Projection
+from projections.machine.projection import Projection
 
 
 class ProjectionStatus(NamedTuple):

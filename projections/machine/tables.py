@@ -1,19 +1,16 @@
-"""Tables of read models: how one is declared, made, written in sets of rows, compared and swapped."""
+"""Tables of read models: how one is declared from its row, made, and written in sets of rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
 from psycopg import Cursor
 from psycopg.sql import SQL, Composed, Identifier
 
-from ledger.refusals import UnknownProjection
-from projections.machine.streams import Page
-
-ID = 'text COLLATE "C" NOT NULL'
-"""An id: compared byte by byte, which is fast and the same on every machine."""
+from projections.machine.rows import Column, columns_of
 
 SHADOW = "_new"
 """What the name of a table ends in while it is being rebuilt."""
@@ -23,30 +20,37 @@ _BULK = 20
 
 Values = tuple[Any, ...]
 
+R = TypeVar("R", bound=Values)
 
-class Table(NamedTuple):
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Table(Generic[R]):
     """A table of a read model; the columns of its key come first."""
 
     name: str
     key: int
     """How many columns the key has."""
-    columns: Mapping[str, str]
-    """The type of each column, by name."""
+    columns: Mapping[str, Column]
     indexes: tuple[str, ...] = ()
     """What each index is on, such as ``(status, placed_at)``."""
 
     @property
     def types(self) -> list[str]:
-        return [declared.partition(" ")[0] for declared in self.columns.values()]
+        return [column.declared.partition(" ")[0] for column in self.columns.values()]
 
     def create(self, schema: str, suffix: str = "") -> list[Composed]:
         """The statements that make it."""
-        columns = ", ".join(f"{name} {declared}" for name, declared in self.columns.items())
+        columns = ", ".join(f"{name} {column.declared}" for name, column in self.columns.items())
         key = ", ".join(list(self.columns)[: self.key])
         make = f"CREATE TABLE {{table}} ({columns}, PRIMARY KEY ({key})) WITH (fillfactor = 80)"
         indexes = [f"CREATE INDEX ON {{table}} {index}" for index in self.indexes]
         table = Identifier(schema, self.name + suffix)
         return [_sql(statement).format(table=table) for statement in (make, *indexes)]
+
+
+def table(name: str, row: type[R], key: int, *indexes: str) -> Table[R]:
+    """The table of a named tuple: its fields are the columns, and the first of them the key."""
+    return Table(name, key, columns_of(row), indexes)
 
 
 def _sql(template: str) -> SQL:
@@ -61,16 +65,17 @@ class Written(Protocol):
         """Makes the changes, in a few statements however many rows there are."""
 
 
-class Rows:
+class Rows(Generic[R]):
     """What a page changes of one table, as whole rows."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table[R]) -> None:
         self.table = table
-        self.new: list[Values] = []
-        self.changed: list[Values] = []
+        self.new: list[R] = []
+        self.changed: list[R] = []
         self.gone: list[Values] = []
+        """Their keys."""
 
-    def replace(self, before: Iterable[Values], after: Iterable[Values]) -> None:
+    def replace(self, before: Iterable[R], after: Iterable[R]) -> None:
         """The rows of one stream as they were and as they are: only what differs is written."""
         key = self.table.key
         old = {row[:key]: row for row in before}
@@ -86,34 +91,49 @@ class Rows:
         self.gone += old
 
     def write(self, cursor: Cursor[Any], schema: str, suffix: str) -> None:
-        statements = _statements(self.table.name, tuple(self.table.columns.items()), self.table.key, schema, suffix)
+        statements = _statements(self.table, schema, suffix)
         if self.gone:
-            cursor.execute(statements.delete, _columns(self.gone), prepare=True)
+            cursor.execute(statements.delete, columns(self.gone), prepare=True)
         if len(self.new) < _BULK:
             self.changed += self.new
         else:
             with cursor.copy(statements.copy) as copy:
                 copy.set_types(self.table.types)
-                for row in self.new:
+                for row in _encoded(self.table, self.new):
                     copy.write_row(row)
         if self.changed:
-            cursor.execute(statements.upsert, _columns(self.changed), prepare=True)
+            cursor.execute(statements.upsert, columns(_encoded(self.table, self.changed)), prepare=True)
 
 
-class Once:
+class AddedRows(Generic[R]):
     """Rows that are written once and never change; those that are there already stay."""
 
-    def __init__(self, table: Table, rows: Iterable[Values]) -> None:
+    def __init__(self, table: Table[R], rows: Iterable[R]) -> None:
         self.table = table
-        self.rows = list(dict.fromkeys(rows))
+        first: dict[Values, R] = {}
+        for row in rows:
+            first.setdefault(row[: table.key], row)
+        self.rows = list(first.values())
 
     def write(self, cursor: Cursor[Any], schema: str, suffix: str) -> None:
         if self.rows:
-            statements = _statements(self.table.name, tuple(self.table.columns.items()), self.table.key, schema, suffix)
-            cursor.execute(statements.insert, _columns(self.rows), prepare=True)
+            statement = _statements(self.table, schema, suffix).insert
+            cursor.execute(statement, columns(_encoded(self.table, self.rows)), prepare=True)
 
 
-def _columns(rows: Sequence[Values]) -> list[list[Any]]:
+def _encoded(table: Table[Any], rows: Sequence[Values]) -> Sequence[Values]:
+    """The rows as they are kept."""
+    encoders = [(index, column.encode) for index, column in enumerate(table.columns.values()) if column.encode]
+    if not encoders:
+        return rows
+    kept: list[Iterable[Any]] = [*zip(*rows, strict=True)]
+    for index, encode in encoders:
+        kept[index] = map(encode, kept[index])
+    return [*zip(*kept, strict=True)]
+
+
+def columns(rows: Iterable[Values]) -> list[list[Any]]:
+    """The same values, column by column, as parameters that are arrays."""
     return [list(column) for column in zip(*rows, strict=True)]
 
 
@@ -125,12 +145,13 @@ class _Statements(NamedTuple):
 
 
 @cache
-def _statements(name: str, columns: tuple[tuple[str, str], ...], key: int, schema: str, suffix: str) -> _Statements:
-    names = [Identifier(column) for column, _ in columns]
-    arrays = [_sql(f"%b::{declared.partition(' ')[0]}[]") for _, declared in columns]
+def _statements(table: Table[Any], schema: str, suffix: str) -> _Statements:
+    names = [Identifier(column) for column in table.columns]
+    arrays = [_sql(f"%b::{each}[]") for each in table.types]
+    key = table.key
     values = [_sql("{0} = excluded.{0}").format(column) for column in names[key:]]
     parts = {
-        "table": Identifier(schema, name + suffix),
+        "table": Identifier(schema, table.name + suffix),
         "columns": SQL(", ").join(names),
         "arrays": SQL(", ").join(arrays),
         "key": SQL(", ").join(names[:key]),
@@ -147,22 +168,3 @@ def _statements(name: str, columns: tuple[tuple[str, str], ...], key: int, schem
         "COPY {table} ({columns}) FROM STDIN (FORMAT binary)",
     )
     return _Statements(*(_sql(template).format(**parts).as_bytes(None) for template in templates))
-
-
-class Projection(NamedTuple):
-    """A question: the tables that answer it, and what a page of the log changes of them."""
-
-    name: str
-    shape: int
-    """The version of its tables and of what their rows mean; a higher number means a rebuild."""
-    tables: tuple[Table, ...]
-    changes: Callable[[Page], list[Written]]
-    """What a page changes. It reads no clock and no table: the same log gives the same rows."""
-
-
-def named(projections: Sequence[Projection], name: str) -> Projection:
-    """The projection of that name; raises UnknownProjection."""
-    found = next((each for each in projections if each.name == name), None)
-    if found is None:
-        raise UnknownProjection(name)
-    return found

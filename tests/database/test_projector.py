@@ -16,8 +16,10 @@ from ledger.nouns import NOUNS
 from ledger.nouns.parcels import ParcelStatus
 from projections import PROJECTIONS
 from projections.machine import following, runner
+from projections.machine.projection import Projection
+from projections.machine.rows import Column
 from projections.machine.streams import BadFact, Streams
-from projections.machine.tables import Projection, Table
+from projections.machine.tables import Table
 from projections.tracking import TRACKING
 from tests.support.projecting import (
     NAMES,
@@ -146,7 +148,7 @@ def test_who_holds_the_lock_is_waited_for(shop: EmptyTenant):
 def test_a_page_is_not_applied_twice(tenant: EmptyTenant):
     write_down(tenant, shipped().log)
     catch_up(tenant)
-    streams = Streams(tenant.schema)
+    streams = Streams(tenant.schema, 0, Registry(NOUNS))
     with following.open_connection(tenant.conninfo) as connection:
         page = streams.read(connection, 1000)
     assert page is not None
@@ -219,7 +221,7 @@ def test_catching_up_raises_what_stands_in_the_way(tenant: EmptyTenant):
 
 
 def test_a_projection_that_fails_does_not_hold_up_the_others(shop: EmptyTenant):
-    broken = Projection("broken", 1, (Table("broken", 1, {"id": "text NOT NULL"}),), cannot_take)
+    broken = Projection("broken", 1, (Table("broken", 1, {"id": Column("text NOT NULL")}),), cannot_take)
     write_down(shop, sent().log)
     with projector(shop.conninfo, projections=(broken, *PROJECTIONS)):
         until(lambda: caught_up(shop))

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace as changed
 from typing import Any
 
 import pytest
@@ -17,11 +18,13 @@ from ledger.nouns.parcels import ParcelStatus
 from ledger.refusals import UnknownProjection
 from projections import PROJECTIONS, tracking
 from projections.machine import following, rebuilding
+from projections.machine.projection import Projection, named
 from projections.machine.reads import PageOf
 from projections.machine.rebuilding import AlreadyBuilding
+from projections.machine.rows import Column
 from projections.machine.status import ask_for_rebuild
 from projections.machine.streams import Page
-from projections.machine.tables import Projection, Table, named
+from projections.machine.tables import Table
 from projections.tracking import TRACKING
 from tests.support.long_story import long_story
 from tests.support.projecting import (
@@ -183,8 +186,7 @@ def test_the_live_tables_follow_while_a_rebuild_runs(shop: EmptyTenant):
 def test_another_shape_is_rebuilt_by_itself(shop: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
     write_down(shop, long_story().log)
     catch_up(shop)
-    wider = TRACKING.tables[0]._replace(columns={**TRACKING.tables[0].columns, "more": "int4 NOT NULL DEFAULT 1"})
-    reshaped = TRACKING._replace(shape=TRACKING.shape + 1, tables=(wider, *TRACKING.tables[1:]), changes=_wider)
+    reshaped = TRACKING._replace(shape=TRACKING.shape + 1, tables=(WIDER, *TRACKING.tables[1:]), changes=_wider)
     with projector(shop.conninfo, projections=(reshaped, *PROJECTIONS[1:])), connect(shop) as connection:
         query = "SELECT shape FROM {}.ledger_projections WHERE name = 'tracking'"
         until(lambda: one(connection, query, shop) == TRACKING.shape + 1)
@@ -198,13 +200,14 @@ def test_another_shape_is_rebuilt_by_itself(shop: EmptyTenant, monkeypatch: pyte
         assert one(connection, "SELECT sum(more) FROM {}.tracking_orders", shop) == 4 * 7
 
 
+WIDER = changed(TRACKING.tables[0], columns={**TRACKING.tables[0].columns, "more": Column("int4 NOT NULL DEFAULT 1")})
+
+
 def _wider(page: Page) -> list[Any]:
     orders, *others = TRACKING.changes(page)
     orders.new = [(*row, 7) for row in orders.new]  # type: ignore[attr-defined]
     orders.changed = [(*row, 7) for row in orders.changed]  # type: ignore[attr-defined]
-    orders.table = TRACKING.tables[0]._replace(  # type: ignore[attr-defined]
-        columns={**TRACKING.tables[0].columns, "more": "int4 NOT NULL DEFAULT 1"}
-    )
+    orders.table = WIDER  # type: ignore[attr-defined]
     return [orders, *others]
 
 
@@ -291,7 +294,7 @@ def test_a_new_shape_that_fails_is_tried_again_until_it_succeeds(shop: EmptyTena
 
 
 def test_a_rebuild_that_cannot_take_a_fact_has_failed_also_where_the_live_tables_stand_before_it(tenant: EmptyTenant):
-    broken = Projection("broken", 1, (Table("broken", 1, {"id": "text NOT NULL"}),), cannot_take)
+    broken = Projection("broken", 1, (Table("broken", 1, {"id": Column("text NOT NULL")}),), cannot_take)
     write_down(tenant, sent().log)
     with pytest.raises(following.CannotTake, match="the fact at position 1: ZeroDivisionError"):
         catch_up(tenant, projections=[broken])

@@ -130,7 +130,7 @@ class Office:
         await asyncio.to_thread(catch_up, self.empty)
         return done
 
-    async def messages(self, *states: State, **more: Any) -> list[outbox.Letter]:
+    async def messages(self, *states: State, **more: Any) -> list[outbox.OutboxMessage]:
         await self.catch_up()
         async with asking(self.empty) as where:
             fresh = self.story.now - 2 * DAY

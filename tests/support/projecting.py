@@ -19,10 +19,10 @@ from ledger.facts import Change
 from ledger.nouns import NOUNS
 from projections import PROJECTIONS
 from projections.machine import rebuilding, runner, status
+from projections.machine.projection import Projection, named
 from projections.machine.reads import Where
 from projections.machine.rebuilding import Comparison
 from projections.machine.streams import Page
-from projections.machine.tables import Projection, named
 from tests.support.stalls import EmptyTenant
 
 NAMES = [projection.name for projection in PROJECTIONS]
@@ -103,14 +103,14 @@ def catch_up(
     return runner.catch_up(tenant.conninfo, tenant.schema, projections, **options)
 
 
-def rebuild(tenant: EmptyTenant, name: str) -> Comparison:
+def rebuild(tenant: EmptyTenant, name: str, projections: Sequence[Projection] = PROJECTIONS) -> Comparison:
     """Builds a read model anew and puts it in the place of the live one."""
-    return rebuilding.rebuild(tenant.conninfo, tenant.schema, named(PROJECTIONS, name))
+    return rebuilding.rebuild(tenant.conninfo, tenant.schema, named(projections, name))
 
 
-def verify(tenant: EmptyTenant, name: str) -> Comparison:
+def verify(tenant: EmptyTenant, name: str, projections: Sequence[Projection] = PROJECTIONS) -> Comparison:
     """Builds a read model anew and compares it with the live one."""
-    return rebuilding.verify(tenant.conninfo, tenant.schema, named(PROJECTIONS, name))
+    return rebuilding.verify(tenant.conninfo, tenant.schema, named(projections, name))
 
 
 @asynccontextmanager

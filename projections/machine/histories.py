@@ -1,0 +1,181 @@
+"""What is remembered of a stream where its folded state does not keep all that questions ask.
+
+Most nouns' history is their state. These remember more: of an order on whose wish it was cancelled and what changes
+what is owed, of a recovery all its facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar, cast
+
+import msgspec
+from msgspec.structs import replace
+
+from ledger.engine.registry import Registry
+from ledger.nouns import cases, orders, parcels, recoveries, stock
+from ledger.nouns.orders import Header, Order, UnitsCancelled
+from ledger.nouns.orders.supplier_orders import (
+    CancelAgreed,
+    CancelRequested,
+    CompensationAccrued,
+    CompensationReversed,
+    SupplierOrderShipped,
+)
+from ledger.nouns.recoveries import Recovery, RecoveryFact
+from ledger.nouns.stock import Stock
+
+R = TypeVar("R")
+
+# --- orders ---------------------------------------------------------------------------------------
+
+AccountedFact = SupplierOrderShipped | CompensationAccrued | CompensationReversed
+
+
+class OrderHistory(msgspec.Struct, eq=False):
+    """An order, and what its state does not keep, such as on whose wish units were cancelled."""
+
+    order: Order
+    asked_by: Mapping[str, str] = {}
+    """Who last asked a supplier order to cancel."""
+    cancelled_by: Mapping[str, frozenset[str]] = {}
+    """By supplier order, or by the order's own id for units that no supplier had been given."""
+    accounted: tuple[tuple[int, AccountedFact], ...] = ()
+    """What changes what is owed to or by a supplier, each with its position in the log."""
+    _cache: dict[object, Any] = {}
+
+    def cached(self, make: Callable[[OrderHistory], R]) -> R:
+        """What a pure function makes of this history, computed only the first time.
+
+        The rows of an order are asked for twice: when they are new, and when the next fact changes them.
+        """
+        if make not in self._cache:
+            self._cache[make] = make(self)
+        return cast("R", self._cache[make])
+
+    @property
+    def header(self) -> Header:
+        return self.cached(_header)
+
+    @property
+    def delivered_at(self) -> datetime | None:
+        return self.cached(_delivered_at)
+
+    def after(self, order: Order, **more: Any) -> OrderHistory:
+        """The history after another fact."""
+        return replace(self, order=order, _cache={}, **more)
+
+
+def _header(history: OrderHistory) -> Header:
+    return history.order.header
+
+
+def _delivered_at(history: OrderHistory) -> datetime | None:
+    return history.order.delivered_at
+
+
+def _fold_order(history: OrderHistory | None, fact: Any, position: int) -> OrderHistory:
+    if history is None:
+        return OrderHistory(orders.evolve(None, fact))
+    order = orders.evolve(history.order, fact)
+    match fact:
+        case SupplierOrderShipped() | CompensationAccrued() | CompensationReversed():
+            return history.after(order, accounted=(*history.accounted, (position, fact)))
+        case CancelRequested():
+            return history.after(order, asked_by={**history.asked_by, fact.supplier_order_id: fact.by})
+        case CancelAgreed():
+            by = fact.by or history.asked_by.get(fact.supplier_order_id, "")
+            return _cancelled(history, order, fact.supplier_order_id, by)
+        case UnitsCancelled():
+            return _cancelled(history, order, fact.order_id, fact.by)
+        case _:
+            return history.after(order)
+
+
+def _cancelled(history: OrderHistory, order: Order, what: str, by: str) -> OrderHistory:
+    parties = history.cancelled_by.get(what, frozenset()) | {by}
+    return history.after(order, cancelled_by={**history.cancelled_by, what: parties})
+
+
+# --- recoveries -----------------------------------------------------------------------------------
+
+
+class RecoveryHistory(NamedTuple):
+    """A recovery and all its facts, each with its position in the log; there are few."""
+
+    recovery: Recovery
+    facts: tuple[tuple[int, RecoveryFact], ...]
+
+
+def _fold_recovery(history: RecoveryHistory | None, fact: Any, position: int) -> RecoveryHistory:
+    recovery = recoveries.evolve(history.recovery if history else None, fact)
+    return RecoveryHistory(recovery, (*(history.facts if history else ()), (position, fact)))
+
+
+# --- stock ----------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class StockHistory:
+    """A supplier's SKU. It is folded in place, as the state it holds is: nobody may keep what it was."""
+
+    supplier_id: str
+    sku: str
+    stock: Stock
+    position: int = 0
+    """Of its last fact."""
+
+
+class Movement(NamedTuple):
+    """What a fact of a stock stream did to the units that are available."""
+
+    delta: int
+    available: int
+
+
+def _fold_stock(history: StockHistory | None, fact: Any, position: int) -> StockHistory:
+    history = history or StockHistory(fact.supplier_id, fact.sku, Stock())
+    history.stock, history.position = stock.evolve(history.stock, fact), position
+    return history
+
+
+# --- all of them ----------------------------------------------------------------------------------
+
+Fold = Callable[[Any, Any, int], Any]
+"""The history after a fact, which stands at a position of the log; None is the history of an empty stream."""
+
+_MORE_THAN_STATE: Mapping[str, Fold] = {
+    orders.NOUN.prefix: _fold_order,
+    recoveries.NOUN.prefix: _fold_recovery,
+    stock.NOUN.prefix: _fold_stock,
+}
+
+
+def folds(registry: Registry) -> dict[str, Fold]:
+    """How the streams of each noun fold here, by the prefix of their names."""
+    return {prefix: _MORE_THAN_STATE.get(prefix) or _of_state(evolve) for prefix, evolve in registry.evolve.items()}
+
+
+def _of_state(evolve: Callable[[Any, Any], Any]) -> Fold:
+    return lambda state, fact, position: evolve(state, fact)
+
+
+# --- what depends on what -------------------------------------------------------------------------
+
+
+def orders_of(changed: Mapping[str, Mapping[str, tuple[Any, Any]]]) -> list[str]:
+    """The order streams whose rows may depend on what changed: orders, and those of changed parcels and cases."""
+    names = dict.fromkeys(changed.get("order", ()))
+    for _, parcel in changed.get("parcel", {}).values():
+        names.update((orders.stream(use.order_id), None) for use in parcels.uses(parcel) if use.order_id)
+    names.update((orders.stream(case.order_id), None) for _, case in changed.get("case", {}).values())
+    return list(names)
+
+
+def neighbours_of(histories: Iterable[OrderHistory]) -> Iterator[str]:
+    """The streams of parcels and cases that orders' rows may depend on."""
+    for history in histories:
+        yield from (parcels.stream(each.carrier, each.number) for each in history.order.shipments)
+        yield from map(cases.stream, history.order.after_sales.cases)

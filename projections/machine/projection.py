@@ -1,0 +1,83 @@
+"""What a read model is: a question's name, its tables, and how folded streams become their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from ledger.refusals import UnknownProjection
+from ledger.view import Noun
+from projections.machine.histories import OrderHistory
+from projections.machine.streams import Page
+from projections.machine.tables import Rows, Table, Values, Written
+
+R = TypeVar("R", bound=Values)
+
+
+class Projection(NamedTuple):
+    """A question: the tables that answer it, and what a page of the log changes of them."""
+
+    name: str
+    shape: int
+    """The version of its tables and of what their rows mean; a higher number means a rebuild."""
+    tables: tuple[Table[Any], ...]
+    changes: Callable[[Page], list[Written]]
+    """What a page changes. It reads no clock and no table: the same log gives the same rows."""
+
+
+class From(NamedTuple, Generic[R]):
+    """The rows of a table that each stream of a noun has: a pure function of the stream's history."""
+
+    noun: Noun
+    table: Table[R]
+    rows: Callable[[Any], Sequence[R]]
+    compared: bool = True
+    """Whether only rows that differ from those before are written. Not worth it where hardly any fact leaves the row
+    as it was, and not possible where the history is folded in place. Such a stream always has the same rows' keys."""
+
+    def follow(self, page: Page, written: Rows[R]) -> None:
+        """Notes what a page changes of these rows."""
+        make = self.rows
+        for before, now in page.changed(self.noun.prefix):
+            if not self.compared:
+                (written.new if before is None else written.changed).extend(make(now))
+            elif type(now) is OrderHistory:
+                written.replace(() if before is None else before.cached(make), now.cached(make))
+            else:
+                written.replace(() if before is None else make(before), make(now))
+
+
+class FromPages(NamedTuple):
+    """Rows that are not those of one stream after the other: what a page as a whole changes of some tables."""
+
+    tables: tuple[Table[Any], ...]
+    changes: Callable[[Page], Iterable[Written]]
+
+
+def projection(name: str, shape: int, *sources: From[Any] | FromPages) -> Projection:
+    """A question whose tables are filled from these; they are written in the order of their sources."""
+
+    def changes(page: Page) -> list[Written]:
+        written: list[Written] = []
+        rows: dict[str, Rows[Any]] = {}
+        for source in sources:
+            if isinstance(source, FromPages):
+                written += source.changes(page)
+                continue
+            table = source.table
+            if table.name not in rows:
+                rows[table.name] = Rows(table)
+                written.append(rows[table.name])
+            source.follow(page, rows[table.name])
+        return written
+
+    tables = [table for each in sources for table in (each.tables if isinstance(each, FromPages) else (each.table,))]
+    return Projection(name, shape, tuple(dict.fromkeys(tables)), changes)
+
+
+def named(projections: Sequence[Projection], name: str) -> Projection:
+    """The projection of that name; raises UnknownProjection."""
+    found = next((each for each in projections if each.name == name), None)
+    if found is None:
+        raise UnknownProjection(name)
+    return found
