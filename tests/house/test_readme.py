@@ -1,4 +1,4 @@
-"""The README's session, line by line, against the real service: what it shows is what comes out."""
+"""The session of the README and the example of docs/clients.md, against the real service: each shows what comes out."""
 
 from __future__ import annotations
 
@@ -43,3 +43,12 @@ def test_the_session_of_the_readme_does_what_it_shows(folder: Path) -> None:
             out = (done.stdout + done.stderr).splitlines()
             missing = [line for line in shown if not any(matches(line, got) for got in out)]
             assert not missing, f"{command}\nsays\n{done.stdout}{done.stderr}\nbut the README shows\n{missing}"
+
+
+def test_the_python_of_the_clients_page_prints_what_it_shows(folder: Path) -> None:
+    page = (HOUSE / "docs" / "clients.md").read_text()
+    (code,), (shown,) = (re.findall(rf"```{word}\n(.*?)```", page, re.DOTALL) for word in ("python", "text"))
+    with serving(folder, "--data", str(folder / "data")) as service:
+        code = code.replace("127.0.0.1:50051", service.address)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == shown, done.stderr
