@@ -40,12 +40,12 @@ from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.money import MOST_MINOR, Money
 from projections import PROJECTIONS
 from projections.machine import rebuilding
-from tests.service.test_service import dsn_of
 from tests.support import casework, documented, story
 from tests.support.projecting import write_down
 from tests.support.service import (
     Client,
     Service,
+    dsn_of,
     error_info,
     fields_of,
     order,

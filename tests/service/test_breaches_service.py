@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import grpc
 import pytest
 
 from fulfilment.v1 import (
@@ -28,9 +26,11 @@ from tests.support.service import (
     context,
     fields_of,
     reason_of,
+    refused,
     stamp,
 )
 from tests.support.terminal import Terminal
+from tests.support.waiting import wait_for
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOUR = timedelta(hours=1)
@@ -63,21 +63,6 @@ def sent(client: Client, number: str, at: datetime, units: int = 2) -> str:
         orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=supplier_order_id, at=stamp(at))
     )
     return supplier_order_id
-
-
-def wait_for(condition: Callable[[], Any]) -> Any:
-    for _ in range(200):
-        if found := condition():
-            return found
-        time.sleep(0.1)
-    raise AssertionError("it did not happen")
-
-
-def refused(call: Any, request: Any) -> grpc.RpcError:
-    with pytest.raises(grpc.RpcError) as caught:
-        call(request)
-    error: grpc.RpcError = caught.value
-    return error
 
 
 def rule(party: Any = CUSTOMER, supplier_order_id: str = "shop/late/1", **more: Any) -> orders_pb2.RuleDelayRequest:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-import grpc
 import pytest
 
 from adapters.rpc.asks.cases import MOST_EVIDENCE_BYTES
@@ -26,6 +25,7 @@ from tests.support.service import (
     context,
     fields_of,
     reason_of,
+    refused,
     stamp,
 )
 
@@ -38,13 +38,6 @@ def client(service: Service) -> Iterator[Client]:
         client.approve()
         client.feed(100)
         yield client
-
-
-def refused(call: Any, request: Any) -> grpc.RpcError:
-    with pytest.raises(grpc.RpcError) as caught:
-        call(request)
-    error: grpc.RpcError = caught.value
-    return error
 
 
 class Work:

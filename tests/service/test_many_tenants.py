@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,18 +23,19 @@ from fulfilment.v1 import admin_pb2, orders_pb2
 from ledger.engine.executor import Ledger
 from ledger.engine.log import LOCK_SEED, Log
 from ledger.nouns import NOUNS, orders, policies
-from tests.service.test_service import dsn_of
 from tests.support.projecting import catch_up, connect
 from tests.support.service import (
     Client,
     Service,
     context,
+    dsn_of,
     serving,
     stamp,
 )
 from tests.support.stalls import EmptyTenant
 from tests.support.story import ORDER, sent
 from tests.support.terminal import Terminal
+from tests.support.waiting import wait_for
 
 DAY = timedelta(days=1)
 OTHERS = [f"t{number:02}" for number in range(30)]
@@ -81,15 +81,6 @@ def locked(dsn: str, schema: str) -> Iterator[None]:
     with psycopg.connect(dsn) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", (schema, LOCK_SEED))
         yield
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    give_up_at = time.monotonic() + seconds
-    while True:
-        if found := condition():
-            return found
-        assert time.monotonic() < give_up_at, "it did not happen"
-        time.sleep(0.1)
 
 
 def overdue(client: Client, number: str, due: datetime) -> None:

@@ -6,26 +6,27 @@ import email
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from email.policy import SMTP
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 
 from fulfilment.v1 import admin_pb2, audit_pb2, messages_pb2, orders_pb2, work_pb2
-from tests.service.test_service import dsn_of
 from tests.support.service import (
     Client,
     Service,
     context,
+    dsn_of,
     fields_of,
     patiently,
     reason_of,
+    refused,
     serving,
 )
 from tests.support.terminal import Terminal
+from tests.support.waiting import wait_for
 
 SENT = messages_pb2.MESSAGE_STATE_SENT
 
@@ -62,24 +63,10 @@ def messages_of(client: Client, order_id: str = "", **more: Any) -> list[message
     return list(patiently(client.messages.ListMessages, request).messages)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    give_up_at = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up_at, "it did not happen"
-        time.sleep(0.2)
-
-
 def sent_of(client: Client, order_id: str, count: int) -> list[messages_pb2.Message]:
     """The messages of an order, once so many of them are sent."""
-    wait_until(lambda: [each.state for each in messages_of(client, order_id)] == [SENT] * count)
+    wait_for(lambda: [each.state for each in messages_of(client, order_id)] == [SENT] * count)
     return messages_of(client, order_id)
-
-
-def refused(call: Any, request: Any) -> grpc.RpcError:
-    with pytest.raises(grpc.RpcError) as caught:
-        call(request)
-    error: grpc.RpcError = caught.value
-    return error
 
 
 def test_an_order_that_is_confirmed_and_sent_tells_the_customer_and_the_supplier(client: Client, data: Path):
@@ -107,7 +94,7 @@ def test_whom_no_letter_reaches_is_somebody_s_work(client: Client):
     )
     send(client, "shop/mute/1")
     given_up = messages_pb2.MESSAGE_STATE_GIVEN_UP
-    wait_until(lambda: [each.state for each in messages_of(client, "shop/mute")] == [given_up] * 2)
+    wait_for(lambda: [each.state for each in messages_of(client, "shop/mute")] == [given_up] * 2)
     assert [each.error for each in messages_of(client, "shop/mute")] == ["no_email_address", "unusable_email_address"]
     head = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
     request = work_pb2.ListWorkRequest(order_id="shop/mute", at_least=head)
@@ -129,7 +116,7 @@ def test_whom_no_letter_reaches_is_somebody_s_work(client: Client):
     client.messages.RetryMessage(
         messages_pb2.RetryMessageRequest(context=context(), message_id=confirmation.message_id)
     )
-    wait_until(lambda: messages_of(client, "shop/mute")[1].state == SENT)
+    wait_for(lambda: messages_of(client, "shop/mute")[1].state == SENT)
     client.messages.CancelMessage(
         messages_pb2.CancelMessageRequest(context=context(), message_id=messages_of(client, "shop/mute")[0].message_id)
     )
@@ -202,7 +189,7 @@ def test_what_fails_waits_in_the_backlog_until_a_person_cancels_it_or_it_works(c
     client.place("stuck", sku="untracked")
     send(client, "shop/stuck/1")
     failed = messages_pb2.MESSAGE_STATE_FAILED
-    wait_until(lambda: [each.state for each in messages_of(client, "shop/stuck")] == [failed, failed])
+    wait_for(lambda: [each.state for each in messages_of(client, "shop/stuck")] == [failed, failed])
     assert client.admin.GetStatus(admin_pb2.GetStatusRequest()).messages.failed == 2
     assert "2 failed and are tried again" in ff("status").out
     instruction, confirmation = messages_of(client, "shop/stuck")
@@ -215,7 +202,7 @@ def test_what_fails_waits_in_the_backlog_until_a_person_cancels_it_or_it_works(c
     retry = messages_pb2.RetryMessageRequest(context=context(), message_id=confirmation.message_id)
     assert reason_of(refused(client.messages.RetryMessage, retry)) == "MESSAGE_IS_CANCELLED"
     assert ff("message", "retry", instruction.message_id).code == 0
-    wait_until(lambda: messages_of(client, "shop/stuck")[0].state == SENT)
+    wait_for(lambda: messages_of(client, "shop/stuck")[0].state == SENT)
     assert messages_of(client, "shop/stuck")[1].reason == "wrong person"
 
 
@@ -227,7 +214,7 @@ def test_two_servers_send_each_message_once(folder: Path):
             one.approve()
             for number in range(60):
                 (one, two)[number % 2].place(f"n{number}", sku="untracked")
-            wait_until(lambda: [each.state for each in messages_of(one)] == [SENT] * 60)
+            wait_for(lambda: [each.state for each in messages_of(one)] == [SENT] * 60)
             streamed = one.audit.StreamFacts(audit_pb2.StreamFactsRequest())
             told = Counter(fact.name for part in streamed for fact in part.facts if fact.name.startswith("message."))
             assert told == {"message.asked": 60, "message.sent": 60}

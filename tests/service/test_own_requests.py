@@ -16,17 +16,19 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from fulfilment.v1 import orders_pb2, stock_pb2
 from ledger.engine.executor import OWN, Command
 from tests.service.test_outbox import Postbox, an_office
-from tests.service.test_service import dsn_of, names_of, wait_for
 from tests.support.service import (
     Client,
     Service,
     context,
+    dsn_of,
     fields_of,
+    names_of,
     serving,
     stamp,
 )
 from tests.support.stalls import EmptyTenant
 from tests.support.story import confirmed
+from tests.support.waiting import wait_for
 
 SENT_AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=5)
 DUE = SENT_AT + timedelta(hours=4)

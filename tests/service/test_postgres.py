@@ -12,8 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from multiprocessing import get_context
@@ -32,6 +31,7 @@ from adapters.postgres import Database, usable
 from tests.support import runs
 from tests.support.relay import Relay
 from tests.support.service import HOUSE
+from tests.support.waiting import wait_for
 
 _HOLD = """
 import sys, time
@@ -81,13 +81,6 @@ def answers(conninfo: str) -> bool:
     except psycopg.OperationalError:
         return False
     return True
-
-
-def wait_until(come: Callable[[], bool], seconds: float = 60.0) -> None:
-    give_up_at = time.monotonic() + seconds
-    while not come():
-        assert time.monotonic() < give_up_at, "it does not come"
-        time.sleep(0.05)
 
 
 def mode_of(path: Path) -> int:
@@ -304,7 +297,7 @@ def test_a_server_that_was_killed_is_started_again_with_its_data(folder: Path) -
             connection.execute("CREATE TABLE kept (a int)")
         dead = _server_process(folder)
         os.kill(dead, signal.SIGKILL)
-        wait_until(lambda: not psutil.pid_exists(dead) and answers(conninfo))
+        wait_for(lambda: not psutil.pid_exists(dead) and answers(conninfo))
         with psycopg.connect(conninfo) as connection:
             connection.execute("SELECT a FROM kept")
 
@@ -318,14 +311,14 @@ def test_what_keeps_a_server_from_starting_again_is_told_once_and_each_attempt_i
         good = settings.read_text()
         settings.write_text(good + "no_such_setting = 1\n")
         os.kill(_server_process(folder), signal.SIGKILL)
-        wait_until(lambda: caplog.text.count("PostgreSQL does not start yet") >= 2)
+        wait_for(lambda: caplog.text.count("PostgreSQL does not start yet") >= 2)
         said = [each.getMessage() for each in caplog.records if each.name == "fulfilment.postgres"]
         assert [each for each in said if "no_such_setting" in each] == [said[1]]
         assert [each.partition(",")[0] for each in said[2:]] == ["PostgreSQL does not start yet"] * len(said[2:])
         assert not any("\n" in each for each in said[2:])
         settings.write_text(good)
-        wait_until(lambda: answers(conninfo))
-        wait_until(lambda: "PostgreSQL answers again" in caplog.text)
+        wait_for(lambda: answers(conninfo))
+        wait_for(lambda: "PostgreSQL answers again" in caplog.text)
 
 
 def test_lost_data_are_not_made_anew_under_a_service_that_runs(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -333,10 +326,10 @@ def test_lost_data_are_not_made_anew_under_a_service_that_runs(folder: Path, cap
         process = _server_process(folder)
         os.kill(process, signal.SIGKILL)
         (folder / "postgres").rename(folder / "away")
-        wait_until(lambda: "PostgreSQL cannot be started" in caplog.text)
+        wait_for(lambda: "PostgreSQL cannot be started" in caplog.text)
         assert not (folder / "postgres").exists()
         (folder / "away").rename(folder / "postgres")
-        wait_until(lambda: answers(conninfo))
+        wait_for(lambda: answers(conninfo))
 
 
 # --- a run of tests -------------------------------------------------------------------------------

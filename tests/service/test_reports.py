@@ -37,6 +37,7 @@ from tests.support.service import (
     context,
     fields_of,
     reason_of,
+    refused,
     stamp,
 )
 
@@ -94,13 +95,6 @@ def told(client: Client) -> int:
     )
     last = client.place("hold", payment=orders_pb2.PAYMENT_STATE_PENDING)
     return client.read_up_to(int(last.position))
-
-
-def refused(call: Any, request: Any) -> grpc.RpcError:
-    with pytest.raises(grpc.RpcError) as caught:
-        call(request)
-    error: grpc.RpcError = caught.value
-    return error
 
 
 def test_tracking_reads_what_was_just_written(client: Client, told: int):

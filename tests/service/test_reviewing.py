@@ -34,6 +34,7 @@ from tests.support.service import (
     context,
     fields_of,
     reason_of,
+    refused,
     stamp,
 )
 from tests.support.stalls import EmptyTenant
@@ -89,13 +90,6 @@ def _chargeback(**more: Any) -> orders_pb2.RecordChargebackRequest:
     said: dict[str, Any] = {"order_id": "shop/late", "chargeback_id": "cb-1", "reason": "4853"}
     said |= {"amount": common_pb2.Money(amount_minor=990, currency="EUR")}
     return orders_pb2.RecordChargebackRequest(context=context(), **{**said, **more})
-
-
-def refused(call: Any, request: Any) -> grpc.RpcError:
-    with pytest.raises(grpc.RpcError) as caught:
-        call(request)
-    error: grpc.RpcError = caught.value
-    return error
 
 
 def review(client: Client, at_least: int, supplier_id: str = "acme", **more: Any) -> Any:

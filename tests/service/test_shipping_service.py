@@ -9,7 +9,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 from pypdf import PdfReader
 
@@ -32,6 +31,7 @@ from tests.support.service import (
     fields_of,
     order,
     reason_of,
+    refused,
     stamp,
 )
 from tests.support.terminal import Said
@@ -84,13 +84,6 @@ def ff(service: Service, client: Client, capsys: pytest.CaptureFixture[str]) -> 
         return Said(code, printed.out, printed.err)
 
     return type_in
-
-
-def refused(call: Any, request: Any) -> grpc.RpcError:
-    with pytest.raises(grpc.RpcError) as caught:
-        call(request)
-    error: grpc.RpcError = caught.value
-    return error
 
 
 def tea(**more: Any) -> orders_pb2.OrderLine:

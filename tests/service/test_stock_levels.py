@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -53,6 +53,7 @@ from tests.support.story import (
     Story,
     line,
 )
+from tests.support.waiting import wait_for
 
 TABLES = [table.name for table in stock_levels.STOCK_LEVELS.tables]
 
@@ -313,13 +314,6 @@ def level_of(client: Client, sku: str, at_least: int = 0) -> Any:
     return level
 
 
-def until(holds: Callable[[], object], seconds: float = 30.0) -> None:
-    give_up_at = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < give_up_at, "it did not happen"
-        time.sleep(0.1)
-
-
 def test_a_stale_feed_widens_the_buffer_by_itself_and_exactly_once(client: Client):
     client.approve(feed_interval_hours=1)
     now = datetime.now(UTC)
@@ -327,7 +321,7 @@ def test_a_stale_feed_widens_the_buffer_by_itself_and_exactly_once(client: Clien
     feed: dict[str, Any] = {"item": item("stale"), "quantity": 20}
     told = client.stock.RecordFeed(stock_pb2.RecordFeedRequest(context=context(), feed_version=1, as_of=almost, **feed))
     assert level_of(client, "stale", told.position).available == 20
-    until(lambda: level_of(client, "stale").HasField("stale_since"))
+    wait_for(lambda: level_of(client, "stale").HasField("stale_since"))
     level = level_of(client, "stale")
     assert (level.stale_buffer, level.available) == (2, 18)
     assert list(level.alerts) == [stock_levels_pb2.STOCK_ALERT_STALE]
@@ -345,7 +339,7 @@ def test_an_order_out_of_stock_is_confirmed_by_itself_when_a_feed_brings_its_sto
     client.place("waits", units=3, sku="waited")
     assert client.get("shop/waits").status == orders_pb2.ORDER_STATUS_ON_HOLD
     client.feed(3, "waited", version=2)
-    until(lambda: client.get("shop/waits").status == orders_pb2.ORDER_STATUS_CONFIRMED)
+    wait_for(lambda: client.get("shop/waits").status == orders_pb2.ORDER_STATUS_CONFIRMED)
     last = client.feed(4, "waited", version=3)
     assert level_of(client, "waited", last.position).available == 1
 
@@ -378,7 +372,7 @@ def test_an_order_without_a_supplier_is_served_by_itself_by_a_feed_or_by_a_suppl
     client.place("sought-1", lines=unnamed)
     assert [each.reason for each in client.get("shop/sought-1").holds] == [orders_pb2.HOLD_REASON_OUT_OF_STOCK]
     client.feed(2, "sought", version=2)
-    until(lambda: client.get("shop/sought-1").status == orders_pb2.ORDER_STATUS_CONFIRMED)
+    wait_for(lambda: client.get("shop/sought-1").status == orders_pb2.ORDER_STATUS_CONFIRMED)
     client.suppliers.SuspendSupplier(
         suppliers_pb2.SuspendSupplierRequest(context=context(), supplier_id="cora", reason="late")
     )
@@ -387,14 +381,14 @@ def test_an_order_without_a_supplier_is_served_by_itself_by_a_feed_or_by_a_suppl
     time.sleep(2)  # the clock has looked at it
     assert client.get("shop/sought-2").status == orders_pb2.ORDER_STATUS_ON_HOLD
     client.suppliers.ReinstateSupplier(suppliers_pb2.ReinstateSupplierRequest(context=context(), supplier_id="cora"))
-    until(lambda: client.get("shop/sought-2").status == orders_pb2.ORDER_STATUS_CONFIRMED)
+    wait_for(lambda: client.get("shop/sought-2").status == orders_pb2.ORDER_STATUS_CONFIRMED)
 
 
 def test_an_order_before_the_first_feed_is_reserved_by_itself_when_the_feed_comes(client: Client):
     client.approve()
     client.place("early", units=2, sku="early")
     fed = client.feed(5, "early")
-    until(lambda: level_of(client, "early", fed.position).committed == 2)
+    wait_for(lambda: level_of(client, "early", fed.position).committed == 2)
     assert not client.get("shop/early").lines[0].untracked
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2, error_details_pb2
 from grpc_status import rpc_status
@@ -24,6 +25,7 @@ from fulfilment import client
 from fulfilment.failures import failure
 from fulfilment.v1 import (
     admin_pb2,
+    audit_pb2,
     batch_pb2,
     common_pb2,
     orders_pb2,
@@ -248,3 +250,28 @@ def error_info(error: grpc.RpcError) -> error_details_pb2.ErrorInfo:
 def fields_of(error: grpc.RpcError) -> list[str]:
     """The paths of the offending fields in a refused call's details."""
     return [field for field, _ in failure(error).fields]
+
+
+def refused(call: Any, request: Any) -> grpc.RpcError:
+    """The error with which the call ends."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call(request)
+    error: grpc.RpcError = caught.value
+    return error
+
+
+def offer(client: Client, supplier_id: str, sku: str, cost: int) -> None:
+    """A supplier has a SKU, at a cost in cents."""
+    made = suppliers_pb2.Offer(sku=sku, cost=common_pb2.Money(amount_minor=cost, currency="EUR"))
+    client.suppliers.OfferSku(suppliers_pb2.OfferSkuRequest(context=context(), supplier_id=supplier_id, offer=made))
+
+
+def dsn_of(folder: Path) -> str:
+    """The address of the embedded server that runs under a data folder."""
+    return f"host={folder / 'postgres'} port=5432 user=postgres dbname=postgres"
+
+
+def names_of(client: Client, name: str) -> int:
+    """How many facts of that name the log has."""
+    facts = client.audit.StreamFacts(audit_pb2.StreamFactsRequest())
+    return sum(fact.name == name for part in facts for fact in part.facts)
