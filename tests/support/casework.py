@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import sha256
+from typing import Any
 
 from ledger.decisions import after_sales
 from ledger.facts import Fact, LineNo
-from ledger.nouns import cases
+from ledger.nouns import cases, policies
 from ledger.nouns.cases import (
     Case,
     CaseOpened,
@@ -19,9 +20,13 @@ from ledger.nouns.cases import (
     Remedy,
     Status,
 )
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.policies import Policy
 from ledger.terms.parties import Party
 from tests.support.story import (
+    DAY,
     HOUR,
+    NOON,
     ORDER,
     Story,
     delivered,
@@ -189,3 +194,16 @@ def approved(
     desk = ruled(liable, reason, by_line)
     desk.approves(remedy)
     return desk
+
+
+def agreed(story: Story, **terms: Any) -> None:
+    """The retailer's policy has other terms, since long ago."""
+    story.record([(policies.stream(), policies.PolicyAgreed(Policy(**terms), NOON - 60 * DAY, story.now))])
+
+
+def reship_arrives(desk: Desk, status: ParcelStatus = ParcelStatus.DELIVERED, number: str = "P9") -> None:
+    """The reship is sent, shipped and delivered, or what is said."""
+    desk.story.send(f"{RESHIP}/1")
+    desk.story.ship(supplier_order_id=f"{RESHIP}/1", number=number)
+    desk.story.later(days=2)
+    desk.story.scan(status, number=number)

@@ -1,4 +1,4 @@
-"""Claims on carriers: waiting time, documents, deadline, decision, appeal, payment; parcels found after their loss."""
+"""Claims on carriers: terms, documents, deadlines, and what the carrier answers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,7 @@ from datetime import timedelta
 import pytest
 
 from ledger.decisions import recovery_demands
-from ledger.decisions.recovery_demands import (
-    CaseOfAnotherOrder,
-    ClaimedAlready,
-    Demand,
-    ParcelNotOfOrder,
-)
-from ledger.facts import Fact
+from ledger.decisions.recovery_demands import CaseOfAnotherOrder, ClaimedAlready, ParcelNotOfOrder
 from ledger.nouns import policies, recoveries
 from ledger.nouns.cases import UnknownCase
 from ledger.nouns.claims import (
@@ -23,7 +17,6 @@ from ledger.nouns.claims import (
     ClaimNotFiled,
     DocumentsMissing,
     FilingDeadlinePassed,
-    MoreThanKept,
     NoCarrierClaim,
     NothingToAppeal,
     NothingToClaim,
@@ -46,7 +39,6 @@ from ledger.nouns.recoveries import (
     OtherCurrency,
     PaymentDiffers,
     RecoveryEnded,
-    RecoveryOpened,
     Status,
     Subject,
 )
@@ -54,9 +46,7 @@ from tests.support.casework import Desk
 from tests.support.recovering import (
     DAMAGE,
     EVERY_DOCUMENT,
-    FOUND,
     HASH,
-    LOSS,
     Recovering,
     agree_claim_terms,
     approved,
@@ -66,24 +56,12 @@ from tests.support.recovering import (
     proposed,
     refund,
 )
-from tests.support.story import (
-    DAY,
-    FIRST,
-    HOUR,
-    NOON,
-    ORDER,
-    a_shop,
-    delivered,
-    line,
-    names,
-    refused,
-    sent,
-    shipped,
-    the,
-)
+from tests.support.story import DAY, FIRST, HOUR, NOON, ORDER, delivered, line, names, refused, sent, shipped, the
 
 LOST, DELIVERED, IN_TRANSIT = ParcelStatus.LOST, ParcelStatus.DELIVERED, ParcelStatus.IN_TRANSIT
 RESHIP = Cost("reship-1", CostKind.RESHIP, 700)
+SUPPLIER_FAULT = Kind.SUPPLIER_FAULT
+
 
 # --- opening, and the terms -------------------------------------------------------------------------
 
@@ -462,295 +440,7 @@ def test_a_claim_that_is_over_stays_over():
     assert claim.collect(DocumentKind.ORDER) == []
 
 
-# --- a parcel that arrives after its loss ---------------------------------------------------------------
-
-
-def lost(*costs: Cost) -> Recovering:
-    """Parcel P1 was scanned as lost, and a claim of these costs is prepared."""
-    claim = claimable(*costs)
-    claim.story.scan(LOST)
-    return claim
-
-
-def test_a_confirmed_loss_that_is_delivered_raises_a_recovery_in_the_same_command():
-    story = shipped()
-    story.scan(LOST)
-    story.later(days=1)
-    facts = story.scan(DELIVERED)
-    assert names(facts) == ["checkpoint_recorded", "found_after_loss", "units_delivered", "opened"]
-    opened = the(RecoveryOpened, facts)
-    assert (opened.recovery_id, opened.kind, opened.costs) == ("dhl/P1/1/found", Kind.FOUND_AFTER_LOSS, ())
-    assert opened.subject == Subject(ORDER, "shopify/1/1", "acme", "", "dhl", "P1", 1)
-    assert story.scan(DELIVERED, story.now) == []
-
-
-@pytest.mark.parametrize("last", [IN_TRANSIT, ParcelStatus.SUSPECTED_LOST])
-def test_what_was_not_given_up_is_just_delivered(last: ParcelStatus):
-    story = shipped()
-    story.scan(last)
-    story.later(hours=1)
-    assert names(story.scan(DELIVERED)) == ["checkpoint_recorded", "units_delivered"]
-
-
-def test_a_parcel_destroyed_and_delivered_is_found_as_well():
-    story = shipped()
-    story.scan(ParcelStatus.DESTROYED)
-    story.later(hours=1)
-    assert names(story.scan(DELIVERED))[-1] == "opened"
-
-
-def test_a_claim_that_was_not_filed_is_withdrawn_when_the_parcel_is_found():
-    claim = lost()
-    claim.story.later(hours=1)
-    assert "claimed_parcel_found" in names(claim.story.scan(DELIVERED))
-    assert (claim.recovery.status, claim.recovery.found_at) == (Status.WITHDRAWN, claim.story.now)
-    with refused(RecoveryEnded, "recovery r1 is withdrawn and over"):
-        claim.file()
-    claim.story.later(days=99)
-    assert claim.bar() == []
-
-
-def test_what_the_carrier_paid_can_go_back_when_the_parcel_is_found():
-    claim = lost(refund(1000), RESHIP)
-    claim.collect()
-    claim.file()
-    claim.approve(1700)
-    claim.pay(1700)
-    claim.story.later(hours=1)
-    found = the(RecoveryOpened, claim.story.scan(DELIVERED))
-    assert found.costs == (refund(1000),)
-    assert (claim.recovery.status, claim.recovery.found_at) == (Status.PAID, claim.story.now)
-    assert names(claim.give_back(700)) == ["payment_returned"]
-    assert claim.give_back(700) == []
-    with refused(PaymentDiffers, "payment b-1 of recovery r1 was recorded already as 7.00 EUR"):
-        claim.give_back(800)
-    with refused(MoreThanKept, "10.01 EUR of recovery r1 cannot go back: 10.00 EUR of it is kept", kept_minor=1000):
-        claim.give_back(1001, "b-2")
-    claim.give_back(1000, "b-2")
-    assert (claim.recovery.received_minor, claim.recovery.kept_minor) == (1700, 0)
-
-
-def test_a_filed_claim_whose_parcel_is_found_waits_for_a_person():
-    claim = lost()
-    claim.collect()
-    claim.file()
-    claim.story.later(hours=1)
-    claim.story.scan(DELIVERED)
-    assert claim.status() is Status.FILED
-    claim.write_off("found")
-    assert claim.status() is Status.WRITTEN_OFF
-
-
-def test_a_claim_that_came_to_nothing_has_nothing_to_look_at_again():
-    claim = lost()
-    claim.write_off()
-    claim.story.later(hours=1)
-    assert "claimed_parcel_found" not in names(claim.story.scan(DELIVERED))
-
-
-def test_what_the_customer_was_refunded_is_asked_back_from_the_customer():
-    claim = lost()
-    claim.story.later(hours=1)
-    claim.story.scan(DELIVERED)
-    found = Recovering(claim.story, "dhl/P1/1/found")
-    assert found.recovery.answer_by is None
-    found.accept(1000)
-    found.settle(1000, "transfer-1")
-    assert found.status() is Status.SETTLED
-
-
-def test_a_parcel_that_is_lost_and_found_again_is_looked_at_again():
-    story = shipped()
-    for n in range(2):
-        story.later(days=1)
-        story.scan(LOST)
-        story.later(days=1)
-        assert "opened" in names(story.scan(DELIVERED))
-        Recovering(story, "dhl/P1/1/found" if n == 0 else "dhl/P1/1/found/2").write_off("customer_keeps_both")
-        story.later(days=1)
-        story.dispute()
-    assert recoveries.find(story.book, "dhl/P1/1/found/2") is not None
-
-
-def test_a_found_parcel_can_be_taken_up_by_hand_with_what_was_refunded():
-    story = delivered()
-    facts = story.record(
-        recovery_demands.open_recovery(
-            story.book, "by-hand", FOUND, Subject(ORDER, carrier="dhl", number="P1"), "EUR", (refund(500),), story.now
-        )
-    )
-    assert the(RecoveryOpened, facts).subject.supplier_id == "acme"
-
-
-def test_no_loss_is_claimed_of_a_parcel_that_arrived():
-    story = delivered()
-    loss = (LOSS, Subject(ORDER, carrier="dhl", number="P1"), "EUR", (refund(500),), story.now)
-    with refused(recovery_demands.ParcelIsDelivered, "parcel P1 of dhl is delivered; no loss can be claimed"):
-        recovery_demands.open_recovery(story.book, "by-hand", *loss)
-
-
-# --- what a case's remedies bring about ---------------------------------------------------------------
-
-
-CASE = Subject(ORDER, "shopify/1/1", "acme", "case-1", "dhl", "P1", 1)
-SUPPLIER_FAULT = Kind.SUPPLIER_FAULT
-OF_SUPPLIER, OF_CARRIER = "case-1/supplier/acme/EUR", "case-1/carrier/dhl/P1/EUR"
-MONEY, GOODS = refund(300, "case-1:refund:1"), Cost("case-1:reship:1", CostKind.RESHIP, 700)
-
-
-def recover(
-    recovering: Recovering, kind: Kind, *costs: Cost, subject: Subject = CASE, currency: str = "EUR"
-) -> list[Fact]:
-    """All that the case costs by now."""
-    story = recovering.story
-    return story.record(recovery_demands.recover(story.book, Demand(kind, subject, currency, costs), story.now))
-
-
-def give_up(recovering: Recovering, kind: Kind) -> list[Fact]:
-    story = recovering.story
-    return story.record(recovery_demands.give_up(story.book, Demand(kind, CASE, "EUR"), "ruled_otherwise", story.now))
-
-
-def test_a_ruling_opens_a_recovery_and_each_remedy_raises_it_once():
-    recovering = Recovering(shipped(), OF_SUPPLIER)
-    assert names(recover(recovering, SUPPLIER_FAULT)) == ["opened"]
-    assert names(recover(recovering, SUPPLIER_FAULT, MONEY)) == ["amount_raised"]
-    assert recover(recovering, SUPPLIER_FAULT, MONEY) == []
-    assert names(recover(recovering, SUPPLIER_FAULT, MONEY, GOODS)) == ["amount_raised"]
-    assert recovering.recovery.asked_minor == 1000
-    assert names(recover(recovering, SUPPLIER_FAULT, GOODS, currency="CNY")) == ["opened"]
-
-
-def test_what_was_not_spent_after_all_is_withdrawn_but_not_what_was_added_by_hand():
-    recovering = Recovering(shipped(), OF_SUPPLIER)
-    recover(recovering, SUPPLIER_FAULT, MONEY, GOODS)
-    recovering.add(Cost("by-hand", CostKind.FREIGHT, 50))
-    assert names(recover(recovering, SUPPLIER_FAULT, MONEY)) == ["cost_withdrawn"]
-    assert recovering.recovery.asked_minor == 350
-
-
-def test_what_was_agreed_or_claimed_already_stays_asked():
-    asked = Recovering(shipped(), OF_SUPPLIER)
-    recover(asked, SUPPLIER_FAULT, MONEY, GOODS)
-    asked.accept(800)
-    assert recover(asked, SUPPLIER_FAULT, MONEY) == []
-    assert names(recover(asked, SUPPLIER_FAULT, GOODS)) == []
-    claim = Recovering(shipped(), OF_CARRIER)
-    recover(claim, LOSS, MONEY, GOODS)
-    claim.story.later(days=14)
-    claim.collect()
-    claim.file()
-    assert recover(claim, LOSS, MONEY) == []
-
-
-def test_a_cost_that_is_agreed_on_in_part_is_withdrawn_as_far_as_nothing_agreed_falls():
-    asked = Recovering(shipped(), OF_SUPPLIER)
-    recover(asked, SUPPLIER_FAULT, MONEY, GOODS)
-    asked.accept(300)
-    assert names(recover(asked, SUPPLIER_FAULT)) == ["cost_withdrawn"]
-    assert asked.recovery.costs == (GOODS,)
-
-
-def test_what_is_spent_after_a_settlement_is_a_recovery_more():
-    recovering = Recovering(shipped(), OF_SUPPLIER)
-    recover(recovering, SUPPLIER_FAULT, MONEY)
-    recovering.accept(300)
-    recovering.settle(300)
-    assert recover(recovering, SUPPLIER_FAULT, MONEY) == []
-    assert names(recover(recovering, SUPPLIER_FAULT, MONEY, GOODS)) == ["opened"]
-    assert Recovering(recovering.story, f"{OF_SUPPLIER}/2").recovery.costs == (GOODS,)
-
-
-def test_what_is_spent_after_a_write_off_stays_with_the_retailer():
-    recovering = Recovering(shipped(), OF_SUPPLIER)
-    recover(recovering, SUPPLIER_FAULT, MONEY)
-    recovering.write_off()
-    assert recover(recovering, SUPPLIER_FAULT, MONEY, GOODS) == []
-
-
-def test_another_ruling_gives_up_what_was_asked_and_a_third_one_asks_again():
-    recovering = Recovering(shipped(), OF_SUPPLIER)
-    recover(recovering, SUPPLIER_FAULT, MONEY, GOODS)
-    assert names(give_up(recovering, SUPPLIER_FAULT)) == ["cost_withdrawn", "cost_withdrawn", "written_off"]
-    assert give_up(recovering, SUPPLIER_FAULT) == []
-    assert names(recover(recovering, SUPPLIER_FAULT, MONEY)) == ["opened"]
-    assert Recovering(recovering.story, f"{OF_SUPPLIER}/2").recovery.asked_minor == 300
-
-
-def test_giving_up_leaves_what_was_agreed_and_what_another_case_asks():
-    agreed = Recovering(shipped(), OF_SUPPLIER)
-    recover(agreed, SUPPLIER_FAULT, MONEY)
-    agreed.accept(300)
-    assert give_up(agreed, SUPPLIER_FAULT) == []
-    shared = claimable()
-    recover(shared, LOSS, GOODS)
-    assert names(give_up(shared, LOSS)) == ["cost_withdrawn"]
-    assert shared.recovery.asked_minor == 1000
-
-
-def test_nothing_is_given_up_where_nothing_was_asked():
-    assert give_up(Recovering(shipped()), SUPPLIER_FAULT) == []
-    assert give_up(Recovering(shipped()), LOSS) == []
-
-
-def test_two_cases_on_one_parcel_share_its_claim():
-    claim = claimable()
-    assert names(recover(claim, LOSS, GOODS)) == ["amount_raised"]
-    assert claim.recovery.asked_minor == 1700
-    assert recoveries.find(claim.story.book, OF_CARRIER) is None
-
-
-def test_a_ruling_on_the_carrier_prepares_a_claim():
-    recovering = Recovering(shipped(), OF_CARRIER)
-    assert names(recover(recovering, LOSS, MONEY)) == ["opened", "claim_opened"]
-    assert recovering.recovery.subject == CASE
-    assert recovering.story.parcel().claims == (OF_CARRIER,)
-
-
-@pytest.mark.parametrize(
-    ("kind", "subject"),
-    [
-        (SUPPLIER_FAULT, Subject("shopify/9", case_id="case-1")),
-        (SUPPLIER_FAULT, Subject(ORDER, case_id="case-1")),
-        (LOSS, Subject(ORDER, case_id="case-1")),
-        (LOSS, Subject(ORDER, case_id="case-1", carrier="dhl", number="P9")),
-    ],
-    ids=["unknown order", "no supplier", "no parcel", "unknown parcel"],
-)
-def test_what_can_be_recovered_from_nobody_records_nothing(kind: Kind, subject: Subject):
-    assert recover(Recovering(shipped()), kind, MONEY, subject=subject) == []
-
-
-@pytest.mark.parametrize(
-    "so_far",
-    [
-        lambda claim: None,
-        lambda claim: claim.write_off(),
-        lambda claim: claim.bar(),
-        lambda claim: (claim.collect(), claim.file(NOON + 20 * DAY)),
-        lambda claim: (claim.collect(), claim.file(NOON + 20 * DAY), claim.deny()),
-        lambda claim: (claim.collect(), claim.file(NOON + 20 * DAY), claim.approve(300), claim.pay(300)),
-    ],
-    ids=["open", "written off", "barred", "filed", "denied", "paid"],
-)
-def test_a_remedy_is_never_refused_by_its_recovery(so_far: Callable[[Recovering], object]):
-    claim = Recovering(shipped(), OF_CARRIER)
-    recover(claim, LOSS, MONEY)
-    claim.story.later(days=60)
-    so_far(claim)
-    over = claim.recovery.status.is_end
-    recover(claim, LOSS, MONEY, GOODS)
-    assert claim.recovery.asked_minor == (300 if over else 1000)
-
-
-def test_a_story_without_losses_never_makes_a_recovery():
-    story = a_shop()
-    story.place(line(1, "tea", 1))
-    story.send()
-    story.ship()
-    story.later(days=2)
-    story.scan(DELIVERED)
-    assert not [stream for stream, _ in story.log if stream.startswith("recovery-")]
+# --- what is kept, and what is withdrawn -------------------------------------------------------------
 
 
 def test_hashes_and_times_are_kept_as_they_came():

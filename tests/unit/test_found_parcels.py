@@ -1,0 +1,140 @@
+"""A parcel that arrives after its loss: what was claimed, paid and refunded for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger.decisions import recovery_demands
+from ledger.nouns import recoveries
+from ledger.nouns.claims import MoreThanKept
+from ledger.nouns.parcels import ParcelStatus
+from ledger.nouns.recoveries import Cost, CostKind, Kind, PaymentDiffers, RecoveryEnded, RecoveryOpened, Status, Subject
+from tests.support.recovering import FOUND, LOSS, Recovering, claimable, refund
+from tests.support.story import ORDER, delivered, names, refused, shipped, the
+
+LOST, DELIVERED, IN_TRANSIT = ParcelStatus.LOST, ParcelStatus.DELIVERED, ParcelStatus.IN_TRANSIT
+RESHIP = Cost("reship-1", CostKind.RESHIP, 700)
+
+
+def lost(*costs: Cost) -> Recovering:
+    """Parcel P1 was scanned as lost, and a claim of these costs is prepared."""
+    claim = claimable(*costs)
+    claim.story.scan(LOST)
+    return claim
+
+
+def test_a_confirmed_loss_that_is_delivered_raises_a_recovery_in_the_same_command():
+    story = shipped()
+    story.scan(LOST)
+    story.later(days=1)
+    facts = story.scan(DELIVERED)
+    assert names(facts) == ["checkpoint_recorded", "found_after_loss", "units_delivered", "opened"]
+    opened = the(RecoveryOpened, facts)
+    assert (opened.recovery_id, opened.kind, opened.costs) == ("dhl/P1/1/found", Kind.FOUND_AFTER_LOSS, ())
+    assert opened.subject == Subject(ORDER, "shopify/1/1", "acme", "", "dhl", "P1", 1)
+    assert story.scan(DELIVERED, story.now) == []
+
+
+@pytest.mark.parametrize("last", [IN_TRANSIT, ParcelStatus.SUSPECTED_LOST])
+def test_what_was_not_given_up_is_just_delivered(last: ParcelStatus):
+    story = shipped()
+    story.scan(last)
+    story.later(hours=1)
+    assert names(story.scan(DELIVERED)) == ["checkpoint_recorded", "units_delivered"]
+
+
+def test_a_parcel_destroyed_and_delivered_is_found_as_well():
+    story = shipped()
+    story.scan(ParcelStatus.DESTROYED)
+    story.later(hours=1)
+    assert names(story.scan(DELIVERED))[-1] == "opened"
+
+
+def test_a_claim_that_was_not_filed_is_withdrawn_when_the_parcel_is_found():
+    claim = lost()
+    claim.story.later(hours=1)
+    assert "claimed_parcel_found" in names(claim.story.scan(DELIVERED))
+    assert (claim.recovery.status, claim.recovery.found_at) == (Status.WITHDRAWN, claim.story.now)
+    with refused(RecoveryEnded, "recovery r1 is withdrawn and over"):
+        claim.file()
+    claim.story.later(days=99)
+    assert claim.bar() == []
+
+
+def test_what_the_carrier_paid_can_go_back_when_the_parcel_is_found():
+    claim = lost(refund(1000), RESHIP)
+    claim.collect()
+    claim.file()
+    claim.approve(1700)
+    claim.pay(1700)
+    claim.story.later(hours=1)
+    found = the(RecoveryOpened, claim.story.scan(DELIVERED))
+    assert found.costs == (refund(1000),)
+    assert (claim.recovery.status, claim.recovery.found_at) == (Status.PAID, claim.story.now)
+    assert names(claim.give_back(700)) == ["payment_returned"]
+    assert claim.give_back(700) == []
+    with refused(PaymentDiffers, "payment b-1 of recovery r1 was recorded already as 7.00 EUR"):
+        claim.give_back(800)
+    with refused(MoreThanKept, "10.01 EUR of recovery r1 cannot go back: 10.00 EUR of it is kept", kept_minor=1000):
+        claim.give_back(1001, "b-2")
+    claim.give_back(1000, "b-2")
+    assert (claim.recovery.received_minor, claim.recovery.kept_minor) == (1700, 0)
+
+
+def test_a_filed_claim_whose_parcel_is_found_waits_for_a_person():
+    claim = lost()
+    claim.collect()
+    claim.file()
+    claim.story.later(hours=1)
+    claim.story.scan(DELIVERED)
+    assert claim.status() is Status.FILED
+    claim.write_off("found")
+    assert claim.status() is Status.WRITTEN_OFF
+
+
+def test_a_claim_that_came_to_nothing_has_nothing_to_look_at_again():
+    claim = lost()
+    claim.write_off()
+    claim.story.later(hours=1)
+    assert "claimed_parcel_found" not in names(claim.story.scan(DELIVERED))
+
+
+def test_what_the_customer_was_refunded_is_asked_back_from_the_customer():
+    claim = lost()
+    claim.story.later(hours=1)
+    claim.story.scan(DELIVERED)
+    found = Recovering(claim.story, "dhl/P1/1/found")
+    assert found.recovery.answer_by is None
+    found.accept(1000)
+    found.settle(1000, "transfer-1")
+    assert found.status() is Status.SETTLED
+
+
+def test_a_parcel_that_is_lost_and_found_again_is_looked_at_again():
+    story = shipped()
+    for n in range(2):
+        story.later(days=1)
+        story.scan(LOST)
+        story.later(days=1)
+        assert "opened" in names(story.scan(DELIVERED))
+        Recovering(story, "dhl/P1/1/found" if n == 0 else "dhl/P1/1/found/2").write_off("customer_keeps_both")
+        story.later(days=1)
+        story.dispute()
+    assert recoveries.find(story.book, "dhl/P1/1/found/2") is not None
+
+
+def test_a_found_parcel_can_be_taken_up_by_hand_with_what_was_refunded():
+    story = delivered()
+    facts = story.record(
+        recovery_demands.open_recovery(
+            story.book, "by-hand", FOUND, Subject(ORDER, carrier="dhl", number="P1"), "EUR", (refund(500),), story.now
+        )
+    )
+    assert the(RecoveryOpened, facts).subject.supplier_id == "acme"
+
+
+def test_no_loss_is_claimed_of_a_parcel_that_arrived():
+    story = delivered()
+    loss = (LOSS, Subject(ORDER, carrier="dhl", number="P1"), "EUR", (refund(500),), story.now)
+    with refused(recovery_demands.ParcelIsDelivered, "parcel P1 of dhl is delivered; no loss can be claimed"):
+        recovery_demands.open_recovery(story.book, "by-hand", *loss)

@@ -1,0 +1,334 @@
+"""A tracking number announced before its order, and used again by another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import permutations
+
+import pytest
+
+from ledger.nouns import parcels
+from ledger.nouns.orders import Header
+from ledger.nouns.parcels import (
+    FirstScanBreachWithdrawn,
+    FoundAfterLoss,
+    ParcelOfAnotherOrder,
+    ParcelRegistered,
+    ParcelStatus,
+)
+from tests.support.story import (
+    DAY,
+    HOUR,
+    NOON,
+    ORDER,
+    Story,
+    confirmed,
+    delivered,
+    line,
+    names,
+    refused,
+    scan,
+    sent,
+    shipped,
+    the,
+)
+
+IN_TRANSIT, OUT, DELIVERED = ParcelStatus.IN_TRANSIT, ParcelStatus.OUT_FOR_DELIVERY, ParcelStatus.DELIVERED
+LOST = ParcelStatus.LOST
+
+
+# --- announced first, used again ------------------------------------------------------------------
+
+
+def test_a_parcel_announced_before_its_order_is_linked_when_it_is_shipped():
+    story = sent()
+    story.announce()
+    story.scan(IN_TRANSIT)
+    assert names(story.ship()) == ["supplier_order_shipped", "linked", "reservation_consumed"]
+    assert (story.parcel().order_id, story.parcel().status) == ("shopify/1", IN_TRANSIT)
+
+
+def test_a_parcel_delivered_before_the_supplier_said_so_is_delivered_when_it_does():
+    story = sent()
+    story.announce()
+    story.scan(DELIVERED)
+    assert "units_delivered" in names(story.ship())
+    assert story.buckets() == {"delivered": 3}
+
+
+def test_announcing_again_records_nothing():
+    story = shipped()
+    assert story.announce() == []
+    assert names(story.announce("P2")) == ["registered"]
+    assert story.announce("P2") == []
+
+
+def another_order(days: float) -> tuple[Story, Callable[[], object]]:
+    """Parcel P1 was delivered; so many days later another order is to use its number."""
+    story = delivered()
+    story.later(days=days - 3)
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.send("shopify/2/1")
+    return story, lambda: story.ship(supplier_order_id="shopify/2/1")
+
+
+def test_a_number_that_is_used_again_soon_is_taken_with_a_warning():
+    story, ship = another_order(89)
+    ship()
+    assert (story.parcel().epoch, story.parcel().order_id) == (2, "shopify/2")
+    assert story.parcel().warnings == ("the number was used 89 days before for shopify/1/1", "no known format of dhl")
+
+
+def test_a_number_that_is_taken_from_a_parcel_under_way_says_so():
+    story = shipped()
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.send("shopify/2/1")
+    story.ship(supplier_order_id="shopify/2/1")
+    assert story.parcel().warnings[0] == "the number was used 0 days before for shopify/1/1, which has not arrived"
+    story.scan(DELIVERED)
+    assert story.buckets(order_id="shopify/2") == {"delivered": 1}
+    assert story.buckets() == {"shipped": 3}
+
+
+def test_a_number_under_way_takes_no_second_shipment_of_its_own_order():
+    story = sent()
+    story.ship({1: 1})
+    with refused(ParcelOfAnotherOrder, "parcel P1 of dhl is under way for shopify/1 already", order_id="shopify/1"):
+        story.ship({1: 2})
+    story.scan(DELIVERED)
+    story.ship({1: 2})
+    assert (story.parcel().epoch, story.parcel().by_line) == (2, {1: 2})
+
+
+def test_a_number_that_is_used_again_after_long_starts_a_new_epoch():
+    story, ship = another_order(90)
+    ship()
+    assert (story.parcel().epoch, story.parcel().order_id) == (2, "shopify/2")
+    assert story.parcel().checkpoints == ()
+    story.scan(DELIVERED)
+    assert story.buckets(order_id="shopify/2") == {"delivered": 1}
+    assert story.buckets() == {"delivered": 3}
+
+
+def test_scans_of_a_number_announced_long_ago_are_not_those_of_a_new_parcel():
+    story = confirmed()
+    story.announce()
+    story.scan(DELIVERED)
+    story.later(days=90)
+    story.send()
+    story.ship()
+    assert story.parcel().epoch == 2
+    assert story.buckets() == {"shipped": 3}
+
+
+# --- scans of an earlier use ----------------------------------------------------------------------
+
+
+def test_a_scan_from_before_the_order_was_placed_is_kept_and_counts_for_nothing():
+    story = shipped()
+    old = scan(DELIVERED, NOON - 195 * DAY)
+    assert names(story.scans(old)) == ["checkpoint_recorded"]
+    parcel = story.parcel()
+    assert (parcel.earlier, parcel.checkpoints) == ((old,), ())
+    assert (parcel.status, parcel.first_scan_at, parcel.delivered_at) == (ParcelStatus.REGISTERED, None, None)
+    assert parcel.last_seen_at == NOON
+    assert (story.buckets(), story.header()) == ({"shipped": 3}, Header.DISPATCHED)
+    assert story.scans(old) == []
+
+
+@pytest.mark.parametrize(("hours", "counts"), [(71, True), (72, True), (73, False)])
+def test_a_parcel_may_have_left_three_days_before_its_supplier_order_was_sent(hours: int, counts: bool):
+    story = confirmed()
+    story.later(days=10)
+    story.send()
+    story.ship()
+    story.scan(IN_TRANSIT, story.now - hours * HOUR)
+    assert (story.parcel().status is IN_TRANSIT) is counts
+    assert (story.parcel().first_scan_at is not None) is counts
+
+
+def test_a_parcel_that_left_long_before_its_supplier_order_was_sent_exists_since_it_left():
+    story = confirmed()
+    story.later(days=10)
+    story.send()
+    story.ship(at=story.now - 5 * DAY)
+    story.scan(IN_TRANSIT, story.now - 5 * DAY)
+    story.scan(IN_TRANSIT, story.now - 6 * DAY)
+    assert story.parcel().first_scan_at == story.now - 5 * DAY
+
+
+def test_no_word_of_when_it_left_makes_a_parcel_older_than_its_order():
+    story = sent()
+    story.ship(at=NOON - 195 * DAY)
+    story.scan(DELIVERED, NOON - 190 * DAY)
+    assert story.buckets() == {"shipped": 3}
+
+
+def test_an_old_scan_that_was_told_before_the_shipment_counts_for_nothing_either():
+    story = sent()
+    story.announce()
+    story.scan(DELIVERED, NOON - 195 * DAY)
+    story.scan(IN_TRANSIT, NOON)
+    assert story.parcel().status is DELIVERED
+    assert names(story.ship()) == ["supplier_order_shipped", "linked", "reservation_consumed"]
+    assert [len(story.parcel().earlier), len(story.parcel().checkpoints)] == [1, 1]
+    assert (story.parcel().status, story.parcel().first_scan_at) == (IN_TRANSIT, NOON)
+    assert story.buckets() == {"shipped": 3}
+
+
+def test_a_scan_from_before_the_earlier_use_ended_is_of_that_use():
+    story, ship = another_order(4)
+    ended_at = story.parcel().delivered_at
+    assert ended_at is not None
+    ship()
+    assert len(story.scans(scan(DELIVERED, ended_at), scan(OUT, ended_at - HOUR))) == 1, "one of them was told before"
+    assert (story.parcel().status, len(story.parcel().earlier)) == (ParcelStatus.REGISTERED, 1)
+    story.scan(DELIVERED)
+    assert story.buckets(order_id="shopify/2") == {"delivered": 1}
+
+
+@pytest.mark.parametrize(("hours", "counts"), [(23, True), (24, True), (25, False)])
+def test_a_scan_from_long_before_the_next_use_left_is_of_the_use_before(hours: int, counts: bool):
+    story = sent()
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.send("shopify/2/1")
+    story.ship()
+    story.later(days=9)
+    story.ship(supplier_order_id="shopify/2/1")
+    story.scan(DELIVERED, story.now - hours * HOUR)
+    assert (story.buckets(order_id="shopify/2") == {"delivered": 1}) is counts
+    assert len(story.parcel().earlier) == (not counts)
+    assert story.buckets() == ({"shipped": 3} if counts else {"delivered": 3})
+
+
+@pytest.mark.parametrize("told", list(permutations(["reuse", "moves", "arrives"])))
+def test_a_scan_counts_for_the_use_that_it_is_of_whatever_is_told_first(told: tuple[str, ...]):
+    story = shipped()
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.send("shopify/2/1")
+    story.later(days=20)
+    for what in told:
+        if what == "reuse":
+            story.ship(supplier_order_id="shopify/2/1", at=NOON + 9 * DAY)
+        elif what == "moves":
+            story.scan(IN_TRANSIT, NOON + 10 * DAY)
+        else:
+            story.scan(DELIVERED, NOON + 4 * DAY)
+            assert story.scan(DELIVERED, NOON + 4 * DAY) == []
+    assert (story.buckets(), story.buckets(order_id="shopify/2")) == ({"delivered": 3}, {"shipped": 1})
+    assert story.order().delivered_at == NOON + 4 * DAY
+    assert (story.parcel().status, story.parcel().first_scan_at) == (IN_TRANSIT, NOON + 10 * DAY)
+
+
+def test_a_scan_from_before_any_use_of_a_number_counts_for_none():
+    story, ship = another_order(20)
+    ship()
+    assert names(story.scan(LOST, NOON - 90 * DAY)) == ["checkpoint_recorded"]
+    previous = story.parcel().previous
+    assert previous is not None
+    assert (previous.status, story.buckets(), len(story.parcel().earlier)) == (DELIVERED, {"delivered": 3}, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "hours", "bucket"), [(OUT, 80, "delivered"), (ParcelStatus.RETURNED, 70, "shipped")]
+)
+def test_what_ended_an_earlier_use_is_judged_by_its_scans_also_once_the_number_is_used_again(
+    status: ParcelStatus, hours: int, bucket: str
+):
+    """It arrived after three days: a later scan does not undo that, a return before it does."""
+    story, ship = another_order(20)
+    ship()
+    story.scan(status, NOON + hours * HOUR)
+    assert story.buckets() == {bucket: 3}
+
+
+def test_an_earlier_use_that_was_given_up_is_found_when_it_arrives():
+    story = shipped()
+    story.scan(LOST, NOON + DAY)
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.send("shopify/2/1")
+    story.later(days=20)
+    story.ship(supplier_order_id="shopify/2/1")
+    facts = story.scan(DELIVERED, NOON + 5 * DAY)
+    assert (the(FoundAfterLoss, facts).epoch, the(FoundAfterLoss, facts).order_id) == (1, ORDER)
+    assert "opened" in names(facts)
+    assert (story.buckets(), story.parcel().found_at) == ({"delivered": 3}, None)
+
+
+def test_a_first_scan_in_time_of_an_earlier_use_withdraws_that_ones_breach():
+    story = shipped()
+    story.later(days=2)
+    story.miss_first_scan()
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.send("shopify/2/1")
+    story.later(days=9)
+    story.ship(supplier_order_id="shopify/2/1")
+    withdrawn = the(FirstScanBreachWithdrawn, story.scan(IN_TRANSIT, NOON + HOUR))
+    assert (withdrawn.epoch, withdrawn.happened_at) == (1, NOON + HOUR)
+    story.later(days=2)
+    assert names(story.miss_first_scan(epoch=2)) == ["first_scan_missed"]
+
+
+def test_two_uses_by_one_order_each_have_their_scans():
+    story = sent()
+    story.ship({1: 1})
+    story.scan(DELIVERED, NOON + DAY)
+    story.later(days=9)
+    story.ship({1: 2})
+    story.scans(scan(ParcelStatus.RETURNED, NOON + HOUR), scan(DELIVERED, story.now))
+    assert story.buckets() == {"shipped": 1, "delivered": 2}
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_scans_told_before_a_recycled_number_was_are_of_its_new_use(arrived: bool):
+    story = shipped()
+    if arrived:
+        story.scan(DELIVERED, NOON + 9 * DAY)
+    story.later(days=115)
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.send("shopify/2/1")
+    left_at = story.later(days=1)
+    story.later(days=3)
+    story.scans(scan(IN_TRANSIT, left_at), scan(DELIVERED, story.now - HOUR))
+    story.ship(supplier_order_id="shopify/2/1", at=left_at)
+    assert (story.parcel().first_scan_at, story.parcel().status) == (left_at, DELIVERED)
+    assert story.buckets(order_id="shopify/2") == {"delivered": 1}
+    assert story.buckets() == ({"delivered": 3} if arrived else {"shipped": 3})
+    assert story.miss_first_scan() == []
+    assert story.scan(IN_TRANSIT, left_at) == []
+
+
+def test_the_return_that_ended_a_use_is_not_the_next_ones():
+    story = shipped()
+    story.scan(ParcelStatus.RETURNED)
+    story.place(line(1, "tea", 1), order_id="shopify/2")
+    story.send("shopify/2/1")
+    story.later(hours=1)
+    story.ship(supplier_order_id="shopify/2/1")
+    assert story.parcel().status is ParcelStatus.REGISTERED
+
+
+def test_a_confirmed_loss_stands_when_old_scans_are_set_apart():
+    story = sent()
+    story.announce()
+    story.scans(scan(IN_TRANSIT, NOON - 90 * DAY), scan(IN_TRANSIT, NOON - HOUR))
+    story.confirm_loss()
+    story.ship()
+    assert (story.parcel().status, story.parcel().lost_at) == (LOST, NOON)
+    assert story.buckets() == {"lost": 3}
+
+
+@pytest.mark.parametrize("days", [195, 4])
+def test_an_old_scan_neither_meets_nor_withdraws_a_first_scan(days: int):
+    story = shipped()
+    story.later(hours=37)
+    story.miss_first_scan()
+    assert names(story.scan(IN_TRANSIT, NOON - days * DAY)) == ["checkpoint_recorded"]
+    assert story.parcel().first_scan_missed
+
+
+def test_stored_parcels_that_do_not_say_since_when_they_exist_take_every_scan():
+    registered = ParcelRegistered("dhl", "P1", 1, NOON, "shopify/1")
+    parcel = parcels.evolve(None, registered)
+    (recorded,) = parcels.record_checkpoint(parcel, scan(DELIVERED, NOON - 195 * DAY), NOON)
+    assert parcels.evolve(parcel, recorded).delivered_at == NOON - 195 * DAY
