@@ -38,11 +38,12 @@ class LampLit(Fact, frozen=True, tag="lamp.lit"):
 
 
 class Lamp(Value, frozen=True):
+    lamp_id: str
     burns_until: datetime
 
 
 def evolve(lamp: Lamp | None, fact: LampLit) -> Lamp:
-    return Lamp(fact.burns_until)
+    return Lamp(fact.lamp_id, fact.burns_until)
 
 
 NOUN = noun("lamp", LampLit, evolve)
@@ -57,22 +58,21 @@ READ_MODEL = '''
 
 from __future__ import annotations
 
-from ledger.nouns.lamps import LampLit
-from projections.machine.streams import Page
-from projections.machine.tables import ID, Projection, Rows, Table, Written
+from datetime import datetime
+from typing import NamedTuple
 
-LAMPS_TABLE = Table("lamps", 1, {"lamp_id": ID, "burns_until": "timestamptz NOT NULL"})
-
-
-def changes(page: Page) -> list[Written]:
-    rows = Rows(LAMPS_TABLE)
-    for _, fact in page.others:
-        if isinstance(fact, LampLit):
-            rows.replace([], [(fact.lamp_id, fact.burns_until)])
-    return [rows]
+from ledger.nouns import lamps
+from projections.machine.projection import From, projection
+from projections.machine.tables import table
 
 
-LAMPS = Projection("lamps", 1, (LAMPS_TABLE,), changes)
+class Lit(NamedTuple):
+    lamp_id: str
+    burns_until: datetime
+
+
+LIT = table("lamps", Lit, 1)
+LAMPS = projection("lamps", 1, From(lamps.NOUN, LIT, lambda lamp: [Lit(lamp.lamp_id, lamp.burns_until)]))
 '''
 
 PLAY = '''
@@ -91,7 +91,7 @@ from ledger.facts import changes_of
 from ledger.nouns import NOUNS, lamps
 from projections import PROJECTIONS
 from projections.machine import rebuilding, runner
-from projections.machine.tables import named
+from projections.machine.projection import named
 
 conninfo, schema = sys.argv[1:]
 UNTIL = datetime(2026, 1, 2, 18, tzinfo=UTC)
