@@ -39,41 +39,13 @@ from adapters.logs import log_of_the_loop, log_to_stderr
 from adapters.outbox import Outbox
 from adapters.postgres import Control, Database, SchemaInUse, SchemaNewer, open_pool, usable
 from adapters.rpc.accepting import aio_server
-from adapters.rpc.admin import AdminQueries
-from adapters.rpc.cases import CaseQueries
+from adapters.rpc.commands import Commands
 from adapters.rpc.health import Health
-from adapters.rpc.inquiries import InquiryQueries
-from adapters.rpc.messages import MessageQueries
-from adapters.rpc.queries import (
-    AuditQueries,
-    BatchCommands,
-    OrderQueries,
-    ParcelQueries,
-    StockQueries,
-    SupplierQueries,
-)
-from adapters.rpc.recoveries import RecoveryQueries
-from adapters.rpc.reports import ReportQueries
-from adapters.rpc.server import LONGEST_MESSAGE_BYTES, Commands, add_service
-from adapters.rpc.work import WorkQueries
+from adapters.rpc.server import LONGEST_MESSAGE_BYTES, add_service
+from adapters.rpc.services import READINGS, services
 from adapters.senders import FileSender, Sender
 from adapters.tenants import Tenants
 from fulfilment import __version__
-from fulfilment.v1 import (
-    admin_pb2,
-    audit_pb2,
-    batch_pb2,
-    cases_pb2,
-    inquiries_pb2,
-    messages_pb2,
-    orders_pb2,
-    parcels_pb2,
-    recoveries_pb2,
-    reports_pb2,
-    stock_pb2,
-    suppliers_pb2,
-    work_pb2,
-)
 from ledger.engine.sealing import KeyProblem, MasterKey, Sealer
 from projections import PROJECTIONS
 from projections.machine import runner
@@ -154,22 +126,8 @@ def build_server(
     tenants: Tenants, sealer: Sealer, letters: Letters
 ) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
     """All services of the contract, with health and reflection."""
-    commands = Commands(tenants, sealer)
-    services = {
-        orders_pb2.DESCRIPTOR.services_by_name["OrderService"]: OrderQueries(tenants, sealer),
-        stock_pb2.DESCRIPTOR.services_by_name["StockService"]: StockQueries(tenants),
-        suppliers_pb2.DESCRIPTOR.services_by_name["SupplierService"]: SupplierQueries(tenants, sealer),
-        parcels_pb2.DESCRIPTOR.services_by_name["ParcelService"]: ParcelQueries(tenants, sealer),
-        recoveries_pb2.DESCRIPTOR.services_by_name["RecoveryService"]: RecoveryQueries(tenants),
-        inquiries_pb2.DESCRIPTOR.services_by_name["InquiryService"]: InquiryQueries(tenants, sealer),
-        cases_pb2.DESCRIPTOR.services_by_name["CaseService"]: CaseQueries(tenants, sealer),
-        audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants),
-        admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: AdminQueries(tenants, sealer, letters),
-        batch_pb2.DESCRIPTOR.services_by_name["BatchService"]: BatchCommands(commands),
-        reports_pb2.DESCRIPTOR.services_by_name["ReportService"]: ReportQueries(tenants),
-        messages_pb2.DESCRIPTOR.services_by_name["MessageService"]: MessageQueries(tenants, letters),
-        work_pb2.DESCRIPTOR.services_by_name["WorkService"]: WorkQueries(tenants),
-    }
+    commands = Commands(tenants, sealer, READINGS)
+    served = services(tenants, sealer, letters, commands)
     limits = [
         ("grpc.max_receive_message_length", LONGEST_MESSAGE_BYTES),
         ("grpc.max_send_message_length", LONGEST_MESSAGE_BYTES),
@@ -177,11 +135,11 @@ def build_server(
         ("grpc.so_reuseport", 0),
     ]
     server = aio_server(limits)
-    for service, queries in services.items():
+    for service, queries in served.items():
         add_service(server, service, commands, queries)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    names = [service.full_name for service in services]
+    names = [service.full_name for service in served]
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     return server, healthy
 

@@ -1,56 +1,70 @@
-"""MessageService's reads: what is due to whom, what became of it, and how it reads."""
+"""MessageService: what is due to whom, what became of it, how it reads; trying again and cancelling."""
 
 from __future__ import annotations
 
 from adapters.letters import Envelope, Erased, Letters
 from adapters.rpc import shapes
-from adapters.rpc.answers import stamp
-from adapters.rpc.reports import where_of
-from adapters.rpc.server import Context, tenant_name
+from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.listing import any_of, listed, page
+from adapters.rpc.reading import Context, Reader
+from adapters.rpc.shapes import message_id, optional, optional_enum, text
+from adapters.rpc.shows import number_of, stamp
 from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import messages_pb2
+from ledger.decisions import notices
 from ledger.nouns import messages
 from ledger.nouns.messages import Audience
 from projections import outbox
 
-_kind = shapes.number_of(messages_pb2.MessageKind)
-_state = shapes.number_of(messages_pb2.MessageState)
-_audience = shapes.number_of(messages_pb2.MessageAudience)
+
+def retry_message(request: messages_pb2.RetryMessageRequest, edge: Edge) -> Ask:
+    which, by = message_id(request.message_id), edge.actor
+    return Ask(lambda view: notices.retry(view, which, by, edge.now), (messages.stream(which),))
+
+
+def cancel_message(request: messages_pb2.CancelMessageRequest, edge: Edge) -> Ask:
+    which, by = message_id(request.message_id), edge.actor
+    because = text(request.reason, "reason", 100) or "by_a_person"
+    return Ask(lambda view: notices.cancel(view, which, because, by, edge.now), (messages.stream(which),))
+
+
+READINGS: Readings = {
+    messages_pb2.RetryMessageRequest: Reading(retry_message),
+    messages_pb2.CancelMessageRequest: Reading(cancel_message),
+}
+
+
+_kind = number_of(messages_pb2.MessageKind)
+_state = number_of(messages_pb2.MessageState)
+_audience = number_of(messages_pb2.MessageAudience)
 _read_state = shapes.enum(messages_pb2.MessageState, outbox.State)
 _read_audience = shapes.enum(messages_pb2.MessageAudience, Audience)
 
 
-class MessageQueries:
+class MessageQueries(Reader):
     """MessageService but for its commands."""
 
     def __init__(self, tenants: Tenants, letters: Letters) -> None:
-        self._tenants = tenants
+        super().__init__(tenants)
         self._letters = letters
 
     async def ListMessages(
         self, request: messages_pb2.ListMessagesRequest, context: Context
     ) -> messages_pb2.ListMessagesResponse:
-        states = {_read_state(value, f"states[{index}]") for index, value in enumerate(request.states)}
-        answer = await outbox.list_messages(
-            await where_of(self._tenants, request, context),
-            shapes.page(request),
-            await self._letters.fresh_since((await self._tenants.find(tenant_name(context))).log),
-            sorted(states),
-            shapes.order_id(request.order_id) if request.order_id else "",
-            _read_audience(request.audience, "audience") if request.audience else None,
-        )
-        return messages_pb2.ListMessagesResponse(
-            messages=[_message(each) for each in answer.rows],
-            next_page_token=answer.next_page_token,
-            position=answer.position,
-        )
+        wanted, states = page(request), any_of(_read_state, request.states, "states")
+        order_id = optional(shapes.order_id, request.order_id, "order_id")
+        audience = optional_enum(_read_audience, request.audience, "audience")
+        place, tenant = await self.where(request, context), await self.tenant(context)
+        fresh = await self._letters.fresh_since(tenant.log)
+        answer = await outbox.list_messages(place, wanted, fresh, states, order_id, audience)
+        return listed(messages_pb2.ListMessagesResponse, "messages", answer, _message)
 
     async def GetMessage(
         self, request: messages_pb2.GetMessageRequest, context: Context
     ) -> messages_pb2.GetMessageResponse:
-        tenant = await self._tenants.find(tenant_name(context))
+        tenant = await self.tenant(context)
         message_id = shapes.message_id(request.message_id)
-        where = await where_of(self._tenants, request, context)
+        where = await self.where(request, context)
         answer = await outbox.get_message(where, message_id, await self._letters.fresh_since(tenant.log))
         (found,) = answer.rows
         letter = await self._letter(tenant, found) if request.with_letter else None

@@ -1,8 +1,7 @@
 """The shape of messages: what a field may hold, and the value it means.
 
 Every function takes the field's path and raises Malformed with it, so that the caller is told what to
-mend. A command that is malformed is read once more to find all its faults (``all_faults``). What is
-well-formed but not enough to go on is no concern here: the domain makes it a hold.
+mend (``faults``). What is well-formed but not enough to go on is no concern here: the domain makes it a hold.
 """
 
 from __future__ import annotations
@@ -11,36 +10,26 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from hashlib import blake2b
 from typing import Any, TypeVar
 from unicodedata import normalize
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from adapters.rpc.faults import fault, require
 from fulfilment.v1 import common_pb2
-from ledger.facts import (
-    LineNo,
-    Units,
-    is_plain_id,
-    is_sku,
-    to_minute,
-)
-from ledger.refusals import Malformed
+from ledger.facts import LineNo, Units, is_plain_id, is_sku, to_minute
 from ledger.terms.carriers import carrier_name
 from ledger.terms.money import CURRENCIES, MOST_MINOR, Money
 from ledger.terms.order_numbers import is_order_number, order_number
 from ledger.terms.parties import Party
 from ledger.terms.places import COUNTRIES, OTHER_CODES
-from projections.machine.reads import PageOf
-
-E = TypeVar("E", bound=StrEnum)
-M = TypeVar("M")
-T = TypeVar("T")
 
 MOST_UNITS = 1_000_000
 _AHEAD = timedelta(days=1)
 """How far a source's clock may run before ours."""
+
+E = TypeVar("E", bound=StrEnum)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND, _END_SECOND = 0, int(datetime(3000, 1, 1, tzinfo=UTC).timestamp())
@@ -53,58 +42,6 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROLS_WITHIN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _MOST_TAKEN = 1000
 """Characters of a field in an order that a shop has taken: longer ones are no name and no town."""
-
-
-_noted: list[tuple[str, str]] | None = None
-"""The faults found so far while all of them are looked for."""
-
-_MOST_FAULTS = 50
-_MOST_CHARACTERS = 500
-"""Of what is said of one fault, which may quote what was sent."""
-
-
-class _Enough(Exception):
-    """So many faults are found that nobody needs more."""
-
-
-def fault(field: str, message: str) -> None:
-    """Raises Malformed; while all faults are looked for notes it instead, and the reader goes on."""
-    if _noted is None:
-        raise Malformed((field, message))
-    _noted.append((field, message))
-    if len(_noted) >= _MOST_FAULTS:
-        raise _Enough
-
-
-def all_faults(first: Malformed, read: Callable[[], object]) -> Malformed:
-    """What is wrong with a request of which one fault is known, by reading it once more to its end.
-
-    What is well-formed is read once, as fast as ever. A value that is at fault can lead the reader astray; then what
-    was found until there is told.
-    """
-    global _noted
-    noted = _noted = []
-    try:
-        read()
-    except Malformed as last:
-        noted += last.faults
-    except Exception:  # noqa: BLE001, S110 - it was read with a value that is at fault
-        pass
-    finally:
-        _noted = None
-    found: dict[str, str] = {}
-    for field, message in (*noted, *first.faults):
-        found.setdefault(field, message)
-    return Malformed(*((field, _short(message)) for field, message in found.items()))
-
-
-def _short(message: str) -> str:
-    return message if len(message) <= _MOST_CHARACTERS else f"{message[:_MOST_CHARACTERS]}…"
-
-
-def require(holds: bool, field: str, message: str) -> None:
-    if not holds:
-        fault(field, message)
 
 
 def text(value: str, field: str, most: int, *, required: bool = False) -> str:
@@ -143,34 +80,6 @@ def _text(value: str, field: str, most: int, unwanted: re.Pattern[str], required
     if required and not value.strip():
         fault(field, "is required")
     return value
-
-
-def each(messages: Iterable[M], field: str, read: Callable[[M], T]) -> tuple[T, ...]:
-    """A repeated field: what each message means, by a reader that names fields as the message itself does."""
-    if _noted is not None:
-        return _each_noted(messages, field, read, _noted)
-    found = []
-    for index, message in enumerate(messages):
-        try:
-            found.append(read(message))
-        except Malformed as refusal:
-            raise refusal.within(f"{field}[{index}]") from None
-    return tuple(found)
-
-
-def _each_noted(
-    messages: Iterable[M], field: str, read: Callable[[M], T], noted: list[tuple[str, str]]
-) -> tuple[T, ...]:
-    found = []
-    for index, message in enumerate(messages):
-        before = len(noted)
-        try:
-            found.append(read(message))
-        except Malformed as refusal:
-            noted += refusal.faults
-        finally:
-            noted[before:] = [(f"{field}[{index}].{path}", said) for path, said in noted[before:]]
-    return tuple(found)
 
 
 def words(values: Sequence[str], field: str, most: int = 50) -> tuple[str, ...]:
@@ -411,38 +320,6 @@ def happened(message: Any, now: datetime, field: str = "at") -> datetime:
     return at
 
 
-def page(request: Any) -> PageOf:
-    """Which page of a list is wanted; what is asked for beside it must stay the same from page to page."""
-    asked = type(request)()
-    asked.CopyFrom(request)
-    for field in {"page", "at_least"}.intersection(asked.DESCRIPTOR.fields_by_name):
-        asked.ClearField(field)
-    question = asked.DESCRIPTOR.name.encode() + b"\0" + asked.SerializeToString(deterministic=True)
-    wanted = PageOf(request.page.page_size, request.page.page_token, blake2b(question, digest_size=6).hexdigest())
-    _checked(lambda: wanted.limit)
-    _checked(lambda: wanted.after(object))
-    return wanted
-
-
-def _checked(check: Callable[[], object]) -> None:
-    """What raises Malformed itself; while all faults are looked for it is noted like others."""
-    try:
-        check()
-    except Malformed as refusal:
-        for found in refusal.faults:
-            fault(*found)
-
-
-_MOST_HOURS = 100_000
-
-
-def due_until(message: Any, now: datetime) -> datetime | None:
-    """Until when what is listed must be due, None if that does not matter; no hour at all is what is overdue."""
-    if not message.HasField("due_within_hours"):
-        return None
-    return now + timedelta(hours=count(message.due_within_hours, "due_within_hours", 0, _MOST_HOURS))
-
-
 def by_line(lines: Iterable[common_pb2.LineUnits], field: str = "lines") -> Units:
     units: Units = {}
     for index, line in enumerate(lines):
@@ -472,6 +349,16 @@ def enum(descriptor: Any, members: type[E], *, unspecified: E | None = None) -> 
     return read
 
 
+def optional(read: Callable[[str, str], str], value: str, field: str) -> str:
+    """A field that may be left empty."""
+    return read(value, field) if value else ""
+
+
+def optional_enum(read: Callable[[int, str], E], value: int, field: str) -> E | None:
+    """A member of an enum; None for none."""
+    return read(value, field) if value else None
+
+
 _party = enum(common_pb2.Party, Party)
 
 
@@ -482,8 +369,6 @@ def party(value: int, field: str, *allowed: Party) -> Party:
     return found
 
 
-def number_of(descriptor: Any) -> Callable[[StrEnum], Any]:
-    """The way back: the number of a member in the proto enum."""
-    prefix = descriptor.DESCRIPTOR.values_by_number[0].name.removesuffix("UNSPECIFIED")
-    numbers = {value.name.removeprefix(prefix).lower(): value.number for value in descriptor.DESCRIPTOR.values}
-    return lambda member: numbers.get(member.value, 0)
+def parcel(message: Any) -> tuple[str, str]:
+    """The carrier and the number that a message names."""
+    return carrier(message.carrier), tracking_number(message.tracking_number)

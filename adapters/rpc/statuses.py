@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from ledger.engine.executor import DecisionFailed
+from ledger.engine.trouble import in_short, is_trouble
 from ledger.refusals import (
     AlreadyExists,
     DeadlinePassed,
@@ -19,8 +22,11 @@ from ledger.refusals import (
     NotFound,
     OutOfRange,
     Refusal,
+    StorageUnavailable,
     Unavailable,
 )
+
+log = logging.getLogger("fulfilment.rpc")
 
 DOMAIN = "fulfilment"
 """Whose reasons they are, in google.rpc.ErrorInfo."""
@@ -42,6 +48,17 @@ MISTAKE = rpc_status.to_status(
     status_pb2.Status(code=code_pb2.INTERNAL, message="the service made a mistake; its log says where")
 )
 """What a caller is told of an error that is none of its own."""
+
+
+def refusal_of(error: Exception) -> Refusal | None:
+    """What the caller is told; None for a mistake of ours, of which only the log tells where."""
+    if isinstance(error, Refusal):
+        return error
+    if is_trouble(error):
+        return StorageUnavailable(in_short(error))
+    if not isinstance(error, DecisionFailed):  # of which the ledger has told
+        log.error("an RPC failed with %s", in_short(error), exc_info=error)
+    return None
 
 
 def code_of(refusal: Refusal) -> int:

@@ -1,41 +1,92 @@
-"""WorkService's reads: what there is to do, for whom and by when."""
+"""WorkService: what there is to do, for whom and by when, and who does it."""
 
 from __future__ import annotations
 
-from adapters.rpc import shapes
-from adapters.rpc.answers import stamp
-from adapters.rpc.reports import where_of
-from adapters.rpc.server import Context
-from adapters.tenants import Tenants
-from fulfilment.v1 import work_pb2
-from projections import work
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
 
-_kind = shapes.number_of(work_pb2.WorkKind)
-_owner = shapes.number_of(work_pb2.WorkOwner)
+from adapters.rpc import shapes
+from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.faults import require
+from adapters.rpc.listing import listed, page
+from adapters.rpc.reading import Context, Reader
+from adapters.rpc.shapes import optional, optional_enum, text
+from adapters.rpc.shows import number_of, stamp
+from fulfilment.v1 import work_pb2
+from ledger.nouns import tasks
+from ledger.nouns.tasks import Task, TaskFact
+from ledger.view import View
+from projections import work
+from projections.machine.reads import Where
+
+
+async def look_for_work(request: Any, where: Where, now: datetime) -> bool:
+    """Whether there is such work: what people may do is in the queue, which no decision sees."""
+    return await work.exists(where, _task_id(request))
+
+
+def claim_work(request: work_pb2.ClaimWorkRequest, edge: Edge) -> Ask:
+    task_id, by, exists = _task_id(request), _person(edge), edge.seen
+    return _of_task(task_id, lambda task: tasks.claim(task, task_id, exists, by, edge.now))
+
+
+def release_work(request: work_pb2.ReleaseWorkRequest, edge: Edge) -> Ask:
+    task_id, by, exists = _task_id(request), _person(edge), edge.seen
+    of = text(request.claimed_by, "claimed_by", 100) or by
+    return _of_task(task_id, lambda task: tasks.release(task, task_id, exists, of, by, edge.now))
+
+
+def finish_work(request: work_pb2.FinishWorkRequest, edge: Edge) -> Ask:
+    task_id, by, exists = _task_id(request), _person(edge), edge.seen
+    outcome = text(request.outcome, "outcome", 100, required=True)
+    return _of_task(task_id, lambda task: tasks.finish(task, task_id, exists, outcome, by, edge.now))
+
+
+def _task_id(request: Any) -> str:
+    return text(request.task_id, "task_id", 500, required=True)
+
+
+def _person(edge: Edge) -> str:
+    require(edge.actor != "unknown", "context.actor", "is required: work is claimed by somebody")
+    return edge.actor
+
+
+def _of_task(task_id: str, decide: Callable[[Task | None], Sequence[TaskFact]]) -> Ask:
+    stream = tasks.stream(task_id)
+
+    def changes(view: View) -> list[tuple[str, TaskFact]]:
+        return [(stream, fact) for fact in decide(tasks.find(view, task_id))]
+
+    return Ask(changes, (stream,))
+
+
+READINGS: Readings = {
+    work_pb2.ClaimWorkRequest: Reading(claim_work, look_for_work),
+    work_pb2.ReleaseWorkRequest: Reading(release_work, look_for_work),
+    work_pb2.FinishWorkRequest: Reading(finish_work, look_for_work),
+}
+
+
+_kind = number_of(work_pb2.WorkKind)
+_owner = number_of(work_pb2.WorkOwner)
 _read_owner = shapes.enum(work_pb2.WorkOwner, work.Owner)
 
 
-class WorkQueries:
+class WorkQueries(Reader):
     """WorkService but for its commands."""
-
-    def __init__(self, tenants: Tenants) -> None:
-        self._tenants = tenants
 
     async def ListWork(self, request: work_pb2.ListWorkRequest, context: Context) -> work_pb2.ListWorkResponse:
         answer = await work.list_work(
-            await where_of(self._tenants, request, context),
-            shapes.page(request),
-            _read_owner(request.owner, "owner") if request.owner else None,
+            await self.where(request, context),
+            page(request),
+            optional_enum(_read_owner, request.owner, "owner"),
             shapes.instant(request, "due_before"),
             unclaimed=request.unclaimed,
             claimed_by=shapes.text(request.claimed_by, "claimed_by", 100),
-            order_id=shapes.order_id(request.order_id) if request.order_id else "",
+            order_id=optional(shapes.order_id, request.order_id, "order_id"),
         )
-        return work_pb2.ListWorkResponse(
-            work=[_work(each) for each in answer.rows],
-            next_page_token=answer.next_page_token,
-            position=answer.position,
-        )
+        return listed(work_pb2.ListWorkResponse, "work", answer, _work)
 
 
 def _work(each: work.Work) -> work_pb2.Work:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from adapters.rpc.asks.orders import _readable
+from adapters.rpc.orders.people import _readable
 from ledger.facts import LineNo, Sealed
 from ledger.nouns.cases import NotLate, Reason
 from ledger.nouns.orders import PaymentState

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.rpc.asks.cases import MOST_EVIDENCE_BYTES
+from adapters.rpc.cases.evidence import MOST_EVIDENCE_BYTES
 from fulfilment.v1 import (
     admin_pb2,
     audit_pb2,

@@ -1,0 +1,180 @@
+"""The retailer's own terms, which AdminService takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+from google.protobuf.message import Message
+
+from adapters.rpc import shapes
+from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.faults import require
+from adapters.rpc.shapes import count, instant, text, words
+from fulfilment.v1 import admin_pb2, recoveries_pb2, shipping_pb2
+from ledger.nouns import policies, recoveries
+from ledger.nouns.policies import ClaimTerms
+from ledger.nouns.stock import LONGEST_DEMAND_DAYS
+from ledger.terms import rates
+from ledger.terms.shipping import ShippingService
+
+_WEEK = 7 * 86_400
+_MOST_TERMS = 200
+
+_document = shapes.enum(recoveries_pb2.ClaimDocumentKind, recoveries.DocumentKind)
+
+
+_FIGURES = {
+    "reservation_minutes": (1, 43_200),
+    "return_window_days": (0, 1000),
+    "suspected_lost_after_days": (1, 1000),
+    "number_reuse_after_days": (0, 10_000),
+    "stale_buffer_units": (0, shapes.MOST_UNITS),
+    "stale_buffer_basis_points": (0, 10_000),
+    "low_stock_units": (0, shapes.MOST_UNITS),
+    "cover_days": (1, LONGEST_DEMAND_DAYS),
+    "demand_window_days": (1, LONGEST_DEMAND_DAYS),
+    "answer_within_hours": (1, 10_000),
+    "review_every_days": (1, 1000),
+    "suspension_least_cases": (1, 1_000_000),
+    "message_age_hours": (0, 8760),
+    "message_attempts": (1, 1000),
+    "message_retry_seconds": (1, _WEEK),
+    "message_retry_most_seconds": (1, _WEEK),
+    "remind_before_hours": (0, 1000),
+    "delay_notice_hours": (0, 1000),
+    "customs_allowance_days": (0, 365),
+    "first_answer_within_hours": (1, 1000),
+    "evidence_within_days": (1, 1000),
+    "free_return_within_days": (0, 1000),
+}
+"""The least and the most of each figure; one that is absent is the trade's default, which 0 need not be."""
+
+
+def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
+    require(request.HasField("policy"), "policy", "is required")
+    given, default = request.policy, policies.Policy()
+    figures = {
+        name: count(getattr(given, name), f"policy.{name}", least, most)
+        for name, (least, most) in _FIGURES.items()
+        if given.HasField(cast("Any", name))
+    }
+    policy = policies.Policy(
+        **figures,
+        claim_terms=_claim_terms(given.claim_terms, "policy.claim_terms"),
+        targets=rates.Targets(**_given(given.rate_targets, "policy.rate_targets", 10_000)),
+        review_weights=rates.Weights(**_given(given.rate_weights, "policy.rate_weights", 1000)),
+        language=shapes.language(given.language, "policy.language") or default.language,
+        languages=tuple(
+            (shapes.country(country, "policy.languages", edge.warnings), shapes.language(language, "policy.languages"))
+            for country, language in sorted(given.languages.items())
+        )
+        or default.languages,
+        staff_language=shapes.language(given.staff_language, "policy.staff_language") or default.staff_language,
+        brand_packs=words(given.brand_packs, "policy.brand_packs") or default.brand_packs,
+        brand_pack_fallback=text(given.brand_pack_fallback, "policy.brand_pack_fallback", 50)
+        or default.brand_pack_fallback,
+        shipping_services=_services(given.shipping_services, edge.warnings) or default.shipping_services,
+        seller=_seller(given.seller, edge.warnings) if given.HasField("seller") else None,
+        reroute_after=_reroute_after(given),
+    )
+    since = instant(request, "effective_from") or edge.now
+    seen = shapes.seen(request, "seen_versions")
+    return Ask(lambda view: policies.agree(policies.find(view), policy, since, edge.now, seen), (policies.stream(),))
+
+
+def _given(message: Message, field: str, most: int) -> dict[str, int]:
+    """The fields of a message that were filled."""
+    return {each.name: count(value, f"{field}.{each.name}", 0, most) for each, value in message.ListFields()}
+
+
+def _reroute_after(given: admin_pb2.Policy) -> policies.RerouteAfter:
+    """Here hours that are left out mean never, and only where nothing is said at all the default holds."""
+    if not given.HasField("reroute_after"):
+        return policies.Policy().reroute_after
+    return policies.RerouteAfter(**_given(given.reroute_after, "policy.reroute_after", 8760))
+
+
+def _services(given: Sequence[shipping_pb2.ShippingService], warnings: list[str]) -> tuple[ShippingService, ...]:
+    field = "policy.shipping_services"
+    require(len(given) <= 200, field, f"{len(given)} services, 200 at most")
+    services = tuple(_service(each, f"{field}[{index}]", warnings) for index, each in enumerate(given))
+    require(len({each.code for each in services}) == len(services), field, "two services have the same code")
+    one_currency = len({each.cost.currency for each in services}) <= 1
+    require(one_currency, field, "are priced in several currencies; they cannot be compared")
+    return services
+
+
+def _service(given: shipping_pb2.ShippingService, field: str, warnings: list[str]) -> ShippingService:
+    shapes.some(given.carriers, f"{field}.carriers", 20, "carriers")
+    require(len(given.most_value) <= 20, f"{field}.most_value", "more than 20 amounts")
+    days_from = count(given.days_from, f"{field}.days_from", 0, 365)
+    return ShippingService(
+        shapes.plain_id(given.code, f"{field}.code"),
+        tuple(shapes.carrier(each, f"{field}.carriers[{i}]") for i, each in enumerate(given.carriers)),
+        given.international,
+        days_from,
+        count(given.days_to, f"{field}.days_to", days_from, 365),
+        shapes.money(given.cost, f"{field}.cost"),
+        count(given.cost_per_kg_minor, f"{field}.cost_per_kg_minor", most=10**12),
+        given.tracked,
+        count(given.most_weight_grams, f"{field}.most_weight_grams", most=10**9),
+        tuple(shapes.money(each, f"{field}.most_value[{i}]") for i, each in enumerate(given.most_value)),
+        _countries(given.origins, f"{field}.origins", warnings),
+        _countries(given.destinations, f"{field}.destinations", warnings),
+    )
+
+
+def _countries(given: Sequence[str], field: str, warnings: list[str]) -> tuple[str, ...]:
+    for index, country in enumerate(given):
+        require(country != "", f"{field}[{index}]", "is required: an ISO 3166-1 alpha-2 code such as DE")
+    return tuple(shapes.country(country, f"{field}[{index}]", warnings) for index, country in enumerate(given))
+
+
+def _seller(given: admin_pb2.Seller, warnings: list[str]) -> policies.Seller:
+    field = "policy.seller"
+    require(len(given.address) <= 5, f"{field}.address", f"{len(given.address)} lines, 5 at most")
+    return policies.Seller(
+        text(given.name, f"{field}.name", 200, required=True),
+        tuple(text(line, f"{field}.address[{index}]", 200) for index, line in enumerate(given.address)),
+        shapes.country(given.country, f"{field}.country", warnings),
+        text(given.tax_id, f"{field}.tax_id", 50),
+    )
+
+
+def _claim_terms(given: Sequence[recoveries_pb2.ClaimTerms], field: str) -> tuple[ClaimTerms, ...]:
+    require(len(given) <= _MOST_TERMS, field, f"more than {_MOST_TERMS}")
+    terms = tuple(_terms(each, f"{field}[{index}]") for index, each in enumerate(given))
+    require(len({each.carrier for each in terms}) == len(terms), field, "two are of the same carrier")
+    return terms
+
+
+def _terms(given: recoveries_pb2.ClaimTerms, field: str) -> ClaimTerms:
+    default = ClaimTerms()
+
+    def days(name: Any, least: int) -> int:
+        said = given.HasField(name)
+        return count(getattr(given, name), f"{field}.{name}", least, 1000) if said else getattr(default, name)
+
+    liability = tuple(
+        shapes.money(most, f"{field}.liability[{index}]", 1) for index, most in enumerate(given.liability)
+    )
+    require(len({most.currency for most in liability}) == len(liability), f"{field}.liability", "two in one currency")
+    return ClaimTerms(
+        shapes.carrier(given.carrier, f"{field}.carrier") if given.carrier else "",
+        days("loss_waiting_days", 0),
+        days("loss_filing_days", 1),
+        days("damage_filing_days", 1),
+        liability,
+        _documents(given.loss_documents, f"{field}.loss_documents") or default.loss_documents,
+        _documents(given.damage_documents, f"{field}.damage_documents") or default.damage_documents,
+    )
+
+
+def _documents(kinds: Iterable[int], field: str) -> tuple[recoveries.DocumentKind, ...]:
+    return tuple(dict.fromkeys(_document(kind, f"{field}[{index}]") for index, kind in enumerate(kinds)))
+
+
+READINGS: Readings = {
+    admin_pb2.AgreePolicyRequest: Reading(agree_policy),
+}

@@ -1,0 +1,72 @@
+"""The retailer's own terms as the contract shows them, so that they can be agreed again as they are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from adapters.rpc.shows import money, number_of, stamp
+from fulfilment.v1 import admin_pb2, common_pb2, recoveries_pb2, shipping_pb2
+from ledger.nouns.policies import ClaimTerms, Policy, RerouteAfter, Seller
+from ledger.terms.rates import Targets, Weights
+from ledger.terms.shipping import ShippingService
+
+_document_kind = number_of(recoveries_pb2.ClaimDocumentKind)
+
+
+def version(since: datetime | None, terms: Policy) -> admin_pb2.PolicyVersion:
+    return admin_pb2.PolicyVersion(policy=policy(terms), effective_from=stamp(since))
+
+
+def policy(terms: Policy) -> admin_pb2.Policy:
+    said = {name: getattr(terms, name) for name in terms.__struct_fields__}
+    # Figures and words have the same names on both sides.
+    plain: dict[str, Any] = {name: value for name, value in said.items() if isinstance(value, int | str)}
+    return admin_pb2.Policy(
+        **plain,
+        claim_terms=map(_claim_terms, terms.claim_terms),
+        rate_targets=admin_pb2.RateTargets(**_figures(terms.targets)),
+        rate_weights=admin_pb2.RateWeights(**_figures(terms.review_weights)),
+        languages=dict(terms.languages),
+        brand_packs=terms.brand_packs,
+        shipping_services=map(shipping_service, terms.shipping_services),
+        seller=_seller(terms.seller) if terms.seller else None,
+        reroute_after=admin_pb2.RerouteAfter(**_figures(terms.reroute_after)),
+    )
+
+
+def _figures(said: Targets | Weights | RerouteAfter) -> dict[str, int]:
+    return {name: getattr(said, name) for name in said.__struct_fields__}
+
+
+def _claim_terms(terms: ClaimTerms) -> recoveries_pb2.ClaimTerms:
+    return recoveries_pb2.ClaimTerms(
+        carrier=terms.carrier,
+        loss_waiting_days=terms.loss_waiting_days,
+        loss_filing_days=terms.loss_filing_days,
+        damage_filing_days=terms.damage_filing_days,
+        liability=filter(None, map(money, terms.liability)),
+        loss_documents=map(_document_kind, terms.loss_documents),
+        damage_documents=map(_document_kind, terms.damage_documents),
+    )
+
+
+def _seller(seller: Seller) -> admin_pb2.Seller:
+    return admin_pb2.Seller(name=seller.name, address=seller.address, country=seller.country, tax_id=seller.tax_id)
+
+
+def shipping_service(service: ShippingService) -> shipping_pb2.ShippingService:
+    return shipping_pb2.ShippingService(
+        code=service.code,
+        carriers=service.carriers,
+        international=service.international,
+        days_from=service.days_from,
+        days_to=service.days_to,
+        cost=money(service.cost),
+        cost_per_kg_minor=service.cost_per_kg_minor,
+        tracked=service.tracked,
+        most_weight_grams=service.most_weight_grams,
+        most_value=[common_pb2.Money(amount_minor=m.amount_minor, currency=m.currency) for m in service.most_value],
+        origins=service.origins,
+        destinations=service.destinations,
+    )

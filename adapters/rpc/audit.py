@@ -1,0 +1,116 @@
+"""AuditService: the facts themselves, one by one and as a stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from adapters.rpc import shapes
+from adapters.rpc.faults import require
+from adapters.rpc.listing import listed, page
+from adapters.rpc.orders.shows import order
+from adapters.rpc.reading import Context, Reader, require_position
+from adapters.rpc.shows import stamp
+from adapters.tenants import Tenant
+from fulfilment.v1 import audit_pb2, orders_pb2
+from ledger.engine.log import Past, without_the_last_too_long
+from ledger.nouns import cases, orders, parcels, recoveries, suppliers
+from ledger.view import Folded
+from projections.machine.reads import Answer
+
+FACTS_A_PAGE = 500
+_FOLLOW_SECONDS = 0.25
+"""How often a stream that waits at the end of the log looks for more."""
+
+
+class AuditQueries(Reader):
+    """AuditService: the facts themselves."""
+
+    async def GetHistory(self, request: audit_pb2.GetHistoryRequest, context: Context) -> audit_pb2.GetHistoryResponse:
+        tenant = await self.tenant(context)
+        own, touched, head = await self._about(tenant, request)
+        streams = [own, *(parcels.stream(*parcel) for parcel in touched if request.with_parcels)]
+        wanted = page(request)
+        rows = await tenant.log.history(streams, wanted.after(int) or 0, wanted.limit)
+        if len(fitting := without_the_last_too_long(rows)) < len(rows):
+            wanted = wanted._replace(size=min(len(fitting), wanted.limit - 1))
+        shown, more = wanted.cut(rows, [past.position for past in rows])
+        return listed(audit_pb2.GetHistoryResponse, "facts", Answer(shown, head, more), _stored)
+
+    async def _about(
+        self, tenant: Tenant, request: audit_pb2.GetHistoryRequest
+    ) -> tuple[str, list[tuple[str, str]], int]:
+        """The stream whose history is asked for, the parcels that belong to it, and the head of the log."""
+        if request.case_id:
+            case_id = shapes.plain_id(request.case_id, "case_id")
+            stream = cases.stream(case_id)
+            entry, head = await self.entry(tenant, stream, request.at_least)
+            labels = cases.known(entry.state, case_id).labels.values()
+            return stream, [(each.carrier, each.number) for each in labels if each.number], head
+        if request.recovery_id:
+            recovery_id = shapes.recovery_id(request.recovery_id)
+            stream = recoveries.stream(recovery_id)
+            entry, head = await self.entry(tenant, stream, request.at_least)
+            about = recoveries.known(entry.state, recovery_id).subject
+            return stream, [(about.carrier, about.number)] if about.number else [], head
+        if request.supplier_id:
+            supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
+            stream = suppliers.stream(supplier_id)
+            entry, head = await self.entry(tenant, stream, request.at_least)
+            suppliers.known(entry.state, supplier_id)
+            return stream, [], head
+        order_id = shapes.order_id(request.order_id)
+        stream = orders.stream(order_id)
+        entry, head = await self.entry(tenant, stream, request.at_least)
+        shipments = orders.known(entry.state, order_id).shipments
+        return stream, [(each.carrier, each.number) for each in shipments], head
+
+    async def GetOrderAsOf(
+        self, request: audit_pb2.GetOrderAsOfRequest, context: Context
+    ) -> orders_pb2.GetOrderResponse:
+        tenant = await self.tenant(context)
+        order_id = shapes.order_id(request.order_id)
+        which = request.WhichOneof("as_of")
+        require(which is not None, "position", "is required, or recorded_until")
+        position = request.position if which == "position" else None
+        until = shapes.instant(request, "recorded_until") if which == "recorded_until" else None
+        head = await tenant.log.head()
+        if position is not None:
+            require(position > 0, "position", "is not positive")
+            require_position(position, head)
+        stream = orders.stream(order_id)
+        facts = await tenant.log.read_stream(stream, position, until)
+        rows = [(fact.stream, fact.version, fact.topic, fact.state) for fact in facts]
+        entry = Folded(self.registry.fold_rows([stream], rows)).entry(stream)
+        shown = order(orders.known(entry.state, order_id), entry.version, None)
+        return orders_pb2.GetOrderResponse(order=shown, position=position or head)
+
+    async def StreamFacts(
+        self, request: audit_pb2.StreamFactsRequest, context: Context
+    ) -> AsyncIterator[audit_pb2.StreamFactsResponse]:
+        tenant = await self.tenant(context)
+        require(request.after >= 0, "after", f"{request.after} is below 0")
+        after = request.after
+        require_position(after, await tenant.log.head())
+        while True:
+            facts = without_the_last_too_long(await tenant.log.read_past(after, FACTS_A_PAGE))
+            if facts:
+                after = facts[-1].position
+                yield audit_pb2.StreamFactsResponse(facts=[_stored(past) for past in facts])
+            elif not request.follow or self.tenants.closing:
+                return
+            else:
+                await asyncio.sleep(_FOLLOW_SECONDS)
+
+
+def _stored(past: Past) -> audit_pb2.StoredFact:
+    return audit_pb2.StoredFact(
+        position=past.position,
+        stream=past.stream,
+        version=past.version,
+        name=past.topic,
+        json=past.state.decode(),
+        recorded_at=stamp(past.recorded_at),
+        actor=past.actor,
+        request_id=past.command or "",
+    )

@@ -1,0 +1,1 @@
+"""CaseService: its commands (asks), its questions (reads), what it shows of states (shows)."""

@@ -1,0 +1,257 @@
+"""CaseService's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec.structs import replace
+
+from adapters.rpc import shapes
+from adapters.rpc.cases.evidence import add_evidence
+from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.faults import require
+from adapters.rpc.sealing import person_in, sealed_note
+from adapters.rpc.shapes import by_line, carrier, count, enum, happened, optional, plain_id, text
+from fulfilment.v1 import cases_pb2, common_pb2
+from ledger.decisions import after_sales
+from ledger.facts import LineNo, Units
+from ledger.nouns import cases, orders, parcels, policies
+from ledger.nouns.cases import Denial, Inspection, Reason, Remedy
+from ledger.nouns.orders.after_sales import Amounts
+from ledger.terms.parties import Party
+from ledger.view import Decide, View
+
+_MOST_LINES = 1000
+
+_reason = enum(cases_pb2.CaseReason, Reason)
+_remedy = enum(cases_pb2.Remedy, Remedy)
+_denial = enum(cases_pb2.Denial, Denial)
+_party = enum(common_pb2.Party, Party)
+
+
+def _case_id(value: str) -> str:
+    return plain_id(value, "case_id")
+
+
+def _of_case(case_id: str, decide: Decide, *more: str) -> Ask:
+    return Ask(decide, (cases.stream(case_id), *more))
+
+
+def _hashes(values: Iterable[str], required: bool) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(value.lower() for value in values))
+    require(len(found) <= 100, "evidence_sha256", f"{len(found)} hashes, 100 at most")
+    require(bool(found) or not required, "evidence_sha256", "is required")
+    for index, value in enumerate(found):
+        shapes.sha256(value, f"evidence_sha256[{index}]")
+    return found
+
+
+def _words(values: Sequence[str], field: str) -> tuple[str, ...]:
+    require(len(values) > 0, field, "is required: 1 to 20 words")
+    return shapes.words(values, field)
+
+
+def _units(lines: Sequence[common_pb2.LineUnits], required: bool = False) -> Units:
+    require(len(lines) <= _MOST_LINES, "lines", f"{len(lines)} lines, {_MOST_LINES} at most")
+    require(len(lines) > 0 or not required, "lines", f"is required: 1 to {_MOST_LINES} lines")
+    return by_line(lines)
+
+
+def _customer_of(case_id: str) -> Callable[[View], str]:
+    """Whose the case is, which owns what is written about it."""
+    return lambda view: cases.known(cases.find(view, case_id), case_id).opened.subject
+
+
+def open_case(request: cases_pb2.OpenCaseRequest, edge: Edge) -> Ask:
+    case_id, order_id = _case_id(request.case_id), shapes.order_id(request.order_id)
+    at, note = happened(request, edge.now), shapes.lines(request.note, "note", 2000)
+    reason, units = _reason(request.reason, "reason"), _units(request.lines, required=True)
+    sealed, keys = sealed_note(edge.sealer, note, cases.stream(case_id))
+    opened = cases.CaseOpened(case_id, order_id, reason, units, first_answer_by=at, at=at, note=sealed)
+
+    def customer(view: View) -> str:
+        return person_in(view, order_id, edge.sealer)
+
+    return Ask(
+        lambda view: after_sales.open_case(view, replace(opened, subject=customer(view)), edge.now),
+        (cases.stream(case_id), orders.stream(order_id), policies.stream()),
+        keys,
+        customer,
+    )
+
+
+def answer_customer(request: cases_pb2.AnswerCustomerRequest, edge: Edge) -> Ask:
+    case_id, at = _case_id(request.case_id), happened(request, edge.now)
+    return _of_case(case_id, lambda view: after_sales.answer(view, case_id, at, edge.now))
+
+
+def request_evidence(request: cases_pb2.RequestEvidenceRequest, edge: Edge) -> Ask:
+    case_id, at, wanted = _case_id(request.case_id), happened(request, edge.now), _words(request.wanted, "wanted")
+    return _of_case(
+        case_id, lambda view: after_sales.request_evidence(view, case_id, wanted, at, edge.now), policies.stream()
+    )
+
+
+def start_review(request: cases_pb2.StartReviewRequest, edge: Edge) -> Ask:
+    case_id, at = _case_id(request.case_id), happened(request, edge.now)
+    return _of_case(case_id, lambda view: after_sales.start_review(view, case_id, at, edge.now))
+
+
+def rule_liability(request: cases_pb2.RuleLiabilityRequest, edge: Edge) -> Ask:
+    case_id, at = _case_id(request.case_id), happened(request, edge.now)
+    because, hashes = _words(request.reasons, "reasons"), _hashes(request.evidence_sha256, required=False)
+    liable = _party(request.liable, "liable")
+    note, keys = sealed_note(edge.sealer, shapes.lines(request.note, "note", 2000), cases.stream(case_id))
+    ruling = cases.LiabilityRuled(case_id, liable, because, hashes, at, note)
+    return Ask(
+        lambda view: after_sales.rule(view, ruling, edge.now), (cases.stream(case_id),), keys, _customer_of(case_id)
+    )
+
+
+def approve_remedy(request: cases_pb2.ApproveRemedyRequest, edge: Edge) -> Ask:
+    case_id, at = _case_id(request.case_id), happened(request, edge.now)
+    remedy, units = _remedy(request.remedy, "remedy"), _units(request.lines)
+    supplier_id = optional(plain_id, request.supplier_id, "supplier_id")
+    return _of_case(
+        case_id,
+        lambda view: after_sales.approve(view, case_id, remedy, units, supplier_id, at, edge.now),
+        policies.stream(),
+    )
+
+
+def deny_case(request: cases_pb2.DenyCaseRequest, edge: Edge) -> Ask:
+    case_id, at, because = _case_id(request.case_id), happened(request, edge.now), _denial(request.reason, "reason")
+    note, keys = sealed_note(edge.sealer, shapes.lines(request.note, "note", 2000), cases.stream(case_id))
+    return Ask(
+        lambda view: after_sales.deny(view, case_id, because, note, at, edge.now),
+        (cases.stream(case_id),),
+        keys,
+        _customer_of(case_id),
+    )
+
+
+def record_return_label(request: cases_pb2.RecordReturnLabelRequest, edge: Edge) -> Ask:
+    case_id, at = _case_id(request.case_id), happened(request, edge.now)
+    labelled = cases.ReturnLabelled(
+        case_id,
+        plain_id(request.label_id, "label_id"),
+        _units(request.lines),
+        Party.RETAILER,
+        at,
+        optional(plain_id, request.supplier_id, "supplier_id"),
+        shapes.minor(request.freight_minor, "freight_minor"),
+    )
+    return _of_case(case_id, lambda view: after_sales.label_return(view, labelled, edge.now), policies.stream())
+
+
+def record_return_shipped(request: cases_pb2.RecordReturnShippedRequest, edge: Edge) -> Ask:
+    case_id, at, label_id = (
+        _case_id(request.case_id),
+        happened(request, edge.now),
+        plain_id(request.label_id, "label_id"),
+    )
+    parcel = carrier(request.carrier), shapes.tracking_number(request.tracking_number)
+    return _of_case(
+        case_id,
+        lambda view: after_sales.ship_return(view, case_id, label_id, *parcel, at, edge.now),
+        parcels.stream(*parcel),
+        policies.stream(),
+    )
+
+
+def record_return_received(request: cases_pb2.RecordReturnReceivedRequest, edge: Edge) -> Ask:
+    case_id, at, units = _case_id(request.case_id), happened(request, edge.now), _units(request.lines, required=True)
+    return _of_case(case_id, lambda view: after_sales.receive_return(view, case_id, units, at, edge.now))
+
+
+def record_inspection(request: cases_pb2.RecordInspectionRequest, edge: Edge) -> Ask:
+    case_id, at = _case_id(request.case_id), happened(request, edge.now)
+    shapes.some(request.lines, "lines", _MOST_LINES, "lines")
+    found: dict[LineNo, Inspection] = {}
+    for index, line in enumerate(request.lines):
+        field = f"lines[{index}]"
+        line_no = LineNo(count(line.line_no, f"{field}.line_no", 1))
+        require(line_no not in found, f"{field}.line_no", f"line {line_no} is named twice")
+        found[line_no] = Inspection(
+            count(line.restocked, f"{field}.restocked"),
+            count(line.not_restocked, f"{field}.not_restocked"),
+            count(line.needs_work, f"{field}.needs_work"),
+            count(line.missing, f"{field}.missing"),
+        )
+    supplier_id = optional(plain_id, request.supplier_id, "supplier_id")
+    return _of_case(case_id, lambda view: after_sales.inspect_return(view, case_id, found, supplier_id, at, edge.now))
+
+
+def grant_refund(request: cases_pb2.GrantRefundRequest, edge: Edge) -> Ask:
+    case_id, at = _case_id(request.case_id), happened(request, edge.now)
+    refund_id, share = (
+        plain_id(request.refund_id, "refund_id"),
+        count(request.share_basis_points, "share_basis_points", 0, 10_000),
+    )
+    require(len(request.lines) <= _MOST_LINES, "lines", f"{len(request.lines)} lines, {_MOST_LINES} at most")
+    units: Units = {}
+    amounts: Amounts = {}
+    for index, line in enumerate(request.lines):
+        field = f"lines[{index}]"
+        line_no = LineNo(count(line.line_no, f"{field}.line_no", 1))
+        require(line_no not in units, f"{field}.line_no", f"line {line_no} is named twice")
+        units[line_no] = count(line.units, f"{field}.units", 1)
+        if line.amount_minor:
+            amounts[line_no] = shapes.minor(line.amount_minor, f"{field}.amount_minor", 1)
+    return _of_case(
+        case_id,
+        lambda view: after_sales.grant_refund(view, case_id, refund_id, units, share, amounts, at, edge.now),
+    )
+
+
+def deny_refund(request: cases_pb2.DenyRefundRequest, edge: Edge) -> Ask:
+    case_id, at = _case_id(request.case_id), happened(request, edge.now)
+    because, units = _denial(request.reason, "reason"), _units(request.lines)
+    if request.refund_id:
+        refund_id = plain_id(request.refund_id, "refund_id")
+        require(not units, "lines", "a refund that is named is denied whole; leave the lines out")
+        return _of_case(
+            case_id, lambda view: after_sales.take_back_refund(view, case_id, refund_id, because, at, edge.now)
+        )
+    return _of_case(case_id, lambda view: after_sales.deny_refund(view, case_id, units, because, at, edge.now))
+
+
+def record_refund_paid(request: cases_pb2.RecordRefundPaidRequest, edge: Edge) -> Ask:
+    case_id, at = _case_id(request.case_id), happened(request, edge.now)
+    refund_id, reference = plain_id(request.refund_id, "refund_id"), text(request.reference, "reference", 100)
+    return _of_case(
+        case_id, lambda view: after_sales.record_refund_paid(view, case_id, refund_id, reference, at, edge.now)
+    )
+
+
+def cancel_case(request: cases_pb2.CancelCaseRequest, edge: Edge) -> Ask:
+    case_id, at = _case_id(request.case_id), happened(request, edge.now)
+    by, because = _party(request.by, "by"), text(request.reason, "reason", 100)
+    return _of_case(case_id, lambda view: after_sales.cancel(view, case_id, by, because, at, edge.now))
+
+
+def reopen_case(request: cases_pb2.ReopenCaseRequest, edge: Edge) -> Ask:
+    case_id, at = _case_id(request.case_id), happened(request, edge.now)
+    hashes = _hashes(request.evidence_sha256, required=True)
+    return _of_case(case_id, lambda view: after_sales.reopen(view, case_id, hashes, at, edge.now))
+
+
+READINGS: Readings = {
+    cases_pb2.OpenCaseRequest: Reading(open_case),
+    cases_pb2.AnswerCustomerRequest: Reading(answer_customer),
+    cases_pb2.RequestEvidenceRequest: Reading(request_evidence),
+    cases_pb2.AddEvidenceRequest: Reading(add_evidence, before=True),
+    cases_pb2.StartReviewRequest: Reading(start_review),
+    cases_pb2.RuleLiabilityRequest: Reading(rule_liability),
+    cases_pb2.ApproveRemedyRequest: Reading(approve_remedy),
+    cases_pb2.DenyCaseRequest: Reading(deny_case),
+    cases_pb2.RecordReturnLabelRequest: Reading(record_return_label),
+    cases_pb2.RecordReturnShippedRequest: Reading(record_return_shipped),
+    cases_pb2.RecordReturnReceivedRequest: Reading(record_return_received),
+    cases_pb2.RecordInspectionRequest: Reading(record_inspection),
+    cases_pb2.GrantRefundRequest: Reading(grant_refund),
+    cases_pb2.DenyRefundRequest: Reading(deny_refund),
+    cases_pb2.RecordRefundPaidRequest: Reading(record_refund_paid),
+    cases_pb2.CancelCaseRequest: Reading(cancel_case),
+    cases_pb2.ReopenCaseRequest: Reading(reopen_case),
+}

@@ -1,0 +1,75 @@
+"""Adding evidence: what it can be, and how its bytes are kept before the fact that names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from adapters import evidence
+from adapters.rpc.commands import Ask, Edge
+from adapters.rpc.faults import require
+from adapters.rpc.shapes import enum, happened, plain_id
+from fulfilment.v1 import cases_pb2, common_pb2
+from ledger.decisions import after_sales
+from ledger.engine.log import Log
+from ledger.engine.registry import Registry
+from ledger.facts import Change
+from ledger.nouns import NOUNS, cases
+from ledger.refusals import EvidenceNotKept
+from ledger.terms.parties import Party
+from ledger.view import Folded, View
+
+MOST_EVIDENCE_BYTES = 8 * 1024 * 1024
+CONTENT_TYPES: dict[int, str] = {
+    cases_pb2.EVIDENCE_TYPE_JPEG: "image/jpeg",
+    cases_pb2.EVIDENCE_TYPE_PNG: "image/png",
+    cases_pb2.EVIDENCE_TYPE_WEBP: "image/webp",
+    cases_pb2.EVIDENCE_TYPE_PDF: "application/pdf",
+    cases_pb2.EVIDENCE_TYPE_MP4: "video/mp4",
+}
+"""What evidence can be."""
+_BEGINS: dict[str, re.Pattern[bytes]] = {
+    "image/jpeg": re.compile(rb"\xff\xd8\xff"),
+    "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "image/webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "application/pdf": re.compile(rb"%PDF-\d"),
+    "video/mp4": re.compile(rb"....ftyp(?:isom|iso[2-9]|mp4[12]|avc1|M4V |MSNV|dash|qt  )", re.DOTALL),
+}
+"""How files of each type begin."""
+
+_REGISTRY = Registry(NOUNS)
+
+_party = enum(common_pb2.Party, Party)
+
+
+def add_evidence(request: cases_pb2.AddEvidenceRequest, edge: Edge) -> Ask:
+    case_id, at, data = plain_id(request.case_id, "case_id"), happened(request, edge.now), request.data
+    require(0 < len(data) <= MOST_EVIDENCE_BYTES, "data", f"{len(data)} bytes, 1 to {MOST_EVIDENCE_BYTES} are taken")
+    content_type = CONTENT_TYPES.get(request.type, "")
+    require(bool(content_type), "type", f"is required: one of {', '.join(cases_pb2.EvidenceType.keys()[1:])}")
+    require(_BEGINS[content_type].match(data) is not None, "data", f"does not begin as {content_type} does")
+    given_by = _party(request.given_by, "given_by") if request.given_by else Party.CUSTOMER
+    added = cases.EvidenceAdded(case_id, evidence.hash_of(data), content_type, len(data), given_by, at)
+
+    kept = False
+
+    async def keep(log: Log) -> None:
+        nonlocal kept
+        case = await _present(log, case_id)
+        # Of an unknown case nothing is kept: the command is about to be refused.
+        if case is not None:
+            await evidence.keep(log, edge.sealer, evidence.Kept(added.sha256, case.opened.subject), data)
+            kept = True
+
+    def decide(view: View) -> Sequence[Change]:
+        if cases.find(view, case_id) is not None and not kept:
+            raise EvidenceNotKept(case_id)
+        return after_sales.add_evidence(view, added, edge.now)
+
+    return Ask(decide, (cases.stream(case_id),), before=keep)
+
+
+async def _present(log: Log, case_id: str) -> cases.Case | None:
+    streams = [cases.stream(case_id)]
+    _, rows = await log.read_streams(streams)
+    return cases.find(Folded(_REGISTRY.fold_rows(streams, rows)), case_id)

@@ -1,0 +1,72 @@
+"""CaseService's reads: a case, lists of them, and the bytes of their evidence."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from adapters import evidence
+from adapters.rpc import shapes
+from adapters.rpc.cases import shows
+from adapters.rpc.listing import any_of, listed, page
+from adapters.rpc.reading import Context
+from adapters.rpc.sealing import PersonalReader
+from adapters.rpc.shapes import optional, plain_id
+from adapters.tenants import Tenant
+from fulfilment.v1 import cases_pb2
+from ledger.nouns import cases, orders
+from ledger.nouns.cases import Case
+from ledger.refusals import EvidenceErased
+from projections import cases as case_lists
+
+_read_status = shapes.enum(cases_pb2.CaseStatus, cases.Status)
+_PIECE_BYTES = 1 << 20
+
+
+class CaseQueries(PersonalReader):
+    """CaseService but for its commands."""
+
+    async def GetCase(self, request: cases_pb2.GetCaseRequest, context: Context) -> cases_pb2.GetCaseResponse:
+        tenant = await self.tenant(context)
+        case_id = shapes.plain_id(request.case_id, "case_id")
+        entry, position = await self.entry(tenant, cases.stream(case_id), request.at_least)
+        case = cases.known(entry.state, case_id)
+        order, _ = await self.entry(tenant, orders.stream(case.order_id))
+        notes = await self._notes(tenant, case) if request.with_personal_data else {}
+        message = shows.case(case, entry.version, orders.known(order.state, case.order_id).currency, notes)
+        return cases_pb2.GetCaseResponse(case=message, position=position)
+
+    async def _notes(self, tenant: Tenant, case: Case) -> dict[str, str]:
+        """What people wrote, by the id of its key; without what was erased."""
+        bound_to = cases.stream(case.case_id)
+        notes = (case.opened.note, case.ruling.note if case.ruling else None, case.denial_note)
+        said = await self.unsealed(tenant, *((note, bound_to) for note in notes))
+        return {key_id: str(each["note"]) for key_id, each in said.items()}
+
+    async def ListCases(self, request: cases_pb2.ListCasesRequest, context: Context) -> cases_pb2.ListCasesResponse:
+        answer = await case_lists.list_cases(
+            await self.where(request, context),
+            page(request),
+            any_of(_read_status, request.statuses, "statuses"),
+            optional(plain_id, request.supplier_id, "supplier_id"),
+            optional(shapes.order_id, request.order_id, "order_id"),
+            shapes.instant(request, "opened_since"),
+            shapes.instant(request, "opened_until"),
+        )
+        return listed(cases_pb2.ListCasesResponse, "cases", answer, shows.summary)
+
+    async def GetEvidence(
+        self, request: cases_pb2.GetEvidenceRequest, context: Context
+    ) -> AsyncIterator[cases_pb2.GetEvidenceResponse]:
+        tenant = await self.tenant(context)
+        case_id = shapes.plain_id(request.case_id, "case_id")
+        sha256 = shapes.sha256(request.sha256)
+        entry, _ = await self.entry(tenant, cases.stream(case_id))
+        case = cases.known(entry.state, case_id)
+        if sha256 not in case.evidence:
+            raise cases.UnknownEvidence(case_id, sha256)
+        data = await evidence.read(tenant.log, self.sealer, evidence.Kept(sha256, case.opened.subject))
+        if data is None:
+            raise EvidenceErased(sha256)
+        yield cases_pb2.GetEvidenceResponse(evidence=shows.evidence(case.evidence[sha256]), data=data[:_PIECE_BYTES])
+        for start in range(_PIECE_BYTES, len(data), _PIECE_BYTES):
+            yield cases_pb2.GetEvidenceResponse(data=data[start : start + _PIECE_BYTES])

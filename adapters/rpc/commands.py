@@ -1,0 +1,156 @@
+"""Commands on their way from the wire to a tenant's ledger: what a request becomes, and what reading it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, NamedTuple
+
+import msgspec
+from google.protobuf.message import Message
+
+from adapters.rpc import shapes
+from adapters.rpc.faults import all_faults
+from adapters.rpc.reading import Context, deadline_of, tenant_name, where
+from adapters.tenants import Tenant, Tenants
+from fulfilment.v1 import cases_pb2, common_pb2
+from ledger.decisions import stock_alerts
+from ledger.engine.executor import Command, Receipt
+from ledger.engine.log import Log
+from ledger.engine.sealing import PersonKey, Sealer
+from ledger.refusals import Malformed
+from ledger.view import Decide, View
+from projections.machine.reads import Where
+
+LONGEST_COMMAND_BYTES = 3 << 19
+"""1,000 lines with long titles fit, and a fact of it, in JSON, stays below the 4 MiB that clients take."""
+
+Before = Callable[[Log], Awaitable[None]]
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """What a request asks: a decision, the streams it is known to touch (the subject first), keys of what it seals."""
+
+    decide: Decide
+    streams: tuple[str, ...]
+    keys: Sequence[PersonKey] = ()
+    owner: Callable[[View], str] | None = None
+    """Whose the keys are, if only the streams tell; empty if they are nobody's."""
+    before: Before | None = None
+    """What must be in the database before it is decided, such as bytes that a fact is to name; its Reading says so."""
+
+
+class Edge(msgspec.Struct, frozen=True):
+    """What translating needs beside the request."""
+
+    sealer: Sealer
+    now: datetime
+    actor: str
+    digest: str
+    """A keyed hash of the request without its context, which recognises the same content again."""
+    warnings: list[str]
+    """What is odd about the request and was put right; its reader adds to it."""
+    seen: Any = None
+    """What a read model was asked for the request, if it has a ``look``."""
+
+
+class Reading(NamedTuple):
+    """How the request of a command is read."""
+
+    read: Callable[[Any, Edge], Ask]
+    look: Callable[[Any, Where, datetime], Awaitable[Any]] | None = None
+    """Asks a read model for what the decision is to see of it."""
+    before: bool = False
+    """Whether something has to be stored before it is decided."""
+
+    @property
+    def ahead(self) -> bool:
+        """Whether it is read as soon as it comes. All the others are read with the batch that decides them."""
+        return self.before or self.look is not None
+
+
+Readings = Mapping[type[Message], Reading]
+
+
+def to_receipt(receipt: Receipt) -> common_pb2.Receipt:
+    outcome = common_pb2.Receipt.OUTCOME_REPLAYED if receipt.replayed else common_pb2.Receipt.OUTCOME_APPLIED
+    return common_pb2.Receipt(
+        position=receipt.position, version=receipt.version, outcome=outcome, warnings=receipt.warnings
+    )
+
+
+class Commands:
+    """Commands on their way from the wire to a tenant's ledger."""
+
+    def __init__(self, tenants: Tenants, sealer: Sealer, readings: Readings) -> None:
+        self.tenants = tenants
+        self._sealer = sealer
+        self._readings = readings
+
+    async def execute(self, request: Any, context: Context) -> common_pb2.Receipt:
+        tenant, deadline = await self.tenants.find(tenant_name(context)), deadline_of(context)
+        if self._readings[type(request)].ahead:
+            return to_receipt(await tenant.ledger.execute(await self.read_ahead(tenant, request, deadline)))
+        return to_receipt(await tenant.ledger.execute(partial(self.read, request, deadline)))
+
+    async def read_ahead(self, tenant: Tenant, request: Any, deadline: float | None) -> Command:
+        """As read, once all is asked and stored that the decision needs."""
+        now, look = datetime.now(UTC), self._readings[type(request)].look
+        seen = await look(request, where(self.tenants, tenant, request, deadline), now) if look else None
+        command, before = self._read(request, deadline, now, seen)
+        if before is not None:
+            await before(tenant.log)
+        return command
+
+    def read(self, request: Any, deadline: float | None) -> Command:
+        """The request as a command; raises Malformed with the path of the field to mend."""
+        command, before = self._read(request, deadline, datetime.now(UTC))
+        assert before is None, f"{type(request).__name__} is to be read ahead"
+        return command
+
+    def _read(
+        self, request: Any, deadline: float | None, now: datetime, seen: object = None
+    ) -> tuple[Command, Before | None]:
+        """The request as a command, and what has to be done before it is decided; raises Malformed with all faults."""
+        try:
+            return self._command(request, deadline, now, seen)
+        except Malformed as first:
+            raise all_faults(first, lambda: self._command(request, deadline, now, seen)) from None
+
+    def _command(
+        self, request: Any, deadline: float | None, now: datetime, seen: object
+    ) -> tuple[Command, Before | None]:
+        context = request.context
+        request_id, actor = shapes.request_id(context.request_id), shapes.actor(context.actor)
+        content = request.DESCRIPTOR.full_name.encode() + b"\0" + _without_context(request)
+        if len(content) > LONGEST_COMMAND_BYTES and not isinstance(request, cases_pb2.AddEvidenceRequest):
+            raise Malformed(("request", f"{len(content)} bytes, {LONGEST_COMMAND_BYTES} at most"))
+        fingerprint = self._sealer.fingerprint(content)
+        edge = Edge(self._sealer, now, actor, fingerprint.hex()[:32], [], seen)
+        ask = self._readings[type(request)].read(request, edge)
+        decide = stock_alerts.watching(ask.decide, now)
+        command = Command(
+            request_id,
+            actor,
+            fingerprint,
+            decide=decide,
+            streams=ask.streams,
+            keys=ask.keys,
+            deadline=deadline,
+            warnings=edge.warnings,
+            owner=ask.owner,
+        )
+        return command, ask.before
+
+
+def _without_context(request: Any) -> bytes:
+    """What a request says without who asks: the same content again has the same digest.
+
+    The context is field 1 of every command, so that its tag, its length and its bytes come first.
+    """
+    whole: bytes = request.SerializeToString(deterministic=True)
+    if not request.HasField("context"):
+        return whole
+    size = request.context.ByteSize()
+    return whole[1 + max(1, (size.bit_length() + 6) // 7) + size :]

@@ -1,0 +1,116 @@
+"""InquiryService's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adapters.rpc import shapes
+from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.faults import require
+from adapters.rpc.sealing import person_in, sealed_with
+from adapters.rpc.shapes import enum, happened, plain_id
+from fulfilment.v1 import inquiries_pb2
+from ledger.decisions import supplier_inquiries
+from ledger.engine.sealing import PersonKey
+from ledger.facts import Change, Sealed, changes_of, order_of
+from ledger.nouns import inquiries, orders, policies, suppliers
+from ledger.nouns.inquiries import Inquiry, InquiryAsked, Topic
+from ledger.refusals import Malformed
+from ledger.terms.parties import Party
+from ledger.view import View
+
+_topic = enum(inquiries_pb2.InquiryTopic, Topic, unspecified=Topic.OTHER)
+_MAY_ASK = {
+    (Party.RETAILER, Party.SUPPLIER),
+    (Party.CUSTOMER, Party.RETAILER),
+    (Party.SUPPLIER, Party.RETAILER),
+}
+_MOST_CHARACTERS = 5000
+
+
+def ask_inquiry(request: inquiries_pb2.AskInquiryRequest, edge: Edge) -> Ask:
+    inquiry_id = plain_id(request.inquiry_id, "inquiry_id")
+    by, of = shapes.party(request.asked_by, "asked_by"), shapes.party(request.asked_of, "asked_of")
+    require((by, of) in _MAY_ASK, "asked_of", f"the {by} does not ask the {of}")
+    order_id, supplier_order_id, supplier_id = _about(request, Party.SUPPLIER in (by, of))
+    text, keys = _sealed(request, edge)
+    asked = InquiryAsked(
+        inquiry_id,
+        by,
+        of,
+        _topic(request.topic, "topic"),
+        order_id,
+        happened(request, edge.now),
+        supplier_order_id,
+        supplier_id,
+        text=text,
+        content=edge.digest,
+    )
+    streams = (inquiries.stream(inquiry_id), orders.stream(order_id), policies.stream())
+    more = (suppliers.stream(supplier_id),) if supplier_id else ()
+    return Ask(
+        lambda view: supplier_inquiries.ask(view, asked),
+        (*streams, *more),
+        keys,
+        lambda view: person_in(view, order_id, edge.sealer),
+    )
+
+
+def _sealed(
+    request: inquiries_pb2.AskInquiryRequest | inquiries_pb2.AnswerInquiryRequest, edge: Edge
+) -> tuple[Sealed | None, Sequence[PersonKey]]:
+    """What was written; it belongs to the person of the order that it is about."""
+    written = shapes.lines(request.text, "text", _MOST_CHARACTERS)
+    return sealed_with(edge.sealer, {"text": written} if written else {}, "", inquiries.stream(request.inquiry_id))
+
+
+def _about(request: inquiries_pb2.AskInquiryRequest, of_a_supplier: bool) -> tuple[str, str, str]:
+    """The order, the supplier order and the supplier that a question is about, as far as it names them."""
+    match request.WhichOneof("about"):
+        case "supplier_order_id":
+            supplier_order_id = shapes.supplier_order_id(request.supplier_order_id)
+            require(not request.supplier_id, "supplier_id", "is known from the supplier order; leave it empty")
+            return order_of(supplier_order_id), supplier_order_id, ""
+        case "order_id":
+            order_id = shapes.order_id(request.order_id)
+            if of_a_supplier:
+                return order_id, "", plain_id(request.supplier_id, "supplier_id")
+            require(not request.supplier_id, "supplier_id", "no supplier asks or is asked; leave it empty")
+            return order_id, "", ""
+        case _:
+            raise Malformed(("order_id", "is required, or supplier_order_id"))
+
+
+def answer_inquiry(request: inquiries_pb2.AnswerInquiryRequest, edge: Edge) -> Ask:
+    inquiry_id, at = plain_id(request.inquiry_id, "inquiry_id"), happened(request, edge.now)
+    text, keys = _sealed(request, edge)
+    stream = inquiries.stream(inquiry_id)
+
+    def asked_in(view: View) -> Inquiry:
+        return inquiries.known(inquiries.find(view, inquiry_id), inquiry_id)
+
+    def decide(view: View) -> Sequence[Change]:
+        inquiry = asked_in(view)
+        answered = inquiries.InquiryAnswered(inquiry_id, at, edge.actor, inquiry.asked.supplier_id, text)
+        return changes_of(stream, inquiries.answer(inquiry, answered, edge.now))
+
+    return Ask(decide, (stream,), keys, lambda view: person_in(view, asked_in(view).asked.order_id, edge.sealer))
+
+
+def close_inquiry(request: inquiries_pb2.CloseInquiryRequest, edge: Edge) -> Ask:
+    inquiry_id, at = plain_id(request.inquiry_id, "inquiry_id"), happened(request, edge.now)
+    because, stream = shapes.text(request.reason, "reason", 100), inquiries.stream(inquiry_id)
+    closed = inquiries.InquiryClosed(inquiry_id, because, edge.actor, at)
+
+    def decide(view: View) -> Sequence[Change]:
+        inquiry = inquiries.known(inquiries.find(view, inquiry_id), inquiry_id)
+        return [(stream, fact) for fact in inquiries.close(inquiry, closed, edge.now)]
+
+    return Ask(decide, (stream,))
+
+
+READINGS: Readings = {
+    inquiries_pb2.AskInquiryRequest: Reading(ask_inquiry),
+    inquiries_pb2.AnswerInquiryRequest: Reading(answer_inquiry),
+    inquiries_pb2.CloseInquiryRequest: Reading(close_inquiry),
+}

@@ -1,0 +1,51 @@
+"""InquiryService's reads: one inquiry from the log, lists from the read model."""
+
+from __future__ import annotations
+
+from adapters.rpc import shapes
+from adapters.rpc.inquiries import shows
+from adapters.rpc.listing import listed, page
+from adapters.rpc.reading import Context
+from adapters.rpc.sealing import PersonalReader
+from adapters.rpc.shapes import optional, optional_enum, plain_id
+from adapters.tenants import Tenant
+from fulfilment.v1 import inquiries_pb2
+from ledger.nouns import inquiries
+from projections import inquiries as waiting
+
+_read_state = shapes.enum(inquiries_pb2.InquiryState, waiting.State, unspecified=waiting.State.OPEN)
+
+
+class InquiryQueries(PersonalReader):
+    """InquiryService's reads."""
+
+    async def GetInquiry(
+        self, request: inquiries_pb2.GetInquiryRequest, context: Context
+    ) -> inquiries_pb2.GetInquiryResponse:
+        tenant = await self.tenant(context)
+        inquiry_id = shapes.plain_id(request.inquiry_id, "inquiry_id")
+        entry, position = await self.entry(tenant, inquiries.stream(inquiry_id), request.at_least)
+        inquiry = inquiries.known(entry.state, inquiry_id)
+        said = await self._texts(tenant, inquiry) if request.with_personal_data else {}
+        shown = shows.inquiry(inquiry, entry.version, said)
+        return inquiries_pb2.GetInquiryResponse(inquiry=shown, position=position)
+
+    async def _texts(self, tenant: Tenant, inquiry: inquiries.Inquiry) -> dict[str, str]:
+        """What was said, by the id of its key; without what was erased."""
+        bound_to = inquiries.stream(inquiry.inquiry_id)
+        texts = (inquiry.asked.text, *(each.text for each in inquiry.answers))
+        said = await self.unsealed(tenant, *((text, bound_to) for text in texts))
+        return {key_id: each["text"] for key_id, each in said.items()}
+
+    async def ListInquiries(
+        self, request: inquiries_pb2.ListInquiriesRequest, context: Context
+    ) -> inquiries_pb2.ListInquiriesResponse:
+        answer = await waiting.list_inquiries(
+            await self.where(request, context),
+            page(request),
+            _read_state(request.state, "state"),
+            optional(plain_id, request.supplier_id, "supplier_id"),
+            optional(shapes.order_id, request.order_id, "order_id"),
+            optional_enum(shapes.party, request.asked_of, "asked_of"),
+        )
+        return listed(inquiries_pb2.ListInquiriesResponse, "inquiries", answer, shows.waiting)

@@ -1,0 +1,63 @@
+"""An inquiry into its message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adapters.rpc.shows import number_of, party, stamp
+from fulfilment.v1 import inquiries_pb2
+from ledger.facts import Sealed
+from ledger.nouns.inquiries import Inquiry
+from projections.inquiries import Waiting
+
+_state = number_of(inquiries_pb2.InquiryState)
+_topic = number_of(inquiries_pb2.InquiryTopic)
+
+
+def inquiry(state: Inquiry, version: int, said: Mapping[str, str]) -> inquiries_pb2.Inquiry:
+    """The inquiry; said is what was unsealed of it, by the id of the key, if that was asked for."""
+    asked = state.asked
+    answered = inquiries_pb2.INQUIRY_STATE_ANSWERED if state.answers else inquiries_pb2.INQUIRY_STATE_OPEN
+    return inquiries_pb2.Inquiry(
+        inquiry_id=asked.inquiry_id,
+        state=inquiries_pb2.INQUIRY_STATE_CLOSED if state.closed else answered,
+        asked_by=party(asked.asked_by),
+        asked_of=party(asked.asked_of),
+        supplier_id=asked.supplier_id,
+        order_id=asked.order_id,
+        supplier_order_id=asked.supplier_order_id,
+        topic=_topic(asked.topic),
+        asked_at=stamp(asked.at),
+        answer_by=stamp(asked.answer_by),
+        answered_at=stamp(state.answered_at),
+        closed_at=stamp(state.closed.at if state.closed else None),
+        answer_missed=state.is_missed,
+        text=_said(asked.text, said),
+        answers=[
+            inquiries_pb2.InquiryAnswer(at=stamp(each.at), by=each.by, text=_said(each.text, said))
+            for each in state.answers
+        ],
+        version=version,
+    )
+
+
+def _said(text: Sealed | None, said: Mapping[str, str]) -> str:
+    return said.get(text.key_id, "") if text is not None else ""
+
+
+def waiting(each: Waiting) -> inquiries_pb2.Inquiry:
+    return inquiries_pb2.Inquiry(
+        inquiry_id=each.inquiry_id,
+        state=_state(each.state),
+        asked_by=party(each.asked_by),
+        asked_of=party(each.asked_of),
+        supplier_id=each.supplier_id,
+        order_id=each.order_id,
+        supplier_order_id=each.supplier_order_id,
+        topic=_topic(each.topic),
+        asked_at=stamp(each.asked_at),
+        answer_by=stamp(each.due),
+        answered_at=stamp(each.answered_at),
+        closed_at=stamp(each.closed_at),
+        answer_missed=each.missed,
+    )

@@ -1,0 +1,58 @@
+"""Lists: which page, which filters, and the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+from adapters.rpc.faults import checked, require
+from adapters.rpc.shapes import count, instant
+from projections.machine.reads import Answer, PageOf
+
+E = TypeVar("E", bound=StrEnum)
+M = TypeVar("M")
+T = TypeVar("T")
+
+
+def page(request: Any) -> PageOf:
+    """Which page of a list is wanted; what is asked for beside it must stay the same from page to page."""
+    asked = type(request)()
+    asked.CopyFrom(request)
+    for field in {"page", "at_least"}.intersection(asked.DESCRIPTOR.fields_by_name):
+        asked.ClearField(field)
+    question = asked.DESCRIPTOR.name.encode() + b"\0" + asked.SerializeToString(deterministic=True)
+    wanted = PageOf(request.page.page_size, request.page.page_token, blake2b(question, digest_size=6).hexdigest())
+    checked(lambda: wanted.limit)
+    checked(lambda: wanted.after(object))
+    return wanted
+
+
+def listed(response: Callable[..., M], field: str, answer: Answer[T], show: Callable[[T], object]) -> M:
+    """A page of a list: its rows in a field of the response, the token of the next page, the position."""
+    rows = {field: [show(each) for each in answer.rows]}
+    return response(**rows, next_page_token=answer.next_page_token, position=answer.position)
+
+
+def any_of(read: Callable[[int, str], E], values: Iterable[int], field: str) -> list[E]:
+    """A filter by several members of an enum, each once; empty for none."""
+    return list(dict.fromkeys(read(value, f"{field}[{index}]") for index, value in enumerate(values)))
+
+
+def period(message: Any, within: str = "") -> tuple[datetime | None, datetime | None]:
+    """From when until when, where either may be left out."""
+    since, until = instant(message, f"{within}since"), instant(message, f"{within}until")
+    require(since is None or until is None or since < until, f"{within}since", "is not before until")
+    return since, until
+
+
+_MOST_HOURS = 100_000
+
+
+def due_until(message: Any, now: datetime) -> datetime | None:
+    """Until when what is listed must be due, None if that does not matter; no hour at all is what is overdue."""
+    if not message.HasField("due_within_hours"):
+        return None
+    return now + timedelta(hours=count(message.due_within_hours, "due_within_hours", 0, _MOST_HOURS))

@@ -1,0 +1,278 @@
+"""OrderService's commands but for those about one supplier order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from adapters.rpc import shapes
+from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.faults import each, fault, require
+from adapters.rpc.orders.people import new_person, person_of
+from adapters.rpc.sealing import person_in, sealed_note, sealed_with
+from adapters.rpc.shapes import by_line, count, enum, happened, instant, optional, plain_id, taken, text
+from fulfilment.v1 import orders_pb2, shipping_pb2
+from ledger.decisions import cancelling, delivery, intake, rerouting
+from ledger.decisions.rerouting import Cause
+from ledger.facts import LineNo, order_of
+from ledger.nouns import orders, policies, stock, suppliers
+from ledger.terms.shipping import Incoterm, Priority
+from ledger.view import Decide
+
+_payment = enum(orders_pb2.PaymentState, orders.PaymentState, unspecified=orders.PaymentState.UNKNOWN)
+_priority = enum(orders_pb2.Priority, Priority, unspecified=Priority.STANDARD)
+_hold_reason = enum(orders_pb2.HoldReason, orders.HoldReason)
+_when_unavailable = enum(orders_pb2.WhenUnavailable, orders.WhenUnavailable, unspecified=orders.WhenUnavailable.HOLD)
+_INCOTERMS: dict[int, Incoterm | None] = {
+    shipping_pb2.INCOTERM_UNSPECIFIED: None,
+    shipping_pb2.INCOTERM_DDP: Incoterm.DDP,
+    shipping_pb2.INCOTERM_DAP: Incoterm.DAP,
+    shipping_pb2.INCOTERM_DDU: Incoterm.DAP,
+}
+
+
+def _incoterm(value: int) -> Incoterm | None:
+    require(value in _INCOTERMS, "incoterm", "is not one of INCOTERM_DDP, INCOTERM_DAP and INCOTERM_DDU")
+    return _INCOTERMS.get(value)
+
+
+def _line(line: orders_pb2.OrderLine, place: int, warnings: list[str]) -> orders.Line:
+    return orders.Line(
+        LineNo(count(line.line_no, "line_no") or place),
+        shapes.sku(line.sku, "sku") if line.sku.strip() else "",
+        count(line.quantity, "quantity"),
+        shapes.minor(line.unit_price_minor, "unit_price_minor"),
+        shapes.taken(line.title, "title"),
+        plain_id(line.supplier_id, "supplier_id") if line.supplier_id else "",
+        instant(line, "dispatch_by"),
+        shapes.hs_code(line.hs_code, "hs_code"),
+        shapes.country_if_known(line.origin, "origin", warnings),
+        count(line.weight_grams, "weight_grams", most=10**9),
+        shapes.minor(line.declared_value_minor, "declared_value_minor"),
+    )
+
+
+def _lines(messages: Sequence[orders_pb2.OrderLine], edge: Edge) -> tuple[orders.Line, ...]:
+    require(len(messages) <= 1000, "lines", f"{len(messages)} lines, 1000 at most")
+    places = itertools.count(1)
+    lines = each(messages, "lines", lambda message: _line(message, next(places), edge.warnings))
+    if len({line.line_no for line in lines}) != len(lines):
+        fault("lines", "two lines have the same line_no")
+    cost = declared = 0
+    for line in lines:
+        cost += line.quantity * line.unit_price_minor
+        declared += line.quantity * line.declared_value_minor
+    shapes.total(cost, "lines", "cost")
+    shapes.total(declared, "lines", "are declared for")
+    return lines
+
+
+def of_order(order_id: str, decide: Decide) -> Ask:
+    return Ask(decide, (orders.stream(order_id),))
+
+
+def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
+    channel = plain_id(request.channel, "channel")
+    number, encoded = shapes.channel_order_id(request.channel_order_id)
+    order_id = f"{channel}/{encoded}"
+    lines = _lines(request.lines, edge)
+    customer, address = request.customer, request.ship_to
+    country = shapes.country_if_known(address.country, "ship_to.country", edge.warnings)
+    person = person_of(customer, address, country, request.note)
+    subject = edge.sealer.subject_of(customer.email, customer.phone, order_id)
+    sealed, keys = sealed_with(edge.sealer, person.personal, subject, order_id)
+    cart_id = optional(plain_id, request.reservation_id, "reservation_id")
+    placed_at = happened(request, edge.now, "placed_at")
+    promised_by, promised_day = instant(request, "promised_by"), shapes.day(request.promised_day, "promised_day")
+    require(not (promised_by and promised_day), "promised_day", "a promise is a day or an instant, not both")
+    placed = orders.OrderPlaced(
+        order_id,
+        channel,
+        number,
+        placed_at,
+        shapes.currency(request.currency, "currency", required=bool(lines)),
+        lines,
+        placed_at,
+        edge.digest,
+        sealed,
+        subject if sealed else "",
+        person.has_contact,
+        person.has_address,
+        person.destination,
+        _payment(request.payment, "payment"),
+        _priority(request.priority, "priority"),
+        promised_by,
+        shapes.words(request.packing, "packing", 1000),
+        request.gift,
+        promised_day=promised_day,
+        historical=request.historical,
+        when_unavailable=_when_unavailable(request.when_unavailable, "when_unavailable"),
+        incoterm=_incoterm(request.incoterm),
+    )
+    all_or_nothing = request.stock_policy == orders_pb2.STOCK_POLICY_ALL_OR_NOTHING
+    items = {(line.supplier_id, line.sku): None for line in lines if line.supplier_id}
+    streams = (
+        orders.stream(order_id),
+        policies.stream(),
+        *(stock.stream(*item) for item in items),
+        *{suppliers.stream(supplier_id): None for supplier_id, _ in items},
+    )
+    return Ask(lambda view: intake.place(view, placed, all_or_nothing, cart_id, edge.now), streams, keys)
+
+
+def complete_details(request: orders_pb2.CompleteDetailsRequest, edge: Edge) -> Ask:
+    order_id = shapes.order_id(request.order_id)
+    lines = _lines(request.lines, edge)
+    at = happened(request, edge.now)
+    if request.HasField("customer") != request.HasField("ship_to"):
+        absent = "ship_to" if request.HasField("customer") else "customer"
+        fault(absent, "customer and ship_to are replaced together")
+    person, subject, sealed, keys = new_person(request.customer, request.ship_to, order_id, edge)
+    payment = _payment(request.payment, "payment")
+    details = orders.DetailsCompleted(
+        order_id,
+        at,
+        lines,
+        sealed,
+        subject if sealed else "",
+        person.has_contact,
+        person.has_address,
+        person.destination if sealed else None,
+        shapes.currency(request.currency, "currency", required=False),
+        incoterm=_incoterm(request.incoterm),
+    )
+    said = None if payment is orders.PaymentState.UNKNOWN else payment
+    return Ask(lambda view: intake.complete_details(view, details, said, edge.now), (orders.stream(order_id),), keys)
+
+
+def complete_customs_data(request: orders_pb2.CompleteCustomsDataRequest, edge: Edge) -> Ask:
+    order_id = shapes.order_id(request.order_id)
+    require(len(request.lines) <= 1000, "lines", f"{len(request.lines)} lines, 1000 at most")
+    lines = each(request.lines, "lines", lambda line: _customs_line(line, edge.warnings))
+    require(len({line.line_no for line in lines}) == len(lines), "lines", "two lines have the same line_no")
+    incoterm = _incoterm(request.incoterm)
+    declared = shapes.money(request.declared_total, "declared_total") if request.HasField("declared_total") else None
+    completed = orders.CustomsDataCompleted(order_id, happened(request, edge.now), lines, incoterm)
+    return of_order(order_id, lambda view: intake.complete_customs_data(view, completed, declared, edge.now))
+
+
+def _customs_line(line: shipping_pb2.CustomsLine, warnings: list[str]) -> orders.CustomsLine:
+    return orders.CustomsLine(
+        LineNo(count(line.line_no, "line_no", 1)),
+        taken(line.title, "title"),
+        shapes.hs_code(line.hs_code, "hs_code"),
+        shapes.country(line.origin, "origin", warnings),
+        count(line.weight_grams, "weight_grams", most=10**9),
+        shapes.minor(line.declared_value_minor, "declared_value_minor"),
+    )
+
+
+def record_payment(request: orders_pb2.RecordPaymentRequest, edge: Edge) -> Ask:
+    order_id = shapes.order_id(request.order_id)
+    require(request.payment != 0, "payment", "is required")
+    payment, at = _payment(request.payment, "payment"), happened(request, edge.now)
+    return of_order(order_id, lambda view: intake.record_payment(view, order_id, payment, at, edge.now))
+
+
+def place_hold(request: orders_pb2.PlaceHoldRequest, edge: Edge) -> Ask:
+    order_id = shapes.order_id(request.order_id)
+    owner = text(request.owner, "owner", 100, required=True)
+    # What the ledger holds it releases itself, by what it knows of the reason; a person's hold only a person ends.
+    require(owner != orders.LEDGER, "owner", "is the ledger's own name; say who has to act")
+    note = shapes.lines(request.note, "note", 2000)
+    sealed, keys = sealed_note(edge.sealer, note, order_id)
+    hold = orders.Hold(
+        _hold_reason(request.reason, "reason"),
+        owner,
+        happened(request, edge.now),
+        supplier_order_id=_supplier_order_of(order_id, request.supplier_order_id),
+        note=sealed,
+        note_digest=edge.sealer.fingerprint(note.encode()).hex()[:32] if note else "",
+    )
+    return Ask(
+        lambda view: intake.place_hold(view, order_id, hold, edge.now),
+        (orders.stream(order_id),),
+        keys,
+        owner=lambda view: person_in(view, order_id, edge.sealer),
+    )
+
+
+def _supplier_order_of(order_id: str, supplier_order_id: str) -> str:
+    if supplier_order_id:
+        shapes.supplier_order_id(supplier_order_id)
+        require(order_of(supplier_order_id) == order_id, "supplier_order_id", f"does not belong to {order_id}")
+    return supplier_order_id
+
+
+def release_hold(request: orders_pb2.ReleaseHoldRequest, edge: Edge) -> Ask:
+    order_id = shapes.order_id(request.order_id)
+    reason, owner = _hold_reason(request.reason, "reason"), text(request.owner, "owner", 100)
+    scope, at = _supplier_order_of(order_id, request.supplier_order_id), happened(request, edge.now)
+    return of_order(order_id, lambda view: intake.release_hold(view, order_id, reason, owner, scope, at, edge.now))
+
+
+def confirm_order(request: orders_pb2.ConfirmOrderRequest, edge: Edge) -> Ask:
+    order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
+    by, backorder = edge.actor, request.backorder_lacking
+    return of_order(order_id, lambda view: intake.confirm(view, order_id, backorder, by, at, edge.now))
+
+
+def cancel_order(request: orders_pb2.CancelOrderRequest, edge: Edge) -> Ask:
+    order_id, at, lines = shapes.order_id(request.order_id), happened(request, edge.now), by_line(request.lines)
+    by, because = shapes.party(request.by, "by"), text(request.reason, "reason", 100)
+    return of_order(order_id, lambda view: cancelling.cancel(view, order_id, lines, by, because, at, edge.now))
+
+
+def reroute_units(request: orders_pb2.RerouteUnitsRequest, edge: Edge) -> Ask:
+    order_id, at, lines = shapes.order_id(request.order_id), happened(request, edge.now), by_line(request.lines)
+    source = _supplier_order_of(order_id, request.supplier_order_id)
+    because = text(request.reason, "reason", 100)
+    to = optional(plain_id, request.to_supplier_id, "to_supplier_id")
+    cause = Cause(None, shapes.party(request.by, "by"), because, to)
+    return of_order(order_id, lambda view: rerouting.reroute(view, order_id, source, lines, cause, at, edge.now))
+
+
+def change_address(request: orders_pb2.ChangeAddressRequest, edge: Edge) -> Ask:
+    order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
+    person, subject, sealed, keys = new_person(request.customer, request.ship_to, order_id, edge)
+    require(person.has_contact, "customer", "is required with an e-mail address or a phone number")
+    require(person.has_address, "ship_to", "is required with a country and a street or town")
+    assert sealed is not None, "a contact and an address are something to seal"
+    changed = orders.AddressChanged(order_id, sealed, person.destination, at, subject)
+    return Ask(lambda view: intake.change_address(view, changed, edge.now), (orders.stream(order_id),), keys)
+
+
+def confirm_receipt(request: orders_pb2.ConfirmReceiptRequest, edge: Edge) -> Ask:
+    order_id, at, by = shapes.order_id(request.order_id), happened(request, edge.now), shapes.party(request.by, "by")
+    return of_order(order_id, lambda view: delivery.confirm_receipt(view, order_id, by, at, edge.now))
+
+
+def record_chargeback(request: orders_pb2.RecordChargebackRequest, edge: Edge) -> Ask:
+    order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
+    amount, because = shapes.money(request.amount, "amount", 1), text(request.reason, "reason", 50)
+    chargeback_id = plain_id(request.chargeback_id, "chargeback_id")
+    chargeback = orders.ChargebackRecorded(order_id, chargeback_id, amount, at, because)
+    return of_order(order_id, lambda view: intake.record_chargeback(view, chargeback, edge.now))
+
+
+def record_review(request: orders_pb2.RecordReviewRequest, edge: Edge) -> Ask:
+    order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
+    review_id, score = plain_id(request.review_id, "review_id"), count(request.score, "score", 1, 5)
+    return of_order(order_id, lambda view: intake.review(view, order_id, review_id, score, at))
+
+
+READINGS: Readings = {
+    orders_pb2.PlaceOrderRequest: Reading(place_order),
+    orders_pb2.CompleteDetailsRequest: Reading(complete_details),
+    orders_pb2.CompleteCustomsDataRequest: Reading(complete_customs_data),
+    orders_pb2.RecordPaymentRequest: Reading(record_payment),
+    orders_pb2.PlaceHoldRequest: Reading(place_hold),
+    orders_pb2.ReleaseHoldRequest: Reading(release_hold),
+    orders_pb2.ConfirmOrderRequest: Reading(confirm_order),
+    orders_pb2.CancelOrderRequest: Reading(cancel_order),
+    orders_pb2.RerouteUnitsRequest: Reading(reroute_units),
+    orders_pb2.ChangeAddressRequest: Reading(change_address),
+    orders_pb2.ConfirmReceiptRequest: Reading(confirm_receipt),
+    orders_pb2.RecordChargebackRequest: Reading(record_chargeback),
+    orders_pb2.RecordReviewRequest: Reading(record_review),
+}

@@ -1,0 +1,78 @@
+"""Customers and addresses: what of them is sealed, and what stays readable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from adapters.rpc import shapes
+from adapters.rpc.commands import Edge
+from adapters.rpc.faults import require
+from adapters.rpc.sealing import sealed_with
+from adapters.rpc.shapes import taken
+from fulfilment.v1 import orders_pb2
+from ledger.engine.sealing import PersonKey
+from ledger.facts import Sealed
+from ledger.terms.places import Destination
+
+_MOST_ADDRESS_LINES = 20
+_MOST_NOTE = 10_000
+
+
+class Person(msgspec.Struct, frozen=True):
+    """A customer and an address: what is sealed, and what stays readable."""
+
+    personal: dict[str, Any]
+    destination: Destination
+    has_contact: bool
+    has_address: bool
+
+
+def person_of(customer: orders_pb2.Customer, address: orders_pb2.Address, country: str, note: str = "") -> Person:
+    """country is that of the address as it was understood; one that was not stays readable beside the rest."""
+    count = len(address.lines)
+    require(count <= _MOST_ADDRESS_LINES, "ship_to.lines", f"{count} lines, {_MOST_ADDRESS_LINES} at most")
+    postal_code = taken(address.postal_code, "ship_to.postal_code")
+    personal: dict[str, Any] = {
+        "name": taken(customer.name, "customer.name"),
+        "email": taken(customer.email, "customer.email"),
+        "phone": taken(customer.phone, "customer.phone"),
+        "lines": [taken(line, f"ship_to.lines[{index}]") for index, line in enumerate(address.lines)],
+        "city": taken(address.city, "ship_to.city"),
+        "postal_code": postal_code,
+        "country": "" if country else taken(address.country, "ship_to.country"),
+        "note": shapes.taken_lines(note, "note", _MOST_NOTE),
+    }
+    destination = Destination(country, taken(address.region, "ship_to.region"), _readable(postal_code, country))
+    return Person(
+        {name: value for name, value in personal.items() if value},
+        destination,
+        has_contact=bool(personal["email"] or personal["phone"]),
+        has_address=bool(country and (personal["city"] or any(personal["lines"]))),
+    )
+
+
+_OVERSEAS = ("97", "98")
+
+
+def _readable(postal_code: str, country: str) -> str:
+    """Half of a postal code, and never more than three characters: it finds a district but no house.
+
+    Overseas, three digits of France's are a territory. A country in front, as in F-97410, is no part of the code.
+    """
+    code = postal_code
+    if "-" in code:
+        before, _, after = code.partition("-")
+        code = after.strip() if before.strip().isalpha() else code
+    if country == "FR" and code.startswith(_OVERSEAS):
+        return code[:3]
+    return code[: min(3, len(code) // 2)]
+
+
+def new_person(
+    customer: orders_pb2.Customer, address: orders_pb2.Address, order_id: str, edge: Edge
+) -> tuple[Person, str, Sealed | None, tuple[PersonKey, ...]]:
+    person = person_of(customer, address, shapes.country(address.country, "ship_to.country", edge.warnings))
+    subject = edge.sealer.subject_of(customer.email, customer.phone, order_id)
+    return (person, subject, *sealed_with(edge.sealer, person.personal, subject, order_id))

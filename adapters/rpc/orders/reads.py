@@ -1,0 +1,82 @@
+"""OrderService's reads."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from adapters.rpc import shapes
+from adapters.rpc.orders import invoices, shows
+from adapters.rpc.orders.drawing import drawn
+from adapters.rpc.reading import Context
+from adapters.rpc.sealing import PersonalReader, content_of
+from adapters.rpc.shows import money
+from adapters.tenants import Tenant
+from fulfilment.v1 import orders_pb2
+from ledger.decisions import customs, invoice
+from ledger.facts import order_of
+from ledger.nouns import orders, policies, suppliers
+from ledger.nouns.policies import policy_at
+
+
+class OrderQueries(PersonalReader):
+    """OrderService's reads."""
+
+    async def GetOrder(self, request: orders_pb2.GetOrderRequest, context: Context) -> orders_pb2.GetOrderResponse:
+        tenant = await self.tenant(context)
+        order_id = shapes.order_id(request.order_id)
+        order, version, position = await self._order(tenant, order_id, request.at_least)
+        if not request.with_personal_data:
+            return orders_pb2.GetOrderResponse(order=shows.order(order, version, None), position=position)
+        # The note was sealed with what the shop sent; a later address or customer comes without it.
+        placed = order.placed
+        said = await self.unsealed(
+            tenant,
+            (placed.customer, placed.sealed_for or order_id),
+            (order.customer, order.sealed_for),
+            *((hold.note, order_id) for hold in order.holds),
+        )
+        notes = {key_id: each.get("note", "") for key_id, each in said.items()}
+        note = notes.get(placed.customer.key_id, "") if placed.customer else ""
+        found = shows.order(order, version, content_of(order.customer, said), note, notes)
+        return orders_pb2.GetOrderResponse(order=found, position=position)
+
+    async def GetCustoms(
+        self, request: orders_pb2.GetCustomsRequest, context: Context
+    ) -> orders_pb2.GetCustomsResponse:
+        tenant = await self.tenant(context)
+        order_id = shapes.order_id(request.order_id)
+        order, _, position = await self._order(tenant, order_id, request.at_least)
+        streams = {supplier_id: suppliers.stream(supplier_id) for supplier_id in customs.involved(order)}
+        entries, _ = await self.entries(tenant, list(streams.values()), 0)
+        found = {name: entry.state for name, entry in zip(streams, entries, strict=True) if entry.state is not None}
+        return orders_pb2.GetCustomsResponse(
+            incoterm=shows.incoterm(order.incoterm),
+            total=money(customs.total_of(order)),
+            states=[shows.customs_state(each) for each in customs.standings(order, found)],
+            position=position,
+        )
+
+    async def GetCommercialInvoice(
+        self, request: orders_pb2.GetCommercialInvoiceRequest, context: Context
+    ) -> orders_pb2.GetCommercialInvoiceResponse:
+        tenant = await self.tenant(context)
+        supplier_order_id = shapes.supplier_order_id(request.supplier_order_id)
+        parcel = shapes.parcel(request) if request.carrier or request.tracking_number else None
+        order, _, position = await self._order(tenant, order_of(supplier_order_id), request.at_least)
+        supplier_id = order.supplier_order(supplier_order_id).supplier_id
+        stream = suppliers.stream(supplier_id)
+        (supplier, terms), _ = await self.entries(tenant, [stream, policies.stream()], 0)
+        sender = suppliers.known(supplier.state, supplier_id)
+        bill = invoice.draw_up(
+            order, supplier_order_id, sender, policy_at(terms.state, datetime.now(UTC)).seller, parcel
+        )
+        customer, address = order.customer, sender.registered.return_address
+        people = await self.unsealed(tenant, (customer, order.sealed_for), (address, stream))
+        said = invoices.message(bill, content_of(customer, people), content_of(address, people))
+        pdf = await drawn(said) if request.with_pdf else b""
+        return orders_pb2.GetCommercialInvoiceResponse(invoice=said, pdf=pdf, position=position)
+
+    async def _order(self, tenant: Tenant, order_id: str, at_least: int) -> tuple[orders.Order, int, int]:
+        """The order, its version, and the position that it was read at."""
+        entry, position = await self.entry(tenant, orders.stream(order_id), at_least)
+        return orders.known(entry.state, order_id), entry.version, position

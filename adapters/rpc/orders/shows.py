@@ -1,0 +1,202 @@
+"""An order into its message, and what customs want to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.rpc.shows import choice, day, hold, line_units, money, number_of, party, stamp
+from fulfilment.v1 import orders_pb2, shipping_pb2
+from ledger.decisions import customs
+from ledger.nouns.orders import DelayRuled, Line, Order, Shipment
+from ledger.nouns.orders.supplier_orders import CompensationAccrued, SupplierOrder
+from ledger.terms.clocks import Clock
+from ledger.terms.money import Money
+from ledger.terms.places import Destination
+from ledger.terms.shipping import Chosen, Incoterm
+
+_order_status = number_of(orders_pb2.OrderStatus)
+_supplier_order_status = number_of(orders_pb2.SupplierOrderStatus)
+_payment = number_of(orders_pb2.PaymentState)
+_priority = number_of(orders_pb2.Priority)
+_oddity = number_of(orders_pb2.Oddity)
+_clock = number_of(orders_pb2.SupplierOrderClock)
+_incoterm = number_of(shipping_pb2.Incoterm)
+_border = number_of(shipping_pb2.Border)
+
+
+def order(
+    state: Order,
+    version: int,
+    personal: Mapping[str, Any] | None,
+    note: str = "",
+    hold_notes: Mapping[str, str] = {},
+) -> orders_pb2.Order:
+    """The order; personal, its note and those of its holds, by their keys, are what was unsealed if asked for."""
+    return orders_pb2.Order(
+        order_id=state.order_id,
+        status=_order_status(state.header),
+        placed_at=stamp(state.placed.placed_at),
+        currency=state.currency,
+        lines=[_line_state(state, line) for line in state.lines.values()],
+        payment=_payment(state.payment),
+        priority=_priority(state.placed.priority),
+        holds=[hold(each, hold_notes.get(each.note.key_id, "") if each.note else "") for each in state.holds],
+        confirmed_at=stamp(state.confirmed_at),
+        promised_by=stamp(state.promised_by),
+        promised_day=day(state.promised_day),
+        delivered_at=stamp(state.delivered_at),
+        supplier_orders=[_supplier_order(state, each) for each in state.supplier_orders.values()],
+        shipments=[_shipment(shipment) for shipment in state.shipments],
+        delivery_missed=(state.order_id, Clock.DELIVERY) in state.missed,
+        ship_to=_address(state.destination, personal or {}),
+        customer=_customer(personal) if personal else None,
+        version=version,
+        incoterm=incoterm(state.incoterm),
+        no_promise_reason=state.no_promise_because,
+        open_cases=state.after_sales.open_cases,
+        reship_of=state.placed.reship_of,
+        original_order_id=state.placed.original_order_id,
+        note=note,
+        gift=state.placed.gift,
+    )
+
+
+def _line_state(state: Order, line: Line) -> orders_pb2.OrderLineState:
+    buckets = state.buckets[line.line_no]
+    counts = {name: getattr(buckets, name) for name in buckets.__struct_fields__}
+    return orders_pb2.OrderLineState(
+        line=orders_pb2.OrderLine(
+            line_no=line.line_no,
+            sku=line.sku,
+            title=line.title,
+            quantity=line.quantity,
+            unit_price_minor=line.unit_price_minor,
+            supplier_id=line.supplier_id,
+            dispatch_by=stamp(line.dispatch_by),
+            hs_code=line.hs_code,
+            origin=line.origin,
+            weight_grams=line.weight_grams,
+            declared_value_minor=line.declared_value_minor,
+        ),
+        units=orders_pb2.Buckets(**counts),
+        untracked=line.line_no in state.untracked,
+        choice=choice(state.chosen[line.line_no]) if line.line_no in state.chosen else None,
+    )
+
+
+def _supplier_order(state: Order, each: SupplierOrder) -> orders_pb2.SupplierOrder:
+    shares = [
+        orders_pb2.Share(line_no=line_no, **{name: getattr(share, name) for name in share.__struct_fields__})
+        for line_no, share in each.shares.items()
+    ]
+    return orders_pb2.SupplierOrder(
+        supplier_order_id=each.supplier_order_id,
+        supplier_id=each.supplier_id,
+        status=_supplier_order_status(each.stage),
+        shares=shares,
+        sent_at=stamp(each.sent_at),
+        acknowledge_by=stamp(each.acknowledge_by),
+        acknowledged_at=stamp(each.acknowledged_at),
+        dispatch_by=stamp(each.dispatch_by),
+        dispatched_at=stamp(each.dispatched_at),
+        clocks_stopped_since=stamp(each.stopped_since),
+        packed_with=each.packed_with,
+        missed_clocks=sorted(clock for object_id, clock in state.missed if object_id == each.supplier_order_id),
+        compensation=_compensation(each.compensation),
+        delay_rulings=[
+            _ruling(ruling) for (object_id, _), ruling in state.rulings.items() if object_id == each.supplier_order_id
+        ],
+        unit_costs=[
+            orders_pb2.UnitCost(line_no=line_no, cost=money(cost)) for line_no, cost in each.unit_costs.items()
+        ],
+        packing=each.packing,
+        packing_lacks=each.packing_lacks,
+        packing_oddities=map(_oddity, each.packing_oddities),
+        instead_of=each.instead_of,
+        reroute_reason=each.because,
+        choices=[choice(made) for made in each.choices],
+        reroute_asked=line_units(each.reroute_asked),
+        shipping=_chosen(each.shipping),
+    )
+
+
+def incoterm(value: Incoterm | None) -> Any:
+    return _incoterm(value) if value is not None else shipping_pb2.INCOTERM_UNSPECIFIED
+
+
+def _chosen(shipping: Chosen | None) -> shipping_pb2.ChosenService | None:
+    if shipping is None:
+        return None
+    return shipping_pb2.ChosenService(
+        code=shipping.code,
+        reason=shipping.because,
+        carriers=shipping.carriers,
+        days_from=shipping.days_from,
+        days_to=shipping.days_to,
+        cost=money(shipping.cost),
+    )
+
+
+def _compensation(accrued: CompensationAccrued | None) -> orders_pb2.Compensation | None:
+    if accrued is None:
+        return None
+    return orders_pb2.Compensation(
+        amount=money(accrued.amount),
+        net_amount=money(Money(accrued.net_amount_minor, accrued.amount.currency)),
+        basis_points=accrued.terms.basis_points,
+        cap=money(accrued.terms.cap),
+        agreement_effective_from=stamp(accrued.terms.effective_from),
+        accrued_at=stamp(accrued.at),
+    )
+
+
+def _ruling(ruling: DelayRuled) -> orders_pb2.DelayRuling:
+    return orders_pb2.DelayRuling(
+        clock=_clock(ruling.clock),
+        party=party(ruling.party),
+        reason=ruling.because,
+        by=ruling.by,
+        at=stamp(ruling.at),
+    )
+
+
+def _shipment(shipment: Shipment) -> orders_pb2.Shipment:
+    return orders_pb2.Shipment(
+        supplier_order_id=shipment.supplier_order_id,
+        carrier=shipment.carrier,
+        tracking_number=shipment.number,
+        epoch=shipment.epoch,
+        lines=line_units(shipment.by_line),
+        shipped_at=stamp(shipment.shipped_at),
+        delivered_at=stamp(shipment.delivered_at),
+        lost=shipment.bucket == "lost",
+        oddities=map(_oddity, shipment.oddities),
+    )
+
+
+def _address(destination: Destination, personal: Mapping[str, Any]) -> orders_pb2.Address:
+    return orders_pb2.Address(
+        lines=personal.get("lines", ()),
+        city=personal.get("city", ""),
+        region=destination.region,
+        postal_code=personal.get("postal_code", destination.postal_prefix),
+        country=destination.country or personal.get("country", ""),
+    )
+
+
+def _customer(personal: Mapping[str, Any]) -> orders_pb2.Customer:
+    return orders_pb2.Customer(
+        name=personal.get("name", ""), email=personal.get("email", ""), phone=personal.get("phone", "")
+    )
+
+
+def customs_state(each: customs.Standing) -> shipping_pb2.CustomsState:
+    return shipping_pb2.CustomsState(
+        supplier_order_id=each.supplier_order_id,
+        supplier_id=each.supplier_id,
+        from_country=each.from_country,
+        to_country=each.to_country,
+        border=_border(each.border),
+        missing=each.missing,
+    )

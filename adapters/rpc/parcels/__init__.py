@@ -1,0 +1,1 @@
+"""ParcelService: its commands (asks), its questions (reads), what it shows of states (shows)."""

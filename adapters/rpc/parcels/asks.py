@@ -1,0 +1,137 @@
+"""ParcelService's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from adapters.rpc import shapes
+from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.faults import each, require
+from adapters.rpc.sealing import sealed_with
+from adapters.rpc.shapes import enum, happened, text
+from fulfilment.v1 import parcels_pb2
+from ledger.decisions import delivery
+from ledger.engine.sealing import PersonKey
+from ledger.facts import Change, Sealed, changes_of
+from ledger.nouns import orders, parcels, policies
+from ledger.view import View
+
+_parcel_status = enum(parcels_pb2.ParcelStatus, parcels.ParcelStatus)
+_customs_ask = enum(parcels_pb2.CustomsAsk, parcels.CustomsAsk)
+
+
+def register_parcel(request: parcels_pb2.RegisterParcelRequest, edge: Edge) -> Ask:
+    parcel, at = shapes.parcel(request), happened(request, edge.now)
+    registration = parcels.ParcelRegistered(*parcel, 0, at)
+    return Ask(lambda view: delivery.register_parcel(view, registration), (parcels.stream(*parcel), policies.stream()))
+
+
+def record_checkpoints(request: parcels_pb2.RecordCheckpointsRequest, edge: Edge) -> Ask:
+    parcel = shapes.parcel(request)
+    shapes.some(request.checkpoints, "checkpoints", 200, "scans")
+    scans = each(request.checkpoints, "checkpoints", lambda scan: _scan(scan, edge.now, edge.warnings))
+    messages, keys = _sealed_messages(request, parcel, edge)
+    owner = _owner_of(parcel)
+
+    def decide(view: View) -> Sequence[Change]:
+        told = _with_messages(view, parcel, scans, messages) if keys and owner(view) else scans
+        return delivery.record_checkpoints(view, *parcel, told, edge.now, edge.now)
+
+    return Ask(decide, (parcels.stream(*parcel),), keys, owner)
+
+
+def _with_messages(
+    view: View, parcel: tuple[str, str], scans: Sequence[parcels.Checkpoint], messages: Sequence[Sealed | None]
+) -> list[parcels.Checkpoint]:
+    """The scans with their text; not with that of an earlier use of the number, which is about somebody else."""
+    since = parcels.known(parcels.find(view, *parcel), *parcel).exists_from
+    return [
+        replace(scan, message=message if since is None or scan.at >= since else None)
+        for scan, message in zip(scans, messages, strict=True)
+    ]
+
+
+def _scan(scan: parcels_pb2.Checkpoint, now: datetime, warnings: list[str]) -> parcels.Checkpoint:
+    require(scan.HasField("at"), "at", "is required")
+    status = _parcel_status(scan.status, "status")
+    asks = _customs_ask(scan.customs_asks, "customs_asks") if scan.customs_asks else None
+    held = status is parcels.ParcelStatus.CUSTOMS_HELD
+    require(asks is None or held, "customs_asks", "needs the status PARCEL_STATUS_CUSTOMS_HELD")
+    answer_by = shapes.instant(scan, "customs_answer_by")
+    require(answer_by is None or asks is not None, "customs_answer_by", "needs customs_asks")
+    delivered = status is parcels.ParcelStatus.DELIVERED
+    require(delivered or not scan.reached_customer, "reached_customer", "needs the status PARCEL_STATUS_DELIVERED")
+    return parcels.Checkpoint(
+        happened(scan, now, "at"),
+        status,
+        shapes.taken(scan.code, "code"),
+        shapes.taken(scan.city, "city"),
+        shapes.country_if_known(scan.country, "country", warnings),
+        customs_asks=asks,
+        customs_answer_by=answer_by,
+        reached_customer=scan.reached_customer,
+    )
+
+
+def _sealed_messages(
+    request: parcels_pb2.RecordCheckpointsRequest, parcel: tuple[str, str], edge: Edge
+) -> tuple[list[Sealed | None], list[PersonKey]]:
+    """The text of each scan, and all keys; they belong to the person of the order."""
+    messages = each(request.checkpoints, "checkpoints", lambda scan: shapes.taken_lines(scan.message, "message", 1000))
+    sealed = [
+        sealed_with(edge.sealer, {"message": said} if said else {}, "", parcels.stream(*parcel)) for said in messages
+    ]
+    return [each for each, _ in sealed], [key for _, keys in sealed for key in keys]
+
+
+def _owner_of(parcel: tuple[str, str]) -> Callable[[View], str]:
+    """Who gets the parcel, as far as it is known; empty where it belongs to no order, or that to nobody."""
+
+    def owner(view: View) -> str:
+        known = parcels.known(parcels.find(view, *parcel), *parcel)
+        order = orders.find(view, known.order_id) if known.order_id else None
+        return order.subject if order is not None else ""
+
+    return owner
+
+
+def prove_delivery(request: parcels_pb2.ProveDeliveryRequest, edge: Edge) -> Ask:
+    parcel, at = shapes.parcel(request), happened(request, edge.now)
+    signed_by = shapes.taken(request.signed_by, "signed_by")
+    photo = shapes.sha256(request.photo_sha256, "photo_sha256") if request.photo_sha256 else ""
+    require(bool(signed_by or photo), "signed_by", "a proof needs a signature or a photo")
+    stream, owner = parcels.stream(*parcel), _owner_of(parcel)
+    sealed, keys = sealed_with(edge.sealer, {"signed_by": signed_by} if signed_by else {}, "", stream)
+    digest = edge.sealer.fingerprint(signed_by.encode()).hex()[:32] if signed_by else ""
+
+    def decide(view: View) -> Sequence[Change]:
+        known = parcels.known(parcels.find(view, *parcel), *parcel)
+        # Without an owner nobody could read who signed.
+        signed = (sealed, digest) if owner(view) else (None, "")
+        return changes_of(stream, parcels.prove_delivery(known, signed[0], photo, at, signed[1]))
+
+    return Ask(decide, (stream,), keys, owner)
+
+
+def dispute_delivery(request: parcels_pb2.DisputeDeliveryRequest, edge: Edge) -> Ask:
+    parcel, at = shapes.parcel(request), happened(request, edge.now)
+    because = text(request.reason, "reason", 100)
+    return Ask(lambda view: delivery.dispute_delivery(view, *parcel, because, at, edge.now), (parcels.stream(*parcel),))
+
+
+def confirm_loss(request: parcels_pb2.ConfirmLossRequest, edge: Edge) -> Ask:
+    parcel, at = shapes.parcel(request), happened(request, edge.now)
+    by, because = shapes.party(request.by, "by"), text(request.reason, "reason", 100)
+    return Ask(lambda view: delivery.confirm_loss(view, *parcel, by, because, at, edge.now), (parcels.stream(*parcel),))
+
+
+READINGS: Readings = {
+    parcels_pb2.RegisterParcelRequest: Reading(register_parcel),
+    parcels_pb2.RecordCheckpointsRequest: Reading(record_checkpoints),
+    parcels_pb2.ProveDeliveryRequest: Reading(prove_delivery),
+    parcels_pb2.DisputeDeliveryRequest: Reading(dispute_delivery),
+    parcels_pb2.ConfirmLossRequest: Reading(confirm_loss),
+}

@@ -1,0 +1,72 @@
+"""A parcel into its message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from adapters.rpc.shows import customs_ask, customs_hold, line_units, parcel_status, stamp
+from fulfilment.v1 import parcels_pb2
+from ledger.facts import Sealed
+from ledger.nouns.parcels import Checkpoint, DeliveryProven, Parcel
+
+Said = Mapping[str, Mapping[str, Any]]
+"""What was unsealed, by the id of its key."""
+
+
+def _checkpoints(state: Parcel, said: Said) -> Iterator[parcels_pb2.Checkpoint]:
+    """All scans of the number by their own time, with what was unsealed of their texts."""
+    scans = [*((scan, True) for scan in state.earlier), *((scan, False) for scan in state.checkpoints)]
+    for scan, earlier in sorted(scans, key=lambda each: each[0].at):
+        yield _checkpoint(scan, earlier, _of(said, scan.message, "message"))
+
+
+def _checkpoint(scan: Checkpoint, earlier: bool, message: str) -> parcels_pb2.Checkpoint:
+    return parcels_pb2.Checkpoint(
+        at=stamp(scan.at),
+        status=parcel_status(scan.status),
+        code=scan.code,
+        city=scan.city,
+        country=scan.country,
+        customs_asks=customs_ask(scan.customs_asks),
+        customs_answer_by=stamp(scan.customs_answer_by),
+        message=message,
+        of_earlier_use=earlier,
+        reached_customer=scan.reached_customer,
+    )
+
+
+def _proof(proof: DeliveryProven, said: Said) -> parcels_pb2.DeliveryProof:
+    return parcels_pb2.DeliveryProof(
+        at=stamp(proof.at), signed_by=_of(said, proof.signed_by, "signed_by"), photo_sha256=proof.photo_sha256
+    )
+
+
+def _of(said: Said, sealed: Sealed | None, name: str) -> str:
+    """A part of what was sealed; empty if it was not asked for, or erased."""
+    return str(said.get(sealed.key_id, {}).get(name, "")) if sealed is not None else ""
+
+
+def parcel(state: Parcel, version: int, said: Said) -> parcels_pb2.Parcel:
+    """The parcel; said is what was unsealed of it, by the id of its key."""
+    return parcels_pb2.Parcel(
+        carrier=state.carrier,
+        tracking_number=state.number,
+        epoch=state.epoch,
+        status=parcel_status(state.status),
+        order_id=state.order_id,
+        supplier_order_id=state.supplier_order_id,
+        lines=line_units(state.by_line),
+        registered_at=stamp(state.registered_at),
+        first_scan_at=stamp(state.first_scan_at),
+        delivered_at=stamp(state.delivered_at),
+        first_scan_by=stamp(state.first_scan_by),
+        checkpoints=_checkpoints(state, said),
+        proven=bool(state.proofs),
+        version=version,
+        warnings=state.warnings,
+        lost_at=stamp(state.lost_at),
+        found_at=stamp(state.found_at),
+        customs_hold=customs_hold(state.customs_hold) if state.customs_hold is not None else None,
+        proofs=[_proof(each, said) for each in state.proofs],
+    )

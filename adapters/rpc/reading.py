@@ -1,0 +1,79 @@
+"""What answering any question needs: whose ledger it is, how new the answer has to be, the streams as they are now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, cast
+
+import grpc
+
+from adapters.rpc.faults import require
+from adapters.tenants import Tenant, Tenants
+from ledger.engine.registry import Registry
+from ledger.nouns import NOUNS
+from ledger.refusals import BeyondTheLog
+from ledger.view import Entry, Folded
+from projections.machine.reads import PATIENCE_SECONDS, Where
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+def tenant_name(context: Context) -> str:
+    """The tenant that a call names in its metadata."""
+    for key, value in context.invocation_metadata() or ():
+        if key == "tenant":
+            return str(value)
+    return "default"
+
+
+def deadline_of(context: Context) -> float | None:
+    """When the caller stops waiting, in the time of the event loop."""
+    remaining = remaining_of(context)
+    return None if remaining is None else asyncio.get_running_loop().time() + remaining
+
+
+def remaining_of(context: Context) -> float | None:
+    """Seconds until the caller stops waiting; None if it set no deadline, which grpc's types leave out."""
+    return cast("float | None", context.time_remaining())
+
+
+def where(tenants: Tenants, tenant: Tenant, request: Any, deadline: float | None) -> Where:
+    """Whom to ask a read model for a request that says ``at_least``."""
+    require(request.at_least >= 0, "at_least", f"{request.at_least} is below 0")
+    # A little sooner than the caller stops waiting, so that the refusal still reaches it.
+    remaining = PATIENCE_SECONDS if deadline is None else deadline - asyncio.get_running_loop().time() - 0.05
+    return Where(tenants.pool, tenant.schema, request.at_least, min(PATIENCE_SECONDS, max(0.0, remaining)))
+
+
+class Reader:
+    """Folds streams as the log holds them at this moment."""
+
+    def __init__(self, tenants: Tenants) -> None:
+        self.tenants = tenants
+        self.registry = Registry(NOUNS)
+
+    async def tenant(self, context: Context) -> Tenant:
+        return await self.tenants.find(tenant_name(context))
+
+    async def where(self, request: Any, context: Context) -> Where:
+        """Whom to ask a read model, and how patiently."""
+        return where(self.tenants, await self.tenant(context), request, deadline_of(context))
+
+    async def entries(self, tenant: Tenant, streams: Sequence[str], at_least: int = 0) -> tuple[list[Entry], int]:
+        """The streams folded, and a position that the answer is not older than."""
+        require(at_least >= 0, "at_least", f"{at_least} is below 0")
+        head, rows = await tenant.log.read_streams(streams)
+        require_position(at_least, head)
+        view = Folded(self.registry.fold_rows(streams, rows))
+        return [view.entry(stream) for stream in streams], head
+
+    async def entry(self, tenant: Tenant, stream: str, at_least: int = 0) -> tuple[Entry, int]:
+        """The same of one stream."""
+        (found,), head = await self.entries(tenant, [stream], at_least)
+        return found, head
+
+
+def require_position(at_least: int, head: int) -> None:
+    if at_least > head:
+        raise BeyondTheLog(at_least, head)

@@ -1,0 +1,1 @@
+"""RecoveryService: its commands (asks), its questions (reads), what it shows of states (shows)."""

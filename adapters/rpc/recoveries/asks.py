@@ -1,0 +1,168 @@
+"""RecoveryService's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from adapters.rpc import shapes
+from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.faults import require
+from adapters.rpc.shapes import enum, happened, optional, plain_id, text
+from fulfilment.v1 import recoveries_pb2
+from ledger.decisions import recovery_demands
+from ledger.facts import Change
+from ledger.nouns import cases, claims, orders, parcels, policies, recoveries
+from ledger.nouns.recoveries import Cost, Kind, Recovery, RecoveryFact, Subject
+from ledger.refusals import Malformed
+from ledger.view import View
+
+_MOST_COSTS = 100
+
+_kind = enum(recoveries_pb2.RecoveryKind, recoveries.Kind)
+_cost_kind = enum(recoveries_pb2.CostKind, recoveries.CostKind)
+_method = enum(recoveries_pb2.SettlementMethod, recoveries.Method)
+_document = enum(recoveries_pb2.ClaimDocumentKind, recoveries.DocumentKind)
+
+
+def _of_recovery(request: Any, decide: Callable[[Recovery], Sequence[RecoveryFact]]) -> Ask:
+    recovery_id = shapes.recovery_id(request.recovery_id)
+    stream = recoveries.stream(recovery_id)
+
+    def known(view: View) -> Sequence[Change]:
+        recovery = recoveries.known(recoveries.find(view, recovery_id), recovery_id)
+        return [(stream, fact) for fact in decide(recovery)]
+
+    return Ask(known, (stream,))
+
+
+def open_recovery(request: recoveries_pb2.OpenRecoveryRequest, edge: Edge) -> Ask:
+    recovery_id, kind = plain_id(request.recovery_id, "recovery_id"), _kind(request.kind, "kind")
+    at, subject = happened(request, edge.now), _subject(request, kind)
+    currency = shapes.currency(request.currency, "currency")
+    require(len(request.costs) <= _MOST_COSTS, "costs", f"more than {_MOST_COSTS}")
+    costs = tuple(_cost(cost, f"costs[{index}]") for index, cost in enumerate(request.costs))
+    require(len({cost.cost_id for cost in costs}) == len(costs), "costs", "two have the same cost_id")
+    shapes.total(sum([cost.amount_minor for cost in costs]), "costs")
+    streams = [recoveries.stream(recovery_id), orders.stream(subject.order_id), policies.stream()]
+    if subject.case_id:
+        streams.append(cases.stream(subject.case_id))
+    if subject.number:
+        streams.append(parcels.stream(subject.carrier, subject.number))
+    return Ask(
+        lambda view: recovery_demands.open_recovery(view, recovery_id, kind, subject, currency, costs, at),
+        tuple(streams),
+    )
+
+
+def _subject(request: recoveries_pb2.OpenRecoveryRequest, kind: Kind) -> Subject:
+    order_id = shapes.order_id(request.order_id)
+    case_id = optional(plain_id, request.case_id, "case_id")
+    if kind is Kind.SUPPLIER_FAULT:
+        supplier_order_id = shapes.supplier_order_id(request.supplier_order_id)
+        require(supplier_order_id.startswith(f"{order_id}/"), "supplier_order_id", "is not of this order")
+        return Subject(order_id, supplier_order_id, case_id=case_id)
+    carrier, number = shapes.carrier(request.carrier), shapes.tracking_number(request.tracking_number)
+    return Subject(order_id, case_id=case_id, carrier=carrier, number=number)
+
+
+def _cost(cost: recoveries_pb2.RecoveryCost, field: str) -> Cost:
+    return Cost(
+        plain_id(cost.cost_id, f"{field}.cost_id"),
+        _cost_kind(cost.kind, f"{field}.kind"),
+        shapes.minor(cost.amount_minor, f"{field}.amount_minor", 1),
+    )
+
+
+def raise_recovery(request: recoveries_pb2.RaiseRecoveryRequest, edge: Edge) -> Ask:
+    recovery_id, at = shapes.recovery_id(request.recovery_id), happened(request, edge.now)
+    cost, currency = _cost(request.cost, "cost"), shapes.currency(request.currency, "currency")
+    return Ask(
+        lambda view: recovery_demands.raise_recovery(view, recovery_id, cost, currency, at),
+        (recoveries.stream(recovery_id),),
+    )
+
+
+def answer_recovery(request: recoveries_pb2.AnswerRecoveryRequest, edge: Edge) -> Ask:
+    at = happened(request, edge.now)
+    match request.WhichOneof("answer"):
+        case "accepted":
+            granted = shapes.money(request.accepted, "accepted", 1)
+            return _of_recovery(request, lambda recovery: recoveries.accept(recovery, granted, at, edge.now))
+        case "dispute_reason":
+            because = text(request.dispute_reason, "dispute_reason", 200, required=True)
+            return _of_recovery(request, lambda recovery: recoveries.dispute(recovery, because, at, edge.now))
+        case _:
+            raise Malformed(("answer", "is required: accepted or dispute_reason"))
+
+
+def settle_recovery(request: recoveries_pb2.SettleRecoveryRequest, edge: Edge) -> Ask:
+    reference, paid = plain_id(request.reference, "reference"), shapes.money(request.amount, "amount", 1)
+    method, at = _method(request.method, "method"), happened(request, edge.now)
+    return _of_recovery(request, lambda recovery: recoveries.settle(recovery, reference, paid, method, at))
+
+
+def write_off_recovery(request: recoveries_pb2.WriteOffRecoveryRequest, edge: Edge) -> Ask:
+    because, at = text(request.reason, "reason", 200, required=True), happened(request, edge.now)
+    return _of_recovery(request, lambda recovery: recoveries.write_off(recovery, because, at))
+
+
+def collect_document(request: recoveries_pb2.CollectDocumentRequest, edge: Edge) -> Ask:
+    kind, sha256, at = _document(request.kind, "kind"), shapes.sha256(request.sha256), happened(request, edge.now)
+    return _of_recovery(request, lambda recovery: claims.collect(recovery, kind, sha256, at))
+
+
+def file_claim(request: recoveries_pb2.FileClaimRequest, edge: Edge) -> Ask:
+    at = happened(request, edge.now)
+    return _of_recovery(request, lambda recovery: claims.file(recovery, at))
+
+
+def acknowledge_claim(request: recoveries_pb2.AcknowledgeClaimRequest, edge: Edge) -> Ask:
+    reference, at = plain_id(request.reference, "reference"), happened(request, edge.now)
+    return _of_recovery(request, lambda recovery: claims.acknowledge(recovery, reference, at))
+
+
+def decide_claim(request: recoveries_pb2.DecideClaimRequest, edge: Edge) -> Ask:
+    at = happened(request, edge.now)
+    match request.WhichOneof("decision"):
+        case "approved":
+            granted = shapes.money(request.approved, "approved", 1)
+            return _of_recovery(request, lambda recovery: claims.approve(recovery, granted, at))
+        case "denial_reason":
+            because = text(request.denial_reason, "denial_reason", 200, required=True)
+            return _of_recovery(request, lambda recovery: claims.deny(recovery, because, at))
+        case _:
+            raise Malformed(("decision", "is required: approved or denial_reason"))
+
+
+def record_claim_payment(request: recoveries_pb2.RecordClaimPaymentRequest, edge: Edge) -> Ask:
+    reference, paid = plain_id(request.reference, "reference"), shapes.money(request.amount, "amount", 1)
+    at = happened(request, edge.now)
+    return _of_recovery(request, lambda recovery: claims.pay(recovery, reference, paid, at))
+
+
+def appeal_claim(request: recoveries_pb2.AppealClaimRequest, edge: Edge) -> Ask:
+    because, at = text(request.reason, "reason", 200, required=True), happened(request, edge.now)
+    return _of_recovery(request, lambda recovery: claims.appeal(recovery, because, at))
+
+
+def return_claim_payment(request: recoveries_pb2.ReturnClaimPaymentRequest, edge: Edge) -> Ask:
+    reference, paid = plain_id(request.reference, "reference"), shapes.money(request.amount, "amount", 1)
+    at = happened(request, edge.now)
+    return _of_recovery(request, lambda recovery: claims.give_back(recovery, reference, paid, at))
+
+
+READINGS: Readings = {
+    recoveries_pb2.OpenRecoveryRequest: Reading(open_recovery),
+    recoveries_pb2.RaiseRecoveryRequest: Reading(raise_recovery),
+    recoveries_pb2.AnswerRecoveryRequest: Reading(answer_recovery),
+    recoveries_pb2.SettleRecoveryRequest: Reading(settle_recovery),
+    recoveries_pb2.WriteOffRecoveryRequest: Reading(write_off_recovery),
+    recoveries_pb2.CollectDocumentRequest: Reading(collect_document),
+    recoveries_pb2.FileClaimRequest: Reading(file_claim),
+    recoveries_pb2.AcknowledgeClaimRequest: Reading(acknowledge_claim),
+    recoveries_pb2.DecideClaimRequest: Reading(decide_claim),
+    recoveries_pb2.RecordClaimPaymentRequest: Reading(record_claim_payment),
+    recoveries_pb2.AppealClaimRequest: Reading(appeal_claim),
+    recoveries_pb2.ReturnClaimPaymentRequest: Reading(return_claim_payment),
+}

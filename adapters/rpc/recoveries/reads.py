@@ -1,0 +1,55 @@
+"""RecoveryService's reads: one recovery from the log, lists from the read model."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from adapters.rpc import shapes
+from adapters.rpc.listing import any_of, due_until, listed, page
+from adapters.rpc.reading import Context, Reader
+from adapters.rpc.recoveries import shows
+from adapters.rpc.shapes import carrier, optional, plain_id
+from fulfilment.v1 import recoveries_pb2
+from ledger.nouns import recoveries
+from ledger.nouns.recoveries import Kind
+from ledger.terms.parties import Party
+from projections.recoveries import About, list_recoveries
+
+_read_status = shapes.enum(recoveries_pb2.RecoveryStatus, recoveries.Status)
+
+
+class RecoveryQueries(Reader):
+    """RecoveryService but for its commands."""
+
+    async def GetRecovery(
+        self, request: recoveries_pb2.GetRecoveryRequest, context: Context
+    ) -> recoveries_pb2.GetRecoveryResponse:
+        recovery_id = shapes.recovery_id(request.recovery_id)
+        stream = recoveries.stream(recovery_id)
+        entry, position = await self.entry(await self.tenant(context), stream, request.at_least)
+        recovery = shows.recovery(recoveries.known(entry.state, recovery_id), entry.version)
+        return recoveries_pb2.GetRecoveryResponse(recovery=recovery, position=position)
+
+    async def ListRecoveries(
+        self, request: recoveries_pb2.ListRecoveriesRequest, context: Context
+    ) -> recoveries_pb2.ListRecoveriesResponse:
+        about, wanted = _about(request), page(request)
+        answer = await list_recoveries(await self.where(request, context), wanted, about)
+        return listed(recoveries_pb2.ListRecoveriesResponse, "recoveries", answer, shows.row)
+
+
+def _about(request: recoveries_pb2.ListRecoveriesRequest) -> About:
+    return About(
+        kinds=_kinds(request.party) if request.party else (),
+        statuses=tuple(any_of(_read_status, request.statuses, "statuses")),
+        supplier_id=optional(plain_id, request.supplier_id, "supplier_id"),
+        carrier=optional(carrier, request.carrier, "carrier"),
+        order_id=optional(shapes.order_id, request.order_id, "order_id"),
+        case_id=optional(plain_id, request.case_id, "case_id"),
+        due_until=due_until(request, datetime.now(UTC)),
+    )
+
+
+def _kinds(number: int) -> tuple[Kind, ...]:
+    party = shapes.party(number, "party", Party.SUPPLIER, Party.CARRIER, Party.CUSTOMER)
+    return tuple(kind for kind in Kind if kind.party is party)

@@ -1,0 +1,98 @@
+"""A recovery into its message."""
+
+from __future__ import annotations
+
+from adapters.rpc.shows import number_of, party, stamp
+from fulfilment.v1 import recoveries_pb2
+from ledger.nouns.recoveries import Payment, Recovery
+from ledger.terms.money import in_64_bits
+from projections.recoveries import Listed
+
+_kind = number_of(recoveries_pb2.RecoveryKind)
+_status = number_of(recoveries_pb2.RecoveryStatus)
+_cost_kind = number_of(recoveries_pb2.CostKind)
+_document = number_of(recoveries_pb2.ClaimDocumentKind)
+_method = number_of(recoveries_pb2.SettlementMethod)
+
+
+def recovery(state: Recovery, version: int) -> recoveries_pb2.Recovery:
+    opened, subject = state.opened, state.subject
+    missed = state.answer_missed
+    return recoveries_pb2.Recovery(
+        recovery_id=state.recovery_id,
+        kind=_kind(state.kind),
+        status=_status(state.status),
+        party=party(state.kind.party),
+        order_id=subject.order_id,
+        supplier_order_id=subject.supplier_order_id,
+        supplier_id=subject.supplier_id,
+        case_id=subject.case_id,
+        carrier=subject.carrier,
+        tracking_number=subject.number,
+        epoch=subject.epoch,
+        currency=state.currency,
+        costs=[
+            recoveries_pb2.RecoveryCost(
+                cost_id=cost.cost_id, kind=_cost_kind(cost.kind), amount_minor=in_64_bits(cost.amount_minor)
+            )
+            for cost in state.costs
+        ],
+        asked_minor=state.asked_minor,
+        claimed_minor=state.claimed_minor,
+        agreed_minor=state.agreed_minor,
+        received_minor=state.received_minor,
+        returned_minor=state.returned_minor,
+        liability_minor=opened.liability_minor,
+        received=[_part(each) for each in state.received],
+        returned=[_part(each) for each in state.returned],
+        documents=[
+            recoveries_pb2.ClaimDocument(kind=_document(each.kind), sha256=each.sha256) for each in state.documents
+        ],
+        missing_documents=[_document(kind) for kind in state.missing_documents],
+        carrier_reference=state.reference,
+        reason=state.because,
+        opened_at=stamp(opened.at),
+        answer_by=stamp(state.answer_by),
+        answer_missed_at=stamp(missed.at if missed and state.is_answer_missed else None),
+        eligible_at=stamp(opened.eligible_at),
+        file_by=stamp(opened.file_by),
+        filed_at=stamp(state.filed_at),
+        found_at=stamp(state.found_at),
+        ended_at=stamp(state.ended_at),
+        version=version,
+    )
+
+
+def _part(payment: Payment) -> recoveries_pb2.RecoveryPayment:
+    return recoveries_pb2.RecoveryPayment(
+        reference=payment.reference,
+        amount_minor=payment.amount_minor,
+        method=_method(payment.method),
+        at=stamp(payment.at),
+    )
+
+
+def row(each: Listed) -> recoveries_pb2.ListedRecovery:
+    return recoveries_pb2.ListedRecovery(
+        recovery_id=each.recovery_id,
+        kind=_kind(each.kind),
+        status=_status(each.status),
+        party=party(each.kind.party),
+        order_id=each.order_id,
+        supplier_order_id=each.supplier_order_id,
+        supplier_id=each.supplier_id,
+        case_id=each.case_id,
+        carrier=each.carrier,
+        tracking_number=each.number,
+        epoch=each.epoch,
+        currency=each.currency,
+        asked_minor=each.asked_minor,
+        claimed_minor=each.claimed_minor,
+        agreed_minor=each.agreed_minor,
+        received_minor=each.received_minor,
+        returned_minor=each.returned_minor,
+        opened_at=stamp(each.opened_at),
+        due=stamp(each.due),
+        found_at=stamp(each.found_at),
+        ended_at=stamp(each.ended_at),
+    )

@@ -1,0 +1,78 @@
+"""What is due, and what was missed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from adapters.rpc import shapes, shows
+from adapters.rpc.listing import due_until, listed, page
+from adapters.rpc.reading import Context, Reader
+from adapters.rpc.shapes import optional, optional_enum, plain_id
+from adapters.rpc.shows import number_of, stamp
+from fulfilment.v1 import obligations_pb2
+from ledger.terms.clocks import Clock, ClockState
+from projections import sla
+
+_clock = number_of(obligations_pb2.ObligationClock)
+_state = number_of(obligations_pb2.ObligationState)
+_read_clock = shapes.enum(obligations_pb2.ObligationClock, Clock)
+_read_state = shapes.enum(obligations_pb2.ObligationState, ClockState, unspecified=ClockState.OPEN)
+
+
+class ObligationQueries(Reader):
+    async def ListObligations(
+        self, request: obligations_pb2.ListObligationsRequest, context: Context
+    ) -> obligations_pb2.ListObligationsResponse:
+        answer = await sla.list_obligations(
+            await self.where(request, context),
+            page(request),
+            (_read_state(request.state, "state"),),
+            optional(plain_id, request.supplier_id, "supplier_id"),
+            optional_enum(_read_clock, request.clock, "clock"),
+            until=due_until(request, datetime.now(UTC)),
+            owner=optional_enum(shapes.party, request.owner, "owner"),
+        )
+        return listed(obligations_pb2.ListObligationsResponse, "obligations", answer, _obligation)
+
+    async def ListBreaches(
+        self, request: obligations_pb2.ListBreachesRequest, context: Context
+    ) -> obligations_pb2.ListBreachesResponse:
+        answer = await sla.list_breaches(
+            await self.where(request, context),
+            page(request),
+            shapes.instant(request, "due_since"),
+            shapes.instant(request, "due_until"),
+            optional(plain_id, request.supplier_id, "supplier_id"),
+            optional_enum(_read_clock, request.clock, "clock"),
+            optional_enum(shapes.party, request.owner, "owner"),
+        )
+        return listed(obligations_pb2.ListBreachesResponse, "breaches", answer, _obligation)
+
+    async def CountObligations(
+        self, request: obligations_pb2.CountObligationsRequest, context: Context
+    ) -> obligations_pb2.CountObligationsResponse:
+        answer = await sla.count_obligations(
+            await self.where(request, context),
+            page(request),
+            optional(plain_id, request.supplier_id, "supplier_id"),
+        )
+        return listed(obligations_pb2.CountObligationsResponse, "counts", answer, _count)
+
+
+def _obligation(each: sla.Obligation) -> obligations_pb2.Obligation:
+    return obligations_pb2.Obligation(
+        object_id=each.object_id,
+        clock=_clock(each.clock),
+        supplier_id=each.supplier_id,
+        due=stamp(each.due),
+        state=_state(each.state),
+        met_at=stamp(each.met_at),
+        stopped_since=stamp(each.stopped_since),
+        missed_at=stamp(each.missed_at),
+        withdrawn_at=stamp(each.withdrawn_at),
+        owner=shows.party(each.owner),
+    )
+
+
+def _count(each: sla.Counts) -> obligations_pb2.ObligationCount:
+    return obligations_pb2.ObligationCount(**{**each._asdict(), "clock": _clock(each.clock)})

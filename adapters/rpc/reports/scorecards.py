@@ -1,0 +1,128 @@
+"""How suppliers do: their rates, ranked, over time, and what they counted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from adapters.rpc import shapes, shows
+from adapters.rpc.faults import require
+from adapters.rpc.listing import listed, page
+from adapters.rpc.reading import Context, Reader
+from adapters.rpc.shapes import optional, optional_enum, plain_id
+from adapters.rpc.shows import stamp
+from fulfilment.v1 import rates_pb2, scorecards_pb2
+from ledger.refusals import Malformed
+from ledger.terms.rates import RateName, RateStatus, is_at_most, is_strict
+from projections import scorecards
+
+_STATUSES = {each: shows.rate_status(each) for each in RateStatus}
+_read_rate_name = shapes.enum(rates_pb2.RateName, RateName)
+_read_step = shapes.enum(scorecards_pb2.TrendStep, scorecards.Step)
+_IN_NUMERATOR = {
+    scorecards_pb2.CASE_FILTER_UNSPECIFIED: None,
+    scorecards_pb2.CASE_FILTER_IN_NUMERATOR: True,
+    scorecards_pb2.CASE_FILTER_NOT_IN_NUMERATOR: False,
+}
+
+
+class ScorecardQueries(Reader):
+    async def GetRates(
+        self, request: scorecards_pb2.GetRatesRequest, context: Context
+    ) -> scorecards_pb2.GetRatesResponse:
+        place, window = await self.where(request, context), _window(request)
+        answer = await scorecards.get_rates(place, optional(plain_id, request.supplier_id, "supplier_id"), window)
+        return scorecards_pb2.GetRatesResponse(scorecard=_scorecard(answer.rows[0]), position=answer.position)
+
+    async def ListRates(
+        self, request: scorecards_pb2.ListRatesRequest, context: Context
+    ) -> scorecards_pb2.ListRatesResponse:
+        place, window = await self.where(request, context), _window(request)
+        answer = await scorecards.list_rates(place, page(request), window)
+        return listed(scorecards_pb2.ListRatesResponse, "scorecards", answer, _scorecard)
+
+    async def RankSuppliers(
+        self, request: scorecards_pb2.RankSuppliersRequest, context: Context
+    ) -> scorecards_pb2.RankSuppliersResponse:
+        place, window = await self.where(request, context), _window(request)
+        limit = shapes.count(request.limit, "limit") or None
+        ranking = await scorecards.rank(place, window, optional_enum(_read_rate_name, request.by, "by"))
+        return scorecards_pb2.RankSuppliersResponse(
+            supplier_ids=ranking.supplier_ids[:limit],
+            columns=[_column(each, limit) for each in ranking.columns],
+            position=ranking.position,
+        )
+
+    async def GetTrend(
+        self, request: scorecards_pb2.GetTrendRequest, context: Context
+    ) -> scorecards_pb2.GetTrendResponse:
+        name, step = _read_rate_name(request.name, "name"), _read_step(request.step, "step")
+        since, until = shapes.instant(request.period, "period.since"), shapes.instant(request.period, "period.until")
+        if since is None or until is None or since >= until:
+            raise Malformed(("period", "needs since and a later until"))
+        parts = (until - since) / timedelta(days=7 if step is scorecards.Step.WEEK else 28)
+        require(parts <= scorecards.MOST_STEPS - 2, "period", f"has more than {scorecards.MOST_STEPS} parts")
+        now = shapes.instant(request.period, "period.now") or datetime.now(UTC)
+        answer = await scorecards.get_trend(
+            await self.where(request, context),
+            optional(plain_id, request.supplier_id, "supplier_id"),
+            name,
+            since,
+            until,
+            step,
+            now,
+        )
+        return scorecards_pb2.GetTrendResponse(
+            rates=[shows.rate(each) for each in answer.rows], position=answer.position
+        )
+
+    async def ListRateCases(
+        self, request: scorecards_pb2.ListRateCasesRequest, context: Context
+    ) -> scorecards_pb2.ListRateCasesResponse:
+        require(request.filter in _IN_NUMERATOR, "filter", f"{request.filter} is not known")
+        answer = await scorecards.list_cases(
+            await self.where(request, context),
+            page(request),
+            _read_rate_name(request.name, "name"),
+            optional(plain_id, request.supplier_id, "supplier_id"),
+            _window(request),
+            _IN_NUMERATOR[request.filter],
+        )
+        return listed(scorecards_pb2.ListRateCasesResponse, "cases", answer, _case)
+
+
+def _scorecard(card: scorecards.Scorecard) -> scorecards_pb2.Scorecard:
+    return scorecards_pb2.Scorecard(supplier_id=card.supplier_id, rates=[shows.rate(each) for each in card.rates])
+
+
+def _column(column: scorecards.RateColumn, limit: int | None) -> scorecards_pb2.RateColumn:
+    targets = [each for each in column.targets[:limit] if each is not None]
+    return scorecards_pb2.RateColumn(
+        name=shows.rate_name(column.name),
+        since=stamp(column.since),
+        until=stamp(column.until),
+        numerators=column.numerators[:limit],
+        denominators=column.denominators[:limit],
+        target_basis_points=targets,
+        target_is_most=is_at_most(column.name),
+        target_is_strict=is_strict(column.name),
+        statuses=[_STATUSES[each] for each in column.statuses[:limit]],
+    )
+
+
+def _window(request: Any) -> scorecards.Window:
+    now = shapes.instant(request.window, "window.now") or datetime.now(UTC)
+    since, until = shapes.instant(request.window, "window.since"), shapes.instant(request.window, "window.until")
+    if since is not None:
+        require(since < (until or now), "window.since", "is not before the window's end")
+    return scorecards.Window(now, since, until)
+
+
+def _case(each: scorecards.Case) -> scorecards_pb2.RateCase:
+    return scorecards_pb2.RateCase(
+        object_id=each.object_id,
+        order_id=each.order_id,
+        at=stamp(each.at),
+        happened_at=stamp(each.happened_at),
+        in_numerator=each.in_numerator,
+    )

@@ -1,0 +1,72 @@
+"""How suppliers stand, whose review is due, and who is proposed to be suspended."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from adapters.rpc import shapes, shows
+from adapters.rpc.listing import any_of, listed, page
+from adapters.rpc.reading import Context, Reader
+from adapters.rpc.shapes import optional, optional_enum, plain_id
+from adapters.rpc.shows import stamp
+from fulfilment.v1 import supplier_reviews_pb2, suppliers_pb2
+from ledger.nouns.reviews import ProposalState
+from ledger.nouns.suppliers import Standing
+from projections import reviewing
+
+_read_standing = shapes.enum(suppliers_pb2.SupplierStanding, Standing)
+_read_proposal_state = shapes.enum(suppliers_pb2.ProposalState, ProposalState)
+
+
+class SupplierReviewQueries(Reader):
+    async def ListSuppliers(
+        self, request: supplier_reviews_pb2.ListSuppliersRequest, context: Context
+    ) -> supplier_reviews_pb2.ListSuppliersResponse:
+        standings = any_of(_read_standing, request.standings, "standings")
+        place = await self.where(request, context)
+        answer = await reviewing.list_suppliers(place, page(request), standings, datetime.now(UTC))
+        return listed(supplier_reviews_pb2.ListSuppliersResponse, "suppliers", answer, _supplier)
+
+    async def ListReviewsDue(
+        self, request: supplier_reviews_pb2.ListReviewsDueRequest, context: Context
+    ) -> supplier_reviews_pb2.ListReviewsDueResponse:
+        now = datetime.now(UTC)
+        until = now + timedelta(days=shapes.count(request.due_within_days, "due_within_days", most=1000))
+        answer = await reviewing.list_reviews_due(await self.where(request, context), page(request), until, now)
+        return listed(supplier_reviews_pb2.ListReviewsDueResponse, "reviews", answer, _review_due)
+
+    async def ListSuspensionProposals(
+        self, request: supplier_reviews_pb2.ListSuspensionProposalsRequest, context: Context
+    ) -> supplier_reviews_pb2.ListSuspensionProposalsResponse:
+        state = optional_enum(_read_proposal_state, request.state, "state")
+        place = await self.where(request, context)
+        answer = await reviewing.list_proposals(
+            place, page(request), optional(plain_id, request.supplier_id, "supplier_id"), state
+        )
+        return listed(supplier_reviews_pb2.ListSuspensionProposalsResponse, "proposals", answer, _proposal)
+
+
+def _supplier(each: reviewing.Listed) -> supplier_reviews_pb2.ListedSupplier:
+    return supplier_reviews_pb2.ListedSupplier(
+        supplier_id=each.supplier_id,
+        standing=shows.standing(each.standing),
+        review_due=stamp(each.due),
+        reviewed_at=stamp(each.reviewed_at),
+        score_basis_points=each.score_basis_points,
+        verdict=shows.verdict(each.verdict) if each.verdict else suppliers_pb2.VERDICT_UNSPECIFIED,
+        open_proposals=each.open_proposals,
+    )
+
+
+def _review_due(each: reviewing.ReviewDue) -> supplier_reviews_pb2.ReviewDue:
+    return supplier_reviews_pb2.ReviewDue(
+        supplier_id=each.supplier_id,
+        due=stamp(each.due),
+        reviewed_at=stamp(each.reviewed_at),
+        score_basis_points=each.score_basis_points,
+        verdict=shows.verdict(each.verdict) if each.verdict else suppliers_pb2.VERDICT_UNSPECIFIED,
+    )
+
+
+def _proposal(each: reviewing.Proposed) -> suppliers_pb2.SuspensionProposal:
+    return shows.proposal(each.supplier_id, each.proposal)

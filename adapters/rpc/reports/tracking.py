@@ -1,0 +1,144 @@
+"""Where things are: orders, parcels and holds."""
+
+from __future__ import annotations
+
+from adapters.rpc import shapes, shows
+from adapters.rpc.listing import any_of, listed, page
+from adapters.rpc.reading import Context, Reader
+from adapters.rpc.shapes import optional, plain_id
+from adapters.rpc.shows import line_units, number_of, stamp
+from fulfilment.v1 import orders_pb2, tracking_pb2
+from ledger.nouns.orders import Header, HoldReason
+from projections import tracking
+
+_order_status = number_of(orders_pb2.OrderStatus)
+_supplier_order_status = number_of(orders_pb2.SupplierOrderStatus)
+_hold_reason = number_of(orders_pb2.HoldReason)
+_read_header = shapes.enum(orders_pb2.OrderStatus, Header)
+_read_hold_reason = shapes.enum(orders_pb2.HoldReason, HoldReason)
+
+
+class TrackingQueries(Reader):
+    async def GetTracking(
+        self, request: tracking_pb2.GetTrackingRequest, context: Context
+    ) -> tracking_pb2.GetTrackingResponse:
+        order_id = shapes.order_id(request.order_id)
+        answer = await tracking.get_order(await self.where(request, context), order_id)
+        return tracking_pb2.GetTrackingResponse(order=_order(answer.rows[0]), position=answer.position)
+
+    async def FindParcels(
+        self, request: tracking_pb2.FindParcelsRequest, context: Context
+    ) -> tracking_pb2.FindParcelsResponse:
+        number = shapes.tracking_number(request.tracking_number)
+        carrier = optional(shapes.carrier, request.carrier, "carrier")
+        answer = await tracking.find_parcels(await self.where(request, context), number, carrier)
+        parcels = [_parcel(each) for each in answer.rows]
+        return tracking_pb2.FindParcelsResponse(parcels=parcels, position=answer.position)
+
+    async def ListOrders(
+        self, request: tracking_pb2.ListOrdersRequest, context: Context
+    ) -> tracking_pb2.ListOrdersResponse:
+        answer = await tracking.list_orders(
+            await self.where(request, context),
+            page(request),
+            any_of(_read_header, request.statuses, "statuses"),
+            optional(plain_id, request.channel, "channel"),
+            shapes.instant(request, "placed_since"),
+            shapes.instant(request, "placed_until"),
+        )
+        return listed(tracking_pb2.ListOrdersResponse, "orders", answer, _order)
+
+    async def ListHolds(
+        self, request: tracking_pb2.ListHoldsRequest, context: Context
+    ) -> tracking_pb2.ListHoldsResponse:
+        answer = await tracking.list_holds(
+            await self.where(request, context),
+            page(request),
+            any_of(_read_hold_reason, request.reasons, "reasons"),
+            shapes.text(request.owner, "owner", 100),
+        )
+        return listed(tracking_pb2.ListHoldsResponse, "holds", answer, _order_hold)
+
+
+def _order(order: tracking.TrackedOrder) -> tracking_pb2.TrackedOrder:
+    return tracking_pb2.TrackedOrder(
+        order_id=order.order_id,
+        channel=order.channel,
+        status=_order_status(order.status),
+        placed_at=stamp(order.placed_at),
+        confirmed_at=stamp(order.details.confirmed_at),
+        promised_by=stamp(order.promised_by),
+        promised_day=shows.day(order.details.promised_day),
+        expected_by=stamp(order.expected_by),
+        delivered_at=stamp(order.delivered_at),
+        lines=[_line(each) for each in order.details.lines],
+        supplier_orders=[_supplier_order(each) for each in order.details.supplier_orders],
+        holds=[_hold(each) for each in order.details.holds],
+        parcels=[_parcel(each) for each in order.parcels],
+    )
+
+
+def _line(line: tracking.TrackedLine) -> tracking_pb2.TrackedLine:
+    counts = {name: getattr(line.units, name) for name in line.units.__struct_fields__}
+    units = orders_pb2.Buckets(**counts)
+    return tracking_pb2.TrackedLine(line_no=line.line_no, sku=line.sku, supplier_id=line.supplier_id, units=units)
+
+
+def _supplier_order(each: tracking.TrackedSupplierOrder) -> tracking_pb2.TrackedSupplierOrder:
+    return tracking_pb2.TrackedSupplierOrder(
+        supplier_order_id=each.supplier_order_id,
+        supplier_id=each.supplier_id,
+        status=_supplier_order_status(each.status),
+        units=each.units,
+        unshipped=each.unshipped,
+        shipped=each.shipped,
+        delivered=each.delivered,
+        sent_at=stamp(each.sent_at),
+        acknowledged_at=stamp(each.acknowledged_at),
+        packed_at=stamp(each.packed_at),
+        dispatch_by=stamp(each.dispatch_by),
+        dispatched_at=stamp(each.dispatched_at),
+        clocks_stopped_since=stamp(each.stopped_since),
+    )
+
+
+def _hold(hold: tracking.TrackedHold) -> tracking_pb2.TrackedHold:
+    return tracking_pb2.TrackedHold(
+        reason=_hold_reason(hold.reason),
+        at=stamp(hold.at),
+        missing=hold.missing,
+        supplier_order_id=hold.supplier_order_id,
+    )
+
+
+def _parcel(parcel: tracking.TrackedParcel) -> tracking_pb2.TrackedParcel:
+    return tracking_pb2.TrackedParcel(
+        carrier=parcel.carrier,
+        tracking_number=parcel.number,
+        epoch=parcel.epoch,
+        status=shows.parcel_status(parcel.status),
+        order_id=parcel.order_id,
+        supplier_order_id=parcel.supplier_order_id,
+        supplier_id=parcel.supplier_id,
+        country=parcel.country,
+        lines=line_units(parcel.lines),
+        registered_at=stamp(parcel.registered_at),
+        first_scan_at=stamp(parcel.first_scan_at),
+        promised_by=stamp(parcel.promised_by),
+        promised_day=shows.day(parcel.promised_day),
+        expected_by=stamp(parcel.expected_by),
+        delivered_at=stamp(parcel.delivered_at),
+        last_scan=_scan(parcel.last_scan),
+        customs_hold=shows.customs_hold(parcel.customs_hold) if parcel.customs_hold is not None else None,
+    )
+
+
+def _scan(scan: tracking.LastScan | None) -> tracking_pb2.LastScan | None:
+    if scan is None:
+        return None
+    status = shows.parcel_status(scan.status)
+    return tracking_pb2.LastScan(at=stamp(scan.at), status=status, city=scan.city, country=scan.country)
+
+
+def _order_hold(each: tracking.OrderHold) -> tracking_pb2.OrderHold:
+    return tracking_pb2.OrderHold(order_id=each.order_id, hold=shows.hold(each.hold))

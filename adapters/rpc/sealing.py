@@ -1,0 +1,57 @@
+"""What is about people: sealed before it goes into a command, unsealed for those who ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.rpc.reading import Reader
+from adapters.tenants import Tenant, Tenants
+from ledger.engine.sealing import PersonKey, Sealer
+from ledger.facts import Sealed
+from ledger.nouns import orders
+from ledger.view import View
+
+
+def sealed_with(
+    sealer: Sealer, personal: Mapping[str, Any], subject: str, bound_to: str
+) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
+    """What is personal, sealed, and its key; nothing of nothing. An empty subject is named by the ``owner`` later."""
+    if not personal:
+        return None, ()
+    sealed, key = sealer.seal(personal, subject, bound_to)
+    return sealed, (key,)
+
+
+def sealed_note(sealer: Sealer, note: str, bound_to: str) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
+    """A note whose owner only the streams tell."""
+    return sealed_with(sealer, {"note": note} if note else {}, "", bound_to)
+
+
+def person_in(view: View, order_id: str, sealer: Sealer) -> str:
+    """Whose data comes with an order; where it names nobody, the order stands for its person."""
+    order = orders.known(orders.find(view, order_id), order_id)
+    return order.subject or sealer.subject_of("", "", order_id)
+
+
+class PersonalReader(Reader):
+    """Unseals what is about people for those who ask for it."""
+
+    def __init__(self, tenants: Tenants, sealer: Sealer) -> None:
+        super().__init__(tenants)
+        self.sealer = sealer
+
+    async def unsealed(self, tenant: Tenant, *sealed: tuple[Sealed | None, str]) -> dict[str, dict[str, Any]]:
+        """What was sealed, each with what it is bound to, by the id of its key; without what was erased."""
+        there = {each.key_id: (each, bound_to) for each, bound_to in sealed if each is not None}
+        keys = await tenant.log.keys_of(there)
+        return {
+            key_id: self.sealer.unseal(each, wrapped, bound_to)
+            for key_id, (each, bound_to) in there.items()
+            if (wrapped := keys.get(key_id)) is not None
+        }
+
+
+def content_of(sealed: Sealed | None, said: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:
+    """What is known of a person; None once it was erased."""
+    return said.get(sealed.key_id) if sealed is not None else None

@@ -1,0 +1,81 @@
+"""The services of the contract: how the requests of their commands are read, and who answers their questions."""
+
+from __future__ import annotations
+
+from google.protobuf.descriptor import ServiceDescriptor
+
+from adapters.letters import Letters
+from adapters.rpc import messages, stock, work
+from adapters.rpc.admin.asks import READINGS as ADMIN
+from adapters.rpc.admin.reads import AdminQueries
+from adapters.rpc.audit import AuditQueries
+from adapters.rpc.batch import BatchCommands
+from adapters.rpc.cases.asks import READINGS as CASES
+from adapters.rpc.cases.reads import CaseQueries
+from adapters.rpc.commands import Commands, Readings
+from adapters.rpc.inquiries.asks import READINGS as INQUIRIES
+from adapters.rpc.inquiries.reads import InquiryQueries
+from adapters.rpc.messages import MessageQueries
+from adapters.rpc.orders.asks import READINGS as ORDERS
+from adapters.rpc.orders.reads import OrderQueries
+from adapters.rpc.orders.supplier_orders import READINGS as SUPPLIER_ORDERS
+from adapters.rpc.parcels.asks import READINGS as PARCELS
+from adapters.rpc.parcels.reads import ParcelQueries
+from adapters.rpc.recoveries.asks import READINGS as RECOVERIES
+from adapters.rpc.recoveries.reads import RecoveryQueries
+from adapters.rpc.reports import ReportQueries
+from adapters.rpc.stock import StockQueries
+from adapters.rpc.suppliers.asks import READINGS as SUPPLIERS
+from adapters.rpc.suppliers.reads import SupplierQueries
+from adapters.rpc.work import WorkQueries
+from adapters.tenants import Tenants
+from fulfilment.v1 import (
+    admin_pb2,
+    audit_pb2,
+    batch_pb2,
+    cases_pb2,
+    inquiries_pb2,
+    messages_pb2,
+    orders_pb2,
+    parcels_pb2,
+    recoveries_pb2,
+    reports_pb2,
+    stock_pb2,
+    suppliers_pb2,
+    work_pb2,
+)
+from ledger.engine.sealing import Sealer
+
+READINGS: Readings = {
+    **ORDERS,
+    **SUPPLIER_ORDERS,
+    **stock.READINGS,
+    **SUPPLIERS,
+    **PARCELS,
+    **RECOVERIES,
+    **INQUIRIES,
+    **CASES,
+    **ADMIN,
+    **messages.READINGS,
+    **work.READINGS,
+}
+"""For every command's request: how it is read."""
+
+
+def services(tenants: Tenants, sealer: Sealer, letters: Letters, commands: Commands) -> dict[ServiceDescriptor, object]:
+    """Every service, with what has its methods but for the commands."""
+    return {
+        orders_pb2.DESCRIPTOR.services_by_name["OrderService"]: OrderQueries(tenants, sealer),
+        stock_pb2.DESCRIPTOR.services_by_name["StockService"]: StockQueries(tenants),
+        suppliers_pb2.DESCRIPTOR.services_by_name["SupplierService"]: SupplierQueries(tenants, sealer),
+        parcels_pb2.DESCRIPTOR.services_by_name["ParcelService"]: ParcelQueries(tenants, sealer),
+        recoveries_pb2.DESCRIPTOR.services_by_name["RecoveryService"]: RecoveryQueries(tenants),
+        inquiries_pb2.DESCRIPTOR.services_by_name["InquiryService"]: InquiryQueries(tenants, sealer),
+        cases_pb2.DESCRIPTOR.services_by_name["CaseService"]: CaseQueries(tenants, sealer),
+        audit_pb2.DESCRIPTOR.services_by_name["AuditService"]: AuditQueries(tenants),
+        admin_pb2.DESCRIPTOR.services_by_name["AdminService"]: AdminQueries(tenants, sealer, letters),
+        batch_pb2.DESCRIPTOR.services_by_name["BatchService"]: BatchCommands(commands),
+        reports_pb2.DESCRIPTOR.services_by_name["ReportService"]: ReportQueries(tenants),
+        messages_pb2.DESCRIPTOR.services_by_name["MessageService"]: MessageQueries(tenants, letters),
+        work_pb2.DESCRIPTOR.services_by_name["WorkService"]: WorkQueries(tenants),
+    }

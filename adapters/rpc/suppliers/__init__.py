@@ -1,0 +1,1 @@
+"""SupplierService: its commands (asks), its questions (reads), what it shows of states (shows)."""

@@ -1,0 +1,201 @@
+"""SupplierService's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from adapters.rpc import shapes
+from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.faults import require
+from adapters.rpc.sealing import sealed_with
+from adapters.rpc.shapes import count, happened, instant, plain_id, text
+from fulfilment.v1 import rates_pb2, suppliers_pb2
+from ledger.decisions import sourcing
+from ledger.facts import Change
+from ledger.nouns import policies, reviews, skus, suppliers
+from ledger.nouns.policies import policy_at
+from ledger.refusals import Malformed
+from ledger.terms.rates import RateName
+from ledger.view import View
+from projections import reviewing
+from projections.machine.reads import Where
+
+_rate_name = shapes.enum(rates_pb2.RateName, RateName)
+
+
+def _of_supplier(supplier_id: str, decide: Callable[[suppliers.Supplier], Sequence[suppliers.SupplierFact]]) -> Ask:
+    stream = suppliers.stream(supplier_id)
+
+    def known(view: View) -> Sequence[Change]:
+        supplier = suppliers.known(suppliers.find(view, supplier_id), supplier_id)
+        return [(stream, fact) for fact in decide(supplier)]
+
+    return Ask(known, (stream,))
+
+
+def register_supplier(request: suppliers_pb2.RegisterSupplierRequest, edge: Edge) -> Ask:
+    supplier_id = plain_id(request.supplier_id, "supplier_id")
+    stream = suppliers.stream(supplier_id)
+    contact = shapes.lines(request.contact, "contact", 2000)
+    address = shapes.lines(request.return_address, "return_address", 2000)
+    sealed_contact, contact_keys = sealed_with(edge.sealer, {"contact": contact} if contact else {}, stream, stream)
+    sealed_address, address_keys = sealed_with(edge.sealer, {"address": address} if address else {}, stream, stream)
+    registration = suppliers.SupplierRegistered(
+        supplier_id,
+        text(request.name, "name", 1000, required=True),
+        happened(request, edge.now),
+        shapes.country(request.country, "country", edge.warnings),
+        sealed_contact,
+        sealed_address,
+        request.return_freight_paid_by_supplier,
+        shapes.words(request.packing, "packing"),
+        edge.sealer.fingerprint(f"{contact}\0{address}".encode()).hex()[:32] if contact or address else "",
+    )
+    return Ask(
+        lambda view: [(stream, fact) for fact in suppliers.register(suppliers.find(view, supplier_id), registration)],
+        (stream,),
+        (*contact_keys, *address_keys),
+    )
+
+
+def review_sample(request: suppliers_pb2.ReviewSampleRequest, edge: Edge) -> Ask:
+    supplier_id = plain_id(request.supplier_id, "supplier_id")
+    review = suppliers.SampleReviewed(
+        supplier_id,
+        request.material_matches,
+        request.packaging_matches,
+        request.manual_matches,
+        happened(request, edge.now),
+    )
+    return _of_supplier(supplier_id, lambda supplier: suppliers.review_sample(supplier, review))
+
+
+def agree_terms(request: suppliers_pb2.AgreeTermsRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    require(request.HasField("agreement"), "agreement", "is required")
+    agreement, seen = _agreement(request.agreement, edge.now), shapes.seen(request, "seen_agreements")
+    return _of_supplier(supplier_id, lambda supplier: suppliers.agree_terms(supplier, agreement, at, seen))
+
+
+def _agreement(terms: suppliers_pb2.Agreement, now: datetime) -> suppliers.Agreement:
+    effective_from = instant(terms, "agreement.effective_from") or now
+    effective_until = instant(terms, "agreement.effective_until")
+    ends_after = effective_until is None or effective_until > effective_from
+    require(ends_after, "agreement.effective_until", "is not after effective_from")
+    require(len(terms.peaks) <= 50, "agreement.peaks", "more than 50 periods")
+    return suppliers.Agreement(
+        effective_from,
+        effective_until,
+        _hours(terms, "acknowledge_within_hours"),
+        _hours(terms, "dispatch_within_hours"),
+        _hours(terms, "express_dispatch_within_hours"),
+        _hours(terms, "first_scan_within_hours"),
+        _hours(terms, "answer_within_hours"),
+        count(terms.compensation_basis_points, "agreement.compensation_basis_points", most=10_000),
+        shapes.money(terms.compensation_cap, "agreement.compensation_cap")
+        if terms.HasField("compensation_cap")
+        else None,
+        _hours(terms, "feed_interval_hours"),
+        tuple(_peak(peak, f"agreement.peaks[{index}]") for index, peak in enumerate(terms.peaks)),
+        _share(terms, "acknowledgement_target_basis_points"),
+        _share(terms, "response_target_basis_points"),
+    )
+
+
+def _hours(terms: suppliers_pb2.Agreement, name: Any) -> int | None:
+    return count(getattr(terms, name), f"agreement.{name}", 1, 10_000) if terms.HasField(name) else None
+
+
+def _share(terms: suppliers_pb2.Agreement, name: Any) -> int | None:
+    return count(getattr(terms, name), f"agreement.{name}", 0, 10_000) if terms.HasField(name) else None
+
+
+def _peak(peak: suppliers_pb2.PeakPeriod, field: str) -> suppliers.PeakPeriod:
+    since, until = instant(peak, f"{field}.since"), instant(peak, f"{field}.until")
+    if since is None or until is None or since >= until:
+        raise Malformed((field, "needs since and a later until"))
+    return suppliers.PeakPeriod(since, until, count(peak.extra_hours, f"{field}.extra_hours", 1, 1000))
+
+
+def approve_supplier(request: suppliers_pb2.ApproveSupplierRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    return _of_supplier(supplier_id, lambda supplier: suppliers.approve(supplier, at))
+
+
+def offer_sku(request: suppliers_pb2.OfferSkuRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    require(len(request.offer.backups) <= 10, "offer.backups", "more than 10 suppliers")
+    offer = suppliers.Offer(
+        shapes.sku(request.offer.sku, "offer.sku"),
+        shapes.money(request.offer.cost, "offer.cost"),
+        count(request.offer.minimum_quantity, "offer.minimum_quantity") or 1,
+        count(request.offer.lead_time_days, "offer.lead_time_days", most=1000),
+        tuple(plain_id(backup, f"offer.backups[{i}]") for i, backup in enumerate(request.offer.backups)),
+    )
+    streams = (suppliers.stream(supplier_id), skus.stream(offer.sku))
+    return Ask(lambda view: sourcing.offer_sku(view, supplier_id, offer, at), streams)
+
+
+async def look_at_supplier(request: suppliers_pb2.ReviewSupplierRequest, where: Where, now: datetime) -> reviews.Seen:
+    supplier_id = plain_id(request.supplier_id, "supplier_id")
+    since, until = instant(request, "since"), instant(request, "until")
+    require(since is None or since < (until or now), "since", "is not before the period's end")
+    return await reviewing.see(where, supplier_id, since, until, now)
+
+
+def review_supplier(request: suppliers_pb2.ReviewSupplierRequest, edge: Edge) -> Ask:
+    supplier_id, at, seen = request.supplier_id, happened(request, edge.now), edge.seen
+    stream = suppliers.stream(supplier_id)
+
+    def decide(view: View) -> Sequence[Change]:
+        view.need(stream, policies.stream())
+        supplier = suppliers.known(suppliers.find(view, supplier_id), supplier_id)
+        return [(stream, fact) for fact in suppliers.review(supplier, seen, policy_at(policies.find(view), at), at)]
+
+    return Ask(decide, (stream, policies.stream()))
+
+
+def accept_suspension(request: suppliers_pb2.AcceptSuspensionRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    name = _rate_name(request.rate, "rate")
+    return _of_supplier(supplier_id, lambda supplier: suppliers.accept_suspension(supplier, name, at))
+
+
+def dismiss_suspension(request: suppliers_pb2.DismissSuspensionRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    name, because = _rate_name(request.rate, "rate"), text(request.reason, "reason", 500, required=True)
+    return _of_supplier(supplier_id, lambda supplier: suppliers.dismiss_suspension(supplier, name, because, at))
+
+
+def suspend_supplier(request: suppliers_pb2.SuspendSupplierRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    because = text(request.reason, "reason", 500)
+    return _of_supplier(supplier_id, lambda supplier: suppliers.suspend(supplier, because, at))
+
+
+def reinstate_supplier(request: suppliers_pb2.ReinstateSupplierRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    return _of_supplier(supplier_id, lambda supplier: suppliers.reinstate(supplier, at))
+
+
+def retire_supplier(request: suppliers_pb2.RetireSupplierRequest, edge: Edge) -> Ask:
+    supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
+    because = text(request.reason, "reason", 500)
+    return _of_supplier(supplier_id, lambda supplier: suppliers.retire(supplier, because, at))
+
+
+READINGS: Readings = {
+    suppliers_pb2.RegisterSupplierRequest: Reading(register_supplier),
+    suppliers_pb2.ReviewSampleRequest: Reading(review_sample),
+    suppliers_pb2.AgreeTermsRequest: Reading(agree_terms),
+    suppliers_pb2.ApproveSupplierRequest: Reading(approve_supplier),
+    suppliers_pb2.OfferSkuRequest: Reading(offer_sku),
+    suppliers_pb2.ReviewSupplierRequest: Reading(review_supplier, look=look_at_supplier),
+    suppliers_pb2.AcceptSuspensionRequest: Reading(accept_suspension),
+    suppliers_pb2.DismissSuspensionRequest: Reading(dismiss_suspension),
+    suppliers_pb2.SuspendSupplierRequest: Reading(suspend_supplier),
+    suppliers_pb2.ReinstateSupplierRequest: Reading(reinstate_supplier),
+    suppliers_pb2.RetireSupplierRequest: Reading(retire_supplier),
+}

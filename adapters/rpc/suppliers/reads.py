@@ -1,0 +1,47 @@
+"""SupplierService's reads."""
+
+from __future__ import annotations
+
+from adapters.rpc import shapes
+from adapters.rpc.reading import Context
+from adapters.rpc.sealing import PersonalReader, content_of
+from adapters.rpc.shows import choice
+from adapters.rpc.suppliers import shows
+from fulfilment.v1 import suppliers_pb2
+from ledger.nouns import skus, stock, suppliers
+from ledger.nouns.choice import Candidate, choose
+
+
+class SupplierQueries(PersonalReader):
+    """SupplierService's reads."""
+
+    async def GetSupplier(
+        self, request: suppliers_pb2.GetSupplierRequest, context: Context
+    ) -> suppliers_pb2.GetSupplierResponse:
+        supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
+        tenant, stream = await self.tenant(context), suppliers.stream(supplier_id)
+        entry, position = await self.entry(tenant, stream, request.at_least)
+        state = suppliers.known(entry.state, supplier_id)
+        contact, address = state.registered.contact, state.registered.return_address
+        said = await self.unsealed(tenant, (contact, stream), (address, stream)) if request.with_personal_data else {}
+        supplier = shows.supplier(
+            state,
+            entry.version,
+            (content_of(contact, said) or {}).get("contact", ""),
+            (content_of(address, said) or {}).get("address", ""),
+        )
+        return suppliers_pb2.GetSupplierResponse(supplier=supplier, position=position)
+
+    async def GetSku(self, request: suppliers_pb2.GetSkuRequest, context: Context) -> suppliers_pb2.GetSkuResponse:
+        sku = shapes.sku(request.sku, "sku")
+        units = shapes.count(request.units, "units") or 1
+        tenant = await self.tenant(context)
+        listed, at = await self.entry(tenant, skus.stream(sku), request.at_least)
+        ids = listed.state.suppliers if listed.state else ()
+        streams = [*map(suppliers.stream, ids), *(stock.stream(supplier_id, sku) for supplier_id in ids)]
+        entries, position = await self.entries(tenant, streams, at)
+        candidates = [
+            Candidate(supplier_id, known.state, own.state.available if own.state and own.state.tracked else None)
+            for supplier_id, known, own in zip(ids, entries[: len(ids)], entries[len(ids) :], strict=True)
+        ]
+        return suppliers_pb2.GetSkuResponse(choice=choice(choose(sku, units, candidates)), position=position)

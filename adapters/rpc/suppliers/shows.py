@@ -1,0 +1,72 @@
+"""A supplier into its message."""
+
+from __future__ import annotations
+
+from adapters.rpc.shows import money, proposal, rate, stamp, standing, verdict
+from fulfilment.v1 import suppliers_pb2
+from ledger.nouns.reviews import SupplierReviewed
+from ledger.nouns.suppliers import Agreement, Offer, Supplier
+
+
+def supplier(state: Supplier, version: int, contact: str = "", return_address: str = "") -> suppliers_pb2.Supplier:
+    """The supplier; contact and return_address are what was unsealed, if that was asked for."""
+    return suppliers_pb2.Supplier(
+        supplier_id=state.supplier_id,
+        name=state.registered.name,
+        country=state.registered.country,
+        standing=standing(state.standing),
+        sample_passed=state.sample_passed,
+        agreements=[_agreement(agreement) for agreement in state.agreements],
+        offers=[_offer(state.offers[sku]) for sku in sorted(state.offers)],
+        packing=state.registered.packing,
+        version=version,
+        score_basis_points=state.score_basis_points,
+        last_review=_review(state.reviews.last) if state.reviews.last else None,
+        proposals=[proposal(state.supplier_id, each) for each in state.reviews.proposals.values()],
+        return_freight_paid_by_supplier=state.registered.return_freight_paid_by_supplier,
+        contact=contact,
+        return_address=return_address,
+    )
+
+
+def _review(reviewed: SupplierReviewed) -> suppliers_pb2.SupplierReview:
+    return suppliers_pb2.SupplierReview(
+        since=stamp(reviewed.since),
+        until=stamp(reviewed.until),
+        position=reviewed.position,
+        rates=[rate(each) for each in reviewed.rates],
+        score_basis_points=reviewed.score_basis_points,
+        verdict=verdict(reviewed.verdict),
+        at=stamp(reviewed.at),
+    )
+
+
+def _agreement(agreement: Agreement) -> suppliers_pb2.Agreement:
+    return suppliers_pb2.Agreement(
+        effective_from=stamp(agreement.effective_from),
+        effective_until=stamp(agreement.effective_until),
+        acknowledge_within_hours=agreement.acknowledge_within_hours,
+        dispatch_within_hours=agreement.dispatch_within_hours,
+        express_dispatch_within_hours=agreement.express_dispatch_within_hours,
+        first_scan_within_hours=agreement.first_scan_within_hours,
+        answer_within_hours=agreement.answer_within_hours,
+        compensation_basis_points=agreement.compensation_basis_points,
+        compensation_cap=money(agreement.compensation_cap),
+        feed_interval_hours=agreement.feed_interval_hours,
+        acknowledgement_target_basis_points=agreement.acknowledgement_target_basis_points,
+        response_target_basis_points=agreement.response_target_basis_points,
+        peaks=[
+            suppliers_pb2.PeakPeriod(since=stamp(peak.since), until=stamp(peak.until), extra_hours=peak.extra_hours)
+            for peak in agreement.peaks
+        ],
+    )
+
+
+def _offer(offer: Offer) -> suppliers_pb2.Offer:
+    return suppliers_pb2.Offer(
+        sku=offer.sku,
+        cost=money(offer.cost),
+        minimum_quantity=offer.minimum_quantity,
+        lead_time_days=offer.lead_time_days,
+        backups=offer.backups,
+    )
