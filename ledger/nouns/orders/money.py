@@ -184,8 +184,13 @@ def left_minor(order: Order) -> int:
 def require_left(order: Order, asked_minor: int, refunded_minor: int) -> None:
     """Never more goes back than came in, by refunds and by chargebacks together."""
     if asked_minor > left_to_go_back(order, refunded_minor):
-        figures = (asked_minor, came_in_minor(order), refunded_minor, charged_back_minor(order))
-        raise MoreThanCameIn(order.order_id, *(Money(each, order.currency) for each in figures))
+        raise MoreThanCameIn(
+            order.order_id,
+            asked=Money(asked_minor, order.currency),
+            came_in=Money(came_in_minor(order), order.currency),
+            refunded=Money(refunded_minor, order.currency),
+            charged_back=Money(charged_back_minor(order), order.currency),
+        )
 
 
 def _all_went_back(order: Order) -> bool:
