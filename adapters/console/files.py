@@ -7,6 +7,7 @@ import io
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +51,16 @@ def write(path: str | Path, put: Callable[[Path], object]) -> None:
         put(Path(path))
     except OSError as error:
         raise Trouble(f"{path} cannot be written: {error.strerror or error}", "UNWRITABLE") from None
+
+
+@contextmanager
+def needing(name: str) -> Iterator[None]:
+    """Where packages of an extra are imported: says how they are installed where they are missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        how = f"pip install 'fulfilment-server[{name}]'"
+        raise Trouble(f"this needs {error.name}, which is not installed: {how}", "EXTRA_MISSING") from None
 
 
 def read(path: str | Path) -> bytes:

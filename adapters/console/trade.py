@@ -163,8 +163,9 @@ def flat(found: Iterable[trade_pb2.TradeFigures]) -> tuple[list[str], list[Row]]
 
 def write_parquet(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
     # It takes longer to load than most commands take to run.
-    import pyarrow as pa
-    from pyarrow import parquet
+    with files.needing("reports"):
+        import pyarrow as pa
+        from pyarrow import parquet
 
     schema = pa.schema([("key", pa.string()), *((name, pa.int64()) for name in columns[1:])])
     parquet.write_table(pa.Table.from_pylist(list(rows), schema), path)

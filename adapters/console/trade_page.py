@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple, TypeVar
 
+from adapters.console import files
 from adapters.console.reports import target_of
 from adapters.console.words import money, word
 from fulfilment.v1 import common_pb2, rates_pb2, trade_pb2
@@ -278,8 +279,9 @@ def _chart(
 ) -> str:
     """Bars that lie, the first on top, with stacked series where there are several; text stays text."""
     # They take longer to load than most commands take to run.
-    import matplotlib as mpl
-    from matplotlib.figure import Figure as Canvas
+    with files.needing("reports"):
+        import matplotlib as mpl
+        from matplotlib.figure import Figure as Canvas
 
     # Keys are drawn as they are: a dollar sign begins no formula, and a letter that the measuring font lacks is drawn
     # by the reader's own.

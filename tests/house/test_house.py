@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from fulfilment import __version__
+
 HOUSE = Path(__file__).parents[2]
 ENGINE_LIBRARIES = {"msgspec", "eventsourcing", "psycopg", "psycopg_pool", "cryptography"}
 LEDGER = sorted((HOUSE / "ledger").rglob("*.py"))
@@ -61,16 +63,52 @@ def test_a_forbidden_import_is_found(file: str, source: str):
     assert forbidden(file, source) != []
 
 
-def test_the_lock_fits_the_project_and_names_no_registry():
-    project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
-    lock = (HOUSE / "requirements.lock").read_text()
-    locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE))
-    wanted = [Requirement(line) for line in project["dependencies"] + project["optional-dependencies"]["dev"]]
+PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text())
+CLIENT = tomllib.loads((HOUSE / "protos" / "pyproject.toml").read_text())
 
-    misfits = [str(each) for each in wanted if not each.specifier.contains(locked.get(each.name, "0"))]
+
+def locked(lock: str) -> dict[str, str]:
+    """The version of each package that a lock names."""
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (HOUSE / lock).read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("lock", "extras", "groups"),
+    [
+        ("requirements.lock", ["embedded"], ["build"]),
+        ("requirements-dev.lock", ["embedded", "reports"], ["build", "dev"]),
+    ],
+)
+def test_a_lock_fits_the_project_and_names_no_registry(lock: str, extras: list[str], groups: list[str]):
+    project = PROJECT["project"]
+    lines = [*project["dependencies"], *CLIENT["project"]["dependencies"]]
+    lines += [line for extra in extras for line in project["optional-dependencies"][extra]]
+    lines += [line for group in groups for line in PROJECT["dependency-groups"][group] if isinstance(line, str)]
+    wanted = [Requirement(line) for line in lines]
+
+    misfits = [
+        str(each)
+        for each in wanted
+        if each.name != "fulfilment" and not each.specifier.contains(locked(lock).get(each.name, "0"))
+    ]
 
     assert misfits == [], "run make lock"
-    assert "://" not in lock
+    assert "://" not in (HOUSE / lock).read_text()
+
+
+def test_the_service_runs_with_the_versions_that_it_is_tested_with():
+    assert locked("requirements.lock").items() <= locked("requirements-dev.lock").items()
+
+
+def test_what_runs_brings_no_tools_of_developers():
+    names = locked("requirements.lock").keys()
+    tools = {Requirement(line).name for line in PROJECT["dependency-groups"]["dev"] if isinstance(line, str)}
+    assert tools & names <= {"eventsourcing"}  # which tests need with an extra
+    assert not {"pyarrow", "matplotlib"} & names
+
+
+def test_the_service_needs_the_contract_of_its_own_version():
+    assert f"fulfilment=={__version__}" in PROJECT["project"]["dependencies"]
 
 
 @pytest.mark.parametrize("room", ["ledger", "adapters", "projections"])
