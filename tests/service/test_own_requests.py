@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from fulfilment.v1 import orders_pb2, stock_pb2
 from ledger.engine.executor import OWN, Command
-from tests.service.test_outbox import Postbox, an_office
+from tests.support.office import Postbox, an_office
 from tests.support.service import (
     Client,
     Service,

@@ -1,0 +1,143 @@
+"""What nobody is told, or only once: old orders, late scans, what was said before."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ledger.nouns.messages import Kind
+from ledger.nouns.orders import HoldReason
+from ledger.nouns.parcels import ParcelStatus
+from ledger.terms.clocks import Clock
+from projections.outbox import State
+from tests.support.office import Postbox, an_office
+from tests.support.stalls import EmptyTenant
+from tests.support.story import DAY, FIRST, HOUR, NOON, SECOND, a_shop, accept, confirmed, line, sent
+
+
+async def test_an_import_of_old_orders_sends_nothing(tenant: EmptyTenant):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        story = a_shop(tea=50)
+        for number in range(5):
+            story.place(line(1, "tea", 1), order_id=f"shopify/{number}", promised_by=NOON + 3 * DAY)
+            story.send(f"shopify/{number}/1")
+        story.later(days=400)
+        for number in range(5):
+            # What the clock notices now had been due long ago.
+            story.miss(Clock.DISPATCH, f"shopify/{number}/1", f"shopify/{number}")
+            story.miss(Clock.DELIVERY, f"shopify/{number}", f"shopify/{number}")
+            story.ship(supplier_order_id=f"shopify/{number}/1", number=f"P{number}", at=NOON + DAY)
+        story.later(days=20)
+        for number in range(5):
+            story.suspect_loss(f"P{number}")
+        office.tell(story)
+        assert await office.tick() == 0
+        assert await office.tick() == 0
+        assert {each.state for each in await office.messages()} == {State.TOO_OLD}
+        assert (postbox.calls, office.facts()) == (0, {})
+        assert await office.messages(State.DUE) == []
+        assert len(await office.messages(State.TOO_OLD)) == 5 * 8
+
+
+async def test_an_old_scan_that_comes_late_tells_nothing(tenant: EmptyTenant):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        story = sent(**office.customer())
+        story.ship()
+        story.later(hours=5)
+        story.scan(ParcelStatus.DELIVERED)
+        story.scan(ParcelStatus.OUT_FOR_DELIVERY, story.now - HOUR)
+        office.tell(story)
+        await office.tick()
+        assert "out_for_delivery" not in await office.states()
+
+
+async def test_a_scan_of_an_earlier_use_of_the_number_tells_nothing(tenant: EmptyTenant):
+    async with an_office(tenant, Postbox()) as office:
+        story = sent(**office.customer())
+        story.ship()
+        story.scan(ParcelStatus.OUT_FOR_DELIVERY)
+        for days in (9, 8):
+            story.scan(ParcelStatus.OUT_FOR_DELIVERY, story.now - days * DAY)
+        office.tell(story)
+        await office.tick()
+        assert [each.kind for each in await office.messages()].count(Kind.OUT_FOR_DELIVERY) == 1
+
+
+async def test_a_scan_told_twice_or_again_is_told_once(tenant: EmptyTenant):
+    async with an_office(tenant, Postbox()) as office:
+        story = sent(**office.customer())
+        story.ship()
+        for _ in range(2):
+            story.later(hours=5)
+            story.scan(ParcelStatus.OUT_FOR_DELIVERY)
+        office.tell(story)
+        await office.tick()
+        assert [each.kind for each in await office.messages()].count(Kind.OUT_FOR_DELIVERY) == 1
+
+
+async def test_a_supplier_is_reminded_once_and_again_only_if_the_time_moved(tenant: EmptyTenant):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        story = sent(**office.customer())
+        story.answer({1: accept(3)})
+        office.tell(story)
+        for _ in range(3):
+            story.later(hours=14)
+            await office.tick()
+            await office.tick()
+        assert postbox.told("supplier").count("reminder") == 1
+        story.hold(HoldReason.FRAUD_REVIEW)
+        story.later(hours=10)
+        story.release(HoldReason.FRAUD_REVIEW)
+        await office.tick()
+        assert postbox.told("supplier").count("reminder") == 2
+        reminders = [each for each in await office.messages() if each.kind is Kind.REMINDER]
+        assert [each.message_id for each in reminders] == [
+            f"reminder-dispatch-{FIRST}-20260304T220000Z",
+            f"reminder-dispatch-{FIRST}-20260304T120000Z",
+        ]
+
+
+async def test_a_supplier_that_is_late_is_told_so_and_asked_for_its_units_once(tenant: EmptyTenant):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        story = sent(**office.customer())
+        story.answer({1: accept(3)})
+        story.offer(supplier_id="bolt")
+        office.tell(story)
+        story.later(hours=48)
+        story.miss(Clock.DISPATCH)
+        story.reroute_overdue()
+        for _ in range(2):
+            await office.tick()
+            await office.tick()
+        assert Counter(postbox.told("supplier"))["breach_notice"] == 1
+        assert Counter(postbox.told("supplier"))["cancel_request"] == 1
+        story.answer_cancel(agreed=True)
+        story.send(SECOND)
+        await office.tick()
+        assert postbox.told("supplier")[-1] == "dispatch_instruction"
+
+
+async def test_a_customer_is_told_in_advance_that_a_promise_will_not_be_kept(tenant: EmptyTenant):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        story = confirmed(promised_by=NOON + 5 * DAY, **office.customer())
+        office.tell(story)
+        await office.tick()
+        story.later(days=3, hours=1)
+        await office.tick()
+        await office.tick()
+        assert postbox.told("customer") == ["order_confirmed", "delayed"]
+        assert "a part of it has not left yet" in postbox.letters[-1].text
+
+
+async def test_a_promise_that_is_near_tells_nothing_of_goods_that_are_on_their_way(tenant: EmptyTenant):
+    async with an_office(tenant, Postbox()) as office:
+        story = sent(promised_by=NOON + 5 * DAY, **office.customer())
+        story.ship()
+        office.tell(story)
+        await office.tick()
+        story.later(days=4)
+        assert await office.tick() == 0

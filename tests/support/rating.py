@@ -1,0 +1,127 @@
+"""Rates of suppliers, as a story makes them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from psycopg.sql import SQL, Identifier
+
+from ledger.decisions import intake
+from ledger.facts import Change
+from ledger.nouns import orders
+from ledger.nouns.cases import Reason
+from ledger.nouns.orders import ChargebackRecorded
+from ledger.nouns.parcels import ParcelStatus
+from ledger.terms.money import Money
+from ledger.terms.parties import Party
+from ledger.terms.rates import Rate, RateName
+from projections import scorecards
+from projections.machine.reads import Where
+from projections.scorecards import Window
+from projections.supplier_performance import SUPPLIER_PERFORMANCE
+from tests.support.casework import PHOTO, Desk
+from tests.support.projecting import asking, catch_up, connect, write_down
+from tests.support.stalls import EmptyTenant
+from tests.support.story import DAY, HOUR, NOON, ORDER, Story, a_shop, line, reject
+
+LATER = NOON + 20 * DAY
+ALL_TIME = Window(LATER, NOON - 365 * DAY, NOON + 365 * DAY)
+
+
+async def rate_so_far(
+    tenant: EmptyTenant, story: Story, name: RateName, supplier_id: str = "acme", window: Window = ALL_TIME
+) -> tuple[int, int]:
+    """What a rate counts after what is new in the story."""
+    head = catch_up(tenant, story.log)
+    story.log.clear()
+    async with asking(tenant, head) as where:
+        (card,) = (await scorecards.get_rates(where, supplier_id, window)).rows
+    (found,) = (each for each in card.rates if each.name is name)
+    return found.numerator, found.denominator
+
+
+def chargeback(story: Story, order_id: str = ORDER) -> None:
+    recorded = ChargebackRecorded(order_id, "cb-1", Money(500, "EUR"), story.now)
+    story.record(intake.record_chargeback(story.book, recorded, story.now))
+
+
+SUPPLIERS = ("acme", "bolt", "cup")
+
+
+def lives(seed: int) -> Story:
+    """Orders of three suppliers over 40 days, each with a fate of its own."""
+    chance = random.Random(seed)
+    story = a_shop()
+    story.approve("cup")
+    for number in range(25):
+        story.now = NOON + chance.uniform(0, 40) * DAY
+        order_id = f"shopify/{seed}-{number}"
+        chosen = chance.sample(SUPPLIERS, chance.choice((1, 1, 2)))
+        lines = [line(n, f"sku-{n}", 1, supplier_id) for n, supplier_id in enumerate(chosen, 1)]
+        story.place(*lines, order_id=order_id, promised_by=story.now + chance.uniform(2, 9) * DAY)
+        for n, _ in enumerate(chosen, 1):
+            _fate(chance, story, f"{order_id}/{n}", n, f"N{seed}x{number}x{n}")
+        if chance.random() < 0.4:
+            facts = orders.review(story.order(order_id), f"r{number}", chance.randint(1, 5), story.now)
+            story._about_order(order_id, facts)
+        if chance.random() < 0.1:
+            chargeback(story, order_id)
+        arrived = story.order(order_id).in_bucket("delivered")
+        if arrived and chance.random() < 0.5:
+            _complaint(chance, Desk(story), order_id, {int(line_no): 1 for line_no in arrived})
+    return story
+
+
+def _complaint(chance: random.Random, desk: Desk, order_id: str, by_line: dict[int, int]) -> None:
+    case_id = order_id.replace("/", "-")
+    desk.story.later(days=1)
+    desk.opens(chance.choice((Reason.WRONG_ITEM, Reason.DAMAGED, Reason.CHANGED_MIND)), by_line, case_id, order_id)
+    if chance.random() < 0.7:
+        desk.files(case_id=case_id)
+        desk.reviews(case_id)
+        desk.rules(chance.choice((Party.SUPPLIER, Party.CUSTOMER)), PHOTO, case_id=case_id)
+        if chance.random() < 0.5:
+            desk.denies(case_id=case_id)
+    elif chance.random() < 0.3:
+        desk.cancels(case_id)
+
+
+def _fate(chance: random.Random, story: Story, supplier_order_id: str, line_no: int, number: str) -> None:
+    story.send(supplier_order_id)
+    if chance.random() < 0.1:
+        story.answer({line_no: reject(1)}, supplier_order_id)
+        return
+    story.later(hours=chance.uniform(1, 72))
+    if chance.random() < 0.8:
+        story.ship({line_no: 1}, number=number, supplier_order_id=supplier_order_id)
+        if chance.random() < 0.8:
+            story.scan(ParcelStatus.IN_TRANSIT, story.now + chance.uniform(0, 30) * HOUR, number=number)
+            story.later(days=chance.uniform(1, 9))
+            if chance.random() < 0.8:
+                story.scan(ParcelStatus.DELIVERED, number=number)
+
+
+def recorded(tenant: EmptyTenant, changes: Sequence[Change], until: datetime) -> None:
+    """Writes the changes down as if they had been recorded one by one, the last of them at an instant."""
+    head = write_down(tenant, changes)
+    query = """
+        UPDATE {}.ledger_events SET recorded_at = %s - (%s - notification_id) * interval '37 minutes'
+        WHERE notification_id > %s
+    """
+    with connect(tenant) as connection:
+        connection.execute(SQL(query).format(Identifier(tenant.schema)), (until, head, head - len(changes)))
+
+
+@asynccontextmanager
+async def told(tenant: EmptyTenant, story: Story, until: datetime, page_facts: int = 5000) -> AsyncIterator[Where]:
+    recorded(tenant, story.log, until)
+    catch_up(tenant, projections=[SUPPLIER_PERFORMANCE], page_facts=page_facts)
+    async with asking(tenant) as where:
+        yield where
+
+
+def figures_of(rates: Sequence[Rate]) -> dict[RateName, tuple[int, int]]:
+    return {each.name: (each.numerator, each.denominator) for each in rates}
