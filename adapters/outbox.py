@@ -33,7 +33,7 @@ from ledger.nouns.policies import Policy, policy_at
 from ledger.refusals import Exhausted, Refusal, RequestReused, Shown, Unavailable
 from ledger.view import Decide, View
 from projections import PROJECTIONS, outbox
-from projections.machine.following import HOLDER
+from projections.machine.database import HOLDER
 from projections.machine.status import statuses
 
 log = logging.getLogger("fulfilment.outbox")

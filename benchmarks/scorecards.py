@@ -22,7 +22,6 @@ from time import perf_counter
 from typing import Any
 
 from psycopg import Connection
-from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres import TENANT_MIGRATIONS, migrate, open_pool
@@ -67,7 +66,7 @@ from ledger.nouns.suppliers import (
 from ledger.terms.parties import Party
 from ledger.terms.rates import RateName
 from projections import reviewing, scorecards
-from projections.machine.following import introduce, open_connection
+from projections.machine.database import make_tables, open_connection
 from projections.machine.histories import folds
 from projections.machine.reads import PageOf, Where
 from projections.machine.streams import Page
@@ -88,7 +87,7 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
         asyncio.run(_prepare(conninfo))
         began = perf_counter()
         with open_connection(conninfo) as connection:
-            introduce(connection, _SCHEMA, [SUPPLIER_PERFORMANCE])
+            make_tables(connection, _SCHEMA, [SUPPLIER_PERFORMANCE])
             _fill(connection, stage.size.suppliers, stage.size.supplier_orders)
             seconds = perf_counter() - began
             for table in SUPPLIER_PERFORMANCE.tables:
@@ -136,7 +135,7 @@ def _apply(connection: Connection[Any], after: int, recorded_until: datetime, ch
     for stream, fact in changes:
         histories[stream] = _FOLDS[stream.partition("-")[0]](histories.get(stream), fact, page.position)
     page.change({stream: (None, history) for stream, history in histories.items()})
-    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+    with connection.transaction(), connection.cursor() as cursor:
         for written in SUPPLIER_PERFORMANCE.changes(page):
             written.write(cursor, _SCHEMA, "")
     return page.position

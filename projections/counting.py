@@ -457,7 +457,7 @@ class Tally:
     def _write_usual(self, cursor: Cursor[Any], names: Mapping[str, Identifier]) -> None:
         cursor.execute(_said(_UNTIL, names), prepare=True)
         found = cursor.fetchone()
-        until: datetime | None = found["until"] if found else None
+        until: datetime | None = found[0] if found else None
         sums: dict[str, list[int]] = defaultdict(lambda: [0] * (2 * len(RateName)))
         if until is not None:
             self._changed(until, sums)
@@ -494,10 +494,10 @@ class Tally:
         counting = count_rows(moves, None, whole=True)
         assert counting is not None, "there is something to count in every rate"
         cursor.execute(_said(counting.sql, names), counting.parameters)
-        for row in cursor.fetchall():
-            found, index = sums[row["supplier_id"]], _INDEX[row["rate"]]
-            found[index] += row["numerator"]
-            found[index + 1] += row["denominator"]
+        for supplier_id, rate, numerator, denominator in cursor.fetchall():
+            found, index = sums[supplier_id], _INDEX[rate]
+            found[index] += numerator
+            found[index + 1] += denominator
 
 
 _SUMMED = (*COUNTED, DAYS, USUAL, USUAL_UNTIL)

@@ -15,11 +15,10 @@ import secrets
 import threading
 import time
 from contextlib import suppress
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import Connection, Cursor
-from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
 from ledger.engine.log import LOCK_SEED
@@ -27,7 +26,8 @@ from ledger.engine.registry import Registry
 from ledger.engine.trouble import is_trouble
 from ledger.nouns import NOUNS
 from ledger.refusals import Shown
-from projections.machine.following import PAGE_FACTS, CannotTake, Checkpoints, open_connection, said, take_lock, words
+from projections.machine.database import BUILDER_IS_ALIVE, in_schema, lock, move_on, open_connection, position_of
+from projections.machine.following import PAGE_FACTS, CannotTake, error_text
 from projections.machine.projection import Projection
 from projections.machine.streams import Page, Streams
 from projections.machine.tables import SHADOW, Table
@@ -44,17 +44,15 @@ _SWAP_MILLISECONDS = 50
 _SHORTEST_WAIT_SECONDS = 0.2
 _LONGEST_WAIT_SECONDS = 5.0
 
-_CLAIM = """
-    UPDATE {schema}.ledger_projections
+_CLAIM = f"""
+    UPDATE {{schema}}.ledger_projections
     SET builder = %(token)s, builder_seen_at = clock_timestamp(), progress = 0
-    WHERE name = %(name)s AND shape <= %(shape)s AND (builder IS NULL
-        -- Its session ended with the server.
-        OR builder_seen_at < pg_postmaster_start_time()
+    WHERE name = %(name)s AND shape <= %(shape)s AND (NOT {BUILDER_IS_ALIVE}
         OR builder_seen_at < clock_timestamp() - make_interval(secs => %(lease)s)
             -- Who compares tables is silent, and holds the lock.
             AND pg_try_advisory_xact_lock(hashtextextended(%(lock)s, %(seed)s)))
     RETURNING shape
-"""
+"""  # noqa: S608
 _GO_ON = """
     UPDATE {schema}.ledger_projections SET builder_seen_at = clock_timestamp(), progress = %s
     WHERE name = %s AND builder = %s
@@ -187,7 +185,6 @@ class Builder:
         self._projection = projection
         self._token = secrets.token_hex(8)
         self._stop = stop or threading.Event()
-        self._checkpoints = Checkpoints(schema)
         self._streams = Streams(schema, 0, Registry(NOUNS))
         self._comparable = True
         self.waits = False
@@ -200,7 +197,7 @@ class Builder:
                 self._make_shadows(connection)
                 comparison = self._build(connection, swap=swap)
             except Stopped:
-                connection.execute(said(_LET_GO, self._schema), (self._projection.name, self._token))
+                connection.execute(in_schema(_LET_GO, self._schema), (self._projection.name, self._token))
                 raise
             except Lost:
                 raise
@@ -226,7 +223,7 @@ class Builder:
             "lock": f"{self._schema}/{name}",
             "seed": LOCK_SEED,
         }
-        claimed = connection.execute(said(_CLAIM, self._schema), parameters).fetchone()
+        claimed = connection.execute(in_schema(_CLAIM, self._schema), parameters).fetchone()
         if claimed is None:
             raise AlreadyBuilding(name)
         self._comparable = claimed[0] == self._projection.shape
@@ -235,8 +232,8 @@ class Builder:
         """What was asked for is still asked for where the database was in trouble, and done with otherwise."""
         template, word = (_GIVEN_UP, "waits") if is_trouble(error) else (_DONE, "failed")
         with suppress(psycopg.Error):
-            result = f"{word}: {words(error)}"
-            connection.execute(said(template, self._schema), (result, self._projection.name, self._token))
+            result = f"{word}: {error_text(error)}"
+            connection.execute(in_schema(template, self._schema), (result, self._projection.name, self._token))
 
     def _make_shadows(self, connection: Connection[Any]) -> None:
         with connection.transaction():
@@ -247,7 +244,7 @@ class Builder:
 
     def _named(self, template: str, table: Table[Any], suffix: str = "") -> bytes:
         name = Identifier(table.name)
-        return said(template, self._schema, table=Identifier(self._schema, table.name + suffix), name=name)
+        return in_schema(template, self._schema, table=Identifier(self._schema, table.name + suffix), name=name)
 
     def _build(self, connection: Connection[Any], *, swap: bool) -> Comparison:
         """Fills the shadows, and finishes as soon as nobody stands in the way."""
@@ -274,7 +271,7 @@ class Builder:
             target = self._target(connection)
             page = self._streams.read(connection, PAGE_FACTS, up_to=target)
             if page is not None:
-                with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+                with connection.transaction(), connection.cursor() as cursor:
                     self._apply(cursor, page)
                     self._go_on(cursor)
                 silent_since = time.monotonic()
@@ -292,14 +289,14 @@ class Builder:
         return seconds > patience
 
     def _error(self, connection: Connection[Any]) -> str | None:
-        row = connection.execute(said(_ERROR, self._schema), (self._projection.name,)).fetchone()
+        row = connection.execute(in_schema(_ERROR, self._schema), (self._projection.name,)).fetchone()
         return row[0] if row else None
 
     def _target(self, connection: Connection[Any]) -> int:
         if not self._comparable:
             return self._streams.head(connection)
-        with connection.cursor(row_factory=dict_row) as cursor:
-            return self._checkpoints.position(cursor, self._projection.name)
+        with connection.cursor() as cursor:
+            return position_of(cursor, self._schema, self._projection.name)
 
     def _apply(self, cursor: Cursor[Any], page: Page) -> None:
         try:
@@ -311,7 +308,7 @@ class Builder:
             raise CannotTake(page.after, page.position, error) from error
 
     def _go_on(self, cursor: Cursor[Any]) -> None:
-        cursor.execute(said(_GO_ON, self._schema), (self._streams.position, self._projection.name, self._token))
+        cursor.execute(in_schema(_GO_ON, self._schema), (self._streams.position, self._projection.name, self._token))
         if not cursor.rowcount:
             raise Lost(self._projection.name)
 
@@ -327,15 +324,15 @@ class Builder:
         found = connection.execute(_READER, (self._schema, names)).fetchone()
         who = found[0] if found else "a session that has just ended"
         text = f"waits for {who}, which uses its tables"
-        if not connection.execute(said(_WAITS, self._schema), (text, self._projection.name, self._token)).rowcount:
+        if not connection.execute(in_schema(_WAITS, self._schema), (text, self._projection.name, self._token)).rowcount:
             raise Lost(self._projection.name)
         return None
 
     def _finish(self, connection: Connection[Any], *, swap: bool) -> Comparison:
         """With the live tables standing still: the last facts, the comparison, the swap."""
         name = self._projection.name
-        with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-            take_lock(cursor, self._schema, name, wait=True)
+        with connection.transaction(), connection.cursor() as cursor:
+            lock(cursor, self._schema, name)
             self._read_on(cursor, self._target(connection))
             compared_at = self._streams.position
             tables = tuple(self._compare(cursor, each) for each in self._projection.tables) if self._comparable else ()
@@ -347,7 +344,7 @@ class Builder:
                     cursor.execute(self._named(_DROP, table, SHADOW))
             comparison = Comparison(name, self._streams.position, tables, swap, compared_at)
             # Last, for it locks the row, and whoever shows a sign of life for all projections would wait for this one.
-            cursor.execute(said(_DONE, self._schema), (str(comparison), name, self._token))
+            cursor.execute(in_schema(_DONE, self._schema), (str(comparison), name, self._token))
             if not cursor.rowcount:
                 raise Lost(name)
         return comparison
@@ -357,14 +354,10 @@ class Builder:
             self._apply(cursor, page)
 
     def _compare(self, cursor: Cursor[Any], table: Table[Any]) -> TableDifference:
-        sums = []
-        for suffix in ("", SHADOW):
-            cursor.execute(self._named(_SUM, table, suffix))
-            sums.append(cast("dict[str, Any]", cursor.fetchone()))
-        live, rebuilt = sums
+        (live,), (rebuilt,) = (cursor.execute(self._named(_SUM, table, each)).fetchall() for each in ("", SHADOW))
         equal = live == rebuilt
         examples = () if equal else self._examples(cursor, table)
-        return TableDifference(table.name, live["rows"], rebuilt["rows"], equal, examples)
+        return TableDifference(table.name, live[0], rebuilt[0], equal, examples)
 
     def _examples(self, cursor: Cursor[Any], table: Table[Any]) -> tuple[str, ...]:
         names = {
@@ -372,8 +365,8 @@ class Builder:
             "live": Identifier(self._schema, table.name),
             "rebuilt": Identifier(self._schema, table.name + SHADOW),
         }
-        cursor.execute(said(_DIFFERENT, self._schema, **names))
-        return tuple(" ".join(str(value) for value in row.values()) for row in cursor.fetchall())
+        cursor.execute(in_schema(_DIFFERENT, self._schema, **names))
+        return tuple(" ".join(map(str, row)) for row in cursor.fetchall())
 
     def _swap(self, cursor: Cursor[Any]) -> None:
         self._take_tables(cursor)
@@ -381,14 +374,13 @@ class Builder:
             cursor.execute(self._named(_DROP, table))
             cursor.execute(self._named(_RENAME, table, SHADOW))
         if not self._comparable:
-            cursor.execute(said(_RESHAPED, self._schema), (self._projection.shape, self._projection.name))
-        if self._streams.position > self._checkpoints.position(cursor, self._projection.name):
-            self._checkpoints.record(cursor, self._projection.name, self._streams.position)
+            cursor.execute(in_schema(_RESHAPED, self._schema), (self._projection.shape, self._projection.name))
+        move_on(cursor, self._schema, self._projection.name, self._streams.position)
 
     def _take_tables(self, cursor: Cursor[Any]) -> None:
         """All at once, as readers do, but for those of another shape that there are not; raises LockNotAvailable."""
         cursor.execute(_THERE, ([table.name for table in self._projection.tables], self._schema))
-        names = [Identifier(self._schema, row["relname"]) for row in cursor.fetchall()]
+        names = [Identifier(self._schema, name) for (name,) in cursor.fetchall()]
         if names:
             cursor.execute(f"SET LOCAL lock_timeout = {_SWAP_MILLISECONDS}")
-            cursor.execute(said(_TAKE_TABLES, self._schema, tables=SQL(", ").join(names)))
+            cursor.execute(in_schema(_TAKE_TABLES, self._schema, tables=SQL(", ").join(names)))

@@ -20,19 +20,12 @@ from ledger.engine.trouble import in_short, is_trouble
 from ledger.nouns import NOUNS
 from ledger.refusals import Shown
 from projections.machine import rebuilding
-from projections.machine.following import (
-    PAGE_FACTS,
-    Follower,
-    Writer,
-    at_full_speed,
-    introduce,
-    new_name,
-    open_connection,
-    said,
-)
+from projections.machine.database import BUILDER_IS_ALIVE, in_schema, make_tables, open_connection
+from projections.machine.following import PAGE_FACTS, Follower, at_full_speed
 from projections.machine.projection import Projection, named
 from projections.machine.rebuilding import AlreadyBuilding, Lost, Stopped
 from projections.machine.streams import Streams
+from projections.machine.writing import Writer, new_name
 
 POLL_SECONDS = 1.0
 _LONGEST_WAIT = 0.5
@@ -44,7 +37,7 @@ _SHORTEST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 _LONGEST_TENANT_PAUSE = 30.0
 _LONGEST_REBUILD_PAUSE = 300.0
-_INTRODUCED_SECONDS = 0.1
+_PREPARED_SECONDS = 0.1
 """How often is looked whether new tenants have their tables."""
 _ASK_SECONDS = 2.0
 _MOST_BUILDERS = 8
@@ -53,14 +46,13 @@ _OF_ONE_TENANT = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetect
 """Trouble of the database that is one tenant's own: somebody holds what it needs."""
 
 _TENANTS = "SELECT schema FROM fulfilment.tenants ORDER BY schema"
-_REQUESTS = """
+_REQUESTS = f"""
     SELECT wanted.name, CASE WHEN p.shape < wanted.shape THEN 'rebuild' ELSE p.requested END
-    FROM {schema}.ledger_projections AS p
+    FROM {{schema}}.ledger_projections AS p
         JOIN unnest(%(names)s::text[], %(shapes)s::int4[]) AS wanted (name, shape) ON wanted.name = p.name
-    WHERE (p.shape < wanted.shape OR p.shape = wanted.shape AND p.requested IS NOT NULL)
-        AND (p.builder IS NULL OR p.builder_seen_at < greatest(
-            pg_postmaster_start_time(), clock_timestamp() - make_interval(secs => %(lease)s)))
-"""
+    WHERE (p.shape < wanted.shape OR p.shape = wanted.shape AND p.requested IS NOT NULL) AND NOT (
+        {BUILDER_IS_ALIVE} AND builder_seen_at >= clock_timestamp() - make_interval(secs => %(lease)s))
+"""  # noqa: S608
 
 log = logging.getLogger("fulfilment.projections")
 
@@ -128,7 +120,7 @@ class _Projector:
         self._registry = Registry(NOUNS)
         self._followers: dict[str, Follower] = {}
         self._discover_at = 0.0
-        self._introducing: dict[str, Future[None]] = {}
+        self._preparing: dict[str, Future[None]] = {}
         self._building: dict[tuple[str, str], _Build] = {}
         self._trouble = _Trouble(_LONGEST_TENANT_PAUSE)
         self._failed_rebuilds = _Trouble(_LONGEST_REBUILD_PAUSE)
@@ -142,8 +134,8 @@ class _Projector:
             opened.callback(self._writer.close)
             self._builders = ThreadPoolExecutor(_MOST_BUILDERS, "rebuild")
             opened.callback(lambda: self._builders.shutdown(wait=self._stop.is_set()))
-            self._introducer = ThreadPoolExecutor(1, "introduce")
-            opened.callback(lambda: self._introducer.shutdown(wait=self._stop.is_set(), cancel_futures=True))
+            self._preparer = ThreadPoolExecutor(1, "prepare")
+            opened.callback(lambda: self._preparer.shutdown(wait=self._stop.is_set(), cancel_futures=True))
             self._opened = opened.pop_all()
         return self
 
@@ -172,31 +164,31 @@ class _Projector:
         listed = {schema for (schema,) in self._connection.execute(_TENANTS).fetchall()}
         self._followers = {schema: each for schema, each in self._followers.items() if schema in listed}
         for schema in sorted(listed - self._followers.keys()):
-            self._meet(schema)
+            self._admit(schema)
         for schema, follower in self._followers.items():
             if time.monotonic() >= follower.ask_at:
                 follower.ask_at = time.monotonic() + _ASK_SECONDS
                 with self._only_of(schema):
                     self._start_building(schema)
-        self._discover_at = time.monotonic() + (_INTRODUCED_SECONDS if self._introducing else POLL_SECONDS)
+        self._discover_at = time.monotonic() + (_PREPARED_SECONDS if self._preparing else POLL_SECONDS)
 
-    def _meet(self, schema: str) -> None:
+    def _admit(self, schema: str) -> None:
         """Follows a tenant once its tables are made, which takes a moment in which the others go on."""
-        made = self._introducing.get(schema)
+        made = self._preparing.get(schema)
         if made is None:
             if self._trouble.may_try(_read_models(schema)):
-                self._introducing[schema] = self._introducer.submit(self._introduce, schema)
+                self._preparing[schema] = self._preparer.submit(self._prepare, schema)
         elif made.done():
-            del self._introducing[schema]
+            del self._preparing[schema]
             with self._only_of(schema):
                 made.result()
                 self._followers[schema] = Follower(
                     schema, self._projections, self._writer, self._registry, self._page_facts
                 )
 
-    def _introduce(self, schema: str) -> None:
+    def _prepare(self, schema: str) -> None:
         with open_connection(self._dsn) as connection:
-            introduce(connection, schema, self._projections)
+            make_tables(connection, schema, self._projections)
 
     def _start_building(self, schema: str) -> None:
         self._building = {which: each for which, each in self._building.items() if not each.future.done()}
@@ -205,7 +197,7 @@ class _Projector:
             "shapes": [each.shape for each in self._projections],
             "lease": rebuilding.BUILDER_LEASE_SECONDS,
         }
-        for name, requested in self._connection.execute(said(_REQUESTS, schema), parameters).fetchall():
+        for name, requested in self._connection.execute(in_schema(_REQUESTS, schema), parameters).fetchall():
             free = len(self._building) < _MOST_BUILDERS and all(each.builder.waits for each in self._building.values())
             if free and (schema, name) not in self._building and self._failed_rebuilds.may_try(_rebuilds(schema, name)):
                 builder = rebuilding.Builder(self._dsn, schema, named(self._projections, name), self._stop)
@@ -233,7 +225,7 @@ class _Projector:
                     most, follower.look_at = max(most, facts), 0.0
                 else:
                     follower.rest()
-                follower.confess(self._connection)
+                follower.report_errors(self._connection)
         return most
 
     @contextmanager
@@ -246,9 +238,9 @@ class _Projector:
                 raise
             self._trouble.failed(_read_models(schema), error)
             if follower := self._followers.get(schema):
-                follower.suffer(error)
+                follower.note_error(error)
                 with suppress(psycopg.Error):
-                    follower.confess(self._connection)
+                    follower.report_errors(self._connection)
         else:
             self._trouble.is_over(_read_models(schema))
 
@@ -275,7 +267,7 @@ def _rebuilds(schema: str, name: str) -> str:
 def catch_up(dsn: str, schema: str, projections: Sequence[Projection], *, page_facts: int = PAGE_FACTS) -> int:
     """Takes one tenant's projections to the head of its log and returns it; raises what stands in the way."""
     with at_full_speed(), open_connection(dsn) as connection:
-        introduce(connection, schema, projections)
+        make_tables(connection, schema, projections)
         writer, registry = Writer(dsn, projections), Registry(NOUNS)
         follower = Follower(schema, projections, writer, registry, page_facts)
         head = Streams(schema, 0, registry).head(connection)
@@ -295,5 +287,5 @@ def catch_up(dsn: str, schema: str, projections: Sequence[Projection], *, page_f
 def _there(connection: Connection[Any], schema: str, projections: Sequence[Projection], head: int) -> bool:
     query = "SELECT count(*) FROM {schema}.ledger_tracking WHERE application_name = ANY(%s) AND notification_id >= %s"
     names = [each.name for each in projections]
-    ((there,),) = connection.execute(said(query, schema), (names, head)).fetchall()
+    ((there,),) = connection.execute(in_schema(query, schema), (names, head)).fetchall()
     return head == 0 or bool(there == len(projections))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection
 from psycopg.rows import kwargs_row
-from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
+from projections.machine.database import BUILDER_IS_ALIVE, in_schema
 from projections.machine.projection import Projection
 
 
@@ -35,8 +35,8 @@ class ProjectionStatus(NamedTuple):
         )
 
 
-_STATUSES = """
-    WITH head AS (SELECT coalesce(max(notification_id), 0) AS position FROM {schema}.ledger_events)
+_STATUSES = f"""
+    WITH head AS (SELECT coalesce(max(notification_id), 0) AS position FROM {{schema}}.ledger_events)
     SELECT wanted.name, coalesce(t.notification_id, 0) AS position, head.position AS head,
         greatest(head.position - coalesce(t.notification_id, 0), 0) AS lag,
         CASE
@@ -47,17 +47,17 @@ _STATUSES = """
         clock_timestamp() AS asked_at,
         concat_ws(': ',
             CASE
-                WHEN p.builder IS NOT NULL AND p.builder_seen_at >= pg_postmaster_start_time()
+                WHEN {BUILDER_IS_ALIVE}
                 THEN concat(coalesce(p.requested, 'rebuild'), ' runs, at position ', p.progress, ' of ', head.position)
                 WHEN p.requested IS NOT NULL THEN p.requested || ' is asked for'
             END,
             p.result
         ) AS rebuild
     FROM unnest(%(names)s::text[], %(shapes)s::int4[]) WITH ORDINALITY AS wanted (name, shape, number) CROSS JOIN head
-        LEFT JOIN {schema}.ledger_projections AS p ON p.name = wanted.name
-        LEFT JOIN {schema}.ledger_tracking AS t ON t.application_name = wanted.name
+        LEFT JOIN {{schema}}.ledger_projections AS p ON p.name = wanted.name
+        LEFT JOIN {{schema}}.ledger_tracking AS t ON t.application_name = wanted.name
     ORDER BY wanted.number
-"""
+"""  # noqa: S608
 _ASK = """
     INSERT INTO {schema}.ledger_projections (name, requested, requested_at)
     VALUES (%(name)s, %(what)s, clock_timestamp())
@@ -70,7 +70,7 @@ async def statuses(
     pool: AsyncConnectionPool[Any], schema: str, projections: Sequence[Projection]
 ) -> list[ProjectionStatus]:
     """Where every projection of a tenant stands."""
-    query = SQL(cast("Any", _STATUSES)).format(schema=Identifier(schema))
+    query = in_schema(_STATUSES, schema)
     async with pool.connection() as connection, connection.cursor(row_factory=kwargs_row(ProjectionStatus)) as cursor:
         shapes = {each.name: each.shape for each in projections}
         await cursor.execute(query, {"names": list(shapes), "shapes": list(shapes.values())})
@@ -82,7 +82,7 @@ async def ask_for_rebuild(
     pool: AsyncConnectionPool[Any], schema: str, projection: Projection, *, verify_only: bool = False
 ) -> None:
     """Asks the projector for a rebuild or a verification."""
-    query = SQL(cast("Any", _ASK)).format(schema=Identifier(schema))
+    query = in_schema(_ASK, schema)
     connection: AsyncConnection[Any]
     async with pool.connection() as connection:
         await connection.execute(query, {"name": projection.name, "what": "verify" if verify_only else "rebuild"})

@@ -16,10 +16,12 @@ from ledger.nouns import NOUNS
 from ledger.nouns.parcels import ParcelStatus
 from projections import PROJECTIONS
 from projections.machine import following, runner
+from projections.machine.database import open_connection
 from projections.machine.projection import Projection
 from projections.machine.rows import Column
 from projections.machine.streams import BadFact, Streams
 from projections.machine.tables import Table
+from projections.machine.writing import Batch, Superseded, Writer
 from projections.tracking import TRACKING
 from tests.support.projecting import (
     NAMES,
@@ -149,18 +151,16 @@ def test_a_page_is_not_applied_twice(tenant: EmptyTenant):
     write_down(tenant, shipped().log)
     catch_up(tenant)
     streams = Streams(tenant.schema, 0, Registry(NOUNS))
-    with following.open_connection(tenant.conninfo) as connection:
+    with open_connection(tenant.conninfo) as connection:
         page = streams.read(connection, 1000)
     assert page is not None
-    writer = following.Writer(tenant.conninfo, [TRACKING])
+    writer = Writer(tenant.conninfo, [TRACKING])
     with connect(tenant) as connection:
         query = SQL("UPDATE {}.ledger_projections SET leader = %s").format(Identifier(tenant.schema))
         connection.execute(query, (writer.name,))
     before = contents(tenant)
-    with pytest.raises(following.Superseded):
-        writer.submit(
-            following.Batch(tenant.schema, TRACKING, page.after, page.position, TRACKING.changes(page))
-        ).result()
+    with pytest.raises(Superseded):
+        writer.submit(Batch(tenant.schema, TRACKING, page.after, page.position, TRACKING.changes(page))).result()
     writer.close()
     assert contents(tenant) == before
 
