@@ -9,7 +9,7 @@ with.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from math import ceil
@@ -17,12 +17,12 @@ from string import Template
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from adapters.streams import read
 from ledger.decisions.notices import streams_of
 from ledger.engine.log import Log
-from ledger.engine.registry import Registry
 from ledger.engine.sealing import Sealer
 from ledger.facts import Sealed, Units
-from ledger.nouns import NOUNS, orders, policies, suppliers
+from ledger.nouns import orders, policies, suppliers
 from ledger.nouns.messages import (
     About,
     Audience,
@@ -32,7 +32,7 @@ from ledger.nouns.messages import (
 from ledger.nouns.orders import Order
 from ledger.nouns.orders.supplier_orders import reroutable
 from ledger.nouns.policies import Policies, policy_at
-from ledger.view import Folded, View
+from ledger.view import View
 
 
 class Erased(Exception):
@@ -108,28 +108,24 @@ class Letters:
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
-        self._registry = Registry(NOUNS)
         self._templates = read_templates()
         self.newest = newest(self._templates)
 
     async def present(self, log: Log, messages: Iterable[tuple[str, About]]) -> View:
         """All that messages look at, as the log has it now; each with its id and what it is about."""
         streams = list(dict.fromkeys(stream for each in messages for stream in streams_of(*each)))
-        return await self._read(log, streams)
+        view, _ = await read(log, streams)
+        return view
 
     async def policies(self, log: Log) -> Policies | None:
         """The retailer's terms as the log has them now."""
-        return policies.find(await self._read(log, [policies.stream()]))
+        view, _ = await read(log, [policies.stream()])
+        return policies.find(view)
 
     async def fresh_since(self, log: Log) -> datetime:
         """What happened before is told to nobody any more."""
         now = datetime.now(UTC)
         return now - timedelta(hours=policy_at(await self.policies(log), now).message_age_hours)
-
-    async def _read(self, log: Log, streams: Sequence[str]) -> View:
-        """The streams as the log has them now; one that cannot be read fails the letters that need it."""
-        _, rows = await log.read_streams(streams)
-        return Folded(self._registry.fold_rows(streams, rows))
 
     async def write(self, log: Log, view: View, asked: MessageAsked) -> Envelope:
         """The letter of a message; raises Erased, and KeyError for a template that asks for what there is not."""

@@ -11,11 +11,12 @@ from adapters.rpc.listing import listed, page
 from adapters.rpc.orders.shows import order
 from adapters.rpc.reading import Context, Reader, require_position
 from adapters.rpc.shows import stamp
+from adapters.streams import fold
 from adapters.tenants import Tenant
-from fulfilment.v1 import audit_pb2, orders_pb2
+from fulfilment.v1 import audit_pb2 as pb
+from fulfilment.v1 import orders_pb2
 from ledger.engine.log import Past, without_the_last_too_long
 from ledger.nouns import cases, orders, parcels, recoveries, suppliers
-from ledger.view import Folded
 from projections.machine.reads import Answer
 
 FACTS_A_PAGE = 500
@@ -26,7 +27,7 @@ _FOLLOW_SECONDS = 0.25
 class AuditQueries(Reader):
     """AuditService: the facts themselves."""
 
-    async def GetHistory(self, request: audit_pb2.GetHistoryRequest, context: Context) -> audit_pb2.GetHistoryResponse:
+    async def GetHistory(self, request: pb.GetHistoryRequest, context: Context) -> pb.GetHistoryResponse:
         tenant = await self.tenant(context)
         own, touched, head = await self._about(tenant, request)
         streams = [own, *(parcels.stream(*parcel) for parcel in touched if request.with_parcels)]
@@ -35,11 +36,9 @@ class AuditQueries(Reader):
         if len(fitting := without_the_last_too_long(rows)) < len(rows):
             wanted = wanted._replace(size=min(len(fitting), wanted.limit - 1))
         shown, more = wanted.cut(rows, [past.position for past in rows])
-        return listed(audit_pb2.GetHistoryResponse, "facts", Answer(shown, head, more), _stored)
+        return listed(pb.GetHistoryResponse, "facts", Answer(shown, head, more), _stored)
 
-    async def _about(
-        self, tenant: Tenant, request: audit_pb2.GetHistoryRequest
-    ) -> tuple[str, list[tuple[str, str]], int]:
+    async def _about(self, tenant: Tenant, request: pb.GetHistoryRequest) -> tuple[str, list[tuple[str, str]], int]:
         """The stream whose history is asked for, the parcels that belong to it, and the head of the log."""
         if request.case_id:
             case_id = shapes.plain_id(request.case_id, "case_id")
@@ -65,9 +64,7 @@ class AuditQueries(Reader):
         shipments = orders.known(entry.state, order_id).shipments
         return stream, [(each.carrier, each.number) for each in shipments], head
 
-    async def GetOrderAsOf(
-        self, request: audit_pb2.GetOrderAsOfRequest, context: Context
-    ) -> orders_pb2.GetOrderResponse:
+    async def GetOrderAsOf(self, request: pb.GetOrderAsOfRequest, context: Context) -> orders_pb2.GetOrderResponse:
         tenant = await self.tenant(context)
         order_id = shapes.order_id(request.order_id)
         which = request.WhichOneof("as_of")
@@ -79,15 +76,13 @@ class AuditQueries(Reader):
             require(position > 0, "position", "is not positive")
             require_position(position, head)
         stream = orders.stream(order_id)
-        facts = await tenant.log.read_stream(stream, position, until)
-        rows = [(fact.stream, fact.version, fact.topic, fact.state) for fact in facts]
-        entry = Folded(self.registry.fold_rows([stream], rows)).entry(stream)
+        entry = fold(stream, await tenant.log.read_stream(stream, position, until))
         shown = order(orders.known(entry.state, order_id), entry.version, None)
         return orders_pb2.GetOrderResponse(order=shown, position=position or head)
 
     async def StreamFacts(
-        self, request: audit_pb2.StreamFactsRequest, context: Context
-    ) -> AsyncIterator[audit_pb2.StreamFactsResponse]:
+        self, request: pb.StreamFactsRequest, context: Context
+    ) -> AsyncIterator[pb.StreamFactsResponse]:
         tenant = await self.tenant(context)
         require(request.after >= 0, "after", f"{request.after} is below 0")
         after = request.after
@@ -96,15 +91,15 @@ class AuditQueries(Reader):
             facts = without_the_last_too_long(await tenant.log.read_past(after, FACTS_A_PAGE))
             if facts:
                 after = facts[-1].position
-                yield audit_pb2.StreamFactsResponse(facts=[_stored(past) for past in facts])
+                yield pb.StreamFactsResponse(facts=[_stored(past) for past in facts])
             elif not request.follow or self.tenants.closing:
                 return
             else:
                 await asyncio.sleep(_FOLLOW_SECONDS)
 
 
-def _stored(past: Past) -> audit_pb2.StoredFact:
-    return audit_pb2.StoredFact(
+def _stored(past: Past) -> pb.StoredFact:
+    return pb.StoredFact(
         position=past.position,
         stream=past.stream,
         version=past.version,

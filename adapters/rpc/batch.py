@@ -11,7 +11,7 @@ from adapters.rpc.faults import require
 from adapters.rpc.reading import Context, deadline_of, tenant_name
 from adapters.rpc.statuses import MISTAKE, code_of, refusal_of
 from adapters.tenants import Tenant
-from fulfilment.v1 import batch_pb2
+from fulfilment.v1 import batch_pb2 as pb
 from ledger.engine.executor import MOST_AT_ONCE, Command, Receipt
 from ledger.refusals import Malformed, Refusal
 
@@ -22,9 +22,7 @@ class BatchCommands:
     def __init__(self, commands: Commands) -> None:
         self._commands = commands
 
-    async def ExecuteBatch(
-        self, request: batch_pb2.ExecuteBatchRequest, context: Context
-    ) -> batch_pb2.ExecuteBatchResponse:
+    async def ExecuteBatch(self, request: pb.ExecuteBatchRequest, context: Context) -> pb.ExecuteBatchResponse:
         size = len(request.commands)
         require(0 < size <= MOST_AT_ONCE, "commands", f"{size} commands, 1 to {MOST_AT_ONCE} are taken")
         tenant = await self._commands.tenants.find(tenant_name(context))
@@ -36,10 +34,10 @@ class BatchCommands:
                 await asyncio.sleep(0)  # let the calls of others in between
         decided = iter(await tenant.ledger.execute_many([each for each in read if isinstance(each, Command)]))
         outcomes = [_outcome(next(decided) if isinstance(each, Command) else each) for each in read]
-        return batch_pb2.ExecuteBatchResponse(outcomes=outcomes)
+        return pb.ExecuteBatchResponse(outcomes=outcomes)
 
     async def _read(
-        self, tenant: Tenant, each: batch_pb2.BatchCommand, index: int, deadline: float | None
+        self, tenant: Tenant, each: pb.BatchCommand, index: int, deadline: float | None
     ) -> Command | Refusal | None:
         """The command, or why it is none; None for a mistake of ours."""
         which = each.WhichOneof("command")
@@ -53,13 +51,13 @@ class BatchCommands:
             return refusal_of(error)
 
 
-def _outcome(answer: Receipt | Exception | None) -> batch_pb2.BatchOutcome:
+def _outcome(answer: Receipt | Exception | None) -> pb.BatchOutcome:
     if isinstance(answer, Receipt):
-        return batch_pb2.BatchOutcome(receipt=to_receipt(answer))
+        return pb.BatchOutcome(receipt=to_receipt(answer))
     if isinstance(answer, Refusal):
-        refusal = batch_pb2.BatchRefusal(
+        refusal = pb.BatchRefusal(
             code=code_of(answer), reason=answer.reason, message=answer.message, details=answer.details
         )
     else:
-        refusal = batch_pb2.BatchRefusal(code=code_pb2.INTERNAL, reason="INTERNAL", message=MISTAKE.details)
-    return batch_pb2.BatchOutcome(refusal=refusal)
+        refusal = pb.BatchRefusal(code=code_pb2.INTERNAL, reason="INTERNAL", message=MISTAKE.details)
+    return pb.BatchOutcome(refusal=refusal)

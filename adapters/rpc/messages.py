@@ -10,35 +10,35 @@ from adapters.rpc.reading import Context, Reader
 from adapters.rpc.shapes import message_id, optional, optional_enum, text
 from adapters.rpc.shows import number_of, stamp
 from adapters.tenants import Tenant, Tenants
-from fulfilment.v1 import messages_pb2
+from fulfilment.v1 import messages_pb2 as pb
 from ledger.decisions import notices
 from ledger.nouns import messages
 from ledger.nouns.messages import Audience
 from projections import outbox
 
 
-def retry_message(request: messages_pb2.RetryMessageRequest, edge: Edge) -> Ask:
+def retry_message(request: pb.RetryMessageRequest, edge: Edge) -> Ask:
     which, by = message_id(request.message_id), edge.actor
     return Ask(lambda view: notices.retry(view, which, by, edge.now), (messages.stream(which),))
 
 
-def cancel_message(request: messages_pb2.CancelMessageRequest, edge: Edge) -> Ask:
+def cancel_message(request: pb.CancelMessageRequest, edge: Edge) -> Ask:
     which, by = message_id(request.message_id), edge.actor
     because = text(request.reason, "reason", 100) or "by_a_person"
     return Ask(lambda view: notices.cancel(view, which, because, by, edge.now), (messages.stream(which),))
 
 
 READINGS: Readings = {
-    messages_pb2.RetryMessageRequest: Reading(retry_message),
-    messages_pb2.CancelMessageRequest: Reading(cancel_message),
+    pb.RetryMessageRequest: Reading(retry_message),
+    pb.CancelMessageRequest: Reading(cancel_message),
 }
 
 
-_kind = number_of(messages_pb2.MessageKind)
-_state = number_of(messages_pb2.MessageState)
-_audience = number_of(messages_pb2.MessageAudience)
-_read_state = shapes.enum(messages_pb2.MessageState, outbox.State)
-_read_audience = shapes.enum(messages_pb2.MessageAudience, Audience)
+_kind = number_of(pb.MessageKind)
+_state = number_of(pb.MessageState)
+_audience = number_of(pb.MessageAudience)
+_read_state = shapes.enum(pb.MessageState, outbox.State)
+_read_audience = shapes.enum(pb.MessageAudience, Audience)
 
 
 class MessageQueries(Reader):
@@ -48,29 +48,25 @@ class MessageQueries(Reader):
         super().__init__(tenants)
         self._letters = letters
 
-    async def ListMessages(
-        self, request: messages_pb2.ListMessagesRequest, context: Context
-    ) -> messages_pb2.ListMessagesResponse:
+    async def ListMessages(self, request: pb.ListMessagesRequest, context: Context) -> pb.ListMessagesResponse:
         wanted, states = page(request), any_of(_read_state, request.states, "states")
         order_id = optional(shapes.order_id, request.order_id, "order_id")
         audience = optional_enum(_read_audience, request.audience, "audience")
         place, tenant = await self.where(request, context), await self.tenant(context)
         fresh = await self._letters.fresh_since(tenant.log)
         answer = await outbox.list_messages(place, wanted, fresh, states, order_id, audience)
-        return listed(messages_pb2.ListMessagesResponse, "messages", answer, _message)
+        return listed(pb.ListMessagesResponse, "messages", answer, _message)
 
-    async def GetMessage(
-        self, request: messages_pb2.GetMessageRequest, context: Context
-    ) -> messages_pb2.GetMessageResponse:
+    async def GetMessage(self, request: pb.GetMessageRequest, context: Context) -> pb.GetMessageResponse:
         tenant = await self.tenant(context)
         message_id = shapes.message_id(request.message_id)
         where = await self.where(request, context)
         answer = await outbox.get_message(where, message_id, await self._letters.fresh_since(tenant.log))
         (found,) = answer.rows
         letter = await self._letter(tenant, found) if request.with_letter else None
-        return messages_pb2.GetMessageResponse(message=_message(found), letter=letter, position=answer.position)
+        return pb.GetMessageResponse(message=_message(found), letter=letter, position=answer.position)
 
-    async def _letter(self, tenant: Tenant, found: outbox.OutboxMessage) -> messages_pb2.Letter | None:
+    async def _letter(self, tenant: Tenant, found: outbox.OutboxMessage) -> pb.Letter | None:
         view = await self._letters.present(tenant.log, [(found.message_id, found.about)])
         message = messages.find(view, found.message_id)
         if message is None:
@@ -81,9 +77,9 @@ class MessageQueries(Reader):
             return None
 
 
-def _message(each: outbox.OutboxMessage) -> messages_pb2.Message:
+def _message(each: outbox.OutboxMessage) -> pb.Message:
     about = each.about
-    return messages_pb2.Message(
+    return pb.Message(
         message_id=each.message_id,
         kind=_kind(each.kind),
         state=_state(each.state),
@@ -115,8 +111,8 @@ def _message(each: outbox.OutboxMessage) -> messages_pb2.Message:
     )
 
 
-def _letter(written: Envelope) -> messages_pb2.Letter:
-    return messages_pb2.Letter(
+def _letter(written: Envelope) -> pb.Letter:
+    return pb.Letter(
         name=written.name,
         email=written.email,
         phone=written.phone,

@@ -9,11 +9,10 @@ from typing import Any, cast
 import grpc
 
 from adapters.rpc.faults import require
+from adapters.streams import read
 from adapters.tenants import Tenant, Tenants
-from ledger.engine.registry import Registry
-from ledger.nouns import NOUNS
 from ledger.refusals import BeyondTheLog
-from ledger.view import Entry, Folded
+from ledger.view import Entry
 from projections.machine.reads import PATIENCE_SECONDS, Where
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -51,7 +50,6 @@ class Reader:
 
     def __init__(self, tenants: Tenants) -> None:
         self.tenants = tenants
-        self.registry = Registry(NOUNS)
 
     async def tenant(self, context: Context) -> Tenant:
         return await self.tenants.find(tenant_name(context))
@@ -63,9 +61,8 @@ class Reader:
     async def entries(self, tenant: Tenant, streams: Sequence[str], at_least: int = 0) -> tuple[list[Entry], int]:
         """The streams folded, and a position that the answer is not older than."""
         require(at_least >= 0, "at_least", f"{at_least} is below 0")
-        head, rows = await tenant.log.read_streams(streams)
+        view, head = await read(tenant.log, streams)
         require_position(at_least, head)
-        view = Folded(self.registry.fold_rows(streams, rows))
         return [view.entry(stream) for stream in streams], head
 
     async def entry(self, tenant: Tenant, stream: str, at_least: int = 0) -> tuple[Entry, int]:

@@ -11,25 +11,25 @@ from adapters.rpc.faults import require
 from adapters.rpc.reading import Context, Reader
 from adapters.rpc.shapes import count, happened, instant, plain_id
 from adapters.rpc.shows import stamp
-from fulfilment.v1 import stock_pb2
+from fulfilment.v1 import stock_pb2 as pb
 from ledger.decisions import intake, order_stock, stock_alerts
-from ledger.facts import Change
+from ledger.facts import Change, changes_of
 from ledger.nouns import policies, stock, suppliers
 from ledger.view import View
 
 
-def _item(item: stock_pb2.Item, field: str = "item") -> order_stock.Item:
+def _item(item: pb.Item, field: str = "item") -> order_stock.Item:
     return plain_id(item.supplier_id, f"{field}.supplier_id"), shapes.sku(item.sku, f"{field}.sku")
 
 
-def items_of(items: Sequence[stock_pb2.Item], field: str = "items") -> list[order_stock.Item]:
+def items_of(items: Sequence[pb.Item], field: str = "items") -> list[order_stock.Item]:
     require(0 < len(items) <= 100, field, "is required: 1 to 100 items")
     found = [_item(item, f"{field}[{index}]") for index, item in enumerate(items)]
     require(len(set(found)) == len(found), field, "an item is named twice")
     return found
 
 
-def record_feed(request: stock_pb2.RecordFeedRequest, edge: Edge) -> Ask:
+def record_feed(request: pb.RecordFeedRequest, edge: Edge) -> Ask:
     item = _item(request.item)
     feed = stock.Feed(
         max(request.quantity, 0),
@@ -47,23 +47,23 @@ def _of_stock(item: order_stock.Item, decide: Callable[[stock.Stock | None], Seq
 
     def known(view: View) -> Sequence[Change]:
         suppliers.known(suppliers.find(view, supplier_id), supplier_id)
-        return [(stream, fact) for fact in decide(stock.find(view, *item))]
+        return changes_of(stream, decide(stock.find(view, *item)))
 
     return Ask(known, (stream, suppliers.stream(supplier_id)))
 
 
-def set_buffer(request: stock_pb2.SetBufferRequest, edge: Edge) -> Ask:
+def set_buffer(request: pb.SetBufferRequest, edge: Edge) -> Ask:
     item, units = _item(request.item), count(request.units, "units")
     return _of_stock(item, lambda own: stock.set_buffer(own, *item, units, edge.now))
 
 
-def set_low_stock_threshold(request: stock_pb2.SetLowStockThresholdRequest, edge: Edge) -> Ask:
+def set_low_stock_threshold(request: pb.SetLowStockThresholdRequest, edge: Edge) -> Ask:
     item = _item(request.item)
     units = count(request.units, "units") if request.HasField("units") else None
     return _of_stock(item, lambda own: stock.set_low_threshold(own, *item, units, edge.now))
 
 
-def reserve(request: stock_pb2.ReserveRequest, edge: Edge) -> Ask:
+def reserve(request: pb.ReserveRequest, edge: Edge) -> Ask:
     reservation_id = plain_id(request.reservation_id, "reservation_id")
     items = items_of([wanted.item for wanted in request.items])
     units = [count(wanted.units, f"items[{index}].units", 1) for index, wanted in enumerate(request.items)]
@@ -75,7 +75,7 @@ def reserve(request: stock_pb2.ReserveRequest, edge: Edge) -> Ask:
     )
 
 
-def extend_reservation(request: stock_pb2.ExtendReservationRequest, edge: Edge) -> Ask:
+def extend_reservation(request: pb.ExtendReservationRequest, edge: Edge) -> Ask:
     reservation_id, items = plain_id(request.reservation_id, "reservation_id"), items_of(request.items)
     expires_at = instant(request, "expires_at")
     require(expires_at is not None and expires_at > edge.now, "expires_at", "is required and must lie ahead")
@@ -92,7 +92,7 @@ def extend_reservation(request: stock_pb2.ExtendReservationRequest, edge: Edge) 
     )
 
 
-def release_reservation(request: stock_pb2.ReleaseReservationRequest, edge: Edge) -> Ask:
+def release_reservation(request: pb.ReleaseReservationRequest, edge: Edge) -> Ask:
     reservation_id, items = plain_id(request.reservation_id, "reservation_id"), items_of(request.items)
     return Ask(
         lambda view: [
@@ -105,30 +105,30 @@ def release_reservation(request: stock_pb2.ReleaseReservationRequest, edge: Edge
 
 
 READINGS: Readings = {
-    stock_pb2.RecordFeedRequest: Reading(record_feed),
-    stock_pb2.SetBufferRequest: Reading(set_buffer),
-    stock_pb2.SetLowStockThresholdRequest: Reading(set_low_stock_threshold),
-    stock_pb2.ReserveRequest: Reading(reserve),
-    stock_pb2.ExtendReservationRequest: Reading(extend_reservation),
-    stock_pb2.ReleaseReservationRequest: Reading(release_reservation),
+    pb.RecordFeedRequest: Reading(record_feed),
+    pb.SetBufferRequest: Reading(set_buffer),
+    pb.SetLowStockThresholdRequest: Reading(set_low_stock_threshold),
+    pb.ReserveRequest: Reading(reserve),
+    pb.ExtendReservationRequest: Reading(extend_reservation),
+    pb.ReleaseReservationRequest: Reading(release_reservation),
 }
 
 
 class StockQueries(Reader):
     """StockService's reads."""
 
-    async def GetStock(self, request: stock_pb2.GetStockRequest, context: Context) -> stock_pb2.GetStockResponse:
+    async def GetStock(self, request: pb.GetStockRequest, context: Context) -> pb.GetStockResponse:
         items = items_of(request.items)
         streams = [stock.stream(*item) for item in items]
         entries, position = await self.entries(await self.tenant(context), streams, request.at_least)
         levels = [_level(item, entry.state) for item, entry in zip(items, entries, strict=True)]
-        return stock_pb2.GetStockResponse(levels=levels, position=position)
+        return pb.GetStockResponse(levels=levels, position=position)
 
 
-def _level(item: order_stock.Item, state: stock.Stock | None) -> stock_pb2.StockLevel:
+def _level(item: order_stock.Item, state: stock.Stock | None) -> pb.StockLevel:
     own, feed = state or stock.Stock(), state.feed if state else None
-    return stock_pb2.StockLevel(
-        item=stock_pb2.Item(supplier_id=item[0], sku=item[1]),
+    return pb.StockLevel(
+        item=pb.Item(supplier_id=item[0], sku=item[1]),
         tracked=own.tracked,
         quantity=feed.quantity if feed else 0,
         feed_version=feed.version if feed else 0,

@@ -13,7 +13,8 @@ from adapters.rpc.listing import listed, page
 from adapters.rpc.reading import Context, Reader
 from adapters.rpc.shapes import optional, optional_enum, text
 from adapters.rpc.shows import number_of, stamp
-from fulfilment.v1 import work_pb2
+from fulfilment.v1 import work_pb2 as pb
+from ledger.facts import Change, changes_of
 from ledger.nouns import tasks
 from ledger.nouns.tasks import Task, TaskFact
 from ledger.view import View
@@ -26,18 +27,18 @@ async def look_for_work(request: Any, where: Where, now: datetime) -> bool:
     return await work.exists(where, _task_id(request))
 
 
-def claim_work(request: work_pb2.ClaimWorkRequest, edge: Edge) -> Ask:
+def claim_work(request: pb.ClaimWorkRequest, edge: Edge) -> Ask:
     task_id, by, exists = _task_id(request), _person(edge), edge.seen
     return _of_task(task_id, lambda task: tasks.claim(task, task_id, exists, by, edge.now))
 
 
-def release_work(request: work_pb2.ReleaseWorkRequest, edge: Edge) -> Ask:
+def release_work(request: pb.ReleaseWorkRequest, edge: Edge) -> Ask:
     task_id, by, exists = _task_id(request), _person(edge), edge.seen
     of = text(request.claimed_by, "claimed_by", 100) or by
     return _of_task(task_id, lambda task: tasks.release(task, task_id, exists, of, by, edge.now))
 
 
-def finish_work(request: work_pb2.FinishWorkRequest, edge: Edge) -> Ask:
+def finish_work(request: pb.FinishWorkRequest, edge: Edge) -> Ask:
     task_id, by, exists = _task_id(request), _person(edge), edge.seen
     outcome = text(request.outcome, "outcome", 100, required=True)
     return _of_task(task_id, lambda task: tasks.finish(task, task_id, exists, outcome, by, edge.now))
@@ -55,28 +56,28 @@ def _person(edge: Edge) -> str:
 def _of_task(task_id: str, decide: Callable[[Task | None], Sequence[TaskFact]]) -> Ask:
     stream = tasks.stream(task_id)
 
-    def changes(view: View) -> list[tuple[str, TaskFact]]:
-        return [(stream, fact) for fact in decide(tasks.find(view, task_id))]
+    def changes(view: View) -> list[Change]:
+        return changes_of(stream, decide(tasks.find(view, task_id)))
 
     return Ask(changes, (stream,))
 
 
 READINGS: Readings = {
-    work_pb2.ClaimWorkRequest: Reading(claim_work, look_for_work),
-    work_pb2.ReleaseWorkRequest: Reading(release_work, look_for_work),
-    work_pb2.FinishWorkRequest: Reading(finish_work, look_for_work),
+    pb.ClaimWorkRequest: Reading(claim_work, look_for_work),
+    pb.ReleaseWorkRequest: Reading(release_work, look_for_work),
+    pb.FinishWorkRequest: Reading(finish_work, look_for_work),
 }
 
 
-_kind = number_of(work_pb2.WorkKind)
-_owner = number_of(work_pb2.WorkOwner)
-_read_owner = shapes.enum(work_pb2.WorkOwner, work.Owner)
+_kind = number_of(pb.WorkKind)
+_owner = number_of(pb.WorkOwner)
+_read_owner = shapes.enum(pb.WorkOwner, work.Owner)
 
 
 class WorkQueries(Reader):
     """WorkService but for its commands."""
 
-    async def ListWork(self, request: work_pb2.ListWorkRequest, context: Context) -> work_pb2.ListWorkResponse:
+    async def ListWork(self, request: pb.ListWorkRequest, context: Context) -> pb.ListWorkResponse:
         answer = await work.list_work(
             await self.where(request, context),
             page(request),
@@ -86,11 +87,11 @@ class WorkQueries(Reader):
             claimed_by=shapes.text(request.claimed_by, "claimed_by", 100),
             order_id=optional(shapes.order_id, request.order_id, "order_id"),
         )
-        return listed(work_pb2.ListWorkResponse, "work", answer, _work)
+        return listed(pb.ListWorkResponse, "work", answer, _work)
 
 
-def _work(each: work.Work) -> work_pb2.Work:
-    return work_pb2.Work(
+def _work(each: work.Work) -> pb.Work:
+    return pb.Work(
         task_id=each.task_id,
         kind=_kind(each.kind),
         owner=_owner(each.owner),

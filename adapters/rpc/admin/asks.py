@@ -11,7 +11,8 @@ from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reading, Readings
 from adapters.rpc.faults import require
 from adapters.rpc.shapes import count, instant, text, words
-from fulfilment.v1 import admin_pb2, recoveries_pb2, shipping_pb2
+from fulfilment.v1 import admin_pb2 as pb
+from fulfilment.v1 import recoveries_pb2, shipping_pb2
 from ledger.nouns import policies, recoveries
 from ledger.nouns.policies import ClaimTerms
 from ledger.nouns.stock import LONGEST_DEMAND_DAYS
@@ -51,7 +52,7 @@ _FIGURES = {
 """The least and the most of each figure; one that is absent is the trade's default, which 0 need not be."""
 
 
-def agree_policy(request: admin_pb2.AgreePolicyRequest, edge: Edge) -> Ask:
+def agree_policy(request: pb.AgreePolicyRequest, edge: Edge) -> Ask:
     require(request.HasField("policy"), "policy", "is required")
     given, default = request.policy, policies.Policy()
     figures = {
@@ -88,7 +89,7 @@ def _given(message: Message, field: str, most: int) -> dict[str, int]:
     return {each.name: count(value, f"{field}.{each.name}", 0, most) for each, value in message.ListFields()}
 
 
-def _reroute_after(given: admin_pb2.Policy) -> policies.RerouteAfter:
+def _reroute_after(given: pb.Policy) -> policies.RerouteAfter:
     """Here hours that are left out mean never, and only where nothing is said at all the default holds."""
     if not given.HasField("reroute_after"):
         return policies.Policy().reroute_after
@@ -131,7 +132,7 @@ def _countries(given: Sequence[str], field: str, warnings: list[str]) -> tuple[s
     return tuple(shapes.country(country, f"{field}[{index}]", warnings) for index, country in enumerate(given))
 
 
-def _seller(given: admin_pb2.Seller, warnings: list[str]) -> policies.Seller:
+def _seller(given: pb.Seller, warnings: list[str]) -> policies.Seller:
     field = "policy.seller"
     require(len(given.address) <= 5, f"{field}.address", f"{len(given.address)} lines, 5 at most")
     return policies.Seller(
@@ -176,5 +177,5 @@ def _documents(kinds: Iterable[int], field: str) -> tuple[recoveries.DocumentKin
 
 
 READINGS: Readings = {
-    admin_pb2.AgreePolicyRequest: Reading(agree_policy),
+    pb.AgreePolicyRequest: Reading(agree_policy),
 }

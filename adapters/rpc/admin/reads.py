@@ -13,7 +13,7 @@ from adapters.rpc.reading import Context, Reader
 from adapters.rpc.shows import stamp
 from adapters.tenants import Tenant, Tenants
 from fulfilment import __version__
-from fulfilment.v1 import admin_pb2
+from fulfilment.v1 import admin_pb2 as pb
 from ledger.engine.sealing import Sealer
 from ledger.nouns import orders, policies
 from ledger.nouns.policies import Policies, Policy, policy_at
@@ -32,27 +32,23 @@ class AdminQueries(Reader):
         self._sealer = sealer
         self._letters = letters
 
-    async def CreateTenant(
-        self, request: admin_pb2.CreateTenantRequest, context: Context
-    ) -> admin_pb2.CreateTenantResponse:
+    async def CreateTenant(self, request: pb.CreateTenantRequest, context: Context) -> pb.CreateTenantResponse:
         await self.tenants.create(request.tenant)
-        return admin_pb2.CreateTenantResponse()
+        return pb.CreateTenantResponse()
 
-    async def ListTenants(
-        self, request: admin_pb2.ListTenantsRequest, context: Context
-    ) -> admin_pb2.ListTenantsResponse:
+    async def ListTenants(self, request: pb.ListTenantsRequest, context: Context) -> pb.ListTenantsResponse:
         wanted = page(request)
         after = wanted.after(str) or ""
         known = [each for each in await self.tenants.control.list_tenants() if each.name > after]
         shown, more = wanted.cut(known, [each.name for each in known])
-        tenants = [admin_pb2.Tenant(tenant=each.name, created_at=stamp(each.created_at)) for each in shown]
-        return admin_pb2.ListTenantsResponse(tenants=tenants, next_page_token=more)
+        tenants = [pb.Tenant(tenant=each.name, created_at=stamp(each.created_at)) for each in shown]
+        return pb.ListTenantsResponse(tenants=tenants, next_page_token=more)
 
-    async def GetPolicy(self, request: admin_pb2.GetPolicyRequest, context: Context) -> admin_pb2.GetPolicyResponse:
+    async def GetPolicy(self, request: pb.GetPolicyRequest, context: Context) -> pb.GetPolicyResponse:
         at = shapes.instant(request, "at") or datetime.now(UTC)
         entry, position = await self.entry(await self.tenant(context), policies.stream(), request.at_least)
         agreed = entry.state or Policies()
-        return admin_pb2.GetPolicyResponse(
+        return pb.GetPolicyResponse(
             in_force=shows.version(*agreed.version_at(at)),
             to_come=[shows.version(*each) for each in agreed.to_come(at)],
             defaults=shows.policy(Policy()),
@@ -61,8 +57,8 @@ class AdminQueries(Reader):
         )
 
     async def ListShippingServices(
-        self, request: admin_pb2.ListShippingServicesRequest, context: Context
-    ) -> admin_pb2.ListShippingServicesResponse:
+        self, request: pb.ListShippingServicesRequest, context: Context
+    ) -> pb.ListShippingServicesResponse:
         at = shapes.instant(request, "at") or datetime.now(UTC)
         wanted = page(request)
         entry, position = await self.entry(await self.tenant(context), policies.stream(), request.at_least)
@@ -70,13 +66,13 @@ class AdminQueries(Reader):
         first = wanted.after(int) or 0
         shown, more = wanted.cut(services[first:], range(first + 1, len(services) + 1))
         answer = Answer(shown, position, more)
-        return listed(admin_pb2.ListShippingServicesResponse, "services", answer, shows.shipping_service)
+        return listed(pb.ListShippingServicesResponse, "services", answer, shows.shipping_service)
 
-    async def GetStatus(self, request: admin_pb2.GetStatusRequest, context: Context) -> admin_pb2.GetStatusResponse:
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
         tenant = await self.tenant(context)
         found = await statuses(self.tenants.pool, tenant.schema, PROJECTIONS)
         projections = [
-            admin_pb2.ProjectionStatus(
+            pb.ProjectionStatus(
                 name=each.name,
                 position=each.position,
                 lag=each.lag,
@@ -86,7 +82,7 @@ class AdminQueries(Reader):
             )
             for each in found
         ]
-        return admin_pb2.GetStatusResponse(
+        return pb.GetStatusResponse(
             position=await tenant.log.head(),
             projections=projections,
             commands_waiting=tenant.ledger.waiting,
@@ -94,30 +90,28 @@ class AdminQueries(Reader):
             version=__version__,
         )
 
-    async def _backlog(self, tenant: Tenant) -> admin_pb2.MessageBacklog:
+    async def _backlog(self, tenant: Tenant) -> pb.MessageBacklog:
         fresh = await self._letters.fresh_since(tenant.log)
         async with self.tenants.pool.connection() as connection:
             found = await outbox.backlog(connection, tenant.schema, fresh)
-            return admin_pb2.MessageBacklog(**found._asdict(), held_up=await held_up(connection, tenant.schema))
+            return pb.MessageBacklog(**found._asdict(), held_up=await held_up(connection, tenant.schema))
 
     async def RebuildProjection(
-        self, request: admin_pb2.RebuildProjectionRequest, context: Context
-    ) -> admin_pb2.RebuildProjectionResponse:
+        self, request: pb.RebuildProjectionRequest, context: Context
+    ) -> pb.RebuildProjectionResponse:
         tenant = await self.tenant(context)
         projection = named(PROJECTIONS, request.name)
         await ask_for_rebuild(self.tenants.pool, tenant.schema, projection, verify_only=request.verify_only)
-        return admin_pb2.RebuildProjectionResponse()
+        return pb.RebuildProjectionResponse()
 
-    async def ErasePerson(
-        self, request: admin_pb2.ErasePersonRequest, context: Context
-    ) -> admin_pb2.ErasePersonResponse:
+    async def ErasePerson(self, request: pb.ErasePersonRequest, context: Context) -> pb.ErasePersonResponse:
         tenant = await self.tenant(context)
         destroyed = [await tenant.log.destroy(subject) for subject in await self._subjects(tenant, request)]
         if not any(destroyed):
             raise UnknownPerson
-        return admin_pb2.ErasePersonResponse(keys_destroyed=sum(destroyed))
+        return pb.ErasePersonResponse(keys_destroyed=sum(destroyed))
 
-    async def _subjects(self, tenant: Tenant, request: admin_pb2.ErasePersonRequest) -> tuple[str, ...]:
+    async def _subjects(self, tenant: Tenant, request: pb.ErasePersonRequest) -> tuple[str, ...]:
         match request.WhichOneof("person"):
             case "email":
                 shapes.text(request.email, "email", 1000, required=True)

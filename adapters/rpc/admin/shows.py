@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from adapters.rpc.shows import money, number_of, stamp
-from fulfilment.v1 import admin_pb2, common_pb2, recoveries_pb2, shipping_pb2
+from fulfilment.v1 import admin_pb2 as pb
+from fulfilment.v1 import common_pb2, recoveries_pb2, shipping_pb2
 from ledger.nouns.policies import ClaimTerms, Policy, RerouteAfter, Seller
 from ledger.terms.rates import Targets, Weights
 from ledger.terms.shipping import ShippingService
@@ -14,24 +15,24 @@ from ledger.terms.shipping import ShippingService
 _document_kind = number_of(recoveries_pb2.ClaimDocumentKind)
 
 
-def version(since: datetime | None, terms: Policy) -> admin_pb2.PolicyVersion:
-    return admin_pb2.PolicyVersion(policy=policy(terms), effective_from=stamp(since))
+def version(since: datetime | None, terms: Policy) -> pb.PolicyVersion:
+    return pb.PolicyVersion(policy=policy(terms), effective_from=stamp(since))
 
 
-def policy(terms: Policy) -> admin_pb2.Policy:
+def policy(terms: Policy) -> pb.Policy:
     said = {name: getattr(terms, name) for name in terms.__struct_fields__}
     # Figures and words have the same names on both sides.
     plain: dict[str, Any] = {name: value for name, value in said.items() if isinstance(value, int | str)}
-    return admin_pb2.Policy(
+    return pb.Policy(
         **plain,
         claim_terms=map(_claim_terms, terms.claim_terms),
-        rate_targets=admin_pb2.RateTargets(**_figures(terms.targets)),
-        rate_weights=admin_pb2.RateWeights(**_figures(terms.review_weights)),
+        rate_targets=pb.RateTargets(**_figures(terms.targets)),
+        rate_weights=pb.RateWeights(**_figures(terms.review_weights)),
         languages=dict(terms.languages),
         brand_packs=terms.brand_packs,
         shipping_services=map(shipping_service, terms.shipping_services),
         seller=_seller(terms.seller) if terms.seller else None,
-        reroute_after=admin_pb2.RerouteAfter(**_figures(terms.reroute_after)),
+        reroute_after=pb.RerouteAfter(**_figures(terms.reroute_after)),
     )
 
 
@@ -51,8 +52,8 @@ def _claim_terms(terms: ClaimTerms) -> recoveries_pb2.ClaimTerms:
     )
 
 
-def _seller(seller: Seller) -> admin_pb2.Seller:
-    return admin_pb2.Seller(name=seller.name, address=seller.address, country=seller.country, tax_id=seller.tax_id)
+def _seller(seller: Seller) -> pb.Seller:
+    return pb.Seller(name=seller.name, address=seller.address, country=seller.country, tax_id=seller.tax_id)
 
 
 def shipping_service(service: ShippingService) -> shipping_pb2.ShippingService:

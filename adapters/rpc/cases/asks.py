@@ -12,7 +12,8 @@ from adapters.rpc.commands import Ask, Edge, Reading, Readings
 from adapters.rpc.faults import require
 from adapters.rpc.sealing import person_in, sealed_note
 from adapters.rpc.shapes import by_line, carrier, count, enum, happened, optional, plain_id, text
-from fulfilment.v1 import cases_pb2, common_pb2
+from fulfilment.v1 import cases_pb2 as pb
+from fulfilment.v1 import common_pb2
 from ledger.decisions import after_sales
 from ledger.facts import LineNo, Units
 from ledger.nouns import cases, orders, parcels, policies
@@ -23,9 +24,9 @@ from ledger.view import Decide, View
 
 _MOST_LINES = 1000
 
-_reason = enum(cases_pb2.CaseReason, Reason)
-_remedy = enum(cases_pb2.Remedy, Remedy)
-_denial = enum(cases_pb2.Denial, Denial)
+_reason = enum(pb.CaseReason, Reason)
+_remedy = enum(pb.Remedy, Remedy)
+_denial = enum(pb.Denial, Denial)
 _party = enum(common_pb2.Party, Party)
 
 
@@ -62,7 +63,7 @@ def _customer_of(case_id: str) -> Callable[[View], str]:
     return lambda view: cases.known(cases.find(view, case_id), case_id).opened.subject
 
 
-def open_case(request: cases_pb2.OpenCaseRequest, edge: Edge) -> Ask:
+def open_case(request: pb.OpenCaseRequest, edge: Edge) -> Ask:
     case_id, order_id = _case_id(request.case_id), shapes.order_id(request.order_id)
     at, note = happened(request, edge.now), shapes.lines(request.note, "note", 2000)
     reason, units = _reason(request.reason, "reason"), _units(request.lines, required=True)
@@ -80,24 +81,24 @@ def open_case(request: cases_pb2.OpenCaseRequest, edge: Edge) -> Ask:
     )
 
 
-def answer_customer(request: cases_pb2.AnswerCustomerRequest, edge: Edge) -> Ask:
+def answer_customer(request: pb.AnswerCustomerRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     return _of_case(case_id, lambda view: after_sales.answer(view, case_id, at, edge.now))
 
 
-def request_evidence(request: cases_pb2.RequestEvidenceRequest, edge: Edge) -> Ask:
+def request_evidence(request: pb.RequestEvidenceRequest, edge: Edge) -> Ask:
     case_id, at, wanted = _case_id(request.case_id), happened(request, edge.now), _words(request.wanted, "wanted")
     return _of_case(
         case_id, lambda view: after_sales.request_evidence(view, case_id, wanted, at, edge.now), policies.stream()
     )
 
 
-def start_review(request: cases_pb2.StartReviewRequest, edge: Edge) -> Ask:
+def start_review(request: pb.StartReviewRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     return _of_case(case_id, lambda view: after_sales.start_review(view, case_id, at, edge.now))
 
 
-def rule_liability(request: cases_pb2.RuleLiabilityRequest, edge: Edge) -> Ask:
+def rule_liability(request: pb.RuleLiabilityRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     because, hashes = _words(request.reasons, "reasons"), _hashes(request.evidence_sha256, required=False)
     liable = _party(request.liable, "liable")
@@ -108,7 +109,7 @@ def rule_liability(request: cases_pb2.RuleLiabilityRequest, edge: Edge) -> Ask:
     )
 
 
-def approve_remedy(request: cases_pb2.ApproveRemedyRequest, edge: Edge) -> Ask:
+def approve_remedy(request: pb.ApproveRemedyRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     remedy, units = _remedy(request.remedy, "remedy"), _units(request.lines)
     supplier_id = optional(plain_id, request.supplier_id, "supplier_id")
@@ -119,7 +120,7 @@ def approve_remedy(request: cases_pb2.ApproveRemedyRequest, edge: Edge) -> Ask:
     )
 
 
-def deny_case(request: cases_pb2.DenyCaseRequest, edge: Edge) -> Ask:
+def deny_case(request: pb.DenyCaseRequest, edge: Edge) -> Ask:
     case_id, at, because = _case_id(request.case_id), happened(request, edge.now), _denial(request.reason, "reason")
     note, keys = sealed_note(edge.sealer, shapes.lines(request.note, "note", 2000), cases.stream(case_id))
     return Ask(
@@ -130,7 +131,7 @@ def deny_case(request: cases_pb2.DenyCaseRequest, edge: Edge) -> Ask:
     )
 
 
-def record_return_label(request: cases_pb2.RecordReturnLabelRequest, edge: Edge) -> Ask:
+def record_return_label(request: pb.RecordReturnLabelRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     labelled = cases.ReturnLabelled(
         case_id,
@@ -144,7 +145,7 @@ def record_return_label(request: cases_pb2.RecordReturnLabelRequest, edge: Edge)
     return _of_case(case_id, lambda view: after_sales.label_return(view, labelled, edge.now), policies.stream())
 
 
-def record_return_shipped(request: cases_pb2.RecordReturnShippedRequest, edge: Edge) -> Ask:
+def record_return_shipped(request: pb.RecordReturnShippedRequest, edge: Edge) -> Ask:
     case_id, at, label_id = (
         _case_id(request.case_id),
         happened(request, edge.now),
@@ -159,12 +160,12 @@ def record_return_shipped(request: cases_pb2.RecordReturnShippedRequest, edge: E
     )
 
 
-def record_return_received(request: cases_pb2.RecordReturnReceivedRequest, edge: Edge) -> Ask:
+def record_return_received(request: pb.RecordReturnReceivedRequest, edge: Edge) -> Ask:
     case_id, at, units = _case_id(request.case_id), happened(request, edge.now), _units(request.lines, required=True)
     return _of_case(case_id, lambda view: after_sales.receive_return(view, case_id, units, at, edge.now))
 
 
-def record_inspection(request: cases_pb2.RecordInspectionRequest, edge: Edge) -> Ask:
+def record_inspection(request: pb.RecordInspectionRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     shapes.some(request.lines, "lines", _MOST_LINES, "lines")
     found: dict[LineNo, Inspection] = {}
@@ -182,7 +183,7 @@ def record_inspection(request: cases_pb2.RecordInspectionRequest, edge: Edge) ->
     return _of_case(case_id, lambda view: after_sales.inspect_return(view, case_id, found, supplier_id, at, edge.now))
 
 
-def grant_refund(request: cases_pb2.GrantRefundRequest, edge: Edge) -> Ask:
+def grant_refund(request: pb.GrantRefundRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     refund_id, share = (
         plain_id(request.refund_id, "refund_id"),
@@ -204,7 +205,7 @@ def grant_refund(request: cases_pb2.GrantRefundRequest, edge: Edge) -> Ask:
     )
 
 
-def deny_refund(request: cases_pb2.DenyRefundRequest, edge: Edge) -> Ask:
+def deny_refund(request: pb.DenyRefundRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     because, units = _denial(request.reason, "reason"), _units(request.lines)
     if request.refund_id:
@@ -216,7 +217,7 @@ def deny_refund(request: cases_pb2.DenyRefundRequest, edge: Edge) -> Ask:
     return _of_case(case_id, lambda view: after_sales.deny_refund(view, case_id, units, because, at, edge.now))
 
 
-def record_refund_paid(request: cases_pb2.RecordRefundPaidRequest, edge: Edge) -> Ask:
+def record_refund_paid(request: pb.RecordRefundPaidRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     refund_id, reference = plain_id(request.refund_id, "refund_id"), text(request.reference, "reference", 100)
     return _of_case(
@@ -224,34 +225,34 @@ def record_refund_paid(request: cases_pb2.RecordRefundPaidRequest, edge: Edge) -
     )
 
 
-def cancel_case(request: cases_pb2.CancelCaseRequest, edge: Edge) -> Ask:
+def cancel_case(request: pb.CancelCaseRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     by, because = _party(request.by, "by"), text(request.reason, "reason", 100)
     return _of_case(case_id, lambda view: after_sales.cancel(view, case_id, by, because, at, edge.now))
 
 
-def reopen_case(request: cases_pb2.ReopenCaseRequest, edge: Edge) -> Ask:
+def reopen_case(request: pb.ReopenCaseRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     hashes = _hashes(request.evidence_sha256, required=True)
     return _of_case(case_id, lambda view: after_sales.reopen(view, case_id, hashes, at, edge.now))
 
 
 READINGS: Readings = {
-    cases_pb2.OpenCaseRequest: Reading(open_case),
-    cases_pb2.AnswerCustomerRequest: Reading(answer_customer),
-    cases_pb2.RequestEvidenceRequest: Reading(request_evidence),
-    cases_pb2.AddEvidenceRequest: Reading(add_evidence, before=True),
-    cases_pb2.StartReviewRequest: Reading(start_review),
-    cases_pb2.RuleLiabilityRequest: Reading(rule_liability),
-    cases_pb2.ApproveRemedyRequest: Reading(approve_remedy),
-    cases_pb2.DenyCaseRequest: Reading(deny_case),
-    cases_pb2.RecordReturnLabelRequest: Reading(record_return_label),
-    cases_pb2.RecordReturnShippedRequest: Reading(record_return_shipped),
-    cases_pb2.RecordReturnReceivedRequest: Reading(record_return_received),
-    cases_pb2.RecordInspectionRequest: Reading(record_inspection),
-    cases_pb2.GrantRefundRequest: Reading(grant_refund),
-    cases_pb2.DenyRefundRequest: Reading(deny_refund),
-    cases_pb2.RecordRefundPaidRequest: Reading(record_refund_paid),
-    cases_pb2.CancelCaseRequest: Reading(cancel_case),
-    cases_pb2.ReopenCaseRequest: Reading(reopen_case),
+    pb.OpenCaseRequest: Reading(open_case),
+    pb.AnswerCustomerRequest: Reading(answer_customer),
+    pb.RequestEvidenceRequest: Reading(request_evidence),
+    pb.AddEvidenceRequest: Reading(add_evidence, before=True),
+    pb.StartReviewRequest: Reading(start_review),
+    pb.RuleLiabilityRequest: Reading(rule_liability),
+    pb.ApproveRemedyRequest: Reading(approve_remedy),
+    pb.DenyCaseRequest: Reading(deny_case),
+    pb.RecordReturnLabelRequest: Reading(record_return_label),
+    pb.RecordReturnShippedRequest: Reading(record_return_shipped),
+    pb.RecordReturnReceivedRequest: Reading(record_return_received),
+    pb.RecordInspectionRequest: Reading(record_inspection),
+    pb.GrantRefundRequest: Reading(grant_refund),
+    pb.DenyRefundRequest: Reading(deny_refund),
+    pb.RecordRefundPaidRequest: Reading(record_refund_paid),
+    pb.CancelCaseRequest: Reading(cancel_case),
+    pb.ReopenCaseRequest: Reading(reopen_case),
 }

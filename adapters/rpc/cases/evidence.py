@@ -9,23 +9,24 @@ from adapters import evidence
 from adapters.rpc.commands import Ask, Edge
 from adapters.rpc.faults import require
 from adapters.rpc.shapes import enum, happened, plain_id
-from fulfilment.v1 import cases_pb2, common_pb2
+from adapters.streams import read
+from fulfilment.v1 import cases_pb2 as pb
+from fulfilment.v1 import common_pb2
 from ledger.decisions import after_sales
 from ledger.engine.log import Log
-from ledger.engine.registry import Registry
 from ledger.facts import Change
-from ledger.nouns import NOUNS, cases
+from ledger.nouns import cases
 from ledger.refusals import EvidenceNotKept
 from ledger.terms.parties import Party
-from ledger.view import Folded, View
+from ledger.view import View
 
 MOST_EVIDENCE_BYTES = 8 * 1024 * 1024
 CONTENT_TYPES: dict[int, str] = {
-    cases_pb2.EVIDENCE_TYPE_JPEG: "image/jpeg",
-    cases_pb2.EVIDENCE_TYPE_PNG: "image/png",
-    cases_pb2.EVIDENCE_TYPE_WEBP: "image/webp",
-    cases_pb2.EVIDENCE_TYPE_PDF: "application/pdf",
-    cases_pb2.EVIDENCE_TYPE_MP4: "video/mp4",
+    pb.EVIDENCE_TYPE_JPEG: "image/jpeg",
+    pb.EVIDENCE_TYPE_PNG: "image/png",
+    pb.EVIDENCE_TYPE_WEBP: "image/webp",
+    pb.EVIDENCE_TYPE_PDF: "application/pdf",
+    pb.EVIDENCE_TYPE_MP4: "video/mp4",
 }
 """What evidence can be."""
 _BEGINS: dict[str, re.Pattern[bytes]] = {
@@ -37,16 +38,14 @@ _BEGINS: dict[str, re.Pattern[bytes]] = {
 }
 """How files of each type begin."""
 
-_REGISTRY = Registry(NOUNS)
-
 _party = enum(common_pb2.Party, Party)
 
 
-def add_evidence(request: cases_pb2.AddEvidenceRequest, edge: Edge) -> Ask:
+def add_evidence(request: pb.AddEvidenceRequest, edge: Edge) -> Ask:
     case_id, at, data = plain_id(request.case_id, "case_id"), happened(request, edge.now), request.data
     require(0 < len(data) <= MOST_EVIDENCE_BYTES, "data", f"{len(data)} bytes, 1 to {MOST_EVIDENCE_BYTES} are taken")
     content_type = CONTENT_TYPES.get(request.type, "")
-    require(bool(content_type), "type", f"is required: one of {', '.join(cases_pb2.EvidenceType.keys()[1:])}")
+    require(bool(content_type), "type", f"is required: one of {', '.join(pb.EvidenceType.keys()[1:])}")
     require(_BEGINS[content_type].match(data) is not None, "data", f"does not begin as {content_type} does")
     given_by = _party(request.given_by, "given_by") if request.given_by else Party.CUSTOMER
     added = cases.EvidenceAdded(case_id, evidence.hash_of(data), content_type, len(data), given_by, at)
@@ -55,7 +54,8 @@ def add_evidence(request: cases_pb2.AddEvidenceRequest, edge: Edge) -> Ask:
 
     async def keep(log: Log) -> None:
         nonlocal kept
-        case = await _present(log, case_id)
+        view, _ = await read(log, [cases.stream(case_id)])
+        case = cases.find(view, case_id)
         # Of an unknown case nothing is kept: the command is about to be refused.
         if case is not None:
             await evidence.keep(log, edge.sealer, evidence.Kept(added.sha256, case.opened.subject), data)
@@ -67,9 +67,3 @@ def add_evidence(request: cases_pb2.AddEvidenceRequest, edge: Edge) -> Ask:
         return after_sales.add_evidence(view, added, edge.now)
 
     return Ask(decide, (cases.stream(case_id),), before=keep)
-
-
-async def _present(log: Log, case_id: str) -> cases.Case | None:
-    streams = [cases.stream(case_id)]
-    _, rows = await log.read_streams(streams)
-    return cases.find(Folded(_REGISTRY.fold_rows(streams, rows)), case_id)

@@ -12,20 +12,20 @@ from adapters.rpc.reading import Context
 from adapters.rpc.sealing import PersonalReader
 from adapters.rpc.shapes import optional, plain_id
 from adapters.tenants import Tenant
-from fulfilment.v1 import cases_pb2
+from fulfilment.v1 import cases_pb2 as pb
 from ledger.nouns import cases, orders
 from ledger.nouns.cases import Case
 from ledger.refusals import EvidenceErased
 from projections import cases as case_lists
 
-_read_status = shapes.enum(cases_pb2.CaseStatus, cases.Status)
+_read_status = shapes.enum(pb.CaseStatus, cases.Status)
 _PIECE_BYTES = 1 << 20
 
 
 class CaseQueries(PersonalReader):
     """CaseService but for its commands."""
 
-    async def GetCase(self, request: cases_pb2.GetCaseRequest, context: Context) -> cases_pb2.GetCaseResponse:
+    async def GetCase(self, request: pb.GetCaseRequest, context: Context) -> pb.GetCaseResponse:
         tenant = await self.tenant(context)
         case_id = shapes.plain_id(request.case_id, "case_id")
         entry, position = await self.entry(tenant, cases.stream(case_id), request.at_least)
@@ -33,7 +33,7 @@ class CaseQueries(PersonalReader):
         order, _ = await self.entry(tenant, orders.stream(case.order_id))
         notes = await self._notes(tenant, case) if request.with_personal_data else {}
         message = shows.case(case, entry.version, orders.known(order.state, case.order_id).currency, notes)
-        return cases_pb2.GetCaseResponse(case=message, position=position)
+        return pb.GetCaseResponse(case=message, position=position)
 
     async def _notes(self, tenant: Tenant, case: Case) -> dict[str, str]:
         """What people wrote, by the id of its key; without what was erased."""
@@ -42,7 +42,7 @@ class CaseQueries(PersonalReader):
         said = await self.unsealed(tenant, *((note, bound_to) for note in notes))
         return {key_id: str(each["note"]) for key_id, each in said.items()}
 
-    async def ListCases(self, request: cases_pb2.ListCasesRequest, context: Context) -> cases_pb2.ListCasesResponse:
+    async def ListCases(self, request: pb.ListCasesRequest, context: Context) -> pb.ListCasesResponse:
         answer = await case_lists.list_cases(
             await self.where(request, context),
             page(request),
@@ -52,11 +52,11 @@ class CaseQueries(PersonalReader):
             shapes.instant(request, "opened_since"),
             shapes.instant(request, "opened_until"),
         )
-        return listed(cases_pb2.ListCasesResponse, "cases", answer, shows.summary)
+        return listed(pb.ListCasesResponse, "cases", answer, shows.summary)
 
     async def GetEvidence(
-        self, request: cases_pb2.GetEvidenceRequest, context: Context
-    ) -> AsyncIterator[cases_pb2.GetEvidenceResponse]:
+        self, request: pb.GetEvidenceRequest, context: Context
+    ) -> AsyncIterator[pb.GetEvidenceResponse]:
         tenant = await self.tenant(context)
         case_id = shapes.plain_id(request.case_id, "case_id")
         sha256 = shapes.sha256(request.sha256)
@@ -67,6 +67,6 @@ class CaseQueries(PersonalReader):
         data = await evidence.read(tenant.log, self.sealer, evidence.Kept(sha256, case.opened.subject))
         if data is None:
             raise EvidenceErased(sha256)
-        yield cases_pb2.GetEvidenceResponse(evidence=shows.evidence(case.evidence[sha256]), data=data[:_PIECE_BYTES])
+        yield pb.GetEvidenceResponse(evidence=shows.evidence(case.evidence[sha256]), data=data[:_PIECE_BYTES])
         for start in range(_PIECE_BYTES, len(data), _PIECE_BYTES):
-            yield cases_pb2.GetEvidenceResponse(data=data[start : start + _PIECE_BYTES])
+            yield pb.GetEvidenceResponse(data=data[start : start + _PIECE_BYTES])

@@ -7,27 +7,28 @@ from typing import Any
 
 from adapters.rpc.cases.evidence import CONTENT_TYPES
 from adapters.rpc.shows import line_units, number_of, stamp
-from fulfilment.v1 import cases_pb2, common_pb2
+from fulfilment.v1 import cases_pb2 as pb
+from fulfilment.v1 import common_pb2
 from ledger.facts import LineNo, Sealed
 from ledger.nouns import cases
 from ledger.nouns.cases import Case, EvidenceAdded
 from ledger.terms.money import in_64_bits
 from projections import cases as case_lists
 
-_reason = number_of(cases_pb2.CaseReason)
-_status = number_of(cases_pb2.CaseStatus)
-_remedy = number_of(cases_pb2.Remedy)
-_denial = number_of(cases_pb2.Denial)
+_reason = number_of(pb.CaseReason)
+_status = number_of(pb.CaseStatus)
+_remedy = number_of(pb.Remedy)
+_denial = number_of(pb.Denial)
 _party = number_of(common_pb2.Party)
-_failure = number_of(cases_pb2.ReshipFailure)
+_failure = number_of(pb.ReshipFailure)
 
 
 _types: dict[str, Any] = {name: number for number, name in CONTENT_TYPES.items()}
 
 
-def case(case: Case, version: int, currency: str, notes: Mapping[str, str]) -> cases_pb2.Case:
+def case(case: Case, version: int, currency: str, notes: Mapping[str, str]) -> pb.Case:
     opened = case.opened
-    return cases_pb2.Case(
+    return pb.Case(
         case_id=case.case_id,
         order_id=case.order_id,
         reason=_reason(opened.reason),
@@ -41,13 +42,13 @@ def case(case: Case, version: int, currency: str, notes: Mapping[str, str]) -> c
         evidence_by=stamp(case.evidence_by),
         evidence=[evidence(added) for added in case.evidence.values()],
         ruling=_ruling(case.ruling, notes),
-        remedy=_remedy(case.remedy) if case.remedy else cases_pb2.REMEDY_UNSPECIFIED,
-        reship_failure=_failure(case.reship_failure) if case.reship_failure else cases_pb2.RESHIP_FAILURE_UNSPECIFIED,
+        remedy=_remedy(case.remedy) if case.remedy else pb.REMEDY_UNSPECIFIED,
+        reship_failure=_failure(case.reship_failure) if case.reship_failure else pb.RESHIP_FAILURE_UNSPECIFIED,
         reships=[_reship(each) for each in case.reships],
         labels=[_label(each) for each in case.labels.values()],
         refunds=[_refund(refund_id, each) for refund_id, each in case.refunds.items()],
         currency=currency,
-        denial=_denial(case.denial) if case.denial else cases_pb2.DENIAL_UNSPECIFIED,
+        denial=_denial(case.denial) if case.denial else pb.DENIAL_UNSPECIFIED,
         closed_at=stamp(case.closed_at),
         note=_of(opened.note, notes),
         denial_note=_of(case.denial_note, notes),
@@ -59,16 +60,16 @@ def _of(note: Sealed | None, notes: Mapping[str, str]) -> str:
     return notes.get(note.key_id, "") if note is not None else ""
 
 
-def _line(case: Case, line_no: LineNo) -> cases_pb2.CaseLine:
+def _line(case: Case, line_no: LineNo) -> pb.CaseLine:
     found = case.inspected.get(line_no)
-    return cases_pb2.CaseLine(
+    return pb.CaseLine(
         line_no=line_no,
         units=case.by_line[line_no],
         supplier_id=case.opened.suppliers.get(line_no, ""),
         undecided=case.todo.get(line_no, 0),
         labelled=case.labelled(line_no),
         received=case.received.get(line_no, 0),
-        inspected=cases_pb2.InspectedLine(
+        inspected=pb.InspectedLine(
             line_no=line_no,
             restocked=found.restocked,
             not_restocked=found.not_restocked,
@@ -80,8 +81,8 @@ def _line(case: Case, line_no: LineNo) -> cases_pb2.CaseLine:
     )
 
 
-def evidence(added: EvidenceAdded) -> cases_pb2.Evidence:
-    return cases_pb2.Evidence(
+def evidence(added: EvidenceAdded) -> pb.Evidence:
+    return pb.Evidence(
         sha256=added.sha256,
         type=_types[added.content_type],
         size_bytes=added.size_bytes,
@@ -90,10 +91,10 @@ def evidence(added: EvidenceAdded) -> cases_pb2.Evidence:
     )
 
 
-def _ruling(ruling: cases.LiabilityRuled | None, notes: Mapping[str, str]) -> cases_pb2.Ruling | None:
+def _ruling(ruling: cases.LiabilityRuled | None, notes: Mapping[str, str]) -> pb.Ruling | None:
     if ruling is None:
         return None
-    return cases_pb2.Ruling(
+    return pb.Ruling(
         liable=_party(ruling.liable),
         reasons=ruling.because,
         evidence_sha256=ruling.evidence,
@@ -102,8 +103,8 @@ def _ruling(ruling: cases.LiabilityRuled | None, notes: Mapping[str, str]) -> ca
     )
 
 
-def _reship(reship: cases.Reship) -> cases_pb2.Reship:
-    return cases_pb2.Reship(
+def _reship(reship: cases.Reship) -> pb.Reship:
+    return pb.Reship(
         order_id=reship.order_id,
         lines=line_units(reship.by_line),
         arrived=line_units(reship.arrived),
@@ -112,8 +113,8 @@ def _reship(reship: cases.Reship) -> cases_pb2.Reship:
     )
 
 
-def _label(label: cases.Label) -> cases_pb2.ReturnLabel:
-    return cases_pb2.ReturnLabel(
+def _label(label: cases.Label) -> pb.ReturnLabel:
+    return pb.ReturnLabel(
         label_id=label.label_id,
         lines=line_units(label.by_line),
         freight_payer=_party(label.freight_payer),
@@ -126,11 +127,11 @@ def _label(label: cases.Label) -> cases_pb2.ReturnLabel:
     )
 
 
-def _refund(refund_id: str, refund: cases.Refund) -> cases_pb2.Refund:
-    return cases_pb2.Refund(
+def _refund(refund_id: str, refund: cases.Refund) -> pb.Refund:
+    return pb.Refund(
         refund_id=refund_id,
         lines=[
-            cases_pb2.LineAmount(line_no=line_no, units=units, amount_minor=in_64_bits(refund.amounts_minor[line_no]))
+            pb.LineAmount(line_no=line_no, units=units, amount_minor=in_64_bits(refund.amounts_minor[line_no]))
             for line_no, units in refund.by_line.items()
         ],
         amount_minor=refund.amount_minor,
@@ -140,15 +141,15 @@ def _refund(refund_id: str, refund: cases.Refund) -> cases_pb2.Refund:
     )
 
 
-def summary(row: case_lists.CaseSummary) -> cases_pb2.CaseSummary:
-    return cases_pb2.CaseSummary(
+def summary(row: case_lists.CaseSummary) -> pb.CaseSummary:
+    return pb.CaseSummary(
         case_id=row.case_id,
         order_id=row.order_id,
         reason=_reason(row.reason),
         status=_status(row.status),
         liable=_party(row.liable) if row.liable else common_pb2.PARTY_UNSPECIFIED,
-        remedy=_remedy(row.remedy) if row.remedy else cases_pb2.REMEDY_UNSPECIFIED,
-        denial=_denial(row.denial) if row.denial else cases_pb2.DENIAL_UNSPECIFIED,
+        remedy=_remedy(row.remedy) if row.remedy else pb.REMEDY_UNSPECIFIED,
+        denial=_denial(row.denial) if row.denial else pb.DENIAL_UNSPECIFIED,
         units=row.units,
         supplier_ids=row.supplier_ids,
         opened_at=stamp(row.opened_at),

@@ -9,7 +9,7 @@ from adapters.rpc.commands import Ask, Edge, Reading, Readings
 from adapters.rpc.faults import require
 from adapters.rpc.sealing import person_in, sealed_with
 from adapters.rpc.shapes import enum, happened, plain_id
-from fulfilment.v1 import inquiries_pb2
+from fulfilment.v1 import inquiries_pb2 as pb
 from ledger.decisions import supplier_inquiries
 from ledger.engine.sealing import PersonKey
 from ledger.facts import Change, Sealed, changes_of, order_of
@@ -19,7 +19,7 @@ from ledger.refusals import Malformed
 from ledger.terms.parties import Party
 from ledger.view import View
 
-_topic = enum(inquiries_pb2.InquiryTopic, Topic, unspecified=Topic.OTHER)
+_topic = enum(pb.InquiryTopic, Topic, unspecified=Topic.OTHER)
 _MAY_ASK = {
     (Party.RETAILER, Party.SUPPLIER),
     (Party.CUSTOMER, Party.RETAILER),
@@ -28,7 +28,7 @@ _MAY_ASK = {
 _MOST_CHARACTERS = 5000
 
 
-def ask_inquiry(request: inquiries_pb2.AskInquiryRequest, edge: Edge) -> Ask:
+def ask_inquiry(request: pb.AskInquiryRequest, edge: Edge) -> Ask:
     inquiry_id = plain_id(request.inquiry_id, "inquiry_id")
     by, of = shapes.party(request.asked_by, "asked_by"), shapes.party(request.asked_of, "asked_of")
     require((by, of) in _MAY_ASK, "asked_of", f"the {by} does not ask the {of}")
@@ -57,14 +57,14 @@ def ask_inquiry(request: inquiries_pb2.AskInquiryRequest, edge: Edge) -> Ask:
 
 
 def _sealed(
-    request: inquiries_pb2.AskInquiryRequest | inquiries_pb2.AnswerInquiryRequest, edge: Edge
+    request: pb.AskInquiryRequest | pb.AnswerInquiryRequest, edge: Edge
 ) -> tuple[Sealed | None, Sequence[PersonKey]]:
     """What was written; it belongs to the person of the order that it is about."""
     written = shapes.lines(request.text, "text", _MOST_CHARACTERS)
     return sealed_with(edge.sealer, {"text": written} if written else {}, "", inquiries.stream(request.inquiry_id))
 
 
-def _about(request: inquiries_pb2.AskInquiryRequest, of_a_supplier: bool) -> tuple[str, str, str]:
+def _about(request: pb.AskInquiryRequest, of_a_supplier: bool) -> tuple[str, str, str]:
     """The order, the supplier order and the supplier that a question is about, as far as it names them."""
     match request.WhichOneof("about"):
         case "supplier_order_id":
@@ -81,7 +81,7 @@ def _about(request: inquiries_pb2.AskInquiryRequest, of_a_supplier: bool) -> tup
             raise Malformed(("order_id", "is required, or supplier_order_id"))
 
 
-def answer_inquiry(request: inquiries_pb2.AnswerInquiryRequest, edge: Edge) -> Ask:
+def answer_inquiry(request: pb.AnswerInquiryRequest, edge: Edge) -> Ask:
     inquiry_id, at = plain_id(request.inquiry_id, "inquiry_id"), happened(request, edge.now)
     text, keys = _sealed(request, edge)
     stream = inquiries.stream(inquiry_id)
@@ -97,20 +97,20 @@ def answer_inquiry(request: inquiries_pb2.AnswerInquiryRequest, edge: Edge) -> A
     return Ask(decide, (stream,), keys, lambda view: person_in(view, asked_in(view).asked.order_id, edge.sealer))
 
 
-def close_inquiry(request: inquiries_pb2.CloseInquiryRequest, edge: Edge) -> Ask:
+def close_inquiry(request: pb.CloseInquiryRequest, edge: Edge) -> Ask:
     inquiry_id, at = plain_id(request.inquiry_id, "inquiry_id"), happened(request, edge.now)
     because, stream = shapes.text(request.reason, "reason", 100), inquiries.stream(inquiry_id)
     closed = inquiries.InquiryClosed(inquiry_id, because, edge.actor, at)
 
     def decide(view: View) -> Sequence[Change]:
         inquiry = inquiries.known(inquiries.find(view, inquiry_id), inquiry_id)
-        return [(stream, fact) for fact in inquiries.close(inquiry, closed, edge.now)]
+        return changes_of(stream, inquiries.close(inquiry, closed, edge.now))
 
     return Ask(decide, (stream,))
 
 
 READINGS: Readings = {
-    inquiries_pb2.AskInquiryRequest: Reading(ask_inquiry),
-    inquiries_pb2.AnswerInquiryRequest: Reading(answer_inquiry),
-    inquiries_pb2.CloseInquiryRequest: Reading(close_inquiry),
+    pb.AskInquiryRequest: Reading(ask_inquiry),
+    pb.AnswerInquiryRequest: Reading(answer_inquiry),
+    pb.CloseInquiryRequest: Reading(close_inquiry),
 }

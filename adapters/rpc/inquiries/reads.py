@@ -9,26 +9,24 @@ from adapters.rpc.reading import Context
 from adapters.rpc.sealing import PersonalReader
 from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.tenants import Tenant
-from fulfilment.v1 import inquiries_pb2
+from fulfilment.v1 import inquiries_pb2 as pb
 from ledger.nouns import inquiries
 from projections import inquiries as waiting
 
-_read_state = shapes.enum(inquiries_pb2.InquiryState, waiting.State, unspecified=waiting.State.OPEN)
+_read_state = shapes.enum(pb.InquiryState, waiting.State, unspecified=waiting.State.OPEN)
 
 
 class InquiryQueries(PersonalReader):
     """InquiryService's reads."""
 
-    async def GetInquiry(
-        self, request: inquiries_pb2.GetInquiryRequest, context: Context
-    ) -> inquiries_pb2.GetInquiryResponse:
+    async def GetInquiry(self, request: pb.GetInquiryRequest, context: Context) -> pb.GetInquiryResponse:
         tenant = await self.tenant(context)
         inquiry_id = shapes.plain_id(request.inquiry_id, "inquiry_id")
         entry, position = await self.entry(tenant, inquiries.stream(inquiry_id), request.at_least)
         inquiry = inquiries.known(entry.state, inquiry_id)
         said = await self._texts(tenant, inquiry) if request.with_personal_data else {}
         shown = shows.inquiry(inquiry, entry.version, said)
-        return inquiries_pb2.GetInquiryResponse(inquiry=shown, position=position)
+        return pb.GetInquiryResponse(inquiry=shown, position=position)
 
     async def _texts(self, tenant: Tenant, inquiry: inquiries.Inquiry) -> dict[str, str]:
         """What was said, by the id of its key; without what was erased."""
@@ -37,9 +35,7 @@ class InquiryQueries(PersonalReader):
         said = await self.unsealed(tenant, *((text, bound_to) for text in texts))
         return {key_id: each["text"] for key_id, each in said.items()}
 
-    async def ListInquiries(
-        self, request: inquiries_pb2.ListInquiriesRequest, context: Context
-    ) -> inquiries_pb2.ListInquiriesResponse:
+    async def ListInquiries(self, request: pb.ListInquiriesRequest, context: Context) -> pb.ListInquiriesResponse:
         answer = await waiting.list_inquiries(
             await self.where(request, context),
             page(request),
@@ -48,4 +44,4 @@ class InquiryQueries(PersonalReader):
             optional(shapes.order_id, request.order_id, "order_id"),
             optional_enum(shapes.party, request.asked_of, "asked_of"),
         )
-        return listed(inquiries_pb2.ListInquiriesResponse, "inquiries", answer, shows.waiting)
+        return listed(pb.ListInquiriesResponse, "inquiries", answer, shows.waiting)

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.rpc.shows import number_of, party, stamp
-from fulfilment.v1 import inquiries_pb2
+from fulfilment.v1 import inquiries_pb2 as pb
 from ledger.facts import Sealed
 from ledger.nouns.inquiries import Inquiry
 from projections.inquiries import Waiting
 
-_state = number_of(inquiries_pb2.InquiryState)
-_topic = number_of(inquiries_pb2.InquiryTopic)
+_state = number_of(pb.InquiryState)
+_topic = number_of(pb.InquiryTopic)
 
 
-def inquiry(state: Inquiry, version: int, said: Mapping[str, str]) -> inquiries_pb2.Inquiry:
+def inquiry(state: Inquiry, version: int, said: Mapping[str, str]) -> pb.Inquiry:
     """The inquiry; said is what was unsealed of it, by the id of the key, if that was asked for."""
     asked = state.asked
-    answered = inquiries_pb2.INQUIRY_STATE_ANSWERED if state.answers else inquiries_pb2.INQUIRY_STATE_OPEN
-    return inquiries_pb2.Inquiry(
+    answered = pb.INQUIRY_STATE_ANSWERED if state.answers else pb.INQUIRY_STATE_OPEN
+    return pb.Inquiry(
         inquiry_id=asked.inquiry_id,
-        state=inquiries_pb2.INQUIRY_STATE_CLOSED if state.closed else answered,
+        state=pb.INQUIRY_STATE_CLOSED if state.closed else answered,
         asked_by=party(asked.asked_by),
         asked_of=party(asked.asked_of),
         supplier_id=asked.supplier_id,
@@ -34,8 +34,7 @@ def inquiry(state: Inquiry, version: int, said: Mapping[str, str]) -> inquiries_
         answer_missed=state.is_missed,
         text=_said(asked.text, said),
         answers=[
-            inquiries_pb2.InquiryAnswer(at=stamp(each.at), by=each.by, text=_said(each.text, said))
-            for each in state.answers
+            pb.InquiryAnswer(at=stamp(each.at), by=each.by, text=_said(each.text, said)) for each in state.answers
         ],
         version=version,
     )
@@ -45,8 +44,8 @@ def _said(text: Sealed | None, said: Mapping[str, str]) -> str:
     return said.get(text.key_id, "") if text is not None else ""
 
 
-def waiting(each: Waiting) -> inquiries_pb2.Inquiry:
-    return inquiries_pb2.Inquiry(
+def waiting(each: Waiting) -> pb.Inquiry:
+    return pb.Inquiry(
         inquiry_id=each.inquiry_id,
         state=_state(each.state),
         asked_by=party(each.asked_by),

@@ -11,7 +11,8 @@ from adapters.rpc.faults import each, fault, require
 from adapters.rpc.orders.people import new_person, person_of
 from adapters.rpc.sealing import person_in, sealed_note, sealed_with
 from adapters.rpc.shapes import by_line, count, enum, happened, instant, optional, plain_id, taken, text
-from fulfilment.v1 import orders_pb2, shipping_pb2
+from fulfilment.v1 import orders_pb2 as pb
+from fulfilment.v1 import shipping_pb2
 from ledger.decisions import cancelling, delivery, intake, rerouting
 from ledger.decisions.rerouting import Cause
 from ledger.facts import LineNo, order_of
@@ -19,10 +20,10 @@ from ledger.nouns import orders, policies, stock, suppliers
 from ledger.terms.shipping import Incoterm, Priority
 from ledger.view import Decide
 
-_payment = enum(orders_pb2.PaymentState, orders.PaymentState, unspecified=orders.PaymentState.UNKNOWN)
-_priority = enum(orders_pb2.Priority, Priority, unspecified=Priority.STANDARD)
-_hold_reason = enum(orders_pb2.HoldReason, orders.HoldReason)
-_when_unavailable = enum(orders_pb2.WhenUnavailable, orders.WhenUnavailable, unspecified=orders.WhenUnavailable.HOLD)
+_payment = enum(pb.PaymentState, orders.PaymentState, unspecified=orders.PaymentState.UNKNOWN)
+_priority = enum(pb.Priority, Priority, unspecified=Priority.STANDARD)
+_hold_reason = enum(pb.HoldReason, orders.HoldReason)
+_when_unavailable = enum(pb.WhenUnavailable, orders.WhenUnavailable, unspecified=orders.WhenUnavailable.HOLD)
 _INCOTERMS: dict[int, Incoterm | None] = {
     shipping_pb2.INCOTERM_UNSPECIFIED: None,
     shipping_pb2.INCOTERM_DDP: Incoterm.DDP,
@@ -36,7 +37,7 @@ def _incoterm(value: int) -> Incoterm | None:
     return _INCOTERMS.get(value)
 
 
-def _line(line: orders_pb2.OrderLine, place: int, warnings: list[str]) -> orders.Line:
+def _line(line: pb.OrderLine, place: int, warnings: list[str]) -> orders.Line:
     return orders.Line(
         LineNo(count(line.line_no, "line_no") or place),
         shapes.sku(line.sku, "sku") if line.sku.strip() else "",
@@ -52,7 +53,7 @@ def _line(line: orders_pb2.OrderLine, place: int, warnings: list[str]) -> orders
     )
 
 
-def _lines(messages: Sequence[orders_pb2.OrderLine], edge: Edge) -> tuple[orders.Line, ...]:
+def _lines(messages: Sequence[pb.OrderLine], edge: Edge) -> tuple[orders.Line, ...]:
     require(len(messages) <= 1000, "lines", f"{len(messages)} lines, 1000 at most")
     places = itertools.count(1)
     lines = each(messages, "lines", lambda message: _line(message, next(places), edge.warnings))
@@ -71,7 +72,7 @@ def of_order(order_id: str, decide: Decide) -> Ask:
     return Ask(decide, (orders.stream(order_id),))
 
 
-def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
+def place_order(request: pb.PlaceOrderRequest, edge: Edge) -> Ask:
     channel = plain_id(request.channel, "channel")
     number, encoded = shapes.channel_order_id(request.channel_order_id)
     order_id = f"{channel}/{encoded}"
@@ -109,7 +110,7 @@ def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
         when_unavailable=_when_unavailable(request.when_unavailable, "when_unavailable"),
         incoterm=_incoterm(request.incoterm),
     )
-    all_or_nothing = request.stock_policy == orders_pb2.STOCK_POLICY_ALL_OR_NOTHING
+    all_or_nothing = request.stock_policy == pb.STOCK_POLICY_ALL_OR_NOTHING
     items = {(line.supplier_id, line.sku): None for line in lines if line.supplier_id}
     streams = (
         orders.stream(order_id),
@@ -120,7 +121,7 @@ def place_order(request: orders_pb2.PlaceOrderRequest, edge: Edge) -> Ask:
     return Ask(lambda view: intake.place(view, placed, all_or_nothing, cart_id, edge.now), streams, keys)
 
 
-def complete_details(request: orders_pb2.CompleteDetailsRequest, edge: Edge) -> Ask:
+def complete_details(request: pb.CompleteDetailsRequest, edge: Edge) -> Ask:
     order_id = shapes.order_id(request.order_id)
     lines = _lines(request.lines, edge)
     at = happened(request, edge.now)
@@ -145,7 +146,7 @@ def complete_details(request: orders_pb2.CompleteDetailsRequest, edge: Edge) -> 
     return Ask(lambda view: intake.complete_details(view, details, said, edge.now), (orders.stream(order_id),), keys)
 
 
-def complete_customs_data(request: orders_pb2.CompleteCustomsDataRequest, edge: Edge) -> Ask:
+def complete_customs_data(request: pb.CompleteCustomsDataRequest, edge: Edge) -> Ask:
     order_id = shapes.order_id(request.order_id)
     require(len(request.lines) <= 1000, "lines", f"{len(request.lines)} lines, 1000 at most")
     lines = each(request.lines, "lines", lambda line: _customs_line(line, edge.warnings))
@@ -167,14 +168,14 @@ def _customs_line(line: shipping_pb2.CustomsLine, warnings: list[str]) -> orders
     )
 
 
-def record_payment(request: orders_pb2.RecordPaymentRequest, edge: Edge) -> Ask:
+def record_payment(request: pb.RecordPaymentRequest, edge: Edge) -> Ask:
     order_id = shapes.order_id(request.order_id)
     require(request.payment != 0, "payment", "is required")
     payment, at = _payment(request.payment, "payment"), happened(request, edge.now)
     return of_order(order_id, lambda view: intake.record_payment(view, order_id, payment, at, edge.now))
 
 
-def place_hold(request: orders_pb2.PlaceHoldRequest, edge: Edge) -> Ask:
+def place_hold(request: pb.PlaceHoldRequest, edge: Edge) -> Ask:
     order_id = shapes.order_id(request.order_id)
     owner = text(request.owner, "owner", 100, required=True)
     # What the ledger holds it releases itself, by what it knows of the reason; a person's hold only a person ends.
@@ -204,26 +205,26 @@ def _supplier_order_of(order_id: str, supplier_order_id: str) -> str:
     return supplier_order_id
 
 
-def release_hold(request: orders_pb2.ReleaseHoldRequest, edge: Edge) -> Ask:
+def release_hold(request: pb.ReleaseHoldRequest, edge: Edge) -> Ask:
     order_id = shapes.order_id(request.order_id)
     reason, owner = _hold_reason(request.reason, "reason"), text(request.owner, "owner", 100)
     scope, at = _supplier_order_of(order_id, request.supplier_order_id), happened(request, edge.now)
     return of_order(order_id, lambda view: intake.release_hold(view, order_id, reason, owner, scope, at, edge.now))
 
 
-def confirm_order(request: orders_pb2.ConfirmOrderRequest, edge: Edge) -> Ask:
+def confirm_order(request: pb.ConfirmOrderRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
     by, backorder = edge.actor, request.backorder_lacking
     return of_order(order_id, lambda view: intake.confirm(view, order_id, backorder, by, at, edge.now))
 
 
-def cancel_order(request: orders_pb2.CancelOrderRequest, edge: Edge) -> Ask:
+def cancel_order(request: pb.CancelOrderRequest, edge: Edge) -> Ask:
     order_id, at, lines = shapes.order_id(request.order_id), happened(request, edge.now), by_line(request.lines)
     by, because = shapes.party(request.by, "by"), text(request.reason, "reason", 100)
     return of_order(order_id, lambda view: cancelling.cancel(view, order_id, lines, by, because, at, edge.now))
 
 
-def reroute_units(request: orders_pb2.RerouteUnitsRequest, edge: Edge) -> Ask:
+def reroute_units(request: pb.RerouteUnitsRequest, edge: Edge) -> Ask:
     order_id, at, lines = shapes.order_id(request.order_id), happened(request, edge.now), by_line(request.lines)
     source = _supplier_order_of(order_id, request.supplier_order_id)
     because = text(request.reason, "reason", 100)
@@ -232,7 +233,7 @@ def reroute_units(request: orders_pb2.RerouteUnitsRequest, edge: Edge) -> Ask:
     return of_order(order_id, lambda view: rerouting.reroute(view, order_id, source, lines, cause, at, edge.now))
 
 
-def change_address(request: orders_pb2.ChangeAddressRequest, edge: Edge) -> Ask:
+def change_address(request: pb.ChangeAddressRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
     person, subject, sealed, keys = new_person(request.customer, request.ship_to, order_id, edge)
     require(person.has_contact, "customer", "is required with an e-mail address or a phone number")
@@ -242,12 +243,12 @@ def change_address(request: orders_pb2.ChangeAddressRequest, edge: Edge) -> Ask:
     return Ask(lambda view: intake.change_address(view, changed, edge.now), (orders.stream(order_id),), keys)
 
 
-def confirm_receipt(request: orders_pb2.ConfirmReceiptRequest, edge: Edge) -> Ask:
+def confirm_receipt(request: pb.ConfirmReceiptRequest, edge: Edge) -> Ask:
     order_id, at, by = shapes.order_id(request.order_id), happened(request, edge.now), shapes.party(request.by, "by")
     return of_order(order_id, lambda view: delivery.confirm_receipt(view, order_id, by, at, edge.now))
 
 
-def record_chargeback(request: orders_pb2.RecordChargebackRequest, edge: Edge) -> Ask:
+def record_chargeback(request: pb.RecordChargebackRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
     amount, because = shapes.money(request.amount, "amount", 1), text(request.reason, "reason", 50)
     chargeback_id = plain_id(request.chargeback_id, "chargeback_id")
@@ -255,24 +256,24 @@ def record_chargeback(request: orders_pb2.RecordChargebackRequest, edge: Edge) -
     return of_order(order_id, lambda view: intake.record_chargeback(view, chargeback, edge.now))
 
 
-def record_review(request: orders_pb2.RecordReviewRequest, edge: Edge) -> Ask:
+def record_review(request: pb.RecordReviewRequest, edge: Edge) -> Ask:
     order_id, at = shapes.order_id(request.order_id), happened(request, edge.now)
     review_id, score = plain_id(request.review_id, "review_id"), count(request.score, "score", 1, 5)
     return of_order(order_id, lambda view: intake.review(view, order_id, review_id, score, at))
 
 
 READINGS: Readings = {
-    orders_pb2.PlaceOrderRequest: Reading(place_order),
-    orders_pb2.CompleteDetailsRequest: Reading(complete_details),
-    orders_pb2.CompleteCustomsDataRequest: Reading(complete_customs_data),
-    orders_pb2.RecordPaymentRequest: Reading(record_payment),
-    orders_pb2.PlaceHoldRequest: Reading(place_hold),
-    orders_pb2.ReleaseHoldRequest: Reading(release_hold),
-    orders_pb2.ConfirmOrderRequest: Reading(confirm_order),
-    orders_pb2.CancelOrderRequest: Reading(cancel_order),
-    orders_pb2.RerouteUnitsRequest: Reading(reroute_units),
-    orders_pb2.ChangeAddressRequest: Reading(change_address),
-    orders_pb2.ConfirmReceiptRequest: Reading(confirm_receipt),
-    orders_pb2.RecordChargebackRequest: Reading(record_chargeback),
-    orders_pb2.RecordReviewRequest: Reading(record_review),
+    pb.PlaceOrderRequest: Reading(place_order),
+    pb.CompleteDetailsRequest: Reading(complete_details),
+    pb.CompleteCustomsDataRequest: Reading(complete_customs_data),
+    pb.RecordPaymentRequest: Reading(record_payment),
+    pb.PlaceHoldRequest: Reading(place_hold),
+    pb.ReleaseHoldRequest: Reading(release_hold),
+    pb.ConfirmOrderRequest: Reading(confirm_order),
+    pb.CancelOrderRequest: Reading(cancel_order),
+    pb.RerouteUnitsRequest: Reading(reroute_units),
+    pb.ChangeAddressRequest: Reading(change_address),
+    pb.ConfirmReceiptRequest: Reading(confirm_receipt),
+    pb.RecordChargebackRequest: Reading(record_chargeback),
+    pb.RecordReviewRequest: Reading(record_review),
 }

@@ -7,14 +7,14 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from fulfilment.v1 import shipping_pb2
+from fulfilment.v1 import shipping_pb2 as pb
 
 _HOUSE = Path(__file__).parents[2]
 _MOST_SECONDS = 60.0
 _ONE_AT_A_TIME = asyncio.Semaphore(1)
 
 
-async def drawn(invoice: shipping_pb2.CommercialInvoice) -> bytes:
+async def drawn(invoice: pb.CommercialInvoice) -> bytes:
     """The invoice as PDF. One is drawn at a time, for a minute at most; who stops waiting ends the drawing."""
     async with _ONE_AT_A_TIME, asyncio.timeout(_MOST_SECONDS):
         pipe = asyncio.subprocess.PIPE

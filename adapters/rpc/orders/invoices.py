@@ -7,7 +7,7 @@ from typing import Any
 
 from adapters.rpc.orders.shows import incoterm
 from adapters.rpc.shows import money, stamp
-from fulfilment.v1 import shipping_pb2
+from fulfilment.v1 import shipping_pb2 as pb
 from ledger.decisions.invoice import Invoice, InvoiceLine
 from ledger.nouns.policies import Seller
 from ledger.terms.money import in_64_bits
@@ -15,18 +15,16 @@ from ledger.terms.money import in_64_bits
 Personal = Mapping[str, Any] | None
 
 
-def message(invoice: Invoice, buyer: Personal, return_address: Personal) -> shipping_pb2.CommercialInvoice:
+def message(invoice: Invoice, buyer: Personal, return_address: Personal) -> pb.CommercialInvoice:
     """The invoice; buyer and return_address are what was unsealed, None where a person was erased."""
     supplier, order = invoice.supplier.registered, invoice.order
-    return shipping_pb2.CommercialInvoice(
+    return pb.CommercialInvoice(
         number=invoice.number,
         issued_at=stamp(invoice.issued_at),
         order_id=order.order_id,
         supplier_order_id=invoice.supplier_order_id,
         seller=_seller(invoice.seller) if invoice.seller is not None else None,
-        shipper=shipping_pb2.InvoiceParty(
-            name=supplier.name, address=_address_lines(return_address), country=supplier.country
-        ),
+        shipper=pb.InvoiceParty(name=supplier.name, address=_address_lines(return_address), country=supplier.country),
         buyer=_buyer(invoice, buyer or {}),
         incoterm=incoterm(invoice.incoterm),
         lines=[_line(line) for line in invoice.lines],
@@ -37,10 +35,8 @@ def message(invoice: Invoice, buyer: Personal, return_address: Personal) -> ship
     )
 
 
-def _seller(seller: Seller) -> shipping_pb2.InvoiceParty:
-    return shipping_pb2.InvoiceParty(
-        name=seller.name, address=seller.address, country=seller.country, tax_id=seller.tax_id
-    )
+def _seller(seller: Seller) -> pb.InvoiceParty:
+    return pb.InvoiceParty(name=seller.name, address=seller.address, country=seller.country, tax_id=seller.tax_id)
 
 
 def _address_lines(return_address: Personal) -> list[str]:
@@ -49,10 +45,10 @@ def _address_lines(return_address: Personal) -> list[str]:
     return [line.strip() for line in written.splitlines() if line.strip()]
 
 
-def _buyer(invoice: Invoice, personal: Mapping[str, Any]) -> shipping_pb2.InvoiceParty:
+def _buyer(invoice: Invoice, personal: Mapping[str, Any]) -> pb.InvoiceParty:
     place = invoice.order.destination
     town = " ".join(filter(None, [personal.get("postal_code", ""), personal.get("city", "")]))
-    return shipping_pb2.InvoiceParty(
+    return pb.InvoiceParty(
         name=personal.get("name", ""),
         address=[*personal.get("lines", ()), *filter(None, [town, place.region])],
         country=place.country,
@@ -60,8 +56,8 @@ def _buyer(invoice: Invoice, personal: Mapping[str, Any]) -> shipping_pb2.Invoic
     )
 
 
-def _line(line: InvoiceLine) -> shipping_pb2.InvoiceLine:
-    return shipping_pb2.InvoiceLine(
+def _line(line: InvoiceLine) -> pb.InvoiceLine:
+    return pb.InvoiceLine(
         line_no=line.line.line_no,
         sku=line.line.sku,
         title=line.line.title,

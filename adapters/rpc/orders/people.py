@@ -11,7 +11,7 @@ from adapters.rpc.commands import Edge
 from adapters.rpc.faults import require
 from adapters.rpc.sealing import sealed_with
 from adapters.rpc.shapes import taken
-from fulfilment.v1 import orders_pb2
+from fulfilment.v1 import orders_pb2 as pb
 from ledger.engine.sealing import PersonKey
 from ledger.facts import Sealed
 from ledger.terms.places import Destination
@@ -29,7 +29,7 @@ class Person(msgspec.Struct, frozen=True):
     has_address: bool
 
 
-def person_of(customer: orders_pb2.Customer, address: orders_pb2.Address, country: str, note: str = "") -> Person:
+def person_of(customer: pb.Customer, address: pb.Address, country: str, note: str = "") -> Person:
     """country is that of the address as it was understood; one that was not stays readable beside the rest."""
     count = len(address.lines)
     require(count <= _MOST_ADDRESS_LINES, "ship_to.lines", f"{count} lines, {_MOST_ADDRESS_LINES} at most")
@@ -71,7 +71,7 @@ def _readable(postal_code: str, country: str) -> str:
 
 
 def new_person(
-    customer: orders_pb2.Customer, address: orders_pb2.Address, order_id: str, edge: Edge
+    customer: pb.Customer, address: pb.Address, order_id: str, edge: Edge
 ) -> tuple[Person, str, Sealed | None, tuple[PersonKey, ...]]:
     person = person_of(customer, address, shapes.country(address.country, "ship_to.country", edge.warnings))
     subject = edge.sealer.subject_of(customer.email, customer.phone, order_id)

@@ -11,7 +11,7 @@ from adapters.rpc.reading import Context
 from adapters.rpc.sealing import PersonalReader, content_of
 from adapters.rpc.shows import money
 from adapters.tenants import Tenant
-from fulfilment.v1 import orders_pb2
+from fulfilment.v1 import orders_pb2 as pb
 from ledger.decisions import customs, invoice
 from ledger.facts import order_of
 from ledger.nouns import orders, policies, suppliers
@@ -21,12 +21,12 @@ from ledger.nouns.policies import policy_at
 class OrderQueries(PersonalReader):
     """OrderService's reads."""
 
-    async def GetOrder(self, request: orders_pb2.GetOrderRequest, context: Context) -> orders_pb2.GetOrderResponse:
+    async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.GetOrderResponse:
         tenant = await self.tenant(context)
         order_id = shapes.order_id(request.order_id)
         order, version, position = await self._order(tenant, order_id, request.at_least)
         if not request.with_personal_data:
-            return orders_pb2.GetOrderResponse(order=shows.order(order, version, None), position=position)
+            return pb.GetOrderResponse(order=shows.order(order, version, None), position=position)
         # The note was sealed with what the shop sent; a later address or customer comes without it.
         placed = order.placed
         said = await self.unsealed(
@@ -38,18 +38,16 @@ class OrderQueries(PersonalReader):
         notes = {key_id: each.get("note", "") for key_id, each in said.items()}
         note = notes.get(placed.customer.key_id, "") if placed.customer else ""
         found = shows.order(order, version, content_of(order.customer, said), note, notes)
-        return orders_pb2.GetOrderResponse(order=found, position=position)
+        return pb.GetOrderResponse(order=found, position=position)
 
-    async def GetCustoms(
-        self, request: orders_pb2.GetCustomsRequest, context: Context
-    ) -> orders_pb2.GetCustomsResponse:
+    async def GetCustoms(self, request: pb.GetCustomsRequest, context: Context) -> pb.GetCustomsResponse:
         tenant = await self.tenant(context)
         order_id = shapes.order_id(request.order_id)
         order, _, position = await self._order(tenant, order_id, request.at_least)
         streams = {supplier_id: suppliers.stream(supplier_id) for supplier_id in customs.involved(order)}
         entries, _ = await self.entries(tenant, list(streams.values()), 0)
         found = {name: entry.state for name, entry in zip(streams, entries, strict=True) if entry.state is not None}
-        return orders_pb2.GetCustomsResponse(
+        return pb.GetCustomsResponse(
             incoterm=shows.incoterm(order.incoterm),
             total=money(customs.total_of(order)),
             states=[shows.customs_state(each) for each in customs.standings(order, found)],
@@ -57,8 +55,8 @@ class OrderQueries(PersonalReader):
         )
 
     async def GetCommercialInvoice(
-        self, request: orders_pb2.GetCommercialInvoiceRequest, context: Context
-    ) -> orders_pb2.GetCommercialInvoiceResponse:
+        self, request: pb.GetCommercialInvoiceRequest, context: Context
+    ) -> pb.GetCommercialInvoiceResponse:
         tenant = await self.tenant(context)
         supplier_order_id = shapes.supplier_order_id(request.supplier_order_id)
         parcel = shapes.parcel(request) if request.carrier or request.tracking_number else None
@@ -74,7 +72,7 @@ class OrderQueries(PersonalReader):
         people = await self.unsealed(tenant, (customer, order.sealed_for), (address, stream))
         said = invoices.message(bill, content_of(customer, people), content_of(address, people))
         pdf = await drawn(said) if request.with_pdf else b""
-        return orders_pb2.GetCommercialInvoiceResponse(invoice=said, pdf=pdf, position=position)
+        return pb.GetCommercialInvoiceResponse(invoice=said, pdf=pdf, position=position)
 
     async def _order(self, tenant: Tenant, order_id: str, at_least: int) -> tuple[orders.Order, int, int]:
         """The order, its version, and the position that it was read at."""

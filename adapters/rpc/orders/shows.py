@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.rpc.shows import choice, day, hold, line_units, money, number_of, party, stamp
-from fulfilment.v1 import orders_pb2, shipping_pb2
+from fulfilment.v1 import orders_pb2 as pb
+from fulfilment.v1 import shipping_pb2
 from ledger.decisions import customs
 from ledger.nouns.orders import DelayRuled, Line, Order, Shipment
 from ledger.nouns.orders.supplier_orders import CompensationAccrued, SupplierOrder
@@ -15,12 +16,12 @@ from ledger.terms.money import Money
 from ledger.terms.places import Destination
 from ledger.terms.shipping import Chosen, Incoterm
 
-_order_status = number_of(orders_pb2.OrderStatus)
-_supplier_order_status = number_of(orders_pb2.SupplierOrderStatus)
-_payment = number_of(orders_pb2.PaymentState)
-_priority = number_of(orders_pb2.Priority)
-_oddity = number_of(orders_pb2.Oddity)
-_clock = number_of(orders_pb2.SupplierOrderClock)
+_order_status = number_of(pb.OrderStatus)
+_supplier_order_status = number_of(pb.SupplierOrderStatus)
+_payment = number_of(pb.PaymentState)
+_priority = number_of(pb.Priority)
+_oddity = number_of(pb.Oddity)
+_clock = number_of(pb.SupplierOrderClock)
 _incoterm = number_of(shipping_pb2.Incoterm)
 _border = number_of(shipping_pb2.Border)
 
@@ -31,9 +32,9 @@ def order(
     personal: Mapping[str, Any] | None,
     note: str = "",
     hold_notes: Mapping[str, str] = {},
-) -> orders_pb2.Order:
+) -> pb.Order:
     """The order; personal, its note and those of its holds, by their keys, are what was unsealed if asked for."""
-    return orders_pb2.Order(
+    return pb.Order(
         order_id=state.order_id,
         status=_order_status(state.header),
         placed_at=stamp(state.placed.placed_at),
@@ -62,11 +63,11 @@ def order(
     )
 
 
-def _line_state(state: Order, line: Line) -> orders_pb2.OrderLineState:
+def _line_state(state: Order, line: Line) -> pb.OrderLineState:
     buckets = state.buckets[line.line_no]
     counts = {name: getattr(buckets, name) for name in buckets.__struct_fields__}
-    return orders_pb2.OrderLineState(
-        line=orders_pb2.OrderLine(
+    return pb.OrderLineState(
+        line=pb.OrderLine(
             line_no=line.line_no,
             sku=line.sku,
             title=line.title,
@@ -79,18 +80,18 @@ def _line_state(state: Order, line: Line) -> orders_pb2.OrderLineState:
             weight_grams=line.weight_grams,
             declared_value_minor=line.declared_value_minor,
         ),
-        units=orders_pb2.Buckets(**counts),
+        units=pb.Buckets(**counts),
         untracked=line.line_no in state.untracked,
         choice=choice(state.chosen[line.line_no]) if line.line_no in state.chosen else None,
     )
 
 
-def _supplier_order(state: Order, each: SupplierOrder) -> orders_pb2.SupplierOrder:
+def _supplier_order(state: Order, each: SupplierOrder) -> pb.SupplierOrder:
     shares = [
-        orders_pb2.Share(line_no=line_no, **{name: getattr(share, name) for name in share.__struct_fields__})
+        pb.Share(line_no=line_no, **{name: getattr(share, name) for name in share.__struct_fields__})
         for line_no, share in each.shares.items()
     ]
-    return orders_pb2.SupplierOrder(
+    return pb.SupplierOrder(
         supplier_order_id=each.supplier_order_id,
         supplier_id=each.supplier_id,
         status=_supplier_order_status(each.stage),
@@ -107,9 +108,7 @@ def _supplier_order(state: Order, each: SupplierOrder) -> orders_pb2.SupplierOrd
         delay_rulings=[
             _ruling(ruling) for (object_id, _), ruling in state.rulings.items() if object_id == each.supplier_order_id
         ],
-        unit_costs=[
-            orders_pb2.UnitCost(line_no=line_no, cost=money(cost)) for line_no, cost in each.unit_costs.items()
-        ],
+        unit_costs=[pb.UnitCost(line_no=line_no, cost=money(cost)) for line_no, cost in each.unit_costs.items()],
         packing=each.packing,
         packing_lacks=each.packing_lacks,
         packing_oddities=map(_oddity, each.packing_oddities),
@@ -138,10 +137,10 @@ def _chosen(shipping: Chosen | None) -> shipping_pb2.ChosenService | None:
     )
 
 
-def _compensation(accrued: CompensationAccrued | None) -> orders_pb2.Compensation | None:
+def _compensation(accrued: CompensationAccrued | None) -> pb.Compensation | None:
     if accrued is None:
         return None
-    return orders_pb2.Compensation(
+    return pb.Compensation(
         amount=money(accrued.amount),
         net_amount=money(Money(accrued.net_amount_minor, accrued.amount.currency)),
         basis_points=accrued.terms.basis_points,
@@ -151,8 +150,8 @@ def _compensation(accrued: CompensationAccrued | None) -> orders_pb2.Compensatio
     )
 
 
-def _ruling(ruling: DelayRuled) -> orders_pb2.DelayRuling:
-    return orders_pb2.DelayRuling(
+def _ruling(ruling: DelayRuled) -> pb.DelayRuling:
+    return pb.DelayRuling(
         clock=_clock(ruling.clock),
         party=party(ruling.party),
         reason=ruling.because,
@@ -161,8 +160,8 @@ def _ruling(ruling: DelayRuled) -> orders_pb2.DelayRuling:
     )
 
 
-def _shipment(shipment: Shipment) -> orders_pb2.Shipment:
-    return orders_pb2.Shipment(
+def _shipment(shipment: Shipment) -> pb.Shipment:
+    return pb.Shipment(
         supplier_order_id=shipment.supplier_order_id,
         carrier=shipment.carrier,
         tracking_number=shipment.number,
@@ -175,8 +174,8 @@ def _shipment(shipment: Shipment) -> orders_pb2.Shipment:
     )
 
 
-def _address(destination: Destination, personal: Mapping[str, Any]) -> orders_pb2.Address:
-    return orders_pb2.Address(
+def _address(destination: Destination, personal: Mapping[str, Any]) -> pb.Address:
+    return pb.Address(
         lines=personal.get("lines", ()),
         city=personal.get("city", ""),
         region=destination.region,
@@ -185,10 +184,8 @@ def _address(destination: Destination, personal: Mapping[str, Any]) -> orders_pb
     )
 
 
-def _customer(personal: Mapping[str, Any]) -> orders_pb2.Customer:
-    return orders_pb2.Customer(
-        name=personal.get("name", ""), email=personal.get("email", ""), phone=personal.get("phone", "")
-    )
+def _customer(personal: Mapping[str, Any]) -> pb.Customer:
+    return pb.Customer(name=personal.get("name", ""), email=personal.get("email", ""), phone=personal.get("phone", ""))
 
 
 def customs_state(each: customs.Standing) -> shipping_pb2.CustomsState:

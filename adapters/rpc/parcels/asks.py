@@ -12,24 +12,24 @@ from adapters.rpc.commands import Ask, Edge, Reading, Readings
 from adapters.rpc.faults import each, require
 from adapters.rpc.sealing import sealed_with
 from adapters.rpc.shapes import enum, happened, text
-from fulfilment.v1 import parcels_pb2
+from fulfilment.v1 import parcels_pb2 as pb
 from ledger.decisions import delivery
 from ledger.engine.sealing import PersonKey
 from ledger.facts import Change, Sealed, changes_of
 from ledger.nouns import orders, parcels, policies
 from ledger.view import View
 
-_parcel_status = enum(parcels_pb2.ParcelStatus, parcels.ParcelStatus)
-_customs_ask = enum(parcels_pb2.CustomsAsk, parcels.CustomsAsk)
+_parcel_status = enum(pb.ParcelStatus, parcels.ParcelStatus)
+_customs_ask = enum(pb.CustomsAsk, parcels.CustomsAsk)
 
 
-def register_parcel(request: parcels_pb2.RegisterParcelRequest, edge: Edge) -> Ask:
+def register_parcel(request: pb.RegisterParcelRequest, edge: Edge) -> Ask:
     parcel, at = shapes.parcel(request), happened(request, edge.now)
     registration = parcels.ParcelRegistered(*parcel, 0, at)
     return Ask(lambda view: delivery.register_parcel(view, registration), (parcels.stream(*parcel), policies.stream()))
 
 
-def record_checkpoints(request: parcels_pb2.RecordCheckpointsRequest, edge: Edge) -> Ask:
+def record_checkpoints(request: pb.RecordCheckpointsRequest, edge: Edge) -> Ask:
     parcel = shapes.parcel(request)
     shapes.some(request.checkpoints, "checkpoints", 200, "scans")
     scans = each(request.checkpoints, "checkpoints", lambda scan: _scan(scan, edge.now, edge.warnings))
@@ -54,7 +54,7 @@ def _with_messages(
     ]
 
 
-def _scan(scan: parcels_pb2.Checkpoint, now: datetime, warnings: list[str]) -> parcels.Checkpoint:
+def _scan(scan: pb.Checkpoint, now: datetime, warnings: list[str]) -> parcels.Checkpoint:
     require(scan.HasField("at"), "at", "is required")
     status = _parcel_status(scan.status, "status")
     asks = _customs_ask(scan.customs_asks, "customs_asks") if scan.customs_asks else None
@@ -77,7 +77,7 @@ def _scan(scan: parcels_pb2.Checkpoint, now: datetime, warnings: list[str]) -> p
 
 
 def _sealed_messages(
-    request: parcels_pb2.RecordCheckpointsRequest, parcel: tuple[str, str], edge: Edge
+    request: pb.RecordCheckpointsRequest, parcel: tuple[str, str], edge: Edge
 ) -> tuple[list[Sealed | None], list[PersonKey]]:
     """The text of each scan, and all keys; they belong to the person of the order."""
     messages = each(request.checkpoints, "checkpoints", lambda scan: shapes.taken_lines(scan.message, "message", 1000))
@@ -98,7 +98,7 @@ def _owner_of(parcel: tuple[str, str]) -> Callable[[View], str]:
     return owner
 
 
-def prove_delivery(request: parcels_pb2.ProveDeliveryRequest, edge: Edge) -> Ask:
+def prove_delivery(request: pb.ProveDeliveryRequest, edge: Edge) -> Ask:
     parcel, at = shapes.parcel(request), happened(request, edge.now)
     signed_by = shapes.taken(request.signed_by, "signed_by")
     photo = shapes.sha256(request.photo_sha256, "photo_sha256") if request.photo_sha256 else ""
@@ -116,22 +116,22 @@ def prove_delivery(request: parcels_pb2.ProveDeliveryRequest, edge: Edge) -> Ask
     return Ask(decide, (stream,), keys, owner)
 
 
-def dispute_delivery(request: parcels_pb2.DisputeDeliveryRequest, edge: Edge) -> Ask:
+def dispute_delivery(request: pb.DisputeDeliveryRequest, edge: Edge) -> Ask:
     parcel, at = shapes.parcel(request), happened(request, edge.now)
     because = text(request.reason, "reason", 100)
     return Ask(lambda view: delivery.dispute_delivery(view, *parcel, because, at, edge.now), (parcels.stream(*parcel),))
 
 
-def confirm_loss(request: parcels_pb2.ConfirmLossRequest, edge: Edge) -> Ask:
+def confirm_loss(request: pb.ConfirmLossRequest, edge: Edge) -> Ask:
     parcel, at = shapes.parcel(request), happened(request, edge.now)
     by, because = shapes.party(request.by, "by"), text(request.reason, "reason", 100)
     return Ask(lambda view: delivery.confirm_loss(view, *parcel, by, because, at, edge.now), (parcels.stream(*parcel),))
 
 
 READINGS: Readings = {
-    parcels_pb2.RegisterParcelRequest: Reading(register_parcel),
-    parcels_pb2.RecordCheckpointsRequest: Reading(record_checkpoints),
-    parcels_pb2.ProveDeliveryRequest: Reading(prove_delivery),
-    parcels_pb2.DisputeDeliveryRequest: Reading(dispute_delivery),
-    parcels_pb2.ConfirmLossRequest: Reading(confirm_loss),
+    pb.RegisterParcelRequest: Reading(register_parcel),
+    pb.RecordCheckpointsRequest: Reading(record_checkpoints),
+    pb.ProveDeliveryRequest: Reading(prove_delivery),
+    pb.DisputeDeliveryRequest: Reading(dispute_delivery),
+    pb.ConfirmLossRequest: Reading(confirm_loss),
 }

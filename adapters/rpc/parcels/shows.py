@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adapters.rpc.shows import customs_ask, customs_hold, line_units, parcel_status, stamp
-from fulfilment.v1 import parcels_pb2
+from fulfilment.v1 import parcels_pb2 as pb
 from ledger.facts import Sealed
 from ledger.nouns.parcels import Checkpoint, DeliveryProven, Parcel
 
@@ -14,15 +14,15 @@ Said = Mapping[str, Mapping[str, Any]]
 """What was unsealed, by the id of its key."""
 
 
-def _checkpoints(state: Parcel, said: Said) -> Iterator[parcels_pb2.Checkpoint]:
+def _checkpoints(state: Parcel, said: Said) -> Iterator[pb.Checkpoint]:
     """All scans of the number by their own time, with what was unsealed of their texts."""
     scans = [*((scan, True) for scan in state.earlier), *((scan, False) for scan in state.checkpoints)]
     for scan, earlier in sorted(scans, key=lambda each: each[0].at):
         yield _checkpoint(scan, earlier, _of(said, scan.message, "message"))
 
 
-def _checkpoint(scan: Checkpoint, earlier: bool, message: str) -> parcels_pb2.Checkpoint:
-    return parcels_pb2.Checkpoint(
+def _checkpoint(scan: Checkpoint, earlier: bool, message: str) -> pb.Checkpoint:
+    return pb.Checkpoint(
         at=stamp(scan.at),
         status=parcel_status(scan.status),
         code=scan.code,
@@ -36,8 +36,8 @@ def _checkpoint(scan: Checkpoint, earlier: bool, message: str) -> parcels_pb2.Ch
     )
 
 
-def _proof(proof: DeliveryProven, said: Said) -> parcels_pb2.DeliveryProof:
-    return parcels_pb2.DeliveryProof(
+def _proof(proof: DeliveryProven, said: Said) -> pb.DeliveryProof:
+    return pb.DeliveryProof(
         at=stamp(proof.at), signed_by=_of(said, proof.signed_by, "signed_by"), photo_sha256=proof.photo_sha256
     )
 
@@ -47,9 +47,9 @@ def _of(said: Said, sealed: Sealed | None, name: str) -> str:
     return str(said.get(sealed.key_id, {}).get(name, "")) if sealed is not None else ""
 
 
-def parcel(state: Parcel, version: int, said: Said) -> parcels_pb2.Parcel:
+def parcel(state: Parcel, version: int, said: Said) -> pb.Parcel:
     """The parcel; said is what was unsealed of it, by the id of its key."""
-    return parcels_pb2.Parcel(
+    return pb.Parcel(
         carrier=state.carrier,
         tracking_number=state.number,
         epoch=state.epoch,

@@ -9,9 +9,9 @@ from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reading, Readings
 from adapters.rpc.faults import require
 from adapters.rpc.shapes import enum, happened, optional, plain_id, text
-from fulfilment.v1 import recoveries_pb2
+from fulfilment.v1 import recoveries_pb2 as pb
 from ledger.decisions import recovery_demands
-from ledger.facts import Change
+from ledger.facts import Change, changes_of
 from ledger.nouns import cases, claims, orders, parcels, policies, recoveries
 from ledger.nouns.recoveries import Cost, Kind, Recovery, RecoveryFact, Subject
 from ledger.refusals import Malformed
@@ -19,10 +19,10 @@ from ledger.view import View
 
 _MOST_COSTS = 100
 
-_kind = enum(recoveries_pb2.RecoveryKind, recoveries.Kind)
-_cost_kind = enum(recoveries_pb2.CostKind, recoveries.CostKind)
-_method = enum(recoveries_pb2.SettlementMethod, recoveries.Method)
-_document = enum(recoveries_pb2.ClaimDocumentKind, recoveries.DocumentKind)
+_kind = enum(pb.RecoveryKind, recoveries.Kind)
+_cost_kind = enum(pb.CostKind, recoveries.CostKind)
+_method = enum(pb.SettlementMethod, recoveries.Method)
+_document = enum(pb.ClaimDocumentKind, recoveries.DocumentKind)
 
 
 def _of_recovery(request: Any, decide: Callable[[Recovery], Sequence[RecoveryFact]]) -> Ask:
@@ -31,12 +31,12 @@ def _of_recovery(request: Any, decide: Callable[[Recovery], Sequence[RecoveryFac
 
     def known(view: View) -> Sequence[Change]:
         recovery = recoveries.known(recoveries.find(view, recovery_id), recovery_id)
-        return [(stream, fact) for fact in decide(recovery)]
+        return changes_of(stream, decide(recovery))
 
     return Ask(known, (stream,))
 
 
-def open_recovery(request: recoveries_pb2.OpenRecoveryRequest, edge: Edge) -> Ask:
+def open_recovery(request: pb.OpenRecoveryRequest, edge: Edge) -> Ask:
     recovery_id, kind = plain_id(request.recovery_id, "recovery_id"), _kind(request.kind, "kind")
     at, subject = happened(request, edge.now), _subject(request, kind)
     currency = shapes.currency(request.currency, "currency")
@@ -55,7 +55,7 @@ def open_recovery(request: recoveries_pb2.OpenRecoveryRequest, edge: Edge) -> As
     )
 
 
-def _subject(request: recoveries_pb2.OpenRecoveryRequest, kind: Kind) -> Subject:
+def _subject(request: pb.OpenRecoveryRequest, kind: Kind) -> Subject:
     order_id = shapes.order_id(request.order_id)
     case_id = optional(plain_id, request.case_id, "case_id")
     if kind is Kind.SUPPLIER_FAULT:
@@ -66,7 +66,7 @@ def _subject(request: recoveries_pb2.OpenRecoveryRequest, kind: Kind) -> Subject
     return Subject(order_id, case_id=case_id, carrier=carrier, number=number)
 
 
-def _cost(cost: recoveries_pb2.RecoveryCost, field: str) -> Cost:
+def _cost(cost: pb.RecoveryCost, field: str) -> Cost:
     return Cost(
         plain_id(cost.cost_id, f"{field}.cost_id"),
         _cost_kind(cost.kind, f"{field}.kind"),
@@ -74,7 +74,7 @@ def _cost(cost: recoveries_pb2.RecoveryCost, field: str) -> Cost:
     )
 
 
-def raise_recovery(request: recoveries_pb2.RaiseRecoveryRequest, edge: Edge) -> Ask:
+def raise_recovery(request: pb.RaiseRecoveryRequest, edge: Edge) -> Ask:
     recovery_id, at = shapes.recovery_id(request.recovery_id), happened(request, edge.now)
     cost, currency = _cost(request.cost, "cost"), shapes.currency(request.currency, "currency")
     return Ask(
@@ -83,7 +83,7 @@ def raise_recovery(request: recoveries_pb2.RaiseRecoveryRequest, edge: Edge) -> 
     )
 
 
-def answer_recovery(request: recoveries_pb2.AnswerRecoveryRequest, edge: Edge) -> Ask:
+def answer_recovery(request: pb.AnswerRecoveryRequest, edge: Edge) -> Ask:
     at = happened(request, edge.now)
     match request.WhichOneof("answer"):
         case "accepted":
@@ -96,33 +96,33 @@ def answer_recovery(request: recoveries_pb2.AnswerRecoveryRequest, edge: Edge) -
             raise Malformed(("answer", "is required: accepted or dispute_reason"))
 
 
-def settle_recovery(request: recoveries_pb2.SettleRecoveryRequest, edge: Edge) -> Ask:
+def settle_recovery(request: pb.SettleRecoveryRequest, edge: Edge) -> Ask:
     reference, paid = plain_id(request.reference, "reference"), shapes.money(request.amount, "amount", 1)
     method, at = _method(request.method, "method"), happened(request, edge.now)
     return _of_recovery(request, lambda recovery: recoveries.settle(recovery, reference, paid, method, at))
 
 
-def write_off_recovery(request: recoveries_pb2.WriteOffRecoveryRequest, edge: Edge) -> Ask:
+def write_off_recovery(request: pb.WriteOffRecoveryRequest, edge: Edge) -> Ask:
     because, at = text(request.reason, "reason", 200, required=True), happened(request, edge.now)
     return _of_recovery(request, lambda recovery: recoveries.write_off(recovery, because, at))
 
 
-def collect_document(request: recoveries_pb2.CollectDocumentRequest, edge: Edge) -> Ask:
+def collect_document(request: pb.CollectDocumentRequest, edge: Edge) -> Ask:
     kind, sha256, at = _document(request.kind, "kind"), shapes.sha256(request.sha256), happened(request, edge.now)
     return _of_recovery(request, lambda recovery: claims.collect(recovery, kind, sha256, at))
 
 
-def file_claim(request: recoveries_pb2.FileClaimRequest, edge: Edge) -> Ask:
+def file_claim(request: pb.FileClaimRequest, edge: Edge) -> Ask:
     at = happened(request, edge.now)
     return _of_recovery(request, lambda recovery: claims.file(recovery, at))
 
 
-def acknowledge_claim(request: recoveries_pb2.AcknowledgeClaimRequest, edge: Edge) -> Ask:
+def acknowledge_claim(request: pb.AcknowledgeClaimRequest, edge: Edge) -> Ask:
     reference, at = plain_id(request.reference, "reference"), happened(request, edge.now)
     return _of_recovery(request, lambda recovery: claims.acknowledge(recovery, reference, at))
 
 
-def decide_claim(request: recoveries_pb2.DecideClaimRequest, edge: Edge) -> Ask:
+def decide_claim(request: pb.DecideClaimRequest, edge: Edge) -> Ask:
     at = happened(request, edge.now)
     match request.WhichOneof("decision"):
         case "approved":
@@ -135,34 +135,34 @@ def decide_claim(request: recoveries_pb2.DecideClaimRequest, edge: Edge) -> Ask:
             raise Malformed(("decision", "is required: approved or denial_reason"))
 
 
-def record_claim_payment(request: recoveries_pb2.RecordClaimPaymentRequest, edge: Edge) -> Ask:
+def record_claim_payment(request: pb.RecordClaimPaymentRequest, edge: Edge) -> Ask:
     reference, paid = plain_id(request.reference, "reference"), shapes.money(request.amount, "amount", 1)
     at = happened(request, edge.now)
     return _of_recovery(request, lambda recovery: claims.pay(recovery, reference, paid, at))
 
 
-def appeal_claim(request: recoveries_pb2.AppealClaimRequest, edge: Edge) -> Ask:
+def appeal_claim(request: pb.AppealClaimRequest, edge: Edge) -> Ask:
     because, at = text(request.reason, "reason", 200, required=True), happened(request, edge.now)
     return _of_recovery(request, lambda recovery: claims.appeal(recovery, because, at))
 
 
-def return_claim_payment(request: recoveries_pb2.ReturnClaimPaymentRequest, edge: Edge) -> Ask:
+def return_claim_payment(request: pb.ReturnClaimPaymentRequest, edge: Edge) -> Ask:
     reference, paid = plain_id(request.reference, "reference"), shapes.money(request.amount, "amount", 1)
     at = happened(request, edge.now)
     return _of_recovery(request, lambda recovery: claims.give_back(recovery, reference, paid, at))
 
 
 READINGS: Readings = {
-    recoveries_pb2.OpenRecoveryRequest: Reading(open_recovery),
-    recoveries_pb2.RaiseRecoveryRequest: Reading(raise_recovery),
-    recoveries_pb2.AnswerRecoveryRequest: Reading(answer_recovery),
-    recoveries_pb2.SettleRecoveryRequest: Reading(settle_recovery),
-    recoveries_pb2.WriteOffRecoveryRequest: Reading(write_off_recovery),
-    recoveries_pb2.CollectDocumentRequest: Reading(collect_document),
-    recoveries_pb2.FileClaimRequest: Reading(file_claim),
-    recoveries_pb2.AcknowledgeClaimRequest: Reading(acknowledge_claim),
-    recoveries_pb2.DecideClaimRequest: Reading(decide_claim),
-    recoveries_pb2.RecordClaimPaymentRequest: Reading(record_claim_payment),
-    recoveries_pb2.AppealClaimRequest: Reading(appeal_claim),
-    recoveries_pb2.ReturnClaimPaymentRequest: Reading(return_claim_payment),
+    pb.OpenRecoveryRequest: Reading(open_recovery),
+    pb.RaiseRecoveryRequest: Reading(raise_recovery),
+    pb.AnswerRecoveryRequest: Reading(answer_recovery),
+    pb.SettleRecoveryRequest: Reading(settle_recovery),
+    pb.WriteOffRecoveryRequest: Reading(write_off_recovery),
+    pb.CollectDocumentRequest: Reading(collect_document),
+    pb.FileClaimRequest: Reading(file_claim),
+    pb.AcknowledgeClaimRequest: Reading(acknowledge_claim),
+    pb.DecideClaimRequest: Reading(decide_claim),
+    pb.RecordClaimPaymentRequest: Reading(record_claim_payment),
+    pb.AppealClaimRequest: Reading(appeal_claim),
+    pb.ReturnClaimPaymentRequest: Reading(return_claim_payment),
 }

@@ -9,36 +9,32 @@ from adapters.rpc.listing import any_of, due_until, listed, page
 from adapters.rpc.reading import Context, Reader
 from adapters.rpc.recoveries import shows
 from adapters.rpc.shapes import carrier, optional, plain_id
-from fulfilment.v1 import recoveries_pb2
+from fulfilment.v1 import recoveries_pb2 as pb
 from ledger.nouns import recoveries
 from ledger.nouns.recoveries import Kind
 from ledger.terms.parties import Party
 from projections.recoveries import About, list_recoveries
 
-_read_status = shapes.enum(recoveries_pb2.RecoveryStatus, recoveries.Status)
+_read_status = shapes.enum(pb.RecoveryStatus, recoveries.Status)
 
 
 class RecoveryQueries(Reader):
     """RecoveryService but for its commands."""
 
-    async def GetRecovery(
-        self, request: recoveries_pb2.GetRecoveryRequest, context: Context
-    ) -> recoveries_pb2.GetRecoveryResponse:
+    async def GetRecovery(self, request: pb.GetRecoveryRequest, context: Context) -> pb.GetRecoveryResponse:
         recovery_id = shapes.recovery_id(request.recovery_id)
         stream = recoveries.stream(recovery_id)
         entry, position = await self.entry(await self.tenant(context), stream, request.at_least)
         recovery = shows.recovery(recoveries.known(entry.state, recovery_id), entry.version)
-        return recoveries_pb2.GetRecoveryResponse(recovery=recovery, position=position)
+        return pb.GetRecoveryResponse(recovery=recovery, position=position)
 
-    async def ListRecoveries(
-        self, request: recoveries_pb2.ListRecoveriesRequest, context: Context
-    ) -> recoveries_pb2.ListRecoveriesResponse:
+    async def ListRecoveries(self, request: pb.ListRecoveriesRequest, context: Context) -> pb.ListRecoveriesResponse:
         about, wanted = _about(request), page(request)
         answer = await list_recoveries(await self.where(request, context), wanted, about)
-        return listed(recoveries_pb2.ListRecoveriesResponse, "recoveries", answer, shows.row)
+        return listed(pb.ListRecoveriesResponse, "recoveries", answer, shows.row)
 
 
-def _about(request: recoveries_pb2.ListRecoveriesRequest) -> About:
+def _about(request: pb.ListRecoveriesRequest) -> About:
     return About(
         kinds=_kinds(request.party) if request.party else (),
         statuses=tuple(any_of(_read_status, request.statuses, "statuses")),

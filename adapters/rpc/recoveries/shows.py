@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from adapters.rpc.shows import number_of, party, stamp
-from fulfilment.v1 import recoveries_pb2
+from fulfilment.v1 import recoveries_pb2 as pb
 from ledger.nouns.recoveries import Payment, Recovery
 from ledger.terms.money import in_64_bits
 from projections.recoveries import Listed
 
-_kind = number_of(recoveries_pb2.RecoveryKind)
-_status = number_of(recoveries_pb2.RecoveryStatus)
-_cost_kind = number_of(recoveries_pb2.CostKind)
-_document = number_of(recoveries_pb2.ClaimDocumentKind)
-_method = number_of(recoveries_pb2.SettlementMethod)
+_kind = number_of(pb.RecoveryKind)
+_status = number_of(pb.RecoveryStatus)
+_cost_kind = number_of(pb.CostKind)
+_document = number_of(pb.ClaimDocumentKind)
+_method = number_of(pb.SettlementMethod)
 
 
-def recovery(state: Recovery, version: int) -> recoveries_pb2.Recovery:
+def recovery(state: Recovery, version: int) -> pb.Recovery:
     opened, subject = state.opened, state.subject
     missed = state.answer_missed
-    return recoveries_pb2.Recovery(
+    return pb.Recovery(
         recovery_id=state.recovery_id,
         kind=_kind(state.kind),
         status=_status(state.status),
@@ -32,7 +32,7 @@ def recovery(state: Recovery, version: int) -> recoveries_pb2.Recovery:
         epoch=subject.epoch,
         currency=state.currency,
         costs=[
-            recoveries_pb2.RecoveryCost(
+            pb.RecoveryCost(
                 cost_id=cost.cost_id, kind=_cost_kind(cost.kind), amount_minor=in_64_bits(cost.amount_minor)
             )
             for cost in state.costs
@@ -45,9 +45,7 @@ def recovery(state: Recovery, version: int) -> recoveries_pb2.Recovery:
         liability_minor=opened.liability_minor,
         received=[_part(each) for each in state.received],
         returned=[_part(each) for each in state.returned],
-        documents=[
-            recoveries_pb2.ClaimDocument(kind=_document(each.kind), sha256=each.sha256) for each in state.documents
-        ],
+        documents=[pb.ClaimDocument(kind=_document(each.kind), sha256=each.sha256) for each in state.documents],
         missing_documents=[_document(kind) for kind in state.missing_documents],
         carrier_reference=state.reference,
         reason=state.because,
@@ -63,8 +61,8 @@ def recovery(state: Recovery, version: int) -> recoveries_pb2.Recovery:
     )
 
 
-def _part(payment: Payment) -> recoveries_pb2.RecoveryPayment:
-    return recoveries_pb2.RecoveryPayment(
+def _part(payment: Payment) -> pb.RecoveryPayment:
+    return pb.RecoveryPayment(
         reference=payment.reference,
         amount_minor=payment.amount_minor,
         method=_method(payment.method),
@@ -72,8 +70,8 @@ def _part(payment: Payment) -> recoveries_pb2.RecoveryPayment:
     )
 
 
-def row(each: Listed) -> recoveries_pb2.ListedRecovery:
-    return recoveries_pb2.ListedRecovery(
+def row(each: Listed) -> pb.ListedRecovery:
+    return pb.ListedRecovery(
         recovery_id=each.recovery_id,
         kind=_kind(each.kind),
         status=_status(each.status),

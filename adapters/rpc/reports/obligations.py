@@ -9,20 +9,18 @@ from adapters.rpc.listing import due_until, listed, page
 from adapters.rpc.reading import Context, Reader
 from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.rpc.shows import number_of, stamp
-from fulfilment.v1 import obligations_pb2
+from fulfilment.v1 import obligations_pb2 as pb
 from ledger.terms.clocks import Clock, ClockState
 from projections import sla
 
-_clock = number_of(obligations_pb2.ObligationClock)
-_state = number_of(obligations_pb2.ObligationState)
-_read_clock = shapes.enum(obligations_pb2.ObligationClock, Clock)
-_read_state = shapes.enum(obligations_pb2.ObligationState, ClockState, unspecified=ClockState.OPEN)
+_clock = number_of(pb.ObligationClock)
+_state = number_of(pb.ObligationState)
+_read_clock = shapes.enum(pb.ObligationClock, Clock)
+_read_state = shapes.enum(pb.ObligationState, ClockState, unspecified=ClockState.OPEN)
 
 
 class ObligationQueries(Reader):
-    async def ListObligations(
-        self, request: obligations_pb2.ListObligationsRequest, context: Context
-    ) -> obligations_pb2.ListObligationsResponse:
+    async def ListObligations(self, request: pb.ListObligationsRequest, context: Context) -> pb.ListObligationsResponse:
         answer = await sla.list_obligations(
             await self.where(request, context),
             page(request),
@@ -32,11 +30,9 @@ class ObligationQueries(Reader):
             until=due_until(request, datetime.now(UTC)),
             owner=optional_enum(shapes.party, request.owner, "owner"),
         )
-        return listed(obligations_pb2.ListObligationsResponse, "obligations", answer, _obligation)
+        return listed(pb.ListObligationsResponse, "obligations", answer, _obligation)
 
-    async def ListBreaches(
-        self, request: obligations_pb2.ListBreachesRequest, context: Context
-    ) -> obligations_pb2.ListBreachesResponse:
+    async def ListBreaches(self, request: pb.ListBreachesRequest, context: Context) -> pb.ListBreachesResponse:
         answer = await sla.list_breaches(
             await self.where(request, context),
             page(request),
@@ -46,21 +42,21 @@ class ObligationQueries(Reader):
             optional_enum(_read_clock, request.clock, "clock"),
             optional_enum(shapes.party, request.owner, "owner"),
         )
-        return listed(obligations_pb2.ListBreachesResponse, "breaches", answer, _obligation)
+        return listed(pb.ListBreachesResponse, "breaches", answer, _obligation)
 
     async def CountObligations(
-        self, request: obligations_pb2.CountObligationsRequest, context: Context
-    ) -> obligations_pb2.CountObligationsResponse:
+        self, request: pb.CountObligationsRequest, context: Context
+    ) -> pb.CountObligationsResponse:
         answer = await sla.count_obligations(
             await self.where(request, context),
             page(request),
             optional(plain_id, request.supplier_id, "supplier_id"),
         )
-        return listed(obligations_pb2.CountObligationsResponse, "counts", answer, _count)
+        return listed(pb.CountObligationsResponse, "counts", answer, _count)
 
 
-def _obligation(each: sla.Obligation) -> obligations_pb2.Obligation:
-    return obligations_pb2.Obligation(
+def _obligation(each: sla.Obligation) -> pb.Obligation:
+    return pb.Obligation(
         object_id=each.object_id,
         clock=_clock(each.clock),
         supplier_id=each.supplier_id,
@@ -74,5 +70,5 @@ def _obligation(each: sla.Obligation) -> obligations_pb2.Obligation:
     )
 
 
-def _count(each: sla.Counts) -> obligations_pb2.ObligationCount:
-    return obligations_pb2.ObligationCount(**{**each._asdict(), "clock": _clock(each.clock)})
+def _count(each: sla.Counts) -> pb.ObligationCount:
+    return pb.ObligationCount(**{**each._asdict(), "clock": _clock(each.clock)})

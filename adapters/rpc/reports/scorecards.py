@@ -11,51 +11,44 @@ from adapters.rpc.listing import listed, page
 from adapters.rpc.reading import Context, Reader
 from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.rpc.shows import stamp
-from fulfilment.v1 import rates_pb2, scorecards_pb2
+from fulfilment.v1 import rates_pb2
+from fulfilment.v1 import scorecards_pb2 as pb
 from ledger.refusals import Malformed
 from ledger.terms.rates import RateName, RateStatus, is_at_most, is_strict
 from projections import scorecards
 
 _STATUSES = {each: shows.rate_status(each) for each in RateStatus}
 _read_rate_name = shapes.enum(rates_pb2.RateName, RateName)
-_read_step = shapes.enum(scorecards_pb2.TrendStep, scorecards.Step)
+_read_step = shapes.enum(pb.TrendStep, scorecards.Step)
 _IN_NUMERATOR = {
-    scorecards_pb2.CASE_FILTER_UNSPECIFIED: None,
-    scorecards_pb2.CASE_FILTER_IN_NUMERATOR: True,
-    scorecards_pb2.CASE_FILTER_NOT_IN_NUMERATOR: False,
+    pb.CASE_FILTER_UNSPECIFIED: None,
+    pb.CASE_FILTER_IN_NUMERATOR: True,
+    pb.CASE_FILTER_NOT_IN_NUMERATOR: False,
 }
 
 
 class ScorecardQueries(Reader):
-    async def GetRates(
-        self, request: scorecards_pb2.GetRatesRequest, context: Context
-    ) -> scorecards_pb2.GetRatesResponse:
+    async def GetRates(self, request: pb.GetRatesRequest, context: Context) -> pb.GetRatesResponse:
         place, window = await self.where(request, context), _window(request)
         answer = await scorecards.get_rates(place, optional(plain_id, request.supplier_id, "supplier_id"), window)
-        return scorecards_pb2.GetRatesResponse(scorecard=_scorecard(answer.rows[0]), position=answer.position)
+        return pb.GetRatesResponse(scorecard=_scorecard(answer.rows[0]), position=answer.position)
 
-    async def ListRates(
-        self, request: scorecards_pb2.ListRatesRequest, context: Context
-    ) -> scorecards_pb2.ListRatesResponse:
+    async def ListRates(self, request: pb.ListRatesRequest, context: Context) -> pb.ListRatesResponse:
         place, window = await self.where(request, context), _window(request)
         answer = await scorecards.list_rates(place, page(request), window)
-        return listed(scorecards_pb2.ListRatesResponse, "scorecards", answer, _scorecard)
+        return listed(pb.ListRatesResponse, "scorecards", answer, _scorecard)
 
-    async def RankSuppliers(
-        self, request: scorecards_pb2.RankSuppliersRequest, context: Context
-    ) -> scorecards_pb2.RankSuppliersResponse:
+    async def RankSuppliers(self, request: pb.RankSuppliersRequest, context: Context) -> pb.RankSuppliersResponse:
         place, window = await self.where(request, context), _window(request)
         limit = shapes.count(request.limit, "limit") or None
         ranking = await scorecards.rank(place, window, optional_enum(_read_rate_name, request.by, "by"))
-        return scorecards_pb2.RankSuppliersResponse(
+        return pb.RankSuppliersResponse(
             supplier_ids=ranking.supplier_ids[:limit],
             columns=[_column(each, limit) for each in ranking.columns],
             position=ranking.position,
         )
 
-    async def GetTrend(
-        self, request: scorecards_pb2.GetTrendRequest, context: Context
-    ) -> scorecards_pb2.GetTrendResponse:
+    async def GetTrend(self, request: pb.GetTrendRequest, context: Context) -> pb.GetTrendResponse:
         name, step = _read_rate_name(request.name, "name"), _read_step(request.step, "step")
         since, until = shapes.instant(request.period, "period.since"), shapes.instant(request.period, "period.until")
         if since is None or until is None or since >= until:
@@ -72,13 +65,9 @@ class ScorecardQueries(Reader):
             step,
             now,
         )
-        return scorecards_pb2.GetTrendResponse(
-            rates=[shows.rate(each) for each in answer.rows], position=answer.position
-        )
+        return pb.GetTrendResponse(rates=[shows.rate(each) for each in answer.rows], position=answer.position)
 
-    async def ListRateCases(
-        self, request: scorecards_pb2.ListRateCasesRequest, context: Context
-    ) -> scorecards_pb2.ListRateCasesResponse:
+    async def ListRateCases(self, request: pb.ListRateCasesRequest, context: Context) -> pb.ListRateCasesResponse:
         require(request.filter in _IN_NUMERATOR, "filter", f"{request.filter} is not known")
         answer = await scorecards.list_cases(
             await self.where(request, context),
@@ -88,16 +77,16 @@ class ScorecardQueries(Reader):
             _window(request),
             _IN_NUMERATOR[request.filter],
         )
-        return listed(scorecards_pb2.ListRateCasesResponse, "cases", answer, _case)
+        return listed(pb.ListRateCasesResponse, "cases", answer, _case)
 
 
-def _scorecard(card: scorecards.Scorecard) -> scorecards_pb2.Scorecard:
-    return scorecards_pb2.Scorecard(supplier_id=card.supplier_id, rates=[shows.rate(each) for each in card.rates])
+def _scorecard(card: scorecards.Scorecard) -> pb.Scorecard:
+    return pb.Scorecard(supplier_id=card.supplier_id, rates=[shows.rate(each) for each in card.rates])
 
 
-def _column(column: scorecards.RateColumn, limit: int | None) -> scorecards_pb2.RateColumn:
+def _column(column: scorecards.RateColumn, limit: int | None) -> pb.RateColumn:
     targets = [each for each in column.targets[:limit] if each is not None]
-    return scorecards_pb2.RateColumn(
+    return pb.RateColumn(
         name=shows.rate_name(column.name),
         since=stamp(column.since),
         until=stamp(column.until),
@@ -118,8 +107,8 @@ def _window(request: Any) -> scorecards.Window:
     return scorecards.Window(now, since, until)
 
 
-def _case(each: scorecards.Case) -> scorecards_pb2.RateCase:
-    return scorecards_pb2.RateCase(
+def _case(each: scorecards.Case) -> pb.RateCase:
+    return pb.RateCase(
         object_id=each.object_id,
         order_id=each.order_id,
         at=stamp(each.at),

@@ -6,50 +6,47 @@ from adapters.rpc import shapes
 from adapters.rpc.listing import listed, page, period
 from adapters.rpc.reading import Context, Reader
 from adapters.rpc.shows import number_of, stamp
-from fulfilment.v1 import common_pb2, statements_pb2
+from fulfilment.v1 import common_pb2
+from fulfilment.v1 import statements_pb2 as pb
 from projections import statements
 
-_statement_kind = number_of(statements_pb2.StatementKind)
+_statement_kind = number_of(pb.StatementKind)
 
 
 class StatementQueries(Reader):
-    async def GetStatement(
-        self, request: statements_pb2.GetStatementRequest, context: Context
-    ) -> statements_pb2.GetStatementResponse:
+    async def GetStatement(self, request: pb.GetStatementRequest, context: Context) -> pb.GetStatementResponse:
         supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
         where, (since, until) = await self.where(request, context), period(request)
         answer = await statements.get_statement(where, supplier_id, since, until)
         (statement,) = answer.rows
-        return statements_pb2.GetStatementResponse(
+        return pb.GetStatementResponse(
             balances=[_balance(each) for each in statement.balances],
             units_without_cost=statement.units_without_cost,
             position=answer.position,
         )
 
     async def ListStatementEntries(
-        self, request: statements_pb2.ListStatementEntriesRequest, context: Context
-    ) -> statements_pb2.ListStatementEntriesResponse:
+        self, request: pb.ListStatementEntriesRequest, context: Context
+    ) -> pb.ListStatementEntriesResponse:
         supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
         currency = shapes.currency(request.currency, "currency", required=False)
         where, (since, until) = await self.where(request, context), period(request)
         answer = await statements.list_entries(where, page(request), supplier_id, since, until, currency)
-        return listed(statements_pb2.ListStatementEntriesResponse, "entries", answer, _entry)
+        return listed(pb.ListStatementEntriesResponse, "entries", answer, _entry)
 
 
-def _balance(each: statements.Balance) -> statements_pb2.StatementBalance:
+def _balance(each: statements.Balance) -> pb.StatementBalance:
     totals = [
-        statements_pb2.StatementTotal(
-            kind=_statement_kind(one.kind), amount_minor=one.amount_minor, entries=one.entries
-        )
+        pb.StatementTotal(kind=_statement_kind(one.kind), amount_minor=one.amount_minor, entries=one.entries)
         for one in each.totals
     ]
-    return statements_pb2.StatementBalance(
+    return pb.StatementBalance(
         currency=each.currency, opening_minor=each.opening_minor, totals=totals, closing_minor=each.closing_minor
     )
 
 
-def _entry(each: statements.Entry) -> statements_pb2.StatementEntry:
-    return statements_pb2.StatementEntry(
+def _entry(each: statements.Entry) -> pb.StatementEntry:
+    return pb.StatementEntry(
         at=stamp(each.at),
         kind=_statement_kind(each.kind),
         amount=common_pb2.Money(amount_minor=each.amount_minor, currency=each.currency),

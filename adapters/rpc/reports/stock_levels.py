@@ -10,23 +10,21 @@ from adapters.rpc.listing import any_of, listed, page
 from adapters.rpc.reading import Context, Reader
 from adapters.rpc.shapes import optional, plain_id
 from adapters.rpc.shows import number_of, stamp
-from fulfilment.v1 import stock_levels_pb2
+from fulfilment.v1 import stock_levels_pb2 as pb
 from ledger.nouns.stock import Alert
 from projections import stock_levels
 
-_alert = number_of(stock_levels_pb2.StockAlert)
-_read_alert = shapes.enum(stock_levels_pb2.StockAlert, Alert)
+_alert = number_of(pb.StockAlert)
+_read_alert = shapes.enum(pb.StockAlert, Alert)
 _LISTED = {
-    stock_levels_pb2.LISTING_FILTER_UNSPECIFIED: None,
-    stock_levels_pb2.LISTING_FILTER_LISTED: True,
-    stock_levels_pb2.LISTING_FILTER_DELISTED: False,
+    pb.LISTING_FILTER_UNSPECIFIED: None,
+    pb.LISTING_FILTER_LISTED: True,
+    pb.LISTING_FILTER_DELISTED: False,
 }
 
 
 class StockLevelQueries(Reader):
-    async def ListStockLevels(
-        self, request: stock_levels_pb2.ListStockLevelsRequest, context: Context
-    ) -> stock_levels_pb2.ListStockLevelsResponse:
+    async def ListStockLevels(self, request: pb.ListStockLevelsRequest, context: Context) -> pb.ListStockLevelsResponse:
         answer = await stock_levels.list_levels(
             await self.where(request, context),
             page(request),
@@ -35,34 +33,32 @@ class StockLevelQueries(Reader):
             optional(shapes.sku, request.sku, "sku"),
             any_of(_read_alert, request.alerts, "alerts"),
         )
-        return listed(stock_levels_pb2.ListStockLevelsResponse, "levels", answer, _level)
+        return listed(pb.ListStockLevelsResponse, "levels", answer, _level)
 
     async def ListStockMovements(
-        self, request: stock_levels_pb2.ListStockMovementsRequest, context: Context
-    ) -> stock_levels_pb2.ListStockMovementsResponse:
+        self, request: pb.ListStockMovementsRequest, context: Context
+    ) -> pb.ListStockMovementsResponse:
         item = shapes.plain_id(request.supplier_id, "supplier_id"), shapes.sku(request.sku, "sku")
         answer = await stock_levels.list_movements(await self.where(request, context), page(request), *item)
-        return listed(stock_levels_pb2.ListStockMovementsResponse, "movements", answer, _movement)
+        return listed(pb.ListStockMovementsResponse, "movements", answer, _movement)
 
-    async def ListListings(
-        self, request: stock_levels_pb2.ListListingsRequest, context: Context
-    ) -> stock_levels_pb2.ListListingsResponse:
+    async def ListListings(self, request: pb.ListListingsRequest, context: Context) -> pb.ListListingsResponse:
         require(request.filter in _LISTED, "filter", f"{request.filter} is not known")
         where = await self.where(request, context)
         answer = await stock_levels.list_listings(
             where, page(request), optional(shapes.sku, request.sku, "sku"), _LISTED[request.filter]
         )
-        return listed(stock_levels_pb2.ListListingsResponse, "listings", answer, _listing)
+        return listed(pb.ListListingsResponse, "listings", answer, _listing)
 
 
-def _level(level: stock_levels.Level) -> stock_levels_pb2.StockLevelReport:
+def _level(level: stock_levels.Level) -> pb.StockLevelReport:
     instants = {name: stamp(getattr(level, name)) for name in ("as_of", "stale_at", "stale_since")}
     alerts = [_alert(alert) for alert in level.alerts]
-    return stock_levels_pb2.StockLevelReport(**{**level._asdict(), **instants, "alerts": alerts})
+    return pb.StockLevelReport(**{**level._asdict(), **instants, "alerts": alerts})
 
 
-def _movement(movement: stock_levels.StockMovement) -> stock_levels_pb2.StockMovement:
-    return stock_levels_pb2.StockMovement(
+def _movement(movement: stock_levels.StockMovement) -> pb.StockMovement:
+    return pb.StockMovement(
         position=movement.position,
         what=movement.what,
         units=movement.units,
@@ -75,5 +71,5 @@ def _movement(movement: stock_levels.StockMovement) -> stock_levels_pb2.StockMov
     )
 
 
-def _listing(each: stock_levels.Listing) -> stock_levels_pb2.Listing:
-    return stock_levels_pb2.Listing(**each._asdict())
+def _listing(each: stock_levels.Listing) -> pb.Listing:
+    return pb.Listing(**each._asdict())

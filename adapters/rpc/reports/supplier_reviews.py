@@ -9,7 +9,8 @@ from adapters.rpc.listing import any_of, listed, page
 from adapters.rpc.reading import Context, Reader
 from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.rpc.shows import stamp
-from fulfilment.v1 import supplier_reviews_pb2, suppliers_pb2
+from fulfilment.v1 import supplier_reviews_pb2 as pb
+from fulfilment.v1 import suppliers_pb2
 from ledger.nouns.reviews import ProposalState
 from ledger.nouns.suppliers import Standing
 from projections import reviewing
@@ -19,35 +20,31 @@ _read_proposal_state = shapes.enum(suppliers_pb2.ProposalState, ProposalState)
 
 
 class SupplierReviewQueries(Reader):
-    async def ListSuppliers(
-        self, request: supplier_reviews_pb2.ListSuppliersRequest, context: Context
-    ) -> supplier_reviews_pb2.ListSuppliersResponse:
+    async def ListSuppliers(self, request: pb.ListSuppliersRequest, context: Context) -> pb.ListSuppliersResponse:
         standings = any_of(_read_standing, request.standings, "standings")
         place = await self.where(request, context)
         answer = await reviewing.list_suppliers(place, page(request), standings, datetime.now(UTC))
-        return listed(supplier_reviews_pb2.ListSuppliersResponse, "suppliers", answer, _supplier)
+        return listed(pb.ListSuppliersResponse, "suppliers", answer, _supplier)
 
-    async def ListReviewsDue(
-        self, request: supplier_reviews_pb2.ListReviewsDueRequest, context: Context
-    ) -> supplier_reviews_pb2.ListReviewsDueResponse:
+    async def ListReviewsDue(self, request: pb.ListReviewsDueRequest, context: Context) -> pb.ListReviewsDueResponse:
         now = datetime.now(UTC)
         until = now + timedelta(days=shapes.count(request.due_within_days, "due_within_days", most=1000))
         answer = await reviewing.list_reviews_due(await self.where(request, context), page(request), until, now)
-        return listed(supplier_reviews_pb2.ListReviewsDueResponse, "reviews", answer, _review_due)
+        return listed(pb.ListReviewsDueResponse, "reviews", answer, _review_due)
 
     async def ListSuspensionProposals(
-        self, request: supplier_reviews_pb2.ListSuspensionProposalsRequest, context: Context
-    ) -> supplier_reviews_pb2.ListSuspensionProposalsResponse:
+        self, request: pb.ListSuspensionProposalsRequest, context: Context
+    ) -> pb.ListSuspensionProposalsResponse:
         state = optional_enum(_read_proposal_state, request.state, "state")
         place = await self.where(request, context)
         answer = await reviewing.list_proposals(
             place, page(request), optional(plain_id, request.supplier_id, "supplier_id"), state
         )
-        return listed(supplier_reviews_pb2.ListSuspensionProposalsResponse, "proposals", answer, _proposal)
+        return listed(pb.ListSuspensionProposalsResponse, "proposals", answer, _proposal)
 
 
-def _supplier(each: reviewing.Listed) -> supplier_reviews_pb2.ListedSupplier:
-    return supplier_reviews_pb2.ListedSupplier(
+def _supplier(each: reviewing.Listed) -> pb.ListedSupplier:
+    return pb.ListedSupplier(
         supplier_id=each.supplier_id,
         standing=shows.standing(each.standing),
         review_due=stamp(each.due),
@@ -58,8 +55,8 @@ def _supplier(each: reviewing.Listed) -> supplier_reviews_pb2.ListedSupplier:
     )
 
 
-def _review_due(each: reviewing.ReviewDue) -> supplier_reviews_pb2.ReviewDue:
-    return supplier_reviews_pb2.ReviewDue(
+def _review_due(each: reviewing.ReviewDue) -> pb.ReviewDue:
+    return pb.ReviewDue(
         supplier_id=each.supplier_id,
         due=stamp(each.due),
         reviewed_at=stamp(each.reviewed_at),

@@ -7,7 +7,8 @@ from adapters.rpc.listing import any_of, listed, page
 from adapters.rpc.reading import Context, Reader
 from adapters.rpc.shapes import optional, plain_id
 from adapters.rpc.shows import line_units, number_of, stamp
-from fulfilment.v1 import orders_pb2, tracking_pb2
+from fulfilment.v1 import orders_pb2
+from fulfilment.v1 import tracking_pb2 as pb
 from ledger.nouns.orders import Header, HoldReason
 from projections import tracking
 
@@ -19,25 +20,19 @@ _read_hold_reason = shapes.enum(orders_pb2.HoldReason, HoldReason)
 
 
 class TrackingQueries(Reader):
-    async def GetTracking(
-        self, request: tracking_pb2.GetTrackingRequest, context: Context
-    ) -> tracking_pb2.GetTrackingResponse:
+    async def GetTracking(self, request: pb.GetTrackingRequest, context: Context) -> pb.GetTrackingResponse:
         order_id = shapes.order_id(request.order_id)
         answer = await tracking.get_order(await self.where(request, context), order_id)
-        return tracking_pb2.GetTrackingResponse(order=_order(answer.rows[0]), position=answer.position)
+        return pb.GetTrackingResponse(order=_order(answer.rows[0]), position=answer.position)
 
-    async def FindParcels(
-        self, request: tracking_pb2.FindParcelsRequest, context: Context
-    ) -> tracking_pb2.FindParcelsResponse:
+    async def FindParcels(self, request: pb.FindParcelsRequest, context: Context) -> pb.FindParcelsResponse:
         number = shapes.tracking_number(request.tracking_number)
         carrier = optional(shapes.carrier, request.carrier, "carrier")
         answer = await tracking.find_parcels(await self.where(request, context), number, carrier)
         parcels = [_parcel(each) for each in answer.rows]
-        return tracking_pb2.FindParcelsResponse(parcels=parcels, position=answer.position)
+        return pb.FindParcelsResponse(parcels=parcels, position=answer.position)
 
-    async def ListOrders(
-        self, request: tracking_pb2.ListOrdersRequest, context: Context
-    ) -> tracking_pb2.ListOrdersResponse:
+    async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
         answer = await tracking.list_orders(
             await self.where(request, context),
             page(request),
@@ -46,22 +41,20 @@ class TrackingQueries(Reader):
             shapes.instant(request, "placed_since"),
             shapes.instant(request, "placed_until"),
         )
-        return listed(tracking_pb2.ListOrdersResponse, "orders", answer, _order)
+        return listed(pb.ListOrdersResponse, "orders", answer, _order)
 
-    async def ListHolds(
-        self, request: tracking_pb2.ListHoldsRequest, context: Context
-    ) -> tracking_pb2.ListHoldsResponse:
+    async def ListHolds(self, request: pb.ListHoldsRequest, context: Context) -> pb.ListHoldsResponse:
         answer = await tracking.list_holds(
             await self.where(request, context),
             page(request),
             any_of(_read_hold_reason, request.reasons, "reasons"),
             shapes.text(request.owner, "owner", 100),
         )
-        return listed(tracking_pb2.ListHoldsResponse, "holds", answer, _order_hold)
+        return listed(pb.ListHoldsResponse, "holds", answer, _order_hold)
 
 
-def _order(order: tracking.TrackedOrder) -> tracking_pb2.TrackedOrder:
-    return tracking_pb2.TrackedOrder(
+def _order(order: tracking.TrackedOrder) -> pb.TrackedOrder:
+    return pb.TrackedOrder(
         order_id=order.order_id,
         channel=order.channel,
         status=_order_status(order.status),
@@ -78,14 +71,14 @@ def _order(order: tracking.TrackedOrder) -> tracking_pb2.TrackedOrder:
     )
 
 
-def _line(line: tracking.TrackedLine) -> tracking_pb2.TrackedLine:
+def _line(line: tracking.TrackedLine) -> pb.TrackedLine:
     counts = {name: getattr(line.units, name) for name in line.units.__struct_fields__}
     units = orders_pb2.Buckets(**counts)
-    return tracking_pb2.TrackedLine(line_no=line.line_no, sku=line.sku, supplier_id=line.supplier_id, units=units)
+    return pb.TrackedLine(line_no=line.line_no, sku=line.sku, supplier_id=line.supplier_id, units=units)
 
 
-def _supplier_order(each: tracking.TrackedSupplierOrder) -> tracking_pb2.TrackedSupplierOrder:
-    return tracking_pb2.TrackedSupplierOrder(
+def _supplier_order(each: tracking.TrackedSupplierOrder) -> pb.TrackedSupplierOrder:
+    return pb.TrackedSupplierOrder(
         supplier_order_id=each.supplier_order_id,
         supplier_id=each.supplier_id,
         status=_supplier_order_status(each.status),
@@ -102,8 +95,8 @@ def _supplier_order(each: tracking.TrackedSupplierOrder) -> tracking_pb2.Tracked
     )
 
 
-def _hold(hold: tracking.TrackedHold) -> tracking_pb2.TrackedHold:
-    return tracking_pb2.TrackedHold(
+def _hold(hold: tracking.TrackedHold) -> pb.TrackedHold:
+    return pb.TrackedHold(
         reason=_hold_reason(hold.reason),
         at=stamp(hold.at),
         missing=hold.missing,
@@ -111,8 +104,8 @@ def _hold(hold: tracking.TrackedHold) -> tracking_pb2.TrackedHold:
     )
 
 
-def _parcel(parcel: tracking.TrackedParcel) -> tracking_pb2.TrackedParcel:
-    return tracking_pb2.TrackedParcel(
+def _parcel(parcel: tracking.TrackedParcel) -> pb.TrackedParcel:
+    return pb.TrackedParcel(
         carrier=parcel.carrier,
         tracking_number=parcel.number,
         epoch=parcel.epoch,
@@ -133,12 +126,12 @@ def _parcel(parcel: tracking.TrackedParcel) -> tracking_pb2.TrackedParcel:
     )
 
 
-def _scan(scan: tracking.LastScan | None) -> tracking_pb2.LastScan | None:
+def _scan(scan: tracking.LastScan | None) -> pb.LastScan | None:
     if scan is None:
         return None
     status = shows.parcel_status(scan.status)
-    return tracking_pb2.LastScan(at=stamp(scan.at), status=status, city=scan.city, country=scan.country)
+    return pb.LastScan(at=stamp(scan.at), status=status, city=scan.city, country=scan.country)
 
 
-def _order_hold(each: tracking.OrderHold) -> tracking_pb2.OrderHold:
-    return tracking_pb2.OrderHold(order_id=each.order_id, hold=shows.hold(each.hold))
+def _order_hold(each: tracking.OrderHold) -> pb.OrderHold:
+    return pb.OrderHold(order_id=each.order_id, hold=shows.hold(each.hold))

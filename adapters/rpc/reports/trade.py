@@ -8,23 +8,22 @@ from adapters.rpc import shapes, shows
 from adapters.rpc.listing import listed, page, period
 from adapters.rpc.reading import Context, Reader
 from adapters.rpc.shapes import carrier, optional, plain_id, sku
-from fulfilment.v1 import common_pb2, trade_pb2
+from fulfilment.v1 import common_pb2
+from fulfilment.v1 import trade_pb2 as pb
 from projections import trade
 from projections.machine.reads import FIRST
 
-_read_group = shapes.enum(trade_pb2.TradeGroup, trade.GroupBy, unspecified=trade.GroupBy.EVERYTHING)
+_read_group = shapes.enum(pb.TradeGroup, trade.GroupBy, unspecified=trade.GroupBy.EVERYTHING)
 
 
 class TradeQueries(Reader):
-    async def ReviewTrade(
-        self, request: trade_pb2.ReviewTradeRequest, context: Context
-    ) -> trade_pb2.ReviewTradeResponse:
+    async def ReviewTrade(self, request: pb.ReviewTradeRequest, context: Context) -> pb.ReviewTradeResponse:
         group_by, about = _read_group(request.group_by, "group_by"), _about(request)
         answer = await trade.review(await self.where(request, context), page(request), group_by, about)
-        return listed(trade_pb2.ReviewTradeResponse, "rows", answer, _figures)
+        return listed(pb.ReviewTradeResponse, "rows", answer, _figures)
 
 
-def _about(request: trade_pb2.ReviewTradeRequest) -> trade.About:
+def _about(request: pb.ReviewTradeRequest) -> trade.About:
     since, until = period(request)
     now = datetime.now(UTC)
     return trade.About(
@@ -37,12 +36,12 @@ def _about(request: trade_pb2.ReviewTradeRequest) -> trade.About:
     )
 
 
-def _figures(each: trade.Figures) -> trade_pb2.TradeFigures:
+def _figures(each: trade.Figures) -> pb.TradeFigures:
     costs = [
-        trade_pb2.AfterSalesCost(
+        pb.AfterSalesCost(
             liable=shows.party(one.liable) if one.liable else common_pb2.PARTY_UNSPECIFIED,
             amount=common_pb2.Money(amount_minor=one.amount_minor, currency=one.currency),
         )
         for one in each.costs
     ]
-    return trade_pb2.TradeFigures(**{**each._asdict(), "costs": costs})
+    return pb.TradeFigures(**{**each._asdict(), "costs": costs})

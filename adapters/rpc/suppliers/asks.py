@@ -11,9 +11,10 @@ from adapters.rpc.commands import Ask, Edge, Reading, Readings
 from adapters.rpc.faults import require
 from adapters.rpc.sealing import sealed_with
 from adapters.rpc.shapes import count, happened, instant, plain_id, text
-from fulfilment.v1 import rates_pb2, suppliers_pb2
+from fulfilment.v1 import rates_pb2
+from fulfilment.v1 import suppliers_pb2 as pb
 from ledger.decisions import sourcing
-from ledger.facts import Change
+from ledger.facts import Change, changes_of
 from ledger.nouns import policies, reviews, skus, suppliers
 from ledger.nouns.policies import policy_at
 from ledger.refusals import Malformed
@@ -30,12 +31,12 @@ def _of_supplier(supplier_id: str, decide: Callable[[suppliers.Supplier], Sequen
 
     def known(view: View) -> Sequence[Change]:
         supplier = suppliers.known(suppliers.find(view, supplier_id), supplier_id)
-        return [(stream, fact) for fact in decide(supplier)]
+        return changes_of(stream, decide(supplier))
 
     return Ask(known, (stream,))
 
 
-def register_supplier(request: suppliers_pb2.RegisterSupplierRequest, edge: Edge) -> Ask:
+def register_supplier(request: pb.RegisterSupplierRequest, edge: Edge) -> Ask:
     supplier_id = plain_id(request.supplier_id, "supplier_id")
     stream = suppliers.stream(supplier_id)
     contact = shapes.lines(request.contact, "contact", 2000)
@@ -54,13 +55,13 @@ def register_supplier(request: suppliers_pb2.RegisterSupplierRequest, edge: Edge
         edge.sealer.fingerprint(f"{contact}\0{address}".encode()).hex()[:32] if contact or address else "",
     )
     return Ask(
-        lambda view: [(stream, fact) for fact in suppliers.register(suppliers.find(view, supplier_id), registration)],
+        lambda view: changes_of(stream, suppliers.register(suppliers.find(view, supplier_id), registration)),
         (stream,),
         (*contact_keys, *address_keys),
     )
 
 
-def review_sample(request: suppliers_pb2.ReviewSampleRequest, edge: Edge) -> Ask:
+def review_sample(request: pb.ReviewSampleRequest, edge: Edge) -> Ask:
     supplier_id = plain_id(request.supplier_id, "supplier_id")
     review = suppliers.SampleReviewed(
         supplier_id,
@@ -72,14 +73,14 @@ def review_sample(request: suppliers_pb2.ReviewSampleRequest, edge: Edge) -> Ask
     return _of_supplier(supplier_id, lambda supplier: suppliers.review_sample(supplier, review))
 
 
-def agree_terms(request: suppliers_pb2.AgreeTermsRequest, edge: Edge) -> Ask:
+def agree_terms(request: pb.AgreeTermsRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
     require(request.HasField("agreement"), "agreement", "is required")
     agreement, seen = _agreement(request.agreement, edge.now), shapes.seen(request, "seen_agreements")
     return _of_supplier(supplier_id, lambda supplier: suppliers.agree_terms(supplier, agreement, at, seen))
 
 
-def _agreement(terms: suppliers_pb2.Agreement, now: datetime) -> suppliers.Agreement:
+def _agreement(terms: pb.Agreement, now: datetime) -> suppliers.Agreement:
     effective_from = instant(terms, "agreement.effective_from") or now
     effective_until = instant(terms, "agreement.effective_until")
     ends_after = effective_until is None or effective_until > effective_from
@@ -104,27 +105,27 @@ def _agreement(terms: suppliers_pb2.Agreement, now: datetime) -> suppliers.Agree
     )
 
 
-def _hours(terms: suppliers_pb2.Agreement, name: Any) -> int | None:
+def _hours(terms: pb.Agreement, name: Any) -> int | None:
     return count(getattr(terms, name), f"agreement.{name}", 1, 10_000) if terms.HasField(name) else None
 
 
-def _share(terms: suppliers_pb2.Agreement, name: Any) -> int | None:
+def _share(terms: pb.Agreement, name: Any) -> int | None:
     return count(getattr(terms, name), f"agreement.{name}", 0, 10_000) if terms.HasField(name) else None
 
 
-def _peak(peak: suppliers_pb2.PeakPeriod, field: str) -> suppliers.PeakPeriod:
+def _peak(peak: pb.PeakPeriod, field: str) -> suppliers.PeakPeriod:
     since, until = instant(peak, f"{field}.since"), instant(peak, f"{field}.until")
     if since is None or until is None or since >= until:
         raise Malformed((field, "needs since and a later until"))
     return suppliers.PeakPeriod(since, until, count(peak.extra_hours, f"{field}.extra_hours", 1, 1000))
 
 
-def approve_supplier(request: suppliers_pb2.ApproveSupplierRequest, edge: Edge) -> Ask:
+def approve_supplier(request: pb.ApproveSupplierRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
     return _of_supplier(supplier_id, lambda supplier: suppliers.approve(supplier, at))
 
 
-def offer_sku(request: suppliers_pb2.OfferSkuRequest, edge: Edge) -> Ask:
+def offer_sku(request: pb.OfferSkuRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
     require(len(request.offer.backups) <= 10, "offer.backups", "more than 10 suppliers")
     offer = suppliers.Offer(
@@ -138,64 +139,64 @@ def offer_sku(request: suppliers_pb2.OfferSkuRequest, edge: Edge) -> Ask:
     return Ask(lambda view: sourcing.offer_sku(view, supplier_id, offer, at), streams)
 
 
-async def look_at_supplier(request: suppliers_pb2.ReviewSupplierRequest, where: Where, now: datetime) -> reviews.Seen:
+async def look_at_supplier(request: pb.ReviewSupplierRequest, where: Where, now: datetime) -> reviews.Seen:
     supplier_id = plain_id(request.supplier_id, "supplier_id")
     since, until = instant(request, "since"), instant(request, "until")
     require(since is None or since < (until or now), "since", "is not before the period's end")
     return await reviewing.see(where, supplier_id, since, until, now)
 
 
-def review_supplier(request: suppliers_pb2.ReviewSupplierRequest, edge: Edge) -> Ask:
+def review_supplier(request: pb.ReviewSupplierRequest, edge: Edge) -> Ask:
     supplier_id, at, seen = request.supplier_id, happened(request, edge.now), edge.seen
     stream = suppliers.stream(supplier_id)
 
     def decide(view: View) -> Sequence[Change]:
         view.need(stream, policies.stream())
         supplier = suppliers.known(suppliers.find(view, supplier_id), supplier_id)
-        return [(stream, fact) for fact in suppliers.review(supplier, seen, policy_at(policies.find(view), at), at)]
+        return changes_of(stream, suppliers.review(supplier, seen, policy_at(policies.find(view), at), at))
 
     return Ask(decide, (stream, policies.stream()))
 
 
-def accept_suspension(request: suppliers_pb2.AcceptSuspensionRequest, edge: Edge) -> Ask:
+def accept_suspension(request: pb.AcceptSuspensionRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
     name = _rate_name(request.rate, "rate")
     return _of_supplier(supplier_id, lambda supplier: suppliers.accept_suspension(supplier, name, at))
 
 
-def dismiss_suspension(request: suppliers_pb2.DismissSuspensionRequest, edge: Edge) -> Ask:
+def dismiss_suspension(request: pb.DismissSuspensionRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
     name, because = _rate_name(request.rate, "rate"), text(request.reason, "reason", 500, required=True)
     return _of_supplier(supplier_id, lambda supplier: suppliers.dismiss_suspension(supplier, name, because, at))
 
 
-def suspend_supplier(request: suppliers_pb2.SuspendSupplierRequest, edge: Edge) -> Ask:
+def suspend_supplier(request: pb.SuspendSupplierRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
     because = text(request.reason, "reason", 500)
     return _of_supplier(supplier_id, lambda supplier: suppliers.suspend(supplier, because, at))
 
 
-def reinstate_supplier(request: suppliers_pb2.ReinstateSupplierRequest, edge: Edge) -> Ask:
+def reinstate_supplier(request: pb.ReinstateSupplierRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
     return _of_supplier(supplier_id, lambda supplier: suppliers.reinstate(supplier, at))
 
 
-def retire_supplier(request: suppliers_pb2.RetireSupplierRequest, edge: Edge) -> Ask:
+def retire_supplier(request: pb.RetireSupplierRequest, edge: Edge) -> Ask:
     supplier_id, at = plain_id(request.supplier_id, "supplier_id"), happened(request, edge.now)
     because = text(request.reason, "reason", 500)
     return _of_supplier(supplier_id, lambda supplier: suppliers.retire(supplier, because, at))
 
 
 READINGS: Readings = {
-    suppliers_pb2.RegisterSupplierRequest: Reading(register_supplier),
-    suppliers_pb2.ReviewSampleRequest: Reading(review_sample),
-    suppliers_pb2.AgreeTermsRequest: Reading(agree_terms),
-    suppliers_pb2.ApproveSupplierRequest: Reading(approve_supplier),
-    suppliers_pb2.OfferSkuRequest: Reading(offer_sku),
-    suppliers_pb2.ReviewSupplierRequest: Reading(review_supplier, look=look_at_supplier),
-    suppliers_pb2.AcceptSuspensionRequest: Reading(accept_suspension),
-    suppliers_pb2.DismissSuspensionRequest: Reading(dismiss_suspension),
-    suppliers_pb2.SuspendSupplierRequest: Reading(suspend_supplier),
-    suppliers_pb2.ReinstateSupplierRequest: Reading(reinstate_supplier),
-    suppliers_pb2.RetireSupplierRequest: Reading(retire_supplier),
+    pb.RegisterSupplierRequest: Reading(register_supplier),
+    pb.ReviewSampleRequest: Reading(review_sample),
+    pb.AgreeTermsRequest: Reading(agree_terms),
+    pb.ApproveSupplierRequest: Reading(approve_supplier),
+    pb.OfferSkuRequest: Reading(offer_sku),
+    pb.ReviewSupplierRequest: Reading(review_supplier, look=look_at_supplier),
+    pb.AcceptSuspensionRequest: Reading(accept_suspension),
+    pb.DismissSuspensionRequest: Reading(dismiss_suspension),
+    pb.SuspendSupplierRequest: Reading(suspend_supplier),
+    pb.ReinstateSupplierRequest: Reading(reinstate_supplier),
+    pb.RetireSupplierRequest: Reading(retire_supplier),
 }

@@ -7,7 +7,7 @@ from adapters.rpc.reading import Context
 from adapters.rpc.sealing import PersonalReader, content_of
 from adapters.rpc.shows import choice
 from adapters.rpc.suppliers import shows
-from fulfilment.v1 import suppliers_pb2
+from fulfilment.v1 import suppliers_pb2 as pb
 from ledger.nouns import skus, stock, suppliers
 from ledger.nouns.choice import Candidate, choose
 
@@ -15,9 +15,7 @@ from ledger.nouns.choice import Candidate, choose
 class SupplierQueries(PersonalReader):
     """SupplierService's reads."""
 
-    async def GetSupplier(
-        self, request: suppliers_pb2.GetSupplierRequest, context: Context
-    ) -> suppliers_pb2.GetSupplierResponse:
+    async def GetSupplier(self, request: pb.GetSupplierRequest, context: Context) -> pb.GetSupplierResponse:
         supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
         tenant, stream = await self.tenant(context), suppliers.stream(supplier_id)
         entry, position = await self.entry(tenant, stream, request.at_least)
@@ -30,9 +28,9 @@ class SupplierQueries(PersonalReader):
             (content_of(contact, said) or {}).get("contact", ""),
             (content_of(address, said) or {}).get("address", ""),
         )
-        return suppliers_pb2.GetSupplierResponse(supplier=supplier, position=position)
+        return pb.GetSupplierResponse(supplier=supplier, position=position)
 
-    async def GetSku(self, request: suppliers_pb2.GetSkuRequest, context: Context) -> suppliers_pb2.GetSkuResponse:
+    async def GetSku(self, request: pb.GetSkuRequest, context: Context) -> pb.GetSkuResponse:
         sku = shapes.sku(request.sku, "sku")
         units = shapes.count(request.units, "units") or 1
         tenant = await self.tenant(context)
@@ -44,4 +42,4 @@ class SupplierQueries(PersonalReader):
             Candidate(supplier_id, known.state, own.state.available if own.state and own.state.tracked else None)
             for supplier_id, known, own in zip(ids, entries[: len(ids)], entries[len(ids) :], strict=True)
         ]
-        return suppliers_pb2.GetSkuResponse(choice=choice(choose(sku, units, candidates)), position=position)
+        return pb.GetSkuResponse(choice=choice(choose(sku, units, candidates)), position=position)

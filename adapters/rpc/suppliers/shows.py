@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from adapters.rpc.shows import money, proposal, rate, stamp, standing, verdict
-from fulfilment.v1 import suppliers_pb2
+from fulfilment.v1 import suppliers_pb2 as pb
 from ledger.nouns.reviews import SupplierReviewed
 from ledger.nouns.suppliers import Agreement, Offer, Supplier
 
 
-def supplier(state: Supplier, version: int, contact: str = "", return_address: str = "") -> suppliers_pb2.Supplier:
+def supplier(state: Supplier, version: int, contact: str = "", return_address: str = "") -> pb.Supplier:
     """The supplier; contact and return_address are what was unsealed, if that was asked for."""
-    return suppliers_pb2.Supplier(
+    return pb.Supplier(
         supplier_id=state.supplier_id,
         name=state.registered.name,
         country=state.registered.country,
@@ -29,8 +29,8 @@ def supplier(state: Supplier, version: int, contact: str = "", return_address: s
     )
 
 
-def _review(reviewed: SupplierReviewed) -> suppliers_pb2.SupplierReview:
-    return suppliers_pb2.SupplierReview(
+def _review(reviewed: SupplierReviewed) -> pb.SupplierReview:
+    return pb.SupplierReview(
         since=stamp(reviewed.since),
         until=stamp(reviewed.until),
         position=reviewed.position,
@@ -41,8 +41,8 @@ def _review(reviewed: SupplierReviewed) -> suppliers_pb2.SupplierReview:
     )
 
 
-def _agreement(agreement: Agreement) -> suppliers_pb2.Agreement:
-    return suppliers_pb2.Agreement(
+def _agreement(agreement: Agreement) -> pb.Agreement:
+    return pb.Agreement(
         effective_from=stamp(agreement.effective_from),
         effective_until=stamp(agreement.effective_until),
         acknowledge_within_hours=agreement.acknowledge_within_hours,
@@ -56,14 +56,14 @@ def _agreement(agreement: Agreement) -> suppliers_pb2.Agreement:
         acknowledgement_target_basis_points=agreement.acknowledgement_target_basis_points,
         response_target_basis_points=agreement.response_target_basis_points,
         peaks=[
-            suppliers_pb2.PeakPeriod(since=stamp(peak.since), until=stamp(peak.until), extra_hours=peak.extra_hours)
+            pb.PeakPeriod(since=stamp(peak.since), until=stamp(peak.until), extra_hours=peak.extra_hours)
             for peak in agreement.peaks
         ],
     )
 
 
-def _offer(offer: Offer) -> suppliers_pb2.Offer:
-    return suppliers_pb2.Offer(
+def _offer(offer: Offer) -> pb.Offer:
+    return pb.Offer(
         sku=offer.sku,
         cost=money(offer.cost),
         minimum_quantity=offer.minimum_quantity,
