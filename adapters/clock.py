@@ -8,31 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 from adapters.every_tenant import EveryTenant
 from adapters.tenants import Tenant, Tenants
 from ledger.decisions import (
-    after_sales,
-    intake,
-    rerouting,
     stock_alerts,
     timers,
 )
+from ledger.decisions.timers import Timer
 from ledger.engine.executor import Command, Receipt, own_command
 from ledger.facts import Change
-from ledger.nouns import cases, inquiries, orders, parcels, policies, recoveries, stock, suppliers
+from ledger.nouns import policies, suppliers
 from ledger.refusals import Exhausted, ProjectionBehind, RequestReused, Unavailable
-from ledger.terms.clocks import Clock
 from ledger.view import View
 from projections import PROJECTIONS, reviewing, sla, stock_levels
 from projections.machine.reads import Where
 from projections.machine.status import statuses
 from projections.reviewing import Crossing
-from projections.sla import Due, Timer
 
 log = logging.getLogger("fulfilment.clock")
 
@@ -59,7 +55,7 @@ class Clocks:
 
     def __init__(self, tenants: Tenants) -> None:
         self._tenants = tenants
-        self._asked: dict[str, dict[Due, _Asked]] = {}
+        self._asked: dict[str, dict[Timer, _Asked]] = {}
 
     async def run(self) -> None:
         """Ticks and watches until it is cancelled."""
@@ -126,63 +122,8 @@ def _is_stale(asked: _Asked, position: int, clock: float) -> bool:
     return position >= asked.position and clock >= asked.again_at
 
 
-def _command(due: Due, attempt: int, now: datetime) -> Command:
-    request = f"{due.timer}:{'/'.join(due.names)}:{due.due.isoformat()}:{attempt}"
-    decide, stream = _decision(due.timer, due.names, now)
-    return own_command(request, ACTOR, stock_alerts.watching(decide, now), (stream,))
+def _command(timer: Timer, attempt: int, now: datetime) -> Command:
+    def decide(view: View) -> list[Change]:
+        return timer.notice(view, now)
 
-
-def _decision(timer: Timer, names: Sequence[str], now: datetime) -> tuple[Callable[[View], list[Change]], str]:
-    """What notices it, and the stream that it is about."""
-    match timer:
-        case Timer.ACKNOWLEDGE | Timer.DISPATCH | Timer.DELIVERY:
-            order_id, object_id = names
-            clock = Clock(timer.value)
-            return lambda view: timers.miss_deadline(view, order_id, object_id, clock, now), orders.stream(order_id)
-        case Timer.RETURN_WINDOW:
-            (order_id,) = names
-            return lambda view: timers.complete_order(view, order_id, now), orders.stream(order_id)
-        case Timer.FIRST_SCAN:
-            carrier, number, epoch = names
-            stream = parcels.stream(carrier, number)
-            return lambda view: timers.miss_first_scan(view, carrier, number, int(epoch), now), stream
-        case Timer.ANSWER:
-            (inquiry_id,) = names
-            return lambda view: timers.miss_inquiry_answer(view, inquiry_id, now), inquiries.stream(inquiry_id)
-        case Timer.LOSS:
-            carrier, number, epoch = names
-            stream = parcels.stream(carrier, number)
-            return lambda view: timers.suspect_loss(view, carrier, number, int(epoch), now), stream
-        case Timer.FIRST_ANSWER:
-            (case_id,) = names
-            return lambda view: after_sales.miss_first_answer(view, case_id, now), cases.stream(case_id)
-        case Timer.RESHIP:
-            (case_id,) = names
-            return lambda view: after_sales.follow_reship(view, case_id, now), cases.stream(case_id)
-        case Timer.RESERVATION:
-            supplier_id, sku, held_for = names
-            stream = stock.stream(supplier_id, sku)
-            return lambda view: timers.expire_reservation(view, supplier_id, sku, held_for, now), stream
-        case Timer.CLAIM_FILING:
-            (recovery_id,) = names
-            return lambda view: timers.bar_claim(view, recovery_id, now), recoveries.stream(recovery_id)
-        case Timer.RECOVERY_ANSWER:
-            (recovery_id,) = names
-            return lambda view: timers.miss_answer(view, recovery_id, now), recoveries.stream(recovery_id)
-        case Timer.CLAIM_ELIGIBLE:
-            (recovery_id,) = names
-            return lambda view: timers.become_eligible(view, recovery_id, now), recoveries.stream(recovery_id)
-        case Timer.FEED:
-            supplier_id, sku = names
-            stream = stock.stream(supplier_id, sku)
-            return lambda view: stock_alerts.notice_stale_feed(view, supplier_id, sku, now), stream
-        case Timer.REROUTE:
-            order_id, supplier_order_id, late = names
-            missed = Clock(late)
-            stream = orders.stream(order_id)
-            return lambda view: rerouting.reroute_overdue(view, order_id, supplier_order_id, missed, now), stream
-        case Timer.WAITING:
-            order_id, _ = names
-            return lambda view: intake.serve_waiting(view, order_id, now), orders.stream(order_id)
-        case _:
-            assert_never(timer)
+    return own_command(timer.request(attempt), ACTOR, stock_alerts.watching(decide, now), (timer.stream,))

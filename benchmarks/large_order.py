@@ -26,11 +26,11 @@ from ledger.decisions import (
     sourcing,
     stock_alerts,
     supplier_inquiries,
-    timers,
 )
 from ledger.decisions.notices import Notice
 from ledger.decisions.order_stock import Item
 from ledger.decisions.rerouting import Cause
+from ledger.decisions.timers import timer
 from ledger.engine.book import Book
 from ledger.facts import Change, LineNo, Sealed
 from ledger.nouns import (
@@ -178,6 +178,11 @@ def _told(decide: Callable[..., Sequence[Change]], *arguments: Any) -> Decide:
     return lambda view, now: decide(view, *arguments, now, now)
 
 
+def _notices(name: str, *names: str) -> Decide:
+    """What the clock notices when the timer of that name runs out."""
+    return timer(name, names, START).notice
+
+
 def _seen(decide: Callable[..., Sequence[Change]], *arguments: Any) -> Decide:
     """What needs the present time alone."""
     return lambda view, now: decide(view, *arguments, now)
@@ -312,7 +317,7 @@ def _intake() -> Iterator[Command]:
     yield Command(
         "ReleaseHold, stock to reserve", poor.after(_places(), *more), _releases(HoldReason.OUT_OF_STOCK), 153
     )
-    yield Command("clock: waiting", poor.after(_places(), *more), _seen(intake.serve_waiting, ORDER), 153)
+    yield Command("clock: waiting", poor.after(_places(), *more), _notices("waiting", ORDER, ""), 153)
 
     empty = _places(line=lambda n, _: Line(n, "", 0, 990), payment=PaymentState.UNKNOWN)
     yield Command("CompleteDetails", shop.after(empty), _completes(_acme), 155)
@@ -342,7 +347,7 @@ def _intake() -> Iterator[Command]:
     backorder = poor.after(_places())
     yield Command("ConfirmOrder, out of stock", backorder, _told(intake.confirm, ORDER, True, "mia"), 154)
     served = backorder.after(_told(intake.confirm, ORDER, True, "mia"), *more)
-    yield Command("clock: waiting, confirmed", served, _seen(intake.serve_waiting, ORDER), 151)
+    yield Command("clock: waiting, confirmed", served, _notices("waiting", ORDER, ""), 151)
     yield Command("PlaceHold, before the confirmation", unpaid, _holds(HoldReason.BAD_ADDRESS), 1)
     chargeback = orders.ChargebackRecorded(ORDER, "cb-1", Money(990, "EUR"), START)
     placed = shop.after(_places())
@@ -411,25 +416,21 @@ def _supplier_orders() -> Iterator[Command]:
     yield Command("RerouteUnits, open", found, _told(rerouting.reroute, ORDER, "", {}, Cause(None, "mia", "")), 152)
     yield Command("ReleaseHold, to reroute", found, _releases(HoldReason.OUT_OF_STOCK), 152)
 
-    overdue = sent.later(days=3).after(_misses(Clock.DISPATCH, FIRST))
-    reroute = _seen(rerouting.reroute_overdue, ORDER, FIRST, Clock.DISPATCH)
+    overdue = sent.later(days=3).after(_notices(Clock.DISPATCH, FIRST))
+    reroute = _notices("reroute", FIRST, Clock.DISPATCH)
     yield Command("clock: reroute", overdue, reroute, 2)
 
     held = all_sent.after(_holds(HoldReason.BAD_ADDRESS))
     yield Command("PlaceHold", all_sent, _holds(HoldReason.BAD_ADDRESS), 51)
     yield Command("ReleaseHold", held, _releases(HoldReason.BAD_ADDRESS), 51)
     late = all_sent.later(days=90)
-    yield Command("clock: dispatch", late, _misses(Clock.DISPATCH, FIRST), 2)
-    yield Command("clock: acknowledge", late, _misses(Clock.ACKNOWLEDGE, FIRST), 1)
-    yield Command("clock: delivery", late, _misses(Clock.DELIVERY, ORDER), 1)
-    missed = late.after(*(_misses(Clock.DISPATCH, f"{ORDER}/{n}") for n in NUMBERS))
+    yield Command("clock: dispatch", late, _notices(Clock.DISPATCH, FIRST), 2)
+    yield Command("clock: acknowledge", late, _notices(Clock.ACKNOWLEDGE, FIRST), 1)
+    yield Command("clock: delivery", late, _notices(Clock.DELIVERY, ORDER), 1)
+    missed = late.after(*(_notices(Clock.DISPATCH, f"{ORDER}/{n}") for n in NUMBERS))
     before = Hold(HoldReason.BAD_ADDRESS, "mia", START)
     yield Command("PlaceHold, told late", missed, _seen(intake.place_hold, ORDER, before), 151)
     yield Command("RuleDelay", missed, _rules_delay, 2)
-
-
-def _misses(clock: Clock, what: str) -> Decide:
-    return _seen(timers.miss_deadline, ORDER, what, clock)
 
 
 def _rules_delay(view: View, now: datetime) -> Sequence[Change]:
@@ -489,9 +490,9 @@ def _parcels() -> Iterator[Command]:
     yield Command("ConfirmReceipt", shipped, _RECEIVES, 2)
     yield Command("ConfirmReceipt, each line in its own parcel", all_shipped, _RECEIVES, 51)
     yield Command("ConfirmReceipt, all lost", all_shipped.after(*map(_loses, NUMBERS)), _RECEIVES, 151)
-    yield Command("clock: first_scan", shipped.later(days=5), _seen(timers.miss_first_scan, "dhl", "P1", 1), 1)
-    yield Command("clock: loss", shipped.later(days=50), _seen(timers.suspect_loss, "dhl", "P1", 1), 1)
-    yield Command("clock: return_window", _all_delivered().later(days=50), _seen(timers.complete_order, ORDER), 1)
+    yield Command("clock: first_scan", shipped.later(days=5), _notices("first_scan", "dhl/P1/1"), 1)
+    yield Command("clock: loss", shipped.later(days=50), _notices("loss", "dhl", "P1", "1"), 1)
+    yield Command("clock: return_window", _all_delivered().later(days=50), _notices("return_window", ORDER), 1)
 
 
 def _proves(view: View, now: datetime) -> Sequence[Change]:
@@ -537,7 +538,7 @@ def _cases() -> Iterator[Command]:
         yield Command(f"AddEvidence{kind}", opened, _files(PHOTO), 1)
         yield Command(f"StartReview{kind}", opened, _REVIEWS, 1)
         yield Command(f"CancelCase{kind}", opened, _told(after_sales.cancel, CASE, Party.CUSTOMER, ""), 2)
-        yield Command(f"clock: first_answer{kind}", opened.later(days=5), _seen(after_sales.miss_first_answer, CASE), 1)
+        yield Command(f"clock: first_answer{kind}", opened.later(days=5), _notices("first_answer", CASE), 1)
         reviewed = opened.after(_REVIEWS)
         ruled = reviewed.after(_rules(Party.SUPPLIER))
         yield Command(f"RuleLiability, the supplier{kind}", reviewed, _rules(Party.SUPPLIER), 1 + parties)
@@ -566,7 +567,7 @@ def _cases() -> Iterator[Command]:
         back = labelled.after(receive, inspect)
         yield Command(f"GrantRefund, after the inspection{kind}", back, _GRANTS, 52)
         failed = ruled.after(_approves(Remedy.RESHIP), _told(cancelling.cancel, f"{ORDER}+R1", {}, "mia", ""))
-        yield Command(f"clock: reship{kind}", failed, _seen(after_sales.follow_reship, CASE), 51)
+        yield Command(f"clock: reship{kind}", failed, _notices("reship", CASE), 51)
 
 
 # --- recoveries -----------------------------------------------------------------------------------
@@ -601,11 +602,11 @@ def _recoveries() -> Iterator[Command]:
     yield Command("AnswerRecovery, disputed", proposed, _of_recovery(recoveries.dispute, "not_ours", START), 1)
     yield Command("SettleRecovery", proposed.after(accept), settle, 1)
     yield Command("WriteOffRecovery", proposed, _of_recovery(recoveries.write_off, "too_small"), 1)
-    yield Command("clock: recovery_answer", proposed.later(days=9), _seen(timers.miss_answer, "r1"), 1)
+    yield Command("clock: recovery_answer", proposed.later(days=9), _notices("recovery_answer", "r1"), 1)
 
     early = _all_shipped().after(_loses(), claim)
-    yield Command("clock: claim_eligible", early.later(days=30), _seen(timers.become_eligible, "r1"), 1)
-    yield Command("clock: claim_filing", early.later(days=90), _seen(timers.bar_claim, "r1"), 1)
+    yield Command("clock: claim_eligible", early.later(days=30), _notices("claim_eligible", "r1"), 1)
+    yield Command("clock: claim_filing", early.later(days=90), _notices("claim_filing", "r1"), 1)
     yield Command("CollectDocument", claimed, _of_recovery(claims.collect, DocumentKind.PHOTO, PHOTO), 1)
     file, deny = _of_recovery(claims.file), _of_recovery(claims.deny, "packed_badly")
     approve, paid = _of_recovery(claims.approve, _WHOLE), _of_recovery(claims.pay, "p-1", _WHOLE)
@@ -641,8 +642,8 @@ def _others() -> Iterator[Command]:
     yield Command("Reserve", shop, reserve, 100)
     yield Command("ExtendReservation", reserved, _of_items(stock.extend, "cart", START + 3 * DAY, START), 50)
     yield Command("ReleaseReservation", reserved, _of_items(stock.release_hold, "cart"), 100)
-    yield Command("clock: reservation", reserved.later(days=3), _seen(timers.expire_reservation, *first, "cart"), 2)
-    yield Command("clock: feed", reserved.later(days=366), _seen(stock_alerts.notice_stale_feed, *first), 1)
+    yield Command("clock: reservation", reserved.later(days=3), _notices("reservation", *first, "cart"), 2)
+    yield Command("clock: feed", reserved.later(days=366), _notices("feed", *first), 1)
     yield Command("RecordFeed, less than was promised", sent, _feeds("acme", NUMBERS[0], 1, 2), 3)
     yield Command("SetBuffer", sent, _of_items(stock.set_buffer, 9, items=[first]), 2)
     yield Command("SetLowStockThreshold", sent, _of_items(stock.set_low_threshold, 1, items=[first]), 2)
@@ -653,7 +654,7 @@ def _others() -> Iterator[Command]:
     yield Command("AskInquiry", sent, ask, 1)
     yield Command("AnswerInquiry", asked, _of_inquiry(inquiries.answer, InquiryAnswered("q1", START, "desk")), 1)
     yield Command("CloseInquiry", asked, _of_inquiry(inquiries.close, InquiryClosed("q1", "solved", "mia", START)), 1)
-    yield Command("clock: answer", asked.later(days=9), _seen(timers.miss_inquiry_answer, "q1"), 1)
+    yield Command("clock: answer", asked.later(days=9), _notices("answer", "q1"), 1)
 
     many = _all_sent()
     promised_by = orders.known(orders.find(many.book, ORDER), ORDER).promised_by

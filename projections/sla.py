@@ -10,16 +10,16 @@ supplier is to be sought for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, NamedTuple, cast
 
 from psycopg import AsyncConnection, Cursor
 from psycopg.sql import SQL, Identifier
 
 from ledger.decisions import after_sales
-from ledger.facts import Fact, order_of
+from ledger.decisions.timers import Timer, timer
+from ledger.facts import Fact
 from ledger.nouns import cases, inquiries, orders, parcels, policies, recoveries, stock
 from ledger.nouns.cases import Case
 from ledger.nouns.inquiries import Inquiry
@@ -182,11 +182,8 @@ def _obligations(readings: Iterable[Reading]) -> list[Obligation]:
 
 
 def _window(history: OrderHistory) -> list[ReturnWindow]:
-    order, delivered_at = history.order, history.delivered_at
-    if delivered_at is None:
-        return []
-    closes_at = delivered_at + timedelta(days=order.placed.return_window_days)
-    return [ReturnWindow(order.order_id, closes_at)] if orders.may_complete(order) else []
+    closes_at = orders.window_closes_at(history.order, history.delivered_at)
+    return [] if closes_at is None else [ReturnWindow(history.order.order_id, closes_at)]
 
 
 def _reship(history: OrderHistory) -> list[EndedReship]:
@@ -321,41 +318,6 @@ SLA = projection(
 
 # --- what the clock task asks ---------------------------------------------------------------------
 
-
-class Timer(StrEnum):
-    """Every clock that makes a fact when it runs out."""
-
-    ACKNOWLEDGE = "acknowledge"
-    DISPATCH = "dispatch"
-    DELIVERY = "delivery"
-    FIRST_SCAN = "first_scan"
-    ANSWER = "answer"
-    LOSS = "loss"
-    RESERVATION = "reservation"
-    RETURN_WINDOW = "return_window"
-    CLAIM_FILING = "claim_filing"
-    RECOVERY_ANSWER = "recovery_answer"
-    CLAIM_ELIGIBLE = "claim_eligible"
-    FEED = "feed"
-    WAITING = "waiting"
-    FIRST_ANSWER = "first_answer"
-    RESHIP = "reship"
-    REROUTE = "reroute"
-
-
-class Due(NamedTuple):
-    """Something the clock task is to notice; names are the arguments of the decision that notices it."""
-
-    timer: Timer
-    names: tuple[str, ...]
-    """(order_id, object_id) of acknowledge, dispatch and delivery; (carrier, number, epoch) of first_scan
-    and loss; (inquiry_id,) of answer; (supplier_id, sku, reservation_id) of reservation; (order_id,) of
-    return_window; (recovery_id,) of claim_filing, recovery_answer and claim_eligible; (supplier_id, sku) of
-    feed; (order_id, position) of waiting, where its stock last moved at that position of the log; (case_id,) of
-    first_answer and reship; (order_id, supplier_order_id, clock) of reroute."""
-    due: datetime
-
-
 _DUE = """
     (SELECT clock, ARRAY[object_id], due FROM {sla_obligations}
         WHERE state = 'open' AND due <= %(now)s AND alarm ORDER BY due LIMIT %(limit)s)
@@ -382,7 +344,7 @@ _DUE = """
 """
 
 
-async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limit: int) -> list[Due]:
+async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limit: int) -> list[Timer]:
     """What has run out and nobody has noticed, the longest overdue first.
 
     Clocks that stand still are not due. Empty while the projection has no tables yet.
@@ -397,20 +359,7 @@ async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limi
         "waits": [timedelta(hours=wait) for wait in waits.values()],
         "age": timedelta(hours=policy.message_age_hours),
     }
-    found = await rows_now(connection, schema, _DUE, parameters, SLA)
-    return [_due(Timer(timer), names, at) for timer, names, at in found]
-
-
-def _due(timer: Timer, names: Sequence[str], at: datetime) -> Due:
-    if timer in (Timer.ACKNOWLEDGE, Timer.DISPATCH):
-        return Due(timer, (order_of(names[0]), names[0]), at)
-    if timer is Timer.REROUTE:
-        return Due(timer, (order_of(names[0]), *names), at)
-    if timer is Timer.DELIVERY:
-        return Due(timer, (names[0], names[0]), at)
-    if timer is Timer.FIRST_SCAN:
-        return Due(timer, tuple(names[0].split("/")), at)
-    return Due(timer, tuple(names), at)
+    return [timer(*row) for row in await rows_now(connection, schema, _DUE, parameters, SLA)]
 
 
 # --- questions ------------------------------------------------------------------------------------

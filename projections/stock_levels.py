@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from psycopg import AsyncConnection
 
 from ledger.decisions.order_stock import could_serve
+from ledger.decisions.timers import FeedDue, Timer, WaitingDue
 from ledger.facts import Units
 from ledger.nouns import orders, policies, stock, suppliers
 from ledger.nouns.choice import Against
@@ -26,7 +27,6 @@ from projections.machine.reads import Answer, PageOf, Where, rows_now, snapshot
 from projections.machine.rows import Text
 from projections.machine.streams import Page
 from projections.machine.tables import Rows, Written, table
-from projections.sla import Due, Timer
 
 # --- tables ---------------------------------------------------------------------------------------
 
@@ -277,7 +277,7 @@ _SERVABLE = """
 """
 
 
-async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limit: int) -> list[Due]:
+async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limit: int) -> list[Timer]:
     """Feeds that went stale, and orders whose stock is there, the oldest first.
 
     An order is named with the position at which its stock last moved, and with how many of the suppliers that could
@@ -288,8 +288,8 @@ async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limi
     stale = await rows_now(connection, schema, _STALE, parameters, STOCK_LEVELS)
     served = await rows_now(connection, schema, _SERVABLE, parameters, STOCK_LEVELS)
     return [
-        *(Due(Timer.FEED, (supplier_id, sku), at) for supplier_id, sku, at in stale),
-        *(Due(Timer.WAITING, (order_id, str(occasion)), at) for order_id, occasion, at in served),
+        *(FeedDue(supplier_id, sku, due=at) for supplier_id, sku, at in stale),
+        *(WaitingDue(order_id, occasion, due=at) for order_id, occasion, at in served),
     ]
 
 

@@ -271,11 +271,6 @@ def reopen(view: View, case_id: str, evidence: tuple[str, ...], at: datetime, no
     return file.close()
 
 
-def miss_first_answer(view: View, case_id: str, now: datetime) -> list[Change]:
-    """Notice that the customer was not answered in time. Nothing to notice records nothing."""
-    return changes_of(cases.stream(case_id), cases.miss_first_answer(cases.find(view, case_id), now))
-
-
 # --- remedies: sending once more ------------------------------------------------------------------
 
 

@@ -68,14 +68,6 @@ def record_feed(view: View, supplier_id: str, sku: str, feed: Feed, now: datetim
     return changes_of(stock.stream(supplier_id, sku), facts)
 
 
-def notice_stale_feed(view: View, supplier_id: str, sku: str, now: datetime) -> list[Change]:
-    """Notice that no newer feed came in time. Nothing to notice records nothing."""
-    own = stock.find(view, supplier_id, sku)
-    stale_at = own.stale_at if own else None
-    facts = stock.go_stale(own, supplier_id, sku, stale_at, policy_at(policies.find(view), now), now)
-    return changes_of(stock.stream(supplier_id, sku), facts)
-
-
 # --- alerts ---------------------------------------------------------------------------------------
 
 

@@ -1,83 +1,275 @@
-"""What time does: noticing deadlines, holds and windows that ran out (DOMAIN 3, 4, 6)."""
+"""What time does: a class for each kind of thing that runs out, with what notices it (DOMAIN 3, 4, 6).
+
+Read models tell what ran out. Noticing it looks again at the present; nothing to notice records nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
 
-from ledger.decisions.docket import order_changes
-from ledger.facts import Change, changes_of
-from ledger.nouns import (
-    claims,
-    inquiries,
-    orders,
-    parcels,
-    policies,
-    recoveries,
-    stock,
-    suppliers,
-)
+from msgspec import convert
+from msgspec.structs import astuple
+
+from ledger.decisions import after_sales, intake, rerouting
+from ledger.facts import Change, Fact, Value, changes_of, order_of
+from ledger.nouns import cases, claims, inquiries, orders, parcels, policies, recoveries, stock, suppliers
 from ledger.nouns.orders import breaches
 from ledger.nouns.policies import policy_at
 from ledger.terms.clocks import Clock
 from ledger.terms.rates import Rate
 from ledger.view import View
 
-
-def miss_deadline(view: View, order_id: str, object_id: str, clock: Clock, now: datetime) -> list[Change]:
-    """Notice that one of an order's clocks ran out. Nothing to notice records nothing."""
-    return order_changes(order_id, breaches.miss_deadline(orders.find(view, order_id), object_id, clock, now))
+TIMERS: dict[str, type[Timer]] = {}
+"""All there are, by name."""
 
 
-def complete_order(view: View, order_id: str, now: datetime) -> list[Change]:
-    """Notice that the return window closed. Nothing to notice records nothing."""
-    order = orders.find(view, order_id)
-    delivered_at = order.delivered_at if order else None
-    closes_at = None
-    if order is not None and delivered_at is not None:
-        closes_at = delivered_at + timedelta(days=order.placed.return_window_days)
-    return order_changes(order_id, orders.complete(order, closes_at, now))
+class Timer(Value, frozen=True, array_like=True, kw_only=True):
+    """Something that ran out, as its fields name it, and when. A class that has a name is one of TIMERS."""
+
+    name: ClassVar[str]
+    due: datetime
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        if "name" in cls.__dict__:
+            TIMERS[cls.name] = cls
+
+    @property
+    def stream(self) -> str:
+        """What it is about."""
+        raise NotImplementedError
+
+    def facts(self, view: View, now: datetime) -> Iterable[Fact]:
+        """What there is to notice of that stream."""
+        raise NotImplementedError
+
+    def notice(self, view: View, now: datetime) -> list[Change]:
+        return changes_of(self.stream, self.facts(view, now))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is about, as the request spells it."""
+        return tuple(map(str, astuple(self)[:-1]))
+
+    def request(self, attempt: int) -> str:
+        """The id of the request that notices it, from which a repetition is known; it is never spelt in another way."""
+        return ":".join((self.name, "/".join(self.names), self.due.isoformat(), str(attempt)))
 
 
-def expire_reservation(view: View, supplier_id: str, sku: str, reservation_id: str, now: datetime) -> list[Change]:
-    """Notice that a hold ran out. Nothing to notice records nothing."""
-    facts = stock.expire(stock.find(view, supplier_id, sku), supplier_id, sku, reservation_id, now)
-    return changes_of(stock.stream(supplier_id, sku), facts)
+# --- clocks: each is named by its object ----------------------------------------------------------
 
 
-def miss_first_scan(view: View, carrier: str, number: str, epoch: int, now: datetime) -> list[Change]:
-    """Notice that a carrier never scanned a parcel in time. Nothing to notice records nothing."""
-    facts = parcels.miss_first_scan(parcels.find(view, carrier, number), epoch, now)
-    return changes_of(parcels.stream(carrier, number), facts)
+class _OfSupplierOrder(Timer, frozen=True):
+    object_id: str
+
+    @property
+    def order_id(self) -> str:
+        return order_of(self.object_id)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.order_id, *super().names)
+
+    @property
+    def stream(self) -> str:
+        return orders.stream(self.order_id)
 
 
-def suspect_loss(view: View, carrier: str, number: str, epoch: int, now: datetime) -> list[Change]:
-    """Notice that nobody has seen a parcel for long. Nothing to notice records nothing."""
-    after_days = policy_at(policies.find(view), now).suspected_lost_after_days
-    facts = parcels.suspect_loss(parcels.find(view, carrier, number), epoch, after_days, now)
-    return changes_of(parcels.stream(carrier, number), facts)
+class DeadlineDue(_OfSupplierOrder, frozen=True):
+    def facts(self, view: View, now: datetime) -> Iterable[Fact]:
+        return breaches.miss_deadline(orders.find(view, self.order_id), self.object_id, Clock(self.name), now)
 
 
-def miss_answer(view: View, recovery_id: str, now: datetime) -> list[Change]:
-    """Notice that a supplier did not answer what is asked of it. Nothing to notice records nothing."""
-    facts = recoveries.miss_answer(recoveries.find(view, recovery_id), now)
-    return changes_of(recoveries.stream(recovery_id), facts)
+class AcknowledgeDue(DeadlineDue, frozen=True):
+    name = Clock.ACKNOWLEDGE
 
 
-def become_eligible(view: View, recovery_id: str, now: datetime) -> list[Change]:
-    """Notice that a claim can be filed from now on. Nothing to notice records nothing."""
-    facts = claims.become_eligible(recoveries.find(view, recovery_id), now)
-    return changes_of(recoveries.stream(recovery_id), facts)
+class DispatchDue(DeadlineDue, frozen=True):
+    name = Clock.DISPATCH
 
 
-def bar_claim(view: View, recovery_id: str, now: datetime) -> list[Change]:
-    """Notice that a claim can be filed no more. Nothing to notice records nothing."""
-    return changes_of(recoveries.stream(recovery_id), claims.bar(recoveries.find(view, recovery_id), now))
+class DeliveryDue(DeadlineDue, frozen=True):
+    name = Clock.DELIVERY
+
+    @property
+    def order_id(self) -> str:
+        return self.object_id
 
 
-def miss_inquiry_answer(view: View, inquiry_id: str, now: datetime) -> list[Change]:
-    """Notice that a question was not answered in time. Nothing to notice records nothing."""
-    return changes_of(inquiries.stream(inquiry_id), inquiries.miss_answer(inquiries.find(view, inquiry_id), now))
+class FirstScanDue(Timer, frozen=True):
+    name = Clock.FIRST_SCAN
+    object_id: str
+
+    @property
+    def stream(self) -> str:
+        carrier, number, _ = self.object_id.split("/")
+        return parcels.stream(carrier, number)
+
+    def facts(self, view: View, now: datetime) -> Iterable[Fact]:
+        carrier, number, epoch = self.object_id.split("/")
+        return parcels.miss_first_scan(parcels.find(view, carrier, number), int(epoch), now)
+
+
+class AnswerDue(Timer, frozen=True):
+    name = Clock.ANSWER
+    inquiry_id: str
+
+    @property
+    def stream(self) -> str:
+        return inquiries.stream(self.inquiry_id)
+
+    def facts(self, view: View, now: datetime) -> Iterable[Fact]:
+        return inquiries.miss_answer(inquiries.find(view, self.inquiry_id), now)
+
+
+class _OfCase(Timer, frozen=True):
+    case_id: str
+
+    @property
+    def stream(self) -> str:
+        return cases.stream(self.case_id)
+
+
+class FirstAnswerDue(_OfCase, frozen=True):
+    name = Clock.FIRST_ANSWER
+
+    def facts(self, view: View, now: datetime) -> Iterable[Fact]:
+        return cases.miss_first_answer(cases.find(view, self.case_id), now)
+
+
+class _OfRecovery(Timer, frozen=True):
+    recovery_id: str
+
+    @property
+    def stream(self) -> str:
+        return recoveries.stream(self.recovery_id)
+
+
+class ClaimFilingDue(_OfRecovery, frozen=True):
+    name = Clock.CLAIM_FILING
+
+    def facts(self, view: View, now: datetime) -> Iterable[Fact]:
+        return claims.bar(recoveries.find(view, self.recovery_id), now)
+
+
+class RecoveryAnswerDue(_OfRecovery, frozen=True):
+    name = Clock.RECOVERY_ANSWER
+
+    def facts(self, view: View, now: datetime) -> Iterable[Fact]:
+        return recoveries.miss_answer(recoveries.find(view, self.recovery_id), now)
+
+
+# --- what obliges nobody --------------------------------------------------------------------------
+
+
+class ClaimEligibleDue(_OfRecovery, frozen=True):
+    """The carrier's waiting time has passed."""
+
+    name = "claim_eligible"
+
+    def facts(self, view: View, now: datetime) -> Iterable[Fact]:
+        return claims.become_eligible(recoveries.find(view, self.recovery_id), now)
+
+
+class LossDue(Timer, frozen=True):
+    """Nobody has seen a parcel for long."""
+
+    name = "loss"
+    carrier: str
+    number: str
+    epoch: int
+
+    @property
+    def stream(self) -> str:
+        return parcels.stream(self.carrier, self.number)
+
+    def facts(self, view: View, now: datetime) -> Iterable[Fact]:
+        after_days = policy_at(policies.find(view), now).suspected_lost_after_days
+        return parcels.suspect_loss(parcels.find(view, self.carrier, self.number), self.epoch, after_days, now)
+
+
+class _OfStock(Timer, frozen=True):
+    supplier_id: str
+    sku: str
+
+    @property
+    def stream(self) -> str:
+        return stock.stream(self.supplier_id, self.sku)
+
+
+class ReservationDue(_OfStock, frozen=True):
+    """A hold on stock ran out."""
+
+    name = "reservation"
+    reservation_id: str
+
+    def facts(self, view: View, now: datetime) -> Iterable[Fact]:
+        own = stock.find(view, self.supplier_id, self.sku)
+        return stock.expire(own, self.supplier_id, self.sku, self.reservation_id, now)
+
+
+class FeedDue(_OfStock, frozen=True):
+    """No newer feed came in time."""
+
+    name = "feed"
+
+    def facts(self, view: View, now: datetime) -> Iterable[Fact]:
+        own = stock.find(view, self.supplier_id, self.sku)
+        stale_at = own.stale_at if own else None
+        return stock.go_stale(own, self.supplier_id, self.sku, stale_at, policy_at(policies.find(view), now), now)
+
+
+class _OfOrder(Timer, frozen=True):
+    order_id: str
+
+    @property
+    def stream(self) -> str:
+        return orders.stream(self.order_id)
+
+
+class ReturnWindowDue(_OfOrder, frozen=True):
+    name = "return_window"
+
+    def facts(self, view: View, now: datetime) -> Iterable[Fact]:
+        return orders.complete(orders.find(view, self.order_id), now)
+
+
+class WaitingDue(_OfOrder, frozen=True):
+    """There is some of the stock that an order waits for: with each occasion anew."""
+
+    name = "waiting"
+    occasion: str
+
+    def notice(self, view: View, now: datetime) -> list[Change]:
+        return intake.serve_waiting(view, self.order_id, now)
+
+
+class RerouteDue(_OfSupplierOrder, frozen=True):
+    """A supplier is late for so long that another one is to send the units."""
+
+    name = "reroute"
+    clock: Clock
+
+    def notice(self, view: View, now: datetime) -> list[Change]:
+        return rerouting.reroute_overdue(view, self.order_id, self.object_id, self.clock, now)
+
+
+class ReshipDue(_OfCase, frozen=True):
+    """No unit of a reship is under way any more."""
+
+    name = "reship"
+
+    def notice(self, view: View, now: datetime) -> list[Change]:
+        return after_sales.follow_reship(view, self.case_id, now)
+
+
+def timer(name: str, names: Sequence[str], due: datetime) -> Timer:
+    """What a read model tells: the timer of that name, with its fields as texts."""
+    return convert([*names, due], TIMERS[name], strict=False)
+
+
+# --- rates ----------------------------------------------------------------------------------------
 
 
 def notice_rates(view: View, supplier_id: str, rates: Sequence[Rate], now: datetime) -> list[Change]:

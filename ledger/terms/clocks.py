@@ -115,10 +115,12 @@ class Reading(Value, frozen=True):
 
         That nothing has happened yet is no news: the clock task notices it with ``overdue``.
         """
-        if self.missed_at is not None and self.withdrawn_at is None:
-            # The watch of who noticed it may have been ahead of this one.
-            return None if self.passed(max(now, self.missed_at)) else ClockState.WITHDRAWN
-        return ClockState.MISSED if self.over and self.passed(now) else None
+        if self.missed_at is None or self.withdrawn_at is not None:
+            if self.met_at is None and self.given_up_at is None:
+                return None  # looked at for every command: nearly always it is this
+            return ClockState.MISSED if self.passed(now) else None
+        # The watch of who noticed it may have been ahead of this one.
+        return None if self.passed(max(now, self.missed_at)) else ClockState.WITHDRAWN
 
     @property
     def state(self) -> ClockState | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ledger.decisions.timers import FirstAnswerDue, ReshipDue, ReturnWindowDue, Timer
 from ledger.nouns.cases import (
     Denial,
     Reason,
@@ -17,7 +18,6 @@ from ledger.terms.parties import Party
 from projections import cases
 from projections.cases import CaseSummary
 from projections.machine.reads import PageOf
-from projections.sla import Timer
 from tests.database.test_sla import Told
 from tests.support.casework import (
     CASE,
@@ -113,9 +113,9 @@ async def test_a_case_that_is_reopened_is_listed_as_open_again(tenant: EmptyTena
     assert (row.closed_at, row.denial) == (None, None)
 
 
-async def due(told: Told, timer: Timer, now: datetime | None = None) -> list[tuple[str, ...]]:
+async def due(told: Told, timer: type[Timer], now: datetime | None = None) -> list[tuple[str, ...]]:
     """What this timer is about that has run out."""
-    return [each.names for each in await told.due(now) if each.timer is timer]
+    return [tuple(each.names) for each in await told.due(now) if isinstance(each, timer)]
 
 
 # --- the first answer -----------------------------------------------------------------------------
@@ -134,11 +134,11 @@ async def test_the_first_answer_is_an_obligation_of_the_retailer(tenant: EmptyTe
 
 async def test_a_first_answer_that_does_not_come_is_due_at_the_clock_once(tenant: EmptyTenant):
     told = Told(tenant, (desk := opened()).story)
-    assert await due(told, Timer.FIRST_ANSWER, desk.story.now + 23 * HOUR) == []
+    assert await due(told, FirstAnswerDue, desk.story.now + 23 * HOUR) == []
     desk.story.later(hours=24)
-    assert await due(told, Timer.FIRST_ANSWER) == [(CASE,)]
+    assert await due(told, FirstAnswerDue) == [(CASE,)]
     desk.clock_runs()
-    assert await due(told, Timer.FIRST_ANSWER) == []
+    assert await due(told, FirstAnswerDue) == []
     assert (await told.state(Clock.FIRST_ANSWER))[0] is ClockState.MISSED
     desk.answers(hours_ago=1)
     assert (await told.state(Clock.FIRST_ANSWER))[0] is ClockState.WITHDRAWN
@@ -156,13 +156,13 @@ async def test_a_case_that_is_cancelled_before_its_answer_obliges_nobody(tenant:
 async def test_a_reship_that_ended_is_due_until_its_case_has_seen_it(tenant: EmptyTenant):
     desk = approved(Remedy.RESHIP)
     told = Told(tenant, desk.story)
-    assert await due(told, Timer.RESHIP) == []
+    assert await due(told, ReshipDue) == []
     desk.story.send(f"{RESHIP}/1")
     desk.story.ship(supplier_order_id=f"{RESHIP}/1", number="P9")
     desk.story.scan(ParcelStatus.LOST, number="P9")
-    assert await due(told, Timer.RESHIP) == [(CASE,)]
+    assert await due(told, ReshipDue) == [(CASE,)]
     desk.looks_at_the_reship()
-    assert await due(told, Timer.RESHIP) == []
+    assert await due(told, ReshipDue) == []
 
 
 async def test_no_window_closes_while_a_case_is_open(tenant: EmptyTenant):
@@ -170,10 +170,10 @@ async def test_no_window_closes_while_a_case_is_open(tenant: EmptyTenant):
     told = Told(tenant, desk.story)
     desk.story.later(days=Policy().return_window_days)
     desk.denies()
-    assert await due(told, Timer.RETURN_WINDOW) == [(ORDER,)]
+    assert await due(told, ReturnWindowDue) == [(ORDER,)]
     desk.files(OTHER_PHOTO)
     desk.reopens(OTHER_PHOTO)
-    assert await due(told, Timer.RETURN_WINDOW, desk.story.now + DAY) == []
+    assert await due(told, ReturnWindowDue, desk.story.now + DAY) == []
 
 
 def test_it_does_not_matter_where_a_page_of_the_log_ends(tenant: EmptyTenant):

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from ledger.decisions.timers import RerouteDue, Timer
 from ledger.facts import Fact
 from ledger.nouns.choice import Against
 from ledger.nouns.orders import HoldReason, ReroutingSought, WhenUnavailable
@@ -17,7 +18,6 @@ from ledger.nouns.orders.supplier_orders import (
 from ledger.nouns.policies import RerouteAfter
 from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
-from projections.sla import Due, Timer
 from tests.database.test_sla import Told
 from tests.support.stalls import EmptyTenant
 from tests.support.story import (
@@ -25,7 +25,6 @@ from tests.support.story import (
     FIRST,
     HOUR,
     NOON,
-    ORDER,
     SECOND,
     Story,
     accept,
@@ -321,12 +320,12 @@ def test_a_clock_without_hours_is_left_to_people():
 # --- when the clock task looks --------------------------------------------------------------------
 
 
-def due_at(clock: Clock, hours: float) -> Due:
-    return Due(Timer.REROUTE, (ORDER, FIRST, clock.value), NOON + hours * HOUR)
+def due_at(clock: Clock, hours: float) -> RerouteDue:
+    return RerouteDue(FIRST, clock, due=NOON + hours * HOUR)
 
 
-async def rerouting_due(told: Told, at: datetime | None = None) -> list[Due]:
-    return [each for each in await told.due(at) if each.timer is Timer.REROUTE]
+async def rerouting_due(told: Told, at: datetime | None = None) -> list[Timer]:
+    return [each for each in await told.due(at) if isinstance(each, RerouteDue)]
 
 
 async def test_a_recorded_breach_is_due_for_rerouting_until_another_supplier_was_sought(tenant: EmptyTenant):
@@ -369,15 +368,13 @@ async def test_goods_that_a_supplier_named_a_day_for_are_due_on_that_day(tenant:
     story = waits_for_goods(NOON + 5 * DAY)
     seek(story)
     told = Told(tenant, story)
-    assert await rerouting_due(told, NOON + 5 * DAY) == [
-        Due(Timer.REROUTE, ("shopify/2", "shopify/2/1", "dispatch"), NOON + 5 * DAY)
-    ]
+    assert await rerouting_due(told, NOON + 5 * DAY) == [RerouteDue("shopify/2/1", Clock.DISPATCH, due=NOON + 5 * DAY)]
 
 
 async def test_a_line_that_was_overdue_long_ago_hides_no_later_one(tenant: EmptyTenant):
     story = waits_for_goods(NOON + 5 * DAY)
     story.later(days=3)
     told = Told(tenant, story)
-    assert await rerouting_due(told) == [Due(Timer.REROUTE, ("shopify/2", "shopify/2/1", "dispatch"), NOON + 5 * DAY)]
+    assert await rerouting_due(told) == [RerouteDue("shopify/2/1", Clock.DISPATCH, due=NOON + 5 * DAY)]
     assert the(CancelRequested, seek(story)).by_line == {1: 3}
     assert await rerouting_due(told) == []

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from ledger.decisions.timers import ClaimEligibleDue, ClaimFilingDue, RecoveryAnswerDue, Timer
 from ledger.nouns.recoveries import Kind, Status
 from ledger.nouns.suppliers import Agreement
 from ledger.terms.clocks import Clock, ClockState
 from projections import sla
 from projections.machine.reads import PageOf
 from projections.recoveries import About, Listed, list_recoveries
-from projections.sla import Due, Obligation, Timer
+from projections.sla import Obligation
 from tests.support.projecting import asking, catch_up
 from tests.support.recovering import (
     DAMAGE,
@@ -56,13 +57,13 @@ class Told:
     async def states(self, clock: Clock) -> list[ClockState]:
         return [each.state for each in await self.obligations(clock)]
 
-    async def due(self) -> list[Due]:
+    async def due(self) -> list[Timer]:
         """What the clock is to notice of recoveries."""
         self.catch_up()
-        timers = (Timer.CLAIM_FILING, Timer.CLAIM_ELIGIBLE, Timer.RECOVERY_ANSWER)
+        timers = (ClaimFilingDue, ClaimEligibleDue, RecoveryAnswerDue)
         async with asking(self.tenant) as where, where.pool.connection() as connection:
             found = await sla.due(connection, where.schema, self.story.now, 100)
-        return [each for each in found if each.timer in timers]
+        return [each for each in found if isinstance(each, timers)]
 
     async def listed(self, page: PageOf | None = None, **about: Any) -> list[Listed]:
         self.catch_up()
@@ -98,7 +99,7 @@ async def test_the_clock_hears_of_a_deadline_until_the_claim_is_barred(tenant: E
     told = Told(tenant, claim.story)
     assert await told.due() == []
     claim.story.later(days=1)
-    assert await told.due() == [Due(Timer.CLAIM_FILING, ("r1",), NOON + 60 * DAY)]
+    assert await told.due() == [ClaimFilingDue("r1", due=NOON + 60 * DAY)]
     claim.bar()
     assert await told.due() == []
     (missed,) = await told.obligations(FILING)
@@ -123,7 +124,7 @@ async def test_the_clock_hears_when_a_waiting_time_has_passed(tenant: EmptyTenan
     told = Told(tenant, claim.story)
     assert await told.due() == []
     claim.story.later(days=1)
-    assert await told.due() == [Due(Timer.CLAIM_ELIGIBLE, ("r1",), NOON + 14 * DAY)]
+    assert await told.due() == [ClaimEligibleDue("r1", due=NOON + 14 * DAY)]
     claim.become_eligible()
     assert await told.due() == []
 
@@ -137,7 +138,7 @@ async def test_a_supplier_is_to_answer_in_its_hours(tenant: EmptyTenant):
     (owed,) = await told.obligations(ANSWER)
     assert (owed.object_id, owed.supplier_id, owed.due) == ("asked", "acme", NOON + 24 * HOUR)
     asked.story.later(hours=24)
-    assert await told.due() == [Due(Timer.RECOVERY_ANSWER, ("asked",), NOON + 24 * HOUR)]
+    assert await told.due() == [RecoveryAnswerDue("asked", due=NOON + 24 * HOUR)]
     asked.miss_answer()
     assert await told.due() == []
     assert await told.states(ANSWER) == [ClockState.MISSED]

@@ -7,6 +7,17 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
+from ledger.decisions.timers import (
+    AcknowledgeDue,
+    AnswerDue,
+    DeliveryDue,
+    DispatchDue,
+    FirstScanDue,
+    LossDue,
+    ReservationDue,
+    ReturnWindowDue,
+    Timer,
+)
 from ledger.nouns import policies
 from ledger.nouns.orders import HoldReason, PaymentState
 from ledger.nouns.parcels import ParcelStatus
@@ -15,7 +26,7 @@ from ledger.terms.clocks import Clock, ClockState
 from ledger.terms.parties import Party
 from projections import sla
 from projections.machine.reads import PageOf
-from projections.sla import Counts, Due, Obligation, Timer
+from projections.sla import Counts, Obligation
 from tests.support.projecting import asking, catch_up
 from tests.support.stalls import EmptyTenant
 from tests.support.story import (
@@ -70,13 +81,13 @@ class Told:
         (one,) = await self.obligations(clock=clock)
         return one.state, one.due
 
-    async def due(self, now: datetime | None = None, limit: int = 100) -> list[Due]:
+    async def due(self, now: datetime | None = None, limit: int = 100) -> list[Timer]:
         self.catch_up()
         async with asking(self.tenant) as where, where.pool.connection() as connection:
             return await sla.due(connection, self.tenant.schema, now or self.story.now, limit)
 
-    async def timers(self, now: datetime | None = None) -> list[Timer]:
-        return [due.timer for due in await self.due(now)]
+    async def timers(self, now: datetime | None = None) -> list[type[Timer]]:
+        return [type(due) for due in await self.due(now)]
 
 
 # --- obligations ----------------------------------------------------------------------------------
@@ -179,14 +190,14 @@ async def test_a_hold_stops_the_clocks_and_its_release_moves_them(tenant: EmptyT
     ]
     assert await told.timers() == []
     told.story.later(hours=13)
-    assert await told.timers() == [Timer.ACKNOWLEDGE]
+    assert await told.timers() == [AcknowledgeDue]
 
 
 async def test_a_hold_after_the_deadline_excuses_nothing(tenant: EmptyTenant):
     told = Told(tenant, sent())
     told.story.later(hours=30)
     told.story.hold(HoldReason.CUSTOMER_REQUEST)
-    assert await told.due() == [Due(Timer.ACKNOWLEDGE, (ORDER, FIRST), NOON + 24 * HOUR)]
+    assert await told.due() == [AcknowledgeDue(FIRST, due=NOON + 24 * HOUR)]
 
 
 async def test_a_disputed_delivery_is_owed_again(tenant: EmptyTenant):
@@ -200,7 +211,7 @@ async def test_a_parcel_that_was_never_scanned_is_missed(tenant: EmptyTenant):
     told = Told(tenant, shipped())
     assert await told.state(FIRST_SCAN) == (ClockState.OPEN, NOON + 36 * HOUR)
     told.story.later(hours=36)
-    assert Due(Timer.FIRST_SCAN, ("dhl", "P1", "1"), NOON + 36 * HOUR) in await told.due()
+    assert FirstScanDue("dhl/P1/1", due=NOON + 36 * HOUR) in await told.due()
     told.story.miss_first_scan()
     (missed,) = await told.obligations(clock=FIRST_SCAN)
     assert (missed.object_id, missed.supplier_id, missed.state) == ("dhl/P1/1", "acme", ClockState.MISSED)
@@ -234,7 +245,7 @@ async def test_a_question_that_nobody_answered_is_due_missed_and_withdrawn(tenan
     told.story.close_inquiry("to-us")
     assert [each.object_id for each in await told.obligations(clock=Clock.ANSWER)] == ["to-acme"]
     told.story.later(hours=13)
-    assert await told.due() == [Due(Timer.ANSWER, ("to-acme",), NOON + 12 * HOUR)]
+    assert await told.due() == [AnswerDue("to-acme", due=NOON + 12 * HOUR)]
     told.story.miss_answer("to-acme")
     assert await told.state(Clock.ANSWER) == (ClockState.MISSED, NOON + 12 * HOUR)
     assert await told.due() == []
@@ -271,7 +282,7 @@ async def test_a_breach_that_a_hold_excuses_is_open_again(tenant: EmptyTenant):
     told.story.hold(HoldReason.CUSTOMER_REQUEST, at=NOON + 40 * HOUR)
     (excused,) = await told.obligations(clock=DISPATCH)
     assert (excused.state, excused.stopped_since) == (ClockState.OPEN, NOON + 40 * HOUR)
-    assert await told.timers() == [Timer.ACKNOWLEDGE]
+    assert await told.timers() == [AcknowledgeDue]
     told.story.later(hours=10)
     told.story.release(HoldReason.CUSTOMER_REQUEST)
     assert await told.state(DISPATCH) == (ClockState.OPEN, NOON + 68 * HOUR)
@@ -358,9 +369,9 @@ async def test_what_is_due_comes_longest_overdue_first_and_no_more_than_asked(te
     assert await told.due(NOON + 24 * HOUR - timedelta(seconds=1)) == []
     found = await told.due(NOON + 3 * DAY)
     assert found == [
-        Due(Timer.ACKNOWLEDGE, (ORDER, FIRST), NOON + 24 * HOUR),
-        Due(Timer.DELIVERY, (ORDER, ORDER), NOON + 40 * HOUR),
-        Due(Timer.DISPATCH, (ORDER, FIRST), NOON + 48 * HOUR),
+        AcknowledgeDue(FIRST, due=NOON + 24 * HOUR),
+        DeliveryDue(ORDER, due=NOON + 40 * HOUR),
+        DispatchDue(FIRST, due=NOON + 48 * HOUR),
     ]
     assert await told.due(NOON + 3 * DAY, limit=2) == found[:2]
 
@@ -369,11 +380,9 @@ async def test_what_was_noticed_is_due_no_more(tenant: EmptyTenant):
     told = Told(tenant, sent(promised_by=NOON + 40 * HOUR))
     told.story.later(days=3)
     for due in await told.due():
-        order_id, object_id = due.names
-        assert told.story.miss(Clock(due.timer.value), object_id, order_id)
+        assert told.story.notice(due)
     for due in await told.due():
-        order_id, object_id, clock = due.names
-        assert told.story.reroute_overdue(Clock(clock), object_id, order_id)
+        assert told.story.notice(due)
     assert await told.due() == []
 
 
@@ -382,36 +391,36 @@ async def test_a_parcel_that_nobody_sees_is_due_after_the_agreed_days(tenant: Em
     told.story.later(hours=2)
     told.story.scan(ParcelStatus.IN_TRANSIT)
     told.story.later(days=13)
-    assert Timer.LOSS not in await told.timers()
+    assert LossDue not in await told.timers()
     told.story.later(days=1)
-    assert Due(Timer.LOSS, ("dhl", "P1", "1"), NOON + 14 * DAY + 2 * HOUR) in await told.due()
+    assert LossDue("dhl", "P1", 1, due=NOON + 14 * DAY + 2 * HOUR) in await told.due()
     told.story.suspect_loss()
-    assert Timer.LOSS not in await told.timers()
+    assert LossDue not in await told.timers()
 
 
 async def test_the_policy_in_force_says_after_how_many_days(tenant: EmptyTenant):
     told = Told(tenant, shipped())
     agreed = Policy(suspected_lost_after_days=3)
     told.story.record(policies.agree(policies.find(told.story.book), agreed, NOON + 5 * DAY, NOON))
-    assert Timer.LOSS not in await told.timers(NOON + 4 * DAY)
-    assert Timer.LOSS in await told.timers(NOON + 5 * DAY)
+    assert LossDue not in await told.timers(NOON + 4 * DAY)
+    assert LossDue in await told.timers(NOON + 5 * DAY)
     stricter = Policy(suspected_lost_after_days=2)
     told.story.record(policies.agree(policies.find(told.story.book), stricter, NOON + 2 * DAY, NOON))
-    assert Timer.LOSS in await told.timers(NOON + 4 * DAY)
+    assert LossDue in await told.timers(NOON + 4 * DAY)
 
 
 @pytest.mark.parametrize("status", [ParcelStatus.DELIVERED, ParcelStatus.CUSTOMS_HELD, ParcelStatus.LOST])
 async def test_of_a_parcel_at_rest_no_scan_is_expected(tenant: EmptyTenant, status: ParcelStatus):
     told = Told(tenant, shipped())
     told.story.scan(status)
-    assert Timer.LOSS not in await told.timers(NOON + 60 * DAY)
+    assert LossDue not in await told.timers(NOON + 60 * DAY)
 
 
 async def test_a_return_window_closes_once(tenant: EmptyTenant):
     told = Told(tenant, delivered())
     told.story.miss_first_scan()
     told.story.later(days=14)
-    assert await told.due() == [Due(Timer.RETURN_WINDOW, (ORDER,), NOON + 17 * DAY)]
+    assert await told.due() == [ReturnWindowDue(ORDER, due=NOON + 17 * DAY)]
     told.story.close_window()
     assert await told.due() == []
 
@@ -419,7 +428,7 @@ async def test_a_return_window_closes_once(tenant: EmptyTenant):
 async def test_a_disputed_delivery_has_no_return_window(tenant: EmptyTenant):
     told = Told(tenant, delivered())
     told.story.dispute()
-    assert Timer.RETURN_WINDOW not in await told.timers(NOON + 90 * DAY)
+    assert ReturnWindowDue not in await told.timers(NOON + 90 * DAY)
 
 
 async def test_stock_that_is_held_is_due_when_it_expires(tenant: EmptyTenant):
@@ -431,7 +440,7 @@ async def test_stock_that_is_held_is_due_when_it_expires(tenant: EmptyTenant):
     told.story.reserve("cart-3", 1, minutes=20)
     told.story.let_go("cart-3")
     assert await told.due(NOON + timedelta(minutes=44)) == [
-        Due(Timer.RESERVATION, ("acme", "tea", "cart-2"), NOON + timedelta(minutes=30))
+        ReservationDue("acme", "tea", "cart-2", due=NOON + timedelta(minutes=30))
     ]
     told.story.later(minutes=50)
     told.story.expire("cart-1")
@@ -442,7 +451,7 @@ async def test_stock_that_is_held_is_due_when_it_expires(tenant: EmptyTenant):
 async def test_a_committed_reservation_never_expires(tenant: EmptyTenant):
     told = Told(tenant, a_shop(tea=10))
     told.story.place(payment=PaymentState.PENDING)
-    assert await told.timers(NOON + DAY) == [Timer.RESERVATION]
+    assert await told.timers(NOON + DAY) == [ReservationDue]
     told.story.pay()
     assert await told.timers(NOON + DAY) == []
 
@@ -452,6 +461,6 @@ async def test_a_hold_of_which_a_part_was_given_back_still_expires(tenant: Empty
     told.story.place(payment=PaymentState.PENDING)
     told.catch_up()
     told.story.cancel({1: 1})
-    assert await told.timers(NOON + DAY) == [Timer.RESERVATION]
+    assert await told.timers(NOON + DAY) == [ReservationDue]
     told.story.cancel({1: 2})
     assert await told.timers(NOON + DAY) == []

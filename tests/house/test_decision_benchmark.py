@@ -2,7 +2,7 @@
 
 from adapters.rpc.services import READINGS
 from benchmarks.large_order import commands, decided
-from projections.sla import Timer
+from ledger.decisions.timers import TIMERS
 
 _OF_NO_ORDER = {"suppliers", "work", "admin"}
 """Contracts whose commands touch no order."""
@@ -17,7 +17,7 @@ def test_every_command_that_touches_an_order_is_measured():
     }
 
     assert asked <= named
-    assert {f"clock: {timer}" for timer in Timer} <= named
+    assert {f"clock: {timer}" for timer in TIMERS} <= named
 
 
 def test_each_records_the_facts_that_it_is_to_record():

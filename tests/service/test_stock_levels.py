@@ -21,6 +21,7 @@ from fulfilment.v1 import (
     stock_pb2,
     suppliers_pb2,
 )
+from ledger.decisions.timers import FeedDue, Timer
 from ledger.nouns import stock, suppliers
 from ledger.nouns.orders import PaymentState
 from ledger.nouns.orders.supplier_orders import Answer, RejectReason
@@ -28,7 +29,6 @@ from ledger.nouns.stock import Alert
 from ledger.nouns.suppliers import SupplierRegistered
 from projections import stock_levels
 from projections.machine.reads import PageOf
-from projections.sla import Due, Timer
 from tests.support.projecting import (
     asking,
     catch_up,
@@ -89,7 +89,7 @@ async def levels(tenant: EmptyTenant, now: datetime = NOON + 3 * DAY, **asked: A
         return (await stock_levels.list_levels(where, PageOf(), now, **asked)).rows
 
 
-async def due(tenant: EmptyTenant, now: datetime) -> list[Due]:
+async def due(tenant: EmptyTenant, now: datetime) -> list[Timer]:
     async with open_pool(tenant.conninfo) as pool, pool.connection() as connection:
         return await stock_levels.due(connection, tenant.schema, now, 100)
 
@@ -214,7 +214,7 @@ async def test_a_stale_feed_is_due_until_it_was_noticed(tenant: EmptyTenant):
     story.feed(10)
     catch_up(tenant, story.log)
     assert await due(tenant, NOON + 3 * HOUR) == []
-    assert await due(tenant, NOON + 4 * HOUR) == [Due(Timer.FEED, ("acme", "tea"), NOON + 4 * HOUR)]
+    assert await due(tenant, NOON + 4 * HOUR) == [FeedDue("acme", "tea", due=NOON + 4 * HOUR)]
     story.later(hours=4)
     catch_up(tenant, [(stock.stream("acme", "tea"), fact) for fact in story.miss_feed()])
     assert await due(tenant, NOON + 9 * HOUR) == []

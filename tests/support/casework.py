@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from ledger.decisions import after_sales
+from ledger.decisions.timers import FirstAnswerDue
 from ledger.facts import Fact, LineNo
 from ledger.nouns import cases, policies
 from ledger.nouns.cases import (
@@ -154,7 +155,7 @@ class Desk:
     # --- what time does ---
 
     def clock_runs(self, case_id: str = CASE) -> list[Fact]:
-        return self._do(lambda: after_sales.miss_first_answer(self.story.book, case_id, self.story.now))
+        return self._do(lambda: FirstAnswerDue(case_id, due=self.story.now).notice(self.story.book, self.story.now))
 
     def looks_at_the_reship(self, case_id: str = CASE) -> list[Fact]:
         return self._do(lambda: after_sales.follow_reship(self.story.book, case_id, self.story.now))

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from ledger.decisions import recovery_demands, timers
+from ledger.decisions import recovery_demands
+from ledger.decisions.timers import ClaimEligibleDue, ClaimFilingDue, RecoveryAnswerDue
 from ledger.facts import Fact
 from ledger.nouns import claims, policies, recoveries
 from ledger.nouns.policies import ClaimTerms, Policy
@@ -130,13 +131,13 @@ class Recovering:
     # --- what time does ---
 
     def miss_answer(self) -> list[Fact]:
-        return self.story.record(timers.miss_answer(self.story.book, self.recovery_id, self.story.now))
+        return self.story.notice(RecoveryAnswerDue(self.recovery_id, due=self.story.now))
 
     def become_eligible(self) -> list[Fact]:
-        return self.story.record(timers.become_eligible(self.story.book, self.recovery_id, self.story.now))
+        return self.story.notice(ClaimEligibleDue(self.recovery_id, due=self.story.now))
 
     def bar(self) -> list[Fact]:
-        return self.story.record(timers.bar_claim(self.story.book, self.recovery_id, self.story.now))
+        return self.story.notice(ClaimFilingDue(self.recovery_id, due=self.story.now))
 
 
 # --- where stories begin --------------------------------------------------------------------------

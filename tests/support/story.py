@@ -21,9 +21,9 @@ from ledger.decisions import (
     sourcing,
     stock_alerts,
     supplier_inquiries,
-    timers,
 )
 from ledger.decisions.rerouting import Cause
+from ledger.decisions.timers import AnswerDue, FeedDue, FirstScanDue, LossDue, ReservationDue, ReturnWindowDue, Timer
 from ledger.engine.book import Book
 from ledger.facts import (
     Change,
@@ -270,7 +270,7 @@ class Story:
         return self.record((stock.stream(supplier_id, sku), fact) for fact in facts)
 
     def expire(self, reservation_id: str, sku: str = "tea") -> list[Fact]:
-        return self.record(timers.expire_reservation(self.book, "acme", sku, reservation_id, self.now))
+        return self.notice(ReservationDue("acme", sku, reservation_id, due=self.now))
 
     # --- orders ---
 
@@ -458,15 +458,19 @@ class Story:
         return self._about_inquiry(inquiry_id, inquiries.close(inquiry, closed, self.now))
 
     def miss_answer(self, inquiry_id: str = "q1") -> list[Fact]:
-        return self.record(timers.miss_inquiry_answer(self.book, inquiry_id, self.now))
+        return self.notice(AnswerDue(inquiry_id, due=self.now))
 
     def _about_inquiry(self, inquiry_id: str, facts: Sequence[inquiries.InquiryFact]) -> list[Fact]:
         return self.record((inquiries.stream(inquiry_id), fact) for fact in facts)
 
     # --- what time does ---
 
+    def notice(self, timer: Timer) -> list[Fact]:
+        return self.record(timer.notice(self.book, self.now))
+
     def miss(self, clock: Clock, object_id: str = FIRST, order_id: str = ORDER) -> list[Fact]:
-        return self.record(timers.miss_deadline(self.book, order_id, object_id, clock, self.now))
+        facts = breaches.miss_deadline(orders.find(self.book, order_id), object_id, clock, self.now)
+        return self._about_order(order_id, facts)
 
     def rule(
         self,
@@ -488,19 +492,19 @@ class Story:
         return self.record(rerouting.reroute_overdue(self.book, order_id, supplier_order_id, clock, self.now))
 
     def miss_first_scan(self, number: str = "P1", epoch: int = 1) -> list[Fact]:
-        return self.record(timers.miss_first_scan(self.book, "dhl", number, epoch, self.now))
+        return self.notice(FirstScanDue(f"dhl/{number}/{epoch}", due=self.now))
 
     def suspect_loss(self, number: str = "P1", epoch: int = 1) -> list[Fact]:
-        return self.record(timers.suspect_loss(self.book, "dhl", number, epoch, self.now))
+        return self.notice(LossDue("dhl", number, epoch, due=self.now))
 
     def miss_feed(self, sku: str = "tea", supplier_id: str = "acme") -> list[Fact]:
-        return self.record(stock_alerts.notice_stale_feed(self.book, supplier_id, sku, self.now))
+        return self.notice(FeedDue(supplier_id, sku, due=self.now))
 
     def serve(self, order_id: str = ORDER) -> list[Fact]:
         return self.record(intake.serve_waiting(self.book, order_id, self.now))
 
     def close_window(self, order_id: str = ORDER) -> list[Fact]:
-        return self.record(timers.complete_order(self.book, order_id, self.now))
+        return self.notice(ReturnWindowDue(order_id, due=self.now))
 
 
 # --- where stories begin --------------------------------------------------------------------------

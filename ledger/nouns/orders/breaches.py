@@ -58,10 +58,11 @@ def settle(order: Order, now: datetime) -> list[OrderFact]:
     facts: list[OrderFact] = []
     for each in orders.deadlines(order):
         verdict = each.verdict(now)
-        key = (order.order_id, each.object_id, each.clock)
         if verdict is ClockState.MISSED:
-            facts.append(DeadlineMissed(*key, each.due, now, each.supplier_id))
+            missed = DeadlineMissed(order.order_id, each.object_id, each.clock, each.due, now, each.supplier_id)
+            facts.append(missed)
         elif verdict is ClockState.WITHDRAWN:
+            key = (order.order_id, each.object_id, each.clock)
             facts.append(BreachWithdrawn(*key, each.met_at, now, each.supplier_id))
     return _with_compensation(order, facts, now)
 

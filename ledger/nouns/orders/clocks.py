@@ -45,15 +45,16 @@ def _was_missed(reading: Reading) -> bool:
     return reading.is_missed or reading.passed(reading.due)
 
 
-def _of_supplier_order(order: Order, each: SupplierOrder) -> Iterator[Reading]:
-    given_up_at, answered_at = each.given_up_at, each.acknowledged_at
-    who = (each.supplier_id, each.stopped_since)
-    if each.acknowledge_by is not None:
-        what = (each.supplier_order_id, Clock.ACKNOWLEDGE, each.acknowledge_by, answered_at)
-        yield _reading(order, *what, *who, given_up_at if answered_at is None else None)
-    if each.dispatch_by is not None:
-        what = (each.supplier_order_id, Clock.DISPATCH, each.dispatch_by, each.dispatched_at)
-        yield _reading(order, *what, *who, given_up_at)
+def _of_supplier_order(order: Order, of: SupplierOrder) -> Iterator[Reading]:
+    who, given_up_at, answered_at = of.supplier_id, of.given_up_at, of.acknowledged_at
+    if (due := of.acknowledge_by) is not None:
+        unanswered = given_up_at if answered_at is None else None
+        yield _reading(
+            order, of.supplier_order_id, Clock.ACKNOWLEDGE, due, answered_at, who, of.stopped_since, unanswered
+        )
+    if (due := of.dispatch_by) is not None:
+        left_at = of.dispatched_at
+        yield _reading(order, of.supplier_order_id, Clock.DISPATCH, due, left_at, who, of.stopped_since, given_up_at)
 
 
 def _reading(
@@ -66,15 +67,17 @@ def _reading(
     stopped_since: datetime | None,
     given_up_at: datetime | None,
 ) -> Reading:
-    missed_at = withdrawn_at = None
-    if order.breaches and (breach := order.breaches.get((object_id, clock))) is not None:
-        missed_at, withdrawn_at = breach.missed.at, breach.withdrawn_at
     # What was given up after it was due was late, also where all the rest was in time.
-    if given_up_at is not None and (met_at is None or met_at <= due <= given_up_at):
-        met_at = None
-    else:
-        given_up_at = None
-    return Reading(object_id, clock, due, met_at, supplier_id, missed_at, withdrawn_at, stopped_since, given_up_at)
+    if given_up_at is not None:
+        if met_at is None or met_at <= due <= given_up_at:
+            met_at = None
+        else:
+            given_up_at = None
+    breach = order.breaches.get((object_id, clock)) if order.breaches else None
+    if breach is None:
+        return Reading(object_id, clock, due, met_at, supplier_id, None, None, stopped_since, given_up_at)
+    recorded = (breach.missed.at, breach.withdrawn_at)
+    return Reading(object_id, clock, due, met_at, supplier_id, *recorded, stopped_since, given_up_at)
 
 
 def _past(breach: Breach) -> Reading:

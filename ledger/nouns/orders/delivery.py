@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ledger.nouns.orders import supplier_orders
 from ledger.nouns.orders.facts import OrderCompleted, OrderFact, OrderReviewed, ReceiptConfirmed, UnitsDelivered
@@ -58,14 +58,17 @@ def review(order: Order, review_id: str, score: int, at: datetime) -> Sequence[O
     return [OrderReviewed(order.order_id, review_id, score, at)]
 
 
-def complete(order: Order | None, closes_at: datetime | None, now: datetime) -> Sequence[OrderFact]:
+def complete(order: Order | None, now: datetime) -> Sequence[OrderFact]:
     """Notice that the return window closed with no case open. Nothing to notice records nothing."""
-    if order is None or closes_at is None or now < closes_at or not may_complete(order):
+    closes_at = window_closes_at(order, order.delivered_at) if order is not None else None
+    if order is None or closes_at is None or now < closes_at:
         return []
     cases_left_at = [share.left_at for share in order.after_sales.cases.values() if share.left_at is not None]
     return [OrderCompleted(order.order_id, max([closes_at, *cases_left_at]))]
 
 
-def may_complete(order: Order) -> bool:
-    """Whether it is completed once its return window closes: it is not yet, and no case is open."""
-    return order.completed_at is None and not order.after_sales.open_cases
+def window_closes_at(order: Order, delivered_at: datetime | None) -> datetime | None:
+    """When the return window closes and completes the order; None while a case is open, and once it is completed."""
+    if delivered_at is None or order.completed_at is not None or order.after_sales.open_cases:
+        return None
+    return delivered_at + timedelta(days=order.placed.return_window_days)
