@@ -37,6 +37,7 @@ bench: $(READY) ## measure throughput and latency
 wheel: $(READY) ## build the service, and the contract with its client, into dist/
 	@rm -rf build protos/build dist
 	@$(BIN)/python -m pip wheel -qq --no-deps --no-build-isolation --wheel-dir dist ./protos .
+	@rm -rf build protos/build # the copies of the protos there are no part of the contract
 
 contract: $(READY) ## hold clients to the contract as it is now; on purpose only, as with a release
 	@$(BIN)/buf build protos --exclude-source-info --output $(IMAGE)
