@@ -18,7 +18,6 @@ from ledger.terms.parties import Party
 from projections import cases
 from projections.cases import CaseSummary
 from projections.machine.reads import PageOf
-from tests.database.test_sla import Told
 from tests.support.casework import (
     CASE,
     OTHER_PHOTO,
@@ -28,6 +27,7 @@ from tests.support.casework import (
     opened,
     ruled,
 )
+from tests.support.obligations import Told
 from tests.support.projecting import (
     asking,
     catch_up,

@@ -18,7 +18,8 @@ from ledger.nouns.orders.supplier_orders import (
 from ledger.nouns.policies import RerouteAfter
 from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
-from tests.database.test_sla import Told
+from tests.support.market import alone, market
+from tests.support.obligations import Told
 from tests.support.stalls import EmptyTenant
 from tests.support.story import (
     DAY,
@@ -32,7 +33,6 @@ from tests.support.story import (
     names,
     the,
 )
-from tests.unit.test_rerouting import alone, market
 
 ACKNOWLEDGE, DISPATCH = Clock.ACKNOWLEDGE, Clock.DISPATCH
 

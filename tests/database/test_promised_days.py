@@ -15,9 +15,9 @@ from ledger.terms.clocks import Clock
 from ledger.terms.places import COUNTRIES, Destination
 from ledger.terms.rates import RateName
 from ledger.terms.time_zones import end_of_day, zone_of
-from tests.database.test_supplier_performance import rate
-from tests.database.test_tracking import tracked
 from tests.support.casework import Desk
+from tests.support.projecting import tracked
+from tests.support.rating import rate
 from tests.support.stalls import EmptyTenant
 from tests.support.story import (
     DAY,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -16,7 +16,6 @@ from ledger.decisions.timers import (
     LossDue,
     ReservationDue,
     ReturnWindowDue,
-    Timer,
 )
 from ledger.nouns import policies
 from ledger.nouns.orders import HoldReason, PaymentState
@@ -26,8 +25,9 @@ from ledger.terms.clocks import Clock, ClockState
 from ledger.terms.parties import Party
 from projections import sla
 from projections.machine.reads import PageOf
-from projections.sla import Counts, Obligation
-from tests.support.projecting import asking, catch_up
+from projections.sla import Counts
+from tests.support.obligations import Told
+from tests.support.projecting import asking
 from tests.support.stalls import EmptyTenant
 from tests.support.story import (
     DAY,
@@ -48,46 +48,6 @@ from tests.support.story import (
 )
 
 DISPATCH, ACKNOWLEDGE, DELIVERY, FIRST_SCAN = Clock.DISPATCH, Clock.ACKNOWLEDGE, Clock.DELIVERY, Clock.FIRST_SCAN
-
-
-class Told:
-    """A story whose facts go to the log as it is told."""
-
-    def __init__(self, tenant: EmptyTenant, story: Story) -> None:
-        self.tenant = tenant
-        self.story = story
-        self._written = 0
-
-    def catch_up(self) -> int:
-        new = self.story.log[self._written :]
-        self._written = len(self.story.log)
-        return catch_up(self.tenant, new)
-
-    async def obligations(self, *states: ClockState, size: int = 100, **more) -> list[Obligation]:
-        """All that are in these states, or in any, page after page."""
-        self.catch_up()
-        found: list[Obligation] = []
-        token = ""
-        async with asking(self.tenant) as where:
-            while True:
-                answer = await sla.list_obligations(where, PageOf(size, token), states or tuple(ClockState), **more)
-                found += answer.rows
-                token = answer.next_page_token
-                if not token:
-                    return found
-
-    async def state(self, clock: Clock) -> tuple[ClockState, datetime]:
-        """What became of the only obligation of this clock, and when it was due."""
-        (one,) = await self.obligations(clock=clock)
-        return one.state, one.due
-
-    async def due(self, now: datetime | None = None, limit: int = 100) -> list[Timer]:
-        self.catch_up()
-        async with asking(self.tenant) as where, where.pool.connection() as connection:
-            return await sla.due(connection, self.tenant.schema, now or self.story.now, limit)
-
-    async def timers(self, now: datetime | None = None) -> list[type[Timer]]:
-        return [type(due) for due in await self.due(now)]
 
 
 # --- obligations ----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from ledger.nouns.cases import Remedy
 from ledger.nouns.orders import HoldReason, PaymentState
 from ledger.nouns.orders.supplier_orders import Answer
 from ledger.nouns.parcels import ParcelStatus
-from ledger.terms.rates import Rate, RateName
+from ledger.terms.rates import RateName
 from ledger.terms.rates import RateStatus as Status
 from projections import scorecards, supplier_performance
 from projections.machine.reads import PageOf
@@ -20,6 +20,7 @@ from projections.scorecards import Window
 from projections.supplier_performance import SupplierTotal
 from tests.support.casework import RESHIP, approved
 from tests.support.projecting import asking, catch_up
+from tests.support.rating import ALL_TIME, LATER, rate, rates
 from tests.support.stalls import EmptyTenant
 from tests.support.story import (
     DAY,
@@ -43,27 +44,6 @@ DISPATCH, ACKNOWLEDGE = RateName.ON_TIME_DISPATCH, RateName.ACKNOWLEDGEMENT
 GOOD_NUMBER = "3318810025"
 """A number with the right check digit."""
 TRACKING, DELIVERY, CANCELLATION = RateName.VALID_TRACKING, RateName.ON_TIME_DELIVERY, RateName.CANCELLATION
-LATER = NOON + 20 * DAY
-ALL_TIME = Window(LATER, NOON - 365 * DAY, NOON + 365 * DAY)
-
-
-async def rates(
-    tenant: EmptyTenant, story: Story, window: Window = ALL_TIME, supplier_id: str = "acme"
-) -> dict[RateName, Rate]:
-    """The scorecard after the whole story."""
-    head = catch_up(tenant, story.log)
-    async with asking(tenant, head) as where:
-        answer = await scorecards.get_rates(where, supplier_id, window)
-    assert answer.position == head
-    return {rate.name: rate for rate in answer.rows[0].rates}
-
-
-async def rate(
-    tenant: EmptyTenant, story: Story, name: RateName, window: Window = ALL_TIME, supplier_id: str = "acme"
-) -> tuple[int, int]:
-    found = (await rates(tenant, story, window, supplier_id))[name]
-    assert (found.status is Status.NO_DATA) == (found.denominator == 0)
-    return found.numerator, found.denominator
 
 
 def cancelled_by(story: Story, by: str, supplier_order_id: str = FIRST) -> None:

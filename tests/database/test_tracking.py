@@ -9,46 +9,17 @@ from msgspec.structs import replace
 
 from ledger.facts import LineNo, Sealed
 from ledger.nouns import orders
-from ledger.nouns.orders import (
-    Header,
-    Hold,
-    HoldReason,
-    PaymentState,
-    UnknownOrder,
-)
+from ledger.nouns.orders import Header, Hold, HoldReason, PaymentState, UnknownOrder
 from ledger.nouns.orders.supplier_orders import Stage
 from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.rates import RateName
 from projections import tracking
 from projections.machine.reads import PageOf
-from projections.tracking import TrackedOrder, TrackedParcel
-from tests.database.test_supplier_performance import rate
-from tests.support.projecting import asking, catch_up, contents
+from projections.tracking import TrackedParcel
+from tests.support.projecting import asking, catch_up, contents, tracked
+from tests.support.rating import rate
 from tests.support.stalls import EmptyTenant
-from tests.support.story import (
-    ANNA,
-    DAY,
-    HOUR,
-    NOON,
-    ORDER,
-    Story,
-    a_shop,
-    delivered,
-    line,
-    scan,
-    sent,
-    shipped,
-)
-
-
-async def tracked(tenant: EmptyTenant, story: Story, order_id: str = ORDER) -> TrackedOrder:
-    """The order after the whole story."""
-    head = catch_up(tenant, story.log)
-    async with asking(tenant, head) as where:
-        answer = await tracking.get_order(where, order_id)
-    assert answer.position == head
-    (order,) = answer.rows
-    return order
+from tests.support.story import ANNA, DAY, HOUR, NOON, ORDER, Story, a_shop, delivered, line, scan, sent, shipped
 
 
 async def parcels_named(tenant: EmptyTenant, number: str, carrier: str = "") -> list[TrackedParcel]:
@@ -197,9 +168,6 @@ async def test_no_sealed_data_reaches_the_tables(tenant: EmptyTenant):
     assert ORDER in everything
     for secret in (ANNA.key_id, "key-note", "key-scan", '"box"'):
         assert secret not in everything
-
-
-# --- lists ----------------------------------------------------------------------------------------
 
 
 def _many() -> Story:

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from fulfilment.v1 import audit_pb2, common_pb2, orders_pb2
-from tests.service.test_mistakes import audit
+from tests.support.audit_server import audit
 from tests.support.service import (
     Client,
     Service,

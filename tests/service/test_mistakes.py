@@ -10,7 +10,7 @@ import re
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,26 +23,11 @@ import pytest
 from adapters.clock import Clocks
 from adapters.logs import JsonLines, Lines, log_of_the_loop
 from adapters.outbox import Outbox
-from adapters.rpc.accepting import aio_server
-from adapters.rpc.server import add_service
 from fulfilment.v1 import audit_pb2, audit_pb2_grpc, batch_pb2, cases_pb2, orders_pb2
 from ledger.engine.executor import Ledger
-from tests.support.service import (
-    MISTAKE,
-    Client,
-    Service,
-    context,
-    fields_of,
-    order,
-    reason_of,
-    serving,
-)
-from tests.support.stalls import (
-    EmptyTenant,
-    TooFewCoins,
-    a_ledger,
-    command,
-)
+from tests.support.audit_server import audit
+from tests.support.service import MISTAKE, Client, Service, context, fields_of, order, reason_of, serving
+from tests.support.stalls import EmptyTenant, TooFewCoins, a_ledger, command
 
 SECRET = "zaphod@heart-of-gold.example"
 
@@ -101,17 +86,6 @@ class Broken:
     async def StreamFacts(self, request: Any, context: Any) -> AsyncIterator[Any]:
         yield audit_pb2.StreamFactsResponse()
         raise self._mistake()
-
-
-@asynccontextmanager
-async def audit(queries: object) -> AsyncIterator[audit_pb2_grpc.AuditServiceAsyncStub]:
-    server = aio_server()
-    add_service(server, audit_pb2.DESCRIPTOR.services_by_name["AuditService"], None, queries)  # type: ignore[arg-type]
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield audit_pb2_grpc.AuditServiceStub(channel)
-    await server.stop(None)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES.keys())

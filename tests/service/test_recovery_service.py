@@ -22,7 +22,7 @@ from fulfilment.v1 import (
     parcels_pb2,
 )
 from fulfilment.v1 import recoveries_pb2 as pb
-from tests.service.test_case_service import Work
+from tests.support.case_client import Work
 from tests.support.service import (
     Client,
     Service,

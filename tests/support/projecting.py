@@ -17,13 +17,15 @@ from adapters.postgres import Control, open_pool
 from ledger.engine.registry import Registry
 from ledger.facts import Change
 from ledger.nouns import NOUNS
-from projections import PROJECTIONS
+from projections import PROJECTIONS, tracking
 from projections.machine import rebuilding, runner, status
 from projections.machine.projection import Projection, named
 from projections.machine.reads import Where
 from projections.machine.rebuilding import Comparison
 from projections.machine.streams import Page
+from projections.tracking import TrackedOrder
 from tests.support.stalls import EmptyTenant
+from tests.support.story import ORDER, Story
 
 NAMES = [projection.name for projection in PROJECTIONS]
 _REGISTRY = Registry(NOUNS)
@@ -179,3 +181,13 @@ def caught_up(tenant: EmptyTenant) -> bool:
 def cannot_take(page: Page) -> list[Any]:
     """The changes of a read model that fails at every fact."""
     raise ZeroDivisionError("a mistake of ours")
+
+
+async def tracked(tenant: EmptyTenant, story: Story, order_id: str = ORDER) -> TrackedOrder:
+    """The order after the whole story."""
+    head = catch_up(tenant, story.log)
+    async with asking(tenant, head) as where:
+        answer = await tracking.get_order(where, order_id)
+    assert answer.position == head
+    (order,) = answer.rows
+    return order

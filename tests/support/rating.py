@@ -18,6 +18,7 @@ from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from ledger.terms.rates import Rate, RateName
+from ledger.terms.rates import RateStatus as Status
 from projections import scorecards
 from projections.machine.reads import Where
 from projections.scorecards import Window
@@ -125,3 +126,23 @@ async def told(tenant: EmptyTenant, story: Story, until: datetime, page_facts: i
 
 def figures_of(rates: Sequence[Rate]) -> dict[RateName, tuple[int, int]]:
     return {each.name: (each.numerator, each.denominator) for each in rates}
+
+
+async def rates(
+    tenant: EmptyTenant, story: Story, window: Window = ALL_TIME, supplier_id: str = "acme"
+) -> dict[RateName, Rate]:
+    """The scorecard after the whole story."""
+    head = catch_up(tenant, story.log)
+    async with asking(tenant, head) as where:
+        answer = await scorecards.get_rates(where, supplier_id, window)
+    assert answer.position == head
+    return {rate.name: rate for rate in answer.rows[0].rates}
+
+
+async def rate(
+    tenant: EmptyTenant, story: Story, name: RateName, window: Window = ALL_TIME, supplier_id: str = "acme"
+) -> tuple[int, int]:
+    """What a rate counts after the whole story."""
+    found = (await rates(tenant, story, window, supplier_id))[name]
+    assert (found.status is Status.NO_DATA) == (found.denominator == 0)
+    return found.numerator, found.denominator

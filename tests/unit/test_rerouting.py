@@ -1,18 +1,14 @@
 """Units that a supplier does not send go to the next one that qualifies (DOMAIN 1)."""
 
+from __future__ import annotations
+
 import pytest
 
 from ledger.decisions.order_stock import waits_of
 from ledger.decisions.rerouting import CannotReroute, NoQualifiedSupplier, NothingToReroute
 from ledger.facts import LineNo
 from ledger.nouns.choice import Against
-from ledger.nouns.orders import (
-    HoldPlaced,
-    HoldReason,
-    UnitsCancelled,
-    UnitsReserved,
-    WhenUnavailable,
-)
+from ledger.nouns.orders import HoldPlaced, HoldReason, UnitsCancelled, UnitsReserved, WhenUnavailable
 from ledger.nouns.orders.supplier_orders import (
     Answer,
     CancelAgreed,
@@ -25,32 +21,8 @@ from ledger.nouns.orders.supplier_orders import (
     UnknownLine,
     UnknownSupplierOrder,
 )
-from tests.support.story import (
-    FIRST,
-    HOUR,
-    ORDER,
-    SECOND,
-    THIRD,
-    Story,
-    accept,
-    line,
-    names,
-    refused,
-    reject,
-    the,
-)
-
-
-def market(**more: object) -> Story:
-    """Acme, Bolt and Cord each have 10 of tea, each dearer than the one before, and Acme was sent an order of 3."""
-    story = Story()
-    for cost, supplier_id in enumerate(("acme", "bolt", "cord"), 300):
-        story.approve(supplier_id)
-        story.offer(supplier_id=supplier_id, cost=cost)
-        story.feed(10, supplier_id=supplier_id)
-    story.place(**more)  # type: ignore[arg-type]
-    story.send()
-    return story
+from tests.support.market import alone, market
+from tests.support.story import FIRST, HOUR, ORDER, SECOND, THIRD, Story, accept, line, names, refused, reject, the
 
 
 def supplier_of(story: Story, supplier_order_id: str) -> str:
@@ -202,19 +174,6 @@ def test_units_that_a_feed_has_taken_off_already_are_not_promised_again():
 
 
 # --- where nobody qualifies -----------------------------------------------------------------------
-
-
-def alone(when: WhenUnavailable = WhenUnavailable.HOLD) -> Story:
-    """Nobody but Acme offers tea but Bolt, which has none."""
-    story = Story()
-    for supplier_id in ("acme", "bolt"):
-        story.approve(supplier_id)
-        story.offer(supplier_id=supplier_id)
-    story.feed(10)
-    story.feed(0, supplier_id="bolt")
-    story.place(line(1, "tea", 3), line(2, "ink", 1), when_unavailable=when)
-    story.send()
-    return story
 
 
 def test_units_that_nobody_takes_are_held_for_a_person_with_the_reasons():

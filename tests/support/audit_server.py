@@ -1,0 +1,24 @@
+"""The audit service in this process, over a real socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+
+from adapters.rpc.accepting import aio_server
+from adapters.rpc.server import add_service
+from fulfilment.v1 import audit_pb2, audit_pb2_grpc
+
+
+@asynccontextmanager
+async def audit(queries: object) -> AsyncIterator[audit_pb2_grpc.AuditServiceAsyncStub]:
+    """A client of it, which these queries answer."""
+    server = aio_server()
+    add_service(server, audit_pb2.DESCRIPTOR.services_by_name["AuditService"], None, queries)  # type: ignore[arg-type]
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield audit_pb2_grpc.AuditServiceStub(channel)
+    await server.stop(None)
