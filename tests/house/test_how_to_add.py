@@ -12,14 +12,17 @@ from tests.support.service import HOUSE
 from tests.support.stalls import EmptyTenant
 
 NOUN = '''
-"""Lamps: a toy."""
+"""Lamps: a toy. A lamp is to be filled before it has burnt out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from ledger.facts import Fact, Value
+from ledger.terms.clocks import Clock, Reading
 from ledger.view import View, noun
 
 
@@ -37,21 +40,58 @@ class LampLit(Fact, frozen=True, tag="lamp.lit"):
     burns_until: datetime
 
 
+class LampWentOut(Fact, frozen=True, tag="lamp.went_out"):
+    lamp_id: str
+    at: datetime
+
+
+LampFact = LampLit | LampWentOut
+
+
 class Lamp(Value, frozen=True):
     lamp_id: str
     burns_until: datetime
+    went_out_at: datetime | None = None
 
 
-def evolve(lamp: Lamp | None, fact: LampLit) -> Lamp:
-    return Lamp(fact.lamp_id, fact.burns_until)
+def evolve(lamp: Lamp | None, fact: LampFact) -> Lamp:
+    match fact:
+        case LampLit():
+            return Lamp(fact.lamp_id, fact.burns_until)
+        case LampWentOut():
+            assert lamp is not None
+            return replace(lamp, went_out_at=fact.at)
 
 
-NOUN = noun("lamp", LampLit, evolve)
+NOUN = noun("lamp", LampFact, evolve)
+
+
+def readings(lamp: Lamp) -> Iterable[Reading]:
+    yield Reading(lamp.lamp_id, Clock.FILL, lamp.burns_until, missed_at=lamp.went_out_at)
 
 
 def light(lamp: Lamp | None, lamp_id: str, burns_until: datetime) -> Sequence[LampLit]:
     return [] if lamp else [LampLit(lamp_id, burns_until)]
+
+
+def go_out(lamp: Lamp | None, now: datetime) -> Sequence[LampWentOut]:
+    overdue = lamp is not None and any(reading.overdue(now) for reading in readings(lamp))
+    return [LampWentOut(lamp.lamp_id, now)] if overdue else []
 '''
+
+TIMER = """
+
+class FillDue(Timer, frozen=True):
+    name = Clock.FILL
+    lamp_id: str
+
+    @property
+    def stream(self) -> str:
+        return lamps.stream(self.lamp_id)
+
+    def facts(self, view: View, now: datetime) -> Iterable[Fact]:
+        return lamps.go_out(lamps.find(view, self.lamp_id), now)
+"""
 
 READ_MODEL = '''
 """Which lamps are lit?"""
@@ -76,15 +116,17 @@ LAMPS = projection("lamps", 1, From(lamps.NOUN, LIT, lambda lamp: [Lit(lamp.lamp
 '''
 
 PLAY = '''
-"""Lights a lamp by a command, twice, and asks the read model for it."""
+"""Lights a lamp by a command, twice, asks the read model for it, and lets the clock look before and after it is due."""
 
 import asyncio
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 
+from adapters.clock import Clocks
 from adapters.postgres import open_pool
+from adapters.tenants import Tenant, Tenants
 from ledger.engine.executor import Ledger, own_command
 from ledger.engine.log import Log
 from ledger.facts import changes_of
@@ -103,17 +145,23 @@ def light(view):
 
 async def play() -> None:
     async with open_pool(conninfo) as pool:
-        ledger = Ledger(Log(schema, pool), NOUNS)
+        log = Log(schema, pool)
+        ledger = Ledger(log, NOUNS)
+        tenant, clocks = Tenant("toy", schema, log, ledger), Clocks(Tenants(pool))
         await ledger.start()
         for request in ("first", "second"):
             print((await ledger.execute(own_command(request, "toy", light, [lamps.stream("hall")]))).position)
+        await asyncio.to_thread(runner.catch_up, conninfo, schema, PROJECTIONS)
+        for late in (-1, 1, 2):
+            print(await clocks.tick(tenant, UNTIL + timedelta(hours=late)))
+            await asyncio.to_thread(runner.catch_up, conninfo, schema, PROJECTIONS)
         await ledger.stop()
 
 
 asyncio.run(play())
-runner.catch_up(conninfo, schema, PROJECTIONS)
 with psycopg.connect(conninfo) as connection:
     print(connection.execute(f"SELECT lamp_id FROM {schema}.lamps").fetchall())
+    print(connection.execute(f"SELECT topic FROM {schema}.ledger_events ORDER BY notification_id").fetchall())
 print(rebuilding.verify(conninfo, schema, named(PROJECTIONS, "lamps")).equal)
 '''
 
@@ -132,23 +180,32 @@ def add_line(path: Path, after: str, line: str) -> None:
     path.write_text(text.replace(after, f"{after}{line}\n"))
 
 
-def test_a_noun_and_a_read_model_touch_two_files_each(tenant: EmptyTenant, tmp_path: Path) -> None:
+def test_a_noun_a_read_model_and_a_clock_touch_few_files(tenant: EmptyTenant, tmp_path: Path) -> None:
     house = copy_of_the_house(tmp_path)
+    nouns, questions = house / "ledger/nouns/__init__.py", house / "projections/__init__.py"
+    # The noun.
     (house / "ledger/nouns/lamps.py").write_text(NOUN)
-    add_line(house / "ledger/nouns/__init__.py", "from ledger.nouns import (\n", "    lamps,")
-    add_line(house / "ledger/nouns/__init__.py", "NOUNS = (\n", "    lamps.NOUN,")
+    add_line(nouns, "from ledger.nouns import (\n", "    lamps,")
+    add_line(nouns, "NOUNS = (\n", "    lamps.NOUN,")
+    # The read model.
     (house / "projections/lamps.py").write_text(READ_MODEL)
-    add_line(
-        house / "projections/__init__.py",
-        "from projections.inquiries import WAITING_INQUIRIES\n",
-        "from projections.lamps import LAMPS",
-    )
-    add_line(house / "projections/__init__.py", "PROJECTIONS: tuple[Projection, ...] = (\n", "    LAMPS,")
+    add_line(questions, "from projections.inquiries import WAITING_INQUIRIES\n", "from projections.lamps import LAMPS")
+    add_line(questions, "PROJECTIONS: tuple[Projection, ...] = (\n", "    LAMPS,")
+    # The clock, of a noun that had none.
+    add_line(house / "ledger/terms/clocks.py", '    ANSWER = "answer"\n', '    FILL = "fill", Party.RETAILER')
+    timers = house / "ledger/decisions/timers.py"
+    timers.write_text(timers.read_text().replace("import cases, claims", "import cases, claims, lamps") + TIMER)
+    (obligations,) = (path for path in house.glob("projections/*.py") if "SLA = projection(" in path.read_text())
+    add_line(obligations, "from ledger.nouns.inquiries import Inquiry\n", "from ledger.nouns import lamps")
+    source = "    From(lamps.NOUN, OBLIGATIONS, lambda lamp: _obligations(lamps.readings(lamp))),"
+    add_line(obligations, "    From(cases.NOUN, OBLIGATIONS, _of_case),\n", source)
     (house / "play.py").write_text(PLAY)
 
     environment = {**os.environ, "PYTHONPATH": f"{house}:{house / 'protos'}"}
     words = [sys.executable, str(house / "play.py"), tenant.conninfo, tenant.schema]
     done = subprocess.run(words, cwd=house, env=environment, capture_output=True, text=True, timeout=60)
 
-    # The repetition records nothing, so its receipt has the same position.
-    assert done.stdout.split("\n") == ["1", "1", "[('hall',)]", "True", ""], done.stderr
+    positions = ["1", "1"]  # the repetition records nothing
+    noticed = ["0", "1", "0"]  # before it is due, after it, and once more
+    facts = "[('lamp.lit',), ('lamp.went_out',)]"
+    assert done.stdout.split("\n") == [*positions, *noticed, "[('hall',)]", facts, "True", ""], done.stderr
