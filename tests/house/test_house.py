@@ -122,3 +122,14 @@ def test_people_are_told_instants_to_the_minute(room: str):
         if exact.search(line) and "request = f" not in line
     ]
     assert found == []
+
+
+def test_what_tests_share_stands_in_support():
+    """No test imports from a module of tests, so that each of those can be split, moved and run by itself."""
+    found = [
+        f"{path.relative_to(HOUSE)}:{line} imports {name}"
+        for path in sorted((HOUSE / "tests").rglob("*.py"))
+        for name, line in imports(path.read_text())
+        if name.startswith("tests.") and not name.startswith("tests.support")
+    ]
+    assert found == []
