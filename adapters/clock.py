@@ -25,10 +25,11 @@ from ledger.facts import Change
 from ledger.nouns import policies, suppliers
 from ledger.refusals import Exhausted, ProjectionBehind, RequestReused, Unavailable
 from ledger.view import View
-from projections import PROJECTIONS, reviewing, sla, stock_levels
+from projections import PROJECTIONS, sla, stock_levels
 from projections.machine.reads import Where
 from projections.machine.status import statuses
-from projections.reviewing import Crossing
+from projections.supplier_performance import reviewing
+from projections.supplier_performance.reviewing import Crossing
 
 log = logging.getLogger("fulfilment.clock")
 

@@ -65,13 +65,18 @@ from ledger.nouns.suppliers import (
 )
 from ledger.terms.parties import Party
 from ledger.terms.rates import RateName
-from projections import reviewing, scorecards
 from projections.machine.database import make_tables, open_connection
 from projections.machine.histories import folds
 from projections.machine.reads import PageOf, Where
 from projections.machine.streams import Page
-from projections.scorecards import Step, Window
-from projections.supplier_performance import SUPPLIER_PERFORMANCE
+from projections.supplier_performance import (
+    SUPPLIER_PERFORMANCE,
+    reviewing,
+    scorecards,
+    trends,
+)
+from projections.supplier_performance.trends import Step
+from projections.supplier_performance.windows import Window
 
 _SCHEMA = "tenant_scorecards"
 _FOLDS = folds(Registry(NOUNS))
@@ -256,7 +261,7 @@ async def _ask(conninfo: str, suppliers: int, times: int) -> dict[str, float]:
             "the_largest_in_any_window": lambda: scorecards.get_rates(where, _name(0), Window(_NOW, since, _NOW)),
             "the_smallest": lambda: scorecards.get_rates(where, _name(suppliers - 1), usual),
             "a_page": lambda: scorecards.list_rates(where, PageOf(1000), usual),
-            "a_trend": lambda: scorecards.get_trend(where, "", name, since, _NOW, Step.WEEK, _NOW),
+            "a_trend": lambda: trends.get_trend(where, "", name, since, _NOW, Step.WEEK, _NOW),
             "crossings": lambda: reviewing.crossings(where, _NOW),
         }
         await _agree(where, usual)

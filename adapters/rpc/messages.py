@@ -37,7 +37,7 @@ READINGS: Readings = {
 _kind = number_of(pb.MessageKind)
 _state = number_of(pb.MessageState)
 _audience = number_of(pb.MessageAudience)
-_read_state = shapes.enum(pb.MessageState, outbox.State)
+_read_state = shapes.enum(pb.MessageState, outbox.MessageState)
 _read_audience = shapes.enum(pb.MessageAudience, Audience)
 
 
@@ -98,7 +98,7 @@ def _message(each: outbox.OutboxMessage) -> pb.Message:
         caused_at=stamp(each.caused_at),
         cause=each.cause,
         asked_at=stamp(each.asked_at),
-        next_at=stamp(each.next_at) if each.state is not outbox.State.TOO_OLD else None,
+        next_at=stamp(each.next_at) if each.state is not outbox.MessageState.TOO_OLD else None,
         attempts=each.attempts,
         error=each.error,
         sent_at=stamp(each.sent_at),

@@ -24,14 +24,7 @@ from ledger.nouns import cases, parcels
 from ledger.nouns.cases import Case
 from ledger.nouns.parcels import Parcel
 from ledger.refusals import Shown
-from projections.machine.histories import (
-    Movement,
-    OrderHistory,
-    StockHistory,
-    folds,
-    neighbours_of,
-    orders_of,
-)
+from projections.machine.histories import Movement, OrderHistory, StockHistory, folds, neighbours_of, orders_of
 
 _PAGE = """
     SELECT notification_id, originator_id, originator_version, topic, state, recorded_at

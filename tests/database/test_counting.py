@@ -10,10 +10,9 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from ledger.terms.rates import RateName
-from projections import scorecards
 from projections.machine.reads import PageOf
-from projections.scorecards import Window
-from projections.supplier_performance import SUPPLIER_PERFORMANCE
+from projections.supplier_performance import SUPPLIER_PERFORMANCE, counted, scorecards
+from projections.supplier_performance.windows import Window
 from tests.support.projecting import catch_up, connect, contents, verify
 from tests.support.rating import LATER, SUPPLIERS, figures_of, lives, rate_so_far, recorded, told
 from tests.support.stalls import EmptyTenant
@@ -38,7 +37,7 @@ async def test_sums_of_the_usual_windows_days_and_single_cases_agree(tenant: Emp
                     (by_day,) = (await scorecards.get_rates(where, supplier_id, window)).rows
                     found = figures_of(by_day.rates)[each.name]
                     assert figures_of(usual.rates)[each.name] == found, (each.name, supplier_id, now)
-                    cases = await scorecards.list_cases(where, PageOf(1000), each.name, supplier_id, window)
+                    cases = await counted.list_cases(where, PageOf(1000), each.name, supplier_id, window)
                     in_numerator = sum(case.in_numerator for case in cases.rows)
                     if each.name is AFTER_SALE:
                         assert (in_numerator, len(cases.rows) - in_numerator) == found

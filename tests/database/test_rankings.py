@@ -10,9 +10,10 @@ from ledger.nouns import policies, suppliers
 from ledger.nouns.policies import Policy
 from ledger.nouns.reviews import ProposalState, Seen, Verdict
 from ledger.terms.rates import Rate, RateName, Targets
-from projections import reviewing, scorecards
 from projections.machine.reads import PageOf
-from projections.scorecards import Step, Window, steps
+from projections.supplier_performance import reviewing, scorecards, trends
+from projections.supplier_performance.trends import Step, steps
+from projections.supplier_performance.windows import Window
 from tests.support.projecting import asking, catch_up
 from tests.support.rating import LATER, SUPPLIERS, figures_of, lives, told
 from tests.support.stalls import EmptyTenant
@@ -117,7 +118,7 @@ async def test_a_trend_counts_each_part_as_a_window_of_its_own(tenant: EmptyTena
         for supplier_id in ("acme", ""):
             for name in RateName:
                 since, until = NOON + 5 * HOUR, NOON + 44 * DAY
-                answer = await scorecards.get_trend(where, supplier_id, name, since, until, step, now)
+                answer = await trends.get_trend(where, supplier_id, name, since, until, step, now)
                 assert [(each.since, each.until) for each in answer.rows] == steps(since, until, step)
                 for part in answer.rows:
                     window = Window(now, part.since, part.until)
@@ -128,7 +129,7 @@ async def test_a_trend_counts_each_part_as_a_window_of_its_own(tenant: EmptyTena
 async def test_each_part_of_a_trend_has_the_target_of_its_end(tenant: EmptyTenant):
     catch_up(tenant, policies.agree(None, Policy(targets=Targets(cancellation=100)), NOON + 10 * DAY, NOON))
     async with asking(tenant) as where:
-        answer = await scorecards.get_trend(
+        answer = await trends.get_trend(
             where, "", RateName.CANCELLATION, NOON, NOON + 21 * DAY, Step.WEEK, NOON + 30 * DAY
         )
     assert [each.target_basis_points for each in answer.rows] == [250, 100, 100, 100]

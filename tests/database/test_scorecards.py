@@ -12,9 +12,9 @@ from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.suppliers import Agreement
 from ledger.terms.parties import Party
 from ledger.terms.rates import RateName, RateStatus
-from projections import scorecards
 from projections.machine.reads import PageOf
-from projections.scorecards import Window
+from projections.supplier_performance import counted, scorecards
+from projections.supplier_performance.windows import Window
 from tests.support.casework import PHOTO, Desk, approved, opened, ruled
 from tests.support.projecting import asking, catch_up
 from tests.support.rating import ALL_TIME, LATER, chargeback, rate_so_far
@@ -180,9 +180,9 @@ async def test_the_cases_of_a_defect_and_of_satisfaction_are_listed(tenant: Empt
     catch_up(tenant, story.log)
     async with asking(tenant) as where:
         for supplier_id in ("acme", "bolt", ""):
-            found = (await scorecards.list_cases(where, PageOf(), DEFECT, supplier_id, ALL_TIME)).rows
+            found = (await counted.list_cases(where, PageOf(), DEFECT, supplier_id, ALL_TIME)).rows
             assert [(each.object_id, each.in_numerator) for each in found] == [(ORDER, True)]
-            found = (await scorecards.list_cases(where, PageOf(), SATISFACTION, supplier_id, ALL_TIME)).rows
+            found = (await counted.list_cases(where, PageOf(), SATISFACTION, supplier_id, ALL_TIME)).rows
             assert [each.object_id for each in found] == [f"{ORDER}/r1"]
 
 

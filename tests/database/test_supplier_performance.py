@@ -14,10 +14,10 @@ from ledger.nouns.orders.supplier_orders import Answer
 from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.rates import RateName
 from ledger.terms.rates import RateStatus as Status
-from projections import scorecards, supplier_performance
 from projections.machine.reads import PageOf
-from projections.scorecards import Window
-from projections.supplier_performance import SupplierTotal
+from projections.supplier_performance import counted, scorecards, totals
+from projections.supplier_performance.totals import SupplierTotal
+from projections.supplier_performance.windows import Window
 from tests.support.casework import RESHIP, approved
 from tests.support.projecting import asking, catch_up
 from tests.support.rating import ALL_TIME, LATER, rate, rates
@@ -439,7 +439,7 @@ async def test_the_cases_behind_a_rate_are_those_that_it_counted(tenant: EmptyTe
         found, token, started = [], "", False
         while token or not started:
             page = PageOf(size, token)
-            answer = await scorecards.list_cases(where, page, DISPATCH, supplier_id, ALL_TIME, in_numerator)
+            answer = await counted.list_cases(where, page, DISPATCH, supplier_id, ALL_TIME, in_numerator)
             found += [case.object_id for case in answer.rows]
             assert all(case.order_id == order_of(case.object_id) for case in answer.rows)
             token, started = answer.next_page_token, True
@@ -468,9 +468,9 @@ async def test_a_case_says_what_put_it_into_the_window_and_what_happened(tenant:
     }
     async with asking(tenant) as where:
         for name, (object_id, at, happened_at, good) in expected.items():
-            answer = await scorecards.list_cases(where, PageOf(), name, "acme", ALL_TIME)
-            assert answer.rows == [scorecards.Case(object_id, ORDER, at, happened_at, good)]
-        whole = await scorecards.list_cases(where, PageOf(), CANCELLATION, "", ALL_TIME)
+            answer = await counted.list_cases(where, PageOf(), name, "acme", ALL_TIME)
+            assert answer.rows == [counted.CountedCase(object_id, ORDER, at, happened_at, good)]
+        whole = await counted.list_cases(where, PageOf(), CANCELLATION, "", ALL_TIME)
         assert [case.object_id for case in whole.rows] == [ORDER]
 
 
@@ -497,16 +497,16 @@ def _everything() -> Story:
 async def test_the_summary_counts_everything_recorded(tenant: EmptyTenant):
     catch_up(tenant, _everything().log)
     async with asking(tenant) as where:
-        (found,) = (await supplier_performance.summary(where)).rows
-        (amazon,) = (await supplier_performance.summary(where, "amazon")).rows
-        (nothing,) = (await supplier_performance.summary(where, "ebay")).rows
+        (found,) = (await totals.summary(where)).rows
+        (amazon,) = (await totals.summary(where, "amazon")).rows
+        (nothing,) = (await totals.summary(where, "ebay")).rows
     assert (found.orders, found.supplier_orders, found.multi_supplier_orders, found.suppliers) == (3, 3, 1, 2)
     assert (found.units, found.gmv_minor) == (8, {"EUR": 4000})
     assert (found.supplier_orders_dispatched, found.supplier_orders_dispatched_on_time) == (3, 2)
     assert (found.delivered_orders, found.delivered_late) == (1, 1)
     assert (amazon.orders, amazon.supplier_orders, amazon.suppliers, amazon.units) == (2, 1, 1, 5)
     assert (amazon.supplier_orders_dispatched, amazon.supplier_orders_dispatched_on_time) == (1, 0)
-    assert nothing == supplier_performance.Summary(0, 0, 0, 0, 0, {}, 0, 0, 0, 0)
+    assert nothing == totals.Summary(0, 0, 0, 0, 0, {}, 0, 0, 0, 0)
 
 
 async def test_the_summary_knows_the_dispatch_as_the_supplier_said(tenant: EmptyTenant):
@@ -515,7 +515,7 @@ async def test_the_summary_knows_the_dispatch_as_the_supplier_said(tenant: Empty
     story.scan(ParcelStatus.DELIVERED)
     catch_up(tenant, story.log)
     async with asking(tenant) as where:
-        (found,) = (await supplier_performance.summary(where)).rows
+        (found,) = (await totals.summary(where)).rows
     assert found.supplier_orders_dispatched_on_time == 1
     assert await rate(tenant, Story(), DISPATCH) == (0, 1)
 
@@ -523,12 +523,12 @@ async def test_the_summary_knows_the_dispatch_as_the_supplier_said(tenant: Empty
 async def test_supplier_totals_are_exact_and_paged(tenant: EmptyTenant):
     catch_up(tenant, _everything().log)
     async with asking(tenant) as where:
-        first = await supplier_performance.list_supplier_totals(where, PageOf(1))
+        first = await totals.list_supplier_totals(where, PageOf(1))
         assert first.rows == [SupplierTotal("acme", 2, 2, 1, 1)]
-        second = await supplier_performance.list_supplier_totals(where, PageOf(1, first.next_page_token))
+        second = await totals.list_supplier_totals(where, PageOf(1, first.next_page_token))
         assert second.rows == [SupplierTotal("bolt", 1, 1, 1, 0)]
         assert second.next_page_token == ""
-        amazon = await supplier_performance.list_supplier_totals(where, PageOf(), "amazon")
+        amazon = await totals.list_supplier_totals(where, PageOf(), "amazon")
         assert amazon.rows == [SupplierTotal("acme", 1, 1, 0, 1)]
 
 
@@ -542,7 +542,7 @@ async def test_a_reship_is_the_suppliers_to_send_and_nothing_that_a_customer_ord
     desk.story.scan(ParcelStatus.DELIVERED, number="P9")
     assert await rate(tenant, desk.story, DISPATCH) == (1, 2)  # the first one was scanned too late
     async with asking(tenant) as where:
-        (figures,) = (await supplier_performance.summary(where)).rows
+        (figures,) = (await totals.summary(where)).rows
     assert (figures.orders, figures.units, figures.gmv_minor, figures.delivered_orders) == (1, 3, {"EUR": 1500}, 1)
     assert figures.supplier_orders == 2
 

@@ -17,7 +17,7 @@ from ledger.terms.parties import Party
 from ledger.terms.places import Destination
 from projections import outbox
 from projections.machine.reads import PageOf
-from projections.outbox import State
+from projections.outbox import MessageState
 from tests.support.casework import PHOTO, Desk
 from tests.support.office import SUBJECT, Postbox, an_office, busy
 from tests.support.projecting import asking, catch_up, connect, contents, one
@@ -79,7 +79,7 @@ async def test_the_life_of_an_order_tells_everybody_what_they_need_and_nothing_t
         assert all("Ann Example" in letter.text for letter in to_customer)
         assert {letter.language for letter in postbox.letters if letter.audience is Audience.STAFF} == {"en"}
         assert office.facts() == {"message.asked": 11, "message.sent": 11}
-        assert {each.state for each in await office.messages()} == {State.SENT}
+        assert {each.state for each in await office.messages()} == {MessageState.SENT}
 
 
 async def test_facts_and_rows_of_messages_hold_no_personal_data(tenant: EmptyTenant):
@@ -118,7 +118,7 @@ async def test_a_message_that_waits_for_its_next_attempt_is_not_sent_once_it_is_
         story.later(minutes=5)
         await office.tick()
         (message,) = await office.messages()
-        assert (message.state, message.because) == (State.CANCELLED, "order_cancelled")
+        assert (message.state, message.because) == (MessageState.CANCELLED, "order_cancelled")
         assert postbox.letters == []
 
 
@@ -175,7 +175,7 @@ async def test_an_instruction_that_waits_for_a_hold_is_not_sent_once_nothing_is_
         assert postbox.told("supplier") == []
         told = {each.kind: each for each in await office.messages(audience=Audience.SUPPLIER)}
         instruction = told[Kind.DISPATCH_INSTRUCTION]
-        assert (instruction.state, instruction.because) == (State.CANCELLED, "nothing_to_ship")
+        assert (instruction.state, instruction.because) == (MessageState.CANCELLED, "nothing_to_ship")
 
 
 async def test_the_read_model_of_messages_goes_on_while_they_are_handed_over(tenant: EmptyTenant):
@@ -198,7 +198,7 @@ async def test_nobody_writes_to_a_person_who_was_erased(tenant: EmptyTenant):
         await office.tenant.log.destroy(SUBJECT)
         await office.tick()
         (message,) = await office.messages()
-        assert (message.state, message.because) == (State.CANCELLED, "person_erased")
+        assert (message.state, message.because) == (MessageState.CANCELLED, "person_erased")
 
 
 async def test_each_step_of_a_case_is_told_to_the_customer(tenant: EmptyTenant):
@@ -237,7 +237,7 @@ async def test_each_step_of_a_case_is_told_to_the_customer(tenant: EmptyTenant):
             "refund_paid",
             "resolved",
         ]
-        assert {each.state for each in told} == {State.SENT}
+        assert {each.state for each in told} == {MessageState.SENT}
         paid = [each.text for each in postbox.letters[before:] if "5.00 EUR is on its way to you" in each.text]
         assert len(paid) == 1
 
@@ -253,9 +253,9 @@ async def test_a_request_for_evidence_that_came_meanwhile_is_not_sent(tenant: Em
         await office.tick()
         states = {each.about.because: each.state for each in await office.messages() if each.kind is Kind.CASE_STEP}
         assert states == {
-            "opened": State.SENT,
-            "evidence_requested": State.CANCELLED,
-            "under_review": State.SENT,
+            "opened": MessageState.SENT,
+            "evidence_requested": MessageState.CANCELLED,
+            "under_review": MessageState.SENT,
         }
 
 
@@ -337,7 +337,7 @@ async def test_staff_is_told_of_each_crossing_of_a_stock_level_once(tenant: Empt
         alerts = [each for each in await office.messages() if each.kind is Kind.STOCK_ALERT]
         assert {each.about.because for each in alerts} >= {"oversold", "sold_out"}
         assert {(each.recipient, each.about.sku, each.state) for each in alerts} == {
-            ("supplier_manager", "tea", State.SENT)
+            ("supplier_manager", "tea", MessageState.SENT)
         }
         assert len({each.about.because for each in alerts}) == len(alerts)
 
@@ -352,9 +352,9 @@ async def test_messages_are_listed_by_order_state_and_audience_page_after_page(t
         of_one = await office.messages(order_id="shopify/1")
         assert {each.kind for each in of_one} == {Kind.ORDER_CONFIRMED, Kind.DISPATCH_INSTRUCTION}
         assert {each.about.order_id for each in of_one} == {"shopify/1"}
-        to_suppliers = await office.messages(State.SENT, audience=Audience.SUPPLIER)
+        to_suppliers = await office.messages(MessageState.SENT, audience=Audience.SUPPLIER)
         assert [each.kind for each in to_suppliers] == [Kind.DISPATCH_INSTRUCTION] * 3
-        assert await office.messages(State.FAILED) == []
+        assert await office.messages(MessageState.FAILED) == []
         found, token = [], ""
         async with asking(tenant) as where:
             for _ in range(3):

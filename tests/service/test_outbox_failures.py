@@ -18,7 +18,7 @@ from adapters.senders import FileSender, NotTaken
 from ledger.decisions import notices
 from ledger.engine.executor import Command
 from ledger.nouns import messages
-from projections.outbox import State
+from projections.outbox import MessageState
 from tests.support.office import Postbox, an_office, busy
 from tests.support.projecting import asking, catch_up, connect, contents, forget, rebuild
 from tests.support.service import HOUSE
@@ -37,7 +37,7 @@ async def test_what_a_sender_does_not_take_is_tried_again_ever_later_until_it_do
         for attempt in (1, 2, 3):
             await office.tick()
             (message,) = await office.messages()
-            assert (message.state, message.attempts, message.error) == (State.FAILED, attempt, "unreachable")
+            assert (message.state, message.attempts, message.error) == (MessageState.FAILED, attempt, "unreachable")
             assert message.next_at is not None
             waits.append((message.next_at - story.now).total_seconds())
             assert await office.tick(message.next_at - timedelta(seconds=1)) == 0
@@ -56,7 +56,7 @@ async def test_a_message_that_is_given_up_waits_for_a_person(tenant: EmptyTenant
         await office.tick()
         await office.tick()
         (message,) = await office.messages()
-        assert (message.state, message.error, message.next_at) == (State.GIVEN_UP, "no_such_address", None)
+        assert (message.state, message.error, message.next_at) == (MessageState.GIVEN_UP, "no_such_address", None)
         assert postbox.calls == 1
         name, now = message.message_id, office.story.now
         retry = Command("r1", "mia", b"", lambda v: notices.retry(v, name, "mia", now), (messages.stream(name),))

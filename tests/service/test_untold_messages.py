@@ -8,7 +8,7 @@ from ledger.nouns.messages import Kind
 from ledger.nouns.orders import HoldReason
 from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.clocks import Clock
-from projections.outbox import State
+from projections.outbox import MessageState
 from tests.support.office import Postbox, an_office
 from tests.support.stalls import EmptyTenant
 from tests.support.story import DAY, FIRST, HOUR, NOON, SECOND, a_shop, accept, confirmed, line, sent
@@ -33,10 +33,10 @@ async def test_an_import_of_old_orders_sends_nothing(tenant: EmptyTenant):
         office.tell(story)
         assert await office.tick() == 0
         assert await office.tick() == 0
-        assert {each.state for each in await office.messages()} == {State.TOO_OLD}
+        assert {each.state for each in await office.messages()} == {MessageState.TOO_OLD}
         assert (postbox.calls, office.facts()) == (0, {})
-        assert await office.messages(State.DUE) == []
-        assert len(await office.messages(State.TOO_OLD)) == 5 * 8
+        assert await office.messages(MessageState.DUE) == []
+        assert len(await office.messages(MessageState.TOO_OLD)) == 5 * 8
 
 
 async def test_an_old_scan_that_comes_late_tells_nothing(tenant: EmptyTenant):

@@ -46,7 +46,7 @@ from ledger.terms.parties import Party
 from ledger.terms.rates import Rate, RateName
 from projections import work
 from projections.machine.reads import PageOf
-from projections.work import Kind, Owner, Work
+from projections.work import Owner, Work, WorkKind
 from tests.support.casework import PHOTO, Desk
 from tests.support.projecting import (
     asking,
@@ -160,7 +160,7 @@ class Queue:
         async with asking(self.tenant) as where:
             return (await work.list_work(where, PageOf(1000), **more)).rows
 
-    async def what(self, **more: Any) -> list[tuple[Kind, str, Owner]]:
+    async def what(self, **more: Any) -> list[tuple[WorkKind, str, Owner]]:
         return [(each.kind, each.because, each.owner) for each in await self.all(**more)]
 
     def record(self, *changes: Change) -> None:
@@ -176,7 +176,7 @@ async def test_a_hold_is_work_until_it_is_released(tenant: EmptyTenant):
     queue.story.hold(HoldReason.FRAUD_REVIEW, "李 from risk")
     (hold,) = await queue.all()
     assert (hold.kind, hold.owner, hold.because, hold.order_id, hold.due) == (
-        Kind.HOLD,
+        WorkKind.HOLD,
         Owner.OPERATIONS,
         "fraud_review",
         ORDER,
@@ -193,7 +193,7 @@ async def test_a_hold_is_work_until_it_is_released(tenant: EmptyTenant):
 async def test_money_that_went_back_is_work_until_it_comes_again(tenant: EmptyTenant):
     queue = Queue(tenant, confirmed())
     queue.story.charge_back(1_500)
-    assert await queue.what() == [(Kind.HOLD, "payment_reversed", Owner.OPERATIONS)]
+    assert await queue.what() == [(WorkKind.HOLD, "payment_reversed", Owner.OPERATIONS)]
     queue.story.pay(PaymentState.FAILED)
     queue.story.pay(PaymentState.PAID)
     assert await queue.all() == []
@@ -207,13 +207,13 @@ async def test_a_refund_whose_money_went_back_is_to_be_denied(tenant: EmptyTenan
     desk.approves(Remedy.REFUND)
     desk.grants()
     queue = Queue(tenant, desk.story)
-    pay = (Kind.CASE, "pay the refund", Owner.AFTER_SALES)
+    pay = (WorkKind.CASE, "pay the refund", Owner.AFTER_SALES)
     assert await queue.what() == [pay]
     desk.story.charge_back(1_400)
     deny = "refund refund-1 of 5.00 EUR cannot be paid, 1.00 EUR is left of what came in: deny it"
-    assert set(await queue.what()) == {pay, (Kind.CASE, deny, Owner.AFTER_SALES)}
+    assert set(await queue.what()) == {pay, (WorkKind.CASE, deny, Owner.AFTER_SALES)}
     desk.takes_back()
-    assert await queue.what() == [(Kind.CASE, "decide the refund", Owner.AFTER_SALES)]
+    assert await queue.what() == [(WorkKind.CASE, "decide the refund", Owner.AFTER_SALES)]
     desk.denies_refund()
     assert await queue.all() == []
 
@@ -224,7 +224,7 @@ async def test_a_chargeback_of_more_than_is_left_is_to_be_disputed(tenant: Empty
     assert await queue.all() == []
     queue.story.charge_back(100, "cb-2")
     odd = "1.00 EUR more went back than the units cost: of 15.00 EUR, 0.00 EUR was refunded and 16.00 EUR charged back"
-    assert await queue.what() == [(Kind.ODDITY, f"chargeback cb-2: {odd}; dispute it", Owner.AFTER_SALES)]
+    assert await queue.what() == [(WorkKind.ODDITY, f"chargeback cb-2: {odd}; dispute it", Owner.AFTER_SALES)]
 
 
 async def test_of_a_cancelled_order_nothing_waits_and_nothing_is_late(tenant: EmptyTenant):
@@ -245,8 +245,8 @@ async def test_holds_go_to_those_who_can_end_them_and_money_is_only_waited_for(t
     queue.story.place(line(1, "tea", 5), payment=PaymentState.PENDING)
     queue.story.place(line(1, "", 0), order_id="shopify/2")
     assert sorted(await queue.what()) == [
-        (Kind.HOLD, "incomplete: lines[0].sku, lines[0].quantity", Owner.OPERATIONS),
-        (Kind.HOLD, "out_of_stock", Owner.SUPPLIER_MANAGER),
+        (WorkKind.HOLD, "incomplete: lines[0].sku, lines[0].quantity", Owner.OPERATIONS),
+        (WorkKind.HOLD, "out_of_stock", Owner.SUPPLIER_MANAGER),
     ]
 
 
@@ -320,9 +320,9 @@ async def test_a_parcel_that_left_under_a_hold_is_work_until_the_hold_ends(tenan
     queue = Queue(tenant, sent())
     queue.story.hold(HoldReason.FRAUD_REVIEW)
     queue.story.pack()
-    assert (Kind.ODDITY, "packed on hold: fraud_review", Owner.OPERATIONS) in await queue.what()
+    assert (WorkKind.ODDITY, "packed on hold: fraud_review", Owner.OPERATIONS) in await queue.what()
     queue.story.ship()
-    odd = [each for each in await queue.all() if each.kind is Kind.ODDITY]
+    odd = [each for each in await queue.all() if each.kind is WorkKind.ODDITY]
     assert [(each.because, each.supplier_order_id) for each in odd] == [("left on hold: fraud_review", FIRST)]
     queue.story.release(HoldReason.FRAUD_REVIEW)
     assert await queue.all() == []
@@ -331,7 +331,7 @@ async def test_a_parcel_that_left_under_a_hold_is_work_until_the_hold_ends(tenan
 async def test_a_dispatch_at_a_time_that_cannot_be_right_is_work(tenant: EmptyTenant):
     queue = Queue(tenant, sent())
     queue.story.ship(at=NOON - 30 * DAY)
-    (odd,) = [each for each in await queue.all() if each.kind is Kind.ODDITY]
+    (odd,) = [each for each in await queue.all() if each.kind is WorkKind.ODDITY]
     assert (odd.because, odd.due) == ("left 2026-01-31 12:00Z, before it can have been", NOON)
 
 
@@ -347,9 +347,9 @@ async def test_a_parcel_in_trouble_is_work_until_it_moves(tenant: EmptyTenant):
     assert await queue.all() == []
     queue.story.later(days=15)
     queue.story.suspect_loss()
-    assert await queue.what() == [(Kind.PARCEL, "suspected_lost", Owner.OPERATIONS)]
+    assert await queue.what() == [(WorkKind.PARCEL, "suspected_lost", Owner.OPERATIONS)]
     queue.story.scan(ParcelStatus.LOST)
-    assert await queue.what() == [(Kind.PARCEL, "lost", Owner.AFTER_SALES)]
+    assert await queue.what() == [(WorkKind.PARCEL, "lost", Owner.AFTER_SALES)]
 
 
 @pytest.mark.parametrize("historical", [False, True])
@@ -376,7 +376,7 @@ async def test_an_order_that_is_recorded_for_its_figures_leaves_no_work(
     story.suspect_loss()
     seen |= set(await queue.what())
     kinds = {kind for kind, _, _ in seen}
-    assert kinds == (set() if historical else {Kind.HOLD, Kind.BREACH, Kind.ODDITY, Kind.PARCEL})
+    assert kinds == (set() if historical else {WorkKind.HOLD, WorkKind.BREACH, WorkKind.ODDITY, WorkKind.PARCEL})
 
 
 async def test_a_parcel_that_arrives_back_is_the_same_piece_of_work(tenant: EmptyTenant):
@@ -395,12 +395,12 @@ async def test_a_question_is_work_for_us_and_for_a_supplier_that_is_late(tenant:
         "q2", Party.RETAILER, Party.SUPPLIER, Topic.STOCK, ORDER, NOON, FIRST, "acme", NOON + DAY
     )
     queue.record((inquiries.stream("q1"), by_customer), (inquiries.stream("q2"), of_supplier))
-    assert await queue.what() == [(Kind.INQUIRY, "dispatch, asked by customer", Owner.AFTER_SALES)]
+    assert await queue.what() == [(WorkKind.INQUIRY, "dispatch, asked by customer", Owner.AFTER_SALES)]
     missed = inquiries.AnswerMissed("q2", NOON + DAY, NOON + DAY, "acme")
     queue.record(
         (inquiries.stream("q2"), missed), (inquiries.stream("q1"), InquiryAnswered("q1", NOON + 2 * HOUR, by="mia"))
     )
-    assert await queue.what() == [(Kind.INQUIRY, "stock, not answered by supplier", Owner.SUPPLIER_MANAGER)]
+    assert await queue.what() == [(WorkKind.INQUIRY, "stock, not answered by supplier", Owner.SUPPLIER_MANAGER)]
     queue.record((inquiries.stream("q2"), InquiryAnswered("q2", NOON + 2 * DAY, by="acme")))
     assert await queue.what() == []
 
@@ -411,7 +411,7 @@ async def test_an_alert_is_one_piece_of_work_until_it_ends(tenant: EmptyTenant):
     queue.write((tea, stock.Oversold("acme", "tea", 2, ("shopify/2",), NOON)))
     (oversold,) = await queue.all()
     assert (oversold.kind, oversold.owner, oversold.because, oversold.supplier_id, oversold.sku) == (
-        Kind.STOCK,
+        WorkKind.STOCK,
         Owner.OPERATIONS,
         "oversold: 2 short: shopify/2",
         "acme",
@@ -450,7 +450,7 @@ async def test_a_case_is_work_while_the_next_step_is_ours(tenant: EmptyTenant):
         desk.pays,
     ):
         step()
-        steps.append([(each.because, each.owner) for each in await queue.all() if each.kind is Kind.CASE])
+        steps.append([(each.because, each.owner) for each in await queue.all() if each.kind is WorkKind.CASE])
     assert [found[0][0] if found else "" for found in steps] == [
         "answer the customer, then look at it",
         "",
@@ -472,7 +472,11 @@ async def test_a_proposal_to_suspend_is_work_until_somebody_decides(tenant: Empt
     rate = Rate(RateName.ON_TIME_DISPATCH, 10, 30, NOON - 90 * DAY, NOON, 9500)
     queue.record((suppliers.stream("acme"), reviews.SuspensionProposed("acme", rate, NOON)))
     (proposal,) = await queue.all()
-    assert (proposal.kind, proposal.owner, proposal.supplier_id) == (Kind.SUSPENSION, Owner.SUPPLIER_MANAGER, "acme")
+    assert (proposal.kind, proposal.owner, proposal.supplier_id) == (
+        WorkKind.SUSPENSION,
+        Owner.SUPPLIER_MANAGER,
+        "acme",
+    )
     assert proposal.because == "on_time_dispatch misses its target"
     queue.story.suspend()
     assert await queue.all() == []
@@ -484,7 +488,7 @@ async def test_a_message_that_was_given_up_is_work_until_it_is_tried_again(tenan
     asked = MessageAsked("m-1", kind, Audience.SUPPLIER, About(ORDER, FIRST, "acme"), "acme", "en", 1, NOON, NOON, 1)
     stream = messages.stream("m-1")
     queue.record((stream, asked), (stream, MessageGivenUp("m-1", 12, "timeout", NOON)))
-    assert await queue.what() == [(Kind.MESSAGE, "timeout", Owner.SUPPLIER_MANAGER)]
+    assert await queue.what() == [(WorkKind.MESSAGE, "timeout", Owner.SUPPLIER_MANAGER)]
     queue.record((stream, MessageRetried("m-1", "mia", NOON)))
     assert await queue.what() == []
 

@@ -20,7 +20,7 @@ from ledger.engine.sealing import MasterKey, Sealer
 from ledger.nouns import NOUNS
 from projections import outbox
 from projections.machine.reads import PageOf
-from projections.outbox import State
+from projections.outbox import MessageState
 from tests.support.projecting import asking, catch_up, connect
 from tests.support.stalls import EmptyTenant
 from tests.support.story import DAY, ORDER, Story, a_shop, line
@@ -88,7 +88,7 @@ class Office:
         await asyncio.to_thread(catch_up, self.empty)
         return done
 
-    async def messages(self, *states: State, **more: Any) -> list[outbox.OutboxMessage]:
+    async def messages(self, *states: MessageState, **more: Any) -> list[outbox.OutboxMessage]:
         await self.catch_up()
         async with asking(self.empty) as where:
             fresh = self.story.now - 2 * DAY

@@ -19,10 +19,9 @@ from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from ledger.terms.rates import Rate, RateName
 from ledger.terms.rates import RateStatus as Status
-from projections import scorecards
 from projections.machine.reads import Where
-from projections.scorecards import Window
-from projections.supplier_performance import SUPPLIER_PERFORMANCE
+from projections.supplier_performance import SUPPLIER_PERFORMANCE, scorecards
+from projections.supplier_performance.windows import Window
 from tests.support.casework import PHOTO, Desk
 from tests.support.projecting import asking, catch_up, connect, write_down
 from tests.support.stalls import EmptyTenant

@@ -26,7 +26,7 @@ from ledger.nouns.orders import HoldReason, Order
 from ledger.nouns.stock import Alert
 from ledger.terms.money import Money
 from ledger.terms.places import Destination
-from projections.outbox import _STEPS
+from projections.outbox.causes import CASE_STEPS
 from tests.support.story import (
     DAY,
     FIRST,
@@ -52,7 +52,7 @@ REASONS = {
     Kind.PARCEL_ALERT: (
         *("customs_held", "damaged", "returning", "returned", "refused", "lost", "destroyed", "suspected_lost"),
     ),
-    Kind.CASE_STEP: (*sorted({*_STEPS.values()} - {"approved"}), *(f"approved_{remedy}" for remedy in Remedy)),
+    Kind.CASE_STEP: (*sorted({*CASE_STEPS.values()} - {"approved"}), *(f"approved_{remedy}" for remedy in Remedy)),
     Kind.STOCK_ALERT: tuple(Alert),
 }
 CLOCKS = {

@@ -15,11 +15,11 @@ from fulfilment.v1 import rates_pb2
 from fulfilment.v1 import scorecards_pb2 as pb
 from ledger.refusals import Malformed
 from ledger.terms.rates import RateName, RateStatus, is_at_most, is_strict
-from projections import scorecards
+from projections.supplier_performance import counted, scorecards, trends, windows
 
 _STATUSES = {each: shows.rate_status(each) for each in RateStatus}
 _read_rate_name = shapes.enum(rates_pb2.RateName, RateName)
-_read_step = shapes.enum(pb.TrendStep, scorecards.Step)
+_read_step = shapes.enum(pb.TrendStep, trends.Step)
 _IN_NUMERATOR = {
     pb.CASE_FILTER_UNSPECIFIED: None,
     pb.CASE_FILTER_IN_NUMERATOR: True,
@@ -53,10 +53,10 @@ class ScorecardQueries(Reader):
         since, until = shapes.instant(request.period, "period.since"), shapes.instant(request.period, "period.until")
         if since is None or until is None or since >= until:
             raise Malformed(("period", "needs since and a later until"))
-        parts = (until - since) / timedelta(days=7 if step is scorecards.Step.WEEK else 28)
-        require(parts <= scorecards.MOST_STEPS - 2, "period", f"has more than {scorecards.MOST_STEPS} parts")
+        parts = (until - since) / timedelta(days=7 if step is trends.Step.WEEK else 28)
+        require(parts <= trends.MOST_STEPS - 2, "period", f"has more than {trends.MOST_STEPS} parts")
         now = shapes.instant(request.period, "period.now") or datetime.now(UTC)
-        answer = await scorecards.get_trend(
+        answer = await trends.get_trend(
             await self.where(request, context),
             optional(plain_id, request.supplier_id, "supplier_id"),
             name,
@@ -69,7 +69,7 @@ class ScorecardQueries(Reader):
 
     async def ListRateCases(self, request: pb.ListRateCasesRequest, context: Context) -> pb.ListRateCasesResponse:
         require(request.filter in _IN_NUMERATOR, "filter", f"{request.filter} is not known")
-        answer = await scorecards.list_cases(
+        answer = await counted.list_cases(
             await self.where(request, context),
             page(request),
             _read_rate_name(request.name, "name"),
@@ -99,15 +99,15 @@ def _column(column: scorecards.RateColumn, limit: int | None) -> pb.RateColumn:
     )
 
 
-def _window(request: Any) -> scorecards.Window:
+def _window(request: Any) -> windows.Window:
     now = shapes.instant(request.window, "window.now") or datetime.now(UTC)
     since, until = shapes.instant(request.window, "window.since"), shapes.instant(request.window, "window.until")
     if since is not None:
         require(since < (until or now), "window.since", "is not before the window's end")
-    return scorecards.Window(now, since, until)
+    return windows.Window(now, since, until)
 
 
-def _case(each: scorecards.Case) -> pb.RateCase:
+def _case(each: counted.CountedCase) -> pb.RateCase:
     return pb.RateCase(
         object_id=each.object_id,
         order_id=each.order_id,

@@ -13,7 +13,7 @@ from fulfilment.v1 import supplier_reviews_pb2 as pb
 from fulfilment.v1 import suppliers_pb2
 from ledger.nouns.reviews import ProposalState
 from ledger.nouns.suppliers import Standing
-from projections import reviewing
+from projections.supplier_performance import reviewing
 
 _read_standing = shapes.enum(suppliers_pb2.SupplierStanding, Standing)
 _read_proposal_state = shapes.enum(suppliers_pb2.ProposalState, ProposalState)

@@ -7,12 +7,12 @@ from adapters.rpc.reading import Context, Reader
 from adapters.rpc.shapes import optional, plain_id
 from fulfilment.v1 import common_pb2
 from fulfilment.v1 import totals_pb2 as pb
-from projections import supplier_performance
+from projections.supplier_performance import totals
 
 
 class TotalQueries(Reader):
     async def GetSummary(self, request: pb.GetSummaryRequest, context: Context) -> pb.GetSummaryResponse:
-        answer = await supplier_performance.summary(
+        answer = await totals.summary(
             await self.where(request, context), optional(plain_id, request.channel, "channel")
         )
         figures = answer.rows[0]._asdict()
@@ -24,11 +24,9 @@ class TotalQueries(Reader):
         self, request: pb.ListSupplierTotalsRequest, context: Context
     ) -> pb.ListSupplierTotalsResponse:
         place = await self.where(request, context)
-        answer = await supplier_performance.list_supplier_totals(
-            place, page(request), optional(plain_id, request.channel, "channel")
-        )
+        answer = await totals.list_supplier_totals(place, page(request), optional(plain_id, request.channel, "channel"))
         return listed(pb.ListSupplierTotalsResponse, "totals", answer, _total)
 
 
-def _total(each: supplier_performance.SupplierTotal) -> pb.SupplierTotal:
+def _total(each: totals.SupplierTotal) -> pb.SupplierTotal:
     return pb.SupplierTotal(**each._asdict())

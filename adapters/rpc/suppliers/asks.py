@@ -20,8 +20,8 @@ from ledger.nouns.policies import policy_at
 from ledger.refusals import Malformed
 from ledger.terms.rates import RateName
 from ledger.view import View
-from projections import reviewing
 from projections.machine.reads import Where
+from projections.supplier_performance import reviewing
 
 _rate_name = shapes.enum(rates_pb2.RateName, RateName)
 

@@ -12,8 +12,10 @@ from ledger.nouns.reviews import Proposal, ProposalState, Seen, Verdict
 from ledger.nouns.suppliers import Standing
 from ledger.terms.rates import Rate, RateStatus
 from projections.machine.reads import FIRST, Answer, PageOf, Where, snapshot
-from projections.scorecards import RateColumn, Window, policies_agreed, ranking, scorecards_of
-from projections.supplier_performance import SUPPLIER_PERFORMANCE
+from projections.supplier_performance.projection import SUPPLIER_PERFORMANCE
+from projections.supplier_performance.scorecards import RateColumn, ranking, scorecards_of
+from projections.supplier_performance.targets import policies_agreed
+from projections.supplier_performance.windows import Window
 
 
 async def see(where: Where, supplier_id: str, since: datetime | None, until: datetime | None, now: datetime) -> Seen:

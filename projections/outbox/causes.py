@@ -1,0 +1,261 @@
+"""What makes a message due, by fact; what only time makes due is asked of obligations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from ledger.decisions.notices import Notice
+from ledger.facts import Fact
+from ledger.nouns import inquiries, recoveries
+from ledger.nouns.cases import (
+    Case,
+    CaseCancelled,
+    CaseDenied,
+    CaseFact,
+    CaseOpened,
+    CaseReopened,
+    CaseResolved,
+    EvidenceRequested,
+    FirstAnswerMissed,
+    RefundDenied,
+    RefundGranted,
+    RefundPaid,
+    RemedyApproved,
+    ReshipFailed,
+    ReturnLabelled,
+    ReturnReceived,
+    ReviewStarted,
+)
+from ledger.nouns.inquiries import Inquiry
+from ledger.nouns.messages import About, Kind
+from ledger.nouns.orders import DeadlineMissed, OrderConfirmed, UnitsDelivered
+from ledger.nouns.orders.supplier_orders import (
+    CancelRequested,
+    SupplierOrderAcknowledged,
+    SupplierOrderSent,
+    SupplierOrderShipped,
+)
+from ledger.nouns.parcels import CheckpointRecorded, FirstScanMissed, LossConfirmed, LossSuspected, Parcel, ParcelStatus
+from ledger.nouns.stock import Alert, FeedStale, Oversold, SoldOut, StockLow, StockRunningOut
+from ledger.terms.clocks import Clock
+from ledger.terms.money import Money
+from ledger.terms.parties import Party
+from projections.machine.histories import OrderHistory, RecoveryHistory
+from projections.machine.streams import LoggedFact
+
+
+class _Cause(NamedTuple):
+    """What of a fact becomes a message."""
+
+    kind: Kind
+    about: About
+    at: datetime
+
+
+def notices(logged: LoggedFact) -> Iterator[Notice]:
+    """The messages that a fact makes due."""
+    causes = _CAUSES.get(type(logged.fact))
+    for cause in causes(logged.fact, logged.history) if causes else ():
+        yield Notice(f"{cause.kind}-{logged.position}", cause.kind, cause.about, cause.at, logged.position)
+
+
+def _confirmed(fact: OrderConfirmed, history: OrderHistory) -> Iterable[_Cause]:
+    """Of a reship the case has told already."""
+    if history.order.placed.reship_of:
+        return
+    yield _Cause(Kind.ORDER_CONFIRMED, About(fact.order_id, due=fact.promised_by), fact.at)
+
+
+def _sent(fact: SupplierOrderSent, history: OrderHistory) -> Iterable[_Cause]:
+    yield _Cause(Kind.DISPATCH_INSTRUCTION, _of(history, fact.supplier_order_id, due=fact.dispatch_by), fact.at)
+
+
+def _acknowledged(fact: SupplierOrderAcknowledged, history: OrderHistory) -> Iterable[_Cause]:
+    waiting = [answer for answer in fact.by_line.values() if answer.backordered]
+    if waiting:
+        expected = [answer.expected_at for answer in waiting if answer.expected_at is not None]
+        due = max(expected, default=None)
+        about = _of(history, fact.supplier_order_id, because="backordered", due=due)
+        yield _Cause(Kind.DELAYED, about, fact.at)
+
+
+def _shipped(fact: SupplierOrderShipped, history: OrderHistory) -> Iterable[_Cause]:
+    about = _of(history, fact.supplier_order_id, carrier=fact.carrier, number=fact.number, epoch=fact.epoch)
+    yield _Cause(Kind.DISPATCHED, about, fact.at)
+
+
+def _delivered(fact: UnitsDelivered, history: OrderHistory) -> Iterable[_Cause]:
+    about = About(fact.order_id, carrier=fact.carrier, number=fact.number, epoch=fact.epoch)
+    yield _Cause(Kind.DELIVERED, about, fact.at)
+
+
+def _cancel_asked(fact: CancelRequested, history: OrderHistory) -> Iterable[_Cause]:
+    yield _Cause(Kind.CANCEL_REQUEST, _of(history, fact.supplier_order_id), fact.at)
+
+
+def _missed(fact: DeadlineMissed, history: OrderHistory) -> Iterable[_Cause]:
+    """When it was due counts, not when it was noticed: an old breach that an import shows is no news."""
+    about = About(fact.order_id, clock=fact.clock.value, due=fact.due)
+    if fact.object_id != fact.order_id:
+        about = _of(history, fact.object_id, clock=fact.clock.value, due=fact.due)
+        yield _Cause(Kind.BREACH_NOTICE, about, fact.due)
+    yield _Cause(Kind.BREACH_ALERT, about, fact.due)
+    if fact.clock is Clock.DISPATCH:
+        yield _Cause(Kind.DELAYED, replace(about, because="dispatch_late", clock="", due=None), fact.due)
+
+
+def _of(history: OrderHistory, supplier_order_id: str, **more: Any) -> About:
+    each = history.order.supplier_orders[supplier_order_id]
+    return About(history.order.order_id, supplier_order_id, each.supplier_id, **more)
+
+
+def _first_scan_missed(fact: FirstScanMissed, parcel: Parcel) -> Iterable[_Cause]:
+    about = _parcel(parcel, clock="first_scan", due=fact.due)
+    if about.supplier_id:
+        yield _Cause(Kind.BREACH_NOTICE, about, fact.due)
+    yield _Cause(Kind.BREACH_ALERT, about, fact.due)
+
+
+def _scanned(fact: CheckpointRecorded, parcel: Parcel) -> Iterable[_Cause]:
+    """Only a scan that says where the parcel is now, and says it for the first time; none of an earlier use."""
+    status = fact.checkpoint.status
+    if fact.checkpoint not in parcel.checkpoints:
+        return
+    if parcel.status is not status or sum(scan.status is status for scan in parcel.checkpoints) > 1:
+        return
+    at = fact.checkpoint.at
+    if parcel.order_id and status is ParcelStatus.OUT_FOR_DELIVERY:
+        yield _Cause(Kind.OUT_FOR_DELIVERY, _parcel(parcel), at)
+    if parcel.order_id and status in _LATE:
+        yield _Cause(Kind.DELAYED, _parcel(parcel, because=_LATE[status]), at)
+    if status in _TROUBLE:
+        yield _Cause(Kind.PARCEL_ALERT, _parcel(parcel, because=status.value), at)
+
+
+_LATE = {ParcelStatus.DELAYED: "carrier", ParcelStatus.CUSTOMS_HELD: "customs"}
+_TROUBLE = frozenset(
+    {
+        ParcelStatus.CUSTOMS_HELD,
+        ParcelStatus.DAMAGED,
+        ParcelStatus.RETURNING,
+        ParcelStatus.RETURNED,
+        ParcelStatus.REFUSED,
+        ParcelStatus.LOST,
+        ParcelStatus.DESTROYED,
+    }
+)
+
+
+def _loss_suspected(fact: LossSuspected, parcel: Parcel) -> Iterable[_Cause]:
+    yield _Cause(Kind.PARCEL_ALERT, _parcel(parcel, because="suspected_lost"), fact.due or fact.at)
+
+
+def _parcel(parcel: Parcel, **more: Any) -> About:
+    which = (parcel.carrier, parcel.number, parcel.epoch)
+    return About(parcel.order_id, parcel.supplier_order_id, parcel.supplier_id, *which, **more)
+
+
+def _loss_confirmed(fact: LossConfirmed, parcel: Parcel) -> Iterable[_Cause]:
+    if parcel.status is ParcelStatus.LOST:
+        yield _Cause(Kind.PARCEL_ALERT, _parcel(parcel, because="lost"), fact.at)
+
+
+def _case_step(fact: CaseFact, case: Case) -> Iterable[_Cause]:
+    step = f"approved_{fact.remedy}" if isinstance(fact, RemedyApproved) else CASE_STEPS[type(fact)]
+    due = fact.due if isinstance(fact, EvidenceRequested) else None
+    amount = None
+    if isinstance(fact, RefundGranted | RefundPaid):
+        amount = Money(case.refunds[fact.refund_id].amount_minor, case.currency)
+    about = About(case.order_id, case_id=case.case_id, because=step, due=due, amount=amount)
+    yield _Cause(Kind.CASE_STEP, about, fact.at)
+
+
+CASE_STEPS: Mapping[type[Fact], str] = {
+    CaseOpened: "opened",
+    EvidenceRequested: "evidence_requested",
+    ReviewStarted: "under_review",
+    RemedyApproved: "approved",
+    CaseDenied: "denied",
+    ReshipFailed: "reship_failed",
+    ReturnLabelled: "return_labelled",
+    ReturnReceived: "return_received",
+    RefundGranted: "refund_granted",
+    RefundDenied: "refund_denied",
+    RefundPaid: "refund_paid",
+    CaseResolved: "resolved",
+    CaseCancelled: "cancelled",
+    CaseReopened: "reopened",
+}
+"""What a customer is told of a case; who is liable is between the retailer and the others."""
+
+
+def _first_answer_missed(fact: FirstAnswerMissed, case: Case) -> Iterable[_Cause]:
+    about = About(case.order_id, case_id=case.case_id, clock="first_answer", due=fact.due)
+    yield _Cause(Kind.BREACH_ALERT, about, fact.due)
+
+
+def _answer_missed(fact: inquiries.AnswerMissed, inquiry: Inquiry) -> Iterable[_Cause]:
+    asked = inquiry.asked
+    about = About(
+        asked.order_id,
+        asked.supplier_order_id,
+        asked.supplier_id,
+        clock="answer",
+        due=fact.due,
+        inquiry_id=inquiry.inquiry_id,
+    )
+    if asked.asked_of is Party.SUPPLIER:
+        yield _Cause(Kind.BREACH_NOTICE, about, fact.due)
+    yield _Cause(Kind.BREACH_ALERT, about, fact.due)
+
+
+def _recovery_answer_missed(fact: recoveries.AnswerMissed, history: RecoveryHistory) -> Iterable[_Cause]:
+    subject = history.recovery.subject
+    about = About(
+        subject.order_id,
+        subject.supplier_order_id,
+        fact.supplier_id,
+        clock="recovery_answer",
+        due=fact.due,
+        recovery_id=fact.recovery_id,
+    )
+    yield _Cause(Kind.BREACH_NOTICE, about, fact.due)
+    yield _Cause(Kind.BREACH_ALERT, about, fact.due)
+
+
+def _level(alert: Alert) -> Callable[[Any, Any], Iterable[_Cause]]:
+    def told(fact: Any, history: Any) -> Iterable[_Cause]:
+        at = fact.stale_at if alert is Alert.STALE else fact.at
+        about = About(supplier_id=fact.supplier_id, sku=fact.sku, because=alert.value)
+        yield _Cause(Kind.STOCK_ALERT, about, at)
+
+    return told
+
+
+_CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {
+    OrderConfirmed: _confirmed,
+    SupplierOrderSent: _sent,
+    SupplierOrderAcknowledged: _acknowledged,
+    SupplierOrderShipped: _shipped,
+    UnitsDelivered: _delivered,
+    CancelRequested: _cancel_asked,
+    DeadlineMissed: _missed,
+    FirstScanMissed: _first_scan_missed,
+    CheckpointRecorded: _scanned,
+    LossSuspected: _loss_suspected,
+    LossConfirmed: _loss_confirmed,
+    **dict.fromkeys(CASE_STEPS, _case_step),
+    FirstAnswerMissed: _first_answer_missed,
+    inquiries.AnswerMissed: _answer_missed,
+    recoveries.AnswerMissed: _recovery_answer_missed,
+    Oversold: _level(Alert.OVERSOLD),
+    StockLow: _level(Alert.LOW),
+    StockRunningOut: _level(Alert.RUNNING_OUT),
+    SoldOut: _level(Alert.SOLD_OUT),
+    FeedStale: _level(Alert.STALE),
+}
+"""What makes a message due, by fact. What only time makes due stands in ``due_by_time``."""

@@ -1,0 +1,71 @@
+"""Which messages there are, and what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from ledger.nouns.messages import Audience, UnknownMessage
+from projections.machine.reads import LAST, Answer, PageOf, Where, snapshot
+from projections.outbox.rows import OUTBOX, MessageState, OutboxMessage
+
+_STATE = "CASE WHEN state = 'due' AND caused_at <= %(fresh)s THEN 'too_old' ELSE state END AS state"
+_COLUMNS = ", ".join(_STATE if name == "state" else name for name in OutboxMessage._fields)
+_ONE = "SELECT {columns} FROM {outbox_messages} WHERE message_id = %(message_id)s"
+_OF_ORDER = """
+    SELECT * FROM (
+        SELECT {columns} FROM {outbox_messages} WHERE order_id = %(order_id)s
+            AND (caused_at, message_id) < (%(before_at)s, %(before_id)s)
+    ) AS found
+    WHERE state = ANY(%(states)s) AND (%(audience)s = '' OR audience = %(audience)s)
+    ORDER BY caused_at DESC, message_id DESC LIMIT %(limit)s
+"""
+_IN_STATES = """
+    SELECT found.* FROM unnest(%(states)s::text[]) AS wanted (state) CROSS JOIN LATERAL (
+        SELECT {columns} FROM {outbox_messages} AS m
+        WHERE m.state = CASE wanted.state WHEN 'too_old' THEN 'due' ELSE wanted.state END
+            AND (m.caused_at, m.message_id) < (%(before_at)s, %(before_id)s)
+            AND (wanted.state <> 'due' OR m.caused_at > %(fresh)s)
+            AND (wanted.state <> 'too_old' OR m.caused_at <= %(fresh)s)
+            AND (%(audience)s = '' OR m.audience = %(audience)s)
+        ORDER BY m.caused_at DESC, m.message_id DESC LIMIT %(limit)s
+    ) AS found ORDER BY found.caused_at DESC, found.message_id DESC LIMIT %(limit)s
+"""
+
+
+def _with_columns(query: str) -> str:
+    return query.replace("{columns}", _COLUMNS)
+
+
+async def get_message(where: Where, message_id: str, fresh: datetime) -> Answer[OutboxMessage]:
+    """One message; raises UnknownMessage. What happened before ``fresh`` and was not asked for is too old."""
+    async with snapshot(where, OUTBOX) as at:
+        found = await at.each(_with_columns(_ONE), {"message_id": message_id, "fresh": fresh}, OutboxMessage)
+        if not found:
+            raise UnknownMessage(message_id)
+        return Answer(found, at.position)
+
+
+async def list_messages(
+    where: Where,
+    page: PageOf,
+    fresh: datetime,
+    states: Iterable[MessageState] = (),
+    order_id: str = "",
+    audience: Audience | None = None,
+) -> Answer[OutboxMessage]:
+    """Messages in these states or in any, of an order or of all, to an audience or to all, the newest first."""
+    before_at, before_id = page.after(tuple[datetime, str]) or (LAST, "")
+    parameters = {
+        "fresh": fresh,
+        "states": [state.value for state in states or MessageState],
+        "order_id": order_id,
+        "audience": audience.value if audience else "",
+        "before_at": before_at,
+        "before_id": before_id,
+        "limit": page.limit,
+    }
+    async with snapshot(where, OUTBOX) as at:
+        found = await at.each(_with_columns(_OF_ORDER if order_id else _IN_STATES), parameters, OutboxMessage)
+        rows, token = page.cut(found, [(row.caused_at, row.message_id) for row in found])
+        return Answer(rows, at.position, token)

@@ -1,0 +1,120 @@
+"""What the sender's task asks: which messages are due, by facts or by time, and which are to be handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+from psycopg import AsyncConnection
+
+from ledger.decisions.notices import Notice
+from ledger.facts import order_of
+from ledger.nouns.messages import About, Kind
+from ledger.nouns.policies import Policy
+from ledger.terms.clocks import Clock
+from projections.machine.reads import rows_now
+from projections.outbox.rows import OUTBOX
+from projections.sla import SLA
+
+_decode_about = msgspec.json.Decoder(About).decode
+_UNASKED = """
+    SELECT message_id, kind, about, caused_at, cause FROM {outbox_messages}
+    WHERE state = 'due' AND next_at > %(fresh)s AND next_at <= %(now)s AND message_id <> ALL(%(known)s)
+    ORDER BY next_at, message_id LIMIT %(limit)s
+"""
+_UNSENT = """
+    SELECT found.* FROM unnest(ARRAY['asked', 'failed']) AS wanted (state) CROSS JOIN LATERAL (
+        SELECT message_id, kind, about, caused_at, cause FROM {outbox_messages} AS m
+        WHERE m.state = wanted.state AND m.next_at <= %(now)s AND m.message_id <> ALL(%(known)s)
+        ORDER BY m.next_at, m.message_id LIMIT %(limit)s
+    ) AS found LIMIT %(limit)s
+"""
+_BY_TIME = """
+    SELECT found.* FROM (
+        SELECT CASE clock WHEN 'delivery' THEN 'delayed-' WHEN 'first_answer' THEN 'case_due-'
+                ELSE 'reminder-' || clock || '-' END
+                || object_id || '-' || to_char(due AT TIME ZONE 'UTC', 'YYYYMMDD"T"HH24MISS"Z"') AS message_id,
+            object_id, clock, supplier_id, due
+        FROM {sla_obligations} AS o
+        WHERE state = 'open' AND alarm AND stopped_since IS NULL AND due > %(now)s
+            AND (clock IN ('acknowledge', 'dispatch', 'first_answer') AND due <= %(remind)s
+                OR clock = 'answer' AND owner = 'supplier' AND due <= %(remind)s
+                OR clock = 'delivery' AND due <= %(notice)s)
+    ) AS found
+    WHERE message_id <> ALL(%(known)s)
+        AND NOT EXISTS (SELECT 1 FROM {outbox_messages} AS m WHERE m.message_id = found.message_id)
+    ORDER BY due, message_id LIMIT %(limit)s
+"""
+
+
+async def unasked(
+    connection: AsyncConnection[Any], schema: str, policy: Policy, now: datetime, known: Sequence[str], limit: int
+) -> list[Notice]:
+    """Messages that are due and that nobody has asked for, but for the known ones, the oldest first."""
+    parameters = {"now": now, "fresh": now - timedelta(hours=policy.message_age_hours), "known": known, "limit": limit}
+    rows = await rows_now(connection, schema, _UNASKED, parameters, OUTBOX, SLA)
+    return [_notice(*row) for row in rows]
+
+
+async def due_by_time(
+    connection: AsyncConnection[Any], schema: str, policy: Policy, now: datetime, known: Sequence[str], limit: int
+) -> list[Notice]:
+    """Messages that only time makes due: clocks of suppliers that run out soon, and promised days that are near."""
+    parameters = {
+        "now": now,
+        "remind": now + timedelta(hours=policy.remind_before_hours),
+        "notice": now + timedelta(hours=policy.delay_notice_hours),
+        "known": known,
+        "limit": limit,
+    }
+    rows = await rows_now(connection, schema, _BY_TIME, parameters, OUTBOX, SLA)
+    return [_by_time(now, *row) for row in rows]
+
+
+def _by_time(now: datetime, message_id: str, object_id: str, clock: str, supplier_id: str, due: datetime) -> Notice:
+    if clock == Clock.DELIVERY:
+        return Notice(message_id, Kind.DELAYED, About(object_id, due=due), now)
+    if clock == "first_answer":
+        return Notice(message_id, Kind.CASE_DUE, About(clock=clock, due=due, case_id=object_id), now)
+    if clock == "answer":
+        about = About(supplier_id=supplier_id, clock=clock, due=due, inquiry_id=object_id)
+        return Notice(message_id, Kind.REMINDER, about, now)
+    about = About(order_of(object_id), object_id, supplier_id, clock=clock, due=due)
+    return Notice(message_id, Kind.REMINDER, about, now)
+
+
+async def unsent(
+    connection: AsyncConnection[Any], schema: str, now: datetime, known: Sequence[str], limit: int
+) -> list[Notice]:
+    """Messages to hand over now, but for the known ones."""
+    rows = await rows_now(connection, schema, _UNSENT, {"now": now, "known": known, "limit": limit}, OUTBOX, SLA)
+    return [_notice(*row) for row in rows]
+
+
+def _notice(message_id: str, kind: str, about: str, caused_at: datetime, cause: int) -> Notice:
+    return Notice(message_id, Kind(kind), _decode_about(about), caused_at, cause)
+
+
+class Backlog(NamedTuple):
+    """How much is still to be sent, and how much nobody will try again by itself."""
+
+    waiting: int
+    failed: int
+    given_up: int
+
+
+_BACKLOG = """
+    SELECT
+        (SELECT count(*) FROM {outbox_messages} WHERE state = 'due' AND next_at > %(fresh)s)
+            + (SELECT count(*) FROM {outbox_messages} WHERE state = 'asked'),
+        (SELECT count(*) FROM {outbox_messages} WHERE state = 'failed'),
+        (SELECT count(*) FROM {outbox_messages} WHERE state = 'given_up')
+"""
+
+
+async def backlog(connection: AsyncConnection[Any], schema: str, fresh: datetime) -> Backlog:
+    """What waits to be sent, what is tried again, what was given up."""
+    rows = await rows_now(connection, schema, _BACKLOG, {"fresh": fresh}, OUTBOX, SLA)
+    return Backlog(*rows[0]) if rows else Backlog(0, 0, 0)

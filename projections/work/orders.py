@@ -1,0 +1,163 @@
+"""The work that an order raises: holds, breaches, oddities, chargebacks, refunds that cannot be paid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from zlib import crc32
+
+from ledger.facts import to_minute
+from ledger.nouns.choice import Choice
+from ledger.nouns.orders import Header, Hold, HoldReason, Order, deadlines, holds_on, left_minor
+from ledger.nouns.orders.supplier_orders import Oddity, left_to_ship
+from ledger.terms.clocks import Reading
+from ledger.terms.money import Money
+from projections.machine.histories import OrderHistory
+from projections.work.rows import Item, Owner, WorkKind, task_id_of
+
+_HOLDS = {
+    HoldReason.OUT_OF_STOCK: Owner.SUPPLIER_MANAGER,
+    HoldReason.CUSTOMER_REQUEST: Owner.AFTER_SALES,
+}
+"""Whose work a hold is; operations' where it is not named."""
+
+
+def of_order(history: OrderHistory) -> list[Item]:
+    if history.order.placed.historical:
+        return []
+    return [
+        *_holds(history),
+        *_breaches(history.order),
+        *_oddities(history),
+        *_chargebacks(history.order),
+        *_unpayable(history.order),
+    ]
+
+
+def _holds(history: OrderHistory) -> Iterator[Item]:
+    """Money is waited for, not worked for; of what is cancelled nothing waits."""
+    order = history.order
+    for hold in order.holds if order.header is not Header.CANCELLED else ():
+        if hold.reason is not HoldReason.AWAITING_PAYMENT:
+            # The owner may be any words; a task's id holds plain ones.
+            mark = f"{crc32('/'.join((hold.owner, hold.supplier_order_id)).encode()):08x}"
+            subject = f"{order.order_id}/{hold.reason}/{mark}"
+            yield Item(
+                WorkKind.HOLD,
+                subject,
+                task_id_of(WorkKind.HOLD, subject, hold.at),
+                _HOLDS.get(hold.reason, Owner.OPERATIONS),
+                hold.at,
+                hold.at,
+                _why(hold),
+                order.order_id,
+                hold.supplier_order_id,
+            )
+
+
+def _why(hold: Hold) -> str:
+    return f"{hold.reason}: {', '.join(hold.missing)}" if hold.missing else hold.reason.value
+
+
+def _oddities(history: OrderHistory) -> Iterator[Item]:
+    """What was packed or left when it should not have. Of a hold that is work only as long as one stands."""
+    order = history.order
+    for parcel in order.shipments:
+        what = f"{parcel.supplier_order_id}/{parcel.carrier}/{parcel.number}/{parcel.epoch}"
+        for oddity in parcel.oddities:
+            yield from _oddity(order, parcel.supplier_order_id, oddity, "left", what, parcel.shipped_at)
+    for each in order.supplier_orders.values():
+        if each.packed_at is not None and each.unshipped:
+            for oddity in each.packing_oddities:
+                what = f"{each.supplier_order_id}/packed"
+                yield from _oddity(order, each.supplier_order_id, oddity, "packed", what, each.packed_at)
+
+
+def _oddity(order: Order, supplier_order_id: str, oddity: Oddity, done: str, what: str, at: datetime) -> Iterator[Item]:
+    holds = ", ".join(sorted({hold.reason.value for hold in holds_on(order, supplier_order_id)}))
+    if oddity is Oddity.ON_HOLD and not holds:
+        return
+    why = f"on hold: {holds}" if oddity is Oddity.ON_HOLD else f"{to_minute(at)}, before it can have been"
+    subject = f"{what}/{oddity}"
+    # A time that cannot be right says nothing of when there was something to do.
+    raised_at = max(at, order.placed.placed_at)
+    yield Item(
+        WorkKind.ODDITY,
+        subject,
+        task_id_of(WorkKind.ODDITY, subject, raised_at),
+        Owner.OPERATIONS,
+        raised_at,
+        raised_at,
+        f"{done} {why}",
+        order.order_id,
+        supplier_order_id,
+        order.supplier_orders[supplier_order_id].supplier_id,
+    )
+
+
+def _chargebacks(order: Order) -> Iterator[Item]:
+    """What banks took that was not theirs to take; somebody disputes it, or finds that they are right."""
+    for each in order.chargebacks:
+        if each.warnings:
+            subject = f"{order.order_id}/chargeback/{each.chargeback_id}"
+            because = f"chargeback {each.chargeback_id}: {'; '.join(each.warnings)}; dispute it"
+            task_id = task_id_of(WorkKind.ODDITY, subject, each.at)
+            yield Item(WorkKind.ODDITY, subject, task_id, Owner.AFTER_SALES, each.at, each.at, because, order.order_id)
+
+
+def _unpayable(order: Order) -> Iterator[Item]:
+    """Granted refunds whose money went back otherwise since: nobody can pay them."""
+    left = left_minor(order)
+    for refund_id, refund in order.after_sales.refunds.items():
+        amount_minor = sum(refund.amounts_minor.values())
+        if refund.paid or amount_minor <= left:
+            continue
+        subject = f"{refund.case_id}/{refund_id}"
+        news = (order.payment_at, *(chargeback.at for chargeback in order.chargebacks))
+        since = max((at for at in news if at is not None), default=order.placed.placed_at)
+        granted, remains = (Money(each, order.currency) for each in (amount_minor, max(left, 0)))
+        because = f"refund {refund_id} of {granted} cannot be paid, {remains} is left of what came in: deny it"
+        task_id = task_id_of(WorkKind.CASE, subject, since)
+        yield Item(WorkKind.CASE, subject, task_id, Owner.AFTER_SALES, since, since, because, order.order_id)
+
+
+def _breaches(order: Order) -> Iterator[Item]:
+    """Only while what the clock waits for has not happened: what came late needs nobody any more."""
+    for each in deadlines(order):
+        if each.is_missed and each.missed_at is not None and not each.over:
+            subject = f"{each.object_id}/{each.clock}"
+            supplier_order_id = "" if each.object_id == order.order_id else each.object_id
+            yield Item(
+                WorkKind.BREACH,
+                subject,
+                task_id_of(WorkKind.BREACH, subject, each.missed_at),
+                Owner.OPERATIONS,
+                each.due,
+                each.missed_at,
+                "; ".join([each.clock.value, *_rerouting(order, each)]),
+                order.order_id,
+                supplier_order_id,
+                each.supplier_id,
+            )
+
+
+def _rerouting(order: Order, missed: Reading) -> Iterator[str]:
+    """What came of giving the units to another supplier: why there is still something to do."""
+    supplier_order = order.supplier_orders.get(missed.object_id)
+    sought = order.sought.get((missed.object_id, missed.clock))
+    if supplier_order is None:
+        return
+    left = left_to_ship(supplier_order)
+    if supplier_order.reroute_asked:
+        yield "asked to give its units up and has not answered"
+    elif sought is not None and sought.by_line.keys() & left.keys():
+        yield "did not give its units up"
+    if sought is not None and sought.unserved:
+        yield f"nobody else qualifies for {', '.join(_unserved(each, sought.supplier_id) for each in sought.unserved)}"
+
+
+def _unserved(choice: Choice, supplier_id: str) -> str:
+    """How many units of which SKU, and what the others have against them."""
+    others = [each for each in choice.considered if each.supplier_id != supplier_id]
+    against = ", ".join(f"{each.supplier_id} {str(each.against).replace('_', ' ')}" for each in others)
+    return f"{choice.units} of {choice.sku}" + (f" ({against})" if against else "")

@@ -1,0 +1,80 @@
+"""The work that stock raises: alerts, each from when it is first raised until it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger.facts import Fact
+from ledger.nouns import stock
+from ledger.nouns.stock import Alert
+from projections.machine.streams import Page
+from projections.machine.tables import AddedRows, Rows, Written
+from projections.work.rows import ITEMS, Item, Owner, WorkKind
+
+_LEVELS = {
+    Alert.OVERSOLD: Owner.OPERATIONS,
+    Alert.LOW: Owner.SUPPLIER_MANAGER,
+    Alert.RUNNING_OUT: Owner.SUPPLIER_MANAGER,
+    Alert.SOLD_OUT: Owner.SUPPLIER_MANAGER,
+    Alert.STALE: Owner.SUPPLIER_MANAGER,
+}
+
+
+def of_stock(page: Page) -> list[Written]:
+    """What a page changes of the alerts that stand: the first one stays until its end, however often it is recorded."""
+    raised: dict[tuple[WorkKind, str], Item | None] = {}
+    ended = set()
+    for position, fact, _ in page.facts.get(stock.NOUN.prefix, ()):
+        if (item := _alert(position, fact)) is not None:
+            if raised.get((item.kind, item.subject)) is None:
+                raised[item.kind, item.subject] = item
+        elif (subject := _ended(fact)) is not None:
+            ended.add((WorkKind.STOCK, subject))
+            raised[WorkKind.STOCK, subject] = None
+    gone = Rows(ITEMS)
+    gone.gone = sorted(ended)
+    return [gone, AddedRows(ITEMS, (item for item in raised.values() if item is not None))]
+
+
+def _alert(position: int, fact: Fact) -> Item | None:
+    match fact:
+        case stock.Oversold(shortfall=shortfall, reservations=reservations):
+            alert, why = Alert.OVERSOLD, f"{shortfall} short: {', '.join(reservations[:5])}"
+        case stock.StockLow(available=available, threshold=threshold):
+            alert, why = Alert.LOW, f"{available} left, {threshold} wanted"
+        case stock.StockRunningOut(available=available, cover_days=days):
+            alert, why = Alert.RUNNING_OUT, f"{available} left, which last {days} days at most"
+        case stock.SoldOut():
+            alert, why = Alert.SOLD_OUT, "take it off sale"
+        case stock.FeedStale():
+            alert, why = Alert.STALE, "no feed came"
+        case _:
+            return None
+    return Item(
+        WorkKind.STOCK,
+        _level(fact, alert),
+        f"{WorkKind.STOCK}-{alert}-{position}",
+        _LEVELS[alert],
+        fact.at,
+        fact.at,
+        f"{alert}: {why}",
+        supplier_id=fact.supplier_id,
+        sku=fact.sku,
+    )
+
+
+def _ended(fact: Fact) -> str | None:
+    """The alert that a fact ends."""
+    match fact:
+        case stock.AlertEnded(alert=alert):
+            return _level(fact, alert)
+        case stock.BackInStock():
+            return _level(fact, Alert.SOLD_OUT)
+        case stock.FeedFresh():
+            return _level(fact, Alert.STALE)
+        case _:
+            return None
+
+
+def _level(fact: Any, alert: Alert) -> str:
+    return f"{fact.supplier_id}/{fact.sku}/{alert}"
