@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -16,7 +16,8 @@ from fulfilment.v1 import common_pb2
 
 Q = TypeVar("Q", bound=Message)
 A = TypeVar("A", bound=Message)
-T = TypeVar("T")
+Command: TypeAlias = "grpc.UnaryUnaryMultiCallable[Q, common_pb2.Receipt]"
+"""An RPC that records something."""
 
 
 class Trouble(Exception):

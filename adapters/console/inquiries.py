@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from adapters.console import words
-from adapters.console.reports import LIMIT, SUPPLIER, print_rows, rows_of
+from adapters.console.client import Command, Q
+from adapters.console.listings import LIMIT, SUPPLIER, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.words import minute, word
 from fulfilment.v1 import common_pb2, inquiries_pb2
@@ -25,13 +26,10 @@ def _read(session: Session, inquiry_id: str, at_least: int = 0, personal: bool =
     return session.client.call(session.client.inquiries.GetInquiry, request).inquiry
 
 
-def _done(session: Session, inquiry_id: str, rpc: Any, request: Any) -> None:
-    receipt: common_pb2.Receipt = session.client.call(rpc, request)
+def _record(session: Session, inquiry_id: str, rpc: Command[Q], request: Q) -> None:
+    receipt = session.client.call(rpc, request)
     after = _read(session, inquiry_id, receipt.position)
-    if session.json:
-        session.out.json({"receipt": words.as_json(receipt), "inquiry": words.as_json(after)})
-        return
-    session.out.title(f"Inquiry {inquiry_id}", _stands(after))
+    session.tell(receipt, f"Inquiry {inquiry_id}", after, _stands(after))
 
 
 def _stands(each: inquiries_pb2.Inquiry) -> str:
@@ -71,7 +69,7 @@ def ask(session: Session, /, inquiry_id: str, about: str, at: Any, request_id: s
         at=at,
         **named,
     )
-    _done(session, inquiry_id, session.client.inquiries.AskInquiry, request)
+    _record(session, inquiry_id, session.client.inquiries.AskInquiry, request)
 
 
 @inquiry.command()
@@ -85,7 +83,7 @@ def answer(session: Session, inquiry_id: str, text: str, at: Any, request_id: st
     request = inquiries_pb2.AnswerInquiryRequest(
         context=session.client.context(request_id), inquiry_id=inquiry_id, text=text, at=at
     )
-    _done(session, inquiry_id, session.client.inquiries.AnswerInquiry, request)
+    _record(session, inquiry_id, session.client.inquiries.AnswerInquiry, request)
 
 
 @inquiry.command()
@@ -99,7 +97,7 @@ def close(session: Session, inquiry_id: str, reason: str, at: Any, request_id: s
     request = inquiries_pb2.CloseInquiryRequest(
         context=session.client.context(request_id), inquiry_id=inquiry_id, reason=reason, at=at
     )
-    _done(session, inquiry_id, session.client.inquiries.CloseInquiry, request)
+    _record(session, inquiry_id, session.client.inquiries.CloseInquiry, request)
 
 
 @inquiry.command()

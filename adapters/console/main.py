@@ -29,10 +29,8 @@ from adapters.console.session import Root
 from adapters.console.shipping import shipping
 from adapters.console.show import show
 from adapters.console.skus import sku
-from adapters.console.statements import statement
 from adapters.console.stock import stock
 from adapters.console.suppliers import supplier
-from adapters.console.trade import review
 from adapters.console.work import work
 from fulfilment import __version__
 
@@ -83,8 +81,6 @@ for command in (
     *(policy, status, rebuild, tenant, erase),
 ):
     root.add_command(command)
-supplier.add_command(statement)
-report.add_command(review)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from adapters.console import words
-from adapters.console.reports import LIMIT, print_rows, rows_of
+from adapters.console.listings import LIMIT, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
 from fulfilment.v1 import messages_pb2
@@ -131,7 +131,4 @@ def cancel(session: Session, message_id: str, reason: str | None, request_id: st
 def _done(session: Session, receipt: Any, message_id: str) -> None:
     request = messages_pb2.GetMessageRequest(message_id=message_id, at_least=receipt.position)
     found = session.client.call(session.client.messages.GetMessage, request).message
-    if session.json:
-        session.out.json({"receipt": words.as_json(receipt), "message": words.as_json(found)})
-    else:
-        session.out.title(f"Message {message_id}", word(messages_pb2.MessageState, found.state))
+    session.tell(receipt, f"Message {message_id}", found, word(messages_pb2.MessageState, found.state))

@@ -148,10 +148,7 @@ def dispute(
 
 def _done(session: Session, carrier: str, number: str, receipt: common_pb2.Receipt) -> None:
     found = _read(session, carrier, number, receipt.position)
-    if session.json:
-        session.out.json({"receipt": words.as_json(receipt), "parcel": words.as_json(found)})
-    else:
-        session.out.title(f"Parcel {found.carrier} {found.tracking_number}", _status(found))
+    session.tell(receipt, f"Parcel {found.carrier} {found.tracking_number}", found, _status(found))
 
 
 @parcel.command()

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from adapters.console import words
 from adapters.console.client import Client
+from fulfilment.v1.common_pb2 import Receipt
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,6 +55,16 @@ class Session:
     def show(self, message: Message) -> None:
         """A message as JSON."""
         self.out.json(words.as_json(message))
+
+    def tell(self, receipt: Receipt, title: str, after: Message, stands: str, steps: Iterable[str] = ()) -> None:
+        """What a command did: how that stands now which the title names (``Order shop/1``), and what comes next."""
+        if self.json:
+            noun = title.partition(" ")[0].lower()
+            self.out.json({"receipt": words.as_json(receipt), noun: words.as_json(after)})
+            return
+        self.out.title(title, stands)
+        for step in steps:
+            self.out.say(step)
 
 
 class Printer:
@@ -292,3 +303,12 @@ def option_at(what: str = "When") -> Callable[[F], F]:
 
 def option_request_id() -> Callable[[F], F]:
     return click.option("--request-id", metavar="ID", help="Repeat this request; made up if not said.")
+
+
+def recording(at: str = "When") -> Callable[[F], F]:
+    """The options of a command that records something."""
+
+    def add(command: F) -> F:
+        return click.pass_obj(option_request_id()(option_at(at)(command)))  # type: ignore[return-value]
+
+    return add

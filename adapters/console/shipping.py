@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from adapters.console import files, words
-from adapters.console.orders import common, order
+from adapters.console.orders import order
 from adapters.console.sentences import paths
-from adapters.console.session import Nouns, Session
+from adapters.console.session import Nouns, Session, recording
 from adapters.console.show import line_numbers
 from adapters.console.words import money, word
 from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, shipping_pb2
@@ -71,7 +71,7 @@ def _by_line(name: str, metavar: str, what: str) -> Callable[[Any], Any]:
 @_by_line("weight", "GRAMS", "Net weight of one unit")
 @_by_line("value", "AMOUNT", "What one unit is declared for, where that is not its price")
 @click.option("--total", metavar="AMOUNT", help="What all is declared for, to be checked against the lines.")
-@common("When it became known")
+@recording("When it became known")
 def customs(session: Session, order_id: str, at: Any, request_id: str | None, **said: Any) -> None:
     """Show what customs asks of an order; with options, add what is missing."""
     receipt = None

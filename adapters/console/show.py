@@ -10,6 +10,7 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import words
+from adapters.console.client import Command, Q
 from adapters.console.sentences import paths
 from adapters.console.session import Printer, Session, Words
 from adapters.console.words import at, minute, money, promised, span, word
@@ -22,9 +23,25 @@ _MOST_PARCELS = 20
 """An order has a few; each costs a call for its last scan."""
 
 
+LINE = click.option(
+    "--line", "lines", multiple=True, metavar="LINE:UNITS", help="Only these units, such as 1:2; once for each line."
+)
+
+
 def read_order(session: Session, order_id: str, at_least: int = 0, personal: bool = False) -> orders_pb2.Order:
     request = orders_pb2.GetOrderRequest(order_id=order_id, at_least=at_least, with_personal_data=personal)
     return session.client.call(session.client.orders.GetOrder, request).order
+
+
+def order_of(supplier_order_id: str) -> str:
+    return supplier_order_id.rpartition("/")[0]
+
+
+def record(session: Session, order_id: str, rpc: Command[Q], request: Q) -> None:
+    """Send a command about an order, and tell where the order is after it."""
+    receipt = session.client.call(rpc, request)
+    after = read_order(session, order_id, at_least=receipt.position)
+    session.tell(receipt, f"Order {order_id}", after, status_of(after), next_steps(after))
 
 
 def line_numbers(session: Session, order_id: str, missing: Iterable[str]) -> list[int]:

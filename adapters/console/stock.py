@@ -10,7 +10,7 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import bulk, words
-from adapters.console.reports import LIMIT, SUPPLIER, print_rows, rows_of
+from adapters.console.listings import LIMIT, SUPPLIER, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute
 from fulfilment.v1 import batch_pb2, common_pb2, stock_levels_pb2, stock_pb2

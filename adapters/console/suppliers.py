@@ -10,11 +10,12 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from adapters.console import bulk, words
-from adapters.console.history import print_history
-from adapters.console.reports import LIMIT, SUPPLIER, figures, head, print_rates, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_at, option_request_id
-from adapters.console.words import at, minute, money, word
-from fulfilment.v1 import audit_pb2, batch_pb2, common_pb2, rates_pb2, supplier_reviews_pb2, suppliers_pb2
+from adapters.console.statements import statement
+from adapters.console.supplier_page import history, list_, print_agreement, read_supplier, record, show
+from adapters.console.supplier_reviews import accept, dismiss, due, proposals, review
+from adapters.console.words import at
+from fulfilment.v1 import batch_pb2, suppliers_pb2
 
 _DEFAULT_HOURS: dict[str, Any] = {
     "acknowledge_within_hours": 24,
@@ -28,24 +29,6 @@ _DEFAULT_HOURS: dict[str, Any] = {
 @click.group(cls=Nouns)
 def supplier() -> None:
     """Register suppliers, agree terms, approve, suspend."""
-
-
-def _read(session: Session, supplier_id: str, at_least: int = 0, personal: bool = False) -> suppliers_pb2.Supplier:
-    request = suppliers_pb2.GetSupplierRequest(supplier_id=supplier_id, at_least=at_least, with_personal_data=personal)
-    return session.client.call(session.client.suppliers.GetSupplier, request).supplier
-
-
-def _done(session: Session, supplier_id: str, rpc: Any, request: Any) -> None:
-    receipt: common_pb2.Receipt = session.client.call(rpc, request)
-    after = _read(session, supplier_id, receipt.position)
-    if session.json:
-        session.out.json({"receipt": words.as_json(receipt), "supplier": words.as_json(after)})
-    else:
-        session.out.title(f"Supplier {supplier_id}", _standing(after))
-
-
-def _standing(each: suppliers_pb2.Supplier) -> str:
-    return word(suppliers_pb2.SupplierStanding, each.standing)
 
 
 @supplier.command()
@@ -92,7 +75,7 @@ def add(
         at=at,
     )
     if not approved:
-        _done(session, supplier_id, client.suppliers.RegisterSupplier, registered)
+        record(session, supplier_id, client.suppliers.RegisterSupplier, registered)
         return
     at = at or _now()
     known: dict[str, Any] = {"supplier_id": supplier_id, "at": at}
@@ -112,7 +95,7 @@ def add(
     )
     client.call(client.suppliers.AgreeTerms, agreed)
     approval = suppliers_pb2.ApproveSupplierRequest(context=client.context(request_id, "/approve"), **known)
-    _done(session, supplier_id, client.suppliers.ApproveSupplier, approval)
+    record(session, supplier_id, client.suppliers.ApproveSupplier, approval)
 
 
 _POINTS = click.IntRange(0, 10_000)
@@ -150,7 +133,7 @@ def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None
     A clock that is not named was not agreed and does not run, unless --keep takes it over.
     """
     since = said["effective_from"] or _now()
-    known = _read(session, supplier_id).agreements if said["keep"] else None
+    known = read_supplier(session, supplier_id).agreements if said["keep"] else None
     agreement = suppliers_pb2.Agreement() if known is None else _in_force(known, supplier_id, since)
     named = {
         "effective_until": said["until"],
@@ -179,9 +162,9 @@ def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None
         at=at,
         seen_agreements=None if known is None else len(known),
     )
-    _done(session, supplier_id, session.client.suppliers.AgreeTerms, request)
+    record(session, supplier_id, session.client.suppliers.AgreeTerms, request)
     if not session.json:
-        _print_agreement(session, agreement)
+        print_agreement(session, agreement)
 
 
 def _in_force(
@@ -228,7 +211,7 @@ def sample(
         manual_matches=manual,
         at=at,
     )
-    _done(session, supplier_id, session.client.suppliers.ReviewSample, request)
+    record(session, supplier_id, session.client.suppliers.ReviewSample, request)
 
 
 @supplier.command()
@@ -241,7 +224,7 @@ def approve(session: Session, supplier_id: str, at: Any, request_id: str | None)
     request = suppliers_pb2.ApproveSupplierRequest(
         context=session.client.context(request_id), supplier_id=supplier_id, at=at
     )
-    _done(session, supplier_id, session.client.suppliers.ApproveSupplier, request)
+    record(session, supplier_id, session.client.suppliers.ApproveSupplier, request)
 
 
 @supplier.command()
@@ -287,7 +270,7 @@ def offer(
         ),
         at=at,
     )
-    _done(session, supplier_id, session.client.suppliers.OfferSku, request)
+    record(session, supplier_id, session.client.suppliers.OfferSku, request)
     return None
 
 
@@ -322,7 +305,7 @@ def suspend(session: Session, supplier_id: str, reason: str, at: Any, request_id
     request = suppliers_pb2.SuspendSupplierRequest(
         context=session.client.context(request_id), supplier_id=supplier_id, reason=reason, at=at
     )
-    _done(session, supplier_id, session.client.suppliers.SuspendSupplier, request)
+    record(session, supplier_id, session.client.suppliers.SuspendSupplier, request)
 
 
 @supplier.command()
@@ -335,7 +318,7 @@ def reinstate(session: Session, supplier_id: str, at: Any, request_id: str | Non
     request = suppliers_pb2.ReinstateSupplierRequest(
         context=session.client.context(request_id), supplier_id=supplier_id, at=at
     )
-    _done(session, supplier_id, session.client.suppliers.ReinstateSupplier, request)
+    record(session, supplier_id, session.client.suppliers.ReinstateSupplier, request)
 
 
 @supplier.command()
@@ -349,248 +332,8 @@ def retire(session: Session, supplier_id: str, reason: str, at: Any, request_id:
     request = suppliers_pb2.RetireSupplierRequest(
         context=session.client.context(request_id), supplier_id=supplier_id, reason=reason, at=at
     )
-    _done(session, supplier_id, session.client.suppliers.RetireSupplier, request)
+    record(session, supplier_id, session.client.suppliers.RetireSupplier, request)
 
 
-# --- reviews --------------------------------------------------------------------------------------
-
-_RATE = click.option("--rate", type=words.choice(rates_pb2.RateName), required=True, help="The rate it is about.")
-
-
-@supplier.command()
-@click.argument("supplier_id")
-@click.option("--since", type=words.INSTANT, help="From then on; the policy's time between reviews if not said.")
-@click.option("--until", type=words.INSTANT, help="Before then; now if not said.")
-@option_at()
-@option_request_id()
-@click.pass_obj
-def review(session: Session, supplier_id: str, since: Any, until: Any, at: Any, request_id: str | None) -> None:
-    """Record the rates of a period with a score and a verdict."""
-    request = suppliers_pb2.ReviewSupplierRequest(
-        context=session.client.context(request_id),
-        supplier_id=supplier_id,
-        since=since,
-        until=until,
-        at_least=head(session),
-        at=at,
-    )
-    _done(session, supplier_id, session.client.suppliers.ReviewSupplier, request)
-    if not session.json:
-        after = _read(session, supplier_id)
-        _print_review(session, after)
-        session.out.blank()
-        print_rates(session, after.last_review.rates)
-
-
-@supplier.command()
-@click.argument("supplier_id")
-@_RATE
-@option_at()
-@option_request_id()
-@click.pass_obj
-def accept(session: Session, supplier_id: str, rate: str, at: Any, request_id: str | None) -> None:
-    """Suspend a supplier as was proposed for one of its rates."""
-    request = suppliers_pb2.AcceptSuspensionRequest(
-        context=session.client.context(request_id),
-        supplier_id=supplier_id,
-        rate=words.number(rates_pb2.RateName, rate),
-        at=at,
-    )
-    _done(session, supplier_id, session.client.suppliers.AcceptSuspension, request)
-
-
-@supplier.command()
-@click.argument("supplier_id")
-@_RATE
-@click.option("--reason", required=True, metavar="TEXT", help="Why.")
-@option_at()
-@option_request_id()
-@click.pass_obj
-def dismiss(session: Session, supplier_id: str, rate: str, reason: str, at: Any, request_id: str | None) -> None:
-    """Decide against a proposal to suspend a supplier."""
-    request = suppliers_pb2.DismissSuspensionRequest(
-        context=session.client.context(request_id),
-        supplier_id=supplier_id,
-        rate=words.number(rates_pb2.RateName, rate),
-        reason=reason,
-        at=at,
-    )
-    _done(session, supplier_id, session.client.suppliers.DismissSuspension, request)
-
-
-@supplier.command()
-@SUPPLIER
-@click.option("--state", type=words.choice(suppliers_pb2.ProposalState), help="Only in this state.")
-@LIMIT
-@click.pass_obj
-def proposals(session: Session, supplier: str, state: str | None, limit: int | None) -> None:
-    """List the proposals to suspend a supplier whose rates have not recovered."""
-    request = supplier_reviews_pb2.ListSuspensionProposalsRequest(
-        supplier_id=supplier, state=words.number(suppliers_pb2.ProposalState, state)
-    )
-    print_rows(
-        session,
-        rows_of(session, session.client.reports.ListSuspensionProposals, request, "proposals"),
-        limit,
-        ["supplier", "rate", ">part", ">of", ">%", ">target %", "proposed", "state"],
-        lambda each: [
-            each.supplier_id,
-            word(rates_pb2.RateName, each.rate.name),
-            *figures(each.rate),
-            minute(each, "proposed_at"),
-            word(suppliers_pb2.ProposalState, each.state),
-        ],
-        "Nothing is proposed.",
-    )
-
-
-@supplier.command()
-@click.option("--due-within", type=click.IntRange(0, 1000), default=0, metavar="DAYS", help="Due within so many days.")
-@LIMIT
-@click.pass_obj
-def due(session: Session, due_within: int, limit: int | None) -> None:
-    """List the suppliers whose review is due, the longest overdue first."""
-    request = supplier_reviews_pb2.ListReviewsDueRequest(due_within_days=due_within)
-    print_rows(
-        session,
-        rows_of(session, session.client.reports.ListReviewsDue, request, "reviews"),
-        limit,
-        ["supplier", "review due", "last review", ">score", "verdict"],
-        lambda each: [
-            each.supplier_id,
-            minute(each, "due"),
-            minute(each, "reviewed_at"),
-            each.score_basis_points if each.HasField("score_basis_points") else "",
-            word(suppliers_pb2.Verdict, each.verdict) if each.verdict else "",
-        ],
-        "No review is due.",
-    )
-
-
-def _print_review(session: Session, found: suppliers_pb2.Supplier) -> None:
-    last = found.last_review
-    session.out.facts(
-        [
-            ("reviewed", f"{minute(last, 'at')}, of {minute(last, 'since')} to {minute(last, 'until')}"),
-            ("score", f"{last.score_basis_points} of 10000" if last.HasField("score_basis_points") else "no data"),
-            ("verdict", word(suppliers_pb2.Verdict, last.verdict)),
-            *(
-                ("suspension", f"{word(suppliers_pb2.ProposalState, each.state)} for {_why(each.rate)}")
-                for each in found.proposals
-            ),
-        ]
-    )
-
-
-def _why(rate: rates_pb2.Rate) -> str:
-    return f"{word(rates_pb2.RateName, rate.name)}, {rate.numerator} of {rate.denominator}"
-
-
-# --- show -----------------------------------------------------------------------------------------
-
-
-@supplier.command("list")
-@click.option("--standing", "standings", type=words.choice(suppliers_pb2.SupplierStanding), multiple=True)
-@LIMIT
-@click.pass_obj
-def list_(session: Session, standings: tuple[str, ...], limit: int | None) -> None:
-    """List suppliers with their standing, their last review and when the next one is due."""
-    request = supplier_reviews_pb2.ListSuppliersRequest(
-        standings=[words.number(suppliers_pb2.SupplierStanding, standing) for standing in standings]
-    )
-    print_rows(
-        session,
-        rows_of(session, session.client.reports.ListSuppliers, request, "suppliers"),
-        limit,
-        ["supplier", "standing", "last review", ">score", "verdict", "review due", ">open proposals"],
-        lambda each: [
-            each.supplier_id,
-            word(suppliers_pb2.SupplierStanding, each.standing),
-            minute(each, "reviewed_at"),
-            each.score_basis_points if each.HasField("score_basis_points") else "",
-            word(suppliers_pb2.Verdict, each.verdict) if each.verdict else "",
-            minute(each, "review_due"),
-            each.open_proposals or "",
-        ],
-        "There are no such suppliers.",
-    )
-
-
-@supplier.command()
-@click.argument("supplier_id")
-@click.option("--personal", is_flag=True, help="Whom to talk to and where returns go too.")
-@click.pass_obj
-def show(session: Session, supplier_id: str, personal: bool) -> None:
-    """Show a supplier, its terms and offers."""
-    found = _read(session, supplier_id, personal=personal)
-    if session.json:
-        session.show(found)
-        return
-    session.out.title(f"Supplier {supplier_id}", _standing(found))
-    session.out.facts(
-        [
-            ("name", found.name),
-            ("country", found.country),
-            ("sample", "passed" if found.sample_passed else "not passed"),
-            ("packs with", ", ".join(found.packing)),
-            ("return freight", "paid by the supplier" if found.return_freight_paid_by_supplier else ""),
-            ("contact", found.contact),
-            ("returns go to", found.return_address),
-        ]
-    )
-    if found.HasField("last_review"):
-        _print_review(session, found)
-    for agreement in found.agreements:
-        session.out.blank()
-        _print_agreement(session, agreement)
-    if found.offers:
-        session.out.blank()
-        rows = [
-            [
-                each.sku,
-                money(each.cost.amount_minor, each.cost.currency),
-                each.minimum_quantity,
-                each.lead_time_days,
-                ", ".join(each.backups),
-            ]
-            for each in found.offers
-        ]
-        session.out.table(["sku", ">cost", ">minimum", ">lead days", "backups"], rows)
-
-
-@supplier.command()
-@click.argument("supplier_id")
-@click.pass_obj
-def history(session: Session, supplier_id: str) -> None:
-    """List the facts of a supplier as they were recorded: who approved, agreed, reviewed, suspended, and why."""
-    print_history(session, audit_pb2.GetHistoryRequest(supplier_id=supplier_id))
-
-
-_SHARES: dict[str, Any] = {
-    "acknowledged": "acknowledgement_target_basis_points",
-    "answered": "response_target_basis_points",
-}
-
-
-def _print_agreement(session: Session, agreement: suppliers_pb2.Agreement) -> None:
-    until = minute(agreement, "effective_until")
-    session.out.title("Terms", f"from {minute(agreement, 'effective_from')}" + (f" until {until}" if until else ""))
-    clocks = ("acknowledge_within", "dispatch_within", "express_dispatch_within", "first_scan_within", "answer_within")
-    hours = [(name.replace("_", " "), f"{name}_hours") for name in clocks] + [("feed every", "feed_interval_hours")]
-    points, cap = agreement.compensation_basis_points, agreement.compensation_cap
-    limit = f", at most {money(cap.amount_minor, cap.currency)}" if agreement.HasField("compensation_cap") else ""
-    session.out.facts(
-        [
-            *((label, f"{getattr(agreement, name)} h") for label, name in hours if agreement.HasField(name)),  # type: ignore[arg-type]
-            ("compensation", f"{points / 100:g} % of the net line amount{limit}" if points else "none"),
-            *(
-                (f"{name} in time", f"at least {getattr(agreement, field) / 100:g} %")
-                for name, field in _SHARES.items()
-                if agreement.HasField(field)
-            ),
-            *(
-                ("peak", f"{minute(each, 'since')} to {minute(each, 'until')}: {each.extra_hours} h longer")
-                for each in agreement.peaks
-            ),
-        ]
-    )
+for command in (review, accept, dismiss, proposals, due, list_, show, history, statement):
+    supplier.add_command(command)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from adapters.console import files, words
-from adapters.console.reports import LIMIT, ask, print_rows, rows_of
+from adapters.console.listings import LIMIT, ask, print_rows, rows_of
 from adapters.console.session import Session, Words
 from adapters.console.trade_page import Head, named, page
 from adapters.console.words import minute, money, word

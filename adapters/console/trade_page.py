@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from adapters.console import files
-from adapters.console.reports import target_of
+from adapters.console.charts import chart
+from adapters.console.scorecards import target_of
 from adapters.console.words import money, word
 from fulfilment.v1 import common_pb2, rates_pb2, trade_pb2
 from ledger.terms.money import amount, minor_digits
 
 T = TypeVar("T")
 
+
 MOST_BARS = 20
 """What a chart can show legibly; the table beside it shows all."""
 
+
 PARTY_COLOURS = {"supplier": "#d55e00", "carrier": "#0072b2", "retailer": "#009e73", "customer": "#cc79a7"}
 """Okabe and Ito's colours, which colour-blind people tell apart."""
+
+
 _UNRULED_COLOUR = "#8a8a8a"
+
+
 _BAR_COLOUR = "#0072b2"
-_TARGET_COLOUR = "#d55e00"
-_BEYOND = 1.08
-"""How far an axis goes on behind the longest bar, which would else look cut off."""
+
+
 _PERIODS = (trade_pb2.TRADE_GROUP_WEEK, trade_pb2.TRADE_GROUP_MONTH)
 
 
@@ -201,9 +203,9 @@ def _figure(figure: Figure, head: Head, rows: Sequence[trade_pb2.TradeFigures]) 
     values = [value for _, value in known]
     # Bars of no length tell less than the table.
     bars = [("", _BAR_COLOUR, values)]
-    chart = _chart(figure.title, figure.unit, known, bars, _target(rate)) if any(values) else ""
+    drawn = chart(figure.title, figure.unit, known, bars, _target(rate)) if any(values) else ""
     wanted = f" The target is {target_of(rate)} %." if rate is not None and _target(rate) is not None else ""
-    return _section(figure.title, figure.explanation + wanted, chart, _table(headings, table))
+    return _section(figure.title, figure.explanation + wanted, drawn, _table(headings, table))
 
 
 _COST_SAYS = (
@@ -222,12 +224,12 @@ def _cost(currency: str, group_by: int, rows: Sequence[trade_pb2.TradeFigures]) 
         if any(party in found for _, found in bars)
     ]
     title = f"Cost of after-sales in {currency}"
-    chart = _chart(title, currency, [(key, 0.0) for key, _ in bars], series) if bars else ""
+    drawn = chart(title, currency, [(key, 0.0) for key, _ in bars], series) if bars else ""
     table = [
         [named(row.key, group_by), *(amount(found[p], currency) if p in found else "" for p in parties)]
         for row, found in with_cost
     ]
-    return _section(title, _COST_SAYS, chart, _table([_key_heading(group_by), *parties], table), "stacked")
+    return _section(title, _COST_SAYS, drawn, _table([_key_heading(group_by), *parties], table), "stacked")
 
 
 def _currencies(rows: Sequence[trade_pb2.TradeFigures]) -> list[str]:
@@ -265,87 +267,6 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(each)}</th>" for each in headings)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-# --- charts ---------------------------------------------------------------------------------------
-
-
-def _chart(
-    title: str,
-    unit: str,
-    bars: Sequence[tuple[str, float]],
-    series: Sequence[tuple[str, str, Sequence[float]]],
-    target: float | None = None,
-) -> str:
-    """Bars that lie, the first on top, with stacked series where there are several; text stays text."""
-    # They take longer to load than most commands take to run.
-    with files.needing("reports"):
-        import matplotlib as mpl
-        from matplotlib.figure import Figure as Canvas
-
-    # Keys are drawn as they are: a dollar sign begins no formula, and a letter that the measuring font lacks is drawn
-    # by the reader's own.
-    with (
-        warnings.catch_warnings(),
-        mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "text.parse_math": False, "font.size": 10}),
-    ):
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        canvas = Canvas(figsize=(6.4, 0.9 + 0.3 * max(len(bars), 2)), layout="constrained")
-        axes = canvas.subplots()
-        _draw(axes, unit, [_short(key) for key, _ in bars], series, target)
-        if series[0][0]:
-            canvas.legend(loc="outside lower center", ncols=len(series), frameon=False)
-        drawn = io.StringIO()
-        canvas.savefig(drawn, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _inlined(drawn.getvalue(), title)
-
-
-def _draw(
-    axes: Any,
-    unit: str,
-    keys: Sequence[str],
-    series: Sequence[tuple[str, str, Sequence[float]]],
-    target: float | None,
-) -> None:
-    places = range(len(keys))
-    left = [0.0] * len(keys)
-    for name, colour, values in series:
-        axes.barh(places, values, left=left, color=colour, label=name or None, height=0.7)
-        left = [start + value for start, value in zip(left, values, strict=True)]
-    for place, end in zip(places, left, strict=True):
-        # At the end of the axis, where neither a bar nor the target crosses them.
-        axes.annotate(f"{end:,.1f}" if unit == "%" else f"{end:,.2f}", (1, place), (4, 0),
-                      xycoords=("axes fraction", "data"), textcoords="offset points", va="center")  # fmt: skip
-    axes.set_yticks(places, keys)
-    axes.invert_yaxis()
-    axes.set_xlabel(unit)
-    axes.margins(y=0.02)
-    axes.set_xlim(0, _BEYOND * max(*left, target or 0))
-    if target is not None:
-        axes.axvline(target, color=_TARGET_COLOUR, linestyle="--", linewidth=1.5)
-        axes.annotate(f"target {target:g}", (target, 1), (0, 3), xycoords=("data", "axes fraction"),
-                      textcoords="offset points", ha="center", color=_TARGET_COLOUR)  # fmt: skip
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="x", alpha=0.25)
-    axes.set_axisbelow(True)
-
-
-def _short(key: str) -> str:
-    return key if len(key) <= 22 else f"{key[:21]}…"
-
-
-def _inlined(svg: str, title: str) -> str:
-    """The drawing alone, in the colour of the page's text, with a name for who cannot see it."""
-    body = svg[svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r' xmlns(:xlink)?="[^"]*"', "", body).replace("xlink:href", "href")
-    ink = body.replace("#000000", "currentColor").replace("fill: black", "fill: currentColor")
-    name = re.sub(r"\W+", "-", title.lower())
-    # Ids are the page's: those of several drawings must not meet.
-    ink = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", ink)
-    ink = re.sub(r"'DejaVu Sans'[^;\"]*sans-serif", "system-ui, sans-serif", ink)
-    ink = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', "", ink, count=1)
-    return ink.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1)
 
 
 _PAGE = """<!DOCTYPE html>

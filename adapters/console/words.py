@@ -237,3 +237,9 @@ def line_units(values: Iterable[str], option: str) -> dict[int, int]:
             raise click.BadParameter(f"{value!r} is not LINE:UNITS such as 1:2", param_hint=option)
         found[fitting(match[1], option)] = fitting(match[2], option)
     return found
+
+
+def units_of_lines(values: Iterable[str]) -> list[common_pb2.LineUnits]:
+    """The same as messages."""
+    found = line_units(values, "--line")
+    return [common_pb2.LineUnits(line_no=line_no, units=units) for line_no, units in found.items()]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from adapters.console import words
-from adapters.console.client import Refused
-from adapters.console.reports import LIMIT, print_rows, rows_of
+from adapters.console.client import Command, Refused
+from adapters.console.listings import LIMIT, print_rows, rows_of
 from adapters.console.session import Nouns, Session, option_request_id
 from adapters.console.words import minute, word
-from fulfilment.v1 import common_pb2, work_pb2
+from fulfilment.v1 import work_pb2
 
 
 @click.group(cls=Nouns)
@@ -76,34 +76,34 @@ def _row(each: work_pb2.Work) -> list[Any]:
 _TASK = click.argument("task_id", metavar="TASK")
 
 
-def _tell(
-    session: Session, rpc: str, task_id: str, request_id: str | None, told: Callable[[str], str], **said: Any
+W = TypeVar("W", work_pb2.ClaimWorkRequest, work_pb2.ReleaseWorkRequest, work_pb2.FinishWorkRequest)
+
+
+def _record(
+    session: Session, rpc: Command[W], request: W, request_id: str | None, stands: Callable[[str], str]
 ) -> None:
     """One command about a piece of work, which its whole id names or the beginning that only its id has."""
-
-    def ask(task_id: str, part: str = "") -> common_pb2.Receipt:
-        context = session.client.context(request_id, part)
-        request = getattr(work_pb2, f"{rpc}Request")(context=context, task_id=task_id, **said)
-        receipt: common_pb2.Receipt = session.client.call(getattr(session.client.work, rpc), request)
-        return receipt
-
+    client, begin = session.client, request.task_id
+    request.context.CopyFrom(client.context(request_id))
     try:
-        receipt = ask(task_id)
+        receipt = client.call(rpc, request)
     except Refused as refused:
         if refused.reason != "UNKNOWN_WORK":
             raise
-        listed = rows_of(session, session.client.work.ListWork, work_pb2.ListWorkRequest(), "work")
-        begun = [each.task_id for each in listed if each.task_id.startswith(task_id)]
+        listed = rows_of(session, client.work.ListWork, work_pb2.ListWorkRequest(), "work")
+        begun = [each.task_id for each in listed if each.task_id.startswith(begin)]
         if len(begun) > 1:
-            raise click.UsageError(f"{len(begun)} tasks begin with {task_id!r}; say more of it") from None
+            raise click.UsageError(f"{len(begun)} tasks begin with {begin!r}; say more of it") from None
         if not begun:
             raise
+        request.task_id = begun[0]
         # What was refused stays refused under its own request id.
-        receipt = ask(task_id := begun[0], "/whole")
+        request.context.request_id += "/whole"
+        receipt = client.call(rpc, request)
     if session.json:
-        session.out.json({"receipt": words.as_json(receipt), "task_id": task_id})
+        session.out.json({"receipt": words.as_json(receipt), "task_id": request.task_id})
     else:
-        session.out.say(told(task_id))
+        session.out.say(stands(request.task_id))
 
 
 @work.command()
@@ -115,7 +115,8 @@ def claim(session: Session, task_id: str, request_id: str | None) -> None:
 
     The beginning of TASK is enough where no other task begins so: hold-shop/1001.
     """
-    _tell(session, "ClaimWork", task_id, request_id, lambda task: f"{session.actor} has {task}.")
+    request = work_pb2.ClaimWorkRequest(task_id=task_id)
+    _record(session, session.client.work.ClaimWork, request, request_id, lambda task: f"{session.actor} has {task}.")
 
 
 @work.command()
@@ -125,9 +126,8 @@ def claim(session: Session, task_id: str, request_id: str | None) -> None:
 @click.pass_obj
 def release(session: Session, task_id: str, claimed_by: str, request_id: str | None) -> None:
     """Give a piece of work back."""
-    _tell(
-        session, "ReleaseWork", task_id, request_id, lambda task: f"{task} waits for somebody.", claimed_by=claimed_by
-    )
+    request = work_pb2.ReleaseWorkRequest(task_id=task_id, claimed_by=claimed_by)
+    _record(session, session.client.work.ReleaseWork, request, request_id, lambda task: f"{task} waits for somebody.")
 
 
 @work.command()
@@ -137,4 +137,7 @@ def release(session: Session, task_id: str, claimed_by: str, request_id: str | N
 @click.pass_obj
 def finish(session: Session, task_id: str, outcome: str, request_id: str | None) -> None:
     """Finish a piece of work."""
-    _tell(session, "FinishWork", task_id, request_id, lambda task: f"{task} is finished: {outcome}.", outcome=outcome)
+    request = work_pb2.FinishWorkRequest(task_id=task_id, outcome=outcome)
+    _record(
+        session, session.client.work.FinishWork, request, request_id, lambda task: f"{task} is finished: {outcome}."
+    )

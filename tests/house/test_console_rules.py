@@ -68,7 +68,7 @@ def test_files_are_read_and_written_in_one_place():
 
 
 ALLOWED = {"fulfilment", "grpc", "click", "rich", "google"}
-WRITERS = {"trade": {"pyarrow"}, "trade_page": {"matplotlib"}}
+WRITERS = {"trade": {"pyarrow"}, "charts": {"matplotlib"}}
 """What the modules that write files of reports use beside that."""
 TERMS = ("ledger.terms.money.", "ledger.terms.order_numbers.", "ledger.facts")
 """The ledger's words for money, numbers and instants, which are the same at a terminal."""

@@ -1,0 +1,86 @@
+"""What the read models list, at a terminal: as new as the log is, page by page, as a table with a limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeVar
+
+import click
+import grpc
+from google.protobuf.message import Message
+
+from adapters.console import words
+from adapters.console.client import Unreachable
+from adapters.console.session import Session
+from fulfilment.v1 import (
+    admin_pb2,
+)
+
+Q = TypeVar("Q", bound=Message)
+
+
+A = TypeVar("A", bound=Message)
+
+
+_ROWS = 50
+"""What a person reads at once; a program gets all."""
+
+
+_PATIENCE_SECONDS = 60.0
+"""How long a read model may need to catch up, for example after an import."""
+
+
+SUPPLIER = click.option("--supplier", metavar="SUPPLIER_ID", help="Only this supplier.")
+
+
+LIMIT = click.option("--limit", type=words.whole(1), help=f"How many rows; if not said {_ROWS}, and all with --json.")
+
+
+def head(session: Session) -> int:
+    return session.client.call(session.client.admin.GetStatus, admin_pb2.GetStatusRequest()).position
+
+
+def ask(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
+    """The answer as of the log's newest position when it was asked."""
+    asked: Any = request
+    asked.at_least = asked.at_least or head(session)
+    give_up_at = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return session.client.call(rpc, request)
+        except Unreachable as trouble:
+            if trouble.reason != "PROJECTION_BEHIND" or time.monotonic() > give_up_at:
+                raise
+
+
+def rows_of(session: Session, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, field: str) -> Iterator[Any]:
+    """The rows of all pages, page by page as they are taken."""
+    paged: Any = request
+    paged.page.page_size = 1000
+    while True:
+        answer: Any = ask(session, rpc, request)
+        yield from getattr(answer, field)
+        paged.page.page_token = answer.next_page_token
+        if not answer.next_page_token:
+            return
+
+
+def print_rows(
+    session: Session,
+    found: Iterable[Any],
+    limit: int | None,
+    columns: list[str],
+    row: Callable[[Any], list[Any]],
+    empty: str,
+    as_json: Callable[[Any], dict[str, Any]] = words.as_json,
+) -> None:
+    if session.json:
+        session.out.json([as_json(each) for each in islice(found, limit)])
+        return
+    most = limit or _ROWS
+    taken = list(islice(found, most + 1))
+    session.out.table(columns, [row(each) for each in taken[:most]], empty)
+    if len(taken) > most:
+        session.out.say(f"... and more; --limit {most * 10} shows more of them, --json all.", style="dim")

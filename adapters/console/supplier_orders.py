@@ -1,0 +1,161 @@
+"""``fulfilment order send`` and what follows: what happens to a supplier order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from adapters.console import words
+from adapters.console.session import Session, Words, recording
+from adapters.console.show import LINE, order_of, read_order, record
+from fulfilment.v1 import common_pb2, orders_pb2
+
+
+@click.command(cls=Words)
+@click.argument("supplier_order_id")
+@recording()
+def send(session: Session, supplier_order_id: str, at: Any, request_id: str | None) -> None:
+    """Record that a dispatch instruction went out; the supplier's clocks start."""
+    request = orders_pb2.SendSupplierOrderRequest(
+        context=session.client.context(request_id), supplier_order_id=supplier_order_id, at=at
+    )
+    record(session, order_of(supplier_order_id), session.client.orders.SendSupplierOrder, request)
+
+
+@click.command(cls=Words)
+@click.argument("supplier_order_id")
+@click.option("--accept", multiple=True, metavar="LINE:UNITS", help="Units it will ship.")
+@click.option("--backorder", multiple=True, metavar="LINE:UNITS", help="Units it has to get first.")
+@click.option("--expected-at", type=words.INSTANT, help="When backordered units are expected.")
+@click.option("--reject", multiple=True, metavar="LINE:UNITS", help="Units it will not ship; needs --reason.")
+@click.option("--reason", type=words.choice(orders_pb2.RejectReason), help="Why units are rejected.")
+@recording("When the supplier answered")
+def ack(
+    session: Session,
+    supplier_order_id: str,
+    accept: tuple[str, ...],
+    backorder: tuple[str, ...],
+    expected_at: Any,
+    reject: tuple[str, ...],
+    reason: str | None,
+    at: Any,
+    request_id: str | None,
+) -> None:
+    """Record the supplier's answer; without options it accepts everything."""
+    accepted, backordered = (
+        words.line_units(accept, "--accept"),
+        words.line_units(backorder, "--backorder"),
+    )
+    rejected = words.line_units(reject, "--reject")
+    if rejected and not reason:
+        raise click.UsageError("--reject needs --reason.")
+    if not (accepted or backordered or rejected):
+        accepted = _unanswered(session, supplier_order_id)
+    answers = [
+        orders_pb2.LineAnswer(
+            line_no=line_no,
+            accepted=accepted.get(line_no, 0),
+            backordered=backordered.get(line_no, 0),
+            rejected=rejected.get(line_no, 0),
+            expected_at=expected_at if line_no in backordered else None,
+            reason=words.number(orders_pb2.RejectReason, reason if line_no in rejected else None),
+        )
+        for line_no in sorted({*accepted, *backordered, *rejected})
+    ]
+    request = orders_pb2.AcknowledgeSupplierOrderRequest(
+        context=session.client.context(request_id), supplier_order_id=supplier_order_id, lines=answers, at=at
+    )
+    record(session, order_of(supplier_order_id), session.client.orders.AcknowledgeSupplierOrder, request)
+
+
+def _unanswered(session: Session, supplier_order_id: str) -> dict[int, int]:
+    """What the supplier has not answered yet; all it accepted if it has, which says the same once more."""
+    order = read_order(session, order_of(supplier_order_id))
+    shares = [s for each in order.supplier_orders if each.supplier_order_id == supplier_order_id for s in each.shares]
+    pending = {share.line_no: share.pending for share in shares if share.pending}
+    return pending or {share.line_no: share.accepted for share in shares if share.accepted}
+
+
+@click.command(cls=Words)
+@click.argument("supplier_order_id")
+@click.option("--with", "packed_with", multiple=True, metavar="WORD", help="Such as logo_label; once for each.")
+@recording()
+def pack(
+    session: Session, supplier_order_id: str, packed_with: tuple[str, ...], at: Any, request_id: str | None
+) -> None:
+    """Record that the goods are packed, and with what."""
+    request = orders_pb2.PackSupplierOrderRequest(
+        context=session.client.context(request_id),
+        supplier_order_id=supplier_order_id,
+        packed_with=packed_with,
+        at=at,
+    )
+    record(session, order_of(supplier_order_id), session.client.orders.PackSupplierOrder, request)
+
+
+@click.command(cls=Words)
+@click.argument("supplier_order_id")
+@click.option("--carrier", metavar="NAME", required=True, help="Short name, such as dhl.")
+@click.option("--number", required=True, help="The tracking number.")
+@LINE
+@recording("When the supplier handed it over")
+def ship(
+    session: Session,
+    supplier_order_id: str,
+    carrier: str,
+    number: str,
+    lines: tuple[str, ...],
+    at: Any,
+    request_id: str | None,
+) -> None:
+    """Record that units left in a parcel; all that is left unless lines are named."""
+    request = orders_pb2.ShipSupplierOrderRequest(
+        context=session.client.context(request_id),
+        supplier_order_id=supplier_order_id,
+        carrier=carrier,
+        tracking_number=number,
+        lines=words.units_of_lines(lines),
+        at=at,
+    )
+    record(session, order_of(supplier_order_id), session.client.orders.ShipSupplierOrder, request)
+
+
+@click.command("cancel-answer", cls=Words)
+@click.argument("supplier_order_id")
+@click.option("--agreed/--refused", required=True, default=None, help="Whether the supplier will not ship.")
+@click.option("--reason", metavar="WORD", help="Why it refused, such as already_packed.")
+@recording("When it answered")
+def cancel_answer(
+    session: Session, supplier_order_id: str, agreed: bool, reason: str, at: Any, request_id: str | None
+) -> None:
+    """Record the supplier's answer to a cancel request."""
+    request = orders_pb2.AnswerCancelRequestRequest(
+        context=session.client.context(request_id),
+        supplier_order_id=supplier_order_id,
+        agreed=agreed,
+        reason=reason,
+        at=at,
+    )
+    record(session, order_of(supplier_order_id), session.client.orders.AnswerCancelRequest, request)
+
+
+@click.command("rule-delay", cls=Words)
+@click.argument("supplier_order_id")
+@click.option("--clock", type=words.choice(orders_pb2.SupplierOrderClock), default="dispatch", show_default=True)
+@click.option("--party", type=words.choice(common_pb2.Party), required=True, help="Whose fault it is.")
+@click.option("--reason", metavar="WORD", required=True, help="Why, such as address_changed_late.")
+@recording("When it was ruled")
+def rule_delay(
+    session: Session, supplier_order_id: str, clock: str, party: str, reason: str, at: Any, request_id: str | None
+) -> None:
+    """Record whose fault a missed clock is; compensation follows the ruling."""
+    request = orders_pb2.RuleDelayRequest(
+        context=session.client.context(request_id),
+        supplier_order_id=supplier_order_id,
+        clock=words.number(orders_pb2.SupplierOrderClock, clock),
+        party=words.number(common_pb2.Party, party),
+        reason=reason,
+        at=at,
+    )
+    record(session, order_of(supplier_order_id), session.client.orders.RuleDelay, request)

@@ -1,0 +1,159 @@
+"""``fulfilment supplier list``, ``show`` and ``history``: what is known of suppliers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from adapters.console import words
+from adapters.console.client import Command, Q
+from adapters.console.history import print_history
+from adapters.console.listings import LIMIT, print_rows, rows_of
+from adapters.console.session import Session, Words
+from adapters.console.words import minute, money, word
+from fulfilment.v1 import audit_pb2, rates_pb2, supplier_reviews_pb2, suppliers_pb2
+
+
+def read_supplier(
+    session: Session, supplier_id: str, at_least: int = 0, personal: bool = False
+) -> suppliers_pb2.Supplier:
+    request = suppliers_pb2.GetSupplierRequest(supplier_id=supplier_id, at_least=at_least, with_personal_data=personal)
+    return session.client.call(session.client.suppliers.GetSupplier, request).supplier
+
+
+def record(session: Session, supplier_id: str, rpc: Command[Q], request: Q) -> None:
+    """Send a command about a supplier, and tell how the supplier stands after it."""
+    receipt = session.client.call(rpc, request)
+    after = read_supplier(session, supplier_id, receipt.position)
+    session.tell(receipt, f"Supplier {supplier_id}", after, standing_of(after))
+
+
+def standing_of(each: suppliers_pb2.Supplier) -> str:
+    return word(suppliers_pb2.SupplierStanding, each.standing)
+
+
+@click.command("list", cls=Words)
+@click.option("--standing", "standings", type=words.choice(suppliers_pb2.SupplierStanding), multiple=True)
+@LIMIT
+@click.pass_obj
+def list_(session: Session, standings: tuple[str, ...], limit: int | None) -> None:
+    """List suppliers with their standing, their last review and when the next one is due."""
+    request = supplier_reviews_pb2.ListSuppliersRequest(
+        standings=[words.number(suppliers_pb2.SupplierStanding, standing) for standing in standings]
+    )
+    print_rows(
+        session,
+        rows_of(session, session.client.reports.ListSuppliers, request, "suppliers"),
+        limit,
+        ["supplier", "standing", "last review", ">score", "verdict", "review due", ">open proposals"],
+        lambda each: [
+            each.supplier_id,
+            word(suppliers_pb2.SupplierStanding, each.standing),
+            minute(each, "reviewed_at"),
+            each.score_basis_points if each.HasField("score_basis_points") else "",
+            word(suppliers_pb2.Verdict, each.verdict) if each.verdict else "",
+            minute(each, "review_due"),
+            each.open_proposals or "",
+        ],
+        "There are no such suppliers.",
+    )
+
+
+@click.command(cls=Words)
+@click.argument("supplier_id")
+@click.option("--personal", is_flag=True, help="Whom to talk to and where returns go too.")
+@click.pass_obj
+def show(session: Session, supplier_id: str, personal: bool) -> None:
+    """Show a supplier, its terms and offers."""
+    found = read_supplier(session, supplier_id, personal=personal)
+    if session.json:
+        session.show(found)
+        return
+    session.out.title(f"Supplier {supplier_id}", standing_of(found))
+    session.out.facts(
+        [
+            ("name", found.name),
+            ("country", found.country),
+            ("sample", "passed" if found.sample_passed else "not passed"),
+            ("packs with", ", ".join(found.packing)),
+            ("return freight", "paid by the supplier" if found.return_freight_paid_by_supplier else ""),
+            ("contact", found.contact),
+            ("returns go to", found.return_address),
+        ]
+    )
+    if found.HasField("last_review"):
+        print_review(session, found)
+    for agreement in found.agreements:
+        session.out.blank()
+        print_agreement(session, agreement)
+    if found.offers:
+        session.out.blank()
+        rows = [
+            [
+                each.sku,
+                money(each.cost.amount_minor, each.cost.currency),
+                each.minimum_quantity,
+                each.lead_time_days,
+                ", ".join(each.backups),
+            ]
+            for each in found.offers
+        ]
+        session.out.table(["sku", ">cost", ">minimum", ">lead days", "backups"], rows)
+
+
+@click.command(cls=Words)
+@click.argument("supplier_id")
+@click.pass_obj
+def history(session: Session, supplier_id: str) -> None:
+    """List the facts of a supplier as they were recorded: who approved, agreed, reviewed, suspended, and why."""
+    print_history(session, audit_pb2.GetHistoryRequest(supplier_id=supplier_id))
+
+
+def print_review(session: Session, found: suppliers_pb2.Supplier) -> None:
+    last = found.last_review
+    session.out.facts(
+        [
+            ("reviewed", f"{minute(last, 'at')}, of {minute(last, 'since')} to {minute(last, 'until')}"),
+            ("score", f"{last.score_basis_points} of 10000" if last.HasField("score_basis_points") else "no data"),
+            ("verdict", word(suppliers_pb2.Verdict, last.verdict)),
+            *(
+                ("suspension", f"{word(suppliers_pb2.ProposalState, each.state)} for {_why(each.rate)}")
+                for each in found.proposals
+            ),
+        ]
+    )
+
+
+def _why(rate: rates_pb2.Rate) -> str:
+    return f"{word(rates_pb2.RateName, rate.name)}, {rate.numerator} of {rate.denominator}"
+
+
+_SHARES: dict[str, Any] = {
+    "acknowledged": "acknowledgement_target_basis_points",
+    "answered": "response_target_basis_points",
+}
+
+
+def print_agreement(session: Session, agreement: suppliers_pb2.Agreement) -> None:
+    until = minute(agreement, "effective_until")
+    session.out.title("Terms", f"from {minute(agreement, 'effective_from')}" + (f" until {until}" if until else ""))
+    clocks = ("acknowledge_within", "dispatch_within", "express_dispatch_within", "first_scan_within", "answer_within")
+    hours = [(name.replace("_", " "), f"{name}_hours") for name in clocks] + [("feed every", "feed_interval_hours")]
+    points, cap = agreement.compensation_basis_points, agreement.compensation_cap
+    limit = f", at most {money(cap.amount_minor, cap.currency)}" if agreement.HasField("compensation_cap") else ""
+    session.out.facts(
+        [
+            *((label, f"{getattr(agreement, name)} h") for label, name in hours if agreement.HasField(name)),  # type: ignore[arg-type]
+            ("compensation", f"{points / 100:g} % of the net line amount{limit}" if points else "none"),
+            *(
+                (f"{name} in time", f"at least {getattr(agreement, field) / 100:g} %")
+                for name, field in _SHARES.items()
+                if agreement.HasField(field)
+            ),
+            *(
+                ("peak", f"{minute(each, 'since')} to {minute(each, 'until')}: {each.extra_hours} h longer")
+                for each in agreement.peaks
+            ),
+        ]
+    )

@@ -1,0 +1,109 @@
+"""``fulfilment report track`` and ``orders``: where things are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from adapters.console import words
+from adapters.console.listings import LIMIT, ask, print_rows, rows_of
+from adapters.console.session import Session, Words
+from adapters.console.words import expected, minute, promised, word
+from fulfilment.v1 import (
+    orders_pb2,
+    parcels_pb2,
+    tracking_pb2,
+)
+
+_CHANNEL = click.option("--channel", metavar="NAME", help="Only this shop.")
+
+
+_CARRIER = click.option("--carrier", metavar="NAME", help="Only this carrier.")
+
+
+@click.command(cls=Words)
+@click.argument("what", metavar="ORDER_ID|NUMBER")
+@_CARRIER
+@click.pass_obj
+def track(session: Session, what: str, carrier: str) -> None:
+    """Tell where an order is, or the parcels of a tracking number."""
+    if "/" in what:
+        request = tracking_pb2.GetTrackingRequest(order_id=what)
+        order = ask(session, session.client.reports.GetTracking, request).order
+        if session.json:
+            session.show(order)
+            return
+        _print_order(session, order)
+        _print_parcels(session, order.parcels)
+        return
+    named = tracking_pb2.FindParcelsRequest(tracking_number=what, carrier=carrier)
+    found = ask(session, session.client.reports.FindParcels, named)
+    if session.json:
+        session.out.json([words.as_json(each) for each in found.parcels])
+    else:
+        _print_parcels(session, found.parcels, empty=f"No parcel has the number {what}.")
+
+
+def _print_order(session: Session, order: tracking_pb2.TrackedOrder) -> None:
+    session.out.title(f"Order {order.order_id}", word(orders_pb2.OrderStatus, order.status))
+    session.out.facts(
+        [
+            ("placed", minute(order, "placed_at")),
+            ("promised by", promised(order)),
+            ("expected by", expected(order)),
+            ("delivered", minute(order, "delivered_at")),
+            ("waits for", ", ".join(word(orders_pb2.HoldReason, hold.reason) for hold in order.holds)),
+        ]
+    )
+    for each in order.supplier_orders:
+        status = word(orders_pb2.SupplierOrderStatus, each.status)
+        gone = f"{each.shipped} of {each.units} units shipped, {each.delivered} delivered"
+        session.out.say(f"{each.supplier_order_id}, {each.supplier_id}: {status}, {gone}")
+
+
+def _print_parcels(session: Session, parcels: Iterable[tracking_pb2.TrackedParcel], empty: str = "") -> None:
+    def row(each: tracking_pb2.TrackedParcel) -> list[Any]:
+        scan = each.last_scan
+        where = ", ".join(filter(None, [scan.city, scan.country]))
+        status = word(parcels_pb2.ParcelStatus, each.status)
+        arrives = minute(each, "delivered_at") or expected(each)
+        return [f"{each.carrier} {each.tracking_number}", status, minute(scan, "at"), where, arrives, each.order_id]
+
+    columns = ["parcel", "status", "last scan", "where", "arrived or expected", "order"]
+    session.out.table(columns, [row(each) for each in parcels], empty)
+
+
+@click.command(cls=Words)
+@click.option("--status", "statuses", type=words.choice(orders_pb2.OrderStatus), multiple=True, help="In one of these.")
+@_CHANNEL
+@click.option("--since", type=words.INSTANT, help="Placed then or later.")
+@click.option("--until", type=words.INSTANT, help="Placed before then.")
+@LIMIT
+@click.pass_obj
+def orders(
+    session: Session, statuses: tuple[str, ...], channel: str, since: Any, until: Any, limit: int | None
+) -> None:
+    """List orders by when they were placed, such as all that are on hold."""
+    request = tracking_pb2.ListOrdersRequest(
+        statuses=[words.number(orders_pb2.OrderStatus, status) for status in statuses],
+        channel=channel,
+        placed_since=since,
+        placed_until=until,
+    )
+    print_rows(
+        session,
+        rows_of(session, session.client.reports.ListOrders, request, "orders"),
+        limit,
+        ["order", "status", "placed", "promised by", "delivered", "waits for"],
+        lambda each: [
+            each.order_id,
+            word(orders_pb2.OrderStatus, each.status),
+            minute(each, "placed_at"),
+            promised(each),
+            minute(each, "delivered_at"),
+            ", ".join(word(orders_pb2.HoldReason, hold.reason) for hold in each.holds),
+        ],
+        "No such orders.",
+    )
