@@ -32,7 +32,7 @@ from ledger.decisions.order_stock import Item
 from ledger.decisions.rerouting import Cause
 from ledger.decisions.timers import timer
 from ledger.engine.book import Book
-from ledger.facts import Change, LineNo, Sealed
+from ledger.facts import Change, LineNo, Sealed, changes_of
 from ledger.nouns import (
     NOUNS,
     claims,
@@ -212,7 +212,7 @@ def market(owner: Owner = _acme, units: int = 4, others: int = 4) -> World:
     numbers = {each: [n for n in NUMBERS if owner(n) == each] for each in map(owner, NUMBERS)}
     has = dict.fromkeys(numbers, units) | {"bolt": others, "core": others}
     numbers |= {"bolt": NUMBERS, "core": NUMBERS}
-    log = policies.agree(None, Policy(low_stock_units=4), START - DAY, START)
+    log = changes_of(policies.stream(), policies.agree(None, Policy(low_stock_units=4), START - DAY, START))
     log += [change for supplier_id in numbers for change in _approved(supplier_id)]
     items = [(supplier_id, n) for supplier_id, of in numbers.items() for n in of]
     return World(tuple(log)).after(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
-from ledger.facts import Change, Fact, Value
+from ledger.facts import Fact, Value
 from ledger.nouns.recoveries import DocumentKind, Kind
 from ledger.refusals import require_seen
 from ledger.terms.clocks import Clock
@@ -230,7 +230,7 @@ def policy_at(policies: Policies | None, at: datetime) -> Policy:
 
 def agree(
     policies: Policies | None, policy: Policy, effective_from: datetime, at: datetime, seen: int | None = None
-) -> list[Change]:
+) -> list[PolicyFact]:
     """Terms from a date on. The same terms from the same date again record nothing.
 
     seen is how many versions there were when they were drawn up; None takes them whatever came between.
@@ -239,4 +239,4 @@ def agree(
     if policy == next((agreed for since, agreed in versions if since == effective_from), None):
         return []
     require_seen("the policy", seen, len(versions))
-    return [(stream(), PolicyAgreed(policy, effective_from.astimezone(UTC), at))]
+    return [PolicyAgreed(policy, effective_from.astimezone(UTC), at)]

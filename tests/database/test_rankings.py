@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ledger.facts import changes_of
 from ledger.nouns import policies, suppliers
 from ledger.nouns.policies import Policy
 from ledger.nouns.reviews import ProposalState, Seen, Verdict
@@ -35,7 +36,7 @@ async def target(tenant: EmptyTenant, name: RateName, at: datetime, supplier_id:
 
 async def test_targets_hold_from_the_date_that_was_agreed(tenant: EmptyTenant):
     strict = Policy(targets=Targets(on_time_dispatch=9_900))
-    catch_up(tenant, policies.agree(None, strict, NOON + DAY, NOON))
+    catch_up(tenant, changes_of(policies.stream(), policies.agree(None, strict, NOON + DAY, NOON)))
     assert await target(tenant, DISPATCH, NOON + DAY - HOUR) == 9_500
     assert await target(tenant, DISPATCH, NOON + DAY) == 9_900
 
@@ -89,7 +90,7 @@ async def test_the_worst_is_ranked_first_and_who_has_no_data_last(
 
 
 async def test_without_suppliers_a_ranking_is_empty(tenant: EmptyTenant):
-    catch_up(tenant, policies.agree(None, Policy(return_window_days=3), NOON, NOON))
+    catch_up(tenant, changes_of(policies.stream(), policies.agree(None, Policy(return_window_days=3), NOON, NOON)))
     async with asking(tenant) as where:
         for now in (NOON, datetime.now(UTC)):
             assert (await scorecards.rank(where, Window(now))).supplier_ids == []
@@ -127,7 +128,12 @@ async def test_a_trend_counts_each_part_as_a_window_of_its_own(tenant: EmptyTena
 
 
 async def test_each_part_of_a_trend_has_the_target_of_its_end(tenant: EmptyTenant):
-    catch_up(tenant, policies.agree(None, Policy(targets=Targets(cancellation=100)), NOON + 10 * DAY, NOON))
+    catch_up(
+        tenant,
+        changes_of(
+            policies.stream(), policies.agree(None, Policy(targets=Targets(cancellation=100)), NOON + 10 * DAY, NOON)
+        ),
+    )
     async with asking(tenant) as where:
         answer = await trends.get_trend(
             where, "", RateName.CANCELLATION, NOON, NOON + 21 * DAY, Step.WEEK, NOON + 30 * DAY
@@ -225,7 +231,7 @@ async def test_how_often_suppliers_are_reviewed_is_agreed_and_the_retired_are_no
     story = a_shop()
     retired = suppliers.retire(story.supplier("bolt"), "", NOON)
     story.record((suppliers.stream("bolt"), fact) for fact in retired)
-    story.record(policies.agree(None, Policy(review_every_days=10), NOON, NOON))
+    story.record(changes_of(policies.stream(), policies.agree(None, Policy(review_every_days=10), NOON, NOON)))
     catch_up(tenant, story.log)
     async with asking(tenant) as where:
         found = (await reviewing.list_reviews_due(where, PageOf(), NOON + 11 * DAY, NOON)).rows

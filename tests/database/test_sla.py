@@ -17,6 +17,7 @@ from ledger.decisions.timers import (
     ReservationDue,
     ReturnWindowDue,
 )
+from ledger.facts import changes_of
 from ledger.nouns import policies
 from ledger.nouns.orders import HoldReason, PaymentState
 from ledger.nouns.parcels import ParcelStatus
@@ -361,11 +362,15 @@ async def test_a_parcel_that_nobody_sees_is_due_after_the_agreed_days(tenant: Em
 async def test_the_policy_in_force_says_after_how_many_days(tenant: EmptyTenant):
     told = Told(tenant, shipped())
     agreed = Policy(suspected_lost_after_days=3)
-    told.story.record(policies.agree(policies.find(told.story.book), agreed, NOON + 5 * DAY, NOON))
+    told.story.record(
+        changes_of(policies.stream(), policies.agree(policies.find(told.story.book), agreed, NOON + 5 * DAY, NOON))
+    )
     assert LossDue not in await told.timers(NOON + 4 * DAY)
     assert LossDue in await told.timers(NOON + 5 * DAY)
     stricter = Policy(suspected_lost_after_days=2)
-    told.story.record(policies.agree(policies.find(told.story.book), stricter, NOON + 2 * DAY, NOON))
+    told.story.record(
+        changes_of(policies.stream(), policies.agree(policies.find(told.story.book), stricter, NOON + 2 * DAY, NOON))
+    )
     assert LossDue in await told.timers(NOON + 4 * DAY)
 
 

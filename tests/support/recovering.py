@@ -8,7 +8,7 @@ from typing import Any
 
 from ledger.decisions import recovery_demands
 from ledger.decisions.timers import ClaimEligibleDue, ClaimFilingDue, RecoveryAnswerDue
-from ledger.facts import Fact
+from ledger.facts import Fact, changes_of
 from ledger.nouns import claims, policies, recoveries
 from ledger.nouns.policies import ClaimTerms, Policy
 from ledger.nouns.recoveries import (
@@ -146,7 +146,9 @@ class Recovering:
 def agree_claim_terms(story: Story, *terms: ClaimTerms) -> list[Fact]:
     """The retailer's terms are agreed anew, from now on."""
     policy = Policy(claim_terms=terms)
-    return story.record(policies.agree(policies.find(story.book), policy, story.now, story.now))
+    return story.record(
+        changes_of(policies.stream(), policies.agree(policies.find(story.book), policy, story.now, story.now))
+    )
 
 
 def proposed(*costs: Cost, **more: Any) -> Recovering:

@@ -31,6 +31,7 @@ from ledger.facts import (
     LineNo,
     Sealed,
     Units,
+    changes_of,
     order_of,
 )
 from ledger.nouns import (
@@ -248,7 +249,12 @@ class Story:
 
     def agree(self, since: datetime | None = None, **terms: Any) -> list[Fact]:
         """The retailer's own terms, from now on unless said otherwise."""
-        return self.record(policies.agree(policies.find(self.book), Policy(**terms), since or self.now, self.now))
+        return self.record(
+            changes_of(
+                policies.stream(),
+                policies.agree(policies.find(self.book), Policy(**terms), since or self.now, self.now),
+            )
+        )
 
     def reserve(self, reservation_id: str, count: int, minutes: int = 15, sku: str = "tea") -> list[Fact]:
         present = stock.find(self.book, "acme", sku)

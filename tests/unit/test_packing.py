@@ -1,5 +1,6 @@
 """What a supplier is to pack with, and what it packed with (DOMAIN 1)."""
 
+from ledger.facts import changes_of
 from ledger.nouns import policies
 from ledger.nouns.orders.supplier_orders import PackingErrorFound
 from ledger.nouns.policies import Policy
@@ -46,7 +47,7 @@ def test_what_carries_the_brand_and_what_stands_in_for_it_are_agreed():
     story = Story()
     story.approve("acme")
     agreed = Policy(brand_packs=("gold_ribbon",), brand_pack_fallback="thank_you_note")
-    story.record(policies.agree(None, agreed, NOON, NOON))
+    story.record(changes_of(policies.stream(), policies.agree(None, agreed, NOON, NOON)))
     story.place(line(1, "tea", 3), packing=("gold_ribbon", "logo_label"))
     assert story.supplier_order().packing == ("logo_label", "thank_you_note")
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from ledger.facts import Fact, Sealed
+from ledger.facts import Fact, Sealed, changes_of
 from ledger.nouns import policies, suppliers
 from ledger.nouns.orders import deadlines
 from ledger.nouns.policies import Policy, policy_at
@@ -250,7 +250,7 @@ def test_without_terms_of_its_own_those_of_the_trade_hold():
 
 def test_terms_hold_from_their_date():
     story = Story()
-    story.record(policies.agree(None, Policy(return_window_days=30), NOON + DAY, NOON))
+    story.record(changes_of(policies.stream(), policies.agree(None, Policy(return_window_days=30), NOON + DAY, NOON)))
     assert policy_at(policies.find(story.book), NOON).return_window_days == 14
     assert policy_at(policies.find(story.book), NOON + DAY).return_window_days == 30
 
@@ -259,15 +259,23 @@ def test_the_same_terms_again_record_nothing_but_returning_to_earlier_ones_is_re
     story = Story()
     short, long = Policy(return_window_days=7), Policy(return_window_days=30)
     for policy in (short, long):
-        story.record(policies.agree(policies.find(story.book), policy, NOON, NOON))
+        story.record(changes_of(policies.stream(), policies.agree(policies.find(story.book), policy, NOON, NOON)))
     assert policies.agree(policies.find(story.book), long, NOON, NOON) == []
-    story.record(policies.agree(policies.find(story.book), short, NOON, NOON))
+    story.record(changes_of(policies.stream(), policies.agree(policies.find(story.book), short, NOON, NOON)))
     assert policy_at(policies.find(story.book), NOON) == short
 
 
 def test_an_order_keeps_the_return_window_it_was_placed_under():
     story = a_shop()
-    story.record(policies.agree(None, Policy(return_window_days=30, reservation_minutes=5), NOON, NOON))
+    story.record(
+        changes_of(
+            policies.stream(), policies.agree(None, Policy(return_window_days=30, reservation_minutes=5), NOON, NOON)
+        )
+    )
     story.place()
-    story.record(policies.agree(None, Policy(return_window_days=1), NOON + timedelta(minutes=1), NOON))
+    story.record(
+        changes_of(
+            policies.stream(), policies.agree(None, Policy(return_window_days=1), NOON + timedelta(minutes=1), NOON)
+        )
+    )
     assert story.order().placed.return_window_days == 30

@@ -13,6 +13,7 @@ from adapters.rpc.faults import require
 from adapters.rpc.shapes import count, instant, text, words
 from fulfilment.v1 import admin_pb2 as pb
 from fulfilment.v1 import recoveries_pb2, shipping_pb2
+from ledger.facts import changes_of
 from ledger.nouns import policies, recoveries
 from ledger.nouns.policies import ClaimTerms
 from ledger.nouns.stock import LONGEST_DEMAND_DAYS
@@ -81,7 +82,10 @@ def agree_policy(request: pb.AgreePolicyRequest, edge: Edge) -> Ask:
     )
     since = instant(request, "effective_from") or edge.now
     seen = shapes.seen(request, "seen_versions")
-    return Ask(lambda view: policies.agree(policies.find(view), policy, since, edge.now, seen), (policies.stream(),))
+    return Ask(
+        lambda view: changes_of(policies.stream(), policies.agree(policies.find(view), policy, since, edge.now, seen)),
+        (policies.stream(),),
+    )
 
 
 def _given(message: Message, field: str, most: int) -> dict[str, int]:

@@ -8,6 +8,7 @@ from itertools import takewhile
 
 from ledger.facts import Units, Value
 from ledger.nouns.parcels.facts import (
+    GIVEN_UP,
     Checkpoint,
     CustomsAsk,
     DeliveryProven,
@@ -111,8 +112,8 @@ class Parcel(Value, frozen=True):
 
 _ENDS = frozenset({ParcelStatus.LOST, ParcelStatus.DESTROYED, ParcelStatus.RETURNED})
 
-_GIVEN_UP = frozenset({ParcelStatus.SUSPECTED_LOST, ParcelStatus.LOST, ParcelStatus.DESTROYED})
-
+_NOT_WITH_CARRIER = frozenset({ParcelStatus.REGISTERED, ParcelStatus.SUSPECTED_LOST, *GIVEN_UP})
+"""Scans that do not say that the carrier has it."""
 
 _AT_REST = frozenset(
     {
@@ -148,7 +149,7 @@ def readings(parcel: Parcel) -> list[Reading]:
 
 def last_sign_at(parcel: Parcel) -> datetime | None:
     """The newest scan that says that the carrier has it; None if there was none."""
-    signs = [scan.at for scan in parcel.checkpoints if scan.status not in {ParcelStatus.REGISTERED, *_GIVEN_UP}]
+    signs = [scan.at for scan in parcel.checkpoints if scan.status not in _NOT_WITH_CARRIER]
     return max(signs, default=None)
 
 
