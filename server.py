@@ -42,7 +42,7 @@ from adapters.rpc.accepting import aio_server
 from adapters.rpc.commands import Commands
 from adapters.rpc.health import Health
 from adapters.rpc.server import LONGEST_MESSAGE_BYTES, add_service
-from adapters.rpc.services import READINGS, services
+from adapters.rpc.services import READERS, services
 from adapters.senders import FileSender, Sender
 from adapters.tenants import Tenants
 from fulfilment import __version__
@@ -126,7 +126,7 @@ def build_server(
     tenants: Tenants, sealer: Sealer, letters: Letters
 ) -> tuple[grpc.aio.Server, health.aio.HealthServicer]:
     """All services of the contract, with health and reflection."""
-    commands = Commands(tenants, sealer, READINGS)
+    commands = Commands(tenants, sealer, READERS)
     served = services(tenants, sealer, letters, commands)
     limits = [
         ("grpc.max_receive_message_length", LONGEST_MESSAGE_BYTES),

@@ -9,7 +9,7 @@ from adapters.rpc import shapes
 from adapters.rpc.faults import require
 from adapters.rpc.listing import listed, page
 from adapters.rpc.orders.shows import order
-from adapters.rpc.reading import Context, Reader, require_position
+from adapters.rpc.queries import Context, Queries, require_position
 from adapters.rpc.shows import stamp
 from adapters.streams import fold
 from adapters.tenants import Tenant
@@ -24,7 +24,7 @@ _FOLLOW_SECONDS = 0.25
 """How often a stream that waits at the end of the log looks for more."""
 
 
-class AuditQueries(Reader):
+class AuditQueries(Queries):
     """AuditService: the facts themselves."""
 
     async def GetHistory(self, request: pb.GetHistoryRequest, context: Context) -> pb.GetHistoryResponse:

@@ -8,7 +8,7 @@ from google.rpc import code_pb2
 
 from adapters.rpc.commands import Commands, to_receipt
 from adapters.rpc.faults import require
-from adapters.rpc.reading import Context, deadline_of, tenant_name
+from adapters.rpc.queries import Context, deadline_of, tenant_name
 from adapters.rpc.statuses import MISTAKE, code_of, refusal_of
 from adapters.tenants import Tenant
 from fulfilment.v1 import batch_pb2 as pb

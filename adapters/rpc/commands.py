@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from adapters.rpc import shapes
 from adapters.rpc.faults import all_faults
-from adapters.rpc.reading import Context, deadline_of, tenant_name, where
+from adapters.rpc.queries import Context, deadline_of, tenant_name, where
 from adapters.tenants import Tenant, Tenants
 from fulfilment.v1 import cases_pb2, common_pb2
 from ledger.decisions import stock_alerts
@@ -38,7 +38,7 @@ class Ask(msgspec.Struct, frozen=True):
     owner: Callable[[View], str] | None = None
     """Whose the keys are, if only the streams tell; empty if they are nobody's."""
     before: Before | None = None
-    """What must be in the database before it is decided, such as bytes that a fact is to name; its Reading says so."""
+    """What must be in the database before it is decided, such as bytes that a fact is to name; its Reader says so."""
 
 
 class Edge(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ class Edge(msgspec.Struct, frozen=True):
     """What a read model was asked for the request, if it has a ``look``."""
 
 
-class Reading(NamedTuple):
+class Reader(NamedTuple):
     """How the request of a command is read."""
 
     read: Callable[[Any, Edge], Ask]
@@ -70,7 +70,7 @@ class Reading(NamedTuple):
         return self.before or self.look is not None
 
 
-Readings = Mapping[type[Message], Reading]
+Readers = Mapping[type[Message], Reader]
 
 
 def to_receipt(receipt: Receipt) -> common_pb2.Receipt:
@@ -83,20 +83,20 @@ def to_receipt(receipt: Receipt) -> common_pb2.Receipt:
 class Commands:
     """Commands on their way from the wire to a tenant's ledger."""
 
-    def __init__(self, tenants: Tenants, sealer: Sealer, readings: Readings) -> None:
+    def __init__(self, tenants: Tenants, sealer: Sealer, readers: Readers) -> None:
         self.tenants = tenants
         self._sealer = sealer
-        self._readings = readings
+        self._readers = readers
 
     async def execute(self, request: Any, context: Context) -> common_pb2.Receipt:
         tenant, deadline = await self.tenants.find(tenant_name(context)), deadline_of(context)
-        if self._readings[type(request)].ahead:
+        if self._readers[type(request)].ahead:
             return to_receipt(await tenant.ledger.execute(await self.read_ahead(tenant, request, deadline)))
         return to_receipt(await tenant.ledger.execute(partial(self.read, request, deadline)))
 
     async def read_ahead(self, tenant: Tenant, request: Any, deadline: float | None) -> Command:
         """As read, once all is asked and stored that the decision needs."""
-        now, look = datetime.now(UTC), self._readings[type(request)].look
+        now, look = datetime.now(UTC), self._readers[type(request)].look
         seen = await look(request, where(self.tenants, tenant, request, deadline), now) if look else None
         command, before = self._read(request, deadline, now, seen)
         if before is not None:
@@ -128,7 +128,7 @@ class Commands:
             raise Malformed(("request", f"{len(content)} bytes, {LONGEST_COMMAND_BYTES} at most"))
         fingerprint = self._sealer.fingerprint(content)
         edge = Edge(self._sealer, now, actor, fingerprint.hex()[:32], [], seen)
-        ask = self._readings[type(request)].read(request, edge)
+        ask = self._readers[type(request)].read(request, edge)
         decide = stock_alerts.watching(ask.decide, now)
         command = Command(
             request_id,

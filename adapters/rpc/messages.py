@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from adapters.letters import Envelope, Erased, Letters
 from adapters.rpc import shapes
-from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.listing import any_of, listed, page
-from adapters.rpc.reading import Context, Reader
+from adapters.rpc.queries import Context, Queries
 from adapters.rpc.shapes import message_id, optional, optional_enum, text
 from adapters.rpc.shows import number_of, stamp
 from adapters.tenants import Tenant, Tenants
@@ -28,9 +28,9 @@ def cancel_message(request: pb.CancelMessageRequest, edge: Edge) -> Ask:
     return Ask(lambda view: notices.cancel(view, which, because, by, edge.now), (messages.stream(which),))
 
 
-READINGS: Readings = {
-    pb.RetryMessageRequest: Reading(retry_message),
-    pb.CancelMessageRequest: Reading(cancel_message),
+READERS: Readers = {
+    pb.RetryMessageRequest: Reader(retry_message),
+    pb.CancelMessageRequest: Reader(cancel_message),
 }
 
 
@@ -41,7 +41,7 @@ _read_state = shapes.enum(pb.MessageState, outbox.MessageState)
 _read_audience = shapes.enum(pb.MessageAudience, Audience)
 
 
-class MessageQueries(Reader):
+class MessageQueries(Queries):
     """MessageService but for its commands."""
 
     def __init__(self, tenants: Tenants, letters: Letters) -> None:

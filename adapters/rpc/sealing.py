@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.rpc.reading import Reader
+from adapters.rpc.queries import Queries
 from adapters.tenants import Tenant, Tenants
 from ledger.engine.sealing import PersonKey, Sealer
 from ledger.facts import Sealed
@@ -34,7 +34,7 @@ def person_in(view: View, order_id: str, sealer: Sealer) -> str:
     return order.subject or sealer.subject_of("", "", order_id)
 
 
-class PersonalReader(Reader):
+class PersonalQueries(Queries):
     """Unseals what is about people for those who ask for it."""
 
     def __init__(self, tenants: Tenants, sealer: Sealer) -> None:

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError, Message
 
 from adapters.rpc.commands import Commands
 from adapters.rpc.faults import all_faults
-from adapters.rpc.reading import Context
+from adapters.rpc.queries import Context
 from adapters.rpc.statuses import MISTAKE, refusal_of, status_of
 from adapters.tenants import Tenant, Tenants
 from ledger.refusals import Malformed, without_frames

@@ -6,26 +6,26 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from adapters.letters import Letters
 from adapters.rpc import messages, stock, work
-from adapters.rpc.admin.asks import READINGS as ADMIN
+from adapters.rpc.admin.asks import READERS as ADMIN
 from adapters.rpc.admin.reads import AdminQueries
 from adapters.rpc.audit import AuditQueries
 from adapters.rpc.batch import BatchCommands
-from adapters.rpc.cases.asks import READINGS as CASES
+from adapters.rpc.cases.asks import READERS as CASES
 from adapters.rpc.cases.reads import CaseQueries
-from adapters.rpc.commands import Commands, Readings
-from adapters.rpc.inquiries.asks import READINGS as INQUIRIES
+from adapters.rpc.commands import Commands, Readers
+from adapters.rpc.inquiries.asks import READERS as INQUIRIES
 from adapters.rpc.inquiries.reads import InquiryQueries
 from adapters.rpc.messages import MessageQueries
-from adapters.rpc.orders.asks import READINGS as ORDERS
+from adapters.rpc.orders.asks import READERS as ORDERS
 from adapters.rpc.orders.reads import OrderQueries
-from adapters.rpc.orders.supplier_orders import READINGS as SUPPLIER_ORDERS
-from adapters.rpc.parcels.asks import READINGS as PARCELS
+from adapters.rpc.orders.supplier_orders import READERS as SUPPLIER_ORDERS
+from adapters.rpc.parcels.asks import READERS as PARCELS
 from adapters.rpc.parcels.reads import ParcelQueries
-from adapters.rpc.recoveries.asks import READINGS as RECOVERIES
+from adapters.rpc.recoveries.asks import READERS as RECOVERIES
 from adapters.rpc.recoveries.reads import RecoveryQueries
 from adapters.rpc.reports import ReportQueries
 from adapters.rpc.stock import StockQueries
-from adapters.rpc.suppliers.asks import READINGS as SUPPLIERS
+from adapters.rpc.suppliers.asks import READERS as SUPPLIERS
 from adapters.rpc.suppliers.reads import SupplierQueries
 from adapters.rpc.work import WorkQueries
 from adapters.tenants import Tenants
@@ -46,18 +46,18 @@ from fulfilment.v1 import (
 )
 from ledger.engine.sealing import Sealer
 
-READINGS: Readings = {
+READERS: Readers = {
     **ORDERS,
     **SUPPLIER_ORDERS,
-    **stock.READINGS,
+    **stock.READERS,
     **SUPPLIERS,
     **PARCELS,
     **RECOVERIES,
     **INQUIRIES,
     **CASES,
     **ADMIN,
-    **messages.READINGS,
-    **work.READINGS,
+    **messages.READERS,
+    **work.READERS,
 }
 """For every command's request: how it is read."""
 

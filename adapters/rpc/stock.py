@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from adapters.rpc import shapes
-from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
-from adapters.rpc.reading import Context, Reader
+from adapters.rpc.queries import Context, Queries
 from adapters.rpc.shapes import count, happened, instant, plain_id
 from adapters.rpc.shows import stamp
 from fulfilment.v1 import stock_pb2 as pb
@@ -104,17 +104,17 @@ def release_reservation(request: pb.ReleaseReservationRequest, edge: Edge) -> As
     )
 
 
-READINGS: Readings = {
-    pb.RecordFeedRequest: Reading(record_feed),
-    pb.SetBufferRequest: Reading(set_buffer),
-    pb.SetLowStockThresholdRequest: Reading(set_low_stock_threshold),
-    pb.ReserveRequest: Reading(reserve),
-    pb.ExtendReservationRequest: Reading(extend_reservation),
-    pb.ReleaseReservationRequest: Reading(release_reservation),
+READERS: Readers = {
+    pb.RecordFeedRequest: Reader(record_feed),
+    pb.SetBufferRequest: Reader(set_buffer),
+    pb.SetLowStockThresholdRequest: Reader(set_low_stock_threshold),
+    pb.ReserveRequest: Reader(reserve),
+    pb.ExtendReservationRequest: Reader(extend_reservation),
+    pb.ReleaseReservationRequest: Reader(release_reservation),
 }
 
 
-class StockQueries(Reader):
+class StockQueries(Queries):
     """StockService's reads."""
 
     async def GetStock(self, request: pb.GetStockRequest, context: Context) -> pb.GetStockResponse:

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from adapters.rpc import shapes
-from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
 from adapters.rpc.listing import listed, page
-from adapters.rpc.reading import Context, Reader
+from adapters.rpc.queries import Context, Queries
 from adapters.rpc.shapes import optional, optional_enum, text
 from adapters.rpc.shows import number_of, stamp
 from fulfilment.v1 import work_pb2 as pb
@@ -62,10 +62,10 @@ def _of_task(task_id: str, decide: Callable[[Task | None], Sequence[TaskFact]]) 
     return Ask(changes, (stream,))
 
 
-READINGS: Readings = {
-    pb.ClaimWorkRequest: Reading(claim_work, look_for_work),
-    pb.ReleaseWorkRequest: Reading(release_work, look_for_work),
-    pb.FinishWorkRequest: Reading(finish_work, look_for_work),
+READERS: Readers = {
+    pb.ClaimWorkRequest: Reader(claim_work, look_for_work),
+    pb.ReleaseWorkRequest: Reader(release_work, look_for_work),
+    pb.FinishWorkRequest: Reader(finish_work, look_for_work),
 }
 
 
@@ -74,7 +74,7 @@ _owner = number_of(pb.WorkOwner)
 _read_owner = shapes.enum(pb.WorkOwner, work.Owner)
 
 
-class WorkQueries(Reader):
+class WorkQueries(Queries):
     """WorkService but for its commands."""
 
     async def ListWork(self, request: pb.ListWorkRequest, context: Context) -> pb.ListWorkResponse:

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import message_factory
 from google.rpc import error_details_pb2, status_pb2
 
-from adapters.rpc.services import READINGS
+from adapters.rpc.services import READERS
 from adapters.rpc.statuses import CODES, code_of, status_of
 from fulfilment.v1 import batch_pb2
 from ledger.nouns.stock import OutOfStock
@@ -29,13 +29,13 @@ def requests() -> dict[str, Any]:
 
 def test_every_request_with_a_context_is_a_command_and_no_other_is() -> None:
     with_context = {each for each in requests().values() if "context" in each.DESCRIPTOR.fields_by_name}
-    assert set(READINGS) == with_context
+    assert set(READERS) == with_context
 
 
 def test_every_command_can_stand_in_a_batch() -> None:
     fields = batch_pb2.BatchCommand.DESCRIPTOR.oneofs_by_name["command"].fields
     assert {field.message_type.full_name for field in fields if field.message_type} == {
-        r.DESCRIPTOR.full_name for r in READINGS
+        r.DESCRIPTOR.full_name for r in READERS
     }
 
 

@@ -1,6 +1,6 @@
 """The benchmark of decisions measures what it says: every command that touches an order, deciding all it can."""
 
-from adapters.rpc.services import READINGS
+from adapters.rpc.services import READERS
 from benchmarks.large_order import commands, decided
 from ledger.decisions.timers import TIMERS
 
@@ -12,7 +12,7 @@ def test_every_command_that_touches_an_order_is_measured():
     named = {command.name.partition(",")[0] for command in commands()}
     asked = {
         request.DESCRIPTOR.name.removesuffix("Request")
-        for request in READINGS
+        for request in READERS
         if request.DESCRIPTOR.file.name.split("/")[-1].removesuffix(".proto") not in _OF_NO_ORDER
     }
 

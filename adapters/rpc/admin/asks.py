@@ -8,7 +8,7 @@ from typing import Any, cast
 from google.protobuf.message import Message
 
 from adapters.rpc import shapes
-from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
 from adapters.rpc.shapes import count, instant, text, words
 from fulfilment.v1 import admin_pb2 as pb
@@ -180,6 +180,6 @@ def _documents(kinds: Iterable[int], field: str) -> tuple[recoveries.DocumentKin
     return tuple(dict.fromkeys(_document(kind, f"{field}[{index}]") for index, kind in enumerate(kinds)))
 
 
-READINGS: Readings = {
-    pb.AgreePolicyRequest: Reading(agree_policy),
+READERS: Readers = {
+    pb.AgreePolicyRequest: Reader(agree_policy),
 }

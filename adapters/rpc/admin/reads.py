@@ -9,7 +9,7 @@ from adapters.outbox import held_up
 from adapters.rpc import shapes
 from adapters.rpc.admin import shows
 from adapters.rpc.listing import listed, page
-from adapters.rpc.reading import Context, Reader
+from adapters.rpc.queries import Context, Queries
 from adapters.rpc.shows import stamp
 from adapters.tenants import Tenant, Tenants
 from fulfilment import __version__
@@ -24,7 +24,7 @@ from projections.machine.reads import Answer
 from projections.machine.status import ask_for_rebuild, statuses
 
 
-class AdminQueries(Reader):
+class AdminQueries(Queries):
     """AdminService but for its commands."""
 
     def __init__(self, tenants: Tenants, sealer: Sealer, letters: Letters) -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from adapters.rpc import shapes
 from adapters.rpc.cases.evidence import add_evidence
-from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
 from adapters.rpc.sealing import person_in, sealed_note
 from adapters.rpc.shapes import by_line, carrier, count, enum, happened, optional, plain_id, text
@@ -237,22 +237,22 @@ def reopen_case(request: pb.ReopenCaseRequest, edge: Edge) -> Ask:
     return _of_case(case_id, lambda view: after_sales.reopen(view, case_id, hashes, at, edge.now))
 
 
-READINGS: Readings = {
-    pb.OpenCaseRequest: Reading(open_case),
-    pb.AnswerCustomerRequest: Reading(answer_customer),
-    pb.RequestEvidenceRequest: Reading(request_evidence),
-    pb.AddEvidenceRequest: Reading(add_evidence, before=True),
-    pb.StartReviewRequest: Reading(start_review),
-    pb.RuleLiabilityRequest: Reading(rule_liability),
-    pb.ApproveRemedyRequest: Reading(approve_remedy),
-    pb.DenyCaseRequest: Reading(deny_case),
-    pb.RecordReturnLabelRequest: Reading(record_return_label),
-    pb.RecordReturnShippedRequest: Reading(record_return_shipped),
-    pb.RecordReturnReceivedRequest: Reading(record_return_received),
-    pb.RecordInspectionRequest: Reading(record_inspection),
-    pb.GrantRefundRequest: Reading(grant_refund),
-    pb.DenyRefundRequest: Reading(deny_refund),
-    pb.RecordRefundPaidRequest: Reading(record_refund_paid),
-    pb.CancelCaseRequest: Reading(cancel_case),
-    pb.ReopenCaseRequest: Reading(reopen_case),
+READERS: Readers = {
+    pb.OpenCaseRequest: Reader(open_case),
+    pb.AnswerCustomerRequest: Reader(answer_customer),
+    pb.RequestEvidenceRequest: Reader(request_evidence),
+    pb.AddEvidenceRequest: Reader(add_evidence, before=True),
+    pb.StartReviewRequest: Reader(start_review),
+    pb.RuleLiabilityRequest: Reader(rule_liability),
+    pb.ApproveRemedyRequest: Reader(approve_remedy),
+    pb.DenyCaseRequest: Reader(deny_case),
+    pb.RecordReturnLabelRequest: Reader(record_return_label),
+    pb.RecordReturnShippedRequest: Reader(record_return_shipped),
+    pb.RecordReturnReceivedRequest: Reader(record_return_received),
+    pb.RecordInspectionRequest: Reader(record_inspection),
+    pb.GrantRefundRequest: Reader(grant_refund),
+    pb.DenyRefundRequest: Reader(deny_refund),
+    pb.RecordRefundPaidRequest: Reader(record_refund_paid),
+    pb.CancelCaseRequest: Reader(cancel_case),
+    pb.ReopenCaseRequest: Reader(reopen_case),
 }

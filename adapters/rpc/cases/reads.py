@@ -8,8 +8,8 @@ from adapters import evidence
 from adapters.rpc import shapes
 from adapters.rpc.cases import shows
 from adapters.rpc.listing import any_of, listed, page
-from adapters.rpc.reading import Context
-from adapters.rpc.sealing import PersonalReader
+from adapters.rpc.queries import Context
+from adapters.rpc.sealing import PersonalQueries
 from adapters.rpc.shapes import optional, plain_id
 from adapters.tenants import Tenant
 from fulfilment.v1 import cases_pb2 as pb
@@ -22,7 +22,7 @@ _read_status = shapes.enum(pb.CaseStatus, cases.Status)
 _PIECE_BYTES = 1 << 20
 
 
-class CaseQueries(PersonalReader):
+class CaseQueries(PersonalQueries):
     """CaseService but for its commands."""
 
     async def GetCase(self, request: pb.GetCaseRequest, context: Context) -> pb.GetCaseResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adapters.rpc import shapes
-from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
 from adapters.rpc.sealing import person_in, sealed_with
 from adapters.rpc.shapes import enum, happened, plain_id
@@ -109,8 +109,8 @@ def close_inquiry(request: pb.CloseInquiryRequest, edge: Edge) -> Ask:
     return Ask(decide, (stream,))
 
 
-READINGS: Readings = {
-    pb.AskInquiryRequest: Reading(ask_inquiry),
-    pb.AnswerInquiryRequest: Reading(answer_inquiry),
-    pb.CloseInquiryRequest: Reading(close_inquiry),
+READERS: Readers = {
+    pb.AskInquiryRequest: Reader(ask_inquiry),
+    pb.AnswerInquiryRequest: Reader(answer_inquiry),
+    pb.CloseInquiryRequest: Reader(close_inquiry),
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from adapters.rpc import shapes
 from adapters.rpc.inquiries import shows
 from adapters.rpc.listing import listed, page
-from adapters.rpc.reading import Context
-from adapters.rpc.sealing import PersonalReader
+from adapters.rpc.queries import Context
+from adapters.rpc.sealing import PersonalQueries
 from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.tenants import Tenant
 from fulfilment.v1 import inquiries_pb2 as pb
@@ -16,7 +16,7 @@ from projections import inquiries as waiting
 _read_state = shapes.enum(pb.InquiryState, waiting.State, unspecified=waiting.State.OPEN)
 
 
-class InquiryQueries(PersonalReader):
+class InquiryQueries(PersonalQueries):
     """InquiryService's reads."""
 
     async def GetInquiry(self, request: pb.GetInquiryRequest, context: Context) -> pb.GetInquiryResponse:

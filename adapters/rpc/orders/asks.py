@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from adapters.rpc import shapes
-from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import each, fault, require
 from adapters.rpc.orders.people import new_person, person_of
 from adapters.rpc.sealing import person_in, sealed_note, sealed_with
@@ -262,18 +262,18 @@ def record_review(request: pb.RecordReviewRequest, edge: Edge) -> Ask:
     return of_order(order_id, lambda view: intake.review(view, order_id, review_id, score, at))
 
 
-READINGS: Readings = {
-    pb.PlaceOrderRequest: Reading(place_order),
-    pb.CompleteDetailsRequest: Reading(complete_details),
-    pb.CompleteCustomsDataRequest: Reading(complete_customs_data),
-    pb.RecordPaymentRequest: Reading(record_payment),
-    pb.PlaceHoldRequest: Reading(place_hold),
-    pb.ReleaseHoldRequest: Reading(release_hold),
-    pb.ConfirmOrderRequest: Reading(confirm_order),
-    pb.CancelOrderRequest: Reading(cancel_order),
-    pb.RerouteUnitsRequest: Reading(reroute_units),
-    pb.ChangeAddressRequest: Reading(change_address),
-    pb.ConfirmReceiptRequest: Reading(confirm_receipt),
-    pb.RecordChargebackRequest: Reading(record_chargeback),
-    pb.RecordReviewRequest: Reading(record_review),
+READERS: Readers = {
+    pb.PlaceOrderRequest: Reader(place_order),
+    pb.CompleteDetailsRequest: Reader(complete_details),
+    pb.CompleteCustomsDataRequest: Reader(complete_customs_data),
+    pb.RecordPaymentRequest: Reader(record_payment),
+    pb.PlaceHoldRequest: Reader(place_hold),
+    pb.ReleaseHoldRequest: Reader(release_hold),
+    pb.ConfirmOrderRequest: Reader(confirm_order),
+    pb.CancelOrderRequest: Reader(cancel_order),
+    pb.RerouteUnitsRequest: Reader(reroute_units),
+    pb.ChangeAddressRequest: Reader(change_address),
+    pb.ConfirmReceiptRequest: Reader(confirm_receipt),
+    pb.RecordChargebackRequest: Reader(record_chargeback),
+    pb.RecordReviewRequest: Reader(record_review),
 }

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from adapters.rpc import shapes
 from adapters.rpc.orders import invoices, shows
 from adapters.rpc.orders.drawing import drawn
-from adapters.rpc.reading import Context
-from adapters.rpc.sealing import PersonalReader, content_of
+from adapters.rpc.queries import Context
+from adapters.rpc.sealing import PersonalQueries, content_of
 from adapters.rpc.shows import money
 from adapters.tenants import Tenant
 from fulfilment.v1 import orders_pb2 as pb
@@ -18,7 +18,7 @@ from ledger.nouns import orders, policies, suppliers
 from ledger.nouns.policies import policy_at
 
 
-class OrderQueries(PersonalReader):
+class OrderQueries(PersonalQueries):
     """OrderService's reads."""
 
     async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.GetOrderResponse:

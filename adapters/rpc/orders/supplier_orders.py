@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adapters.rpc import shapes
-from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
 from adapters.rpc.orders.asks import of_order
 from adapters.rpc.shapes import by_line, carrier, count, enum, happened, instant, text
@@ -98,11 +98,11 @@ def rule_delay(request: pb.RuleDelayRequest, edge: Edge) -> Ask:
     return of_order(order_id, decide)
 
 
-READINGS: Readings = {
-    pb.SendSupplierOrderRequest: Reading(send_supplier_order),
-    pb.AcknowledgeSupplierOrderRequest: Reading(acknowledge_supplier_order),
-    pb.PackSupplierOrderRequest: Reading(pack_supplier_order),
-    pb.ShipSupplierOrderRequest: Reading(ship_supplier_order),
-    pb.AnswerCancelRequestRequest: Reading(answer_cancel_request),
-    pb.RuleDelayRequest: Reading(rule_delay),
+READERS: Readers = {
+    pb.SendSupplierOrderRequest: Reader(send_supplier_order),
+    pb.AcknowledgeSupplierOrderRequest: Reader(acknowledge_supplier_order),
+    pb.PackSupplierOrderRequest: Reader(pack_supplier_order),
+    pb.ShipSupplierOrderRequest: Reader(ship_supplier_order),
+    pb.AnswerCancelRequestRequest: Reader(answer_cancel_request),
+    pb.RuleDelayRequest: Reader(rule_delay),
 }

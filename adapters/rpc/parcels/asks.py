@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from adapters.rpc import shapes
-from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import each, require
 from adapters.rpc.sealing import sealed_with
 from adapters.rpc.shapes import enum, happened, text
@@ -128,10 +128,10 @@ def confirm_loss(request: pb.ConfirmLossRequest, edge: Edge) -> Ask:
     return Ask(lambda view: delivery.confirm_loss(view, *parcel, by, because, at, edge.now), (parcels.stream(*parcel),))
 
 
-READINGS: Readings = {
-    pb.RegisterParcelRequest: Reading(register_parcel),
-    pb.RecordCheckpointsRequest: Reading(record_checkpoints),
-    pb.ProveDeliveryRequest: Reading(prove_delivery),
-    pb.DisputeDeliveryRequest: Reading(dispute_delivery),
-    pb.ConfirmLossRequest: Reading(confirm_loss),
+READERS: Readers = {
+    pb.RegisterParcelRequest: Reader(register_parcel),
+    pb.RecordCheckpointsRequest: Reader(record_checkpoints),
+    pb.ProveDeliveryRequest: Reader(prove_delivery),
+    pb.DisputeDeliveryRequest: Reader(dispute_delivery),
+    pb.ConfirmLossRequest: Reader(confirm_loss),
 }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from adapters.rpc import shapes
 from adapters.rpc.parcels import shows
-from adapters.rpc.reading import Context
-from adapters.rpc.sealing import PersonalReader
+from adapters.rpc.queries import Context
+from adapters.rpc.sealing import PersonalQueries
 from fulfilment.v1 import parcels_pb2 as pb
 from ledger.nouns import parcels
 
 
-class ParcelQueries(PersonalReader):
+class ParcelQueries(PersonalQueries):
     """ParcelService's reads."""
 
     async def GetParcel(self, request: pb.GetParcelRequest, context: Context) -> pb.GetParcelResponse:

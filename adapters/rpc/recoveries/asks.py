@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adapters.rpc import shapes
-from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
 from adapters.rpc.shapes import enum, happened, optional, plain_id, text
 from fulfilment.v1 import recoveries_pb2 as pb
@@ -152,17 +152,17 @@ def return_claim_payment(request: pb.ReturnClaimPaymentRequest, edge: Edge) -> A
     return _of_recovery(request, lambda recovery: claims.give_back(recovery, reference, paid, at))
 
 
-READINGS: Readings = {
-    pb.OpenRecoveryRequest: Reading(open_recovery),
-    pb.RaiseRecoveryRequest: Reading(raise_recovery),
-    pb.AnswerRecoveryRequest: Reading(answer_recovery),
-    pb.SettleRecoveryRequest: Reading(settle_recovery),
-    pb.WriteOffRecoveryRequest: Reading(write_off_recovery),
-    pb.CollectDocumentRequest: Reading(collect_document),
-    pb.FileClaimRequest: Reading(file_claim),
-    pb.AcknowledgeClaimRequest: Reading(acknowledge_claim),
-    pb.DecideClaimRequest: Reading(decide_claim),
-    pb.RecordClaimPaymentRequest: Reading(record_claim_payment),
-    pb.AppealClaimRequest: Reading(appeal_claim),
-    pb.ReturnClaimPaymentRequest: Reading(return_claim_payment),
+READERS: Readers = {
+    pb.OpenRecoveryRequest: Reader(open_recovery),
+    pb.RaiseRecoveryRequest: Reader(raise_recovery),
+    pb.AnswerRecoveryRequest: Reader(answer_recovery),
+    pb.SettleRecoveryRequest: Reader(settle_recovery),
+    pb.WriteOffRecoveryRequest: Reader(write_off_recovery),
+    pb.CollectDocumentRequest: Reader(collect_document),
+    pb.FileClaimRequest: Reader(file_claim),
+    pb.AcknowledgeClaimRequest: Reader(acknowledge_claim),
+    pb.DecideClaimRequest: Reader(decide_claim),
+    pb.RecordClaimPaymentRequest: Reader(record_claim_payment),
+    pb.AppealClaimRequest: Reader(appeal_claim),
+    pb.ReturnClaimPaymentRequest: Reader(return_claim_payment),
 }

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from adapters.rpc import shapes
 from adapters.rpc.listing import any_of, due_until, listed, page
-from adapters.rpc.reading import Context, Reader
+from adapters.rpc.queries import Context, Queries
 from adapters.rpc.recoveries import shows
 from adapters.rpc.shapes import carrier, optional, plain_id
 from fulfilment.v1 import recoveries_pb2 as pb
@@ -18,7 +18,7 @@ from projections.recoveries import About, list_recoveries
 _read_status = shapes.enum(pb.RecoveryStatus, recoveries.Status)
 
 
-class RecoveryQueries(Reader):
+class RecoveryQueries(Queries):
     """RecoveryService but for its commands."""
 
     async def GetRecovery(self, request: pb.GetRecoveryRequest, context: Context) -> pb.GetRecoveryResponse:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from adapters.rpc import shapes, shows
 from adapters.rpc.listing import due_until, listed, page
-from adapters.rpc.reading import Context, Reader
+from adapters.rpc.queries import Context, Queries
 from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.rpc.shows import number_of, stamp
 from fulfilment.v1 import obligations_pb2 as pb
@@ -19,7 +19,7 @@ _read_clock = shapes.enum(pb.ObligationClock, Clock)
 _read_state = shapes.enum(pb.ObligationState, ClockState, unspecified=ClockState.OPEN)
 
 
-class ObligationQueries(Reader):
+class ObligationQueries(Queries):
     async def ListObligations(self, request: pb.ListObligationsRequest, context: Context) -> pb.ListObligationsResponse:
         answer = await sla.list_obligations(
             await self.where(request, context),

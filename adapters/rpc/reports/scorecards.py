@@ -8,7 +8,7 @@ from typing import Any
 from adapters.rpc import shapes, shows
 from adapters.rpc.faults import require
 from adapters.rpc.listing import listed, page
-from adapters.rpc.reading import Context, Reader
+from adapters.rpc.queries import Context, Queries
 from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.rpc.shows import stamp
 from fulfilment.v1 import rates_pb2
@@ -27,7 +27,7 @@ _IN_NUMERATOR = {
 }
 
 
-class ScorecardQueries(Reader):
+class ScorecardQueries(Queries):
     async def GetRates(self, request: pb.GetRatesRequest, context: Context) -> pb.GetRatesResponse:
         place, window = await self.where(request, context), _window(request)
         answer = await scorecards.get_rates(place, optional(plain_id, request.supplier_id, "supplier_id"), window)

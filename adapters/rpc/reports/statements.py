@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapters.rpc import shapes
 from adapters.rpc.listing import listed, page, period
-from adapters.rpc.reading import Context, Reader
+from adapters.rpc.queries import Context, Queries
 from adapters.rpc.shows import number_of, stamp
 from fulfilment.v1 import common_pb2
 from fulfilment.v1 import statements_pb2 as pb
@@ -13,7 +13,7 @@ from projections import statements
 _statement_kind = number_of(pb.StatementKind)
 
 
-class StatementQueries(Reader):
+class StatementQueries(Queries):
     async def GetStatement(self, request: pb.GetStatementRequest, context: Context) -> pb.GetStatementResponse:
         supplier_id = shapes.plain_id(request.supplier_id, "supplier_id")
         where, (since, until) = await self.where(request, context), period(request)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from adapters.rpc import shapes
 from adapters.rpc.faults import require
 from adapters.rpc.listing import any_of, listed, page
-from adapters.rpc.reading import Context, Reader
+from adapters.rpc.queries import Context, Queries
 from adapters.rpc.shapes import optional, plain_id
 from adapters.rpc.shows import number_of, stamp
 from fulfilment.v1 import stock_levels_pb2 as pb
@@ -23,7 +23,7 @@ _LISTED = {
 }
 
 
-class StockLevelQueries(Reader):
+class StockLevelQueries(Queries):
     async def ListStockLevels(self, request: pb.ListStockLevelsRequest, context: Context) -> pb.ListStockLevelsResponse:
         answer = await stock_levels.list_levels(
             await self.where(request, context),

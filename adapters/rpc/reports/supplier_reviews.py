@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from adapters.rpc import shapes, shows
 from adapters.rpc.listing import any_of, listed, page
-from adapters.rpc.reading import Context, Reader
+from adapters.rpc.queries import Context, Queries
 from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.rpc.shows import stamp
 from fulfilment.v1 import supplier_reviews_pb2 as pb
@@ -19,7 +19,7 @@ _read_standing = shapes.enum(suppliers_pb2.SupplierStanding, Standing)
 _read_proposal_state = shapes.enum(suppliers_pb2.ProposalState, ProposalState)
 
 
-class SupplierReviewQueries(Reader):
+class SupplierReviewQueries(Queries):
     async def ListSuppliers(self, request: pb.ListSuppliersRequest, context: Context) -> pb.ListSuppliersResponse:
         standings = any_of(_read_standing, request.standings, "standings")
         place = await self.where(request, context)

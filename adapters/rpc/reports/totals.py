@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from adapters.rpc.listing import listed, page
-from adapters.rpc.reading import Context, Reader
+from adapters.rpc.queries import Context, Queries
 from adapters.rpc.shapes import optional, plain_id
 from fulfilment.v1 import common_pb2
 from fulfilment.v1 import totals_pb2 as pb
 from projections.supplier_performance import totals
 
 
-class TotalQueries(Reader):
+class TotalQueries(Queries):
     async def GetSummary(self, request: pb.GetSummaryRequest, context: Context) -> pb.GetSummaryResponse:
         answer = await totals.summary(
             await self.where(request, context), optional(plain_id, request.channel, "channel")

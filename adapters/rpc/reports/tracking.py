@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapters.rpc import shapes, shows
 from adapters.rpc.listing import any_of, listed, page
-from adapters.rpc.reading import Context, Reader
+from adapters.rpc.queries import Context, Queries
 from adapters.rpc.shapes import optional, plain_id
 from adapters.rpc.shows import line_units, number_of, stamp
 from fulfilment.v1 import orders_pb2
@@ -19,7 +19,7 @@ _read_header = shapes.enum(orders_pb2.OrderStatus, Header)
 _read_hold_reason = shapes.enum(orders_pb2.HoldReason, HoldReason)
 
 
-class TrackingQueries(Reader):
+class TrackingQueries(Queries):
     async def GetTracking(self, request: pb.GetTrackingRequest, context: Context) -> pb.GetTrackingResponse:
         order_id = shapes.order_id(request.order_id)
         answer = await tracking.get_order(await self.where(request, context), order_id)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from adapters.rpc import shapes, shows
 from adapters.rpc.listing import listed, page, period
-from adapters.rpc.reading import Context, Reader
+from adapters.rpc.queries import Context, Queries
 from adapters.rpc.shapes import carrier, optional, plain_id, sku
 from fulfilment.v1 import common_pb2
 from fulfilment.v1 import trade_pb2 as pb
@@ -16,7 +16,7 @@ from projections.machine.reads import FIRST
 _read_group = shapes.enum(pb.TradeGroup, trade.GroupBy, unspecified=trade.GroupBy.EVERYTHING)
 
 
-class TradeQueries(Reader):
+class TradeQueries(Queries):
     async def ReviewTrade(self, request: pb.ReviewTradeRequest, context: Context) -> pb.ReviewTradeResponse:
         group_by, about = _read_group(request.group_by, "group_by"), _about(request)
         answer = await trade.review(await self.where(request, context), page(request), group_by, about)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from adapters.rpc import shapes
-from adapters.rpc.commands import Ask, Edge, Reading, Readings
+from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
 from adapters.rpc.sealing import sealed_with
 from adapters.rpc.shapes import count, happened, instant, plain_id, text
@@ -187,16 +187,16 @@ def retire_supplier(request: pb.RetireSupplierRequest, edge: Edge) -> Ask:
     return _of_supplier(supplier_id, lambda supplier: suppliers.retire(supplier, because, at))
 
 
-READINGS: Readings = {
-    pb.RegisterSupplierRequest: Reading(register_supplier),
-    pb.ReviewSampleRequest: Reading(review_sample),
-    pb.AgreeTermsRequest: Reading(agree_terms),
-    pb.ApproveSupplierRequest: Reading(approve_supplier),
-    pb.OfferSkuRequest: Reading(offer_sku),
-    pb.ReviewSupplierRequest: Reading(review_supplier, look=look_at_supplier),
-    pb.AcceptSuspensionRequest: Reading(accept_suspension),
-    pb.DismissSuspensionRequest: Reading(dismiss_suspension),
-    pb.SuspendSupplierRequest: Reading(suspend_supplier),
-    pb.ReinstateSupplierRequest: Reading(reinstate_supplier),
-    pb.RetireSupplierRequest: Reading(retire_supplier),
+READERS: Readers = {
+    pb.RegisterSupplierRequest: Reader(register_supplier),
+    pb.ReviewSampleRequest: Reader(review_sample),
+    pb.AgreeTermsRequest: Reader(agree_terms),
+    pb.ApproveSupplierRequest: Reader(approve_supplier),
+    pb.OfferSkuRequest: Reader(offer_sku),
+    pb.ReviewSupplierRequest: Reader(review_supplier, look=look_at_supplier),
+    pb.AcceptSuspensionRequest: Reader(accept_suspension),
+    pb.DismissSuspensionRequest: Reader(dismiss_suspension),
+    pb.SuspendSupplierRequest: Reader(suspend_supplier),
+    pb.ReinstateSupplierRequest: Reader(reinstate_supplier),
+    pb.RetireSupplierRequest: Reader(retire_supplier),
 }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from adapters.rpc import shapes
-from adapters.rpc.reading import Context
-from adapters.rpc.sealing import PersonalReader, content_of
+from adapters.rpc.queries import Context
+from adapters.rpc.sealing import PersonalQueries, content_of
 from adapters.rpc.shows import choice
 from adapters.rpc.suppliers import shows
 from fulfilment.v1 import suppliers_pb2 as pb
@@ -12,7 +12,7 @@ from ledger.nouns import skus, stock, suppliers
 from ledger.nouns.choice import Candidate, choose
 
 
-class SupplierQueries(PersonalReader):
+class SupplierQueries(PersonalQueries):
     """SupplierService's reads."""
 
     async def GetSupplier(self, request: pb.GetSupplierRequest, context: Context) -> pb.GetSupplierResponse:

@@ -45,8 +45,8 @@ def where(tenants: Tenants, tenant: Tenant, request: Any, deadline: float | None
     return Where(tenants.pool, tenant.schema, request.at_least, min(PATIENCE_SECONDS, max(0.0, remaining)))
 
 
-class Reader:
-    """Folds streams as the log holds them at this moment."""
+class Queries:
+    """What answers the questions of a service, from the log as it is at this moment or from read models."""
 
     def __init__(self, tenants: Tenants) -> None:
         self.tenants = tenants
