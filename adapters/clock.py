@@ -25,7 +25,7 @@ from ledger.facts import Change
 from ledger.nouns import policies, suppliers
 from ledger.refusals import Exhausted, ProjectionBehind, RequestReused, Unavailable
 from ledger.view import View
-from projections import PROJECTIONS, sla, stock_levels
+from projections import PROJECTIONS, obligations, stock_levels
 from projections.machine.reads import Where
 from projections.machine.status import statuses
 from projections.supplier_performance import reviewing
@@ -75,7 +75,7 @@ class Clocks:
         positions = {each.name: each.position for each in standing}
         position = min(positions["sla"], positions["stock_levels"])
         async with self._tenants.pool.connection() as connection:
-            found = await sla.due(connection, tenant.schema, now, MOST_AT_ONCE)
+            found = await obligations.due(connection, tenant.schema, now, MOST_AT_ONCE)
             found += await stock_levels.due(connection, tenant.schema, now, MOST_AT_ONCE)
         before = self._asked.get(tenant.name, {})
         kept = {due: before[due] for due in found if due in before}

@@ -32,6 +32,7 @@ from ledger.nouns.messages import (
 from ledger.nouns.orders import Order
 from ledger.nouns.orders.supplier_orders import reroutable
 from ledger.nouns.policies import Policies, policy_at
+from ledger.terms.clocks import Clock
 from ledger.view import View
 
 
@@ -172,7 +173,7 @@ def _values(
         due = supplier_order.dispatch_by  # a hold may have moved it
     if asked.kind is Kind.DELAYED and not about.supplier_order_id:
         due = None  # the day that was promised, which is the one that will not be kept
-    of_promise = asked.kind in (Kind.ORDER_CONFIRMED, Kind.DISPATCHED) or about.clock == "delivery"
+    of_promise = asked.kind in (Kind.ORDER_CONFIRMED, Kind.DISPATCHED) or about.clock == Clock.DELIVERY
     day = order.promised_day if order is not None and of_promise else None
     until = day if day is not None and due is not None else due
     days = _days_until(until, asked.caused_at) if until else 0

@@ -114,7 +114,7 @@ def _of(history: OrderHistory, supplier_order_id: str, **more: Any) -> About:
 
 
 def _first_scan_missed(fact: FirstScanMissed, parcel: Parcel) -> Iterable[_Cause]:
-    about = _parcel(parcel, clock="first_scan", due=fact.due)
+    about = _parcel(parcel, clock=Clock.FIRST_SCAN.value, due=fact.due)
     if about.supplier_id:
         yield _Cause(Kind.BREACH_NOTICE, about, fact.due)
     yield _Cause(Kind.BREACH_ALERT, about, fact.due)
@@ -194,7 +194,7 @@ CASE_STEPS: Mapping[type[Fact], str] = {
 
 
 def _first_answer_missed(fact: FirstAnswerMissed, case: Case) -> Iterable[_Cause]:
-    about = About(case.order_id, case_id=case.case_id, clock="first_answer", due=fact.due)
+    about = About(case.order_id, case_id=case.case_id, clock=Clock.FIRST_ANSWER.value, due=fact.due)
     yield _Cause(Kind.BREACH_ALERT, about, fact.due)
 
 
@@ -204,7 +204,7 @@ def _answer_missed(fact: inquiries.AnswerMissed, inquiry: Inquiry) -> Iterable[_
         asked.order_id,
         asked.supplier_order_id,
         asked.supplier_id,
-        clock="answer",
+        clock=Clock.ANSWER.value,
         due=fact.due,
         inquiry_id=inquiry.inquiry_id,
     )
@@ -219,7 +219,7 @@ def _recovery_answer_missed(fact: recoveries.AnswerMissed, history: RecoveryHist
         subject.order_id,
         subject.supplier_order_id,
         fact.supplier_id,
-        clock="recovery_answer",
+        clock=Clock.RECOVERY_ANSWER.value,
         due=fact.due,
         recovery_id=fact.recovery_id,
     )

@@ -15,8 +15,8 @@ from ledger.nouns.messages import About, Kind
 from ledger.nouns.policies import Policy
 from ledger.terms.clocks import Clock
 from projections.machine.reads import rows_now
+from projections.obligations import SLA
 from projections.outbox.rows import OUTBOX
-from projections.sla import SLA
 
 _decode_about = msgspec.json.Decoder(About).decode
 _UNASKED = """
@@ -76,9 +76,9 @@ async def due_by_time(
 def _by_time(now: datetime, message_id: str, object_id: str, clock: str, supplier_id: str, due: datetime) -> Notice:
     if clock == Clock.DELIVERY:
         return Notice(message_id, Kind.DELAYED, About(object_id, due=due), now)
-    if clock == "first_answer":
+    if clock == Clock.FIRST_ANSWER:
         return Notice(message_id, Kind.CASE_DUE, About(clock=clock, due=due, case_id=object_id), now)
-    if clock == "answer":
+    if clock == Clock.ANSWER:
         about = About(supplier_id=supplier_id, clock=clock, due=due, inquiry_id=object_id)
         return Notice(message_id, Kind.REMINDER, about, now)
     about = About(order_of(object_id), object_id, supplier_id, clock=clock, due=due)

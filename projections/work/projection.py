@@ -15,6 +15,7 @@ from ledger.nouns.recoveries import Status
 from ledger.nouns.reviews import ProposalState
 from ledger.nouns.suppliers import Supplier
 from ledger.nouns.tasks import Task
+from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
 from projections.machine.histories import RecoveryHistory
 from projections.machine.projection import From, FromPages, projection
@@ -52,7 +53,7 @@ def _of_parcel(parcel: Parcel) -> list[Item]:
     items = [_trouble(parcel)] if parcel.status in _TROUBLE else []
     missed = parcel.missed
     if missed is not None and parcel.first_scan_missed and parcel.first_scan_at is None:
-        items.append(_parcel(parcel, WorkKind.BREACH, "first_scan", Owner.OPERATIONS, missed.due, missed.at))
+        items.append(_parcel(parcel, WorkKind.BREACH, Clock.FIRST_SCAN.value, Owner.OPERATIONS, missed.due, missed.at))
     return items
 
 

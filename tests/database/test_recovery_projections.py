@@ -11,10 +11,10 @@ from ledger.decisions.timers import ClaimEligibleDue, ClaimFilingDue, RecoveryAn
 from ledger.nouns.recoveries import Kind, Status
 from ledger.nouns.suppliers import Agreement
 from ledger.terms.clocks import Clock, ClockState
-from projections import sla
+from projections import obligations
 from projections.machine.reads import PageOf
+from projections.obligations import Obligation
 from projections.recoveries import About, Listed, list_recoveries
-from projections.sla import Obligation
 from tests.support.projecting import asking, catch_up
 from tests.support.recovering import (
     DAMAGE,
@@ -52,7 +52,7 @@ class Told:
     async def obligations(self, clock: Clock, **more: Any) -> list[Obligation]:
         self.catch_up()
         async with asking(self.tenant) as where:
-            return (await sla.list_obligations(where, PageOf(), tuple(ClockState), clock=clock, **more)).rows
+            return (await obligations.list_obligations(where, PageOf(), tuple(ClockState), clock=clock, **more)).rows
 
     async def states(self, clock: Clock) -> list[ClockState]:
         return [each.state for each in await self.obligations(clock)]
@@ -62,7 +62,7 @@ class Told:
         self.catch_up()
         timers = (ClaimFilingDue, ClaimEligibleDue, RecoveryAnswerDue)
         async with asking(self.tenant) as where, where.pool.connection() as connection:
-            found = await sla.due(connection, where.schema, self.story.now, 100)
+            found = await obligations.due(connection, where.schema, self.story.now, 100)
         return [each for each in found if isinstance(each, timers)]
 
     async def listed(self, page: PageOf | None = None, **about: Any) -> list[Listed]:
@@ -105,7 +105,7 @@ async def test_the_clock_hears_of_a_deadline_until_the_claim_is_barred(tenant: E
     (missed,) = await told.obligations(FILING)
     assert (missed.state, missed.missed_at) == (ClockState.MISSED, claim.story.now)
     async with asking(tenant) as where:
-        breaches = await sla.list_breaches(where, PageOf(), clock=FILING)
+        breaches = await obligations.list_breaches(where, PageOf(), clock=FILING)
     assert breaches.rows == [missed]
 
 

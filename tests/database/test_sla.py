@@ -24,9 +24,9 @@ from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import Policy
 from ledger.terms.clocks import Clock, ClockState
 from ledger.terms.parties import Party
-from projections import sla
+from projections import obligations
 from projections.machine.reads import PageOf
-from projections.sla import Counts
+from projections.obligations import Counts
 from tests.support.obligations import Told
 from tests.support.projecting import asking
 from tests.support.stalls import EmptyTenant
@@ -232,7 +232,7 @@ async def test_obligations_are_found_by_who_is_obliged(tenant: EmptyTenant):
     story.miss_first_scan()
     told.catch_up()
     async with asking(tenant) as where:
-        answer = await sla.list_breaches(where, PageOf(), owner=Party.CARRIER)
+        answer = await obligations.list_breaches(where, PageOf(), owner=Party.CARRIER)
         assert [each.object_id for each in answer.rows] == ["dhl/P1/1"]
 
 
@@ -289,11 +289,11 @@ async def test_breaches_are_listed_by_when_they_were_due(tenant: EmptyTenant):
     told = Told(tenant, _many())
     told.catch_up()
     async with asking(tenant) as where:
-        answer = await sla.list_breaches(where, PageOf(), NOON + 25 * HOUR, NOON + 28 * HOUR)
+        answer = await obligations.list_breaches(where, PageOf(), NOON + 25 * HOUR, NOON + 28 * HOUR)
         assert [each.object_id for each in answer.rows] == ["shopify/1/1", "shopify/2/1", "shopify/3/1"]
-        answer = await sla.list_breaches(where, PageOf(), NOON, NOON + 90 * DAY, "bolt", ACKNOWLEDGE)
+        answer = await obligations.list_breaches(where, PageOf(), NOON, NOON + 90 * DAY, "bolt", ACKNOWLEDGE)
         assert [each.object_id for each in answer.rows] == ["shopify/0/1", "shopify/2/1", "shopify/4/1"]
-        assert (await sla.list_breaches(where, PageOf(), clock=DISPATCH)).rows == []
+        assert (await obligations.list_breaches(where, PageOf(), clock=DISPATCH)).rows == []
 
 
 async def test_counts_are_by_supplier_and_clock(tenant: EmptyTenant):
@@ -307,11 +307,11 @@ async def test_counts_are_by_supplier_and_clock(tenant: EmptyTenant):
         Counts("bolt", DISPATCH, 10, 0, 0, 0),
     ]
     async with asking(tenant) as where:
-        assert (await sla.count_obligations(where, PageOf())).rows == expected
-        assert (await sla.count_obligations(where, PageOf(), "bolt")).rows == expected[3:]
+        assert (await obligations.count_obligations(where, PageOf())).rows == expected
+        assert (await obligations.count_obligations(where, PageOf(), "bolt")).rows == expected[3:]
         found, token = [], ""
         for _ in range(3):
-            answer = await sla.count_obligations(where, PageOf(1, token))
+            answer = await obligations.count_obligations(where, PageOf(1, token))
             found += answer.rows
             token = answer.next_page_token
         assert (found, token) == (expected, "")
@@ -322,7 +322,7 @@ async def test_counts_are_by_supplier_and_clock(tenant: EmptyTenant):
 
 async def test_nothing_is_due_before_any_projector_ran(tenant: EmptyTenant):
     async with asking(tenant) as where, where.pool.connection() as connection:
-        assert await sla.due(connection, tenant.schema, NOON, 10) == []
+        assert await obligations.due(connection, tenant.schema, NOON, 10) == []
 
 
 async def test_what_is_due_comes_longest_overdue_first_and_no_more_than_asked(tenant: EmptyTenant):

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from ledger.decisions.timers import Timer
 from ledger.terms.clocks import Clock, ClockState
-from projections import sla
+from projections import obligations
 from projections.machine.reads import PageOf
-from projections.sla import Obligation
+from projections.obligations import Obligation
 from tests.support.projecting import asking, catch_up
 from tests.support.stalls import EmptyTenant
 from tests.support.story import Story
@@ -34,7 +34,9 @@ class Told:
         token = ""
         async with asking(self.tenant) as where:
             while True:
-                answer = await sla.list_obligations(where, PageOf(size, token), states or tuple(ClockState), **more)
+                answer = await obligations.list_obligations(
+                    where, PageOf(size, token), states or tuple(ClockState), **more
+                )
                 found += answer.rows
                 token = answer.next_page_token
                 if not token:
@@ -48,7 +50,7 @@ class Told:
     async def due(self, now: datetime | None = None, limit: int = 100) -> list[Timer]:
         self.catch_up()
         async with asking(self.tenant) as where, where.pool.connection() as connection:
-            return await sla.due(connection, self.tenant.schema, now or self.story.now, limit)
+            return await obligations.due(connection, self.tenant.schema, now or self.story.now, limit)
 
     async def timers(self, now: datetime | None = None) -> list[type[Timer]]:
         return [type(due) for due in await self.due(now)]

@@ -11,7 +11,7 @@ from adapters.rpc.shapes import optional, optional_enum, plain_id
 from adapters.rpc.shows import number_of, stamp
 from fulfilment.v1 import obligations_pb2 as pb
 from ledger.terms.clocks import Clock, ClockState
-from projections import sla
+from projections import obligations
 
 _clock = number_of(pb.ObligationClock)
 _state = number_of(pb.ObligationState)
@@ -21,7 +21,7 @@ _read_state = shapes.enum(pb.ObligationState, ClockState, unspecified=ClockState
 
 class ObligationQueries(Queries):
     async def ListObligations(self, request: pb.ListObligationsRequest, context: Context) -> pb.ListObligationsResponse:
-        answer = await sla.list_obligations(
+        answer = await obligations.list_obligations(
             await self.where(request, context),
             page(request),
             (_read_state(request.state, "state"),),
@@ -33,7 +33,7 @@ class ObligationQueries(Queries):
         return listed(pb.ListObligationsResponse, "obligations", answer, _obligation)
 
     async def ListBreaches(self, request: pb.ListBreachesRequest, context: Context) -> pb.ListBreachesResponse:
-        answer = await sla.list_breaches(
+        answer = await obligations.list_breaches(
             await self.where(request, context),
             page(request),
             shapes.instant(request, "due_since"),
@@ -47,7 +47,7 @@ class ObligationQueries(Queries):
     async def CountObligations(
         self, request: pb.CountObligationsRequest, context: Context
     ) -> pb.CountObligationsResponse:
-        answer = await sla.count_obligations(
+        answer = await obligations.count_obligations(
             await self.where(request, context),
             page(request),
             optional(plain_id, request.supplier_id, "supplier_id"),
@@ -55,7 +55,7 @@ class ObligationQueries(Queries):
         return listed(pb.CountObligationsResponse, "counts", answer, _count)
 
 
-def _obligation(each: sla.Obligation) -> pb.Obligation:
+def _obligation(each: obligations.Obligation) -> pb.Obligation:
     return pb.Obligation(
         object_id=each.object_id,
         clock=_clock(each.clock),
@@ -70,5 +70,5 @@ def _obligation(each: sla.Obligation) -> pb.Obligation:
     )
 
 
-def _count(each: sla.Counts) -> pb.ObligationCount:
+def _count(each: obligations.Counts) -> pb.ObligationCount:
     return pb.ObligationCount(**{**each._asdict(), "clock": _clock(each.clock)})
