@@ -64,9 +64,14 @@ def label(
 @option_request_id()
 @click.pass_obj
 def sent(
-    session: Session, case_id: str, label_id: str, carrier: str, number: str, at: Timestamp | None,
+    session: Session,
+    case_id: str,
+    label_id: str,
+    carrier: str,
+    number: str,
+    at: Timestamp | None,
     request_id: str | None,
-) -> None:  # fmt: skip
+) -> None:
     """Record the parcel that a label's goods come back in."""
     request = cases_pb2.RecordReturnShippedRequest(
         context=session.client.context(request_id),

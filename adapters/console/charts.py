@@ -62,8 +62,14 @@ def _draw(
         left = [start + value for start, value in zip(left, values, strict=True)]
     for place, end in zip(places, left, strict=True):
         # At the end of the axis, where neither a bar nor the target crosses them.
-        axes.annotate(f"{end:,.1f}" if unit == "%" else f"{end:,.2f}", (1, place), (4, 0),
-                      xycoords=("axes fraction", "data"), textcoords="offset points", va="center")  # fmt: skip
+        axes.annotate(
+            f"{end:,.1f}" if unit == "%" else f"{end:,.2f}",
+            (1, place),
+            (4, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="center",
+        )
     axes.set_yticks(places, keys)
     axes.invert_yaxis()
     axes.set_xlabel(unit)
@@ -71,8 +77,15 @@ def _draw(
     axes.set_xlim(0, _BEYOND * max(*left, target or 0))
     if target is not None:
         axes.axvline(target, color=_TARGET_COLOUR, linestyle="--", linewidth=1.5)
-        axes.annotate(f"target {target:g}", (target, 1), (0, 3), xycoords=("data", "axes fraction"),
-                      textcoords="offset points", ha="center", color=_TARGET_COLOUR)  # fmt: skip
+        axes.annotate(
+            f"target {target:g}",
+            (target, 1),
+            (0, 3),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha="center",
+            color=_TARGET_COLOUR,
+        )
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", alpha=0.25)
     axes.set_axisbelow(True)

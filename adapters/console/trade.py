@@ -110,8 +110,9 @@ def _page(session: Session, asked: trade_pb2.ReviewTradeRequest, found: Sequence
         if (said := getattr(asked, name))
     ]
     since, until = minute(asked, "since") or "the first fact", minute(asked, "until") or "now"
-    window = scorecards_pb2.Window(since=asked.since if asked.HasField("since") else None,
-                                until=asked.until if asked.HasField("until") else None)  # fmt: skip
+    window = scorecards_pb2.Window(
+        since=asked.since if asked.HasField("since") else None, until=asked.until if asked.HasField("until") else None
+    )
     rates = scorecards_pb2.GetRatesRequest(supplier_id=asked.supplier_id, window=window)
     card = ask(session, session.client.reports.GetRates, rates).scorecard
     head = Head(

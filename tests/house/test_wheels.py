@@ -169,6 +169,17 @@ def test_a_client_places_an_order_of_a_service_each_from_its_wheel(client: Envir
         assert (code, "pip install 'fulfilment-server[reports]'" in told) == (1, True), told
 
 
+def test_a_user_of_the_client_can_check_types_strictly(wheels: dict[str, Path], tmp_path: Path):
+    typed = environment(tmp_path / "typed", [wheels["fulfilment"]], extra="types")
+    program = tmp_path / "order.py"
+    program.write_text(f"{ORDER}\nreveal_type(ledger.orders.PlaceOrder(order).position)\n")
+    words = ["--strict", "--python-executable", str(typed.folder / "bin" / "python"), "--cache-dir", os.devnull]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *words, str(program)], cwd=tmp_path, env=clean(), capture_output=True, text=True
+    )
+    assert (done.returncode, 'Revealed type is "int"' in done.stdout) == (0, True), done.stdout
+
+
 def test_both_commands_say_their_version(server: Environment):
     for command in ("fulfilment", "fulfilment-server"):
         assert server.run(command, "--version") == (0, f"fulfilment {__version__}\n")
