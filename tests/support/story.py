@@ -99,8 +99,8 @@ FIRST, SECOND, THIRD = (f"{ORDER}/{n}" for n in (1, 2, 3))
 """The supplier orders of the order, as they are drafted."""
 
 
-def line(n: int, sku: str, quantity: int, supplier_id: str = "acme", **more: Any) -> Line:
-    return Line(LineNo(n), sku, quantity, unit_price_minor=500, supplier_id=supplier_id, **more)
+def line(n: int, sku: str, quantity: int, supplier_id: str = "acme", unit_price_minor: int = 500, **more: Any) -> Line:
+    return Line(LineNo(n), sku, quantity, unit_price_minor=unit_price_minor, supplier_id=supplier_id, **more)
 
 
 def units(by_line: dict[int, int] | None) -> Units:

@@ -112,13 +112,8 @@ class AfterSales(RuleBasedStateMachine):
         story.feed(8, "tea")
         story.feed(8, "mug", "bolt")
         story.place(
-            line(1, "tea", 4),
-            line(
-                2,
-                "mug",
-                3,
-                "bolt",
-            ),
+            line(1, "tea", QUANTITIES[1], unit_price_minor=PRICES[1]),
+            line(2, "mug", QUANTITIES[2], "bolt", unit_price_minor=PRICES[2]),
             promised_by=story.now,
         )
         for supplier_order_id in story.order().supplier_orders:
@@ -186,6 +181,12 @@ class AfterSales(RuleBasedStateMachine):
     @rule(pick=st.integers(0, 3), seen=st.booleans(), lost=st.booleans())
     def a_reship_fails(self, pick: int, seen: bool, lost: bool) -> None:
         self.end_a_reship(pick, ParcelStatus.LOST if lost else None, seen)
+
+    @rule(pick=a_case, liable=st.sampled_from(Party))
+    def a_reship_goes_its_way(self, pick: int, liable: Party) -> None:
+        """It is sent once more and arrives, and the case sees it."""
+        self.work_on(self.named(pick), liable, Remedy.RESHIP, {})
+        self.end_a_reship(pick, ParcelStatus.DELIVERED, seen=True)
 
     def end_a_reship(self, pick: int, end: ParcelStatus | None, seen: bool) -> None:
         """It arrives, is lost, or is cancelled, and its case may see it."""
