@@ -246,7 +246,7 @@ def test_a_noun_a_read_model_and_a_clock_touch_few_files(tenant: EmptyTenant, tm
     add_line(house / "ledger/terms/clocks.py", '    ANSWER = "answer"\n', '    FILL = "fill", Party.RETAILER')
     timers = house / "ledger/decisions/timers.py"
     timers.write_text(timers.read_text().replace("import cases, claims", "import cases, claims, lamps") + TIMER)
-    (obligations,) = (path for path in house.glob("projections/*.py") if "SLA = projection(" in path.read_text())
+    obligations = house / "projections/obligations.py"
     add_line(obligations, "from ledger.nouns.inquiries import Inquiry\n", "from ledger.nouns import lamps")
     source = "    From(lamps.NOUN, OBLIGATIONS, lambda lamp: _obligations(lamps.readings(lamp))),"
     add_line(obligations, "    From(cases.NOUN, OBLIGATIONS, _of_case),\n", source)
