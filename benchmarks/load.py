@@ -1,7 +1,8 @@
 """The client, in a process of its own: requests built beforehand, sent in a closed loop over one channel.
 
 Each caller sends its next request when it has the answer to the last one. Whatever is measured, it is
-this code that measures it.
+this code that measures it. Single calls are measured on a bare channel, for what a client does beside a call would be
+measured as well: the contract's own takes 40 µs a call.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from benchmarks import messages
 from fulfilment.client import AsyncClient
 from fulfilment.v1 import batch_pb2, orders_pb2
+from fulfilment.v1.orders_pb2_grpc import OrderServiceStub
 
 LONGEST_SECONDS = 600.0
 _LONGEST_CALL_SECONDS = 60.0
@@ -68,9 +70,10 @@ async def prepare(address: str) -> None:
 async def place(address: str, series: str, callers: int, warm_up: int, calls: int) -> Load:
     """PlaceOrder by so many callers at once; the calls that warm it up are not in the figures."""
     cold, warm = messages.orders(f"{series}-warm-up", warm_up), messages.orders(series, calls)
-    async with connected(address) as ledger:
-        await _closed_loop(ledger.orders.PlaceOrder, cold, callers)
-        return await _closed_loop(ledger.orders.PlaceOrder, warm, callers)
+    async with grpc.aio.insecure_channel(address) as channel:
+        send = partial(OrderServiceStub(channel).PlaceOrder, timeout=_LONGEST_CALL_SECONDS)
+        await _closed_loop(send, cold, callers)
+        return await _closed_loop(send, warm, callers)
 
 
 async def batches(address: str, series: str, size: int, count: int, in_flight: int) -> Load:
@@ -93,8 +96,8 @@ async def live(address: str, series: str, orders: int) -> None:
 
 async def read(address: str, order_ids: Sequence[str], pause_seconds: float) -> list[float]:
     """Seconds that each GetOrder took, one after another with a pause between."""
-    async with connected(address) as ledger:
-        get = ledger.orders.GetOrder
+    async with grpc.aio.insecure_channel(address) as channel:
+        get = OrderServiceStub(channel).GetOrder
         return await _one_by_one(get, [orders_pb2.GetOrderRequest(order_id=each) for each in order_ids], pause_seconds)
 
 
