@@ -20,7 +20,7 @@ _NEVER = LAST - timedelta(days=366)
 # --- tables ---------------------------------------------------------------------------------------
 
 
-class State(StrEnum):
+class InquiryState(StrEnum):
     """How far an inquiry is."""
 
     OPEN = "open"
@@ -28,11 +28,11 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
-class Waiting(NamedTuple):
+class ListedInquiry(NamedTuple):
     """An inquiry, without what was said."""
 
     inquiry_id: str
-    state: State
+    state: InquiryState
     asked_by: Party
     asked_of: Party
     supplier_id: str
@@ -48,7 +48,7 @@ class Waiting(NamedTuple):
 
 INQUIRIES = table(
     "inquiries",
-    Waiting,
+    ListedInquiry,
     1,
     "(state, due, inquiry_id)",
     "(supplier_id, state, due, inquiry_id)",
@@ -58,12 +58,12 @@ INQUIRIES = table(
 # --- what is kept ---------------------------------------------------------------------------------
 
 
-def _row(inquiry: Inquiry) -> list[Waiting]:
+def _row(inquiry: Inquiry) -> list[ListedInquiry]:
     asked = inquiry.asked
-    answered = State.ANSWERED if inquiry.answers else State.OPEN
-    row = Waiting(
+    answered = InquiryState.ANSWERED if inquiry.answers else InquiryState.OPEN
+    row = ListedInquiry(
         inquiry_id=asked.inquiry_id,
-        state=State.CLOSED if inquiry.closed else answered,
+        state=InquiryState.CLOSED if inquiry.closed else answered,
         asked_by=asked.asked_by,
         asked_of=asked.asked_of,
         supplier_id=asked.supplier_id,
@@ -96,11 +96,11 @@ _LIST = """
 async def list_inquiries(
     where: Where,
     page: PageOf,
-    state: State = State.OPEN,
+    state: InquiryState = InquiryState.OPEN,
     supplier_id: str = "",
     order_id: str = "",
     asked_of: Party | None = None,
-) -> Answer[Waiting]:
+) -> Answer[ListedInquiry]:
     """Inquiries in a state by when their answer is due, those without a due time last."""
     after_due, after_id = page.after(tuple[datetime, str]) or (FIRST, "")
     parameters = {
@@ -113,6 +113,6 @@ async def list_inquiries(
         "limit": page.limit,
     }
     async with snapshot(where, WAITING_INQUIRIES) as at:
-        found = await at.each(_LIST, parameters, Waiting)
+        found = await at.each(_LIST, parameters, ListedInquiry)
         rows, token = page.cut(found, [(row.due or _NEVER, row.inquiry_id) for row in found])
         return Answer(rows, at.position, token)

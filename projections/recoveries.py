@@ -14,7 +14,7 @@ from projections.machine.rows import Int4, until_the_end
 from projections.machine.tables import table
 
 
-class Listed(NamedTuple):
+class ListedRecovery(NamedTuple):
     """One recovery; amounts are in minor units of its currency."""
 
     recovery_id: str
@@ -41,7 +41,7 @@ class Listed(NamedTuple):
 
 RECOVERY_ROWS = table(
     "recoveries",
-    Listed,
+    ListedRecovery,
     1,
     "(status, due, recovery_id)",
     "(order_id)",
@@ -51,9 +51,9 @@ RECOVERY_ROWS = table(
 )
 
 
-def _row(history: RecoveryHistory) -> list[Listed]:
+def _row(history: RecoveryHistory) -> list[ListedRecovery]:
     recovery, subject = history.recovery, history.recovery.subject
-    row = Listed(
+    row = ListedRecovery(
         recovery_id=recovery.recovery_id,
         kind=recovery.kind,
         status=recovery.status,
@@ -83,7 +83,7 @@ RECOVERIES = projection("recoveries", 1, From(recoveries.NOUN, RECOVERY_ROWS, _r
 # --- questions ------------------------------------------------------------------------------------
 
 
-class About(NamedTuple):
+class RecoveryFilter(NamedTuple):
     """What the recoveries of a list have in common; what is empty says nothing."""
 
     kinds: tuple[Kind, ...] = ()
@@ -108,7 +108,7 @@ _LIST = """
 _NAMED = ("supplier_id", "carrier", "order_id", "case_id")
 
 
-async def list_recoveries(where: Where, page: PageOf, about: About) -> Answer[Listed]:
+async def list_recoveries(where: Where, page: PageOf, about: RecoveryFilter) -> Answer[ListedRecovery]:
     """Recoveries by what is due first; those of which nothing is due come last, by id."""
     after_due, after_id = page.after(tuple[datetime, str]) or (FIRST, "")
     named = {name: value for name in _NAMED if (value := getattr(about, name))}
@@ -123,6 +123,6 @@ async def list_recoveries(where: Where, page: PageOf, about: About) -> Answer[Li
     }
     query = _LIST.replace("{condition}", "".join(f"r.{name} = %({name})s AND " for name in named))
     async with snapshot(where, RECOVERIES) as at:
-        found = await at.each(query, parameters, Listed)
+        found = await at.each(query, parameters, ListedRecovery)
         rows, token = page.cut(found, [(row.due or LAST, row.recovery_id) for row in found])
         return Answer(rows, at.position, token)

@@ -34,7 +34,7 @@ _SIGNED = Column("numeric NOT NULL", None, lambda kept: in_64_bits(int(kept)))
 without a sign are kept in 64 bits, see in_64_bits."""
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """What an entry is for."""
 
     GOODS = "goods"
@@ -48,7 +48,7 @@ class Kind(StrEnum):
     RECOVERY_WRITTEN_OFF = "recovery_written_off"
 
 
-class Entry(NamedTuple):
+class StatementEntry(NamedTuple):
     """One amount and the fact that it stands for."""
 
     position: int
@@ -57,7 +57,7 @@ class Entry(NamedTuple):
     """Of the order; 0 where the entry is not about one line."""
     supplier_id: str
     currency: str
-    kind: Kind
+    kind: EntryKind
     amount_minor: Annotated[int, _SIGNED]
     """Negative where the supplier owes."""
     at: datetime
@@ -67,37 +67,37 @@ class Entry(NamedTuple):
     units: int
 
 
-ENTRIES = table("statement_entries", Entry, 2, "(supplier_id, at, position, line_no)")
+ENTRIES = table("statement_entries", StatementEntry, 2, "(supplier_id, at, position, line_no)")
 
 # --- what is kept ---------------------------------------------------------------------------------
 
 
-def _of_order(history: OrderHistory) -> list[Entry]:
+def _of_order(history: OrderHistory) -> list[StatementEntry]:
     """One is never changed, for its fact never is."""
-    rows: list[Entry] = []
+    rows: list[StatementEntry] = []
     for position, fact in history.accounted:
         match fact:
             case SupplierOrderShipped():
                 rows += _goods(history, position, fact)
             case CompensationAccrued():
                 owed = -fact.amount.amount_minor
-                rows.append(_compensation(history, position, fact, Kind.COMPENSATION, owed))
+                rows.append(_compensation(history, position, fact, EntryKind.COMPENSATION, owed))
             case CompensationReversed():
                 owed = fact.amount.amount_minor
-                rows.append(_compensation(history, position, fact, Kind.COMPENSATION_REVERSED, owed))
+                rows.append(_compensation(history, position, fact, EntryKind.COMPENSATION_REVERSED, owed))
     return rows
 
 
-def _goods(history: OrderHistory, position: int, fact: SupplierOrderShipped) -> Iterator[Entry]:
+def _goods(history: OrderHistory, position: int, fact: SupplierOrderShipped) -> Iterator[StatementEntry]:
     supplier_order = history.order.supplier_orders[fact.supplier_order_id]
     for line_no, units in fact.by_line.items():
         cost = supplier_order.unit_costs.get(line_no)
-        yield Entry(
+        yield StatementEntry(
             position=position,
             line_no=line_no,
             supplier_id=supplier_order.supplier_id,
             currency=cost.currency if cost else "",
-            kind=Kind.GOODS if cost else Kind.GOODS_WITHOUT_COST,
+            kind=EntryKind.GOODS if cost else EntryKind.GOODS_WITHOUT_COST,
             amount_minor=units * cost.amount_minor if cost else 0,
             at=fact.at,
             stream=orders.stream(history.order.order_id),
@@ -108,9 +108,9 @@ def _goods(history: OrderHistory, position: int, fact: SupplierOrderShipped) -> 
 
 
 def _compensation(
-    history: OrderHistory, position: int, fact: CompensationAccrued | CompensationReversed, kind: Kind, owed: int
-) -> Entry:
-    return Entry(
+    history: OrderHistory, position: int, fact: CompensationAccrued | CompensationReversed, kind: EntryKind, owed: int
+) -> StatementEntry:
+    return StatementEntry(
         position=position,
         line_no=0,
         supplier_id=fact.supplier_id,
@@ -125,18 +125,18 @@ def _compensation(
     )
 
 
-def _of_recovery(history: RecoveryHistory) -> list[Entry]:
+def _of_recovery(history: RecoveryHistory) -> list[StatementEntry]:
     """An entry for each fact that changes what a supplier owes for a recovery, by how much it does."""
     opened = history.recovery.opened
     if opened.kind is not RecoveryKind.SUPPLIER_FAULT:
         return []
-    rows: list[Entry] = []
+    rows: list[StatementEntry] = []
     recovery: Recovery | None = None
     for position, fact in history.facts:
         before, recovery = recovery, recoveries.evolve(recovery, fact)
         moved = _balance(recovery) - (_balance(before) if before else 0)
         if moved:
-            entry = Entry(
+            entry = StatementEntry(
                 position=position,
                 line_no=0,
                 supplier_id=opened.subject.supplier_id,
@@ -160,14 +160,14 @@ def _balance(recovery: Recovery) -> int:
     return paid - borne
 
 
-def _kind_of(fact: RecoveryFact) -> Kind:
+def _kind_of(fact: RecoveryFact) -> EntryKind:
     match fact:
         case RecoveryAccepted():
-            return Kind.RECOVERY
+            return EntryKind.RECOVERY
         case recoveries.RecoveryWrittenOff():
-            return Kind.RECOVERY_WRITTEN_OFF
+            return EntryKind.RECOVERY_WRITTEN_OFF
         case _:
-            return Kind.RECOVERY_PAID
+            return EntryKind.RECOVERY_PAID
 
 
 STATEMENTS = projection(
@@ -180,7 +180,7 @@ STATEMENTS = projection(
 class Total(NamedTuple):
     """All entries of one kind in the period."""
 
-    kind: Kind
+    kind: EntryKind
     amount_minor: int
     entries: int
 
@@ -223,7 +223,7 @@ async def get_statement(
     parameters = {"supplier_id": supplier_id, "since": since or FIRST, "until": until or LAST}
     async with snapshot(where, STATEMENTS) as at:
         rows = await at.rows(_TOTALS, parameters)
-        without_cost = sum(row[5] for row in rows if row[1] == Kind.GOODS_WITHOUT_COST and row[2])
+        without_cost = sum(row[5] for row in rows if row[1] == EntryKind.GOODS_WITHOUT_COST and row[2])
         balances = [_account(code, rows) for code in dict.fromkeys(row[0] for row in rows) if code]
         return Answer([Statement(tuple(balances), without_cost)], at.position)
 
@@ -231,7 +231,7 @@ async def get_statement(
 def _account(currency: str, rows: list[tuple[str, str, bool, Decimal, int, int]]) -> Balance:
     mine = [row for row in rows if row[0] == currency]
     opening = sum(int(amount) for _, _, inside, amount, _, _ in mine if not inside)
-    came = [(Kind(kind), int(amount), count) for _, kind, inside, amount, count, _ in mine if inside]
+    came = [(EntryKind(kind), int(amount), count) for _, kind, inside, amount, count, _ in mine if inside]
     totals = tuple(Total(kind, in_64_bits(amount), count) for kind, amount, count in came)
     closing = opening + sum(amount for _, amount, _ in came)
     return Balance(currency, in_64_bits(opening), totals, in_64_bits(closing))
@@ -244,7 +244,7 @@ async def list_entries(
     since: datetime | None = None,
     until: datetime | None = None,
     currency: str = "",
-) -> Answer[Entry]:
+) -> Answer[StatementEntry]:
     """The entries of [since, until) by when they happened."""
     after_at, after_position, after_line_no = page.after(tuple[datetime, int, int]) or (FIRST, 0, 0)
     parameters = {
@@ -258,6 +258,6 @@ async def list_entries(
         "limit": page.limit,
     }
     async with snapshot(where, STATEMENTS) as at:
-        found = await at.each(_LIST, parameters, Entry)
+        found = await at.each(_LIST, parameters, StatementEntry)
         rows, token = page.cut(found, [(row.at, row.position, row.line_no) for row in found])
         return Answer(rows, at.position, token)

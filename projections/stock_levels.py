@@ -84,7 +84,7 @@ class StockMovement(NamedTuple):
         return self.reservation_id if "/" in self.reservation_id else ""
 
 
-class Waiting(NamedTuple):
+class WaitingOrder(NamedTuple):
     """A SKU of a supplier that an order waits for."""
 
     order_id: str
@@ -119,7 +119,7 @@ LEVELS = table(
     "(supplier_id, sku) WHERE shortfall > 0",
 )
 MOVEMENTS = table("stock_movements", StockMovement, 1, "(supplier_id, sku, position)")
-WAITING = table("stock_waiting", Waiting, 3)
+WAITING = table("stock_waiting", WaitingOrder, 3)
 SELLERS = table("stock_sellers", Seller, 1)
 
 # --- what is kept ---------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def _figure(fact: Any) -> int | None:
     return getattr(fact, "shortfall", figure)
 
 
-def _waiting(history: OrderHistory) -> list[Waiting]:
+def _waiting(history: OrderHistory) -> list[WaitingOrder]:
     """What an order waits for: together before its confirmation, afterwards each unit as it comes."""
     order = history.order
     if order.confirmed_at is not None:
@@ -209,7 +209,7 @@ def _waiting(history: OrderHistory) -> list[Waiting]:
     return _rows(order, rows)
 
 
-def _waiting_confirmed(order: Order) -> list[Waiting]:
+def _waiting_confirmed(order: Order) -> list[WaitingOrder]:
     """Units that their supplier has yet to get, and open ones with whoever could send them."""
     rows = dict.fromkeys(_assigned_items(order), (1, False, False))
     hold = order.hold(HoldReason.OUT_OF_STOCK, LEDGER)
@@ -219,10 +219,10 @@ def _waiting_confirmed(order: Order) -> list[Waiting]:
     return _rows(order, rows)
 
 
-def _rows(order: Order, items: Mapping[tuple[str, str], tuple[int, bool, bool]]) -> list[Waiting]:
+def _rows(order: Order, items: Mapping[tuple[str, str], tuple[int, bool, bool]]) -> list[WaitingOrder]:
     placed_at = order.placed.placed_at
     return [
-        Waiting(order.order_id, supplier_id, sku, units, together, seeks, placed_at)
+        WaitingOrder(order.order_id, supplier_id, sku, units, together, seeks, placed_at)
         for (supplier_id, sku), (units, together, seeks) in items.items()
     ]
 

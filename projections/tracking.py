@@ -72,7 +72,7 @@ class Details(Value, frozen=True):
     holds: tuple[TrackedHold, ...] = ()
 
 
-class OrderRow(NamedTuple):
+class KeptOrder(NamedTuple):
     """One order."""
 
     order_id: str
@@ -84,7 +84,7 @@ class OrderRow(NamedTuple):
     details: Details
 
 
-class TrackedOrder(OrderRow):
+class TrackedOrder(KeptOrder):
     """Where one order is."""
 
     parcels: tuple[TrackedParcel, ...] = ()
@@ -162,14 +162,14 @@ class OrderHold(NamedTuple):
     """Without its note."""
 
 
-ORDERS = table("tracking_orders", OrderRow, 1, "(status, placed_at, order_id)")
+ORDERS = table("tracking_orders", KeptOrder, 1, "(status, placed_at, order_id)")
 PARCELS = table("tracking_parcels", TrackedParcel, 3, "(order_id)")
 HOLDS = table("tracking_holds", OrderHold, 4, "(since, order_id, reason, owner, supplier_order_id)")
 
 # --- what is kept ---------------------------------------------------------------------------------
 
 
-def _order(history: OrderHistory) -> list[OrderRow]:
+def _order(history: OrderHistory) -> list[KeptOrder]:
     order, placed = history.order, history.order.placed
     details = Details(
         order.confirmed_at,
@@ -178,7 +178,7 @@ def _order(history: OrderHistory) -> list[OrderRow]:
         tuple(_supplier_order(each) for each in order.supplier_orders.values()),
         tuple(TrackedHold(each.reason, each.at, each.missing, each.supplier_order_id) for each in order.holds),
     )
-    row = OrderRow(
+    row = KeptOrder(
         order_id=placed.order_id,
         channel=placed.channel,
         status=history.header,

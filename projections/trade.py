@@ -190,7 +190,7 @@ class GroupBy(StrEnum):
     """Months in UTC, such as 2026-03."""
 
 
-class About(NamedTuple):
+class TradeFilter(NamedTuple):
     """What is looked at; what is empty says nothing."""
 
     since: datetime
@@ -310,7 +310,7 @@ _REVIEW = """
 """
 
 
-async def review(where: Where, page: PageOf, group_by: GroupBy, about: About) -> Answer[Figures]:
+async def review(where: Where, page: PageOf, group_by: GroupBy, about: TradeFilter) -> Answer[Figures]:
     """The figures of [since, until), by key; keys that nothing was counted for are left out."""
     parameters = {**about._asdict(), "after": page.after(str), "limit": page.limit}
     query = _REVIEW.replace("{counted}", " UNION ALL ".join(_counted(each, group_by, about) for each in _COUNTS))
@@ -320,7 +320,7 @@ async def review(where: Where, page: PageOf, group_by: GroupBy, about: About) ->
         return Answer(rows, at.position, token)
 
 
-def _counted(count: _Count, group_by: GroupBy, about: About) -> str:
+def _counted(count: _Count, group_by: GroupBy, about: TradeFilter) -> str:
     """Rows of key, figure, liable, currency and amount. Only words of this file go into the text."""
     conditions = [f"{count.instant} >= %(since)s", f"{count.instant} < %(until)s"]
     conditions += [said for name, said in _FILTERS.items() if getattr(about, name)]

@@ -44,7 +44,7 @@ class ReviewDue(NamedTuple):
     verdict: Verdict | None
 
 
-class Listed(NamedTuple):
+class ListedSupplier(NamedTuple):
     """A supplier that was registered, and how it stands."""
 
     supplier_id: str
@@ -138,7 +138,9 @@ async def list_reviews_due(where: Where, page: PageOf, until: datetime, now: dat
         return Answer(rows, at.position, token)
 
 
-async def list_suppliers(where: Where, page: PageOf, standings: Sequence[Standing], now: datetime) -> Answer[Listed]:
+async def list_suppliers(
+    where: Where, page: PageOf, standings: Sequence[Standing], now: datetime
+) -> Answer[ListedSupplier]:
     """Suppliers of these standings, or all, by their ids."""
     async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
         parameters = {
@@ -149,7 +151,7 @@ async def list_suppliers(where: Where, page: PageOf, standings: Sequence[Standin
             "limit": page.limit,
         }
         found = [
-            Listed(
+            ListedSupplier(
                 supplier_id, Standing(standing), due, reviewed_at, score, Verdict(verdict) if verdict else None, open_
             )
             for supplier_id, standing, due, reviewed_at, score, verdict, open_ in await at.rows(_LISTED, parameters)

@@ -14,7 +14,7 @@ from ledger.terms.clocks import Clock, ClockState
 from projections import obligations
 from projections.machine.reads import PageOf
 from projections.obligations import Obligation
-from projections.recoveries import About, Listed, list_recoveries
+from projections.recoveries import ListedRecovery, RecoveryFilter, list_recoveries
 from tests.support.projecting import asking, catch_up
 from tests.support.recovering import (
     DAMAGE,
@@ -65,10 +65,10 @@ class Told:
             found = await obligations.due(connection, where.schema, self.story.now, 100)
         return [each for each in found if isinstance(each, timers)]
 
-    async def listed(self, page: PageOf | None = None, **about: Any) -> list[Listed]:
+    async def listed(self, page: PageOf | None = None, **about: Any) -> list[ListedRecovery]:
         self.catch_up()
         async with asking(self.tenant) as where:
-            return (await list_recoveries(where, page or PageOf(), About(**about))).rows
+            return (await list_recoveries(where, page or PageOf(), RecoveryFilter(**about))).rows
 
 
 def answering(story: Story, recovery_id: str = "asked") -> Recovering:
@@ -173,7 +173,7 @@ def told(tenant: EmptyTenant) -> Told:
     return Told(tenant, story)
 
 
-def ids(rows: list[Listed]) -> list[str]:
+def ids(rows: list[ListedRecovery]) -> list[str]:
     return [row.recovery_id for row in rows]
 
 
@@ -212,7 +212,7 @@ async def test_a_list_comes_in_pages(told: Told):
     found, token = list[str](), ""
     async with asking(told.tenant) as where:
         for _ in range(3):
-            answer = await list_recoveries(where, PageOf(1, token), About())
+            answer = await list_recoveries(where, PageOf(1, token), RecoveryFilter())
             found += ids(answer.rows)
             token = answer.next_page_token
     assert (found, token) == (["asked", "loss", "damage"], "")

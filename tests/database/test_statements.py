@@ -20,7 +20,7 @@ from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from projections import statements
 from projections.machine.reads import PageOf
-from projections.statements import Balance, Entry, Kind, Statement, Total
+from projections.statements import Balance, EntryKind, Statement, StatementEntry, Total
 from tests.support.projecting import (
     asking,
     catch_up,
@@ -68,8 +68,10 @@ async def statement(tenant: EmptyTenant, *period: datetime | None, supplier_id: 
         return (await statements.get_statement(where, supplier_id, *period)).rows[0]
 
 
-async def entries(tenant: EmptyTenant, *period: datetime | None, size: int = 100, currency: str = "") -> list[Entry]:
-    found: list[Entry] = []
+async def entries(
+    tenant: EmptyTenant, *period: datetime | None, size: int = 100, currency: str = ""
+) -> list[StatementEntry]:
+    found: list[StatementEntry] = []
     token = ""
     async with asking(tenant) as where:
         while True:
@@ -93,12 +95,12 @@ async def test_goods_are_owed_when_they_are_shipped_at_the_cost_of_the_draft(ten
     catch_up(tenant, story.log)
     (entry,) = await entries(tenant)
     position = next(n for n, (_, fact) in enumerate(story.log, 1) if isinstance(fact, SupplierOrderShipped))
-    assert entry == Entry(
+    assert entry == StatementEntry(
         position,
         1,
         "acme",
         "EUR",
-        Kind.GOODS,
+        EntryKind.GOODS,
         500,
         NOON + HOUR,
         "order-shopify/1",
@@ -114,12 +116,12 @@ async def test_currencies_are_accounts_of_their_own_and_unknown_costs_are_counte
     catch_up(tenant, story.log)
     assert await statement(tenant) == Statement(
         (
-            Balance("CNY", 0, (Total(Kind.GOODS, 6000, 1),), 6000),
-            Balance("EUR", 0, (Total(Kind.GOODS, 750, 1),), 750),
+            Balance("CNY", 0, (Total(EntryKind.GOODS, 6000, 1),), 6000),
+            Balance("EUR", 0, (Total(EntryKind.GOODS, 750, 1),), 750),
         ),
         units_without_cost=1,
     )
-    unknown = [each for each in await entries(tenant) if each.kind is Kind.GOODS_WITHOUT_COST]
+    unknown = [each for each in await entries(tenant) if each.kind is EntryKind.GOODS_WITHOUT_COST]
     assert [(each.line_no, each.units, each.amount_minor, each.currency) for each in unknown] == [(3, 1, 0, "")]
 
 
@@ -156,8 +158,8 @@ async def test_compensation_is_owed_by_the_supplier_until_it_is_reversed(tenant:
     story.rule(Party.CARRIER)
     catch_up(tenant, story.log)
     assert [(each.kind, each.amount_minor, each.fact, each.object_id) for each in await entries(tenant)] == [
-        (Kind.COMPENSATION, -30, "order.compensation_accrued", FIRST),
-        (Kind.COMPENSATION_REVERSED, 30, "order.compensation_reversed", FIRST),
+        (EntryKind.COMPENSATION, -30, "order.compensation_accrued", FIRST),
+        (EntryKind.COMPENSATION_REVERSED, 30, "order.compensation_reversed", FIRST),
     ]
     (balance,) = (await statement(tenant)).balances
     assert balance.closing_minor == 0
@@ -176,9 +178,9 @@ async def test_an_accepted_recovery_is_owed_and_a_credit_note_sets_it_off(tenant
     catch_up(tenant, story.log)
     found = [each for each in await entries(tenant) if each.stream == "recovery-r1"]
     assert [(each.kind, each.amount_minor, each.fact) for each in found] == [
-        (Kind.RECOVERY, -300, "recovery.accepted"),
-        (Kind.RECOVERY_PAID, 70, "recovery.settlement_received"),
-        (Kind.RECOVERY_WRITTEN_OFF, 50, "recovery.written_off"),
+        (EntryKind.RECOVERY, -300, "recovery.accepted"),
+        (EntryKind.RECOVERY_PAID, 70, "recovery.settlement_received"),
+        (EntryKind.RECOVERY_WRITTEN_OFF, 50, "recovery.written_off"),
     ]
     # 7.50 of goods, less the 1.80 that were set off.
     assert (await statement(tenant)).balances[1].closing_minor == 570
@@ -190,7 +192,7 @@ async def test_what_a_carrier_owes_is_no_suppliers_debt(tenant: EmptyTenant):
     recovering = Recovering(story)
     recovering.of_carrier(refund(400))
     catch_up(tenant, story.log)
-    assert {each.kind for each in await entries(tenant)} == {Kind.GOODS, Kind.GOODS_WITHOUT_COST}
+    assert {each.kind for each in await entries(tenant)} == {EntryKind.GOODS, EntryKind.GOODS_WITHOUT_COST}
 
 
 # --- periods and pages ----------------------------------------------------------------------------
@@ -211,11 +213,11 @@ def a_month() -> Story:
 async def test_what_came_before_the_period_is_its_opening_balance(tenant: EmptyTenant):
     catch_up(tenant, a_month().log)
     (whole,) = (await statement(tenant)).balances
-    assert whole == Balance("EUR", 0, (Total(Kind.COMPENSATION, -10, 1), Total(Kind.GOODS, 750, 2)), 740)
+    assert whole == Balance("EUR", 0, (Total(EntryKind.COMPENSATION, -10, 1), Total(EntryKind.GOODS, 750, 2)), 740)
     (later,) = (await statement(tenant, NOON + 2 * DAY)).balances
-    assert later == Balance("EUR", 250, (Total(Kind.COMPENSATION, -10, 1), Total(Kind.GOODS, 500, 1)), 740)
+    assert later == Balance("EUR", 250, (Total(EntryKind.COMPENSATION, -10, 1), Total(EntryKind.GOODS, 500, 1)), 740)
     (earlier,) = (await statement(tenant, None, NOON + 2 * DAY)).balances
-    assert earlier == Balance("EUR", 0, (Total(Kind.GOODS, 250, 1),), 250)
+    assert earlier == Balance("EUR", 0, (Total(EntryKind.GOODS, 250, 1),), 250)
     (after,) = (await statement(tenant, NOON + 90 * DAY)).balances
     assert after == Balance("EUR", 740, (), 740)
     # A period begins with its first instant and ends before its last.

@@ -11,7 +11,7 @@ from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from projections import trade
 from projections.machine.reads import FIRST, LAST, PageOf
-from projections.trade import About, Borne, Figures, GroupBy
+from projections.trade import Borne, Figures, GroupBy, TradeFilter
 from tests.support.casework import (
     CASE,
     PHOTO,
@@ -49,7 +49,7 @@ async def reviewed(
     token = ""
     async with asking(tenant, head) as where:
         while True:
-            said = About(**{"since": FIRST, "until": LAST, **about})
+            said = TradeFilter(**{"since": FIRST, "until": LAST, **about})
             answer = await trade.review(where, PageOf(size, token), group_by, said)
             found += answer.rows
             token = answer.next_page_token

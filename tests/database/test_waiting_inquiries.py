@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from ledger.terms.parties import Party
 from projections import inquiries
-from projections.inquiries import State, Waiting
+from projections.inquiries import InquiryState, ListedInquiry
 from projections.machine.reads import PageOf
 from tests.support.projecting import asking, catch_up
 from tests.support.stalls import EmptyTenant
@@ -37,8 +37,8 @@ def several() -> Story:
     return story
 
 
-async def listed(tenant: EmptyTenant, *arguments, size: int = 100) -> list[Waiting]:
-    found: list[Waiting] = []
+async def listed(tenant: EmptyTenant, *arguments, size: int = 100) -> list[ListedInquiry]:
+    found: list[ListedInquiry] = []
     token = ""
     async with asking(tenant) as where:
         while True:
@@ -65,12 +65,12 @@ async def test_questions_are_found_by_state_supplier_order_and_who_is_asked(tena
     async def ids(*arguments) -> list[str]:
         return [each.inquiry_id for each in await listed(tenant, *arguments)]
 
-    assert await ids(State.ANSWERED) == ["acme-1"]
-    assert await ids(State.CLOSED) == ["us-1"]
-    assert await ids(State.OPEN, "acme") == ["acme-2"]
-    assert await ids(State.OPEN, "", ORDER, Party.RETAILER) == ["us-2"]
-    assert await ids(State.OPEN, "", "shopify/9") == []
-    (answered,) = await listed(tenant, State.ANSWERED)
+    assert await ids(InquiryState.ANSWERED) == ["acme-1"]
+    assert await ids(InquiryState.CLOSED) == ["us-1"]
+    assert await ids(InquiryState.OPEN, "acme") == ["acme-2"]
+    assert await ids(InquiryState.OPEN, "", ORDER, Party.RETAILER) == ["us-2"]
+    assert await ids(InquiryState.OPEN, "", "shopify/9") == []
+    (answered,) = await listed(tenant, InquiryState.ANSWERED)
     assert (answered.answered_at, answered.asked_by, answered.asked_of) == (
         NOON + HOUR,
         Party.RETAILER,

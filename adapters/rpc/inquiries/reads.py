@@ -13,7 +13,7 @@ from fulfilment.v1 import inquiries_pb2 as pb
 from ledger.nouns import inquiries
 from projections import inquiries as waiting
 
-_read_state = shapes.enum(pb.InquiryState, waiting.State, unspecified=waiting.State.OPEN)
+_read_state = shapes.enum(pb.InquiryState, waiting.InquiryState, unspecified=waiting.InquiryState.OPEN)
 
 
 class InquiryQueries(PersonalQueries):

@@ -8,7 +8,7 @@ from adapters.rpc.shows import number_of, party, stamp
 from fulfilment.v1 import inquiries_pb2 as pb
 from ledger.facts import Sealed
 from ledger.nouns.inquiries import Inquiry
-from projections.inquiries import Waiting
+from projections.inquiries import ListedInquiry
 
 _state = number_of(pb.InquiryState)
 _topic = number_of(pb.InquiryTopic)
@@ -44,7 +44,7 @@ def _said(text: Sealed | None, said: Mapping[str, str]) -> str:
     return said.get(text.key_id, "") if text is not None else ""
 
 
-def waiting(each: Waiting) -> pb.Inquiry:
+def waiting(each: ListedInquiry) -> pb.Inquiry:
     return pb.Inquiry(
         inquiry_id=each.inquiry_id,
         state=_state(each.state),

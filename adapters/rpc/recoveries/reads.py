@@ -13,7 +13,7 @@ from fulfilment.v1 import recoveries_pb2 as pb
 from ledger.nouns import recoveries
 from ledger.nouns.recoveries import Kind
 from ledger.terms.parties import Party
-from projections.recoveries import About, list_recoveries
+from projections.recoveries import RecoveryFilter, list_recoveries
 
 _read_status = shapes.enum(pb.RecoveryStatus, recoveries.Status)
 
@@ -34,8 +34,8 @@ class RecoveryQueries(Queries):
         return listed(pb.ListRecoveriesResponse, "recoveries", answer, shows.row)
 
 
-def _about(request: pb.ListRecoveriesRequest) -> About:
-    return About(
+def _about(request: pb.ListRecoveriesRequest) -> RecoveryFilter:
+    return RecoveryFilter(
         kinds=_kinds(request.party) if request.party else (),
         statuses=tuple(any_of(_read_status, request.statuses, "statuses")),
         supplier_id=optional(plain_id, request.supplier_id, "supplier_id"),

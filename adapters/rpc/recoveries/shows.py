@@ -6,7 +6,7 @@ from adapters.rpc.shows import number_of, party, stamp
 from fulfilment.v1 import recoveries_pb2 as pb
 from ledger.nouns.recoveries import Payment, Recovery
 from ledger.terms.money import in_64_bits
-from projections.recoveries import Listed
+from projections.recoveries import ListedRecovery
 
 _kind = number_of(pb.RecoveryKind)
 _status = number_of(pb.RecoveryStatus)
@@ -70,7 +70,7 @@ def _part(payment: Payment) -> pb.RecoveryPayment:
     )
 
 
-def row(each: Listed) -> pb.ListedRecovery:
+def row(each: ListedRecovery) -> pb.ListedRecovery:
     return pb.ListedRecovery(
         recovery_id=each.recovery_id,
         kind=_kind(each.kind),

@@ -45,7 +45,7 @@ def _balance(each: statements.Balance) -> pb.StatementBalance:
     )
 
 
-def _entry(each: statements.Entry) -> pb.StatementEntry:
+def _entry(each: statements.StatementEntry) -> pb.StatementEntry:
     return pb.StatementEntry(
         at=stamp(each.at),
         kind=_statement_kind(each.kind),

@@ -43,7 +43,7 @@ class SupplierReviewQueries(Queries):
         return listed(pb.ListSuspensionProposalsResponse, "proposals", answer, _proposal)
 
 
-def _supplier(each: reviewing.Listed) -> pb.ListedSupplier:
+def _supplier(each: reviewing.ListedSupplier) -> pb.ListedSupplier:
     return pb.ListedSupplier(
         supplier_id=each.supplier_id,
         standing=shows.standing(each.standing),

@@ -23,10 +23,10 @@ class TradeQueries(Queries):
         return listed(pb.ReviewTradeResponse, "rows", answer, _figures)
 
 
-def _about(request: pb.ReviewTradeRequest) -> trade.About:
+def _about(request: pb.ReviewTradeRequest) -> trade.TradeFilter:
     since, until = period(request)
     now = datetime.now(UTC)
-    return trade.About(
+    return trade.TradeFilter(
         since or FIRST,
         min(until or now, now),
         optional(plain_id, request.supplier_id, "supplier_id"),
