@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 from psycopg import Connection
@@ -39,6 +40,8 @@ _HEAD = "SELECT coalesce(max(notification_id), 0) FROM {events}"
 
 StoredFact = tuple[int, str, int, str, bytes, datetime]
 """Position, stream, version, topic, state, when it was recorded."""
+
+_RECORDED_AT = itemgetter(5)
 
 Changed = dict[str, tuple[Any, Any]]
 """By stream: its history before the page (None if it is new) and after it. A stock's is the same object twice."""
@@ -176,7 +179,7 @@ class Streams:
         self, connection: Connection[Any], rows: Sequence[StoredFact], facts: Sequence[Fact]
     ) -> tuple[Page, dict[str, Any]]:
         """The page, and the histories of the streams that it touches."""
-        page = Page(self.position, rows[-1][0], max(row[5] for row in rows))
+        page = Page(self.position, rows[-1][0], max(map(_RECORDED_AT, rows)))
         load = partial(self._known, connection)
         before = load(stream for _, stream, version, _, _, _ in rows if version > 1)
         now: dict[str, Any] = {}
@@ -200,20 +203,23 @@ class Streams:
         rows: Sequence[StoredFact],
         facts: Sequence[Fact],
     ) -> None:
+        folds = self._folds
+        logged: dict[str, list[LoggedFact]] = {prefix: [] for prefix in folds}
         for index, ((position, stream, _, _, _, _), fact) in enumerate(zip(rows, facts, strict=True)):
-            prefix = _prefix(stream)
+            prefix = stream.partition("-")[0]
             history = now[stream] if stream in now else before.get(stream)
             available = history.stock.available if type(history) is StockHistory else 0
             # Before it is folded: should that fail half way, the history must be forgotten.
             now[stream] = history
             try:
-                now[stream] = history = self._folds[prefix](history, fact, position)
+                now[stream] = history = folds[prefix](history, fact, position)
             except Exception as error:
                 raise _Broken(index, error) from error
             if type(history) is StockHistory:
                 left = history.stock.available
                 history = Movement(left - available, left)
-            page.facts.setdefault(prefix, []).append(LoggedFact(position, fact, history))
+            logged[prefix].append(LoggedFact(position, fact, history))
+        page.facts = logged
 
     def _known(self, connection: Connection[Any], streams: Iterable[str]) -> dict[str, Any]:
         """The histories as of ``position``: from memory, else folded from the log. Of an empty stream None."""

@@ -56,11 +56,13 @@ class _Cause(NamedTuple):
     at: datetime
 
 
-def notices(logged: LoggedFact) -> Iterator[Notice]:
-    """The messages that a fact makes due."""
-    causes = _CAUSES.get(type(logged.fact))
-    for cause in causes(logged.fact, logged.history) if causes else ():
-        yield Notice(f"{cause.kind}-{logged.position}", cause.kind, cause.about, cause.at, logged.position)
+def notices(facts: Iterable[LoggedFact]) -> Iterator[Notice]:
+    """The messages that facts make due."""
+    for position, fact, history in facts:
+        causes = _CAUSES.get(type(fact))
+        if causes is not None:
+            for cause in causes(fact, history):
+                yield Notice(f"{cause.kind}-{position}", cause.kind, cause.about, cause.at, position)
 
 
 def _confirmed(fact: OrderConfirmed, history: OrderHistory) -> Iterable[_Cause]:

@@ -71,7 +71,7 @@ def _messages(page: Page) -> list[Written]:
     asked = Rows(MESSAGES)
     # Never as new ones, even if they are: a fact has made most of them due before.
     asked.changed = [_asked(message) for _, message in page.changed(messages.NOUN.prefix)]
-    due = [_due(notice) for facts in page.facts.values() for logged in facts for notice in notices(logged)]
+    due = [_due(notice) for facts in page.facts.values() for notice in notices(facts)]
     return [AddedRows(MESSAGES, due), asked]
 
 
