@@ -27,7 +27,7 @@ from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, suppliers_pb2, totals_pb2
+from fulfilment.v1 import common_pb2, orders_pb2, parcels_pb2, supplier_orders_pb2, suppliers_pb2, totals_pb2
 from fulfilment.v1.batch_pb2 import BatchCommand
 
 CHANNEL = "olist"
@@ -392,14 +392,14 @@ class _Parts:
 
     def sent(self, at: datetime) -> Iterator[BatchCommand]:
         for number, part in self._parts:
-            sent = orders_pb2.SendSupplierOrderRequest(
+            sent = supplier_orders_pb2.SendSupplierOrderRequest(
                 context=_context(self._ids, f"send/{number}"), supplier_order_id=part, at=stamp(at)
             )
             yield BatchCommand(send_supplier_order=sent)
 
     def shipped(self, at: datetime, carried: datetime | None, delivered: datetime | None) -> Iterator[BatchCommand]:
         for number, part in self._parts:
-            shipped = orders_pb2.ShipSupplierOrderRequest(
+            shipped = supplier_orders_pb2.ShipSupplierOrderRequest(
                 context=_context(self._ids, f"ship/{number}"),
                 supplier_order_id=part,
                 carrier=CARRIER,
@@ -433,7 +433,7 @@ class _Parts:
         )
         yield BatchCommand(cancel_order=cancelled)
         for number, part in self._parts if asked else ():
-            agreed = orders_pb2.AnswerCancelRequestRequest(
+            agreed = supplier_orders_pb2.AnswerCancelRequestRequest(
                 context=_context(self._ids, f"agree/{number}"), supplier_order_id=part, agreed=True, at=stamp(at)
             )
             yield BatchCommand(answer_cancel_request=agreed)

@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from fulfilment.v1 import batch_pb2, common_pb2, orders_pb2, parcels_pb2, stock_pb2, suppliers_pb2
+from fulfilment.v1 import batch_pb2, common_pb2, orders_pb2, parcels_pb2, stock_pb2, supplier_orders_pb2, suppliers_pb2
 
 SUPPLIER = "acme"
 CHANNEL = "shop"
@@ -85,21 +85,22 @@ def life(series: str, number: int) -> list[batch_pb2.BatchCommand]:
     """Everything that happens to an order for which nothing goes wrong, from the shop to the door."""
     supplier_order_id = f"{order_id(series, number)}/1"
     tracking_number = f"{series}{number}".upper()
-    parts = orders_pb2
-    answer = parts.LineAnswer(line_no=1, accepted=1)
+    answer = supplier_orders_pb2.LineAnswer(line_no=1, accepted=1)
     sent: Any = {"supplier_order_id": supplier_order_id}
     scans = parcels_pb2.RecordCheckpointsRequest(
         context=context(), carrier="dhl", tracking_number=tracking_number, checkpoints=_scans()
     )
     return [
         command(place_order=order(series, number, paid=True)),
-        command(send_supplier_order=parts.SendSupplierOrderRequest(context=context(), **sent)),
+        command(send_supplier_order=supplier_orders_pb2.SendSupplierOrderRequest(context=context(), **sent)),
         command(
-            acknowledge_supplier_order=parts.AcknowledgeSupplierOrderRequest(context=context(), **sent, lines=[answer])
+            acknowledge_supplier_order=supplier_orders_pb2.AcknowledgeSupplierOrderRequest(
+                context=context(), **sent, lines=[answer]
+            )
         ),
-        command(pack_supplier_order=parts.PackSupplierOrderRequest(context=context(), **sent)),
+        command(pack_supplier_order=supplier_orders_pb2.PackSupplierOrderRequest(context=context(), **sent)),
         command(
-            ship_supplier_order=parts.ShipSupplierOrderRequest(
+            ship_supplier_order=supplier_orders_pb2.ShipSupplierOrderRequest(
                 context=context(), **sent, carrier="dhl", tracking_number=tracking_number
             )
         ),

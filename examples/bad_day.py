@@ -33,6 +33,7 @@ from fulfilment.v1 import (
     shipping_pb2,
     statements_pb2,
     stock_pb2,
+    supplier_orders_pb2,
     suppliers_pb2,
 )
 
@@ -192,7 +193,7 @@ class BadDay:
         self, supplier_order_id: str, units: int, tracking: str, sent: datetime, left: datetime
     ) -> list[tuple[str, Any]]:
         """A supplier got its order, took it on, and handed the goods to DHL."""
-        so, accepted = supplier_order_id, orders_pb2.LineAnswer(line_no=1, accepted=units)
+        so, accepted = supplier_order_id, supplier_orders_pb2.LineAnswer(line_no=1, accepted=units)
         return [
             ("SendSupplierOrder", {"supplier_order_id": so, "at": sent}),
             ("AcknowledgeSupplierOrder", {"supplier_order_id": so, "lines": [accepted], "at": sent + HOUR / 2}),
@@ -339,7 +340,7 @@ class BadDay:
     def late_supplier(self) -> None:
         self.chapter("II. The supplier that was late")
         sent, so = self.at("09:00", 2), "shop/late/1"
-        taken_on = orders_pb2.LineAnswer(line_no=1, accepted=3)
+        taken_on = supplier_orders_pb2.LineAnswer(line_no=1, accepted=3)
         self.ledger.tell_all(
             [
                 ("PlaceOrder", self.placing("late", "mug", 3, "slow", sent - HOUR)),
@@ -385,7 +386,9 @@ class BadDay:
             ("brook", so, 3),
         )
         living = [
-            each for each in rerouted.supplier_orders if each.status != orders_pb2.SUPPLIER_ORDER_STATUS_CANCELLED
+            each
+            for each in rerouted.supplier_orders
+            if each.status != supplier_orders_pb2.SUPPLIER_ORDER_STATUS_CANCELLED
         ]
         self.claim("One supplier order lives, and no unit is in two.", len(living), 1)
         self.ledger.tell_all(self.dispatching("shop/late/2", 3, "R1", self.at("10:05"), self.at("15:00")))
@@ -546,7 +549,9 @@ class BadDay:
             (0, 0),
         )
         so = f"{reship.order_id}/1"
-        turned_down = orders_pb2.LineAnswer(line_no=1, rejected=2, reason=orders_pb2.REJECT_REASON_OUT_OF_STOCK)
+        turned_down = supplier_orders_pb2.LineAnswer(
+            line_no=1, rejected=2, reason=supplier_orders_pb2.REJECT_REASON_OUT_OF_STOCK
+        )
         self.ledger.tell_all(
             [
                 ("SendSupplierOrder", {"supplier_order_id": so, "at": self.at("13:20")}),

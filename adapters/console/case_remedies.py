@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from adapters.console import words
 from adapters.console.case_page import read_case, record
 from adapters.console.session import Session, Words, option_at, option_request_id
-from fulfilment.v1 import cases_pb2
+from fulfilment.v1 import cases_pb2, returns_pb2
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,7 +43,7 @@ def label(
 ) -> None:
     """Record the label that the customer sends goods back with."""
     minor = words.amount_minor(freight, read_case(session, case_id).currency) if freight else 0
-    request = cases_pb2.RecordReturnLabelRequest(
+    request = returns_pb2.RecordReturnLabelRequest(
         context=session.client.context(request_id),
         case_id=case_id,
         label_id=label_id,
@@ -73,7 +73,7 @@ def sent(
     request_id: str | None,
 ) -> None:
     """Record the parcel that a label's goods come back in."""
-    request = cases_pb2.RecordReturnShippedRequest(
+    request = returns_pb2.RecordReturnShippedRequest(
         context=session.client.context(request_id),
         case_id=case_id,
         label_id=label_id,
@@ -94,7 +94,7 @@ def receive(
     session: Session, case_id: str, lines: tuple[str, ...], at: Timestamp | None, request_id: str | None
 ) -> None:
     """Record how many units have come back, in all."""
-    request = cases_pb2.RecordReturnReceivedRequest(
+    request = returns_pb2.RecordReturnReceivedRequest(
         context=session.client.context(request_id), case_id=case_id, lines=words.units_of_lines(lines), at=at
     )
     record(session, session.client.cases.RecordReturnReceived, request)
@@ -126,10 +126,10 @@ def inspect(
     request_id: str | None,
 ) -> None:
     """Record what became of the units of a line that came back, in all."""
-    found = cases_pb2.InspectedLine(
+    found = returns_pb2.InspectedLine(
         line_no=line_no, restocked=restocked, not_restocked=not_restocked, needs_work=needs_work, missing=missing
     )
-    request = cases_pb2.RecordInspectionRequest(
+    request = returns_pb2.RecordInspectionRequest(
         context=session.client.context(request_id), case_id=case_id, lines=[found], supplier_id=supplier_id, at=at
     )
     record(session, session.client.cases.RecordInspection, request)

@@ -12,7 +12,7 @@ from adapters.console.place import address, parsed_line
 from adapters.console.session import Nouns, Session, recording
 from adapters.console.show import LINE, hold_cells, line_numbers, order_of, read_order, record
 from adapters.console.supplier_orders import ack, cancel_answer, pack, rule_delay, send, ship
-from fulfilment.v1 import common_pb2, orders_pb2, tracking_pb2
+from fulfilment.v1 import common_pb2, orders_pb2, supplier_orders_pb2, tracking_pb2
 
 _HOLDS = words.choice(orders_pb2.HoldReason)
 
@@ -234,7 +234,7 @@ def reroute(
     """
     whole = name.count("/") < 2
     order_id = name if whole else order_of(name)
-    request = orders_pb2.RerouteUnitsRequest(
+    request = supplier_orders_pb2.RerouteUnitsRequest(
         context=session.client.context(request_id),
         order_id=order_id,
         supplier_order_id="" if whole else name,

@@ -14,10 +14,18 @@ from adapters.console.client import Command, Q
 from adapters.console.sentences import paths
 from adapters.console.session import Printer, Session, Words
 from adapters.console.words import at, minute, money, promised, span, word
-from fulfilment.v1 import audit_pb2, common_pb2, orders_pb2, parcels_pb2, shipping_pb2, suppliers_pb2
+from fulfilment.v1 import (
+    audit_pb2,
+    common_pb2,
+    orders_pb2,
+    parcels_pb2,
+    shipping_pb2,
+    supplier_orders_pb2,
+    suppliers_pb2,
+)
 
 _BUCKETS = ("open", "backordered", "assigned", "shipped", "delivered", "cancelled", "lost")
-_DISPATCH_CLOCK = orders_pb2.SUPPLIER_ORDER_CLOCK_DISPATCH
+_DISPATCH_CLOCK = supplier_orders_pb2.SUPPLIER_ORDER_CLOCK_DISPATCH
 _LONG = 20
 _MOST_PARCELS = 20
 """An order has a few; each costs a call for its last scan."""
@@ -182,7 +190,7 @@ def _print_supplier_orders(out: Printer, order: orders_pb2.Order, now: datetime 
         [
             _short(each.supplier_order_id),
             each.supplier_id,
-            word(orders_pb2.SupplierOrderStatus, each.status),
+            word(supplier_orders_pb2.SupplierOrderStatus, each.status),
             minute(each, "sent_at"),
             minute(each, "dispatch_by"),
             minute(each, "dispatched_at"),
@@ -198,7 +206,7 @@ def _print_supplier_orders(out: Printer, order: orders_pb2.Order, now: datetime 
             out.say(f"{_short(each.supplier_order_id)} {'; '.join(remarks)}")
 
 
-def _remarks(each: orders_pb2.SupplierOrder) -> list[str]:
+def _remarks(each: supplier_orders_pb2.SupplierOrder) -> list[str]:
     """What is out of the ordinary."""
     instead = f"instead of {_short(each.instead_of)}: {each.reroute_reason}" if each.instead_of else ""
     asked = sum(line.units for line in each.reroute_asked)
@@ -207,7 +215,7 @@ def _remarks(each: orders_pb2.SupplierOrder) -> list[str]:
     return [remark for remark in (instead, rerouted, lacks, _owed(each)) if remark]
 
 
-def _owed(each: orders_pb2.SupplierOrder) -> str:
+def _owed(each: supplier_orders_pb2.SupplierOrder) -> str:
     """What the supplier owes for being late, and whose fault that was if somebody ruled."""
     amount = each.compensation.amount
     owed = f"owes {money(amount.amount_minor, amount.currency)}" if each.HasField("compensation") else ""
@@ -222,10 +230,10 @@ def _short(supplier_order_id: str) -> str:
     return f"…/{supplier_order_id.rpartition('/')[2]}"
 
 
-_ENDED = {orders_pb2.SUPPLIER_ORDER_STATUS_CANCELLED, orders_pb2.SUPPLIER_ORDER_STATUS_REJECTED}
+_ENDED = {supplier_orders_pb2.SUPPLIER_ORDER_STATUS_CANCELLED, supplier_orders_pb2.SUPPLIER_ORDER_STATUS_REJECTED}
 
 
-def _punctuality(each: orders_pb2.SupplierOrder, now: datetime | None) -> str:
+def _punctuality(each: supplier_orders_pb2.SupplierOrder, now: datetime | None) -> str:
     due, done = at(each, "dispatch_by"), at(each, "dispatched_at")
     if due is None or each.status in _ENDED:
         return ""
@@ -256,13 +264,13 @@ def _print_parcels(session: Session, order: orders_pb2.Order, with_scans: bool) 
     session.out.table(headings, rows)
 
 
-def _state(each: orders_pb2.Shipment) -> str:
+def _state(each: supplier_orders_pb2.Shipment) -> str:
     state = "lost" if each.lost else "delivered" if each.HasField("delivered_at") else "under way"
-    odd = [f"left {word(orders_pb2.Oddity, oddity)}" for oddity in each.oddities]
+    odd = [f"left {word(supplier_orders_pb2.Oddity, oddity)}" for oddity in each.oddities]
     return ", ".join([state, *odd])
 
 
-def _parcel(session: Session, each: orders_pb2.Shipment) -> parcels_pb2.Parcel | None:
+def _parcel(session: Session, each: supplier_orders_pb2.Shipment) -> parcels_pb2.Parcel | None:
     request = parcels_pb2.GetParcelRequest(carrier=each.carrier, tracking_number=each.tracking_number)
     parcel = session.client.call(session.client.parcels.GetParcel, request).parcel
     return parcel if parcel.epoch == each.epoch else None
@@ -305,16 +313,16 @@ def next_steps(order: orders_pb2.Order) -> list[str]:
     return [*steps, *(step for each in order.supplier_orders if (step := _next_for(each)))]
 
 
-def _next_for(each: orders_pb2.SupplierOrder) -> str:
+def _next_for(each: supplier_orders_pb2.SupplierOrder) -> str:
     name = each.supplier_order_id
     match each.status:
-        case orders_pb2.SUPPLIER_ORDER_STATUS_DRAFT:
+        case supplier_orders_pb2.SUPPLIER_ORDER_STATUS_DRAFT:
             return f"Next: fulfilment order send {name}"
-        case orders_pb2.SUPPLIER_ORDER_STATUS_SENT:
+        case supplier_orders_pb2.SUPPLIER_ORDER_STATUS_SENT:
             return f"Next, when {each.supplier_id} answers: fulfilment order ack {name}"
-        case orders_pb2.SUPPLIER_ORDER_STATUS_ACCEPTED | orders_pb2.SUPPLIER_ORDER_STATUS_PACKED:
+        case supplier_orders_pb2.SUPPLIER_ORDER_STATUS_ACCEPTED | supplier_orders_pb2.SUPPLIER_ORDER_STATUS_PACKED:
             return f"Next, when it leaves: fulfilment order ship {name} --carrier NAME --number NUMBER"
-        case orders_pb2.SUPPLIER_ORDER_STATUS_CANCEL_REQUESTED:
+        case supplier_orders_pb2.SUPPLIER_ORDER_STATUS_CANCEL_REQUESTED:
             return f"Next, when {each.supplier_id} answers: fulfilment order cancel-answer {name} --agreed | --refused"
         case _:
             return ""

@@ -9,7 +9,7 @@ import click
 from adapters.console import words
 from adapters.console.session import Session, Words, recording
 from adapters.console.show import LINE, order_of, read_order, record
-from fulfilment.v1 import common_pb2, orders_pb2
+from fulfilment.v1 import common_pb2, supplier_orders_pb2
 
 
 @click.command(cls=Words)
@@ -17,7 +17,7 @@ from fulfilment.v1 import common_pb2, orders_pb2
 @recording()
 def send(session: Session, supplier_order_id: str, at: Any, request_id: str | None) -> None:
     """Record that a dispatch instruction went out; the supplier's clocks start."""
-    request = orders_pb2.SendSupplierOrderRequest(
+    request = supplier_orders_pb2.SendSupplierOrderRequest(
         context=session.client.context(request_id), supplier_order_id=supplier_order_id, at=at
     )
     record(session, order_of(supplier_order_id), session.client.orders.SendSupplierOrder, request)
@@ -29,7 +29,7 @@ def send(session: Session, supplier_order_id: str, at: Any, request_id: str | No
 @click.option("--backorder", multiple=True, metavar="LINE:UNITS", help="Units it has to get first.")
 @click.option("--expected-at", type=words.INSTANT, help="When backordered units are expected.")
 @click.option("--reject", multiple=True, metavar="LINE:UNITS", help="Units it will not ship; needs --reason.")
-@click.option("--reason", type=words.choice(orders_pb2.RejectReason), help="Why units are rejected.")
+@click.option("--reason", type=words.choice(supplier_orders_pb2.RejectReason), help="Why units are rejected.")
 @recording("When the supplier answered")
 def ack(
     session: Session,
@@ -53,17 +53,17 @@ def ack(
     if not (accepted or backordered or rejected):
         accepted = _unanswered(session, supplier_order_id)
     answers = [
-        orders_pb2.LineAnswer(
+        supplier_orders_pb2.LineAnswer(
             line_no=line_no,
             accepted=accepted.get(line_no, 0),
             backordered=backordered.get(line_no, 0),
             rejected=rejected.get(line_no, 0),
             expected_at=expected_at if line_no in backordered else None,
-            reason=words.number(orders_pb2.RejectReason, reason if line_no in rejected else None),
+            reason=words.number(supplier_orders_pb2.RejectReason, reason if line_no in rejected else None),
         )
         for line_no in sorted({*accepted, *backordered, *rejected})
     ]
-    request = orders_pb2.AcknowledgeSupplierOrderRequest(
+    request = supplier_orders_pb2.AcknowledgeSupplierOrderRequest(
         context=session.client.context(request_id), supplier_order_id=supplier_order_id, lines=answers, at=at
     )
     record(session, order_of(supplier_order_id), session.client.orders.AcknowledgeSupplierOrder, request)
@@ -85,7 +85,7 @@ def pack(
     session: Session, supplier_order_id: str, packed_with: tuple[str, ...], at: Any, request_id: str | None
 ) -> None:
     """Record that the goods are packed, and with what."""
-    request = orders_pb2.PackSupplierOrderRequest(
+    request = supplier_orders_pb2.PackSupplierOrderRequest(
         context=session.client.context(request_id),
         supplier_order_id=supplier_order_id,
         packed_with=packed_with,
@@ -110,7 +110,7 @@ def ship(
     request_id: str | None,
 ) -> None:
     """Record that units left in a parcel; all that is left unless lines are named."""
-    request = orders_pb2.ShipSupplierOrderRequest(
+    request = supplier_orders_pb2.ShipSupplierOrderRequest(
         context=session.client.context(request_id),
         supplier_order_id=supplier_order_id,
         carrier=carrier,
@@ -130,7 +130,7 @@ def cancel_answer(
     session: Session, supplier_order_id: str, agreed: bool, reason: str, at: Any, request_id: str | None
 ) -> None:
     """Record the supplier's answer to a cancel request."""
-    request = orders_pb2.AnswerCancelRequestRequest(
+    request = supplier_orders_pb2.AnswerCancelRequestRequest(
         context=session.client.context(request_id),
         supplier_order_id=supplier_order_id,
         agreed=agreed,
@@ -142,7 +142,9 @@ def cancel_answer(
 
 @click.command("rule-delay", cls=Words)
 @click.argument("supplier_order_id")
-@click.option("--clock", type=words.choice(orders_pb2.SupplierOrderClock), default="dispatch", show_default=True)
+@click.option(
+    "--clock", type=words.choice(supplier_orders_pb2.SupplierOrderClock), default="dispatch", show_default=True
+)
 @click.option("--party", type=words.choice(common_pb2.Party), required=True, help="Whose fault it is.")
 @click.option("--reason", metavar="WORD", required=True, help="Why, such as address_changed_late.")
 @recording("When it was ruled")
@@ -150,10 +152,10 @@ def rule_delay(
     session: Session, supplier_order_id: str, clock: str, party: str, reason: str, at: Any, request_id: str | None
 ) -> None:
     """Record whose fault a missed clock is; compensation follows the ruling."""
-    request = orders_pb2.RuleDelayRequest(
+    request = supplier_orders_pb2.RuleDelayRequest(
         context=session.client.context(request_id),
         supplier_order_id=supplier_order_id,
-        clock=words.number(orders_pb2.SupplierOrderClock, clock),
+        clock=words.number(supplier_orders_pb2.SupplierOrderClock, clock),
         party=words.number(common_pb2.Party, party),
         reason=reason,
         at=at,

@@ -14,6 +14,7 @@ from adapters.console.words import expected, minute, promised, word
 from fulfilment.v1 import (
     orders_pb2,
     parcels_pb2,
+    supplier_orders_pb2,
     tracking_pb2,
 )
 
@@ -58,7 +59,7 @@ def _print_order(session: Session, order: tracking_pb2.TrackedOrder) -> None:
         ]
     )
     for each in order.supplier_orders:
-        status = word(orders_pb2.SupplierOrderStatus, each.status)
+        status = word(supplier_orders_pb2.SupplierOrderStatus, each.status)
         gone = f"{each.shipped} of {each.units} units shipped, {each.delivered} delivered"
         session.out.say(f"{each.supplier_order_id}, {each.supplier_id}: {status}, {gone}")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.console import supplier_page, suppliers
-from fulfilment.v1 import admin_pb2, orders_pb2, suppliers_pb2
+from fulfilment.v1 import admin_pb2, orders_pb2, supplier_orders_pb2, suppliers_pb2
 from tests.support.service import Client, Service, context, stamp
 from tests.support.terminal import Shell, placed
 from tests.support.waiting import wait_for
@@ -167,9 +167,11 @@ def poor(service: Service) -> str:
             client.place(number, placed_at=stamp(since + timedelta(days=12)), lines=[line])
             about: dict[str, Any] = {"supplier_order_id": f"shop/{number}/1"}
             sent, shipped = (stamp(since + timedelta(days=days)) for days in (12, 15))
-            client.orders.SendSupplierOrder(orders_pb2.SendSupplierOrderRequest(context=context(), **about, at=sent))
+            client.orders.SendSupplierOrder(
+                supplier_orders_pb2.SendSupplierOrderRequest(context=context(), **about, at=sent)
+            )
             client.orders.ShipSupplierOrder(
-                orders_pb2.ShipSupplierOrderRequest(
+                supplier_orders_pb2.ShipSupplierOrderRequest(
                     context=context(), **about, carrier="dhl", tracking_number=number, at=shipped
                 )
             )

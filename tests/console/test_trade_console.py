@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from adapters.console import trade
 from adapters.console.trade_page import Head, page
-from fulfilment.v1 import common_pb2, orders_pb2, rates_pb2, trade_pb2
+from fulfilment.v1 import common_pb2, rates_pb2, supplier_orders_pb2, trade_pb2
 from tests.support.service import (
     Client,
     Service,
@@ -42,12 +42,12 @@ def _trades(client: Client) -> None:
     client.feed(10)
     for number in ("way", "late"):
         client.place(number, placed_at=stamp(NOW - 4 * DAY))
-        sent = orders_pb2.SendSupplierOrderRequest(
+        sent = supplier_orders_pb2.SendSupplierOrderRequest(
             context=context(), supplier_order_id=f"shop/{number}/1", at=stamp(NOW - 4 * DAY)
         )
         client.orders.SendSupplierOrder(sent)
     client.orders.ShipSupplierOrder(
-        orders_pb2.ShipSupplierOrderRequest(
+        supplier_orders_pb2.ShipSupplierOrderRequest(
             context=context(),
             supplier_order_id="shop/way/1",
             carrier="DHL",

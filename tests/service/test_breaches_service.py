@@ -18,6 +18,7 @@ from fulfilment.v1 import (
     obligations_pb2,
     orders_pb2,
     statements_pb2,
+    supplier_orders_pb2,
     suppliers_pb2,
 )
 from tests.support.service import (
@@ -35,7 +36,7 @@ from tests.support.waiting import wait_for
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-DISPATCH = orders_pb2.SUPPLIER_ORDER_CLOCK_DISPATCH
+DISPATCH = supplier_orders_pb2.SUPPLIER_ORDER_CLOCK_DISPATCH
 SUPPLIER, RETAILER, CUSTOMER = common_pb2.PARTY_SUPPLIER, common_pb2.PARTY_RETAILER, common_pb2.PARTY_CUSTOMER
 
 
@@ -60,14 +61,18 @@ def sent(client: Client, number: str, at: datetime, units: int = 2) -> str:
     client.place(number, units=units, placed_at=stamp(at))
     supplier_order_id = f"shop/{number}/1"
     client.orders.SendSupplierOrder(
-        orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=supplier_order_id, at=stamp(at))
+        supplier_orders_pb2.SendSupplierOrderRequest(
+            context=context(), supplier_order_id=supplier_order_id, at=stamp(at)
+        )
     )
     return supplier_order_id
 
 
-def rule(party: Any = CUSTOMER, supplier_order_id: str = "shop/late/1", **more: Any) -> orders_pb2.RuleDelayRequest:
+def rule(
+    party: Any = CUSTOMER, supplier_order_id: str = "shop/late/1", **more: Any
+) -> supplier_orders_pb2.RuleDelayRequest:
     said: dict[str, Any] = {"clock": DISPATCH, "reason": "address_changed", **more}
-    return orders_pb2.RuleDelayRequest(
+    return supplier_orders_pb2.RuleDelayRequest(
         context=context(actor="mia"), supplier_order_id=supplier_order_id, party=party, **said
     )
 
@@ -265,7 +270,7 @@ def test_questions_and_answers_are_refused_for_what_they_break(asked: Client):
 def test_a_statement_adds_up_and_every_amount_names_its_fact(client: Client):
     supplier_order_id = sent(client, "owed", NOW - 3 * DAY, units=3)
     shipped = client.orders.ShipSupplierOrder(
-        orders_pb2.ShipSupplierOrderRequest(
+        supplier_orders_pb2.ShipSupplierOrderRequest(
             context=context(), supplier_order_id=supplier_order_id, carrier="dhl", tracking_number="JD9", at=stamp(NOW)
         )
     )
@@ -348,7 +353,7 @@ def test_questions_are_asked_answered_and_listed_at_a_terminal(client: Client, f
 def test_a_statement_is_printed_as_a_table_as_json_and_as_csv(client: Client, ff: Terminal):
     supplier_order_id = sent(client, "csv", NOW)
     client.orders.ShipSupplierOrder(
-        orders_pb2.ShipSupplierOrderRequest(
+        supplier_orders_pb2.ShipSupplierOrderRequest(
             context=context(), supplier_order_id=supplier_order_id, carrier="dhl", tracking_number="JD10"
         )
     )

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from adapters.rpc.cases.evidence import MOST_EVIDENCE_BYTES
-from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2, cases_pb2, common_pb2, orders_pb2
+from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2, cases_pb2, common_pb2, orders_pb2, returns_pb2
 from tests.support.case_client import PNG, Work
+from tests.support.contract import request_class
 from tests.support.service import Client, Service, context, fields_of, reason_of, refused
 
 
@@ -32,7 +33,7 @@ def test_a_case_with_a_return_goes_its_whole_way(client: Client) -> None:
     work.tell("RecordReturnLabel", label_id="label-1", freight_minor=590)
     work.tell("RecordReturnShipped", label_id="label-1", carrier="DHL", tracking_number="back 1")
     work.tell("RecordReturnReceived", lines=[common_pb2.LineUnits(line_no=1, units=2)])
-    work.tell("RecordInspection", lines=[cases_pb2.InspectedLine(line_no=1, restocked=1, not_restocked=1)])
+    work.tell("RecordInspection", lines=[returns_pb2.InspectedLine(line_no=1, restocked=1, not_restocked=1)])
     work.tell("GrantRefund", refund_id="r-back", lines=[cases_pb2.LineAmount(line_no=1, units=1)])
     work.tell("DenyRefund", reason=cases_pb2.DENIAL_GOODS_USED)
     work.tell("RecordRefundPaid", refund_id="r-back", reference="psp-1")
@@ -230,7 +231,7 @@ def test_who_is_erased_is_erased_from_evidence_and_notes_too(client: Client) -> 
         ("RecordReturnLabel", {}, "label_id"),
         ("RecordReturnLabel", {"label_id": "l", "freight_minor": -1}, "freight_minor"),
         ("RecordReturnReceived", {}, "lines"),
-        ("RecordInspection", {"lines": [cases_pb2.InspectedLine()]}, "lines[0].line_no"),
+        ("RecordInspection", {"lines": [returns_pb2.InspectedLine()]}, "lines[0].line_no"),
         ("GrantRefund", {"refund_id": "r", "share_basis_points": 10_001}, "share_basis_points"),
         ("GrantRefund", {"refund_id": "r", "lines": [cases_pb2.LineAmount(line_no=1)]}, "lines[0].units"),
         ("DenyRefund", {}, "reason"),
@@ -240,7 +241,7 @@ def test_who_is_erased_is_erased_from_evidence_and_notes_too(client: Client) -> 
     ],
 )
 def test_what_a_request_lacks_is_named(client: Client, rpc: str, fields: dict[str, Any], field: str) -> None:
-    request = getattr(cases_pb2, f"{rpc}Request")(context=context(), case_id="case-x", **fields)
+    request = request_class(rpc)(context=context(), case_id="case-x", **fields)
     assert fields_of(refused(getattr(client.cases, rpc), request))[:1] == [field]
 
 
@@ -254,7 +255,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "RecordReturnLabel": {"label_id": "l"},
     "RecordReturnShipped": {"label_id": "l", "carrier": "dhl", "tracking_number": "X"},
     "RecordReturnReceived": {"lines": [common_pb2.LineUnits(line_no=1, units=1)]},
-    "RecordInspection": {"lines": [cases_pb2.InspectedLine(line_no=1)]},
+    "RecordInspection": {"lines": [returns_pb2.InspectedLine(line_no=1)]},
     "GrantRefund": {"refund_id": "r"},
     "DenyRefund": {"reason": 1},
     "RecordRefundPaid": {"refund_id": "r"},
@@ -265,7 +266,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("rpc", COMMANDS)
 def test_every_command_says_that_a_case_is_unknown(client: Client, rpc: str) -> None:
-    request = getattr(cases_pb2, f"{rpc}Request")(context=context(), case_id="nobodys", **COMMANDS[rpc])
+    request = request_class(rpc)(context=context(), case_id="nobodys", **COMMANDS[rpc])
     assert reason_of(refused(getattr(client.cases, rpc), request)) == "UNKNOWN_CASE"
 
 

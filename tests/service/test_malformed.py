@@ -13,7 +13,17 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from fulfilment.failures import failure
-from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2, cases_pb2, common_pb2, messages_pb2, orders_pb2, stock_pb2
+from fulfilment.v1 import (
+    admin_pb2,
+    audit_pb2,
+    batch_pb2,
+    cases_pb2,
+    common_pb2,
+    messages_pb2,
+    orders_pb2,
+    stock_pb2,
+    supplier_orders_pb2,
+)
 from tests.support.service import Client, context, error_info, fields_of, order, reason_of, refused, stamp
 
 
@@ -73,7 +83,9 @@ def test_a_shop_s_own_number_is_taken_however_it_is_written(client: Client, numb
     found = client.get(f"shop/{as_id}")
     assert (found.order_id, found.status) == (f"shop/{as_id}", orders_pb2.ORDER_STATUS_CONFIRMED)
     part = f"shop/{as_id}/1"
-    client.orders.SendSupplierOrder(orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=part))
+    client.orders.SendSupplierOrder(
+        supplier_orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=part)
+    )
     history = client.audit.GetHistory(audit_pb2.GetHistoryRequest(order_id=f"shop/{as_id}"))
     assert json.loads(history.facts[0].json)["channel_order_id"] == number.strip()
 

@@ -19,7 +19,7 @@ from psycopg.sql import SQL, Identifier
 from adapters.clock import Clocks
 from adapters.postgres import open_pool
 from adapters.tenants import Tenant, Tenants
-from fulfilment.v1 import admin_pb2, orders_pb2
+from fulfilment.v1 import admin_pb2, supplier_orders_pb2
 from ledger.engine.executor import Ledger
 from ledger.engine.log import LOCK_SEED, Log
 from ledger.nouns import NOUNS, orders, policies
@@ -88,7 +88,7 @@ def overdue(client: Client, number: str, due: datetime) -> None:
     client.approve(at=due - 30 * DAY, acknowledge_within_hours=24)
     client.feed(10)
     client.place(number, placed_at=stamp(due - DAY))
-    sent = orders_pb2.SendSupplierOrderRequest(
+    sent = supplier_orders_pb2.SendSupplierOrderRequest(
         context=context(), supplier_order_id=f"shop/{number}/1", at=stamp(due - DAY)
     )
     client.orders.SendSupplierOrder(sent)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fulfilment.v1 import admin_pb2, audit_pb2, messages_pb2, orders_pb2, work_pb2
+from fulfilment.v1 import admin_pb2, audit_pb2, messages_pb2, orders_pb2, supplier_orders_pb2, work_pb2
 from tests.support.service import (
     Client,
     Service,
@@ -53,7 +53,7 @@ def client(service: Service) -> Iterator[Client]:
 
 
 def send(client: Client, supplier_order_id: str) -> None:
-    request = orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=supplier_order_id)
+    request = supplier_orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=supplier_order_id)
     client.orders.SendSupplierOrder(request)
 
 

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from fulfilment.v1 import orders_pb2, stock_pb2
+from fulfilment.v1 import stock_pb2, supplier_orders_pb2
 from ledger.engine.executor import OWN, Command
 from tests.support.office import Postbox, an_office
 from tests.support.service import (
@@ -59,7 +59,9 @@ def run_late(client: Client) -> None:
     """A supplier order that should have been acknowledged an hour ago."""
     client.feed(10)
     client.place("late", placed_at=stamp(SENT_AT))
-    send = orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id="shop/late/1", at=stamp(SENT_AT))
+    send = supplier_orders_pb2.SendSupplierOrderRequest(
+        context=context(), supplier_order_id="shop/late/1", at=stamp(SENT_AT)
+    )
     client.orders.SendSupplierOrder(send)
     wait_for(lambda: names_of(client, "order.deadline_missed") == 1)
 

@@ -18,7 +18,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from adapters.embedded import EmbeddedServer
-from fulfilment.v1 import orders_pb2, stock_pb2
+from fulfilment.v1 import orders_pb2, stock_pb2, supplier_orders_pb2
 from tests.support.service import (
     HOUSE,
     Client,
@@ -158,7 +158,7 @@ def test_clocks_notice_each_thing_once_also_with_two_processes_and_after_a_resta
             client.feed(10)
             client.place("late", placed_at=stamp(long_ago))
             client.orders.SendSupplierOrder(
-                orders_pb2.SendSupplierOrderRequest(
+                supplier_orders_pb2.SendSupplierOrderRequest(
                     context=context(), supplier_order_id="shop/late/1", at=stamp(long_ago)
                 )
             )
@@ -196,7 +196,7 @@ def test_overdue_units_are_asked_for_once_also_with_two_processes_and_after_a_re
             for number, sku in (("late", "tea"), ("alone", "mug")):
                 client.place(number, placed_at=stamp(sent_at), sku=sku)
                 client.orders.SendSupplierOrder(
-                    orders_pb2.SendSupplierOrderRequest(
+                    supplier_orders_pb2.SendSupplierOrderRequest(
                         context=context(), supplier_order_id=f"shop/{number}/1", at=stamp(sent_at)
                     )
                 )
@@ -209,10 +209,12 @@ def test_overdue_units_are_asked_for_once_also_with_two_processes_and_after_a_re
         (held,) = client.get("shop/alone").supplier_orders
         assert list(held.reroute_asked) == []
         client.orders.AnswerCancelRequest(
-            orders_pb2.AnswerCancelRequestRequest(context=context(), supplier_order_id="shop/late/1", agreed=True)
+            supplier_orders_pb2.AnswerCancelRequestRequest(
+                context=context(), supplier_order_id="shop/late/1", agreed=True
+            )
         )
         taken, given = client.get("shop/late").supplier_orders
-        assert taken.status == orders_pb2.SUPPLIER_ORDER_STATUS_CANCELLED
+        assert taken.status == supplier_orders_pb2.SUPPLIER_ORDER_STATUS_CANCELLED
         assert (given.supplier_id, given.instead_of) == ("bolt", "shop/late/1")
         assert given.reroute_reason in ("overdue: acknowledge", "overdue: dispatch"), (
             "whichever the clock came to first"

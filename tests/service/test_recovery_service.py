@@ -18,11 +18,12 @@ from fulfilment.v1 import (
     cases_pb2,
     common_pb2,
     obligations_pb2,
-    orders_pb2,
     parcels_pb2,
+    supplier_orders_pb2,
 )
 from fulfilment.v1 import recoveries_pb2 as pb
 from tests.support.case_client import Work
+from tests.support.contract import request_class
 from tests.support.service import (
     Client,
     Service,
@@ -68,8 +69,8 @@ class Shop:
         at = NOW - days_ago * DAY
         self.client.place(number, sku=f"sku-{number}", placed_at=stamp(at))
         about: dict[str, Any] = {"supplier_order_id": f"shop/{number}/1", "at": stamp(at)}
-        self.client.orders.SendSupplierOrder(orders_pb2.SendSupplierOrderRequest(context=context(), **about))
-        shipping = orders_pb2.ShipSupplierOrderRequest(
+        self.client.orders.SendSupplierOrder(supplier_orders_pb2.SendSupplierOrderRequest(context=context(), **about))
+        shipping = supplier_orders_pb2.ShipSupplierOrderRequest(
             context=context(), carrier="dhl", tracking_number=number, **about
         )
         self.client.orders.ShipSupplierOrder(shipping)
@@ -121,7 +122,7 @@ class Shop:
             self.send("CollectDocument", recovery_id=recovery_id, kind=kind, sha256=HASH)
 
     def send(self, rpc: str, **said: Any) -> common_pb2.Receipt:
-        request = getattr(pb, f"{rpc}Request")(context=context(), **said)
+        request = request_class(rpc)(context=context(), **said)
         receipt: common_pb2.Receipt = getattr(self.client.recoveries, rpc)(request)
         return receipt
 

@@ -26,6 +26,7 @@ from fulfilment.v1 import (
     recoveries_pb2,
     reports_pb2,
     scorecards_pb2,
+    supplier_orders_pb2,
     totals_pb2,
     tracking_pb2,
     trade_pb2,
@@ -72,12 +73,12 @@ def told(client: Client) -> int:
     for number, placed_at in (("way", sent_at), ("late", NOW - 4 * DAY)):
         client.place(number, placed_at=stamp(placed_at), promised_by=stamp(NOW + 5 * DAY))
         client.orders.SendSupplierOrder(
-            orders_pb2.SendSupplierOrderRequest(
+            supplier_orders_pb2.SendSupplierOrderRequest(
                 context=context(), supplier_order_id=f"shop/{number}/1", at=stamp(placed_at)
             )
         )
     client.orders.ShipSupplierOrder(
-        orders_pb2.ShipSupplierOrderRequest(
+        supplier_orders_pb2.ShipSupplierOrderRequest(
             context=context(),
             supplier_order_id="shop/way/1",
             carrier="DHL",
@@ -106,7 +107,7 @@ def test_tracking_reads_what_was_just_written(client: Client, told: int):
     assert order.expected_by == order.promised_by == stamp(NOW + 5 * DAY)
     assert order.lines[0].units.shipped == 1
     (supplier_order,) = order.supplier_orders
-    assert supplier_order.status == orders_pb2.SUPPLIER_ORDER_STATUS_SHIPPED
+    assert supplier_order.status == supplier_orders_pb2.SUPPLIER_ORDER_STATUS_SHIPPED
     assert supplier_order.dispatched_at == stamp(NOW - 9 * HOUR)
     (parcel,) = order.parcels
     assert (parcel.carrier, parcel.tracking_number, parcel.epoch) == ("dhl", "JD1", 1)

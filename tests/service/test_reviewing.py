@@ -23,6 +23,7 @@ from fulfilment.v1 import (
     orders_pb2,
     rates_pb2,
     scorecards_pb2,
+    supplier_orders_pb2,
     supplier_reviews_pb2,
     suppliers_pb2,
 )
@@ -76,10 +77,10 @@ def told(client: Client) -> int:
         client.place(number, placed_at=stamp(placed_at))
         sent: dict[str, Any] = {"supplier_order_id": f"shop/{number}/1"}
         client.orders.SendSupplierOrder(
-            orders_pb2.SendSupplierOrderRequest(context=context(), **sent, at=stamp(placed_at))
+            supplier_orders_pb2.SendSupplierOrderRequest(context=context(), **sent, at=stamp(placed_at))
         )
         client.orders.ShipSupplierOrder(
-            orders_pb2.ShipSupplierOrderRequest(
+            supplier_orders_pb2.ShipSupplierOrderRequest(
                 context=context(), **sent, carrier="dhl", tracking_number=number, at=stamp(placed_at + hours * HOUR)
             )
         )

@@ -19,7 +19,17 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg.sql import SQL, Identifier
 
-from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2, common_pb2, orders_pb2, parcels_pb2, stock_pb2, suppliers_pb2
+from fulfilment.v1 import (
+    admin_pb2,
+    audit_pb2,
+    batch_pb2,
+    common_pb2,
+    orders_pb2,
+    parcels_pb2,
+    stock_pb2,
+    supplier_orders_pb2,
+    suppliers_pb2,
+)
 from tests.support.service import (
     HOUSE,
     Client,
@@ -44,18 +54,20 @@ def test_an_order_goes_from_the_shop_to_the_door(client: Client) -> None:
     client.place("walk", units=2, sku="walk")
     assert client.get("shop/walk").status == orders_pb2.ORDER_STATUS_CONFIRMED
     so = "shop/walk/1"
-    client.orders.SendSupplierOrder(orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=so))
+    client.orders.SendSupplierOrder(
+        supplier_orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=so)
+    )
     client.orders.AcknowledgeSupplierOrder(
-        orders_pb2.AcknowledgeSupplierOrderRequest(
-            context=context(), supplier_order_id=so, lines=[orders_pb2.LineAnswer(line_no=1, accepted=2)]
+        supplier_orders_pb2.AcknowledgeSupplierOrderRequest(
+            context=context(), supplier_order_id=so, lines=[supplier_orders_pb2.LineAnswer(line_no=1, accepted=2)]
         )
     )
     client.orders.PackSupplierOrder(
-        orders_pb2.PackSupplierOrderRequest(context=context(), supplier_order_id=so, packed_with=["neutral"])
+        supplier_orders_pb2.PackSupplierOrderRequest(context=context(), supplier_order_id=so, packed_with=["neutral"])
     )
     for number in ("W1", "W2"):
         client.orders.ShipSupplierOrder(
-            orders_pb2.ShipSupplierOrderRequest(
+            supplier_orders_pb2.ShipSupplierOrderRequest(
                 context=context(),
                 supplier_order_id=so,
                 carrier="DHL Express",
@@ -104,11 +116,13 @@ def test_units_find_their_supplier_and_go_on_to_the_next_one(client: Client) -> 
 
     send(client, "shop/vase/1")
     client.orders.AcknowledgeSupplierOrder(
-        orders_pb2.AcknowledgeSupplierOrderRequest(
+        supplier_orders_pb2.AcknowledgeSupplierOrderRequest(
             context=context(),
             supplier_order_id="shop/vase/1",
             lines=[
-                orders_pb2.LineAnswer(line_no=1, accepted=1, rejected=2, reason=orders_pb2.REJECT_REASON_OUT_OF_STOCK)
+                supplier_orders_pb2.LineAnswer(
+                    line_no=1, accepted=1, rejected=2, reason=supplier_orders_pb2.REJECT_REASON_OUT_OF_STOCK
+                )
             ],
         )
     )
@@ -123,9 +137,11 @@ def test_units_find_their_supplier_and_go_on_to_the_next_one(client: Client) -> 
     send(client, "shop/vase/2")
     wanted: dict[str, Any] = {"order_id": "shop/vase", "supplier_order_id": "shop/vase/2"}
     wanted |= {"by": common_pb2.PARTY_SUPPLIER, "reason": "overdue"}
-    client.orders.RerouteUnits(orders_pb2.RerouteUnitsRequest(context=context(), **wanted))
+    client.orders.RerouteUnits(supplier_orders_pb2.RerouteUnitsRequest(context=context(), **wanted))
     assert [each.units for each in client.get("shop/vase").supplier_orders[1].reroute_asked] == [2]
-    answer = orders_pb2.AnswerCancelRequestRequest(context=context(), supplier_order_id="shop/vase/2", agreed=True)
+    answer = supplier_orders_pb2.AnswerCancelRequestRequest(
+        context=context(), supplier_order_id="shop/vase/2", agreed=True
+    )
     client.orders.AnswerCancelRequest(answer)
     third = client.get("shop/vase").supplier_orders[2]
     assert (third.supplier_id, third.instead_of, third.reroute_reason) == ("far", "shop/vase/2", "overdue")
@@ -137,7 +153,7 @@ def test_units_find_their_supplier_and_go_on_to_the_next_one(client: Client) -> 
     batch = batch_pb2.ExecuteBatchRequest(
         commands=[
             batch_pb2.BatchCommand(
-                reroute_units=orders_pb2.RerouteUnitsRequest(
+                reroute_units=supplier_orders_pb2.RerouteUnitsRequest(
                     context=context(),
                     order_id="shop/vase",
                     supplier_order_id="shop/vase/3",
@@ -161,9 +177,11 @@ def test_units_that_nobody_sends_are_held_and_the_hold_says_why(client: Client) 
     client.place("alone", sku="alone", when_unavailable=orders_pb2.WHEN_UNAVAILABLE_HOLD)
     offer(client, "acme", "alone", 100)
     send(client, "shop/alone/1")
-    rejected = orders_pb2.LineAnswer(line_no=1, rejected=1, reason=orders_pb2.REJECT_REASON_DISCONTINUED)
+    rejected = supplier_orders_pb2.LineAnswer(
+        line_no=1, rejected=1, reason=supplier_orders_pb2.REJECT_REASON_DISCONTINUED
+    )
     client.orders.AcknowledgeSupplierOrder(
-        orders_pb2.AcknowledgeSupplierOrderRequest(
+        supplier_orders_pb2.AcknowledgeSupplierOrderRequest(
             context=context(), supplier_order_id="shop/alone/1", lines=[rejected]
         )
     )
@@ -180,7 +198,7 @@ def test_a_missing_brand_pack_is_shown_with_the_order(client: Client) -> None:
     client.place("card", sku="card", packing=["brand_card"])
     send(client, "shop/card/1")
     for packed_with, lacks in (((), ["after_sales_card"]), (("after_sales_card",), [])):
-        request = orders_pb2.PackSupplierOrderRequest(
+        request = supplier_orders_pb2.PackSupplierOrderRequest(
             context=context(), supplier_order_id="shop/card/1", packed_with=packed_with
         )
         client.orders.PackSupplierOrder(request)
@@ -188,7 +206,7 @@ def test_a_missing_brand_pack_is_shown_with_the_order(client: Client) -> None:
 
 
 def send(client: Client, supplier_order_id: str) -> None:
-    request = orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=supplier_order_id)
+    request = supplier_orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=supplier_order_id)
     client.orders.SendSupplierOrder(request)
 
 
@@ -238,7 +256,7 @@ def test_a_bad_command_in_a_batch_spoils_no_other(client: Client) -> None:
         batch_pb2.BatchCommand(),
         batch_pb2.BatchCommand(confirm_order=orders_pb2.ConfirmOrderRequest(context=context(), order_id="shop/nobody")),
         batch_pb2.BatchCommand(
-            send_supplier_order=orders_pb2.SendSupplierOrderRequest(
+            send_supplier_order=supplier_orders_pb2.SendSupplierOrderRequest(
                 context=context(), supplier_order_id="shop/batch-1/1"
             )
         ),

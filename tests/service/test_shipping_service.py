@@ -20,6 +20,7 @@ from fulfilment.v1 import (
     orders_pb2,
     parcels_pb2,
     shipping_pb2,
+    supplier_orders_pb2,
     suppliers_pb2,
     tracking_pb2,
 )
@@ -99,9 +100,11 @@ def placed(client: Client, number: str, **more: Any) -> orders_pb2.Order:
 def shipped(client: Client, number: str, tracking_number: str, carrier: str = "China Post") -> None:
     placed(client, number)
     so = f"shop/{number}/1"
-    client.orders.SendSupplierOrder(orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=so))
+    client.orders.SendSupplierOrder(
+        supplier_orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=so)
+    )
     client.orders.ShipSupplierOrder(
-        orders_pb2.ShipSupplierOrderRequest(
+        supplier_orders_pb2.ShipSupplierOrderRequest(
             context=context(), supplier_order_id=so, carrier=carrier, tracking_number=tracking_number
         )
     )
@@ -403,7 +406,7 @@ def test_an_odd_number_is_registered_with_a_warning(client: Client):
 
 def ship(client: Client, number: str, tracking_number: str, **more: Any) -> list[str]:
     """The warnings of the answer."""
-    request = orders_pb2.ShipSupplierOrderRequest(
+    request = supplier_orders_pb2.ShipSupplierOrderRequest(
         context=context(), supplier_order_id=f"shop/{number}/1", carrier="ups", tracking_number=tracking_number, **more
     )
     first, again = (client.orders.ShipSupplierOrder(request) for _ in range(2))
@@ -414,7 +417,9 @@ def ship(client: Client, number: str, tracking_number: str, **more: Any) -> list
 def sent(client: Client, number: str) -> None:
     placed(client, number)
     so = f"shop/{number}/1"
-    client.orders.SendSupplierOrder(orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=so))
+    client.orders.SendSupplierOrder(
+        supplier_orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=so)
+    )
 
 
 @pytest.mark.parametrize("announced", [False, True])
@@ -445,7 +450,7 @@ def test_whoever_ships_on_hold_or_at_a_time_that_cannot_be_right_is_told_so(clie
     client.orders.PlaceHold(hold)
     (told,) = ship(client, "onhold", "1Z999AA10123456784")
     assert told.startswith("the order was on hold")
-    assert list(client.get("shop/onhold").shipments[0].oddities) == [orders_pb2.ODDITY_ON_HOLD]
+    assert list(client.get("shop/onhold").shipments[0].oddities) == [supplier_orders_pb2.ODDITY_ON_HOLD]
     sent(client, "early")
     (told,) = ship(client, "early", "1Z5R89390357568126", at=stamp(NOW - timedelta(days=30)))
     assert told.startswith("the time cannot be right")
@@ -515,7 +520,7 @@ def test_what_lacks_customs_data_is_not_sent(client: Client):
             context=context(), order_id="shop/moves", customer=away.customer, ship_to=away.ship_to
         )
     )
-    send = orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id="shop/moves/1")
+    send = supplier_orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id="shop/moves/1")
     error = refused(client.orders.SendSupplierOrder, send)
     assert (reason_of(error), error_info(error).metadata["holds"]) == ("ORDER_ON_HOLD", "customs_data")
 

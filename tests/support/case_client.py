@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from fulfilment.v1 import cases_pb2, common_pb2, orders_pb2, parcels_pb2
+from fulfilment.v1 import cases_pb2, common_pb2, parcels_pb2, supplier_orders_pb2
+from tests.support.contract import request_class
 from tests.support.service import Client, context, stamp
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"a photo of a broken cup"
@@ -25,10 +26,10 @@ class Work:
         supplier_order_id = f"{order_id}/1"
         client = self.client
         client.orders.SendSupplierOrder(
-            orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=supplier_order_id)
+            supplier_orders_pb2.SendSupplierOrderRequest(context=context(), supplier_order_id=supplier_order_id)
         )
         client.orders.ShipSupplierOrder(
-            orders_pb2.ShipSupplierOrderRequest(
+            supplier_orders_pb2.ShipSupplierOrderRequest(
                 context=context(), supplier_order_id=supplier_order_id, carrier="dhl", tracking_number=number
             )
         )
@@ -40,7 +41,7 @@ class Work:
         )
 
     def request(self, rpc: str, **fields: Any) -> Any:
-        return getattr(cases_pb2, f"{rpc}Request")(context=context(), case_id=self.case_id, **fields)
+        return request_class(rpc)(context=context(), case_id=self.case_id, **fields)
 
     def tell(self, rpc: str, **fields: Any) -> Any:
         return getattr(self.client.cases, rpc)(self.request(rpc, **fields))

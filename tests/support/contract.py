@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from typing import Any
 
 from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.message_factory import GetMessageClass
 
 import fulfilment.v1
 import ledger
@@ -15,6 +17,13 @@ from ledger.refusals import Refusal
 def contract_files() -> list[FileDescriptor]:
     names = [module.name for module in pkgutil.iter_modules(fulfilment.v1.__path__)]
     return [importlib.import_module(f"fulfilment.v1.{n}").DESCRIPTOR for n in sorted(names) if n.endswith("_pb2")]
+
+
+def request_class(rpc: str) -> type[Any]:
+    """What the RPC of this name is asked with."""
+    services = [service for file in contract_files() for service in file.services_by_name.values()]
+    (method,) = (each.methods_by_name[rpc] for each in services if rpc in each.methods_by_name)
+    return GetMessageClass(method.input_type)
 
 
 def refusal_classes(kind: type[Refusal] = Refusal) -> list[type[Refusal]]:

@@ -24,9 +24,11 @@ from fulfilment.v1 import (
     parcels_pb2,
     rates_pb2,
     recoveries_pb2,
+    returns_pb2,
     scorecards_pb2,
     shipping_pb2,
     stock_pb2,
+    supplier_orders_pb2,
     suppliers_pb2,
     trade_pb2,
 )
@@ -66,16 +68,16 @@ def bought(sku: str = "cup", quantity: int = 1, supplier_id: str = "acme") -> or
     return orders_pb2.OrderLine(sku=sku, quantity=quantity, unit_price_minor=990, supplier_id=supplier_id)
 
 
-def answer(line_no: int = 1, **units: Any) -> orders_pb2.LineAnswer:
-    return orders_pb2.LineAnswer(line_no=line_no, **units)
+def answer(line_no: int = 1, **units: Any) -> supplier_orders_pb2.LineAnswer:
+    return supplier_orders_pb2.LineAnswer(line_no=line_no, **units)
 
 
 def refund(line_no: int = 1, units: int = 1, amount_minor: int = 0) -> cases_pb2.LineAmount:
     return cases_pb2.LineAmount(line_no=line_no, units=units, amount_minor=amount_minor)
 
 
-def inspected(line_no: int = 1, **units: int) -> cases_pb2.InspectedLine:
-    return cases_pb2.InspectedLine(line_no=line_no, **units)
+def inspected(line_no: int = 1, **units: int) -> returns_pb2.InspectedLine:
+    return returns_pb2.InspectedLine(line_no=line_no, **units)
 
 
 def cost(amount_minor: int = 1000, cost_id: str = "refund-1") -> recoveries_pb2.RecoveryCost:
@@ -140,7 +142,7 @@ WELL_FORMED: Mapping[str, Fields] = {
     },
     "RuleDelay": {
         **_SUPPLIER_ORDER,
-        "clock": orders_pb2.SUPPLIER_ORDER_CLOCK_DISPATCH,
+        "clock": supplier_orders_pb2.SUPPLIER_ORDER_CLOCK_DISPATCH,
         "party": common_pb2.PARTY_CUSTOMER,
         "reason": "moved",
     },

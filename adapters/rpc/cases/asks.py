@@ -13,7 +13,7 @@ from adapters.rpc.faults import require
 from adapters.rpc.sealing import person_in, sealed_note
 from adapters.rpc.shapes import by_line, carrier, count, enum, happened, optional, plain_id, text
 from fulfilment.v1 import cases_pb2 as pb
-from fulfilment.v1 import common_pb2
+from fulfilment.v1 import common_pb2, returns_pb2
 from ledger.decisions import after_sales
 from ledger.facts import LineNo, Units
 from ledger.nouns import cases, orders, parcels, policies
@@ -131,7 +131,7 @@ def deny_case(request: pb.DenyCaseRequest, edge: Edge) -> Ask:
     )
 
 
-def record_return_label(request: pb.RecordReturnLabelRequest, edge: Edge) -> Ask:
+def record_return_label(request: returns_pb2.RecordReturnLabelRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     labelled = cases.ReturnLabelled(
         case_id,
@@ -145,7 +145,7 @@ def record_return_label(request: pb.RecordReturnLabelRequest, edge: Edge) -> Ask
     return _of_case(case_id, lambda view: after_sales.label_return(view, labelled, edge.now), policies.stream())
 
 
-def record_return_shipped(request: pb.RecordReturnShippedRequest, edge: Edge) -> Ask:
+def record_return_shipped(request: returns_pb2.RecordReturnShippedRequest, edge: Edge) -> Ask:
     case_id, at, label_id = (
         _case_id(request.case_id),
         happened(request, edge.now),
@@ -160,12 +160,12 @@ def record_return_shipped(request: pb.RecordReturnShippedRequest, edge: Edge) ->
     )
 
 
-def record_return_received(request: pb.RecordReturnReceivedRequest, edge: Edge) -> Ask:
+def record_return_received(request: returns_pb2.RecordReturnReceivedRequest, edge: Edge) -> Ask:
     case_id, at, units = _case_id(request.case_id), happened(request, edge.now), _units(request.lines, required=True)
     return _of_case(case_id, lambda view: after_sales.receive_return(view, case_id, units, at, edge.now))
 
 
-def record_inspection(request: pb.RecordInspectionRequest, edge: Edge) -> Ask:
+def record_inspection(request: returns_pb2.RecordInspectionRequest, edge: Edge) -> Ask:
     case_id, at = _case_id(request.case_id), happened(request, edge.now)
     shapes.some(request.lines, "lines", _MOST_LINES, "lines")
     found: dict[LineNo, Inspection] = {}
@@ -246,10 +246,10 @@ READERS: Readers = {
     pb.RuleLiabilityRequest: Reader(rule_liability),
     pb.ApproveRemedyRequest: Reader(approve_remedy),
     pb.DenyCaseRequest: Reader(deny_case),
-    pb.RecordReturnLabelRequest: Reader(record_return_label),
-    pb.RecordReturnShippedRequest: Reader(record_return_shipped),
-    pb.RecordReturnReceivedRequest: Reader(record_return_received),
-    pb.RecordInspectionRequest: Reader(record_inspection),
+    returns_pb2.RecordReturnLabelRequest: Reader(record_return_label),
+    returns_pb2.RecordReturnShippedRequest: Reader(record_return_shipped),
+    returns_pb2.RecordReturnReceivedRequest: Reader(record_return_received),
+    returns_pb2.RecordInspectionRequest: Reader(record_inspection),
     pb.GrantRefundRequest: Reader(grant_refund),
     pb.DenyRefundRequest: Reader(deny_refund),
     pb.RecordRefundPaidRequest: Reader(record_refund_paid),

@@ -8,7 +8,7 @@ from typing import Any
 from adapters.rpc.cases.evidence import CONTENT_TYPES
 from adapters.rpc.shows import line_units, number_of, stamp
 from fulfilment.v1 import cases_pb2 as pb
-from fulfilment.v1 import common_pb2
+from fulfilment.v1 import common_pb2, returns_pb2
 from ledger.facts import LineNo, Sealed
 from ledger.nouns import cases
 from ledger.nouns.cases import Case, EvidenceAdded
@@ -69,7 +69,7 @@ def _line(case: Case, line_no: LineNo) -> pb.CaseLine:
         undecided=case.todo.get(line_no, 0),
         labelled=case.labelled(line_no),
         received=case.received.get(line_no, 0),
-        inspected=pb.InspectedLine(
+        inspected=returns_pb2.InspectedLine(
             line_no=line_no,
             restocked=found.restocked,
             not_restocked=found.not_restocked,
@@ -113,8 +113,8 @@ def _reship(reship: cases.Reship) -> pb.Reship:
     )
 
 
-def _label(label: cases.Label) -> pb.ReturnLabel:
-    return pb.ReturnLabel(
+def _label(label: cases.Label) -> returns_pb2.ReturnLabel:
+    return returns_pb2.ReturnLabel(
         label_id=label.label_id,
         lines=line_units(label.by_line),
         freight_payer=_party(label.freight_payer),

@@ -12,7 +12,7 @@ from adapters.rpc.orders.people import new_person, person_of
 from adapters.rpc.sealing import person_in, sealed_note, sealed_with
 from adapters.rpc.shapes import by_line, count, enum, happened, instant, optional, plain_id, taken, text
 from fulfilment.v1 import orders_pb2 as pb
-from fulfilment.v1 import shipping_pb2
+from fulfilment.v1 import shipping_pb2, supplier_orders_pb2
 from ledger.decisions import cancelling, delivery, intake, rerouting
 from ledger.decisions.rerouting import Cause
 from ledger.facts import LineNo, order_of
@@ -224,7 +224,7 @@ def cancel_order(request: pb.CancelOrderRequest, edge: Edge) -> Ask:
     return of_order(order_id, lambda view: cancelling.cancel(view, order_id, lines, by, because, at, edge.now))
 
 
-def reroute_units(request: pb.RerouteUnitsRequest, edge: Edge) -> Ask:
+def reroute_units(request: supplier_orders_pb2.RerouteUnitsRequest, edge: Edge) -> Ask:
     order_id, at, lines = shapes.order_id(request.order_id), happened(request, edge.now), by_line(request.lines)
     source = _supplier_order_of(order_id, request.supplier_order_id)
     because = text(request.reason, "reason", 100)
@@ -271,7 +271,7 @@ READERS: Readers = {
     pb.ReleaseHoldRequest: Reader(release_hold),
     pb.ConfirmOrderRequest: Reader(confirm_order),
     pb.CancelOrderRequest: Reader(cancel_order),
-    pb.RerouteUnitsRequest: Reader(reroute_units),
+    supplier_orders_pb2.RerouteUnitsRequest: Reader(reroute_units),
     pb.ChangeAddressRequest: Reader(change_address),
     pb.ConfirmReceiptRequest: Reader(confirm_receipt),
     pb.RecordChargebackRequest: Reader(record_chargeback),

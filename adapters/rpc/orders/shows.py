@@ -7,7 +7,7 @@ from typing import Any
 
 from adapters.rpc.shows import choice, day, hold, line_units, money, number_of, party, stamp
 from fulfilment.v1 import orders_pb2 as pb
-from fulfilment.v1 import shipping_pb2
+from fulfilment.v1 import shipping_pb2, supplier_orders_pb2
 from ledger.decisions import customs
 from ledger.nouns.orders import DelayRuled, Line, Order, Shipment
 from ledger.nouns.orders.supplier_orders import CompensationAccrued, SupplierOrder
@@ -17,11 +17,11 @@ from ledger.terms.places import Destination
 from ledger.terms.shipping import Chosen, Incoterm
 
 _order_status = number_of(pb.OrderStatus)
-_supplier_order_status = number_of(pb.SupplierOrderStatus)
+_supplier_order_status = number_of(supplier_orders_pb2.SupplierOrderStatus)
 _payment = number_of(pb.PaymentState)
 _priority = number_of(pb.Priority)
-_oddity = number_of(pb.Oddity)
-_clock = number_of(pb.SupplierOrderClock)
+_oddity = number_of(supplier_orders_pb2.Oddity)
+_clock = number_of(supplier_orders_pb2.SupplierOrderClock)
 _incoterm = number_of(shipping_pb2.Incoterm)
 _border = number_of(shipping_pb2.Border)
 
@@ -86,12 +86,12 @@ def _line_state(state: Order, line: Line) -> pb.OrderLineState:
     )
 
 
-def _supplier_order(state: Order, each: SupplierOrder) -> pb.SupplierOrder:
+def _supplier_order(state: Order, each: SupplierOrder) -> supplier_orders_pb2.SupplierOrder:
     shares = [
-        pb.Share(line_no=line_no, **{name: getattr(share, name) for name in share.__struct_fields__})
+        supplier_orders_pb2.Share(line_no=line_no, **{name: getattr(share, name) for name in share.__struct_fields__})
         for line_no, share in each.shares.items()
     ]
-    return pb.SupplierOrder(
+    return supplier_orders_pb2.SupplierOrder(
         supplier_order_id=each.supplier_order_id,
         supplier_id=each.supplier_id,
         status=_supplier_order_status(each.stage),
@@ -108,7 +108,9 @@ def _supplier_order(state: Order, each: SupplierOrder) -> pb.SupplierOrder:
         delay_rulings=[
             _ruling(ruling) for (object_id, _), ruling in state.rulings.items() if object_id == each.supplier_order_id
         ],
-        unit_costs=[pb.UnitCost(line_no=line_no, cost=money(cost)) for line_no, cost in each.unit_costs.items()],
+        unit_costs=[
+            supplier_orders_pb2.UnitCost(line_no=line_no, cost=money(cost)) for line_no, cost in each.unit_costs.items()
+        ],
         packing=each.packing,
         packing_lacks=each.packing_lacks,
         packing_oddities=map(_oddity, each.packing_oddities),
@@ -137,10 +139,10 @@ def _chosen(shipping: Chosen | None) -> shipping_pb2.ChosenService | None:
     )
 
 
-def _compensation(accrued: CompensationAccrued | None) -> pb.Compensation | None:
+def _compensation(accrued: CompensationAccrued | None) -> supplier_orders_pb2.Compensation | None:
     if accrued is None:
         return None
-    return pb.Compensation(
+    return supplier_orders_pb2.Compensation(
         amount=money(accrued.amount),
         net_amount=money(Money(accrued.net_amount_minor, accrued.amount.currency)),
         basis_points=accrued.terms.basis_points,
@@ -150,8 +152,8 @@ def _compensation(accrued: CompensationAccrued | None) -> pb.Compensation | None
     )
 
 
-def _ruling(ruling: DelayRuled) -> pb.DelayRuling:
-    return pb.DelayRuling(
+def _ruling(ruling: DelayRuled) -> supplier_orders_pb2.DelayRuling:
+    return supplier_orders_pb2.DelayRuling(
         clock=_clock(ruling.clock),
         party=party(ruling.party),
         reason=ruling.because,
@@ -160,8 +162,8 @@ def _ruling(ruling: DelayRuled) -> pb.DelayRuling:
     )
 
 
-def _shipment(shipment: Shipment) -> pb.Shipment:
-    return pb.Shipment(
+def _shipment(shipment: Shipment) -> supplier_orders_pb2.Shipment:
+    return supplier_orders_pb2.Shipment(
         supplier_order_id=shipment.supplier_order_id,
         carrier=shipment.carrier,
         tracking_number=shipment.number,

@@ -9,7 +9,7 @@ from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import require
 from adapters.rpc.orders.asks import of_order
 from adapters.rpc.shapes import by_line, carrier, count, enum, happened, instant, text
-from fulfilment.v1 import orders_pb2 as pb
+from fulfilment.v1 import supplier_orders_pb2
 from ledger.decisions import cancelling, dispatch
 from ledger.facts import Change, LineNo, order_of
 from ledger.nouns import orders, parcels, policies
@@ -18,11 +18,11 @@ from ledger.nouns.orders.supplier_orders import Answer, RejectReason
 from ledger.terms.clocks import Clock
 from ledger.view import View
 
-_reject_reason = enum(pb.RejectReason, RejectReason)
-_clock = enum(pb.SupplierOrderClock, Clock)
+_reject_reason = enum(supplier_orders_pb2.RejectReason, RejectReason)
+_clock = enum(supplier_orders_pb2.SupplierOrderClock, Clock)
 
 
-def send_supplier_order(request: pb.SendSupplierOrderRequest, edge: Edge) -> Ask:
+def send_supplier_order(request: supplier_orders_pb2.SendSupplierOrderRequest, edge: Edge) -> Ask:
     supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
     return of_order(
         order_of(supplier_order_id),
@@ -30,7 +30,7 @@ def send_supplier_order(request: pb.SendSupplierOrderRequest, edge: Edge) -> Ask
     )
 
 
-def acknowledge_supplier_order(request: pb.AcknowledgeSupplierOrderRequest, edge: Edge) -> Ask:
+def acknowledge_supplier_order(request: supplier_orders_pb2.AcknowledgeSupplierOrderRequest, edge: Edge) -> Ask:
     supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
     require(0 < len(request.lines) <= 1000, "lines", "is required: an answer for 1 to 1000 lines")
     answers: dict[LineNo, Answer] = {}
@@ -44,7 +44,7 @@ def acknowledge_supplier_order(request: pb.AcknowledgeSupplierOrderRequest, edge
     )
 
 
-def _answer(line: pb.LineAnswer, field: str) -> Answer:
+def _answer(line: supplier_orders_pb2.LineAnswer, field: str) -> Answer:
     answer = Answer(
         count(line.accepted, f"{field}.accepted"),
         count(line.backordered, f"{field}.backordered"),
@@ -56,7 +56,7 @@ def _answer(line: pb.LineAnswer, field: str) -> Answer:
     return answer
 
 
-def pack_supplier_order(request: pb.PackSupplierOrderRequest, edge: Edge) -> Ask:
+def pack_supplier_order(request: supplier_orders_pb2.PackSupplierOrderRequest, edge: Edge) -> Ask:
     supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
     packed_with = shapes.words(request.packed_with, "packed_with")
     return of_order(
@@ -65,7 +65,7 @@ def pack_supplier_order(request: pb.PackSupplierOrderRequest, edge: Edge) -> Ask
     )
 
 
-def ship_supplier_order(request: pb.ShipSupplierOrderRequest, edge: Edge) -> Ask:
+def ship_supplier_order(request: supplier_orders_pb2.ShipSupplierOrderRequest, edge: Edge) -> Ask:
     supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
     parcel = carrier(request.carrier), shapes.tracking_number(request.tracking_number)
     lines = by_line(request.lines)
@@ -75,7 +75,7 @@ def ship_supplier_order(request: pb.ShipSupplierOrderRequest, edge: Edge) -> Ask
     )
 
 
-def answer_cancel_request(request: pb.AnswerCancelRequestRequest, edge: Edge) -> Ask:
+def answer_cancel_request(request: supplier_orders_pb2.AnswerCancelRequestRequest, edge: Edge) -> Ask:
     supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
     agreed, because = request.agreed, text(request.reason, "reason", 100)
     return of_order(
@@ -84,7 +84,7 @@ def answer_cancel_request(request: pb.AnswerCancelRequestRequest, edge: Edge) ->
     )
 
 
-def rule_delay(request: pb.RuleDelayRequest, edge: Edge) -> Ask:
+def rule_delay(request: supplier_orders_pb2.RuleDelayRequest, edge: Edge) -> Ask:
     supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
     clock, party = _clock(request.clock, "clock"), shapes.party(request.party, "party")
     because = text(request.reason, "reason", 100, required=True)
@@ -99,10 +99,10 @@ def rule_delay(request: pb.RuleDelayRequest, edge: Edge) -> Ask:
 
 
 READERS: Readers = {
-    pb.SendSupplierOrderRequest: Reader(send_supplier_order),
-    pb.AcknowledgeSupplierOrderRequest: Reader(acknowledge_supplier_order),
-    pb.PackSupplierOrderRequest: Reader(pack_supplier_order),
-    pb.ShipSupplierOrderRequest: Reader(ship_supplier_order),
-    pb.AnswerCancelRequestRequest: Reader(answer_cancel_request),
-    pb.RuleDelayRequest: Reader(rule_delay),
+    supplier_orders_pb2.SendSupplierOrderRequest: Reader(send_supplier_order),
+    supplier_orders_pb2.AcknowledgeSupplierOrderRequest: Reader(acknowledge_supplier_order),
+    supplier_orders_pb2.PackSupplierOrderRequest: Reader(pack_supplier_order),
+    supplier_orders_pb2.ShipSupplierOrderRequest: Reader(ship_supplier_order),
+    supplier_orders_pb2.AnswerCancelRequestRequest: Reader(answer_cancel_request),
+    supplier_orders_pb2.RuleDelayRequest: Reader(rule_delay),
 }

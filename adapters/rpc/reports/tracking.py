@@ -7,13 +7,13 @@ from adapters.rpc.listing import any_of, listed, page
 from adapters.rpc.queries import Context, Queries
 from adapters.rpc.shapes import optional, plain_id
 from adapters.rpc.shows import line_units, number_of, stamp
-from fulfilment.v1 import orders_pb2
+from fulfilment.v1 import orders_pb2, supplier_orders_pb2
 from fulfilment.v1 import tracking_pb2 as pb
 from ledger.nouns.orders import Header, HoldReason
 from projections import tracking
 
 _order_status = number_of(orders_pb2.OrderStatus)
-_supplier_order_status = number_of(orders_pb2.SupplierOrderStatus)
+_supplier_order_status = number_of(supplier_orders_pb2.SupplierOrderStatus)
 _hold_reason = number_of(orders_pb2.HoldReason)
 _read_header = shapes.enum(orders_pb2.OrderStatus, Header)
 _read_hold_reason = shapes.enum(orders_pb2.HoldReason, HoldReason)

@@ -12,7 +12,9 @@ from fulfilment.v1 import messages_pb2 as _messages_pb2
 from fulfilment.v1 import orders_pb2 as _orders_pb2
 from fulfilment.v1 import parcels_pb2 as _parcels_pb2
 from fulfilment.v1 import recoveries_pb2 as _recoveries_pb2
+from fulfilment.v1 import returns_pb2 as _returns_pb2
 from fulfilment.v1 import stock_pb2 as _stock_pb2
+from fulfilment.v1 import supplier_orders_pb2 as _supplier_orders_pb2
 from fulfilment.v1 import suppliers_pb2 as _suppliers_pb2
 from fulfilment.v1 import work_pb2 as _work_pb2
 from google.protobuf import descriptor as _descriptor
@@ -165,19 +167,19 @@ class BatchCommand(_message.Message):
         """As OrderService.ConfirmOrder."""
 
     @_builtins.property
-    def send_supplier_order(self) -> _orders_pb2.SendSupplierOrderRequest:
+    def send_supplier_order(self) -> _supplier_orders_pb2.SendSupplierOrderRequest:
         """As OrderService.SendSupplierOrder."""
 
     @_builtins.property
-    def acknowledge_supplier_order(self) -> _orders_pb2.AcknowledgeSupplierOrderRequest:
+    def acknowledge_supplier_order(self) -> _supplier_orders_pb2.AcknowledgeSupplierOrderRequest:
         """As OrderService.AcknowledgeSupplierOrder."""
 
     @_builtins.property
-    def pack_supplier_order(self) -> _orders_pb2.PackSupplierOrderRequest:
+    def pack_supplier_order(self) -> _supplier_orders_pb2.PackSupplierOrderRequest:
         """As OrderService.PackSupplierOrder."""
 
     @_builtins.property
-    def ship_supplier_order(self) -> _orders_pb2.ShipSupplierOrderRequest:
+    def ship_supplier_order(self) -> _supplier_orders_pb2.ShipSupplierOrderRequest:
         """As OrderService.ShipSupplierOrder."""
 
     @_builtins.property
@@ -185,7 +187,7 @@ class BatchCommand(_message.Message):
         """As OrderService.CancelOrder."""
 
     @_builtins.property
-    def answer_cancel_request(self) -> _orders_pb2.AnswerCancelRequestRequest:
+    def answer_cancel_request(self) -> _supplier_orders_pb2.AnswerCancelRequestRequest:
         """As OrderService.AnswerCancelRequest."""
 
     @_builtins.property
@@ -325,7 +327,7 @@ class BatchCommand(_message.Message):
         """As RecoveryService.ReturnClaimPayment."""
 
     @_builtins.property
-    def rule_delay(self) -> _orders_pb2.RuleDelayRequest:
+    def rule_delay(self) -> _supplier_orders_pb2.RuleDelayRequest:
         """As OrderService.RuleDelay."""
 
     @_builtins.property
@@ -365,7 +367,7 @@ class BatchCommand(_message.Message):
         """As MessageService.CancelMessage."""
 
     @_builtins.property
-    def reroute_units(self) -> _orders_pb2.RerouteUnitsRequest:
+    def reroute_units(self) -> _supplier_orders_pb2.RerouteUnitsRequest:
         """As OrderService.RerouteUnits."""
 
     @_builtins.property
@@ -409,19 +411,19 @@ class BatchCommand(_message.Message):
         """As CaseService.DenyCase."""
 
     @_builtins.property
-    def record_return_label(self) -> _cases_pb2.RecordReturnLabelRequest:
+    def record_return_label(self) -> _returns_pb2.RecordReturnLabelRequest:
         """As CaseService.RecordReturnLabel."""
 
     @_builtins.property
-    def record_return_shipped(self) -> _cases_pb2.RecordReturnShippedRequest:
+    def record_return_shipped(self) -> _returns_pb2.RecordReturnShippedRequest:
         """As CaseService.RecordReturnShipped."""
 
     @_builtins.property
-    def record_return_received(self) -> _cases_pb2.RecordReturnReceivedRequest:
+    def record_return_received(self) -> _returns_pb2.RecordReturnReceivedRequest:
         """As CaseService.RecordReturnReceived."""
 
     @_builtins.property
-    def record_inspection(self) -> _cases_pb2.RecordInspectionRequest:
+    def record_inspection(self) -> _returns_pb2.RecordInspectionRequest:
         """As CaseService.RecordInspection."""
 
     @_builtins.property
@@ -465,12 +467,12 @@ class BatchCommand(_message.Message):
         place_hold: _orders_pb2.PlaceHoldRequest | None = ...,
         release_hold: _orders_pb2.ReleaseHoldRequest | None = ...,
         confirm_order: _orders_pb2.ConfirmOrderRequest | None = ...,
-        send_supplier_order: _orders_pb2.SendSupplierOrderRequest | None = ...,
-        acknowledge_supplier_order: _orders_pb2.AcknowledgeSupplierOrderRequest | None = ...,
-        pack_supplier_order: _orders_pb2.PackSupplierOrderRequest | None = ...,
-        ship_supplier_order: _orders_pb2.ShipSupplierOrderRequest | None = ...,
+        send_supplier_order: _supplier_orders_pb2.SendSupplierOrderRequest | None = ...,
+        acknowledge_supplier_order: _supplier_orders_pb2.AcknowledgeSupplierOrderRequest | None = ...,
+        pack_supplier_order: _supplier_orders_pb2.PackSupplierOrderRequest | None = ...,
+        ship_supplier_order: _supplier_orders_pb2.ShipSupplierOrderRequest | None = ...,
         cancel_order: _orders_pb2.CancelOrderRequest | None = ...,
-        answer_cancel_request: _orders_pb2.AnswerCancelRequestRequest | None = ...,
+        answer_cancel_request: _supplier_orders_pb2.AnswerCancelRequestRequest | None = ...,
         change_address: _orders_pb2.ChangeAddressRequest | None = ...,
         confirm_receipt: _orders_pb2.ConfirmReceiptRequest | None = ...,
         record_review: _orders_pb2.RecordReviewRequest | None = ...,
@@ -505,7 +507,7 @@ class BatchCommand(_message.Message):
         record_claim_payment: _recoveries_pb2.RecordClaimPaymentRequest | None = ...,
         appeal_claim: _recoveries_pb2.AppealClaimRequest | None = ...,
         return_claim_payment: _recoveries_pb2.ReturnClaimPaymentRequest | None = ...,
-        rule_delay: _orders_pb2.RuleDelayRequest | None = ...,
+        rule_delay: _supplier_orders_pb2.RuleDelayRequest | None = ...,
         ask_inquiry: _inquiries_pb2.AskInquiryRequest | None = ...,
         answer_inquiry: _inquiries_pb2.AnswerInquiryRequest | None = ...,
         close_inquiry: _inquiries_pb2.CloseInquiryRequest | None = ...,
@@ -515,7 +517,7 @@ class BatchCommand(_message.Message):
         dismiss_suspension: _suppliers_pb2.DismissSuspensionRequest | None = ...,
         retry_message: _messages_pb2.RetryMessageRequest | None = ...,
         cancel_message: _messages_pb2.CancelMessageRequest | None = ...,
-        reroute_units: _orders_pb2.RerouteUnitsRequest | None = ...,
+        reroute_units: _supplier_orders_pb2.RerouteUnitsRequest | None = ...,
         complete_customs_data: _orders_pb2.CompleteCustomsDataRequest | None = ...,
         confirm_loss: _parcels_pb2.ConfirmLossRequest | None = ...,
         open_case: _cases_pb2.OpenCaseRequest | None = ...,
@@ -526,10 +528,10 @@ class BatchCommand(_message.Message):
         rule_liability: _cases_pb2.RuleLiabilityRequest | None = ...,
         approve_remedy: _cases_pb2.ApproveRemedyRequest | None = ...,
         deny_case: _cases_pb2.DenyCaseRequest | None = ...,
-        record_return_label: _cases_pb2.RecordReturnLabelRequest | None = ...,
-        record_return_shipped: _cases_pb2.RecordReturnShippedRequest | None = ...,
-        record_return_received: _cases_pb2.RecordReturnReceivedRequest | None = ...,
-        record_inspection: _cases_pb2.RecordInspectionRequest | None = ...,
+        record_return_label: _returns_pb2.RecordReturnLabelRequest | None = ...,
+        record_return_shipped: _returns_pb2.RecordReturnShippedRequest | None = ...,
+        record_return_received: _returns_pb2.RecordReturnReceivedRequest | None = ...,
+        record_inspection: _returns_pb2.RecordInspectionRequest | None = ...,
         grant_refund: _cases_pb2.GrantRefundRequest | None = ...,
         deny_refund: _cases_pb2.DenyRefundRequest | None = ...,
         record_refund_paid: _cases_pb2.RecordRefundPaidRequest | None = ...,

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
+from fulfilment.v1 import returns_pb2 as _returns_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -618,226 +619,6 @@ class DenyCaseRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DenyCaseRequest: _TypeAlias = DenyCaseRequest  # noqa: Y015
-
-@_typing.final
-class RecordReturnLabelRequest(_message.Message):
-    """Asks to record a label."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CONTEXT_FIELD_NUMBER: _builtins.int
-    CASE_ID_FIELD_NUMBER: _builtins.int
-    LABEL_ID_FIELD_NUMBER: _builtins.int
-    LINES_FIELD_NUMBER: _builtins.int
-    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
-    FREIGHT_MINOR_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
-    case_id: _builtins.str
-    """The case. Required."""
-    label_id: _builtins.str
-    """The label's id, unique in the case: 1 to 100 letters, digits and ._:#+-. Required."""
-    supplier_id: _builtins.str
-    """Which supplier they go to; empty means who sent them."""
-    freight_minor: _builtins.int
-    """What the way back costs, in minor units of the order's currency, at most 10^15; 0 if it is not known."""
-    @_builtins.property
-    def context(self) -> _common_pb2.CommandContext:
-        """Who asks."""
-
-    @_builtins.property
-    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
-        """The units that come back with it; empty means all that nothing was decided for."""
-
-    @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """When; absent means now."""
-
-    def __init__(
-        self,
-        *,
-        context: _common_pb2.CommandContext | None = ...,
-        case_id: _builtins.str = ...,
-        label_id: _builtins.str = ...,
-        lines: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
-        supplier_id: _builtins.str = ...,
-        freight_minor: _builtins.int = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "case_id", b"case_id", "context", b"context", "freight_minor", b"freight_minor", "label_id", b"label_id", "lines", b"lines", "supplier_id", b"supplier_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RecordReturnLabelRequest: _TypeAlias = RecordReturnLabelRequest  # noqa: Y015
-
-@_typing.final
-class RecordReturnShippedRequest(_message.Message):
-    """Asks to record that units are on their way back."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CONTEXT_FIELD_NUMBER: _builtins.int
-    CASE_ID_FIELD_NUMBER: _builtins.int
-    LABEL_ID_FIELD_NUMBER: _builtins.int
-    CARRIER_FIELD_NUMBER: _builtins.int
-    TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
-    case_id: _builtins.str
-    """The case. Required."""
-    label_id: _builtins.str
-    """The label they go with. Required."""
-    carrier: _builtins.str
-    """The carrier's short name, such as "dhl"; lower-cased. Required."""
-    tracking_number: _builtins.str
-    """The tracking number; upper-cased. Required."""
-    @_builtins.property
-    def context(self) -> _common_pb2.CommandContext:
-        """Who asks."""
-
-    @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """When; absent means now."""
-
-    def __init__(
-        self,
-        *,
-        context: _common_pb2.CommandContext | None = ...,
-        case_id: _builtins.str = ...,
-        label_id: _builtins.str = ...,
-        carrier: _builtins.str = ...,
-        tracking_number: _builtins.str = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "carrier", b"carrier", "case_id", b"case_id", "context", b"context", "label_id", b"label_id", "tracking_number", b"tracking_number"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RecordReturnShippedRequest: _TypeAlias = RecordReturnShippedRequest  # noqa: Y015
-
-@_typing.final
-class RecordReturnReceivedRequest(_message.Message):
-    """Asks to record what has come back."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CONTEXT_FIELD_NUMBER: _builtins.int
-    CASE_ID_FIELD_NUMBER: _builtins.int
-    LINES_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
-    case_id: _builtins.str
-    """The case. Required."""
-    @_builtins.property
-    def context(self) -> _common_pb2.CommandContext:
-        """Who asks."""
-
-    @_builtins.property
-    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
-        """Units received so far in all, for 1 to 1,000 lines. Required."""
-
-    @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """When; absent means now."""
-
-    def __init__(
-        self,
-        *,
-        context: _common_pb2.CommandContext | None = ...,
-        case_id: _builtins.str = ...,
-        lines: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "case_id", b"case_id", "context", b"context", "lines", b"lines"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RecordReturnReceivedRequest: _TypeAlias = RecordReturnReceivedRequest  # noqa: Y015
-
-@_typing.final
-class InspectedLine(_message.Message):
-    """What became of the returned units of one line, in all."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    LINE_NO_FIELD_NUMBER: _builtins.int
-    RESTOCKED_FIELD_NUMBER: _builtins.int
-    NOT_RESTOCKED_FIELD_NUMBER: _builtins.int
-    NEEDS_WORK_FIELD_NUMBER: _builtins.int
-    MISSING_FIELD_NUMBER: _builtins.int
-    line_no: _builtins.int
-    """The line's number in its order, from 1. Required."""
-    restocked: _builtins.int
-    """Units fit for sale: they are in stock again."""
-    not_restocked: _builtins.int
-    """Units that cannot be sold."""
-    needs_work: _builtins.int
-    """Units that have to be mended or packed anew first."""
-    missing: _builtins.int
-    """Units that have a label and were never received."""
-    def __init__(
-        self,
-        *,
-        line_no: _builtins.int = ...,
-        restocked: _builtins.int = ...,
-        not_restocked: _builtins.int = ...,
-        needs_work: _builtins.int = ...,
-        missing: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["line_no", b"line_no", "missing", b"missing", "needs_work", b"needs_work", "not_restocked", b"not_restocked", "restocked", b"restocked"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___InspectedLine: _TypeAlias = InspectedLine  # noqa: Y015
-
-@_typing.final
-class RecordInspectionRequest(_message.Message):
-    """Asks to record an inspection."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CONTEXT_FIELD_NUMBER: _builtins.int
-    CASE_ID_FIELD_NUMBER: _builtins.int
-    LINES_FIELD_NUMBER: _builtins.int
-    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
-    case_id: _builtins.str
-    """The case. Required."""
-    supplier_id: _builtins.str
-    """Into whose stock restocked units go; empty means that of who sent them."""
-    @_builtins.property
-    def context(self) -> _common_pb2.CommandContext:
-        """Who asks."""
-
-    @_builtins.property
-    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___InspectedLine]:
-        """What became of the units so far, for 1 to 1,000 lines. Required."""
-
-    @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """When; absent means now."""
-
-    def __init__(
-        self,
-        *,
-        context: _common_pb2.CommandContext | None = ...,
-        case_id: _builtins.str = ...,
-        lines: _abc.Iterable[Global___InspectedLine] | None = ...,
-        supplier_id: _builtins.str = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "case_id", b"case_id", "context", b"context", "lines", b"lines", "supplier_id", b"supplier_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RecordInspectionRequest: _TypeAlias = RecordInspectionRequest  # noqa: Y015
 
 @_typing.final
 class LineAmount(_message.Message):
@@ -1482,7 +1263,7 @@ class Case(_message.Message):
         """The orders that send units once more, the first first."""
 
     @_builtins.property
-    def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReturnLabel]:
+    def labels(self) -> _containers.RepeatedCompositeFieldContainer[_returns_pb2.ReturnLabel]:
         """Labels for units that come back."""
 
     @_builtins.property
@@ -1511,7 +1292,7 @@ class Case(_message.Message):
         ruling: Global___Ruling | None = ...,
         remedy: Global___Remedy.ValueType = ...,
         reships: _abc.Iterable[Global___Reship] | None = ...,
-        labels: _abc.Iterable[Global___ReturnLabel] | None = ...,
+        labels: _abc.Iterable[_returns_pb2.ReturnLabel] | None = ...,
         refunds: _abc.Iterable[Global___Refund] | None = ...,
         currency: _builtins.str = ...,
         denial: Global___Denial.ValueType = ...,
@@ -1555,7 +1336,7 @@ class CaseLine(_message.Message):
     received: _builtins.int
     """Units that came back."""
     @_builtins.property
-    def inspected(self) -> Global___InspectedLine:
+    def inspected(self) -> _returns_pb2.InspectedLine:
         """What became of those; absent before an inspection."""
 
     def __init__(
@@ -1567,7 +1348,7 @@ class CaseLine(_message.Message):
         undecided: _builtins.int = ...,
         labelled: _builtins.int = ...,
         received: _builtins.int = ...,
-        inspected: Global___InspectedLine | None = ...,
+        inspected: _returns_pb2.InspectedLine | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["inspected", b"inspected"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1706,66 +1487,6 @@ class Reship(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Reship: _TypeAlias = Reship  # noqa: Y015
-
-@_typing.final
-class ReturnLabel(_message.Message):
-    """A label for units that come back."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    LABEL_ID_FIELD_NUMBER: _builtins.int
-    LINES_FIELD_NUMBER: _builtins.int
-    FREIGHT_PAYER_FIELD_NUMBER: _builtins.int
-    FREIGHT_MINOR_FIELD_NUMBER: _builtins.int
-    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
-    CARRIER_FIELD_NUMBER: _builtins.int
-    TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
-    SHIPPED_AT_FIELD_NUMBER: _builtins.int
-    label_id: _builtins.str
-    """Its id."""
-    freight_payer: _common_pb2.Party.ValueType
-    """Who pays the way."""
-    freight_minor: _builtins.int
-    """What it costs in minor units of the case's currency; 0 if that is not known."""
-    supplier_id: _builtins.str
-    """The supplier that they go to."""
-    carrier: _builtins.str
-    """The carrier, once they are on their way."""
-    tracking_number: _builtins.str
-    """The tracking number, once they are on their way."""
-    @_builtins.property
-    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LineUnits]:
-        """The units."""
-
-    @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """When the customer got it."""
-
-    @_builtins.property
-    def shipped_at(self) -> _timestamp_pb2.Timestamp:
-        """When they left the customer."""
-
-    def __init__(
-        self,
-        *,
-        label_id: _builtins.str = ...,
-        lines: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
-        freight_payer: _common_pb2.Party.ValueType = ...,
-        freight_minor: _builtins.int = ...,
-        supplier_id: _builtins.str = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
-        carrier: _builtins.str = ...,
-        tracking_number: _builtins.str = ...,
-        shipped_at: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "shipped_at", b"shipped_at"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "carrier", b"carrier", "freight_minor", b"freight_minor", "freight_payer", b"freight_payer", "label_id", b"label_id", "lines", b"lines", "shipped_at", b"shipped_at", "supplier_id", b"supplier_id", "tracking_number", b"tracking_number"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ReturnLabel: _TypeAlias = ReturnLabel  # noqa: Y015
 
 @_typing.final
 class Refund(_message.Message):

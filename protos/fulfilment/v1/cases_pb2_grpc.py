@@ -5,6 +5,7 @@ import warnings
 
 from fulfilment.v1 import cases_pb2 as fulfilment_dot_v1_dot_cases__pb2
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
+from fulfilment.v1 import returns_pb2 as fulfilment_dot_v1_dot_returns__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -90,22 +91,22 @@ class CaseServiceStub:
                 _registered_method=True)
         self.RecordReturnLabel = channel.unary_unary(
                 '/fulfilment.v1.CaseService/RecordReturnLabel',
-                request_serializer=fulfilment_dot_v1_dot_cases__pb2.RecordReturnLabelRequest.SerializeToString,
+                request_serializer=fulfilment_dot_v1_dot_returns__pb2.RecordReturnLabelRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.RecordReturnShipped = channel.unary_unary(
                 '/fulfilment.v1.CaseService/RecordReturnShipped',
-                request_serializer=fulfilment_dot_v1_dot_cases__pb2.RecordReturnShippedRequest.SerializeToString,
+                request_serializer=fulfilment_dot_v1_dot_returns__pb2.RecordReturnShippedRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.RecordReturnReceived = channel.unary_unary(
                 '/fulfilment.v1.CaseService/RecordReturnReceived',
-                request_serializer=fulfilment_dot_v1_dot_cases__pb2.RecordReturnReceivedRequest.SerializeToString,
+                request_serializer=fulfilment_dot_v1_dot_returns__pb2.RecordReturnReceivedRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.RecordInspection = channel.unary_unary(
                 '/fulfilment.v1.CaseService/RecordInspection',
-                request_serializer=fulfilment_dot_v1_dot_cases__pb2.RecordInspectionRequest.SerializeToString,
+                request_serializer=fulfilment_dot_v1_dot_returns__pb2.RecordInspectionRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.GrantRefund = channel.unary_unary(
@@ -407,22 +408,22 @@ def add_CaseServiceServicer_to_server(servicer, server):
             ),
             'RecordReturnLabel': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordReturnLabel,
-                    request_deserializer=fulfilment_dot_v1_dot_cases__pb2.RecordReturnLabelRequest.FromString,
+                    request_deserializer=fulfilment_dot_v1_dot_returns__pb2.RecordReturnLabelRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'RecordReturnShipped': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordReturnShipped,
-                    request_deserializer=fulfilment_dot_v1_dot_cases__pb2.RecordReturnShippedRequest.FromString,
+                    request_deserializer=fulfilment_dot_v1_dot_returns__pb2.RecordReturnShippedRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'RecordReturnReceived': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordReturnReceived,
-                    request_deserializer=fulfilment_dot_v1_dot_cases__pb2.RecordReturnReceivedRequest.FromString,
+                    request_deserializer=fulfilment_dot_v1_dot_returns__pb2.RecordReturnReceivedRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'RecordInspection': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordInspection,
-                    request_deserializer=fulfilment_dot_v1_dot_cases__pb2.RecordInspectionRequest.FromString,
+                    request_deserializer=fulfilment_dot_v1_dot_returns__pb2.RecordInspectionRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'GrantRefund': grpc.unary_unary_rpc_method_handler(
@@ -720,7 +721,7 @@ class CaseService:
             request,
             target,
             '/fulfilment.v1.CaseService/RecordReturnLabel',
-            fulfilment_dot_v1_dot_cases__pb2.RecordReturnLabelRequest.SerializeToString,
+            fulfilment_dot_v1_dot_returns__pb2.RecordReturnLabelRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,
@@ -747,7 +748,7 @@ class CaseService:
             request,
             target,
             '/fulfilment.v1.CaseService/RecordReturnShipped',
-            fulfilment_dot_v1_dot_cases__pb2.RecordReturnShippedRequest.SerializeToString,
+            fulfilment_dot_v1_dot_returns__pb2.RecordReturnShippedRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,
@@ -774,7 +775,7 @@ class CaseService:
             request,
             target,
             '/fulfilment.v1.CaseService/RecordReturnReceived',
-            fulfilment_dot_v1_dot_cases__pb2.RecordReturnReceivedRequest.SerializeToString,
+            fulfilment_dot_v1_dot_returns__pb2.RecordReturnReceivedRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,
@@ -801,7 +802,7 @@ class CaseService:
             request,
             target,
             '/fulfilment.v1.CaseService/RecordInspection',
-            fulfilment_dot_v1_dot_cases__pb2.RecordInspectionRequest.SerializeToString,
+            fulfilment_dot_v1_dot_returns__pb2.RecordInspectionRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from fulfilment.v1 import cases_pb2 as _cases_pb2
 from fulfilment.v1 import common_pb2 as _common_pb2
+from fulfilment.v1 import returns_pb2 as _returns_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -94,25 +95,25 @@ class CaseServiceStub:
     Fails with FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN, NOT_ASKED_FOR_EVIDENCE or
     EVIDENCE_STILL_DUE.
     """
-    RecordReturnLabel: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RecordReturnLabelRequest, _common_pb2.Receipt]
+    RecordReturnLabel: _grpc.UnaryUnaryMultiCallable[_returns_pb2.RecordReturnLabelRequest, _common_pb2.Receipt]
     """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer
     instead of the customer within the time of a free return. Each unit comes back at most once. The same
     label again records nothing.
     Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or
     NOTHING_TO_SEND_BACK if every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
     """
-    RecordReturnShipped: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RecordReturnShippedRequest, _common_pb2.Receipt]
+    RecordReturnShipped: _grpc.UnaryUnaryMultiCallable[_returns_pb2.RecordReturnShippedRequest, _common_pb2.Receipt]
     """Records that a label's units are on their way back, in a parcel that is registered with its carrier.
     The same again records nothing.
     Fails with NOT_FOUND / UNKNOWN_LABEL, FAILED_PRECONDITION / CASE_CLOSED or NO_REMEDY_YET, ALREADY_EXISTS /
     SENT_BACK_OTHERWISE.
     """
-    RecordReturnReceived: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RecordReturnReceivedRequest, _common_pb2.Receipt]
+    RecordReturnReceived: _grpc.UnaryUnaryMultiCallable[_returns_pb2.RecordReturnReceivedRequest, _common_pb2.Receipt]
     """Records how many units have come back in all, so that saying it twice counts once.
     Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or
     RECEIVED_BEFORE.
     """
-    RecordInspection: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RecordInspectionRequest, _common_pb2.Receipt]
+    RecordInspection: _grpc.UnaryUnaryMultiCallable[_returns_pb2.RecordInspectionRequest, _common_pb2.Receipt]
     """Records what became of the units that came back, in all. What is newly restocked goes into the supplier's
     stock; it stays restocked. Units that need work can be restocked, or not, by a later inspection.
     Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_INSPECTED,
@@ -229,25 +230,25 @@ class CaseServiceAsyncStub(CaseServiceStub):
     Fails with FAILED_PRECONDITION / CASE_CLOSED, NOT_RULED, REMEDY_CHOSEN, NOT_ASKED_FOR_EVIDENCE or
     EVIDENCE_STILL_DUE.
     """
-    RecordReturnLabel: _aio.UnaryUnaryMultiCallable[_cases_pb2.RecordReturnLabelRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    RecordReturnLabel: _aio.UnaryUnaryMultiCallable[_returns_pb2.RecordReturnLabelRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer
     instead of the customer within the time of a free return. Each unit comes back at most once. The same
     label again records nothing.
     Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, NOT_RETURNABLE, or
     NOTHING_TO_SEND_BACK if every unit has its remedy, ALREADY_EXISTS / LABELLED_DIFFERENTLY.
     """
-    RecordReturnShipped: _aio.UnaryUnaryMultiCallable[_cases_pb2.RecordReturnShippedRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    RecordReturnShipped: _aio.UnaryUnaryMultiCallable[_returns_pb2.RecordReturnShippedRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that a label's units are on their way back, in a parcel that is registered with its carrier.
     The same again records nothing.
     Fails with NOT_FOUND / UNKNOWN_LABEL, FAILED_PRECONDITION / CASE_CLOSED or NO_REMEDY_YET, ALREADY_EXISTS /
     SENT_BACK_OTHERWISE.
     """
-    RecordReturnReceived: _aio.UnaryUnaryMultiCallable[_cases_pb2.RecordReturnReceivedRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    RecordReturnReceived: _aio.UnaryUnaryMultiCallable[_returns_pb2.RecordReturnReceivedRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records how many units have come back in all, so that saying it twice counts once.
     Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_RECEIVED or
     RECEIVED_BEFORE.
     """
-    RecordInspection: _aio.UnaryUnaryMultiCallable[_cases_pb2.RecordInspectionRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    RecordInspection: _aio.UnaryUnaryMultiCallable[_returns_pb2.RecordInspectionRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records what became of the units that came back, in all. What is newly restocked goes into the supplier's
     stock; it stays restocked. Units that need work can be restocked, or not, by a later inspection.
     Fails with NOT_FOUND / UNKNOWN_LINE, FAILED_PRECONDITION / CASE_CLOSED, NO_REMEDY_YET, OVER_INSPECTED,
@@ -413,7 +414,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def RecordReturnLabel(
         self,
-        request: _cases_pb2.RecordReturnLabelRequest,
+        request: _returns_pb2.RecordReturnLabelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records a label for units that are to come back, with who pays the way: who is liable, but the retailer
@@ -426,7 +427,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def RecordReturnShipped(
         self,
-        request: _cases_pb2.RecordReturnShippedRequest,
+        request: _returns_pb2.RecordReturnShippedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that a label's units are on their way back, in a parcel that is registered with its carrier.
@@ -438,7 +439,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def RecordReturnReceived(
         self,
-        request: _cases_pb2.RecordReturnReceivedRequest,
+        request: _returns_pb2.RecordReturnReceivedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records how many units have come back in all, so that saying it twice counts once.
@@ -449,7 +450,7 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def RecordInspection(
         self,
-        request: _cases_pb2.RecordInspectionRequest,
+        request: _returns_pb2.RecordInspectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records what became of the units that came back, in all. What is newly restocked goes into the supplier's

@@ -5,6 +5,7 @@ import warnings
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
 from fulfilment.v1 import orders_pb2 as fulfilment_dot_v1_dot_orders__pb2
+from fulfilment.v1 import supplier_orders_pb2 as fulfilment_dot_v1_dot_supplier__orders__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -77,22 +78,22 @@ class OrderServiceStub:
                 _registered_method=True)
         self.SendSupplierOrder = channel.unary_unary(
                 '/fulfilment.v1.OrderService/SendSupplierOrder',
-                request_serializer=fulfilment_dot_v1_dot_orders__pb2.SendSupplierOrderRequest.SerializeToString,
+                request_serializer=fulfilment_dot_v1_dot_supplier__orders__pb2.SendSupplierOrderRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.AcknowledgeSupplierOrder = channel.unary_unary(
                 '/fulfilment.v1.OrderService/AcknowledgeSupplierOrder',
-                request_serializer=fulfilment_dot_v1_dot_orders__pb2.AcknowledgeSupplierOrderRequest.SerializeToString,
+                request_serializer=fulfilment_dot_v1_dot_supplier__orders__pb2.AcknowledgeSupplierOrderRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.PackSupplierOrder = channel.unary_unary(
                 '/fulfilment.v1.OrderService/PackSupplierOrder',
-                request_serializer=fulfilment_dot_v1_dot_orders__pb2.PackSupplierOrderRequest.SerializeToString,
+                request_serializer=fulfilment_dot_v1_dot_supplier__orders__pb2.PackSupplierOrderRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.ShipSupplierOrder = channel.unary_unary(
                 '/fulfilment.v1.OrderService/ShipSupplierOrder',
-                request_serializer=fulfilment_dot_v1_dot_orders__pb2.ShipSupplierOrderRequest.SerializeToString,
+                request_serializer=fulfilment_dot_v1_dot_supplier__orders__pb2.ShipSupplierOrderRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.CancelOrder = channel.unary_unary(
@@ -102,12 +103,12 @@ class OrderServiceStub:
                 _registered_method=True)
         self.AnswerCancelRequest = channel.unary_unary(
                 '/fulfilment.v1.OrderService/AnswerCancelRequest',
-                request_serializer=fulfilment_dot_v1_dot_orders__pb2.AnswerCancelRequestRequest.SerializeToString,
+                request_serializer=fulfilment_dot_v1_dot_supplier__orders__pb2.AnswerCancelRequestRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.RerouteUnits = channel.unary_unary(
                 '/fulfilment.v1.OrderService/RerouteUnits',
-                request_serializer=fulfilment_dot_v1_dot_orders__pb2.RerouteUnitsRequest.SerializeToString,
+                request_serializer=fulfilment_dot_v1_dot_supplier__orders__pb2.RerouteUnitsRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.ChangeAddress = channel.unary_unary(
@@ -117,7 +118,7 @@ class OrderServiceStub:
                 _registered_method=True)
         self.RuleDelay = channel.unary_unary(
                 '/fulfilment.v1.OrderService/RuleDelay',
-                request_serializer=fulfilment_dot_v1_dot_orders__pb2.RuleDelayRequest.SerializeToString,
+                request_serializer=fulfilment_dot_v1_dot_supplier__orders__pb2.RuleDelayRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.ConfirmReceipt = channel.unary_unary(
@@ -453,22 +454,22 @@ def add_OrderServiceServicer_to_server(servicer, server):
             ),
             'SendSupplierOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.SendSupplierOrder,
-                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.SendSupplierOrderRequest.FromString,
+                    request_deserializer=fulfilment_dot_v1_dot_supplier__orders__pb2.SendSupplierOrderRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'AcknowledgeSupplierOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.AcknowledgeSupplierOrder,
-                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.AcknowledgeSupplierOrderRequest.FromString,
+                    request_deserializer=fulfilment_dot_v1_dot_supplier__orders__pb2.AcknowledgeSupplierOrderRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'PackSupplierOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.PackSupplierOrder,
-                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.PackSupplierOrderRequest.FromString,
+                    request_deserializer=fulfilment_dot_v1_dot_supplier__orders__pb2.PackSupplierOrderRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'ShipSupplierOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.ShipSupplierOrder,
-                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.ShipSupplierOrderRequest.FromString,
+                    request_deserializer=fulfilment_dot_v1_dot_supplier__orders__pb2.ShipSupplierOrderRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'CancelOrder': grpc.unary_unary_rpc_method_handler(
@@ -478,12 +479,12 @@ def add_OrderServiceServicer_to_server(servicer, server):
             ),
             'AnswerCancelRequest': grpc.unary_unary_rpc_method_handler(
                     servicer.AnswerCancelRequest,
-                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.AnswerCancelRequestRequest.FromString,
+                    request_deserializer=fulfilment_dot_v1_dot_supplier__orders__pb2.AnswerCancelRequestRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'RerouteUnits': grpc.unary_unary_rpc_method_handler(
                     servicer.RerouteUnits,
-                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.RerouteUnitsRequest.FromString,
+                    request_deserializer=fulfilment_dot_v1_dot_supplier__orders__pb2.RerouteUnitsRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'ChangeAddress': grpc.unary_unary_rpc_method_handler(
@@ -493,7 +494,7 @@ def add_OrderServiceServicer_to_server(servicer, server):
             ),
             'RuleDelay': grpc.unary_unary_rpc_method_handler(
                     servicer.RuleDelay,
-                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.RuleDelayRequest.FromString,
+                    request_deserializer=fulfilment_dot_v1_dot_supplier__orders__pb2.RuleDelayRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'ConfirmReceipt': grpc.unary_unary_rpc_method_handler(
@@ -729,7 +730,7 @@ class OrderService:
             request,
             target,
             '/fulfilment.v1.OrderService/SendSupplierOrder',
-            fulfilment_dot_v1_dot_orders__pb2.SendSupplierOrderRequest.SerializeToString,
+            fulfilment_dot_v1_dot_supplier__orders__pb2.SendSupplierOrderRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,
@@ -756,7 +757,7 @@ class OrderService:
             request,
             target,
             '/fulfilment.v1.OrderService/AcknowledgeSupplierOrder',
-            fulfilment_dot_v1_dot_orders__pb2.AcknowledgeSupplierOrderRequest.SerializeToString,
+            fulfilment_dot_v1_dot_supplier__orders__pb2.AcknowledgeSupplierOrderRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,
@@ -783,7 +784,7 @@ class OrderService:
             request,
             target,
             '/fulfilment.v1.OrderService/PackSupplierOrder',
-            fulfilment_dot_v1_dot_orders__pb2.PackSupplierOrderRequest.SerializeToString,
+            fulfilment_dot_v1_dot_supplier__orders__pb2.PackSupplierOrderRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,
@@ -810,7 +811,7 @@ class OrderService:
             request,
             target,
             '/fulfilment.v1.OrderService/ShipSupplierOrder',
-            fulfilment_dot_v1_dot_orders__pb2.ShipSupplierOrderRequest.SerializeToString,
+            fulfilment_dot_v1_dot_supplier__orders__pb2.ShipSupplierOrderRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,
@@ -864,7 +865,7 @@ class OrderService:
             request,
             target,
             '/fulfilment.v1.OrderService/AnswerCancelRequest',
-            fulfilment_dot_v1_dot_orders__pb2.AnswerCancelRequestRequest.SerializeToString,
+            fulfilment_dot_v1_dot_supplier__orders__pb2.AnswerCancelRequestRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,
@@ -891,7 +892,7 @@ class OrderService:
             request,
             target,
             '/fulfilment.v1.OrderService/RerouteUnits',
-            fulfilment_dot_v1_dot_orders__pb2.RerouteUnitsRequest.SerializeToString,
+            fulfilment_dot_v1_dot_supplier__orders__pb2.RerouteUnitsRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,
@@ -945,7 +946,7 @@ class OrderService:
             request,
             target,
             '/fulfilment.v1.OrderService/RuleDelay',
-            fulfilment_dot_v1_dot_orders__pb2.RuleDelayRequest.SerializeToString,
+            fulfilment_dot_v1_dot_supplier__orders__pb2.RuleDelayRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

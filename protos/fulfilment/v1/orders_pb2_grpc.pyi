@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
 from fulfilment.v1 import orders_pb2 as _orders_pb2
+from fulfilment.v1 import supplier_orders_pb2 as _supplier_orders_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -94,14 +95,14 @@ class OrderServiceStub:
     supplier offers them for, NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before
     the order was placed.
     """
-    SendSupplierOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.SendSupplierOrderRequest, _common_pb2.Receipt]
+    SendSupplierOrder: _grpc.UnaryUnaryMultiCallable[_supplier_orders_pb2.SendSupplierOrderRequest, _common_pb2.Receipt]
     """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
     force start. Sending twice records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD,
     NOTHING_TO_SHIP, CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for, or
     BEFORE_PLACING if the time is before the order was placed.
     """
-    AcknowledgeSupplierOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.AcknowledgeSupplierOrderRequest, _common_pb2.Receipt]
+    AcknowledgeSupplierOrder: _grpc.UnaryUnaryMultiCallable[_supplier_orders_pb2.AcknowledgeSupplierOrderRequest, _common_pb2.Receipt]
     """Records the supplier's answer to a supplier order, line by line. Rejected units give their stock back
     and go at once to the next supplier that qualifies, in a supplier order of their own; where none does,
     the order's when_unavailable decides. Units that the supplier was asked to cancel and rejects are
@@ -111,14 +112,14 @@ class OrderServiceStub:
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
     NOT_SENT, OVER_ANSWERED, UNDER_ANSWERED, or BEFORE_PLACING if the time is before the order was placed.
     """
-    PackSupplierOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.PackSupplierOrderRequest, _common_pb2.Receipt]
+    PackSupplierOrder: _grpc.UnaryUnaryMultiCallable[_supplier_orders_pb2.PackSupplierOrderRequest, _common_pb2.Receipt]
     """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
     as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing. What is packed
     is packed: that a hold stood, or that the time cannot be right, is an oddity and work, and never refused.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT or
     NOTHING_TO_SHIP.
     """
-    ShipSupplierOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ShipSupplierOrderRequest, _common_pb2.Receipt]
+    ShipSupplierOrder: _grpc.UnaryUnaryMultiCallable[_supplier_orders_pb2.ShipSupplierOrderRequest, _common_pb2.Receipt]
     """Records that units left in a parcel, which is registered with its carrier. A supplier order may
     ship in several parcels. The same shipment of the same time again records nothing, nor does "all that is
     left" once that parcel took it. Carriers reuse numbers: one that another shipment had is taken, with a warning
@@ -136,13 +137,13 @@ class OrderServiceStub:
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL or
     NOTHING_TO_CANCEL, or BEFORE_PLACING if the time is before the order was placed.
     """
-    AnswerCancelRequest: _grpc.UnaryUnaryMultiCallable[_orders_pb2.AnswerCancelRequestRequest, _common_pb2.Receipt]
+    AnswerCancelRequest: _grpc.UnaryUnaryMultiCallable[_supplier_orders_pb2.AnswerCancelRequestRequest, _common_pb2.Receipt]
     """Records the supplier's answer to a cancel request. Agreed units are cancelled; those that are to be
     rerouted go to the next supplier that qualifies, or as the order's when_unavailable says.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_CANCEL_ASKED,
     or BEFORE_PLACING if the time is before the order was placed.
     """
-    RerouteUnits: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RerouteUnitsRequest, _common_pb2.Receipt]
+    RerouteUnits: _grpc.UnaryUnaryMultiCallable[_supplier_orders_pb2.RerouteUnitsRequest, _common_pb2.Receipt]
     """Takes units from a supplier order to the next supplier that qualifies: a draft gives them up at once, a
     supplier that knows of them is asked to cancel, and only its agreement sends them on. A parcel that
     leaves first refuses it. Without a supplier order, units that no supplier has are given to one.
@@ -158,7 +159,7 @@ class OrderServiceStub:
     Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED, ORDER_CLOSED, or BEFORE_PLACING if the
     time is before the order was placed.
     """
-    RuleDelay: _grpc.UnaryUnaryMultiCallable[_orders_pb2.RuleDelayRequest, _common_pb2.Receipt]
+    RuleDelay: _grpc.UnaryUnaryMultiCallable[_supplier_orders_pb2.RuleDelayRequest, _common_pb2.Receipt]
     """Records whose fault it is that a clock of a supplier order ran out; until somebody rules, it is the
     supplier's. A late dispatch that is ruled another party's reverses the supplier's compensation, ruled back
     to the supplier it accrues again. The newest ruling by its time counts: an older one is recorded and
@@ -270,14 +271,14 @@ class OrderServiceAsyncStub(OrderServiceStub):
     supplier offers them for, NOT_CONFIRMABLE if the order has no open unit, or BEFORE_PLACING if the time is before
     the order was placed.
     """
-    SendSupplierOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.SendSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    SendSupplierOrder: _aio.UnaryUnaryMultiCallable[_supplier_orders_pb2.SendSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
     force start. Sending twice records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / ORDER_ON_HOLD,
     NOTHING_TO_SHIP, CUSTOMS_DATA_MISSING if it would cross a border without what customs asks for, or
     BEFORE_PLACING if the time is before the order was placed.
     """
-    AcknowledgeSupplierOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.AcknowledgeSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    AcknowledgeSupplierOrder: _aio.UnaryUnaryMultiCallable[_supplier_orders_pb2.AcknowledgeSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records the supplier's answer to a supplier order, line by line. Rejected units give their stock back
     and go at once to the next supplier that qualifies, in a supplier order of their own; where none does,
     the order's when_unavailable decides. Units that the supplier was asked to cancel and rejects are
@@ -287,14 +288,14 @@ class OrderServiceAsyncStub(OrderServiceStub):
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION /
     NOT_SENT, OVER_ANSWERED, UNDER_ANSWERED, or BEFORE_PLACING if the time is before the order was placed.
     """
-    PackSupplierOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.PackSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    PackSupplierOrder: _aio.UnaryUnaryMultiCallable[_supplier_orders_pb2.PackSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
     as an order error, and withdrawn when it is packed anew with it. Repeating it records nothing. What is packed
     is packed: that a hold stood, or that the time cannot be right, is an oddity and work, and never refused.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NOT_SENT or
     NOTHING_TO_SHIP.
     """
-    ShipSupplierOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ShipSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    ShipSupplierOrder: _aio.UnaryUnaryMultiCallable[_supplier_orders_pb2.ShipSupplierOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records that units left in a parcel, which is registered with its carrier. A supplier order may
     ship in several parcels. The same shipment of the same time again records nothing, nor does "all that is
     left" once that parcel took it. Carriers reuse numbers: one that another shipment had is taken, with a warning
@@ -312,13 +313,13 @@ class OrderServiceAsyncStub(OrderServiceStub):
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / CANNOT_CANCEL or
     NOTHING_TO_CANCEL, or BEFORE_PLACING if the time is before the order was placed.
     """
-    AnswerCancelRequest: _aio.UnaryUnaryMultiCallable[_orders_pb2.AnswerCancelRequestRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    AnswerCancelRequest: _aio.UnaryUnaryMultiCallable[_supplier_orders_pb2.AnswerCancelRequestRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records the supplier's answer to a cancel request. Agreed units are cancelled; those that are to be
     rerouted go to the next supplier that qualifies, or as the order's when_unavailable says.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_SUPPLIER_ORDER, FAILED_PRECONDITION / NO_CANCEL_ASKED,
     or BEFORE_PLACING if the time is before the order was placed.
     """
-    RerouteUnits: _aio.UnaryUnaryMultiCallable[_orders_pb2.RerouteUnitsRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    RerouteUnits: _aio.UnaryUnaryMultiCallable[_supplier_orders_pb2.RerouteUnitsRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Takes units from a supplier order to the next supplier that qualifies: a draft gives them up at once, a
     supplier that knows of them is asked to cancel, and only its agreement sends them on. A parcel that
     leaves first refuses it. Without a supplier order, units that no supplier has are given to one.
@@ -334,7 +335,7 @@ class OrderServiceAsyncStub(OrderServiceStub):
     Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED, ORDER_CLOSED, or BEFORE_PLACING if the
     time is before the order was placed.
     """
-    RuleDelay: _aio.UnaryUnaryMultiCallable[_orders_pb2.RuleDelayRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    RuleDelay: _aio.UnaryUnaryMultiCallable[_supplier_orders_pb2.RuleDelayRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records whose fault it is that a clock of a supplier order ran out; until somebody rules, it is the
     supplier's. A late dispatch that is ruled another party's reverses the supplier's compensation, ruled back
     to the supplier it accrues again. The newest ruling by its time counts: an older one is recorded and
@@ -483,7 +484,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def SendSupplierOrder(
         self,
-        request: _orders_pb2.SendSupplierOrderRequest,
+        request: _supplier_orders_pb2.SendSupplierOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that the dispatch instruction went out to the supplier; the clocks of the agreement in
@@ -496,7 +497,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def AcknowledgeSupplierOrder(
         self,
-        request: _orders_pb2.AcknowledgeSupplierOrderRequest,
+        request: _supplier_orders_pb2.AcknowledgeSupplierOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records the supplier's answer to a supplier order, line by line. Rejected units give their stock back
@@ -512,7 +513,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def PackSupplierOrder(
         self,
-        request: _orders_pb2.PackSupplierOrderRequest,
+        request: _supplier_orders_pb2.PackSupplierOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that the goods are packed, and with what. What lacks of the packing instructions is recorded
@@ -525,7 +526,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ShipSupplierOrder(
         self,
-        request: _orders_pb2.ShipSupplierOrderRequest,
+        request: _supplier_orders_pb2.ShipSupplierOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records that units left in a parcel, which is registered with its carrier. A supplier order may
@@ -555,7 +556,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def AnswerCancelRequest(
         self,
-        request: _orders_pb2.AnswerCancelRequestRequest,
+        request: _supplier_orders_pb2.AnswerCancelRequestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records the supplier's answer to a cancel request. Agreed units are cancelled; those that are to be
@@ -567,7 +568,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def RerouteUnits(
         self,
-        request: _orders_pb2.RerouteUnitsRequest,
+        request: _supplier_orders_pb2.RerouteUnitsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Takes units from a supplier order to the next supplier that qualifies: a draft gives them up at once, a
@@ -595,7 +596,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def RuleDelay(
         self,
-        request: _orders_pb2.RuleDelayRequest,
+        request: _supplier_orders_pb2.RuleDelayRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Records whose fault it is that a clock of a supplier order ran out; until somebody rules, it is the

@@ -25,44 +25,45 @@ _sym_db = _symbol_database.Default()
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
 from fulfilment.v1 import orders_pb2 as fulfilment_dot_v1_dot_orders__pb2
 from fulfilment.v1 import parcels_pb2 as fulfilment_dot_v1_dot_parcels__pb2
+from fulfilment.v1 import supplier_orders_pb2 as fulfilment_dot_v1_dot_supplier__orders__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66ulfilment/v1/tracking.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1a\x66ulfilment/v1/orders.proto\x1a\x1b\x66ulfilment/v1/parcels.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"8\n\x12GetTrackingRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\"S\n\x13GetTrackingResponse\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.fulfilment.v1.TrackedOrder\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xab\x04\n\x0cTrackedOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12*\n\x06status\x18\x03 \x01(\x0e\x32\x1a.fulfilment.v1.OrderStatus\x12-\n\tplaced_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63onfirmed_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bpromised_by\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpected_by\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x64\x65livered_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05lines\x18\t \x03(\x0b\x32\x1a.fulfilment.v1.TrackedLine\x12<\n\x0fsupplier_orders\x18\n \x03(\x0b\x32#.fulfilment.v1.TrackedSupplierOrder\x12)\n\x05holds\x18\x0b \x03(\x0b\x32\x1a.fulfilment.v1.TrackedHold\x12-\n\x07parcels\x18\x0c \x03(\x0b\x32\x1c.fulfilment.v1.TrackedParcel\x12\x14\n\x0cpromised_day\x18\r \x01(\t\"g\n\x0bTrackedLine\x12\x0f\n\x07line_no\x18\x01 \x01(\x05\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\x13\n\x0bsupplier_id\x18\x03 \x01(\t\x12%\n\x05units\x18\x04 \x01(\x0b\x32\x16.fulfilment.v1.Buckets\"\xef\x03\n\x14TrackedSupplierOrder\x12\x19\n\x11supplier_order_id\x18\x01 \x01(\t\x12\x13\n\x0bsupplier_id\x18\x02 \x01(\t\x12\x32\n\x06status\x18\x03 \x01(\x0e\x32\".fulfilment.v1.SupplierOrderStatus\x12\r\n\x05units\x18\x04 \x01(\x05\x12\x11\n\tunshipped\x18\x05 \x01(\x05\x12\x0f\n\x07shipped\x18\x06 \x01(\x05\x12\x11\n\tdelivered\x18\x07 \x01(\x05\x12+\n\x07sent_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63knowledged_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tpacked_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64ispatch_by\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rdispatched_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x14\x63locks_stopped_since\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8c\x01\n\x0bTrackedHold\x12)\n\x06reason\x18\x01 \x01(\x0e\x32\x19.fulfilment.v1.HoldReason\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07missing\x18\x03 \x03(\t\x12\x19\n\x11supplier_order_id\x18\x04 \x01(\t\"\xdf\x04\n\rTrackedParcel\x12\x0f\n\x07\x63\x61rrier\x18\x01 \x01(\t\x12\x17\n\x0ftracking_number\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x05\x12+\n\x06status\x18\x04 \x01(\x0e\x32\x1b.fulfilment.v1.ParcelStatus\x12\x10\n\x08order_id\x18\x05 \x01(\t\x12\x19\n\x11supplier_order_id\x18\x06 \x01(\t\x12\x13\n\x0bsupplier_id\x18\x07 \x01(\t\x12\x0f\n\x07\x63ountry\x18\x08 \x01(\t\x12\'\n\x05lines\x18\t \x03(\x0b\x32\x18.fulfilment.v1.LineUnits\x12\x31\n\rregistered_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rfirst_scan_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bpromised_by\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpected_by\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x64\x65livered_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\tlast_scan\x18\x0f \x01(\x0b\x32\x17.fulfilment.v1.LastScan\x12\x30\n\x0c\x63ustoms_hold\x18\x10 \x01(\x0b\x32\x1a.fulfilment.v1.CustomsHold\x12\x14\n\x0cpromised_day\x18\x11 \x01(\t\"~\n\x08LastScan\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x06status\x18\x02 \x01(\x0e\x32\x1b.fulfilment.v1.ParcelStatus\x12\x0c\n\x04\x63ity\x18\x03 \x01(\t\x12\x0f\n\x07\x63ountry\x18\x04 \x01(\t\"P\n\x12\x46indParcelsRequest\x12\x17\n\x0ftracking_number\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61rrier\x18\x02 \x01(\t\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"V\n\x13\x46indParcelsResponse\x12-\n\x07parcels\x18\x01 \x03(\x0b\x32\x1c.fulfilment.v1.TrackedParcel\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xf2\x01\n\x11ListOrdersRequest\x12,\n\x08statuses\x18\x01 \x03(\x0e\x32\x1a.fulfilment.v1.OrderStatus\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x30\n\x0cplaced_since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cplaced_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\"l\n\x12ListOrdersResponse\x12+\n\x06orders\x18\x01 \x03(\x0b\x32\x1b.fulfilment.v1.TrackedOrder\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x89\x01\n\x10ListHoldsRequest\x12*\n\x07reasons\x18\x01 \x03(\x0e\x32\x19.fulfilment.v1.HoldReason\x12\r\n\x05owner\x18\x02 \x01(\t\x12(\n\x04page\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\"g\n\x11ListHoldsResponse\x12\'\n\x05holds\x18\x01 \x03(\x0b\x32\x18.fulfilment.v1.OrderHold\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"@\n\tOrderHold\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12!\n\x04hold\x18\x02 \x01(\x0b\x32\x13.fulfilment.v1.Holdb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66ulfilment/v1/tracking.proto\x12\rfulfilment.v1\x1a\x1a\x66ulfilment/v1/common.proto\x1a\x1a\x66ulfilment/v1/orders.proto\x1a\x1b\x66ulfilment/v1/parcels.proto\x1a#fulfilment/v1/supplier_orders.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"8\n\x12GetTrackingRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x10\n\x08\x61t_least\x18\x02 \x01(\x03\"S\n\x13GetTrackingResponse\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x1b.fulfilment.v1.TrackedOrder\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xab\x04\n\x0cTrackedOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12*\n\x06status\x18\x03 \x01(\x0e\x32\x1a.fulfilment.v1.OrderStatus\x12-\n\tplaced_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63onfirmed_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bpromised_by\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpected_by\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x64\x65livered_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05lines\x18\t \x03(\x0b\x32\x1a.fulfilment.v1.TrackedLine\x12<\n\x0fsupplier_orders\x18\n \x03(\x0b\x32#.fulfilment.v1.TrackedSupplierOrder\x12)\n\x05holds\x18\x0b \x03(\x0b\x32\x1a.fulfilment.v1.TrackedHold\x12-\n\x07parcels\x18\x0c \x03(\x0b\x32\x1c.fulfilment.v1.TrackedParcel\x12\x14\n\x0cpromised_day\x18\r \x01(\t\"g\n\x0bTrackedLine\x12\x0f\n\x07line_no\x18\x01 \x01(\x05\x12\x0b\n\x03sku\x18\x02 \x01(\t\x12\x13\n\x0bsupplier_id\x18\x03 \x01(\t\x12%\n\x05units\x18\x04 \x01(\x0b\x32\x16.fulfilment.v1.Buckets\"\xef\x03\n\x14TrackedSupplierOrder\x12\x19\n\x11supplier_order_id\x18\x01 \x01(\t\x12\x13\n\x0bsupplier_id\x18\x02 \x01(\t\x12\x32\n\x06status\x18\x03 \x01(\x0e\x32\".fulfilment.v1.SupplierOrderStatus\x12\r\n\x05units\x18\x04 \x01(\x05\x12\x11\n\tunshipped\x18\x05 \x01(\x05\x12\x0f\n\x07shipped\x18\x06 \x01(\x05\x12\x11\n\tdelivered\x18\x07 \x01(\x05\x12+\n\x07sent_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0f\x61\x63knowledged_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tpacked_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64ispatch_by\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rdispatched_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x14\x63locks_stopped_since\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8c\x01\n\x0bTrackedHold\x12)\n\x06reason\x18\x01 \x01(\x0e\x32\x19.fulfilment.v1.HoldReason\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07missing\x18\x03 \x03(\t\x12\x19\n\x11supplier_order_id\x18\x04 \x01(\t\"\xdf\x04\n\rTrackedParcel\x12\x0f\n\x07\x63\x61rrier\x18\x01 \x01(\t\x12\x17\n\x0ftracking_number\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x05\x12+\n\x06status\x18\x04 \x01(\x0e\x32\x1b.fulfilment.v1.ParcelStatus\x12\x10\n\x08order_id\x18\x05 \x01(\t\x12\x19\n\x11supplier_order_id\x18\x06 \x01(\t\x12\x13\n\x0bsupplier_id\x18\x07 \x01(\t\x12\x0f\n\x07\x63ountry\x18\x08 \x01(\t\x12\'\n\x05lines\x18\t \x03(\x0b\x32\x18.fulfilment.v1.LineUnits\x12\x31\n\rregistered_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rfirst_scan_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bpromised_by\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpected_by\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x64\x65livered_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\tlast_scan\x18\x0f \x01(\x0b\x32\x17.fulfilment.v1.LastScan\x12\x30\n\x0c\x63ustoms_hold\x18\x10 \x01(\x0b\x32\x1a.fulfilment.v1.CustomsHold\x12\x14\n\x0cpromised_day\x18\x11 \x01(\t\"~\n\x08LastScan\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x06status\x18\x02 \x01(\x0e\x32\x1b.fulfilment.v1.ParcelStatus\x12\x0c\n\x04\x63ity\x18\x03 \x01(\t\x12\x0f\n\x07\x63ountry\x18\x04 \x01(\t\"P\n\x12\x46indParcelsRequest\x12\x17\n\x0ftracking_number\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61rrier\x18\x02 \x01(\t\x12\x10\n\x08\x61t_least\x18\x03 \x01(\x03\"V\n\x13\x46indParcelsResponse\x12-\n\x07parcels\x18\x01 \x03(\x0b\x32\x1c.fulfilment.v1.TrackedParcel\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xf2\x01\n\x11ListOrdersRequest\x12,\n\x08statuses\x18\x01 \x03(\x0e\x32\x1a.fulfilment.v1.OrderStatus\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x30\n\x0cplaced_since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cplaced_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04page\x18\x05 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x06 \x01(\x03\"l\n\x12ListOrdersResponse\x12+\n\x06orders\x18\x01 \x03(\x0b\x32\x1b.fulfilment.v1.TrackedOrder\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"\x89\x01\n\x10ListHoldsRequest\x12*\n\x07reasons\x18\x01 \x03(\x0e\x32\x19.fulfilment.v1.HoldReason\x12\r\n\x05owner\x18\x02 \x01(\t\x12(\n\x04page\x18\x03 \x01(\x0b\x32\x1a.fulfilment.v1.PageRequest\x12\x10\n\x08\x61t_least\x18\x04 \x01(\x03\"g\n\x11ListHoldsResponse\x12\'\n\x05holds\x18\x01 \x03(\x0b\x32\x18.fulfilment.v1.OrderHold\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\"@\n\tOrderHold\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12!\n\x04hold\x18\x02 \x01(\x0b\x32\x13.fulfilment.v1.Holdb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fulfilment.v1.tracking_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETTRACKINGREQUEST']._serialized_start=165
-  _globals['_GETTRACKINGREQUEST']._serialized_end=221
-  _globals['_GETTRACKINGRESPONSE']._serialized_start=223
-  _globals['_GETTRACKINGRESPONSE']._serialized_end=306
-  _globals['_TRACKEDORDER']._serialized_start=309
-  _globals['_TRACKEDORDER']._serialized_end=864
-  _globals['_TRACKEDLINE']._serialized_start=866
-  _globals['_TRACKEDLINE']._serialized_end=969
-  _globals['_TRACKEDSUPPLIERORDER']._serialized_start=972
-  _globals['_TRACKEDSUPPLIERORDER']._serialized_end=1467
-  _globals['_TRACKEDHOLD']._serialized_start=1470
-  _globals['_TRACKEDHOLD']._serialized_end=1610
-  _globals['_TRACKEDPARCEL']._serialized_start=1613
-  _globals['_TRACKEDPARCEL']._serialized_end=2220
-  _globals['_LASTSCAN']._serialized_start=2222
-  _globals['_LASTSCAN']._serialized_end=2348
-  _globals['_FINDPARCELSREQUEST']._serialized_start=2350
-  _globals['_FINDPARCELSREQUEST']._serialized_end=2430
-  _globals['_FINDPARCELSRESPONSE']._serialized_start=2432
-  _globals['_FINDPARCELSRESPONSE']._serialized_end=2518
-  _globals['_LISTORDERSREQUEST']._serialized_start=2521
-  _globals['_LISTORDERSREQUEST']._serialized_end=2763
-  _globals['_LISTORDERSRESPONSE']._serialized_start=2765
-  _globals['_LISTORDERSRESPONSE']._serialized_end=2873
-  _globals['_LISTHOLDSREQUEST']._serialized_start=2876
-  _globals['_LISTHOLDSREQUEST']._serialized_end=3013
-  _globals['_LISTHOLDSRESPONSE']._serialized_start=3015
-  _globals['_LISTHOLDSRESPONSE']._serialized_end=3118
-  _globals['_ORDERHOLD']._serialized_start=3120
-  _globals['_ORDERHOLD']._serialized_end=3184
+  _globals['_GETTRACKINGREQUEST']._serialized_start=202
+  _globals['_GETTRACKINGREQUEST']._serialized_end=258
+  _globals['_GETTRACKINGRESPONSE']._serialized_start=260
+  _globals['_GETTRACKINGRESPONSE']._serialized_end=343
+  _globals['_TRACKEDORDER']._serialized_start=346
+  _globals['_TRACKEDORDER']._serialized_end=901
+  _globals['_TRACKEDLINE']._serialized_start=903
+  _globals['_TRACKEDLINE']._serialized_end=1006
+  _globals['_TRACKEDSUPPLIERORDER']._serialized_start=1009
+  _globals['_TRACKEDSUPPLIERORDER']._serialized_end=1504
+  _globals['_TRACKEDHOLD']._serialized_start=1507
+  _globals['_TRACKEDHOLD']._serialized_end=1647
+  _globals['_TRACKEDPARCEL']._serialized_start=1650
+  _globals['_TRACKEDPARCEL']._serialized_end=2257
+  _globals['_LASTSCAN']._serialized_start=2259
+  _globals['_LASTSCAN']._serialized_end=2385
+  _globals['_FINDPARCELSREQUEST']._serialized_start=2387
+  _globals['_FINDPARCELSREQUEST']._serialized_end=2467
+  _globals['_FINDPARCELSRESPONSE']._serialized_start=2469
+  _globals['_FINDPARCELSRESPONSE']._serialized_end=2555
+  _globals['_LISTORDERSREQUEST']._serialized_start=2558
+  _globals['_LISTORDERSREQUEST']._serialized_end=2800
+  _globals['_LISTORDERSRESPONSE']._serialized_start=2802
+  _globals['_LISTORDERSRESPONSE']._serialized_end=2910
+  _globals['_LISTHOLDSREQUEST']._serialized_start=2913
+  _globals['_LISTHOLDSREQUEST']._serialized_end=3050
+  _globals['_LISTHOLDSRESPONSE']._serialized_start=3052
+  _globals['_LISTHOLDSRESPONSE']._serialized_end=3155
+  _globals['_ORDERHOLD']._serialized_start=3157
+  _globals['_ORDERHOLD']._serialized_end=3221
 # @@protoc_insertion_point(module_scope)

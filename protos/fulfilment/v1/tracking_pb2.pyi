@@ -7,6 +7,7 @@ from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
 from fulfilment.v1 import orders_pb2 as _orders_pb2
 from fulfilment.v1 import parcels_pb2 as _parcels_pb2
+from fulfilment.v1 import supplier_orders_pb2 as _supplier_orders_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -223,7 +224,7 @@ class TrackedSupplierOrder(_message.Message):
     """"channel/channel_order_id/n"."""
     supplier_id: _builtins.str
     """Who is to send it."""
-    status: _orders_pb2.SupplierOrderStatus.ValueType
+    status: _supplier_orders_pb2.SupplierOrderStatus.ValueType
     """Derived from its units."""
     units: _builtins.int
     """All units that it was ever given."""
@@ -262,7 +263,7 @@ class TrackedSupplierOrder(_message.Message):
         *,
         supplier_order_id: _builtins.str = ...,
         supplier_id: _builtins.str = ...,
-        status: _orders_pb2.SupplierOrderStatus.ValueType = ...,
+        status: _supplier_orders_pb2.SupplierOrderStatus.ValueType = ...,
         units: _builtins.int = ...,
         unshipped: _builtins.int = ...,
         shipped: _builtins.int = ...,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fulfilment.v1 import orders_pb2, shipping_pb2, suppliers_pb2
+from fulfilment.v1 import orders_pb2, shipping_pb2, supplier_orders_pb2, suppliers_pb2
 from ledger.terms.money import MOST_MINOR
 from tests.support.scenarios.about import (
     Elsewhere,
@@ -22,7 +22,7 @@ from tests.support.trading import DAY, NOW, Trade, answer, bought, eur, first_of
 def turned_down(trade: Trade) -> str:
     """An order whose supplier rejects it, where nobody else offers the goods."""
     order_id = trade.sent()
-    rejected = answer(rejected=1, reason=orders_pb2.REJECT_REASON_DISCONTINUED)
+    rejected = answer(rejected=1, reason=supplier_orders_pb2.REJECT_REASON_DISCONTINUED)
     trade.tell("AcknowledgeSupplierOrder", **first_of(order_id), lines=[rejected])
     return order_id
 
