@@ -26,8 +26,8 @@ from ledger.nouns import orders, policies, suppliers
 from ledger.nouns.messages import (
     About,
     Audience,
-    Kind,
     MessageAsked,
+    MessageKind,
 )
 from ledger.nouns.orders import Order
 from ledger.nouns.orders.supplier_orders import reroutable
@@ -83,19 +83,19 @@ def _pattern(source: str) -> Pattern:
     return Pattern(subject, phrases, Template(text))
 
 
-def read_templates() -> dict[tuple[Kind, str, int], Pattern]:
+def read_templates() -> dict[tuple[MessageKind, str, int], Pattern]:
     """Every version of every template, by kind, language and version."""
     found = {}
     for folder in files("adapters").joinpath("templates").iterdir():
         for file in folder.iterdir():
             kind, version, _ = file.name.split(".")
-            found[Kind(kind), folder.name, int(version)] = _pattern(file.read_text(encoding="utf-8"))
+            found[MessageKind(kind), folder.name, int(version)] = _pattern(file.read_text(encoding="utf-8"))
     return found
 
 
-def newest(templates: Mapping[tuple[Kind, str, int], Pattern]) -> dict[tuple[Kind, str], int]:
+def newest(templates: Mapping[tuple[MessageKind, str, int], Pattern]) -> dict[tuple[MessageKind, str], int]:
     """The version that new messages are asked with."""
-    versions: dict[tuple[Kind, str], int] = {}
+    versions: dict[tuple[MessageKind, str], int] = {}
     for kind, language, version in templates:
         versions[kind, language] = max(version, versions.get((kind, language), 0))
     return versions
@@ -135,7 +135,7 @@ class Letters:
         supplier = suppliers.find(view, about.supplier_id) if about.supplier_id else None
         person: dict[str, Any] = {}
         contact = ""
-        if asked.audience is Audience.CUSTOMER or asked.kind is Kind.DISPATCH_INSTRUCTION:
+        if asked.audience is Audience.CUSTOMER or asked.kind is MessageKind.DISPATCH_INSTRUCTION:
             customer, sealed_for = (order.customer, order.sealed_for) if order else (None, about.order_id)
             person = await self._unsealed(log, customer, sealed_for)
         if asked.audience is Audience.SUPPLIER and supplier is not None and supplier.registered.contact is not None:
@@ -166,14 +166,14 @@ def _values(
     """What a template may ask for, and the words that pick its phrases."""
     about, language = asked.about, asked.language
     due = about.due
-    if due is None and asked.kind in (Kind.ORDER_CONFIRMED, Kind.DISPATCHED) and order is not None:
+    if due is None and asked.kind in (MessageKind.ORDER_CONFIRMED, MessageKind.DISPATCHED) and order is not None:
         due = order.promised_by
     supplier_order = order.supplier_orders.get(about.supplier_order_id) if order is not None else None
-    if asked.kind is Kind.DISPATCH_INSTRUCTION and supplier_order is not None:
+    if asked.kind is MessageKind.DISPATCH_INSTRUCTION and supplier_order is not None:
         due = supplier_order.dispatch_by  # a hold may have moved it
-    if asked.kind is Kind.DELAYED and not about.supplier_order_id:
+    if asked.kind is MessageKind.DELAYED and not about.supplier_order_id:
         due = None  # the day that was promised, which is the one that will not be kept
-    of_promise = asked.kind in (Kind.ORDER_CONFIRMED, Kind.DISPATCHED) or about.clock == Clock.DELIVERY
+    of_promise = asked.kind in (MessageKind.ORDER_CONFIRMED, MessageKind.DISPATCHED) or about.clock == Clock.DELIVERY
     day = order.promised_day if order is not None and of_promise else None
     until = day if day is not None and due is not None else due
     days = _days_until(until, asked.caused_at) if until else 0
@@ -232,9 +232,9 @@ def _units(asked: MessageAsked, order: Order | None) -> Units:
     supplier_order = order.supplier_orders.get(about.supplier_order_id)
     if supplier_order is None:
         return {line_no: line.quantity for line_no, line in order.lines.items()}
-    if asked.kind is Kind.CANCEL_REQUEST:
+    if asked.kind is MessageKind.CANCEL_REQUEST:
         return supplier_order.cancel_asked
-    if asked.kind is Kind.DISPATCH_INSTRUCTION:
+    if asked.kind is MessageKind.DISPATCH_INSTRUCTION:
         return reroutable(supplier_order)
     return {line_no: share.unshipped for line_no, share in supplier_order.shares.items() if share.unshipped}
 

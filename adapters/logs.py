@@ -18,7 +18,7 @@ import msgspec
 from ledger.engine.trouble import in_short
 
 
-class Lines(logging.Formatter):
+class PlainFormatter(logging.Formatter):
     """Plain lines, with the trace of an error."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -29,7 +29,7 @@ class Lines(logging.Formatter):
         return _trace(exc_info[1])
 
 
-class JsonLines(Lines):
+class JsonLines(PlainFormatter):
     """One JSON object for each record: at, level, logger, message, and the trace of an error."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -56,7 +56,7 @@ def _trace(error: BaseException | None) -> str:
 def log_to_stderr(level: str, form: str) -> None:
     """form is ``json`` or ``text``."""
     handler = logging.StreamHandler(sys.stderr)
-    plain = Lines("%(asctime)s %(levelname)-7s %(name)s: %(message)s", datefmt="%H:%M:%S")
+    plain = PlainFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", datefmt="%H:%M:%S")
     handler.setFormatter(JsonLines() if form == "json" else plain)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # It tells at length of every lost connection what the service says once in its own words.

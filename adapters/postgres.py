@@ -229,7 +229,7 @@ async def _configure(connection: AsyncConnection[Any]) -> None:
 # --- tenants --------------------------------------------------------------------------------------
 
 
-class Tenant(NamedTuple):
+class TenantSchema(NamedTuple):
     """A retailer, and the schema its ledger lives in."""
 
     name: str
@@ -243,7 +243,7 @@ class Control:
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         self._pool = pool
 
-    async def prepare(self) -> list[Tenant]:
+    async def prepare(self) -> list[TenantSchema]:
         """Brings every schema up to date and makes the default tenant; returns the tenants."""
         async with self._pool.connection() as connection:
             await migrate(connection, CONTROL_SCHEMA, CONTROL_MIGRATIONS)
@@ -253,13 +253,13 @@ class Control:
                 await migrate(connection, tenant.schema, TENANT_MIGRATIONS)
             return tenants
 
-    async def create_tenant(self, name: str) -> Tenant:
+    async def create_tenant(self, name: str) -> TenantSchema:
         """Makes a tenant with its schema; creating one twice is fine."""
         _check_name(name)
         async with self._pool.connection() as connection:
             return await self._create(connection, name)
 
-    async def list_tenants(self) -> list[Tenant]:
+    async def list_tenants(self) -> list[TenantSchema]:
         async with self._pool.connection() as connection:
             return await self._list(connection)
 
@@ -285,18 +285,18 @@ class Control:
             cursor = await connection.execute("SELECT key_check FROM fulfilment.keyring")
             return cast("bytes", (await cursor.fetchall())[0][0])
 
-    async def _create(self, connection: AsyncConnection[Any], name: str) -> Tenant:
+    async def _create(self, connection: AsyncConnection[Any], name: str) -> TenantSchema:
         # The schema first: a tenant that is listed has its tables.
         schema = f"tenant_{name}"
         await migrate(connection, schema, TENANT_MIGRATIONS)
         insert = "INSERT INTO fulfilment.tenants (name, schema) VALUES (%s, %s) ON CONFLICT DO NOTHING"
         await connection.execute(insert, (name, schema))
         select = "SELECT name, schema, created_at FROM fulfilment.tenants WHERE name = %s"
-        return Tenant._make((await (await connection.execute(select, (name,))).fetchall())[0])
+        return TenantSchema._make((await (await connection.execute(select, (name,))).fetchall())[0])
 
-    async def _list(self, connection: AsyncConnection[Any]) -> list[Tenant]:
+    async def _list(self, connection: AsyncConnection[Any]) -> list[TenantSchema]:
         cursor = await connection.execute("SELECT name, schema, created_at FROM fulfilment.tenants ORDER BY name")
-        return [Tenant._make(row) for row in await cursor.fetchall()]
+        return [TenantSchema._make(row) for row in await cursor.fetchall()]
 
 
 # --- the server -----------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ from ledger.nouns.inquiries import (
     Topic,
 )
 from ledger.nouns.messages import About
-from ledger.nouns.messages import Kind as Telling
+from ledger.nouns.messages import MessageKind as Telling
 from ledger.nouns.orders import (
     CustomsLine,
     Hold,
@@ -73,16 +73,16 @@ from ledger.nouns.orders import (
     WhenUnavailable,
     breaches,
 )
-from ledger.nouns.orders.supplier_orders import Answer, RejectReason
+from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason
 from ledger.nouns.parcels import Checkpoint, ParcelRegistered, ParcelStatus
 from ledger.nouns.policies import Policy
 from ledger.nouns.recoveries import (
     Cost,
     CostKind,
     DocumentKind,
-    Kind,
     Method,
     RecoveryFact,
+    RecoveryKind,
     Subject,
 )
 from ledger.nouns.stock import Feed, StockFact
@@ -366,7 +366,7 @@ def _ships(number: int = 1) -> Decide:
     return _told(dispatch.ship, f"{ORDER}/{number}", "dhl", f"P{number}", {})
 
 
-def _answers(answer: Answer, lines: Iterable[LineNo] = NUMBERS) -> Decide:
+def _answers(answer: LineAnswer, lines: Iterable[LineNo] = NUMBERS) -> Decide:
     return _told(dispatch.acknowledge, FIRST, dict.fromkeys(lines, answer))
 
 
@@ -386,10 +386,10 @@ _REROUTES = _told(rerouting.reroute, ORDER, FIRST, {}, Cause(None, "supplier", "
 def _supplier_orders() -> Iterator[Command]:
     draft, sent, all_sent = market().after(_places()), _sent(), _all_sent()
     yield Command("SendSupplierOrder", draft, _sends(), 1)
-    rejected = Answer(rejected=2, because=RejectReason.OUT_OF_STOCK)
-    half_rejected = Answer(accepted=1, rejected=1, because=RejectReason.OUT_OF_STOCK)
-    yield Command("AcknowledgeSupplierOrder, accepted", sent, _answers(Answer(accepted=2)), 1)
-    yield Command("AcknowledgeSupplierOrder, backordered", sent, _answers(Answer(accepted=1, backordered=1)), 1)
+    rejected = LineAnswer(rejected=2, because=RejectReason.OUT_OF_STOCK)
+    half_rejected = LineAnswer(accepted=1, rejected=1, because=RejectReason.OUT_OF_STOCK)
+    yield Command("AcknowledgeSupplierOrder, accepted", sent, _answers(LineAnswer(accepted=2)), 1)
+    yield Command("AcknowledgeSupplierOrder, backordered", sent, _answers(LineAnswer(accepted=1, backordered=1)), 1)
     yield Command("AcknowledgeSupplierOrder, rejected", sent, _answers(rejected), 302)
     yield Command("AcknowledgeSupplierOrder, half rejected", sent, _answers(half_rejected), 302)
     yield Command("AcknowledgeSupplierOrder, one of 50", all_sent, _answers(rejected, NUMBERS[:1]), 8)
@@ -411,7 +411,7 @@ def _supplier_orders() -> Iterator[Command]:
     yield Command("AnswerCancelRequest, to reroute", sent.after(_REROUTES), agree, 252)
     yield Command("RerouteUnits", draft, _REROUTES, 252)
     yield Command("RerouteUnits, sent", sent, _REROUTES, 1)
-    nowhere = market(others=1).after(_places(), _sends(), _answers(Answer(rejected=2)))
+    nowhere = market(others=1).after(_places(), _sends(), _answers(LineAnswer(rejected=2)))
     found = nowhere.after(*(_feeds("bolt", n, 4, 2) for n in NUMBERS))
     yield Command("RerouteUnits, open", found, _told(rerouting.reroute, ORDER, "", {}, Cause(None, "mia", "")), 152)
     yield Command("ReleaseHold, to reroute", found, _releases(HoldReason.OUT_OF_STOCK), 152)
@@ -584,14 +584,14 @@ def _of_recovery(decide: Callable[..., Sequence[RecoveryFact]], *arguments: Any)
     return changes
 
 
-def _recovers(kind: Kind, subject: Subject) -> Decide:
+def _recovers(kind: RecoveryKind, subject: Subject) -> Decide:
     return _seen(recovery_demands.open_recovery, "r1", kind, subject, "EUR", _COSTS)
 
 
 def _recoveries() -> Iterator[Command]:
     shipped, lost = _all_shipped(), _all_shipped().later(days=20).after(_loses())
-    propose = _recovers(Kind.SUPPLIER_FAULT, Subject(ORDER, FIRST))
-    claim = _recovers(Kind.CARRIER_LOSS, Subject(ORDER, carrier="dhl", number="P1"))
+    propose = _recovers(RecoveryKind.SUPPLIER_FAULT, Subject(ORDER, FIRST))
+    claim = _recovers(RecoveryKind.CARRIER_LOSS, Subject(ORDER, carrier="dhl", number="P1"))
     proposed, claimed = shipped.after(propose), lost.after(claim)
     accept, more = _of_recovery(recoveries.accept, _WHOLE, START), Cost("more", CostKind.FREIGHT, 500)
     settle = _of_recovery(recoveries.settle, "cn-1", _WHOLE, Method.CREDIT_NOTE)

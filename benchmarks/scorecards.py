@@ -41,9 +41,9 @@ from ledger.nouns.orders import (
 )
 from ledger.nouns.orders.after_sales import TakenIntoCase
 from ledger.nouns.orders.supplier_orders import (
-    Answer,
     CancelAgreed,
     CancelRequested,
+    LineAnswer,
     PackingErrorFound,
     SupplierOrderAcknowledged,
     SupplierOrderDrafted,
@@ -189,7 +189,7 @@ def _life(chance: random.Random, number: int, placed_at: datetime, supplier_id: 
             CancelAgreed(supplier_order_id, units, cancelled_at),
         ]
     else:
-        facts.append(SupplierOrderAcknowledged(supplier_order_id, {_ONE: Answer(accepted=1)}, answered_at))
+        facts.append(SupplierOrderAcknowledged(supplier_order_id, {_ONE: LineAnswer(accepted=1)}, answered_at))
         if chance.random() < 0.01:
             facts.append(PackingErrorFound(supplier_order_id, ("logo_label",), answered_at))
         facts.append(SupplierOrderShipped(supplier_order_id, "dhl", tracking_number, 1, units, shipped_at))

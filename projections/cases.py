@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, NamedTuple
 
 from ledger.nouns import cases
-from ledger.nouns.cases import Case, Denial, Reason, Remedy, Status
+from ledger.nouns.cases import Case, CaseStatus, Denial, Reason, Remedy
 from ledger.terms.money import in_64_bits
 from ledger.terms.parties import Party
 from projections.machine.projection import From, projection
@@ -26,7 +26,7 @@ class CaseSummary(NamedTuple):
 
     case_id: str
     order_id: str
-    status: Status
+    status: CaseStatus
     opened_at: datetime
     reason: Reason
     liable: Party | None
@@ -50,7 +50,7 @@ class CaseSummary(NamedTuple):
 class _OfSupplier(NamedTuple):
     supplier_id: str
     case_id: str
-    status: Status
+    status: CaseStatus
     opened_at: datetime
 
 
@@ -109,7 +109,7 @@ _LIST = """
 async def list_cases(
     where: Where,
     page: PageOf,
-    statuses: Sequence[Status] = (),
+    statuses: Sequence[CaseStatus] = (),
     supplier_id: str = "",
     order_id: str = "",
     since: datetime | None = None,
@@ -118,7 +118,7 @@ async def list_cases(
     """Cases opened in [since, until), the first opened first."""
     after_at, after_id = page.after(tuple[datetime, str]) or (FIRST, "")
     parameters = {
-        "statuses": [status.value for status in statuses or Status],
+        "statuses": [status.value for status in statuses or CaseStatus],
         "supplier_id": supplier_id,
         "order_id": order_id,
         "since": since or FIRST,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, NamedTuple
 
 from ledger.nouns import recoveries
-from ledger.nouns.recoveries import Kind, Status
+from ledger.nouns.recoveries import RecoveryKind, RecoveryStatus
 from projections.machine.histories import RecoveryHistory
 from projections.machine.projection import From, projection
 from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
@@ -18,8 +18,8 @@ class ListedRecovery(NamedTuple):
     """One recovery; amounts are in minor units of its currency."""
 
     recovery_id: str
-    kind: Kind
-    status: Status
+    kind: RecoveryKind
+    status: RecoveryStatus
     order_id: str
     supplier_order_id: str
     supplier_id: str
@@ -86,8 +86,8 @@ RECOVERIES = projection("recoveries", 1, From(recoveries.NOUN, RECOVERY_ROWS, _r
 class RecoveryFilter(NamedTuple):
     """What the recoveries of a list have in common; what is empty says nothing."""
 
-    kinds: tuple[Kind, ...] = ()
-    statuses: tuple[Status, ...] = ()
+    kinds: tuple[RecoveryKind, ...] = ()
+    statuses: tuple[RecoveryStatus, ...] = ()
     supplier_id: str = ""
     carrier: str = ""
     order_id: str = ""
@@ -114,8 +114,8 @@ async def list_recoveries(where: Where, page: PageOf, about: RecoveryFilter) -> 
     named = {name: value for name in _NAMED if (value := getattr(about, name))}
     parameters = {
         **named,
-        "statuses": [status.value for status in about.statuses or Status],
-        "kinds": [kind.value for kind in about.kinds or Kind],
+        "statuses": [status.value for status in about.statuses or RecoveryStatus],
+        "kinds": [kind.value for kind in about.kinds or RecoveryKind],
         "until": about.due_until or LAST,
         "after_due": after_due,
         "after_id": after_id,

@@ -18,8 +18,8 @@ from typing import Annotated, NamedTuple
 
 from ledger.nouns import orders, recoveries
 from ledger.nouns.orders.supplier_orders import CompensationAccrued, CompensationReversed, SupplierOrderShipped
-from ledger.nouns.recoveries import Kind as RecoveryKind
-from ledger.nouns.recoveries import Method, Recovery, RecoveryAccepted, RecoveryFact, Status
+from ledger.nouns.recoveries import Method, Recovery, RecoveryAccepted, RecoveryFact, RecoveryStatus
+from ledger.nouns.recoveries import RecoveryKind as RecoveryKind
 from ledger.terms.money import in_64_bits
 from projections.machine.histories import OrderHistory, RecoveryHistory
 from projections.machine.projection import From, projection
@@ -156,7 +156,7 @@ def _of_recovery(history: RecoveryHistory) -> list[StatementEntry]:
 def _balance(recovery: Recovery) -> int:
     """What a recovery does to the account: what was accepted, or received before the rest was written off."""
     paid = sum(part.amount_minor for part in recovery.received if part.method is Method.PAYMENT)
-    borne = recovery.received_minor if recovery.status is Status.WRITTEN_OFF else recovery.agreed_minor
+    borne = recovery.received_minor if recovery.status is RecoveryStatus.WRITTEN_OFF else recovery.agreed_minor
     return paid - borne
 
 

@@ -99,7 +99,7 @@ class WaitingOrder(NamedTuple):
     placed_at: datetime
 
 
-class Seller(NamedTuple):
+class SupplierApproval(NamedTuple):
     """Whether a supplier may sell."""
 
     supplier_id: str
@@ -120,13 +120,13 @@ LEVELS = table(
 )
 MOVEMENTS = table("stock_movements", StockMovement, 1, "(supplier_id, sku, position)")
 WAITING = table("stock_waiting", WaitingOrder, 3)
-SELLERS = table("stock_sellers", Seller, 1)
+SELLERS = table("stock_sellers", SupplierApproval, 1)
 
 # --- what is kept ---------------------------------------------------------------------------------
 
 
-def _seller(supplier: Supplier) -> list[Seller]:
-    return [Seller(supplier.supplier_id, supplier.standing is Standing.APPROVED)]
+def _seller(supplier: Supplier) -> list[SupplierApproval]:
+    return [SupplierApproval(supplier.supplier_id, supplier.standing is Standing.APPROVED)]
 
 
 def _level(history: StockHistory) -> list[LevelRow]:

@@ -62,7 +62,7 @@ class CaseLine(NamedTuple):
     """None before a ruling."""
 
 
-class Cost(NamedTuple):
+class CaseCost(NamedTuple):
     """What a line of a case cost."""
 
     case_id: str
@@ -78,7 +78,7 @@ class Cost(NamedTuple):
 
 GOODS = table("trade_goods", Goods, 6)
 CASE_LINES = table("trade_case_lines", CaseLine, 2, "(opened_at)")
-COSTS = table("trade_costs", Cost, 4, "(at)")
+COSTS = table("trade_costs", CaseCost, 4, "(at)")
 
 # --- what is kept ---------------------------------------------------------------------------------
 
@@ -112,16 +112,18 @@ def _case_lines(case: Case) -> list[CaseLine]:
     ]
 
 
-def _costs(case: Case) -> list[Cost]:
+def _costs(case: Case) -> list[CaseCost]:
     """What the customer gets back, and what it costs to bring goods back."""
     refunds = [
-        Cost(case.case_id, line_no, CostKind.REFUND, refund_id, case.currency, in_64_bits(amount), refund.granted_at)
+        CaseCost(
+            case.case_id, line_no, CostKind.REFUND, refund_id, case.currency, in_64_bits(amount), refund.granted_at
+        )
         for refund_id, refund in case.refunds.items()
         for line_no, amount in refund.amounts_minor.items()
         if amount
     ]
     freight = [
-        Cost(case.case_id, line_no, CostKind.FREIGHT, label.label_id, "", amount, label.at)
+        CaseCost(case.case_id, line_no, CostKind.FREIGHT, label.label_id, "", amount, label.at)
         for label in case.labels.values()
         if label.freight_payer is not Party.CUSTOMER
         for line_no, amount in _shared(label.freight_minor, label.by_line).items()
@@ -142,13 +144,13 @@ def _shared(amount_minor: int, by_line: Units) -> dict[LineNo, int]:
     return shares
 
 
-def _sent_again(history: OrderHistory) -> list[Cost]:
+def _sent_again(history: OrderHistory) -> list[CaseCost]:
     """What the goods of a reship cost, at the cost frozen in its draft; goods without an offer have no known cost."""
     order = history.order
     if not order.placed.reship_of:
         return []
     return [
-        Cost(
+        CaseCost(
             case_id=order.placed.reship_of,
             line_no=line_no,
             kind=CostKind.RESHIP,

@@ -73,7 +73,7 @@ class Warned(NamedTuple):
     message: str
 
 
-class Row:
+class ReadLine:
     """The cells of a line, read as what they should be; all that are not are noted as faults."""
 
     def __init__(self, cells: dict[str, str]) -> None:
@@ -109,7 +109,7 @@ class Row:
             return common_pb2.Money()
 
 
-class Lines(Result):
+class LineResults(Result):
     """What came of the lines; each request id ends with the number of its line."""
 
     def __init__(self, columns: Sequence[str]) -> None:
@@ -143,7 +143,7 @@ def send_lines(
     session: Session,
     source: Source,
     columns: tuple[Sequence[str], Sequence[str]],
-    command: Callable[[Row, str], batch_pb2.BatchCommand],
+    command: Callable[[ReadLine, str], batch_pb2.BatchCommand],
     request_id: str,
 ) -> int:
     """Send each line as a command, with the columns it must and may have; the exit code is 1 if any was not recorded.
@@ -153,11 +153,11 @@ def send_lines(
     required, optional = columns
     rows = list(files.rows(source.path, source.content, required, optional))
     _refuse_twice(source.path, rows, required[0])
-    result = Lines((*required, *optional))
+    result = LineResults((*required, *optional))
 
     def commands() -> Iterator[Group]:
         for line, cells in rows:
-            row = Row(cells)
+            row = ReadLine(cells)
             made = command(row, f"{request_id}/{line}")
             if row.faults:
                 result.add_problem(line, "UNREADABLE", "; ".join(row.faults))
@@ -189,7 +189,7 @@ def _refuse_twice(path: str, rows: Sequence[tuple[int, dict[str, str]]], column:
             )
 
 
-def _tell(session: Session, lines: int, result: Lines) -> None:
+def _tell(session: Session, lines: int, result: LineResults) -> None:
     problems = sorted(result.problems)
     warnings = sorted(result.warnings)
     for warned in warnings[:_MOST_SHOWN]:

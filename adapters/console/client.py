@@ -50,7 +50,7 @@ class Unreachable(Trouble):
     exit_code = 3
 
 
-class Client(client.Client):
+class Calls(client.Client):
     """Calls that end in an answer or in Trouble. Whoever waits at a terminal is told at once that time is up."""
 
     def __init__(

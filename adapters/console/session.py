@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.console import words
-from adapters.console.client import Client
+from adapters.console.client import Calls
 from fulfilment.v1.common_pb2 import Receipt
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -49,8 +49,8 @@ class Session:
         self.out = Printer()
 
     @functools.cached_property
-    def client(self) -> Client:
-        return Client(self.server, self.tenant, self.timeout, self.actor, self.out.warn)
+    def client(self) -> Calls:
+        return Calls(self.server, self.tenant, self.timeout, self.actor, self.out.warn)
 
     def show(self, message: Message) -> None:
         """A message as JSON."""

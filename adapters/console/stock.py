@@ -189,7 +189,7 @@ def feed(
         file = bulk.read(source)
         number = version or file.changed_ms
 
-        def command(row: bulk.Row, request_id: str) -> batch_pb2.BatchCommand:
+        def command(row: bulk.ReadLine, request_id: str) -> batch_pb2.BatchCommand:
             fed = request(row.required("sku"), row.whole("quantity"), number, request_id)
             return batch_pb2.BatchCommand(record_feed=fed)
 

@@ -278,7 +278,7 @@ _OFFER_COLUMNS = ("sku", "cost", "currency"), ("minimum_quantity", "lead_time_da
 
 
 def _offer_lines(session: Session, file: bulk.Source, supplier_id: str, at: Any, request_id: str | None) -> int:
-    def command(row: bulk.Row, request_id: str) -> batch_pb2.BatchCommand:
+    def command(row: bulk.ReadLine, request_id: str) -> batch_pb2.BatchCommand:
         offered = suppliers_pb2.Offer(
             sku=row.required("sku"),
             cost=row.money("cost", "currency"),

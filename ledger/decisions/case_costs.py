@@ -18,12 +18,12 @@ from ledger.decisions.recovery_demands import (
 )
 from ledger.facts import Change, LineNo, Units
 from ledger.nouns import orders, suppliers
-from ledger.nouns.cases import Case, Reship, Status
+from ledger.nouns.cases import Case, CaseStatus, Reship
 from ledger.nouns.orders import Line, Order, Shipment
 from ledger.nouns.recoveries import (
     Cost,
     CostKind,
-    Kind,
+    RecoveryKind,
     Subject,
 )
 from ledger.terms.money import MOST_MINOR
@@ -59,7 +59,7 @@ def follow(
                 continue
             for demand in _demands(other, case, order, spent, asking=False):
                 changes += give_up(view, demand, "ruled_otherwise", at)
-    nothing = case.status in (Status.DENIED, Status.CANCELLED) and not spent
+    nothing = case.status in (CaseStatus.DENIED, CaseStatus.CANCELLED) and not spent
     for demand in _demands(liable, case, order, spent, asking=True):
         changes += give_up(view, demand, "nothing_spent", at) if nothing else recover(view, demand, at)
     return changes
@@ -67,12 +67,12 @@ def follow(
 
 def _demands(liable: Party, case: Case, order: Order, spent: Sequence[Spent], *, asking: bool) -> Iterable[Demand]:
     """Each party's part, currency by currency; without asking, what it could have been asked for."""
-    subjects: dict[str, tuple[Kind, Subject]] = {}
+    subjects: dict[str, tuple[RecoveryKind, Subject]] = {}
     costs: dict[tuple[str, str], list[Cost]] = {}
     lines: dict[LineNo, str] = {}
     for line_no, (kind, subject) in _subjects(liable, case, order).items():
         # All are asked for the same kind of recovery, so a name tells them apart.
-        lines[line_no] = party = subject.supplier_id if kind is Kind.SUPPLIER_FAULT else subject.number
+        lines[line_no] = party = subject.supplier_id if kind is RecoveryKind.SUPPLIER_FAULT else subject.number
         subjects.setdefault(party, (kind, subject))
         costs.setdefault((party, order.currency), [])
     for line_no, currency, cost in spent:
@@ -82,13 +82,13 @@ def _demands(liable: Party, case: Case, order: Order, spent: Sequence[Spent], *,
         yield Demand(*subjects[party], currency, tuple(each) if asking else ())
 
 
-def _subjects(liable: Party, case: Case, order: Order) -> dict[LineNo, tuple[Kind, Subject]]:
+def _subjects(liable: Party, case: Case, order: Order) -> dict[LineNo, tuple[RecoveryKind, Subject]]:
     """Who is asked for what units of each line cost, and by what name."""
     match liable:
         case Party.SUPPLIER:
-            return {n: (Kind.SUPPLIER_FAULT, subject) for n, subject in _of_suppliers(case, order)}
+            return {n: (RecoveryKind.SUPPLIER_FAULT, subject) for n, subject in _of_suppliers(case, order)}
         case Party.CARRIER:
-            kind = Kind.CARRIER_DAMAGE if case.opened.reason.about_arrived_units else Kind.CARRIER_LOSS
+            kind = RecoveryKind.CARRIER_DAMAGE if case.opened.reason.about_arrived_units else RecoveryKind.CARRIER_LOSS
             return {n: (kind, subject) for n, subject in _of_parcels(case, order)}
         case _:
             return {}

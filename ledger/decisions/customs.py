@@ -123,7 +123,7 @@ def missing_for(view: View, order: Order) -> dict[str, tuple[str, ...]]:
     return {scope: fields for scope, fields in missing.items() if fields}
 
 
-class Standing(NamedTuple):
+class CustomsStatus(NamedTuple):
     """Where a part of an order stands with customs."""
 
     supplier_order_id: str
@@ -135,7 +135,7 @@ class Standing(NamedTuple):
     missing: tuple[str, ...]
 
 
-def standings(order: Order, found: Mapping[str, Supplier]) -> list[Standing]:
+def standings(order: Order, found: Mapping[str, Supplier]) -> list[CustomsStatus]:
     """Every supplier order, and by supplier what none of them has yet; found are its suppliers, as far as known."""
     parts = [(each.supplier_order_id, each.supplier_id, set(each.shares)) for each in order.supplier_orders.values()]
     loose: dict[str, set[LineNo]] = {}
@@ -149,9 +149,9 @@ def standings(order: Order, found: Mapping[str, Supplier]) -> list[Standing]:
 
 def _standing(
     order: Order, supplier_order_id: str, supplier_id: str, supplier: Supplier | None, lines: Collection[LineNo]
-) -> Standing:
+) -> CustomsStatus:
     lies_between = border(supplier, order.destination.country)
-    return Standing(
+    return CustomsStatus(
         supplier_order_id,
         supplier_id,
         supplier.registered.country if supplier is not None else "",

@@ -20,7 +20,7 @@ from ledger.nouns import (
 )
 from ledger.nouns.orders import Order, UnitsCancelled, supplier_orders
 from ledger.nouns.orders.supplier_orders import (
-    Answer,
+    LineAnswer,
     Oddity,
     RejectReason,
     SupplierOrder,
@@ -54,7 +54,7 @@ def send_supplier_order(view: View, supplier_order_id: str, at: datetime, now: d
 
 
 def acknowledge(
-    view: View, supplier_order_id: str, by_line: dict[LineNo, Answer], at: datetime, now: datetime
+    view: View, supplier_order_id: str, by_line: dict[LineNo, LineAnswer], at: datetime, now: datetime
 ) -> list[Change]:
     """The supplier's answer. Rejected units give their stock back and go to the next qualified supplier.
 
@@ -80,7 +80,7 @@ def acknowledge(
     return [*docket.settled(now), *released, *corrected, *reserved]
 
 
-def _rejection(supplier_order: SupplierOrder, by_line: Mapping[LineNo, Answer]) -> Cause:
+def _rejection(supplier_order: SupplierOrder, by_line: Mapping[LineNo, LineAnswer]) -> Cause:
     reasons = sorted({each.because for each in by_line.values() if each.rejected and each.because})
     return Cause(supplier_order, "supplier", f"rejected: {', '.join(reasons) or 'no reason given'}")
 
@@ -104,7 +104,7 @@ def _none_left(
     view: View,
     order: Order,
     supplier_id: str,
-    by_line: Mapping[LineNo, Answer],
+    by_line: Mapping[LineNo, LineAnswer],
     released: Sequence[Change],
     at: datetime,
 ) -> list[Change]:

@@ -18,7 +18,7 @@ from ledger.terms.money import Money
 from ledger.view import View
 
 
-class Share(NamedTuple):
+class SupplierShare(NamedTuple):
     """What one supplier is given of an order."""
 
     supplier_id: str
@@ -38,7 +38,7 @@ class Instead(NamedTuple):
 
 
 def draft(
-    view: View, order: Order, shares: Iterable[Share], at: datetime, instead: Instead | None = None
+    view: View, order: Order, shares: Iterable[SupplierShare], at: datetime, instead: Instead | None = None
 ) -> list[SupplierOrderDrafted]:
     """One supplier order for each share, numbered on from those that the order has."""
     policy, instead, drafted = policy_at(policies.find(view), at), instead or Instead(), []
@@ -93,7 +93,7 @@ def _packing(policy: Policy, asked: tuple[str, ...], supplier: Supplier | None) 
     return (*possible, policy.brand_pack_fallback)
 
 
-def _all_of(share: Share) -> Units:
+def _all_of(share: SupplierShare) -> Units:
     if not share.backordered:
         return share.units
     lines = {**share.units, **share.backordered}

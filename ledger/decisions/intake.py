@@ -20,7 +20,7 @@ from ledger.decisions.docket import (
     order_in,
     settled,
 )
-from ledger.decisions.drafting import Share, choose_again, draft
+from ledger.decisions.drafting import SupplierShare, choose_again, draft
 from ledger.decisions.order_stock import (
     Allotment,
     Item,
@@ -202,10 +202,10 @@ def _confirmation(view: View, order: Order, by: str, backordered: Units, at: dat
     facts: list[OrderFact] = []
     if backordered:
         facts.append(orders.UnitsBackordered(order.order_id, backordered, at))
-    shares: dict[str, Share] = {}
+    shares: dict[str, SupplierShare] = {}
     for line_no, units in order.in_bucket("open").items():
         supplier_id = order.lines[line_no].supplier_id
-        share = shares.setdefault(supplier_id, Share(supplier_id, {}, {}))
+        share = shares.setdefault(supplier_id, SupplierShare(supplier_id, {}, {}))
         waits = backordered.get(line_no, 0)
         if units > waits:
             share.units[line_no] = units - waits

@@ -10,14 +10,14 @@ from msgspec.structs import replace
 
 from ledger.facts import Change, changes_of
 from ledger.nouns import cases, inquiries, messages, orders, parcels, policies, recoveries, suppliers
-from ledger.nouns.cases import Case, Status
+from ledger.nouns.cases import Case, CaseStatus
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.messages import (
     About,
     Audience,
-    Kind,
     MessageAsked,
     MessageCancelled,
+    MessageKind,
 )
 from ledger.nouns.orders import (
     Header,
@@ -35,10 +35,10 @@ LEDGER = "ledger"
 LAST_RESORT = "en"
 """The language that every template is written in."""
 
-Templates = Mapping[tuple[Kind, str], int]
+Templates = Mapping[tuple[MessageKind, str], int]
 """The newest version of each kind's template by language."""
 
-_ROLES = {Kind.CASE_DUE: "after_sales", Kind.STOCK_ALERT: "supplier_manager"}
+_ROLES = {MessageKind.CASE_DUE: "after_sales", MessageKind.STOCK_ALERT: "supplier_manager"}
 """Which staff is told; operations where it is not said."""
 
 
@@ -46,7 +46,7 @@ class Notice(NamedTuple):
     """Something that makes a message due."""
 
     message_id: str
-    kind: Kind
+    kind: MessageKind
     about: About
     caused_at: datetime
     cause: int = 0
@@ -110,7 +110,7 @@ def _asked(view: View, notice: Notice, policy: Policy, templates: Templates, now
     )
 
 
-def _recipient(view: View, kind: Kind, about: About, policy: Policy) -> tuple[str, str]:
+def _recipient(view: View, kind: MessageKind, about: About, policy: Policy) -> tuple[str, str]:
     """Who is told, and in which language."""
     match kind.audience:
         case Audience.STAFF:
@@ -129,7 +129,7 @@ def _recipient(view: View, kind: Kind, about: About, policy: Policy) -> tuple[st
 def _with_reason(view: View, notice: Notice, now: datetime) -> About:
     """A delay that only time shows finds its reason in the present."""
     about = notice.about
-    if notice.kind is not Kind.DELAYED or about.because:
+    if notice.kind is not MessageKind.DELAYED or about.because:
         return about
     order = orders.find(view, about.order_id)
     if order is None or about.due is None or now >= about.due:
@@ -142,7 +142,7 @@ def _with_reason(view: View, notice: Notice, now: datetime) -> About:
 # --- is it still true? ----------------------------------------------------------------------------
 
 
-def obsolete(view: View, kind: Kind, about: About, policy: Policy) -> str:
+def obsolete(view: View, kind: MessageKind, about: About, policy: Policy) -> str:
     """Why the message is not worth sending any more; empty while it is."""
     order = orders.find(view, about.order_id) if about.order_id else None
     parcel = parcels.find(view, about.carrier, about.number) if about.number else None
@@ -289,7 +289,7 @@ def _parcel_trouble(now: _Present) -> str:
 def _case_step(now: _Present) -> str:
     """A step that was taken stays told; only a request that is answered needs no asking any more."""
     asked = now.about.because == "evidence_requested"
-    return "superseded" if asked and (now.case is None or now.case.status is not Status.EVIDENCE_REQUESTED) else ""
+    return "superseded" if asked and (now.case is None or now.case.status is not CaseStatus.EVIDENCE_REQUESTED) else ""
 
 
 def _case_due(now: _Present) -> str:
@@ -301,30 +301,30 @@ def _level(now: _Present) -> str:
     return ""
 
 
-_OBSOLETE: Mapping[Kind, Callable[[_Present], str]] = {
-    Kind.ORDER_CONFIRMED: _confirmation,
-    Kind.DISPATCHED: _dispatch,
-    Kind.DELAYED: _delay,
-    Kind.OUT_FOR_DELIVERY: _on_the_last_way,
-    Kind.DELIVERED: _arrival,
-    Kind.DISPATCH_INSTRUCTION: _instruction,
-    Kind.CANCEL_REQUEST: _cancel_request,
-    Kind.REMINDER: _reminder,
-    Kind.BREACH_NOTICE: _breach,
-    Kind.BREACH_ALERT: _breach,
-    Kind.PARCEL_ALERT: _parcel_trouble,
-    Kind.CASE_STEP: _case_step,
-    Kind.CASE_DUE: _case_due,
-    Kind.STOCK_ALERT: _level,
+_OBSOLETE: Mapping[MessageKind, Callable[[_Present], str]] = {
+    MessageKind.ORDER_CONFIRMED: _confirmation,
+    MessageKind.DISPATCHED: _dispatch,
+    MessageKind.DELAYED: _delay,
+    MessageKind.OUT_FOR_DELIVERY: _on_the_last_way,
+    MessageKind.DELIVERED: _arrival,
+    MessageKind.DISPATCH_INSTRUCTION: _instruction,
+    MessageKind.CANCEL_REQUEST: _cancel_request,
+    MessageKind.REMINDER: _reminder,
+    MessageKind.BREACH_NOTICE: _breach,
+    MessageKind.BREACH_ALERT: _breach,
+    MessageKind.PARCEL_ALERT: _parcel_trouble,
+    MessageKind.CASE_STEP: _case_step,
+    MessageKind.CASE_DUE: _case_due,
+    MessageKind.STOCK_ALERT: _level,
 }
 
 
-def waits(view: View, kind: Kind, about: About) -> bool:
+def waits(view: View, kind: MessageKind, about: About) -> bool:
     """Whether a message that is not obsolete is not to be sent yet, which is no failed attempt.
 
     A supplier is told to ship nothing while a hold stands, or while it is asked to stop all that is left.
     """
-    if kind is not Kind.DISPATCH_INSTRUCTION or (order := orders.find(view, about.order_id)) is None:
+    if kind is not MessageKind.DISPATCH_INSTRUCTION or (order := orders.find(view, about.order_id)) is None:
         return False
     held = orders.holds_on(order, about.supplier_order_id)
     return bool(held) or not reroutable(order.supplier_orders[about.supplier_order_id])

@@ -75,7 +75,7 @@ class Allotment:
         supplier_id, sku = item
         stream, kept = stock.stream(supplier_id, sku), own.reservations.get(self.order_id)
         if kept is not None and kept.units == units and self._stands(own, units, commit):
-            if commit and kept.status is stock.Hold.HELD:
+            if commit and kept.status is stock.ReservationStatus.HELD:
                 self.changes.append((stream, stock.ReservationCommitted(*item, self.order_id, self.now)))
             return
         if kept is not None and kept.units > units:
@@ -84,7 +84,7 @@ class Allotment:
         given_back = [self.order_id] if kept is not None else []
         cart = own.reservations.get(self.cart_id)
         # Only a hold can be a cart's: nobody takes over what was committed to another order.
-        if cart is not None and cart is not kept and cart.status is stock.Hold.HELD:
+        if cart is not None and cart is not kept and cart.status is stock.ReservationStatus.HELD:
             given_back.append(self.cart_id)
         available = own.available_to(self.order_id) + sum([stock.freed_by(own.reservations[r]) for r in given_back])
         if units and available < units:
@@ -122,7 +122,7 @@ def within_reach(own: Stock | None, reservation_ids: Sequence[str], claimed: int
     units = own.available_to(order_id) - claimed
     for reservation_id in reservation_ids:
         reservation = own.reservations.get(reservation_id)
-        if reservation is not None and reservation.status is stock.Hold.HELD:
+        if reservation is not None and reservation.status is stock.ReservationStatus.HELD:
             units += reservation.units
         elif reservation is not None:
             # A committed reservation is enlarged by releasing it and reserving anew. Units that left the feed's figure

@@ -29,21 +29,21 @@ from ledger.nouns.policies import policy_at
 from ledger.nouns.recoveries import (
     Cost,
     CostKind,
-    Kind,
     Recovery,
     RecoveryFact,
+    RecoveryKind,
     RecoveryOpened,
-    Status,
+    RecoveryStatus,
     Subject,
 )
 from ledger.refusals import AlreadyExists, Forbidden
 from ledger.terms.money import MOST_MINOR, TotalTooLarge, largest_total
 from ledger.view import View
 
-_ENDS = frozenset(status for status in Status if status.is_end)
-_NEXT_RECOVERY_AFTER = frozenset({Status.SETTLED, Status.WITHDRAWN})
+_ENDS = frozenset(status for status in RecoveryStatus if status.is_end)
+_NEXT_RECOVERY_AFTER = frozenset({RecoveryStatus.SETTLED, RecoveryStatus.WITHDRAWN})
 """After one of these ends, later costs open a new recovery; after any other end nothing more is demanded."""
-_NO_CLAIM = frozenset({Status.WITHDRAWN, Status.WRITTEN_OFF})
+_NO_CLAIM = frozenset({RecoveryStatus.WITHDRAWN, RecoveryStatus.WRITTEN_OFF})
 """A claim that came to one of these leaves room for another one on the same parcel."""
 
 
@@ -81,7 +81,13 @@ class ClaimedAlready(AlreadyExists, reason="CLAIMED_ALREADY"):
 
 
 def open_recovery(
-    view: View, recovery_id: str, kind: Kind, subject: Subject, currency: str, costs: tuple[Cost, ...], at: datetime
+    view: View,
+    recovery_id: str,
+    kind: RecoveryKind,
+    subject: Subject,
+    currency: str,
+    costs: tuple[Cost, ...],
+    at: datetime,
 ) -> list[Change]:
     """A recovery that a person opens; subject names the supplier order, or the parcel."""
     order = order_in(view, subject.order_id)
@@ -89,7 +95,7 @@ def open_recovery(
         case = cases.known(cases.find(view, subject.case_id), subject.case_id)
         if case.order_id != order.order_id:
             raise CaseOfAnotherOrder(case.case_id, case.order_id)
-    if kind is Kind.SUPPLIER_FAULT:
+    if kind is RecoveryKind.SUPPLIER_FAULT:
         supplier_id = order.supplier_order(subject.supplier_order_id).supplier_id
         return _propose(view, recovery_id, replace(subject, supplier_id=supplier_id), currency, costs, at)
     parcel = parcels.known(parcels.find(view, subject.carrier, subject.number), subject.carrier, subject.number)
@@ -97,12 +103,16 @@ def open_recovery(
     if shipment is None:
         raise ParcelNotOfOrder(parcel.carrier, parcel.number, order.order_id)
     subject = _of_shipment(order, shipment, subject.case_id)
-    if kind is Kind.FOUND_AFTER_LOSS:
+    if kind is RecoveryKind.FOUND_AFTER_LOSS:
         return _record(view, RecoveryOpened(recovery_id, kind, subject, currency, at, costs))
     claim = _claim_on(view, parcel, kind, currency)
     if claim is not None and claim.recovery_id != recovery_id:
         raise ClaimedAlready(parcel.carrier, parcel.number, claim.recovery_id)
-    if kind is Kind.CARRIER_LOSS and parcel.delivered_at is not None and recoveries.find(view, recovery_id) is None:
+    if (
+        kind is RecoveryKind.CARRIER_LOSS
+        and parcel.delivered_at is not None
+        and recoveries.find(view, recovery_id) is None
+    ):
         raise ParcelIsDelivered(parcel.carrier, parcel.number, parcel.delivered_at)
     return _claim(view, recovery_id, kind, subject, parcel, shipment, currency, costs, at)
 
@@ -110,7 +120,9 @@ def open_recovery(
 def raise_recovery(view: View, recovery_id: str, cost: Cost, currency: str, at: datetime) -> list[Change]:
     """One more cost; the supplier's answer to it is due anew."""
     recovery = recoveries.known(recoveries.find(view, recovery_id), recovery_id)
-    answer_by = _answer_by(view, recovery.subject.supplier_id, at) if recovery.kind is Kind.SUPPLIER_FAULT else None
+    answer_by = (
+        _answer_by(view, recovery.subject.supplier_id, at) if recovery.kind is RecoveryKind.SUPPLIER_FAULT else None
+    )
     facts = recoveries.raised(recovery, cost, currency, answer_by, at)
     if facts and recovery.asked_minor + cost.amount_minor > MOST_MINOR:
         total = recovery.money(recovery.asked_minor + cost.amount_minor)
@@ -124,7 +136,7 @@ def raise_recovery(view: View, recovery_id: str, cost: Cost, currency: str, at: 
 class Demand(NamedTuple):
     """What one party is asked for because of a case, in one currency: all of it, or nothing any more."""
 
-    kind: Kind
+    kind: RecoveryKind
     subject: Subject
     """With a case; its supplier of a supplier's fault, its parcel of a claim."""
     currency: str
@@ -144,7 +156,7 @@ def recover(view: View, demand: Demand, at: datetime) -> list[Change]:
     order = orders.find(view, demand.subject.order_id)
     if order is None:
         return []
-    if demand.kind is Kind.SUPPLIER_FAULT:
+    if demand.kind is RecoveryKind.SUPPLIER_FAULT:
         return _demand_of_supplier(view, demand, at)
     return _demand_of_carrier(view, order, demand, at)
 
@@ -172,7 +184,7 @@ def _demand_of_carrier(view: View, order: Order, demand: Demand, at: datetime) -
     if claim is not None:
         return _adjust(view, claim, subject.case_id, demand.costs, at)
     found = _under(view, f"{subject.case_id}/carrier/{parcel.carrier}/{parcel.number}/{currency}")
-    arrived = demand.kind is Kind.CARRIER_LOSS and parcel.delivered_at is not None
+    arrived = demand.kind is RecoveryKind.CARRIER_LOSS and parcel.delivered_at is not None
     if found.present is not None or arrived:
         return []
     subject = _of_shipment(order, shipment, subject.case_id)
@@ -185,7 +197,7 @@ def give_up(view: View, demand: Demand, because: str, at: datetime) -> list[Chan
     What was agreed on or claimed already goes its way.
     """
     subject, currency = demand.subject, demand.currency
-    if demand.kind is Kind.SUPPLIER_FAULT:
+    if demand.kind is RecoveryKind.SUPPLIER_FAULT:
         present = _under(view, f"{subject.case_id}/supplier/{subject.supplier_id}/{currency}").present
     else:
         parcel = parcels.find(view, subject.carrier, subject.number) if subject.number else None
@@ -219,7 +231,7 @@ def found_after_loss(view: View, order: Order, shipment: Shipment, parcel: Parce
         return changes
     subject = _of_shipment(order, shipment, "")
     costs = _given_for(order, shipment, _losses(view, parcel))
-    opening = RecoveryOpened(found.recovery_id, Kind.FOUND_AFTER_LOSS, subject, order.currency, now, costs)
+    opening = RecoveryOpened(found.recovery_id, RecoveryKind.FOUND_AFTER_LOSS, subject, order.currency, now, costs)
     return [*changes, *_record(view, opening)]
 
 
@@ -254,7 +266,7 @@ class _Found(NamedTuple):
         return tuple(cost for cost in costs if cost.cost_id not in asked)
 
 
-def _under(view: View, name: str, ends: frozenset[Status] = _NEXT_RECOVERY_AFTER) -> _Found:
+def _under(view: View, name: str, ends: frozenset[RecoveryStatus] = _NEXT_RECOVERY_AFTER) -> _Found:
     """The recovery under a name, or under its next one where that came to such an end."""
     past: list[Recovery] = []
     while True:
@@ -266,7 +278,7 @@ def _under(view: View, name: str, ends: frozenset[Status] = _NEXT_RECOVERY_AFTER
 
 
 def _was_empty(recovery: Recovery) -> bool:
-    return recovery.status is Status.WRITTEN_OFF and not recovery.costs
+    return recovery.status is RecoveryStatus.WRITTEN_OFF and not recovery.costs
 
 
 def _adjust(view: View, recovery: Recovery, case_id: str, costs: Sequence[Cost], at: datetime) -> list[Change]:
@@ -296,7 +308,8 @@ def _propose(
 ) -> list[Change]:
     answer_by = _answer_by(view, subject.supplier_id, at)
     return _record(
-        view, RecoveryOpened(recovery_id, Kind.SUPPLIER_FAULT, subject, currency, at, costs, answer_by=answer_by)
+        view,
+        RecoveryOpened(recovery_id, RecoveryKind.SUPPLIER_FAULT, subject, currency, at, costs, answer_by=answer_by),
     )
 
 
@@ -309,7 +322,7 @@ def _answer_by(view: View, supplier_id: str, at: datetime) -> datetime | None:
 def _claim(
     view: View,
     recovery_id: str,
-    kind: Kind,
+    kind: RecoveryKind,
     subject: Subject,
     parcel: Parcel,
     shipment: Shipment,
@@ -346,7 +359,7 @@ def _record(view: View, opening: RecoveryOpened) -> list[Change]:
 
 
 def _losses(view: View, parcel: Parcel) -> list[Recovery]:
-    return [claim for claim in _claims_on(view, parcel) if claim.kind is Kind.CARRIER_LOSS]
+    return [claim for claim in _claims_on(view, parcel) if claim.kind is RecoveryKind.CARRIER_LOSS]
 
 
 def _claims_on(view: View, parcel: Parcel) -> Iterator[Recovery]:
@@ -356,7 +369,7 @@ def _claims_on(view: View, parcel: Parcel) -> Iterator[Recovery]:
             yield claim
 
 
-def _claim_on(view: View, parcel: Parcel, kind: Kind, currency: str) -> Recovery | None:
+def _claim_on(view: View, parcel: Parcel, kind: RecoveryKind, currency: str) -> Recovery | None:
     """The claim of this kind that the carrier has or had: it takes one for a parcel, also if that came to nothing."""
     same = (claim for claim in _claims_on(view, parcel) if (claim.kind, claim.currency) == (kind, currency))
     return next((claim for claim in same if claim.status not in _NO_CLAIM), None)

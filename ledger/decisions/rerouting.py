@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ledger.decisions import customs
 from ledger.decisions.docket import Docket, order_in, settled
-from ledger.decisions.drafting import Instead, Share, draft
+from ledger.decisions.drafting import Instead, SupplierShare, draft
 from ledger.decisions.order_stock import (
     Item,
     enlarge,
@@ -255,13 +255,13 @@ def _units_of(order: Order, units: Units, choices: Sequence[Choice]) -> Units:
     return {line_no: count for line_no, count in units.items() if order.lines[line_no].sku in skus}
 
 
-def _shares(order: Order, units: Units, served: Sequence[Choice], waiting: Sequence[Choice]) -> list[Share]:
+def _shares(order: Order, units: Units, served: Sequence[Choice], waiting: Sequence[Choice]) -> list[SupplierShare]:
     """One share for each supplier, of all that it was chosen for."""
     chosen: defaultdict[str, list[Choice]] = defaultdict(list)
     for choice in (*served, *waiting):
         chosen[choice.supplier_id].append(choice)
     return [
-        Share(
+        SupplierShare(
             supplier_id,
             _units_of(order, units, [choice for choice in choices if not choice.backordered]),
             _units_of(order, units, [choice for choice in choices if choice.backordered]),

@@ -33,13 +33,13 @@ from ledger.nouns.stock import (
     BackInStock,
     Feed,
     FeedRecorded,
-    Hold,
     Oversold,
     ReservationCommitted,
     ReservationConsumed,
     ReservationExpired,
     ReservationExtended,
     ReservationReleased,
+    ReservationStatus,
     SoldOut,
     Stock,
     StockAwaited,
@@ -225,7 +225,7 @@ def _affected(after: Stock) -> tuple[str, ...]:
     owed = [
         (each.committed_at, reservation_id, each.units)
         for reservation_id, each in after.reservations.items()
-        if each.status is Hold.COMMITTED and each.committed_at is not None and not each.in_feed
+        if each.status is ReservationStatus.COMMITTED and each.committed_at is not None and not each.in_feed
     ]
     affected, missing = [], after.shortfall
     for _, reservation_id, units in sorted(owed, reverse=True):

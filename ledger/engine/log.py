@@ -25,7 +25,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from ledger.engine.sealing import PersonKey
 from ledger.engine.trouble import in_short, is_trouble
-from ledger.engine.wire import Statement, pipeline
+from ledger.engine.wire import SqlStatement, pipeline
 from ledger.refusals import StorageUnavailable
 
 EVENTS_TABLE = "ledger_events"
@@ -41,10 +41,10 @@ LOCK_SEED = 0x1ED6E4
 
 TAKE_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended({lock_name}, {seed}))"
 
-_BEGIN = Statement(b"BEGIN ISOLATION LEVEL READ COMMITTED", prepare=False)
+_BEGIN = SqlStatement(b"BEGIN ISOLATION LEVEL READ COMMITTED", prepare=False)
 """Stated, because every statement after the lock must see what was committed before the lock."""
 
-_COMMIT, _ROLLBACK = Statement(b"COMMIT", prepare=False), Statement(b"ROLLBACK", prepare=False)
+_COMMIT, _ROLLBACK = SqlStatement(b"COMMIT", prepare=False), SqlStatement(b"ROLLBACK", prepare=False)
 
 _APPEND = """
     WITH facts AS (
@@ -238,7 +238,9 @@ class Log:
     ) -> Opening:
         """Begins a transaction, takes the tenant's lock and reads what the batch needs, in one round trip."""
         asked = (_json(request_ids), b"%d" % after, b"%d" % limit, _json(streams))
-        *_, found = await pipeline(connection, _BEGIN, Statement(self._take_lock), Statement(self._opening, asked))
+        *_, found = await pipeline(
+            connection, _BEGIN, SqlStatement(self._take_lock), SqlStatement(self._opening, asked)
+        )
         opening = Opening([], [], [])
         for row in range(found.ntuples):
             cells: list[Any] = [found.get_value(row, column) for column in range(7)]
@@ -282,12 +284,12 @@ class Log:
         others = (rows.commands, *(_columns(rows.keys) or [[], [], []]), *_columns(rows.outcomes)[:6])
         # As JSON a column is written in one go; as an array, element by element. States are JSON already.
         columns = (*map(_json, names), b"[%b]" % b",".join(rows.states), *map(_json, others))
-        statements = [Statement(self._append, (b"%d" % after, *columns))]
+        statements = [SqlStatement(self._append, (b"%d" % after, *columns))]
         if rows.warned:
-            statements.append(Statement(self._warn, tuple(map(_json, _columns(rows.warned)))))
+            statements.append(SqlStatement(self._warn, tuple(map(_json, _columns(rows.warned)))))
         statements.append(_COMMIT)
         if rows.streams:
-            statements.append(Statement(self._notify))
+            statements.append(SqlStatement(self._notify))
         await pipeline(connection, *statements)
 
     async def abandon(self, connection: AsyncConnection[Any]) -> None:

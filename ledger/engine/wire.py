@@ -22,7 +22,7 @@ _BINARY = 1
 _DONE = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 
 
-class Statement(NamedTuple):
+class SqlStatement(NamedTuple):
     """A statement and its parameters as text; ``$1`` is the first of them."""
 
     statement: bytes
@@ -38,7 +38,7 @@ tenants; it keeps as many as psycopg was told to keep of its own."""
 _numbers = count()
 
 
-async def pipeline(connection: AsyncConnection[Any], *statements: Statement) -> list[PGresult]:
+async def pipeline(connection: AsyncConnection[Any], *statements: SqlStatement) -> list[PGresult]:
     """The result of each statement, its columns in binary.
 
     Raises the error of the first that fails, as psycopg would, and then closes the connection: what it has

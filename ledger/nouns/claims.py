@@ -18,14 +18,14 @@ from ledger.nouns.recoveries import (
     Document,
     DocumentCollected,
     DocumentKind,
-    Kind,
     LessThanReceived,
     MoreThanAsked,
     Payment,
     PaymentReturned,
     Recovery,
     RecoveryFact,
-    Status,
+    RecoveryKind,
+    RecoveryStatus,
     filing,
     repeats,
     require_agreed,
@@ -41,7 +41,7 @@ from ledger.terms.money import Money
 class NoCarrierClaim(Forbidden, reason="NO_CARRIER_CLAIM"):
     says = "recovery {recovery_id} is of kind {kind}, no claim on a carrier"
     recovery_id: str
-    kind: Kind
+    kind: RecoveryKind
 
 
 class MoreThanKept(Forbidden, reason="MORE_THAN_KEPT"):
@@ -77,26 +77,26 @@ class FilingDeadlinePassed(Forbidden, reason="FILING_DEADLINE_PASSED"):
 class ClaimNotFiled(Forbidden, reason="CLAIM_NOT_FILED"):
     says = "claim {recovery_id} is {status}, not filed"
     recovery_id: str
-    status: Status
+    status: RecoveryStatus
 
 
 class ClaimDecided(Forbidden, reason="CLAIM_DECIDED"):
     says = "claim {recovery_id} is {status} already; appeal before it is decided again"
     recovery_id: str
-    status: Status
+    status: RecoveryStatus
 
 
 class NothingToAppeal(Forbidden, reason="NOTHING_TO_APPEAL"):
     says = "claim {recovery_id} is {status}, {approved} of {claimable} approved: nothing to appeal"
     recovery_id: str
-    status: Status
+    status: RecoveryStatus
     approved: Money
     claimable: Money
 
 
 # --- decisions ------------------------------------------------------------------------------------
 
-_UNDECIDED = frozenset({Status.FILED, Status.ACKNOWLEDGED, Status.APPEALED})
+_UNDECIDED = frozenset({RecoveryStatus.FILED, RecoveryStatus.ACKNOWLEDGED, RecoveryStatus.APPEALED})
 
 
 def _require_claim(recovery: Recovery) -> None:
@@ -135,7 +135,7 @@ def file(recovery: Recovery, at: datetime) -> Sequence[RecoveryFact]:
         raise DocumentsMissing(recovery.recovery_id, recovery.missing_documents)
     if not recovery.claimable_minor:
         raise NothingToClaim(recovery.recovery_id)
-    waited = [ClaimBecameEligible(recovery.recovery_id, at)] if recovery.status is Status.WAITING else []
+    waited = [ClaimBecameEligible(recovery.recovery_id, at)] if recovery.status is RecoveryStatus.WAITING else []
     return [*waited, ClaimFiled(recovery.recovery_id, recovery.claimable_minor, at)]
 
 
@@ -168,7 +168,7 @@ def approve(recovery: Recovery, granted: Money, at: datetime) -> Sequence[Recove
     _require_filed(recovery)
     require_currency(recovery, granted.currency)
     amount = granted.amount_minor
-    if recovery.status in (Status.APPROVED, Status.PAID) and recovery.agreed_minor == amount:
+    if recovery.status in (RecoveryStatus.APPROVED, RecoveryStatus.PAID) and recovery.agreed_minor == amount:
         return []
     _require_undecided(recovery)
     if amount > recovery.claimed_minor:
@@ -181,7 +181,7 @@ def approve(recovery: Recovery, granted: Money, at: datetime) -> Sequence[Recove
 def deny(recovery: Recovery, because: str, at: datetime) -> Sequence[RecoveryFact]:
     """The carrier pays nothing, or nothing more than it approved before. Denying twice records nothing."""
     _require_filed(recovery)
-    if recovery.status is Status.DENIED:
+    if recovery.status is RecoveryStatus.DENIED:
         return []
     _require_undecided(recovery)
     return [ClaimDenied(recovery.recovery_id, because, at)]
@@ -196,10 +196,10 @@ def _require_undecided(recovery: Recovery) -> None:
 def appeal(recovery: Recovery, because: str, at: datetime) -> Sequence[RecoveryFact]:
     """Ask the carrier again for what it did not approve. Appealing twice records nothing."""
     _require_filed(recovery)
-    if recovery.status is Status.APPEALED:
+    if recovery.status is RecoveryStatus.APPEALED:
         return []
     require_open(recovery)
-    decided = recovery.status in (Status.DENIED, Status.APPROVED)
+    decided = recovery.status in (RecoveryStatus.DENIED, RecoveryStatus.APPROVED)
     if not decided or recovery.agreed_minor >= recovery.claimable_minor:
         approved, claimable = recovery.money(recovery.agreed_minor), recovery.money(recovery.claimable_minor)
         raise NothingToAppeal(recovery.recovery_id, recovery.status, approved, claimable)

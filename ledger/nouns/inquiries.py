@@ -88,7 +88,7 @@ class InquiryClosed(Fact, frozen=True, tag="inquiry.closed"):
     at: datetime
 
 
-class AnswerMissed(Fact, frozen=True, tag="inquiry.answer_missed"):
+class InquiryAnswerMissed(Fact, frozen=True, tag="inquiry.answer_missed"):
     """An answer was due and none had come; recorded once."""
 
     inquiry_id: str
@@ -97,7 +97,7 @@ class AnswerMissed(Fact, frozen=True, tag="inquiry.answer_missed"):
     supplier_id: str = ""
 
 
-class AnswerBreachWithdrawn(Fact, frozen=True, tag="inquiry.answer_breach_withdrawn"):
+class InquiryBreachWithdrawn(Fact, frozen=True, tag="inquiry.answer_breach_withdrawn"):
     """It was no breach after all; the news of that came late."""
 
     inquiry_id: str
@@ -107,7 +107,7 @@ class AnswerBreachWithdrawn(Fact, frozen=True, tag="inquiry.answer_breach_withdr
     supplier_id: str = ""
 
 
-InquiryFact = InquiryAsked | InquiryAnswered | InquiryClosed | AnswerMissed | AnswerBreachWithdrawn
+InquiryFact = InquiryAsked | InquiryAnswered | InquiryClosed | InquiryAnswerMissed | InquiryBreachWithdrawn
 
 # --- state ----------------------------------------------------------------------------------------
 
@@ -119,8 +119,8 @@ class Inquiry(Value, frozen=True):
     answers: tuple[InquiryAnswered, ...] = ()
     """By their own time."""
     closed: InquiryClosed | None = None
-    missed: AnswerMissed | None = None
-    withdrawn: AnswerBreachWithdrawn | None = None
+    missed: InquiryAnswerMissed | None = None
+    withdrawn: InquiryBreachWithdrawn | None = None
 
     @property
     def inquiry_id(self) -> str:
@@ -150,9 +150,9 @@ def evolve(inquiry: Inquiry | None, fact: InquiryFact) -> Inquiry:
             return replace(inquiry, answers=tuple(sorted((*inquiry.answers, fact), key=lambda answer: answer.at)))
         case InquiryClosed():
             return replace(inquiry, closed=fact)
-        case AnswerMissed():
+        case InquiryAnswerMissed():
             return replace(inquiry, missed=fact)
-        case AnswerBreachWithdrawn():
+        case InquiryBreachWithdrawn():
             return replace(inquiry, withdrawn=fact)
         case _:
             assert_never(fact)
@@ -245,7 +245,7 @@ def miss_answer(inquiry: Inquiry | None, now: datetime) -> Sequence[InquiryFact]
     if inquiry is None:
         return []
     overdue = [reading for reading in readings(inquiry) if reading.overdue(now)]
-    return [AnswerMissed(each.object_id, each.due, now, inquiry.asked.supplier_id) for each in overdue]
+    return [InquiryAnswerMissed(each.object_id, each.due, now, inquiry.asked.supplier_id) for each in overdue]
 
 
 def _settled(inquiry: Inquiry, fact: InquiryFact, now: datetime) -> list[InquiryFact]:
@@ -254,7 +254,7 @@ def _settled(inquiry: Inquiry, fact: InquiryFact, now: datetime) -> list[Inquiry
     for each in readings(evolve(inquiry, fact)):
         verdict = each.verdict(now)
         if verdict is ClockState.MISSED:
-            facts.append(AnswerMissed(each.object_id, each.due, now, inquiry.asked.supplier_id))
+            facts.append(InquiryAnswerMissed(each.object_id, each.due, now, inquiry.asked.supplier_id))
         elif verdict is ClockState.WITHDRAWN:
-            facts.append(AnswerBreachWithdrawn(each.object_id, each.met_at, now, inquiry.asked.supplier_id))
+            facts.append(InquiryBreachWithdrawn(each.object_id, each.met_at, now, inquiry.asked.supplier_id))
     return facts

@@ -43,7 +43,7 @@ class Audience(StrEnum):
     STAFF = "staff"
 
 
-class Kind(StrEnum):
+class MessageKind(StrEnum):
     """What is told. Each kind has one audience and a template in every language."""
 
     ORDER_CONFIRMED = "order_confirmed"
@@ -74,14 +74,14 @@ class Kind(StrEnum):
 
 
 _AUDIENCES = {
-    Kind.DISPATCH_INSTRUCTION: Audience.SUPPLIER,
-    Kind.CANCEL_REQUEST: Audience.SUPPLIER,
-    Kind.REMINDER: Audience.SUPPLIER,
-    Kind.BREACH_NOTICE: Audience.SUPPLIER,
-    Kind.BREACH_ALERT: Audience.STAFF,
-    Kind.PARCEL_ALERT: Audience.STAFF,
-    Kind.CASE_DUE: Audience.STAFF,
-    Kind.STOCK_ALERT: Audience.STAFF,
+    MessageKind.DISPATCH_INSTRUCTION: Audience.SUPPLIER,
+    MessageKind.CANCEL_REQUEST: Audience.SUPPLIER,
+    MessageKind.REMINDER: Audience.SUPPLIER,
+    MessageKind.BREACH_NOTICE: Audience.SUPPLIER,
+    MessageKind.BREACH_ALERT: Audience.STAFF,
+    MessageKind.PARCEL_ALERT: Audience.STAFF,
+    MessageKind.CASE_DUE: Audience.STAFF,
+    MessageKind.STOCK_ALERT: Audience.STAFF,
 }
 """All others are for customers."""
 
@@ -114,7 +114,7 @@ class MessageAsked(Fact, frozen=True, tag="message.asked"):
     """A message is to be sent: to whom, about what, in which language, by which version of its template."""
 
     message_id: str
-    kind: Kind
+    kind: MessageKind
     audience: Audience
     about: About
     recipient: str
@@ -180,7 +180,7 @@ MessageFact = MessageAsked | MessageSent | MessageFailed | MessageGivenUp | Mess
 # --- state ----------------------------------------------------------------------------------------
 
 
-class Stage(StrEnum):
+class MessageStage(StrEnum):
     """How far a message is."""
 
     ASKED = "asked"
@@ -195,7 +195,7 @@ class Message(Value, frozen=True):
     """A message as its facts tell it."""
 
     asked: MessageAsked
-    stage: Stage
+    stage: MessageStage
     next_at: datetime | None
     """When it is to be tried; None while it is not."""
     attempts: int = 0
@@ -216,33 +216,35 @@ class Message(Value, frozen=True):
 
 def evolve(message: Message | None, fact: MessageFact) -> Message:
     if isinstance(fact, MessageAsked):
-        return Message(fact, Stage.ASKED, fact.at)
+        return Message(fact, MessageStage.ASKED, fact.at)
     assert message is not None, "the first fact of a message is that it was asked for"
     match fact:
         case MessageSent():
             return replace(
                 message,
-                stage=Stage.SENT,
+                stage=MessageStage.SENT,
                 next_at=None,
                 channel=fact.channel,
                 reference=fact.reference,
                 sent_at=fact.at,
             )
         case MessageFailed():
-            return replace(message, stage=Stage.FAILED, next_at=fact.next_at, attempts=fact.attempt, error=fact.error)
+            return replace(
+                message, stage=MessageStage.FAILED, next_at=fact.next_at, attempts=fact.attempt, error=fact.error
+            )
         case MessageGivenUp():
             return replace(
                 message,
-                stage=Stage.GIVEN_UP,
+                stage=MessageStage.GIVEN_UP,
                 next_at=None,
                 attempts=fact.attempt,
                 error=fact.error,
                 given_up_at=fact.at,
             )
         case MessageRetried(at=at):
-            return replace(message, stage=Stage.ASKED, next_at=at, attempts=0)
+            return replace(message, stage=MessageStage.ASKED, next_at=at, attempts=0)
         case MessageCancelled(because=because):
-            return replace(message, stage=Stage.CANCELLED, next_at=None, because=because)
+            return replace(message, stage=MessageStage.CANCELLED, next_at=None, because=because)
         case _:
             assert_never(fact)
 
@@ -281,7 +283,7 @@ def known(message: Message | None, message_id: str) -> Message:
 
 def send(message: Message, channel: str, reference: str, at: datetime) -> Sequence[MessageFact]:
     """A sender took it over, which stands whatever else was said meanwhile. Saying it twice records nothing."""
-    if message.stage is Stage.SENT:
+    if message.stage is MessageStage.SENT:
         return []
     return [MessageSent(message.message_id, channel, at, reference)]
 
@@ -313,20 +315,20 @@ def back_off(message_id: str, attempt: int, policy: Policy) -> timedelta:
 def retry(message: Message, by: str, at: datetime) -> Sequence[MessageFact]:
     """A person wants it tried again, now. What waits to be sent for the first time records nothing."""
     match message.stage:
-        case Stage.ASKED:
+        case MessageStage.ASKED:
             return []
-        case Stage.SENT:
+        case MessageStage.SENT:
             raise MessageIsSent(message.message_id, message.sent_at or at)
-        case Stage.CANCELLED:
+        case MessageStage.CANCELLED:
             raise MessageIsCancelled(message.message_id, message.because)
-        case Stage.FAILED | Stage.GIVEN_UP:
+        case MessageStage.FAILED | MessageStage.GIVEN_UP:
             return [MessageRetried(message.message_id, by, at)]
 
 
 def cancel(message: Message, because: str, by: str, at: datetime) -> Sequence[MessageFact]:
     """It is not to be sent. Cancelling twice records nothing."""
-    if message.stage is Stage.CANCELLED:
+    if message.stage is MessageStage.CANCELLED:
         return []
-    if message.stage is Stage.SENT:
+    if message.stage is MessageStage.SENT:
         raise MessageIsSent(message.message_id, message.sent_at or at)
     return [MessageCancelled(message.message_id, because, by, at)]

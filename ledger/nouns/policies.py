@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from ledger.facts import Fact, Value
-from ledger.nouns.recoveries import DocumentKind, Kind
+from ledger.nouns.recoveries import DocumentKind, RecoveryKind
 from ledger.refusals import require_seen
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
@@ -48,16 +48,16 @@ class ClaimTerms(Value, frozen=True):
     loss_documents: tuple[DocumentKind, ...] = (DocumentKind.ORDER, DocumentKind.TRACKING_LOG, DocumentKind.INVOICE)
     damage_documents: tuple[DocumentKind, ...] = tuple(DocumentKind)
 
-    def documents(self, kind: Kind) -> tuple[DocumentKind, ...]:
-        return self.damage_documents if kind is Kind.CARRIER_DAMAGE else self.loss_documents
+    def documents(self, kind: RecoveryKind) -> tuple[DocumentKind, ...]:
+        return self.damage_documents if kind is RecoveryKind.CARRIER_DAMAGE else self.loss_documents
 
-    def eligible_at(self, kind: Kind, last_seen_at: datetime) -> datetime:
+    def eligible_at(self, kind: RecoveryKind, last_seen_at: datetime) -> datetime:
         """When it can be claimed; a damage can be seen at once."""
-        waiting_days = 0 if kind is Kind.CARRIER_DAMAGE else self.loss_waiting_days
+        waiting_days = 0 if kind is RecoveryKind.CARRIER_DAMAGE else self.loss_waiting_days
         return last_seen_at + timedelta(days=waiting_days)
 
-    def file_by(self, kind: Kind, dispatched_at: datetime, arrived_at: datetime) -> datetime:
-        if kind is Kind.CARRIER_DAMAGE:
+    def file_by(self, kind: RecoveryKind, dispatched_at: datetime, arrived_at: datetime) -> datetime:
+        if kind is RecoveryKind.CARRIER_DAMAGE:
             return arrived_at + timedelta(days=self.damage_filing_days)
         return dispatched_at + timedelta(days=self.loss_filing_days)
 

@@ -31,7 +31,7 @@ from ledger.nouns.cases import (
     ReviewStarted,
 )
 from ledger.nouns.inquiries import Inquiry
-from ledger.nouns.messages import About, Kind
+from ledger.nouns.messages import About, MessageKind
 from ledger.nouns.orders import DeadlineMissed, OrderConfirmed, UnitsDelivered
 from ledger.nouns.orders.supplier_orders import (
     CancelRequested,
@@ -51,7 +51,7 @@ from projections.machine.streams import LoggedFact
 class _Cause(NamedTuple):
     """What of a fact becomes a message."""
 
-    kind: Kind
+    kind: MessageKind
     about: About
     at: datetime
 
@@ -69,11 +69,11 @@ def _confirmed(fact: OrderConfirmed, history: OrderHistory) -> Iterable[_Cause]:
     """Of a reship the case has told already."""
     if history.order.placed.reship_of:
         return
-    yield _Cause(Kind.ORDER_CONFIRMED, About(fact.order_id, due=fact.promised_by), fact.at)
+    yield _Cause(MessageKind.ORDER_CONFIRMED, About(fact.order_id, due=fact.promised_by), fact.at)
 
 
 def _sent(fact: SupplierOrderSent, history: OrderHistory) -> Iterable[_Cause]:
-    yield _Cause(Kind.DISPATCH_INSTRUCTION, _of(history, fact.supplier_order_id, due=fact.dispatch_by), fact.at)
+    yield _Cause(MessageKind.DISPATCH_INSTRUCTION, _of(history, fact.supplier_order_id, due=fact.dispatch_by), fact.at)
 
 
 def _acknowledged(fact: SupplierOrderAcknowledged, history: OrderHistory) -> Iterable[_Cause]:
@@ -82,21 +82,21 @@ def _acknowledged(fact: SupplierOrderAcknowledged, history: OrderHistory) -> Ite
         expected = [answer.expected_at for answer in waiting if answer.expected_at is not None]
         due = max(expected, default=None)
         about = _of(history, fact.supplier_order_id, because="backordered", due=due)
-        yield _Cause(Kind.DELAYED, about, fact.at)
+        yield _Cause(MessageKind.DELAYED, about, fact.at)
 
 
 def _shipped(fact: SupplierOrderShipped, history: OrderHistory) -> Iterable[_Cause]:
     about = _of(history, fact.supplier_order_id, carrier=fact.carrier, number=fact.number, epoch=fact.epoch)
-    yield _Cause(Kind.DISPATCHED, about, fact.at)
+    yield _Cause(MessageKind.DISPATCHED, about, fact.at)
 
 
 def _delivered(fact: UnitsDelivered, history: OrderHistory) -> Iterable[_Cause]:
     about = About(fact.order_id, carrier=fact.carrier, number=fact.number, epoch=fact.epoch)
-    yield _Cause(Kind.DELIVERED, about, fact.at)
+    yield _Cause(MessageKind.DELIVERED, about, fact.at)
 
 
 def _cancel_asked(fact: CancelRequested, history: OrderHistory) -> Iterable[_Cause]:
-    yield _Cause(Kind.CANCEL_REQUEST, _of(history, fact.supplier_order_id), fact.at)
+    yield _Cause(MessageKind.CANCEL_REQUEST, _of(history, fact.supplier_order_id), fact.at)
 
 
 def _missed(fact: DeadlineMissed, history: OrderHistory) -> Iterable[_Cause]:
@@ -104,10 +104,10 @@ def _missed(fact: DeadlineMissed, history: OrderHistory) -> Iterable[_Cause]:
     about = About(fact.order_id, clock=fact.clock.value, due=fact.due)
     if fact.object_id != fact.order_id:
         about = _of(history, fact.object_id, clock=fact.clock.value, due=fact.due)
-        yield _Cause(Kind.BREACH_NOTICE, about, fact.due)
-    yield _Cause(Kind.BREACH_ALERT, about, fact.due)
+        yield _Cause(MessageKind.BREACH_NOTICE, about, fact.due)
+    yield _Cause(MessageKind.BREACH_ALERT, about, fact.due)
     if fact.clock is Clock.DISPATCH:
-        yield _Cause(Kind.DELAYED, replace(about, because="dispatch_late", clock="", due=None), fact.due)
+        yield _Cause(MessageKind.DELAYED, replace(about, because="dispatch_late", clock="", due=None), fact.due)
 
 
 def _of(history: OrderHistory, supplier_order_id: str, **more: Any) -> About:
@@ -118,8 +118,8 @@ def _of(history: OrderHistory, supplier_order_id: str, **more: Any) -> About:
 def _first_scan_missed(fact: FirstScanMissed, parcel: Parcel) -> Iterable[_Cause]:
     about = _parcel(parcel, clock=Clock.FIRST_SCAN.value, due=fact.due)
     if about.supplier_id:
-        yield _Cause(Kind.BREACH_NOTICE, about, fact.due)
-    yield _Cause(Kind.BREACH_ALERT, about, fact.due)
+        yield _Cause(MessageKind.BREACH_NOTICE, about, fact.due)
+    yield _Cause(MessageKind.BREACH_ALERT, about, fact.due)
 
 
 def _scanned(fact: CheckpointRecorded, parcel: Parcel) -> Iterable[_Cause]:
@@ -131,11 +131,11 @@ def _scanned(fact: CheckpointRecorded, parcel: Parcel) -> Iterable[_Cause]:
         return
     at = fact.checkpoint.at
     if parcel.order_id and status is ParcelStatus.OUT_FOR_DELIVERY:
-        yield _Cause(Kind.OUT_FOR_DELIVERY, _parcel(parcel), at)
+        yield _Cause(MessageKind.OUT_FOR_DELIVERY, _parcel(parcel), at)
     if parcel.order_id and status in _LATE:
-        yield _Cause(Kind.DELAYED, _parcel(parcel, because=_LATE[status]), at)
+        yield _Cause(MessageKind.DELAYED, _parcel(parcel, because=_LATE[status]), at)
     if status in _TROUBLE:
-        yield _Cause(Kind.PARCEL_ALERT, _parcel(parcel, because=status.value), at)
+        yield _Cause(MessageKind.PARCEL_ALERT, _parcel(parcel, because=status.value), at)
 
 
 _LATE = {ParcelStatus.DELAYED: "carrier", ParcelStatus.CUSTOMS_HELD: "customs"}
@@ -153,7 +153,7 @@ _TROUBLE = frozenset(
 
 
 def _loss_suspected(fact: LossSuspected, parcel: Parcel) -> Iterable[_Cause]:
-    yield _Cause(Kind.PARCEL_ALERT, _parcel(parcel, because="suspected_lost"), fact.due or fact.at)
+    yield _Cause(MessageKind.PARCEL_ALERT, _parcel(parcel, because="suspected_lost"), fact.due or fact.at)
 
 
 def _parcel(parcel: Parcel, **more: Any) -> About:
@@ -163,7 +163,7 @@ def _parcel(parcel: Parcel, **more: Any) -> About:
 
 def _loss_confirmed(fact: LossConfirmed, parcel: Parcel) -> Iterable[_Cause]:
     if parcel.status is ParcelStatus.LOST:
-        yield _Cause(Kind.PARCEL_ALERT, _parcel(parcel, because="lost"), fact.at)
+        yield _Cause(MessageKind.PARCEL_ALERT, _parcel(parcel, because="lost"), fact.at)
 
 
 def _case_step(fact: CaseFact, case: Case) -> Iterable[_Cause]:
@@ -173,7 +173,7 @@ def _case_step(fact: CaseFact, case: Case) -> Iterable[_Cause]:
     if isinstance(fact, RefundGranted | RefundPaid):
         amount = Money(case.refunds[fact.refund_id].amount_minor, case.currency)
     about = About(case.order_id, case_id=case.case_id, because=step, due=due, amount=amount)
-    yield _Cause(Kind.CASE_STEP, about, fact.at)
+    yield _Cause(MessageKind.CASE_STEP, about, fact.at)
 
 
 CASE_STEPS: Mapping[type[Fact], str] = {
@@ -197,10 +197,10 @@ CASE_STEPS: Mapping[type[Fact], str] = {
 
 def _first_answer_missed(fact: FirstAnswerMissed, case: Case) -> Iterable[_Cause]:
     about = About(case.order_id, case_id=case.case_id, clock=Clock.FIRST_ANSWER.value, due=fact.due)
-    yield _Cause(Kind.BREACH_ALERT, about, fact.due)
+    yield _Cause(MessageKind.BREACH_ALERT, about, fact.due)
 
 
-def _answer_missed(fact: inquiries.AnswerMissed, inquiry: Inquiry) -> Iterable[_Cause]:
+def _answer_missed(fact: inquiries.InquiryAnswerMissed, inquiry: Inquiry) -> Iterable[_Cause]:
     asked = inquiry.asked
     about = About(
         asked.order_id,
@@ -211,11 +211,11 @@ def _answer_missed(fact: inquiries.AnswerMissed, inquiry: Inquiry) -> Iterable[_
         inquiry_id=inquiry.inquiry_id,
     )
     if asked.asked_of is Party.SUPPLIER:
-        yield _Cause(Kind.BREACH_NOTICE, about, fact.due)
-    yield _Cause(Kind.BREACH_ALERT, about, fact.due)
+        yield _Cause(MessageKind.BREACH_NOTICE, about, fact.due)
+    yield _Cause(MessageKind.BREACH_ALERT, about, fact.due)
 
 
-def _recovery_answer_missed(fact: recoveries.AnswerMissed, history: RecoveryHistory) -> Iterable[_Cause]:
+def _recovery_answer_missed(fact: recoveries.RecoveryAnswerMissed, history: RecoveryHistory) -> Iterable[_Cause]:
     subject = history.recovery.subject
     about = About(
         subject.order_id,
@@ -225,15 +225,15 @@ def _recovery_answer_missed(fact: recoveries.AnswerMissed, history: RecoveryHist
         due=fact.due,
         recovery_id=fact.recovery_id,
     )
-    yield _Cause(Kind.BREACH_NOTICE, about, fact.due)
-    yield _Cause(Kind.BREACH_ALERT, about, fact.due)
+    yield _Cause(MessageKind.BREACH_NOTICE, about, fact.due)
+    yield _Cause(MessageKind.BREACH_ALERT, about, fact.due)
 
 
 def _level(alert: Alert) -> Callable[[Any, Any], Iterable[_Cause]]:
     def told(fact: Any, history: Any) -> Iterable[_Cause]:
         at = fact.stale_at if alert is Alert.STALE else fact.at
         about = About(supplier_id=fact.supplier_id, sku=fact.sku, because=alert.value)
-        yield _Cause(Kind.STOCK_ALERT, about, at)
+        yield _Cause(MessageKind.STOCK_ALERT, about, at)
 
     return told
 
@@ -252,8 +252,8 @@ _CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {
     LossConfirmed: _loss_confirmed,
     **dict.fromkeys(CASE_STEPS, _case_step),
     FirstAnswerMissed: _first_answer_missed,
-    inquiries.AnswerMissed: _answer_missed,
-    recoveries.AnswerMissed: _recovery_answer_missed,
+    inquiries.InquiryAnswerMissed: _answer_missed,
+    recoveries.RecoveryAnswerMissed: _recovery_answer_missed,
     Oversold: _level(Alert.OVERSOLD),
     StockLow: _level(Alert.LOW),
     StockRunningOut: _level(Alert.RUNNING_OUT),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ledger.decisions.notices import Notice
 from ledger.nouns import messages
-from ledger.nouns.messages import About, Audience, Kind, Message
+from ledger.nouns.messages import About, Audience, Message, MessageKind
 from projections.machine.projection import FromPages, projection
 from projections.machine.rows import Int4, Text
 from projections.machine.streams import Page
@@ -36,7 +36,7 @@ class OutboxMessage(NamedTuple):
     message_id: str
     cause: int
     """The position of the fact that made it due; 0 where time did."""
-    kind: Kind
+    kind: MessageKind
     state: MessageState
     audience: Audience
     order_id: str

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 
 from ledger.decisions.notices import Notice
 from ledger.facts import order_of
-from ledger.nouns.messages import About, Kind
+from ledger.nouns.messages import About, MessageKind
 from ledger.nouns.policies import Policy
 from ledger.terms.clocks import Clock
 from projections.machine.reads import rows_now
@@ -75,14 +75,14 @@ async def due_by_time(
 
 def _by_time(now: datetime, message_id: str, object_id: str, clock: str, supplier_id: str, due: datetime) -> Notice:
     if clock == Clock.DELIVERY:
-        return Notice(message_id, Kind.DELAYED, About(object_id, due=due), now)
+        return Notice(message_id, MessageKind.DELAYED, About(object_id, due=due), now)
     if clock == Clock.FIRST_ANSWER:
-        return Notice(message_id, Kind.CASE_DUE, About(clock=clock, due=due, case_id=object_id), now)
+        return Notice(message_id, MessageKind.CASE_DUE, About(clock=clock, due=due, case_id=object_id), now)
     if clock == Clock.ANSWER:
         about = About(supplier_id=supplier_id, clock=clock, due=due, inquiry_id=object_id)
-        return Notice(message_id, Kind.REMINDER, about, now)
+        return Notice(message_id, MessageKind.REMINDER, about, now)
     about = About(order_of(object_id), object_id, supplier_id, clock=clock, due=due)
-    return Notice(message_id, Kind.REMINDER, about, now)
+    return Notice(message_id, MessageKind.REMINDER, about, now)
 
 
 async def unsent(
@@ -94,7 +94,7 @@ async def unsent(
 
 
 def _notice(message_id: str, kind: str, about: str, caused_at: datetime, cause: int) -> Notice:
-    return Notice(message_id, Kind(kind), _decode_about(about), caused_at, cause)
+    return Notice(message_id, MessageKind(kind), _decode_about(about), caused_at, cause)
 
 
 class Backlog(NamedTuple):

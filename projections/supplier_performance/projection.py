@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ledger.nouns import cases, inquiries, orders, parcels, suppliers
-from ledger.nouns.cases import Case, Status
+from ledger.nouns.cases import Case, CaseStatus
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.orders import Header
 from ledger.nouns.parcels import Parcel
@@ -147,7 +147,7 @@ def _inquiry(inquiry: Inquiry) -> list[InquiryRow]:
 
 def _cases(case: Case) -> list[CaseRow]:
     """A case, for all together and for every supplier whose units it is about; one that was cancelled is none."""
-    if case.status is Status.CANCELLED:
+    if case.status is CaseStatus.CANCELLED:
         return []
     suppliers = dict.fromkeys(["", *case.opened.suppliers.values()])
     return [CaseRow(case.case_id, supplier_id, case.order_id, case.opened.at) for supplier_id in suppliers]

@@ -15,7 +15,7 @@ from ledger.terms.rates import Rate, RateName, RateStatus, is_at_most, statuses
 from projections.machine.reads import Answer, PageOf, Snapshot, Where, snapshot
 from projections.supplier_performance.counts import onwards
 from projections.supplier_performance.projection import SUPPLIER_PERFORMANCE
-from projections.supplier_performance.targets import AGREED_RATES, Targets, terms_of
+from projections.supplier_performance.targets import AGREED_RATES, TargetsInForce, terms_of
 from projections.supplier_performance.windows import Sums, Window, add_rows, sums_of, usual_until
 
 
@@ -151,7 +151,7 @@ def _column(
     numerators: list[int],
     denominators: list[int],
     window: Window,
-    targets: Targets,
+    targets: TargetsInForce,
 ) -> RateColumn:
     wanted = [targets.policy[name]] * len(supplier_ids)
     if targets.agreed and name in AGREED_RATES:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from ledger.nouns.cases import Case, Reason, Status
+from ledger.nouns.cases import Case, CaseStatus, Reason
 from ledger.nouns.orders import Order, Shipment
 from ledger.nouns.orders.supplier_orders import Stage, SupplierOrder
 from ledger.terms.parties import Party
@@ -132,7 +132,7 @@ def _is_about(case: Case, each: SupplierOrder) -> bool:
 
 def is_claim(case: Case) -> bool:
     """Whether the customer found fault with something, and was not told that it is mistaken."""
-    return case.status not in (Status.DENIED, Status.CANCELLED) and not case.opened.reason.is_the_customers
+    return case.status not in (CaseStatus.DENIED, CaseStatus.CANCELLED) and not case.opened.reason.is_the_customers
 
 
 def _is_mistake(case: Case) -> bool:

@@ -19,7 +19,7 @@ _AGREED = """
 """
 
 
-class Targets(NamedTuple):
+class TargetsInForce(NamedTuple):
     """The targets in force at one instant."""
 
     policy: Mapping[RateName, int | None]
@@ -37,7 +37,7 @@ class Terms(NamedTuple):
     agreed: Mapping[str, Sequence[tuple[Any, ...]]]
     """Of each supplier whose agreements say something: from, until, the two targets, the latest first."""
 
-    def at(self, instant: datetime) -> Targets:
+    def at(self, instant: datetime) -> TargetsInForce:
         targets = self.policies.in_force(instant).targets
         agreed = {}
         for supplier_id, rows in self.agreed.items():
@@ -46,7 +46,7 @@ class Terms(NamedTuple):
             agreed[supplier_id] = {
                 name: target for name, target in zip(AGREED_RATES, found, strict=False) if target is not None
             }
-        return Targets({name: targets.of(name) for name in RateName}, agreed)
+        return TargetsInForce({name: targets.of(name) for name in RateName}, agreed)
 
 
 AGREED_RATES = (RateName.ACKNOWLEDGEMENT, RateName.RESPONSE)

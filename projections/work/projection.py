@@ -6,12 +6,12 @@ from datetime import datetime
 
 from ledger.nouns import cases, inquiries, messages, orders, parcels, recoveries, suppliers, tasks
 from ledger.nouns.cases import Case, Remedy
-from ledger.nouns.cases import Status as CaseStatus
+from ledger.nouns.cases import CaseStatus as CaseStatus
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.messages import Audience, Message
-from ledger.nouns.messages import Stage as MessageStage
+from ledger.nouns.messages import MessageStage as MessageStage
 from ledger.nouns.parcels import Parcel, ParcelStatus
-from ledger.nouns.recoveries import Status
+from ledger.nouns.recoveries import RecoveryStatus
 from ledger.nouns.reviews import ProposalState
 from ledger.nouns.suppliers import Supplier
 from ledger.nouns.tasks import Task
@@ -108,10 +108,10 @@ def _of_inquiry(inquiry: Inquiry) -> list[Item]:
 
 
 _NEXT_STEPS = {
-    Status.DISPUTED: "settle the dispute",
-    Status.ELIGIBLE: "collect documents",
-    Status.DOCUMENTED: "file the claim",
-    Status.DENIED: "appeal or write off",
+    RecoveryStatus.DISPUTED: "settle the dispute",
+    RecoveryStatus.ELIGIBLE: "collect documents",
+    RecoveryStatus.DOCUMENTED: "file the claim",
+    RecoveryStatus.DENIED: "appeal or write off",
 }
 """What the retailer is to do about a recovery in this state; in the others somebody else is."""
 
@@ -119,7 +119,7 @@ _NEXT_STEPS = {
 def _of_recovery(history: RecoveryHistory) -> list[Item]:
     recovery = history.recovery
     step = _NEXT_STEPS.get(recovery.status, "")
-    if recovery.status is Status.PROPOSED and recovery.is_answer_missed:
+    if recovery.status is RecoveryStatus.PROPOSED and recovery.is_answer_missed:
         step = "press for an answer"
     if not step:
         return []

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from ledger.decisions.timers import FirstAnswerDue, ReshipDue, ReturnWindowDue, Timer
 from ledger.nouns.cases import (
+    CaseStatus,
     Denial,
     Reason,
     Remedy,
-    Status,
 )
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import Policy
@@ -65,18 +65,23 @@ async def listed(tenant: EmptyTenant, desk: Desk, size: int = 100, **how) -> lis
 async def test_a_case_is_listed_with_how_far_it_is(tenant: EmptyTenant):
     desk = ruled(by_line={1: 2})
     (row,) = await listed(tenant, desk)
-    assert (row.case_id, row.order_id, row.status, row.reason) == (CASE, ORDER, Status.LIABILITY_RULED, Reason.DAMAGED)
+    assert (row.case_id, row.order_id, row.status, row.reason) == (
+        CASE,
+        ORDER,
+        CaseStatus.LIABILITY_RULED,
+        Reason.DAMAGED,
+    )
     assert (row.liable, row.remedy, row.units, row.supplier_ids) == (Party.SUPPLIER, None, 2, ["acme"])
     desk.approves(Remedy.REFUND)
     desk.grants({1: 1})
     (row,) = await listed(tenant, desk)
     assert (row.status, row.remedy, row.granted_minor, row.paid_minor, row.currency) == (
-        Status.IN_REMEDY, Remedy.REFUND, 500, 0, "EUR",
+        CaseStatus.IN_REMEDY, Remedy.REFUND, 500, 0, "EUR",
     )  # fmt: skip
     desk.denies_refund(because=Denial.GOODS_USED)
     desk.pays()
     (row,) = await listed(tenant, desk)
-    assert (row.status, row.denial, row.paid_minor) == (Status.RESOLVED, Denial.GOODS_USED, 500)
+    assert (row.status, row.denial, row.paid_minor) == (CaseStatus.RESOLVED, Denial.GOODS_USED, 500)
     assert row.closed_at == desk.story.now
 
 
@@ -92,12 +97,12 @@ async def test_cases_are_found_by_status_supplier_order_and_time_page_after_page
     desk.opens(Reason.LOST, case_id="case-4", order_id="shopify/2")
     desk.reviews("case-2")
     assert [row.case_id for row in await listed(tenant, desk, size=1)] == ["case-1", "case-2", "case-3", "case-4"]
-    assert [row.case_id for row in await listed(tenant, desk, statuses=[Status.UNDER_REVIEW])] == ["case-2"]
+    assert [row.case_id for row in await listed(tenant, desk, statuses=[CaseStatus.UNDER_REVIEW])] == ["case-2"]
     assert [row.case_id for row in await listed(tenant, desk, supplier_id="bolt")] == ["case-4"]
     assert [row.case_id for row in await listed(tenant, desk, size=2, supplier_id="acme")] == [
         "case-1", "case-2", "case-3",
     ]  # fmt: skip
-    found = await listed(tenant, desk, supplier_id="acme", statuses=[Status.OPENED], order_id=ORDER)
+    found = await listed(tenant, desk, supplier_id="acme", statuses=[CaseStatus.OPENED], order_id=ORDER)
     assert [row.case_id for row in found] == ["case-1", "case-3"]
     since = story.now - 2 * HOUR
     assert [row.case_id for row in await listed(tenant, desk, since=since, until=story.now)] == ["case-2", "case-3"]
@@ -109,7 +114,7 @@ async def test_a_case_that_is_reopened_is_listed_as_open_again(tenant: EmptyTena
     desk.denies()
     desk.files(OTHER_PHOTO)
     desk.reopens(OTHER_PHOTO)
-    (row,) = await listed(tenant, desk, statuses=[Status.UNDER_REVIEW])
+    (row,) = await listed(tenant, desk, statuses=[CaseStatus.UNDER_REVIEW])
     assert (row.closed_at, row.denial) == (None, None)
 
 

@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from adapters import every_tenant
 from adapters.every_tenant import EveryTenant, end
-from adapters.postgres import Control, Tenant, open_pool
+from adapters.postgres import Control, TenantSchema, open_pool
 
 _LOG = logging.getLogger("fulfilment.work")
 _DOWN = (psycopg.OperationalError("gone"), PoolTimeout("no connection"))
@@ -61,7 +61,7 @@ class _Faltering(Control):
         self.seen = 0
         self.enough = asyncio.Event()
 
-    async def list_tenants(self) -> list[Tenant]:
+    async def list_tenants(self) -> list[TenantSchema]:
         self.seen += 1
         if self.seen > 4:
             self.enough.set()

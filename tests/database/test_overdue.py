@@ -9,8 +9,8 @@ from ledger.facts import Fact
 from ledger.nouns.choice import Against
 from ledger.nouns.orders import HoldReason, ReroutingSought, WhenUnavailable
 from ledger.nouns.orders.supplier_orders import (
-    Answer,
     CancelRequested,
+    LineAnswer,
     RejectReason,
     Stage,
     SupplierOrderDrafted,
@@ -213,7 +213,7 @@ def test_an_order_on_hold_is_not_rerouted_before_the_hold_is_gone(scope: str):
 
 def test_a_hold_for_units_that_nobody_has_keeps_no_others_back():
     story = alone()
-    story.answer({1: Answer(accepted=1, rejected=2, because=RejectReason.OTHER), 2: accept(1)})
+    story.answer({1: LineAnswer(accepted=1, rejected=2, because=RejectReason.OTHER), 2: accept(1)})
     story.feed(2, supplier_id="bolt")
     assert story.holds() == [HoldReason.OUT_OF_STOCK]
     assert the(CancelRequested, overdue(story).reroute_overdue()).by_line == {1: 1}
@@ -252,7 +252,7 @@ def waits_for_goods(expected_at: datetime | None) -> Story:
     story.offer("ink", supplier_id="bolt")
     story.place(line(1, "tea", 3), line(2, "ink", 1), order_id="shopify/2")
     story.send("shopify/2/1")
-    story.answer({1: Answer(backordered=3, expected_at=expected_at), 2: accept(1)}, "shopify/2/1")
+    story.answer({1: LineAnswer(backordered=3, expected_at=expected_at), 2: accept(1)}, "shopify/2/1")
     story.later(hours=49)
     story.miss(DISPATCH, "shopify/2/1", "shopify/2")
     return story
@@ -276,7 +276,7 @@ def test_a_supplier_that_named_a_day_is_taken_at_its_word_until_that_day():
 
 def test_a_later_day_that_it_names_counts():
     story = waits_for_goods(NOON + 5 * DAY)
-    story.answer({1: Answer(backordered=3, expected_at=NOON + 9 * DAY)}, "shopify/2/1")
+    story.answer({1: LineAnswer(backordered=3, expected_at=NOON + 9 * DAY)}, "shopify/2/1")
     assert the(CancelRequested, seek(story)).by_line == {2: 1}
     story.answer_cancel(agreed=True, supplier_order_id="shopify/2/1")
     story.later(days=6)

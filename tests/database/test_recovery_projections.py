@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ledger.decisions.timers import ClaimEligibleDue, ClaimFilingDue, RecoveryAnswerDue, Timer
-from ledger.nouns.recoveries import Kind, Status
+from ledger.nouns.recoveries import RecoveryKind, RecoveryStatus
 from ledger.nouns.suppliers import Agreement
 from ledger.terms.clocks import Clock, ClockState
 from projections import obligations
@@ -182,7 +182,7 @@ async def test_recoveries_are_listed_by_what_is_due_first(told: Told):
     assert ids(rows) == ["asked", "loss", "damage"]
     assert [row.due for row in rows] == [NOON + 24 * HOUR, NOON + 60 * DAY, None]
     loss = rows[1]
-    assert (loss.status, loss.carrier, loss.number, loss.epoch) == (Status.WAITING, "dhl", "P1", 1)
+    assert (loss.status, loss.carrier, loss.number, loss.epoch) == (RecoveryStatus.WAITING, "dhl", "P1", 1)
     assert (loss.asked_minor, loss.currency, loss.supplier_order_id) == (700, "EUR", FIRST)
     assert rows[2].ended_at == NOON
 
@@ -190,13 +190,13 @@ async def test_recoveries_are_listed_by_what_is_due_first(told: Told):
 @pytest.mark.parametrize(
     ("about", "expected"),
     [
-        ({"kinds": (Kind.SUPPLIER_FAULT,)}, ["asked"]),
-        ({"kinds": (Kind.CARRIER_LOSS, Kind.CARRIER_DAMAGE)}, ["loss", "damage"]),
-        ({"statuses": (Status.WAITING, Status.WRITTEN_OFF)}, ["loss", "damage"]),
+        ({"kinds": (RecoveryKind.SUPPLIER_FAULT,)}, ["asked"]),
+        ({"kinds": (RecoveryKind.CARRIER_LOSS, RecoveryKind.CARRIER_DAMAGE)}, ["loss", "damage"]),
+        ({"statuses": (RecoveryStatus.WAITING, RecoveryStatus.WRITTEN_OFF)}, ["loss", "damage"]),
         ({"supplier_id": "bolt"}, ["damage"]),
         ({"carrier": "dhl"}, ["loss", "damage"]),
         ({"carrier": "ups"}, []),
-        ({"order_id": ORDER, "statuses": (Status.PROPOSED,)}, ["asked"]),
+        ({"order_id": ORDER, "statuses": (RecoveryStatus.PROPOSED,)}, ["asked"]),
         ({"case_id": "case-9"}, []),
         ({"due_until": NOON + 2 * DAY}, ["asked"]),
     ],
@@ -223,5 +223,5 @@ async def test_a_row_follows_its_recovery(told: Told):
     assert (await told.listed(order_id=ORDER))[0].agreed_minor == 0
     asked.accept(800)
     asked.settle(300)
-    (row,) = await told.listed(statuses=(Status.ACCEPTED,))
+    (row,) = await told.listed(statuses=(RecoveryStatus.ACCEPTED,))
     assert (row.agreed_minor, row.received_minor, row.due) == (800, 300, None)

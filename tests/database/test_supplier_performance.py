@@ -10,7 +10,7 @@ from ledger.decisions import cancelling
 from ledger.facts import order_of
 from ledger.nouns.cases import Remedy
 from ledger.nouns.orders import HoldReason, PaymentState
-from ledger.nouns.orders.supplier_orders import Answer
+from ledger.nouns.orders.supplier_orders import LineAnswer
 from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.rates import RateName
 from ledger.terms.rates import RateStatus as Status
@@ -244,7 +244,7 @@ async def test_no_answer_counts_as_late_once_it_is_due(tenant: EmptyTenant):
 
 async def test_who_says_no_in_time_has_answered_in_time(tenant: EmptyTenant):
     story = sent()
-    story.answer({1: Answer(rejected=3)})
+    story.answer({1: LineAnswer(rejected=3)})
     assert await rate(tenant, story, ACKNOWLEDGE) == (1, 1)
 
 

@@ -21,7 +21,7 @@ import psycopg
 import pytest
 
 from adapters.clock import Clocks
-from adapters.logs import JsonLines, Lines, log_of_the_loop
+from adapters.logs import JsonLines, PlainFormatter, log_of_the_loop
 from adapters.outbox import Outbox
 from fulfilment.v1 import audit_pb2, audit_pb2_grpc, batch_pb2, cases_pb2, orders_pb2
 from ledger.engine.executor import Ledger
@@ -61,7 +61,7 @@ def _caused(error: Exception) -> Exception:
     return later
 
 
-@pytest.fixture(params=[JsonLines(), Lines()], ids=["json", "text"])
+@pytest.fixture(params=[JsonLines(), PlainFormatter()], ids=["json", "text"])
 def written(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     """What the service would write to its log."""
     handler = logging.StreamHandler(found := io.StringIO())

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from adapters.letters import Envelope
 from ledger.nouns.cases import Remedy
-from ledger.nouns.messages import Audience, Kind
+from ledger.nouns.messages import Audience, MessageKind
 from ledger.nouns.orders import HoldReason
 from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.clocks import Clock
@@ -174,7 +174,7 @@ async def test_an_instruction_that_waits_for_a_hold_is_not_sent_once_nothing_is_
             await office.tick()
         assert postbox.told("supplier") == []
         told = {each.kind: each for each in await office.messages(audience=Audience.SUPPLIER)}
-        instruction = told[Kind.DISPATCH_INSTRUCTION]
+        instruction = told[MessageKind.DISPATCH_INSTRUCTION]
         assert (instruction.state, instruction.because) == (MessageState.CANCELLED, "nothing_to_ship")
 
 
@@ -225,7 +225,7 @@ async def test_each_step_of_a_case_is_told_to_the_customer(tenant: EmptyTenant):
             step()
             await office.tick()
             desk.story.later(minutes=5)
-        told = [each for each in await office.messages() if each.kind is Kind.CASE_STEP]
+        told = [each for each in await office.messages() if each.kind is MessageKind.CASE_STEP]
         assert [each.about.because for each in reversed(told)] == [
             "opened",
             "evidence_requested",
@@ -251,7 +251,9 @@ async def test_a_request_for_evidence_that_came_meanwhile_is_not_sent(tenant: Em
         desk.reviews()
         office.tell(desk.story)
         await office.tick()
-        states = {each.about.because: each.state for each in await office.messages() if each.kind is Kind.CASE_STEP}
+        states = {
+            each.about.because: each.state for each in await office.messages() if each.kind is MessageKind.CASE_STEP
+        }
         assert states == {
             "opened": MessageState.SENT,
             "evidence_requested": MessageState.CANCELLED,
@@ -319,7 +321,7 @@ async def test_a_supplier_that_does_not_answer_for_a_cost_is_told_so(tenant: Emp
         assert recovering.miss_answer()
         office.tell(story)
         await office.tick()
-        found = [each.about for each in await office.messages() if each.kind is Kind.BREACH_NOTICE]
+        found = [each.about for each in await office.messages() if each.kind is MessageKind.BREACH_NOTICE]
         assert [(each.clock, each.recovery_id, each.supplier_id) for each in found] == [
             ("recovery_answer", recovering.recovery_id, "acme")
         ]
@@ -334,7 +336,7 @@ async def test_staff_is_told_of_each_crossing_of_a_stock_level_once(tenant: Empt
         office.tell(story)
         await office.tick()
         await office.tick()
-        alerts = [each for each in await office.messages() if each.kind is Kind.STOCK_ALERT]
+        alerts = [each for each in await office.messages() if each.kind is MessageKind.STOCK_ALERT]
         assert {each.about.because for each in alerts} >= {"oversold", "sold_out"}
         assert {(each.recipient, each.about.sku, each.state) for each in alerts} == {
             ("supplier_manager", "tea", MessageState.SENT)
@@ -350,10 +352,10 @@ async def test_messages_are_listed_by_order_state_and_audience_page_after_page(t
         office.tell(busy(office, 3))
         await office.tick()
         of_one = await office.messages(order_id="shopify/1")
-        assert {each.kind for each in of_one} == {Kind.ORDER_CONFIRMED, Kind.DISPATCH_INSTRUCTION}
+        assert {each.kind for each in of_one} == {MessageKind.ORDER_CONFIRMED, MessageKind.DISPATCH_INSTRUCTION}
         assert {each.about.order_id for each in of_one} == {"shopify/1"}
         to_suppliers = await office.messages(MessageState.SENT, audience=Audience.SUPPLIER)
-        assert [each.kind for each in to_suppliers] == [Kind.DISPATCH_INSTRUCTION] * 3
+        assert [each.kind for each in to_suppliers] == [MessageKind.DISPATCH_INSTRUCTION] * 3
         assert await office.messages(MessageState.FAILED) == []
         found, token = [], ""
         async with asking(tenant) as where:

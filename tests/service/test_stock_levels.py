@@ -24,7 +24,7 @@ from fulfilment.v1 import (
 from ledger.decisions.timers import FeedDue, Timer
 from ledger.nouns import stock, suppliers
 from ledger.nouns.orders import PaymentState
-from ledger.nouns.orders.supplier_orders import Answer, RejectReason
+from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason
 from ledger.nouns.stock import Alert
 from ledger.nouns.suppliers import SupplierRegistered
 from projections import stock_levels
@@ -253,7 +253,7 @@ async def test_units_that_a_supplier_turned_down_are_due_once_another_has_them(t
         story.feed(there, supplier_id=supplier_id)
     story.place(line(1, "tea", 1, ""))
     story.send()
-    story.answer({1: Answer(rejected=1, because=RejectReason.OTHER)})
+    story.answer({1: LineAnswer(rejected=1, because=RejectReason.OTHER)})
     catch_up(tenant, story.log)
     assert await due(tenant, story.now) == []
     written = len(story.log)

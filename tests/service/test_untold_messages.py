@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ledger.nouns.messages import Kind
+from ledger.nouns.messages import MessageKind
 from ledger.nouns.orders import HoldReason
 from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.clocks import Clock
@@ -61,7 +61,7 @@ async def test_a_scan_of_an_earlier_use_of_the_number_tells_nothing(tenant: Empt
             story.scan(ParcelStatus.OUT_FOR_DELIVERY, story.now - days * DAY)
         office.tell(story)
         await office.tick()
-        assert [each.kind for each in await office.messages()].count(Kind.OUT_FOR_DELIVERY) == 1
+        assert [each.kind for each in await office.messages()].count(MessageKind.OUT_FOR_DELIVERY) == 1
 
 
 async def test_a_scan_told_twice_or_again_is_told_once(tenant: EmptyTenant):
@@ -73,7 +73,7 @@ async def test_a_scan_told_twice_or_again_is_told_once(tenant: EmptyTenant):
             story.scan(ParcelStatus.OUT_FOR_DELIVERY)
         office.tell(story)
         await office.tick()
-        assert [each.kind for each in await office.messages()].count(Kind.OUT_FOR_DELIVERY) == 1
+        assert [each.kind for each in await office.messages()].count(MessageKind.OUT_FOR_DELIVERY) == 1
 
 
 async def test_a_supplier_is_reminded_once_and_again_only_if_the_time_moved(tenant: EmptyTenant):
@@ -92,7 +92,7 @@ async def test_a_supplier_is_reminded_once_and_again_only_if_the_time_moved(tena
         story.release(HoldReason.FRAUD_REVIEW)
         await office.tick()
         assert postbox.told("supplier").count("reminder") == 2
-        reminders = [each for each in await office.messages() if each.kind is Kind.REMINDER]
+        reminders = [each for each in await office.messages() if each.kind is MessageKind.REMINDER]
         assert [each.message_id for each in reminders] == [
             f"reminder-dispatch-{FIRST}-20260304T220000Z",
             f"reminder-dispatch-{FIRST}-20260304T120000Z",

@@ -396,7 +396,7 @@ async def test_a_question_is_work_for_us_and_for_a_supplier_that_is_late(tenant:
     )
     queue.record((inquiries.stream("q1"), by_customer), (inquiries.stream("q2"), of_supplier))
     assert await queue.what() == [(WorkKind.INQUIRY, "dispatch, asked by customer", Owner.AFTER_SALES)]
-    missed = inquiries.AnswerMissed("q2", NOON + DAY, NOON + DAY, "acme")
+    missed = inquiries.InquiryAnswerMissed("q2", NOON + DAY, NOON + DAY, "acme")
     queue.record(
         (inquiries.stream("q2"), missed), (inquiries.stream("q1"), InquiryAnswered("q1", NOON + 2 * HOUR, by="mia"))
     )
@@ -484,7 +484,7 @@ async def test_a_proposal_to_suspend_is_work_until_somebody_decides(tenant: Empt
 
 async def test_a_message_that_was_given_up_is_work_until_it_is_tried_again(tenant: EmptyTenant):
     queue = Queue(tenant, a_shop())
-    kind = messages.Kind.DISPATCH_INSTRUCTION
+    kind = messages.MessageKind.DISPATCH_INSTRUCTION
     asked = MessageAsked("m-1", kind, Audience.SUPPLIER, About(ORDER, FIRST, "acme"), "acme", "en", 1, NOON, NOON, 1)
     stream = messages.stream("m-1")
     queue.record((stream, asked), (stream, MessageGivenUp("m-1", 12, "timeout", NOON)))

@@ -13,13 +13,13 @@ from ledger.nouns import cases, policies
 from ledger.nouns.cases import (
     Case,
     CaseOpened,
+    CaseStatus,
     Denial,
     EvidenceAdded,
     Inspection,
     LiabilityRuled,
     Reason,
     Remedy,
-    Status,
 )
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import Policy
@@ -49,7 +49,7 @@ class Desk:
     def case(self, case_id: str = CASE) -> Case:
         return cases.known(cases.find(self.story.book, case_id), case_id)
 
-    def status(self, case_id: str = CASE) -> Status:
+    def status(self, case_id: str = CASE) -> CaseStatus:
         return self.case(case_id).status
 
     # --- the case ---

@@ -15,11 +15,11 @@ from ledger.nouns.recoveries import (
     Cost,
     CostKind,
     DocumentKind,
-    Kind,
     Method,
     Recovery,
     RecoveryFact,
-    Status,
+    RecoveryKind,
+    RecoveryStatus,
     Subject,
 )
 from ledger.terms.money import Money
@@ -31,7 +31,12 @@ from tests.support.story import (
     shipped,
 )
 
-SUPPLIER, LOSS, DAMAGE, FOUND = Kind.SUPPLIER_FAULT, Kind.CARRIER_LOSS, Kind.CARRIER_DAMAGE, Kind.FOUND_AFTER_LOSS
+SUPPLIER, LOSS, DAMAGE, FOUND = (
+    RecoveryKind.SUPPLIER_FAULT,
+    RecoveryKind.CARRIER_LOSS,
+    RecoveryKind.CARRIER_DAMAGE,
+    RecoveryKind.FOUND_AFTER_LOSS,
+)
 HASH = "ab" * 32
 EVERY_DOCUMENT = tuple(DocumentKind)
 
@@ -55,7 +60,7 @@ class Recovering:
     def recovery(self) -> Recovery:
         return recoveries.known(recoveries.find(self.story.book, self.recovery_id), self.recovery_id)
 
-    def status(self) -> Status:
+    def status(self) -> RecoveryStatus:
         """A call, because the type checker takes a property for what it was a line before."""
         return self.recovery.status
 
@@ -64,11 +69,11 @@ class Recovering:
         return self._open(SUPPLIER, subject, costs, currency)
 
     def of_carrier(
-        self, *costs: Cost, kind: Kind = LOSS, number: str = "P1", order_id: str = ORDER, currency: str = "EUR"
+        self, *costs: Cost, kind: RecoveryKind = LOSS, number: str = "P1", order_id: str = ORDER, currency: str = "EUR"
     ) -> list[Fact]:
         return self._open(kind, Subject(order_id, carrier="dhl", number=number), costs, currency)
 
-    def _open(self, kind: Kind, subject: Subject, costs: tuple[Cost, ...], currency: str) -> list[Fact]:
+    def _open(self, kind: RecoveryKind, subject: Subject, costs: tuple[Cost, ...], currency: str) -> list[Fact]:
         book, now = self.story.book, self.story.now
         return self.story.record(
             recovery_demands.open_recovery(book, self.recovery_id, kind, subject, currency, costs, now)
@@ -158,7 +163,7 @@ def proposed(*costs: Cost, **more: Any) -> Recovering:
     return recovering
 
 
-def claimable(*costs: Cost, kind: Kind = LOSS, days: float = 14) -> Recovering:
+def claimable(*costs: Cost, kind: RecoveryKind = LOSS, days: float = 14) -> Recovering:
     """A parcel was shipped so many days ago, and a claim of 10 EUR, or of these costs, is prepared."""
     recovering = Recovering(shipped())
     recovering.story.now += days * DAY

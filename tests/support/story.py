@@ -60,7 +60,7 @@ from ledger.nouns.orders import (
     Shipment,
     breaches,
 )
-from ledger.nouns.orders.supplier_orders import Answer, RejectReason, SupplierOrder
+from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason, SupplierOrder
 from ledger.nouns.parcels import (
     Checkpoint,
     Parcel,
@@ -107,12 +107,12 @@ def units(by_line: dict[int, int] | None) -> Units:
     return {LineNo(n): count for n, count in (by_line or {}).items()}
 
 
-def accept(count: int) -> Answer:
-    return Answer(accepted=count)
+def accept(count: int) -> LineAnswer:
+    return LineAnswer(accepted=count)
 
 
-def reject(count: int, because: RejectReason = RejectReason.OTHER) -> Answer:
-    return Answer(rejected=count, because=because)
+def reject(count: int, because: RejectReason = RejectReason.OTHER) -> LineAnswer:
+    return LineAnswer(rejected=count, because=because)
 
 
 def scan(status: ParcelStatus, at: datetime, code: str = "") -> Checkpoint:
@@ -378,7 +378,7 @@ class Story:
         return self.record(dispatch.send_supplier_order(self.book, supplier_order_id, at or self.now, self.now))
 
     def answer(
-        self, by_line: dict[int, Answer], supplier_order_id: str = FIRST, at: datetime | None = None
+        self, by_line: dict[int, LineAnswer], supplier_order_id: str = FIRST, at: datetime | None = None
     ) -> list[Fact]:
         answers = {LineNo(n): answer for n, answer in by_line.items()}
         return self.record(dispatch.acknowledge(self.book, supplier_order_id, answers, at or self.now, self.now))
@@ -654,8 +654,10 @@ def check_stock(state: Stock, fact: Fact) -> None:
     """The counters are what a recount gives, and no promise is made of what is not there."""
     live = state.reservations.values()
     assert all(each.units > 0 for each in live)
-    assert state.held == sum(each.units for each in live if each.status is stock.Hold.HELD)
-    committed = sum(each.units for each in live if each.status is stock.Hold.COMMITTED and not each.in_feed)
+    assert state.held == sum(each.units for each in live if each.status is stock.ReservationStatus.HELD)
+    committed = sum(
+        each.units for each in live if each.status is stock.ReservationStatus.COMMITTED and not each.in_feed
+    )
     assert state.committed >= committed
     assert state.awaited == sum(state.waiting.values())
     assert 0 <= state.kept <= max(min(state.awaited, state.free), 0)

@@ -13,9 +13,9 @@ from ledger.nouns.orders import (
     UnitsCancelled,
 )
 from ledger.nouns.orders.supplier_orders import (
-    Answer,
     CancelRefused,
     CancelRequested,
+    LineAnswer,
     NoCancelAsked,
     Stage,
     UnknownLine,
@@ -146,7 +146,7 @@ def test_units_rejected_meanwhile_need_no_cancelling_by_the_supplier():
 def test_units_rejected_beside_those_to_cancel_leave_the_wish_as_it_is():
     story = sent()
     story.cancel({1: 1})
-    story.answer({1: Answer(accepted=2, rejected=1)})
+    story.answer({1: LineAnswer(accepted=2, rejected=1)})
     assert story.buckets() == {"assigned": 2, "open": 1}
     story.answer_cancel(agreed=True)
     assert story.buckets() == {"assigned": 1, "open": 1, "cancelled": 1}
@@ -170,7 +170,7 @@ def test_units_that_are_not_there_yet_are_cancelled_before_those_that_are():
 
 def test_open_units_go_first_then_drafts_and_only_then_is_a_supplier_asked():
     story = sent()
-    story.answer({1: Answer(accepted=2, rejected=1)})
+    story.answer({1: LineAnswer(accepted=2, rejected=1)})
     facts = story.cancel({1: 2})
     assert names(facts) == ["units_cancelled", "supplier_order_cancel_requested", "hold_released"]
     assert the(CancelRequested, facts).by_line == {1: 1}

@@ -25,17 +25,17 @@ from ledger.nouns import (
     stock,
 )
 from ledger.nouns.cases import (
+    CaseStatus,
     Denial,
     Reason,
     Remedy,
-    Status,
 )
 from ledger.nouns.orders import Header, after_sales
 from ledger.nouns.parcels import ClaimOpened, ParcelStatus
 from ledger.nouns.recoveries import (
     Cost,
     CostKind,
-    Kind,
+    RecoveryKind,
     Subject,
 )
 from ledger.refusals import Refusal
@@ -226,7 +226,7 @@ class AfterSales(RuleBasedStateMachine):
             return
         cost = Cost(recovery_demands.cost_id(case_id, end), CostKind.REFUND, 100)
         subject = Subject(ORDER, f"{ORDER}/1", "acme", case_id)
-        demand = recovery_demands.Demand(Kind.SUPPLIER_FAULT, subject, "EUR", (cost,))
+        demand = recovery_demands.Demand(RecoveryKind.SUPPLIER_FAULT, subject, "EUR", (cost,))
         self.story.record(recovery_demands.recover(self.story.book, demand, self.story.now))
 
     # --- the case ---
@@ -305,7 +305,7 @@ class AfterSales(RuleBasedStateMachine):
     @rule(pick=a_case, really=seldom)
     def a_case_is_cancelled(self, pick: int, really: bool) -> None:
         case_id = self.named(pick)
-        if self.desk.status(case_id) in (Status.APPROVED, Status.IN_REMEDY) and not really:
+        if self.desk.status(case_id) in (CaseStatus.APPROVED, CaseStatus.IN_REMEDY) and not really:
             return
         received = self.received(case_id)
         facts = self.tell(lambda: self.desk.cancels(case_id))
@@ -506,7 +506,7 @@ class AfterSales(RuleBasedStateMachine):
             assert is_open == (not case.status.is_closed)
             if is_open:
                 assert self.story.close_window(case.order_id) == []
-            if case.status is Status.RESOLVED:
+            if case.status is CaseStatus.RESOLVED:
                 assert not case.todo
                 assert all(refund.paid_at is not None for refund in case.refunds.values())
                 assert case.returns_dealt_with

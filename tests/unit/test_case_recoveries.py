@@ -17,10 +17,10 @@ from ledger.nouns.cases import (
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.recoveries import (
     CostKind,
-    Kind,
     Recovery,
+    RecoveryKind,
     RecoveryOpened,
-    Status,
+    RecoveryStatus,
 )
 from ledger.nouns.suppliers import Offer
 from ledger.terms.money import Money
@@ -96,9 +96,9 @@ def test_a_ruling_on_the_supplier_opens_a_recovery_in_the_same_command():
     desk.reviews()
     assert recorded(desk, lambda: desk.rules(Party.SUPPLIER, PHOTO)) == ["liability_ruled", "opened"]
     opened = recovery(desk).opened
-    assert (opened.kind, opened.subject.case_id) == (Kind.SUPPLIER_FAULT, CASE)
+    assert (opened.kind, opened.subject.case_id) == (RecoveryKind.SUPPLIER_FAULT, CASE)
     assert (opened.subject.supplier_id, opened.subject.supplier_order_id) == ("acme", f"{ORDER}/1")
-    assert (recovery(desk).status, recovery(desk).asked_minor) == (Status.PROPOSED, 0)
+    assert (recovery(desk).status, recovery(desk).asked_minor) == (RecoveryStatus.PROPOSED, 0)
 
 
 def test_a_recovery_is_opened_when_the_ruling_was_given_not_when_it_was_told():
@@ -115,12 +115,12 @@ def test_a_recovery_is_opened_when_the_ruling_was_given_not_when_it_was_told():
 def test_a_ruling_on_the_carrier_prepares_a_claim_in_the_same_command():
     desk = ruled(Party.CARRIER)
     claim = recovery(desk, OF_CARRIER)
-    assert (claim.kind, claim.subject.number, claim.subject.case_id) == (Kind.CARRIER_DAMAGE, "P1", CASE)
+    assert (claim.kind, claim.subject.number, claim.subject.case_id) == (RecoveryKind.CARRIER_DAMAGE, "P1", CASE)
     assert desk.story.parcel().claims == (OF_CARRIER,)
 
 
 def test_what_was_lost_on_the_way_is_a_claim_for_loss():
-    assert recovery(lost(), OF_CARRIER).kind is Kind.CARRIER_LOSS
+    assert recovery(lost(), OF_CARRIER).kind is RecoveryKind.CARRIER_LOSS
 
 
 @pytest.mark.parametrize("liable", [Party.CUSTOMER, Party.RETAILER])
@@ -199,14 +199,14 @@ def test_another_ruling_gives_up_what_the_first_one_asked():
     desk.files("cd" * 32)
     desk.reopens("cd" * 32)
     desk.rules(Party.CARRIER, PHOTO)
-    assert (recovery(desk).status, recovery(desk).costs) == (Status.WRITTEN_OFF, ())
+    assert (recovery(desk).status, recovery(desk).costs) == (RecoveryStatus.WRITTEN_OFF, ())
     assert costs(desk, OF_CARRIER) == [(CostKind.REFUND, 500)]
 
 
 def test_a_case_that_was_denied_asks_for_nothing():
     desk = ruled()
     desk.denies()
-    assert (recovery(desk).status, recovery(desk).because) == (Status.WRITTEN_OFF, "nothing_spent")
+    assert (recovery(desk).status, recovery(desk).because) == (RecoveryStatus.WRITTEN_OFF, "nothing_spent")
 
 
 def test_a_reship_that_is_noticed_and_answered_in_one_command_is_asked_for_once():
@@ -294,8 +294,8 @@ def test_what_was_refunded_for_a_lost_parcel_is_looked_at_again_when_it_arrives(
     desk.grants()
     desk.story.now += DAY
     opened = the(RecoveryOpened, desk.story.scan(ParcelStatus.DELIVERED))
-    assert (opened.kind, [cost.amount_minor for cost in opened.costs]) == (Kind.FOUND_AFTER_LOSS, [1000])
-    assert recovery(desk, OF_CARRIER).status is Status.WITHDRAWN
+    assert (opened.kind, [cost.amount_minor for cost in opened.costs]) == (RecoveryKind.FOUND_AFTER_LOSS, [1000])
+    assert recovery(desk, OF_CARRIER).status is RecoveryStatus.WITHDRAWN
 
 
 def test_a_refund_is_looked_at_again_whoever_was_ruled_to_bear_it():

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.facts import Change
 from ledger.nouns import cases, orders, recoveries
-from ledger.nouns.cases import Denial, Reason, Remedy, Status
+from ledger.nouns.cases import CaseStatus, Denial, Reason, Remedy
 from ledger.nouns.orders import Header
 from ledger.nouns.orders.after_sales import UnitsNotFree
 from ledger.nouns.orders.supplier_orders import UnknownLine
@@ -25,7 +25,7 @@ def test_a_case_takes_its_units_and_starts_the_clock_of_the_first_answer():
     desk = Desk(delivered())
     assert names(desk.opens()) == ["opened", "taken_into_case"]
     case = desk.case()
-    assert (case.status, case.by_line, case.opened.suppliers) == (Status.OPENED, {1: 1}, {1: "acme"})
+    assert (case.status, case.by_line, case.opened.suppliers) == (CaseStatus.OPENED, {1: 1}, {1: "acme"})
     assert case.opened.first_answer_by == desk.story.now + 24 * HOUR
     assert desk.story.order().after_sales.open_cases == [CASE]
 
@@ -123,9 +123,9 @@ def test_a_case_goes_from_opening_over_evidence_review_and_ruling_to_its_remedy(
     assert names(desk.rules(Party.SUPPLIER, PHOTO)) == ["liability_ruled"]
     assert names(desk.approves(Remedy.REFUND)) == ["remedy_approved"]
     assert names(desk.grants()) == ["refund_granted", "refund_booked"]
-    assert desk.status() is Status.IN_REMEDY
+    assert desk.status() is CaseStatus.IN_REMEDY
     assert names(desk.pays()) == ["refund_paid", "refund_paid_back", "payment_changed", "resolved", "case_closed"]
-    assert desk.status() is Status.RESOLVED
+    assert desk.status() is CaseStatus.RESOLVED
 
 
 def test_doing_a_step_twice_records_nothing():
@@ -145,7 +145,7 @@ def test_doing_a_step_twice_records_nothing():
     ):
         assert step()
         assert step() == []
-    assert desk.status() is Status.RESOLVED
+    assert desk.status() is CaseStatus.RESOLVED
 
 
 def test_evidence_is_asked_for_before_the_ruling():
@@ -274,13 +274,13 @@ def test_a_closed_case_is_reopened_on_evidence_that_came_after_it_was_closed():
         desk.reopens(OTHER_PHOTO)
     desk.files(OTHER_PHOTO)
     assert names(desk.reopens(OTHER_PHOTO)) == ["reopened", "taken_into_case"]
-    assert desk.status() is Status.UNDER_REVIEW
+    assert desk.status() is CaseStatus.UNDER_REVIEW
     assert desk.story.order().after_sales.open_cases == [CASE]
     desk.rules(Party.SUPPLIER, OTHER_PHOTO)
     desk.approves(Remedy.REFUND)
     desk.grants()
     desk.pays()
-    assert desk.status() is Status.RESOLVED
+    assert desk.status() is CaseStatus.RESOLVED
 
 
 def test_units_that_another_case_took_meanwhile_are_not_taken_back_by_reopening():
@@ -402,7 +402,7 @@ def told(desk: Desk, meanwhile: Callable[[Recovering], object]) -> list[Change]:
         step()
         if recoveries.find(desk.story.book, OF_SUPPLIER) is not None:
             meanwhile(Recovering(desk.story, OF_SUPPLIER))
-    assert desk.status() is Status.RESOLVED
+    assert desk.status() is CaseStatus.RESOLVED
     return [change for change in desk.story.log if not change[0].startswith("recovery-")]
 
 

@@ -31,7 +31,6 @@ from ledger.nouns.recoveries import (
     Cost,
     CostKind,
     DocumentKind,
-    Kind,
     LessThanReceived,
     MoreThanAgreed,
     MoreThanAsked,
@@ -39,7 +38,8 @@ from ledger.nouns.recoveries import (
     OtherCurrency,
     PaymentDiffers,
     RecoveryEnded,
-    Status,
+    RecoveryKind,
+    RecoveryStatus,
     Subject,
 )
 from tests.support.casework import Desk
@@ -60,7 +60,7 @@ from tests.support.story import DAY, FIRST, HOUR, NOON, ORDER, delivered, line, 
 
 LOST, DELIVERED, IN_TRANSIT = ParcelStatus.LOST, ParcelStatus.DELIVERED, ParcelStatus.IN_TRANSIT
 RESHIP = Cost("reship-1", CostKind.RESHIP, 700)
-SUPPLIER_FAULT = Kind.SUPPLIER_FAULT
+SUPPLIER_FAULT = RecoveryKind.SUPPLIER_FAULT
 
 
 # --- opening, and the terms -------------------------------------------------------------------------
@@ -72,7 +72,7 @@ def test_a_claim_knows_its_parcel_supplier_order_and_deadlines():
     assert opened.subject == Subject(ORDER, "shopify/1/1", "acme", "", "dhl", "P1", 1)
     assert (opened.eligible_at, opened.file_by) == (NOON + 14 * DAY, NOON + 60 * DAY)
     assert opened.liability_minor is None
-    assert claim.status() is Status.WAITING
+    assert claim.status() is RecoveryStatus.WAITING
 
 
 def test_the_parcel_knows_its_claims_and_its_carrier_takes_one_of_a_kind():
@@ -171,7 +171,7 @@ def test_that_the_waiting_time_has_passed_is_recorded_once():
     assert claim.become_eligible() == []
     claim.story.later(days=1)
     assert names(claim.become_eligible()) == ["claim_became_eligible"]
-    assert claim.status() is Status.ELIGIBLE
+    assert claim.status() is RecoveryStatus.ELIGIBLE
     assert claim.become_eligible() == []
 
 
@@ -183,16 +183,19 @@ def test_documents_are_collected_before_or_after_and_each_once():
     claim.collect(DocumentKind.TRACKING_LOG)
     claim.story.later(days=11)
     claim.become_eligible()
-    assert (claim.recovery.status, claim.recovery.missing_documents) == (Status.ELIGIBLE, (DocumentKind.INVOICE,))
+    assert (claim.recovery.status, claim.recovery.missing_documents) == (
+        RecoveryStatus.ELIGIBLE,
+        (DocumentKind.INVOICE,),
+    )
     claim.collect(DocumentKind.INVOICE)
-    assert claim.status() is Status.DOCUMENTED
+    assert claim.status() is RecoveryStatus.DOCUMENTED
 
 
 def test_a_claim_is_filed_once_for_all_that_was_spent():
     claim = claimable(refund(1000), RESHIP)
     claim.collect()
     assert the(ClaimFiled, claim.file()).amount_minor == 1700
-    assert (claim.recovery.status, claim.recovery.filed_at) == (Status.FILED, claim.story.now)
+    assert (claim.recovery.status, claim.recovery.filed_at) == (RecoveryStatus.FILED, claim.story.now)
     assert claim.file() == []
 
 
@@ -247,7 +250,7 @@ def test_a_claim_that_is_not_filed_by_its_deadline_is_barred_once():
     assert claim.bar() == []
     claim.story.later(days=1)
     assert claim.bar() == [ClaimTimeBarred("r1", NOON + 60 * DAY, claim.story.now)]
-    assert (claim.recovery.status, claim.recovery.ended_at) == (Status.TIME_BARRED, NOON + 60 * DAY)
+    assert (claim.recovery.status, claim.recovery.ended_at) == (RecoveryStatus.TIME_BARRED, NOON + 60 * DAY)
     assert claim.bar() == []
     with refused(RecoveryEnded, "recovery r1 is time_barred and over"):
         claim.file()
@@ -285,19 +288,19 @@ def test_what_is_filed_or_given_up_is_not_barred(so_far: Callable[[Recovering], 
 def test_a_carrier_acknowledges_under_its_own_reference():
     claim = filed()
     assert names(claim.acknowledge("DHL-7")) == ["claim_acknowledged"]
-    assert (claim.recovery.status, claim.recovery.reference) == (Status.ACKNOWLEDGED, "DHL-7")
+    assert (claim.recovery.status, claim.recovery.reference) == (RecoveryStatus.ACKNOWLEDGED, "DHL-7")
     assert claim.acknowledge("DHL-7") == []
     claim.approve(1000)
     claim.acknowledge("DHL-8")
-    assert (claim.recovery.status, claim.recovery.reference) == (Status.APPROVED, "DHL-8")
+    assert (claim.recovery.status, claim.recovery.reference) == (RecoveryStatus.APPROVED, "DHL-8")
 
 
 def test_an_approved_claim_is_paid_in_parts_and_over_with_the_last_one():
     claim = approved(1000)
     claim.pay(400, "p-1")
-    assert (claim.recovery.status, claim.recovery.received_minor) == (Status.APPROVED, 400)
+    assert (claim.recovery.status, claim.recovery.received_minor) == (RecoveryStatus.APPROVED, 400)
     claim.pay(600, "p-2")
-    assert (claim.recovery.status, claim.recovery.ended_at) == (Status.PAID, claim.story.now)
+    assert (claim.recovery.status, claim.recovery.ended_at) == (RecoveryStatus.PAID, claim.story.now)
     assert claim.pay(400, "p-1") == []
     assert claim.approve(1000) == []
 
@@ -348,25 +351,25 @@ def test_an_appeal_asks_for_all_that_was_spent_by_then():
     claim.add(RESHIP)
     appealed = the(ClaimAppealed, claim.appeal("photos"))
     assert (appealed.amount_minor, claim.recovery.claimed_minor) == (1700, 1700)
-    assert claim.status() is Status.APPEALED
+    assert claim.status() is RecoveryStatus.APPEALED
     assert claim.appeal() == []
     claim.approve(1700)
     claim.pay(1700)
-    assert claim.status() is Status.PAID
+    assert claim.status() is RecoveryStatus.PAID
 
 
 def test_what_was_approved_in_part_can_be_paid_and_the_rest_appealed():
     claim = approved(600)
     claim.pay(600)
-    assert claim.status() is Status.APPROVED
+    assert claim.status() is RecoveryStatus.APPROVED
     claim.appeal()
     with refused(LessThanReceived, "5.00 EUR granted of recovery r1, of which 6.00 EUR came already"):
         claim.approve(500)
     claim.deny("final")
-    assert (claim.recovery.status, claim.recovery.agreed_minor) == (Status.DENIED, 600)
+    assert (claim.recovery.status, claim.recovery.agreed_minor) == (RecoveryStatus.DENIED, 600)
     assert claim.pay(600) == []
     claim.write_off()
-    assert claim.status() is Status.WRITTEN_OFF
+    assert claim.status() is RecoveryStatus.WRITTEN_OFF
 
 
 def test_an_appeal_that_is_denied_leaves_what_was_approved_to_be_paid():
@@ -453,7 +456,7 @@ def test_hashes_and_times_are_kept_as_they_came():
 def test_a_claim_for_a_parcel_that_was_only_missing_is_withdrawn_when_it_arrives():
     claim = claimable()
     claim.story.scan(DELIVERED)
-    assert claim.status() is Status.WITHDRAWN
+    assert claim.status() is RecoveryStatus.WITHDRAWN
     assert recoveries.find(claim.story.book, "dhl/P1/1/found") is None
     claim.story.later(hours=1)
     assert names(claim.story.scan(IN_TRANSIT)) == ["checkpoint_recorded"]

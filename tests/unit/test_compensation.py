@@ -21,10 +21,10 @@ from ledger.nouns.orders import (
 )
 from ledger.nouns.orders.breaches import NoDelay
 from ledger.nouns.orders.supplier_orders import (
-    Answer,
     CancelAgreed,
     CompensationAccrued,
     CompensationReversed,
+    LineAnswer,
     ReversalReason,
     SupplierOrderAcknowledged,
     SupplierOrderDrafted,
@@ -180,7 +180,7 @@ def test_a_cap_of_nothing_means_that_nothing_is_owed():
 
 def test_units_that_left_in_time_were_rejected_or_cancelled_do_not_count():
     story = sent_under(replace(TERMS, compensation_basis_points=10_000), line(1, "tea", 4), line(2, "mug", 1))
-    story.answer({1: Answer(accepted=3, rejected=1), 2: accept(1)})
+    story.answer({1: LineAnswer(accepted=3, rejected=1), 2: accept(1)})
     story.cancel({2: 1})
     story.answer_cancel(agreed=True)
     story.ship({1: 1})
@@ -340,7 +340,7 @@ class Late(RuleBasedStateMachine):
         share = self.story.supplier_order(which).shares.get(LineNo(n))
         if share is not None and share.pending:
             less = min(rejected, share.pending)
-            self.tell(self.story.answer, {n: Answer(accepted=share.pending - less, rejected=less)}, which)
+            self.tell(self.story.answer, {n: LineAnswer(accepted=share.pending - less, rejected=less)}, which)
 
     @rule(which=which, n=st.integers(1, 3), agreed=st.booleans())
     def cancel(self, which: str, n: int, agreed: bool) -> None:

@@ -8,7 +8,16 @@ from ledger.decisions import recovery_demands
 from ledger.nouns import recoveries
 from ledger.nouns.claims import MoreThanKept
 from ledger.nouns.parcels import ParcelStatus
-from ledger.nouns.recoveries import Cost, CostKind, Kind, PaymentDiffers, RecoveryEnded, RecoveryOpened, Status, Subject
+from ledger.nouns.recoveries import (
+    Cost,
+    CostKind,
+    PaymentDiffers,
+    RecoveryEnded,
+    RecoveryKind,
+    RecoveryOpened,
+    RecoveryStatus,
+    Subject,
+)
 from tests.support.recovering import FOUND, LOSS, Recovering, claimable, refund
 from tests.support.story import ORDER, delivered, names, refused, shipped, the
 
@@ -30,7 +39,7 @@ def test_a_confirmed_loss_that_is_delivered_raises_a_recovery_in_the_same_comman
     facts = story.scan(DELIVERED)
     assert names(facts) == ["checkpoint_recorded", "found_after_loss", "units_delivered", "opened"]
     opened = the(RecoveryOpened, facts)
-    assert (opened.recovery_id, opened.kind, opened.costs) == ("dhl/P1/1/found", Kind.FOUND_AFTER_LOSS, ())
+    assert (opened.recovery_id, opened.kind, opened.costs) == ("dhl/P1/1/found", RecoveryKind.FOUND_AFTER_LOSS, ())
     assert opened.subject == Subject(ORDER, "shopify/1/1", "acme", "", "dhl", "P1", 1)
     assert story.scan(DELIVERED, story.now) == []
 
@@ -54,7 +63,7 @@ def test_a_claim_that_was_not_filed_is_withdrawn_when_the_parcel_is_found():
     claim = lost()
     claim.story.later(hours=1)
     assert "claimed_parcel_found" in names(claim.story.scan(DELIVERED))
-    assert (claim.recovery.status, claim.recovery.found_at) == (Status.WITHDRAWN, claim.story.now)
+    assert (claim.recovery.status, claim.recovery.found_at) == (RecoveryStatus.WITHDRAWN, claim.story.now)
     with refused(RecoveryEnded, "recovery r1 is withdrawn and over"):
         claim.file()
     claim.story.later(days=99)
@@ -70,7 +79,7 @@ def test_what_the_carrier_paid_can_go_back_when_the_parcel_is_found():
     claim.story.later(hours=1)
     found = the(RecoveryOpened, claim.story.scan(DELIVERED))
     assert found.costs == (refund(1000),)
-    assert (claim.recovery.status, claim.recovery.found_at) == (Status.PAID, claim.story.now)
+    assert (claim.recovery.status, claim.recovery.found_at) == (RecoveryStatus.PAID, claim.story.now)
     assert names(claim.give_back(700)) == ["payment_returned"]
     assert claim.give_back(700) == []
     with refused(PaymentDiffers, "payment b-1 of recovery r1 was recorded already as 7.00 EUR"):
@@ -87,9 +96,9 @@ def test_a_filed_claim_whose_parcel_is_found_waits_for_a_person():
     claim.file()
     claim.story.later(hours=1)
     claim.story.scan(DELIVERED)
-    assert claim.status() is Status.FILED
+    assert claim.status() is RecoveryStatus.FILED
     claim.write_off("found")
-    assert claim.status() is Status.WRITTEN_OFF
+    assert claim.status() is RecoveryStatus.WRITTEN_OFF
 
 
 def test_a_claim_that_came_to_nothing_has_nothing_to_look_at_again():
@@ -107,7 +116,7 @@ def test_what_the_customer_was_refunded_is_asked_back_from_the_customer():
     assert found.recovery.answer_by is None
     found.accept(1000)
     found.settle(1000, "transfer-1")
-    assert found.status() is Status.SETTLED
+    assert found.status() is RecoveryStatus.SETTLED
 
 
 def test_a_parcel_that_is_lost_and_found_again_is_looked_at_again():

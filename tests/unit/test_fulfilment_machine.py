@@ -20,7 +20,7 @@ from ledger.engine.book import Book
 from ledger.facts import LineNo
 from ledger.nouns import NOUNS, stock
 from ledger.nouns.orders import HoldReason, PaymentState, WhenUnavailable, deadline, deadlines
-from ledger.nouns.orders.supplier_orders import Answer, SupplierOrderDrafted
+from ledger.nouns.orders.supplier_orders import LineAnswer, SupplierOrderDrafted
 from ledger.terms.clocks import Clock
 from ledger.terms.places import Destination
 from tests.support.fulfilment.model import (
@@ -123,7 +123,7 @@ class Fulfilment(SupplierOrders):
             self.a_carrier_announces()
         if late:
             if late is Clock.DISPATCH:
-                self.it_answers(*self.a_supplier_order(1), 2, Answer(accepted=2))
+                self.it_answers(*self.a_supplier_order(1), 2, LineAnswer(accepted=2))
             self.a_supplier_may_be_late(1, LATE_AFTER_HOURS[late], agreed=True)
         if rerouted:
             self.units_are_rerouted(1, {}, everything=True, wild=False, agreed=True)
@@ -341,7 +341,7 @@ class Fulfilment(SupplierOrders):
             if self.story.order(order_id).confirmed_at is not None:
                 for supplier_id, sku in TRACKED:
                     mine = self.story.stock(sku, supplier_id).reservations.get(order_id)
-                    assert mine is None or mine.status is stock.Hold.COMMITTED
+                    assert mine is None or mine.status is stock.ReservationStatus.COMMITTED
 
     @invariant()
     def whoever_was_late_stays_late_unless_it_is_withdrawn_with_a_reason(self) -> None:

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from ledger.nouns import inquiries
 from ledger.nouns.inquiries import (
-    AnswerBreachWithdrawn,
     AnsweredBeforeAsked,
-    AnswerMissed,
+    InquiryAnswerMissed,
     InquiryAsked,
     InquiryAskedDifferently,
+    InquiryBreachWithdrawn,
     InquiryIsClosed,
     UnknownInquiry,
 )
@@ -131,7 +131,7 @@ def test_an_answer_that_never_came_is_missed_once():
     story.later(hours=23)
     assert story.miss_answer() == []
     story.later(hours=1)
-    assert story.miss_answer() == [AnswerMissed("q1", NOON + 24 * HOUR, story.now, "acme")]
+    assert story.miss_answer() == [InquiryAnswerMissed("q1", NOON + 24 * HOUR, story.now, "acme")]
     assert story.miss_answer() == []
     assert names(story.answer_inquiry(at=NOON + 25 * HOUR)) == ["answered"]
 
@@ -147,7 +147,7 @@ def test_news_of_an_earlier_answer_withdraws_the_breach():
     story = asked()
     story.later(hours=30)
     story.answer_inquiry()
-    withdrawn = the(AnswerBreachWithdrawn, story.answer_inquiry(at=NOON + 20 * HOUR))
+    withdrawn = the(InquiryBreachWithdrawn, story.answer_inquiry(at=NOON + 20 * HOUR))
     assert (withdrawn.happened_at, withdrawn.supplier_id) == (NOON + 20 * HOUR, "acme")
     inquiry = inquiries.find(story.book, "q1")
     assert inquiry is not None
@@ -190,7 +190,7 @@ def test_news_that_it_was_closed_in_time_withdraws_the_breach():
     story = asked()
     story.later(hours=25)
     story.miss_answer()
-    withdrawn = the(AnswerBreachWithdrawn, story.close_inquiry(at=NOON + 20 * HOUR))
+    withdrawn = the(InquiryBreachWithdrawn, story.close_inquiry(at=NOON + 20 * HOUR))
     assert withdrawn.happened_at is None
 
 

@@ -19,8 +19,8 @@ from ledger.nouns.cases import Remedy
 from ledger.nouns.messages import (
     About,
     Audience,
-    Kind,
     MessageAsked,
+    MessageKind,
 )
 from ledger.nouns.orders import HoldReason, Order
 from ledger.nouns.stock import Alert
@@ -48,17 +48,20 @@ PERSON = {
     "postal_code": "10115",
 }
 REASONS = {
-    Kind.DELAYED: ("dispatch_late", "backordered", "carrier", "customs", "on_hold", "not_dispatched"),
-    Kind.PARCEL_ALERT: (
+    MessageKind.DELAYED: ("dispatch_late", "backordered", "carrier", "customs", "on_hold", "not_dispatched"),
+    MessageKind.PARCEL_ALERT: (
         *("customs_held", "damaged", "returning", "returned", "refused", "lost", "destroyed", "suspected_lost"),
     ),
-    Kind.CASE_STEP: (*sorted({*CASE_STEPS.values()} - {"approved"}), *(f"approved_{remedy}" for remedy in Remedy)),
-    Kind.STOCK_ALERT: tuple(Alert),
+    MessageKind.CASE_STEP: (
+        *sorted({*CASE_STEPS.values()} - {"approved"}),
+        *(f"approved_{remedy}" for remedy in Remedy),
+    ),
+    MessageKind.STOCK_ALERT: tuple(Alert),
 }
 CLOCKS = {
-    Kind.REMINDER: ("acknowledge", "dispatch", "answer"),
-    Kind.BREACH_NOTICE: ("acknowledge", "dispatch", "first_scan", "answer", "recovery_answer"),
-    Kind.BREACH_ALERT: (
+    MessageKind.REMINDER: ("acknowledge", "dispatch", "answer"),
+    MessageKind.BREACH_NOTICE: ("acknowledge", "dispatch", "first_scan", "answer", "recovery_answer"),
+    MessageKind.BREACH_ALERT: (
         "acknowledge",
         "dispatch",
         "delivery",
@@ -77,12 +80,17 @@ def an_order() -> Order:
     return story.order()
 
 
-def asked(kind: Kind, language: str, *, version: int = 1, because: str = "", clock: str = "") -> MessageAsked:
-    parcel = kind in (Kind.DISPATCHED, Kind.OUT_FOR_DELIVERY, Kind.DELIVERED, Kind.PARCEL_ALERT)
+def asked(kind: MessageKind, language: str, *, version: int = 1, because: str = "", clock: str = "") -> MessageAsked:
+    parcel = kind in (
+        MessageKind.DISPATCHED,
+        MessageKind.OUT_FOR_DELIVERY,
+        MessageKind.DELIVERED,
+        MessageKind.PARCEL_ALERT,
+    )
     carrier, number, epoch = ("dhl", "P1", 1) if parcel else ("", "", 0)
-    timed = kind in (Kind.DISPATCH_INSTRUCTION, Kind.CASE_STEP, Kind.CASE_DUE)
+    timed = kind in (MessageKind.DISPATCH_INSTRUCTION, MessageKind.CASE_STEP, MessageKind.CASE_DUE)
     due = NOON + 2 * DAY if clock or timed else None
-    supplier = ("", "") if kind is Kind.ORDER_CONFIRMED else (FIRST, "acme")
+    supplier = ("", "") if kind is MessageKind.ORDER_CONFIRMED else (FIRST, "acme")
     about = About(
         ORDER, *supplier, carrier, number, epoch, clock, due, because, "case-1", "q1", "r1", "tea", Money(500, "EUR")
     )
@@ -104,7 +112,9 @@ EVERY = [
 
 
 @pytest.mark.parametrize(("kind", "language", "version", "because", "clock"), EVERY)
-def test_every_version_of_every_template_is_filled(kind: Kind, language: str, version: int, because: str, clock: str):
+def test_every_version_of_every_template_is_filled(
+    kind: MessageKind, language: str, version: int, because: str, clock: str
+):
     subject, text = written(asked(kind, language, version=version, because=because, clock=clock))
     assert subject.strip()
     assert "\n" not in subject
@@ -115,7 +125,7 @@ def test_every_version_of_every_template_is_filled(kind: Kind, language: str, ve
 
 
 def test_every_kind_has_a_template_in_every_language():
-    assert newest(TEMPLATES).keys() == {(kind, language) for kind in Kind for language in LANGUAGES}
+    assert newest(TEMPLATES).keys() == {(kind, language) for kind in MessageKind for language in LANGUAGES}
 
 
 def test_a_template_that_asks_for_what_there_is_not_is_an_error_and_no_broken_letter():
@@ -123,60 +133,60 @@ def test_a_template_that_asks_for_what_there_is_not_is_an_error_and_no_broken_le
     with pytest.raises(KeyError, match="unheard_of"):
         pattern.fill({}, {})
     with pytest.raises(KeyError, match="reason"):
-        written(asked(Kind.DELAYED, "en", because="a_new_reason"))
+        written(asked(MessageKind.DELAYED, "en", because="a_new_reason"))
 
 
-@pytest.mark.parametrize("kind", [Kind.ORDER_CONFIRMED, Kind.DISPATCHED, Kind.BREACH_ALERT])
-def test_a_promised_day_is_told_as_that_day_whatever_it_is_in_utc(kind: Kind):
+@pytest.mark.parametrize("kind", [MessageKind.ORDER_CONFIRMED, MessageKind.DISPATCHED, MessageKind.BREACH_ALERT])
+def test_a_promised_day_is_told_as_that_day_whatever_it_is_in_utc(kind: MessageKind):
     story = sent(promised_day=date(2026, 3, 11), destination=Destination("US", "CA"))
     story.ship()
-    told = asked(kind, "en", clock="delivery" if kind is Kind.BREACH_ALERT else "")
+    told = asked(kind, "en", clock="delivery" if kind is MessageKind.BREACH_ALERT else "")
     _, text = written(told, story.order())
     assert "11 March 2026" in text
     assert "UTC" not in text
-    if kind is Kind.ORDER_CONFIRMED:
+    if kind is MessageKind.ORDER_CONFIRMED:
         assert "in 9 days, by 11 March 2026." in text
 
 
 def test_a_confirmation_says_what_is_expected_when():
-    subject, text = written(asked(Kind.ORDER_CONFIRMED, "en"))
+    subject, text = written(asked(MessageKind.ORDER_CONFIRMED, "en"))
     assert subject == "Your order 1 is confirmed"
     assert "Dear Ann Example," in text
     assert "4 × tea  Green tea" in text
     assert "in 9 days, by 11 March 2026." in text
-    assert "9 天内送达，最晚 2026年3月11日" in written(asked(Kind.ORDER_CONFIRMED, "zh"))[1]
+    assert "9 天内送达，最晚 2026年3月11日" in written(asked(MessageKind.ORDER_CONFIRMED, "zh"))[1]
 
 
 @pytest.mark.parametrize(("currency", "said"), [("JPY", "1,500 JPY"), ("EUR", "15.00 EUR"), ("KWD", "1.500 KWD")])
 def test_an_amount_has_the_digits_of_its_currency(currency: str, said: str):
-    step = asked(Kind.CASE_STEP, "en", because="refund_paid")
+    step = asked(MessageKind.CASE_STEP, "en", because="refund_paid")
     paid = replace(step, about=replace(step.about, amount=Money(1500, currency)))
     assert f"{said} is on its way to you." in written(paid)[1]
 
 
 @pytest.mark.parametrize(("language", "said"), [("en", "It is a gift: put no price"), ("zh", "这是礼品")])
 def test_the_supplier_is_told_of_a_gift(language: str, said: str):
-    version = newest(TEMPLATES)[Kind.DISPATCH_INSTRUCTION, language]
-    instruction = asked(Kind.DISPATCH_INSTRUCTION, language, version=version)
+    version = newest(TEMPLATES)[MessageKind.DISPATCH_INSTRUCTION, language]
+    instruction = asked(MessageKind.DISPATCH_INSTRUCTION, language, version=version)
     assert said in written(instruction, sent(gift=True).order())[1]
     assert said not in written(instruction, sent().order())[1]
 
 
 def test_without_a_promise_or_a_name_nothing_is_made_up():
     order = sent().order()
-    _, text = written(asked(Kind.ORDER_CONFIRMED, "en"), order, name="")
+    _, text = written(asked(MessageKind.ORDER_CONFIRMED, "en"), order, name="")
     assert text.startswith("Hello,")
     assert "as soon as it has left" in text
 
 
 def test_a_dispatch_names_the_parcel_its_lines_and_where_to_follow_it():
-    _, text = written(asked(Kind.DISPATCHED, "en"))
+    _, text = written(asked(MessageKind.DISPATCHED, "en"))
     assert "Carrier: DHL\nTracking number: P1\nFollow it here: https://www.dhl.com/" in text
     assert "2 × tea" in text
 
 
 def test_an_instruction_says_what_goes_to_whom_by_when_and_how_it_is_packed():
-    subject, text = written(asked(Kind.DISPATCH_INSTRUCTION, "en"))
+    subject, text = written(asked(MessageKind.DISPATCH_INSTRUCTION, "en"))
     assert subject == f"Please ship {FIRST}"
     assert "1 × tea  Green tea" in text
     assert "Ann Example\n1 Elm Street\n10115 Berlin\nBerlin\nDE\n+49 30 1234567" in text
@@ -189,14 +199,14 @@ def test_an_instruction_names_the_deadline_as_a_hold_moved_it():
     story.hold(HoldReason.FRAUD_REVIEW)
     story.later(days=1)
     story.release(HoldReason.FRAUD_REVIEW)
-    _, text = written(asked(Kind.DISPATCH_INSTRUCTION, "en"), story.order())
+    _, text = written(asked(MessageKind.DISPATCH_INSTRUCTION, "en"), story.order())
     assert "Dispatch by: 5 March 2026, 12:00 UTC" in text
 
 
 @pytest.mark.parametrize(("days", "said"), [(1, "in 1 day, by"), (2, "in 2 days, by"), (0, "in 1 day, by")])
 def test_one_day_is_no_days(days: int, said: str):
-    version = newest(TEMPLATES)[Kind.ORDER_CONFIRMED, "en"]
-    what = replace(asked(Kind.ORDER_CONFIRMED, "en", version=version), caused_at=NOON + (9 - days) * DAY)
+    version = newest(TEMPLATES)[MessageKind.ORDER_CONFIRMED, "en"]
+    what = replace(asked(MessageKind.ORDER_CONFIRMED, "en", version=version), caused_at=NOON + (9 - days) * DAY)
     assert said in written(what)[1]
 
 

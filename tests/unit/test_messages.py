@@ -14,7 +14,6 @@ from ledger.nouns import messages
 from ledger.nouns.messages import (
     About,
     Audience,
-    Kind,
     Message,
     MessageAsked,
     MessageCancelled,
@@ -23,14 +22,15 @@ from ledger.nouns.messages import (
     MessageGivenUp,
     MessageIsCancelled,
     MessageIsSent,
+    MessageKind,
     MessageRetried,
     MessageSent,
-    Stage,
+    MessageStage,
     UnknownMessage,
     back_off,
 )
 from ledger.nouns.orders import HoldReason
-from ledger.nouns.orders.supplier_orders import Answer
+from ledger.nouns.orders.supplier_orders import LineAnswer
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import Policy
 from ledger.terms.clocks import Clock
@@ -51,8 +51,10 @@ from tests.support.story import (
     shipped,
 )
 
-TEMPLATES = {(kind, language): 2 for kind in Kind for language in ("en", "zh")}
-ASKED = MessageAsked("dispatched-7", Kind.DISPATCHED, Audience.CUSTOMER, About(ORDER), "person-1", "en", 1, NOON, NOON)
+TEMPLATES = {(kind, language): 2 for kind in MessageKind for language in ("en", "zh")}
+ASKED = MessageAsked(
+    "dispatched-7", MessageKind.DISPATCHED, Audience.CUSTOMER, About(ORDER), "person-1", "en", 1, NOON, NOON
+)
 
 
 def told(*facts: MessageFact) -> Message:
@@ -63,7 +65,7 @@ def told(*facts: MessageFact) -> Message:
     return message
 
 
-def notice(kind: Kind, story: Story, cause: int = 7, **about: Any) -> Notice:
+def notice(kind: MessageKind, story: Story, cause: int = 7, **about: Any) -> Notice:
     named = {"order_id": ORDER, **about}
     return Notice(f"{kind}-{cause}", kind, About(**named), story.now, cause)
 
@@ -93,7 +95,7 @@ DISPATCHED: dict[str, Any] = {
 
 def test_a_message_is_asked_for_once():
     story = confirmed()
-    wanted = notice(Kind.ORDER_CONFIRMED, story)
+    wanted = notice(MessageKind.ORDER_CONFIRMED, story)
     (change,) = ask(story, wanted)
     story.record([change])
     assert ask(story, wanted) == []
@@ -101,7 +103,7 @@ def test_a_message_is_asked_for_once():
 
 def test_a_message_says_to_whom_in_which_language_and_by_which_template():
     story = confirmed(subject="person-1", destination=Destination("TW"))
-    ((stream, fact),) = ask(story, notice(Kind.ORDER_CONFIRMED, story))
+    ((stream, fact),) = ask(story, notice(MessageKind.ORDER_CONFIRMED, story))
     assert isinstance(fact, MessageAsked)
     assert stream == "message-order_confirmed-7"
     assert (fact.audience, fact.recipient, fact.language, fact.template_version, fact.cause) == (
@@ -115,10 +117,10 @@ def test_a_message_says_to_whom_in_which_language_and_by_which_template():
 
 def test_suppliers_and_staff_are_named_by_id_and_role():
     story = sent()
-    supplier = ask(story, notice(Kind.DISPATCH_INSTRUCTION, story, supplier_order_id=FIRST, supplier_id="acme"))
+    supplier = ask(story, notice(MessageKind.DISPATCH_INSTRUCTION, story, supplier_order_id=FIRST, supplier_id="acme"))
     story.later(days=3)
     story.miss(Clock.DISPATCH)
-    staff = ask(story, notice(Kind.BREACH_ALERT, story, supplier_order_id=FIRST, clock="dispatch"))
+    staff = ask(story, notice(MessageKind.BREACH_ALERT, story, supplier_order_id=FIRST, clock="dispatch"))
     assert [fact.recipient for _, fact in (*supplier, *staff) if isinstance(fact, MessageAsked)] == [
         "acme",
         "operations",
@@ -127,14 +129,14 @@ def test_suppliers_and_staff_are_named_by_id_and_role():
 
 def test_a_language_without_templates_falls_back():
     story = confirmed()
-    only_english = {(kind, "en"): 1 for kind in Kind}
-    german = notices.ask(story.book, notice(Kind.ORDER_CONFIRMED, story), only_english, story.now)
+    only_english = {(kind, "en"): 1 for kind in MessageKind}
+    german = notices.ask(story.book, notice(MessageKind.ORDER_CONFIRMED, story), only_english, story.now)
     assert german[0][1].language == "en"  # type: ignore[attr-defined]
 
 
 def test_what_happened_long_ago_is_told_to_nobody():
     story = confirmed()
-    wanted = notice(Kind.ORDER_CONFIRMED, story)
+    wanted = notice(MessageKind.ORDER_CONFIRMED, story)
     story.later(hours=48)
     assert facts_of(ask(story, wanted)) == ["asked"]
     story.later(minutes=1)
@@ -147,21 +149,21 @@ def test_what_happened_long_ago_is_told_to_nobody():
 def test_a_confirmation_is_not_sent_for_an_order_that_was_cancelled():
     story = confirmed()
     story.cancel()
-    assert facts_of(ask(story, notice(Kind.ORDER_CONFIRMED, story))) == ["asked", "order_cancelled"]
+    assert facts_of(ask(story, notice(MessageKind.ORDER_CONFIRMED, story))) == ["asked", "order_cancelled"]
 
 
 def test_a_dispatch_is_told_until_the_parcel_is_there():
     story = shipped()
-    assert facts_of(ask(story, notice(Kind.DISPATCHED, story, **DISPATCHED))) == ["asked"]
+    assert facts_of(ask(story, notice(MessageKind.DISPATCHED, story, **DISPATCHED))) == ["asked"]
     story.scan(ParcelStatus.DELIVERED)
-    assert facts_of(ask(story, notice(Kind.DISPATCHED, story, **DISPATCHED))) == ["asked", "superseded"]
+    assert facts_of(ask(story, notice(MessageKind.DISPATCHED, story, **DISPATCHED))) == ["asked", "superseded"]
 
 
 def test_a_delay_is_not_told_once_the_goods_have_left():
     story = sent()
     story.later(hours=49)
     story.miss(Clock.DISPATCH)
-    late = notice(Kind.DELAYED, story, supplier_order_id=FIRST, because="dispatch_late")
+    late = notice(MessageKind.DELAYED, story, supplier_order_id=FIRST, because="dispatch_late")
     assert facts_of(ask(story, late)) == ["asked"]
     story.ship()
     assert facts_of(ask(story, late)) == ["asked", "superseded"]
@@ -170,48 +172,48 @@ def test_a_delay_is_not_told_once_the_goods_have_left():
 def test_a_delay_by_the_carrier_is_not_told_once_the_parcel_moves():
     story = shipped()
     story.scan(ParcelStatus.DELAYED)
-    late = notice(Kind.DELAYED, story, **DISPATCHED, because="carrier")
+    late = notice(MessageKind.DELAYED, story, **DISPATCHED, because="carrier")
     assert facts_of(ask(story, late)) == ["asked"]
     story.later(hours=1)
     story.scan(ParcelStatus.OUT_FOR_DELIVERY)
     assert facts_of(ask(story, late)) == ["asked", "superseded"]
-    assert facts_of(ask(story, notice(Kind.OUT_FOR_DELIVERY, story, **DISPATCHED))) == ["asked"]
+    assert facts_of(ask(story, notice(MessageKind.OUT_FOR_DELIVERY, story, **DISPATCHED))) == ["asked"]
     story.scan(ParcelStatus.DELIVERED)
-    assert facts_of(ask(story, notice(Kind.OUT_FOR_DELIVERY, story, **DISPATCHED))) == ["asked", "superseded"]
+    assert facts_of(ask(story, notice(MessageKind.OUT_FOR_DELIVERY, story, **DISPATCHED))) == ["asked", "superseded"]
 
 
 def test_a_backorder_is_told_while_goods_are_waited_for():
     story = sent()
-    waits = notice(Kind.DELAYED, story, supplier_order_id=FIRST, because="backordered")
+    waits = notice(MessageKind.DELAYED, story, supplier_order_id=FIRST, because="backordered")
     story.answer({1: backorder(3)})
     assert facts_of(ask(story, waits)) == ["asked"]
     story.ship()
     assert facts_of(ask(story, waits)) == ["asked", "superseded"]
 
 
-def backorder(count: int) -> Answer:
-    return Answer(backordered=count)
+def backorder(count: int) -> LineAnswer:
+    return LineAnswer(backordered=count)
 
 
 def test_a_delivery_is_not_told_to_who_disputed_it_or_confirmed_it():
     arrived: dict[str, Any] = {"carrier": "dhl", "number": "P1", "epoch": 1}
     story = delivered()
-    assert facts_of(ask(story, notice(Kind.DELIVERED, story, **arrived))) == ["asked"]
+    assert facts_of(ask(story, notice(MessageKind.DELIVERED, story, **arrived))) == ["asked"]
     story.dispute()
-    assert facts_of(ask(story, notice(Kind.DELIVERED, story, **arrived))) == ["asked", "delivery_disputed"]
+    assert facts_of(ask(story, notice(MessageKind.DELIVERED, story, **arrived))) == ["asked", "delivery_disputed"]
     story.receive()
-    assert facts_of(ask(story, notice(Kind.DELIVERED, story, **arrived))) == ["asked", "receipt_confirmed"]
+    assert facts_of(ask(story, notice(MessageKind.DELIVERED, story, **arrived))) == ["asked", "receipt_confirmed"]
 
 
 def test_an_instruction_is_not_sent_where_nothing_is_left_to_ship():
     story = shipped()
-    wanted = notice(Kind.DISPATCH_INSTRUCTION, story, supplier_order_id=FIRST, supplier_id="acme")
+    wanted = notice(MessageKind.DISPATCH_INSTRUCTION, story, supplier_order_id=FIRST, supplier_id="acme")
     assert facts_of(ask(story, wanted)) == ["asked", "nothing_to_ship"]
 
 
 def test_an_instruction_waits_for_a_hold_and_for_the_answer_whether_all_that_is_left_can_be_stopped():
     story = sent()
-    wanted = notice(Kind.DISPATCH_INSTRUCTION, story, supplier_order_id=FIRST, supplier_id="acme")
+    wanted = notice(MessageKind.DISPATCH_INSTRUCTION, story, supplier_order_id=FIRST, supplier_id="acme")
 
     def waits() -> bool:
         return notices.waits(story.book, wanted.kind, wanted.about)
@@ -219,7 +221,7 @@ def test_an_instruction_waits_for_a_hold_and_for_the_answer_whether_all_that_is_
     assert not waits()
     story.hold(HoldReason.BAD_ADDRESS, supplier_order_id=FIRST)
     assert waits()
-    assert not notices.waits(story.book, Kind.CANCEL_REQUEST, wanted.about)
+    assert not notices.waits(story.book, MessageKind.CANCEL_REQUEST, wanted.about)
     story.release(HoldReason.BAD_ADDRESS, supplier_order_id=FIRST)
     assert not waits()
     story.cancel({1: 1})
@@ -233,7 +235,7 @@ def test_an_instruction_waits_for_a_hold_and_for_the_answer_whether_all_that_is_
 def test_a_cancel_request_is_not_sent_once_it_is_answered():
     story = sent()
     story.cancel()
-    wanted = notice(Kind.CANCEL_REQUEST, story, supplier_order_id=FIRST, supplier_id="acme")
+    wanted = notice(MessageKind.CANCEL_REQUEST, story, supplier_order_id=FIRST, supplier_id="acme")
     assert facts_of(ask(story, wanted)) == ["asked"]
     story.answer_cancel(agreed=True)
     assert facts_of(ask(story, wanted)) == ["asked", "answered"]
@@ -246,7 +248,7 @@ def test_a_breach_that_was_withdrawn_is_told_to_nobody():
     story.miss(Clock.DISPATCH)
     late: dict[str, Any] = {"supplier_order_id": FIRST, "supplier_id": "acme", "clock": "dispatch"}
     story.ship(at=NOON + 47 * HOUR)
-    for kind in (Kind.BREACH_NOTICE, Kind.BREACH_ALERT):
+    for kind in (MessageKind.BREACH_NOTICE, MessageKind.BREACH_ALERT):
         assert facts_of(ask(story, notice(kind, story, **late))) == ["asked", "breach_withdrawn"]
 
 
@@ -255,15 +257,15 @@ def test_a_missed_first_scan_is_told_unless_it_was_scanned_in_time_after_all():
     story.later(hours=37)
     story.miss_first_scan()
     late = {**DISPATCHED, "clock": "first_scan"}
-    assert facts_of(ask(story, notice(Kind.BREACH_NOTICE, story, **late))) == ["asked"]
+    assert facts_of(ask(story, notice(MessageKind.BREACH_NOTICE, story, **late))) == ["asked"]
     story.scan(ParcelStatus.IN_TRANSIT, NOON + HOUR)
-    assert facts_of(ask(story, notice(Kind.BREACH_ALERT, story, **late))) == ["asked", "breach_withdrawn"]
+    assert facts_of(ask(story, notice(MessageKind.BREACH_ALERT, story, **late))) == ["asked", "breach_withdrawn"]
 
 
 def test_a_parcel_in_trouble_is_told_while_it_is():
     story = shipped()
     story.scan(ParcelStatus.DAMAGED)
-    wanted = notice(Kind.PARCEL_ALERT, story, **DISPATCHED, because="damaged")
+    wanted = notice(MessageKind.PARCEL_ALERT, story, **DISPATCHED, because="damaged")
     assert facts_of(ask(story, wanted)) == ["asked"]
     story.later(hours=1)
     story.scan(ParcelStatus.RETURNING)
@@ -273,7 +275,7 @@ def test_a_parcel_in_trouble_is_told_while_it_is():
 def test_a_message_about_an_earlier_use_of_a_number_is_superseded():
     story = shipped()
     old = {**DISPATCHED, "epoch": 0}
-    assert facts_of(ask(story, notice(Kind.DISPATCHED, story, **old))) == ["asked", "superseded"]
+    assert facts_of(ask(story, notice(MessageKind.DISPATCHED, story, **old))) == ["asked", "superseded"]
 
 
 # --- what only time makes due ----------------------------------------------------------------------
@@ -281,7 +283,7 @@ def test_a_message_about_an_earlier_use_of_a_number_is_superseded():
 
 def reminder(story: Story, clock: Clock, due: Any) -> Notice:
     about = {"supplier_order_id": FIRST, "supplier_id": "acme", "clock": clock.value, "due": due}
-    return notice(Kind.REMINDER, story, cause=0, **about)
+    return notice(MessageKind.REMINDER, story, cause=0, **about)
 
 
 def test_a_supplier_is_reminded_of_a_clock_that_runs():
@@ -316,14 +318,14 @@ def test_a_customer_is_told_why_the_promised_day_will_not_be_kept(wait: str):
     elif wait == "backordered":
         story.answer({1: backorder(3)})
     story.later(days=4)
-    ((_, fact),) = ask(story, notice(Kind.DELAYED, story, cause=0, due=promise))
+    ((_, fact),) = ask(story, notice(MessageKind.DELAYED, story, cause=0, due=promise))
     assert isinstance(fact, MessageAsked)
     assert fact.about.because == wait
 
 
 def test_a_promise_is_not_called_late_once_everything_has_left():
     story = shipped(promised_by=NOON + 5 * DAY)
-    assert ask(story, notice(Kind.DELAYED, story, cause=0, due=NOON + 5 * DAY)) == []
+    assert ask(story, notice(MessageKind.DELAYED, story, cause=0, due=NOON + 5 * DAY)) == []
 
 
 # --- what comes of it -----------------------------------------------------------------------------
@@ -331,7 +333,7 @@ def test_a_promise_is_not_called_late_once_everything_has_left():
 
 def test_a_message_that_was_sent_stays_sent():
     message = told(MessageSent("dispatched-7", "file", NOON, "7.eml"))
-    assert (message.stage, message.sent_at, message.next_at) == (Stage.SENT, NOON, None)
+    assert (message.stage, message.sent_at, message.next_at) == (MessageStage.SENT, NOON, None)
     assert messages.send(message, "file", "7.eml", NOON + HOUR) == []
     assert messages.fail(message, "timeout", False, Policy(), NOON) == []
 
@@ -379,7 +381,7 @@ def test_a_person_has_a_given_up_message_tried_again_from_the_start():
     (fact,) = messages.retry(given_up, "mia", NOON + HOUR)
     assert fact == MessageRetried("dispatched-7", "mia", NOON + HOUR)
     again = messages.evolve(given_up, fact)
-    assert (again.stage, again.attempts, again.next_at) == (Stage.ASKED, 0, NOON + HOUR)
+    assert (again.stage, again.attempts, again.next_at) == (MessageStage.ASKED, 0, NOON + HOUR)
     assert messages.retry(again, "mia", NOON + HOUR) == []
 
 

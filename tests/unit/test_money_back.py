@@ -5,11 +5,11 @@ from msgspec.structs import replace
 
 from ledger.facts import Fact, LineNo
 from ledger.nouns.cases import (
+    CaseStatus,
     Denial,
     RefundCanBePaid,
     RefundWasPaid,
     Remedy,
-    Status,
     UnknownRefund,
 )
 from ledger.nouns.orders import (
@@ -83,7 +83,7 @@ def test_a_refund_whose_money_the_bank_took_is_denied_and_its_case_is_over():
     desk.grants()
     desk.story.charge_back(WHOLE)
     assert names(desk.takes_back()) == ["refund_taken_back", "refund_unbooked", "resolved", "case_closed"]
-    assert (desk.status(), desk.case().denial) == (Status.RESOLVED, Denial.CHARGED_BACK)
+    assert (desk.status(), desk.case().denial) == (CaseStatus.RESOLVED, Denial.CHARGED_BACK)
     assert desk.story.order().after_sales.booked_minor == 0
     with refused(UnknownRefund, "case case-1 has no refund refund-1"):
         desk.takes_back()
@@ -94,10 +94,10 @@ def test_of_a_refund_that_the_bank_left_a_part_of_that_part_can_be_granted():
     desk.grants()
     desk.story.charge_back(1_100)
     desk.takes_back()
-    assert (desk.status(), desk.case().todo, desk.case().denial) == (Status.IN_REMEDY, {1: 3}, None)
+    assert (desk.status(), desk.case().todo, desk.case().denial) == (CaseStatus.IN_REMEDY, {1: 3}, None)
     desk.grants(refund_id="refund-2")
     desk.pays("refund-2")
-    assert desk.status() is Status.RESOLVED
+    assert desk.status() is CaseStatus.RESOLVED
     assert desk.story.order().after_sales.paid_back_minor == 400
 
 
@@ -111,7 +111,7 @@ def test_of_what_came_back_the_refund_waits_for_another_decision():
     desk.takes_back()
     assert desk.case().undecided == desk.case().todo == {1: 3}
     desk.denies_refund()
-    assert desk.status() is Status.RESOLVED
+    assert desk.status() is CaseStatus.RESOLVED
 
 
 def test_a_refund_of_money_that_never_came_is_denied():
@@ -119,7 +119,7 @@ def test_a_refund_of_money_that_never_came_is_denied():
     desk.grants()
     desk.story.pay(PaymentState.FAILED)
     desk.takes_back()
-    assert desk.status() is Status.RESOLVED
+    assert desk.status() is CaseStatus.RESOLVED
 
 
 def test_a_refund_that_can_be_paid_or_was_is_not_denied():
@@ -134,7 +134,7 @@ def test_a_refund_that_can_be_paid_or_was_is_not_denied():
         desk.takes_back("refund-1")
     desk.takes_back("refund-2")
     desk.denies_refund()
-    assert desk.status() is Status.RESOLVED
+    assert desk.status() is CaseStatus.RESOLVED
 
 
 def test_a_share_gives_at_most_what_the_bank_left():

@@ -11,8 +11,6 @@ from ledger.nouns.orders import UnknownOrder
 from ledger.nouns.orders.supplier_orders import UnknownSupplierOrder
 from ledger.nouns.recoveries import (
     AmountRaised,
-    AnswerBreachWithdrawn,
-    AnswerMissed,
     ClaimOnCarrier,
     Cost,
     CostDiffers,
@@ -24,11 +22,13 @@ from ledger.nouns.recoveries import (
     NothingAgreed,
     OtherCurrency,
     PaymentDiffers,
+    RecoveryAnswerMissed,
+    RecoveryBreachWithdrawn,
     RecoveryEnded,
     RecoveryOpened,
     RecoveryOpenedDifferently,
+    RecoveryStatus,
     RecoveryWrittenOff,
-    Status,
     UnknownRecovery,
 )
 from ledger.nouns.suppliers import Agreement
@@ -68,7 +68,7 @@ def test_a_cost_is_proposed_to_the_supplier_of_the_supplier_order():
     recovering = Recovering(shipped())
     opened = the(RecoveryOpened, recovering.of_supplier(refund(1000), FREIGHT))
     assert (opened.subject.supplier_id, opened.subject.supplier_order_id) == ("acme", FIRST)
-    assert recovering.status() is Status.PROPOSED
+    assert recovering.status() is RecoveryStatus.PROPOSED
     assert recovering.recovery.asked_minor == 1500
 
 
@@ -123,9 +123,9 @@ def test_a_supplier_that_had_answered_is_asked_again_for_more():
     recovering = proposed()
     recovering.accept(1000)
     recovering.add(FREIGHT)
-    assert recovering.status() is Status.PROPOSED
+    assert recovering.status() is RecoveryStatus.PROPOSED
     recovering.accept(1500)
-    assert (recovering.recovery.status, recovering.recovery.agreed_minor) == (Status.ACCEPTED, 1500)
+    assert (recovering.recovery.status, recovering.recovery.agreed_minor) == (RecoveryStatus.ACCEPTED, 1500)
 
 
 def test_what_was_accepted_before_more_was_asked_can_still_be_settled():
@@ -133,9 +133,9 @@ def test_what_was_accepted_before_more_was_asked_can_still_be_settled():
     recovering.accept(1000)
     recovering.add(FREIGHT)
     recovering.settle(1000)
-    assert recovering.status() is Status.PROPOSED
+    assert recovering.status() is RecoveryStatus.PROPOSED
     assert names(recovering.accept(1000)) == ["accepted"]
-    assert recovering.status() is Status.SETTLED
+    assert recovering.status() is RecoveryStatus.SETTLED
 
 
 # --- the answer -----------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def test_what_was_accepted_before_more_was_asked_can_still_be_settled():
 def test_a_supplier_accepts_all_or_a_part_of_it():
     recovering = proposed()
     assert names(recovering.accept(800)) == ["accepted"]
-    assert (recovering.recovery.status, recovering.recovery.agreed_minor) == (Status.ACCEPTED, 800)
+    assert (recovering.recovery.status, recovering.recovery.agreed_minor) == (RecoveryStatus.ACCEPTED, 800)
     assert recovering.accept(800) == []
 
 
@@ -156,10 +156,10 @@ def test_a_supplier_accepts_no_more_than_it_was_asked_for():
 def test_a_dispute_is_recorded_once_and_can_end_in_an_agreement():
     recovering = proposed()
     assert names(recovering.dispute("worn")) == ["disputed"]
-    assert (recovering.recovery.status, recovering.recovery.because) == (Status.DISPUTED, "worn")
+    assert (recovering.recovery.status, recovering.recovery.because) == (RecoveryStatus.DISPUTED, "worn")
     assert recovering.dispute("worn") == []
     recovering.accept(500)
-    assert (recovering.recovery.status, recovering.recovery.because) == (Status.ACCEPTED, "")
+    assert (recovering.recovery.status, recovering.recovery.because) == (RecoveryStatus.ACCEPTED, "")
 
 
 def test_an_amount_in_another_currency_is_refused():
@@ -174,10 +174,10 @@ def test_it_is_settled_in_parts_and_over_with_the_last_one():
     recovering = proposed()
     recovering.accept(1000)
     recovering.settle(400, "cn-1")
-    assert (recovering.recovery.status, recovering.recovery.received_minor) == (Status.ACCEPTED, 400)
+    assert (recovering.recovery.status, recovering.recovery.received_minor) == (RecoveryStatus.ACCEPTED, 400)
     recovering.story.later(days=1)
     recovering.settle(600, "d-2", Method.DEDUCTION)
-    assert (recovering.recovery.status, recovering.recovery.ended_at) == (Status.SETTLED, recovering.story.now)
+    assert (recovering.recovery.status, recovering.recovery.ended_at) == (RecoveryStatus.SETTLED, recovering.story.now)
     assert [part.method for part in recovering.recovery.received] == ["credit_note", "deduction"]
 
 
@@ -197,7 +197,7 @@ def test_more_can_be_settled_once_more_is_agreed_anew():
     recovering.settle(300)
     assert names(recovering.accept(1000)) == ["accepted"]
     recovering.settle(700, "cn-2")
-    assert recovering.status() is Status.SETTLED
+    assert recovering.status() is RecoveryStatus.SETTLED
 
 
 def test_what_came_already_cannot_be_agreed_away():
@@ -207,7 +207,7 @@ def test_what_came_already_cannot_be_agreed_away():
     with refused(LessThanReceived, "2.99 EUR granted of recovery r1, of which 3.00 EUR came already"):
         recovering.accept(299)
     recovering.accept(300)
-    assert recovering.status() is Status.SETTLED
+    assert recovering.status() is RecoveryStatus.SETTLED
 
 
 def test_the_same_part_twice_is_one_also_after_the_end():
@@ -242,7 +242,7 @@ def test_what_has_not_come_can_be_written_off_in_any_state_once(
     recovering = proposed()
     so_far(recovering)
     assert the(RecoveryWrittenOff, recovering.write_off()).amount_minor == left_minor
-    assert recovering.status() is Status.WRITTEN_OFF
+    assert recovering.status() is RecoveryStatus.WRITTEN_OFF
     assert recovering.write_off() == []
 
 
@@ -285,7 +285,7 @@ def test_the_supplier_has_to_answer_within_its_agreed_hours():
     recovering.story.later(hours=23)
     assert recovering.miss_answer() == []
     recovering.story.later(hours=1)
-    assert recovering.miss_answer() == [AnswerMissed("r1", "acme", NOON + 24 * HOUR, recovering.story.now)]
+    assert recovering.miss_answer() == [RecoveryAnswerMissed("r1", "acme", NOON + 24 * HOUR, recovering.story.now)]
     assert recovering.miss_answer() == []
 
 
@@ -315,7 +315,7 @@ def test_news_of_an_answer_in_time_withdraws_the_breach_for_good():
     recovering = answering()
     recovering.story.later(hours=30)
     recovering.miss_answer()
-    withdrawn = the(AnswerBreachWithdrawn, recovering.accept(1000, at=NOON + 20 * HOUR))
+    withdrawn = the(RecoveryBreachWithdrawn, recovering.accept(1000, at=NOON + 20 * HOUR))
     assert withdrawn.happened_at == NOON + 20 * HOUR
     assert recovering.miss_answer() == []
 

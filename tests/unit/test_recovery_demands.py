@@ -11,12 +11,12 @@ from ledger.decisions.recovery_demands import Demand
 from ledger.facts import Fact
 from ledger.nouns import recoveries
 from ledger.nouns.parcels import ParcelStatus
-from ledger.nouns.recoveries import Cost, CostKind, Kind, Subject
+from ledger.nouns.recoveries import Cost, CostKind, RecoveryKind, Subject
 from tests.support.recovering import LOSS, Recovering, claimable, refund
 from tests.support.story import DAY, NOON, ORDER, a_shop, line, names, shipped
 
 DELIVERED = ParcelStatus.DELIVERED
-SUPPLIER_FAULT = Kind.SUPPLIER_FAULT
+SUPPLIER_FAULT = RecoveryKind.SUPPLIER_FAULT
 
 CASE = Subject(ORDER, "shopify/1/1", "acme", "case-1", "dhl", "P1", 1)
 OF_SUPPLIER, OF_CARRIER = "case-1/supplier/acme/EUR", "case-1/carrier/dhl/P1/EUR"
@@ -24,14 +24,14 @@ MONEY, GOODS = refund(300, "case-1:refund:1"), Cost("case-1:reship:1", CostKind.
 
 
 def recover(
-    recovering: Recovering, kind: Kind, *costs: Cost, subject: Subject = CASE, currency: str = "EUR"
+    recovering: Recovering, kind: RecoveryKind, *costs: Cost, subject: Subject = CASE, currency: str = "EUR"
 ) -> list[Fact]:
     """All that the case costs by now."""
     story = recovering.story
     return story.record(recovery_demands.recover(story.book, Demand(kind, subject, currency, costs), story.now))
 
 
-def give_up(recovering: Recovering, kind: Kind) -> list[Fact]:
+def give_up(recovering: Recovering, kind: RecoveryKind) -> list[Fact]:
     story = recovering.story
     return story.record(recovery_demands.give_up(story.book, Demand(kind, CASE, "EUR"), "ruled_otherwise", story.now))
 
@@ -142,7 +142,7 @@ def test_a_ruling_on_the_carrier_prepares_a_claim():
     ],
     ids=["unknown order", "no supplier", "no parcel", "unknown parcel"],
 )
-def test_what_can_be_recovered_from_nobody_records_nothing(kind: Kind, subject: Subject):
+def test_what_can_be_recovered_from_nobody_records_nothing(kind: RecoveryKind, subject: Subject):
     assert recover(Recovering(shipped()), kind, MONEY, subject=subject) == []
 
 

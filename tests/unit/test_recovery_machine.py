@@ -20,9 +20,9 @@ from ledger.nouns.recoveries import (
     Cost,
     CostKind,
     DocumentKind,
-    Kind,
     Method,
-    Status,
+    RecoveryKind,
+    RecoveryStatus,
     Subject,
 )
 from ledger.nouns.suppliers import Agreement
@@ -34,11 +34,18 @@ amounts = st.sampled_from([100, 300, 500, 1000, 2000])
 references = st.sampled_from(["a", "b", "c"])
 costs = st.builds(Cost, st.sampled_from(["c1", "c2", "c3"]), st.sampled_from(CostKind), amounts)
 case_costs = st.builds(Cost, st.sampled_from(["case-1:a", "case-1:b"]), st.sampled_from(CostKind), st.just(300))
-REACHED = {Status.SETTLED, Status.PAID, Status.TIME_BARRED, Status.WITHDRAWN, Status.WRITTEN_OFF, Status.APPEALED}
+REACHED = {
+    RecoveryStatus.SETTLED,
+    RecoveryStatus.PAID,
+    RecoveryStatus.TIME_BARRED,
+    RecoveryStatus.WITHDRAWN,
+    RecoveryStatus.WRITTEN_OFF,
+    RecoveryStatus.APPEALED,
+}
 
 
 class Recoveries(RuleBasedStateMachine):
-    seen: ClassVar[Counter[Status]] = Counter()
+    seen: ClassVar[Counter[RecoveryStatus]] = Counter()
     """How often each status was reached, over all runs."""
 
     def __init__(self) -> None:
@@ -49,7 +56,7 @@ class Recoveries(RuleBasedStateMachine):
         self.asked.of_supplier(refund(1000))
         self.claim.of_carrier(refund(1000))
         self.story.later(days=14)
-        self.ends: dict[str, Status] = {}
+        self.ends: dict[str, RecoveryStatus] = {}
 
     def tell(self, command: Callable[[], list[Fact]]) -> list[Fact]:
         """Runs a command, refused or not; the same again records nothing."""
@@ -93,7 +100,9 @@ class Recoveries(RuleBasedStateMachine):
 
     def demands(self, *costs: Cost) -> list[Demand]:
         subject = Subject(ORDER, "shopify/1/1", "acme", "case-1", "dhl", "P1", 1)
-        return [Demand(kind, subject, "EUR", costs) for kind in (Kind.SUPPLIER_FAULT, Kind.CARRIER_LOSS)]
+        return [
+            Demand(kind, subject, "EUR", costs) for kind in (RecoveryKind.SUPPLIER_FAULT, RecoveryKind.CARRIER_LOSS)
+        ]
 
     def record(self, changes: Sequence[Change]) -> list[Fact]:
         return self.story.record(changes)

@@ -6,7 +6,7 @@ import pytest
 
 from ledger.facts import LineNo
 from ledger.nouns import cases, orders
-from ledger.nouns.cases import Reason, Remedy, ReshipFailure, Status
+from ledger.nouns.cases import CaseStatus, Reason, Remedy, ReshipFailure
 from ledger.nouns.orders import Header, PaymentState, after_sales
 from ledger.nouns.orders.after_sales import NothingPaid, RefundTooLarge
 from ledger.nouns.parcels import ParcelStatus
@@ -32,7 +32,7 @@ def test_a_reship_is_an_order_of_its_own_at_no_price_with_its_stock_reserved():
     assert order.destination == desk.story.order().destination
     assert order.sealed_for == ORDER
     assert list(order.supplier_orders) == [f"{RESHIP}/1"]
-    assert desk.status() is Status.IN_REMEDY
+    assert desk.status() is CaseStatus.IN_REMEDY
 
 
 def test_a_reship_is_declared_at_customs_for_what_it_is_worth():
@@ -58,7 +58,7 @@ def test_a_reship_that_stock_lacks_for_goes_to_a_refund_at_once():
     assert orders.find(desk.story.book, RESHIP) is None
     desk.grants()
     desk.pays()
-    assert desk.status() is Status.RESOLVED
+    assert desk.status() is CaseStatus.RESOLVED
 
 
 def test_a_reship_of_a_supplier_that_may_not_be_given_work_goes_to_a_refund():
@@ -81,7 +81,7 @@ def test_a_reship_that_is_cancelled_is_due_a_refund():
         desk.grants()
     desk.story.cancel(order_id=RESHIP)
     assert names(desk.looks_at_the_reship()) == ["reship_failed"]
-    assert (desk.status(), desk.case().remedy) == (Status.APPROVED, Remedy.REFUND)
+    assert (desk.status(), desk.case().remedy) == (CaseStatus.APPROVED, Remedy.REFUND)
     assert desk.case().reship_failure is ReshipFailure.CANCELLED
 
 
@@ -91,7 +91,7 @@ def test_a_refund_can_follow_a_lost_reship_before_the_clock_has_seen_it():
     assert names(desk.grants()) == ["reship_failed", "refund_granted", "refund_booked"]
     assert desk.case().reship_failure is ReshipFailure.LOST
     desk.pays()
-    assert desk.status() is Status.RESOLVED
+    assert desk.status() is CaseStatus.RESOLVED
 
 
 def test_of_a_reship_in_two_parcels_only_what_was_lost_is_refunded():
@@ -131,7 +131,7 @@ def test_a_case_about_a_reship_is_refunded_from_the_order_that_was_paid():
     desk.pays(case_id="case-2")
     assert desk.story.order().payment is PaymentState.PARTLY_REFUNDED
     assert desk.story.order(RESHIP).payment is PaymentState.PAID
-    assert desk.status("case-2") is Status.RESOLVED
+    assert desk.status("case-2") is CaseStatus.RESOLVED
 
 
 def test_a_reship_of_a_reship_counts_on_from_the_order_that_was_paid_and_unseals_like_it():
@@ -244,7 +244,7 @@ def test_the_payment_follows_what_was_paid_back():
     assert desk.story.order().payment is PaymentState.PAID, "granted is not paid"
     desk.pays("r1")
     assert desk.story.order().payment is PaymentState.PARTLY_REFUNDED
-    assert desk.status() is Status.IN_REMEDY
+    assert desk.status() is CaseStatus.IN_REMEDY
     desk.pays("r2")
     assert desk.story.order().payment is PaymentState.REFUNDED
-    assert desk.status() is Status.RESOLVED
+    assert desk.status() is CaseStatus.RESOLVED

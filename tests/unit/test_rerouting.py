@@ -10,9 +10,9 @@ from ledger.facts import LineNo
 from ledger.nouns.choice import Against
 from ledger.nouns.orders import HoldPlaced, HoldReason, UnitsCancelled, UnitsReserved, WhenUnavailable
 from ledger.nouns.orders.supplier_orders import (
-    Answer,
     CancelAgreed,
     CancelRequested,
+    LineAnswer,
     Oddity,
     RejectReason,
     Stage,
@@ -59,7 +59,7 @@ def test_rejected_units_go_to_the_next_supplier_in_the_same_command():
 
 def test_only_the_rejected_units_go_elsewhere():
     story = market()
-    story.answer({1: Answer(accepted=1, rejected=2, because=RejectReason.OTHER)})
+    story.answer({1: LineAnswer(accepted=1, rejected=2, because=RejectReason.OTHER)})
     assert story.supplier_order(SECOND).count("pending") == 2
     story.ship()
     story.send(SECOND)
@@ -87,7 +87,7 @@ def test_a_line_waits_for_stock_only_at_the_supplier_that_sends_no_feed():
     story.offer(supplier_id="dock", cost=100)
     story.answer({1: reject(3)})
     story.send(SECOND)
-    story.answer({1: Answer(accepted=2, rejected=1, because=RejectReason.OTHER)}, SECOND)
+    story.answer({1: LineAnswer(accepted=2, rejected=1, because=RejectReason.OTHER)}, SECOND)
     story.send(THIRD)
     story.answer({1: reject(1)}, THIRD)
     assert supplier_of(story, f"{ORDER}/4") == "dock"
@@ -107,7 +107,7 @@ def test_units_that_go_to_who_sends_no_feed_are_untracked_from_then_on():
     story.send(SECOND)
     story.answer({1: reject(3)}, SECOND)
     story.send(THIRD)
-    story.answer({1: Answer(accepted=1, rejected=2, because=RejectReason.OTHER)}, THIRD)
+    story.answer({1: LineAnswer(accepted=1, rejected=2, because=RejectReason.OTHER)}, THIRD)
     assert supplier_of(story, f"{ORDER}/4") == "dock"
     assert story.order().untracked == {1}
     assert story.order().waiting_for_stock() == {1: 2}
@@ -309,7 +309,7 @@ def test_asking_again_for_all_records_nothing_and_part_can_follow_part():
 def test_units_rejected_while_the_supplier_is_asked_for_them_go_on_once():
     story = market()
     story.reroute({1: 2})
-    story.answer({1: Answer(accepted=1, rejected=2, because=RejectReason.OTHER)})
+    story.answer({1: LineAnswer(accepted=1, rejected=2, because=RejectReason.OTHER)})
     assert story.supplier_order().reroute_asked == {1: 1}
     assert story.supplier_order(SECOND).count("pending") == 2
     story.answer_cancel(agreed=True)
@@ -337,7 +337,7 @@ def test_rejecting_meets_a_cancel_before_a_rerouting():
     story = market()
     story.cancel({1: 1})
     story.reroute({1: 2})
-    story.answer({1: Answer(accepted=1, rejected=2, because=RejectReason.OTHER)})
+    story.answer({1: LineAnswer(accepted=1, rejected=2, because=RejectReason.OTHER)})
     assert story.buckets() == {"cancelled": 1, "assigned": 2}
     assert story.supplier_order().reroute_asked == {1: 1}
     assert story.supplier_order(SECOND).count("pending") == 1
@@ -435,7 +435,7 @@ def test_open_units_of_an_order_that_is_not_confirmed_are_not_rerouted():
 
 def test_backordered_units_can_go_to_who_has_them():
     story = market()
-    story.answer({1: Answer(accepted=1, backordered=2)})
+    story.answer({1: LineAnswer(accepted=1, backordered=2)})
     story.reroute({1: 2})
     story.answer_cancel(agreed=True)
     assert story.supplier_order().count("accepted") == 1

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.facts import LineNo
 from ledger.nouns import cases
-from ledger.nouns.cases import Denial, Reason, Remedy, Status
+from ledger.nouns.cases import CaseStatus, Denial, Reason, Remedy
 from ledger.nouns.orders.after_sales import NotReturnable, UnitsInReturn
 from ledger.nouns.orders.supplier_orders import UnknownLine
 from ledger.nouns.parcels import ParcelStatus
@@ -39,7 +39,7 @@ def test_goods_come_back_are_inspected_restocked_once_and_then_refunded():
     desk.grants({1: 1})
     desk.denies_refund({1: 2}, Denial.GOODS_USED)
     desk.pays()
-    assert desk.status() is Status.RESOLVED
+    assert desk.status() is CaseStatus.RESOLVED
     assert desk.case().denial is Denial.GOODS_USED
 
 
@@ -50,7 +50,7 @@ def test_units_that_need_work_are_restocked_when_they_are_mended_and_the_case_wa
     assert "restocked" not in names(desk.inspects(needs_work=1))
     desk.grants()
     desk.pays()
-    assert desk.status() is Status.IN_REMEDY, "goods that are worked on are not dealt with"
+    assert desk.status() is CaseStatus.IN_REMEDY, "goods that are worked on are not dealt with"
     assert names(desk.inspects(restocked=1)) == ["return_inspected", "restocked", "resolved", "case_closed"]
 
 
@@ -107,7 +107,7 @@ def test_a_missing_unit_that_comes_after_all_is_missing_no_more():
     desk.inspects(restocked=2)
     desk.grants()
     desk.pays()
-    assert desk.status() is Status.RESOLVED
+    assert desk.status() is CaseStatus.RESOLVED
 
 
 def test_a_label_has_one_meaning_and_each_unit_comes_back_once():

@@ -5,13 +5,13 @@ from datetime import timedelta
 from ledger.facts import LineNo
 from ledger.nouns.orders import Header, HoldReason
 from ledger.nouns.orders.supplier_orders import (
-    Answer,
+    LineAnswer,
+    LineShare,
     NothingToShip,
     NotSent,
     OverAnswered,
     OverShipped,
     RejectReason,
-    Share,
     Stage,
     SupplierOrderAcknowledged,
     SupplierOrderSent,
@@ -94,11 +94,11 @@ def test_the_same_answer_again_records_nothing():
 
 def test_answers_with_equal_figures_add_up():
     story = sent(line(1, "tea", 4))
-    story.answer({1: Answer(accepted=2, backordered=2)})
+    story.answer({1: LineAnswer(accepted=2, backordered=2)})
     for _ in range(2):
         story.later(days=1)
         assert "supplier_order_acknowledged" in names(story.answer({1: reject(1)}))
-    assert story.supplier_order().shares[LineNo(1)] == Share(accepted=2, rejected=2)
+    assert story.supplier_order().shares[LineNo(1)] == LineShare(accepted=2, rejected=2)
     story.later(days=1)
     with refused(OverAnswered, "1 of line 1 answered, 0 unanswered"):
         story.answer({1: reject(1)})
@@ -108,9 +108,9 @@ def test_a_day_that_is_moved_there_and_back_is_moved_back():
     story = sent(line(1, "tea", 2))
     for day in (5, 9, 5):
         story.later(hours=1)
-        story.answer({1: Answer(backordered=2, expected_at=NOON + day * DAY)})
+        story.answer({1: LineAnswer(backordered=2, expected_at=NOON + day * DAY)})
         assert expected_at(story.supplier_order(), LineNo(1)) == NOON + day * DAY
-    story.answer({1: Answer(backordered=2, expected_at=NOON + 20 * DAY)}, at=NOON)
+    story.answer({1: LineAnswer(backordered=2, expected_at=NOON + 20 * DAY)}, at=NOON)
     assert expected_at(story.supplier_order(), LineNo(1)) == NOON + 5 * DAY, "older than what is known"
 
 
@@ -145,7 +145,7 @@ def test_lines_may_be_answered_one_after_the_other():
 def test_a_supplier_may_let_units_wait_and_says_until_when():
     story = sent()
     expected = NOON + timedelta(days=9)
-    facts = story.answer({1: Answer(accepted=1, backordered=2, expected_at=expected)})
+    facts = story.answer({1: LineAnswer(accepted=1, backordered=2, expected_at=expected)})
     assert the(SupplierOrderAcknowledged, facts).by_line[1].expected_at == expected  # type: ignore[index]
     assert story.buckets() == {"assigned": 1, "backordered": 2}
     assert story.stock().reservations["shopify/1"].units == 3
@@ -153,7 +153,7 @@ def test_a_supplier_may_let_units_wait_and_says_until_when():
 
 def test_units_that_waited_are_accepted_later():
     story = sent()
-    story.answer({1: Answer(accepted=1, backordered=2)})
+    story.answer({1: LineAnswer(accepted=1, backordered=2)})
     story.answer({1: accept(2)})
     assert story.buckets() == {"assigned": 3}
     assert story.supplier_order().stage is Stage.ACCEPTED
@@ -161,7 +161,7 @@ def test_units_that_waited_are_accepted_later():
 
 def test_rejected_units_are_open_again_and_give_their_stock_back():
     story = sent()
-    story.answer({1: Answer(accepted=1, rejected=2, because=RejectReason.PRICE_CHANGED)})
+    story.answer({1: LineAnswer(accepted=1, rejected=2, because=RejectReason.PRICE_CHANGED)})
     assert story.buckets() == {"assigned": 1, "open": 2}
     assert story.stock().available == 9
     assert story.supplier_order().stage is Stage.PARTLY_ACCEPTED
@@ -178,13 +178,13 @@ def test_rejecting_backordered_units_keeps_the_stock_of_the_accepted_ones():
     story.place(line(1, "tea", 5))
     story.confirm(backorder_lacking=True)
     story.send()
-    story.answer({1: Answer(accepted=3, rejected=2)})
+    story.answer({1: LineAnswer(accepted=3, rejected=2)})
     assert story.stock().reservations["shopify/1"].units == 3
 
 
 def test_out_of_stock_corrects_what_the_feed_said():
     story = sent()
-    facts = story.answer({1: Answer(accepted=1, rejected=2, because=RejectReason.OUT_OF_STOCK)})
+    facts = story.answer({1: LineAnswer(accepted=1, rejected=2, because=RejectReason.OUT_OF_STOCK)})
     assert the(StockCorrected, facts).quantity == 1
     assert story.stock().available == 0
 

@@ -11,8 +11,8 @@ from ledger.nouns.orders import (
     PaymentState,
     UnitsReserved,
 )
-from ledger.nouns.orders.supplier_orders import Answer, RejectReason
-from ledger.nouns.stock import Hold, OutOfStock
+from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason
+from ledger.nouns.stock import OutOfStock, ReservationStatus
 from tests.support.story import (
     FIRST,
     HOUR,
@@ -64,7 +64,7 @@ def test_an_unpaid_order_gets_a_hold_on_its_stock_and_waits_for_the_money_alone(
     story.feed(5)
     story.serve()
     assert story.holds() == [HoldReason.AWAITING_PAYMENT]
-    assert story.stock().reservations[ORDER].status is Hold.HELD
+    assert story.stock().reservations[ORDER].status is ReservationStatus.HELD
 
 
 def test_a_hold_that_a_person_placed_is_left_to_that_person():
@@ -91,7 +91,7 @@ def test_an_order_placed_before_the_first_feed_is_reserved_at_the_latest_when_it
     story.place(payment=PaymentState.PENDING)
     story.feed(10)
     story.pay()
-    assert story.stock().reservations[ORDER].status is Hold.COMMITTED
+    assert story.stock().reservations[ORDER].status is ReservationStatus.COMMITTED
     # Nothing more to reserve: the clock only notes that it waits no more.
     assert names(story.serve()) == ["units_reserved", "wait_ended"]
     assert story.stock().committed == 3
@@ -178,7 +178,7 @@ def test_units_that_a_feed_has_taken_off_are_not_promised_twice():
 
 def test_a_backorder_of_the_supplier_keeps_its_reservation_and_waits_for_nothing():
     story = sent(line(1, "tea", 3))
-    story.answer({1: Answer(accepted=2, backordered=1)})
+    story.answer({1: LineAnswer(accepted=2, backordered=1)})
     assert story.order().waiting_for_stock() == {}
     assert story.serve() == []
 
@@ -400,7 +400,7 @@ def test_units_of_a_confirmed_order_that_nobody_has_are_served_before_a_newer_or
     story.feed(0, supplier_id="bolt")
     story.place(line(1, "tea", 1, ""))
     story.send()
-    story.answer({1: Answer(rejected=1, because=because)})
+    story.answer({1: LineAnswer(rejected=1, because=because)})
     assert story.holds() == [HoldReason.OUT_OF_STOCK]
     assert story.serve() == []
     story.feed(1, supplier_id="bolt")
@@ -420,7 +420,7 @@ def test_open_and_backordered_units_of_one_item_are_served_in_one_go():
     story.place(line(1, "tea", 1), line(2, "tea", 2, "bolt"))
     story.confirm(backorder_lacking=True)
     story.send()
-    story.answer({1: Answer(rejected=1, because=RejectReason.OTHER)})
+    story.answer({1: LineAnswer(rejected=1, because=RejectReason.OTHER)})
     assert story.stock("tea", "bolt").waiting == {ORDER: 3}
     story.feed(2, supplier_id="bolt")
     assert the(UnitsReserved, story.serve()).by_line == units({2: 1})

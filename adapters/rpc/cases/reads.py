@@ -18,7 +18,7 @@ from ledger.nouns.cases import Case
 from ledger.refusals import EvidenceErased
 from projections import cases as case_lists
 
-_read_status = shapes.enum(pb.CaseStatus, cases.Status)
+_read_status = shapes.enum(pb.CaseStatus, cases.CaseStatus)
 _PIECE_BYTES = 1 << 20
 
 

@@ -190,7 +190,7 @@ def _customer(personal: Mapping[str, Any]) -> pb.Customer:
     return pb.Customer(name=personal.get("name", ""), email=personal.get("email", ""), phone=personal.get("phone", ""))
 
 
-def customs_state(each: customs.Standing) -> shipping_pb2.CustomsState:
+def customs_state(each: customs.CustomsStatus) -> shipping_pb2.CustomsState:
     return shipping_pb2.CustomsState(
         supplier_order_id=each.supplier_order_id,
         supplier_id=each.supplier_id,

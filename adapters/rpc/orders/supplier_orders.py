@@ -14,7 +14,7 @@ from ledger.decisions import cancelling, dispatch
 from ledger.facts import Change, LineNo, order_of
 from ledger.nouns import orders, parcels, policies
 from ledger.nouns.orders import breaches
-from ledger.nouns.orders.supplier_orders import Answer, RejectReason
+from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason
 from ledger.terms.clocks import Clock
 from ledger.view import View
 
@@ -33,7 +33,7 @@ def send_supplier_order(request: supplier_orders_pb2.SendSupplierOrderRequest, e
 def acknowledge_supplier_order(request: supplier_orders_pb2.AcknowledgeSupplierOrderRequest, edge: Edge) -> Ask:
     supplier_order_id, at = shapes.supplier_order_id(request.supplier_order_id), happened(request, edge.now)
     require(0 < len(request.lines) <= 1000, "lines", "is required: an answer for 1 to 1000 lines")
-    answers: dict[LineNo, Answer] = {}
+    answers: dict[LineNo, LineAnswer] = {}
     for index, line in enumerate(request.lines):
         line_no = LineNo(count(line.line_no, f"lines[{index}].line_no", 1))
         require(line_no not in answers, f"lines[{index}].line_no", f"line {line_no} is answered twice")
@@ -44,8 +44,8 @@ def acknowledge_supplier_order(request: supplier_orders_pb2.AcknowledgeSupplierO
     )
 
 
-def _answer(line: supplier_orders_pb2.LineAnswer, field: str) -> Answer:
-    answer = Answer(
+def _answer(line: supplier_orders_pb2.LineAnswer, field: str) -> LineAnswer:
+    answer = LineAnswer(
         count(line.accepted, f"{field}.accepted"),
         count(line.backordered, f"{field}.backordered"),
         count(line.rejected, f"{field}.rejected"),

@@ -13,13 +13,13 @@ from fulfilment.v1 import recoveries_pb2 as pb
 from ledger.decisions import recovery_demands
 from ledger.facts import Change, changes_of
 from ledger.nouns import cases, claims, orders, parcels, policies, recoveries
-from ledger.nouns.recoveries import Cost, Kind, Recovery, RecoveryFact, Subject
+from ledger.nouns.recoveries import Cost, Recovery, RecoveryFact, RecoveryKind, Subject
 from ledger.refusals import Malformed
 from ledger.view import View
 
 _MOST_COSTS = 100
 
-_kind = enum(pb.RecoveryKind, recoveries.Kind)
+_kind = enum(pb.RecoveryKind, recoveries.RecoveryKind)
 _cost_kind = enum(pb.CostKind, recoveries.CostKind)
 _method = enum(pb.SettlementMethod, recoveries.Method)
 _document = enum(pb.ClaimDocumentKind, recoveries.DocumentKind)
@@ -55,10 +55,10 @@ def open_recovery(request: pb.OpenRecoveryRequest, edge: Edge) -> Ask:
     )
 
 
-def _subject(request: pb.OpenRecoveryRequest, kind: Kind) -> Subject:
+def _subject(request: pb.OpenRecoveryRequest, kind: RecoveryKind) -> Subject:
     order_id = shapes.order_id(request.order_id)
     case_id = optional(plain_id, request.case_id, "case_id")
-    if kind is Kind.SUPPLIER_FAULT:
+    if kind is RecoveryKind.SUPPLIER_FAULT:
         supplier_order_id = shapes.supplier_order_id(request.supplier_order_id)
         require(supplier_order_id.startswith(f"{order_id}/"), "supplier_order_id", "is not of this order")
         return Subject(order_id, supplier_order_id, case_id=case_id)

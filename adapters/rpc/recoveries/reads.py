@@ -11,11 +11,11 @@ from adapters.rpc.recoveries import shows
 from adapters.rpc.shapes import carrier, optional, plain_id
 from fulfilment.v1 import recoveries_pb2 as pb
 from ledger.nouns import recoveries
-from ledger.nouns.recoveries import Kind
+from ledger.nouns.recoveries import RecoveryKind
 from ledger.terms.parties import Party
 from projections.recoveries import RecoveryFilter, list_recoveries
 
-_read_status = shapes.enum(pb.RecoveryStatus, recoveries.Status)
+_read_status = shapes.enum(pb.RecoveryStatus, recoveries.RecoveryStatus)
 
 
 class RecoveryQueries(Queries):
@@ -46,6 +46,6 @@ def _about(request: pb.ListRecoveriesRequest) -> RecoveryFilter:
     )
 
 
-def _kinds(number: int) -> tuple[Kind, ...]:
+def _kinds(number: int) -> tuple[RecoveryKind, ...]:
     party = shapes.party(number, "party", Party.SUPPLIER, Party.CARRIER, Party.CUSTOMER)
-    return tuple(kind for kind in Kind if kind.party is party)
+    return tuple(kind for kind in RecoveryKind if kind.party is party)

@@ -23,14 +23,14 @@ from ledger.nouns.cases.refusals import (
     require_open,
 )
 from ledger.nouns.cases.review import require_evidence
-from ledger.nouns.cases.state import Case, Status, readings
+from ledger.nouns.cases.state import Case, CaseStatus, readings
 from ledger.terms.clocks import ClockState
 from ledger.terms.parties import Party
 
 
 def cancel(case: Case, by: Party, because: str, at: datetime) -> Sequence[CaseFact]:
     """Take it back, before goods or money moved. Cancelling twice records nothing."""
-    if case.status is Status.CANCELLED:
+    if case.status is CaseStatus.CANCELLED:
         return []
     require_open(case)
     if received := sum(case.received.values()):
@@ -55,7 +55,7 @@ def reopen(case: Case, by_line: Units, evidence: tuple[str, ...], at: datetime) 
 def settle(case: Case, now: datetime) -> Sequence[CaseFact]:
     """A remedy is over when nothing of it is left: no unit undecided, no money unpaid, nothing to come back."""
     over = (
-        case.status in (Status.APPROVED, Status.IN_REMEDY)
+        case.status in (CaseStatus.APPROVED, CaseStatus.IN_REMEDY)
         and not case.todo
         and case.reship is None
         and all(refund.paid_at is not None for refund in case.refunds.values())

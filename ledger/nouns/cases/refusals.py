@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 
 from ledger.facts import LineNo
-from ledger.nouns.cases.state import Case, Status
+from ledger.nouns.cases.state import Case, CaseStatus
 from ledger.nouns.orders.supplier_orders import UnknownLine
 from ledger.refusals import AlreadyExists, Forbidden, NotFound, sentence_only
 from ledger.terms.money import Money
@@ -26,7 +26,7 @@ class _WrongStatus(Forbidden):
     """A step that the case's status does not allow; each is a refusal of its own."""
 
     case_id: str
-    status: Status
+    status: CaseStatus
 
     def sentence(self) -> str:
         return self.says.format(case_id=self.case_id, status=self.status.replace("_", " "))

@@ -7,12 +7,12 @@ from datetime import datetime
 from ledger.facts import Units
 from ledger.nouns.cases.facts import CaseFact, ReshipArrived, ReshipFailed, ReshipFailure
 from ledger.nouns.cases.refusals import NoRemedyYet, require_open
-from ledger.nouns.cases.state import Case, Status
+from ledger.nouns.cases.state import Case, CaseStatus
 
 
 def require_remedy(case: Case) -> None:
     require_open(case)
-    if case.status not in (Status.APPROVED, Status.IN_REMEDY):
+    if case.status not in (CaseStatus.APPROVED, CaseStatus.IN_REMEDY):
         raise NoRemedyYet(case.case_id, case.status)
 
 

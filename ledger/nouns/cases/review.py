@@ -34,7 +34,7 @@ from ledger.nouns.cases.refusals import (
     require_lines,
     require_open,
 )
-from ledger.nouns.cases.state import Case, Status
+from ledger.nouns.cases.state import Case, CaseStatus
 from ledger.nouns.orders.after_sales import plus
 
 
@@ -48,9 +48,9 @@ def answer(case: Case, at: datetime) -> Sequence[CaseFact]:
 def request_evidence(case: Case, wanted: tuple[str, ...], due: datetime, at: datetime) -> Sequence[CaseFact]:
     """Ask the customer; asking for the same again records nothing and moves no due time."""
     require_open(case)
-    if case.status is Status.EVIDENCE_REQUESTED and case.wanted == wanted:
+    if case.status is CaseStatus.EVIDENCE_REQUESTED and case.wanted == wanted:
         return []
-    if case.status not in (Status.OPENED, Status.EVIDENCE_REQUESTED, Status.UNDER_REVIEW):
+    if case.status not in (CaseStatus.OPENED, CaseStatus.EVIDENCE_REQUESTED, CaseStatus.UNDER_REVIEW):
         raise PastEvidence(case.case_id, case.status)
     return [EvidenceRequested(case.case_id, wanted, due, at)]
 
@@ -63,9 +63,9 @@ def add_evidence(case: Case, added: EvidenceAdded) -> Sequence[CaseFact]:
 def start_review(case: Case, at: datetime) -> Sequence[CaseFact]:
     """Somebody looks at it. Starting twice records nothing."""
     require_open(case)
-    if case.status is Status.UNDER_REVIEW:
+    if case.status is CaseStatus.UNDER_REVIEW:
         return []
-    if case.status not in (Status.OPENED, Status.EVIDENCE_REQUESTED):
+    if case.status not in (CaseStatus.OPENED, CaseStatus.EVIDENCE_REQUESTED):
         raise ReviewPassed(case.case_id, case.status)
     return [ReviewStarted(case.case_id, at)]
 
@@ -75,7 +75,7 @@ def rule(case: Case, ruling: LiabilityRuled) -> Sequence[CaseFact]:
     require_open(case)
     if case.ruling is not None and replace(ruling, at=case.ruling.at, note=case.ruling.note) == case.ruling:
         return []
-    if case.status not in (Status.UNDER_REVIEW, Status.LIABILITY_RULED):
+    if case.status not in (CaseStatus.UNDER_REVIEW, CaseStatus.LIABILITY_RULED):
         raise NotUnderReview(case.case_id, case.status)
     require_evidence(case, ruling.evidence)
     return [ruling]
@@ -95,7 +95,7 @@ def approve(case: Case, remedy: Remedy, by_line: Units, at: datetime) -> Sequenc
         if case.chosen.remedy is remedy and by_line in ({}, case.chosen.by_line):
             return []
         raise RemedyChosen(case.case_id, case.status)
-    if case.status is not Status.LIABILITY_RULED:
+    if case.status is not CaseStatus.LIABILITY_RULED:
         raise NotRuled(case.case_id, case.status)
     wanted = by_line or case.by_line
     for line_no, units in wanted.items():
@@ -120,16 +120,16 @@ def _not_refunded(case: Case, wanted: Units, named: bool) -> Units:
 
 def deny(case: Case, because: Denial, note: Sealed | None, at: datetime) -> Sequence[CaseFact]:
     """The customer gets nothing: after a ruling, or because the evidence that was asked for did not come."""
-    if case.status is Status.DENIED and case.denial is because:
+    if case.status is CaseStatus.DENIED and case.denial is because:
         return []
     require_open(case)
-    if case.status in (Status.APPROVED, Status.IN_REMEDY):
+    if case.status in (CaseStatus.APPROVED, CaseStatus.IN_REMEDY):
         raise RemedyChosen(case.case_id, case.status)
-    if because is Denial.NO_EVIDENCE and case.status is not Status.LIABILITY_RULED:
-        if case.status is not Status.EVIDENCE_REQUESTED or case.evidence_by is None:
+    if because is Denial.NO_EVIDENCE and case.status is not CaseStatus.LIABILITY_RULED:
+        if case.status is not CaseStatus.EVIDENCE_REQUESTED or case.evidence_by is None:
             raise NotAskedForEvidence(case.case_id, case.status)
         if at < case.evidence_by:
             raise EvidenceStillDue(case.case_id, case.evidence_by)
-    elif case.status is not Status.LIABILITY_RULED:
+    elif case.status is not CaseStatus.LIABILITY_RULED:
         raise NotRuled(case.case_id, case.status)
     return [CaseDenied(case.case_id, because, at, note)]

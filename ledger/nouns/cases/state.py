@@ -57,7 +57,7 @@ def find(view: View, case_id: str) -> Case | None:
     return found
 
 
-class Status(StrEnum):
+class CaseStatus(StrEnum):
     """How far a case is."""
 
     OPENED = "opened"
@@ -73,7 +73,7 @@ class Status(StrEnum):
 
     @property
     def is_closed(self) -> bool:
-        return self in (Status.RESOLVED, Status.DENIED, Status.CANCELLED)
+        return self in (CaseStatus.RESOLVED, CaseStatus.DENIED, CaseStatus.CANCELLED)
 
 
 class Label(Value, frozen=True):
@@ -121,7 +121,7 @@ class Case(Value, frozen=True):
     opened: CaseOpened
     by_line: Units
     """The units that it is about now."""
-    status: Status = Status.OPENED
+    status: CaseStatus = CaseStatus.OPENED
     first_answered_at: datetime | None = None
     missed: FirstAnswerMissed | None = None
     withdrawn: FirstAnswerBreachWithdrawn | None = None
@@ -241,7 +241,7 @@ def evolve(case: Case | None, fact: CaseFact) -> Case:
         case EvidenceRequested():
             return replace(
                 case,
-                status=Status.EVIDENCE_REQUESTED,
+                status=CaseStatus.EVIDENCE_REQUESTED,
                 wanted=fact.wanted,
                 evidence_by=fact.due,
                 first_answered_at=_first(case, fact.at),
@@ -249,13 +249,13 @@ def evolve(case: Case | None, fact: CaseFact) -> Case:
         case EvidenceAdded(sha256=sha256):
             return replace(case, evidence={**case.evidence, sha256: fact}, unseen=(*case.unseen, sha256))
         case ReviewStarted():
-            return replace(case, status=Status.UNDER_REVIEW, evidence_by=None)
+            return replace(case, status=CaseStatus.UNDER_REVIEW, evidence_by=None)
         case LiabilityRuled():
-            return replace(case, status=Status.LIABILITY_RULED, ruling=fact)
+            return replace(case, status=CaseStatus.LIABILITY_RULED, ruling=fact)
         case RemedyApproved():
             return replace(
                 case,
-                status=Status.APPROVED,
+                status=CaseStatus.APPROVED,
                 chosen=fact,
                 remedy=fact.remedy,
                 todo=fact.by_line,
@@ -263,24 +263,24 @@ def evolve(case: Case | None, fact: CaseFact) -> Case:
             )
         case CaseDenied():
             answered_at = _first(case, fact.at)
-            closed = _closed(case, Status.DENIED, fact.at)
+            closed = _closed(case, CaseStatus.DENIED, fact.at)
             return replace(closed, denial=fact.because, denial_note=fact.note, first_answered_at=answered_at)
         case ReshipPlaced() | ReshipArrived() | ReshipFailed():
             return _reshipped(case, fact)
         case ReturnLabelled() | ReturnShipped() | ReturnReceived() | ReturnInspected():
-            return _returned(replace(case, status=Status.IN_REMEDY), fact)
+            return _returned(replace(case, status=CaseStatus.IN_REMEDY), fact)
         case RefundGranted() | RefundDenied() | RefundTakenBack() | RefundPaid():
-            return _refunded(replace(case, status=Status.IN_REMEDY), fact)
+            return _refunded(replace(case, status=CaseStatus.IN_REMEDY), fact)
         case CaseResolved(at=at):
-            return _closed(case, Status.RESOLVED, at)
+            return _closed(case, CaseStatus.RESOLVED, at)
         case CaseCancelled(at=at):
             given_up = plus(case.given_up, case.all_awaited)
-            return _closed(replace(case, given_up=given_up), Status.CANCELLED, at)
+            return _closed(replace(case, given_up=given_up), CaseStatus.CANCELLED, at)
         case CaseReopened():
             return replace(
                 case,
                 by_line=fact.by_line,
-                status=Status.UNDER_REVIEW,
+                status=CaseStatus.UNDER_REVIEW,
                 unseen=(),
                 ruling=None,
                 chosen=None,
@@ -301,9 +301,9 @@ def _first(case: Case, at: datetime) -> datetime:
     return at if case.first_answered_at is None else min(case.first_answered_at, at)
 
 
-def _closed(case: Case, status: Status, at: datetime) -> Case:
+def _closed(case: Case, status: CaseStatus, at: datetime) -> Case:
     """What it did not remedy is no longer its own; evidence from now on is new."""
-    by_line = case.by_line if status is Status.RESOLVED else minus(case.by_line, case.untouched)
+    by_line = case.by_line if status is CaseStatus.RESOLVED else minus(case.by_line, case.untouched)
     return replace(case, status=status, closed_at=at, unseen=(), evidence_by=None, by_line=by_line)
 
 
@@ -311,7 +311,7 @@ def _reshipped(case: Case, fact: ReshipPlaced | ReshipArrived | ReshipFailed) ->
     match fact:
         case ReshipPlaced():
             placed = Reship(fact.reship_order_id, fact.by_line)
-            return replace(case, status=Status.IN_REMEDY, reships=(*case.reships, placed))
+            return replace(case, status=CaseStatus.IN_REMEDY, reships=(*case.reships, placed))
         case ReshipArrived():
             arrived = _ended(case, fact.reship_order_id, arrived=fact.by_line, ended_at=fact.at)
             remedied = plus(case.remedied, fact.by_line)
@@ -319,7 +319,7 @@ def _reshipped(case: Case, fact: ReshipPlaced | ReshipArrived | ReshipFailed) ->
         case ReshipFailed():
             failed = _ended(case, fact.reship_order_id, failed=fact.by_line, ended_at=fact.at)
             return replace(
-                case, status=Status.APPROVED, reships=failed, reship_failure=fact.because, remedy=Remedy.REFUND
+                case, status=CaseStatus.APPROVED, reships=failed, reship_failure=fact.because, remedy=Remedy.REFUND
             )
         case _:
             assert_never(fact)

@@ -116,7 +116,7 @@ RemedyFact = (
 # --- state ----------------------------------------------------------------------------------------
 
 
-class Share(Value, frozen=True):
+class CaseShare(Value, frozen=True):
     """What one case has of the order."""
 
     by_line: Units
@@ -128,7 +128,7 @@ class Share(Value, frozen=True):
     """When the case was last closed."""
 
 
-class Refund(Value, frozen=True):
+class BookedRefund(Value, frozen=True):
     """Money that goes back."""
 
     case_id: str
@@ -140,8 +140,8 @@ class Refund(Value, frozen=True):
 class AfterSales(Value, frozen=True):
     """What all cases of an order have taken out of it."""
 
-    cases: dict[str, Share] = {}
-    refunds: dict[str, Refund] = {}
+    cases: dict[str, CaseShare] = {}
+    refunds: dict[str, BookedRefund] = {}
     reships: tuple[str, ...] = ()
     """The orders under which units were sent once more."""
 
@@ -173,7 +173,7 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
     match fact:
         case TakenIntoCase(case_id=case_id):
             present = after_sales.cases.get(case_id)
-            before = present or Share({}, fact.arrived)
+            before = present or CaseShare({}, fact.arrived)
             return _with(
                 after_sales, case_id, replace(before, by_line=plus(before.by_line, fact.by_line), is_open=True)
             )
@@ -191,7 +191,7 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
             share = after_sales.cases[case_id]
             return _with(after_sales, case_id, replace(share, coming_back=minus(share.coming_back, fact.by_line)))
         case RefundBooked():
-            refund = Refund(fact.case_id, fact.by_line, fact.amounts_minor)
+            refund = BookedRefund(fact.case_id, fact.by_line, fact.amounts_minor)
             return replace(after_sales, refunds={**after_sales.refunds, fact.refund_id: refund})
         case RefundPaidBack(refund_id=refund_id):
             paid = replace(after_sales.refunds[refund_id], paid=True)
@@ -205,7 +205,7 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
             assert_never(fact)
 
 
-def _with(after_sales: AfterSales, case_id: str, share: Share) -> AfterSales:
+def _with(after_sales: AfterSales, case_id: str, share: CaseShare) -> AfterSales:
     return replace(after_sales, cases={**after_sales.cases, case_id: share})
 
 

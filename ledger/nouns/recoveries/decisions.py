@@ -8,13 +8,13 @@ from datetime import datetime
 from ledger.nouns.recoveries.evolving import evolve
 from ledger.nouns.recoveries.facts import (
     AmountRaised,
-    AnswerBreachWithdrawn,
-    AnswerMissed,
     ClaimBecameEligible,
     Cost,
     CostWithdrawn,
     Method,
     RecoveryAccepted,
+    RecoveryAnswerMissed,
+    RecoveryBreachWithdrawn,
     RecoveryDisputed,
     RecoveryFact,
     RecoveryOpened,
@@ -33,7 +33,7 @@ from ledger.nouns.recoveries.refusals import (
     RecoveryEnded,
     RecoveryOpenedDifferently,
 )
-from ledger.nouns.recoveries.state import Payment, Recovery, Status, answering
+from ledger.nouns.recoveries.state import Payment, Recovery, RecoveryStatus, answering
 from ledger.terms.clocks import ClockState, Reading
 from ledger.terms.money import Money
 
@@ -80,7 +80,7 @@ def withdraw(recovery: Recovery, cost_id: str, at: datetime) -> Sequence[Recover
 
 def write_off(recovery: Recovery, because: str, at: datetime) -> Sequence[RecoveryFact]:
     """Give up what has not been received, at any time. Writing off twice records nothing."""
-    if recovery.status is Status.WRITTEN_OFF:
+    if recovery.status is RecoveryStatus.WRITTEN_OFF:
         return []
     require_open(recovery)
     left_minor = max(recovery.asked_minor - recovery.received_minor, 0)
@@ -119,7 +119,7 @@ def accept(recovery: Recovery, granted: Money, at: datetime, now: datetime) -> S
     """The supplier bears so much in all; agreeing anew takes the place of what was agreed. The same again: nothing."""
     _require_proposal(recovery, granted.currency)
     amount = granted.amount_minor
-    if recovery.status in (Status.ACCEPTED, Status.SETTLED) and recovery.agreed_minor == amount:
+    if recovery.status in (RecoveryStatus.ACCEPTED, RecoveryStatus.SETTLED) and recovery.agreed_minor == amount:
         return []
     require_open(recovery)
     if amount > recovery.asked_minor:
@@ -132,7 +132,7 @@ def accept(recovery: Recovery, granted: Money, at: datetime, now: datetime) -> S
 def dispute(recovery: Recovery, because: str, at: datetime, now: datetime) -> Sequence[RecoveryFact]:
     """The supplier does not agree. Disputing what is disputed records nothing."""
     _require_proposal(recovery, recovery.currency)
-    if recovery.status is Status.DISPUTED:
+    if recovery.status is RecoveryStatus.DISPUTED:
         return []
     require_open(recovery)
     return _answered(recovery, RecoveryDisputed(recovery.recovery_id, because, at), now)
@@ -164,7 +164,7 @@ def _answered(recovery: Recovery, answer: RecoveryAccepted | RecoveryDisputed, n
     if verdict is ClockState.MISSED:
         return [answer, _missed(reading, now)]
     if verdict is ClockState.WITHDRAWN:
-        return [answer, AnswerBreachWithdrawn(recovery.recovery_id, answer.at, now)]
+        return [answer, RecoveryBreachWithdrawn(recovery.recovery_id, answer.at, now)]
     return [answer]
 
 
@@ -174,5 +174,5 @@ def miss_answer(recovery: Recovery | None, now: datetime) -> Sequence[RecoveryFa
     return [_missed(reading, now)] if reading is not None and reading.overdue(now) else []
 
 
-def _missed(reading: Reading, now: datetime) -> AnswerMissed:
-    return AnswerMissed(reading.object_id, reading.supplier_id, reading.due, now)
+def _missed(reading: Reading, now: datetime) -> RecoveryAnswerMissed:
+    return RecoveryAnswerMissed(reading.object_id, reading.supplier_id, reading.due, now)

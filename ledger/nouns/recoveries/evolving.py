@@ -9,8 +9,6 @@ from msgspec.structs import replace
 
 from ledger.nouns.recoveries.facts import (
     AmountRaised,
-    AnswerBreachWithdrawn,
-    AnswerMissed,
     ClaimAcknowledged,
     ClaimAppealed,
     ClaimApproved,
@@ -24,19 +22,21 @@ from ledger.nouns.recoveries.facts import (
     DocumentCollected,
     PaymentReturned,
     RecoveryAccepted,
+    RecoveryAnswerMissed,
+    RecoveryBreachWithdrawn,
     RecoveryDisputed,
     RecoveryFact,
     RecoveryOpened,
     RecoveryWrittenOff,
     SettlementReceived,
 )
-from ledger.nouns.recoveries.state import Document, Payment, Recovery, Status
+from ledger.nouns.recoveries.state import Document, Payment, Recovery, RecoveryStatus
 from ledger.view import noun
 
 
 def evolve(recovery: Recovery | None, fact: RecoveryFact) -> Recovery:
     if isinstance(fact, RecoveryOpened):
-        status = Status.WAITING if fact.kind.is_claim else Status.PROPOSED
+        status = RecoveryStatus.WAITING if fact.kind.is_claim else RecoveryStatus.PROPOSED
         return Recovery(fact, status, fact.costs, answer_by=fact.answer_by)
     assert recovery is not None, "the first fact of a recovery is its opening"
     match fact:
@@ -44,25 +44,27 @@ def evolve(recovery: Recovery | None, fact: RecoveryFact) -> Recovery:
             raised = replace(recovery, costs=(*recovery.costs, cost))
             if recovery.kind.is_claim:
                 return raised
-            return replace(raised, status=Status.PROPOSED, answer_by=fact.answer_by, answered_at=None)
+            return replace(raised, status=RecoveryStatus.PROPOSED, answer_by=fact.answer_by, answered_at=None)
         case CostWithdrawn(cost_id=cost_id):
             return replace(recovery, costs=tuple(cost for cost in recovery.costs if cost.cost_id != cost_id))
         case RecoveryAccepted(amount_minor=amount):
-            accepted = replace(_answered(recovery, fact.at), status=Status.ACCEPTED, agreed_minor=amount, because="")
+            accepted = replace(
+                _answered(recovery, fact.at), status=RecoveryStatus.ACCEPTED, agreed_minor=amount, because=""
+            )
             return _completed(accepted, fact.at)
         case RecoveryDisputed():
-            return replace(_answered(recovery, fact.at), status=Status.DISPUTED, because=fact.because)
+            return replace(_answered(recovery, fact.at), status=RecoveryStatus.DISPUTED, because=fact.because)
         case SettlementReceived():
             part = Payment(fact.reference, fact.amount_minor, fact.at, fact.method)
             return _completed(replace(recovery, received=(*recovery.received, part)), fact.at)
         case RecoveryWrittenOff():
-            return replace(recovery, status=Status.WRITTEN_OFF, because=fact.because, ended_at=fact.at)
-        case AnswerMissed():
+            return replace(recovery, status=RecoveryStatus.WRITTEN_OFF, because=fact.because, ended_at=fact.at)
+        case RecoveryAnswerMissed():
             return replace(recovery, answer_missed=fact)
-        case AnswerBreachWithdrawn():
+        case RecoveryBreachWithdrawn():
             return replace(recovery, answer_withdrawn=fact)
         case ClaimBecameEligible():
-            return _prepared(replace(recovery, status=Status.ELIGIBLE))
+            return _prepared(replace(recovery, status=RecoveryStatus.ELIGIBLE))
         case DocumentCollected():
             document = Document(fact.kind, fact.sha256)
             return _prepared(replace(recovery, documents=(*recovery.documents, document)))
@@ -88,26 +90,26 @@ def _claim_evolved(
     """What happens to a claim once it is filed, or can be filed no more."""
     match fact:
         case ClaimFiled(amount_minor=amount):
-            return replace(recovery, status=Status.FILED, claimed_minor=amount, filed_at=fact.at)
+            return replace(recovery, status=RecoveryStatus.FILED, claimed_minor=amount, filed_at=fact.at)
         case ClaimAcknowledged(reference=reference):
-            status = Status.ACKNOWLEDGED if recovery.status is Status.FILED else recovery.status
+            status = RecoveryStatus.ACKNOWLEDGED if recovery.status is RecoveryStatus.FILED else recovery.status
             return replace(recovery, status=status, reference=reference)
         case ClaimApproved(amount_minor=amount):
-            approved = replace(recovery, status=Status.APPROVED, agreed_minor=amount, because="")
+            approved = replace(recovery, status=RecoveryStatus.APPROVED, agreed_minor=amount, because="")
             return _completed(approved, fact.at)
         case ClaimDenied(because=because):
-            return replace(recovery, status=Status.DENIED, because=because)
+            return replace(recovery, status=RecoveryStatus.DENIED, because=because)
         case ClaimAppealed(amount_minor=amount, because=because):
-            return replace(recovery, status=Status.APPEALED, claimed_minor=amount, because=because)
+            return replace(recovery, status=RecoveryStatus.APPEALED, claimed_minor=amount, because=because)
         case ClaimPaid():
             part = Payment(fact.reference, fact.amount_minor, fact.at)
             return _completed(replace(recovery, received=(*recovery.received, part)), fact.at)
         case ClaimTimeBarred():
-            return replace(recovery, status=Status.TIME_BARRED, barred_at=fact.at, ended_at=fact.file_by)
+            return replace(recovery, status=RecoveryStatus.TIME_BARRED, barred_at=fact.at, ended_at=fact.file_by)
         case ClaimedParcelFound(delivered_at=found_at):
             found = replace(recovery, found_at=found_at)
             if recovery.status.is_unfiled:
-                return replace(found, status=Status.WITHDRAWN, ended_at=fact.at)
+                return replace(found, status=RecoveryStatus.WITHDRAWN, ended_at=fact.at)
             return found
         case PaymentReturned():
             part = Payment(fact.reference, fact.amount_minor, fact.at)
@@ -123,16 +125,16 @@ def _answered(recovery: Recovery, at: datetime) -> Recovery:
 
 def _prepared(recovery: Recovery) -> Recovery:
     """An eligible claim with all its documents can be filed."""
-    ready = recovery.status is Status.ELIGIBLE and not recovery.missing_documents
-    return replace(recovery, status=Status.DOCUMENTED) if ready else recovery
+    ready = recovery.status is RecoveryStatus.ELIGIBLE and not recovery.missing_documents
+    return replace(recovery, status=RecoveryStatus.DOCUMENTED) if ready else recovery
 
 
 def _completed(recovery: Recovery, at: datetime) -> Recovery:
     """With the last of the money it is over, but not a claim that was approved in part: the rest may be appealed."""
     if recovery.received_minor < recovery.agreed_minor:
         return recovery
-    if recovery.status is Status.ACCEPTED:
-        return replace(recovery, status=Status.SETTLED, ended_at=at)
-    if recovery.status is Status.APPROVED and recovery.agreed_minor >= recovery.claimed_minor:
-        return replace(recovery, status=Status.PAID, ended_at=at)
+    if recovery.status is RecoveryStatus.ACCEPTED:
+        return replace(recovery, status=RecoveryStatus.SETTLED, ended_at=at)
+    if recovery.status is RecoveryStatus.APPROVED and recovery.agreed_minor >= recovery.claimed_minor:
+        return replace(recovery, status=RecoveryStatus.PAID, ended_at=at)
     return recovery

@@ -9,7 +9,7 @@ from ledger.facts import Fact, Value
 from ledger.terms.parties import Party
 
 
-class Kind(StrEnum):
+class RecoveryKind(StrEnum):
     """Why there is something to recover, which says from whom."""
 
     SUPPLIER_FAULT = "supplier_fault"
@@ -20,14 +20,14 @@ class Kind(StrEnum):
 
     @property
     def is_claim(self) -> bool:
-        return self in (Kind.CARRIER_LOSS, Kind.CARRIER_DAMAGE)
+        return self in (RecoveryKind.CARRIER_LOSS, RecoveryKind.CARRIER_DAMAGE)
 
     @property
     def party(self) -> Party:
         """Who is to bear it."""
         if self.is_claim:
             return Party.CARRIER
-        return Party.SUPPLIER if self is Kind.SUPPLIER_FAULT else Party.CUSTOMER
+        return Party.SUPPLIER if self is RecoveryKind.SUPPLIER_FAULT else Party.CUSTOMER
 
 
 class CostKind(StrEnum):
@@ -81,7 +81,7 @@ class RecoveryOpened(Fact, frozen=True, tag="recovery.opened"):
     """Somebody is to bear a cost; asking a supplier is proposing it."""
 
     recovery_id: str
-    kind: Kind
+    kind: RecoveryKind
     subject: Subject
     currency: str
     at: datetime
@@ -151,7 +151,7 @@ class RecoveryWrittenOff(Fact, frozen=True, tag="recovery.written_off"):
     at: datetime
 
 
-class AnswerMissed(Fact, frozen=True, tag="recovery.answer_missed"):
+class RecoveryAnswerMissed(Fact, frozen=True, tag="recovery.answer_missed"):
     """The supplier had not answered by the agreed time."""
 
     recovery_id: str
@@ -160,7 +160,7 @@ class AnswerMissed(Fact, frozen=True, tag="recovery.answer_missed"):
     at: datetime
 
 
-class AnswerBreachWithdrawn(Fact, frozen=True, tag="recovery.answer_breach_withdrawn"):
+class RecoveryBreachWithdrawn(Fact, frozen=True, tag="recovery.answer_breach_withdrawn"):
     """The supplier had answered in time after all; the news of it came late."""
 
     recovery_id: str
@@ -267,8 +267,8 @@ RecoveryFact = (
     | RecoveryDisputed
     | SettlementReceived
     | RecoveryWrittenOff
-    | AnswerMissed
-    | AnswerBreachWithdrawn
+    | RecoveryAnswerMissed
+    | RecoveryBreachWithdrawn
     | ClaimBecameEligible
     | DocumentCollected
     | ClaimFiled

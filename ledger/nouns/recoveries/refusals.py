@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ledger.nouns.recoveries.facts import CostKind, Kind
-from ledger.nouns.recoveries.state import Recovery, Status
+from ledger.nouns.recoveries.facts import CostKind, RecoveryKind
+from ledger.nouns.recoveries.state import Recovery, RecoveryStatus
 from ledger.refusals import AlreadyExists, Forbidden, NotFound, sentence_only
 from ledger.terms.money import Money
 
@@ -36,13 +36,13 @@ class PaymentDiffers(AlreadyExists, reason="PAYMENT_DIFFERS"):
 class RecoveryEnded(Forbidden, reason="RECOVERY_ENDED"):
     says = "recovery {recovery_id} is {status} and over"
     recovery_id: str
-    status: Status
+    status: RecoveryStatus
 
 
 class ClaimOnCarrier(Forbidden, reason="CLAIM_ON_CARRIER"):
     says = "recovery {recovery_id} is a claim on a carrier; file it, and record what the carrier decides and pays"
     recovery_id: str
-    kind: Kind
+    kind: RecoveryKind
 
 
 class OtherCurrency(Forbidden, reason="OTHER_CURRENCY"):
@@ -64,7 +64,7 @@ class NothingAgreed(Forbidden, reason="NOTHING_AGREED"):
 
     says = "nothing is agreed of recovery {recovery_id}, it is {status}: record an answer first"
     recovery_id: str
-    status: Status
+    status: RecoveryStatus
 
 
 class MoreThanAgreed(Forbidden, reason="MORE_THAN_AGREED"):

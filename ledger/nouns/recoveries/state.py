@@ -7,12 +7,12 @@ from enum import StrEnum
 
 from ledger.facts import Value
 from ledger.nouns.recoveries.facts import (
-    AnswerBreachWithdrawn,
-    AnswerMissed,
     Cost,
     DocumentKind,
-    Kind,
     Method,
+    RecoveryAnswerMissed,
+    RecoveryBreachWithdrawn,
+    RecoveryKind,
     RecoveryOpened,
     Subject,
 )
@@ -30,7 +30,7 @@ def find(view: View, recovery_id: str) -> Recovery | None:
     return found
 
 
-class Status(StrEnum):
+class RecoveryStatus(StrEnum):
     """How far a recovery is."""
 
     PROPOSED = "proposed"
@@ -66,9 +66,17 @@ class Status(StrEnum):
         return self in _UNFILED
 
 
-_ENDS = frozenset({Status.SETTLED, Status.PAID, Status.TIME_BARRED, Status.WITHDRAWN, Status.WRITTEN_OFF})
+_ENDS = frozenset(
+    {
+        RecoveryStatus.SETTLED,
+        RecoveryStatus.PAID,
+        RecoveryStatus.TIME_BARRED,
+        RecoveryStatus.WITHDRAWN,
+        RecoveryStatus.WRITTEN_OFF,
+    }
+)
 
-_UNFILED = frozenset({Status.WAITING, Status.ELIGIBLE, Status.DOCUMENTED})
+_UNFILED = frozenset({RecoveryStatus.WAITING, RecoveryStatus.ELIGIBLE, RecoveryStatus.DOCUMENTED})
 
 
 class Document(Value, frozen=True):
@@ -91,13 +99,13 @@ class Recovery(Value, frozen=True):
     """A recovery as its facts tell it. Amounts are in minor units of its currency."""
 
     opened: RecoveryOpened
-    status: Status
+    status: RecoveryStatus
     costs: tuple[Cost, ...] = ()
     answer_by: datetime | None = None
     answered_at: datetime | None = None
     """When the present proposal was first answered."""
-    answer_missed: AnswerMissed | None = None
-    answer_withdrawn: AnswerBreachWithdrawn | None = None
+    answer_missed: RecoveryAnswerMissed | None = None
+    answer_withdrawn: RecoveryBreachWithdrawn | None = None
     agreed_minor: int = 0
     """What the supplier accepted or the carrier approved, in all."""
     claimed_minor: int = 0
@@ -120,7 +128,7 @@ class Recovery(Value, frozen=True):
         return self.opened.recovery_id
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RecoveryKind:
         return self.opened.kind
 
     @property
@@ -161,7 +169,7 @@ class Recovery(Value, frozen=True):
     @property
     def waits_until(self) -> datetime | None:
         """When it can be claimed, while its carrier's waiting time runs."""
-        return self.opened.eligible_at if self.status is Status.WAITING else None
+        return self.opened.eligible_at if self.status is RecoveryStatus.WAITING else None
 
     @property
     def is_answer_missed(self) -> bool:
@@ -172,7 +180,7 @@ class Recovery(Value, frozen=True):
         """When the next thing has to happen: the supplier's answer, or the filing of the claim."""
         if self.status.is_unfiled:
             return self.opened.file_by
-        return self.answer_by if self.status is Status.PROPOSED else None
+        return self.answer_by if self.status is RecoveryStatus.PROPOSED else None
 
     def money(self, amount_minor: int) -> Money:
         return Money(amount_minor, self.currency)
@@ -194,7 +202,7 @@ def filing(recovery: Recovery) -> Reading | None:
 def answering(recovery: Recovery) -> Reading | None:
     """The supplier is to answer what it was last asked; a breach stays, whatever is asked later."""
     missed, withdrawn, answered_at = recovery.answer_missed, recovery.answer_withdrawn, recovery.answered_at
-    if missed is None and answered_at is None and recovery.status is not Status.PROPOSED:
+    if missed is None and answered_at is None and recovery.status is not RecoveryStatus.PROPOSED:
         return None
     due = missed.due if missed is not None else recovery.answer_by
     if due is None:

@@ -32,7 +32,7 @@ from ledger.nouns.stock.facts import (
     StockRunningOut,
     WaitEnded,
 )
-from ledger.nouns.stock.state import Hold, Reservation, Returned, Shipped, Stock
+from ledger.nouns.stock.state import Reservation, ReservationStatus, Returned, Shipped, Stock
 from ledger.view import noun
 
 LONGEST_DEMAND_DAYS = 90
@@ -65,7 +65,7 @@ def _evolve(stock: Stock, fact: StockFact) -> Stock:
             stock.held += fact.units
         case ReservationCommitted():
             reservation = stock.reservations[fact.reservation_id]
-            reservation.status, reservation.committed_at = Hold.COMMITTED, fact.at
+            reservation.status, reservation.committed_at = ReservationStatus.COMMITTED, fact.at
             stock.held -= reservation.units
             stock.committed += reservation.units
             _demanded(stock, fact.at.toordinal(), reservation.units)
@@ -142,7 +142,7 @@ def _take_feed(stock: Stock, feed: Feed) -> None:
     stock.feed, stock.committed = feed, 0
     for reservation in stock.reservations.values():
         reservation.in_feed = _covered(reservation.committed_at, mark)
-        if reservation.status is Hold.COMMITTED and not reservation.in_feed:
+        if reservation.status is ReservationStatus.COMMITTED and not reservation.in_feed:
             stock.committed += reservation.units
     if stock.shipped:
         # Units that left before the supplier counted are not in its house, whatever the watermark says.
@@ -186,7 +186,7 @@ def _end(stock: Stock, alert: Alert) -> None:
 
 def _consume(stock: Stock, fact: ReservationConsumed) -> None:
     reservation = stock.reservations[fact.reservation_id]
-    if reservation.status is Hold.HELD:
+    if reservation.status is ReservationStatus.HELD:
         stock.held -= fact.units
         stock.committed += fact.units
     # The units stay taken off until a feed is counted after they left.
@@ -198,7 +198,7 @@ def _consume(stock: Stock, fact: ReservationConsumed) -> None:
 
 def _give_back(stock: Stock, reservation_id: str, units: int) -> None:
     reservation = stock.reservations[reservation_id]
-    if reservation.status is Hold.HELD:
+    if reservation.status is ReservationStatus.HELD:
         stock.held -= units
     else:
         if not reservation.in_feed:

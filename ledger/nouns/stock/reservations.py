@@ -22,7 +22,7 @@ from ledger.nouns.stock.refusals import (
     ReservationTooSmall,
     UnknownReservation,
 )
-from ledger.nouns.stock.state import Hold, Reservation, Stock
+from ledger.nouns.stock.state import Reservation, ReservationStatus, Stock
 
 
 def reserve(
@@ -31,7 +31,7 @@ def reserve(
     """Hold units. The same hold again records nothing; stock that is not tracked cannot be held."""
     present = stock.reservations.get(reservation_id) if stock else None
     if stock is not None and present is not None:
-        if present.status is Hold.HELD and present.expires_at <= at:
+        if present.status is ReservationStatus.HELD and present.expires_at <= at:
             return _take_again(stock, StockReserved(supplier_id, sku, reservation_id, units, expires_at, at))
         if present.units == units:
             return []
@@ -62,7 +62,7 @@ def can_commit(stock: Stock, reservation_id: str, units: int, now: datetime) -> 
     reservation = stock.reservations.get(reservation_id)
     if reservation is None or reservation.units != units or stock.feed is None:
         return False
-    if reservation.status is Hold.COMMITTED:
+    if reservation.status is ReservationStatus.COMMITTED:
         return True
     return now < reservation.expires_at and stock.committed + units <= stock.feed.quantity + stock.restocked
 
@@ -83,7 +83,7 @@ def extend(
 ) -> list[StockFact]:
     """Hold longer, once. The same end again records nothing; an expired hold stays expired."""
     reservation = live(stock, reservation_id)
-    if reservation.status is Hold.COMMITTED:
+    if reservation.status is ReservationStatus.COMMITTED:
         raise ReservationIsCommitted(reservation_id)
     if reservation.expires_at == expires_at:
         return []
@@ -99,7 +99,7 @@ def extend(
 def release_hold(stock: Stock | None, supplier_id: str, sku: str, reservation_id: str, at: datetime) -> list[StockFact]:
     """Give a hold back. A committed reservation is given back only by its order."""
     reservation = live(stock, reservation_id)
-    if reservation.status is Hold.COMMITTED:
+    if reservation.status is ReservationStatus.COMMITTED:
         raise ReservationIsCommitted(reservation_id)
     return [ReservationReleased(supplier_id, sku, reservation_id, reservation.units, at)]
 
@@ -117,6 +117,6 @@ def consume(
 def expire(stock: Stock | None, supplier_id: str, sku: str, reservation_id: str, now: datetime) -> list[StockFact]:
     """Notice that a hold ran out. Nothing to notice records nothing."""
     reservation = stock.reservations.get(reservation_id) if stock else None
-    if reservation is None or reservation.status is Hold.COMMITTED or now < reservation.expires_at:
+    if reservation is None or reservation.status is ReservationStatus.COMMITTED or now < reservation.expires_at:
         return []
     return [ReservationExpired(supplier_id, sku, reservation_id, reservation.units, reservation.expires_at)]

@@ -21,7 +21,7 @@ def find(view: View, supplier_id: str, sku: str) -> Stock | None:
     return found
 
 
-class Hold(StrEnum):
+class ReservationStatus(StrEnum):
     """What a live reservation is; a consumed, released or expired one is not kept."""
 
     HELD = "held"
@@ -33,7 +33,7 @@ class Reservation(msgspec.Struct):
 
     units: int
     expires_at: datetime
-    status: Hold = Hold.HELD
+    status: ReservationStatus = ReservationStatus.HELD
     extended: bool = False
     committed_at: datetime | None = None
     in_feed: bool = False

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from ledger.facts import LineNo
-from ledger.nouns.orders.supplier_orders import Answer, RejectReason
+from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason
 from tests.support.fulfilment.model import Counted, Out, a_pick, at_times, seldom, some_lines
 from tests.support.fulfilment.parcels import Parcels
 
@@ -52,7 +52,7 @@ class SupplierOrders(Parcels):
             rejected = min(rejected, waiting)
             backordered = min(backordered, waiting - rejected)
             accepted = waiting - rejected - backordered
-        self.it_answers(counted, supplier_order_id, n, Answer(accepted, backordered, rejected, because=because))
+        self.it_answers(counted, supplier_order_id, n, LineAnswer(accepted, backordered, rejected, because=because))
 
     @precondition(lambda self: self.live())
     @rule(pick=a_pick, n=a_pick, because=st.sampled_from([RejectReason.OTHER, RejectReason.DISCONTINUED]))
@@ -62,9 +62,9 @@ class SupplierOrders(Parcels):
         for _ in range(2):
             for each in [s for s, left in counted.left.items() if left[n] and not self.held(s)]:
                 self.send(counted, each)
-                self.it_answers(counted, each, n, Answer(rejected=counted.left[each][n], because=because))
+                self.it_answers(counted, each, n, LineAnswer(rejected=counted.left[each][n], because=because))
 
-    def it_answers(self, counted: Counted, supplier_order_id: str, n: int, answer: Answer) -> None:
+    def it_answers(self, counted: Counted, supplier_order_id: str, n: int, answer: LineAnswer) -> None:
         order_id = supplier_order_id.rpartition("/")[0]
         supplier_order = self.story.supplier_order(supplier_order_id)
         share, of, rejected = supplier_order.shares[LineNo(n)], supplier_order.supplier_id, answer.rejected

@@ -8,12 +8,12 @@ from operator import attrgetter
 
 from ledger.facts import LineNo, Units
 from ledger.nouns.orders.supplier_orders.facts import (
-    Answer,
     CancelAgreed,
     CancelRefused,
     CancelRequested,
     ClocksResumed,
     ClocksStopped,
+    LineAnswer,
     Oddity,
     PackingCorrected,
     PackingErrorFound,
@@ -32,7 +32,7 @@ from ledger.nouns.orders.supplier_orders.refusals import (
     UnknownLine,
 )
 from ledger.nouns.orders.supplier_orders.state import (
-    Share,
+    LineShare,
     Stop,
     SupplierOrder,
     evolve,
@@ -43,7 +43,7 @@ from ledger.nouns.orders.supplier_orders.state import (
 
 
 def acknowledge(
-    supplier_order: SupplierOrder, by_line: dict[LineNo, Answer], at: datetime
+    supplier_order: SupplierOrder, by_line: dict[LineNo, LineAnswer], at: datetime
 ) -> Sequence[SupplierOrderFact]:
     """The supplier's answer. The same answer of the same moment records nothing; any other adds to those before."""
     answered = SupplierOrderAcknowledged(supplier_order.supplier_order_id, by_line, at)
@@ -205,7 +205,7 @@ def reckon_clocks(supplier_order: SupplierOrder, stops: Iterable[Stop], at: date
     return [ClocksStopped(supplier_order_id, stopped_since, acknowledge_by, dispatch_by)]
 
 
-def share_of(supplier_order: SupplierOrder, line_no: LineNo) -> Share:
+def share_of(supplier_order: SupplierOrder, line_no: LineNo) -> LineShare:
     share = supplier_order.shares.get(line_no)
     if share is None:
         raise UnknownLine(f"supplier order {supplier_order.supplier_order_id}", line_no)

@@ -71,7 +71,7 @@ class RejectReason(StrEnum):
     OTHER = "other"
 
 
-class Answer(Value, frozen=True):
+class LineAnswer(Value, frozen=True):
     """The supplier's answer for one line, in units."""
 
     accepted: int = 0
@@ -89,7 +89,7 @@ class Answer(Value, frozen=True):
 class SupplierOrderAcknowledged(OfSupplierOrder, frozen=True, tag="order.supplier_order_acknowledged"):
     """The supplier's answer, line by line. Rejected units are open again."""
 
-    by_line: dict[LineNo, Answer]
+    by_line: dict[LineNo, LineAnswer]
     at: datetime
 
 

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from ledger.facts import LineNo, Units, Value
 from ledger.nouns.choice import Choice
 from ledger.nouns.orders.supplier_orders.facts import (
-    Answer,
     CancelAgreed,
     CancelRefused,
     CancelRequested,
@@ -21,6 +20,7 @@ from ledger.nouns.orders.supplier_orders.facts import (
     ClocksStopped,
     CompensationAccrued,
     CompensationReversed,
+    LineAnswer,
     Oddity,
     PackingCorrected,
     PackingErrorFound,
@@ -53,7 +53,7 @@ class Stage(StrEnum):
     CLOSED = "closed"
 
 
-class Share(Value, frozen=True):
+class LineShare(Value, frozen=True):
     """A supplier order's share of one line: each unit is in exactly one of these."""
 
     pending: int = 0
@@ -70,7 +70,7 @@ class Share(Value, frozen=True):
         """Units that can still be shipped or cancelled."""
         return self.pending + self.accepted + self.backordered
 
-    def answer(self, answer: Answer) -> Share:
+    def answer(self, answer: LineAnswer) -> LineShare:
         """Pending units are answered first, then earlier backorders."""
         from_backorder = answer.units - self.pending
         return replace(
@@ -81,21 +81,21 @@ class Share(Value, frozen=True):
             rejected=self.rejected + answer.rejected,
         )
 
-    def cancel(self, units: int) -> Share:
+    def cancel(self, units: int) -> LineShare:
         return replace(self.drop(units), cancelled=self.cancelled + units)
 
-    def reroute(self, units: int) -> Share:
+    def reroute(self, units: int) -> LineShare:
         return replace(self.drop(units), rerouted=self.rerouted + units)
 
-    def drop(self, units: int) -> Share:
+    def drop(self, units: int) -> LineShare:
         """Without so many unshipped units: those that are not there yet first."""
         from_backordered = min(units, self.backordered)
         return replace(self, backordered=self.backordered - from_backordered).take(units - from_backordered)
 
-    def ship(self, units: int) -> Share:
+    def ship(self, units: int) -> LineShare:
         return replace(self.take(units), shipped=self.shipped + units)
 
-    def take(self, units: int) -> Share:
+    def take(self, units: int) -> LineShare:
         """Without so many unshipped units: accepted ones first, then pending, then backordered."""
         from_accepted = min(units, self.accepted)
         from_pending = min(units - from_accepted, self.pending)
@@ -161,7 +161,7 @@ class SupplierOrder(Value, frozen=True):
 
     supplier_order_id: str
     supplier_id: str
-    shares: dict[LineNo, Share]
+    shares: dict[LineNo, LineShare]
     drafted_at: datetime
     packing: tuple[str, ...] = ()
     unit_costs: dict[LineNo, Money] = {}
@@ -254,7 +254,7 @@ class SupplierOrder(Value, frozen=True):
 
 def draft(fact: SupplierOrderDrafted) -> SupplierOrder:
     lines = {*fact.units, *fact.backordered}
-    shares = {n: Share(pending=fact.units.get(n, 0), backordered=fact.backordered.get(n, 0)) for n in sorted(lines)}
+    shares = {n: LineShare(pending=fact.units.get(n, 0), backordered=fact.backordered.get(n, 0)) for n in sorted(lines)}
     return SupplierOrder(
         fact.supplier_order_id,
         fact.supplier_id,
@@ -315,7 +315,7 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
         case SupplierOrderShipped(by_line=by_line, at=at):
             return replace(
                 supplier_order,
-                shares=_changed(supplier_order.shares, by_line, Share.ship),
+                shares=_changed(supplier_order.shares, by_line, LineShare.ship),
                 last_shipped_at=max(at, supplier_order.last_shipped_at or at),
                 acknowledged_at=_first(supplier_order.acknowledged_at, at),
                 late=_still_late(supplier_order, by_line, at),
@@ -326,8 +326,8 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
             cancelled = {
                 line_no: left for line_no, units in by_line.items() if (left := units - rerouted.get(line_no, 0))
             }
-            shares = _changed(supplier_order.shares, cancelled, Share.cancel)
-            shares = _changed(shares, rerouted, Share.reroute)
+            shares = _changed(supplier_order.shares, cancelled, LineShare.cancel)
+            shares = _changed(shares, rerouted, LineShare.reroute)
             dropped = _dropped(supplier_order, by_line, fact.at)
             return replace(dropped, shares=shares, cancel_asked={}, reroute_asked={})
         case CancelRefused():
@@ -387,7 +387,9 @@ def _still_late(supplier_order: SupplierOrder, by_line: Units, at: datetime) -> 
     return minus(supplier_order.late, by_line)
 
 
-def _changed(shares: dict[LineNo, Share], by_line: Units, change: Callable[[Share, int], Share]) -> dict[LineNo, Share]:
+def _changed(
+    shares: dict[LineNo, LineShare], by_line: Units, change: Callable[[LineShare, int], LineShare]
+) -> dict[LineNo, LineShare]:
     return {**shares, **{line_no: change(shares[line_no], units) for line_no, units in by_line.items()}}
 
 
@@ -398,7 +400,7 @@ def _asked(supplier_order: SupplierOrder, request: CancelRequested) -> SupplierO
     return replace(asked, reroute_wish=wish) if more_rerouted else replace(asked, cancel_wish=wish)
 
 
-def _still_asked(supplier_order: SupplierOrder, shares: dict[LineNo, Share]) -> tuple[Units, Units]:
+def _still_asked(supplier_order: SupplierOrder, shares: dict[LineNo, LineShare]) -> tuple[Units, Units]:
     """What it is still asked to cancel, and to reroute of that, once units were rejected.
 
     Units rejected beyond those that it was not asked about meet a wish: one to cancel before one to reroute.
