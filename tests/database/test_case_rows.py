@@ -34,20 +34,20 @@ from tests.support.projecting import (
     contents,
     forget,
 )
-from tests.support.stalls import EmptyTenant
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     HOUR,
     ORDER,
     delivered,
     line,
 )
+from tests.support.stalls import EmptyTenant
 
 
 async def listed(tenant: EmptyTenant, desk: Desk, size: int = 100, **how) -> list[CaseSummary]:
-    """All cases that fit, page after page; the story goes to the log once."""
-    head = catch_up(tenant, desk.story.log)
-    desk.story.log.clear()
+    """All cases that fit, page after page; the scenario goes to the log once."""
+    head = catch_up(tenant, desk.scenario.log)
+    desk.scenario.log.clear()
     found: list[CaseSummary] = []
     token = ""
     async with asking(tenant, head) as where:
@@ -82,18 +82,18 @@ async def test_a_case_is_listed_with_how_far_it_is(tenant: EmptyTenant):
     desk.pays()
     (row,) = await listed(tenant, desk)
     assert (row.status, row.denial, row.paid_minor) == (CaseStatus.RESOLVED, Denial.GOODS_USED, 500)
-    assert row.closed_at == desk.story.now
+    assert row.closed_at == desk.scenario.now
 
 
 async def test_cases_are_found_by_status_supplier_order_and_time_page_after_page(tenant: EmptyTenant):
-    story = delivered(line(1, "tea", 3), line(2, "mug", 3, "acme"))
-    desk = Desk(story)
+    scenario = delivered(line(1, "tea", 3), line(2, "mug", 3, "acme"))
+    desk = Desk(scenario)
     for n in range(1, 4):
         desk.opens(case_id=f"case-{n}")
-        story.later(hours=1)
-    story.place(line(1, "ink", 1, "bolt"), order_id="shopify/2")
-    story.send("shopify/2/1")
-    story.ship(supplier_order_id="shopify/2/1", number="P2")
+        scenario.later(hours=1)
+    scenario.place(line(1, "ink", 1, "bolt"), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    scenario.ship(supplier_order_id="shopify/2/1", number="P2")
     desk.opens(Reason.LOST, case_id="case-4", order_id="shopify/2")
     desk.reviews("case-2")
     assert [row.case_id for row in await listed(tenant, desk, size=1)] == ["case-1", "case-2", "case-3", "case-4"]
@@ -104,8 +104,8 @@ async def test_cases_are_found_by_status_supplier_order_and_time_page_after_page
     ]  # fmt: skip
     found = await listed(tenant, desk, supplier_id="acme", statuses=[CaseStatus.OPENED], order_id=ORDER)
     assert [row.case_id for row in found] == ["case-1", "case-3"]
-    since = story.now - 2 * HOUR
-    assert [row.case_id for row in await listed(tenant, desk, since=since, until=story.now)] == ["case-2", "case-3"]
+    since = scenario.now - 2 * HOUR
+    assert [row.case_id for row in await listed(tenant, desk, since=since, until=scenario.now)] == ["case-2", "case-3"]
     assert await listed(tenant, desk, order_id="shopify/9") == []
 
 
@@ -127,8 +127,8 @@ async def due(told: Told, timer: type[Timer], now: datetime | None = None) -> li
 
 
 async def test_the_first_answer_is_an_obligation_of_the_retailer(tenant: EmptyTenant):
-    told = Told(tenant, (desk := opened()).story)
-    due = desk.story.now + 24 * HOUR
+    told = Told(tenant, (desk := opened()).scenario)
+    due = desk.scenario.now + 24 * HOUR
     (obligation,) = await told.obligations(clock=Clock.FIRST_ANSWER)
     assert (obligation.object_id, obligation.supplier_id, obligation.state, obligation.due) == (
         CASE, "", ClockState.OPEN, due,
@@ -138,9 +138,9 @@ async def test_the_first_answer_is_an_obligation_of_the_retailer(tenant: EmptyTe
 
 
 async def test_a_first_answer_that_does_not_come_is_due_at_the_clock_once(tenant: EmptyTenant):
-    told = Told(tenant, (desk := opened()).story)
-    assert await due(told, FirstAnswerDue, desk.story.now + 23 * HOUR) == []
-    desk.story.later(hours=24)
+    told = Told(tenant, (desk := opened()).scenario)
+    assert await due(told, FirstAnswerDue, desk.scenario.now + 23 * HOUR) == []
+    desk.scenario.later(hours=24)
     assert await due(told, FirstAnswerDue) == [(CASE,)]
     desk.clock_runs()
     assert await due(told, FirstAnswerDue) == []
@@ -150,7 +150,7 @@ async def test_a_first_answer_that_does_not_come_is_due_at_the_clock_once(tenant
 
 
 async def test_a_case_that_is_cancelled_before_its_answer_obliges_nobody(tenant: EmptyTenant):
-    told = Told(tenant, (desk := opened()).story)
+    told = Told(tenant, (desk := opened()).scenario)
     desk.cancels()
     assert await told.obligations(clock=Clock.FIRST_ANSWER) == []
 
@@ -160,11 +160,11 @@ async def test_a_case_that_is_cancelled_before_its_answer_obliges_nobody(tenant:
 
 async def test_a_reship_that_ended_is_due_until_its_case_has_seen_it(tenant: EmptyTenant):
     desk = approved(Remedy.RESHIP)
-    told = Told(tenant, desk.story)
+    told = Told(tenant, desk.scenario)
     assert await due(told, ReshipDue) == []
-    desk.story.send(f"{RESHIP}/1")
-    desk.story.ship(supplier_order_id=f"{RESHIP}/1", number="P9")
-    desk.story.scan(ParcelStatus.LOST, number="P9")
+    desk.scenario.send(f"{RESHIP}/1")
+    desk.scenario.ship(supplier_order_id=f"{RESHIP}/1", number="P9")
+    desk.scenario.scan(ParcelStatus.LOST, number="P9")
     assert await due(told, ReshipDue) == [(CASE,)]
     desk.looks_at_the_reship()
     assert await due(told, ReshipDue) == []
@@ -172,27 +172,27 @@ async def test_a_reship_that_ended_is_due_until_its_case_has_seen_it(tenant: Emp
 
 async def test_no_window_closes_while_a_case_is_open(tenant: EmptyTenant):
     desk = ruled()
-    told = Told(tenant, desk.story)
-    desk.story.later(days=Policy().return_window_days)
+    told = Told(tenant, desk.scenario)
+    desk.scenario.later(days=Policy().return_window_days)
     desk.denies()
     assert await due(told, ReturnWindowDue) == [(ORDER,)]
     desk.files(OTHER_PHOTO)
     desk.reopens(OTHER_PHOTO)
-    assert await due(told, ReturnWindowDue, desk.story.now + DAY) == []
+    assert await due(told, ReturnWindowDue, desk.scenario.now + DAY) == []
 
 
 def test_it_does_not_matter_where_a_page_of_the_log_ends(tenant: EmptyTenant):
     desk = approved(Remedy.RESHIP, {1: 2})
     desk.opens(case_id="case-2")
-    desk.story.send(f"{RESHIP}/1")
-    desk.story.ship({1: 1}, f"{RESHIP}/1", "P8")
-    desk.story.ship({1: 1}, f"{RESHIP}/1", "P9")
-    desk.story.scan(ParcelStatus.DELIVERED, number="P8")
-    desk.story.scan(ParcelStatus.LOST, number="P9")
+    desk.scenario.send(f"{RESHIP}/1")
+    desk.scenario.ship({1: 1}, f"{RESHIP}/1", "P8")
+    desk.scenario.ship({1: 1}, f"{RESHIP}/1", "P9")
+    desk.scenario.scan(ParcelStatus.DELIVERED, number="P8")
+    desk.scenario.scan(ParcelStatus.LOST, number="P9")
     desk.looks_at_the_reship()
     desk.grants()
     desk.pays()
-    catch_up(tenant, desk.story.log)
+    catch_up(tenant, desk.scenario.log)
     expected = contents(tenant)
     forget(tenant)
     catch_up(tenant, page_facts=2)

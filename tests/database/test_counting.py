@@ -15,8 +15,8 @@ from projections.supplier_performance import SUPPLIER_PERFORMANCE, counted, scor
 from projections.supplier_performance.windows import Window
 from tests.support.projecting import catch_up, connect, contents, verify
 from tests.support.rating import LATER, SUPPLIERS, figures_of, lives, rate_so_far, recorded, told
+from tests.support.scenario import DAY, HOUR, NOON, sent
 from tests.support.stalls import EmptyTenant
-from tests.support.story import DAY, HOUR, NOON, sent
 
 DISPATCH = RateName.ON_TIME_DISPATCH
 SATISFACTION = RateName.SATISFACTION
@@ -62,14 +62,14 @@ async def test_rates_of_any_window_are_exact_to_the_microsecond(tenant: EmptyTen
 
 
 async def test_a_case_at_the_very_bounds_of_a_window_is_in_it_once(tenant: EmptyTenant):
-    story = sent()
+    scenario = sent()
     due = NOON + 48 * HOUR
     moment = timedelta(microseconds=1)
-    assert await rate_so_far(tenant, story, DISPATCH, window=Window(LATER, due, due + moment)) == (0, 1)
-    assert await rate_so_far(tenant, story, DISPATCH, window=Window(LATER, due + moment, LATER)) == (0, 0)
-    assert await rate_so_far(tenant, story, DISPATCH, window=Window(LATER, NOON, due)) == (0, 0)
-    assert await rate_so_far(tenant, story, DISPATCH, window=Window(due, NOON, LATER)) == (0, 1)
-    assert await rate_so_far(tenant, story, DISPATCH, window=Window(due - moment, NOON, LATER)) == (0, 0)
+    assert await rate_so_far(tenant, scenario, DISPATCH, window=Window(LATER, due, due + moment)) == (0, 1)
+    assert await rate_so_far(tenant, scenario, DISPATCH, window=Window(LATER, due + moment, LATER)) == (0, 0)
+    assert await rate_so_far(tenant, scenario, DISPATCH, window=Window(LATER, NOON, due)) == (0, 0)
+    assert await rate_so_far(tenant, scenario, DISPATCH, window=Window(due, NOON, LATER)) == (0, 1)
+    assert await rate_so_far(tenant, scenario, DISPATCH, window=Window(due - moment, NOON, LATER)) == (0, 0)
 
 
 async def test_the_sums_do_not_depend_on_how_the_log_is_cut_into_pages(tenant: EmptyTenant):
@@ -96,7 +96,7 @@ def _start_over(tenant: EmptyTenant) -> None:
 
 
 async def test_a_rebuild_gives_the_same_sums(tenant: EmptyTenant):
-    story = lives(5)
-    async with told(tenant, story, NOON + 45 * DAY, page_facts=11):
+    scenario = lives(5)
+    async with told(tenant, scenario, NOON + 45 * DAY, page_facts=11):
         comparison = verify(tenant, "supplier_performance")
     assert comparison.equal, str(comparison)

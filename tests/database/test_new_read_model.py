@@ -31,8 +31,8 @@ from tests.support.projecting import (
     verify,
     write_down,
 )
+from tests.support.scenario import DAY, NOON, line, sent
 from tests.support.stalls import EmptyTenant
-from tests.support.story import DAY, NOON, line, sent
 
 # --- the file: who was ever asked for a SKU, how does the order stand, and may the supplier sell? --------------------
 
@@ -116,10 +116,10 @@ def wanted(tenant: EmptyTenant, sku: str, page: PageOf = FIRST_PAGE, at_least: i
 
 
 def test_it_is_followed_and_answers_with_the_rows_that_it_was_filled_with(tenant: EmptyTenant):
-    story = sent(line(1, "tea", 3), line(2, "mug", 1, "bolt"))
-    head = catch_up(tenant, story.log, ALL)
+    scenario = sent(line(1, "tea", 3), line(2, "mug", 1, "bolt"))
+    head = catch_up(tenant, scenario.log, ALL)
     answer = wanted(tenant, "tea", at_least=head)
-    order = story.order()
+    order = scenario.order()
     parts = dict.fromkeys(order.supplier_orders, 1)
     assert len(parts) == 2
     tea = Wanted(order.order_id, 1, "tea", 3, order.header, order.placed.placed_at, None, parts)
@@ -128,22 +128,22 @@ def test_it_is_followed_and_answers_with_the_rows_that_it_was_filled_with(tenant
 
 
 def test_its_rows_change_with_the_facts_whatever_the_pages(tenant: EmptyTenant):
-    story = sent(line(1, "tea", 3))
-    catch_up(tenant, story.log, ALL, page_facts=2)
-    before = len(story.log)
-    story.later(hours=1)
-    story.cancel()
-    catch_up(tenant, story.log[before:], ALL, page_facts=1)
+    scenario = sent(line(1, "tea", 3))
+    catch_up(tenant, scenario.log, ALL, page_facts=2)
+    before = len(scenario.log)
+    scenario.later(hours=1)
+    scenario.cancel()
+    catch_up(tenant, scenario.log[before:], ALL, page_facts=1)
     (tea,) = wanted(tenant, "tea").rows
-    assert tea.status is story.order().header
+    assert tea.status is scenario.order().header
     assert verify(tenant, "wanted", ALL).equal
 
 
 def test_it_is_read_page_by_page(tenant: EmptyTenant):
-    story = sent(line(1, "tea", 1), order_id="shopify/1")
+    scenario = sent(line(1, "tea", 1), order_id="shopify/1")
     for number in (2, 3):
-        story.place(line(1, "tea", 1), order_id=f"shopify/{number}")
-    catch_up(tenant, story.log, ALL)
+        scenario.place(line(1, "tea", 1), order_id=f"shopify/{number}")
+    catch_up(tenant, scenario.log, ALL)
     first = wanted(tenant, "tea", PageOf(2))
     second = wanted(tenant, "tea", PageOf(2, first.next_page_token))
     assert [row.order_id for row in first.rows + second.rows] == ["shopify/1", "shopify/2", "shopify/3"]
@@ -151,9 +151,9 @@ def test_it_is_read_page_by_page(tenant: EmptyTenant):
 
 
 def test_a_projector_follows_it_beside_the_others_and_tells_where_it_stands(tenant: EmptyTenant):
-    story = sent(line(1, "tea", 3))
+    scenario = sent(line(1, "tea", 3))
     with listed(tenant), projector(tenant.conninfo, ALL):
-        write_down(tenant, story.log)
+        write_down(tenant, scenario.log)
         until(lambda: caught_up(tenant) and statuses(tenant, ALL)["wanted"].lag == 0)
         assert statuses(tenant, ALL)["wanted"].error is None
         assert len(contents(tenant, [WANTED_LINES])["wanted_lines"]) == 1

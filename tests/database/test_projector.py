@@ -39,8 +39,8 @@ from tests.support.projecting import (
     write_down,
     write_poison,
 )
+from tests.support.scenario import line, sent, shipped
 from tests.support.stalls import EmptyTenant
-from tests.support.story import line, sent, shipped
 
 # --- following ------------------------------------------------------------------------------------
 
@@ -54,21 +54,21 @@ def test_new_facts_arrive_without_any_notify(shop: EmptyTenant):
 def test_a_notify_brings_new_facts_in_sooner_than_the_poll(shop: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(runner, "POLL_SECONDS", 30.0)
     with projector(shop.conninfo):
-        story = shipped()
-        write_down(shop, story.log)
+        scenario = shipped()
+        write_down(shop, scenario.log)
         until(lambda: caught_up(shop))
-        before = len(story.log)
-        story.scan(ParcelStatus.IN_TRANSIT)
-        write_down(shop, story.log[before:])
+        before = len(scenario.log)
+        scenario.scan(ParcelStatus.IN_TRANSIT)
+        write_down(shop, scenario.log[before:])
         with connect(shop) as connection:
             connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, shop.schema))
         until(lambda: caught_up(shop), 10)
 
 
 def test_it_survives_killed_connections(shop: EmptyTenant, caplog: pytest.LogCaptureFixture):
-    story = shipped()
+    scenario = shipped()
     with projector(shop.conninfo):
-        write_down(shop, story.log)
+        write_down(shop, scenario.log)
         until(lambda: caught_up(shop))
         for status in (ParcelStatus.IN_TRANSIT, ParcelStatus.OUT_FOR_DELIVERY, ParcelStatus.DELIVERED):
             with connect(shop) as connection:
@@ -76,10 +76,10 @@ def test_it_survives_killed_connections(shop: EmptyTenant, caplog: pytest.LogCap
                 killed = connection.execute(f"{query} AND query LIKE '%ledger_%' OR query LIKE 'LISTEN%'").fetchone()
             assert killed
             assert killed[0] > 0
-            before = len(story.log)
-            story.later(hours=1)
-            story.scan(status)
-            write_down(shop, story.log[before:])
+            before = len(scenario.log)
+            scenario.later(hours=1)
+            scenario.scan(status)
+            write_down(shop, scenario.log[before:])
             until(lambda: caught_up(shop))
     assert "lost its database" in caplog.text
 
@@ -103,8 +103,8 @@ def test_a_broken_tenant_does_not_keep_the_others_waiting(shop: EmptyTenant, cap
 
 
 def test_of_two_projectors_one_leads_and_the_other_takes_over(shop: EmptyTenant):
-    story = sent()
-    write_down(shop, story.log)
+    scenario = sent()
+    write_down(shop, scenario.log)
 
     def leaders() -> set[str]:
         with connect(shop) as connection:
@@ -115,16 +115,16 @@ def test_of_two_projectors_one_leads_and_the_other_takes_over(shop: EmptyTenant)
         until(lambda: caught_up(shop))
         (first,) = leaders()
         with projector(shop.conninfo):
-            before = len(story.log)
-            story.ship()
-            write_down(shop, story.log[before:])
+            before = len(scenario.log)
+            scenario.ship()
+            write_down(shop, scenario.log[before:])
             until(lambda: caught_up(shop))
             assert leaders() == {first}
             stop.set()
             until(lambda: len(leaders()) == 1 and leaders() != {first} and None not in leaders())
-            before = len(story.log)
-            story.scan(ParcelStatus.IN_TRANSIT)
-            write_down(shop, story.log[before:])
+            before = len(scenario.log)
+            scenario.scan(ParcelStatus.IN_TRANSIT)
+            write_down(shop, scenario.log[before:])
             until(lambda: caught_up(shop))
     expected = contents(shop)
     forget(shop)
@@ -139,8 +139,8 @@ def test_who_holds_the_lock_is_waited_for(shop: EmptyTenant):
         query = "SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))"
         other.execute(query, (f"{shop.schema}/tracking", LOCK_SEED))
         with projector(shop.conninfo):
-            story = shipped()
-            write_down(shop, story.log[len(sent().log) :])
+            scenario = shipped()
+            write_down(shop, scenario.log[len(sent().log) :])
             until(lambda: statuses(shop)["sla"].lag == 0)
             assert statuses(shop)["tracking"].lag > 0
             other.execute("ROLLBACK")
@@ -188,12 +188,12 @@ def test_the_status_tells_position_lag_and_life(shop: EmptyTenant):
 def test_an_unknown_fact_stops_the_projections_before_it_and_shows_in_the_status(
     shop: EmptyTenant, caplog: pytest.LogCaptureFixture
 ):
-    story = sent()
-    head = write_down(shop, story.log)
+    scenario = sent()
+    head = write_down(shop, scenario.log)
     write_poison(shop)
-    before = len(story.log)
-    story.ship()
-    write_down(shop, story.log[before:])
+    before = len(scenario.log)
+    scenario.ship()
+    write_down(shop, scenario.log[before:])
     with projector(shop.conninfo):
         until(lambda: all(status.error for status in statuses(shop).values()))
         found = statuses(shop).values()
@@ -202,7 +202,7 @@ def test_an_unknown_fact_stops_the_projections_before_it_and_shows_in_the_status
         assert not any(status.is_alive(60) for status in found)
         assert "cannot go on" in caplog.text
         # Once the service knows the fact, here because it becomes one that it knows, nothing was skipped.
-        stream, known = story.suspend("bolt") and story.log[-1]
+        stream, known = scenario.suspend("bolt") and scenario.log[-1]
         with connect(shop) as connection:
             query = """
                 UPDATE {}.ledger_events SET topic = %s, state = %s, originator_id = %s, originator_version = 5
@@ -235,9 +235,9 @@ def test_a_fact_that_one_read_model_cannot_write_stops_it_there_and_the_other_te
     shop: EmptyTenant, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level("INFO")
-    story = sent()
-    before = len(story.log)
-    story.place(line(1, "mug", 1, "bolt"), order_id="shopify/2")
+    scenario = sent()
+    before = len(scenario.log)
+    scenario.place(line(1, "mug", 1, "bolt"), order_id="shopify/2")
     write_down(shop, [])
     catch_up(shop)
     schema = Identifier(shop.schema)
@@ -246,7 +246,7 @@ def test_a_fact_that_one_read_model_cannot_write_stops_it_there_and_the_other_te
         connection.execute(SQL("CREATE SEQUENCE {}.attempts").format(schema))
         check = "ALTER TABLE {0}.tracking_orders ADD CONSTRAINT no CHECK (order_id <> 'shopify/2' OR nextval({1}) < 0)"
         connection.execute(SQL(check).format(schema, Literal(f"{shop.schema}.attempts")))
-        head = write_down(shop, story.log)
+        head = write_down(shop, scenario.log)
         with projector(shop.conninfo):
             until(lambda: statuses(shop)["tracking"].error)
             attempts = one(connection, "SELECT last_value FROM {}.attempts", shop)
@@ -307,9 +307,9 @@ def test_a_tenant_in_which_somebody_holds_what_the_projector_needs_keeps_no_othe
             with projector(conninfo), other.transaction():
                 other.execute("UPDATE tenant_a_held.ledger_projections SET seen_at = seen_at")
                 until(lambda: "the read models of tenant_a_held wait" in caplog.text)
-                story = sent()
-                for at in range(0, len(story.log), 4):
-                    write_down(shop, story.log[at : at + 4])
+                scenario = sent()
+                for at in range(0, len(scenario.log), 4):
+                    write_down(shop, scenario.log[at : at + 4])
                     until(lambda: caught_up(shop), 5)
             assert "lost its database" not in caplog.text
     finally:

@@ -18,13 +18,12 @@ from ledger.terms.time_zones import end_of_day, zone_of
 from tests.support.casework import Desk
 from tests.support.projecting import tracked
 from tests.support.rating import rate
-from tests.support.stalls import EmptyTenant
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     HOUR,
     NOON,
     ORDER,
-    Story,
+    Scenario,
     confirmed,
     line,
     names,
@@ -32,6 +31,7 @@ from tests.support.story import (
     sent,
     shipped,
 )
+from tests.support.stalls import EmptyTenant
 
 FRIDAY = date(2026, 3, 6)
 """Four days after NOON."""
@@ -140,72 +140,72 @@ def test_of_a_postal_code_so_much_stays_readable_as_finds_a_district(country: st
 
 
 def test_a_promised_day_is_kept_until_it_has_ended_at_the_destination():
-    story = sent(promised_day=FRIDAY)
-    assert (story.order().promised_day, story.order().promised_by) == (FRIDAY, END_IN_BERLIN - AN_INSTANT)
-    story.now = END_IN_BERLIN - HOUR
-    assert story.miss(Clock.DELIVERY, ORDER) == []
-    story.ship()
-    story.scan(ParcelStatus.DELIVERED)
-    assert (ORDER, Clock.DELIVERY) not in story.order().missed
+    scenario = sent(promised_day=FRIDAY)
+    assert (scenario.order().promised_day, scenario.order().promised_by) == (FRIDAY, END_IN_BERLIN - AN_INSTANT)
+    scenario.now = END_IN_BERLIN - HOUR
+    assert scenario.miss(Clock.DELIVERY, ORDER) == []
+    scenario.ship()
+    scenario.scan(ParcelStatus.DELIVERED)
+    assert (ORDER, Clock.DELIVERY) not in scenario.order().missed
 
 
 def test_a_promised_day_is_broken_once_it_has_ended():
-    story = shipped(promised_day=FRIDAY)
-    story.now = END_IN_BERLIN
-    assert names(story.miss(Clock.DELIVERY, ORDER)) == ["deadline_missed"]
+    scenario = shipped(promised_day=FRIDAY)
+    scenario.now = END_IN_BERLIN
+    assert names(scenario.miss(Clock.DELIVERY, ORDER)) == ["deadline_missed"]
 
 
 @pytest.mark.parametrize("midnight", [True, False])
 def test_what_arrives_at_the_midnight_after_the_promised_day_is_late(midnight: bool):
-    story = shipped(promised_day=FRIDAY)
-    story.now = END_IN_BERLIN
-    story.scan(ParcelStatus.DELIVERED, END_IN_BERLIN if midnight else END_IN_BERLIN - AN_INSTANT)
-    assert ((ORDER, Clock.DELIVERY) in story.order().missed) is midnight
+    scenario = shipped(promised_day=FRIDAY)
+    scenario.now = END_IN_BERLIN
+    scenario.scan(ParcelStatus.DELIVERED, END_IN_BERLIN if midnight else END_IN_BERLIN - AN_INSTANT)
+    assert ((ORDER, Clock.DELIVERY) in scenario.order().missed) is midnight
 
 
 def test_an_instant_stays_an_instant():
-    story = shipped(promised_by=NOON + DAY)
-    assert (story.order().promised_by, story.order().promised_day) == (NOON + DAY, None)
-    assert story.parcel().promised_by == NOON + DAY
+    scenario = shipped(promised_by=NOON + DAY)
+    assert (scenario.order().promised_by, scenario.order().promised_day) == (NOON + DAY, None)
+    assert scenario.parcel().promised_by == NOON + DAY
 
 
 def test_an_address_that_changes_moves_the_end_of_the_day():
-    story = sent(promised_day=FRIDAY)
-    story.change_address(Sealed("key-anna", b"Los Angeles"), CALIFORNIA)
-    assert story.order().promised_by == datetime(2026, 3, 7, 8, tzinfo=UTC) - AN_INSTANT
-    story.ship()
-    assert (story.parcel().promised_by, story.parcel().promised_day) == (story.order().promised_by, FRIDAY)
+    scenario = sent(promised_day=FRIDAY)
+    scenario.change_address(Sealed("key-anna", b"Los Angeles"), CALIFORNIA)
+    assert scenario.order().promised_by == datetime(2026, 3, 7, 8, tzinfo=UTC) - AN_INSTANT
+    scenario.ship()
+    assert (scenario.parcel().promised_by, scenario.parcel().promised_day) == (scenario.order().promised_by, FRIDAY)
 
 
 def test_a_breach_of_the_promised_day_is_withdrawn_where_the_day_ends_later():
-    story = sent(promised_day=FRIDAY)
-    story.now = END_IN_BERLIN
-    assert names(story.miss(Clock.DELIVERY, ORDER)) == ["deadline_missed"]
-    assert "breach_withdrawn" in names(story.change_address(Sealed("key-anna", b"Los Angeles"), CALIFORNIA))
-    assert (ORDER, Clock.DELIVERY) not in story.order().missed
+    scenario = sent(promised_day=FRIDAY)
+    scenario.now = END_IN_BERLIN
+    assert names(scenario.miss(Clock.DELIVERY, ORDER)) == ["deadline_missed"]
+    assert "breach_withdrawn" in names(scenario.change_address(Sealed("key-anna", b"Los Angeles"), CALIFORNIA))
+    assert (ORDER, Clock.DELIVERY) not in scenario.order().missed
 
 
 def test_an_address_that_comes_later_says_when_the_day_ends():
-    story = Story()
-    story.approve()
-    story.feed(10)
-    story.place(promised_day=FRIDAY, destination=Destination(), has_address=False, payment=PaymentState.PAID)
-    assert story.order().promised_by == datetime(2026, 3, 7, 12, tzinfo=UTC) - AN_INSTANT
-    story.complete(destination=CALIFORNIA, has_address=True)
-    assert story.order().confirmed_at is not None
-    assert story.order().promised_by == datetime(2026, 3, 7, 8, tzinfo=UTC) - AN_INSTANT
+    scenario = Scenario()
+    scenario.approve()
+    scenario.feed(10)
+    scenario.place(promised_day=FRIDAY, destination=Destination(), has_address=False, payment=PaymentState.PAID)
+    assert scenario.order().promised_by == datetime(2026, 3, 7, 12, tzinfo=UTC) - AN_INSTANT
+    scenario.complete(destination=CALIFORNIA, has_address=True)
+    assert scenario.order().confirmed_at is not None
+    assert scenario.order().promised_by == datetime(2026, 3, 7, 8, tzinfo=UTC) - AN_INSTANT
 
 
 async def test_what_arrives_on_the_promised_day_is_on_time(tenant: EmptyTenant):
-    story = shipped(promised_day=FRIDAY)
-    story.scan(ParcelStatus.DELIVERED, END_IN_BERLIN - HOUR)
-    assert await rate(tenant, story, RateName.ON_TIME_DELIVERY) == (1, 1)
+    scenario = shipped(promised_day=FRIDAY)
+    scenario.scan(ParcelStatus.DELIVERED, END_IN_BERLIN - HOUR)
+    assert await rate(tenant, scenario, RateName.ON_TIME_DELIVERY) == (1, 1)
 
 
 async def test_what_arrives_at_the_midnight_after_it_is_not(tenant: EmptyTenant):
-    story = shipped(promised_day=FRIDAY)
-    story.scan(ParcelStatus.DELIVERED, END_IN_BERLIN)
-    assert await rate(tenant, story, RateName.ON_TIME_DELIVERY) == (0, 1)
+    scenario = shipped(promised_day=FRIDAY)
+    scenario.scan(ParcelStatus.DELIVERED, END_IN_BERLIN)
+    assert await rate(tenant, scenario, RateName.ON_TIME_DELIVERY) == (0, 1)
 
 
 async def test_tracking_tells_the_day_of_orders_and_parcels(tenant: EmptyTenant):
@@ -216,7 +216,7 @@ async def test_tracking_tells_the_day_of_orders_and_parcels(tenant: EmptyTenant)
 
 def test_nothing_is_late_on_the_promised_day():
     desk = Desk(shipped(promised_day=FRIDAY))
-    desk.story.now = END_IN_BERLIN - AN_INSTANT
+    desk.scenario.now = END_IN_BERLIN - AN_INSTANT
     with refused(NotLate, "2026-03-06"):
         desk.opens(Reason.LATE, {LineNo(1): 1})
 

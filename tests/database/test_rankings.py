@@ -17,8 +17,8 @@ from projections.supplier_performance.trends import Step, steps
 from projections.supplier_performance.windows import Window
 from tests.support.projecting import asking, catch_up
 from tests.support.rating import LATER, SUPPLIERS, figures_of, lives, told
+from tests.support.scenario import DAY, HOUR, NOON, Scenario, a_shop, line, shipped
 from tests.support.stalls import EmptyTenant
-from tests.support.story import DAY, HOUR, NOON, Story, a_shop, line, shipped
 
 DISPATCH, LATE = RateName.ON_TIME_DISPATCH, RateName.LATE_SHIPMENT_30_DAYS
 ACKNOWLEDGE = RateName.ACKNOWLEDGEMENT
@@ -42,12 +42,12 @@ async def test_targets_hold_from_the_date_that_was_agreed(tenant: EmptyTenant):
 
 
 async def test_the_supplier_s_agreement_says_how_much_is_to_be_acknowledged_in_time(tenant: EmptyTenant):
-    story = a_shop()
+    scenario = a_shop()
     since = NOON + DAY
     agreed = suppliers.Agreement(since, NOON + 5 * DAY, acknowledgement_target_basis_points=9_800)
-    facts = suppliers.agree_terms(story.supplier(), agreed, NOON)
-    story.record((suppliers.stream("acme"), fact) for fact in facts)
-    catch_up(tenant, story.log)
+    facts = suppliers.agree_terms(scenario.supplier(), agreed, NOON)
+    scenario.record((suppliers.stream("acme"), fact) for fact in facts)
+    catch_up(tenant, scenario.log)
     assert await target(tenant, ACKNOWLEDGE, NOON) == 9_500
     assert await target(tenant, ACKNOWLEDGE, since) == 9_800
     assert await target(tenant, ACKNOWLEDGE, NOON + 5 * DAY) == 9_500
@@ -74,16 +74,16 @@ async def test_a_ranking_shows_every_supplier_as_its_scorecard_does(tenant: Empt
 async def test_the_worst_is_ranked_first_and_who_has_no_data_last(
     tenant: EmptyTenant, name: RateName, order: list[str]
 ):
-    story = a_shop()
-    story.approve("cup")
+    scenario = a_shop()
+    scenario.approve("cup")
     for number, supplier_id in enumerate(("acme", "acme", "cup")):
-        story.place(line(1, f"sku-{number}", 1, supplier_id), order_id=f"shopify/{number}")
-        story.send(f"shopify/{number}/1")
-    story.ship(number="P0", supplier_order_id="shopify/0/1")
-    story.later(hours=49)
-    story.ship(number="P1", supplier_order_id="shopify/1/1")
-    story.ship(number="P2", supplier_order_id="shopify/2/1")
-    catch_up(tenant, story.log)
+        scenario.place(line(1, f"sku-{number}", 1, supplier_id), order_id=f"shopify/{number}")
+        scenario.send(f"shopify/{number}/1")
+    scenario.ship(number="P0", supplier_order_id="shopify/0/1")
+    scenario.later(hours=49)
+    scenario.ship(number="P1", supplier_order_id="shopify/1/1")
+    scenario.ship(number="P2", supplier_order_id="shopify/2/1")
+    catch_up(tenant, scenario.log)
     async with asking(tenant) as where:
         ranking = await scorecards.rank(where, Window(LATER), name)
     assert ranking.supplier_ids == order
@@ -144,23 +144,23 @@ async def test_each_part_of_a_trend_has_the_target_of_its_end(tenant: EmptyTenan
 # --- what follows from rates ----------------------------------------------------------------------
 
 
-def _late(story: Story, count: int, supplier_id: str = "acme", first: int = 0) -> None:
+def _late(scenario: Scenario, count: int, supplier_id: str = "acme", first: int = 0) -> None:
     """So many orders, each shipped late."""
     for number in range(first, first + count):
         order_id = f"shopify/{supplier_id}-{number}"
-        story.place(line(1, "cup", 1, supplier_id), order_id=order_id)
-        story.send(f"{order_id}/1")
-    story.later(hours=49)
+        scenario.place(line(1, "cup", 1, supplier_id), order_id=order_id)
+        scenario.send(f"{order_id}/1")
+    scenario.later(hours=49)
     for number in range(first, first + count):
-        story.ship(number=f"{supplier_id}x{number}", supplier_order_id=f"shopify/{supplier_id}-{number}/1")
+        scenario.ship(number=f"{supplier_id}x{number}", supplier_order_id=f"shopify/{supplier_id}-{number}/1")
 
 
 async def test_a_rate_that_crossed_its_target_over_twenty_cases_is_found_until_it_is_recorded(tenant: EmptyTenant):
-    story = a_shop()
-    _late(story, 19)
-    _late(story, 20, "bolt")
-    now = story.later(days=1)
-    async with told(tenant, story, now) as where:
+    scenario = a_shop()
+    _late(scenario, 19)
+    _late(scenario, 20, "bolt")
+    now = scenario.later(days=1)
+    async with told(tenant, scenario, now) as where:
         (crossing,) = (await reviewing.crossings(where, now)).rows
         assert crossing.supplier_id == "bolt"
         assert {each.name for each in crossing.rates} == {
@@ -170,7 +170,7 @@ async def test_a_rate_that_crossed_its_target_over_twenty_cases_is_found_until_i
             RateName.LATE_SHIPMENT_10_DAYS,
             RateName.VALID_TRACKING,
         }
-        noticed = suppliers.notice_rates(story.supplier("bolt"), crossing.rates, Policy(), now)
+        noticed = suppliers.notice_rates(scenario.supplier("bolt"), crossing.rates, Policy(), now)
         catch_up(tenant, [(suppliers.stream("bolt"), fact) for fact in noticed])
         assert (await reviewing.crossings(where, now)).rows == []
         proposed = (await reviewing.list_proposals(where, PageOf(), "bolt", ProposalState.OPEN)).rows
@@ -180,14 +180,14 @@ async def test_a_rate_that_crossed_its_target_over_twenty_cases_is_found_until_i
 
 
 async def test_proposals_are_listed_by_page_and_state(tenant: EmptyTenant):
-    story = a_shop()
+    scenario = a_shop()
     for supplier_id in ("acme", "bolt"):
         rates = [Rate(name, 10, 20, NOON - DAY, NOON, Targets().of(name)) for name in (DISPATCH, LATE)]
-        facts = suppliers.notice_rates(story.supplier(supplier_id), rates, Policy(), NOON)
-        story.record((suppliers.stream(supplier_id), fact) for fact in facts)
-    dismissed = suppliers.dismiss_suspension(story.supplier("bolt"), LATE, "a flood", NOON)
-    story.record((suppliers.stream("bolt"), fact) for fact in dismissed)
-    catch_up(tenant, story.log)
+        facts = suppliers.notice_rates(scenario.supplier(supplier_id), rates, Policy(), NOON)
+        scenario.record((suppliers.stream(supplier_id), fact) for fact in facts)
+    dismissed = suppliers.dismiss_suspension(scenario.supplier("bolt"), LATE, "a flood", NOON)
+    scenario.record((suppliers.stream("bolt"), fact) for fact in dismissed)
+    catch_up(tenant, scenario.log)
     async with asking(tenant) as where:
         found, token = [], ""
         for _ in range(4):
@@ -206,9 +206,9 @@ async def test_proposals_are_listed_by_page_and_state(tenant: EmptyTenant):
 
 
 async def test_a_supplier_is_due_for_review_a_quarter_after_its_approval_or_its_last_review(tenant: EmptyTenant):
-    story = a_shop()
+    scenario = a_shop()
     due = NOON + 91 * DAY
-    catch_up(tenant, story.log)
+    catch_up(tenant, scenario.log)
     async with asking(tenant) as where:
         assert (await reviewing.list_reviews_due(where, PageOf(), due, due)).rows == []
         found = (await reviewing.list_reviews_due(where, PageOf(), due + HOUR, due)).rows
@@ -217,7 +217,7 @@ async def test_a_supplier_is_due_for_review_a_quarter_after_its_approval_or_its_
             ("bolt", due, None),
         ]
         seen = Seen(NOON, due, 1, (Rate(DISPATCH, 19, 20, NOON, due, 9_500),))
-        facts = suppliers.review(story.supplier(), seen, Policy(), due)
+        facts = suppliers.review(scenario.supplier(), seen, Policy(), due)
         catch_up(tenant, [(suppliers.stream("acme"), fact) for fact in facts])
         found = (await reviewing.list_reviews_due(where, PageOf(), due + 100 * DAY, due)).rows
         assert [(each.supplier_id, each.due) for each in found] == [("bolt", due), ("acme", due + 91 * DAY)]
@@ -228,19 +228,19 @@ async def test_a_supplier_is_due_for_review_a_quarter_after_its_approval_or_its_
 
 
 async def test_how_often_suppliers_are_reviewed_is_agreed_and_the_retired_are_not(tenant: EmptyTenant):
-    story = a_shop()
-    retired = suppliers.retire(story.supplier("bolt"), "", NOON)
-    story.record((suppliers.stream("bolt"), fact) for fact in retired)
-    story.record(changes_of(policies.stream(), policies.agree(None, Policy(review_every_days=10), NOON, NOON)))
-    catch_up(tenant, story.log)
+    scenario = a_shop()
+    retired = suppliers.retire(scenario.supplier("bolt"), "", NOON)
+    scenario.record((suppliers.stream("bolt"), fact) for fact in retired)
+    scenario.record(changes_of(policies.stream(), policies.agree(None, Policy(review_every_days=10), NOON, NOON)))
+    catch_up(tenant, scenario.log)
     async with asking(tenant) as where:
         found = (await reviewing.list_reviews_due(where, PageOf(), NOON + 11 * DAY, NOON)).rows
     assert [(each.supplier_id, each.due) for each in found] == [("acme", NOON + 10 * DAY)]
 
 
 async def test_a_review_sees_the_rates_of_its_period_at_a_position(tenant: EmptyTenant):
-    story = shipped()
-    head = catch_up(tenant, story.log)
+    scenario = shipped()
+    head = catch_up(tenant, scenario.log)
     async with asking(tenant, head) as where:
         seen = await reviewing.see(where, "acme", None, None, LATER)
         assert (seen.since, seen.until, seen.position) == (LATER - 91 * DAY, LATER, head)

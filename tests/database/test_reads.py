@@ -10,16 +10,16 @@ from ledger.refusals import BeyondTheLog, Malformed, ProjectionBehind
 from projections import tracking
 from projections.machine.reads import PageOf, snapshot
 from projections.tracking import TRACKING
-from tests.support.long_story import long_story
+from tests.support.long_scenario import long_scenario
 from tests.support.projecting import asking, catch_up, rebuild, write_down
+from tests.support.scenario import line, sent, shipped
 from tests.support.stalls import EmptyTenant
-from tests.support.story import line, sent, shipped
 
 
 async def test_a_query_waits_for_the_position_it_is_asked_for(tenant: EmptyTenant):
     head = catch_up(tenant, sent().log)
-    story = shipped()
-    later = write_down(tenant, story.log[head:])
+    scenario = shipped()
+    later = write_down(tenant, scenario.log[head:])
     async with asking(tenant, at_least=later) as where:
         question = asyncio.create_task(tracking.get_order(where, "shopify/1"))
         await asyncio.sleep(0.1)
@@ -64,7 +64,7 @@ async def test_a_query_before_any_projector_ran_waits_for_its_tables(tenant: Emp
 
 
 async def test_rows_and_position_come_from_one_moment_also_while_tables_are_swapped(tenant: EmptyTenant):
-    head = catch_up(tenant, long_story().log)
+    head = catch_up(tenant, long_scenario().log)
     async with asking(tenant) as where:
         rebuilding = asyncio.create_task(asyncio.to_thread(rebuild, tenant, "tracking"))
         answers = 0
@@ -76,12 +76,12 @@ async def test_rows_and_position_come_from_one_moment_also_while_tables_are_swap
 
 
 async def test_what_is_applied_while_a_query_reads_is_not_seen_by_it(tenant: EmptyTenant):
-    story = sent()
-    head = catch_up(tenant, story.log)
-    before = len(story.log)
-    story.place(line(1, "mug", 1, "bolt"), order_id="shopify/2")
+    scenario = sent()
+    head = catch_up(tenant, scenario.log)
+    before = len(scenario.log)
+    scenario.place(line(1, "mug", 1, "bolt"), order_id="shopify/2")
     async with asking(tenant) as where, snapshot(where, TRACKING) as at:
-        await asyncio.to_thread(catch_up, tenant, story.log[before:])
+        await asyncio.to_thread(catch_up, tenant, scenario.log[before:])
         assert at.position == head
         assert await at.rows("SELECT count(*) FROM {tracking_orders}", {}) == [(1,)]
 

@@ -26,7 +26,7 @@ from projections.machine.status import ask_for_rebuild
 from projections.machine.streams import Page
 from projections.machine.tables import Table
 from projections.tracking import TRACKING
-from tests.support.long_story import long_story
+from tests.support.long_scenario import long_scenario
 from tests.support.projecting import (
     NAMES,
     asking,
@@ -44,8 +44,8 @@ from tests.support.projecting import (
     verify,
     write_down,
 )
+from tests.support.scenario import a_shop, line, sent, shipped
 from tests.support.stalls import EmptyTenant
-from tests.support.story import a_shop, line, sent, shipped
 
 
 def _oids(tenant: EmptyTenant) -> dict[str, int]:
@@ -56,14 +56,14 @@ def _oids(tenant: EmptyTenant) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_rebuild_equals_the_live_tables_and_takes_their_place(tenant: EmptyTenant, name: str):
-    head = catch_up(tenant, long_story().log)
+    head = catch_up(tenant, long_scenario().log)
     before, oids = contents(tenant), _oids(tenant)
     comparison = rebuild(tenant, name)
     assert comparison.equal
     assert comparison.swapped
     assert comparison.position == head
     assert all(table.live_rows == table.rebuilt_rows for table in comparison.tables)
-    assert sum(table.live_rows for table in comparison.tables) >= 1, "the story says nothing to it"
+    assert sum(table.live_rows for table in comparison.tables) >= 1, "the scenario says nothing to it"
     assert contents(tenant) == before
     (projection,) = (each for each in PROJECTIONS if each.name == name)
     after = _oids(tenant)
@@ -74,14 +74,14 @@ def test_a_rebuild_equals_the_live_tables_and_takes_their_place(tenant: EmptyTen
 
 
 def test_a_rebuilt_projection_goes_on_following(tenant: EmptyTenant):
-    story = shipped()
-    catch_up(tenant, story.log)
+    scenario = shipped()
+    catch_up(tenant, scenario.log)
     for name in NAMES:
         rebuild(tenant, name)
-    before = len(story.log)
-    story.later(days=3)
-    story.scan(ParcelStatus.DELIVERED)
-    catch_up(tenant, story.log[before:])
+    before = len(scenario.log)
+    scenario.later(days=3)
+    scenario.scan(ParcelStatus.DELIVERED)
+    catch_up(tenant, scenario.log[before:])
     found = contents(tenant)
     forget(tenant)
     catch_up(tenant)
@@ -89,7 +89,7 @@ def test_a_rebuilt_projection_goes_on_following(tenant: EmptyTenant):
 
 
 def test_a_verification_finds_a_tampered_row_and_leaves_it(tenant: EmptyTenant):
-    catch_up(tenant, long_story().log)
+    catch_up(tenant, long_scenario().log)
     with connect(tenant) as connection:
         query = "UPDATE {}.tracking_orders SET status = 'delivered' WHERE order_id = 'shopify/2'"
         connection.execute(SQL(query).format(Identifier(tenant.schema)))
@@ -109,7 +109,7 @@ def test_a_verification_finds_a_tampered_row_and_leaves_it(tenant: EmptyTenant):
 
 
 def test_a_verification_finds_a_lost_and_an_invented_row(tenant: EmptyTenant):
-    catch_up(tenant, long_story().log)
+    catch_up(tenant, long_scenario().log)
     with connect(tenant) as connection:
         schema = Identifier(tenant.schema)
         connection.execute(SQL("DELETE FROM {}.sla_obligations WHERE clock = 'dispatch'").format(schema))
@@ -120,7 +120,7 @@ def test_a_verification_finds_a_lost_and_an_invented_row(tenant: EmptyTenant):
 
 
 def test_a_rebuild_that_died_leaves_the_live_tables_serving_and_the_next_starts_clean(tenant: EmptyTenant):
-    catch_up(tenant, long_story().log)
+    catch_up(tenant, long_scenario().log)
     before = contents(tenant)
     with connect(tenant) as connection:
         schema = Identifier(tenant.schema)
@@ -137,7 +137,7 @@ def test_a_rebuild_that_died_leaves_the_live_tables_serving_and_the_next_starts_
 
 
 def test_a_rebuild_is_asked_for_and_answered_through_the_status(shop: EmptyTenant):
-    write_down(shop, long_story().log)
+    write_down(shop, long_scenario().log)
 
     async def ask(name: str, verify_only: bool) -> None:
         async with open_pool(shop.conninfo) as pool:
@@ -170,21 +170,21 @@ def test_a_rebuild_that_ended_with_the_database_runs_no_more_and_is_done_anew_at
 
 
 def test_the_live_tables_follow_while_a_rebuild_runs(shop: EmptyTenant):
-    story = sent()
-    write_down(shop, story.log)
+    scenario = sent()
+    write_down(shop, scenario.log)
     with projector(shop.conninfo):
         until(lambda: caught_up(shop))
         for number in range(3):
-            before = len(story.log)
-            story.place(line(1, "mug", 1, "bolt"), order_id=f"shopify/{number + 10}")
-            write_down(shop, story.log[before:])
+            before = len(scenario.log)
+            scenario.place(line(1, "mug", 1, "bolt"), order_id=f"shopify/{number + 10}")
+            write_down(shop, scenario.log[before:])
             assert rebuild(shop, "tracking").equal
         until(lambda: caught_up(shop))
     assert len(contents(shop)["tracking_orders"]) == 4
 
 
 def test_another_shape_is_rebuilt_by_itself(shop: EmptyTenant, monkeypatch: pytest.MonkeyPatch):
-    write_down(shop, long_story().log)
+    write_down(shop, long_scenario().log)
     catch_up(shop)
     reshaped = TRACKING._replace(shape=TRACKING.shape + 1, tables=(WIDER, *TRACKING.tables[1:]), changes=_wider)
     with projector(shop.conninfo, projections=(reshaped, *PROJECTIONS[1:])), connect(shop) as connection:
@@ -212,10 +212,10 @@ def _wider(page: Page) -> list[Any]:
 
 
 def _more() -> list[Change]:
-    story = a_shop()
-    before = len(story.log)
-    story.place(order_id="shopify/77")
-    return [change for change in story.log[before:] if change[0].startswith("order-")]
+    scenario = a_shop()
+    before = len(scenario.log)
+    scenario.place(order_id="shopify/77")
+    return [change for change in scenario.log[before:] if change[0].startswith("order-")]
 
 
 @contextmanager
@@ -227,7 +227,7 @@ def reading(tenant: EmptyTenant, table: str) -> Iterator[int]:
 
 
 async def test_a_swap_waits_for_an_idle_reader_and_keeps_no_other_waiting(shop: EmptyTenant):
-    write_down(shop, long_story().log)
+    write_down(shop, long_scenario().log)
     await asyncio.to_thread(catch_up, shop)
     with projector(shop.conninfo):
         async with asking(shop) as where:
@@ -253,7 +253,7 @@ async def test_a_swap_waits_for_an_idle_reader_and_keeps_no_other_waiting(shop: 
 
 
 def test_a_new_shape_that_cannot_be_swapped_in_shows_why_until_it_is(shop: EmptyTenant):
-    write_down(shop, long_story().log)
+    write_down(shop, long_scenario().log)
     catch_up(shop)
     reshaped = TRACKING._replace(shape=TRACKING.shape + 1)
     projections = (reshaped, *PROJECTIONS[1:])
@@ -275,7 +275,7 @@ def test_a_new_shape_that_cannot_be_swapped_in_shows_why_until_it_is(shop: Empty
 
 
 def test_a_new_shape_that_fails_is_tried_again_until_it_succeeds(shop: EmptyTenant):
-    write_down(shop, long_story().log)
+    write_down(shop, long_scenario().log)
     catch_up(shop)
     fails = [True]
 
@@ -313,10 +313,10 @@ def _suffers(tenant: EmptyTenant, name: str) -> None:
 
 
 def test_live_tables_that_stay_behind_cannot_be_verified_and_are_rebuilt_up_to_the_head(tenant: EmptyTenant):
-    story = sent()
-    before = catch_up(tenant, story.log)
-    story.ship()
-    head = write_down(tenant, story.log[before:])
+    scenario = sent()
+    before = catch_up(tenant, scenario.log)
+    scenario.ship()
+    head = write_down(tenant, scenario.log[before:])
     _suffers(tenant, "tracking")
     with pytest.raises(rebuilding.Behind, match=f"stand at position {before} of {head} and do not go on: it suffers"):
         verify(tenant, "tracking")

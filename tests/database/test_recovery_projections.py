@@ -22,31 +22,31 @@ from tests.support.recovering import (
     claimable,
     refund,
 )
-from tests.support.stalls import EmptyTenant
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     FIRST,
     HOUR,
     NOON,
     ORDER,
-    Story,
+    Scenario,
     line,
     shipped,
 )
+from tests.support.stalls import EmptyTenant
 
 FILING, ANSWER = Clock.CLAIM_FILING, Clock.RECOVERY_ANSWER
 
 
 class Told:
-    """A story whose facts go to the log as it is told."""
+    """A scenario whose facts go to the log as it is told."""
 
-    def __init__(self, tenant: EmptyTenant, story: Story) -> None:
-        self.tenant, self.story = tenant, story
+    def __init__(self, tenant: EmptyTenant, scenario: Scenario) -> None:
+        self.tenant, self.scenario = tenant, scenario
         self._written = 0
 
     def catch_up(self) -> None:
-        new = self.story.log[self._written :]
-        self._written = len(self.story.log)
+        new = self.scenario.log[self._written :]
+        self._written = len(self.scenario.log)
         catch_up(self.tenant, new)
 
     async def obligations(self, clock: Clock, **more: Any) -> list[Obligation]:
@@ -62,7 +62,7 @@ class Told:
         self.catch_up()
         timers = (ClaimFilingDue, ClaimEligibleDue, RecoveryAnswerDue)
         async with asking(self.tenant) as where, where.pool.connection() as connection:
-            found = await obligations.due(connection, where.schema, self.story.now, 100)
+            found = await obligations.due(connection, where.schema, self.scenario.now, 100)
         return [each for each in found if isinstance(each, timers)]
 
     async def listed(self, page: PageOf | None = None, **about: Any) -> list[ListedRecovery]:
@@ -71,9 +71,9 @@ class Told:
             return (await list_recoveries(where, page or PageOf(), RecoveryFilter(**about))).rows
 
 
-def answering(story: Story, recovery_id: str = "asked") -> Recovering:
-    story.approve("acme", Agreement(effective_from=NOON - timedelta(days=1), answer_within_hours=24))
-    recovering = Recovering(story, recovery_id)
+def answering(scenario: Scenario, recovery_id: str = "asked") -> Recovering:
+    scenario.approve("acme", Agreement(effective_from=NOON - timedelta(days=1), answer_within_hours=24))
+    recovering = Recovering(scenario, recovery_id)
     recovering.of_supplier(refund(1000))
     return recovering
 
@@ -83,7 +83,7 @@ def answering(story: Story, recovery_id: str = "asked") -> Recovering:
 
 async def test_a_claim_is_to_be_filed_before_its_deadline(tenant: EmptyTenant):
     claim = claimable()
-    told = Told(tenant, claim.story)
+    told = Told(tenant, claim.scenario)
     (owed,) = await told.obligations(FILING)
     assert (owed.object_id, owed.state, owed.due, owed.supplier_id) == ("r1", ClockState.OPEN, NOON + 60 * DAY, "")
     assert len(await told.obligations(FILING, until=NOON + 61 * DAY)) == 1
@@ -91,19 +91,19 @@ async def test_a_claim_is_to_be_filed_before_its_deadline(tenant: EmptyTenant):
     claim.collect()
     claim.file()
     (met,) = await told.obligations(FILING)
-    assert (met.state, met.met_at) == (ClockState.MET, claim.story.now)
+    assert (met.state, met.met_at) == (ClockState.MET, claim.scenario.now)
 
 
 async def test_the_clock_hears_of_a_deadline_until_the_claim_is_barred(tenant: EmptyTenant):
     claim = claimable(days=59)
-    told = Told(tenant, claim.story)
+    told = Told(tenant, claim.scenario)
     assert await told.due() == []
-    claim.story.later(days=1)
+    claim.scenario.later(days=1)
     assert await told.due() == [ClaimFilingDue("r1", due=NOON + 60 * DAY)]
     claim.bar()
     assert await told.due() == []
     (missed,) = await told.obligations(FILING)
-    assert (missed.state, missed.missed_at) == (ClockState.MISSED, claim.story.now)
+    assert (missed.state, missed.missed_at) == (ClockState.MISSED, claim.scenario.now)
     async with asking(tenant) as where:
         breaches = await obligations.list_breaches(where, PageOf(), clock=FILING)
     assert breaches.rows == [missed]
@@ -111,19 +111,19 @@ async def test_the_clock_hears_of_a_deadline_until_the_claim_is_barred(tenant: E
 
 async def test_nothing_is_owed_of_a_claim_that_was_given_up(tenant: EmptyTenant):
     claim = claimable()
-    told = Told(tenant, claim.story)
+    told = Told(tenant, claim.scenario)
     assert await told.states(FILING) == [ClockState.OPEN]
     claim.write_off()
     assert await told.states(FILING) == []
-    claim.story.later(days=100)
+    claim.scenario.later(days=100)
     assert await told.due() == []
 
 
 async def test_the_clock_hears_when_a_waiting_time_has_passed(tenant: EmptyTenant):
     claim = claimable(days=13)
-    told = Told(tenant, claim.story)
+    told = Told(tenant, claim.scenario)
     assert await told.due() == []
-    claim.story.later(days=1)
+    claim.scenario.later(days=1)
     assert await told.due() == [ClaimEligibleDue("r1", due=NOON + 14 * DAY)]
     claim.become_eligible()
     assert await told.due() == []
@@ -134,10 +134,10 @@ async def test_the_clock_hears_when_a_waiting_time_has_passed(tenant: EmptyTenan
 
 async def test_a_supplier_is_to_answer_in_its_hours(tenant: EmptyTenant):
     asked = answering(shipped())
-    told = Told(tenant, asked.story)
+    told = Told(tenant, asked.scenario)
     (owed,) = await told.obligations(ANSWER)
     assert (owed.object_id, owed.supplier_id, owed.due) == ("asked", "acme", NOON + 24 * HOUR)
-    asked.story.later(hours=24)
+    asked.scenario.later(hours=24)
     assert await told.due() == [RecoveryAnswerDue("asked", due=NOON + 24 * HOUR)]
     asked.miss_answer()
     assert await told.due() == []
@@ -148,7 +148,7 @@ async def test_a_supplier_is_to_answer_in_its_hours(tenant: EmptyTenant):
 
 async def test_an_answer_in_time_is_kept_as_met_until_more_is_asked(tenant: EmptyTenant):
     asked = answering(shipped())
-    told = Told(tenant, asked.story)
+    told = Told(tenant, asked.scenario)
     asked.accept(1000)
     assert await told.states(ANSWER) == [ClockState.MET]
     asked.add(refund(500, "refund-2"))
@@ -163,14 +163,14 @@ async def test_an_answer_in_time_is_kept_as_met_until_more_is_asked(tenant: Empt
 @pytest.fixture
 def told(tenant: EmptyTenant) -> Told:
     """A supplier that is asked, a claim that waits, one that is written off."""
-    story = shipped(line(1, "tea", 2), line(2, "ink", 1, "bolt"))
-    story.ship({2: 1}, supplier_order_id=f"{ORDER}/2", number="P2")
-    answering(story)
-    loss, damage = Recovering(story, "loss"), Recovering(story, "damage")
+    scenario = shipped(line(1, "tea", 2), line(2, "ink", 1, "bolt"))
+    scenario.ship({2: 1}, supplier_order_id=f"{ORDER}/2", number="P2")
+    answering(scenario)
+    loss, damage = Recovering(scenario, "loss"), Recovering(scenario, "damage")
     loss.of_carrier(refund(700))
     damage.of_carrier(kind=DAMAGE, number="P2")
     damage.write_off()
-    return Told(tenant, story)
+    return Told(tenant, scenario)
 
 
 def ids(rows: list[ListedRecovery]) -> list[str]:
@@ -219,7 +219,7 @@ async def test_a_list_comes_in_pages(told: Told):
 
 
 async def test_a_row_follows_its_recovery(told: Told):
-    asked = Recovering(told.story, "asked")
+    asked = Recovering(told.scenario, "asked")
     assert (await told.listed(order_id=ORDER))[0].agreed_minor == 0
     asked.accept(800)
     asked.settle(300)

@@ -18,8 +18,8 @@ from projections.supplier_performance.windows import Window
 from tests.support.casework import PHOTO, Desk, approved, opened, ruled
 from tests.support.projecting import asking, catch_up
 from tests.support.rating import ALL_TIME, LATER, chargeback, rate_so_far
+from tests.support.scenario import DAY, FIRST, HOUR, NOON, ORDER, SECOND, Scenario, a_shop, line, sent, shipped
 from tests.support.stalls import EmptyTenant
-from tests.support.story import DAY, FIRST, HOUR, NOON, ORDER, SECOND, Story, a_shop, line, sent, shipped
 
 DISPATCH, LATE, DEFECT = RateName.ON_TIME_DISPATCH, RateName.LATE_SHIPMENT_30_DAYS, RateName.ORDER_DEFECT
 SATISFACTION = RateName.SATISFACTION
@@ -35,34 +35,34 @@ RESPONSE = RateName.RESPONSE
 
 
 async def test_what_is_said_to_be_shipped_after_its_deadline_is_a_late_shipment(tenant: EmptyTenant):
-    story = sent()
-    story.later(hours=49)
-    story.ship()
-    assert await rate_so_far(tenant, story, LATE) == (1, 1)
-    assert await rate_so_far(tenant, story, LATE, "") == (1, 1)
+    scenario = sent()
+    scenario.later(hours=49)
+    scenario.ship()
+    assert await rate_so_far(tenant, scenario, LATE) == (1, 1)
+    assert await rate_so_far(tenant, scenario, LATE, "") == (1, 1)
 
 
 async def test_a_first_scan_after_the_deadline_makes_no_late_shipment_of_what_was_confirmed_in_time(
     tenant: EmptyTenant,
 ):
-    story = shipped()
-    story.later(hours=49)
-    story.scan(ParcelStatus.IN_TRANSIT)
-    assert await rate_so_far(tenant, story, LATE) == (0, 1)
-    assert await rate_so_far(tenant, story, DISPATCH) == (0, 1)
+    scenario = shipped()
+    scenario.later(hours=49)
+    scenario.scan(ParcelStatus.IN_TRANSIT)
+    assert await rate_so_far(tenant, scenario, LATE) == (0, 1)
+    assert await rate_so_far(tenant, scenario, DISPATCH) == (0, 1)
 
 
 async def test_what_was_not_shipped_is_no_late_shipment_but_counts_as_an_order(tenant: EmptyTenant):
-    story = sent()
-    story.later(days=10)
-    assert await rate_so_far(tenant, story, LATE) == (0, 1)
+    scenario = sent()
+    scenario.later(days=10)
+    assert await rate_so_far(tenant, scenario, LATE) == (0, 1)
 
 
 async def test_late_shipments_are_counted_over_10_and_over_30_days_by_when_the_order_was_placed(tenant: EmptyTenant):
-    story = sent()
-    story.later(hours=49)
-    story.ship()
-    catch_up(tenant, story.log)
+    scenario = sent()
+    scenario.later(hours=49)
+    scenario.ship()
+    catch_up(tenant, scenario.log)
     async with asking(tenant) as where:
         for days, ten, thirty in ((10, 1, 1), (11, 0, 1), (30, 0, 1), (31, 0, 0)):
             (card,) = (await scorecards.get_rates(where, "acme", Window(NOON + days * DAY))).rows
@@ -75,99 +75,99 @@ async def test_late_shipments_are_counted_over_10_and_over_30_days_by_when_the_o
 
 @pytest.mark.parametrize(("stars", "defects"), [(1, 1), (2, 1), (3, 0), (5, 0)])
 async def test_a_review_of_one_or_two_stars_is_an_order_defect(tenant: EmptyTenant, stars: int, defects: int):
-    story = sent()
-    story.review(stars)
-    assert await rate_so_far(tenant, story, DEFECT) == (defects, 1)
-    assert await rate_so_far(tenant, story, DEFECT, "") == (defects, 1)
+    scenario = sent()
+    scenario.review(stars)
+    assert await rate_so_far(tenant, scenario, DEFECT) == (defects, 1)
+    assert await rate_so_far(tenant, scenario, DEFECT, "") == (defects, 1)
 
 
 async def test_a_chargeback_is_an_order_defect(tenant: EmptyTenant):
-    story = sent()
-    assert await rate_so_far(tenant, story, DEFECT) == (0, 1)
-    chargeback(story)
-    assert await rate_so_far(tenant, story, DEFECT) == (1, 1)
+    scenario = sent()
+    assert await rate_so_far(tenant, scenario, DEFECT) == (0, 1)
+    chargeback(scenario)
+    assert await rate_so_far(tenant, scenario, DEFECT) == (1, 1)
 
 
 async def test_an_order_has_at_most_one_defect(tenant: EmptyTenant):
-    story = sent()
-    story.review(1, "r1")
-    story.review(2, "r2")
-    chargeback(story)
-    assert await rate_so_far(tenant, story, DEFECT) == (1, 1)
-    assert await rate_so_far(tenant, story, DEFECT, "") == (1, 1)
+    scenario = sent()
+    scenario.review(1, "r1")
+    scenario.review(2, "r2")
+    chargeback(scenario)
+    assert await rate_so_far(tenant, scenario, DEFECT) == (1, 1)
+    assert await rate_so_far(tenant, scenario, DEFECT, "") == (1, 1)
 
 
 async def test_a_defect_counts_for_every_supplier_of_the_order_and_once_for_all_together(tenant: EmptyTenant):
-    story = sent(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
-    story.review(1)
-    assert [await rate_so_far(tenant, story, DEFECT, each) for each in ("acme", "bolt", "")] == [(1, 1)] * 3
+    scenario = sent(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
+    scenario.review(1)
+    assert [await rate_so_far(tenant, scenario, DEFECT, each) for each in ("acme", "bolt", "")] == [(1, 1)] * 3
 
 
 async def test_an_order_without_a_supplier_order_counts_for_all_together_alone(tenant: EmptyTenant):
-    story = a_shop()
-    story.place(payment=orders.PaymentState.PENDING)
-    chargeback(story)
-    assert await rate_so_far(tenant, story, DEFECT, "") == (1, 1)
-    assert await rate_so_far(tenant, story, DEFECT) == (0, 0)
+    scenario = a_shop()
+    scenario.place(payment=orders.PaymentState.PENDING)
+    chargeback(scenario)
+    assert await rate_so_far(tenant, scenario, DEFECT, "") == (1, 1)
+    assert await rate_so_far(tenant, scenario, DEFECT) == (0, 0)
 
 
 async def test_a_case_is_an_order_defect_until_it_is_denied(tenant: EmptyTenant):
     desk = opened(Reason.DAMAGED)
-    assert await rate_so_far(tenant, desk.story, DEFECT) == (1, 1)
-    assert await rate_so_far(tenant, desk.story, DEFECT, "") == (1, 1)
+    assert await rate_so_far(tenant, desk.scenario, DEFECT) == (1, 1)
+    assert await rate_so_far(tenant, desk.scenario, DEFECT, "") == (1, 1)
     desk.files()
     desk.reviews()
     desk.rules(Party.CUSTOMER, PHOTO)
     desk.denies()
-    assert await rate_so_far(tenant, desk.story, DEFECT) == (0, 1)
-    assert await rate_so_far(tenant, desk.story, DEFECT, "") == (0, 1)
+    assert await rate_so_far(tenant, desk.scenario, DEFECT) == (0, 1)
+    assert await rate_so_far(tenant, desk.scenario, DEFECT, "") == (0, 1)
 
 
 async def test_a_case_that_was_cancelled_is_no_order_defect(tenant: EmptyTenant):
     desk = opened(Reason.QUALITY)
     desk.cancels()
-    assert await rate_so_far(tenant, desk.story, DEFECT) == (0, 1)
+    assert await rate_so_far(tenant, desk.scenario, DEFECT) == (0, 1)
 
 
 async def test_who_changed_its_mind_found_no_fault(tenant: EmptyTenant):
-    assert await rate_so_far(tenant, opened(Reason.CHANGED_MIND).story, DEFECT) == (0, 1)
+    assert await rate_so_far(tenant, opened(Reason.CHANGED_MIND).scenario, DEFECT) == (0, 1)
 
 
 async def test_a_case_is_a_defect_only_of_the_supplier_whose_goods_it_is_about(tenant: EmptyTenant):
-    story = sent(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
+    scenario = sent(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
     for supplier_order_id, number in ((FIRST, "P1"), (SECOND, "P2")):
-        story.ship(supplier_order_id=supplier_order_id, number=number)
-        story.scan(ParcelStatus.DELIVERED, number=number)
-    Desk(story).opens(Reason.DAMAGED, {2: 1})
-    assert await rate_so_far(tenant, story, DEFECT, "bolt") == (1, 1)
-    assert await rate_so_far(tenant, story, DEFECT, "acme") == (0, 1)
-    assert await rate_so_far(tenant, story, DEFECT, "") == (1, 1)
+        scenario.ship(supplier_order_id=supplier_order_id, number=number)
+        scenario.scan(ParcelStatus.DELIVERED, number=number)
+    Desk(scenario).opens(Reason.DAMAGED, {2: 1})
+    assert await rate_so_far(tenant, scenario, DEFECT, "bolt") == (1, 1)
+    assert await rate_so_far(tenant, scenario, DEFECT, "acme") == (0, 1)
+    assert await rate_so_far(tenant, scenario, DEFECT, "") == (1, 1)
 
 
 async def test_what_is_sent_once_more_is_no_order_of_its_own(tenant: EmptyTenant):
     desk = approved(Remedy.RESHIP)
-    assert await rate_so_far(tenant, desk.story, DEFECT) == (1, 1)
-    assert await rate_so_far(tenant, desk.story, DEFECT, "") == (1, 1)
+    assert await rate_so_far(tenant, desk.scenario, DEFECT) == (1, 1)
+    assert await rate_so_far(tenant, desk.scenario, DEFECT, "") == (1, 1)
 
 
 # --- satisfaction ---------------------------------------------------------------------------------
 
 
 async def test_satisfaction_is_the_sum_of_stars_over_the_reviews_of_a_window(tenant: EmptyTenant):
-    story = sent()
-    story.review(5, "r1")
-    story.later(days=2)
-    story.review(2, "r2")
-    assert await rate_so_far(tenant, story, SATISFACTION) == (7, 2)
-    assert await rate_so_far(tenant, story, SATISFACTION, "") == (7, 2)
+    scenario = sent()
+    scenario.review(5, "r1")
+    scenario.later(days=2)
+    scenario.review(2, "r2")
+    assert await rate_so_far(tenant, scenario, SATISFACTION) == (7, 2)
+    assert await rate_so_far(tenant, scenario, SATISFACTION, "") == (7, 2)
     window = Window(LATER, NOON + DAY, LATER)
-    assert await rate_so_far(tenant, story, SATISFACTION, window=window) == (2, 1)
+    assert await rate_so_far(tenant, scenario, SATISFACTION, window=window) == (2, 1)
 
 
 async def test_satisfaction_is_only_reported(tenant: EmptyTenant):
-    story = sent()
-    story.review(1)
-    catch_up(tenant, story.log)
+    scenario = sent()
+    scenario.review(1)
+    catch_up(tenant, scenario.log)
     async with asking(tenant) as where:
         (card,) = (await scorecards.get_rates(where, "acme", ALL_TIME)).rows
     (found,) = (each for each in card.rates if each.name is SATISFACTION)
@@ -175,9 +175,9 @@ async def test_satisfaction_is_only_reported(tenant: EmptyTenant):
 
 
 async def test_the_cases_of_a_defect_and_of_satisfaction_are_listed(tenant: EmptyTenant):
-    story = sent(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
-    story.review(1)
-    catch_up(tenant, story.log)
+    scenario = sent(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
+    scenario.review(1)
+    catch_up(tenant, scenario.log)
     async with asking(tenant) as where:
         for supplier_id in ("acme", "bolt", ""):
             found = (await counted.list_cases(where, PageOf(), DEFECT, supplier_id, ALL_TIME)).rows
@@ -189,41 +189,41 @@ async def test_the_cases_of_a_defect_and_of_satisfaction_are_listed(tenant: Empt
 # --- order errors ---------------------------------------------------------------------------------
 
 
-def packed(*packed_with: str) -> Story:
+def packed(*packed_with: str) -> Scenario:
     """A supplier order that was to be packed with a label, and with what it was."""
-    story = a_shop()
-    story.approve("acme", packing=("logo_label",))
-    story.place(line(1, "tea", 3), packing=("logo_label",))
-    story.send()
-    story.pack(*packed_with)
-    return story
+    scenario = a_shop()
+    scenario.approve("acme", packing=("logo_label",))
+    scenario.place(line(1, "tea", 3), packing=("logo_label",))
+    scenario.send()
+    scenario.pack(*packed_with)
+    return scenario
 
 
 @pytest.mark.parametrize(("packed_with", "errors"), [((), 1), (("logo_label",), 0)])
 async def test_what_was_shipped_without_its_brand_pack_is_an_order_error(
     tenant: EmptyTenant, packed_with: tuple[str, ...], errors: int
 ):
-    story = packed(*packed_with)
-    assert await rate_so_far(tenant, story, ERROR) == (0, 0)
-    story.later(days=1)
-    story.ship()
-    assert await rate_so_far(tenant, story, ERROR) == (errors, 1)
-    assert await rate_so_far(tenant, story, ERROR, "") == (errors, 1)
+    scenario = packed(*packed_with)
+    assert await rate_so_far(tenant, scenario, ERROR) == (0, 0)
+    scenario.later(days=1)
+    scenario.ship()
+    assert await rate_so_far(tenant, scenario, ERROR) == (errors, 1)
+    assert await rate_so_far(tenant, scenario, ERROR, "") == (errors, 1)
 
 
 async def test_what_was_packed_anew_before_it_left_is_no_order_error(tenant: EmptyTenant):
-    story = packed()
-    story.pack("logo_label")
-    story.ship()
-    assert await rate_so_far(tenant, story, ERROR) == (0, 1)
+    scenario = packed()
+    scenario.pack("logo_label")
+    scenario.ship()
+    assert await rate_so_far(tenant, scenario, ERROR) == (0, 1)
 
 
 async def test_an_order_error_counts_by_when_it_was_shipped(tenant: EmptyTenant):
-    story = packed()
-    shipped_at = story.later(days=1)
-    story.ship()
-    assert await rate_so_far(tenant, story, ERROR, window=Window(LATER, shipped_at, shipped_at + HOUR)) == (1, 1)
-    assert await rate_so_far(tenant, story, ERROR, window=Window(LATER, NOON, shipped_at)) == (0, 0)
+    scenario = packed()
+    shipped_at = scenario.later(days=1)
+    scenario.ship()
+    assert await rate_so_far(tenant, scenario, ERROR, window=Window(LATER, shipped_at, shipped_at + HOUR)) == (1, 1)
+    assert await rate_so_far(tenant, scenario, ERROR, window=Window(LATER, NOON, shipped_at)) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -239,19 +239,19 @@ async def test_a_wrong_or_missing_item_is_an_order_error_once_it_is_ruled_the_su
     tenant: EmptyTenant, reason: Reason, liable: Party, errors: int
 ):
     desk = opened(reason)
-    assert await rate_so_far(tenant, desk.story, ERROR) == (0, 1)
+    assert await rate_so_far(tenant, desk.scenario, ERROR) == (0, 1)
     desk.files()
     desk.reviews()
     desk.rules(liable, PHOTO)
-    assert await rate_so_far(tenant, desk.story, ERROR) == (errors, 1)
-    assert await rate_so_far(tenant, desk.story, ERROR, "") == (errors, 1)
+    assert await rate_so_far(tenant, desk.scenario, ERROR) == (errors, 1)
+    assert await rate_so_far(tenant, desk.scenario, ERROR, "") == (errors, 1)
 
 
 async def test_a_ruling_that_is_reopened_is_an_order_error_no_more(tenant: EmptyTenant):
     desk = ruled(Party.SUPPLIER, Reason.WRONG_ITEM)
-    assert await rate_so_far(tenant, desk.story, ERROR) == (1, 1)
+    assert await rate_so_far(tenant, desk.scenario, ERROR) == (1, 1)
     desk.denies()
-    assert await rate_so_far(tenant, desk.story, ERROR) == (0, 1)
+    assert await rate_so_far(tenant, desk.scenario, ERROR) == (0, 1)
 
 
 # --- the after-sale rate --------------------------------------------------------------------------
@@ -260,63 +260,63 @@ async def test_a_ruling_that_is_reopened_is_an_order_error_no_more(tenant: Empty
 async def test_the_after_sale_rate_is_cases_opened_over_orders_delivered(tenant: EmptyTenant):
     desk = opened(Reason.DAMAGED)
     desk.opens(Reason.QUALITY, case_id="case-2")
-    assert await rate_so_far(tenant, desk.story, AFTER_SALE) == (2, 1)
-    assert await rate_so_far(tenant, desk.story, AFTER_SALE, "") == (2, 1)
+    assert await rate_so_far(tenant, desk.scenario, AFTER_SALE) == (2, 1)
+    assert await rate_so_far(tenant, desk.scenario, AFTER_SALE, "") == (2, 1)
     desk.cancels("case-2")
-    assert await rate_so_far(tenant, desk.story, AFTER_SALE) == (1, 1)
+    assert await rate_so_far(tenant, desk.scenario, AFTER_SALE) == (1, 1)
 
 
 async def test_cases_and_deliveries_count_each_by_its_own_time(tenant: EmptyTenant):
-    story = shipped()
-    story.scan(ParcelStatus.DELIVERED)
-    story.later(days=3)
-    Desk(story).opens(Reason.DAMAGED)
+    scenario = shipped()
+    scenario.scan(ParcelStatus.DELIVERED)
+    scenario.later(days=3)
+    Desk(scenario).opens(Reason.DAMAGED)
     window = Window(LATER, NOON + 2 * DAY, LATER)
-    assert await rate_so_far(tenant, story, AFTER_SALE, window=window) == (1, 0)
-    assert await rate_so_far(tenant, story, AFTER_SALE, window=Window(LATER, NOON, NOON + 2 * DAY)) == (0, 1)
+    assert await rate_so_far(tenant, scenario, AFTER_SALE, window=window) == (1, 0)
+    assert await rate_so_far(tenant, scenario, AFTER_SALE, window=Window(LATER, NOON, NOON + 2 * DAY)) == (0, 1)
 
 
 # --- response -------------------------------------------------------------------------------------
 
 
-def asked(asked_of: Party = Party.SUPPLIER, **more: Any) -> Story:
+def asked(asked_of: Party = Party.SUPPLIER, **more: Any) -> Scenario:
     """A question about a supplier order, to be answered within a day."""
-    story = a_shop()
-    story.approve("quick", Agreement(NOON - DAY, answer_within_hours=24))
-    story.place(line(1, "tin", 1, "quick"))
-    story.send()
-    story.ask(asked_of=asked_of, **more)
-    return story
+    scenario = a_shop()
+    scenario.approve("quick", Agreement(NOON - DAY, answer_within_hours=24))
+    scenario.place(line(1, "tin", 1, "quick"))
+    scenario.send()
+    scenario.ask(asked_of=asked_of, **more)
+    return scenario
 
 
 @pytest.mark.parametrize(("hours", "expected"), [(1, (1, 1)), (24, (1, 1)), (25, (0, 1))])
 async def test_a_message_counts_by_when_it_was_first_answered(
     tenant: EmptyTenant, hours: int, expected: tuple[int, int]
 ):
-    story = asked()
-    story.later(hours=hours)
-    story.answer_inquiry()
-    story.later(days=1)
-    story.answer_inquiry(by="another")
-    assert await rate_so_far(tenant, story, RESPONSE, "quick") == expected
-    assert await rate_so_far(tenant, story, RESPONSE, "") == expected
+    scenario = asked()
+    scenario.later(hours=hours)
+    scenario.answer_inquiry()
+    scenario.later(days=1)
+    scenario.answer_inquiry(by="another")
+    assert await rate_so_far(tenant, scenario, RESPONSE, "quick") == expected
+    assert await rate_so_far(tenant, scenario, RESPONSE, "") == expected
 
 
 async def test_a_message_without_an_answer_counts_once_it_is_due(tenant: EmptyTenant):
-    story = asked()
+    scenario = asked()
     due, window = NOON + DAY, (NOON, NOON + 90 * DAY)
-    assert await rate_so_far(tenant, story, RESPONSE, "quick", Window(due - HOUR, *window)) == (0, 0)
-    assert await rate_so_far(tenant, story, RESPONSE, "quick", Window(due, *window)) == (0, 1)
+    assert await rate_so_far(tenant, scenario, RESPONSE, "quick", Window(due - HOUR, *window)) == (0, 0)
+    assert await rate_so_far(tenant, scenario, RESPONSE, "quick", Window(due, *window)) == (0, 1)
 
 
 async def test_of_a_message_that_was_closed_in_time_no_answer_is_owed(tenant: EmptyTenant):
-    story = asked()
-    story.later(hours=20)
-    story.close_inquiry()
-    assert await rate_so_far(tenant, story, RESPONSE, "quick") == (0, 0)
+    scenario = asked()
+    scenario.later(hours=20)
+    scenario.close_inquiry()
+    assert await rate_so_far(tenant, scenario, RESPONSE, "quick") == (0, 0)
 
 
 async def test_what_the_retailer_is_asked_counts_for_all_together_alone(tenant: EmptyTenant):
-    story = asked(Party.RETAILER, asked_by=Party.SUPPLIER)
-    assert await rate_so_far(tenant, story, RESPONSE, "") == (0, 1)
-    assert await rate_so_far(tenant, story, RESPONSE, "quick") == (0, 0)
+    scenario = asked(Party.RETAILER, asked_by=Party.SUPPLIER)
+    assert await rate_so_far(tenant, scenario, RESPONSE, "") == (0, 1)
+    assert await rate_so_far(tenant, scenario, RESPONSE, "quick") == (0, 0)

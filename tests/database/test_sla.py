@@ -29,15 +29,14 @@ from projections.machine.reads import PageOf
 from projections.obligations import Counts
 from tests.support.obligations import Told
 from tests.support.projecting import asking
-from tests.support.stalls import EmptyTenant
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     FIRST,
     HOUR,
     NOON,
     ORDER,
     TERMS,
-    Story,
+    Scenario,
     a_shop,
     accept,
     confirmed,
@@ -47,6 +46,7 @@ from tests.support.story import (
     sent,
     shipped,
 )
+from tests.support.stalls import EmptyTenant
 
 DISPATCH, ACKNOWLEDGE, DELIVERY, FIRST_SCAN = Clock.DISPATCH, Clock.ACKNOWLEDGE, Clock.DELIVERY, Clock.FIRST_SCAN
 
@@ -71,16 +71,16 @@ async def test_a_draft_obliges_nobody(tenant: EmptyTenant):
 
 
 async def test_what_happens_in_time_is_met(tenant: EmptyTenant):
-    story = sent(promised_by=NOON + 5 * DAY)
-    story.later(hours=1)
-    story.answer({1: accept(3)})
-    story.later(hours=1)
-    story.ship()
-    story.later(hours=1)
-    story.scan(ParcelStatus.IN_TRANSIT)
-    story.later(days=1)
-    story.scan(ParcelStatus.DELIVERED)
-    found = await Told(tenant, story).obligations(ClockState.MET)
+    scenario = sent(promised_by=NOON + 5 * DAY)
+    scenario.later(hours=1)
+    scenario.answer({1: accept(3)})
+    scenario.later(hours=1)
+    scenario.ship()
+    scenario.later(hours=1)
+    scenario.scan(ParcelStatus.IN_TRANSIT)
+    scenario.later(days=1)
+    scenario.scan(ParcelStatus.DELIVERED)
+    found = await Told(tenant, scenario).obligations(ClockState.MET)
     assert {(each.clock, each.met_at) for each in found} == {
         (ACKNOWLEDGE, NOON + HOUR),
         (DISPATCH, NOON + 2 * HOUR),
@@ -91,21 +91,21 @@ async def test_what_happens_in_time_is_met(tenant: EmptyTenant):
 
 async def test_what_the_clock_notices_is_missed_and_stays_so_when_it_happens_late(tenant: EmptyTenant):
     told = Told(tenant, sent())
-    told.story.later(days=3)
+    told.scenario.later(days=3)
     assert await told.state(DISPATCH) == (ClockState.OPEN, NOON + 2 * DAY)
-    told.story.miss(Clock.DISPATCH)
+    told.scenario.miss(Clock.DISPATCH)
     assert await told.state(DISPATCH) == (ClockState.MISSED, NOON + 2 * DAY)
-    told.story.later(hours=1)
-    told.story.ship()
+    told.scenario.later(hours=1)
+    told.scenario.ship()
     (late,) = await told.obligations(ClockState.MISSED, clock=DISPATCH)
     assert (late.missed_at, late.met_at) == (NOON + 3 * DAY, NOON + 3 * DAY + HOUR)
 
 
 async def test_a_breach_is_withdrawn_when_the_news_came_late(tenant: EmptyTenant):
     told = Told(tenant, sent())
-    told.story.later(days=3)
-    told.story.miss(Clock.DISPATCH)
-    told.story.ship(at=NOON + DAY)
+    told.scenario.later(days=3)
+    told.scenario.miss(Clock.DISPATCH)
+    told.scenario.ship(at=NOON + DAY)
     (withdrawn,) = await told.obligations(ClockState.WITHDRAWN)
     assert (withdrawn.clock, withdrawn.met_at) == (DISPATCH, NOON + DAY)
     assert (withdrawn.missed_at, withdrawn.withdrawn_at) == (NOON + 3 * DAY, NOON + 3 * DAY)
@@ -113,10 +113,10 @@ async def test_a_breach_is_withdrawn_when_the_news_came_late(tenant: EmptyTenant
 
 async def test_a_breach_stays_when_the_order_is_cancelled_afterwards(tenant: EmptyTenant):
     told = Told(tenant, sent())
-    told.story.later(days=3)
-    told.story.miss(Clock.DISPATCH)
-    told.story.cancel()
-    told.story.answer_cancel(agreed=True)
+    told.scenario.later(days=3)
+    told.scenario.miss(Clock.DISPATCH)
+    told.scenario.cancel()
+    told.scenario.answer_cancel(agreed=True)
     # Nobody had noticed that it was not acknowledged either.
     assert {(each.clock, each.state) for each in await told.obligations()} == {
         (ACKNOWLEDGE, ClockState.MISSED),
@@ -126,54 +126,54 @@ async def test_a_breach_stays_when_the_order_is_cancelled_afterwards(tenant: Emp
 
 async def test_what_is_cancelled_or_rejected_in_time_is_owed_no_more(tenant: EmptyTenant):
     told = Told(tenant, sent(line(1, "tea", 3), line(2, "mug", 1, "bolt")))
-    told.story.answer({1: reject(3)})
+    told.scenario.answer({1: reject(3)})
     assert {each.supplier_id for each in await told.obligations()} == {"bolt"}
-    told.story.cancel({2: 1})
-    told.story.answer_cancel(agreed=True, supplier_order_id=f"{ORDER}/2")
+    told.scenario.cancel({2: 1})
+    told.scenario.answer_cancel(agreed=True, supplier_order_id=f"{ORDER}/2")
     assert await told.obligations() == []
 
 
 async def test_a_hold_stops_the_clocks_and_its_release_moves_them(tenant: EmptyTenant):
     told = Told(tenant, sent())
-    told.story.later(hours=12)
-    told.story.hold(HoldReason.CUSTOMER_REQUEST)
+    told.scenario.later(hours=12)
+    told.scenario.hold(HoldReason.CUSTOMER_REQUEST)
     stopped = await told.obligations(ClockState.OPEN)
     assert [(each.due, each.stopped_since) for each in stopped] == [
         (NOON + 24 * HOUR, NOON + 12 * HOUR),
         (NOON + 48 * HOUR, NOON + 12 * HOUR),
     ]
-    told.story.later(hours=60)
+    told.scenario.later(hours=60)
     assert await told.timers() == []
-    told.story.release(HoldReason.CUSTOMER_REQUEST)
+    told.scenario.release(HoldReason.CUSTOMER_REQUEST)
     assert [(each.due, each.stopped_since) for each in await told.obligations(ClockState.OPEN)] == [
         (NOON + 84 * HOUR, None),
         (NOON + 108 * HOUR, None),
     ]
     assert await told.timers() == []
-    told.story.later(hours=13)
+    told.scenario.later(hours=13)
     assert await told.timers() == [AcknowledgeDue]
 
 
 async def test_a_hold_after_the_deadline_excuses_nothing(tenant: EmptyTenant):
     told = Told(tenant, sent())
-    told.story.later(hours=30)
-    told.story.hold(HoldReason.CUSTOMER_REQUEST)
+    told.scenario.later(hours=30)
+    told.scenario.hold(HoldReason.CUSTOMER_REQUEST)
     assert await told.due() == [AcknowledgeDue(FIRST, due=NOON + 24 * HOUR)]
 
 
 async def test_a_disputed_delivery_is_owed_again(tenant: EmptyTenant):
     told = Told(tenant, delivered(promised_by=NOON + 5 * DAY))
     assert (await told.state(DELIVERY))[0] is ClockState.MET
-    told.story.dispute()
+    told.scenario.dispute()
     assert (await told.state(DELIVERY))[0] is ClockState.OPEN
 
 
 async def test_a_parcel_that_was_never_scanned_is_missed(tenant: EmptyTenant):
     told = Told(tenant, shipped())
     assert await told.state(FIRST_SCAN) == (ClockState.OPEN, NOON + 36 * HOUR)
-    told.story.later(hours=36)
+    told.scenario.later(hours=36)
     assert FirstScanDue("dhl/P1/1", due=NOON + 36 * HOUR) in await told.due()
-    told.story.miss_first_scan()
+    told.scenario.miss_first_scan()
     (missed,) = await told.obligations(clock=FIRST_SCAN)
     assert (missed.object_id, missed.supplier_id, missed.state) == ("dhl/P1/1", "acme", ClockState.MISSED)
     assert missed.missed_at == NOON + 36 * HOUR
@@ -183,13 +183,13 @@ async def test_a_parcel_that_was_never_scanned_is_missed(tenant: EmptyTenant):
 # --- answers --------------------------------------------------------------------------------------
 
 
-def _asked() -> Story:
-    story = sent(promised_by=NOON + 5 * DAY)
-    story.agree_terms(replace(TERMS, effective_from=NOON - DAY, answer_within_hours=12))
-    story.ask("to-acme")
-    story.ask("to-us", Party.RETAILER)
-    story.ask("untimed", supplier_order_id="", supplier_id="bolt")
-    return story
+def _asked() -> Scenario:
+    scenario = sent(promised_by=NOON + 5 * DAY)
+    scenario.agree_terms(replace(TERMS, effective_from=NOON - DAY, answer_within_hours=12))
+    scenario.ask("to-acme")
+    scenario.ask("to-us", Party.RETAILER)
+    scenario.ask("untimed", supplier_order_id="", supplier_id="bolt")
+    return scenario
 
 
 async def test_a_question_obliges_whoever_was_asked(tenant: EmptyTenant):
@@ -203,21 +203,21 @@ async def test_a_question_obliges_whoever_was_asked(tenant: EmptyTenant):
 
 async def test_a_question_that_nobody_answered_is_due_missed_and_withdrawn(tenant: EmptyTenant):
     told = Told(tenant, _asked())
-    told.story.close_inquiry("to-us")
+    told.scenario.close_inquiry("to-us")
     assert [each.object_id for each in await told.obligations(clock=Clock.ANSWER)] == ["to-acme"]
-    told.story.later(hours=13)
+    told.scenario.later(hours=13)
     assert await told.due() == [AnswerDue("to-acme", due=NOON + 12 * HOUR)]
-    told.story.miss_answer("to-acme")
+    told.scenario.miss_answer("to-acme")
     assert await told.state(Clock.ANSWER) == (ClockState.MISSED, NOON + 12 * HOUR)
     assert await told.due() == []
-    told.story.answer_inquiry("to-acme", at=NOON + 11 * HOUR)
+    told.scenario.answer_inquiry("to-acme", at=NOON + 11 * HOUR)
     assert await told.state(Clock.ANSWER) == (ClockState.WITHDRAWN, NOON + 12 * HOUR)
 
 
 async def test_obligations_are_found_by_who_is_obliged(tenant: EmptyTenant):
-    story = _asked()
-    story.ship()
-    told = Told(tenant, story)
+    scenario = _asked()
+    scenario.ship()
+    told = Told(tenant, scenario)
     by_owner = {
         owner: {each.clock for each in await told.obligations(owner=owner)}
         for owner in (Party.SUPPLIER, Party.CARRIER, Party.RETAILER)
@@ -227,9 +227,9 @@ async def test_obligations_are_found_by_who_is_obliged(tenant: EmptyTenant):
         Party.CARRIER: {FIRST_SCAN},
         Party.RETAILER: {DELIVERY, Clock.ANSWER},
     }
-    story.later(days=9)
-    story.miss(Clock.DELIVERY, ORDER)
-    story.miss_first_scan()
+    scenario.later(days=9)
+    scenario.miss(Clock.DELIVERY, ORDER)
+    scenario.miss_first_scan()
     told.catch_up()
     async with asking(tenant) as where:
         answer = await obligations.list_breaches(where, PageOf(), owner=Party.CARRIER)
@@ -238,33 +238,33 @@ async def test_obligations_are_found_by_who_is_obliged(tenant: EmptyTenant):
 
 async def test_a_breach_that_a_hold_excuses_is_open_again(tenant: EmptyTenant):
     told = Told(tenant, sent())
-    told.story.later(hours=50)
-    told.story.miss(Clock.DISPATCH)
-    told.story.hold(HoldReason.CUSTOMER_REQUEST, at=NOON + 40 * HOUR)
+    told.scenario.later(hours=50)
+    told.scenario.miss(Clock.DISPATCH)
+    told.scenario.hold(HoldReason.CUSTOMER_REQUEST, at=NOON + 40 * HOUR)
     (excused,) = await told.obligations(clock=DISPATCH)
     assert (excused.state, excused.stopped_since) == (ClockState.OPEN, NOON + 40 * HOUR)
     assert await told.timers() == [AcknowledgeDue]
-    told.story.later(hours=10)
-    told.story.release(HoldReason.CUSTOMER_REQUEST)
+    told.scenario.later(hours=10)
+    told.scenario.release(HoldReason.CUSTOMER_REQUEST)
     assert await told.state(DISPATCH) == (ClockState.OPEN, NOON + 68 * HOUR)
 
 
 # --- lists ----------------------------------------------------------------------------------------
 
 
-def _many() -> Story:
+def _many() -> Scenario:
     """Twenty orders an hour apart, half to each supplier, all sent; the first five of them were missed."""
-    story = a_shop(tea=100)
+    scenario = a_shop(tea=100)
     for number in range(20):
         order_id = f"shopify/{number}"
         item = line(1, "tea", 1) if number % 2 else line(1, "mug", 1, "bolt")
-        story.place(item, order_id=order_id, promised_by=story.now + 9 * DAY)
-        story.send(f"{order_id}/1")
-        story.later(hours=1)
-    story.now = NOON + timedelta(hours=24 + 4, minutes=30)
+        scenario.place(item, order_id=order_id, promised_by=scenario.now + 9 * DAY)
+        scenario.send(f"{order_id}/1")
+        scenario.later(hours=1)
+    scenario.now = NOON + timedelta(hours=24 + 4, minutes=30)
     for number in range(5):
-        story.miss(Clock.ACKNOWLEDGE, f"shopify/{number}/1", f"shopify/{number}")
-    return story
+        scenario.miss(Clock.ACKNOWLEDGE, f"shopify/{number}/1", f"shopify/{number}")
+    return scenario
 
 
 @pytest.mark.parametrize("size", [1, 3, 60, 1000])
@@ -281,7 +281,7 @@ async def test_obligations_are_found_by_supplier_clock_and_due_time(tenant: Empt
     assert [each.supplier_id for each in acme] == ["acme"] * 18
     dispatch = await told.obligations(ClockState.OPEN, supplier_id="bolt", clock=DISPATCH, size=4)
     assert [each.object_id for each in dispatch] == [f"shopify/{number}/1" for number in range(0, 20, 2)]
-    soon = await told.obligations(ClockState.OPEN, until=told.story.now + HOUR)
+    soon = await told.obligations(ClockState.OPEN, until=told.scenario.now + HOUR)
     assert [each.object_id for each in soon] == ["shopify/5/1"]
 
 
@@ -339,37 +339,37 @@ async def test_what_is_due_comes_longest_overdue_first_and_no_more_than_asked(te
 
 async def test_what_was_noticed_is_due_no_more(tenant: EmptyTenant):
     told = Told(tenant, sent(promised_by=NOON + 40 * HOUR))
-    told.story.later(days=3)
+    told.scenario.later(days=3)
     for due in await told.due():
-        assert told.story.notice(due)
+        assert told.scenario.notice(due)
     for due in await told.due():
-        assert told.story.notice(due)
+        assert told.scenario.notice(due)
     assert await told.due() == []
 
 
 async def test_a_parcel_that_nobody_sees_is_due_after_the_agreed_days(tenant: EmptyTenant):
     told = Told(tenant, shipped())
-    told.story.later(hours=2)
-    told.story.scan(ParcelStatus.IN_TRANSIT)
-    told.story.later(days=13)
+    told.scenario.later(hours=2)
+    told.scenario.scan(ParcelStatus.IN_TRANSIT)
+    told.scenario.later(days=13)
     assert LossDue not in await told.timers()
-    told.story.later(days=1)
+    told.scenario.later(days=1)
     assert LossDue("dhl", "P1", 1, due=NOON + 14 * DAY + 2 * HOUR) in await told.due()
-    told.story.suspect_loss()
+    told.scenario.suspect_loss()
     assert LossDue not in await told.timers()
 
 
 async def test_the_policy_in_force_says_after_how_many_days(tenant: EmptyTenant):
     told = Told(tenant, shipped())
     agreed = Policy(suspected_lost_after_days=3)
-    told.story.record(
-        changes_of(policies.stream(), policies.agree(policies.find(told.story.book), agreed, NOON + 5 * DAY, NOON))
+    told.scenario.record(
+        changes_of(policies.stream(), policies.agree(policies.find(told.scenario.book), agreed, NOON + 5 * DAY, NOON))
     )
     assert LossDue not in await told.timers(NOON + 4 * DAY)
     assert LossDue in await told.timers(NOON + 5 * DAY)
     stricter = Policy(suspected_lost_after_days=2)
-    told.story.record(
-        changes_of(policies.stream(), policies.agree(policies.find(told.story.book), stricter, NOON + 2 * DAY, NOON))
+    told.scenario.record(
+        changes_of(policies.stream(), policies.agree(policies.find(told.scenario.book), stricter, NOON + 2 * DAY, NOON))
     )
     assert LossDue in await told.timers(NOON + 4 * DAY)
 
@@ -377,55 +377,55 @@ async def test_the_policy_in_force_says_after_how_many_days(tenant: EmptyTenant)
 @pytest.mark.parametrize("status", [ParcelStatus.DELIVERED, ParcelStatus.CUSTOMS_HELD, ParcelStatus.LOST])
 async def test_of_a_parcel_at_rest_no_scan_is_expected(tenant: EmptyTenant, status: ParcelStatus):
     told = Told(tenant, shipped())
-    told.story.scan(status)
+    told.scenario.scan(status)
     assert LossDue not in await told.timers(NOON + 60 * DAY)
 
 
 async def test_a_return_window_closes_once(tenant: EmptyTenant):
     told = Told(tenant, delivered())
-    told.story.miss_first_scan()
-    told.story.later(days=14)
+    told.scenario.miss_first_scan()
+    told.scenario.later(days=14)
     assert await told.due() == [ReturnWindowDue(ORDER, due=NOON + 17 * DAY)]
-    told.story.close_window()
+    told.scenario.close_window()
     assert await told.due() == []
 
 
 async def test_a_disputed_delivery_has_no_return_window(tenant: EmptyTenant):
     told = Told(tenant, delivered())
-    told.story.dispute()
+    told.scenario.dispute()
     assert ReturnWindowDue not in await told.timers(NOON + 90 * DAY)
 
 
 async def test_stock_that_is_held_is_due_when_it_expires(tenant: EmptyTenant):
     told = Told(tenant, a_shop(tea=10))
-    told.story.reserve("cart-1", 2, minutes=15)
-    told.story.reserve("cart-2", 2, minutes=30)
+    told.scenario.reserve("cart-1", 2, minutes=15)
+    told.scenario.reserve("cart-2", 2, minutes=30)
     told.catch_up()
-    told.story.extend("cart-1", NOON + timedelta(minutes=45))
-    told.story.reserve("cart-3", 1, minutes=20)
-    told.story.let_go("cart-3")
+    told.scenario.extend("cart-1", NOON + timedelta(minutes=45))
+    told.scenario.reserve("cart-3", 1, minutes=20)
+    told.scenario.let_go("cart-3")
     assert await told.due(NOON + timedelta(minutes=44)) == [
         ReservationDue("acme", "tea", "cart-2", due=NOON + timedelta(minutes=30))
     ]
-    told.story.later(minutes=50)
-    told.story.expire("cart-1")
-    told.story.expire("cart-2")
+    told.scenario.later(minutes=50)
+    told.scenario.expire("cart-1")
+    told.scenario.expire("cart-2")
     assert await told.due() == []
 
 
 async def test_a_committed_reservation_never_expires(tenant: EmptyTenant):
     told = Told(tenant, a_shop(tea=10))
-    told.story.place(payment=PaymentState.PENDING)
+    told.scenario.place(payment=PaymentState.PENDING)
     assert await told.timers(NOON + DAY) == [ReservationDue]
-    told.story.pay()
+    told.scenario.pay()
     assert await told.timers(NOON + DAY) == []
 
 
 async def test_a_hold_of_which_a_part_was_given_back_still_expires(tenant: EmptyTenant):
     told = Told(tenant, a_shop(tea=10))
-    told.story.place(payment=PaymentState.PENDING)
+    told.scenario.place(payment=PaymentState.PENDING)
     told.catch_up()
-    told.story.cancel({1: 1})
+    told.scenario.cancel({1: 1})
     assert await told.timers(NOON + DAY) == [ReservationDue]
-    told.story.cancel({1: 2})
+    told.scenario.cancel({1: 2})
     assert await told.timers(NOON + DAY) == []

@@ -29,38 +29,38 @@ from tests.support.projecting import (
     verify,
 )
 from tests.support.recovering import Recovering, refund
-from tests.support.stalls import EmptyTenant
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     FIRST,
     HOUR,
     NOON,
     SECOND,
     TERMS,
-    Story,
+    Scenario,
     a_shop,
     line,
     reject,
 )
+from tests.support.stalls import EmptyTenant
 
 ONE_PERCENT = replace(TERMS, compensation_basis_points=100)
 
 
-def trading() -> Story:
+def trading() -> Scenario:
     """Acme sells tea for 2.50 EUR and mugs for 30.00 CNY, and pays one percent for being late; ink has no offer."""
-    story = a_shop(tea=100, mug=100)
-    story.agree_terms(ONE_PERCENT)
-    story.offer("tea", Money(250, "EUR"))
-    story.offer("mug", Money(3000, "CNY"))
-    return story
+    scenario = a_shop(tea=100, mug=100)
+    scenario.agree_terms(ONE_PERCENT)
+    scenario.offer("tea", Money(250, "EUR"))
+    scenario.offer("mug", Money(3000, "CNY"))
+    return scenario
 
 
-def sold(story: Story | None = None) -> Story:
+def sold(scenario: Scenario | None = None) -> Scenario:
     """Three tea, two mugs and one ink, sent to acme at noon."""
-    story = story or trading()
-    story.place(line(1, "tea", 3), line(2, "mug", 2), line(3, "ink", 1))
-    story.send()
-    return story
+    scenario = scenario or trading()
+    scenario.place(line(1, "tea", 3), line(2, "mug", 2), line(3, "ink", 1))
+    scenario.send()
+    return scenario
 
 
 async def statement(tenant: EmptyTenant, *period: datetime | None, supplier_id: str = "acme") -> Statement:
@@ -88,13 +88,13 @@ async def entries(
 
 
 async def test_goods_are_owed_when_they_are_shipped_at_the_cost_of_the_draft(tenant: EmptyTenant):
-    story = sold()
-    story.offer("tea", Money(999, "EUR"))
-    story.later(hours=1)
-    story.ship({1: 2})
-    catch_up(tenant, story.log)
+    scenario = sold()
+    scenario.offer("tea", Money(999, "EUR"))
+    scenario.later(hours=1)
+    scenario.ship({1: 2})
+    catch_up(tenant, scenario.log)
     (entry,) = await entries(tenant)
-    position = next(n for n, (_, fact) in enumerate(story.log, 1) if isinstance(fact, SupplierOrderShipped))
+    position = next(n for n, (_, fact) in enumerate(scenario.log, 1) if isinstance(fact, SupplierOrderShipped))
     assert entry == StatementEntry(
         position,
         1,
@@ -111,9 +111,9 @@ async def test_goods_are_owed_when_they_are_shipped_at_the_cost_of_the_draft(ten
 
 
 async def test_currencies_are_accounts_of_their_own_and_unknown_costs_are_counted(tenant: EmptyTenant):
-    story = sold()
-    story.ship()
-    catch_up(tenant, story.log)
+    scenario = sold()
+    scenario.ship()
+    catch_up(tenant, scenario.log)
     assert await statement(tenant) == Statement(
         (
             Balance("CNY", 0, (Total(EntryKind.GOODS, 6000, 1),), 6000),
@@ -126,22 +126,22 @@ async def test_currencies_are_accounts_of_their_own_and_unknown_costs_are_counte
 
 
 async def test_what_is_rejected_or_cancelled_is_never_owed(tenant: EmptyTenant):
-    story = sold()
-    story.answer({1: reject(3)})
-    story.cancel({2: 2, 3: 1})
-    story.answer_cancel(agreed=True)
-    catch_up(tenant, story.log)
+    scenario = sold()
+    scenario.answer({1: reject(3)})
+    scenario.cancel({2: 2, 3: 1})
+    scenario.answer_cancel(agreed=True)
+    catch_up(tenant, scenario.log)
     assert await statement(tenant) == Statement((), 0)
 
 
 async def test_another_suppliers_goods_are_not_in_the_statement(tenant: EmptyTenant):
-    story = trading()
-    story.offer("ink", Money(100, "EUR"), "bolt")
-    story.place(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
+    scenario = trading()
+    scenario.offer("ink", Money(100, "EUR"), "bolt")
+    scenario.place(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
     for supplier_order_id, number in ((FIRST, "P1"), (SECOND, "P2")):
-        story.send(supplier_order_id)
-        story.ship(supplier_order_id=supplier_order_id, number=number)
-    catch_up(tenant, story.log)
+        scenario.send(supplier_order_id)
+        scenario.ship(supplier_order_id=supplier_order_id, number=number)
+    catch_up(tenant, scenario.log)
     assert [balance.closing_minor for balance in (await statement(tenant)).balances] == [250]
     assert [balance.closing_minor for balance in (await statement(tenant, supplier_id="bolt")).balances] == [100]
     assert await statement(tenant, supplier_id="zen") == Statement((), 0)
@@ -151,12 +151,12 @@ async def test_another_suppliers_goods_are_not_in_the_statement(tenant: EmptyTen
 
 
 async def test_compensation_is_owed_by_the_supplier_until_it_is_reversed(tenant: EmptyTenant):
-    story = sold()
-    story.later(hours=48)
-    story.miss(Clock.DISPATCH)
-    story.later(hours=1)
-    story.rule(Party.CARRIER)
-    catch_up(tenant, story.log)
+    scenario = sold()
+    scenario.later(hours=48)
+    scenario.miss(Clock.DISPATCH)
+    scenario.later(hours=1)
+    scenario.rule(Party.CARRIER)
+    catch_up(tenant, scenario.log)
     assert [(each.kind, each.amount_minor, each.fact, each.object_id) for each in await entries(tenant)] == [
         (EntryKind.COMPENSATION, -30, "order.compensation_accrued", FIRST),
         (EntryKind.COMPENSATION_REVERSED, 30, "order.compensation_reversed", FIRST),
@@ -166,16 +166,16 @@ async def test_compensation_is_owed_by_the_supplier_until_it_is_reversed(tenant:
 
 
 async def test_an_accepted_recovery_is_owed_and_a_credit_note_sets_it_off(tenant: EmptyTenant):
-    story = sold()
-    story.ship()
-    recovering = Recovering(story)
+    scenario = sold()
+    scenario.ship()
+    recovering = Recovering(scenario)
     recovering.of_supplier(refund(400))
     recovering.accept(300)
     recovering.settle(100, "cn-1", Method.CREDIT_NOTE)
     recovering.settle(80, "d-1", Method.DEDUCTION)
     recovering.settle(70, "p-1", Method.PAYMENT)
     recovering.write_off()
-    catch_up(tenant, story.log)
+    catch_up(tenant, scenario.log)
     found = [each for each in await entries(tenant) if each.stream == "recovery-r1"]
     assert [(each.kind, each.amount_minor, each.fact) for each in found] == [
         (EntryKind.RECOVERY, -300, "recovery.accepted"),
@@ -187,27 +187,27 @@ async def test_an_accepted_recovery_is_owed_and_a_credit_note_sets_it_off(tenant
 
 
 async def test_what_a_carrier_owes_is_no_suppliers_debt(tenant: EmptyTenant):
-    story = sold()
-    story.ship()
-    recovering = Recovering(story)
+    scenario = sold()
+    scenario.ship()
+    recovering = Recovering(scenario)
     recovering.of_carrier(refund(400))
-    catch_up(tenant, story.log)
+    catch_up(tenant, scenario.log)
     assert {each.kind for each in await entries(tenant)} == {EntryKind.GOODS, EntryKind.GOODS_WITHOUT_COST}
 
 
 # --- periods and pages ----------------------------------------------------------------------------
 
 
-def a_month() -> Story:
+def a_month() -> Scenario:
     """Two orders a day apart, the second late."""
-    story = trading()
+    scenario = trading()
     for number in (1, 2):
         order_id = f"shopify/{number}"
-        story.place(line(1, "tea", number), order_id=order_id)
-        story.send(f"{order_id}/1")
-        story.later(days=1 if number == 1 else 3)
-        story.ship(supplier_order_id=f"{order_id}/1", number=f"P{number}")
-    return story
+        scenario.place(line(1, "tea", number), order_id=order_id)
+        scenario.send(f"{order_id}/1")
+        scenario.later(days=1 if number == 1 else 3)
+        scenario.ship(supplier_order_id=f"{order_id}/1", number=f"P{number}")
+    return scenario
 
 
 async def test_what_came_before_the_period_is_its_opening_balance(tenant: EmptyTenant):
@@ -227,12 +227,12 @@ async def test_what_came_before_the_period_is_its_opening_balance(tenant: EmptyT
 
 @pytest.mark.parametrize("size", [1, 2, 100])
 async def test_every_entry_is_listed_once_by_when_it_happened(tenant: EmptyTenant, size: int):
-    story = a_month()
-    sold_at = story.now
-    story.place(line(1, "tea", 1), line(2, "mug", 1), order_id="shopify/3")
-    story.send("shopify/3/1")
-    story.ship(supplier_order_id="shopify/3/1", number="P3")
-    catch_up(tenant, story.log)
+    scenario = a_month()
+    sold_at = scenario.now
+    scenario.place(line(1, "tea", 1), line(2, "mug", 1), order_id="shopify/3")
+    scenario.send("shopify/3/1")
+    scenario.ship(supplier_order_id="shopify/3/1", number="P3")
+    catch_up(tenant, scenario.log)
     found = await entries(tenant, size=size)
     assert [(each.at, each.amount_minor) for each in found] == [
         (NOON + DAY, 250),
@@ -256,24 +256,24 @@ STEPS = st.lists(
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(STEPS)
 def test_the_account_is_what_the_facts_say_and_a_rebuild_agrees(tenant: EmptyTenant, steps: list[str]):
-    story = sold()
-    recovering = Recovering(story)
+    scenario = sold()
+    recovering = Recovering(scenario)
     for number, step in enumerate(steps):
         try:
             match step:
                 case "later":
-                    story.later(hours=25)
+                    scenario.later(hours=25)
                 case "ship":
-                    story.ship({1: 1}, number=f"P{number}")
+                    scenario.ship({1: 1}, number=f"P{number}")
                 case "ship early":
-                    story.ship({2: 1}, number=f"P{number}", at=NOON + HOUR)
+                    scenario.ship({2: 1}, number=f"P{number}", at=NOON + HOUR)
                 case "miss":
-                    story.miss(Clock.DISPATCH)
+                    scenario.miss(Clock.DISPATCH)
                 case "carrier" | "supplier":
-                    story.rule(Party(step))
+                    scenario.rule(Party(step))
                 case "cancel":
-                    story.cancel({1: 1})
-                    story.answer_cancel(agreed=True)
+                    scenario.cancel({1: 1})
+                    scenario.answer_cancel(agreed=True)
                 case "recover":
                     recovering.of_supplier(refund(400))
                     recovering.accept(300)
@@ -282,9 +282,9 @@ def test_the_account_is_what_the_facts_say_and_a_rebuild_agrees(tenant: EmptyTen
         except Refusal:
             continue
     _wipe(tenant)
-    catch_up(tenant, story.log)
+    catch_up(tenant, scenario.log)
     found = asyncio.run(statement(tenant))
-    assert {each.currency: each.closing_minor for each in found.balances if each.closing_minor} == _recount(story)
+    assert {each.currency: each.closing_minor for each in found.balances if each.closing_minor} == _recount(scenario)
     assert verify(tenant, "statements").equal
 
 
@@ -295,10 +295,10 @@ def _wipe(tenant: EmptyTenant) -> None:
         connection.execute(SQL("TRUNCATE {}").format(Identifier(tenant.schema, "ledger_events")))
 
 
-def _recount(story: Story) -> dict[str, int]:
+def _recount(scenario: Scenario) -> dict[str, int]:
     """Straight from the facts, without the folds that the read model goes by."""
     owed: Counter[str] = Counter()
-    for stream, fact in story.log:
+    for stream, fact in scenario.log:
         match fact:
             case SupplierOrderShipped():
                 owed["EUR"] += 250 * sum(units for line_no, units in fact.by_line.items() if line_no == 1)

@@ -21,15 +21,14 @@ from projections.supplier_performance.windows import Window
 from tests.support.casework import RESHIP, approved
 from tests.support.projecting import asking, catch_up
 from tests.support.rating import ALL_TIME, LATER, rate, rates
-from tests.support.stalls import EmptyTenant
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     FIRST,
     HOUR,
     NOON,
     ORDER,
     SECOND,
-    Story,
+    Scenario,
     a_shop,
     accept,
     confirmed,
@@ -39,6 +38,7 @@ from tests.support.story import (
     sent,
     shipped,
 )
+from tests.support.stalls import EmptyTenant
 
 DISPATCH, ACKNOWLEDGE = RateName.ON_TIME_DISPATCH, RateName.ACKNOWLEDGEMENT
 GOOD_NUMBER = "3318810025"
@@ -46,13 +46,13 @@ GOOD_NUMBER = "3318810025"
 TRACKING, DELIVERY, CANCELLATION = RateName.VALID_TRACKING, RateName.ON_TIME_DELIVERY, RateName.CANCELLATION
 
 
-def cancelled_by(story: Story, by: str, supplier_order_id: str = FIRST) -> None:
+def cancelled_by(scenario: Scenario, by: str, supplier_order_id: str = FIRST) -> None:
     """The whole order is cancelled on somebody's wish, and the supplier agrees."""
     order_id = order_of(supplier_order_id)
-    story.record(cancelling.cancel(story.book, order_id, {}, by, "why", story.now, story.now))
-    for each in story.order(order_id).supplier_orders.values():
+    scenario.record(cancelling.cancel(scenario.book, order_id, {}, by, "why", scenario.now, scenario.now))
+    for each in scenario.order(order_id).supplier_orders.values():
         if each.cancel_asked:
-            story.answer_cancel(agreed=True, supplier_order_id=each.supplier_order_id)
+            scenario.answer_cancel(agreed=True, supplier_order_id=each.supplier_order_id)
 
 
 # --- no data --------------------------------------------------------------------------------------
@@ -77,147 +77,147 @@ async def test_a_dispatch_by_its_deadline_is_on_time(tenant: EmptyTenant):
 
 
 async def test_a_dispatch_at_the_very_deadline_is_on_time(tenant: EmptyTenant):
-    story = sent()
-    story.later(hours=48)
-    story.ship()
-    assert await rate(tenant, story, DISPATCH) == (1, 1)
+    scenario = sent()
+    scenario.later(hours=48)
+    scenario.ship()
+    assert await rate(tenant, scenario, DISPATCH) == (1, 1)
 
 
 async def test_a_dispatch_after_the_deadline_is_late(tenant: EmptyTenant):
-    story = sent()
-    story.later(hours=49)
-    story.ship()
-    assert await rate(tenant, story, DISPATCH) == (0, 1)
+    scenario = sent()
+    scenario.later(hours=49)
+    scenario.ship()
+    assert await rate(tenant, scenario, DISPATCH) == (0, 1)
 
 
 async def test_the_carriers_first_scan_counts_before_the_suppliers_word(tenant: EmptyTenant):
-    story = shipped()
-    story.later(hours=49)
-    story.scan(ParcelStatus.IN_TRANSIT)
-    assert await rate(tenant, story, DISPATCH) == (0, 1)
+    scenario = shipped()
+    scenario.later(hours=49)
+    scenario.scan(ParcelStatus.IN_TRANSIT)
+    assert await rate(tenant, scenario, DISPATCH) == (0, 1)
 
 
 async def test_a_label_is_no_scan(tenant: EmptyTenant):
-    story = shipped()
-    story.later(hours=49)
-    story.scan(ParcelStatus.REGISTERED)
-    assert await rate(tenant, story, DISPATCH) == (1, 1)
+    scenario = shipped()
+    scenario.later(hours=49)
+    scenario.scan(ParcelStatus.REGISTERED)
+    assert await rate(tenant, scenario, DISPATCH) == (1, 1)
 
 
 async def test_the_last_of_several_parcels_counts(tenant: EmptyTenant):
-    story = sent()
-    story.ship({1: 1}, number="P1")
-    story.later(hours=50)
-    story.ship({1: 2}, number="P2")
-    assert await rate(tenant, story, DISPATCH) == (0, 1)
-    before = len(story.log)
-    story.scan(ParcelStatus.IN_TRANSIT, NOON + 40 * HOUR, number="P2")
-    story.log[:before] = []
-    assert await rate(tenant, story, DISPATCH) == (1, 1)
+    scenario = sent()
+    scenario.ship({1: 1}, number="P1")
+    scenario.later(hours=50)
+    scenario.ship({1: 2}, number="P2")
+    assert await rate(tenant, scenario, DISPATCH) == (0, 1)
+    before = len(scenario.log)
+    scenario.scan(ParcelStatus.IN_TRANSIT, NOON + 40 * HOUR, number="P2")
+    scenario.log[:before] = []
+    assert await rate(tenant, scenario, DISPATCH) == (1, 1)
 
 
 async def test_what_is_not_shipped_counts_as_late_once_it_is_due(tenant: EmptyTenant):
-    story = sent()
+    scenario = sent()
     due = NOON + 48 * HOUR
     window = (NOON, NOON + 90 * DAY)
-    assert await rate(tenant, story, DISPATCH, Window(due - HOUR, *window)) == (0, 0)
-    story.log.clear()
-    assert await rate(tenant, story, DISPATCH, Window(due, *window)) == (0, 1)
+    assert await rate(tenant, scenario, DISPATCH, Window(due - HOUR, *window)) == (0, 0)
+    scenario.log.clear()
+    assert await rate(tenant, scenario, DISPATCH, Window(due, *window)) == (0, 1)
 
 
 async def test_a_part_that_is_not_shipped_counts_as_late(tenant: EmptyTenant):
-    story = sent()
-    story.ship({1: 2})
-    assert await rate(tenant, story, DISPATCH) == (0, 1)
+    scenario = sent()
+    scenario.ship({1: 2})
+    assert await rate(tenant, scenario, DISPATCH) == (0, 1)
 
 
 async def test_the_deadline_puts_it_into_the_window(tenant: EmptyTenant):
-    story = shipped()
+    scenario = shipped()
     due = NOON + 48 * HOUR
-    assert await rate(tenant, story, DISPATCH, Window(LATER, due, due + HOUR)) == (1, 1)
-    story.log.clear()
-    assert await rate(tenant, story, DISPATCH, Window(LATER, due + timedelta(seconds=1), LATER)) == (0, 0)
-    assert await rate(tenant, story, DISPATCH, Window(LATER, NOON, due)) == (0, 0)
+    assert await rate(tenant, scenario, DISPATCH, Window(LATER, due, due + HOUR)) == (1, 1)
+    scenario.log.clear()
+    assert await rate(tenant, scenario, DISPATCH, Window(LATER, due + timedelta(seconds=1), LATER)) == (0, 0)
+    assert await rate(tenant, scenario, DISPATCH, Window(LATER, NOON, due)) == (0, 0)
     # Without bounds: the 90 days up to now.
-    assert await rate(tenant, story, DISPATCH, Window(due + 90 * DAY)) == (1, 1)
-    assert await rate(tenant, story, DISPATCH, Window(due + 91 * DAY)) == (0, 0)
+    assert await rate(tenant, scenario, DISPATCH, Window(due + 90 * DAY)) == (1, 1)
+    assert await rate(tenant, scenario, DISPATCH, Window(due + 91 * DAY)) == (0, 0)
 
 
 async def test_what_the_customer_cancelled_before_the_deadline_does_not_count(tenant: EmptyTenant):
-    story = sent()
-    story.later(hours=47)
-    cancelled_by(story, "customer")
-    assert await rate(tenant, story, DISPATCH) == (0, 0)
+    scenario = sent()
+    scenario.later(hours=47)
+    cancelled_by(scenario, "customer")
+    assert await rate(tenant, scenario, DISPATCH) == (0, 0)
 
 
 @pytest.mark.parametrize("shipped", [{}, {1: 2}])
 async def test_what_the_customer_cancelled_when_it_was_late_counts_as_late(
     tenant: EmptyTenant, shipped: dict[int, int]
 ):
-    story = sent()
+    scenario = sent()
     if shipped:
-        story.ship(shipped)
-    story.later(hours=60)
-    cancelled_by(story, "customer")
-    assert await rate(tenant, story, DISPATCH) == (0, 1)
+        scenario.ship(shipped)
+    scenario.later(hours=60)
+    cancelled_by(scenario, "customer")
+    assert await rate(tenant, scenario, DISPATCH) == (0, 1)
 
 
 async def test_what_the_retailer_cancelled_is_not_held_against_the_supplier(tenant: EmptyTenant):
-    story = sent()
-    cancelled_by(story, "retailer")
-    assert await rate(tenant, story, DISPATCH) == (0, 0)
+    scenario = sent()
+    cancelled_by(scenario, "retailer")
+    assert await rate(tenant, scenario, DISPATCH) == (0, 0)
 
 
 async def test_what_the_supplier_had_cancelled_counts_as_late(tenant: EmptyTenant):
-    story = sent()
-    cancelled_by(story, "supplier")
-    assert await rate(tenant, story, DISPATCH) == (0, 1)
+    scenario = sent()
+    cancelled_by(scenario, "supplier")
+    assert await rate(tenant, scenario, DISPATCH) == (0, 1)
 
 
 async def test_what_the_supplier_turned_down_does_not_count(tenant: EmptyTenant):
-    story = sent()
-    story.answer({1: reject(3)})
-    assert await rate(tenant, story, DISPATCH) == (0, 0)
+    scenario = sent()
+    scenario.answer({1: reject(3)})
+    assert await rate(tenant, scenario, DISPATCH) == (0, 0)
 
 
 async def test_what_was_shipped_counts_though_the_customer_cancelled_the_rest(tenant: EmptyTenant):
-    story = sent()
-    story.ship({1: 2})
-    cancelled_by(story, "customer")
-    assert await rate(tenant, story, DISPATCH) == (1, 1)
+    scenario = sent()
+    scenario.ship({1: 2})
+    cancelled_by(scenario, "customer")
+    assert await rate(tenant, scenario, DISPATCH) == (1, 1)
 
 
 async def test_what_stands_still_on_a_hold_does_not_count_until_it_is_released(tenant: EmptyTenant):
-    story = sent()
-    story.later(hours=24)
-    story.hold(HoldReason.CUSTOMER_REQUEST)
-    story.later(hours=48)
-    assert await rate(tenant, story, DISPATCH) == (0, 0)
-    story.log.clear()
-    story.release(HoldReason.CUSTOMER_REQUEST)
-    story.later(hours=20)
-    story.ship()
+    scenario = sent()
+    scenario.later(hours=24)
+    scenario.hold(HoldReason.CUSTOMER_REQUEST)
+    scenario.later(hours=48)
+    assert await rate(tenant, scenario, DISPATCH) == (0, 0)
+    scenario.log.clear()
+    scenario.release(HoldReason.CUSTOMER_REQUEST)
+    scenario.later(hours=20)
+    scenario.ship()
     # 92 hours after it was sent, but it stood still for 48 of them.
-    assert await rate(tenant, story, DISPATCH) == (1, 1)
+    assert await rate(tenant, scenario, DISPATCH) == (1, 1)
 
 
 async def test_after_the_release_it_is_late_by_the_moved_deadline(tenant: EmptyTenant):
-    story = sent()
-    story.later(hours=24)
-    story.hold(HoldReason.CUSTOMER_REQUEST)
-    story.later(hours=48)
-    story.release(HoldReason.CUSTOMER_REQUEST)
+    scenario = sent()
+    scenario.later(hours=24)
+    scenario.hold(HoldReason.CUSTOMER_REQUEST)
+    scenario.later(hours=48)
+    scenario.release(HoldReason.CUSTOMER_REQUEST)
     moved = NOON + 96 * HOUR
-    assert await rate(tenant, story, DISPATCH, Window(moved - HOUR, NOON, LATER)) == (0, 0)
-    story.log.clear()
-    assert await rate(tenant, story, DISPATCH, Window(moved, NOON, LATER)) == (0, 1)
+    assert await rate(tenant, scenario, DISPATCH, Window(moved - HOUR, NOON, LATER)) == (0, 0)
+    scenario.log.clear()
+    assert await rate(tenant, scenario, DISPATCH, Window(moved, NOON, LATER)) == (0, 1)
 
 
 async def test_a_hold_after_the_deadline_excuses_nothing(tenant: EmptyTenant):
-    story = sent()
-    story.later(hours=50)
-    story.hold(HoldReason.CUSTOMER_REQUEST)
-    assert await rate(tenant, story, DISPATCH) == (0, 1)
+    scenario = sent()
+    scenario.later(hours=50)
+    scenario.hold(HoldReason.CUSTOMER_REQUEST)
+    assert await rate(tenant, scenario, DISPATCH) == (0, 1)
 
 
 async def test_a_draft_has_no_deadline(tenant: EmptyTenant):
@@ -229,23 +229,23 @@ async def test_a_draft_has_no_deadline(tenant: EmptyTenant):
 
 @pytest.mark.parametrize(("hours", "expected"), [(1, (1, 1)), (24, (1, 1)), (25, (0, 1))])
 async def test_an_answer_counts_by_when_it_came(tenant: EmptyTenant, hours: int, expected: tuple[int, int]):
-    story = sent()
-    story.later(hours=hours)
-    story.answer({1: accept(3)})
-    assert await rate(tenant, story, ACKNOWLEDGE) == expected
+    scenario = sent()
+    scenario.later(hours=hours)
+    scenario.answer({1: accept(3)})
+    assert await rate(tenant, scenario, ACKNOWLEDGE) == expected
 
 
 async def test_no_answer_counts_as_late_once_it_is_due(tenant: EmptyTenant):
-    story = sent()
-    assert await rate(tenant, story, ACKNOWLEDGE, Window(NOON + 23 * HOUR, NOON, LATER)) == (0, 0)
-    story.log.clear()
-    assert await rate(tenant, story, ACKNOWLEDGE, Window(NOON + 24 * HOUR, NOON, LATER)) == (0, 1)
+    scenario = sent()
+    assert await rate(tenant, scenario, ACKNOWLEDGE, Window(NOON + 23 * HOUR, NOON, LATER)) == (0, 0)
+    scenario.log.clear()
+    assert await rate(tenant, scenario, ACKNOWLEDGE, Window(NOON + 24 * HOUR, NOON, LATER)) == (0, 1)
 
 
 async def test_who_says_no_in_time_has_answered_in_time(tenant: EmptyTenant):
-    story = sent()
-    story.answer({1: LineAnswer(rejected=3)})
-    assert await rate(tenant, story, ACKNOWLEDGE) == (1, 1)
+    scenario = sent()
+    scenario.answer({1: LineAnswer(rejected=3)})
+    assert await rate(tenant, scenario, ACKNOWLEDGE) == (1, 1)
 
 
 async def test_who_ships_without_a_word_has_acknowledged(tenant: EmptyTenant):
@@ -253,54 +253,54 @@ async def test_who_ships_without_a_word_has_acknowledged(tenant: EmptyTenant):
 
 
 async def test_what_the_customer_cancelled_needs_no_answer(tenant: EmptyTenant):
-    story = sent()
-    cancelled_by(story, "customer")
-    assert await rate(tenant, story, ACKNOWLEDGE) == (0, 0)
+    scenario = sent()
+    cancelled_by(scenario, "customer")
+    assert await rate(tenant, scenario, ACKNOWLEDGE) == (0, 0)
 
 
 # --- valid tracking -------------------------------------------------------------------------------
 
 
 async def test_a_parcel_is_trackable_once_it_was_scanned(tenant: EmptyTenant):
-    story = sent()
-    story.ship(number=GOOD_NUMBER)
-    assert await rate(tenant, story, TRACKING) == (0, 1)
-    story.log.clear()
-    story.scan(ParcelStatus.REGISTERED, number=GOOD_NUMBER)
-    assert await rate(tenant, story, TRACKING) == (0, 1)
-    story.log.clear()
-    story.scan(ParcelStatus.IN_TRANSIT, number=GOOD_NUMBER)
-    assert await rate(tenant, story, TRACKING) == (1, 1)
+    scenario = sent()
+    scenario.ship(number=GOOD_NUMBER)
+    assert await rate(tenant, scenario, TRACKING) == (0, 1)
+    scenario.log.clear()
+    scenario.scan(ParcelStatus.REGISTERED, number=GOOD_NUMBER)
+    assert await rate(tenant, scenario, TRACKING) == (0, 1)
+    scenario.log.clear()
+    scenario.scan(ParcelStatus.IN_TRANSIT, number=GOOD_NUMBER)
+    assert await rate(tenant, scenario, TRACKING) == (1, 1)
 
 
 async def test_a_warning_alone_does_not_make_a_number_invalid(tenant: EmptyTenant):
-    story = shipped()
-    assert story.parcel().warnings == ("no known format of dhl",)
-    story.scan(ParcelStatus.IN_TRANSIT)
-    assert await rate(tenant, story, TRACKING) == (1, 1)
+    scenario = shipped()
+    assert scenario.parcel().warnings == ("no known format of dhl",)
+    scenario.scan(ParcelStatus.IN_TRANSIT)
+    assert await rate(tenant, scenario, TRACKING) == (1, 1)
 
 
 async def test_a_scan_of_an_earlier_use_makes_nothing_valid_and_nothing_on_time(tenant: EmptyTenant):
-    story = sent(promised_by=NOON + DAY)
-    story.later(hours=50)
-    story.ship()
-    story.scans(scan(ParcelStatus.IN_TRANSIT, NOON - 9 * DAY), scan(ParcelStatus.DELIVERED, NOON - 8 * DAY))
-    assert await rate(tenant, story, TRACKING) == (0, 1)
-    story.log.clear()
-    assert await rate(tenant, Story(), DISPATCH) == (0, 1)
-    assert await rate(tenant, Story(), DELIVERY) == (0, 1)
+    scenario = sent(promised_by=NOON + DAY)
+    scenario.later(hours=50)
+    scenario.ship()
+    scenario.scans(scan(ParcelStatus.IN_TRANSIT, NOON - 9 * DAY), scan(ParcelStatus.DELIVERED, NOON - 8 * DAY))
+    assert await rate(tenant, scenario, TRACKING) == (0, 1)
+    scenario.log.clear()
+    assert await rate(tenant, Scenario(), DISPATCH) == (0, 1)
+    assert await rate(tenant, Scenario(), DELIVERY) == (0, 1)
 
 
 async def test_what_came_back_to_its_sender_was_not_delivered_on_time(tenant: EmptyTenant):
-    story = shipped(promised_by=NOON + 5 * DAY)
-    story.scans(scan(ParcelStatus.RETURNED, NOON + DAY), scan(ParcelStatus.DELIVERED, NOON + 2 * DAY))
-    assert await rate(tenant, story, DELIVERY) == (0, 1)
+    scenario = shipped(promised_by=NOON + 5 * DAY)
+    scenario.scans(scan(ParcelStatus.RETURNED, NOON + DAY), scan(ParcelStatus.DELIVERED, NOON + 2 * DAY))
+    assert await rate(tenant, scenario, DELIVERY) == (0, 1)
 
 
 async def test_registration_puts_a_parcel_into_the_window(tenant: EmptyTenant):
-    story = shipped()
-    assert await rate(tenant, story, TRACKING, Window(LATER, NOON, NOON + HOUR)) == (0, 1)
-    assert await rate(tenant, Story(), TRACKING, Window(LATER, NOON + HOUR, LATER)) == (0, 0)
+    scenario = shipped()
+    assert await rate(tenant, scenario, TRACKING, Window(LATER, NOON, NOON + HOUR)) == (0, 1)
+    assert await rate(tenant, Scenario(), TRACKING, Window(LATER, NOON + HOUR, LATER)) == (0, 0)
 
 
 # --- on-time delivery -----------------------------------------------------------------------------
@@ -308,39 +308,39 @@ async def test_registration_puts_a_parcel_into_the_window(tenant: EmptyTenant):
 
 @pytest.mark.parametrize(("days", "expected"), [(2, (1, 1)), (5, (1, 1)), (6, (0, 1))])
 async def test_a_delivery_is_measured_by_the_promise(tenant: EmptyTenant, days: int, expected: tuple[int, int]):
-    story = shipped(promised_by=NOON + 5 * DAY)
-    story.later(days=days)
-    story.scan(ParcelStatus.DELIVERED)
-    assert await rate(tenant, story, DELIVERY) == expected
+    scenario = shipped(promised_by=NOON + 5 * DAY)
+    scenario.later(days=days)
+    scenario.scan(ParcelStatus.DELIVERED)
+    assert await rate(tenant, scenario, DELIVERY) == expected
 
 
 async def test_a_parcel_past_its_promise_is_late_before_it_arrives(tenant: EmptyTenant):
-    story = shipped(promised_by=NOON + 5 * DAY)
+    scenario = shipped(promised_by=NOON + 5 * DAY)
     window = (NOON, NOON + 90 * DAY)
-    assert await rate(tenant, story, DELIVERY, Window(NOON + 4 * DAY, *window)) == (0, 0)
-    story.log.clear()
-    assert await rate(tenant, story, DELIVERY, Window(NOON + 5 * DAY, *window)) == (0, 1)
+    assert await rate(tenant, scenario, DELIVERY, Window(NOON + 4 * DAY, *window)) == (0, 0)
+    scenario.log.clear()
+    assert await rate(tenant, scenario, DELIVERY, Window(NOON + 5 * DAY, *window)) == (0, 1)
 
 
 async def test_an_early_delivery_counts_at_once(tenant: EmptyTenant):
-    story = shipped(promised_by=NOON + 50 * DAY)
-    story.later(days=1)
-    story.scan(ParcelStatus.DELIVERED)
-    assert await rate(tenant, story, DELIVERY, Window(NOON + 2 * DAY)) == (1, 1)
+    scenario = shipped(promised_by=NOON + 50 * DAY)
+    scenario.later(days=1)
+    scenario.scan(ParcelStatus.DELIVERED)
+    assert await rate(tenant, scenario, DELIVERY, Window(NOON + 2 * DAY)) == (1, 1)
 
 
 async def test_without_a_promise_there_is_nothing_to_keep(tenant: EmptyTenant):
-    story = shipped()
-    story.scan(ParcelStatus.DELIVERED)
-    assert await rate(tenant, story, DELIVERY) == (0, 0)
+    scenario = shipped()
+    scenario.scan(ParcelStatus.DELIVERED)
+    assert await rate(tenant, scenario, DELIVERY) == (0, 0)
 
 
 async def test_a_disputed_delivery_counts_no_more(tenant: EmptyTenant):
-    story = shipped(promised_by=NOON + 5 * DAY)
-    story.later(days=1)
-    story.scan(ParcelStatus.DELIVERED)
-    story.dispute()
-    assert await rate(tenant, story, DELIVERY) == (0, 1)
+    scenario = shipped(promised_by=NOON + 5 * DAY)
+    scenario.later(days=1)
+    scenario.scan(ParcelStatus.DELIVERED)
+    scenario.dispute()
+    assert await rate(tenant, scenario, DELIVERY) == (0, 1)
 
 
 # --- cancellation ---------------------------------------------------------------------------------
@@ -358,50 +358,50 @@ async def test_a_disputed_delivery_counts_no_more(tenant: EmptyTenant):
 async def test_a_cancellation_counts_against_whose_fault_it_is(
     tenant: EmptyTenant, by: str, of_supplier: tuple[int, int], of_all: tuple[int, int]
 ):
-    story = sent()
-    cancelled_by(story, by)
-    assert await rate(tenant, story, CANCELLATION) == of_supplier
-    assert await rate(tenant, Story(), CANCELLATION, supplier_id="") == of_all
+    scenario = sent()
+    cancelled_by(scenario, by)
+    assert await rate(tenant, scenario, CANCELLATION) == of_supplier
+    assert await rate(tenant, Scenario(), CANCELLATION, supplier_id="") == of_all
 
 
 async def test_an_order_cancelled_before_any_supplier_had_it_counts_for_all_together(tenant: EmptyTenant):
-    story = a_shop()
-    story.place(payment=PaymentState.PENDING)
-    cancelled_by(story, "retailer")
-    assert await rate(tenant, story, CANCELLATION, supplier_id="") == (1, 1)
-    assert await rate(tenant, Story(), CANCELLATION) == (0, 0)
+    scenario = a_shop()
+    scenario.place(payment=PaymentState.PENDING)
+    cancelled_by(scenario, "retailer")
+    assert await rate(tenant, scenario, CANCELLATION, supplier_id="") == (1, 1)
+    assert await rate(tenant, Scenario(), CANCELLATION) == (0, 0)
 
 
 async def test_a_part_that_is_cancelled_cancels_nothing(tenant: EmptyTenant):
-    story = sent()
-    story.ship({1: 1})
-    cancelled_by(story, "supplier")
-    assert await rate(tenant, story, CANCELLATION) == (0, 1)
+    scenario = sent()
+    scenario.ship({1: 1})
+    cancelled_by(scenario, "supplier")
+    assert await rate(tenant, scenario, CANCELLATION) == (0, 1)
 
 
 async def test_the_order_s_day_puts_a_cancellation_into_its_window(tenant: EmptyTenant):
-    story = sent()
-    story.later(days=3)
-    cancelled_by(story, "supplier")
-    assert await rate(tenant, story, CANCELLATION, Window(NOON + 7 * DAY)) == (1, 1)
-    assert await rate(tenant, Story(), CANCELLATION, Window(NOON + 8 * DAY)) == (0, 0)
+    scenario = sent()
+    scenario.later(days=3)
+    cancelled_by(scenario, "supplier")
+    assert await rate(tenant, scenario, CANCELLATION, Window(NOON + 7 * DAY)) == (1, 1)
+    assert await rate(tenant, Scenario(), CANCELLATION, Window(NOON + 8 * DAY)) == (0, 0)
 
 
 # --- all suppliers, and what is behind a rate -----------------------------------------------------
 
 
-def _many() -> Story:
+def _many() -> Scenario:
     """Suppliers s01 to s12 with as many orders as their number, each dispatched a day later than the last."""
-    story = a_shop()
+    scenario = a_shop()
     for number in range(1, 13):
         supplier_id = f"s{number:02}"
-        story.approve(supplier_id)
+        scenario.approve(supplier_id)
         for turn in range(number):
             order_id = f"shopify/{supplier_id}-{turn}"
-            story.place(line(1, "tea", 1, supplier_id), order_id=order_id)
-            story.send(f"{order_id}/1")
-            story.ship(supplier_order_id=f"{order_id}/1", number=f"{supplier_id}-{turn}", at=NOON + turn * DAY)
-    return story
+            scenario.place(line(1, "tea", 1, supplier_id), order_id=order_id)
+            scenario.send(f"{order_id}/1")
+            scenario.ship(supplier_order_id=f"{order_id}/1", number=f"{supplier_id}-{turn}", at=NOON + turn * DAY)
+    return scenario
 
 
 @pytest.mark.parametrize("size", [1, 5, 1000])
@@ -454,11 +454,11 @@ async def test_the_cases_behind_a_rate_are_those_that_it_counted(tenant: EmptyTe
 
 
 async def test_a_case_says_what_put_it_into_the_window_and_what_happened(tenant: EmptyTenant):
-    story = sent(promised_by=NOON + 5 * DAY)
-    story.ship(number=GOOD_NUMBER)
-    story.later(days=1)
-    story.scan(ParcelStatus.DELIVERED, number=GOOD_NUMBER)
-    catch_up(tenant, story.log)
+    scenario = sent(promised_by=NOON + 5 * DAY)
+    scenario.ship(number=GOOD_NUMBER)
+    scenario.later(days=1)
+    scenario.scan(ParcelStatus.DELIVERED, number=GOOD_NUMBER)
+    catch_up(tenant, scenario.log)
     expected: dict[RateName, tuple[str, datetime, datetime | None, bool]] = {
         DISPATCH: (FIRST, NOON + 2 * DAY, NOON + DAY, True),
         ACKNOWLEDGE: (FIRST, NOON + DAY, NOON, True),
@@ -477,21 +477,21 @@ async def test_a_case_says_what_put_it_into_the_window_and_what_happened(tenant:
 # --- everything recorded --------------------------------------------------------------------------
 
 
-def _everything() -> Story:
+def _everything() -> Scenario:
     """Two shops: an order of two suppliers delivered late, one dispatched late, one on hold without currency."""
-    story = a_shop(tea=50)
-    story.place(line(1, "tea", 2), line(2, "mug", 1, "bolt"), promised_by=NOON + DAY)
+    scenario = a_shop(tea=50)
+    scenario.place(line(1, "tea", 2), line(2, "mug", 1, "bolt"), promised_by=NOON + DAY)
     for supplier_order_id, number in ((FIRST, "P1"), (SECOND, "P2")):
-        story.send(supplier_order_id)
-        story.ship(supplier_order_id=supplier_order_id, number=number)
-    story.place(line(1, "tea", 4), order_id="amazon/1")
-    story.send("amazon/1/1")
-    story.later(days=3)
-    story.scan(ParcelStatus.DELIVERED, number="P1")
-    story.scan(ParcelStatus.DELIVERED, number="P2")
-    story.ship(supplier_order_id="amazon/1/1", number="P3")
-    story.place(line(1, "", 1), order_id="amazon/2", payment=PaymentState.UNKNOWN)
-    return story
+        scenario.send(supplier_order_id)
+        scenario.ship(supplier_order_id=supplier_order_id, number=number)
+    scenario.place(line(1, "tea", 4), order_id="amazon/1")
+    scenario.send("amazon/1/1")
+    scenario.later(days=3)
+    scenario.scan(ParcelStatus.DELIVERED, number="P1")
+    scenario.scan(ParcelStatus.DELIVERED, number="P2")
+    scenario.ship(supplier_order_id="amazon/1/1", number="P3")
+    scenario.place(line(1, "", 1), order_id="amazon/2", payment=PaymentState.UNKNOWN)
+    return scenario
 
 
 async def test_the_summary_counts_everything_recorded(tenant: EmptyTenant):
@@ -510,14 +510,14 @@ async def test_the_summary_counts_everything_recorded(tenant: EmptyTenant):
 
 
 async def test_the_summary_knows_the_dispatch_as_the_supplier_said(tenant: EmptyTenant):
-    story = shipped()
-    story.later(days=9)
-    story.scan(ParcelStatus.DELIVERED)
-    catch_up(tenant, story.log)
+    scenario = shipped()
+    scenario.later(days=9)
+    scenario.scan(ParcelStatus.DELIVERED)
+    catch_up(tenant, scenario.log)
     async with asking(tenant) as where:
         (found,) = (await totals.summary(where)).rows
     assert found.supplier_orders_dispatched_on_time == 1
-    assert await rate(tenant, Story(), DISPATCH) == (0, 1)
+    assert await rate(tenant, Scenario(), DISPATCH) == (0, 1)
 
 
 async def test_supplier_totals_are_exact_and_paged(tenant: EmptyTenant):
@@ -537,10 +537,10 @@ async def test_supplier_totals_are_exact_and_paged(tenant: EmptyTenant):
 
 async def test_a_reship_is_the_suppliers_to_send_and_nothing_that_a_customer_ordered(tenant: EmptyTenant):
     desk = approved(Remedy.RESHIP)
-    desk.story.send(f"{RESHIP}/1")
-    desk.story.ship(supplier_order_id=f"{RESHIP}/1", number="P9")
-    desk.story.scan(ParcelStatus.DELIVERED, number="P9")
-    assert await rate(tenant, desk.story, DISPATCH) == (1, 2)  # the first one was scanned too late
+    desk.scenario.send(f"{RESHIP}/1")
+    desk.scenario.ship(supplier_order_id=f"{RESHIP}/1", number="P9")
+    desk.scenario.scan(ParcelStatus.DELIVERED, number="P9")
+    assert await rate(tenant, desk.scenario, DISPATCH) == (1, 2)  # the first one was scanned too late
     async with asking(tenant) as where:
         (figures,) = (await totals.summary(where)).rows
     assert (figures.orders, figures.units, figures.gmv_minor, figures.delivered_orders) == (1, 3, {"EUR": 1500}, 1)
@@ -549,9 +549,9 @@ async def test_a_reship_is_the_suppliers_to_send_and_nothing_that_a_customer_ord
 
 async def test_what_a_customer_sends_back_is_no_parcel_of_the_supplier(tenant: EmptyTenant):
     desk = approved(Remedy.RETURN)
-    before = await rates(tenant, desk.story, supplier_id="")
-    desk.story.log.clear()
+    before = await rates(tenant, desk.scenario, supplier_id="")
+    desk.scenario.log.clear()
     desk.labels()
     desk.sends_back()
-    after = await rates(tenant, desk.story, supplier_id="")
+    after = await rates(tenant, desk.scenario, supplier_id="")
     assert after[TRACKING] == before[TRACKING]

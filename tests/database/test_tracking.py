@@ -18,8 +18,8 @@ from projections.machine.reads import PageOf
 from projections.tracking import TrackedParcel
 from tests.support.projecting import asking, catch_up, contents, tracked
 from tests.support.rating import rate
+from tests.support.scenario import ANNA, DAY, HOUR, NOON, ORDER, Scenario, a_shop, delivered, line, scan, sent, shipped
 from tests.support.stalls import EmptyTenant
-from tests.support.story import ANNA, DAY, HOUR, NOON, ORDER, Story, a_shop, delivered, line, scan, sent, shipped
 
 
 async def parcels_named(tenant: EmptyTenant, number: str, carrier: str = "") -> list[TrackedParcel]:
@@ -28,13 +28,13 @@ async def parcels_named(tenant: EmptyTenant, number: str, carrier: str = "") -> 
 
 
 async def test_an_order_on_its_way_tells_lines_supplier_orders_and_parcels(tenant: EmptyTenant):
-    story = sent(line(1, "tea", 3), line(2, "mug", 1, "bolt"), promised_by=NOON + 5 * DAY)
-    story.later(hours=1)
-    story.pack()
-    story.ship({1: 2})
-    story.later(hours=1)
-    story.scan(ParcelStatus.IN_TRANSIT)
-    order = await tracked(tenant, story)
+    scenario = sent(line(1, "tea", 3), line(2, "mug", 1, "bolt"), promised_by=NOON + 5 * DAY)
+    scenario.later(hours=1)
+    scenario.pack()
+    scenario.ship({1: 2})
+    scenario.later(hours=1)
+    scenario.scan(ParcelStatus.IN_TRANSIT)
+    order = await tracked(tenant, scenario)
     assert (order.channel, order.status, order.placed_at) == ("shopify", Header.PARTLY_DISPATCHED, NOON)
     assert order.expected_by == order.promised_by == NOON + 5 * DAY
     assert [(each.sku, each.units.shipped, each.units.assigned) for each in order.details.lines] == [
@@ -63,9 +63,9 @@ async def test_a_delivered_order_is_expected_no_more(tenant: EmptyTenant):
 
 
 async def test_an_order_on_hold_names_what_is_missing(tenant: EmptyTenant):
-    story = a_shop()
-    story.place(customer=None, has_address=False, payment=PaymentState.PENDING)
-    order = await tracked(tenant, story)
+    scenario = a_shop()
+    scenario.place(customer=None, has_address=False, payment=PaymentState.PENDING)
+    order = await tracked(tenant, scenario)
     assert order.status is Header.ON_HOLD
     assert [(hold.reason, hold.at, hold.missing) for hold in order.details.holds] == [
         (HoldReason.INCOMPLETE, NOON, ("ship_to",)),
@@ -75,18 +75,18 @@ async def test_an_order_on_hold_names_what_is_missing(tenant: EmptyTenant):
 
 
 async def test_a_cancelled_order_is_expected_no_more(tenant: EmptyTenant):
-    story = a_shop()
-    story.place(payment=PaymentState.PENDING, promised_by=NOON + DAY)
-    story.cancel()
-    order = await tracked(tenant, story)
+    scenario = a_shop()
+    scenario.place(payment=PaymentState.PENDING, promised_by=NOON + DAY)
+    scenario.cancel()
+    order = await tracked(tenant, scenario)
     assert (order.status, order.expected_by) == (Header.CANCELLED, None)
 
 
 async def test_a_late_older_scan_does_not_move_the_last_scan_back(tenant: EmptyTenant):
-    story = shipped()
-    story.later(days=2)
-    story.scans(scan(ParcelStatus.OUT_FOR_DELIVERY, NOON + 2 * DAY), scan(ParcelStatus.IN_TRANSIT, NOON + DAY))
-    (parcel,) = (await tracked(tenant, story)).parcels
+    scenario = shipped()
+    scenario.later(days=2)
+    scenario.scans(scan(ParcelStatus.OUT_FOR_DELIVERY, NOON + 2 * DAY), scan(ParcelStatus.IN_TRANSIT, NOON + DAY))
+    (parcel,) = (await tracked(tenant, scenario)).parcels
     assert parcel.status is ParcelStatus.OUT_FOR_DELIVERY
     assert parcel.first_scan_at == NOON + DAY
     assert parcel.last_scan is not None
@@ -94,12 +94,12 @@ async def test_a_late_older_scan_does_not_move_the_last_scan_back(tenant: EmptyT
 
 
 async def test_a_reused_number_finds_every_parcel_it_named_the_newest_first(tenant: EmptyTenant):
-    story = delivered()
-    story.later(days=100)
-    story.place(line(1, "mug", 1, "bolt"), order_id="shopify/2")
-    story.send("shopify/2/1")
-    story.ship(supplier_order_id="shopify/2/1", number="P1")
-    order = await tracked(tenant, story)
+    scenario = delivered()
+    scenario.later(days=100)
+    scenario.place(line(1, "mug", 1, "bolt"), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    scenario.ship(supplier_order_id="shopify/2/1", number="P1")
+    order = await tracked(tenant, scenario)
     found = await parcels_named(tenant, "P1")
     assert [(parcel.epoch, parcel.order_id, parcel.status) for parcel in found] == [
         (2, "shopify/2", ParcelStatus.REGISTERED),
@@ -111,18 +111,18 @@ async def test_a_reused_number_finds_every_parcel_it_named_the_newest_first(tena
     assert await parcels_named(tenant, "P9") == []
 
 
-def _used_again() -> Story:
+def _used_again() -> Scenario:
     """The scans of the earlier use are told after the number's next use."""
-    story = shipped(promised_by=NOON + 5 * DAY)
-    story.later(days=2)
-    story.miss_first_scan()
-    story.place(line(1, "tea", 1), order_id="shopify/2")
-    story.send("shopify/2/1")
-    story.later(days=9)
-    story.scan(ParcelStatus.OUT_FOR_DELIVERY)
-    story.ship(supplier_order_id="shopify/2/1")
-    story.scans(scan(ParcelStatus.IN_TRANSIT, NOON + HOUR), scan(ParcelStatus.DELIVERED, NOON + 4 * DAY))
-    return story
+    scenario = shipped(promised_by=NOON + 5 * DAY)
+    scenario.later(days=2)
+    scenario.miss_first_scan()
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    scenario.later(days=9)
+    scenario.scan(ParcelStatus.OUT_FOR_DELIVERY)
+    scenario.ship(supplier_order_id="shopify/2/1")
+    scenario.scans(scan(ParcelStatus.IN_TRANSIT, NOON + HOUR), scan(ParcelStatus.DELIVERED, NOON + 4 * DAY))
+    return scenario
 
 
 async def test_scans_of_an_earlier_use_reach_its_order_and_its_parcel(tenant: EmptyTenant):
@@ -137,15 +137,15 @@ async def test_scans_of_an_earlier_use_reach_the_rates_that_count_it(tenant: Emp
 
 
 async def test_a_parcel_that_only_the_carrier_knows_belongs_to_no_order_yet(tenant: EmptyTenant):
-    story = sent()
-    story.announce("P1")
-    story.scan(ParcelStatus.IN_TRANSIT)
-    catch_up(tenant, story.log)
+    scenario = sent()
+    scenario.announce("P1")
+    scenario.scan(ParcelStatus.IN_TRANSIT)
+    catch_up(tenant, scenario.log)
     (parcel,) = await parcels_named(tenant, "P1")
     assert (parcel.order_id, parcel.supplier_order_id, parcel.lines) == ("", "", {})
-    before = len(story.log)
-    story.ship()
-    catch_up(tenant, story.log[before:])
+    before = len(scenario.log)
+    scenario.ship()
+    catch_up(tenant, scenario.log[before:])
     (parcel,) = await parcels_named(tenant, "P1")
     assert (parcel.order_id, parcel.supplier_order_id, parcel.lines) == (ORDER, f"{ORDER}/1", {1: 3})
 
@@ -158,31 +158,31 @@ async def test_an_unknown_order_is_refused(tenant: EmptyTenant):
 
 
 async def test_no_sealed_data_reaches_the_tables(tenant: EmptyTenant):
-    story = shipped()
-    note = Hold(HoldReason.CUSTOMER_REQUEST, "mia", story.now, note=Sealed("key-note", b"on holiday in Rome"))
-    story.hold(HoldReason.FRAUD_REVIEW)
-    story.scans(replace(scan(ParcelStatus.IN_TRANSIT, story.now), message=Sealed("key-scan", b"left with Anna")))
-    story.record((orders.stream(ORDER), fact) for fact in orders.place_hold(story.order(), note))
-    catch_up(tenant, story.log)
+    scenario = shipped()
+    note = Hold(HoldReason.CUSTOMER_REQUEST, "mia", scenario.now, note=Sealed("key-note", b"on holiday in Rome"))
+    scenario.hold(HoldReason.FRAUD_REVIEW)
+    scenario.scans(replace(scan(ParcelStatus.IN_TRANSIT, scenario.now), message=Sealed("key-scan", b"left with Anna")))
+    scenario.record((orders.stream(ORDER), fact) for fact in orders.place_hold(scenario.order(), note))
+    catch_up(tenant, scenario.log)
     everything = str(contents(tenant))
     assert ORDER in everything
     for secret in (ANNA.key_id, "key-note", "key-scan", '"box"'):
         assert secret not in everything
 
 
-def _many() -> Story:
+def _many() -> Scenario:
     """Orders 1 to 25 of two shops, placed an hour apart; every third is sent, every fifth waits for money."""
-    story = a_shop(tea=100)
+    scenario = a_shop(tea=100)
     for number in range(1, 26):
         channel = "amazon" if number % 2 else "shopify"
         paid = PaymentState.PENDING if number % 5 == 0 else PaymentState.PAID
         order_id = f"{channel}/{number}"
-        story.place(line(1, "tea", 1), order_id=order_id, payment=paid)
+        scenario.place(line(1, "tea", 1), order_id=order_id, payment=paid)
         if number % 3 == 0 and number % 5:
-            story.send(f"{order_id}/1")
-            story.ship(supplier_order_id=f"{order_id}/1", number=f"P{number}")
-        story.later(hours=1)
-    return story
+            scenario.send(f"{order_id}/1")
+            scenario.ship(supplier_order_id=f"{order_id}/1", number=f"P{number}")
+        scenario.later(hours=1)
+    return scenario
 
 
 async def listed(
@@ -249,12 +249,12 @@ async def held(tenant: EmptyTenant, size: int, *reasons: HoldReason, owner: str 
 
 @pytest.mark.parametrize("size", [1, 2, 1000])
 async def test_holds_are_found_by_reason_and_owner_the_oldest_first(tenant: EmptyTenant, size: int):
-    story = sent()
-    story.hold(HoldReason.FRAUD_REVIEW, "risk", at=NOON + 2 * HOUR)
-    story.hold(HoldReason.FRAUD_REVIEW, "mia", f"{ORDER}/1", at=NOON + 2 * HOUR)
-    story.hold(HoldReason.OTHER, "risk", at=NOON + HOUR)
-    story.place(order_id="shopify/2", payment=PaymentState.PENDING)
-    catch_up(tenant, story.log)
+    scenario = sent()
+    scenario.hold(HoldReason.FRAUD_REVIEW, "risk", at=NOON + 2 * HOUR)
+    scenario.hold(HoldReason.FRAUD_REVIEW, "mia", f"{ORDER}/1", at=NOON + 2 * HOUR)
+    scenario.hold(HoldReason.OTHER, "risk", at=NOON + HOUR)
+    scenario.place(order_id="shopify/2", payment=PaymentState.PENDING)
+    catch_up(tenant, scenario.log)
     money, other = ("shopify/2", "awaiting_payment", "ledger"), (ORDER, "other", "risk")
     fraud = [(ORDER, "fraud_review", "mia"), (ORDER, "fraud_review", "risk")]
     assert await held(tenant, size) == [money, other, *fraud]
@@ -264,16 +264,16 @@ async def test_holds_are_found_by_reason_and_owner_the_oldest_first(tenant: Empt
 
 
 async def test_a_hold_is_listed_with_all_but_its_note_until_it_is_released(tenant: EmptyTenant):
-    story = sent()
-    hold = Hold(HoldReason.OUT_OF_STOCK, "mia", story.now, lacking={LineNo(1): 2}, note=Sealed("key", b"box"))
-    story.record((orders.stream(ORDER), fact) for fact in orders.place_hold(story.order(), hold))
-    catch_up(tenant, story.log)
+    scenario = sent()
+    hold = Hold(HoldReason.OUT_OF_STOCK, "mia", scenario.now, lacking={LineNo(1): 2}, note=Sealed("key", b"box"))
+    scenario.record((orders.stream(ORDER), fact) for fact in orders.place_hold(scenario.order(), hold))
+    catch_up(tenant, scenario.log)
     async with asking(tenant) as where:
         assert [each.hold for each in (await tracking.list_holds(where, PageOf())).rows] == [replace(hold, note=None)]
-    before = len(story.log)
-    story.record(
+    before = len(scenario.log)
+    scenario.record(
         (orders.stream(ORDER), fact)
-        for fact in orders.release_hold(story.order(), HoldReason.OUT_OF_STOCK, "mia", "", story.now)
+        for fact in orders.release_hold(scenario.order(), HoldReason.OUT_OF_STOCK, "mia", "", scenario.now)
     )
-    catch_up(tenant, story.log[before:])
+    catch_up(tenant, scenario.log[before:])
     assert await held(tenant, 9) == []

@@ -10,31 +10,31 @@ from projections import inquiries
 from projections.inquiries import InquiryState, ListedInquiry
 from projections.machine.reads import PageOf
 from tests.support.projecting import asking, catch_up
-from tests.support.stalls import EmptyTenant
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     HOUR,
     NOON,
     ORDER,
     TERMS,
-    Story,
+    Scenario,
     sent,
 )
+from tests.support.stalls import EmptyTenant
 
 
-def several() -> Story:
+def several() -> Scenario:
     """Five questions: two to acme of which one is answered, two to us of which one is closed, one without a clock."""
-    story = sent()
-    story.agree_terms(replace(TERMS, effective_from=NOON - DAY, answer_within_hours=12))
+    scenario = sent()
+    scenario.agree_terms(replace(TERMS, effective_from=NOON - DAY, answer_within_hours=12))
     for number in (1, 2):
-        story.ask(f"acme-{number}")
-        story.ask(f"us-{number}", Party.RETAILER)
-    story.ask("bolt", supplier_order_id="", supplier_id="bolt")
-    story.later(hours=13)
-    story.answer_inquiry("acme-1", at=NOON + HOUR)
-    story.close_inquiry("us-1")
-    story.miss_answer("acme-2")
-    return story
+        scenario.ask(f"acme-{number}")
+        scenario.ask(f"us-{number}", Party.RETAILER)
+    scenario.ask("bolt", supplier_order_id="", supplier_id="bolt")
+    scenario.later(hours=13)
+    scenario.answer_inquiry("acme-1", at=NOON + HOUR)
+    scenario.close_inquiry("us-1")
+    scenario.miss_answer("acme-2")
+    return scenario
 
 
 async def listed(tenant: EmptyTenant, *arguments, size: int = 100) -> list[ListedInquiry]:

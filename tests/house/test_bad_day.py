@@ -1,4 +1,4 @@
-"""The story of examples/bad_day.py, told by a real server."""
+"""The scenario of examples/bad_day.py, told by a real server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def told(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def story(service: Service) -> str:
+def scenario(service: Service) -> str:
     done = told("--server", service.address)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -42,23 +42,23 @@ def story(service: Service) -> str:
         "Each of the 43 units of 30 orders is in exactly one place.",
     ],
 )
-def test_the_day_is_told_as_the_ledger_answers(story: str, sentence: str):
-    assert f"✔ {sentence}" in " ".join(story.split())
+def test_the_day_is_told_as_the_ledger_answers(scenario: str, sentence: str):
+    assert f"✔ {sentence}" in " ".join(scenario.split())
 
 
-def test_a_story_reads_at_a_terminal_of_100_columns(story: str):
-    assert [line for line in story.splitlines() if len(line) > 100] == []
+def test_a_story_reads_at_a_terminal_of_100_columns(scenario: str):
+    assert [line for line in scenario.splitlines() if len(line) > 100] == []
 
 
-def test_the_day_can_be_told_again_beside_the_first(service: Service, story: str):
+def test_the_day_can_be_told_again_beside_the_first(service: Service, scenario: str):
     again = told("--server", service.address)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert chapters(again.stdout) == chapters(story)
+    assert chapters(again.stdout) == chapters(scenario)
 
 
-def chapters(story: str) -> list[str]:
+def chapters(scenario: str) -> list[str]:
     """All but the heading, which names the tenant, and the number of facts, some of which are clocks' own."""
-    return [line for line in story.splitlines()[1:] if "facts were recorded" not in line]
+    return [line for line in scenario.splitlines()[1:] if "facts were recorded" not in line]
 
 
 def test_a_service_that_is_not_there_is_said_in_one_sentence():
@@ -68,7 +68,7 @@ def test_a_service_that_is_not_there_is_said_in_one_sentence():
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_the_excerpt_in_the_readme_is_of_the_story(story: str):
+def test_the_excerpt_in_the_readme_is_of_the_story(scenario: str):
     excerpt = (HOUSE / "README.md").read_text().partition("```text\n")[2].partition("```")[0]
     assert len(excerpt.splitlines()) > 3
-    assert excerpt in story
+    assert excerpt in scenario

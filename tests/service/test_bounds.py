@@ -40,8 +40,9 @@ from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.money import MOST_MINOR, Money
 from projections import PROJECTIONS
 from projections.machine import rebuilding
-from tests.support import casework, documented, story
+from tests.support import casework, documented, scenario
 from tests.support.projecting import write_down
+from tests.support.scenario import NOON, ORDER, Scenario
 from tests.support.service import (
     Client,
     Service,
@@ -55,7 +56,6 @@ from tests.support.service import (
     stamp,
 )
 from tests.support.stalls import EmptyTenant
-from tests.support.story import NOON, ORDER, Story
 from tests.support.trading import (
     DAY,
     LOSS,
@@ -519,7 +519,7 @@ def test_facts_of_before_amounts_were_bounded_stop_no_read_model(trade: Trade, d
     assert trade.client.get(other).order_id == other
 
 
-class Unbounded(Story):
+class Unbounded(Scenario):
     """Goods cost the most that 64 bits hold, whatever was offered."""
 
     def record(self, changes: Iterable[Change]) -> list[Fact]:
@@ -532,10 +532,10 @@ def _dear(fact: Fact) -> Fact:
     return fact
 
 
-def before_amounts_were_bounded() -> Story:
+def before_amounts_were_bounded() -> Scenario:
     """Two orders of 6 x 10^18 and one of 10^21, whose goods cost 2^63, come late, are refunded and taken back."""
     told = Unbounded()
-    told.approve("bolt", replace(story.TERMS, compensation_basis_points=10_000))
+    told.approve("bolt", replace(scenario.TERMS, compensation_basis_points=10_000))
     for number, quantity in (("1", MOST_UNITS), ("2", 6000), ("3", 6000)):
         dear = Line(LineNo(1), "tea", quantity, unit_price_minor=MOST_MINOR, supplier_id="bolt")
         told.place(dear, order_id=f"shopify/{number}")

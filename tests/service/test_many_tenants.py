@@ -24,6 +24,7 @@ from ledger.engine.executor import Ledger
 from ledger.engine.log import LOCK_SEED, Log
 from ledger.nouns import NOUNS, orders, policies
 from tests.support.projecting import catch_up, connect
+from tests.support.scenario import ORDER, sent
 from tests.support.service import (
     Client,
     Service,
@@ -33,7 +34,6 @@ from tests.support.service import (
     stamp,
 )
 from tests.support.stalls import EmptyTenant
-from tests.support.story import ORDER, sent
 from tests.support.terminal import Terminal
 from tests.support.waiting import wait_for
 
@@ -160,15 +160,15 @@ def test_a_read_model_that_stands_still_is_told_by_status_health_and_a_verificat
 
 
 async def test_what_cannot_be_noticed_is_asked_for_once_a_minute(tenant: EmptyTenant):
-    story = sent()
-    now = story.later(hours=25)
-    await asyncio.to_thread(catch_up, tenant, story.log)
+    scenario = sent()
+    now = scenario.later(hours=25)
+    await asyncio.to_thread(catch_up, tenant, scenario.log)
     with connect(tenant) as connection:
         newer = """
             INSERT INTO {}.ledger_events (originator_id, originator_version, topic, state, notification_id)
             VALUES (%s, 100, 'order.teleported', '{{}}', %s)
         """
-        connection.execute(SQL(newer).format(Identifier(tenant.schema)), (orders.stream(ORDER), len(story.log) + 1))
+        connection.execute(SQL(newer).format(Identifier(tenant.schema)), (orders.stream(ORDER), len(scenario.log) + 1))
     async with open_pool(tenant.conninfo) as pool:
         log = Log(tenant.schema, pool)
         serving = Tenant("test", tenant.schema, log, Ledger(log, NOUNS))

@@ -22,8 +22,8 @@ from tests.support.casework import PHOTO, Desk
 from tests.support.office import SUBJECT, Postbox, an_office, busy
 from tests.support.projecting import asking, catch_up, connect, contents, one
 from tests.support.recovering import Recovering, refund
+from tests.support.scenario import DAY, NOON, TERMS, a_shop, accept, confirmed, delivered, line, sent
 from tests.support.stalls import EmptyTenant
-from tests.support.story import DAY, NOON, TERMS, a_shop, accept, confirmed, delivered, line, sent
 
 # --- a whole order ----------------------------------------------------------------------------------
 
@@ -36,30 +36,30 @@ async def test_the_life_of_an_order_tells_everybody_what_they_need_and_nothing_t
     async with an_office(tenant, postbox) as office:
         promise = NOON + 9 * DAY
         where = Destination(country, "Berlin", "10")
-        story = confirmed(line(1, "tea", 3), promised_by=promise, destination=where, **office.customer())
-        office.tell(story)
+        scenario = confirmed(line(1, "tea", 3), promised_by=promise, destination=where, **office.customer())
+        office.tell(scenario)
         await office.tick()
-        story.send()
+        scenario.send()
         await office.tick()
-        story.later(hours=1)
-        story.answer({1: accept(3)})
+        scenario.later(hours=1)
+        scenario.answer({1: accept(3)})
         await office.tick()
-        story.later(hours=42)
+        scenario.later(hours=42)
         await office.tick()  # six hours before the dispatch is due
-        story.later(hours=6)
-        story.miss(Clock.DISPATCH)
+        scenario.later(hours=6)
+        scenario.miss(Clock.DISPATCH)
         await office.tick()
-        story.later(hours=2)
-        story.ship()
+        scenario.later(hours=2)
+        scenario.ship()
         await office.tick()
-        story.later(days=2)
-        story.scan(ParcelStatus.CUSTOMS_HELD)
+        scenario.later(days=2)
+        scenario.scan(ParcelStatus.CUSTOMS_HELD)
         await office.tick()
-        story.later(days=1)
-        story.scan(ParcelStatus.OUT_FOR_DELIVERY)
+        scenario.later(days=1)
+        scenario.scan(ParcelStatus.OUT_FOR_DELIVERY)
         await office.tick()
-        story.later(hours=5)
-        story.scan(ParcelStatus.DELIVERED)
+        scenario.later(hours=5)
+        scenario.scan(ParcelStatus.DELIVERED)
         for _ in range(3):
             await office.tick()
         assert postbox.told("supplier") == ["dispatch_instruction", "reminder", "breach_notice"]
@@ -99,9 +99,9 @@ async def test_facts_and_rows_of_messages_hold_no_personal_data(tenant: EmptyTen
 async def test_an_order_that_is_cancelled_first_gets_no_confirmation(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        story = confirmed(**office.customer())
-        story.cancel()
-        office.tell(story)
+        scenario = confirmed(**office.customer())
+        scenario.cancel()
+        office.tell(scenario)
         await office.tick()
         assert await office.states() == {"order_confirmed": "cancelled"}
         assert postbox.calls == 0
@@ -110,12 +110,12 @@ async def test_an_order_that_is_cancelled_first_gets_no_confirmation(tenant: Emp
 async def test_a_message_that_waits_for_its_next_attempt_is_not_sent_once_it_is_untrue(tenant: EmptyTenant):
     postbox = Postbox(fails=1)
     async with an_office(tenant, postbox) as office:
-        story = confirmed(**office.customer())
-        office.tell(story)
+        scenario = confirmed(**office.customer())
+        office.tell(scenario)
         await office.tick()
         assert await office.states() == {"order_confirmed": "failed"}
-        story.cancel()
-        story.later(minutes=5)
+        scenario.cancel()
+        scenario.later(minutes=5)
         await office.tick()
         (message,) = await office.messages()
         assert (message.state, message.because) == (MessageState.CANCELLED, "order_cancelled")
@@ -128,14 +128,14 @@ async def test_an_instruction_waits_while_a_hold_stands_and_goes_out_after_its_r
     monkeypatch.setattr("adapters.outbox._WAIT_SECONDS", 0.0)
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        story = sent(**office.customer())
-        office.tell(story)
-        story.hold(HoldReason.FRAUD_REVIEW)
+        scenario = sent(**office.customer())
+        office.tell(scenario)
+        scenario.hold(HoldReason.FRAUD_REVIEW)
         for _ in range(6):
             await office.tick()
         assert (postbox.told("customer"), postbox.told("supplier")) == (["order_confirmed"], [])
         assert office.facts() == {"message.asked": 2, "message.sent": 1}  # and no attempt has failed
-        story.release(HoldReason.FRAUD_REVIEW)
+        scenario.release(HoldReason.FRAUD_REVIEW)
         await office.tick()
         assert postbox.told("supplier") == ["dispatch_instruction"]
 
@@ -146,13 +146,13 @@ async def test_what_waits_for_a_hold_is_not_looked_at_all_the_time_and_keeps_not
     monkeypatch.setattr("adapters.outbox.MOST_AT_ONCE", 1)
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        story = sent(**office.customer())
-        story.hold(HoldReason.FRAUD_REVIEW)
-        office.tell(story)
+        scenario = sent(**office.customer())
+        scenario.hold(HoldReason.FRAUD_REVIEW)
+        office.tell(scenario)
         for _ in range(4):
             await office.tick()
         assert await office.tick() == 0
-        story.place(line(1, "mug", 1), order_id="shop/2", **office.customer("shop/2"))
+        scenario.place(line(1, "mug", 1), order_id="shop/2", **office.customer("shop/2"))
         for _ in range(2):
             await office.tick()
         assert postbox.told("customer") == ["order_confirmed"] * 2
@@ -164,12 +164,12 @@ async def test_an_instruction_that_waits_for_a_hold_is_not_sent_once_nothing_is_
     monkeypatch.setattr("adapters.outbox._WAIT_SECONDS", 0.0)
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        story = sent(**office.customer())
-        office.tell(story)
-        story.hold(HoldReason.FRAUD_REVIEW)
+        scenario = sent(**office.customer())
+        office.tell(scenario)
+        scenario.hold(HoldReason.FRAUD_REVIEW)
         await office.tick()
-        story.cancel()
-        story.answer_cancel(agreed=True)
+        scenario.cancel()
+        scenario.answer_cancel(agreed=True)
         for _ in range(2):
             await office.tick()
         assert postbox.told("supplier") == []
@@ -205,7 +205,7 @@ async def test_each_step_of_a_case_is_told_to_the_customer(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
         desk = Desk(delivered(**office.customer()))
-        office.tell(desk.story)
+        office.tell(desk.scenario)
         await office.tick()
         before = len(postbox.letters)
         for step in (
@@ -224,7 +224,7 @@ async def test_each_step_of_a_case_is_told_to_the_customer(tenant: EmptyTenant):
         ):
             step()
             await office.tick()
-            desk.story.later(minutes=5)
+            desk.scenario.later(minutes=5)
         told = [each for each in await office.messages() if each.kind is MessageKind.CASE_STEP]
         assert [each.about.because for each in reversed(told)] == [
             "opened",
@@ -249,7 +249,7 @@ async def test_a_request_for_evidence_that_came_meanwhile_is_not_sent(tenant: Em
         desk.asks()
         desk.files()
         desk.reviews()
-        office.tell(desk.story)
+        office.tell(desk.scenario)
         await office.tick()
         states = {
             each.about.because: each.state for each in await office.messages() if each.kind is MessageKind.CASE_STEP
@@ -266,12 +266,12 @@ async def test_staff_is_told_of_a_customer_who_waits_and_of_one_who_waited_too_l
     async with an_office(tenant, postbox) as office:
         desk = Desk(delivered(**office.customer()))
         desk.opens()
-        office.tell(desk.story)
-        desk.story.later(hours=20)
+        office.tell(desk.scenario)
+        desk.scenario.later(hours=20)
         await office.tick()
         await office.tick()
         assert postbox.told("staff") == ["case_due"]
-        desk.story.later(hours=4)
+        desk.scenario.later(hours=4)
         desk.clock_runs()
         await office.tick()
         assert postbox.told("staff") == ["case_due", "breach_alert"]
@@ -284,8 +284,8 @@ async def test_a_customer_who_was_answered_needs_no_reminder_to_staff(tenant: Em
         desk = Desk(delivered(**office.customer()))
         desk.opens()
         desk.answers()
-        office.tell(desk.story)
-        desk.story.later(hours=20)
+        office.tell(desk.scenario)
+        desk.scenario.later(hours=20)
         await office.tick()
         assert postbox.told("staff") == []
 
@@ -293,16 +293,16 @@ async def test_a_customer_who_was_answered_needs_no_reminder_to_staff(tenant: Em
 async def test_a_supplier_is_reminded_of_a_question_and_told_that_it_was_late(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        story = sent(**office.customer())
-        story.agree_terms(replace(TERMS, effective_from=NOON, answer_within_hours=24))
-        story.ship()
-        story.ask("q1")
-        office.tell(story)
-        story.later(hours=20)
+        scenario = sent(**office.customer())
+        scenario.agree_terms(replace(TERMS, effective_from=NOON, answer_within_hours=24))
+        scenario.ship()
+        scenario.ask("q1")
+        office.tell(scenario)
+        scenario.later(hours=20)
         await office.tick()
         assert postbox.told("supplier") == ["reminder"]
-        story.later(hours=4)
-        story.miss_answer()
+        scenario.later(hours=4)
+        scenario.miss_answer()
         await office.tick()
         assert postbox.told("supplier") == ["reminder", "breach_notice"]
         assert "breach_alert" in postbox.told("staff")
@@ -312,14 +312,14 @@ async def test_a_supplier_is_reminded_of_a_question_and_told_that_it_was_late(te
 async def test_a_supplier_that_does_not_answer_for_a_cost_is_told_so(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        story = sent(**office.customer())
-        story.agree_terms(replace(TERMS, effective_from=NOON, answer_within_hours=24))
-        recovering = Recovering(story)
+        scenario = sent(**office.customer())
+        scenario.agree_terms(replace(TERMS, effective_from=NOON, answer_within_hours=24))
+        recovering = Recovering(scenario)
         recovering.of_supplier(refund(1000))
-        story.ship()
-        story.later(hours=24)
+        scenario.ship()
+        scenario.later(hours=24)
         assert recovering.miss_answer()
-        office.tell(story)
+        office.tell(scenario)
         await office.tick()
         found = [each.about for each in await office.messages() if each.kind is MessageKind.BREACH_NOTICE]
         assert [(each.clock, each.recovery_id, each.supplier_id) for each in found] == [
@@ -330,10 +330,10 @@ async def test_a_supplier_that_does_not_answer_for_a_cost_is_told_so(tenant: Emp
 async def test_staff_is_told_of_each_crossing_of_a_stock_level_once(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        story = a_shop(tea=3)
-        story.place(line(1, "tea", 3), **office.customer())
-        story.feed(1, "tea")
-        office.tell(story)
+        scenario = a_shop(tea=3)
+        scenario.place(line(1, "tea", 3), **office.customer())
+        scenario.feed(1, "tea")
+        office.tell(scenario)
         await office.tick()
         await office.tick()
         alerts = [each for each in await office.messages() if each.kind is MessageKind.STOCK_ALERT]

@@ -21,9 +21,9 @@ from ledger.nouns import messages
 from projections.outbox import MessageState
 from tests.support.office import Postbox, an_office, busy
 from tests.support.projecting import asking, catch_up, connect, contents, forget, rebuild
+from tests.support.scenario import NOON, confirmed, sent
 from tests.support.service import HOUSE
 from tests.support.stalls import EmptyTenant
-from tests.support.story import NOON, confirmed, sent
 
 # --- failing ----------------------------------------------------------------------------------------
 
@@ -31,17 +31,17 @@ from tests.support.story import NOON, confirmed, sent
 async def test_what_a_sender_does_not_take_is_tried_again_ever_later_until_it_does(tenant: EmptyTenant):
     postbox = Postbox(fails=3)
     async with an_office(tenant, postbox) as office:
-        story = confirmed(**office.customer())
-        office.tell(story)
+        scenario = confirmed(**office.customer())
+        office.tell(scenario)
         waits = []
         for attempt in (1, 2, 3):
             await office.tick()
             (message,) = await office.messages()
             assert (message.state, message.attempts, message.error) == (MessageState.FAILED, attempt, "unreachable")
             assert message.next_at is not None
-            waits.append((message.next_at - story.now).total_seconds())
+            waits.append((message.next_at - scenario.now).total_seconds())
             assert await office.tick(message.next_at - timedelta(seconds=1)) == 0
-            story.later(seconds=waits[-1])
+            scenario.later(seconds=waits[-1])
         assert waits[0] < waits[1] < waits[2]
         await office.tick()
         assert await office.states() == {"order_confirmed": "sent"}
@@ -58,7 +58,7 @@ async def test_a_message_that_is_given_up_waits_for_a_person(tenant: EmptyTenant
         (message,) = await office.messages()
         assert (message.state, message.error, message.next_at) == (MessageState.GIVEN_UP, "no_such_address", None)
         assert postbox.calls == 1
-        name, now = message.message_id, office.story.now
+        name, now = message.message_id, office.scenario.now
         retry = Command("r1", "mia", b"", lambda v: notices.retry(v, name, "mia", now), (messages.stream(name),))
         await office.tenant.ledger.execute(retry)
         await office.tick()
@@ -82,7 +82,7 @@ async def test_two_processes_send_each_message_once(tenant: EmptyTenant):
     async with an_office(tenant, postbox) as one_office, an_office(tenant, postbox) as other:
         one_office.tell(busy(one_office))
         await one_office.catch_up()
-        now = one_office.story.now
+        now = one_office.scenario.now
         done = await asyncio.gather(*(each.outbox.tick(each.tenant, now) for each in (one_office, other)))
         assert sorted(done) == [0, 16]
         # The read model has followed none of it, and the other process takes over.
@@ -110,13 +110,13 @@ async def test_a_rebuild_sends_nothing_and_gives_the_same_rows(tenant: EmptyTena
 async def test_a_read_model_that_starts_over_meanwhile_sends_nothing_again(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office, an_office(tenant, postbox) as fresh:
-        story = busy(office, 3)
-        office.tell(story)
+        scenario = busy(office, 3)
+        office.tell(scenario)
         await office.tick()
         # All that the facts of orders made due stands there again, as if nobody had asked for it.
         with connect(tenant) as connection:
             connection.execute(f"UPDATE {tenant.schema}.outbox_messages SET state = 'due', next_at = caused_at")
-        assert await fresh.outbox.tick(fresh.tenant, story.now) == 6
+        assert await fresh.outbox.tick(fresh.tenant, scenario.now) == 6
         assert len(postbox.letters) == postbox.calls == 6
         assert office.facts() == {"message.asked": 6, "message.sent": 6}
 
@@ -144,8 +144,8 @@ asyncio.run(main(*sys.argv[1:]))
 
 async def test_a_message_about_what_cannot_be_read_keeps_no_other_waiting(tenant: EmptyTenant):
     async with an_office(tenant, Postbox()) as office:
-        story = busy(office, 3)
-        office.tell(story)
+        scenario = busy(office, 3)
+        office.tell(scenario)
         await office.catch_up()
     with connect(tenant) as connection:
         newer = """
@@ -154,11 +154,11 @@ async def test_a_message_about_what_cannot_be_read_keeps_no_other_waiting(tenant
             FROM {}.ledger_events WHERE originator_id = 'order-shopify/0' GROUP BY originator_id
         """
         schema = Identifier(tenant.schema)
-        connection.execute(SQL(newer).format(schema, schema), (len(story.log) + 1,))
+        connection.execute(SQL(newer).format(schema, schema), (len(scenario.log) + 1,))
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
         for _ in range(2):
-            await office.outbox.tick(office.tenant, story.now)
+            await office.outbox.tick(office.tenant, scenario.now)
         assert sorted(letter.message_id.partition("-")[0] for letter in postbox.letters) == [
             *["dispatch_instruction"] * 2,
             *["order_confirmed"] * 2,
@@ -169,10 +169,10 @@ async def test_a_tick_hands_over_more_than_a_hundred_messages(tenant: EmptyTenan
     monkeypatch.setattr("adapters.outbox._TURN_SECONDS", 50.0)
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        story = busy(office, 90)
-        office.tell(story)
+        scenario = busy(office, 90)
+        office.tell(scenario)
         await office.catch_up()
-        assert await office.outbox.tick(office.tenant, story.now) == 180
+        assert await office.outbox.tick(office.tenant, scenario.now) == 180
         assert len({letter.message_id for letter in postbox.letters}) == 180
 
 
@@ -181,10 +181,10 @@ async def test_a_turn_ends_after_a_while_so_that_other_tenants_get_theirs(
 ):
     monkeypatch.setattr("adapters.outbox._TURN_SECONDS", 0.0001)
     async with an_office(tenant, Postbox()) as office:
-        story = busy(office, 40)
-        office.tell(story)
+        scenario = busy(office, 40)
+        office.tell(scenario)
         await office.catch_up()
-        assert [await office.outbox.tick(office.tenant, story.now) for _ in range(2)] == [50, 30]
+        assert [await office.outbox.tick(office.tenant, scenario.now) for _ in range(2)] == [50, 30]
 
 
 async def test_who_keeps_messages_from_being_sent_for_long_is_told(

@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from fulfilment.v1 import stock_pb2, supplier_orders_pb2
 from ledger.engine.executor import OWN, Command
 from tests.support.office import Postbox, an_office
+from tests.support.scenario import confirmed
 from tests.support.service import (
     Client,
     Service,
@@ -27,7 +28,6 @@ from tests.support.service import (
     stamp,
 )
 from tests.support.stalls import EmptyTenant
-from tests.support.story import confirmed
 from tests.support.waiting import wait_for
 
 SENT_AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=5)

@@ -1,7 +1,7 @@
 """Every refusal that the protos document, produced over a real socket.
 
-``tests/support/scenarios`` names for each RPC what it is refused for, and what makes it so. That nothing else is
-refused, every test with a client watches over (``tests.support.service.Documented``).
+``tests/support/refusal_scenarios`` names for each RPC what it is refused for, and what makes it so. Every test with a
+client watches that nothing else is refused (``tests.support.service.Documented``).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from tests.support import documented
 from tests.support.contract import refusal_classes
 from tests.support.documented import Refused
 from tests.support.edges import edges
-from tests.support.scenarios import SCENARIOS
-from tests.support.scenarios.about import Elsewhere, Scenario
+from tests.support.refusal_scenarios import SCENARIOS
+from tests.support.refusal_scenarios.about import Elsewhere, Scenario
 from tests.support.service import (
     HOUSE,
     Client,

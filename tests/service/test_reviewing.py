@@ -29,6 +29,13 @@ from fulfilment.v1 import (
 )
 from ledger.nouns import orders
 from tests.support.projecting import catch_up, connect, write_down
+from tests.support.scenario import (
+    HOUR,
+    NOON,
+    Scenario,
+    a_shop,
+    line,
+)
 from tests.support.service import (
     Client,
     Service,
@@ -39,13 +46,6 @@ from tests.support.service import (
     stamp,
 )
 from tests.support.stalls import EmptyTenant
-from tests.support.story import (
-    HOUR,
-    NOON,
-    Story,
-    a_shop,
-    line,
-)
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
@@ -313,41 +313,41 @@ def test_a_person_decides_on_what_was_proposed(client: Client, told: int):
 
 
 @asynccontextmanager
-async def watched(conninfo: str, story: Story) -> AsyncIterator[tuple[Tenants, Tenant, EmptyTenant]]:
+async def watched(conninfo: str, scenario: Scenario) -> AsyncIterator[tuple[Tenants, Tenant, EmptyTenant]]:
     async with open_pool(conninfo) as pool:
         tenants = Tenants(pool)
         await tenants.control.prepare()
         tenant = await tenants.create(f"watched_{uuid.uuid4().hex[:8]}")
         empty = EmptyTenant(conninfo, tenant.schema)
-        follow(empty, story)
+        follow(empty, scenario)
         yield tenants, tenant, empty
         await tenants.drain()
         with connect(empty) as connection:
             connection.execute("DELETE FROM fulfilment.tenants WHERE schema = %s", (tenant.schema,))
 
 
-def follow(tenant: EmptyTenant, story: Story) -> None:
-    write_down(tenant, story.log)
-    story.log.clear()
+def follow(tenant: EmptyTenant, scenario: Scenario) -> None:
+    write_down(tenant, scenario.log)
+    scenario.log.clear()
     catch_up(tenant)
 
 
-def late(story: Story, count: int) -> None:
+def late(scenario: Scenario, count: int) -> None:
     for number in range(count):
-        story.place(line(1, "cup", 1), order_id=f"shopify/{number}")
-        story.send(f"shopify/{number}/1")
-    story.later(hours=49)
+        scenario.place(line(1, "cup", 1), order_id=f"shopify/{number}")
+        scenario.send(f"shopify/{number}/1")
+    scenario.later(hours=49)
     for number in range(count):
-        story.ship(number=f"N{number}", supplier_order_id=f"shopify/{number}/1")
+        scenario.ship(number=f"N{number}", supplier_order_id=f"shopify/{number}/1")
 
 
 def test_the_watch_proposes_a_suspension_exactly_once_also_with_two_processes(conninfo: str):
-    story = a_shop()
-    late(story, 20)
+    scenario = a_shop()
+    late(scenario, 20)
 
     async def tell() -> None:
         now = NOON + 4 * DAY
-        async with watched(conninfo, story) as (tenants, tenant, empty):
+        async with watched(conninfo, scenario) as (tenants, tenant, empty):
             first, second = Clocks(tenants), Clocks(tenants)
             noticed = await asyncio.gather(first.watch(tenant, now), second.watch(tenant, now))
             assert noticed[0] == noticed[1] == 1
@@ -363,21 +363,21 @@ def test_the_watch_proposes_a_suspension_exactly_once_also_with_two_processes(co
 
 
 def test_the_watch_notices_a_recovery(conninfo: str):
-    story = a_shop()
-    late(story, 20)
+    scenario = a_shop()
+    late(scenario, 20)
 
     async def tell() -> None:
-        async with watched(conninfo, story) as (tenants, tenant, empty):
+        async with watched(conninfo, scenario) as (tenants, tenant, empty):
             clocks = Clocks(tenants)
             await clocks.watch(tenant, NOON + 4 * DAY)
-            story.later(days=40)
+            scenario.later(days=40)
             for number in range(20, 40):
                 order_id = f"shopify/{number}"
-                story.place(line(1, "cup", 1), order_id=order_id)
-                story.send(f"{order_id}/1")
-                story.ship(number=f"N{number}", supplier_order_id=f"{order_id}/1")
-            follow(empty, story)
-            assert await clocks.watch(tenant, story.now + DAY) == 1
+                scenario.place(line(1, "cup", 1), order_id=order_id)
+                scenario.send(f"{order_id}/1")
+                scenario.ship(number=f"N{number}", supplier_order_id=f"{order_id}/1")
+            follow(empty, scenario)
+            assert await clocks.watch(tenant, scenario.now + DAY) == 1
             entries = await tenant.log.read_streams([orders.stream("none"), "supplier-acme"])
             recovered = [row for row in entries[1] if row[2] == "supplier.rate_recovered"]
             assert len(recovered) == 2  # late shipments of 10 and of 30 days

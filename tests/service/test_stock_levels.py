@@ -36,6 +36,15 @@ from tests.support.projecting import (
     forget,
     verify,
 )
+from tests.support.scenario import (
+    DAY,
+    HOUR,
+    NOON,
+    ORDER,
+    TERMS,
+    Scenario,
+    line,
+)
 from tests.support.service import (
     Client,
     Service,
@@ -44,41 +53,32 @@ from tests.support.service import (
     stamp,
 )
 from tests.support.stalls import EmptyTenant
-from tests.support.story import (
-    DAY,
-    HOUR,
-    NOON,
-    ORDER,
-    TERMS,
-    Story,
-    line,
-)
 from tests.support.waiting import wait_for
 
 TABLES = [table.name for table in stock_levels.STOCK_LEVELS.tables]
 
 
-def a_busy_week() -> Story:
+def a_busy_week() -> Scenario:
     """Feeds, orders, a cart, a return, a stale feed, an oversold one, and orders that wait."""
-    story = Story()
-    story.agree(low_stock_units=4)
-    story.approve("acme", replace(TERMS, feed_interval_hours=48))
-    story.approve("bolt")
-    story.feed(10)
-    story.place(line(1, "tea", 3), line(2, "ink", 1, "bolt"))
-    story.reserve("cart-1", 2)
-    story.later(hours=1)
-    story.expire("cart-1")
-    story.feed(4, "mug", "bolt")
-    story.place(line(1, "tea", 5), order_id="shopify/2", payment=PaymentState.PENDING)
-    story.place(line(1, "tea", 6), line(2, "mug", 2, "bolt"), order_id="shopify/3")
-    story.send()
-    story.ship({1: 3})
-    story.restock(1)
-    story.later(days=2)
-    story.miss_feed()
-    story.correct(2)
-    return story
+    scenario = Scenario()
+    scenario.agree(low_stock_units=4)
+    scenario.approve("acme", replace(TERMS, feed_interval_hours=48))
+    scenario.approve("bolt")
+    scenario.feed(10)
+    scenario.place(line(1, "tea", 3), line(2, "ink", 1, "bolt"))
+    scenario.reserve("cart-1", 2)
+    scenario.later(hours=1)
+    scenario.expire("cart-1")
+    scenario.feed(4, "mug", "bolt")
+    scenario.place(line(1, "tea", 5), order_id="shopify/2", payment=PaymentState.PENDING)
+    scenario.place(line(1, "tea", 6), line(2, "mug", 2, "bolt"), order_id="shopify/3")
+    scenario.send()
+    scenario.ship({1: 3})
+    scenario.restock(1)
+    scenario.later(days=2)
+    scenario.miss_feed()
+    scenario.correct(2)
+    return scenario
 
 
 # --- in a log -------------------------------------------------------------------------------------
@@ -95,31 +95,31 @@ async def due(tenant: EmptyTenant, now: datetime) -> list[Timer]:
 
 
 async def test_a_level_tells_what_the_folded_stream_tells(tenant: EmptyTenant):
-    story = a_busy_week()
-    catch_up(tenant, story.log)
-    found = {(level.supplier_id, level.sku): level for level in await levels(tenant, story.now)}
+    scenario = a_busy_week()
+    catch_up(tenant, scenario.log)
+    found = {(level.supplier_id, level.sku): level for level in await levels(tenant, scenario.now)}
     assert list(found) == [("acme", "tea"), ("bolt", "mug")]
     for (supplier_id, sku), level in found.items():
-        state = story.stock(sku, supplier_id)
+        state = scenario.stock(sku, supplier_id)
         assert state.feed is not None
         assert (level.quantity, level.as_of) == (state.feed.quantity, state.feed.as_of)
         for name in ("held", "committed", "buffer", "stale_buffer", "available", "shortfall", "restocked", "stale_at"):
             assert getattr(level, name) == getattr(state, name), name
     tea = found["acme", "tea"]
-    assert (tea.stale_since, tea.low_threshold, tea.demand) == (story.now, 4, 3)
+    assert (tea.stale_since, tea.low_threshold, tea.demand) == (scenario.now, 4, 3)
     assert tea.alerts == (Alert.LOW, Alert.SOLD_OUT, Alert.STALE)
     assert tea.cover_days == 0
 
 
 async def test_days_of_cover_follow_the_demand_of_the_window_that_is_agreed_now(tenant: EmptyTenant):
-    story = Story()
-    story.approve("acme")
-    story.feed(20)
-    story.place(line(1, "tea", 6))
-    story.agree(since=NOON + 10 * DAY, demand_window_days=12)
-    story.approve("bolt")
-    story.feed(5, "ink", "bolt")
-    catch_up(tenant, story.log)
+    scenario = Scenario()
+    scenario.approve("acme")
+    scenario.feed(20)
+    scenario.place(line(1, "tea", 6))
+    scenario.agree(since=NOON + 10 * DAY, demand_window_days=12)
+    scenario.approve("bolt")
+    scenario.feed(5, "ink", "bolt")
+    catch_up(tenant, scenario.log)
     (tea,) = await levels(tenant, NOON, supplier_id="acme")
     assert (tea.demand, tea.cover_days) == (6, 14 * 28 / 6)
     (tea,) = await levels(tenant, NOON + 11 * DAY, sku="tea")
@@ -129,8 +129,8 @@ async def test_days_of_cover_follow_the_demand_of_the_window_that_is_agreed_now(
 
 
 async def test_levels_are_filtered_by_the_alerts_that_stand_and_paged(tenant: EmptyTenant):
-    story = a_busy_week()
-    catch_up(tenant, story.log)
+    scenario = a_busy_week()
+    catch_up(tenant, scenario.log)
     for alerts, expected in (
         ([Alert.SOLD_OUT], ["tea"]),
         ([Alert.OVERSOLD], []),
@@ -139,9 +139,9 @@ async def test_levels_are_filtered_by_the_alerts_that_stand_and_paged(tenant: Em
         ([], ["tea", "mug"]),
     ):
         assert [level.sku for level in await levels(tenant, alerts=alerts)] == expected, alerts
-    story.feed(1, version=99)
-    story.place(line(1, "tea", 1), order_id="shopify/9")
-    catch_up(tenant, story.log[len(a_busy_week().log) :])
+    scenario.feed(1, version=99)
+    scenario.place(line(1, "tea", 1), order_id="shopify/9")
+    catch_up(tenant, scenario.log[len(a_busy_week().log) :])
     async with asking(tenant) as where:
         first = await stock_levels.list_levels(where, PageOf(1), NOON)
         second = await stock_levels.list_levels(where, PageOf(1, first.next_page_token), NOON)
@@ -150,19 +150,19 @@ async def test_levels_are_filtered_by_the_alerts_that_stand_and_paged(tenant: Em
 
 
 async def test_an_oversold_level_is_found_by_its_shortfall(tenant: EmptyTenant):
-    story = Story()
-    story.approve("acme")
-    story.feed(5)
-    story.place(line(1, "tea", 5))
-    story.feed(3)
-    catch_up(tenant, story.log)
+    scenario = Scenario()
+    scenario.approve("acme")
+    scenario.feed(5)
+    scenario.place(line(1, "tea", 5))
+    scenario.feed(3)
+    catch_up(tenant, scenario.log)
     (level,) = await levels(tenant, alerts=[Alert.OVERSOLD])
     assert (level.shortfall, level.available) == (2, -2)
 
 
 async def test_movements_add_up_to_what_is_available_and_name_their_orders(tenant: EmptyTenant):
-    story = a_busy_week()
-    catch_up(tenant, story.log)
+    scenario = a_busy_week()
+    catch_up(tenant, scenario.log)
     found: list[stock_levels.StockMovement] = []
     async with asking(tenant) as where:
         page = PageOf(3)
@@ -172,9 +172,9 @@ async def test_movements_add_up_to_what_is_available_and_name_their_orders(tenan
             page = PageOf(3, answer.next_page_token)
             if not page.token:
                 break
-    mine = [fact for stream, fact in story.log if stream == "stock-acme/tea"]
+    mine = [fact for stream, fact in scenario.log if stream == "stock-acme/tea"]
     assert [movement.what for movement in reversed(found)] == [fact.fact_name() for fact in mine]
-    assert sum(movement.delta for movement in found) == story.stock().available == found[0].available
+    assert sum(movement.delta for movement in found) == scenario.stock().available == found[0].available
     reserved = next(movement for movement in found if movement.order_id == ORDER and movement.what == "stock.reserved")
     assert (reserved.units, reserved.delta, reserved.at) == (3, -3, NOON)
     cart = next(movement for movement in found if movement.reservation_id == "cart-1")
@@ -182,13 +182,13 @@ async def test_movements_add_up_to_what_is_available_and_name_their_orders(tenan
 
 
 async def test_a_sku_is_delisted_while_no_approved_supplier_has_any_left(tenant: EmptyTenant):
-    story = Story()
+    scenario = Scenario()
     for supplier_id, tea in (("acme", 0), ("bolt", 2)):
-        story.approve(supplier_id)
-        story.feed(tea, "tea", supplier_id)
-    story.record([(suppliers.stream("nobody"), SupplierRegistered("nobody", "Nobody", NOON))])
-    story.feed(7, "mug", "nobody")
-    catch_up(tenant, story.log)
+        scenario.approve(supplier_id)
+        scenario.feed(tea, "tea", supplier_id)
+    scenario.record([(suppliers.stream("nobody"), SupplierRegistered("nobody", "Nobody", NOON))])
+    scenario.feed(7, "mug", "nobody")
+    catch_up(tenant, scenario.log)
 
     async def listings(**asked: Any) -> dict[str, tuple[bool, int, int]]:
         async with asking(tenant) as where:
@@ -198,79 +198,79 @@ async def test_a_sku_is_delisted_while_no_approved_supplier_has_any_left(tenant:
     assert await listings() == {"mug": (False, 0, 0), "tea": (True, 2, 1)}
     assert await listings(listed=False) == {"mug": (False, 0, 0)}
     assert await listings(sku="tea") == {"tea": (True, 2, 1)}
-    written = len(story.log)
-    story.suspend("bolt")
-    catch_up(tenant, story.log[written:])
+    written = len(scenario.log)
+    scenario.suspend("bolt")
+    catch_up(tenant, scenario.log[written:])
     assert list(await listings(listed=False)) == ["mug", "tea"]
-    written = len(story.log)
-    story.reinstate("bolt")
-    catch_up(tenant, story.log[written:])
+    written = len(scenario.log)
+    scenario.reinstate("bolt")
+    catch_up(tenant, scenario.log[written:])
     assert list(await listings(listed=True)) == ["tea"]
 
 
 async def test_a_stale_feed_is_due_until_it_was_noticed(tenant: EmptyTenant):
-    story = Story()
-    story.approve("acme", replace(TERMS, feed_interval_hours=4))
-    story.feed(10)
-    catch_up(tenant, story.log)
+    scenario = Scenario()
+    scenario.approve("acme", replace(TERMS, feed_interval_hours=4))
+    scenario.feed(10)
+    catch_up(tenant, scenario.log)
     assert await due(tenant, NOON + 3 * HOUR) == []
     assert await due(tenant, NOON + 4 * HOUR) == [FeedDue("acme", "tea", due=NOON + 4 * HOUR)]
-    story.later(hours=4)
-    catch_up(tenant, [(stock.stream("acme", "tea"), fact) for fact in story.miss_feed()])
+    scenario.later(hours=4)
+    catch_up(tenant, [(stock.stream("acme", "tea"), fact) for fact in scenario.miss_feed()])
     assert await due(tenant, NOON + 9 * HOUR) == []
 
 
 async def test_waiting_orders_are_due_once_their_stock_is_there_the_oldest_first(tenant: EmptyTenant):
-    story = Story()
-    story.approve("acme")
-    story.feed(0)
-    story.feed(0, "mug")
+    scenario = Scenario()
+    scenario.approve("acme")
+    scenario.feed(0)
+    scenario.feed(0, "mug")
     for number, wanted in (("1", 4), ("2", 2)):
-        story.place(line(1, "tea", wanted), order_id=f"shopify/{number}")
-        story.later(minutes=1)
-    story.place(line(1, "tea", 1), line(2, "mug", 1), order_id="shopify/both")
-    catch_up(tenant, story.log)
-    assert await due(tenant, story.now) == []
+        scenario.place(line(1, "tea", wanted), order_id=f"shopify/{number}")
+        scenario.later(minutes=1)
+    scenario.place(line(1, "tea", 1), line(2, "mug", 1), order_id="shopify/both")
+    catch_up(tenant, scenario.log)
+    assert await due(tenant, scenario.now) == []
     for units, expected in ((1, []), (3, ["shopify/2"]), (4, ["shopify/1", "shopify/2"])):
-        written = len(story.log)
-        story.feed(units)
-        catch_up(tenant, story.log[written:])
-        found = await due(tenant, story.now)
+        written = len(scenario.log)
+        scenario.feed(units)
+        catch_up(tenant, scenario.log[written:])
+        found = await due(tenant, scenario.now)
         assert [each.names[0] for each in found] == expected
         # The same stock is one occasion, a new figure another.
-        assert {each.names[1] for each in found} <= {str(len(story.log)), str(len(story.log) - 1)}
-    written = len(story.log)
-    story.serve("shopify/1")
-    catch_up(tenant, story.log[written:])
-    assert await due(tenant, story.now) == []
+        assert {each.names[1] for each in found} <= {str(len(scenario.log)), str(len(scenario.log) - 1)}
+    written = len(scenario.log)
+    scenario.serve("shopify/1")
+    catch_up(tenant, scenario.log[written:])
+    assert await due(tenant, scenario.now) == []
 
 
 async def test_units_that_a_supplier_turned_down_are_due_once_another_has_them(tenant: EmptyTenant):
-    story = Story()
+    scenario = Scenario()
     for supplier_id, there in (("acme", 1), ("bolt", 0)):
-        story.approve(supplier_id)
-        story.offer(supplier_id=supplier_id)
-        story.feed(there, supplier_id=supplier_id)
-    story.place(line(1, "tea", 1, ""))
-    story.send()
-    story.answer({1: LineAnswer(rejected=1, because=RejectReason.OTHER)})
-    catch_up(tenant, story.log)
-    assert await due(tenant, story.now) == []
-    written = len(story.log)
-    story.feed(1, supplier_id="bolt")
-    catch_up(tenant, story.log[written:])
-    assert [each.names[0] for each in await due(tenant, story.now)] == [ORDER]
+        scenario.approve(supplier_id)
+        scenario.offer(supplier_id=supplier_id)
+        scenario.feed(there, supplier_id=supplier_id)
+    scenario.place(line(1, "tea", 1, ""))
+    scenario.send()
+    scenario.answer({1: LineAnswer(rejected=1, because=RejectReason.OTHER)})
+    catch_up(tenant, scenario.log)
+    assert await due(tenant, scenario.now) == []
+    written = len(scenario.log)
+    scenario.feed(1, supplier_id="bolt")
+    catch_up(tenant, scenario.log[written:])
+    assert [each.names[0] for each in await due(tenant, scenario.now)] == [ORDER]
 
 
 async def test_backordered_units_are_due_with_the_first_unit_that_comes(tenant: EmptyTenant):
-    story = Story()
-    story.approve("acme")
-    story.feed(2)
-    story.place(line(1, "tea", 5))
-    story.confirm(backorder_lacking=True)
-    story.feed(3)
-    catch_up(tenant, story.log)
-    assert [each.names[0] for each in await due(tenant, story.now)] == [ORDER]
+    scenario = Scenario()
+    scenario.approve("acme")
+    scenario.feed(2)
+    scenario.place(line(1, "tea", 5))
+    scenario.confirm(backorder_lacking=True)
+    scenario.feed(3)
+    catch_up(tenant, scenario.log)
+    assert [each.names[0] for each in await due(tenant, scenario.now)] == [ORDER]
 
 
 def test_rows_are_the_same_however_the_log_is_cut_and_when_they_are_rebuilt(tenant: EmptyTenant):

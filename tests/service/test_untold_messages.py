@@ -10,27 +10,27 @@ from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.clocks import Clock
 from projections.outbox import MessageState
 from tests.support.office import Postbox, an_office
+from tests.support.scenario import DAY, FIRST, HOUR, NOON, SECOND, a_shop, accept, confirmed, line, sent
 from tests.support.stalls import EmptyTenant
-from tests.support.story import DAY, FIRST, HOUR, NOON, SECOND, a_shop, accept, confirmed, line, sent
 
 
 async def test_an_import_of_old_orders_sends_nothing(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        story = a_shop(tea=50)
+        scenario = a_shop(tea=50)
         for number in range(5):
-            story.place(line(1, "tea", 1), order_id=f"shopify/{number}", promised_by=NOON + 3 * DAY)
-            story.send(f"shopify/{number}/1")
-        story.later(days=400)
+            scenario.place(line(1, "tea", 1), order_id=f"shopify/{number}", promised_by=NOON + 3 * DAY)
+            scenario.send(f"shopify/{number}/1")
+        scenario.later(days=400)
         for number in range(5):
             # What the clock notices now had been due long ago.
-            story.miss(Clock.DISPATCH, f"shopify/{number}/1", f"shopify/{number}")
-            story.miss(Clock.DELIVERY, f"shopify/{number}", f"shopify/{number}")
-            story.ship(supplier_order_id=f"shopify/{number}/1", number=f"P{number}", at=NOON + DAY)
-        story.later(days=20)
+            scenario.miss(Clock.DISPATCH, f"shopify/{number}/1", f"shopify/{number}")
+            scenario.miss(Clock.DELIVERY, f"shopify/{number}", f"shopify/{number}")
+            scenario.ship(supplier_order_id=f"shopify/{number}/1", number=f"P{number}", at=NOON + DAY)
+        scenario.later(days=20)
         for number in range(5):
-            story.suspect_loss(f"P{number}")
-        office.tell(story)
+            scenario.suspect_loss(f"P{number}")
+        office.tell(scenario)
         assert await office.tick() == 0
         assert await office.tick() == 0
         assert {each.state for each in await office.messages()} == {MessageState.TOO_OLD}
@@ -42,36 +42,36 @@ async def test_an_import_of_old_orders_sends_nothing(tenant: EmptyTenant):
 async def test_an_old_scan_that_comes_late_tells_nothing(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        story = sent(**office.customer())
-        story.ship()
-        story.later(hours=5)
-        story.scan(ParcelStatus.DELIVERED)
-        story.scan(ParcelStatus.OUT_FOR_DELIVERY, story.now - HOUR)
-        office.tell(story)
+        scenario = sent(**office.customer())
+        scenario.ship()
+        scenario.later(hours=5)
+        scenario.scan(ParcelStatus.DELIVERED)
+        scenario.scan(ParcelStatus.OUT_FOR_DELIVERY, scenario.now - HOUR)
+        office.tell(scenario)
         await office.tick()
         assert "out_for_delivery" not in await office.states()
 
 
 async def test_a_scan_of_an_earlier_use_of_the_number_tells_nothing(tenant: EmptyTenant):
     async with an_office(tenant, Postbox()) as office:
-        story = sent(**office.customer())
-        story.ship()
-        story.scan(ParcelStatus.OUT_FOR_DELIVERY)
+        scenario = sent(**office.customer())
+        scenario.ship()
+        scenario.scan(ParcelStatus.OUT_FOR_DELIVERY)
         for days in (9, 8):
-            story.scan(ParcelStatus.OUT_FOR_DELIVERY, story.now - days * DAY)
-        office.tell(story)
+            scenario.scan(ParcelStatus.OUT_FOR_DELIVERY, scenario.now - days * DAY)
+        office.tell(scenario)
         await office.tick()
         assert [each.kind for each in await office.messages()].count(MessageKind.OUT_FOR_DELIVERY) == 1
 
 
 async def test_a_scan_told_twice_or_again_is_told_once(tenant: EmptyTenant):
     async with an_office(tenant, Postbox()) as office:
-        story = sent(**office.customer())
-        story.ship()
+        scenario = sent(**office.customer())
+        scenario.ship()
         for _ in range(2):
-            story.later(hours=5)
-            story.scan(ParcelStatus.OUT_FOR_DELIVERY)
-        office.tell(story)
+            scenario.later(hours=5)
+            scenario.scan(ParcelStatus.OUT_FOR_DELIVERY)
+        office.tell(scenario)
         await office.tick()
         assert [each.kind for each in await office.messages()].count(MessageKind.OUT_FOR_DELIVERY) == 1
 
@@ -79,17 +79,17 @@ async def test_a_scan_told_twice_or_again_is_told_once(tenant: EmptyTenant):
 async def test_a_supplier_is_reminded_once_and_again_only_if_the_time_moved(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        story = sent(**office.customer())
-        story.answer({1: accept(3)})
-        office.tell(story)
+        scenario = sent(**office.customer())
+        scenario.answer({1: accept(3)})
+        office.tell(scenario)
         for _ in range(3):
-            story.later(hours=14)
+            scenario.later(hours=14)
             await office.tick()
             await office.tick()
         assert postbox.told("supplier").count("reminder") == 1
-        story.hold(HoldReason.FRAUD_REVIEW)
-        story.later(hours=10)
-        story.release(HoldReason.FRAUD_REVIEW)
+        scenario.hold(HoldReason.FRAUD_REVIEW)
+        scenario.later(hours=10)
+        scenario.release(HoldReason.FRAUD_REVIEW)
         await office.tick()
         assert postbox.told("supplier").count("reminder") == 2
         reminders = [each for each in await office.messages() if each.kind is MessageKind.REMINDER]
@@ -102,20 +102,20 @@ async def test_a_supplier_is_reminded_once_and_again_only_if_the_time_moved(tena
 async def test_a_supplier_that_is_late_is_told_so_and_asked_for_its_units_once(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        story = sent(**office.customer())
-        story.answer({1: accept(3)})
-        story.offer(supplier_id="bolt")
-        office.tell(story)
-        story.later(hours=48)
-        story.miss(Clock.DISPATCH)
-        story.reroute_overdue()
+        scenario = sent(**office.customer())
+        scenario.answer({1: accept(3)})
+        scenario.offer(supplier_id="bolt")
+        office.tell(scenario)
+        scenario.later(hours=48)
+        scenario.miss(Clock.DISPATCH)
+        scenario.reroute_overdue()
         for _ in range(2):
             await office.tick()
             await office.tick()
         assert Counter(postbox.told("supplier"))["breach_notice"] == 1
         assert Counter(postbox.told("supplier"))["cancel_request"] == 1
-        story.answer_cancel(agreed=True)
-        story.send(SECOND)
+        scenario.answer_cancel(agreed=True)
+        scenario.send(SECOND)
         await office.tick()
         assert postbox.told("supplier")[-1] == "dispatch_instruction"
 
@@ -123,10 +123,10 @@ async def test_a_supplier_that_is_late_is_told_so_and_asked_for_its_units_once(t
 async def test_a_customer_is_told_in_advance_that_a_promise_will_not_be_kept(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        story = confirmed(promised_by=NOON + 5 * DAY, **office.customer())
-        office.tell(story)
+        scenario = confirmed(promised_by=NOON + 5 * DAY, **office.customer())
+        office.tell(scenario)
         await office.tick()
-        story.later(days=3, hours=1)
+        scenario.later(days=3, hours=1)
         await office.tick()
         await office.tick()
         assert postbox.told("customer") == ["order_confirmed", "delayed"]
@@ -135,9 +135,9 @@ async def test_a_customer_is_told_in_advance_that_a_promise_will_not_be_kept(ten
 
 async def test_a_promise_that_is_near_tells_nothing_of_goods_that_are_on_their_way(tenant: EmptyTenant):
     async with an_office(tenant, Postbox()) as office:
-        story = sent(promised_by=NOON + 5 * DAY, **office.customer())
-        story.ship()
-        office.tell(story)
+        scenario = sent(promised_by=NOON + 5 * DAY, **office.customer())
+        scenario.ship()
+        office.tell(scenario)
         await office.tick()
-        story.later(days=4)
+        scenario.later(days=4)
         assert await office.tick() == 0

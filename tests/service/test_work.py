@@ -55,6 +55,21 @@ from tests.support.projecting import (
     forget,
     rebuild,
 )
+from tests.support.scenario import (
+    DAY,
+    FIRST,
+    HOUR,
+    NOON,
+    ORDER,
+    Scenario,
+    a_shop,
+    confirmed,
+    delivered,
+    line,
+    refused,
+    sent,
+    shipped,
+)
 from tests.support.service import (
     Client,
     Service,
@@ -64,21 +79,6 @@ from tests.support.service import (
     reason_of,
 )
 from tests.support.stalls import EmptyTenant
-from tests.support.story import (
-    DAY,
-    FIRST,
-    HOUR,
-    NOON,
-    ORDER,
-    Story,
-    a_shop,
-    confirmed,
-    delivered,
-    line,
-    refused,
-    sent,
-    shipped,
-)
 from tests.support.terminal import Terminal
 
 JOB = "hold-shopify/1"
@@ -146,16 +146,16 @@ def test_work_that_is_not_there_cannot_be_touched():
 
 
 class Queue:
-    """The queue of a story that is told step by step."""
+    """The queue of a scenario that is told step by step."""
 
-    def __init__(self, tenant: EmptyTenant, story: Story) -> None:
+    def __init__(self, tenant: EmptyTenant, scenario: Scenario) -> None:
         self.tenant = tenant
-        self.story = story
+        self.scenario = scenario
         self._written = 0
 
     async def all(self, **more: Any) -> list[Work]:
-        new = self.story.log[self._written :]
-        self._written = len(self.story.log)
+        new = self.scenario.log[self._written :]
+        self._written = len(self.scenario.log)
         catch_up(self.tenant, new)
         async with asking(self.tenant) as where:
             return (await work.list_work(where, PageOf(1000), **more)).rows
@@ -164,16 +164,16 @@ class Queue:
         return [(each.kind, each.because, each.owner) for each in await self.all(**more)]
 
     def record(self, *changes: Change) -> None:
-        self.story.record(changes)
+        self.scenario.record(changes)
 
     def write(self, *changes: Change) -> None:
-        """Into the log as they are, without what a story's stock would say to them."""
-        self.story.log += changes
+        """Into the log as they are, without what a scenario's stock would say to them."""
+        self.scenario.log += changes
 
 
 async def test_a_hold_is_work_until_it_is_released(tenant: EmptyTenant):
     queue = Queue(tenant, confirmed())
-    queue.story.hold(HoldReason.FRAUD_REVIEW, "李 from risk")
+    queue.scenario.hold(HoldReason.FRAUD_REVIEW, "李 from risk")
     (hold,) = await queue.all()
     assert (hold.kind, hold.owner, hold.because, hold.order_id, hold.due) == (
         WorkKind.HOLD,
@@ -182,20 +182,20 @@ async def test_a_hold_is_work_until_it_is_released(tenant: EmptyTenant):
         ORDER,
         NOON,
     )
-    queue.story.release(HoldReason.FRAUD_REVIEW)
+    queue.scenario.release(HoldReason.FRAUD_REVIEW)
     assert await queue.all() == []
-    queue.story.later(hours=1)
-    queue.story.hold(HoldReason.FRAUD_REVIEW, "李 from risk")
+    queue.scenario.later(hours=1)
+    queue.scenario.hold(HoldReason.FRAUD_REVIEW, "李 from risk")
     (again,) = await queue.all()
     assert again.task_id != hold.task_id
 
 
 async def test_money_that_went_back_is_work_until_it_comes_again(tenant: EmptyTenant):
     queue = Queue(tenant, confirmed())
-    queue.story.charge_back(1_500)
+    queue.scenario.charge_back(1_500)
     assert await queue.what() == [(WorkKind.HOLD, "payment_reversed", Owner.OPERATIONS)]
-    queue.story.pay(PaymentState.FAILED)
-    queue.story.pay(PaymentState.PAID)
+    queue.scenario.pay(PaymentState.FAILED)
+    queue.scenario.pay(PaymentState.PAID)
     assert await queue.all() == []
 
 
@@ -206,10 +206,10 @@ async def test_a_refund_whose_money_went_back_is_to_be_denied(tenant: EmptyTenan
     desk.rules()
     desk.approves(Remedy.REFUND)
     desk.grants()
-    queue = Queue(tenant, desk.story)
+    queue = Queue(tenant, desk.scenario)
     pay = (WorkKind.CASE, "pay the refund", Owner.AFTER_SALES)
     assert await queue.what() == [pay]
-    desk.story.charge_back(1_400)
+    desk.scenario.charge_back(1_400)
     deny = "refund refund-1 of 5.00 EUR cannot be paid, 1.00 EUR is left of what came in: deny it"
     assert set(await queue.what()) == {pay, (WorkKind.CASE, deny, Owner.AFTER_SALES)}
     desk.takes_back()
@@ -220,30 +220,30 @@ async def test_a_refund_whose_money_went_back_is_to_be_denied(tenant: EmptyTenan
 
 async def test_a_chargeback_of_more_than_is_left_is_to_be_disputed(tenant: EmptyTenant):
     queue = Queue(tenant, delivered())
-    queue.story.charge_back(1_500)
+    queue.scenario.charge_back(1_500)
     assert await queue.all() == []
-    queue.story.charge_back(100, "cb-2")
+    queue.scenario.charge_back(100, "cb-2")
     odd = "1.00 EUR more went back than the units cost: of 15.00 EUR, 0.00 EUR was refunded and 16.00 EUR charged back"
     assert await queue.what() == [(WorkKind.ODDITY, f"chargeback cb-2: {odd}; dispute it", Owner.AFTER_SALES)]
 
 
 async def test_of_a_cancelled_order_nothing_waits_and_nothing_is_late(tenant: EmptyTenant):
     queue = Queue(tenant, sent())
-    queue.story.later(hours=49)
-    queue.story.miss(Clock.DISPATCH)
-    queue.story.hold(HoldReason.FRAUD_REVIEW)
-    queue.story.pack()
-    queue.story.charge_back(1_500)
+    queue.scenario.later(hours=49)
+    queue.scenario.miss(Clock.DISPATCH)
+    queue.scenario.hold(HoldReason.FRAUD_REVIEW)
+    queue.scenario.pack()
+    queue.scenario.charge_back(1_500)
     assert len(await queue.all()) == 4
-    queue.story.cancel()
-    queue.story.answer_cancel(agreed=True)
+    queue.scenario.cancel()
+    queue.scenario.answer_cancel(agreed=True)
     assert await queue.all() == []
 
 
 async def test_holds_go_to_those_who_can_end_them_and_money_is_only_waited_for(tenant: EmptyTenant):
     queue = Queue(tenant, a_shop(tea=1))
-    queue.story.place(line(1, "tea", 5), payment=PaymentState.PENDING)
-    queue.story.place(line(1, "", 0), order_id="shopify/2")
+    queue.scenario.place(line(1, "tea", 5), payment=PaymentState.PENDING)
+    queue.scenario.place(line(1, "", 0), order_id="shopify/2")
     assert sorted(await queue.what()) == [
         (WorkKind.HOLD, "incomplete: lines[0].sku, lines[0].quantity", Owner.OPERATIONS),
         (WorkKind.HOLD, "out_of_stock", Owner.SUPPLIER_MANAGER),
@@ -252,48 +252,48 @@ async def test_holds_go_to_those_who_can_end_them_and_money_is_only_waited_for(t
 
 async def test_a_breach_is_work_until_it_happens_or_is_withdrawn(tenant: EmptyTenant):
     queue = Queue(tenant, sent())
-    queue.story.later(hours=49)
-    queue.story.miss(Clock.ACKNOWLEDGE)
-    queue.story.miss(Clock.DISPATCH)
+    queue.scenario.later(hours=49)
+    queue.scenario.miss(Clock.ACKNOWLEDGE)
+    queue.scenario.miss(Clock.DISPATCH)
     found = await queue.all()
     assert [(each.because, each.due, each.supplier_order_id, each.supplier_id) for each in found] == [
         ("acknowledge", NOON + 24 * HOUR, FIRST, "acme"),
         ("dispatch", NOON + 48 * HOUR, FIRST, "acme"),
     ]
-    queue.story.ship()
+    queue.scenario.ship()
     assert await queue.all() == []
 
 
-def a_late_order(bolt_has: int) -> Story:
+def a_late_order(bolt_has: int) -> Scenario:
     """Acme has not sent 3 of tea in time, which Bolt offers too, nor an ink that nobody else offers."""
-    story = sent(line(1, "tea", 3), line(2, "ink", 1))
-    story.offer(supplier_id="bolt")
-    story.feed(bolt_has, supplier_id="bolt")
-    story.later(hours=49)
-    story.miss(Clock.DISPATCH)
-    return story
+    scenario = sent(line(1, "tea", 3), line(2, "ink", 1))
+    scenario.offer(supplier_id="bolt")
+    scenario.feed(bolt_has, supplier_id="bolt")
+    scenario.later(hours=49)
+    scenario.miss(Clock.DISPATCH)
+    return scenario
 
 
 async def test_a_breach_says_what_came_of_giving_the_units_to_another_supplier(tenant: EmptyTenant):
     queue = Queue(tenant, a_late_order(bolt_has=4))
     (breach,) = await queue.all()
-    queue.story.reroute_overdue()
+    queue.scenario.reroute_overdue()
     (asked,) = await queue.all()
     nobody = "nobody else qualifies for 1 of ink"
     assert asked.because == f"dispatch; asked to give its units up and has not answered; {nobody}"
     assert asked.task_id == breach.task_id, "it is the same work, whoever has claimed it"
-    queue.story.answer_cancel(agreed=False)
+    queue.scenario.answer_cancel(agreed=False)
     assert [each.because for each in await queue.all()] == [f"dispatch; did not give its units up; {nobody}"]
-    queue.story.reroute({1: 3})
-    queue.story.answer_cancel(agreed=True)
+    queue.scenario.reroute({1: 3})
+    queue.scenario.answer_cancel(agreed=True)
     assert [each.because for each in await queue.all()] == [f"dispatch; {nobody}"]
-    queue.story.ship()
+    queue.scenario.ship()
     assert await queue.all() == []
 
 
 async def test_a_breach_says_what_the_others_have_against_them(tenant: EmptyTenant):
     queue = Queue(tenant, a_late_order(bolt_has=2))
-    queue.story.reroute_overdue()
+    queue.scenario.reroute_overdue()
     assert [each.because for each in await queue.all()] == [
         "dispatch; nobody else qualifies for 3 of tea (bolt out of stock), 1 of ink"
     ]
@@ -301,54 +301,54 @@ async def test_a_breach_says_what_the_others_have_against_them(tenant: EmptyTena
 
 async def test_what_came_late_before_anybody_noticed_is_no_work(tenant: EmptyTenant):
     queue = Queue(tenant, sent())
-    queue.story.later(hours=50)
-    queue.story.ship()
+    queue.scenario.later(hours=50)
+    queue.scenario.ship()
     assert await queue.all() == []
 
 
 async def test_a_first_scan_that_is_missing_is_work_until_the_carrier_scans(tenant: EmptyTenant):
     queue = Queue(tenant, shipped())
-    queue.story.later(hours=37)
-    queue.story.miss_first_scan()
+    queue.scenario.later(hours=37)
+    queue.scenario.miss_first_scan()
     (breach,) = await queue.all()
     assert (breach.because, breach.carrier, breach.number, breach.order_id) == ("first_scan", "dhl", "P1", ORDER)
-    queue.story.scan(ParcelStatus.IN_TRANSIT)
+    queue.scenario.scan(ParcelStatus.IN_TRANSIT)
     assert await queue.all() == []
 
 
 async def test_a_parcel_that_left_under_a_hold_is_work_until_the_hold_ends(tenant: EmptyTenant):
     queue = Queue(tenant, sent())
-    queue.story.hold(HoldReason.FRAUD_REVIEW)
-    queue.story.pack()
+    queue.scenario.hold(HoldReason.FRAUD_REVIEW)
+    queue.scenario.pack()
     assert (WorkKind.ODDITY, "packed on hold: fraud_review", Owner.OPERATIONS) in await queue.what()
-    queue.story.ship()
+    queue.scenario.ship()
     odd = [each for each in await queue.all() if each.kind is WorkKind.ODDITY]
     assert [(each.because, each.supplier_order_id) for each in odd] == [("left on hold: fraud_review", FIRST)]
-    queue.story.release(HoldReason.FRAUD_REVIEW)
+    queue.scenario.release(HoldReason.FRAUD_REVIEW)
     assert await queue.all() == []
 
 
 async def test_a_dispatch_at_a_time_that_cannot_be_right_is_work(tenant: EmptyTenant):
     queue = Queue(tenant, sent())
-    queue.story.ship(at=NOON - 30 * DAY)
+    queue.scenario.ship(at=NOON - 30 * DAY)
     (odd,) = [each for each in await queue.all() if each.kind is WorkKind.ODDITY]
     assert (odd.because, odd.due) == ("left 2026-01-31 12:00Z, before it can have been", NOON)
 
 
 async def test_a_parcel_in_trouble_is_work_until_it_moves(tenant: EmptyTenant):
     queue = Queue(tenant, shipped())
-    queue.story.scan(ParcelStatus.CUSTOMS_HELD)
+    queue.scenario.scan(ParcelStatus.CUSTOMS_HELD)
     (held,) = await queue.all()
-    queue.story.later(hours=1)
-    queue.story.scan(ParcelStatus.CUSTOMS_HELD)
+    queue.scenario.later(hours=1)
+    queue.scenario.scan(ParcelStatus.CUSTOMS_HELD)
     assert await queue.all() == [held]
-    queue.story.later(hours=1)
-    queue.story.scan(ParcelStatus.IN_TRANSIT)
+    queue.scenario.later(hours=1)
+    queue.scenario.scan(ParcelStatus.IN_TRANSIT)
     assert await queue.all() == []
-    queue.story.later(days=15)
-    queue.story.suspect_loss()
+    queue.scenario.later(days=15)
+    queue.scenario.suspect_loss()
     assert await queue.what() == [(WorkKind.PARCEL, "suspected_lost", Owner.OPERATIONS)]
-    queue.story.scan(ParcelStatus.LOST)
+    queue.scenario.scan(ParcelStatus.LOST)
     assert await queue.what() == [(WorkKind.PARCEL, "lost", Owner.AFTER_SALES)]
 
 
@@ -358,22 +358,22 @@ async def test_an_order_that_is_recorded_for_its_figures_leaves_no_work(
     tenant: EmptyTenant, historical: bool, announced: bool
 ):
     queue = Queue(tenant, a_shop(tea=10))
-    story = queue.story
+    scenario = queue.scenario
     if announced:
-        story.announce("P1")
-    story.place(line(1, "", 2), line(2, "tea", 1), order_id="shopify/2", historical=historical)
-    story.place(historical=historical)
-    story.send()
-    story.later(hours=49)
-    story.miss(Clock.DISPATCH)
+        scenario.announce("P1")
+    scenario.place(line(1, "", 2), line(2, "tea", 1), order_id="shopify/2", historical=historical)
+    scenario.place(historical=historical)
+    scenario.send()
+    scenario.later(hours=49)
+    scenario.miss(Clock.DISPATCH)
     seen = set(await queue.what())
-    story.ship(at=NOON - 30 * DAY)
+    scenario.ship(at=NOON - 30 * DAY)
     seen |= set(await queue.what())
-    story.later(hours=37)
-    story.miss_first_scan()
+    scenario.later(hours=37)
+    scenario.miss_first_scan()
     seen |= set(await queue.what())
-    story.later(days=15)
-    story.suspect_loss()
+    scenario.later(days=15)
+    scenario.suspect_loss()
     seen |= set(await queue.what())
     kinds = {kind for kind, _, _ in seen}
     assert kinds == (set() if historical else {WorkKind.HOLD, WorkKind.BREACH, WorkKind.ODDITY, WorkKind.PARCEL})
@@ -381,10 +381,10 @@ async def test_an_order_that_is_recorded_for_its_figures_leaves_no_work(
 
 async def test_a_parcel_that_arrives_back_is_the_same_piece_of_work(tenant: EmptyTenant):
     queue = Queue(tenant, shipped())
-    queue.story.scan(ParcelStatus.RETURNED)
+    queue.scenario.scan(ParcelStatus.RETURNED)
     (returned,) = await queue.all()
-    queue.story.later(hours=1)
-    queue.story.scan(ParcelStatus.DELIVERED)
+    queue.scenario.later(hours=1)
+    queue.scenario.scan(ParcelStatus.DELIVERED)
     assert await queue.all() == [returned]
 
 
@@ -434,7 +434,7 @@ async def test_an_alert_is_one_piece_of_work_until_it_ends(tenant: EmptyTenant):
 
 async def test_a_case_is_work_while_the_next_step_is_ours(tenant: EmptyTenant):
     desk = Desk(delivered())
-    queue = Queue(tenant, desk.story)
+    queue = Queue(tenant, desk.scenario)
     steps = []
     for step in (
         desk.opens,
@@ -478,7 +478,7 @@ async def test_a_proposal_to_suspend_is_work_until_somebody_decides(tenant: Empt
         "acme",
     )
     assert proposal.because == "on_time_dispatch misses its target"
-    queue.story.suspend()
+    queue.scenario.suspend()
     assert await queue.all() == []
 
 
@@ -497,14 +497,14 @@ async def test_a_message_that_was_given_up_is_work_until_it_is_tried_again(tenan
 
 
 async def test_work_is_listed_by_owner_due_time_order_and_who_has_it(tenant: EmptyTenant):
-    story = sent(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
-    story.hold(HoldReason.CUSTOMER_REQUEST, "mia", supplier_order_id=FIRST)
-    story.place(line(1, "tea", 1), order_id="shopify/2")
-    story.later(hours=1)
-    story.hold(HoldReason.BAD_ADDRESS, order_id="shopify/2")
-    story.later(hours=48)
-    story.miss(Clock.DISPATCH, f"{ORDER}/2")
-    queue = Queue(tenant, story)
+    scenario = sent(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
+    scenario.hold(HoldReason.CUSTOMER_REQUEST, "mia", supplier_order_id=FIRST)
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.later(hours=1)
+    scenario.hold(HoldReason.BAD_ADDRESS, order_id="shopify/2")
+    scenario.later(hours=48)
+    scenario.miss(Clock.DISPATCH, f"{ORDER}/2")
+    queue = Queue(tenant, scenario)
     whole = await queue.all()
     assert [each.because for each in whole] == ["customer_request", "bad_address", "dispatch"]
     assert [each.because for each in await queue.all(owner=Owner.AFTER_SALES)] == ["customer_request"]
@@ -531,11 +531,11 @@ async def test_work_is_listed_by_owner_due_time_order_and_who_has_it(tenant: Emp
 
 
 async def test_a_queue_that_is_rebuilt_is_the_same(tenant: EmptyTenant):
-    story = sent()
-    story.hold(HoldReason.BAD_ADDRESS)
-    story.later(hours=49)
-    story.miss(Clock.DISPATCH)
-    queue = Queue(tenant, story)
+    scenario = sent()
+    scenario.hold(HoldReason.BAD_ADDRESS)
+    scenario.later(hours=49)
+    scenario.miss(Clock.DISPATCH)
+    queue = Queue(tenant, scenario)
     tea = stock.stream("acme", "tea")
     for hours in range(3):
         queue.write((tea, stock.Oversold("acme", "tea", 1 + hours, (), NOON + hours * HOUR)))

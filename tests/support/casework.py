@@ -1,4 +1,4 @@
-"""A tiny vocabulary for telling what after-sales does, on top of a story: ``desk.opens(Reason.DAMAGED)``."""
+"""A tiny vocabulary for telling what after-sales does, on top of a scenario: ``desk.opens(Reason.DAMAGED)``."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ledger.nouns.cases import (
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import Policy
 from ledger.terms.parties import Party
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     HOUR,
     NOON,
     ORDER,
-    Story,
+    Scenario,
     delivered,
     units,
 )
@@ -41,13 +41,13 @@ RESHIP = f"{ORDER}+R1"
 
 
 class Desk:
-    """The after-sales desk of a story."""
+    """The after-sales desk of a scenario."""
 
-    def __init__(self, story: Story) -> None:
-        self.story = story
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
 
     def case(self, case_id: str = CASE) -> Case:
-        return cases.known(cases.find(self.story.book, case_id), case_id)
+        return cases.known(cases.find(self.scenario.book, case_id), case_id)
 
     def status(self, case_id: str = CASE) -> CaseStatus:
         return self.case(case_id).status
@@ -58,70 +58,76 @@ class Desk:
         self, reason: Reason = Reason.DAMAGED, by_line: dict[int, int] | None = None, case_id: str = CASE,
         order_id: str = ORDER,
     ) -> list[Fact]:  # fmt: skip
-        now = self.story.now
+        now = self.scenario.now
         opened = CaseOpened(case_id, order_id, reason, units(by_line or {1: 1}), first_answer_by=now, at=now)
-        return self.story.record(after_sales.open_case(self.story.book, opened, now))
+        return self.scenario.record(after_sales.open_case(self.scenario.book, opened, now))
 
     def answers(self, case_id: str = CASE, hours_ago: float = 0) -> list[Fact]:
-        at = self.story.now - hours_ago * HOUR
-        return self._do(lambda: after_sales.answer(self.story.book, case_id, at, self.story.now))
+        at = self.scenario.now - hours_ago * HOUR
+        return self._do(lambda: after_sales.answer(self.scenario.book, case_id, at, self.scenario.now))
 
     def asks(self, *wanted: str, case_id: str = CASE) -> list[Fact]:
         words = wanted or ("photo",)
         return self._do(
-            lambda: after_sales.request_evidence(self.story.book, case_id, words, self.story.now, self.story.now)
+            lambda: after_sales.request_evidence(
+                self.scenario.book, case_id, words, self.scenario.now, self.scenario.now
+            )
         )
 
     def files(self, photo: str = PHOTO, case_id: str = CASE) -> list[Fact]:
-        added = EvidenceAdded(case_id, photo, "image/png", 7, Party.CUSTOMER, self.story.now)
-        return self._do(lambda: after_sales.add_evidence(self.story.book, added, self.story.now))
+        added = EvidenceAdded(case_id, photo, "image/png", 7, Party.CUSTOMER, self.scenario.now)
+        return self._do(lambda: after_sales.add_evidence(self.scenario.book, added, self.scenario.now))
 
     def reviews(self, case_id: str = CASE) -> list[Fact]:
-        return self._do(lambda: after_sales.start_review(self.story.book, case_id, self.story.now, self.story.now))
+        return self._do(
+            lambda: after_sales.start_review(self.scenario.book, case_id, self.scenario.now, self.scenario.now)
+        )
 
     def rules(self, liable: Party = Party.SUPPLIER, *evidence: str, case_id: str = CASE) -> list[Fact]:
-        ruling = LiabilityRuled(case_id, liable, ("broken",), evidence, self.story.now)
-        return self._do(lambda: after_sales.rule(self.story.book, ruling, self.story.now))
+        ruling = LiabilityRuled(case_id, liable, ("broken",), evidence, self.scenario.now)
+        return self._do(lambda: after_sales.rule(self.scenario.book, ruling, self.scenario.now))
 
     def approves(
         self, remedy: Remedy, by_line: dict[int, int] | None = None, case_id: str = CASE, supplier_id: str = ""
     ) -> list[Fact]:
-        now = self.story.now
+        now = self.scenario.now
         return self._do(
-            lambda: after_sales.approve(self.story.book, case_id, remedy, units(by_line), supplier_id, now, now)
+            lambda: after_sales.approve(self.scenario.book, case_id, remedy, units(by_line), supplier_id, now, now)
         )
 
     def denies(self, because: Denial = Denial.NOT_COVERED, case_id: str = CASE) -> list[Fact]:
-        now = self.story.now
-        return self._do(lambda: after_sales.deny(self.story.book, case_id, because, None, now, now))
+        now = self.scenario.now
+        return self._do(lambda: after_sales.deny(self.scenario.book, case_id, because, None, now, now))
 
     def cancels(self, case_id: str = CASE) -> list[Fact]:
-        now = self.story.now
-        return self._do(lambda: after_sales.cancel(self.story.book, case_id, Party.CUSTOMER, "solved", now, now))
+        now = self.scenario.now
+        return self._do(lambda: after_sales.cancel(self.scenario.book, case_id, Party.CUSTOMER, "solved", now, now))
 
     def reopens(self, *evidence: str, case_id: str = CASE) -> list[Fact]:
-        return self._do(lambda: after_sales.reopen(self.story.book, case_id, evidence, self.story.now, self.story.now))
+        return self._do(
+            lambda: after_sales.reopen(self.scenario.book, case_id, evidence, self.scenario.now, self.scenario.now)
+        )
 
     # --- goods and money ---
 
     def labels(
         self, by_line: dict[int, int] | None = None, label_id: str = "label-1", case_id: str = CASE
     ) -> list[Fact]:
-        now = self.story.now
+        now = self.scenario.now
         labelled = cases.ReturnLabelled(case_id, label_id, units(by_line), Party.RETAILER, now)
-        return self._do(lambda: after_sales.label_return(self.story.book, labelled, now))
+        return self._do(lambda: after_sales.label_return(self.scenario.book, labelled, now))
 
     def sends_back(self, number: str = "BACK1", label_id: str = "label-1", case_id: str = CASE) -> list[Fact]:
-        now = self.story.now
-        return self._do(lambda: after_sales.ship_return(self.story.book, case_id, label_id, "dhl", number, now, now))
+        now = self.scenario.now
+        return self._do(lambda: after_sales.ship_return(self.scenario.book, case_id, label_id, "dhl", number, now, now))
 
     def receives(self, by_line: dict[int, int], case_id: str = CASE) -> list[Fact]:
-        now = self.story.now
-        return self._do(lambda: after_sales.receive_return(self.story.book, case_id, units(by_line), now, now))
+        now = self.scenario.now
+        return self._do(lambda: after_sales.receive_return(self.scenario.book, case_id, units(by_line), now, now))
 
     def inspects(self, case_id: str = CASE, line_no: int = 1, **found: int) -> list[Fact]:
-        now, told = self.story.now, {LineNo(line_no): Inspection(**found)}
-        return self._do(lambda: after_sales.inspect_return(self.story.book, case_id, told, "", now, now))
+        now, told = self.scenario.now, {LineNo(line_no): Inspection(**found)}
+        return self._do(lambda: after_sales.inspect_return(self.scenario.book, case_id, told, "", now, now))
 
     def grants(
         self,
@@ -131,42 +137,46 @@ class Desk:
         refund_id: str = "refund-1",
         case_id: str = CASE,
     ) -> list[Fact]:
-        now = self.story.now
+        now = self.scenario.now
         return self._do(
             lambda: after_sales.grant_refund(
-                self.story.book, case_id, refund_id, units(by_line), share, units(amounts), now, now
+                self.scenario.book, case_id, refund_id, units(by_line), share, units(amounts), now, now
             )
         )
 
     def denies_refund(
         self, by_line: dict[int, int] | None = None, because: Denial = Denial.GOODS_USED, case_id: str = CASE
     ) -> list[Fact]:
-        now = self.story.now
-        return self._do(lambda: after_sales.deny_refund(self.story.book, case_id, units(by_line), because, now, now))
+        now = self.scenario.now
+        return self._do(lambda: after_sales.deny_refund(self.scenario.book, case_id, units(by_line), because, now, now))
 
     def takes_back(self, refund_id: str = "refund-1", case_id: str = CASE) -> list[Fact]:
-        now, because = self.story.now, Denial.CHARGED_BACK
-        return self._do(lambda: after_sales.take_back_refund(self.story.book, case_id, refund_id, because, now, now))
+        now, because = self.scenario.now, Denial.CHARGED_BACK
+        return self._do(lambda: after_sales.take_back_refund(self.scenario.book, case_id, refund_id, because, now, now))
 
     def pays(self, refund_id: str = "refund-1", case_id: str = CASE) -> list[Fact]:
-        now = self.story.now
-        return self._do(lambda: after_sales.record_refund_paid(self.story.book, case_id, refund_id, "psp-1", now, now))
+        now = self.scenario.now
+        return self._do(
+            lambda: after_sales.record_refund_paid(self.scenario.book, case_id, refund_id, "psp-1", now, now)
+        )
 
     # --- what time does ---
 
     def clock_runs(self, case_id: str = CASE) -> list[Fact]:
-        return self._do(lambda: FirstAnswerDue(case_id, due=self.story.now).notice(self.story.book, self.story.now))
+        return self._do(
+            lambda: FirstAnswerDue(case_id, due=self.scenario.now).notice(self.scenario.book, self.scenario.now)
+        )
 
     def looks_at_the_reship(self, case_id: str = CASE) -> list[Fact]:
-        return self._do(lambda: after_sales.follow_reship(self.story.book, case_id, self.story.now))
+        return self._do(lambda: after_sales.follow_reship(self.scenario.book, case_id, self.scenario.now))
 
     def _do(self, decide: Callable[[], list[tuple[str, Fact]]]) -> list[Fact]:
         """What it recorded, without what it meant for recoveries, of which test_case_recoveries tells."""
-        facts = self.story.record(decide())
+        facts = self.scenario.record(decide())
         return [fact for fact in facts if not fact.fact_name().startswith(("recovery.", "parcel.claim"))]
 
 
-# --- where stories begin --------------------------------------------------------------------------
+# --- where scenarios begin --------------------------------------------------------------------------
 
 
 def opened(reason: Reason = Reason.DAMAGED, by_line: dict[int, int] | None = None) -> Desk:
@@ -197,14 +207,14 @@ def approved(
     return desk
 
 
-def agreed(story: Story, **terms: Any) -> None:
+def agreed(scenario: Scenario, **terms: Any) -> None:
     """The retailer's policy has other terms, since long ago."""
-    story.record([(policies.stream(), policies.PolicyAgreed(Policy(**terms), NOON - 60 * DAY, story.now))])
+    scenario.record([(policies.stream(), policies.PolicyAgreed(Policy(**terms), NOON - 60 * DAY, scenario.now))])
 
 
 def reship_arrives(desk: Desk, status: ParcelStatus = ParcelStatus.DELIVERED, number: str = "P9") -> None:
     """The reship is sent, shipped and delivered, or what is said."""
-    desk.story.send(f"{RESHIP}/1")
-    desk.story.ship(supplier_order_id=f"{RESHIP}/1", number=number)
-    desk.story.later(days=2)
-    desk.story.scan(status, number=number)
+    desk.scenario.send(f"{RESHIP}/1")
+    desk.scenario.ship(supplier_order_id=f"{RESHIP}/1", number=number)
+    desk.scenario.later(days=2)
+    desk.scenario.scan(status, number=number)

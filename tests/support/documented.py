@@ -75,7 +75,7 @@ def require(rpc: str, status: str, reason: str) -> None:
     refused = Refused(status, reason)
     assert refused in rpcs()[rpc].refusals, (
         f"{rpc} was refused with {status} / {reason}, which its comment in the protos does not name. Add it there "
-        "and a scenario to tests/support/scenarios, or mend the decision"
+        "and a scenario to tests/support/refusal_scenarios, or mend the decision"
     )
 
 

@@ -1,4 +1,4 @@
-"""Obligations of a story whose facts go to the log as it is told."""
+"""Obligations of a scenario whose facts go to the log as it is told."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from projections import obligations
 from projections.machine.reads import PageOf
 from projections.obligations import Obligation
 from tests.support.projecting import asking, catch_up
+from tests.support.scenario import Scenario
 from tests.support.stalls import EmptyTenant
-from tests.support.story import Story
 
 
 class Told:
-    """A story whose facts go to the log as it is told."""
+    """A scenario whose facts go to the log as it is told."""
 
-    def __init__(self, tenant: EmptyTenant, story: Story) -> None:
+    def __init__(self, tenant: EmptyTenant, scenario: Scenario) -> None:
         self.tenant = tenant
-        self.story = story
+        self.scenario = scenario
         self._written = 0
 
     def catch_up(self) -> int:
-        new = self.story.log[self._written :]
-        self._written = len(self.story.log)
+        new = self.scenario.log[self._written :]
+        self._written = len(self.scenario.log)
         return catch_up(self.tenant, new)
 
     async def obligations(self, *states: ClockState, size: int = 100, **more) -> list[Obligation]:
@@ -50,7 +50,7 @@ class Told:
     async def due(self, now: datetime | None = None, limit: int = 100) -> list[Timer]:
         self.catch_up()
         async with asking(self.tenant) as where, where.pool.connection() as connection:
-            return await obligations.due(connection, self.tenant.schema, now or self.story.now, limit)
+            return await obligations.due(connection, self.tenant.schema, now or self.scenario.now, limit)
 
     async def timers(self, now: datetime | None = None) -> list[type[Timer]]:
         return [type(due) for due in await self.due(now)]

@@ -22,8 +22,8 @@ from projections import outbox
 from projections.machine.reads import PageOf
 from projections.outbox import MessageState
 from tests.support.projecting import asking, catch_up, connect
+from tests.support.scenario import DAY, ORDER, Scenario, a_shop, line
 from tests.support.stalls import EmptyTenant
-from tests.support.story import DAY, ORDER, Story, a_shop, line
 
 PERSON = {"name": "Ann Example", "email": "ann@example.org", "lines": ["1 Elm Street"], "city": "Berlin"}
 SUBJECT = "person-1"
@@ -55,18 +55,18 @@ class Postbox:
 
 
 class Office:
-    """A process that sends the messages of one tenant, and the story that makes them due."""
+    """A process that sends the messages of one tenant, and the scenario that makes them due."""
 
     def __init__(self, tenant: EmptyTenant, tenants: Tenants, serving: Tenant, sealer: Sealer, sender: Any) -> None:
         self.empty = tenant
         self.tenant = serving
         self.sealer = sealer
         self.outbox = Outbox(tenants, Letters(sealer), sender)
-        self.story = Story()
+        self.scenario = Scenario()
         self._written = 0
 
-    def tell(self, story: Story) -> None:
-        self.story, self._written = story, 0
+    def tell(self, scenario: Scenario) -> None:
+        self.scenario, self._written = scenario, 0
 
     def customer(self, order_id: str = ORDER, **other: Any) -> dict[str, Any]:
         """What an order carries of its customer, sealed for real."""
@@ -77,21 +77,21 @@ class Office:
         return {"customer": sealed, "subject": SUBJECT}
 
     async def catch_up(self) -> None:
-        new = self.story.log[self._written :]
-        self._written = len(self.story.log)
+        new = self.scenario.log[self._written :]
+        self._written = len(self.scenario.log)
         await asyncio.to_thread(catch_up, self.empty, new)
 
     async def tick(self, now: datetime | None = None) -> int:
         """Follows the log, does what is due, and follows again."""
         await self.catch_up()
-        done = await self.outbox.tick(self.tenant, now or self.story.now)
+        done = await self.outbox.tick(self.tenant, now or self.scenario.now)
         await asyncio.to_thread(catch_up, self.empty)
         return done
 
     async def messages(self, *states: MessageState, **more: Any) -> list[outbox.OutboxMessage]:
         await self.catch_up()
         async with asking(self.empty) as where:
-            fresh = self.story.now - 2 * DAY
+            fresh = self.scenario.now - 2 * DAY
             return (await outbox.list_messages(where, PageOf(1000), fresh, states, **more)).rows
 
     async def states(self) -> dict[str, str]:
@@ -118,10 +118,10 @@ async def an_office(tenant: EmptyTenant, sender: Any, secret: bytes = b"0" * 32)
         await ledger.stop()
 
 
-def busy(office: Office, orders: int = 8) -> Story:
-    story = a_shop(tea=100)
+def busy(office: Office, orders: int = 8) -> Scenario:
+    scenario = a_shop(tea=100)
     for number in range(orders):
         order_id = f"shopify/{number}"
-        story.place(line(1, "tea", 1), order_id=order_id, **office.customer(order_id))
-        story.send(f"{order_id}/1")
-    return story
+        scenario.place(line(1, "tea", 1), order_id=order_id, **office.customer(order_id))
+        scenario.send(f"{order_id}/1")
+    return scenario

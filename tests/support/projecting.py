@@ -1,4 +1,4 @@
-"""Stories in a real log, and projectors that follow it."""
+"""Scenarios in a real log, and projectors that follow it."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from projections.machine.reads import Where
 from projections.machine.rebuilding import Comparison
 from projections.machine.streams import Page
 from projections.tracking import TrackedOrder
+from tests.support.scenario import ORDER, Scenario
 from tests.support.stalls import EmptyTenant
-from tests.support.story import ORDER, Story
 
 NAMES = [projection.name for projection in PROJECTIONS]
 _REGISTRY = Registry(NOUNS)
 
 
 def write_down(tenant: EmptyTenant, changes: Sequence[Change]) -> int:
-    """Appends what a story decided to the tenant's log, unannounced; returns the log's new head."""
+    """Appends what a scenario decided to the tenant's log, unannounced; returns the log's new head."""
     with connect(tenant) as connection, connection.transaction():
         head = one(connection, "SELECT coalesce(max(notification_id), 0) FROM {}.ledger_events", tenant)
         versions: dict[str, int] = {}
@@ -183,9 +183,9 @@ def cannot_take(page: Page) -> list[Any]:
     raise ZeroDivisionError("a mistake of ours")
 
 
-async def tracked(tenant: EmptyTenant, story: Story, order_id: str = ORDER) -> TrackedOrder:
-    """The order after the whole story."""
-    head = catch_up(tenant, story.log)
+async def tracked(tenant: EmptyTenant, scenario: Scenario, order_id: str = ORDER) -> TrackedOrder:
+    """The order after the whole scenario."""
+    head = catch_up(tenant, scenario.log)
     async with asking(tenant, head) as where:
         answer = await tracking.get_order(where, order_id)
     assert answer.position == head

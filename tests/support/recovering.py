@@ -1,4 +1,4 @@
-"""Words for stories about recoveries: each sentence runs one command at ``story.now`` and returns its facts."""
+"""Words for scenarios about recoveries: each sentence runs one command at ``scenario.now`` and returns its facts."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from ledger.nouns.recoveries import (
     Subject,
 )
 from ledger.terms.money import Money
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     FIRST,
     ORDER,
-    Story,
+    Scenario,
     shipped,
 )
 
@@ -50,15 +50,15 @@ def refund(amount_minor: int, cost_id: str = "refund-1") -> Cost:
 
 
 class Recovering:
-    """One recovery of a story's order."""
+    """One recovery of a scenario's order."""
 
-    def __init__(self, story: Story, recovery_id: str = "r1") -> None:
-        self.story = story
+    def __init__(self, scenario: Scenario, recovery_id: str = "r1") -> None:
+        self.scenario = scenario
         self.recovery_id = recovery_id
 
     @property
     def recovery(self) -> Recovery:
-        return recoveries.known(recoveries.find(self.story.book, self.recovery_id), self.recovery_id)
+        return recoveries.known(recoveries.find(self.scenario.book, self.recovery_id), self.recovery_id)
 
     def status(self) -> RecoveryStatus:
         """A call, because the type checker takes a property for what it was a line before."""
@@ -74,85 +74,87 @@ class Recovering:
         return self._open(kind, Subject(order_id, carrier="dhl", number=number), costs, currency)
 
     def _open(self, kind: RecoveryKind, subject: Subject, costs: tuple[Cost, ...], currency: str) -> list[Fact]:
-        book, now = self.story.book, self.story.now
-        return self.story.record(
+        book, now = self.scenario.book, self.scenario.now
+        return self.scenario.record(
             recovery_demands.open_recovery(book, self.recovery_id, kind, subject, currency, costs, now)
         )
 
     def add(self, cost: Cost, currency: str = "EUR") -> list[Fact]:
-        return self.story.record(
-            recovery_demands.raise_recovery(self.story.book, self.recovery_id, cost, currency, self.story.now)
+        return self.scenario.record(
+            recovery_demands.raise_recovery(self.scenario.book, self.recovery_id, cost, currency, self.scenario.now)
         )
 
     def accept(self, amount_minor: int, at: datetime | None = None, currency: str = "EUR") -> list[Fact]:
-        granted, now = Money(amount_minor, currency), self.story.now
+        granted, now = Money(amount_minor, currency), self.scenario.now
         return self._decide(lambda recovery: recoveries.accept(recovery, granted, at or now, now))
 
     def dispute(self, because: str = "not_ours", at: datetime | None = None) -> list[Fact]:
-        now = self.story.now
+        now = self.scenario.now
         return self._decide(lambda recovery: recoveries.dispute(recovery, because, at or now, now))
 
     def settle(self, amount_minor: int, reference: str = "cn-1", method: Method = Method.CREDIT_NOTE) -> list[Fact]:
-        now = self.story.now
+        now = self.scenario.now
         return self._decide(lambda recovery: recoveries.settle(recovery, reference, eur(amount_minor), method, now))
 
     def write_off(self, because: str = "too_small") -> list[Fact]:
-        return self._decide(lambda recovery: recoveries.write_off(recovery, because, self.story.now))
+        return self._decide(lambda recovery: recoveries.write_off(recovery, because, self.scenario.now))
 
     def collect(self, *kinds: DocumentKind, sha256: str = HASH) -> list[Fact]:
         """All documents that carriers ask for, unless said otherwise."""
         return [fact for kind in kinds or EVERY_DOCUMENT for fact in self._collect(kind, sha256)]
 
     def _collect(self, kind: DocumentKind, sha256: str) -> list[Fact]:
-        return self._decide(lambda recovery: claims.collect(recovery, kind, sha256, self.story.now))
+        return self._decide(lambda recovery: claims.collect(recovery, kind, sha256, self.scenario.now))
 
     def file(self, at: datetime | None = None) -> list[Fact]:
-        return self._decide(lambda recovery: claims.file(recovery, at or self.story.now))
+        return self._decide(lambda recovery: claims.file(recovery, at or self.scenario.now))
 
     def acknowledge(self, reference: str = "DHL-7") -> list[Fact]:
-        return self._decide(lambda recovery: claims.acknowledge(recovery, reference, self.story.now))
+        return self._decide(lambda recovery: claims.acknowledge(recovery, reference, self.scenario.now))
 
     def approve(self, amount_minor: int, currency: str = "EUR") -> list[Fact]:
         granted = Money(amount_minor, currency)
-        return self._decide(lambda recovery: claims.approve(recovery, granted, self.story.now))
+        return self._decide(lambda recovery: claims.approve(recovery, granted, self.scenario.now))
 
     def deny(self, because: str = "packed_badly") -> list[Fact]:
-        return self._decide(lambda recovery: claims.deny(recovery, because, self.story.now))
+        return self._decide(lambda recovery: claims.deny(recovery, because, self.scenario.now))
 
     def appeal(self, because: str = "photos_show_it") -> list[Fact]:
-        return self._decide(lambda recovery: claims.appeal(recovery, because, self.story.now))
+        return self._decide(lambda recovery: claims.appeal(recovery, because, self.scenario.now))
 
     def pay(self, amount_minor: int, reference: str = "p-1", currency: str = "EUR") -> list[Fact]:
         paid = Money(amount_minor, currency)
-        return self._decide(lambda recovery: claims.pay(recovery, reference, paid, self.story.now))
+        return self._decide(lambda recovery: claims.pay(recovery, reference, paid, self.scenario.now))
 
     def give_back(self, amount_minor: int, reference: str = "b-1") -> list[Fact]:
-        return self._decide(lambda recovery: claims.give_back(recovery, reference, eur(amount_minor), self.story.now))
+        return self._decide(
+            lambda recovery: claims.give_back(recovery, reference, eur(amount_minor), self.scenario.now)
+        )
 
     def _decide(self, decide: Callable[[Recovery], Sequence[RecoveryFact]]) -> list[Fact]:
         stream = recoveries.stream(self.recovery_id)
-        return self.story.record((stream, fact) for fact in decide(self.recovery))
+        return self.scenario.record((stream, fact) for fact in decide(self.recovery))
 
     # --- what time does ---
 
     def miss_answer(self) -> list[Fact]:
-        return self.story.notice(RecoveryAnswerDue(self.recovery_id, due=self.story.now))
+        return self.scenario.notice(RecoveryAnswerDue(self.recovery_id, due=self.scenario.now))
 
     def become_eligible(self) -> list[Fact]:
-        return self.story.notice(ClaimEligibleDue(self.recovery_id, due=self.story.now))
+        return self.scenario.notice(ClaimEligibleDue(self.recovery_id, due=self.scenario.now))
 
     def bar(self) -> list[Fact]:
-        return self.story.notice(ClaimFilingDue(self.recovery_id, due=self.story.now))
+        return self.scenario.notice(ClaimFilingDue(self.recovery_id, due=self.scenario.now))
 
 
-# --- where stories begin --------------------------------------------------------------------------
+# --- where scenarios begin --------------------------------------------------------------------------
 
 
-def agree_claim_terms(story: Story, *terms: ClaimTerms) -> list[Fact]:
+def agree_claim_terms(scenario: Scenario, *terms: ClaimTerms) -> list[Fact]:
     """The retailer's terms are agreed anew, from now on."""
     policy = Policy(claim_terms=terms)
-    return story.record(
-        changes_of(policies.stream(), policies.agree(policies.find(story.book), policy, story.now, story.now))
+    return scenario.record(
+        changes_of(policies.stream(), policies.agree(policies.find(scenario.book), policy, scenario.now, scenario.now))
     )
 
 
@@ -166,7 +168,7 @@ def proposed(*costs: Cost, **more: Any) -> Recovering:
 def claimable(*costs: Cost, kind: RecoveryKind = LOSS, days: float = 14) -> Recovering:
     """A parcel was shipped so many days ago, and a claim of 10 EUR, or of these costs, is prepared."""
     recovering = Recovering(shipped())
-    recovering.story.now += days * DAY
+    recovering.scenario.now += days * DAY
     recovering.of_carrier(*(costs or (refund(1000),)), kind=kind)
     return recovering
 

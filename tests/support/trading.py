@@ -1,6 +1,6 @@
 """A small vocabulary for what a trade does over the wire: an order is sent, a case ruled, a claim filed.
 
-Each word makes something of its own and answers with its id, so that no two stories meet.
+Each word makes something of its own and answers with its id, so that no two scenarios meet.
 """
 
 from __future__ import annotations

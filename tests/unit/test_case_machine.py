@@ -42,7 +42,7 @@ from ledger.refusals import Refusal
 from ledger.terms.parties import Party
 from ledger.view import EMPTY, Entry
 from tests.support.casework import OTHER_PHOTO, PHOTO, Desk
-from tests.support.story import ORDER, Story, line
+from tests.support.scenario import ORDER, Scenario, line
 
 CASES = ["case-1", "case-2", "case-3"]
 PRICES = {1: 500, 2: 900}
@@ -73,7 +73,7 @@ class UnwaitingDesk(Desk):
 
     def _do(self, decide: Callable[[], list[Change]]) -> list[Fact]:
         assert _for_the_customer(decide) == _for_the_customer(decide, blind=True), "a remedy depends on a recovery"
-        return self.story.record(decide())
+        return self.scenario.record(decide())
 
 
 def _for_the_customer(decide: Callable[[], list[Change]], blind: bool = False) -> list[Change] | str:
@@ -98,31 +98,31 @@ class AfterSales(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.story = Story()
-        self.story.book = Blinking.of(NOUNS)
-        self.desk = UnwaitingDesk(self.story)
+        self.scenario = Scenario()
+        self.scenario.book = Blinking.of(NOUNS)
+        self.desk = UnwaitingDesk(self.scenario)
         self.parcels = 0
 
     @initialize(remedy=st.sampled_from(Remedy), liable=st.sampled_from(Party))
     def a_broken_delivery(self, remedy: Remedy, liable: Party) -> None:
         """Line 1 comes in two parcels, line 2 in one; what came first is broken."""
-        story = self.story
+        scenario = self.scenario
         for supplier_id in ("acme", "bolt"):
-            story.approve(supplier_id)
-        story.feed(8, "tea")
-        story.feed(8, "mug", "bolt")
-        story.place(
+            scenario.approve(supplier_id)
+        scenario.feed(8, "tea")
+        scenario.feed(8, "mug", "bolt")
+        scenario.place(
             line(1, "tea", QUANTITIES[1], unit_price_minor=PRICES[1]),
             line(2, "mug", QUANTITIES[2], "bolt", unit_price_minor=PRICES[2]),
-            promised_by=story.now,
+            promised_by=scenario.now,
         )
-        for supplier_order_id in story.order().supplier_orders:
-            story.send(supplier_order_id)
-        story.ship({1: 2}, f"{ORDER}/1", "P1")
-        story.ship({1: 2}, f"{ORDER}/1", "P2")
-        story.ship({2: 3}, f"{ORDER}/2", "P3")
-        story.later(hours=1)
-        story.scan(ParcelStatus.DELIVERED, number="P1")
+        for supplier_order_id in scenario.order().supplier_orders:
+            scenario.send(supplier_order_id)
+        scenario.ship({1: 2}, f"{ORDER}/1", "P1")
+        scenario.ship({1: 2}, f"{ORDER}/1", "P2")
+        scenario.ship({2: 3}, f"{ORDER}/2", "P3")
+        scenario.later(hours=1)
+        scenario.scan(ParcelStatus.DELIVERED, number="P1")
         self.desk.opens(Reason.DAMAGED, {1: 2}, "case-1")
         self.work_on("case-1", liable, remedy, {})
 
@@ -141,38 +141,38 @@ class AfterSales(RuleBasedStateMachine):
         return facts
 
     def everything(self) -> str:
-        streams = dict.fromkeys(stream for stream, _ in self.story.log)
-        return repr([(stream, self.story.book.state(stream)) for stream in streams])
+        streams = dict.fromkeys(stream for stream, _ in self.scenario.log)
+        return repr([(stream, self.scenario.book.state(stream)) for stream in streams])
 
     def facts(self, *classes: type[Fact]) -> list[Fact]:
-        return [fact for _, fact in self.story.log if isinstance(fact, classes)]
+        return [fact for _, fact in self.scenario.log if isinstance(fact, classes)]
 
     def named(self, pick: int) -> str:
-        known = [case_id for case_id in CASES if cases.find(self.story.book, case_id) is not None]
+        known = [case_id for case_id in CASES if cases.find(self.scenario.book, case_id) is not None]
         return known[pick % len(known)]
 
     def reships(self) -> list[str]:
-        return list(self.story.order().after_sales.reships)
+        return list(self.scenario.order().after_sales.reships)
 
     # --- the shop around it ---
 
     @rule(hours=st.sampled_from([1, 30, 200, 400]))
     def time_passes(self, hours: int) -> None:
-        self.story.later(hours=hours)
+        self.scenario.later(hours=hours)
 
     @rule(
         number=st.sampled_from(["P1", "P2", "P3"]), status=st.sampled_from([ParcelStatus.DELIVERED, ParcelStatus.LOST])
     )
     def a_carrier_scans(self, number: str, status: ParcelStatus) -> None:
-        self.tell(lambda: self.story.scan(status, number=number))
+        self.tell(lambda: self.scenario.scan(status, number=number))
 
     @rule(number=st.sampled_from(["P1", "P2", "P3"]))
     def a_delivery_is_disputed(self, number: str) -> None:
-        self.tell(lambda: self.story.dispute(number))
+        self.tell(lambda: self.scenario.dispute(number))
 
     @rule(quantity=st.integers(0, 8))
     def a_feed_comes(self, quantity: int) -> None:
-        self.tell(lambda: self.story.feed(quantity), repeatable=False)
+        self.tell(lambda: self.scenario.feed(quantity), repeatable=False)
 
     @rule(pick=st.integers(0, 3), seen=st.booleans())
     def a_reship_arrives(self, pick: int, seen: bool) -> None:
@@ -192,23 +192,23 @@ class AfterSales(RuleBasedStateMachine):
         """It arrives, is lost, or is cancelled, and its case may see it."""
         # What waits for its money does not leave; it can be cancelled.
         ways = (Header.CONFIRMED,) if end is not None else (Header.CONFIRMED, Header.ON_HOLD)
-        live = [each for each in self.reships() if self.story.header(each) in ways]
+        live = [each for each in self.reships() if self.scenario.header(each) in ways]
         if not live:
             return
         order_id = live[pick % len(live)]
         if end is None:
-            self.story.cancel(order_id=order_id)
+            self.scenario.cancel(order_id=order_id)
         else:
             self.deliver(order_id, end)
         for case_id in CASES if seen else ():
             self.tell(partial(self.desk.looks_at_the_reship, case_id))
 
     def deliver(self, order_id: str, status: ParcelStatus) -> None:
-        for supplier_order_id in self.story.order(order_id).supplier_orders:
+        for supplier_order_id in self.scenario.order(order_id).supplier_orders:
             self.parcels += 1
-            self.story.send(supplier_order_id)
-            self.story.ship(supplier_order_id=supplier_order_id, number=f"R{self.parcels}")
-            self.story.scan(status, number=f"R{self.parcels}")
+            self.scenario.send(supplier_order_id)
+            self.scenario.ship(supplier_order_id=supplier_order_id, number=f"R{self.parcels}")
+            self.scenario.scan(status, number=f"R{self.parcels}")
 
     @rule(pick=a_case, end=st.sampled_from(["open", "raise", "write off"]))
     def somebody_works_on_the_recovery(self, pick: int, end: str) -> None:
@@ -216,32 +216,32 @@ class AfterSales(RuleBasedStateMachine):
         case_id = self.named(pick)
         if end == "write off":
             recovery_id = f"{case_id}/supplier/acme/EUR"
-            recovery = recoveries.find(self.story.book, recovery_id)
+            recovery = recoveries.find(self.scenario.book, recovery_id)
             if recovery is not None:
                 try:
-                    facts = recoveries.write_off(recovery, "hopeless", self.story.now)
+                    facts = recoveries.write_off(recovery, "hopeless", self.scenario.now)
                 except Refusal:
                     return
-                self.story.record((recoveries.stream(recovery_id), fact) for fact in facts)
+                self.scenario.record((recoveries.stream(recovery_id), fact) for fact in facts)
             return
         cost = Cost(recovery_demands.cost_id(case_id, end), CostKind.REFUND, 100)
         subject = Subject(ORDER, f"{ORDER}/1", "acme", case_id)
         demand = recovery_demands.Demand(RecoveryKind.SUPPLIER_FAULT, subject, "EUR", (cost,))
-        self.story.record(recovery_demands.recover(self.story.book, demand, self.story.now))
+        self.scenario.record(recovery_demands.recover(self.scenario.book, demand, self.scenario.now))
 
     # --- the case ---
 
     @rule()
     def nobody_answers(self) -> None:
-        self.story.later(hours=24)
+        self.scenario.later(hours=24)
         for case_id in CASES:
             self.tell(partial(self.desk.clock_runs, case_id))
 
     @rule(case_id=a_name, reason=st.sampled_from(Reason), by_line=some_lines, of_reship=st.booleans())
     def a_customer_complains(self, case_id: str, reason: Reason, by_line: dict[int, int], of_reship: bool) -> None:
         order_id = self.reships()[-1] if of_reship and self.reships() else ORDER
-        known = cases.find(self.story.book, case_id)
-        order = self.story.order(order_id)
+        known = cases.find(self.scenario.book, case_id)
+        order = self.scenario.order(order_id)
         free = {n: self.free(order_id, n, reason) for n in by_line}
         facts = self.tell(lambda: self.desk.opens(reason, by_line, case_id, order_id))
         if known is None and facts is not None:
@@ -252,7 +252,7 @@ class AfterSales(RuleBasedStateMachine):
 
     def free(self, order_id: str, n: int, reason: Reason) -> int:
         """Units that a case of this reason could be about, counted from the facts of all cases."""
-        buckets = self.story.order(order_id).buckets.get(LineNo(n))
+        buckets = self.scenario.order(order_id).buckets.get(LineNo(n))
         if buckets is None:
             return 0
         mine, all_taken = 0, 0
@@ -288,7 +288,7 @@ class AfterSales(RuleBasedStateMachine):
     )
     def somebody_works_on_a_case(self, pick: int, step: str) -> None:
         case_id = self.named(pick)
-        case = cases.find(self.story.book, case_id)
+        case = cases.find(self.scenario.book, case_id)
         facts = self.tell(lambda: getattr(self.desk, step)(case_id=case_id))
         closed = case is not None and case.status.is_closed
         if closed and facts and step in ("asks", "reviews", "rules"):
@@ -388,8 +388,8 @@ class AfterSales(RuleBasedStateMachine):
     @rule(amount=st.sampled_from([1, 700, 2_000, 9_000]))
     def a_bank_takes_money_back(self, amount: int) -> None:
         """However much it says; never more than three times, or little is left to refund."""
-        if (taken := len(self.story.order().chargebacks)) < 3:
-            facts = self.tell(lambda: self.story.charge_back(amount, f"cb-{taken + 1}"), repeatable=False)
+        if (taken := len(self.scenario.order().chargebacks)) < 3:
+            facts = self.tell(lambda: self.scenario.charge_back(amount, f"cb-{taken + 1}"), repeatable=False)
             assert facts, "what a bank did is never refused"
 
     # --- what must hold ---
@@ -400,7 +400,7 @@ class AfterSales(RuleBasedStateMachine):
         came_in = sum(PRICES[n] * QUANTITIES[n] for n in PRICES)
         taken = granted = paid = 0
         amounts: dict[str, int] = {}
-        for _, fact in self.story.log:
+        for _, fact in self.scenario.log:
             match fact:
                 case orders.ChargebackRecorded():
                     taken += fact.amount.amount_minor
@@ -420,7 +420,7 @@ class AfterSales(RuleBasedStateMachine):
     def nothing_is_sent_once_more_after_its_money_went_back(self) -> None:
         """Whichever came first; nobody in this shop pays again."""
         back, amounts = 0, dict[str, int]()
-        for _, fact in self.story.log:
+        for _, fact in self.scenario.log:
             match fact:
                 case orders.ChargebackRecorded():
                     back += fact.amount.amount_minor
@@ -432,9 +432,9 @@ class AfterSales(RuleBasedStateMachine):
                     pass
         gone = back >= sum(PRICES[n] * QUANTITIES[n] for n in PRICES)
         for order_id in self.reships():
-            reship = self.story.order(order_id)
+            reship = self.scenario.order(order_id)
             waits = any(map(reship.units, ("open", "backordered", "assigned")))
-            assert (self.story.holds(order_id) == [orders.HoldReason.PAYMENT_REVERSED]) == (gone and waits)
+            assert (self.scenario.holds(order_id) == [orders.HoldReason.PAYMENT_REVERSED]) == (gone and waits)
 
     def received(self, case_id: str) -> Counter[int]:
         """The newest count of what came back, line by line."""
@@ -480,15 +480,15 @@ class AfterSales(RuleBasedStateMachine):
         for order_id in (ORDER, *self.reships()):
             back: Counter[int] = Counter()
             for case_id in CASES:
-                case = cases.find(self.story.book, case_id)
+                case = cases.find(self.scenario.book, case_id)
                 back.update(self.received(case_id) if case is not None and case.order_id == order_id else {})
             for n, count in back.items():
-                assert count <= self.story.order(order_id).buckets[LineNo(n)].delivered
+                assert count <= self.scenario.order(order_id).buckets[LineNo(n)].delivered
 
     @invariant()
     def no_unit_gets_both_the_money_and_the_goods(self) -> None:
         for case_id in CASES:
-            case = cases.find(self.story.book, case_id)
+            case = cases.find(self.scenario.book, case_id)
             if case is None or case.reship is None:
                 continue
             for n, count in case.reship.by_line.items():
@@ -499,13 +499,13 @@ class AfterSales(RuleBasedStateMachine):
     @invariant()
     def what_is_closed_is_finished_and_what_is_open_holds_its_order(self) -> None:
         for case_id in CASES:
-            case = cases.find(self.story.book, case_id)
+            case = cases.find(self.scenario.book, case_id)
             if case is None:
                 continue
-            is_open = case_id in self.story.order(case.order_id).after_sales.open_cases
+            is_open = case_id in self.scenario.order(case.order_id).after_sales.open_cases
             assert is_open == (not case.status.is_closed)
             if is_open:
-                assert self.story.close_window(case.order_id) == []
+                assert self.scenario.close_window(case.order_id) == []
             if case.status is CaseStatus.RESOLVED:
                 assert not case.todo
                 assert all(refund.paid_at is not None for refund in case.refunds.values())
@@ -513,11 +513,11 @@ class AfterSales(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The log, stored and read back, tells the same."""
-        registry = self.story.book.registry
-        stored = [(stream, fact.fact_name(), registry.encode(fact)) for stream, fact in self.story.log]
+        registry = self.scenario.book.registry
+        stored = [(stream, fact.fact_name(), registry.encode(fact)) for stream, fact in self.scenario.log]
         again = Book.of(NOUNS, ((stream, registry.decode(name, state)) for stream, name, state in stored))
-        for stream in dict.fromkeys(stream for stream, _ in self.story.log):
-            assert again.state(stream) == self.story.book.state(stream)
+        for stream in dict.fromkeys(stream for stream, _ in self.scenario.log):
+            assert again.state(stream) == self.scenario.book.state(stream)
         self.seen.update({name for _, name, _ in stored})
 
 

@@ -35,7 +35,7 @@ from tests.support.casework import (
 from tests.support.casework import approved as remedied
 from tests.support.casework import opened as opened_case
 from tests.support.recovering import Recovering
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     ORDER,
     a_shop,
@@ -50,7 +50,7 @@ IN_YUAN = f"{CASE}/supplier/acme/CNY"
 
 
 def recovery(desk: Desk, recovery_id: str = OF_SUPPLIER) -> Recovery:
-    return Recovering(desk.story, recovery_id).recovery
+    return Recovering(desk.scenario, recovery_id).recovery
 
 
 def costs(desk: Desk, recovery_id: str = OF_SUPPLIER) -> list[tuple[CostKind, int]]:
@@ -59,27 +59,27 @@ def costs(desk: Desk, recovery_id: str = OF_SUPPLIER) -> list[tuple[CostKind, in
 
 def recorded(desk: Desk, command: Callable[[], object]) -> list[str]:
     """The names of all facts that a command recorded, those of recoveries too."""
-    before = len(desk.story.log)
+    before = len(desk.scenario.log)
     command()
-    return names(fact for _, fact in desk.story.log[before:])
+    return names(fact for _, fact in desk.scenario.log[before:])
 
 
 def opened_by(desk: Desk) -> list[str]:
-    """The recoveries of the story, in the order in which they were opened."""
-    return [fact.recovery_id for _, fact in desk.story.log if isinstance(fact, RecoveryOpened)]
+    """The recoveries of the scenario, in the order in which they were opened."""
+    return [fact.recovery_id for _, fact in desk.scenario.log if isinstance(fact, RecoveryOpened)]
 
 
 def offering(desk: Desk, cost: Money) -> Desk:
     """The supplier's cost price of tea is agreed."""
-    facts = suppliers.offer_sku(desk.story.supplier("acme"), Offer("tea", cost), desk.story.now)
-    desk.story.record((suppliers.stream("acme"), fact) for fact in facts)
+    facts = suppliers.offer_sku(desk.scenario.supplier("acme"), Offer("tea", cost), desk.scenario.now)
+    desk.scenario.record((suppliers.stream("acme"), fact) for fact in facts)
     return desk
 
 
 def lost() -> Desk:
     """A case for three units that the carrier lost, ruled on the carrier."""
     desk = Desk(shipped())
-    desk.story.scan(ParcelStatus.LOST)
+    desk.scenario.scan(ParcelStatus.LOST)
     desk.opens(Reason.LOST, {1: 3})
     desk.files()
     desk.reviews()
@@ -105,10 +105,10 @@ def test_a_recovery_is_opened_when_the_ruling_was_given_not_when_it_was_told():
     desk = opened_case()
     desk.files()
     desk.reviews()
-    given_at = desk.story.now
-    desk.story.later(days=2)
+    given_at = desk.scenario.now
+    desk.scenario.later(days=2)
     ruling = LiabilityRuled(CASE, Party.SUPPLIER, ("broken",), (PHOTO,), given_at)
-    desk.story.record(after_sales.rule(desk.story.book, ruling, desk.story.now))
+    desk.scenario.record(after_sales.rule(desk.scenario.book, ruling, desk.scenario.now))
     assert recovery(desk).opened.at == given_at
 
 
@@ -116,7 +116,7 @@ def test_a_ruling_on_the_carrier_prepares_a_claim_in_the_same_command():
     desk = ruled(Party.CARRIER)
     claim = recovery(desk, OF_CARRIER)
     assert (claim.kind, claim.subject.number, claim.subject.case_id) == (RecoveryKind.CARRIER_DAMAGE, "P1", CASE)
-    assert desk.story.parcel().claims == (OF_CARRIER,)
+    assert desk.scenario.parcel().claims == (OF_CARRIER,)
 
 
 def test_what_was_lost_on_the_way_is_a_claim_for_loss():
@@ -133,11 +133,11 @@ def test_what_the_customer_or_the_retailer_bears_is_recovered_from_nobody(liable
 
 def test_each_supplier_is_asked_for_its_own_units():
     desk = Desk(a_shop(tea=10))
-    desk.story.place(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
+    desk.scenario.place(line(1, "tea", 1), line(2, "ink", 1, "bolt"))
     for n, number in ((1, "P1"), (2, "P2")):
-        desk.story.send(f"{ORDER}/{n}")
-        desk.story.ship(supplier_order_id=f"{ORDER}/{n}", number=number)
-        desk.story.scan(ParcelStatus.DELIVERED, number=number)
+        desk.scenario.send(f"{ORDER}/{n}")
+        desk.scenario.ship(supplier_order_id=f"{ORDER}/{n}", number=number)
+        desk.scenario.scan(ParcelStatus.DELIVERED, number=number)
     desk.opens(Reason.WRONG_ITEM, {1: 1, 2: 1})
     desk.files()
     desk.reviews()
@@ -175,7 +175,7 @@ def test_a_reship_that_was_cancelled_is_not_asked_for_but_its_refund_is():
     desk = offering(ruled(), Money(300, "EUR"))
     desk.approves(Remedy.RESHIP)
     assert costs(desk) == [(CostKind.RESHIP, 300)]
-    desk.story.cancel(order_id=RESHIP)
+    desk.scenario.cancel(order_id=RESHIP)
     desk.looks_at_the_reship()
     assert costs(desk) == []
     desk.grants()
@@ -184,8 +184,8 @@ def test_a_reship_that_was_cancelled_is_not_asked_for_but_its_refund_is():
 
 def test_the_freight_of_a_return_is_asked_for_unless_the_customer_pays_it():
     desk = remedied(Remedy.RETURN)
-    labelled = ReturnLabelled(CASE, "label-1", {}, Party.RETAILER, desk.story.now, freight_minor=400)
-    desk.story.record(after_sales.label_return(desk.story.book, labelled, desk.story.now))
+    labelled = ReturnLabelled(CASE, "label-1", {}, Party.RETAILER, desk.scenario.now, freight_minor=400)
+    desk.scenario.record(after_sales.label_return(desk.scenario.book, labelled, desk.scenario.now))
     assert costs(desk) == [(CostKind.FREIGHT, 400)]
 
 
@@ -212,7 +212,7 @@ def test_a_case_that_was_denied_asks_for_nothing():
 def test_a_reship_that_is_noticed_and_answered_in_one_command_is_asked_for_once():
     desk = offering(ruled(), Money(300, "EUR"))
     desk.approves(Remedy.RESHIP)
-    desk.story.cancel(order_id=RESHIP)
+    desk.scenario.cancel(order_id=RESHIP)
     facts = recorded(desk, desk.grants)
     assert (facts.count("amount_raised"), facts.count("cost_withdrawn")) == (1, 1)
     assert costs(desk) == [(CostKind.REFUND, 500)]
@@ -242,19 +242,19 @@ def nothing(claim: Recovering) -> None:
 def test_a_remedy_goes_through_in_any_state_of_the_suppliers_recovery(so_far: Callable[[Recovering], None]):
     desk = remedied(Remedy.REFUND, {1: 2})
     desk.grants({1: 1}, refund_id="refund-1")
-    so_far(Recovering(desk.story, OF_SUPPLIER))
+    so_far(Recovering(desk.scenario, OF_SUPPLIER))
     assert "refund_granted" in names(desk.grants({1: 1}, refund_id="refund-2"))
     assert desk.case().refunded_minor(1) == 1000  # type: ignore[arg-type]
     assert "refund_paid" in names(desk.pays("refund-2"))
 
 
 def bar(claim: Recovering) -> None:
-    claim.story.later(days=100)
+    claim.scenario.later(days=100)
     claim.bar()
 
 
 def pay(claim: Recovering) -> None:
-    claim.story.later(days=14)
+    claim.scenario.later(days=14)
     claim.collect()
     claim.file()
     claim.approve(claim.recovery.claimed_minor)
@@ -262,7 +262,7 @@ def pay(claim: Recovering) -> None:
 
 
 def deny(claim: Recovering) -> None:
-    claim.story.later(days=14)
+    claim.scenario.later(days=14)
     claim.collect()
     claim.file()
     claim.deny()
@@ -273,14 +273,14 @@ def test_a_remedy_goes_through_in_any_state_of_a_claim(so_far: Callable[[Recover
     desk = lost()
     desk.approves(Remedy.REFUND)
     desk.grants({1: 1}, refund_id="refund-1")
-    so_far(Recovering(desk.story, OF_CARRIER))
+    so_far(Recovering(desk.scenario, OF_CARRIER))
     assert "refund_granted" in names(desk.grants({1: 1}, refund_id="refund-2"))
     assert "refund_paid" in names(desk.pays("refund-2"))
 
 
 def test_a_remedy_goes_through_where_nothing_can_be_recovered():
     desk = ruled(Party.CARRIER)
-    desk.story.book._entries["parcel-dhl/P1"] = desk.story.book.entry("parcel-dhl/P9")
+    desk.scenario.book._entries["parcel-dhl/P1"] = desk.scenario.book.entry("parcel-dhl/P9")
     desk.approves(Remedy.REFUND)
     assert names(desk.grants())[:1] == ["refund_granted"]
 
@@ -292,23 +292,23 @@ def test_what_was_refunded_for_a_lost_parcel_is_looked_at_again_when_it_arrives(
     desk = lost()
     desk.approves(Remedy.REFUND, {1: 2})
     desk.grants()
-    desk.story.now += DAY
-    opened = the(RecoveryOpened, desk.story.scan(ParcelStatus.DELIVERED))
+    desk.scenario.now += DAY
+    opened = the(RecoveryOpened, desk.scenario.scan(ParcelStatus.DELIVERED))
     assert (opened.kind, [cost.amount_minor for cost in opened.costs]) == (RecoveryKind.FOUND_AFTER_LOSS, [1000])
     assert recovery(desk, OF_CARRIER).status is RecoveryStatus.WITHDRAWN
 
 
 def test_a_refund_is_looked_at_again_whoever_was_ruled_to_bear_it():
     desk = Desk(shipped())
-    desk.story.scan(ParcelStatus.LOST)
+    desk.scenario.scan(ParcelStatus.LOST)
     desk.opens(Reason.LOST, {1: 1})
     desk.files()
     desk.reviews()
     desk.rules(Party.RETAILER, PHOTO)
     desk.approves(Remedy.REFUND)
     desk.grants()
-    desk.story.now += DAY
-    opened = the(RecoveryOpened, desk.story.scan(ParcelStatus.DELIVERED))
+    desk.scenario.now += DAY
+    opened = the(RecoveryOpened, desk.scenario.scan(ParcelStatus.DELIVERED))
     assert [cost.amount_minor for cost in opened.costs] == [500]
 
 
@@ -316,7 +316,7 @@ def test_after_a_parcel_was_found_its_case_claims_nothing_more():
     desk = lost()
     desk.approves(Remedy.REFUND)
     desk.grants({1: 1}, refund_id="refund-1")
-    desk.story.now += DAY
-    desk.story.scan(ParcelStatus.DELIVERED)
+    desk.scenario.now += DAY
+    desk.scenario.scan(ParcelStatus.DELIVERED)
     desk.grants({1: 1}, refund_id="refund-2")
     assert [each for each in opened_by(desk) if "carrier" in each] == [OF_CARRIER]

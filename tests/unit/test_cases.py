@@ -16,7 +16,7 @@ from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.parties import Party
 from tests.support.casework import CASE, OTHER_PHOTO, PHOTO, Desk, agreed, approved, opened, reship_arrives, ruled
 from tests.support.recovering import Recovering
-from tests.support.story import DAY, HOUR, NOON, confirmed, delivered, line, names, refused, sent, shipped, the
+from tests.support.scenario import DAY, HOUR, NOON, confirmed, delivered, line, names, refused, sent, shipped, the
 
 # --- opening --------------------------------------------------------------------------------------
 
@@ -26,8 +26,8 @@ def test_a_case_takes_its_units_and_starts_the_clock_of_the_first_answer():
     assert names(desk.opens()) == ["opened", "taken_into_case"]
     case = desk.case()
     assert (case.status, case.by_line, case.opened.suppliers) == (CaseStatus.OPENED, {1: 1}, {1: "acme"})
-    assert case.opened.first_answer_by == desk.story.now + 24 * HOUR
-    assert desk.story.order().after_sales.open_cases == [CASE]
+    assert case.opened.first_answer_by == desk.scenario.now + 24 * HOUR
+    assert desk.scenario.order().after_sales.open_cases == [CASE]
 
 
 def test_opening_the_same_case_twice_records_nothing():
@@ -74,7 +74,7 @@ def test_late_is_what_is_under_way_after_its_promise():
     desk = Desk(shipped(promised_by=NOON + 5 * DAY))
     with refused(cases.NotLate, "is promised by 2026-03-07"):
         desk.opens(Reason.LATE)
-    desk.story.later(days=6)
+    desk.scenario.later(days=6)
     assert desk.opens(Reason.LATE)
     with refused(cases.NotLate, "nothing was promised"):
         Desk(shipped()).opens(Reason.LATE)
@@ -82,17 +82,17 @@ def test_late_is_what_is_under_way_after_its_promise():
 
 def test_a_unit_that_was_late_and_arrives_stays_in_its_case():
     desk = Desk(shipped(promised_by=NOON + DAY))
-    desk.story.later(days=2)
+    desk.scenario.later(days=2)
     desk.opens(Reason.LATE, {1: 3})
-    desk.story.scan(ParcelStatus.DELIVERED)
+    desk.scenario.scan(ParcelStatus.DELIVERED)
     with refused(UnitsNotFree, "0 of it"):
         desk.opens(Reason.DAMAGED, case_id="case-2")
 
 
 def test_what_the_customer_just_does_not_want_comes_within_the_return_window():
-    story = delivered()
-    story.later(days=14, seconds=1)
-    desk = Desk(story)
+    scenario = delivered()
+    scenario.later(days=14, seconds=1)
+    desk = Desk(scenario)
     with refused(cases.OutsideReturnWindow, "closed at 2026-03-19 12:00Z"):
         desk.opens(Reason.CHANGED_MIND)
     assert desk.opens(Reason.DAMAGED), "what went wrong has no window: the ruling judges it"
@@ -100,15 +100,15 @@ def test_what_the_customer_just_does_not_want_comes_within_the_return_window():
 
 def test_an_order_is_not_completed_while_a_case_is_open_and_opens_again_for_one():
     desk = opened()
-    desk.story.later(days=30)
-    assert desk.story.close_window() == []
+    desk.scenario.later(days=30)
+    assert desk.scenario.close_window() == []
     desk.reviews()
     desk.rules(Party.CUSTOMER)
     desk.denies()
-    completed = the(orders.OrderCompleted, desk.story.close_window())
-    assert completed.at == desk.story.now, "the case was closed after the window"
+    completed = the(orders.OrderCompleted, desk.scenario.close_window())
+    assert completed.at == desk.scenario.now, "the case was closed after the window"
     desk.opens(Reason.QUALITY, case_id="case-2")
-    assert desk.story.header() is Header.DELIVERED
+    assert desk.scenario.header() is Header.DELIVERED
 
 
 # --- the machine ----------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ def test_an_order_is_not_completed_while_a_case_is_open_and_opens_again_for_one(
 def test_a_case_goes_from_opening_over_evidence_review_and_ruling_to_its_remedy():
     desk = opened()
     assert names(desk.asks("photo_of_label")) == ["evidence_requested"]
-    assert desk.case().evidence_by == desk.story.now + 7 * DAY
+    assert desk.case().evidence_by == desk.scenario.now + 7 * DAY
     assert names(desk.files()) == ["evidence_added"]
     assert names(desk.reviews()) == ["review_started"]
     assert names(desk.rules(Party.SUPPLIER, PHOTO)) == ["liability_ruled"]
@@ -215,7 +215,7 @@ def test_without_a_ruling_only_the_lack_of_evidence_denies_and_only_after_its_ti
     desk.asks()
     with refused(cases.EvidenceStillDue, "has until"):
         desk.denies(Denial.NO_EVIDENCE)
-    desk.story.later(days=7)
+    desk.scenario.later(days=7)
     assert desk.denies(Denial.NO_EVIDENCE)
 
 
@@ -275,7 +275,7 @@ def test_a_closed_case_is_reopened_on_evidence_that_came_after_it_was_closed():
     desk.files(OTHER_PHOTO)
     assert names(desk.reopens(OTHER_PHOTO)) == ["reopened", "taken_into_case"]
     assert desk.status() is CaseStatus.UNDER_REVIEW
-    assert desk.story.order().after_sales.open_cases == [CASE]
+    assert desk.scenario.order().after_sales.open_cases == [CASE]
     desk.rules(Party.SUPPLIER, OTHER_PHOTO)
     desk.approves(Remedy.REFUND)
     desk.grants()
@@ -297,9 +297,9 @@ def test_units_that_another_case_took_meanwhile_are_not_taken_back_by_reopening(
 
 def test_a_first_answer_that_does_not_come_is_a_breach_once():
     desk = opened()
-    desk.story.later(hours=23, minutes=59)
+    desk.scenario.later(hours=23, minutes=59)
     assert desk.clock_runs() == []
-    desk.story.later(minutes=1)
+    desk.scenario.later(minutes=1)
     assert names(desk.clock_runs()) == ["first_answer_missed"]
     assert desk.clock_runs() == []
     assert "first_answer_missed" not in names(desk.asks())
@@ -308,9 +308,9 @@ def test_a_first_answer_that_does_not_come_is_a_breach_once():
 @pytest.mark.parametrize("step", ["answers", "asks"])
 def test_an_answer_in_time_is_no_breach(step: str):
     desk = opened()
-    desk.story.later(hours=23)
+    desk.scenario.later(hours=23)
     getattr(desk, step)()
-    desk.story.later(hours=5)
+    desk.scenario.later(hours=5)
     assert desk.clock_runs() == []
     assert desk.answers() == [], "only the first answer counts"
 
@@ -325,26 +325,26 @@ def test_approving_and_denying_are_answers_too_and_a_review_is_none():
 
 def test_an_answer_that_came_late_is_a_breach_at_once_whoever_is_liable():
     desk = ruled(Party.CUSTOMER)
-    desk.story.later(hours=25)
+    desk.scenario.later(hours=25)
     assert names(desk.denies()) == ["denied", "first_answer_missed", "case_closed"]
 
 
 def test_news_of_an_answer_in_time_withdraws_the_breach():
     desk = opened()
-    desk.story.later(hours=26)
+    desk.scenario.later(hours=26)
     desk.clock_runs()
     assert names(desk.answers(hours_ago=4)) == ["customer_answered", "first_answer_breach_withdrawn"]
     assert not desk.case().first_answer_missed
 
 
 def test_the_time_for_the_first_answer_and_for_evidence_is_agreed():
-    story = delivered()
-    agreed(story, first_answer_within_hours=4, evidence_within_days=2)
-    desk = Desk(story)
+    scenario = delivered()
+    agreed(scenario, first_answer_within_hours=4, evidence_within_days=2)
+    desk = Desk(scenario)
     desk.opens()
     desk.asks()
-    assert desk.case().opened.first_answer_by == story.now + 4 * HOUR
-    assert desk.case().evidence_by == story.now + 2 * DAY
+    assert desk.case().opened.first_answer_by == scenario.now + 4 * HOUR
+    assert desk.case().evidence_by == scenario.now + 2 * DAY
 
 
 # --- beside the rest of the trade -----------------------------------------------------------------
@@ -360,8 +360,8 @@ def test_an_order_of_fifty_lines_is_no_trouble():
 
 
 def test_a_case_for_units_of_one_line_leaves_those_of_another_alone():
-    story = delivered(line(1, "tea", 2), line(2, "mug", 2))
-    desk = Desk(story)
+    scenario = delivered(line(1, "tea", 2), line(2, "mug", 2))
+    desk = Desk(scenario)
     desk.opens(by_line={1: 2})
     assert desk.opens(by_line={2: 2}, case_id="case-2")
 
@@ -400,10 +400,10 @@ def told(desk: Desk, meanwhile: Callable[[Recovering], object]) -> list[Change]:
     desk.opens(by_line={1: 2})
     for step in steps:
         step()
-        if recoveries.find(desk.story.book, OF_SUPPLIER) is not None:
-            meanwhile(Recovering(desk.story, OF_SUPPLIER))
+        if recoveries.find(desk.scenario.book, OF_SUPPLIER) is not None:
+            meanwhile(Recovering(desk.scenario, OF_SUPPLIER))
     assert desk.status() is CaseStatus.RESOLVED
-    return [change for change in desk.story.log if not change[0].startswith("recovery-")]
+    return [change for change in desk.scenario.log if not change[0].startswith("recovery-")]
 
 
 @pytest.mark.parametrize("meanwhile", [Recovering.dispute, Recovering.write_off, settle])

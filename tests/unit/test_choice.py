@@ -28,10 +28,10 @@ from ledger.nouns.suppliers import (
     SupplierRegistered,
 )
 from ledger.terms.money import MOST_MINOR, Money
-from tests.support.story import (
+from tests.support.scenario import (
     NOON,
     ORDER,
-    Story,
+    Scenario,
     a_shop,
     line,
     names,
@@ -167,21 +167,21 @@ def test_the_choice_keeps_the_figures_that_it_was_made_on():
 
 
 def test_an_offer_lists_the_supplier_with_the_sku_once():
-    story = a_shop()
-    assert names(story.offer(supplier_id="bolt")) == ["sku_offered", "supplier_listed"]
-    assert names(story.offer(supplier_id="bolt", cost=250)) == ["sku_offered"]
-    assert story.offer(supplier_id="bolt", cost=250) == []
-    assert names(story.offer(supplier_id="acme")) == ["sku_offered", "supplier_listed"]
-    found = skus.find(story.book, "tea")
+    scenario = a_shop()
+    assert names(scenario.offer(supplier_id="bolt")) == ["sku_offered", "supplier_listed"]
+    assert names(scenario.offer(supplier_id="bolt", cost=250)) == ["sku_offered"]
+    assert scenario.offer(supplier_id="bolt", cost=250) == []
+    assert names(scenario.offer(supplier_id="acme")) == ["sku_offered", "supplier_listed"]
+    found = skus.find(scenario.book, "tea")
     assert found is not None
     assert found.suppliers == ("bolt", "acme")
 
 
 def test_an_offer_from_before_skus_were_kept_is_listed_when_it_is_repeated():
-    story = a_shop()
-    offered, listed = story.offer(supplier_id="bolt")
+    scenario = a_shop()
+    offered, listed = scenario.offer(supplier_id="bolt")
     assert isinstance(listed, SupplierListed)
-    earlier = Story()
+    earlier = Scenario()
     earlier.approve("bolt")
     earlier.record([("supplier-bolt", offered)])
     assert names(earlier.offer(supplier_id="bolt")) == ["supplier_listed"]
@@ -190,18 +190,18 @@ def test_an_offer_from_before_skus_were_kept_is_listed_when_it_is_repeated():
 # --- lines whose shop does not know the supplier --------------------------------------------------
 
 
-def two_offers() -> Story:
+def two_offers() -> Scenario:
     """Acme has 10 of tea and is dear; Bolt has 4 and is cheap."""
-    story = a_shop(tea=10)
-    story.offer(supplier_id="acme", cost=400)
-    story.offer(supplier_id="bolt", cost=300)
-    story.feed(4, supplier_id="bolt")
-    return story
+    scenario = a_shop(tea=10)
+    scenario.offer(supplier_id="acme", cost=400)
+    scenario.offer(supplier_id="bolt", cost=300)
+    scenario.feed(4, supplier_id="bolt")
+    return scenario
 
 
 def test_a_line_without_a_supplier_gets_one_at_intake():
-    story = two_offers()
-    facts = story.place(line(1, "tea", 3, ""))
+    scenario = two_offers()
+    facts = scenario.place(line(1, "tea", 3, ""))
     assert names(facts) == [
         "placed",
         "suppliers_chosen",
@@ -213,36 +213,36 @@ def test_a_line_without_a_supplier_gets_one_at_intake():
     chosen = the(SuppliersChosen, facts)
     assert chosen.by_line == {1: "bolt"}
     assert [each.supplier_id for each in chosen.choices[0].considered] == ["bolt", "acme"]
-    assert story.supplier_order().supplier_id == "bolt"
-    assert story.stock("tea", "bolt").available == 1
-    assert story.order().chosen[LineNo(1)].supplier_id == "bolt"
-    assert story.order().placed.lines[0].supplier_id == "", "as the shop sent it"
+    assert scenario.supplier_order().supplier_id == "bolt"
+    assert scenario.stock("tea", "bolt").available == 1
+    assert scenario.order().chosen[LineNo(1)].supplier_id == "bolt"
+    assert scenario.order().placed.lines[0].supplier_id == "", "as the shop sent it"
 
 
 def test_the_units_of_all_lines_of_a_sku_go_to_one_supplier():
-    story = two_offers()
-    story.place(line(1, "tea", 3, ""), line(2, "tea", 2, ""))
-    assert [each.supplier_id for each in story.order().lines.values()] == ["acme", "acme"]
+    scenario = two_offers()
+    scenario.place(line(1, "tea", 3, ""), line(2, "tea", 2, ""))
+    assert [each.supplier_id for each in scenario.order().lines.values()] == ["acme", "acme"]
 
 
 def test_what_other_lines_of_the_order_want_there_is_not_promised_twice():
-    story = two_offers()
-    story.place(line(1, "tea", 3, "bolt"), line(2, "tea", 2, ""))
-    assert [each.supplier_id for each in story.order().lines.values()] == ["bolt", "acme"]
-    assert story.holds() == []
+    scenario = two_offers()
+    scenario.place(line(1, "tea", 3, "bolt"), line(2, "tea", 2, ""))
+    assert [each.supplier_id for each in scenario.order().lines.values()] == ["bolt", "acme"]
+    assert scenario.holds() == []
 
 
 def test_what_its_own_checkout_holds_is_there_for_the_order():
-    story = a_shop(tea=3)
-    story.offer(supplier_id="acme")
-    story.reserve("cart-1", 3)
-    story.place(line(1, "tea", 3, ""), cart_id="cart-1")
-    assert story.order().confirmed_at is not None
+    scenario = a_shop(tea=3)
+    scenario.offer(supplier_id="acme")
+    scenario.reserve("cart-1", 3)
+    scenario.place(line(1, "tea", 3, ""), cart_id="cart-1")
+    assert scenario.order().confirmed_at is not None
 
 
 def test_where_nobody_qualifies_the_order_is_held_and_the_hold_says_why():
-    story = two_offers()
-    facts = story.place(line(1, "tea", 11, ""))
+    scenario = two_offers()
+    facts = scenario.place(line(1, "tea", 11, ""))
     assert names(facts) == ["placed", "awaited", "awaited"]
     (hold,) = the(OrderPlaced, facts).holds
     assert (hold.reason, hold.missing, hold.lacking) == (HoldReason.OUT_OF_STOCK, (), {1: 11})
@@ -258,62 +258,62 @@ def test_all_or_nothing_is_refused_where_all_who_offer_it_lack_stock():
 
 
 def test_a_sku_that_nobody_offers_leaves_the_order_incomplete():
-    story = a_shop()
-    story.place(line(1, "tea", 1, ""))
-    (hold,) = story.order().holds
+    scenario = a_shop()
+    scenario.place(line(1, "tea", 1, ""))
+    (hold,) = scenario.order().holds
     assert (hold.missing, hold.choices) == (("lines[0].supplier_id",), ())
 
 
 def test_a_supplier_that_qualifies_later_is_found_when_the_hold_is_released():
-    story = two_offers()
-    story.place(line(1, "tea", 11, ""))
+    scenario = two_offers()
+    scenario.place(line(1, "tea", 11, ""))
     with refused(OutOfStock, "tea of acme: 11 asked, 10 available"):
-        story.release(HoldReason.OUT_OF_STOCK)
-    story.feed(20)
-    facts = story.release(HoldReason.OUT_OF_STOCK)
+        scenario.release(HoldReason.OUT_OF_STOCK)
+    scenario.feed(20)
+    facts = scenario.release(HoldReason.OUT_OF_STOCK)
     assert names(facts)[:3] == ["suppliers_chosen", "hold_released", "confirmed"]
-    assert story.supplier_order().supplier_id == "acme"
+    assert scenario.supplier_order().supplier_id == "acme"
 
 
 def test_a_supplier_is_sought_again_when_the_payment_comes():
-    story = two_offers()
-    story.place(line(1, "tea", 11, ""), payment=PaymentState.PENDING)
-    assert story.holds() == [HoldReason.AWAITING_PAYMENT, HoldReason.OUT_OF_STOCK]
-    story.feed(20)
-    story.pay()
-    assert story.holds() == []
-    assert story.supplier_order().supplier_id == "acme"
-    assert story.pay() == []
+    scenario = two_offers()
+    scenario.place(line(1, "tea", 11, ""), payment=PaymentState.PENDING)
+    assert scenario.holds() == [HoldReason.AWAITING_PAYMENT, HoldReason.OUT_OF_STOCK]
+    scenario.feed(20)
+    scenario.pay()
+    assert scenario.holds() == []
+    assert scenario.supplier_order().supplier_id == "acme"
+    assert scenario.pay() == []
 
 
 def test_completing_a_line_as_it_is_keeps_its_supplier():
-    story = two_offers()
-    story.place(line(1, "tea", 3, ""), payment=PaymentState.PENDING)
-    assert story.complete(line(1, "tea", 3, "")) == []
-    story.complete(line(1, "tea", 5, ""))
-    assert story.order().lines[LineNo(1)].supplier_id == "acme"
-    assert story.stock("tea", "bolt").reservations == {}
-    assert story.stock("tea", "acme").reservations[ORDER].units == 5
+    scenario = two_offers()
+    scenario.place(line(1, "tea", 3, ""), payment=PaymentState.PENDING)
+    assert scenario.complete(line(1, "tea", 3, "")) == []
+    scenario.complete(line(1, "tea", 5, ""))
+    assert scenario.order().lines[LineNo(1)].supplier_id == "acme"
+    assert scenario.stock("tea", "bolt").reservations == {}
+    assert scenario.stock("tea", "acme").reservations[ORDER].units == 5
 
 
 def test_a_chosen_supplier_without_a_feed_makes_the_line_untracked():
-    story = a_shop(tea=0)
-    story.offer(supplier_id="bolt")
-    story.place(line(1, "tea", 3, ""))
-    assert story.order().lines[LineNo(1)].supplier_id == "bolt"
-    assert story.order().untracked == {1}
+    scenario = a_shop(tea=0)
+    scenario.offer(supplier_id="bolt")
+    scenario.place(line(1, "tea", 3, ""))
+    assert scenario.order().lines[LineNo(1)].supplier_id == "bolt"
+    assert scenario.order().untracked == {1}
 
 
 def test_a_line_that_is_completed_without_a_supplier_waits_for_one():
-    story = a_shop()
-    story.place(payment=PaymentState.PENDING)
-    story.complete(line(1, "cup", 1, ""))
-    assert HoldReason.INCOMPLETE in story.holds()
-    story.pay()
-    assert story.order().confirmed_at is None
+    scenario = a_shop()
+    scenario.place(payment=PaymentState.PENDING)
+    scenario.complete(line(1, "cup", 1, ""))
+    assert HoldReason.INCOMPLETE in scenario.holds()
+    scenario.pay()
+    assert scenario.order().confirmed_at is None
 
 
 def test_an_order_whose_shop_knows_its_suppliers_chooses_nothing():
-    story = two_offers()
-    assert "suppliers_chosen" not in names(story.place(line(1, "tea", 3)))
-    assert not story.order().chosen
+    scenario = two_offers()
+    assert "suppliers_chosen" not in names(scenario.place(line(1, "tea", 3)))
+    assert not scenario.order().chosen

@@ -56,7 +56,7 @@ from tests.support.recovering import (
     proposed,
     refund,
 )
-from tests.support.story import DAY, FIRST, HOUR, NOON, ORDER, delivered, line, names, refused, sent, shipped, the
+from tests.support.scenario import DAY, FIRST, HOUR, NOON, ORDER, delivered, line, names, refused, sent, shipped, the
 
 LOST, DELIVERED, IN_TRANSIT = ParcelStatus.LOST, ParcelStatus.DELIVERED, ParcelStatus.IN_TRANSIT
 RESHIP = Cost("reship-1", CostKind.RESHIP, 700)
@@ -77,66 +77,66 @@ def test_a_claim_knows_its_parcel_supplier_order_and_deadlines():
 
 def test_the_parcel_knows_its_claims_and_its_carrier_takes_one_of_a_kind():
     claim = claimable()
-    assert claim.story.parcel().claims == ("r1",)
+    assert claim.scenario.parcel().claims == ("r1",)
     assert claim.of_carrier(refund(1000)) == []
     with refused(ClaimedAlready, "parcel P1 of dhl is claimed for in recovery r1; raise that one", recovery_id="r1"):
-        Recovering(claim.story, "r2").of_carrier(refund(1000))
-    assert names(Recovering(claim.story, "r3").of_carrier(refund(1000), kind=DAMAGE))[0] == "opened"
+        Recovering(claim.scenario, "r2").of_carrier(refund(1000))
+    assert names(Recovering(claim.scenario, "r3").of_carrier(refund(1000), kind=DAMAGE))[0] == "opened"
 
 
 def test_a_claim_that_was_written_off_leaves_room_for_another():
     claim = claimable()
     claim.write_off("opened_by_mistake")
-    assert names(Recovering(claim.story, "r2").of_carrier())[0] == "opened"
+    assert names(Recovering(claim.scenario, "r2").of_carrier())[0] == "opened"
 
 
 def test_only_a_parcel_of_the_order_can_be_claimed_for():
-    story = shipped()
+    scenario = shipped()
     with refused(UnknownParcel, "parcel P9 of dhl is not registered"):
-        Recovering(story).of_carrier(number="P9")
+        Recovering(scenario).of_carrier(number="P9")
     with refused(UnknownOrder, "shopify/9"):
-        Recovering(story).of_carrier(order_id="shopify/9")
-    story.announce("P2")
+        Recovering(scenario).of_carrier(order_id="shopify/9")
+    scenario.announce("P2")
     with refused(ParcelNotOfOrder, "parcel P2 of dhl carries nothing of order shopify/1", number="P2"):
-        Recovering(story).of_carrier(number="P2")
+        Recovering(scenario).of_carrier(number="P2")
 
 
 def test_a_case_that_is_named_is_known_and_about_the_order():
     desk = Desk(delivered())
     desk.opens()
-    desk.story.place(line(1, "tea", 1), order_id="shopify/2")
+    desk.scenario.place(line(1, "tea", 1), order_id="shopify/2")
     about = Subject("shopify/2", "shopify/2/1", case_id="case-1")
     with refused(CaseOfAnotherOrder, "case case-1 is about order shopify/1", order_id="shopify/1"):
-        recovery_demands.open_recovery(desk.story.book, "r1", SUPPLIER_FAULT, about, "EUR", (), NOON)
+        recovery_demands.open_recovery(desk.scenario.book, "r1", SUPPLIER_FAULT, about, "EUR", (), NOON)
     with refused(UnknownCase, "case-9"):
         recovery_demands.open_recovery(
-            desk.story.book, "r1", SUPPLIER_FAULT, Subject(ORDER, FIRST, case_id="case-9"), "EUR", (), NOON
+            desk.scenario.book, "r1", SUPPLIER_FAULT, Subject(ORDER, FIRST, case_id="case-9"), "EUR", (), NOON
         )
 
 
 def test_a_loss_can_be_claimed_after_the_waiting_time_since_the_last_scan():
-    story = shipped()
-    story.scan(IN_TRANSIT, NOON + 2 * DAY)
-    story.scan(LOST, NOON + 9 * DAY)
-    claim = Recovering(story)
+    scenario = shipped()
+    scenario.scan(IN_TRANSIT, NOON + 2 * DAY)
+    scenario.scan(LOST, NOON + 9 * DAY)
+    claim = Recovering(scenario)
     claim.of_carrier()
     assert claim.recovery.opened.eligible_at == NOON + 16 * DAY
     assert claim.recovery.opened.file_by == NOON + 60 * DAY
 
 
 def test_a_damage_can_be_claimed_at_once_and_is_due_by_the_delivery():
-    story = delivered()
-    claim = Recovering(story)
+    scenario = delivered()
+    claim = Recovering(scenario)
     assert names(claim.of_carrier(kind=DAMAGE)) == ["opened", "claim_became_eligible", "claim_opened"]
     assert claim.recovery.opened.file_by == NOON + 17 * DAY
     assert claim.recovery.missing_documents == EVERY_DOCUMENT
 
 
 def test_a_damage_on_the_way_is_due_by_the_last_scan():
-    story = shipped()
-    story.scan(ParcelStatus.DAMAGED, NOON + 2 * DAY)
-    claim = Recovering(story)
-    story.later(days=2)
+    scenario = shipped()
+    scenario.scan(ParcelStatus.DAMAGED, NOON + 2 * DAY)
+    claim = Recovering(scenario)
+    scenario.later(days=2)
     claim.of_carrier(kind=DAMAGE)
     assert claim.recovery.opened.file_by == NOON + 16 * DAY
 
@@ -149,14 +149,14 @@ def test_each_carrier_has_its_own_terms_and_others_those_without_a_name():
 
 
 def test_the_terms_in_force_at_the_dispatch_hold():
-    story = sent()
-    agree_claim_terms(story, ClaimTerms("dhl", 3, 20, 5, (eur(300),), (DocumentKind.ORDER,)))
-    story.later(hours=1)
-    story.ship()
-    dispatched_at = story.now
-    story.later(days=1)
-    agree_claim_terms(story, ClaimTerms("dhl", 5, 30))
-    claim = Recovering(story)
+    scenario = sent()
+    agree_claim_terms(scenario, ClaimTerms("dhl", 3, 20, 5, (eur(300),), (DocumentKind.ORDER,)))
+    scenario.later(hours=1)
+    scenario.ship()
+    dispatched_at = scenario.now
+    scenario.later(days=1)
+    agree_claim_terms(scenario, ClaimTerms("dhl", 5, 30))
+    claim = Recovering(scenario)
     claim.of_carrier(refund(1000))
     opened = claim.recovery.opened
     assert (opened.eligible_at, opened.file_by) == (dispatched_at + 3 * DAY, dispatched_at + 20 * DAY)
@@ -169,7 +169,7 @@ def test_the_terms_in_force_at_the_dispatch_hold():
 def test_that_the_waiting_time_has_passed_is_recorded_once():
     claim = claimable(days=13)
     assert claim.become_eligible() == []
-    claim.story.later(days=1)
+    claim.scenario.later(days=1)
     assert names(claim.become_eligible()) == ["claim_became_eligible"]
     assert claim.status() is RecoveryStatus.ELIGIBLE
     assert claim.become_eligible() == []
@@ -181,7 +181,7 @@ def test_documents_are_collected_before_or_after_and_each_once():
     assert claim.collect(DocumentKind.ORDER) == []
     assert names(claim.collect(DocumentKind.ORDER, sha256="cd" * 32)) == ["document_collected"]
     claim.collect(DocumentKind.TRACKING_LOG)
-    claim.story.later(days=11)
+    claim.scenario.later(days=11)
     claim.become_eligible()
     assert (claim.recovery.status, claim.recovery.missing_documents) == (
         RecoveryStatus.ELIGIBLE,
@@ -195,23 +195,23 @@ def test_a_claim_is_filed_once_for_all_that_was_spent():
     claim = claimable(refund(1000), RESHIP)
     claim.collect()
     assert the(ClaimFiled, claim.file()).amount_minor == 1700
-    assert (claim.recovery.status, claim.recovery.filed_at) == (RecoveryStatus.FILED, claim.story.now)
+    assert (claim.recovery.status, claim.recovery.filed_at) == (RecoveryStatus.FILED, claim.scenario.now)
     assert claim.file() == []
 
 
 def test_a_claim_that_is_filed_before_anybody_noticed_that_it_can_be_is_eligible_then():
     claim = claimable(days=10)
     claim.collect()
-    claim.story.later(days=4)
+    claim.scenario.later(days=4)
     assert names(claim.file()) == ["claim_became_eligible", "claim_filed"]
 
 
 def test_no_more_is_claimed_than_the_carrier_is_liable_for():
-    story = sent()
-    agree_claim_terms(story, ClaimTerms(liability=(eur(1200),)))
-    story.ship()
-    story.later(days=14)
-    claim = Recovering(story)
+    scenario = sent()
+    agree_claim_terms(scenario, ClaimTerms(liability=(eur(1200),)))
+    scenario.ship()
+    scenario.later(days=14)
+    claim = Recovering(scenario)
     claim.of_carrier(refund(1000), RESHIP)
     claim.collect()
     assert the(ClaimFiled, claim.file()).amount_minor == 1200
@@ -232,9 +232,9 @@ def test_a_claim_is_not_filed_without_its_documents():
 
 
 def test_a_claim_for_nothing_is_not_filed():
-    story = shipped()
-    story.later(days=14)
-    claim = Recovering(story)
+    scenario = shipped()
+    scenario.later(days=14)
+    claim = Recovering(scenario)
     claim.of_carrier()
     claim.collect()
     with refused(NothingToClaim, "claim r1 has no amount yet"):
@@ -248,8 +248,8 @@ def test_a_claim_that_is_not_filed_by_its_deadline_is_barred_once():
     claim = claimable(days=59)
     claim.collect()
     assert claim.bar() == []
-    claim.story.later(days=1)
-    assert claim.bar() == [ClaimTimeBarred("r1", NOON + 60 * DAY, claim.story.now)]
+    claim.scenario.later(days=1)
+    assert claim.bar() == [ClaimTimeBarred("r1", NOON + 60 * DAY, claim.scenario.now)]
     assert (claim.recovery.status, claim.recovery.ended_at) == (RecoveryStatus.TIME_BARRED, NOON + 60 * DAY)
     assert claim.bar() == []
     with refused(RecoveryEnded, "recovery r1 is time_barred and over"):
@@ -267,7 +267,7 @@ def test_a_claim_cannot_be_filed_after_its_deadline_even_if_nobody_noticed():
 def test_news_of_a_claim_that_was_filed_in_time_is_taken_until_it_is_barred():
     claim = claimable(days=59)
     claim.collect()
-    claim.story.later(days=2)
+    claim.scenario.later(days=2)
     assert names(claim.file(at=NOON + 60 * DAY - HOUR))[-1] == "claim_filed"
     assert claim.bar() == []
 
@@ -277,7 +277,7 @@ def test_what_is_filed_or_given_up_is_not_barred(so_far: Callable[[Recovering], 
     claim = claimable()
     claim.collect()
     so_far(claim)
-    claim.story.later(days=100)
+    claim.scenario.later(days=100)
     assert claim.bar() == []
     assert claim.become_eligible() == []
 
@@ -300,7 +300,7 @@ def test_an_approved_claim_is_paid_in_parts_and_over_with_the_last_one():
     claim.pay(400, "p-1")
     assert (claim.recovery.status, claim.recovery.received_minor) == (RecoveryStatus.APPROVED, 400)
     claim.pay(600, "p-2")
-    assert (claim.recovery.status, claim.recovery.ended_at) == (RecoveryStatus.PAID, claim.story.now)
+    assert (claim.recovery.status, claim.recovery.ended_at) == (RecoveryStatus.PAID, claim.scenario.now)
     assert claim.pay(400, "p-1") == []
     assert claim.approve(1000) == []
 
@@ -455,8 +455,8 @@ def test_hashes_and_times_are_kept_as_they_came():
 
 def test_a_claim_for_a_parcel_that_was_only_missing_is_withdrawn_when_it_arrives():
     claim = claimable()
-    claim.story.scan(DELIVERED)
+    claim.scenario.scan(DELIVERED)
     assert claim.status() is RecoveryStatus.WITHDRAWN
-    assert recoveries.find(claim.story.book, "dhl/P1/1/found") is None
-    claim.story.later(hours=1)
-    assert names(claim.story.scan(IN_TRANSIT)) == ["checkpoint_recorded"]
+    assert recoveries.find(claim.scenario.book, "dhl/P1/1/found") is None
+    claim.scenario.later(hours=1)
+    assert names(claim.scenario.scan(IN_TRANSIT)) == ["checkpoint_recorded"]

@@ -31,13 +31,13 @@ from ledger.nouns.orders.supplier_orders import UnknownLine
 from ledger.terms.money import Money
 from ledger.terms.places import COUNTRIES, Destination, share_customs
 from ledger.terms.shipping import Incoterm
-from tests.support.story import (
+from tests.support.scenario import (
     FIRST,
     GERMANY,
     HOUR,
     NOON,
     SECOND,
-    Story,
+    Scenario,
     accept,
     line,
     names,
@@ -55,30 +55,30 @@ ALL_OF_LINE_1 = (
 CODES = Path(__file__).parents[3] / "shared" / "data" / "codes" / "harmonized-system.csv"
 
 
-def a_chinese_shop() -> Story:
+def a_chinese_shop() -> Scenario:
     """Acme sits in China, Bolt in Germany; both have 10 of tea and of mugs."""
-    story = Story()
+    scenario = Scenario()
     for supplier_id, country in (("acme", "CN"), ("bolt", "DE")):
-        story.approve(supplier_id, country=country)
-        story.feed(10, "tea", supplier_id)
-        story.feed(10, "mug", supplier_id)
-    return story
+        scenario.approve(supplier_id, country=country)
+        scenario.feed(10, "tea", supplier_id)
+        scenario.feed(10, "mug", supplier_id)
+    return scenario
 
 
-def sent_abroad(**more: Any) -> Story:
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3, **KNOWN), incoterm=Incoterm.DDP, **more)
-    story.send()
-    return story
+def sent_abroad(**more: Any) -> Scenario:
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3, **KNOWN), incoterm=Incoterm.DDP, **more)
+    scenario.send()
+    return scenario
 
 
 def said(line_no: int = 1, **more: Any) -> CustomsLine:
     return CustomsLine(LineNo(line_no), **more)
 
 
-def missing(story: Story) -> list[tuple[str, tuple[str, ...]]]:
+def missing(scenario: Scenario) -> list[tuple[str, tuple[str, ...]]]:
     """The holds for customs data: which supplier order waits, and for what."""
-    return [(h.supplier_order_id, h.missing) for h in story.order().holds if h.reason is HoldReason.CUSTOMS_DATA]
+    return [(h.supplier_order_id, h.missing) for h in scenario.order().holds if h.reason is HoldReason.CUSTOMS_DATA]
 
 
 # --- borders --------------------------------------------------------------------------------------
@@ -100,9 +100,9 @@ def missing(story: Story) -> list[tuple[str, tuple[str, ...]]]:
     ],
 )
 def test_a_border_lies_between_countries_of_different_customs_unions(origin: str, destination: str, expected: Border):
-    story = Story()
-    story.approve("acme", country=origin)
-    assert border(story.supplier(), destination) is expected
+    scenario = Scenario()
+    scenario.approve("acme", country=origin)
+    assert border(scenario.supplier(), destination) is expected
 
 
 def test_a_supplier_that_nobody_registered_has_no_country():
@@ -118,46 +118,46 @@ def test_the_countries_are_the_249_of_the_standard_and_kosovo():
 
 
 def test_an_order_that_crosses_a_border_waits_for_every_field_that_is_missing():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3), line(2, "mug", 1, **{**KNOWN, "hs_code": "6912", "origin": "XX"}))
-    assert story.header() is Header.ON_HOLD
-    assert missing(story) == [("", ("incoterm", *ALL_OF_LINE_1, "lines[1].hs_code", "lines[1].origin"))]
-    assert story.stock().held == 3
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3), line(2, "mug", 1, **{**KNOWN, "hs_code": "6912", "origin": "XX"}))
+    assert scenario.header() is Header.ON_HOLD
+    assert missing(scenario) == [("", ("incoterm", *ALL_OF_LINE_1, "lines[1].hs_code", "lines[1].origin"))]
+    assert scenario.stock().held == 3
 
 
 def test_a_complete_order_crosses_the_border_without_a_hold():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3, **KNOWN), incoterm=Incoterm.DAP)
-    assert story.header() is Header.CONFIRMED
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3, **KNOWN), incoterm=Incoterm.DAP)
+    assert scenario.header() is Header.CONFIRMED
 
 
 def test_within_a_country_or_a_union_nothing_is_asked():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3, "bolt"), destination=Destination("FR"))
-    assert (story.header(), missing(story)) == (Header.CONFIRMED, [])
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3, "bolt"), destination=Destination("FR"))
+    assert (scenario.header(), missing(scenario)) == (Header.CONFIRMED, [])
 
 
 def test_only_lines_that_cross_the_border_are_asked_about():
-    story = a_chinese_shop()
-    story.place(line(1, "mug", 1, "bolt"), line(2, "tea", 1, **{**KNOWN, "title": ""}), incoterm=Incoterm.DDP)
-    assert missing(story) == [("", ("lines[1].title",))]
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "mug", 1, "bolt"), line(2, "tea", 1, **{**KNOWN, "title": ""}), incoterm=Incoterm.DDP)
+    assert missing(scenario) == [("", ("lines[1].title",))]
 
 
 def test_goods_worth_nothing_need_a_declared_value():
-    story = a_chinese_shop()
-    story.place(
+    scenario = a_chinese_shop()
+    scenario.place(
         Line(LineNo(1), "tea", 1, 0, supplier_id="acme", **KNOWN),
         Line(LineNo(2), "mug", 1, 0, supplier_id="acme", declared_value_minor=300, **KNOWN),
         incoterm=Incoterm.DDP,
     )
-    assert missing(story) == [("", ("lines[0].unit_price_minor",))]
+    assert missing(scenario) == [("", ("lines[0].unit_price_minor",))]
 
 
 @pytest.mark.parametrize("code", ["", "09021", "tea leaf", "0902100000000", "٠٩٠٢١٠"])
 def test_an_hs_code_has_six_to_twelve_digits(code: str):
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3, **{**KNOWN, "hs_code": code}), incoterm=Incoterm.DDP)
-    assert missing(story) == [("", ("lines[0].hs_code",))]
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3, **{**KNOWN, "hs_code": code}), incoterm=Incoterm.DDP)
+    assert missing(scenario) == [("", ("lines[0].hs_code",))]
 
 
 def test_every_code_of_the_harmonized_system_is_one():
@@ -170,206 +170,206 @@ def test_every_code_of_the_harmonized_system_is_one():
 
 
 def test_completing_the_order_releases_the_hold_and_confirms_it():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3))
-    facts = story.complete(line(1, "tea", 3, **KNOWN), incoterm=Incoterm.DDP)
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3))
+    facts = scenario.complete(line(1, "tea", 3, **KNOWN), incoterm=Incoterm.DDP)
     assert names(facts)[:2] == ["details_completed", "hold_released"]
-    assert story.header() is Header.CONFIRMED
+    assert scenario.header() is Header.CONFIRMED
 
 
 def test_an_address_that_comes_later_asks_for_customs_data():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3), has_address=False, destination=Destination())
-    assert story.holds() == [HoldReason.INCOMPLETE]
-    story.complete(has_address=True, destination=GERMANY, customer=Sealed("key-anna", b"Berlin"))
-    assert story.holds() == [HoldReason.CUSTOMS_DATA]
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3), has_address=False, destination=Destination())
+    assert scenario.holds() == [HoldReason.INCOMPLETE]
+    scenario.complete(has_address=True, destination=GERMANY, customer=Sealed("key-anna", b"Berlin"))
+    assert scenario.holds() == [HoldReason.CUSTOMS_DATA]
 
 
 def test_a_supplier_that_is_registered_later_asks_for_customs_data_before_confirmation():
-    story = Story()
-    story.place(line(1, "tea", 3))
-    assert story.holds() == [HoldReason.OTHER]
-    story.approve("acme", country="CN")
-    assert names(story.release(HoldReason.OTHER)) == ["hold_released", "hold_placed", "wait_ended"]
-    assert story.holds() == [HoldReason.CUSTOMS_DATA]
-    assert story.order().confirmed_at is None
+    scenario = Scenario()
+    scenario.place(line(1, "tea", 3))
+    assert scenario.holds() == [HoldReason.OTHER]
+    scenario.approve("acme", country="CN")
+    assert names(scenario.release(HoldReason.OTHER)) == ["hold_released", "hold_placed", "wait_ended"]
+    assert scenario.holds() == [HoldReason.CUSTOMS_DATA]
+    assert scenario.order().confirmed_at is None
 
 
 # --- completing customs data --------------------------------------------------------------------------
 
 
 def test_customs_data_can_come_in_piece_by_piece_and_the_hold_names_what_is_left():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3))
-    story.complete_customs(said(title="Tea", hs_code="090210"))
-    assert missing(story) == [("", ("incoterm", "lines[0].origin", "lines[0].weight_grams"))]
-    facts = story.complete_customs(said(origin="CN", weight_grams=100), incoterm=Incoterm.DAP)
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3))
+    scenario.complete_customs(said(title="Tea", hs_code="090210"))
+    assert missing(scenario) == [("", ("incoterm", "lines[0].origin", "lines[0].weight_grams"))]
+    facts = scenario.complete_customs(said(origin="CN", weight_grams=100), incoterm=Incoterm.DAP)
     assert names(facts)[:2] == ["customs_data_completed", "hold_released"]
-    assert story.header() is Header.CONFIRMED
+    assert scenario.header() is Header.CONFIRMED
 
 
 def test_the_same_customs_data_again_records_nothing():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3))
-    story.complete_customs(said(title="Tea"), incoterm=Incoterm.DAP)
-    assert story.complete_customs(said(title="Tea"), incoterm=Incoterm.DAP) == []
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3))
+    scenario.complete_customs(said(title="Tea"), incoterm=Incoterm.DAP)
+    assert scenario.complete_customs(said(title="Tea"), incoterm=Incoterm.DAP) == []
 
 
 def test_customs_data_of_a_line_that_is_not_there_is_refused():
-    story = sent_abroad()
+    scenario = sent_abroad()
     with refused(UnknownLine, "order shopify/1 has no line 7", line_no=7):
-        story.complete_customs(said(7, title="Tea"))
+        scenario.complete_customs(said(7, title="Tea"))
 
 
 def test_customs_data_of_an_unknown_or_cancelled_order_is_refused():
-    story = a_chinese_shop()
+    scenario = a_chinese_shop()
     with refused(UnknownOrder, "there is no order shopify/1"):
-        story.complete_customs(said(title="Tea"))
-    story.place(line(1, "tea", 3))
-    story.cancel()
+        scenario.complete_customs(said(title="Tea"))
+    scenario.place(line(1, "tea", 3))
+    scenario.cancel()
     with refused(OrderClosed, "order shopify/1 is cancelled"):
-        story.complete_customs(said(title="Tea"))
+        scenario.complete_customs(said(title="Tea"))
 
 
 def test_a_declared_total_is_the_sum_of_the_lines():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3, **KNOWN), line(2, "mug", 2, **KNOWN))
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3, **KNOWN), line(2, "mug", 2, **KNOWN))
     with refused(
         DeclaredTotalDiffers, "26.00 EUR declared, the lines add up to 25.00 EUR", lines_minor=2500, currency="EUR"
     ):
-        story.complete_customs(incoterm=Incoterm.DDP, declared=Money(2600, "EUR"))
+        scenario.complete_customs(incoterm=Incoterm.DDP, declared=Money(2600, "EUR"))
     with refused(DeclaredTotalDiffers, "25.00 USD declared, the lines add up to 25.00 EUR", declared_currency="USD"):
-        story.complete_customs(incoterm=Incoterm.DDP, declared=Money(2500, "USD"))
-    story.complete_customs(incoterm=Incoterm.DDP, declared=Money(2500, "EUR"))
-    assert story.header() is Header.CONFIRMED
+        scenario.complete_customs(incoterm=Incoterm.DDP, declared=Money(2500, "USD"))
+    scenario.complete_customs(incoterm=Incoterm.DDP, declared=Money(2500, "EUR"))
+    assert scenario.header() is Header.CONFIRMED
 
 
 def test_a_declared_value_counts_before_the_price_and_what_is_cancelled_does_not_count():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3, **KNOWN), line(2, "mug", 2, **KNOWN))
-    story.cancel({2: 1})
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3, **KNOWN), line(2, "mug", 2, **KNOWN))
+    scenario.cancel({2: 1})
     total = Money(3 * 700 + 500, "EUR")
-    story.complete_customs(said(declared_value_minor=700), incoterm=Incoterm.DDP, declared=total)
-    assert customs.total_of(story.order()) == total
+    scenario.complete_customs(said(declared_value_minor=700), incoterm=Incoterm.DDP, declared=total)
+    assert customs.total_of(scenario.order()) == total
 
 
 def test_cancelling_what_lacks_customs_data_ends_the_wait():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3), line(2, "mug", 1, "bolt"))
-    assert "hold_released" in names(story.cancel({1: 3}))
-    assert missing(story) == []
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3), line(2, "mug", 1, "bolt"))
+    assert "hold_released" in names(scenario.cancel({1: 3}))
+    assert missing(scenario) == []
 
 
 # --- after confirmation -------------------------------------------------------------------------------
 
 
 def test_only_the_supplier_order_that_crosses_the_border_waits():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3), line(2, "mug", 1, "bolt"), destination=Destination("CN"), incoterm=Incoterm.DDP)
-    story.complete_customs(said(2, **KNOWN))
-    assert story.header() is Header.CONFIRMED
-    story.change_address(Sealed("key-anna", b"Berlin"), GERMANY)
-    assert missing(story) == [(FIRST, ALL_OF_LINE_1)]
-    story.send(SECOND)
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3), line(2, "mug", 1, "bolt"), destination=Destination("CN"), incoterm=Incoterm.DDP)
+    scenario.complete_customs(said(2, **KNOWN))
+    assert scenario.header() is Header.CONFIRMED
+    scenario.change_address(Sealed("key-anna", b"Berlin"), GERMANY)
+    assert missing(scenario) == [(FIRST, ALL_OF_LINE_1)]
+    scenario.send(SECOND)
     with refused(OrderOnHold, "customs_data"):
-        story.send(FIRST)
+        scenario.send(FIRST)
 
 
 def test_another_country_asks_for_customs_data_and_the_goods_wait():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3), destination=Destination("CN"))
-    story.send()
-    story.later(hours=2)
-    facts = story.change_address(Sealed("key-anna", b"Berlin"), GERMANY)
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3), destination=Destination("CN"))
+    scenario.send()
+    scenario.later(hours=2)
+    facts = scenario.change_address(Sealed("key-anna", b"Berlin"), GERMANY)
     assert names(facts) == ["address_changed", "hold_placed", "clocks_stopped", "shipping_chosen"]
-    assert missing(story) == [(FIRST, ("incoterm", *ALL_OF_LINE_1))]
-    assert holds_on(story.order(), FIRST)
-    story.later(hours=3)
-    facts = story.complete_customs(said(**KNOWN), incoterm=Incoterm.DDP)
+    assert missing(scenario) == [(FIRST, ("incoterm", *ALL_OF_LINE_1))]
+    assert holds_on(scenario.order(), FIRST)
+    scenario.later(hours=3)
+    facts = scenario.complete_customs(said(**KNOWN), incoterm=Incoterm.DDP)
     assert names(facts) == ["customs_data_completed", "hold_released", "clocks_resumed", "shipping_chosen"]
-    assert story.supplier_order().dispatch_by == NOON + 51 * HOUR
-    story.ship()
+    assert scenario.supplier_order().dispatch_by == NOON + 51 * HOUR
+    scenario.ship()
 
 
 def test_an_address_back_within_the_border_ends_the_wait():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3), destination=Destination("CN"))
-    story.change_address(Sealed("key-anna", b"Berlin"), GERMANY)
-    assert story.header() is Header.ON_HOLD
-    story.change_address(Sealed("key-anna", b"Beijing"), Destination("CN"))
-    assert story.header() is Header.CONFIRMED
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3), destination=Destination("CN"))
+    scenario.change_address(Sealed("key-anna", b"Berlin"), GERMANY)
+    assert scenario.header() is Header.ON_HOLD
+    scenario.change_address(Sealed("key-anna", b"Beijing"), Destination("CN"))
+    assert scenario.header() is Header.CONFIRMED
 
 
 def test_units_that_a_supplier_rejects_ask_for_no_customs_data_any_more():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3), destination=Destination("CN"))
-    story.send()
-    story.change_address(Sealed("key-anna", b"Berlin"), GERMANY)
-    story.answer({1: reject(3)})
-    assert [scope for scope, _ in missing(story) if scope == FIRST] == []
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3), destination=Destination("CN"))
+    scenario.send()
+    scenario.change_address(Sealed("key-anna", b"Berlin"), GERMANY)
+    scenario.answer({1: reject(3)})
+    assert [scope for scope, _ in missing(scenario) if scope == FIRST] == []
 
 
 def test_units_that_go_to_a_supplier_behind_a_border_wait_for_customs_data():
-    story = a_chinese_shop()
-    story.offer("tea", supplier_id="acme")
-    story.offer("tea", supplier_id="bolt")
-    story.place(line(1, "tea", 3, "bolt"), line(2, "mug", 1, "bolt"))
-    story.send()
-    story.answer({1: reject(3), 2: accept(1)})
-    assert story.supplier_order(SECOND).supplier_id == "acme"
-    assert missing(story) == [(SECOND, ("incoterm", *ALL_OF_LINE_1))]
-    story.ship({2: 1})
+    scenario = a_chinese_shop()
+    scenario.offer("tea", supplier_id="acme")
+    scenario.offer("tea", supplier_id="bolt")
+    scenario.place(line(1, "tea", 3, "bolt"), line(2, "mug", 1, "bolt"))
+    scenario.send()
+    scenario.answer({1: reject(3), 2: accept(1)})
+    assert scenario.supplier_order(SECOND).supplier_id == "acme"
+    assert missing(scenario) == [(SECOND, ("incoterm", *ALL_OF_LINE_1))]
+    scenario.ship({2: 1})
     with refused(OrderOnHold, "customs_data"):
-        story.send(SECOND)
-    story.complete_customs(said(**KNOWN), incoterm=Incoterm.DDP)
-    story.send(SECOND)
+        scenario.send(SECOND)
+    scenario.complete_customs(said(**KNOWN), incoterm=Incoterm.DDP)
+    scenario.send(SECOND)
 
 
 def test_a_hold_for_customs_data_cannot_be_released_while_the_data_is_missing():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3))
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3))
     with refused(CustomsDataMissing, "order shopify/1 lacks what customs asks for: incoterm, lines"):
-        story.release(HoldReason.CUSTOMS_DATA)
-    story.hold(HoldReason.CUSTOMS_DATA, owner="mia")
-    assert names(story.release(HoldReason.CUSTOMS_DATA, owner="mia")) == ["hold_released"]
+        scenario.release(HoldReason.CUSTOMS_DATA)
+    scenario.hold(HoldReason.CUSTOMS_DATA, owner="mia")
+    assert names(scenario.release(HoldReason.CUSTOMS_DATA, owner="mia")) == ["hold_released"]
 
 
 def test_a_person_cannot_confirm_what_lacks_customs_data():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3))
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3))
     with refused(OrderOnHold, "customs_data"):
-        story.confirm()
+        scenario.confirm()
 
 
 def test_nothing_is_sent_across_a_border_without_customs_data_even_if_no_hold_stands():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3), destination=Destination("CN"))
-    order = story.order()
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3), destination=Destination("CN"))
+    order = scenario.order()
     moved = replace(order, destination=GERMANY)  # as a log from before there were such holds would fold
     with refused(
         CustomsDataMissing,
         f"supplier order {FIRST} lacks what customs asks for: incoterm",
         of="supplier order " + FIRST,
     ):
-        customs.require_data(moved, FIRST, story.supplier())
-    customs.require_data(order, FIRST, story.supplier())
+        customs.require_data(moved, FIRST, scenario.supplier())
+    customs.require_data(order, FIRST, scenario.supplier())
 
 
 # --- where it stands ------------------------------------------------------------------------------
 
 
 def test_an_order_tells_for_each_part_where_it_stands_with_customs():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3, **KNOWN), line(2, "mug", 1, "bolt"), incoterm=Incoterm.DDP)
-    found = {name: story.supplier(name) for name in ("acme", "bolt")}
-    first, second = customs.standings(story.order(), found)
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3, **KNOWN), line(2, "mug", 1, "bolt"), incoterm=Incoterm.DDP)
+    found = {name: scenario.supplier(name) for name in ("acme", "bolt")}
+    first, second = customs.standings(scenario.order(), found)
     assert first == (FIRST, "acme", "CN", "DE", Border.CROSSED, ())
     assert second == (SECOND, "bolt", "DE", "DE", Border.NONE, ())
-    assert customs.standings(story.order(), {})[0] == (FIRST, "acme", "", "DE", Border.UNKNOWN, ())
+    assert customs.standings(scenario.order(), {})[0] == (FIRST, "acme", "", "DE", Border.UNKNOWN, ())
 
 
 def test_what_no_supplier_order_has_yet_is_told_by_supplier():
-    story = a_chinese_shop()
-    story.place(line(1, "tea", 3), incoterm=Incoterm.DDP)
-    (only,) = customs.standings(story.order(), {"acme": story.supplier()})
+    scenario = a_chinese_shop()
+    scenario.place(line(1, "tea", 3), incoterm=Incoterm.DDP)
+    (only,) = customs.standings(scenario.order(), {"acme": scenario.supplier()})
     assert only == ("", "acme", "CN", "DE", Border.CROSSED, ALL_OF_LINE_1)

@@ -19,7 +19,7 @@ from ledger.nouns.recoveries import (
     Subject,
 )
 from tests.support.recovering import FOUND, LOSS, Recovering, claimable, refund
-from tests.support.story import ORDER, delivered, names, refused, shipped, the
+from tests.support.scenario import ORDER, delivered, names, refused, shipped, the
 
 LOST, DELIVERED, IN_TRANSIT = ParcelStatus.LOST, ParcelStatus.DELIVERED, ParcelStatus.IN_TRANSIT
 RESHIP = Cost("reship-1", CostKind.RESHIP, 700)
@@ -28,45 +28,45 @@ RESHIP = Cost("reship-1", CostKind.RESHIP, 700)
 def lost(*costs: Cost) -> Recovering:
     """Parcel P1 was scanned as lost, and a claim of these costs is prepared."""
     claim = claimable(*costs)
-    claim.story.scan(LOST)
+    claim.scenario.scan(LOST)
     return claim
 
 
 def test_a_confirmed_loss_that_is_delivered_raises_a_recovery_in_the_same_command():
-    story = shipped()
-    story.scan(LOST)
-    story.later(days=1)
-    facts = story.scan(DELIVERED)
+    scenario = shipped()
+    scenario.scan(LOST)
+    scenario.later(days=1)
+    facts = scenario.scan(DELIVERED)
     assert names(facts) == ["checkpoint_recorded", "found_after_loss", "units_delivered", "opened"]
     opened = the(RecoveryOpened, facts)
     assert (opened.recovery_id, opened.kind, opened.costs) == ("dhl/P1/1/found", RecoveryKind.FOUND_AFTER_LOSS, ())
     assert opened.subject == Subject(ORDER, "shopify/1/1", "acme", "", "dhl", "P1", 1)
-    assert story.scan(DELIVERED, story.now) == []
+    assert scenario.scan(DELIVERED, scenario.now) == []
 
 
 @pytest.mark.parametrize("last", [IN_TRANSIT, ParcelStatus.SUSPECTED_LOST])
 def test_what_was_not_given_up_is_just_delivered(last: ParcelStatus):
-    story = shipped()
-    story.scan(last)
-    story.later(hours=1)
-    assert names(story.scan(DELIVERED)) == ["checkpoint_recorded", "units_delivered"]
+    scenario = shipped()
+    scenario.scan(last)
+    scenario.later(hours=1)
+    assert names(scenario.scan(DELIVERED)) == ["checkpoint_recorded", "units_delivered"]
 
 
 def test_a_parcel_destroyed_and_delivered_is_found_as_well():
-    story = shipped()
-    story.scan(ParcelStatus.DESTROYED)
-    story.later(hours=1)
-    assert names(story.scan(DELIVERED))[-1] == "opened"
+    scenario = shipped()
+    scenario.scan(ParcelStatus.DESTROYED)
+    scenario.later(hours=1)
+    assert names(scenario.scan(DELIVERED))[-1] == "opened"
 
 
 def test_a_claim_that_was_not_filed_is_withdrawn_when_the_parcel_is_found():
     claim = lost()
-    claim.story.later(hours=1)
-    assert "claimed_parcel_found" in names(claim.story.scan(DELIVERED))
-    assert (claim.recovery.status, claim.recovery.found_at) == (RecoveryStatus.WITHDRAWN, claim.story.now)
+    claim.scenario.later(hours=1)
+    assert "claimed_parcel_found" in names(claim.scenario.scan(DELIVERED))
+    assert (claim.recovery.status, claim.recovery.found_at) == (RecoveryStatus.WITHDRAWN, claim.scenario.now)
     with refused(RecoveryEnded, "recovery r1 is withdrawn and over"):
         claim.file()
-    claim.story.later(days=99)
+    claim.scenario.later(days=99)
     assert claim.bar() == []
 
 
@@ -76,10 +76,10 @@ def test_what_the_carrier_paid_can_go_back_when_the_parcel_is_found():
     claim.file()
     claim.approve(1700)
     claim.pay(1700)
-    claim.story.later(hours=1)
-    found = the(RecoveryOpened, claim.story.scan(DELIVERED))
+    claim.scenario.later(hours=1)
+    found = the(RecoveryOpened, claim.scenario.scan(DELIVERED))
     assert found.costs == (refund(1000),)
-    assert (claim.recovery.status, claim.recovery.found_at) == (RecoveryStatus.PAID, claim.story.now)
+    assert (claim.recovery.status, claim.recovery.found_at) == (RecoveryStatus.PAID, claim.scenario.now)
     assert names(claim.give_back(700)) == ["payment_returned"]
     assert claim.give_back(700) == []
     with refused(PaymentDiffers, "payment b-1 of recovery r1 was recorded already as 7.00 EUR"):
@@ -94,8 +94,8 @@ def test_a_filed_claim_whose_parcel_is_found_waits_for_a_person():
     claim = lost()
     claim.collect()
     claim.file()
-    claim.story.later(hours=1)
-    claim.story.scan(DELIVERED)
+    claim.scenario.later(hours=1)
+    claim.scenario.scan(DELIVERED)
     assert claim.status() is RecoveryStatus.FILED
     claim.write_off("found")
     assert claim.status() is RecoveryStatus.WRITTEN_OFF
@@ -104,15 +104,15 @@ def test_a_filed_claim_whose_parcel_is_found_waits_for_a_person():
 def test_a_claim_that_came_to_nothing_has_nothing_to_look_at_again():
     claim = lost()
     claim.write_off()
-    claim.story.later(hours=1)
-    assert "claimed_parcel_found" not in names(claim.story.scan(DELIVERED))
+    claim.scenario.later(hours=1)
+    assert "claimed_parcel_found" not in names(claim.scenario.scan(DELIVERED))
 
 
 def test_what_the_customer_was_refunded_is_asked_back_from_the_customer():
     claim = lost()
-    claim.story.later(hours=1)
-    claim.story.scan(DELIVERED)
-    found = Recovering(claim.story, "dhl/P1/1/found")
+    claim.scenario.later(hours=1)
+    claim.scenario.scan(DELIVERED)
+    found = Recovering(claim.scenario, "dhl/P1/1/found")
     assert found.recovery.answer_by is None
     found.accept(1000)
     found.settle(1000, "transfer-1")
@@ -120,30 +120,36 @@ def test_what_the_customer_was_refunded_is_asked_back_from_the_customer():
 
 
 def test_a_parcel_that_is_lost_and_found_again_is_looked_at_again():
-    story = shipped()
+    scenario = shipped()
     for n in range(2):
-        story.later(days=1)
-        story.scan(LOST)
-        story.later(days=1)
-        assert "opened" in names(story.scan(DELIVERED))
-        Recovering(story, "dhl/P1/1/found" if n == 0 else "dhl/P1/1/found/2").write_off("customer_keeps_both")
-        story.later(days=1)
-        story.dispute()
-    assert recoveries.find(story.book, "dhl/P1/1/found/2") is not None
+        scenario.later(days=1)
+        scenario.scan(LOST)
+        scenario.later(days=1)
+        assert "opened" in names(scenario.scan(DELIVERED))
+        Recovering(scenario, "dhl/P1/1/found" if n == 0 else "dhl/P1/1/found/2").write_off("customer_keeps_both")
+        scenario.later(days=1)
+        scenario.dispute()
+    assert recoveries.find(scenario.book, "dhl/P1/1/found/2") is not None
 
 
 def test_a_found_parcel_can_be_taken_up_by_hand_with_what_was_refunded():
-    story = delivered()
-    facts = story.record(
+    scenario = delivered()
+    facts = scenario.record(
         recovery_demands.open_recovery(
-            story.book, "by-hand", FOUND, Subject(ORDER, carrier="dhl", number="P1"), "EUR", (refund(500),), story.now
+            scenario.book,
+            "by-hand",
+            FOUND,
+            Subject(ORDER, carrier="dhl", number="P1"),
+            "EUR",
+            (refund(500),),
+            scenario.now,
         )
     )
     assert the(RecoveryOpened, facts).subject.supplier_id == "acme"
 
 
 def test_no_loss_is_claimed_of_a_parcel_that_arrived():
-    story = delivered()
-    loss = (LOSS, Subject(ORDER, carrier="dhl", number="P1"), "EUR", (refund(500),), story.now)
+    scenario = delivered()
+    loss = (LOSS, Subject(ORDER, carrier="dhl", number="P1"), "EUR", (refund(500),), scenario.now)
     with refused(recovery_demands.ParcelIsDelivered, "parcel P1 of dhl is delivered; no loss can be claimed"):
-        recovery_demands.open_recovery(story.book, "by-hand", *loss)
+        recovery_demands.open_recovery(scenario.book, "by-hand", *loss)

@@ -35,7 +35,7 @@ from tests.support.fulfilment.model import (
     seldom,
 )
 from tests.support.fulfilment.supplier_orders import SupplierOrders
-from tests.support.story import ANNA, line
+from tests.support.scenario import ANNA, line
 
 
 class Fulfilment(SupplierOrders):
@@ -45,44 +45,44 @@ class Fulfilment(SupplierOrders):
 
     @rule(hours=st.sampled_from([1, 5, 30, 80, 400]))
     def time_passes(self, hours: int) -> None:
-        self.story.later(hours=hours)
+        self.scenario.later(hours=hours)
 
     @rule(item=st.sampled_from(TRACKED), quantity=st.integers(0, 12), age=st.integers(-3, 2), marked=st.booleans())
     def a_feed_comes(self, item: tuple[str, str], quantity: int, age: int, marked: bool) -> None:
         supplier_id, sku = item
-        feed = self.story.stock(sku, supplier_id).feed
+        feed = self.scenario.stock(sku, supplier_id).feed
         assert feed is not None
-        counted_at = self.story.now - timedelta(hours=max(age, 0))
+        counted_at = self.scenario.now - timedelta(hours=max(age, 0))
         version = max(feed.version + 1 - max(age, 0), 0)
         mark = counted_at if marked else None
-        self.tell(lambda: self.story.feed(quantity, sku, supplier_id, version, counted_at, mark))
-        now = self.story.stock(sku, supplier_id).feed
+        self.tell(lambda: self.scenario.feed(quantity, sku, supplier_id, version, counted_at, mark))
+        now = self.scenario.stock(sku, supplier_id).feed
         assert now == (stock.Feed(quantity, version, counted_at, mark) if version > feed.version else feed)
 
     @rule(cart=st.sampled_from(["cart-1", "cart-2"]), beyond=st.integers(-3, 1))
     def a_cart_reserves(self, cart: str, beyond: int) -> None:
-        available = self.story.stock().available
+        available = self.scenario.stock().available
         count = max(1, available + beyond)
-        held = self.story.stock().reservations.get(cart)
-        facts = self.tell(lambda: self.story.reserve(cart, count))
+        held = self.scenario.stock().reservations.get(cart)
+        facts = self.tell(lambda: self.scenario.reserve(cart, count))
         if held is None:
             assert (facts is None) == (available < count)
 
     @rule(pick=a_pick)
     def a_hold_may_run_out(self, pick: int) -> None:
-        reservations = list(self.story.stock().reservations) or ["cart-1"]
-        self.tell(lambda: self.story.expire(reservations[pick % len(reservations)]))
+        reservations = list(self.scenario.stock().reservations) or ["cart-1"]
+        self.tell(lambda: self.scenario.expire(reservations[pick % len(reservations)]))
 
     @rule()
     def the_feed_may_be_stale(self) -> None:
-        promised = self.story.stock().held + self.story.stock().committed
-        self.tell(self.story.miss_feed)
-        assert self.story.stock().held + self.story.stock().committed == promised
+        promised = self.scenario.stock().held + self.scenario.stock().committed
+        self.tell(self.scenario.miss_feed)
+        assert self.scenario.stock().held + self.scenario.stock().committed == promised
 
     @rule(item=st.sampled_from(TRACKED), count=a_count)
     def units_come_back(self, item: tuple[str, str], count: int) -> None:
         supplier_id, sku = item
-        self.tell(lambda: self.story.restock(count, sku, supplier_id=supplier_id), repeatable=False)
+        self.tell(lambda: self.scenario.restock(count, sku, supplier_id=supplier_id), repeatable=False)
 
     @precondition(lambda self: self.model)
     @rule(pick=a_pick)
@@ -90,7 +90,7 @@ class Fulfilment(SupplierOrders):
         order_id = self.an_order(pick)
         counted, lacked = self.model[order_id], self.lacks(order_id)
         served = self.expect(counted, order_id, +counted.loose, of="") if counted.left else []
-        facts = self.tell(lambda: self.story.serve(order_id))
+        facts = self.tell(lambda: self.scenario.serve(order_id))
         assert facts is not None, "a clock is never refused"
         if counted.left:
             self.goes_on(counted, [each for each in served if each[1]], facts)
@@ -98,7 +98,7 @@ class Fulfilment(SupplierOrders):
 
     def lacks(self, order_id: str) -> int:
         """Units that wait for stock, or once they are confirmed for a supplier; one without a feed may get those."""
-        order = self.story.order(order_id)
+        order = self.scenario.order(order_id)
         return sum(order.waiting_for_stock().values()) + (order.units("open") if order.confirmed_at else 0)
 
     # --- orders ---
@@ -117,7 +117,7 @@ class Fulfilment(SupplierOrders):
         both = [(ITEMS[0], quantity), (ITEMS[1], 2)]
         when = WhenUnavailable.HOLD
         self.an_order_is_placed(both, PaymentState.PAID, cart="", all_or_nothing=False, promised=True, when=when)
-        self.tell(lambda: self.story.confirm(backorder_lacking=True))
+        self.tell(lambda: self.scenario.confirm(backorder_lacking=True))
         self.all_are_sent()
         if announced:
             self.a_carrier_announces()
@@ -150,7 +150,7 @@ class Fulfilment(SupplierOrders):
     ) -> None:
         order_id = f"shopify/{len(self.model) + 1}"
         lines = [line(n, sku, count, who) for n, ((who, sku), count) in enumerate(quantities, 1)]
-        promised_by = self.story.now + timedelta(days=5) if promised else None
+        promised_by = self.scenario.now + timedelta(days=5) if promised else None
         wanted: Counter[tuple[str, str]] = Counter()
         for each in lines:
             wanted[each.supplier_id, each.sku] += each.quantity
@@ -161,7 +161,7 @@ class Fulfilment(SupplierOrders):
             loose = Counter({int(each.line_no): each.quantity for each in lines})
             self.model[order_id] = Counted(suppliers, skus, loose, when)
         facts = self.tell(
-            lambda: self.story.place(
+            lambda: self.scenario.place(
                 *lines,
                 order_id=order_id,
                 payment=payment,
@@ -175,26 +175,26 @@ class Fulfilment(SupplierOrders):
             assert facts is None
             return
         assert facts
-        assert (HoldReason.OUT_OF_STOCK in self.story.holds(order_id)) == lacks
+        assert (HoldReason.OUT_OF_STOCK in self.scenario.holds(order_id)) == lacks
         ready = payment is PaymentState.PAID and not lacks
-        assert (self.story.order(order_id).confirmed_at is not None) == ready
+        assert (self.scenario.order(order_id).confirmed_at is not None) == ready
 
     def could_reserve(self, item: tuple[str, str], cart: str) -> int:
-        present = self.story.stock(item[1], item[0])
+        present = self.scenario.stock(item[1], item[0])
         own = present.reservations.get(cart)
         return present.available + (own.units if own else 0)
 
     @rule(pick=a_pick, payment=st.sampled_from([PaymentState.PAID, PaymentState.PAID, PaymentState.FAILED]))
     def the_shop_says_of_the_money(self, pick: int, payment: PaymentState) -> None:
         order_id = self.an_order(pick)
-        assert self.tell(lambda: self.story.pay(payment, order_id)) is not None
+        assert self.tell(lambda: self.scenario.pay(payment, order_id)) is not None
 
     @rule(pick=a_pick, n=a_pick, item=st.sampled_from(ITEMS), count=a_count)
     def a_line_is_completed(self, pick: int, n: int, item: tuple[str, str], count: int) -> None:
         order_id = self.an_order(pick)
         counted = self.model[order_id]
         n = sorted(counted.suppliers)[n % len(counted.suppliers)]
-        same = self.story.order(order_id).lines[LineNo(n)]
+        same = self.scenario.order(order_id).lines[LineNo(n)]
         fresh = line(n, item[1], count, item[0])
         closed = not counted.cancellable() and not counted.parcels
         old = (counted.suppliers[n], counted.skus[n], counted.loose[n], counted.cancelled[n])
@@ -202,27 +202,27 @@ class Fulfilment(SupplierOrders):
             gone = min(counted.cancelled[n], count)
             counted.suppliers[n], counted.skus[n] = item
             counted.loose[n], counted.cancelled[n] = count - gone, gone
-        if self.tell(lambda: self.story.complete(fresh, order_id=order_id)) is None:
+        if self.tell(lambda: self.scenario.complete(fresh, order_id=order_id)) is None:
             assert closed or same != fresh
             counted.suppliers[n], counted.skus[n], counted.loose[n], counted.cancelled[n] = old
 
     @rule(pick=a_pick, country=st.sampled_from(["DE", "FR"]))
     def the_address_changes(self, pick: int, country: str) -> None:
-        self.tell(lambda: self.story.change_address(ANNA, Destination(country), self.an_order(pick)))
+        self.tell(lambda: self.scenario.change_address(ANNA, Destination(country), self.an_order(pick)))
 
     @rule(pick=a_pick, reason=st.sampled_from(HoldReason), owner=st.sampled_from(["mia", "shop"]), scoped=st.booleans())
     def somebody_holds(self, pick: int, reason: HoldReason, owner: str, scoped: bool) -> None:
         order_id = self.an_order(pick)
         scope = f"{order_id}/1" if scoped else ""
-        self.tell(lambda: self.story.hold(reason, owner, scope, order_id))
+        self.tell(lambda: self.scenario.hold(reason, owner, scope, order_id))
 
-    @precondition(lambda self: any(self.story.holds(order_id) for order_id in self.model))
+    @precondition(lambda self: any(self.scenario.holds(order_id) for order_id in self.model))
     @rule(pick=a_pick)
     def holds_are_released(self, pick: int) -> None:
-        waiting = [order_id for order_id in self.model if self.story.holds(order_id)]
+        waiting = [order_id for order_id in self.model if self.scenario.holds(order_id)]
         order_id = waiting[pick % len(waiting)]
-        for hold in self.story.order(order_id).holds:
-            release = partial(self.story.release, hold.reason, hold.owner, hold.supplier_order_id, order_id)
+        for hold in self.scenario.order(order_id).holds:
+            release = partial(self.scenario.release, hold.reason, hold.owner, hold.supplier_order_id, order_id)
             if hold.lacking and self.model[order_id].left:
                 self.open_units_go_on(self.model[order_id], order_id, +self.model[order_id].loose, release)
             else:
@@ -232,15 +232,15 @@ class Fulfilment(SupplierOrders):
     @rule(pick=a_pick, backorder=st.booleans())
     def a_person_confirms(self, pick: int, backorder: bool) -> None:
         waiting = [order_id for order_id, counted in self.model.items() if not counted.left]
-        self.tell(lambda: self.story.confirm(waiting[pick % len(waiting)], backorder))
+        self.tell(lambda: self.scenario.confirm(waiting[pick % len(waiting)], backorder))
 
     # --- what time does ---
 
     @rule(pick=a_pick)
     def clocks_may_run_out(self, pick: int) -> None:
         order_id = self.an_order(pick)
-        for each in list(deadlines(self.story.order(order_id))):
-            self.tell(partial(self.story.miss, each.clock, each.object_id, order_id))
+        for each in list(deadlines(self.scenario.order(order_id))):
+            self.tell(partial(self.scenario.miss, each.clock, each.object_id, order_id))
 
     @precondition(lambda self: self.live())
     @rule(
@@ -250,9 +250,9 @@ class Fulfilment(SupplierOrders):
         """It is asked for its units without anybody's doing, and may be heard of later."""
         counted, supplier_order_id = self.a_supplier_order(pick)
         order_id = supplier_order_id.rpartition("/")[0]
-        self.story.later(hours=hours)
+        self.scenario.later(hours=hours)
         for clock in LATE_AFTER_HOURS:
-            self.tell(partial(self.story.miss, clock, supplier_order_id, order_id))
+            self.tell(partial(self.scenario.miss, clock, supplier_order_id, order_id))
             self.overdue_units_are_asked_for(counted, order_id, supplier_order_id, clock)
         if agreed is not None and +counted.asked.get(supplier_order_id, Counter()):
             self.it_answers_the_cancel(counted, order_id, supplier_order_id, agreed)
@@ -261,19 +261,19 @@ class Fulfilment(SupplierOrders):
         self, counted: Counted, order_id: str, supplier_order_id: str, clock: Clock
     ) -> None:
         """Those of the SKUs that somebody else would take now, once for each time that the clock was due."""
-        of = self.story.supplier_order(supplier_order_id).supplier_id
+        of = self.scenario.supplier_order(supplier_order_id).supplier_id
         possible = counted.left[supplier_order_id] - counted.asked.get(supplier_order_id, Counter())
         groups = counted.groups(possible)
         served = [units for sku, units in groups if self.takers(counted, order_id, sku, units, of)]
-        facts = self.tell(lambda: self.story.reroute_overdue(clock, supplier_order_id, order_id))
+        facts = self.tell(lambda: self.scenario.reroute_overdue(clock, supplier_order_id, order_id))
         assert facts is not None, "a clock is never refused"
         if not facts:
             return
         assert supplier_order_id in counted.sent
         assert +counted.left[supplier_order_id]
         assert not self.held(supplier_order_id)
-        assert (supplier_order_id, clock) in self.story.order(order_id).missed
-        due = self.story.order(order_id).sought[supplier_order_id, clock].due
+        assert (supplier_order_id, clock) in self.scenario.order(order_id).missed
+        due = self.scenario.order(order_id).sought[supplier_order_id, clock].due
         assert (supplier_order_id, clock, due) not in self.sought
         self.sought.add((supplier_order_id, clock, due))
         for wishes in (counted.asked, counted.rerouting):
@@ -281,22 +281,22 @@ class Fulfilment(SupplierOrders):
 
     @rule(pick=a_pick)
     def the_window_may_close(self, pick: int) -> None:
-        self.tell(lambda: self.story.close_window(self.an_order(pick)))
+        self.tell(lambda: self.scenario.close_window(self.an_order(pick)))
 
     @precondition(lambda self: self.numbers())
     @rule(pick=a_pick)
     def nobody_sees_a_parcel(self, pick: int) -> None:
         number = self.a_number(pick)
-        epoch = self.story.parcel(number).epoch
-        self.tell(lambda: self.story.miss_first_scan(number, epoch))
-        self.tell(lambda: self.story.suspect_loss(number, epoch))
+        epoch = self.scenario.parcel(number).epoch
+        self.tell(lambda: self.scenario.miss_first_scan(number, epoch))
+        self.tell(lambda: self.scenario.suspect_loss(number, epoch))
 
     # --- what must hold ---
 
     @invariant()
     def every_unit_is_where_the_model_counts_it(self) -> None:
         for order_id, counted in self.model.items():
-            order = self.story.order(order_id)
+            order = self.scenario.order(order_id)
             left = sum(counted.left.values(), Counter())
             for n, buckets in order.buckets.items():
                 assert buckets.open == counted.loose[n]
@@ -314,7 +314,7 @@ class Fulfilment(SupplierOrders):
     def reservations_are_what_the_log_says(self) -> None:
         for supplier_id, sku in TRACKED:
             counted: Counter[str] = Counter()
-            for _, fact in self.story.log:
+            for _, fact in self.scenario.log:
                 if (getattr(fact, "supplier_id", ""), getattr(fact, "sku", "")) == (supplier_id, sku):
                     if isinstance(fact, stock.StockReserved):
                         counted[fact.reservation_id] += fact.units
@@ -322,7 +322,7 @@ class Fulfilment(SupplierOrders):
                         fact, (stock.ReservationConsumed, stock.ReservationReleased, stock.ReservationExpired)
                     ):
                         counted[fact.reservation_id] -= fact.units
-            live = self.story.stock(sku, supplier_id).reservations
+            live = self.scenario.stock(sku, supplier_id).reservations
             assert {name: each.units for name, each in live.items()} == {n: c for n, c in counted.items() if c}
 
     @invariant()
@@ -331,23 +331,23 @@ class Fulfilment(SupplierOrders):
         for supplier_id, sku in TRACKED:
             wanted = {}
             for order_id in self.model:
-                if units := waits_of(self.story.order(order_id)).get((supplier_id, sku), 0):
+                if units := waits_of(self.scenario.order(order_id)).get((supplier_id, sku), 0):
                     wanted[order_id] = units
-            assert self.story.stock(sku, supplier_id).waiting == wanted
+            assert self.scenario.stock(sku, supplier_id).waiting == wanted
 
     @invariant()
     def a_confirmed_order_has_no_hold_that_runs_out(self) -> None:
         for order_id in self.model:
-            if self.story.order(order_id).confirmed_at is not None:
+            if self.scenario.order(order_id).confirmed_at is not None:
                 for supplier_id, sku in TRACKED:
-                    mine = self.story.stock(sku, supplier_id).reservations.get(order_id)
+                    mine = self.scenario.stock(sku, supplier_id).reservations.get(order_id)
                     assert mine is None or mine.status is stock.ReservationStatus.COMMITTED
 
     @invariant()
     def whoever_was_late_stays_late_unless_it_is_withdrawn_with_a_reason(self) -> None:
         """A breach that stands is of a clock that was late; none is of one that was over in time or stands still."""
         for order_id in self.model:
-            order = self.story.order(order_id)
+            order = self.scenario.order(order_id)
             for object_id, clock in order.missed:
                 reading = deadline(order, object_id, clock)
                 assert reading is not None
@@ -357,7 +357,7 @@ class Fulfilment(SupplierOrders):
     @invariant()
     def no_unit_is_in_two_supplier_orders_that_live(self) -> None:
         for order_id in self.model:
-            order = self.story.order(order_id)
+            order = self.scenario.order(order_id)
             for n, each in order.lines.items():
                 shares = [so.shares[n] for so in order.supplier_orders.values() if n in so.shares]
                 live = sum(share.unshipped + share.shipped for share in shares)
@@ -366,7 +366,7 @@ class Fulfilment(SupplierOrders):
     @invariant()
     def units_that_no_supplier_has_are_held_for_a_person(self) -> None:
         for order_id in self.model:
-            order = self.story.order(order_id)
+            order = self.scenario.order(order_id)
             if order.confirmed_at is not None:
                 hold = order.hold(HoldReason.OUT_OF_STOCK, "ledger")
                 assert (hold.lacking if hold else {}) == order.in_bucket("open")
@@ -374,20 +374,20 @@ class Fulfilment(SupplierOrders):
     @invariant()
     def nothing_waits_of_an_order_that_has_ended(self) -> None:
         for order_id in self.model:
-            order = self.story.order(order_id)
+            order = self.scenario.order(order_id)
             if not any(order.units(bucket) for bucket in ("open", "backordered", "assigned", "shipped")):
                 assert not [hold for hold in order.holds if hold.owner == "ledger"]
 
     def teardown(self) -> None:
         """The log, stored and read back, tells the same."""
-        registry = self.story.book.registry
-        stored = [(stream, fact.fact_name(), registry.encode(fact)) for stream, fact in self.story.log]
+        registry = self.scenario.book.registry
+        stored = [(stream, fact.fact_name(), registry.encode(fact)) for stream, fact in self.scenario.log]
         again = Book.of(NOUNS, ((stream, registry.decode(name, state)) for stream, name, state in stored))
-        assert [fact for _, fact in self.story.log] == [registry.decode(name, state) for _, name, state in stored]
+        assert [fact for _, fact in self.scenario.log] == [registry.decode(name, state) for _, name, state in stored]
         for stream in self.streams():
-            assert again.state(stream) == self.story.book.state(stream)
+            assert again.state(stream) == self.scenario.book.state(stream)
         self.seen.update({name for _, name, _ in stored})
-        drafts = [fact for _, fact in self.story.log if isinstance(fact, SupplierOrderDrafted)]
+        drafts = [fact for _, fact in self.scenario.log if isinstance(fact, SupplierOrderDrafted)]
         self.seen.update({f"rerouted, {each.because}" for each in drafts if each.instead_of})
 
 

@@ -22,7 +22,7 @@ from ledger.nouns.orders.supplier_orders import UnknownSupplierOrder
 from ledger.nouns.suppliers import Agreement, PeakPeriod, UnknownSupplier
 from ledger.refusals import Refusal
 from ledger.terms.parties import Party
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     FIRST,
     HOUR,
@@ -30,7 +30,7 @@ from tests.support.story import (
     ORDER,
     SECOND,
     TERMS,
-    Story,
+    Scenario,
     names,
     refused,
     sent,
@@ -40,126 +40,126 @@ from tests.support.story import (
 ANSWERS = replace(TERMS, effective_from=NOON - DAY, answer_within_hours=24)
 
 
-def a_trade(agreement: Agreement = ANSWERS) -> Story:
+def a_trade(agreement: Agreement = ANSWERS) -> Scenario:
     """An order that acme has, under this agreement."""
-    story = sent()
-    story.agree_terms(agreement)
-    return story
+    scenario = sent()
+    scenario.agree_terms(agreement)
+    return scenario
 
 
-def asked(agreement: Agreement = ANSWERS) -> Story:
-    story = a_trade(agreement)
-    story.ask()
-    return story
+def asked(agreement: Agreement = ANSWERS) -> Scenario:
+    scenario = a_trade(agreement)
+    scenario.ask()
+    return scenario
 
 
 # --- asking ---------------------------------------------------------------------------------------
 
 
 def test_a_supplier_answers_by_its_agreement_in_force_when_it_is_asked():
-    story = a_trade()
-    (fact,) = story.ask()
+    scenario = a_trade()
+    (fact,) = scenario.ask()
     assert isinstance(fact, InquiryAsked)
     assert (fact.supplier_id, fact.order_id, fact.supplier_order_id) == ("acme", ORDER, FIRST)
     assert fact.answer_by == NOON + 24 * HOUR
-    story.agree_terms(replace(ANSWERS, effective_from=NOON + HOUR, answer_within_hours=1))
-    story.later(hours=2)
-    assert story.miss_answer() == []
-    assert the(InquiryAsked, story.ask("q2")).answer_by == NOON + 3 * HOUR
+    scenario.agree_terms(replace(ANSWERS, effective_from=NOON + HOUR, answer_within_hours=1))
+    scenario.later(hours=2)
+    assert scenario.miss_answer() == []
+    assert the(InquiryAsked, scenario.ask("q2")).answer_by == NOON + 3 * HOUR
 
 
 def test_without_agreed_hours_no_clock_runs():
-    story = asked(replace(ANSWERS, answer_within_hours=None))
-    story.later(days=90)
-    assert story.miss_answer() == []
-    assert names(story.answer_inquiry()) == ["answered"]
+    scenario = asked(replace(ANSWERS, answer_within_hours=None))
+    scenario.later(days=90)
+    assert scenario.miss_answer() == []
+    assert names(scenario.answer_inquiry()) == ["answered"]
 
 
 def test_a_question_asked_in_a_peak_may_be_answered_later():
-    story = a_trade(replace(ANSWERS, peaks=(PeakPeriod(NOON, NOON + DAY, 12),)))
-    assert the(InquiryAsked, story.ask()).answer_by == NOON + 36 * HOUR
+    scenario = a_trade(replace(ANSWERS, peaks=(PeakPeriod(NOON, NOON + DAY, 12),)))
+    assert the(InquiryAsked, scenario.ask()).answer_by == NOON + 36 * HOUR
 
 
 @pytest.mark.parametrize("asked_by", [Party.CUSTOMER, Party.SUPPLIER])
 def test_the_retailer_answers_by_its_own_policy(asked_by):
-    story = a_trade()
+    scenario = a_trade()
     more = {"asked_by": asked_by, "supplier_id": "acme" if asked_by is Party.SUPPLIER else ""}
-    assert the(InquiryAsked, story.ask("q1", Party.RETAILER, **more)).answer_by == NOON + 24 * HOUR
-    story.agree(answer_within_hours=4)
-    assert the(InquiryAsked, story.ask("q2", Party.RETAILER, **more)).answer_by == NOON + 4 * HOUR
+    assert the(InquiryAsked, scenario.ask("q1", Party.RETAILER, **more)).answer_by == NOON + 24 * HOUR
+    scenario.agree(answer_within_hours=4)
+    assert the(InquiryAsked, scenario.ask("q2", Party.RETAILER, **more)).answer_by == NOON + 4 * HOUR
 
 
 def test_a_supplier_may_be_asked_about_a_whole_order():
-    story = a_trade()
-    fact = the(InquiryAsked, story.ask(supplier_order_id="", supplier_id="bolt"))
+    scenario = a_trade()
+    fact = the(InquiryAsked, scenario.ask(supplier_order_id="", supplier_id="bolt"))
     assert (fact.supplier_id, fact.answer_by) == ("bolt", None)
 
 
 def test_a_question_is_about_something_that_is_there():
-    story = a_trade()
+    scenario = a_trade()
     with refused(UnknownOrder, "there is no order shopify/9"):
-        story.ask(order_id="shopify/9", supplier_order_id="")
+        scenario.ask(order_id="shopify/9", supplier_order_id="")
     with refused(UnknownSupplierOrder, "there is no supplier order shopify/1/2"):
-        story.ask(supplier_order_id=SECOND)
+        scenario.ask(supplier_order_id=SECOND)
     with refused(UnknownSupplier, "supplier zen is not registered"):
-        story.ask(supplier_order_id="", supplier_id="zen")
+        scenario.ask(supplier_order_id="", supplier_id="zen")
 
 
 def test_the_same_question_again_records_nothing_and_another_under_its_id_is_refused():
-    story = a_trade()
-    story.ask(content="5f2a")
-    assert story.ask(content="5f2a") == []
+    scenario = a_trade()
+    scenario.ask(content="5f2a")
+    assert scenario.ask(content="5f2a") == []
     with refused(InquiryAskedDifferently, "inquiry q1 was asked already with other content"):
-        story.ask(content="77aa")
+        scenario.ask(content="77aa")
 
 
 # --- answering ------------------------------------------------------------------------------------
 
 
 def test_an_answer_in_time_meets_the_clock_and_the_same_again_records_nothing():
-    story = asked()
-    story.later(hours=24)
-    assert names(story.answer_inquiry()) == ["answered"]
-    assert story.answer_inquiry() == []
-    story.later(days=3)
-    assert names(story.answer_inquiry()) == ["answered"]
-    assert story.miss_answer() == []
+    scenario = asked()
+    scenario.later(hours=24)
+    assert names(scenario.answer_inquiry()) == ["answered"]
+    assert scenario.answer_inquiry() == []
+    scenario.later(days=3)
+    assert names(scenario.answer_inquiry()) == ["answered"]
+    assert scenario.miss_answer() == []
 
 
 def test_an_answer_that_never_came_is_missed_once():
-    story = asked()
-    story.later(hours=23)
-    assert story.miss_answer() == []
-    story.later(hours=1)
-    assert story.miss_answer() == [InquiryAnswerMissed("q1", NOON + 24 * HOUR, story.now, "acme")]
-    assert story.miss_answer() == []
-    assert names(story.answer_inquiry(at=NOON + 25 * HOUR)) == ["answered"]
+    scenario = asked()
+    scenario.later(hours=23)
+    assert scenario.miss_answer() == []
+    scenario.later(hours=1)
+    assert scenario.miss_answer() == [InquiryAnswerMissed("q1", NOON + 24 * HOUR, scenario.now, "acme")]
+    assert scenario.miss_answer() == []
+    assert names(scenario.answer_inquiry(at=NOON + 25 * HOUR)) == ["answered"]
 
 
 def test_an_answer_too_late_is_missed_at_once():
-    story = asked()
-    story.later(hours=25)
-    assert names(story.answer_inquiry()) == ["answered", "answer_missed"]
-    assert story.miss_answer() == []
+    scenario = asked()
+    scenario.later(hours=25)
+    assert names(scenario.answer_inquiry()) == ["answered", "answer_missed"]
+    assert scenario.miss_answer() == []
 
 
 def test_news_of_an_earlier_answer_withdraws_the_breach():
-    story = asked()
-    story.later(hours=30)
-    story.answer_inquiry()
-    withdrawn = the(InquiryBreachWithdrawn, story.answer_inquiry(at=NOON + 20 * HOUR))
+    scenario = asked()
+    scenario.later(hours=30)
+    scenario.answer_inquiry()
+    withdrawn = the(InquiryBreachWithdrawn, scenario.answer_inquiry(at=NOON + 20 * HOUR))
     assert (withdrawn.happened_at, withdrawn.supplier_id) == (NOON + 20 * HOUR, "acme")
-    inquiry = inquiries.find(story.book, "q1")
+    inquiry = inquiries.find(scenario.book, "q1")
     assert inquiry is not None
     assert (inquiry.answered_at, inquiry.is_missed) == (NOON + 20 * HOUR, False)
-    assert story.miss_answer() == []
+    assert scenario.miss_answer() == []
 
 
 def test_no_hold_stops_an_answer():
-    story = asked()
-    story.hold(HoldReason.CUSTOMER_REQUEST)
-    story.later(hours=24)
-    assert names(story.miss_answer()) == ["answer_missed"]
+    scenario = asked()
+    scenario.hold(HoldReason.CUSTOMER_REQUEST)
+    scenario.later(hours=24)
+    assert names(scenario.miss_answer()) == ["answer_missed"]
 
 
 def test_an_answer_is_not_older_than_its_question():
@@ -178,33 +178,33 @@ def test_what_nobody_asked_cannot_be_answered_or_closed():
 
 
 def test_of_what_is_closed_in_time_no_answer_is_owed():
-    story = asked()
-    story.later(hours=20)
-    assert names(story.close_inquiry()) == ["closed"]
-    assert story.close_inquiry() == []
-    story.later(hours=20)
-    assert story.miss_answer() == []
+    scenario = asked()
+    scenario.later(hours=20)
+    assert names(scenario.close_inquiry()) == ["closed"]
+    assert scenario.close_inquiry() == []
+    scenario.later(hours=20)
+    assert scenario.miss_answer() == []
 
 
 def test_news_that_it_was_closed_in_time_withdraws_the_breach():
-    story = asked()
-    story.later(hours=25)
-    story.miss_answer()
-    withdrawn = the(InquiryBreachWithdrawn, story.close_inquiry(at=NOON + 20 * HOUR))
+    scenario = asked()
+    scenario.later(hours=25)
+    scenario.miss_answer()
+    withdrawn = the(InquiryBreachWithdrawn, scenario.close_inquiry(at=NOON + 20 * HOUR))
     assert withdrawn.happened_at is None
 
 
 def test_closing_too_late_hides_no_missed_answer():
-    story = asked()
-    story.later(hours=25)
-    assert names(story.close_inquiry()) == ["closed", "answer_missed"]
+    scenario = asked()
+    scenario.later(hours=25)
+    assert names(scenario.close_inquiry()) == ["closed", "answer_missed"]
 
 
 def test_what_is_closed_is_not_answered_any_more():
-    story = asked()
-    story.close_inquiry()
+    scenario = asked()
+    scenario.close_inquiry()
     with refused(InquiryIsClosed, "inquiry q1 is closed"):
-        story.answer_inquiry()
+        scenario.answer_inquiry()
 
 
 # --- whatever happens -----------------------------------------------------------------------------
@@ -216,25 +216,25 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_a_breach_stands_exactly_while_no_answer_is_known_to_have_come_in_time(steps):
-    story, due = asked(), NOON + 24 * HOUR
+    scenario, due = asked(), NOON + 24 * HOUR
     for what, hours in steps:
-        at = max(NOON, story.now - hours * HOUR)
+        at = max(NOON, scenario.now - hours * HOUR)
         try:
             match what:
                 case "later":
-                    story.later(hours=hours)
+                    scenario.later(hours=hours)
                 case "answer":
-                    story.answer_inquiry(at=at)
+                    scenario.answer_inquiry(at=at)
                 case "close":
-                    story.close_inquiry(at=at)
+                    scenario.close_inquiry(at=at)
                 case _:
-                    story.miss_answer()
+                    scenario.miss_answer()
         except Refusal:
             continue
-    story.miss_answer()
-    inquiry = inquiries.find(story.book, "q1")
+    scenario.miss_answer()
+    inquiry = inquiries.find(scenario.book, "q1")
     assert inquiry is not None
     first = min((each.at for each in inquiry.answers), default=None)
     let_off = inquiry.closed is not None and inquiry.closed.at < due and first is None
-    assert inquiry.is_missed is (story.now >= due and not let_off and (first is None or first > due))
-    assert names(fact for _, fact in story.log).count("answer_missed") <= 1
+    assert inquiry.is_missed is (scenario.now >= due and not let_off and (first is None or first > due))
+    assert names(fact for _, fact in scenario.log).count("answer_missed") <= 1

@@ -28,11 +28,11 @@ from ledger.nouns.policies import Seller
 from ledger.terms.money import Money
 from ledger.terms.places import Destination
 from ledger.terms.shipping import Incoterm
-from tests.support.story import (
+from tests.support.scenario import (
     FIRST,
     HOUR,
     NOON,
-    Story,
+    Scenario,
     accept,
     line,
     refused,
@@ -43,20 +43,20 @@ TEA: dict[str, Any] = {"title": "Tea", "hs_code": "090210", "origin": "CN", "wei
 MUG: dict[str, Any] = {"title": "Mug", "hs_code": "691200", "origin": "CN", "weight_grams": 250}
 
 
-def sent_abroad() -> Story:
+def sent_abroad() -> Scenario:
     """3 of tea and 2 mugs from China to Germany, sent."""
-    story = Story()
-    story.approve("acme", country="CN")
-    story.feed(10, "tea")
-    story.feed(10, "mug")
-    story.place(line(2, "mug", 2, **MUG), line(1, "tea", 3, **TEA), incoterm=Incoterm.DAP)
-    story.later(hours=1)
-    story.send()
-    return story
+    scenario = Scenario()
+    scenario.approve("acme", country="CN")
+    scenario.feed(10, "tea")
+    scenario.feed(10, "mug")
+    scenario.place(line(2, "mug", 2, **MUG), line(1, "tea", 3, **TEA), incoterm=Incoterm.DAP)
+    scenario.later(hours=1)
+    scenario.send()
+    return scenario
 
 
-def invoice(story: Story, parcel: tuple[str, str] | None = None, seller: Seller | None = None) -> Invoice:
-    return draw_up(story.order(), FIRST, story.supplier(), seller, parcel)
+def invoice(scenario: Scenario, parcel: tuple[str, str] | None = None, seller: Seller | None = None) -> Invoice:
+    return draw_up(scenario.order(), FIRST, scenario.supplier(), seller, parcel)
 
 
 # --- what stands on it ----------------------------------------------------------------------------
@@ -73,49 +73,49 @@ def test_an_invoice_adds_up_what_a_supplier_order_sends():
 
 
 def test_what_was_rejected_or_cancelled_does_not_stand_on_it():
-    story = sent_abroad()
-    story.answer({1: accept(3), 2: reject(2)})
-    story.cancel({1: 1})
-    story.answer_cancel(agreed=True)
-    assert [(each.line.line_no, each.units) for each in invoice(story).lines] == [(1, 2)]
+    scenario = sent_abroad()
+    scenario.answer({1: accept(3), 2: reject(2)})
+    scenario.cancel({1: 1})
+    scenario.answer_cancel(agreed=True)
+    assert [(each.line.line_no, each.units) for each in invoice(scenario).lines] == [(1, 2)]
 
 
 def test_the_invoice_of_one_parcel_names_only_what_is_in_it():
-    story = sent_abroad()
-    story.ship({1: 2})
-    story.later(hours=5)
-    story.ship({1: 1, 2: 2}, number="P2")
-    drawn = invoice(story, ("dhl", "P2"))
-    assert (drawn.number, drawn.issued_at, drawn.total) == (f"{FIRST}-P2", story.now, Money(1500, "EUR"))
-    assert [each.number for each in invoice(story).shipments] == ["P1", "P2"]
+    scenario = sent_abroad()
+    scenario.ship({1: 2})
+    scenario.later(hours=5)
+    scenario.ship({1: 1, 2: 2}, number="P2")
+    drawn = invoice(scenario, ("dhl", "P2"))
+    assert (drawn.number, drawn.issued_at, drawn.total) == (f"{FIRST}-P2", scenario.now, Money(1500, "EUR"))
+    assert [each.number for each in invoice(scenario).shipments] == ["P1", "P2"]
 
 
 def test_a_declared_value_stands_on_it_instead_of_the_price():
-    story = sent_abroad()
-    story.complete_customs(CustomsLine(LineNo(1), declared_value_minor=300))
-    assert invoice(story).total == Money(1900, "EUR")
+    scenario = sent_abroad()
+    scenario.complete_customs(CustomsLine(LineNo(1), declared_value_minor=300))
+    assert invoice(scenario).total == Money(1900, "EUR")
 
 
 def test_there_is_no_invoice_while_customs_data_is_missing():
-    story = sent_abroad()
-    story.place(line(1, "tea", 1), order_id="shopify/2", destination=Destination("CN"))
+    scenario = sent_abroad()
+    scenario.place(line(1, "tea", 1), order_id="shopify/2", destination=Destination("CN"))
     with refused(CustomsDataMissing, "lacks what customs asks for: incoterm, lines\\[0\\].title"):
-        draw_up(story.order("shopify/2"), "shopify/2/1", story.supplier(), None)
+        draw_up(scenario.order("shopify/2"), "shopify/2/1", scenario.supplier(), None)
 
 
 def test_there_is_no_invoice_of_what_is_not_sent():
-    story = sent_abroad()
-    story.answer({1: reject(3), 2: reject(2)})
+    scenario = sent_abroad()
+    scenario.answer({1: reject(3), 2: reject(2)})
     with refused(NothingToInvoice, f"supplier order {FIRST} is rejected", stage=Stage.REJECTED):
-        invoice(story)
+        invoice(scenario)
 
 
 def test_there_is_no_invoice_of_another_parcel_or_an_unknown_supplier_order():
-    story = sent_abroad()
+    scenario = sent_abroad()
     with refused(NotItsParcel, f"supplier order {FIRST} has no parcel P9 of dhl"):
-        invoice(story, ("dhl", "P9"))
+        invoice(scenario, ("dhl", "P9"))
     with refused(UnknownSupplierOrder, "there is no supplier order shopify/1/7"):
-        draw_up(story.order(), "shopify/1/7", story.supplier(), None)
+        draw_up(scenario.order(), "shopify/1/7", scenario.supplier(), None)
 
 
 # --- on paper -------------------------------------------------------------------------------------

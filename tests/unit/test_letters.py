@@ -27,12 +27,12 @@ from ledger.nouns.stock import Alert
 from ledger.terms.money import Money
 from ledger.terms.places import Destination
 from projections.outbox.causes import CASE_STEPS
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     FIRST,
     NOON,
     ORDER,
-    Story,
+    Scenario,
     line,
     sent,
 )
@@ -74,10 +74,10 @@ CLOCKS = {
 
 
 def an_order() -> Order:
-    story: Story = sent(line(1, "tea", 4, title="Green tea"), promised_by=NOON + 9 * DAY, packing=("logo_label",))
-    story.ship({1: 2})
-    story.cancel({1: 1})
-    return story.order()
+    scenario: Scenario = sent(line(1, "tea", 4, title="Green tea"), promised_by=NOON + 9 * DAY, packing=("logo_label",))
+    scenario.ship({1: 2})
+    scenario.cancel({1: 1})
+    return scenario.order()
 
 
 def asked(kind: MessageKind, language: str, *, version: int = 1, because: str = "", clock: str = "") -> MessageAsked:
@@ -138,10 +138,10 @@ def test_a_template_that_asks_for_what_there_is_not_is_an_error_and_no_broken_le
 
 @pytest.mark.parametrize("kind", [MessageKind.ORDER_CONFIRMED, MessageKind.DISPATCHED, MessageKind.BREACH_ALERT])
 def test_a_promised_day_is_told_as_that_day_whatever_it_is_in_utc(kind: MessageKind):
-    story = sent(promised_day=date(2026, 3, 11), destination=Destination("US", "CA"))
-    story.ship()
+    scenario = sent(promised_day=date(2026, 3, 11), destination=Destination("US", "CA"))
+    scenario.ship()
     told = asked(kind, "en", clock="delivery" if kind is MessageKind.BREACH_ALERT else "")
-    _, text = written(told, story.order())
+    _, text = written(told, scenario.order())
     assert "11 March 2026" in text
     assert "UTC" not in text
     if kind is MessageKind.ORDER_CONFIRMED:
@@ -195,11 +195,11 @@ def test_an_instruction_says_what_goes_to_whom_by_when_and_how_it_is_packed():
 
 
 def test_an_instruction_names_the_deadline_as_a_hold_moved_it():
-    story = sent()
-    story.hold(HoldReason.FRAUD_REVIEW)
-    story.later(days=1)
-    story.release(HoldReason.FRAUD_REVIEW)
-    _, text = written(asked(MessageKind.DISPATCH_INSTRUCTION, "en"), story.order())
+    scenario = sent()
+    scenario.hold(HoldReason.FRAUD_REVIEW)
+    scenario.later(days=1)
+    scenario.release(HoldReason.FRAUD_REVIEW)
+    _, text = written(asked(MessageKind.DISPATCH_INSTRUCTION, "en"), scenario.order())
     assert "Dispatch by: 5 March 2026, 12:00 UTC" in text
 
 

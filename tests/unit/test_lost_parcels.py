@@ -20,13 +20,13 @@ from ledger.nouns.parcels import (
     UnknownParcel,
 )
 from ledger.terms.parties import Party
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     FIRST,
     HOUR,
     NOON,
     ORDER,
-    Story,
+    Scenario,
     a_shop,
     delivered,
     names,
@@ -45,63 +45,63 @@ LOST = ParcelStatus.LOST
 
 
 def test_a_parcel_that_nobody_sees_is_suspected_lost_once():
-    story = shipped()
-    story.scan(IN_TRANSIT, NOON + DAY)
-    story.later(days=14)
-    assert story.suspect_loss() == []
-    story.later(days=1)
-    assert names(story.suspect_loss()) == ["loss_suspected"]
-    assert story.suspect_loss() == []
-    assert story.buckets() == {"shipped": 3}
+    scenario = shipped()
+    scenario.scan(IN_TRANSIT, NOON + DAY)
+    scenario.later(days=14)
+    assert scenario.suspect_loss() == []
+    scenario.later(days=1)
+    assert names(scenario.suspect_loss()) == ["loss_suspected"]
+    assert scenario.suspect_loss() == []
+    assert scenario.buckets() == {"shipped": 3}
 
 
 def test_a_suspected_loss_may_still_be_delivered():
-    story = shipped()
-    story.later(days=14)
-    story.suspect_loss()
-    story.scan(DELIVERED)
-    assert story.buckets() == {"delivered": 3}
+    scenario = shipped()
+    scenario.later(days=14)
+    scenario.suspect_loss()
+    scenario.scan(DELIVERED)
+    assert scenario.buckets() == {"delivered": 3}
 
 
 @pytest.mark.parametrize("status", [DELIVERED, LOST, ParcelStatus.CUSTOMS_HELD, ParcelStatus.AVAILABLE_FOR_PICKUP])
 def test_no_scan_is_expected_of_a_parcel_at_rest(status):
-    story = shipped()
-    story.scan(status)
-    story.later(days=100)
-    assert story.suspect_loss() == []
+    scenario = shipped()
+    scenario.scan(status)
+    scenario.later(days=100)
+    assert scenario.suspect_loss() == []
 
 
 def test_a_confirmed_loss_moves_the_units_and_a_delivery_brings_them_back():
-    story = shipped()
-    assert names(story.scan(LOST)) == ["checkpoint_recorded", "units_lost"]
-    assert story.buckets() == {"lost": 3}
-    story.later(days=1)
-    assert names(story.scan(DELIVERED)) == ["checkpoint_recorded", "found_after_loss", "units_delivered", "opened"]
-    assert story.buckets() == {"delivered": 3}
+    scenario = shipped()
+    assert names(scenario.scan(LOST)) == ["checkpoint_recorded", "units_lost"]
+    assert scenario.buckets() == {"lost": 3}
+    scenario.later(days=1)
+    assert names(scenario.scan(DELIVERED)) == ["checkpoint_recorded", "found_after_loss", "units_delivered", "opened"]
+    assert scenario.buckets() == {"delivered": 3}
 
 
 def test_a_lost_parcel_that_is_seen_again_is_under_way_again():
-    story = shipped()
-    story.scan(LOST)
-    story.scan(IN_TRANSIT, NOON - HOUR)
-    assert story.buckets() == {"lost": 3}
-    story.later(days=1)
-    assert names(story.scan(IN_TRANSIT)) == ["checkpoint_recorded", "delivery_reopened"]
-    assert story.buckets() == {"shipped": 3}
+    scenario = shipped()
+    scenario.scan(LOST)
+    scenario.scan(IN_TRANSIT, NOON - HOUR)
+    assert scenario.buckets() == {"lost": 3}
+    scenario.later(days=1)
+    assert names(scenario.scan(IN_TRANSIT)) == ["checkpoint_recorded", "delivery_reopened"]
+    assert scenario.buckets() == {"shipped": 3}
 
 
 def test_what_came_back_was_neither_received_nor_lost():
-    story = sent()
-    story.ship({1: 1})
-    story.scan(ParcelStatus.RETURNED)
+    scenario = sent()
+    scenario.ship({1: 1})
+    scenario.scan(ParcelStatus.RETURNED)
     with refused(ParcelReturned, "parcel P1 of dhl came back to its sender", number="P1"):
-        story.receive()
+        scenario.receive()
     with refused(ParcelReturned, "parcel P1 of dhl came back to its sender", number="P1"):
-        story.confirm_loss()
-    story.ship({1: 2}, number="P2")
-    assert names(story.receive()) == ["units_delivered", "receipt_confirmed"]
-    assert story.buckets() == {"shipped": 1, "delivered": 2}
-    assert story.receive() == []
+        scenario.confirm_loss()
+    scenario.ship({1: 2}, number="P2")
+    assert names(scenario.receive()) == ["units_delivered", "receipt_confirmed"]
+    assert scenario.buckets() == {"shipped": 1, "delivered": 2}
+    assert scenario.receive() == []
 
 
 # --- back at the sender ---------------------------------------------------------------------------
@@ -109,11 +109,11 @@ def test_what_came_back_was_neither_received_nor_lost():
 RETURNING, RETURNED = ParcelStatus.RETURNING, ParcelStatus.RETURNED
 
 
-def told(story: Story, order: Sequence[int], *scans: Checkpoint) -> Story:
+def told(scenario: Scenario, order: Sequence[int], *scans: Checkpoint) -> Scenario:
     """The scans are told one by one, in this order."""
     for index in order:
-        story.scans(scans[index])
-    return story
+        scenario.scans(scans[index])
+    return scenario
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
@@ -122,24 +122,24 @@ def test_what_arrives_after_it_was_returned_is_back_at_the_sender_whatever_is_to
     back: ParcelStatus, order: Sequence[int]
 ):
     scans = (scan(IN_TRANSIT, NOON), scan(back, NOON + DAY), scan(DELIVERED, NOON + 2 * DAY))
-    story = told(shipped(), order, *scans)
-    assert (story.parcel().status, story.parcel().delivered_at) == (RETURNED, None)
-    assert (story.buckets(), story.header()) == ({"shipped": 3}, Header.DISPATCHED)
+    scenario = told(shipped(), order, *scans)
+    assert (scenario.parcel().status, scenario.parcel().delivered_at) == (RETURNED, None)
+    assert (scenario.buckets(), scenario.header()) == ({"shipped": 3}, Header.DISPATCHED)
 
 
 @pytest.mark.parametrize("order", list(permutations(range(2))))
 def test_what_was_on_its_way_back_is_delivered_if_the_carrier_says_that_it_reached_the_customer(order: Sequence[int]):
     reached = Checkpoint(NOON + 2 * DAY, DELIVERED, reached_customer=True)
-    story = told(shipped(), order, scan(RETURNING, NOON + DAY), reached)
-    assert story.buckets() == {"delivered": 3}
+    scenario = told(shipped(), order, scan(RETURNING, NOON + DAY), reached)
+    assert scenario.buckets() == {"delivered": 3}
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_what_goes_back_after_it_was_delivered_was_delivered(order: Sequence[int]):
     scans = (scan(DELIVERED, NOON), scan(RETURNED, NOON + DAY), scan(DELIVERED, NOON + 2 * DAY))
-    story = told(shipped(), order, *scans)
-    assert (story.parcel().status, story.parcel().delivered_at) == (DELIVERED, NOON)
-    assert story.order().delivered_at == NOON
+    scenario = told(shipped(), order, *scans)
+    assert (scenario.parcel().status, scenario.parcel().delivered_at) == (DELIVERED, NOON)
+    assert scenario.order().delivered_at == NOON
 
 
 def test_of_one_instant_a_delivery_that_was_told_first_was_one():
@@ -155,10 +155,10 @@ def test_what_was_given_up_on_its_way_back_is_lost_whatever_is_told_first():
 
 
 def test_a_receipt_that_the_customer_confirmed_is_not_undone_by_a_return():
-    story = shipped()
-    story.receive(at=NOON)
-    told(story, (0, 1), scan(DELIVERED, NOON + DAY), scan(RETURNED, NOON + HOUR))
-    assert story.buckets() == {"delivered": 3}
+    scenario = shipped()
+    scenario.receive(at=NOON)
+    told(scenario, (0, 1), scan(DELIVERED, NOON + DAY), scan(RETURNED, NOON + HOUR))
+    assert scenario.buckets() == {"delivered": 3}
 
 
 def test_a_warning_about_the_number_never_refuses():
@@ -175,26 +175,26 @@ def test_a_parcel_knows_its_lines_and_where_it_goes():
 
 
 def test_a_loss_can_be_confirmed_by_the_carrier_or_a_person():
-    story = shipped()
-    story.later(days=20)
-    assert names(story.confirm_loss()) == ["loss_confirmed", "units_lost"]
-    assert story.buckets() == {"lost": 3}
-    assert (story.parcel().status, story.parcel().lost_at) == (LOST, story.now)
-    assert story.confirm_loss(by=Party.RETAILER) == []
+    scenario = shipped()
+    scenario.later(days=20)
+    assert names(scenario.confirm_loss()) == ["loss_confirmed", "units_lost"]
+    assert scenario.buckets() == {"lost": 3}
+    assert (scenario.parcel().status, scenario.parcel().lost_at) == (LOST, scenario.now)
+    assert scenario.confirm_loss(by=Party.RETAILER) == []
 
 
 def test_a_loss_that_the_carrier_reported_needs_no_confirmation():
-    story = shipped()
-    story.scan(LOST)
-    assert story.confirm_loss() == []
+    scenario = shipped()
+    scenario.scan(LOST)
+    assert scenario.confirm_loss() == []
 
 
 def test_a_delivered_parcel_is_not_lost_before_the_delivery_is_disputed():
-    story = delivered()
+    scenario = delivered()
     with refused(AlreadyDelivered, "parcel P1 of dhl was delivered", carrier="dhl", number="P1"):
-        story.confirm_loss()
-    story.dispute()
-    assert names(story.confirm_loss()) == ["loss_confirmed", "units_lost"]
+        scenario.confirm_loss()
+    scenario.dispute()
+    assert names(scenario.confirm_loss()) == ["loss_confirmed", "units_lost"]
 
 
 def test_the_loss_of_an_unknown_parcel_is_refused():
@@ -203,55 +203,55 @@ def test_the_loss_of_an_unknown_parcel_is_refused():
 
 
 def test_a_scan_from_before_the_loss_was_confirmed_changes_nothing():
-    story = shipped()
-    story.later(days=20)
-    story.confirm_loss()
-    assert names(story.scan(IN_TRANSIT, NOON + DAY)) == ["checkpoint_recorded"]
-    assert (story.parcel().status, story.buckets()) == (LOST, {"lost": 3})
+    scenario = shipped()
+    scenario.later(days=20)
+    scenario.confirm_loss()
+    assert names(scenario.scan(IN_TRANSIT, NOON + DAY)) == ["checkpoint_recorded"]
+    assert (scenario.parcel().status, scenario.buckets()) == (LOST, {"lost": 3})
 
 
 def test_a_confirmed_loss_that_is_delivered_is_found_and_asks_for_recovery():
-    story = shipped()
-    story.later(days=20)
-    story.confirm_loss()
-    lost_at = story.now
-    story.later(days=3)
-    facts = story.scan(DELIVERED)
+    scenario = shipped()
+    scenario.later(days=20)
+    scenario.confirm_loss()
+    lost_at = scenario.now
+    scenario.later(days=3)
+    facts = scenario.scan(DELIVERED)
     assert names(facts) == ["checkpoint_recorded", "found_after_loss", "units_delivered", "opened"]
     found = the(FoundAfterLoss, facts)
     assert (found.order_id, found.supplier_order_id, found.by_line) == (ORDER, FIRST, {1: 3})
-    assert (found.lost_at, found.at) == (lost_at, story.now)
-    assert story.buckets() == {"delivered": 3}
-    assert (story.parcel().lost_at, story.parcel().found_at) == (None, story.now)
+    assert (found.lost_at, found.at) == (lost_at, scenario.now)
+    assert scenario.buckets() == {"delivered": 3}
+    assert (scenario.parcel().lost_at, scenario.parcel().found_at) == (None, scenario.now)
 
 
 def test_a_loss_that_turns_out_to_be_an_earlier_delivery_is_found():
-    story = shipped()
-    story.later(days=20)
-    story.confirm_loss()
-    assert "found_after_loss" in names(story.scan(DELIVERED, NOON + DAY))
-    assert story.buckets() == {"delivered": 3}
+    scenario = shipped()
+    scenario.later(days=20)
+    scenario.confirm_loss()
+    assert "found_after_loss" in names(scenario.scan(DELIVERED, NOON + DAY))
+    assert scenario.buckets() == {"delivered": 3}
 
 
 def test_a_lost_parcel_that_moves_again_is_found_when_it_arrives():
-    story = shipped()
-    story.confirm_loss()
-    story.later(days=1)
-    assert names(story.scan(IN_TRANSIT)) == ["checkpoint_recorded", "delivery_reopened"]
-    story.later(days=1)
-    assert names(story.scan(DELIVERED)) == ["checkpoint_recorded", "found_after_loss", "units_delivered", "opened"]
+    scenario = shipped()
+    scenario.confirm_loss()
+    scenario.later(days=1)
+    assert names(scenario.scan(IN_TRANSIT)) == ["checkpoint_recorded", "delivery_reopened"]
+    scenario.later(days=1)
+    assert names(scenario.scan(DELIVERED)) == ["checkpoint_recorded", "found_after_loss", "units_delivered", "opened"]
 
 
 def test_a_customer_who_has_a_lost_parcel_has_found_it():
-    story = shipped()
-    story.confirm_loss()
-    story.later(days=1)
-    assert names(story.receive()) == ["units_delivered", "receipt_confirmed", "found_after_loss", "opened"]
-    assert story.buckets() == {"delivered": 3}
+    scenario = shipped()
+    scenario.confirm_loss()
+    scenario.later(days=1)
+    assert names(scenario.receive()) == ["units_delivered", "receipt_confirmed", "found_after_loss", "opened"]
+    assert scenario.buckets() == {"delivered": 3}
 
 
 def test_a_suspected_loss_that_arrives_is_no_recovery():
-    story = shipped()
-    story.later(days=15)
-    story.suspect_loss()
-    assert names(story.scan(DELIVERED)) == ["checkpoint_recorded", "units_delivered"]
+    scenario = shipped()
+    scenario.later(days=15)
+    scenario.suspect_loss()
+    assert names(scenario.scan(DELIVERED)) == ["checkpoint_recorded", "units_delivered"]

@@ -35,13 +35,13 @@ from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.policies import Policy
 from ledger.terms.clocks import Clock
 from ledger.terms.places import Destination
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     FIRST,
     HOUR,
     NOON,
     ORDER,
-    Story,
+    Scenario,
     accept,
     confirmed,
     delivered,
@@ -65,13 +65,13 @@ def told(*facts: MessageFact) -> Message:
     return message
 
 
-def notice(kind: MessageKind, story: Story, cause: int = 7, **about: Any) -> Notice:
+def notice(kind: MessageKind, scenario: Scenario, cause: int = 7, **about: Any) -> Notice:
     named = {"order_id": ORDER, **about}
-    return Notice(f"{kind}-{cause}", kind, About(**named), story.now, cause)
+    return Notice(f"{kind}-{cause}", kind, About(**named), scenario.now, cause)
 
 
-def ask(story: Story, wanted: Notice) -> list[Change]:
-    return notices.ask(story.book, wanted, TEMPLATES, story.now)
+def ask(scenario: Scenario, wanted: Notice) -> list[Change]:
+    return notices.ask(scenario.book, wanted, TEMPLATES, scenario.now)
 
 
 def facts_of(changes: list[Change]) -> list[str]:
@@ -94,16 +94,16 @@ DISPATCHED: dict[str, Any] = {
 
 
 def test_a_message_is_asked_for_once():
-    story = confirmed()
-    wanted = notice(MessageKind.ORDER_CONFIRMED, story)
-    (change,) = ask(story, wanted)
-    story.record([change])
-    assert ask(story, wanted) == []
+    scenario = confirmed()
+    wanted = notice(MessageKind.ORDER_CONFIRMED, scenario)
+    (change,) = ask(scenario, wanted)
+    scenario.record([change])
+    assert ask(scenario, wanted) == []
 
 
 def test_a_message_says_to_whom_in_which_language_and_by_which_template():
-    story = confirmed(subject="person-1", destination=Destination("TW"))
-    ((stream, fact),) = ask(story, notice(MessageKind.ORDER_CONFIRMED, story))
+    scenario = confirmed(subject="person-1", destination=Destination("TW"))
+    ((stream, fact),) = ask(scenario, notice(MessageKind.ORDER_CONFIRMED, scenario))
     assert isinstance(fact, MessageAsked)
     assert stream == "message-order_confirmed-7"
     assert (fact.audience, fact.recipient, fact.language, fact.template_version, fact.cause) == (
@@ -116,11 +116,13 @@ def test_a_message_says_to_whom_in_which_language_and_by_which_template():
 
 
 def test_suppliers_and_staff_are_named_by_id_and_role():
-    story = sent()
-    supplier = ask(story, notice(MessageKind.DISPATCH_INSTRUCTION, story, supplier_order_id=FIRST, supplier_id="acme"))
-    story.later(days=3)
-    story.miss(Clock.DISPATCH)
-    staff = ask(story, notice(MessageKind.BREACH_ALERT, story, supplier_order_id=FIRST, clock="dispatch"))
+    scenario = sent()
+    supplier = ask(
+        scenario, notice(MessageKind.DISPATCH_INSTRUCTION, scenario, supplier_order_id=FIRST, supplier_id="acme")
+    )
+    scenario.later(days=3)
+    scenario.miss(Clock.DISPATCH)
+    staff = ask(scenario, notice(MessageKind.BREACH_ALERT, scenario, supplier_order_id=FIRST, clock="dispatch"))
     assert [fact.recipient for _, fact in (*supplier, *staff) if isinstance(fact, MessageAsked)] == [
         "acme",
         "operations",
@@ -128,67 +130,70 @@ def test_suppliers_and_staff_are_named_by_id_and_role():
 
 
 def test_a_language_without_templates_falls_back():
-    story = confirmed()
+    scenario = confirmed()
     only_english = {(kind, "en"): 1 for kind in MessageKind}
-    german = notices.ask(story.book, notice(MessageKind.ORDER_CONFIRMED, story), only_english, story.now)
+    german = notices.ask(scenario.book, notice(MessageKind.ORDER_CONFIRMED, scenario), only_english, scenario.now)
     assert german[0][1].language == "en"  # type: ignore[attr-defined]
 
 
 def test_what_happened_long_ago_is_told_to_nobody():
-    story = confirmed()
-    wanted = notice(MessageKind.ORDER_CONFIRMED, story)
-    story.later(hours=48)
-    assert facts_of(ask(story, wanted)) == ["asked"]
-    story.later(minutes=1)
-    assert ask(story, wanted) == []
+    scenario = confirmed()
+    wanted = notice(MessageKind.ORDER_CONFIRMED, scenario)
+    scenario.later(hours=48)
+    assert facts_of(ask(scenario, wanted)) == ["asked"]
+    scenario.later(minutes=1)
+    assert ask(scenario, wanted) == []
 
 
 # --- is it still true? ----------------------------------------------------------------------------
 
 
 def test_a_confirmation_is_not_sent_for_an_order_that_was_cancelled():
-    story = confirmed()
-    story.cancel()
-    assert facts_of(ask(story, notice(MessageKind.ORDER_CONFIRMED, story))) == ["asked", "order_cancelled"]
+    scenario = confirmed()
+    scenario.cancel()
+    assert facts_of(ask(scenario, notice(MessageKind.ORDER_CONFIRMED, scenario))) == ["asked", "order_cancelled"]
 
 
 def test_a_dispatch_is_told_until_the_parcel_is_there():
-    story = shipped()
-    assert facts_of(ask(story, notice(MessageKind.DISPATCHED, story, **DISPATCHED))) == ["asked"]
-    story.scan(ParcelStatus.DELIVERED)
-    assert facts_of(ask(story, notice(MessageKind.DISPATCHED, story, **DISPATCHED))) == ["asked", "superseded"]
+    scenario = shipped()
+    assert facts_of(ask(scenario, notice(MessageKind.DISPATCHED, scenario, **DISPATCHED))) == ["asked"]
+    scenario.scan(ParcelStatus.DELIVERED)
+    assert facts_of(ask(scenario, notice(MessageKind.DISPATCHED, scenario, **DISPATCHED))) == ["asked", "superseded"]
 
 
 def test_a_delay_is_not_told_once_the_goods_have_left():
-    story = sent()
-    story.later(hours=49)
-    story.miss(Clock.DISPATCH)
-    late = notice(MessageKind.DELAYED, story, supplier_order_id=FIRST, because="dispatch_late")
-    assert facts_of(ask(story, late)) == ["asked"]
-    story.ship()
-    assert facts_of(ask(story, late)) == ["asked", "superseded"]
+    scenario = sent()
+    scenario.later(hours=49)
+    scenario.miss(Clock.DISPATCH)
+    late = notice(MessageKind.DELAYED, scenario, supplier_order_id=FIRST, because="dispatch_late")
+    assert facts_of(ask(scenario, late)) == ["asked"]
+    scenario.ship()
+    assert facts_of(ask(scenario, late)) == ["asked", "superseded"]
 
 
 def test_a_delay_by_the_carrier_is_not_told_once_the_parcel_moves():
-    story = shipped()
-    story.scan(ParcelStatus.DELAYED)
-    late = notice(MessageKind.DELAYED, story, **DISPATCHED, because="carrier")
-    assert facts_of(ask(story, late)) == ["asked"]
-    story.later(hours=1)
-    story.scan(ParcelStatus.OUT_FOR_DELIVERY)
-    assert facts_of(ask(story, late)) == ["asked", "superseded"]
-    assert facts_of(ask(story, notice(MessageKind.OUT_FOR_DELIVERY, story, **DISPATCHED))) == ["asked"]
-    story.scan(ParcelStatus.DELIVERED)
-    assert facts_of(ask(story, notice(MessageKind.OUT_FOR_DELIVERY, story, **DISPATCHED))) == ["asked", "superseded"]
+    scenario = shipped()
+    scenario.scan(ParcelStatus.DELAYED)
+    late = notice(MessageKind.DELAYED, scenario, **DISPATCHED, because="carrier")
+    assert facts_of(ask(scenario, late)) == ["asked"]
+    scenario.later(hours=1)
+    scenario.scan(ParcelStatus.OUT_FOR_DELIVERY)
+    assert facts_of(ask(scenario, late)) == ["asked", "superseded"]
+    assert facts_of(ask(scenario, notice(MessageKind.OUT_FOR_DELIVERY, scenario, **DISPATCHED))) == ["asked"]
+    scenario.scan(ParcelStatus.DELIVERED)
+    assert facts_of(ask(scenario, notice(MessageKind.OUT_FOR_DELIVERY, scenario, **DISPATCHED))) == [
+        "asked",
+        "superseded",
+    ]
 
 
 def test_a_backorder_is_told_while_goods_are_waited_for():
-    story = sent()
-    waits = notice(MessageKind.DELAYED, story, supplier_order_id=FIRST, because="backordered")
-    story.answer({1: backorder(3)})
-    assert facts_of(ask(story, waits)) == ["asked"]
-    story.ship()
-    assert facts_of(ask(story, waits)) == ["asked", "superseded"]
+    scenario = sent()
+    waits = notice(MessageKind.DELAYED, scenario, supplier_order_id=FIRST, because="backordered")
+    scenario.answer({1: backorder(3)})
+    assert facts_of(ask(scenario, waits)) == ["asked"]
+    scenario.ship()
+    assert facts_of(ask(scenario, waits)) == ["asked", "superseded"]
 
 
 def backorder(count: int) -> LineAnswer:
@@ -197,135 +202,135 @@ def backorder(count: int) -> LineAnswer:
 
 def test_a_delivery_is_not_told_to_who_disputed_it_or_confirmed_it():
     arrived: dict[str, Any] = {"carrier": "dhl", "number": "P1", "epoch": 1}
-    story = delivered()
-    assert facts_of(ask(story, notice(MessageKind.DELIVERED, story, **arrived))) == ["asked"]
-    story.dispute()
-    assert facts_of(ask(story, notice(MessageKind.DELIVERED, story, **arrived))) == ["asked", "delivery_disputed"]
-    story.receive()
-    assert facts_of(ask(story, notice(MessageKind.DELIVERED, story, **arrived))) == ["asked", "receipt_confirmed"]
+    scenario = delivered()
+    assert facts_of(ask(scenario, notice(MessageKind.DELIVERED, scenario, **arrived))) == ["asked"]
+    scenario.dispute()
+    assert facts_of(ask(scenario, notice(MessageKind.DELIVERED, scenario, **arrived))) == ["asked", "delivery_disputed"]
+    scenario.receive()
+    assert facts_of(ask(scenario, notice(MessageKind.DELIVERED, scenario, **arrived))) == ["asked", "receipt_confirmed"]
 
 
 def test_an_instruction_is_not_sent_where_nothing_is_left_to_ship():
-    story = shipped()
-    wanted = notice(MessageKind.DISPATCH_INSTRUCTION, story, supplier_order_id=FIRST, supplier_id="acme")
-    assert facts_of(ask(story, wanted)) == ["asked", "nothing_to_ship"]
+    scenario = shipped()
+    wanted = notice(MessageKind.DISPATCH_INSTRUCTION, scenario, supplier_order_id=FIRST, supplier_id="acme")
+    assert facts_of(ask(scenario, wanted)) == ["asked", "nothing_to_ship"]
 
 
 def test_an_instruction_waits_for_a_hold_and_for_the_answer_whether_all_that_is_left_can_be_stopped():
-    story = sent()
-    wanted = notice(MessageKind.DISPATCH_INSTRUCTION, story, supplier_order_id=FIRST, supplier_id="acme")
+    scenario = sent()
+    wanted = notice(MessageKind.DISPATCH_INSTRUCTION, scenario, supplier_order_id=FIRST, supplier_id="acme")
 
     def waits() -> bool:
-        return notices.waits(story.book, wanted.kind, wanted.about)
+        return notices.waits(scenario.book, wanted.kind, wanted.about)
 
     assert not waits()
-    story.hold(HoldReason.BAD_ADDRESS, supplier_order_id=FIRST)
+    scenario.hold(HoldReason.BAD_ADDRESS, supplier_order_id=FIRST)
     assert waits()
-    assert not notices.waits(story.book, MessageKind.CANCEL_REQUEST, wanted.about)
-    story.release(HoldReason.BAD_ADDRESS, supplier_order_id=FIRST)
+    assert not notices.waits(scenario.book, MessageKind.CANCEL_REQUEST, wanted.about)
+    scenario.release(HoldReason.BAD_ADDRESS, supplier_order_id=FIRST)
     assert not waits()
-    story.cancel({1: 1})
+    scenario.cancel({1: 1})
     assert not waits()
-    story.cancel()
+    scenario.cancel()
     assert waits()
-    story.answer_cancel(agreed=False)
+    scenario.answer_cancel(agreed=False)
     assert not waits()
 
 
 def test_a_cancel_request_is_not_sent_once_it_is_answered():
-    story = sent()
-    story.cancel()
-    wanted = notice(MessageKind.CANCEL_REQUEST, story, supplier_order_id=FIRST, supplier_id="acme")
-    assert facts_of(ask(story, wanted)) == ["asked"]
-    story.answer_cancel(agreed=True)
-    assert facts_of(ask(story, wanted)) == ["asked", "answered"]
+    scenario = sent()
+    scenario.cancel()
+    wanted = notice(MessageKind.CANCEL_REQUEST, scenario, supplier_order_id=FIRST, supplier_id="acme")
+    assert facts_of(ask(scenario, wanted)) == ["asked"]
+    scenario.answer_cancel(agreed=True)
+    assert facts_of(ask(scenario, wanted)) == ["asked", "answered"]
 
 
 def test_a_breach_that_was_withdrawn_is_told_to_nobody():
-    story = sent()
-    story.answer({1: accept(3)})
-    story.later(hours=49)
-    story.miss(Clock.DISPATCH)
+    scenario = sent()
+    scenario.answer({1: accept(3)})
+    scenario.later(hours=49)
+    scenario.miss(Clock.DISPATCH)
     late: dict[str, Any] = {"supplier_order_id": FIRST, "supplier_id": "acme", "clock": "dispatch"}
-    story.ship(at=NOON + 47 * HOUR)
+    scenario.ship(at=NOON + 47 * HOUR)
     for kind in (MessageKind.BREACH_NOTICE, MessageKind.BREACH_ALERT):
-        assert facts_of(ask(story, notice(kind, story, **late))) == ["asked", "breach_withdrawn"]
+        assert facts_of(ask(scenario, notice(kind, scenario, **late))) == ["asked", "breach_withdrawn"]
 
 
 def test_a_missed_first_scan_is_told_unless_it_was_scanned_in_time_after_all():
-    story = shipped()
-    story.later(hours=37)
-    story.miss_first_scan()
+    scenario = shipped()
+    scenario.later(hours=37)
+    scenario.miss_first_scan()
     late = {**DISPATCHED, "clock": "first_scan"}
-    assert facts_of(ask(story, notice(MessageKind.BREACH_NOTICE, story, **late))) == ["asked"]
-    story.scan(ParcelStatus.IN_TRANSIT, NOON + HOUR)
-    assert facts_of(ask(story, notice(MessageKind.BREACH_ALERT, story, **late))) == ["asked", "breach_withdrawn"]
+    assert facts_of(ask(scenario, notice(MessageKind.BREACH_NOTICE, scenario, **late))) == ["asked"]
+    scenario.scan(ParcelStatus.IN_TRANSIT, NOON + HOUR)
+    assert facts_of(ask(scenario, notice(MessageKind.BREACH_ALERT, scenario, **late))) == ["asked", "breach_withdrawn"]
 
 
 def test_a_parcel_in_trouble_is_told_while_it_is():
-    story = shipped()
-    story.scan(ParcelStatus.DAMAGED)
-    wanted = notice(MessageKind.PARCEL_ALERT, story, **DISPATCHED, because="damaged")
-    assert facts_of(ask(story, wanted)) == ["asked"]
-    story.later(hours=1)
-    story.scan(ParcelStatus.RETURNING)
-    assert facts_of(ask(story, wanted)) == ["asked", "superseded"]
+    scenario = shipped()
+    scenario.scan(ParcelStatus.DAMAGED)
+    wanted = notice(MessageKind.PARCEL_ALERT, scenario, **DISPATCHED, because="damaged")
+    assert facts_of(ask(scenario, wanted)) == ["asked"]
+    scenario.later(hours=1)
+    scenario.scan(ParcelStatus.RETURNING)
+    assert facts_of(ask(scenario, wanted)) == ["asked", "superseded"]
 
 
 def test_a_message_about_an_earlier_use_of_a_number_is_superseded():
-    story = shipped()
+    scenario = shipped()
     old = {**DISPATCHED, "epoch": 0}
-    assert facts_of(ask(story, notice(MessageKind.DISPATCHED, story, **old))) == ["asked", "superseded"]
+    assert facts_of(ask(scenario, notice(MessageKind.DISPATCHED, scenario, **old))) == ["asked", "superseded"]
 
 
 # --- what only time makes due ----------------------------------------------------------------------
 
 
-def reminder(story: Story, clock: Clock, due: Any) -> Notice:
+def reminder(scenario: Scenario, clock: Clock, due: Any) -> Notice:
     about = {"supplier_order_id": FIRST, "supplier_id": "acme", "clock": clock.value, "due": due}
-    return notice(MessageKind.REMINDER, story, cause=0, **about)
+    return notice(MessageKind.REMINDER, scenario, cause=0, **about)
 
 
 def test_a_supplier_is_reminded_of_a_clock_that_runs():
-    story = sent()
-    story.later(hours=43)
-    assert facts_of(ask(story, reminder(story, Clock.DISPATCH, NOON + 48 * HOUR))) == ["asked"]
+    scenario = sent()
+    scenario.later(hours=43)
+    assert facts_of(ask(scenario, reminder(scenario, Clock.DISPATCH, NOON + 48 * HOUR))) == ["asked"]
 
 
 def test_nobody_is_reminded_of_a_clock_that_was_met_moved_or_stands():
     met, moved, stopped = sent(), sent(), sent()
     met.ship()
-    for story in (moved, stopped):
-        story.hold(HoldReason.FRAUD_REVIEW)
-        story.later(hours=1)
+    for scenario in (moved, stopped):
+        scenario.hold(HoldReason.FRAUD_REVIEW)
+        scenario.later(hours=1)
     moved.release(HoldReason.FRAUD_REVIEW)
-    for story in (met, moved, stopped):
-        assert ask(story, reminder(story, Clock.DISPATCH, NOON + 48 * HOUR)) == []
+    for scenario in (met, moved, stopped):
+        assert ask(scenario, reminder(scenario, Clock.DISPATCH, NOON + 48 * HOUR)) == []
     assert facts_of(ask(moved, reminder(moved, Clock.DISPATCH, NOON + 49 * HOUR))) == ["asked"]
 
 
 def test_nobody_is_reminded_of_a_clock_that_is_shorter_than_the_notice():
-    story = sent(line(1, "tea", 3, dispatch_by=NOON + 5 * HOUR))
-    assert ask(story, reminder(story, Clock.DISPATCH, NOON + 5 * HOUR)) == []
+    scenario = sent(line(1, "tea", 3, dispatch_by=NOON + 5 * HOUR))
+    assert ask(scenario, reminder(scenario, Clock.DISPATCH, NOON + 5 * HOUR)) == []
 
 
 @pytest.mark.parametrize("wait", ["not_dispatched", "on_hold", "backordered"])
 def test_a_customer_is_told_why_the_promised_day_will_not_be_kept(wait: str):
     promise = NOON + 5 * DAY
-    story = sent(promised_by=promise)
+    scenario = sent(promised_by=promise)
     if wait == "on_hold":
-        story.hold(HoldReason.CUSTOMS_DATA)
+        scenario.hold(HoldReason.CUSTOMS_DATA)
     elif wait == "backordered":
-        story.answer({1: backorder(3)})
-    story.later(days=4)
-    ((_, fact),) = ask(story, notice(MessageKind.DELAYED, story, cause=0, due=promise))
+        scenario.answer({1: backorder(3)})
+    scenario.later(days=4)
+    ((_, fact),) = ask(scenario, notice(MessageKind.DELAYED, scenario, cause=0, due=promise))
     assert isinstance(fact, MessageAsked)
     assert fact.about.because == wait
 
 
 def test_a_promise_is_not_called_late_once_everything_has_left():
-    story = shipped(promised_by=NOON + 5 * DAY)
-    assert ask(story, notice(MessageKind.DELAYED, story, cause=0, due=NOON + 5 * DAY)) == []
+    scenario = shipped(promised_by=NOON + 5 * DAY)
+    assert ask(scenario, notice(MessageKind.DELAYED, scenario, cause=0, due=NOON + 5 * DAY)) == []
 
 
 # --- what comes of it -----------------------------------------------------------------------------
@@ -401,10 +406,10 @@ def test_a_message_is_cancelled_once_and_not_after_it_was_sent():
 
 
 def test_a_message_that_nobody_asked_for_is_unknown():
-    story = confirmed()
+    scenario = confirmed()
     for decide in (
-        lambda: notices.retry(story.book, "dispatched-9", "mia", NOON),
-        lambda: notices.cancel(story.book, "dispatched-9", "wrong", "mia", NOON),
+        lambda: notices.retry(scenario.book, "dispatched-9", "mia", NOON),
+        lambda: notices.cancel(scenario.book, "dispatched-9", "wrong", "mia", NOON),
     ):
         with refused(UnknownMessage, "there is no message dispatched-9"):
             decide()

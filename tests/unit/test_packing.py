@@ -4,22 +4,22 @@ from ledger.facts import changes_of
 from ledger.nouns import policies
 from ledger.nouns.orders.supplier_orders import PackingErrorFound
 from ledger.nouns.policies import Policy
-from tests.support.story import (
+from tests.support.scenario import (
     NOON,
-    Story,
+    Scenario,
     line,
     names,
     the,
 )
 
 
-def packing_shop(*can: str, asked: tuple[str, ...] = ("logo_label", "neutral_outside")) -> Story:
+def packing_shop(*can: str, asked: tuple[str, ...] = ("logo_label", "neutral_outside")) -> Scenario:
     """A sent order with these instructions; Acme can do what is said."""
-    story = Story()
-    story.approve("acme", packing=can)
-    story.place(line(1, "tea", 3), packing=asked)
-    story.send()
-    return story
+    scenario = Scenario()
+    scenario.approve("acme", packing=can)
+    scenario.place(line(1, "tea", 3), packing=asked)
+    scenario.send()
+    return scenario
 
 
 def test_a_supplier_that_can_is_asked_for_what_the_shop_wants():
@@ -44,25 +44,25 @@ def test_what_carries_no_brand_needs_no_ability_and_nothing_asked_is_nothing_pac
 
 
 def test_what_carries_the_brand_and_what_stands_in_for_it_are_agreed():
-    story = Story()
-    story.approve("acme")
+    scenario = Scenario()
+    scenario.approve("acme")
     agreed = Policy(brand_packs=("gold_ribbon",), brand_pack_fallback="thank_you_note")
-    story.record(changes_of(policies.stream(), policies.agree(None, agreed, NOON, NOON)))
-    story.place(line(1, "tea", 3), packing=("gold_ribbon", "logo_label"))
-    assert story.supplier_order().packing == ("logo_label", "thank_you_note")
+    scenario.record(changes_of(policies.stream(), policies.agree(None, agreed, NOON, NOON)))
+    scenario.place(line(1, "tea", 3), packing=("gold_ribbon", "logo_label"))
+    assert scenario.supplier_order().packing == ("logo_label", "thank_you_note")
 
 
 def test_a_missing_brand_pack_is_an_order_error_that_names_what_lacks():
-    story = packing_shop("logo_label")
-    facts = story.pack("neutral_outside")
+    scenario = packing_shop("logo_label")
+    facts = scenario.pack("neutral_outside")
     assert names(facts) == ["supplier_order_packed", "packing_error_found"]
     assert the(PackingErrorFound, facts).lacking == ("logo_label",)
-    assert story.supplier_order().packing_lacks == ("logo_label",)
+    assert scenario.supplier_order().packing_lacks == ("logo_label",)
 
 
 def test_a_missing_fallback_is_an_error_as_well_and_the_agreed_one_is_none():
-    story = packing_shop()
-    assert the(PackingErrorFound, story.pack("neutral_outside")).lacking == ("after_sales_card",)
+    scenario = packing_shop()
+    assert the(PackingErrorFound, scenario.pack("neutral_outside")).lacking == ("after_sales_card",)
     assert names(packing_shop().pack("after_sales_card", "neutral_outside")) == ["supplier_order_packed"]
 
 
@@ -71,10 +71,10 @@ def test_more_than_was_asked_is_no_error():
 
 
 def test_an_error_is_found_once_and_withdrawn_when_it_is_packed_rightly():
-    story = packing_shop("logo_label")
-    story.pack("neutral_outside")
-    assert story.pack("neutral_outside") == []
-    assert names(story.pack("neutral_outside", "tape")) == ["supplier_order_packed"]
-    assert names(story.pack("tape")) == ["supplier_order_packed", "packing_error_found"]
-    assert names(story.pack("logo_label", "neutral_outside")) == ["supplier_order_packed", "packing_corrected"]
-    assert story.supplier_order().packing_lacks == ()
+    scenario = packing_shop("logo_label")
+    scenario.pack("neutral_outside")
+    assert scenario.pack("neutral_outside") == []
+    assert names(scenario.pack("neutral_outside", "tape")) == ["supplier_order_packed"]
+    assert names(scenario.pack("tape")) == ["supplier_order_packed", "packing_error_found"]
+    assert names(scenario.pack("logo_label", "neutral_outside")) == ["supplier_order_packed", "packing_corrected"]
+    assert scenario.supplier_order().packing_lacks == ()

@@ -38,11 +38,11 @@ from tests.support.recovering import (
     proposed,
     refund,
 )
-from tests.support.story import (
+from tests.support.scenario import (
     FIRST,
     HOUR,
     NOON,
-    Story,
+    Scenario,
     names,
     refused,
     shipped,
@@ -54,9 +54,9 @@ FREIGHT = Cost("freight-1", CostKind.FREIGHT, 500)
 
 def answering(within_hours: int | None = 24) -> Recovering:
     """A supplier that agreed to answer within so many hours is asked for 10 EUR."""
-    story = shipped()
-    story.approve("acme", Agreement(effective_from=NOON - timedelta(days=1), answer_within_hours=within_hours))
-    recovering = Recovering(story)
+    scenario = shipped()
+    scenario.approve("acme", Agreement(effective_from=NOON - timedelta(days=1), answer_within_hours=within_hours))
+    recovering = Recovering(scenario)
     recovering.of_supplier(refund(1000))
     return recovering
 
@@ -74,7 +74,7 @@ def test_a_cost_is_proposed_to_the_supplier_of_the_supplier_order():
 
 def test_opening_again_records_nothing_and_with_other_content_is_refused():
     recovering = proposed()
-    recovering.story.later(hours=1)
+    recovering.scenario.later(hours=1)
     assert recovering.of_supplier(refund(1000)) == []
     with refused(RecoveryOpenedDifferently, "recovery r1 was opened already with other content", recovery_id="r1"):
         recovering.of_supplier(refund(999))
@@ -114,7 +114,7 @@ def test_a_cost_in_another_currency_is_another_recovery():
     recovering = proposed()
     with refused(OtherCurrency, "recovery r1 is in EUR, not CNY; open another one", sent="CNY"):
         recovering.add(FREIGHT, "CNY")
-    other = Recovering(recovering.story, "r2")
+    other = Recovering(recovering.scenario, "r2")
     other.of_supplier(FREIGHT, currency="CNY")
     assert (other.recovery.currency, other.recovery.asked_minor) == ("CNY", 500)
 
@@ -175,9 +175,12 @@ def test_it_is_settled_in_parts_and_over_with_the_last_one():
     recovering.accept(1000)
     recovering.settle(400, "cn-1")
     assert (recovering.recovery.status, recovering.recovery.received_minor) == (RecoveryStatus.ACCEPTED, 400)
-    recovering.story.later(days=1)
+    recovering.scenario.later(days=1)
     recovering.settle(600, "d-2", Method.DEDUCTION)
-    assert (recovering.recovery.status, recovering.recovery.ended_at) == (RecoveryStatus.SETTLED, recovering.story.now)
+    assert (recovering.recovery.status, recovering.recovery.ended_at) == (
+        RecoveryStatus.SETTLED,
+        recovering.scenario.now,
+    )
     assert [part.method for part in recovering.recovery.received] == ["credit_note", "deduction"]
 
 
@@ -282,38 +285,38 @@ def test_a_claim_on_a_carrier_is_neither_accepted_nor_disputed_nor_settled():
 def test_the_supplier_has_to_answer_within_its_agreed_hours():
     recovering = answering()
     assert recovering.recovery.answer_by == NOON + 24 * HOUR
-    recovering.story.later(hours=23)
+    recovering.scenario.later(hours=23)
     assert recovering.miss_answer() == []
-    recovering.story.later(hours=1)
-    assert recovering.miss_answer() == [RecoveryAnswerMissed("r1", "acme", NOON + 24 * HOUR, recovering.story.now)]
+    recovering.scenario.later(hours=1)
+    assert recovering.miss_answer() == [RecoveryAnswerMissed("r1", "acme", NOON + 24 * HOUR, recovering.scenario.now)]
     assert recovering.miss_answer() == []
 
 
 def test_no_clock_runs_where_none_was_agreed():
     recovering = answering(None)
-    recovering.story.later(days=100)
+    recovering.scenario.later(days=100)
     assert recovering.recovery.answer_by is None
     assert recovering.miss_answer() == []
 
 
 def test_an_answer_in_time_meets_the_clock():
     recovering = answering()
-    recovering.story.later(hours=24)
+    recovering.scenario.later(hours=24)
     assert names(recovering.dispute()) == ["disputed"]
-    recovering.story.later(hours=1)
+    recovering.scenario.later(hours=1)
     assert recovering.miss_answer() == []
 
 
 def test_an_answer_too_late_is_a_breach_at_once():
     recovering = answering()
-    recovering.story.later(hours=25)
+    recovering.scenario.later(hours=25)
     assert names(recovering.accept(1000)) == ["accepted", "answer_missed"]
     assert recovering.miss_answer() == []
 
 
 def test_news_of_an_answer_in_time_withdraws_the_breach_for_good():
     recovering = answering()
-    recovering.story.later(hours=30)
+    recovering.scenario.later(hours=30)
     recovering.miss_answer()
     withdrawn = the(RecoveryBreachWithdrawn, recovering.accept(1000, at=NOON + 20 * HOUR))
     assert withdrawn.happened_at == NOON + 20 * HOUR
@@ -322,7 +325,7 @@ def test_news_of_an_answer_in_time_withdraws_the_breach_for_good():
 
 def test_news_of_a_late_answer_leaves_the_breach():
     recovering = answering()
-    recovering.story.later(hours=30)
+    recovering.scenario.later(hours=30)
     recovering.miss_answer()
     assert names(recovering.dispute(at=NOON + 25 * HOUR)) == ["disputed"]
 
@@ -330,20 +333,20 @@ def test_news_of_a_late_answer_leaves_the_breach():
 def test_more_is_to_be_answered_anew():
     recovering = answering()
     recovering.accept(1000)
-    recovering.story.later(hours=10)
+    recovering.scenario.later(hours=10)
     recovering.add(FREIGHT)
     assert recovering.recovery.answer_by == NOON + 34 * HOUR
-    recovering.story.later(hours=24)
+    recovering.scenario.later(hours=24)
     assert names(recovering.miss_answer()) == ["answer_missed"]
 
 
 def test_what_was_written_off_needs_no_answer():
     recovering = answering()
     recovering.write_off()
-    recovering.story.later(days=9)
+    recovering.scenario.later(days=9)
     assert recovering.miss_answer() == []
 
 
 def test_an_unknown_recovery_has_no_clock():
-    nothing = Recovering(Story(), "r9")
+    nothing = Recovering(Scenario(), "r9")
     assert [nothing.miss_answer(), nothing.become_eligible(), nothing.bar()] == [[], [], []]

@@ -13,7 +13,7 @@ from ledger.nouns import recoveries
 from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.recoveries import Cost, CostKind, RecoveryKind, Subject
 from tests.support.recovering import LOSS, Recovering, claimable, refund
-from tests.support.story import DAY, NOON, ORDER, a_shop, line, names, shipped
+from tests.support.scenario import DAY, NOON, ORDER, a_shop, line, names, shipped
 
 DELIVERED = ParcelStatus.DELIVERED
 SUPPLIER_FAULT = RecoveryKind.SUPPLIER_FAULT
@@ -27,13 +27,17 @@ def recover(
     recovering: Recovering, kind: RecoveryKind, *costs: Cost, subject: Subject = CASE, currency: str = "EUR"
 ) -> list[Fact]:
     """All that the case costs by now."""
-    story = recovering.story
-    return story.record(recovery_demands.recover(story.book, Demand(kind, subject, currency, costs), story.now))
+    scenario = recovering.scenario
+    return scenario.record(
+        recovery_demands.recover(scenario.book, Demand(kind, subject, currency, costs), scenario.now)
+    )
 
 
 def give_up(recovering: Recovering, kind: RecoveryKind) -> list[Fact]:
-    story = recovering.story
-    return story.record(recovery_demands.give_up(story.book, Demand(kind, CASE, "EUR"), "ruled_otherwise", story.now))
+    scenario = recovering.scenario
+    return scenario.record(
+        recovery_demands.give_up(scenario.book, Demand(kind, CASE, "EUR"), "ruled_otherwise", scenario.now)
+    )
 
 
 def test_a_ruling_opens_a_recovery_and_each_remedy_raises_it_once():
@@ -62,7 +66,7 @@ def test_what_was_agreed_or_claimed_already_stays_asked():
     assert names(recover(asked, SUPPLIER_FAULT, GOODS)) == []
     claim = Recovering(shipped(), OF_CARRIER)
     recover(claim, LOSS, MONEY, GOODS)
-    claim.story.later(days=14)
+    claim.scenario.later(days=14)
     claim.collect()
     claim.file()
     assert recover(claim, LOSS, MONEY) == []
@@ -83,7 +87,7 @@ def test_what_is_spent_after_a_settlement_is_a_recovery_more():
     recovering.settle(300)
     assert recover(recovering, SUPPLIER_FAULT, MONEY) == []
     assert names(recover(recovering, SUPPLIER_FAULT, MONEY, GOODS)) == ["opened"]
-    assert Recovering(recovering.story, f"{OF_SUPPLIER}/2").recovery.costs == (GOODS,)
+    assert Recovering(recovering.scenario, f"{OF_SUPPLIER}/2").recovery.costs == (GOODS,)
 
 
 def test_what_is_spent_after_a_write_off_stays_with_the_retailer():
@@ -99,7 +103,7 @@ def test_another_ruling_gives_up_what_was_asked_and_a_third_one_asks_again():
     assert names(give_up(recovering, SUPPLIER_FAULT)) == ["cost_withdrawn", "cost_withdrawn", "written_off"]
     assert give_up(recovering, SUPPLIER_FAULT) == []
     assert names(recover(recovering, SUPPLIER_FAULT, MONEY)) == ["opened"]
-    assert Recovering(recovering.story, f"{OF_SUPPLIER}/2").recovery.asked_minor == 300
+    assert Recovering(recovering.scenario, f"{OF_SUPPLIER}/2").recovery.asked_minor == 300
 
 
 def test_giving_up_leaves_what_was_agreed_and_what_another_case_asks():
@@ -122,14 +126,14 @@ def test_two_cases_on_one_parcel_share_its_claim():
     claim = claimable()
     assert names(recover(claim, LOSS, GOODS)) == ["amount_raised"]
     assert claim.recovery.asked_minor == 1700
-    assert recoveries.find(claim.story.book, OF_CARRIER) is None
+    assert recoveries.find(claim.scenario.book, OF_CARRIER) is None
 
 
 def test_a_ruling_on_the_carrier_prepares_a_claim():
     recovering = Recovering(shipped(), OF_CARRIER)
     assert names(recover(recovering, LOSS, MONEY)) == ["opened", "claim_opened"]
     assert recovering.recovery.subject == CASE
-    assert recovering.story.parcel().claims == (OF_CARRIER,)
+    assert recovering.scenario.parcel().claims == (OF_CARRIER,)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +165,7 @@ def test_what_can_be_recovered_from_nobody_records_nothing(kind: RecoveryKind, s
 def test_a_remedy_is_never_refused_by_its_recovery(so_far: Callable[[Recovering], object]):
     claim = Recovering(shipped(), OF_CARRIER)
     recover(claim, LOSS, MONEY)
-    claim.story.later(days=60)
+    claim.scenario.later(days=60)
     so_far(claim)
     over = claim.recovery.status.is_end
     recover(claim, LOSS, MONEY, GOODS)
@@ -169,10 +173,10 @@ def test_a_remedy_is_never_refused_by_its_recovery(so_far: Callable[[Recovering]
 
 
 def test_a_story_without_losses_never_makes_a_recovery():
-    story = a_shop()
-    story.place(line(1, "tea", 1))
-    story.send()
-    story.ship()
-    story.later(days=2)
-    story.scan(DELIVERED)
-    assert not [stream for stream, _ in story.log if stream.startswith("recovery-")]
+    scenario = a_shop()
+    scenario.place(line(1, "tea", 1))
+    scenario.send()
+    scenario.ship()
+    scenario.later(days=2)
+    scenario.scan(DELIVERED)
+    assert not [stream for stream, _ in scenario.log if stream.startswith("recovery-")]

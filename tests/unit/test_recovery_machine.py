@@ -28,7 +28,7 @@ from ledger.nouns.recoveries import (
 from ledger.nouns.suppliers import Agreement
 from ledger.refusals import Refusal
 from tests.support.recovering import Recovering, refund
-from tests.support.story import NOON, ORDER, shipped
+from tests.support.scenario import NOON, ORDER, shipped
 
 amounts = st.sampled_from([100, 300, 500, 1000, 2000])
 references = st.sampled_from(["a", "b", "c"])
@@ -50,21 +50,24 @@ class Recoveries(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.story = shipped()
-        self.story.approve("acme", Agreement(effective_from=NOON - timedelta(days=1), answer_within_hours=24))
-        self.asked, self.claim = Recovering(self.story, "case-1/supplier/acme/EUR"), Recovering(self.story, "claim")
+        self.scenario = shipped()
+        self.scenario.approve("acme", Agreement(effective_from=NOON - timedelta(days=1), answer_within_hours=24))
+        self.asked, self.claim = (
+            Recovering(self.scenario, "case-1/supplier/acme/EUR"),
+            Recovering(self.scenario, "claim"),
+        )
         self.asked.of_supplier(refund(1000))
         self.claim.of_carrier(refund(1000))
-        self.story.later(days=14)
+        self.scenario.later(days=14)
         self.ends: dict[str, RecoveryStatus] = {}
 
     def tell(self, command: Callable[[], list[Fact]]) -> list[Fact]:
         """Runs a command, refused or not; the same again records nothing."""
-        before = len(self.story.log)
+        before = len(self.scenario.log)
         try:
             facts = command()
         except Refusal:
-            assert len(self.story.log) == before
+            assert len(self.scenario.log) == before
             return []
         assert command() == [], "repeating it recorded something"
         return facts
@@ -73,7 +76,7 @@ class Recoveries(RuleBasedStateMachine):
 
     @rule(hours=st.sampled_from([1, 1, 30, 24 * 50]), noticed=st.booleans())
     def time_passes(self, hours: int, noticed: bool) -> None:
-        self.story.later(hours=hours)
+        self.scenario.later(hours=hours)
         if noticed:
             self.clocks_tick()
 
@@ -91,12 +94,12 @@ class Recoveries(RuleBasedStateMachine):
     def a_case_costs(self, costs: list[Cost]) -> None:
         # A remedy is never refused by its recovery: here a refusal fails the test.
         for demand in self.demands(*costs):
-            self.tell(lambda demand=demand: self.record(recover(self.story.book, demand, self.story.now)))  # type: ignore[misc]
+            self.tell(lambda demand=demand: self.record(recover(self.scenario.book, demand, self.scenario.now)))  # type: ignore[misc]
 
     @rule(seldom=st.integers(0, 9))
     def it_is_ruled_otherwise(self, seldom: int) -> None:
         for demand in self.demands() if seldom == 9 else ():
-            self.record(give_up(self.story.book, demand, "ruled_otherwise", self.story.now))
+            self.record(give_up(self.scenario.book, demand, "ruled_otherwise", self.scenario.now))
 
     def demands(self, *costs: Cost) -> list[Demand]:
         subject = Subject(ORDER, "shopify/1/1", "acme", "case-1", "dhl", "P1", 1)
@@ -105,7 +108,7 @@ class Recoveries(RuleBasedStateMachine):
         ]
 
     def record(self, changes: Sequence[Change]) -> list[Fact]:
-        return self.story.record(changes)
+        return self.scenario.record(changes)
 
     @rule(amount=amounts)
     def the_supplier_accepts(self, amount: int) -> None:
@@ -173,8 +176,8 @@ class Recoveries(RuleBasedStateMachine):
 
     @rule(status=st.sampled_from([ParcelStatus.LOST, ParcelStatus.DELIVERED]))
     def the_carrier_scans(self, status: ParcelStatus) -> None:
-        self.story.later(hours=1)
-        self.story.scan(status)
+        self.scenario.later(hours=1)
+        self.scenario.scan(status)
 
     # --- what holds ---
 
@@ -186,7 +189,7 @@ class Recoveries(RuleBasedStateMachine):
 
     @invariant()
     def what_is_barred_was_never_filed(self) -> None:
-        kinds = [type(fact) for stream, fact in self.story.log if stream == "recovery-claim"]
+        kinds = [type(fact) for stream, fact in self.scenario.log if stream == "recovery-claim"]
         assert not (ClaimTimeBarred in kinds and ClaimFiled in kinds)
         assert kinds.count(ClaimTimeBarred) <= 1
         assert kinds.count(ClaimFiled) <= 1

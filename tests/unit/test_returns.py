@@ -15,7 +15,7 @@ from ledger.nouns.parcels import ParcelStatus
 from ledger.nouns.stock import Restocked
 from ledger.terms.parties import Party
 from tests.support.casework import CASE, Desk, agreed, approved, opened, reship_arrives
-from tests.support.story import DAY, delivered, names, refused, shipped, the
+from tests.support.scenario import DAY, delivered, names, refused, shipped, the
 
 L1 = LineNo(1)
 
@@ -25,16 +25,16 @@ L1 = LineNo(1)
 
 def test_goods_come_back_are_inspected_restocked_once_and_then_refunded():
     desk = approved(Remedy.RETURN, {1: 3})
-    available = desk.story.stock().available
+    available = desk.scenario.stock().available
     assert names(desk.labels()) == ["return_labelled", "return_expected"]
     assert names(desk.sends_back()) == ["registered", "return_shipped"]
-    assert desk.story.parcel("BACK1").return_of == CASE
+    assert desk.scenario.parcel("BACK1").return_of == CASE
     desk.receives({1: 2})
     with refused(cases.NotInspected, "0 came back"):
         desk.grants({1: 1})
     facts = desk.inspects(restocked=1, not_restocked=1, missing=1)
     assert the(Restocked, facts).units == 1
-    assert desk.story.stock().available == available + 1
+    assert desk.scenario.stock().available == available + 1
     assert desk.inspects(restocked=1, not_restocked=1, missing=1) == []
     desk.grants({1: 1})
     desk.denies_refund({1: 2}, Denial.GOODS_USED)
@@ -124,7 +124,7 @@ def test_a_label_has_one_meaning_and_each_unit_comes_back_once():
         desk.sends_back("BACK2")
     desk.labels({1: 1}, "label-2")
     desk.sends_back("P1", "label-2")
-    assert desk.story.parcel().warnings[0] == "the number was used 3 days before for shopify/1/1"
+    assert desk.scenario.parcel().warnings[0] == "the number was used 3 days before for shopify/1/1"
 
 
 def test_the_same_label_without_its_units_named_records_nothing():
@@ -157,14 +157,14 @@ def test_a_delivery_whose_goods_come_back_cannot_be_denied():
     desk = approved(Remedy.RETURN)
     desk.labels()
     with refused(UnitsInReturn, "what is sent back has arrived", coming_back=1):
-        desk.story.dispute()
+        desk.scenario.dispute()
 
 
 def test_a_delivery_that_the_customer_complained_of_is_not_undone_by_a_return_told_late():
     desk = opened(Reason.DAMAGED)
-    story = desk.story
-    story.scan(ParcelStatus.RETURNED, story.now - DAY)
-    assert story.buckets() == {"delivered": 3}
+    scenario = desk.scenario
+    scenario.scan(ParcelStatus.RETURNED, scenario.now - DAY)
+    assert scenario.buckets() == {"delivered": 3}
 
 
 def test_goods_that_the_customer_never_sends_are_not_waited_for_any_more():
@@ -176,7 +176,7 @@ def test_goods_that_the_customer_never_sends_are_not_waited_for_any_more():
         "resolved",
         "case_closed",
     ]
-    assert desk.story.order().after_sales.coming_back(L1) == 0
+    assert desk.scenario.order().after_sales.coming_back(L1) == 0
 
 
 def test_goods_can_come_back_beside_a_reship():
@@ -199,10 +199,10 @@ def test_the_way_back_is_paid_by_whom_the_ruling_names(liable: Party):
 
 @pytest.mark.parametrize(("days", "payer"), [(7, Party.RETAILER), (8, Party.CUSTOMER)])
 def test_a_free_return_within_its_window_is_the_retailers(days: int, payer: Party):
-    story = delivered()
-    agreed(story, free_return_within_days=7)
-    story.later(days=days)
-    desk = Desk(story)
+    scenario = delivered()
+    agreed(scenario, free_return_within_days=7)
+    scenario.later(days=days)
+    desk = Desk(scenario)
     desk.opens(Reason.CHANGED_MIND)
     desk.reviews()
     desk.rules(Party.CUSTOMER)

@@ -16,12 +16,12 @@ from ledger.nouns.parcels import (
     ParcelRegistered,
     ParcelStatus,
 )
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     HOUR,
     NOON,
     ORDER,
-    Story,
+    Scenario,
     confirmed,
     delivered,
     line,
@@ -41,192 +41,197 @@ LOST = ParcelStatus.LOST
 
 
 def test_a_parcel_announced_before_its_order_is_linked_when_it_is_shipped():
-    story = sent()
-    story.announce()
-    story.scan(IN_TRANSIT)
-    assert names(story.ship()) == ["supplier_order_shipped", "linked", "reservation_consumed"]
-    assert (story.parcel().order_id, story.parcel().status) == ("shopify/1", IN_TRANSIT)
+    scenario = sent()
+    scenario.announce()
+    scenario.scan(IN_TRANSIT)
+    assert names(scenario.ship()) == ["supplier_order_shipped", "linked", "reservation_consumed"]
+    assert (scenario.parcel().order_id, scenario.parcel().status) == ("shopify/1", IN_TRANSIT)
 
 
 def test_a_parcel_delivered_before_the_supplier_said_so_is_delivered_when_it_does():
-    story = sent()
-    story.announce()
-    story.scan(DELIVERED)
-    assert "units_delivered" in names(story.ship())
-    assert story.buckets() == {"delivered": 3}
+    scenario = sent()
+    scenario.announce()
+    scenario.scan(DELIVERED)
+    assert "units_delivered" in names(scenario.ship())
+    assert scenario.buckets() == {"delivered": 3}
 
 
 def test_announcing_again_records_nothing():
-    story = shipped()
-    assert story.announce() == []
-    assert names(story.announce("P2")) == ["registered"]
-    assert story.announce("P2") == []
+    scenario = shipped()
+    assert scenario.announce() == []
+    assert names(scenario.announce("P2")) == ["registered"]
+    assert scenario.announce("P2") == []
 
 
-def another_order(days: float) -> tuple[Story, Callable[[], object]]:
+def another_order(days: float) -> tuple[Scenario, Callable[[], object]]:
     """Parcel P1 was delivered; so many days later another order is to use its number."""
-    story = delivered()
-    story.later(days=days - 3)
-    story.place(line(1, "tea", 1), order_id="shopify/2")
-    story.send("shopify/2/1")
-    return story, lambda: story.ship(supplier_order_id="shopify/2/1")
+    scenario = delivered()
+    scenario.later(days=days - 3)
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    return scenario, lambda: scenario.ship(supplier_order_id="shopify/2/1")
 
 
 def test_a_number_that_is_used_again_soon_is_taken_with_a_warning():
-    story, ship = another_order(89)
+    scenario, ship = another_order(89)
     ship()
-    assert (story.parcel().epoch, story.parcel().order_id) == (2, "shopify/2")
-    assert story.parcel().warnings == ("the number was used 89 days before for shopify/1/1", "no known format of dhl")
+    assert (scenario.parcel().epoch, scenario.parcel().order_id) == (2, "shopify/2")
+    assert scenario.parcel().warnings == (
+        "the number was used 89 days before for shopify/1/1",
+        "no known format of dhl",
+    )
 
 
 def test_a_number_that_is_taken_from_a_parcel_under_way_says_so():
-    story = shipped()
-    story.place(line(1, "tea", 1), order_id="shopify/2")
-    story.send("shopify/2/1")
-    story.ship(supplier_order_id="shopify/2/1")
-    assert story.parcel().warnings[0] == "the number was used 0 days before for shopify/1/1, which has not arrived"
-    story.scan(DELIVERED)
-    assert story.buckets(order_id="shopify/2") == {"delivered": 1}
-    assert story.buckets() == {"shipped": 3}
+    scenario = shipped()
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    scenario.ship(supplier_order_id="shopify/2/1")
+    assert scenario.parcel().warnings[0] == "the number was used 0 days before for shopify/1/1, which has not arrived"
+    scenario.scan(DELIVERED)
+    assert scenario.buckets(order_id="shopify/2") == {"delivered": 1}
+    assert scenario.buckets() == {"shipped": 3}
 
 
 def test_a_number_under_way_takes_no_second_shipment_of_its_own_order():
-    story = sent()
-    story.ship({1: 1})
+    scenario = sent()
+    scenario.ship({1: 1})
     with refused(ParcelOfAnotherOrder, "parcel P1 of dhl is under way for shopify/1 already", order_id="shopify/1"):
-        story.ship({1: 2})
-    story.scan(DELIVERED)
-    story.ship({1: 2})
-    assert (story.parcel().epoch, story.parcel().by_line) == (2, {1: 2})
+        scenario.ship({1: 2})
+    scenario.scan(DELIVERED)
+    scenario.ship({1: 2})
+    assert (scenario.parcel().epoch, scenario.parcel().by_line) == (2, {1: 2})
 
 
 def test_a_number_that_is_used_again_after_long_starts_a_new_epoch():
-    story, ship = another_order(90)
+    scenario, ship = another_order(90)
     ship()
-    assert (story.parcel().epoch, story.parcel().order_id) == (2, "shopify/2")
-    assert story.parcel().checkpoints == ()
-    story.scan(DELIVERED)
-    assert story.buckets(order_id="shopify/2") == {"delivered": 1}
-    assert story.buckets() == {"delivered": 3}
+    assert (scenario.parcel().epoch, scenario.parcel().order_id) == (2, "shopify/2")
+    assert scenario.parcel().checkpoints == ()
+    scenario.scan(DELIVERED)
+    assert scenario.buckets(order_id="shopify/2") == {"delivered": 1}
+    assert scenario.buckets() == {"delivered": 3}
 
 
 def test_scans_of_a_number_announced_long_ago_are_not_those_of_a_new_parcel():
-    story = confirmed()
-    story.announce()
-    story.scan(DELIVERED)
-    story.later(days=90)
-    story.send()
-    story.ship()
-    assert story.parcel().epoch == 2
-    assert story.buckets() == {"shipped": 3}
+    scenario = confirmed()
+    scenario.announce()
+    scenario.scan(DELIVERED)
+    scenario.later(days=90)
+    scenario.send()
+    scenario.ship()
+    assert scenario.parcel().epoch == 2
+    assert scenario.buckets() == {"shipped": 3}
 
 
 # --- scans of an earlier use ----------------------------------------------------------------------
 
 
 def test_a_scan_from_before_the_order_was_placed_is_kept_and_counts_for_nothing():
-    story = shipped()
+    scenario = shipped()
     old = scan(DELIVERED, NOON - 195 * DAY)
-    assert names(story.scans(old)) == ["checkpoint_recorded"]
-    parcel = story.parcel()
+    assert names(scenario.scans(old)) == ["checkpoint_recorded"]
+    parcel = scenario.parcel()
     assert (parcel.earlier, parcel.checkpoints) == ((old,), ())
     assert (parcel.status, parcel.first_scan_at, parcel.delivered_at) == (ParcelStatus.REGISTERED, None, None)
     assert parcel.last_seen_at == NOON
-    assert (story.buckets(), story.header()) == ({"shipped": 3}, Header.DISPATCHED)
-    assert story.scans(old) == []
+    assert (scenario.buckets(), scenario.header()) == ({"shipped": 3}, Header.DISPATCHED)
+    assert scenario.scans(old) == []
 
 
 @pytest.mark.parametrize(("hours", "counts"), [(71, True), (72, True), (73, False)])
 def test_a_parcel_may_have_left_three_days_before_its_supplier_order_was_sent(hours: int, counts: bool):
-    story = confirmed()
-    story.later(days=10)
-    story.send()
-    story.ship()
-    story.scan(IN_TRANSIT, story.now - hours * HOUR)
-    assert (story.parcel().status is IN_TRANSIT) is counts
-    assert (story.parcel().first_scan_at is not None) is counts
+    scenario = confirmed()
+    scenario.later(days=10)
+    scenario.send()
+    scenario.ship()
+    scenario.scan(IN_TRANSIT, scenario.now - hours * HOUR)
+    assert (scenario.parcel().status is IN_TRANSIT) is counts
+    assert (scenario.parcel().first_scan_at is not None) is counts
 
 
 def test_a_parcel_that_left_long_before_its_supplier_order_was_sent_exists_since_it_left():
-    story = confirmed()
-    story.later(days=10)
-    story.send()
-    story.ship(at=story.now - 5 * DAY)
-    story.scan(IN_TRANSIT, story.now - 5 * DAY)
-    story.scan(IN_TRANSIT, story.now - 6 * DAY)
-    assert story.parcel().first_scan_at == story.now - 5 * DAY
+    scenario = confirmed()
+    scenario.later(days=10)
+    scenario.send()
+    scenario.ship(at=scenario.now - 5 * DAY)
+    scenario.scan(IN_TRANSIT, scenario.now - 5 * DAY)
+    scenario.scan(IN_TRANSIT, scenario.now - 6 * DAY)
+    assert scenario.parcel().first_scan_at == scenario.now - 5 * DAY
 
 
 def test_no_word_of_when_it_left_makes_a_parcel_older_than_its_order():
-    story = sent()
-    story.ship(at=NOON - 195 * DAY)
-    story.scan(DELIVERED, NOON - 190 * DAY)
-    assert story.buckets() == {"shipped": 3}
+    scenario = sent()
+    scenario.ship(at=NOON - 195 * DAY)
+    scenario.scan(DELIVERED, NOON - 190 * DAY)
+    assert scenario.buckets() == {"shipped": 3}
 
 
 def test_an_old_scan_that_was_told_before_the_shipment_counts_for_nothing_either():
-    story = sent()
-    story.announce()
-    story.scan(DELIVERED, NOON - 195 * DAY)
-    story.scan(IN_TRANSIT, NOON)
-    assert story.parcel().status is DELIVERED
-    assert names(story.ship()) == ["supplier_order_shipped", "linked", "reservation_consumed"]
-    assert [len(story.parcel().earlier), len(story.parcel().checkpoints)] == [1, 1]
-    assert (story.parcel().status, story.parcel().first_scan_at) == (IN_TRANSIT, NOON)
-    assert story.buckets() == {"shipped": 3}
+    scenario = sent()
+    scenario.announce()
+    scenario.scan(DELIVERED, NOON - 195 * DAY)
+    scenario.scan(IN_TRANSIT, NOON)
+    assert scenario.parcel().status is DELIVERED
+    assert names(scenario.ship()) == ["supplier_order_shipped", "linked", "reservation_consumed"]
+    assert [len(scenario.parcel().earlier), len(scenario.parcel().checkpoints)] == [1, 1]
+    assert (scenario.parcel().status, scenario.parcel().first_scan_at) == (IN_TRANSIT, NOON)
+    assert scenario.buckets() == {"shipped": 3}
 
 
 def test_a_scan_from_before_the_earlier_use_ended_is_of_that_use():
-    story, ship = another_order(4)
-    ended_at = story.parcel().delivered_at
+    scenario, ship = another_order(4)
+    ended_at = scenario.parcel().delivered_at
     assert ended_at is not None
     ship()
-    assert len(story.scans(scan(DELIVERED, ended_at), scan(OUT, ended_at - HOUR))) == 1, "one of them was told before"
-    assert (story.parcel().status, len(story.parcel().earlier)) == (ParcelStatus.REGISTERED, 1)
-    story.scan(DELIVERED)
-    assert story.buckets(order_id="shopify/2") == {"delivered": 1}
+    assert len(scenario.scans(scan(DELIVERED, ended_at), scan(OUT, ended_at - HOUR))) == 1, (
+        "one of them was told before"
+    )
+    assert (scenario.parcel().status, len(scenario.parcel().earlier)) == (ParcelStatus.REGISTERED, 1)
+    scenario.scan(DELIVERED)
+    assert scenario.buckets(order_id="shopify/2") == {"delivered": 1}
 
 
 @pytest.mark.parametrize(("hours", "counts"), [(23, True), (24, True), (25, False)])
 def test_a_scan_from_long_before_the_next_use_left_is_of_the_use_before(hours: int, counts: bool):
-    story = sent()
-    story.place(line(1, "tea", 1), order_id="shopify/2")
-    story.send("shopify/2/1")
-    story.ship()
-    story.later(days=9)
-    story.ship(supplier_order_id="shopify/2/1")
-    story.scan(DELIVERED, story.now - hours * HOUR)
-    assert (story.buckets(order_id="shopify/2") == {"delivered": 1}) is counts
-    assert len(story.parcel().earlier) == (not counts)
-    assert story.buckets() == ({"shipped": 3} if counts else {"delivered": 3})
+    scenario = sent()
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    scenario.ship()
+    scenario.later(days=9)
+    scenario.ship(supplier_order_id="shopify/2/1")
+    scenario.scan(DELIVERED, scenario.now - hours * HOUR)
+    assert (scenario.buckets(order_id="shopify/2") == {"delivered": 1}) is counts
+    assert len(scenario.parcel().earlier) == (not counts)
+    assert scenario.buckets() == ({"shipped": 3} if counts else {"delivered": 3})
 
 
 @pytest.mark.parametrize("told", list(permutations(["reuse", "moves", "arrives"])))
 def test_a_scan_counts_for_the_use_that_it_is_of_whatever_is_told_first(told: tuple[str, ...]):
-    story = shipped()
-    story.place(line(1, "tea", 1), order_id="shopify/2")
-    story.send("shopify/2/1")
-    story.later(days=20)
+    scenario = shipped()
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    scenario.later(days=20)
     for what in told:
         if what == "reuse":
-            story.ship(supplier_order_id="shopify/2/1", at=NOON + 9 * DAY)
+            scenario.ship(supplier_order_id="shopify/2/1", at=NOON + 9 * DAY)
         elif what == "moves":
-            story.scan(IN_TRANSIT, NOON + 10 * DAY)
+            scenario.scan(IN_TRANSIT, NOON + 10 * DAY)
         else:
-            story.scan(DELIVERED, NOON + 4 * DAY)
-            assert story.scan(DELIVERED, NOON + 4 * DAY) == []
-    assert (story.buckets(), story.buckets(order_id="shopify/2")) == ({"delivered": 3}, {"shipped": 1})
-    assert story.order().delivered_at == NOON + 4 * DAY
-    assert (story.parcel().status, story.parcel().first_scan_at) == (IN_TRANSIT, NOON + 10 * DAY)
+            scenario.scan(DELIVERED, NOON + 4 * DAY)
+            assert scenario.scan(DELIVERED, NOON + 4 * DAY) == []
+    assert (scenario.buckets(), scenario.buckets(order_id="shopify/2")) == ({"delivered": 3}, {"shipped": 1})
+    assert scenario.order().delivered_at == NOON + 4 * DAY
+    assert (scenario.parcel().status, scenario.parcel().first_scan_at) == (IN_TRANSIT, NOON + 10 * DAY)
 
 
 def test_a_scan_from_before_any_use_of_a_number_counts_for_none():
-    story, ship = another_order(20)
+    scenario, ship = another_order(20)
     ship()
-    assert names(story.scan(LOST, NOON - 90 * DAY)) == ["checkpoint_recorded"]
-    previous = story.parcel().previous
+    assert names(scenario.scan(LOST, NOON - 90 * DAY)) == ["checkpoint_recorded"]
+    previous = scenario.parcel().previous
     assert previous is not None
-    assert (previous.status, story.buckets(), len(story.parcel().earlier)) == (DELIVERED, {"delivered": 3}, 1)
+    assert (previous.status, scenario.buckets(), len(scenario.parcel().earlier)) == (DELIVERED, {"delivered": 3}, 1)
 
 
 @pytest.mark.parametrize(
@@ -236,95 +241,95 @@ def test_what_ended_an_earlier_use_is_judged_by_its_scans_also_once_the_number_i
     status: ParcelStatus, hours: int, bucket: str
 ):
     """It arrived after three days: a later scan does not undo that, a return before it does."""
-    story, ship = another_order(20)
+    scenario, ship = another_order(20)
     ship()
-    story.scan(status, NOON + hours * HOUR)
-    assert story.buckets() == {bucket: 3}
+    scenario.scan(status, NOON + hours * HOUR)
+    assert scenario.buckets() == {bucket: 3}
 
 
 def test_an_earlier_use_that_was_given_up_is_found_when_it_arrives():
-    story = shipped()
-    story.scan(LOST, NOON + DAY)
-    story.place(line(1, "tea", 1), order_id="shopify/2")
-    story.send("shopify/2/1")
-    story.later(days=20)
-    story.ship(supplier_order_id="shopify/2/1")
-    facts = story.scan(DELIVERED, NOON + 5 * DAY)
+    scenario = shipped()
+    scenario.scan(LOST, NOON + DAY)
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    scenario.later(days=20)
+    scenario.ship(supplier_order_id="shopify/2/1")
+    facts = scenario.scan(DELIVERED, NOON + 5 * DAY)
     assert (the(FoundAfterLoss, facts).epoch, the(FoundAfterLoss, facts).order_id) == (1, ORDER)
     assert "opened" in names(facts)
-    assert (story.buckets(), story.parcel().found_at) == ({"delivered": 3}, None)
+    assert (scenario.buckets(), scenario.parcel().found_at) == ({"delivered": 3}, None)
 
 
 def test_a_first_scan_in_time_of_an_earlier_use_withdraws_that_ones_breach():
-    story = shipped()
-    story.later(days=2)
-    story.miss_first_scan()
-    story.place(line(1, "tea", 1), order_id="shopify/2")
-    story.send("shopify/2/1")
-    story.later(days=9)
-    story.ship(supplier_order_id="shopify/2/1")
-    withdrawn = the(FirstScanBreachWithdrawn, story.scan(IN_TRANSIT, NOON + HOUR))
+    scenario = shipped()
+    scenario.later(days=2)
+    scenario.miss_first_scan()
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    scenario.later(days=9)
+    scenario.ship(supplier_order_id="shopify/2/1")
+    withdrawn = the(FirstScanBreachWithdrawn, scenario.scan(IN_TRANSIT, NOON + HOUR))
     assert (withdrawn.epoch, withdrawn.happened_at) == (1, NOON + HOUR)
-    story.later(days=2)
-    assert names(story.miss_first_scan(epoch=2)) == ["first_scan_missed"]
+    scenario.later(days=2)
+    assert names(scenario.miss_first_scan(epoch=2)) == ["first_scan_missed"]
 
 
 def test_two_uses_by_one_order_each_have_their_scans():
-    story = sent()
-    story.ship({1: 1})
-    story.scan(DELIVERED, NOON + DAY)
-    story.later(days=9)
-    story.ship({1: 2})
-    story.scans(scan(ParcelStatus.RETURNED, NOON + HOUR), scan(DELIVERED, story.now))
-    assert story.buckets() == {"shipped": 1, "delivered": 2}
+    scenario = sent()
+    scenario.ship({1: 1})
+    scenario.scan(DELIVERED, NOON + DAY)
+    scenario.later(days=9)
+    scenario.ship({1: 2})
+    scenario.scans(scan(ParcelStatus.RETURNED, NOON + HOUR), scan(DELIVERED, scenario.now))
+    assert scenario.buckets() == {"shipped": 1, "delivered": 2}
 
 
 @pytest.mark.parametrize("arrived", [True, False])
 def test_scans_told_before_a_recycled_number_was_are_of_its_new_use(arrived: bool):
-    story = shipped()
+    scenario = shipped()
     if arrived:
-        story.scan(DELIVERED, NOON + 9 * DAY)
-    story.later(days=115)
-    story.place(line(1, "tea", 1), order_id="shopify/2")
-    story.send("shopify/2/1")
-    left_at = story.later(days=1)
-    story.later(days=3)
-    story.scans(scan(IN_TRANSIT, left_at), scan(DELIVERED, story.now - HOUR))
-    story.ship(supplier_order_id="shopify/2/1", at=left_at)
-    assert (story.parcel().first_scan_at, story.parcel().status) == (left_at, DELIVERED)
-    assert story.buckets(order_id="shopify/2") == {"delivered": 1}
-    assert story.buckets() == ({"delivered": 3} if arrived else {"shipped": 3})
-    assert story.miss_first_scan() == []
-    assert story.scan(IN_TRANSIT, left_at) == []
+        scenario.scan(DELIVERED, NOON + 9 * DAY)
+    scenario.later(days=115)
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    left_at = scenario.later(days=1)
+    scenario.later(days=3)
+    scenario.scans(scan(IN_TRANSIT, left_at), scan(DELIVERED, scenario.now - HOUR))
+    scenario.ship(supplier_order_id="shopify/2/1", at=left_at)
+    assert (scenario.parcel().first_scan_at, scenario.parcel().status) == (left_at, DELIVERED)
+    assert scenario.buckets(order_id="shopify/2") == {"delivered": 1}
+    assert scenario.buckets() == ({"delivered": 3} if arrived else {"shipped": 3})
+    assert scenario.miss_first_scan() == []
+    assert scenario.scan(IN_TRANSIT, left_at) == []
 
 
 def test_the_return_that_ended_a_use_is_not_the_next_ones():
-    story = shipped()
-    story.scan(ParcelStatus.RETURNED)
-    story.place(line(1, "tea", 1), order_id="shopify/2")
-    story.send("shopify/2/1")
-    story.later(hours=1)
-    story.ship(supplier_order_id="shopify/2/1")
-    assert story.parcel().status is ParcelStatus.REGISTERED
+    scenario = shipped()
+    scenario.scan(ParcelStatus.RETURNED)
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.send("shopify/2/1")
+    scenario.later(hours=1)
+    scenario.ship(supplier_order_id="shopify/2/1")
+    assert scenario.parcel().status is ParcelStatus.REGISTERED
 
 
 def test_a_confirmed_loss_stands_when_old_scans_are_set_apart():
-    story = sent()
-    story.announce()
-    story.scans(scan(IN_TRANSIT, NOON - 90 * DAY), scan(IN_TRANSIT, NOON - HOUR))
-    story.confirm_loss()
-    story.ship()
-    assert (story.parcel().status, story.parcel().lost_at) == (LOST, NOON)
-    assert story.buckets() == {"lost": 3}
+    scenario = sent()
+    scenario.announce()
+    scenario.scans(scan(IN_TRANSIT, NOON - 90 * DAY), scan(IN_TRANSIT, NOON - HOUR))
+    scenario.confirm_loss()
+    scenario.ship()
+    assert (scenario.parcel().status, scenario.parcel().lost_at) == (LOST, NOON)
+    assert scenario.buckets() == {"lost": 3}
 
 
 @pytest.mark.parametrize("days", [195, 4])
 def test_an_old_scan_neither_meets_nor_withdraws_a_first_scan(days: int):
-    story = shipped()
-    story.later(hours=37)
-    story.miss_first_scan()
-    assert names(story.scan(IN_TRANSIT, NOON - days * DAY)) == ["checkpoint_recorded"]
-    assert story.parcel().first_scan_missed
+    scenario = shipped()
+    scenario.later(hours=37)
+    scenario.miss_first_scan()
+    assert names(scenario.scan(IN_TRANSIT, NOON - days * DAY)) == ["checkpoint_recorded"]
+    assert scenario.parcel().first_scan_missed
 
 
 def test_stored_parcels_that_do_not_say_since_when_they_exist_take_every_scan():

@@ -38,12 +38,12 @@ from ledger.terms.rates import (
     Weights,
     score,
 )
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     HOUR,
     NOON,
     ORDER,
-    Story,
+    Scenario,
     names,
     refused,
     sent,
@@ -297,4 +297,4 @@ def test_the_same_chargeback_of_another_amount_is_refused():
 
 def test_a_chargeback_of_an_unknown_order_is_refused():
     with refused(UnknownOrder, ORDER):
-        intake.record_chargeback(Story().book, CHARGEBACK, NOON)
+        intake.record_chargeback(Scenario().book, CHARGEBACK, NOON)

@@ -21,13 +21,13 @@ from ledger.terms.shipping import (
     ShippingService,
     choose,
 )
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     GERMANY,
     HOUR,
     NOON,
     TERMS,
-    Story,
+    Scenario,
     line,
     names,
     the,
@@ -45,19 +45,19 @@ def sends(
     return choose(services, Consignment(origin, destination, priority, Money(value, currency), **more))
 
 
-def a_chinese_shop(**more: Any) -> Story:
+def a_chinese_shop(**more: Any) -> Scenario:
     """Acme sits in China and dispatches within 48 hours; it has 10 of tea."""
-    story = Story()
-    story.approve("acme", country="CN", **more)
-    story.feed(10)
-    return story
+    scenario = Scenario()
+    scenario.approve("acme", country="CN", **more)
+    scenario.feed(10)
+    return scenario
 
 
-def placed(story: Story, *lines: Line, country: str = "DE", **more: Any) -> Story:
-    story.place(
+def placed(scenario: Scenario, *lines: Line, country: str = "DE", **more: Any) -> Scenario:
+    scenario.place(
         *(lines or (line(1, "tea", 3, **CUSTOMS),)), destination=Destination(country), incoterm=Incoterm.DDP, **more
     )
-    return story
+    return scenario
 
 
 # --- the choice -----------------------------------------------------------------------------------
@@ -143,8 +143,8 @@ def test_weight_is_priced_by_the_gram_and_rounded_half_up(grams: int, price: int
 
 
 def test_the_service_and_why_stand_on_the_draft():
-    story = a_chinese_shop()
-    facts = story.place(line(1, "tea", 3, **CUSTOMS), destination=GERMANY, incoterm=Incoterm.DAP)
+    scenario = a_chinese_shop()
+    facts = scenario.place(line(1, "tea", 3, **CUSTOMS), destination=GERMANY, incoterm=Incoterm.DAP)
     shipping = the(SupplierOrderDrafted, facts).shipping
     assert shipping is not None
     assert (shipping.code, shipping.because, shipping.cost) == (
@@ -152,32 +152,34 @@ def test_the_service_and_why_stand_on_the_draft():
         "cheapest of 3",
         Money(800 + 2400, "CNY"),
     )
-    assert story.supplier_order().shipping == shipping
+    assert scenario.supplier_order().shipping == shipping
 
 
 def test_no_service_is_chosen_while_a_country_is_not_known():
-    story = Story()
-    story.approve("acme")
-    story.feed(10)
-    assert the(SupplierOrderDrafted, story.place()).shipping is None
+    scenario = Scenario()
+    scenario.approve("acme")
+    scenario.feed(10)
+    assert the(SupplierOrderDrafted, scenario.place()).shipping is None
 
 
 def test_the_table_in_force_when_the_order_is_confirmed_counts():
-    story = a_chinese_shop()
+    scenario = a_chinese_shop()
     slow_boat = ShippingService("slow_boat", ("cosco",), True, 30, 45, Money(100, "CNY"))
-    story.agree(shipping_services=(slow_boat,))
-    placed(story)
-    assert story.supplier_order().shipping == Chosen("slow_boat", "the only one", ("cosco",), 30, 45, Money(100, "CNY"))
+    scenario.agree(shipping_services=(slow_boat,))
+    placed(scenario)
+    assert scenario.supplier_order().shipping == Chosen(
+        "slow_boat", "the only one", ("cosco",), 30, 45, Money(100, "CNY")
+    )
 
 
 def test_another_address_chooses_again_and_records_only_what_changes():
-    story = placed(a_chinese_shop())
-    story.later(hours=1)
-    facts = story.change_address(Sealed("key-anna", b"Beijing"), Destination("CN", "Beijing"))
+    scenario = placed(a_chinese_shop())
+    scenario.later(hours=1)
+    facts = scenario.change_address(Sealed("key-anna", b"Beijing"), Destination("CN", "Beijing"))
     assert names(facts) == ["address_changed", "shipping_chosen"]
     assert the(ShippingChosen, facts).shipping.code == "domestic_economy"
-    assert story.supplier_order().shipping == the(ShippingChosen, facts).shipping
-    assert names(story.change_address(Sealed("key-anna", b"Shanghai"), Destination("CN"))) == ["address_changed"]
+    assert scenario.supplier_order().shipping == the(ShippingChosen, facts).shipping
+    assert names(scenario.change_address(Sealed("key-anna", b"Shanghai"), Destination("CN"))) == ["address_changed"]
 
 
 # --- the promise ------------------------------------------------------------------------------------
@@ -190,11 +192,11 @@ def test_the_promise_is_dispatch_deadline_and_longest_transit_and_customs_allowa
 
 
 def test_within_a_customs_union_the_promise_needs_no_customs_allowance():
-    story = Story()
-    story.approve("acme", country="FR")
-    story.feed(10)
-    placed(story, line(1, "tea", 3))
-    assert story.order().promised_by == NOON + 48 * HOUR + 28 * DAY
+    scenario = Scenario()
+    scenario.approve("acme", country="FR")
+    scenario.feed(10)
+    placed(scenario, line(1, "tea", 3))
+    assert scenario.order().promised_by == NOON + 48 * HOUR + 28 * DAY
 
 
 def test_an_express_order_is_promised_by_the_express_clock():
@@ -213,66 +215,66 @@ def test_a_dispatch_deadline_of_the_shop_goes_before_the_agreements():
 
 
 def test_an_order_of_several_suppliers_promises_the_latest():
-    story = a_chinese_shop()
-    story.approve("bolt", country="DE")
-    story.feed(10, "mug", "bolt")
-    placed(story, line(1, "mug", 1, "bolt"), line(2, "tea", 1, **CUSTOMS))
-    assert [each.shipping.code for each in story.order().supplier_orders.values() if each.shipping] == [
+    scenario = a_chinese_shop()
+    scenario.approve("bolt", country="DE")
+    scenario.feed(10, "mug", "bolt")
+    placed(scenario, line(1, "mug", 1, "bolt"), line(2, "tea", 1, **CUSTOMS))
+    assert [each.shipping.code for each in scenario.order().supplier_orders.values() if each.shipping] == [
         "domestic_economy",
         "international_light",
     ]
-    assert story.order().promised_by == NOON + 48 * HOUR + 31 * DAY
+    assert scenario.order().promised_by == NOON + 48 * HOUR + 31 * DAY
 
 
 def test_the_allowance_for_customs_is_the_policys():
-    story = a_chinese_shop()
-    story.agree(customs_allowance_days=10)
-    assert placed(story).order().promised_by == NOON + 48 * HOUR + 38 * DAY
+    scenario = a_chinese_shop()
+    scenario.agree(customs_allowance_days=10)
+    assert placed(scenario).order().promised_by == NOON + 48 * HOUR + 38 * DAY
 
 
 def test_without_an_agreed_dispatch_clock_nothing_is_promised_and_the_order_says_why():
-    story = Story()
-    story.approve("acme", Agreement(effective_from=NOON - DAY), country="CN")
-    story.feed(10)
-    placed(story)
-    assert story.order().promised_by is None
-    assert story.order().no_promise_because == "no dispatch time is agreed with acme"
+    scenario = Scenario()
+    scenario.approve("acme", Agreement(effective_from=NOON - DAY), country="CN")
+    scenario.feed(10)
+    placed(scenario)
+    assert scenario.order().promised_by is None
+    assert scenario.order().no_promise_because == "no dispatch time is agreed with acme"
 
 
 def test_of_stock_without_a_feed_nothing_is_promised():
-    story = Story()
-    story.approve("acme", country="CN")
-    placed(story)
-    assert story.order().promised_by is None
-    assert story.order().no_promise_because == "the stock of acme is not tracked"
+    scenario = Scenario()
+    scenario.approve("acme", country="CN")
+    placed(scenario)
+    assert scenario.order().promised_by is None
+    assert scenario.order().no_promise_because == "the stock of acme is not tracked"
 
 
 def test_of_goods_that_the_supplier_has_to_get_first_nothing_is_promised():
-    story = placed(a_chinese_shop(), line(1, "tea", 12, **CUSTOMS))
-    facts = story.confirm(backorder_lacking=True)
+    scenario = placed(a_chinese_shop(), line(1, "tea", 12, **CUSTOMS))
+    facts = scenario.confirm(backorder_lacking=True)
     assert the(OrderConfirmed, facts).no_promise_because == "units wait for goods at acme"
 
 
 def test_without_a_fitting_service_nothing_is_promised():
-    story = placed(a_chinese_shop(), line(1, "tea", 1, **{**CUSTOMS, "weight_grams": 99_000}))
-    assert story.order().promised_by is None
-    assert story.order().no_promise_because.startswith("no service from CN to DE")
+    scenario = placed(a_chinese_shop(), line(1, "tea", 1, **{**CUSTOMS, "weight_grams": 99_000}))
+    assert scenario.order().promised_by is None
+    assert scenario.order().no_promise_because.startswith("no service from CN to DE")
 
 
 @pytest.mark.parametrize(("country", "missing"), [("", "the country of acme is not known"), ("CN", "")])
 def test_no_border_is_guessed_where_a_country_is_not_known(country: str, missing: str):
-    story = Story()
-    story.approve("acme", TERMS, country=country)
-    story.feed(10)
-    placed(story)
-    assert story.order().no_promise_because == missing
+    scenario = Scenario()
+    scenario.approve("acme", TERMS, country=country)
+    scenario.feed(10)
+    placed(scenario)
+    assert scenario.order().no_promise_because == missing
 
 
 def test_the_promise_stays_when_the_goods_leave_late():
-    story = placed(a_chinese_shop())
-    promised = story.order().promised_by
-    story.later(days=5)
-    story.send()
-    story.ship(number="RB123456785CN")
-    assert story.order().promised_by == promised
-    assert story.parcel("RB123456785CN").promised_by == promised
+    scenario = placed(a_chinese_shop())
+    promised = scenario.order().promised_by
+    scenario.later(days=5)
+    scenario.send()
+    scenario.ship(number="RB123456785CN")
+    assert scenario.order().promised_by == promised
+    assert scenario.parcel("RB123456785CN").promised_by == promised

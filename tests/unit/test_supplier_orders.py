@@ -24,7 +24,7 @@ from ledger.nouns.orders.supplier_orders import (
 from ledger.nouns.parcels import ParcelOfAnotherOrder, ParcelStatus
 from ledger.nouns.stock import StockCorrected
 from ledger.terms.shipping import Priority
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     FIRST,
     HOUR,
@@ -51,13 +51,15 @@ def test_sending_starts_the_clocks_that_were_agreed():
 
 
 def test_an_express_order_is_due_sooner():
-    story = confirmed(priority=Priority.EXPRESS)
-    assert the(SupplierOrderSent, story.send()).dispatch_by == NOON + 24 * HOUR
+    scenario = confirmed(priority=Priority.EXPRESS)
+    assert the(SupplierOrderSent, scenario.send()).dispatch_by == NOON + 24 * HOUR
 
 
 def test_a_deadline_that_the_shop_gave_goes_before_the_agreement():
-    story = confirmed(line(1, "tea", 1, dispatch_by=NOON + 10 * HOUR), line(2, "mug", 1, dispatch_by=NOON + 9 * HOUR))
-    assert the(SupplierOrderSent, story.send()).dispatch_by == NOON + 9 * HOUR
+    scenario = confirmed(
+        line(1, "tea", 1, dispatch_by=NOON + 10 * HOUR), line(2, "mug", 1, dispatch_by=NOON + 9 * HOUR)
+    )
+    assert the(SupplierOrderSent, scenario.send()).dispatch_by == NOON + 9 * HOUR
 
 
 def test_sending_twice_records_nothing():
@@ -65,10 +67,10 @@ def test_sending_twice_records_nothing():
 
 
 def test_a_supplier_order_with_nothing_left_is_not_sent():
-    story = confirmed()
-    story.cancel()
+    scenario = confirmed()
+    scenario.cancel()
     with refused(NothingToShip, "shopify/1/1 is cancelled; it has no unit left to ship", stage="cancelled"):
-        story.send()
+        scenario.send()
 
 
 def test_an_unknown_supplier_order_is_refused():
@@ -80,38 +82,38 @@ def test_an_unknown_supplier_order_is_refused():
 
 
 def test_a_supplier_accepts_what_it_was_sent():
-    story = sent()
-    story.answer({1: accept(3)})
-    assert story.supplier_order().stage is Stage.ACCEPTED
-    assert story.buckets() == {"assigned": 3}
+    scenario = sent()
+    scenario.answer({1: accept(3)})
+    assert scenario.supplier_order().stage is Stage.ACCEPTED
+    assert scenario.buckets() == {"assigned": 3}
 
 
 def test_the_same_answer_again_records_nothing():
-    story = sent()
-    story.answer({1: accept(3)})
-    assert story.answer({1: accept(3)}) == []
+    scenario = sent()
+    scenario.answer({1: accept(3)})
+    assert scenario.answer({1: accept(3)}) == []
 
 
 def test_answers_with_equal_figures_add_up():
-    story = sent(line(1, "tea", 4))
-    story.answer({1: LineAnswer(accepted=2, backordered=2)})
+    scenario = sent(line(1, "tea", 4))
+    scenario.answer({1: LineAnswer(accepted=2, backordered=2)})
     for _ in range(2):
-        story.later(days=1)
-        assert "supplier_order_acknowledged" in names(story.answer({1: reject(1)}))
-    assert story.supplier_order().shares[LineNo(1)] == LineShare(accepted=2, rejected=2)
-    story.later(days=1)
+        scenario.later(days=1)
+        assert "supplier_order_acknowledged" in names(scenario.answer({1: reject(1)}))
+    assert scenario.supplier_order().shares[LineNo(1)] == LineShare(accepted=2, rejected=2)
+    scenario.later(days=1)
     with refused(OverAnswered, "1 of line 1 answered, 0 unanswered"):
-        story.answer({1: reject(1)})
+        scenario.answer({1: reject(1)})
 
 
 def test_a_day_that_is_moved_there_and_back_is_moved_back():
-    story = sent(line(1, "tea", 2))
+    scenario = sent(line(1, "tea", 2))
     for day in (5, 9, 5):
-        story.later(hours=1)
-        story.answer({1: LineAnswer(backordered=2, expected_at=NOON + day * DAY)})
-        assert expected_at(story.supplier_order(), LineNo(1)) == NOON + day * DAY
-    story.answer({1: LineAnswer(backordered=2, expected_at=NOON + 20 * DAY)}, at=NOON)
-    assert expected_at(story.supplier_order(), LineNo(1)) == NOON + 5 * DAY, "older than what is known"
+        scenario.later(hours=1)
+        scenario.answer({1: LineAnswer(backordered=2, expected_at=NOON + day * DAY)})
+        assert expected_at(scenario.supplier_order(), LineNo(1)) == NOON + day * DAY
+    scenario.answer({1: LineAnswer(backordered=2, expected_at=NOON + 20 * DAY)}, at=NOON)
+    assert expected_at(scenario.supplier_order(), LineNo(1)) == NOON + 5 * DAY, "older than what is known"
 
 
 def test_a_draft_cannot_be_answered():
@@ -135,58 +137,58 @@ def test_a_line_that_the_supplier_was_not_sent_cannot_be_answered():
 
 
 def test_lines_may_be_answered_one_after_the_other():
-    story = sent(line(1, "tea", 2), line(2, "mug", 1))
-    story.answer({1: accept(2)})
-    assert story.supplier_order().stage is Stage.PARTLY_ACCEPTED
-    story.answer({2: accept(1)})
-    assert story.supplier_order().stage is Stage.ACCEPTED
+    scenario = sent(line(1, "tea", 2), line(2, "mug", 1))
+    scenario.answer({1: accept(2)})
+    assert scenario.supplier_order().stage is Stage.PARTLY_ACCEPTED
+    scenario.answer({2: accept(1)})
+    assert scenario.supplier_order().stage is Stage.ACCEPTED
 
 
 def test_a_supplier_may_let_units_wait_and_says_until_when():
-    story = sent()
+    scenario = sent()
     expected = NOON + timedelta(days=9)
-    facts = story.answer({1: LineAnswer(accepted=1, backordered=2, expected_at=expected)})
+    facts = scenario.answer({1: LineAnswer(accepted=1, backordered=2, expected_at=expected)})
     assert the(SupplierOrderAcknowledged, facts).by_line[1].expected_at == expected  # type: ignore[index]
-    assert story.buckets() == {"assigned": 1, "backordered": 2}
-    assert story.stock().reservations["shopify/1"].units == 3
+    assert scenario.buckets() == {"assigned": 1, "backordered": 2}
+    assert scenario.stock().reservations["shopify/1"].units == 3
 
 
 def test_units_that_waited_are_accepted_later():
-    story = sent()
-    story.answer({1: LineAnswer(accepted=1, backordered=2)})
-    story.answer({1: accept(2)})
-    assert story.buckets() == {"assigned": 3}
-    assert story.supplier_order().stage is Stage.ACCEPTED
+    scenario = sent()
+    scenario.answer({1: LineAnswer(accepted=1, backordered=2)})
+    scenario.answer({1: accept(2)})
+    assert scenario.buckets() == {"assigned": 3}
+    assert scenario.supplier_order().stage is Stage.ACCEPTED
 
 
 def test_rejected_units_are_open_again_and_give_their_stock_back():
-    story = sent()
-    story.answer({1: LineAnswer(accepted=1, rejected=2, because=RejectReason.PRICE_CHANGED)})
-    assert story.buckets() == {"assigned": 1, "open": 2}
-    assert story.stock().available == 9
-    assert story.supplier_order().stage is Stage.PARTLY_ACCEPTED
+    scenario = sent()
+    scenario.answer({1: LineAnswer(accepted=1, rejected=2, because=RejectReason.PRICE_CHANGED)})
+    assert scenario.buckets() == {"assigned": 1, "open": 2}
+    assert scenario.stock().available == 9
+    assert scenario.supplier_order().stage is Stage.PARTLY_ACCEPTED
 
 
 def test_a_supplier_order_rejected_as_a_whole_is_rejected():
-    story = sent()
-    story.answer({1: reject(3)})
-    assert story.supplier_order().stage is Stage.REJECTED
+    scenario = sent()
+    scenario.answer({1: reject(3)})
+    assert scenario.supplier_order().stage is Stage.REJECTED
 
 
 def test_rejecting_backordered_units_keeps_the_stock_of_the_accepted_ones():
-    story = a_shop(tea=3)
-    story.place(line(1, "tea", 5))
-    story.confirm(backorder_lacking=True)
-    story.send()
-    story.answer({1: LineAnswer(accepted=3, rejected=2)})
-    assert story.stock().reservations["shopify/1"].units == 3
+    scenario = a_shop(tea=3)
+    scenario.place(line(1, "tea", 5))
+    scenario.confirm(backorder_lacking=True)
+    scenario.send()
+    scenario.answer({1: LineAnswer(accepted=3, rejected=2)})
+    assert scenario.stock().reservations["shopify/1"].units == 3
 
 
 def test_out_of_stock_corrects_what_the_feed_said():
-    story = sent()
-    facts = story.answer({1: LineAnswer(accepted=1, rejected=2, because=RejectReason.OUT_OF_STOCK)})
+    scenario = sent()
+    facts = scenario.answer({1: LineAnswer(accepted=1, rejected=2, because=RejectReason.OUT_OF_STOCK)})
     assert the(StockCorrected, facts).quantity == 1
-    assert story.stock().available == 0
+    assert scenario.stock().available == 0
 
 
 def test_another_reason_corrects_nothing():
@@ -195,8 +197,8 @@ def test_another_reason_corrects_nothing():
 
 
 def test_out_of_stock_of_an_untracked_sku_corrects_nothing():
-    story = sent(line(1, "ink", 2, "bolt"))
-    facts = story.answer({1: reject(2, RejectReason.OUT_OF_STOCK)})
+    scenario = sent(line(1, "ink", 2, "bolt"))
+    facts = scenario.answer({1: reject(2, RejectReason.OUT_OF_STOCK)})
     assert names(facts) == ["supplier_order_acknowledged", "hold_placed"]
 
 
@@ -204,17 +206,17 @@ def test_out_of_stock_of_an_untracked_sku_corrects_nothing():
 
 
 def test_packing_says_with_what():
-    story = sent()
-    story.pack("logo_label", "brand_card")
-    assert story.supplier_order().packed_with == ("logo_label", "brand_card")
-    assert story.supplier_order().stage is Stage.PACKED
+    scenario = sent()
+    scenario.pack("logo_label", "brand_card")
+    assert scenario.supplier_order().packed_with == ("logo_label", "brand_card")
+    assert scenario.supplier_order().stage is Stage.PACKED
 
 
 def test_packing_twice_records_nothing_and_packing_anew_counts():
-    story = sent()
-    story.pack("logo_label")
-    assert story.pack("logo_label") == []
-    assert names(story.pack("after_sales_card")) == ["supplier_order_packed"]
+    scenario = sent()
+    scenario.pack("logo_label")
+    assert scenario.pack("logo_label") == []
+    assert names(scenario.pack("after_sales_card")) == ["supplier_order_packed"]
 
 
 def test_a_draft_is_not_packed_and_neither_is_what_has_gone():
@@ -225,65 +227,65 @@ def test_a_draft_is_not_packed_and_neither_is_what_has_gone():
 
 
 def test_who_packs_has_taken_the_order_on():
-    story = sent()
-    story.later(hours=3)
-    story.pack("logo_label")
-    assert story.supplier_order().acknowledged_at == NOON + 3 * HOUR
+    scenario = sent()
+    scenario.later(hours=3)
+    scenario.pack("logo_label")
+    assert scenario.supplier_order().acknowledged_at == NOON + 3 * HOUR
 
 
 # --- shipping -------------------------------------------------------------------------------------
 
 
 def test_shipping_without_lines_means_all_that_is_left():
-    story = sent(line(1, "tea", 3), line(2, "mug", 1))
-    facts = story.ship()
+    scenario = sent(line(1, "tea", 3), line(2, "mug", 1))
+    facts = scenario.ship()
     assert the(SupplierOrderShipped, facts).by_line == {1: 3, 2: 1}
-    assert story.supplier_order().stage is Stage.SHIPPED
-    assert story.header() is Header.DISPATCHED
+    assert scenario.supplier_order().stage is Stage.SHIPPED
+    assert scenario.header() is Header.DISPATCHED
 
 
 def test_shipping_in_parts_takes_several_parcels():
-    story = sent()
-    story.ship({1: 1}, number="P1")
-    assert story.supplier_order().stage is Stage.PARTLY_SHIPPED
-    story.ship({1: 2}, number="P2")
-    assert story.buckets() == {"shipped": 3}
-    assert [(each.number, each.by_line) for each in story.order().shipments] == [("P1", {1: 1}), ("P2", {1: 2})]
+    scenario = sent()
+    scenario.ship({1: 1}, number="P1")
+    assert scenario.supplier_order().stage is Stage.PARTLY_SHIPPED
+    scenario.ship({1: 2}, number="P2")
+    assert scenario.buckets() == {"shipped": 3}
+    assert [(each.number, each.by_line) for each in scenario.order().shipments] == [("P1", {1: 1}), ("P2", {1: 2})]
 
 
 def test_the_same_shipment_again_records_nothing():
-    story = sent()
-    story.ship({1: 1})
-    assert story.ship({1: 1}) == []
-    story.ship(number="P2")
-    assert story.ship(number="P2") == []
-    assert story.ship({1: 2}, number="P2") == []
+    scenario = sent()
+    scenario.ship({1: 1})
+    assert scenario.ship({1: 1}) == []
+    scenario.ship(number="P2")
+    assert scenario.ship(number="P2") == []
+    assert scenario.ship({1: 2}, number="P2") == []
 
 
 def test_another_shipment_with_equal_figures_is_not_taken_for_the_same():
-    story = sent(line(1, "tea", 4))
-    story.ship({1: 1})
-    story.later(days=100)
-    story.ship({1: 1})
-    assert [(each.number, each.epoch, each.by_line) for each in story.order().shipments] == [
+    scenario = sent(line(1, "tea", 4))
+    scenario.ship({1: 1})
+    scenario.later(days=100)
+    scenario.ship({1: 1})
+    assert [(each.number, each.epoch, each.by_line) for each in scenario.order().shipments] == [
         ("P1", 1, {1: 1}),
         ("P1", 2, {1: 1}),
     ], "the number is used again"
 
 
 def test_a_parcel_takes_no_second_shipment_of_what_is_left():
-    story = sent(line(1, "tea", 2))
-    story.ship({1: 1})
+    scenario = sent(line(1, "tea", 2))
+    scenario.ship({1: 1})
     with refused(ParcelOfAnotherOrder, "parcel P1 of dhl is under way for shopify/1 already", number="P1"):
-        story.ship()
-    assert story.buckets() == {"assigned": 1, "shipped": 1}
+        scenario.ship()
+    assert scenario.buckets() == {"assigned": 1, "shipped": 1}
 
 
 def test_more_than_is_left_cannot_be_shipped():
-    story = sent()
-    story.ship({1: 2})
+    scenario = sent()
+    scenario.ship({1: 2})
     with refused(OverShipped, "2 of line 1 shipped, 1 left to ship", line_no=1, left=1, shipped=2):
-        story.ship({1: 2}, number="P2")
+        scenario.ship({1: 2}, number="P2")
 
 
 def test_what_was_not_sent_or_not_asked_cannot_be_shipped():
@@ -296,34 +298,34 @@ def test_what_was_not_sent_or_not_asked_cannot_be_shipped():
 
 
 def test_shipping_consumes_what_was_reserved():
-    story = sent()
-    story.ship({1: 1})
-    assert story.stock().reservations["shopify/1"].units == 2
-    assert story.stock().available == 7
+    scenario = sent()
+    scenario.ship({1: 1})
+    assert scenario.stock().reservations["shopify/1"].units == 2
+    assert scenario.stock().available == 7
 
 
 def test_backordered_units_are_shipped_when_they_are_there():
-    story = a_shop(tea=1)
-    story.place(line(1, "tea", 2))
-    story.confirm(backorder_lacking=True)
-    story.send()
-    story.ship({1: 1})
-    story.ship({1: 1}, number="P2")
-    assert story.buckets() == {"shipped": 2}
-    assert story.stock().reservations == {}
+    scenario = a_shop(tea=1)
+    scenario.place(line(1, "tea", 2))
+    scenario.confirm(backorder_lacking=True)
+    scenario.send()
+    scenario.ship({1: 1})
+    scenario.ship({1: 1}, number="P2")
+    assert scenario.buckets() == {"shipped": 2}
+    assert scenario.stock().reservations == {}
 
 
 def test_a_supplier_order_is_closed_when_all_it_shipped_arrived():
-    story = shipped()
-    story.scan(ParcelStatus.DELIVERED)
-    assert story.supplier_order().stage is Stage.CLOSED
+    scenario = shipped()
+    scenario.scan(ParcelStatus.DELIVERED)
+    assert scenario.supplier_order().stage is Stage.CLOSED
 
 
 def test_two_suppliers_ship_on_their_own():
-    story = sent(line(1, "tea", 1), line(2, "ink", 2, "bolt"))
-    story.ship(supplier_order_id=SECOND)
-    assert (story.buckets(1), story.buckets(2)) == ({"assigned": 1}, {"shipped": 2})
-    assert story.header() is Header.PARTLY_DISPATCHED
+    scenario = sent(line(1, "tea", 1), line(2, "ink", 2, "bolt"))
+    scenario.ship(supplier_order_id=SECOND)
+    assert (scenario.buckets(1), scenario.buckets(2)) == ({"assigned": 1}, {"shipped": 2})
+    assert scenario.header() is Header.PARTLY_DISPATCHED
 
 
 def test_a_hold_may_be_placed_on_a_supplier_order_that_exists():

@@ -29,12 +29,12 @@ from ledger.nouns.suppliers import (
 from ledger.refusals import ChangedMeanwhile
 from ledger.terms.money import Money
 from ledger.terms.shipping import Priority
-from tests.support.story import (
+from tests.support.scenario import (
     DAY,
     HOUR,
     NOON,
     TERMS,
-    Story,
+    Scenario,
     a_shop,
     confirmed,
     names,
@@ -113,21 +113,21 @@ def test_an_unknown_supplier_is_refused():
 
 
 def test_suspending_stops_new_work_but_not_what_runs():
-    story = sent()
-    assert names(story.suspend()) == ["suspended"]
-    assert story.suspend() == []
-    story.ship()
-    assert story.buckets() == {"shipped": 3}
+    scenario = sent()
+    assert names(scenario.suspend()) == ["suspended"]
+    assert scenario.suspend() == []
+    scenario.ship()
+    assert scenario.buckets() == {"shipped": 3}
     with refused(SupplierNotApproved, "acme is suspended, not approved", standing="suspended"):
-        suppliers.require_approved(story.supplier(), "acme")
+        suppliers.require_approved(scenario.supplier(), "acme")
 
 
 def test_a_reinstated_supplier_may_be_used_again():
-    story = a_shop()
-    story.suspend()
-    assert names(story.reinstate()) == ["reinstated"]
-    assert story.reinstate() == []
-    assert suppliers.require_approved(story.supplier(), "acme") == story.supplier()
+    scenario = a_shop()
+    scenario.suspend()
+    assert names(scenario.reinstate()) == ["reinstated"]
+    assert scenario.reinstate() == []
+    assert suppliers.require_approved(scenario.supplier(), "acme") == scenario.supplier()
 
 
 def test_retiring_is_for_good():
@@ -225,20 +225,20 @@ def test_clocks_are_longer_in_a_peak_period():
 
 
 def test_a_clock_that_was_not_agreed_does_not_run():
-    story = Story()
-    story.approve("acme", Agreement(NOON - DAY))
-    story.place()
-    assert names(story.send()) == ["supplier_order_sent"]
-    assert list(deadlines(story.order())) == []
+    scenario = Scenario()
+    scenario.approve("acme", Agreement(NOON - DAY))
+    scenario.place()
+    assert names(scenario.send()) == ["supplier_order_sent"]
+    assert list(deadlines(scenario.order())) == []
 
 
 def test_the_agreement_in_force_when_an_order_is_sent_decides_its_clocks():
-    story = confirmed()
+    scenario = confirmed()
     tight = Agreement(NOON + HOUR, dispatch_within_hours=5)
-    story.record([("supplier-acme", suppliers.TermsAgreed("acme", tight, NOON))])
-    story.later(hours=2)
-    story.send()
-    assert story.supplier_order().dispatch_by == NOON + 7 * HOUR
+    scenario.record([("supplier-acme", suppliers.TermsAgreed("acme", tight, NOON))])
+    scenario.later(hours=2)
+    scenario.send()
+    assert scenario.supplier_order().dispatch_by == NOON + 7 * HOUR
 
 
 # --- the retailer's own terms ---------------------------------------------------------------------
@@ -249,33 +249,35 @@ def test_without_terms_of_its_own_those_of_the_trade_hold():
 
 
 def test_terms_hold_from_their_date():
-    story = Story()
-    story.record(changes_of(policies.stream(), policies.agree(None, Policy(return_window_days=30), NOON + DAY, NOON)))
-    assert policy_at(policies.find(story.book), NOON).return_window_days == 14
-    assert policy_at(policies.find(story.book), NOON + DAY).return_window_days == 30
+    scenario = Scenario()
+    scenario.record(
+        changes_of(policies.stream(), policies.agree(None, Policy(return_window_days=30), NOON + DAY, NOON))
+    )
+    assert policy_at(policies.find(scenario.book), NOON).return_window_days == 14
+    assert policy_at(policies.find(scenario.book), NOON + DAY).return_window_days == 30
 
 
 def test_the_same_terms_again_record_nothing_but_returning_to_earlier_ones_is_recorded():
-    story = Story()
+    scenario = Scenario()
     short, long = Policy(return_window_days=7), Policy(return_window_days=30)
     for policy in (short, long):
-        story.record(changes_of(policies.stream(), policies.agree(policies.find(story.book), policy, NOON, NOON)))
-    assert policies.agree(policies.find(story.book), long, NOON, NOON) == []
-    story.record(changes_of(policies.stream(), policies.agree(policies.find(story.book), short, NOON, NOON)))
-    assert policy_at(policies.find(story.book), NOON) == short
+        scenario.record(changes_of(policies.stream(), policies.agree(policies.find(scenario.book), policy, NOON, NOON)))
+    assert policies.agree(policies.find(scenario.book), long, NOON, NOON) == []
+    scenario.record(changes_of(policies.stream(), policies.agree(policies.find(scenario.book), short, NOON, NOON)))
+    assert policy_at(policies.find(scenario.book), NOON) == short
 
 
 def test_an_order_keeps_the_return_window_it_was_placed_under():
-    story = a_shop()
-    story.record(
+    scenario = a_shop()
+    scenario.record(
         changes_of(
             policies.stream(), policies.agree(None, Policy(return_window_days=30, reservation_minutes=5), NOON, NOON)
         )
     )
-    story.place()
-    story.record(
+    scenario.place()
+    scenario.record(
         changes_of(
             policies.stream(), policies.agree(None, Policy(return_window_days=1), NOON + timedelta(minutes=1), NOON)
         )
     )
-    assert story.order().placed.return_window_days == 30
+    assert scenario.order().placed.return_window_days == 30

@@ -24,7 +24,7 @@ from ledger.decisions.timers import (
     timer,
 )
 from ledger.terms.clocks import Clock
-from tests.support.story import FIRST, NOON, ORDER, sent
+from tests.support.scenario import FIRST, NOON, ORDER, sent
 
 AT = "2026-03-02T12:00:00+00:00:0"
 IDS = [
@@ -65,9 +65,9 @@ def test_a_read_model_tells_a_timer_in_texts():
 
 
 def test_nothing_is_noticed_before_its_time_and_once_after_it():
-    story = sent()
+    scenario = sent()
     due = AcknowledgeDue(FIRST, due=NOON)
-    assert story.notice(due) == []
-    story.later(hours=24)
-    assert [fact.fact_name() for fact in story.notice(due)] == ["order.deadline_missed"]
-    assert story.notice(due) == []
+    assert scenario.notice(due) == []
+    scenario.later(hours=24)
+    assert [fact.fact_name() for fact in scenario.notice(due)] == ["order.deadline_missed"]
+    assert scenario.notice(due) == []

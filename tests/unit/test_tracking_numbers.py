@@ -13,7 +13,7 @@ from ledger.nouns.parcels import ParcelRegistered, ParcelStatus
 from ledger.terms import carriers
 from ledger.terms.carriers import carrier_name
 from ledger.terms.tracking_numbers import oddities
-from tests.support.story import a_shop, sent, the
+from tests.support.scenario import a_shop, sent, the
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 COURIERS, SLUGS = DATA / "couriers", DATA / "aftership" / "courier_slugs.json"
@@ -74,12 +74,12 @@ def test_a_digit_of_another_script_is_no_digit():
 
 
 def test_a_warning_is_recorded_when_the_parcel_is_registered_and_refuses_nothing():
-    story = sent()
-    facts = story.ship(number="3318810010")
+    scenario = sent()
+    facts = scenario.ship(number="3318810010")
     assert the(ParcelRegistered, facts).warnings == ("check digit is 0, 4 expected",)
-    assert story.parcel("3318810010").warnings == ("check digit is 0, 4 expected",)
-    story.scan(ParcelStatus.DELIVERED, number="3318810010")
-    assert story.buckets() == {"delivered": 3}
+    assert scenario.parcel("3318810010").warnings == ("check digit is 0, 4 expected",)
+    scenario.scan(ParcelStatus.DELIVERED, number="3318810010")
+    assert scenario.buckets() == {"delivered": 3}
 
 
 def test_a_good_number_is_registered_without_a_warning():

@@ -13,12 +13,12 @@ from ledger.nouns.orders import (
 )
 from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason
 from ledger.nouns.stock import OutOfStock, ReservationStatus
-from tests.support.story import (
+from tests.support.scenario import (
     FIRST,
     HOUR,
     NOON,
     ORDER,
-    Story,
+    Scenario,
     a_shop,
     line,
     names,
@@ -32,11 +32,11 @@ from tests.support.story import (
 
 
 def test_an_order_that_was_out_of_stock_is_confirmed_once_there_is_enough():
-    story = a_shop(tea=2)
-    story.place(line(1, "tea", 3))
-    assert story.serve() == []
-    story.feed(3)
-    assert names(story.serve()) == [
+    scenario = a_shop(tea=2)
+    scenario.place(line(1, "tea", 3))
+    assert scenario.serve() == []
+    scenario.feed(3)
+    assert names(scenario.serve()) == [
         "hold_released",
         "confirmed",
         "supplier_order_drafted",
@@ -45,96 +45,96 @@ def test_an_order_that_was_out_of_stock_is_confirmed_once_there_is_enough():
         "wait_ended",
         "sold_out",
     ]
-    assert story.serve() == []
+    assert scenario.serve() == []
 
 
 def test_all_lines_of_a_waiting_order_are_reserved_together_or_none():
-    story = a_shop(tea=2, mug=0)
-    story.place(line(1, "tea", 3), line(2, "mug", 1))
-    story.feed(10)
-    assert story.serve() == []
-    story.feed(1, "mug")
-    story.serve()
-    assert story.header() is Header.CONFIRMED
+    scenario = a_shop(tea=2, mug=0)
+    scenario.place(line(1, "tea", 3), line(2, "mug", 1))
+    scenario.feed(10)
+    assert scenario.serve() == []
+    scenario.feed(1, "mug")
+    scenario.serve()
+    assert scenario.header() is Header.CONFIRMED
 
 
 def test_an_unpaid_order_gets_a_hold_on_its_stock_and_waits_for_the_money_alone():
-    story = a_shop(tea=2)
-    story.place(line(1, "tea", 3), payment=PaymentState.PENDING)
-    story.feed(5)
-    story.serve()
-    assert story.holds() == [HoldReason.AWAITING_PAYMENT]
-    assert story.stock().reservations[ORDER].status is ReservationStatus.HELD
+    scenario = a_shop(tea=2)
+    scenario.place(line(1, "tea", 3), payment=PaymentState.PENDING)
+    scenario.feed(5)
+    scenario.serve()
+    assert scenario.holds() == [HoldReason.AWAITING_PAYMENT]
+    assert scenario.stock().reservations[ORDER].status is ReservationStatus.HELD
 
 
 def test_a_hold_that_a_person_placed_is_left_to_that_person():
-    story = a_shop(tea=10)
-    story.place(payment=PaymentState.PENDING)
-    story.hold(HoldReason.OUT_OF_STOCK, "mia")
-    assert story.serve() == []
+    scenario = a_shop(tea=10)
+    scenario.place(payment=PaymentState.PENDING)
+    scenario.hold(HoldReason.OUT_OF_STOCK, "mia")
+    assert scenario.serve() == []
 
 
 def test_an_order_placed_before_the_first_feed_is_reserved_as_soon_as_the_feed_comes():
-    story = Story()
-    story.approve("acme")
-    story.place(payment=PaymentState.PENDING)
-    assert story.serve() == []
-    story.feed(10)
-    assert names(story.serve()) == ["units_reserved", "reserved"]
-    assert story.order().untracked == frozenset()
-    assert story.serve() == []
+    scenario = Scenario()
+    scenario.approve("acme")
+    scenario.place(payment=PaymentState.PENDING)
+    assert scenario.serve() == []
+    scenario.feed(10)
+    assert names(scenario.serve()) == ["units_reserved", "reserved"]
+    assert scenario.order().untracked == frozenset()
+    assert scenario.serve() == []
 
 
 def test_an_order_placed_before_the_first_feed_is_reserved_at_the_latest_when_it_is_confirmed():
-    story = Story()
-    story.approve("acme")
-    story.place(payment=PaymentState.PENDING)
-    story.feed(10)
-    story.pay()
-    assert story.stock().reservations[ORDER].status is ReservationStatus.COMMITTED
+    scenario = Scenario()
+    scenario.approve("acme")
+    scenario.place(payment=PaymentState.PENDING)
+    scenario.feed(10)
+    scenario.pay()
+    assert scenario.stock().reservations[ORDER].status is ReservationStatus.COMMITTED
     # Nothing more to reserve: the clock only notes that it waits no more.
-    assert names(story.serve()) == ["units_reserved", "wait_ended"]
-    assert story.stock().committed == 3
+    assert names(scenario.serve()) == ["units_reserved", "wait_ended"]
+    assert scenario.stock().committed == 3
 
 
 # --- after the confirmation -----------------------------------------------------------------------
 
 
-def backordered(wanted: int = 5, there: int = 2) -> Story:
+def backordered(wanted: int = 5, there: int = 2) -> Scenario:
     """A person let what lacks wait at the supplier."""
-    story = a_shop(tea=there)
-    story.place(line(1, "tea", wanted))
-    story.confirm(backorder_lacking=True)
-    return story
+    scenario = a_shop(tea=there)
+    scenario.place(line(1, "tea", wanted))
+    scenario.confirm(backorder_lacking=True)
+    return scenario
 
 
 def test_backordered_units_are_reserved_when_stock_comes():
-    story = backordered()
-    assert story.order().waiting_for_stock() == units({1: 3})
-    assert story.serve() == []
-    story.feed(10)
-    assert the(UnitsReserved, story.serve()).by_line == units({1: 3})
-    assert (story.stock().committed, story.stock().available) == (5, 5)
-    assert story.order().waiting_for_stock() == {}
-    assert story.serve() == []
+    scenario = backordered()
+    assert scenario.order().waiting_for_stock() == units({1: 3})
+    assert scenario.serve() == []
+    scenario.feed(10)
+    assert the(UnitsReserved, scenario.serve()).by_line == units({1: 3})
+    assert (scenario.stock().committed, scenario.stock().available) == (5, 5)
+    assert scenario.order().waiting_for_stock() == {}
+    assert scenario.serve() == []
 
 
 def test_backordered_units_are_reserved_one_by_one_as_they_come():
-    story = backordered()
-    story.feed(3)
-    assert the(UnitsReserved, story.serve()).by_line == units({1: 1})
-    assert story.serve() == []
-    story.feed(5)
-    assert the(UnitsReserved, story.serve()).by_line == units({1: 2})
+    scenario = backordered()
+    scenario.feed(3)
+    assert the(UnitsReserved, scenario.serve()).by_line == units({1: 1})
+    assert scenario.serve() == []
+    scenario.feed(5)
+    assert the(UnitsReserved, scenario.serve()).by_line == units({1: 2})
 
 
 def test_what_was_cancelled_or_shipped_meanwhile_waits_no_more():
-    story = backordered()
-    story.cancel({1: 3})
-    story.feed(10)
-    assert names(story.serve()) == ["units_reserved", "wait_ended"]  # by what was reserved before
-    assert story.stock().committed == 2
-    assert story.serve() == []
+    scenario = backordered()
+    scenario.cancel({1: 3})
+    scenario.feed(10)
+    assert names(scenario.serve()) == ["units_reserved", "wait_ended"]  # by what was reserved before
+    assert scenario.stock().committed == 2
+    assert scenario.serve() == []
     other = backordered()
     other.send()
     other.ship({1: 5})
@@ -143,44 +143,44 @@ def test_what_was_cancelled_or_shipped_meanwhile_waits_no_more():
 
 
 def test_a_confirmed_order_of_an_untracked_sku_is_reserved_when_its_first_feed_comes():
-    story = Story()
-    story.approve("acme")
-    story.place(line(1, "tea", 3), line(2, "tea", 2), line(3, "ink", 1))
-    assert story.order().untracked == {1, 2, 3}
-    story.feed(4)
-    assert the(UnitsReserved, story.serve()).by_line == units({1: 3, 2: 1})
-    story.feed(9)
-    assert the(UnitsReserved, story.serve()).by_line == units({2: 1})
-    assert story.stock().reservations[ORDER].units == 5
-    assert story.order().untracked == {3}
+    scenario = Scenario()
+    scenario.approve("acme")
+    scenario.place(line(1, "tea", 3), line(2, "tea", 2), line(3, "ink", 1))
+    assert scenario.order().untracked == {1, 2, 3}
+    scenario.feed(4)
+    assert the(UnitsReserved, scenario.serve()).by_line == units({1: 3, 2: 1})
+    scenario.feed(9)
+    assert the(UnitsReserved, scenario.serve()).by_line == units({2: 1})
+    assert scenario.stock().reservations[ORDER].units == 5
+    assert scenario.order().untracked == {3}
 
 
 def test_units_that_were_cancelled_before_the_confirmation_are_not_waited_for_after_it():
-    story = Story()
-    story.approve("acme")
-    story.place(line(1, "tea", 3), payment=PaymentState.PENDING)
-    story.cancel({1: 1})
-    story.pay()
-    assert story.order().waiting_for_stock() == {1: 2}
+    scenario = Scenario()
+    scenario.approve("acme")
+    scenario.place(line(1, "tea", 3), payment=PaymentState.PENDING)
+    scenario.cancel({1: 1})
+    scenario.pay()
+    assert scenario.order().waiting_for_stock() == {1: 2}
 
 
 def test_units_that_a_feed_has_taken_off_are_not_promised_twice():
-    story = backordered(wanted=5, there=2)
-    story.later(hours=1)
-    story.feed(1, watermark=story.now)  # ours are taken off already, one more came
-    assert story.stock().reservations[ORDER].in_feed
-    assert story.serve() == []
-    assert (story.stock().free, story.stock().available) == (1, 0), "kept for who waits"
-    story.feed(6)
-    story.serve()
-    assert (story.stock().reservations[ORDER].units, story.stock().available) == (5, 1)
+    scenario = backordered(wanted=5, there=2)
+    scenario.later(hours=1)
+    scenario.feed(1, watermark=scenario.now)  # ours are taken off already, one more came
+    assert scenario.stock().reservations[ORDER].in_feed
+    assert scenario.serve() == []
+    assert (scenario.stock().free, scenario.stock().available) == (1, 0), "kept for who waits"
+    scenario.feed(6)
+    scenario.serve()
+    assert (scenario.stock().reservations[ORDER].units, scenario.stock().available) == (5, 1)
 
 
 def test_a_backorder_of_the_supplier_keeps_its_reservation_and_waits_for_nothing():
-    story = sent(line(1, "tea", 3))
-    story.answer({1: LineAnswer(accepted=2, backordered=1)})
-    assert story.order().waiting_for_stock() == {}
-    assert story.serve() == []
+    scenario = sent(line(1, "tea", 3))
+    scenario.answer({1: LineAnswer(accepted=2, backordered=1)})
+    assert scenario.order().waiting_for_stock() == {}
+    assert scenario.serve() == []
 
 
 def test_an_unknown_order_is_left_alone():
@@ -188,47 +188,47 @@ def test_an_unknown_order_is_left_alone():
 
 
 def test_who_came_first_is_served_first():
-    story = a_shop(tea=0)
+    scenario = a_shop(tea=0)
     for n in (1, 2):
-        story.place(line(1, "tea", 3), order_id=f"shopify/{n}")
-    story.feed(4)
-    story.serve("shopify/1")
-    assert story.serve("shopify/2") == []
-    assert (story.header("shopify/1"), story.header("shopify/2")) == (Header.CONFIRMED, Header.ON_HOLD)
-    assert story.now == NOON
-    assert FIRST in story.order().supplier_orders
+        scenario.place(line(1, "tea", 3), order_id=f"shopify/{n}")
+    scenario.feed(4)
+    scenario.serve("shopify/1")
+    assert scenario.serve("shopify/2") == []
+    assert (scenario.header("shopify/1"), scenario.header("shopify/2")) == (Header.CONFIRMED, Header.ON_HOLD)
+    assert scenario.now == NOON
+    assert FIRST in scenario.order().supplier_orders
 
 
 # --- before whoever asks later --------------------------------------------------------------------
 
 
-def five_waiting() -> Story:
+def five_waiting() -> Scenario:
     """Nothing is there, and five orders wait for one unit each."""
-    story = a_shop(tea=0)
+    scenario = a_shop(tea=0)
     for n in range(1, 6):
-        story.place(line(1, "tea", 1), order_id=f"shopify/{n}")
-    return story
+        scenario.place(line(1, "tea", 1), order_id=f"shopify/{n}")
+    return scenario
 
 
 def test_units_that_come_in_are_for_those_who_waited_and_not_for_whoever_asks_first():
-    story = five_waiting()
-    story.feed(5)
+    scenario = five_waiting()
+    scenario.feed(5)
     for n in range(6, 9):
-        story.place(line(1, "tea", 1), order_id=f"shopify/{n}")
-        assert story.holds(f"shopify/{n}") == [HoldReason.OUT_OF_STOCK]
+        scenario.place(line(1, "tea", 1), order_id=f"shopify/{n}")
+        assert scenario.holds(f"shopify/{n}") == [HoldReason.OUT_OF_STOCK]
     for n in (8, 3, 7, 1, 2, 6, 5, 4):
-        story.serve(f"shopify/{n}")
-    served = [n for n in range(1, 9) if story.header(f"shopify/{n}") is Header.CONFIRMED]
+        scenario.serve(f"shopify/{n}")
+    served = [n for n in range(1, 9) if scenario.header(f"shopify/{n}") is Header.CONFIRMED]
     assert served == [1, 2, 3, 4, 5]
 
 
 def test_neither_a_cart_nor_a_rerouting_takes_what_is_kept_for_those_who_wait():
-    story = five_waiting()
-    story.feed(6)
+    scenario = five_waiting()
+    scenario.feed(6)
     with refused(OutOfStock, "tea of acme: 2 asked, 1 available"):
-        story.reserve("cart-1", 2)
-    story.reserve("cart-1", 1)
-    assert (story.stock().free, story.stock().kept, story.stock().available) == (5, 5, 0)
+        scenario.reserve("cart-1", 2)
+    scenario.reserve("cart-1", 1)
+    assert (scenario.stock().free, scenario.stock().kept, scenario.stock().available) == (5, 5, 0)
     other = a_shop(tea=0)
     other.offer(supplier_id="acme")
     other.offer(supplier_id="bolt")
@@ -241,152 +241,152 @@ def test_neither_a_cart_nor_a_rerouting_takes_what_is_kept_for_those_who_wait():
 
 
 def test_what_was_there_before_anybody_waited_is_nobodys():
-    story = a_shop(tea=4)
-    story.place(line(1, "tea", 6))
-    story.place(line(1, "tea", 1), order_id="shopify/2")
-    assert story.header("shopify/2") is Header.CONFIRMED
-    story.feed(6)  # one of them is the second order's: two came in
-    assert (story.stock().free, story.stock().kept, story.stock().available) == (5, 2, 3)
+    scenario = a_shop(tea=4)
+    scenario.place(line(1, "tea", 6))
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    assert scenario.header("shopify/2") is Header.CONFIRMED
+    scenario.feed(6)  # one of them is the second order's: two came in
+    assert (scenario.stock().free, scenario.stock().kept, scenario.stock().available) == (5, 2, 3)
 
 
 @pytest.mark.parametrize("comes_back", ["cancelled", "expired", "restocked", "corrected"])
 def test_whatever_comes_in_is_kept_for_those_who_wait(comes_back: str):
-    story = a_shop(tea=3)
-    story.place(line(1, "tea", 2), order_id="shopify/0")
-    story.reserve("cart-1", 1)
-    story.place(line(1, "tea", 4))
+    scenario = a_shop(tea=3)
+    scenario.place(line(1, "tea", 2), order_id="shopify/0")
+    scenario.reserve("cart-1", 1)
+    scenario.place(line(1, "tea", 4))
     if comes_back == "cancelled":
-        story.cancel(order_id="shopify/0")
+        scenario.cancel(order_id="shopify/0")
     elif comes_back == "expired":
-        story.later(hours=1)
-        story.expire("cart-1")
+        scenario.later(hours=1)
+        scenario.expire("cart-1")
     elif comes_back == "restocked":
-        story.restock(2)
+        scenario.restock(2)
     else:
-        story.correct(4)
-    assert story.stock().free == story.stock().kept > 0
-    assert story.stock().available == 0
+        scenario.correct(4)
+    assert scenario.stock().free == scenario.stock().kept > 0
+    assert scenario.stock().available == 0
 
 
 def test_who_gives_up_waiting_leaves_what_was_kept_to_those_behind():
-    story = five_waiting()
-    story.feed(2)
-    assert story.stock().kept == 2
+    scenario = five_waiting()
+    scenario.feed(2)
+    assert scenario.stock().kept == 2
     for n in (1, 2, 3, 4):
-        story.cancel(order_id=f"shopify/{n}")
-    assert (story.stock().kept, story.stock().available) == (1, 1)
-    story.serve("shopify/5")
-    assert story.header("shopify/5") is Header.CONFIRMED
-    assert (story.stock().waiting, story.stock().kept) == ({}, 0)
+        scenario.cancel(order_id=f"shopify/{n}")
+    assert (scenario.stock().kept, scenario.stock().available) == (1, 1)
+    scenario.serve("shopify/5")
+    assert scenario.header("shopify/5") is Header.CONFIRMED
+    assert (scenario.stock().waiting, scenario.stock().kept) == ({}, 0)
 
 
 def test_backordered_units_of_a_confirmed_order_come_before_a_newer_order():
-    story = backordered()
-    story.feed(5)
-    story.place(line(1, "tea", 1), order_id="shopify/2")
-    assert story.holds("shopify/2") == [HoldReason.OUT_OF_STOCK]
-    assert the(UnitsReserved, story.serve()).by_line == units({1: 3})
+    scenario = backordered()
+    scenario.feed(5)
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    assert scenario.holds("shopify/2") == [HoldReason.OUT_OF_STOCK]
+    assert the(UnitsReserved, scenario.serve()).by_line == units({1: 3})
 
 
 def test_who_waits_longer_for_more_is_not_overtaken_by_who_waits_for_less():
-    story = a_shop(tea=0)
-    story.place(line(1, "tea", 3))
-    story.place(line(1, "tea", 1), order_id="shopify/2")
-    story.feed(2)
-    assert story.serve("shopify/2") == []
-    story.feed(3)
-    assert story.serve("shopify/2") == []
-    story.serve()
-    assert story.header() is Header.CONFIRMED
+    scenario = a_shop(tea=0)
+    scenario.place(line(1, "tea", 3))
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.feed(2)
+    assert scenario.serve("shopify/2") == []
+    scenario.feed(3)
+    assert scenario.serve("shopify/2") == []
+    scenario.serve()
+    assert scenario.header() is Header.CONFIRMED
 
 
 # --- where the ledger is to choose the supplier ---------------------------------------------------
 
 
-def two_who_lack() -> Story:
+def two_who_lack() -> Scenario:
     """Acme and Bolt both offer tea, have one unit each, and an order of three waits for whoever gets more."""
-    story = a_shop(tea=1)
+    scenario = a_shop(tea=1)
     for supplier_id in ("acme", "bolt"):
-        story.offer(supplier_id=supplier_id)
-    story.feed(1, supplier_id="bolt")
-    story.place(line(1, "tea", 3, ""))
-    return story
+        scenario.offer(supplier_id=supplier_id)
+    scenario.feed(1, supplier_id="bolt")
+    scenario.place(line(1, "tea", 3, ""))
+    return scenario
 
 
 @pytest.mark.parametrize("supplier_id", ["acme", "bolt"])
 def test_an_order_without_a_supplier_waits_for_stock_and_goes_to_whoever_gets_it(supplier_id: str):
-    story = two_who_lack()
-    assert story.holds() == [HoldReason.OUT_OF_STOCK]
-    assert story.serve() == []
-    story.feed(4, supplier_id=supplier_id)
-    story.place(line(1, "tea", 2, supplier_id), order_id="shopify/2")
-    assert story.holds("shopify/2") == [HoldReason.OUT_OF_STOCK], "who waited comes first, also here"
-    story.serve()
-    assert story.header() is Header.CONFIRMED
-    assert story.supplier_order().supplier_id == supplier_id
-    assert ORDER not in story.stock("tea", "acme").waiting
-    assert ORDER not in story.stock("tea", "bolt").waiting
+    scenario = two_who_lack()
+    assert scenario.holds() == [HoldReason.OUT_OF_STOCK]
+    assert scenario.serve() == []
+    scenario.feed(4, supplier_id=supplier_id)
+    scenario.place(line(1, "tea", 2, supplier_id), order_id="shopify/2")
+    assert scenario.holds("shopify/2") == [HoldReason.OUT_OF_STOCK], "who waited comes first, also here"
+    scenario.serve()
+    assert scenario.header() is Header.CONFIRMED
+    assert scenario.supplier_order().supplier_id == supplier_id
+    assert ORDER not in scenario.stock("tea", "acme").waiting
+    assert ORDER not in scenario.stock("tea", "bolt").waiting
 
 
 def test_a_supplier_that_is_reinstated_serves_who_waited():
-    story = a_shop(tea=1)
+    scenario = a_shop(tea=1)
     for supplier_id in ("acme", "bolt"):
-        story.offer(supplier_id=supplier_id)
-    story.feed(9, supplier_id="bolt")
-    story.suspend("bolt")
-    story.place(line(1, "tea", 3, ""))
-    assert story.holds() == [HoldReason.OUT_OF_STOCK]
-    assert story.serve() == []
-    story.reinstate("bolt")
-    story.serve()
-    assert story.supplier_order().supplier_id == "bolt"
+        scenario.offer(supplier_id=supplier_id)
+    scenario.feed(9, supplier_id="bolt")
+    scenario.suspend("bolt")
+    scenario.place(line(1, "tea", 3, ""))
+    assert scenario.holds() == [HoldReason.OUT_OF_STOCK]
+    assert scenario.serve() == []
+    scenario.reinstate("bolt")
+    scenario.serve()
+    assert scenario.supplier_order().supplier_id == "bolt"
 
 
 @pytest.mark.parametrize("chosen_by_the_shop", [True, False])
 def test_an_order_whose_only_supplier_was_suspended_goes_on_once_it_is_reinstated(chosen_by_the_shop: bool):
-    story = a_shop(tea=9)
-    story.offer(supplier_id="acme")
-    story.suspend("acme")
-    story.place(line(1, "tea", 3, "acme" if chosen_by_the_shop else ""))
-    assert story.holds() == [HoldReason.OTHER if chosen_by_the_shop else HoldReason.INCOMPLETE]
-    assert story.serve() == []
-    story.reinstate("acme")
-    story.serve()
-    assert story.header() is Header.CONFIRMED
+    scenario = a_shop(tea=9)
+    scenario.offer(supplier_id="acme")
+    scenario.suspend("acme")
+    scenario.place(line(1, "tea", 3, "acme" if chosen_by_the_shop else ""))
+    assert scenario.holds() == [HoldReason.OTHER if chosen_by_the_shop else HoldReason.INCOMPLETE]
+    assert scenario.serve() == []
+    scenario.reinstate("acme")
+    scenario.serve()
+    assert scenario.header() is Header.CONFIRMED
 
 
 def test_lines_with_and_without_a_supplier_wait_together():
-    story = two_who_lack()
-    story.feed(0, "mug")
-    story.place(line(1, "mug", 1), line(2, "tea", 3, ""), order_id="shopify/2")
-    assert story.order("shopify/2").holds[0].lacking == units({1: 1, 2: 3})
-    story.cancel()
-    story.feed(9)
-    assert story.serve("shopify/2") == []
-    story.feed(1, "mug")
-    story.serve("shopify/2")
-    assert story.header("shopify/2") is Header.CONFIRMED
+    scenario = two_who_lack()
+    scenario.feed(0, "mug")
+    scenario.place(line(1, "mug", 1), line(2, "tea", 3, ""), order_id="shopify/2")
+    assert scenario.order("shopify/2").holds[0].lacking == units({1: 1, 2: 3})
+    scenario.cancel()
+    scenario.feed(9)
+    assert scenario.serve("shopify/2") == []
+    scenario.feed(1, "mug")
+    scenario.serve("shopify/2")
+    assert scenario.header("shopify/2") is Header.CONFIRMED
 
 
 def test_what_is_completed_beside_leaves_the_order_waiting_for_stock():
-    story = a_shop(tea=1)
-    story.offer(supplier_id="acme")
-    story.place(line(1, "tea", 3, ""), has_address=False)
-    assert set(story.holds()) == {HoldReason.INCOMPLETE, HoldReason.OUT_OF_STOCK}
-    story.complete(has_address=True)
-    assert story.holds() == [HoldReason.OUT_OF_STOCK]
-    story.feed(5)
-    story.serve()
-    assert story.header() is Header.CONFIRMED
+    scenario = a_shop(tea=1)
+    scenario.offer(supplier_id="acme")
+    scenario.place(line(1, "tea", 3, ""), has_address=False)
+    assert set(scenario.holds()) == {HoldReason.INCOMPLETE, HoldReason.OUT_OF_STOCK}
+    scenario.complete(has_address=True)
+    assert scenario.holds() == [HoldReason.OUT_OF_STOCK]
+    scenario.feed(5)
+    scenario.serve()
+    assert scenario.header() is Header.CONFIRMED
 
 
 def test_a_person_lets_an_order_without_a_supplier_wait_at_the_best_of_them():
-    story = two_who_lack()
-    story.confirm(backorder_lacking=True)
-    assert story.supplier_order().supplier_id == "acme"
-    assert story.buckets() == {"assigned": 1, "backordered": 2}
-    assert story.stock("tea", "acme").waiting == {ORDER: 2}
-    assert story.stock("tea", "bolt").waiting == {}
+    scenario = two_who_lack()
+    scenario.confirm(backorder_lacking=True)
+    assert scenario.supplier_order().supplier_id == "acme"
+    assert scenario.buckets() == {"assigned": 1, "backordered": 2}
+    assert scenario.stock("tea", "acme").waiting == {ORDER: 2}
+    assert scenario.stock("tea", "bolt").waiting == {}
 
 
 # --- after a supplier turned units down -----------------------------------------------------------
@@ -394,52 +394,52 @@ def test_a_person_lets_an_order_without_a_supplier_wait_at_the_best_of_them():
 
 @pytest.mark.parametrize("because", [RejectReason.OUT_OF_STOCK, RejectReason.OTHER])
 def test_units_of_a_confirmed_order_that_nobody_has_are_served_before_a_newer_order(because: RejectReason):
-    story = a_shop(tea=1)
+    scenario = a_shop(tea=1)
     for supplier_id in ("acme", "bolt"):
-        story.offer(supplier_id=supplier_id)
-    story.feed(0, supplier_id="bolt")
-    story.place(line(1, "tea", 1, ""))
-    story.send()
-    story.answer({1: LineAnswer(rejected=1, because=because)})
-    assert story.holds() == [HoldReason.OUT_OF_STOCK]
-    assert story.serve() == []
-    story.feed(1, supplier_id="bolt")
-    story.place(line(1, "tea", 1, "bolt"), order_id="shopify/2")
-    assert story.holds("shopify/2") == [HoldReason.OUT_OF_STOCK]
-    story.serve()
-    assert (story.holds(), story.supplier_order(f"{ORDER}/2").supplier_id) == ([], "bolt")
-    assert ORDER not in story.stock("tea", "bolt").waiting
-    assert story.serve() == []
+        scenario.offer(supplier_id=supplier_id)
+    scenario.feed(0, supplier_id="bolt")
+    scenario.place(line(1, "tea", 1, ""))
+    scenario.send()
+    scenario.answer({1: LineAnswer(rejected=1, because=because)})
+    assert scenario.holds() == [HoldReason.OUT_OF_STOCK]
+    assert scenario.serve() == []
+    scenario.feed(1, supplier_id="bolt")
+    scenario.place(line(1, "tea", 1, "bolt"), order_id="shopify/2")
+    assert scenario.holds("shopify/2") == [HoldReason.OUT_OF_STOCK]
+    scenario.serve()
+    assert (scenario.holds(), scenario.supplier_order(f"{ORDER}/2").supplier_id) == ([], "bolt")
+    assert ORDER not in scenario.stock("tea", "bolt").waiting
+    assert scenario.serve() == []
 
 
 def test_open_and_backordered_units_of_one_item_are_served_in_one_go():
-    story = a_shop(tea=1)
+    scenario = a_shop(tea=1)
     for supplier_id in ("acme", "bolt"):
-        story.offer(supplier_id=supplier_id)
-    story.feed(0, supplier_id="bolt")
-    story.place(line(1, "tea", 1), line(2, "tea", 2, "bolt"))
-    story.confirm(backorder_lacking=True)
-    story.send()
-    story.answer({1: LineAnswer(rejected=1, because=RejectReason.OTHER)})
-    assert story.stock("tea", "bolt").waiting == {ORDER: 3}
-    story.feed(2, supplier_id="bolt")
-    assert the(UnitsReserved, story.serve()).by_line == units({2: 1})
-    assert (story.holds(), story.stock("tea", "bolt").reservations[ORDER].units) == ([], 2)
-    assert story.serve() == []
-    story.feed(3, supplier_id="bolt")
-    assert the(UnitsReserved, story.serve()).by_line == units({2: 1})
-    assert story.serve() == []
+        scenario.offer(supplier_id=supplier_id)
+    scenario.feed(0, supplier_id="bolt")
+    scenario.place(line(1, "tea", 1), line(2, "tea", 2, "bolt"))
+    scenario.confirm(backorder_lacking=True)
+    scenario.send()
+    scenario.answer({1: LineAnswer(rejected=1, because=RejectReason.OTHER)})
+    assert scenario.stock("tea", "bolt").waiting == {ORDER: 3}
+    scenario.feed(2, supplier_id="bolt")
+    assert the(UnitsReserved, scenario.serve()).by_line == units({2: 1})
+    assert (scenario.holds(), scenario.stock("tea", "bolt").reservations[ORDER].units) == ([], 2)
+    assert scenario.serve() == []
+    scenario.feed(3, supplier_id="bolt")
+    assert the(UnitsReserved, scenario.serve()).by_line == units({2: 1})
+    assert scenario.serve() == []
 
 
 def test_whoever_gets_more_beside_what_it_has_leaves_what_is_kept_for_those_behind():
-    story = backordered()
-    story.place(line(1, "tea", 1), order_id="shopify/2")
-    story.feed(6)
-    story.serve()
-    story.place(line(1, "tea", 1), order_id="shopify/3")
-    assert story.holds("shopify/3") == [HoldReason.OUT_OF_STOCK]
-    story.serve("shopify/2")
-    assert story.header("shopify/2") is Header.CONFIRMED
+    scenario = backordered()
+    scenario.place(line(1, "tea", 1), order_id="shopify/2")
+    scenario.feed(6)
+    scenario.serve()
+    scenario.place(line(1, "tea", 1), order_id="shopify/3")
+    assert scenario.holds("shopify/3") == [HoldReason.OUT_OF_STOCK]
+    scenario.serve("shopify/2")
+    assert scenario.header("shopify/2") is Header.CONFIRMED
 
 
 # --- while the supplier is not approved -----------------------------------------------------------
@@ -450,44 +450,44 @@ def test_whoever_gets_more_beside_what_it_has_leaves_what_is_kept_for_those_behi
 def test_what_a_suspended_supplier_has_is_for_those_who_waited_for_its_return(
     chosen_by_the_shop: bool, there_before: bool
 ):
-    story = Story()
-    story.approve("acme")
-    story.offer(supplier_id="acme")
-    story.suspend("acme")
+    scenario = Scenario()
+    scenario.approve("acme")
+    scenario.offer(supplier_id="acme")
+    scenario.suspend("acme")
     if there_before:
-        story.feed(1)
-    story.place(line(1, "tea", 1, "acme" if chosen_by_the_shop else ""))
+        scenario.feed(1)
+    scenario.place(line(1, "tea", 1, "acme" if chosen_by_the_shop else ""))
     if not there_before:
-        story.feed(1)
-    story.reinstate("acme")
-    story.place(line(1, "tea", 1, ""), order_id="shopify/2")
-    assert story.holds("shopify/2") == [HoldReason.OUT_OF_STOCK]
-    story.serve()
-    assert story.header() is Header.CONFIRMED
-    assert story.stock().waiting == {"shopify/2": 1}
+        scenario.feed(1)
+    scenario.reinstate("acme")
+    scenario.place(line(1, "tea", 1, ""), order_id="shopify/2")
+    assert scenario.holds("shopify/2") == [HoldReason.OUT_OF_STOCK]
+    scenario.serve()
+    assert scenario.header() is Header.CONFIRMED
+    assert scenario.stock().waiting == {"shopify/2": 1}
 
 
 # --- who is the oldest ----------------------------------------------------------------------------
 
 
 def test_details_that_are_told_again_are_no_occasion_to_reserve():
-    story = a_shop(tea=0, mug=0)
-    story.place(line(1, "tea", 2), order_id="shopify/newer", placed_at=NOON)
-    story.place(line(1, "mug", 1), order_id="shopify/older", placed_at=NOON - HOUR)
-    story.feed(2)
+    scenario = a_shop(tea=0, mug=0)
+    scenario.place(line(1, "tea", 2), order_id="shopify/newer", placed_at=NOON)
+    scenario.place(line(1, "mug", 1), order_id="shopify/older", placed_at=NOON - HOUR)
+    scenario.feed(2)
     to_tea = line(1, "tea", 1)
-    assert "stock_reserved" not in names(story.complete(to_tea, order_id="shopify/older"))
-    assert list(story.stock().waiting) == ["shopify/older", "shopify/newer"]
-    assert story.complete(to_tea, order_id="shopify/older") == []
+    assert "stock_reserved" not in names(scenario.complete(to_tea, order_id="shopify/older"))
+    assert list(scenario.stock().waiting) == ["shopify/older", "shopify/newer"]
+    assert scenario.complete(to_tea, order_id="shopify/older") == []
 
 
 def test_the_oldest_is_who_was_placed_first_and_not_who_was_told_first():
-    story = a_shop(tea=0)
+    scenario = a_shop(tea=0)
     for n, days in enumerate((0, 3, 0, 3)):
-        story.place(line(1, "tea", 1), order_id=f"shopify/{n}", placed_at=NOON - timedelta(days=days))
-    assert list(story.stock().waiting) == ["shopify/1", "shopify/3", "shopify/0", "shopify/2"]
-    story.feed(2)
+        scenario.place(line(1, "tea", 1), order_id=f"shopify/{n}", placed_at=NOON - timedelta(days=days))
+    assert list(scenario.stock().waiting) == ["shopify/1", "shopify/3", "shopify/0", "shopify/2"]
+    scenario.feed(2)
     for n in range(4):
-        story.serve(f"shopify/{n}")
-    served = [n for n in range(4) if story.header(f"shopify/{n}") is Header.CONFIRMED]
+        scenario.serve(f"shopify/{n}")
+    served = [n for n in range(4) if scenario.header(f"shopify/{n}") is Header.CONFIRMED]
     assert served == [1, 3]

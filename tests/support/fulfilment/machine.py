@@ -17,29 +17,29 @@ from ledger.nouns.orders.supplier_orders import SupplierOrderDrafted
 from ledger.refusals import Refusal
 from ledger.terms.clocks import Clock
 from tests.support.fulfilment.model import MINIMUM, OFFERS, TRACKED, Counted
-from tests.support.story import TERMS, Story
+from tests.support.scenario import TERMS, Scenario
 
 
 class Machine(RuleBasedStateMachine):
-    """A story of several orders and their model; its rules stand in the classes that extend it."""
+    """A scenario of several orders and their model; its rules stand in the classes that extend it."""
 
     seen: ClassVar[Counter[str]] = Counter()
     """How often each fact was recorded, over all runs."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.story = Story()
+        self.scenario = Scenario()
         self.model: dict[str, Counted] = {}
         self.sought: set[tuple[str, Clock, datetime]] = set()
         """Overdue supplier orders for whose units another supplier was sought."""
-        self.story.agree(low_stock_units=3, stale_buffer_units=1)
-        self.story.approve("acme", replace(TERMS, feed_interval_hours=24))
-        self.story.approve("bolt")
+        self.scenario.agree(low_stock_units=3, stale_buffer_units=1)
+        self.scenario.approve("acme", replace(TERMS, feed_interval_hours=24))
+        self.scenario.approve("bolt")
         for supplier_id, sku in TRACKED:
-            self.story.feed(8, sku, supplier_id)
+            self.scenario.feed(8, sku, supplier_id)
         for sku, offering in OFFERS.items():
             for supplier_id in offering:
-                self.story.offer(sku, supplier_id=supplier_id, minimum_quantity=MINIMUM.get((supplier_id, sku), 1))
+                self.scenario.offer(sku, supplier_id=supplier_id, minimum_quantity=MINIMUM.get((supplier_id, sku), 1))
 
     # --- how a command is run ---
 
@@ -56,17 +56,17 @@ class Machine(RuleBasedStateMachine):
         if repeatable:
             assert self.tell(command, repeatable=False) in ([], None), "a repetition recorded something"
         for order_id, counted in self.model.items():
-            if not counted.left and self.story.order(order_id).confirmed_at is not None:
+            if not counted.left and self.scenario.order(order_id).confirmed_at is not None:
                 counted.confirm(order_id)
         return facts
 
     def everything(self) -> list[object]:
         """All that there is: stock changes in place, every other state is a new one if anything changed."""
-        states = [self.story.book.state(stream) for stream in self.streams()]
+        states = [self.scenario.book.state(stream) for stream in self.streams()]
         return [repr(state) if isinstance(state, stock.Stock) else id(state) for state in states]
 
     def streams(self) -> list[str]:
-        return list(dict.fromkeys(stream for stream, _ in self.story.log))
+        return list(dict.fromkeys(stream for stream, _ in self.scenario.log))
 
     # --- who is meant ---
 
@@ -95,7 +95,7 @@ class Machine(RuleBasedStateMachine):
 
     def held(self, supplier_order_id: str) -> bool:
         """Whether it must wait; units that no supplier has keep nobody else back."""
-        order = self.story.order(supplier_order_id.rpartition("/")[0])
+        order = self.scenario.order(supplier_order_id.rpartition("/")[0])
         return any(hold.supplier_order_id in ("", supplier_order_id) and not hold.lacking for hold in order.holds)
 
     # --- where units go that their supplier does not send ---
@@ -112,7 +112,7 @@ class Machine(RuleBasedStateMachine):
     def reach(self, supplier_id: str, sku: str, order_id: str) -> float:
         if (supplier_id, sku) not in TRACKED:
             return float("inf")
-        present = self.story.stock(sku, supplier_id)
+        present = self.scenario.stock(sku, supplier_id)
         kept = present.reservations.get(order_id)
         return present.available_to(order_id) - (kept.units if kept and kept.in_feed else 0)
 

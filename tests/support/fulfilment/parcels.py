@@ -19,7 +19,7 @@ class Parcels(Machine):
     @rule()
     def a_carrier_announces(self) -> None:
         number = f"P{len(self.numbers()) + 1}"
-        self.tell(lambda: self.story.announce(number))
+        self.tell(lambda: self.scenario.announce(number))
 
     @precondition(lambda self: self.numbers())
     @rule(
@@ -36,11 +36,11 @@ class Parcels(Machine):
         hours_ago=st.sampled_from([-2, 0, 1, 40, 4000]),
     )
     def a_carrier_scans(self, pick: int, status: ParcelStatus, hours_ago: int) -> None:
-        number, at = self.a_number(pick), self.story.now - timedelta(hours=hours_ago)
-        before = list(uses(self.story.parcel(number)))
+        number, at = self.a_number(pick), self.scenario.now - timedelta(hours=hours_ago)
+        before = list(uses(self.scenario.parcel(number)))
         arrived = [[out for out in self.parcels_of(use) if self.came(use, out)] for use in before]
-        if self.tell(lambda: self.story.scan(status, at, number)):
-            for was, use, outs in zip(before, uses(self.story.parcel(number)), arrived, strict=True):
+        if self.tell(lambda: self.scenario.scan(status, at, number)):
+            for was, use, outs in zip(before, uses(self.scenario.parcel(number)), arrived, strict=True):
                 for out in outs if use.delivered_at is None else ():
                     out.place = "shipped"  # the delivery was that to the sender
                 if use is not was:
@@ -48,15 +48,15 @@ class Parcels(Machine):
 
     def came(self, use: Parcel, out: Out) -> bool:
         """Whether its order has the parcel delivered by its scan, and not by a receipt."""
-        shipment = self.story.order(out.supplier_order_id.rpartition("/")[0]).shipment("dhl", use.number, use.epoch)
+        shipment = self.scenario.order(out.supplier_order_id.rpartition("/")[0]).shipment("dhl", use.number, use.epoch)
         return shipment is not None and use.delivered_at is not None and shipment.delivered_at == use.delivered_at
 
     @precondition(lambda self: self.numbers())
     @rule(pick=a_pick)
     def a_delivery_is_disputed(self, pick: int) -> None:
         number = self.a_number(pick)
-        if self.tell(lambda: self.story.dispute(number)):
-            for out in self.parcels_of(self.story.parcel(number)):
+        if self.tell(lambda: self.scenario.dispute(number)):
+            for out in self.parcels_of(self.scenario.parcel(number)):
                 out.place = "shipped" if out.place == "delivered" else out.place
 
     def key(self, use: Parcel) -> str:
@@ -79,11 +79,11 @@ class Parcels(Machine):
         order_id = self.an_order(pick)
         parcels = self.model[order_id].parcels
         came_back = [key for key, out in parcels.items() if out.place != "delivered" and self.came_back(key)]
-        facts = self.tell(lambda: self.story.receive(order_id))
+        facts = self.tell(lambda: self.scenario.receive(order_id))
         for key, out in parcels.items() if facts else ():
             out.place = out.place if key in came_back else "delivered"
 
     def came_back(self, key: str) -> bool:
         number, _, epoch = key.partition(" epoch ")
-        parcel = self.story.parcel(number)
+        parcel = self.scenario.parcel(number)
         return parcel.epoch == int(epoch) and parcel.status is ParcelStatus.RETURNED

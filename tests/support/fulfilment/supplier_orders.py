@@ -26,7 +26,7 @@ class SupplierOrders(Parcels):
 
     def send(self, counted: Counted, supplier_order_id: str) -> None:
         ready = bool(+counted.left[supplier_order_id]) and not self.held(supplier_order_id)
-        facts = self.tell(lambda: self.story.send(supplier_order_id))
+        facts = self.tell(lambda: self.scenario.send(supplier_order_id))
         assert (facts is not None) == (ready or supplier_order_id in counted.sent)
         if facts:
             counted.sent.add(supplier_order_id)
@@ -44,7 +44,7 @@ class SupplierOrders(Parcels):
     ) -> None:
         counted, supplier_order_id = self.a_supplier_order(pick)
         n = self.a_line_of(counted, supplier_order_id, n)
-        share = self.story.supplier_order(supplier_order_id).shares[LineNo(n)]
+        share = self.scenario.supplier_order(supplier_order_id).shares[LineNo(n)]
         accepted, backordered, rejected = split
         if not wild:
             # Say something of every unit that is not answered yet.
@@ -66,14 +66,16 @@ class SupplierOrders(Parcels):
 
     def it_answers(self, counted: Counted, supplier_order_id: str, n: int, answer: LineAnswer) -> None:
         order_id = supplier_order_id.rpartition("/")[0]
-        supplier_order = self.story.supplier_order(supplier_order_id)
+        supplier_order = self.scenario.supplier_order(supplier_order_id)
         share, of, rejected = supplier_order.shares[LineNo(n)], supplier_order.supplier_id, answer.rejected
         fits = share.pending <= answer.units <= share.pending + share.backordered
         cancelled = self.met_by_rejecting(counted, supplier_order_id, n, rejected) if fits else 0
         freed = Counter({n: rejected - cancelled} if rejected > cancelled else {})
         expected = self.expect(counted, order_id, freed, of)
-        told_before = any((each.by_line, each.at) == ({n: answer}, self.story.now) for each in supplier_order.answers)
-        facts = self.tell(lambda: self.story.answer({n: answer}, supplier_order_id))
+        told_before = any(
+            (each.by_line, each.at) == ({n: answer}, self.scenario.now) for each in supplier_order.answers
+        )
+        facts = self.tell(lambda: self.scenario.answer({n: answer}, supplier_order_id))
         assert bool(facts) == (fits and supplier_order_id in counted.sent and not told_before)
         if not facts:
             return
@@ -109,7 +111,7 @@ class SupplierOrders(Parcels):
         """A supplier that knows of them may agree at once, or be heard of later."""
         counted, supplier_order_id = self.a_supplier_order(pick)
         order_id = supplier_order_id.rpartition("/")[0]
-        of = self.story.supplier_order(supplier_order_id).supplier_id
+        of = self.scenario.supplier_order(supplier_order_id).supplier_id
         possible = counted.left[supplier_order_id] - counted.asked.get(supplier_order_id, Counter())
         told = Counter() if everything else Counter(counts) if wild else Counter(counts) & possible
         wanted = told or possible
@@ -117,7 +119,7 @@ class SupplierOrders(Parcels):
         asked_before = not told and not possible and bool(+counted.rerouting.get(supplier_order_id, Counter()))
         fits = bool(wanted) and all(count <= possible[n] for n, count in wanted.items())
         allowed = fits and all(having for _, having, _ in expected)
-        facts = self.tell(lambda: self.story.reroute(dict(told), supplier_order_id, order_id), repeatable=not told)
+        facts = self.tell(lambda: self.scenario.reroute(dict(told), supplier_order_id, order_id), repeatable=not told)
         assert (facts is not None) == (allowed or asked_before)
         if not facts:
             return
@@ -143,14 +145,14 @@ class SupplierOrders(Parcels):
         order_id = waiting[pick % len(waiting)]
         counted = self.model[order_id]
         told = Counter(counts) & counted.loose
-        command = partial(self.story.reroute, dict(told), "", order_id)
+        command = partial(self.scenario.reroute, dict(told), "", order_id)
         self.open_units_go_on(counted, order_id, told or +counted.loose, command)
 
     @precondition(lambda self: self.live())
     @rule(pick=a_pick)
     def the_supplier_packs(self, pick: int) -> None:
         _, supplier_order_id = self.a_supplier_order(pick)
-        self.tell(lambda: self.story.pack("logo_label", supplier_order_id=supplier_order_id))
+        self.tell(lambda: self.scenario.pack("logo_label", supplier_order_id=supplier_order_id))
 
     @precondition(lambda self: self.live())
     @rule(
@@ -171,28 +173,28 @@ class SupplierOrders(Parcels):
             told = Counter({next(iter(left)): left[next(iter(left))] + 1})
         known = self.numbers()
         name = known[number % len(known)] if known and number < 4 else f"P{len(known) + 1}"
-        at = self.story.now - timedelta(hours=hours_ago)
+        at = self.scenario.now - timedelta(hours=hours_ago)
         wanted = told or left
         fits = bool(left) and all(count <= left[n] for n, count in wanted.items())
         told_before = (supplier_order_id, name, dict(told), at) in counted.shipped
         ready = supplier_order_id in counted.sent and not told_before and not self.taken(name, supplier_order_id, at)
-        facts = self.tell(lambda: self.story.ship(dict(told), supplier_order_id, name, at))
+        facts = self.tell(lambda: self.scenario.ship(dict(told), supplier_order_id, name, at))
         assert bool(facts) == (fits and ready)
         if facts:
             counted.shipped.append((supplier_order_id, name, dict(+wanted), at))
             counted.left[supplier_order_id].subtract(wanted)
-            counted.parcels[self.key(self.story.parcel(name))] = Out(supplier_order_id, +wanted)
+            counted.parcels[self.key(self.scenario.parcel(name))] = Out(supplier_order_id, +wanted)
             asked = counted.asked.get(supplier_order_id, Counter())
             gone = asked - counted.left[supplier_order_id]
             for wishes in (asked, counted.rerouting.get(supplier_order_id, Counter())):
                 wishes.subtract({n: min(count, wishes[n]) for n, count in gone.items()})
-            self.follow(self.story.parcel(name))
+            self.follow(self.scenario.parcel(name))
 
     def taken(self, number: str, supplier_order_id: str, at: datetime) -> bool:
         """A parcel under way takes no second shipment of its order; any other may have its number."""
         if number not in self.numbers():
             return False
-        parcel, order_id = self.story.parcel(number), supplier_order_id.rpartition("/")[0]
+        parcel, order_id = self.scenario.parcel(number), supplier_order_id.rpartition("/")[0]
         lately = at - parcel.registered_at < timedelta(days=90)
         return lately and not parcel.is_over and parcel.order_id == order_id
 
@@ -209,7 +211,7 @@ class SupplierOrders(Parcels):
         closed = not possible and not counted.parcels and not asked
         pending = not told and not possible and asked
         allowed = closed or pending or (bool(wanted) and all(count <= possible[n] for n, count in wanted.items()))
-        facts = self.tell(lambda: self.story.cancel(dict(told), order_id), repeatable=not told)
+        facts = self.tell(lambda: self.scenario.cancel(dict(told), order_id), repeatable=not told)
         assert (facts is not None) == allowed
         if facts is None or closed or pending:
             return
@@ -245,11 +247,11 @@ class SupplierOrders(Parcels):
         self.it_answers_the_cancel(*waiting[pick % len(waiting)], agreed)
 
     def it_answers_the_cancel(self, counted: Counted, order_id: str, supplier_order_id: str, agreed: bool) -> None:
-        of = self.story.supplier_order(supplier_order_id).supplier_id
+        of = self.scenario.supplier_order(supplier_order_id).supplier_id
         asked, rerouted = counted.asked[supplier_order_id], +counted.rerouting.get(supplier_order_id, Counter())
         expected = self.expect(counted, order_id, rerouted, of) if agreed else []
         counted.forget_wishes(supplier_order_id)
-        facts = self.tell(lambda: self.story.answer_cancel(agreed, supplier_order_id))
+        facts = self.tell(lambda: self.scenario.answer_cancel(agreed, supplier_order_id))
         assert facts
         if agreed:
             counted.left[supplier_order_id].subtract(asked)

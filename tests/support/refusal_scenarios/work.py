@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.scenarios.about import (
+from tests.support.refusal_scenarios.about import (
     Scenarios,
     as_it_is,
     beyond,

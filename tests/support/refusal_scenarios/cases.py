@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fulfilment.v1 import cases_pb2, orders_pb2
-from tests.support.scenarios.about import Elsewhere, Scenarios, as_it_is, beyond, of_case, of_order
+from tests.support.refusal_scenarios.about import Elsewhere, Scenarios, as_it_is, beyond, of_case, of_order
 from tests.support.trading import REFUND, RESHIP, SHA256, Fields, Trade, eur, fresh, inspected, line, refund
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support import documented
-from tests.support.scenarios.about import FAR, Scenarios, as_it_is, beyond
+from tests.support.refusal_scenarios.about import FAR, Scenarios, as_it_is, beyond
 
 REPORTS: Scenarios = {
     "GetHistory": {

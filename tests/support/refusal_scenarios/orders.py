@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fulfilment.v1 import orders_pb2, shipping_pb2, supplier_orders_pb2, suppliers_pb2
 from ledger.terms.money import MOST_MINOR
-from tests.support.scenarios.about import (
+from tests.support.refusal_scenarios.about import (
     Elsewhere,
     Scenarios,
     as_it_is,

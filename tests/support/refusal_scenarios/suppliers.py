@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from fulfilment.v1 import admin_pb2, suppliers_pb2
-from tests.support.scenarios.about import Elsewhere, Scenarios, as_it_is, beyond, of_supplier
+from tests.support.refusal_scenarios.about import Elsewhere, Scenarios, as_it_is, beyond, of_supplier
 from tests.support.service import stamp
 from tests.support.trading import DAY, NOW, Fields, Trade, wanted
 

@@ -1,6 +1,6 @@
-"""A tiny vocabulary for telling what happens to orders, in memory: ``story.place(...); story.ship(...)``.
+"""A tiny vocabulary for telling what happens to orders, in memory: ``scenario.place(...); scenario.ship(...)``.
 
-Every sentence runs one command at ``story.now``, records what it decided, checks that no unit was
+Every sentence runs one command at ``scenario.now``, records what it decided, checks that no unit was
 lost or promised twice, and returns the facts.
 """
 
@@ -119,7 +119,7 @@ def scan(status: ParcelStatus, at: datetime, code: str = "") -> Checkpoint:
     return Checkpoint(at, status, code)
 
 
-class Story:
+class Scenario:
     """What happened so far; nothing but the facts is kept."""
 
     def __init__(self) -> None:
@@ -513,48 +513,48 @@ class Story:
         return self.notice(ReturnWindowDue(order_id, due=self.now))
 
 
-# --- where stories begin --------------------------------------------------------------------------
+# --- where scenarios begin --------------------------------------------------------------------------
 
 
-def a_shop(**feeds: int) -> Story:
+def a_shop(**feeds: int) -> Scenario:
     """Acme is approved and has 10 of tea, or what is said; Bolt is approved too and never sends a feed."""
-    story = Story()
-    story.approve("acme")
-    story.approve("bolt")
+    scenario = Scenario()
+    scenario.approve("acme")
+    scenario.approve("bolt")
     for sku, quantity in (feeds or {"tea": 10}).items():
-        story.feed(quantity, sku)
-    return story
+        scenario.feed(quantity, sku)
+    return scenario
 
 
-def confirmed(*lines: Line, **more: Any) -> Story:
+def confirmed(*lines: Line, **more: Any) -> Scenario:
     """An order of 3 tea, or of these lines, is confirmed; its supplier orders are drafts."""
-    story = a_shop(tea=10, mug=10)
-    story.place(*lines, **more)
-    assert story.header() is Header.CONFIRMED
-    return story
+    scenario = a_shop(tea=10, mug=10)
+    scenario.place(*lines, **more)
+    assert scenario.header() is Header.CONFIRMED
+    return scenario
 
 
-def sent(*lines: Line, **more: Any) -> Story:
+def sent(*lines: Line, **more: Any) -> Scenario:
     """Its supplier orders went out."""
-    story = confirmed(*lines, **more)
-    for supplier_order_id in story.order().supplier_orders:
-        story.send(supplier_order_id)
-    return story
+    scenario = confirmed(*lines, **more)
+    for supplier_order_id in scenario.order().supplier_orders:
+        scenario.send(supplier_order_id)
+    return scenario
 
 
-def shipped(*lines: Line, **more: Any) -> Story:
+def shipped(*lines: Line, **more: Any) -> Scenario:
     """All of its first supplier order left in parcel P1."""
-    story = sent(*lines, **more)
-    story.ship()
-    return story
+    scenario = sent(*lines, **more)
+    scenario.ship()
+    return scenario
 
 
-def delivered(*lines: Line, **more: Any) -> Story:
+def delivered(*lines: Line, **more: Any) -> Scenario:
     """And arrived three days later."""
-    story = shipped(*lines, **more)
-    story.later(days=3)
-    story.scan(ParcelStatus.DELIVERED)
-    return story
+    scenario = shipped(*lines, **more)
+    scenario.later(days=3)
+    scenario.scan(ParcelStatus.DELIVERED)
+    return scenario
 
 
 # --- what tests ask -------------------------------------------------------------------------------

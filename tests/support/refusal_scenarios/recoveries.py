@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ledger.terms.money import MOST_MINOR
-from tests.support.scenarios.about import Scenarios, as_it_is, beyond, no_such_supplier_order, of_recovery
+from tests.support.refusal_scenarios.about import Scenarios, as_it_is, beyond, no_such_supplier_order, of_recovery
 from tests.support.service import stamp
 from tests.support.trading import DAY, LOSS, NOW, Fields, Trade, cost, eur, first_of, fresh, parcel_of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.scenarios.about import Scenarios, as_it_is, beyond, of_parcel
+from tests.support.refusal_scenarios.about import Scenarios, as_it_is, beyond, of_parcel
 from tests.support.service import stamp
 from tests.support.trading import DAY, NOW, Trade, parcel_of
 
