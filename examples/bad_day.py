@@ -385,11 +385,8 @@ class BadDay:
             (again.supplier_id, again.instead_of, rerouted.lines[0].units.assigned),
             ("brook", so, 3),
         )
-        living = [
-            each
-            for each in rerouted.supplier_orders
-            if each.status != supplier_orders_pb2.SUPPLIER_ORDER_STATUS_CANCELLED
-        ]
+        cancelled = supplier_orders_pb2.SUPPLIER_ORDER_STATUS_CANCELLED
+        living = [each for each in rerouted.supplier_orders if each.status != cancelled]
         self.claim("One supplier order lives, and no unit is in two.", len(living), 1)
         self.ledger.tell_all(self.dispatching("shop/late/2", 3, "R1", self.at("10:05"), self.at("15:00")))
         self.say("15:00", "A parcel leaves Brook & Sons.")
@@ -549,9 +546,8 @@ class BadDay:
             (0, 0),
         )
         so = f"{reship.order_id}/1"
-        turned_down = supplier_orders_pb2.LineAnswer(
-            line_no=1, rejected=2, reason=supplier_orders_pb2.REJECT_REASON_OUT_OF_STOCK
-        )
+        out_of_stock = supplier_orders_pb2.REJECT_REASON_OUT_OF_STOCK
+        turned_down = supplier_orders_pb2.LineAnswer(line_no=1, rejected=2, reason=out_of_stock)
         self.ledger.tell_all(
             [
                 ("SendSupplierOrder", {"supplier_order_id": so, "at": self.at("13:20")}),

@@ -133,3 +133,17 @@ def test_what_tests_share_stands_in_support():
         if name.startswith("tests.") and not name.startswith("tests.support")
     ]
     assert found == []
+
+
+def test_a_file_that_people_write_has_at_most_700_lines():
+    """What is generated aside: what outgrows that has seams, along which it is split."""
+    generated = {"console.md", "refusals.md", "modules.md"}
+    rooms = ("protos", "ledger", "projections", "adapters", "tests", "benchmarks", "examples", "docs")
+    written = [
+        path
+        for room in rooms
+        for path in (HOUSE / room).rglob("*")
+        if path.suffix in {".py", ".proto", ".md"} and "_pb2" not in path.name and path.name not in generated
+    ]
+    assert len(written) > 400
+    assert [path.name for path in written if len(path.read_text().splitlines()) > 700] == []
