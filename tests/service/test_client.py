@@ -24,7 +24,7 @@ QUICKLY = (0.01, 0.01)
 """Pauses of a test: three attempts."""
 
 
-class UnknownThing(NotFound):
+class UnknownThing(NotFound, reason="UNKNOWN_THING"):
     """A refusal of these tests."""
 
 
