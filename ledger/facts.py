@@ -7,9 +7,9 @@ stored is never renamed. New knowledge is a new optional field.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import NewType
+from typing import NewType, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ LineNo = NewType("LineNo", int)
 
 Units = dict[LineNo, int]
 """How many units of each line; every count is at least 1."""
+
+N = TypeVar("N", bound=int)
 
 Change = tuple[str, "Fact"]
 """A fact and the stream it belongs to: what a decision returns a list of."""
@@ -47,6 +49,17 @@ class Fact(Value, frozen=True, tag_field="fact", tag=""):
 
 def changes_of(stream: str, facts: Iterable[Fact]) -> list[Change]:
     return [(stream, fact) for fact in facts]
+
+
+def plus(units: Mapping[N, int], more: Mapping[N, int]) -> dict[N, int]:
+    """Units of both, line by line."""
+    return {**units, **{line_no: units.get(line_no, 0) + count for line_no, count in more.items()}}
+
+
+def minus(units: Mapping[N, int], less: Mapping[N, int]) -> dict[N, int]:
+    """Units without others, line by line; a line without any left is not named."""
+    left = {line_no: count - less.get(line_no, 0) for line_no, count in units.items()}
+    return {line_no: count for line_no, count in left.items() if count > 0}
 
 
 def to_minute(at: datetime) -> str:

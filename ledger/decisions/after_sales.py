@@ -21,6 +21,8 @@ from ledger.facts import (
     Sealed,
     Units,
     changes_of,
+    minus,
+    plus,
 )
 from ledger.nouns import (
     cases,
@@ -128,7 +130,7 @@ class _CaseDocket:
         case, share = self.case, self.order.after_sales.cases.get(self.case.case_id)
         if case.closed_at is None or share is None:
             return
-        given_free = after_sales.minus(share.by_line, case.by_line)
+        given_free = minus(share.by_line, case.by_line)
         self.add_to_order(
             after_sales.leave(self.order.after_sales, self.order.order_id, case.case_id, given_free, self.now)
         )
@@ -170,7 +172,7 @@ def _take(order: Order, case_id: str, reason: Reason, by_line: Units, at: dateti
     """The units of a case, if they are where its reason says and in no other case."""
     present: Units = {}
     for bucket in reason.buckets:
-        present = after_sales.plus(present, order.in_bucket(bucket))
+        present = plus(present, order.in_bucket(bucket))
     taken = after_sales.TakenIntoCase(order.order_id, case_id, by_line, at, arrived=reason.about_arrived_units)
     return after_sales.take(order.after_sales, taken, present, order.sent)
 
@@ -266,7 +268,7 @@ def reopen(view: View, case_id: str, evidence: tuple[str, ...], at: datetime, no
     case = file.case
     whole = case.opened.by_line
     file.add(cases.reopen(case, whole, evidence, at))
-    again = after_sales.minus(whole, case.by_line)
+    again = minus(whole, case.by_line)
     file.add_to_order(_take(file.order, case_id, case.opened.reason, again, at))
     return file.close()
 
@@ -376,7 +378,7 @@ def reship_end(view: View, case: Case, now: datetime) -> list[CaseFact]:
         return []
     lost, cancelled = reship.in_bucket("lost"), reship.in_bucket("cancelled")
     because = ReshipFailure.LOST if lost else ReshipFailure.CANCELLED
-    return cases.end_reship(case, reship.in_bucket("delivered"), after_sales.plus(lost, cancelled), because, now)
+    return cases.end_reship(case, reship.in_bucket("delivered"), plus(lost, cancelled), because, now)
 
 
 def has_ended(order: Order) -> bool:

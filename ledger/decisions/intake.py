@@ -45,6 +45,7 @@ from ledger.facts import (
     LineNo,
     Units,
     changes_of,
+    plus,
 )
 from ledger.nouns import (
     orders,
@@ -63,7 +64,6 @@ from ledger.nouns.orders import (
     OrderPlaced,
     PaymentState,
     SuppliersChosen,
-    after_sales,
 )
 from ledger.nouns.policies import policy_at
 from ledger.nouns.suppliers import Standing, Supplier
@@ -391,7 +391,7 @@ def serve_waiting(view: View, order_id: str, now: datetime) -> list[Change]:
     anew = rerouting.serve_open(view, docket, now)
     changes, served = reserve_late(view, docket.order, now)
     if served:
-        by_line = reduce(after_sales.plus, served.values())
+        by_line = reduce(plus, served.values())
         docket.add([orders.UnitsReserved(order_id, dict(sorted(by_line.items())), now, served)])
     # What is reserved late of an item is all that the order has of it now, also what was just given out.
     late = {stream for stream, _ in changes}

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from google.protobuf import message_factory
 from google.rpc import error_details_pb2, status_pb2
 
 from adapters.rpc.services import READERS
@@ -14,21 +11,11 @@ from fulfilment.v1 import batch_pb2
 from ledger.nouns.stock import OutOfStock
 from ledger.refusals import Malformed, Refusal
 from tests.support import documented
-from tests.support.contract import contract_files, refusal_classes
-
-
-def requests() -> dict[str, Any]:
-    """Every request message by its RPC's name."""
-    return {
-        method.name: message_factory.GetMessageClass(method.input_type)
-        for file in contract_files()
-        for service in file.services_by_name.values()
-        for method in service.methods
-    }
+from tests.support.contract import refusal_classes, request_classes
 
 
 def test_every_request_with_a_context_is_a_command_and_no_other_is() -> None:
-    with_context = {each for each in requests().values() if "context" in each.DESCRIPTOR.fields_by_name}
+    with_context = {each for each in request_classes().values() if "context" in each.DESCRIPTOR.fields_by_name}
     assert set(READERS) == with_context
 
 

@@ -11,7 +11,7 @@ import pytest
 from adapters.rpc.cases.evidence import MOST_EVIDENCE_BYTES
 from fulfilment.v1 import admin_pb2, audit_pb2, batch_pb2, cases_pb2, common_pb2, orders_pb2, returns_pb2
 from tests.support.case_client import PNG, Work
-from tests.support.contract import request_class
+from tests.support.contract import request_classes
 from tests.support.service import Client, Service, context, fields_of, reason_of, refused
 
 
@@ -241,7 +241,7 @@ def test_who_is_erased_is_erased_from_evidence_and_notes_too(client: Client) -> 
     ],
 )
 def test_what_a_request_lacks_is_named(client: Client, rpc: str, fields: dict[str, Any], field: str) -> None:
-    request = request_class(rpc)(context=context(), case_id="case-x", **fields)
+    request = request_classes()[rpc](context=context(), case_id="case-x", **fields)
     assert fields_of(refused(getattr(client.cases, rpc), request))[:1] == [field]
 
 
@@ -266,7 +266,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("rpc", COMMANDS)
 def test_every_command_says_that_a_case_is_unknown(client: Client, rpc: str) -> None:
-    request = request_class(rpc)(context=context(), case_id="nobodys", **COMMANDS[rpc])
+    request = request_classes()[rpc](context=context(), case_id="nobodys", **COMMANDS[rpc])
     assert reason_of(refused(getattr(client.cases, rpc), request)) == "UNKNOWN_CASE"
 
 

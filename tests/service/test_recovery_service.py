@@ -23,7 +23,7 @@ from fulfilment.v1 import (
 )
 from fulfilment.v1 import recoveries_pb2 as pb
 from tests.support.case_client import Work
-from tests.support.contract import request_class
+from tests.support.contract import request_classes
 from tests.support.service import (
     Client,
     Service,
@@ -122,7 +122,7 @@ class Shop:
             self.send("CollectDocument", recovery_id=recovery_id, kind=kind, sha256=HASH)
 
     def send(self, rpc: str, **said: Any) -> common_pb2.Receipt:
-        request = request_class(rpc)(context=context(), **said)
+        request = request_classes()[rpc](context=context(), **said)
         receipt: common_pb2.Receipt = getattr(self.client.recoveries, rpc)(request)
         return receipt
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from fulfilment.v1 import cases_pb2, common_pb2, parcels_pb2, supplier_orders_pb2
-from tests.support.contract import request_class
+from tests.support.contract import request_classes
 from tests.support.service import Client, context, stamp
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"a photo of a broken cup"
@@ -41,7 +41,7 @@ class Work:
         )
 
     def request(self, rpc: str, **fields: Any) -> Any:
-        return request_class(rpc)(context=context(), case_id=self.case_id, **fields)
+        return request_classes()[rpc](context=context(), case_id=self.case_id, **fields)
 
     def tell(self, rpc: str, **fields: Any) -> Any:
         return getattr(self.client.cases, rpc)(self.request(rpc, **fields))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import cache
 from typing import Any
 
 from google.protobuf.descriptor import FileDescriptor
@@ -19,11 +20,15 @@ def contract_files() -> list[FileDescriptor]:
     return [importlib.import_module(f"fulfilment.v1.{n}").DESCRIPTOR for n in sorted(names) if n.endswith("_pb2")]
 
 
-def request_class(rpc: str) -> type[Any]:
-    """What the RPC of this name is asked with."""
-    services = [service for file in contract_files() for service in file.services_by_name.values()]
-    (method,) = (each.methods_by_name[rpc] for each in services if rpc in each.methods_by_name)
-    return GetMessageClass(method.input_type)
+@cache
+def request_classes() -> dict[str, type[Any]]:
+    """Every request message by its RPC's name."""
+    return {
+        method.name: GetMessageClass(method.input_type)
+        for file in contract_files()
+        for service in file.services_by_name.values()
+        for method in service.methods
+    }
 
 
 def refusal_classes(kind: type[Refusal] = Refusal) -> list[type[Refusal]]:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from ledger.facts import Sealed, Units
+from ledger.facts import Sealed, Units, plus
 from ledger.nouns.cases.facts import (
     CaseDenied,
     CaseFact,
@@ -35,7 +35,6 @@ from ledger.nouns.cases.refusals import (
     require_open,
 )
 from ledger.nouns.cases.state import Case, CaseStatus
-from ledger.nouns.orders.after_sales import plus
 
 
 def answer(case: Case, at: datetime) -> Sequence[CaseFact]:

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from ledger.facts import LineNo, Sealed, Units, Value
+from ledger.facts import LineNo, Sealed, Units, Value, minus, plus
 from ledger.nouns.cases.facts import (
     CaseCancelled,
     CaseDenied,
@@ -40,7 +40,7 @@ from ledger.nouns.cases.facts import (
     ReturnShipped,
     ReviewStarted,
 )
-from ledger.nouns.orders.after_sales import Amounts, minus, plus
+from ledger.nouns.orders.after_sales import Amounts
 from ledger.terms.clocks import Clock, Reading
 from ledger.terms.money import in_64_bits
 from ledger.terms.parties import Party

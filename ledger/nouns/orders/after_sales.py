@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar, assert_never
+from typing import assert_never
 
 from msgspec.structs import replace
 
@@ -17,6 +17,8 @@ from ledger.facts import (
     LineNo,
     Units,
     Value,
+    minus,
+    plus,
 )
 from ledger.refusals import Forbidden, sentence_only
 from ledger.terms.money import Money
@@ -207,20 +209,6 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
 
 def _with(after_sales: AfterSales, case_id: str, share: CaseShare) -> AfterSales:
     return replace(after_sales, cases={**after_sales.cases, case_id: share})
-
-
-N = TypeVar("N", bound=int)
-
-
-def plus(units: Mapping[N, int], more: Mapping[N, int]) -> dict[N, int]:
-    """Units of both, line by line."""
-    return {**units, **{line_no: units.get(line_no, 0) + count for line_no, count in more.items()}}
-
-
-def minus(units: Mapping[N, int], less: Mapping[N, int]) -> dict[N, int]:
-    """Units without others, line by line; a line without any left is not named."""
-    left = {line_no: count - less.get(line_no, 0) for line_no, count in units.items()}
-    return {line_no: count for line_no, count in left.items() if count > 0}
 
 
 # --- refusals -------------------------------------------------------------------------------------

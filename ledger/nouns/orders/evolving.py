@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from ledger.facts import LineNo, Units
+from ledger.facts import LineNo, Units, plus
 from ledger.nouns.orders import after_sales, supplier_orders
 from ledger.nouns.orders.after_sales import TakenIntoCase
 from ledger.nouns.orders.facts import (
@@ -328,7 +328,7 @@ def _late_units(order: Order, supplier_order_id: str) -> Units:
         return late
     left = [s.by_line for s in order.shipments if s.supplier_order_id == supplier_order_id and s.shipped_at > due]
     for by_line in (*left, *(by_line for at, by_line in supplier_order.dropped if at >= due)):
-        late = after_sales.plus(late, by_line)
+        late = plus(late, by_line)
     return late
 
 
@@ -378,7 +378,7 @@ def _unreserved(order: Order, fact: SupplierOrderDrafted) -> Order:
 
 def _given_to(unreserved: Mapping[AtSupplier, int], fact: SupplierOrderDrafted) -> Mapping[AtSupplier, int]:
     """Units that wait and were no supplier's yet are this one's to get; what lines had beyond them was cancelled."""
-    drafted = after_sales.plus(fact.units, fact.backordered)
+    drafted = plus(fact.units, fact.backordered)
     taken = {n: count for n, units in drafted.items() if (count := min(units, unreserved.get(("", n), 0)))}
     if not taken:
         return unreserved

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from operator import attrgetter
 
-from ledger.facts import LineNo, Units
+from ledger.facts import LineNo, Units, minus, plus
 from ledger.nouns.orders.supplier_orders.facts import (
     CancelAgreed,
     CancelRefused,
@@ -37,7 +37,6 @@ from ledger.nouns.orders.supplier_orders.state import (
     SupplierOrder,
     evolve,
     later_by,
-    minus,
     union,
 )
 
@@ -143,12 +142,8 @@ def ask_to_reroute(
     """Ask the supplier for units that are to go to another one; a draft gives them up at once."""
     if supplier_order.sent_at is None:
         return [CancelAgreed(supplier_order.supplier_order_id, by_line, at, by, rerouted=by_line)]
-    asked, rerouted = _more(supplier_order.cancel_asked, by_line), _more(supplier_order.reroute_asked, by_line)
+    asked, rerouted = plus(supplier_order.cancel_asked, by_line), plus(supplier_order.reroute_asked, by_line)
     return [CancelRequested(supplier_order.supplier_order_id, asked, by, because, at, rerouted, to)]
-
-
-def _more(units: Units, more: Units) -> Units:
-    return {line_no: units.get(line_no, 0) + more.get(line_no, 0) for line_no in {**units, **more}}
 
 
 def reroutable(supplier_order: SupplierOrder) -> Units:

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from ledger.facts import LineNo, Units, Value
+from ledger.facts import LineNo, Units, Value, minus
 from ledger.nouns.choice import Choice
 from ledger.nouns.orders.supplier_orders.facts import (
     CancelAgreed,
@@ -373,11 +373,6 @@ def _refused(supplier_order: SupplierOrder, by_line: Units) -> SupplierOrder:
     refused = by_line or supplier_order.cancel_asked
     asked, rerouted = minus(supplier_order.cancel_asked, refused), minus(supplier_order.reroute_asked, refused)
     return replace(supplier_order, cancel_asked=asked, reroute_asked=rerouted)
-
-
-def minus(units: Units, less: Units) -> Units:
-    """Units without others, line by line; a line without any left is not named."""
-    return {n: left for n, count in units.items() if (left := count - less.get(n, 0)) > 0}
 
 
 def _still_late(supplier_order: SupplierOrder, by_line: Units, at: datetime) -> Units:
