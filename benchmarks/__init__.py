@@ -1,1 +1,1 @@
-"""How fast it is, and beside what: ``make bench`` measures, RESULTS.md keeps what was measured."""
+"""How fast it is, and compared with what: ``make bench`` measures, RESULTS.md keeps the results."""

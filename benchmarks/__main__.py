@@ -49,7 +49,7 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     chosen = options()
-    # Ended like this, it still ends the processes that it started.
+    # On SIGTERM it still ends the processes that it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     figures: dict[str, list[float]] = {}
     skipped: dict[str, str] = {}

@@ -1,7 +1,7 @@
 """The engine alone: a call becomes two constant facts, exactly once and durable, with nothing read, sealed or decided.
 
-Run with a conninfo. What it takes longer than an empty call is the price of the transaction and of its queue; what
-the ledger takes longer than this is the trade itself.
+Run with a conninfo. The difference from an empty call is the cost of the transaction and of its queue; the difference
+from the ledger is the cost of the trade itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SCHEMA = "tenant_bare"
 
 
 class Called(Fact, frozen=True, tag="bare.called"):
-    """That there was a call."""
+    """A call came in."""
 
 
 def _evolve(calls: int | None, fact: Called) -> int:

@@ -13,6 +13,6 @@ IN_FLIGHT = 2
 def measure(stage: Stage, run: int) -> Iterator[Figure]:
     size = stage.size
     with stage.ledger("api") as address, client() as ask:
-        came = ask(load.batches, address, "batch", size.batch_size, size.batches, IN_FLIGHT).result()
-    yield Figure("batch.orders_per_second", came.per_second * size.batch_size)
-    yield Figure("batch.median_ms", came.milliseconds(0.5))
+        result = ask(load.batches, address, "batch", size.batch_size, size.batches, IN_FLIGHT).result()
+    yield Figure("batch.orders_per_second", result.per_second * size.batch_size)
+    yield Figure("batch.median_ms", result.milliseconds(0.5))

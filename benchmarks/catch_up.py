@@ -1,6 +1,6 @@
-"""Projections from nothing to the head of a log that is there: each alone, and all of them together.
+"""Projections from nothing to the head of an existing log: each alone, and all of them together.
 
-The log tells whole lives of orders, 15 facts each. Every projection gets a copy of its database.
+The log holds whole lives of orders, 15 facts each. Every projection gets a copy of its database.
 """
 
 from __future__ import annotations

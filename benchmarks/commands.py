@@ -1,7 +1,7 @@
 """Placing one-line orders: an empty call, a save for each call, and the ledger, by 1 to 256 callers.
 
 At each level the subjects take their turns, each on a fresh database and as fresh processes, so that
-a noisy moment of the machine hits all alike; each run begins with another one.
+a noisy moment of the machine affects all alike; each run begins with another subject.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
         for subject in names[first:] + names[:first]:
             with serving(stage, subject) as address, client() as ask:
                 size = stage.size
-                came = ask(load.place, address, "order", callers, size.warm_up, size.calls).result()
+                result = ask(load.place, address, "order", callers, size.warm_up, size.calls).result()
             prefix = f"commands.{subject}.{callers}"
-            yield Figure(f"{prefix}.per_second", came.per_second)
-            yield Figure(f"{prefix}.median_ms", came.milliseconds(0.5))
-            yield Figure(f"{prefix}.p99_ms", came.milliseconds(0.99))
+            yield Figure(f"{prefix}.per_second", result.per_second)
+            yield Figure(f"{prefix}.median_ms", result.milliseconds(0.5))
+            yield Figure(f"{prefix}.p99_ms", result.milliseconds(0.99))
 
 
 @contextmanager

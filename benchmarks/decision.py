@@ -1,7 +1,7 @@
 """Deciding on an order of 50 lines: pure functions over folded streams in memory, no gRPC, no database.
 
 Every command is decided as the edge hands it to the ledger, with the alerts that it gives rise to, on a draft of
-the book as each of the ledger's batches begins with one. What its facts cost to fold is measured beside it.
+the book as each of the ledger's batches begins with one. The time to fold its facts is measured as well.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FOLDS = 5
 def measure(stage: Stage, run: int) -> Iterator[Figure]:
     slowest = 0.0
     for command in commands():
-        # As in the server, the collector does not walk what was there before.
+        # As in the server, the garbage collector does not walk older objects.
         gc.freeze()
         deciding, folding = median(_deciding(command, stage.size.decisions)), median(_folding(command))
         slowest = max(slowest, deciding)

@@ -1,6 +1,6 @@
-"""The floor: a grpc.aio server that takes PlaceOrder, does nothing, and answers an empty Receipt.
+"""The lower bound: a grpc.aio server that takes PlaceOrder, does nothing, and answers an empty Receipt.
 
-With the word ``many`` calls come to it as they do to the ledger, many at once.
+With the argument ``many`` it accepts calls as the ledger does, many at once.
 """
 
 from __future__ import annotations

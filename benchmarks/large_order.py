@@ -1,6 +1,6 @@
 """Every command that touches an order, on one of 50 lines and 50 SKUs, where it has the most to do.
 
-What was before a command was decided by commands as well. All goods cross a border, each SKU has three
+The facts before a command come from commands as well. All goods cross a border, each SKU has three
 suppliers, stock is so scarce that each order brings alerts, and a late dispatch costs compensation. Lines are
 all of one supplier or, where that is more work, each of its own: 50 supplier orders, 50 parcels.
 """
@@ -61,8 +61,7 @@ from ledger.nouns.inquiries import (
     InquiryFact,
     Topic,
 )
-from ledger.nouns.messages import About
-from ledger.nouns.messages import MessageKind as Telling
+from ledger.nouns.messages import About, MessageKind
 from ledger.nouns.orders import (
     CustomsLine,
     Hold,
@@ -123,7 +122,7 @@ Owner = Callable[[LineNo], str]
 
 
 class World(NamedTuple):
-    """All that has happened, and what time it is."""
+    """All that has happened, and the present time."""
 
     log: tuple[Change, ...] = ()
     now: datetime = START
@@ -151,13 +150,13 @@ def decided(decide: Decide, now: datetime) -> Callable[[View], Sequence[Change]]
 
 
 class Command(NamedTuple):
-    """One that is measured."""
+    """A command that is measured."""
 
     name: str
     before: World
     decide: Decide
     facts: int
-    """How many it records: fewer were a refusal, or less than it can have to do."""
+    """How many it records; fewer would be a refusal, or less than the most it can have to do."""
 
 
 def commands() -> Iterator[Command]:
@@ -170,11 +169,11 @@ def commands() -> Iterator[Command]:
     yield from _others()
 
 
-# --- words ----------------------------------------------------------------------------------------
+# --- decisions at a time, names -------------------------------------------------------------------
 
 
-def _told(decide: Callable[..., Sequence[Change]], *arguments: Any) -> Decide:
-    """What is told as it happens."""
+def _at_now(decide: Callable[..., Sequence[Change]], *arguments: Any) -> Decide:
+    """A decision on what happens now."""
     return lambda view, now: decide(view, *arguments, now, now)
 
 
@@ -183,8 +182,8 @@ def _notices(name: str, *names: str) -> Decide:
     return timer(name, names, START).notice
 
 
-def _seen(decide: Callable[..., Sequence[Change]], *arguments: Any) -> Decide:
-    """What needs the present time alone."""
+def _now(decide: Callable[..., Sequence[Change]], *arguments: Any) -> Decide:
+    """A decision that needs only the present time."""
     return lambda view, now: decide(view, *arguments, now)
 
 
@@ -208,7 +207,7 @@ def _sku(number: LineNo) -> str:
 
 
 def market(owner: Owner = _acme, units: int = 4, others: int = 4) -> World:
-    """For each SKU the supplier that the shop names, and two more; how many units these and those have."""
+    """For each SKU the supplier that the shop names, with so many units, and two others, with so many each."""
     numbers = {each: [n for n in NUMBERS if owner(n) == each] for each in map(owner, NUMBERS)}
     has = dict.fromkeys(numbers, units) | {"bolt": others, "core": others}
     numbers |= {"bolt": NUMBERS, "core": NUMBERS}
@@ -240,11 +239,11 @@ def _approved(supplier_id: str) -> list[Change]:
 
 
 def _offers(supplier_id: str, number: LineNo) -> Decide:
-    return _seen(sourcing.offer_sku, supplier_id, Offer(_sku(number), Money(300, "EUR"), backups=("core", "bolt")))
+    return _now(sourcing.offer_sku, supplier_id, Offer(_sku(number), Money(300, "EUR"), backups=("core", "bolt")))
 
 
 def _feeds(supplier_id: str, number: LineNo, units: int, version: int = 1) -> Decide:
-    return _seen(stock_alerts.record_feed, supplier_id, _sku(number), Feed(units, version, START))
+    return _now(stock_alerts.record_feed, supplier_id, _sku(number), Feed(units, version, START))
 
 
 def _line(number: LineNo, supplier_id: str) -> Line:
@@ -252,20 +251,20 @@ def _line(number: LineNo, supplier_id: str) -> Line:
 
 
 def _bare(number: LineNo, supplier_id: str) -> Line:
-    """As a shop sends it that knows nothing of customs."""
+    """A line of a shop that knows nothing of customs."""
     return Line(number, _sku(number), 2, 990, supplier_id=supplier_id)
 
 
 def _places(
     owner: Owner = _acme, line: Callable[[LineNo, str], Line] = _line, cart_id: str = "", **more: Any
 ) -> Decide:
-    """The shop sold two of each SKU; an order that is complete and paid unless said otherwise."""
+    """The shop sold two of each SKU; an order that is complete and paid unless ``more`` differs."""
     known: dict[str, Any] = {"destination": Destination("DE"), "incoterm": Incoterm.DDP, "payment": PaymentState.PAID}
     placed = OrderPlaced(
         ORDER, "shop", "1", START, "EUR", tuple(line(n, owner(n)) for n in NUMBERS), START, "digest", ANN, "ann",
         has_contact=True, has_address=True, **(known | more),
     )  # fmt: skip
-    return _seen(intake.place, placed, False, cart_id)
+    return _now(intake.place, placed, False, cart_id)
 
 
 def _holds(reason: HoldReason) -> Decide:
@@ -273,12 +272,12 @@ def _holds(reason: HoldReason) -> Decide:
 
 
 def _releases(reason: HoldReason) -> Decide:
-    return _told(intake.release_hold, ORDER, reason, "", "")
+    return _at_now(intake.release_hold, ORDER, reason, "", "")
 
 
 def _moves(country: str) -> Decide:
     moved = orders.AddressChanged(ORDER, Sealed("key", b"other box"), Destination(country), START)
-    return _seen(intake.change_address, moved)
+    return _now(intake.change_address, moved)
 
 
 _IN_CART = {("acme", _sku(n)): 2 for n in NUMBERS}
@@ -287,7 +286,7 @@ _IN_CART = {("acme", _sku(n)): 2 for n in NUMBERS}
 def _completes(owner: Owner) -> Decide:
     lines = tuple(_line(n, owner(n)) for n in NUMBERS)
     details = orders.DetailsCompleted(ORDER, START, lines, incoterm=Incoterm.DDP)
-    return _seen(intake.complete_details, details, PaymentState.PAID)
+    return _now(intake.complete_details, details, PaymentState.PAID)
 
 
 # --- intake ---------------------------------------------------------------------------------------
@@ -299,12 +298,12 @@ def _intake() -> Iterator[Command]:
     yield Command("PlaceOrder", shop, _places(), 153)
     yield Command("PlaceOrder, each line of its own supplier", bazaar, _places(_each_its_own), 202)
     yield Command("PlaceOrder, suppliers to choose", shop, _places(_nobody), 154)
-    cart = shop.after(_seen(intake.reserve, "cart", _IN_CART, None))
+    cart = shop.after(_now(intake.reserve, "cart", _IN_CART, None))
     yield Command("PlaceOrder, from a cart", cart, _places(cart_id="cart"), 153)
     yield Command("PlaceOrder, out of stock", poor, _places(), 1)
     yield Command("PlaceOrder, without customs data", shop, _places(line=_bare, incoterm=None), 101)
 
-    pay = _told(intake.record_payment, ORDER, PaymentState.PAID)
+    pay = _at_now(intake.record_payment, ORDER, PaymentState.PAID)
     unpaid = shop.after(_places(payment=PaymentState.PENDING))
     yield Command("RecordPayment", unpaid, pay, 54)
     all_unpaid = bazaar.after(_places(_each_its_own, payment=PaymentState.PENDING))
@@ -326,10 +325,10 @@ def _intake() -> Iterator[Command]:
     others = shop.after(_places(lambda _: "bolt", payment=PaymentState.PENDING))
     yield Command("CompleteDetails, other suppliers", others, _completes(_acme), 255)
 
-    said = tuple(CustomsLine(n, "A mug", "691110", "CN", 300, 500) for n in NUMBERS)
-    declare = _seen(
+    customs_lines = tuple(CustomsLine(n, "A mug", "691110", "CN", 300, 500) for n in NUMBERS)
+    declare = _now(
         intake.complete_customs_data,
-        orders.CustomsDataCompleted(ORDER, START, said, Incoterm.DDP),
+        orders.CustomsDataCompleted(ORDER, START, customs_lines, Incoterm.DDP),
         Money(500 * 2 * LINES, "EUR"),
     )
     yield Command("CompleteCustomsData", shop.after(_places(line=_bare, incoterm=None)), declare, 54)
@@ -340,34 +339,34 @@ def _intake() -> Iterator[Command]:
     yield Command("ChangeAddress, back again", abroad, _moves("CN"), 101)
     yield Command("CompleteCustomsData, each line of its own supplier", abroad, declare, 101)
 
-    confirm = _told(intake.confirm, ORDER, False, "mia")
+    confirm = _at_now(intake.confirm, ORDER, False, "mia")
     for owner, world, kind in ((_acme, shop, ""), (_each_its_own, bazaar, ", each line of its own supplier")):
         waiting = world.after(_places(owner, payment=PaymentState.AUTHORISED), _releases(HoldReason.AWAITING_PAYMENT))
         yield Command(f"ConfirmOrder{kind}", waiting, confirm, 52)
     backorder = poor.after(_places())
-    yield Command("ConfirmOrder, out of stock", backorder, _told(intake.confirm, ORDER, True, "mia"), 154)
-    served = backorder.after(_told(intake.confirm, ORDER, True, "mia"), *more)
+    yield Command("ConfirmOrder, out of stock", backorder, _at_now(intake.confirm, ORDER, True, "mia"), 154)
+    served = backorder.after(_at_now(intake.confirm, ORDER, True, "mia"), *more)
     yield Command("clock: waiting, confirmed", served, _notices("waiting", ORDER, ""), 151)
     yield Command("PlaceHold, before the confirmation", unpaid, _holds(HoldReason.BAD_ADDRESS), 1)
     chargeback = orders.ChargebackRecorded(ORDER, "cb-1", Money(990, "EUR"), START)
     placed = shop.after(_places())
     yield Command("RecordChargeback", placed, lambda view, now: intake.record_chargeback(view, chargeback, now), 1)
-    yield Command("RecordReview", placed, _seen(intake.review, ORDER, "r1", 5), 1)
+    yield Command("RecordReview", placed, _now(intake.review, ORDER, "r1", 5), 1)
 
 
 # --- supplier orders ------------------------------------------------------------------------------
 
 
 def _sends(number: int = 1) -> Decide:
-    return _told(dispatch.send_supplier_order, f"{ORDER}/{number}")
+    return _at_now(dispatch.send_supplier_order, f"{ORDER}/{number}")
 
 
 def _ships(number: int = 1) -> Decide:
-    return _told(dispatch.ship, f"{ORDER}/{number}", "dhl", f"P{number}", {})
+    return _at_now(dispatch.ship, f"{ORDER}/{number}", "dhl", f"P{number}", {})
 
 
 def _answers(answer: LineAnswer, lines: Iterable[LineNo] = NUMBERS) -> Decide:
-    return _told(dispatch.acknowledge, FIRST, dict.fromkeys(lines, answer))
+    return _at_now(dispatch.acknowledge, FIRST, dict.fromkeys(lines, answer))
 
 
 def _sent() -> World:
@@ -379,8 +378,8 @@ def _all_sent() -> World:
     return market(_each_its_own).after(_places(_each_its_own), *map(_sends, NUMBERS))
 
 
-_CANCELS = _told(cancelling.cancel, ORDER, {}, "customer", "changed_mind")
-_REROUTES = _told(rerouting.reroute, ORDER, FIRST, {}, Cause(None, "supplier", "overdue"))
+_CANCELS = _at_now(cancelling.cancel, ORDER, {}, "customer", "changed_mind")
+_REROUTES = _at_now(rerouting.reroute, ORDER, FIRST, {}, Cause(None, "supplier", "overdue"))
 
 
 def _supplier_orders() -> Iterator[Command]:
@@ -396,7 +395,7 @@ def _supplier_orders() -> Iterator[Command]:
     for when in WhenUnavailable:
         nowhere = market(others=1).after(_places(when_unavailable=when), _sends())
         yield Command(f"AcknowledgeSupplierOrder, unavailable: {when}", nowhere, _answers(rejected), 152)
-    yield Command("PackSupplierOrder", sent, _told(dispatch.pack, FIRST, ("box",)), 1)
+    yield Command("PackSupplierOrder", sent, _at_now(dispatch.pack, FIRST, ("box",)), 1)
     yield Command("ShipSupplierOrder", sent, _ships(), 52)
     yield Command("ShipSupplierOrder, too late", sent.later(days=9), _ships(), 55)
     yield Command("ShipSupplierOrder, each line by its own supplier", all_sent, _ships(), 3)
@@ -406,14 +405,14 @@ def _supplier_orders() -> Iterator[Command]:
     yield Command("CancelOrder, unconfirmed", market().after(_places(payment=PaymentState.PENDING)), _CANCELS, 101)
     yield Command("CancelOrder, sent", sent, _CANCELS, 1)
     yield Command("CancelOrder, each line by its own supplier", all_sent, _CANCELS, 50)
-    agree = _told(cancelling.answer_cancel, FIRST, True, "")
+    agree = _at_now(cancelling.answer_cancel, FIRST, True, "")
     yield Command("AnswerCancelRequest", sent.after(_CANCELS), agree, 101)
     yield Command("AnswerCancelRequest, to reroute", sent.after(_REROUTES), agree, 252)
     yield Command("RerouteUnits", draft, _REROUTES, 252)
     yield Command("RerouteUnits, sent", sent, _REROUTES, 1)
     nowhere = market(others=1).after(_places(), _sends(), _answers(LineAnswer(rejected=2)))
     found = nowhere.after(*(_feeds("bolt", n, 4, 2) for n in NUMBERS))
-    yield Command("RerouteUnits, open", found, _told(rerouting.reroute, ORDER, "", {}, Cause(None, "mia", "")), 152)
+    yield Command("RerouteUnits, open", found, _at_now(rerouting.reroute, ORDER, "", {}, Cause(None, "mia", "")), 152)
     yield Command("ReleaseHold, to reroute", found, _releases(HoldReason.OUT_OF_STOCK), 152)
 
     overdue = sent.later(days=3).after(_notices(Clock.DISPATCH, FIRST))
@@ -429,7 +428,7 @@ def _supplier_orders() -> Iterator[Command]:
     yield Command("clock: delivery", late, _notices(Clock.DELIVERY, ORDER), 1)
     missed = late.after(*(_notices(Clock.DISPATCH, f"{ORDER}/{n}") for n in NUMBERS))
     before = Hold(HoldReason.BAD_ADDRESS, "mia", START)
-    yield Command("PlaceHold, told late", missed, _seen(intake.place_hold, ORDER, before), 151)
+    yield Command("PlaceHold, told late", missed, _now(intake.place_hold, ORDER, before), 151)
     yield Command("RuleDelay", missed, _rules_delay, 2)
 
 
@@ -451,7 +450,7 @@ def _scans(*statuses: ParcelStatus, number: int = 1) -> Decide:
 
 
 def _loses(number: int = 1) -> Decide:
-    return _told(delivery.confirm_loss, "dhl", f"P{number}", Party.CARRIER, "tracing_failed")
+    return _at_now(delivery.confirm_loss, "dhl", f"P{number}", Party.CARRIER, "tracing_failed")
 
 
 def _shipped() -> World:
@@ -471,7 +470,7 @@ def _all_delivered() -> World:
     return _all_shipped().after(*(_scans(ParcelStatus.DELIVERED, number=n) for n in NUMBERS))
 
 
-_RECEIVES = _told(delivery.confirm_receipt, ORDER, "customer")
+_RECEIVES = _at_now(delivery.confirm_receipt, ORDER, "customer")
 
 
 def _parcels() -> Iterator[Command]:
@@ -485,7 +484,7 @@ def _parcels() -> Iterator[Command]:
     yield Command("RecordCheckpoints, found", lost, _scans(ParcelStatus.DELIVERED), 4)
     yield Command("RecordCheckpoints, one parcel of 50", all_shipped, _scans(ParcelStatus.DELIVERED), 2)
     yield Command("ConfirmLoss", shipped, _loses(), 2)
-    yield Command("DisputeDelivery", delivered, _told(delivery.dispute_delivery, "dhl", "P1", "not_received"), 2)
+    yield Command("DisputeDelivery", delivered, _at_now(delivery.dispute_delivery, "dhl", "P1", "not_received"), 2)
     yield Command("ProveDelivery", delivered, _proves, 1)
     yield Command("ConfirmReceipt", shipped, _RECEIVES, 2)
     yield Command("ConfirmReceipt, each line in its own parcel", all_shipped, _RECEIVES, 51)
@@ -512,20 +511,20 @@ def _rules(liable: Party) -> Decide:
 
 
 def _approves(remedy: Remedy) -> Decide:
-    return _told(after_sales.approve, CASE, remedy, {}, "")
+    return _at_now(after_sales.approve, CASE, remedy, {}, "")
 
 
 def _files(photo: str) -> Decide:
     added = EvidenceAdded(CASE, photo, "image/png", 7, Party.CUSTOMER, START)
-    return _seen(after_sales.add_evidence, added)
+    return _now(after_sales.add_evidence, added)
 
 
-_REVIEWS = _told(after_sales.start_review, CASE)
-_GRANTS = _told(after_sales.grant_refund, CASE, "refund-1", {}, 0, {})
-_PAYS = _told(after_sales.record_refund_paid, CASE, "refund-1", "pay-1")
-_LABELS = _seen(after_sales.label_return, ReturnLabelled(CASE, "label-1", {}, Party.RETAILER, START, freight_minor=590))
-_DENIES = _told(after_sales.deny, CASE, Denial.NOT_COVERED, None)
-_SENDS_BACK = _told(after_sales.ship_return, CASE, "label-1", "dhl", "R1")
+_REVIEWS = _at_now(after_sales.start_review, CASE)
+_GRANTS = _at_now(after_sales.grant_refund, CASE, "refund-1", {}, 0, {})
+_PAYS = _at_now(after_sales.record_refund_paid, CASE, "refund-1", "pay-1")
+_LABELS = _now(after_sales.label_return, ReturnLabelled(CASE, "label-1", {}, Party.RETAILER, START, freight_minor=590))
+_DENIES = _at_now(after_sales.deny, CASE, Denial.NOT_COVERED, None)
+_SENDS_BACK = _at_now(after_sales.ship_return, CASE, "label-1", "dhl", "R1")
 
 
 def _cases() -> Iterator[Command]:
@@ -533,11 +532,11 @@ def _cases() -> Iterator[Command]:
     for delivered, parties, kind in (one_parcel, own_parcels):
         opened = delivered.after(_opens())
         yield Command(f"OpenCase{kind}", delivered, _opens(), 2)
-        yield Command(f"AnswerCustomer{kind}", opened, _told(after_sales.answer, CASE), 1)
-        yield Command(f"RequestEvidence{kind}", opened, _told(after_sales.request_evidence, CASE, ("photo",)), 1)
+        yield Command(f"AnswerCustomer{kind}", opened, _at_now(after_sales.answer, CASE), 1)
+        yield Command(f"RequestEvidence{kind}", opened, _at_now(after_sales.request_evidence, CASE, ("photo",)), 1)
         yield Command(f"AddEvidence{kind}", opened, _files(PHOTO), 1)
         yield Command(f"StartReview{kind}", opened, _REVIEWS, 1)
-        yield Command(f"CancelCase{kind}", opened, _told(after_sales.cancel, CASE, Party.CUSTOMER, ""), 2)
+        yield Command(f"CancelCase{kind}", opened, _at_now(after_sales.cancel, CASE, Party.CUSTOMER, ""), 2)
         yield Command(f"clock: first_answer{kind}", opened.later(days=5), _notices("first_answer", CASE), 1)
         reviewed = opened.after(_REVIEWS)
         ruled = reviewed.after(_rules(Party.SUPPLIER))
@@ -546,19 +545,19 @@ def _cases() -> Iterator[Command]:
         yield Command(f"RuleLiability, anew{kind}", ruled, _rules(Party.CARRIER), 1 + 4 * parties)
         yield Command(f"DenyCase{kind}", ruled, _DENIES, 2 + parties)
         denied = ruled.after(_DENIES, _files(PHOTO))
-        yield Command(f"ReopenCase{kind}", denied, _told(after_sales.reopen, CASE, (PHOTO,)), 2)
+        yield Command(f"ReopenCase{kind}", denied, _at_now(after_sales.reopen, CASE, (PHOTO,)), 2)
         yield Command(f"ApproveRemedy, a reship{kind}", ruled, _approves(Remedy.RESHIP), 205 + parties)
         yield Command(f"ApproveRemedy, a refund{kind}", ruled, _approves(Remedy.REFUND), 1)
         yield Command(f"ApproveRemedy, a return{kind}", ruled, _approves(Remedy.RETURN), 1)
         refunded = ruled.after(_approves(Remedy.REFUND))
         yield Command(f"GrantRefund{kind}", refunded, _GRANTS, 52)
-        yield Command(f"DenyRefund{kind}", refunded, _told(after_sales.deny_refund, CASE, {}, Denial.OTHER), 3)
+        yield Command(f"DenyRefund{kind}", refunded, _at_now(after_sales.deny_refund, CASE, {}, Denial.OTHER), 3)
         yield Command(f"RecordRefundPaid{kind}", refunded.after(_GRANTS), _PAYS, 5)
-        again = refunded.after(_GRANTS, _PAYS, _files(PHOTO), _told(after_sales.reopen, CASE, (PHOTO,)))
+        again = refunded.after(_GRANTS, _PAYS, _files(PHOTO), _at_now(after_sales.reopen, CASE, (PHOTO,)))
         yield Command(f"RuleLiability, after refunds{kind}", again, _rules(Party.CARRIER), 1 + LINES + 4 * parties)
         returned = ruled.after(_approves(Remedy.RETURN))
-        receive = _told(after_sales.receive_return, CASE, ALL)
-        inspect = _told(after_sales.inspect_return, CASE, dict.fromkeys(NUMBERS, Inspection(restocked=2)), "")
+        receive = _at_now(after_sales.receive_return, CASE, ALL)
+        inspect = _at_now(after_sales.inspect_return, CASE, dict.fromkeys(NUMBERS, Inspection(restocked=2)), "")
         labelled = returned.after(_LABELS)
         yield Command(f"RecordReturnLabel{kind}", returned, _LABELS, 3)
         yield Command(f"RecordReturnShipped{kind}", labelled, _SENDS_BACK, 2)
@@ -566,7 +565,7 @@ def _cases() -> Iterator[Command]:
         yield Command(f"RecordInspection{kind}", labelled.after(receive), inspect, 101)
         back = labelled.after(receive, inspect)
         yield Command(f"GrantRefund, after the inspection{kind}", back, _GRANTS, 52)
-        failed = ruled.after(_approves(Remedy.RESHIP), _told(cancelling.cancel, f"{ORDER}+R1", {}, "mia", ""))
+        failed = ruled.after(_approves(Remedy.RESHIP), _at_now(cancelling.cancel, f"{ORDER}+R1", {}, "mia", ""))
         yield Command(f"clock: reship{kind}", failed, _notices("reship", CASE), 51)
 
 
@@ -585,7 +584,7 @@ def _of_recovery(decide: Callable[..., Sequence[RecoveryFact]], *arguments: Any)
 
 
 def _recovers(kind: RecoveryKind, subject: Subject) -> Decide:
-    return _seen(recovery_demands.open_recovery, "r1", kind, subject, "EUR", _COSTS)
+    return _now(recovery_demands.open_recovery, "r1", kind, subject, "EUR", _COSTS)
 
 
 def _recoveries() -> Iterator[Command]:
@@ -597,7 +596,7 @@ def _recoveries() -> Iterator[Command]:
     settle = _of_recovery(recoveries.settle, "cn-1", _WHOLE, Method.CREDIT_NOTE)
     yield Command("OpenRecovery", shipped, propose, 1)
     yield Command("OpenRecovery, a claim", lost, claim, 3)
-    yield Command("RaiseRecovery", proposed, _seen(recovery_demands.raise_recovery, "r1", more, "EUR"), 1)
+    yield Command("RaiseRecovery", proposed, _now(recovery_demands.raise_recovery, "r1", more, "EUR"), 1)
     yield Command("AnswerRecovery, accepted", proposed, accept, 1)
     yield Command("AnswerRecovery, disputed", proposed, _of_recovery(recoveries.dispute, "not_ours", START), 1)
     yield Command("SettleRecovery", proposed.after(accept), settle, 1)
@@ -626,7 +625,7 @@ def _recoveries() -> Iterator[Command]:
 
 
 def _of_items(decide: Callable[..., Sequence[StockFact]], *arguments: Any, items: Iterable[Item] = _IN_CART) -> Decide:
-    """Of the stock of each."""
+    """A decision on the stock of each item."""
     return lambda view, now: [
         (stock.stream(*item), fact)
         for item in items
@@ -636,7 +635,7 @@ def _of_items(decide: Callable[..., Sequence[StockFact]], *arguments: Any, items
 
 def _others() -> Iterator[Command]:
     shop, sent = market(), _sent()
-    reserve = _seen(intake.reserve, "cart", _IN_CART, None)
+    reserve = _now(intake.reserve, "cart", _IN_CART, None)
     reserved = shop.after(reserve)
     first = "acme", _sku(NUMBERS[0])
     yield Command("Reserve", shop, reserve, 100)
@@ -659,18 +658,18 @@ def _others() -> Iterator[Command]:
     many = _all_sent()
     promised_by = orders.known(orders.find(many.book, ORDER), ORDER).promised_by
     for kind, about in (
-        (Telling.ORDER_CONFIRMED, About(ORDER)),
-        (Telling.DISPATCH_INSTRUCTION, About(ORDER, FIRST, "supplier-1")),
-        (Telling.DELAYED, About(ORDER, due=promised_by)),
-        (Telling.REMINDER, About(ORDER, FIRST, "supplier-1", clock="dispatch", due=START + 2 * DAY)),
+        (MessageKind.ORDER_CONFIRMED, About(ORDER)),
+        (MessageKind.DISPATCH_INSTRUCTION, About(ORDER, FIRST, "supplier-1")),
+        (MessageKind.DELAYED, About(ORDER, due=promised_by)),
+        (MessageKind.REMINDER, About(ORDER, FIRST, "supplier-1", clock="dispatch", due=START + 2 * DAY)),
     ):
-        yield Command(f"outbox: {kind}", many, _tells(kind, about), 1)
-    told = many.after(_tells(Telling.ORDER_CONFIRMED, About(ORDER)))
-    failed = _seen(notices.failed, "m1", "no route", True)
-    yield Command("outbox: sent", told, _seen(notices.sent, "m1", "mail", "m-1"), 1)
-    yield Command("outbox: failed", told, failed, 1)
-    yield Command("CancelMessage", told, _seen(notices.cancel, "m1", "by_a_person", "mia"), 1)
-    yield Command("RetryMessage", told.after(failed), _seen(notices.retry, "m1", "mia"), 1)
+        yield Command(f"outbox: {kind}", many, _asks_message(kind, about), 1)
+    confirmed = many.after(_asks_message(MessageKind.ORDER_CONFIRMED, About(ORDER)))
+    failed = _now(notices.failed, "m1", "no route", True)
+    yield Command("outbox: sent", confirmed, _now(notices.sent, "m1", "mail", "m-1"), 1)
+    yield Command("outbox: failed", confirmed, failed, 1)
+    yield Command("CancelMessage", confirmed, _now(notices.cancel, "m1", "by_a_person", "mia"), 1)
+    yield Command("RetryMessage", confirmed.after(failed), _now(notices.retry, "m1", "mia"), 1)
 
 
 def _asks(question: InquiryAsked) -> Decide:
@@ -683,6 +682,6 @@ def _of_inquiry(decide: Callable[..., Sequence[InquiryFact]], fact: InquiryFact)
     ]
 
 
-def _tells(kind: Telling, about: About) -> Decide:
-    templates = {(each, "en"): 1 for each in Telling}
-    return _seen(notices.ask, Notice("m1", kind, about, START, 1), templates)
+def _asks_message(kind: MessageKind, about: About) -> Decide:
+    templates = {(each, "en"): 1 for each in MessageKind}
+    return _now(notices.ask, Notice("m1", kind, about, START, 1), templates)

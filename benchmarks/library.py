@@ -1,6 +1,6 @@
 """The naive way: an application of the eventsourcing library that saves one aggregate for each call.
 
-Run with a conninfo. Everything of the library is as it comes: its PostgreSQL recorder with its table
+Run with a conninfo. The library is used with its defaults: its PostgreSQL recorder with its table
 lock, its JSON transcoder, its pool of 5 to 15 connections. It does less than the ledger: it knows no
 request ids, seals nothing, and reserves stock without looking at what there is, so that no two calls
 ever conflict. Like the ledger it records two events: placed and reserved.

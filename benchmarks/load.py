@@ -1,8 +1,8 @@
 """The client, in a process of its own: requests built beforehand, sent in a closed loop over one channel.
 
-Each caller sends its next request when it has the answer to the last one. Whatever is measured, it is
-this code that measures it. Single calls are measured on a bare channel, for what a client does beside a call would be
-measured as well: the contract's own takes 40 µs a call.
+Each caller sends its next request when it has the answer to the last one. Everything is measured by this
+code. Single calls are measured on a bare channel, because a client's own work would be measured as well: that of the
+contract's client takes 40 µs a call.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class Load(NamedTuple):
-    """What came of one closed loop."""
+    """The result of one closed loop."""
 
     seconds: float
     each: list[float]
@@ -51,12 +51,12 @@ def percentile(ordered: Sequence[float], share: float) -> float:
 
 
 def run(job: Callable[P, Coroutine[Any, Any, T]], *arguments: P.args, **options: P.kwargs) -> T:
-    """One of the jobs below, in an event loop of its own, and never for ever."""
+    """Runs one of the jobs below, in an event loop of its own and with a time limit."""
     return asyncio.run(asyncio.wait_for(job(*arguments, **options), LONGEST_SECONDS))
 
 
 def connected(address: str) -> AsyncClient:
-    """A client that asks once: nothing that is measured may hide a second attempt."""
+    """A client that does not retry: a measurement must not hide a second attempt."""
     return AsyncClient(address, timeout_seconds=_LONGEST_CALL_SECONDS, pauses_seconds=())
 
 
@@ -147,7 +147,7 @@ async def _all_applied(ledger: AsyncClient, request: batch_pb2.ExecuteBatchReque
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Thousands of requests are waiting: walking over them is no part of what is measured."""
+    """Thousands of requests are waiting: collecting garbage among them must not be measured."""
     gc.collect()
     gc.disable()
     try:

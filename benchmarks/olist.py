@@ -26,8 +26,10 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
 
 
 def _import(address: str, folder: Path) -> None:
-    words = [str(Path(sys.executable).with_name("fulfilment")), "--server", address, "--json", "import", "olist"]
-    came = subprocess.run([*words, str(folder)], capture_output=True, text=True, timeout=_LONGEST_SECONDS, check=False)
-    # It also ends with 1 when rows could not be understood; those are the files', not ours.
-    if came.returncode > 1 or not came.stdout or json.loads(came.stdout)["refused"]:
-        raise Skipped(f"the import failed: {came.stdout[-500:]} {came.stderr[-500:]}")
+    arguments = [str(Path(sys.executable).with_name("fulfilment")), "--server", address, "--json", "import", "olist"]
+    result = subprocess.run(
+        [*arguments, str(folder)], capture_output=True, text=True, timeout=_LONGEST_SECONDS, check=False
+    )
+    # It also ends with 1 when rows of the files could not be understood, which is no failure of ours.
+    if result.returncode > 1 or not result.stdout or json.loads(result.stdout)["refused"]:
+        raise Skipped(f"the import failed: {result.stdout[-500:]} {result.stderr[-500:]}")

@@ -1,7 +1,7 @@
-"""Reading one order while 64 callers place others: the reader is a process of its own and no load itself.
+"""Reading one order while 64 callers place others: the reader is a process of its own and adds no load.
 
 Read through the process that the writers keep busy, and through a second API process on the same database. An
-empty call to the busy process says how much of the wait is gRPC's.
+empty call to the busy process shows how much of the wait is gRPC's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Figures as tables: medians and spreads, and the ratios that are wanted of them."""
+"""Figures as tables: medians and spreads, and the targets for them."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ class Table(NamedTuple):
         console.print(table)
 
 
-class Wish(NamedTuple):
+class Target(NamedTuple):
     """A figure, or the ratio of two, and the bound it should keep."""
 
-    says: str
+    title: str
     name: str
     beside: str | None
     bound: float
     at_least: bool
 
     def values(self, figures: Figures) -> list[float]:
-        """Of each run: two figures of one run met the same noise."""
+        """One for each run: two figures of one run were measured under the same noise."""
         values = figures.get(self.name, [])
         if self.beside is None:
             return list(values)
@@ -59,34 +59,36 @@ class Wish(NamedTuple):
         wanted = f"{'≥' if self.at_least else '<'} {number(self.bound)}"
         values = self.values(figures)
         if not values:
-            return [self.says, wanted, NONE, "not measured"]
+            return [self.title, wanted, NONE, "not measured"]
         value = median(values)
         met = value >= self.bound if self.at_least else value < self.bound
-        return [self.says, wanted, with_spread(values), "met" if met else "missed"]
+        return [self.title, wanted, with_spread(values), "met" if met else "missed"]
 
 
 def _rate(subject: str) -> str:
     return f"commands.{subject}.64.per_second"
 
 
-WISHES = (
-    Wish("the ledger / an empty call, 64 callers in short turns", "turns.ledger_to_empty", None, 0.5, True),
-    Wish("the ledger / a save per call, 64 callers in short turns", "turns.ledger_to_library", None, 3.5, True),
-    Wish("the ledger / an empty call, 64 callers", _rate("ledger"), _rate("empty"), 0.5, True),
-    Wish("the ledger and its projector / an empty call, 64 callers", _rate("projected"), _rate("empty"), 0.5, True),
-    Wish("the ledger / a save per call, 64 callers", _rate("ledger"), _rate("library"), 3.5, True),
-    Wish("the ledger and its projector / a save per call, 64 callers", _rate("projected"), _rate("library"), 3.5, True),
-    Wish("orders in batches / one by one, 64 callers", "batch.orders_per_second", _rate("ledger"), 2.5, True),
-    Wish("reading an order in the process 64 callers write to, median ms", "reading.busy.median_ms", None, 5, False),
-    Wish("reading it in a second API process meanwhile, median ms", "reading.second.median_ms", None, 5, False),
-    Wish("catching up, all projections together, facts/s", "catch_up.all.facts_per_second", None, 20_000, True),
-    Wish("scorecards of all suppliers, median ms", "scorecards.all_suppliers.median_ms", None, 200, False),
-    Wish("importing the Olist half, seconds", "import.all.seconds", None, 15, False),
-    Wish("the slowest decision on an order of 50 lines, median ms", "slowest_decision.median_ms", None, 1, False),
+TARGETS = (
+    Target("the ledger / an empty call, 64 callers in short turns", "turns.ledger_to_empty", None, 0.5, True),
+    Target("the ledger / a save per call, 64 callers in short turns", "turns.ledger_to_library", None, 3.5, True),
+    Target("the ledger / an empty call, 64 callers", _rate("ledger"), _rate("empty"), 0.5, True),
+    Target("the ledger and its projector / an empty call, 64 callers", _rate("projected"), _rate("empty"), 0.5, True),
+    Target("the ledger / a save per call, 64 callers", _rate("ledger"), _rate("library"), 3.5, True),
+    Target(
+        "the ledger and its projector / a save per call, 64 callers", _rate("projected"), _rate("library"), 3.5, True
+    ),
+    Target("orders in batches / one by one, 64 callers", "batch.orders_per_second", _rate("ledger"), 2.5, True),
+    Target("reading an order in the process 64 callers write to, median ms", "reading.busy.median_ms", None, 5, False),
+    Target("reading it in a second API process meanwhile, median ms", "reading.second.median_ms", None, 5, False),
+    Target("catching up, all projections together, facts/s", "catch_up.all.facts_per_second", None, 20_000, True),
+    Target("scorecards of all suppliers, median ms", "scorecards.all_suppliers.median_ms", None, 200, False),
+    Target("importing the Olist half, seconds", "import.all.seconds", None, 15, False),
+    Target("the slowest decision on an order of 50 lines, median ms", "slowest_decision.median_ms", None, 1, False),
 )
 
 OTHERS = {
-    **{f"turns.{name}.per_second": f"64 callers in short turns, {says}, calls/s" for name, says in IN_TURNS.items()},
+    **{f"turns.{name}.per_second": f"64 callers in short turns, {title}, calls/s" for name, title in IN_TURNS.items()},
     **{f"turns.{a}_to_{b}": f"64 callers in short turns, {IN_TURNS[a]} / {IN_TURNS[b]}" for a, b in RATIOS},
     "batch.orders_per_second": "orders/s by ExecuteBatch, two batches in flight",
     "batch.median_ms": "one such batch, median ms",
@@ -115,7 +117,7 @@ OTHERS = {
 def tables(figures: Figures, machine: Mapping[str, str], skipped: Mapping[str, str]) -> list[Table]:
     """All that was measured; tables without a figure are left out."""
     apart = ("commands.", "decision.", "folding.")
-    others = [[_says(name), with_spread(values)] for name, values in figures.items() if not name.startswith(apart)]
+    others = [[_title(name), with_spread(values)] for name, values in figures.items() if not name.startswith(apart)]
     others += [[f"{name}: not measured", reason] for name, reason in skipped.items()]
     found = [
         Table("Machine", ("", "as measured"), list(map(list, machine.items()))),
@@ -123,12 +125,14 @@ def tables(figures: Figures, machine: Mapping[str, str], skipped: Mapping[str, s
         Table("Milliseconds a call, median / p99", ("callers", *SUBJECTS.values()), _levels(figures, _latency)),
         Table("Beside that", ("what", "median (from – to)"), others),
         Table("On an order of 50 lines in memory, median ms", ("command", "deciding", "folding"), _decisions(figures)),
-        Table("What is wanted", ("ratio or figure", "wanted", "measured", ""), [wish.row(figures) for wish in WISHES]),
+        Table(
+            "What is wanted", ("ratio or figure", "wanted", "measured", ""), [target.row(figures) for target in TARGETS]
+        ),
     ]
     return [table for table in found if table.rows]
 
 
-def _says(name: str) -> str:
+def _title(name: str) -> str:
     if name.startswith("catch_up."):
         return f"catching up, {name.split('.')[1]}, facts/s"
     return OTHERS.get(name, name)
@@ -165,7 +169,7 @@ def _latency(figures: Figures, prefix: str) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits that count; thousands with a comma."""
+    """Three significant digits; thousands with a comma."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"

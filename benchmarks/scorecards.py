@@ -1,13 +1,13 @@
 """Scorecards of 10,000 suppliers over a million supplier orders, all of them inside the windows of the rates.
 
-The million comes about through the projection itself: for each order the facts of a whole life are made as
+The million is made by the projection itself: for each order the facts of a whole life are made as
 the log would hold them (placed, confirmed, drafted, sent, acknowledged, shipped, the parcel's scans, delivered;
 some cancelled, mis-packed, complained or asked about, reviewed), folded by ``projections.machine.streams`` as a page of
 the log is, and handed to the projection's own ``changes`` and writing, 1,000 orders a page in the order of time.
-Only the log itself is left out. No row is written by hand. Suppliers differ in size as in life: the largest has
-some hundred times the orders of the smallest. Afterwards the tables are vacuumed, as they would be by and by.
+Only the log itself is left out. No row is written by hand. Suppliers differ in size as in reality: the largest has
+some hundred times the orders of the smallest. Afterwards the tables are vacuumed, as they would be in time.
 
-Timed are the answers of ``projections.scorecards``, without gRPC, over one connection that is warm.
+The answers of ``projections.scorecards`` are timed, without gRPC, over one connection that is warm.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ def _life(chance: random.Random, number: int, placed_at: datetime, supplier_id: 
         cases.stream(f"c{number}"): case,
         inquiries.stream(f"q{number}"): question,
     }
-    return [(stream, fact) for stream, told in streams.items() for fact in told if fact.at <= _NOW]
+    return [(stream, fact) for stream, recorded in streams.items() for fact in recorded if fact.at <= _NOW]
 
 
 def _complaint(chance: random.Random, number: int, supplier_id: str, at: datetime) -> list[Any]:
@@ -269,7 +269,7 @@ async def _ask(conninfo: str, suppliers: int, times: int) -> dict[str, float]:
 
 
 async def _agree(where: Where, usual: Window) -> None:
-    """What is kept of the usual windows is what is counted from days and rows; otherwise no figure means anything."""
+    """Checks that the sums kept for the usual windows equal those counted from days and rows."""
     ranking = await scorecards.rank(where, usual)
     for column in ranking.columns:
         counted = await scorecards.rank(where, Window(_NOW, column.since, column.until))

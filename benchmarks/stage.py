@@ -71,7 +71,7 @@ QUICK = Size(
 
 
 class Ask(Protocol):
-    """Has a job of ``load`` done by a client process."""
+    """Runs a job of ``load`` in a client process."""
 
     def __call__(self, job: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> Future[T]: ...
 
@@ -96,12 +96,12 @@ class Stage:
                 connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 
     @contextmanager
-    def process(self, *words: str) -> Iterator[str]:
-        """A Python process that says where it listens; yields the address."""
+    def process(self, *arguments: str) -> Iterator[str]:
+        """A Python process that prints where it listens; yields the address."""
         log = self.folder / f"process-{next(self._numbers)}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, *words], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                [sys.executable, *arguments], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         try:
             yield _address(process, log)
@@ -118,8 +118,8 @@ class Stage:
 
     @contextmanager
     def ledger_on(self, conninfo: str, role: str) -> Iterator[str]:
-        words = ("--listen", "127.0.0.1:0", "--dsn", conninfo, "--role", role, "--data", str(self.folder))
-        with self.process("server.py", *words, "--log-level", "warning") as address:
+        arguments = ("--listen", "127.0.0.1:0", "--dsn", conninfo, "--role", role, "--data", str(self.folder))
+        with self.process("server.py", *arguments, "--log-level", "warning") as address:
             yield address
 
 
@@ -156,11 +156,11 @@ def stage(size: Size, dsn: str | None, olist: Path | None) -> Iterator[Stage]:
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
     give_up_at = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < give_up_at:
-        said = _ADDRESS.search(log.read_text())
-        if said:
-            return said[0]
+        found = _ADDRESS.search(log.read_text())
+        if found:
+            return found[0]
         time.sleep(0.02)
-    raise RuntimeError(f"{process.args!r} does not listen; it said:\n{log.read_text()[-2000:]}")
+    raise RuntimeError(f"{process.args!r} does not listen; its output:\n{log.read_text()[-2000:]}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,7 +1,7 @@
-"""The same at 64 callers in many short turns, so that ratios are of neighbours in time, and with the engine alone.
+"""The same with 64 callers in many short turns, so that what is compared is close in time, and with the engine alone.
 
-A shared machine is now fast, now slow; within a second it is neither. Each turn's ratio is of calls that met the same
-moment, and the median of all turns is given.
+The speed of a shared machine changes, but hardly within a second. Each turn gives a ratio, and the median of all
+turns is reported.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def measure(stage: Stage, run: int) -> Iterator[Figure]:
         rates: dict[str, list[float]] = {name: [] for name in SUBJECTS}
         for turn in range(TURNS + 1):
             for name in list(SUBJECTS)[:: 1 if turn % 2 else -1]:
-                came = ask(load.place, addresses[name], f"turn-{turn}", CALLERS, calls // 10, calls).result()
-                rates[name].append(came.per_second)
+                result = ask(load.place, addresses[name], f"turn-{turn}", CALLERS, calls // 10, calls).result()
+                rates[name].append(result.per_second)
     for name, taken in rates.items():
         yield Figure(f"turns.{name}.per_second", median(taken[1:]))  # the first turn warms up
     for name, beside in RATIOS:

@@ -53,11 +53,11 @@ PHOTO = b"\x89PNG\r\n\x1a\n" + b"a teapot in eleven pieces"
 
 
 class Contradicted(Exception):
-    """The service does not tell what the story tells."""
+    """The service answers something else than the story says."""
 
 
 class Ledger(Client):
-    """The ledger as the story speaks to it: ``ask`` reads, ``tell`` commands, ``tell_all`` commands in one message."""
+    """The client of the story: ``ask`` reads, ``send`` sends a command, ``send_all`` several in one message."""
 
     def __init__(self, server: str, tenant: str) -> None:
         super().__init__(server, tenant=tenant, actor="mia", timeout_seconds=30)
@@ -67,11 +67,11 @@ class Ledger(Client):
     def ask(self, rpc: str, **fields: Any) -> Any:
         return self._calls[rpc](_request(rpc, **fields))
 
-    def tell(self, rpc: str, **fields: Any) -> Any:
+    def send(self, rpc: str, **fields: Any) -> Any:
         return self.ask(rpc, context=self.context(), **fields)
 
-    def tell_all(self, commands: Sequence[tuple[str, dict[str, Any]]]) -> Any:
-        """What has long happened is told at once, so that no clock runs between its steps."""
+    def send_all(self, commands: Sequence[tuple[str, dict[str, Any]]]) -> Any:
+        """Sends what happened long ago in one message, so that no clock runs between its steps."""
         asked = [
             batch_pb2.BatchCommand(**{_snake(rpc): _request(rpc, context=self.context(), **fields)})
             for rpc, fields in commands
@@ -85,7 +85,7 @@ class Ledger(Client):
     def refused(self, rpc: str, **fields: Any) -> tuple[str, str]:
         """The reason of a refusal and its sentence."""
         try:
-            self.tell(rpc, **fields)
+            self.send(rpc, **fields)
         except Refused as refused:
             return refused.reason, refused.message
         return "", "it was not refused"
@@ -111,27 +111,27 @@ def word(enum: Any, number: int) -> str:
 
 
 class BadDay:
-    """The story: a chapter a method, in their order."""
+    """The story: a method for each chapter, in order."""
 
     def __init__(self, ledger: Ledger, day: datetime, out: Callable[[str], object] = print) -> None:
         self.ledger, self.day, self._out = ledger, day, out
 
-    # --- how it is told ---
+    # --- output ---
 
     def chapter(self, title: str) -> None:
         self._out(f"\n{title}\n{'-' * len(title)}")
 
     def say(self, hour: str, text: str) -> None:
-        self._tell(f"{hour:>5}", text)
+        self._print(f"{hour:>5}", text)
 
-    def claim(self, text: str, found: object, wanted: object) -> None:
-        """A sentence that the service has to bear out."""
+    def check(self, text: str, found: object, wanted: object) -> None:
+        """A sentence that the service has to confirm."""
         if found != wanted:
-            self._tell("    ✘", text)
+            self._print("    ✘", text)
             raise Contradicted(f"{text}: the service says {found!r}, the story {wanted!r}")
-        self._tell("    ✔", text)
+        self._print("    ✔", text)
 
-    def _tell(self, mark: str, text: str) -> None:
+    def _print(self, mark: str, text: str) -> None:
         self._out(textwrap.fill(f"{mark}  {text}", WIDTH, subsequent_indent=" " * 7))
 
     def at(self, clock: str, days_ago: int = 0) -> datetime:
@@ -147,7 +147,7 @@ class BadDay:
             time.sleep(0.2)
         return found
 
-    # --- words of the trade ---
+    # --- reads and requests ---
 
     def order(self, number: str) -> Any:
         return self.ledger.ask("GetOrder", order_id=f"shop/{number}").order
@@ -167,10 +167,10 @@ class BadDay:
 
     def feed(self, supplier_id: str, sku: str, quantity: int, version: int, at: datetime) -> None:
         item = stock_pb2.Item(supplier_id=supplier_id, sku=sku)
-        self.ledger.tell("RecordFeed", item=item, quantity=quantity, feed_version=version, as_of=at)
+        self.ledger.send("RecordFeed", item=item, quantity=quantity, feed_version=version, as_of=at)
 
     def placing(self, number: str, sku: str, units: int, supplier_id: str, at: datetime, **more: Any) -> dict[str, Any]:
-        """What a shop says of a paid order of one line."""
+        """A paid order of one line, as a shop sends it."""
         line: dict[str, Any] = {"sku": sku, "title": TITLES[sku], "quantity": units, "unit_price_minor": PRICES[sku]}
         known = more.pop("line", {})
         return {
@@ -186,7 +186,7 @@ class BadDay:
         }
 
     def place(self, number: str, sku: str, units: int, supplier_id: str, at: datetime, **more: Any) -> Any:
-        self.ledger.tell("PlaceOrder", **self.placing(number, sku, units, supplier_id, at, **more))
+        self.ledger.send("PlaceOrder", **self.placing(number, sku, units, supplier_id, at, **more))
         return self.order(number)
 
     def dispatching(
@@ -233,8 +233,8 @@ class BadDay:
             compensation_cap=common_pb2.Money(amount_minor=2000, currency="EUR"),
         )
         self.supplier("jade", "Hangzhou Jade Ware", "CN", {"lamp": 1400}, since)
-        fed = (("brook", "mug", 40), ("brook", "teapot", 4), ("slow", "mug", 500), ("jade", "lamp", 20))
-        for supplier_id, sku, quantity in fed:
+        feeds = (("brook", "mug", 40), ("brook", "teapot", 4), ("slow", "mug", 500), ("jade", "lamp", 20))
+        for supplier_id, sku, quantity in feeds:
             self.feed(supplier_id, sku, quantity, 1, self.at("08:00", 31))
         past: list[tuple[str, Any]] = []
         for count in range(20):
@@ -257,12 +257,12 @@ class BadDay:
         past.append(("PlaceOrder", self.lamp("lamp", placed, hs_code="9405.21", origin="CN", weight_grams=1200)))
         past += self.dispatching("shop/lamp/1", 1, "C1", placed + HOUR, placed + 9 * HOUR)
         past.append(self.scanning("C1", parcels_pb2.PARCEL_STATUS_IN_TRANSIT, placed + 12 * HOUR, city="Hangzhou"))
-        ledger.tell_all(past)
+        ledger.send_all(past)
         self.say("", "The shop sells mugs of two suppliers, a teapot that only Brook & Sons has, a lamp from Hangzhou.")
-        self.claim("All three suppliers are approved.", self.standings("brook", "slow", "jade"), ["approved"] * 3)
+        self.check("All three suppliers are approved.", self.standings("brook", "slow", "jade"), ["approved"] * 3)
         sold = [self.order(f"m{count:02}") for count in range(20)]
-        come = [each for each in sold if each.status == orders_pb2.ORDER_STATUS_DELIVERED]
-        self.claim("Slow Boat has sent 20 orders of mugs, and all of them arrived.", len(come), 20)
+        delivered = [each for each in sold if each.status == orders_pb2.ORDER_STATUS_DELIVERED]
+        self.check("Slow Boat has sent 20 orders of mugs, and all of them arrived.", len(delivered), 20)
 
     def supplier(
         self, supplier_id: str, name: str, country: str, costs: dict[str, int], since: datetime, **agreed: Any
@@ -276,7 +276,7 @@ class BadDay:
             suppliers_pb2.Offer(sku=sku, cost=common_pb2.Money(amount_minor=cost, currency="EUR"), minimum_quantity=1)
             for sku, cost in costs.items()
         ]
-        self.ledger.tell_all(
+        self.ledger.send_all(
             [
                 ("RegisterSupplier", {**known, "name": name, "country": country, "return_address": "Dock Road 1"}),
                 ("ReviewSample", {**known, **dict.fromkeys(SAMPLE, True)}),
@@ -298,13 +298,13 @@ class BadDay:
         self.feed("brook", "mug", 6, 2, self.at("08:30"))
         self.say("08:30", "Its next feed says 6.")
         level = self.stock("brook", "mug")
-        self.claim(
+        self.check(
             f"Oversold: {level.committed} are promised, {level.quantity} are there, {level.shortfall} are short.",
             (level.committed, level.quantity, level.shortfall),
             (9, 6, 3),
         )
         oversold = self.facts("stock.oversold")
-        self.claim(
+        self.check(
             "The ledger names the orders that are affected, the latest first: shop/1002.",
             [each["reservations"] for each in oversold],
             [["shop/1002"]],
@@ -313,18 +313,18 @@ class BadDay:
         reason, sentence = self.ledger.refused(
             "PlaceOrder", **checkout, stock_policy=orders_pb2.STOCK_POLICY_ALL_OR_NOTHING
         )
-        self.claim(f"A checkout that wants 2 more is refused: {sentence}.", reason, "OUT_OF_STOCK")
+        self.check(f"A checkout that wants 2 more is refused: {sentence}.", reason, "OUT_OF_STOCK")
         taken = self.place("1004", "mug", 2, "brook", self.at("08:45"))
-        self.claim(
+        self.check(
             "A marketplace that has sold them already is not: its order shop/1004 waits, on hold for stock.",
             [(each.reason, [(n.line_no, n.units) for n in each.lacking]) for each in taken.holds],
             [(orders_pb2.HOLD_REASON_OUT_OF_STOCK, [(1, 2)])],
         )
         self.feed("brook", "mug", 20, 3, self.at("09:10"))
         self.say("09:10", "Brook & Sons finds the other pallet: 20.")
-        self.claim("Nothing is short any more.", self.stock("brook", "mug").shortfall, 0)
+        self.check("Nothing is short any more.", self.stock("brook", "mug").shortfall, 0)
         served = self.until("the stock for shop/1004", lambda: self.order("1004"), lambda order: not order.holds)
-        self.claim(
+        self.check(
             "shop/1004 got its mugs without anybody asking, and is confirmed.",
             word(orders_pb2.OrderStatus, served.status),
             "confirmed",
@@ -340,12 +340,12 @@ class BadDay:
     def late_supplier(self) -> None:
         self.chapter("II. The supplier that was late")
         sent, so = self.at("09:00", 2), "shop/late/1"
-        taken_on = supplier_orders_pb2.LineAnswer(line_no=1, accepted=3)
-        self.ledger.tell_all(
+        accepted = supplier_orders_pb2.LineAnswer(line_no=1, accepted=3)
+        self.ledger.send_all(
             [
                 ("PlaceOrder", self.placing("late", "mug", 3, "slow", sent - HOUR)),
                 ("SendSupplierOrder", {"supplier_order_id": so, "at": sent}),
-                ("AcknowledgeSupplierOrder", {"supplier_order_id": so, "lines": [taken_on], "at": sent + HOUR}),
+                ("AcknowledgeSupplierOrder", {"supplier_order_id": so, "lines": [accepted], "at": sent + HOUR}),
             ]
         )
         self.say("09:15", "Three mugs were to leave Slow Boat by nine. It took them on, and nothing was heard since.")
@@ -356,8 +356,8 @@ class BadDay:
         )
         owed = late.compensation
         missed = "dispatch" in late.missed_clocks
-        self.claim("The clock noticed by itself: shop/late/1 missed its dispatch.", missed, True)
-        self.claim(
+        self.check("The clock noticed by itself: shop/late/1 missed its dispatch.", missed, True)
+        self.check(
             f"By its agreement Slow Boat owes {euro(owed.amount.amount_minor)}: "
             f"{owed.basis_points / 100:g} % of {euro(owed.net_amount.amount_minor)}.",
             (owed.amount.amount_minor, owed.net_amount.amount_minor, owed.basis_points),
@@ -369,28 +369,28 @@ class BadDay:
             lambda order: order.supplier_orders[0].reroute_asked,
         )
         requests = self.facts("order.supplier_order_cancel_requested")
-        self.claim(
+        self.check(
             "Nobody had to ask: Brook & Sons could send them, so the ledger wants the mugs back.",
             [(each["supplier_order_id"], each["because"]) for each in requests],
             [(so, "overdue: dispatch")],
         )
         self.say("09:16", "It asks Slow Boat first: a parcel may have left unseen.")
-        self.claim("Until it answers, nobody else has an order for them.", len(asked.supplier_orders), 1)
-        self.ledger.tell("AnswerCancelRequest", supplier_order_id=so, agreed=True, at=self.at("10:00"))
+        self.check("Until it answers, nobody else has an order for them.", len(asked.supplier_orders), 1)
+        self.ledger.send("AnswerCancelRequest", supplier_order_id=so, agreed=True, at=self.at("10:00"))
         rerouted = self.order("late")
         again = rerouted.supplier_orders[-1]
         self.say("10:00", "It agrees.")
-        self.claim(
+        self.check(
             "Rerouted: Brook & Sons has the three mugs now, instead of shop/late/1.",
             (again.supplier_id, again.instead_of, rerouted.lines[0].units.assigned),
             ("brook", so, 3),
         )
         cancelled = supplier_orders_pb2.SUPPLIER_ORDER_STATUS_CANCELLED
-        living = [each for each in rerouted.supplier_orders if each.status != cancelled]
-        self.claim("One supplier order lives, and no unit is in two.", len(living), 1)
-        self.ledger.tell_all(self.dispatching("shop/late/2", 3, "R1", self.at("10:05"), self.at("15:00")))
+        active = [each for each in rerouted.supplier_orders if each.status != cancelled]
+        self.check("One supplier order lives, and no unit is in two.", len(active), 1)
+        self.ledger.send_all(self.dispatching("shop/late/2", 3, "R1", self.at("10:05"), self.at("15:00")))
         self.say("15:00", "A parcel leaves Brook & Sons.")
-        self.claim(
+        self.check(
             "The customer's mugs are on their way after all.",
             word(orders_pb2.OrderStatus, self.order("late").status),
             "dispatched",
@@ -402,18 +402,18 @@ class BadDay:
 
     def customs(self) -> None:
         self.chapter("III. The border")
-        self.ledger.tell("PlaceOrder", **self.lamp("1005", self.at("10:15")))
+        self.ledger.send("PlaceOrder", **self.lamp("1005", self.at("10:15")))
         held = self.order("1005")
         self.say("10:15", "A lamp is sold to Zürich. The shop does not know what customs calls it.")
         missing = sorted(each.rpartition(".")[2].replace("_", " ") for each in held.holds[0].missing)
-        self.claim(
+        self.check(
             f"Held before dispatch for customs data; missing are {', '.join(missing)}.",
             (held.holds[0].reason, len(missing)),
             (orders_pb2.HOLD_REASON_CUSTOMS_DATA, 3),
         )
-        told = shipping_pb2.CustomsLine(line_no=1, hs_code="9405.21", origin="CN", weight_grams=1200)
-        self.ledger.tell("CompleteCustomsData", order_id="shop/1005", lines=[told], at=self.at("10:40"))
-        self.claim(
+        line = shipping_pb2.CustomsLine(line_no=1, hs_code="9405.21", origin="CN", weight_grams=1200)
+        self.ledger.send("CompleteCustomsData", order_id="shop/1005", lines=[line], at=self.at("10:40"))
+        self.check(
             "With code, origin and weight the hold goes, and the order is confirmed.",
             word(orders_pb2.OrderStatus, self.order("1005").status),
             "confirmed",
@@ -426,10 +426,10 @@ class BadDay:
             customs_asks=parcels_pb2.CUSTOMS_ASK_DOCUMENTS,
             customs_answer_by=self.at("11:00") + 5 * DAY,
         )
-        self.ledger.tell(rpc, **scan)
+        self.ledger.send(rpc, **scan)
         hold = self.parcel("dhl", "C1").customs_hold
         self.say("11:00", "Last week's lamp is stopped at the Swiss border.")
-        self.claim(
+        self.check(
             f"Customs wants {word(parcels_pb2.CustomsAsk, hold.asks)} by {hold.answer_by.ToDatetime():%A %H:%M}.",
             (hold.asks, hold.answer_by.ToDatetime(tzinfo=UTC)),
             (parcels_pb2.CUSTOMS_ASK_DOCUMENTS, self.at("11:00") + 5 * DAY),
@@ -437,15 +437,15 @@ class BadDay:
         drawn = self.ledger.ask("GetCommercialInvoice", supplier_order_id="shop/lamp/1", with_pdf=True)
         lines = sum(line.value_minor for line in drawn.invoice.lines)
         total = drawn.invoice.total.amount_minor
-        self.claim(
+        self.check(
             f"The ledger draws up the invoice, as PDF too: {euro(total)}, the sum of its lines.",
             (total, lines, drawn.pdf[:5]),
             (3900, 3900, b"%PDF-"),
         )
         rpc, scan = self.scanning("C1", parcels_pb2.PARCEL_STATUS_IN_TRANSIT, self.at("16:30"), country="CH")
-        self.ledger.tell(rpc, **scan)
+        self.ledger.send(rpc, **scan)
         self.say("16:30", "Customs lets it go.")
-        self.claim(
+        self.check(
             "The lamp is on its way again.",
             word(parcels_pb2.ParcelStatus, self.parcel("dhl", "C1").status),
             "in transit",
@@ -459,72 +459,72 @@ class BadDay:
             lambda: self.parcel("dhl", "L1"),
             lambda parcel: bool(parcel.status == parcels_pb2.PARCEL_STATUS_SUSPECTED_LOST),
         )
-        self.claim(
+        self.check(
             "The ledger suspected it by itself.", word(parcels_pb2.ParcelStatus, suspected.status), "suspected lost"
         )
-        self.ledger.tell(
+        self.ledger.send(
             "ConfirmLoss", carrier="dhl", tracking_number="L1", by=CARRIER, reason="search ended", at=self.at("12:10")
         )
-        self.claim("DHL confirms: both units are lost.", self.order("lost").lines[0].units.lost, 2)
-        self.opened("case-lost", "lost", cases_pb2.CASE_REASON_LOST, self.at("12:15"))
-        self.judged("case-lost", CARRIER, ["no scan for twenty days"], self.at("12:25"), cases_pb2.REMEDY_REFUND)
-        self.refunded("case-lost", self.at("12:40"))
+        self.check("DHL confirms: both units are lost.", self.order("lost").lines[0].units.lost, 2)
+        self.open_case("case-lost", "lost", cases_pb2.CASE_REASON_LOST, self.at("12:15"))
+        self.decide("case-lost", CARRIER, ["no scan for twenty days"], self.at("12:25"), cases_pb2.REMEDY_REFUND)
+        self.refund("case-lost", self.at("12:40"))
         refunded = self.case("case-lost")
-        self.claim(
+        self.check(
             f"The customer has {euro(refunded.refunds[0].amount_minor)} back, before anybody asked the carrier for it.",
             (word(cases_pb2.CaseStatus, refunded.status), refunded.refunds[0].amount_minor),
             ("resolved", 1980),
         )
         prepared = self.recovery(CLAIM)
-        self.claim(
+        self.check(
             f"The ruling prepared a claim on DHL by itself; it asks for the refund, {euro(prepared.asked_minor)}.",
             (word(recoveries_pb2.RecoveryStatus, prepared.status), prepared.asked_minor),
             ("eligible", 1980),
         )
         reason, sentence = self.ledger.refused("FileClaim", recovery_id=CLAIM, at=self.at("13:05"))
         self.say("13:05", f"The claim cannot be filed yet: {sentence}.")
-        self.claim("The ledger knows which documents a carrier wants to see.", reason, "DOCUMENTS_MISSING")
+        self.check("The ledger knows which documents a carrier wants to see.", reason, "DOCUMENTS_MISSING")
         for kind in self.recovery(CLAIM).missing_documents:
-            self.ledger.tell("CollectDocument", recovery_id=CLAIM, kind=kind, sha256="ab" * 32, at=self.at("13:20"))
-        self.ledger.tell("FileClaim", recovery_id=CLAIM, at=self.at("13:30"))
-        self.ledger.tell("AcknowledgeClaim", recovery_id=CLAIM, reference="DHL-4711", at=self.at("14:00"))
+            self.ledger.send("CollectDocument", recovery_id=CLAIM, kind=kind, sha256="ab" * 32, at=self.at("13:20"))
+        self.ledger.send("FileClaim", recovery_id=CLAIM, at=self.at("13:30"))
+        self.ledger.send("AcknowledgeClaim", recovery_id=CLAIM, reference="DHL-4711", at=self.at("14:00"))
         money = common_pb2.Money(amount_minor=1980, currency="EUR")
-        self.ledger.tell("DecideClaim", recovery_id=CLAIM, approved=money, at=self.at("17:00"))
-        self.ledger.tell("RecordClaimPayment", recovery_id=CLAIM, reference="SEPA-1", amount=money, at=self.at("17:10"))
+        self.ledger.send("DecideClaim", recovery_id=CLAIM, approved=money, at=self.at("17:00"))
+        self.ledger.send("RecordClaimPayment", recovery_id=CLAIM, reference="SEPA-1", amount=money, at=self.at("17:10"))
         claimed = self.recovery(CLAIM)
         self.say("17:10", "DHL looks at it once and pays.")
-        self.claim(
+        self.check(
             f"Claim {claimed.carrier_reference} is paid: {euro(claimed.received_minor)}"
             f" of {euro(claimed.claimed_minor)}.",
             (word(recoveries_pb2.RecoveryStatus, claimed.status), claimed.received_minor),
             ("paid", 1980),
         )
 
-    def opened(self, case_id: str, number: str, reason: int, at: datetime) -> None:
+    def open_case(self, case_id: str, number: str, reason: int, at: datetime) -> None:
         units = [common_pb2.LineUnits(line_no=1, units=2)]
-        self.ledger.tell("OpenCase", case_id=case_id, order_id=f"shop/{number}", reason=reason, lines=units, at=at)
-        self.ledger.tell("AnswerCustomer", case_id=case_id, at=at + timedelta(minutes=5))
+        self.ledger.send("OpenCase", case_id=case_id, order_id=f"shop/{number}", reason=reason, lines=units, at=at)
+        self.ledger.send("AnswerCustomer", case_id=case_id, at=at + timedelta(minutes=5))
 
-    def judged(
+    def decide(
         self, case_id: str, liable: int, because: list[str], at: datetime, remedy: int, evidence: Sequence[str] = ()
     ) -> None:
-        self.ledger.tell("StartReview", case_id=case_id, at=at)
-        self.ledger.tell(
+        self.ledger.send("StartReview", case_id=case_id, at=at)
+        self.ledger.send(
             "RuleLiability", case_id=case_id, liable=liable, reasons=because, evidence_sha256=evidence, at=at
         )
-        self.ledger.tell("ApproveRemedy", case_id=case_id, remedy=remedy, at=at)
+        self.ledger.send("ApproveRemedy", case_id=case_id, remedy=remedy, at=at)
 
-    def refunded(self, case_id: str, at: datetime) -> None:
+    def refund(self, case_id: str, at: datetime) -> None:
         refund: dict[str, Any] = {"case_id": case_id, "refund_id": f"{case_id}-refund", "at": at}
-        self.ledger.tell("GrantRefund", **refund)
-        self.ledger.tell("RecordRefundPaid", **refund, reference="PSP-1")
+        self.ledger.send("GrantRefund", **refund)
+        self.ledger.send("RecordRefundPaid", **refund, reference="PSP-1")
 
     def damaged_goods(self) -> None:
         self.chapter("V. The teapots in eleven pieces")
-        self.opened("case-broken", "broken", cases_pb2.CASE_REASON_DAMAGED, self.at("12:30"))
+        self.open_case("case-broken", "broken", cases_pb2.CASE_REASON_DAMAGED, self.at("12:30"))
         self.say("12:30", "Two teapots arrived broken three days ago; a customer writes.")
-        self.ledger.tell("RequestEvidence", case_id="case-broken", wanted=["photo"], at=self.at("12:40"))
-        self.ledger.tell(
+        self.ledger.send("RequestEvidence", case_id="case-broken", wanted=["photo"], at=self.at("12:40"))
+        self.ledger.send(
             "AddEvidence",
             case_id="case-broken",
             type=cases_pb2.EVIDENCE_TYPE_PNG,
@@ -533,61 +533,61 @@ class BadDay:
             at=self.at("12:55"),
         )
         photo = self.case("case-broken").evidence[0]
-        self.claim(
+        self.check(
             f"The photo is kept sealed, by its hash {photo.sha256[:12]}.", photo.sha256, sha256(PHOTO).hexdigest()
         )
-        self.judged("case-broken", SUPPLIER, ["no padding"], self.at("13:15"), cases_pb2.REMEDY_RESHIP, [photo.sha256])
+        self.decide("case-broken", SUPPLIER, ["no padding"], self.at("13:15"), cases_pb2.REMEDY_RESHIP, [photo.sha256])
         reship = self.case("case-broken").reships[0]
         self.say("13:15", "The supplier is liable: no padding. The customer gets new ones.")
         number = reship.order_id.removeprefix("shop/")
-        self.claim(
+        self.check(
             f"Order {reship.order_id} is placed at no price, with its stock reserved.",
             (self.order(number).lines[0].line.unit_price_minor, self.stock("brook", "teapot").available),
             (0, 0),
         )
         so = f"{reship.order_id}/1"
         out_of_stock = supplier_orders_pb2.REJECT_REASON_OUT_OF_STOCK
-        turned_down = supplier_orders_pb2.LineAnswer(line_no=1, rejected=2, reason=out_of_stock)
-        self.ledger.tell_all(
+        rejected = supplier_orders_pb2.LineAnswer(line_no=1, rejected=2, reason=out_of_stock)
+        self.ledger.send_all(
             [
                 ("SendSupplierOrder", {"supplier_order_id": so, "at": self.at("13:20")}),
                 (
                     "AcknowledgeSupplierOrder",
-                    {"supplier_order_id": so, "lines": [turned_down], "at": self.at("14:10")},
+                    {"supplier_order_id": so, "lines": [rejected], "at": self.at("14:10")},
                 ),
             ]
         )
         held = self.order(number)
         self.say("14:10", "Brook & Sons answers that it has none.")
-        self.claim(
+        self.check(
             "Nobody else sells this teapot, so the reship waits for a person, and Brook's stock is corrected.",
             ([each.reason for each in held.holds], self.stock("brook", "teapot").available),
             ([orders_pb2.HOLD_REASON_OUT_OF_STOCK], 0),
         )
-        self.ledger.tell(
+        self.ledger.send(
             "CancelOrder", order_id=reship.order_id, by=RETAILER, reason="no teapot anywhere", at=self.at("14:30")
         )
         failed = self.until(
             "the end of the reship", lambda: self.case("case-broken"), lambda case: bool(case.reship_failure)
         )
         self.say("14:30", "The person gives up on teapots.")
-        self.claim(
+        self.check(
             "The reship failed, and the case knows: both units are due a refund.",
             (word(cases_pb2.ReshipFailure, failed.reship_failure), failed.lines[0].undecided),
             ("cancelled", 2),
         )
-        self.refunded("case-broken", self.at("14:45"))
+        self.refund("case-broken", self.at("14:45"))
         resolved = self.case("case-broken")
-        self.claim(
+        self.check(
             f"Refunded: {euro(resolved.refunds[0].amount_minor)}; the case is resolved.",
             (word(cases_pb2.CaseStatus, resolved.status), resolved.refunds[0].amount_minor),
             ("resolved", 4980),
         )
         money = common_pb2.Money(amount_minor=4980, currency="EUR")
-        self.ledger.tell("AnswerRecovery", recovery_id=ASKED, accepted=money, at=self.at("16:00"))
+        self.ledger.send("AnswerRecovery", recovery_id=ASKED, accepted=money, at=self.at("16:00"))
         self.say("16:00", "Brook & Sons accepts to bear it; the next payment will be less.")
         accepted = self.recovery(ASKED)
-        self.claim(
+        self.check(
             f"{euro(accepted.agreed_minor)} are owed to us by brook.",
             (word(recoveries_pb2.RecoveryStatus, accepted.status), accepted.agreed_minor),
             ("accepted", 4980),
@@ -596,29 +596,29 @@ class BadDay:
     def suspension(self) -> None:
         self.chapter("VI. The supplier that has to go")
         newest = self.log()[-1].position
-        self.ledger.tell("ReviewSupplier", supplier_id="slow", at_least=newest)
+        self.ledger.send("ReviewSupplier", supplier_id="slow", at_least=newest)
         reviewed = self.ledger.ask("GetSupplier", supplier_id="slow").supplier
         self.say("17:30", "After a day like this, somebody reviews Slow Boat.")
         rate = next(each for each in reviewed.last_review.rates if each.name == rates_pb2.RATE_NAME_ON_TIME_DISPATCH)
-        self.claim(
+        self.check(
             f"On-time dispatch: {rate.numerator} of {rate.denominator}, wanted are at least "
             f"{rate.target_basis_points / 100:g} %.",
             (rate.numerator, rate.denominator, rate.status),
             (15, 21, rates_pb2.RATE_STATUS_BREACH),
         )
-        self.claim(
+        self.check(
             "The review proposes to suspend it.",
             reviewed.last_review.verdict,
             suppliers_pb2.VERDICT_PROPOSE_SUSPENSION,
         )
-        self.ledger.tell("AcceptSuspension", supplier_id="slow", rate=rates_pb2.RATE_NAME_ON_TIME_DISPATCH)
-        self.claim("A person agrees: Slow Boat is suspended.", self.standings("slow"), ["suspended"])
+        self.ledger.send("AcceptSuspension", supplier_id="slow", rate=rates_pb2.RATE_NAME_ON_TIME_DISPATCH)
+        self.check("A person agrees: Slow Boat is suspended.", self.standings("slow"), ["suspended"])
         bought = self.place("1006", "mug", 1, "", self.at("17:50"))
         choice = bought.lines[0].choice
         against = {
             each.supplier_id: word(suppliers_pb2.Against, each.against) for each in choice.considered if each.against
         }
-        self.claim(
+        self.check(
             "The next mug comes from brook although slow is cheaper, and the ledger kept why: not approved.",
             (choice.supplier_id, against),
             ("brook", {"slow": "not approved"}),
@@ -627,7 +627,7 @@ class BadDay:
     def evening(self) -> None:
         self.chapter("The evening")
         log = self.log()
-        self.claim(
+        self.check(
             f"{len(log)} facts were recorded, one after another, and none is missing.",
             [each.position for each in log],
             list(range(1, len(log) + 1)),
@@ -637,14 +637,14 @@ class BadDay:
         numbers = [each.order_id.removeprefix("shop/") for each in orders]
         lines = [line for number in numbers for line in self.order(number).lines]
         units = sum(line.line.quantity for line in lines)
-        self.claim(
+        self.check(
             f"Each of the {units} units of {len(orders)} orders is in exactly one place.",
             [_count(line.units) for line in lines],
             [line.line.quantity for line in lines],
         )
         breaches = self.ledger.ask("ListBreaches", supplier_id="slow", at_least=newest).breaches
         dispatch = [each for each in breaches if each.clock == obligations_pb2.OBLIGATION_CLOCK_DISPATCH]
-        self.claim("Slow Boat missed the dispatch of 6 supplier orders.", len(dispatch), 6)
+        self.check("Slow Boat missed the dispatch of 6 supplier orders.", len(dispatch), 6)
         self.statement("slow", newest, 6808, "we owe it")
         self.statement("brook", newest, -1080, "it owes us")
 
@@ -655,7 +655,7 @@ class BadDay:
             f"{word(statements_pb2.StatementKind, each.kind)} {euro(each.amount_minor)} ({each.entries})"
             for each in balance.totals
         )
-        self.claim(
+        self.check(
             f"Statement of {supplier_id}: {parts}; {whose} {euro(abs(balance.closing_minor))}.",
             balance.closing_minor,
             closing_minor,

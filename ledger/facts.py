@@ -28,8 +28,8 @@ Change = tuple[str, "Fact"]
 class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A part of a fact: compared by value, stored as a JSON object without its default fields.
 
-    gc=False keeps the garbage collector from walking them: what is frozen and made of older values
-    is never part of a cycle, and a busy ledger has millions.
+    gc=False makes the garbage collector skip them: a frozen value made of older values is never part
+    of a cycle, and a busy ledger has millions.
     """
 
 
@@ -38,7 +38,7 @@ class Fact(Value, frozen=True, tag_field="fact", tag=""):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is odd about it, in sentences: whoever recorded it is told so in the answer. Some facts keep them."""
+        """What is odd about it, in sentences; the receipt carries them. Some facts store them."""
         return ()
 
     @classmethod
@@ -57,13 +57,13 @@ def plus(units: Mapping[N, int], more: Mapping[N, int]) -> dict[N, int]:
 
 
 def minus(units: Mapping[N, int], less: Mapping[N, int]) -> dict[N, int]:
-    """Units without others, line by line; a line without any left is not named."""
+    """Units without others, line by line; a line with none left is omitted."""
     left = {line_no: count - less.get(line_no, 0) for line_no, count in units.items()}
     return {line_no: count for line_no, count in left.items() if count > 0}
 
 
 def to_minute(at: datetime) -> str:
-    """An instant in UTC as people read it; programs get it whole."""
+    """An instant in UTC, to the minute, for people; programs get it in full."""
     return f"{at:%Y-%m-%d %H:%M}Z"
 
 

@@ -10,11 +10,11 @@ from zlib import crc32
 T = TypeVar("T")
 
 _PARTS = 256
-"""A change copies the list of parts and one part: for 65,000 keys 512 references, which is the least there can be."""
+"""A change copies the list of parts and one part: 512 references for 65,000 keys, which is the minimum."""
 
 
 class LargeMap(Mapping[str, T]):
-    """Never changes itself. A changed copy shares all but one of its parts, so that n changes cost no n squared."""
+    """Immutable. A changed copy shares all but one of its parts, so that n changes do not cost n squared."""
 
     __slots__ = ("_parts",)
 

@@ -1,11 +1,11 @@
-"""Every way to say no.
+"""Refusals: every reason for which the ledger declines a request.
 
     Refusal
     ├── Malformed            what was sent cannot be understood; carries the field's path
     ├── NotFound             it names something that is not in the ledger
     ├── AlreadyExists        the name is taken by something else
     ├── Forbidden            understood, but the present state does not allow it
-    ├── OutOfRange           it asks for what is not there yet; the same call fails until it is
+    ├── OutOfRange           it asks for what does not exist yet; the same call fails until it does
     ├── Exhausted            too much at once; the same call may succeed later
     └── Unavailable          the service cannot answer now; the same call may succeed later
 
@@ -18,11 +18,11 @@ A refusal is data: fields, one sentence that uses them, and the stable reason un
         labelled: int
 
 It is constructed and read like a dataclass, ``OverReceived(1, received=3, labelled=2).received``. The sentence is for
-people; programs get the reason and, in ``details``, the fields. An amount of money stands there as ``..._minor``
-beside its ``currency``, an instant in full and several words with commas between them.
+people; programs get the reason and, in ``details``, the fields. There an amount of money is ``..._minor`` with its
+``currency``, an instant is written in full, and several words are separated by commas.
 
-The reason is written out although most are the class's name in capitals: it is stored for good, so that a class can
-be renamed and nothing else changes, and whoever looks for a reason out of a log finds its class.
+The reason is written out although it is usually the class's name in capitals: it is stored for good, so the class can
+be renamed freely, and searching the code for a reason finds its class.
 
 Those under Malformed, OutOfRange, Exhausted and Unavailable come from the edge and the engine and are
 never recorded; the others come from decisions and are recorded as the command's outcome, so that
@@ -40,14 +40,14 @@ from ledger.facts import to_minute
 
 
 def sentence_only() -> Any:
-    """A field that the sentence says and that is no figure for programs."""
+    """A field that appears in the sentence only, not among the figures for programs."""
     return field(metadata={"sentence_only": True})
 
 
 @dataclass_transform(field_specifiers=(sentence_only,))
 @dataclass(eq=False, repr=False)
 class Refusal(Exception):
-    """A no with a reason. ``details`` are the figures for programs, as strings.
+    """The answer no, with a stable reason. ``details`` are the figures for programs, as strings.
 
     Their keys are names such as ``left`` or ``amount_minor`` (AIP-193: a small letter, then letters, digits, hyphens
     and underscores, 64 at most). Each holds one figure.
@@ -55,7 +55,7 @@ class Refusal(Exception):
 
     reason = ""
     says = ""
-    """The sentence, with the fields in braces. It stands in the body, because most fill a line of their own."""
+    """The sentence, with the fields in braces. It is no class argument, because most fill a line of their own."""
     by_reason: ClassVar[dict[str, type[Refusal]]] = {}
     fields: ClassVar[Sequence[Field[Any]]] = ()
 
@@ -90,11 +90,11 @@ class Refusal(Exception):
         return figures | currency
 
     @classmethod
-    def again(cls, reason: str, message: str, details: dict[str, str], kind: str = "") -> Refusal:
-        """The refusal that was recorded earlier, as it was; another version of the service may have had it alone.
+    def restored(cls, reason: str, message: str, details: dict[str, str], kind: str = "") -> Refusal:
+        """A refusal as it was recorded, maybe by another version of the service whose reason is unknown here.
 
-        It has no fields. ``kind`` is the stored name of what it is, which tells the status of one that is not known
-        here; those that were stored without it are taken for the commonest.
+        It has no fields. ``kind`` is its stored kind, which gives the status where the reason is unknown; refusals
+        that were stored without a kind count as Forbidden, the most common one.
         """
         known = cls.by_reason.get(reason) or STORED_KINDS.get(kind, Forbidden)
         refusal = known.__new__(known)
@@ -123,16 +123,16 @@ def numbered(rows: Iterable[Mapping[str, object]]) -> dict[str, object]:
 
 
 class Shown(Exception):
-    """An error of ours whose message names only facts, streams and types, so that everybody may read it."""
+    """An error of ours whose message names only facts, streams and types, so that anybody may read it."""
 
 
 E = TypeVar("E", bound=BaseException)
 
 
 def without_frames(error: E) -> E:
-    """The error apart from the frames that it came through.
+    """The error without its traceback and causes.
 
-    They hold what a caller sent, and often the error itself: a circle that only a full collection of garbage frees.
+    Their frames hold what a caller sent, and often the error itself: a cycle that only a full garbage collection frees.
     """
     linked: list[BaseException] = [error]
     while linked:
@@ -159,7 +159,7 @@ class Malformed(Refusal, reason="MALFORMED"):
         return {"field": self.faults[0][0]}
 
     def within(self, path: str) -> Malformed:
-        """The same of a message that is itself a field of another."""
+        """The same faults, for a message that is a field of another."""
         return Malformed(*((f"{path}.{field}", message) for field, message in self.faults))
 
 
@@ -184,11 +184,11 @@ STORED_KINDS: dict[str, type[Refusal]] = {
     "already_exists": AlreadyExists,
     "forbidden": Forbidden,
 }
-"""What decisions say no with, under the names that are stored with it."""
+"""The kinds of refusal that decisions raise, by the names under which they are stored."""
 
 
 def kind_of(refusal: type[Refusal]) -> str:
-    """The stored name of its kind; empty if it is never recorded."""
+    """The stored name of a refusal's kind; empty if it is never recorded."""
     return next((name for name, kind in STORED_KINDS.items() if issubclass(refusal, kind)), "")
 
 
@@ -209,7 +209,7 @@ class RequestReused(AlreadyExists, reason="REQUEST_REUSED"):
 
 
 class ChangedMeanwhile(Forbidden, reason="CHANGED_MEANWHILE"):
-    """Two people change the same terms: the second one is told what it has not seen."""
+    """Two people changed the same terms, and the second had not seen the first one's change."""
 
     says = "{what} changed since it was read: {seen} versions were seen, there are {versions}; read it again"
     what: str = sentence_only()
@@ -218,7 +218,7 @@ class ChangedMeanwhile(Forbidden, reason="CHANGED_MEANWHILE"):
 
 
 def require_seen(what: str, seen: int | None, versions: int) -> None:
-    """Whoever says how many versions it saw must have seen all of them."""
+    """Refuses if the caller saw another number of versions than there are; None skips the check."""
     if seen is not None and seen != versions:
         raise ChangedMeanwhile(what, seen, versions)
 
@@ -262,7 +262,7 @@ class ProjectionBehind(Unavailable, reason="PROJECTION_BEHIND"):
 
 
 class EvidenceNotKept(Unavailable, reason="EVIDENCE_NOT_KEPT"):
-    """A fact never names bytes that are not there; the case was unknown when they came."""
+    """The bytes were not kept, because the case was unknown when they came, and no fact may name missing bytes."""
 
     says = "case {case_id} was opened only a moment ago; repeat the request with the same request_id"
     case_id: str

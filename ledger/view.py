@@ -38,7 +38,7 @@ class Entry(NamedTuple):
 
 
 class Broken(NamedTuple):
-    """Stands for the state of a stream that could not be folded; whoever needs it gets the error."""
+    """Stands for the state of a stream that could not be folded; reading it raises the error."""
 
     error: Exception
 
@@ -59,21 +59,21 @@ class View:
         if entry is None:
             raise Miss((stream,))
         if type(entry.state) is Broken:
-            raise entry.state.error.with_traceback(None)  # or each time adds the frames it comes through
+            raise entry.state.error.with_traceback(None)  # otherwise each raise adds its frames
         return entry
 
     def state(self, stream: str) -> Any:
         """The state, None while the stream is empty; raises Miss if it is not loaded."""
         found = self.find(stream)
         if found is None or type(found.state) is Broken:
-            found = self.entry(stream)  # which says what is the matter
+            found = self.entry(stream)  # raises what is wrong
         return found.state
 
     def missing(self, streams: Iterable[str]) -> list[str]:
         return [stream for stream in streams if self.find(stream) is None]
 
     def need(self, *streams: str) -> None:
-        """Says early what a decision will read, so that all of it is loaded at once."""
+        """Declares what a decision will read, so that all of it is loaded at once."""
         missing = self.missing(streams)
         if missing:
             raise Miss(missing)

@@ -16,7 +16,7 @@ from ledger.view import EMPTY, Broken, Entry, Miss, Noun, View
 
 
 class Book(View):
-    """The committed streams used lately, folded up to ``position`` of the log."""
+    """The committed streams used recently, folded up to ``position`` of the log."""
 
     def __init__(self, nouns: Iterable[Noun], *, streams_kept: int = 50_000) -> None:
         self.registry = Registry(nouns)
@@ -49,8 +49,8 @@ class Book(View):
         return entry
 
     def load(self, streams: Iterable[str], rows: Sequence[tuple[str, int, str, bytes]]) -> None:
-        """Takes in whole streams: rows are (stream, version, topic, state) in order of version."""
-        # Not by fold_rows: this is done for every new order, and to copy entries takes longer than to make them.
+        """Loads whole streams: rows are (stream, version, topic, state) in order of version."""
+        # Not by fold_rows: this runs for every new order, and copying entries takes longer than making them.
         entries = self._entries
         for stream in streams:
             entries[stream] = EMPTY
@@ -77,7 +77,7 @@ class Book(View):
         self.position = position
 
     def trim(self) -> None:
-        """Lets go of the streams used longest ago. Not while a draft is open: it relies on them."""
+        """Drops the streams used longest ago. Not while a draft is open: it relies on them."""
         while len(self._entries) > self._streams_kept:
             self._entries.popitem(last=False)
 
@@ -97,7 +97,7 @@ class Draft(View):
     def __init__(self, book: Book) -> None:
         self._book = book
         self._entries: dict[str, Entry] = {}
-        """All that the batch has looked at so far, as of the facts before the present command."""
+        """The entries that the batch has read so far, as of the facts before the present command."""
         self._changed: set[str] = set()
         self.position = book.position
 
@@ -110,7 +110,7 @@ class Draft(View):
         return entry
 
     def state(self, stream: str) -> Any:
-        # A decision on a large order asks hundreds of times, mostly for what was looked at before.
+        # A decision on a large order reads hundreds of states, mostly ones that were read before.
         entry = self._entries.get(stream)
         if entry is not None and type(state := entry.state) is not Broken:
             return state

@@ -1,7 +1,7 @@
 """The serial executor: commands that arrive together are decided one after another in memory, and
 all their facts are appended in one transaction.
 
-One task a tenant does all the writing. For each batch it opens a transaction and takes the tenant's
+One task per tenant does all the writing. For each batch it opens a transaction and takes the tenant's
 lock, so that from there to the commit nobody else can append, whichever process they are in: every
 decision is made against the present. Nobody is answered before the commit.
 """
@@ -55,13 +55,13 @@ _ANSWERS_AT_ONCE = 8
 """How many callers are answered in one turn of the event loop, so that reads get in between."""
 
 _GATHER_SECONDS = 0.010
-"""How long a batch may wait for those who called lately."""
+"""How long a batch may wait for more callers."""
 
 _GATHER_SHARE = 0.5
-"""How many of them it waits for: the calls of the others come while the batch is written."""
+"""The share of the active callers that it waits for: the others call while the batch is written."""
 
 _MOST_ROUNDS = 50
-"""How often one command may ask for more streams; beyond it the decision is taken to be broken."""
+"""How often one command may ask for more streams; after that the decision counts as broken."""
 
 log = logging.getLogger("fulfilment.ledger")
 
@@ -69,8 +69,8 @@ log = logging.getLogger("fulfilment.ledger")
 class Command(msgspec.Struct, frozen=True):
     """Something a caller wants.
 
-    ``decide`` is pure: it draws no time, no chance and no key. It is called again after a Miss and after a commit that
-    failed, and everything that it records was made before.
+    ``decide`` is pure: it reads no clock and makes no random value or key, because it is called again after a Miss and
+    after a failed commit.
     """
 
     request_id: str
@@ -85,17 +85,17 @@ class Command(msgspec.Struct, frozen=True):
     deadline: float | None = None
     """When the caller stops waiting, in the time of the event loop."""
     warnings: Sequence[str] = ()
-    """What was odd about the request as it was read; it is told with its receipt."""
+    """What was odd about the request when it was read; the receipt carries it."""
     owner: Callable[[View], str] | None = None
-    """Whose the keys are, if only the streams tell: as pure as ``decide``. Empty if they are nobody's; then they go."""
+    """The subject of the keys, where it depends on the streams: as pure as ``decide``. If empty, none are stored."""
 
 
 OWN = "§"
-"""What the request ids of the ledger's own commands begin with. No client can send it, so none can take such an id."""
+"""The prefix of the ledger's own request ids. No client can send it, so none can use such an id."""
 
 
 def own_command(request: str, actor: str, decide: Decide, streams: Sequence[str]) -> Command:
-    """A command that the ledger gives itself; the request names the occasion, which is dealt with once."""
+    """A command that the ledger sends itself; ``request`` names the occasion, which is handled once."""
     request_id = f"{OWN}{actor}:{request}"
     return Command(request_id, actor, sha256(request_id.encode()).digest(), decide, tuple(streams))
 
@@ -106,7 +106,7 @@ class Receipt(msgspec.Struct, frozen=True):
     position: int
     """Of its last fact; the head of the log if it recorded none."""
     version: int
-    """Of its subject after it."""
+    """Of its subject, after the command."""
     replayed: bool
     """Whether this is the outcome of an earlier request with the same id."""
     warnings: tuple[str, ...] = ()
@@ -114,7 +114,7 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class DecisionFailed(Exception):
-    """A decision broke in a way that is no refusal: a mistake of ours. Nothing was recorded."""
+    """A decision raised an error that is no refusal: a mistake of ours. Nothing was recorded."""
 
     def __init__(self, request_id: str, cause: Exception) -> None:
         super().__init__(f"request {request_id} could not be decided: {in_short(cause)}")
@@ -124,7 +124,7 @@ class DecisionFailed(Exception):
 Answer = Receipt | Refusal | DecisionFailed
 
 Unread = Callable[[], Command]
-"""Makes a command of what a caller sent, and raises what is wrong with it."""
+"""Turns what a caller sent into a command, or raises what is wrong with it."""
 
 
 class _Call:
@@ -139,7 +139,7 @@ class _Call:
 
 
 class _Queued:
-    """One place in the queue, of which a caller wants to hear."""
+    """A place in the queue, whose caller waits for an answer."""
 
     __slots__ = ("answered", "call", "index")
 
@@ -165,7 +165,7 @@ class _Queued:
             call.future.set_result([answer for answer in call.answers if answer is not None])
 
 
-class _Sent(_Queued):
+class _QueuedRequest(_Queued):
     """What a caller sent, before it is read."""
 
     __slots__ = ("_read",)
@@ -178,10 +178,10 @@ class _Sent(_Queued):
     def request_id(self) -> str:
         return "that is still unread"
 
-    def read(self) -> _Waiting | None:
-        """The command; None if it is none, which its caller has been told."""
+    def read(self) -> _QueuedCommand | None:
+        """The command; None if it cannot be read, and its caller has been answered."""
         try:
-            return _Waiting(self._read(), self.call, self.index)
+            return _QueuedCommand(self._read(), self.call, self.index)
         except Refusal as refusal:
             self.answer(without_frames(refusal))
         except Exception as error:  # noqa: BLE001 - a mistake in reading one must not harm the others
@@ -189,7 +189,7 @@ class _Sent(_Queued):
         return None
 
 
-class _Waiting(_Queued):
+class _QueuedCommand(_Queued):
     """One command that waits for its outcome."""
 
     __slots__ = ("command", "uncertain")
@@ -197,7 +197,7 @@ class _Waiting(_Queued):
     def __init__(self, command: Command, call: _Call, index: int) -> None:
         super().__init__(call, index)
         self.command = command
-        # True from when a commit with it was sent until it is known what became of that commit.
+        # True while it is unknown whether a commit with it succeeded.
         self.uncertain = False
 
     @property
@@ -216,10 +216,10 @@ class _Waiting(_Queued):
         return self.answered
 
 
-class _Poison(Exception):
-    """A fact could not be folded. The draft is spoilt, so the batch starts over without this command."""
+class _FoldFailed(Exception):
+    """A fact could not be folded. The draft is unusable, so the batch starts over without this command."""
 
-    def __init__(self, waiting: _Waiting, cause: Exception) -> None:
+    def __init__(self, waiting: _QueuedCommand, cause: Exception) -> None:
         super().__init__(str(cause))
         self.waiting = waiting
         self.cause = cause
@@ -240,22 +240,22 @@ class Ledger:
     ) -> None:
         self.log = log
         self.book = Book(nouns, streams_kept=streams_kept)
-        self._queue: deque[_Sent | _Waiting] = deque()
+        self._queue: deque[_QueuedRequest | _QueuedCommand] = deque()
         self._queue_limit = queue_limit
         self._tail_limit = tail_limit
         self._patience_seconds = patience_seconds
         self._wake = asyncio.Event()
-        self._enough = asyncio.Event()
+        self._enough_queued = asyncio.Event()
         self._closing = False
         self._writer: asyncio.Task[None] | None = None
-        self._in_hand: Sequence[_Sent | _Waiting] = ()
+        self._in_progress: Sequence[_QueuedRequest | _QueuedCommand] = ()
         self._calls = 0
         """How many wait for their answer."""
         self._callers = 1
         """How many callers are active, by estimate: one that was answered usually calls again at once."""
         self.trouble: str | None = None
         self.taken: dict[str, str] = {}
-        """By actor the last of the ledger's own request ids that something else had used: a mistake of ours."""
+        """By actor, the last of the ledger's own request ids that something else had used: a mistake of ours."""
 
     @property
     def waiting(self) -> int:
@@ -268,23 +268,23 @@ class Ledger:
         self._writer = asyncio.create_task(self._write(), name=f"ledger {self.log.schema}")
 
     async def stop(self, *, drain: bool = True) -> None:
-        """Takes no more commands. Draining answers all that are queued; otherwise they are turned away."""
+        """Takes no more commands. Draining answers all that are queued; otherwise they are refused."""
         self._closing = True
         self._wake.set()
-        self._enough.set()
+        self._enough_queued.set()
         if self._writer is None:
             return
         if not drain:
             self._writer.cancel()
         await asyncio.gather(self._writer, return_exceptions=True)
-        for waiting in (*self._in_hand, *self._queue):
+        for waiting in (*self._in_progress, *self._queue):
             waiting.answer(ShuttingDown())
         self._queue.clear()
 
     async def execute(self, command: Command | Unread) -> Receipt:
         """Decides and records one command; raises its Refusal, or DecisionFailed for a mistake of ours.
 
-        One that is unread is read with its batch, and a Refusal of reading it is raised here. Reading a whole batch
+        An unread one is read with its batch, and a Refusal from reading it is raised here. Reading a whole batch
         at once takes less processor time than reading each request between other work, because the code and its
         data stay in the processor's caches.
         """
@@ -294,7 +294,7 @@ class Ledger:
         try:
             raise answer
         finally:
-            del answer  # which names this frame, and what was asked with it
+            del answer  # its traceback holds this frame, and so the request
 
     async def execute_many(self, commands: Sequence[Command]) -> list[Answer]:
         """Decides commands one after another, in order, with nothing between them; one answer each."""
@@ -310,8 +310,8 @@ class Ledger:
         call = _Call(len(commands))
         self._queue.extend([_queued(command, call, index) for index, command in enumerate(commands)])
         self._wake.set()
-        if len(self._queue) >= self._wanted:
-            self._enough.set()
+        if len(self._queue) >= self._batch_target:
+            self._enough_queued.set()
         self._calls += 1
         try:
             return await call.future
@@ -328,44 +328,44 @@ class Ledger:
                 self._wake.clear()
                 await self._wake.wait()
             await self._gather()
-            self._in_hand = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_AT_ONCE))]
+            self._in_progress = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_AT_ONCE))]
             try:
-                self._in_hand = batch = await self._read(self._in_hand)
+                self._in_progress = batch = await self._read(self._in_progress)
                 await self._settle(batch)
             except Exception as error:
                 # A mistake of ours in the engine itself: these callers get it, the writer goes on.
-                log.exception("a batch of %d commands failed", len(self._in_hand))
+                log.exception("a batch of %d commands failed", len(self._in_progress))
                 self.book.forget_all(self.book.position)
-                for waiting in self._in_hand:
+                for waiting in self._in_progress:
                     if not waiting.answered:
                         waiting.answer(DecisionFailed(waiting.request_id, error))
-            self._in_hand = ()
+            self._in_progress = ()
 
     @property
-    def _wanted(self) -> int:
+    def _batch_target(self) -> int:
         """How many commands a batch waits for."""
         return max(1, int(self._callers * _GATHER_SHARE))
 
     async def _gather(self) -> None:
-        """Waits a moment until half of those have called who called lately.
+        """Waits briefly until half of the active callers have called.
 
-        A transaction costs much the same however many commands it carries. Who calls alone never waits.
+        A transaction costs about the same however many commands it carries. A single caller never waits.
         """
-        if len(self._queue) < self._wanted and not self._closing:
-            self._enough.clear()
+        if len(self._queue) < self._batch_target and not self._closing:
+            self._enough_queued.clear()
             try:
                 async with asyncio.timeout(_GATHER_SECONDS):
-                    await self._enough.wait()
+                    await self._enough_queued.wait()
             except TimeoutError:
-                self._callers = self._calls  # some have gone
+                self._callers = self._calls  # some callers have gone
 
-    async def _read(self, taken: Sequence[_Sent | _Waiting]) -> list[_Waiting]:
-        """The commands among what was taken from the queue; who sent none is answered."""
+    async def _read(self, taken: Sequence[_QueuedRequest | _QueuedCommand]) -> list[_QueuedCommand]:
+        """Reads what was taken from the queue; the callers of requests that cannot be read are answered."""
         loop = asyncio.get_running_loop()
         yielded_at = loop.time()
         batch = []
         for each in taken:
-            waiting = each.read() if isinstance(each, _Sent) else each
+            waiting = each.read() if isinstance(each, _QueuedRequest) else each
             if waiting is not None:
                 batch.append(waiting)
             if loop.time() - yielded_at > _YIELD_AFTER_SECONDS:
@@ -373,55 +373,55 @@ class Ledger:
                 yielded_at = loop.time()
         return batch
 
-    async def _settle(self, batch: list[_Waiting]) -> None:
-        """Answers every command of the batch, however often the database has to be asked."""
+    async def _settle(self, batch: list[_QueuedCommand]) -> None:
+        """Answers every command of the batch, and tries again while the database is in trouble."""
         give_up_at = asyncio.get_running_loop().time() + self._patience_seconds
         pause = 0.02
         while batch := self._still_open(batch):
             try:
                 return await self._attempt(batch)
-            except _Poison as poison:
-                _blame(poison.waiting, poison.cause)
+            except _FoldFailed as failure:
+                _answer_failed(failure.waiting, failure.cause)
                 continue
             except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
                 if not is_trouble(error):
                     return await self._isolate(batch, error)
                 self.trouble = in_short(error)
             if asyncio.get_running_loop().time() + pause > give_up_at:
-                return _turn_away(batch, self.trouble)
+                return _refuse_all(batch, self.trouble)
             log.warning("the database does not answer, trying again in %.2f s: %s", pause, self.trouble)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
             await self.log.drop_dead_connections(self.log.writers)
 
-    def _still_open(self, batch: list[_Waiting]) -> list[_Waiting]:
+    def _still_open(self, batch: list[_QueuedCommand]) -> list[_QueuedCommand]:
         now = asyncio.get_running_loop().time()
         return [waiting for waiting in batch if not waiting.is_over(now)]
 
-    async def _isolate(self, batch: list[_Waiting], error: Exception) -> None:
-        """The database refused something in the batch: halve it until the culprit is alone."""
+    async def _isolate(self, batch: list[_QueuedCommand], error: Exception) -> None:
+        """The database refused something in the batch: halves it until the command at fault is alone."""
         self.book.forget_all(self.book.position)
         if len(batch) == 1:
-            return _blame(batch[0], error)
+            return _answer_failed(batch[0], error)
         middle = len(batch) // 2
         await self._settle(batch[:middle])
         await self._settle(batch[middle:])
 
-    async def _attempt(self, batch: list[_Waiting]) -> None:
+    async def _attempt(self, batch: list[_QueuedCommand]) -> None:
         """One transaction: open, decide, append, commit; then answer."""
         async with self.log.writers.connection() as connection:
             run = None
             try:
                 run = _Run(self.book, self.log, connection, await self._open(connection, batch), self.taken)
                 for waiting in batch:
-                    # Under the lock it is certain what became of an earlier try.
+                    # Under the lock it is known whether an earlier attempt was committed.
                     waiting.uncertain = False
                 await run.decide(batch)
                 await run.record(batch)
             except BaseException:
                 if run is not None:
                     run.draft.drop()
-                # Ends the transaction; after a rollback psycopg would drop what is prepared, which others rely on.
+                # This ends the transaction; a rollback would make psycopg drop prepared statements that others rely on.
                 await connection.close()
                 raise
             finally:
@@ -431,7 +431,7 @@ class Ledger:
         self._callers = max(self._callers, self._calls)
         await run.answer()
 
-    async def _open(self, connection: AsyncConnection[Any], batch: list[_Waiting]) -> Opening:
+    async def _open(self, connection: AsyncConnection[Any], batch: list[_QueuedCommand]) -> Opening:
         """Begins under the lock, with the book brought up to the head of the log."""
         book = self.book
         named = dict.fromkeys(stream for waiting in batch for stream in waiting.command.streams)
@@ -442,7 +442,7 @@ class Ledger:
             book.follow(opening.tail)
             book.load(wanted, opening.streams)
         else:
-            # Others wrote a lot: reading it all would hold the lock longer than loading afresh.
+            # Others wrote a lot: reading it all would hold the lock longer than loading the streams again.
             head, rows = await self.log.load_with_head(connection, list(named))
             book.forget_all(head)
             book.load(named, rows)
@@ -463,11 +463,11 @@ class _Run:
         self._known = {outcome.request_id: outcome for outcome in opening.outcomes}
         self._first = book.position
         self._rows = Appending()
-        self._answers: list[tuple[_Waiting, Answer]] = []
+        self._answers: list[tuple[_QueuedCommand, Answer]] = []
         self._loop = asyncio.get_running_loop()
 
-    async def decide(self, batch: list[_Waiting]) -> None:
-        """Decides in order. At a miss, loads what all the rest misses and goes on from there."""
+    async def decide(self, batch: list[_QueuedCommand]) -> None:
+        """Decides in order. At a Miss, loads what all the remaining commands miss and goes on from there."""
         at = rounds = 0
         yielded_at = self._loop.time()
         while at < len(batch):
@@ -477,9 +477,9 @@ class _Run:
                 await asyncio.sleep(0)
                 yielded_at = self._loop.time()
             try:
-                # Known before late: a passed deadline must not be told of what an earlier try committed.
+                # Known ids first: what an earlier attempt committed must not be answered with a passed deadline.
                 if waiting.command.request_id in self._known or not waiting.is_over(now):
-                    self._one(waiting)
+                    self._decide_one(waiting)
             except Miss as miss:
                 rounds += 1
                 if rounds <= _MOST_ROUNDS:
@@ -489,18 +489,18 @@ class _Run:
             at += 1
             rounds = 0
 
-    def _one(self, waiting: _Waiting) -> None:
+    def _decide_one(self, waiting: _QueuedCommand) -> None:
         command = waiting.command
         known = self._known.get(command.request_id)
         if known is not None:
-            self._answers.append((waiting, self._again(known, command)))
+            self._answers.append((waiting, self._answer_known(known, command)))
             return
         try:
             self.draft.need(*command.streams)
             changes = command.decide(self.draft)
             self.draft.check(changes)
             encoded = [self._encode(stream, fact) for stream, fact in changes]
-            keys = command.keys if command.owner is None else self._owned(command.keys, command.owner)
+            keys = command.keys if command.owner is None else self._keys_of_owner(command.keys, command.owner)
         except Miss:
             raise
         except Refusal as refusal:
@@ -510,7 +510,7 @@ class _Run:
         else:
             self._applied(waiting, changes, encoded, keys)
 
-    def _again(self, known: Outcome, command: Command) -> Answer:
+    def _answer_known(self, known: Outcome, command: Command) -> Answer:
         answer = _replay(known, command)
         if isinstance(answer, RequestReused) and command.request_id.startswith(OWN):
             self._taken[command.actor] = command.request_id
@@ -522,13 +522,13 @@ class _Run:
             raise ValueError("a stream name with a NUL character")
         return self.book.registry.encode(fact)
 
-    def _owned(self, keys: Sequence[PersonKey], owner: Callable[[View], str]) -> Sequence[PersonKey]:
-        """The keys under the name of whose they are; none if they are nobody's."""
+    def _keys_of_owner(self, keys: Sequence[PersonKey], owner: Callable[[View], str]) -> Sequence[PersonKey]:
+        """The keys under their owner's subject; none if they have no owner."""
         subject = owner(self.draft) if keys else ""
         return [key._replace(subject=subject) for key in keys] if subject else ()
 
     def _applied(
-        self, waiting: _Waiting, changes: Sequence[Change], encoded: list[bytes], keys: Sequence[PersonKey]
+        self, waiting: _QueuedCommand, changes: Sequence[Change], encoded: list[bytes], keys: Sequence[PersonKey]
     ) -> None:
         command, rows = waiting.command, self._rows
         warnings = tuple(command.warnings)
@@ -536,7 +536,7 @@ class _Run:
             try:
                 version = self.draft.apply(stream, fact)
             except Exception as error:
-                raise _Poison(waiting, error) from error
+                raise _FoldFailed(waiting, error) from error
             rows.add(stream, version, fact.fact_name(), state, command.request_id)
             if fact.warnings:
                 warnings += fact.warnings
@@ -546,8 +546,8 @@ class _Run:
         outcome = self._outcome(command, None, warnings)
         self._answers.append((waiting, Receipt(outcome.position, outcome.version, False, warnings)))
 
-    def _refused(self, waiting: _Waiting, refusal: Refusal) -> None:
-        # These come from the edge and the engine; what they say may be untrue a moment later.
+    def _refused(self, waiting: _QueuedCommand, refusal: Refusal) -> None:
+        # These come from the edge and the engine, and may no longer hold a moment later.
         if not isinstance(refusal, Malformed | OutOfRange | Exhausted | Unavailable):
             details = {key: _storable(value) for key, value in refusal.details.items()}
             stored = {
@@ -581,7 +581,7 @@ class _Run:
         self.book.load(names, await self._log.load(self._connection, names))
 
     def _probe(self, command: Command) -> Sequence[str]:
-        """What a decision would miss now. Nothing it says counts: the facts before it are not in yet."""
+        """What a decision would miss now. Its result is dropped: the facts before it are not applied yet."""
         try:
             self.draft.need(*command.streams)
             self.draft.check(command.decide(self.draft))
@@ -591,8 +591,8 @@ class _Run:
             return ()
         return ()
 
-    async def record(self, batch: list[_Waiting]) -> None:
-        """Appends and commits. Until it returns, what became of it is uncertain."""
+    async def record(self, batch: list[_QueuedCommand]) -> None:
+        """Appends and commits. Until it returns, it is unknown whether that succeeded."""
         if not self._rows.outcomes:
             return await self._log.abandon(self._connection)
         for waiting in batch:
@@ -607,8 +607,10 @@ class _Run:
                 await asyncio.sleep(0)
 
 
-def _queued(command: Command | Unread, call: _Call, index: int) -> _Sent | _Waiting:
-    return _Waiting(command, call, index) if isinstance(command, Command) else _Sent(command, call, index)
+def _queued(command: Command | Unread, call: _Call, index: int) -> _QueuedRequest | _QueuedCommand:
+    return (
+        _QueuedCommand(command, call, index) if isinstance(command, Command) else _QueuedRequest(command, call, index)
+    )
 
 
 def _storable(text: str) -> str:
@@ -622,7 +624,7 @@ def _replay(known: Outcome, command: Command) -> Answer:
     if known.refusal is None:
         return Receipt(known.position, known.version, True, known.warnings)
     stored = msgspec.json.decode(known.refusal)
-    return Refusal.again(stored["reason"], stored["message"], stored["details"], stored.get("kind", ""))
+    return Refusal.restored(stored["reason"], stored["message"], stored["details"], stored.get("kind", ""))
 
 
 def _failed(request_id: str, error: Exception) -> DecisionFailed:
@@ -630,10 +632,10 @@ def _failed(request_id: str, error: Exception) -> DecisionFailed:
     return DecisionFailed(request_id, without_frames(error))
 
 
-def _blame(waiting: _Waiting, error: Exception) -> None:
+def _answer_failed(waiting: _QueuedCommand, error: Exception) -> None:
     waiting.answer(_failed(waiting.command.request_id, error))
 
 
-def _turn_away(batch: list[_Waiting], why: str | None) -> None:
+def _refuse_all(batch: list[_QueuedCommand], why: str | None) -> None:
     for waiting in batch:
         waiting.answer(StorageUnavailable(why or "unknown"))

@@ -1,6 +1,6 @@
 """The log in PostgreSQL.
 
-``Log`` is the service's own way in: asynchronous, a whole batch in two round trips. ``recorder`` opens
+``Log`` is what the service uses: asynchronous, a whole batch in two round trips. ``recorder`` opens
 the same table for the eventsourcing library.
 
 Positions (``notification_id``) are dense and in commit order: whoever appends holds the tenant's
@@ -34,7 +34,7 @@ CHANNEL = EVENTS_TABLE
 """Where appends are announced, as the library does; the payload is the schema of the tenant."""
 
 MOST_BYTES = 2 << 20
-"""Of facts at once: a message with them, and with what is said of each, stays below 3 MiB."""
+"""Of facts at once: a message with them and their metadata stays below 3 MiB."""
 
 LOCK_SEED = 0x1ED6E4
 """Keeps our advisory locks apart from those of other software in the same database."""
@@ -42,7 +42,7 @@ LOCK_SEED = 0x1ED6E4
 TAKE_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended({lock_name}, {seed}))"
 
 _BEGIN = SqlStatement(b"BEGIN ISOLATION LEVEL READ COMMITTED", prepare=False)
-"""Stated, because every statement after the lock must see what was committed before the lock."""
+"""Explicit, because every statement after the lock must see what was committed before the lock."""
 
 _COMMIT, _ROLLBACK = SqlStatement(b"COMMIT", prepare=False), SqlStatement(b"ROLLBACK", prepare=False)
 
@@ -69,9 +69,9 @@ _APPEND = """
     ) AS outcome (request_id, fingerprint, actor, position, version, refusal)
 """
 _WARN = """
-    UPDATE {commands} AS command SET warnings = told.warnings::jsonb
-    FROM ROWS FROM (json_array_elements_text($1), json_array_elements($2)) AS told (request_id, warnings)
-    WHERE command.request_id = told.request_id
+    UPDATE {commands} AS command SET warnings = given.warnings::jsonb
+    FROM ROWS FROM (json_array_elements_text($1), json_array_elements($2)) AS given (request_id, warnings)
+    WHERE command.request_id = given.request_id
 """
 _OPENING = """
     SELECT 'outcome' AS what, request_id AS name, version, actor AS word, fingerprint AS bytes, position, refusal::text,
@@ -103,7 +103,7 @@ _STREAM = """
         AND (%b::bigint IS NULL OR notification_id <= %b) AND (%b::timestamptz IS NULL OR recorded_at <= %b)
     ORDER BY originator_version
 """
-# A fact can be a thousand times as long as another: a page ends with the one that crosses so many bytes, or the second.
+# Some facts are a thousand times as long as others: a page ends with the one that crosses the limit, or the second.
 _PAST = """
     SELECT event.notification_id AS position, event.originator_id AS stream, event.originator_version AS version,
         event.topic, event.state, event.command, event.recorded_at, coalesce(command.actor, '') AS actor
@@ -152,7 +152,7 @@ class Past(NamedTuple):
 
 
 def without_the_last_too_long(page: list[Past], most_bytes: int = MOST_BYTES) -> list[Past]:
-    """A page without the fact that crosses the bytes, unless there is no other."""
+    """A page without the fact that crosses the limit, unless there is no other."""
     crosses = len(page) > 1 and sum(len(past.state) for past in page) > most_bytes
     return page[:-1] if crosses else page
 
@@ -179,7 +179,7 @@ class Opening(NamedTuple):
 
 @dataclass(slots=True)
 class Appending:
-    """The rows of one transaction, as columns: that is how they travel."""
+    """The rows of one transaction, as columns, as they are sent."""
 
     streams: list[str] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
@@ -189,7 +189,7 @@ class Appending:
     outcomes: list[Outcome] = field(default_factory=list)
     keys: list[PersonKey] = field(default_factory=list)
     warned: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
-    """The request ids of the few commands that were told more than a receipt, and what."""
+    """The request ids of the few commands that have warnings, and these."""
 
     def add(self, stream: str, version: int, topic: str, state: bytes, command: str) -> None:
         self.streams.append(stream)
@@ -231,15 +231,15 @@ class Log:
         self._past_page, self._streams_now = render(_PAST_PAGE), render(_STREAMS_NOW)
         self._history, self._keys_of, self._destroy = render(_HISTORY), render(_KEYS_OF), render(_DESTROY)
 
-    # --- the way of a batch; the caller holds the connection from open to append or abandon -------
+    # --- a batch; the caller holds the connection from open to append or abandon ------------------
 
     async def open(
         self, connection: AsyncConnection[Any], request_ids: list[str], after: int, limit: int, streams: list[str]
     ) -> Opening:
         """Begins a transaction, takes the tenant's lock and reads what the batch needs, in one round trip."""
-        asked = (_json(request_ids), b"%d" % after, b"%d" % limit, _json(streams))
+        parameters = (_json(request_ids), b"%d" % after, b"%d" % limit, _json(streams))
         *_, found = await pipeline(
-            connection, _BEGIN, SqlStatement(self._take_lock), SqlStatement(self._opening, asked)
+            connection, _BEGIN, SqlStatement(self._take_lock), SqlStatement(self._opening, parameters)
         )
         opening = Opening([], [], [])
         for row in range(found.ntuples):
@@ -248,14 +248,14 @@ class Log:
             version, position = _number(cells[2]), _number(cells[5])
             if what == b"outcome":
                 refusal = None if cells[6] is None else cells[6].decode()
-                told = found.get_value(row, 7)
-                warnings = () if told is None else msgspec.json.decode(told, type=tuple[str, ...])
+                stored = found.get_value(row, 7)
+                warnings = () if stored is None else msgspec.json.decode(stored, type=tuple[str, ...])
                 opening.outcomes.append(Outcome(name, content, word, position, version, refusal, warnings))
             elif what == b"tail":
                 opening.tail.append((position, name, version, word, content))
             else:
                 opening.streams.append((name, version, word, content))
-        # A union promises no order.
+        # A union guarantees no order.
         opening.tail.sort()
         opening.streams.sort()
         return opening
@@ -277,8 +277,8 @@ class Log:
     async def append(self, connection: AsyncConnection[Any], after: int, rows: Appending) -> None:
         """Inserts all rows and commits, in one round trip.
 
-        It is announced after the commit, not inside it: a commit that notifies waits for every
-        other commit in the database that does, and a lost announcement is harmless.
+        The notification follows the commit and is no part of it: a commit that notifies waits for every
+        other such commit in the database, and a lost notification is harmless.
         """
         names = (rows.streams, rows.versions, rows.topics)
         others = (rows.commands, *(_columns(rows.keys) or [[], [], []]), *_columns(rows.outcomes)[:6])
@@ -332,7 +332,7 @@ class Log:
     async def read_streams(self, streams: Sequence[str]) -> tuple[int, list[tuple[str, int, str, bytes]]]:
         """The head, and every fact of the streams up to it, in order of version.
 
-        One statement: each wait for the database is a turn of a loop that may be busy with writers.
+        One statement: each wait for the database is a turn of an event loop that may be busy with writers.
         """
         rows = await self._rows(self._streams_now, (list(streams),))
         return int(rows[0][0]), [(row[1], row[2], row[3], row[4]) for row in rows if row[1] is not None]
@@ -340,8 +340,8 @@ class Log:
     async def history(
         self, streams: Sequence[str], after: int = 0, limit: int = 1000, most_bytes: int = MOST_BYTES
     ) -> list[Past]:
-        """The facts of streams after a position, in the log's order, with who caused each; the last may be the one
-        that crosses the bytes."""
+        """The facts of streams after a position, in the log's order, with who caused each; the last may
+        cross the limit of bytes."""
         return [Past._make(row) for row in await self._rows(self._history, (list(streams), after, limit, most_bytes))]
 
     async def read_past(self, after: int, limit: int, most_bytes: int = MOST_BYTES) -> list[Past]:

@@ -59,8 +59,8 @@ class Journal(PostgresApplicationRecorder):
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
         """Appends under the tenant's lock and returns the positions.
 
-        Unlike the library's, never tried twice: after a lost connection nobody knows whether the
-        first try was committed, and a second would report a conflict for a commit that happened.
+        Unlike the library's, it never retries: after a lost connection nobody knows whether the first
+        attempt was committed, and a second would report a conflict for a commit that happened.
         """
         with self.datastore.transaction(commit=True) as cursor:
             for statement in self.lock_table_statements:
@@ -89,8 +89,8 @@ class Journal(PostgresApplicationRecorder):
 class _PollingSubscription(PostgresSubscription):
     """Looks for new events every second, announced or not.
 
-    The library's looks only when it is told; what is appended between its first look and its LISTEN it
-    would not see before something else comes.
+    The library's looks only when it is notified: what is appended between its first look and its LISTEN
+    would stay unseen until something else comes.
     """
 
     def _pull(self) -> None:
@@ -101,7 +101,7 @@ class _PollingSubscription(PostgresSubscription):
 
 @dataclass(frozen=True, slots=True)
 class RecordedFact:
-    """A fact in the shape the library knows domain events by."""
+    """A fact in the form that the library expects of domain events."""
 
     originator_id: str
     originator_version: int

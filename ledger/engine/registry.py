@@ -57,7 +57,7 @@ class Registry:
         return _encoder.encode(fact)
 
     def decode(self, topic: str, state: bytes) -> Fact:
-        """The stored fact; an unknown name is an error that says so, never an import."""
+        """The stored fact; an unknown name raises UnknownFact, and never imports anything."""
         decoder = self._decoders.get(topic)
         if decoder is None:
             raise UnknownFact(topic)
@@ -78,7 +78,7 @@ class Registry:
         return entries
 
     def advance(self, stream: str, entry: Entry, version: int, topic: str, state: bytes) -> Entry:
-        """The stream after one more stored fact; Broken if that cannot be read, which fails those alone who need it."""
+        """The stream after one more stored fact; Broken if that cannot be read, which fails only those who need it."""
         if type(entry.state) is Broken:
             return entry
         try:

@@ -1,6 +1,6 @@
 """Sealed personal data: facts are forever, people can be forgotten.
 
-Each sealing has a data key of its own. The data keys stand in the journal, wrapped by a key that is
+Each sealing has a data key of its own. The data keys are stored beside the log, wrapped by a key that is
 derived from the master key, which lives in a file outside the database. Destroying every data key
 of a subject erases that person from facts, backups and read models alike.
 """
@@ -68,7 +68,7 @@ class Unreadable(Exception):
 
 
 class PersonKey(NamedTuple):
-    """A wrapped data key, as the journal keeps it."""
+    """A wrapped data key, as the key table holds it."""
 
     key_id: str
     subject: str
@@ -98,7 +98,7 @@ class MasterKey:
 
     @property
     def check(self) -> bytes:
-        """What the database keeps to recognise this key by; it gives nothing of the key away."""
+        """What the database keeps to recognise this key by; it does not reveal the key."""
         return hmac.digest(self.derive("check"), b"this is the key of the ledger", sha256)
 
     def verify(self, stored_check: bytes) -> None:
@@ -122,7 +122,7 @@ def _create(path: Path) -> None:
         os.link(draft, path)
         _sync_folder(path.parent)
     except FileExistsError:
-        pass  # another process was first; its key is the key
+        pass  # another process was first; its key is used
     finally:
         draft.unlink()
 
@@ -155,7 +155,7 @@ class Sealer:
     """Seals and unseals personal data, and makes the keyed hashes that stand in for it."""
 
     def __init__(self, master: MasterKey) -> None:
-        # AES-GCM under random nonces is good for 2**32 wraps of one key: some billions of orders.
+        # AES-GCM with random nonces is safe for 2**32 wraps under one key: some billions of orders.
         self._wrapper = AESGCM(master.derive("wrap data keys"))
         self._subject_key = master.derive("name subjects")
         self._fingerprint_key = master.derive("fingerprint requests")
@@ -188,12 +188,12 @@ class Sealer:
             raise Unreadable(f"sealed value {sealed.key_id} does not open for {bound_to}") from error
 
     def subject_of(self, email: str, phone: str, fallback: str) -> str:
-        """The person's name in the key table: the same person gives the same one, and it tells nothing."""
+        """The person's name in the key table: always the same for the same person, and it reveals nothing."""
         email = "".join(email.split()).casefold()
         digits = "".join(character for character in phone if character.isdigit())
         known_by = f"email {email}" if email else f"phone {digits}" if digits else f"other {fallback}"
         return "person-" + blake2b(known_by.encode(), digest_size=20, key=self._subject_key).hexdigest()
 
     def fingerprint(self, data: bytes) -> bytes:
-        """A keyed hash of a canonical request: recognises it again, gives nothing away."""
+        """A keyed hash of a canonical request: it recognises the same request and reveals nothing."""
         return blake2b(data, digest_size=32, key=self._fingerprint_key).digest()

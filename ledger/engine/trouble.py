@@ -1,4 +1,4 @@
-"""Errors of the database: which are its trouble, so that the same work may succeed later, and what may be told."""
+"""Errors of the database: which of them are temporary trouble, and what may be shown of an error."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import psycopg
 from ledger.refusals import Shown
 
 _TROUBLE = ("08", "40", "53", "57", "58")
-"""SQLSTATE classes that say the database, not the data, is the problem: connection, rollback by the
+"""SQLSTATE classes that mean the database, not the data, is the problem: connection, rollback by the
 server, resources, operator intervention, system."""
 
 _TROUBLE_STATES = frozenset({"25006", "55P03", "25P03", "26000"})
-"""Read-only after a failover, a lock not to be had in time, idle in a transaction for too long, and a prepared
+"""Read-only after a failover, a lock not obtained in time, idle in a transaction for too long, and a prepared
 statement that somebody else dropped."""
 
 
@@ -25,8 +25,8 @@ def is_trouble(error: Exception) -> bool:
 
 
 def in_short(error: BaseException) -> str:
-    """What may be written down of an error: the first line of the database's trouble, and of a mistake only its kind,
-    because its message may quote what people wrote."""
+    """What may be logged or shown of an error: the first line of the database's trouble, and of a mistake only its
+    type, because its message may quote what people wrote."""
     kind = type(error).__name__
     if isinstance(error, Shown) or (isinstance(error, Exception) and is_trouble(error)):
         return f"{kind}: {str(error).partition(chr(10))[0]}"

@@ -1,7 +1,7 @@
 """Several statements in one round trip to PostgreSQL, through libpq's own pipeline.
 
-psycopg has a pipeline too, made for every use; it takes three times the processor time, of the one thread that
-everybody waits for. So a batch's two round trips are made here, and everything else goes by psycopg.
+psycopg has a general pipeline too, but it takes three times the processor time, on the one thread that everybody
+waits for. So a batch's two round trips are made here, and everything else uses psycopg.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class SqlStatement(NamedTuple):
 
 _prepared: WeakKeyDictionary[AsyncConnection[Any], OrderedDict[bytes, bytes]] = WeakKeyDictionary()
 """What each connection has prepared: names by statement, the one used longest ago first. A connection serves many
-tenants; it keeps as many as psycopg was told to keep of its own."""
+tenants; it keeps as many as psycopg is set to keep of its own."""
 
 _numbers = count()
 
@@ -42,7 +42,7 @@ async def pipeline(connection: AsyncConnection[Any], *statements: SqlStatement) 
     """The result of each statement, its columns in binary.
 
     Raises the error of the first that fails, as psycopg would, and then closes the connection: what it has
-    prepared is uncertain, as is what it would still answer, and a new one takes but milliseconds.
+    prepared is uncertain, as is what it would still answer, and a new one takes only milliseconds.
     """
     pg, names = connection.pgconn, _prepared.setdefault(connection, OrderedDict())
     try:
@@ -66,8 +66,8 @@ def _send(
     parameters: Sequence[bytes],
     prepare: bool,
 ) -> int:
-    """How many results it will have: its own is the last, after those of preparing it."""
-    before = 0
+    """Sends a statement; returns how many results come, its own after those of preparing it."""
+    preparing = 0
     if not prepare:
         pg.send_query_params(statement, parameters, result_format=_BINARY)
         return 1
@@ -76,12 +76,12 @@ def _send(
     else:
         if most is not None and len(names) >= most:
             pg.send_query_params(b"DEALLOCATE " + names.popitem(last=False)[1], None)
-            before += 1
+            preparing += 1
         names[statement] = b"wire_%d" % next(_numbers)
         pg.send_prepare(names[statement], statement)
-        before += 1
+        preparing += 1
     pg.send_query_prepared(names[statement], parameters, result_format=_BINARY)
-    return before + 1
+    return preparing + 1
 
 
 def _results(pg: PGconn) -> Generator[Wait, Ready | int, list[PGresult]]:

@@ -27,4 +27,4 @@ NOUNS = (
     tasks.NOUN,
     policies.NOUN,
 )
-"""Every noun: what the engine is told to keep streams of."""
+"""Every noun; the engine is given them to keep their streams."""

@@ -1,8 +1,8 @@
 """Which supplier is to send units of a SKU, and why it and no other (DOMAIN 2).
 
-A supplier qualifies that is approved, offers the SKU, takes so few units, has them (or sends no feed) and
-did not turn them down. Of those that do, a known stock goes before an unknown one; then the lower cost,
-where all are in one currency, the shorter lead time, the better score, and the one that is preferred.
+A supplier qualifies if it is approved, offers the SKU, accepts so few units, has them (or sends no feed) and
+did not turn them down. Among those, a known stock goes before an unknown one; then the lower cost (where all
+are in one currency), the shorter lead time, the better score and the order of preference decide.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Against(StrEnum):
     TURNED_DOWN = "turned_down"
     """It rejected these units before."""
     DISCONTINUED = "discontinued"
-    """It told this order that it does not sell the SKU any more."""
+    """It answered this order that it does not sell the SKU any more."""
     TAKEN_AWAY = "taken_away"
     """It had these units, and they were taken from it."""
     TOO_DEAR = "too_dear"
@@ -59,41 +59,41 @@ class Choice(Value, frozen=True):
     """Empty if none qualified."""
     considered: tuple[Considered, ...] = ()
     backordered: bool = False
-    """None had the units: stock was left out of account, and who was chosen has to get them first."""
+    """None had the units: stock was ignored, and the chosen supplier has to get them first."""
     named: bool = False
     """A person named the supplier: only its approval and its stock were looked at."""
 
     @property
     def lacks_stock(self) -> bool:
-        """Nobody was chosen, and somebody would do but for the stock: more of it serves the units."""
+        """Nobody was chosen, and somebody lacks nothing but stock: more of it would serve the units."""
         return not self.supplier_id and any(each.against is Against.OUT_OF_STOCK for each in self.considered)
 
     @property
     def untracked(self) -> bool:
-        """Whether nothing is promised, because who was chosen sends no feed; the chosen one stands first."""
+        """Whether nothing is promised, because the chosen supplier, the first one, sends no feed."""
         return bool(self.supplier_id) and self.considered[0].available is None
 
 
 class Candidate(Value, frozen=True):
-    """A supplier of the SKU as it stands."""
+    """A supplier of the SKU in its present state."""
 
     supplier_id: str
     supplier: Supplier | None
     available: int | None
     """Units that it could promise; None if it sends no feed of the SKU."""
     against: Against | None = None
-    """What the order has against it."""
+    """Why the order excludes it."""
 
 
 def choose(sku: str, units: int, candidates: Iterable[Candidate], *, named: bool = False) -> Choice:
-    """The best of the candidates, the earlier one among equals; named leaves only approval and stock to look at."""
+    """The best of the candidates, the earlier one among equals; named checks only approval and stock."""
     considered = [_considered(sku, units, candidate, named) for candidate in candidates]
     best, ordered = _best(considered)
     return Choice(sku, units, best, ordered, named=named)
 
 
 def let_wait(choice: Choice) -> Choice:
-    """The choice once more, with stock left out of account: for units that nobody has."""
+    """The choice made again with stock ignored, for units that nobody has."""
     considered = [
         replace(each, against=None) if each.against is Against.OUT_OF_STOCK else each for each in choice.considered
     ]

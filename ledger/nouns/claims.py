@@ -105,14 +105,14 @@ def _require_claim(recovery: Recovery) -> None:
 
 
 def become_eligible(recovery: Recovery | None, now: datetime) -> Sequence[RecoveryFact]:
-    """Notice that the waiting time has passed. Nothing to notice records nothing."""
+    """Records that the waiting time has passed, if it has."""
     if recovery is None or recovery.waits_until is None or now < recovery.waits_until:
         return []
     return [ClaimBecameEligible(recovery.recovery_id, now)]
 
 
 def collect(recovery: Recovery, kind: DocumentKind, sha256: str, at: datetime) -> Sequence[RecoveryFact]:
-    """A document for the claim, also when more are wanted later. The same document again records nothing."""
+    """A document for the claim, also after filing. The same document again records nothing."""
     _require_claim(recovery)
     if Document(kind, sha256) in recovery.documents:
         return []
@@ -140,7 +140,7 @@ def file(recovery: Recovery, at: datetime) -> Sequence[RecoveryFact]:
 
 
 def bar(recovery: Recovery | None, now: datetime) -> Sequence[RecoveryFact]:
-    """Notice that the deadline passed unfiled. Nothing to notice records nothing."""
+    """Records that the deadline passed and the claim was not filed, if it is so."""
     reading = filing(recovery) if recovery is not None else None
     if reading is None or not reading.overdue(now):
         return []
@@ -155,7 +155,7 @@ def _require_filed(recovery: Recovery) -> None:
 
 
 def acknowledge(recovery: Recovery, reference: str, at: datetime) -> Sequence[RecoveryFact]:
-    """The carrier has it; a new reference takes the place of an earlier one. The same again records nothing."""
+    """The carrier has it; a new reference replaces an earlier one. The same again records nothing."""
     _require_filed(recovery)
     if recovery.reference == reference:
         return []
@@ -218,7 +218,7 @@ def pay(recovery: Recovery, reference: str, paid: Money, at: datetime) -> Sequen
 
 
 def find(recovery: Recovery, delivered_at: datetime, at: datetime) -> Sequence[RecoveryFact]:
-    """The parcel of the claim arrived. A claim that is over and brought no money has nothing to look at again."""
+    """The parcel of the claim arrived. A claim that ended without any money kept records nothing."""
     if recovery.found_at is not None or (recovery.status.is_end and not recovery.kept_minor):
         return []
     return [ClaimedParcelFound(recovery.recovery_id, delivered_at, at)]

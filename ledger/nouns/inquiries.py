@@ -1,7 +1,7 @@
 """Inquiries: questions about an order, who has to answer them, and by when (DOMAIN 6).
 
-The retailer asks a supplier, or a customer or a supplier asks the retailer. What is said is sealed. The
-clock stops for no hold, because a question can be answered while an order waits; the first answer meets it.
+The retailer asks a supplier, or a customer or a supplier asks the retailer. The texts are sealed. No hold
+stops the clock, because a question can be answered while an order waits; the first answer meets it.
 """
 
 from __future__ import annotations
@@ -66,11 +66,11 @@ class InquiryAsked(Fact, frozen=True, tag="inquiry.asked"):
     answer_by: datetime | None = None
     text: Sealed | None = None
     content: str = ""
-    """Keyed hash of the question as it was sent: the same again is recognised without its text."""
+    """Keyed hash of the question as it was sent: recognises a repetition without its text."""
 
 
 class InquiryAnswered(Fact, frozen=True, tag="inquiry.answered"):
-    """Whoever was asked answered; at is when, which may be before an answer that was told earlier."""
+    """The party that was asked answered; ``at`` may be before an answer that was recorded earlier."""
 
     inquiry_id: str
     at: datetime
@@ -98,7 +98,7 @@ class InquiryAnswerMissed(Fact, frozen=True, tag="inquiry.answer_missed"):
 
 
 class InquiryBreachWithdrawn(Fact, frozen=True, tag="inquiry.answer_breach_withdrawn"):
-    """It was no breach after all; the news of that came late."""
+    """It was no breach after all; the fact that shows it arrived late."""
 
     inquiry_id: str
     happened_at: datetime | None
@@ -113,7 +113,7 @@ InquiryFact = InquiryAsked | InquiryAnswered | InquiryClosed | InquiryAnswerMiss
 
 
 class Inquiry(Value, frozen=True):
-    """A question as its facts tell it."""
+    """A question, folded from its facts."""
 
     asked: InquiryAsked
     answers: tuple[InquiryAnswered, ...] = ()
@@ -162,7 +162,7 @@ NOUN = noun("inquiry", InquiryFact, evolve)
 
 
 def readings(inquiry: Inquiry) -> list[Reading]:
-    """Whoever was asked has to answer, if a time was agreed; one that is closed before is owed no answer."""
+    """The clock of the answer, if a time was agreed; closing the inquiry in time ends it."""
     asked, closed = inquiry.asked, inquiry.closed
     if asked.answer_by is None:
         return []
@@ -216,7 +216,7 @@ def known(inquiry: Inquiry | None, inquiry_id: str) -> Inquiry:
 
 
 def ask(inquiry: Inquiry | None, asked: InquiryAsked) -> Sequence[InquiryFact]:
-    """A new question. The same content under the same id again records nothing."""
+    """A new question. Repeating the same content under the same id records nothing."""
     if inquiry is None:
         return [asked]
     if inquiry.asked.content != asked.content:
@@ -225,7 +225,7 @@ def ask(inquiry: Inquiry | None, asked: InquiryAsked) -> Sequence[InquiryFact]:
 
 
 def answer(inquiry: Inquiry, answered: InquiryAnswered, now: datetime) -> Sequence[InquiryFact]:
-    """An answer; the first by its own time counts. One of the same moment and person again records nothing."""
+    """An answer; the first by its own time counts. A second one of the same moment and person records nothing."""
     if any((each.at, each.by) == (answered.at, answered.by) for each in inquiry.answers):
         return []
     if inquiry.closed is not None:
@@ -241,7 +241,7 @@ def close(inquiry: Inquiry, closed: InquiryClosed, now: datetime) -> Sequence[In
 
 
 def miss_answer(inquiry: Inquiry | None, now: datetime) -> Sequence[InquiryFact]:
-    """Notice that no answer came in time. Nothing to notice records nothing."""
+    """Records that no answer came in time, if it is so."""
     if inquiry is None:
         return []
     overdue = [reading for reading in readings(inquiry) if reading.overdue(now)]
@@ -249,7 +249,7 @@ def miss_answer(inquiry: Inquiry | None, now: datetime) -> Sequence[InquiryFact]
 
 
 def _settled(inquiry: Inquiry, fact: InquiryFact, now: datetime) -> list[InquiryFact]:
-    """The fact, and what it says of the clock: answered too late is a breach, in time after all is none."""
+    """The fact, and what follows for the clock: a late answer is a breach, one in time withdraws it."""
     facts = [fact]
     for each in readings(evolve(inquiry, fact)):
         verdict = each.verdict(now)

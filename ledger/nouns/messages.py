@@ -1,8 +1,8 @@
 """Messages: what is told to customers, suppliers and staff, each once (DOMAIN 8).
 
 A message's id derives from what makes it due, so that the same thing is told at most once however
-often it is noticed. What goes out is made of a template and of data that is unsealed at that moment;
-here stands only to whom, about what, and what came of it.
+often it is noticed. The text is made from a template and from data that is unsealed at that moment;
+recorded are only the recipient, what it is about, and the outcome.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class MessageAsked(Fact, frozen=True, tag="message.asked"):
     language: str
     template_version: int
     caused_at: datetime
-    """When that happened which makes it due."""
+    """When the event happened that makes it due."""
     at: datetime
     cause: int = 0
     """Position of the fact that makes it due; 0 where time alone does."""
@@ -135,7 +135,7 @@ class MessageSent(Fact, frozen=True, tag="message.sent"):
     channel: str
     at: datetime
     reference: str = ""
-    """Under which the sender knows it."""
+    """The sender's own id of it."""
 
 
 class MessageFailed(Fact, frozen=True, tag="message.failed"):
@@ -185,14 +185,14 @@ class MessageStage(StrEnum):
 
     ASKED = "asked"
     FAILED = "failed"
-    """And tried again."""
+    """It is tried again."""
     SENT = "sent"
     GIVEN_UP = "given_up"
     CANCELLED = "cancelled"
 
 
 class Message(Value, frozen=True):
-    """A message as its facts tell it."""
+    """A message, folded from its facts."""
 
     asked: MessageAsked
     stage: MessageStage
@@ -282,7 +282,7 @@ def known(message: Message | None, message_id: str) -> Message:
 
 
 def send(message: Message, channel: str, reference: str, at: datetime) -> Sequence[MessageFact]:
-    """A sender took it over, which stands whatever else was said meanwhile. Saying it twice records nothing."""
+    """A sender took it over, which counts whatever was recorded meanwhile. Repeating it records nothing."""
     if message.stage is MessageStage.SENT:
         return []
     return [MessageSent(message.message_id, channel, at, reference)]
@@ -291,7 +291,7 @@ def send(message: Message, channel: str, reference: str, at: datetime) -> Sequen
 def fail(message: Message, error: str, lasting: bool, policy: Policy, at: datetime) -> Sequence[MessageFact]:
     """A sender did not take it: try again later, or give up where that is of no use.
 
-    What failed after it was sent, cancelled or given up records nothing.
+    A failure after it was sent, cancelled or given up records nothing.
     """
     if message.next_at is None:
         return []
@@ -303,9 +303,9 @@ def fail(message: Message, error: str, lasting: bool, policy: Policy, at: dateti
 
 
 def back_off(message_id: str, attempt: int, policy: Policy) -> timedelta:
-    """How long to wait after a failed attempt: twice as long each time, and apart from other messages.
+    """How long to wait after a failed attempt: twice as long each time, spread by an eighth either way.
 
-    What spreads them, by an eighth either way, derives from the id, because a decision rolls no dice.
+    The spread derives from the id, because a decision must not use random values.
     """
     seconds = min(policy.message_retry_seconds * 2 ** min(attempt - 1, 30), policy.message_retry_most_seconds)
     spread = crc32(f"{message_id}/{attempt}".encode()) % 1000
@@ -313,7 +313,7 @@ def back_off(message_id: str, attempt: int, policy: Policy) -> timedelta:
 
 
 def retry(message: Message, by: str, at: datetime) -> Sequence[MessageFact]:
-    """A person wants it tried again, now. What waits to be sent for the first time records nothing."""
+    """A person wants it tried again, now. A message that waits for its first attempt records nothing."""
     match message.stage:
         case MessageStage.ASKED:
             return []

@@ -1,4 +1,4 @@
-"""The retailer's own terms: what it agreed with itself and its customers, with the date they hold from."""
+"""The retailer's own terms, each version with the date from which it holds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def find(view: View) -> Policies | None:
 
 
 class ClaimTerms(Value, frozen=True):
-    """How one carrier, or any, takes claims.
+    """How one carrier, or every carrier without terms of its own, accepts claims.
 
     The defaults err on the safe side: a deadline that is earlier than the carrier's own loses no claim, and
     no limit of liability is guessed, because one that is too low would leave money with the carrier.
@@ -38,11 +38,11 @@ class ClaimTerms(Value, frozen=True):
     carrier: str = ""
     """Its short name; empty for every carrier without terms of its own."""
     loss_waiting_days: int = 14
-    """A loss can be claimed so long after the last scan, or after the dispatch if nobody ever scanned it."""
+    """A loss can be claimed this long after the last scan, or after the dispatch if nobody ever scanned it."""
     loss_filing_days: int = 60
-    """A loss must be claimed within so long after the dispatch."""
+    """A loss must be claimed within this time after the dispatch."""
     damage_filing_days: int = 14
-    """A damage must be claimed within so long after the delivery, or after the last scan if there was none."""
+    """A damage must be claimed within this time after the delivery, or after the last scan if there was none."""
     liability: tuple[Money, ...] = ()
     """The most that a carrier is liable for, one amount a currency; without one it is not limited."""
     loss_documents: tuple[DocumentKind, ...] = (DocumentKind.ORDER, DocumentKind.TRACKING_LOG, DocumentKind.INVOICE)
@@ -66,9 +66,9 @@ class ClaimTerms(Value, frozen=True):
 
 
 class RerouteAfter(Value, frozen=True):
-    """How many hours after it missed a clock a supplier is asked for its units by itself, so that another sends them.
+    """How many hours after a missed clock the ledger asks the supplier for its units, so that another sends them.
 
-    Without hours it is left to people.
+    None leaves it to people.
     """
 
     acknowledge_hours: int | None = None
@@ -100,21 +100,21 @@ class Policy(Value, frozen=True):
     return_window_days: int = 14
     """How long after delivery goods can be sent back; then a quiet order is completed."""
     suspected_lost_after_days: int = 14
-    """A parcel without a scan for so long is suspected lost."""
+    """A parcel without a scan for this long is suspected lost."""
     number_reuse_after_days: int = 90
-    """A tracking number may name a new parcel so long after its last one was registered."""
+    """A tracking number may name a new parcel this long after its last one was registered."""
     stale_buffer_units: int = 0
-    """So many units are kept back while a feed is stale, beside the SKU's own buffer."""
+    """Units kept back while a feed is stale, in addition to the SKU's own buffer."""
     stale_buffer_basis_points: int = 1000
     """And this share of the stale figure, rounded up."""
     low_stock_units: int = 0
-    """Fewer available units are low stock, unless the SKU has a threshold of its own; 0 means none is agreed."""
+    """Stock with fewer available units is low, unless the SKU has a threshold of its own; 0 means none is agreed."""
     cover_days: int = 3
-    """Stock that lasts no longer is about to sell out."""
+    """Stock that lasts no longer than this is about to sell out."""
     demand_window_days: int = 28
-    """Over so many days demand is averaged; at most stock.LONGEST_DEMAND_DAYS."""
+    """The days over which demand is averaged; at most stock.LONGEST_DEMAND_DAYS."""
     claim_terms: tuple[ClaimTerms, ...] = ()
-    """How carriers take claims; one that is not named goes by the terms without a name, or by their defaults."""
+    """How carriers accept claims; for one that is not named the terms without a name hold, or the defaults."""
     answer_within_hours: int = 24
     """How soon the retailer answers whoever asks it."""
     targets: Targets = Targets()
@@ -122,17 +122,17 @@ class Policy(Value, frozen=True):
     review_weights: Weights = Weights()
     """How much each rate counts in the score of a review."""
     review_every_days: int = 91
-    """A supplier is due for a review so long after its last one, or after its approval: a quarter."""
+    """A supplier is due for a review this long after its last one, or after its approval: a quarter."""
     suspension_least_cases: int = 20
-    """A rate that misses its target over at least so many cases proposes to suspend the supplier."""
+    """A rate that misses its target over at least this many cases proposes to suspend the supplier."""
     message_age_hours: int = 48
-    """Nobody is told any more of what happened longer ago than this, nor asked for units that were overdue then."""
+    """No message is sent about what happened longer ago than this, and no supplier asked for units overdue then."""
     message_attempts: int = 12
     """How often a message is handed to its sender before it is given up."""
     message_retry_seconds: int = 60
     """How long to wait after the first failed attempt; twice as long after each further one."""
     message_retry_most_seconds: int = 21_600
-    """And never longer than this."""
+    """The longest wait."""
     remind_before_hours: int = 6
     """How long before a supplier's clock runs out it is reminded."""
     delay_notice_hours: int = 48
@@ -143,9 +143,9 @@ class Policy(Value, frozen=True):
     """Country, ISO 3166-1 alpha-2, and its language."""
     staff_language: str = "en"
     brand_packs: tuple[str, ...] = ("logo_label", "brand_card")
-    """The packing instructions that carry the brand: only a supplier that says so can follow them."""
+    """The packing instructions that carry the brand: only a supplier that lists them can follow them."""
     brand_pack_fallback: str = "after_sales_card"
-    """What a supplier packs instead that cannot follow one of them."""
+    """What a supplier that cannot follow one of them packs instead."""
     shipping_services: tuple[ShippingService, ...] = DEFAULT_SERVICES
     """What goods may be sent with."""
     customs_allowance_days: int = 3
@@ -157,7 +157,7 @@ class Policy(Value, frozen=True):
     evidence_within_days: int = 7
     """How long a customer has to hand in evidence that was asked for."""
     free_return_within_days: int = 0
-    """So long after delivery the retailer pays for sending back what the customer just does not want; 0 is never."""
+    """How long after delivery the retailer pays for returning what the customer just does not want; 0 is never."""
     reroute_after: RerouteAfter = RerouteAfter(acknowledge_hours=0, dispatch_hours=0)
     """When overdue units are to go to another supplier: at once, unless agreed otherwise."""
 
@@ -233,7 +233,7 @@ def agree(
 ) -> list[PolicyFact]:
     """Terms from a date on. The same terms from the same date again record nothing.
 
-    seen is how many versions there were when they were drawn up; None takes them whatever came between.
+    seen is how many versions there were when they were drawn up; None skips that check.
     """
     versions = policies.versions if policies else ()
     if policy == next((agreed for since, agreed in versions if since == effective_from), None):

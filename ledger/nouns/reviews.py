@@ -1,7 +1,7 @@
-"""Reviews of a supplier: the figures that were seen, what they amount to, proposals to suspend it (DOMAIN 2).
+"""Reviews of a supplier: the figures that were seen, the score they give, proposals to suspend it (DOMAIN 2).
 
-The facts stand in the supplier's stream. Nothing here computes a rate: whoever asks for a review has
-read the figures at a position of the log and hands them in, and the fact keeps them.
+The facts are in the supplier's stream. Nothing here computes a rate: the caller has read the figures at a
+position of the log and passes them, and the fact keeps them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ledger.terms.rates import (
 
 
 class Verdict(StrEnum):
-    """What a review comes to."""
+    """The result of a review."""
 
     KEEP = "keep"
     WARN = "warn"
@@ -51,7 +51,7 @@ class SupplierReviewed(Fact, frozen=True, tag="supplier.reviewed"):
 
 
 class SuspensionProposed(Fact, frozen=True, tag="supplier.suspension_proposed"):
-    """A rate missed its target over enough cases; a person decides. Recorded once a crossing."""
+    """A rate missed its target over enough cases; a person decides. Recorded once per crossing."""
 
     supplier_id: str
     rate: Rate
@@ -97,7 +97,7 @@ class Proposal(Value, frozen=True):
 
 
 class Reviews(Value, frozen=True):
-    """What was found of a supplier."""
+    """The last review of a supplier, and the proposals."""
 
     last: SupplierReviewed | None = None
     proposals: dict[RateName, Proposal] = {}
@@ -141,7 +141,7 @@ class SuspensionNotProposed(NotFound, reason="SUSPENSION_NOT_PROPOSED"):
 
 
 class Seen(Value, frozen=True):
-    """What the read model answered of a period, and the position of the log that it stood at."""
+    """The rates that the read model had for a period, and its position in the log."""
 
     since: datetime
     until: datetime
@@ -180,7 +180,7 @@ def propose(
 def recover(
     reviews: Reviews, supplier_id: str, rates: Iterable[Rate], policy: Policy, at: datetime
 ) -> Sequence[ReviewFact]:
-    """Notice the rates that keep their target again. Those that never crossed it record nothing."""
+    """Records the rates that had missed their target and keep it again."""
     return [
         RateRecovered(supplier_id, rate, at)
         for rate in rates

@@ -1,6 +1,6 @@
 """SKUs: who offers what the retailer sells (DOMAIN 2).
 
-On which conditions stands with the supplier; a supplier that is retired stays listed and does not qualify.
+The conditions are in the supplier's stream; a retired supplier stays listed and does not qualify.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SkuFact = SupplierListed
 
 
 class Sku(Value, frozen=True):
-    """A SKU as its facts tell it."""
+    """A SKU, folded from its facts."""
 
     suppliers: tuple[str, ...] = ()
     """Who offers it, the first listed first."""

@@ -53,7 +53,7 @@ class SupplierRegistered(Fact, frozen=True, tag="supplier.registered"):
     packing: tuple[str, ...] = ()
     """What it can pack with, such as ``logo_label`` and ``brand_card``."""
     intake: str = ""
-    """Keyed hash of contact and return address as they were sent: others are recognised without their content."""
+    """Keyed hash of contact and return address as they were sent: recognises others without their content."""
 
 
 class SampleReviewed(Fact, frozen=True, tag="supplier.sample_reviewed"):
@@ -73,7 +73,7 @@ class SampleReviewed(Fact, frozen=True, tag="supplier.sample_reviewed"):
 class PeakPeriod(Value, frozen=True):
     """A time in which the supplier's clocks are longer: those that start in it, not those that run into it.
 
-    What was due is told when a clock starts, and a peak that both have agreed can be seen coming.
+    The due time is fixed when a clock starts, and an agreed peak is known in advance.
     """
 
     since: datetime
@@ -96,7 +96,7 @@ class CompensationTerms(Value, frozen=True):
     basis_points: int
     """Hundredths of a percent of the net line amount, at least 1."""
     effective_from: datetime
-    """Of the agreement that says so."""
+    """Of the agreement with these terms."""
     cap: Money | None = None
 
 
@@ -241,7 +241,7 @@ class Standing(StrEnum):
 
 
 class Supplier(Value, frozen=True):
-    """A supplier as its facts tell it."""
+    """A supplier, folded from its facts."""
 
     registered: SupplierRegistered
     standing: Standing = Standing.CANDIDATE
@@ -338,7 +338,7 @@ class SupplierNotApproved(Forbidden, reason="SUPPLIER_NOT_APPROVED"):
 # --- decisions ------------------------------------------------------------------------------------
 
 _IN_USE = frozenset({Standing.APPROVED, Standing.SUSPENDED})
-"""Suppliers that have, or lately had, something to send."""
+"""Suppliers that have, or recently had, something to send."""
 
 
 def known(supplier: Supplier | None, supplier_id: str) -> Supplier:
@@ -359,7 +359,7 @@ def register(supplier: Supplier | None, registration: SupplierRegistered) -> Seq
 
 
 def _of_the_same_people(one: SupplierRegistered, other: SupplierRegistered) -> bool:
-    """Of a registration without a hash, as older versions recorded them, it is only known whether there were any."""
+    """A registration without a hash, as older versions recorded it, only shows whether there were any."""
     if one.intake and other.intake:
         return one.intake == other.intake
     return [each is None for each in (one.contact, one.return_address)] == [
@@ -379,7 +379,7 @@ def agree_terms(
 ) -> Sequence[SupplierFact]:
     """Terms from a date on. The same agreement again records nothing.
 
-    seen is how many agreements there were when it was drawn up; None takes it whatever came between.
+    seen is how many agreements there were when it was drawn up; None skips that check.
     """
     if supplier.standing is Standing.RETIRED:
         raise WrongStanding(supplier.supplier_id, supplier.standing, "given terms")
@@ -433,7 +433,7 @@ def review(supplier: Supplier, seen: reviews.Seen, policy: Policy, at: datetime)
 def notice_rates(
     supplier: Supplier | None, rates: Sequence[Rate], policy: Policy, at: datetime
 ) -> Sequence[SupplierFact]:
-    """Notice the rates that crossed their targets, either way. Nothing to notice records nothing."""
+    """Records the rates that crossed their targets, either way."""
     if supplier is None or supplier.standing not in _IN_USE:
         return []
     found = reviews.recover(supplier.reviews, supplier.supplier_id, rates, policy, at)

@@ -1,6 +1,6 @@
 """Tasks: who took which piece of work, gave it back, or finished it (DOMAIN 6).
 
-What work there is follows from the facts of orders, parcels and all else; here stands only what people
+What work there is follows from the facts of orders, parcels and others; recorded here is only what people
 did about it. A task's id derives from what raised it, so a piece of work is claimed and finished once.
 """
 
@@ -47,7 +47,7 @@ class TaskReleased(Fact, frozen=True, tag="task.released"):
 
 
 class TaskFinished(Fact, frozen=True, tag="task.finished"):
-    """Nothing is left to be done, and what came of it."""
+    """The work is done, with this outcome."""
 
     task_id: str
     outcome: str
@@ -61,7 +61,7 @@ TaskFact = TaskClaimed | TaskReleased | TaskFinished
 
 
 class Task(Value, frozen=True):
-    """A piece of work as people left it."""
+    """What people did about a piece of work."""
 
     task_id: str
     claimed: TaskClaimed | None = None
@@ -110,7 +110,7 @@ class WorkIsFinished(Forbidden, reason="WORK_IS_FINISHED"):
 
 
 def claim(task: Task | None, task_id: str, exists: bool, by: str, at: datetime) -> Sequence[TaskFact]:
-    """Take it on. Claiming what one has records nothing. exists: whether there is such work."""
+    """Take it on; exists says whether there is such work. Claiming it again records nothing."""
     _require_open(task, task_id, exists)
     if task is not None and task.claimed is not None:
         if task.claimed.by != by:
@@ -120,7 +120,7 @@ def claim(task: Task | None, task_id: str, exists: bool, by: str, at: datetime) 
 
 
 def release(task: Task | None, task_id: str, exists: bool, of: str, by: str, at: datetime) -> Sequence[TaskFact]:
-    """Give back what ``of`` has claimed. What nobody has records nothing."""
+    """Give back what ``of`` has claimed. Work that nobody has records nothing."""
     _require_open(task, task_id, exists)
     if task is None or task.claimed is None:
         return []
@@ -130,7 +130,7 @@ def release(task: Task | None, task_id: str, exists: bool, of: str, by: str, at:
 
 
 def finish(task: Task | None, task_id: str, exists: bool, outcome: str, by: str, at: datetime) -> Sequence[TaskFact]:
-    """Nothing is left to be done, claimed before or not. The same outcome again records nothing."""
+    """The work is done, whether it was claimed or not. The same outcome again records nothing."""
     if task is not None and task.finished is not None and task.finished.outcome == outcome:
         return []
     _require_open(task, task_id, exists)

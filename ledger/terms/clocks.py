@@ -1,6 +1,6 @@
 """Clocks: what somebody has to do by when, and what became of it (DOMAIN 6).
 
-A noun tells of its clocks in readings; whether one is open, met, missed or withdrawn is worked out here alone.
+A noun reports its clocks as readings; whether one is open, met, missed or withdrawn is computed only here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ledger.terms.parties import Party
 
 
 class Clock(StrEnum):
-    """All clocks, each with whom it obliges; none where that is not always the same party."""
+    """All clocks, each with the party that it obliges; None where that is not always the same."""
 
     owner: Party | None
 
@@ -35,7 +35,7 @@ class Clock(StrEnum):
 
 
 class ClockState(StrEnum):
-    """What became of what was owed."""
+    """What became of a clock."""
 
     OPEN = "open"
     """Still to be met; nobody has recorded a breach."""
@@ -46,7 +46,7 @@ class ClockState(StrEnum):
 
 
 class Reading(Value, frozen=True):
-    """One clock of one object, as the facts tell it."""
+    """One clock of one object, as its facts have it."""
 
     object_id: str
     """The supplier order, order, inquiry, case or recovery; carrier/number/epoch of a parcel."""
@@ -61,7 +61,7 @@ class Reading(Value, frozen=True):
     """When that breach was withdrawn."""
     stopped_since: datetime | None = None
     given_up_at: datetime | None = None
-    """When the last of what it waited for was given up instead, if that is what ended it."""
+    """When the last thing that it waited for was given up, if that ended it."""
     obliged: Party | None = None
     """Who is obliged, where the clock does not say."""
 
@@ -87,7 +87,7 @@ class Reading(Value, frozen=True):
         """It ended after it was due."""
         if self.met_at is not None:
             return self.met_at > self.due
-        # What was still to be done at that moment was late when it was given up.
+        # What is given up when it is due, or later, was late.
         return self.given_up_at is not None and self.given_up_at >= self.due
 
     @property
@@ -111,15 +111,15 @@ class Reading(Value, frozen=True):
         return self.passed(now) and not self.is_missed
 
     def verdict(self, now: datetime) -> Literal[ClockState.MISSED, ClockState.WITHDRAWN] | None:
-        """What the newest facts say: what ended too late is a breach; one that was excused or met is none.
+        """What is to be recorded now: MISSED if it ended too late, WITHDRAWN if a recorded breach was none after all.
 
-        That nothing has happened yet is no news: the clock task notices it with ``overdue``.
+        A clock for which nothing has happened yet gives None: the clock task finds it with ``overdue``.
         """
         if self.missed_at is None or self.withdrawn_at is not None:
             if self.met_at is None and self.given_up_at is None:
-                return None  # looked at for every command: nearly always it is this
+                return None  # the usual case; this is asked for every command
             return ClockState.MISSED if self.passed(now) else None
-        # The watch of who noticed it may have been ahead of this one.
+        # The process that recorded the breach may have had a clock ahead of this one's.
         return None if self.passed(max(now, self.missed_at)) else ClockState.WITHDRAWN
 
     @property

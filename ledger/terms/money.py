@@ -16,7 +16,7 @@ _TWO_DIGITS = """
     STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD XCG YER ZAR ZMW ZWG
     ANG BGN CUC HRK SLL ZWL
 """
-"""The last line left the list of ISO 4217 since 2021: refunds and claims of orders of before are still in them."""
+"""The currencies of the last line left ISO 4217 since 2021; refunds and claims of older orders still use them."""
 _THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
 _FOUR_DIGITS = "CLF UYW"
 
@@ -28,12 +28,12 @@ CURRENCIES = frozenset(_MINOR_DIGITS)
 
 
 def minor_digits(currency: str) -> int:
-    """Digits after the point: 2 of EUR, 0 of JPY, 3 of KWD; 2 of what is no currency, as a fact of before may say."""
+    """Digits after the point: 2 for EUR, 0 for JPY, 3 for KWD; 2 for an unknown code, which old facts may have."""
     return _MINOR_DIGITS.get(currency, 2)
 
 
 def amount(amount_minor: int, currency: str) -> str:
-    """1234 of EUR as ``12.34``, of JPY as ``1,234``."""
+    """1234 in EUR as ``12.34``, in JPY as ``1,234``."""
     digits = minor_digits(currency)
     return f"{Decimal(amount_minor).scaleb(-digits):,.{digits}f}"
 
@@ -41,7 +41,7 @@ def amount(amount_minor: int, currency: str) -> str:
 MOST_MINOR = 10**15
 """The largest amount that is taken, and the largest total of an order or a recovery, in minor units.
 
-Ten trillion euros, and still millions of dollars in rials. A sum of 9,000 of them fits 64 bits.
+Ten trillion euros, or millions of dollars in rials. A sum of 9,000 such amounts fits 64 bits.
 """
 
 
@@ -56,9 +56,9 @@ class Money(Value, frozen=True):
 
 
 def in_64_bits(amount_minor: int) -> int:
-    """The amount, or the nearest that 64 bits hold: what sums and products of amounts are kept and answered as.
+    """The amount, limited to what 64 bits hold: for sums and products of amounts that are stored or answered.
 
-    Facts of before amounts were bounded come to more, and so do enough orders of the largest amounts.
+    Facts from before amounts were bounded can exceed that, and so can many orders of the largest amounts.
     """
     return max(-(2**63), min(amount_minor, 2**63 - 1))
 
@@ -73,7 +73,7 @@ def largest_total(currency: str) -> Money:
 
 
 class TotalTooLarge(Forbidden, reason="TOTAL_TOO_LARGE"):
-    """What is recorded already and what is new of it come to more than any total may be."""
+    """What is recorded already and what is new add up to more than any total may be."""
 
     says = "the total of {of} would be {total}; {most} at most is taken"
     of: str

@@ -1,4 +1,4 @@
-"""Orders by the number that their channel gave them, however it is written, and what of it stands in an id."""
+"""Order numbers as channels give them, and the form that they have in an order's id."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def is_order_number(text: str) -> bool:
 
 
 def order_number(channel_order_id: str) -> str:
-    """A channel's own number as the order's id has it: what may not stand in an id is percent-encoded as in a URL.
+    """A channel's own number as the order's id has it: what an id cannot hold is percent-encoded as in a URL.
 
-    ``#1001`` stays as it is; ``2026/17 b`` is ``2026%2F17%20b``. Two numbers never become one.
+    ``#1001`` stays as it is; ``2026/17 b`` is ``2026%2F17%20b``. Different numbers stay different.
     """
     if _AS_IT_IS.fullmatch(channel_order_id):
         return channel_order_id

@@ -1,4 +1,4 @@
-"""Places: countries by their ISO 3166-1 codes, between which goods cross no customs border, and destinations."""
+"""Places: countries by their ISO 3166-1 codes, customs unions, and destinations."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ COUNTRIES = _codes(
 """ISO 3166-1 alpha-2, and XK, which posts and customs use for Kosovo."""
 
 OTHER_CODES = {"UK": "GB", "EL": "GR"}
-"""Codes that are in use for a country and are not its own; ISO 3166-1 keeps them free for that."""
+"""Codes in use for a country that are not its own; ISO 3166-1 reserves them for that."""
 
 _EUROPEAN_UNION = _codes("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MC MT NL PL PT RO SE SI SK")
-"""The members and Monaco. Their overseas parts have codes of their own and papers are asked for there."""
+"""The members and Monaco. Their overseas parts have codes of their own and need customs papers."""
 
 _UNIONS = (_EUROPEAN_UNION, frozenset({"CH", "LI"}))
-"""Within one of these no customs papers are asked for. A union that still asks for them, such as the one
-with Turkey, does not stand here."""
+"""Within one of these no customs papers are needed. A union that still needs them, such as the one with
+Turkey, is not listed."""
 
 _UNION_OF = {country: union for union in _UNIONS for country in union}
 
@@ -44,7 +44,7 @@ class Destination(Value, frozen=True):
     """The part of an address that decisions and reports need; the rest is sealed."""
 
     country: str = ""
-    """ISO 3166-1 alpha-2, upper case; empty when the shop did not say."""
+    """ISO 3166-1 alpha-2, upper case; empty when the shop did not give it."""
     region: str = ""
     """State or province, as the shop wrote it."""
     postal_prefix: str = ""

@@ -1,4 +1,4 @@
-"""Rates: what a scorecard says of a supplier, what each figure should be, what they amount to (DOMAIN 7)."""
+"""Rates: the figures of a supplier's scorecard, their targets, and the score that they give (DOMAIN 7)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WINDOW_DAYS = {
     RateName.AFTER_SALE: 90,
     RateName.SATISFACTION: 90,
 }
-"""How far back each rate looks unless it is asked otherwise: a part of what the rate means."""
+"""How far back each rate looks, unless another window is asked for."""
 
 _AT_MOST = frozenset(
     {
@@ -52,10 +52,10 @@ _AT_MOST = frozenset(
         RateName.CANCELLATION,
     }
 )
-"""Rates that count what is not wanted; their target is the most that is allowed."""
+"""Rates that count what is not wanted; their target is a maximum."""
 
 _STRICTLY = _AT_MOST - {RateName.ORDER_ERROR} | {RateName.VALID_TRACKING}
-"""Rates of which the target itself is already a breach."""
+"""Rates for which a value equal to the target is a breach."""
 
 
 class RateStatus(StrEnum):
@@ -68,21 +68,21 @@ class RateStatus(StrEnum):
 
 
 def is_at_most(name: RateName) -> bool:
-    """Whether the rate's target is the most that is allowed; otherwise it is the least."""
+    """Whether the rate's target is a maximum; otherwise it is a minimum."""
     return name in _AT_MOST
 
 
 def is_strict(name: RateName) -> bool:
-    """Whether the target itself is already a breach: less than 4 %, more than 95 %."""
+    """Whether a value equal to the target is a breach: it must be less than 4 %, or more than 95 %."""
     return name in _STRICTLY
 
 
 def statuses(
     name: RateName, targets_basis_points: Iterable[int | None], figures: Iterable[tuple[int, int]]
 ) -> list[RateStatus]:
-    """Whether so many of so many keep each target."""
+    """The status of each figure (numerator, denominator) against its target."""
     sign, least = -1 if name in _AT_MOST else 1, 1 if name in _STRICTLY else 0
-    # One expression, for a ranking of ten thousand suppliers asks it a hundred thousand times.
+    # One expression for speed: a ranking of ten thousand suppliers needs a hundred thousand of them.
     ok, breach, no_data, report_only = RateStatus
     return [
         no_data
@@ -127,7 +127,7 @@ class Targets(Value, frozen=True):
     on_time_dispatch: int = 9_500
     order_error: int = 200
     acknowledgement: int = 9_500
-    """Where the supplier's agreement does not say otherwise, as the next one."""
+    """Unless the supplier's agreement says otherwise, as for the next one."""
     response: int = 9_500
     late_shipment: int = 400
     order_defect: int = 100
@@ -143,7 +143,7 @@ class Targets(Value, frozen=True):
 
 
 class Weights(Value, frozen=True):
-    """How much each rate counts in a score; what is not named here does not."""
+    """How much each rate counts in a score; rates not named here do not count."""
 
     on_time_dispatch: int = 20
     order_error: int = 15
@@ -160,21 +160,21 @@ class Weights(Value, frozen=True):
 
 
 def score(rates: Iterable[Rate], weights: Weights) -> int | None:
-    """The weighted mean, in basis points, of how nearly each rate keeps its target; None without data.
+    """The weighted mean, in basis points, of how close each rate is to its target; None without data.
 
-    A rate that keeps its target has 10,000 points. One that should be higher has the share of its target
-    that it reaches; one that should be lower has the share that its target is of it.
+    A rate that keeps its target counts 10,000. Otherwise it counts rate / target if it should be higher, and
+    target / rate if it should be lower.
     """
     points = total = 0
     for rate in rates:
-        weight, nearness = weights.of(rate.name), _nearness(rate)
-        if nearness is not None:
-            points += weight * nearness
+        weight, closeness = weights.of(rate.name), _closeness(rate)
+        if closeness is not None:
+            points += weight * closeness
             total += weight
     return round_half_up(points, total) if total else None
 
 
-def _nearness(rate: Rate) -> int | None:
+def _closeness(rate: Rate) -> int | None:
     if rate.target_basis_points is None or not rate.denominator:
         return None
     reached, wanted = rate.numerator * 10_000, rate.target_basis_points * rate.denominator

@@ -1,7 +1,7 @@
-"""Shipping services: what the retailer may have its goods sent with, and which of them an order takes (DOMAIN 4).
+"""Shipping services: what goods can be sent with, and which service an order takes (DOMAIN 4).
 
 The table is agreed data, a part of the retailer's policy. Costs serve to compare services; what a carrier
-really charges stands on its bill.
+really charges is on its bill.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ledger.terms.money import MOST_MINOR, Money, round_half_up
 
 
 class Priority(StrEnum):
-    """How fast the customer was told that it goes out; picks the dispatch clock."""
+    """How fast a dispatch the customer was promised; it selects the dispatch clock."""
 
     STANDARD = "standard"
     EXPRESS = "express"
@@ -46,9 +46,9 @@ class ShippingService(Value, frozen=True):
     days_to: int
     """Transit in days, from handing over to the door."""
     cost: Money
-    """For any weight."""
+    """The part that does not depend on the weight."""
     cost_per_kg_minor: int = 0
-    """For each kilogram beside it, by the gram."""
+    """For each kilogram in addition, by the gram."""
     tracked: bool = True
     most_weight_grams: int = 0
     """The most it takes of one supplier order; 0 means no limit."""
@@ -60,7 +60,7 @@ class ShippingService(Value, frozen=True):
     """Countries it delivers to; none named means all."""
 
     def price_minor(self, weight_grams: int) -> int:
-        """What so much weight costs; of an unknown weight (0) only the part that any weight costs."""
+        """The price for a weight; for an unknown one (0) only the part that does not depend on it."""
         price = self.cost.amount_minor + round_half_up(self.cost_per_kg_minor * weight_grams, GRAMS_PER_KG)
         return min(price, MOST_MINOR)
 
@@ -73,25 +73,25 @@ class ShippingService(Value, frozen=True):
         )
 
     def obstacle(self, wanted: Consignment) -> str:
-        """Why it does not take a consignment that is on its way; empty if it does."""
+        """Why it does not take a consignment; empty if it does."""
         if self.most_weight_grams and wanted.weight_grams > self.most_weight_grams:
             return f"takes {self.most_weight_grams} g, not {wanted.weight_grams} g"
         for most in self.most_value:
             if most.currency == wanted.value.currency:
-                dear = wanted.value.amount_minor > most.amount_minor
-                return f"takes goods worth {most}, not {wanted.value}" if dear else ""
+                too_valuable = wanted.value.amount_minor > most.amount_minor
+                return f"takes goods worth {most}, not {wanted.value}" if too_valuable else ""
         return f"has no limit of value in {wanted.value.currency} to compare with" if self.most_value else ""
 
 
-_CHEAP = (Money(15_000, "EUR"), Money(13_500, "GBP"), Money(15_000, "USD"), Money(110_000, "CNY"))
-"""Small packets carry no insurance: goods worth more than low-value consignments go by a line."""
+_LOW_VALUE = (Money(15_000, "EUR"), Money(13_500, "GBP"), Money(15_000, "USD"), Money(110_000, "CNY"))
+"""The most that small packets are for: they carry no insurance, so goods worth more go by a line."""
 
 DEFAULT_SERVICES = (
     ShippingService("domestic_economy", ("zto-express", "yto"), False, 3, 5, Money(800, "CNY"), 200),
     ShippingService("domestic_express", ("sf-express",), False, 1, 2, Money(1800, "CNY"), 600),
     ShippingService(
         "international_light", ("china-post",), True, 14, 28, Money(800, "CNY"), 8000,
-        most_weight_grams=2000, most_value=_CHEAP,
+        most_weight_grams=2000, most_value=_LOW_VALUE,
     ),
     ShippingService(
         "international_line", ("yanwen", "yunexpress"), True, 7, 14, Money(2000, "CNY"), 9500,
@@ -102,7 +102,7 @@ DEFAULT_SERVICES = (
         most_weight_grams=70_000,
     ),
 )  # fmt: skip
-"""The trade's usual services (DOMAIN 4), with list prices of the order that Chinese forwarders ask."""
+"""The trade's usual services (DOMAIN 4), with list prices like those of Chinese forwarders."""
 
 
 class Consignment(Value, frozen=True):
@@ -113,11 +113,11 @@ class Consignment(Value, frozen=True):
     priority: Priority
     value: Money
     weight_grams: int = 0
-    """0 while it is not known; then no limit of weight is looked at."""
+    """0 while it is not known; then no weight limit is checked."""
 
 
 class Chosen(Value, frozen=True):
-    """The service that a supplier order takes, and why; without a code none of the table fits."""
+    """The service that a supplier order takes, and why; the code is empty if no service fits."""
 
     code: str
     because: str
@@ -132,24 +132,24 @@ def choose(services: Iterable[ShippingService], wanted: Consignment) -> Chosen:
     """The cheapest service that takes the consignment, for an express order the fastest."""
     express, weight_grams = wanted.priority is Priority.EXPRESS, wanted.weight_grams
     fitting: list[tuple[tuple[int, int], int, ShippingService]] = []
-    passed_over = ""
+    rejected = ""
     for service in services:
         if not service.goes(wanted.origin, wanted.destination):
             continue
         if obstacle := service.obstacle(wanted):
-            passed_over += f"; {service.code} {obstacle}"
+            rejected += f"; {service.code} {obstacle}"
             continue
         # Prices are compared as numbers: a table is priced in one currency.
         price, days = service.price_minor(weight_grams), service.days_to
         fitting.append(((days, price) if express else (price, days), price, service))
     if not fitting:
-        return Chosen("", f"no service from {wanted.origin} to {wanted.destination}{passed_over}")
+        return Chosen("", f"no service from {wanted.origin} to {wanted.destination}{rejected}")
     _, price, best = min(fitting, key=_rank)
-    word = "the only one" if len(fitting) == 1 else f"{'fastest' if express else 'cheapest'} of {len(fitting)}"
+    reason = "the only one" if len(fitting) == 1 else f"{'fastest' if express else 'cheapest'} of {len(fitting)}"
     known = weight_grams or not best.cost_per_kg_minor
     return Chosen(
         best.code,
-        word + passed_over,
+        reason + rejected,
         best.carriers,
         best.days_from,
         best.days_to,

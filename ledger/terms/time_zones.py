@@ -1,10 +1,9 @@
 """Time zones of destinations: when a day has ended where an order goes (DOMAIN 4).
 
-Countries are those of the zone table of the IANA time zone database. Where a country has several zones, its states
-say which; one that has two has the one that most of its people live in. For islands that the country's postal codes
-tell, those say it where the state does not. Where neither is known, the day ends with the last place of the country
-in which it does: what is not certainly late is not late. France without a postal code is the one in Europe: its
-overseas territories have country codes of their own, and their postal codes.
+Countries are those of the zone table of the IANA time zone database. Where a country has several zones, the state
+gives the zone (for a state with two, that of most of its people), or else the postal code, where islands have their
+own. Where neither is known, the country's last zone counts, so that nothing is late that is not certainly late.
+France without a postal code is the one in Europe: its overseas territories have their own country and postal codes.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ def end_of_day(day: date, destination: Destination) -> datetime:
 
 
 def zone_of(destination: Destination) -> str:
-    """The name of the destination's time zone; of an unknown country the last in which a day ends."""
+    """The name of the destination's time zone; for an unknown country the last in which a day ends."""
     country = destination.country
     by_state = _STATES.get(country, {}).get(_plain(destination.region))
     return by_state or _by_postal_code(country, destination.postal_prefix) or _COUNTRIES.get(country, _LAST)
 
 
 def _by_postal_code(country: str, prefix: str) -> str:
-    """The zone that the first digits of a postal code tell; empty if they tell none."""
+    """The zone that the first digits of a postal code give; empty if they give none."""
     zones = _POSTAL_CODES.get(country)
     if zones is None or len(prefix) < _LEAST_DIGITS or not prefix.isdecimal():
         return ""
@@ -110,7 +109,7 @@ _POSTAL_CODES = {
         "986": "Pacific/Tarawa",
         "987": "Pacific/Tahiti",
         "988": "Pacific/Noumea",
-        # Of orders whose third digit was not kept: where the day ends last.
+        # For orders whose third digit was not kept: where the day ends last.
         "97": "America/Martinique",
         "98": "Pacific/Tahiti",
         _OTHERS: "Europe/Paris",

@@ -1,6 +1,6 @@
 """Tracking numbers: what is odd about one, by its carrier's formats and check digits (DOMAIN 4).
 
-A number that looks odd is warned about and never refused: carriers invent formats faster than tables follow.
+An odd number causes a warning and never a refusal: carriers invent formats faster than tables follow.
 The formats are those that carriers publish; S10 is the standard of the Universal Postal Union.
 """
 
@@ -17,7 +17,7 @@ Expected = Callable[[str], str]
 
 
 def _weighted_mod_10(even: int, odd: int) -> Expected:
-    """Digits from the left times two weights in turn, up to the next ten; letters count as UPS has it."""
+    """Digits from the left times two weights in turn, filled up to the next ten; letters count as UPS defines."""
 
     def expected(serial: str) -> str:
         values = (int(c) if c.isdigit() else (ord(c) - 3) % 10 for c in serial)
@@ -57,7 +57,7 @@ class Format(NamedTuple):
     shape: re.Pattern[str]
     expected: Expected | None = None
     before_serial: str = ""
-    """What the check digit counts in although labels leave it out."""
+    """What the check digit includes although labels omit it."""
 
     def oddity(self, number: str) -> str | None:
         """None if the number has another shape, else what is wrong with it, if anything."""
@@ -68,9 +68,9 @@ class Format(NamedTuple):
         if (country := groups.get("country")) is not None and country not in COUNTRIES:
             return f"{country} is no country"
         if self.expected is not None:
-            right = self.expected(self.before_serial + groups["serial"])
-            if groups["check"] != right:
-                return f"check digit is {groups['check']}, {right} expected"
+            expected = self.expected(self.before_serial + groups["serial"])
+            if groups["check"] != expected:
+                return f"check digit is {groups['check']}, {expected} expected"
         return ""
 
 
@@ -120,8 +120,8 @@ _FORMATS: dict[str, Sequence[Format]] = {
     "yanwen": (_format(r"[A-Z]{2}\d{9}YP"), _S10),
     "yunexpress": (_format(r"YT\d{16}"),),
 }
-"""The shapes of carriers that publish them. Of another carrier only what looks like S10 is looked at: most
-posts of the world number so, and nobody else does."""
+"""The shapes of carriers that publish them. For another carrier only what looks like S10 is checked: most
+posts of the world use it, and nobody else does."""
 
 
 def oddities(carrier: str, number: str) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def test_every_command_can_stand_in_a_batch() -> None:
 
 @pytest.mark.parametrize("kind", refusal_classes(), ids=lambda kind: kind.reason)
 def test_every_refusal_has_a_status(kind: type[Refusal]) -> None:
-    refusal = Refusal.again(kind.reason, "a sentence", {"figure": "1"})
+    refusal = Refusal.restored(kind.reason, "a sentence", {"figure": "1"})
     if isinstance(refusal, Malformed):
         refusal.faults = (("lines[0]", "is required"),)
     assert code_of(refusal) in CODES.values()

@@ -134,7 +134,7 @@ def test_what_does_not_pass_is_told_after_the_last_attempt(troubled: Troubled, p
 
 @both
 def test_a_refusal_is_told_at_once_with_its_reason_and_figures(troubled: Troubled, place: Any):
-    refusal = UnknownThing.again("UNKNOWN_THING", "there is no such thing", {"thing_id": "cup"})
+    refusal = UnknownThing.restored("UNKNOWN_THING", "there is no such thing", {"thing_id": "cup"})
     assert isinstance(refusal, UnknownThing)
     troubled.troubles = [refuses(refusal)]
     with pytest.raises(Refused) as failed:

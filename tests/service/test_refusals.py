@@ -125,7 +125,7 @@ def test_every_reason_is_documented_with_its_status():
     for rpc in RPCS.values():
         for refusal in rpc.refusals:
             assert refusal.reason in known, f"{rpc.name} documents {refusal.reason}, which is no refusal"
-            code = code_of(Refusal.again(refusal.reason, "", {}))
+            code = code_of(Refusal.restored(refusal.reason, "", {}))
             assert refusal.status == code_pb2.Code.Name(code), f"{rpc.name} documents {refusal}"
 
 

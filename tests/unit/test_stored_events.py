@@ -137,7 +137,7 @@ def test_a_renamed_refusal_keeps_the_name_that_it_is_stored_under():
 
     try:
         assert Renamed().reason == "FORMERLY"
-        assert isinstance(Refusal.again("FORMERLY", "no", {}), Renamed)
+        assert isinstance(Refusal.restored("FORMERLY", "no", {}), Renamed)
     finally:
         del Refusal.by_reason["FORMERLY"]
 
@@ -146,7 +146,7 @@ def test_a_renamed_refusal_keeps_the_name_that_it_is_stored_under():
     ("kind", "expected"), [("not_found", NotFound), ("already_exists", AlreadyExists), ("", Forbidden)]
 )
 def test_a_refusal_that_is_not_known_is_answered_as_it_was_stored(kind: str, expected: type[Refusal]):
-    again = Refusal.again("OF_ANOTHER_VERSION", "a sentence", {"figure": "1"}, kind)
+    again = Refusal.restored("OF_ANOTHER_VERSION", "a sentence", {"figure": "1"}, kind)
     assert (type(again), again.reason, again.message, again.details) == (
         expected,
         "OF_ANOTHER_VERSION",

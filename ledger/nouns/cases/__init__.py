@@ -1,8 +1,8 @@
 """Return cases: what went wrong for a customer, who is liable for it, and how it is made good (DOMAIN 5).
 
 opened -> evidence requested -> under review -> liability ruled -> approved | denied -> in remedy -> resolved;
-cancelled before goods are received; reopened on new evidence. The retailer answers first, whoever turns out
-liable, and nothing here knows of the recovery of costs, so that no remedy can wait for it.
+cancelled before goods are received; reopened on new evidence. The retailer answers first, whoever is liable
+in the end, and nothing here knows of the recovery of costs, so that no remedy can wait for it.
 """
 
 from ledger.nouns.cases.closing import *

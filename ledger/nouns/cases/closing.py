@@ -29,7 +29,7 @@ from ledger.terms.parties import Party
 
 
 def cancel(case: Case, by: Party, because: str, at: datetime) -> Sequence[CaseFact]:
-    """Take it back, before goods or money moved. Cancelling twice records nothing."""
+    """Cancel it, before goods or money moved. Cancelling twice records nothing."""
     if case.status is CaseStatus.CANCELLED:
         return []
     require_open(case)
@@ -43,7 +43,7 @@ def cancel(case: Case, by: Party, because: str, at: datetime) -> Sequence[CaseFa
 
 
 def reopen(case: Case, by_line: Units, evidence: tuple[str, ...], at: datetime) -> Sequence[CaseFact]:
-    """Look again, at new evidence."""
+    """Review it again, for new evidence."""
     if not case.status.is_closed:
         raise CaseNotClosed(case.case_id, case.status)
     require_evidence(case, evidence)
@@ -53,19 +53,19 @@ def reopen(case: Case, by_line: Units, evidence: tuple[str, ...], at: datetime) 
 
 
 def settle(case: Case, now: datetime) -> Sequence[CaseFact]:
-    """A remedy is over when nothing of it is left: no unit undecided, no money unpaid, nothing to come back."""
-    over = (
+    """Resolves a case whose remedy is complete: no unit undecided, no money unpaid, nothing to come back."""
+    complete = (
         case.status in (CaseStatus.APPROVED, CaseStatus.IN_REMEDY)
         and not case.todo
         and case.reship is None
         and all(refund.paid_at is not None for refund in case.refunds.values())
         and case.returns_dealt_with
     )
-    return [CaseResolved(case.case_id, now)] if over else []
+    return [CaseResolved(case.case_id, now)] if complete else []
 
 
 def settle_clock(case: Case, now: datetime) -> Sequence[CaseFact]:
-    """What the newest facts say of the first answer: too late is a breach, in time after all is none."""
+    """What follows for the clock of the first answer: a late one is a breach, one in time withdraws it."""
     facts: list[CaseFact] = []
     for each in readings(case):
         verdict = each.verdict(now)
@@ -77,6 +77,6 @@ def settle_clock(case: Case, now: datetime) -> Sequence[CaseFact]:
 
 
 def miss_first_answer(case: Case | None, now: datetime) -> Sequence[CaseFact]:
-    """Notice that the customer was not answered in time. Nothing to notice records nothing."""
+    """Records that the customer was not answered in time, if it is so."""
     overdue = [reading for reading in readings(case) if reading.overdue(now)] if case is not None else []
     return [FirstAnswerMissed(each.object_id, each.due, now) for each in overdue]

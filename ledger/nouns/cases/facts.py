@@ -25,7 +25,7 @@ class Reason(StrEnum):
 
     @property
     def buckets(self) -> tuple[str, ...]:
-        """Where the units are that it can be about."""
+        """The buckets of the units that it can be about."""
         match self:
             case Reason.LATE:
                 return ("shipped",)
@@ -40,7 +40,7 @@ class Reason(StrEnum):
 
     @property
     def is_the_customers(self) -> bool:
-        """Nothing is wrong with the goods: the return window is for these."""
+        """Nothing is wrong with the goods: the return window limits these."""
         return self is Reason.CHANGED_MIND
 
 
@@ -79,7 +79,7 @@ class ReshipFailure(StrEnum):
 
 
 class CaseOpened(Fact, frozen=True, tag="case.opened"):
-    """A customer complained, or somebody for it."""
+    """A customer complained, or somebody on its behalf."""
 
     case_id: str
     order_id: str
@@ -113,7 +113,7 @@ class FirstAnswerMissed(Fact, frozen=True, tag="case.first_answer_missed"):
 
 
 class FirstAnswerBreachWithdrawn(Fact, frozen=True, tag="case.first_answer_breach_withdrawn"):
-    """The customer had been answered in time after all; the news of it came late."""
+    """The customer had been answered in time after all; the answer was recorded late."""
 
     case_id: str
     happened_at: datetime
@@ -266,7 +266,7 @@ class ReturnInspected(Fact, frozen=True, tag="case.return_inspected"):
     by_line: dict[LineNo, Inspection]
     at: datetime
     restocked_at: dict[LineNo, str] = {}
-    """Into whose stock units of a line went, for those that this inspection restocked."""
+    """The supplier whose stock got the units of a line that this inspection restocked."""
 
 
 class RefundGranted(Fact, frozen=True, tag="case.refund_granted"):
@@ -292,14 +292,14 @@ class RefundDenied(Fact, frozen=True, tag="case.refund_denied"):
 
 
 class RefundTakenBack(Fact, frozen=True, tag="case.refund_taken_back"):
-    """A granted refund cannot be paid any more: the order's money went back otherwise."""
+    """A granted refund cannot be paid any more: the order's money went back in another way."""
 
     case_id: str
     refund_id: str
     because: Denial
     at: datetime
     undecided: Units = {}
-    """Its units, where some money is left that can be granted for them; else they get none."""
+    """Its units, if some money is left that can be granted for them; otherwise they get none."""
 
 
 class RefundPaid(Fact, frozen=True, tag="case.refund_paid"):
@@ -320,7 +320,7 @@ class CaseResolved(Fact, frozen=True, tag="case.resolved"):
 
 
 class CaseCancelled(Fact, frozen=True, tag="case.cancelled"):
-    """It was taken back."""
+    """It was cancelled, before goods or money moved."""
 
     case_id: str
     by: Party

@@ -39,7 +39,7 @@ def label(case: Case, labelled: ReturnLabelled) -> Sequence[CaseFact]:
 
 
 def ship_back(case: Case, label_id: str, carrier: str, number: str) -> bool:
-    """Whether it is news that a label's units left the customer."""
+    """Whether it is new that a label's units left the customer."""
     present = case.labels.get(label_id)
     if present is None:
         raise UnknownLabel(case.case_id, label_id)
@@ -66,34 +66,34 @@ def receive(case: Case, by_line: Units, at: datetime) -> Sequence[CaseFact]:
 
 
 def inspect(case: Case, by_line: dict[LineNo, Inspection]) -> Units:
-    """What became of the returned units in all; answers how many units of each line are newly restocked."""
+    """What became of the returned units in all; returns how many units of each line are newly restocked."""
     require_lines(case, by_line)
-    if all(case.inspection(line_no) == told for line_no, told in by_line.items()):
+    if all(case.inspection(line_no) == inspection for line_no, inspection in by_line.items()):
         return {}
     require_remedy(case)
-    for line_no, told in by_line.items():
-        _require_possible(case, line_no, told)
-    newly = {n: told.restocked - case.inspection(n).restocked for n, told in by_line.items()}
+    for line_no, inspection in by_line.items():
+        _require_possible(case, line_no, inspection)
+    newly = {n: inspection.restocked - case.inspection(n).restocked for n, inspection in by_line.items()}
     return {line_no: units for line_no, units in newly.items() if units}
 
 
-def _require_possible(case: Case, line_no: LineNo, told: Inspection) -> None:
+def _require_possible(case: Case, line_no: LineNo, inspection: Inspection) -> None:
     before, received = case.inspection(line_no), case.received.get(line_no, 0)
-    if told.looked_at > received:
-        raise OverInspected(line_no, told.looked_at, received)
-    if told.missing > (not_received := max(case.labelled(line_no) - received, 0)):
-        raise NotMissing(line_no, told.missing, not_received)
+    if inspection.looked_at > received:
+        raise OverInspected(line_no, inspection.looked_at, received)
+    if inspection.missing > (not_received := max(case.labelled(line_no) - received, 0)):
+        raise NotMissing(line_no, inspection.missing, not_received)
     for what, now, then in (
-        ("restocked", told.restocked, before.restocked),
-        ("not restocked", told.not_restocked, before.not_restocked),
-        ("inspected", told.units, before.units),
+        ("restocked", inspection.restocked, before.restocked),
+        ("not restocked", inspection.not_restocked, before.not_restocked),
+        ("inspected", inspection.units, before.units),
     ):
         if now < then:
             raise InspectedBefore(line_no, now, then, what)
 
 
 def freight_payer(case: Case, free_return_within_days: int) -> Party:
-    """Who bears the way back: who is liable, but a no-reason policy within its window frees the customer."""
+    """Who pays for the return: the liable party, but not the customer within the window for free returns."""
     assert case.ruling is not None, "goods come back after a ruling"
     liable, delivered_at = case.ruling.liable, case.opened.delivered_at
     if liable is Party.CUSTOMER and delivered_at is not None:

@@ -24,7 +24,7 @@ from ledger.terms.money import Money
 
 
 def grant_refund(case: Case, granted: RefundGranted) -> Sequence[CaseFact]:
-    """Money for units; granted.amounts_minor is what aftersales worked out."""
+    """Money for units; after-sales has computed granted.amounts_minor."""
     require_undecided(case, granted.by_line)
     if not granted.by_line:
         raise NothingToRefund(case.case_id)
@@ -36,7 +36,7 @@ def grant_refund(case: Case, granted: RefundGranted) -> Sequence[CaseFact]:
 
 
 def deny_refund(case: Case, by_line: Units, because: Denial, at: datetime) -> list[RefundDenied]:
-    """No money for units, as after an inspection, or because they never came back. Nobody waits for those then."""
+    """No money for units, as after an inspection, or because they never came back and are not awaited any more."""
     wanted = by_line or case.todo
     require_undecided(case, wanted)
     if not wanted:
@@ -78,7 +78,7 @@ def amounts_left(case: Case, prices: Mapping[LineNo, int]) -> Amounts:
 
 
 def require_undecided(case: Case, by_line: Units) -> None:
-    """Units can be granted or denied money once, and where they have to come back, after their inspection."""
+    """Refuses units for which money was granted or denied before."""
     require_lines(case, by_line)
     require_remedy(case)
     if case.reship is not None:

@@ -38,7 +38,7 @@ from ledger.nouns.cases.state import Case, CaseStatus
 
 
 def answer(case: Case, at: datetime) -> Sequence[CaseFact]:
-    """The customer heard from somebody; only the first answer counts, also one that is told late."""
+    """The customer was answered; only the earliest answer counts, also if it is recorded late."""
     if case.first_answered_at is not None and case.first_answered_at <= at:
         return []
     return [CustomerAnswered(case.case_id, at)]
@@ -55,7 +55,7 @@ def request_evidence(case: Case, wanted: tuple[str, ...], due: datetime, at: dat
 
 
 def add_evidence(case: Case, added: EvidenceAdded) -> Sequence[CaseFact]:
-    """Evidence is taken at any time: on a closed case it is what may reopen it. The same again records nothing."""
+    """Evidence is accepted at any time: it is what may reopen a closed case. The same again records nothing."""
     return [] if added.sha256 in case.evidence else [added]
 
 
@@ -70,7 +70,7 @@ def start_review(case: Case, at: datetime) -> Sequence[CaseFact]:
 
 
 def rule(case: Case, ruling: LiabilityRuled) -> Sequence[CaseFact]:
-    """Who is liable. Until a remedy is approved it can be ruled anew; the same again records nothing."""
+    """Who is liable. Until a remedy is approved the ruling can change; the same again records nothing."""
     require_open(case)
     if case.ruling is not None and replace(ruling, at=case.ruling.at, note=case.ruling.note) == case.ruling:
         return []

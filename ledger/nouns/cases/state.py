@@ -1,4 +1,4 @@
-"""A return case as its facts tell it, and what each fact makes of it."""
+"""The state of a return case, and how each fact changes it."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Reship(Value, frozen=True):
 
 
 class Case(Value, frozen=True):
-    """A case as its facts tell it."""
+    """A case, folded from its facts."""
 
     opened: CaseOpened
     by_line: Units
@@ -135,7 +135,7 @@ class Case(Value, frozen=True):
     ruling: LiabilityRuled | None = None
     chosen: RemedyApproved | None = None
     remedy: Remedy | None = None
-    """What is being done: as chosen, but a reship that failed is a refund."""
+    """What is being done: as chosen, but a reship that failed becomes a refund."""
     todo: Units = {}
     """Units of the remedy that nothing was decided for yet."""
     reships: tuple[Reship, ...] = ()
@@ -152,7 +152,7 @@ class Case(Value, frozen=True):
     currency: str = ""
     """Of the money that was granted; empty if none was."""
     remedied: Units = {}
-    """Units that ever got anything: they stay the case's own when it is closed."""
+    """Units that ever got anything: they stay with the case when it is closed."""
     denial: Denial | None = None
     denial_note: Sealed | None = None
     """What was noted when the whole case was denied."""
@@ -193,7 +193,7 @@ class Case(Value, frozen=True):
 
     @property
     def returns_dealt_with(self) -> bool:
-        """Nothing is to come back and nothing lies there uninspected or unfinished."""
+        """Nothing is still to come back, and nothing that did is uninspected or unfinished."""
         return not any(
             self.awaited(line_no)
             or self.received.get(line_no, 0) > self.inspection(line_no).looked_at
@@ -211,7 +211,7 @@ class Case(Value, frozen=True):
 
 
 def readings(case: Case) -> list[Reading]:
-    """The retailer has to answer first; a case that was closed without an answer in time obliges it no more."""
+    """The clock of the retailer's first answer; none once the case is closed without an answer or a breach."""
     missed, withdrawn, answered_at = case.missed, case.withdrawn, case.first_answered_at
     if case.status.is_closed and answered_at is None and missed is None:
         return []
@@ -233,7 +233,7 @@ def evolve(case: Case | None, fact: CaseFact) -> Case:
     assert case is not None, "the first fact of a case is its opening"
     match fact:
         case CustomerAnswered(at=at):
-            return replace(case, first_answered_at=_first(case, at))
+            return replace(case, first_answered_at=_earliest_answer(case, at))
         case FirstAnswerMissed():
             return replace(case, missed=fact)
         case FirstAnswerBreachWithdrawn():
@@ -244,7 +244,7 @@ def evolve(case: Case | None, fact: CaseFact) -> Case:
                 status=CaseStatus.EVIDENCE_REQUESTED,
                 wanted=fact.wanted,
                 evidence_by=fact.due,
-                first_answered_at=_first(case, fact.at),
+                first_answered_at=_earliest_answer(case, fact.at),
             )
         case EvidenceAdded(sha256=sha256):
             return replace(case, evidence={**case.evidence, sha256: fact}, unseen=(*case.unseen, sha256))
@@ -259,10 +259,10 @@ def evolve(case: Case | None, fact: CaseFact) -> Case:
                 chosen=fact,
                 remedy=fact.remedy,
                 todo=fact.by_line,
-                first_answered_at=_first(case, fact.at),
+                first_answered_at=_earliest_answer(case, fact.at),
             )
         case CaseDenied():
-            answered_at = _first(case, fact.at)
+            answered_at = _earliest_answer(case, fact.at)
             closed = _closed(case, CaseStatus.DENIED, fact.at)
             return replace(closed, denial=fact.because, denial_note=fact.note, first_answered_at=answered_at)
         case ReshipPlaced() | ReshipArrived() | ReshipFailed():
@@ -297,12 +297,12 @@ def evolve(case: Case | None, fact: CaseFact) -> Case:
 NOUN = noun("case", CaseFact, evolve)
 
 
-def _first(case: Case, at: datetime) -> datetime:
+def _earliest_answer(case: Case, at: datetime) -> datetime:
     return at if case.first_answered_at is None else min(case.first_answered_at, at)
 
 
 def _closed(case: Case, status: CaseStatus, at: datetime) -> Case:
-    """What it did not remedy is no longer its own; evidence from now on is new."""
+    """Units that got no remedy leave the case; evidence from now on is new."""
     by_line = case.by_line if status is CaseStatus.RESOLVED else minus(case.by_line, case.untouched)
     return replace(case, status=status, closed_at=at, unseen=(), evidence_by=None, by_line=by_line)
 
@@ -335,10 +335,10 @@ def _returned(case: Case, fact: ReturnLabelled | ReturnShipped | ReturnReceived 
             label = Label(label_id, fact.by_line, fact.freight_payer, fact.supplier_id, fact.freight_minor, fact.at)
             return replace(case, labels={**case.labels, label_id: label})
         case ReturnShipped(label_id=label_id):
-            way = {"carrier": fact.carrier, "number": fact.number, "epoch": fact.epoch, "shipped_at": fact.at}
-            return replace(case, labels={**case.labels, label_id: replace(case.labels[label_id], **way)})
+            shipping = {"carrier": fact.carrier, "number": fact.number, "epoch": fact.epoch, "shipped_at": fact.at}
+            return replace(case, labels={**case.labels, label_id: replace(case.labels[label_id], **shipping)})
         case ReturnReceived(by_line=by_line):
-            inspected = _found(case, by_line)
+            inspected = _without_found(case, by_line)
             found = {n: case.inspection(n).missing - inspection.missing for n, inspection in inspected.items()}
             return replace(
                 case,
@@ -354,8 +354,8 @@ def _returned(case: Case, fact: ReturnLabelled | ReturnShipped | ReturnReceived 
             assert_never(fact)
 
 
-def _found(case: Case, received: Units) -> dict[LineNo, Inspection]:
-    """Units that were missing and came in after all are missing no more."""
+def _without_found(case: Case, received: Units) -> dict[LineNo, Inspection]:
+    """The inspections, without missing units that came in after all."""
     found = dict(case.inspected)
     for line_no, units in received.items():
         inspection = case.inspection(line_no)
@@ -385,14 +385,14 @@ def _refunded(case: Case, fact: RefundGranted | RefundDenied | RefundTakenBack |
                 given_up=plus(case.given_up, fact.not_awaited),
                 denial=fact.because,
             )
-        case RefundTakenBack(undecided=again):
+        case RefundTakenBack(undecided=undecided):
             return replace(
                 case,
                 refunds={name: refund for name, refund in case.refunds.items() if name != fact.refund_id},
                 remedied=minus(case.remedied, case.refunds[fact.refund_id].by_line),
-                todo=plus(case.todo, again),
-                undecided=plus(case.undecided, again) if case.remedy is Remedy.RETURN else case.undecided,
-                denial=case.denial if again else fact.because,
+                todo=plus(case.todo, undecided),
+                undecided=plus(case.undecided, undecided) if case.remedy is Remedy.RETURN else case.undecided,
+                denial=case.denial if undecided else fact.because,
             )
         case RefundPaid(refund_id=refund_id):
             paid = replace(case.refunds[refund_id], paid_at=fact.at, reference=fact.reference)

@@ -1,6 +1,6 @@
 """What after-sales takes out of an order: units in cases, units coming back, refunds, reships (DOMAIN 5).
 
-A case is a stream of its own. What has to be counted over all cases of an order stands here, in the order's
+A case is a stream of its own. What has to be counted over all cases of an order is recorded in the order's
 stream: no unit is in two cases, none comes back that was not delivered, and no more is refunded than was paid.
 """
 
@@ -41,7 +41,7 @@ class TakenIntoCase(Fact, frozen=True, tag="order.taken_into_case"):
 
 
 class CaseLeft(Fact, frozen=True, tag="order.case_closed"):
-    """A case of the order was closed. Units that got a remedy stay its own, the others are given free."""
+    """A case of the order was closed. Units that got a remedy stay with it, the others are free again."""
 
     order_id: str
     case_id: str
@@ -152,7 +152,7 @@ class AfterSales(Value, frozen=True):
         return [case_id for case_id, share in self.cases.items() if share.is_open]
 
     def in_cases(self, line_no: LineNo, arrived: bool | None = None) -> int:
-        """Units in cases: of those that had arrived, of the others, or all."""
+        """Units in cases: those that had arrived, the others, or all."""
         shares = (share for share in self.cases.values() if arrived in (None, share.arrived))
         return sum(share.by_line.get(line_no, 0) for share in shares)
 
@@ -176,22 +176,22 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
         case TakenIntoCase(case_id=case_id):
             present = after_sales.cases.get(case_id)
             before = present or CaseShare({}, fact.arrived)
-            return _with(
+            return _with_case(
                 after_sales, case_id, replace(before, by_line=plus(before.by_line, fact.by_line), is_open=True)
             )
         case CaseLeft(case_id=case_id):
             share = after_sales.cases[case_id]
-            return _with(
+            return _with_case(
                 after_sales,
                 case_id,
                 replace(share, by_line=minus(share.by_line, fact.given_free), is_open=False, left_at=fact.at),
             )
         case ReturnExpected(case_id=case_id):
             share = after_sales.cases[case_id]
-            return _with(after_sales, case_id, replace(share, coming_back=plus(share.coming_back, fact.by_line)))
+            return _with_case(after_sales, case_id, replace(share, coming_back=plus(share.coming_back, fact.by_line)))
         case ReturnGivenUp(case_id=case_id):
             share = after_sales.cases[case_id]
-            return _with(after_sales, case_id, replace(share, coming_back=minus(share.coming_back, fact.by_line)))
+            return _with_case(after_sales, case_id, replace(share, coming_back=minus(share.coming_back, fact.by_line)))
         case RefundBooked():
             refund = BookedRefund(fact.case_id, fact.by_line, fact.amounts_minor)
             return replace(after_sales, refunds={**after_sales.refunds, fact.refund_id: refund})
@@ -207,7 +207,7 @@ def evolve(after_sales: AfterSales, fact: RemedyFact) -> AfterSales:
             assert_never(fact)
 
 
-def _with(after_sales: AfterSales, case_id: str, share: CaseShare) -> AfterSales:
+def _with_case(after_sales: AfterSales, case_id: str, share: CaseShare) -> AfterSales:
     return replace(after_sales, cases={**after_sales.cases, case_id: share})
 
 
@@ -256,7 +256,7 @@ class NothingPaid(Forbidden, reason="NOTHING_PAID"):
 
 
 def require_delivered(after_sales: AfterSales, delivered: Mapping[LineNo, int]) -> None:
-    """No more comes back than would be delivered then."""
+    """Refuses if more units are coming back than these that are delivered."""
     for line_no, count in delivered.items():
         if after_sales.coming_back(line_no) > count:
             raise UnitsInReturn(line_no, after_sales.coming_back(line_no), count)
@@ -271,7 +271,7 @@ def leave(after_sales: AfterSales, order_id: str, case_id: str, given_free: Unit
 def take(after_sales: AfterSales, taken: TakenIntoCase, present: Units, sent: Units) -> list[TakenIntoCase]:
     """Take units into a case; present counts those that its reason is about, sent all that ever left.
 
-    A unit is in one case only, also after that case gave it its remedy: then the case is reopened.
+    A unit is in one case only, also after its remedy: then that case can be reopened.
     """
     for line_no, units in taken.by_line.items():
         same_kind = present.get(line_no, 0) - after_sales.in_cases(line_no, taken.arrived)

@@ -3,7 +3,7 @@
 Compensation follows from what is known: it is owed while the late dispatch of a supplier order stands,
 nobody ruled that the delay was another party's, and the agreement in force when it was sent asks for it.
 Each decision compares that with what has accrued and records the difference, so at most one amount
-stands for a supplier order, whatever is told in whatever order and however often.
+stands for a supplier order, in whatever order and however often facts arrive.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class NoDelay(Forbidden, reason="NO_DELAY"):
 
 
 def miss_deadline(order: Order | None, object_id: str, clock: Clock, now: datetime) -> Sequence[OrderFact]:
-    """Notice that a clock ran out. Nothing to notice records nothing."""
+    """Records that a clock ran out, if it did."""
     if order is None or (deadline := orders.deadline(order, object_id, clock)) is None or not deadline.overdue(now):
         return []
     missed = DeadlineMissed(order.order_id, object_id, clock, deadline.due, now, deadline.supplier_id)
@@ -53,8 +53,8 @@ def miss_deadline(order: Order | None, object_id: str, clock: Clock, now: dateti
 
 
 def settle(order: Order, now: datetime) -> list[OrderFact]:
-    """What the newest facts say of the clocks: met too late is a breach; one that was excused or met, or whose time
-    moved ahead, is none."""
+    """What follows for the clocks: one that was met too late is a breach; a breach whose clock was met in time, excused
+    or moved to a later time is withdrawn."""
     facts: list[OrderFact] = []
     for each in orders.deadlines(order):
         verdict = each.verdict(now)
@@ -72,7 +72,7 @@ def rule_delay(
 ) -> Sequence[OrderFact]:
     """Whose fault a missed clock is; until somebody rules, it is the supplier's.
 
-    The newest ruling counts: an older one is recorded and moves nothing. The same of the same time records nothing.
+    The newest ruling counts: an older one is recorded and changes nothing. Repeating a ruling records nothing.
     """
     supplier_order = order.supplier_order(supplier_order_id)
     orders.require_placed(order, at)
@@ -90,7 +90,7 @@ def rule_delay(
 def overdue_since(order: Order, deadline: Reading) -> dict[LineNo, datetime]:
     """Since when lines are overdue, while the breach stands as their supplier's and no other was sought since then.
 
-    A supplier that named a day for goods it has yet to get is taken at its word until that day.
+    Goods that the supplier has yet to get are not overdue before the day that it named.
     """
     key = (deadline.object_id, deadline.clock)
     supplier_order = order.supplier_orders.get(deadline.object_id)
@@ -114,8 +114,8 @@ def net_amount_minor(order: Order, supplier_order: SupplierOrder) -> int:
 
     It is the price of the units that had not left when the deadline passed: those still to be shipped
     and those shipped after it when the breach was recorded. Units rejected or cancelled before the breach
-    do not count, units rejected or cancelled after it do, and units of which the news comes later
-    that they left in time drop out.
+    do not count, units rejected or cancelled after it do, and units that turn out to have left in time
+    drop out.
     """
     net = sum(units * order.lines[line_no].unit_price_minor for line_no, units in supplier_order.late.items())
     return min(net, MOST_MINOR)

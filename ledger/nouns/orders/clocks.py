@@ -11,17 +11,17 @@ from ledger.terms.clocks import Clock, Reading
 
 
 def readings(order: Order) -> Iterator[Reading]:
-    """All that is owed by the order, or was owed and missed."""
+    """All clocks of the order, with those that are gone but were missed."""
     past = dict(order.breaches)
     for reading in deadlines(order):
         past.pop((reading.object_id, reading.clock), None)
         yield reading
-    # Of these nothing is owed any more, as after a cancellation; that they were missed stays.
+    # These clocks are gone, as after a cancellation, but that they were missed stays.
     yield from map(_past, past.values())
 
 
 def deadlines(order: Order) -> Iterator[Reading]:
-    """Every clock of the order that has a due time; of what came to nothing only those that were missed."""
+    """Every clock of the order that has a due time; for what came to nothing only those that were missed."""
     for each in order.supplier_orders.values():
         if each.sent_at is not None:
             came_to_nothing = bool(each.dropped) and each.came_to_nothing
@@ -41,20 +41,19 @@ def deadline(order: Order, object_id: str, clock: Clock) -> Reading | None:
 
 
 def _was_missed(reading: Reading) -> bool:
-    """Of a clock that is over: whether it was missed, by what is recorded or by what is known now."""
+    """Whether a clock that is over was missed, by what is recorded or by what is known now."""
     return reading.is_missed or reading.passed(reading.due)
 
 
-def _of_supplier_order(order: Order, of: SupplierOrder) -> Iterator[Reading]:
-    who, given_up_at, answered_at = of.supplier_id, of.given_up_at, of.acknowledged_at
-    if (due := of.acknowledge_by) is not None:
+def _of_supplier_order(order: Order, each: SupplierOrder) -> Iterator[Reading]:
+    who, given_up_at, answered_at = each.supplier_id, each.given_up_at, each.acknowledged_at
+    object_id, stopped_since = each.supplier_order_id, each.stopped_since
+    if (due := each.acknowledge_by) is not None:
         unanswered = given_up_at if answered_at is None else None
-        yield _reading(
-            order, of.supplier_order_id, Clock.ACKNOWLEDGE, due, answered_at, who, of.stopped_since, unanswered
-        )
-    if (due := of.dispatch_by) is not None:
-        left_at = of.dispatched_at
-        yield _reading(order, of.supplier_order_id, Clock.DISPATCH, due, left_at, who, of.stopped_since, given_up_at)
+        yield _reading(order, object_id, Clock.ACKNOWLEDGE, due, answered_at, who, stopped_since, unanswered)
+    if (due := each.dispatch_by) is not None:
+        left_at = each.dispatched_at
+        yield _reading(order, object_id, Clock.DISPATCH, due, left_at, who, stopped_since, given_up_at)
 
 
 def _reading(

@@ -1,4 +1,4 @@
-"""Decisions on an order that is sent and arrives: sent, received, reviewed, completed."""
+"""Decisions on the delivery of an order: sent, received, reviewed, completed."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def send(order: Order, supplier_order_id: str, sent: SupplierOrderSent) -> Seque
     stopping = (*order.stops.get("", ()), *order.stops.get(supplier_order_id, ()))
     if not stopping:
         return [sent]
-    # It may be told after a hold that began later.
-    return [sent, *supplier_orders.reckon_clocks(supplier_orders.evolve(supplier_order, sent), stopping, sent.at)]
+    # It may be recorded after a hold that began later.
+    return [sent, *supplier_orders.recompute_clocks(supplier_orders.evolve(supplier_order, sent), stopping, sent.at)]
 
 
 def confirm_receipt(order: Order, by: str, at: datetime, returned: Sequence[Shipment] = ()) -> Sequence[OrderFact]:
-    """The customer, or the carrier for it, has all that was dispatched and not returned. Twice records nothing.
+    """The customer, or the carrier for it, has all that was dispatched and not returned. Repeating it records nothing.
 
     After a dispute, or for a later parcel, a receipt can be confirmed again.
     """
@@ -59,7 +59,7 @@ def review(order: Order, review_id: str, score: int, at: datetime) -> Sequence[O
 
 
 def complete(order: Order | None, now: datetime) -> Sequence[OrderFact]:
-    """Notice that the return window closed with no case open. Nothing to notice records nothing."""
+    """Records that the return window closed with no case open, if it did."""
     closes_at = window_closes_at(order, order.delivered_at) if order is not None else None
     if order is None or closes_at is None or now < closes_at:
         return []

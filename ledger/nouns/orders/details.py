@@ -27,9 +27,9 @@ from ledger.terms.money import MOST_MINOR, Money, TotalTooLarge, largest_total
 
 
 def missing_fields(order: Order, lacking: Container[LineNo] | None = None) -> tuple[str, ...]:
-    """What was understood but is not enough to fulfil the order (DOMAIN 1), as field paths.
+    """What is still missing to fulfil the order (DOMAIN 1), as field paths.
 
-    Lines that lack stock wait for it and not for a supplier; without being named they are those of the ledger's hold.
+    Lines that lack stock need no supplier yet; if they are not given, they are those of the ledger's hold.
     """
     if lacking is None:
         hold = order.hold(HoldReason.OUT_OF_STOCK, LEDGER) if order.holds else None
@@ -56,7 +56,7 @@ def missing_fields(order: Order, lacking: Container[LineNo] | None = None) -> tu
 
 
 def complete_details(order: Order, completed: DetailsCompleted) -> Sequence[OrderFact]:
-    """What was missing came in, before confirmation. Nothing new records nothing, nor does an address that is old."""
+    """What was missing came in, before confirmation. Nothing new, or an old address, records nothing."""
     if order.address_at is not None and completed.at < order.address_at:
         nothing: dict[str, Any] = {"customer": None, "destination": None, "promised_by": None, "subject": ""}
         completed = replace(completed, **nothing, has_contact=False, has_address=False)
@@ -76,7 +76,7 @@ def complete_details(order: Order, completed: DetailsCompleted) -> Sequence[Orde
 
 
 def require_total(before: Order, after: Order) -> None:
-    """What all lines cost, or are declared for, is bounded, also where they were completed one by one."""
+    """Refuses if all lines together cost, or are declared for, more than the largest total."""
     for worth in (attrgetter("unit_price_minor"), attrgetter("declared_value_minor")):
         was, total = (sum(line.quantity * worth(line) for line in each.lines.values()) for each in (before, after))
         if total > max(was, MOST_MINOR):
@@ -84,7 +84,7 @@ def require_total(before: Order, after: Order) -> None:
 
 
 def _known_as(order: Order, line: Line) -> bool:
-    """Whether the line is as it is here; one that names no supplier may have been given one."""
+    """Whether the line is known like this; one that names no supplier may have been given one."""
     present = order.lines.get(line.line_no)
     if present is not None and line.line_no in order.chosen and not line.supplier_id:
         return line == replace(present, supplier_id="")
@@ -92,7 +92,7 @@ def _known_as(order: Order, line: Line) -> bool:
 
 
 def change_address(order: Order, changed: AddressChanged) -> list[AddressChanged]:
-    """Send it elsewhere; only before packing. One that is older than the present one is recorded and moves nothing.
+    """Send it elsewhere; only before packing. One that is older than the present one is recorded and changes nothing.
 
     The same address of the same time again records nothing.
     """
@@ -112,6 +112,6 @@ S = TypeVar("S", DetailsCompleted, CustomsDataCompleted, PaymentChanged, Chargeb
 
 
 def since_placing(order: Order, fact: S) -> S:
-    """The fact as it counts: not before the order was placed."""
+    """The fact, counted from the placing if its time is before that."""
     placed_at = order.placed.placed_at
     return fact if fact.at >= placed_at else replace(fact, at=placed_at, told_at=fact.at)

@@ -1,4 +1,4 @@
-"""What each fact makes of an order."""
+"""How each fact changes an order."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
         return _supplier_order_moved(order, fact)
     match fact:
         case SuppliersChosen():
-            return _supplied(order, fact)
+            return _with_suppliers(order, fact)
         case DetailsCompleted():
             return _completed(order, fact)
         case CustomsDataCompleted():
@@ -85,7 +85,7 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             )
         case UnitsBackordered(by_line=by_line):
             moved = _moved(order, by_line, "open", "backordered")
-            return replace(moved, unreserved=_plus(order.unreserved, "", by_line))
+            return replace(moved, unreserved=_with_units(order.unreserved, "", by_line))
         case UnitsReserved():
             return _reserved(order, fact)
         case AddressChanged():
@@ -112,7 +112,7 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             breaches = {**order.breaches, (fact.object_id, fact.clock): Breach(fact)}
             return _with_late(replace(order, breaches=breaches), fact, late)
         case BreachWithdrawn():
-            return _with_late(_no_breach(order, fact), fact, {})
+            return _with_late(_breach_withdrawn(order, fact), fact, {})
         case DelayRuled():
             if fact.outdated:
                 return order
@@ -130,7 +130,7 @@ NOUN = noun("order", OrderFact, evolve)
 
 
 def _placed(fact: OrderPlaced) -> Order:
-    return Order(  # many by their place: Python passes more than 15 names in a slower way
+    return Order(  # many by position: Python is slower with more than 15 keyword arguments
         fact,
         {line.line_no: line for line in fact.lines},
         {line.line_no: Buckets(line.quantity) for line in fact.lines},
@@ -195,7 +195,7 @@ def _reserved(order: Order, fact: UnitsReserved) -> Order:
     left = order.waiting_at_suppliers()
     served = {(supplier_id, n): units for supplier_id, each in fact.by_supplier.items() for n, units in each.items()}
     for line_no, units in {} if served else fact.by_line.items():
-        # Nobody said with whom: a line of a fact of before waits with one supplier, but for rare cases.
+        # An old fact does not name the suppliers: apart from rare cases, a line waits with one.
         for key in (key for key in left if key[1] == line_no):
             served[key] = min(units, left[key])
             units -= served[key]
@@ -204,12 +204,12 @@ def _reserved(order: Order, fact: UnitsReserved) -> Order:
     return replace(order, unreserved=unreserved, untracked=order.untracked - (fact.by_line.keys() - waiting))
 
 
-def _plus(unreserved: Mapping[AtSupplier, int], supplier_id: str, by_line: Units) -> dict[AtSupplier, int]:
+def _with_units(unreserved: Mapping[AtSupplier, int], supplier_id: str, by_line: Units) -> dict[AtSupplier, int]:
     more = {(supplier_id, n): unreserved.get((supplier_id, n), 0) + units for n, units in by_line.items()}
     return {**unreserved, **more}
 
 
-def _supplied(order: Order, fact: SuppliersChosen) -> Order:
+def _with_suppliers(order: Order, fact: SuppliersChosen) -> Order:
     lines = {n: replace(order.lines[n], supplier_id=supplier_id) for n, supplier_id in fact.by_line.items()}
     by_sku = {choice.sku: choice for choice in fact.choices}
     chosen = {line_no: by_sku[line.sku] for line_no, line in lines.items()}
@@ -237,7 +237,7 @@ def _completed(order: Order, fact: DetailsCompleted) -> Order:
         chosen={n: choice for n, choice in order.chosen.items() if lines[n] is order.lines[n]},
         currency=fact.currency or order.currency,
         customer=fact.customer or order.customer,
-        subjects=_and(order.subjects, fact.subject),
+        subjects=_with_subject(order.subjects, fact.subject),
         has_contact=order.has_contact or fact.has_contact,
         has_address=order.has_address or fact.has_address,
         destination=fact.destination or order.destination,
@@ -251,7 +251,7 @@ def _completed(order: Order, fact: DetailsCompleted) -> Order:
 
 def _readdressed(order: Order, fact: AddressChanged) -> Order:
     if fact.outdated:
-        # Who is erased is erased from it too.
+        # The person is kept as a subject, so that erasing covers this address too.
         known = not fact.subject or fact.subject in order.subjects
         return order if known else replace(order, subjects=(fact.subject, *order.subjects))
     return replace(
@@ -261,20 +261,20 @@ def _readdressed(order: Order, fact: AddressChanged) -> Order:
         has_address=True,
         destination=fact.destination,
         address_at=fact.at,
-        subjects=_and(order.subjects, fact.subject),
+        subjects=_with_subject(order.subjects, fact.subject),
         promised_by=fact.promised_by or order.promised_by,
     )
 
 
 def _customs_completed(order: Order, fact: CustomsDataCompleted) -> Order:
     lines = dict(order.lines)
-    for said in fact.lines:
-        new = {name: value for name in said.__struct_fields__ if (value := getattr(said, name))}
-        lines[said.line_no] = replace(lines[said.line_no], **new)
+    for line in fact.lines:
+        new = {name: value for name in line.__struct_fields__ if (value := getattr(line, name))}
+        lines[line.line_no] = replace(lines[line.line_no], **new)
     return replace(order, lines=lines, incoterm=fact.incoterm or order.incoterm)
 
 
-def _and(subjects: tuple[str, ...], subject: str) -> tuple[str, ...]:
+def _with_subject(subjects: tuple[str, ...], subject: str) -> tuple[str, ...]:
     return (*(each for each in subjects if each != subject), subject) if subject else subjects
 
 
@@ -312,8 +312,8 @@ def _shipment_to(order: Order, fact: UnitsDelivered | UnitsLost | DeliveryReopen
     )
 
 
-def _no_breach(order: Order, fact: BreachWithdrawn) -> Order:
-    """A ruling was about this delay; if the clock is missed again, that is another one."""
+def _breach_withdrawn(order: Order, fact: BreachWithdrawn) -> Order:
+    """The ruling on this delay goes too; if the clock is missed again, that is another delay."""
     what = (fact.object_id, fact.clock)
     rulings = {each: ruling for each, ruling in order.rulings.items() if each != what}
     breach = replace(order.breaches[what], withdrawn=fact)
@@ -345,9 +345,9 @@ def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
         after = supplier_orders.draft(fact)
         order = _moved(order, fact.units, "open", "assigned")
         if order.unreserved:
-            order = replace(order, unreserved=_given_to(order.unreserved, fact))
+            order = replace(order, unreserved=_with_supplier(order.unreserved, fact))
         if any(choice.untracked for choice in fact.choices):
-            order = _unreserved(order, fact)
+            order = _with_untracked(order, fact)
     else:
         before = order.supplier_orders[fact.supplier_order_id]
         after = supplier_orders.evolve(before, fact)
@@ -368,28 +368,28 @@ def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
     return replace(order, supplier_orders={**order.supplier_orders, after.supplier_order_id: after})
 
 
-def _unreserved(order: Order, fact: SupplierOrderDrafted) -> Order:
+def _with_untracked(order: Order, fact: SupplierOrderDrafted) -> Order:
     """Units went to a supplier that sends no feed of them."""
     skus = {choice.sku for choice in fact.choices if choice.untracked}
     units = {n: count for n, count in fact.units.items() if order.lines[n].sku in skus}
-    unreserved = _plus(order.unreserved, fact.supplier_id, units)
+    unreserved = _with_units(order.unreserved, fact.supplier_id, units)
     return replace(order, unreserved=unreserved, untracked=order.untracked | units.keys())
 
 
-def _given_to(unreserved: Mapping[AtSupplier, int], fact: SupplierOrderDrafted) -> Mapping[AtSupplier, int]:
-    """Units that wait and were no supplier's yet are this one's to get; what lines had beyond them was cancelled."""
+def _with_supplier(unreserved: Mapping[AtSupplier, int], fact: SupplierOrderDrafted) -> Mapping[AtSupplier, int]:
+    """Units that wait without a supplier now wait with this one; any more of these lines were cancelled."""
     drafted = plus(fact.units, fact.backordered)
     taken = {n: count for n, units in drafted.items() if (count := min(units, unreserved.get(("", n), 0)))}
     if not taken:
         return unreserved
     rest = {key: units for key, units in unreserved.items() if key[0] or key[1] not in taken}
-    return _plus(rest, fact.supplier_id, taken)
+    return _with_units(rest, fact.supplier_id, taken)
 
 
 def _follow_shares(
     buckets: dict[LineNo, Buckets], before: SupplierOrder, after: SupplierOrder
 ) -> dict[LineNo, Buckets]:
-    """The lines' buckets change by what the supplier order's shares changed."""
+    """The lines' buckets, changed as the supplier order's shares did."""
     if before.shares is after.shares:
         return buckets
     changed = dict(buckets)

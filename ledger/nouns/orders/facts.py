@@ -39,10 +39,10 @@ UNDER_WAY = ("open", "backordered", "assigned", "shipped")
 
 
 class SincePlacing(Fact, frozen=True, kw_only=True, tag=""):
-    """What a shop may know before it has the order, such as a payment; of before the placing, it counts from then."""
+    """What a shop may know before it has the order, such as a payment; it counts from the placing at the earliest."""
 
     told_at: datetime | None = None
-    """What was told as its time, where that is before the order was placed."""
+    """The time that was given, where that is before the order was placed."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ class SincePlacing(Fact, frozen=True, kw_only=True, tag=""):
 
 
 class PaymentState(StrEnum):
-    """What the shop says of the money."""
+    """The state of the payment, as the shop reports it."""
 
     UNKNOWN = "unknown"
     PENDING = "pending"
@@ -103,7 +103,7 @@ class Line(Value, frozen=True):
     title: str = ""
     supplier_id: str = ""
     dispatch_by: datetime | None = None
-    """A dispatch deadline that the shop gave; it goes before the agreement's."""
+    """A dispatch deadline that the shop gave; it takes precedence over the agreement's."""
     hs_code: str = ""
     origin: str = ""
     weight_grams: int = 0
@@ -113,12 +113,12 @@ class Line(Value, frozen=True):
 
     @property
     def customs_value_minor(self) -> int:
-        """What one unit is worth to customs; 0 while nobody said."""
+        """What one unit is worth to customs; 0 while it is not known."""
         return self.declared_value_minor or self.unit_price_minor
 
 
 HoldKey = tuple[HoldReason, str, str]
-"""What tells holds apart: reason, owner and scope."""
+"""What identifies a hold: reason, owner and scope."""
 
 
 class Hold(Value, frozen=True):
@@ -138,7 +138,7 @@ class Hold(Value, frozen=True):
     choices: tuple[Choice, ...] = ()
     """Why no supplier qualified, for each SKU, where that is the reason."""
     note_digest: str = ""
-    """Keyed hash of the note: another one is recognised without its content."""
+    """Keyed hash of the note: recognises another one without its content."""
 
     @property
     def key(self) -> HoldKey:
@@ -156,7 +156,7 @@ class OrderPlaced(Fact, frozen=True, tag="order.placed"):
     lines: tuple[Line, ...]
     at: datetime
     intake: str = ""
-    """Keyed hash of the order as it was sent: the same again is recognised without its content."""
+    """Keyed hash of the order as it was sent: recognises a repetition without its content."""
     customer: Sealed | None = None
     subject: str = ""
     """Pseudonym of the customer, whose data keys carry it."""
@@ -184,7 +184,7 @@ class OrderPlaced(Fact, frozen=True, tag="order.placed"):
     promised_day: date | None = None
     """The day that the customer was promised, where it was told a day; promised_by is its end at the destination."""
     historical: bool = False
-    """An order of before, recorded for its figures: nobody has anything to do about it."""
+    """An old order, recorded for its figures: nobody has anything to do about it."""
 
 
 class SuppliersChosen(Fact, frozen=True, tag="order.suppliers_chosen"):
@@ -216,7 +216,7 @@ class DetailsCompleted(SincePlacing, frozen=True, tag="order.details_completed")
 
 
 class CustomsLine(Value, frozen=True):
-    """What customs asks of one line; what is empty or zero was not said and stays as it was."""
+    """What customs asks of one line; what is empty or zero was not given and stays as it was."""
 
     line_no: LineNo
     title: str = ""
@@ -227,7 +227,7 @@ class CustomsLine(Value, frozen=True):
 
 
 class CustomsDataCompleted(SincePlacing, frozen=True, tag="order.customs_data_completed"):
-    """What customs asks for came in or was put right, before or after confirmation."""
+    """What customs asks for came in or was corrected, before or after confirmation."""
 
     order_id: str
     at: datetime
@@ -254,13 +254,13 @@ class HoldReleased(SincePlacing, frozen=True, tag="order.hold_released"):
 
 
 class PaymentChanged(SincePlacing, frozen=True, tag="order.payment_changed"):
-    """The shop said something new of the money."""
+    """The shop reported another state of the payment."""
 
     order_id: str
     payment: PaymentState
     at: datetime
     outdated: bool = False
-    """Newer news was known already: it is recorded and moves nothing."""
+    """A newer state was known already: this one is recorded and changes nothing."""
 
 
 class OrderConfirmed(Fact, frozen=True, tag="order.confirmed"):
@@ -289,7 +289,7 @@ class UnitsReserved(Fact, frozen=True, tag="order.units_reserved"):
     by_line: Units
     at: datetime
     by_supplier: dict[str, Units] = {}
-    """The same by who is to send them, for a line may wait with several; empty before the confirmation."""
+    """The same by supplier, because a line may wait with several; empty before the confirmation."""
 
 
 class AddressChanged(Fact, frozen=True, tag="order.address_changed"):
@@ -303,7 +303,7 @@ class AddressChanged(Fact, frozen=True, tag="order.address_changed"):
     promised_by: datetime | None = None
     """When the promised day ends at the new destination; only where a day was promised."""
     outdated: bool = False
-    """A newer address was known already: it is recorded and moves nothing."""
+    """A newer address was known already: this one is recorded and changes nothing."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -354,7 +354,7 @@ class UnitsLost(Fact, frozen=True, tag="order.units_lost"):
 
 
 class ReceiptConfirmed(Fact, frozen=True, tag="order.receipt_confirmed"):
-    """The customer, or the carrier for it, said that everything is there."""
+    """The customer, or the carrier for it, confirmed that everything arrived."""
 
     order_id: str
     by: str
@@ -402,13 +402,13 @@ class DeadlineMissed(Fact, frozen=True, tag="order.deadline_missed"):
 
 
 class BreachWithdrawn(Fact, frozen=True, tag="order.breach_withdrawn"):
-    """It was no breach after all; the news of that came late."""
+    """It was no breach after all; the fact that shows it arrived late."""
 
     order_id: str
     object_id: str
     clock: Clock
     happened_at: datetime | None
-    """When it had happened in time; None if it had not, but the clock stood still, or nobody wanted it any more."""
+    """When the clock had been met in time; None if it was not, but stood still, or nobody wanted the units any more."""
     at: datetime
     supplier_id: str = ""
 
@@ -425,11 +425,11 @@ class DelayRuled(Fact, frozen=True, tag="order.delay_ruled"):
     at: datetime
     supplier_id: str = ""
     outdated: bool = False
-    """A newer ruling was known already: it is recorded and moves nothing."""
+    """A newer ruling was known already: this one is recorded and changes nothing."""
 
 
 class ReroutingSought(Fact, frozen=True, tag="order.rerouting_sought"):
-    """Another supplier was sought for what one had not done by then; recorded once for each clock and due time."""
+    """Another supplier was sought for overdue units; recorded once for each clock and due time."""
 
     order_id: str
     supplier_order_id: str

@@ -16,38 +16,40 @@ from ledger.nouns.orders.state import Header, Order, Stops
 
 
 def place_hold(order: Order, hold: Hold) -> Sequence[OrderFact]:
-    """A reason to wait. The same hold again records nothing, nor does one without a note where there is one."""
+    """A reason to wait. The same hold again records nothing, nor does one that only lacks the note."""
     counted = replace(hold, at=max(hold.at, order.placed.placed_at))
-    return _as_told(order, place_holds(order, [counted]), hold.at)
+    return _with_told_at(order, place_holds(order, [counted]), hold.at)
 
 
-def _as_told(order: Order, facts: Sequence[OrderFact], at: datetime) -> Sequence[OrderFact]:
-    """Facts of a hold; the first says what was told as its time, where it counts from the placing."""
+def _with_told_at(order: Order, facts: Sequence[OrderFact], at: datetime) -> Sequence[OrderFact]:
+    """The facts of a hold; the first keeps the time that was given, where it counts from the placing."""
     if not facts or at >= order.placed.placed_at:
         return facts
     return [replace(facts[0], told_at=at), *facts[1:]]
 
 
 def place_holds(order: Order, holds: Sequence[Hold]) -> list[OrderFact]:
-    """Reasons to wait, each of another scope, so that none has to see the one before it.
+    """Reasons to wait, each of another scope, so that none depends on the one before it.
 
-    One that stands already is news only if it turns out to be older.
+    One that stands already is recorded again only if it turns out to be older or says more.
     """
     standing = {each.key: each for each in order.holds}
-    news: list[Hold] = []
+    new: list[Hold] = []
     for hold in holds:
         _require_under_way(order, hold)
         present = standing.get(hold.key)
-        if present is None or hold.at < present.at or not _says_no_more(hold, present):
-            news.append(hold)
-    placed = [HoldPlaced(order.order_id, hold, hold.at) for hold in news]
-    return [*placed, *_clocks(order, news, stops_with(order, news), max(hold.at for hold in news))] if news else []
+        if present is None or hold.at < present.at or not _adds_nothing(hold, present):
+            new.append(hold)
+    placed = [HoldPlaced(order.order_id, hold, hold.at) for hold in new]
+    return (
+        [*placed, *_recomputed_clocks(order, new, stops_with(order, new), max(hold.at for hold in new))] if new else []
+    )
 
 
 def _require_under_way(order: Order, hold: Hold) -> None:
-    """After the end of what it names, the order or one supplier order, nothing waits any more.
+    """Refuses a hold that begins after the end of what it names, the order or one supplier order.
 
-    A hold that began before it is history, which counts also where it is told late.
+    One that began before that counts, also if it is recorded late.
     """
     named = order.supplier_order(hold.supplier_order_id) if hold.supplier_order_id else None
     ended_at = named.ended_at if named else order.ended_at
@@ -58,21 +60,21 @@ def _require_under_way(order: Order, hold: Hold) -> None:
     raise OrderClosed(order.order_id, order.header)
 
 
-def _says_no_more(hold: Hold, present: Hold) -> bool:
-    """Whether a hold says nothing that the present one of its key does not say."""
+def _adds_nothing(hold: Hold, present: Hold) -> bool:
+    """Whether a hold adds nothing to the present one of its key."""
     if hold.note_digest not in ("", present.note_digest):
         return False
     return replace(hold, at=present.at, note=present.note, note_digest=present.note_digest) == present
 
 
-def _clocks(order: Order, holds: Iterable[Hold], stops: Stops, at: datetime) -> list[OrderFact]:
-    """How the clocks of the supplier orders that these holds are about stand, by all that stopped them."""
+def _recomputed_clocks(order: Order, holds: Iterable[Hold], stops: Stops, at: datetime) -> list[OrderFact]:
+    """The clocks of the supplier orders that these holds are about, recomputed from all that stopped them."""
     scopes = dict.fromkeys(hold.supplier_order_id for hold in holds if hold.reason.stops_clocks)
     about = order.supplier_orders if "" in scopes else scopes
     facts: list[OrderFact] = []
     for each in about:
         stopping = (*stops.get("", ()), *stops.get(each, ()))
-        facts += supplier_orders.reckon_clocks(order.supplier_orders[each], stopping, at)
+        facts += supplier_orders.recompute_clocks(order.supplier_orders[each], stopping, at)
     return facts
 
 
@@ -91,25 +93,25 @@ def release_hold(
         raise UnknownHold(order.order_id, reason, owner)
     if reason is HoldReason.INCOMPLETE and (missing := missing_fields(order)):
         raise StillIncomplete(order.order_id, missing)
-    return _as_told(order, end_holds(order, ended, max(at, order.placed.placed_at)), at)
+    return _with_told_at(order, end_holds(order, ended, max(at, order.placed.placed_at)), at)
 
 
 def end_holds(order: Order, ended: Iterable[Hold], at: datetime) -> list[OrderFact]:
     """These holds end; a supplier order whose clocks none stops any more goes on."""
     ended = list(ended)
     released = [HoldReleased(order.order_id, hold.reason, hold.owner, at, hold.supplier_order_id) for hold in ended]
-    return [*released, *_clocks(order, ended, stops_after(order, [hold.key for hold in ended], at), at)]
+    return [*released, *_recomputed_clocks(order, ended, stops_after(order, [hold.key for hold in ended], at), at)]
 
 
 def end_with_order(order: Order, now: datetime) -> list[OrderFact]:
-    """Once no unit is left to leave or to arrive, nothing waits: the ledger's own holds end. People end theirs."""
+    """The ledger's own holds end once no unit is left to leave or to arrive. People end theirs."""
     over = order.header is Header.CANCELLED or (order.ordered and not any(map(order.units, UNDER_WAY)))
     own = [hold for hold in order.holds if hold.owner == LEDGER] if over else []
     return end_holds(order, own, max(now, *(hold.at for hold in own))) if own else []
 
 
 def holds_on(order: Order, supplier_order_id: str) -> list[Hold]:
-    """The holds that keep this supplier order from going on; one that names lacking units is about those alone."""
+    """The holds that keep this supplier order from going on; one that names lacking units concerns only those."""
     return [hold for hold in order.holds if hold.supplier_order_id in ("", supplier_order_id) and not hold.lacking]
 
 

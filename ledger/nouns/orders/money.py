@@ -28,16 +28,15 @@ from ledger.nouns.orders.state import Header, Order
 from ledger.terms.money import Money
 
 _NO_MONEY = frozenset({PaymentState.REFUNDED, PaymentState.FAILED})
-"""Nothing is left of the money; what was voided failed."""
+"""Nothing is left of the money; a voided payment counts as failed."""
 
 
 def change_payment(order: Order, payment: PaymentState, at: datetime) -> list[OrderFact]:
-    """What the shop says of the money now. The same state again records nothing, unless it ends a hold.
+    """The state of the payment as the shop reports it. The same state again records nothing, unless it ends a hold.
 
-    Paid releases the holds that waited for it. Money that goes back before the confirmation is awaited again; all of it
-    going back after the confirmation keeps what has not left from leaving. News counts by its own time: what is older
-    than what is known is recorded and moves nothing. Money may have come before the order, for which it counts from
-    the placing.
+    A payment ends the holds that waited for it. Money that goes back before the confirmation is awaited again; if all
+    of it goes back later, what has not left is put on hold. A state that is older than the known one is recorded and
+    changes nothing. A payment from before the order counts from the placing.
     """
     changed = since_placing(order, PaymentChanged(order.order_id, payment, at))
     told_at, at = at, changed.at
@@ -57,36 +56,36 @@ def change_payment(order: Order, payment: PaymentState, at: datetime) -> list[Or
 def money_gone_at(order: Order) -> datetime | None:
     """When the last of the money for its units went back; None if some is left, or it was paid again since.
 
-    Of a chargeback in another currency nobody can say what it leaves.
+    What a chargeback in another currency leaves is unknown, so it counts as all.
     """
     if order.payment in _NO_MONEY:
         return order.payment_at or order.placed.at
-    if not order.chargebacks or not (_left_nothing(order) or _charged_back_otherwise(order)):
+    if not order.chargebacks or not (_nothing_left(order) or _charged_back_in_other_currency(order)):
         return None
     gone_at = max(chargeback.at for chargeback in order.chargebacks)
     since = order.payment_at if order.payment is PaymentState.PAID else None
     return None if since is not None and since > gone_at else gone_at
 
 
-def _left_nothing(order: Order) -> bool:
-    """Whether nothing of the money is left; of a paid order that of cancelled units may be what the bank took."""
+def _nothing_left(order: Order) -> bool:
+    """Whether nothing of the money is left; in a paid order the bank may have taken that of cancelled units."""
     if order.payment is PaymentState.PAID:
         return left_minor(order) <= 0
     return _all_went_back(order)
 
 
-def _charged_back_otherwise(order: Order) -> bool:
+def _charged_back_in_other_currency(order: Order) -> bool:
     return any(chargeback.amount.currency != order.currency for chargeback in order.chargebacks)
 
 
 def _paid_again(order: Order, payment: PaymentState, at: datetime) -> bool:
-    """Whether "paid" is news to a paid order: its money went back before."""
+    """Whether an order that counts as paid was paid again after its money went back."""
     gone_at = money_gone_at(order) if payment is PaymentState.PAID and order.chargebacks else None
     return gone_at is not None and at > gone_at
 
 
 def _ended_by_payment(order: Order, at: datetime) -> list[Hold]:
-    """The holds that money which came then ends: not those of money that went back later."""
+    """The holds that a payment at that time ends: not those of money that went back later."""
     return [
         hold
         for hold in order.holds
@@ -98,20 +97,20 @@ def _ended_by_payment(order: Order, at: datetime) -> list[Hold]:
 
 
 def keep_back(order: Order, at: datetime) -> Sequence[OrderFact]:
-    """What has not left waits, because its money went back: for the money, or for a person."""
+    """A hold on what has not left, because its money went back."""
     if order.header is Header.CANCELLED or not any(map(order.units, ("open", "backordered", "assigned"))):
         return []
-    # The money of a reship is that of an order of before it, and counts by its own time.
+    # The money of a reship is that of an earlier order, and counts by its own time.
     return place_holds(order, [Hold(HoldReason.PAYMENT_REVERSED, LEDGER, at)])
 
 
-def share_money(reship: Order, paying: Order, news: ChargebackRecorded | PaymentChanged) -> Sequence[OrderFact]:
-    """What news of the money of the order that paid for a reship's units means for the reship."""
-    if isinstance(news, PaymentChanged) and news.outdated:
+def share_money(reship: Order, paying: Order, change: ChargebackRecorded | PaymentChanged) -> Sequence[OrderFact]:
+    """What a change of the money of the order that paid for a reship's units means for the reship."""
+    if isinstance(change, PaymentChanged) and change.outdated:
         return []
-    if isinstance(news, PaymentChanged) and news.payment is PaymentState.PAID:
-        return end_holds(reship, _ended_by_payment(reship, news.at), news.at)
-    return keep_back(reship, news.at) if money_gone_at(paying) is not None else []
+    if isinstance(change, PaymentChanged) and change.payment is PaymentState.PAID:
+        return end_holds(reship, _ended_by_payment(reship, change.at), change.at)
+    return keep_back(reship, change.at) if money_gone_at(paying) is not None else []
 
 
 def _awaits_confirmation(order: Order) -> bool:
@@ -119,9 +118,9 @@ def _awaits_confirmation(order: Order) -> bool:
 
 
 def record_chargeback(order: Order, chargeback: ChargebackRecorded) -> Sequence[OrderFact]:
-    """The bank took money back, which is recorded whatever it comes to. The same chargeback again records nothing.
+    """The bank took money back, which is recorded whatever the amount. The same chargeback again records nothing.
 
-    Where nothing is left of what was paid for the order's units, those that have not left wait.
+    If nothing is left of what was paid for the order's units, those that have not left are put on hold.
     """
     for each in order.chargebacks:
         if each.chargeback_id == chargeback.chargeback_id:
@@ -130,11 +129,11 @@ def record_chargeback(order: Order, chargeback: ChargebackRecorded) -> Sequence[
             return []
     after = evolve(order, chargeback)
     gone = money_gone_at(after) is not None
-    chargeback = replace(chargeback, warnings=tuple(_odd(after, chargeback)))
+    chargeback = replace(chargeback, warnings=tuple(_warnings(after, chargeback)))
     return [chargeback, *keep_back(order, chargeback.at)] if gone else [chargeback]
 
 
-def _odd(after: Order, chargeback: ChargebackRecorded) -> Iterator[str]:
+def _warnings(after: Order, chargeback: ChargebackRecorded) -> Iterator[str]:
     """What is odd about the newest chargeback of an order."""
     if chargeback.amount.currency != after.currency:
         yield f"{chargeback.amount} was charged back of an order in {after.currency or 'no currency yet'}"
@@ -159,7 +158,7 @@ def price_of(order: Order, units: Units) -> Amounts:
 
 
 def came_in_minor(order: Order) -> int:
-    """What was paid for the order, as far as the shop's word says: the price of all units, or nothing."""
+    """What was paid for the order, by the state that the shop reports: the price of all units, or nothing."""
     if order.payment not in (PaymentState.PAID, PaymentState.PARTLY_REFUNDED, PaymentState.REFUNDED):
         return 0
     return sum(line.quantity * line.unit_price_minor for line in order.lines.values())
@@ -210,5 +209,5 @@ def pay_refund(order: Order, refund_id: str, at: datetime) -> list[OrderFact]:
     paid_back = RefundPaidBack(order.order_id, refund_id, at)
     after = evolve(order, paid_back)
     payment = PaymentState.REFUNDED if _all_went_back(after) else PaymentState.PARTLY_REFUNDED
-    # It follows from all that is known, so it is never older than that.
+    # It follows from all that is known, so its time is not before that.
     return [paid_back, *change_payment(after, payment, max(at, after.payment_at or at))]

@@ -1,4 +1,4 @@
-"""An order as its facts tell it: where its units are, what holds it, what is due."""
+"""The state of an order: where its units are, what holds it, what is due."""
 
 from __future__ import annotations
 
@@ -114,10 +114,10 @@ Stops = Mapping[str, tuple[Stop, ...]]
 
 
 class Order(Value, frozen=True):
-    """An order as its facts tell it."""
+    """An order, folded from its facts."""
 
     placed: OrderPlaced
-    """As it came in; what changed since stands in the fields below."""
+    """As it came in; what changed since is in the fields below."""
     lines: dict[LineNo, Line]
     buckets: dict[LineNo, Buckets]
     currency: str
@@ -130,7 +130,7 @@ class Order(Value, frozen=True):
     promised_day: date | None = None
     """The day whose end promised_by is, where the customer was told a day."""
     payment_at: datetime | None = None
-    """The time of the newest news of the money since the order was recorded, as it was told."""
+    """The time, as given, of the newest payment state since the order was recorded."""
     address_at: datetime | None = None
     """The time of the newest address since the placing."""
     incoterm: Incoterm | None = None
@@ -143,7 +143,7 @@ class Order(Value, frozen=True):
     """Since the confirmation: before it no supplier has anything to do."""
     untracked: frozenset[LineNo] = frozenset()
     unreserved: Mapping[AtSupplier, int] = {}
-    """Units that nothing was reserved for when it was to be: backordered by us, or of SKUs without a feed."""
+    """Units that could not be reserved: backordered by us, or of SKUs without a feed."""
     chosen: dict[LineNo, Choice] = {}
     """Lines whose supplier the shop did not know, and why they have the one they have."""
     confirmed_at: datetime | None = None
@@ -155,11 +155,11 @@ class Order(Value, frozen=True):
     receipt_confirmed_at: datetime | None = None
     completed_at: datetime | None = None
     breaches: Mapping[tuple[str, Clock], Breach] = {}
-    """The last of each clock of each object, with those that were withdrawn."""
+    """The last breach of each clock of each object, also if it was withdrawn."""
     rulings: dict[tuple[str, Clock], DelayRuled] = {}
     """Whose fault a missed clock is, where somebody ruled."""
     sought: dict[tuple[str, Clock], ReroutingSought] = {}
-    """What last came of seeking another supplier for what was overdue."""
+    """The last result of seeking another supplier for overdue units."""
     reviews: tuple[OrderReviewed, ...] = ()
     chargebacks: tuple[ChargebackRecorded, ...] = ()
     after_sales: AfterSales = AfterSales()
@@ -181,7 +181,7 @@ class Order(Value, frozen=True):
     @property
     def sealed_for(self) -> str:
         """The order id that its customer is sealed for: what unsealing needs."""
-        # Who moved since was sealed for this order itself.
+        # After a change of address the customer is sealed for this order itself.
         return (
             self.placed.sealed_for
             if self.placed.sealed_for and self.customer == self.placed.customer
@@ -213,7 +213,7 @@ class Order(Value, frozen=True):
         return by_line
 
     def waiting_at_suppliers(self) -> dict[AtSupplier, int]:
-        """The same by who is to send them."""
+        """The same by the supplier that is to send them."""
         waiting = {key: min(units, self._to_ship(*key)) for key, units in self.unreserved.items()}
         return {key: units for key, units in waiting.items() if units > 0}
 

@@ -1,4 +1,4 @@
-"""Decisions on where a parcel ended: delivered, denied, lost, found."""
+"""Decisions on where a parcel ended: delivered, disputed, lost, found."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def confirm_loss(parcel: Parcel, by: Party, because: str, at: datetime) -> Seque
 
 
 def turn_up(parcel: Parcel, at: datetime) -> Sequence[ParcelFact]:
-    """It arrived. If it had been given up, what that cost is to be recovered; else there is nothing to record."""
+    """It arrived. If it had been given up, this is recorded, so that what the loss cost can be recovered."""
     if parcel.lost_at is None:
         return []
     return [
@@ -60,11 +60,11 @@ def turn_up(parcel: Parcel, at: datetime) -> Sequence[ParcelFact]:
 def prove_delivery(
     parcel: Parcel, signed_by: Sealed | None, photo_sha256: str, at: datetime, signed_digest: str = ""
 ) -> Sequence[ParcelFact]:
-    """Proof for a parcel that was delivered; a second one adds to the first, the same of the same time is none."""
+    """Proof for a parcel that was delivered; a second one adds to the first. Repeating one records nothing."""
     if parcel.delivered_at is None:
         raise NotDelivered(parcel.carrier, parcel.number, parcel.status)
     proof = DeliveryProven(parcel.carrier, parcel.number, at, signed_by, photo_sha256, signed_digest)
-    # What is sealed differs each time that it is sealed.
+    # Sealing the same name twice gives different values.
     known_before = any(replace(each, signed_by=signed_by) == proof for each in parcel.proofs)
     return [] if known_before else [proof]
 

@@ -1,4 +1,4 @@
-"""What each fact makes of a parcel: scans come late and out of order, and may be of an earlier use."""
+"""How each fact changes a parcel: scans come late and out of order, and may be of an earlier use."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ledger.nouns.parcels.facts import (
     ParcelRegistered,
     ParcelStatus,
 )
-from ledger.nouns.parcels.state import Parcel, may_be_of
+from ledger.nouns.parcels.state import Parcel, can_belong_to
 from ledger.view import noun
 
 
@@ -74,7 +74,7 @@ def evolve(parcel: Parcel | None, fact: ParcelFact) -> Parcel:
                 promised_day=fact.promised_day,
                 historical=fact.historical,
             )
-            return _sorted_out(linked)
+            return _without_scans_of_before(linked)
         case CheckpointRecorded(checkpoint=checkpoint):
             return _scan(parcel, checkpoint)
         case DeliveryDisputed(at=at):
@@ -101,7 +101,7 @@ NOUN = noun("parcel", ParcelFact, evolve)
 
 
 def _of_earlier_use(parcel: Parcel, fact: CheckpointRecorded | FirstScanBreachWithdrawn | FoundAfterLoss) -> Parcel:
-    """A scan of it stands in the history of the present use too, which is what people look up."""
+    """Its scans are in the history of the present use too, which is what people look up."""
     if isinstance(fact, CheckpointRecorded):
         parcel = replace(parcel, earlier=_by_time(parcel.earlier, fact.checkpoint))
     return replace(parcel, previous=evolve(parcel.previous, fact))
@@ -109,7 +109,7 @@ def _of_earlier_use(parcel: Parcel, fact: CheckpointRecorded | FirstScanBreachWi
 
 def _scan(parcel: Parcel, checkpoint: Checkpoint) -> Parcel:
     """Scans may come late, early and out of order: only the newest by its own time says where the parcel is."""
-    if not may_be_of(parcel, checkpoint):
+    if not can_belong_to(parcel, checkpoint):
         return replace(parcel, earlier=_by_time(parcel.earlier, checkpoint))
     checkpoints = _by_time(parcel.checkpoints, checkpoint)
     moved = replace(parcel, checkpoints=checkpoints)
@@ -145,23 +145,23 @@ def _delivers(parcel: Parcel, scan: Checkpoint) -> bool:
 
 
 def _is_back(parcel: Parcel, scan: Checkpoint) -> bool:
-    """Whether a delivery is that to the sender: of what was returned, or on its way back unless the carrier says
-    that it reached the customer (DOMAIN 4). What a customer sends back arrives like any other parcel."""
+    """Whether a delivery is one back to the sender: after a return, or on the way back unless the carrier says that
+    it reached the customer (DOMAIN 4). What a customer sends back arrives like any other parcel."""
     if scan.status is not ParcelStatus.DELIVERED or parcel.return_of:
         return False
     before = {each.status for each in takewhile(lambda each: each is not scan, parcel.checkpoints)}
     return ParcelStatus.RETURNED in before or (ParcelStatus.RETURNING in before and not scan.reached_customer)
 
 
-def _sorted_out(parcel: Parcel) -> Parcel:
-    """With the scans that were told before it was known since when the parcel exists."""
+def _without_scans_of_before(parcel: Parcel) -> Parcel:
+    """Without the scans from before the parcel existed, recorded when that was not known yet."""
     if parcel.exists_from is None or all(scan.at >= parcel.exists_from for scan in parcel.checkpoints):
         return parcel
-    return _told_anew(parcel, parcel.checkpoints)
+    return _scanned_again(parcel, parcel.checkpoints)
 
 
-def _told_anew(parcel: Parcel, scans: Sequence[Checkpoint]) -> Parcel:
-    """The parcel as these scans tell it; a loss that no scan told was confirmed, and stands."""
+def _scanned_again(parcel: Parcel, scans: Sequence[Checkpoint]) -> Parcel:
+    """The parcel folded again from these scans; a loss that no scan reported was confirmed by somebody, and stands."""
     by_scan = {scan.at for scan in parcel.checkpoints if scan.status in GIVEN_UP}
     confirmed = parcel.lost_at is not None and parcel.lost_at not in by_scan
     bare = replace(
@@ -179,4 +179,4 @@ def left_to(parcel: Parcel, until: datetime | None) -> Parcel:
     """An earlier use, without the scans that turned out to be of the next one, which began at until."""
     if until is None or all(scan.at < until for scan in parcel.checkpoints):
         return parcel
-    return _told_anew(parcel, [scan for scan in parcel.checkpoints if scan.at < until])
+    return _scanned_again(parcel, [scan for scan in parcel.checkpoints if scan.at < until])

@@ -64,7 +64,7 @@ class ParcelRegistered(Fact, frozen=True, tag="parcel.registered"):
     promised_day: date | None = None
     """The day whose end promised_by is, where the customer was promised a day."""
     historical: bool = False
-    """Of an order of before, which nobody has anything to do about."""
+    """Of an old order, recorded for its figures: nobody has anything to do about it."""
 
 
 class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
@@ -83,13 +83,13 @@ class ParcelLinked(Fact, frozen=True, tag="parcel.linked"):
     return_of: str = ""
     """The case whose units come back in it; then it belongs to no order."""
     exists_from: datetime | None = None
-    """The earliest that it can have existed: scans from before, told already or not, are of an earlier use."""
+    """The earliest that it can have existed: scans from before, recorded already or not, are of an earlier use."""
     promised_day: date | None = None
     historical: bool = False
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Who ships it is told what is odd about the number, as whoever announced it was."""
+        """What is odd about the number, for whoever ships it; whoever announced it got the same warnings."""
         return oddities(self.carrier, self.number)
 
 
@@ -121,7 +121,7 @@ class Checkpoint(Value, frozen=True):
     """Whether the carrier says that it was delivered to the customer, and not back to the sender."""
 
     def same_scan(self, other: Checkpoint) -> bool:
-        """The same scan told twice; the sealed text differs each time it is sealed."""
+        """Whether both are the same scan; the sealed text differs each time it is sealed."""
         return replace(self, message=None) == replace(other, message=None)
 
 
@@ -145,7 +145,7 @@ class DeliveryProven(Fact, frozen=True, tag="parcel.delivery_proven"):
     signed_by: Sealed | None = None
     photo_sha256: str = ""
     signed_digest: str = ""
-    """Keyed hash of the signer's name: the same is recognised without its content."""
+    """Keyed hash of the signer's name: recognises the same name without its content."""
 
 
 class DeliveryDisputed(Fact, frozen=True, tag="parcel.delivery_disputed"):
@@ -158,7 +158,7 @@ class DeliveryDisputed(Fact, frozen=True, tag="parcel.delivery_disputed"):
 
 
 class FirstScanMissed(Fact, frozen=True, tag="parcel.first_scan_missed"):
-    """The carrier had not scanned it by the agreed time after it was said to be dispatched."""
+    """The carrier had not scanned it by the agreed time after its reported dispatch."""
 
     carrier: str
     number: str
@@ -167,7 +167,7 @@ class FirstScanMissed(Fact, frozen=True, tag="parcel.first_scan_missed"):
 
 
 class FirstScanBreachWithdrawn(Fact, frozen=True, tag="parcel.first_scan_breach_withdrawn"):
-    """The carrier had scanned it in time after all; the news of it came late."""
+    """The carrier had scanned it in time after all; the scan was recorded late."""
 
     carrier: str
     number: str
@@ -189,7 +189,7 @@ class LossSuspected(Fact, frozen=True, tag="parcel.loss_suspected"):
 
 
 class ClaimOpened(Fact, frozen=True, tag="parcel.claim_opened"):
-    """A claim on the carrier is prepared for it; the recovery tells how far that is."""
+    """A claim on the carrier is prepared for it; the recovery shows how far that is."""
 
     carrier: str
     number: str

@@ -1,4 +1,4 @@
-"""Decisions on whose a tracking number is: its first use, and each later one."""
+"""Decisions on which parcel a tracking number names: its first use, and each later one."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ TOLD_LATE = timedelta(days=3)
 
 
 def earliest(ordered_at: datetime, instructed_at: datetime, left_at: datetime) -> datetime:
-    """When a parcel can have existed first: not before its order, nor long before whoever sends it was told to,
-    unless it says itself that it had left by then."""
+    """The earliest that a parcel can have existed: not before its order, nor long before its sender was instructed,
+    unless the sender reports that it had left by then."""
     return max(ordered_at, min(instructed_at - TOLD_LATE, left_at))
 
 
@@ -29,7 +29,7 @@ def register(parcel: Parcel | None, registration: ParcelRegistered, reuse_after_
 
     What is odd about the number is a warning. The same registration again records nothing. One that was
     announced without an order is linked to it, or to the case whose units come back in it. Another shipment
-    starts a new epoch, with a warning if the number was used lately; only a parcel that is still under way takes
+    starts a new epoch, with a warning if the number was used recently; only a parcel that is still under way takes
     no second shipment of its own order.
     """
     if parcel is None:
@@ -37,14 +37,14 @@ def register(parcel: Parcel | None, registration: ParcelRegistered, reuse_after_
     if not (registration.order_id or registration.return_of):
         return []
     since = registration.at - parcel.registered_at
-    lately = since < timedelta(days=reuse_after_days)
-    if lately and not parcel.order_id and not parcel.return_of:
+    recently = since < timedelta(days=reuse_after_days)
+    if recently and not parcel.order_id and not parcel.return_of:
         return [_link(registration)]
-    if lately and not parcel.is_over and _same_shipment(parcel, registration):
+    if recently and not parcel.is_over and _same_shipment(parcel, registration):
         return []
-    if lately and not parcel.is_over and parcel.order_id and parcel.order_id == registration.order_id:
+    if recently and not parcel.is_over and parcel.order_id and parcel.order_id == registration.order_id:
         raise ParcelOfAnotherOrder(parcel.carrier, parcel.number, parcel.order_id)
-    again = _used_again(parcel, registration, max(since.days, 0) if lately else None)
+    again = _used_again(parcel, registration, max(since.days, 0) if recently else None)
     return [again, *_taken_over(parcel, again)]
 
 
@@ -59,18 +59,18 @@ def _used_again(parcel: Parcel, registration: ParcelRegistered, days: int | None
     return _first_use(again, parcel.epoch + 1)
 
 
-CLOCKS_DIFFER = timedelta(days=1)
-"""How long before it is said to have left a parcel may have been scanned: by clocks of other zones, or by the day."""
+_CLOCKS_DIFFER = timedelta(days=1)
+"""How long before its reported dispatch a parcel may have been scanned, by time zones or dates without a time."""
 
 
-def _next_use_from(parcel: Parcel, registration: ParcelRegistered, lately: bool) -> datetime | None:
-    """Since when scans are of the next use; soon after the last one neither before its end nor long before it left."""
-    if not lately:
+def _next_use_from(parcel: Parcel, registration: ParcelRegistered, recently: bool) -> datetime | None:
+    """From when scans are of the next use; after a recent use neither before its end nor long before this one left."""
+    if not recently:
         return registration.exists_from
-    bounds = [registration.at - CLOCKS_DIFFER]
+    bounds = [registration.at - _CLOCKS_DIFFER]
     ended_at = parcel.delivered_at or (parcel.checkpoints[-1].at if parcel.is_over and parcel.checkpoints else None)
     if ended_at is not None:
-        # Its last scan, told again, is still its own.
+        # A repetition of its last scan is still its own.
         bounds.append(ended_at + timedelta.resolution)
     if registration.exists_from is not None:
         bounds.append(registration.exists_from)
@@ -78,7 +78,7 @@ def _next_use_from(parcel: Parcel, registration: ParcelRegistered, lately: bool)
 
 
 def _taken_over(parcel: Parcel, again: ParcelRegistered) -> Sequence[ParcelFact]:
-    """The scans of the next use that were told before it was known; their text was sealed for somebody else."""
+    """The scans of the next use that were recorded before it was known, without text, which was sealed for others."""
     if again.exists_from is None:
         return []
     facts: list[ParcelFact] = []
@@ -97,8 +97,8 @@ def _first_use(registration: ParcelRegistered, epoch: int = 1) -> ParcelRegister
 
 
 def _same_shipment(parcel: Parcel, registration: ParcelRegistered) -> bool:
-    told = (registration.supplier_order_id, registration.return_of, registration.by_line)
-    return (parcel.supplier_order_id, parcel.return_of, parcel.by_line) == told
+    registered = (registration.supplier_order_id, registration.return_of, registration.by_line)
+    return (parcel.supplier_order_id, parcel.return_of, parcel.by_line) == registered
 
 
 def _link(registration: ParcelRegistered) -> ParcelLinked:

@@ -1,4 +1,4 @@
-"""Decisions on what the carrier tells of a parcel, and on its silence."""
+"""Decisions on the scans of a parcel, and on scans that do not come."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ledger.nouns.parcels.facts import (
     LossSuspected,
     ParcelFact,
 )
-from ledger.nouns.parcels.state import Parcel, may_be_of, readings, uses
+from ledger.nouns.parcels.state import Parcel, can_belong_to, readings, uses
 from ledger.terms.clocks import ClockState
 
 
 def record_checkpoint(parcel: Parcel, checkpoint: Checkpoint, at: datetime) -> Sequence[ParcelFact]:
     """A scan, however late; a first scan that was in time withdraws the breach. The same again records nothing.
 
-    It counts for the use of the number that it is of.
+    It counts for the use of the number to which it belongs.
     """
-    told = (scan for use in uses(parcel) for scan in (*use.checkpoints, *use.earlier))
-    if any(scan.same_scan(checkpoint) for scan in told):
+    known_scans = (scan for use in uses(parcel) for scan in (*use.checkpoints, *use.earlier))
+    if any(scan.same_scan(checkpoint) for scan in known_scans):
         return []
-    use = next((use for use in uses(parcel) if may_be_of(use, checkpoint)), parcel)
+    use = next((use for use in uses(parcel) if can_belong_to(use, checkpoint)), parcel)
     epoch = 0 if use is parcel else use.epoch
     recorded = CheckpointRecorded(parcel.carrier, parcel.number, checkpoint, at, epoch)
     after = evolve(use, recorded)
@@ -40,7 +40,7 @@ def record_checkpoint(parcel: Parcel, checkpoint: Checkpoint, at: datetime) -> S
 
 
 def miss_first_scan(parcel: Parcel | None, epoch: int, now: datetime) -> Sequence[ParcelFact]:
-    """Notice that the carrier never had it in time. Nothing to notice records nothing."""
+    """Records that the carrier did not scan it in time, if it is so."""
     if parcel is None or parcel.epoch != epoch:
         return []
     overdue = [reading for reading in readings(parcel) if reading.overdue(now)]
@@ -48,7 +48,7 @@ def miss_first_scan(parcel: Parcel | None, epoch: int, now: datetime) -> Sequenc
 
 
 def suspect_loss(parcel: Parcel | None, epoch: int, after_days: int, now: datetime) -> Sequence[ParcelFact]:
-    """Notice that nobody has seen it for long. Nothing to notice records nothing."""
+    """Records that it is suspected lost, if nobody has seen it for so many days."""
     if parcel is None or parcel.epoch != epoch or not parcel.awaits_scan:
         return []
     due = parcel.last_seen_at + timedelta(days=after_days)

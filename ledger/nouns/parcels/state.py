@@ -1,4 +1,4 @@
-"""The uses of a tracking number as their facts tell them."""
+"""The state of a tracking number: its present use and the earlier ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CustomsHold(Value, frozen=True):
 
     since: datetime
     asks: CustomsAsk | None = None
-    """None while nobody said what is asked for."""
+    """None while it is not known."""
     answer_by: datetime | None = None
 
 
@@ -60,7 +60,7 @@ class Parcel(Value, frozen=True):
     earlier: tuple[Checkpoint, ...] = ()
     """Scans of an earlier use of the number, by their own time: history, which counts for nothing here."""
     previous: Parcel | None = None
-    """The use of the number before this one, as its own scans tell it."""
+    """The use of the number before this one, by its own scans."""
     status: ParcelStatus = ParcelStatus.REGISTERED
     first_scan_at: datetime | None = None
     delivered_at: datetime | None = None
@@ -81,14 +81,14 @@ class Parcel(Value, frozen=True):
 
     @property
     def customs_hold(self) -> CustomsHold | None:
-        """What holds it at customs now, as the newest scans tell it."""
+        """What holds it at customs now, by the newest scans."""
         if self.status is not ParcelStatus.CUSTOMS_HELD:
             return None
-        # A delivery that was denied may be newer, and says nothing.
-        told = (scan for scan in reversed(self.checkpoints) if scan.status is not ParcelStatus.DELIVERED)
-        held = list(takewhile(lambda scan: scan.status is ParcelStatus.CUSTOMS_HELD, told))
-        said = next((scan for scan in held if scan.customs_asks is not None), held[-1])
-        return CustomsHold(held[-1].at, said.customs_asks, said.customs_answer_by)
+        # A disputed delivery may be newer, and does not count.
+        scans = (scan for scan in reversed(self.checkpoints) if scan.status is not ParcelStatus.DELIVERED)
+        held = list(takewhile(lambda scan: scan.status is ParcelStatus.CUSTOMS_HELD, scans))
+        asking = next((scan for scan in held if scan.customs_asks is not None), held[-1])
+        return CustomsHold(held[-1].at, asking.customs_asks, asking.customs_answer_by)
 
     @property
     def last_seen_at(self) -> datetime:
@@ -101,7 +101,7 @@ class Parcel(Value, frozen=True):
 
     @property
     def awaits_scan(self) -> bool:
-        """The carrier is to be heard of again."""
+        """The carrier is to scan it again."""
         return self.status not in _AT_REST
 
     @property
@@ -130,7 +130,7 @@ _AT_REST = frozenset(
 
 
 def readings(parcel: Parcel) -> list[Reading]:
-    """Its carrier has to scan it first by the time that its supplier agreed to, if it did."""
+    """The clock of the first scan by its carrier, if its supplier agreed to one."""
     if parcel.first_scan_by is None:
         return []
     missed, withdrawn = parcel.missed, parcel.withdrawn
@@ -160,5 +160,5 @@ def uses(parcel: Parcel | None) -> Iterator[Parcel]:
         parcel = parcel.previous
 
 
-def may_be_of(use: Parcel, scan: Checkpoint) -> bool:
+def can_belong_to(use: Parcel, scan: Checkpoint) -> bool:
     return use.exists_from is None or scan.at >= use.exists_from

@@ -50,7 +50,7 @@ def opened(recovery: Recovery | None, opening: RecoveryOpened) -> Sequence[Recov
 
 
 def _content(opening: RecoveryOpened) -> object:
-    """What was asked for; what the terms in force make of it is no part of it."""
+    """What was asked for, without what follows from the terms in force."""
     return opening.kind, opening.subject, opening.currency, opening.costs
 
 
@@ -116,7 +116,7 @@ def repeats(recovery: Recovery, payments: Sequence[Payment], payment: Payment) -
 
 
 def accept(recovery: Recovery, granted: Money, at: datetime, now: datetime) -> Sequence[RecoveryFact]:
-    """The supplier bears so much in all; agreeing anew takes the place of what was agreed. The same again: nothing."""
+    """The supplier bears so much in all; a new agreement replaces an earlier one. The same again records nothing."""
     _require_proposal(recovery, granted.currency)
     amount = granted.amount_minor
     if recovery.status in (RecoveryStatus.ACCEPTED, RecoveryStatus.SETTLED) and recovery.agreed_minor == amount:
@@ -155,7 +155,7 @@ def _require_proposal(recovery: Recovery, currency: str) -> None:
 
 
 def _answered(recovery: Recovery, answer: RecoveryAccepted | RecoveryDisputed, now: datetime) -> list[RecoveryFact]:
-    """The answer, and what it says of its clock: too late is a breach at once, in time withdraws one."""
+    """The answer, and what follows for its clock: a late answer is a breach, one in time withdraws it."""
     reading = answering(evolve(recovery, answer))
     # Only the first answer counts, and none to more than what was asked when the breach was recorded.
     if reading is None or recovery.answered_at is not None or reading.due != recovery.answer_by:
@@ -169,7 +169,7 @@ def _answered(recovery: Recovery, answer: RecoveryAccepted | RecoveryDisputed, n
 
 
 def miss_answer(recovery: Recovery | None, now: datetime) -> Sequence[RecoveryFact]:
-    """Notice that the supplier did not answer in time. Nothing to notice records nothing."""
+    """Records that the supplier did not answer in time, if it is so."""
     reading = answering(recovery) if recovery is not None else None
     return [_missed(reading, now)] if reading is not None and reading.overdue(now) else []
 

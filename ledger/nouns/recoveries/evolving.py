@@ -1,4 +1,4 @@
-"""What each fact makes of a recovery."""
+"""How each fact changes a recovery."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _claim_evolved(
 
 
 def _answered(recovery: Recovery, at: datetime) -> Recovery:
-    """Whoever is asked may change its mind; its first answer is what it was to give by a time."""
+    """An answer may be changed; the clock counts the first one."""
     return replace(recovery, answered_at=recovery.answered_at or at)
 
 
@@ -130,7 +130,7 @@ def _prepared(recovery: Recovery) -> Recovery:
 
 
 def _completed(recovery: Recovery, at: datetime) -> Recovery:
-    """With the last of the money it is over, but not a claim that was approved in part: the rest may be appealed."""
+    """The last of the money ends it, except a claim that was approved in part: the rest may be appealed."""
     if recovery.received_minor < recovery.agreed_minor:
         return recovery
     if recovery.status is RecoveryStatus.ACCEPTED:

@@ -161,7 +161,7 @@ class RecoveryAnswerMissed(Fact, frozen=True, tag="recovery.answer_missed"):
 
 
 class RecoveryBreachWithdrawn(Fact, frozen=True, tag="recovery.answer_breach_withdrawn"):
-    """The supplier had answered in time after all; the news of it came late."""
+    """The supplier had answered in time after all; the answer was recorded late."""
 
     recovery_id: str
     happened_at: datetime

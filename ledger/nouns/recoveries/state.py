@@ -1,4 +1,4 @@
-"""A recovery as its facts tell it."""
+"""The state of a recovery."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Payment(Value, frozen=True):
 
 
 class Recovery(Value, frozen=True):
-    """A recovery as its facts tell it. Amounts are in minor units of its currency."""
+    """A recovery, folded from its facts. Amounts are in minor units of its currency."""
 
     opened: RecoveryOpened
     status: RecoveryStatus
@@ -187,12 +187,12 @@ class Recovery(Value, frozen=True):
 
 
 def readings(recovery: Recovery) -> list[Reading]:
-    """What is owed of it: that a claim is filed, that a supplier answers."""
+    """Its clocks: for filing a claim, for the supplier's answer."""
     return [each for each in (filing(recovery), answering(recovery)) if each is not None]
 
 
 def filing(recovery: Recovery) -> Reading | None:
-    """A claim is to be filed before it is barred, which nobody owes once it is given up or its parcel is found."""
+    """The clock for filing a claim; none once the claim is given up or its parcel is found."""
     file_by, filed_at, barred_at = recovery.opened.file_by, recovery.filed_at, recovery.barred_at
     if file_by is None or not (filed_at or barred_at or recovery.status.is_unfiled):
         return None
@@ -200,7 +200,7 @@ def filing(recovery: Recovery) -> Reading | None:
 
 
 def answering(recovery: Recovery) -> Reading | None:
-    """The supplier is to answer what it was last asked; a breach stays, whatever is asked later."""
+    """The clock for the supplier's answer to what it was last asked; a breach stays, whatever is asked later."""
     missed, withdrawn, answered_at = recovery.answer_missed, recovery.answer_withdrawn, recovery.answered_at
     if missed is None and answered_at is None and recovery.status is not RecoveryStatus.PROPOSED:
         return None

@@ -1,8 +1,8 @@
 """What a supplier has of a SKU, and who was promised how much of it (DOMAIN 3).
 
-One stream per supplier and SKU. The rule above all: units held and committed never exceed what the
+One stream per supplier and SKU. The main rule: units held and committed never exceed what the
 supplier's feed says there is. A SKU without any feed is untracked: nothing is promised of it.
-Orders that wait for units stand in the stream, too, so that nobody who asks later is promised what they are owed.
+Orders that wait for units are in the stream too, so that nobody who asks later is promised what they wait for.
 """
 
 from ledger.nouns.stock.evolving import *

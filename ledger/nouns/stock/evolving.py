@@ -1,4 +1,4 @@
-"""What each fact makes of the stock."""
+"""How each fact changes the stock."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from ledger.nouns.stock.state import Reservation, ReservationStatus, Returned, S
 from ledger.view import noun
 
 LONGEST_DEMAND_DAYS = 90
-"""For so many days the demand of each day is kept."""
+"""How many days of demand are kept, day by day."""
 
 
 def evolve(stock: Stock | None, fact: StockFact) -> Stock:
@@ -46,9 +46,9 @@ def evolve(stock: Stock | None, fact: StockFact) -> Stock:
     free = stock.free
     stock = _evolve(stock, fact)
     if isinstance(fact, StockReserved) and fact.reservation_id in stock.waiting:
-        # What it had already was given back to be taken anew: no more was kept for it than it waits for.
+        # What it had was given back to be reserved again: no more was kept for it than it waits for.
         stock.kept -= min(fact.units, stock.waiting[fact.reservation_id])
-    # Whatever comes in, by a feed or because it is given back, is for those who wait.
+    # Units that come in, by a feed or because they are given back, are for those who wait.
     came_in = max(stock.free - free, 0)
     stock.kept = max(min(stock.kept + came_in, stock.awaited, stock.free), 0)
     return stock
@@ -59,7 +59,7 @@ NOUN = noun("stock", StockFact, evolve)
 
 def _evolve(stock: Stock, fact: StockFact) -> Stock:
     match fact:
-        # What happens most stands first: a match looks at its cases one by one.
+        # The most frequent facts come first: a match tries its cases one by one.
         case StockReserved():
             stock.reservations[fact.reservation_id] = Reservation(fact.units, fact.expires_at)
             stock.held += fact.units
@@ -68,7 +68,7 @@ def _evolve(stock: Stock, fact: StockFact) -> Stock:
             reservation.status, reservation.committed_at = ReservationStatus.COMMITTED, fact.at
             stock.held -= reservation.units
             stock.committed += reservation.units
-            _demanded(stock, fact.at.toordinal(), reservation.units)
+            _count_demand(stock, fact.at.toordinal(), reservation.units)
         case ReservationReleased() | ReservationExpired():
             _give_back(stock, fact.reservation_id, fact.units)
         case ReservationConsumed():
@@ -83,7 +83,7 @@ def _evolve(stock: Stock, fact: StockFact) -> Stock:
             version = stock.feed.version if stock.feed else 0
             _take_feed(stock, Feed(quantity, version, at, includes_orders_up_to=None))
         case StockAwaited():
-            _wait(stock, fact)
+            _add_waiting(stock, fact)
         case WaitEnded(order_id=order_id):
             stock.awaited -= stock.waiting.pop(order_id, 0)
             stock.since.pop(order_id, None)
@@ -92,7 +92,7 @@ def _evolve(stock: Stock, fact: StockFact) -> Stock:
         case StockRunningOut():
             stock.running_out = True
         case AlertEnded(alert=alert):
-            _end(stock, alert)
+            _end_alert(stock, alert)
         case SoldOut():
             stock.sold_out = True
         case BackInStock():
@@ -104,7 +104,7 @@ def _evolve(stock: Stock, fact: StockFact) -> Stock:
         case Oversold(shortfall=shortfall):
             stock.oversold = shortfall
         case FeedStale():
-            stock.stale, stock.stale_buffer = fact, _kept_back(stock.feed, fact)
+            stock.stale, stock.stale_buffer = fact, _stale_buffer(stock.feed, fact)
         case FeedFresh():
             stock.stale, stock.stale_buffer = None, 0
         case Restocked(units=units):
@@ -115,13 +115,13 @@ def _evolve(stock: Stock, fact: StockFact) -> Stock:
         case _:
             assert_never(fact)
     if stock.oversold:
-        # What was told of a shortfall that shrank is told again when it grows.
+        # A shortfall that shrank is reported again when it grows.
         stock.oversold = min(stock.oversold, stock.shortfall)
     return stock
 
 
-def _wait(stock: Stock, fact: StockAwaited) -> None:
-    """Each stands behind those that were placed before it; of one instant, the one told first comes first."""
+def _add_waiting(stock: Stock, fact: StockAwaited) -> None:
+    """Orders wait in the order in which they were placed; of one instant, in the order of recording."""
     last = next(reversed(stock.waiting), fact.order_id)
     stock.awaited += fact.units - stock.waiting.get(fact.order_id, 0)
     stock.kept += fact.kept
@@ -131,44 +131,44 @@ def _wait(stock: Stock, fact: StockAwaited) -> None:
         stock.waiting = dict(sorted(stock.waiting.items(), key=lambda each: stock.since[each[0]]))
 
 
-def _covered(committed_at: datetime | None, mark: datetime | None) -> bool:
-    """Whether a feed with this watermark has taken off units committed then."""
+def _is_in_feed(committed_at: datetime | None, mark: datetime | None) -> bool:
+    """Whether a feed with this watermark has already subtracted units committed then."""
     return mark is not None and committed_at is not None and committed_at <= mark
 
 
 def _take_feed(stock: Stock, feed: Feed) -> None:
-    """A new figure: what it has taken off already is no longer taken off by us."""
+    """A new figure: units that it has subtracted already are no longer subtracted here."""
     mark = feed.includes_orders_up_to
     stock.feed, stock.committed = feed, 0
     for reservation in stock.reservations.values():
-        reservation.in_feed = _covered(reservation.committed_at, mark)
+        reservation.in_feed = _is_in_feed(reservation.committed_at, mark)
         if reservation.status is ReservationStatus.COMMITTED and not reservation.in_feed:
             stock.committed += reservation.units
     if stock.shipped:
-        # Units that left before the supplier counted are not in its house, whatever the watermark says.
+        # Units that left before the supplier counted are not in its warehouse, whatever the watermark says.
         stock.shipped = [shipped for shipped in stock.shipped if shipped.consumed_at > feed.as_of]
-        stock.committed += sum([each.units for each in stock.shipped if not _covered(each.committed_at, mark)])
+        stock.committed += sum([each.units for each in stock.shipped if not _is_in_feed(each.committed_at, mark)])
     if stock.returned:
         # And units that came back before it counted are in its figure.
         stock.returned = [returned for returned in stock.returned if returned.at > feed.as_of]
         stock.restocked = sum([returned.units for returned in stock.returned])
     if stock.stale is not None:
-        stock.stale_buffer = _kept_back(feed, stock.stale)
+        stock.stale_buffer = _stale_buffer(feed, stock.stale)
 
 
-def _kept_back(feed: Feed | None, stale: FeedStale) -> int:
-    """What a stale feed keeps back; a share of its figure is rounded up."""
+def _stale_buffer(feed: Feed | None, stale: FeedStale) -> int:
+    """Units kept back while a feed is stale; a share of its figure is rounded up."""
     quantity = feed.quantity if feed else 0
     return stale.buffer_units - (-quantity * stale.buffer_basis_points // 10_000)
 
 
-def _demanded(stock: Stock, day: int, units: int) -> None:
-    """Units were committed on a day, or are given back if units is negative."""
+def _count_demand(stock: Stock, day: int, units: int) -> None:
+    """Counts units committed on a day, or given back if negative."""
     demand = stock.demand
     if day not in demand:
         if units < 0 or max((day, *demand)) - day >= LONGEST_DEMAND_DAYS:
             return
-        # What is kept lies near the newest day, so that only a newer one drops anything.
+        # All days that are kept are near the newest one, so that only a newer one drops anything.
         for each in [*demand]:
             if day - each >= LONGEST_DEMAND_DAYS:
                 stock.demand_kept -= demand.pop(each)
@@ -177,7 +177,7 @@ def _demanded(stock: Stock, day: int, units: int) -> None:
     stock.demand_kept += units
 
 
-def _end(stock: Stock, alert: Alert) -> None:
+def _end_alert(stock: Stock, alert: Alert) -> None:
     if alert is Alert.LOW:
         stock.low = False
     elif alert is Alert.RUNNING_OUT:
@@ -189,7 +189,7 @@ def _consume(stock: Stock, fact: ReservationConsumed) -> None:
     if reservation.status is ReservationStatus.HELD:
         stock.held -= fact.units
         stock.committed += fact.units
-    # The units stay taken off until a feed is counted after they left.
+    # The units stay subtracted until a feed is counted after they left.
     stock.shipped.append(Shipped(fact.units, fact.at, reservation.committed_at))
     reservation.units -= fact.units
     if not reservation.units:
@@ -204,7 +204,7 @@ def _give_back(stock: Stock, reservation_id: str, units: int) -> None:
         if not reservation.in_feed:
             stock.committed -= units
         if reservation.committed_at is not None:
-            _demanded(stock, reservation.committed_at.toordinal(), -units)
+            _count_demand(stock, reservation.committed_at.toordinal(), -units)
     reservation.units -= units
     if not reservation.units:
         del stock.reservations[reservation_id]

@@ -9,16 +9,16 @@ from ledger.facts import Fact, Value
 
 
 class Feed(Value, frozen=True):
-    """What the supplier said it has."""
+    """How many units the supplier reports."""
 
     quantity: int
     version: int
     as_of: datetime
     """When the supplier counted."""
     includes_orders_up_to: datetime | None = None
-    """The watermark: units committed until then are already taken off the quantity."""
+    """The watermark: units committed until then are already subtracted from the quantity."""
     below_zero: int = 0
-    """What the supplier said, where that was less than none; the quantity is 0 then."""
+    """The reported figure, if it was negative; the quantity is 0 then."""
 
 
 class FeedRecorded(Fact, frozen=True, tag="stock.feed_recorded"):
@@ -29,13 +29,13 @@ class FeedRecorded(Fact, frozen=True, tag="stock.feed_recorded"):
     feed: Feed
     at: datetime
     stale_at: datetime | None = None
-    """When it is too old, as was agreed with the supplier when it came; None if nothing was agreed."""
+    """When it becomes too old, by the agreement in force when it came; None if nothing was agreed."""
     warnings: tuple[str, ...] = ()
     """What is odd about it."""
 
 
 class FeedIgnored(Fact, frozen=True, tag="stock.feed_ignored"):
-    """A feed older than the one that holds came in; it changed nothing."""
+    """A feed older than the present one came in; it changed nothing."""
 
     supplier_id: str
     sku: str
@@ -107,7 +107,7 @@ class ReservationCommitted(Fact, frozen=True, tag="stock.reservation_committed")
 
 
 class ReservationConsumed(Fact, frozen=True, tag="stock.reservation_consumed"):
-    """Units left the supplier's house."""
+    """Units left the supplier's warehouse."""
 
     supplier_id: str
     sku: str
@@ -137,7 +137,7 @@ class ReservationExpired(Fact, frozen=True, tag="stock.reservation_expired"):
 
 
 class StockAwaited(Fact, frozen=True, tag="stock.awaited"):
-    """An order waits for so many units, in all; whoever was placed later than it was comes after it."""
+    """An order waits for so many units, in all; orders that were placed later come after it."""
 
     supplier_id: str
     sku: str
@@ -180,7 +180,7 @@ class FeedFresh(Fact, frozen=True, tag="stock.feed_fresh"):
 
 
 class Restocked(Fact, frozen=True, tag="stock.restocked"):
-    """Returned units are in the supplier's house again, until a later count says what is there."""
+    """Returned units are in the supplier's warehouse again, until a later count says what is there."""
 
     supplier_id: str
     sku: str
@@ -233,7 +233,7 @@ class StockRunningOut(Fact, frozen=True, tag="stock.running_out"):
 
 
 class AlertEnded(Fact, frozen=True, tag="stock.alert_ended"):
-    """The level is above its threshold again; the next crossing is told again."""
+    """The level is above its threshold again; the next crossing is reported again."""
 
     supplier_id: str
     sku: str

@@ -32,7 +32,7 @@ def record_feed(
 ) -> list[StockFact]:
     """The supplier's newest figure. An older version is recorded as ignored; the same again records nothing.
 
-    The first figure of a SKU that it has not offered and one below none are recorded with what is odd about them.
+    The first figure of a SKU that it has not offered, and a negative one, are recorded with a warning.
     """
     if stock and stock.feed:
         if feed == stock.feed:
@@ -55,7 +55,7 @@ def record_feed(
 def go_stale(
     stock: Stock | None, supplier_id: str, sku: str, stale_at: datetime | None, policy: Policy, now: datetime
 ) -> list[StockFact]:
-    """The last feed is older than was agreed: keep more back. Nothing to notice records nothing."""
+    """Keeps more units back if the last feed is older than was agreed."""
     if stale_at is None or now < stale_at or (stock is not None and stock.stale is not None):
         return []
     units, basis_points = policy.stale_buffer_units, policy.stale_buffer_basis_points
@@ -79,7 +79,7 @@ def set_low_threshold(
 
 
 def restock(supplier_id: str, sku: str, units: int, because: str, at: datetime, case_id: str = "") -> list[StockFact]:
-    """Returned units are there again; that each comes back at most once is the return case's to say."""
+    """Returned units are there again; the return case makes sure that each comes back at most once."""
     return [Restocked(supplier_id, sku, units, because, at, case_id)] if units else []
 
 

@@ -32,7 +32,7 @@ def reserve(
     present = stock.reservations.get(reservation_id) if stock else None
     if stock is not None and present is not None:
         if present.status is ReservationStatus.HELD and present.expires_at <= at:
-            return _take_again(stock, StockReserved(supplier_id, sku, reservation_id, units, expires_at, at))
+            return _reserve_again(stock, StockReserved(supplier_id, sku, reservation_id, units, expires_at, at))
         if present.units == units:
             return []
         raise ReservationExists(reservation_id, present.units)
@@ -41,7 +41,7 @@ def reserve(
     return [StockReserved(supplier_id, sku, reservation_id, units, expires_at, at)]
 
 
-def _take_again(stock: Stock, wanted: StockReserved) -> list[StockFact]:
+def _reserve_again(stock: Stock, wanted: StockReserved) -> list[StockFact]:
     """A new hold in place of one that ran out before anybody noticed."""
     ran_out = stock.reservations[wanted.reservation_id].units
     item = (wanted.supplier_id, wanted.sku)
@@ -68,7 +68,7 @@ def can_commit(stock: Stock, reservation_id: str, units: int, now: datetime) -> 
 
 
 def freed_by(reservation: Reservation) -> int:
-    """Units that can be promised again once the reservation is given back: those the feed took off cannot."""
+    """Units that can be promised again once the reservation is given back: not those that the feed subtracted."""
     return 0 if reservation.in_feed else reservation.units
 
 
@@ -107,7 +107,7 @@ def release_hold(stock: Stock | None, supplier_id: str, sku: str, reservation_id
 def consume(
     stock: Stock | None, supplier_id: str, sku: str, reservation_id: str, units: int, at: datetime
 ) -> list[StockFact]:
-    """Units of a reservation left the house."""
+    """Units of a reservation left the warehouse."""
     reservation = live(stock, reservation_id)
     if units > reservation.units:
         raise ReservationTooSmall(reservation_id, units, reservation.units)
@@ -115,7 +115,7 @@ def consume(
 
 
 def expire(stock: Stock | None, supplier_id: str, sku: str, reservation_id: str, now: datetime) -> list[StockFact]:
-    """Notice that a hold ran out. Nothing to notice records nothing."""
+    """Records that a hold expired, if it did."""
     reservation = stock.reservations.get(reservation_id) if stock else None
     if reservation is None or reservation.status is ReservationStatus.COMMITTED or now < reservation.expires_at:
         return []

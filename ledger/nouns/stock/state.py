@@ -1,4 +1,4 @@
-"""What there is of a SKU and who was promised how much of it, as the facts tell it."""
+"""How many units of a SKU there are and who was promised how many, folded from the facts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Reservation(msgspec.Struct):
     extended: bool = False
     committed_at: datetime | None = None
     in_feed: bool = False
-    """The feed's quantity has these units taken off already."""
+    """The feed's quantity has these units subtracted already."""
 
 
 class Shipped(msgspec.Struct):
@@ -75,10 +75,10 @@ class Stock(msgspec.Struct):
     awaited: int = 0
     """Units that all of them wait for."""
     kept: int = 0
-    """Units that came in since they wait, as many as they wait for: nobody who asks later can have them."""
+    """Units that came in while they wait, at most as many as they wait for: nobody who asks later can have them."""
     held: int = 0
     committed: int = 0
-    """Units committed and units shipped that the feed does not have taken off yet."""
+    """Units committed and units shipped that the feed has not subtracted yet."""
     returned: list[Returned] = []
     restocked: int = 0
     """Units returned since the feed was counted."""
@@ -97,7 +97,7 @@ class Stock(msgspec.Struct):
     running_out: bool = False
     sold_out: bool = False
     oversold: int = 0
-    """How much of the shortfall was told."""
+    """How much of the shortfall was reported."""
 
     @property
     def tracked(self) -> bool:
@@ -117,7 +117,7 @@ class Stock(msgspec.Struct):
         return self.free - self.kept
 
     def available_to(self, order_id: str) -> int:
-        """Units that can be promised to an order: one that waits comes after those alone that waited before it."""
+        """Units that can be promised to an order; before one that waits come only those that waited before it."""
         kept = self.kept
         if order_id in self.waiting:
             before = sum([units for _, units in takewhile(lambda each: each[0] != order_id, self.waiting.items())])

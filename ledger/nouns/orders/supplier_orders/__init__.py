@@ -1,6 +1,6 @@
 """Supplier orders: what one supplier is to send for one order, from draft to shipped (DOMAIN 1).
 
-Their facts stand in the order's stream, because the units of a line must be counted in one place.
+Their facts are in the order's stream, because the units of a line must be counted in one place.
 """
 
 from ledger.nouns.orders.supplier_orders.decisions import *

@@ -37,7 +37,7 @@ from ledger.nouns.orders.supplier_orders.state import (
     SupplierOrder,
     evolve,
     later_by,
-    union,
+    merged_spans,
 )
 
 
@@ -61,7 +61,7 @@ def acknowledge(
 def pack(
     supplier_order: SupplierOrder, packed_with: tuple[str, ...], at: datetime, oddities: tuple[Oddity, ...] = ()
 ) -> Sequence[SupplierOrderFact]:
-    """Packed, with what. Saying it twice records nothing; what lacks of the instructions is an error, once."""
+    """Packed, and with what. Repeating it records nothing; packing that lacks is an error, recorded once."""
     if supplier_order.packed_at is not None and supplier_order.packed_with == packed_with:
         return []
     _require_sent(supplier_order)
@@ -88,7 +88,7 @@ def ship(
 ) -> Sequence[SupplierOrderFact]:
     """Units left in a parcel; no lines named means all that is left.
 
-    A cancel request has come too late for those of its units that left, and stands open for the others.
+    A cancel request came too late for those of its units that left, and stays open for the others.
     """
     _require_sent(supplier_order)
     if not supplier_order.unshipped:
@@ -112,26 +112,26 @@ def expected_at(supplier_order: SupplierOrder, line_no: LineNo) -> datetime | No
     """The day that the supplier last named for units of a line that it has yet to get."""
     if not supplier_order.shares[line_no].backordered:
         return None
-    told = sorted(supplier_order.answers, key=attrgetter("at"))
-    answers = [each.by_line[line_no] for each in told if line_no in each.by_line]
+    by_time = sorted(supplier_order.answers, key=attrgetter("at"))
+    answers = [each.by_line[line_no] for each in by_time if line_no in each.by_line]
     return next((answer.expected_at for answer in reversed(answers) if answer.backordered), None)
 
 
 def ask_to_cancel(
     supplier_order: SupplierOrder, by_line: Units, by: str, because: str, at: datetime
 ) -> Sequence[SupplierOrderFact]:
-    """Ask the supplier not to ship units, beside those it was asked for; a draft is cancelled at once.
+    """Ask the supplier not to ship units, in addition to those asked for before; a draft is cancelled at once.
 
-    Units that were to be rerouted come first: who cancels them does not want them from anybody.
+    Units that were to be rerouted come first: they are not wanted from anybody any more.
     """
     if supplier_order.sent_at is None:
         return [CancelAgreed(supplier_order.supplier_order_id, by_line, at, by)]
     asked, rerouted = dict(supplier_order.cancel_asked), dict(supplier_order.reroute_asked)
     for line_no, units in by_line.items():
-        turned = min(units, rerouted.pop(line_no, 0))
-        if left := supplier_order.reroute_asked.get(line_no, 0) - turned:
+        not_rerouted = min(units, rerouted.pop(line_no, 0))
+        if left := supplier_order.reroute_asked.get(line_no, 0) - not_rerouted:
             rerouted[line_no] = left
-        asked[line_no] = asked.get(line_no, 0) + units - turned
+        asked[line_no] = asked.get(line_no, 0) + units - not_rerouted
     to = supplier_order.reroute_wish.to if supplier_order.reroute_wish and rerouted else ""
     return [CancelRequested(supplier_order.supplier_order_id, asked, by, because, at, rerouted, to)]
 
@@ -147,7 +147,7 @@ def ask_to_reroute(
 
 
 def reroutable(supplier_order: SupplierOrder) -> Units:
-    """The units that it is not asked for yet, by line."""
+    """The units that it was not asked to cancel or give up yet, by line."""
     return _beyond(supplier_order, supplier_order.cancel_asked)
 
 
@@ -162,7 +162,7 @@ def _beyond(supplier_order: SupplierOrder, asked: Units) -> Units:
 
 
 def cancels_asked(supplier_order: SupplierOrder) -> Units:
-    """The units that it was asked for and that nobody else is to send."""
+    """The units that it was asked to cancel, without those that another supplier is to send."""
     rerouted = supplier_order.reroute_asked
     return {n: left for n, units in supplier_order.cancel_asked.items() if (left := units - rerouted.get(n, 0))}
 
@@ -179,14 +179,14 @@ def answer_cancel(
     return [CancelRefused(supplier_order.supplier_order_id, because, at)]
 
 
-def reckon_clocks(supplier_order: SupplierOrder, stops: Iterable[Stop], at: datetime) -> list[SupplierOrderFact]:
-    """Where its clocks stand by all holds that are known, in whatever order they were told. No news records nothing.
+def recompute_clocks(supplier_order: SupplierOrder, stops: Iterable[Stop], at: datetime) -> list[SupplierOrderFact]:
+    """Its clocks by all known holds, in whatever order they were recorded. No change records nothing.
 
-    A clock stands still for the union of the holds' times, from when it runs.
+    A clock stands still while any of the holds stands, from when it runs.
     """
     if supplier_order.sent_at is None:
         return []
-    spans = union(stops, supplier_order.sent_at, supplier_order.ended_at)
+    spans = merged_spans(stops, supplier_order.sent_at, supplier_order.ended_at)
     stopped_since = spans[-1][0] if spans and spans[-1][1] is None else None
     acknowledge_by, dispatch_by = (later_by(due, spans) for due in supplier_order.agreed)
     present = (supplier_order.acknowledge_by, supplier_order.dispatch_by)

@@ -94,16 +94,16 @@ class SupplierOrderAcknowledged(OfSupplierOrder, frozen=True, tag="order.supplie
 
 
 class Oddity(StrEnum):
-    """What should not have happened, and did: it is recorded all the same, and somebody's work."""
+    """What should not have happened, but did: it is recorded, and becomes somebody's work."""
 
     ON_HOLD = "on_hold"
     """A hold stood."""
     TOO_EARLY = "too_early"
-    """Before the order was placed, or more than three days before the supplier was told: the time cannot be right."""
+    """Before the order was placed, or more than three days before the instruction: the time cannot be right."""
 
     @property
     def sentence(self) -> str:
-        """What to tell whoever records it."""
+        """The warning for whoever records it."""
         if self is Oddity.ON_HOLD:
             return "the order was on hold; it is recorded and is somebody's work"
         return "the time cannot be right: it is before the order, or long before the supplier was told of it"
@@ -129,7 +129,7 @@ class PackingErrorFound(OfSupplierOrder, frozen=True, tag="order.packing_error_f
 
 
 class PackingCorrected(OfSupplierOrder, frozen=True, tag="order.packing_corrected"):
-    """It was packed anew, with all that lacked: the error is withdrawn."""
+    """It was packed again, with all that lacked: the error is withdrawn."""
 
     at: datetime
 
@@ -150,7 +150,7 @@ class SupplierOrderShipped(OfSupplierOrder, frozen=True, tag="order.supplier_ord
 
 
 class CancelRequested(OfSupplierOrder, frozen=True, tag="order.supplier_order_cancel_requested"):
-    """The supplier was asked not to ship these units; it takes the place of an earlier request."""
+    """The supplier was asked not to ship these units; it replaces an earlier request."""
 
     by_line: Units
     by: str
@@ -168,7 +168,7 @@ class CancelAgreed(OfSupplierOrder, frozen=True, tag="order.supplier_order_cance
     by_line: Units
     at: datetime
     by: str = ""
-    """On whose wish a draft was cancelled, which no supplier was asked about; otherwise the request says it."""
+    """Who wanted a draft cancelled, about which no supplier was asked; otherwise the request names them."""
     rerouted: Units = {}
     """Those of them that are open again, to go to another supplier."""
 
@@ -179,7 +179,7 @@ class CancelRefused(OfSupplierOrder, frozen=True, tag="order.supplier_order_canc
     because: str
     at: datetime
     by_line: Units = {}
-    """The units that it came too late for, and it stands open for the rest; empty means for all."""
+    """The units that it came too late for; it stays open for the others. Empty means all."""
 
 
 class ClocksStopped(OfSupplierOrder, frozen=True, tag="order.clocks_stopped"):
@@ -219,7 +219,7 @@ class ReversalReason(StrEnum):
     RULED = "ruled"
     """The delay was ruled another party's."""
     RECOUNTED = "recounted"
-    """Some units had left in time after all; what is owed for the others accrues anew."""
+    """Some units had left in time after all; what is owed for the others accrues again."""
 
 
 class CompensationReversed(OfSupplierOrder, frozen=True, tag="order.compensation_reversed"):

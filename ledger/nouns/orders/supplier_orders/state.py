@@ -1,4 +1,4 @@
-"""A supplier order as its facts tell it, and what each fact makes of it."""
+"""The state of a supplier order, and how each fact changes it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class LineShare(Value, frozen=True):
         return replace(self.drop(units), rerouted=self.rerouted + units)
 
     def drop(self, units: int) -> LineShare:
-        """Without so many unshipped units: those that are not there yet first."""
+        """Without so many unshipped units: backordered ones first."""
         from_backordered = min(units, self.backordered)
         return replace(self, backordered=self.backordered - from_backordered).take(units - from_backordered)
 
@@ -120,10 +120,10 @@ Span = tuple[datetime, datetime | None]
 """From when until when; None while it lasts."""
 
 
-def union(stops: Iterable[Stop], since: datetime, before: datetime | None) -> list[Span]:
-    """When any of the stops stood, from since on: spans that neither touch nor overlap, the first first.
+def merged_spans(stops: Iterable[Stop], since: datetime, before: datetime | None) -> list[Span]:
+    """When any of the stops stood, from ``since`` on: spans that neither touch nor overlap, in order.
 
-    Those that began only when all was over, at before, stopped nothing.
+    Those that began at ``before`` or later, when all was over, stopped nothing.
     """
     spans: list[Span] = []
     for stop in sorted(stops, key=attrgetter("since")):
@@ -139,7 +139,7 @@ def union(stops: Iterable[Stop], since: datetime, before: datetime | None) -> li
 
 
 def later_by(due: datetime | None, spans: Iterable[Span]) -> datetime | None:
-    """When a clock is due that stood still in these spans; those after it was due give it no time back."""
+    """When a clock is due that stood still in these spans; those that began after it was due do not count."""
     for begin, end in spans:
         if due is None or end is None or begin >= due:
             break
@@ -157,7 +157,7 @@ class Wish(Value, frozen=True):
 
 
 class SupplierOrder(Value, frozen=True):
-    """A supplier order as its facts tell it."""
+    """A supplier order, folded from its facts."""
 
     supplier_order_id: str
     supplier_id: str
@@ -175,7 +175,7 @@ class SupplierOrder(Value, frozen=True):
     peaks: tuple[PeakPeriod, ...] = ()
     compensation_terms: CompensationTerms | None = None
     answers: tuple[SupplierOrderAcknowledged, ...] = ()
-    """As they were told, one after the other: they add up."""
+    """In the order of recording: they add up."""
     acknowledged_at: datetime | None = None
     """When it first showed that it took the order on: by its answer, by packing or by shipping."""
     packed_at: datetime | None = None
@@ -200,7 +200,7 @@ class SupplierOrder(Value, frozen=True):
     late: Units = {}
     """Units that had not left when the late dispatch was recorded, but for those that turn out to have left in time.
 
-    What is rejected or cancelled later was late all the same. The order keeps it up to date.
+    What is rejected or cancelled later still counts as late. The order keeps it up to date.
     """
     compensation: CompensationAccrued | None = None
     """What it owes for a late dispatch."""
@@ -297,7 +297,7 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 cancel_asked=cancel_asked,
                 reroute_asked=reroute_asked,
                 answers=(*supplier_order.answers, fact),
-                acknowledged_at=_first(supplier_order.acknowledged_at, fact.at),
+                acknowledged_at=_earliest(supplier_order.acknowledged_at, fact.at),
             )
         case SupplierOrderPacked(at=at):
             return replace(
@@ -305,8 +305,8 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 packed_at=at,
                 packed_with=fact.packed_with,
                 packing_oddities=fact.oddities,
-                # Who packs or ships has taken the order on, whether it said so or not.
-                acknowledged_at=_first(supplier_order.acknowledged_at, at),
+                # Packing or shipping shows that it took the order on, also without an answer.
+                acknowledged_at=_earliest(supplier_order.acknowledged_at, at),
             )
         case PackingErrorFound(lacking=lacking):
             return replace(supplier_order, packing_lacks=lacking)
@@ -317,7 +317,7 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 supplier_order,
                 shares=_changed(supplier_order.shares, by_line, LineShare.ship),
                 last_shipped_at=max(at, supplier_order.last_shipped_at or at),
-                acknowledged_at=_first(supplier_order.acknowledged_at, at),
+                acknowledged_at=_earliest(supplier_order.acknowledged_at, at),
                 late=_still_late(supplier_order, by_line, at),
             )
         case CancelRequested():
@@ -354,7 +354,7 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
             assert_never(fact)
 
 
-def _first(earlier: datetime | None, at: datetime) -> datetime:
+def _earliest(earlier: datetime | None, at: datetime) -> datetime:
     return at if earlier is None else min(earlier, at)
 
 
@@ -369,7 +369,7 @@ def _dropped(supplier_order: SupplierOrder, by_line: Units, at: datetime) -> Sup
 
 
 def _refused(supplier_order: SupplierOrder, by_line: Units) -> SupplierOrder:
-    """What it is asked for without these units: those that were to be rerouted are refused first."""
+    """Without the request for these units: those that were to be rerouted are refused first."""
     refused = by_line or supplier_order.cancel_asked
     asked, rerouted = minus(supplier_order.cancel_asked, refused), minus(supplier_order.reroute_asked, refused)
     return replace(supplier_order, cancel_asked=asked, reroute_asked=rerouted)
@@ -398,15 +398,15 @@ def _asked(supplier_order: SupplierOrder, request: CancelRequested) -> SupplierO
 def _still_asked(supplier_order: SupplierOrder, shares: dict[LineNo, LineShare]) -> tuple[Units, Units]:
     """What it is still asked to cancel, and to reroute of that, once units were rejected.
 
-    Units rejected beyond those that it was not asked about meet a wish: one to cancel before one to reroute.
+    Rejected units are first those that it was not asked about, then those to cancel, then those to reroute.
     """
     cancel_asked, reroute_asked = {}, {}
     for line_no, asked in supplier_order.cancel_asked.items():
         left = min(asked, shares[line_no].unshipped)
         rerouted = supplier_order.reroute_asked.get(line_no, 0)
-        met_by_rerouting = max(asked - left - (asked - rerouted), 0)
+        rejected_of_rerouted = max(asked - left - (asked - rerouted), 0)
         if left:
             cancel_asked[line_no] = left
-        if rerouted > met_by_rerouting:
-            reroute_asked[line_no] = rerouted - met_by_rerouting
+        if rerouted > rejected_of_rerouted:
+            reroute_asked[line_no] = rerouted - rejected_of_rerouted
     return cancel_asked, reroute_asked
