@@ -21,7 +21,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-# Read while gRPC is imported. Nobody forks here but to run another program: it need not prepare, nor write of it.
+# Read while gRPC is imported. Forks here only run other programs, so gRPC need not prepare for them.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
 import grpc
@@ -81,7 +81,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
         add("--log-level", choices=("debug", "info", "warning", "error"), default="info"),
         add("--log-format", choices=("json", "text"), default="text" if sys.stderr.isatty() else "json"),
     ]
-    # Read as if they stood on the command line before what stands there: checked alike, and that wins.
+    # Read as if they stood first on the command line, so that they are checked and real arguments win.
     words = {action.option_strings[0]: f"FULFILMENT_{action.dest.upper()}" for action in chosen}
     set_outside = [f"{option}={os.environ[name]}" for option, name in words.items() if name in os.environ]
     found = parser.parse_args([*set_outside, *arguments])
@@ -189,7 +189,7 @@ def listen_on(server: grpc.aio.Server, address: str) -> int:
 
 
 def try_to_listen(address: str) -> None:
-    """Raises CannotListen with what keeps sockets from the address, which gRPC does not say.
+    """Raises CannotListen with the reason, which gRPC does not give, why the address cannot be used.
 
     A name may stand for several addresses: as for gRPC, one of them is enough.
     """
@@ -212,7 +212,7 @@ def _obstacle(family: int, kind: int, protocol: int, _: str, where: Any) -> OSEr
         with socket.socket(family, kind, protocol) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind(where)
-            trial.listen()  # only then is a port refused that another one listens on with the same option
+            trial.listen()  # otherwise a port that another server shares would be accepted
     except OSError as error:
         return error
     return None
@@ -222,11 +222,11 @@ def _obstacle(family: int, kind: int, protocol: int, _: str, where: Any) -> OSEr
 
 
 def project(dsn: str) -> None:
-    """The projector's process: follows the log until it is told to stop or its parent is gone."""
+    """The projector's process: follows the log until it is stopped or its parent is gone."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    # Told by the parent, for it may be gone before this process can ask who it was.
+    # Given by the parent, which may be gone before this process can ask for its id.
     parent = int(os.environ.get("FULFILMENT_PARENT") or os.getppid())
 
     def watch() -> None:
@@ -274,7 +274,7 @@ async def keep_projecting(conninfo: str, chosen: argparse.Namespace) -> None:
 
 
 async def run(chosen: argparse.Namespace) -> None:
-    # Facts and states are not tracked by the collector; what is left lives long or dies by count.
+    # Facts and states are not tracked by the collector; other objects live long or are freed by reference count.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     asyncio.get_running_loop().set_exception_handler(log_of_the_loop)

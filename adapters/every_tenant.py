@@ -1,4 +1,4 @@
-"""Work that is done for every tenant again and again, in which no tenant waits for one in trouble."""
+"""Work that is repeated for every tenant; a tenant with errors does not stop the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST_PAUSE_SECONDS = 30.0
 _CANCEL_AGAIN_SECONDS = 1.0
 
 Work = Callable[[str], Awaitable[bool]]
-"""What is to be done for the tenant of a name; says whether there is more to do at once."""
+"""The work for the tenant of a name; returns whether there is more to do at once."""
 
 
 class EveryTenant:
@@ -52,7 +52,7 @@ class EveryTenant:
     async def _names(self) -> list[str]:
         try:
             names = [each.name for each in await self._control.list_tenants()]
-        except Exception as error:  # noqa: BLE001 - it is looked again in a moment
+        except Exception as error:  # noqa: BLE001 - it is tried again in a moment
             self._fail(_LIST, error)
             return []
         self._goes_on(_LIST)
@@ -67,14 +67,14 @@ class EveryTenant:
                     more = await self._work(name)
                 failures = 0
                 self._goes_on(name)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is told and tried again
+            except Exception as error:  # noqa: BLE001 - any error is logged and tried again
                 failures += 1
                 self._fail(name, error)
             pause = min(self._seconds * 2.0**failures, max(self._seconds, _LONGEST_PAUSE_SECONDS))
             await asyncio.sleep(0 if more else pause)
 
     def _fail(self, name: str, error: Exception) -> None:
-        """Each kind of trouble is told once until all is over: a database that is down shows several by turns."""
+        """Logs each kind of error once until all is over: a database that is down causes several in turn."""
         kind = type(error).__name__
         if kind in self._trouble[name]:
             return

@@ -1,6 +1,6 @@
 """Evidence: the bytes that facts name by their SHA-256, kept sealed beside the log.
 
-They are about people, so they are sealed for the person whose case it is: who is erased is erased here too.
+They are sealed for the person whose case it is, so erasing that person erases them too.
 The same bytes are kept once for each person.
 """
 
@@ -32,7 +32,7 @@ _READ = """
 
 
 class Kept(NamedTuple):
-    """Evidence and whom it is about."""
+    """Evidence and the person whom it is about."""
 
     sha256: str
     subject: str

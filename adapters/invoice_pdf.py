@@ -65,7 +65,7 @@ def draw(invoice: shipping_pb2.CommercialInvoice) -> bytes:
         author=invoice.seller.name or invoice.shipper.name,
         invariant=1,
     )
-    document.build(_story(invoice), canvasmaker=partial(_NumberedPages, label=f"Commercial invoice {invoice.number}"))
+    document.build(_content(invoice), canvasmaker=partial(_NumberedPages, label=f"Commercial invoice {invoice.number}"))
     return out.getvalue()
 
 
@@ -124,7 +124,7 @@ def _kilograms(grams: int) -> str:
 # --- the page -------------------------------------------------------------------------------------
 
 
-def _story(invoice: shipping_pb2.CommercialInvoice) -> list[Any]:
+def _content(invoice: shipping_pb2.CommercialInvoice) -> list[Any]:
     return [
         _set("COMMERCIAL INVOICE", _TITLE),
         Spacer(0, 4 * mm),

@@ -37,7 +37,7 @@ from ledger.view import View
 
 
 class Erased(Exception):
-    """The person it is for, or about, was erased: there is nobody left to write to."""
+    """The person whom it is for, or about, was erased."""
 
 
 class Envelope(NamedTuple):
@@ -68,11 +68,11 @@ class Pattern(NamedTuple):
 
     def fill(self, values: Mapping[str, str], picks: Mapping[str, str]) -> tuple[str, str]:
         """Subject and text; raises KeyError where a value is missing."""
-        said = dict(values)
+        filled = dict(values)
         for (name, word), phrase in self.phrases.items():
             if picks.get(name) == word:
-                said[name] = phrase.substitute(said)
-        return self.subject.substitute(said), self.text.substitute(said)
+                filled[name] = phrase.substitute(filled)
+        return self.subject.substitute(filled), self.text.substitute(filled)
 
 
 def _pattern(source: str) -> Pattern:
@@ -113,7 +113,7 @@ class Letters:
         self.newest = newest(self._templates)
 
     async def present(self, log: Log, messages: Iterable[tuple[str, About]]) -> View:
-        """All that messages look at, as the log has it now; each with its id and what it is about."""
+        """The streams that messages depend on, as the log has them now; each message with its id and subject."""
         streams = list(dict.fromkeys(stream for each in messages for stream in streams_of(*each)))
         view, _ = await read(log, streams)
         return view
@@ -124,7 +124,7 @@ class Letters:
         return policies.find(view)
 
     async def fresh_since(self, log: Log) -> datetime:
-        """What happened before is told to nobody any more."""
+        """What happened before this time makes no message any more."""
         now = datetime.now(UTC)
         return now - timedelta(hours=policy_at(await self.policies(log), now).message_age_hours)
 
@@ -252,13 +252,13 @@ def _ship_to(order: Order, person: Mapping[str, Any]) -> str:
 
 
 def _days_until(due: date, since: datetime) -> int:
-    """How many days a customer waits: to a day by the calendar, to an instant begun ones count; 1 at least."""
+    """The days a customer waits: calendar days, or begun days until an instant; at least 1."""
     days = ceil((due - since) / timedelta(days=1)) if isinstance(due, datetime) else (due - since.date()).days
     return max(1, days)
 
 
 def in_words(at: date, language: str, *, with_time: bool) -> str:
-    """A day, or a day and a time in UTC, as the language writes it; what was told as a day has no time."""
+    """A day, or a day and a time in UTC, as the language writes it."""
     with_time = with_time and isinstance(at, datetime)
     if language == "zh":
         return f"{at.year}年{at.month}月{at.day}日" + (f" {at:%H:%M}（UTC）" if with_time else "")

@@ -59,16 +59,16 @@ def log_to_stderr(level: str, form: str) -> None:
     plain = PlainFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", datefmt="%H:%M:%S")
     handler.setFormatter(JsonLines() if form == "json" else plain)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # It tells at length of every lost connection what the service says once in its own words.
+    # It logs every lost connection at length; the service itself logs it once.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_no_caller_that_went)
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_no_cancelled_call)
 
 
-def _is_no_caller_that_went(record: logging.LogRecord) -> bool:
-    """gRPC tells of a call that was cancelled while it was being answered as of an error of the server."""
+def _is_no_cancelled_call(record: logging.LogRecord) -> bool:
+    """Filters out what gRPC logs as a server error when a caller cancels a call."""
     return not (record.exc_info and type(record.exc_info[1]).__name__ == "ExecuteBatchError")
 
 
 def log_of_the_loop(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What the event loop has to say of itself; asyncio's own words quote the error of a task."""
+    """Logs errors of the event loop; asyncio's own handler would quote the error of a task."""
     logging.getLogger("asyncio").error("%s", context["message"], exc_info=context.get("exception"))

@@ -14,7 +14,7 @@ _LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])")
 _MOST_LOCAL, _MOST = 64, 254
 _DEVIATIONS = frozenset("ßς\u200c\u200d")
-"""IDNA 2003, which Python speaks, and IDNA 2008 make other domains of these: the mail could reach a stranger."""
+"""IDNA 2003, which Python implements, and IDNA 2008 encode these differently: the mail could reach a stranger."""
 
 
 def addresses_in(text: str) -> list[str]:

@@ -1,17 +1,17 @@
 """Olist's marketplace orders, row by row, as commands of the ledger.
 
 A pure translation: rows in, ``BatchCommand`` messages out, nothing read or sent. Request ids derive from
-Olist's own ids, so that a second import of the same rows changes nothing. What the rows say stands, in the
-order in which they say it; what they contradict, repeat or leave open is counted as an oddity, and a row
-that cannot be understood is named and left out, with the order it belongs to.
+Olist's own ids, so that a second import of the same rows changes nothing. The rows are taken as they are, in their
+order; contradictions, repetitions and gaps are counted as oddities, and a row that cannot be understood is
+reported and left out, with the order it belongs to.
 
 - A row of order_items is a line of one unit with the deadline ``shipping_limit_date``; a seller is a supplier.
 - An order is placed when it was purchased and paid when it was approved, which confirms it and sends each
   supplier its part. The carrier's date is both the supplier's dispatch and the carrier's first scan, because
-  Olist knows the dispatch only from the carrier. No supplier acknowledges: Olist does not tell, and a
+  Olist knows the dispatch only from the carrier. No supplier acknowledges: Olist does not record it, and a
   dispatch implies it.
-- ``canceled`` counts as the customer's wish, because the data blames nobody else; ``unavailable`` as the
-  supplier's, who has not got the goods. Neither has a time: the newest one of the row is taken.
+- ``canceled`` counts as cancelled by the customer, because the data names nobody else; ``unavailable`` by the
+  supplier, who does not have the goods. Neither has a time: the newest one of the row is taken.
 - Customers are pseudonymous, but a ledger's order needs a contact: an address under ``olist.example``, a
   name that can never be a real one, stands for ``customer_unique_id``.
 """
@@ -141,19 +141,19 @@ class _Times(NamedTuple):
 
     @property
     def paid(self) -> datetime | None:
-        """A carrier gets nothing that was not paid: its date is the latest that the approval can have."""
+        """When it was paid: at the latest when the carrier got the goods."""
         return self.approved or self.left
 
     @property
     def left(self) -> datetime | None:
-        """When the goods left. What arrived has left, at the latest then."""
+        """When the goods left: at the latest when they arrived."""
         return self.carried or self.delivered
 
 
 class Olist:
     """The tables of one folder as commands, in groups that belong into one batch message each.
 
-    Oddities and problems are known once all groups were asked for.
+    Oddities and problems are complete once all groups were read.
     """
 
     def __init__(self, tables: Mapping[str, Sequence[Row]]) -> None:
@@ -167,7 +167,7 @@ class Olist:
         self._customers = self._by_id(tables["customers"], "customer_id")
         self._orders = self._by_id(tables["orders"], "order_id")
         self._spoilt: set[str] = set()
-        """Orders of which a line is not understood: half an order would be a wrong one."""
+        """Orders with a line that is not understood; they are left out completely."""
         self._items = self._by_order(tables["order_items"], self._item, self._spoilt.add)
         self._reviews = self._by_order(tables["order_reviews"], self._review, lambda _: None)
 
@@ -307,7 +307,7 @@ class Olist:
         return instant
 
     def _instant(self, row: Row, column: str) -> datetime | None:
-        """A local time of Sao Paulo in UTC. One that occurred twice is the first, one that never did moves on."""
+        """A local time of Sao Paulo in UTC; the first of two, and moved forward where it does not exist."""
         if not (cell := row.cell(column)):
             return None
         try:
@@ -427,7 +427,7 @@ class _Parts:
     def cancelled(
         self, by: common_pb2.Party.ValueType, reason: str, at: datetime, asked: bool
     ) -> Iterator[BatchCommand]:
-        """asked says that the suppliers know of the order; nothing left them, so they agreed."""
+        """With asked, the suppliers know of the order; they agreed, because nothing was sent."""
         cancelled = orders_pb2.CancelOrderRequest(
             context=_context(self._ids, "cancel"), order_id=self.order_id, by=by, reason=reason, at=stamp(at)
         )
@@ -492,7 +492,7 @@ def _centavos(row: Row) -> int:
 
 
 def _grams(product: Row) -> int:
-    """The weight; 0, which is unknown, where the row does not say."""
+    """The weight; 0 where the row has none."""
     cell = str(product.cells.get("product_weight_g") or "")
     return int(cell) if cell.isascii() and cell.isdigit() else 0
 

@@ -1,9 +1,9 @@
 """The outbox's task: asks for messages that are due, hands them to a sender, records what came of it.
 
 Any number of processes may run it; one at a time works for a tenant, under a lock of the database.
-Whatever the read model says, a message's own facts are read from the log right before it is handed
-over, so nothing is sent twice knowingly. What a crash leaves open, between the hand-over and the
-record of it, the sender resolves by the message's id.
+A message's own facts are read from the log right before it is handed over, whatever the read model
+shows, so nothing is sent twice knowingly. After a crash between the hand-over and the record of it,
+the sender recognises the message by its id.
 """
 
 from __future__ import annotations
@@ -49,21 +49,21 @@ _TOGETHER = 50
 _SENDING_SECONDS = 30.0
 """How long a sender may take before it is taken to have failed."""
 _LOOK_AGAIN_SECONDS = 900.0
-"""After it was found that there is nothing to tell, although a clock runs out soon."""
+"""After no message was needed although a clock runs out soon."""
 _WAIT_SECONDS = 15.0
 """After which it looks again whether a message that was not to be sent yet is to be sent now."""
 _RECORD_PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0, 15.0)
 _TROUBLE = (PoolTimeout, Exhausted, Unavailable)
 
 _HELD_UP_SECONDS = 60.0
-"""A turn ends long before: who has led for so long has stopped."""
+"""A turn is much shorter: a process that leads for so long has stopped."""
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, %s))"
 _LOCK_SEED = 0x0B0C5E
 """Its own: the read model of messages has a lock of the same name."""
 
 
 class _Handled(NamedTuple):
-    """What was done lately, which the read model may not know yet."""
+    """A message that was handled lately, which the read model may not show yet."""
 
     position: int
     again_at: float
@@ -87,7 +87,7 @@ class _Outcome(NamedTuple):
 
 
 class HeldUp(Shown):
-    """No messages are sent: the process that does it has stopped and holds on."""
+    """No messages are sent: the process that leads has stopped and keeps its lock."""
 
     def __init__(self, who: str) -> None:
         super().__init__(f"no messages are sent: {who}")
@@ -107,7 +107,7 @@ def _lock_of(schema: str) -> tuple[str, int]:
 
 
 class Outbox:
-    """The messages of all tenants on their way to one sender."""
+    """Hands the messages of all tenants to one sender."""
 
     def __init__(self, tenants: Tenants, letters: Letters, sender: Sender) -> None:
         self._tenants = tenants
@@ -125,7 +125,7 @@ class Outbox:
         began = clock()
         more = await self.tick(tenant, datetime.now(UTC)) >= _TOGETHER
         if more and tenant.ledger.waiting:
-            # What customers wait for, the ledger's commands, gets as much time again.
+            # The ledger's commands, for which customers wait, get the same time.
             await asyncio.sleep(clock() - began)
         return more
 
@@ -146,7 +146,7 @@ class Outbox:
             return await self._deliver_all(connection, work, open_ones)
 
     async def _deliver_all(self, connection: AsyncConnection[Any], work: _Work, open_ones: Sequence[Notice]) -> int:
-        """Hands messages over while its turn lasts; returns how many it came to."""
+        """Hands messages over while its turn lasts; returns how many it handled."""
         clock = asyncio.get_running_loop().time
         done, turn_ends_at = 0, clock() + _TURN_SECONDS
         while done < len(open_ones) and clock() < turn_ends_at:
@@ -154,7 +154,7 @@ class Outbox:
             chunk = open_ones[done : done + _TOGETHER]
             view = await self._letters.present(work.tenant.log, [(each.message_id, each.about) for each in chunk])
             ended = await asyncio.gather(*(self._deliver(work, view, each) for each in chunk), return_exceptions=True)
-            # All of them have ended before the lock is let go.
+            # All of them have ended before the lock is released.
             for notice, trouble in zip(chunk, ended, strict=True):
                 if trouble is not None:
                     self._set_aside(work, notice, trouble)
@@ -194,7 +194,7 @@ class Outbox:
         )
 
     async def _due_by_time(self, connection: AsyncConnection[Any], work: _Work) -> list[Notice]:
-        """Those of which there is something to tell: the others are not even asked for."""
+        """The messages that are still true; the others are not even asked for."""
         found = await outbox.due_by_time(
             connection, work.tenant.schema, work.policy, work.now, list(work.handled), MOST_AT_ONCE
         )
@@ -221,7 +221,7 @@ class Outbox:
     def _asking(self, work: _Work, notice: Notice) -> Command:
         newest, now = self._letters.newest, work.now
         streams = tuple(notices.streams_of(notice.message_id, notice.about))
-        # A request of its own each time: that nothing is asked for twice is the decision's affair.
+        # A new request id each time; the decision ensures that nothing is asked for twice.
         request = f"ask:{notice.message_id}:{now.isoformat()}"
         return own_command(request, ACTOR, lambda view: notices.ask(view, notice, newest, now), streams)
 
@@ -229,7 +229,7 @@ class Outbox:
         work.handled[message_id] = _Handled(position, asyncio.get_running_loop().time() + seconds)
 
     def _set_aside(self, work: _Work, notice: Notice, error: BaseException) -> None:
-        """A message that cannot be dealt with keeps no other waiting; raises what is the matter with all of them."""
+        """Skips a message that fails, so that the others go on; raises errors that concern all of them."""
         if not isinstance(error, Exception) or is_trouble(error) or isinstance(error, _TROUBLE):
             raise error
         log.error("message %s of %s failed and is tried later", notice.message_id, work.tenant.name, exc_info=error)
@@ -243,19 +243,19 @@ class Outbox:
         message = messages.find(view, message_id)
         if message is None or message.next_at is None or message.next_at > now:
             return self._remember(work, message_id, await log_of.head())
-        # What time alone made due says why in the message itself.
+        # A message that time alone made due holds its own reason.
         because = notices.obsolete(view, message.asked.kind, message.asked.about, work.policy)
         if not because and notices.waits(view, message.asked.kind, message.asked.about):
             return self._remember(work, message_id, 0, _WAIT_SECONDS)
         outcome = _cancelled(message_id, because, now) if because else await self._hand_over(work, view, message)
         stream = messages.stream(message_id)
-        # What was done to a message at one version of it is done once.
+        # The request id contains the version, so one version is handled once.
         request = f"{outcome.word}:{message_id}:{view.entry(stream).version}"
         answer = await self._record(work, own_command(request, ACTOR, outcome.decide, (stream,)))
         if isinstance(answer, Receipt):
             self._remember(work, message_id, answer.position)
         elif isinstance(answer, RequestReused):
-            # What was done cannot be recorded: it must not be done again and again.
+            # The hand-over cannot be recorded, so it must not be repeated.
             self._remember(work, message_id, 0, _LOOK_AGAIN_SECONDS)
 
     async def _hand_over(self, work: _Work, view: View, message: Message) -> _Outcome:

@@ -98,7 +98,7 @@ TENANT_MIGRATIONS = (
         ADD result text,
         ADD finished_at timestamptz;
     """,
-    # The bytes that facts name by their hash, sealed under a key of the person they are about.
+    # The bytes that facts name by hash, sealed under a key of the person they are about.
     """
     CREATE TABLE {schema}.ledger_evidence (
         sha256 text COLLATE "C" NOT NULL,
@@ -108,7 +108,7 @@ TENANT_MIGRATIONS = (
         PRIMARY KEY (sha256, subject)
     );
     """,
-    # What a command was told beside its receipt: a list of sentences, NULL for most.
+    # The warnings of a command: a list of sentences, usually NULL.
     "ALTER TABLE {schema}.ledger_commands ADD warnings jsonb",
 )
 
@@ -144,8 +144,8 @@ class SchemaInUse(Exception):
 async def migrate(connection: AsyncConnection[Any], schema: str, migrations: Sequence[str]) -> int:
     """Brings a schema up to date in one transaction; safe when several processes start together.
 
-    Raises SchemaNewer, and SchemaInUse. It waits for a lock only for a moment, again and again, for whoever waits for
-    a table keeps all who ask for it after it waiting: the commands and queries of processes that run already.
+    Raises SchemaNewer, and SchemaInUse. It tries a lock only for a moment, again and again, because waiting for a table
+    would block the commands and queries of running processes.
     """
     clock = asyncio.get_running_loop().time
     give_up_at = clock() + _MIGRATE_SECONDS
@@ -197,7 +197,7 @@ def open_pool(
         conninfo,
         kwargs={
             "autocommit": True,
-            "client_encoding": "UTF8",  # as ledger/engine/wire.py speaks, whatever the DSN says
+            "client_encoding": "UTF8",  # as ledger/engine/wire.py needs, whatever the DSN has
             "connect_timeout": 5,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
@@ -208,7 +208,7 @@ def open_pool(
         min_size=min_size,
         max_size=max_size,
         timeout=timeout,
-        # Left alone, the pool waits twice as long after each failure, so that it would come back long
+        # By default the pool waits twice as long after each failure, so that it would come back long
         # after the database did. So it gives up soon, and whoever needs a connection makes it try again.
         reconnect_timeout=0.5,
         open=False,
@@ -302,11 +302,11 @@ class Control:
 # --- the server -----------------------------------------------------------------------------------
 
 OLDEST_SERVER = 150000
-"""The oldest PostgreSQL that the service runs on, as server_version_num: the oldest that its makers still mend."""
+"""The oldest PostgreSQL that the service runs on, as server_version_num: the oldest that is still supported."""
 
 
 class Database:
-    """Where the ledger lives: a PostgreSQL embedded under a data folder, or any that a DSN names.
+    """The PostgreSQL of the ledger: embedded under a data folder, or named by a DSN.
 
     The embedded server belongs to the process that enters this; give child processes the conninfo.
     """

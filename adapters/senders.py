@@ -1,4 +1,4 @@
-"""Senders: who takes a letter over and brings it to people. Mail and others come as further classes."""
+"""Senders, which deliver letters to people. Mail and others can be added as further classes."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class NotTaken(Exception):
 
 
 class Sender(Protocol):
-    """Takes letters over.
+    """Delivers letters.
 
-    A letter may come again, after a crash between the hand-over and the record of it: the message's id
-    names it, and the sender must see to it that it reaches its recipient once.
+    A letter may come again, after a crash between the hand-over and the record of it: by the
+    message's id the sender must make sure that it reaches its recipient once.
     """
 
     channel: str
-    """What messages say they were sent by."""
+    """Recorded with each message as the channel."""
 
     async def hand_over(self, tenant: str, letter: Envelope) -> str:
         """Takes the letter and returns what it is known by; raises NotTaken."""
@@ -71,7 +71,7 @@ class FileSender:
                 file.write(mail)
                 file.flush()
                 os.fsync(file.fileno())
-            # Whole or not at all, whoever else writes it at this moment.
+            # Written completely or not at all, also if another process writes it now.
             draft.replace(path)
         return path.name
 
@@ -100,7 +100,7 @@ def _mail(letter: Envelope) -> bytes:
 def _recipient(letter: Envelope) -> Address | Group:
     """Whom the mail is for; raises NotTaken where no mail can reach them, which trying again does not change.
 
-    Staff is a group by the name of its role: who reads what is for it is the mail server's affair.
+    Staff is a group named by its role; its members are configured in the mail server.
     """
     if letter.audience is Audience.STAFF:
         return Group(letter.recipient)

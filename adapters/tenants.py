@@ -26,8 +26,8 @@ class Tenant(NamedTuple):
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """A name that no tenant can have is the caller's mistake."""
+def _bad_name_as_malformed() -> Iterator[None]:
+    """Turns a name that no tenant can have into a malformed request."""
     try:
         yield
     except BadTenantName as error:
@@ -43,7 +43,7 @@ class Tenants:
         self.control = Control(pool)
         self._serving: dict[str, Tenant] = {}
         self.closing = False
-        """Set before the drain: whoever waits for something new stops waiting."""
+        """Set before the drain, so that streams stop waiting for new facts."""
 
     async def find(self, name: str) -> Tenant:
         """The tenant of that name; raises UnknownTenant, and Malformed if it cannot name one."""
@@ -52,12 +52,12 @@ class Tenants:
 
     async def create(self, name: str) -> Tenant:
         """Makes a tenant; one that exists stays as it is."""
-        with _told():
+        with _bad_name_as_malformed():
             await self.control.create_tenant(name)
         return await self.find(name)
 
     async def _start(self, name: str) -> Tenant:
-        with _told():
+        with _bad_name_as_malformed():
             schema = await self.control.schema_of(name)
         if schema is None:
             raise UnknownTenant(name)
@@ -66,12 +66,12 @@ class Tenants:
         await tenant.ledger.start()
         served = self._serving.setdefault(name, tenant)
         if served is not tenant:
-            # Somebody else started it meanwhile. Nobody waits for whoever starts another: it may be in trouble.
+            # Another call started it meanwhile. There is no lock, because starting a tenant may take long.
             await tenant.ledger.stop()
         return served
 
     def taken(self) -> set[str]:
-        """The actors of the ledger's own whose request ids something else had used."""
+        """The ledger's own actors whose request ids another caller has used."""
         return {actor for tenant in self._serving.values() for actor in tenant.ledger.taken}
 
     async def drain(self) -> None:

@@ -1,4 +1,4 @@
-"""What people ask: a question a file, with its tables, how folded streams become its rows, and its queries."""
+"""Read models: one file or folder for each question, with its tables, how rows are computed, and its queries."""
 
 from projections.cases import CASES
 from projections.inquiries import WAITING_INQUIRIES

@@ -15,7 +15,7 @@ from projections.machine.rows import until_the_end
 from projections.machine.tables import table
 
 _NEVER = LAST - timedelta(days=366)
-"""When an answer is due that nobody agreed a time for; a year away from where time zones would run over."""
+"""The due time of an answer without an agreed time; a year before the last date, so that time zones cannot overflow."""
 
 # --- tables ---------------------------------------------------------------------------------------
 
@@ -29,7 +29,7 @@ class InquiryState(StrEnum):
 
 
 class ListedInquiry(NamedTuple):
-    """An inquiry, without what was said."""
+    """An inquiry, without its texts."""
 
     inquiry_id: str
     state: InquiryState

@@ -77,7 +77,7 @@ class StockHold(NamedTuple):
 
 
 class Silence(NamedTuple):
-    """A parcel that is to be heard of again."""
+    """A parcel that should be scanned again."""
 
     carrier: str
     number: str
@@ -161,7 +161,7 @@ def _of_case(case: Case) -> list[Obligation]:
 
 
 def _obligations(readings: Iterable[Reading]) -> list[Obligation]:
-    """What is owed, or was; of what was given up in time nothing is."""
+    """Open and former obligations; none of what was given up in time."""
     return [
         Obligation(
             object_id=each.object_id,
@@ -209,7 +209,7 @@ def _wait(case: Case) -> list[ReshipWait]:
 
 
 def _silences(parcel: Parcel) -> list[Silence]:
-    """Only the present use of a number can be lost."""
+    """Only of the present use of a number."""
     silence = Silence(parcel.carrier, parcel.number, parcel.epoch, parcel.last_seen_at)
     return [silence] if parcel.awaits_scan else []
 
@@ -223,7 +223,7 @@ class _Holds:
     """What a page changes of the stock that is held.
 
     A hot SKU has too many reservations to fold its stream for a page, so only the reservations that
-    the page names are followed: as a whole if it made them, otherwise by what it took off.
+    the page names are followed: new ones as a whole, others by the units that were taken off.
     """
 
     def __init__(self) -> None:
@@ -345,7 +345,7 @@ _DUE = """
 
 
 async def due(connection: AsyncConnection[Any], schema: str, now: datetime, limit: int) -> list[Timer]:
-    """What has run out and nobody has noticed, the longest overdue first.
+    """What has run out and was not noticed yet, the longest overdue first.
 
     Clocks that stand still are not due. Empty while the projection has no tables yet.
     """

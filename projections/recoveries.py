@@ -84,7 +84,7 @@ RECOVERIES = projection("recoveries", 1, From(recoveries.NOUN, RECOVERY_ROWS, _r
 
 
 class RecoveryFilter(NamedTuple):
-    """What the recoveries of a list have in common; what is empty says nothing."""
+    """The filters of a list of recoveries; empty ones do not count."""
 
     kinds: tuple[RecoveryKind, ...] = ()
     statuses: tuple[RecoveryStatus, ...] = ()

@@ -30,8 +30,8 @@ from projections.machine.tables import table
 # --- tables ---------------------------------------------------------------------------------------
 
 _SIGNED = Column("numeric NOT NULL", None, lambda kept: in_64_bits(int(kept)))
-"""Units x cost were not always bounded, and what is kept as less would add up to a balance that looks right; amounts
-without a sign are kept in 64 bits, see in_64_bits."""
+"""Units x cost of old facts may exceed 64 bits, and capping them would give a wrong balance; amounts without a sign
+are kept in 64 bits, see in_64_bits."""
 
 
 class EntryKind(StrEnum):
@@ -39,7 +39,7 @@ class EntryKind(StrEnum):
 
     GOODS = "goods"
     GOODS_WITHOUT_COST = "goods_without_cost"
-    """Units were shipped that the supplier had made no offer for: nobody knows what is owed."""
+    """Units were shipped without an offer of the supplier, so the amount owed is unknown."""
     COMPENSATION = "compensation"
     COMPENSATION_REVERSED = "compensation_reversed"
     RECOVERY = "recovery"
@@ -73,7 +73,7 @@ ENTRIES = table("statement_entries", StatementEntry, 2, "(supplier_id, at, posit
 
 
 def _of_order(history: OrderHistory) -> list[StatementEntry]:
-    """One is never changed, for its fact never is."""
+    """Entries never change, because facts never change."""
     rows: list[StatementEntry] = []
     for position, fact in history.accounted:
         match fact:
@@ -199,7 +199,7 @@ class Statement(NamedTuple):
 
     balances: tuple[Balance, ...]
     units_without_cost: int
-    """Shipped in the period without anybody knowing what they cost."""
+    """Units shipped in the period whose cost is unknown."""
 
 
 _TOTALS = """

@@ -1,6 +1,6 @@
 """What has each supplier of each SKU, how long will it last, what moved it, and what is to be taken off sale?
 
-A level's row tells its stream alone; what depends on the day or on the retailer's terms, such as days of
+A level's row shows its stream alone; what depends on the day or on the retailer's terms, such as days of
 cover, is worked out when it is asked for. Beside the levels stand the orders that wait for stock.
 """
 
@@ -32,7 +32,7 @@ from projections.machine.tables import Rows, Written, table
 
 
 class LevelRow(NamedTuple):
-    """What a supplier has of a SKU, as its stream alone tells it."""
+    """What a supplier has of a SKU, by its stream alone."""
 
     supplier_id: str
     sku: str
@@ -91,9 +91,9 @@ class WaitingOrder(NamedTuple):
     supplier_id: str
     sku: str
     units: int
-    """Available units from which on it helps."""
+    """How many units have to be available for it to go on."""
     together: bool
-    """Whether all such items of the order have to be there, or any of the others."""
+    """Whether all items of the order marked so have to be available together, or this one is enough."""
     seeks: bool
     """Whether the supplier has to be approved, and may send no feed."""
     placed_at: datetime

@@ -1,8 +1,8 @@
 """How does the trade do, by supplier, SKU, carrier, shop, week or month?
 
 Deadlines, deliveries, orders and reviews stand in the tables of ``projections.supplier_performance``, so that
-the figures here are those of the scorecards. What is kept beside them says which goods they are about, which
-cases there were, and what these cost. Each figure belongs to the time of what it counts: a dispatch to its
+the figures here are those of the scorecards. The tables here hold which goods they are about, which cases
+there were, and what these cost. Each figure belongs to the time of what it counts: a dispatch to its
 deadline, a case to its opening, a cost to the day it arose.
 
 What has several suppliers, SKUs or carriers counts for each of them, and once for all together.
@@ -193,7 +193,7 @@ class GroupBy(StrEnum):
 
 
 class TradeFilter(NamedTuple):
-    """What is looked at; what is empty says nothing."""
+    """The filters of a review; empty ones do not count."""
 
     since: datetime
     until: datetime
@@ -325,7 +325,7 @@ async def review(where: Where, page: PageOf, group_by: GroupBy, about: TradeFilt
 def _counted(count: _Count, group_by: GroupBy, about: TradeFilter) -> str:
     """Rows of key, figure, liable, currency and amount. Only words of this file go into the text."""
     conditions = [f"{count.instant} >= %(since)s", f"{count.instant} < %(until)s"]
-    conditions += [said for name, said in _FILTERS.items() if getattr(about, name)]
+    conditions += [condition for name, condition in _FILTERS.items() if getattr(about, name)]
     key = _KEYS[group_by].replace("{instant}", count.instant)
     goods = f"LEFT JOIN {{trade_goods}} AS g ON {count.goods}" if "g." in key + " ".join(conditions) else ""
     names = ", ".join(f"'{name}'" for name, _ in count.figures)
@@ -335,7 +335,7 @@ def _counted(count: _Count, group_by: GroupBy, about: TradeFilter) -> str:
             SELECT DISTINCT ({key}) COLLATE "C" AS key, {count.object} AS object,
                 {count.liable} AS liable, {count.currency} AS currency, ARRAY[{amounts}]::int8[] AS amounts
             FROM {count.source} AS x {goods} WHERE {" AND ".join(conditions)}
-        ) AS found CROSS JOIN LATERAL unnest(ARRAY[{names}], found.amounts) AS said (figure, amount)
+        ) AS found CROSS JOIN LATERAL unnest(ARRAY[{names}], found.amounts) AS measured (figure, amount)
     """  # noqa: S608
 
 

@@ -54,7 +54,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """What was logged on the way may hold half a character, and between processes only text can travel."""
     report = yield
-    report.sections = [(title, said.encode(errors="backslashreplace").decode()) for title, said in report.sections]
+    report.sections = [
+        (title, section.encode(errors="backslashreplace").decode()) for title, section in report.sections
+    ]
     return report
 
 

@@ -15,7 +15,7 @@ from fulfilment.v1 import admin_pb2
 
 _LOOK_AGAIN_SECONDS = 0.3
 _DONE = ("rebuilt", "verified", "failed")
-"""How the service begins to tell of a rebuild that has ended."""
+"""How the status of a rebuild that has ended begins."""
 
 
 @click.command(cls=Words)
@@ -69,7 +69,7 @@ def rebuild(session: Session, name: str, verify: bool, wait: float) -> None:
     request = admin_pb2.RebuildProjectionRequest(name=name, verify_only=verify)
     session.client.call(session.client.admin.RebuildProjection, request)
     give_up_at = time.monotonic() + wait
-    while not (result := _said(session, name)).startswith(_DONE):
+    while not (result := _rebuild_result(session, name)).startswith(_DONE):
         if time.monotonic() > give_up_at:
             raise Unreachable(
                 f"{name} is not done after {wait:g} s ({result}); fulfilment status tells more", "WAITING"
@@ -83,8 +83,8 @@ def rebuild(session: Session, name: str, verify: bool, wait: float) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _said(session: Session, name: str) -> str:
-    """What came of the rebuild, or how far it is."""
+def _rebuild_result(session: Session, name: str) -> str:
+    """The result of the rebuild, or its progress."""
     found = session.client.call(session.client.admin.GetStatus, admin_pb2.GetStatusRequest())
     return next((each.rebuild for each in found.projections if each.name == name), "")
 
@@ -126,10 +126,10 @@ def list_tenants(session: Session) -> None:
 @click.pass_obj
 def erase(session: Session, email: str | None, phone: str | None, order_id: str | None, yes: bool) -> None:
     """Make a person's data unreadable everywhere, for good."""
-    said = {name: value for name, value in (("email", email), ("phone", phone), ("order_id", order_id)) if value}
-    if len(said) != 1:
+    given = {name: value for name, value in (("email", email), ("phone", phone), ("order_id", order_id)) if value}
+    if len(given) != 1:
         raise click.UsageError("Name the person with one of --email, --phone and --order.")
-    ((name, value),) = said.items()
+    ((name, value),) = given.items()
     if not yes:
         click.confirm(f"Erase the person behind {value}? This cannot be undone", abort=True, err=True)
     request = admin_pb2.ErasePersonRequest(**{name: value})

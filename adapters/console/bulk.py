@@ -1,4 +1,4 @@
-"""A CSV file of which each line is a command: sent in batches, and told line by line what was wrong."""
+"""A CSV file in which each line is a command: sent in batches, with errors reported line by line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def option_lines(columns: str) -> Callable[[F], F]:
 
 
 class Source(NamedTuple):
-    """A file of lines, and what tells it from others."""
+    """A file of lines, and what identifies it."""
 
     path: str
     content: bytes
@@ -48,9 +48,9 @@ class Source(NamedTuple):
         return self.changed_ns // 1_000_000
 
     def request_id(self, *about: str) -> str:
-        """The same for the same file, as long as nobody writes it anew."""
-        said = "\0".join((*about, str(self.changed_ns), hashlib.sha256(self.content).hexdigest()))
-        return f"csv:{hashlib.sha256(said.encode()).hexdigest()[:32]}"
+        """The same for the same file, as long as it is not written again."""
+        identity = "\0".join((*about, str(self.changed_ns), hashlib.sha256(self.content).hexdigest()))
+        return f"csv:{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
 
 
 def read(path: str) -> Source:
@@ -74,7 +74,7 @@ class Warned(NamedTuple):
 
 
 class ReadLine:
-    """The cells of a line, read as what they should be; all that are not are noted as faults."""
+    """The cells of a line as values; cells that cannot be read are noted as faults."""
 
     def __init__(self, cells: dict[str, str]) -> None:
         self._cells = cells
@@ -110,7 +110,7 @@ class ReadLine:
 
 
 class LineResults(Result):
-    """What came of the lines; each request id ends with the number of its line."""
+    """The results of the lines; each request id ends with the number of its line."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         super().__init__()
@@ -171,12 +171,12 @@ def send_lines(
     except Trouble as trouble:
         trouble.message += "; run the same command again to go on where it stopped"
         raise
-    _tell(session, len(rows), result)
+    _print_results(session, len(rows), result)
     return 1 if result.problems else 0
 
 
 def _refuse_twice(path: str, rows: Sequence[tuple[int, dict[str, str]]], column: str) -> None:
-    """Of two lines about the same the service would keep one, and which of them was meant nobody knows."""
+    """Refuses two lines about the same thing: the service would keep one of them, maybe the wrong one."""
     first: dict[str, int] = {}
     for line, cells in rows:
         name = cells[column]
@@ -189,7 +189,7 @@ def _refuse_twice(path: str, rows: Sequence[tuple[int, dict[str, str]]], column:
             )
 
 
-def _tell(session: Session, lines: int, result: LineResults) -> None:
+def _print_results(session: Session, lines: int, result: LineResults) -> None:
     problems = sorted(result.problems)
     warnings = sorted(result.warnings)
     for warned in warnings[:_MOST_SHOWN]:
@@ -198,9 +198,9 @@ def _tell(session: Session, lines: int, result: LineResults) -> None:
         session.out.warn(f"... and {len(warnings) - _MOST_SHOWN:,} more; --json lists all.")
     applied, known = result.applied.total(), result.replayed.total()
     if session.json:
-        told = [each._asdict() for each in problems]
+        listed = [each._asdict() for each in problems]
         odd = [each._asdict() for each in warnings]
-        session.out.json({"lines": lines, "applied": applied, "replayed": known, "problems": told, "warnings": odd})
+        session.out.json({"lines": lines, "applied": applied, "replayed": known, "problems": listed, "warnings": odd})
         return
     counted = f"{lines:,} {'line' if lines == 1 else 'lines'}"
     session.out.say(f"{counted}: {applied:,} recorded, {known:,} known already, {len(problems):,} not taken.")

@@ -27,11 +27,11 @@ def read_case(session: Session, case_id: str, at_least: int = 0, personal: bool 
 
 
 def record(session: Session, rpc: Command[Q], request: Q) -> None:
-    """Send a command about a case, and tell where the case is after it."""
+    """Send a command about a case, and print the state of the case after it."""
     receipt = session.client.call(rpc, request)
     asked: Any = request
     after = read_case(session, asked.case_id, receipt.position)
-    session.tell(receipt, f"Case {after.case_id}", after, status_of(after), filter(None, [next_step(after)]))
+    session.print_result(receipt, f"Case {after.case_id}", after, status_of(after), filter(None, [next_step(after)]))
 
 
 @click.command("list", cls=Words)

@@ -1,4 +1,4 @@
-"""A case at a terminal: what is said of it, and what somebody can do next."""
+"""A case at a terminal: its data, and what somebody can do next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from adapters.console.words import at, minute, money, span, word
 from fulfilment.v1 import cases_pb2, common_pb2
 
 _SHOWN_DIGITS = 12
-"""Of a hash in a table; enough to tell evidence apart and to name it."""
+"""Of a hash in a table; enough to distinguish evidence and to name it."""
 
 
 def print_case(out: Printer, found: cases_pb2.Case, skus: dict[int, str]) -> None:

@@ -15,7 +15,7 @@ _TARGET_COLOUR = "#d55e00"
 
 
 _BEYOND = 1.08
-"""How far an axis goes on behind the longest bar, which would else look cut off."""
+"""How far an axis extends beyond the longest bar, which would look cut off otherwise."""
 
 
 def chart(
@@ -25,13 +25,13 @@ def chart(
     series: Sequence[tuple[str, str, Sequence[float]]],
     target: float | None = None,
 ) -> str:
-    """Bars that lie, the first on top, with stacked series where there are several; text stays text."""
+    """Horizontal bars, the first on top, with stacked series where there are several; text stays text."""
     # They take longer to load than most commands take to run.
     with files.needing("reports"):
         import matplotlib as mpl
         from matplotlib.figure import Figure as Canvas
 
-    # Keys are drawn as they are: a dollar sign begins no formula, and a letter that the measuring font lacks is drawn
+    # Keys are drawn as they are: a dollar sign starts no formula, and a letter that the measuring font lacks is drawn
     # by the reader's own.
     with (
         warnings.catch_warnings(),
@@ -96,13 +96,13 @@ def _short(key: str) -> str:
 
 
 def _inlined(svg: str, title: str) -> str:
-    """The drawing alone, in the colour of the page's text, with a name for who cannot see it."""
+    """The drawing alone, in the colour of the page's text, with a title for screen readers."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r' xmlns(:xlink)?="[^"]*"', "", body).replace("xlink:href", "href")
     ink = body.replace("#000000", "currentColor").replace("fill: black", "fill: currentColor")
     name = re.sub(r"\W+", "-", title.lower())
-    # Ids are the page's: those of several drawings must not meet.
+    # Ids are unique in a page, so those of several drawings must differ.
     ink = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", ink)
     ink = re.sub(r"'DejaVu Sans'[^;\"]*sans-serif", "system-ui, sans-serif", ink)
     ink = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', "", ink, count=1)

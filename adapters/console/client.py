@@ -31,10 +31,10 @@ class Trouble(Exception):
 
 
 class Refused(Trouble):
-    """The service understood and said no."""
+    """The service refused the request."""
 
     def seen_from(self, field: str) -> Refused:
-        """The same for one who wrote that field's parts and never saw the message around it."""
+        """The same error, with field paths that begin within that field."""
         outer = re.compile(rf"\b{field}\.(?=\w)")
         self.message = outer.sub("", self.message)
         if "fields" in self.details:
@@ -51,7 +51,7 @@ class Unreachable(Trouble):
 
 
 class Calls(client.Client):
-    """Calls that end in an answer or in Trouble. Whoever waits at a terminal is told at once that time is up."""
+    """Calls that end in an answer or in Trouble; a timeout is reported at once."""
 
     def __init__(
         self, server: str, tenant: str, timeout_seconds: float, actor: str, warn: Callable[[str], None]
@@ -61,13 +61,13 @@ class Calls(client.Client):
         self._warn = warn
 
     def context(self, request_id: str | None = None, part: str = "") -> common_pb2.CommandContext:
-        """Who asks; part tells the requests of one console command apart."""
+        """Who asks; part distinguishes the requests of one console command."""
         context = super().context(request_id or "")
         context.request_id += part
         return context
 
     def call(self, rpc: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, timeout_seconds: float | None = None) -> A:
-        """The answer; what is odd about it is told beside it."""
+        """The answer; its warnings are printed."""
         timeout = timeout_seconds or self.timeout_seconds
         try:
             answer = rpc(request, timeout=timeout)

@@ -1,4 +1,4 @@
-"""The files that commands write and read: what a spreadsheet may take, and one sentence where a path is no good."""
+"""The files that commands write and read: cells that are safe in spreadsheets, one sentence for a bad path."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[s
 
 
 def write(path: str | Path, put: Callable[[Path], object]) -> None:
-    """Have something written to a path, or say in a sentence why that is not possible."""
+    """Write something to a path, or report in a sentence why that is not possible."""
     try:
         put(Path(path))
     except OSError as error:
@@ -55,7 +55,7 @@ def write(path: str | Path, put: Callable[[Path], object]) -> None:
 
 @contextmanager
 def needing(name: str) -> Iterator[None]:
-    """Where packages of an extra are imported: says how they are installed where they are missing."""
+    """For imports of an extra's packages: reports how to install missing ones."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -108,6 +108,6 @@ def rows(
         unknown = [str(column) for column in cells if column not in (*required, *optional)]
         if unknown:
             known = ", ".join((*required, *optional))
-            told = "more cells than columns" if None in cells else f"a column {', '.join(unknown)}"
-            raise Trouble(f"{path}, line {line} has {told}; its columns are {known}", "COLUMNS_UNKNOWN")
+            fault = "more cells than columns" if None in cells else f"a column {', '.join(unknown)}"
+            raise Trouble(f"{path}, line {line} has {fault}; its columns are {known}", "COLUMNS_UNKNOWN")
         yield line, {column: (cells.get(column) or "").strip() for column in (*required, *optional)}

@@ -49,20 +49,20 @@ def _print_blocks(out: Printer, rows: Sequence[Sequence[str]]) -> None:
     for position, recorded, happened, name, actor, what in rows:
         out.title(f"{position:>8}  {name}", f"recorded {recorded} by {actor}")
         when = "" if happened in ("", recorded) else f"on {happened}"
-        if said := "; ".join(filter(None, [when, what])):
-            out.say(said, indent=10)
+        if line := "; ".join(filter(None, [when, what])):
+            out.say(line, indent=10)
 
 
 def _happened(content: dict[str, Any]) -> str:
-    said = content.get("checkpoint", content).get("at")
-    return words.to_minute(datetime.fromisoformat(said)) if said else ""
+    at = content.get("checkpoint", content).get("at")
+    return words.to_minute(datetime.fromisoformat(at)) if at else ""
 
 
-_UNSAID = {
+_LEFT_OUT = {
     "fact", "order_id", "at", "intake", "subject", "customer", "channel", "channel_order_id", "placed_at", "epoch",
     "has_contact", "has_address", "destination", "untracked", "return_window_days", "note", "currency",
 }  # fmt: skip
-"""What stands elsewhere in the row, is sealed, or tells nobody anything."""
+"""Fields that are shown elsewhere in the row, are sealed, or do not interest a reader."""
 
 _BARE = {
     "object_id",
@@ -78,7 +78,7 @@ _BARE = {
     "country",
     "city",
 }
-"""Values that speak for themselves."""
+"""Values that are shown without their names."""
 
 
 _UNITS = {"by_line", "units", "backordered", "lacking", "given_free", "not_awaited"}
@@ -87,10 +87,10 @@ _UNITS = {"by_line", "units", "backordered", "lacking", "given_free", "not_await
 
 def gist(content: dict[str, Any]) -> str:
     """A stored fact in a few words."""
-    return ", ".join(text for name, value in content.items() if name not in _UNSAID and (text := _said(name, value)))
+    return ", ".join(text for name, value in content.items() if name not in _LEFT_OUT and (text := _text(name, value)))
 
 
-def _said(name: str, value: Any) -> str:
+def _text(name: str, value: Any) -> str:
     label = name.replace("_", " ")
     match value:
         case bool():
@@ -102,13 +102,13 @@ def _said(name: str, value: Any) -> str:
         case {"name": str(rate), "numerator": int(part), "denominator": int(of)}:
             return f"{rate} {part} of {of}"
         case dict() if name == "by_line" or all(key.isdigit() for key in value):
-            return _lines_said(value) if name in _UNITS else f"{label} {_lines_said(value, '')}"
+            return _text_of_lines(value) if name in _UNITS else f"{label} {_text_of_lines(value, '')}"
         case dict():
             return gist(value)
         case list() if name == "lines":
             return " + ".join(f"{line.get('quantity', 0)} {line.get('sku', '(no sku)')}" for line in value)
         case list() if name == "rates":
-            return " + ".join(_said("rate", each) for each in value if each["denominator"])
+            return " + ".join(_text("rate", each) for each in value if each["denominator"])
         case list() if all(isinstance(each, dict) for each in value):
             return f"{label}: {'; '.join(str(each.get('reason', gist(each))) for each in value)}" if value else ""
         case list():
@@ -123,13 +123,13 @@ def _said(name: str, value: Any) -> str:
             return f"{label} {value}"
 
 
-def _lines_said(by_line: dict[str, Any], counted: str = "unit") -> str:
-    """Units by line, or what was said of each line."""
-    said = {
+def _text_of_lines(by_line: dict[str, Any], counted: str = "unit") -> str:
+    """Units by line, or the texts of each line."""
+    texts = {
         line: gist(each) if isinstance(each, dict) else f"{each} {_plural(counted, each)}".strip()
         for line, each in by_line.items()
     }
-    return " + ".join(f"line {line}: {each}" for line, each in said.items())
+    return " + ".join(f"line {line}: {each}" for line, each in texts.items())
 
 
 def _plural(word: str, count: int) -> str:

@@ -164,10 +164,10 @@ def batches(groups: Iterable[Group]) -> Iterator[tuple[int, Group]]:
 
 
 class Bar:
-    """How far it is: a bar at a terminal, a line now and then elsewhere. On standard error, beside the report."""
+    """Progress on standard error: a bar at a terminal, a line now and then elsewhere."""
 
     def __init__(self, session: Session) -> None:
-        self._what, self._total, self._done, self._told = "", 0, 0, 0
+        self._what, self._total, self._done, self._reported = "", 0, 0, 0
         self._quiet = session.json
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -189,15 +189,15 @@ class Bar:
 
     def begin(self, what: str, total: int) -> None:
         """What is counted from now on, and how many of them there are."""
-        self._what, self._total, self._done, self._told = what, total, 0, 0
+        self._what, self._total, self._done, self._reported = what, total, 0, 0
         self._bar.update(self._task, completed=0, total=total, description=what)
 
     def advance(self, count: int) -> None:
         self._done += count
         self._bar.update(self._task, completed=self._done)
         quarters = self._done * 4 // self._total
-        if self._bar.disable and not self._quiet and quarters > self._told:
-            self._told = quarters
+        if self._bar.disable and not self._quiet and quarters > self._reported:
+            self._reported = quarters
             print(f"{self._what}: {self._done:,} of {self._total:,}", file=sys.stderr)
 
 
@@ -236,10 +236,10 @@ class Report:
     def print(self, session: Session) -> None:
         out, result = session.out, self.result
         new, known = result.applied.total(), result.replayed.total()
-        news = f"{new:,} new commands recorded" if new else "Nothing new"
+        summary = f"{new:,} new commands recorded" if new else "Nothing new"
         again = f"{known:,} were known already" if known else ""
         out.title(f"Olist from {self.folder}", f"in {self.seconds:.1f} s")
-        out.say(f"{', '.join(filter(None, [news, again]))}; the log stands at {self.position:,}.")
+        out.say(f"{', '.join(filter(None, [summary, again]))}; the log stands at {self.position:,}.")
         out.blank()
         out.table(["file", ">rows read"], [[f"{name}.csv", f"{len(rows):,}"] for name, rows in self.tables.items()])
         out.blank()

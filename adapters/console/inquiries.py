@@ -29,7 +29,7 @@ def _read(session: Session, inquiry_id: str, at_least: int = 0, personal: bool =
 def _record(session: Session, inquiry_id: str, rpc: Command[Q], request: Q) -> None:
     receipt = session.client.call(rpc, request)
     after = _read(session, inquiry_id, receipt.position)
-    session.tell(receipt, f"Inquiry {inquiry_id}", after, _stands(after))
+    session.print_result(receipt, f"Inquiry {inquiry_id}", after, _stands(after))
 
 
 def _stands(each: inquiries_pb2.Inquiry) -> str:
@@ -54,18 +54,18 @@ def _asked_of(each: inquiries_pb2.Inquiry) -> str:
 @option_at("When it was asked")
 @option_request_id()
 @click.pass_obj
-def ask(session: Session, /, inquiry_id: str, about: str, at: Any, request_id: str | None, **said: Any) -> None:
+def ask(session: Session, /, inquiry_id: str, about: str, at: Any, request_id: str | None, **options: Any) -> None:
     """Record a question: the retailer asks the supplier unless said otherwise."""
-    of = said["of"] or ("supplier" if said["by"] == "retailer" else "retailer")
+    of = options["of"] or ("supplier" if options["by"] == "retailer" else "retailer")
     named = {"supplier_order_id" if about.count("/") == 2 else "order_id": about}
     request = inquiries_pb2.AskInquiryRequest(
         context=session.client.context(request_id),
         inquiry_id=inquiry_id,
-        asked_by=words.number(common_pb2.Party, said["by"]),
+        asked_by=words.number(common_pb2.Party, options["by"]),
         asked_of=words.number(common_pb2.Party, of),
-        supplier_id=said["supplier"],
-        topic=words.number(inquiries_pb2.InquiryTopic, said["topic"]),
-        text=said["text"],
+        supplier_id=options["supplier"],
+        topic=words.number(inquiries_pb2.InquiryTopic, options["topic"]),
+        text=options["text"],
         at=at,
         **named,
     )

@@ -84,7 +84,7 @@ for command in (
 
 
 def main() -> None:
-    """The entry point: every way to end, as an exit code and at most one sentence."""
+    """The entry point: every end is an exit code and at most one sentence."""
     sys.exit(run(sys.argv[1:]))
 
 
@@ -104,7 +104,7 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _end(arguments, "stopped", "STOPPED", INTERRUPTED)
     except (BrokenPipeError, SystemExit):
-        # The reader has seen enough, which click turns into an exit. Python would complain when it flushes.
+        # The reader of a pipe has closed it; click makes an exit of that, and Python would fail when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Trouble as trouble:

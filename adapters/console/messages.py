@@ -1,4 +1,4 @@
-"""``fulfilment message``: what is told to whom, and what became of it."""
+"""``fulfilment message``: messages to customers, suppliers and staff, and their states."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _row(each: messages_pb2.Message) -> list[Any]:
     return [
         each.message_id,
         word(messages_pb2.MessageAudience, each.audience),
-        # A pseudonym tells a person nothing.
+        # A pseudonym is of no use to a reader.
         "" if each.audience == messages_pb2.MESSAGE_AUDIENCE_CUSTOMER else each.recipient,
         word(messages_pb2.MessageState, each.state),
         each.case_id or each.supplier_order_id or each.order_id or each.tracking_number or each.sku,
@@ -131,4 +131,4 @@ def cancel(session: Session, message_id: str, reason: str | None, request_id: st
 def _done(session: Session, receipt: Any, message_id: str) -> None:
     request = messages_pb2.GetMessageRequest(message_id=message_id, at_least=receipt.position)
     found = session.client.call(session.client.messages.GetMessage, request).message
-    session.tell(receipt, f"Message {message_id}", found, word(messages_pb2.MessageState, found.state))
+    session.print_result(receipt, f"Message {message_id}", found, word(messages_pb2.MessageState, found.state))

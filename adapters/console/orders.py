@@ -38,19 +38,21 @@ def order() -> None:
 @click.option("--country", metavar="CODE")
 @click.option("--payment", type=words.choice(orders_pb2.PaymentState))
 @recording("When it became known")
-def complete(session: Session, order_id: str, at: Any, request_id: str | None, **said: Any) -> None:
+def complete(session: Session, order_id: str, at: Any, request_id: str | None, **options: Any) -> None:
     """Add what an incomplete order lacks."""
-    currency = said["currency"] or (read_order(session, order_id).currency if said["lines"] else "")
-    person = said["name"] or said["email"] or said["phone"]
-    place = said["address"] or said["city"] or said["country"]
+    currency = options["currency"] or (read_order(session, order_id).currency if options["lines"] else "")
+    person = options["name"] or options["email"] or options["phone"]
+    place = options["address"] or options["city"] or options["country"]
     request = orders_pb2.CompleteDetailsRequest(
         context=session.client.context(request_id),
         order_id=order_id,
-        lines=[_numbered_line(text, currency.upper()) for text in said["lines"]],
-        customer=orders_pb2.Customer(name=said["name"], email=said["email"], phone=said["phone"]) if person else None,
-        ship_to=address(said) if place else None,
-        currency=(said["currency"] or "").upper(),
-        payment=words.number(orders_pb2.PaymentState, said["payment"]),
+        lines=[_numbered_line(text, currency.upper()) for text in options["lines"]],
+        customer=orders_pb2.Customer(name=options["name"], email=options["email"], phone=options["phone"])
+        if person
+        else None,
+        ship_to=address(options) if place else None,
+        currency=(options["currency"] or "").upper(),
+        payment=words.number(orders_pb2.PaymentState, options["payment"]),
         at=at,
     )
     record(session, order_id, session.client.orders.CompleteDetails, request)
@@ -74,13 +76,13 @@ def _numbered_line(text: str, currency: str) -> orders_pb2.OrderLine:
 @click.option("--postal-code")
 @click.option("--country", metavar="CODE", required=True)
 @recording()
-def change_address(session: Session, order_id: str, at: Any, request_id: str | None, **said: Any) -> None:
+def change_address(session: Session, order_id: str, at: Any, request_id: str | None, **options: Any) -> None:
     """Send the parcels elsewhere, while nothing is packed."""
     request = orders_pb2.ChangeAddressRequest(
         context=session.client.context(request_id),
         order_id=order_id,
-        customer=orders_pb2.Customer(name=said["name"], email=said["email"], phone=said["phone"]),
-        ship_to=address(said),
+        customer=orders_pb2.Customer(name=options["name"], email=options["email"], phone=options["phone"]),
+        ship_to=address(options),
         at=at,
     )
     record(session, order_id, session.client.orders.ChangeAddress, request)

@@ -148,7 +148,7 @@ def dispute(
 
 def _done(session: Session, carrier: str, number: str, receipt: common_pb2.Receipt) -> None:
     found = _read(session, carrier, number, receipt.position)
-    session.tell(receipt, f"Parcel {found.carrier} {found.tracking_number}", found, _status(found))
+    session.print_result(receipt, f"Parcel {found.carrier} {found.tracking_number}", found, _status(found))
 
 
 @parcel.command()

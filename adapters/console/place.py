@@ -84,18 +84,18 @@ def parsed_line(text: str, line_no: int, currency: str, option: str = "--line") 
 )
 @option_request_id()
 @click.pass_obj
-def place(session: Session, /, source: Any, request_id: str | None, **said: Any) -> None:
+def place(session: Session, /, source: Any, request_id: str | None, **options: Any) -> None:
     """Record what a shop sold.
 
     What is missing, unpaid or out of stock becomes a hold; a paid order without holds is confirmed at
     once. The same order again changes nothing.
     """
     if source is not None:
-        if any(said[name] for name in _FROM_OPTIONS):
+        if any(options[name] for name in _FROM_OPTIONS):
             raise click.UsageError("--file brings the whole order; leave the other options out.")
         request = _from_json(files.text(source))
     else:
-        request = _from_options(said)
+        request = _from_options(options)
     if request_id or not request.context.request_id:
         request.context.request_id = session.client.context(request_id).request_id
     request.context.actor = request.context.actor or session.actor
@@ -118,45 +118,45 @@ def _from_json(text: str) -> orders_pb2.PlaceOrderRequest:
         raise click.UsageError(f"--file is no PlaceOrderRequest in protobuf JSON: {error}") from None
 
 
-def _from_options(said: dict[str, Any]) -> orders_pb2.PlaceOrderRequest:
+def _from_options(options: dict[str, Any]) -> orders_pb2.PlaceOrderRequest:
     for name, option in (("channel", "--channel"), ("number", "--id")):
-        if not said[name]:
+        if not options[name]:
             raise click.UsageError(f"Missing option {option}; or give the whole order with --file.")
-    if said["lines"] and not said["currency"]:
+    if options["lines"] and not options["currency"]:
         raise click.UsageError("Missing option --currency: prices need one.")
-    if said["paid"] and said["payment"] not in (None, "paid"):
-        raise click.UsageError(f"--paid and --payment {said['payment']} contradict each other.")
-    currency = (said["currency"] or "").upper()
-    payment = "paid" if said["paid"] else said["payment"]
-    promised = said["promised_by"]
-    policy = orders_pb2.STOCK_POLICY_ALL_OR_NOTHING if said["all_or_nothing"] else orders_pb2.STOCK_POLICY_ACCEPT
+    if options["paid"] and options["payment"] not in (None, "paid"):
+        raise click.UsageError(f"--paid and --payment {options['payment']} contradict each other.")
+    currency = (options["currency"] or "").upper()
+    payment = "paid" if options["paid"] else options["payment"]
+    promised = options["promised_by"]
+    policy = orders_pb2.STOCK_POLICY_ALL_OR_NOTHING if options["all_or_nothing"] else orders_pb2.STOCK_POLICY_ACCEPT
     return orders_pb2.PlaceOrderRequest(
-        channel=said["channel"],
-        channel_order_id=said["number"],
-        placed_at=said["placed_at"],
+        channel=options["channel"],
+        channel_order_id=options["number"],
+        placed_at=options["placed_at"],
         currency=currency,
-        lines=[parsed_line(text, line_no, currency) for line_no, text in enumerate(said["lines"], 1)],
-        customer=orders_pb2.Customer(name=said["name"], email=said["email"], phone=said["phone"]),
-        ship_to=address(said),
+        lines=[parsed_line(text, line_no, currency) for line_no, text in enumerate(options["lines"], 1)],
+        customer=orders_pb2.Customer(name=options["name"], email=options["email"], phone=options["phone"]),
+        ship_to=address(options),
         payment=words.number(orders_pb2.PaymentState, payment),
-        priority=orders_pb2.PRIORITY_EXPRESS if said["express"] else orders_pb2.PRIORITY_STANDARD,
+        priority=orders_pb2.PRIORITY_EXPRESS if options["express"] else orders_pb2.PRIORITY_STANDARD,
         promised_by=None if isinstance(promised, str) else promised,
         promised_day=promised if isinstance(promised, str) else "",
-        packing=said["packing"],
-        gift=said["gift"],
-        note=said["note"],
+        packing=options["packing"],
+        gift=options["gift"],
+        note=options["note"],
         stock_policy=policy,
-        reservation_id=said["reservation"],
-        when_unavailable=words.number(orders_pb2.WhenUnavailable, said["when_unavailable"]),
-        incoterm=words.number(shipping_pb2.Incoterm, said["incoterm"]),
+        reservation_id=options["reservation"],
+        when_unavailable=words.number(orders_pb2.WhenUnavailable, options["when_unavailable"]),
+        incoterm=words.number(shipping_pb2.Incoterm, options["incoterm"]),
     )
 
 
-def address(said: dict[str, Any]) -> orders_pb2.Address:
+def address(options: dict[str, Any]) -> orders_pb2.Address:
     return orders_pb2.Address(
-        lines=said["address"],
-        city=said["city"],
-        region=said["region"],
-        postal_code=said["postal_code"],
-        country=(said["country"] or "").upper(),
+        lines=options["address"],
+        city=options["city"],
+        region=options["region"],
+        postal_code=options["postal_code"],
+        country=(options["country"] or "").upper(),
     )

@@ -64,10 +64,10 @@ _GROUPS = {
         "staff_language",
     ),
 }
-"""The terms as they are shown; those that stand nowhere here come last."""
+"""The terms in the order in which they are shown; others come last."""
 
 _MAY_BE_NEVER = admin_pb2.RerouteAfter.DESCRIPTOR
-"""Whose hours, where they are left out, mean never."""
+"""A message whose absent hours mean never."""
 
 
 @click.group(cls=Nouns)
@@ -147,9 +147,9 @@ def change(
     after = _read(session, effective_from, receipt.position)
     changes = _changes(before.policy, after.in_force.policy)
     if session.json:
-        told = {name: {"was": was, "is": now} for name, was, now in changes}
+        changed = {name: {"was": was, "is": now} for name, was, now in changes}
         session.out.json(
-            {"receipt": words.as_json(receipt), "changed": told, "in_force": words.as_json(after.in_force)}
+            {"receipt": words.as_json(receipt), "changed": changed, "in_force": words.as_json(after.in_force)}
         )
         return
     session.out.title("Policy", f"from {minute(after.in_force, 'effective_from')}")
@@ -230,7 +230,7 @@ def _names(descriptor: Any) -> Iterator[str]:
 
 
 def _take(message: Message, text: str) -> None:
-    """What the file names takes the place of what was there."""
+    """Replaces what the file names."""
     try:
         json_format.Parse(text, admin_pb2.Policy())
     except json_format.ParseError as error:
@@ -251,25 +251,25 @@ def _make_room(message: Message, tree: Mapping[str, Any]) -> None:
                 message.ClearField(field.name)
 
 
-# --- telling --------------------------------------------------------------------------------------
+# --- showing --------------------------------------------------------------------------------------
 
 
 def _print_terms(session: Session, found: admin_pb2.GetPolicyResponse) -> None:
-    policy, defaults = found.in_force.policy, dict(_told(found.defaults))
+    policy, defaults = found.in_force.policy, dict(_terms_in_words(found.defaults))
     group_of = {name: group for group, names in _GROUPS.items() for name in names}
     places = {name: place for place, name in enumerate(group_of)}
-    told = {name: text for name, text in _told(policy) if _own(name) != "shipping_services"}
+    terms = {name: text for name, text in _terms_in_words(policy) if _own(name) != "shipping_services"}
     # They are a table of their own, which `shipping services` shows.
-    told["shipping_services"] = ", ".join(each.code for each in policy.shipping_services)
+    terms["shipping_services"] = ", ".join(each.code for each in policy.shipping_services)
     if policy.shipping_services == found.defaults.shipping_services:
-        defaults["shipping_services"] = told["shipping_services"]
-    named = {_own(name) for name in told}
-    told |= {field.name: "none" for field in policy.DESCRIPTOR.fields if field.name not in named}
+        defaults["shipping_services"] = terms["shipping_services"]
+    named = {_own(name) for name in terms}
+    terms |= {field.name: "none" for field in policy.DESCRIPTOR.fields if field.name not in named}
     rows, last = [], ""
-    for name in sorted(told, key=lambda name: places.get(_own(name), len(places))):
+    for name in sorted(terms, key=lambda name: places.get(_own(name), len(places))):
         group, usual = group_of.get(_own(name), "others"), defaults.get(name, "none")
         rows.append(
-            [group if group != last else "", name, told[name], "yes" if told[name] == usual else f"no, {usual}"]
+            [group if group != last else "", name, terms[name], "yes" if terms[name] == usual else f"no, {usual}"]
         )
         last = group
     session.out.table(["for", "term", "value", "default"], rows)
@@ -287,12 +287,12 @@ def _print_changes(session: Session, changes: list[tuple[str, str, str]]) -> Non
 
 def _changes(before: admin_pb2.Policy, after: admin_pb2.Policy) -> list[tuple[str, str, str]]:
     """Each term that differs: its name, what it was, what it is."""
-    was, now = dict(_told(before)), dict(_told(after))
-    told = [(name, was.get(name, ""), now.get(name, "")) for name in {**was, **now}]
-    return [(name, old, new) for name, old, new in told if old != new]
+    was, now = dict(_terms_in_words(before)), dict(_terms_in_words(after))
+    pairs = [(name, was.get(name, ""), now.get(name, "")) for name in {**was, **now}]
+    return [(name, old, new) for name, old, new in pairs if old != new]
 
 
-def _told(message: Message, prefix: str = "") -> Iterator[tuple[str, str]]:
+def _terms_in_words(message: Message, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Every term with its value in words."""
     for field in message.DESCRIPTOR.fields:
         name, value = prefix + field.name, getattr(message, field.name)
@@ -307,7 +307,7 @@ def _told(message: Message, prefix: str = "") -> Iterator[tuple[str, str]]:
             known_by = field.message_type.fields[0].name
             yield from ((f"{name}.{getattr(each, known_by) or 'any'}", _row(each, known_by)) for each in value)
         elif message.HasField(field.name):
-            yield from _told(value, f"{name}.")
+            yield from _terms_in_words(value, f"{name}.")
 
 
 def _text(field: Any, value: Any, name: str = "") -> str:
@@ -324,7 +324,7 @@ def _one(field: Any, value: Any) -> str:
 
 
 def _row(message: Message, known_by: str) -> str:
-    """A row of a table in one sentence: what it says, without what it leaves open."""
+    """A row of a table in one sentence, without empty fields."""
     return "; ".join(
         field.name.replace("_", " ") + ("" if value is True else f" {_text(field, value)}")
         for field, value in message.ListFields()

@@ -44,22 +44,22 @@ def _cost(text: str, currency: str) -> pb.RecoveryCost:
 @option_request_id()
 @click.pass_obj
 def open_recovery(
-    session: Session, /, recovery_id: str, kind: str, costs: tuple[str, ...], request_id: str | None, **said: Any
+    session: Session, /, recovery_id: str, kind: str, costs: tuple[str, ...], request_id: str | None, **options: Any
 ) -> None:
     """Propose a cost to a supplier, or prepare a claim on a carrier."""
-    currency = said["currency"].upper()
+    currency = options["currency"].upper()
     request = pb.OpenRecoveryRequest(
         context=session.client.context(request_id),
         recovery_id=recovery_id,
         kind=words.number(pb.RecoveryKind, kind),
-        order_id=said["order_id"],
-        supplier_order_id=said["supplier_order_id"],
-        case_id=said["case_id"],
-        carrier=said["carrier"],
-        tracking_number=said["number"],
+        order_id=options["order_id"],
+        supplier_order_id=options["supplier_order_id"],
+        case_id=options["case_id"],
+        carrier=options["carrier"],
+        tracking_number=options["number"],
         currency=currency,
         costs=[_cost(cost, currency) for cost in costs],
-        at=said["at"],
+        at=options["at"],
     )
     record(session, session.client.recoveries.OpenRecovery, request)
 

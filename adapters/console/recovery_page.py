@@ -33,14 +33,14 @@ def read_recovery(session: Session, recovery_id: str, at_least: int = 0) -> pb.R
 
 
 def record(session: Session, rpc: Command[Q], request: Q) -> None:
-    """Send a command about a recovery, and tell how far the recovery is after it."""
+    """Send a command about a recovery, and print the state of the recovery after it."""
     receipt = session.client.call(rpc, request)
     asked: Any = request
     after = read_recovery(session, asked.recovery_id, receipt.position)
-    session.tell(receipt, f"Recovery {after.recovery_id}", after, _said(after))
+    session.print_result(receipt, f"Recovery {after.recovery_id}", after, _summary(after))
 
 
-def _said(each: pb.Recovery) -> str:
+def _summary(each: pb.Recovery) -> str:
     """How far it is, in a line."""
     status = word(pb.RecoveryStatus, each.status)
     parts = [status, f"asked {money(each.asked_minor, each.currency)}"]
@@ -75,18 +75,18 @@ def money_of(session: Session, recovery_id: str, amount: str) -> common_pb2.Mone
 @LIMIT
 @click.pass_obj
 def list_recoveries(
-    session: Session, /, statuses: tuple[str, ...], everything: bool, limit: int | None, **said: Any
+    session: Session, /, statuses: tuple[str, ...], everything: bool, limit: int | None, **options: Any
 ) -> None:
     """List recoveries that are not over, what is due first."""
     named = [words.number(pb.RecoveryStatus, status) for status in statuses]
     request = pb.ListRecoveriesRequest(
-        party=words.number(common_pb2.Party, said["party"]),
+        party=words.number(common_pb2.Party, options["party"]),
         statuses=named or ([] if everything else _LIVE),
-        supplier_id=said["supplier"],
-        carrier=said["carrier"],
-        order_id=said["order_id"],
-        case_id=said["case_id"],
-        due_within_hours=said["due_within"],
+        supplier_id=options["supplier"],
+        carrier=options["carrier"],
+        order_id=options["order_id"],
+        case_id=options["case_id"],
+        due_within_hours=options["due_within"],
     )
     print_rows(
         session,
@@ -122,7 +122,7 @@ def show(session: Session, recovery_id: str) -> None:
     if session.json:
         session.show(found)
         return
-    session.out.title(f"Recovery {found.recovery_id}", _said(found))
+    session.out.title(f"Recovery {found.recovery_id}", _summary(found))
     session.out.facts(_facts(found))
     session.out.blank()
     costs = [

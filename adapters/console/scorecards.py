@@ -66,7 +66,7 @@ TARGETS = {
     (False, True): "more than",
     (False, False): "at least",
 }
-"""What a target asks, by whether it is the most that is allowed and whether it is itself a breach."""
+"""The words of a target, by whether it is a maximum and whether reaching it is a breach."""
 
 
 def target_of(rate: rates_pb2.Rate) -> str:

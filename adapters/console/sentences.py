@@ -1,4 +1,4 @@
-"""What the service says, in the words of this console: its commands for RPCs, line numbers for field paths."""
+"""Sentences of the service in terms of this console: commands instead of RPCs, line numbers instead of paths."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _PATH = re.compile(r"\b(\w+)\[(\d+)\]((?:\.\w+)*)")
 
 
 def translated(sentence: str, request: Any = None) -> str:
-    """A refusal for people; the request tells the numbers of the lines that it speaks of."""
+    """A refusal for people; the request has the numbers of its lines."""
     return paths(_RPC.sub(lambda found: f"fulfilment {COMMANDS[found[1]]}", sentence), request)
 
 
 def paths(text: str, message: Any = None, line_numbers: Sequence[int] = ()) -> str:
     """``lines[0].sku`` as ``sku of line 1``: lines by their own numbers where these are known, all else from 1 on."""
 
-    def said(found: re.Match[str]) -> str:
+    def replaced(found: re.Match[str]) -> str:
         name, index, rest = found[1], int(found[2]), found[3].removeprefix(".")
         if name != "lines":
             place = f"{name} {index + 1}"
@@ -45,4 +45,4 @@ def paths(text: str, message: Any = None, line_numbers: Sequence[int] = ()) -> s
             place = f"line {(numbers[index] if index < len(numbers) else 0) or index + 1}"
         return f"{rest} of {place}" if rest else place
 
-    return _PATH.sub(said, text)
+    return _PATH.sub(replaced, text)

@@ -24,7 +24,7 @@ from fulfilment.v1.common_pb2 import Receipt
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PLAIN_WIDTH = 500
-"""A pipe has no width: nothing is folded there."""
+"""A pipe has no width: nothing is wrapped there."""
 _WHOLE = 20
 """Words up to this length are never broken over two lines."""
 _GAP = 2
@@ -56,8 +56,10 @@ class Session:
         """A message as JSON."""
         self.out.json(words.as_json(message))
 
-    def tell(self, receipt: Receipt, title: str, after: Message, stands: str, steps: Iterable[str] = ()) -> None:
-        """What a command did: how that stands now which the title names (``Order shop/1``), and what comes next."""
+    def print_result(
+        self, receipt: Receipt, title: str, after: Message, stands: str, steps: Iterable[str] = ()
+    ) -> None:
+        """Prints the result of a command: the state of what the title names (``Order shop/1``), and next steps."""
         if self.json:
             noun = title.partition(" ")[0].lower()
             self.out.json({"receipt": words.as_json(receipt), noun: words.as_json(after)})
@@ -70,7 +72,7 @@ class Session:
 class Printer:
     """Tables and sentences on standard output; plain where nobody looks at colours.
 
-    Whatever a command prints goes through here, so that no name can speak to the terminal.
+    All output of commands goes through here, so that no name can control the terminal.
     """
 
     def __init__(self) -> None:
@@ -88,7 +90,7 @@ class Printer:
         print(words.plain(json.dumps(value, indent=2, ensure_ascii=False)))
 
     def warn(self, text: str) -> None:
-        """Something odd, on standard error: the answer itself stays as programs read it."""
+        """A warning, on standard error, so that programs can read standard output."""
         print(f"Warning: {words.plain(text)}", file=sys.stderr)
 
     @property
@@ -172,14 +174,14 @@ def _widths(columns: Sequence[Sequence[Text]], room: int) -> list[int] | None:
         return None
     least = words if sum(words) <= room else shortest
     while sum(widths) > room:
-        # Whoever is the widest gives way, as long as it has more than its words need.
+        # The widest column shrinks, as long as it has more room than its words need.
         index = max(range(len(widths)), key=lambda index: (widths[index] > least[index], widths[index]))
         widths[index] = max(_longest_line(cell.plain, widths[index] - 1) for cell in columns[index])
     return widths
 
 
 def _longest_line(text: str, width: int) -> int:
-    """How much of a width a text fills whose lines are broken between words."""
+    """The longest line of a text that is wrapped to a width between words."""
     longest = line = 0
     for word in text.split():
         size = min(cell_len(word), width)
@@ -192,11 +194,11 @@ def _longest_line(text: str, width: int) -> int:
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    """Keep what was said; a later word on the line goes before an earlier one."""
+    """Keep the value of an option; a later one on the line replaces an earlier one."""
     session = ctx.ensure_object(Session)
     assert param.name is not None, "an option has a name"
-    said = ctx.get_parameter_source(param.name)
-    if ctx.parent is None or said is click.core.ParameterSource.COMMANDLINE:
+    source = ctx.get_parameter_source(param.name)
+    if ctx.parent is None or source is click.core.ParameterSource.COMMANDLINE:
         setattr(session, param.name, value)
 
 
@@ -257,7 +259,7 @@ class Words(click.Command):
         self.params += _options(hidden=True)
 
     def _spell_out(self, param: click.Parameter, words: str) -> None:
-        """Many words are told in a sentence, for click would break them anywhere, or not at all."""
+        """Lists many words in a sentence, because click would break them anywhere, or not at all."""
         if isinstance(param, click.Option):
             param.metavar = param.metavar or "WORD"
             param.help = f"{param.help} {words}" if param.help else words

@@ -1,4 +1,4 @@
-"""``fulfilment shipping``, ``order customs``, ``order invoice``: how goods are sent, and what customs is told."""
+"""``fulfilment shipping``, ``order customs``, ``order invoice``: how goods are sent, and data for customs."""
 
 from __future__ import annotations
 
@@ -72,24 +72,26 @@ def _by_line(name: str, metavar: str, what: str) -> Callable[[Any], Any]:
 @_by_line("value", "AMOUNT", "What one unit is declared for, where that is not its price")
 @click.option("--total", metavar="AMOUNT", help="What all is declared for, to be checked against the lines.")
 @recording("When it became known")
-def customs(session: Session, order_id: str, at: Any, request_id: str | None, **said: Any) -> None:
+def customs(session: Session, order_id: str, at: Any, request_id: str | None, **options: Any) -> None:
     """Show what customs asks of an order; with options, add what is missing."""
     receipt = None
-    if any(said.values()):
+    if any(options.values()):
         currency = _customs(session, order_id).total.currency
         request = orders_pb2.CompleteCustomsDataRequest(
             context=session.client.context(request_id),
             order_id=order_id,
-            lines=_customs_lines(said, currency),
-            incoterm=words.number(shipping_pb2.Incoterm, said["incoterm"]),
-            declared_total=_declared(said["total"], currency),
+            lines=_customs_lines(options, currency),
+            incoterm=words.number(shipping_pb2.Incoterm, options["incoterm"]),
+            declared_total=_declared(options["total"], currency),
             at=at,
         )
         receipt = session.client.call(session.client.orders.CompleteCustomsData, request)
     found = _customs(session, order_id, receipt.position if receipt else 0)
     if session.json:
-        told = {"receipt": words.as_json(receipt), "customs": words.as_json(found)} if receipt else words.as_json(found)
-        session.out.json(told)
+        shown = (
+            {"receipt": words.as_json(receipt), "customs": words.as_json(found)} if receipt else words.as_json(found)
+        )
+        session.out.json(shown)
         return
     terms = word(shipping_pb2.Incoterm, found.incoterm).upper() if found.incoterm else "not said"
     numbers = line_numbers(session, order_id, (path for each in found.states for path in each.missing))
@@ -121,7 +123,7 @@ def _declared(total: str | None, currency: str) -> common_pb2.Money | None:
     return common_pb2.Money(amount_minor=words.amount_minor(total, currency), currency=currency) if total else None
 
 
-def _customs_lines(said: dict[str, Any], currency: str) -> list[shipping_pb2.CustomsLine]:
+def _customs_lines(options: dict[str, Any], currency: str) -> list[shipping_pb2.CustomsLine]:
     """One message a line, from options that each name a line."""
     fields: dict[int, dict[str, Any]] = {}
     for option, name, read in (
@@ -131,7 +133,7 @@ def _customs_lines(said: dict[str, Any], currency: str) -> list[shipping_pb2.Cus
         ("weight", "weight_grams", int),
         ("value", "declared_value_minor", lambda text: words.amount_minor(text, currency)),
     ):
-        for line_no, value in _pairs(said[option], f"--{option.replace('_', '-')}"):
+        for line_no, value in _pairs(options[option], f"--{option.replace('_', '-')}"):
             fields.setdefault(line_no, {})[name] = read(value)
     return [shipping_pb2.CustomsLine(line_no=line_no, **values) for line_no, values in sorted(fields.items())]
 

@@ -46,10 +46,10 @@ def order_of(supplier_order_id: str) -> str:
 
 
 def record(session: Session, order_id: str, rpc: Command[Q], request: Q) -> None:
-    """Send a command about an order, and tell where the order is after it."""
+    """Send a command about an order, and print the state of the order after it."""
     receipt = session.client.call(rpc, request)
     after = read_order(session, order_id, at_least=receipt.position)
-    session.tell(receipt, f"Order {order_id}", after, status_of(after), next_steps(after))
+    session.print_result(receipt, f"Order {order_id}", after, status_of(after), next_steps(after))
 
 
 def line_numbers(session: Session, order_id: str, missing: Iterable[str]) -> list[int]:

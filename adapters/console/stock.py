@@ -37,8 +37,8 @@ def _show(session: Session, supplier_id: str, skus: tuple[str, ...], receipt: co
         session.client.stock.GetStock, stock_pb2.GetStockRequest(items=items, at_least=at_least)
     )
     if session.json:
-        told = {} if receipt is None else {"receipt": words.as_json(receipt)}
-        session.out.json({**told, **words.as_json(answer)})
+        parts = {} if receipt is None else {"receipt": words.as_json(receipt)}
+        session.out.json({**parts, **words.as_json(answer)})
         return
     rows = [
         [

@@ -70,7 +70,7 @@ def ack(
 
 
 def _unanswered(session: Session, supplier_order_id: str) -> dict[int, int]:
-    """What the supplier has not answered yet; all it accepted if it has, which says the same once more."""
+    """Units that the supplier has not answered yet; if there are none, those it accepted, which repeats its answer."""
     order = read_order(session, order_of(supplier_order_id))
     shares = [s for each in order.supplier_orders if each.supplier_order_id == supplier_order_id for s in each.shares]
     pending = {share.line_no: share.pending for share in shares if share.pending}

@@ -23,10 +23,10 @@ def read_supplier(
 
 
 def record(session: Session, supplier_id: str, rpc: Command[Q], request: Q) -> None:
-    """Send a command about a supplier, and tell how the supplier stands after it."""
+    """Send a command about a supplier, and print the state of the supplier after it."""
     receipt = session.client.call(rpc, request)
     after = read_supplier(session, supplier_id, receipt.position)
-    session.tell(receipt, f"Supplier {supplier_id}", after, standing_of(after))
+    session.print_result(receipt, f"Supplier {supplier_id}", after, standing_of(after))
 
 
 def standing_of(each: suppliers_pb2.Supplier) -> str:

@@ -127,33 +127,33 @@ _POINTS = click.IntRange(0, 10_000)
 @option_at("When it was signed")
 @option_request_id()
 @click.pass_obj
-def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None, **said: Any) -> None:
+def terms(session: Session, /, supplier_id: str, at: Any, request_id: str | None, **options: Any) -> None:
     """Record agreed terms.
 
     A clock that is not named was not agreed and does not run, unless --keep takes it over.
     """
-    since = said["effective_from"] or _now()
-    known = read_supplier(session, supplier_id).agreements if said["keep"] else None
+    since = options["effective_from"] or _now()
+    known = read_supplier(session, supplier_id).agreements if options["keep"] else None
     agreement = suppliers_pb2.Agreement() if known is None else _in_force(known, supplier_id, since)
     named = {
-        "effective_until": said["until"],
-        "acknowledge_within_hours": said["acknowledge"],
-        "dispatch_within_hours": said["dispatch"],
-        "express_dispatch_within_hours": said["express_dispatch"],
-        "first_scan_within_hours": said["first_scan"],
-        "answer_within_hours": said["answer"],
-        "compensation_basis_points": said["compensation"],
-        "compensation_cap": words.to_money(said["cap"]) if said["cap"] else None,
-        "feed_interval_hours": said["feed_interval"],
-        "acknowledgement_target_basis_points": said["acknowledgement_target"],
-        "response_target_basis_points": said["response_target"],
+        "effective_until": options["until"],
+        "acknowledge_within_hours": options["acknowledge"],
+        "dispatch_within_hours": options["dispatch"],
+        "express_dispatch_within_hours": options["express_dispatch"],
+        "first_scan_within_hours": options["first_scan"],
+        "answer_within_hours": options["answer"],
+        "compensation_basis_points": options["compensation"],
+        "compensation_cap": words.to_money(options["cap"]) if options["cap"] else None,
+        "feed_interval_hours": options["feed_interval"],
+        "acknowledgement_target_basis_points": options["acknowledgement_target"],
+        "response_target_basis_points": options["response_target"],
         "effective_from": since,
     }
     for name, value in named.items():
         if value is not None:
             agreement.ClearField(name)  # type: ignore[arg-type]
             agreement.MergeFrom(suppliers_pb2.Agreement(**{name: value}))
-    for begin, end, hours in said["peaks"]:
+    for begin, end, hours in options["peaks"]:
         agreement.peaks.add(since=begin, until=end, extra_hours=hours)
     request = suppliers_pb2.AgreeTermsRequest(
         context=session.client.context(request_id),
@@ -246,7 +246,7 @@ def offer(
     source: str | None,
     at: Any,
     request_id: str | None,
-    **said: Any,
+    **options: Any,
 ) -> int | None:
     """Record what a supplier offers of a SKU, or of those of a file.
 
@@ -254,19 +254,19 @@ def offer(
       fulfilment supplier offer acme TEA --cost 3.50:EUR --backup bolt
       fulfilment supplier offer acme --csv offers.csv
     """
-    if source is not None and sku is None and said["cost"] is None:
+    if source is not None and sku is None and options["cost"] is None:
         return _offer_lines(session, bulk.read(source), supplier_id, at, request_id)
-    if source is not None or sku is None or said["cost"] is None:
+    if source is not None or sku is None or options["cost"] is None:
         raise click.UsageError("Name a SKU and its --cost, or a file of them with --csv.")
     request = suppliers_pb2.OfferSkuRequest(
         context=session.client.context(request_id),
         supplier_id=supplier_id,
         offer=suppliers_pb2.Offer(
             sku=sku,
-            cost=words.to_money(said["cost"]),
-            minimum_quantity=said["minimum"],
-            lead_time_days=said["lead_time"],
-            backups=said["backups"],
+            cost=words.to_money(options["cost"]),
+            minimum_quantity=options["minimum"],
+            lead_time_days=options["lead_time"],
+            backups=options["backups"],
         ),
         at=at,
     )

@@ -21,7 +21,7 @@ Row = Mapping[str, str | int]
 
 COUNTS = tuple(field.name for field in trade_pb2.TradeFigures.DESCRIPTOR.fields if field.name not in ("key", "costs"))
 PARTIES = ("supplier", "carrier", "retailer", "customer", "unruled")
-"""Who may have been ruled liable; the last is nobody yet."""
+"""The parties that may be liable; the last stands for no ruling yet."""
 
 
 @click.command(cls=Words)
@@ -66,7 +66,7 @@ def review(
         drawn = _page(session, request, found)
         files.write(as_html, lambda path: path.write_text(drawn, encoding="utf-8"))
     if as_csv or as_parquet or as_html:
-        _tell_written(session, len(rows), [path for path in (as_csv, as_parquet, as_html) if path and path != "-"])
+        _print_written(session, len(rows), [path for path in (as_csv, as_parquet, as_html) if path and path != "-"])
         return
     print_rows(
         session,
@@ -89,7 +89,7 @@ def review(
     )
 
 
-def _tell_written(session: Session, rows: int, paths: list[str]) -> None:
+def _print_written(session: Session, rows: int, paths: list[str]) -> None:
     if not paths:
         return
     if session.json:
@@ -105,9 +105,9 @@ def _page(session: Session, asked: trade_pb2.ReviewTradeRequest, found: Sequence
     everything.ClearField("page")
     answer = ask(session, session.client.reports.ReviewTrade, everything)
     filters = [
-        f"{name.removesuffix('_id')} {said}"
+        f"{name.removesuffix('_id')} {value}"
         for name in ("supplier_id", "sku", "carrier", "channel")
-        if (said := getattr(asked, name))
+        if (value := getattr(asked, name))
     ]
     since, until = minute(asked, "since") or "the first fact", minute(asked, "until") or "now"
     window = scorecards_pb2.Window(

@@ -20,7 +20,7 @@ MOST_BARS = 20
 
 
 PARTY_COLOURS = {"supplier": "#d55e00", "carrier": "#0072b2", "retailer": "#009e73", "customer": "#cc79a7"}
-"""Okabe and Ito's colours, which colour-blind people tell apart."""
+"""Okabe and Ito's colours, which colour-blind people can distinguish."""
 
 
 _UNRULED_COLOUR = "#8a8a8a"
@@ -141,7 +141,7 @@ def _value(figure: Figure, row: trade_pb2.TradeFigures) -> float | None:
     return figure.scale * getattr(row, figure.numerator) / whole if whole else None
 
 
-def _said(figure: Figure, row: trade_pb2.TradeFigures) -> str:
+def _value_text(figure: Figure, row: trade_pb2.TradeFigures) -> str:
     value = _value(figure, row)
     if value is None:
         return "no data"
@@ -171,7 +171,7 @@ def _tile(figure: Figure, row: trade_pb2.TradeFigures, rate: rates_pb2.Rate | No
     whole, part = getattr(row, figure.denominator), getattr(row, figure.numerator)
     made_of = f"{part:,} of {whole:,}" if figure.unit else f"{whole:,} reviews"
     return (
-        f'<div class="tile"><span>{figure.title}</span><strong>{_said(figure, row)}</strong>'
+        f'<div class="tile"><span>{figure.title}</span><strong>{_value_text(figure, row)}</strong>'
         f"<small>{made_of if whole else ''}</small><small>{_standing(rate, part, whole)}</small></div>"
     )
 
@@ -193,7 +193,7 @@ def _figure(figure: Figure, head: Head, rows: Sequence[trade_pb2.TradeFigures]) 
     table = [
         [
             named(row.key, group_by),
-            _said(figure, row),
+            _value_text(figure, row),
             f"{getattr(row, figure.numerator):,}",
             f"{getattr(row, figure.denominator):,}",
         ]
@@ -201,7 +201,7 @@ def _figure(figure: Figure, head: Head, rows: Sequence[trade_pb2.TradeFigures]) 
         if getattr(row, figure.denominator) or getattr(row, figure.numerator)
     ]
     values = [value for _, value in known]
-    # Bars of no length tell less than the table.
+    # Without any value the table is enough.
     bars = [("", _BAR_COLOUR, values)]
     drawn = chart(figure.title, figure.unit, known, bars, _target(rate)) if any(values) else ""
     wanted = f" The target is {target_of(rate)} %." if rate is not None and _target(rate) is not None else ""

@@ -1,12 +1,11 @@
 """A gRPC server to which many calls can come at once.
 
-grpc.aio asks the core of gRPC for one call, and for the next one when that has come: for each call some turns of
-the event loop and two changes of thread, one call after another, and none while a batch holds the loop. This
-server always has many requests for a call with the core. It answers a third more empty calls for it
-(benchmarks/RESULTS.md).
+grpc.aio requests one call from the core of gRPC, and the next one when that has arrived. Each call then takes some
+turns of the event loop and two thread switches, and none arrives while a batch holds the loop. This server always
+has many requests with the core, and answers a third more empty calls by it (benchmarks/RESULTS.md).
 
 It overrides a method of grpcio that is not public, which is why grpcio's version is bounded so narrowly. Without
-that method calls would come one by one as ever, and tests/service/test_accepting.py would say so.
+that method calls would arrive one by one, and tests/service/test_accepting.py would fail.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _PATIENT = [
     ("grpc.server.max_unrequested_time_in_server", _PENDING_SECONDS),
 ]
 """How many calls may wait in the core, and how long. Beyond its own bounds, of 1,000 calls and 30 seconds, it cancels
-them without a word; a ledger's own queue is bounded as well, and says QUEUE_FULL."""
+them without an error; a ledger's own queue is bounded as well, and answers QUEUE_FULL."""
 
 
 class ManyAtOnce(cygrpc.AioServer):  # type: ignore[misc]
@@ -47,23 +46,23 @@ class ManyAtOnce(cygrpc.AioServer):  # type: ignore[misc]
         asked = self.asked[method]
         while len(asked) <= CALLS_AT_ONCE:
             request = super()._make_request_call_future(method)
-            request.add_done_callback(lambda done, asked=asked: self._came(done, asked))
+            request.add_done_callback(lambda done, asked=asked: self._arrived(done, asked))
             asked.append(request)
         return asked.popleft()
 
-    def _came(self, request: asyncio.Task[Any], asked: deque[asyncio.Task[Any]]) -> None:
-        # The core gives up all requests when the server stops; those that fail have no call to let go.
+    def _arrived(self, request: asyncio.Task[Any], asked: deque[asyncio.Task[Any]]) -> None:
+        # The core drops all requests when the server stops; failed ones have no call to release.
         if self._stopping and not request.cancelled() and request.exception() is None and request in asked:
             asked.remove(request)
 
     async def shutdown(self, grace: float | None) -> None:
-        """Stops. A call that came but was not begun is let go, which cancels it, as if it had not come yet."""
+        """Stops. A call that arrived but was not begun is released, which cancels it."""
         self._stopping = True
-        self._let_go()
+        self._release_calls()
         await super().shutdown(grace)
 
-    def _let_go(self) -> None:
-        # A method of its own: a call goes with the last that refers to it, and shutdown waits until all calls are gone.
+    def _release_calls(self) -> None:
+        # A method of its own, so that no local variable keeps a call; shutdown waits until all calls are gone.
         for asked in self.asked.values():
             still_asking = [request for request in asked if not request.done()]
             asked.clear()

@@ -1,4 +1,4 @@
-"""Commands on their way from the wire to a tenant's ledger: what a request becomes, and what reading it needs."""
+"""Commands between the wire and a tenant's ledger: what a request becomes, and what reading it needs."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Ask(msgspec.Struct, frozen=True):
     streams: tuple[str, ...]
     keys: Sequence[PersonKey] = ()
     owner: Callable[[View], str] | None = None
-    """Whose the keys are, if only the streams tell; empty if they are nobody's."""
+    """The person whose keys they are, if only the streams show it; empty if there is none."""
     before: Before | None = None
-    """What must be in the database before it is decided, such as bytes that a fact is to name; its Reader says so."""
+    """What must be stored before the decision, such as evidence; the Reader has before set."""
 
 
 class Edge(msgspec.Struct, frozen=True):
@@ -81,7 +81,7 @@ def to_receipt(receipt: Receipt) -> common_pb2.Receipt:
 
 
 class Commands:
-    """Commands on their way from the wire to a tenant's ledger."""
+    """Reads commands and executes them in a tenant's ledger."""
 
     def __init__(self, tenants: Tenants, sealer: Sealer, readers: Readers) -> None:
         self.tenants = tenants
@@ -145,7 +145,7 @@ class Commands:
 
 
 def _without_context(request: Any) -> bytes:
-    """What a request says without who asks: the same content again has the same digest.
+    """A request without its context: the same content again has the same digest.
 
     The context is field 1 of every command, so that its tag, its length and its bytes come first.
     """

@@ -19,15 +19,15 @@ _noted: list[tuple[str, str]] | None = None
 
 _MOST_FAULTS = 50
 _MOST_CHARACTERS = 500
-"""Of what is said of one fault, which may quote what was sent."""
+"""Of the sentence of one fault, which may quote the request."""
 
 
 class _Enough(Exception):
-    """So many faults are found that nobody needs more."""
+    """Enough faults are found."""
 
 
 def fault(field: str, message: str) -> None:
-    """Raises Malformed; while all faults are looked for notes it instead, and the reader goes on."""
+    """Raises Malformed; while all faults are collected, notes it instead, and the reader goes on."""
     if _noted is None:
         raise Malformed((field, message))
     _noted.append((field, message))
@@ -43,8 +43,8 @@ def require(holds: bool, field: str, message: str) -> None:
 def all_faults(first: Malformed, read: Callable[[], object]) -> Malformed:
     """What is wrong with a request of which one fault is known, by reading it once more to its end.
 
-    What is well-formed is read once, as fast as ever. A value that is at fault can lead the reader astray; then what
-    was found until there is told.
+    A well-formed request is read only once. A faulty value can make the reader fail; then the faults found up to there
+    are reported.
     """
     global _noted
     noted = _noted = []
@@ -90,12 +90,12 @@ def _each_noted(
         except Malformed as refusal:
             noted += refusal.faults
         finally:
-            noted[before:] = [(f"{field}[{index}].{path}", said) for path, said in noted[before:]]
+            noted[before:] = [(f"{field}[{index}].{path}", sentence) for path, sentence in noted[before:]]
     return tuple(found)
 
 
 def checked(check: Callable[[], object]) -> None:
-    """What raises Malformed itself; while all faults are looked for it is noted like others."""
+    """Runs a check that raises Malformed itself; while all faults are collected, notes it like others."""
     try:
         check()
     except Malformed as refusal:

@@ -1,4 +1,4 @@
-"""What gRPC's health service says: of the service, of its own commands, and of the read models of every tenant."""
+"""gRPC's health service: of the service, of its own commands, and of the read models of every tenant."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = logging.getLogger("fulfilment.health")
 
 
 class Health:
-    """Says of each name whether it serves.
+    """Sets for each name whether it serves.
 
     - "" is the service: whether commands can be taken. A read model that does not serve is no reason to send callers
       elsewhere, so that the service serves without it.
@@ -43,7 +43,7 @@ class Health:
         self._tenants = tenants
         self._writers = writers
         self._healthy = healthy
-        self._told: dict[str, bool] = {}
+        self._published: dict[str, bool] = {}
         self._down: defaultdict[str, set[str]] = defaultdict(set)
         """The tenants in which a read model does not serve, by its name."""
 
@@ -57,14 +57,14 @@ class Health:
         while True:
             try:
                 async with self._tenants.pool.connection() as connection, self._writers.connection():
-                    # Commands have connections of their own, in which the writer finds out by itself.
+                    # Commands use other connections, whose errors the writer notices itself.
                     await connection.execute("SELECT 1")
             except _UNREACHABLE:
-                await self._tell("", serves=False)
+                await self._publish("", serves=False)
             else:
-                await self._tell("", serves=True)
+                await self._publish("", serves=True)
             for actor in (clock.ACTOR, outbox.ACTOR):
-                await self._tell(actor, serves=actor not in self._tenants.taken())
+                await self._publish(actor, serves=actor not in self._tenants.taken())
             await asyncio.sleep(SECONDS)
 
     async def _look_at(self, tenant: str) -> bool:
@@ -79,13 +79,13 @@ class Health:
             self._down[name].discard(tenant)
             if not does:
                 self._down[name].add(tenant)
-            await self._tell(f"projection.{name}.{tenant}", serves=does)
-            await self._tell(f"projection.{name}", serves=not self._down[name])
-        await self._tell("projection", serves=not any(self._down.values()))
+            await self._publish(f"projection.{name}.{tenant}", serves=does)
+            await self._publish(f"projection.{name}", serves=not self._down[name])
+        await self._publish("projection", serves=not any(self._down.values()))
         return False
 
-    async def _tell(self, name: str, *, serves: bool) -> None:
-        if self._told.get(name) is not serves:
-            self._told[name] = serves
+    async def _publish(self, name: str, *, serves: bool) -> None:
+        if self._published.get(name) is not serves:
+            self._published[name] = serves
             status = health_pb2.HealthCheckResponse
             await self._healthy.set(name, status.SERVING if serves else status.NOT_SERVING)

@@ -1,4 +1,4 @@
-"""What answering any question needs: whose ledger it is, how new the answer has to be, the streams as they are now."""
+"""What every query needs: the tenant, how new the answer has to be, the streams as they are now."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def remaining_of(context: Context) -> float | None:
 
 
 def where(tenants: Tenants, tenant: Tenant, request: Any, deadline: float | None) -> Where:
-    """Whom to ask a read model for a request that says ``at_least``."""
+    """Where and how long to wait for a read model that has reached the request's ``at_least``."""
     require(request.at_least >= 0, "at_least", f"{request.at_least} is below 0")
     # A little sooner than the caller stops waiting, so that the refusal still reaches it.
     remaining = PATIENCE_SECONDS if deadline is None else deadline - asyncio.get_running_loop().time() - 0.05
@@ -55,7 +55,7 @@ class Queries:
         return await self.tenants.find(tenant_name(context))
 
     async def where(self, request: Any, context: Context) -> Where:
-        """Whom to ask a read model, and how patiently."""
+        """Where to read a read model, and how long to wait."""
         return where(self.tenants, await self.tenant(context), request, deadline_of(context))
 
     async def entries(self, tenant: Tenant, streams: Sequence[str], at_least: int = 0) -> tuple[list[Entry], int]:

@@ -16,7 +16,7 @@ from ledger.view import View
 def sealed_with(
     sealer: Sealer, personal: Mapping[str, Any], subject: str, bound_to: str
 ) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
-    """What is personal, sealed, and its key; nothing of nothing. An empty subject is named by the ``owner`` later."""
+    """Personal data sealed, and its key; empty data gives neither. The ``owner`` names an empty subject later."""
     if not personal:
         return None, ()
     sealed, key = sealer.seal(personal, subject, bound_to)
@@ -24,12 +24,12 @@ def sealed_with(
 
 
 def sealed_note(sealer: Sealer, note: str, bound_to: str) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
-    """A note whose owner only the streams tell."""
+    """A sealed note whose owner is known from the streams only."""
     return sealed_with(sealer, {"note": note} if note else {}, "", bound_to)
 
 
 def person_in(view: View, order_id: str, sealer: Sealer) -> str:
-    """Whose data comes with an order; where it names nobody, the order stands for its person."""
+    """The person of an order; if it names nobody, the order's id stands for the person."""
     order = orders.known(orders.find(view, order_id), order_id)
     return order.subject or sealer.subject_of("", "", order_id)
 
@@ -42,7 +42,7 @@ class PersonalQueries(Queries):
         self.sealer = sealer
 
     async def unsealed(self, tenant: Tenant, *sealed: tuple[Sealed | None, str]) -> dict[str, dict[str, Any]]:
-        """What was sealed, each with what it is bound to, by the id of its key; without what was erased."""
+        """The unsealed data, by the id of its key; without erased data. Each is given with what it is bound to."""
         there = {each.key_id: (each, bound_to) for each, bound_to in sealed if each is not None}
         keys = await tenant.log.keys_of(there)
         return {
@@ -52,6 +52,6 @@ class PersonalQueries(Queries):
         }
 
 
-def content_of(sealed: Sealed | None, said: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:
+def content_of(sealed: Sealed | None, unsealed: Mapping[str, dict[str, Any]]) -> dict[str, Any] | None:
     """What is known of a person; None once it was erased."""
-    return said.get(sealed.key_id) if sealed is not None else None
+    return unsealed.get(sealed.key_id) if sealed is not None else None

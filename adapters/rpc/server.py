@@ -32,7 +32,7 @@ LONGEST_MESSAGE_BYTES = 16 * 1024 * 1024
 unpacked, is refused by gRPC itself."""
 
 LONGEST_ANSWER_BYTES = 3 << 20
-"""Of a list: clients take 4 MiB unless they are told otherwise."""
+"""Of a list: clients take 4 MiB by default."""
 
 
 _BUSY = frozenset({"PlaceOrder", "ExecuteBatch", "RecordFeed", "RecordCheckpoints"})
@@ -58,7 +58,7 @@ def _handler(method: MethodDescriptor, commands: Commands, queries: object) -> g
     return grpc.unary_unary_rpc_method_handler(_answering(request, _asking(queries, method.name)))
 
 
-# Messages are read and written here and not by gRPC, which would tell the caller of an error there in its own words.
+# Messages are read and written here and not by gRPC, which would send the caller errors in its own words.
 
 
 def _answering(kind: type[Message], behaviour: Behaviour) -> Callable[[bytes, Context], Awaitable[bytes]]:
@@ -79,7 +79,7 @@ def _answering(kind: type[Message], behaviour: Behaviour) -> Callable[[bytes, Co
 
 
 def _asking(queries: Any, name: str) -> Behaviour:
-    """A query that names all faults of a malformed request, by reading it once more where nothing can be asked."""
+    """A query that reports all faults of a malformed request, by reading it once more without a database."""
     ask, blind = getattr(queries, name), copy(queries)
     for attribute, value in vars(queries).items():
         setattr(blind, attribute, _NoTenants() if isinstance(value, Tenants) else _Unreachable())
@@ -94,7 +94,7 @@ def _asking(queries: Any, name: str) -> Behaviour:
 
 
 def _run_blind(asking: Any) -> None:
-    """Up to where it would ask the database; nothing else has a turn until then."""
+    """Runs it up to its first access to the database, without other tasks in between."""
     try:
         asking.send(None)
     finally:
@@ -107,7 +107,7 @@ class _Unreachable:
 
 
 class _NoTenants(_Unreachable):
-    """Every tenant, but nothing can be asked of any."""
+    """Any tenant, without a database."""
 
     pool: Any = _Unreachable()
 
@@ -116,7 +116,7 @@ class _NoTenants(_Unreachable):
 
 
 async def _shorter(behaviour: Behaviour, kind: type[Message], sent: bytes, context: Context, answer: bytes) -> bytes:
-    """The same page of a list with fewer rows, until it is one that clients take."""
+    """The same page of a list with fewer rows, until it is small enough for clients."""
     request: Any = _read(kind, sent)
     size = request.page.page_size or USUAL_ROWS
     while len(answer) > LONGEST_ANSWER_BYTES and size > 1:

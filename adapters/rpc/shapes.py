@@ -1,7 +1,7 @@
 """The shape of messages: what a field may hold, and the value it means.
 
-Every function takes the field's path and raises Malformed with it, so that the caller is told what to
-mend (``faults``). What is well-formed but not enough to go on is no concern here: the domain makes it a hold.
+Every function takes the field's path and raises Malformed with it, so that the caller knows what to
+mend (``faults``). Incomplete requests are not refused here: the domain makes holds of them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _MOST_TAKEN = 1000
 
 
 def text(value: str, field: str, most: int, *, required: bool = False) -> str:
-    """Free text of one line and at most so many characters; what steers a terminal is no part of it."""
+    """Free text of one line and at most so many characters, without control characters."""
     return _text(value, field, most, _CONTROLS, required)
 
 
@@ -55,7 +55,7 @@ def lines(value: str, field: str, most: int, *, required: bool = False) -> str:
 
 
 def taken(value: str, field: str) -> str:
-    """A line of an order that a shop has taken, which is not refused for how it is written."""
+    """A line of text in an order that a shop has accepted; its content is not refused."""
     if value.isprintable() and len(value) <= _MOST_TAKEN:
         return value.strip()
     return _taken(value, field, _MOST_TAKEN, _CONTROLS)
@@ -200,7 +200,7 @@ _NO_COUNTRY = "is not an ISO 3166-1 alpha-2 code such as DE"
 
 
 def country(value: str, field: str, warnings: list[str]) -> str:
-    """An ISO 3166-1 alpha-2 code, empty if there is none; what is put right is told, but for the size of letters."""
+    """An ISO 3166-1 alpha-2 code, empty if there is none; corrections are warned about, except upper case."""
     if value in COUNTRIES or not value:
         return value
     code = value.strip().upper()
@@ -213,7 +213,7 @@ def country(value: str, field: str, warnings: list[str]) -> str:
 
 
 def country_if_known(value: str, field: str, warnings: list[str]) -> str:
-    """As ``country`` in what cannot be refused any more; a code that there is not is left out, and told."""
+    """Like ``country``, without refusing: an unknown code is left out, with a warning."""
     if value in COUNTRIES or not value:
         return value
     code = value.strip().upper()
@@ -261,7 +261,7 @@ def count(value: int, field: str, least: int = 0, most: int = MOST_UNITS) -> int
 
 
 def seen(message: Any, field: str) -> int | None:
-    """How many versions of what it changes a request had seen, None if it does not say."""
+    """How many versions of its object the caller had seen, None if the request does not name one."""
     return count(getattr(message, field), field) if message.HasField(field) else None
 
 
@@ -311,7 +311,7 @@ def span(message: Any, field: str, least: timedelta, most: timedelta) -> timedel
 
 
 def happened(message: Any, now: datetime, field: str = "at") -> datetime:
-    """When something happened, now if the source does not say; it cannot lie in the future."""
+    """When something happened, by default now; it cannot lie in the future."""
     at = instant(message, field)
     if at is None:
         return now

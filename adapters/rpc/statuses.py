@@ -47,16 +47,16 @@ CODES: dict[type[Refusal], int] = {
 MISTAKE = rpc_status.to_status(
     status_pb2.Status(code=code_pb2.INTERNAL, message="the service made a mistake; its log says where")
 )
-"""What a caller is told of an error that is none of its own."""
+"""The answer to a caller after an internal error."""
 
 
 def refusal_of(error: Exception) -> Refusal | None:
-    """What the caller is told; None for a mistake of ours, of which only the log tells where."""
+    """The refusal for the caller; None for an internal error, which only the log describes."""
     if isinstance(error, Refusal):
         return error
     if is_trouble(error):
         return StorageUnavailable(in_short(error))
-    if not isinstance(error, DecisionFailed):  # of which the ledger has told
+    if not isinstance(error, DecisionFailed):  # which the ledger has logged
         log.error("an RPC failed with %s", in_short(error), exc_info=error)
     return None
 
@@ -88,11 +88,11 @@ def _violations(faults: Sequence[tuple[str, str]]) -> list[error_details_pb2.Bad
     violations: list[error_details_pb2.BadRequest.FieldViolation] = []
     left = MOST_FIGURES_BYTES
     for field, message in faults:
-        said = _cut(message, MOST_SENTENCE_BYTES)
-        left -= len(field.encode()) + len(said.encode())
+        description = _cut(message, MOST_SENTENCE_BYTES)
+        left -= len(field.encode()) + len(description.encode())
         if left < 0 and violations:
             break
-        violations.append(error_details_pb2.BadRequest.FieldViolation(field=field, description=said))
+        violations.append(error_details_pb2.BadRequest.FieldViolation(field=field, description=description))
     return violations
 
 

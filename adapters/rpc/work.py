@@ -23,7 +23,7 @@ from projections.machine.reads import Where
 
 
 async def look_for_work(request: Any, where: Where, now: datetime) -> bool:
-    """Whether there is such work: what people may do is in the queue, which no decision sees."""
+    """Whether there is such work: work is known to the read model only, which no decision reads."""
     return await work.exists(where, _task_id(request))
 
 

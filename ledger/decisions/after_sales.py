@@ -77,12 +77,12 @@ class _CaseDocket:
         self.order = order_in(view, self.case.order_id)
         self.changes: list[Change] = []
         self.before, self.sent_again, self.at = self.case, tuple[orders.Line, ...](), now
-        follow = reship_end(view, self.case, now)
-        if self.add(follow):
+        ended = reship_end(view, self.case, now)
+        if self.add(ended):
             self._settle()
 
     def add(self, facts: Iterable[CaseFact]) -> bool:
-        """Facts of the case; returns whether there were any."""
+        """Adds facts of the case; returns whether there were any."""
         added = False
         for fact in facts:
             self.case, self.at = cases.evolve(self.case, fact), fact.at
@@ -91,7 +91,7 @@ class _CaseDocket:
         return added
 
     def add_to_order(self, facts: Iterable[OrderFact]) -> None:
-        """Facts of the case's own order."""
+        """Adds facts of the order that the case is about."""
         for fact in facts:
             self.order = orders.evolve(self.order, fact)
             self.changes.append((orders.stream(self.order.order_id), fact))
@@ -101,7 +101,7 @@ class _CaseDocket:
 
     @property
     def paying(self) -> Order:
-        """The order whose money it is; of a reship the one that was paid for."""
+        """The order that was paid: for a reship the original order, otherwise its own."""
         paid = self.order.paid_order_id
         return self.order if paid == self.order.order_id else order_in(self.view, paid)
 
@@ -119,21 +119,19 @@ class _CaseDocket:
         return self.changes
 
     def _settle(self) -> None:
-        """What follows of all that was added: a remedy that is over, an answer that came late, units given free."""
+        """Adds what follows: a remedy that is over, an answer that came late, units that are free again."""
         if self.changes:
             self.add(cases.settle(self.case, self.now))
             self.add(cases.settle_clock(self.case, self.now))
-            self._let_go()
+            self._release()
 
-    def _let_go(self) -> None:
-        """A case that is closed lets go of its order, and of the units that it did nothing for."""
+    def _release(self) -> None:
+        """A closed case releases its order, and the units that it did nothing for."""
         case, share = self.case, self.order.after_sales.cases.get(self.case.case_id)
         if case.closed_at is None or share is None:
             return
-        given_free = minus(share.by_line, case.by_line)
-        self.add_to_order(
-            after_sales.leave(self.order.after_sales, self.order.order_id, case.case_id, given_free, self.now)
-        )
+        freed = minus(share.by_line, case.by_line)
+        self.add_to_order(after_sales.leave(self.order.after_sales, self.order.order_id, case.case_id, freed, self.now))
 
 
 # --- opening --------------------------------------------------------------------------------------
@@ -142,15 +140,15 @@ class _CaseDocket:
 def open_case(view: View, opened: CaseOpened, now: datetime) -> list[Change]:
     """A customer complained; opened.first_answer_by and what stands in the order are set here.
 
-    The same case again records nothing. What the customer simply does not want any more has to come within
-    the return window; for what went wrong there is none: the ruling judges it.
+    The same case again records nothing. What the customer only changed its mind about has to be reported within
+    the return window; for other reasons there is no window, the ruling decides.
     """
     view.need(policies.stream(), cases.stream(opened.case_id), orders.stream(opened.order_id))
     order = order_in(view, opened.order_id)
     present = cases.find(view, opened.case_id)
     if present is not None:
-        told = (opened.order_id, opened.reason, opened.by_line)
-        if told != (present.order_id, present.opened.reason, present.opened.by_line):
+        requested = (opened.order_id, opened.reason, opened.by_line)
+        if requested != (present.order_id, present.opened.reason, present.opened.by_line):
             raise cases.CaseOpenedDifferently(opened.case_id)
         return []
     policy = policy_at(policies.find(view), opened.at)
@@ -197,7 +195,7 @@ def _require_reason(order: Order, opened: CaseOpened) -> None:
 
 
 def senders_of(order: Order, lines: Iterable[LineNo]) -> dict[LineNo, str]:
-    """Who sent units of each line last; who was to send them, if nobody did."""
+    """The supplier that sent units of each line last, or the one that was to send them."""
     sent = {
         line_no: each.supplier_id
         for each in order.supplier_orders.values()
@@ -211,66 +209,66 @@ def senders_of(order: Order, lines: Iterable[LineNo]) -> dict[LineNo, str]:
 
 
 def answer(view: View, case_id: str, at: datetime, now: datetime) -> list[Change]:
-    """Somebody told the customer that its case is looked at."""
-    file = _CaseDocket(view, case_id, now)
-    file.add(cases.answer(file.case, at))
-    return file.close()
+    """The customer was informed that somebody looks at its case."""
+    docket = _CaseDocket(view, case_id, now)
+    docket.add(cases.answer(docket.case, at))
+    return docket.close()
 
 
 def request_evidence(view: View, case_id: str, wanted: tuple[str, ...], at: datetime, now: datetime) -> list[Change]:
     """Ask the customer for evidence, until a day that the retailer's terms give."""
-    file = _CaseDocket(view, case_id, now)
+    docket = _CaseDocket(view, case_id, now)
     due = at + timedelta(days=policy_at(policies.find(view), at).evidence_within_days)
-    file.add(cases.request_evidence(file.case, wanted, due, at))
-    return file.close()
+    docket.add(cases.request_evidence(docket.case, wanted, due, at))
+    return docket.close()
 
 
 def add_evidence(view: View, added: cases.EvidenceAdded, now: datetime) -> list[Change]:
-    """Bytes that are kept already belong to the case."""
-    file = _CaseDocket(view, added.case_id, now)
-    file.add(cases.add_evidence(file.case, added))
-    return file.close()
+    """Adds evidence, whose bytes are stored already, to the case."""
+    docket = _CaseDocket(view, added.case_id, now)
+    docket.add(cases.add_evidence(docket.case, added))
+    return docket.close()
 
 
 def start_review(view: View, case_id: str, at: datetime, now: datetime) -> list[Change]:
-    """Somebody looks at it."""
-    file = _CaseDocket(view, case_id, now)
-    file.add(cases.start_review(file.case, at))
-    return file.close()
+    """The review of a case starts."""
+    docket = _CaseDocket(view, case_id, now)
+    docket.add(cases.start_review(docket.case, at))
+    return docket.close()
 
 
 def rule(view: View, ruling: cases.LiabilityRuled, now: datetime) -> list[Change]:
     """Who is liable, on which evidence."""
-    file = _CaseDocket(view, ruling.case_id, now)
-    file.add(cases.rule(file.case, ruling))
-    return file.close()
+    docket = _CaseDocket(view, ruling.case_id, now)
+    docket.add(cases.rule(docket.case, ruling))
+    return docket.close()
 
 
 def deny(view: View, case_id: str, because: Denial, note: Sealed | None, at: datetime, now: datetime) -> list[Change]:
-    """The customer gets nothing; its units are free for another case."""
-    file = _CaseDocket(view, case_id, now)
-    file.add(cases.deny(file.case, because, note, at))
-    return file.close()
+    """The case is denied; its units can be in another case."""
+    docket = _CaseDocket(view, case_id, now)
+    docket.add(cases.deny(docket.case, because, note, at))
+    return docket.close()
 
 
 def cancel(view: View, case_id: str, by: Party, because: str, at: datetime, now: datetime) -> list[Change]:
-    """Take the case back, before goods or money moved."""
-    file = _CaseDocket(view, case_id, now)
-    awaited = file.case.all_awaited
-    if file.add(cases.cancel(file.case, by, because, at)) and awaited:
-        file.add_to_order([after_sales.ReturnGivenUp(file.order.order_id, case_id, awaited, at)])
-    return file.close()
+    """Cancel the case, before goods or money moved."""
+    docket = _CaseDocket(view, case_id, now)
+    awaited = docket.case.all_awaited
+    if docket.add(cases.cancel(docket.case, by, because, at)) and awaited:
+        docket.add_to_order([after_sales.ReturnGivenUp(docket.order.order_id, case_id, awaited, at)])
+    return docket.close()
 
 
 def reopen(view: View, case_id: str, evidence: tuple[str, ...], at: datetime, now: datetime) -> list[Change]:
-    """Look again at new evidence. Units that were given free meanwhile are taken again, if they still are."""
-    file = _CaseDocket(view, case_id, now)
-    case = file.case
+    """Reopen the case for new evidence, with its units unless another case has them meanwhile."""
+    docket = _CaseDocket(view, case_id, now)
+    case = docket.case
     whole = case.opened.by_line
-    file.add(cases.reopen(case, whole, evidence, at))
+    docket.add(cases.reopen(case, whole, evidence, at))
     again = minus(whole, case.by_line)
-    file.add_to_order(_take(file.order, case_id, case.opened.reason, again, at))
-    return file.close()
+    docket.add_to_order(_take(docket.order, case_id, case.opened.reason, again, at))
+    return docket.close()
 
 
 # --- remedies: sending once more ------------------------------------------------------------------
@@ -280,14 +278,14 @@ def approve(
     view: View, case_id: str, remedy: Remedy, by_line: Units, supplier_id: str, at: datetime, now: datetime
 ) -> list[Change]:
     """Choose the remedy. A reship is placed by the same command; where it cannot be, the units are due a refund."""
-    file = _CaseDocket(view, case_id, now)
-    if file.add(cases.approve(file.case, remedy, by_line, at)) and remedy is Remedy.RESHIP:
-        _reship(file, supplier_id, at)
-    return file.close()
+    docket = _CaseDocket(view, case_id, now)
+    if docket.add(cases.approve(docket.case, remedy, by_line, at)) and remedy is Remedy.RESHIP:
+        _reship(docket, supplier_id, at)
+    return docket.close()
 
 
-def _reship(file: _CaseDocket, supplier_id: str, at: datetime) -> None:
-    view, case, order = file.view, file.case, file.order
+def _reship(docket: _CaseDocket, supplier_id: str, at: datetime) -> None:
+    view, case, order = docket.view, docket.case, docket.order
     senders = senders_of(order, case.todo)
     lines = tuple(
         replace(
@@ -300,33 +298,33 @@ def _reship(file: _CaseDocket, supplier_id: str, at: datetime) -> None:
         )
         for line_no, units in case.todo.items()
     )
-    reship = _reship_order(file, lines, at)
+    reship = _reship_order(docket, lines, at)
     need_for(view, lines)
     found = [suppliers.find(view, line.supplier_id) for line in lines]
     if any(each is None or each.standing is not Standing.APPROVED for each in found):
-        file.add([ReshipFailed(case.case_id, ReshipFailure.SUPPLIER_NOT_APPROVED, case.todo, at)])
+        docket.add([ReshipFailed(case.case_id, ReshipFailure.SUPPLIER_NOT_APPROVED, case.todo, at)])
         return
     try:
-        changes = intake.place(view, reship, all_or_nothing=True, cart_id="", now=file.now)
+        changes = intake.place(view, reship, all_or_nothing=True, cart_id="", now=docket.now)
     except stock.OutOfStock:
-        file.add([ReshipFailed(case.case_id, ReshipFailure.OUT_OF_STOCK, case.todo, at)])
+        docket.add([ReshipFailed(case.case_id, ReshipFailure.OUT_OF_STOCK, case.todo, at)])
         return
-    file.changes += changes
-    if orders.money_gone_at(file.paying) is not None:
-        # It waits as if the news had come after it.
+    docket.changes += changes
+    if orders.money_gone_at(docket.paying) is not None:
+        # A reship waits for money as if the payment had changed after it was placed.
         own = orders.stream(reship.order_id)
         first, *others = [cast(OrderFact, fact) for stream, fact in changes if stream == own]
-        file.add_others(own, orders.keep_back(after_facts(orders.evolve(None, first), others), at))
-    file.sent_again = lines
-    file.add([ReshipPlaced(case.case_id, reship.order_id, case.todo, at)])
+        docket.add_others(own, orders.keep_back(after_facts(orders.evolve(None, first), others), at))
+    docket.sent_again = lines
+    docket.add([ReshipPlaced(case.case_id, reship.order_id, case.todo, at)])
     paid = order.paid_order_id
-    file.add_to_paying([after_sales.UnitsReshipped(paid, case.case_id, reship.order_id, case.todo, at)])
+    docket.add_to_paying([after_sales.UnitsReshipped(paid, case.case_id, reship.order_id, case.todo, at)])
 
 
-def _reship_order(file: _CaseDocket, lines: tuple[orders.Line, ...], at: datetime) -> OrderPlaced:
-    """An order at no price to the same customer and address: all that can happen to an order happens to it."""
-    order, placed = file.order, file.order.placed
-    order_id = _free_name(file)
+def _reship_order(docket: _CaseDocket, lines: tuple[orders.Line, ...], at: datetime) -> OrderPlaced:
+    """An order at no price to the same customer and address; it is handled like any other order."""
+    order, placed = docket.order, docket.order.placed
+    order_id = _free_name(docket)
     channel, _, number = order_id.partition("/")
     return OrderPlaced(
         order_id=order_id,
@@ -336,7 +334,7 @@ def _reship_order(file: _CaseDocket, lines: tuple[orders.Line, ...], at: datetim
         currency=order.currency,
         lines=lines,
         at=at,
-        intake=f"reship of {file.case.case_id}",
+        intake=f"reship of {docket.case.case_id}",
         customer=order.customer,
         subject=order.subject,
         has_contact=order.has_contact,
@@ -347,20 +345,20 @@ def _reship_order(file: _CaseDocket, lines: tuple[orders.Line, ...], at: datetim
         packing=placed.packing,
         gift=placed.gift,
         incoterm=order.incoterm,
-        reship_of=file.case.case_id,
+        reship_of=docket.case.case_id,
         original_order_id=order.paid_order_id,
         sealed_for=order.sealed_for,
     )
 
 
-def _free_name(file: _CaseDocket) -> str:
+def _free_name(docket: _CaseDocket) -> str:
     """``shopify/1001+R1``; a shop may have used the name itself. An id holds at most 100 characters."""
-    channel, _, number = file.order.paid_order_id.partition("/")
-    count = len(file.paying.after_sales.reships)
+    channel, _, number = docket.order.paid_order_id.partition("/")
+    count = len(docket.paying.after_sales.reships)
     while True:
         count += 1
         order_id = f"{channel}/{number[: 100 - len(f'+R{count}')]}+R{count}"
-        if orders.find(file.view, order_id) is None:
+        if orders.find(docket.view, order_id) is None:
             return order_id
 
 
@@ -372,7 +370,7 @@ def follow_reship(view: View, case_id: str, now: datetime) -> list[Change]:
 
 
 def reship_end(view: View, case: Case, now: datetime) -> list[CaseFact]:
-    """What a case learns from the order that sends its units once more, once no unit of it is under way."""
+    """What follows for the case once no unit of its reship is under way any more."""
     reship = orders.find(view, case.reship.order_id) if case.reship is not None else None
     if reship is None or not has_ended(reship):
         return []
@@ -390,10 +388,10 @@ def has_ended(order: Order) -> bool:
 
 
 def label_return(view: View, labelled: ReturnLabelled, now: datetime) -> list[Change]:
-    """The customer has a label; who pays the way is recorded with it. Only delivered units come back, each once."""
+    """The customer has a label; who pays the freight is recorded. Only delivered units come back, each once."""
     view.need(policies.stream(), cases.stream(labelled.case_id))
-    file = _CaseDocket(view, labelled.case_id, now)
-    case, order = file.case, file.order
+    docket = _CaseDocket(view, labelled.case_id, now)
+    case, order = docket.case, docket.order
     present = case.labels.get(labelled.label_id)
     by_line = labelled.by_line or (case.todo if present is None else present.by_line)
     payer = Party.RETAILER
@@ -402,10 +400,10 @@ def label_return(view: View, labelled: ReturnLabelled, now: datetime) -> list[Ch
     senders = [case.opened.suppliers.get(line_no, "") for line_no in by_line]
     supplier_id = labelled.supplier_id or (senders[0] if senders else "")
     whole = replace(labelled, by_line=by_line, freight_payer=payer, supplier_id=supplier_id)
-    if file.add(cases.label(case, whole)):
+    if docket.add(cases.label(case, whole)):
         expected = after_sales.ReturnExpected(order.order_id, case.case_id, by_line, labelled.at)
-        file.add_to_order(after_sales.expect_return(order.after_sales, expected, order.in_bucket("delivered")))
-    return file.close()
+        docket.add_to_order(after_sales.expect_return(order.after_sales, expected, order.in_bucket("delivered")))
+    return docket.close()
 
 
 def ship_return(
@@ -413,9 +411,9 @@ def ship_return(
 ) -> list[Change]:
     """The customer sent a label's units back; their parcel is followed like any other."""
     view.need(policies.stream(), cases.stream(case_id), parcels.stream(carrier, number))
-    file = _CaseDocket(view, case_id, now)
-    if cases.ship_back(file.case, label_id, carrier, number):
-        label = file.case.labels[label_id]
+    docket = _CaseDocket(view, case_id, now)
+    if cases.ship_back(docket.case, label_id, carrier, number):
+        label = docket.case.labels[label_id]
         registration = ParcelRegistered(
             carrier,
             number,
@@ -423,37 +421,37 @@ def ship_return(
             at=at,
             by_line=label.by_line,
             return_of=case_id,
-            exists_from=earliest(file.order.placed.placed_at, label.at, at),
+            exists_from=earliest(docket.order.placed.placed_at, label.at, at),
         )
         parcel, facts = delivery.registered(view, registration)
-        file.add_others(parcels.stream(carrier, number), facts)
-        file.add([ReturnShipped(case_id, label_id, carrier, number, parcel.epoch, at)])
-    return file.close()
+        docket.add_others(parcels.stream(carrier, number), facts)
+        docket.add([ReturnShipped(case_id, label_id, carrier, number, parcel.epoch, at)])
+    return docket.close()
 
 
 def receive_return(view: View, case_id: str, by_line: Units, at: datetime, now: datetime) -> list[Change]:
-    """So many units have come back in all."""
-    file = _CaseDocket(view, case_id, now)
-    file.add(cases.receive(file.case, by_line, at))
-    return file.close()
+    """Records how many units have come back in total."""
+    docket = _CaseDocket(view, case_id, now)
+    docket.add(cases.receive(docket.case, by_line, at))
+    return docket.close()
 
 
 def inspect_return(
     view: View, case_id: str, by_line: dict[LineNo, Inspection], supplier_id: str, at: datetime, now: datetime
 ) -> list[Change]:
-    """What became of the units that came back, in all; what is newly fit for sale goes back into stock, once."""
-    file = _CaseDocket(view, case_id, now)
-    case = file.case
+    """The inspection results in total; units that are newly fit for sale go back into stock, once."""
+    docket = _CaseDocket(view, case_id, now)
+    case = docket.case
     restocked = cases.inspect(case, by_line)
-    if all(case.inspection(line_no) == told for line_no, told in by_line.items()):
-        return file.close()
+    if all(case.inspection(line_no) == found for line_no, found in by_line.items()):
+        return docket.close()
     into = {n: supplier_id or case.opened.suppliers.get(n, "") for n in restocked}
-    streams = {n: stock.stream(into[n], file.order.lines[n].sku) for n in restocked}
+    streams = {n: stock.stream(into[n], docket.order.lines[n].sku) for n in restocked}
     view.need(*streams.values())
-    file.add([ReturnInspected(case_id, by_line, at, into)])
-    for (owner, sku), units in _items(file.order, into, restocked).items():
-        file.add_others(stock.stream(owner, sku), stock.restock(owner, sku, units, "returned", at, case_id))
-    return file.close()
+    docket.add([ReturnInspected(case_id, by_line, at, into)])
+    for (owner, sku), units in _items(docket.order, into, restocked).items():
+        docket.add_others(stock.stream(owner, sku), stock.restock(owner, sku, units, "returned", at, case_id))
+    return docket.close()
 
 
 def _items(order: Order, into: dict[LineNo, str], units: Units) -> dict[tuple[str, str], int]:
@@ -480,16 +478,16 @@ def grant_refund(
 ) -> list[Change]:
     """Money back for units: amounts that are named, or a share of their price.
 
-    No units named means all that nothing was decided for. A named amount above what is left of what was paid
+    Without named units all undecided ones are meant. A named amount above what is left of what was paid
     for the units is refused; a share gives at most what is left. The same refund again records nothing.
     """
-    file = _CaseDocket(view, case_id, now)
-    case, paying = file.case, file.paying
+    docket = _CaseDocket(view, case_id, now)
+    case, paying = docket.case, docket.paying
     present = case.refunds.get(refund_id)
     if present is not None:
         if by_line not in ({}, present.by_line):
             raise cases.RefundGrantedDifferently(refund_id)
-        return file.close()
+        return docket.close()
     if refund_id in paying.after_sales.refunds:
         raise cases.RefundGrantedDifferently(refund_id)
     units = by_line or (case.undecided if case.remedy is Remedy.RETURN else case.todo)
@@ -498,15 +496,15 @@ def grant_refund(
     orders.require_paid(paying)
     amounts = _amounts(case, paying, units, share_basis_points, amounts_minor)
     granted = RefundGranted(case_id, refund_id, units, amounts, paying.currency, at)
-    file.add(cases.grant_refund(case, granted))
+    docket.add(cases.grant_refund(case, granted))
     booked = after_sales.RefundBooked(paying.order_id, case_id, refund_id, units, amounts, at)
     paid = orders.price_of(paying, {n: buckets.total for n, buckets in paying.buckets.items()})
-    file.add_to_paying(after_sales.book_refund(paying.after_sales, booked, paid, paying.currency))
-    return file.close()
+    docket.add_to_paying(after_sales.book_refund(paying.after_sales, booked, paid, paying.currency))
+    return docket.close()
 
 
 def _amounts(case: Case, paying: Order, units: Units, share_basis_points: int, named: Amounts) -> Amounts:
-    """What each line's units get: never more than is left of what was paid for them."""
+    """The amount for each line: never more than is left of what was paid for its units."""
     prices = {n: paying.lines[n].unit_price_minor for n in case.by_line}
     case_left, amounts = cases.amounts_left(case, prices), {}
     booked_minor = paying.after_sales.booked_minor
@@ -534,35 +532,35 @@ def whole_left(paying: Order, line_no: LineNo) -> int:
 
 
 def deny_refund(view: View, case_id: str, by_line: Units, because: Denial, at: datetime, now: datetime) -> list[Change]:
-    """No money for units, or for all that nothing was decided for; nobody waits for them to come back."""
-    file = _CaseDocket(view, case_id, now)
-    facts = cases.deny_refund(file.case, by_line, because, at)
-    file.add(facts)
+    """Deny a refund for these units, or for all undecided ones; they are not awaited any more."""
+    docket = _CaseDocket(view, case_id, now)
+    facts = cases.deny_refund(docket.case, by_line, because, at)
+    docket.add(facts)
     for fact in facts:
         if fact.not_awaited:
-            given_up = after_sales.ReturnGivenUp(file.order.order_id, case_id, fact.not_awaited, at)
-            file.add_to_order([given_up])
-    return file.close()
+            given_up = after_sales.ReturnGivenUp(docket.order.order_id, case_id, fact.not_awaited, at)
+            docket.add_to_order([given_up])
+    return docket.close()
 
 
 def take_back_refund(
     view: View, case_id: str, refund_id: str, because: Denial, at: datetime, now: datetime
 ) -> list[Change]:
-    """A granted refund that cannot be paid any more, because the order's money went back otherwise."""
-    file = _CaseDocket(view, case_id, now)
-    paying = file.paying
-    file.add(cases.take_back_refund(file.case, refund_id, because, orders.left_minor(paying), at))
-    file.add_to_paying([after_sales.RefundUnbooked(paying.order_id, refund_id, at)])
-    return file.close()
+    """Withdraw a granted refund that cannot be paid, because the order's money went back in another way."""
+    docket = _CaseDocket(view, case_id, now)
+    paying = docket.paying
+    docket.add(cases.take_back_refund(docket.case, refund_id, because, orders.left_minor(paying), at))
+    docket.add_to_paying([after_sales.RefundUnbooked(paying.order_id, refund_id, at)])
+    return docket.close()
 
 
 def record_refund_paid(
     view: View, case_id: str, refund_id: str, reference: str, at: datetime, now: datetime
 ) -> list[Change]:
-    """The shop paid a refund out; the order's payment follows. Saying it twice records nothing."""
-    file = _CaseDocket(view, case_id, now)
-    if file.add(cases.pay_refund(file.case, refund_id, reference, at)):
-        docket = Docket(file.paying, orders.pay_refund(file.paying, refund_id, at))
-        file.add_to_paying([*docket.facts, *breaches.settle(docket.order, now)])
-        file.changes += intake.follow_money(view, docket, now)
-    return file.close()
+    """The shop paid a refund out; the order's payment follows. A repetition records nothing."""
+    docket = _CaseDocket(view, case_id, now)
+    if docket.add(cases.pay_refund(docket.case, refund_id, reference, at)):
+        order_docket = Docket(docket.paying, orders.pay_refund(docket.paying, refund_id, at))
+        docket.add_to_paying([*order_docket.facts, *breaches.settle(order_docket.order, now)])
+        docket.changes += intake.follow_money(view, order_docket, now)
+    return docket.close()

@@ -1,4 +1,4 @@
-"""Cancelling: at once where no supplier knows, otherwise by asking it (DOMAIN 1)."""
+"""Cancelling units: at once if no supplier knows of them, otherwise by asking the supplier (DOMAIN 1)."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _spread(order: Order, wanted: Units, loose: Units, live: _Shares) -> tuple[U
 def answer_cancel(
     view: View, supplier_order_id: str, agreed: bool, because: str, at: datetime, now: datetime
 ) -> list[Change]:
-    """The supplier's answer to a cancel request; agreed units give their stock back, and go on if they are to."""
+    """The supplier's answer to a cancel request; agreed units release their stock, and are rerouted if wished."""
     order = order_in(view, order_of(supplier_order_id))
     supplier_order = order.supplier_order(supplier_order_id)
     orders.require_placed(order, at)

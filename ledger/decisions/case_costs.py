@@ -1,6 +1,6 @@
-"""What a case costs, and of whom it is asked: recoveries follow the case, and the case never waits for them (DOMAIN 5).
+"""What a case costs and who is asked for it: recoveries follow the case, which never waits for them (DOMAIN 5).
 
-Of a supplier by the units that it sent, of a carrier by the parcel that they were in. Nothing here refuses.
+A supplier is asked for the units that it sent, a carrier for its parcels. Nothing here refuses.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def follow(
 ) -> list[Change]:
     """What a command on a case means for its recoveries; sent_again are the lines of a reship that it placed.
 
-    A new ruling gives up what the other party was asked. A case that came to nothing asks for nothing.
+    A new ruling withdraws what the other party was asked for. A case that came to nothing asks for nothing.
     """
     if case.ruling is None:
         return []
@@ -71,7 +71,7 @@ def _demands(liable: Party, case: Case, order: Order, spent: Sequence[Spent], *,
     costs: dict[tuple[str, str], list[Cost]] = {}
     lines: dict[LineNo, str] = {}
     for line_no, (kind, subject) in _subjects(liable, case, order).items():
-        # All are asked for the same kind of recovery, so a name tells them apart.
+        # The kind of recovery is the same for all, so the name of the subject is unique.
         lines[line_no] = party = subject.supplier_id if kind is RecoveryKind.SUPPLIER_FAULT else subject.number
         subjects.setdefault(party, (kind, subject))
         costs.setdefault((party, order.currency), [])
@@ -95,7 +95,7 @@ def _subjects(liable: Party, case: Case, order: Order) -> dict[LineNo, tuple[Rec
 
 
 def _of_suppliers(case: Case, order: Order) -> Iterable[tuple[LineNo, Subject]]:
-    """By the last supplier order of whoever sent the units."""
+    """By the last supplier order of the supplier that sent the units."""
     given = order.supplier_orders.values()
     last = {(each.supplier_id, line_no): each.supplier_order_id for each in given for line_no in each.shares}
     for line_no in case.opened.by_line:
@@ -104,7 +104,7 @@ def _of_suppliers(case: Case, order: Order) -> Iterable[tuple[LineNo, Subject]]:
 
 
 def _of_parcels(case: Case, order: Order) -> Iterable[tuple[LineNo, Subject]]:
-    """By the parcel that they were in: the last one that is where the case's reason says, or the last one."""
+    """By the last parcel of each line, preferably one whose status fits the reason of the case."""
     carrying: defaultdict[LineNo, list[Shipment]] = defaultdict(list)
     for shipment in order.shipments:
         for line_no in shipment.by_line:
@@ -125,7 +125,7 @@ def _of_parcels(case: Case, order: Order) -> Iterable[tuple[LineNo, Subject]]:
 
 
 def _spent(view: View, case: Case, order: Order, sent_again: Sequence[Line]) -> Iterable[Spent]:
-    """Refunds as they were granted, units that are sent again at what they cost, freight that the retailer pays."""
+    """Refunds as granted, reshipped units at their cost price, return freight that the retailer pays."""
     for refund_id, refund in case.refunds.items():
         for line_no, amount_minor in refund.amounts_minor.items():
             named = cost_id(case.case_id, "refund", refund_id, line_no)
@@ -139,7 +139,7 @@ def _spent(view: View, case: Case, order: Order, sent_again: Sequence[Line]) -> 
 
 
 def _reship(view: View, case: Case, reship: Reship, placed: Mapping[LineNo, Line]) -> Iterable[Spent]:
-    """What units cost that were not cancelled; a SKU without an agreed cost price has none that is known."""
+    """The cost of reshipped units that were not cancelled; without an agreed cost price it is unknown."""
     order = orders.find(view, reship.order_id)
     lines = order.lines if order is not None else placed
     sent: Units = reship.by_line
@@ -155,6 +155,6 @@ def _reship(view: View, case: Case, reship: Reship, placed: Mapping[LineNo, Line
 
 
 def _cost(line_no: LineNo, currency: str, named: str, kind: CostKind, amount_minor: int) -> Iterable[Spent]:
-    # Units of a dear offer may come to more than anybody is ever asked for.
+    # The units may cost more than the largest amount of a recovery.
     asked_minor = min(amount_minor, MOST_MINOR)
     return (Spent(line_no, currency, Cost(named, kind, asked_minor)),) if amount_minor > 0 else ()

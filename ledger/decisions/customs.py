@@ -29,7 +29,7 @@ from ledger.terms.places import COUNTRIES, share_customs
 from ledger.view import View
 
 HS_CODE = re.compile(r"\d{6,12}", re.ASCII)
-"""Six digits are the world's; countries add up to six of their own."""
+"""Six digits are international; countries add up to six of their own."""
 
 
 class Border(StrEnum):
@@ -38,7 +38,7 @@ class Border(StrEnum):
     NONE = "none"
     CROSSED = "crossed"
     UNKNOWN = "unknown"
-    """The country of one of them is not known, and none is guessed."""
+    """The country of one of them is not known."""
 
 
 def border(supplier: Supplier | None, country: str) -> Border:
@@ -70,7 +70,7 @@ class DeclaredTotalDiffers(Forbidden, reason="DECLARED_TOTAL_DIFFERS"):
 
 
 def missing_data(order: Order, line_numbers: Collection[LineNo]) -> tuple[str, ...]:
-    """What customs asks for and nobody said of these lines, as field paths."""
+    """What customs asks for and these lines lack, as field paths."""
     return _of_lines(order, _lacking_by_line(order, line_numbers), line_numbers)
 
 
@@ -96,14 +96,14 @@ _ASKED = ("title", "hs_code", "origin", "weight_grams", "unit_price_minor")
 
 
 def _lacking(line: Line) -> list[str]:
-    said = (
+    known_data = (
         line.title,
         HS_CODE.fullmatch(line.hs_code),
         line.origin in COUNTRIES,
         line.weight_grams,
         line.customs_value_minor,
     )
-    return [] if all(said) else [name for name, known in zip(_ASKED, said, strict=True) if not known]
+    return [] if all(known_data) else [name for name, known in zip(_ASKED, known_data, strict=True) if not known]
 
 
 def missing_for(view: View, order: Order) -> dict[str, tuple[str, ...]]:
@@ -136,7 +136,7 @@ class CustomsStatus(NamedTuple):
 
 
 def standings(order: Order, found: Mapping[str, Supplier]) -> list[CustomsStatus]:
-    """Every supplier order, and by supplier what none of them has yet; found are its suppliers, as far as known."""
+    """Of every supplier order, and by supplier of what no supplier order has yet; found are the known suppliers."""
     parts = [(each.supplier_order_id, each.supplier_id, set(each.shares)) for each in order.supplier_orders.values()]
     loose: dict[str, set[LineNo]] = {}
     for line_no in order.in_bucket("open"):
@@ -185,10 +185,10 @@ def require_data(order: Order, supplier_order_id: str, supplier: Supplier | None
 
 
 def reconsider(view: View, order: Order, at: datetime) -> list[OrderFact]:
-    """The ledger's holds for customs data name what is missing now, or go."""
+    """Updates the ledger's holds for customs data to what is missing now, or ends them."""
     view.need(*(suppliers.stream(supplier_id) for supplier_id in involved(order)))
     missing = missing_for(view, order)
-    over = [hold for hold in order.holds if _is_ours(hold) and hold.supplier_order_id not in missing]
+    over = [hold for hold in order.holds if _is_the_ledgers(hold) and hold.supplier_order_id not in missing]
     facts = orders.end_holds(order, over, at)
     holds = [
         Hold(HoldReason.CUSTOMS_DATA, LEDGER, at, missing=fields, supplier_order_id=scope)
@@ -198,8 +198,8 @@ def reconsider(view: View, order: Order, at: datetime) -> list[OrderFact]:
 
 
 def reconsider_if_held(view: View, order: Order, at: datetime) -> list[OrderFact]:
-    """What became of the order, for the holds that stand: units that will not be sent ask for no data any more."""
-    return reconsider(view, order, at) if any(map(_is_ours, order.holds)) else []
+    """Updates existing holds after a change of the order: cancelled units need no customs data."""
+    return reconsider(view, order, at) if any(map(_is_the_ledgers, order.holds)) else []
 
 
 def require_data_to_release(view: View, order: Order, released: Iterable[OrderFact]) -> None:
@@ -209,13 +209,13 @@ def require_data_to_release(view: View, order: Order, released: Iterable[OrderFa
             raise CustomsDataMissing(f"supplier order {scope}" if scope else f"order {order.order_id}", missing)
 
 
-def _is_ours(hold: Hold) -> bool:
+def _is_the_ledgers(hold: Hold) -> bool:
     """Whether it is a hold for customs data that the ledger placed and releases itself."""
     return hold.reason is HoldReason.CUSTOMS_DATA and hold.owner == LEDGER
 
 
 def involved(order: Order) -> dict[str, None]:
-    """Every supplier that the order names or has given work to."""
+    """Every supplier that the order names or that has a supplier order."""
     given = (each.supplier_id for each in order.supplier_orders.values())
     return dict.fromkeys(name for name in (*(line.supplier_id for line in order.lines.values()), *given) if name)
 
@@ -224,9 +224,9 @@ def involved(order: Order) -> dict[str, None]:
 
 
 def complete(order: Order, completed: CustomsDataCompleted, declared_total: Money | None) -> list[OrderFact]:
-    """What customs asks for came in, at any time before the order is closed. Nothing new records nothing.
+    """Adds customs data, at any time before the order is closed. Known data records nothing.
 
-    A declared total is that of all lines but for what was cancelled; another one is refused.
+    A declared total that differs from the sum of all lines without cancelled units is refused.
     """
     if order.header is orders.Header.CANCELLED:
         raise orders.OrderClosed(order.order_id, order.header)

@@ -35,7 +35,7 @@ def record_checkpoints(
 ) -> list[Change]:
     """Scans of one number, in any order; those known already record nothing. A delivery reaches the order.
 
-    One that turns out to have been the return's arrival at the sender is taken back. A scan of an earlier use of the
+    A delivery that turns out to be the arrival at the sender is withdrawn. A scan of an earlier use of the
     number counts for that use's order.
     """
     before = parcel = parcels.known(parcels.find(view, carrier, number), carrier, number)
@@ -50,12 +50,12 @@ def record_checkpoints(
     found = {fact.epoch for fact in facts if isinstance(fact, FoundAfterLoss)}
     changes = [*changes_of(parcels.stream(carrier, number), facts), *_reach_orders(view, touched, now)]
     for _, use in touched:
-        changes += (_look_again if use.epoch in found else recovery_demands.arrive)(view, use, now)
+        changes += (_recover_spending_on_found if use.epoch in found else recovery_demands.arrive)(view, use, now)
     return changes
 
 
 def confirm_receipt(view: View, order_id: str, by: str, at: datetime, now: datetime) -> list[Change]:
-    """The customer, or the carrier for it, has all that was dispatched and did not come back (DOMAIN 4)."""
+    """The customer, or the carrier, confirms that all units arrived that did not come back (DOMAIN 4)."""
     order = order_in(view, order_id)
     returned = _returned(view, order)
     if returned and len(returned) == len(order.shipments):
@@ -68,7 +68,7 @@ def confirm_receipt(view: View, order_id: str, by: str, at: datetime, now: datet
         parcel = parcels.find(view, shipment.carrier, shipment.number)
         if parcel is not None and parcel.epoch == shipment.epoch:
             changes += changes_of(parcels.stream(shipment.carrier, shipment.number), parcels.turn_up(parcel, at))
-            changes += _look_again(view, parcel, now)
+            changes += _recover_spending_on_found(view, parcel, now)
     return changes
 
 
@@ -84,8 +84,8 @@ def _returned(view: View, order: Order) -> list[Shipment]:
     ]
 
 
-def _look_again(view: View, parcel: Parcel, now: datetime) -> list[Change]:
-    """What was spent on a loss that is none has to be recovered."""
+def _recover_spending_on_found(view: View, parcel: Parcel, now: datetime) -> list[Change]:
+    """What was spent because of a loss has to be recovered when the parcel is found."""
     order = order_in(view, parcel.order_id) if parcel.order_id else None
     shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch) if order is not None else None
     if order is None or shipment is None:
@@ -105,7 +105,7 @@ def confirm_loss(
 
 
 def dispute_delivery(view: View, carrier: str, number: str, because: str, at: datetime, now: datetime) -> list[Change]:
-    """Somebody denies a delivery: parcel and order are under way again. What is sent back cannot be denied."""
+    """A delivery is disputed: parcel and order are under way again. Not possible for units that come back."""
     parcel = parcels.known(parcels.find(view, carrier, number), carrier, number)
     facts = parcels.dispute_delivery(parcel, because, at)
     changes = changes_of(parcels.stream(carrier, number), facts)
@@ -142,14 +142,14 @@ def _reach_orders(view: View, touched: Sequence[tuple[Parcel, Parcel]], now: dat
 def follow(order: Order, parcel: Parcel, before: Parcel | None = None) -> list[OrderFact]:
     """What the parcel's status means for the order's units; before is the parcel without the newest scans.
 
-    A delivery is taken back by a dispute, or when its scan turns out to be that of the return's arrival.
+    A delivery is withdrawn by a dispute, or when its scan turns out to be the arrival at the sender.
     """
     shipment = order.shipment(parcel.carrier, parcel.number, parcel.epoch)
     if shipment is None:
         return []
     where = (order.order_id, parcel.carrier, parcel.number, parcel.epoch, shipment.by_line)
     if shipment.bucket == "delivered":
-        if before is None or not _undone(order, shipment, before, parcel):
+        if before is None or not _is_undone(order, shipment, before, parcel):
             return []
         reopened = orders.DeliveryReopened(*where, parcel.last_seen_at)
         return [reopened, *follow(orders.evolve(order, reopened), parcel)]
@@ -164,7 +164,7 @@ def follow(order: Order, parcel: Parcel, before: Parcel | None = None) -> list[O
 
 
 def give_up_scans(view: View, before: Parcel | None, parcel: Parcel, now: datetime) -> list[Change]:
-    """What scans that turned out to be of a number's next use, told as parcel, had said of another order's units."""
+    """Undoes what scans did to another order; they turned out to belong to the number's next use, parcel."""
     if before is None or before.epoch == parcel.epoch or before.order_id in ("", parcel.order_id):
         return []
     if parcel.exists_from is None or all(scan.at < parcel.exists_from for scan in before.checkpoints):
@@ -172,8 +172,8 @@ def give_up_scans(view: View, before: Parcel | None, parcel: Parcel, now: dateti
     return _reach_order(view, parcels.left_to(before, parcel.exists_from), now, before)
 
 
-def _undone(order: Order, shipment: Shipment, before: Parcel, parcel: Parcel) -> bool:
-    """Whether a delivery was none. Who confirmed the receipt, complained of units or sends them back has had them."""
+def _is_undone(order: Order, shipment: Shipment, before: Parcel, parcel: Parcel) -> bool:
+    """Whether a delivery is withdrawn; not if the customer confirmed the receipt, complained or returns units."""
     if before.delivered_at in (None, parcel.delivered_at) or shipment.delivered_at != before.delivered_at:
         return False
     after = order.after_sales

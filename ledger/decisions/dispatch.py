@@ -56,9 +56,9 @@ def send_supplier_order(view: View, supplier_order_id: str, at: datetime, now: d
 def acknowledge(
     view: View, supplier_order_id: str, by_line: dict[LineNo, LineAnswer], at: datetime, now: datetime
 ) -> list[Change]:
-    """The supplier's answer. Rejected units give their stock back and go to the next qualified supplier.
+    """The supplier's answer. Rejected units release their stock and go to the next qualified supplier.
 
-    Those that were to be cancelled anyway are. "Out of stock" corrects the supplier's figure.
+    Those with a cancel request are cancelled. "Out of stock" corrects the supplier's figure.
     """
     order = order_in(view, order_of(supplier_order_id))
     supplier_order = order.supplier_order(supplier_order_id)
@@ -86,7 +86,7 @@ def _rejection(supplier_order: SupplierOrder, by_line: Mapping[LineNo, LineAnswe
 
 
 def _cancelled_by_rejecting(supplier_order: SupplierOrder, after: Order, at: datetime) -> list[UnitsCancelled]:
-    """Units that the supplier was asked to cancel and rejected are not wanted from anybody."""
+    """Rejected units that the supplier was asked to cancel are cancelled, and not rerouted."""
     before, wish = supplier_orders.cancels_asked(supplier_order), supplier_order.cancel_wish
     left = supplier_orders.cancels_asked(after.supplier_orders[supplier_order.supplier_order_id])
     met = {line_no: gone for line_no, units in before.items() if (gone := units - left.get(line_no, 0))}
@@ -108,7 +108,7 @@ def _none_left(
     released: Sequence[Change],
     at: datetime,
 ) -> list[Change]:
-    """A supplier that is out of stock has no more than it took on, whatever its feed said."""
+    """A supplier that is out of stock has no more than it accepted, whatever its feed reports."""
     reason = RejectReason.OUT_OF_STOCK
     skus = {order.lines[line_no].sku for line_no, answer in by_line.items() if answer.because is reason}
     given_back = {fact.sku: fact.units for _, fact in released if isinstance(fact, stock.ReservationReleased)}
@@ -122,7 +122,7 @@ def _none_left(
 
 
 def pack(view: View, supplier_order_id: str, packed_with: tuple[str, ...], at: datetime, now: datetime) -> list[Change]:
-    """The goods are packed, with what. That they should have waited for a hold is recorded with it."""
+    """The goods are packed, and with what. If a hold stood, that is recorded as an oddity."""
     order = order_in(view, order_of(supplier_order_id))
     supplier_order = order.supplier_order(supplier_order_id)
     facts = supplier_orders.pack(supplier_order, packed_with, at, _oddities(order, supplier_order, at))
@@ -130,19 +130,19 @@ def pack(view: View, supplier_order_id: str, packed_with: tuple[str, ...], at: d
 
 
 def _oddities(order: Order, supplier_order: SupplierOrder, at: datetime) -> tuple[Oddity, ...]:
-    """What should not have been when the goods were packed or left. They were, so it is not refused (DOMAIN 1)."""
+    """What was wrong when the goods were packed or left; it has happened, so it is not refused (DOMAIN 1)."""
     held = orders.held_at(order, supplier_order.supplier_order_id, at)
-    told_at = supplier_order.sent_at
-    early = at < order.placed.placed_at or (told_at is not None and at < told_at - parcels.TOLD_LATE)
+    sent_at = supplier_order.sent_at
+    early = at < order.placed.placed_at or (sent_at is not None and at < sent_at - parcels.TOLD_LATE)
     return (Oddity.ON_HOLD,) * held + (Oddity.TOO_EARLY,) * early
 
 
 def ship(
     view: View, supplier_order_id: str, carrier: str, number: str, by_line: Units, at: datetime, now: datetime
 ) -> list[Change]:
-    """Units left in a parcel; no lines named means all that is left. The same of the same moment records nothing.
+    """Units left in a parcel; without named lines all that are left. The same shipment again records nothing.
 
-    What left, left: that a hold stood, or that its time cannot be right, is recorded with it.
+    It is never refused because of a hold or an impossible time; both are recorded as oddities.
     """
     order = order_in(view, order_of(supplier_order_id))
     supplier_order = order.supplier_order(supplier_order_id)

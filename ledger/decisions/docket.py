@@ -48,5 +48,5 @@ class Docket:
 
 
 def settled(order: Order, facts: Iterable[OrderFact], now: datetime) -> list[Change]:
-    """The facts, and what they say of the order's clocks."""
+    """The facts, and what follows for the order's clocks."""
     return Docket(order, facts).settled(now)

@@ -63,7 +63,7 @@ def draft(
 
 
 def choose_again(view: View, order: Order, at: datetime) -> list[ShippingChosen]:
-    """Services for supplier orders that nobody packed yet, where the address or what is known now asks for others."""
+    """Chooses services again for supplier orders that are not packed, where new data lead to another choice."""
     chosen: list[ShippingChosen] = []
     policy = policy_at(policies.find(view), at)
     for each in order.supplier_orders.values():
@@ -83,7 +83,7 @@ def _unit_costs(order: Order, lines: Iterable[LineNo], supplier: Supplier | None
 
 
 def _packing(policy: Policy, asked: tuple[str, ...], supplier: Supplier | None) -> tuple[str, ...]:
-    """What the supplier is to pack with: the agreed fallback stands for brand packs that it does not have."""
+    """What the supplier is to pack with; brand packs that it does not have are replaced by the agreed fallback."""
     if not asked:
         return asked
     own = supplier.registered.packing if supplier else ()

@@ -72,7 +72,7 @@ from ledger.view import View
 
 
 def place(view: View, intake: OrderPlaced, all_or_nothing: bool, cart_id: str, now: datetime) -> list[Change]:
-    """A shop sold something. The same order again records nothing.
+    """Record an order of a shop. The same order again records nothing.
 
     What is missing, unpaid or out of stock becomes a hold; all_or_nothing refuses instead when stock
     lacks. An order that is paid and has no hold is confirmed at once.
@@ -141,7 +141,7 @@ def _stock_holds(
 
 
 def _lacking_by_line(allotment: Allotment, demand: Mapping[Item, Units]) -> Units:
-    """Which lines go short: an item's available units serve its first lines first."""
+    """Which lines lack units: an item's available units go to its first lines first."""
     short: Units = {}
     for item, (_, available) in allotment.lacking.items():
         for line_no, units in demand[item].items():
@@ -188,7 +188,7 @@ def _require_usable(view: View, order: Order, lines: Iterable[LineNo]) -> None:
 
 
 def _untracked(view: View, lines: Iterable[Line]) -> tuple[LineNo, ...]:
-    """Lines of which nothing can be promised, because no feed ever said what there is."""
+    """Lines whose stock is unknown, because their supplier never sent a feed."""
     return tuple(line.line_no for line in lines if line.supplier_id and line.sku and not _tracked(view, line))
 
 
@@ -217,10 +217,10 @@ def _confirmation(view: View, order: Order, by: str, backordered: Units, at: dat
     return [*facts, *drafts]
 
 
-def _go_on(view: View, docket: Docket, at: datetime, now: datetime, reserve: bool = False) -> list[Change]:
-    """What was told, and the confirmation where it makes the order ready: paid, no hold, stock at hand.
+def _confirm_if_ready(view: View, docket: Docket, at: datetime, now: datetime, reserve: bool = False) -> list[Change]:
+    """The new facts, and the confirmation if the order is ready now: paid, no hold, stock available.
 
-    Of a confirmed order it is what it says of the clocks: a hold that ended may leave one late.
+    Of a confirmed order also what follows for its clocks: a hold that ended may leave one late.
 
     reserve holds stock also for an order that is not ready yet.
     """
@@ -251,11 +251,11 @@ def _go_on(view: View, docket: Docket, at: datetime, now: datetime, reserve: boo
 def complete_details(
     view: View, details: orders.DetailsCompleted, payment: PaymentState | None, now: datetime
 ) -> list[Change]:
-    """What was missing came in; details.untracked and promised_by are set here. The same again records nothing.
+    """Adds missing details; details.untracked and promised_by are set here. Known details record nothing.
 
-    When nothing lacks any more, the order goes its way.
+    When nothing lacks any more, the order may be confirmed.
     """
-    order_id, lines, told_at = details.order_id, details.lines, details.at
+    order_id, lines, given_at = details.order_id, details.lines, details.at
     order = order_in(view, order_id)
     details = orders.since_placing(order, details)
     at = details.at
@@ -268,7 +268,7 @@ def complete_details(
     docket = Docket(order, orders.complete_details(order, details))
     orders.require_total(order, docket.order)
     if payment is not None:
-        docket.add(orders.change_payment(docket.order, payment, told_at))
+        docket.add(orders.change_payment(docket.order, payment, given_at))
     if not docket.facts:
         return []
     _reconsider(view, docket, at)
@@ -276,18 +276,18 @@ def complete_details(
     wanted = demand_of(after.lines.values(), after.in_bucket("open"))
     dropped = [item for item in items_of(order, "", order.in_bucket("open")) if item not in wanted]
     view.need(*(stock.stream(*item) for item in dropped))
-    changes = [*give_back(view, after, dropped, now), *_go_on(view, docket, at, now, reserve=bool(lines))]
+    changes = [*give_back(view, after, dropped, now), *_confirm_if_ready(view, docket, at, now, reserve=bool(lines))]
     return [*changes, *follow_money(view, docket, now)]
 
 
 def _reconsider(view: View, docket: Docket, at: datetime) -> None:
-    """The ledger's holds for what is missing, of the order itself and for customs."""
+    """Updates the ledger's holds for missing details and for customs data."""
     docket.add(_reconsider_missing(view, docket.order, at))
     docket.add(customs.reconsider(view, docket.order, at))
 
 
 def _reconsider_missing(view: View, order: Order, at: datetime) -> list[OrderFact]:
-    """Lines that lack a supplier get one that qualifies now; the holds name what is still missing or lacks, or go."""
+    """Finds suppliers for lines without one, and updates the holds for what is missing or out of stock."""
     found = find_suppliers(view, order, "", at) if orders.missing_fields(order, ()) else NOBODY_SOUGHT
     docket = Docket(order, found.facts)
     missing = orders.missing_fields(docket.order, found.lacking)
@@ -304,7 +304,7 @@ def _reconsider_missing(view: View, order: Order, at: datetime) -> list[OrderFac
 
 
 def _own_hold(order: Order, hold: Hold, stands: bool) -> Sequence[OrderFact]:
-    """A hold of the ledger's own as it is to be; no news records nothing."""
+    """Updates a hold of the ledger; without a change it records nothing."""
     present = order.hold(hold.reason, LEDGER)
     if not stands:
         return orders.end_holds(order, [present], hold.at) if present else []
@@ -314,33 +314,33 @@ def _own_hold(order: Order, hold: Hold, stands: bool) -> Sequence[OrderFact]:
 
 
 def record_payment(view: View, order_id: str, payment: PaymentState, at: datetime, now: datetime) -> list[Change]:
-    """What the shop says of the money. A paid order without holds is confirmed."""
+    """The payment state changes. A paid order without holds is confirmed."""
     order = order_in(view, order_id)
     docket = Docket(order, orders.change_payment(order, payment, at))
     if not docket.facts:
         return []
     at = max(at, order.placed.placed_at)
     docket.add(_reconsider_missing(view, docket.order, at))
-    return [*_go_on(view, docket, at, now), *follow_money(view, docket, now)]
+    return [*_confirm_if_ready(view, docket, at, now), *follow_money(view, docket, now)]
 
 
 def follow_money(view: View, docket: Docket, now: datetime) -> list[Change]:
-    """Units that are sent once more wait for the money of the order that paid for them, as that order's own do."""
-    news = [fact for fact in docket.facts if isinstance(fact, ChargebackRecorded | orders.PaymentChanged)]
-    reships = docket.order.after_sales.reships if news else ()
+    """Reships wait for the payment of the order that paid for them, as that order itself does."""
+    money_facts = [fact for fact in docket.facts if isinstance(fact, ChargebackRecorded | orders.PaymentChanged)]
+    reships = docket.order.after_sales.reships if money_facts else ()
     view.need(*map(orders.stream, reships))
     changes: list[Change] = []
     for reship in (order_in(view, reship_id) for reship_id in reships):
-        own = Docket(reship, orders.share_money(reship, docket.order, news[-1]))
-        more = _go_on(view, own, news[-1].at, now) if own.facts else []
-        # Two that want the same stock cannot be given it by one command: the second goes on waiting for a person.
+        own = Docket(reship, orders.share_money(reship, docket.order, money_facts[-1]))
+        more = _confirm_if_ready(view, own, money_facts[-1].at, now) if own.facts else []
+        # One command cannot reserve the same stock twice: the second reship keeps waiting for a person.
         if {stream for stream, _ in changes}.isdisjoint(stream for stream, _ in more):
             changes += more
     return changes
 
 
 def place_hold(view: View, order_id: str, hold: Hold, now: datetime) -> list[Change]:
-    """A reason to wait. One that is told late may show that a clock stood still when it was due."""
+    """Place a hold. One that is recorded late may show that a clock was stopped when it was due."""
     order = order_in(view, order_id)
     return settled(order, orders.place_hold(order, hold), now)
 
@@ -348,13 +348,13 @@ def place_hold(view: View, order_id: str, hold: Hold, now: datetime) -> list[Cha
 def release_hold(
     view: View, order_id: str, reason: HoldReason, owner: str, supplier_order_id: str, at: datetime, now: datetime
 ) -> list[Change]:
-    """End a hold. The last one gone, a paid order is confirmed; stock that still lacks refuses the release."""
+    """End a hold. Without holds a paid order is confirmed; a release is refused while stock lacks."""
     order = order_in(view, order_id)
-    told_at, at = at, max(at, order.placed.placed_at)
+    given_at, at = at, max(at, order.placed.placed_at)
     seeks = reason in (HoldReason.INCOMPLETE, HoldReason.OUT_OF_STOCK)
     found = find_suppliers(view, order, "", at) if seeks else NOBODY_SOUGHT
     docket = Docket(order, found.facts)
-    docket.add(orders.release_hold(docket.order, reason, owner, supplier_order_id, told_at))
+    docket.add(orders.release_hold(docket.order, reason, owner, supplier_order_id, given_at))
     own = any(isinstance(fact, orders.HoldReleased) and fact.owner == LEDGER for fact in docket.facts)
     if reason is HoldReason.OUT_OF_STOCK and own and order.confirmed_at is not None:
         return rerouting.reroute(view, order_id, "", {}, Cause(None, LEDGER, "hold_released"), at, now)
@@ -366,7 +366,7 @@ def release_hold(
         _require_usable(view, order, _unusable_suppliers(view, order, order.in_bucket("open")))
     if reason is HoldReason.CUSTOMS_DATA:
         customs.require_data_to_release(view, docket.order, docket.facts)
-    return _go_on(view, docket, at, now, reserve=reason is HoldReason.OUT_OF_STOCK or bool(found.facts))
+    return _confirm_if_ready(view, docket, at, now, reserve=reason is HoldReason.OUT_OF_STOCK or bool(found.facts))
 
 
 def _require_stock(view: View, order: Order, now: datetime) -> None:
@@ -378,9 +378,9 @@ def _require_stock(view: View, order: Order, now: datetime) -> None:
 
 
 def serve_waiting(view: View, order_id: str, now: datetime) -> list[Change]:
-    """Give an order the stock that it waits for, if there is some now. Nothing to give records nothing.
+    """Reserve the stock that an order waits for, if there is some now; otherwise record nothing.
 
-    Before the confirmation all its lines are reserved together; after it, each unit as soon as it is there.
+    Before the confirmation all its lines are reserved together, afterwards each unit when it is available.
     """
     order = orders.find(view, order_id)
     if order is None:
@@ -393,14 +393,14 @@ def serve_waiting(view: View, order_id: str, now: datetime) -> list[Change]:
     if served:
         by_line = reduce(plus, served.values())
         docket.add([orders.UnitsReserved(order_id, dict(sorted(by_line.items())), now, served)])
-    # What is reserved late of an item is all that the order has of it now, also what was just given out.
+    # A late reservation holds all units of the item, including those that were reserved just now.
     late = {stream for stream, _ in changes}
     anew = [change for change in anew if change[0] not in late]
     return [*(docket.settled(now) if docket.facts else []), *anew, *changes]
 
 
 def _serve_unconfirmed(view: View, order: Order, now: datetime) -> list[Change]:
-    """All of it together: suppliers for lines that have none, suppliers that are approved, and stock."""
+    """Serve all lines together: find suppliers for lines without one, and reserve the stock."""
     found = find_suppliers(view, order, "", now)
     docket = Docket(order, found.facts)
     order = docket.order
@@ -420,7 +420,7 @@ def _serve_unconfirmed(view: View, order: Order, now: datetime) -> list[Change]:
         docket.add([orders.UnitsReserved(order.order_id, tracked, now)])
     docket.add(orders.end_holds(docket.order, holds, now))
     docket.add(_reconsider_missing(view, docket.order, now))
-    return _go_on(view, docket, now, now, reserve=True)
+    return _confirm_if_ready(view, docket, now, now, reserve=True)
 
 
 _WAITS = (HoldReason.OUT_OF_STOCK, HoldReason.OTHER)
@@ -428,7 +428,7 @@ _WAITS = (HoldReason.OUT_OF_STOCK, HoldReason.OTHER)
 
 
 def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: datetime, now: datetime) -> list[Change]:
-    """A person confirms. backorder_lacking lets what is out of stock wait at the supplier.
+    """A person confirms. With backorder_lacking, units that are out of stock wait at the supplier.
 
     Confirming a confirmed order records nothing.
     """
@@ -463,7 +463,7 @@ def confirm(view: View, order_id: str, backorder_lacking: bool, by: str, at: dat
 def complete_customs_data(
     view: View, completed: orders.CustomsDataCompleted, declared_total: Money | None, now: datetime
 ) -> list[Change]:
-    """What customs asks for came in. When nothing lacks any more, the holds for it go, and the order goes its way."""
+    """Adds customs data. When nothing lacks any more, its holds end and the order may be confirmed."""
     order = order_in(view, completed.order_id)
     completed = orders.since_placing(order, completed)
     at = completed.at
@@ -472,13 +472,13 @@ def complete_customs_data(
         return []
     docket.add(customs.reconsider(view, docket.order, at))
     docket.add(choose_again(view, docket.order, at))
-    return _go_on(view, docket, at, now)
+    return _confirm_if_ready(view, docket, at, now)
 
 
 def change_address(view: View, changed: orders.AddressChanged, now: datetime) -> list[Change]:
-    """Send it elsewhere; only before packing. An address that was missing is missing no more.
+    """Change the address; only before packing. A hold for a missing address ends.
 
-    The newest address counts. A promised day ends where the order goes now; changed.promised_by is set here.
+    The newest address counts. It decides when a promised day ends; changed.promised_by is set here.
     """
     order = order_in(view, changed.order_id)
     orders.require_placed(order, changed.at)
@@ -489,16 +489,16 @@ def change_address(view: View, changed: orders.AddressChanged, now: datetime) ->
         return docket.changes()
     _reconsider(view, docket, changed.at)
     docket.add(choose_again(view, docket.order, changed.at))
-    return _go_on(view, docket, changed.at, now)
+    return _confirm_if_ready(view, docket, changed.at, now)
 
 
 def review(view: View, order_id: str, review_id: str, score: int, at: datetime) -> list[Change]:
-    """The customer's stars."""
+    """Records a rating of the customer."""
     return order_changes(order_id, orders.review(order_in(view, order_id), review_id, score, at))
 
 
 def record_chargeback(view: View, chargeback: ChargebackRecorded, now: datetime) -> list[Change]:
-    """The bank took the customer's money back; what has not left waits if all of it is gone."""
+    """The bank took the money back; if all of it is gone, units that have not left wait."""
     order = order_in(view, chargeback.order_id)
     chargeback = orders.since_placing(order, chargeback)
     docket = Docket(order, orders.record_chargeback(order, chargeback))
@@ -508,7 +508,7 @@ def record_chargeback(view: View, chargeback: ChargebackRecorded, now: datetime)
 def reserve(
     view: View, reservation_id: str, wanted: Mapping[Item, int], hold_for: timedelta | None, now: datetime
 ) -> list[Change]:
-    """Hold stock for a checkout, all items together or none; as long as the retailer's policy unless said."""
+    """Hold stock for a checkout, all items together or none; by default as long as the policy says."""
     view.need(*(stock.stream(*item) for item in wanted))
     expires_at = now + (hold_for or timedelta(minutes=policy_at(policies.find(view), now).reservation_minutes))
     changes: list[Change] = []

@@ -1,4 +1,4 @@
-"""Commercial invoices: what crosses a border, told to customs on paper (DOMAIN 4)."""
+"""Commercial invoices: the papers for customs when goods cross a border (DOMAIN 4)."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def draw_up(
 ) -> Invoice:
     """The invoice of a supplier order, or of one of its parcels by carrier and number.
 
-    What was rejected or cancelled does not stand on it. While anything lacks that customs asks for, there is none.
+    It lists no rejected or cancelled units. While customs data are missing, it is refused.
     """
     supplier_order = order.supplier_order(supplier_order_id)
     shipments = tuple(

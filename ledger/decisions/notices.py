@@ -1,4 +1,4 @@
-"""What is still worth telling, to whom and in which language: messages against the present (DOMAIN 8)."""
+"""Which messages are still true, for whom and in which language (DOMAIN 8)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Templates = Mapping[tuple[MessageKind, str], int]
 """The newest version of each kind's template by language."""
 
 _ROLES = {MessageKind.CASE_DUE: "after_sales", MessageKind.STOCK_ALERT: "supplier_manager"}
-"""Which staff is told; operations where it is not said."""
+"""Which staff gets a message; operations unless it is listed."""
 
 
 class Notice(NamedTuple):
@@ -54,10 +54,10 @@ class Notice(NamedTuple):
 
 
 def ask(view: View, notice: Notice, templates: Templates, now: datetime) -> list[Change]:
-    """Ask for a message, once. What happened too long ago is not told any more and records nothing.
+    """Ask for a message, once. What happened too long ago makes no message and records nothing.
 
-    What a fact made due and is true no longer is asked for and cancelled, so that nobody comes back to
-    it; where time alone makes it due, nothing is recorded.
+    A message that a fact made due and that is no longer true is asked for and cancelled, so that it is not
+    looked at again; where time alone makes it due, nothing is recorded.
     """
     view.need(*streams_of(notice.message_id, notice.about))
     policy = policy_at(policies.find(view), now)
@@ -75,7 +75,7 @@ def ask(view: View, notice: Notice, templates: Templates, now: datetime) -> list
 
 
 def streams_of(message_id: str, about: About) -> list[str]:
-    """All that asking for a message, or sending it, looks at."""
+    """The streams that asking for a message, or sending it, reads."""
     streams = [messages.stream(message_id), policies.stream()]
     if about.order_id:
         streams.append(orders.stream(about.order_id))
@@ -111,7 +111,7 @@ def _asked(view: View, notice: Notice, policy: Policy, templates: Templates, now
 
 
 def _recipient(view: View, kind: MessageKind, about: About, policy: Policy) -> tuple[str, str]:
-    """Who is told, and in which language."""
+    """Who gets the message, and in which language."""
     match kind.audience:
         case Audience.STAFF:
             role = "after_sales" if about.case_id else _ROLES.get(kind, "operations")
@@ -127,7 +127,7 @@ def _recipient(view: View, kind: MessageKind, about: About, policy: Policy) -> t
 
 
 def _with_reason(view: View, notice: Notice, now: datetime) -> About:
-    """A delay that only time shows finds its reason in the present."""
+    """Adds the present reason to a delay that time alone shows."""
     about = notice.about
     if notice.kind is not MessageKind.DELAYED or about.because:
         return about
@@ -143,7 +143,7 @@ def _with_reason(view: View, notice: Notice, now: datetime) -> About:
 
 
 def obsolete(view: View, kind: MessageKind, about: About, policy: Policy) -> str:
-    """Why the message is not worth sending any more; empty while it is."""
+    """Why the message is no longer to be sent; empty while it is."""
     order = orders.find(view, about.order_id) if about.order_id else None
     parcel = parcels.find(view, about.carrier, about.number) if about.number else None
     if parcel is not None and parcel.epoch != about.epoch:
@@ -197,7 +197,7 @@ def _delay(now: _Present) -> str:
     match about.because:
         case "dispatch_late":
             missed = (about.supplier_order_id, Clock.DISPATCH) in order.missed
-            # Once everything has left, the notice of the dispatch says more.
+            # Once everything has left, the dispatch message has more to report.
             gone = now.supplier_order is None or not now.supplier_order.unshipped
             return "superseded" if gone or not missed else ""
         case "backordered" if about.supplier_order_id:
@@ -226,7 +226,7 @@ def _arrival(now: _Present) -> str:
     shipment = now.shipment
     if shipment is None or shipment.bucket != "delivered":
         return "delivery_disputed"
-    # Who confirmed the receipt knows.
+    # A customer who confirmed the receipt knows that it arrived.
     told_us = now.order is not None and now.order.receipt_confirmed_at == shipment.delivered_at
     return "receipt_confirmed" if told_us else ""
 
@@ -240,7 +240,7 @@ def _cancel_request(now: _Present) -> str:
 
 
 def _reminder(now: _Present) -> str:
-    """Only of a clock that runs and is still due when it was; not of one that is shorter than the notice."""
+    """Only of a running clock whose due time is unchanged; not of one that is shorter than the notice period."""
     about, order, sent = now.about, now.order, now.supplier_order
     notice = timedelta(hours=now.policy.remind_before_hours)
     if about.clock == Clock.ANSWER:
@@ -287,7 +287,7 @@ def _parcel_trouble(now: _Present) -> str:
 
 
 def _case_step(now: _Present) -> str:
-    """A step that was taken stays told; only a request that is answered needs no asking any more."""
+    """A step that was taken stays true; only a request for evidence is obsolete once it is answered."""
     asked = now.about.because == "evidence_requested"
     return "superseded" if asked and (now.case is None or now.case.status is not CaseStatus.EVIDENCE_REQUESTED) else ""
 
@@ -297,7 +297,7 @@ def _case_due(now: _Present) -> str:
 
 
 def _level(now: _Present) -> str:
-    """A crossing is told once, whatever the level is by now."""
+    """A crossing is reported once, whatever the level is by now."""
     return ""
 
 
@@ -320,7 +320,7 @@ _OBSOLETE: Mapping[MessageKind, Callable[[_Present], str]] = {
 
 
 def waits(view: View, kind: MessageKind, about: About) -> bool:
-    """Whether a message that is not obsolete is not to be sent yet, which is no failed attempt.
+    """Whether a message has to wait before it is sent, which is no failed attempt.
 
     A supplier is told to ship nothing while a hold stands, or while it is asked to stop all that is left.
     """
@@ -334,20 +334,20 @@ def waits(view: View, kind: MessageKind, about: About) -> bool:
 
 
 def sent(view: View, message_id: str, channel: str, reference: str, now: datetime) -> list[Change]:
-    """A sender took it over."""
+    """A sender accepted the message."""
     message = messages.known(messages.find(view, message_id), message_id)
     return changes_of(messages.stream(message_id), messages.send(message, channel, reference, now))
 
 
 def failed(view: View, message_id: str, error: str, lasting: bool, now: datetime) -> list[Change]:
-    """A sender did not take it: later again, as the policy says, or never."""
+    """A sender did not accept the message: try again as the policy says, or never."""
     message = messages.known(messages.find(view, message_id), message_id)
     policy = policy_at(policies.find(view), now)
     return changes_of(messages.stream(message_id), messages.fail(message, error, lasting, policy, now))
 
 
 def cancel(view: View, message_id: str, because: str, by: str, now: datetime) -> list[Change]:
-    """It is not to be sent."""
+    """The message is not to be sent."""
     message = messages.known(messages.find(view, message_id), message_id)
     return changes_of(messages.stream(message_id), messages.cancel(message, because, by, now))
 

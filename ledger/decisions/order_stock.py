@@ -36,7 +36,7 @@ def demand_of(lines: Iterable[Line], units: Mapping[LineNo, int]) -> dict[Item, 
 
 
 def need_for(view: View, lines: Iterable[Line]) -> None:
-    """Have the suppliers and the stock of these lines at hand."""
+    """Loads the suppliers and the stock of these lines."""
     streams = {stream: None for line in lines if line.supplier_id for stream in _streams_of(line)}
     view.need(*streams)
 
@@ -47,7 +47,7 @@ def _streams_of(line: Line) -> tuple[str, ...]:
 
 
 class Allotment:
-    """Stock for one order, decided for all its lines together: facts if it suffices, else what lacks."""
+    """Stock for one order, decided for all its lines together: facts if it suffices, otherwise what lacks."""
 
     def __init__(self, view: View, order_id: str, cart_id: str, now: datetime, expires_at: datetime) -> None:
         self.view, self.order_id, self.cart_id = view, order_id, cart_id
@@ -59,13 +59,13 @@ class Allotment:
         """For each item that lacks: units asked and units available."""
 
     def take(self, item: Item, units: int, commit: bool) -> None:
-        """Hold units, or commit them, in place of whatever the order or its cart holds already."""
+        """Hold or commit units; this replaces what the order or its cart holds already."""
         own = stock.find(self.view, *item)
         if own is not None and own.feed is not None:
             self._take(own, item, units, commit)
 
     def add(self, item: Item, more: int) -> None:
-        """Commit units beside those that the order has."""
+        """Commit more units than the order has already."""
         own = stock.find(self.view, *item)
         if own is not None and own.feed is not None:
             kept = own.reservations.get(self.order_id)
@@ -83,7 +83,7 @@ class Allotment:
             self.surplus.append((stream, surplus))
         given_back = [self.order_id] if kept is not None else []
         cart = own.reservations.get(self.cart_id)
-        # Only a hold can be a cart's: nobody takes over what was committed to another order.
+        # Only held units can belong to a cart; committed ones belong to another order.
         if cart is not None and cart is not kept and cart.status is stock.ReservationStatus.HELD:
             given_back.append(self.cart_id)
         available = own.available_to(self.order_id) + sum([stock.freed_by(own.reservations[r]) for r in given_back])
@@ -113,7 +113,7 @@ class Allotment:
 def within_reach(own: Stock | None, reservation_ids: Sequence[str], claimed: int) -> int | None:
     """Units that can be promised beside those that these reservations have and claimed ones; None if there is no feed.
 
-    A hold is given back for what takes its place, so its units are within reach as well. The first reservation is the
+    A new reservation replaces the old ones, so their units are within reach as well. The first reservation is the
     order's own; one that waits comes after those alone that waited before it.
     """
     if own is None or own.feed is None:
@@ -165,7 +165,7 @@ def reserve_late(view: View, order: Order, now: datetime) -> tuple[list[Change],
         if total > units:
             allotment.take(item, total, commit=True)
         lacking = wanted[item] - total
-        # The first lines are served first.
+        # Lines are served in their order.
         for line_no, count in reversed(by_line.items()):
             left = min(count, lacking)
             lacking -= left
@@ -187,7 +187,7 @@ def waits_of(order: Order) -> dict[Item, int]:
 
 
 def barred_of(order: Order) -> tuple[dict[Item, int], dict[Item, int]]:
-    """Units that an order waits for at suppliers that are not approved: those that the ledger chose, and the shop."""
+    """Units that wait for suppliers to be approved: suppliers that the ledger chose, and those that the shop named."""
     chosen: dict[Item, int] = {}
     for reason in (HoldReason.INCOMPLETE, HoldReason.OUT_OF_STOCK):
         if (hold := order.hold(reason, LEDGER)) is not None:
@@ -203,7 +203,7 @@ def _wanted_of(order: Order, hold: Hold) -> dict[Item, int]:
 
 
 def could_serve(order: Order, hold: Hold, *against: Against) -> dict[Item, int]:
-    """Suppliers that had this alone against them for units that nobody is to send yet, and for how many."""
+    """Suppliers that only lacked stock for units without a supplier, and for how many units."""
     wanted: defaultdict[str, int] = defaultdict(int)
     for line_no, units in order.in_bucket("open").items():
         if order.confirmed_at is not None or not order.lines[line_no].supplier_id:
@@ -231,7 +231,7 @@ def _waiting_by_item(order: Order) -> dict[Item, Units]:
 def give_back(view: View, after: Order, items: Iterable[Item], now: datetime) -> list[Change]:
     """Release what the order reserved of these items beyond what it still has to ship of them.
 
-    Units that were backordered have no reservation of their own: losing them gives nothing back.
+    Backordered units have no reservation, so they release nothing.
     """
     changes: list[Change] = []
     order_id, wanted = after.order_id, _unshipped(after)
@@ -245,7 +245,7 @@ def give_back(view: View, after: Order, items: Iterable[Item], now: datetime) ->
 
 
 def _unshipped(order: Order) -> defaultdict[Item, int]:
-    """Units still to be shipped of each item; those a supplier rejected are nobody's any more."""
+    """Units still to be shipped of each item, without those that a supplier rejected."""
     totals: defaultdict[Item, int] = defaultdict(int)
     for each in order.supplier_orders.values():
         _add(totals, items_of(order, each.supplier_id, supplier_orders.left_to_ship(each)))
@@ -265,7 +265,7 @@ def items_of(order: Order, supplier_id: str, by_line: Units) -> dict[Item, int]:
 
 
 def consume(view: View, order: Order, supplier_id: str, by_line: Units, at: datetime) -> list[Change]:
-    """What left is no longer reserved; units that were never reserved have nothing to consume."""
+    """Consumes the reservations of units that left; units without a reservation are skipped."""
     changes: list[Change] = []
     for item, units in items_of(order, supplier_id, by_line).items():
         own = stock.find(view, *item)

@@ -1,4 +1,4 @@
-"""What an order is sent with and when it is to arrive: the service chosen, the promise to the customer (DOMAIN 4)."""
+"""The shipping service of an order, and the promise to the customer when it arrives (DOMAIN 4)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def chosen_service(policy: Policy, order: Order, supplier: Supplier | None, unit
 
 
 def _worth_and_weight(order: Order, units: Units) -> tuple[int, int]:
-    """What the units are worth, and their weight; 0 as soon as that of one line is not known."""
+    """The worth and the weight of the units; a figure is 0 if it is unknown for one line."""
     worth = weight = 0
     known = True
     for line_no, count in units.items():
@@ -43,7 +43,7 @@ def _worth_and_weight(order: Order, units: Units) -> tuple[int, int]:
 
 
 def dispatch_by(order: Order, lines: Iterable[LineNo], agreement: Agreement | None, at: datetime) -> datetime | None:
-    """When a supplier order of these lines that goes out now has to be dispatched; the shop's word goes first."""
+    """The dispatch deadline of a supplier order of these lines that is sent now; a deadline of the shop goes first."""
     by_shop = [deadline for n in lines if (deadline := order.lines[n].dispatch_by) is not None]
     if by_shop:
         return min(by_shop)
@@ -63,7 +63,7 @@ class Promise(NamedTuple):
 def end_of_promise(day: date | None, destination: Destination | None) -> datetime | None:
     """The last instant of a promised day where the order goes; None if no day, or no destination, is named.
 
-    A promise is kept until its instant, and what comes at the midnight after the day comes on the next one.
+    A promise is kept up to its instant; the midnight after the day belongs to the next day.
     """
     if day is None or destination is None:
         return None
@@ -71,7 +71,7 @@ def end_of_promise(day: date | None, destination: Destination | None) -> datetim
 
 
 def promise(view: View, order: Order, drafts: Sequence[SupplierOrderDrafted], at: datetime) -> Promise:
-    """The shop's own promise, else the latest of those that the supplier orders allow."""
+    """The shop's own promise, otherwise the latest that the supplier orders allow."""
     if order.promised_by is not None:
         return Promise(order.promised_by)
     latest, policy = None, policy_at(policies.find(view), at)
@@ -86,7 +86,7 @@ def promise(view: View, order: Order, drafts: Sequence[SupplierOrderDrafted], at
 def _promise_of(
     policy: Policy, order: Order, supplier: Supplier | None, draft: SupplierOrderDrafted, at: datetime
 ) -> Promise:
-    """Dispatch deadline, transit at its longest, and what customs may take; nothing of it is guessed."""
+    """Dispatch deadline, longest transit and time for customs; without one of them there is no promise."""
     shipping = draft.shipping
     if shipping is None:
         return Promise(none_because=_unknown_country(supplier, draft.supplier_id))

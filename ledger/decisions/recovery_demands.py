@@ -1,6 +1,6 @@
-"""Recovering costs: what orders, parcels, agreements and the retailer's terms make of a recovery (DOMAIN 5).
+"""Recovering costs, by orders, parcels, agreements and the retailer's terms (DOMAIN 5).
 
-What a remedy or a delivery calls here refuses nothing, so that neither ever waits for a recovery.
+Functions that remedies and deliveries call refuse nothing, so that neither ever waits for a recovery.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _ENDS = frozenset(status for status in RecoveryStatus if status.is_end)
 _NEXT_RECOVERY_AFTER = frozenset({RecoveryStatus.SETTLED, RecoveryStatus.WITHDRAWN})
 """After one of these ends, later costs open a new recovery; after any other end nothing more is demanded."""
 _NO_CLAIM = frozenset({RecoveryStatus.WITHDRAWN, RecoveryStatus.WRITTEN_OFF})
-"""A claim that came to one of these leaves room for another one on the same parcel."""
+"""After a claim with one of these statuses, another claim on the same parcel is possible."""
 
 
 # --- refusals -------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def raise_recovery(view: View, recovery_id: str, cost: Cost, currency: str, at: 
 
 
 class Demand(NamedTuple):
-    """What one party is asked for because of a case, in one currency: all of it, or nothing any more."""
+    """All that one party is asked for because of a case, in one currency."""
 
     kind: RecoveryKind
     subject: Subject
@@ -149,9 +149,9 @@ def cost_id(case_id: str, *what: object) -> str:
 
 
 def recover(view: View, demand: Demand, at: datetime) -> list[Change]:
-    """Opens the recovery of a case, or brings it to what is demanded now: raises what is new, withdraws what is gone.
+    """Opens the recovery of a case, or changes it to what is demanded now.
 
-    It never refuses. What cannot be recovered any more, or from nobody that is known, records nothing.
+    It never refuses. If the recovery is over or nobody is known to pay, it records nothing.
     """
     order = orders.find(view, demand.subject.order_id)
     if order is None:
@@ -192,9 +192,9 @@ def _demand_of_carrier(view: View, order: Order, demand: Demand, at: datetime) -
 
 
 def give_up(view: View, demand: Demand, because: str, at: datetime) -> list[Change]:
-    """Nothing is demanded any more: the costs of the case are withdrawn, and with nothing left it is written off.
+    """Nothing is demanded any more: the costs of the case are withdrawn, and an empty recovery is written off.
 
-    What was agreed on or claimed already goes its way.
+    A recovery that was agreed on or claimed already goes on.
     """
     subject, currency = demand.subject, demand.currency
     if demand.kind is RecoveryKind.SUPPLIER_FAULT:
@@ -214,7 +214,7 @@ def give_up(view: View, demand: Demand, because: str, at: datetime) -> list[Chan
 
 
 def arrive(view: View, parcel: Parcel, now: datetime) -> list[Change]:
-    """A parcel that is delivered was not lost: claims for its loss are withdrawn, or looked at again."""
+    """A delivered parcel was not lost: claims for its loss are withdrawn, or marked for a review."""
     if parcel.delivered_at is None:
         return []
     changes: list[Change] = []
@@ -224,7 +224,7 @@ def arrive(view: View, parcel: Parcel, now: datetime) -> list[Change]:
 
 
 def found_after_loss(view: View, order: Order, shipment: Shipment, parcel: Parcel, now: datetime) -> list[Change]:
-    """A parcel that was given up arrived: what was refunded or claimed for it has to be looked at again."""
+    """A parcel that was given up arrived: refunds and claims for it have to be reviewed."""
     changes = arrive(view, replace(parcel, delivered_at=parcel.delivered_at or now), now)
     found = _under(view, f"{parcel.carrier}/{parcel.number}/{parcel.epoch}/found", _ENDS)
     if found.present is not None:
@@ -259,7 +259,7 @@ class _Found(NamedTuple):
     past: tuple[Recovery, ...]
 
     def new(self, costs: Sequence[Cost]) -> tuple[Cost, ...]:
-        """Those that were not asked for before."""
+        """The costs that were not asked for before."""
         if not self.past:
             return tuple(costs)
         asked = {cost.cost_id for recovery in self.past for cost in recovery.costs}
@@ -267,7 +267,7 @@ class _Found(NamedTuple):
 
 
 def _under(view: View, name: str, ends: frozenset[RecoveryStatus] = _NEXT_RECOVERY_AFTER) -> _Found:
-    """The recovery under a name, or under its next one where that came to such an end."""
+    """The recovery under a name, or under the next name if that recovery came to one of these ends."""
     past: list[Recovery] = []
     while True:
         recovery_id = f"{name}/{len(past) + 1}" if past else name
@@ -282,7 +282,7 @@ def _was_empty(recovery: Recovery) -> bool:
 
 
 def _adjust(view: View, recovery: Recovery, case_id: str, costs: Sequence[Cost], at: datetime) -> list[Change]:
-    """Raises a recovery by what is new of a case's costs, and withdraws what is gone of them."""
+    """Raises a recovery by new costs of a case, and withdraws costs that are gone."""
     if recovery.status.is_end:
         return []
     wanted, present = {cost.cost_id: cost for cost in costs}, {cost.cost_id for cost in recovery.costs}
@@ -296,7 +296,7 @@ def _adjust(view: View, recovery: Recovery, case_id: str, costs: Sequence[Cost],
         facts += recoveries.raised(recovery, cost, recovery.currency, answer_by, at)
     after = reduce(recoveries.evolve, facts, recovery) if gone else recovery
     for each in gone:
-        # How much can be withdrawn depends on what is asked by then.
+        # How much can be withdrawn depends on what is asked after the raise.
         withdrawn = recoveries.withdraw(after, each, at)
         after = reduce(recoveries.evolve, withdrawn, after)
         facts += withdrawn
@@ -370,7 +370,7 @@ def _claims_on(view: View, parcel: Parcel) -> Iterator[Recovery]:
 
 
 def _claim_on(view: View, parcel: Parcel, kind: RecoveryKind, currency: str) -> Recovery | None:
-    """The claim of this kind that the carrier has or had: it takes one for a parcel, also if that came to nothing."""
+    """The claim of this kind for the parcel, also an ended one: a carrier accepts only one."""
     same = (claim for claim in _claims_on(view, parcel) if (claim.kind, claim.currency) == (kind, currency))
     return next((claim for claim in same if claim.status not in _NO_CLAIM), None)
 

@@ -1,6 +1,6 @@
 """Rerouting: units that their supplier does not send go to the next qualified one (DOMAIN 1).
 
-They are open first, so that no unit is ever in two supplier orders that live.
+Units become open first, so that no unit is ever in two active supplier orders.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _figures(choice: Choice) -> list[dict[str, object]]:
 
 
 def why(choice: Choice) -> str:
-    """Why nobody was chosen, in words."""
+    """Why no supplier was chosen, in words."""
     against = ", ".join(f"{each.supplier_id} {str(each.against).replace('_', ' ')}" for each in choice.considered)
     return f"{choice.units} of {choice.sku}: {against or 'nobody offers it'}"
 
@@ -92,9 +92,9 @@ class Cause(NamedTuple):
     """Why units go to another supplier."""
 
     of: SupplierOrder | None
-    """Who had them; None if they were open for some time."""
+    """The supplier order that had them; None if they were open."""
     by: str
-    """On whose wish or by whose fault."""
+    """Who asked for it, or whose fault it is."""
     because: str
     to: str = ""
     """The supplier that a person named."""
@@ -105,8 +105,8 @@ def reroute(
 ) -> list[Change]:
     """Take units from a supplier order, or open ones, to the next qualified supplier; all of them if none are named.
 
-    A supplier that knows of them is asked first, and only its agreement frees them. Where nobody qualifies,
-    nothing is taken from anybody.
+    A supplier that knows of them is asked first and has to agree. If nobody qualifies, the units stay where
+    they are.
     """
     order = order_in(view, order_id)
     orders.require_placed(order, at)
@@ -132,9 +132,9 @@ def reroute(
 
 
 def reroute_overdue(view: View, order_id: str, supplier_order_id: str, clock: Clock, now: datetime) -> list[Change]:
-    """Ask a supplier for what it had not done in time, once, so that the next one sends it.
+    """Ask a supplier once to give up overdue units, so that the next one sends them.
 
-    Units of a SKU that nobody qualifies for stay with it. Nothing to ask for records nothing.
+    Units of a SKU for which nobody qualifies stay with it. Without units to ask for it records nothing.
     """
     order, policy = orders.find(view, order_id), policy_at(policies.find(view), now)
     since = _overdue(order, supplier_order_id, clock, policy, now) if order is not None else {}
@@ -159,7 +159,7 @@ def reroute_overdue(view: View, order_id: str, supplier_order_id: str, clock: Cl
 def _overdue(
     order: Order, supplier_order_id: str, clock: Clock, policy: Policy, now: datetime
 ) -> dict[LineNo, datetime]:
-    """Lines that are overdue for so long as the policy says, and since when; what is long past is left to people."""
+    """Lines that are overdue for as long as the policy says, and since when; very old ones are left to people."""
     hours = policy.reroute_after.by_clock.get(clock)
     deadline = orders.deadline(order, supplier_order_id, clock)
     if hours is None or deadline is None:
@@ -170,7 +170,7 @@ def _overdue(
 
 
 def _place_open(view: View, order: Order, by_line: Units, cause: Cause, at: datetime, now: datetime) -> list[Change]:
-    """Units that no supplier has go to one that qualifies now."""
+    """Gives units without a supplier to one that qualifies now."""
     possible = order.in_bucket("open") if order.confirmed_at is not None else {}
     wanted = _wanted(f"order {order.order_id}", possible, by_line, order.lines)
     made = choices_for(view, order, Sought(wanted, named=cause.to))
@@ -181,7 +181,7 @@ def _place_open(view: View, order: Order, by_line: Units, cause: Cause, at: date
 
 
 def serve_open(view: View, docket: Docket, now: datetime) -> list[Change]:
-    """Open units that wait for stock go to whoever has it now. Returns the changes of the stock reserved for them."""
+    """Gives open units to suppliers that have stock now. Returns the changes of the stock reserved for them."""
     order = docket.order
     units = order.in_bucket("open")
     if not units or order.hold(HoldReason.OUT_OF_STOCK, LEDGER) is None:
@@ -209,14 +209,14 @@ def _require_qualified(choices: Sequence[Choice]) -> None:
 
 
 def place_anew(view: View, docket: Docket, units: Units, cause: Cause, at: datetime, now: datetime) -> list[Change]:
-    """Open units go to the next qualified supplier; those that nobody takes go as the order says.
+    """Gives open units to the next qualified supplier; if there is none, the order says what happens to them.
 
-    Of a SKU all go to one supplier, or none. Answers what is reserved for them.
+    All units of a SKU go to one supplier, or none. Returns the changes of the stock reserved for them.
     """
     of = cause.of.supplier_id if cause.of else ""
     made = choices_for(view, docket.order, Sought(units, of, cause.to))
     if cause.to and (unserved := [choice for choice in made if not choice.supplier_id]):
-        # The named supplier does not qualify any more: anybody else is better than nobody.
+        # The named supplier does not qualify any more: look for any other.
         again = choices_for(view, docket.order, Sought(_units_of(docket.order, units, unserved), of))
         made = [*(choice for choice in made if choice.supplier_id), *again]
     return _place(view, docket, units, made, cause, at, now)
@@ -225,7 +225,7 @@ def place_anew(view: View, docket: Docket, units: Units, cause: Cause, at: datet
 def _place(
     view: View, docket: Docket, units: Units, made: Sequence[Choice], cause: Cause, at: datetime, now: datetime
 ) -> list[Change]:
-    """The units go where was chosen."""
+    """Gives the units to the chosen suppliers."""
     order = docket.order
     unserved = [choice for choice in made if not choice.supplier_id]
     waiting: list[Choice] = []
@@ -241,7 +241,7 @@ def _place(
     if left and order.placed.when_unavailable is WhenUnavailable.CANCEL:
         docket.add([orders.UnitsCancelled(order.order_id, left, cause.by, "no_supplier", at)])
     docket.add(wait_for_person(docket.order, unserved, at))
-    # The next supplier may sit behind a border; what the last one lacked for its own is asked for no more.
+    # The next supplier may be in another country than the last one.
     docket.add(customs.reconsider(view, docket.order, at))
     more: dict[Item, int] = {(choice.supplier_id, choice.sku): choice.units for choice in served}
     return enlarge(view, order.order_id, more, now)
@@ -272,9 +272,9 @@ def _shares(order: Order, units: Units, served: Sequence[Choice], waiting: Seque
 
 
 def wait_for_person(order: Order, unserved: Sequence[Choice], at: datetime) -> list[OrderFact]:
-    """Units of a confirmed order that no supplier has are held for a person; the hold goes with the last of them.
+    """Open units of a confirmed order are held for a person; the hold ends with the last of them.
 
-    It names lacking units, so what other suppliers have of the order goes on.
+    It names the lacking units, so that other supplier orders of the order go on.
     """
     if order.confirmed_at is None:
         return []
@@ -283,9 +283,9 @@ def wait_for_person(order: Order, unserved: Sequence[Choice], at: datetime) -> l
         return [] if present is None else [*orders.release_hold(order, HoldReason.OUT_OF_STOCK, LEDGER, "", at)]
     if present is not None and present.lacking == lacking:
         return []
-    news = {choice.sku for choice in unserved}
+    unserved_skus = {choice.sku for choice in unserved}
     open_skus = {order.lines[line_no].sku for line_no in lacking}
     known = present.choices if present else ()
-    choices = (*(each for each in known if each.sku in open_skus - news), *unserved)
+    choices = (*(each for each in known if each.sku in open_skus - unserved_skus), *unserved)
     hold = Hold(HoldReason.OUT_OF_STOCK, LEDGER, at, lacking=lacking, choices=choices)
     return [orders.HoldPlaced(order.order_id, hold, at)]

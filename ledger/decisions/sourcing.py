@@ -82,7 +82,7 @@ def find_suppliers(view: View, order: Order, cart_id: str, at: datetime) -> Foun
 
 
 def let_lines_wait(order: Order, found: Found, at: datetime) -> Sequence[OrderFact]:
-    """Lines that only wait for stock get the supplier that they wait at."""
+    """Gives lines that only wait for stock the supplier that they wait for."""
     choices = tuple(map(let_wait, found.waiting))
     by_sku = {choice.sku: choice.supplier_id for choice in choices}
     chosen = {line_no: by_sku[order.lines[line_no].sku] for line_no in found.lacking}
@@ -90,7 +90,7 @@ def let_lines_wait(order: Order, found: Found, at: datetime) -> Sequence[OrderFa
 
 
 def out_of_stock(unserved: Iterable[Choice]) -> list[tuple[str, str, int, int]]:
-    """Suppliers that would do but for their stock: supplier, SKU, units asked, units available."""
+    """Suppliers that only lack stock: supplier, SKU, units asked, units available."""
     return [
         (each.supplier_id, choice.sku, choice.units, each.available or 0)
         for choice in unserved
@@ -103,7 +103,7 @@ def out_of_stock(unserved: Iterable[Choice]) -> list[tuple[str, str, int, int]]:
 
 
 class Sought(NamedTuple):
-    """Units for which a supplier is sought, in place of the one that had them."""
+    """Units for which a new supplier is sought."""
 
     units: Units
     of: str = ""
@@ -118,7 +118,7 @@ def choices_for(view: View, order: Order, sought: Sought) -> list[Choice]:
     for line_no, units in sought.units.items():
         wanted[order.lines[line_no].sku][line_no] = units
     market = _Market(view, wanted, (order.order_id,), others=(sought.of, sought.named))
-    # Whoever has the units cannot be named to get them.
+    # The supplier that has the units cannot be named as the next one.
     named = sought.named != sought.of and bool(sought.named)
     history = _history(order)
     choices = []
@@ -129,16 +129,16 @@ def choices_for(view: View, order: Order, sought: Sought) -> list[Choice]:
     return choices
 
 
-_Told = tuple[str, Against]
+_Reason = tuple[str, Against]
 """A supplier, and what the order has against it."""
 
 
-def _history(order: Order) -> tuple[Mapping[str, list[_Told]], Mapping[LineNo, list[_Told]]]:
+def _history(order: Order) -> tuple[Mapping[str, list[_Reason]], Mapping[LineNo, list[_Reason]]]:
     """What suppliers answered, and what was taken from them: by SKU, and by line."""
-    by_sku: defaultdict[str, list[_Told]] = defaultdict(list)
-    by_line: defaultdict[LineNo, list[_Told]] = defaultdict(list)
+    by_sku: defaultdict[str, list[_Reason]] = defaultdict(list)
+    by_line: defaultdict[LineNo, list[_Reason]] = defaultdict(list)
     for each in order.supplier_orders.values():
-        for line_no, answer in ((n, answer) for told in each.answers for n, answer in told.by_line.items()):
+        for line_no, answer in ((n, answer) for answered in each.answers for n, answer in answered.by_line.items()):
             if answer.rejected and answer.because is RejectReason.DISCONTINUED:
                 by_sku[order.lines[line_no].sku].append((each.supplier_id, Against.DISCONTINUED))
             elif answer.rejected:
@@ -150,9 +150,12 @@ def _history(order: Order) -> tuple[Mapping[str, list[_Told]], Mapping[LineNo, l
 
 
 def _against(
-    history: tuple[Mapping[str, list[_Told]], Mapping[LineNo, list[_Told]]], sku: str, lines: Iterable[LineNo], of: str
+    history: tuple[Mapping[str, list[_Reason]], Mapping[LineNo, list[_Reason]]],
+    sku: str,
+    lines: Iterable[LineNo],
+    of: str,
 ) -> dict[str, Against]:
-    """What counts against suppliers for units of these lines; what they said goes before what was done to them."""
+    """What counts against suppliers for units of these lines; their own answers go before reroutes."""
     by_sku, by_line = history
     against = dict(by_sku.get(sku, ()))
     for line_no in lines:
@@ -176,7 +179,7 @@ class _Market:
         claimed: Mapping[Item, int] = {},
         others: Iterable[str] = (),
     ) -> None:
-        """What these reservations hold is within reach; claimed units are promised already."""
+        """Units of these reservations are within reach; claimed units are promised already."""
         view.need(*map(skus.stream, wanted))
         self._view, self._reservation_ids, self._claimed = view, reservation_ids, claimed
         self._listed = {sku: found.suppliers if (found := skus.find(view, sku)) else () for sku in wanted}

@@ -1,8 +1,8 @@
 """Stock against what was agreed: feeds that go stale, and alerts at every crossing of a threshold (DOMAIN 3).
 
 Alerts are decided in one place for every command: ``watching`` wraps its decision, looks at each stock
-stream that it touches as it will be with the new facts, and adds what staff and shops are to be told. So is who
-waits for stock: what an order waits for follows from its facts, and stands in the stocks that it waits for.
+stream that it touches as it will be with the new facts, and adds the alerts for staff and shops. It also records
+which orders wait for stock, which follows from their facts, in the streams of the stock that they wait for.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def record_feed(view: View, supplier_id: str, sku: str, feed: Feed, now: datetim
     stale_at = agreement.feed_by(feed.as_of) if agreement else None
     facts = stock.record_feed(own, supplier_id, sku, feed, now, stale_at, offered=sku in supplier.offers)
     if facts and isinstance(facts[0], FeedRecorded):
-        # It may be too old already when it comes.
+        # The figure may be stale already when it arrives.
         facts += stock.go_stale(own, supplier_id, sku, stale_at, policy_at(policies.find(view), now), now)
     return changes_of(stock.stream(supplier_id, sku), facts)
 
@@ -77,15 +77,15 @@ def watching(decide: Decide, now: datetime) -> Decide:
 
 
 def watched(view: View, changes: Sequence[Change], now: datetime) -> Sequence[Change]:
-    """The changes, and what has to be told of each stock stream that they touch."""
+    """The changes, with the alerts of each stock stream that they touch."""
     touched: defaultdict[str, list[Any]] = defaultdict(list)
-    told: defaultdict[str, list[Any]] = defaultdict(list)
+    of_orders: defaultdict[str, list[Any]] = defaultdict(list)
     for stream, fact in changes:
         if stream.startswith("stock-"):
             touched[stream].append(fact)
         elif stream.startswith("order-"):
-            told[stream].append(fact)
-    for stream, facts in told.items():
+            of_orders[stream].append(fact)
+    for stream, facts in of_orders.items():
         if waits := _waits(view, stream, facts, now):
             changes = [*changes, *waits]
             for stock_of, fact in waits:
@@ -107,7 +107,7 @@ _WAITING = frozenset({HoldReason.OUT_OF_STOCK, HoldReason.INCOMPLETE, HoldReason
 
 
 def _waits(view: View, stream: str, facts: Sequence[OrderFact], now: datetime) -> list[Change]:
-    """What the facts of an order change of its waiting for stock; of nearly every order nothing."""
+    """What the facts of an order change about its waiting for stock; usually nothing."""
     order_id = stream.removeprefix(orders.stream(""))
     before = None if isinstance(facts[0], OrderPlaced) else orders.find(view, order_id)
     if not _begins_to_wait(facts) and (before is None or not _waited(before)):
@@ -121,7 +121,7 @@ def _waits(view: View, stream: str, facts: Sequence[OrderFact], now: datetime) -
     changes: list[Change] = []
     for item in items:
         own, units = stock.find(view, *item) or Stock(), wanted.get(item, 0)
-        # Whoever waits for a first feed has the order as it is; only a supplier that is barred keeps it from going on.
+        # A missing first feed does not stop an order; only a supplier that is not approved does.
         if own.waiting.get(order_id, 0) == units or (units and not own.tracked and item not in barred):
             continue
         supplier_id, sku = item
@@ -162,15 +162,15 @@ def _wait(holds: Sequence[orders.Hold]) -> bool:
 _TAKES_NOTHING = frozenset(
     {ReservationCommitted, ReservationConsumed, ReservationReleased, ReservationExpired, ReservationExtended}
 )
-"""After them no less is available than before."""
+"""Facts that do not reduce the available units."""
 
 
 _COUNT_ANEW = frozenset({FeedRecorded, StockCorrected})
-"""They look at every reservation."""
+"""Facts that need every reservation to be counted again."""
 
 
 def _stays_plentiful(own: Stock, facts: Sequence[StockFact], policy: Policy) -> bool:
-    """Whether no threshold can be near: true of nearly every order, so it compares bounds only."""
+    """Whether no threshold can be near. Usually that is so; to be fast, only bounds are compared."""
     if own.low or own.running_out or own.sold_out:
         return False
     taken = 0
@@ -193,15 +193,15 @@ def _alerts(own: Stock | None, facts: Sequence[StockFact], policy: Policy, now: 
     after = _after(own, facts)
     if after.feed is None:
         return []
-    told = _crossings(after, supplier_id, sku, policy, now)
+    alerts = _crossings(after, supplier_id, sku, policy, now)
     if (shortfall := after.shortfall) > after.oversold:
         affected = _affected(_after(own, facts, whole=True))
-        told.insert(0, Oversold(supplier_id, sku, shortfall, affected, now))
-    return told
+        alerts.insert(0, Oversold(supplier_id, sku, shortfall, affected, now))
+    return alerts
 
 
 def _after(own: Stock | None, facts: Sequence[StockFact], whole: bool = False) -> Stock:
-    """The stock with the facts, as a copy; unless all is needed, with the reservations that they name only."""
+    """A copy of the stock with the facts applied; unless whole, only with the reservations that they name."""
     present = own or Stock()
     kept = present.reservations
     if not whole and _COUNT_ANEW.isdisjoint(map(type, facts)):
@@ -221,7 +221,7 @@ def _after(own: Stock | None, facts: Sequence[StockFact], whole: bool = False) -
 
 
 def _affected(after: Stock) -> tuple[str, ...]:
-    """Who cannot be served any more: those committed last, as many as the shortfall takes."""
+    """The orders that cannot be served any more: those committed last, as many as the shortfall takes."""
     owed = [
         (each.committed_at, reservation_id, each.units)
         for reservation_id, each in after.reservations.items()
@@ -237,7 +237,7 @@ def _affected(after: Stock) -> tuple[str, ...]:
 
 
 def _crossings(after: Stock, supplier_id: str, sku: str, policy: Policy, now: datetime) -> list[StockFact]:
-    """Each threshold that was crossed since it was last told of; crossing back arms it again."""
+    """Each threshold that was crossed since its last alert; crossing back resets it."""
     available, threshold = after.available, _threshold(after, policy)
     facts: list[StockFact] = []
     is_low = threshold > 0 and available < threshold
@@ -245,7 +245,7 @@ def _crossings(after: Stock, supplier_id: str, sku: str, policy: Policy, now: da
         facts.append(StockLow(supplier_id, sku, available, threshold, now))
     elif after.low and not is_low:
         facts.append(AlertEnded(supplier_id, sku, Alert.LOW, available, now))
-    # What is sold out is about to sell out no more, and says so itself.
+    # Sold out replaces the alert of running out.
     if available > 0 or after.running_out:
         window, cover = policy.demand_window_days, policy.cover_days
         demand = after.demand_of(window, now.toordinal())

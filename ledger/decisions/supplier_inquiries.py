@@ -18,7 +18,7 @@ from ledger.view import View
 def ask(view: View, asked: InquiryAsked) -> list[Change]:
     """A question about an order or a supplier order; supplier_id and answer_by are completed here.
 
-    A supplier answers by its agreement in force when it is asked, the retailer by its own policy.
+    A supplier answers by its agreement at that time, the retailer by its own policy.
     """
     order = order_in(view, asked.order_id)
     if asked.supplier_order_id:

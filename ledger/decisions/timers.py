@@ -1,6 +1,6 @@
-"""What time does: a class for each kind of thing that runs out, with what notices it (DOMAIN 3, 4, 6).
+"""Timers: a class for each kind of thing that runs out, with the decision that notices it (DOMAIN 3, 4, 6).
 
-Read models tell what ran out. Noticing it looks again at the present; nothing to notice records nothing.
+Read models name what ran out. The decision looks at the present again and may record nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Timer(Value, frozen=True, array_like=True, kw_only=True):
         raise NotImplementedError
 
     def facts(self, view: View, now: datetime) -> Iterable[Fact]:
-        """What there is to notice of that stream."""
+        """The facts to record on that stream."""
         raise NotImplementedError
 
     def notice(self, view: View, now: datetime) -> list[Change]:
@@ -49,11 +49,11 @@ class Timer(Value, frozen=True, array_like=True, kw_only=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it is about, as the request spells it."""
+        """What it is about, as the request id names it."""
         return tuple(map(str, astuple(self)[:-1]))
 
     def request(self, attempt: int) -> str:
-        """The id of the request that notices it, from which a repetition is known; it is never spelt in another way."""
+        """The id of the request that notices it. Its form never changes, because repetitions are found by it."""
         return ":".join((self.name, "/".join(self.names), self.due.isoformat(), str(attempt)))
 
 
@@ -173,7 +173,7 @@ class ClaimEligibleDue(_OfRecovery, frozen=True):
 
 
 class LossDue(Timer, frozen=True):
-    """Nobody has seen a parcel for long."""
+    """A parcel was not scanned for a long time."""
 
     name = "loss"
     carrier: str
@@ -236,7 +236,7 @@ class ReturnWindowDue(_OfOrder, frozen=True):
 
 
 class WaitingDue(_OfOrder, frozen=True):
-    """There is some of the stock that an order waits for: with each occasion anew."""
+    """Stock that an order waits for is available; each occasion counts once."""
 
     name = "waiting"
     occasion: str
@@ -246,7 +246,7 @@ class WaitingDue(_OfOrder, frozen=True):
 
 
 class RerouteDue(_OfSupplierOrder, frozen=True):
-    """A supplier is late for so long that another one is to send the units."""
+    """A supplier is so late that another one is to send the units."""
 
     name = "reroute"
     clock: Clock
@@ -265,7 +265,7 @@ class ReshipDue(_OfCase, frozen=True):
 
 
 def timer(name: str, names: Sequence[str], due: datetime) -> Timer:
-    """What a read model tells: the timer of that name, with its fields as texts."""
+    """The timer that a read model names, with its fields as texts."""
     return convert([*names, due], TIMERS[name], strict=False)
 
 
@@ -273,6 +273,6 @@ def timer(name: str, names: Sequence[str], due: datetime) -> Timer:
 
 
 def notice_rates(view: View, supplier_id: str, rates: Sequence[Rate], now: datetime) -> list[Change]:
-    """Notice rates that crossed their targets, as a read model saw them. Nothing to notice records nothing."""
+    """Notice rates that crossed their targets, as a read model saw them; otherwise record nothing."""
     supplier, policy = suppliers.find(view, supplier_id), policy_at(policies.find(view), now)
     return changes_of(suppliers.stream(supplier_id), suppliers.notice_rates(supplier, rates, policy, now))

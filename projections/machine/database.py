@@ -1,4 +1,4 @@
-"""What a projector asks of the database beside its rows: connections, locks, tables, checkpoints."""
+"""What a projector needs of the database beside its rows: connections, locks, tables, checkpoints."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def open_connection(conninfo: str) -> Connection[Any]:
         keepalives_count=2,
         tcp_user_timeout=15_000,
     )
-    # Everything goes by an index, also right after a bulk load. A commit need not wait for the disk:
+    # Every query uses an index, also right after a bulk load. A commit need not wait for the disk:
     # rows and checkpoint are lost together, and then written again.
     connection.execute(
         "SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;"
@@ -94,7 +94,7 @@ def position_of(cursor: Cursor[Any], schema: str, name: str) -> int:
 
 
 def move_on(cursor: Cursor[Any], schema: str, name: str, position: int) -> None:
-    """Moves the checkpoint of a projection; it never goes back."""
+    """Moves the checkpoint of a projection, never backwards."""
     cursor.execute(in_schema(_MOVE_ON, schema), (name, position), prepare=True)
 
 

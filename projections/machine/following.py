@@ -1,4 +1,4 @@
-"""One tenant's projections on their way along its log.
+"""One tenant's projections, following its log.
 
 Projections that stand at the same position share one fold of each page. While PostgreSQL writes the
 rows of one page, the next is read and folded; each projection's rows and checkpoint go into one
@@ -59,7 +59,7 @@ log = logging.getLogger("fulfilment.projections")
 
 @contextmanager
 def at_full_speed() -> Iterator[None]:
-    """While it follows, a process hands its interpreter over quickly and collects garbage seldom.
+    """While it follows, a process switches threads often and collects garbage seldom.
 
     A writer that has its answer from PostgreSQL would otherwise wait 5 ms for its turn, a dozen times a
     page; and folded streams are many objects that never form cycles.
@@ -104,7 +104,7 @@ class _Progress:
 
 
 class CannotTake(Shown):
-    """A projection fails at a fact of the log, or at one of several; what comes before is in its tables."""
+    """A projection fails at a fact, or at one of several; its tables hold everything before it."""
 
     def __init__(self, after: int, position: int, cause: Exception) -> None:
         which = f"fact at position {position}"
@@ -115,7 +115,7 @@ class CannotTake(Shown):
 
 
 class Follower:
-    """Takes one tenant's projections along its log, a page at a time."""
+    """Applies one tenant's log to its projections, a page at a time."""
 
     def __init__(
         self, schema: str, projections: Sequence[Projection], writer: Writer, registry: Registry, page_facts: int
@@ -133,7 +133,7 @@ class Follower:
         self._beat_at = 0.0
 
     def step(self, connection: Connection[Any]) -> int:
-        """Takes every projection that can go on one page further; says how many facts the longest page had."""
+        """Applies the next page to every projection that can go on; returns the size of the longest page."""
         self._lead(connection)
         self._ask_positions(connection)
         now = time.monotonic()
@@ -147,7 +147,7 @@ class Follower:
         return max(moved, default=0)
 
     def rest(self) -> None:
-        """Nothing to do for now: waits for what is being written and lets memory go."""
+        """Called when there is nothing to do: waits for writes and frees memory."""
         for each in self._progress:
             self._finish_writing(each)
         for fold in self._folds:
@@ -163,16 +163,16 @@ class Follower:
         return {each.projection.name: each.position for each in self._progress if each.leads}
 
     def troubles(self) -> list[Exception]:
-        """What keeps projections from going on."""
+        """The errors that stop projections."""
         return [each.error for each in self._progress if each.error is not None]
 
     def note_error(self, error: Exception) -> None:
-        """Notes what keeps the whole tenant waiting; each projection that goes on takes it back."""
+        """Notes an error of the whole tenant; each projection that goes on clears it."""
         for each in self._progress:
             each.error, each.known = error, True
 
     def _lead(self, connection: Connection[Any]) -> None:
-        """Shows a sign of life, and takes over where nobody else does."""
+        """Renews its leases, and takes over projections without a leader."""
         now = time.monotonic()
         if now < self._beat_at:
             return
@@ -217,7 +217,7 @@ class Follower:
         return page.position - page.after if page is not None else 0
 
     def _apply(self, each: _Progress, page: Page) -> None:
-        """Has what the page changes of the projection written, once the page before it is."""
+        """Writes what the page changes of the projection, after the page before it."""
         try:
             written = each.projection.changes(page)
         except Exception as error:  # noqa: BLE001 - the other projections go on
@@ -230,7 +230,7 @@ class Follower:
             each.position = page.position
 
     def _finish_writing(self, each: _Progress) -> bool:
-        """Waits for what the projection is writing; says whether it may go on from there."""
+        """Waits for the projection's last write; returns whether it may go on from there."""
         writing, each.writing = each.writing, None
         if writing is None:
             return True
@@ -240,7 +240,7 @@ class Follower:
             self._cannot_take(each, writing.after, writing.position, error)
             return False
         self._recovered(each)
-        # What was written says that there is no error.
+        # The written row shows no error.
         each.shown = None
         each.limit = min(each.limit * 2, self._page_facts)
         return True
@@ -251,7 +251,7 @@ class Follower:
         each.failures, each.error, each.busy_since, each.known = 0, None, None, True
 
     def _cannot_take(self, each: _Progress, after: int, position: int, error: Exception) -> None:
-        """Goes on up to the fact that is in the way, by ever shorter pages, and waits there."""
+        """Goes on up to the fact that fails, by shorter and shorter pages, and waits there."""
         each.position = None
         if isinstance(error, Busy):
             self._wait(each, error)
@@ -265,7 +265,7 @@ class Follower:
             self._fail(each, CannotTake(after, position, error))
 
     def _wait(self, each: _Progress, busy: Busy) -> None:
-        """Somebody holds the lock: a rebuild that compares, for a moment; else who it is belongs into the status."""
+        """Another session holds the lock. A comparing rebuild does so for a moment; others are named in the status."""
         now = time.monotonic()
         each.busy_since = each.busy_since or now
         self._pause(each, _LONGEST_BUSY_PAUSE)
@@ -283,7 +283,7 @@ class Follower:
         each.failures += 1
 
     def _report(self, each: _Progress, error: Exception) -> None:
-        """Once for each kind of error: it is tried again and again, and the status shows it until it is over."""
+        """Logs each kind of error once; it is tried again, and the status shows it until it is over."""
         before, each.error, each.known = each.error, error, True
         if type(before) is not type(error):
             log.error(
@@ -295,7 +295,7 @@ class Follower:
             )
 
     def report_errors(self, connection: Connection[Any]) -> None:
-        """Writes down what keeps projections from going on, for those who ask for the status."""
+        """Stores the errors that stop projections, for the status."""
         for each in self._progress:
             text = None if each.error is None else error_text(each.error)
             if each.leads and each.known and text != each.shown:
@@ -304,6 +304,6 @@ class Follower:
 
 
 def error_text(error: Exception) -> str:
-    """What the status shows of an error; PostgreSQL does not take everything."""
+    """What the status shows of an error, without characters that PostgreSQL refuses."""
     text = str(error) if isinstance(error, Shown) else in_short(error)
     return text.replace("\0", "").encode(errors="backslashreplace").decode().strip()

@@ -1,6 +1,6 @@
-"""What is remembered of a stream where its folded state does not keep all that questions ask.
+"""What is kept of a stream where its folded state does not hold all that read models need.
 
-Most nouns' history is their state. These remember more: of an order on whose wish it was cancelled and what changes
+Most nouns' history is their state. These keep more: of an order who asked for a cancellation and which facts change
 what is owed, of a recovery all its facts.
 """
 
@@ -35,7 +35,7 @@ AccountedFact = SupplierOrderShipped | CompensationAccrued | CompensationReverse
 
 
 class OrderHistory(msgspec.Struct, eq=False):
-    """An order, and what its state does not keep, such as on whose wish units were cancelled."""
+    """An order, and what its state does not keep, such as who asked for units to be cancelled."""
 
     order: Order
     asked_by: Mapping[str, str] = {}
@@ -47,7 +47,7 @@ class OrderHistory(msgspec.Struct, eq=False):
     _cache: dict[object, Any] = {}
 
     def cached(self, make: Callable[[OrderHistory], R]) -> R:
-        """What a pure function makes of this history, computed only the first time.
+        """The result of a pure function of this history, computed only the first time.
 
         The rows of an order are asked for twice: when they are new, and when the next fact changes them.
         """
@@ -119,7 +119,7 @@ def _fold_recovery(history: RecoveryHistory | None, fact: Any, position: int) ->
 
 @dataclass(slots=True, eq=False)
 class StockHistory:
-    """A supplier's SKU. It is folded in place, as the state it holds is: nobody may keep what it was."""
+    """A supplier's SKU. It is changed in place, as the state in it is, so its former value cannot be kept."""
 
     supplier_id: str
     sku: str
@@ -154,7 +154,7 @@ _MORE_THAN_STATE: Mapping[str, Fold] = {
 
 
 def folds(registry: Registry) -> dict[str, Fold]:
-    """How the streams of each noun fold here, by the prefix of their names."""
+    """The fold of each noun's streams, by the prefix of their names."""
     return {prefix: _MORE_THAN_STATE.get(prefix) or _of_state(evolve) for prefix, evolve in registry.evolve.items()}
 
 

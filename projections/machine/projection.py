@@ -1,4 +1,4 @@
-"""What a read model is: a question's name, its tables, and how folded streams become their rows."""
+"""What a read model is: its name, its tables, and how folded streams become their rows."""
 
 from __future__ import annotations
 

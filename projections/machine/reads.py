@@ -56,7 +56,7 @@ class Answer(NamedTuple, Generic[R]):
 
 
 class Where(NamedTuple):
-    """Whom to ask and how patiently: a tenant's schema, and the position that the answer must have reached."""
+    """Where to read and how long to wait: a tenant's schema, and the position that must be reached."""
 
     pool: AsyncConnectionPool[Any]
     schema: str
@@ -88,7 +88,7 @@ class Snapshot:
             return await cursor.fetchall()
 
     async def state(self, noun: Noun, stream: str) -> Any:
-        """What a stream of the log amounts to at this position; None if it is empty."""
+        """The state of a stream at this position; None if it is empty."""
         return await state_now(self._connection, self._schema, noun, stream, self.position)
 
     def _with_names(self, query: str) -> Composed:
@@ -98,7 +98,7 @@ class Snapshot:
 async def rows_now(
     connection: AsyncConnection[Any], schema: str, query: str, parameters: Mapping[str, Any], *asked: Projection
 ) -> list[Any]:
-    """What a task asks of read models as they stand; nothing while they have no tables yet."""
+    """The rows of read models as they are now; none while they have no tables yet."""
     try:
         async with connection.transaction():
             cursor = await connection.execute(SQL(cast("Any", query)).format(**_names(schema, asked)), parameters)
@@ -110,7 +110,7 @@ async def rows_now(
 async def state_now(
     connection: AsyncConnection[Any], schema: str, noun: Noun, stream: str, position: int = 2**62
 ) -> Any:
-    """What a stream of the log amounts to, now or at a position; None if it is empty."""
+    """The state of a stream, now or at a position; None if it is empty."""
     registry = Registry([noun])
     query = SQL(cast("Any", _STREAM)).format(schema=Identifier(schema))
     cursor = await connection.execute(query, {"stream": stream, "position": position}, binary=True)
@@ -123,10 +123,10 @@ def _names(schema: str, asked: Iterable[Projection]) -> dict[str, Identifier]:
 
 @asynccontextmanager
 async def snapshot(where: Where, projection: Projection, *more: Projection) -> AsyncIterator[Snapshot]:
-    """The projections at one moment, none before ``at_least``; raises ProjectionBehind or BeyondTheLog.
+    """One snapshot of the projections, not before ``at_least``; raises ProjectionBehind or BeyondTheLog.
 
-    The position is that of the one that lags most. Tables that are not there yet, such as those of a new tenant, are
-    waited for like a position.
+    The position is that of the projection that lags most. It also waits for tables that do not exist yet, such as
+    those of a new tenant.
     """
     asked = (projection, *more)
     tables = _names(where.schema, asked)
@@ -162,7 +162,7 @@ async def _wait(where: Where, projection: Projection, give_up_at: float) -> None
 async def _open(
     where: Where, projection: Projection, tables: Iterable[Identifier], give_up_at: float
 ) -> tuple[AsyncConnection[Any], AsyncExitStack]:
-    """A connection in a transaction of its own that sees one moment, and what closes both."""
+    """A connection in a repeatable transaction, and what closes both."""
     lock = SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(SQL(", ").join(tables))
     while True:
         try:
@@ -170,7 +170,7 @@ async def _open(
                 connection = await stack.enter_async_context(where.pool.connection())
                 await stack.enter_async_context(connection.transaction())
                 await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                # Before the snapshot is taken: a rebuild that swaps the tables is seen whole or not at all.
+                # Locked before the snapshot is taken, so that a swap of the tables is seen completely or not at all.
                 await connection.execute(lock)
                 return connection, stack.pop_all()
         except errors.UndefinedTable as error:
@@ -180,7 +180,7 @@ async def _open(
 
 
 async def _require_in_the_log(connection: AsyncConnection[Any], where: Where) -> None:
-    """What the log has not reached no read model will: there is nothing to wait for."""
+    """Refuses a position beyond the log, which no read model can reach."""
     cursor = await connection.execute(SQL(_HEAD).format(schema=Identifier(where.schema)))
     head = int((await cursor.fetchall())[0][0])
     if where.at_least > head:
@@ -201,11 +201,11 @@ class PageOf(NamedTuple):
     size: int = USUAL_ROWS
     token: str = ""
     question: str = ""
-    """What tells the list and its filters from others: a token goes on only with the list that gave it."""
+    """Identifies the list and its filters: a token is valid only for the list that gave it."""
 
     @property
     def limit(self) -> int:
-        """One more than is shown, which tells whether there is another page."""
+        """One row more than is shown, to know whether there is another page."""
         return require_size(self.size) + 1
 
     def after(self, key: type[K]) -> K | None:

@@ -1,11 +1,11 @@
 """Building a projection anew beside the live one, comparing the two, and swapping them.
 
-The live tables serve and follow all the while. Only for the comparison and the swap does the live one
-stand still, because both have to stand at the same position. A builder that dies leaves shadow tables
+The live tables serve and follow meanwhile. Only for the comparison and the swap does the live projection
+stop, because both have to be at the same position. A builder that dies leaves shadow tables
 behind and nothing else; the next one drops them and starts over.
 
-The swap needs the live tables for itself. Whoever asks for a table that is in use makes all who ask after it
-wait as well, so it is asked for only for a moment, again and again, until nobody reads it.
+The swap needs an exclusive lock of the live tables. Waiting for a lock makes all later readers wait as well, so
+the lock is tried only for a moment, again and again, until nobody reads the tables.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Lost(Exception):
 
 
 class Behind(Shown):
-    """The live tables do not reach the head of the log, so that there is nothing to compare with from there on."""
+    """The live tables do not reach the head of the log, so the rest cannot be compared."""
 
     def __init__(self, position: int, head: int, error: str | None) -> None:
         why = f": {error}" if error else ", without an error"
@@ -229,7 +229,7 @@ class Builder:
         self._comparable = claimed[0] == self._projection.shape
 
     def _give_up(self, connection: Connection[Any], error: Exception) -> None:
-        """What was asked for is still asked for where the database was in trouble, and done with otherwise."""
+        """After a database error the request stays; after any other error it is finished."""
         template, word = (_GIVEN_UP, "waits") if is_trouble(error) else (_DONE, "failed")
         with suppress(psycopg.Error):
             result = f"{word}: {error_text(error)}"
@@ -247,7 +247,7 @@ class Builder:
         return in_schema(template, self._schema, table=Identifier(self._schema, table.name + suffix), name=name)
 
     def _build(self, connection: Connection[Any], *, swap: bool) -> Comparison:
-        """Fills the shadows, and finishes as soon as nobody stands in the way."""
+        """Fills the shadow tables, and finishes as soon as no lock is in the way."""
         pause, head = _SHORTEST_WAIT_SECONDS, self._streams.head(connection)
         while True:
             self._catch_up(connection, head, swap=swap)
@@ -260,9 +260,9 @@ class Builder:
             pause = min(pause * 2, _LONGEST_WAIT_SECONDS)
 
     def _catch_up(self, connection: Connection[Any], head: int, *, swap: bool) -> None:
-        """Fills the shadows up to where the live tables stand, or to the head if those do not follow.
+        """Fills the shadow tables up to the position of the live ones, or to the head if those do not follow.
 
-        Live tables that do not reach the head are rebuilt beyond where they stand, and cannot be verified.
+        Live tables that do not reach the head can be rebuilt, and cannot be verified.
         """
         silent_since = time.monotonic()
         while True:
@@ -273,7 +273,7 @@ class Builder:
             if page is not None:
                 with connection.transaction(), connection.cursor() as cursor:
                     self._apply(cursor, page)
-                    self._go_on(cursor)
+                    self._move_checkpoint(cursor)
                 silent_since = time.monotonic()
             elif self._streams.position == target and target >= head:
                 return
@@ -307,18 +307,18 @@ class Builder:
                 raise
             raise CannotTake(page.after, page.position, error) from error
 
-    def _go_on(self, cursor: Cursor[Any]) -> None:
+    def _move_checkpoint(self, cursor: Cursor[Any]) -> None:
         cursor.execute(in_schema(_GO_ON, self._schema), (self._streams.position, self._projection.name, self._token))
         if not cursor.rowcount:
             raise Lost(self._projection.name)
 
     def _try_to_finish(self, connection: Connection[Any], *, swap: bool) -> Comparison | None:
-        """The result, or None because somebody holds what it takes, of which the status tells."""
+        """The result, or None if another session holds a lock, which the status names."""
         position = self._streams.position
         try:
             return self._finish(connection, swap=swap)
         except psycopg.errors.LockNotAvailable:
-            # What was written meanwhile is undone: fold it again.
+            # The transaction was rolled back: fold again.
             self._streams = Streams(self._schema, position, Registry(NOUNS))
         names = [table.name for table in self._projection.tables]
         found = connection.execute(_READER, (self._schema, names)).fetchone()
@@ -329,7 +329,7 @@ class Builder:
         return None
 
     def _finish(self, connection: Connection[Any], *, swap: bool) -> Comparison:
-        """With the live tables standing still: the last facts, the comparison, the swap."""
+        """While the live projection is stopped: the last facts, the comparison, the swap."""
         name = self._projection.name
         with connection.transaction(), connection.cursor() as cursor:
             lock(cursor, self._schema, name)
@@ -343,7 +343,7 @@ class Builder:
                 for table in self._projection.tables:
                     cursor.execute(self._named(_DROP, table, SHADOW))
             comparison = Comparison(name, self._streams.position, tables, swap, compared_at)
-            # Last, for it locks the row, and whoever shows a sign of life for all projections would wait for this one.
+            # Last, because it locks the row, and a projector that renews all its leases would wait for it.
             cursor.execute(in_schema(_DONE, self._schema), (str(comparison), name, self._token))
             if not cursor.rowcount:
                 raise Lost(name)
@@ -378,7 +378,7 @@ class Builder:
         move_on(cursor, self._schema, self._projection.name, self._streams.position)
 
     def _take_tables(self, cursor: Cursor[Any]) -> None:
-        """All at once, as readers do, but for those of another shape that there are not; raises LockNotAvailable."""
+        """Locks all existing tables at once, as readers do; raises LockNotAvailable."""
         cursor.execute(_THERE, ([table.name for table in self._projection.tables], self._schema))
         names = [Identifier(self._schema, name) for (name,) in cursor.fetchall()]
         if names:

@@ -44,7 +44,7 @@ _PLAIN: Mapping[Any, Column] = {
 
 
 def until_the_end(never: datetime) -> Column:
-    """A time that may be missing and is sorted by: what is missing comes last."""
+    """A time to sort by that may be missing; missing ones come last."""
     return Column("timestamptz NOT NULL", lambda at: at or never, lambda kept: None if kept == never else kept)
 
 
@@ -69,7 +69,7 @@ def _column(hint: Any) -> Column:
 
 
 def _or_none(column: Column) -> Column:
-    """A word that may be missing is kept as an empty one, anything else as NULL."""
+    """A missing word is stored as an empty text, anything else as NULL."""
     decode = column.decode
     if decode is not None:
         return Column(column.declared, lambda value: value or "", lambda kept: decode(kept) if kept else None)

@@ -62,7 +62,7 @@ log = logging.getLogger("fulfilment.projections")
 def run_forever(
     dsn: str, stop: threading.Event, projections: Sequence[Projection], *, page_facts: int = PAGE_FACTS
 ) -> None:
-    """Follows the logs of all tenants until it is told to stop; a lost database is waited for."""
+    """Follows the logs of all tenants until stop is set; waits for a lost database."""
     pause, name = _SHORTEST_PAUSE, new_name()
     while not stop.is_set():
         started_at = time.monotonic()
@@ -78,7 +78,7 @@ def run_forever(
 
 
 class _Trouble:
-    """What is tried again, less and less often, and how it failed; told once until it is over."""
+    """Errors of what is tried again, less and less often; each is logged once until it is over."""
 
     def __init__(self, longest_pause: float) -> None:
         self._longest_pause = longest_pause
@@ -107,7 +107,7 @@ class _Build(NamedTuple):
 
 
 class _Projector:
-    """One life of the projector, from connection to loss."""
+    """The projector from one connection to the database until its loss."""
 
     def __init__(
         self, dsn: str, name: str, projections: Sequence[Projection], page_facts: int, stop: threading.Event
@@ -153,12 +153,12 @@ class _Projector:
             if not facts:
                 self._wait()
             elif facts < self._page_facts:
-                # It follows as facts come. A page costs much the same however few they are, so it lets some more come,
+                # A page costs nearly the same however few facts it has, so it waits for some more,
                 # and leaves the processor to commands meanwhile.
                 self._stop.wait(min(_BREATH * (time.monotonic() - began), _LONGEST_BREATH))
 
     def _discover(self) -> None:
-        """Finds new tenants, and what was asked of the projector."""
+        """Finds new tenants and requested rebuilds."""
         if time.monotonic() < self._discover_at:
             return
         listed = {schema for (schema,) in self._connection.execute(_TENANTS).fetchall()}
@@ -173,7 +173,7 @@ class _Projector:
         self._discover_at = time.monotonic() + (_PREPARED_SECONDS if self._preparing else POLL_SECONDS)
 
     def _admit(self, schema: str) -> None:
-        """Follows a tenant once its tables are made, which takes a moment in which the others go on."""
+        """Follows a tenant once its tables are made; the others go on meanwhile."""
         made = self._preparing.get(schema)
         if made is None:
             if self._trouble.may_try(_read_models(schema)):
@@ -210,11 +210,11 @@ class _Projector:
             self._failed_rebuilds.is_over(_rebuilds(schema, name))
         except (AlreadyBuilding, Lost, Stopped) as error:
             log.info("%s of %s of %s ended: %s", requested, name, schema, type(error).__name__)
-        except Exception as error:  # noqa: BLE001 - whoever asks for the status is told, and a new shape is tried again
+        except Exception as error:  # noqa: BLE001 - the status shows it, and a new shape is tried again
             self._failed_rebuilds.failed(_rebuilds(schema, name), error)
 
     def _step(self) -> int:
-        """One page for every tenant that may have one; says how many facts the longest had."""
+        """One page for every tenant that may have one; returns the size of the longest."""
         most = 0
         for schema, follower in self._followers.items():
             if follower.look_at > time.monotonic() or not self._trouble.may_try(_read_models(schema)):
@@ -230,7 +230,7 @@ class _Projector:
 
     @contextmanager
     def _only_of(self, schema: str) -> Iterator[None]:
-        """What is wrong with one tenant's schema does not keep the others waiting."""
+        """Keeps an error of one tenant's schema from stopping the others."""
         try:
             yield
         except Exception as error:
@@ -245,10 +245,10 @@ class _Projector:
             self._trouble.is_over(_read_models(schema))
 
     def _wait(self) -> None:
-        """Until it is time to look again, or a hint that there is something; hints may come late or never."""
+        """Waits until a hint of new facts or until the next look; hints may come late or never."""
         followers = self._followers.values()
         look_at = min((each.look_at for each in followers), default=self._discover_at)
-        # Never for long, so that it soon notices that it is to stop.
+        # Never for long, so that it notices the stop soon.
         timeout = min(max(0.01, min(look_at, self._discover_at) - time.monotonic()), _LONGEST_WAIT)
         for hint in self._listener.notifies(timeout=timeout, stop_after=1):
             follower = self._followers.get(hint.payload)
@@ -265,7 +265,7 @@ def _rebuilds(schema: str, name: str) -> str:
 
 
 def catch_up(dsn: str, schema: str, projections: Sequence[Projection], *, page_facts: int = PAGE_FACTS) -> int:
-    """Takes one tenant's projections to the head of its log and returns it; raises what stands in the way."""
+    """Takes one tenant's projections to the head of its log and returns it; raises the error that stops them."""
     with at_full_speed(), open_connection(dsn) as connection:
         make_tables(connection, schema, projections)
         writer, registry = Writer(dsn, projections), Registry(NOUNS)

@@ -1,4 +1,4 @@
-"""Where every projection of a tenant stands, and asking the projector for a rebuild: what the API process asks."""
+"""The status of every projection of a tenant, and requests for rebuilds, for the API process."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class Page:
         return self._changed.get(prefix, {}).values()
 
     def change(self, histories: Mapping[str, tuple[Any, Any]]) -> None:
-        """Notes the streams that the page changes, by name."""
+        """Notes the streams that the page changes."""
         for stream, pair in histories.items():
             self._changed.setdefault(_prefix(stream), {})[stream] = pair
 
@@ -109,7 +109,7 @@ class Page:
         return self._neighbours.get(stream) if pair is None else pair[0 if before else 1]
 
     def load_neighbours(self, load: Callable[[Iterable[str]], Mapping[str, Any]]) -> None:
-        """Adds what did not change: orders of changed parcels and cases, and the other parcels and cases of those."""
+        """Adds unchanged streams: orders of changed parcels and cases, and their other parcels and cases."""
         self._load_unchanged(load, orders_of(self._changed))
         self._load_unchanged(load, neighbours_of(now for _, now in self.orders_concerned()))
 
@@ -188,7 +188,7 @@ class Streams:
             page.change({stream: (before.get(stream), history) for stream, history in now.items()})
             page.load_neighbours(load)
         except BaseException:
-            # What was folded in place stands further than the page before: read it from the log again.
+            # Streams that are changed in place are already beyond this page: read them from the log again.
             for stream in now:
                 if stream.startswith("stock-"):
                     self._histories.pop(stream, None)
@@ -209,7 +209,7 @@ class Streams:
             prefix = stream.partition("-")[0]
             history = now[stream] if stream in now else before.get(stream)
             available = history.stock.available if type(history) is StockHistory else 0
-            # Before it is folded: should that fail half way, the history must be forgotten.
+            # Noted before the fold: if that fails half way, the history must be dropped.
             now[stream] = history
             try:
                 now[stream] = history = folds[prefix](history, fact, position)
@@ -251,7 +251,7 @@ class Streams:
         self.trim(self._streams_kept)
 
     def trim(self, kept: int) -> None:
-        """Lets go of the streams used longest ago."""
+        """Drops the streams used longest ago."""
         while len(self._histories) > kept:
             self._histories.popitem(last=False)
 

@@ -54,7 +54,7 @@ def table(name: str, row: type[R], key: int, *indexes: str) -> Table[R]:
 
 
 def _sql(template: str) -> SQL:
-    """SQL that stands in this package; what callers send is always a parameter."""
+    """SQL that is written in this package; values of callers are always parameters."""
     return SQL(cast("Any", template))
 
 
@@ -106,7 +106,7 @@ class Rows(Generic[R]):
 
 
 class AddedRows(Generic[R]):
-    """Rows that are written once and never change; those that are there already stay."""
+    """Rows that are written once and never change; existing ones stay."""
 
     def __init__(self, table: Table[R], rows: Iterable[R]) -> None:
         self.table = table

@@ -81,7 +81,7 @@ class Writer:
             for written in batch.written:
                 written.write(cursor, batch.schema, "")
             move_on(cursor, batch.schema, name, batch.position)
-            # Last, for it locks the row, and whoever shows a sign of life for all projections would wait for this one.
+            # Last, because it locks the row, and a projector that renews all its leases would wait for it.
             cursor.execute(in_schema(_STAY, batch.schema), (name, self.name, shape), prepare=True)
             if not cursor.rowcount:
                 raise Superseded(name)

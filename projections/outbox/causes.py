@@ -49,7 +49,7 @@ from projections.machine.streams import LoggedFact
 
 
 class _Cause(NamedTuple):
-    """What of a fact becomes a message."""
+    """A message that a fact makes due."""
 
     kind: MessageKind
     about: About
@@ -66,7 +66,7 @@ def notices(facts: Iterable[LoggedFact]) -> Iterator[Notice]:
 
 
 def _confirmed(fact: OrderConfirmed, history: OrderHistory) -> Iterable[_Cause]:
-    """Of a reship the case has told already."""
+    """Not for a reship: the messages of its case cover it."""
     if history.order.placed.reship_of:
         return
     yield _Cause(MessageKind.ORDER_CONFIRMED, About(fact.order_id, due=fact.promised_by), fact.at)
@@ -100,7 +100,7 @@ def _cancel_asked(fact: CancelRequested, history: OrderHistory) -> Iterable[_Cau
 
 
 def _missed(fact: DeadlineMissed, history: OrderHistory) -> Iterable[_Cause]:
-    """When it was due counts, not when it was noticed: an old breach that an import shows is no news."""
+    """The due time counts, not when it was noticed, so that old breaches of an import make no messages."""
     about = About(fact.order_id, clock=fact.clock.value, due=fact.due)
     if fact.object_id != fact.order_id:
         about = _of(history, fact.object_id, clock=fact.clock.value, due=fact.due)
@@ -123,7 +123,7 @@ def _first_scan_missed(fact: FirstScanMissed, parcel: Parcel) -> Iterable[_Cause
 
 
 def _scanned(fact: CheckpointRecorded, parcel: Parcel) -> Iterable[_Cause]:
-    """Only a scan that says where the parcel is now, and says it for the first time; none of an earlier use."""
+    """Only for the first scan with the parcel's present status; not for scans of an earlier use."""
     status = fact.checkpoint.status
     if fact.checkpoint not in parcel.checkpoints:
         return
@@ -192,7 +192,7 @@ CASE_STEPS: Mapping[type[Fact], str] = {
     CaseCancelled: "cancelled",
     CaseReopened: "reopened",
 }
-"""What a customer is told of a case; who is liable is between the retailer and the others."""
+"""The steps of a case that a customer is told of; liability is not among them."""
 
 
 def _first_answer_missed(fact: FirstAnswerMissed, case: Case) -> Iterable[_Cause]:
@@ -230,12 +230,12 @@ def _recovery_answer_missed(fact: recoveries.RecoveryAnswerMissed, history: Reco
 
 
 def _level(alert: Alert) -> Callable[[Any, Any], Iterable[_Cause]]:
-    def told(fact: Any, history: Any) -> Iterable[_Cause]:
+    def causes_of(fact: Any, history: Any) -> Iterable[_Cause]:
         at = fact.stale_at if alert is Alert.STALE else fact.at
         about = About(supplier_id=fact.supplier_id, sku=fact.sku, because=alert.value)
         yield _Cause(MessageKind.STOCK_ALERT, about, at)
 
-    return told
+    return causes_of
 
 
 _CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {

@@ -67,9 +67,9 @@ MESSAGES = table(
 
 
 def _messages(page: Page) -> list[Written]:
-    """What facts make due, and what the messages' own facts say, which goes before it."""
+    """Messages that facts make due, and messages as their own facts have them, which go first."""
     asked = Rows(MESSAGES)
-    # Never as new ones, even if they are: a fact has made most of them due before.
+    # Never inserted as new rows: most of them exist already because a fact made them due.
     asked.changed = [_asked(message) for _, message in page.changed(messages.NOUN.prefix)]
     due = [_due(notice) for facts in page.facts.values() for notice in notices(facts)]
     return [AddedRows(MESSAGES, due), asked]

@@ -98,7 +98,7 @@ def _notice(message_id: str, kind: str, about: str, caused_at: datetime, cause: 
 
 
 class Backlog(NamedTuple):
-    """How much is still to be sent, and how much nobody will try again by itself."""
+    """How many messages are still to be sent, and how many will not be tried again automatically."""
 
     waiting: int
     failed: int

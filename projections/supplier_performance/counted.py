@@ -68,7 +68,7 @@ def _cases(name: RateName, supplier_id: str) -> Iterator[str]:
     for count in COUNTS[counted_in(name)]:
         if supplier_id and count.whose is Whose.ALL:
             continue
-        # What counts for suppliers alone may have rows of its own for all together: they name no supplier.
+        # Rows for all suppliers together name no supplier.
         by_supplier = supplier_id or count.whose is Whose.SUPPLIER
         condition = "supplier_id = %(supplier_id)s AND" if by_supplier else ""
         query = _CASES.replace("{condition}", condition).replace("{table}", f"{{{count.table.name}}}")

@@ -65,10 +65,10 @@ def _orders(history: OrderHistory, page: Page, *, before: bool) -> list[OrderRow
 
 
 def _order(history: OrderHistory) -> OrderRow:
-    """Its row, but for what its cases say."""
+    """Its row, without what its cases add."""
     order = history.order
     lines = order.lines.values()
-    cancelled_by = _whose_order(history) if history.header is Header.CANCELLED else ""
+    cancelled_by = _cancelling_party(history) if history.header is Header.CANCELLED else ""
     return OrderRow(
         order_id=order.order_id,
         channel=order.placed.channel,
@@ -86,8 +86,8 @@ def _order(history: OrderHistory) -> OrderRow:
     )
 
 
-def _whose_order(history: OrderHistory) -> str:
-    # What was only taken from one supplier for another was not cancelled.
+def _cancelling_party(history: OrderHistory) -> str:
+    # Units that were only rerouted were not cancelled.
     parts = history.order.supplier_orders
     gone = [who for what, who in history.cancelled_by.items() if what not in parts or parts[what].count("cancelled")]
     parties = frozenset[str]().union(*gone)
@@ -117,7 +117,7 @@ def _parcel(parcel: Parcel) -> ParcelRow:
 
 
 def _reviews(history: OrderHistory) -> list[ReviewRow]:
-    """Each review, for all together and for every supplier of the order: it does not say whom it means."""
+    """Each review, for all together and for every supplier of the order, because it names none."""
     order = history.order
     if not order.reviews:
         return []

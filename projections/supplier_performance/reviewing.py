@@ -19,7 +19,7 @@ from projections.supplier_performance.windows import Window
 
 
 async def see(where: Where, supplier_id: str, since: datetime | None, until: datetime | None, now: datetime) -> Seen:
-    """What a review sees of a supplier: the rates of a period, if not said of as long as between two reviews."""
+    """The rates of a supplier in a period, by default as long as the time between two reviews."""
     async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
         end = until or now
         begin = since or end - timedelta(days=(await policies_agreed(at)).in_force(now).review_every_days)
@@ -91,7 +91,7 @@ _IN_USE = [Standing.APPROVED.value, Standing.SUSPENDED.value]
 
 
 async def crossings(where: Where, now: datetime) -> Answer[Crossing]:
-    """What the usual windows up to now say that is not recorded yet."""
+    """Crossings in the usual windows up to now that are not recorded yet."""
     async with snapshot(where, SUPPLIER_PERFORMANCE) as at:
         ranked = await ranking(at, Window(now))
         least = (await policies_agreed(at)).in_force(now).suspension_least_cases

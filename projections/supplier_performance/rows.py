@@ -26,13 +26,13 @@ class SupplierOrderRow(NamedTuple):
     dispatch_due: datetime | None
     """None where no dispatch counts."""
     dispatched_at: datetime | None
-    """By the carrier's first scan, else as the supplier said."""
+    """By the carrier's first scan, otherwise as the supplier reported."""
     dispatched_in_time: bool
     dispatch_by: datetime | None
     shipped_at: datetime | None
-    """The dispatch as the supplier said."""
+    """The dispatch as the supplier reported it."""
     shipped_late: bool
-    """As the supplier said."""
+    """As the supplier reported."""
     cancelled_by: str
     """Whose doing it is that nothing is sent; empty unless cancelled."""
     cancelled: bool

@@ -22,36 +22,36 @@ _DISPATCHED = SupplierOrderRow._fields.index("dispatched_at")
 """Where it stands in the row; whether that was in time comes next."""
 
 
-class _Leg(NamedTuple):
+class _OrderPart(NamedTuple):
     """What a supplier order's row takes from its order alone, without its parcels and cases."""
 
     supplier_order: SupplierOrder
     row: SupplierOrderRow
-    """As the supplier said when it dispatched."""
+    """With the dispatch as the supplier reported it."""
     shipments: list[Shipment]
     """Its parcels, once all that was to be shipped is."""
 
 
-def _legs(history: OrderHistory) -> list[_Leg]:
+def _order_parts(history: OrderHistory) -> list[_OrderPart]:
     parts = history.order.supplier_orders.values()
-    # Units that are sent once more are no order of their own.
-    met = {each.supplier_id for each in parts} if history.order.placed.reship_of else set[str]()
-    legs = []
+    # A reship is no order of its own.
+    seen = {each.supplier_id for each in parts} if history.order.placed.reship_of else set[str]()
+    found = []
     for each in parts:
-        legs.append(_leg(history, each, leads=each.supplier_id not in met))
-        met.add(each.supplier_id)
-    return legs
+        found.append(_order_part(history, each, leads=each.supplier_id not in seen))
+        seen.add(each.supplier_id)
+    return found
 
 
-def _leg(history: OrderHistory, each: SupplierOrder, *, leads: bool) -> _Leg:
+def _order_part(history: OrderHistory, each: SupplierOrder, *, leads: bool) -> _OrderPart:
     placed, stage, shipped_at = history.order.placed, each.stage, each.dispatched_at
-    cancelled_by = _whose(history, each.supplier_order_id) if stage is Stage.CANCELLED else ""
-    # What others than the supplier cancelled in time, and what it turned down in time, is not held against it.
-    let_off = cancelled_by not in ("", "supplier") or stage is Stage.REJECTED
+    cancelled_by = _cancelling_party(history, each.supplier_order_id) if stage is Stage.CANCELLED else ""
+    # A timely cancellation by others or a timely rejection does not count against the supplier.
+    excused = cancelled_by not in ("", "supplier") or stage is Stage.REJECTED
     acknowledged_at = each.acknowledged_at
-    acknowledge_due = each.acknowledge_by if _counts(each, each.acknowledge_by, acknowledged_at, let_off) else None
-    of_it = [one for one in history.order.shipments if one.supplier_order_id == each.supplier_order_id]
-    arrived = [one.delivered_at for one in of_it if one.delivered_at] if stage is Stage.CLOSED else []
+    acknowledge_due = each.acknowledge_by if _counts(each, each.acknowledge_by, acknowledged_at, excused) else None
+    shipments = [one for one in history.order.shipments if one.supplier_order_id == each.supplier_order_id]
+    arrived = [one.delivered_at for one in shipments if one.delivered_at] if stage is Stage.CLOSED else []
     row = SupplierOrderRow(
         supplier_order_id=each.supplier_order_id,
         supplier_id=each.supplier_id,
@@ -61,7 +61,7 @@ def _leg(history: OrderHistory, each: SupplierOrder, *, leads: bool) -> _Leg:
         acknowledge_due=acknowledge_due,
         acknowledged_at=acknowledged_at,
         acknowledged_in_time=in_time(acknowledged_at, acknowledge_due),
-        dispatch_due=each.dispatch_by if _counts(each, each.dispatch_by, shipped_at, let_off) else None,
+        dispatch_due=each.dispatch_by if _counts(each, each.dispatch_by, shipped_at, excused) else None,
         dispatched_at=None,
         dispatched_in_time=False,
         dispatch_by=each.dispatch_by,
@@ -74,7 +74,7 @@ def _leg(history: OrderHistory, each: SupplierOrder, *, leads: bool) -> _Leg:
         mistaken=bool(each.packing_lacks),
         defective=leads and is_defective(history.order),
     )
-    return _Leg(each, row, of_it if shipped_at else [])
+    return _OrderPart(each, row, shipments if shipped_at else [])
 
 
 def in_time(happened_at: datetime | None, due: datetime | None) -> bool:
@@ -82,7 +82,7 @@ def in_time(happened_at: datetime | None, due: datetime | None) -> bool:
 
 
 def is_late(each: SupplierOrder) -> bool:
-    """Whether it was said to be shipped after its deadline."""
+    """Whether it was reported as shipped after its deadline."""
     shipped_at, due = each.dispatched_at, each.dispatch_by
     return shipped_at is not None and due is not None and shipped_at > due
 
@@ -92,29 +92,29 @@ def is_defective(order: Order) -> bool:
     return bool(order.chargebacks) or any(review.score <= 2 for review in order.reviews)
 
 
-def _counts(each: SupplierOrder, due: datetime | None, met_at: datetime | None, let_off: bool) -> bool:
-    """Whether a deadline counts in a rate; one that stands still on the retailer's hold does not, as yet."""
+def _counts(each: SupplierOrder, due: datetime | None, met_at: datetime | None, excused: bool) -> bool:
+    """Whether a deadline counts in a rate; one that is stopped by a hold does not count yet."""
     if met_at is not None or due is None:
         return True
     stopped = each.stopped_since is not None and each.stopped_since < due
-    return not (stopped or (let_off and _given_up_in_time(each, due)))
+    return not (stopped or (excused and _given_up_in_time(each, due)))
 
 
 def _given_up_in_time(each: SupplierOrder, due: datetime | None) -> bool:
-    """Whether no unit was cancelled, rejected or rerouted only after it was late."""
+    """Whether all units that were cancelled, rejected or rerouted were so before the deadline."""
     return due is None or each.given_up_at is None or each.given_up_at < due
 
 
 def supplier_orders(history: OrderHistory, page: Page, *, before: bool) -> Iterator[SupplierOrderRow]:
     cases = cases_of(history, page, before=before)
-    for leg in history.cached(_legs):
-        each, row = leg.supplier_order, leg.row
-        dispatched_at = _dispatched_at(leg.shipments, page, before=before)
+    for part in history.cached(_order_parts):
+        each, row = part.supplier_order, part.row
+        dispatched_at = _dispatched_at(part.shipments, page, before=before)
         mine = [case for case in cases if _is_about(case, each)]
         dispatched_in_time = in_time(dispatched_at, row.dispatch_due) and _given_up_in_time(each, row.dispatch_due)
         mistaken = row.mistaken or any(map(_is_mistake, mine))
         defective = row.defective or (row.leads and any(map(is_claim, mine)))
-        # As _replace does it, in a third of the time: there are many.
+        # Like _replace, in a third of the time: there are many rows.
         dispatched = (dispatched_at, dispatched_in_time)
         yield SupplierOrderRow._make((*row[:_DISPATCHED], *dispatched, *row[_DISPATCHED + 2 : -2], mistaken, defective))
 
@@ -131,7 +131,7 @@ def _is_about(case: Case, each: SupplierOrder) -> bool:
 
 
 def is_claim(case: Case) -> bool:
-    """Whether the customer found fault with something, and was not told that it is mistaken."""
+    """Whether the customer complained of a fault and the case was neither denied nor cancelled."""
     return case.status not in (CaseStatus.DENIED, CaseStatus.CANCELLED) and not case.opened.reason.is_the_customers
 
 
@@ -141,13 +141,13 @@ def _is_mistake(case: Case) -> bool:
     return ruled and is_claim(case) and case.opened.reason in (Reason.WRONG_ITEM, Reason.MISSING_ITEM)
 
 
-def _whose(history: OrderHistory, what: str) -> str:
+def _cancelling_party(history: OrderHistory, what: str) -> str:
     parties = history.cancelled_by.get(what, frozenset())
     return next((party for party in FAULTS if party in parties), "unknown")
 
 
 def _dispatched_at(shipments: Sequence[Shipment], page: Page, *, before: bool) -> datetime | None:
-    """When the last parcel left: the carrier's first scan tells, before one the supplier's word."""
+    """When the last parcel left: by the carrier's first scan, until then as the supplier reported."""
     left = []
     for shipment in shipments:
         parcel = page.parcel(shipment.carrier, shipment.number, shipment.epoch, before=before)

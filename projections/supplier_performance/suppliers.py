@@ -45,7 +45,7 @@ class ProposalRow(NamedTuple):
 
 
 class AgreementRow(NamedTuple):
-    """The targets of an agreement, in basis points; None where the retailer's policy says."""
+    """The targets of an agreement, in basis points; None where the retailer's policy applies."""
 
     supplier_id: str
     effective_from: datetime
@@ -81,7 +81,7 @@ def proposals(supplier: Supplier) -> list[ProposalRow]:
 
 
 def agreements(supplier: Supplier) -> list[AgreementRow]:
-    """What was agreed of targets, if anything ever was; of two agreements from one day on, the later signed."""
+    """The agreed targets, if there are any; of two agreements from the same day, the later one counts."""
     rows = {
         each.effective_from: AgreementRow(
             supplier.supplier_id,

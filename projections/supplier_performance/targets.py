@@ -35,7 +35,7 @@ class Terms(NamedTuple):
 
     policies: Policies
     agreed: Mapping[str, Sequence[tuple[Any, ...]]]
-    """Of each supplier whose agreements say something: from, until, the two targets, the latest first."""
+    """Of each supplier with agreed targets: from, until, the two targets, the latest first."""
 
     def at(self, instant: datetime) -> TargetsInForce:
         targets = self.policies.in_force(instant).targets

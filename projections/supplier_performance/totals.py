@@ -23,14 +23,14 @@ class Summary(NamedTuple):
     gmv_minor: Mapping[str, int]
     """Price times quantity of all lines, by currency."""
     supplier_orders_dispatched: int
-    """All units that were to be shipped left, as the supplier said."""
+    """All units that were to be shipped left, as the supplier reported."""
     supplier_orders_dispatched_on_time: int
     delivered_orders: int
     delivered_late: int
 
 
 class SupplierTotal(NamedTuple):
-    """What a supplier dispatched, as it said; on time and late count those that had a deadline."""
+    """What a supplier reported as dispatched; on time and late count those that had a deadline."""
 
     supplier_id: str
     supplier_orders: int

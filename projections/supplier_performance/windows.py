@@ -1,4 +1,4 @@
-"""What rates count over a window: whole days from sums by day, and what is left of it from rows.
+"""What rates count over a window: whole days from sums by day, the rest from rows.
 
 Windows as usual, up to about now, are taken from sums of just these windows, and only what passed since the last full
 hour is counted. Both ways give the same figures.
@@ -119,7 +119,7 @@ def whole_days(since: datetime, until: datetime) -> tuple[date, date]:
 
 
 def edges(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """What is left of a span without its whole days."""
+    """The parts of a span outside its whole days."""
     first, after = (midnight(day) for day in whole_days(since, until))
     yield since, min(first, until)
     yield max(after, first, since), until

@@ -35,7 +35,7 @@ def of_order(history: OrderHistory) -> list[Item]:
 
 
 def _holds(history: OrderHistory) -> Iterator[Item]:
-    """Money is waited for, not worked for; of what is cancelled nothing waits."""
+    """Waiting for payment is no work, and cancelled orders have none."""
     order = history.order
     for hold in order.holds if order.header is not Header.CANCELLED else ():
         if hold.reason is not HoldReason.AWAITING_PAYMENT:
@@ -60,7 +60,7 @@ def _why(hold: Hold) -> str:
 
 
 def _oddities(history: OrderHistory) -> Iterator[Item]:
-    """What was packed or left when it should not have. Of a hold that is work only as long as one stands."""
+    """What was packed or shipped when it should not have been; work because of a hold ends with the hold."""
     order = history.order
     for parcel in order.shipments:
         what = f"{parcel.supplier_order_id}/{parcel.carrier}/{parcel.number}/{parcel.epoch}"
@@ -79,7 +79,7 @@ def _oddity(order: Order, supplier_order_id: str, oddity: Oddity, done: str, wha
         return
     why = f"on hold: {holds}" if oddity is Oddity.ON_HOLD else f"{to_minute(at)}, before it can have been"
     subject = f"{what}/{oddity}"
-    # A time that cannot be right says nothing of when there was something to do.
+    # An impossible time cannot be when the work came up.
     raised_at = max(at, order.placed.placed_at)
     yield Item(
         WorkKind.ODDITY,
@@ -96,7 +96,7 @@ def _oddity(order: Order, supplier_order_id: str, oddity: Oddity, done: str, wha
 
 
 def _chargebacks(order: Order) -> Iterator[Item]:
-    """What banks took that was not theirs to take; somebody disputes it, or finds that they are right."""
+    """Chargebacks, which somebody disputes or accepts."""
     for each in order.chargebacks:
         if each.warnings:
             subject = f"{order.order_id}/chargeback/{each.chargeback_id}"
@@ -106,15 +106,15 @@ def _chargebacks(order: Order) -> Iterator[Item]:
 
 
 def _unpayable(order: Order) -> Iterator[Item]:
-    """Granted refunds whose money went back otherwise since: nobody can pay them."""
+    """Granted refunds that cannot be paid, because the money went back in another way."""
     left = left_minor(order)
     for refund_id, refund in order.after_sales.refunds.items():
         amount_minor = sum(refund.amounts_minor.values())
         if refund.paid or amount_minor <= left:
             continue
         subject = f"{refund.case_id}/{refund_id}"
-        news = (order.payment_at, *(chargeback.at for chargeback in order.chargebacks))
-        since = max((at for at in news if at is not None), default=order.placed.placed_at)
+        changes = (order.payment_at, *(chargeback.at for chargeback in order.chargebacks))
+        since = max((at for at in changes if at is not None), default=order.placed.placed_at)
         granted, remains = (Money(each, order.currency) for each in (amount_minor, max(left, 0)))
         because = f"refund {refund_id} of {granted} cannot be paid, {remains} is left of what came in: deny it"
         task_id = task_id_of(WorkKind.CASE, subject, since)
@@ -122,7 +122,7 @@ def _unpayable(order: Order) -> Iterator[Item]:
 
 
 def _breaches(order: Order) -> Iterator[Item]:
-    """Only while what the clock waits for has not happened: what came late needs nobody any more."""
+    """Only while the step has still not happened; a late one needs no work any more."""
     for each in deadlines(order):
         if each.is_missed and each.missed_at is not None and not each.over:
             subject = f"{each.object_id}/{each.clock}"
@@ -142,7 +142,7 @@ def _breaches(order: Order) -> Iterator[Item]:
 
 
 def _rerouting(order: Order, missed: Reading) -> Iterator[str]:
-    """What came of giving the units to another supplier: why there is still something to do."""
+    """Why rerouting the units has not ended the breach."""
     supplier_order = order.supplier_orders.get(missed.object_id)
     sought = order.sought.get((missed.object_id, missed.clock))
     if supplier_order is None:

@@ -59,7 +59,7 @@ def _of_parcel(parcel: Parcel) -> list[Item]:
 
 def _trouble(parcel: Parcel) -> Item:
     since = parcel.last_seen_at
-    # A delivery that was none may be newer, and says nothing.
+    # Skips disputed deliveries, which may be newer.
     for scan in reversed([each for each in parcel.checkpoints if each.status is not ParcelStatus.DELIVERED]):
         if scan.status is not parcel.status:
             break
@@ -163,7 +163,7 @@ def _of_case(case: Case) -> list[Item]:
 
 
 def _next_step(case: Case) -> str:
-    """What the retailer is to do; empty while it is the customer's turn, a carrier's or a supplier's."""
+    """What the retailer has to do; empty while a customer, a carrier or a supplier has to act."""
     match case.status:
         case CaseStatus.OPENED:
             return "look at it"
@@ -207,7 +207,7 @@ _READERS = {
     Audience.SUPPLIER: Owner.SUPPLIER_MANAGER,
     Audience.STAFF: Owner.OPERATIONS,
 }
-"""Who sees to it that somebody is told whom no message reaches."""
+"""The staff that contacts a recipient whom no message reaches."""
 
 
 def _of_message(message: Message) -> list[Item]:

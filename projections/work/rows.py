@@ -60,7 +60,7 @@ class Item(NamedTuple):
     task_id: str
     owner: Owner
     due: datetime
-    """When it should be done; when it came up, where nothing says so."""
+    """When it should be done; if nothing sets that, when it came up."""
     raised_at: datetime
     because: Text = ""
     order_id: str = ""

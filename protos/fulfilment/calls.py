@@ -1,4 +1,4 @@
-"""How a client calls: with its metadata and a deadline, again where that may help, and failing as ``failures`` says."""
+"""How a client calls: with metadata and a deadline, with retries, and with the errors of ``failures``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 REPEATED = frozenset(
     {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED}
 )
-"""What may pass. The ledger answers a request id once, so that asking again is harmless."""
+"""Codes that are tried again. The ledger answers a request id once, so that a retry is harmless."""
 
 
 @dataclass(frozen=True)

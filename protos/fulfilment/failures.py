@@ -14,7 +14,7 @@ class CallFailed(grpc.RpcError):
     """A call that ended without an answer; also a ``grpc.RpcError`` with its code, details and trailers."""
 
     reason: str
-    """Stable, for programs, such as "OUT_OF_STOCK"; the code's name where it was not the service that spoke."""
+    """Stable, for programs, such as "OUT_OF_STOCK"; the code's name if it does not come from the service."""
     message: str
     """A sentence for people."""
     metadata: dict[str, str]
@@ -22,7 +22,7 @@ class CallFailed(grpc.RpcError):
     fields: list[tuple[str, str]]
     """What is wrong with a malformed request: the path of each field, such as "lines[0].sku", and what it lacks."""
     from_service: bool
-    """Whether it was the service that spoke, with a reason of its own, or gRPC."""
+    """Whether the service answered with a reason of its own, or gRPC failed."""
 
     def __init__(self, error: grpc.RpcError) -> None:
         call: Any = error  # which every RpcError of a channel is as well
@@ -56,7 +56,7 @@ class CallFailed(grpc.RpcError):
 
 
 class Refused(CallFailed):
-    """The service understood and said no. Under the same request id it says so for ever."""
+    """The service refused the request. The same request id is always refused again."""
 
 
 class Unavailable(CallFailed):

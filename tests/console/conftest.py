@@ -6,7 +6,7 @@ import pytest
 
 from adapters.console.main import run
 from tests.support.service import Service
-from tests.support.terminal import Said, Shell, Terminal
+from tests.support.terminal import CommandResult, Shell, Terminal
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +21,10 @@ def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
     for name in ("FULFILMENT_SERVER", "FULFILMENT_TENANT", "FULFILMENT_ACTOR"):
         monkeypatch.delenv(name, raising=False)
 
-    def type_in(*arguments: str) -> Said:
+    def type_in(*arguments: str) -> CommandResult:
         code = run(arguments)
         printed = capsys.readouterr()
-        return Said(code, printed.out, printed.err)
+        return CommandResult(code, printed.out, printed.err)
 
     return type_in
 

@@ -50,20 +50,20 @@ def test_a_file_that_was_written_anew_is_a_new_feed(ff: Terminal, tmp_path: Path
 
 def test_lines_that_are_wrong_are_named_by_their_numbers_and_the_others_are_taken(ff: Terminal, tmp_path: Path):
     lines = ["PAN,5", "PAN-2,many", ",4", "LID,7"]
-    said = ff("stock", "feed", "acme", "--csv", written(tmp_path / "feed.csv", "sku,quantity", lines))
-    assert (said.code, said.out.splitlines()[0]) == (1, "4 lines: 2 recorded, 0 known already, 2 not taken.")
-    assert "line 3: quantity 'many' is not a whole number from -2147483648 to 2147483647 [UNREADABLE]\n" in said.out
-    assert "line 4: sku: is required [UNREADABLE]\n" in said.out
+    result = ff("stock", "feed", "acme", "--csv", written(tmp_path / "feed.csv", "sku,quantity", lines))
+    assert (result.code, result.out.splitlines()[0]) == (1, "4 lines: 2 recorded, 0 known already, 2 not taken.")
+    assert "line 3: quantity 'many' is not a whole number from -2147483648 to 2147483647 [UNREADABLE]\n" in result.out
+    assert "line 4: sku: is required [UNREADABLE]\n" in result.out
     assert [each["available"] for each in ff("stock", "show", "acme", "PAN", "LID", "--json").json["levels"]] == [5, 7]
 
 
 def test_offers_are_taken_from_a_file(ff: Terminal, tmp_path: Path):
     header = "sku,cost,currency,minimum_quantity,backups"
     source = written(tmp_path / "offers.csv", header, ["TEA,3.50,EUR,2,bolt dock", "MUG,1.5,EUR,,", "JAR,1.555,EUR,,"])
-    told = ff("supplier", "offer", "acme", "--csv", source, "--json")
-    assert told.code == 1
-    problem = {"line": 4, "reason": "UNREADABLE", "message": told.json["problems"][0]["message"]}
-    assert told.json == {"lines": 3, "applied": 2, "replayed": 0, "problems": [problem], "warnings": []}
+    result = ff("supplier", "offer", "acme", "--csv", source, "--json")
+    assert result.code == 1
+    problem = {"line": 4, "reason": "UNREADABLE", "message": result.json["problems"][0]["message"]}
+    assert result.json == {"lines": 3, "applied": 2, "replayed": 0, "problems": [problem], "warnings": []}
     assert "1.555" in problem["message"]
     offers = {each["sku"]: each for each in ff("supplier", "show", "acme", "--json").json["offers"]}
     assert (offers["TEA"]["cost"]["amount_minor"], offers["TEA"]["backups"]) == (350, ["bolt", "dock"])
@@ -84,8 +84,8 @@ def test_offers_are_taken_from_a_file(ff: Terminal, tmp_path: Path):
 def test_a_file_of_other_columns_is_refused_as_a_whole(
     ff: Terminal, tmp_path: Path, header: str, line: str, sentence: str
 ):
-    said = ff("stock", "feed", "acme", "--csv", written(tmp_path / "feed.csv", header, [line]))
-    assert (said.code, sentence in said.err, said.err.count("\n")) == (1, True, 1), said.err
+    result = ff("stock", "feed", "acme", "--csv", written(tmp_path / "feed.csv", header, [line]))
+    assert (result.code, sentence in result.err, result.err.count("\n")) == (1, True, 1), result.err
 
 
 def test_one_figure_or_a_file_of_them_is_asked_for(ff: Terminal, tmp_path: Path):
@@ -95,16 +95,16 @@ def test_one_figure_or_a_file_of_them_is_asked_for(ff: Terminal, tmp_path: Path)
     assert ff("stock", "feed", "acme", "--csv", "-", typed="sku,quantity\nCAN,2\n").code == 0
 
 
-def test_what_is_odd_about_a_line_is_told_by_its_number(ff: Terminal, tmp_path: Path):
+def test_what_is_odd_about_a_line_is_reported_by_its_number(ff: Terminal, tmp_path: Path):
     source = written(tmp_path / "feed.csv", "sku,quantity", ["NEG,-5"])
-    told = ff("stock", "feed", "acme", "--csv", source)
-    assert (told.code, told.out) == (0, "1 line: 1 recorded, 0 known already, 0 not taken.\n")
-    assert re.search(r"^Warning: line 2: acme has -5 units of NEG, which counts as none", told.err, re.MULTILINE)
+    result = ff("stock", "feed", "acme", "--csv", source)
+    assert (result.code, result.out) == (0, "1 line: 1 recorded, 0 known already, 0 not taken.\n")
+    assert re.search(r"^Warning: line 2: acme has -5 units of NEG, which counts as none", result.err, re.MULTILINE)
     (*_, warned) = ff("stock", "feed", "acme", "--csv", source, "--json").json["warnings"]
     assert warned["line"] == 2
 
 
-def test_of_many_odd_lines_the_first_twenty_are_told_and_how_many_more(ff: Terminal, tmp_path: Path):
+def test_of_many_odd_lines_the_first_twenty_are_listed_and_the_others_counted(ff: Terminal, tmp_path: Path):
     source = written(tmp_path / "feed.csv", "sku,quantity", (f"ODD-{n},-1" for n in range(30)))
     warned = [line for line in ff("stock", "feed", "acme", "--csv", source).err.splitlines() if "Warning" in line]
     assert len(warned) == 21
@@ -113,9 +113,9 @@ def test_of_many_odd_lines_the_first_twenty_are_told_and_how_many_more(ff: Termi
 
 def test_a_list_that_names_a_sku_twice_is_refused_before_anything_is_sent(ff: Terminal, tmp_path: Path):
     source = written(tmp_path / "feed.csv", "sku,quantity", ["TWIN,5", "ELSE,1", "TWIN,6"])
-    said = ff("stock", "feed", "acme", "--csv", source)
-    assert said.code == 1
-    assert "lines 2 and 4 both have the sku TWIN; leave one of them out. Nothing was sent [LINE_TWICE]" in said.err
+    result = ff("stock", "feed", "acme", "--csv", source)
+    assert result.code == 1
+    assert "lines 2 and 4 both have the sku TWIN; leave one of them out. Nothing was sent [LINE_TWICE]" in result.err
     levels = ff("stock", "show", "acme", "TWIN", "ELSE", "--json").json["levels"]
     assert not any(each.get("tracked") for each in levels)
 
@@ -123,15 +123,15 @@ def test_a_list_that_names_a_sku_twice_is_refused_before_anything_is_sent(ff: Te
 def test_all_faults_of_a_line_are_named_by_the_columns_of_the_file(ff: Terminal, tmp_path: Path):
     header = "sku,cost,currency,minimum_quantity,lead_time_days"
     lines = [",x,EUR,many,99999999999999999999", "CUP,1,eu,1,-1", "BIG,99999999999999999999,EUR,1,1", "NIL,,,1,1"]
-    said = ff("supplier", "offer", "acme", "--csv", written(tmp_path / "offers.csv", header, lines)).out
-    told = {line.partition(":")[0]: line for line in said.splitlines()}
+    result = ff("supplier", "offer", "acme", "--csv", written(tmp_path / "offers.csv", header, lines)).out
+    problems = {line.partition(":")[0]: line for line in result.splitlines()}
     for fault in ("sku: is required", "cost 'x' is not an amount", "minimum_quantity 'many'", "lead_time_days '9999"):
-        assert fault in told["line 2"]
-    assert told["line 3"].startswith("line 3: currency: ")
-    assert "; lead_time_days: " in told["line 3"]
-    assert "cost '99999999999999999999' is more than" in told["line 4"]
-    assert told["line 5"] == "line 5: cost: is required; currency: is required [UNREADABLE]"
-    assert "offer." not in said
+        assert fault in problems["line 2"]
+    assert problems["line 3"].startswith("line 3: currency: ")
+    assert "; lead_time_days: " in problems["line 3"]
+    assert "cost '99999999999999999999' is more than" in problems["line 4"]
+    assert problems["line 5"] == "line 5: cost: is required; currency: is required [UNREADABLE]"
+    assert "offer." not in result
 
 
 @pytest.mark.parametrize(
@@ -146,14 +146,14 @@ def test_all_faults_of_a_line_are_named_by_the_columns_of_the_file(ff: Terminal,
 def test_a_number_that_no_field_has_room_for_is_named_with_its_bounds(
     ff: Terminal, words: tuple[str, ...], sentence: str
 ):
-    said = ff(*words)
-    assert (said.code, sentence in said.err, said.err.count("\n")) == (2, True, 1), said.err
+    result = ff(*words)
+    assert (result.code, sentence in result.err, result.err.count("\n")) == (2, True, 1), result.err
 
 
 def test_a_term_is_refused_by_the_name_it_was_given(ff: Terminal):
-    said = ff("policy", "set", "return_window_days=-1")
-    assert said.code == 1
-    assert said.err.startswith("Error: return_window_days: ")
-    assert "policy." not in said.err
+    result = ff("policy", "set", "return_window_days=-1")
+    assert result.code == 1
+    assert result.err.startswith("Error: return_window_days: ")
+    assert "policy." not in result.err
     error = json.loads(ff("policy", "set", "return_window_days=-1", "--json").err)["error"]
     assert error["details"] == {"field": "return_window_days", "fields": ["return_window_days"]}

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.console.main import run
 from tests.support.service import Service
-from tests.support.terminal import Said, Shell
+from tests.support.terminal import CommandResult, Shell
 
 PNG = b"\x89PNG\r\n\x1a\n a broken cup"
 PERSON = ("--name", "Ann Example", "--email", "ann@example.org", "--address", "1 Elm Street", "--city", "Berlin")
@@ -20,11 +20,11 @@ PERSON = ("--name", "Ann Example", "--email", "ann@example.org", "--address", "1
 def ff(capsys: pytest.CaptureFixture[str], service: Service) -> Shell:
     """Types a command, which must succeed unless said otherwise."""
 
-    def type_in(*arguments: str, code: int = 0) -> Said:
+    def type_in(*arguments: str, code: int = 0) -> CommandResult:
         ended = run((*arguments, "--server", service.address))
         printed = capsys.readouterr()
         assert ended == code, printed.err
-        return Said(ended, printed.out, printed.err)
+        return CommandResult(ended, printed.out, printed.err)
 
     return type_in
 
@@ -61,8 +61,10 @@ def ruled(ff: Shell, number: str, photo: str, units: int = 1) -> str:
 
 def test_a_broken_cup_is_refunded(ff: Shell, photo: str, folder: Path):
     arrived(ff, "1")
-    said = ff("case", "open", "C-1", "--order", "shop/1", "--reason", "damaged", "--line", "1:1", "--note", "in pieces")
-    assert said.out.startswith("Case C-1  opened\nNext: fulfilment case evidence add C-1 FILE")
+    result = ff(
+        "case", "open", "C-1", "--order", "shop/1", "--reason", "damaged", "--line", "1:1", "--note", "in pieces"
+    )
+    assert result.out.startswith("Case C-1  opened\nNext: fulfilment case evidence add C-1 FILE")
     assert "evidence requested" in ff("case", "ask", "C-1", "photo_of_label").out
     ff("case", "evidence", "add", "C-1", photo)
     ff("case", "review", "C-1")
@@ -153,7 +155,7 @@ def test_cases_are_listed_with_whose_turn_it_is(ff: Shell, photo: str):
     assert ff("case", "list", "--order", "shop/999").out == "There are no such cases.\n"
 
 
-def test_what_cannot_be_is_said_in_one_sentence(ff: Shell, photo: str):
+def test_what_is_not_possible_is_reported_in_one_sentence(ff: Shell, photo: str):
     case_id = ruled(ff, "7", photo)
     assert "[NO_REMEDY_YET]" in ff("case", "refund", case_id, "R", code=1).err
     assert "[UNKNOWN_CASE]" in ff("case", "show", "nobodys", code=1).err

@@ -34,19 +34,19 @@ pytestmark = pytest.mark.usefixtures("acme")
 def test_what_is_odd_stands_on_standard_error_beside_the_answer(ff: Shell, shell: Shell, service: Service):
     ff("supplier", "add", "odd", "--name", "Odd")
     at_our_service = ("--server", service.address, "--json", "--version", "1")
-    said = shell("stock", "feed", "odd", "TEA", *at_our_service, "--", "-9")
-    assert said.code == 0
-    assert said.json
-    assert said.err == (
+    result = shell("stock", "feed", "odd", "TEA", *at_our_service, "--", "-9")
+    assert result.code == 0
+    assert result.json
+    assert result.err == (
         "Warning: odd has a figure for TEA, which it has not offered\n"
         "Warning: odd has -9 units of TEA, which counts as none\n"
     )
 
 
 def test_erasing_asks_first(service: Service):
-    said = Terminal(service.address)("erase", "--order", "shop/nobody", typed="n\n")
-    assert said.code == 130
-    assert "cannot be undone" in said.err
+    result = Terminal(service.address)("erase", "--order", "shop/nobody", typed="n\n")
+    assert result.code == 130
+    assert "cannot be undone" in result.err
 
 
 def test_a_tenant_has_a_ledger_of_its_own(ff: Shell):
@@ -103,21 +103,21 @@ def test_a_long_history_is_read_to_its_end(ff: Shell, service: Service):
 
 
 def test_a_refusal_is_one_sentence_with_its_reason(ff: Shell):
-    said = ff("show", "shop/nowhere")
-    assert (said.code, said.out) == (1, "")
-    assert said.err == "Error: there is no order shop/nowhere [UNKNOWN_ORDER]\n"
+    result = ff("show", "shop/nowhere")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == "Error: there is no order shop/nowhere [UNKNOWN_ORDER]\n"
 
 
 def test_a_refusal_is_json_if_asked_for(ff: Shell):
-    said = ff("show", "shop/nowhere", "--json")
-    error = json.loads(said.err)["error"]
-    assert (said.code, error["reason"], error["details"]["order_id"]) == (1, "UNKNOWN_ORDER", "shop/nowhere")
+    result = ff("show", "shop/nowhere", "--json")
+    error = json.loads(result.err)["error"]
+    assert (result.code, error["reason"], error["details"]["order_id"]) == (1, "UNKNOWN_ORDER", "shop/nowhere")
 
 
 def test_a_malformed_field_is_named(ff: Shell):
-    said = ff("place", "--channel", "sh op", "--id", "1")
-    assert said.code == 1
-    assert said.err.startswith("Error: channel: 'sh op' is not made of letters, digits")
+    result = ff("place", "--channel", "sh op", "--id", "1")
+    assert result.code == 1
+    assert result.err.startswith("Error: channel: 'sh op' is not made of letters, digits")
     assert json.loads(ff("place", "--channel", "sh op", "--id", "1", "--json").err)["error"]["details"]["fields"] == [
         "channel"
     ]
@@ -147,18 +147,18 @@ def test_a_malformed_field_is_named(ff: Shell):
     ids=" ".join,
 )
 def test_what_is_not_understood_is_one_sentence(shell: Shell, arguments: tuple[str, ...]):
-    said = shell(*arguments, "--server", "127.0.0.1:1")
-    assert (said.code, said.out) == (2, "")
-    assert said.err.startswith("Error: ")
-    assert said.err.count("\n") == 1
+    result = shell(*arguments, "--server", "127.0.0.1:1")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("Error: ")
+    assert result.err.count("\n") == 1
     error = json.loads(shell(*arguments, "--server", "127.0.0.1:1", "--json").err)["error"]
     assert (error["reason"], error["exit_code"]) == ("USAGE", 2)
 
 
 def test_a_service_that_does_not_run_is_named_with_the_way_to_start_it(shell: Shell):
-    said = shell("status", "--server", "127.0.0.1:1")
-    assert said.code == 3
-    assert said.err == (
+    result = shell("status", "--server", "127.0.0.1:1")
+    assert result.code == 3
+    assert result.err == (
         "Error: the service at 127.0.0.1:1 does not answer; start it with `make run`, or name it with --server\n"
     )
 
@@ -166,9 +166,9 @@ def test_a_service_that_does_not_run_is_named_with_the_way_to_start_it(shell: Sh
 def test_a_service_that_is_silent_is_not_waited_for(shell: Shell):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         server = f"127.0.0.1:{silent.getsockname()[1]}"
-        said = shell("order", "pay", "shop/1", "--request-id", "pay-1", "--server", server, "--timeout", "0.3")
-    assert said.code == 3
-    assert "repeat it with --request-id pay-1" in said.err
+        result = shell("order", "pay", "shop/1", "--request-id", "pay-1", "--server", server, "--timeout", "0.3")
+    assert result.code == 3
+    assert "repeat it with --request-id pay-1" in result.err
 
 
 class Stubborn(grpc.GenericRpcHandler):
@@ -197,10 +197,10 @@ def test_an_unavailable_service_is_asked_again_with_the_same_request_id(shell: S
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
-        said = shell("order", "pay", "shop/1", "--server", f"127.0.0.1:{port}")
+        result = shell("order", "pay", "shop/1", "--server", f"127.0.0.1:{port}")
     finally:
         server.stop(0)
-    assert said.code == code
+    assert result.code == code
     assert len(set(stubborn.asked)) == 1
     assert len(stubborn.asked) == min(times + 1, 4)
 
@@ -229,10 +229,10 @@ def test_a_report_waits_until_the_read_model_has_caught_up(shell: Shell):
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
-        said = shell("report", "summary", "--json", "--server", f"127.0.0.1:{port}")
+        result = shell("report", "summary", "--json", "--server", f"127.0.0.1:{port}")
     finally:
         server.stop(0)
-    assert (said.code, said.json["orders"]) == (0, 1)
+    assert (result.code, result.json["orders"]) == (0, 1)
     assert behind.asked == [7] * 6
 
 
@@ -284,8 +284,8 @@ def test_lines_are_counted_alike_in_holds_in_errors_and_in_options(ff: Shell, tm
 def test_a_refusal_names_the_command_that_helps(ff: Shell):
     assert "create it with fulfilment tenant add [UNKNOWN_TENANT]" in ff("status", "--tenant", "nobody").err
     assert "'BAD TENANT' cannot name a tenant: start with a letter a-z" in ff("status", "--tenant", "BAD TENANT").err
-    said = json.loads(ff("supplier", "approve", "stranger", "--json").err)
-    assert said["error"]["message"] == "supplier stranger is not registered; use fulfilment supplier add"
+    result = json.loads(ff("supplier", "approve", "stranger", "--json").err)
+    assert result["error"]["message"] == "supplier stranger is not registered; use fulfilment supplier add"
 
 
 NOWHERE = "/nonexistent/x"
@@ -308,21 +308,21 @@ NOWHERE = "/nonexistent/x"
     ],
     ids=" ".join,
 )
-def test_a_path_that_is_no_good_is_told_in_one_sentence(ff: Shell, arguments: tuple[str, ...]):
-    said = ff(*arguments)
-    assert (said.code, said.out) == (1, "")
+def test_a_path_that_cannot_be_used_is_reported_in_one_sentence(ff: Shell, arguments: tuple[str, ...]):
+    result = ff(*arguments)
+    assert (result.code, result.out) == (1, "")
     assert re.fullmatch(
         r"Error: (/\S+ cannot be (read|written): (No such file or directory|Is a directory|.*)|there is no folder /\S+)"
         r" \[\w+\]\n",
-        said.err,
-    ), said.err
-    assert "mistake" not in said.err
+        result.err,
+    ), result.err
+    assert "mistake" not in result.err
 
 
 def test_what_a_shop_calls_a_sku_is_no_formula_in_a_csv(ff: Shell):
     placed(ff, "formula", "--paid", line="=1+2:1:5:acme")
-    said = ff("report", "review", "--by", "sku", "--sku", "=1+2", "--csv", "-")
-    assert said.out.splitlines()[1].startswith("'=1+2,1,")
+    result = ff("report", "review", "--by", "sku", "--sku", "=1+2", "--csv", "-")
+    assert result.out.splitlines()[1].startswith("'=1+2,1,")
 
 
 # --- what it looks like ------------------------------------------------------------------------------
@@ -378,6 +378,6 @@ def test_nothing_is_cut_off_in_a_terminal_of_100_columns(ff: Shell, service: Ser
 
 
 def test_a_pipe_gets_plain_lines(service: Service):
-    said = Terminal(service.address)("tenant", "list")
-    assert "\x1b" not in said.out
-    assert all(line == line.rstrip() for line in said.out.splitlines())
+    result = Terminal(service.address)("tenant", "list")
+    assert "\x1b" not in result.out
+    assert all(line == line.rstrip() for line in result.out.splitlines())

@@ -21,9 +21,9 @@ def _commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tu
 
 @pytest.mark.parametrize("path", list(_commands(root)), ids=lambda path: " ".join(path) or "fulfilment")
 def test_every_command_explains_itself(shell: Shell, path: tuple[str, ...]):
-    said = shell(*path, "--help")
-    assert said.code == 0
-    assert re.search(r"^  [A-Z]\w+ ", said.out.partition("\n")[2], re.MULTILINE), said.out
+    result = shell(*path, "--help")
+    assert result.code == 0
+    assert re.search(r"^  [A-Z]\w+ ", result.out.partition("\n")[2], re.MULTILINE), result.out
 
 
 @pytest.mark.parametrize("path", list(_commands(root))[1:], ids=" ".join)
@@ -60,9 +60,9 @@ def test_an_option_takes_the_same_in_every_command():
 
 
 def test_the_words_of_an_argument_are_spelled_out(shell: Shell):
-    said = " ".join(shell("order", "hold", "--help").out.split())
-    assert "ORDER_ID REASON" in said
-    assert "REASON is one of incomplete, awaiting_payment, fraud_review," in said
+    result = " ".join(shell("order", "hold", "--help").out.split())
+    assert "ORDER_ID REASON" in result
+    assert "REASON is one of incomplete, awaiting_payment, fraud_review," in result
 
 
 def test_the_help_names_the_exit_codes(shell: Shell):

@@ -101,7 +101,7 @@ def at(message: Any, field: str = "at") -> str:
 # --- translation -------------------------------------------------------------------------------------
 
 
-def test_an_order_is_told_as_it_happened():
+def test_an_order_becomes_commands_in_the_order_in_which_it_happened():
     place, pay, send, ship, carried, delivered, review = commands(reading())
 
     assert (place.channel, place.channel_order_id, place.currency) == ("olist", "o1", "BRL")
@@ -316,9 +316,9 @@ def expected() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def imported(service: Service) -> dict[str, Any]:
     """The report of the first import."""
-    said = Terminal(service.address)("import", "olist", str(DATA), "--json")
-    assert said.code == 0, said.err
-    report: dict[str, Any] = said.json
+    result = Terminal(service.address)("import", "olist", str(DATA), "--json")
+    assert result.code == 0, result.err
+    report: dict[str, Any] = result.json
     return report
 
 
@@ -412,10 +412,10 @@ def test_the_suppliers_agree_with_the_scorecards(service: Service, imported: dic
 def test_a_second_import_changes_nothing(service: Service, imported: dict[str, Any]):
     head = settled(service)
 
-    said = Terminal(service.address)("import", "olist", str(DATA))
+    result = Terminal(service.address)("import", "olist", str(DATA))
 
-    assert said.code == 0, said.err
-    assert "Nothing new" in said.out
+    assert result.code == 0, result.err
+    assert "Nothing new" in result.out
     assert settled(service) == head
 
 
@@ -465,9 +465,9 @@ def test_an_interrupted_import_goes_on_where_it_stopped(service: Service, some_o
 def test_the_progress_counts_orders_apart_from_suppliers(service: Service, some_orders: Path):
     terminal = Terminal(service.address, "progress")
     terminal("tenant", "add", "progress")
-    told = terminal("import", "olist", str(some_orders)).err.splitlines()
-    assert [line for line in told if line.startswith("suppliers: ")][-1] == "suppliers: 1,148 of 1,148"
-    assert [line for line in told if line.startswith("orders: ")][-1] == "orders: 400 of 400"
+    lines = terminal("import", "olist", str(some_orders)).err.splitlines()
+    assert [line for line in lines if line.startswith("suppliers: ")][-1] == "suppliers: 1,148 of 1,148"
+    assert [line for line in lines if line.startswith("orders: ")][-1] == "orders: 400 of 400"
 
 
 def small_folder(folder: Path, **changes: Any) -> Path:
@@ -486,10 +486,10 @@ def test_bad_rows_are_named_and_the_rest_is_imported(service: Service, tmp_path:
     bad = {**ROWS["orders"][0], "order_id": "o2", "order_approved_at": "soon"}
     folder = small_folder(tmp_path / "small", orders=[ROWS["orders"][0], bad])
 
-    said = terminal("import", "olist", str(folder))
+    result = terminal("import", "olist", str(folder))
 
-    assert said.code == 1
-    assert "orders.csv, line 3: order_approved_at 'soon' is not a local time" in said.out
+    assert result.code == 1
+    assert "orders.csv, line 3: order_approved_at 'soon' is not a local time" in result.out
     assert terminal("report", "summary", "--json").json["delivered_orders"] == 1
 
 
@@ -499,11 +499,11 @@ def test_a_row_that_changed_since_the_last_import_is_refused_by_name(service: Se
     assert terminal("import", "olist", str(small_folder(tmp_path / "first"))).code == 0
     later = small_folder(tmp_path / "later", order_items=[item(1, price="60.0")])
 
-    said = terminal("import", "olist", str(later))
+    result = terminal("import", "olist", str(later))
 
-    assert said.code == 1
-    assert "REQUEST_REUSED" in said.out
-    assert "olist/o1/place" in said.out
+    assert result.code == 1
+    assert "REQUEST_REUSED" in result.out
+    assert "olist/o1/place" in result.out
 
 
 @pytest.mark.parametrize(
@@ -525,11 +525,11 @@ def test_a_wrong_folder_is_named_in_one_sentence(tmp_path: Path, missing: str, s
         items = folder / "order_items.csv"
         items.write_text(items.read_text().replace("price", "cost"))
 
-    said = Terminal("127.0.0.1:1")("import", "olist", str(folder))
+    result = Terminal("127.0.0.1:1")("import", "olist", str(folder))
 
-    assert said.code == 1
-    assert sentence in said.err
-    assert said.err.count("\n") == 1
+    assert result.code == 1
+    assert sentence in result.err
+    assert result.err.count("\n") == 1
 
 
 def test_every_oddity_that_is_counted_is_explained():
@@ -554,10 +554,10 @@ def test_the_review_of_the_trade_agrees_with_the_scorecards_in_every_format(
     assert (everything.orders, everything.orders_delivered) == (expected["orders"], expected["delivered_orders"])
 
     as_csv, as_parquet = tmp_path / "review.csv", tmp_path / "review.parquet"
-    said = Terminal(service.address)(
+    result = Terminal(service.address)(
         "report", "review", "--by", "supplier", "--csv", str(as_csv), "--parquet", str(as_parquet)
     )
-    assert said.code == 0, said.err
+    assert result.code == 0, result.err
     columns, flat = trade.flat(rows.values())
     assert _rows(as_csv) == [{name: str(row[name]) for name in columns} for row in flat]
     assert parquet.read_table(as_parquet).to_pylist() == flat

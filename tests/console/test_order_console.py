@@ -28,8 +28,8 @@ def test_an_order_is_walked_from_the_shop_to_the_door(ff: Shell):
         ("parcel", "scan", "dhl", NUMBER, "delivered"),
         ("order", "review", "shop/walk", "--id", "r1", "--score", "5"),
     ):
-        said = ff(*command)
-        assert said.code == 0, said.err
+        result = ff(*command)
+        assert result.code == 0, result.err
 
     shown = ff("show", "shop/walk").out
     assert "Order shop/walk  delivered" in shown
@@ -44,13 +44,13 @@ def test_an_order_is_walked_from_the_shop_to_the_door(ff: Shell):
 
 
 def test_what_an_order_lacks_is_named_and_can_be_completed(ff: Shell):
-    said = ff("place", "--channel", "shop", "--id", "lacks", "--line", "TEA:1:9.90", "--currency", "EUR")
-    assert "supplier_id of line 1; ship_to; customer; payment" in said.out
-    assert "Next: fulfilment order complete shop/lacks" in said.out
+    result = ff("place", "--channel", "shop", "--id", "lacks", "--line", "TEA:1:9.90", "--currency", "EUR")
+    assert "supplier_id of line 1; ship_to; customer; payment" in result.out
+    assert "Next: fulfilment order complete shop/lacks" in result.out
 
-    said = ff("order", "complete", "shop/lacks", "--line", "1:TEA:1:9.90:acme", *PERSON, "--payment", "paid")
+    result = ff("order", "complete", "shop/lacks", "--line", "1:TEA:1:9.90:acme", *PERSON, "--payment", "paid")
 
-    assert "Order shop/lacks  confirmed" in said.out
+    assert "Order shop/lacks  confirmed" in result.out
 
 
 def test_the_same_order_again_changes_nothing(ff: Shell):
@@ -223,8 +223,8 @@ def test_the_summary_counts_what_was_recorded_a_moment_ago(ff: Shell):
 
 def test_a_chargeback_is_recorded(ff: Shell):
     placed(ff, "charged", "--paid")
-    said = ff("order", "chargeback", "shop/charged", "--id", "cb-1", "--amount", "19.80:eur", "--reason", "4853")
-    assert said.code == 0, said.err
+    result = ff("order", "chargeback", "shop/charged", "--id", "cb-1", "--amount", "19.80:eur", "--reason", "4853")
+    assert result.code == 0, result.err
     (fact,) = [
         each["json"]
         for each in ff("history", "shop/charged", "--json").json
@@ -236,8 +236,8 @@ def test_a_chargeback_is_recorded(ff: Shell):
 def test_an_address_is_changed_until_the_goods_are_packed(ff: Shell):
     placed(ff, "moved", "--paid")
     who = ("--name", "Ann Example", "--email", "ann@example.org", "--address", "2 Oak Street", "--country", "DE")
-    said = ff("order", "address", "shop/moved", *who, "--city", "Munich")
-    assert (said.code, said.out.splitlines()[0]) == (0, "Order shop/moved  confirmed")
+    result = ff("order", "address", "shop/moved", *who, "--city", "Munich")
+    assert (result.code, result.out.splitlines()[0]) == (0, "Order shop/moved  confirmed")
     assert "Munich" in ff("show", "shop/moved", "--personal").out
     ff("order", "send", "shop/moved/1")
     ff("order", "pack", "shop/moved/1")

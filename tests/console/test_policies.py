@@ -23,7 +23,7 @@ from tests.support.service import (
     reason_of,
     stamp,
 )
-from tests.support.terminal import Said, Shell
+from tests.support.terminal import CommandResult, Shell
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 BOAT = shipping_pb2.ShippingService(
@@ -101,10 +101,10 @@ def tenant_of(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def ff(client: Client, service: Service, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Shell:
-    def type_in(*arguments: str) -> Said:
+    def type_in(*arguments: str) -> CommandResult:
         code = run([*arguments, "--server", service.address, "--tenant", tenant_of(request)])
         printed = capsys.readouterr()
-        return Said(code, printed.out, printed.err)
+        return CommandResult(code, printed.out, printed.err)
 
     return type_in
 
@@ -183,11 +183,11 @@ def test_none_at_all_is_an_answer_and_not_the_default(client: Client, ff: Shell,
 
 
 def test_a_figure_that_cannot_be_none_is_refused_with_its_bounds(ff: Shell):
-    said = ff("policy", "set", "message_attempts=0")
-    assert (said.code, said.err) == (1, "Error: message_attempts: 0 is not between 1 and 1000 [MALFORMED]\n")
+    result = ff("policy", "set", "message_attempts=0")
+    assert (result.code, result.err) == (1, "Error: message_attempts: 0 is not between 1 and 1000 [MALFORMED]\n")
 
 
-def test_of_two_who_change_the_policy_at_once_the_second_is_told(client: Client):
+def test_of_two_who_change_the_policy_at_once_the_second_is_refused(client: Client):
     seen = read(client).versions
     first, second = (
         admin_pb2.AgreePolicyRequest(
@@ -216,9 +216,9 @@ def test_the_console_names_the_policy_that_it_began_from(ff: Shell, client: Clie
         return found
 
     monkeypatch.setattr(policies, "_read", shown_before_another_changes_it)
-    said = ff("policy", "set", "low_stock_units=9")
-    assert said.code == 1
-    assert "the policy changed since it was read: 0 versions were seen, there are 1; read it again" in said.err
+    result = ff("policy", "set", "low_stock_units=9")
+    assert result.code == 1
+    assert "the policy changed since it was read: 0 versions were seen, there are 1; read it again" in result.err
     assert read(client).in_force.policy.cover_days == 5
 
 
@@ -248,8 +248,8 @@ def test_the_policy_is_shown_with_what_is_a_default(ff: Shell, client: Client):
 
 def test_one_term_is_changed_and_all_others_stay(ff: Shell, client: Client):
     agree(client, EVERYTHING, NOW - timedelta(days=1))
-    said = ff("policy", "set", "cover_days=5", "rate_targets.order_error=150", "languages.FR=fr", "brand_packs=a, b")
-    assert re.search(r"rate_targets.order_error +21 \(0.21 %\) +150 \(1.5 %\)\n", said.out)
+    result = ff("policy", "set", "cover_days=5", "rate_targets.order_error=150", "languages.FR=fr", "brand_packs=a, b")
+    assert re.search(r"rate_targets.order_error +21 \(0.21 %\) +150 \(1.5 %\)\n", result.out)
     wanted = admin_pb2.Policy()
     wanted.CopyFrom(EVERYTHING)
     wanted.cover_days = 5
@@ -263,8 +263,8 @@ def test_tables_come_from_a_file_and_what_it_does_not_name_stays(ff: Shell, clie
     agree(client, EVERYTHING, NOW - timedelta(days=1))
     path = tmp_path / "terms.json"
     path.write_text(json.dumps({"claim_terms": [{"carrier": "ups"}], "seller": {"taxId": "DE2"}, "low_stock_units": 0}))
-    said = ff("policy", "set", "--file", str(path), "--json")
-    assert list(said.json["changed"]) == ["low_stock_units", "claim_terms.dhl", "seller.tax_id", "claim_terms.ups"]
+    result = ff("policy", "set", "--file", str(path), "--json")
+    assert list(result.json["changed"]) == ["low_stock_units", "claim_terms.dhl", "seller.tax_id", "claim_terms.ups"]
     policy = read(client).in_force.policy
     assert [each.carrier for each in policy.claim_terms] == ["ups"]
     assert (policy.seller.name, policy.seller.tax_id) == ("Shop Ltd", "DE2")
@@ -289,8 +289,8 @@ def test_a_change_for_later_starts_from_the_terms_of_then(ff: Shell, client: Cli
 
 def test_overdue_units_are_left_to_people_where_the_policy_says_never(ff: Shell, client: Client):
     assert re.search(r"reroute_after.dispatch_hours +0 +yes\n", ff("policy", "show").out)
-    said = ff("policy", "set", "reroute_after.dispatch_hours=never", "reroute_after.acknowledge_hours=6")
-    assert re.search(r"reroute_after.dispatch_hours +0 +never\n", said.out)
+    result = ff("policy", "set", "reroute_after.dispatch_hours=never", "reroute_after.acknowledge_hours=6")
+    assert re.search(r"reroute_after.dispatch_hours +0 +never\n", result.out)
     assert read(client).in_force.policy.reroute_after == admin_pb2.RerouteAfter(acknowledge_hours=6)
     ff("policy", "set", "reroute_after.dispatch_hours=")
     assert read(client).in_force.policy.reroute_after == admin_pb2.RerouteAfter(acknowledge_hours=6, dispatch_hours=0)
@@ -300,10 +300,10 @@ def test_overdue_units_are_left_to_people_where_the_policy_says_never(ff: Shell,
 
 def test_a_term_without_a_value_is_the_default_again(ff: Shell, client: Client):
     agree(client, EVERYTHING, NOW - timedelta(days=1))
-    said = ff(
+    result = ff(
         "policy", "set", "cover_days=", "shipping_services=", "seller=", "languages.DE=", "rate_weights.response="
     )
-    assert re.search(r"cover_days +18 +3\n", said.out)
+    assert re.search(r"cover_days +18 +3\n", result.out)
     policy = read(client).in_force.policy
     assert (len(policy.shipping_services), policy.rate_weights.response) == (5, 5)
     assert not policy.HasField("seller")
@@ -325,22 +325,22 @@ def test_a_term_without_a_value_is_the_default_again(ff: Shell, client: Client):
     ],
     ids=str,
 )
-def test_what_is_not_understood_is_said_in_one_sentence(ff: Shell, arguments: tuple[str, ...], message: str):
-    said = ff("policy", "set", *arguments)
-    assert (said.code, said.out) == (2, "")
-    assert said.err == f"Error: {message}; see fulfilment policy set --help\n"
+def test_what_is_not_understood_is_reported_in_one_sentence(ff: Shell, arguments: tuple[str, ...], message: str):
+    result = ff("policy", "set", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == f"Error: {message}; see fulfilment policy set --help\n"
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '{"colour": 1}', '{"cover_days": "many"}', '{"rate_targets": 5}'])
 def test_a_file_that_is_no_policy_is_refused(ff: Shell, tmp_path: Path, text: str):
     path = tmp_path / "terms.json"
     path.write_text(text)
-    said = ff("policy", "set", "--file", str(path))
-    assert (said.code, said.err.count("\n")) == (2, 1)
-    assert said.err.startswith("Error: --file is no Policy in protobuf JSON: ")
+    result = ff("policy", "set", "--file", str(path))
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert result.err.startswith("Error: --file is no Policy in protobuf JSON: ")
 
 
 def test_what_the_service_refuses_changes_nothing(ff: Shell, client: Client):
-    said = ff("policy", "set", "return_window_days=30", "cover_days=200")
-    assert (said.code, said.err) == (1, "Error: cover_days: 200 is not between 1 and 90 [MALFORMED]\n")
+    result = ff("policy", "set", "return_window_days=30", "cover_days=200")
+    assert (result.code, result.err) == (1, "Error: cover_days: 200 is not between 1 and 90 [MALFORMED]\n")
     assert read(client).in_force.policy.return_window_days == 14

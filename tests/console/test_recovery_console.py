@@ -34,8 +34,8 @@ def shipped(ff: Shell, number: str) -> str:
         ("order", "send", f"{order}/1", "--at", LEFT_AT),
         ("order", "ship", f"{order}/1", "--carrier", "dhl", "--number", number.upper(), "--at", LEFT_AT),
     ):
-        said = ff(*words)
-        assert said.code == 0, said.err
+        result = ff(*words)
+        assert result.code == 0, result.err
     return order
 
 
@@ -122,11 +122,11 @@ def test_the_list_shows_what_is_due_first_and_hides_what_is_over(ff: Shell):
         ),
     ],
 )
-def test_what_is_not_understood_is_said_in_a_sentence(ff: Shell, words: tuple[str, ...], sentence: str):
-    said = ff("recovery", *words)
-    assert (said.code, sentence in said.err) == (2, True), said.err
+def test_what_is_not_understood_is_reported_in_a_sentence(ff: Shell, words: tuple[str, ...], sentence: str):
+    result = ff("recovery", *words)
+    assert (result.code, sentence in result.err) == (2, True), result.err
 
 
 def test_an_unknown_recovery_is_refused_with_its_reason(ff: Shell):
-    said = ff("recovery", "show", "nobody")
-    assert (said.code, "[UNKNOWN_RECOVERY]" in said.err) == (1, True)
+    result = ff("recovery", "show", "nobody")
+    assert (result.code, "[UNKNOWN_RECOVERY]" in result.err) == (1, True)

@@ -70,9 +70,9 @@ def test_terms_can_be_changed_and_the_others_kept(ff: Shell):
     first = ("--dispatch", "48", "--answer", "12", "--compensation", "500", "--cap", "20:EUR")
     ff("supplier", "terms", "keeper", "--from", "2026-01-01", *first)
     peak = ("--peak", "2026-12-01", "2026-12-31", "24")
-    said = ff("supplier", "terms", "keeper", "--from", "2026-06-01", "--keep", "--dispatch", "72", *peak)
-    assert re.search(r"dispatch within +72 h\nanswer within +12 h\ncompensation +5 % .*at most 20.00 EUR\n", said.out)
-    assert re.search(r"peak +2026-12-01 00:00Z to 2026-12-31 00:00Z: 24 h longer", said.out)
+    result = ff("supplier", "terms", "keeper", "--from", "2026-06-01", "--keep", "--dispatch", "72", *peak)
+    assert re.search(r"dispatch within +72 h\nanswer within +12 h\ncompensation +5 % .*at most 20.00 EUR\n", result.out)
+    assert re.search(r"peak +2026-12-01 00:00Z to 2026-12-31 00:00Z: 24 h longer", result.out)
     ff("supplier", "terms", "keeper", "--from", "2026-07-01", "--keep", "--compensation", "0")
     last, before, _ = ff("supplier", "show", "keeper", "--json").json["agreements"]
     assert (last["dispatch_within_hours"], last["compensation_basis_points"], last["peaks"]) == (72, 0, before["peaks"])
@@ -87,7 +87,7 @@ def test_terms_that_another_changed_meanwhile_are_not_kept_by_mistake(
 
     def shown_before_another_changes_it(session: Any, supplier_id: str) -> Any:
         found = shown(session, supplier_id)
-        # As of now, for nobody said from when on.
+        # As of now, because no --from was given.
         agreement = suppliers_pb2.Agreement(dispatch_within_hours=24)
         request = suppliers_pb2.AgreeTermsRequest(context=context(), supplier_id=supplier_id, agreement=agreement)
         with Client(service.address) as other:
@@ -95,9 +95,9 @@ def test_terms_that_another_changed_meanwhile_are_not_kept_by_mistake(
         return found
 
     monkeypatch.setattr(suppliers, "read_supplier", shown_before_another_changes_it)
-    said = ff("supplier", "terms", "twofold", "--keep", "--answer", "24")
+    result = ff("supplier", "terms", "twofold", "--keep", "--answer", "24")
     monkeypatch.undo()
-    assert (said.code, "[CHANGED_MEANWHILE]" in said.err) == (1, True)
+    assert (result.code, "[CHANGED_MEANWHILE]" in result.err) == (1, True)
     last, _ = ff("supplier", "show", "twofold", "--json").json["agreements"]
     assert last["dispatch_within_hours"] == 24
 
@@ -203,7 +203,7 @@ def test_a_ranking_is_of_the_period_that_is_asked_for(ff: Shell, poor: str):
         ("satisfaction", ""),
     ],
 )
-def test_a_target_is_told_as_the_rule_has_it(ff: Shell, poor: str, rate: str, target: str):
+def test_a_target_is_shown_as_the_rule_has_it(ff: Shell, poor: str, rate: str, target: str):
     (row,) = [
         line for line in ff("report", "rates", "--supplier", poor).out.splitlines() if rate in line.replace(" ", "_")
     ]
@@ -248,9 +248,9 @@ def test_a_trend_is_shown_by_week_of_a_supplier_or_of_all(ff: Shell, poor: str):
 
 def test_a_supplier_is_reviewed_and_what_is_proposed_is_decided(ff: Shell, poor: str):
     assert re.search(r"poor +\d{4}", ff("supplier", "due").out)
-    said = ff("supplier", "review", poor)
-    assert re.search(r"verdict +propose suspension", said.out)
-    assert re.search(r"late shipment 30 days +2 +2 +100.0 +less than 4 +breach", said.out)
+    result = ff("supplier", "review", poor)
+    assert re.search(r"verdict +propose suspension", result.out)
+    assert re.search(r"late shipment 30 days +2 +2 +100.0 +less than 4 +breach", result.out)
     assert poor not in ff("supplier", "due").out
     assert re.search(r"score +\d+ of 10000", ff("supplier", "show", poor).out)
     listed = ff("supplier", "proposals", "--supplier", poor)
@@ -259,10 +259,10 @@ def test_a_supplier_is_reviewed_and_what_is_proposed_is_decided(ff: Shell, poor:
     dismissed = ff("supplier", "proposals", "--state", "dismissed", "--json").json
     assert [each["rate"]["name"] for each in dismissed] == ["RATE_NAME_ON_TIME_DISPATCH"]
     assert ff("supplier", "accept", poor, "--rate", "late_shipment_30_days").out == "Supplier poor  suspended\n"
-    told = ff("supplier", "history", poor).out
-    assert re.search(r"supplier.reviewed .* on_time_dispatch 0 of 2 \+ .*, verdict propose_suspension", told)
-    assert re.search(r"supplier.suspension_dismissed .* on_time_dispatch, because a flood", told)
-    assert re.search(r"supplier.suspended +console", told)
+    history = ff("supplier", "history", poor).out
+    assert re.search(r"supplier.reviewed .* on_time_dispatch 0 of 2 \+ .*, verdict propose_suspension", history)
+    assert re.search(r"supplier.suspension_dismissed .* on_time_dispatch, because a flood", history)
+    assert re.search(r"supplier.suspended +console", history)
     refused = ff("supplier", "accept", poor, "--rate", "cancellation")
     assert (refused.code, "no suspension of supplier poor is proposed" in refused.err) == (1, True)
 

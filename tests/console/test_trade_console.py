@@ -58,13 +58,13 @@ def _trades(client: Client) -> None:
 
 
 @pytest.fixture
-def said(service: Service) -> Terminal:
+def ff(service: Service) -> Terminal:
     return Terminal(service.address)
 
 
-def test_the_same_rows_stand_in_every_format(said: Terminal, service: Service, tmp_path: Path):
+def test_the_same_rows_stand_in_every_format(ff: Terminal, service: Service, tmp_path: Path):
     as_csv, as_parquet = tmp_path / "review.csv", tmp_path / "review.parquet"
-    written = said("report", "review", "--by", "carrier", "--csv", str(as_csv), "--parquet", str(as_parquet))
+    written = ff("report", "review", "--by", "carrier", "--csv", str(as_csv), "--parquet", str(as_parquet))
     assert written.code == 0, written.err
     with Client(service.address) as client:
         request = trade_pb2.ReviewTradeRequest(group_by=trade_pb2.TRADE_GROUP_CARRIER)
@@ -76,16 +76,16 @@ def test_the_same_rows_stand_in_every_format(said: Terminal, service: Service, t
     with as_csv.open(newline="") as file:
         assert list(csv.DictReader(file)) == [{name: str(row[name]) for name in columns} for row in rows]
     assert parquet.read_table(as_parquet).to_pylist() == rows
-    told = said("report", "review", "--by", "carrier", "--json").json
-    assert [(row["key"], row["dispatches_due"]) for row in told] == [("", 1), ("dhl", 1)]
+    rows = ff("report", "review", "--by", "carrier", "--json").json
+    assert [(row["key"], row["dispatches_due"]) for row in rows] == [("", 1), ("dhl", 1)]
 
 
-def test_the_table_tells_rates_with_what_they_are_made_of_and_no_data_as_such(said: Terminal):
-    out = said("report", "review").out
+def test_the_table_shows_rates_with_what_they_are_made_of_and_no_data_as_such(ff: Terminal):
+    out = ff("report", "review").out
     assert "all together" in out
     assert "50.0 (1 of 2)" in out
     assert "no data" in out
-    assert "Nothing was counted" in said("report", "review", "--channel", "other").out
+    assert "Nothing was counted" in ff("report", "review", "--channel", "other").out
 
 
 def test_a_period_that_ends_before_it_begins_is_refused(service: Service):
@@ -158,8 +158,8 @@ def test_the_page_says_whose_it_is_when_it_was_drawn_and_what_each_figure_should
 def test_the_cost_stands_over_its_many_columns_and_its_legend_under_the_label_of_its_axis():
     html = page(HEAD, [figures(f"sku-{n}") for n in range(12)], figures(""))
     (cost,) = re.findall(r'<div class="stacked">.*?</svg>', html, re.DOTALL)
-    told = re.findall(r' y="([\d.]+)"[^>]*>(EUR|supplier)</text>', cost)
-    height = {text: float(y) for y, text in told}
+    labels = re.findall(r' y="([\d.]+)"[^>]*>(EUR|supplier)</text>', cost)
+    height = {text: float(y) for y, text in labels}
     assert height["supplier"] > height["EUR"] + 10
 
 
@@ -200,7 +200,7 @@ def test_ids_of_the_page_are_unique_and_all_that_is_referred_to_is_there():
     assert set(re.findall(r"url\(#([^)]+)\)", html)) | set(re.findall(r'href="#([^"]+)"', html)) <= set(ids)
 
 
-def test_a_figure_without_data_is_said_to_have_none_and_is_not_drawn():
+def test_a_figure_without_data_is_shown_as_such_and_is_not_drawn():
     nothing = dict.fromkeys(("dispatches_due", "dispatched_on_time"), 0)
     found = _Page(page(HEAD, [figures("tea", **nothing)], figures("", **nothing)))
     assert (found.count("svg"), found.count("table")) == (4, 4)
@@ -247,9 +247,9 @@ def test_a_chart_begins_at_nought_and_bars_of_no_length_are_not_drawn():
     assert "−" not in found.text
 
 
-def test_the_console_draws_the_page(said: Terminal, tmp_path: Path):
+def test_the_console_draws_the_page(ff: Terminal, tmp_path: Path):
     as_html = tmp_path / "review.html"
-    written = said("report", "review", "--by", "supplier", "--channel", "shop", "--html", str(as_html))
+    written = ff("report", "review", "--by", "supplier", "--channel", "shop", "--html", str(as_html))
     assert written.code == 0, written.err
     found = _Page(as_html.read_text())
     assert "Review of the trade by supplier" in found.text

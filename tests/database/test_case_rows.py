@@ -1,4 +1,4 @@
-"""Lists of cases, the clock of their first answer, and the reships they wait for, as read models tell them."""
+"""Lists of cases, the clock of their first answer, and the reships they wait for, in read models."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.casework import (
     opened,
     ruled,
 )
-from tests.support.obligations import Told
+from tests.support.obligations import LoggedScenario
 from tests.support.projecting import (
     asking,
     catch_up,
@@ -118,41 +118,41 @@ async def test_a_case_that_is_reopened_is_listed_as_open_again(tenant: EmptyTena
     assert (row.closed_at, row.denial) == (None, None)
 
 
-async def due(told: Told, timer: type[Timer], now: datetime | None = None) -> list[tuple[str, ...]]:
+async def due(logged: LoggedScenario, timer: type[Timer], now: datetime | None = None) -> list[tuple[str, ...]]:
     """What this timer is about that has run out."""
-    return [tuple(each.names) for each in await told.due(now) if isinstance(each, timer)]
+    return [tuple(each.names) for each in await logged.due(now) if isinstance(each, timer)]
 
 
 # --- the first answer -----------------------------------------------------------------------------
 
 
 async def test_the_first_answer_is_an_obligation_of_the_retailer(tenant: EmptyTenant):
-    told = Told(tenant, (desk := opened()).scenario)
+    logged = LoggedScenario(tenant, (desk := opened()).scenario)
     due = desk.scenario.now + 24 * HOUR
-    (obligation,) = await told.obligations(clock=Clock.FIRST_ANSWER)
+    (obligation,) = await logged.obligations(clock=Clock.FIRST_ANSWER)
     assert (obligation.object_id, obligation.supplier_id, obligation.state, obligation.due) == (
         CASE, "", ClockState.OPEN, due,
     )  # fmt: skip
     desk.asks()
-    assert await told.state(Clock.FIRST_ANSWER) == (ClockState.MET, due)
+    assert await logged.state(Clock.FIRST_ANSWER) == (ClockState.MET, due)
 
 
 async def test_a_first_answer_that_does_not_come_is_due_at_the_clock_once(tenant: EmptyTenant):
-    told = Told(tenant, (desk := opened()).scenario)
-    assert await due(told, FirstAnswerDue, desk.scenario.now + 23 * HOUR) == []
+    logged = LoggedScenario(tenant, (desk := opened()).scenario)
+    assert await due(logged, FirstAnswerDue, desk.scenario.now + 23 * HOUR) == []
     desk.scenario.later(hours=24)
-    assert await due(told, FirstAnswerDue) == [(CASE,)]
+    assert await due(logged, FirstAnswerDue) == [(CASE,)]
     desk.clock_runs()
-    assert await due(told, FirstAnswerDue) == []
-    assert (await told.state(Clock.FIRST_ANSWER))[0] is ClockState.MISSED
+    assert await due(logged, FirstAnswerDue) == []
+    assert (await logged.state(Clock.FIRST_ANSWER))[0] is ClockState.MISSED
     desk.answers(hours_ago=1)
-    assert (await told.state(Clock.FIRST_ANSWER))[0] is ClockState.WITHDRAWN
+    assert (await logged.state(Clock.FIRST_ANSWER))[0] is ClockState.WITHDRAWN
 
 
 async def test_a_case_that_is_cancelled_before_its_answer_obliges_nobody(tenant: EmptyTenant):
-    told = Told(tenant, (desk := opened()).scenario)
+    logged = LoggedScenario(tenant, (desk := opened()).scenario)
     desk.cancels()
-    assert await told.obligations(clock=Clock.FIRST_ANSWER) == []
+    assert await logged.obligations(clock=Clock.FIRST_ANSWER) == []
 
 
 # --- reships and return windows -------------------------------------------------------------------
@@ -160,25 +160,25 @@ async def test_a_case_that_is_cancelled_before_its_answer_obliges_nobody(tenant:
 
 async def test_a_reship_that_ended_is_due_until_its_case_has_seen_it(tenant: EmptyTenant):
     desk = approved(Remedy.RESHIP)
-    told = Told(tenant, desk.scenario)
-    assert await due(told, ReshipDue) == []
+    logged = LoggedScenario(tenant, desk.scenario)
+    assert await due(logged, ReshipDue) == []
     desk.scenario.send(f"{RESHIP}/1")
     desk.scenario.ship(supplier_order_id=f"{RESHIP}/1", number="P9")
     desk.scenario.scan(ParcelStatus.LOST, number="P9")
-    assert await due(told, ReshipDue) == [(CASE,)]
+    assert await due(logged, ReshipDue) == [(CASE,)]
     desk.looks_at_the_reship()
-    assert await due(told, ReshipDue) == []
+    assert await due(logged, ReshipDue) == []
 
 
 async def test_no_window_closes_while_a_case_is_open(tenant: EmptyTenant):
     desk = ruled()
-    told = Told(tenant, desk.scenario)
+    logged = LoggedScenario(tenant, desk.scenario)
     desk.scenario.later(days=Policy().return_window_days)
     desk.denies()
-    assert await due(told, ReturnWindowDue) == [(ORDER,)]
+    assert await due(logged, ReturnWindowDue) == [(ORDER,)]
     desk.files(OTHER_PHOTO)
     desk.reopens(OTHER_PHOTO)
-    assert await due(told, ReturnWindowDue, desk.scenario.now + DAY) == []
+    assert await due(logged, ReturnWindowDue, desk.scenario.now + DAY) == []
 
 
 def test_it_does_not_matter_where_a_page_of_the_log_ends(tenant: EmptyTenant):

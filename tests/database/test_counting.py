@@ -14,7 +14,7 @@ from projections.machine.reads import PageOf
 from projections.supplier_performance import SUPPLIER_PERFORMANCE, counted, scorecards
 from projections.supplier_performance.windows import Window
 from tests.support.projecting import catch_up, connect, contents, verify
-from tests.support.rating import LATER, SUPPLIERS, figures_of, lives, rate_so_far, recorded, told
+from tests.support.rating import LATER, SUPPLIERS, figures_of, lives, projected, rate_so_far, recorded
 from tests.support.scenario import DAY, HOUR, NOON, sent
 from tests.support.stalls import EmptyTenant
 
@@ -28,7 +28,7 @@ AFTER_SALE = RateName.AFTER_SALE
 async def test_sums_of_the_usual_windows_days_and_single_cases_agree(tenant: EmptyTenant, seed: int):
     chance = random.Random(seed)
     until = NOON + 45 * DAY + chance.uniform(0, 24) * HOUR
-    async with told(tenant, lives(seed), until, page_facts=chance.choice((3, 17, 400))) as where:
+    async with projected(tenant, lives(seed), until, page_facts=chance.choice((3, 17, 400))) as where:
         for now in (until, until + HOUR, until - 40 * HOUR, until + 47 * HOUR):
             for supplier_id in (*SUPPLIERS, ""):
                 (usual,) = (await scorecards.get_rates(where, supplier_id, Window(now))).rows
@@ -49,7 +49,7 @@ async def test_sums_of_the_usual_windows_days_and_single_cases_agree(tenant: Emp
 @pytest.mark.parametrize("seed", range(3))
 async def test_rates_of_any_window_are_exact_to_the_microsecond(tenant: EmptyTenant, seed: int):
     chance = random.Random(seed)
-    async with told(tenant, lives(seed), NOON + 45 * DAY) as where:
+    async with projected(tenant, lives(seed), NOON + 45 * DAY) as where:
         (whole,) = (await scorecards.get_rates(where, "", Window(NOON + 99 * DAY, NOON - DAY, NOON + 99 * DAY))).rows
         for _ in range(3):
             bounds = [NOON - DAY, *sorted(NOON + chance.uniform(0, 50) * DAY for _ in range(3)), NOON + 99 * DAY]
@@ -97,6 +97,6 @@ def _start_over(tenant: EmptyTenant) -> None:
 
 async def test_a_rebuild_gives_the_same_sums(tenant: EmptyTenant):
     scenario = lives(5)
-    async with told(tenant, scenario, NOON + 45 * DAY, page_facts=11):
+    async with projected(tenant, scenario, NOON + 45 * DAY, page_facts=11):
         comparison = verify(tenant, "supplier_performance")
     assert comparison.equal, str(comparison)

@@ -1,4 +1,4 @@
-"""Work for every tenant: what goes wrong is told once while it lasts, and again after it was over."""
+"""Work for every tenant: an error is logged once while it lasts, and again after it was over."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DOWN = (psycopg.OperationalError("gone"), PoolTimeout("no connection"))
 """What a database that is down shows by turns."""
 
 
-async def test_trouble_that_shows_several_faces_by_turns_is_told_once_each_until_it_is_over(
+async def test_each_kind_of_alternating_errors_is_logged_once_until_all_is_over(
     conninfo: str, caplog: pytest.LogCaptureFixture
 ):
     tenant_name = f"turns{uuid4().hex[:12]}"
@@ -48,9 +48,11 @@ async def test_trouble_that_shows_several_faces_by_turns_is_told_once_each_until
                 await connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(f"tenant_{tenant_name}")))
                 await connection.execute("DELETE FROM fulfilment.tenants WHERE name = %s", (tenant_name,))
     first, second = (f"{tenant_name} has to wait: {type(each).__name__}" for each in _DOWN)
-    told = [each.removesuffix(": gone").removesuffix(": no connection") for each in _told_of(tenant_name, caplog)]
+    logged = [
+        each.removesuffix(": gone").removesuffix(": no connection") for each in _logged_about(tenant_name, caplog)
+    ]
     goes_on = f"{tenant_name} goes on"
-    assert told == [first, second, goes_on, first, goes_on]
+    assert logged == [first, second, goes_on, first, goes_on]
 
 
 class _Faltering(Control):
@@ -70,7 +72,7 @@ class _Faltering(Control):
         return []
 
 
-async def test_a_list_of_tenants_that_fails_again_after_it_came_is_told_again(
+async def test_a_list_of_tenants_that_fails_again_after_a_success_is_logged_again(
     conninfo: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     monkeypatch.setattr(every_tenant, "_LOOK_SECONDS", 0.01)
@@ -81,8 +83,8 @@ async def test_a_list_of_tenants_that_fails_again_after_it_came_is_told_again(
     async with open_pool(conninfo) as pool:
         control = _Faltering(pool)
         await _until(control.enough, EveryTenant(control, _LOG, work, 0.01), caplog)
-    told = [each.split(":")[0] for each in _told_of("the list of tenants", caplog)]
-    assert told[:4] == ["the list of tenants has to wait", "the list of tenants goes on"] * 2
+    logged = [each.split(":")[0] for each in _logged_about("the list of tenants", caplog)]
+    assert logged[:4] == ["the list of tenants has to wait", "the list of tenants goes on"] * 2
 
 
 async def _until(over: asyncio.Event, every: EveryTenant, caplog: pytest.LogCaptureFixture) -> None:
@@ -93,5 +95,5 @@ async def _until(over: asyncio.Event, every: EveryTenant, caplog: pytest.LogCapt
         await end([running])
 
 
-def _told_of(what: str, caplog: pytest.LogCaptureFixture) -> list[str]:
+def _logged_about(what: str, caplog: pytest.LogCaptureFixture) -> list[str]:
     return [each.getMessage() for each in caplog.records if each.name == _LOG.name and what in each.getMessage()]

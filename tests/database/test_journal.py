@@ -266,8 +266,8 @@ async def test_an_append_is_announced_with_the_schema_of_its_tenant(tenant: Empt
     ):
         await listener.execute(SQL("LISTEN {}").format(Identifier(CHANNEL)))
         await ledger.execute(take("r1", "pears"))
-        async for said in listener.notifies(timeout=10):
-            if said.payload == tenant.schema:
+        async for notice in listener.notifies(timeout=10):
+            if notice.payload == tenant.schema:
                 break
         else:
             pytest.fail("no announcement")

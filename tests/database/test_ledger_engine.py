@@ -93,14 +93,14 @@ async def test_each_command_sees_the_facts_of_those_before_it_in_the_same_batch(
         assert isinstance(answers[2], TooFewCoins)
 
 
-async def test_what_is_odd_is_told_with_the_receipt_and_again_with_its_replay(tenant: EmptyTenant) -> None:
+async def test_warnings_come_with_the_receipt_and_again_with_its_replay(tenant: EmptyTenant) -> None:
     odd = structs.replace(take("r1", "pears"), warnings=['the scales are "off"', "a NUL \0 stood here"])
-    told = ('the scales are "off"', "a NUL  stood here")
+    warnings = ('the scales are "off"', "a NUL  stood here")
     async with a_ledger(tenant) as ledger:
         answers = await ledger.execute_many([take("r0", "pears"), odd, take("r2", "pears")])
-        assert answers == [Receipt(1, 1, False), Receipt(2, 2, False, told), Receipt(3, 3, False)]
+        assert answers == [Receipt(1, 1, False), Receipt(2, 2, False, warnings), Receipt(3, 3, False)]
     async with a_ledger(tenant) as ledger:
-        assert await ledger.execute(odd) == Receipt(2, 2, True, told)
+        assert await ledger.execute(odd) == Receipt(2, 2, True, warnings)
         assert await ledger.execute(take("r2", "pears")) == Receipt(3, 3, True)
 
 
@@ -456,7 +456,7 @@ async def test_a_poisoned_command_fails_alone(
         assert (await ledger.execute(take("r2", "figs"))).replayed
 
 
-async def test_what_cannot_be_read_is_said_to_its_caller_alone_and_is_not_recorded(tenant: EmptyTenant) -> None:
+async def test_what_cannot_be_read_is_refused_to_its_caller_alone_and_is_not_recorded(tenant: EmptyTenant) -> None:
     def unread(found: Command | Exception) -> Callable[[], Command]:
         def read() -> Command:
             if isinstance(found, Exception):

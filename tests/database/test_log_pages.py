@@ -26,7 +26,7 @@ WHAT = (
 a_step = st.tuples(st.sampled_from(WHAT.split()), st.integers(0, 5))
 
 
-def _told(steps: list[tuple[str, int]]) -> list[Change]:
+def _changes(steps: list[tuple[str, int]]) -> list[Change]:
     """A scenario of three orders in which whatever is refused did not happen."""
     scenario = a_shop(tea=12, mug=5)
     for number, (what, pick) in enumerate(steps):
@@ -99,7 +99,7 @@ def _happens(scenario: Scenario, what: str, pick: int, number: int) -> object:
 def test_where_a_page_begins_and_ends_does_not_matter(tenant: EmptyTenant, steps: list[tuple[str, int]], size: int):
     with connect(tenant) as connection:
         connection.execute(SQL("TRUNCATE {}.ledger_events").format(Identifier(tenant.schema)))
-    write_down(tenant, _told(steps))
+    write_down(tenant, _changes(steps))
     found = []
     for page_facts in (1, size, 1000):
         forget(tenant)

@@ -150,7 +150,7 @@ def test_it_is_read_page_by_page(tenant: EmptyTenant):
     assert second.next_page_token == ""
 
 
-def test_a_projector_follows_it_beside_the_others_and_tells_where_it_stands(tenant: EmptyTenant):
+def test_a_projector_follows_it_beside_the_others_and_its_status_shows_where_it_stands(tenant: EmptyTenant):
     scenario = sent(line(1, "tea", 3))
     with listed(tenant), projector(tenant.conninfo, ALL):
         write_down(tenant, scenario.log)

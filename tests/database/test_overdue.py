@@ -19,7 +19,7 @@ from ledger.nouns.policies import RerouteAfter
 from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
 from tests.support.market import alone, market
-from tests.support.obligations import Told
+from tests.support.obligations import LoggedScenario
 from tests.support.scenario import (
     DAY,
     FIRST,
@@ -324,57 +324,59 @@ def due_at(clock: Clock, hours: float) -> RerouteDue:
     return RerouteDue(FIRST, clock, due=NOON + hours * HOUR)
 
 
-async def rerouting_due(told: Told, at: datetime | None = None) -> list[Timer]:
-    return [each for each in await told.due(at) if isinstance(each, RerouteDue)]
+async def rerouting_due(logged: LoggedScenario, at: datetime | None = None) -> list[Timer]:
+    return [each for each in await logged.due(at) if isinstance(each, RerouteDue)]
 
 
 async def test_a_recorded_breach_is_due_for_rerouting_until_another_supplier_was_sought(tenant: EmptyTenant):
-    told = Told(tenant, market())
-    told.scenario.later(hours=48)
-    assert await rerouting_due(told) == []
-    told.scenario.miss(ACKNOWLEDGE)
-    told.scenario.miss(DISPATCH)
-    assert await rerouting_due(told) == [due_at(ACKNOWLEDGE, 24), due_at(DISPATCH, 48)]
-    told.scenario.reroute_overdue(ACKNOWLEDGE)
-    assert await rerouting_due(told) == [due_at(DISPATCH, 48)]
-    told.scenario.reroute_overdue(DISPATCH)
-    assert await rerouting_due(told) == []
+    logged = LoggedScenario(tenant, market())
+    logged.scenario.later(hours=48)
+    assert await rerouting_due(logged) == []
+    logged.scenario.miss(ACKNOWLEDGE)
+    logged.scenario.miss(DISPATCH)
+    assert await rerouting_due(logged) == [due_at(ACKNOWLEDGE, 24), due_at(DISPATCH, 48)]
+    logged.scenario.reroute_overdue(ACKNOWLEDGE)
+    assert await rerouting_due(logged) == [due_at(DISPATCH, 48)]
+    logged.scenario.reroute_overdue(DISPATCH)
+    assert await rerouting_due(logged) == []
 
 
 async def test_it_is_due_as_the_policy_in_force_says_and_not_when_it_is_long_past(tenant: EmptyTenant):
-    told = Told(tenant, overdue(market()))
+    logged = LoggedScenario(tenant, overdue(market()))
     last = NOON + (48 + 48) * HOUR
-    assert await rerouting_due(told, last) == [due_at(DISPATCH, 48)]
-    assert await rerouting_due(told, last + timedelta(seconds=1)) == []
-    told.scenario.agree(reroute_after=RerouteAfter(dispatch_hours=6), message_age_hours=1)
-    assert await rerouting_due(told, NOON + 53 * HOUR) == []
-    assert await rerouting_due(told, NOON + 55 * HOUR) == [due_at(DISPATCH, 54)]
-    assert await rerouting_due(told, NOON + 56 * HOUR) == []
-    told.scenario.agree(reroute_after=RerouteAfter(acknowledge_hours=0))
-    assert await rerouting_due(told, NOON + 55 * HOUR) == []
+    assert await rerouting_due(logged, last) == [due_at(DISPATCH, 48)]
+    assert await rerouting_due(logged, last + timedelta(seconds=1)) == []
+    logged.scenario.agree(reroute_after=RerouteAfter(dispatch_hours=6), message_age_hours=1)
+    assert await rerouting_due(logged, NOON + 53 * HOUR) == []
+    assert await rerouting_due(logged, NOON + 55 * HOUR) == [due_at(DISPATCH, 54)]
+    assert await rerouting_due(logged, NOON + 56 * HOUR) == []
+    logged.scenario.agree(reroute_after=RerouteAfter(acknowledge_hours=0))
+    assert await rerouting_due(logged, NOON + 55 * HOUR) == []
 
 
 async def test_a_hold_and_a_ruling_take_it_away_and_give_it_back(tenant: EmptyTenant):
-    told = Told(tenant, overdue(market()))
-    told.scenario.hold(HoldReason.FRAUD_REVIEW)
-    assert await rerouting_due(told) == []
-    told.scenario.release(HoldReason.FRAUD_REVIEW)
-    assert await rerouting_due(told) == [due_at(DISPATCH, 48)]
-    told.scenario.rule(Party.CUSTOMER)
-    assert await rerouting_due(told) == []
+    logged = LoggedScenario(tenant, overdue(market()))
+    logged.scenario.hold(HoldReason.FRAUD_REVIEW)
+    assert await rerouting_due(logged) == []
+    logged.scenario.release(HoldReason.FRAUD_REVIEW)
+    assert await rerouting_due(logged) == [due_at(DISPATCH, 48)]
+    logged.scenario.rule(Party.CUSTOMER)
+    assert await rerouting_due(logged) == []
 
 
 async def test_goods_that_a_supplier_named_a_day_for_are_due_on_that_day(tenant: EmptyTenant):
     scenario = waits_for_goods(NOON + 5 * DAY)
     seek(scenario)
-    told = Told(tenant, scenario)
-    assert await rerouting_due(told, NOON + 5 * DAY) == [RerouteDue("shopify/2/1", Clock.DISPATCH, due=NOON + 5 * DAY)]
+    logged = LoggedScenario(tenant, scenario)
+    assert await rerouting_due(logged, NOON + 5 * DAY) == [
+        RerouteDue("shopify/2/1", Clock.DISPATCH, due=NOON + 5 * DAY)
+    ]
 
 
 async def test_a_line_that_was_overdue_long_ago_hides_no_later_one(tenant: EmptyTenant):
     scenario = waits_for_goods(NOON + 5 * DAY)
     scenario.later(days=3)
-    told = Told(tenant, scenario)
-    assert await rerouting_due(told) == [RerouteDue("shopify/2/1", Clock.DISPATCH, due=NOON + 5 * DAY)]
+    logged = LoggedScenario(tenant, scenario)
+    assert await rerouting_due(logged) == [RerouteDue("shopify/2/1", Clock.DISPATCH, due=NOON + 5 * DAY)]
     assert the(CancelRequested, seek(scenario)).by_line == {1: 3}
-    assert await rerouting_due(told) == []
+    assert await rerouting_due(logged) == []

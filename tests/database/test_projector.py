@@ -165,7 +165,7 @@ def test_a_page_is_not_applied_twice(tenant: EmptyTenant):
     assert contents(tenant) == before
 
 
-def test_the_status_tells_position_lag_and_life(shop: EmptyTenant):
+def test_the_status_shows_position_lag_and_whether_a_projector_is_alive(shop: EmptyTenant):
     before = statuses(shop)
     assert [(status.position, status.seen_at, status.is_alive(60)) for status in before.values()] == [
         (0, None, False)

@@ -208,7 +208,7 @@ async def test_what_arrives_at_the_midnight_after_it_is_not(tenant: EmptyTenant)
     assert await rate(tenant, scenario, RateName.ON_TIME_DELIVERY) == (0, 1)
 
 
-async def test_tracking_tells_the_day_of_orders_and_parcels(tenant: EmptyTenant):
+async def test_tracking_shows_the_day_of_orders_and_parcels(tenant: EmptyTenant):
     order = await tracked(tenant, shipped(promised_day=FRIDAY))
     assert (order.details.promised_day, order.promised_by) == (FRIDAY, END_IN_BERLIN - AN_INSTANT)
     assert [(each.promised_day, each.expected_by) for each in order.parcels] == [(FRIDAY, END_IN_BERLIN - AN_INSTANT)]

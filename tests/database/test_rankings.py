@@ -16,7 +16,7 @@ from projections.supplier_performance import reviewing, scorecards, trends
 from projections.supplier_performance.trends import Step, steps
 from projections.supplier_performance.windows import Window
 from tests.support.projecting import asking, catch_up
-from tests.support.rating import LATER, SUPPLIERS, figures_of, lives, told
+from tests.support.rating import LATER, SUPPLIERS, figures_of, lives, projected
 from tests.support.scenario import DAY, HOUR, NOON, Scenario, a_shop, line, shipped
 from tests.support.stalls import EmptyTenant
 
@@ -60,7 +60,7 @@ async def test_the_supplier_s_agreement_says_how_much_is_to_be_acknowledged_in_t
 
 async def test_a_ranking_shows_every_supplier_as_its_scorecard_does(tenant: EmptyTenant):
     until = NOON + 45 * DAY
-    async with told(tenant, lives(2), until) as where:
+    async with projected(tenant, lives(2), until) as where:
         for window in (Window(until), Window(until, NOON, until)):
             ranking = await scorecards.rank(where, window)
             assert ranking.supplier_ids == sorted(SUPPLIERS)
@@ -115,7 +115,7 @@ def test_the_weeks_of_a_period_begin_on_mondays_and_its_months_on_the_first():
 @pytest.mark.parametrize("step", Step)
 async def test_a_trend_counts_each_part_as_a_window_of_its_own(tenant: EmptyTenant, step: Step):
     now = NOON + 30 * DAY
-    async with told(tenant, lives(3), NOON + 45 * DAY) as where:
+    async with projected(tenant, lives(3), NOON + 45 * DAY) as where:
         for supplier_id in ("acme", ""):
             for name in RateName:
                 since, until = NOON + 5 * HOUR, NOON + 44 * DAY
@@ -160,7 +160,7 @@ async def test_a_rate_that_crossed_its_target_over_twenty_cases_is_found_until_i
     _late(scenario, 19)
     _late(scenario, 20, "bolt")
     now = scenario.later(days=1)
-    async with told(tenant, scenario, now) as where:
+    async with projected(tenant, scenario, now) as where:
         (crossing,) = (await reviewing.crossings(where, now)).rows
         assert crossing.supplier_id == "bolt"
         assert {each.name for each in crossing.rates} == {

@@ -37,8 +37,8 @@ from tests.support.stalls import EmptyTenant
 FILING, ANSWER = Clock.CLAIM_FILING, Clock.RECOVERY_ANSWER
 
 
-class Told:
-    """A scenario whose facts go to the log as it is told."""
+class LoggedScenario:
+    """A scenario whose facts are appended to the log step by step."""
 
     def __init__(self, tenant: EmptyTenant, scenario: Scenario) -> None:
         self.tenant, self.scenario = tenant, scenario
@@ -83,26 +83,26 @@ def answering(scenario: Scenario, recovery_id: str = "asked") -> Recovering:
 
 async def test_a_claim_is_to_be_filed_before_its_deadline(tenant: EmptyTenant):
     claim = claimable()
-    told = Told(tenant, claim.scenario)
-    (owed,) = await told.obligations(FILING)
+    logged = LoggedScenario(tenant, claim.scenario)
+    (owed,) = await logged.obligations(FILING)
     assert (owed.object_id, owed.state, owed.due, owed.supplier_id) == ("r1", ClockState.OPEN, NOON + 60 * DAY, "")
-    assert len(await told.obligations(FILING, until=NOON + 61 * DAY)) == 1
-    assert await told.obligations(FILING, until=NOON + 59 * DAY) == []
+    assert len(await logged.obligations(FILING, until=NOON + 61 * DAY)) == 1
+    assert await logged.obligations(FILING, until=NOON + 59 * DAY) == []
     claim.collect()
     claim.file()
-    (met,) = await told.obligations(FILING)
+    (met,) = await logged.obligations(FILING)
     assert (met.state, met.met_at) == (ClockState.MET, claim.scenario.now)
 
 
 async def test_the_clock_hears_of_a_deadline_until_the_claim_is_barred(tenant: EmptyTenant):
     claim = claimable(days=59)
-    told = Told(tenant, claim.scenario)
-    assert await told.due() == []
+    logged = LoggedScenario(tenant, claim.scenario)
+    assert await logged.due() == []
     claim.scenario.later(days=1)
-    assert await told.due() == [ClaimFilingDue("r1", due=NOON + 60 * DAY)]
+    assert await logged.due() == [ClaimFilingDue("r1", due=NOON + 60 * DAY)]
     claim.bar()
-    assert await told.due() == []
-    (missed,) = await told.obligations(FILING)
+    assert await logged.due() == []
+    (missed,) = await logged.obligations(FILING)
     assert (missed.state, missed.missed_at) == (ClockState.MISSED, claim.scenario.now)
     async with asking(tenant) as where:
         breaches = await obligations.list_breaches(where, PageOf(), clock=FILING)
@@ -111,22 +111,22 @@ async def test_the_clock_hears_of_a_deadline_until_the_claim_is_barred(tenant: E
 
 async def test_nothing_is_owed_of_a_claim_that_was_given_up(tenant: EmptyTenant):
     claim = claimable()
-    told = Told(tenant, claim.scenario)
-    assert await told.states(FILING) == [ClockState.OPEN]
+    logged = LoggedScenario(tenant, claim.scenario)
+    assert await logged.states(FILING) == [ClockState.OPEN]
     claim.write_off()
-    assert await told.states(FILING) == []
+    assert await logged.states(FILING) == []
     claim.scenario.later(days=100)
-    assert await told.due() == []
+    assert await logged.due() == []
 
 
 async def test_the_clock_hears_when_a_waiting_time_has_passed(tenant: EmptyTenant):
     claim = claimable(days=13)
-    told = Told(tenant, claim.scenario)
-    assert await told.due() == []
+    logged = LoggedScenario(tenant, claim.scenario)
+    assert await logged.due() == []
     claim.scenario.later(days=1)
-    assert await told.due() == [ClaimEligibleDue("r1", due=NOON + 14 * DAY)]
+    assert await logged.due() == [ClaimEligibleDue("r1", due=NOON + 14 * DAY)]
     claim.become_eligible()
-    assert await told.due() == []
+    assert await logged.due() == []
 
 
 # --- the supplier's answer --------------------------------------------------------------------------
@@ -134,34 +134,34 @@ async def test_the_clock_hears_when_a_waiting_time_has_passed(tenant: EmptyTenan
 
 async def test_a_supplier_is_to_answer_in_its_hours(tenant: EmptyTenant):
     asked = answering(shipped())
-    told = Told(tenant, asked.scenario)
-    (owed,) = await told.obligations(ANSWER)
+    logged = LoggedScenario(tenant, asked.scenario)
+    (owed,) = await logged.obligations(ANSWER)
     assert (owed.object_id, owed.supplier_id, owed.due) == ("asked", "acme", NOON + 24 * HOUR)
     asked.scenario.later(hours=24)
-    assert await told.due() == [RecoveryAnswerDue("asked", due=NOON + 24 * HOUR)]
+    assert await logged.due() == [RecoveryAnswerDue("asked", due=NOON + 24 * HOUR)]
     asked.miss_answer()
-    assert await told.due() == []
-    assert await told.states(ANSWER) == [ClockState.MISSED]
+    assert await logged.due() == []
+    assert await logged.states(ANSWER) == [ClockState.MISSED]
     asked.dispute(at=NOON + 20 * HOUR)
-    assert await told.states(ANSWER) == [ClockState.WITHDRAWN]
+    assert await logged.states(ANSWER) == [ClockState.WITHDRAWN]
 
 
 async def test_an_answer_in_time_is_kept_as_met_until_more_is_asked(tenant: EmptyTenant):
     asked = answering(shipped())
-    told = Told(tenant, asked.scenario)
+    logged = LoggedScenario(tenant, asked.scenario)
     asked.accept(1000)
-    assert await told.states(ANSWER) == [ClockState.MET]
+    assert await logged.states(ANSWER) == [ClockState.MET]
     asked.add(refund(500, "refund-2"))
-    assert await told.states(ANSWER) == [ClockState.OPEN]
+    assert await logged.states(ANSWER) == [ClockState.OPEN]
     asked.write_off()
-    assert await told.states(ANSWER) == []
+    assert await logged.states(ANSWER) == []
 
 
 # --- the list ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def told(tenant: EmptyTenant) -> Told:
+def logged(tenant: EmptyTenant) -> LoggedScenario:
     """A supplier that is asked, a claim that waits, one that is written off."""
     scenario = shipped(line(1, "tea", 2), line(2, "ink", 1, "bolt"))
     scenario.ship({2: 1}, supplier_order_id=f"{ORDER}/2", number="P2")
@@ -170,15 +170,15 @@ def told(tenant: EmptyTenant) -> Told:
     loss.of_carrier(refund(700))
     damage.of_carrier(kind=DAMAGE, number="P2")
     damage.write_off()
-    return Told(tenant, scenario)
+    return LoggedScenario(tenant, scenario)
 
 
 def ids(rows: list[ListedRecovery]) -> list[str]:
     return [row.recovery_id for row in rows]
 
 
-async def test_recoveries_are_listed_by_what_is_due_first(told: Told):
-    rows = await told.listed()
+async def test_recoveries_are_listed_by_what_is_due_first(logged: LoggedScenario):
+    rows = await logged.listed()
     assert ids(rows) == ["asked", "loss", "damage"]
     assert [row.due for row in rows] == [NOON + 24 * HOUR, NOON + 60 * DAY, None]
     loss = rows[1]
@@ -202,15 +202,15 @@ async def test_recoveries_are_listed_by_what_is_due_first(told: Told):
     ],
 )
 async def test_a_list_is_narrowed_by_what_its_recoveries_have_in_common(
-    told: Told, about: dict[str, Any], expected: list[str]
+    logged: LoggedScenario, about: dict[str, Any], expected: list[str]
 ):
-    assert ids(await told.listed(**about)) == expected
+    assert ids(await logged.listed(**about)) == expected
 
 
-async def test_a_list_comes_in_pages(told: Told):
-    told.catch_up()
+async def test_a_list_comes_in_pages(logged: LoggedScenario):
+    logged.catch_up()
     found, token = list[str](), ""
-    async with asking(told.tenant) as where:
+    async with asking(logged.tenant) as where:
         for _ in range(3):
             answer = await list_recoveries(where, PageOf(1, token), RecoveryFilter())
             found += ids(answer.rows)
@@ -218,10 +218,10 @@ async def test_a_list_comes_in_pages(told: Told):
     assert (found, token) == (["asked", "loss", "damage"], "")
 
 
-async def test_a_row_follows_its_recovery(told: Told):
-    asked = Recovering(told.scenario, "asked")
-    assert (await told.listed(order_id=ORDER))[0].agreed_minor == 0
+async def test_a_row_follows_its_recovery(logged: LoggedScenario):
+    asked = Recovering(logged.scenario, "asked")
+    assert (await logged.listed(order_id=ORDER))[0].agreed_minor == 0
     asked.accept(800)
     asked.settle(300)
-    (row,) = await told.listed(statuses=(RecoveryStatus.ACCEPTED,))
+    (row,) = await logged.listed(statuses=(RecoveryStatus.ACCEPTED,))
     assert (row.agreed_minor, row.received_minor, row.due) == (800, 300, None)

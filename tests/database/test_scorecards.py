@@ -34,7 +34,7 @@ RESPONSE = RateName.RESPONSE
 # --- late shipment --------------------------------------------------------------------------------
 
 
-async def test_what_is_said_to_be_shipped_after_its_deadline_is_a_late_shipment(tenant: EmptyTenant):
+async def test_what_is_reported_as_shipped_after_its_deadline_is_a_late_shipment(tenant: EmptyTenant):
     scenario = sent()
     scenario.later(hours=49)
     scenario.ship()

@@ -27,7 +27,7 @@ from ledger.terms.parties import Party
 from projections import obligations
 from projections.machine.reads import PageOf
 from projections.obligations import Counts
-from tests.support.obligations import Told
+from tests.support.obligations import LoggedScenario
 from tests.support.projecting import asking
 from tests.support.scenario import (
     DAY,
@@ -55,19 +55,19 @@ DISPATCH, ACKNOWLEDGE, DELIVERY, FIRST_SCAN = Clock.DISPATCH, Clock.ACKNOWLEDGE,
 
 
 async def test_sending_opens_the_suppliers_clocks_and_the_promise_is_the_retailers(tenant: EmptyTenant):
-    told = Told(tenant, sent(promised_by=NOON + 5 * DAY))
+    logged = LoggedScenario(tenant, sent(promised_by=NOON + 5 * DAY))
     assert [
-        (each.clock, each.object_id, each.supplier_id, each.due) for each in await told.obligations(ClockState.OPEN)
+        (each.clock, each.object_id, each.supplier_id, each.due) for each in await logged.obligations(ClockState.OPEN)
     ] == [
         (ACKNOWLEDGE, FIRST, "acme", NOON + 24 * HOUR),
         (DISPATCH, FIRST, "acme", NOON + 48 * HOUR),
         (DELIVERY, ORDER, "", NOON + 5 * DAY),
     ]
-    assert await told.obligations(ClockState.MET, ClockState.MISSED, ClockState.WITHDRAWN) == []
+    assert await logged.obligations(ClockState.MET, ClockState.MISSED, ClockState.WITHDRAWN) == []
 
 
 async def test_a_draft_obliges_nobody(tenant: EmptyTenant):
-    assert await Told(tenant, confirmed()).obligations() == []
+    assert await LoggedScenario(tenant, confirmed()).obligations() == []
 
 
 async def test_what_happens_in_time_is_met(tenant: EmptyTenant):
@@ -80,7 +80,7 @@ async def test_what_happens_in_time_is_met(tenant: EmptyTenant):
     scenario.scan(ParcelStatus.IN_TRANSIT)
     scenario.later(days=1)
     scenario.scan(ParcelStatus.DELIVERED)
-    found = await Told(tenant, scenario).obligations(ClockState.MET)
+    found = await LoggedScenario(tenant, scenario).obligations(ClockState.MET)
     assert {(each.clock, each.met_at) for each in found} == {
         (ACKNOWLEDGE, NOON + HOUR),
         (DISPATCH, NOON + 2 * HOUR),
@@ -90,94 +90,94 @@ async def test_what_happens_in_time_is_met(tenant: EmptyTenant):
 
 
 async def test_what_the_clock_notices_is_missed_and_stays_so_when_it_happens_late(tenant: EmptyTenant):
-    told = Told(tenant, sent())
-    told.scenario.later(days=3)
-    assert await told.state(DISPATCH) == (ClockState.OPEN, NOON + 2 * DAY)
-    told.scenario.miss(Clock.DISPATCH)
-    assert await told.state(DISPATCH) == (ClockState.MISSED, NOON + 2 * DAY)
-    told.scenario.later(hours=1)
-    told.scenario.ship()
-    (late,) = await told.obligations(ClockState.MISSED, clock=DISPATCH)
+    logged = LoggedScenario(tenant, sent())
+    logged.scenario.later(days=3)
+    assert await logged.state(DISPATCH) == (ClockState.OPEN, NOON + 2 * DAY)
+    logged.scenario.miss(Clock.DISPATCH)
+    assert await logged.state(DISPATCH) == (ClockState.MISSED, NOON + 2 * DAY)
+    logged.scenario.later(hours=1)
+    logged.scenario.ship()
+    (late,) = await logged.obligations(ClockState.MISSED, clock=DISPATCH)
     assert (late.missed_at, late.met_at) == (NOON + 3 * DAY, NOON + 3 * DAY + HOUR)
 
 
-async def test_a_breach_is_withdrawn_when_the_news_came_late(tenant: EmptyTenant):
-    told = Told(tenant, sent())
-    told.scenario.later(days=3)
-    told.scenario.miss(Clock.DISPATCH)
-    told.scenario.ship(at=NOON + DAY)
-    (withdrawn,) = await told.obligations(ClockState.WITHDRAWN)
+async def test_a_breach_is_withdrawn_when_the_fact_arrives_late(tenant: EmptyTenant):
+    logged = LoggedScenario(tenant, sent())
+    logged.scenario.later(days=3)
+    logged.scenario.miss(Clock.DISPATCH)
+    logged.scenario.ship(at=NOON + DAY)
+    (withdrawn,) = await logged.obligations(ClockState.WITHDRAWN)
     assert (withdrawn.clock, withdrawn.met_at) == (DISPATCH, NOON + DAY)
     assert (withdrawn.missed_at, withdrawn.withdrawn_at) == (NOON + 3 * DAY, NOON + 3 * DAY)
 
 
 async def test_a_breach_stays_when_the_order_is_cancelled_afterwards(tenant: EmptyTenant):
-    told = Told(tenant, sent())
-    told.scenario.later(days=3)
-    told.scenario.miss(Clock.DISPATCH)
-    told.scenario.cancel()
-    told.scenario.answer_cancel(agreed=True)
+    logged = LoggedScenario(tenant, sent())
+    logged.scenario.later(days=3)
+    logged.scenario.miss(Clock.DISPATCH)
+    logged.scenario.cancel()
+    logged.scenario.answer_cancel(agreed=True)
     # Nobody had noticed that it was not acknowledged either.
-    assert {(each.clock, each.state) for each in await told.obligations()} == {
+    assert {(each.clock, each.state) for each in await logged.obligations()} == {
         (ACKNOWLEDGE, ClockState.MISSED),
         (DISPATCH, ClockState.MISSED),
     }
 
 
 async def test_what_is_cancelled_or_rejected_in_time_is_owed_no_more(tenant: EmptyTenant):
-    told = Told(tenant, sent(line(1, "tea", 3), line(2, "mug", 1, "bolt")))
-    told.scenario.answer({1: reject(3)})
-    assert {each.supplier_id for each in await told.obligations()} == {"bolt"}
-    told.scenario.cancel({2: 1})
-    told.scenario.answer_cancel(agreed=True, supplier_order_id=f"{ORDER}/2")
-    assert await told.obligations() == []
+    logged = LoggedScenario(tenant, sent(line(1, "tea", 3), line(2, "mug", 1, "bolt")))
+    logged.scenario.answer({1: reject(3)})
+    assert {each.supplier_id for each in await logged.obligations()} == {"bolt"}
+    logged.scenario.cancel({2: 1})
+    logged.scenario.answer_cancel(agreed=True, supplier_order_id=f"{ORDER}/2")
+    assert await logged.obligations() == []
 
 
 async def test_a_hold_stops_the_clocks_and_its_release_moves_them(tenant: EmptyTenant):
-    told = Told(tenant, sent())
-    told.scenario.later(hours=12)
-    told.scenario.hold(HoldReason.CUSTOMER_REQUEST)
-    stopped = await told.obligations(ClockState.OPEN)
+    logged = LoggedScenario(tenant, sent())
+    logged.scenario.later(hours=12)
+    logged.scenario.hold(HoldReason.CUSTOMER_REQUEST)
+    stopped = await logged.obligations(ClockState.OPEN)
     assert [(each.due, each.stopped_since) for each in stopped] == [
         (NOON + 24 * HOUR, NOON + 12 * HOUR),
         (NOON + 48 * HOUR, NOON + 12 * HOUR),
     ]
-    told.scenario.later(hours=60)
-    assert await told.timers() == []
-    told.scenario.release(HoldReason.CUSTOMER_REQUEST)
-    assert [(each.due, each.stopped_since) for each in await told.obligations(ClockState.OPEN)] == [
+    logged.scenario.later(hours=60)
+    assert await logged.timers() == []
+    logged.scenario.release(HoldReason.CUSTOMER_REQUEST)
+    assert [(each.due, each.stopped_since) for each in await logged.obligations(ClockState.OPEN)] == [
         (NOON + 84 * HOUR, None),
         (NOON + 108 * HOUR, None),
     ]
-    assert await told.timers() == []
-    told.scenario.later(hours=13)
-    assert await told.timers() == [AcknowledgeDue]
+    assert await logged.timers() == []
+    logged.scenario.later(hours=13)
+    assert await logged.timers() == [AcknowledgeDue]
 
 
 async def test_a_hold_after_the_deadline_excuses_nothing(tenant: EmptyTenant):
-    told = Told(tenant, sent())
-    told.scenario.later(hours=30)
-    told.scenario.hold(HoldReason.CUSTOMER_REQUEST)
-    assert await told.due() == [AcknowledgeDue(FIRST, due=NOON + 24 * HOUR)]
+    logged = LoggedScenario(tenant, sent())
+    logged.scenario.later(hours=30)
+    logged.scenario.hold(HoldReason.CUSTOMER_REQUEST)
+    assert await logged.due() == [AcknowledgeDue(FIRST, due=NOON + 24 * HOUR)]
 
 
 async def test_a_disputed_delivery_is_owed_again(tenant: EmptyTenant):
-    told = Told(tenant, delivered(promised_by=NOON + 5 * DAY))
-    assert (await told.state(DELIVERY))[0] is ClockState.MET
-    told.scenario.dispute()
-    assert (await told.state(DELIVERY))[0] is ClockState.OPEN
+    logged = LoggedScenario(tenant, delivered(promised_by=NOON + 5 * DAY))
+    assert (await logged.state(DELIVERY))[0] is ClockState.MET
+    logged.scenario.dispute()
+    assert (await logged.state(DELIVERY))[0] is ClockState.OPEN
 
 
 async def test_a_parcel_that_was_never_scanned_is_missed(tenant: EmptyTenant):
-    told = Told(tenant, shipped())
-    assert await told.state(FIRST_SCAN) == (ClockState.OPEN, NOON + 36 * HOUR)
-    told.scenario.later(hours=36)
-    assert FirstScanDue("dhl/P1/1", due=NOON + 36 * HOUR) in await told.due()
-    told.scenario.miss_first_scan()
-    (missed,) = await told.obligations(clock=FIRST_SCAN)
+    logged = LoggedScenario(tenant, shipped())
+    assert await logged.state(FIRST_SCAN) == (ClockState.OPEN, NOON + 36 * HOUR)
+    logged.scenario.later(hours=36)
+    assert FirstScanDue("dhl/P1/1", due=NOON + 36 * HOUR) in await logged.due()
+    logged.scenario.miss_first_scan()
+    (missed,) = await logged.obligations(clock=FIRST_SCAN)
     assert (missed.object_id, missed.supplier_id, missed.state) == ("dhl/P1/1", "acme", ClockState.MISSED)
     assert missed.missed_at == NOON + 36 * HOUR
-    assert await told.timers() == []
+    assert await logged.timers() == []
 
 
 # --- answers --------------------------------------------------------------------------------------
@@ -193,8 +193,8 @@ def _asked() -> Scenario:
 
 
 async def test_a_question_obliges_whoever_was_asked(tenant: EmptyTenant):
-    told = Told(tenant, _asked())
-    found = await told.obligations(ClockState.OPEN, clock=Clock.ANSWER)
+    logged = LoggedScenario(tenant, _asked())
+    found = await logged.obligations(ClockState.OPEN, clock=Clock.ANSWER)
     assert [(each.object_id, each.owner, each.supplier_id, each.due) for each in found] == [
         ("to-acme", Party.SUPPLIER, "acme", NOON + 12 * HOUR),
         ("to-us", Party.RETAILER, "", NOON + 24 * HOUR),
@@ -202,24 +202,24 @@ async def test_a_question_obliges_whoever_was_asked(tenant: EmptyTenant):
 
 
 async def test_a_question_that_nobody_answered_is_due_missed_and_withdrawn(tenant: EmptyTenant):
-    told = Told(tenant, _asked())
-    told.scenario.close_inquiry("to-us")
-    assert [each.object_id for each in await told.obligations(clock=Clock.ANSWER)] == ["to-acme"]
-    told.scenario.later(hours=13)
-    assert await told.due() == [AnswerDue("to-acme", due=NOON + 12 * HOUR)]
-    told.scenario.miss_answer("to-acme")
-    assert await told.state(Clock.ANSWER) == (ClockState.MISSED, NOON + 12 * HOUR)
-    assert await told.due() == []
-    told.scenario.answer_inquiry("to-acme", at=NOON + 11 * HOUR)
-    assert await told.state(Clock.ANSWER) == (ClockState.WITHDRAWN, NOON + 12 * HOUR)
+    logged = LoggedScenario(tenant, _asked())
+    logged.scenario.close_inquiry("to-us")
+    assert [each.object_id for each in await logged.obligations(clock=Clock.ANSWER)] == ["to-acme"]
+    logged.scenario.later(hours=13)
+    assert await logged.due() == [AnswerDue("to-acme", due=NOON + 12 * HOUR)]
+    logged.scenario.miss_answer("to-acme")
+    assert await logged.state(Clock.ANSWER) == (ClockState.MISSED, NOON + 12 * HOUR)
+    assert await logged.due() == []
+    logged.scenario.answer_inquiry("to-acme", at=NOON + 11 * HOUR)
+    assert await logged.state(Clock.ANSWER) == (ClockState.WITHDRAWN, NOON + 12 * HOUR)
 
 
 async def test_obligations_are_found_by_who_is_obliged(tenant: EmptyTenant):
     scenario = _asked()
     scenario.ship()
-    told = Told(tenant, scenario)
+    logged = LoggedScenario(tenant, scenario)
     by_owner = {
-        owner: {each.clock for each in await told.obligations(owner=owner)}
+        owner: {each.clock for each in await logged.obligations(owner=owner)}
         for owner in (Party.SUPPLIER, Party.CARRIER, Party.RETAILER)
     }
     assert by_owner == {
@@ -230,23 +230,23 @@ async def test_obligations_are_found_by_who_is_obliged(tenant: EmptyTenant):
     scenario.later(days=9)
     scenario.miss(Clock.DELIVERY, ORDER)
     scenario.miss_first_scan()
-    told.catch_up()
+    logged.catch_up()
     async with asking(tenant) as where:
         answer = await obligations.list_breaches(where, PageOf(), owner=Party.CARRIER)
         assert [each.object_id for each in answer.rows] == ["dhl/P1/1"]
 
 
 async def test_a_breach_that_a_hold_excuses_is_open_again(tenant: EmptyTenant):
-    told = Told(tenant, sent())
-    told.scenario.later(hours=50)
-    told.scenario.miss(Clock.DISPATCH)
-    told.scenario.hold(HoldReason.CUSTOMER_REQUEST, at=NOON + 40 * HOUR)
-    (excused,) = await told.obligations(clock=DISPATCH)
+    logged = LoggedScenario(tenant, sent())
+    logged.scenario.later(hours=50)
+    logged.scenario.miss(Clock.DISPATCH)
+    logged.scenario.hold(HoldReason.CUSTOMER_REQUEST, at=NOON + 40 * HOUR)
+    (excused,) = await logged.obligations(clock=DISPATCH)
     assert (excused.state, excused.stopped_since) == (ClockState.OPEN, NOON + 40 * HOUR)
-    assert await told.timers() == [AcknowledgeDue]
-    told.scenario.later(hours=10)
-    told.scenario.release(HoldReason.CUSTOMER_REQUEST)
-    assert await told.state(DISPATCH) == (ClockState.OPEN, NOON + 68 * HOUR)
+    assert await logged.timers() == [AcknowledgeDue]
+    logged.scenario.later(hours=10)
+    logged.scenario.release(HoldReason.CUSTOMER_REQUEST)
+    assert await logged.state(DISPATCH) == (ClockState.OPEN, NOON + 68 * HOUR)
 
 
 # --- lists ----------------------------------------------------------------------------------------
@@ -269,25 +269,25 @@ def _many() -> Scenario:
 
 @pytest.mark.parametrize("size", [1, 3, 60, 1000])
 async def test_pages_show_every_obligation_exactly_once_by_due_time(tenant: EmptyTenant, size: int):
-    told = Told(tenant, _many())
-    found = await told.obligations(size=size)
+    logged = LoggedScenario(tenant, _many())
+    found = await logged.obligations(size=size)
     assert len({(each.object_id, each.clock) for each in found}) == len(found) == 60
     assert [each.due for each in found] == sorted(each.due for each in found)
 
 
 async def test_obligations_are_found_by_supplier_clock_and_due_time(tenant: EmptyTenant):
-    told = Told(tenant, _many())
-    acme = await told.obligations(ClockState.OPEN, supplier_id="acme", size=4)
+    logged = LoggedScenario(tenant, _many())
+    acme = await logged.obligations(ClockState.OPEN, supplier_id="acme", size=4)
     assert [each.supplier_id for each in acme] == ["acme"] * 18
-    dispatch = await told.obligations(ClockState.OPEN, supplier_id="bolt", clock=DISPATCH, size=4)
+    dispatch = await logged.obligations(ClockState.OPEN, supplier_id="bolt", clock=DISPATCH, size=4)
     assert [each.object_id for each in dispatch] == [f"shopify/{number}/1" for number in range(0, 20, 2)]
-    soon = await told.obligations(ClockState.OPEN, until=told.scenario.now + HOUR)
+    soon = await logged.obligations(ClockState.OPEN, until=logged.scenario.now + HOUR)
     assert [each.object_id for each in soon] == ["shopify/5/1"]
 
 
 async def test_breaches_are_listed_by_when_they_were_due(tenant: EmptyTenant):
-    told = Told(tenant, _many())
-    told.catch_up()
+    logged = LoggedScenario(tenant, _many())
+    logged.catch_up()
     async with asking(tenant) as where:
         answer = await obligations.list_breaches(where, PageOf(), NOON + 25 * HOUR, NOON + 28 * HOUR)
         assert [each.object_id for each in answer.rows] == ["shopify/1/1", "shopify/2/1", "shopify/3/1"]
@@ -297,8 +297,8 @@ async def test_breaches_are_listed_by_when_they_were_due(tenant: EmptyTenant):
 
 
 async def test_counts_are_by_supplier_and_clock(tenant: EmptyTenant):
-    told = Told(tenant, _many())
-    told.catch_up()
+    logged = LoggedScenario(tenant, _many())
+    logged.catch_up()
     expected = [
         Counts("", DELIVERY, 20, 0, 0, 0),
         Counts("acme", ACKNOWLEDGE, 8, 0, 2, 0),
@@ -326,106 +326,108 @@ async def test_nothing_is_due_before_any_projector_ran(tenant: EmptyTenant):
 
 
 async def test_what_is_due_comes_longest_overdue_first_and_no_more_than_asked(tenant: EmptyTenant):
-    told = Told(tenant, sent(promised_by=NOON + 40 * HOUR))
-    assert await told.due(NOON + 24 * HOUR - timedelta(seconds=1)) == []
-    found = await told.due(NOON + 3 * DAY)
+    logged = LoggedScenario(tenant, sent(promised_by=NOON + 40 * HOUR))
+    assert await logged.due(NOON + 24 * HOUR - timedelta(seconds=1)) == []
+    found = await logged.due(NOON + 3 * DAY)
     assert found == [
         AcknowledgeDue(FIRST, due=NOON + 24 * HOUR),
         DeliveryDue(ORDER, due=NOON + 40 * HOUR),
         DispatchDue(FIRST, due=NOON + 48 * HOUR),
     ]
-    assert await told.due(NOON + 3 * DAY, limit=2) == found[:2]
+    assert await logged.due(NOON + 3 * DAY, limit=2) == found[:2]
 
 
 async def test_what_was_noticed_is_due_no_more(tenant: EmptyTenant):
-    told = Told(tenant, sent(promised_by=NOON + 40 * HOUR))
-    told.scenario.later(days=3)
-    for due in await told.due():
-        assert told.scenario.notice(due)
-    for due in await told.due():
-        assert told.scenario.notice(due)
-    assert await told.due() == []
+    logged = LoggedScenario(tenant, sent(promised_by=NOON + 40 * HOUR))
+    logged.scenario.later(days=3)
+    for due in await logged.due():
+        assert logged.scenario.notice(due)
+    for due in await logged.due():
+        assert logged.scenario.notice(due)
+    assert await logged.due() == []
 
 
 async def test_a_parcel_that_nobody_sees_is_due_after_the_agreed_days(tenant: EmptyTenant):
-    told = Told(tenant, shipped())
-    told.scenario.later(hours=2)
-    told.scenario.scan(ParcelStatus.IN_TRANSIT)
-    told.scenario.later(days=13)
-    assert LossDue not in await told.timers()
-    told.scenario.later(days=1)
-    assert LossDue("dhl", "P1", 1, due=NOON + 14 * DAY + 2 * HOUR) in await told.due()
-    told.scenario.suspect_loss()
-    assert LossDue not in await told.timers()
+    logged = LoggedScenario(tenant, shipped())
+    logged.scenario.later(hours=2)
+    logged.scenario.scan(ParcelStatus.IN_TRANSIT)
+    logged.scenario.later(days=13)
+    assert LossDue not in await logged.timers()
+    logged.scenario.later(days=1)
+    assert LossDue("dhl", "P1", 1, due=NOON + 14 * DAY + 2 * HOUR) in await logged.due()
+    logged.scenario.suspect_loss()
+    assert LossDue not in await logged.timers()
 
 
 async def test_the_policy_in_force_says_after_how_many_days(tenant: EmptyTenant):
-    told = Told(tenant, shipped())
+    logged = LoggedScenario(tenant, shipped())
     agreed = Policy(suspected_lost_after_days=3)
-    told.scenario.record(
-        changes_of(policies.stream(), policies.agree(policies.find(told.scenario.book), agreed, NOON + 5 * DAY, NOON))
+    logged.scenario.record(
+        changes_of(policies.stream(), policies.agree(policies.find(logged.scenario.book), agreed, NOON + 5 * DAY, NOON))
     )
-    assert LossDue not in await told.timers(NOON + 4 * DAY)
-    assert LossDue in await told.timers(NOON + 5 * DAY)
+    assert LossDue not in await logged.timers(NOON + 4 * DAY)
+    assert LossDue in await logged.timers(NOON + 5 * DAY)
     stricter = Policy(suspected_lost_after_days=2)
-    told.scenario.record(
-        changes_of(policies.stream(), policies.agree(policies.find(told.scenario.book), stricter, NOON + 2 * DAY, NOON))
+    logged.scenario.record(
+        changes_of(
+            policies.stream(), policies.agree(policies.find(logged.scenario.book), stricter, NOON + 2 * DAY, NOON)
+        )
     )
-    assert LossDue in await told.timers(NOON + 4 * DAY)
+    assert LossDue in await logged.timers(NOON + 4 * DAY)
 
 
 @pytest.mark.parametrize("status", [ParcelStatus.DELIVERED, ParcelStatus.CUSTOMS_HELD, ParcelStatus.LOST])
 async def test_of_a_parcel_at_rest_no_scan_is_expected(tenant: EmptyTenant, status: ParcelStatus):
-    told = Told(tenant, shipped())
-    told.scenario.scan(status)
-    assert LossDue not in await told.timers(NOON + 60 * DAY)
+    logged = LoggedScenario(tenant, shipped())
+    logged.scenario.scan(status)
+    assert LossDue not in await logged.timers(NOON + 60 * DAY)
 
 
 async def test_a_return_window_closes_once(tenant: EmptyTenant):
-    told = Told(tenant, delivered())
-    told.scenario.miss_first_scan()
-    told.scenario.later(days=14)
-    assert await told.due() == [ReturnWindowDue(ORDER, due=NOON + 17 * DAY)]
-    told.scenario.close_window()
-    assert await told.due() == []
+    logged = LoggedScenario(tenant, delivered())
+    logged.scenario.miss_first_scan()
+    logged.scenario.later(days=14)
+    assert await logged.due() == [ReturnWindowDue(ORDER, due=NOON + 17 * DAY)]
+    logged.scenario.close_window()
+    assert await logged.due() == []
 
 
 async def test_a_disputed_delivery_has_no_return_window(tenant: EmptyTenant):
-    told = Told(tenant, delivered())
-    told.scenario.dispute()
-    assert ReturnWindowDue not in await told.timers(NOON + 90 * DAY)
+    logged = LoggedScenario(tenant, delivered())
+    logged.scenario.dispute()
+    assert ReturnWindowDue not in await logged.timers(NOON + 90 * DAY)
 
 
 async def test_stock_that_is_held_is_due_when_it_expires(tenant: EmptyTenant):
-    told = Told(tenant, a_shop(tea=10))
-    told.scenario.reserve("cart-1", 2, minutes=15)
-    told.scenario.reserve("cart-2", 2, minutes=30)
-    told.catch_up()
-    told.scenario.extend("cart-1", NOON + timedelta(minutes=45))
-    told.scenario.reserve("cart-3", 1, minutes=20)
-    told.scenario.let_go("cart-3")
-    assert await told.due(NOON + timedelta(minutes=44)) == [
+    logged = LoggedScenario(tenant, a_shop(tea=10))
+    logged.scenario.reserve("cart-1", 2, minutes=15)
+    logged.scenario.reserve("cart-2", 2, minutes=30)
+    logged.catch_up()
+    logged.scenario.extend("cart-1", NOON + timedelta(minutes=45))
+    logged.scenario.reserve("cart-3", 1, minutes=20)
+    logged.scenario.let_go("cart-3")
+    assert await logged.due(NOON + timedelta(minutes=44)) == [
         ReservationDue("acme", "tea", "cart-2", due=NOON + timedelta(minutes=30))
     ]
-    told.scenario.later(minutes=50)
-    told.scenario.expire("cart-1")
-    told.scenario.expire("cart-2")
-    assert await told.due() == []
+    logged.scenario.later(minutes=50)
+    logged.scenario.expire("cart-1")
+    logged.scenario.expire("cart-2")
+    assert await logged.due() == []
 
 
 async def test_a_committed_reservation_never_expires(tenant: EmptyTenant):
-    told = Told(tenant, a_shop(tea=10))
-    told.scenario.place(payment=PaymentState.PENDING)
-    assert await told.timers(NOON + DAY) == [ReservationDue]
-    told.scenario.pay()
-    assert await told.timers(NOON + DAY) == []
+    logged = LoggedScenario(tenant, a_shop(tea=10))
+    logged.scenario.place(payment=PaymentState.PENDING)
+    assert await logged.timers(NOON + DAY) == [ReservationDue]
+    logged.scenario.pay()
+    assert await logged.timers(NOON + DAY) == []
 
 
 async def test_a_hold_of_which_a_part_was_given_back_still_expires(tenant: EmptyTenant):
-    told = Told(tenant, a_shop(tea=10))
-    told.scenario.place(payment=PaymentState.PENDING)
-    told.catch_up()
-    told.scenario.cancel({1: 1})
-    assert await told.timers(NOON + DAY) == [ReservationDue]
-    told.scenario.cancel({1: 2})
-    assert await told.timers(NOON + DAY) == []
+    logged = LoggedScenario(tenant, a_shop(tea=10))
+    logged.scenario.place(payment=PaymentState.PENDING)
+    logged.catch_up()
+    logged.scenario.cancel({1: 1})
+    assert await logged.timers(NOON + DAY) == [ReservationDue]
+    logged.scenario.cancel({1: 2})
+    assert await logged.timers(NOON + DAY) == []

@@ -509,7 +509,7 @@ async def test_the_summary_counts_everything_recorded(tenant: EmptyTenant):
     assert nothing == totals.Summary(0, 0, 0, 0, 0, {}, 0, 0, 0, 0)
 
 
-async def test_the_summary_knows_the_dispatch_as_the_supplier_said(tenant: EmptyTenant):
+async def test_the_summary_has_the_dispatch_as_the_supplier_reported_it(tenant: EmptyTenant):
     scenario = shipped()
     scenario.later(days=9)
     scenario.scan(ParcelStatus.DELIVERED)

@@ -1,4 +1,4 @@
-"""Where orders, supplier orders and parcels are, as the domain's own fold tells it."""
+"""Where orders, supplier orders and parcels are, by the domain's own fold."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def parcels_named(tenant: EmptyTenant, number: str, carrier: str = "") -> 
         return (await tracking.find_parcels(where, number, carrier)).rows
 
 
-async def test_an_order_on_its_way_tells_lines_supplier_orders_and_parcels(tenant: EmptyTenant):
+async def test_an_order_on_its_way_shows_lines_supplier_orders_and_parcels(tenant: EmptyTenant):
     scenario = sent(line(1, "tea", 3), line(2, "mug", 1, "bolt"), promised_by=NOON + 5 * DAY)
     scenario.later(hours=1)
     scenario.pack()
@@ -112,7 +112,7 @@ async def test_a_reused_number_finds_every_parcel_it_named_the_newest_first(tena
 
 
 def _used_again() -> Scenario:
-    """The scans of the earlier use are told after the number's next use."""
+    """The scans of the earlier use are recorded after the number's next use."""
     scenario = shipped(promised_by=NOON + 5 * DAY)
     scenario.later(days=2)
     scenario.miss_first_scan()

@@ -49,8 +49,8 @@ async def reviewed(
     token = ""
     async with asking(tenant, head) as where:
         while True:
-            said = TradeFilter(**{"since": FIRST, "until": LAST, **about})
-            answer = await trade.review(where, PageOf(size, token), group_by, said)
+            filters = TradeFilter(**{"since": FIRST, "until": LAST, **about})
+            answer = await trade.review(where, PageOf(size, token), group_by, filters)
             found += answer.rows
             token = answer.next_page_token
             if not token:

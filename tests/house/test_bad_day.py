@@ -1,4 +1,4 @@
-"""The scenario of examples/bad_day.py, told by a real server."""
+"""The scenario of examples/bad_day.py against a real server."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 from tests.support.service import HOUSE, Service
 
 
-def told(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run_bad_day(*arguments: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "examples/bad_day.py", *arguments]
     return subprocess.run(words, cwd=HOUSE, capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture(scope="module")
 def scenario(service: Service) -> str:
-    done = told("--server", service.address)
+    done = run_bad_day("--server", service.address)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -42,16 +42,16 @@ def scenario(service: Service) -> str:
         "Each of the 43 units of 30 orders is in exactly one place.",
     ],
 )
-def test_the_day_is_told_as_the_ledger_answers(scenario: str, sentence: str):
+def test_the_day_prints_what_the_ledger_answers(scenario: str, sentence: str):
     assert f"✔ {sentence}" in " ".join(scenario.split())
 
 
-def test_a_story_reads_at_a_terminal_of_100_columns(scenario: str):
+def test_its_lines_fit_a_terminal_of_100_columns(scenario: str):
     assert [line for line in scenario.splitlines() if len(line) > 100] == []
 
 
-def test_the_day_can_be_told_again_beside_the_first(service: Service, scenario: str):
-    again = told("--server", service.address)
+def test_the_day_can_be_run_again_beside_the_first(service: Service, scenario: str):
+    again = run_bad_day("--server", service.address)
     assert again.returncode == 0, again.stdout + again.stderr
     assert chapters(again.stdout) == chapters(scenario)
 
@@ -61,14 +61,14 @@ def chapters(scenario: str) -> list[str]:
     return [line for line in scenario.splitlines()[1:] if "facts were recorded" not in line]
 
 
-def test_a_service_that_is_not_there_is_said_in_one_sentence():
-    done = told("--server", "127.0.0.1:1")
+def test_a_service_that_is_not_there_is_reported_in_one_sentence():
+    done = run_bad_day("--server", "127.0.0.1:1")
     assert done.returncode == 1
     assert done.stderr.strip().startswith("The service at 127.0.0.1:1 answers: ")
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_the_excerpt_in_the_readme_is_of_the_story(scenario: str):
+def test_the_excerpt_in_the_readme_is_of_its_output(scenario: str):
     excerpt = (HOUSE / "README.md").read_text().partition("```text\n")[2].partition("```")[0]
     assert len(excerpt.splitlines()) > 3
     assert excerpt in scenario

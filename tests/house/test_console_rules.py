@@ -27,9 +27,11 @@ def rpcs_in_sentences() -> Iterator[str]:
             if "console" in path.parts:
                 continue
             tree = ast.parse(path.read_text())
-            told = [ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, DOCUMENTED)]
+            docstrings = [
+                ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, DOCUMENTED)
+            ]
             for node in ast.walk(tree):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in told:
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in docstrings:
                     yield from (name for name in re.findall(r"\w+", node.value) if name in known and " " in node.value)
 
 

@@ -35,11 +35,11 @@ def test_every_refusal_has_a_status(kind: type[Refusal]) -> None:
     assert status_of(refusal).details == "a sentence"
 
 
-def test_of_more_figures_than_a_call_carries_the_first_are_told_and_the_others_counted() -> None:
+def test_of_more_figures_than_a_call_carries_the_first_are_listed_and_the_others_counted() -> None:
     lacking = [("supplier-of-tea", f"sku-{number}", 2, 1) for number in range(200)]
-    ((_, told),) = status_of(OutOfStock(lacking)).trailing_metadata
-    assert len(told) < 4000
-    status = status_pb2.Status.FromString(told)
+    ((_, packed),) = status_of(OutOfStock(lacking)).trailing_metadata
+    assert len(packed) < 4000
+    status = status_pb2.Status.FromString(packed)
     info = error_details_pb2.ErrorInfo()
     status.details[0].Unpack(info)
     assert (info.metadata["sku_1"], info.metadata["asked_1"], info.metadata["available_1"]) == ("sku-0", "2", "1")

@@ -112,7 +112,7 @@ def test_the_service_needs_the_contract_of_its_own_version():
 
 
 @pytest.mark.parametrize("room", ["ledger", "adapters", "projections"])
-def test_people_are_told_instants_to_the_minute(room: str):
+def test_people_read_instants_to_the_minute(room: str):
     """A request id of our own is for programs and may be exact."""
     exact = re.compile(r"""f["'].*(isoformat\(|:%S|ToJsonString\()""")
     found = [

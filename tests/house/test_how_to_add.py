@@ -206,7 +206,7 @@ async def play() -> None:
         await look(-1)
         await look(1)
         await look(2)
-        await command("told late", "hall", fill)
+        await command("recorded late", "hall", fill)
         await look(3)
         await ledger.stop()
 

@@ -165,8 +165,8 @@ def test_a_client_places_an_order_of_a_service_each_from_its_wheel(client: Envir
         assert client.run("python", "-c", ORDER, address) == (0, "1\nUNKNOWN_ORDER\n")
         code, shown = server.run("fulfilment", "show", "shop/1001", "--server", address)
         assert (code, "TEA" in shown) == (0, True), shown
-        code, told = server.run("fulfilment", "report", "review", "--parquet", "review.parquet", "--server", address)
-        assert (code, "pip install 'fulfilment-server[reports]'" in told) == (1, True), told
+        code, printed = server.run("fulfilment", "report", "review", "--parquet", "review.parquet", "--server", address)
+        assert (code, "pip install 'fulfilment-server[reports]'" in printed) == (1, True), printed
 
 
 def test_a_user_of_the_client_can_check_types_strictly(wheels: dict[str, Path], tmp_path: Path):
@@ -187,8 +187,8 @@ def test_both_commands_say_their_version(server: Environment):
 
 def test_without_the_embedded_postgresql_the_service_says_what_to_install(wheels: dict[str, Path], tmp_path: Path):
     bare = environment(tmp_path, wheels.values())
-    code, told = bare.run("fulfilment-server", "--data", "data", "--listen", "127.0.0.1:0")
-    assert (code, "install fulfilment-server[embedded], or name" in told) == (1, True), told
+    code, printed = bare.run("fulfilment-server", "--data", "data", "--listen", "127.0.0.1:0")
+    assert (code, "install fulfilment-server[embedded], or name" in printed) == (1, True), printed
 
 
 def test_the_wheels_hold_what_is_read_at_run_time(wheels: dict[str, Path]):

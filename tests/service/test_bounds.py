@@ -179,14 +179,14 @@ def of_recovery(word: Callable[[Trade], str]) -> Callable[[Trade], Fields]:
 def at_its_largest(trade: Trade, remedy: Any, supplier_id: str = "acme") -> str:
     """A case about a million units of a delivered order of the largest total."""
     goods = orders_pb2.OrderLine(sku=fresh(), quantity=MOST_UNITS, unit_price_minor=PRICE, supplier_id=supplier_id)
-    trade.tell("OfferSku", supplier_id=supplier_id, offer=suppliers_pb2.Offer(sku=goods.sku, cost=eur(PRICE)))
+    trade.send("OfferSku", supplier_id=supplier_id, offer=suppliers_pb2.Offer(sku=goods.sku, cost=eur(PRICE)))
     order_id = trade.delivered(lines=[goods])
     case_id = order_id.partition("/")[2]
     units = line(units=MOST_UNITS)
-    trade.tell("OpenCase", case_id=case_id, order_id=order_id, lines=[units])
-    trade.tell("StartReview", case_id=case_id)
-    trade.tell("RuleLiability", case_id=case_id, liable=common_pb2.PARTY_SUPPLIER)
-    trade.tell("ApproveRemedy", case_id=case_id, remedy=remedy)
+    trade.send("OpenCase", case_id=case_id, order_id=order_id, lines=[units])
+    trade.send("StartReview", case_id=case_id)
+    trade.send("RuleLiability", case_id=case_id, liable=common_pb2.PARTY_SUPPLIER)
+    trade.send("ApproveRemedy", case_id=case_id, remedy=remedy)
     return case_id
 
 
@@ -259,7 +259,7 @@ def trade(folder: Path, data: Path) -> Iterator[Trade]:
 
 def require_followed(trade: Trade, data: Path, things: Fields) -> None:
     """All read models are at the head, every query answers, and each read model is what the log says."""
-    head = trade.tell("GetSku").position
+    head = trade.send("GetSku").position
     trade.client.read_up_to(head)
     for status in trade.client.admin.GetStatus(admin_pb2.GetStatusRequest()).projections:
         assert not status.error, f"{status.name}: {status.error}"
@@ -347,7 +347,7 @@ def test_an_order_whose_lines_come_to_too_much_is_malformed_with_the_figures(
 
 def test_costs_of_a_recovery_that_come_to_too_much_are_malformed(client: Client):
     costs = [cost(MOST_MINOR, "refund-1"), cost(1, "freight-1")]
-    error = refusal_of(lambda: Trade(client).tell("OpenRecovery", costs=costs))
+    error = refusal_of(lambda: Trade(client).send("OpenRecovery", costs=costs))
     assert (reason_of(error), fields_of(error)) == ("MALFORMED", ["costs"])
 
 
@@ -355,7 +355,7 @@ def test_what_completes_an_order_counts_with_what_it_has(client: Client):
     trade = Trade(client)
     order_id = trade.placed(lines=[bought(sku="")])
     late = priced(MOST_MINOR, line_no=2)
-    error = refusal_of(lambda: trade.tell("CompleteDetails", order_id=order_id, lines=[late]))
+    error = refusal_of(lambda: trade.send("CompleteDetails", order_id=order_id, lines=[late]))
     assert reason_of(error) == "TOTAL_TOO_LARGE"
     assert dict(error_info(error).metadata) == {
         "of": f"order {order_id}",
@@ -363,39 +363,39 @@ def test_what_completes_an_order_counts_with_what_it_has(client: Client):
         "most_minor": str(MOST_MINOR),
         "currency": "EUR",
     }
-    trade.tell("CompleteDetails", order_id=order_id, lines=[priced(0, line_no=1), late])
+    trade.send("CompleteDetails", order_id=order_id, lines=[priced(0, line_no=1), late])
 
 
 # --- a trade at its largest -------------------------------------------------------------------------
 
 
-def test_a_trade_at_its_bounds_is_told_whole(trade: Trade, data: Path):
+def test_a_trade_at_its_bounds_is_answered_in_full(trade: Trade, data: Path):
     supplier_id = trade.supplier()
-    trade.tell("AgreeTerms", supplier_id=supplier_id, agreement=TERMS)
+    trade.send("AgreeTerms", supplier_id=supplier_id, agreement=TERMS)
     order_id, claimed = late_order(trade, supplier_id), large_claim(trade)
-    trade.tell("RecordChargeback", order_id=order_id, amount=eur(MOST_MINOR))
+    trade.send("RecordChargeback", order_id=order_id, amount=eur(MOST_MINOR))
     refunded = at_its_largest(trade, REFUND, supplier_id)
-    trade.tell("GrantRefund", case_id=refunded, refund_id=refunded, share_basis_points=10_000)
-    trade.tell("RecordRefundPaid", case_id=refunded, refund_id=refunded)
+    trade.send("GrantRefund", case_id=refunded, refund_id=refunded, share_basis_points=10_000)
+    trade.send("RecordRefundPaid", case_id=refunded, refund_id=refunded)
     reshipped = at_its_largest(trade, RESHIP, supplier_id)
     labelled = at_its_largest(trade, RETURN, supplier_id)
-    trade.tell("RecordReturnLabel", case_id=labelled, freight_minor=MOST_MINOR)
+    trade.send("RecordReturnLabel", case_id=labelled, freight_minor=MOST_MINOR)
     sku = back_on_a_full_shelf(trade, labelled, supplier_id)
     things: Fields = {"order_id": order_id, **first_of(order_id), **parcel_of(order_id), "supplier_id": supplier_id}
     require_followed(trade, data, {**things, "case_id": refunded, "recovery_id": claimed})
     owed = trade.client.get(order_id).supplier_orders[0].compensation
     assert (owed.amount.amount_minor, owed.net_amount.amount_minor) == (MOST_MINOR, MOST_MINOR)
-    (granted,) = trade.tell("GetCase", case_id=refunded).case.refunds
+    (granted,) = trade.send("GetCase", case_id=refunded).case.refunds
     assert granted.amount_minor == MOST_MINOR
-    (asked,) = trade.tell("ListRecoveries", case_id=reshipped).recoveries
+    (asked,) = trade.send("ListRecoveries", case_id=reshipped).recoveries
     assert asked.asked_minor == MOST_MINOR
-    statement = trade.tell("GetStatement", supplier_id=supplier_id, since=stamp(NOW - 30 * DAY), until=stamp(NOW + DAY))
+    statement = trade.send("GetStatement", supplier_id=supplier_id, since=stamp(NOW - 30 * DAY), until=stamp(NOW + DAY))
     (balance,) = statement.balances
     goods, compensation = 4 * MOST_MINOR, MOST_MINOR
     assert balance.closing_minor == goods - compensation
-    (level,) = trade.tell("GetStock", items=[stock_pb2.Item(supplier_id=supplier_id, sku=sku)]).levels
+    (level,) = trade.send("GetStock", items=[stock_pb2.Item(supplier_id=supplier_id, sku=sku)]).levels
     assert (level.quantity, level.available) == (MOST_FED, MOST_FED + MOST_UNITS)
-    (offered,) = trade.tell("GetSku", sku=sku).choice.considered
+    (offered,) = trade.send("GetSku", sku=sku).choice.considered
     assert offered.available == level.available
     chosen = trade.client.get(trade.placed(lines=[bought(sku, supplier_id="")]))
     assert chosen.lines[0].choice.supplier_id == supplier_id
@@ -404,19 +404,19 @@ def test_a_trade_at_its_bounds_is_told_whole(trade: Trade, data: Path):
 def back_on_a_full_shelf(trade: Trade, case_id: str, supplier_id: str) -> str:
     """Goods come back to a supplier that has as many of them as a feed may say; answers with their SKU."""
     sku = str(trade.client.get(f"shop/{case_id}").lines[0].line.sku)
-    trade.tell("OfferSku", supplier_id=supplier_id, offer=suppliers_pb2.Offer(sku=sku, cost=eur(1)))
+    trade.send("OfferSku", supplier_id=supplier_id, offer=suppliers_pb2.Offer(sku=sku, cost=eur(1)))
     trade.client.feed(MOST_FED, sku, supplier_id)
-    trade.tell("RecordReturnReceived", case_id=case_id, lines=[line(units=MOST_UNITS)])
-    trade.tell("RecordInspection", case_id=case_id, lines=[inspected(restocked=MOST_UNITS)])
+    trade.send("RecordReturnReceived", case_id=case_id, lines=[line(units=MOST_UNITS)])
+    trade.send("RecordInspection", case_id=case_id, lines=[inspected(restocked=MOST_UNITS)])
     return sku
 
 
 def late_order(trade: Trade, supplier_id: str) -> str:
     """An order of the largest total that left late, and whose goods cost as much."""
     goods = orders_pb2.OrderLine(sku=fresh(), quantity=MOST_UNITS, unit_price_minor=PRICE, supplier_id=supplier_id)
-    trade.tell("OfferSku", supplier_id=supplier_id, offer=suppliers_pb2.Offer(sku=goods.sku, cost=eur(PRICE)))
+    trade.send("OfferSku", supplier_id=supplier_id, offer=suppliers_pb2.Offer(sku=goods.sku, cost=eur(PRICE)))
     order_id = trade.sent(9, lines=[goods])
-    trade.tell("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id), at=stamp(NOW - DAY))
+    trade.send("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id), at=stamp(NOW - DAY))
     return order_id
 
 
@@ -424,12 +424,12 @@ def large_claim(trade: Trade) -> str:
     """A claim on a carrier for the largest amount, paid whole."""
     order_id, recovery_id = trade.shipped(20), fresh()
     about: Fields = {"kind": LOSS, "order_id": order_id, **parcel_of(order_id), "costs": [cost(MOST_MINOR)]}
-    trade.tell("OpenRecovery", recovery_id=recovery_id, **about)
+    trade.send("OpenRecovery", recovery_id=recovery_id, **about)
     for kind in recoveries_pb2.ClaimDocumentKind.values()[1:]:
-        trade.tell("CollectDocument", recovery_id=recovery_id, kind=kind)
-    trade.tell("FileClaim", recovery_id=recovery_id)
-    trade.tell("DecideClaim", recovery_id=recovery_id, approved=eur(MOST_MINOR))
-    trade.tell("RecordClaimPayment", recovery_id=recovery_id, amount=eur(MOST_MINOR))
+        trade.send("CollectDocument", recovery_id=recovery_id, kind=kind)
+    trade.send("FileClaim", recovery_id=recovery_id)
+    trade.send("DecideClaim", recovery_id=recovery_id, approved=eur(MOST_MINOR))
+    trade.send("RecordClaimPayment", recovery_id=recovery_id, amount=eur(MOST_MINOR))
     return recovery_id
 
 
@@ -473,18 +473,18 @@ SLOWEST = suppliers_pb2.Agreement(
 
 
 def test_days_and_hours_at_their_bounds_are_reckoned_with(trade: Trade, data: Path):
-    trade.tell("AgreePolicy", policy=LONGEST, effective_from=stamp(NOW - 300 * DAY))
+    trade.send("AgreePolicy", policy=LONGEST, effective_from=stamp(NOW - 300 * DAY))
     supplier_id, sku = trade.supplier(), fresh()
-    trade.tell("AgreeTerms", supplier_id=supplier_id, agreement=SLOWEST)
+    trade.send("AgreeTerms", supplier_id=supplier_id, agreement=SLOWEST)
     trade.client.feed(MOST_FED, sku, supplier_id)
     goods = priced(PRICE, MOST_UNITS, dispatch_by=LAST_DAY, weight_grams=10**9)
     goods.sku, goods.supplier_id = sku, supplier_id
     awaited = trade.sent(3, lines=[goods], promised_by=LAST_DAY)
     # What was held moves its deadlines.
-    trade.tell("PlaceHold", order_id=awaited, at=stamp(NOW - 2 * DAY))
-    trade.tell("ReleaseHold", order_id=awaited, at=stamp(NOW - DAY))
+    trade.send("PlaceHold", order_id=awaited, at=stamp(NOW - 2 * DAY))
+    trade.send("ReleaseHold", order_id=awaited, at=stamp(NOW - DAY))
     backorder = answer(backordered=MOST_UNITS, expected_at=LAST_DAY)
-    trade.tell("AcknowledgeSupplierOrder", **first_of(awaited), lines=[backorder])
+    trade.send("AcknowledgeSupplierOrder", **first_of(awaited), lines=[backorder])
     order_id, recovery_id = trade.shipped(3, lines=[goods], promised_by=LAST_DAY), fresh()
     held = parcels_pb2.Checkpoint(
         at=stamp(NOW - 2 * DAY),
@@ -493,9 +493,9 @@ def test_days_and_hours_at_their_bounds_are_reckoned_with(trade: Trade, data: Pa
         customs_answer_by=LAST_DAY,
     )
     let_go = parcels_pb2.Checkpoint(at=stamp(NOW - DAY), status=parcels_pb2.PARCEL_STATUS_IN_TRANSIT)
-    trade.tell("RecordCheckpoints", **parcel_of(order_id), checkpoints=[held, let_go])
-    trade.tell("OpenRecovery", recovery_id=recovery_id, kind=LOSS, order_id=order_id, **parcel_of(order_id))
-    trade.tell("AskInquiry", inquiry_id=fresh(), order_id=order_id, supplier_id=supplier_id)
+    trade.send("RecordCheckpoints", **parcel_of(order_id), checkpoints=[held, let_go])
+    trade.send("OpenRecovery", recovery_id=recovery_id, kind=LOSS, order_id=order_id, **parcel_of(order_id))
+    trade.send("AskInquiry", inquiry_id=fresh(), order_id=order_id, supplier_id=supplier_id)
     about: Fields = {"order_id": order_id, **first_of(order_id), **parcel_of(order_id), "supplier_id": supplier_id}
     require_followed(trade, data, {**about, "case_id": trade.opened(), "recovery_id": recovery_id})
     assert trade.client.get(order_id).promised_by == LAST_DAY
@@ -507,14 +507,14 @@ def test_days_and_hours_at_their_bounds_are_reckoned_with(trade: Trade, data: Pa
 def test_facts_of_before_amounts_were_bounded_stop_no_read_model(trade: Trade, data: Path):
     head = write_down(EmptyTenant(dsn_of(data), "tenant_default"), before_amounts_were_bounded().log)
     other = trade.placed()
-    trade.tell("RecordRefundPaid", case_id=casework.CASE, refund_id="refund-1")
-    trade.tell("CompleteCustomsData", order_id="shopify/2", lines=[shipping_pb2.CustomsLine(line_no=1, title="Tea")])
+    trade.send("RecordRefundPaid", case_id=casework.CASE, refund_id="refund-1")
+    trade.send("CompleteCustomsData", order_id="shopify/2", lines=[shipping_pb2.CustomsLine(line_no=1, title="Tea")])
     trade.client.read_up_to(head)
     things: Fields = {"order_id": ORDER, **first_of(ORDER), "supplier_id": "bolt", "case_id": casework.CASE}
     require_followed(trade, data, things)
-    summary = trade.tell("GetSummary")
+    summary = trade.send("GetSummary")
     assert (summary.orders, [each.amount_minor for each in summary.gmv]) == (4, [LARGEST])
-    statement = trade.tell("GetStatement", supplier_id="bolt", since=stamp(NOON), until=stamp(NOW))
+    statement = trade.send("GetStatement", supplier_id="bolt", since=stamp(NOON), until=stamp(NOW))
     assert [each.closing_minor for each in statement.balances] == [LARGEST]
     assert trade.client.get(other).order_id == other
 
@@ -534,28 +534,31 @@ def _dear(fact: Fact) -> Fact:
 
 def before_amounts_were_bounded() -> Scenario:
     """Two orders of 6 x 10^18 and one of 10^21, whose goods cost 2^63, come late, are refunded and taken back."""
-    told = Unbounded()
-    told.approve("bolt", replace(scenario.TERMS, compensation_basis_points=10_000))
+    unbounded = Unbounded()
+    unbounded.approve("bolt", replace(scenario.TERMS, compensation_basis_points=10_000))
     for number, quantity in (("1", MOST_UNITS), ("2", 6000), ("3", 6000)):
         dear = Line(LineNo(1), "tea", quantity, unit_price_minor=MOST_MINOR, supplier_id="bolt")
-        told.place(dear, order_id=f"shopify/{number}")
-    told.send()
-    told.later(days=9)
-    told.ship()
-    told.later(days=1)
-    told.scan(ParcelStatus.DELIVERED)
-    desk = casework.Desk(told)
+        unbounded.place(dear, order_id=f"shopify/{number}")
+    unbounded.send()
+    unbounded.later(days=9)
+    unbounded.ship()
+    unbounded.later(days=1)
+    unbounded.scan(ParcelStatus.DELIVERED)
+    desk = casework.Desk(unbounded)
     desk.opens(by_line={1: MOST_UNITS})
     desk.reviews()
     desk.rules()
     desk.approves(Remedy.REFUND)
     granted = {LineNo(1): 2**64 - 1}
     units = {LineNo(1): MOST_UNITS}
-    told.record(
+    unbounded.record(
         [
-            (cases.stream(casework.CASE), RefundGranted(casework.CASE, "refund-1", units, granted, "EUR", told.now)),
-            (orders.stream(ORDER), RefundBooked(ORDER, casework.CASE, "refund-1", units, granted, told.now)),
-            (orders.stream(ORDER), ChargebackRecorded(ORDER, "cb-1", Money(LARGEST, "EUR"), told.now)),
+            (
+                cases.stream(casework.CASE),
+                RefundGranted(casework.CASE, "refund-1", units, granted, "EUR", unbounded.now),
+            ),
+            (orders.stream(ORDER), RefundBooked(ORDER, casework.CASE, "refund-1", units, granted, unbounded.now)),
+            (orders.stream(ORDER), ChargebackRecorded(ORDER, "cb-1", Money(LARGEST, "EUR"), unbounded.now)),
         ]
     )
-    return told
+    return unbounded

@@ -71,17 +71,17 @@ def sent(client: Client, number: str, at: datetime, units: int = 2) -> str:
 def rule(
     party: Any = CUSTOMER, supplier_order_id: str = "shop/late/1", **more: Any
 ) -> supplier_orders_pb2.RuleDelayRequest:
-    said: dict[str, Any] = {"clock": DISPATCH, "reason": "address_changed", **more}
+    fields: dict[str, Any] = {"clock": DISPATCH, "reason": "address_changed", **more}
     return supplier_orders_pb2.RuleDelayRequest(
-        context=context(actor="mia"), supplier_order_id=supplier_order_id, party=party, **said
+        context=context(actor="mia"), supplier_order_id=supplier_order_id, party=party, **fields
     )
 
 
 def ask(inquiry_id: str, **more: Any) -> inquiries_pb2.AskInquiryRequest:
-    said: dict[str, Any] = {"asked_by": RETAILER, "asked_of": SUPPLIER, "text": "When does it leave for Elm Street?"}
+    fields: dict[str, Any] = {"asked_by": RETAILER, "asked_of": SUPPLIER, "text": "When does it leave for Elm Street?"}
     if "order_id" not in more:
-        said["supplier_order_id"] = "shop/asked/1"
-    return inquiries_pb2.AskInquiryRequest(context=context(), inquiry_id=inquiry_id, **{**said, **more})
+        fields["supplier_order_id"] = "shop/asked/1"
+    return inquiries_pb2.AskInquiryRequest(context=context(), inquiry_id=inquiry_id, **{**fields, **more})
 
 
 def inquiry(client: Client, inquiry_id: str, personal: bool = False) -> inquiries_pb2.Inquiry:
@@ -143,18 +143,18 @@ def test_what_a_unit_costs_is_frozen_when_the_supplier_order_is_drafted(client: 
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("fields", "kept"),
     [
         ({}, None),
         ({"reroute_after": admin_pb2.RerouteAfter()}, {}),
         ({"reroute_after": admin_pb2.RerouteAfter(dispatch_hours=0)}, {"dispatch_hours": 0}),
         ({"reroute_after": admin_pb2.RerouteAfter(acknowledge_hours=6)}, {"acknowledge_hours": 6}),
     ],
-    ids=["nothing is said: at once", "never", "only after a missed dispatch", "only after a missed acknowledgement"],
+    ids=["nothing is set: at once", "never", "only after a missed dispatch", "only after a missed acknowledgement"],
 )
-def test_the_retailer_says_when_overdue_units_go_elsewhere(client: Client, said: dict[str, Any], kept: Any):
+def test_the_retailer_says_when_overdue_units_go_elsewhere(client: Client, fields: dict[str, Any], kept: Any):
     some_day = stamp(NOW + 365 * DAY)
-    agreed = admin_pb2.Policy(free_return_within_days=7, **said)
+    agreed = admin_pb2.Policy(free_return_within_days=7, **fields)
     request = admin_pb2.AgreePolicyRequest(context=context(), policy=agreed, effective_from=some_day)
     position = client.admin.AgreePolicy(request).position
     fact = next(client.audit.StreamFacts(audit_pb2.StreamFactsRequest(after=position - 1))).facts[0]
@@ -194,7 +194,7 @@ def test_a_question_and_its_answer_are_read_back_and_hidden_unless_asked_for(ask
     assert (hidden.text, hidden.answers[0].text) == ("", "")
 
 
-def test_who_is_erased_takes_what_was_said_along(client: Client):
+def test_erasing_a_person_erases_the_texts_of_its_inquiries(client: Client):
     ann = orders_pb2.Customer(name="Bea Gone", email="bea@example.org")
     client.place("gone", customer=ann)
     client.inquiries.AskInquiry(ask("gone", order_id="shop/gone", asked_by=CUSTOMER, asked_of=RETAILER))
@@ -321,8 +321,8 @@ def ff(service: Service, client: Client) -> Terminal:
 def test_a_delay_is_ruled_on_at_a_terminal(client: Client, ff: Terminal):
     sent(client, "typed", NOW - 3 * DAY)
     wait_for(lambda: "1.98 EUR" in ff("show", "shop/typed").out)
-    said = ff("order", "rule-delay", "shop/typed/1", "--party", "carrier", "--reason", "strike")
-    assert (said.code, said.err) == (0, "")
+    result = ff("order", "rule-delay", "shop/typed/1", "--party", "carrier", "--reason", "strike")
+    assert (result.code, result.err) == (0, "")
     assert "ruled the carrier's delay" in ff("show", "shop/typed").out
     history = ff("history", "shop/typed").out
     assert "order.compensation_reversed" in history
@@ -333,8 +333,10 @@ def test_a_delay_is_ruled_on_at_a_terminal(client: Client, ff: Terminal):
 
 def test_questions_are_asked_answered_and_listed_at_a_terminal(client: Client, ff: Terminal):
     sent(client, "talk", NOW)
-    said = ff("inquiry", "ask", "t1", "shop/talk/1", "--topic", "dispatch", "--text", "When?", "--at", NOW.isoformat())
-    assert said.out.startswith("Inquiry t1  open, acme answers by")
+    result = ff(
+        "inquiry", "ask", "t1", "shop/talk/1", "--topic", "dispatch", "--text", "When?", "--at", NOW.isoformat()
+    )
+    assert result.out.startswith("Inquiry t1  open, acme answers by")
     ff("inquiry", "ask", "t2", "shop/talk", "--by", "customer", "--text", "Where?")
     listed = ff("inquiry", "list", "--order", "shop/talk").out
     assert listed.index("t1") < listed.index("t2")

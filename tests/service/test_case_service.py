@@ -27,16 +27,16 @@ def test_a_case_with_a_return_goes_its_whole_way(client: Client) -> None:
     work = Work(client, "back")
     work.opens()
     assert client.get(work.order_id).open_cases == [work.case_id]
-    work.tell("RequestEvidence", wanted=["photo_of_label"])
+    work.send("RequestEvidence", wanted=["photo_of_label"])
     assert work.case().status == cases_pb2.CASE_STATUS_EVIDENCE_REQUESTED
     work.rules(cases_pb2.REMEDY_RETURN)
-    work.tell("RecordReturnLabel", label_id="label-1", freight_minor=590)
-    work.tell("RecordReturnShipped", label_id="label-1", carrier="DHL", tracking_number="back 1")
-    work.tell("RecordReturnReceived", lines=[common_pb2.LineUnits(line_no=1, units=2)])
-    work.tell("RecordInspection", lines=[returns_pb2.InspectedLine(line_no=1, restocked=1, not_restocked=1)])
-    work.tell("GrantRefund", refund_id="r-back", lines=[cases_pb2.LineAmount(line_no=1, units=1)])
-    work.tell("DenyRefund", reason=cases_pb2.DENIAL_GOODS_USED)
-    work.tell("RecordRefundPaid", refund_id="r-back", reference="psp-1")
+    work.send("RecordReturnLabel", label_id="label-1", freight_minor=590)
+    work.send("RecordReturnShipped", label_id="label-1", carrier="DHL", tracking_number="back 1")
+    work.send("RecordReturnReceived", lines=[common_pb2.LineUnits(line_no=1, units=2)])
+    work.send("RecordInspection", lines=[returns_pb2.InspectedLine(line_no=1, restocked=1, not_restocked=1)])
+    work.send("GrantRefund", refund_id="r-back", lines=[cases_pb2.LineAmount(line_no=1, units=1)])
+    work.send("DenyRefund", reason=cases_pb2.DENIAL_GOODS_USED)
+    work.send("RecordRefundPaid", refund_id="r-back", reference="psp-1")
     case = work.case()
     assert case.status == cases_pb2.CASE_STATUS_RESOLVED
     (line,), (label,), (refund,) = case.lines, case.labels, case.refunds
@@ -57,23 +57,23 @@ def test_what_people_wrote_is_shown_only_if_asked_for(client: Client) -> None:
     work.opens()
     work.rules(cases_pb2.REMEDY_REFUND)
     assert work.case().note == ""
-    told = work.case(with_personal_data=True)
-    assert told.note == "The cup of Ann Example came broken"
-    assert told.ruling.note == "Ann sent a photo"
+    with_data = work.case(with_personal_data=True)
+    assert with_data.note == "The cup of Ann Example came broken"
+    assert with_data.ruling.note == "Ann sent a photo"
 
 
 def test_what_was_noted_of_a_denial_is_shown_until_the_case_is_reopened(client: Client) -> None:
     work = Work(client, "nonote")
     work.opens()
-    work.tell("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=PNG)
-    work.tell("StartReview")
-    work.tell("RuleLiability", liable=common_pb2.PARTY_CUSTOMER, reasons=["dropped"])
-    work.tell("DenyCase", reason=cases_pb2.DENIAL_CUSTOMER_FAULT, note="Ann dropped it herself")
+    work.send("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=PNG)
+    work.send("StartReview")
+    work.send("RuleLiability", liable=common_pb2.PARTY_CUSTOMER, reasons=["dropped"])
+    work.send("DenyCase", reason=cases_pb2.DENIAL_CUSTOMER_FAULT, note="Ann dropped it herself")
     assert work.case().denial_note == ""
     assert work.case(with_personal_data=True).denial_note == "Ann dropped it herself"
-    work.tell("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=PNG + b" dropped by the courier")
+    work.send("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=PNG + b" dropped by the courier")
     again = sha256(PNG + b" dropped by the courier").hexdigest()
-    work.tell("ReopenCase", evidence_sha256=[again])
+    work.send("ReopenCase", evidence_sha256=[again])
     assert work.case(with_personal_data=True).denial_note == ""
 
 
@@ -88,7 +88,7 @@ def test_a_reship_goes_to_the_same_person_and_resolves_its_case(client: Client) 
     assert (shown.reship_of, shown.original_order_id) == (work.case_id, work.order_id)
     assert [line.line.unit_price_minor for line in shown.lines] == [0]
     work.arrives(reship.order_id, "AGAINR1")
-    work.tell("AnswerCustomer")
+    work.send("AnswerCustomer")
     assert work.case().status == cases_pb2.CASE_STATUS_RESOLVED
 
 
@@ -96,8 +96,8 @@ def test_the_history_of_a_case_is_its_facts_and_those_of_its_parcels(client: Cli
     work = Work(client, "past")
     work.opens()
     work.rules(cases_pb2.REMEDY_RETURN)
-    work.tell("RecordReturnLabel", label_id="label-1")
-    work.tell("RecordReturnShipped", label_id="label-1", carrier="dhl", tracking_number="PASTBACK")
+    work.send("RecordReturnLabel", label_id="label-1")
+    work.send("RecordReturnShipped", label_id="label-1", carrier="dhl", tracking_number="PASTBACK")
     facts = client.audit.GetHistory(audit_pb2.GetHistoryRequest(case_id=work.case_id)).facts
     assert [fact.name for fact in facts][:2] == ["case.opened", "case.evidence_added"]
     assert {fact.stream for fact in facts} == {f"case-{work.case_id}"}
@@ -119,10 +119,10 @@ def test_evidence_comes_back_as_it_was_handed_in_and_is_kept_once(client: Client
     first, second = Work(client, "photo1"), Work(client, "photo2")
     for work in (first, second):
         work.opens()
-        work.tell("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=PNG)
+        work.send("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=PNG)
         assert evidence_of(client, work) == PNG
     before = first.case().version
-    first.tell("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=PNG)
+    first.send("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=PNG)
     assert first.case().version == before
     (evidence,) = first.case().evidence
     assert (evidence.size_bytes, evidence.type) == (len(PNG), cases_pb2.EVIDENCE_TYPE_PNG)
@@ -145,7 +145,7 @@ def test_evidence_comes_back_as_it_was_handed_in_and_is_kept_once(client: Client
 def test_every_kind_of_evidence_is_known_by_how_it_begins(client: Client, kind: int, data: bytes) -> None:
     work = Work(client, f"kind{kind}")
     work.opens()
-    work.tell("AddEvidence", type=kind, data=data)
+    work.send("AddEvidence", type=kind, data=data)
     assert evidence_of(client, work, data) == data
     wrong = refused(client.cases.AddEvidence, work.request("AddEvidence", type=kind, data=PNG))
     assert (reason_of(wrong), fields_of(wrong)) == ("MALFORMED", ["data"])
@@ -163,7 +163,7 @@ def test_the_largest_evidence_comes_back_in_pieces_that_any_client_takes(client:
     work = Work(client, "large")
     work.opens()
     data = PNG.ljust(MOST_EVIDENCE_BYTES, b"x")
-    work.tell("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=data)
+    work.send("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=data)
     request = cases_pb2.GetEvidenceRequest(case_id=work.case_id, sha256=sha256(data).hexdigest())
     pieces = list(client.cases.GetEvidence(request))
     assert b"".join(piece.data for piece in pieces) == data
@@ -206,7 +206,7 @@ def test_who_is_erased_is_erased_from_evidence_and_notes_too(client: Client) -> 
     work = Work(client, "erased", customer=person)
     work.opens(note="Bob is unhappy")
     data = PNG + b"of Bob"
-    work.tell("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=data)
+    work.send("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=data)
     client.admin.ErasePerson(admin_pb2.ErasePersonRequest(email="bob@example.org"))
     request = cases_pb2.GetEvidenceRequest(case_id=work.case_id, sha256=sha256(data).hexdigest())
     assert reason_of(refused(lambda asked: list(client.cases.GetEvidence(asked)), request)) == "EVIDENCE_ERASED"

@@ -29,8 +29,8 @@ class UnknownThing(NotFound, reason="UNKNOWN_THING"):
 
 
 def test_the_example_of_the_client_does_what_it_shows(service: Service):
-    said = str(fulfilment.client.__doc__).replace("127.0.0.1:50051", service.address)
-    (example,) = doctest.DocTestFinder().find(said, "example", globs={})
+    docstring = str(fulfilment.client.__doc__).replace("127.0.0.1:50051", service.address)
+    (example,) = doctest.DocTestFinder().find(docstring, "example", globs={})
     assert len(example.examples) > 3
     out: list[str] = []
     doctest.DocTestRunner(verbose=False).run(example, out=out.append)
@@ -125,7 +125,7 @@ def test_what_may_pass_is_asked_again_with_the_same_request_id(troubled: Trouble
 
 
 @both
-def test_what_does_not_pass_is_told_after_the_last_attempt(troubled: Troubled, place: Any):
+def test_an_error_that_stays_is_raised_after_the_last_attempt(troubled: Troubled, place: Any):
     troubled.troubles = [gone] * 9
     with pytest.raises(Unavailable, match="UNAVAILABLE: not now"):
         place(troubled)
@@ -133,7 +133,7 @@ def test_what_does_not_pass_is_told_after_the_last_attempt(troubled: Troubled, p
 
 
 @both
-def test_a_refusal_is_told_at_once_with_its_reason_and_figures(troubled: Troubled, place: Any):
+def test_a_refusal_is_raised_at_once_with_its_reason_and_figures(troubled: Troubled, place: Any):
     refusal = UnknownThing.restored("UNKNOWN_THING", "there is no such thing", {"thing_id": "cup"})
     assert isinstance(refusal, UnknownThing)
     troubled.troubles = [refuses(refusal)]
@@ -198,7 +198,7 @@ def test_a_lost_connection_costs_a_follower_no_fact_and_repeats_none(troubled: T
     assert troubled.after == [1, 2, 4]
 
 
-def test_a_follower_is_told_of_what_the_ledger_refuses(service: Service):
+def test_a_follower_receives_what_the_ledger_refuses(service: Service):
     with Client(service.address) as ledger, pytest.raises(Refused, match="BEYOND_THE_LOG"):
         next(ledger.follow(after=10**9))
 

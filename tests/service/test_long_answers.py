@@ -1,4 +1,4 @@
-"""Answers stay below what a client takes that was told nothing else, 4 MiB, however large what they tell is."""
+"""Answers stay below 4 MiB, which clients take by default, however large their content is."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def client(service: Service) -> Iterator[Client]:
 
 
 def large(number: str, title: str = "long" * 120, lines: int = 1000) -> Any:
-    said = [orders_pb2.OrderLine(line_no=n + 1, sku="tea", quantity=1, title=title) for n in range(lines)]
-    return order(number, lines=said)
+    large_lines = [orders_pb2.OrderLine(line_no=n + 1, sku="tea", quantity=1, title=title) for n in range(lines)]
+    return order(number, lines=large_lines)
 
 
 def test_the_stream_of_facts_of_large_orders_comes_whole_in_messages_that_any_client_takes(client: Client) -> None:

@@ -166,7 +166,7 @@ FAULTS = {
 }
 
 
-def test_a_malformed_request_is_told_all_its_faults_at_once_each_with_its_field_and_bounds(client: Client) -> None:
+def test_a_malformed_request_is_answered_with_all_its_faults_each_with_its_field_and_bounds(client: Client) -> None:
     error = refused(client.orders.PlaceOrder, faulty())
     found = dict(failure(error).fields)
     payment = found.pop("payment")
@@ -192,7 +192,7 @@ def test_a_request_id_that_is_given_and_not_well_formed_is_not_called_missing(
     assert dict(failure(refused(client.orders.PlaceOrder, asked)).fields) == {"context.request_id": says}
 
 
-def test_a_malformed_command_of_a_batch_is_told_all_its_faults_too(client: Client) -> None:
+def test_a_malformed_command_of_a_batch_is_answered_with_all_its_faults_too(client: Client) -> None:
     request = batch_pb2.ExecuteBatchRequest(
         commands=[
             batch_pb2.BatchCommand(place_order=order("faultless", sku="untracked")),
@@ -201,8 +201,8 @@ def test_a_malformed_command_of_a_batch_is_told_all_its_faults_too(client: Clien
     )
     applied, malformed = client.batch.ExecuteBatch(request).outcomes
     assert applied.WhichOneof("outcome") == "receipt"
-    for field, said in FAULTS.items():
-        assert f"commands[1].place_order.{field}: {said}" in malformed.refusal.message
+    for field, fault in FAULTS.items():
+        assert f"commands[1].place_order.{field}: {fault}" in malformed.refusal.message
 
 
 @pytest.mark.parametrize(
@@ -228,14 +228,14 @@ def test_a_malformed_command_of_a_batch_is_told_all_its_faults_too(client: Clien
         ),
     ],
 )
-def test_a_malformed_query_is_told_all_its_faults_at_once(
+def test_a_malformed_query_is_answered_with_all_its_faults_at_once(
     client: Client, ask: Callable[[Client], Any], request_: Any, fields: list[str]
 ) -> None:
     assert sorted(fields_of(refused(ask(client), request_))) == fields
     assert client.admin.GetStatus(admin_pb2.GetStatusRequest()).version
 
 
-def test_of_more_faults_than_a_call_carries_the_first_are_told_and_the_others_counted(client: Client) -> None:
+def test_of_more_faults_than_a_call_carries_the_first_are_listed_and_the_others_counted(client: Client) -> None:
     lines = [orders_pb2.OrderLine(quantity=-1, supplier_id="ж " * 40) for _ in range(1000)]
     error = refused(client.orders.PlaceOrder, order("countless", lines=lines, currency="ж" * 300))
     found = fields_of(error)

@@ -109,7 +109,7 @@ SERVING, NOT_SERVING = "SERVING", "NOT_SERVING"
 
 
 def health(house: House, name: str) -> str:
-    """What is told of a name; empty while nothing is."""
+    """The health of a name; empty while it is not known."""
     with grpc.insecure_channel(house.service.address) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
@@ -125,7 +125,7 @@ def wait_for_health(house: House, name: str, status: str) -> None:
     wait_for(lambda: health(house, name) == status)
 
 
-def test_health_tells_of_the_read_models_of_each_tenant_and_of_all_together(house: House):
+def test_health_shows_the_read_models_of_each_tenant_and_of_all_together(house: House):
     for tenant in ("default", "zzz", "t29"):
         wait_for_health(house, f"projection.tracking.{tenant}", SERVING)
     # aaa has a fact that nobody can read, and aac has no tables.
@@ -136,7 +136,7 @@ def test_health_tells_of_the_read_models_of_each_tenant_and_of_all_together(hous
     assert health(house, "") == SERVING
 
 
-def test_a_read_model_that_stands_still_is_told_by_status_health_and_a_verification_that_fails(house: House):
+def test_a_read_model_that_stands_still_shows_in_status_health_and_a_verification_that_fails(house: House):
     fulfilment = Terminal(house.service.address, "t00")
     wait_for_health(house, "projection.tracking.t00", SERVING)
     with psycopg.connect(house.dsn, autocommit=True) as connection, Client(house.service.address, "t00") as client:
@@ -146,8 +146,8 @@ def test_a_read_model_that_stands_still_is_told_by_status_health_and_a_verificat
         client.place("1")
         wait_for_health(house, "projection.tracking.t00", NOT_SERVING)
         assert health(house, "projection.sla.t00") == SERVING
-        said = fulfilment("status")
-        assert "the fact at position" in said.out
+        result = fulfilment("status")
+        assert "the fact at position" in result.out
         verified = fulfilment("rebuild", "tracking", "--verify")
         assert verified.code == 1
         assert "tracking failed: the live tables stand at position" in verified.out

@@ -69,7 +69,9 @@ def sent_of(client: Client, order_id: str, count: int) -> list[messages_pb2.Mess
     return messages_of(client, order_id)
 
 
-def test_an_order_that_is_confirmed_and_sent_tells_the_customer_and_the_supplier(client: Client, data: Path):
+def test_an_order_that_is_confirmed_and_sent_makes_messages_to_the_customer_and_the_supplier(
+    client: Client, data: Path
+):
     instruction, confirmation = sent_of(client, "shop/told", 2)
     assert (confirmation.kind, instruction.kind) == (
         messages_pb2.MESSAGE_KIND_ORDER_CONFIRMED,
@@ -164,7 +166,7 @@ def test_a_message_that_is_not_there_is_unknown(client: Client):
     assert fields_of(refused(client.messages.GetMessage, wrong)) == ["message_id"]
 
 
-def test_messages_are_told_at_the_terminal(client: Client, service: Service):
+def test_messages_are_listed_at_the_terminal(client: Client, service: Service):
     sent_of(client, "shop/told", 2)
     ff = Terminal(service.address)
     listed = ff("message", "list", "--order", "shop/told")
@@ -197,8 +199,8 @@ def test_what_fails_waits_in_the_backlog_until_a_person_cancels_it_or_it_works(c
     assert confirmation.HasField("next_at")
     (outbox / "default").unlink()
     (outbox / "away").rename(outbox / "default")
-    said = ff("message", "cancel", confirmation.message_id, "--reason", "wrong person")
-    assert (said.code, "cancelled" in said.out) == (0, True)
+    result = ff("message", "cancel", confirmation.message_id, "--reason", "wrong person")
+    assert (result.code, "cancelled" in result.out) == (0, True)
     retry = messages_pb2.RetryMessageRequest(context=context(), message_id=confirmation.message_id)
     assert reason_of(refused(client.messages.RetryMessage, retry)) == "MESSAGE_IS_CANCELLED"
     assert ff("message", "retry", instruction.message_id).code == 0
@@ -216,8 +218,10 @@ def test_two_servers_send_each_message_once(folder: Path):
                 (one, two)[number % 2].place(f"n{number}", sku="untracked")
             wait_for(lambda: [each.state for each in messages_of(one)] == [SENT] * 60)
             streamed = one.audit.StreamFacts(audit_pb2.StreamFactsRequest())
-            told = Counter(fact.name for part in streamed for fact in part.facts if fact.name.startswith("message."))
-            assert told == {"message.asked": 60, "message.sent": 60}
+            streamed_facts = Counter(
+                fact.name for part in streamed for fact in part.facts if fact.name.startswith("message.")
+            )
+            assert streamed_facts == {"message.asked": 60, "message.sent": 60}
         letters = [path.name for path in folder.rglob("*.eml")]
         assert len(letters) == len(set(letters)) == 60
 

@@ -148,7 +148,7 @@ async def test_a_mistake_in_a_loop_is_logged_without_its_message(
     assert SECRET not in written.getvalue()
 
 
-async def test_what_asyncio_tells_of_a_task_does_not_quote_its_error(written: io.StringIO) -> None:
+async def test_what_asyncio_logs_of_a_task_does_not_quote_its_error(written: io.StringIO) -> None:
     async def fail() -> None:
         raise Picky(SECRET, SECRET)
 

@@ -29,7 +29,7 @@ from tests.support.stalls import EmptyTenant
 
 
 @pytest.mark.parametrize(("country", "language"), [("DE", "en"), ("TW", "zh")])
-async def test_the_life_of_an_order_tells_everybody_what_they_need_and_nothing_twice(
+async def test_the_life_of_an_order_sends_everybody_what_they_need_and_nothing_twice(
     tenant: EmptyTenant, country: str, language: str
 ):
     postbox = Postbox()
@@ -37,7 +37,7 @@ async def test_the_life_of_an_order_tells_everybody_what_they_need_and_nothing_t
         promise = NOON + 9 * DAY
         where = Destination(country, "Berlin", "10")
         scenario = confirmed(line(1, "tea", 3), promised_by=promise, destination=where, **office.customer())
-        office.tell(scenario)
+        office.use(scenario)
         await office.tick()
         scenario.send()
         await office.tick()
@@ -62,9 +62,9 @@ async def test_the_life_of_an_order_tells_everybody_what_they_need_and_nothing_t
         scenario.scan(ParcelStatus.DELIVERED)
         for _ in range(3):
             await office.tick()
-        assert postbox.told("supplier") == ["dispatch_instruction", "reminder", "breach_notice"]
-        assert postbox.told("staff") == ["breach_alert", "parcel_alert"]
-        assert postbox.told("customer") == [
+        assert postbox.kinds_sent_to("supplier") == ["dispatch_instruction", "reminder", "breach_notice"]
+        assert postbox.kinds_sent_to("staff") == ["breach_alert", "parcel_alert"]
+        assert postbox.kinds_sent_to("customer") == [
             "order_confirmed",
             "delayed",  # the supplier was late
             "dispatched",
@@ -85,7 +85,7 @@ async def test_the_life_of_an_order_tells_everybody_what_they_need_and_nothing_t
 async def test_facts_and_rows_of_messages_hold_no_personal_data(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        office.tell(sent(**office.customer()))
+        office.use(sent(**office.customer()))
         await office.tick()
         assert postbox.letters
         with connect(tenant) as connection:
@@ -101,7 +101,7 @@ async def test_an_order_that_is_cancelled_first_gets_no_confirmation(tenant: Emp
     async with an_office(tenant, postbox) as office:
         scenario = confirmed(**office.customer())
         scenario.cancel()
-        office.tell(scenario)
+        office.use(scenario)
         await office.tick()
         assert await office.states() == {"order_confirmed": "cancelled"}
         assert postbox.calls == 0
@@ -111,7 +111,7 @@ async def test_a_message_that_waits_for_its_next_attempt_is_not_sent_once_it_is_
     postbox = Postbox(fails=1)
     async with an_office(tenant, postbox) as office:
         scenario = confirmed(**office.customer())
-        office.tell(scenario)
+        office.use(scenario)
         await office.tick()
         assert await office.states() == {"order_confirmed": "failed"}
         scenario.cancel()
@@ -129,15 +129,15 @@ async def test_an_instruction_waits_while_a_hold_stands_and_goes_out_after_its_r
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
         scenario = sent(**office.customer())
-        office.tell(scenario)
+        office.use(scenario)
         scenario.hold(HoldReason.FRAUD_REVIEW)
         for _ in range(6):
             await office.tick()
-        assert (postbox.told("customer"), postbox.told("supplier")) == (["order_confirmed"], [])
+        assert (postbox.kinds_sent_to("customer"), postbox.kinds_sent_to("supplier")) == (["order_confirmed"], [])
         assert office.facts() == {"message.asked": 2, "message.sent": 1}  # and no attempt has failed
         scenario.release(HoldReason.FRAUD_REVIEW)
         await office.tick()
-        assert postbox.told("supplier") == ["dispatch_instruction"]
+        assert postbox.kinds_sent_to("supplier") == ["dispatch_instruction"]
 
 
 async def test_what_waits_for_a_hold_is_not_looked_at_all_the_time_and_keeps_nothing_waiting(
@@ -148,14 +148,14 @@ async def test_what_waits_for_a_hold_is_not_looked_at_all_the_time_and_keeps_not
     async with an_office(tenant, postbox) as office:
         scenario = sent(**office.customer())
         scenario.hold(HoldReason.FRAUD_REVIEW)
-        office.tell(scenario)
+        office.use(scenario)
         for _ in range(4):
             await office.tick()
         assert await office.tick() == 0
         scenario.place(line(1, "mug", 1), order_id="shop/2", **office.customer("shop/2"))
         for _ in range(2):
             await office.tick()
-        assert postbox.told("customer") == ["order_confirmed"] * 2
+        assert postbox.kinds_sent_to("customer") == ["order_confirmed"] * 2
 
 
 async def test_an_instruction_that_waits_for_a_hold_is_not_sent_once_nothing_is_left_to_ship(
@@ -165,16 +165,16 @@ async def test_an_instruction_that_waits_for_a_hold_is_not_sent_once_nothing_is_
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
         scenario = sent(**office.customer())
-        office.tell(scenario)
+        office.use(scenario)
         scenario.hold(HoldReason.FRAUD_REVIEW)
         await office.tick()
         scenario.cancel()
         scenario.answer_cancel(agreed=True)
         for _ in range(2):
             await office.tick()
-        assert postbox.told("supplier") == []
-        told = {each.kind: each for each in await office.messages(audience=Audience.SUPPLIER)}
-        instruction = told[MessageKind.DISPATCH_INSTRUCTION]
+        assert postbox.kinds_sent_to("supplier") == []
+        by_kind = {each.kind: each for each in await office.messages(audience=Audience.SUPPLIER)}
+        instruction = by_kind[MessageKind.DISPATCH_INSTRUCTION]
         assert (instruction.state, instruction.because) == (MessageState.CANCELLED, "nothing_to_ship")
 
 
@@ -186,15 +186,15 @@ async def test_the_read_model_of_messages_goes_on_while_they_are_handed_over(ten
 
     slow = Slow()
     async with an_office(tenant, slow) as office:
-        office.tell(confirmed(**office.customer()))
+        office.use(confirmed(**office.customer()))
         assert await office.tick() == 1
-        assert slow.told("customer") == ["order_confirmed"]
+        assert slow.kinds_sent_to("customer") == ["order_confirmed"]
 
 
 async def test_nobody_writes_to_a_person_who_was_erased(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        office.tell(confirmed(**office.customer()))
+        office.use(confirmed(**office.customer()))
         await office.tenant.log.destroy(SUBJECT)
         await office.tick()
         (message,) = await office.messages()
@@ -205,7 +205,7 @@ async def test_each_step_of_a_case_is_told_to_the_customer(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
         desk = Desk(delivered(**office.customer()))
-        office.tell(desk.scenario)
+        office.use(desk.scenario)
         await office.tick()
         before = len(postbox.letters)
         for step in (
@@ -225,8 +225,8 @@ async def test_each_step_of_a_case_is_told_to_the_customer(tenant: EmptyTenant):
             step()
             await office.tick()
             desk.scenario.later(minutes=5)
-        told = [each for each in await office.messages() if each.kind is MessageKind.CASE_STEP]
-        assert [each.about.because for each in reversed(told)] == [
+        steps = [each for each in await office.messages() if each.kind is MessageKind.CASE_STEP]
+        assert [each.about.because for each in reversed(steps)] == [
             "opened",
             "evidence_requested",
             "under_review",
@@ -237,7 +237,7 @@ async def test_each_step_of_a_case_is_told_to_the_customer(tenant: EmptyTenant):
             "refund_paid",
             "resolved",
         ]
-        assert {each.state for each in told} == {MessageState.SENT}
+        assert {each.state for each in steps} == {MessageState.SENT}
         paid = [each.text for each in postbox.letters[before:] if "5.00 EUR is on its way to you" in each.text]
         assert len(paid) == 1
 
@@ -249,7 +249,7 @@ async def test_a_request_for_evidence_that_came_meanwhile_is_not_sent(tenant: Em
         desk.asks()
         desk.files()
         desk.reviews()
-        office.tell(desk.scenario)
+        office.use(desk.scenario)
         await office.tick()
         states = {
             each.about.because: each.state for each in await office.messages() if each.kind is MessageKind.CASE_STEP
@@ -266,15 +266,15 @@ async def test_staff_is_told_of_a_customer_who_waits_and_of_one_who_waited_too_l
     async with an_office(tenant, postbox) as office:
         desk = Desk(delivered(**office.customer()))
         desk.opens()
-        office.tell(desk.scenario)
+        office.use(desk.scenario)
         desk.scenario.later(hours=20)
         await office.tick()
         await office.tick()
-        assert postbox.told("staff") == ["case_due"]
+        assert postbox.kinds_sent_to("staff") == ["case_due"]
         desk.scenario.later(hours=4)
         desk.clock_runs()
         await office.tick()
-        assert postbox.told("staff") == ["case_due", "breach_alert"]
+        assert postbox.kinds_sent_to("staff") == ["case_due", "breach_alert"]
         assert {each.recipient for each in postbox.letters if each.audience is Audience.STAFF} == {"after_sales"}
 
 
@@ -284,10 +284,10 @@ async def test_a_customer_who_was_answered_needs_no_reminder_to_staff(tenant: Em
         desk = Desk(delivered(**office.customer()))
         desk.opens()
         desk.answers()
-        office.tell(desk.scenario)
+        office.use(desk.scenario)
         desk.scenario.later(hours=20)
         await office.tick()
-        assert postbox.told("staff") == []
+        assert postbox.kinds_sent_to("staff") == []
 
 
 async def test_a_supplier_is_reminded_of_a_question_and_told_that_it_was_late(tenant: EmptyTenant):
@@ -297,15 +297,15 @@ async def test_a_supplier_is_reminded_of_a_question_and_told_that_it_was_late(te
         scenario.agree_terms(replace(TERMS, effective_from=NOON, answer_within_hours=24))
         scenario.ship()
         scenario.ask("q1")
-        office.tell(scenario)
+        office.use(scenario)
         scenario.later(hours=20)
         await office.tick()
-        assert postbox.told("supplier") == ["reminder"]
+        assert postbox.kinds_sent_to("supplier") == ["reminder"]
         scenario.later(hours=4)
         scenario.miss_answer()
         await office.tick()
-        assert postbox.told("supplier") == ["reminder", "breach_notice"]
-        assert "breach_alert" in postbox.told("staff")
+        assert postbox.kinds_sent_to("supplier") == ["reminder", "breach_notice"]
+        assert "breach_alert" in postbox.kinds_sent_to("staff")
         assert "to answer our question" in postbox.letters[-1].text + postbox.letters[-2].text
 
 
@@ -319,7 +319,7 @@ async def test_a_supplier_that_does_not_answer_for_a_cost_is_told_so(tenant: Emp
         scenario.ship()
         scenario.later(hours=24)
         assert recovering.miss_answer()
-        office.tell(scenario)
+        office.use(scenario)
         await office.tick()
         found = [each.about for each in await office.messages() if each.kind is MessageKind.BREACH_NOTICE]
         assert [(each.clock, each.recovery_id, each.supplier_id) for each in found] == [
@@ -333,7 +333,7 @@ async def test_staff_is_told_of_each_crossing_of_a_stock_level_once(tenant: Empt
         scenario = a_shop(tea=3)
         scenario.place(line(1, "tea", 3), **office.customer())
         scenario.feed(1, "tea")
-        office.tell(scenario)
+        office.use(scenario)
         await office.tick()
         await office.tick()
         alerts = [each for each in await office.messages() if each.kind is MessageKind.STOCK_ALERT]
@@ -349,7 +349,7 @@ async def test_staff_is_told_of_each_crossing_of_a_stock_level_once(tenant: Empt
 
 async def test_messages_are_listed_by_order_state_and_audience_page_after_page(tenant: EmptyTenant):
     async with an_office(tenant, Postbox()) as office:
-        office.tell(busy(office, 3))
+        office.use(busy(office, 3))
         await office.tick()
         of_one = await office.messages(order_id="shopify/1")
         assert {each.kind for each in of_one} == {MessageKind.ORDER_CONFIRMED, MessageKind.DISPATCH_INSTRUCTION}
@@ -369,7 +369,7 @@ async def test_messages_are_listed_by_order_state_and_audience_page_after_page(t
 
 async def test_the_backlog_counts_what_is_not_sent(tenant: EmptyTenant):
     async with an_office(tenant, Postbox(fails=2)) as office:
-        office.tell(busy(office, 2))
+        office.use(busy(office, 2))
         await office.catch_up()
         async with asking(tenant) as where, where.pool.connection() as connection:
             assert await outbox.backlog(connection, tenant.schema, NOON - DAY) == (4, 0, 0)

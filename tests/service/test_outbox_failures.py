@@ -32,7 +32,7 @@ async def test_what_a_sender_does_not_take_is_tried_again_ever_later_until_it_do
     postbox = Postbox(fails=3)
     async with an_office(tenant, postbox) as office:
         scenario = confirmed(**office.customer())
-        office.tell(scenario)
+        office.use(scenario)
         waits = []
         for attempt in (1, 2, 3):
             await office.tick()
@@ -52,7 +52,7 @@ async def test_what_a_sender_does_not_take_is_tried_again_ever_later_until_it_do
 async def test_a_message_that_is_given_up_waits_for_a_person(tenant: EmptyTenant):
     postbox = Postbox(fails=1, why=NotTaken("no_such_address", lasting=True))
     async with an_office(tenant, postbox) as office:
-        office.tell(confirmed(**office.customer()))
+        office.use(confirmed(**office.customer()))
         await office.tick()
         await office.tick()
         (message,) = await office.messages()
@@ -68,7 +68,7 @@ async def test_a_message_that_is_given_up_waits_for_a_person(tenant: EmptyTenant
 async def test_a_sender_that_breaks_fails_one_message_and_spoils_no_other(tenant: EmptyTenant):
     postbox = Postbox(fails=1, why=ZeroDivisionError("Ann Example"))
     async with an_office(tenant, postbox) as office:
-        office.tell(sent(**office.customer()))
+        office.use(sent(**office.customer()))
         await office.tick()
         assert sorted((await office.states()).values()) == ["failed", "sent"]
         assert {each.error for each in await office.messages()} == {"sender_failed", ""}
@@ -80,7 +80,7 @@ async def test_a_sender_that_breaks_fails_one_message_and_spoils_no_other(tenant
 async def test_two_processes_send_each_message_once(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as one_office, an_office(tenant, postbox) as other:
-        one_office.tell(busy(one_office))
+        one_office.use(busy(one_office))
         await one_office.catch_up()
         now = one_office.scenario.now
         done = await asyncio.gather(*(each.outbox.tick(each.tenant, now) for each in (one_office, other)))
@@ -96,7 +96,7 @@ async def test_two_processes_send_each_message_once(tenant: EmptyTenant):
 async def test_a_rebuild_sends_nothing_and_gives_the_same_rows(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        office.tell(busy(office, 3))
+        office.use(busy(office, 3))
         await office.tick()
         before, sent_before = contents(tenant), len(postbox.letters)
         assert (await asyncio.to_thread(rebuild, tenant, "outbox")).equal
@@ -111,7 +111,7 @@ async def test_a_read_model_that_starts_over_meanwhile_sends_nothing_again(tenan
     postbox = Postbox()
     async with an_office(tenant, postbox) as office, an_office(tenant, postbox) as fresh:
         scenario = busy(office, 3)
-        office.tell(scenario)
+        office.use(scenario)
         await office.tick()
         # All that the facts of orders made due stands there again, as if nobody had asked for it.
         with connect(tenant) as connection:
@@ -145,7 +145,7 @@ asyncio.run(main(*sys.argv[1:]))
 async def test_a_message_about_what_cannot_be_read_keeps_no_other_waiting(tenant: EmptyTenant):
     async with an_office(tenant, Postbox()) as office:
         scenario = busy(office, 3)
-        office.tell(scenario)
+        office.use(scenario)
         await office.catch_up()
     with connect(tenant) as connection:
         newer = """
@@ -170,7 +170,7 @@ async def test_a_tick_hands_over_more_than_a_hundred_messages(tenant: EmptyTenan
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
         scenario = busy(office, 90)
-        office.tell(scenario)
+        office.use(scenario)
         await office.catch_up()
         assert await office.outbox.tick(office.tenant, scenario.now) == 180
         assert len({letter.message_id for letter in postbox.letters}) == 180
@@ -182,17 +182,17 @@ async def test_a_turn_ends_after_a_while_so_that_other_tenants_get_theirs(
     monkeypatch.setattr("adapters.outbox._TURN_SECONDS", 0.0001)
     async with an_office(tenant, Postbox()) as office:
         scenario = busy(office, 40)
-        office.tell(scenario)
+        office.use(scenario)
         await office.catch_up()
         assert [await office.outbox.tick(office.tenant, scenario.now) for _ in range(2)] == [50, 30]
 
 
-async def test_who_keeps_messages_from_being_sent_for_long_is_told(
+async def test_a_session_that_keeps_messages_from_being_sent_for_long_is_named(
     tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
 ):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office, an_office(tenant, postbox) as stopped:
-        office.tell(confirmed(**office.customer()))
+        office.use(confirmed(**office.customer()))
         async with stopped.outbox._leading(stopped.tenant) as held:
             assert held is not None
             assert await office.tick() == 0
@@ -207,7 +207,7 @@ async def test_who_keeps_messages_from_being_sent_for_long_is_told(
 
 async def test_a_kill_between_the_hand_over_and_its_record_leaves_one_letter(tenant: EmptyTenant, tmp_path: Path):
     async with an_office(tenant, FileSender(tmp_path)) as office:
-        office.tell(confirmed(**office.customer()))
+        office.use(confirmed(**office.customer()))
         await office.catch_up()
         words = [sys.executable, "-c", _DIES, tenant.conninfo, tenant.schema, str(tmp_path), NOON.isoformat()]
         died = await asyncio.to_thread(subprocess.run, words, cwd=HOUSE, capture_output=True, text=True, timeout=60)

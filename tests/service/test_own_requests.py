@@ -80,7 +80,7 @@ def test_no_client_can_send_a_request_id_of_the_ledgers_own(service: Service, re
     assert fields_of(refused.value) == ["context.request_id"]
 
 
-def test_an_id_of_the_ledgers_own_that_was_used_is_told_in_log_and_health_and_hinders_no_clock(
+def test_an_id_of_the_ledgers_own_that_was_used_shows_in_log_and_health_and_hinders_no_clock(
     service: Service, data: Path
 ) -> None:
     with Client(service.address) as client:
@@ -107,7 +107,7 @@ def health_of(service: Service, name: str) -> str:
                 found = health.Check(health_pb2.HealthCheckRequest(service=name)).status
                 return str(health_pb2.HealthCheckResponse.ServingStatus.Name(found))
             except grpc.RpcError:
-                time.sleep(0.1)  # it is told once a second
+                time.sleep(0.1)  # it is updated once a second
     raise AssertionError(f"no health of {name!r}")
 
 
@@ -115,7 +115,7 @@ def health_of(service: Service, name: str) -> str:
 async def test_a_message_whose_record_was_taken_is_sent_once_all_the_same(tenant: EmptyTenant, prefix: str):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
-        office.tell(confirmed(**office.customer()))
+        office.use(confirmed(**office.customer()))
         await office.catch_up()
         for position in range(1, 20):
             taken = f"{prefix}outbox:sent:order_confirmed-{position}:1"

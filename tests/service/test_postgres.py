@@ -162,9 +162,9 @@ def test_another_user_of_the_machine_is_kept_out(folder: Path) -> None:
 @as_root
 def test_as_root_the_server_has_the_rights_of_another_user_and_no_others(folder: Path) -> None:
     with started(folder):
-        told = Path(f"/proc/{_server_process(folder)}/status").read_text()
+        status = Path(f"/proc/{_server_process(folder)}/status").read_text()
     user = pwd.getpwnam(embedded.SERVER_USER)
-    assert re.findall(r"^(?:Uid|Gid|Groups|CapEff):[ \t]*(.*?)[ \t]*$", told, re.MULTILINE) == [
+    assert re.findall(r"^(?:Uid|Gid|Groups|CapEff):[ \t]*(.*?)[ \t]*$", status, re.MULTILINE) == [
         "\t".join([str(user.pw_uid)] * 4),
         "\t".join([str(user.pw_gid)] * 4),
         "",
@@ -202,16 +202,16 @@ def test_two_users_of_one_machine_have_a_server_each() -> None:
         shared.chmod(0o777)
         others = [_fork_as(user, shared / user) for user in users]
         try:
-            for user, (_, told) in zip(users, others, strict=True):
-                assert told.poll(60), f"no server of {user}"
-                conninfo = told.recv()
+            for user, (_, pipe) in zip(users, others, strict=True):
+                assert pipe.poll(60), f"no server of {user}"
+                conninfo = pipe.recv()
                 if "Permission denied" in conninfo and "pginstall" in conninfo:
                     pytest.skip("the programs lie where only root can go")
                 assert answers(conninfo), conninfo
                 assert (shared / user / "postgres").owner() == user
         finally:
-            for process, told in others:
-                told.send("stop")
+            for process, pipe in others:
+                pipe.send("stop")
                 process.join(60)
                 process.kill()
 
@@ -225,16 +225,16 @@ def _fork_as(user: str, folder: Path) -> tuple[Any, Any]:
     return process, ours
 
 
-def _serve_as(user: str, folder: Path, told: Any) -> None:
+def _serve_as(user: str, folder: Path, pipe: Any) -> None:
     os.setgroups([])
     os.setgid(pwd.getpwnam(user).pw_gid)
     os.setuid(pwd.getpwnam(user).pw_uid)
     server = EmbeddedServer(folder)
     try:
-        told.send(server.start())
-        told.recv()
+        pipe.send(server.start())
+        pipe.recv()
     except StartFailed as problem:
-        told.send(str(problem))
+        pipe.send(str(problem))
     finally:
         server.stop()
 
@@ -302,7 +302,7 @@ def test_a_server_that_was_killed_is_started_again_with_its_data(folder: Path) -
             connection.execute("SELECT a FROM kept")
 
 
-def test_what_keeps_a_server_from_starting_again_is_told_once_and_each_attempt_in_a_line(
+def test_what_keeps_a_server_from_starting_again_is_logged_once_and_each_attempt_in_a_line(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -312,10 +312,10 @@ def test_what_keeps_a_server_from_starting_again_is_told_once_and_each_attempt_i
         settings.write_text(good + "no_such_setting = 1\n")
         os.kill(_server_process(folder), signal.SIGKILL)
         wait_for(lambda: caplog.text.count("PostgreSQL does not start yet") >= 2)
-        said = [each.getMessage() for each in caplog.records if each.name == "fulfilment.postgres"]
-        assert [each for each in said if "no_such_setting" in each] == [said[1]]
-        assert [each.partition(",")[0] for each in said[2:]] == ["PostgreSQL does not start yet"] * len(said[2:])
-        assert not any("\n" in each for each in said[2:])
+        logged = [each.getMessage() for each in caplog.records if each.name == "fulfilment.postgres"]
+        assert [each for each in logged if "no_such_setting" in each] == [logged[1]]
+        assert [each.partition(",")[0] for each in logged[2:]] == ["PostgreSQL does not start yet"] * len(logged[2:])
+        assert not any("\n" in each for each in logged[2:])
         settings.write_text(good)
         wait_for(lambda: answers(conninfo))
         wait_for(lambda: "PostgreSQL answers again" in caplog.text)

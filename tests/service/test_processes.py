@@ -126,7 +126,7 @@ def is_there(process: psutil.Process) -> bool:
     return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
 
 
-def test_a_lost_key_file_is_told_in_one_sentence(folder: Path) -> None:
+def test_a_lost_key_file_is_reported_in_one_sentence(folder: Path) -> None:
     with serving(folder, "--data", str(folder / "data"), "--role", "api"):
         pass
     key = folder / "data" / "master.key"

@@ -121,8 +121,8 @@ class Shop:
         for kind in DOCUMENTS:
             self.send("CollectDocument", recovery_id=recovery_id, kind=kind, sha256=HASH)
 
-    def send(self, rpc: str, **said: Any) -> common_pb2.Receipt:
-        request = request_classes()[rpc](context=context(), **said)
+    def send(self, rpc: str, **fields: Any) -> common_pb2.Receipt:
+        request = request_classes()[rpc](context=context(), **fields)
         receipt: common_pb2.Receipt = getattr(self.client.recoveries, rpc)(request)
         return receipt
 
@@ -140,9 +140,9 @@ def eur(amount_minor: int, currency: str = "EUR") -> common_pb2.Money:
     return common_pb2.Money(amount_minor=amount_minor, currency=currency)
 
 
-def refused(shop: Shop, rpc: str, **said: Any) -> tuple[str, str]:
+def refused(shop: Shop, rpc: str, **fields: Any) -> tuple[str, str]:
     with pytest.raises(grpc.RpcError) as caught:
-        shop.send(rpc, **said)
+        shop.send(rpc, **fields)
     error: Any = caught.value
     return error.code().name, reason_of(error)
 
@@ -267,7 +267,7 @@ def test_a_ruling_opens_a_recovery_and_a_refund_raises_it(client: Client, shop: 
     work.rules(cases_pb2.REMEDY_REFUND)
     recovery_id = f"{work.case_id}/supplier/acme/EUR"
     assert (shop.get(recovery_id).status, shop.get(recovery_id).asked_minor) == (pb.RECOVERY_STATUS_PROPOSED, 0)
-    receipt = work.tell("GrantRefund", refund_id=f"refund-{work.case_id}")
+    receipt = work.send("GrantRefund", refund_id=f"refund-{work.case_id}")
     (cost,) = shop.get(recovery_id).costs
     assert (cost.kind, cost.amount_minor) == (pb.COST_KIND_REFUND, 990)
     request = pb.ListRecoveriesRequest(case_id=work.case_id, at_least=receipt.position)
@@ -281,8 +281,8 @@ def test_a_refund_is_granted_and_paid_whatever_became_of_the_recovery(client: Cl
     recovery_id = f"{work.case_id}/supplier/acme/EUR"
     shop.send("WriteOffRecovery", recovery_id=recovery_id, reason="small")
     refund_id = f"refund-{work.case_id}"
-    work.tell("GrantRefund", refund_id=refund_id)
-    work.tell("RecordRefundPaid", refund_id=refund_id, reference="psp-1")
+    work.send("GrantRefund", refund_id=refund_id)
+    work.send("RecordRefundPaid", refund_id=refund_id, reference="psp-1")
     assert work.case().status == cases_pb2.CASE_STATUS_RESOLVED
     assert shop.get(recovery_id).status == pb.RECOVERY_STATUS_WRITTEN_OFF
 
@@ -355,8 +355,8 @@ def test_recoveries_are_listed_by_party_status_and_due_time(client: Client, shop
     asked = shop.open(kind=SUPPLIER_FAULT, supplier_order_id=f"{order_id}/1", minor=500, **about)
     head = shop.send("WriteOffRecovery", recovery_id=claim, reason="small").position
 
-    def listed(**said: Any) -> list[Any]:
-        request = pb.ListRecoveriesRequest(order_id=order_id, at_least=head, **said)
+    def listed(**fields: Any) -> list[Any]:
+        request = pb.ListRecoveriesRequest(order_id=order_id, at_least=head, **fields)
         return list(client.recoveries.ListRecoveries(request).recoveries)
 
     assert [each.recovery_id for each in listed()] == [asked, claim]
@@ -373,7 +373,7 @@ def test_recoveries_are_listed_by_party_status_and_due_time(client: Client, shop
 
 
 @pytest.mark.parametrize(
-    ("said", "field"),
+    ("fields", "field"),
     [
         ({"party": common_pb2.PARTY_RETAILER}, "party"),
         ({"statuses": [pb.RECOVERY_STATUS_UNSPECIFIED]}, "statuses[0]"),
@@ -381,9 +381,9 @@ def test_recoveries_are_listed_by_party_status_and_due_time(client: Client, shop
         ({"at_least": -1}, "at_least"),
     ],
 )
-def test_a_list_that_makes_no_sense_is_refused(client: Client, said: dict[str, Any], field: str):
+def test_a_list_that_makes_no_sense_is_refused(client: Client, fields: dict[str, Any], field: str):
     with pytest.raises(grpc.RpcError) as caught:
-        client.recoveries.ListRecoveries(pb.ListRecoveriesRequest(**said))
+        client.recoveries.ListRecoveries(pb.ListRecoveriesRequest(**fields))
     assert fields_of(caught.value)[:1] == [field]
 
 
@@ -406,8 +406,8 @@ def test_an_unknown_recovery_is_not_found(client: Client, shop: Shop):
         "AppealClaim": {"reason": "x"},
         "ReturnClaimPayment": {"reference": "x", "amount": eur(1)},
     }
-    for rpc, said in calls.items():
-        assert refused(shop, rpc, recovery_id="nobody", **said) == ("NOT_FOUND", "UNKNOWN_RECOVERY")
+    for rpc, fields in calls.items():
+        assert refused(shop, rpc, recovery_id="nobody", **fields) == ("NOT_FOUND", "UNKNOWN_RECOVERY")
     with pytest.raises(grpc.RpcError) as caught:
         client.recoveries.GetRecovery(pb.GetRecoveryRequest(recovery_id="nobody"))
     assert reason_of(caught.value) == "UNKNOWN_RECOVERY"
@@ -418,8 +418,8 @@ def test_what_cannot_be_opened(client: Client, shop: Shop):
     other_id, other_number = shop.shipped()
     about: dict[str, Any] = {"recovery_id": f"r-{number}", "kind": LOSS, "currency": "EUR", "carrier": "dhl"}
 
-    def opening(**said: Any) -> tuple[str, str]:
-        return refused(shop, "OpenRecovery", **{**about, **said})
+    def opening(**fields: Any) -> tuple[str, str]:
+        return refused(shop, "OpenRecovery", **{**about, **fields})
 
     assert opening(order_id="shop/none", tracking_number=number) == ("NOT_FOUND", "UNKNOWN_ORDER")
     assert opening(order_id=order_id, tracking_number="NONE") == ("NOT_FOUND", "UNKNOWN_PARCEL")
@@ -503,12 +503,12 @@ def test_what_a_carrier_decides_has_its_limits(shop: Shop):
         "AppealClaim": {"reason": "x"},
         "ReturnClaimPayment": {"reference": "x", "amount": eur(1)},
     }
-    for rpc, said in calls.items():
+    for rpc, fields in calls.items():
         given_up = shop.claim()
-        assert refused(shop, rpc, recovery_id=given_up, **said) == (forbidden, "CLAIM_NOT_FILED")
+        assert refused(shop, rpc, recovery_id=given_up, **fields) == (forbidden, "CLAIM_NOT_FILED")
         shop.send("WriteOffRecovery", recovery_id=given_up, reason="x")
-        assert refused(shop, rpc, recovery_id=given_up, **said) == (forbidden, "RECOVERY_ENDED")
-        assert refused(shop, rpc, recovery_id=shop.supplier_asked(), **said) == (forbidden, "NO_CARRIER_CLAIM")
+        assert refused(shop, rpc, recovery_id=given_up, **fields) == (forbidden, "RECOVERY_ENDED")
+        assert refused(shop, rpc, recovery_id=shop.supplier_asked(), **fields) == (forbidden, "NO_CARRIER_CLAIM")
     claim = shop.filed()
     assert refused(shop, "DecideClaim", recovery_id=claim, approved=eur(1, "CNY")) == (forbidden, "OTHER_CURRENCY")
     assert refused(shop, "DecideClaim", recovery_id=claim, approved=eur(1001)) == (forbidden, "MORE_THAN_ASKED")
@@ -531,7 +531,7 @@ def test_what_a_carrier_decides_has_its_limits(shop: Shop):
 
 
 @pytest.mark.parametrize(
-    ("rpc", "said", "field"),
+    ("rpc", "fields", "field"),
     [
         ("OpenRecovery", {"recovery_id": "a/b", "kind": 1}, "recovery_id"),
         ("OpenRecovery", {"recovery_id": "a"}, "kind"),
@@ -557,9 +557,9 @@ def test_what_a_carrier_decides_has_its_limits(shop: Shop):
         ("ReturnClaimPayment", {"recovery_id": "a", "reference": "x"}, "amount.amount_minor"),
     ],
 )
-def test_what_is_malformed_is_said_with_its_field(shop: Shop, rpc: str, said: dict[str, Any], field: str):
+def test_what_is_malformed_is_refused_with_its_field(shop: Shop, rpc: str, fields: dict[str, Any], field: str):
     with pytest.raises(grpc.RpcError) as caught:
-        shop.send(rpc, **said)
+        shop.send(rpc, **fields)
     assert fields_of(caught.value)[:1] == [field]
 
 

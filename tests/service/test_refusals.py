@@ -104,7 +104,7 @@ def refused(trade: Trade, rpc: str, request: Any) -> grpc.RpcError:
     return error
 
 
-def told(error: Any) -> tuple[str, str, str, dict[str, str]]:
+def answer_of(error: Any) -> tuple[str, str, str, dict[str, str]]:
     """The status, the reason, the sentence and the figures."""
     info = error_info(error)
     return error.code().name, info.reason, error.details(), dict(info.metadata)
@@ -129,13 +129,13 @@ def test_every_reason_is_documented_with_its_status():
             assert refusal.status == code_pb2.Code.Name(code), f"{rpc.name} documents {refusal}"
 
 
-def test_what_is_not_documented_is_told_in_one_sentence():
+def test_what_is_not_documented_is_reported_in_one_sentence():
     with pytest.raises(AssertionError, match="GetOrder was refused with NOT_FOUND / UNKNOWN_CASE, which its comment"):
         documented.require("GetOrder", "NOT_FOUND", "UNKNOWN_CASE")
 
 
 @pytest.mark.parametrize(
-    ("figures", "said"),
+    ("figures", "fault"),
     [
         ({"acme/tea": "3"}, "names a figure 'acme/tea'"),
         ({"Left": "3"}, "names a figure 'Left'"),
@@ -146,9 +146,9 @@ def test_what_is_not_documented_is_told_in_one_sentence():
         ({"left_minor": "1500"}, "and not the currency"),
     ],
 )
-def test_figures_that_a_program_cannot_read_are_found(figures: dict[str, str], said: str):
+def test_figures_that_a_program_cannot_read_are_found(figures: dict[str, str], fault: str):
     documented.require_figures("REASON", {"line_no": "1", "left_minor": "0", "currency": "EUR"})
-    with pytest.raises(AssertionError, match=said):
+    with pytest.raises(AssertionError, match=fault):
         documented.require_figures("REASON", figures)
 
 
@@ -162,15 +162,15 @@ def rows(kind: Callable[[object], bool]) -> list[Any]:
 def test_what_an_rpc_documents_it_refuses(rpc: str, reason: str, scenario: Scenario, trade: Trade, unread: Trade):
     asked = unread if reason == "PROJECTION_BEHIND" else trade
     request = asked.request(rpc, **scenario(asked))
-    head = asked.tell("GetSku").position
-    refusal = told(refused(asked, rpc, request))
+    head = asked.send("GetSku").position
+    refusal = answer_of(refused(asked, rpc, request))
     status, produced, sentence, figures = refusal
     assert (status, produced) in RPCS[rpc].refusals
     assert produced == reason
     assert sentence
     assert figures or reason in WITHOUT_FIGURES
     if RPCS[rpc].is_command:
-        again = told(refused(asked, rpc, request))
+        again = answer_of(refused(asked, rpc, request))
         assert again == refusal or produced == again[1] == "BEYOND_THE_LOG", "only where the log ends may change"
         later = asked.client.audit.StreamFacts(audit_pb2.StreamFactsRequest(after=head))
         recorded = [fact.name for part in later for fact in part.facts if fact.request_id == request.context.request_id]
@@ -183,12 +183,12 @@ def test_what_no_caller_can_bring_about_is_produced_elsewhere(rpc: str, reason: 
 
 
 def assert_produces(elsewhere: Elsewhere, reason: str) -> None:
-    """The test is there, and says the reason or the name of its class."""
+    """The test is there, and names the reason or its class."""
     source = (HOUSE / elsewhere.file).read_text()
     (test,) = [each for each in ast.parse(source).body if isinstance(each, _FUNCTION) and each.name == elsewhere.test]
-    said = ast.get_source_segment(source, test) or ""
+    code = ast.get_source_segment(source, test) or ""
     assert elsewhere.test.startswith("test_")
-    assert reason in said or Refusal.by_reason[reason].__name__ in said
+    assert reason in code or Refusal.by_reason[reason].__name__ in code
 
 
 _FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -202,14 +202,14 @@ def test_a_command_that_says_nothing_is_malformed(trade: Trade, rpc: str):
     whole = trade.request(rpc)
     request = type(whole)(context=whole.context)
     error = refused(trade, rpc, request)
-    assert told(error)[:2] == ("INVALID_ARGUMENT", "MALFORMED")
+    assert answer_of(error)[:2] == ("INVALID_ARGUMENT", "MALFORMED")
     fields = {*request.DESCRIPTOR.fields_by_name, *request.DESCRIPTOR.oneofs_by_name} - {"context"}
     assert {re.split(r"[.[]", path)[0] for path in fields_of(error)} <= fields
 
 
 def test_a_query_that_says_nothing_is_malformed(trade: Trade):
     error = refused(trade, "GetOrder", orders_pb2.GetOrderRequest())
-    assert (told(error)[:2], fields_of(error)[:1]) == (("INVALID_ARGUMENT", "MALFORMED"), ["order_id"])
+    assert (answer_of(error)[:2], fields_of(error)[:1]) == (("INVALID_ARGUMENT", "MALFORMED"), ["order_id"])
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +244,7 @@ def test_a_tenant_that_nobody_created_is_unknown(trade: Trade, rpc: str):
     confirm = trade.request("ConfirmOrder")
     request = trade.request(rpc, **({"commands": [{"confirm_order": confirm}]} if rpc == "ExecuteBatch" else {}))
     with Client(trade.client.address, "nowhere") as client:
-        status, reason, _, figures = told(refused(Trade(client), rpc, request))
+        status, reason, _, figures = answer_of(refused(Trade(client), rpc, request))
     assert (status, reason, figures) == ("NOT_FOUND", "UNKNOWN_TENANT", {"tenant": "nowhere"})
 
 
@@ -252,7 +252,7 @@ def test_a_request_id_is_used_for_one_content_alone(trade: Trade):
     request = trade.request("PlaceOrder")
     trade.call("PlaceOrder")(request)
     request.gift = True
-    status, reason, _, figures = told(refused(trade, "PlaceOrder", request))
+    status, reason, _, figures = answer_of(refused(trade, "PlaceOrder", request))
     assert (status, reason) == ("ALREADY_EXISTS", "REQUEST_REUSED")
     assert figures == {"request_id": request.context.request_id}
 

@@ -65,7 +65,7 @@ def client(service: Service) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def told(client: Client) -> int:
+def last_position(client: Client) -> int:
     """One order on its way, one that is overdue, one that is on hold; returns the last position."""
     client.approve(at=NOW - 30 * DAY, acknowledge_within_hours=24, dispatch_within_hours=48, first_scan_within_hours=24)
     client.feed(10)
@@ -98,11 +98,11 @@ def told(client: Client) -> int:
     return client.read_up_to(int(last.position))
 
 
-def test_tracking_reads_what_was_just_written(client: Client, told: int):
-    request = tracking_pb2.GetTrackingRequest(order_id="shop/way", at_least=told)
+def test_tracking_reads_what_was_just_written(client: Client, last_position: int):
+    request = tracking_pb2.GetTrackingRequest(order_id="shop/way", at_least=last_position)
     answer = client.reports.GetTracking(request)
     order = answer.order
-    assert answer.position >= told
+    assert answer.position >= last_position
     assert (order.channel, order.status) == ("shop", orders_pb2.ORDER_STATUS_DISPATCHED)
     assert order.expected_by == order.promised_by == stamp(NOW + 5 * DAY)
     assert order.lines[0].units.shipped == 1
@@ -116,19 +116,19 @@ def test_tracking_reads_what_was_just_written(client: Client, told: int):
     assert parcel.last_scan.status == parcels_pb2.PARCEL_STATUS_IN_TRANSIT
 
 
-def test_a_number_is_found_however_it_is_written(client: Client, told: int):
+def test_a_number_is_found_however_it_is_written(client: Client, last_position: int):
     for carrier in ("", "DHL"):
-        request = tracking_pb2.FindParcelsRequest(tracking_number=" jd1 ", carrier=carrier, at_least=told)
+        request = tracking_pb2.FindParcelsRequest(tracking_number=" jd1 ", carrier=carrier, at_least=last_position)
         (parcel,) = client.reports.FindParcels(request).parcels
         assert parcel.order_id == "shop/way"
     assert not client.reports.FindParcels(tracking_pb2.FindParcelsRequest(tracking_number="XX")).parcels
 
 
-def test_orders_are_listed_page_by_page(client: Client, told: int):
+def test_orders_are_listed_page_by_page(client: Client, last_position: int):
     found, token = [], ""
     for _ in range(3):
         page = common_pb2.PageRequest(page_size=1, page_token=token)
-        answer = client.reports.ListOrders(tracking_pb2.ListOrdersRequest(page=page, at_least=told))
+        answer = client.reports.ListOrders(tracking_pb2.ListOrdersRequest(page=page, at_least=last_position))
         found += [order.order_id for order in answer.orders]
         token = answer.next_page_token
     assert (found, token) == (["shop/late", "shop/way", "shop/hold"], "")
@@ -139,7 +139,7 @@ def test_orders_are_listed_page_by_page(client: Client, told: int):
     assert order.holds[0].reason == orders_pb2.HOLD_REASON_AWAITING_PAYMENT
 
 
-def test_a_page_token_goes_on_with_the_filters_that_it_was_given_for(client: Client, told: int):
+def test_a_page_token_goes_on_with_the_filters_that_it_was_given_for(client: Client, last_position: int):
     request = tracking_pb2.ListOrdersRequest(page=common_pb2.PageRequest(page_size=1))
     request.page.page_token = client.reports.ListOrders(request).next_page_token
     for other in (
@@ -150,7 +150,7 @@ def test_a_page_token_goes_on_with_the_filters_that_it_was_given_for(client: Cli
         assert fields_of(error) == ["page.page_token"]
         assert "begin again without a token" in str(error.details())
     # Its size, and how new the answer has to be, are no part of the question.
-    request.page.page_size, request.at_least = 2, told
+    request.page.page_size, request.at_least = 2, last_position
     assert [order.order_id for order in client.reports.ListOrders(request).orders] == ["shop/way", "shop/hold"]
 
 
@@ -175,7 +175,9 @@ def _lists() -> Iterator[tuple[str, Any, str]]:
 
 
 @pytest.mark.parametrize(("name", "request_class", "stub"), [*_lists()])
-def test_no_list_takes_the_page_token_of_another(client: Client, told: int, name: str, request_class: Any, stub: str):
+def test_no_list_takes_the_page_token_of_another(
+    client: Client, last_position: int, name: str, request_class: Any, stub: str
+):
     foreign = client.reports.ListOrders(tracking_pb2.ListOrdersRequest(page=common_pb2.PageRequest(page_size=1)))
     page = common_pb2.PageRequest(page_token=foreign.next_page_token)
     asked = request_class(page=page, **NEEDED.get(name, {}))
@@ -186,12 +188,14 @@ def test_no_list_takes_the_page_token_of_another(client: Client, told: int, name
         assert fields_of(refused(rpc, asked)) == ["page.page_token"]
 
 
-def test_obligations_breaches_and_counts(client: Client, told: int):
+def test_obligations_breaches_and_counts(client: Client, last_position: int):
     dispatch = obligations_pb2.OBLIGATION_CLOCK_DISPATCH
     missed = obligations_pb2.OBLIGATION_STATE_MISSED
     # The service's own clock notices what is overdue.
     for _ in range(200):
-        answer = client.reports.ListBreaches(obligations_pb2.ListBreachesRequest(clock=dispatch, at_least=told))
+        answer = client.reports.ListBreaches(
+            obligations_pb2.ListBreachesRequest(clock=dispatch, at_least=last_position)
+        )
         if answer.breaches:
             break
         time.sleep(0.05)
@@ -220,10 +224,12 @@ def test_obligations_breaches_and_counts(client: Client, told: int):
     assert [(each.met, each.missed) for each in counts if each.clock == dispatch] == [(1, 1)]
 
 
-def test_rates_and_what_is_behind_them(client: Client, told: int):
+def test_rates_and_what_is_behind_them(client: Client, last_position: int):
     name = rates_pb2.RATE_NAME_ON_TIME_DISPATCH
     window = scorecards_pb2.Window(since=stamp(NOW - 60 * DAY), until=stamp(NOW + 60 * DAY), now=stamp(NOW + 30 * DAY))
-    answer = client.reports.GetRates(scorecards_pb2.GetRatesRequest(supplier_id="acme", window=window, at_least=told))
+    answer = client.reports.GetRates(
+        scorecards_pb2.GetRatesRequest(supplier_id="acme", window=window, at_least=last_position)
+    )
     rates = {rate.name: rate for rate in answer.scorecard.rates}
     assert sorted(rates) == sorted(value for value in rates_pb2.RateName.values() if value)
     rate = rates[name]
@@ -243,15 +249,17 @@ def test_rates_and_what_is_behind_them(client: Client, told: int):
     assert not case.HasField("happened_at")
 
 
-def test_without_a_window_each_rate_has_its_own(client: Client, told: int):
-    card = client.reports.GetRates(scorecards_pb2.GetRatesRequest(supplier_id="nobody", at_least=told)).scorecard
+def test_without_a_window_each_rate_has_its_own(client: Client, last_position: int):
+    card = client.reports.GetRates(
+        scorecards_pb2.GetRatesRequest(supplier_id="nobody", at_least=last_position)
+    ).scorecard
     days = {rate.name: (rate.until.ToDatetime() - rate.since.ToDatetime()).days for rate in card.rates}
     assert sorted(days.values()) == [7, 10, 30, 30, 30, 60, 90, 90, 90, 90, 90, 90]
     assert {rate.status for rate in card.rates} == {rates_pb2.RATE_STATUS_NO_DATA}
 
 
-def test_the_summary_and_the_totals_of_suppliers(client: Client, told: int):
-    found = client.reports.GetSummary(totals_pb2.GetSummaryRequest(channel="shop", at_least=told))
+def test_the_summary_and_the_totals_of_suppliers(client: Client, last_position: int):
+    found = client.reports.GetSummary(totals_pb2.GetSummaryRequest(channel="shop", at_least=last_position))
     assert (found.orders, found.supplier_orders, found.suppliers, found.units) == (3, 2, 1, 3)
     assert found.gmv == [common_pb2.Money(amount_minor=2970, currency="EUR")]
     assert (found.supplier_orders_dispatched, found.supplier_orders_dispatched_on_time) == (1, 1)
@@ -260,9 +268,11 @@ def test_the_summary_and_the_totals_of_suppliers(client: Client, told: int):
     assert client.reports.GetSummary(totals_pb2.GetSummaryRequest(channel="other")).orders == 0
 
 
-def test_what_cannot_be_answered_is_refused(client: Client, told: int):
+def test_what_cannot_be_answered_is_refused(client: Client, last_position: int):
     reports = client.reports
-    unknown = refused(reports.GetTracking, tracking_pb2.GetTrackingRequest(order_id="shop/none", at_least=told))
+    unknown = refused(
+        reports.GetTracking, tracking_pb2.GetTrackingRequest(order_id="shop/none", at_least=last_position)
+    )
     assert (unknown.code(), reason_of(unknown)) == (grpc.StatusCode.NOT_FOUND, "UNKNOWN_ORDER")
     nothing = orders_pb2.ORDER_STATUS_UNSPECIFIED
     malformed = {
@@ -299,8 +309,8 @@ def _backwards() -> scorecards_pb2.Window:
     return scorecards_pb2.Window(since=stamp(NOW), until=stamp(NOW - DAY))
 
 
-def test_a_position_that_the_log_has_not_reached_is_refused_at_once(client: Client, told: int):
-    request = totals_pb2.GetSummaryRequest(at_least=told + 10**6)
+def test_a_position_that_the_log_has_not_reached_is_refused_at_once(client: Client, last_position: int):
+    request = totals_pb2.GetSummaryRequest(at_least=last_position + 10**6)
     with pytest.raises(grpc.RpcError) as caught:
         client.reports.GetSummary(request, timeout=30)
     error: grpc.RpcError = caught.value

@@ -59,7 +59,7 @@ def client(service: Service) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def told(client: Client) -> int:
+def last_position(client: Client) -> int:
     """Two orders of acme, of which one was shipped late and charged back; two cases are enough to be proposed."""
     policy = admin_pb2.Policy(
         suspension_least_cases=2,
@@ -88,9 +88,9 @@ def told(client: Client) -> int:
 
 
 def _chargeback(**more: Any) -> orders_pb2.RecordChargebackRequest:
-    said: dict[str, Any] = {"order_id": "shop/late", "chargeback_id": "cb-1", "reason": "4853"}
-    said |= {"amount": common_pb2.Money(amount_minor=990, currency="EUR")}
-    return orders_pb2.RecordChargebackRequest(context=context(), **{**said, **more})
+    fields: dict[str, Any] = {"order_id": "shop/late", "chargeback_id": "cb-1", "reason": "4853"}
+    fields |= {"amount": common_pb2.Money(amount_minor=990, currency="EUR")}
+    return orders_pb2.RecordChargebackRequest(context=context(), **{**fields, **more})
 
 
 def review(client: Client, at_least: int, supplier_id: str = "acme", **more: Any) -> Any:
@@ -105,8 +105,8 @@ def supplier(client: Client, supplier_id: str = "acme") -> Any:
 # --- over gRPC ------------------------------------------------------------------------------------
 
 
-def test_a_chargeback_is_kept_and_makes_a_defect(client: Client, told: int):
-    assert client.orders.RecordChargeback(_chargeback()).position >= told
+def test_a_chargeback_is_kept_and_makes_a_defect(client: Client, last_position: int):
+    assert client.orders.RecordChargeback(_chargeback()).position >= last_position
     history = client.audit.GetHistory(audit_pb2.GetHistoryRequest(order_id="shop/late")).facts
     assert [each.name for each in history].count("order.chargeback_recorded") == 1
     differs = refused(
@@ -124,12 +124,12 @@ def test_a_chargeback_is_kept_and_makes_a_defect(client: Client, told: int):
         supplier_id="acme",
         name=rates_pb2.RATE_NAME_ORDER_DEFECT,
         filter=scorecards_pb2.CASE_FILTER_IN_NUMERATOR,
-        at_least=told,
+        at_least=last_position,
     )
     assert [each.object_id for each in client.reports.ListRateCases(request).cases] == ["shop/late"]
 
 
-def test_targets_are_those_that_were_agreed(client: Client, told: int):
+def test_targets_are_those_that_were_agreed(client: Client, last_position: int):
     agreement = suppliers_pb2.Agreement(
         effective_from=stamp(NOW - 30 * DAY), acknowledge_within_hours=24, acknowledgement_target_basis_points=5_000
     )
@@ -145,14 +145,14 @@ def test_targets_are_those_that_were_agreed(client: Client, told: int):
     assert fields_of(malformed) == ["policy.rate_targets.cancellation"]
 
 
-def test_a_review_is_recorded_with_what_it_saw_and_what_follows(client: Client, told: int):
-    receipt = review(client, told)
+def test_a_review_is_recorded_with_what_it_saw_and_what_follows(client: Client, last_position: int):
+    receipt = review(client, last_position)
     found = supplier(client)
     last = found.last_review
     figures = {each.name: (each.numerator, each.denominator) for each in last.rates}
     assert (figures[DISPATCH], figures[LATE]) == ((1, 2), (1, 2))
     assert (last.until.ToDatetime() - last.since.ToDatetime()).days == 30
-    assert told <= last.position <= receipt.position
+    assert last_position <= last.position <= receipt.position
     assert last.verdict == suppliers_pb2.VERDICT_PROPOSE_SUSPENSION
     assert 0 < found.score_basis_points == last.score_basis_points < 10_000
     assert LATE in {each.rate.name for each in found.proposals}
@@ -162,14 +162,14 @@ def test_a_review_is_recorded_with_what_it_saw_and_what_follows(client: Client, 
     assert {each.rate.name for each in listed} == {each.rate.name for each in found.proposals}
 
 
-def test_a_review_is_asked_again_and_refused_as_any_command(client: Client, told: int):
+def test_a_review_is_asked_again_and_refused_as_any_command(client: Client, last_position: int):
     period: dict[str, Any] = {"since": stamp(NOW - 90 * DAY), "until": stamp(NOW - 30 * DAY)}
     named = suppliers_pb2.ReviewSupplierRequest(
-        context=context("review-once"), supplier_id="bolt", at_least=told, **period
+        context=context("review-once"), supplier_id="bolt", at_least=last_position, **period
     )
     first, again = (client.suppliers.ReviewSupplier(named) for _ in range(2))
     assert (again.position, again.outcome) == (first.position, common_pb2.Receipt.OUTCOME_REPLAYED)
-    assert review(client, told, "bolt", **period).version == first.version
+    assert review(client, last_position, "bolt", **period).version == first.version
     found = supplier(client, "bolt").last_review
     assert found.verdict == suppliers_pb2.VERDICT_KEEP
     assert not found.HasField("score_basis_points")
@@ -183,7 +183,7 @@ def test_a_review_is_asked_again_and_refused_as_any_command(client: Client, told
     assert fields_of(refused(call, asked(since=stamp(NOW), until=stamp(NOW - DAY)))) == ["since"]
     assert fields_of(refused(call, asked(at_least=-1))) == ["at_least"]
     with pytest.raises(grpc.RpcError) as caught:
-        call(asked(at_least=told + 10**6))
+        call(asked(at_least=last_position + 10**6))
     assert reason_of(caught.value) == "BEYOND_THE_LOG"
     commands = [
         batch_pb2.BatchCommand(review_supplier=asked(supplier_id="none")),
@@ -194,14 +194,14 @@ def test_a_review_is_asked_again_and_refused_as_any_command(client: Client, told
     assert [each.refusal.reason for each in answer.outcomes] == ["UNKNOWN_SUPPLIER", "MALFORMED", ""]
 
 
-def test_who_is_not_in_use_is_not_reviewed(client: Client, told: int):
+def test_who_is_not_in_use_is_not_reviewed(client: Client, last_position: int):
     registered = suppliers_pb2.RegisterSupplierRequest(context=context(), supplier_id="new", name="New")
     position = client.suppliers.RegisterSupplier(registered).position
     request = suppliers_pb2.ReviewSupplierRequest(context=context(), supplier_id="new", at_least=position)
     assert reason_of(refused(client.suppliers.ReviewSupplier, request)) == "WRONG_STANDING"
 
 
-def test_reviews_that_are_due_are_listed(client: Client, told: int):
+def test_reviews_that_are_due_are_listed(client: Client, last_position: int):
     client.approve("due", at=NOW - 31 * DAY)
     client.approve("fresh", at=NOW)
     position = client.admin.GetStatus(admin_pb2.GetStatusRequest()).position
@@ -213,7 +213,7 @@ def test_reviews_that_are_due_are_listed(client: Client, told: int):
     assert fields_of(refused(client.reports.ListReviewsDue, wrong)) == ["due_within_days"]
 
 
-def test_the_facts_of_a_supplier_are_its_history(client: Client, told: int):
+def test_the_facts_of_a_supplier_are_its_history(client: Client, last_position: int):
     client.approve("told")
     facts = client.audit.GetHistory(audit_pb2.GetHistoryRequest(supplier_id="told", with_parcels=True)).facts
     assert [each.name for each in facts] == [
@@ -226,7 +226,7 @@ def test_the_facts_of_a_supplier_are_its_history(client: Client, told: int):
     assert reason_of(unknown) == "UNKNOWN_SUPPLIER"
 
 
-def test_suppliers_are_listed_page_by_page_with_how_they_stand(client: Client, told: int):
+def test_suppliers_are_listed_page_by_page_with_how_they_stand(client: Client, last_position: int):
     client.approve("listed-b", at=NOW - 10 * DAY)
     registered = suppliers_pb2.RegisterSupplierRequest(context=context(), supplier_id="listed-a", name="A")
     position = review(client, client.suppliers.RegisterSupplier(registered).position).position
@@ -258,8 +258,8 @@ def test_suppliers_are_listed_page_by_page_with_how_they_stand(client: Client, t
     assert fields_of(refused(client.reports.ListSuppliers, wrong)) == ["standings[0]"]
 
 
-def test_ranks_and_trends_answer_over_the_wire(client: Client, told: int):
-    request = scorecards_pb2.RankSuppliersRequest(by=LATE, at_least=told)
+def test_ranks_and_trends_answer_over_the_wire(client: Client, last_position: int):
+    request = scorecards_pb2.RankSuppliersRequest(by=LATE, at_least=last_position)
     ranking = client.reports.RankSuppliers(request)
     assert ranking.supplier_ids[0] == "acme"
     (column,) = [each for each in ranking.columns if each.name == LATE]
@@ -271,8 +271,8 @@ def test_ranks_and_trends_answer_over_the_wire(client: Client, told: int):
 
     def trend(**more: Any) -> Any:
         period = scorecards_pb2.Window(since=stamp(NOW - 28 * DAY), until=stamp(NOW))
-        said: dict[str, Any] = {"name": LATE, "period": period, "step": scorecards_pb2.TREND_STEP_WEEK}
-        return scorecards_pb2.GetTrendRequest(supplier_id="acme", **{**said, **more})
+        fields: dict[str, Any] = {"name": LATE, "period": period, "step": scorecards_pb2.TREND_STEP_WEEK}
+        return scorecards_pb2.GetTrendRequest(supplier_id="acme", **{**fields, **more})
 
     rates = client.reports.GetTrend(trend()).rates
     assert len(rates) in (4, 5)
@@ -285,8 +285,8 @@ def test_ranks_and_trends_answer_over_the_wire(client: Client, told: int):
     assert fields_of(refused(client.reports.GetTrend, trend(period=long))) == ["period"]
 
 
-def test_a_person_decides_on_what_was_proposed(client: Client, told: int):
-    review(client, told, until=stamp(NOW - HOUR))
+def test_a_person_decides_on_what_was_proposed(client: Client, last_position: int):
+    review(client, last_position, until=stamp(NOW - HOUR))
     decisions = client.suppliers
     dismissed = suppliers_pb2.DismissSuspensionRequest(
         context=context(), supplier_id="acme", rate=LATE, reason="a flood"
@@ -345,7 +345,7 @@ def test_the_watch_proposes_a_suspension_exactly_once_also_with_two_processes(co
     scenario = a_shop()
     late(scenario, 20)
 
-    async def tell() -> None:
+    async def watch() -> None:
         now = NOON + 4 * DAY
         async with watched(conninfo, scenario) as (tenants, tenant, empty):
             first, second = Clocks(tenants), Clocks(tenants)
@@ -359,14 +359,14 @@ def test_the_watch_proposes_a_suspension_exactly_once_also_with_two_processes(co
                 topics = [topic for (topic,) in connection.execute(query).fetchall()]
             assert topics.count("supplier.suspension_proposed") == 5
 
-    asyncio.run(tell())
+    asyncio.run(watch())
 
 
 def test_the_watch_notices_a_recovery(conninfo: str):
     scenario = a_shop()
     late(scenario, 20)
 
-    async def tell() -> None:
+    async def watch() -> None:
         async with watched(conninfo, scenario) as (tenants, tenant, empty):
             clocks = Clocks(tenants)
             await clocks.watch(tenant, NOON + 4 * DAY)
@@ -382,11 +382,11 @@ def test_the_watch_notices_a_recovery(conninfo: str):
             recovered = [row for row in entries[1] if row[2] == "supplier.rate_recovered"]
             assert len(recovered) == 2  # late shipments of 10 and of 30 days
 
-    asyncio.run(tell())
+    asyncio.run(watch())
 
 
 def test_a_tenant_without_read_models_has_nothing_to_watch(conninfo: str):
-    async def tell() -> None:
+    async def watch() -> None:
         async with open_pool(conninfo) as pool:
             tenants = Tenants(pool)
             await tenants.control.prepare()
@@ -394,4 +394,4 @@ def test_a_tenant_without_read_models_has_nothing_to_watch(conninfo: str):
             assert await Clocks(tenants).watch(tenant, NOON) == 0
             await tenants.drain()
 
-    asyncio.run(tell())
+    asyncio.run(watch())

@@ -222,7 +222,7 @@ def test_the_same_request_gets_its_first_outcome_again(client: Client) -> None:
     assert (again.position, again.version) == (first.position, first.version)
 
 
-def test_a_refusal_is_told_again_although_it_would_be_accepted_now(client: Client) -> None:
+def test_a_refusal_is_repeated_although_it_would_be_accepted_now(client: Client) -> None:
     confirm = orders_pb2.ConfirmOrderRequest(context=context("early"), order_id="shop/later")
     assert reason_of(refused(client.orders.ConfirmOrder, confirm)) == "UNKNOWN_ORDER"
     client.place("later", sku="untracked")
@@ -262,8 +262,8 @@ def test_a_bad_command_in_a_batch_spoils_no_other(client: Client) -> None:
         ),
     ]
     outcomes = client.batch.ExecuteBatch(batch_pb2.ExecuteBatchRequest(commands=commands)).outcomes
-    said = [(each.WhichOneof("outcome"), each.refusal.reason, each.refusal.code) for each in outcomes]
-    assert said == [
+    results = [(each.WhichOneof("outcome"), each.refusal.reason, each.refusal.code) for each in outcomes]
+    assert results == [
         ("receipt", "", 0),
         ("refusal", "MALFORMED", 3),
         ("refusal", "MALFORMED", 3),
@@ -303,7 +303,7 @@ def test_tenants_do_not_see_each_other(service: Service, client: Client) -> None
 # --- audit -----------------------------------------------------------------------------------------------
 
 
-def test_the_history_tells_who_recorded_what_and_the_state_as_of_each_position(client: Client) -> None:
+def test_the_history_shows_who_recorded_what_and_the_state_as_of_each_position(client: Client) -> None:
     client.orders.PlaceOrder(
         order("audit", sku="untracked", payment=orders_pb2.PAYMENT_STATE_PENDING, request_id="audit-1")
     )

@@ -35,7 +35,7 @@ from tests.support.service import (
     refused,
     stamp,
 )
-from tests.support.terminal import Said
+from tests.support.terminal import CommandResult
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 IN_TRANSIT = parcels_pb2.PARCEL_STATUS_IN_TRANSIT
@@ -76,13 +76,13 @@ def client(service: Service) -> Iterator[Client]:
 
 
 @pytest.fixture
-def ff(service: Service, client: Client, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+def ff(service: Service, client: Client, capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
     """The console at the service of this module."""
 
-    def type_in(*arguments: str) -> Said:
+    def type_in(*arguments: str) -> CommandResult:
         code = run([*arguments, "--server", service.address])
         printed = capsys.readouterr()
-        return Said(code, printed.out, printed.err)
+        return CommandResult(code, printed.out, printed.err)
 
     return type_in
 
@@ -121,10 +121,10 @@ def parcel(client: Client, carrier: str, number: str, **more: Any) -> parcels_pb
 
 
 def scan(client: Client, carrier: str, number: str, status: Any, **more: Any) -> common_pb2.Receipt:
-    said = parcels_pb2.Checkpoint(at=stamp(datetime.now(UTC)), status=status, **more)
+    checkpoint = parcels_pb2.Checkpoint(at=stamp(datetime.now(UTC)), status=status, **more)
     receipt: common_pb2.Receipt = client.parcels.RecordCheckpoints(
         parcels_pb2.RecordCheckpointsRequest(
-            context=context(), carrier=carrier, tracking_number=number, checkpoints=[said]
+            context=context(), carrier=carrier, tracking_number=number, checkpoints=[checkpoint]
         )
     )
     return receipt
@@ -133,7 +133,7 @@ def scan(client: Client, carrier: str, number: str, status: Any, **more: Any) ->
 # --- services and promise ---------------------------------------------------------------------------
 
 
-def test_a_confirmed_order_tells_its_service_and_its_promise(client: Client):
+def test_a_confirmed_order_shows_its_service_and_its_promise(client: Client):
     found = placed(client, "promise", placed_at=stamp(NOW))
     assert found.status == orders_pb2.ORDER_STATUS_CONFIRMED
     assert found.incoterm == shipping_pb2.INCOTERM_DAP
@@ -198,8 +198,8 @@ def test_another_table_holds_from_its_date_on(client: Client):
     ],
 )
 def test_a_service_that_cannot_be_understood_is_refused(client: Client, more: dict[str, Any], field: str):
-    said: dict[str, Any] = {"code": "x", "carriers": ["yto"], "cost": common_pb2.Money(currency="CNY")}
-    policy = admin_pb2.Policy(shipping_services=[shipping_pb2.ShippingService(**{**said, **more})])
+    fields: dict[str, Any] = {"code": "x", "carriers": ["yto"], "cost": common_pb2.Money(currency="CNY")}
+    policy = admin_pb2.Policy(shipping_services=[shipping_pb2.ShippingService(**{**fields, **more})])
     error = refused(client.admin.AgreePolicy, admin_pb2.AgreePolicyRequest(context=context(), policy=policy))
     assert fields_of(error) == [f"policy.shipping_services[0].{field}"]
 
@@ -209,10 +209,10 @@ def test_a_table_has_one_currency_and_each_service_once(client: Client):
         shipping_pb2.ShippingService(code=code, carriers=["yto"], cost=common_pb2.Money(currency=code))
         for code in ("EUR", "CNY")
     )
-    for services, said in (([euro, yuan], "several currencies"), ([euro, euro], "the same code")):
+    for services, fault in (([euro, yuan], "several currencies"), ([euro, euro], "the same code")):
         policy = admin_pb2.Policy(shipping_services=services)
         error = refused(client.admin.AgreePolicy, admin_pb2.AgreePolicyRequest(context=context(), policy=policy))
-        assert said in str(error.details())
+        assert fault in str(error.details())
 
 
 # --- customs data -----------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ def test_customs_data_that_fits_nothing_is_refused(client: Client):
     assert fields_of(refused(client.orders.CompleteCustomsData, twice)) == ["lines"]
 
 
-def test_an_order_tells_where_it_stands_with_customs(client: Client):
+def test_an_order_shows_where_it_stands_with_customs(client: Client):
     placed(client, "stands", lines=[tea(**{**KNOWN, "origin": ""})])
     answer = client.orders.GetCustoms(orders_pb2.GetCustomsRequest(order_id="shop/stands"))
     (state,) = answer.states
@@ -297,8 +297,8 @@ def test_an_invoice_is_data_and_paper(client: Client):
     assert sum(line.value_minor for line in found.lines) == found.total.amount_minor
     assert (found.lines[0].hs_code, found.lines[0].weight_grams, found.weight_grams) == ("090210", 240, 240)
     text = PdfReader(BytesIO(answer.pdf)).pages[0].extract_text()
-    for said in ("Ann Example", "Green tea 绿茶", "Hangzhou 310013", "Morgenrot Handels GmbH", "39.80", NUMBER):
-        assert said in text
+    for expected in ("Ann Example", "Green tea 绿茶", "Hangzhou 310013", "Morgenrot Handels GmbH", "39.80", NUMBER):
+        assert expected in text
     request.with_pdf = False
     assert client.orders.GetCommercialInvoice(request).pdf == b""
 
@@ -306,20 +306,20 @@ def test_an_invoice_is_data_and_paper(client: Client):
 def test_an_invoice_that_cannot_be_drawn_up_is_refused(client: Client):
     placed(client, "nothing")
 
-    def said(supplier_order_id: str = "shop/nothing/1", **more: Any) -> str:
+    def reason(supplier_order_id: str = "shop/nothing/1", **more: Any) -> str:
         request = orders_pb2.GetCommercialInvoiceRequest(supplier_order_id=supplier_order_id, **more)
         return reason_of(refused(client.orders.GetCommercialInvoice, request))
 
-    assert said(carrier="dhl", tracking_number="1") == "NOT_ITS_PARCEL"
-    assert said("shop/nothing/9") == "UNKNOWN_SUPPLIER_ORDER"
-    assert said("shop/nobody/1") == "UNKNOWN_ORDER"
+    assert reason(carrier="dhl", tracking_number="1") == "NOT_ITS_PARCEL"
+    assert reason("shop/nothing/9") == "UNKNOWN_SUPPLIER_ORDER"
+    assert reason("shop/nobody/1") == "UNKNOWN_ORDER"
     client.orders.CancelOrder(
         orders_pb2.CancelOrderRequest(context=context(), order_id="shop/nothing", by=common_pb2.PARTY_CUSTOMER)
     )
-    assert said() == "NOTHING_TO_INVOICE"
+    assert reason() == "NOTHING_TO_INVOICE"
     beijing = orders_pb2.Address(lines=["Chang'an Avenue 1"], city="Beijing", country="CN")
     placed(client, "domestic", lines=[tea()], ship_to=beijing)
-    assert said("shop/domestic/1") == "CUSTOMS_DATA_MISSING"
+    assert reason("shop/domestic/1") == "CUSTOMS_DATA_MISSING"
 
 
 def test_an_invoice_forgets_a_person_that_was_erased(client: Client):
@@ -362,7 +362,7 @@ def test_a_scan_of_an_earlier_use_is_shown_as_such_and_its_text_is_not_kept(clie
     assert client.get("shop/reused").status == orders_pb2.ORDER_STATUS_DISPATCHED
 
 
-def test_who_signed_and_what_the_carrier_wrote_are_told_to_those_who_ask_until_the_person_is_erased(client: Client):
+def test_who_signed_and_what_the_carrier_wrote_are_shown_on_request_until_the_person_is_erased(client: Client):
     shipped(client, "signed", "SIGNED1", "dhl")
     scan(client, "dhl", "SIGNED1", parcels_pb2.PARCEL_STATUS_DELIVERED, message="handed to Ann")
     proof = parcels_pb2.ProveDeliveryRequest(
@@ -378,14 +378,14 @@ def test_who_signed_and_what_the_carrier_wrote_are_told_to_those_who_ask_until_t
     client.parcels.ProveDelivery(proof)
     assert len(parcel(client, "dhl", "SIGNED1").proofs) == 1
 
-    def told(**asked: bool) -> tuple[str, str, str]:
+    def shown(**asked: bool) -> tuple[str, str, str]:
         found = parcel(client, "dhl", "SIGNED1", **asked)
         return found.checkpoints[0].message, found.proofs[0].signed_by, found.proofs[0].photo_sha256
 
-    assert told() == ("", "", "ab" * 32)
-    assert told(with_personal_data=True) == ("handed to Ann", "Ann Archer", "ab" * 32)
+    assert shown() == ("", "", "ab" * 32)
+    assert shown(with_personal_data=True) == ("handed to Ann", "Ann Archer", "ab" * 32)
     client.admin.ErasePerson(admin_pb2.ErasePersonRequest(order_id="shop/signed"))
-    assert told(with_personal_data=True) == ("", "", "ab" * 32)
+    assert shown(with_personal_data=True) == ("", "", "ab" * 32)
 
 
 def test_only_a_delivery_can_have_reached_the_customer(client: Client):
@@ -438,22 +438,24 @@ def test_whoever_ships_is_told_that_the_number_was_another_shipments(client: Cli
         sent(client, number)
     good = "1Z5R89390357567127"
     assert ship(client, "former", good) == []
-    told = "the number was used 0 days before for shop/former/1, which has not arrived"
-    assert ship(client, "latter", good) == [told]
+    warning = "the number was used 0 days before for shop/former/1, which has not arrived"
+    assert ship(client, "latter", good) == [warning]
 
 
-def test_whoever_ships_on_hold_or_at_a_time_that_cannot_be_right_is_told_so(client: Client, ff: Callable[..., Said]):
+def test_whoever_ships_on_hold_or_at_a_time_that_cannot_be_right_is_told_so(
+    client: Client, ff: Callable[..., CommandResult]
+):
     sent(client, "onhold")
     hold = orders_pb2.PlaceHoldRequest(
         context=context(), order_id="shop/onhold", reason=orders_pb2.HOLD_REASON_FRAUD_REVIEW, owner="mia"
     )
     client.orders.PlaceHold(hold)
-    (told,) = ship(client, "onhold", "1Z999AA10123456784")
-    assert told.startswith("the order was on hold")
+    (warning,) = ship(client, "onhold", "1Z999AA10123456784")
+    assert warning.startswith("the order was on hold")
     assert list(client.get("shop/onhold").shipments[0].oddities) == [supplier_orders_pb2.ODDITY_ON_HOLD]
     sent(client, "early")
-    (told,) = ship(client, "early", "1Z5R89390357568126", at=stamp(NOW - timedelta(days=30)))
-    assert told.startswith("the time cannot be right")
+    (warning,) = ship(client, "early", "1Z5R89390357568126", at=stamp(NOW - timedelta(days=30)))
+    assert warning.startswith("the time cannot be right")
     assert "left too early" in ff("show", "shop/early").out
 
 
@@ -528,56 +530,58 @@ def test_what_lacks_customs_data_is_not_sent(client: Client):
 # --- the console ------------------------------------------------------------------------------------
 
 
-def test_the_console_walks_an_order_over_the_border(ff: Callable[..., Said], tmp_path: Path):
-    said = ff(
+def test_the_console_walks_an_order_over_the_border(ff: Callable[..., CommandResult], tmp_path: Path):
+    result = ff(
         "place", "--channel", "shop", "--id", "walk", "--line", "tea:2:19.90:acme", "--currency", "EUR", "--paid",
         "--name", "Ann Example", "--email", "ann@example.org", "--address", "1 Elm Street", "--city", "Berlin",
         "--country", "DE", "--incoterm", "ddp",
     )  # fmt: skip
-    assert "Next: fulfilment order customs shop/walk, with what is missing" in said.out
-    said = ff("order", "customs", "shop/walk")
-    assert "CN to DE" in said.out
-    assert "title of line 1; hs_code of line 1; origin of line 1; weight_grams of line 1" in said.out
-    said = ff(
+    assert "Next: fulfilment order customs shop/walk, with what is missing" in result.out
+    result = ff("order", "customs", "shop/walk")
+    assert "CN to DE" in result.out
+    assert "title of line 1; hs_code of line 1; origin of line 1; weight_grams of line 1" in result.out
+    result = ff(
         "order", "customs", "shop/walk", "--title", "1:Green tea: loose", "--hs-code", "1:0902.10", "--origin", "1:cn",
         "--weight", "1:120", "--total", "39.80",
     )  # fmt: skip
-    assert said.code == 0, said.err
-    assert "nothing" in said.out
+    assert result.code == 0, result.err
+    assert "nothing" in result.out
     shown = ff("show", "shop/walk").out
     assert "international_light" in shown
     assert "DDP" in shown
     paper = tmp_path / "invoice.pdf"
-    said = ff("order", "invoice", "shop/walk/1", "--pdf", str(paper))
-    assert "Green tea: loose" in said.out
-    assert "Ann Example" in said.out
-    assert "39.80 EUR" in said.out
+    result = ff("order", "invoice", "shop/walk/1", "--pdf", str(paper))
+    assert "Green tea: loose" in result.out
+    assert "Ann Example" in result.out
+    assert "39.80 EUR" in result.out
     assert "Green tea: loose" in PdfReader(paper).pages[0].extract_text()
 
 
-def test_the_console_says_in_one_sentence_what_is_wrong(client: Client, ff: Callable[..., Said], tmp_path: Path):
+def test_the_console_says_in_one_sentence_what_is_wrong(
+    client: Client, ff: Callable[..., CommandResult], tmp_path: Path
+):
     placed(client, "sentence")
-    said = ff("order", "customs", "shop/sentence", "--origin", "China")
-    assert (said.code, "'China' is not LINE:VALUE such as 1:CN" in said.err) == (2, True)
-    said = ff("order", "invoice", "shop/nobody/1", "--pdf", str(tmp_path / "x.pdf"))
-    assert (said.code, said.err) == (1, "Error: there is no order shop/nobody [UNKNOWN_ORDER]\n")
+    result = ff("order", "customs", "shop/sentence", "--origin", "China")
+    assert (result.code, "'China' is not LINE:VALUE such as 1:CN" in result.err) == (2, True)
+    result = ff("order", "invoice", "shop/nobody/1", "--pdf", str(tmp_path / "x.pdf"))
+    assert (result.code, result.err) == (1, "Error: there is no order shop/nobody [UNKNOWN_ORDER]\n")
     assert not (tmp_path / "x.pdf").exists()
 
 
-def test_the_console_lists_the_shipping_services(ff: Callable[..., Said]):
-    said = ff("shipping", "services")
-    assert "international_line" in said.out
-    assert "yanwen, yunexpress" in said.out
+def test_the_console_lists_the_shipping_services(ff: Callable[..., CommandResult]):
+    result = ff("shipping", "services")
+    assert "international_line" in result.out
+    assert "yanwen, yunexpress" in result.out
     assert json.loads(ff("shipping", "services", "--json").out)[0]["code"] == "domestic_economy"
 
 
-def test_the_console_gives_a_parcel_up_and_shows_what_customs_asks(ff: Callable[..., Said], client: Client):
+def test_the_console_gives_a_parcel_up_and_shows_what_customs_asks(ff: Callable[..., CommandResult], client: Client):
     shipped(client, "console", "RB000000031CN")
-    said = ff(
+    result = ff(
         "parcel", "scan", "china-post", "RB000000031CN", "customs_held", "--asks", "payment",
         "--answer-by", "2030-01-02T10:00",
     )  # fmt: skip
-    assert said.code == 0, said.err
+    assert result.code == 0, result.err
     assert "for payment by 2030-01-02 10:00Z" in ff("parcel", "show", "China Post", "RB000000031CN").out
     assert "lost" in ff("parcel", "lost", "china-post", "RB000000031CN", "--reason", "tracing_failed").out
     shown = ff("parcel", "show", "china-post", "RB000000031CN").out

@@ -41,10 +41,10 @@ def require(ended: Ended, says: str) -> None:
     assert re.search(says, ended.sentence), ended.sentence
 
 
-def test_it_tells_its_version():
-    told = start("--version")
-    assert re.fullmatch(r"fulfilment \d+\.\d+\.\d+\n", told.out)
-    assert told.code == 0
+def test_it_prints_its_version():
+    result = start("--version")
+    assert re.fullmatch(r"fulfilment \d+\.\d+\.\d+\n", result.out)
+    assert result.code == 0
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_it_tells_its_version():
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
-def test_what_cannot_be_used_is_told_in_one_sentence(arguments: list[str], says: str):
+def test_what_cannot_be_used_is_reported_in_one_sentence(arguments: list[str], says: str):
     require(start(*arguments), says)
 
 
@@ -103,14 +103,14 @@ def test_the_environment_is_checked_like_the_command_line(name: str, value: str,
     require(start(**{name: value}), says)
 
 
-def test_a_database_that_is_not_there_is_told(conninfo: str):
+def test_a_database_that_is_not_there_is_reported(conninfo: str):
     require(
         start("--dsn", make_conninfo(conninfo, dbname="nowhere")),
         r"cannot use the PostgreSQL of the DSN \(.*database \"nowhere\" does not exist\); see that it runs",
     )
 
 
-def test_a_port_that_is_taken_is_told_before_a_database_is_made(folder: Path):
+def test_a_port_that_is_taken_is_reported_before_a_database_is_made(folder: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         ended = start("--data", str(folder / "data"), "--listen", address)
@@ -120,7 +120,7 @@ def test_a_port_that_is_taken_is_told_before_a_database_is_made(folder: Path):
     assert not (folder / "data").exists()
 
 
-def test_a_key_file_that_is_a_folder_is_told(folder: Path):
+def test_a_key_file_that_is_a_folder_is_reported(folder: Path):
     key = folder / "key"
     key.mkdir(mode=0o755)
     require(

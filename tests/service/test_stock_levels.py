@@ -94,7 +94,7 @@ async def due(tenant: EmptyTenant, now: datetime) -> list[Timer]:
         return await stock_levels.due(connection, tenant.schema, now, 100)
 
 
-async def test_a_level_tells_what_the_folded_stream_tells(tenant: EmptyTenant):
+async def test_a_level_equals_what_the_folded_stream_holds(tenant: EmptyTenant):
     scenario = a_busy_week()
     catch_up(tenant, scenario.log)
     found = {(level.supplier_id, level.sku): level for level in await levels(tenant, scenario.now)}
@@ -319,8 +319,10 @@ def test_a_stale_feed_widens_the_buffer_by_itself_and_exactly_once(client: Clien
     now = datetime.now(UTC)
     almost = stamp(now - timedelta(hours=1) + timedelta(seconds=6))
     feed: dict[str, Any] = {"item": item("stale"), "quantity": 20}
-    told = client.stock.RecordFeed(stock_pb2.RecordFeedRequest(context=context(), feed_version=1, as_of=almost, **feed))
-    assert level_of(client, "stale", told.position).available == 20
+    receipt = client.stock.RecordFeed(
+        stock_pb2.RecordFeedRequest(context=context(), feed_version=1, as_of=almost, **feed)
+    )
+    assert level_of(client, "stale", receipt.position).available == 20
     wait_for(lambda: level_of(client, "stale").HasField("stale_since"))
     level = level_of(client, "stale")
     assert (level.stale_buffer, level.available) == (2, 18)

@@ -146,7 +146,7 @@ def test_work_that_is_not_there_cannot_be_touched():
 
 
 class Queue:
-    """The queue of a scenario that is told step by step."""
+    """The queue of a scenario that goes to the log step by step."""
 
     def __init__(self, tenant: EmptyTenant, scenario: Scenario) -> None:
         self.tenant = tenant

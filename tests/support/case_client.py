@@ -43,7 +43,7 @@ class Work:
     def request(self, rpc: str, **fields: Any) -> Any:
         return request_classes()[rpc](context=context(), case_id=self.case_id, **fields)
 
-    def tell(self, rpc: str, **fields: Any) -> Any:
+    def send(self, rpc: str, **fields: Any) -> Any:
         return getattr(self.client.cases, rpc)(self.request(rpc, **fields))
 
     def opens(self, **more: Any) -> Any:
@@ -53,19 +53,19 @@ class Work:
             "lines": [common_pb2.LineUnits(line_no=1, units=self.units)],
             "note": "The cup of Ann Example came broken",
         }
-        return self.tell("OpenCase", **{**known, **more})
+        return self.send("OpenCase", **{**known, **more})
 
     def rules(self, remedy: int, **more: Any) -> None:
-        self.tell("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=PNG)
-        self.tell("StartReview")
-        self.tell(
+        self.send("AddEvidence", type=cases_pb2.EVIDENCE_TYPE_PNG, data=PNG)
+        self.send("StartReview")
+        self.send(
             "RuleLiability",
             liable=common_pb2.PARTY_SUPPLIER,
             reasons=["broken_in_box"],
             evidence_sha256=[sha256(PNG).hexdigest()],
             note="Ann sent a photo",
         )
-        self.tell("ApproveRemedy", remedy=remedy, **more)
+        self.send("ApproveRemedy", remedy=remedy, **more)
 
     def case(self, **more: Any) -> Any:
         return self.client.cases.GetCase(cases_pb2.GetCaseRequest(case_id=self.case_id, **more)).case

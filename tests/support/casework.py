@@ -1,4 +1,4 @@
-"""A tiny vocabulary for telling what after-sales does, on top of a scenario: ``desk.opens(Reason.DAMAGED)``."""
+"""Short commands of after-sales on top of a scenario: ``desk.opens(Reason.DAMAGED)``."""
 
 from __future__ import annotations
 
@@ -126,8 +126,8 @@ class Desk:
         return self._do(lambda: after_sales.receive_return(self.scenario.book, case_id, units(by_line), now, now))
 
     def inspects(self, case_id: str = CASE, line_no: int = 1, **found: int) -> list[Fact]:
-        now, told = self.scenario.now, {LineNo(line_no): Inspection(**found)}
-        return self._do(lambda: after_sales.inspect_return(self.scenario.book, case_id, told, "", now, now))
+        now, inspections = self.scenario.now, {LineNo(line_no): Inspection(**found)}
+        return self._do(lambda: after_sales.inspect_return(self.scenario.book, case_id, inspections, "", now, now))
 
     def grants(
         self,
@@ -171,7 +171,7 @@ class Desk:
         return self._do(lambda: after_sales.follow_reship(self.scenario.book, case_id, self.scenario.now))
 
     def _do(self, decide: Callable[[], list[tuple[str, Fact]]]) -> list[Fact]:
-        """What it recorded, without what it meant for recoveries, of which test_case_recoveries tells."""
+        """What it recorded, without what it meant for recoveries, which test_case_recoveries covers."""
         facts = self.scenario.record(decide())
         return [fact for fact in facts if not fact.fact_name().startswith(("recovery.", "parcel.claim"))]
 
@@ -213,7 +213,7 @@ def agreed(scenario: Scenario, **terms: Any) -> None:
 
 
 def reship_arrives(desk: Desk, status: ParcelStatus = ParcelStatus.DELIVERED, number: str = "P9") -> None:
-    """The reship is sent, shipped and delivered, or what is said."""
+    """The reship is sent, shipped, and delivered or scanned with this status."""
     desk.scenario.send(f"{RESHIP}/1")
     desk.scenario.ship(supplier_order_id=f"{RESHIP}/1", number=number)
     desk.scenario.later(days=2)

@@ -37,7 +37,7 @@ class Refused(NamedTuple):
 
 
 class Rpc(NamedTuple):
-    """An RPC and what is said of its refusals."""
+    """An RPC and what its comment documents of its refusals."""
 
     service: str
     name: str
@@ -94,13 +94,13 @@ def _described() -> list[FileDescriptorProto]:
     names = sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.proto"))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "described"
-        said = [
+        options = [
             f"-I{ROOT}",
             f"-I{files('grpc_tools') / '_proto'}",
             "--include_source_info",
             f"--descriptor_set_out={out}",
         ]
-        assert protoc.main(["protoc", *said, *names]) == 0, "the protos cannot be read"
+        assert protoc.main(["protoc", *options, *names]) == 0, "the protos cannot be read"
         return list(FileDescriptorSet.FromString(out.read_bytes()).file)
 
 
@@ -121,11 +121,11 @@ def _rpcs_of(file: FileDescriptorProto, commands: set[str], values: set[str]) ->
         for index, method in enumerate(service.method):
             is_command = method.input_type in commands
             refusals = set(_named(comments[(*place, 2, index)], values))
-            for kind, but, said in (match.groups() for match in of_many):
+            for kind, but, text in (match.groups() for match in of_many):
                 left_out = set(re.findall(r"[A-Z]\w+", but or ""))
                 assert left_out <= names, f"{service.name} has no {left_out - names}"
                 if kind in ("RPC", "command" if is_command else "query") and method.name not in left_out:
-                    refusals |= set(_named(said, values))
+                    refusals |= set(_named(text, values))
             request, streams = method.input_type[1:], method.server_streaming
             yield Rpc(service.name, method.name, request, is_command, streams, frozenset(refusals))
 

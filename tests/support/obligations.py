@@ -1,4 +1,4 @@
-"""Obligations of a scenario whose facts go to the log as it is told."""
+"""Obligations of a scenario whose facts are appended to the log step by step."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.support.scenario import Scenario
 from tests.support.stalls import EmptyTenant
 
 
-class Told:
-    """A scenario whose facts go to the log as it is told."""
+class LoggedScenario:
+    """A scenario whose facts are appended to the log step by step."""
 
     def __init__(self, tenant: EmptyTenant, scenario: Scenario) -> None:
         self.tenant = tenant

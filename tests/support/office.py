@@ -30,7 +30,7 @@ SUBJECT = "person-1"
 
 
 class Postbox:
-    """A sender that remembers what it took, and fails as often as it is told to."""
+    """A sender that remembers what it took, and fails a given number of times."""
 
     channel = "postbox"
 
@@ -49,7 +49,7 @@ class Postbox:
         self.letters.append(letter)
         return f"no-{len(self.letters)}"
 
-    def told(self, audience: str) -> list[str]:
+    def kinds_sent_to(self, audience: str) -> list[str]:
         """What was sent to an audience, in order."""
         return [each.message_id.partition("-")[0] for each in self.letters if each.audience == audience]
 
@@ -65,7 +65,7 @@ class Office:
         self.scenario = Scenario()
         self._written = 0
 
-    def tell(self, scenario: Scenario) -> None:
+    def use(self, scenario: Scenario) -> None:
         self.scenario, self._written = scenario, 0
 
     def customer(self, order_id: str = ORDER, **other: Any) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def recorded(tenant: EmptyTenant, changes: Sequence[Change], until: datetime) ->
 
 
 @asynccontextmanager
-async def told(
+async def projected(
     tenant: EmptyTenant, scenario: Scenario, until: datetime, page_facts: int = 5000
 ) -> AsyncIterator[Where]:
     recorded(tenant, scenario.log, until)

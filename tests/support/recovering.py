@@ -1,4 +1,4 @@
-"""Words for scenarios about recoveries: each sentence runs one command at ``scenario.now`` and returns its facts."""
+"""Words for scenarios about recoveries: each method runs one command at ``scenario.now`` and returns its facts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a test run: what a run that was killed has left in memory, the next one clears away."""
+"""The folder of a test run: the next run removes what a killed run has left in memory."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run_folder(within: Path) -> Iterator[Path]:
 
 
 def sweep(within: Path) -> None:
-    """Ends what dead runs have left running and removes what they have left lying."""
+    """Ends the processes that dead runs have left and removes their files."""
     for lock in within.glob(f"{_PREFIX}*.lock"):
         # Not taken: its run lives. Not opened: it is another user's, or just gone.
         with suppress(BlockingIOError, PermissionError, FileNotFoundError), lock.open() as held:

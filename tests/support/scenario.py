@@ -1,6 +1,6 @@
-"""A tiny vocabulary for telling what happens to orders, in memory: ``scenario.place(...); scenario.ship(...)``.
+"""Short commands for what happens to orders, in memory: ``scenario.place(...); scenario.ship(...)``.
 
-Every sentence runs one command at ``scenario.now``, records what it decided, checks that no unit was
+Every method runs one command at ``scenario.now``, records what it decided, checks that no unit was
 lost or promised twice, and returns the facts.
 """
 
@@ -132,7 +132,7 @@ class Scenario:
         return self.now
 
     def record(self, changes: Iterable[Change]) -> list[Fact]:
-        """What a decision returned has happened."""
+        """Records the facts that a decision returned."""
         changes = list(stock_alerts.watched(self.book, list(changes), self.now))
         waited = {stream: self._waited(stream) for stream, _ in changes if stream.startswith("stock-")}
         for stream, fact in changes:
@@ -244,7 +244,7 @@ class Scenario:
         return self._about_stock(supplier_id, sku, facts)
 
     def correct(self, quantity: int, sku: str = "tea") -> list[Fact]:
-        """Somebody counted, or the supplier said so on the phone."""
+        """Somebody counted, or the supplier corrected its figure."""
         return self._about_stock("acme", sku, [stock.StockCorrected("acme", sku, quantity, "phone", self.now)])
 
     def agree(self, since: datetime | None = None, **terms: Any) -> list[Fact]:
@@ -425,7 +425,7 @@ class Scenario:
     # --- parcels ---
 
     def announce(self, number: str = "P1", **more: Any) -> list[Fact]:
-        """A carrier knows of a number before anybody said which order it is for."""
+        """A number is registered before its order is known."""
         return self.record(delivery.register_parcel(self.book, ParcelRegistered("dhl", number, 0, self.now, **more)))
 
     def scan(self, status: ParcelStatus, at: datetime | None = None, number: str = "P1", code: str = "") -> list[Fact]:
@@ -517,7 +517,7 @@ class Scenario:
 
 
 def a_shop(**feeds: int) -> Scenario:
-    """Acme is approved and has 10 of tea, or what is said; Bolt is approved too and never sends a feed."""
+    """Acme is approved and has 10 of tea, or these quantities; Bolt is approved too and never sends a feed."""
     scenario = Scenario()
     scenario.approve("acme")
     scenario.approve("bolt")
@@ -667,7 +667,7 @@ def check_stock(state: Stock, fact: Fact) -> None:
 
 
 def check_waiting(waiting: Sequence[str], kept: int, after: object, facts: Sequence[Fact]) -> None:
-    """Nobody who asks later takes what is kept for those who wait."""
+    """Later orders do not take stock that is kept for waiting ones."""
     assert isinstance(after, Stock)
     taking = (stock.StockReserved, stock.ReservationCommitted, stock.StockAwaited)
     takers = [fact.reservation_id for fact in facts if isinstance(fact, stock.StockReserved)]

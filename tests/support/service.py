@@ -37,7 +37,7 @@ from tests.support import documented
 HOUSE = Path(__file__).parents[2]
 START_SECONDS = 60.0
 MISTAKE = "the service made a mistake; its log says where"
-"""What a caller is told of an error that is none of its own."""
+"""The answer to a caller after an internal error."""
 
 
 class Service:
@@ -204,7 +204,7 @@ def stamp(at: datetime) -> Timestamp:
 
 def order(number: str, units: int = 1, sku: str = "tea", request_id: str = "", **more: Any) -> Any:
     """A complete, paid order of one line unless said otherwise."""
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "context": context(request_id),
         "channel": "shop",
         "channel_order_id": number,
@@ -216,7 +216,7 @@ def order(number: str, units: int = 1, sku: str = "tea", request_id: str = "", *
         ),
         "payment": orders_pb2.PAYMENT_STATE_PAID,
     }
-    return orders_pb2.PlaceOrderRequest(**{**said, **more})
+    return orders_pb2.PlaceOrderRequest(**{**fields, **more})
 
 
 def patiently(call: Any, request: Any, seconds: float = 60.0) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 HOUSE = Path(__file__).parents[2]
 
 
-class Said(NamedTuple):
+class CommandResult(NamedTuple):
     """How a command ended and what it printed."""
 
     code: int
@@ -43,20 +43,20 @@ class Terminal:
             text=True,
         )
 
-    def __call__(self, *words: str, typed: str = "") -> Said:
+    def __call__(self, *words: str, typed: str = "") -> CommandResult:
         process = self.start(*words)
         out, err = process.communicate(typed, timeout=110)
-        return Said(process.returncode, out, err)
+        return CommandResult(process.returncode, out, err)
 
 
-Shell = Callable[..., Said]
+Shell = Callable[..., CommandResult]
 ADDRESS = ("--address", "1 Elm Street", "--city", "Berlin", "--postal-code", "10115", "--country", "DE")
 PERSON = ("--name", "Ann Example", "--email", "ann@example.org", *ADDRESS)
 NUMBER = "00340434161094042557"
 
 
-def placed(ff: Shell, number: str, *more: str, line: str = "TEA:2:9.90:acme") -> Said:
+def placed(ff: Shell, number: str, *more: str, line: str = "TEA:2:9.90:acme") -> CommandResult:
     """Places an order of one line in the channel shop."""
-    said = ff("place", "--channel", "shop", "--id", number, "--line", line, "--currency", "EUR", *PERSON, *more)
-    assert said.code == 0, said.err
-    return said
+    result = ff("place", "--channel", "shop", "--id", number, "--line", line, "--currency", "EUR", *PERSON, *more)
+    assert result.code == 0, result.err
+    return result

@@ -1,6 +1,6 @@
-"""A small vocabulary for what a trade does over the wire: an order is sent, a case ruled, a claim filed.
+"""Short commands over the wire: an order is sent, a case ruled, a claim filed.
 
-Each word makes something of its own and answers with its id, so that no two scenarios meet.
+Each method makes something of its own and returns its id, so that scenarios do not affect each other.
 """
 
 from __future__ import annotations
@@ -264,58 +264,58 @@ WELL_FORMED: Mapping[str, Fields] = {
 
 
 class Trade:
-    """A client of a service, and words for what it does."""
+    """A client of a service, with short commands."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    def request(self, rpc: str, **said: Any) -> Any:
-        """A request that is well-formed, about what is said."""
+    def request(self, rpc: str, **fields: Any) -> Any:
+        """A well-formed request with these fields."""
         if rpc == "PlaceOrder":
-            return order(fresh(), **said)
+            return order(fresh(), **fields)
         request = descriptor_pool.Default().FindMessageTypeByName(documented.rpcs()[rpc].request)
         asks = {"context": context()} if documented.rpcs()[rpc].is_command else {}
-        return message_factory.GetMessageClass(request)(**{**asks, **WELL_FORMED.get(rpc, {}), **said})
+        return message_factory.GetMessageClass(request)(**{**asks, **WELL_FORMED.get(rpc, {}), **fields})
 
     def call(self, rpc: str) -> Any:
         return next(getattr(stub, rpc) for stub in vars(self.client).values() if hasattr(stub, rpc))
 
-    def tell(self, rpc: str, **said: Any) -> Any:
-        return self.call(rpc)(self.request(rpc, **said))
+    def send(self, rpc: str, **fields: Any) -> Any:
+        return self.call(rpc)(self.request(rpc, **fields))
 
     # --- suppliers and stock ---
 
     def candidate(self, **more: Any) -> str:
         supplier_id = fresh()
-        self.tell("RegisterSupplier", supplier_id=supplier_id, at=stamp(NOW - 300 * DAY), **more)
+        self.send("RegisterSupplier", supplier_id=supplier_id, at=stamp(NOW - 300 * DAY), **more)
         return supplier_id
 
     def sampled(self, **more: Any) -> str:
         supplier_id = self.candidate(**more)
-        self.tell("ReviewSample", supplier_id=supplier_id)
+        self.send("ReviewSample", supplier_id=supplier_id)
         return supplier_id
 
     def supplier(self, **more: Any) -> str:
         """One that may be given orders."""
         supplier_id = self.sampled(**more)
-        self.tell("AgreeTerms", supplier_id=supplier_id)
-        self.tell("ApproveSupplier", supplier_id=supplier_id)
+        self.send("AgreeTerms", supplier_id=supplier_id)
+        self.send("ApproveSupplier", supplier_id=supplier_id)
         return supplier_id
 
     def retired(self) -> str:
         supplier_id = self.candidate()
-        self.tell("RetireSupplier", supplier_id=supplier_id)
+        self.send("RetireSupplier", supplier_id=supplier_id)
         return supplier_id
 
     def proposed(self) -> str:
         """A supplier that it is proposed to suspend, for the one order that it sent late."""
         policy = admin_pb2.Policy(suspension_least_cases=1)
-        self.tell("AgreePolicy", policy=policy, effective_from=stamp(NOW - 300 * DAY))
+        self.send("AgreePolicy", policy=policy, effective_from=stamp(NOW - 300 * DAY))
         supplier_id = self.supplier()
         late = self.sent(5, lines=[bought(fresh(), supplier_id=supplier_id)])
-        receipt = self.tell("ShipSupplierOrder", **first_of(late), **parcel_of(late), at=stamp(NOW - DAY))
+        receipt = self.send("ShipSupplierOrder", **first_of(late), **parcel_of(late), at=stamp(NOW - DAY))
         self.client.read_up_to(receipt.position)
-        self.tell("ReviewSupplier", supplier_id=supplier_id, at_least=receipt.position)
+        self.send("ReviewSupplier", supplier_id=supplier_id, at_least=receipt.position)
         return supplier_id
 
     def stocked(self, units: int = 1) -> str:
@@ -327,7 +327,7 @@ class Trade:
     def reserved(self) -> Fields:
         """A hold for some time, as requests name it."""
         reservation_id, sku = fresh(), self.stocked()
-        self.tell("Reserve", reservation_id=reservation_id, items=[wanted(sku)])
+        self.send("Reserve", reservation_id=reservation_id, items=[wanted(sku)])
         return {"reservation_id": reservation_id, "items": [item(sku)]}
 
     # --- orders and parcels ---
@@ -344,58 +344,58 @@ class Trade:
     def free_to_confirm(self, **more: Any) -> str:
         """An order that was not paid and does not wait for it any more."""
         order_id = self.unpaid(**more)
-        self.tell("ReleaseHold", order_id=order_id, reason=orders_pb2.HOLD_REASON_AWAITING_PAYMENT)
+        self.send("ReleaseHold", order_id=order_id, reason=orders_pb2.HOLD_REASON_AWAITING_PAYMENT)
         return order_id
 
     def cancelled(self, **more: Any) -> str:
         order_id = self.placed(**more)
-        self.tell("CancelOrder", order_id=order_id)
+        self.send("CancelOrder", order_id=order_id)
         return order_id
 
     def sent(self, days_ago: float = 0, **more: Any) -> str:
         at = stamp(NOW - days_ago * DAY)
         order_id = self.placed(placed_at=at, **more)
-        self.tell("SendSupplierOrder", **first_of(order_id), at=at)
+        self.send("SendSupplierOrder", **first_of(order_id), at=at)
         return order_id
 
     def held(self, order_id: str) -> str:
         """The order made to wait."""
-        self.tell("PlaceHold", order_id=order_id)
+        self.send("PlaceHold", order_id=order_id)
         return order_id
 
     def shipped(self, days_ago: float = 0, **more: Any) -> str:
         order_id = self.sent(days_ago, **more)
         at = stamp(NOW - days_ago * DAY)
-        self.tell("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id), at=at)
+        self.send("ShipSupplierOrder", **first_of(order_id), **parcel_of(order_id), at=at)
         return order_id
 
     def partly_shipped(self) -> Fields:
         """One of three units is under way: the supplier order and the parcel, as requests name them."""
         order_id = self.sent(units=3)
         shipment = {**first_of(order_id), **parcel_of(order_id)}
-        self.tell("ShipSupplierOrder", **shipment, lines=[line()])
+        self.send("ShipSupplierOrder", **shipment, lines=[line()])
         return shipment
 
     def delivered(self, days_ago: float = 0, **more: Any) -> str:
         order_id = self.shipped(days_ago, **more)
         scan = parcels_pb2.Checkpoint(at=stamp(NOW - days_ago * DAY), status=parcels_pb2.PARCEL_STATUS_DELIVERED)
-        self.tell("RecordCheckpoints", **parcel_of(order_id), checkpoints=[scan])
+        self.send("RecordCheckpoints", **parcel_of(order_id), checkpoints=[scan])
         return order_id
 
     def came_back(self) -> str:
         order_id = self.shipped()
         scan = parcels_pb2.Checkpoint(at=stamp(NOW), status=parcels_pb2.PARCEL_STATUS_RETURNED)
-        self.tell("RecordCheckpoints", **parcel_of(order_id), checkpoints=[scan])
+        self.send("RecordCheckpoints", **parcel_of(order_id), checkpoints=[scan])
         return order_id
 
     def rated(self) -> str:
         order_id = self.placed()
-        self.tell("RecordReview", order_id=order_id)
+        self.send("RecordReview", order_id=order_id)
         return order_id
 
     def charged_back(self) -> str:
         order_id = self.placed()
-        self.tell("RecordChargeback", order_id=order_id)
+        self.send("RecordChargeback", order_id=order_id)
         return order_id
 
     # --- cases; each is about two units of an order of the same number ---
@@ -403,33 +403,33 @@ class Trade:
     def opened(self, **more: Any) -> str:
         order_id = self.delivered(units=2, **more)
         case_id = number_of(order_id)
-        self.tell("OpenCase", case_id=case_id, order_id=order_id, lines=[line(units=2)])
+        self.send("OpenCase", case_id=case_id, order_id=order_id, lines=[line(units=2)])
         return case_id
 
     def evidence_asked(self) -> str:
         case_id = self.opened()
-        self.tell("RequestEvidence", case_id=case_id)
+        self.send("RequestEvidence", case_id=case_id)
         return case_id
 
     def reviewed(self, **more: Any) -> str:
         case_id = self.opened(**more)
-        self.tell("StartReview", case_id=case_id)
+        self.send("StartReview", case_id=case_id)
         return case_id
 
     def ruled(self, **more: Any) -> str:
         case_id = self.reviewed(**more)
-        self.tell("RuleLiability", case_id=case_id)
+        self.send("RuleLiability", case_id=case_id)
         return case_id
 
     def approved(self, remedy: Any, **more: Any) -> str:
         case_id = self.ruled(**more)
-        self.tell("ApproveRemedy", case_id=case_id, remedy=remedy)
+        self.send("ApproveRemedy", case_id=case_id, remedy=remedy)
         return case_id
 
     def granted(self) -> str:
         """A case whose units were all granted a refund of the case's name, which was not paid yet."""
         case_id = self.approved(REFUND)
-        self.tell("GrantRefund", case_id=case_id, refund_id=case_id)
+        self.send("GrantRefund", case_id=case_id, refund_id=case_id)
         return case_id
 
     def reshipped(self) -> str:
@@ -437,38 +437,38 @@ class Trade:
 
     def labelled(self) -> str:
         case_id = self.approved(RETURN)
-        self.tell("RecordReturnLabel", case_id=case_id)
+        self.send("RecordReturnLabel", case_id=case_id)
         return case_id
 
     def sent_back(self) -> str:
         case_id = self.labelled()
-        self.tell("RecordReturnShipped", case_id=case_id, carrier="dhl", tracking_number=case_id + "B")
+        self.send("RecordReturnShipped", case_id=case_id, carrier="dhl", tracking_number=case_id + "B")
         return case_id
 
     def received(self) -> str:
         case_id = self.labelled()
-        self.tell("RecordReturnReceived", case_id=case_id, lines=[line(units=2)])
+        self.send("RecordReturnReceived", case_id=case_id, lines=[line(units=2)])
         return case_id
 
     def inspected(self) -> str:
         case_id = self.received()
-        self.tell("RecordInspection", case_id=case_id, lines=[inspected(restocked=2)])
+        self.send("RecordInspection", case_id=case_id, lines=[inspected(restocked=2)])
         return case_id
 
     def denied(self) -> str:
         case_id = self.ruled()
-        self.tell("DenyCase", case_id=case_id)
+        self.send("DenyCase", case_id=case_id)
         return case_id
 
     def closed(self, case_id: str) -> str:
         """The case taken back."""
-        self.tell("CancelCase", case_id=case_id)
+        self.send("CancelCase", case_id=case_id)
         return case_id
 
     def reopened(self, case_id: str) -> str:
         """A closed case under review again, at new evidence."""
-        self.tell("AddEvidence", case_id=case_id)
-        self.tell("ReopenCase", case_id=case_id)
+        self.send("AddEvidence", case_id=case_id)
+        self.send("ReopenCase", case_id=case_id)
         return case_id
 
     # --- recoveries; each asks for 10.00 EUR ---
@@ -476,87 +476,87 @@ class Trade:
     def asked(self) -> str:
         """A recovery from a supplier."""
         order_id, recovery_id = self.shipped(), fresh()
-        self.tell("OpenRecovery", recovery_id=recovery_id, order_id=order_id, **first_of(order_id))
+        self.send("OpenRecovery", recovery_id=recovery_id, order_id=order_id, **first_of(order_id))
         return recovery_id
 
     def accepted(self) -> str:
         recovery_id = self.asked()
-        self.tell("AnswerRecovery", recovery_id=recovery_id)
+        self.send("AnswerRecovery", recovery_id=recovery_id)
         return recovery_id
 
     def settled_in_part(self) -> str:
         recovery_id = self.accepted()
-        self.tell("SettleRecovery", recovery_id=recovery_id, amount=eur(400))
+        self.send("SettleRecovery", recovery_id=recovery_id, amount=eur(400))
         return recovery_id
 
     def written_off(self) -> str:
         recovery_id = self.asked()
-        self.tell("WriteOffRecovery", recovery_id=recovery_id)
+        self.send("WriteOffRecovery", recovery_id=recovery_id)
         return recovery_id
 
     def claim(self, days_ago: float = 20, **more: Any) -> str:
         """A claim on a carrier for a loss."""
         order_id, recovery_id = self.shipped(days_ago), fresh()
         about: Fields = {"kind": LOSS, "order_id": order_id, **parcel_of(order_id), **more}
-        self.tell("OpenRecovery", recovery_id=recovery_id, **about)
+        self.send("OpenRecovery", recovery_id=recovery_id, **about)
         return recovery_id
 
     def claim_written_off(self) -> str:
         recovery_id = self.claim()
-        self.tell("WriteOffRecovery", recovery_id=recovery_id)
+        self.send("WriteOffRecovery", recovery_id=recovery_id)
         return recovery_id
 
     def documented(self, **more: Any) -> str:
         recovery_id = self.claim(**more)
         for kind in recoveries_pb2.ClaimDocumentKind.values()[1:]:
-            self.tell("CollectDocument", recovery_id=recovery_id, kind=kind)
+            self.send("CollectDocument", recovery_id=recovery_id, kind=kind)
         return recovery_id
 
     def filed(self) -> str:
         recovery_id = self.documented()
-        self.tell("FileClaim", recovery_id=recovery_id)
+        self.send("FileClaim", recovery_id=recovery_id)
         return recovery_id
 
     def decided(self) -> str:
         """A claim that the carrier approved whole."""
         recovery_id = self.filed()
-        self.tell("DecideClaim", recovery_id=recovery_id)
+        self.send("DecideClaim", recovery_id=recovery_id)
         return recovery_id
 
     def paid(self) -> str:
         recovery_id = self.decided()
-        self.tell("RecordClaimPayment", recovery_id=recovery_id)
+        self.send("RecordClaimPayment", recovery_id=recovery_id)
         return recovery_id
 
     def appealed(self) -> str:
         """A claim that the carrier approved and paid in part."""
         recovery_id = self.filed()
-        self.tell("DecideClaim", recovery_id=recovery_id, approved=eur(400))
-        self.tell("RecordClaimPayment", recovery_id=recovery_id, amount=eur(400))
-        self.tell("AppealClaim", recovery_id=recovery_id)
+        self.send("DecideClaim", recovery_id=recovery_id, approved=eur(400))
+        self.send("RecordClaimPayment", recovery_id=recovery_id, amount=eur(400))
+        self.send("AppealClaim", recovery_id=recovery_id)
         return recovery_id
 
     def given_back(self) -> str:
         recovery_id = self.paid()
-        self.tell("ReturnClaimPayment", recovery_id=recovery_id)
+        self.send("ReturnClaimPayment", recovery_id=recovery_id)
         return recovery_id
 
     # --- questions, work and messages ---
 
     def inquiry(self) -> str:
         inquiry_id = fresh()
-        self.tell("AskInquiry", inquiry_id=inquiry_id, order_id=self.placed())
+        self.send("AskInquiry", inquiry_id=inquiry_id, order_id=self.placed())
         return inquiry_id
 
     def closed_inquiry(self) -> str:
         inquiry_id = self.inquiry()
-        self.tell("CloseInquiry", inquiry_id=inquiry_id)
+        self.send("CloseInquiry", inquiry_id=inquiry_id)
         return inquiry_id
 
     def task(self) -> str:
         """A piece of work that a hold makes."""
         order_id = self.placed()
-        receipt = self.tell("PlaceHold", order_id=order_id)
+        receipt = self.send("PlaceHold", order_id=order_id)
         listed = self.request("ListWork", order_id=order_id, at_least=receipt.position)
         (found,) = patiently(self.client.work.ListWork, listed).work
         return str(found.task_id)
@@ -564,19 +564,19 @@ class Trade:
     def claimed(self) -> str:
         """A piece of work that somebody else has."""
         task_id = self.task()
-        self.tell("ClaimWork", task_id=task_id, context=context(actor="tom"))
+        self.send("ClaimWork", task_id=task_id, context=context(actor="tom"))
         return task_id
 
     def finished(self) -> str:
         task_id = self.task()
-        self.tell("FinishWork", task_id=task_id)
+        self.send("FinishWork", task_id=task_id)
         return task_id
 
-    def told(self) -> str:
+    def sent_message(self) -> str:
         """A message that was sent."""
         return self._message_of(self.placed(), messages_pb2.MESSAGE_STATE_SENT)
 
-    def untold(self) -> str:
+    def cancelled_message(self) -> str:
         """A message that was not true any more when it was to be sent."""
         number = fresh()
         order_id = f"shop/{number}"
@@ -584,7 +584,7 @@ class Trade:
             batch_pb2.BatchCommand(place_order=order(number, sku=number)),
             batch_pb2.BatchCommand(cancel_order=self.request("CancelOrder", order_id=order_id)),
         ]
-        self.tell("ExecuteBatch", commands=commands)
+        self.send("ExecuteBatch", commands=commands)
         return self._message_of(order_id, messages_pb2.MESSAGE_STATE_CANCELLED)
 
     def _message_of(self, order_id: str, state: Any) -> str:

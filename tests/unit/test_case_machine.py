@@ -128,7 +128,7 @@ class AfterSales(RuleBasedStateMachine):
 
     # --- how a step is taken ---
 
-    def tell(self, step: Callable[[], list[Fact]], repeatable: bool = True) -> list[Fact] | None:
+    def attempt(self, step: Callable[[], list[Fact]], repeatable: bool = True) -> list[Fact] | None:
         """None if it was refused, which changes nothing. What was done records nothing when it is done again."""
         before = self.everything()
         try:
@@ -137,7 +137,7 @@ class AfterSales(RuleBasedStateMachine):
             assert self.everything() == before
             return None
         if facts and repeatable:
-            assert self.tell(step, repeatable=False) in ([], None), "a repetition recorded something"
+            assert self.attempt(step, repeatable=False) in ([], None), "a repetition recorded something"
         return facts
 
     def everything(self) -> str:
@@ -164,15 +164,15 @@ class AfterSales(RuleBasedStateMachine):
         number=st.sampled_from(["P1", "P2", "P3"]), status=st.sampled_from([ParcelStatus.DELIVERED, ParcelStatus.LOST])
     )
     def a_carrier_scans(self, number: str, status: ParcelStatus) -> None:
-        self.tell(lambda: self.scenario.scan(status, number=number))
+        self.attempt(lambda: self.scenario.scan(status, number=number))
 
     @rule(number=st.sampled_from(["P1", "P2", "P3"]))
     def a_delivery_is_disputed(self, number: str) -> None:
-        self.tell(lambda: self.scenario.dispute(number))
+        self.attempt(lambda: self.scenario.dispute(number))
 
     @rule(quantity=st.integers(0, 8))
     def a_feed_comes(self, quantity: int) -> None:
-        self.tell(lambda: self.scenario.feed(quantity), repeatable=False)
+        self.attempt(lambda: self.scenario.feed(quantity), repeatable=False)
 
     @rule(pick=st.integers(0, 3), seen=st.booleans())
     def a_reship_arrives(self, pick: int, seen: bool) -> None:
@@ -201,7 +201,7 @@ class AfterSales(RuleBasedStateMachine):
         else:
             self.deliver(order_id, end)
         for case_id in CASES if seen else ():
-            self.tell(partial(self.desk.looks_at_the_reship, case_id))
+            self.attempt(partial(self.desk.looks_at_the_reship, case_id))
 
     def deliver(self, order_id: str, status: ParcelStatus) -> None:
         for supplier_order_id in self.scenario.order(order_id).supplier_orders:
@@ -235,7 +235,7 @@ class AfterSales(RuleBasedStateMachine):
     def nobody_answers(self) -> None:
         self.scenario.later(hours=24)
         for case_id in CASES:
-            self.tell(partial(self.desk.clock_runs, case_id))
+            self.attempt(partial(self.desk.clock_runs, case_id))
 
     @rule(case_id=a_name, reason=st.sampled_from(Reason), by_line=some_lines, of_reship=st.booleans())
     def a_customer_complains(self, case_id: str, reason: Reason, by_line: dict[int, int], of_reship: bool) -> None:
@@ -243,7 +243,7 @@ class AfterSales(RuleBasedStateMachine):
         known = cases.find(self.scenario.book, case_id)
         order = self.scenario.order(order_id)
         free = {n: self.free(order_id, n, reason) for n in by_line}
-        facts = self.tell(lambda: self.desk.opens(reason, by_line, case_id, order_id))
+        facts = self.attempt(lambda: self.desk.opens(reason, by_line, case_id, order_id))
         if known is None and facts is not None:
             assert all(by_line[n] <= free[n] for n in by_line)
             assert all(LineNo(n) in order.lines for n in by_line)
@@ -278,9 +278,9 @@ class AfterSales(RuleBasedStateMachine):
 
     def work_on(self, case_id: str, liable: Party, remedy: Remedy, by_line: dict[int, int]) -> None:
         """The usual way, as far as its status lets it."""
-        self.tell(lambda: self.desk.reviews(case_id))
-        self.tell(lambda: self.desk.rules(liable, case_id=case_id))
-        self.tell(lambda: self.desk.approves(remedy, by_line, case_id))
+        self.attempt(lambda: self.desk.reviews(case_id))
+        self.attempt(lambda: self.desk.rules(liable, case_id=case_id))
+        self.attempt(lambda: self.desk.approves(remedy, by_line, case_id))
 
     @rule(
         pick=a_case,
@@ -289,7 +289,7 @@ class AfterSales(RuleBasedStateMachine):
     def somebody_works_on_a_case(self, pick: int, step: str) -> None:
         case_id = self.named(pick)
         case = cases.find(self.scenario.book, case_id)
-        facts = self.tell(lambda: getattr(self.desk, step)(case_id=case_id))
+        facts = self.attempt(lambda: getattr(self.desk, step)(case_id=case_id))
         closed = case is not None and case.status.is_closed
         if closed and facts and step in ("asks", "reviews", "rules"):
             raise AssertionError(f"{step} on a {case.status if case else ''} case")
@@ -298,9 +298,9 @@ class AfterSales(RuleBasedStateMachine):
     def a_case_is_denied(self, pick: int, because: Denial, ruled: bool) -> None:
         case_id = self.named(pick)
         if ruled:
-            self.tell(lambda: self.desk.reviews(case_id))
-            self.tell(lambda: self.desk.rules(case_id=case_id))
-        self.tell(lambda: self.desk.denies(because, case_id))
+            self.attempt(lambda: self.desk.reviews(case_id))
+            self.attempt(lambda: self.desk.rules(case_id=case_id))
+        self.attempt(lambda: self.desk.denies(because, case_id))
 
     @rule(pick=a_case, really=seldom)
     def a_case_is_cancelled(self, pick: int, really: bool) -> None:
@@ -308,57 +308,57 @@ class AfterSales(RuleBasedStateMachine):
         if self.desk.status(case_id) in (CaseStatus.APPROVED, CaseStatus.IN_REMEDY) and not really:
             return
         received = self.received(case_id)
-        facts = self.tell(lambda: self.desk.cancels(case_id))
+        facts = self.attempt(lambda: self.desk.cancels(case_id))
         assert not (facts and received), "goods had come back"
 
     @rule(pick=a_case, photo=st.sampled_from([PHOTO, OTHER_PHOTO]), again=st.booleans())
     def evidence_comes(self, pick: int, photo: str, again: bool) -> None:
         case_id = self.named(pick)
-        self.tell(lambda: self.desk.files(photo, case_id))
+        self.attempt(lambda: self.desk.files(photo, case_id))
         if again:
-            self.tell(lambda: self.desk.reopens(photo, case_id=case_id))
+            self.attempt(lambda: self.desk.reopens(photo, case_id=case_id))
 
     # --- goods and money ---
 
     @rule(pick=a_case, by_line=maybe_lines, label=st.sampled_from(["l1", "l2"]))
     def a_label_is_made(self, pick: int, by_line: dict[int, int], label: str) -> None:
         case_id = self.named(pick)
-        self.tell(lambda: self.desk.labels(by_line, label, case_id))
-        self.tell(lambda: self.desk.sends_back(f"B-{case_id}-{label}", label, case_id))
+        self.attempt(lambda: self.desk.labels(by_line, label, case_id))
+        self.attempt(lambda: self.desk.sends_back(f"B-{case_id}-{label}", label, case_id))
 
     @rule(pick=a_case, n=a_line, count=st.integers(0, 3), wild=at_times)
     def goods_come_back(self, pick: int, n: int, count: int, wild: bool) -> None:
         case_id = self.named(pick)
         most = count if wild else min(count, self.desk.case(case_id).labelled(LineNo(n)))
-        self.tell(lambda: self.desk.receives({n: most}, case_id))
+        self.attempt(lambda: self.desk.receives({n: most}, case_id))
 
     @rule(pick=a_case, n=a_line, found=st.lists(st.integers(0, 2), min_size=4, max_size=4), wild=at_times)
     def goods_are_inspected(self, pick: int, n: int, found: list[int], wild: bool) -> None:
         case_id = self.named(pick)
-        told = dict(zip(("restocked", "not_restocked", "needs_work", "missing"), found, strict=True))
+        inspection = dict(zip(("restocked", "not_restocked", "needs_work", "missing"), found, strict=True))
         if not wild:
             there = self.received(case_id)[n]
-            told["restocked"] = min(told["restocked"], there)
-            told["needs_work"] = min(told["needs_work"], there - told["restocked"])
-            told["not_restocked"] = there - told["restocked"] - told["needs_work"]
-            told["missing"] = self.desk.case(case_id).awaited(LineNo(n))
-        self.tell(lambda: self.desk.inspects(case_id, n, **told))
+            inspection["restocked"] = min(inspection["restocked"], there)
+            inspection["needs_work"] = min(inspection["needs_work"], there - inspection["restocked"])
+            inspection["not_restocked"] = there - inspection["restocked"] - inspection["needs_work"]
+            inspection["missing"] = self.desk.case(case_id).awaited(LineNo(n))
+        self.attempt(lambda: self.desk.inspects(case_id, n, **inspection))
 
     @rule(pick=a_case, kept=st.integers(0, 2), restocked=st.integers(0, 2), answered=st.booleans())
     def a_return_goes_its_way(self, pick: int, kept: int, restocked: int, answered: bool) -> None:
         """The customer keeps some, the others are inspected, and what was found fit for sale is refunded."""
         case_id = self.named(pick)
-        self.tell(lambda: self.desk.labels(label_id="all", case_id=case_id))
+        self.attempt(lambda: self.desk.labels(label_id="all", case_id=case_id))
         case = self.desk.case(case_id)
         for n in case.by_line:
             there = max(case.labelled(n) - kept, case.received.get(n, 0))
-            self.tell(partial(self.desk.receives, {n: there}, case_id))
+            self.attempt(partial(self.desk.receives, {n: there}, case_id))
             fit = min(max(restocked, case.inspection(n).restocked), there)
-            self.tell(partial(self.desk.inspects, case_id, n, restocked=fit, not_restocked=there - fit))
+            self.attempt(partial(self.desk.inspects, case_id, n, restocked=fit, not_restocked=there - fit))
         if answered:
-            self.tell(lambda: self.desk.grants(refund_id=f"{case_id}-all", case_id=case_id))
-            self.tell(lambda: self.desk.denies_refund(case_id=case_id))
-            self.tell(lambda: self.desk.pays(f"{case_id}-all", case_id))
+            self.attempt(lambda: self.desk.grants(refund_id=f"{case_id}-all", case_id=case_id))
+            self.attempt(lambda: self.desk.denies_refund(case_id=case_id))
+            self.attempt(lambda: self.desk.pays(f"{case_id}-all", case_id))
 
     @rule(
         pick=a_case,
@@ -370,26 +370,26 @@ class AfterSales(RuleBasedStateMachine):
     def money_is_granted(self, pick: int, by_line: dict[int, int], share: int, refund: str, amount: int) -> None:
         case_id = self.named(pick)
         named = dict.fromkeys(by_line, amount) if amount else {}
-        self.tell(lambda: self.desk.grants(by_line, share, named, refund, case_id))
+        self.attempt(lambda: self.desk.grants(by_line, share, named, refund, case_id))
 
     @rule(pick=a_case, by_line=maybe_lines)
     def money_is_denied(self, pick: int, by_line: dict[int, int]) -> None:
         case_id = self.named(pick)
-        self.tell(lambda: self.desk.denies_refund(by_line, Denial.GOODS_USED, case_id), repeatable=not by_line)
+        self.attempt(lambda: self.desk.denies_refund(by_line, Denial.GOODS_USED, case_id), repeatable=not by_line)
 
     @rule(pick=a_case, refund=st.sampled_from(["r1", "r2", "r3", "r4"]))
     def money_is_paid(self, pick: int, refund: str) -> None:
         case_id = self.named(pick)
         owed = [name for name, each in self.desk.case(case_id).refunds.items() if each.paid_at is None]
-        paid = self.tell(lambda: self.desk.pays(owed[0] if owed else refund, case_id))
-        back = self.tell(lambda: self.desk.takes_back(owed[0] if owed else refund, case_id))
+        paid = self.attempt(lambda: self.desk.pays(owed[0] if owed else refund, case_id))
+        back = self.attempt(lambda: self.desk.takes_back(owed[0] if owed else refund, case_id))
         assert (paid is None) == (back is not None) or not owed, "a granted refund is paid or taken back"
 
     @rule(amount=st.sampled_from([1, 700, 2_000, 9_000]))
     def a_bank_takes_money_back(self, amount: int) -> None:
         """However much it says; never more than three times, or little is left to refund."""
         if (taken := len(self.scenario.order().chargebacks)) < 3:
-            facts = self.tell(lambda: self.scenario.charge_back(amount, f"cb-{taken + 1}"), repeatable=False)
+            facts = self.attempt(lambda: self.scenario.charge_back(amount, f"cb-{taken + 1}"), repeatable=False)
             assert facts, "what a bank did is never refused"
 
     # --- what must hold ---
@@ -512,7 +512,7 @@ class AfterSales(RuleBasedStateMachine):
                 assert case.returns_dealt_with
 
     def teardown(self) -> None:
-        """The log, stored and read back, tells the same."""
+        """The log, stored and read back, gives the same states."""
         registry = self.scenario.book.registry
         stored = [(stream, fact.fact_name(), registry.encode(fact)) for stream, fact in self.scenario.log]
         again = Book.of(NOUNS, ((stream, registry.decode(name, state)) for stream, name, state in stored))

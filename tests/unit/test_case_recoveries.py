@@ -101,7 +101,7 @@ def test_a_ruling_on_the_supplier_opens_a_recovery_in_the_same_command():
     assert (recovery(desk).status, recovery(desk).asked_minor) == (RecoveryStatus.PROPOSED, 0)
 
 
-def test_a_recovery_is_opened_when_the_ruling_was_given_not_when_it_was_told():
+def test_a_recovery_is_opened_when_the_ruling_was_given_not_when_it_was_recorded():
     desk = opened_case()
     desk.files()
     desk.reviews()

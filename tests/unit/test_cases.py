@@ -329,7 +329,7 @@ def test_an_answer_that_came_late_is_a_breach_at_once_whoever_is_liable():
     assert names(desk.denies()) == ["denied", "first_answer_missed", "case_closed"]
 
 
-def test_news_of_an_answer_in_time_withdraws_the_breach():
+def test_an_answer_in_time_that_is_recorded_late_withdraws_the_breach():
     desk = opened()
     desk.scenario.later(hours=26)
     desk.clock_runs()
@@ -385,7 +385,7 @@ def settle(recovery: Recovering) -> None:
         recovery.settle(asked - recovery.recovery.received_minor, f"cn-{asked}")
 
 
-def told(desk: Desk, meanwhile: Callable[[Recovering], object]) -> list[Change]:
+def case_changes(desk: Desk, meanwhile: Callable[[Recovering], object]) -> list[Change]:
     """All that became of a case with every kind of remedy, while something happens to its recovery at each step."""
     steps: list[Callable[[], object]] = [
         *(desk.reviews, desk.rules, lambda: desk.approves(Remedy.RESHIP)),
@@ -408,5 +408,5 @@ def told(desk: Desk, meanwhile: Callable[[Recovering], object]) -> list[Change]:
 
 @pytest.mark.parametrize("meanwhile", [Recovering.dispute, Recovering.write_off, settle])
 def test_no_remedy_waits_for_a_recovery_nor_differs_by_what_becomes_of_it(meanwhile: Callable[[Recovering], object]):
-    undisturbed = told(Desk(delivered()), nothing)
-    assert told(Desk(delivered()), meanwhile) == undisturbed
+    undisturbed = case_changes(Desk(delivered()), nothing)
+    assert case_changes(Desk(delivered()), meanwhile) == undisturbed

@@ -264,7 +264,7 @@ def test_a_claim_cannot_be_filed_after_its_deadline_even_if_nobody_noticed():
     assert names(claim.bar()) == ["claim_time_barred"]
 
 
-def test_news_of_a_claim_that_was_filed_in_time_is_taken_until_it_is_barred():
+def test_a_filing_in_time_can_be_recorded_late_until_the_claim_is_barred():
     claim = claimable(days=59)
     claim.collect()
     claim.scenario.later(days=2)

@@ -92,7 +92,7 @@ def test_the_dispatch_clock_waits_for_the_last_unit():
     assert the(DeadlineMissed, scenario.miss(DISPATCH)).due == NOON + 48 * HOUR
 
 
-def test_news_that_it_happened_in_time_withdraws_the_breach():
+def test_what_happened_in_time_and_is_recorded_late_withdraws_the_breach():
     scenario = sent()
     scenario.answer({1: accept(3)})
     scenario.later(hours=50)
@@ -102,7 +102,7 @@ def test_news_that_it_happened_in_time_withdraws_the_breach():
     assert scenario.miss(DISPATCH) == []
 
 
-def test_news_that_it_happened_too_late_leaves_the_breach():
+def test_what_happened_too_late_leaves_the_breach():
     scenario = sent()
     scenario.answer({1: accept(3)})
     scenario.later(hours=50)
@@ -128,7 +128,7 @@ def test_the_promise_to_the_customer_is_a_clock_of_the_order():
     assert the(BreachWithdrawn, scenario.scan(ParcelStatus.DELIVERED, NOON + 4 * DAY)).clock is DELIVERY
 
 
-def test_a_receipt_that_tells_of_an_earlier_arrival_withdraws_the_breach():
+def test_a_receipt_of_an_earlier_arrival_withdraws_the_breach():
     scenario = sent(promised_by=NOON + 5 * DAY)
     scenario.ship()
     scenario.later(days=5)
@@ -209,7 +209,7 @@ def test_a_supplier_order_that_has_gone_has_no_clock_to_stop():
     assert scenario.supplier_order(FIRST).stopped_since is None
 
 
-def test_a_hold_that_is_told_late_withdraws_a_breach_that_it_excuses():
+def test_a_hold_that_is_recorded_late_withdraws_a_breach_that_it_excuses():
     scenario = sent()
     scenario.later(hours=50)
     scenario.miss(DISPATCH)
@@ -223,14 +223,14 @@ def test_a_hold_that_is_told_late_withdraws_a_breach_that_it_excuses():
     assert the(DeadlineMissed, scenario.miss(DISPATCH)).due == NOON + 68 * HOUR
 
 
-@pytest.mark.parametrize("told", sorted(set(permutations("AABB"))))
-def test_two_holds_that_overlap_stop_a_clock_for_the_time_of_both_together(told: tuple[str, ...]):
+@pytest.mark.parametrize("sequence", sorted(set(permutations("AABB"))))
+def test_two_holds_that_overlap_stop_a_clock_for_the_time_of_both_together(sequence: tuple[str, ...]):
     """One from 10 to 14 and one from 12 to 16: six hours, not eight."""
     scenario, times = sent(), {"A": [10, 14], "B": [12, 16]}
     scenario.later(hours=20)
-    for owner in told:
-        tell = scenario.hold if len(times[owner]) == 2 else scenario.release
-        tell(HoldReason.CUSTOMER_REQUEST, owner, at=NOON + times[owner].pop(0) * HOUR)
+    for owner in sequence:
+        record = scenario.hold if len(times[owner]) == 2 else scenario.release
+        record(HoldReason.CUSTOMER_REQUEST, owner, at=NOON + times[owner].pop(0) * HOUR)
     assert scenario.supplier_order().stopped_since is None
     assert scenario.supplier_order().dispatch_by == NOON + (48 + 6) * HOUR
 
@@ -246,7 +246,7 @@ some_holds = st.lists(st.tuples(st.integers(0, 70), st.integers(0, 30), st.boole
     data=st.data(),
 )
 @settings(max_examples=200, deadline=None)
-def test_holds_stop_a_clock_for_the_union_of_their_times_however_they_are_told(
+def test_holds_stop_a_clock_for_the_union_of_their_times_in_whatever_order_they_are_recorded(
     holds: list[tuple[int, int, bool]], left: int, shipped_first: bool, noticed: set[int], data: st.DataObject
 ):
     """In any order, and whenever the clock is looked at, the deadline and the breach are the same."""
@@ -254,7 +254,7 @@ def test_holds_stop_a_clock_for_the_union_of_their_times_however_they_are_told(
     scenario.later(hours=300)
     if shipped_first:
         scenario.ship(at=NOON + left * HOUR)
-    told: set[int] = set()
+    held: set[int] = set()
     for step, n in enumerate(data.draw(st.permutations([*range(len(holds)), *range(len(holds))]))):
         since, hours, scoped = holds[n]
         if step in noticed:
@@ -263,12 +263,12 @@ def test_holds_stop_a_clock_for_the_union_of_their_times_however_they_are_told(
             with refused(NothingToShip, "it has no unit left to ship"):
                 scenario.hold(HoldReason.OTHER, f"mia-{n}", FIRST, at=NOON + since * HOUR)
             continue
-        if n not in told:
+        if n not in held:
             scenario.hold(HoldReason.OTHER, f"mia-{n}", FIRST if scoped else "", at=NOON + since * HOUR)
         else:
             until = NOON + (since + hours) * HOUR
             scenario.release(HoldReason.OTHER, f"mia-{n}", FIRST if scoped else "", at=until)
-        told.add(n)
+        held.add(n)
     if not shipped_first:
         scenario.ship(at=NOON + left * HOUR)
     ran = due = 0
@@ -290,7 +290,7 @@ def test_a_hold_that_turns_out_to_be_older_counts_from_then():
     assert scenario.supplier_order().dispatch_by == NOON + (48 + 20) * HOUR
 
 
-def test_a_hold_counts_from_the_sending_also_when_that_is_told_later():
+def test_a_hold_counts_from_the_sending_also_when_that_is_recorded_later():
     scenario = confirmed()
     scenario.later(hours=10)
     scenario.hold(HoldReason.FRAUD_REVIEW, at=NOON + 2 * HOUR)
@@ -319,7 +319,7 @@ def test_what_is_cancelled_after_it_was_late_stays_late(shipped: dict[int, int],
 
 
 @pytest.mark.parametrize("shipped", [{}, {1: 2}])
-def test_what_was_cancelled_in_time_was_not_late_also_when_it_is_told_later(shipped: dict[int, int]):
+def test_what_was_cancelled_in_time_was_not_late_also_when_it_is_recorded_later(shipped: dict[int, int]):
     scenario = sent()
     if shipped:
         scenario.ship(shipped)
@@ -332,7 +332,7 @@ def test_what_was_cancelled_in_time_was_not_late_also_when_it_is_told_later(ship
     assert scenario.supplier_order().late == {}
 
 
-def test_a_hold_told_late_excuses_also_what_was_cancelled_since():
+def test_a_hold_recorded_late_excuses_also_what_was_cancelled_since():
     scenario = sent(line(1, "tea", 2), line(2, "ink", 1, "bolt"))
     scenario.later(hours=60)
     scenario.miss(DISPATCH)
@@ -356,9 +356,9 @@ def test_the_promise_is_broken_for_what_is_cancelled_after_its_day():
     assert (ORDER, DELIVERY) in scenario.order().missed
 
 
-@pytest.mark.parametrize("told", ["hold first", "end first"])
+@pytest.mark.parametrize("sequence", ["hold first", "end first"])
 @pytest.mark.parametrize("end", ["cancelled", "delivered"])
-def test_a_hold_of_before_the_end_counts_also_where_it_is_told_after_it(end: str, told: str):
+def test_a_hold_from_before_the_end_counts_also_where_it_is_recorded_after_it(end: str, sequence: str):
     scenario = sent()
 
     def hold() -> None:
@@ -375,8 +375,8 @@ def test_a_hold_of_before_the_end_counts_also_where_it_is_told_after_it(end: str
             scenario.scan(ParcelStatus.DELIVERED)
 
     scenario.later(hours=60)
-    for tell in (hold, ends) if told == "hold first" else (ends, hold):
-        tell()
+    for record in (hold, ends) if sequence == "hold first" else (ends, hold):
+        record()
     assert scenario.header().value == end
     assert (FIRST, DISPATCH) not in scenario.order().missed
     assert scenario.supplier_order().compensation is None
@@ -391,8 +391,8 @@ def test_after_the_end_of_an_order_nothing_can_be_held():
         scenario.hold(HoldReason.OTHER)
 
 
-@pytest.mark.parametrize("told", ["hold first", "end first"])
-def test_a_hold_on_one_supplier_order_goes_by_its_end_and_not_by_the_orders(told: str):
+@pytest.mark.parametrize("sequence", ["hold first", "end first"])
+def test_a_hold_on_one_supplier_order_goes_by_its_end_and_not_by_the_orders(sequence: str):
     scenario = sent(line(1, "tea", 3), line(2, "mug", 1, "bolt"))
 
     def hold() -> None:
@@ -406,8 +406,8 @@ def test_a_hold_on_one_supplier_order_goes_by_its_end_and_not_by_the_orders(told
         scenario.answer_cancel(agreed=True, supplier_order_id=SECOND, at=NOON + 50 * HOUR)
 
     scenario.later(hours=60)
-    for tell in (hold, ends) if told == "hold first" else (ends, hold):
-        tell()
+    for record in (hold, ends) if sequence == "hold first" else (ends, hold):
+        record()
     assert scenario.header() is Header.DELIVERED
     assert scenario.supplier_order(SECOND).dispatch_by == NOON + (48 + 5) * HOUR
     assert (SECOND, DISPATCH) not in scenario.order().missed
@@ -508,14 +508,14 @@ def test_a_parcel_that_the_carrier_never_had_in_time_is_noticed_once():
     assert scenario.miss_first_scan() == []
 
 
-def test_a_first_scan_in_time_that_is_told_late_withdraws_the_breach():
+def test_a_first_scan_in_time_that_is_recorded_late_withdraws_the_breach():
     scenario = sent()
     scenario.ship()
     scenario.later(hours=36)
     scenario.miss_first_scan()
     assert names(scenario.scan(ParcelStatus.IN_TRANSIT, NOON + 37 * HOUR)) == ["checkpoint_recorded"]
-    told = scenario.scan(ParcelStatus.IN_TRANSIT, NOON + 30 * HOUR)
-    assert names(told) == ["checkpoint_recorded", "first_scan_breach_withdrawn"]
+    scanned = scenario.scan(ParcelStatus.IN_TRANSIT, NOON + 30 * HOUR)
+    assert names(scanned) == ["checkpoint_recorded", "first_scan_breach_withdrawn"]
     assert scenario.miss_first_scan() == []
 
 

@@ -105,7 +105,7 @@ def test_the_clock_that_notices_a_late_dispatch_accrues_compensation_with_it():
     assert scenario.miss(DISPATCH) == []
 
 
-def test_a_dispatch_that_is_told_too_late_accrues_with_its_shipment():
+def test_a_dispatch_that_is_recorded_too_late_accrues_with_its_shipment():
     scenario = sent_under(ONE_PERCENT)
     scenario.answer({1: accept(3)})
     scenario.later(hours=49)
@@ -198,7 +198,7 @@ def test_what_is_cancelled_or_rejected_after_the_breach_was_late_all_the_same():
     assert owed(scenario) == 15
 
 
-def test_news_that_some_units_left_in_time_recounts_the_amount():
+def test_units_that_left_in_time_and_are_recorded_late_change_the_amount():
     scenario = late_under(ONE_PERCENT)
     facts = scenario.ship({1: 1}, at=NOON + 47 * HOUR)
     assert names(facts)[2:4] == ["compensation_reversed", "compensation_accrued"]
@@ -216,7 +216,7 @@ def test_a_withdrawn_breach_reverses_it():
     assert owed(scenario) == 0
 
 
-def test_a_hold_that_is_told_late_withdraws_a_breach_of_a_clock_that_had_stood_still():
+def test_a_hold_that_is_recorded_late_withdraws_a_breach_of_a_clock_that_had_stood_still():
     scenario = late_under(ONE_PERCENT)
     facts = scenario.hold(HoldReason.CUSTOMER_REQUEST, at=NOON + 40 * HOUR)
     assert names(facts) == ["hold_placed", "clocks_stopped", "breach_withdrawn", "compensation_reversed"]
@@ -256,14 +256,14 @@ def test_a_delay_that_is_ruled_back_to_the_supplier_accrues_again():
     assert owed(scenario) == 15
 
 
-@pytest.mark.parametrize("told", list(permutations(range(4))))
-def test_of_rulings_told_in_any_order_the_newest_counts(told: tuple[int, ...]):
+@pytest.mark.parametrize("sequence", list(permutations(range(4))))
+def test_of_rulings_recorded_in_any_order_the_newest_counts(sequence: tuple[int, ...]):
     scenario = late_under(ONE_PERCENT)
     since = scenario.now
     scenario.later(days=1)
-    said = [Party.CARRIER, Party.SUPPLIER, Party.SUPPLIER, Party.CARRIER]
-    for hour in told:
-        scenario.rule(said[hour], at=since + hour * HOUR)
+    parties = [Party.CARRIER, Party.SUPPLIER, Party.SUPPLIER, Party.CARRIER]
+    for hour in sequence:
+        scenario.rule(parties[hour], at=since + hour * HOUR)
     (ruling,) = scenario.order().rulings.values()
     assert (ruling.party, ruling.at) == (Party.CARRIER, since + 3 * HOUR)
     assert owed(scenario) == 0
@@ -297,7 +297,7 @@ def test_only_a_missed_clock_can_be_ruled_on():
 
 
 class Late(RuleBasedStateMachine):
-    """One order of two suppliers, whatever is told of it, and compensation counted from the facts alone."""
+    """One order of two suppliers, whatever is recorded of it, and compensation counted from the facts alone."""
 
     seen: Counter[str] = Counter()
 
@@ -310,8 +310,8 @@ class Late(RuleBasedStateMachine):
             self.scenario.later(hours=50)
             self.scenario.miss(DISPATCH)
 
-    def tell(self, command, *arguments, **more) -> None:
-        for _ in range(2):  # whatever it is, it may be told twice
+    def attempt(self, command, *arguments, **more) -> None:
+        for _ in range(2):  # a repetition must change nothing
             try:
                 facts = command(*arguments, **more)
             except Refusal:
@@ -326,14 +326,14 @@ class Late(RuleBasedStateMachine):
 
     @rule(which=which)
     def notice(self, which: str) -> None:
-        self.tell(self.scenario.miss, DISPATCH, which)
+        self.attempt(self.scenario.miss, DISPATCH, which)
 
     @rule(which=which, n=st.integers(0, 3), units=st.integers(1, 2), back=st.sampled_from([0, 2, 30, 60]))
     def ship(self, which: str, n: int, units: int, back: int) -> None:
         """Units of a line, or all that is left."""
         self.parcels += 1
         at = max(NOON, self.scenario.now - timedelta(hours=back))
-        self.tell(
+        self.attempt(
             self.scenario.ship, {n: units} if n else None, supplier_order_id=which, number=f"P{self.parcels}", at=at
         )
 
@@ -342,7 +342,7 @@ class Late(RuleBasedStateMachine):
         share = self.scenario.supplier_order(which).shares.get(LineNo(n))
         if share is not None and share.pending:
             less = min(rejected, share.pending)
-            self.tell(self.scenario.answer, {n: LineAnswer(accepted=share.pending - less, rejected=less)}, which)
+            self.attempt(self.scenario.answer, {n: LineAnswer(accepted=share.pending - less, rejected=less)}, which)
 
     @rule(which=which, n=st.integers(1, 3), agreed=st.booleans())
     def cancel(self, which: str, n: int, agreed: bool) -> None:
@@ -354,15 +354,15 @@ class Late(RuleBasedStateMachine):
 
     @rule(reason=st.sampled_from([HoldReason.CUSTOMER_REQUEST, HoldReason.OUT_OF_STOCK]), back=st.integers(0, 60))
     def hold(self, reason: HoldReason, back: int) -> None:
-        self.tell(self.scenario.hold, reason, at=max(NOON, self.scenario.now - timedelta(hours=back)))
+        self.attempt(self.scenario.hold, reason, at=max(NOON, self.scenario.now - timedelta(hours=back)))
 
     @rule(reason=st.sampled_from([HoldReason.CUSTOMER_REQUEST, HoldReason.OUT_OF_STOCK]))
     def release(self, reason: HoldReason) -> None:
-        self.tell(self.scenario.release, reason)
+        self.attempt(self.scenario.release, reason)
 
     @rule(which=which, party=st.sampled_from(list(Party)))
     def rule_delay(self, which: str, party: Party) -> None:
-        self.tell(self.scenario.rule, party, supplier_order_id=which)
+        self.attempt(self.scenario.rule, party, supplier_order_id=which)
 
     @invariant()
     def nothing_or_the_right_amount_stands(self) -> None:
@@ -378,7 +378,7 @@ class Late(RuleBasedStateMachine):
             assert sum(standing) == owed(self.scenario, supplier_order_id) == self._right(supplier_order_id)
 
     def _right(self, supplier_order_id: str) -> int:
-        """Recounted from what was told, without the state of the order."""
+        """Recounted from what was recorded, without the state of the order."""
         if supplier_order_id == SECOND:
             return 0  # bolt never agreed to anything
         left: Counter[int] = Counter()
@@ -428,7 +428,7 @@ def _is_breach(fact: object) -> bool:
     return isinstance(fact, DeadlineMissed) and fact.object_id == FIRST and fact.clock is DISPATCH
 
 
-def test_whatever_is_told_nothing_or_the_right_amount_stands_for_a_supplier_order():
+def test_whatever_is_recorded_nothing_or_the_right_amount_stands_for_a_supplier_order():
     Late.seen.clear()
     run_state_machine_as_test(
         Late,

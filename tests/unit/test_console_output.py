@@ -31,12 +31,12 @@ def test_no_name_speaks_to_the_terminal(capsys: pytest.CaptureFixture[str]):
     out.table([HOSTILE], [[HOSTILE], [f"{HOSTILE}\nno row of its own"]])
     out.json({HOSTILE: HOSTILE})
     assert run(["place", HOSTILE]) == 2
-    said = capsys.readouterr()
-    for text in (said.out, said.err):
+    printed = capsys.readouterr()
+    for text in (printed.out, printed.err):
         assert not [letter for letter in text if unicodedata.category(letter) in ("Cc", "Cf") and letter != "\n"]
-    assert "tea\\u001b[2J\\u009b31m\\u202e" in said.out
-    assert "\\nno row of its own" in said.out
-    assert json.loads(said.out[said.out.index("{") :]) == {HOSTILE: HOSTILE}
+    assert "tea\\u001b[2J\\u009b31m\\u202e" in printed.out
+    assert "\\nno row of its own" in printed.out
+    assert json.loads(printed.out[printed.out.index("{") :]) == {HOSTILE: HOSTILE}
 
 
 def test_a_hostile_name_is_shown_escaped_in_a_history_and_a_csv(tmp_path: Path):
@@ -131,7 +131,7 @@ def test_a_length_of_time_is_written_in_one_unit(length: timedelta, text: str):
     assert words.span(length) == text
 
 
-def test_a_fact_is_told_in_a_few_words():
+def test_a_fact_is_shown_in_a_few_words():
     fact = {
         "fact": "order.supplier_order_shipped",
         "order_id": "shop/1",

@@ -72,7 +72,7 @@ def sent_abroad(**more: Any) -> Scenario:
     return scenario
 
 
-def said(line_no: int = 1, **more: Any) -> CustomsLine:
+def customs_line(line_no: int = 1, **more: Any) -> CustomsLine:
     return CustomsLine(LineNo(line_no), **more)
 
 
@@ -201,9 +201,9 @@ def test_a_supplier_that_is_registered_later_asks_for_customs_data_before_confir
 def test_customs_data_can_come_in_piece_by_piece_and_the_hold_names_what_is_left():
     scenario = a_chinese_shop()
     scenario.place(line(1, "tea", 3))
-    scenario.complete_customs(said(title="Tea", hs_code="090210"))
+    scenario.complete_customs(customs_line(title="Tea", hs_code="090210"))
     assert missing(scenario) == [("", ("incoterm", "lines[0].origin", "lines[0].weight_grams"))]
-    facts = scenario.complete_customs(said(origin="CN", weight_grams=100), incoterm=Incoterm.DAP)
+    facts = scenario.complete_customs(customs_line(origin="CN", weight_grams=100), incoterm=Incoterm.DAP)
     assert names(facts)[:2] == ["customs_data_completed", "hold_released"]
     assert scenario.header() is Header.CONFIRMED
 
@@ -211,24 +211,24 @@ def test_customs_data_can_come_in_piece_by_piece_and_the_hold_names_what_is_left
 def test_the_same_customs_data_again_records_nothing():
     scenario = a_chinese_shop()
     scenario.place(line(1, "tea", 3))
-    scenario.complete_customs(said(title="Tea"), incoterm=Incoterm.DAP)
-    assert scenario.complete_customs(said(title="Tea"), incoterm=Incoterm.DAP) == []
+    scenario.complete_customs(customs_line(title="Tea"), incoterm=Incoterm.DAP)
+    assert scenario.complete_customs(customs_line(title="Tea"), incoterm=Incoterm.DAP) == []
 
 
 def test_customs_data_of_a_line_that_is_not_there_is_refused():
     scenario = sent_abroad()
     with refused(UnknownLine, "order shopify/1 has no line 7", line_no=7):
-        scenario.complete_customs(said(7, title="Tea"))
+        scenario.complete_customs(customs_line(7, title="Tea"))
 
 
 def test_customs_data_of_an_unknown_or_cancelled_order_is_refused():
     scenario = a_chinese_shop()
     with refused(UnknownOrder, "there is no order shopify/1"):
-        scenario.complete_customs(said(title="Tea"))
+        scenario.complete_customs(customs_line(title="Tea"))
     scenario.place(line(1, "tea", 3))
     scenario.cancel()
     with refused(OrderClosed, "order shopify/1 is cancelled"):
-        scenario.complete_customs(said(title="Tea"))
+        scenario.complete_customs(customs_line(title="Tea"))
 
 
 def test_a_declared_total_is_the_sum_of_the_lines():
@@ -249,7 +249,7 @@ def test_a_declared_value_counts_before_the_price_and_what_is_cancelled_does_not
     scenario.place(line(1, "tea", 3, **KNOWN), line(2, "mug", 2, **KNOWN))
     scenario.cancel({2: 1})
     total = Money(3 * 700 + 500, "EUR")
-    scenario.complete_customs(said(declared_value_minor=700), incoterm=Incoterm.DDP, declared=total)
+    scenario.complete_customs(customs_line(declared_value_minor=700), incoterm=Incoterm.DDP, declared=total)
     assert customs.total_of(scenario.order()) == total
 
 
@@ -266,7 +266,7 @@ def test_cancelling_what_lacks_customs_data_ends_the_wait():
 def test_only_the_supplier_order_that_crosses_the_border_waits():
     scenario = a_chinese_shop()
     scenario.place(line(1, "tea", 3), line(2, "mug", 1, "bolt"), destination=Destination("CN"), incoterm=Incoterm.DDP)
-    scenario.complete_customs(said(2, **KNOWN))
+    scenario.complete_customs(customs_line(2, **KNOWN))
     assert scenario.header() is Header.CONFIRMED
     scenario.change_address(Sealed("key-anna", b"Berlin"), GERMANY)
     assert missing(scenario) == [(FIRST, ALL_OF_LINE_1)]
@@ -285,7 +285,7 @@ def test_another_country_asks_for_customs_data_and_the_goods_wait():
     assert missing(scenario) == [(FIRST, ("incoterm", *ALL_OF_LINE_1))]
     assert holds_on(scenario.order(), FIRST)
     scenario.later(hours=3)
-    facts = scenario.complete_customs(said(**KNOWN), incoterm=Incoterm.DDP)
+    facts = scenario.complete_customs(customs_line(**KNOWN), incoterm=Incoterm.DDP)
     assert names(facts) == ["customs_data_completed", "hold_released", "clocks_resumed", "shipping_chosen"]
     assert scenario.supplier_order().dispatch_by == NOON + 51 * HOUR
     scenario.ship()
@@ -321,7 +321,7 @@ def test_units_that_go_to_a_supplier_behind_a_border_wait_for_customs_data():
     scenario.ship({2: 1})
     with refused(OrderOnHold, "customs_data"):
         scenario.send(SECOND)
-    scenario.complete_customs(said(**KNOWN), incoterm=Incoterm.DDP)
+    scenario.complete_customs(customs_line(**KNOWN), incoterm=Incoterm.DDP)
     scenario.send(SECOND)
 
 
@@ -358,7 +358,7 @@ def test_nothing_is_sent_across_a_border_without_customs_data_even_if_no_hold_st
 # --- where it stands ------------------------------------------------------------------------------
 
 
-def test_an_order_tells_for_each_part_where_it_stands_with_customs():
+def test_an_order_shows_for_each_part_where_it_stands_with_customs():
     scenario = a_chinese_shop()
     scenario.place(line(1, "tea", 3, **KNOWN), line(2, "mug", 1, "bolt"), incoterm=Incoterm.DDP)
     found = {name: scenario.supplier(name) for name in ("acme", "bolt")}
@@ -368,7 +368,7 @@ def test_an_order_tells_for_each_part_where_it_stands_with_customs():
     assert customs.standings(scenario.order(), {})[0] == (FIRST, "acme", "", "DE", Border.UNKNOWN, ())
 
 
-def test_what_no_supplier_order_has_yet_is_told_by_supplier():
+def test_what_no_supplier_order_has_yet_is_shown_by_supplier():
     scenario = a_chinese_shop()
     scenario.place(line(1, "tea", 3), incoterm=Incoterm.DDP)
     (only,) = customs.standings(scenario.order(), {"acme": scenario.supplier()})

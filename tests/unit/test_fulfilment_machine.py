@@ -55,7 +55,7 @@ class Fulfilment(SupplierOrders):
         counted_at = self.scenario.now - timedelta(hours=max(age, 0))
         version = max(feed.version + 1 - max(age, 0), 0)
         mark = counted_at if marked else None
-        self.tell(lambda: self.scenario.feed(quantity, sku, supplier_id, version, counted_at, mark))
+        self.attempt(lambda: self.scenario.feed(quantity, sku, supplier_id, version, counted_at, mark))
         now = self.scenario.stock(sku, supplier_id).feed
         assert now == (stock.Feed(quantity, version, counted_at, mark) if version > feed.version else feed)
 
@@ -64,25 +64,25 @@ class Fulfilment(SupplierOrders):
         available = self.scenario.stock().available
         count = max(1, available + beyond)
         held = self.scenario.stock().reservations.get(cart)
-        facts = self.tell(lambda: self.scenario.reserve(cart, count))
+        facts = self.attempt(lambda: self.scenario.reserve(cart, count))
         if held is None:
             assert (facts is None) == (available < count)
 
     @rule(pick=a_pick)
     def a_hold_may_run_out(self, pick: int) -> None:
         reservations = list(self.scenario.stock().reservations) or ["cart-1"]
-        self.tell(lambda: self.scenario.expire(reservations[pick % len(reservations)]))
+        self.attempt(lambda: self.scenario.expire(reservations[pick % len(reservations)]))
 
     @rule()
     def the_feed_may_be_stale(self) -> None:
         promised = self.scenario.stock().held + self.scenario.stock().committed
-        self.tell(self.scenario.miss_feed)
+        self.attempt(self.scenario.miss_feed)
         assert self.scenario.stock().held + self.scenario.stock().committed == promised
 
     @rule(item=st.sampled_from(TRACKED), count=a_count)
     def units_come_back(self, item: tuple[str, str], count: int) -> None:
         supplier_id, sku = item
-        self.tell(lambda: self.scenario.restock(count, sku, supplier_id=supplier_id), repeatable=False)
+        self.attempt(lambda: self.scenario.restock(count, sku, supplier_id=supplier_id), repeatable=False)
 
     @precondition(lambda self: self.model)
     @rule(pick=a_pick)
@@ -90,7 +90,7 @@ class Fulfilment(SupplierOrders):
         order_id = self.an_order(pick)
         counted, lacked = self.model[order_id], self.lacks(order_id)
         served = self.expect(counted, order_id, +counted.loose, of="") if counted.left else []
-        facts = self.tell(lambda: self.scenario.serve(order_id))
+        facts = self.attempt(lambda: self.scenario.serve(order_id))
         assert facts is not None, "a clock is never refused"
         if counted.left:
             self.goes_on(counted, [each for each in served if each[1]], facts)
@@ -117,7 +117,7 @@ class Fulfilment(SupplierOrders):
         both = [(ITEMS[0], quantity), (ITEMS[1], 2)]
         when = WhenUnavailable.HOLD
         self.an_order_is_placed(both, PaymentState.PAID, cart="", all_or_nothing=False, promised=True, when=when)
-        self.tell(lambda: self.scenario.confirm(backorder_lacking=True))
+        self.attempt(lambda: self.scenario.confirm(backorder_lacking=True))
         self.all_are_sent()
         if announced:
             self.a_carrier_announces()
@@ -160,7 +160,7 @@ class Fulfilment(SupplierOrders):
             skus = {int(each.line_no): each.sku for each in lines}
             loose = Counter({int(each.line_no): each.quantity for each in lines})
             self.model[order_id] = Counted(suppliers, skus, loose, when)
-        facts = self.tell(
+        facts = self.attempt(
             lambda: self.scenario.place(
                 *lines,
                 order_id=order_id,
@@ -187,7 +187,7 @@ class Fulfilment(SupplierOrders):
     @rule(pick=a_pick, payment=st.sampled_from([PaymentState.PAID, PaymentState.PAID, PaymentState.FAILED]))
     def the_shop_says_of_the_money(self, pick: int, payment: PaymentState) -> None:
         order_id = self.an_order(pick)
-        assert self.tell(lambda: self.scenario.pay(payment, order_id)) is not None
+        assert self.attempt(lambda: self.scenario.pay(payment, order_id)) is not None
 
     @rule(pick=a_pick, n=a_pick, item=st.sampled_from(ITEMS), count=a_count)
     def a_line_is_completed(self, pick: int, n: int, item: tuple[str, str], count: int) -> None:
@@ -202,19 +202,19 @@ class Fulfilment(SupplierOrders):
             gone = min(counted.cancelled[n], count)
             counted.suppliers[n], counted.skus[n] = item
             counted.loose[n], counted.cancelled[n] = count - gone, gone
-        if self.tell(lambda: self.scenario.complete(fresh, order_id=order_id)) is None:
+        if self.attempt(lambda: self.scenario.complete(fresh, order_id=order_id)) is None:
             assert closed or same != fresh
             counted.suppliers[n], counted.skus[n], counted.loose[n], counted.cancelled[n] = old
 
     @rule(pick=a_pick, country=st.sampled_from(["DE", "FR"]))
     def the_address_changes(self, pick: int, country: str) -> None:
-        self.tell(lambda: self.scenario.change_address(ANNA, Destination(country), self.an_order(pick)))
+        self.attempt(lambda: self.scenario.change_address(ANNA, Destination(country), self.an_order(pick)))
 
     @rule(pick=a_pick, reason=st.sampled_from(HoldReason), owner=st.sampled_from(["mia", "shop"]), scoped=st.booleans())
     def somebody_holds(self, pick: int, reason: HoldReason, owner: str, scoped: bool) -> None:
         order_id = self.an_order(pick)
         scope = f"{order_id}/1" if scoped else ""
-        self.tell(lambda: self.scenario.hold(reason, owner, scope, order_id))
+        self.attempt(lambda: self.scenario.hold(reason, owner, scope, order_id))
 
     @precondition(lambda self: any(self.scenario.holds(order_id) for order_id in self.model))
     @rule(pick=a_pick)
@@ -226,13 +226,13 @@ class Fulfilment(SupplierOrders):
             if hold.lacking and self.model[order_id].left:
                 self.open_units_go_on(self.model[order_id], order_id, +self.model[order_id].loose, release)
             else:
-                self.tell(release)
+                self.attempt(release)
 
     @precondition(lambda self: any(not counted.left for counted in self.model.values()))
     @rule(pick=a_pick, backorder=st.booleans())
     def a_person_confirms(self, pick: int, backorder: bool) -> None:
         waiting = [order_id for order_id, counted in self.model.items() if not counted.left]
-        self.tell(lambda: self.scenario.confirm(waiting[pick % len(waiting)], backorder))
+        self.attempt(lambda: self.scenario.confirm(waiting[pick % len(waiting)], backorder))
 
     # --- what time does ---
 
@@ -240,19 +240,19 @@ class Fulfilment(SupplierOrders):
     def clocks_may_run_out(self, pick: int) -> None:
         order_id = self.an_order(pick)
         for each in list(deadlines(self.scenario.order(order_id))):
-            self.tell(partial(self.scenario.miss, each.clock, each.object_id, order_id))
+            self.attempt(partial(self.scenario.miss, each.clock, each.object_id, order_id))
 
     @precondition(lambda self: self.live())
     @rule(
         pick=a_pick, hours=st.sampled_from([0, *LATE_AFTER_HOURS.values()]), agreed=st.sampled_from([True, False, None])
     )
     def a_supplier_may_be_late(self, pick: int, hours: int, agreed: bool | None) -> None:
-        """It is asked for its units without anybody's doing, and may be heard of later."""
+        """It is asked for its units automatically, and may answer later."""
         counted, supplier_order_id = self.a_supplier_order(pick)
         order_id = supplier_order_id.rpartition("/")[0]
         self.scenario.later(hours=hours)
         for clock in LATE_AFTER_HOURS:
-            self.tell(partial(self.scenario.miss, clock, supplier_order_id, order_id))
+            self.attempt(partial(self.scenario.miss, clock, supplier_order_id, order_id))
             self.overdue_units_are_asked_for(counted, order_id, supplier_order_id, clock)
         if agreed is not None and +counted.asked.get(supplier_order_id, Counter()):
             self.it_answers_the_cancel(counted, order_id, supplier_order_id, agreed)
@@ -265,7 +265,7 @@ class Fulfilment(SupplierOrders):
         possible = counted.left[supplier_order_id] - counted.asked.get(supplier_order_id, Counter())
         groups = counted.groups(possible)
         served = [units for sku, units in groups if self.takers(counted, order_id, sku, units, of)]
-        facts = self.tell(lambda: self.scenario.reroute_overdue(clock, supplier_order_id, order_id))
+        facts = self.attempt(lambda: self.scenario.reroute_overdue(clock, supplier_order_id, order_id))
         assert facts is not None, "a clock is never refused"
         if not facts:
             return
@@ -281,15 +281,15 @@ class Fulfilment(SupplierOrders):
 
     @rule(pick=a_pick)
     def the_window_may_close(self, pick: int) -> None:
-        self.tell(lambda: self.scenario.close_window(self.an_order(pick)))
+        self.attempt(lambda: self.scenario.close_window(self.an_order(pick)))
 
     @precondition(lambda self: self.numbers())
     @rule(pick=a_pick)
     def nobody_sees_a_parcel(self, pick: int) -> None:
         number = self.a_number(pick)
         epoch = self.scenario.parcel(number).epoch
-        self.tell(lambda: self.scenario.miss_first_scan(number, epoch))
-        self.tell(lambda: self.scenario.suspect_loss(number, epoch))
+        self.attempt(lambda: self.scenario.miss_first_scan(number, epoch))
+        self.attempt(lambda: self.scenario.suspect_loss(number, epoch))
 
     # --- what must hold ---
 
@@ -379,7 +379,7 @@ class Fulfilment(SupplierOrders):
                 assert not [hold for hold in order.holds if hold.owner == "ledger"]
 
     def teardown(self) -> None:
-        """The log, stored and read back, tells the same."""
+        """The log, stored and read back, gives the same states."""
         registry = self.scenario.book.registry
         stored = [(stream, fact.fact_name(), registry.encode(fact)) for stream, fact in self.scenario.log]
         again = Book.of(NOUNS, ((stream, registry.decode(name, state)) for stream, name, state in stored))

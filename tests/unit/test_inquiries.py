@@ -143,7 +143,7 @@ def test_an_answer_too_late_is_missed_at_once():
     assert scenario.miss_answer() == []
 
 
-def test_news_of_an_earlier_answer_withdraws_the_breach():
+def test_an_earlier_answer_that_is_recorded_late_withdraws_the_breach():
     scenario = asked()
     scenario.later(hours=30)
     scenario.answer_inquiry()
@@ -186,7 +186,7 @@ def test_of_what_is_closed_in_time_no_answer_is_owed():
     assert scenario.miss_answer() == []
 
 
-def test_news_that_it_was_closed_in_time_withdraws_the_breach():
+def test_a_closing_in_time_that_is_recorded_late_withdraws_the_breach():
     scenario = asked()
     scenario.later(hours=25)
     scenario.miss_answer()

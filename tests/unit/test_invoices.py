@@ -131,7 +131,7 @@ def on_paper(lines: int = 2, **more: Any) -> shipping_pb2.CommercialInvoice:
         )
         for n in range(1, lines + 1)
     ]  # fmt: skip
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "number": "shopify/1001/1-RB123456785CN",
         "issued_at": issued_at,
         "order_id": "shopify/1001",
@@ -147,7 +147,7 @@ def on_paper(lines: int = 2, **more: Any) -> shipping_pb2.CommercialInvoice:
         "total": common_pb2.Money(amount_minor=sum(each.value_minor for each in goods), currency="EUR"),
         "parcels": ["china-post RB123456785CN"],
     }
-    return shipping_pb2.CommercialInvoice(**{**said, **more})
+    return shipping_pb2.CommercialInvoice(**{**fields, **more})
 
 
 def pages(message: shipping_pb2.CommercialInvoice) -> list[str]:
@@ -159,13 +159,13 @@ def pages(message: shipping_pb2.CommercialInvoice) -> list[str]:
 
 def test_the_paper_says_everything_that_customs_asks_for():
     (text,) = pages(on_paper())
-    for said in (
+    for fields in (
         "COMMERCIAL INVOICE", "shopify/1001/1-RB123456785CN", "2026-03-03", "shopify/1001", "DDP", "EUR",
         "Morgenrot Handels GmbH", "Tax ID IM2760000742", "Łukasz Żółć", "ul. Świętojańska 5", "81-368 Gdynia",
         "Green tea & honey No. 2", "09021000", "CN", "19.90", "39.80", "0.260", "59.70", "0.390",
         "duties and taxes are paid by the seller", "china-post RB123456785CN", "Page 1 of 1",
     ):  # fmt: skip
-        assert said in text, f"{said!r} does not stand on the paper"
+        assert fields in text, f"{fields!r} does not stand on the paper"
 
 
 def test_chinese_is_set_in_a_font_that_has_it():

@@ -137,11 +137,11 @@ def test_a_template_that_asks_for_what_there_is_not_is_an_error_and_no_broken_le
 
 
 @pytest.mark.parametrize("kind", [MessageKind.ORDER_CONFIRMED, MessageKind.DISPATCHED, MessageKind.BREACH_ALERT])
-def test_a_promised_day_is_told_as_that_day_whatever_it_is_in_utc(kind: MessageKind):
+def test_a_promised_day_is_written_as_that_day_whatever_it_is_in_utc(kind: MessageKind):
     scenario = sent(promised_day=date(2026, 3, 11), destination=Destination("US", "CA"))
     scenario.ship()
-    told = asked(kind, "en", clock="delivery" if kind is MessageKind.BREACH_ALERT else "")
-    _, text = written(told, scenario.order())
+    to_staff = asked(kind, "en", clock="delivery" if kind is MessageKind.BREACH_ALERT else "")
+    _, text = written(to_staff, scenario.order())
     assert "11 March 2026" in text
     assert "UTC" not in text
     if kind is MessageKind.ORDER_CONFIRMED:
@@ -157,19 +157,19 @@ def test_a_confirmation_says_what_is_expected_when():
     assert "9 天内送达，最晚 2026年3月11日" in written(asked(MessageKind.ORDER_CONFIRMED, "zh"))[1]
 
 
-@pytest.mark.parametrize(("currency", "said"), [("JPY", "1,500 JPY"), ("EUR", "15.00 EUR"), ("KWD", "1.500 KWD")])
-def test_an_amount_has_the_digits_of_its_currency(currency: str, said: str):
+@pytest.mark.parametrize(("currency", "expected"), [("JPY", "1,500 JPY"), ("EUR", "15.00 EUR"), ("KWD", "1.500 KWD")])
+def test_an_amount_has_the_digits_of_its_currency(currency: str, expected: str):
     step = asked(MessageKind.CASE_STEP, "en", because="refund_paid")
     paid = replace(step, about=replace(step.about, amount=Money(1500, currency)))
-    assert f"{said} is on its way to you." in written(paid)[1]
+    assert f"{expected} is on its way to you." in written(paid)[1]
 
 
-@pytest.mark.parametrize(("language", "said"), [("en", "It is a gift: put no price"), ("zh", "这是礼品")])
-def test_the_supplier_is_told_of_a_gift(language: str, said: str):
+@pytest.mark.parametrize(("language", "expected"), [("en", "It is a gift: put no price"), ("zh", "这是礼品")])
+def test_the_supplier_is_told_of_a_gift(language: str, expected: str):
     version = newest(TEMPLATES)[MessageKind.DISPATCH_INSTRUCTION, language]
     instruction = asked(MessageKind.DISPATCH_INSTRUCTION, language, version=version)
-    assert said in written(instruction, sent(gift=True).order())[1]
-    assert said not in written(instruction, sent().order())[1]
+    assert expected in written(instruction, sent(gift=True).order())[1]
+    assert expected not in written(instruction, sent().order())[1]
 
 
 def test_without_a_promise_or_a_name_nothing_is_made_up():
@@ -203,11 +203,11 @@ def test_an_instruction_names_the_deadline_as_a_hold_moved_it():
     assert "Dispatch by: 5 March 2026, 12:00 UTC" in text
 
 
-@pytest.mark.parametrize(("days", "said"), [(1, "in 1 day, by"), (2, "in 2 days, by"), (0, "in 1 day, by")])
-def test_one_day_is_no_days(days: int, said: str):
+@pytest.mark.parametrize(("days", "expected"), [(1, "in 1 day, by"), (2, "in 2 days, by"), (0, "in 1 day, by")])
+def test_one_day_is_no_days(days: int, expected: str):
     version = newest(TEMPLATES)[MessageKind.ORDER_CONFIRMED, "en"]
     what = replace(asked(MessageKind.ORDER_CONFIRMED, "en", version=version), caused_at=NOON + (9 - days) * DAY)
-    assert said in written(what)[1]
+    assert expected in written(what)[1]
 
 
 def test_days_are_written_as_the_language_does():
@@ -332,8 +332,8 @@ async def test_of_several_addresses_a_supplier_s_first_is_taken_and_none_of_a_cu
 
 
 async def test_what_staff_is_told_goes_to_its_role(tmp_path: Path):
-    told = letter(address="")._replace(audience=Audience.STAFF, recipient="after_sales")
-    await senders.FileSender(tmp_path).hand_over("default", told)
+    to_staff = letter(address="")._replace(audience=Audience.STAFF, recipient="after_sales")
+    await senders.FileSender(tmp_path).hand_over("default", to_staff)
     (path,) = (tmp_path / "default").iterdir()
     assert read(path)["To"] == "after_sales:;"
 
@@ -345,7 +345,7 @@ async def test_a_name_as_long_as_a_shop_may_send_it_still_makes_a_mail(tmp_path:
         assert [each.addr_spec for each in mail["To"].addresses] == ["ann@example.org"]
 
 
-async def test_a_folder_that_cannot_be_written_is_told_as_a_word(tmp_path: Path):
+async def test_a_folder_that_cannot_be_written_is_reported_as_a_word(tmp_path: Path):
     (tmp_path / "default").write_text("in the way")
     with pytest.raises(senders.NotTaken, match="file_") as refused:
         await senders.FileSender(tmp_path).hand_over("default", letter())

@@ -109,8 +109,8 @@ def test_what_came_back_was_neither_received_nor_lost():
 RETURNING, RETURNED = ParcelStatus.RETURNING, ParcelStatus.RETURNED
 
 
-def told(scenario: Scenario, order: Sequence[int], *scans: Checkpoint) -> Scenario:
-    """The scans are told one by one, in this order."""
+def with_scans(scenario: Scenario, order: Sequence[int], *scans: Checkpoint) -> Scenario:
+    """The scans are recorded one by one, in this order."""
     for index in order:
         scenario.scans(scans[index])
     return scenario
@@ -118,11 +118,11 @@ def told(scenario: Scenario, order: Sequence[int], *scans: Checkpoint) -> Scenar
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 @pytest.mark.parametrize("back", [RETURNED, RETURNING])
-def test_what_arrives_after_it_was_returned_is_back_at_the_sender_whatever_is_told_first(
+def test_what_arrives_after_it_was_returned_is_back_at_the_sender_whatever_is_recorded_first(
     back: ParcelStatus, order: Sequence[int]
 ):
     scans = (scan(IN_TRANSIT, NOON), scan(back, NOON + DAY), scan(DELIVERED, NOON + 2 * DAY))
-    scenario = told(shipped(), order, *scans)
+    scenario = with_scans(shipped(), order, *scans)
     assert (scenario.parcel().status, scenario.parcel().delivered_at) == (RETURNED, None)
     assert (scenario.buckets(), scenario.header()) == ({"shipped": 3}, Header.DISPATCHED)
 
@@ -130,34 +130,34 @@ def test_what_arrives_after_it_was_returned_is_back_at_the_sender_whatever_is_to
 @pytest.mark.parametrize("order", list(permutations(range(2))))
 def test_what_was_on_its_way_back_is_delivered_if_the_carrier_says_that_it_reached_the_customer(order: Sequence[int]):
     reached = Checkpoint(NOON + 2 * DAY, DELIVERED, reached_customer=True)
-    scenario = told(shipped(), order, scan(RETURNING, NOON + DAY), reached)
+    scenario = with_scans(shipped(), order, scan(RETURNING, NOON + DAY), reached)
     assert scenario.buckets() == {"delivered": 3}
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_what_goes_back_after_it_was_delivered_was_delivered(order: Sequence[int]):
     scans = (scan(DELIVERED, NOON), scan(RETURNED, NOON + DAY), scan(DELIVERED, NOON + 2 * DAY))
-    scenario = told(shipped(), order, *scans)
+    scenario = with_scans(shipped(), order, *scans)
     assert (scenario.parcel().status, scenario.parcel().delivered_at) == (DELIVERED, NOON)
     assert scenario.order().delivered_at == NOON
 
 
-def test_of_one_instant_a_delivery_that_was_told_first_was_one():
+def test_of_one_instant_a_delivery_that_was_recorded_first_counts():
     delivery, back = scan(DELIVERED, NOON + DAY), scan(RETURNED, NOON + DAY)
-    assert told(shipped(), (0, 1), delivery, back).buckets() == {"delivered": 3}
-    assert told(shipped(), (0, 1), back, delivery).buckets() == {"shipped": 3}
+    assert with_scans(shipped(), (0, 1), delivery, back).buckets() == {"delivered": 3}
+    assert with_scans(shipped(), (0, 1), back, delivery).buckets() == {"shipped": 3}
 
 
-def test_what_was_given_up_on_its_way_back_is_lost_whatever_is_told_first():
+def test_what_was_given_up_on_its_way_back_is_lost_whatever_is_recorded_first():
     scans = (scan(RETURNED, NOON), scan(DELIVERED, NOON + HOUR), scan(ParcelStatus.LOST, NOON + 2 * HOUR))
     for order in permutations(range(3)):
-        assert told(shipped(), order, *scans).buckets() == {"lost": 3}, order
+        assert with_scans(shipped(), order, *scans).buckets() == {"lost": 3}, order
 
 
 def test_a_receipt_that_the_customer_confirmed_is_not_undone_by_a_return():
     scenario = shipped()
     scenario.receive(at=NOON)
-    told(scenario, (0, 1), scan(DELIVERED, NOON + DAY), scan(RETURNED, NOON + HOUR))
+    with_scans(scenario, (0, 1), scan(DELIVERED, NOON + DAY), scan(RETURNED, NOON + HOUR))
     assert scenario.buckets() == {"delivered": 3}
 
 

@@ -57,7 +57,7 @@ ASKED = MessageAsked(
 )
 
 
-def told(*facts: MessageFact) -> Message:
+def message_of(*facts: MessageFact) -> Message:
     message = None
     for fact in (ASKED, *facts):
         message = messages.evolve(message, fact)
@@ -136,7 +136,7 @@ def test_a_language_without_templates_falls_back():
     assert german[0][1].language == "en"  # type: ignore[attr-defined]
 
 
-def test_what_happened_long_ago_is_told_to_nobody():
+def test_what_happened_long_ago_makes_no_message():
     scenario = confirmed()
     wanted = notice(MessageKind.ORDER_CONFIRMED, scenario)
     scenario.later(hours=48)
@@ -154,14 +154,14 @@ def test_a_confirmation_is_not_sent_for_an_order_that_was_cancelled():
     assert facts_of(ask(scenario, notice(MessageKind.ORDER_CONFIRMED, scenario))) == ["asked", "order_cancelled"]
 
 
-def test_a_dispatch_is_told_until_the_parcel_is_there():
+def test_a_dispatch_is_notified_until_the_parcel_is_there():
     scenario = shipped()
     assert facts_of(ask(scenario, notice(MessageKind.DISPATCHED, scenario, **DISPATCHED))) == ["asked"]
     scenario.scan(ParcelStatus.DELIVERED)
     assert facts_of(ask(scenario, notice(MessageKind.DISPATCHED, scenario, **DISPATCHED))) == ["asked", "superseded"]
 
 
-def test_a_delay_is_not_told_once_the_goods_have_left():
+def test_a_delay_is_not_notified_once_the_goods_have_left():
     scenario = sent()
     scenario.later(hours=49)
     scenario.miss(Clock.DISPATCH)
@@ -171,7 +171,7 @@ def test_a_delay_is_not_told_once_the_goods_have_left():
     assert facts_of(ask(scenario, late)) == ["asked", "superseded"]
 
 
-def test_a_delay_by_the_carrier_is_not_told_once_the_parcel_moves():
+def test_a_delay_by_the_carrier_is_not_notified_once_the_parcel_moves():
     scenario = shipped()
     scenario.scan(ParcelStatus.DELAYED)
     late = notice(MessageKind.DELAYED, scenario, **DISPATCHED, because="carrier")
@@ -187,7 +187,7 @@ def test_a_delay_by_the_carrier_is_not_told_once_the_parcel_moves():
     ]
 
 
-def test_a_backorder_is_told_while_goods_are_waited_for():
+def test_a_backorder_is_notified_while_goods_are_waited_for():
     scenario = sent()
     waits = notice(MessageKind.DELAYED, scenario, supplier_order_id=FIRST, because="backordered")
     scenario.answer({1: backorder(3)})
@@ -200,7 +200,7 @@ def backorder(count: int) -> LineAnswer:
     return LineAnswer(backordered=count)
 
 
-def test_a_delivery_is_not_told_to_who_disputed_it_or_confirmed_it():
+def test_a_delivery_is_not_notified_to_who_disputed_it_or_confirmed_it():
     arrived: dict[str, Any] = {"carrier": "dhl", "number": "P1", "epoch": 1}
     scenario = delivered()
     assert facts_of(ask(scenario, notice(MessageKind.DELIVERED, scenario, **arrived))) == ["asked"]
@@ -246,7 +246,7 @@ def test_a_cancel_request_is_not_sent_once_it_is_answered():
     assert facts_of(ask(scenario, wanted)) == ["asked", "answered"]
 
 
-def test_a_breach_that_was_withdrawn_is_told_to_nobody():
+def test_a_breach_that_was_withdrawn_is_notified_to_nobody():
     scenario = sent()
     scenario.answer({1: accept(3)})
     scenario.later(hours=49)
@@ -257,7 +257,7 @@ def test_a_breach_that_was_withdrawn_is_told_to_nobody():
         assert facts_of(ask(scenario, notice(kind, scenario, **late))) == ["asked", "breach_withdrawn"]
 
 
-def test_a_missed_first_scan_is_told_unless_it_was_scanned_in_time_after_all():
+def test_a_missed_first_scan_is_notified_unless_it_was_scanned_in_time_after_all():
     scenario = shipped()
     scenario.later(hours=37)
     scenario.miss_first_scan()
@@ -267,7 +267,7 @@ def test_a_missed_first_scan_is_told_unless_it_was_scanned_in_time_after_all():
     assert facts_of(ask(scenario, notice(MessageKind.BREACH_ALERT, scenario, **late))) == ["asked", "breach_withdrawn"]
 
 
-def test_a_parcel_in_trouble_is_told_while_it_is():
+def test_a_parcel_in_trouble_is_notified_while_it_is():
     scenario = shipped()
     scenario.scan(ParcelStatus.DAMAGED)
     wanted = notice(MessageKind.PARCEL_ALERT, scenario, **DISPATCHED, because="damaged")
@@ -337,20 +337,20 @@ def test_a_promise_is_not_called_late_once_everything_has_left():
 
 
 def test_a_message_that_was_sent_stays_sent():
-    message = told(MessageSent("dispatched-7", "file", NOON, "7.eml"))
+    message = message_of(MessageSent("dispatched-7", "file", NOON, "7.eml"))
     assert (message.stage, message.sent_at, message.next_at) == (MessageStage.SENT, NOON, None)
     assert messages.send(message, "file", "7.eml", NOON + HOUR) == []
     assert messages.fail(message, "timeout", False, Policy(), NOON) == []
 
 
 def test_a_sender_that_took_a_cancelled_message_has_sent_it():
-    message = told(MessageCancelled("dispatched-7", "by_a_person", "mia", NOON))
+    message = message_of(MessageCancelled("dispatched-7", "by_a_person", "mia", NOON))
     assert messages.send(message, "file", "", NOON) == [MessageSent("dispatched-7", "file", NOON)]
 
 
 def test_a_failed_message_is_tried_again_later_and_later_and_then_given_up():
     policy = Policy(message_attempts=4, message_retry_seconds=60, message_retry_most_seconds=120)
-    message, waits = told(), []
+    message, waits = message_of(), []
     for attempt in (1, 2, 3):
         (fact,) = messages.fail(message, "timeout", False, policy, NOON)
         assert isinstance(fact, MessageFailed)
@@ -367,7 +367,7 @@ def test_a_failed_message_is_tried_again_later_and_later_and_then_given_up():
 
 
 def test_what_will_never_work_is_given_up_at_once():
-    assert messages.fail(told(), "no_address", True, Policy(), NOON) == [
+    assert messages.fail(message_of(), "no_address", True, Policy(), NOON) == [
         MessageGivenUp("dispatched-7", 1, "no_address", NOON)
     ]
 
@@ -382,7 +382,7 @@ def test_the_wait_doubles_and_spreads_by_the_id_alone():
 
 
 def test_a_person_has_a_given_up_message_tried_again_from_the_start():
-    given_up = told(MessageGivenUp("dispatched-7", 12, "timeout", NOON))
+    given_up = message_of(MessageGivenUp("dispatched-7", 12, "timeout", NOON))
     (fact,) = messages.retry(given_up, "mia", NOON + HOUR)
     assert fact == MessageRetried("dispatched-7", "mia", NOON + HOUR)
     again = messages.evolve(given_up, fact)
@@ -392,17 +392,17 @@ def test_a_person_has_a_given_up_message_tried_again_from_the_start():
 
 def test_what_was_sent_or_cancelled_is_not_tried_again():
     with refused(MessageIsSent, "was sent at 2026-03-02"):
-        messages.retry(told(MessageSent("dispatched-7", "file", NOON)), "mia", NOON)
+        messages.retry(message_of(MessageSent("dispatched-7", "file", NOON)), "mia", NOON)
     with refused(MessageIsCancelled, "was cancelled: superseded", because="superseded"):
-        messages.retry(told(MessageCancelled("dispatched-7", "superseded", "ledger", NOON)), "mia", NOON)
+        messages.retry(message_of(MessageCancelled("dispatched-7", "superseded", "ledger", NOON)), "mia", NOON)
 
 
 def test_a_message_is_cancelled_once_and_not_after_it_was_sent():
-    (fact,) = messages.cancel(told(), "wrong", "mia", NOON)
+    (fact,) = messages.cancel(message_of(), "wrong", "mia", NOON)
     assert fact == MessageCancelled("dispatched-7", "wrong", "mia", NOON)
-    assert messages.cancel(told(fact), "wrong", "mia", NOON) == []
+    assert messages.cancel(message_of(fact), "wrong", "mia", NOON) == []
     with refused(MessageIsSent, "was sent at"):
-        messages.cancel(told(MessageSent("dispatched-7", "file", NOON)), "wrong", "mia", NOON)
+        messages.cancel(message_of(MessageSent("dispatched-7", "file", NOON)), "wrong", "mia", NOON)
 
 
 def test_a_message_that_nobody_asked_for_is_unknown():

@@ -298,7 +298,7 @@ def test_an_older_word_of_the_money_is_recorded():
     assert scenario.order().payment is PaymentState.REFUNDED
 
 
-def test_money_that_came_again_after_the_bank_took_it_back_is_news_to_a_paid_order():
+def test_money_that_came_again_after_the_bank_took_it_back_is_recorded_for_a_paid_order():
     scenario = sent()
     scenario.later(hours=10)
     scenario.charge_back(WHOLE)
@@ -387,7 +387,7 @@ def test_it_waits_as_well_where_the_money_went_back_before_it_was_granted(goes_b
     assert desk.scenario.holds(RESHIP) == [HoldReason.PAYMENT_REVERSED]
     after = sent_again()
     goes_back(after.scenario)
-    assert desk.scenario.order(RESHIP) == after.scenario.order(RESHIP), "whichever was told first"
+    assert desk.scenario.order(RESHIP) == after.scenario.order(RESHIP), "whichever was recorded first"
 
 
 @every_way
@@ -402,7 +402,7 @@ def test_a_unit_that_is_sent_once_more_goes_on_once_it_is_paid_again(goes_back):
     assert desk.scenario.pay() == []
 
 
-def test_money_of_before_a_unit_was_sent_once_more_counts_by_its_own_time_where_it_is_told_late():
+def test_money_from_before_a_reship_counts_by_its_own_time_where_it_is_recorded_late():
     desk = sent_again()
     placed_at = desk.scenario.order(RESHIP).placed.placed_at
     desk.scenario.later(hours=1)

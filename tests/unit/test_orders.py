@@ -78,7 +78,7 @@ def test_money_that_came_before_the_order_counts_from_its_placing():
     assert scenario.pay(at=NOON - 30 * DAY) == []
 
 
-def test_of_what_is_said_of_the_money_before_the_order_the_later_counts():
+def test_of_payment_states_from_before_the_order_the_later_counts():
     scenario = a_shop()
     scenario.place(payment=PENDING)
     scenario.pay(PaymentState.FAILED, at=NOON - HOUR)
@@ -163,13 +163,13 @@ def test_the_address_changes_before_packing():
     assert scenario.change_address(ELSEWHERE, Destination("FR")) == []
 
 
-@pytest.mark.parametrize("told", list(permutations(range(4))))
-def test_of_addresses_told_in_any_order_the_newest_counts(told: tuple[int, ...]):
+@pytest.mark.parametrize("sequence", list(permutations(range(4))))
+def test_of_addresses_recorded_in_any_order_the_newest_counts(sequence: tuple[int, ...]):
     scenario = sent()
     scenario.later(days=1)
-    said = [(ELSEWHERE, "FR"), (ANNA, "DE"), (ELSEWHERE, "IT"), (ELSEWHERE, "FR")]
-    for hour in told:
-        customer, country = said[hour]
+    addresses = [(ELSEWHERE, "FR"), (ANNA, "DE"), (ELSEWHERE, "IT"), (ELSEWHERE, "FR")]
+    for hour in sequence:
+        customer, country = addresses[hour]
         facts = scenario.change_address(customer, Destination(country), at=NOON + hour * HOUR)
         assert all(bool(fact.warnings) == fact.outdated for fact in facts if isinstance(fact, AddressChanged))
     order = scenario.order()
@@ -190,13 +190,13 @@ def test_an_address_among_details_counts_by_its_time_too(address_first: bool):
     scenario = a_shop()
     scenario.place(customer=None, has_address=False, payment=PENDING)
     scenario.later(days=1)
-    tell = [
+    steps = [
         lambda: scenario.change_address(ELSEWHERE, Destination("FR"), at=NOON + 2 * HOUR),
         lambda: scenario.complete(
             customer=ANNA, has_contact=True, has_address=True, destination=GERMANY, at=NOON + HOUR, subject="anna"
         ),
     ]
-    for each in tell if address_first else reversed(tell):
+    for each in steps if address_first else reversed(steps):
         each()
     assert (scenario.order().customer, scenario.order().destination) == (ELSEWHERE, Destination("FR"))
 

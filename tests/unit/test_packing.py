@@ -14,7 +14,7 @@ from tests.support.scenario import (
 
 
 def packing_shop(*can: str, asked: tuple[str, ...] = ("logo_label", "neutral_outside")) -> Scenario:
-    """A sent order with these instructions; Acme can do what is said."""
+    """A sent order with these instructions; Acme can do these kinds of packing."""
     scenario = Scenario()
     scenario.approve("acme", packing=can)
     scenario.place(line(1, "tea", 3), packing=asked)

@@ -314,7 +314,7 @@ def test_an_answer_too_late_is_a_breach_at_once():
     assert recovering.miss_answer() == []
 
 
-def test_news_of_an_answer_in_time_withdraws_the_breach_for_good():
+def test_an_answer_in_time_that_is_recorded_late_withdraws_the_breach_for_good():
     recovering = answering()
     recovering.scenario.later(hours=30)
     recovering.miss_answer()
@@ -323,7 +323,7 @@ def test_news_of_an_answer_in_time_withdraws_the_breach_for_good():
     assert recovering.miss_answer() == []
 
 
-def test_news_of_a_late_answer_leaves_the_breach():
+def test_a_late_answer_leaves_the_breach():
     recovering = answering()
     recovering.scenario.later(hours=30)
     recovering.miss_answer()

@@ -172,7 +172,7 @@ def test_a_remedy_is_never_refused_by_its_recovery(so_far: Callable[[Recovering]
     assert claim.recovery.asked_minor == (300 if over else 1000)
 
 
-def test_a_story_without_losses_never_makes_a_recovery():
+def test_a_parcel_without_a_loss_never_makes_a_recovery():
     scenario = a_shop()
     scenario.place(line(1, "tea", 1))
     scenario.send()

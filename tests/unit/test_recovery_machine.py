@@ -61,7 +61,7 @@ class Recoveries(RuleBasedStateMachine):
         self.scenario.later(days=14)
         self.ends: dict[str, RecoveryStatus] = {}
 
-    def tell(self, command: Callable[[], list[Fact]]) -> list[Fact]:
+    def attempt(self, command: Callable[[], list[Fact]]) -> list[Fact]:
         """Runs a command, refused or not; the same again records nothing."""
         before = len(self.scenario.log)
         try:
@@ -83,18 +83,18 @@ class Recoveries(RuleBasedStateMachine):
     def clocks_tick(self) -> None:
         for each in (self.asked, self.claim):
             for notice in (each.miss_answer, each.become_eligible, each.bar):
-                self.tell(notice)
+                self.attempt(notice)
 
     @rule(cost=costs)
     def more_is_spent(self, cost: Cost) -> None:
         for each in (self.asked, self.claim):
-            self.tell(lambda each=each: each.add(cost))  # type: ignore[misc]
+            self.attempt(lambda each=each: each.add(cost))  # type: ignore[misc]
 
     @rule(costs=st.lists(case_costs, unique_by=lambda cost: cost.cost_id))
     def a_case_costs(self, costs: list[Cost]) -> None:
         # A remedy is never refused by its recovery: here a refusal fails the test.
         for demand in self.demands(*costs):
-            self.tell(lambda demand=demand: self.record(recover(self.scenario.book, demand, self.scenario.now)))  # type: ignore[misc]
+            self.attempt(lambda demand=demand: self.record(recover(self.scenario.book, demand, self.scenario.now)))  # type: ignore[misc]
 
     @rule(seldom=st.integers(0, 9))
     def it_is_ruled_otherwise(self, seldom: int) -> None:
@@ -112,40 +112,40 @@ class Recoveries(RuleBasedStateMachine):
 
     @rule(amount=amounts)
     def the_supplier_accepts(self, amount: int) -> None:
-        self.tell(lambda: self.asked.accept(amount))
+        self.attempt(lambda: self.asked.accept(amount))
 
     @rule()
     def the_supplier_disputes(self) -> None:
-        self.tell(self.asked.dispute)
+        self.attempt(self.asked.dispute)
 
     @rule(amount=amounts, reference=references, method=st.sampled_from(Method), whole=st.booleans())
     def the_supplier_settles(self, amount: int, reference: str, method: Method, whole: bool) -> None:
         left = self.asked.recovery.agreed_minor - self.asked.recovery.received_minor
         amount = left if whole and left else amount
-        self.tell(lambda: self.asked.settle(amount, reference, method))
+        self.attempt(lambda: self.asked.settle(amount, reference, method))
 
     @rule(which=st.booleans(), seldom=st.integers(0, 9))
     def somebody_writes_off(self, which: bool, seldom: int) -> None:
         if seldom == 9:
-            self.tell((self.asked if which else self.claim).write_off)
+            self.attempt((self.asked if which else self.claim).write_off)
 
     @rule()
     def the_order_is_at_hand(self) -> None:
-        self.tell(lambda: self.claim.collect(DocumentKind.ORDER))
+        self.attempt(lambda: self.claim.collect(DocumentKind.ORDER))
 
     @rule(documented=st.booleans())
     def it_is_filed(self, documented: bool) -> None:
         if documented:
-            self.tell(self.claim.collect)
-        self.tell(self.claim.file)
+            self.attempt(self.claim.collect)
+        self.attempt(self.claim.file)
 
     @rule(reference=references)
     def the_carrier_acknowledges(self, reference: str) -> None:
-        self.tell(lambda: self.claim.acknowledge(reference))
+        self.attempt(lambda: self.claim.acknowledge(reference))
 
     @rule(amount=amounts)
     def the_carrier_approves(self, amount: int) -> None:
-        self.tell(lambda: self.claim.approve(amount))
+        self.attempt(lambda: self.claim.approve(amount))
 
     @rule()
     def the_claim_goes_well(self) -> None:
@@ -153,26 +153,26 @@ class Recoveries(RuleBasedStateMachine):
         self.it_is_filed(documented=True)
         claimed = self.claim.recovery.claimed_minor
         if claimed:
-            self.tell(lambda: self.claim.approve(claimed))
+            self.attempt(lambda: self.claim.approve(claimed))
             self.the_carrier_pays(amount=claimed, reference="c", whole=True)
 
     @rule()
     def the_carrier_denies(self) -> None:
-        self.tell(self.claim.deny)
+        self.attempt(self.claim.deny)
 
     @rule()
     def it_is_appealed(self) -> None:
-        self.tell(self.claim.appeal)
+        self.attempt(self.claim.appeal)
 
     @rule(amount=amounts, reference=references, whole=st.booleans())
     def the_carrier_pays(self, amount: int, reference: str, whole: bool) -> None:
         left = self.claim.recovery.agreed_minor - self.claim.recovery.received_minor
         amount = left if whole and left else amount
-        self.tell(lambda: self.claim.pay(amount, reference))
+        self.attempt(lambda: self.claim.pay(amount, reference))
 
     @rule(amount=amounts, reference=references)
     def money_goes_back(self, amount: int, reference: str) -> None:
-        self.tell(lambda: self.claim.give_back(amount, reference))
+        self.attempt(lambda: self.claim.give_back(amount, reference))
 
     @rule(status=st.sampled_from([ParcelStatus.LOST, ParcelStatus.DELIVERED]))
     def the_carrier_scans(self, status: ParcelStatus) -> None:

@@ -61,7 +61,7 @@ def test_people_read_amounts_minutes_and_lists_and_programs_minor_units_and_whol
     }
 
 
-def test_what_somebody_wrote_is_said_as_it_is():
+def test_what_somebody_wrote_is_shown_as_it_is():
     class Quoted(Forbidden, reason="TEST_QUOTED"):
         says = "{name} is no name"
         name: str

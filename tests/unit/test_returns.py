@@ -160,7 +160,7 @@ def test_a_delivery_whose_goods_come_back_cannot_be_denied():
         desk.scenario.dispute()
 
 
-def test_a_delivery_that_the_customer_complained_of_is_not_undone_by_a_return_told_late():
+def test_a_delivery_that_the_customer_complained_of_is_not_undone_by_a_return_recorded_late():
     desk = opened(Reason.DAMAGED)
     scenario = desk.scenario
     scenario.scan(ParcelStatus.RETURNED, scenario.now - DAY)

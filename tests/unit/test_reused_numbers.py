@@ -48,7 +48,7 @@ def test_a_parcel_announced_before_its_order_is_linked_when_it_is_shipped():
     assert (scenario.parcel().order_id, scenario.parcel().status) == ("shopify/1", IN_TRANSIT)
 
 
-def test_a_parcel_delivered_before_the_supplier_said_so_is_delivered_when_it_does():
+def test_a_parcel_delivered_before_its_shipment_is_recorded_is_delivered_with_it():
     scenario = sent()
     scenario.announce()
     scenario.scan(DELIVERED)
@@ -167,7 +167,7 @@ def test_no_word_of_when_it_left_makes_a_parcel_older_than_its_order():
     assert scenario.buckets() == {"shipped": 3}
 
 
-def test_an_old_scan_that_was_told_before_the_shipment_counts_for_nothing_either():
+def test_an_old_scan_that_was_recorded_before_the_shipment_counts_for_nothing_either():
     scenario = sent()
     scenario.announce()
     scenario.scan(DELIVERED, NOON - 195 * DAY)
@@ -185,7 +185,7 @@ def test_a_scan_from_before_the_earlier_use_ended_is_of_that_use():
     assert ended_at is not None
     ship()
     assert len(scenario.scans(scan(DELIVERED, ended_at), scan(OUT, ended_at - HOUR))) == 1, (
-        "one of them was told before"
+        "one of them was recorded before"
     )
     assert (scenario.parcel().status, len(scenario.parcel().earlier)) == (ParcelStatus.REGISTERED, 1)
     scenario.scan(DELIVERED)
@@ -206,13 +206,13 @@ def test_a_scan_from_long_before_the_next_use_left_is_of_the_use_before(hours: i
     assert scenario.buckets() == ({"shipped": 3} if counts else {"delivered": 3})
 
 
-@pytest.mark.parametrize("told", list(permutations(["reuse", "moves", "arrives"])))
-def test_a_scan_counts_for_the_use_that_it_is_of_whatever_is_told_first(told: tuple[str, ...]):
+@pytest.mark.parametrize("sequence", list(permutations(["reuse", "moves", "arrives"])))
+def test_a_scan_counts_for_the_use_that_it_belongs_to_whatever_is_recorded_first(sequence: tuple[str, ...]):
     scenario = shipped()
     scenario.place(line(1, "tea", 1), order_id="shopify/2")
     scenario.send("shopify/2/1")
     scenario.later(days=20)
-    for what in told:
+    for what in sequence:
         if what == "reuse":
             scenario.ship(supplier_order_id="shopify/2/1", at=NOON + 9 * DAY)
         elif what == "moves":
@@ -285,7 +285,7 @@ def test_two_uses_by_one_order_each_have_their_scans():
 
 
 @pytest.mark.parametrize("arrived", [True, False])
-def test_scans_told_before_a_recycled_number_was_are_of_its_new_use(arrived: bool):
+def test_scans_recorded_before_a_reused_number_is_registered_belong_to_its_new_use(arrived: bool):
     scenario = shipped()
     if arrived:
         scenario.scan(DELIVERED, NOON + 9 * DAY)

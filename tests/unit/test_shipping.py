@@ -127,7 +127,7 @@ def test_a_service_serves_only_the_countries_that_it_names():
     assert sends("DE", "BR", services=table, weight_grams=10).code == "international_light"
 
 
-def test_of_an_unknown_weight_no_limit_is_looked_at_and_no_cost_is_told():
+def test_of_an_unknown_weight_no_limit_is_looked_at_and_no_cost_is_given():
     chosen = sends("CN", "CN", weight_grams=0)
     assert (chosen.code, chosen.cost) == ("domestic_economy", None)
 

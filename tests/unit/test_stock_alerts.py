@@ -68,7 +68,7 @@ def fed(quantity: int = 10, **terms: Any) -> Scenario:
 # --- low ------------------------------------------------------------------------------------------
 
 
-def test_stock_below_its_threshold_is_low_and_told_once():
+def test_stock_below_its_threshold_is_low_and_recorded_so_once():
     scenario = a_shop(tea=10)
     scenario.agree(low_stock_units=5)
     assert alerts(scenario.reserve("cart-1", 5)) == []
@@ -76,7 +76,7 @@ def test_stock_below_its_threshold_is_low_and_told_once():
     assert alerts(scenario.reserve("cart-3", 1)) == []
 
 
-def test_a_low_alert_ends_above_the_threshold_and_the_next_crossing_is_told_again():
+def test_a_low_alert_ends_above_the_threshold_and_the_next_crossing_is_recorded_again():
     scenario = a_shop(tea=10)
     scenario.agree(low_stock_units=5)
     scenario.reserve("cart-1", 6)
@@ -119,8 +119,8 @@ def test_stock_that_lasts_three_days_at_the_demand_of_the_last_28_is_about_to_se
     scenario = a_shop(tea=34)
     scenario.place(line(1, "tea", 28))  # one a day
     assert alerts(scenario.feed(32)) == []  # 4 left
-    told = the(StockRunningOut, scenario.feed(31))
-    assert (told.available, told.demand, told.window_days, told.cover_days) == (3, 28, 28, 3)
+    raised = the(StockRunningOut, scenario.feed(31))
+    assert (raised.available, raised.demand, raised.window_days, raised.cover_days) == (3, 28, 28, 3)
     assert alerts(scenario.feed(30)) == []
 
 
@@ -161,7 +161,7 @@ def test_the_demand_that_is_kept_is_bounded():
 # --- sold out and back ----------------------------------------------------------------------------
 
 
-def test_sold_out_and_back_in_stock_are_each_told_once():
+def test_sold_out_and_back_in_stock_are_each_recorded_once():
     scenario = a_shop(tea=10)
     assert the(SoldOut, scenario.reserve("cart-1", 10)) == SoldOut("acme", "tea", NOON)
     assert alerts(scenario.feed(9)) == []
@@ -229,7 +229,7 @@ def test_committing_and_shipping_cross_nothing():
 # --- stale feeds ----------------------------------------------------------------------------------
 
 
-def test_a_feed_older_than_agreed_is_stale_and_told_once():
+def test_a_feed_older_than_agreed_is_stale_and_recorded_so_once():
     scenario = fed()
     scenario.later(hours=3)
     assert scenario.miss_feed() == []
@@ -326,7 +326,7 @@ def test_a_correction_below_what_is_committed_is_oversold_too():
     assert (oversold.shortfall, oversold.reservations) == (4, ("shopify/3", "shopify/2"))
 
 
-def test_oversold_is_told_again_only_when_the_shortfall_grows():
+def test_oversold_is_recorded_again_only_when_the_shortfall_grows():
     scenario = three_orders()
     assert the(Oversold, scenario.feed(8)).shortfall == 1
     assert alerts(scenario.feed(8)) == []
@@ -335,7 +335,7 @@ def test_oversold_is_told_again_only_when_the_shortfall_grows():
     assert the(Oversold, scenario.feed(6)).shortfall == 3
 
 
-def test_a_shortfall_that_a_cancellation_filled_is_told_anew():
+def test_a_shortfall_that_comes_back_after_a_cancellation_is_recorded_again():
     scenario = three_orders()
     scenario.feed(8)
     scenario.cancel(order_id="shopify/3")
@@ -443,7 +443,7 @@ def happen(scenario: Scenario, what: str, figure: int, placed: list[str]) -> lis
 
 @settings(max_examples=150, deadline=None)
 @given(happenings)
-def test_every_alert_is_told_once_a_crossing_and_nothing_is_ever_oversold(happened):
+def test_every_alert_is_recorded_once_a_crossing_and_nothing_is_ever_oversold(happened):
     scenario = fed(12, low_stock_units=5, stale_buffer_units=2, stale_buffer_basis_points=500)
     placed: list[str] = []
     stands = {Alert.LOW: False, Alert.SOLD_OUT: False, Alert.STALE: False}
@@ -456,19 +456,19 @@ def test_every_alert_is_told_once_a_crossing_and_nothing_is_ever_oversold(happen
         except Refusal:
             continue
         now = scenario.stock()
-        told = [type(fact) for fact in facts if isinstance(fact, ALERTS)]
+        raised = [type(fact) for fact in facts if isinstance(fact, ALERTS)]
         threshold = 5 if now.low_threshold is None else now.low_threshold
         for alert, is_so, begins in (
             (Alert.LOW, threshold > 0 and now.available < threshold, StockLow),
             (Alert.SOLD_OUT, now.available <= 0, SoldOut),
             (Alert.STALE, now.stale is not None, FeedStale),
         ):
-            # A level says of itself what the facts have told.
+            # The flags of a level agree with its facts.
             if facts:
-                assert told.count(begins) == (1 if is_so and not stands[alert] else 0), (alert, told)
+                assert raised.count(begins) == (1 if is_so and not stands[alert] else 0), (alert, raised)
                 stands[alert] = is_so
         assert (now.low, now.sold_out) == (stands[Alert.LOW], stands[Alert.SOLD_OUT])
-        assert told.count(Oversold) == (1 if now.shortfall > shortfall else 0)
+        assert raised.count(Oversold) == (1 if now.shortfall > shortfall else 0)
         shortfall = now.shortfall
         if any(isinstance(fact, StockReserved) for fact in facts):
             assert now.available >= 0, f"{promised} promised before"

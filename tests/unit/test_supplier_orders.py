@@ -184,7 +184,7 @@ def test_rejecting_backordered_units_keeps_the_stock_of_the_accepted_ones():
     assert scenario.stock().reservations["shopify/1"].units == 3
 
 
-def test_out_of_stock_corrects_what_the_feed_said():
+def test_out_of_stock_corrects_the_figure_of_the_feed():
     scenario = sent()
     facts = scenario.answer({1: LineAnswer(accepted=1, rejected=2, because=RejectReason.OUT_OF_STOCK)})
     assert the(StockCorrected, facts).quantity == 1

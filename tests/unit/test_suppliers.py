@@ -181,10 +181,10 @@ def test_an_offer_copies_next_to_nothing_of_the_thousands_that_there_are():
 
 
 def test_offers_are_a_mapping_by_sku_like_any_other():
-    told = {fact.offer.sku: fact.offer for fact in offers_of(1_000)}
+    offers_by_sku = {fact.offer.sku: fact.offer for fact in offers_of(1_000)}
     offers = fold(ACME, *offers_of(1_000)).offers
-    assert offers == told
-    assert all(offers[sku] is offers.get(sku) and sku in offers for sku in told)
+    assert offers == offers_by_sku
+    assert all(offers[sku] is offers.get(sku) and sku in offers for sku in offers_by_sku)
     assert ("tea" in offers, offers.get("tea"), bool(fold(ACME).offers)) == (False, None, False)
 
 
@@ -206,7 +206,7 @@ def test_agreeing_the_same_again_records_nothing_but_returning_to_earlier_terms_
     assert len(suppliers.agree_terms(changed, TERMS, NOON)) == 1
 
 
-def test_of_two_who_change_the_terms_at_once_the_second_is_told():
+def test_of_two_who_change_the_terms_at_once_the_second_is_refused():
     other = Agreement(TERMS.effective_from, dispatch_within_hours=12)
     state = fold(ACME, suppliers.TermsAgreed("acme", TERMS, NOON), suppliers.TermsAgreed("acme", other, NOON))
     mine = Agreement(TERMS.effective_from, dispatch_within_hours=24)

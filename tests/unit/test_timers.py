@@ -59,7 +59,7 @@ def test_every_timer_and_clock_is_known_by_its_name():
     assert set(Clock) <= TIMERS.keys()
 
 
-def test_a_read_model_tells_a_timer_in_texts():
+def test_a_read_model_names_a_timer_in_texts():
     assert timer("loss", ["dhl", "P1", "2"], NOON) == LossDue("dhl", "P1", 2, due=NOON)
     assert timer("reroute", [FIRST, "dispatch"], NOON) == RerouteDue(FIRST, Clock.DISPATCH, due=NOON)
 

@@ -62,7 +62,7 @@ def test_every_invalid_number_of_the_couriers_is_warned_about():
         ("a-man-with-a-van", "7", ()),
     ],
 )
-def test_what_is_odd_about_a_number_is_said(carrier: str, number: str, warning: tuple[str, ...]):
+def test_what_is_odd_about_a_number_is_warned_about(carrier: str, number: str, warning: tuple[str, ...]):
     assert oddities(carrier, number) == warning
 
 

@@ -470,7 +470,7 @@ def test_what_a_suspended_supplier_has_is_for_those_who_waited_for_its_return(
 # --- who is the oldest ----------------------------------------------------------------------------
 
 
-def test_details_that_are_told_again_are_no_occasion_to_reserve():
+def test_details_that_are_recorded_again_do_not_reserve():
     scenario = a_shop(tea=0, mug=0)
     scenario.place(line(1, "tea", 2), order_id="shopify/newer", placed_at=NOON)
     scenario.place(line(1, "mug", 1), order_id="shopify/older", placed_at=NOON - HOUR)
@@ -481,7 +481,7 @@ def test_details_that_are_told_again_are_no_occasion_to_reserve():
     assert scenario.complete(to_tea, order_id="shopify/older") == []
 
 
-def test_the_oldest_is_who_was_placed_first_and_not_who_was_told_first():
+def test_the_oldest_order_is_the_one_placed_first_and_not_the_one_recorded_first():
     scenario = a_shop(tea=0)
     for n, days in enumerate((0, 3, 0, 3)):
         scenario.place(line(1, "tea", 1), order_id=f"shopify/{n}", placed_at=NOON - timedelta(days=days))

@@ -94,7 +94,7 @@ def _given(message: Message, field: str, most: int) -> dict[str, int]:
 
 
 def _reroute_after(given: pb.Policy) -> policies.RerouteAfter:
-    """Here hours that are left out mean never, and only where nothing is said at all the default holds."""
+    """Absent hours mean never; the default applies only if the whole field is absent."""
     if not given.HasField("reroute_after"):
         return policies.Policy().reroute_after
     return policies.RerouteAfter(**_given(given.reroute_after, "policy.reroute_after", 8760))
@@ -158,8 +158,8 @@ def _terms(given: recoveries_pb2.ClaimTerms, field: str) -> ClaimTerms:
     default = ClaimTerms()
 
     def days(name: Any, least: int) -> int:
-        said = given.HasField(name)
-        return count(getattr(given, name), f"{field}.{name}", least, 1000) if said else getattr(default, name)
+        is_given = given.HasField(name)
+        return count(getattr(given, name), f"{field}.{name}", least, 1000) if is_given else getattr(default, name)
 
     liability = tuple(
         shapes.money(most, f"{field}.liability[{index}]", 1) for index, most in enumerate(given.liability)

@@ -20,9 +20,9 @@ def version(since: datetime | None, terms: Policy) -> pb.PolicyVersion:
 
 
 def policy(terms: Policy) -> pb.Policy:
-    said = {name: getattr(terms, name) for name in terms.__struct_fields__}
+    fields = {name: getattr(terms, name) for name in terms.__struct_fields__}
     # Figures and words have the same names on both sides.
-    plain: dict[str, Any] = {name: value for name, value in said.items() if isinstance(value, int | str)}
+    plain: dict[str, Any] = {name: value for name, value in fields.items() if isinstance(value, int | str)}
     return pb.Policy(
         **plain,
         claim_terms=map(_claim_terms, terms.claim_terms),
@@ -36,8 +36,8 @@ def policy(terms: Policy) -> pb.Policy:
     )
 
 
-def _figures(said: Targets | Weights | RerouteAfter) -> dict[str, int]:
-    return {name: getattr(said, name) for name in said.__struct_fields__}
+def _figures(terms: Targets | Weights | RerouteAfter) -> dict[str, int]:
+    return {name: getattr(terms, name) for name in terms.__struct_fields__}
 
 
 def _claim_terms(terms: ClaimTerms) -> recoveries_pb2.ClaimTerms:

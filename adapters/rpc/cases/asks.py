@@ -59,7 +59,7 @@ def _units(lines: Sequence[common_pb2.LineUnits], required: bool = False) -> Uni
 
 
 def _customer_of(case_id: str) -> Callable[[View], str]:
-    """Whose the case is, which owns what is written about it."""
+    """The person of the case, to whom texts about it belong."""
     return lambda view: cases.known(cases.find(view, case_id), case_id).opened.subject
 
 

@@ -56,7 +56,7 @@ def add_evidence(request: pb.AddEvidenceRequest, edge: Edge) -> Ask:
         nonlocal kept
         view, _ = await read(log, [cases.stream(case_id)])
         case = cases.find(view, case_id)
-        # Of an unknown case nothing is kept: the command is about to be refused.
+        # For an unknown case nothing is kept: the command will be refused.
         if case is not None:
             await evidence.keep(log, edge.sealer, evidence.Kept(added.sha256, case.opened.subject), data)
             kept = True

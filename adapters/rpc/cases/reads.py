@@ -39,8 +39,8 @@ class CaseQueries(PersonalQueries):
         """What people wrote, by the id of its key; without what was erased."""
         bound_to = cases.stream(case.case_id)
         notes = (case.opened.note, case.ruling.note if case.ruling else None, case.denial_note)
-        said = await self.unsealed(tenant, *((note, bound_to) for note in notes))
-        return {key_id: str(each["note"]) for key_id, each in said.items()}
+        unsealed = await self.unsealed(tenant, *((note, bound_to) for note in notes))
+        return {key_id: str(each["note"]) for key_id, each in unsealed.items()}
 
     async def ListCases(self, request: pb.ListCasesRequest, context: Context) -> pb.ListCasesResponse:
         answer = await case_lists.list_cases(

@@ -59,7 +59,7 @@ def ask_inquiry(request: pb.AskInquiryRequest, edge: Edge) -> Ask:
 def _sealed(
     request: pb.AskInquiryRequest | pb.AnswerInquiryRequest, edge: Edge
 ) -> tuple[Sealed | None, Sequence[PersonKey]]:
-    """What was written; it belongs to the person of the order that it is about."""
+    """The text, sealed; it belongs to the person of the order that it is about."""
     written = shapes.lines(request.text, "text", _MOST_CHARACTERS)
     return sealed_with(edge.sealer, {"text": written} if written else {}, "", inquiries.stream(request.inquiry_id))
 

@@ -24,16 +24,16 @@ class InquiryQueries(PersonalQueries):
         inquiry_id = shapes.plain_id(request.inquiry_id, "inquiry_id")
         entry, position = await self.entry(tenant, inquiries.stream(inquiry_id), request.at_least)
         inquiry = inquiries.known(entry.state, inquiry_id)
-        said = await self._texts(tenant, inquiry) if request.with_personal_data else {}
-        shown = shows.inquiry(inquiry, entry.version, said)
+        unsealed = await self._texts(tenant, inquiry) if request.with_personal_data else {}
+        shown = shows.inquiry(inquiry, entry.version, unsealed)
         return pb.GetInquiryResponse(inquiry=shown, position=position)
 
     async def _texts(self, tenant: Tenant, inquiry: inquiries.Inquiry) -> dict[str, str]:
-        """What was said, by the id of its key; without what was erased."""
+        """The texts, by the id of their keys; without erased ones."""
         bound_to = inquiries.stream(inquiry.inquiry_id)
         texts = (inquiry.asked.text, *(each.text for each in inquiry.answers))
-        said = await self.unsealed(tenant, *((text, bound_to) for text in texts))
-        return {key_id: each["text"] for key_id, each in said.items()}
+        unsealed = await self.unsealed(tenant, *((text, bound_to) for text in texts))
+        return {key_id: each["text"] for key_id, each in unsealed.items()}
 
     async def ListInquiries(self, request: pb.ListInquiriesRequest, context: Context) -> pb.ListInquiriesResponse:
         answer = await waiting.list_inquiries(

@@ -14,8 +14,8 @@ _state = number_of(pb.InquiryState)
 _topic = number_of(pb.InquiryTopic)
 
 
-def inquiry(state: Inquiry, version: int, said: Mapping[str, str]) -> pb.Inquiry:
-    """The inquiry; said is what was unsealed of it, by the id of the key, if that was asked for."""
+def inquiry(state: Inquiry, version: int, unsealed: Mapping[str, str]) -> pb.Inquiry:
+    """The inquiry; unsealed are its texts, by the id of their keys, if they were asked for."""
     asked = state.asked
     answered = pb.INQUIRY_STATE_ANSWERED if state.answers else pb.INQUIRY_STATE_OPEN
     return pb.Inquiry(
@@ -32,16 +32,17 @@ def inquiry(state: Inquiry, version: int, said: Mapping[str, str]) -> pb.Inquiry
         answered_at=stamp(state.answered_at),
         closed_at=stamp(state.closed.at if state.closed else None),
         answer_missed=state.is_missed,
-        text=_said(asked.text, said),
+        text=_text_of(asked.text, unsealed),
         answers=[
-            pb.InquiryAnswer(at=stamp(each.at), by=each.by, text=_said(each.text, said)) for each in state.answers
+            pb.InquiryAnswer(at=stamp(each.at), by=each.by, text=_text_of(each.text, unsealed))
+            for each in state.answers
         ],
         version=version,
     )
 
 
-def _said(text: Sealed | None, said: Mapping[str, str]) -> str:
-    return said.get(text.key_id, "") if text is not None else ""
+def _text_of(text: Sealed | None, unsealed: Mapping[str, str]) -> str:
+    return unsealed.get(text.key_id, "") if text is not None else ""
 
 
 def waiting(each: ListedInquiry) -> pb.Inquiry:

@@ -142,8 +142,10 @@ def complete_details(request: pb.CompleteDetailsRequest, edge: Edge) -> Ask:
         shapes.currency(request.currency, "currency", required=False),
         incoterm=_incoterm(request.incoterm),
     )
-    said = None if payment is orders.PaymentState.UNKNOWN else payment
-    return Ask(lambda view: intake.complete_details(view, details, said, edge.now), (orders.stream(order_id),), keys)
+    known_payment = None if payment is orders.PaymentState.UNKNOWN else payment
+    return Ask(
+        lambda view: intake.complete_details(view, details, known_payment, edge.now), (orders.stream(order_id),), keys
+    )
 
 
 def complete_customs_data(request: pb.CompleteCustomsDataRequest, edge: Edge) -> Ask:
@@ -178,7 +180,7 @@ def record_payment(request: pb.RecordPaymentRequest, edge: Edge) -> Ask:
 def place_hold(request: pb.PlaceHoldRequest, edge: Edge) -> Ask:
     order_id = shapes.order_id(request.order_id)
     owner = text(request.owner, "owner", 100, required=True)
-    # What the ledger holds it releases itself, by what it knows of the reason; a person's hold only a person ends.
+    # The ledger releases its own holds when their reason ends; a hold of a person is ended by a person.
     require(owner != orders.LEDGER, "owner", "is the ledger's own name; say who has to act")
     note = shapes.lines(request.note, "note", 2000)
     sealed, keys = sealed_note(edge.sealer, note, order_id)

@@ -1,4 +1,4 @@
-"""Invoices drawn in a process of their own: a thousand lines take seconds, in which a thread would hold up calls."""
+"""Invoices are drawn in a process of their own: a thousand lines take seconds, in which a thread would block calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ONE_AT_A_TIME = asyncio.Semaphore(1)
 
 
 async def drawn(invoice: pb.CommercialInvoice) -> bytes:
-    """The invoice as PDF. One is drawn at a time, for a minute at most; who stops waiting ends the drawing."""
+    """The invoice as PDF. One is drawn at a time, for a minute at most; cancelling the wait ends the process."""
     async with _ONE_AT_A_TIME, asyncio.timeout(_MOST_SECONDS):
         pipe = asyncio.subprocess.PIPE
         words = (sys.executable, "-m", "adapters.invoice_pdf")

@@ -29,15 +29,15 @@ class OrderQueries(PersonalQueries):
             return pb.GetOrderResponse(order=shows.order(order, version, None), position=position)
         # The note was sealed with what the shop sent; a later address or customer comes without it.
         placed = order.placed
-        said = await self.unsealed(
+        unsealed = await self.unsealed(
             tenant,
             (placed.customer, placed.sealed_for or order_id),
             (order.customer, order.sealed_for),
             *((hold.note, order_id) for hold in order.holds),
         )
-        notes = {key_id: each.get("note", "") for key_id, each in said.items()}
+        notes = {key_id: each.get("note", "") for key_id, each in unsealed.items()}
         note = notes.get(placed.customer.key_id, "") if placed.customer else ""
-        found = shows.order(order, version, content_of(order.customer, said), note, notes)
+        found = shows.order(order, version, content_of(order.customer, unsealed), note, notes)
         return pb.GetOrderResponse(order=found, position=position)
 
     async def GetCustoms(self, request: pb.GetCustomsRequest, context: Context) -> pb.GetCustomsResponse:
@@ -70,9 +70,9 @@ class OrderQueries(PersonalQueries):
         )
         customer, address = order.customer, sender.registered.return_address
         people = await self.unsealed(tenant, (customer, order.sealed_for), (address, stream))
-        said = invoices.message(bill, content_of(customer, people), content_of(address, people))
-        pdf = await drawn(said) if request.with_pdf else b""
-        return pb.GetCommercialInvoiceResponse(invoice=said, pdf=pdf, position=position)
+        message = invoices.message(bill, content_of(customer, people), content_of(address, people))
+        pdf = await drawn(message) if request.with_pdf else b""
+        return pb.GetCommercialInvoiceResponse(invoice=message, pdf=pdf, position=position)
 
     async def _order(self, tenant: Tenant, order_id: str, at_least: int) -> tuple[orders.Order, int, int]:
         """The order, its version, and the position that it was read at."""

@@ -37,8 +37,8 @@ def record_checkpoints(request: pb.RecordCheckpointsRequest, edge: Edge) -> Ask:
     owner = _owner_of(parcel)
 
     def decide(view: View) -> Sequence[Change]:
-        told = _with_messages(view, parcel, scans, messages) if keys and owner(view) else scans
-        return delivery.record_checkpoints(view, *parcel, told, edge.now, edge.now)
+        with_messages = _with_messages(view, parcel, scans, messages) if keys and owner(view) else scans
+        return delivery.record_checkpoints(view, *parcel, with_messages, edge.now, edge.now)
 
     return Ask(decide, (parcels.stream(*parcel),), keys, owner)
 
@@ -46,7 +46,7 @@ def record_checkpoints(request: pb.RecordCheckpointsRequest, edge: Edge) -> Ask:
 def _with_messages(
     view: View, parcel: tuple[str, str], scans: Sequence[parcels.Checkpoint], messages: Sequence[Sealed | None]
 ) -> list[parcels.Checkpoint]:
-    """The scans with their text; not with that of an earlier use of the number, which is about somebody else."""
+    """The scans with their texts; scans of an earlier use of the number get none, because it had another owner."""
     since = parcels.known(parcels.find(view, *parcel), *parcel).exists_from
     return [
         replace(scan, message=message if since is None or scan.at >= since else None)
@@ -82,13 +82,14 @@ def _sealed_messages(
     """The text of each scan, and all keys; they belong to the person of the order."""
     messages = each(request.checkpoints, "checkpoints", lambda scan: shapes.taken_lines(scan.message, "message", 1000))
     sealed = [
-        sealed_with(edge.sealer, {"message": said} if said else {}, "", parcels.stream(*parcel)) for said in messages
+        sealed_with(edge.sealer, {"message": message} if message else {}, "", parcels.stream(*parcel))
+        for message in messages
     ]
     return [each for each, _ in sealed], [key for _, keys in sealed for key in keys]
 
 
 def _owner_of(parcel: tuple[str, str]) -> Callable[[View], str]:
-    """Who gets the parcel, as far as it is known; empty where it belongs to no order, or that to nobody."""
+    """The person who gets the parcel; empty if it has no order, or the order names nobody."""
 
     def owner(view: View) -> str:
         known = parcels.known(parcels.find(view, *parcel), *parcel)

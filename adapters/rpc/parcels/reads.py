@@ -19,5 +19,7 @@ class ParcelQueries(PersonalQueries):
         entry, position = await self.entry(tenant, stream, request.at_least)
         state = parcels.known(entry.state, carrier, number)
         sealed = [*(scan.message for scan in state.checkpoints), *(proof.signed_by for proof in state.proofs)]
-        said = await self.unsealed(tenant, *((each, stream) for each in sealed)) if request.with_personal_data else {}
-        return pb.GetParcelResponse(parcel=shows.parcel(state, entry.version, said), position=position)
+        unsealed = (
+            await self.unsealed(tenant, *((each, stream) for each in sealed)) if request.with_personal_data else {}
+        )
+        return pb.GetParcelResponse(parcel=shows.parcel(state, entry.version, unsealed), position=position)

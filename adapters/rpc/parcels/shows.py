@@ -10,15 +10,15 @@ from fulfilment.v1 import parcels_pb2 as pb
 from ledger.facts import Sealed
 from ledger.nouns.parcels import Checkpoint, DeliveryProven, Parcel
 
-Said = Mapping[str, Mapping[str, Any]]
+Unsealed = Mapping[str, Mapping[str, Any]]
 """What was unsealed, by the id of its key."""
 
 
-def _checkpoints(state: Parcel, said: Said) -> Iterator[pb.Checkpoint]:
+def _checkpoints(state: Parcel, unsealed: Unsealed) -> Iterator[pb.Checkpoint]:
     """All scans of the number by their own time, with what was unsealed of their texts."""
     scans = [*((scan, True) for scan in state.earlier), *((scan, False) for scan in state.checkpoints)]
     for scan, earlier in sorted(scans, key=lambda each: each[0].at):
-        yield _checkpoint(scan, earlier, _of(said, scan.message, "message"))
+        yield _checkpoint(scan, earlier, _of(unsealed, scan.message, "message"))
 
 
 def _checkpoint(scan: Checkpoint, earlier: bool, message: str) -> pb.Checkpoint:
@@ -36,19 +36,19 @@ def _checkpoint(scan: Checkpoint, earlier: bool, message: str) -> pb.Checkpoint:
     )
 
 
-def _proof(proof: DeliveryProven, said: Said) -> pb.DeliveryProof:
+def _proof(proof: DeliveryProven, unsealed: Unsealed) -> pb.DeliveryProof:
     return pb.DeliveryProof(
-        at=stamp(proof.at), signed_by=_of(said, proof.signed_by, "signed_by"), photo_sha256=proof.photo_sha256
+        at=stamp(proof.at), signed_by=_of(unsealed, proof.signed_by, "signed_by"), photo_sha256=proof.photo_sha256
     )
 
 
-def _of(said: Said, sealed: Sealed | None, name: str) -> str:
+def _of(unsealed: Unsealed, sealed: Sealed | None, name: str) -> str:
     """A part of what was sealed; empty if it was not asked for, or erased."""
-    return str(said.get(sealed.key_id, {}).get(name, "")) if sealed is not None else ""
+    return str(unsealed.get(sealed.key_id, {}).get(name, "")) if sealed is not None else ""
 
 
-def parcel(state: Parcel, version: int, said: Said) -> pb.Parcel:
-    """The parcel; said is what was unsealed of it, by the id of its key."""
+def parcel(state: Parcel, version: int, unsealed: Unsealed) -> pb.Parcel:
+    """The parcel; unsealed is its personal data, by the id of the key."""
     return pb.Parcel(
         carrier=state.carrier,
         tracking_number=state.number,
@@ -61,12 +61,12 @@ def parcel(state: Parcel, version: int, said: Said) -> pb.Parcel:
         first_scan_at=stamp(state.first_scan_at),
         delivered_at=stamp(state.delivered_at),
         first_scan_by=stamp(state.first_scan_by),
-        checkpoints=_checkpoints(state, said),
+        checkpoints=_checkpoints(state, unsealed),
         proven=bool(state.proofs),
         version=version,
         warnings=state.warnings,
         lost_at=stamp(state.lost_at),
         found_at=stamp(state.found_at),
         customs_hold=customs_hold(state.customs_hold) if state.customs_hold is not None else None,
-        proofs=[_proof(each, said) for each in state.proofs],
+        proofs=[_proof(each, unsealed) for each in state.proofs],
     )

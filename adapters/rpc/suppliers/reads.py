@@ -21,12 +21,14 @@ class SupplierQueries(PersonalQueries):
         entry, position = await self.entry(tenant, stream, request.at_least)
         state = suppliers.known(entry.state, supplier_id)
         contact, address = state.registered.contact, state.registered.return_address
-        said = await self.unsealed(tenant, (contact, stream), (address, stream)) if request.with_personal_data else {}
+        unsealed = (
+            await self.unsealed(tenant, (contact, stream), (address, stream)) if request.with_personal_data else {}
+        )
         supplier = shows.supplier(
             state,
             entry.version,
-            (content_of(contact, said) or {}).get("contact", ""),
-            (content_of(address, said) or {}).get("address", ""),
+            (content_of(contact, unsealed) or {}).get("contact", ""),
+            (content_of(address, unsealed) or {}).get("address", ""),
         )
         return pb.GetSupplierResponse(supplier=supplier, position=position)
 

@@ -43,7 +43,7 @@ class Machine(RuleBasedStateMachine):
 
     # --- how a command is run ---
 
-    def tell(self, command: Callable[[], list[Fact]], repeatable: bool = True) -> list[Fact] | None:
+    def attempt(self, command: Callable[[], list[Fact]], repeatable: bool = True) -> list[Fact] | None:
         """Runs a command; None if it refused, which must change nothing. Repeating it must change nothing too."""
         before = self.everything()
         try:
@@ -54,7 +54,7 @@ class Machine(RuleBasedStateMachine):
         if not facts:
             assert self.everything() == before
         if repeatable:
-            assert self.tell(command, repeatable=False) in ([], None), "a repetition recorded something"
+            assert self.attempt(command, repeatable=False) in ([], None), "a repetition recorded something"
         for order_id, counted in self.model.items():
             if not counted.left and self.scenario.order(order_id).confirmed_at is not None:
                 counted.confirm(order_id)
@@ -133,8 +133,8 @@ class Machine(RuleBasedStateMachine):
             if wanted:
                 (draft,) = [each for each in drafts if units.keys() <= {*each.units, *each.backordered}]
                 assert draft.supplier_id in wanted
-                told = draft.backordered if waits else draft.units
-                assert {n: told[LineNo(n)] for n in units} == units
+                drafted = draft.backordered if waits else draft.units
+                assert {n: drafted[LineNo(n)] for n in units} == units
                 counted.left.setdefault(draft.supplier_order_id, Counter()).update(units)
             elif counted.when is WhenUnavailable.CANCEL:
                 counted.cancelled += units
@@ -148,7 +148,7 @@ class Machine(RuleBasedStateMachine):
     ) -> None:
         """All of them, or the command is refused."""
         expected = self.expect(counted, order_id, units, of="")
-        facts = self.tell(command, repeatable=False)
+        facts = self.attempt(command, repeatable=False)
         assert (facts is not None) == (bool(units) and all(having for _, having, _ in expected))
         if facts:
             self.goes_on(counted, expected, facts)

@@ -60,7 +60,7 @@ class Counted:
     cancelled: Counter[int] = field(default_factory=Counter)
     parcels: dict[str, Out] = field(default_factory=dict)
     shipped: list[tuple[str, str, dict[int, int], datetime]] = field(default_factory=list)
-    """Each shipment as it was told: the same of the same moment is a repetition."""
+    """Each shipment as recorded: the same one at the same time is a repetition."""
 
     def confirm(self, order_id: str) -> None:
         """One supplier order per supplier, in the order of the lines."""

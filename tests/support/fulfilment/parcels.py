@@ -19,7 +19,7 @@ class Parcels(Machine):
     @rule()
     def a_carrier_announces(self) -> None:
         number = f"P{len(self.numbers()) + 1}"
-        self.tell(lambda: self.scenario.announce(number))
+        self.attempt(lambda: self.scenario.announce(number))
 
     @precondition(lambda self: self.numbers())
     @rule(
@@ -39,7 +39,7 @@ class Parcels(Machine):
         number, at = self.a_number(pick), self.scenario.now - timedelta(hours=hours_ago)
         before = list(uses(self.scenario.parcel(number)))
         arrived = [[out for out in self.parcels_of(use) if self.came(use, out)] for use in before]
-        if self.tell(lambda: self.scenario.scan(status, at, number)):
+        if self.attempt(lambda: self.scenario.scan(status, at, number)):
             for was, use, outs in zip(before, uses(self.scenario.parcel(number)), arrived, strict=True):
                 for out in outs if use.delivered_at is None else ():
                     out.place = "shipped"  # the delivery was that to the sender
@@ -55,7 +55,7 @@ class Parcels(Machine):
     @rule(pick=a_pick)
     def a_delivery_is_disputed(self, pick: int) -> None:
         number = self.a_number(pick)
-        if self.tell(lambda: self.scenario.dispute(number)):
+        if self.attempt(lambda: self.scenario.dispute(number)):
             for out in self.parcels_of(self.scenario.parcel(number)):
                 out.place = "shipped" if out.place == "delivered" else out.place
 
@@ -79,7 +79,7 @@ class Parcels(Machine):
         order_id = self.an_order(pick)
         parcels = self.model[order_id].parcels
         came_back = [key for key, out in parcels.items() if out.place != "delivered" and self.came_back(key)]
-        facts = self.tell(lambda: self.scenario.receive(order_id))
+        facts = self.attempt(lambda: self.scenario.receive(order_id))
         for key, out in parcels.items() if facts else ():
             out.place = out.place if key in came_back else "delivered"
 

@@ -26,7 +26,7 @@ class SupplierOrders(Parcels):
 
     def send(self, counted: Counted, supplier_order_id: str) -> None:
         ready = bool(+counted.left[supplier_order_id]) and not self.held(supplier_order_id)
-        facts = self.tell(lambda: self.scenario.send(supplier_order_id))
+        facts = self.attempt(lambda: self.scenario.send(supplier_order_id))
         assert (facts is not None) == (ready or supplier_order_id in counted.sent)
         if facts:
             counted.sent.add(supplier_order_id)
@@ -72,11 +72,11 @@ class SupplierOrders(Parcels):
         cancelled = self.met_by_rejecting(counted, supplier_order_id, n, rejected) if fits else 0
         freed = Counter({n: rejected - cancelled} if rejected > cancelled else {})
         expected = self.expect(counted, order_id, freed, of)
-        told_before = any(
+        known_before = any(
             (each.by_line, each.at) == ({n: answer}, self.scenario.now) for each in supplier_order.answers
         )
-        facts = self.tell(lambda: self.scenario.answer({n: answer}, supplier_order_id))
-        assert bool(facts) == (fits and supplier_order_id in counted.sent and not told_before)
+        facts = self.attempt(lambda: self.scenario.answer({n: answer}, supplier_order_id))
+        assert bool(facts) == (fits and supplier_order_id in counted.sent and not known_before)
         if not facts:
             return
         self.wishes_are_met(counted, supplier_order_id, n, rejected)
@@ -108,18 +108,20 @@ class SupplierOrders(Parcels):
     def units_are_rerouted(
         self, pick: int, counts: dict[int, int], everything: bool, wild: bool, agreed: bool | None
     ) -> None:
-        """A supplier that knows of them may agree at once, or be heard of later."""
+        """A supplier that knows of them may agree at once, or answer later."""
         counted, supplier_order_id = self.a_supplier_order(pick)
         order_id = supplier_order_id.rpartition("/")[0]
         of = self.scenario.supplier_order(supplier_order_id).supplier_id
         possible = counted.left[supplier_order_id] - counted.asked.get(supplier_order_id, Counter())
-        told = Counter() if everything else Counter(counts) if wild else Counter(counts) & possible
-        wanted = told or possible
+        named = Counter() if everything else Counter(counts) if wild else Counter(counts) & possible
+        wanted = named or possible
         expected = self.expect(counted, order_id, Counter({n: c for n, c in wanted.items() if n in possible}), of)
-        asked_before = not told and not possible and bool(+counted.rerouting.get(supplier_order_id, Counter()))
+        asked_before = not named and not possible and bool(+counted.rerouting.get(supplier_order_id, Counter()))
         fits = bool(wanted) and all(count <= possible[n] for n, count in wanted.items())
         allowed = fits and all(having for _, having, _ in expected)
-        facts = self.tell(lambda: self.scenario.reroute(dict(told), supplier_order_id, order_id), repeatable=not told)
+        facts = self.attempt(
+            lambda: self.scenario.reroute(dict(named), supplier_order_id, order_id), repeatable=not named
+        )
         assert (facts is not None) == (allowed or asked_before)
         if not facts:
             return
@@ -144,15 +146,15 @@ class SupplierOrders(Parcels):
         waiting = [order_id for order_id, counted in self.model.items() if +counted.loose and counted.left]
         order_id = waiting[pick % len(waiting)]
         counted = self.model[order_id]
-        told = Counter(counts) & counted.loose
-        command = partial(self.scenario.reroute, dict(told), "", order_id)
-        self.open_units_go_on(counted, order_id, told or +counted.loose, command)
+        named = Counter(counts) & counted.loose
+        command = partial(self.scenario.reroute, dict(named), "", order_id)
+        self.open_units_go_on(counted, order_id, named or +counted.loose, command)
 
     @precondition(lambda self: self.live())
     @rule(pick=a_pick)
     def the_supplier_packs(self, pick: int) -> None:
         _, supplier_order_id = self.a_supplier_order(pick)
-        self.tell(lambda: self.scenario.pack("logo_label", supplier_order_id=supplier_order_id))
+        self.attempt(lambda: self.scenario.pack("logo_label", supplier_order_id=supplier_order_id))
 
     @precondition(lambda self: self.live())
     @rule(
@@ -168,17 +170,17 @@ class SupplierOrders(Parcels):
     ) -> None:
         counted, supplier_order_id = self.a_supplier_order(pick)
         left = +counted.left[supplier_order_id]
-        told: Counter[int] = Counter() if everything else Counter(counts) & left
+        named: Counter[int] = Counter() if everything else Counter(counts) & left
         if wild and left:
-            told = Counter({next(iter(left)): left[next(iter(left))] + 1})
+            named = Counter({next(iter(left)): left[next(iter(left))] + 1})
         known = self.numbers()
         name = known[number % len(known)] if known and number < 4 else f"P{len(known) + 1}"
         at = self.scenario.now - timedelta(hours=hours_ago)
-        wanted = told or left
+        wanted = named or left
         fits = bool(left) and all(count <= left[n] for n, count in wanted.items())
-        told_before = (supplier_order_id, name, dict(told), at) in counted.shipped
-        ready = supplier_order_id in counted.sent and not told_before and not self.taken(name, supplier_order_id, at)
-        facts = self.tell(lambda: self.scenario.ship(dict(told), supplier_order_id, name, at))
+        known_before = (supplier_order_id, name, dict(named), at) in counted.shipped
+        ready = supplier_order_id in counted.sent and not known_before and not self.taken(name, supplier_order_id, at)
+        facts = self.attempt(lambda: self.scenario.ship(dict(named), supplier_order_id, name, at))
         assert bool(facts) == (fits and ready)
         if facts:
             counted.shipped.append((supplier_order_id, name, dict(+wanted), at))
@@ -206,12 +208,12 @@ class SupplierOrders(Parcels):
         counted = self.model[order_id]
         possible = +counted.cancellable()
         asked = any(+units for units in counted.asked.values())
-        told = Counter() if everything else Counter(counts) if wild else Counter(counts) & possible
-        wanted = told or possible
+        named = Counter() if everything else Counter(counts) if wild else Counter(counts) & possible
+        wanted = named or possible
         closed = not possible and not counted.parcels and not asked
-        pending = not told and not possible and asked
+        pending = not named and not possible and asked
         allowed = closed or pending or (bool(wanted) and all(count <= possible[n] for n, count in wanted.items()))
-        facts = self.tell(lambda: self.scenario.cancel(dict(told), order_id), repeatable=not told)
+        facts = self.attempt(lambda: self.scenario.cancel(dict(named), order_id), repeatable=not named)
         assert (facts is not None) == allowed
         if facts is None or closed or pending:
             return
@@ -251,7 +253,7 @@ class SupplierOrders(Parcels):
         asked, rerouted = counted.asked[supplier_order_id], +counted.rerouting.get(supplier_order_id, Counter())
         expected = self.expect(counted, order_id, rerouted, of) if agreed else []
         counted.forget_wishes(supplier_order_id)
-        facts = self.tell(lambda: self.scenario.answer_cancel(agreed, supplier_order_id))
+        facts = self.attempt(lambda: self.scenario.answer_cancel(agreed, supplier_order_id))
         assert facts
         if agreed:
             counted.left[supplier_order_id].subtract(asked)

@@ -10,7 +10,7 @@ from tests.support.trading import Fields, Trade, first_of, parcel_of
 FAR = 10**12
 """A position that no log here reaches."""
 Scenario = Callable[[Trade], Fields]
-Word = Callable[[Trade], str]
+MakeId = Callable[[Trade], str]
 
 
 class Elsewhere(NamedTuple):
@@ -35,10 +35,10 @@ def beyond(trade: Trade) -> Fields:
 
 
 def named(field: str) -> Callable[..., Scenario]:
-    """About what a word answers with, which a field names."""
+    """About the id that a method of Trade returns, in this field."""
 
-    def about(word: Word, **more: Any) -> Scenario:
-        return lambda trade: {field: word(trade), **more}
+    def about(make: MakeId, **more: Any) -> Scenario:
+        return lambda trade: {field: make(trade), **more}
 
     return about
 
@@ -48,13 +48,13 @@ of_case, of_inquiry = named("case_id"), named("inquiry_id")
 of_message, of_task = named("message_id"), named("task_id")
 
 
-def of_first(word: Word, **more: Any) -> Scenario:
+def of_first(make: MakeId, **more: Any) -> Scenario:
     """About the first supplier order of an order."""
-    return lambda trade: {**first_of(word(trade)), **more}
+    return lambda trade: {**first_of(make(trade)), **more}
 
 
-def of_parcel(word: Word) -> Scenario:
-    return lambda trade: parcel_of(word(trade))
+def of_parcel(make: MakeId) -> Scenario:
+    return lambda trade: parcel_of(make(trade))
 
 
 def no_such_supplier_order(trade: Trade) -> Fields:

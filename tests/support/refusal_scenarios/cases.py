@@ -10,26 +10,26 @@ from tests.support.trading import REFUND, RESHIP, SHA256, Fields, Trade, eur, fr
 def refunded(trade: Trade) -> str:
     """A case that was ruled again after all its units were refunded."""
     case_id = trade.granted()
-    trade.tell("RecordRefundPaid", case_id=case_id, refund_id=case_id)
-    trade.tell("RuleLiability", case_id=trade.reopened(case_id))
+    trade.send("RecordRefundPaid", case_id=case_id, refund_id=case_id)
+    trade.send("RuleLiability", case_id=trade.reopened(case_id))
     return case_id
 
 
 def unpaid_after_all(trade: Trade) -> str:
     case_id = trade.approved(REFUND)
-    trade.tell("RecordPayment", order_id=f"shop/{case_id}", payment=orders_pb2.PAYMENT_STATE_FAILED)
+    trade.send("RecordPayment", order_id=f"shop/{case_id}", payment=orders_pb2.PAYMENT_STATE_FAILED)
     return case_id
 
 
 def charged_back_before(trade: Trade) -> str:
     case_id = trade.approved(REFUND)
-    trade.tell("RecordChargeback", order_id=f"shop/{case_id}", amount=eur(1_980))
+    trade.send("RecordChargeback", order_id=f"shop/{case_id}", amount=eur(1_980))
     return case_id
 
 
 def charged_back_since(trade: Trade) -> Fields:
     case_id = trade.granted()
-    trade.tell("RecordChargeback", order_id=f"shop/{case_id}", amount=eur(1_980))
+    trade.send("RecordChargeback", order_id=f"shop/{case_id}", amount=eur(1_980))
     return {"case_id": case_id, "refund_id": case_id}
 
 
@@ -39,9 +39,9 @@ def refund_granted(trade: Trade) -> Fields:
 
 
 def refund_paid(trade: Trade) -> Fields:
-    said = refund_granted(trade)
-    trade.tell("RecordRefundPaid", **said)
-    return said
+    fields = refund_granted(trade)
+    trade.send("RecordRefundPaid", **fields)
+    return fields
 
 
 def granted_again(trade: Trade) -> Fields:
@@ -57,15 +57,15 @@ def opened_again(trade: Trade) -> Fields:
 def closed_with_evidence(trade: Trade) -> str:
     """A case to which nothing was added since it was closed."""
     case_id = trade.opened()
-    trade.tell("AddEvidence", case_id=case_id)
+    trade.send("AddEvidence", case_id=case_id)
     return trade.closed(case_id)
 
 
 def in_another_case(trade: Trade) -> str:
     """A case with new evidence whose units are in another case meanwhile."""
     case_id = trade.denied()
-    trade.tell("AddEvidence", case_id=case_id)
-    trade.tell("OpenCase", case_id=fresh(), order_id=f"shop/{case_id}", lines=[line(units=2)])
+    trade.send("AddEvidence", case_id=case_id)
+    trade.send("OpenCase", case_id=fresh(), order_id=f"shop/{case_id}", lines=[line(units=2)])
     return case_id
 
 
@@ -73,8 +73,8 @@ def of_a_forgotten(trade: Trade) -> str:
     """A case with evidence whose customer was erased."""
     email = f"{fresh()}@example.org"
     case_id = trade.opened(customer=orders_pb2.Customer(email=email))
-    trade.tell("AddEvidence", case_id=case_id)
-    trade.tell("ErasePerson", email=email)
+    trade.send("AddEvidence", case_id=case_id)
+    trade.send("ErasePerson", email=email)
     return case_id
 
 

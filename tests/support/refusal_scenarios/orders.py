@@ -23,7 +23,7 @@ def turned_down(trade: Trade) -> str:
     """An order whose supplier rejects it, where nobody else offers the goods."""
     order_id = trade.sent()
     rejected = answer(rejected=1, reason=supplier_orders_pb2.REJECT_REASON_DISCONTINUED)
-    trade.tell("AcknowledgeSupplierOrder", **first_of(order_id), lines=[rejected])
+    trade.send("AcknowledgeSupplierOrder", **first_of(order_id), lines=[rejected])
     return order_id
 
 
@@ -39,7 +39,7 @@ def of_suspended(trade: Trade) -> str:
     """An order that nothing holds any more, of a supplier that was suspended meanwhile."""
     supplier_id = trade.supplier()
     order_id = trade.free_to_confirm(lines=[bought(supplier_id=supplier_id)])
-    trade.tell("SuspendSupplier", supplier_id=supplier_id)
+    trade.send("SuspendSupplier", supplier_id=supplier_id)
     return order_id
 
 
@@ -59,7 +59,7 @@ def held_as_too_dear(trade: Trade) -> str:
 
 def offer_too_dear(trade: Trade, sku: str) -> None:
     """Two units come to more than is taken."""
-    trade.tell("OfferSku", supplier_id="acme", offer=suppliers_pb2.Offer(sku=sku, cost=eur(MOST_MINOR)))
+    trade.send("OfferSku", supplier_id="acme", offer=suppliers_pb2.Offer(sku=sku, cost=eur(MOST_MINOR)))
 
 
 def abroad(trade: Trade) -> str:

@@ -24,7 +24,7 @@ def loss(order_id: str, **more: Any) -> Fields:
 def claimed_for(trade: Trade) -> str:
     """An order whose parcel is claimed for."""
     order_id = trade.shipped()
-    trade.tell("OpenRecovery", **loss(order_id))
+    trade.send("OpenRecovery", **loss(order_id))
     return order_id
 
 

@@ -15,19 +15,19 @@ FAR_VERSIONS = 10**6
 
 def retired_after_all(trade: Trade) -> str:
     supplier_id = trade.proposed()
-    trade.tell("RetireSupplier", supplier_id=supplier_id)
+    trade.send("RetireSupplier", supplier_id=supplier_id)
     return supplier_id
 
 
 def reserved_more(trade: Trade) -> Fields:
-    said = trade.reserved()
-    return {**said, "items": [wanted(said["items"][0].sku, 2)]}
+    fields = trade.reserved()
+    return {**fields, "items": [wanted(fields["items"][0].sku, 2)]}
 
 
 def extended(trade: Trade) -> Fields:
-    said = trade.reserved()
-    trade.tell("ExtendReservation", **said)
-    return {**said, "expires_at": stamp(NOW + 3 * DAY)}
+    fields = trade.reserved()
+    trade.send("ExtendReservation", **fields)
+    return {**fields, "expires_at": stamp(NOW + 3 * DAY)}
 
 
 SUPPLIERS: Scenarios = {

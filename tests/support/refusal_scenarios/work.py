@@ -34,12 +34,12 @@ WORK: Scenarios = {
     "GetMessage": {"UNKNOWN_MESSAGE": as_it_is, "PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
     "RetryMessage": {
         "UNKNOWN_MESSAGE": as_it_is,
-        "MESSAGE_IS_SENT": of_message(Trade.told),
-        "MESSAGE_IS_CANCELLED": of_message(Trade.untold),
+        "MESSAGE_IS_SENT": of_message(Trade.sent_message),
+        "MESSAGE_IS_CANCELLED": of_message(Trade.cancelled_message),
     },
     "CancelMessage": {
         "UNKNOWN_MESSAGE": as_it_is,
-        "MESSAGE_IS_SENT": of_message(Trade.told),
+        "MESSAGE_IS_SENT": of_message(Trade.sent_message),
     },
     "ListWork": {"PROJECTION_BEHIND": as_it_is, "BEYOND_THE_LOG": beyond},
     "ClaimWork": {

@@ -1,4 +1,4 @@
-"""What nobody is told, or only once: old orders, late scans, what was said before."""
+"""What makes no message, or only one: old orders, late scans, repetitions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_an_import_of_old_orders_sends_nothing(tenant: EmptyTenant):
         scenario.later(days=20)
         for number in range(5):
             scenario.suspect_loss(f"P{number}")
-        office.tell(scenario)
+        office.use(scenario)
         assert await office.tick() == 0
         assert await office.tick() == 0
         assert {each.state for each in await office.messages()} == {MessageState.TOO_OLD}
@@ -39,7 +39,7 @@ async def test_an_import_of_old_orders_sends_nothing(tenant: EmptyTenant):
         assert len(await office.messages(MessageState.TOO_OLD)) == 5 * 8
 
 
-async def test_an_old_scan_that_comes_late_tells_nothing(tenant: EmptyTenant):
+async def test_an_old_scan_that_comes_late_makes_no_message(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
         scenario = sent(**office.customer())
@@ -47,31 +47,31 @@ async def test_an_old_scan_that_comes_late_tells_nothing(tenant: EmptyTenant):
         scenario.later(hours=5)
         scenario.scan(ParcelStatus.DELIVERED)
         scenario.scan(ParcelStatus.OUT_FOR_DELIVERY, scenario.now - HOUR)
-        office.tell(scenario)
+        office.use(scenario)
         await office.tick()
         assert "out_for_delivery" not in await office.states()
 
 
-async def test_a_scan_of_an_earlier_use_of_the_number_tells_nothing(tenant: EmptyTenant):
+async def test_a_scan_of_an_earlier_use_of_the_number_makes_no_message(tenant: EmptyTenant):
     async with an_office(tenant, Postbox()) as office:
         scenario = sent(**office.customer())
         scenario.ship()
         scenario.scan(ParcelStatus.OUT_FOR_DELIVERY)
         for days in (9, 8):
             scenario.scan(ParcelStatus.OUT_FOR_DELIVERY, scenario.now - days * DAY)
-        office.tell(scenario)
+        office.use(scenario)
         await office.tick()
         assert [each.kind for each in await office.messages()].count(MessageKind.OUT_FOR_DELIVERY) == 1
 
 
-async def test_a_scan_told_twice_or_again_is_told_once(tenant: EmptyTenant):
+async def test_a_scan_recorded_twice_makes_one_message(tenant: EmptyTenant):
     async with an_office(tenant, Postbox()) as office:
         scenario = sent(**office.customer())
         scenario.ship()
         for _ in range(2):
             scenario.later(hours=5)
             scenario.scan(ParcelStatus.OUT_FOR_DELIVERY)
-        office.tell(scenario)
+        office.use(scenario)
         await office.tick()
         assert [each.kind for each in await office.messages()].count(MessageKind.OUT_FOR_DELIVERY) == 1
 
@@ -81,17 +81,17 @@ async def test_a_supplier_is_reminded_once_and_again_only_if_the_time_moved(tena
     async with an_office(tenant, postbox) as office:
         scenario = sent(**office.customer())
         scenario.answer({1: accept(3)})
-        office.tell(scenario)
+        office.use(scenario)
         for _ in range(3):
             scenario.later(hours=14)
             await office.tick()
             await office.tick()
-        assert postbox.told("supplier").count("reminder") == 1
+        assert postbox.kinds_sent_to("supplier").count("reminder") == 1
         scenario.hold(HoldReason.FRAUD_REVIEW)
         scenario.later(hours=10)
         scenario.release(HoldReason.FRAUD_REVIEW)
         await office.tick()
-        assert postbox.told("supplier").count("reminder") == 2
+        assert postbox.kinds_sent_to("supplier").count("reminder") == 2
         reminders = [each for each in await office.messages() if each.kind is MessageKind.REMINDER]
         assert [each.message_id for each in reminders] == [
             f"reminder-dispatch-{FIRST}-20260304T220000Z",
@@ -105,39 +105,39 @@ async def test_a_supplier_that_is_late_is_told_so_and_asked_for_its_units_once(t
         scenario = sent(**office.customer())
         scenario.answer({1: accept(3)})
         scenario.offer(supplier_id="bolt")
-        office.tell(scenario)
+        office.use(scenario)
         scenario.later(hours=48)
         scenario.miss(Clock.DISPATCH)
         scenario.reroute_overdue()
         for _ in range(2):
             await office.tick()
             await office.tick()
-        assert Counter(postbox.told("supplier"))["breach_notice"] == 1
-        assert Counter(postbox.told("supplier"))["cancel_request"] == 1
+        assert Counter(postbox.kinds_sent_to("supplier"))["breach_notice"] == 1
+        assert Counter(postbox.kinds_sent_to("supplier"))["cancel_request"] == 1
         scenario.answer_cancel(agreed=True)
         scenario.send(SECOND)
         await office.tick()
-        assert postbox.told("supplier")[-1] == "dispatch_instruction"
+        assert postbox.kinds_sent_to("supplier")[-1] == "dispatch_instruction"
 
 
 async def test_a_customer_is_told_in_advance_that_a_promise_will_not_be_kept(tenant: EmptyTenant):
     postbox = Postbox()
     async with an_office(tenant, postbox) as office:
         scenario = confirmed(promised_by=NOON + 5 * DAY, **office.customer())
-        office.tell(scenario)
+        office.use(scenario)
         await office.tick()
         scenario.later(days=3, hours=1)
         await office.tick()
         await office.tick()
-        assert postbox.told("customer") == ["order_confirmed", "delayed"]
+        assert postbox.kinds_sent_to("customer") == ["order_confirmed", "delayed"]
         assert "a part of it has not left yet" in postbox.letters[-1].text
 
 
-async def test_a_promise_that_is_near_tells_nothing_of_goods_that_are_on_their_way(tenant: EmptyTenant):
+async def test_a_promise_that_is_near_makes_no_message_of_goods_that_are_on_their_way(tenant: EmptyTenant):
     async with an_office(tenant, Postbox()) as office:
         scenario = sent(promised_by=NOON + 5 * DAY, **office.customer())
         scenario.ship()
-        office.tell(scenario)
+        office.use(scenario)
         await office.tick()
         scenario.later(days=4)
         assert await office.tick() == 0
