@@ -30,7 +30,7 @@ from ledger.nouns.messages import (
     MessageKind,
 )
 from ledger.nouns.orders import Order
-from ledger.nouns.orders.supplier_orders import reroutable
+from ledger.nouns.orders.supplier_orders import ShipTo, reroutable
 from ledger.nouns.policies import Policies, policy_at
 from ledger.terms.clocks import Clock
 from ledger.view import View
@@ -135,9 +135,11 @@ class Letters:
         supplier = suppliers.find(view, about.supplier_id) if about.supplier_id else None
         person: dict[str, Any] = {}
         contact = ""
-        if asked.audience is Audience.CUSTOMER or asked.kind is MessageKind.DISPATCH_INSTRUCTION:
-            customer, sealed_for = (order.customer, order.sealed_for) if order else (None, about.order_id)
-            person = await self._unsealed(log, customer, sealed_for)
+        if order is not None and asked.kind in _TELL_WHERE:
+            to_whom = order.ship_to_of(about.supplier_order_id)
+            person = await self._unsealed(log, to_whom.customer, to_whom.sealed_for)
+        elif order is not None and asked.audience is Audience.CUSTOMER:
+            person = await self._unsealed(log, order.customer, order.sealed_for)
         if asked.audience is Audience.SUPPLIER and supplier is not None and supplier.registered.contact is not None:
             bound_to = suppliers.stream(about.supplier_id)
             contact = (await self._unsealed(log, supplier.registered.contact, bound_to)).get("contact", "")
@@ -169,8 +171,10 @@ def _values(
     if due is None and asked.kind in (MessageKind.ORDER_CONFIRMED, MessageKind.DISPATCHED) and order is not None:
         due = order.promised_by
     supplier_order = order.supplier_orders.get(about.supplier_order_id) if order is not None else None
-    if asked.kind is MessageKind.DISPATCH_INSTRUCTION and supplier_order is not None:
+    if supplier_order is not None and asked.kind in (MessageKind.DISPATCH_INSTRUCTION, MessageKind.GO_ON):
         due = supplier_order.dispatch_by  # a hold may have moved it
+    if supplier_order is not None and asked.kind is MessageKind.ADDRESS_CHANGE:
+        due = supplier_order.acknowledge_by if due is not None else None
     if asked.kind is MessageKind.DELAYED and not about.supplier_order_id:
         due = None  # the day that was promised, which is the one that will not be kept
     of_promise = asked.kind in (MessageKind.ORDER_CONFIRMED, MessageKind.DISPATCHED) or about.clock == Clock.DELIVERY
@@ -194,7 +198,7 @@ def _values(
         "number": about.number,
         "link": link_of(about.carrier, about.number),
         "lines": _lines(order, _units(asked, order)) if order else "",
-        "ship_to": _ship_to(order, person) if order else "",
+        "ship_to": _ship_to(order.ship_to_of(about.supplier_order_id), person) if order and supplier_order else "",
         "packing": ", ".join(packing),
         "gift": "",
         "due": in_words(until, language, with_time=asked.audience is not Audience.CUSTOMER) if until else "",
@@ -217,6 +221,10 @@ def _values(
     return values, picks
 
 
+_TELL_WHERE = (MessageKind.DISPATCH_INSTRUCTION, MessageKind.ADDRESS_CHANGE)
+"""What a supplier reads an address in."""
+_TELL_TO_SHIP = (*_TELL_WHERE, MessageKind.GO_ON)
+
 _SHORT = 4
 """Carriers with so short a name write it in capitals: DHL, SF, YTO."""
 
@@ -234,7 +242,7 @@ def _units(asked: MessageAsked, order: Order | None) -> Units:
         return {line_no: line.quantity for line_no, line in order.lines.items()}
     if asked.kind is MessageKind.CANCEL_REQUEST:
         return supplier_order.cancel_asked
-    if asked.kind is MessageKind.DISPATCH_INSTRUCTION:
+    if asked.kind in _TELL_TO_SHIP:
         return reroutable(supplier_order)
     return {line_no: share.unshipped for line_no, share in supplier_order.shares.items() if share.unshipped}
 
@@ -244,8 +252,8 @@ def _lines(order: Order, units: Units) -> str:
     return "\n".join(f"{count} × {line.sku}" + (f"  {line.title}" if line.title else "") for line, count in lines)
 
 
-def _ship_to(order: Order, person: Mapping[str, Any]) -> str:
-    where = order.destination
+def _ship_to(ship_to: ShipTo, person: Mapping[str, Any]) -> str:
+    where = ship_to.destination
     town = " ".join(part for part in (person.get("postal_code"), person.get("city")) if part)
     parts = [person.get("name"), *person.get("lines", ()), town, where.region, where.country, person.get("phone")]
     return "\n".join(str(part) for part in parts if part)

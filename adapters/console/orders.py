@@ -77,7 +77,7 @@ def _numbered_line(text: str, currency: str) -> orders_pb2.OrderLine:
 @click.option("--country", metavar="CODE", required=True)
 @recording()
 def change_address(session: Session, order_id: str, at: Any, request_id: str | None, **options: Any) -> None:
-    """Send the parcels elsewhere, while nothing is packed."""
+    """Change the address of what is not packed; the receipt names the parts that keep theirs."""
     request = orders_pb2.ChangeAddressRequest(
         context=session.client.context(request_id),
         order_id=order_id,

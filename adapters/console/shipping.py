@@ -13,7 +13,7 @@ from adapters.console.sentences import paths
 from adapters.console.session import Nouns, Session, recording
 from adapters.console.show import line_numbers
 from adapters.console.words import money, word
-from fulfilment.v1 import admin_pb2, common_pb2, orders_pb2, shipping_pb2
+from fulfilment.v1 import admin_pb2, common_pb2, shipping_pb2
 
 
 @click.group(cls=Nouns)
@@ -77,7 +77,7 @@ def customs(session: Session, order_id: str, at: Any, request_id: str | None, **
     receipt = None
     if any(options.values()):
         currency = _customs(session, order_id).total.currency
-        request = orders_pb2.CompleteCustomsDataRequest(
+        request = shipping_pb2.CompleteCustomsDataRequest(
             context=session.client.context(request_id),
             order_id=order_id,
             lines=_customs_lines(options, currency),
@@ -114,8 +114,8 @@ def customs(session: Session, order_id: str, at: Any, request_id: str | None, **
     )
 
 
-def _customs(session: Session, order_id: str, at_least: int = 0) -> orders_pb2.GetCustomsResponse:
-    request = orders_pb2.GetCustomsRequest(order_id=order_id, at_least=at_least)
+def _customs(session: Session, order_id: str, at_least: int = 0) -> shipping_pb2.GetCustomsResponse:
+    request = shipping_pb2.GetCustomsRequest(order_id=order_id, at_least=at_least)
     return session.client.call(session.client.orders.GetCustoms, request)
 
 
@@ -157,7 +157,7 @@ def _pairs(values: Iterable[str], option: str) -> Iterable[tuple[int, str]]:
 def invoice(session: Session, supplier_order_id: str, parcel: tuple[str, str] | None, pdf: str | None) -> None:
     """Show the commercial invoice of a supplier order; it names the buyer."""
     carrier, number = parcel or ("", "")
-    request = orders_pb2.GetCommercialInvoiceRequest(
+    request = shipping_pb2.GetCommercialInvoiceRequest(
         supplier_order_id=supplier_order_id, carrier=carrier, tracking_number=number, with_pdf=pdf is not None
     )
     answer = session.client.call(session.client.orders.GetCommercialInvoice, request)

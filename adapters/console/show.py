@@ -129,12 +129,16 @@ def _print_header(out: Printer, order: orders_pb2.Order) -> None:
             ("duty", word(shipping_pb2.Incoterm, order.incoterm).upper() if order.incoterm else ""),
             ("delivered", minute(order, "delivered_at")),
             ("customer", ", ".join(filter(None, [who.name, who.email, who.phone]))),
-            ("ship to", ", ".join(filter(None, [*to.lines, to.city, to.postal_code, to.region, to.country]))),
+            ("ship to", _place(to)),
             ("gift", "no prices in the parcel" if order.gift else ""),
             ("note", order.note),
             ("facts", str(order.version)),
         ]
     )
+
+
+def _place(to: orders_pb2.Address) -> str:
+    return ", ".join(filter(None, [*to.lines, to.city, to.postal_code, to.region, to.country]))
 
 
 def _print_lines(out: Printer, order: orders_pb2.Order) -> None:
@@ -204,6 +208,9 @@ def _print_supplier_orders(out: Printer, order: orders_pb2.Order, now: datetime 
     for each in order.supplier_orders:
         if remarks := _remarks(each):
             out.say(f"{_short(each.supplier_order_id)} {'; '.join(remarks)}")
+    for kept in order.kept_addresses:
+        what = f"{kept.carrier} {kept.tracking_number} of " if kept.tracking_number else ""
+        out.say(f"{what}{_short(kept.supplier_order_id)} goes to the address of before: {_place(kept.ship_to)}")
 
 
 def _remarks(each: supplier_orders_pb2.SupplierOrder) -> list[str]:
@@ -212,7 +219,13 @@ def _remarks(each: supplier_orders_pb2.SupplierOrder) -> list[str]:
     asked = sum(line.units for line in each.reroute_asked)
     lacks = f"packed without {', '.join(each.packing_lacks)}" if each.packing_lacks else ""
     rerouted = f"{asked} to be rerouted" if asked else ""
-    return [remark for remark in (instead, rerouted, lacks, _owed(each)) if remark]
+    return [remark for remark in (instead, rerouted, lacks, _asked_again(each), _owed(each)) if remark]
+
+
+def _asked_again(each: supplier_orders_pb2.SupplierOrder) -> str:
+    if not each.HasField("asked_again_at") or each.HasField("acknowledged_again_at"):
+        return ""
+    return f"was told another address {minute(each, 'asked_again_at')} and has to acknowledge again"
 
 
 def _owed(each: supplier_orders_pb2.SupplierOrder) -> str:

@@ -25,7 +25,7 @@ from ledger.nouns.orders import (
 from ledger.nouns.suppliers import Supplier
 from ledger.refusals import Forbidden
 from ledger.terms.money import Money
-from ledger.terms.places import COUNTRIES, share_customs
+from ledger.terms.places import COUNTRIES, Destination, share_customs
 from ledger.view import View
 
 HS_CODE = re.compile(r"\d{6,12}", re.ASCII)
@@ -116,7 +116,7 @@ def missing_for(view: View, order: Order) -> dict[str, tuple[str, ...]]:
     left = {
         each.supplier_order_id: supplier_orders.left_to_ship(each)
         for each in order.supplier_orders.values()
-        if each.unshipped and _crosses(view, order, each.supplier_id)
+        if each.unshipped and _crosses(view, each.supplier_id, order.destination_of(each))
     }
     lacking = _lacking_by_line(order, order.lines) if left else {}
     missing = {scope: _of_lines(order, lacking, lines) for scope, lines in left.items()}
@@ -137,25 +137,28 @@ class CustomsStatus(NamedTuple):
 
 def standings(order: Order, found: Mapping[str, Supplier]) -> list[CustomsStatus]:
     """Of every supplier order, and by supplier of what no supplier order has yet; found are the known suppliers."""
-    parts = [(each.supplier_order_id, each.supplier_id, set(each.shares)) for each in order.supplier_orders.values()]
+    parts = [
+        (each.supplier_order_id, each.supplier_id, set(each.shares), order.destination_of(each).country)
+        for each in order.supplier_orders.values()
+    ]
     loose: dict[str, set[LineNo]] = {}
     for line_no in order.in_bucket("open"):
         loose.setdefault(order.lines[line_no].supplier_id, set()).add(line_no)
-    parts += [("", supplier_id, lines) for supplier_id, lines in loose.items()]
+    parts += [("", supplier_id, lines, order.destination.country) for supplier_id, lines in loose.items()]
     return [
-        _standing(order, part_id, supplier_id, found.get(supplier_id), lines) for part_id, supplier_id, lines in parts
+        _standing(order, (part_id, supplier_id), found.get(supplier_id), lines, country)
+        for part_id, supplier_id, lines, country in parts
     ]
 
 
 def _standing(
-    order: Order, supplier_order_id: str, supplier_id: str, supplier: Supplier | None, lines: Collection[LineNo]
+    order: Order, part: tuple[str, str], supplier: Supplier | None, lines: Collection[LineNo], country: str
 ) -> CustomsStatus:
-    lies_between = border(supplier, order.destination.country)
+    lies_between = border(supplier, country)
     return CustomsStatus(
-        supplier_order_id,
-        supplier_id,
+        *part,
         supplier.registered.country if supplier is not None else "",
-        order.destination.country,
+        country,
         lies_between,
         missing_data(order, lines) if lies_between is Border.CROSSED else (),
     )
@@ -166,17 +169,18 @@ def _abroad(view: View, order: Order) -> set[str]:
     if not order.destination.country:
         return set()
     named = {line.supplier_id for line in order.lines.values()}
-    return {supplier_id for supplier_id in named if supplier_id and _crosses(view, order, supplier_id)}
+    return {supplier_id for supplier_id in named if supplier_id and _crosses(view, supplier_id, order.destination)}
 
 
-def _crosses(view: View, order: Order, supplier_id: str) -> bool:
-    return border(suppliers.find(view, supplier_id), order.destination.country) is Border.CROSSED
+def _crosses(view: View, supplier_id: str, destination: Destination) -> bool:
+    return border(suppliers.find(view, supplier_id), destination.country) is Border.CROSSED
 
 
 def require_data(order: Order, supplier_order_id: str, supplier: Supplier | None) -> None:
     """Nothing is sent across a border without what customs asks for."""
-    if border(supplier, order.destination.country) is Border.CROSSED:
-        lines = supplier_orders.left_to_ship(order.supplier_order(supplier_order_id))
+    supplier_order = order.supplier_order(supplier_order_id)
+    if border(supplier, order.destination_of(supplier_order).country) is Border.CROSSED:
+        lines = supplier_orders.left_to_ship(supplier_order)
         if missing := missing_data(order, lines):
             raise CustomsDataMissing(f"supplier order {supplier_order_id}", missing)
 

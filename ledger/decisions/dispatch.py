@@ -134,7 +134,9 @@ def _oddities(order: Order, supplier_order: SupplierOrder, at: datetime) -> tupl
     held = orders.held_at(order, supplier_order.supplier_order_id, at)
     sent_at = supplier_order.sent_at
     early = at < order.placed.placed_at or (sent_at is not None and at < sent_at - parcels.TOLD_LATE)
-    return (Oddity.ON_HOLD,) * held + (Oddity.TOO_EARLY,) * early
+    again = supplier_order.asked_again
+    former = again is not None and again.acknowledged_at is None and at < again.at
+    return (Oddity.ON_HOLD,) * held + (Oddity.TOO_EARLY,) * early + (Oddity.FORMER_ADDRESS,) * former
 
 
 def ship(
@@ -152,10 +154,12 @@ def ship(
         return []
     by_line = by_line or supplier_orders.left_to_ship(supplier_order)
     before = parcels.find(view, carrier, number)
-    parcel, parcel_facts = _register_shipment(view, order, supplier_order, carrier, number, by_line, at)
+    odd = _oddities(order, supplier_order, at)
+    former = order.ship_to_at(at) if Oddity.FORMER_ADDRESS in odd else None
+    country = (former.destination if former else order.destination_of(supplier_order)).country
+    parcel, parcel_facts = _register_shipment(view, order, supplier_order, carrier, number, by_line, at, country)
     if order.shipment(carrier, number, parcel.epoch) is not None:
         raise parcels.ParcelOfAnotherOrder(carrier, number, order.order_id)
-    odd = _oddities(order, supplier_order, at)
     docket = Docket(order, supplier_orders.ship(supplier_order, carrier, number, parcel.epoch, by_line, at, odd))
     docket.add(follow(docket.order, parcel))
     return [
@@ -186,6 +190,7 @@ def _register_shipment(
     number: str,
     by_line: Units,
     at: datetime,
+    country: str,
 ) -> tuple[Parcel, Sequence[Fact]]:
     hours = supplier_order.first_scan_within_hours
     registration = ParcelRegistered(
@@ -197,7 +202,7 @@ def _register_shipment(
         supplier_order_id=supplier_order.supplier_order_id,
         supplier_id=supplier_order.supplier_id,
         by_line=by_line,
-        country=order.destination.country,
+        country=country,
         first_scan_by=None if hours is None else due_after(at, hours, supplier_order.peaks),
         promised_by=order.promised_by,
         promised_day=order.promised_day,

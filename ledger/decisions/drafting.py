@@ -67,7 +67,7 @@ def choose_again(view: View, order: Order, at: datetime) -> list[ShippingChosen]
     chosen: list[ShippingChosen] = []
     policy = policy_at(policies.find(view), at)
     for each in order.supplier_orders.values():
-        if each.unshipped and each.packed_at is None and not each.count("shipped"):
+        if not each.is_fixed:
             shipping = chosen_service(policy, order, suppliers.find(view, each.supplier_id), left_to_ship(each))
             if shipping is not None and shipping != each.shipping:
                 chosen.append(ShippingChosen(each.supplier_order_id, shipping, at))

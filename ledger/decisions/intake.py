@@ -13,6 +13,7 @@ from functools import reduce
 from msgspec.structs import replace
 
 from ledger.decisions import customs, rerouting
+from ledger.decisions.addressing import readdress
 from ledger.decisions.docket import (
     Docket,
     after_facts,
@@ -476,19 +477,19 @@ def complete_customs_data(
 
 
 def change_address(view: View, changed: orders.AddressChanged, now: datetime) -> list[Change]:
-    """Change the address; only before packing. A hold for a missing address ends.
+    """Change the address of what is not packed. A hold for a missing address ends.
 
-    The newest address counts. It decides when a promised day ends; changed.promised_by is set here.
+    The newest counts. Suppliers that know the old one acknowledge again; service, customs and promise follow.
     """
     order = order_in(view, changed.order_id)
     orders.require_placed(order, changed.at)
-    changed = replace(changed, promised_by=end_of_promise(order.promised_day, changed.destination))
-    facts = orders.change_address(order, changed)
-    docket = Docket(order, facts)
-    if not facts or facts[0].outdated:
-        return docket.changes()
+    fact = orders.change_address(order, changed)
+    if fact is None or fact.outdated:
+        return Docket(order, [fact] if fact is not None else []).changes()
+    fact, chosen = readdress(view, order, fact)
+    docket = Docket(order, [fact])
     _reconsider(view, docket, changed.at)
-    docket.add(choose_again(view, docket.order, changed.at))
+    docket.add(chosen)
     return _confirm_if_ready(view, docket, changed.at, now)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ledger.decisions import customs
 from ledger.facts import Units
 from ledger.nouns.orders import Line, Order, Shipment
-from ledger.nouns.orders.supplier_orders import Stage, SupplierOrder
+from ledger.nouns.orders.supplier_orders import ShipTo, Stage, SupplierOrder
 from ledger.nouns.policies import Seller
 from ledger.nouns.suppliers import Supplier
 from ledger.refusals import Forbidden, NotFound
@@ -44,6 +44,8 @@ class Invoice(NamedTuple):
     incoterm: Incoterm
     lines: tuple[InvoiceLine, ...]
     shipments: tuple[Shipment, ...]
+    ship_to: ShipTo
+    """Who buys: where this goes, which need not be where the order goes now."""
 
     @property
     def units(self) -> int:
@@ -108,6 +110,7 @@ def draw_up(
         incoterm=order.incoterm,
         lines=tuple(InvoiceLine(order.lines[line_no], units[line_no]) for line_no in sorted(units)),
         shipments=shipments,
+        ship_to=order.ship_to_of(supplier_order_id, None if parcel is None else shipments[-1]),
     )
 
 

@@ -15,9 +15,11 @@ from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.messages import (
     About,
     Audience,
+    Message,
     MessageAsked,
     MessageCancelled,
     MessageKind,
+    MessageStage,
 )
 from ledger.nouns.orders import (
     Header,
@@ -89,6 +91,8 @@ def streams_of(message_id: str, about: About) -> list[str]:
         streams.append(inquiries.stream(about.inquiry_id))
     if about.recovery_id:
         streams.append(recoveries.stream(about.recovery_id))
+    if about.follows:
+        streams.append(messages.stream(about.follows))
     return streams
 
 
@@ -151,7 +155,8 @@ def obsolete(view: View, kind: MessageKind, about: About, policy: Policy) -> str
     case = cases.find(view, about.case_id) if about.case_id else None
     inquiry = inquiries.find(view, about.inquiry_id) if about.inquiry_id else None
     recovery = recoveries.find(view, about.recovery_id) if about.recovery_id else None
-    return _OBSOLETE[kind](_Present(about, order, parcel, case, inquiry, recovery, policy))
+    before = messages.find(view, about.follows) if about.follows else None
+    return _OBSOLETE[kind](_Present(about, order, parcel, case, inquiry, recovery, policy, before))
 
 
 class _Present(NamedTuple):
@@ -164,6 +169,8 @@ class _Present(NamedTuple):
     inquiry: Inquiry | None
     recovery: Recovery | None
     policy: Policy
+    before: Message | None = None
+    """The message that it follows."""
 
     @property
     def supplier_order(self) -> SupplierOrder | None:
@@ -233,6 +240,35 @@ def _arrival(now: _Present) -> str:
 
 def _instruction(now: _Present) -> str:
     return "" if now.supplier_order is not None and now.supplier_order.unshipped else "nothing_to_ship"
+
+
+def _address_change(now: _Present) -> str:
+    """Who packed meanwhile keeps the address that it had, or has the new one already."""
+    return "nothing_to_ship" if now.supplier_order is None or now.supplier_order.is_fixed else ""
+
+
+def _wait(now: _Present) -> str:
+    if now.supplier_order is None or not now.supplier_order.unshipped:
+        return "nothing_to_ship"
+    if now.before is not None and now.before.next_at is not None:
+        return "not_instructed"  # nor will it be while a hold stands
+    return "" if _is_held(now) else "released"
+
+
+def _go_on(now: _Present) -> str:
+    if now.supplier_order is None or not reroutable(now.supplier_order):
+        return "nothing_to_ship"
+    if now.before is None or now.before.stage not in _SAID:
+        return "not_told_to_wait"
+    return "on_hold" if _is_held(now) else ""
+
+
+_SAID = (MessageStage.SENT, MessageStage.GIVEN_UP)
+"""What was given up a person has told, or has to."""
+
+
+def _is_held(now: _Present) -> bool:
+    return now.order is not None and bool(orders.holds_on(now.order, now.about.supplier_order_id))
 
 
 def _cancel_request(now: _Present) -> str:
@@ -309,6 +345,9 @@ _OBSOLETE: Mapping[MessageKind, Callable[[_Present], str]] = {
     MessageKind.DELIVERED: _arrival,
     MessageKind.DISPATCH_INSTRUCTION: _instruction,
     MessageKind.CANCEL_REQUEST: _cancel_request,
+    MessageKind.ADDRESS_CHANGE: _address_change,
+    MessageKind.WAIT: _wait,
+    MessageKind.GO_ON: _go_on,
     MessageKind.REMINDER: _reminder,
     MessageKind.BREACH_NOTICE: _breach,
     MessageKind.BREACH_ALERT: _breach,

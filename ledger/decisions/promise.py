@@ -10,9 +10,10 @@ from ledger.decisions.customs import Border, border
 from ledger.facts import LineNo, Units
 from ledger.nouns import policies, suppliers
 from ledger.nouns.orders import Order
-from ledger.nouns.orders.supplier_orders import SupplierOrderDrafted
+from ledger.nouns.orders.supplier_orders import SupplierOrder, SupplierOrderDrafted, left_to_ship
 from ledger.nouns.policies import Policy, policy_at
 from ledger.nouns.suppliers import Agreement, Supplier
+from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.places import Destination
 from ledger.terms.shipping import Chosen, Consignment, choose
@@ -83,8 +84,42 @@ def promise(view: View, order: Order, drafts: Sequence[SupplierOrderDrafted], at
     return Promise(latest)
 
 
+def promise_anew(view: View, order: Order, at: datetime) -> Promise | None:
+    """What is promised at a new address; None where what was promised stands.
+
+    The shop's word stands, a promise that was broken already, and that of parts which keep the address of before.
+    """
+    placed, parts = order.placed, order.supplier_orders.values()
+    if order.confirmed_at is None or placed.promised_by is not None or placed.promised_day is not None:
+        return None
+    kept = any(each.ship_to is not None or each.count("shipped") for each in parts)
+    if (order.order_id, Clock.DELIVERY) in order.missed or (kept and order.promised_by is None):
+        return None
+    latest, policy = order.promised_by if kept else None, policy_at(policies.find(view), at)
+    for each in parts:
+        if each.is_fixed:
+            continue
+        due = max(each.dispatch_by, at) if each.dispatch_by is not None else None
+        said = _promise_of(policy, order, suppliers.find(view, each.supplier_id), _as_drafted(each, at), at, due)
+        if said.by is None:
+            return said
+        latest = said.by if latest is None else max(latest, said.by)
+    return None if latest is None else Promise(latest)
+
+
+def _as_drafted(of: SupplierOrder, at: datetime) -> SupplierOrderDrafted:
+    """What is left of it, as if it were drafted now."""
+    waits = {line_no: share.backordered for line_no, share in of.shares.items() if share.backordered}
+    return SupplierOrderDrafted(of.supplier_order_id, of.supplier_id, left_to_ship(of), at, waits, shipping=of.shipping)
+
+
 def _promise_of(
-    policy: Policy, order: Order, supplier: Supplier | None, draft: SupplierOrderDrafted, at: datetime
+    policy: Policy,
+    order: Order,
+    supplier: Supplier | None,
+    draft: SupplierOrderDrafted,
+    at: datetime,
+    due: datetime | None = None,
 ) -> Promise:
     """Dispatch deadline, longest transit and time for customs; without one of them there is no promise."""
     shipping = draft.shipping
@@ -96,7 +131,7 @@ def _promise_of(
         return Promise(none_because=f"units wait for goods at {draft.supplier_id}")
     if order.untracked and not order.untracked.isdisjoint(draft.units):
         return Promise(none_because=f"the stock of {draft.supplier_id} is not tracked")
-    deadline = dispatch_by(order, draft.units, supplier.agreement_at(at) if supplier is not None else None, at)
+    deadline = due or dispatch_by(order, draft.units, supplier.agreement_at(at) if supplier is not None else None, at)
     if deadline is None:
         return Promise(none_because=f"no dispatch time is agreed with {draft.supplier_id}")
     days = shipping.days_to

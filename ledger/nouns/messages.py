@@ -67,6 +67,12 @@ class MessageKind(StrEnum):
     """To staff: a customer has to be answered soon."""
     STOCK_ALERT = "stock_alert"
     """To staff: a level needs somebody."""
+    ADDRESS_CHANGE = "address_change"
+    """To a supplier that knows of the old one."""
+    WAIT = "wait"
+    """To a supplier that was instructed already: a hold stands."""
+    GO_ON = "go_on"
+    """To a supplier that was told to wait."""
 
     @property
     def audience(self) -> Audience:
@@ -76,6 +82,9 @@ class MessageKind(StrEnum):
 _AUDIENCES = {
     MessageKind.DISPATCH_INSTRUCTION: Audience.SUPPLIER,
     MessageKind.CANCEL_REQUEST: Audience.SUPPLIER,
+    MessageKind.ADDRESS_CHANGE: Audience.SUPPLIER,
+    MessageKind.WAIT: Audience.SUPPLIER,
+    MessageKind.GO_ON: Audience.SUPPLIER,
     MessageKind.REMINDER: Audience.SUPPLIER,
     MessageKind.BREACH_NOTICE: Audience.SUPPLIER,
     MessageKind.BREACH_ALERT: Audience.STAFF,
@@ -108,6 +117,8 @@ class About(Value, frozen=True):
     sku: str = ""
     amount: Money | None = None
     """What the customer is refunded."""
+    follows: str = ""
+    """The message without which this one says nothing: what a supplier was told before it waits or goes on."""
 
 
 class MessageAsked(Fact, frozen=True, tag="message.asked"):

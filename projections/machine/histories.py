@@ -16,12 +16,13 @@ from msgspec.structs import replace
 
 from ledger.engine.registry import Registry
 from ledger.nouns import cases, orders, parcels, recoveries, stock
-from ledger.nouns.orders import Header, Order, UnitsCancelled
+from ledger.nouns.orders import Header, HoldPlaced, HoldReleased, Order, UnitsCancelled
 from ledger.nouns.orders.supplier_orders import (
     CancelAgreed,
     CancelRequested,
     CompensationAccrued,
     CompensationReversed,
+    SupplierOrderSent,
     SupplierOrderShipped,
 )
 from ledger.nouns.recoveries import Recovery, RecoveryFact
@@ -44,6 +45,12 @@ class OrderHistory(msgspec.Struct, eq=False):
     """By supplier order, or by the order's own id for units that no supplier had been given."""
     accounted: tuple[tuple[int, AccountedFact], ...] = ()
     """What changes what is owed to or by a supplier, each with its position in the log."""
+    instructed: Mapping[str, int] = {}
+    """Supplier orders that were sent, each with the position of that."""
+    waiting: Mapping[str, int] = {}
+    """Those of them that a hold keeps waiting, each with the position of the hold since which it does."""
+    turned: Mapping[str, int] = {}
+    """Those that the last fact of a hold made wait, or go on, each with the position of what it was told before."""
     _cache: dict[object, Any] = {}
 
     def cached(self, make: Callable[[OrderHistory], R]) -> R:
@@ -90,6 +97,10 @@ def _fold_order(history: OrderHistory | None, fact: Any, position: int) -> Order
             return _cancelled(history, order, fact.supplier_order_id, by)
         case UnitsCancelled():
             return _cancelled(history, order, fact.order_id, fact.by)
+        case SupplierOrderSent():
+            return history.after(order, instructed={**history.instructed, fact.supplier_order_id: position})
+        case HoldPlaced() | HoldReleased():
+            return _held(history, order, position, placed=isinstance(fact, HoldPlaced))
         case _:
             return history.after(order)
 
@@ -97,6 +108,18 @@ def _fold_order(history: OrderHistory | None, fact: Any, position: int) -> Order
 def _cancelled(history: OrderHistory, order: Order, what: str, by: str) -> OrderHistory:
     parties = history.cancelled_by.get(what, frozenset()) | {by}
     return history.after(order, cancelled_by={**history.cancelled_by, what: parties})
+
+
+def _held(history: OrderHistory, order: Order, position: int, *, placed: bool) -> OrderHistory:
+    before = history.waiting
+    held = {
+        name: before.get(name, position)
+        for name in history.instructed
+        if order.supplier_orders[name].unshipped and orders.holds_on(order, name)
+    }
+    stopped = {name: history.instructed[name] for name in held if name not in before}
+    let_go = {name: since for name, since in before.items() if name not in held}
+    return history.after(order, waiting=held, turned=stopped if placed else let_go)
 
 
 # --- recoveries -----------------------------------------------------------------------------------

@@ -32,7 +32,14 @@ from ledger.nouns.cases import (
 )
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.messages import About, MessageKind
-from ledger.nouns.orders import DeadlineMissed, OrderConfirmed, UnitsDelivered
+from ledger.nouns.orders import (
+    AddressChanged,
+    DeadlineMissed,
+    HoldPlaced,
+    HoldReleased,
+    OrderConfirmed,
+    UnitsDelivered,
+)
 from ledger.nouns.orders.supplier_orders import (
     CancelRequested,
     SupplierOrderAcknowledged,
@@ -54,6 +61,8 @@ class _Cause(NamedTuple):
     kind: MessageKind
     about: About
     at: datetime
+    part: str = ""
+    """Which of several messages of this kind that the fact makes due."""
 
 
 def notices(facts: Iterable[LoggedFact]) -> Iterator[Notice]:
@@ -62,7 +71,7 @@ def notices(facts: Iterable[LoggedFact]) -> Iterator[Notice]:
         causes = _CAUSES.get(type(fact))
         if causes is not None:
             for cause in causes(fact, history):
-                yield Notice(f"{cause.kind}-{position}", cause.kind, cause.about, cause.at, position)
+                yield Notice(f"{cause.kind}-{position}{cause.part}", cause.kind, cause.about, cause.at, position)
 
 
 def _confirmed(fact: OrderConfirmed, history: OrderHistory) -> Iterable[_Cause]:
@@ -97,6 +106,30 @@ def _delivered(fact: UnitsDelivered, history: OrderHistory) -> Iterable[_Cause]:
 
 def _cancel_asked(fact: CancelRequested, history: OrderHistory) -> Iterable[_Cause]:
     yield _Cause(MessageKind.CANCEL_REQUEST, _of(history, fact.supplier_order_id), fact.at)
+
+
+def _readdressed(fact: AddressChanged, history: OrderHistory) -> Iterable[_Cause]:
+    for supplier_order_id, due in fact.asked.items():
+        about = _of(history, supplier_order_id, due=due)
+        yield _Cause(MessageKind.ADDRESS_CHANGE, about, fact.at, _part(supplier_order_id))
+
+
+def _part(supplier_order_id: str) -> str:
+    return f"-{supplier_order_id.rpartition('/')[2]}"
+
+
+def _held(fact: HoldPlaced, history: OrderHistory) -> Iterable[_Cause]:
+    for supplier_order_id, instructed in history.turned.items():
+        follows = f"{MessageKind.DISPATCH_INSTRUCTION}-{instructed}"
+        about = _of(history, supplier_order_id, follows=follows)
+        yield _Cause(MessageKind.WAIT, about, fact.at, _part(supplier_order_id))
+
+
+def _let_go(fact: HoldReleased, history: OrderHistory) -> Iterable[_Cause]:
+    for supplier_order_id, held in history.turned.items():
+        part = _part(supplier_order_id)
+        about = _of(history, supplier_order_id, follows=f"{MessageKind.WAIT}-{held}{part}")
+        yield _Cause(MessageKind.GO_ON, about, fact.at, part)
 
 
 def _missed(fact: DeadlineMissed, history: OrderHistory) -> Iterable[_Cause]:
@@ -245,6 +278,9 @@ _CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {
     SupplierOrderShipped: _shipped,
     UnitsDelivered: _delivered,
     CancelRequested: _cancel_asked,
+    AddressChanged: _readdressed,
+    HoldPlaced: _held,
+    HoldReleased: _let_go,
     DeadlineMissed: _missed,
     FirstScanMissed: _first_scan_missed,
     CheckpointRecorded: _scanned,

@@ -77,7 +77,7 @@ def _oddity(order: Order, supplier_order_id: str, oddity: Oddity, done: str, wha
     holds = ", ".join(sorted({hold.reason.value for hold in holds_on(order, supplier_order_id)}))
     if oddity is Oddity.ON_HOLD and not holds:
         return
-    why = f"on hold: {holds}" if oddity is Oddity.ON_HOLD else f"{to_minute(at)}, before it can have been"
+    why = f"on hold: {holds}" if oddity is Oddity.ON_HOLD else f"{to_minute(at)}, {_ODD[oddity]}"
     subject = f"{what}/{oddity}"
     # An impossible time cannot be when the work came up.
     raised_at = max(at, order.placed.placed_at)
@@ -93,6 +93,12 @@ def _oddity(order: Order, supplier_order_id: str, oddity: Oddity, done: str, wha
         supplier_order_id,
         order.supplier_orders[supplier_order_id].supplier_id,
     )
+
+
+_ODD = {
+    Oddity.TOO_EARLY: "before it can have been",
+    Oddity.FORMER_ADDRESS: "before its address changed: it goes to the address before",
+}
 
 
 def _chargebacks(order: Order) -> Iterator[Item]:

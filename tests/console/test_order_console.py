@@ -245,6 +245,19 @@ def test_an_address_is_changed_until_the_goods_are_packed(ff: Shell):
     assert (late.code, "[ALREADY_PACKED]" in late.err) == (1, True)
 
 
+def test_a_part_that_keeps_the_address_of_before_is_shown_with_it(ff: Shell):
+    placed(ff, "kept", "--paid")
+    ff("order", "send", "shop/kept/1")
+    ff("order", "ack", "shop/kept/1")
+    ff("order", "ship", "shop/kept/1", "--carrier", "dhl", "--number", "KEPT1", "--line", "1:1")
+    who = ("--name", "Ann Example", "--email", "ann@example.org", "--address", "2 Oak Street", "--city", "Paris")
+    said = ff("order", "address", "shop/kept", *who, "--country", "FR")
+    assert "what has left of supplier order shop/kept/1 keeps the address that it had" in said.err
+    shown = ff("show", "shop/kept").out
+    assert "dhl KEPT1 of shop/kept/1 goes to the address of before: 10, DE" in shown
+    assert re.search(r"shop/kept/1 was told another address \S+ \S+ and has to acknowledge again", shown)
+
+
 def test_a_scan_of_an_earlier_use_is_not_the_last_of_a_parcel(ff: Shell):
     placed(ff, "secondhand", "--paid")
     ff("order", "send", "shop/secondhand/1")

@@ -22,7 +22,19 @@ from tests.support.casework import PHOTO, Desk
 from tests.support.office import SUBJECT, Postbox, an_office, busy
 from tests.support.projecting import asking, catch_up, connect, contents, one
 from tests.support.recovering import Recovering, refund
-from tests.support.scenario import DAY, NOON, TERMS, a_shop, accept, confirmed, delivered, line, sent
+from tests.support.scenario import (
+    DAY,
+    FIRST,
+    NOON,
+    SECOND,
+    TERMS,
+    a_shop,
+    accept,
+    confirmed,
+    delivered,
+    line,
+    sent,
+)
 from tests.support.stalls import EmptyTenant
 
 # --- a whole order ----------------------------------------------------------------------------------
@@ -134,10 +146,106 @@ async def test_an_instruction_waits_while_a_hold_stands_and_goes_out_after_its_r
         for _ in range(6):
             await office.tick()
         assert (postbox.kinds_sent_to("customer"), postbox.kinds_sent_to("supplier")) == (["order_confirmed"], [])
-        assert office.facts() == {"message.asked": 2, "message.sent": 1}  # and no attempt has failed
+        # No attempt has failed, and who was not instructed is not told to wait.
+        assert office.facts() == {"message.asked": 3, "message.sent": 1, "message.cancelled": 1}
         scenario.release(HoldReason.FRAUD_REVIEW)
         await office.tick()
         assert postbox.kinds_sent_to("supplier") == ["dispatch_instruction"]
+
+
+async def test_a_supplier_that_was_instructed_is_told_once_to_wait_and_to_go_on_when_no_hold_stands(
+    tenant: EmptyTenant,
+):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        scenario = sent(line(1, "tea", 3), line(2, "mug", 1, "bolt"), **office.customer())
+        office.use(scenario)
+        await office.tick()
+        scenario.hold(HoldReason.FRAUD_REVIEW)
+        await office.tick()
+        scenario.hold(HoldReason.CUSTOMER_REQUEST)
+        scenario.hold(HoldReason.OTHER, supplier_order_id=SECOND)
+        scenario.later(hours=5)
+        scenario.release(HoldReason.FRAUD_REVIEW)
+        await office.tick()
+        scenario.release(HoldReason.CUSTOMER_REQUEST)
+        await office.tick()
+        assert postbox.kinds_sent_to("supplier") == ["dispatch_instruction"] * 2 + ["wait"] * 2 + ["go_on"]
+        go_on = postbox.letters[-1]
+        assert (go_on.recipient, go_on.subject) == ("acme", f"Please go on with {FIRST}")
+        assert "3 × tea" in go_on.text
+        assert "Dispatch by: 4 March 2026, 17:00 UTC" in go_on.text  # five hours later than before
+        scenario.release(HoldReason.OTHER, supplier_order_id=SECOND)
+        for _ in range(2):
+            await office.tick()
+        assert postbox.kinds_sent_to("supplier")[-2:] == ["go_on", "go_on"]
+
+
+async def test_who_was_not_told_to_wait_is_not_told_to_go_on(tenant: EmptyTenant):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        scenario = sent(**office.customer())
+        office.use(scenario)
+        await office.tick()
+        scenario.hold(HoldReason.FRAUD_REVIEW)
+        scenario.release(HoldReason.FRAUD_REVIEW)
+        for _ in range(2):
+            await office.tick()
+        assert postbox.kinds_sent_to("supplier") == ["dispatch_instruction"]
+        because = {each.kind.value: each.because for each in await office.messages(MessageState.CANCELLED)}
+        assert because == {"wait": "released", "go_on": "not_told_to_wait"}
+
+
+async def test_what_has_left_is_told_neither_to_wait_nor_to_go_on(tenant: EmptyTenant):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        scenario = sent(**office.customer())
+        office.use(scenario)
+        await office.tick()
+        scenario.ship()
+        scenario.hold(HoldReason.FRAUD_REVIEW)
+        await office.tick()
+        scenario.release(HoldReason.FRAUD_REVIEW)
+        await office.tick()
+        assert postbox.kinds_sent_to("supplier") == ["dispatch_instruction"]
+
+
+async def test_suppliers_that_knew_the_old_address_are_told_the_new_one(tenant: EmptyTenant):
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        scenario = sent(line(1, "tea", 3), line(2, "mug", 1, "bolt"), **office.customer())
+        office.use(scenario)
+        scenario.pack("box", supplier_order_id=SECOND)
+        await office.tick()
+        scenario.later(hours=1)
+        moved = office.customer(lines=["2 Oak Street"])["customer"]
+        scenario.change_address(moved, Destination("FR"))
+        await office.tick()
+        instructions = {each.recipient: each.text for each in postbox.letters if each.audience is Audience.SUPPLIER}
+        assert postbox.kinds_sent_to("supplier") == ["dispatch_instruction"] * 2 + ["address_change"]
+        assert "2 Oak Street\nBerlin\nFR" in instructions["acme"]
+        assert "acknowledge the new address by 3 March 2026, 13:00 UTC" in instructions["acme"]
+        assert "1 Elm Street\nBerlin\n" in instructions["bolt"]
+
+
+async def test_an_instruction_that_is_sent_late_names_the_address_of_its_own_part(
+    tenant: EmptyTenant, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("adapters.outbox._WAIT_SECONDS", 0.0)
+    postbox = Postbox()
+    async with an_office(tenant, postbox) as office:
+        scenario = sent(line(1, "tea", 3), line(2, "mug", 1, "bolt"), **office.customer())
+        office.use(scenario)
+        scenario.hold(HoldReason.FRAUD_REVIEW)
+        scenario.pack("box", supplier_order_id=SECOND)
+        await office.tick()
+        scenario.change_address(office.customer(lines=["2 Oak Street"])["customer"], Destination("FR"))
+        scenario.release(HoldReason.FRAUD_REVIEW)
+        await office.tick()
+        told = {
+            each.recipient: each.text for each in postbox.letters if each.message_id.startswith("dispatch_instruction")
+        }
+        assert ("2 Oak Street" in told["acme"], "1 Elm Street" in told["bolt"]) == (True, True)
 
 
 async def test_what_waits_for_a_hold_is_not_looked_at_all_the_time_and_keeps_nothing_waiting(

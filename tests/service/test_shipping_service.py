@@ -110,8 +110,8 @@ def shipped(client: Client, number: str, tracking_number: str, carrier: str = "C
     )
 
 
-def complete(number: str, *lines: shipping_pb2.CustomsLine, **more: Any) -> orders_pb2.CompleteCustomsDataRequest:
-    return orders_pb2.CompleteCustomsDataRequest(context=context(), order_id=f"shop/{number}", lines=lines, **more)
+def complete(number: str, *lines: shipping_pb2.CustomsLine, **more: Any) -> shipping_pb2.CompleteCustomsDataRequest:
+    return shipping_pb2.CompleteCustomsDataRequest(context=context(), order_id=f"shop/{number}", lines=lines, **more)
 
 
 def parcel(client: Client, carrier: str, number: str, **more: Any) -> parcels_pb2.Parcel:
@@ -254,12 +254,12 @@ def test_customs_data_that_fits_nothing_is_refused(client: Client):
 
 def test_an_order_shows_where_it_stands_with_customs(client: Client):
     placed(client, "stands", lines=[tea(**{**KNOWN, "origin": ""})])
-    answer = client.orders.GetCustoms(orders_pb2.GetCustomsRequest(order_id="shop/stands"))
+    answer = client.orders.GetCustoms(shipping_pb2.GetCustomsRequest(order_id="shop/stands"))
     (state,) = answer.states
     assert (state.supplier_id, state.from_country, state.to_country) == ("acme", "CN", "DE")
     assert (state.border, list(state.missing)) == (shipping_pb2.BORDER_CROSSED, ["lines[0].origin"])
     assert (answer.total.amount_minor, answer.incoterm) == (3980, shipping_pb2.INCOTERM_DAP)
-    unknown = orders_pb2.GetCustomsRequest(order_id="shop/nobody")
+    unknown = shipping_pb2.GetCustomsRequest(order_id="shop/nobody")
     assert reason_of(refused(client.orders.GetCustoms, unknown)) == "UNKNOWN_ORDER"
 
 
@@ -284,7 +284,7 @@ def test_an_invoice_is_data_and_paper(client: Client):
     seller = admin_pb2.Seller(name="Morgenrot Handels GmbH", address=["10435 Berlin"], country="DE", tax_id="IM276")
     client.admin.AgreePolicy(admin_pb2.AgreePolicyRequest(context=context(), policy=admin_pb2.Policy(seller=seller)))
     shipped(client, "invoice", NUMBER)
-    request = orders_pb2.GetCommercialInvoiceRequest(
+    request = shipping_pb2.GetCommercialInvoiceRequest(
         supplier_order_id="shop/invoice/1", carrier="china_post", tracking_number="rb 123 456 785 cn", with_pdf=True
     )
     answer = client.orders.GetCommercialInvoice(request)
@@ -307,7 +307,7 @@ def test_an_invoice_that_cannot_be_drawn_up_is_refused(client: Client):
     placed(client, "nothing")
 
     def reason(supplier_order_id: str = "shop/nothing/1", **more: Any) -> str:
-        request = orders_pb2.GetCommercialInvoiceRequest(supplier_order_id=supplier_order_id, **more)
+        request = shipping_pb2.GetCommercialInvoiceRequest(supplier_order_id=supplier_order_id, **more)
         return reason_of(refused(client.orders.GetCommercialInvoice, request))
 
     assert reason(carrier="dhl", tracking_number="1") == "NOT_ITS_PARCEL"
@@ -325,7 +325,7 @@ def test_an_invoice_that_cannot_be_drawn_up_is_refused(client: Client):
 def test_an_invoice_forgets_a_person_that_was_erased(client: Client):
     erin = orders_pb2.Customer(name="Erin Erased", email="erin@example.org")
     placed(client, "erin", customer=erin)
-    request = orders_pb2.GetCommercialInvoiceRequest(supplier_order_id="shop/erin/1")
+    request = shipping_pb2.GetCommercialInvoiceRequest(supplier_order_id="shop/erin/1")
     assert client.orders.GetCommercialInvoice(request).invoice.buyer.name == "Erin Erased"
     client.admin.ErasePerson(admin_pb2.ErasePersonRequest(order_id="shop/erin"))
     buyer = client.orders.GetCommercialInvoice(request).invoice.buyer

@@ -383,8 +383,8 @@ class Scenario:
         answers = {LineNo(n): answer for n, answer in by_line.items()}
         return self.record(dispatch.acknowledge(self.book, supplier_order_id, answers, at or self.now, self.now))
 
-    def pack(self, *packed_with: str, supplier_order_id: str = FIRST) -> list[Fact]:
-        return self.record(dispatch.pack(self.book, supplier_order_id, packed_with, self.now, self.now))
+    def pack(self, *packed_with: str, supplier_order_id: str = FIRST, at: datetime | None = None) -> list[Fact]:
+        return self.record(dispatch.pack(self.book, supplier_order_id, packed_with, at or self.now, self.now))
 
     def ship(
         self,

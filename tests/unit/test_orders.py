@@ -11,7 +11,6 @@ from ledger.decisions.rerouting import Cause
 from ledger.facts import Sealed
 from ledger.nouns.orders import (
     AddressChanged,
-    AlreadyPacked,
     BeforePlacing,
     DetailsCompleted,
     Header,
@@ -19,7 +18,6 @@ from ledger.nouns.orders import (
     HoldReason,
     HoldReleased,
     NotDispatched,
-    OrderClosed,
     PaymentChanged,
     PaymentState,
     ReviewDiffers,
@@ -156,13 +154,6 @@ def test_a_payment_leaves_a_hold_on_one_supplier_order_alone():
 # --- the address ----------------------------------------------------------------------------------
 
 
-def test_the_address_changes_before_packing():
-    scenario = sent()
-    assert names(scenario.change_address(ELSEWHERE, Destination("FR"))) == ["address_changed"]
-    assert scenario.order().destination.country == "FR"
-    assert scenario.change_address(ELSEWHERE, Destination("FR")) == []
-
-
 @pytest.mark.parametrize("sequence", list(permutations(range(4))))
 def test_of_addresses_recorded_in_any_order_the_newest_counts(sequence: tuple[int, ...]):
     scenario = sent()
@@ -199,20 +190,6 @@ def test_an_address_among_details_counts_by_its_time_too(address_first: bool):
     for each in steps if address_first else reversed(steps):
         each()
     assert (scenario.order().customer, scenario.order().destination) == (ELSEWHERE, Destination("FR"))
-
-
-def test_the_address_does_not_change_after_packing():
-    scenario = sent()
-    scenario.pack("logo_label")
-    with refused(AlreadyPacked, "shopify/1/1 is packed", supplier_order_id=FIRST):
-        scenario.change_address(ELSEWHERE, Destination("FR"))
-
-
-def test_the_address_does_not_change_after_shipping_or_delivery():
-    with refused(AlreadyPacked, "the address can change only before packing"):
-        shipped().change_address(ELSEWHERE, GERMANY)
-    with refused(OrderClosed, "shopify/1 is delivered"):
-        delivered().change_address(ELSEWHERE, GERMANY)
 
 
 def test_an_address_that_was_missing_completes_the_order():

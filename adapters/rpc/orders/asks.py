@@ -148,7 +148,7 @@ def complete_details(request: pb.CompleteDetailsRequest, edge: Edge) -> Ask:
     )
 
 
-def complete_customs_data(request: pb.CompleteCustomsDataRequest, edge: Edge) -> Ask:
+def complete_customs_data(request: shipping_pb2.CompleteCustomsDataRequest, edge: Edge) -> Ask:
     order_id = shapes.order_id(request.order_id)
     require(len(request.lines) <= 1000, "lines", f"{len(request.lines)} lines, 1000 at most")
     lines = each(request.lines, "lines", lambda line: _customs_line(line, edge.warnings))
@@ -241,7 +241,8 @@ def change_address(request: pb.ChangeAddressRequest, edge: Edge) -> Ask:
     require(person.has_contact, "customer", "is required with an e-mail address or a phone number")
     require(person.has_address, "ship_to", "is required with a country and a street or town")
     assert sealed is not None, "a contact and an address are something to seal"
-    changed = orders.AddressChanged(order_id, sealed, person.destination, at, subject)
+    digest = edge.sealer.fingerprint(request.customer.SerializeToString() + request.ship_to.SerializeToString()).hex()
+    changed = orders.AddressChanged(order_id, sealed, person.destination, at, subject, digest=digest[:32])
     return Ask(lambda view: intake.change_address(view, changed, edge.now), (orders.stream(order_id),), keys)
 
 
@@ -267,7 +268,7 @@ def record_review(request: pb.RecordReviewRequest, edge: Edge) -> Ask:
 READERS: Readers = {
     pb.PlaceOrderRequest: Reader(place_order),
     pb.CompleteDetailsRequest: Reader(complete_details),
-    pb.CompleteCustomsDataRequest: Reader(complete_customs_data),
+    shipping_pb2.CompleteCustomsDataRequest: Reader(complete_customs_data),
     pb.RecordPaymentRequest: Reader(record_payment),
     pb.PlaceHoldRequest: Reader(place_hold),
     pb.ReleaseHoldRequest: Reader(release_hold),

@@ -46,7 +46,7 @@ def _address_lines(return_address: Personal) -> list[str]:
 
 
 def _buyer(invoice: Invoice, personal: Mapping[str, Any]) -> pb.InvoiceParty:
-    place = invoice.order.destination
+    place = invoice.ship_to.destination
     town = " ".join(filter(None, [personal.get("postal_code", ""), personal.get("city", "")]))
     return pb.InvoiceParty(
         name=personal.get("name", ""),

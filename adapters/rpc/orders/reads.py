@@ -12,6 +12,7 @@ from adapters.rpc.sealing import PersonalQueries, content_of
 from adapters.rpc.shows import money
 from adapters.tenants import Tenant
 from fulfilment.v1 import orders_pb2 as pb
+from fulfilment.v1 import shipping_pb2
 from ledger.decisions import customs, invoice
 from ledger.facts import order_of
 from ledger.nouns import orders, policies, suppliers
@@ -34,20 +35,22 @@ class OrderQueries(PersonalQueries):
             (placed.customer, placed.sealed_for or order_id),
             (order.customer, order.sealed_for),
             *((hold.note, order_id) for hold in order.holds),
+            *((each.customer, each.sealed_for) for _, _, each in shows.kept(order)),
         )
-        notes = {key_id: each.get("note", "") for key_id, each in unsealed.items()}
-        note = notes.get(placed.customer.key_id, "") if placed.customer else ""
-        found = shows.order(order, version, content_of(order.customer, unsealed), note, notes)
+        note = unsealed.get(placed.customer.key_id, {}).get("note", "") if placed.customer else ""
+        found = shows.order(order, version, content_of(order.customer, unsealed), note, unsealed)
         return pb.GetOrderResponse(order=found, position=position)
 
-    async def GetCustoms(self, request: pb.GetCustomsRequest, context: Context) -> pb.GetCustomsResponse:
+    async def GetCustoms(
+        self, request: shipping_pb2.GetCustomsRequest, context: Context
+    ) -> shipping_pb2.GetCustomsResponse:
         tenant = await self.tenant(context)
         order_id = shapes.order_id(request.order_id)
         order, _, position = await self._order(tenant, order_id, request.at_least)
         streams = {supplier_id: suppliers.stream(supplier_id) for supplier_id in customs.involved(order)}
         entries, _ = await self.entries(tenant, list(streams.values()), 0)
         found = {name: entry.state for name, entry in zip(streams, entries, strict=True) if entry.state is not None}
-        return pb.GetCustomsResponse(
+        return shipping_pb2.GetCustomsResponse(
             incoterm=shows.incoterm(order.incoterm),
             total=money(customs.total_of(order)),
             states=[shows.customs_state(each) for each in customs.standings(order, found)],
@@ -55,8 +58,8 @@ class OrderQueries(PersonalQueries):
         )
 
     async def GetCommercialInvoice(
-        self, request: pb.GetCommercialInvoiceRequest, context: Context
-    ) -> pb.GetCommercialInvoiceResponse:
+        self, request: shipping_pb2.GetCommercialInvoiceRequest, context: Context
+    ) -> shipping_pb2.GetCommercialInvoiceResponse:
         tenant = await self.tenant(context)
         supplier_order_id = shapes.supplier_order_id(request.supplier_order_id)
         parcel = shapes.parcel(request) if request.carrier or request.tracking_number else None
@@ -68,11 +71,11 @@ class OrderQueries(PersonalQueries):
         bill = invoice.draw_up(
             order, supplier_order_id, sender, policy_at(terms.state, datetime.now(UTC)).seller, parcel
         )
-        customer, address = order.customer, sender.registered.return_address
-        people = await self.unsealed(tenant, (customer, order.sealed_for), (address, stream))
-        message = invoices.message(bill, content_of(customer, people), content_of(address, people))
+        buyer, address = bill.ship_to, sender.registered.return_address
+        people = await self.unsealed(tenant, (buyer.customer, buyer.sealed_for), (address, stream))
+        message = invoices.message(bill, content_of(buyer.customer, people), content_of(address, people))
         pdf = await drawn(message) if request.with_pdf else b""
-        return pb.GetCommercialInvoiceResponse(invoice=message, pdf=pdf, position=position)
+        return shipping_pb2.GetCommercialInvoiceResponse(invoice=message, pdf=pdf, position=position)
 
     async def _order(self, tenant: Tenant, order_id: str, at_least: int) -> tuple[orders.Order, int, int]:
         """The order, its version, and the position that it was read at."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adapters.rpc.shows import choice, day, hold, line_units, money, number_of, party, stamp
@@ -10,7 +10,7 @@ from fulfilment.v1 import orders_pb2 as pb
 from fulfilment.v1 import shipping_pb2, supplier_orders_pb2
 from ledger.decisions import customs
 from ledger.nouns.orders import DelayRuled, Line, Order, Shipment
-from ledger.nouns.orders.supplier_orders import CompensationAccrued, SupplierOrder
+from ledger.nouns.orders.supplier_orders import CompensationAccrued, ShipTo, SupplierOrder
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.places import Destination
@@ -31,9 +31,9 @@ def order(
     version: int,
     personal: Mapping[str, Any] | None,
     note: str = "",
-    hold_notes: Mapping[str, str] = {},
+    said: Mapping[str, Mapping[str, Any]] = {},
 ) -> pb.Order:
-    """The order; personal, its note and those of its holds, by their keys, are what was unsealed if asked for."""
+    """The order; personal, its note, and by key what else was unsealed of its holds and addresses, if asked for."""
     return pb.Order(
         order_id=state.order_id,
         status=_order_status(state.header),
@@ -42,7 +42,7 @@ def order(
         lines=[_line_state(state, line) for line in state.lines.values()],
         payment=_payment(state.payment),
         priority=_priority(state.placed.priority),
-        holds=[hold(each, hold_notes.get(each.note.key_id, "") if each.note else "") for each in state.holds],
+        holds=[hold(each, said.get(each.note.key_id, {}).get("note", "") if each.note else "") for each in state.holds],
         confirmed_at=stamp(state.confirmed_at),
         promised_by=stamp(state.promised_by),
         promised_day=day(state.promised_day),
@@ -60,7 +60,30 @@ def order(
         original_order_id=state.placed.original_order_id,
         note=note,
         gift=state.placed.gift,
+        kept_addresses=_kept(state, said),
     )
+
+
+def kept(state: Order) -> Iterator[tuple[str, Shipment | None, ShipTo]]:
+    """The parts that keep an address of before: supplier orders, and parcels where the rest of one changed."""
+    for each in state.supplier_orders.values():
+        if each.ship_to is not None:
+            yield each.supplier_order_id, None, each.ship_to
+    for parcel in state.shipments:
+        if parcel.ship_to is not None and state.supplier_orders[parcel.supplier_order_id].ship_to is None:
+            yield parcel.supplier_order_id, parcel, parcel.ship_to
+
+
+def _kept(state: Order, said: Mapping[str, Mapping[str, Any]]) -> Iterator[pb.KeptAddress]:
+    for supplier_order_id, parcel, ship_to in kept(state) if state.addresses else ():
+        person = said.get(ship_to.customer.key_id) if ship_to.customer else None
+        yield pb.KeptAddress(
+            supplier_order_id=supplier_order_id,
+            carrier=parcel.carrier if parcel else "",
+            tracking_number=parcel.number if parcel else "",
+            ship_to=_address(ship_to.destination, person or {}),
+            customer=_customer(person) if person else None,
+        )
 
 
 def _line_state(state: Order, line: Line) -> pb.OrderLineState:
@@ -119,6 +142,8 @@ def _supplier_order(state: Order, each: SupplierOrder) -> supplier_orders_pb2.Su
         choices=[choice(made) for made in each.choices],
         reroute_asked=line_units(each.reroute_asked),
         shipping=_chosen(each.shipping),
+        asked_again_at=stamp(each.asked_again.at) if each.asked_again else None,
+        acknowledged_again_at=stamp(each.asked_again.acknowledged_at) if each.asked_again else None,
     )
 
 

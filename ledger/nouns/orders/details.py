@@ -23,6 +23,7 @@ from ledger.nouns.orders.facts import (
 )
 from ledger.nouns.orders.refusals import AlreadyPacked, OrderClosed, OrderIsConfirmed
 from ledger.nouns.orders.state import Header, Order
+from ledger.nouns.orders.supplier_orders import SupplierOrder
 from ledger.terms.money import MOST_MINOR, Money, TotalTooLarge, largest_total
 
 
@@ -91,21 +92,42 @@ def _known_as(order: Order, line: Line) -> bool:
     return line == present
 
 
-def change_address(order: Order, changed: AddressChanged) -> list[AddressChanged]:
-    """Send it elsewhere; only before packing. One that is older than the present one is recorded and changes nothing.
+def change_address(order: Order, changed: AddressChanged) -> AddressChanged | None:
+    """Send what is not packed elsewhere; the fact names the supplier orders that keep their former address.
 
-    The same address of the same time again records nothing.
+    One that is older than the present one is recorded and changes nothing. The same of the same time again records
+    nothing.
     """
     present_at = order.address_at or order.placed.placed_at
-    same = (changed.customer, changed.destination) == (order.customer, order.destination)
+    same = is_address(order, changed)
     if same and changed.at <= present_at:
-        return []
+        return None
     if order.header in (Header.COMPLETED, Header.CANCELLED, Header.DELIVERED):
         raise OrderClosed(order.order_id, order.header)
-    for each in order.supplier_orders.values():
-        if each.packed_at is not None or each.count("shipped"):
-            raise AlreadyPacked(order.order_id, each.supplier_order_id)
-    return [replace(changed, outdated=True)] if changed.at < present_at else [changed]
+    if changed.at < present_at:
+        return replace(changed, outdated=True)
+    if same or not (kept := _parts_that_keep(order)):
+        return changed
+    still_to_pack = sum(map(order.units, _STILL_TO_SHIP)) - sum(each.unshipped for each in kept if each.is_fixed)
+    if not still_to_pack:
+        raise AlreadyPacked(order.order_id, kept[0].supplier_order_id)
+    return replace(changed, kept=tuple(each.supplier_order_id for each in kept))
+
+
+_STILL_TO_SHIP = ("open", "backordered", "assigned")
+
+
+def is_address(order: Order, changed: AddressChanged) -> bool:
+    """Whether it is where the order goes already."""
+    if changed.digest and order.addresses:
+        return changed.digest == order.addresses[-1].digest
+    return (changed.customer, changed.destination) == (order.customer, order.destination)
+
+
+def _parts_that_keep(order: Order) -> list[SupplierOrder]:
+    """What is packed or has left; of what came to nothing, nothing goes anywhere."""
+    parts = order.supplier_orders.values()
+    return [each for each in parts if each.count("shipped") or (each.packed_at is not None and each.unshipped)]
 
 
 S = TypeVar("S", DetailsCompleted, CustomsDataCompleted, PaymentChanged, ChargebackRecorded)

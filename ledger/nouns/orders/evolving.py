@@ -42,11 +42,14 @@ from ledger.nouns.orders.facts import (
 from ledger.nouns.orders.state import AtSupplier, Breach, Buckets, Order, Shipment, Stops
 from ledger.nouns.orders.supplier_orders import (
     CancelAgreed,
+    Oddity,
     OfSupplierOrder,
+    ShipTo,
     Stop,
     SupplierOrder,
     SupplierOrderDrafted,
     SupplierOrderFact,
+    SupplierOrderPacked,
     SupplierOrderShipped,
 )
 from ledger.terms.clocks import Clock
@@ -242,6 +245,7 @@ def _completed(order: Order, fact: DetailsCompleted) -> Order:
         has_address=order.has_address or fact.has_address,
         destination=fact.destination or order.destination,
         address_at=fact.at if fact.customer or fact.destination else order.address_at,
+        addresses=() if fact.customer or fact.destination else order.addresses,
         untracked=frozenset(fact.untracked),
         unreserved=_all_units(lines.values(), fact.untracked),
         incoterm=fact.incoterm or order.incoterm,
@@ -254,6 +258,7 @@ def _readdressed(order: Order, fact: AddressChanged) -> Order:
         # The person is kept as a subject, so that erasing covers this address too.
         known = not fact.subject or fact.subject in order.subjects
         return order if known else replace(order, subjects=(fact.subject, *order.subjects))
+    before, now = order.ship_to, ShipTo(fact.customer, fact.destination, order.order_id, fact.at, fact.digest)
     return replace(
         order,
         customer=fact.customer,
@@ -262,8 +267,21 @@ def _readdressed(order: Order, fact: AddressChanged) -> Order:
         destination=fact.destination,
         address_at=fact.at,
         subjects=_with_subject(order.subjects, fact.subject),
-        promised_by=fact.promised_by or order.promised_by,
+        promised_by=None if fact.no_promise_because else fact.promised_by or order.promised_by,
+        no_promise_because=fact.no_promise_because or ("" if fact.promised_by else order.no_promise_because),
+        addresses=(*(order.addresses or (before,)), now),
+        supplier_orders={name: _part_readdressed(each, fact, before) for name, each in order.supplier_orders.items()},
+        shipments=tuple(each if each.ship_to else replace(each, ship_to=before) for each in order.shipments),
     )
+
+
+def _part_readdressed(supplier_order: SupplierOrder, fact: AddressChanged, before: ShipTo) -> SupplierOrder:
+    supplier_order_id = supplier_order.supplier_order_id
+    if supplier_order_id in fact.asked:
+        return supplier_orders.ask_again(supplier_order, fact.at, fact.asked[supplier_order_id])
+    if supplier_order_id in fact.kept and supplier_order.ship_to is None:
+        return replace(supplier_order, ship_to=before)
+    return supplier_order
 
 
 def _customs_completed(order: Order, fact: CustomsDataCompleted) -> Order:
@@ -363,9 +381,19 @@ def _supplier_order_moved(order: Order, fact: SupplierOrderFact) -> Order:
             fact.by_line,
             shipped_at=fact.at,
             oddities=fact.oddities,
+            ship_to=_ship_to_before(order, fact),
         )
         order = replace(order, shipments=(*order.shipments, shipment))
+        if shipment.ship_to is not None and not after.unshipped:
+            after = supplier_orders.keep_address(after, shipment.ship_to, fact.at)
+    elif isinstance(fact, SupplierOrderPacked) and (former := _ship_to_before(order, fact)) is not None:
+        after = supplier_orders.keep_address(after, former, fact.at)
     return replace(order, supplier_orders={**order.supplier_orders, after.supplier_order_id: after})
+
+
+def _ship_to_before(order: Order, fact: SupplierOrderPacked | SupplierOrderShipped) -> ShipTo | None:
+    """The address of before that it went to, if it did."""
+    return order.ship_to_at(fact.at) if fact.oddities and Oddity.FORMER_ADDRESS in fact.oddities else None
 
 
 def _with_untracked(order: Order, fact: SupplierOrderDrafted) -> Order:

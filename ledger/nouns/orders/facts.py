@@ -293,7 +293,7 @@ class UnitsReserved(Fact, frozen=True, tag="order.units_reserved"):
 
 
 class AddressChanged(Fact, frozen=True, tag="order.address_changed"):
-    """The parcels go elsewhere; only before packing."""
+    """What is not packed goes elsewhere."""
 
     order_id: str
     customer: Sealed
@@ -301,13 +301,30 @@ class AddressChanged(Fact, frozen=True, tag="order.address_changed"):
     at: datetime
     subject: str = ""
     promised_by: datetime | None = None
-    """When the promised day ends at the new destination; only where a day was promised."""
+    """When what was promised ends now: a promised day at the new destination, or what the ledger promises anew."""
     outdated: bool = False
     """A newer address was known already: this one is recorded and changes nothing."""
+    digest: str = ""
+    """Keyed hash of customer and address: the same again is recognised without its content."""
+    kept: tuple[str, ...] = ()
+    """Supplier orders that are packed, or of which parcels have left: these keep the address that they had."""
+    asked: dict[str, datetime | None] = {}
+    """Supplier orders whose suppliers have to acknowledge again, and by when; without a time that is not clocked."""
+    no_promise_because: str = ""
+    """Why no day is promised any more; empty where the promise stands or was made anew."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return ("a newer address is known, which stays; this one is only recorded",) if self.outdated else ()
+        if self.outdated:
+            return ("a newer address is known, which stays; this one is only recorded",)
+        return tuple(self._kept(supplier_order_id) for supplier_order_id in self.kept)
+
+    def _kept(self, supplier_order_id: str) -> str:
+        if supplier_order_id in self.asked:
+            return (
+                f"what has left of supplier order {supplier_order_id} keeps the address that it had; the rest gets it"
+            )
+        return f"supplier order {supplier_order_id} is packed or has left, and keeps the address that it had"
 
 
 class UnitsCancelled(Fact, frozen=True, tag="order.units_cancelled"):

@@ -62,7 +62,10 @@ class OrderClosed(Forbidden, reason="ORDER_CLOSED"):
 
 
 class AlreadyPacked(Forbidden, reason="ALREADY_PACKED"):
-    says = "supplier order {supplier_order_id} is packed; the address can change only before packing"
+    says = (
+        "every part of order {order_id} is packed or has left, such as supplier order {supplier_order_id}; the address "
+        "can change only before packing"
+    )
     order_id: str
     supplier_order_id: str
 

@@ -28,6 +28,7 @@ from ledger.nouns.orders.facts import (
 )
 from ledger.nouns.orders.supplier_orders import (
     Oddity,
+    ShipTo,
     Stop,
     SupplierOrder,
     UnknownSupplierOrder,
@@ -93,6 +94,8 @@ class Shipment(Value, frozen=True):
     bucket: str = "shipped"
     delivered_at: datetime | None = None
     oddities: tuple[Oddity, ...] = ()
+    ship_to: ShipTo | None = None
+    """Where it goes, if that is not where its supplier order goes now: it had left when that changed."""
 
 
 class Breach(Value, frozen=True):
@@ -163,6 +166,8 @@ class Order(Value, frozen=True):
     reviews: tuple[OrderReviewed, ...] = ()
     chargebacks: tuple[ChargebackRecorded, ...] = ()
     after_sales: AfterSales = AfterSales()
+    addresses: tuple[ShipTo, ...] = ()
+    """Where it was to go, the present address last; none while that never changed."""
 
     @property
     def order_id(self) -> str:
@@ -187,6 +192,27 @@ class Order(Value, frozen=True):
             if self.placed.sealed_for and self.customer == self.placed.customer
             else self.order_id
         )
+
+    @property
+    def ship_to(self) -> ShipTo:
+        """Where it goes now, but for parts that keep an address of before."""
+        if self.addresses:
+            return self.addresses[-1]
+        since = self.address_at or self.placed.placed_at
+        return ShipTo(self.customer, self.destination, self.sealed_for, since)
+
+    def ship_to_of(self, supplier_order_id: str, shipment: Shipment | None = None) -> ShipTo:
+        """Where a supplier order goes, or a parcel of it."""
+        kept = shipment.ship_to if shipment is not None else None
+        return kept or self.supplier_orders[supplier_order_id].ship_to or self.ship_to
+
+    def destination_of(self, supplier_order: SupplierOrder) -> Destination:
+        return self.destination if supplier_order.ship_to is None else supplier_order.ship_to.destination
+
+    def ship_to_at(self, at: datetime) -> ShipTo | None:
+        """Where it was to go at a time before its address last changed; None if that is where it goes now."""
+        before = [each for each in self.addresses[:-1] if each.since <= at] or self.addresses[:1]
+        return before[-1] if before else None
 
     @property
     def sent(self) -> Units:

@@ -13,6 +13,7 @@ from fulfilment.v1 import orders_pb2 as _orders_pb2
 from fulfilment.v1 import parcels_pb2 as _parcels_pb2
 from fulfilment.v1 import recoveries_pb2 as _recoveries_pb2
 from fulfilment.v1 import returns_pb2 as _returns_pb2
+from fulfilment.v1 import shipping_pb2 as _shipping_pb2
 from fulfilment.v1 import stock_pb2 as _stock_pb2
 from fulfilment.v1 import supplier_orders_pb2 as _supplier_orders_pb2
 from fulfilment.v1 import suppliers_pb2 as _suppliers_pb2
@@ -371,7 +372,7 @@ class BatchCommand(_message.Message):
         """As OrderService.RerouteUnits."""
 
     @_builtins.property
-    def complete_customs_data(self) -> _orders_pb2.CompleteCustomsDataRequest:
+    def complete_customs_data(self) -> _shipping_pb2.CompleteCustomsDataRequest:
         """As OrderService.CompleteCustomsData."""
 
     @_builtins.property
@@ -518,7 +519,7 @@ class BatchCommand(_message.Message):
         retry_message: _messages_pb2.RetryMessageRequest | None = ...,
         cancel_message: _messages_pb2.CancelMessageRequest | None = ...,
         reroute_units: _supplier_orders_pb2.RerouteUnitsRequest | None = ...,
-        complete_customs_data: _orders_pb2.CompleteCustomsDataRequest | None = ...,
+        complete_customs_data: _shipping_pb2.CompleteCustomsDataRequest | None = ...,
         confirm_loss: _parcels_pb2.ConfirmLossRequest | None = ...,
         open_case: _cases_pb2.OpenCaseRequest | None = ...,
         answer_customer: _cases_pb2.AnswerCustomerRequest | None = ...,

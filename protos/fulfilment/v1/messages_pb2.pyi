@@ -87,6 +87,12 @@ class _MessageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageKi
     """To staff: a customer has to be answered soon."""
     MESSAGE_KIND_STOCK_ALERT: _MessageKind.ValueType  # 14
     """To staff: a stock level needs somebody."""
+    MESSAGE_KIND_ADDRESS_CHANGE: _MessageKind.ValueType  # 15
+    """To a supplier that knows of the old one: where to ship to now, and that it has to acknowledge again."""
+    MESSAGE_KIND_WAIT: _MessageKind.ValueType  # 16
+    """To a supplier that was instructed already: not to ship, because a hold stands."""
+    MESSAGE_KIND_GO_ON: _MessageKind.ValueType  # 17
+    """To a supplier that was told to wait: to go on, and by when."""
 
 class MessageKind(_MessageKind, metaclass=_MessageKindEnumTypeWrapper):
     """What is told."""
@@ -123,6 +129,12 @@ MESSAGE_KIND_CASE_DUE: MessageKind.ValueType  # 13
 """To staff: a customer has to be answered soon."""
 MESSAGE_KIND_STOCK_ALERT: MessageKind.ValueType  # 14
 """To staff: a stock level needs somebody."""
+MESSAGE_KIND_ADDRESS_CHANGE: MessageKind.ValueType  # 15
+"""To a supplier that knows of the old one: where to ship to now, and that it has to acknowledge again."""
+MESSAGE_KIND_WAIT: MessageKind.ValueType  # 16
+"""To a supplier that was instructed already: not to ship, because a hold stands."""
+MESSAGE_KIND_GO_ON: MessageKind.ValueType  # 17
+"""To a supplier that was told to wait: to go on, and by when."""
 Global___MessageKind: _TypeAlias = MessageKind  # noqa: Y015
 
 class _MessageState:

@@ -582,190 +582,6 @@ class CompleteDetailsRequest(_message.Message):
 Global___CompleteDetailsRequest: _TypeAlias = CompleteDetailsRequest  # noqa: Y015
 
 @_typing.final
-class CompleteCustomsDataRequest(_message.Message):
-    """Asks to add what customs asks for."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CONTEXT_FIELD_NUMBER: _builtins.int
-    ORDER_ID_FIELD_NUMBER: _builtins.int
-    LINES_FIELD_NUMBER: _builtins.int
-    INCOTERM_FIELD_NUMBER: _builtins.int
-    DECLARED_TOTAL_FIELD_NUMBER: _builtins.int
-    AT_FIELD_NUMBER: _builtins.int
-    order_id: _builtins.str
-    """"channel/channel_order_id"."""
-    incoterm: _shipping_pb2.Incoterm.ValueType
-    """Who pays the duty; unspecified leaves it as it was."""
-    @_builtins.property
-    def context(self) -> _common_pb2.CommandContext:
-        """Who asks."""
-
-    @_builtins.property
-    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_shipping_pb2.CustomsLine]:
-        """What is known of the lines, each line once."""
-
-    @_builtins.property
-    def declared_total(self) -> _common_pb2.Money:
-        """What all units that are not cancelled are declared for; if given, it must be the sum of the lines."""
-
-    @_builtins.property
-    def at(self) -> _timestamp_pb2.Timestamp:
-        """When this became known; absent means now."""
-
-    def __init__(
-        self,
-        *,
-        context: _common_pb2.CommandContext | None = ...,
-        order_id: _builtins.str = ...,
-        lines: _abc.Iterable[_shipping_pb2.CustomsLine] | None = ...,
-        incoterm: _shipping_pb2.Incoterm.ValueType = ...,
-        declared_total: _common_pb2.Money | None = ...,
-        at: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "declared_total", b"declared_total"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "context", b"context", "declared_total", b"declared_total", "incoterm", b"incoterm", "lines", b"lines", "order_id", b"order_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CompleteCustomsDataRequest: _TypeAlias = CompleteCustomsDataRequest  # noqa: Y015
-
-@_typing.final
-class GetCustomsRequest(_message.Message):
-    """Asks where an order stands with customs."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ORDER_ID_FIELD_NUMBER: _builtins.int
-    AT_LEAST_FIELD_NUMBER: _builtins.int
-    order_id: _builtins.str
-    """"channel/channel_order_id"."""
-    at_least: _builtins.int
-    """Answer no earlier state than this position of the log."""
-    def __init__(
-        self,
-        *,
-        order_id: _builtins.str = ...,
-        at_least: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "order_id", b"order_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetCustomsRequest: _TypeAlias = GetCustomsRequest  # noqa: Y015
-
-@_typing.final
-class GetCustomsResponse(_message.Message):
-    """Where an order stands with customs."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    INCOTERM_FIELD_NUMBER: _builtins.int
-    TOTAL_FIELD_NUMBER: _builtins.int
-    STATES_FIELD_NUMBER: _builtins.int
-    POSITION_FIELD_NUMBER: _builtins.int
-    incoterm: _shipping_pb2.Incoterm.ValueType
-    """Who pays the duty."""
-    position: _builtins.int
-    """The position of the log that it was read at."""
-    @_builtins.property
-    def total(self) -> _common_pb2.Money:
-        """What all units that are not cancelled are worth to customs."""
-
-    @_builtins.property
-    def states(self) -> _containers.RepeatedCompositeFieldContainer[_shipping_pb2.CustomsState]:
-        """Its supplier orders, and by supplier what none of them has yet."""
-
-    def __init__(
-        self,
-        *,
-        incoterm: _shipping_pb2.Incoterm.ValueType = ...,
-        total: _common_pb2.Money | None = ...,
-        states: _abc.Iterable[_shipping_pb2.CustomsState] | None = ...,
-        position: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["incoterm", b"incoterm", "position", b"position", "states", b"states", "total", b"total"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetCustomsResponse: _TypeAlias = GetCustomsResponse  # noqa: Y015
-
-@_typing.final
-class GetCommercialInvoiceRequest(_message.Message):
-    """Asks for a commercial invoice."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SUPPLIER_ORDER_ID_FIELD_NUMBER: _builtins.int
-    CARRIER_FIELD_NUMBER: _builtins.int
-    TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
-    WITH_PDF_FIELD_NUMBER: _builtins.int
-    AT_LEAST_FIELD_NUMBER: _builtins.int
-    supplier_order_id: _builtins.str
-    """"channel/channel_order_id/n"."""
-    carrier: _builtins.str
-    """Only what is in this parcel; then tracking_number is needed as well."""
-    tracking_number: _builtins.str
-    """Only what is in this parcel; then carrier is needed as well."""
-    with_pdf: _builtins.bool
-    """Whether to draw it as PDF too."""
-    at_least: _builtins.int
-    """Answer no earlier state than this position of the log."""
-    def __init__(
-        self,
-        *,
-        supplier_order_id: _builtins.str = ...,
-        carrier: _builtins.str = ...,
-        tracking_number: _builtins.str = ...,
-        with_pdf: _builtins.bool = ...,
-        at_least: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "carrier", b"carrier", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number", "with_pdf", b"with_pdf"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetCommercialInvoiceRequest: _TypeAlias = GetCommercialInvoiceRequest  # noqa: Y015
-
-@_typing.final
-class GetCommercialInvoiceResponse(_message.Message):
-    """A commercial invoice."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    INVOICE_FIELD_NUMBER: _builtins.int
-    PDF_FIELD_NUMBER: _builtins.int
-    POSITION_FIELD_NUMBER: _builtins.int
-    pdf: _builtins.bytes
-    """As PDF on A4, if asked for."""
-    position: _builtins.int
-    """The position of the log that it was read at."""
-    @_builtins.property
-    def invoice(self) -> _shipping_pb2.CommercialInvoice:
-        """As data."""
-
-    def __init__(
-        self,
-        *,
-        invoice: _shipping_pb2.CommercialInvoice | None = ...,
-        pdf: _builtins.bytes = ...,
-        position: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["invoice", b"invoice"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["invoice", b"invoice", "pdf", b"pdf", "position", b"position"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetCommercialInvoiceResponse: _TypeAlias = GetCommercialInvoiceResponse  # noqa: Y015
-
-@_typing.final
 class RecordPaymentRequest(_message.Message):
     """Asks to record a payment state."""
 
@@ -1394,6 +1210,7 @@ class Order(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     GIFT_FIELD_NUMBER: _builtins.int
     PROMISED_DAY_FIELD_NUMBER: _builtins.int
+    KEPT_ADDRESSES_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     status: Global___OrderStatus.ValueType
@@ -1466,6 +1283,10 @@ class Order(_message.Message):
     def open_cases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Its return cases that are open; the order is not completed before they are closed."""
 
+    @_builtins.property
+    def kept_addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeptAddress]:
+        """The parts that go to another address than ship_to: they were packed or had left when it changed."""
+
     def __init__(
         self,
         *,
@@ -1494,11 +1315,56 @@ class Order(_message.Message):
         note: _builtins.str = ...,
         gift: _builtins.bool = ...,
         promised_day: _builtins.str = ...,
+        kept_addresses: _abc.Iterable[Global___KeptAddress] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "customer", b"customer", "delivered_at", b"delivered_at", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "lines", b"lines", "no_promise_reason", b"no_promise_reason", "note", b"note", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "kept_addresses", b"kept_addresses", "lines", b"lines", "no_promise_reason", b"no_promise_reason", "note", b"note", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Order: _TypeAlias = Order  # noqa: Y015
+
+@_typing.final
+class KeptAddress(_message.Message):
+    """An address of before that a part of an order keeps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIER_ORDER_ID_FIELD_NUMBER: _builtins.int
+    CARRIER_FIELD_NUMBER: _builtins.int
+    TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
+    SHIP_TO_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    supplier_order_id: _builtins.str
+    """The supplier order."""
+    carrier: _builtins.str
+    """The parcel of it, where that alone had left; empty means all of it that does not stand here by a parcel of its own."""
+    tracking_number: _builtins.str
+    """The parcel's tracking number; empty as carrier is."""
+    @_builtins.property
+    def ship_to(self) -> Global___Address:
+        """Where it goes: country, region and the first characters of the postal code, and the rest if personal data was asked
+        for.
+        """
+
+    @_builtins.property
+    def customer(self) -> Global___Customer:
+        """Present only if personal data was asked for and the person was not erased."""
+
+    def __init__(
+        self,
+        *,
+        supplier_order_id: _builtins.str = ...,
+        carrier: _builtins.str = ...,
+        tracking_number: _builtins.str = ...,
+        ship_to: Global___Address | None = ...,
+        customer: Global___Customer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "ship_to", b"ship_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "customer", b"customer", "ship_to", b"ship_to", "supplier_order_id", b"supplier_order_id", "tracking_number", b"tracking_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeptAddress: _TypeAlias = KeptAddress  # noqa: Y015

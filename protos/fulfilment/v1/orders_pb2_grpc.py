@@ -5,6 +5,7 @@ import warnings
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
 from fulfilment.v1 import orders_pb2 as fulfilment_dot_v1_dot_orders__pb2
+from fulfilment.v1 import shipping_pb2 as fulfilment_dot_v1_dot_shipping__pb2
 from fulfilment.v1 import supplier_orders_pb2 as fulfilment_dot_v1_dot_supplier__orders__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -138,18 +139,18 @@ class OrderServiceStub:
                 _registered_method=True)
         self.CompleteCustomsData = channel.unary_unary(
                 '/fulfilment.v1.OrderService/CompleteCustomsData',
-                request_serializer=fulfilment_dot_v1_dot_orders__pb2.CompleteCustomsDataRequest.SerializeToString,
+                request_serializer=fulfilment_dot_v1_dot_shipping__pb2.CompleteCustomsDataRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.GetCustoms = channel.unary_unary(
                 '/fulfilment.v1.OrderService/GetCustoms',
-                request_serializer=fulfilment_dot_v1_dot_orders__pb2.GetCustomsRequest.SerializeToString,
-                response_deserializer=fulfilment_dot_v1_dot_orders__pb2.GetCustomsResponse.FromString,
+                request_serializer=fulfilment_dot_v1_dot_shipping__pb2.GetCustomsRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_shipping__pb2.GetCustomsResponse.FromString,
                 _registered_method=True)
         self.GetCommercialInvoice = channel.unary_unary(
                 '/fulfilment.v1.OrderService/GetCommercialInvoice',
-                request_serializer=fulfilment_dot_v1_dot_orders__pb2.GetCommercialInvoiceRequest.SerializeToString,
-                response_deserializer=fulfilment_dot_v1_dot_orders__pb2.GetCommercialInvoiceResponse.FromString,
+                request_serializer=fulfilment_dot_v1_dot_shipping__pb2.GetCommercialInvoiceRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_shipping__pb2.GetCommercialInvoiceResponse.FromString,
                 _registered_method=True)
         self.GetOrder = channel.unary_unary(
                 '/fulfilment.v1.OrderService/GetOrder',
@@ -332,10 +333,12 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ChangeAddress(self, request, context):
-        """Sends the parcels elsewhere; only before packing. The newest address by its time counts: an older one is recorded
-        and moves nothing, which the receipt's warnings say.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED, ORDER_CLOSED, or BEFORE_PLACING if the
-        time is before the order was placed.
+        """Sends what is not packed elsewhere. A supplier that knows of the old address is told and has to acknowledge again,
+        with its clock; what is packed or has left keeps its address, and the receipt's warnings name it. Service, customs
+        and a promise of the ledger's own are made anew. The newest address by its time counts: an older one is recorded and
+        moves nothing, which the warnings say as well. The same address again asks nobody.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED if no part can change, ORDER_CLOSED, or
+        BEFORE_PLACING if the time is before the order was placed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -514,18 +517,18 @@ def add_OrderServiceServicer_to_server(servicer, server):
             ),
             'CompleteCustomsData': grpc.unary_unary_rpc_method_handler(
                     servicer.CompleteCustomsData,
-                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.CompleteCustomsDataRequest.FromString,
+                    request_deserializer=fulfilment_dot_v1_dot_shipping__pb2.CompleteCustomsDataRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'GetCustoms': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCustoms,
-                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.GetCustomsRequest.FromString,
-                    response_serializer=fulfilment_dot_v1_dot_orders__pb2.GetCustomsResponse.SerializeToString,
+                    request_deserializer=fulfilment_dot_v1_dot_shipping__pb2.GetCustomsRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_shipping__pb2.GetCustomsResponse.SerializeToString,
             ),
             'GetCommercialInvoice': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCommercialInvoice,
-                    request_deserializer=fulfilment_dot_v1_dot_orders__pb2.GetCommercialInvoiceRequest.FromString,
-                    response_serializer=fulfilment_dot_v1_dot_orders__pb2.GetCommercialInvoiceResponse.SerializeToString,
+                    request_deserializer=fulfilment_dot_v1_dot_shipping__pb2.GetCommercialInvoiceRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_shipping__pb2.GetCommercialInvoiceResponse.SerializeToString,
             ),
             'GetOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrder,
@@ -1054,7 +1057,7 @@ class OrderService:
             request,
             target,
             '/fulfilment.v1.OrderService/CompleteCustomsData',
-            fulfilment_dot_v1_dot_orders__pb2.CompleteCustomsDataRequest.SerializeToString,
+            fulfilment_dot_v1_dot_shipping__pb2.CompleteCustomsDataRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,
@@ -1081,8 +1084,8 @@ class OrderService:
             request,
             target,
             '/fulfilment.v1.OrderService/GetCustoms',
-            fulfilment_dot_v1_dot_orders__pb2.GetCustomsRequest.SerializeToString,
-            fulfilment_dot_v1_dot_orders__pb2.GetCustomsResponse.FromString,
+            fulfilment_dot_v1_dot_shipping__pb2.GetCustomsRequest.SerializeToString,
+            fulfilment_dot_v1_dot_shipping__pb2.GetCustomsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1108,8 +1111,8 @@ class OrderService:
             request,
             target,
             '/fulfilment.v1.OrderService/GetCommercialInvoice',
-            fulfilment_dot_v1_dot_orders__pb2.GetCommercialInvoiceRequest.SerializeToString,
-            fulfilment_dot_v1_dot_orders__pb2.GetCommercialInvoiceResponse.FromString,
+            fulfilment_dot_v1_dot_shipping__pb2.GetCommercialInvoiceRequest.SerializeToString,
+            fulfilment_dot_v1_dot_shipping__pb2.GetCommercialInvoiceResponse.FromString,
             options,
             channel_credentials,
             insecure,

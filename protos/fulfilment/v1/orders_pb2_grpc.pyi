@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
 from fulfilment.v1 import orders_pb2 as _orders_pb2
+from fulfilment.v1 import shipping_pb2 as _shipping_pb2
 from fulfilment.v1 import supplier_orders_pb2 as _supplier_orders_pb2
 from grpc import aio as _aio
 import abc as _abc_1
@@ -154,10 +155,12 @@ class OrderServiceStub:
     placed.
     """
     ChangeAddress: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ChangeAddressRequest, _common_pb2.Receipt]
-    """Sends the parcels elsewhere; only before packing. The newest address by its time counts: an older one is recorded
-    and moves nothing, which the receipt's warnings say.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED, ORDER_CLOSED, or BEFORE_PLACING if the
-    time is before the order was placed.
+    """Sends what is not packed elsewhere. A supplier that knows of the old address is told and has to acknowledge again,
+    with its clock; what is packed or has left keeps its address, and the receipt's warnings name it. Service, customs
+    and a promise of the ledger's own are made anew. The newest address by its time counts: an older one is recorded and
+    moves nothing, which the warnings say as well. The same address again asks nobody.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED if no part can change, ORDER_CLOSED, or
+    BEFORE_PLACING if the time is before the order was placed.
     """
     RuleDelay: _grpc.UnaryUnaryMultiCallable[_supplier_orders_pb2.RuleDelayRequest, _common_pb2.Receipt]
     """Records whose fault it is that a clock of a supplier order ran out; until somebody rules, it is the
@@ -184,18 +187,18 @@ class OrderServiceStub:
     chargeback again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
     """
-    CompleteCustomsData: _grpc.UnaryUnaryMultiCallable[_orders_pb2.CompleteCustomsDataRequest, _common_pb2.Receipt]
+    CompleteCustomsData: _grpc.UnaryUnaryMultiCallable[_shipping_pb2.CompleteCustomsDataRequest, _common_pb2.Receipt]
     """Adds or puts right what customs asks for, before or after confirmation. When nothing lacks any more,
     the ledger's holds for it go, and a paid order is confirmed. The same data again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / ORDER_CLOSED if the order is
     cancelled, DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total, or TOTAL_TOO_LARGE if they
     come to more than 10^15 minor units.
     """
-    GetCustoms: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetCustomsRequest, _orders_pb2.GetCustomsResponse]
+    GetCustoms: _grpc.UnaryUnaryMultiCallable[_shipping_pb2.GetCustomsRequest, _shipping_pb2.GetCustomsResponse]
     """Says for each part of an order whether it crosses a customs border and what customs still asks for.
     Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
-    GetCommercialInvoice: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetCommercialInvoiceRequest, _orders_pb2.GetCommercialInvoiceResponse]
+    GetCommercialInvoice: _grpc.UnaryUnaryMultiCallable[_shipping_pb2.GetCommercialInvoiceRequest, _shipping_pb2.GetCommercialInvoiceResponse]
     """Draws up the commercial invoice of a supplier order or of one of its parcels, as data and, if asked,
     as PDF. It shows personal data, which is kept nowhere in plain.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or NOT_ITS_PARCEL, FAILED_PRECONDITION /
@@ -330,10 +333,12 @@ class OrderServiceAsyncStub(OrderServiceStub):
     placed.
     """
     ChangeAddress: _aio.UnaryUnaryMultiCallable[_orders_pb2.ChangeAddressRequest, _common_pb2.Receipt]  # type: ignore[assignment]
-    """Sends the parcels elsewhere; only before packing. The newest address by its time counts: an older one is recorded
-    and moves nothing, which the receipt's warnings say.
-    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED, ORDER_CLOSED, or BEFORE_PLACING if the
-    time is before the order was placed.
+    """Sends what is not packed elsewhere. A supplier that knows of the old address is told and has to acknowledge again,
+    with its clock; what is packed or has left keeps its address, and the receipt's warnings name it. Service, customs
+    and a promise of the ledger's own are made anew. The newest address by its time counts: an older one is recorded and
+    moves nothing, which the warnings say as well. The same address again asks nobody.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED if no part can change, ORDER_CLOSED, or
+    BEFORE_PLACING if the time is before the order was placed.
     """
     RuleDelay: _aio.UnaryUnaryMultiCallable[_supplier_orders_pb2.RuleDelayRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Records whose fault it is that a clock of a supplier order ran out; until somebody rules, it is the
@@ -360,18 +365,18 @@ class OrderServiceAsyncStub(OrderServiceStub):
     chargeback again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER, ALREADY_EXISTS / CHARGEBACK_DIFFERS.
     """
-    CompleteCustomsData: _aio.UnaryUnaryMultiCallable[_orders_pb2.CompleteCustomsDataRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    CompleteCustomsData: _aio.UnaryUnaryMultiCallable[_shipping_pb2.CompleteCustomsDataRequest, _common_pb2.Receipt]  # type: ignore[assignment]
     """Adds or puts right what customs asks for, before or after confirmation. When nothing lacks any more,
     the ledger's holds for it go, and a paid order is confirmed. The same data again records nothing.
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / ORDER_CLOSED if the order is
     cancelled, DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total, or TOTAL_TOO_LARGE if they
     come to more than 10^15 minor units.
     """
-    GetCustoms: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetCustomsRequest, _orders_pb2.GetCustomsResponse]  # type: ignore[assignment]
+    GetCustoms: _aio.UnaryUnaryMultiCallable[_shipping_pb2.GetCustomsRequest, _shipping_pb2.GetCustomsResponse]  # type: ignore[assignment]
     """Says for each part of an order whether it crosses a customs border and what customs still asks for.
     Fails with NOT_FOUND / UNKNOWN_ORDER.
     """
-    GetCommercialInvoice: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetCommercialInvoiceRequest, _orders_pb2.GetCommercialInvoiceResponse]  # type: ignore[assignment]
+    GetCommercialInvoice: _aio.UnaryUnaryMultiCallable[_shipping_pb2.GetCommercialInvoiceRequest, _shipping_pb2.GetCommercialInvoiceResponse]  # type: ignore[assignment]
     """Draws up the commercial invoice of a supplier order or of one of its parcels, as data and, if asked,
     as PDF. It shows personal data, which is kept nowhere in plain.
     Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or NOT_ITS_PARCEL, FAILED_PRECONDITION /
@@ -587,10 +592,12 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.ChangeAddressRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
-        """Sends the parcels elsewhere; only before packing. The newest address by its time counts: an older one is recorded
-        and moves nothing, which the receipt's warnings say.
-        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED, ORDER_CLOSED, or BEFORE_PLACING if the
-        time is before the order was placed.
+        """Sends what is not packed elsewhere. A supplier that knows of the old address is told and has to acknowledge again,
+        with its clock; what is packed or has left keeps its address, and the receipt's warnings name it. Service, customs
+        and a promise of the ledger's own are made anew. The newest address by its time counts: an older one is recorded and
+        moves nothing, which the warnings say as well. The same address again asks nobody.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / ALREADY_PACKED if no part can change, ORDER_CLOSED, or
+        BEFORE_PLACING if the time is before the order was placed.
         """
 
     @_abc_1.abstractmethod
@@ -645,7 +652,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def CompleteCustomsData(
         self,
-        request: _orders_pb2.CompleteCustomsDataRequest,
+        request: _shipping_pb2.CompleteCustomsDataRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
         """Adds or puts right what customs asks for, before or after confirmation. When nothing lacks any more,
@@ -658,9 +665,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetCustoms(
         self,
-        request: _orders_pb2.GetCustomsRequest,
+        request: _shipping_pb2.GetCustomsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orders_pb2.GetCustomsResponse, _abc.Awaitable[_orders_pb2.GetCustomsResponse]]:
+    ) -> _typing.Union[_shipping_pb2.GetCustomsResponse, _abc.Awaitable[_shipping_pb2.GetCustomsResponse]]:
         """Says for each part of an order whether it crosses a customs border and what customs still asks for.
         Fails with NOT_FOUND / UNKNOWN_ORDER.
         """
@@ -668,9 +675,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetCommercialInvoice(
         self,
-        request: _orders_pb2.GetCommercialInvoiceRequest,
+        request: _shipping_pb2.GetCommercialInvoiceRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_orders_pb2.GetCommercialInvoiceResponse, _abc.Awaitable[_orders_pb2.GetCommercialInvoiceResponse]]:
+    ) -> _typing.Union[_shipping_pb2.GetCommercialInvoiceResponse, _abc.Awaitable[_shipping_pb2.GetCommercialInvoiceResponse]]:
         """Draws up the commercial invoice of a supplier order or of one of its parcels, as data and, if asked,
         as PDF. It shows personal data, which is kept nowhere in plain.
         Fails with NOT_FOUND / UNKNOWN_ORDER, UNKNOWN_SUPPLIER_ORDER or NOT_ITS_PARCEL, FAILED_PRECONDITION /

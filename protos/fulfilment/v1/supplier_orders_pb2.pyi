@@ -162,6 +162,8 @@ class _OddityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Oddity.ValueTy
     """A hold stood."""
     ODDITY_TOO_EARLY: _Oddity.ValueType  # 2
     """It is said to have been before the order was placed, or more than three days before the supplier was told."""
+    ODDITY_FORMER_ADDRESS: _Oddity.ValueType  # 3
+    """It was before the address changed, and its supplier had not acknowledged that: it goes to the address of before."""
 
 class Oddity(_Oddity, metaclass=_OddityEnumTypeWrapper):
     """What should not have happened, and did."""
@@ -172,6 +174,8 @@ ODDITY_ON_HOLD: Oddity.ValueType  # 1
 """A hold stood."""
 ODDITY_TOO_EARLY: Oddity.ValueType  # 2
 """It is said to have been before the order was placed, or more than three days before the supplier was told."""
+ODDITY_FORMER_ADDRESS: Oddity.ValueType  # 3
+"""It was before the address changed, and its supplier had not acknowledged that: it goes to the address of before."""
 Global___Oddity: _TypeAlias = Oddity  # noqa: Y015
 
 @_typing.final
@@ -607,6 +611,8 @@ class SupplierOrder(_message.Message):
     REROUTE_ASKED_FIELD_NUMBER: _builtins.int
     SHIPPING_FIELD_NUMBER: _builtins.int
     PACKING_ODDITIES_FIELD_NUMBER: _builtins.int
+    ASKED_AGAIN_AT_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_AGAIN_AT_FIELD_NUMBER: _builtins.int
     supplier_order_id: _builtins.str
     """"channel/channel_order_id/n"."""
     supplier_id: _builtins.str
@@ -689,6 +695,16 @@ class SupplierOrder(_message.Message):
     def packing_oddities(self) -> _containers.RepeatedScalarFieldContainer[Global___Oddity.ValueType]:
         """What is odd about its packing."""
 
+    @_builtins.property
+    def asked_again_at(self) -> _timestamp_pb2.Timestamp:
+        """Since when it has to be acknowledged once more, because its address changed after it was sent; absent if that did not
+        happen. acknowledge_by and acknowledged_at are then about this, unless the first acknowledgement was late already.
+        """
+
+    @_builtins.property
+    def acknowledged_again_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was acknowledged once more; absent while it was not."""
+
     def __init__(
         self,
         *,
@@ -715,10 +731,12 @@ class SupplierOrder(_message.Message):
         reroute_asked: _abc.Iterable[_common_pb2.LineUnits] | None = ...,
         shipping: _shipping_pb2.ChosenService | None = ...,
         packing_oddities: _abc.Iterable[Global___Oddity.ValueType] | None = ...,
+        asked_again_at: _timestamp_pb2.Timestamp | None = ...,
+        acknowledged_again_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "sent_at", b"sent_at", "shipping", b"shipping"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_again_at", b"acknowledged_again_at", "acknowledged_at", b"acknowledged_at", "asked_again_at", b"asked_again_at", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "sent_at", b"sent_at", "shipping", b"shipping"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_at", b"acknowledged_at", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "packing_oddities", b"packing_oddities", "reroute_asked", b"reroute_asked", "reroute_reason", b"reroute_reason", "sent_at", b"sent_at", "shares", b"shares", "shipping", b"shipping", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "unit_costs", b"unit_costs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_by", b"acknowledge_by", "acknowledged_again_at", b"acknowledged_again_at", "acknowledged_at", b"acknowledged_at", "asked_again_at", b"asked_again_at", "choices", b"choices", "clocks_stopped_since", b"clocks_stopped_since", "compensation", b"compensation", "delay_rulings", b"delay_rulings", "dispatch_by", b"dispatch_by", "dispatched_at", b"dispatched_at", "instead_of", b"instead_of", "missed_clocks", b"missed_clocks", "packed_with", b"packed_with", "packing", b"packing", "packing_lacks", b"packing_lacks", "packing_oddities", b"packing_oddities", "reroute_asked", b"reroute_asked", "reroute_reason", b"reroute_reason", "sent_at", b"sent_at", "shares", b"shares", "shipping", b"shipping", "status", b"status", "supplier_id", b"supplier_id", "supplier_order_id", b"supplier_order_id", "unit_costs", b"unit_costs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -49,11 +49,13 @@ def acknowledge(
     if answered in supplier_order.answers:
         return []
     _require_sent(supplier_order)
+    outdated = supplier_order.told_before(at)  # then what it accepted is only history
     for line_no, answer in by_line.items():
         share = share_of(supplier_order, line_no)
-        if answer.units > share.pending + share.backordered:
+        said = answer.units - (answer.accepted if outdated else 0)
+        if said > share.pending + share.backordered:
             raise OverAnswered(line_no, asked=share.pending + share.backordered, answered=answer.units)
-        if answer.units < share.pending:
+        if said < share.pending and not outdated:
             raise UnderAnswered(line_no, asked=share.pending, answered=answer.units)
     return [answered]
 
@@ -186,9 +188,12 @@ def recompute_clocks(supplier_order: SupplierOrder, stops: Iterable[Stop], at: d
     """
     if supplier_order.sent_at is None:
         return []
+    stops, again = tuple(stops), supplier_order.asked_again
     spans = merged_spans(stops, supplier_order.sent_at, supplier_order.ended_at)
     stopped_since = spans[-1][0] if spans and spans[-1][1] is None else None
-    acknowledge_by, dispatch_by = (later_by(due, spans) for due in supplier_order.agreed)
+    since = again.at if again is not None and again.clocked else supplier_order.sent_at
+    acknowledge_by = later_by(supplier_order.agreed[0], merged_spans(stops, since, supplier_order.ended_at))
+    dispatch_by = later_by(supplier_order.agreed[1], spans)
     present = (supplier_order.acknowledge_by, supplier_order.dispatch_by)
     if (stopped_since, acknowledge_by, dispatch_by) == (supplier_order.stopped_since, *present):
         return []

@@ -100,13 +100,20 @@ class Oddity(StrEnum):
     """A hold stood."""
     TOO_EARLY = "too_early"
     """Before the order was placed, or more than three days before the instruction: the time cannot be right."""
+    FORMER_ADDRESS = "former_address"
+    """Before its address changed, which its supplier has not acknowledged: it goes to the one before."""
 
     @property
     def sentence(self) -> str:
         """The warning for whoever records it."""
-        if self is Oddity.ON_HOLD:
-            return "the order was on hold; it is recorded and is somebody's work"
-        return "the time cannot be right: it is before the order, or long before the supplier was told of it"
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Oddity.ON_HOLD: "the order was on hold; it is recorded and is somebody's work",
+    Oddity.TOO_EARLY: "the time cannot be right: it is before the order, or long before the supplier was told of it",
+    Oddity.FORMER_ADDRESS: "it was before the address changed: it goes to the address before, and is somebody's work",
+}
 
 
 class SupplierOrderPacked(OfSupplierOrder, frozen=True, tag="order.supplier_order_packed"):

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from ledger.facts import LineNo, Units, Value, minus
+from ledger.facts import LineNo, Sealed, Units, Value, minus
 from ledger.nouns.choice import Choice
 from ledger.nouns.orders.supplier_orders.facts import (
     CancelAgreed,
@@ -34,6 +34,7 @@ from ledger.nouns.orders.supplier_orders.facts import (
 )
 from ledger.nouns.suppliers import CompensationTerms, PeakPeriod
 from ledger.terms.money import Money
+from ledger.terms.places import Destination
 from ledger.terms.shipping import Chosen
 
 
@@ -80,6 +81,21 @@ class LineShare(Value, frozen=True):
             backordered=self.backordered - from_backorder + answer.backordered,
             rejected=self.rejected + answer.rejected,
         )
+
+    def answer_before(self, answer: LineAnswer) -> LineShare:
+        """An answer of before the supplier was asked again: what it accepted then is still to be accepted."""
+        from_pending = min(answer.backordered + answer.rejected, self.pending)
+        from_backorder = answer.backordered + answer.rejected - from_pending
+        return replace(
+            self,
+            pending=self.pending - from_pending,
+            backordered=self.backordered - from_backorder + answer.backordered,
+            rejected=self.rejected + answer.rejected,
+        )
+
+    def ask_again(self) -> LineShare:
+        """What was accepted is to be accepted once more."""
+        return replace(self, pending=self.pending + self.accepted, accepted=0)
 
     def cancel(self, units: int) -> LineShare:
         return replace(self.drop(units), cancelled=self.cancelled + units)
@@ -156,6 +172,26 @@ class Wish(Value, frozen=True):
     """The supplier that is to have them instead, if a person named one."""
 
 
+class ShipTo(Value, frozen=True):
+    """To whom something goes, and where; who and the house are sealed."""
+
+    customer: Sealed | None
+    destination: Destination
+    sealed_for: str
+    """What unsealing needs."""
+    since: datetime
+    digest: str = ""
+
+
+class AskedAgain(Value, frozen=True):
+    """A supplier that knows of its order was told another address, and has to acknowledge again."""
+
+    at: datetime
+    clocked: bool
+    """Whether its clock runs anew; one that was missed before does not, because what was late stays late."""
+    acknowledged_at: datetime | None = None
+
+
 class SupplierOrder(Value, frozen=True):
     """A supplier order, folded from its facts."""
 
@@ -204,6 +240,9 @@ class SupplierOrder(Value, frozen=True):
     """
     compensation: CompensationAccrued | None = None
     """What it owes for a late dispatch."""
+    ship_to: ShipTo | None = None
+    """Where it goes, if that is not where the order goes now: it was packed or had left when that changed."""
+    asked_again: AskedAgain | None = None
 
     def count(self, what: str) -> int:
         return sum(map(attrgetter(what), self.shares.values()))
@@ -211,6 +250,15 @@ class SupplierOrder(Value, frozen=True):
     @property
     def unshipped(self) -> int:
         return self.count("unshipped")
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it goes where it goes: it is packed, or all of it has left."""
+        return self.packed_at is not None or not self.unshipped
+
+    def told_before(self, at: datetime) -> bool:
+        """Whether something happened before its supplier was asked again, and was not yet about what it is now."""
+        return self.asked_again is not None and at < self.asked_again.at
 
     @property
     def came_to_nothing(self) -> bool:
@@ -246,7 +294,7 @@ class SupplierOrder(Value, frozen=True):
             return Stage.PARTLY_SHIPPED
         if self.packed_at is not None:
             return Stage.PACKED
-        if self.answers:
+        if self.answers and (self.asked_again is None or self.asked_again.acknowledged_at is not None):
             whole = not self.count("pending") and not self.count("backordered") and not self.count("rejected")
             return Stage.ACCEPTED if whole else Stage.PARTLY_ACCEPTED
         return Stage.SENT if self.sent_at is not None else Stage.DRAFT
@@ -287,37 +335,44 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
                 compensation_terms=fact.compensation,
             )
         case SupplierOrderAcknowledged(by_line=by_line):
-            answered = {line_no: supplier_order.shares[line_no].answer(answer) for line_no, answer in by_line.items()}
+            take = LineShare.answer_before if supplier_order.told_before(fact.at) else LineShare.answer
+            answered = {line_no: take(supplier_order.shares[line_no], answer) for line_no, answer in by_line.items()}
             shares = {**supplier_order.shares, **answered}
             cancel_asked, reroute_asked = _still_asked(supplier_order, shares)
             rejected = {line_no: answer.rejected for line_no, answer in by_line.items() if answer.rejected}
+            acknowledged_at, asked_again = _acknowledged(supplier_order, fact.at)
             return replace(
                 _dropped(supplier_order, rejected, fact.at),
                 shares=shares,
                 cancel_asked=cancel_asked,
                 reroute_asked=reroute_asked,
                 answers=(*supplier_order.answers, fact),
-                acknowledged_at=_earliest(supplier_order.acknowledged_at, fact.at),
+                acknowledged_at=acknowledged_at,
+                asked_again=asked_again,
             )
         case SupplierOrderPacked(at=at):
+            # Packing or shipping shows that it took the order on, also without an answer.
+            acknowledged_at, asked_again = _acknowledged(supplier_order, at)
             return replace(
                 supplier_order,
                 packed_at=at,
                 packed_with=fact.packed_with,
                 packing_oddities=fact.oddities,
-                # Packing or shipping shows that it took the order on, also without an answer.
-                acknowledged_at=_earliest(supplier_order.acknowledged_at, at),
+                acknowledged_at=acknowledged_at,
+                asked_again=asked_again,
             )
         case PackingErrorFound(lacking=lacking):
             return replace(supplier_order, packing_lacks=lacking)
         case PackingCorrected():
             return replace(supplier_order, packing_lacks=())
         case SupplierOrderShipped(by_line=by_line, at=at):
+            acknowledged_at, asked_again = _acknowledged(supplier_order, at)
             return replace(
                 supplier_order,
                 shares=_changed(supplier_order.shares, by_line, LineShare.ship),
                 last_shipped_at=max(at, supplier_order.last_shipped_at or at),
-                acknowledged_at=_earliest(supplier_order.acknowledged_at, at),
+                acknowledged_at=acknowledged_at,
+                asked_again=asked_again,
                 late=_still_late(supplier_order, by_line, at),
             )
         case CancelRequested():
@@ -352,6 +407,34 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
             return replace(supplier_order, compensation=None)
         case _:
             assert_never(fact)
+
+
+def ask_again(supplier_order: SupplierOrder, at: datetime, acknowledge_by: datetime | None) -> SupplierOrder:
+    """It was told another address: what it accepted it is to accept once more, in so much time from then on."""
+    shares = {line_no: share.ask_again() for line_no, share in supplier_order.shares.items()}
+    clocked = acknowledge_by is not None or supplier_order.acknowledge_by is None
+    since = max(at, supplier_order.sent_at or at)
+    asked = replace(supplier_order, shares=shares, asked_again=AskedAgain(since, clocked))
+    if not clocked:
+        return asked
+    agreed = (acknowledge_by, supplier_order.agreed[1])
+    return replace(asked, acknowledge_by=acknowledge_by, agreed=agreed, acknowledged_at=None)
+
+
+def keep_address(supplier_order: SupplierOrder, ship_to: ShipTo, at: datetime) -> SupplierOrder:
+    """It turns out to have been packed, or to have left, before its supplier was asked again."""
+    acknowledged_at = _earliest(supplier_order.acknowledged_at, at)
+    return replace(supplier_order, ship_to=ship_to, asked_again=None, acknowledged_at=acknowledged_at)
+
+
+def _acknowledged(supplier_order: SupplierOrder, at: datetime) -> tuple[datetime | None, AskedAgain | None]:
+    """When it first took the order on, and what it was asked again; what came before that says nothing of it."""
+    first, again = supplier_order.acknowledged_at, supplier_order.asked_again
+    if again is None:
+        return _earliest(first, at), None
+    if at < again.at:
+        return (first if again.clocked else _earliest(first, at)), again
+    return _earliest(first, at), replace(again, acknowledged_at=_earliest(again.acknowledged_at, at))
 
 
 def _earliest(earlier: datetime | None, at: datetime) -> datetime:
