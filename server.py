@@ -31,6 +31,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from adapters.clock import Clocks
+from adapters.contacts import OldContacts
 from adapters.embedded import StartFailed
 from adapters.every_tenant import end
 from adapters.folders import BadFolder, make_private
@@ -162,6 +163,7 @@ async def serve(conninfo: str, key_file: Path, listen: str, sender: Sender | Non
         beside = [
             asyncio.create_task(Clocks(tenants).run(), name="clocks"),
             asyncio.create_task(Health(tenants, writers, healthy).run(), name="health"),
+            asyncio.create_task(OldContacts(tenants, sealer).run(), name="contacts"),
         ]
         if sender is not None:
             beside.append(asyncio.create_task(Outbox(tenants, letters, sender).run(), name="outbox"))

@@ -53,7 +53,7 @@ async def keep(log: Log, sealer: Sealer, kept: Kept, data: bytes) -> None:
         if await (await connection.execute(_in(log, _IS_KEPT), kept)).fetchone():
             return
         sealed, key = sealer.seal_bytes(data, kept.subject, kept.bound_to)
-        await connection.execute(_in(log, _KEEP_KEY), key)
+        await connection.execute(_in(log, _KEEP_KEY), key[:3])
         await connection.execute(_in(log, _KEEP), (*kept, sealed.key_id, sealed.box))
 
 

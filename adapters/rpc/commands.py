@@ -45,6 +45,8 @@ class Edge(msgspec.Struct, frozen=True):
     """What translating needs beside the request."""
 
     sealer: Sealer
+    tenant: str
+    """Whose ledger it is for."""
     now: datetime
     actor: str
     digest: str
@@ -92,34 +94,34 @@ class Commands:
         tenant, deadline = await self.tenants.find(tenant_name(context)), deadline_of(context)
         if self._readers[type(request)].ahead:
             return to_receipt(await tenant.ledger.execute(await self.read_ahead(tenant, request, deadline)))
-        return to_receipt(await tenant.ledger.execute(partial(self.read, request, deadline)))
+        return to_receipt(await tenant.ledger.execute(partial(self.read, tenant, request, deadline)))
 
     async def read_ahead(self, tenant: Tenant, request: Any, deadline: float | None) -> Command:
         """As read, once all is asked and stored that the decision needs."""
         now, look = datetime.now(UTC), self._readers[type(request)].look
         seen = await look(request, where(self.tenants, tenant, request, deadline), now) if look else None
-        command, before = self._read(request, deadline, now, seen)
+        command, before = self._read(tenant, request, deadline, now, seen)
         if before is not None:
             await before(tenant.log)
         return command
 
-    def read(self, request: Any, deadline: float | None) -> Command:
+    def read(self, tenant: Tenant, request: Any, deadline: float | None) -> Command:
         """The request as a command; raises Malformed with the path of the field to mend."""
-        command, before = self._read(request, deadline, datetime.now(UTC))
+        command, before = self._read(tenant, request, deadline, datetime.now(UTC))
         assert before is None, f"{type(request).__name__} is to be read ahead"
         return command
 
     def _read(
-        self, request: Any, deadline: float | None, now: datetime, seen: object = None
+        self, tenant: Tenant, request: Any, deadline: float | None, now: datetime, seen: object = None
     ) -> tuple[Command, Before | None]:
         """The request as a command, and what has to be done before it is decided; raises Malformed with all faults."""
         try:
-            return self._command(request, deadline, now, seen)
+            return self._command(tenant, request, deadline, now, seen)
         except Malformed as first:
-            raise all_faults(first, lambda: self._command(request, deadline, now, seen)) from None
+            raise all_faults(first, lambda: self._command(tenant, request, deadline, now, seen)) from None
 
     def _command(
-        self, request: Any, deadline: float | None, now: datetime, seen: object
+        self, tenant: Tenant, request: Any, deadline: float | None, now: datetime, seen: object
     ) -> tuple[Command, Before | None]:
         context = request.context
         request_id, actor = shapes.request_id(context.request_id), shapes.actor(context.actor)
@@ -127,7 +129,7 @@ class Commands:
         if len(content) > LONGEST_COMMAND_BYTES and not isinstance(request, cases_pb2.AddEvidenceRequest):
             raise Malformed(("request", f"{len(content)} bytes, {LONGEST_COMMAND_BYTES} at most"))
         fingerprint = self._sealer.fingerprint(content)
-        edge = Edge(self._sealer, now, actor, fingerprint.hex()[:32], [], seen)
+        edge = Edge(self._sealer, tenant.name, now, actor, fingerprint.hex()[:32], [], seen)
         ask = self._readers[type(request)].read(request, edge)
         decide = stock_alerts.watching(ask.decide, now)
         command = Command(

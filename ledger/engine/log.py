@@ -55,17 +55,18 @@ _APPEND = """
             json_array_elements($5), json_array_elements_text($6)
         ) WITH ORDINALITY AS fact (stream, version, topic, state, command, ordinal)
     ), keys AS (
-        INSERT INTO {keys} (key_id, subject, wrapped)
-        SELECT key_id, subject, decode(wrapped, 'base64')
+        INSERT INTO {keys} (key_id, subject, wrapped, email, phone)
+        SELECT key_id, subject, decode(wrapped, 'base64'), email, phone
         FROM ROWS FROM (
-            json_array_elements_text($7), json_array_elements_text($8), json_array_elements_text($9)
-        ) AS key (key_id, subject, wrapped)
+            json_array_elements_text($7), json_array_elements_text($8), json_array_elements_text($9),
+            json_array_elements_text($10), json_array_elements_text($11)
+        ) AS key (key_id, subject, wrapped, email, phone)
     )
     INSERT INTO {commands} (request_id, fingerprint, actor, position, version, refusal)
     SELECT request_id, decode(fingerprint, 'base64'), actor, position::bigint, version::bigint, refusal::jsonb
     FROM ROWS FROM (
-        json_array_elements_text($10), json_array_elements_text($11), json_array_elements_text($12),
-        json_array_elements_text($13), json_array_elements_text($14), json_array_elements_text($15)
+        json_array_elements_text($12), json_array_elements_text($13), json_array_elements_text($14),
+        json_array_elements_text($15), json_array_elements_text($16), json_array_elements_text($17)
     ) AS outcome (request_id, fingerprint, actor, position, version, refusal)
 """
 _WARN = """
@@ -120,7 +121,8 @@ _HISTORY = f"{_PAST}originator_id = ANY(%b::text[]) AND notification_id > %b{_PA
 _PAST_PAGE = f"{_PAST}notification_id > %b{_PAGE}"
 _KEYS_OF = "SELECT key_id, wrapped FROM {keys} WHERE key_id = ANY(%b::text[])"
 _DESTROY = """
-    UPDATE {keys} SET wrapped = NULL, destroyed_at = clock_timestamp() WHERE subject = %b AND wrapped IS NOT NULL
+    UPDATE {keys} SET wrapped = NULL, email = NULL, phone = NULL, destroyed_at = clock_timestamp()
+    WHERE subject = %b AND wrapped IS NOT NULL
 """
 _json = msgspec.json.Encoder().encode
 NOTIFY = "SELECT pg_notify({channel}, {schema_name})"
@@ -281,7 +283,7 @@ class Log:
         other such commit in the database, and a lost notification is harmless.
         """
         names = (rows.streams, rows.versions, rows.topics)
-        others = (rows.commands, *(_columns(rows.keys) or [[], [], []]), *_columns(rows.outcomes)[:6])
+        others = (rows.commands, *(_columns(rows.keys) or [[], [], [], [], []]), *_columns(rows.outcomes)[:6])
         # As JSON a column is written in one go; as an array, element by element. States are JSON already.
         columns = (*map(_json, names), b"[%b]" % b",".join(rows.states), *map(_json, others))
         statements = [SqlStatement(self._append, (b"%d" % after, *columns))]
@@ -355,7 +357,7 @@ class Log:
         return dict(cast("list[tuple[str, bytes | None]]", await self._rows(self._keys_of, (list(key_ids),))))
 
     async def destroy(self, subject: str) -> int:
-        """Destroys every key of a person for good; returns how many there were left to destroy."""
+        """Destroys every key of a person for good, and what it is found by; returns how many keys were left."""
         async with self.pool.connection() as connection:
             return int((await connection.execute(self._destroy, (subject,))).rowcount)
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any, NamedTuple, cast
+from unicodedata import normalize
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -67,12 +68,21 @@ class Unreadable(Exception):
     """A sealed value that its key does not open: damaged, or moved from where it belongs."""
 
 
+class Contacts(NamedTuple):
+    """Keyed hashes of an e-mail address and a phone number, which find a person; None for what is not known."""
+
+    email: str | None = None
+    phone: str | None = None
+
+
 class PersonKey(NamedTuple):
-    """A wrapped data key, as the key table holds it."""
+    """A wrapped data key, as the key table holds it, with the contacts that are sealed under it."""
 
     key_id: str
     subject: str
     wrapped: bytes
+    email: str | None = None
+    phone: str | None = None
 
 
 class MasterKey:
@@ -159,6 +169,7 @@ class Sealer:
         self._wrapper = AESGCM(master.derive("wrap data keys"))
         self._subject_key = master.derive("name subjects")
         self._fingerprint_key = master.derive("fingerprint requests")
+        self._contact_key = master.derive("find people")
         self._encode = msgspec.json.Encoder().encode
 
     def seal(self, personal: Mapping[str, Any], subject: str, bound_to: str) -> tuple[Sealed, PersonKey]:
@@ -189,11 +200,33 @@ class Sealer:
 
     def subject_of(self, email: str, phone: str, fallback: str) -> str:
         """The person's name in the key table: always the same for the same person, and it reveals nothing."""
-        email = "".join(email.split()).casefold()
+        email = _plain_email(email)
         digits = "".join(character for character in phone if character.isdigit())
         known_by = f"email {email}" if email else f"phone {digits}" if digits else f"other {fallback}"
         return "person-" + blake2b(known_by.encode(), digest_size=20, key=self._subject_key).hexdigest()
 
+    def contacts(self, tenant: str, email: str, phone: str) -> Contacts:
+        """What a person is found by in the ledger of this tenant; in that of another it is something else."""
+        email, phone = _plain_email(email), _plain_phone(phone)
+        return Contacts(
+            self._contact(f"{tenant} email {email}") if email else None,
+            self._contact(f"{tenant} phone {phone}") if phone else None,
+        )
+
+    def _contact(self, known_by: str) -> str:
+        return blake2b(known_by.encode(), digest_size=20, key=self._contact_key).hexdigest()
+
     def fingerprint(self, data: bytes) -> bytes:
         """A keyed hash of a canonical request: it recognises the same request and reveals nothing."""
         return blake2b(data, digest_size=32, key=self._fingerprint_key).digest()
+
+
+def _plain_email(email: str) -> str:
+    return "".join(email.split()).casefold()
+
+
+def _plain_phone(phone: str) -> str:
+    """Its digits; 0049 and +49 are the same."""
+    if not phone.isascii():
+        phone = normalize("NFKC", phone)  # full-width digits
+    return "".join(character for character in phone if character.isdecimal()).removeprefix("00")

@@ -75,4 +75,15 @@ def new_person(
 ) -> tuple[Person, str, Sealed | None, tuple[PersonKey, ...]]:
     person = person_of(customer, address, shapes.country(address.country, "ship_to.country", edge.warnings))
     subject = edge.sealer.subject_of(customer.email, customer.phone, order_id)
-    return (person, subject, *sealed_with(edge.sealer, person.personal, subject, order_id))
+    return (person, subject, *sealed_person(person, subject, order_id, edge))
+
+
+def sealed_person(
+    person: Person, subject: str, order_id: str, edge: Edge
+) -> tuple[Sealed | None, tuple[PersonKey, ...]]:
+    """The person sealed; by e-mail and phone it is found for as long as its key is there."""
+    sealed, keys = sealed_with(edge.sealer, person.personal, subject, order_id)
+    if not person.has_contact:
+        return sealed, keys
+    contacts = edge.sealer.contacts(edge.tenant, person.personal.get("email", ""), person.personal.get("phone", ""))
+    return sealed, tuple(PersonKey(key.key_id, key.subject, key.wrapped, *contacts) for key in keys)

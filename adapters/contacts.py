@@ -1,0 +1,122 @@
+"""Who a contact belongs to: people found by e-mail address and phone number, by keyed hashes alone.
+
+The hashes stand beside the data keys, so that erasing a person ends both and no read model has to know them. The writer
+stores them with the facts; keys from before it did are given theirs here, from what they unseal.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any, cast
+
+from psycopg.sql import SQL, Identifier
+
+from adapters.every_tenant import EveryTenant
+from adapters.tenants import Tenant, Tenants
+from ledger.engine.log import Log
+from ledger.engine.registry import Registry
+from ledger.engine.sealing import Contacts, Sealer, Unreadable
+from ledger.facts import Sealed
+from ledger.nouns import NOUNS
+from ledger.nouns.orders import AddressChanged, DetailsCompleted, OrderPlaced
+
+log = logging.getLogger("fulfilment.contacts")
+
+_WITH = """
+    SELECT subject FROM {schema}.ledger_keys WHERE email = %(email)s::text
+    UNION SELECT subject FROM {schema}.ledger_keys WHERE phone = %(phone)s::text
+"""
+_KNOWN = "SELECT DISTINCT subject FROM {schema}.ledger_keys WHERE subject = ANY(%(subjects)s) AND wrapped IS NOT NULL"
+
+
+async def people_with(log: Log, contacts: Contacts) -> list[str]:
+    """The pseudonyms of those who gave this e-mail address or this phone number; nobody who was erased."""
+    return await _subjects(log, _WITH, contacts._asdict())
+
+
+async def still_known(log: Log, subjects: Iterable[str]) -> list[str]:
+    """Those of these people who were not erased."""
+    return await _subjects(log, _KNOWN, {"subjects": list(subjects)})
+
+
+async def _subjects(log: Log, query: str, parameters: dict[str, Any]) -> list[str]:
+    async with log.pool.connection() as connection:
+        cursor = await connection.execute(_in(log, query), parameters)
+        return [subject for (subject,) in await cursor.fetchall()]
+
+
+def _in(log: Log, template: str) -> Any:
+    return SQL(cast("Any", template)).format(schema=Identifier(log.schema))
+
+
+# --- keys from before ---------------------------------------------------------------------------------
+
+_LOOK_SECONDS = 600.0
+_FACTS_AT_ONCE = 500
+_WITH_PEOPLE = tuple(fact.fact_name() for fact in (OrderPlaced, DetailsCompleted, AddressChanged))
+_REGISTRY = Registry(NOUNS)
+
+_LEFT = "SELECT notification_id FROM {schema}.ledger_tracking WHERE application_name = '__contacts__'"
+_DONE = "DELETE FROM {schema}.ledger_tracking WHERE application_name = '__contacts__'"
+_FACTS = """
+    SELECT notification_id, topic, state FROM {schema}.ledger_events
+    WHERE notification_id > %(after)s AND notification_id <= %(until)s AND topic = ANY(%(topics)s)
+    ORDER BY notification_id LIMIT %(limit)s
+"""
+_REMEMBER = """
+    UPDATE {schema}.ledger_keys AS k SET email = said.email, phone = said.phone
+    FROM unnest(%s::text[], %s::text[], %s::text[]) AS said (key_id, email, phone)
+    WHERE k.key_id = said.key_id AND k.wrapped IS NOT NULL
+"""
+
+
+class OldContacts:
+    """Gives keys from before their contacts: once for each tenant, from its first fact on, beside all else.
+
+    It is begun anew if the process ends meanwhile, and several processes may do it at once.
+    """
+
+    def __init__(self, tenants: Tenants, sealer: Sealer) -> None:
+        self._tenants = tenants
+        self._sealer = sealer
+        self._after: dict[str, int] = {}
+
+    async def run(self) -> None:
+        await EveryTenant(self._tenants.control, log, self.tick, _LOOK_SECONDS).run()
+
+    async def tick(self, name: str) -> bool:
+        """Some more of a tenant's keys; whether there are others left."""
+        tenant = await self._tenants.find(name)
+        async with tenant.log.pool.connection() as connection:
+            left = await (await connection.execute(_in(tenant.log, _LEFT))).fetchone()
+            if left is None:
+                return False
+            where = {"after": self._after.get(name, 0), "until": left[0], "topics": list(_WITH_PEOPLE)}
+            cursor = await connection.execute(_in(tenant.log, _FACTS), {**where, "limit": _FACTS_AT_ONCE})
+            rows = await cursor.fetchall()
+            if not rows:
+                await connection.execute(_in(tenant.log, _DONE))
+                return False
+        await self._remember(tenant, [_REGISTRY.decode(topic, state) for _, topic, state in rows])
+        self._after[name] = rows[-1][0]
+        return True
+
+    async def _remember(self, tenant: Tenant, facts: Iterable[Any]) -> None:
+        sealed = [(fact.customer, getattr(fact, "sealed_for", "") or fact.order_id) for fact in facts if fact.customer]
+        keys = await tenant.log.keys_of(customer.key_id for customer, _ in sealed)
+        said = [
+            (customer.key_id, *self._contacts(tenant.name, customer, wrapped, bound_to))
+            for customer, bound_to in sealed
+            if (wrapped := keys.get(customer.key_id)) is not None
+        ]
+        async with tenant.log.pool.connection() as connection:
+            await connection.execute(_in(tenant.log, _REMEMBER), [*map(list, zip(*said, strict=True))] or [[], [], []])
+
+    def _contacts(self, tenant: str, customer: Sealed, wrapped: bytes, bound_to: str) -> Contacts:
+        try:
+            said = self._sealer.unseal(customer, wrapped, bound_to)
+        except Unreadable as error:
+            log.warning("nobody is found by it: %s", error)
+            return Contacts()
+        return self._sealer.contacts(tenant, said.get("email", ""), said.get("phone", ""))

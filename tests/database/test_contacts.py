@@ -1,0 +1,157 @@
+"""People found by what they gave as contact: by keyed hashes that stand in no fact and go with the person."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from adapters.contacts import OldContacts, people_with, still_known
+from adapters.postgres import TENANT_MIGRATIONS, migrate, open_pool
+from adapters.tenants import Tenant, Tenants
+from ledger.decisions import intake
+from ledger.engine.executor import Ledger
+from ledger.engine.log import Log
+from ledger.engine.sealing import MasterKey, PersonKey, Sealer
+from ledger.nouns import NOUNS
+from ledger.nouns.orders import AddressChanged
+from ledger.terms.places import Destination
+from tests.support.projecting import connect, write_down
+from tests.support.scenario import Scenario, a_shop, line
+from tests.support.stalls import EmptyTenant
+
+SEALER = Sealer(MasterKey(bytes(range(32))))
+ANN = {"email": "Ann@Example.org", "phone": "+49 (30) 123-45 67"}
+
+
+def test_one_contact_is_one_hash_however_it_is_written():
+    plain = SEALER.contacts("shop", "ann@example.org", "+49301234567")
+    for email, phone in (
+        (" Ann@Example.ORG ", "0049 30 1234567"),
+        ("ANN@example.org", "(+49) 30/123-4567"),
+        ("ann@ example.org", "+４９ ３０ １２３４５６７"),
+    ):
+        assert SEALER.contacts("shop", email, phone) == plain
+    assert SEALER.contacts("shop", "", "ext.") == (None, None)
+    others = {*SEALER.contacts("shop", "bob@example.org", "49301234568"), *plain}
+    assert len(others) == 4
+
+
+def test_a_hash_needs_the_key_and_says_nothing_in_another_tenant():
+    here = SEALER.contacts("shop", **ANN)
+    assert not {*here} & {*SEALER.contacts("other", **ANN)}
+    assert not {*here} & {*Sealer(MasterKey(bytes(32))).contacts("shop", **ANN)}
+    assert not {*here} & {SEALER.subject_of(**ANN, fallback="").removeprefix("person-")}
+    assert not any(part in hash_ for hash_ in map(str, here) for part in ("ann", "1234567"))
+
+
+@asynccontextmanager
+async def serving(tenant: EmptyTenant) -> AsyncIterator[tuple[Tenant, OldContacts]]:
+    """The tenant as a process serves it, and what gives old keys their contacts."""
+    name = tenant.schema.removeprefix("tenant_")
+    async with open_pool(tenant.conninfo) as pool:
+        log = Log(tenant.schema, pool)
+        served = Tenant(name, tenant.schema, log, Ledger(log, NOUNS))
+
+        class _One(Tenants):
+            async def find(self, name: str) -> Tenant:
+                return served
+
+        yield served, OldContacts(_One(pool), SEALER)
+
+
+def sealed(personal: dict[str, str], subject: str, order_id: str, keys: list[PersonKey]) -> dict[str, Any]:
+    box, key = SEALER.seal(personal, subject, order_id)
+    keys.append(key)
+    return {"customer": box, "subject": subject}
+
+
+def kept(tenant: EmptyTenant, keys: list[PersonKey]) -> None:
+    """As versions of before kept them: without contacts."""
+    with connect(tenant) as connection:
+        for key in keys:
+            insert = f"INSERT INTO {tenant.schema}.ledger_keys (key_id, subject, wrapped) VALUES (%s, %s, %s)"
+            connection.execute(insert, key[:3])
+
+
+def before(tenant: EmptyTenant) -> None:
+    """Orders in a database that was made before contacts were kept, and is brought up to date."""
+    keys: list[PersonKey] = []
+    scenario = a_shop(tea=10)
+    scenario.place(line(1, "tea", 1), order_id="shop/1", **sealed(ANN, "person-ann", "shop/1", keys))
+    bob = {"phone": "0044 20 7946"}
+    scenario.place(line(1, "tea", 1), order_id="shop/2", **sealed(bob, "person-bob", "shop/2", keys))
+    _moved(scenario, "shop/2", keys)
+    with connect(tenant) as connection:
+        connection.execute(f"ALTER TABLE {tenant.schema}.ledger_keys DROP email, DROP phone")
+        connection.execute(f"UPDATE {tenant.schema}.ledger_schema SET version = {_BEFORE}")
+    kept(tenant, keys)
+    write_down(tenant, scenario.log)
+    asyncio.run(_migrate(tenant))
+
+
+_BEFORE = next(n for n, each in enumerate(TENANT_MIGRATIONS) if "ledger_keys_email_idx" in each)
+"""How many migrations a database had before."""
+
+
+async def _migrate(tenant: EmptyTenant) -> None:
+    async with open_pool(tenant.conninfo) as pool, pool.connection() as connection:
+        await migrate(connection, tenant.schema, TENANT_MIGRATIONS)
+
+
+def _moved(scenario: Scenario, order_id: str, keys: list[PersonKey]) -> None:
+    """The order goes to somebody else now."""
+    carol = sealed({"email": "carol@example.org"}, "person-carol", order_id, keys)
+    changed = AddressChanged(order_id, carol["customer"], Destination("FR"), scenario.now, carol["subject"])
+    scenario.record(intake.change_address(scenario.book, changed, scenario.now))
+
+
+async def test_people_of_orders_from_before_are_found_once_their_keys_were_looked_at(tenant: EmptyTenant):
+    await asyncio.to_thread(before, tenant)
+    async with serving(tenant) as (served, old):
+        by_mail = SEALER.contacts(served.name, "ann@example.org", "")
+        assert await people_with(served.log, by_mail) == []
+        assert await old.tick(served.name)
+        assert not await old.tick(served.name), "all are done"
+        assert await people_with(served.log, by_mail) == ["person-ann"]
+        assert await people_with(served.log, SEALER.contacts(served.name, "", "+49301234567")) == ["person-ann"]
+        assert await people_with(served.log, SEALER.contacts(served.name, "", "+44 207946")) == ["person-bob"]
+        assert await people_with(served.log, SEALER.contacts(served.name, "carol@example.org", "")) == ["person-carol"]
+
+
+async def test_who_was_erased_before_or_since_is_not_found(tenant: EmptyTenant):
+    await asyncio.to_thread(before, tenant)
+    async with serving(tenant) as (served, old):
+        await served.log.destroy("person-bob")
+        while await old.tick(served.name):
+            pass
+        assert await people_with(served.log, SEALER.contacts(served.name, "", "+44 207946")) == []
+        assert await still_known(served.log, ["person-ann", "person-bob"]) == ["person-ann"]
+        await served.log.destroy("person-ann")
+        assert await people_with(served.log, SEALER.contacts(served.name, **ANN)) == []
+        async with served.log.pool.connection() as connection:
+            query = SQL("SELECT email, phone FROM {} WHERE subject = 'person-ann'")
+            cursor = await connection.execute(query.format(Identifier(tenant.schema, "ledger_keys")))
+            assert await cursor.fetchall() == [(None, None)]
+
+
+async def test_a_ledger_that_begins_now_has_no_keys_from_before(tenant: EmptyTenant):
+    async with serving(tenant) as (served, old):
+        assert not await old.tick(served.name)
+
+
+@pytest.mark.parametrize("damage", [b"x" * 60, b""])
+async def test_a_key_that_opens_nothing_keeps_no_other_from_being_found(tenant: EmptyTenant, damage: bytes):
+    await asyncio.to_thread(before, tenant)
+    async with serving(tenant) as (served, old):
+        async with served.log.pool.connection() as connection:
+            spoil = SQL("UPDATE {} SET wrapped = %s WHERE subject = 'person-ann'")
+            await connection.execute(spoil.format(Identifier(tenant.schema, "ledger_keys")), (damage,))
+        while await old.tick(served.name):
+            pass
+        assert await people_with(served.log, SEALER.contacts(served.name, **ANN)) == []
+        assert await people_with(served.log, SEALER.contacts(served.name, "", "+44 207946")) == ["person-bob"]
