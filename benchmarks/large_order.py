@@ -22,6 +22,7 @@ from ledger.decisions import (
     intake,
     notices,
     recovery_demands,
+    remarks,
     rerouting,
     sourcing,
     stock_alerts,
@@ -352,6 +353,10 @@ def _intake() -> Iterator[Command]:
     placed = shop.after(_places())
     yield Command("RecordChargeback", placed, lambda view, now: intake.record_chargeback(view, chargeback, now), 1)
     yield Command("RecordReview", placed, _now(intake.review, ORDER, "r1", 5), 1)
+    note = orders.NoteAdded(ORDER, Sealed("key-note", b"box"), "digest", "mia", START)
+    yield Command("AddOrderNote", placed, lambda view, now: remarks.add_note(view, note), 1)
+    tags = orders.TagsChanged(ORDER, "mia", START, added=("vip",))
+    yield Command("TagOrder", placed, lambda view, now: remarks.change_tags(view, tags), 1)
 
 
 # --- supplier orders ------------------------------------------------------------------------------

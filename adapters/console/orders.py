@@ -9,6 +9,7 @@ import click
 from adapters.console import words
 from adapters.console.listings import LIMIT, print_rows, rows_of
 from adapters.console.place import address, parsed_line
+from adapters.console.remarks import note, tag
 from adapters.console.session import Nouns, Session, recording
 from adapters.console.show import LINE, hold_cells, line_numbers, order_of, read_order, record
 from adapters.console.supplier_orders import ack, cancel_answer, pack, rule_delay, send, ship
@@ -298,5 +299,5 @@ def chargeback(
     record(session, order_id, session.client.orders.RecordChargeback, request)
 
 
-for command in (send, ack, pack, ship, cancel_answer, rule_delay):
+for command in (send, ack, pack, ship, cancel_answer, rule_delay, note, tag):
     order.add_command(command)

@@ -16,7 +16,7 @@ from ledger.terms.order_numbers import order_number
 _FROM_OPTIONS = (
     "channel", "number", "lines", "currency", "name", "email", "phone", "address", "city", "region", "postal_code",
     "country", "paid", "payment", "express", "placed_at", "promised_by", "packing", "gift", "note", "all_or_nothing",
-    "reservation", "incoterm",
+    "reservation", "incoterm", "tags",
 )  # fmt: skip
 
 
@@ -66,6 +66,7 @@ def parsed_line(text: str, line_no: int, currency: str, option: str = "--line") 
 @click.option("--packing", multiple=True, metavar="WORD", help="What to pack with, such as logo_label.")
 @click.option("--gift", is_flag=True, help="No prices in the parcel.")
 @click.option("--note", help="The customer's or shop's note.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="A word to find it by; once for each.")
 @click.option("--all-or-nothing", is_flag=True, help="Refuse the order if any line lacks stock.")
 @click.option(
     "--when-unavailable",
@@ -149,6 +150,7 @@ def _from_options(options: dict[str, Any]) -> orders_pb2.PlaceOrderRequest:
         reservation_id=options["reservation"],
         when_unavailable=words.number(orders_pb2.WhenUnavailable, options["when_unavailable"]),
         incoterm=words.number(shipping_pb2.Incoterm, options["incoterm"]),
+        tags=options["tags"],
     )
 
 

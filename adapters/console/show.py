@@ -96,6 +96,10 @@ def show(session: Session, order_id: str, personal: bool, as_of: int | Timestamp
     if order.holds:
         out.blank()
         print_holds(out, order)
+    if order.notes:
+        out.blank()
+        rows = [[minute(each, "at"), each.by, each.note or "(sealed; --personal shows it)"] for each in order.notes]
+        out.table(["written", "by", "note"], rows)
     if order.supplier_orders:
         out.blank()
         _print_supplier_orders(out, order, None if as_of is not None else datetime.now(UTC))
@@ -132,6 +136,7 @@ def _print_header(out: Printer, order: orders_pb2.Order) -> None:
             ("ship to", _place(to)),
             ("gift", "no prices in the parcel" if order.gift else ""),
             ("note", order.note),
+            ("tags", ", ".join(order.tags)),
             ("facts", str(order.version)),
         ]
     )

@@ -18,6 +18,7 @@ from adapters.rpc.inquiries.reads import InquiryQueries
 from adapters.rpc.messages import MessageQueries
 from adapters.rpc.orders.asks import READERS as ORDERS
 from adapters.rpc.orders.reads import OrderQueries
+from adapters.rpc.orders.remarks import READERS as REMARKS
 from adapters.rpc.orders.supplier_orders import READERS as SUPPLIER_ORDERS
 from adapters.rpc.parcels.asks import READERS as PARCELS
 from adapters.rpc.parcels.reads import ParcelQueries
@@ -49,6 +50,7 @@ from ledger.engine.sealing import Sealer
 READERS: Readers = {
     **ORDERS,
     **SUPPLIER_ORDERS,
+    **REMARKS,
     **stock.READERS,
     **SUPPLIERS,
     **PARCELS,

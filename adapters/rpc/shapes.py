@@ -90,6 +90,14 @@ def words(values: Sequence[str], field: str, most: int = 50) -> tuple[str, ...]:
     return tuple(text(value, f"{field}[{index}]", most, required=True) for index, value in enumerate(values))
 
 
+def tags(values: Sequence[str], field: str) -> tuple[str, ...]:
+    """Each once, as it is kept: what differs by case, or by spaces around it, is the same tag."""
+    if not values:
+        return ()
+    named = [normalize("NFC", value.strip()).lower() for value in values]
+    return tuple(dict.fromkeys(words(named, field)))
+
+
 def some(values: Sequence[object], field: str, most: int, what: str) -> None:
     """At least one, and no more than so many."""
     require(len(values) > 0, field, f"is required: 1 to {most} {what}")

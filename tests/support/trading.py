@@ -149,6 +149,8 @@ WELL_FORMED: Mapping[str, Fields] = {
     "ConfirmReceipt": {**_ORDER, "by": common_pb2.PARTY_CUSTOMER},
     "RecordReview": {**_ORDER, "review_id": "review-1", "score": 5},
     "RecordChargeback": {**_ORDER, "chargeback_id": "chargeback-1", "amount": eur(990)},
+    "AddOrderNote": {**_ORDER, "note": "call before noon"},
+    "TagOrder": {**_ORDER, "add": ["vip"]},
     "CompleteCustomsData": {**_ORDER, "lines": [shipping_pb2.CustomsLine(line_no=1, title="Cup")]},
     "GetCustoms": _ORDER,
     "GetCommercialInvoice": _SUPPLIER_ORDER,
@@ -396,6 +398,13 @@ class Trade:
     def charged_back(self) -> str:
         order_id = self.placed()
         self.send("RecordChargeback", order_id=order_id)
+        return order_id
+
+    def tagged(self) -> str:
+        """With as many tags as an order may have."""
+        order_id = self.placed()
+        for number in range(0, 100, 20):
+            self.send("TagOrder", order_id=order_id, add=[f"tag {n}" for n in range(number, number + 20)])
         return order_id
 
     # --- cases; each is about two units of an order of the same number ---

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from adapters.rpc import shapes
 from adapters.rpc.commands import Ask, Edge, Reader, Readers
 from adapters.rpc.faults import each, fault, require
-from adapters.rpc.orders.people import new_person, person_of
-from adapters.rpc.sealing import person_in, sealed_note, sealed_with
+from adapters.rpc.orders.people import new_person, person_of, sealed_person
+from adapters.rpc.sealing import person_in, sealed_note
 from adapters.rpc.shapes import by_line, count, enum, happened, instant, optional, plain_id, taken, text
 from fulfilment.v1 import orders_pb2 as pb
 from fulfilment.v1 import shipping_pb2, supplier_orders_pb2
@@ -81,7 +81,7 @@ def place_order(request: pb.PlaceOrderRequest, edge: Edge) -> Ask:
     country = shapes.country_if_known(address.country, "ship_to.country", edge.warnings)
     person = person_of(customer, address, country, request.note)
     subject = edge.sealer.subject_of(customer.email, customer.phone, order_id)
-    sealed, keys = sealed_with(edge.sealer, person.personal, subject, order_id)
+    sealed, keys = sealed_person(person, subject, order_id, edge)
     cart_id = optional(plain_id, request.reservation_id, "reservation_id")
     placed_at = happened(request, edge.now, "placed_at")
     promised_by, promised_day = instant(request, "promised_by"), shapes.day(request.promised_day, "promised_day")
@@ -107,6 +107,7 @@ def place_order(request: pb.PlaceOrderRequest, edge: Edge) -> Ask:
         request.gift,
         promised_day=promised_day,
         historical=request.historical,
+        tags=shapes.tags(request.tags, "tags"),
         when_unavailable=_when_unavailable(request.when_unavailable, "when_unavailable"),
         incoterm=_incoterm(request.incoterm),
     )

@@ -36,6 +36,7 @@ class OrderQueries(PersonalQueries):
             (order.customer, order.sealed_for),
             *((hold.note, order_id) for hold in order.holds),
             *((each.customer, each.sealed_for) for _, _, each in shows.kept(order)),
+            *((each.note, order_id) for each in order.remarks.notes),
         )
         note = unsealed.get(placed.customer.key_id, {}).get("note", "") if placed.customer else ""
         found = shows.order(order, version, content_of(order.customer, unsealed), note, unsealed)

@@ -7,9 +7,9 @@ from typing import Any
 
 from adapters.rpc.shows import choice, day, hold, line_units, money, number_of, party, stamp
 from fulfilment.v1 import orders_pb2 as pb
-from fulfilment.v1 import shipping_pb2, supplier_orders_pb2
+from fulfilment.v1 import remarks_pb2, shipping_pb2, supplier_orders_pb2
 from ledger.decisions import customs
-from ledger.nouns.orders import DelayRuled, Line, Order, Shipment
+from ledger.nouns.orders import DelayRuled, Line, NoteAdded, Order, Shipment
 from ledger.nouns.orders.supplier_orders import CompensationAccrued, ShipTo, SupplierOrder
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
@@ -33,7 +33,7 @@ def order(
     note: str = "",
     said: Mapping[str, Mapping[str, Any]] = {},
 ) -> pb.Order:
-    """The order; personal, its note, and by key what else was unsealed of its holds and addresses, if asked for."""
+    """The order; personal, its note, and by key what else was unsealed of holds, notes and addresses, if asked for."""
     return pb.Order(
         order_id=state.order_id,
         status=_order_status(state.header),
@@ -61,6 +61,8 @@ def order(
         note=note,
         gift=state.placed.gift,
         kept_addresses=_kept(state, said),
+        tags=state.remarks.tags,
+        notes=[_note(each, said) for each in state.remarks.notes],
     )
 
 
@@ -84,6 +86,10 @@ def _kept(state: Order, said: Mapping[str, Mapping[str, Any]]) -> Iterator[pb.Ke
             ship_to=_address(ship_to.destination, person or {}),
             customer=_customer(person) if person else None,
         )
+
+
+def _note(each: NoteAdded, said: Mapping[str, Mapping[str, Any]]) -> remarks_pb2.OrderNote:
+    return remarks_pb2.OrderNote(at=stamp(each.at), by=each.by, note=said.get(each.note.key_id, {}).get("note", ""))
 
 
 def _line_state(state: Order, line: Line) -> pb.OrderLineState:

@@ -13,4 +13,5 @@ from ledger.nouns.orders.facts import *
 from ledger.nouns.orders.holds import *
 from ledger.nouns.orders.money import *
 from ledger.nouns.orders.refusals import *
+from ledger.nouns.orders.remarks import *
 from ledger.nouns.orders.state import *

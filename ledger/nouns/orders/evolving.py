@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from ledger.facts import LineNo, Units, plus
-from ledger.nouns.orders import after_sales, supplier_orders
+from ledger.nouns.orders import after_sales, remarks, supplier_orders
 from ledger.nouns.orders.after_sales import TakenIntoCase
 from ledger.nouns.orders.facts import (
     AddressChanged,
@@ -39,6 +39,7 @@ from ledger.nouns.orders.facts import (
     UnitsLost,
     UnitsReserved,
 )
+from ledger.nouns.orders.remarks import NoteAdded, TagsChanged
 from ledger.nouns.orders.state import AtSupplier, Breach, Buckets, Order, Shipment, Stops
 from ledger.nouns.orders.supplier_orders import (
     CancelAgreed,
@@ -122,6 +123,8 @@ def evolve(order: Order | None, fact: OrderFact) -> Order:
             return replace(order, rulings={**order.rulings, (fact.supplier_order_id, fact.clock): fact})
         case ReroutingSought():
             return replace(order, sought={**order.sought, (fact.supplier_order_id, fact.clock): fact})
+        case NoteAdded() | TagsChanged():
+            return replace(order, remarks=remarks.remarked(order.remarks, fact))
         case TakenIntoCase():
             # An order with an open case is not over, whenever its return window closed.
             return replace(order, after_sales=after_sales.evolve(order.after_sales, fact), completed_at=None)
@@ -133,7 +136,7 @@ NOUN = noun("order", OrderFact, evolve)
 
 
 def _placed(fact: OrderPlaced) -> Order:
-    return Order(  # many by position: Python is slower with more than 15 keyword arguments
+    order = Order(  # many by position: Python is slower with more than 15 keyword arguments
         fact,
         {line.line_no: line for line in fact.lines},
         {line.line_no: Buckets(line.quantity) for line in fact.lines},
@@ -151,6 +154,7 @@ def _placed(fact: OrderPlaced) -> Order:
         untracked=frozenset(fact.untracked),
         unreserved=_all_units(fact.lines, fact.untracked),
     )
+    return replace(order, remarks=remarks.with_tags(fact.tags, fact.placed_at)) if fact.tags else order
 
 
 def _all_units(lines: Iterable[Line], wanted: Iterable[LineNo]) -> dict[AtSupplier, int]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from ledger.facts import Fact, LineNo, Sealed, Units, Value, to_minute
 from ledger.nouns.choice import Choice
-from ledger.nouns.orders import after_sales
+from ledger.nouns.orders import after_sales, remarks
 from ledger.nouns.orders.supplier_orders import (
     CancelAgreed,
     CancelRefused,
@@ -185,6 +185,8 @@ class OrderPlaced(Fact, frozen=True, tag="order.placed"):
     """The day that the customer was promised, where it was told a day; promised_by is its end at the destination."""
     historical: bool = False
     """An old order, recorded for its figures: nobody has anything to do about it."""
+    tags: tuple[str, ...] = ()
+    """Words of the shop to find it by."""
 
 
 class SuppliersChosen(Fact, frozen=True, tag="order.suppliers_chosen"):
@@ -500,5 +502,6 @@ OrderFact = (
     | ClocksResumed
     | CompensationAccrued
     | CompensationReversed
+    | remarks.RemarkFact
     | after_sales.RemedyFact
 )

@@ -26,6 +26,7 @@ from ledger.nouns.orders.facts import (
     PaymentState,
     ReroutingSought,
 )
+from ledger.nouns.orders.remarks import Remarks
 from ledger.nouns.orders.supplier_orders import (
     Oddity,
     ShipTo,
@@ -168,6 +169,7 @@ class Order(Value, frozen=True):
     after_sales: AfterSales = AfterSales()
     addresses: tuple[ShipTo, ...] = ()
     """Where it was to go, the present address last; none while that never changed."""
+    remarks: Remarks = Remarks()
 
     @property
     def order_id(self) -> str:

@@ -193,7 +193,7 @@ class ReportServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListOrders(self, request, context):
-        """Lists orders by when they were placed.
+        """Lists orders by what they are about, by when they were placed or by when they last changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -55,7 +55,7 @@ class ReportServiceStub:
     FindParcels: _grpc.UnaryUnaryMultiCallable[_tracking_pb2.FindParcelsRequest, _tracking_pb2.FindParcelsResponse]
     """Finds the parcels that a tracking number named, of one carrier or of any. An unknown number finds none."""
     ListOrders: _grpc.UnaryUnaryMultiCallable[_tracking_pb2.ListOrdersRequest, _tracking_pb2.ListOrdersResponse]
-    """Lists orders by when they were placed."""
+    """Lists orders by what they are about, by when they were placed or by when they last changed."""
     ListHolds: _grpc.UnaryUnaryMultiCallable[_tracking_pb2.ListHoldsRequest, _tracking_pb2.ListHoldsResponse]
     """Lists the holds that stand, the oldest first."""
     ListObligations: _grpc.UnaryUnaryMultiCallable[_obligations_pb2.ListObligationsRequest, _obligations_pb2.ListObligationsResponse]
@@ -125,7 +125,7 @@ class ReportServiceAsyncStub(ReportServiceStub):
     FindParcels: _aio.UnaryUnaryMultiCallable[_tracking_pb2.FindParcelsRequest, _tracking_pb2.FindParcelsResponse]  # type: ignore[assignment]
     """Finds the parcels that a tracking number named, of one carrier or of any. An unknown number finds none."""
     ListOrders: _aio.UnaryUnaryMultiCallable[_tracking_pb2.ListOrdersRequest, _tracking_pb2.ListOrdersResponse]  # type: ignore[assignment]
-    """Lists orders by when they were placed."""
+    """Lists orders by what they are about, by when they were placed or by when they last changed."""
     ListHolds: _aio.UnaryUnaryMultiCallable[_tracking_pb2.ListHoldsRequest, _tracking_pb2.ListHoldsResponse]  # type: ignore[assignment]
     """Lists the holds that stand, the oldest first."""
     ListObligations: _aio.UnaryUnaryMultiCallable[_obligations_pb2.ListObligationsRequest, _obligations_pb2.ListObligationsResponse]  # type: ignore[assignment]
@@ -210,7 +210,7 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tracking_pb2.ListOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tracking_pb2.ListOrdersResponse, _abc.Awaitable[_tracking_pb2.ListOrdersResponse]]:
-        """Lists orders by when they were placed."""
+        """Lists orders by what they are about, by when they were placed or by when they last changed."""
 
     @_abc_1.abstractmethod
     def ListHolds(

@@ -96,6 +96,11 @@ class TrackedOrder(_message.Message):
     HOLDS_FIELD_NUMBER: _builtins.int
     PARCELS_FIELD_NUMBER: _builtins.int
     PROMISED_DAY_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    LATE_FIELD_NUMBER: _builtins.int
+    RESHIP_OF_FIELD_NUMBER: _builtins.int
+    ORIGINAL_ORDER_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     channel: _builtins.str
@@ -104,6 +109,14 @@ class TrackedOrder(_message.Message):
     """Derived from where its units are."""
     promised_day: _builtins.str
     """The day that was promised, ISO 8601, where the customer was told a day; promised_by is its last instant there."""
+    country: _builtins.str
+    """Where it goes, ISO 3166-1 alpha-2; empty if that is not known."""
+    late: _builtins.bool
+    """Whether one of its clocks ran out that still waits for something: an answer, a dispatch, the delivery."""
+    reship_of: _builtins.str
+    """The case whose units it sends once more; empty for what a customer ordered."""
+    original_order_id: _builtins.str
+    """The order that was paid for them; only with reship_of."""
     @_builtins.property
     def placed_at(self) -> _timestamp_pb2.Timestamp:
         """When the customer ordered."""
@@ -140,6 +153,10 @@ class TrackedOrder(_message.Message):
     def parcels(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackedParcel]:
         """Its parcels, the first registered first."""
 
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The words that it is found by."""
+
     def __init__(
         self,
         *,
@@ -156,10 +173,15 @@ class TrackedOrder(_message.Message):
         holds: _abc.Iterable[Global___TrackedHold] | None = ...,
         parcels: _abc.Iterable[Global___TrackedParcel] | None = ...,
         promised_day: _builtins.str = ...,
+        country: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        late: _builtins.bool = ...,
+        reship_of: _builtins.str = ...,
+        original_order_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "delivered_at", b"delivered_at", "expected_by", b"expected_by", "placed_at", b"placed_at", "promised_by", b"promised_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "confirmed_at", b"confirmed_at", "delivered_at", b"delivered_at", "expected_by", b"expected_by", "holds", b"holds", "lines", b"lines", "order_id", b"order_id", "parcels", b"parcels", "placed_at", b"placed_at", "promised_by", b"promised_by", "promised_day", b"promised_day", "status", b"status", "supplier_orders", b"supplier_orders"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "confirmed_at", b"confirmed_at", "country", b"country", "delivered_at", b"delivered_at", "expected_by", b"expected_by", "holds", b"holds", "late", b"late", "lines", b"lines", "order_id", b"order_id", "original_order_id", b"original_order_id", "parcels", b"parcels", "placed_at", b"placed_at", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "status", b"status", "supplier_orders", b"supplier_orders", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -519,7 +541,7 @@ Global___FindParcelsResponse: _TypeAlias = FindParcelsResponse  # noqa: Y015
 
 @_typing.final
 class ListOrdersRequest(_message.Message):
-    """Asks for orders."""
+    """Asks for orders: those that are all that is named here."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -529,10 +551,31 @@ class ListOrdersRequest(_message.Message):
     PLACED_UNTIL_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    SKU_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ID_FIELD_NUMBER: _builtins.int
+    SUPPLIER_ORDER_STATUSES_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    LATE_FIELD_NUMBER: _builtins.int
+    CHANGED_AFTER_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """Orders of this shop; empty means of all."""
     at_least: _builtins.int
     """Answer no earlier state than this position of the log."""
+    sku: _builtins.str
+    """With a line of this SKU; empty means of any."""
+    supplier_id: _builtins.str
+    """With a line that names this supplier, or a supplier order that it has or had; empty means of any. With
+    supplier_order_statuses it is one supplier order that is both.
+    """
+    country: _builtins.str
+    """That go to this country, ISO 3166-1 alpha-2; empty means to any."""
+    late: _builtins.bool
+    """Whether only those are wanted of which a clock ran out that still waits for something."""
+    changed_after: _builtins.int
+    """Only those that have facts after this position of the log, each once, by the last of them; 0 means all. A program
+    that follows orders asks again with the changed_until of the answer.
+    """
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_orders_pb2.OrderStatus.ValueType]:
         """Orders in one of these; empty means in any."""
@@ -549,6 +592,16 @@ class ListOrdersRequest(_message.Message):
     def page(self) -> _common_pb2.PageRequest:
         """Which page."""
 
+    @_builtins.property
+    def supplier_order_statuses(self) -> _containers.RepeatedScalarFieldContainer[_supplier_orders_pb2.SupplierOrderStatus.ValueType]:
+        """With a supplier order in one of these, such as SUPPLIER_ORDER_STATUS_DRAFT for what was never sent; empty means in
+        any.
+        """
+
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With all of these tags, at most 20."""
+
     def __init__(
         self,
         *,
@@ -558,12 +611,21 @@ class ListOrdersRequest(_message.Message):
         placed_until: _timestamp_pb2.Timestamp | None = ...,
         page: _common_pb2.PageRequest | None = ...,
         at_least: _builtins.int = ...,
+        sku: _builtins.str = ...,
+        supplier_id: _builtins.str = ...,
+        supplier_order_statuses: _abc.Iterable[_supplier_orders_pb2.SupplierOrderStatus.ValueType] | None = ...,
+        country: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        late: _builtins.bool = ...,
+        changed_after: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "placed_since", b"placed_since", "placed_until", b"placed_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_changed_after", b"_changed_after", "changed_after", b"changed_after", "page", b"page", "placed_since", b"placed_since", "placed_until", b"placed_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "channel", b"channel", "page", b"page", "placed_since", b"placed_since", "placed_until", b"placed_until", "statuses", b"statuses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_changed_after", b"_changed_after", "at_least", b"at_least", "changed_after", b"changed_after", "channel", b"channel", "country", b"country", "late", b"late", "page", b"page", "placed_since", b"placed_since", "placed_until", b"placed_until", "sku", b"sku", "statuses", b"statuses", "supplier_id", b"supplier_id", "supplier_order_statuses", b"supplier_order_statuses", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__changed_after: _TypeAlias = _typing.Literal["changed_after"]  # noqa: Y015
+    _WhichOneofArgType__changed_after: _TypeAlias = _typing.Literal["_changed_after", b"_changed_after"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__changed_after) -> _WhichOneofReturnType__changed_after | None: ...
 
 Global___ListOrdersRequest: _TypeAlias = ListOrdersRequest  # noqa: Y015
 
@@ -576,13 +638,18 @@ class ListOrdersResponse(_message.Message):
     ORDERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    CHANGED_UNTIL_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty on the last one."""
     position: _builtins.int
     """The position of the log that this holds at."""
+    changed_until: _builtins.int
+    """With changed_after: changes up to this position are listed, the same on all pages. What comes later is for the next
+    time.
+    """
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackedOrder]:
-        """By when they were placed, the earliest first."""
+        """By when they were placed, the earliest first; with changed_after by when they last changed."""
 
     def __init__(
         self,
@@ -590,10 +657,11 @@ class ListOrdersResponse(_message.Message):
         orders: _abc.Iterable[Global___TrackedOrder] | None = ...,
         next_page_token: _builtins.str = ...,
         position: _builtins.int = ...,
+        changed_until: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "orders", b"orders", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed_until", b"changed_until", "next_page_token", b"next_page_token", "orders", b"orders", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
