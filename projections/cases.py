@@ -133,6 +133,15 @@ async def list_cases(
         return Answer(rows, at.position, token)
 
 
+_OF_ORDERS = "SELECT * FROM {cases} WHERE order_id = ANY(%(order_ids)s) ORDER BY opened_at, case_id"
+
+
+async def cases_of(where: Where, order_ids: Sequence[str]) -> Answer[CaseSummary]:
+    """All cases of some orders, the first opened first."""
+    async with snapshot(where, CASES) as at:
+        return Answer(await at.each(_OF_ORDERS, {"order_ids": list(order_ids)}, CaseSummary), at.position)
+
+
 def _query(supplier_id: str, order_id: str) -> str:
     """The list from the table whose index fits: of one supplier, or of all."""
     conditions = ["s.supplier_id = %(supplier_id)s AND"] if supplier_id else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, NamedTuple
@@ -116,3 +117,12 @@ async def list_inquiries(
         found = await at.each(_LIST, parameters, ListedInquiry)
         rows, token = page.cut(found, [(row.due or _NEVER, row.inquiry_id) for row in found])
         return Answer(rows, at.position, token)
+
+
+_OF_ORDERS = "SELECT * FROM {inquiries} WHERE order_id = ANY(%(order_ids)s) ORDER BY asked_at, inquiry_id"
+
+
+async def inquiries_about(where: Where, order_ids: Sequence[str]) -> Answer[ListedInquiry]:
+    """All inquiries about some orders, the first asked first."""
+    async with snapshot(where, WAITING_INQUIRIES) as at:
+        return Answer(await at.each(_OF_ORDERS, {"order_ids": list(order_ids)}, ListedInquiry), at.position)

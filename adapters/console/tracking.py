@@ -81,30 +81,57 @@ def _print_parcels(session: Session, parcels: Iterable[tracking_pb2.TrackedParce
 @_CHANNEL
 @click.option("--since", type=words.INSTANT, help="Placed then or later.")
 @click.option("--until", type=words.INSTANT, help="Placed before then.")
+@click.option("--sku", metavar="SKU", help="With a line of it.")
+@click.option("--supplier", metavar="SUPPLIER_ID", help="That it is to send, or was to.")
+@click.option(
+    "--supplier-order",
+    "stages",
+    type=words.choice(supplier_orders_pb2.SupplierOrderStatus),
+    multiple=True,
+    help="With a supplier order in one of these; with --supplier, one of that supplier.",
+)
+@click.option("--unsent", is_flag=True, help="With a supplier order that was never sent.")
+@click.option("--country", metavar="CODE", help="That go there.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="With this tag; once for each that it must have.")
+@click.option("--late", is_flag=True, help="Of which a clock ran out that still waits for something.")
+@click.option(
+    "--changed-after", type=click.IntRange(0), metavar="POSITION", help="That changed after it, by their last change."
+)
 @LIMIT
 @click.pass_obj
-def orders(
-    session: Session, statuses: tuple[str, ...], channel: str, since: Any, until: Any, limit: int | None
-) -> None:
-    """List orders by when they were placed, such as all that are on hold."""
+def orders(session: Session, /, limit: int | None, **said: Any) -> None:
+    """List orders that are all that is said, such as all that are on hold."""
+    stages = [*said["stages"], *(["draft"] if said["unsent"] else [])]
     request = tracking_pb2.ListOrdersRequest(
-        statuses=[words.number(orders_pb2.OrderStatus, status) for status in statuses],
-        channel=channel,
-        placed_since=since,
-        placed_until=until,
+        statuses=[words.number(orders_pb2.OrderStatus, status) for status in said["statuses"]],
+        channel=said["channel"],
+        placed_since=said["since"],
+        placed_until=said["until"],
+        sku=said["sku"],
+        supplier_id=said["supplier"],
+        supplier_order_statuses=[words.number(supplier_orders_pb2.SupplierOrderStatus, stage) for stage in stages],
+        country=(said["country"] or "").upper(),
+        tags=said["tags"],
+        late=said["late"],
+        changed_after=said["changed_after"],
     )
+    print_orders(session, rows_of(session, session.client.reports.ListOrders, request, "orders"), limit)
+
+
+def print_orders(session: Session, found: Iterable[tracking_pb2.TrackedOrder], limit: int | None) -> None:
     print_rows(
         session,
-        rows_of(session, session.client.reports.ListOrders, request, "orders"),
+        found,
         limit,
-        ["order", "status", "placed", "promised by", "delivered", "waits for"],
+        ["order", "status", "placed", "promised by", "delivered", "waits for", "tags"],
         lambda each: [
             each.order_id,
-            word(orders_pb2.OrderStatus, each.status),
+            word(orders_pb2.OrderStatus, each.status) + (", late" if each.late else ""),
             minute(each, "placed_at"),
             promised(each),
             minute(each, "delivered_at"),
             ", ".join(word(orders_pb2.HoldReason, hold.reason) for hold in each.holds),
+            ", ".join(each.tags),
         ],
         "No such orders.",
     )

@@ -17,6 +17,7 @@ from psycopg.rows import kwargs_row
 from psycopg.sql import SQL, Composed, Identifier
 from psycopg_pool import AsyncConnectionPool
 
+from ledger.engine.log import EVENTS_TABLE
 from ledger.engine.registry import Registry
 from ledger.refusals import BeyondTheLog, Malformed, ProjectionBehind
 from ledger.view import Noun
@@ -76,7 +77,7 @@ class Snapshot:
         self._names = names
 
     async def rows(self, query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """Runs a query of this package; ``{table}`` names a table, ``%(name)s`` a parameter."""
+        """Runs a query of this package; ``{table}`` names a table, or the log's, ``%(name)s`` a parameter."""
         cursor = await self._connection.execute(self._with_names(query), parameters, binary=True)
         return await cursor.fetchall()
 
@@ -138,7 +139,8 @@ async def snapshot(where: Where, projection: Projection, *more: Projection) -> A
     async with opened:
         try:
             position = min([await _position(connection, where.schema, each) for each in asked])
-            yield Snapshot(connection, where.schema, tables, position)
+            names = {**tables, EVENTS_TABLE: Identifier(where.schema, EVENTS_TABLE)}
+            yield Snapshot(connection, where.schema, names, position)
         except errors.UndefinedColumn as error:  # not yet in the present shape
             raise ProjectionBehind(projection.name, where.at_least, 0) from error
 

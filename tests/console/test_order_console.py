@@ -296,3 +296,34 @@ def test_a_delivery_is_proven_and_disputed(ff: Shell):
     assert "in transit (of an earlier use)" in ff("parcel", "show", "dhl", "PROVEN1").out
     disputed = ff("parcel", "dispute", "dhl", "PROVEN1", "--reason", "not_received", "--json")
     assert disputed.json["parcel"]["status"] != "PARCEL_STATUS_DELIVERED"
+
+
+# --- notes, tags, and what they find --------------------------------------------------------------
+
+
+def test_notes_and_tags_are_put_down_shown_and_searched_for(ff: Shell):
+    placed(ff, "noted", "--paid", "--tag", "VIP", "--tag", "slow payer")
+    assert ff("order", "note", "shop/noted", "call before noon", "--actor", "mia").code == 0
+    assert ff("order", "tag", "shop/noted", "fragile", "--remove", "slow payer").code == 0
+    shown = ff("show", "shop/noted").out
+    assert re.search(r"tags +fragile, vip", shown)
+    assert "call before noon" not in shown
+    assert re.search(r"mia +call before noon", ff("show", "shop/noted", "--personal").out)
+    assert re.search(r"shop/noted +confirmed .* fragile, vip", ff("report", "orders", "--tag", "vip").out)
+    assert "No such orders." in ff("report", "orders", "--tag", "slow payer").out
+
+
+def test_orders_are_listed_by_all_that_is_asked_for(ff: Shell):
+    placed(ff, "unsent", "--paid", "--tag", "listed")
+    placed(ff, "sent", "--paid", "--tag", "listed")
+    ff("order", "send", "shop/sent/1")
+
+    def listed(*options: str) -> list[str]:
+        found = json.loads(ff("report", "orders", "--tag", "listed", *options, "--json").out)
+        return [each["order_id"] for each in found]
+
+    assert listed("--sku", "TEA", "--supplier", "acme", "--country", "de") == ["shop/unsent", "shop/sent"]
+    assert listed("--unsent") == ["shop/unsent"]
+    assert listed("--supplier-order", "sent", "--supplier", "acme") == ["shop/sent"]
+    assert listed("--late") == []
+    assert listed("--changed-after", "0") == ["shop/unsent", "shop/sent"]

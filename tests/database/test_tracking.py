@@ -15,7 +15,7 @@ from ledger.nouns.parcels import ParcelStatus
 from ledger.terms.rates import RateName
 from projections import tracking
 from projections.machine.reads import PageOf
-from projections.tracking import TrackedParcel
+from projections.tracking import OrderFilter, TrackedParcel
 from tests.support.projecting import asking, catch_up, contents, tracked
 from tests.support.rating import rate
 from tests.support.scenario import ANNA, DAY, HOUR, NOON, ORDER, Scenario, a_shop, delivered, line, scan, sent, shipped
@@ -198,7 +198,9 @@ async def listed(
     token = ""
     async with asking(tenant) as where:
         while True:
-            answer = await tracking.list_orders(where, PageOf(size, token), statuses, channel, since, until)
+            answer = await tracking.list_orders(
+                where, PageOf(size, token), OrderFilter(statuses, channel, since, until)
+            )
             assert len(answer.rows) <= size
             found += [int(order.order_id.partition("/")[2]) for order in answer.rows]
             token = answer.next_page_token

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adapters.rpc import shapes, shows
+from adapters.rpc.faults import require
 from adapters.rpc.listing import any_of, listed, page
 from adapters.rpc.queries import Context, Queries
 from adapters.rpc.shapes import optional, plain_id
@@ -10,11 +11,13 @@ from adapters.rpc.shows import line_units, number_of, stamp
 from fulfilment.v1 import orders_pb2, supplier_orders_pb2
 from fulfilment.v1 import tracking_pb2 as pb
 from ledger.nouns.orders import Header, HoldReason
+from ledger.nouns.orders.supplier_orders import Stage
 from projections import tracking
 
 _order_status = number_of(orders_pb2.OrderStatus)
 _supplier_order_status = number_of(supplier_orders_pb2.SupplierOrderStatus)
 _hold_reason = number_of(orders_pb2.HoldReason)
+_read_stage = shapes.enum(supplier_orders_pb2.SupplierOrderStatus, Stage)
 _read_header = shapes.enum(orders_pb2.OrderStatus, Header)
 _read_hold_reason = shapes.enum(orders_pb2.HoldReason, HoldReason)
 
@@ -23,7 +26,7 @@ class TrackingQueries(Queries):
     async def GetTracking(self, request: pb.GetTrackingRequest, context: Context) -> pb.GetTrackingResponse:
         order_id = shapes.order_id(request.order_id)
         answer = await tracking.get_order(await self.where(request, context), order_id)
-        return pb.GetTrackingResponse(order=_order(answer.rows[0]), position=answer.position)
+        return pb.GetTrackingResponse(order=tracked_order(answer.rows[0]), position=answer.position)
 
     async def FindParcels(self, request: pb.FindParcelsRequest, context: Context) -> pb.FindParcelsResponse:
         number = shapes.tracking_number(request.tracking_number)
@@ -33,15 +36,16 @@ class TrackingQueries(Queries):
         return pb.FindParcelsResponse(parcels=parcels, position=answer.position)
 
     async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
-        answer = await tracking.list_orders(
-            await self.where(request, context),
-            page(request),
-            any_of(_read_header, request.statuses, "statuses"),
-            optional(plain_id, request.channel, "channel"),
-            shapes.instant(request, "placed_since"),
-            shapes.instant(request, "placed_until"),
-        )
-        return listed(pb.ListOrdersResponse, "orders", answer, _order)
+        about, wanted = _filter(request), page(request)
+        require(request.changed_after >= 0, "changed_after", f"{request.changed_after} is below 0")
+        where = await self.where(request, context)
+        if not request.HasField("changed_after"):
+            answer = await tracking.list_orders(where, wanted, about)
+            return listed(pb.ListOrdersResponse, "orders", answer, tracked_order)
+        changes = await tracking.list_changed(where, wanted, about, request.changed_after)
+        response = listed(pb.ListOrdersResponse, "orders", changes.answer, tracked_order)
+        response.changed_until = changes.until
+        return response
 
     async def ListHolds(self, request: pb.ListHoldsRequest, context: Context) -> pb.ListHoldsResponse:
         answer = await tracking.list_holds(
@@ -53,7 +57,24 @@ class TrackingQueries(Queries):
         return listed(pb.ListHoldsResponse, "holds", answer, _order_hold)
 
 
-def _order(order: tracking.TrackedOrder) -> pb.TrackedOrder:
+def _filter(request: pb.ListOrdersRequest) -> tracking.OrderFilter:
+    country = shapes.country(request.country, "country", [])
+    stages = any_of(_read_stage, request.supplier_order_statuses, "supplier_order_statuses")
+    return tracking.OrderFilter(
+        any_of(_read_header, request.statuses, "statuses"),
+        optional(plain_id, request.channel, "channel"),
+        shapes.instant(request, "placed_since"),
+        shapes.instant(request, "placed_until"),
+        optional(shapes.sku, request.sku, "sku"),
+        optional(plain_id, request.supplier_id, "supplier_id"),
+        stages,
+        country,
+        shapes.tags(request.tags, "tags"),
+        request.late,
+    )
+
+
+def tracked_order(order: tracking.TrackedOrder) -> pb.TrackedOrder:
     return pb.TrackedOrder(
         order_id=order.order_id,
         channel=order.channel,
@@ -68,6 +89,11 @@ def _order(order: tracking.TrackedOrder) -> pb.TrackedOrder:
         supplier_orders=[_supplier_order(each) for each in order.details.supplier_orders],
         holds=[_hold(each) for each in order.details.holds],
         parcels=[_parcel(each) for each in order.parcels],
+        country=order.details.country,
+        tags=order.details.tags,
+        late=order.details.is_late,
+        reship_of=order.details.reship_of,
+        original_order_id=order.details.original_order_id,
     )
 
 

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
+from fulfilment.v1 import remarks_pb2 as _remarks_pb2
 from fulfilment.v1 import shipping_pb2 as _shipping_pb2
 from fulfilment.v1 import supplier_orders_pb2 as _supplier_orders_pb2
 from fulfilment.v1 import suppliers_pb2 as _suppliers_pb2
@@ -420,6 +421,7 @@ class PlaceOrderRequest(_message.Message):
     INCOTERM_FIELD_NUMBER: _builtins.int
     PROMISED_DAY_FIELD_NUMBER: _builtins.int
     HISTORICAL_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """The shop: 1 to 100 letters, digits and ._:#+-. Required."""
     channel_order_id: _builtins.str
@@ -485,6 +487,12 @@ class PlaceOrderRequest(_message.Message):
     def packing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the supplier is to pack with, such as "logo_label"; at most 20 words of 1,000 characters."""
 
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Words to find the order by: at most 20 of 1 to 50 characters, kept in small letters. No personal data; they are kept
+        in plain.
+        """
+
     def __init__(
         self,
         *,
@@ -508,10 +516,11 @@ class PlaceOrderRequest(_message.Message):
         incoterm: _shipping_pb2.Incoterm.ValueType = ...,
         promised_day: _builtins.str = ...,
         historical: _builtins.bool = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "customer", b"customer", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "channel_order_id", b"channel_order_id", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "historical", b"historical", "incoterm", b"incoterm", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "when_unavailable", b"when_unavailable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "channel_order_id", b"channel_order_id", "context", b"context", "currency", b"currency", "customer", b"customer", "gift", b"gift", "historical", b"historical", "incoterm", b"incoterm", "lines", b"lines", "note", b"note", "packing", b"packing", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reservation_id", b"reservation_id", "ship_to", b"ship_to", "stock_policy", b"stock_policy", "tags", b"tags", "when_unavailable", b"when_unavailable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1211,6 +1220,8 @@ class Order(_message.Message):
     GIFT_FIELD_NUMBER: _builtins.int
     PROMISED_DAY_FIELD_NUMBER: _builtins.int
     KEPT_ADDRESSES_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """"channel/channel_order_id"."""
     status: Global___OrderStatus.ValueType
@@ -1287,6 +1298,14 @@ class Order(_message.Message):
     def kept_addresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeptAddress]:
         """The parts that go to another address than ship_to: they were packed or had left when it changed."""
 
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The words that it is found by."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedCompositeFieldContainer[_remarks_pb2.OrderNote]:
+        """What people wrote down beside it, in the order in which it was recorded."""
+
     def __init__(
         self,
         *,
@@ -1316,10 +1335,12 @@ class Order(_message.Message):
         gift: _builtins.bool = ...,
         promised_day: _builtins.str = ...,
         kept_addresses: _abc.Iterable[Global___KeptAddress] | None = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        notes: _abc.Iterable[_remarks_pb2.OrderNote] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "customer", b"customer", "delivered_at", b"delivered_at", "placed_at", b"placed_at", "promised_by", b"promised_by", "ship_to", b"ship_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "kept_addresses", b"kept_addresses", "lines", b"lines", "no_promise_reason", b"no_promise_reason", "note", b"note", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_at", b"confirmed_at", "currency", b"currency", "customer", b"customer", "delivered_at", b"delivered_at", "delivery_missed", b"delivery_missed", "gift", b"gift", "holds", b"holds", "incoterm", b"incoterm", "kept_addresses", b"kept_addresses", "lines", b"lines", "no_promise_reason", b"no_promise_reason", "note", b"note", "notes", b"notes", "open_cases", b"open_cases", "order_id", b"order_id", "original_order_id", b"original_order_id", "payment", b"payment", "placed_at", b"placed_at", "priority", b"priority", "promised_by", b"promised_by", "promised_day", b"promised_day", "reship_of", b"reship_of", "ship_to", b"ship_to", "shipments", b"shipments", "status", b"status", "supplier_orders", b"supplier_orders", "tags", b"tags", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,6 +5,7 @@ import warnings
 
 from fulfilment.v1 import common_pb2 as fulfilment_dot_v1_dot_common__pb2
 from fulfilment.v1 import orders_pb2 as fulfilment_dot_v1_dot_orders__pb2
+from fulfilment.v1 import remarks_pb2 as fulfilment_dot_v1_dot_remarks__pb2
 from fulfilment.v1 import shipping_pb2 as fulfilment_dot_v1_dot_shipping__pb2
 from fulfilment.v1 import supplier_orders_pb2 as fulfilment_dot_v1_dot_supplier__orders__pb2
 
@@ -140,6 +141,16 @@ class OrderServiceStub:
         self.CompleteCustomsData = channel.unary_unary(
                 '/fulfilment.v1.OrderService/CompleteCustomsData',
                 request_serializer=fulfilment_dot_v1_dot_shipping__pb2.CompleteCustomsDataRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
+        self.AddOrderNote = channel.unary_unary(
+                '/fulfilment.v1.OrderService/AddOrderNote',
+                request_serializer=fulfilment_dot_v1_dot_remarks__pb2.AddOrderNoteRequest.SerializeToString,
+                response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+                _registered_method=True)
+        self.TagOrder = channel.unary_unary(
+                '/fulfilment.v1.OrderService/TagOrder',
+                request_serializer=fulfilment_dot_v1_dot_remarks__pb2.TagOrderRequest.SerializeToString,
                 response_deserializer=fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
                 _registered_method=True)
         self.GetCustoms = channel.unary_unary(
@@ -396,6 +407,24 @@ class OrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddOrderNote(self, request, context):
+        """Writes something down beside an order for whoever looks next, at any time. The same note of the same person and
+        time again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_ORDER.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TagOrder(self, request, context):
+        """Gives an order tags, by which ListOrders finds it, and takes others from it, at any time. What is so already
+        records nothing, nor does what is older than the newest news of a tag.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / TOO_MANY_TAGS if it would have more than 100.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetCustoms(self, request, context):
         """Says for each part of an order whether it crosses a customs border and what customs still asks for.
         Fails with NOT_FOUND / UNKNOWN_ORDER.
@@ -518,6 +547,16 @@ def add_OrderServiceServicer_to_server(servicer, server):
             'CompleteCustomsData': grpc.unary_unary_rpc_method_handler(
                     servicer.CompleteCustomsData,
                     request_deserializer=fulfilment_dot_v1_dot_shipping__pb2.CompleteCustomsDataRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'AddOrderNote': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddOrderNote,
+                    request_deserializer=fulfilment_dot_v1_dot_remarks__pb2.AddOrderNoteRequest.FromString,
+                    response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
+            ),
+            'TagOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.TagOrder,
+                    request_deserializer=fulfilment_dot_v1_dot_remarks__pb2.TagOrderRequest.FromString,
                     response_serializer=fulfilment_dot_v1_dot_common__pb2.Receipt.SerializeToString,
             ),
             'GetCustoms': grpc.unary_unary_rpc_method_handler(
@@ -1058,6 +1097,60 @@ class OrderService:
             target,
             '/fulfilment.v1.OrderService/CompleteCustomsData',
             fulfilment_dot_v1_dot_shipping__pb2.CompleteCustomsDataRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddOrderNote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.OrderService/AddOrderNote',
+            fulfilment_dot_v1_dot_remarks__pb2.AddOrderNoteRequest.SerializeToString,
+            fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TagOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fulfilment.v1.OrderService/TagOrder',
+            fulfilment_dot_v1_dot_remarks__pb2.TagOrderRequest.SerializeToString,
             fulfilment_dot_v1_dot_common__pb2.Receipt.FromString,
             options,
             channel_credentials,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from fulfilment.v1 import common_pb2 as _common_pb2
 from fulfilment.v1 import orders_pb2 as _orders_pb2
+from fulfilment.v1 import remarks_pb2 as _remarks_pb2
 from fulfilment.v1 import shipping_pb2 as _shipping_pb2
 from fulfilment.v1 import supplier_orders_pb2 as _supplier_orders_pb2
 from grpc import aio as _aio
@@ -194,6 +195,16 @@ class OrderServiceStub:
     cancelled, DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total, or TOTAL_TOO_LARGE if they
     come to more than 10^15 minor units.
     """
+    AddOrderNote: _grpc.UnaryUnaryMultiCallable[_remarks_pb2.AddOrderNoteRequest, _common_pb2.Receipt]
+    """Writes something down beside an order for whoever looks next, at any time. The same note of the same person and
+    time again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_ORDER.
+    """
+    TagOrder: _grpc.UnaryUnaryMultiCallable[_remarks_pb2.TagOrderRequest, _common_pb2.Receipt]
+    """Gives an order tags, by which ListOrders finds it, and takes others from it, at any time. What is so already
+    records nothing, nor does what is older than the newest news of a tag.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / TOO_MANY_TAGS if it would have more than 100.
+    """
     GetCustoms: _grpc.UnaryUnaryMultiCallable[_shipping_pb2.GetCustomsRequest, _shipping_pb2.GetCustomsResponse]
     """Says for each part of an order whether it crosses a customs border and what customs still asks for.
     Fails with NOT_FOUND / UNKNOWN_ORDER.
@@ -371,6 +382,16 @@ class OrderServiceAsyncStub(OrderServiceStub):
     Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / ORDER_CLOSED if the order is
     cancelled, DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total, or TOTAL_TOO_LARGE if they
     come to more than 10^15 minor units.
+    """
+    AddOrderNote: _aio.UnaryUnaryMultiCallable[_remarks_pb2.AddOrderNoteRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Writes something down beside an order for whoever looks next, at any time. The same note of the same person and
+    time again records nothing.
+    Fails with NOT_FOUND / UNKNOWN_ORDER.
+    """
+    TagOrder: _aio.UnaryUnaryMultiCallable[_remarks_pb2.TagOrderRequest, _common_pb2.Receipt]  # type: ignore[assignment]
+    """Gives an order tags, by which ListOrders finds it, and takes others from it, at any time. What is so already
+    records nothing, nor does what is older than the newest news of a tag.
+    Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / TOO_MANY_TAGS if it would have more than 100.
     """
     GetCustoms: _aio.UnaryUnaryMultiCallable[_shipping_pb2.GetCustomsRequest, _shipping_pb2.GetCustomsResponse]  # type: ignore[assignment]
     """Says for each part of an order whether it crosses a customs border and what customs still asks for.
@@ -660,6 +681,28 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         Fails with NOT_FOUND / UNKNOWN_ORDER or UNKNOWN_LINE, FAILED_PRECONDITION / ORDER_CLOSED if the order is
         cancelled, DECLARED_TOTAL_DIFFERS if the lines do not add up to the declared total, or TOTAL_TOO_LARGE if they
         come to more than 10^15 minor units.
+        """
+
+    @_abc_1.abstractmethod
+    def AddOrderNote(
+        self,
+        request: _remarks_pb2.AddOrderNoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Writes something down beside an order for whoever looks next, at any time. The same note of the same person and
+        time again records nothing.
+        Fails with NOT_FOUND / UNKNOWN_ORDER.
+        """
+
+    @_abc_1.abstractmethod
+    def TagOrder(
+        self,
+        request: _remarks_pb2.TagOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_common_pb2.Receipt, _abc.Awaitable[_common_pb2.Receipt]]:
+        """Gives an order tags, by which ListOrders finds it, and takes others from it, at any time. What is so already
+        records nothing, nor does what is older than the newest news of a tag.
+        Fails with NOT_FOUND / UNKNOWN_ORDER, FAILED_PRECONDITION / TOO_MANY_TAGS if it would have more than 100.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,31 @@
+"""Where is each order, supplier order and parcel, when is it expected, what does it wait for, how is it found?"""
+
+from projections.tracking.finding import OrderFilter, list_changed, list_orders
+from projections.tracking.lists import find_parcels, get_order, list_holds
+from projections.tracking.projection import TRACKING
+from projections.tracking.rows import (
+    LastScan,
+    OrderHold,
+    TrackedHold,
+    TrackedLine,
+    TrackedOrder,
+    TrackedParcel,
+    TrackedSupplierOrder,
+)
+
+__all__ = [
+    "TRACKING",
+    "LastScan",
+    "OrderFilter",
+    "OrderHold",
+    "TrackedHold",
+    "TrackedLine",
+    "TrackedOrder",
+    "TrackedParcel",
+    "TrackedSupplierOrder",
+    "find_parcels",
+    "get_order",
+    "list_changed",
+    "list_holds",
+    "list_orders",
+]

@@ -1,0 +1,203 @@
+"""Orders found by what they are about: by filters that combine, and by whether they changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ledger.nouns.orders import Header
+from ledger.nouns.orders.supplier_orders import Stage
+from projections.machine.reads import FIRST, LAST, Answer, PageOf, Snapshot, Where, snapshot
+from projections.machine.rows import reader
+from projections.tracking import facets
+from projections.tracking.lists import with_parcels
+from projections.tracking.projection import TRACKING
+from projections.tracking.rows import TrackedOrder
+
+
+class OrderFilter(NamedTuple):
+    """What the orders of a list have in common; what is empty says nothing."""
+
+    statuses: Sequence[Header] = ()
+    channel: str = ""
+    since: datetime | None = None
+    """Placed in [since, until)."""
+    until: datetime | None = None
+    sku: str = ""
+    supplier_id: str = ""
+    """A line names it, or it has or had one of its supplier orders; with stages one supplier order is both."""
+    stages: Sequence[Stage] = ()
+    """A supplier order of it is in one of these."""
+    country: str = ""
+    tags: Sequence[str] = ()
+    """All of them."""
+    late: bool = False
+    people: Sequence[str] = ()
+    """Pseudonyms: data of one of these people came with it, or it has this number."""
+    number: str = ""
+    """The shop's own, as it stands in the order's id."""
+
+    @property
+    def every(self) -> list[str]:
+        """The facets that an order must have, each of them."""
+        named = (
+            (facets.sku, self.sku),
+            (facets.supplier, self.supplier_id),
+            (facets.country, self.country),
+        )
+        found = [facet(value) for facet, value in named if value]
+        return [*found, *map(facets.tag, self.tags), *([facets.LATE] if self.late else [])]
+
+    @property
+    def who(self) -> list[str]:
+        """The facets of which an order must have one."""
+        return [*map(facets.person, self.people), *([facets.number(self.number)] if self.number else [])]
+
+
+EVERYTHING = OrderFilter()
+
+# --- by when they were placed ---------------------------------------------------------------------
+
+# Whatever else is asked for is looked up for one order after the other, each by the key of its table.
+_CONDITIONS = """
+    (cardinality(%(statuses)s::text[]) = 0 OR o.status = ANY(%(statuses)s))
+    AND (%(channel)s = '' OR o.channel = %(channel)s)
+    AND o.placed_at >= %(since)s AND o.placed_at < %(until)s
+    AND cardinality(%(every)s::text[]) = (
+        SELECT count(*) FROM {tracking_facets} AS f
+        WHERE f.facet = ANY(%(every)s) AND f.placed_at = o.placed_at AND f.order_id = o.order_id
+    )
+    AND (cardinality(%(who)s::text[]) = 0 OR EXISTS (
+        SELECT FROM {tracking_facets} AS f
+        WHERE f.facet = ANY(%(who)s) AND f.placed_at = o.placed_at AND f.order_id = o.order_id
+    ))
+    AND (cardinality(%(stages)s::text[]) = 0 OR EXISTS (
+        SELECT FROM json_array_elements(o.details::json -> 'supplier_orders') AS s
+        WHERE s ->> 'status' = ANY(%(stages)s) AND %(supplier_id)s IN ('', s ->> 'supplier_id')
+    ))
+"""
+
+
+def _with_conditions(query: str) -> str:
+    return query.replace("{conditions}", _CONDITIONS)
+
+
+_BY_STATUS = """
+    SELECT found.* FROM unnest(%(drivers)s::text[]) AS wanted (status) CROSS JOIN LATERAL (
+        SELECT o.* FROM {tracking_orders} AS o
+        WHERE o.status = wanted.status AND (o.placed_at, o.order_id) > (%(after_at)s, %(after_id)s) AND {conditions}
+        ORDER BY o.placed_at, o.order_id LIMIT %(limit)s
+    ) AS found ORDER BY found.placed_at, found.order_id LIMIT %(limit)s
+"""
+# OFFSET 0 keeps the planner from joining in another way: it goes along one index, and from there to each order.
+_BY_FACET = """
+    SELECT DISTINCT ON (found.placed_at, found.order_id) found.*
+    FROM unnest(%(drivers)s::text[]) AS wanted (facet) CROSS JOIN LATERAL (
+        SELECT o.* FROM (
+            SELECT d.placed_at, d.order_id FROM {tracking_facets} AS d
+            WHERE d.facet = wanted.facet AND (d.placed_at, d.order_id) > (%(after_at)s, %(after_id)s)
+                AND d.placed_at >= %(since)s AND d.placed_at < %(until)s
+            ORDER BY d.placed_at, d.order_id OFFSET 0
+        ) AS driver CROSS JOIN LATERAL (
+            SELECT * FROM {tracking_orders} WHERE order_id = driver.order_id OFFSET 0
+        ) AS o
+        WHERE {conditions}
+        ORDER BY driver.placed_at, driver.order_id LIMIT %(limit)s
+    ) AS found ORDER BY found.placed_at, found.order_id LIMIT %(limit)s
+"""
+_COUNTED = 1000
+_RAREST = """
+    SELECT wanted.facet FROM unnest(%(every)s::text[]) AS wanted (facet) CROSS JOIN LATERAL (
+        SELECT count(*) AS orders FROM (
+            SELECT FROM {tracking_facets} AS f WHERE f.facet = wanted.facet LIMIT %(counted)s
+        ) AS counted
+    ) AS found ORDER BY found.orders LIMIT 1
+"""
+
+
+async def list_orders(where: Where, page: PageOf, about: OrderFilter = EVERYTHING) -> Answer[TrackedOrder]:
+    """Orders by when they were placed."""
+    after_at, after_id = page.after(tuple[datetime, str]) or (FIRST, "")
+    limit = page.limit
+    async with snapshot(where, TRACKING) as at:
+        drivers = await _drivers(at, about)
+        parameters = {
+            **_parameters(about),
+            "drivers": drivers or [status.value for status in about.statuses or Header],
+            "after_at": after_at,
+            "after_id": after_id,
+            "limit": limit,
+        }
+        found = await at.each(_with_conditions(_BY_FACET if drivers else _BY_STATUS), parameters, TrackedOrder)
+        rows, token = page.cut(found, [(order.placed_at, order.order_id) for order in found])
+        return Answer(await with_parcels(at, rows), at.position, token)
+
+
+async def _drivers(at: Snapshot, about: OrderFilter) -> list[str]:
+    """The facets whose orders are looked through: of those that all must have the rarest; none where none is named."""
+    every = about.every
+    if len(every) > 1:
+        return [facet for (facet,) in await at.rows(_RAREST, {"every": every, "counted": _COUNTED})]
+    return every or about.who or list(map(facets.stage, about.stages))
+
+
+def _parameters(about: OrderFilter) -> dict[str, Any]:
+    return {
+        "statuses": [status.value for status in about.statuses],
+        "channel": about.channel,
+        "since": about.since or FIRST,
+        "until": about.until or LAST,
+        "every": about.every,
+        "who": about.who,
+        "stages": [stage.value for stage in about.stages],
+        "supplier_id": about.supplier_id,
+    }
+
+
+# --- by their last change -------------------------------------------------------------------------
+
+# The log itself: the last fact of each order. What came after "until" is for the next time, also on a later page.
+_CHANGED = """
+    SELECT o.*, changed.position FROM (
+        SELECT e.originator_id, e.notification_id AS position FROM {ledger_events} AS e
+        WHERE e.notification_id > %(after)s AND e.notification_id <= %(up_to)s
+            AND e.originator_id >= 'order-' AND e.originator_id < 'order.'
+            AND NOT EXISTS (
+                SELECT FROM {ledger_events} AS later
+                WHERE later.originator_id = e.originator_id AND later.originator_version > e.originator_version
+                    AND later.notification_id <= %(up_to)s
+            )
+        ORDER BY e.notification_id OFFSET 0
+    ) AS changed CROSS JOIN LATERAL (
+        SELECT * FROM {tracking_orders} WHERE order_id = substr(changed.originator_id, 7) OFFSET 0
+    ) AS o
+    WHERE {conditions}
+    ORDER BY changed.position LIMIT %(limit)s
+"""
+
+
+class Changes(NamedTuple):
+    """Orders that changed, and up to which position: from there the next list goes on."""
+
+    answer: Answer[TrackedOrder]
+    until: int
+
+
+async def list_changed(where: Where, page: PageOf, about: OrderFilter, after: int) -> Changes:
+    """Orders that have facts after a position, each once, by the last of them."""
+    begun, limit = page.after(tuple[int, int]), page.limit
+    async with snapshot(where, TRACKING) as at:
+        position, up_to = begun or (after, at.position)
+        parameters = {**_parameters(about), "after": position, "up_to": up_to, "limit": limit}
+        found = await at.each(_with_conditions(_CHANGED), parameters, _changed)
+        rows, token = page.cut(found, [(position, up_to) for position, _ in found])
+        orders = await with_parcels(at, [order for _, order in rows])
+        return Changes(Answer(orders, at.position, token), up_to)
+
+
+_order = reader(TrackedOrder)
+
+
+def _changed(position: int, **kept: Any) -> tuple[int, TrackedOrder]:
+    return position, _order(**kept)

@@ -1,0 +1,69 @@
+"""One order, the parcels of a number, and the holds that stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from ledger.nouns.orders import HoldReason, UnknownOrder
+from projections.machine.reads import FIRST, Answer, PageOf, Snapshot, Where, snapshot
+from projections.tracking.projection import TRACKING
+from projections.tracking.rows import OrderHold, TrackedOrder, TrackedParcel
+
+_ORDER = "SELECT * FROM {tracking_orders} WHERE order_id = %(order_id)s"
+_PARCELS_OF = """
+    SELECT * FROM {tracking_parcels} WHERE order_id = ANY(%(order_ids)s) ORDER BY registered_at, carrier, number, epoch
+"""
+_PARCELS_NAMED = """
+    SELECT * FROM {tracking_parcels} WHERE number = %(number)s AND (%(carrier)s = '' OR carrier = %(carrier)s)
+    ORDER BY carrier, epoch DESC
+"""
+_HOLDS = """
+    SELECT * FROM {tracking_holds}
+    WHERE (cardinality(%(reasons)s::text[]) = 0 OR reason = ANY(%(reasons)s)) AND (%(owner)s = '' OR owner = %(owner)s)
+        AND (since, order_id, reason, owner, supplier_order_id) > (
+            %(after_at)s, %(after_id)s, %(after_reason)s, %(after_owner)s, %(after_scope)s
+        )
+    ORDER BY since, order_id, reason, owner, supplier_order_id LIMIT %(limit)s
+"""
+
+
+async def with_parcels(at: Snapshot, orders: Sequence[TrackedOrder]) -> list[TrackedOrder]:
+    by_id = {order.order_id: order for order in orders}
+    for parcel in await at.each(_PARCELS_OF, {"order_ids": list(by_id)}, TrackedParcel):
+        by_id[parcel.order_id].parcels += (parcel,)
+    return list(orders)
+
+
+async def get_order(where: Where, order_id: str) -> Answer[TrackedOrder]:
+    """One order with its parcels; raises UnknownOrder."""
+    async with snapshot(where, TRACKING) as at:
+        found = await at.each(_ORDER, {"order_id": order_id}, TrackedOrder)
+        if not found:
+            raise UnknownOrder(order_id)
+        return Answer(await with_parcels(at, found), at.position)
+
+
+async def find_parcels(where: Where, number: str, carrier: str = "") -> Answer[TrackedParcel]:
+    """Every use of a tracking number, of one carrier or of any; the newest use of each carrier first."""
+    async with snapshot(where, TRACKING) as at:
+        parameters = {"number": number, "carrier": carrier}
+        found = await at.each(_PARCELS_NAMED, parameters, TrackedParcel)
+        return Answer(found, at.position)
+
+
+async def list_holds(
+    where: Where, page: PageOf, reasons: Iterable[HoldReason] = (), owner: str = ""
+) -> Answer[OrderHold]:
+    """The holds that stand, for one of these reasons or for any, of one owner or of all; the oldest first."""
+    after = page.after(tuple[datetime, str, str, str, str]) or (FIRST, "", "", "", "")
+    parameters = {
+        "reasons": [reason.value for reason in reasons],
+        "owner": owner,
+        **dict(zip(("after_at", "after_id", "after_reason", "after_owner", "after_scope"), after, strict=True)),
+        "limit": page.limit,
+    }
+    async with snapshot(where, TRACKING) as at:
+        found = await at.each(_HOLDS, parameters, OrderHold)
+        rows, token = page.cut(found, [(each.since, each.order_id, *each.hold.key) for each in found])
+        return Answer(rows, at.position, token)

@@ -1,0 +1,124 @@
+"""How orders and parcels become the rows of where things are."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from ledger.facts import LineNo
+from ledger.nouns import orders, parcels
+from ledger.nouns.orders import Order
+from ledger.nouns.orders.supplier_orders import SupplierOrder
+from ledger.nouns.parcels import Parcel
+from projections.machine.histories import OrderHistory
+from projections.machine.projection import From, projection
+from projections.tracking.facets import facets, is_late
+from projections.tracking.rows import (
+    FACETS,
+    HOLDS,
+    ORDERS,
+    PARCELS,
+    Details,
+    KeptOrder,
+    OrderHold,
+    TrackedHold,
+    TrackedLine,
+    TrackedParcel,
+    TrackedSupplierOrder,
+)
+
+
+def _order(history: OrderHistory) -> list[KeptOrder]:
+    order, placed = history.order, history.order.placed
+    details = Details(
+        order.confirmed_at,
+        order.promised_day,
+        tuple(_line(order, line_no) for line_no in order.lines),
+        tuple(_supplier_order(each) for each in order.supplier_orders.values()),
+        tuple(TrackedHold(each.reason, each.at, each.missing, each.supplier_order_id) for each in order.holds),
+        order.destination.country,
+        order.remarks.tags,
+        history.cached(is_late),
+        placed.reship_of,
+        placed.original_order_id,
+    )
+    row = KeptOrder(
+        order_id=placed.order_id,
+        channel=placed.channel,
+        status=history.header,
+        placed_at=placed.placed_at,
+        promised_by=order.promised_by,
+        delivered_at=history.delivered_at,
+        details=details,
+    )
+    return [row]
+
+
+def _line(order: Order, line_no: LineNo) -> TrackedLine:
+    line = order.lines[line_no]
+    return TrackedLine(line_no, line.sku, line.supplier_id, order.buckets[line_no])
+
+
+def _supplier_order(each: SupplierOrder) -> TrackedSupplierOrder:
+    unshipped, shipped = each.unshipped, each.count("shipped")
+    return TrackedSupplierOrder(
+        each.supplier_order_id,
+        each.supplier_id,
+        each.stage,
+        unshipped + shipped + sum(each.count(what) for what in ("rejected", "cancelled", "rerouted")),
+        unshipped,
+        shipped,
+        each.delivered,
+        each.sent_at,
+        each.acknowledged_at,
+        each.packed_at,
+        each.dispatch_by,
+        each.dispatched_at,
+        each.stopped_since,
+    )
+
+
+def _holds(history: OrderHistory) -> list[OrderHold]:
+    order_id = history.order.order_id
+    return [OrderHold(order_id, *hold.key, hold.at, replace(hold, note=None)) for hold in history.order.holds]
+
+
+def _parcels(parcel: Parcel) -> list[TrackedParcel]:
+    return [_parcel(use) for use in parcels.uses(parcel)]
+
+
+def _parcel(parcel: Parcel) -> TrackedParcel:
+    scan = parcel.checkpoints[-1] if parcel.checkpoints else None
+    held = parcel.customs_hold
+    return TrackedParcel(
+        number=parcel.number,
+        carrier=parcel.carrier,
+        epoch=parcel.epoch,
+        order_id=parcel.order_id,
+        supplier_order_id=parcel.supplier_order_id,
+        supplier_id=parcel.supplier_id,
+        status=parcel.status,
+        country=parcel.country,
+        lines=parcel.by_line,
+        registered_at=parcel.registered_at,
+        promised_by=parcel.promised_by,
+        promised_day=parcel.promised_day,
+        first_scan_at=parcel.first_scan_at,
+        delivered_at=parcel.delivered_at,
+        scan_at=scan.at if scan else None,
+        scan_status=scan.status if scan else None,
+        scan_city=scan.city if scan else "",
+        scan_country=scan.country if scan else "",
+        customs_held_since=held.since if held else None,
+        customs_asks=held.asks if held else None,
+        customs_answer_by=held.answer_by if held else None,
+    )
+
+
+TRACKING = projection(
+    "tracking",
+    7,
+    From(orders.NOUN, ORDERS, _order, compared=False),
+    From(parcels.NOUN, PARCELS, _parcels),
+    From(orders.NOUN, HOLDS, _holds),
+    From(orders.NOUN, FACETS, facets),
+)
