@@ -33,6 +33,7 @@ from ledger.nouns.orders import Order
 from ledger.nouns.orders.supplier_orders import ShipTo, reroutable
 from ledger.nouns.policies import Policies, policy_at
 from ledger.terms.clocks import Clock
+from ledger.terms.shipping import Chosen
 from ledger.view import View
 
 
@@ -138,6 +139,7 @@ class Letters:
         if order is not None and asked.kind in _TELL_WHERE:
             to_whom = order.ship_to_of(about.supplier_order_id)
             person = await self._unsealed(log, to_whom.customer, to_whom.sealed_for)
+            person = {**person, "note": await self._note(log, order)}
         elif order is not None and asked.audience is Audience.CUSTOMER:
             person = await self._unsealed(log, order.customer, order.sealed_for)
         if asked.audience is Audience.SUPPLIER and supplier is not None and supplier.registered.contact is not None:
@@ -152,6 +154,16 @@ class Letters:
         else:
             who = (name if asked.audience is Audience.SUPPLIER else asked.recipient, contact, "")
         return Envelope(*to, *who, asked.language, subject, text)
+
+    async def _note(self, log: Log, order: Order) -> str:
+        """The note that came with the order; without the person of that time there is none any more."""
+        placed = order.placed
+        try:
+            return str(
+                (await self._unsealed(log, placed.customer, placed.sealed_for or placed.order_id)).get("note", "")
+            )
+        except Erased:
+            return ""
 
     async def _unsealed(self, log: Log, sealed: Sealed | None, bound_to: str) -> dict[str, Any]:
         if sealed is None:
@@ -181,7 +193,8 @@ def _values(
     day = order.promised_day if order is not None and of_promise else None
     until = day if day is not None and due is not None else due
     days = _days_until(until, asked.caused_at) if until else 0
-    packing = order.placed.packing if order else ()
+    packing = supplier_order.packing if supplier_order else ()
+    service = supplier_order.shipping if supplier_order else None
     express = order is not None and order.placed.priority == "express"
     values = {
         "name": person.get("name", ""),
@@ -194,13 +207,15 @@ def _values(
         "sku": about.sku,
         "amount": str(about.amount or ""),
         "supplier": supplier,
-        "carrier": about.carrier.upper() if len(about.carrier) <= _SHORT else about.carrier.title(),
+        "carrier": _carrier(about.carrier),
         "number": about.number,
         "link": link_of(about.carrier, about.number),
         "lines": _lines(order, _units(asked, order)) if order else "",
         "ship_to": _ship_to(order.ship_to_of(about.supplier_order_id), person) if order and supplier_order else "",
-        "packing": ", ".join(packing),
-        "gift": "",
+        "packing": ", ".join(word.replace("_", " ") for word in packing),
+        "service_name": _service(service) if service else "",
+        "note_text": person.get("note", ""),
+        **dict.fromkeys(_PHRASES_OF_AN_INSTRUCTION, ""),
         "due": in_words(until, language, with_time=asked.audience is not Audience.CUSTOMER) if until else "",
         "days": str(days),
     }
@@ -211,6 +226,8 @@ def _values(
         "due": "known" if due else "unknown",
         "pack": "named" if packing else "plain",
         "gift": "yes" if order is not None and order.placed.gift else "no",
+        "service": "known" if service is not None and service.code else "unknown",
+        "note": "yes" if person.get("note") else "no",
         "speed": "express" if express else "standard",
         "reason": about.because,
         "trouble": about.because,
@@ -221,6 +238,8 @@ def _values(
     return values, picks
 
 
+_PHRASES_OF_AN_INSTRUCTION = ("pack", "gift", "service", "note")
+"""Empty where nothing is to be said of it."""
 _TELL_WHERE = (MessageKind.DISPATCH_INSTRUCTION, MessageKind.ADDRESS_CHANGE)
 """What a supplier reads an address in."""
 _TELL_TO_SHIP = (*_TELL_WHERE, MessageKind.GO_ON)
@@ -257,6 +276,15 @@ def _ship_to(ship_to: ShipTo, person: Mapping[str, Any]) -> str:
     town = " ".join(part for part in (person.get("postal_code"), person.get("city")) if part)
     parts = [person.get("name"), *person.get("lines", ()), town, where.region, where.country, person.get("phone")]
     return "\n".join(str(part) for part in parts if part)
+
+
+def _service(chosen: Chosen) -> str:
+    """Such as ``international line (Yanwen, Yunexpress)``."""
+    return f"{chosen.code.replace('_', ' ')} ({', '.join(map(_carrier, chosen.carriers))})"
+
+
+def _carrier(name: str) -> str:
+    return name.upper() if len(name) <= _SHORT else name.title()
 
 
 def _days_until(due: date, since: datetime) -> int:

@@ -31,6 +31,7 @@ _GROUPS = {
     "sending": (
         "brand_packs",
         "brand_pack_fallback",
+        "channel_packing",
         "shipping_services",
         "customs_allowance_days",
         "seller",

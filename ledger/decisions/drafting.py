@@ -10,7 +10,7 @@ from ledger.decisions.promise import chosen_service
 from ledger.facts import LineNo, Units
 from ledger.nouns import policies, suppliers
 from ledger.nouns.choice import Choice
-from ledger.nouns.orders import Order
+from ledger.nouns.orders import Order, OrderPlaced
 from ledger.nouns.orders.supplier_orders import ShippingChosen, SupplierOrderDrafted, left_to_ship
 from ledger.nouns.policies import Policy, policy_at
 from ledger.nouns.suppliers import Supplier
@@ -51,7 +51,7 @@ def draft(
                 share.units,
                 at,
                 share.backordered,
-                _packing(policy, order.placed.packing, supplier),
+                _packing(policy, order.placed, supplier),
                 unit_costs=_unit_costs(order, units, supplier),
                 instead_of=instead.of,
                 because=instead.because,
@@ -82,8 +82,12 @@ def _unit_costs(order: Order, lines: Iterable[LineNo], supplier: Supplier | None
     return {n: offer.cost for n in lines if (offer := offers.get(order.lines[n].sku)) is not None}
 
 
-def _packing(policy: Policy, asked: tuple[str, ...], supplier: Supplier | None) -> tuple[str, ...]:
+def _packing(policy: Policy, placed: OrderPlaced, supplier: Supplier | None) -> tuple[str, ...]:
     """What the supplier is to pack with; brand packs that it does not have are replaced by the agreed fallback."""
+    asked = placed.packing
+    if policy.channel_packing:
+        usual = policy.packing_of(placed.channel)
+        asked = (*usual, *(word for word in asked if word not in usual))
     if not asked:
         return asked
     own = supplier.registered.packing if supplier else ()

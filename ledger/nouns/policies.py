@@ -92,6 +92,14 @@ class Seller(Value, frozen=True):
     """What customs knows it by, such as an EORI or IOSS number."""
 
 
+class ChannelPacking(Value, frozen=True):
+    """What all orders of one channel, or of any, are packed with beside what they name themselves."""
+
+    channel: str = ""
+    """Empty for every channel without an entry of its own."""
+    words: tuple[str, ...] = ()
+
+
 class Policy(Value, frozen=True):
     """One version of the retailer's terms; the defaults are those of the trade (DOMAIN 2-7)."""
 
@@ -160,6 +168,12 @@ class Policy(Value, frozen=True):
     """How long after delivery the retailer pays for returning what the customer just does not want; 0 is never."""
     reroute_after: RerouteAfter = RerouteAfter(acknowledge_hours=0, dispatch_hours=0)
     """When overdue units are to go to another supplier: at once, unless agreed otherwise."""
+    channel_packing: tuple[ChannelPacking, ...] = ()
+
+    def packing_of(self, channel: str) -> tuple[str, ...]:
+        """The packing instructions that every order of a channel has."""
+        by_channel = {each.channel: each.words for each in self.channel_packing}
+        return by_channel.get(channel, by_channel.get("", ()))
 
     def claim_terms_of(self, carrier: str) -> ClaimTerms:
         by_carrier = {terms.carrier: terms for terms in self.claim_terms}

@@ -83,6 +83,7 @@ EVERYTHING = admin_pb2.Policy(
     evidence_within_days=32,
     free_return_within_days=33,
     reroute_after=admin_pb2.RerouteAfter(dispatch_hours=34),
+    channel_packing=[admin_pb2.ChannelPacking(channel="shop", words=["ribbon"])],
 )
 
 

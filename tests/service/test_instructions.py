@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fulfilment.v1 import orders_pb2, supplier_orders_pb2
-from tests.support.service import Client, order, serving
-from tests.support.trading import Trade, answer, bought, fresh
+from fulfilment.v1 import admin_pb2, messages_pb2, orders_pb2, shipping_pb2, supplier_orders_pb2
+from tests.support.service import Client, order, patiently, serving
+from tests.support.trading import Trade, answer, bought, first_of, fresh
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +95,43 @@ def test_an_order_that_is_placed_again_after_its_address_changed_is_the_same_ord
     trade.send("ChangeAddress", order_id=f"shop/{number}", customer=BEN, ship_to=PARIS)
     trade.client.orders.PlaceOrder(order(number, sku=number))
     assert trade.client.get(f"shop/{number}").ship_to.country == "FR"
+
+
+def instruction_of(trade: Trade, order_id: str) -> str:
+    """The text of the first instruction that went out for an order."""
+    listed = trade.request("ListMessages", order_id=order_id, audience=messages_pb2.MESSAGE_AUDIENCE_SUPPLIER)
+    wait_for(lambda: bool(patiently(trade.client.messages.ListMessages, listed).messages))
+    (message,) = patiently(trade.client.messages.ListMessages, listed).messages
+    wait_for(lambda: trade.send("GetMessage", message_id=message.message_id).message.HasField("asked_at"))
+    return str(trade.send("GetMessage", message_id=message.message_id, with_letter=True).letter.text)
+
+
+def test_an_instruction_carries_note_gift_service_and_packing_that_adds_up(trade: Trade):
+    brander = trade.supplier(country="JP", packing=["brand_card"])
+    packing = [admin_pb2.ChannelPacking(channel="shop", words=["brand_card"])]
+    trade.send("AgreePolicy", policy=admin_pb2.Policy(channel_packing=packing))
+    lines = [bought(fresh(), supplier_id=brander)]
+    lines[0].title, lines[0].hs_code, lines[0].origin, lines[0].weight_grams = "Cup", "691200", "CN", 300
+    said = {
+        "note": "Ring twice,\nplease.",
+        "gift": True,
+        "packing": ["gift_wrap"],
+        "incoterm": shipping_pb2.INCOTERM_DAP,
+    }
+    order_id = trade.placed(lines=lines, **said)
+    trade.send("SendSupplierOrder", **first_of(order_id))
+    text = instruction_of(trade, order_id)
+    assert "no papers, no prices and no advertising of your own. Beside that, pack with: brand card, gift wrap." in text
+    assert "It is a gift: put no price and no invoice in the parcel. Note: Ring twice,\nplease." in text
+    assert "Standard shipping, by international light (China-Post)" in text
+    (part,) = trade.client.get(order_id).supplier_orders
+    neutral = ["neutral", "no_papers", "no_prices", "no_advertising"]
+    assert list(part.packing) == [*neutral, "brand_card", "gift_wrap"]
+    trade.send("PackSupplierOrder", **first_of(order_id), packed_with=["gift_wrap"])
+    assert list(trade.client.get(order_id).supplier_orders[0].packing_lacks) == ["brand_card"]
+    # The note came with the first address; the next one is somebody else's.
+    other = trade.placed(**said)
+    trade.send("ChangeAddress", order_id=other, customer=BEN, ship_to=PARIS)
+    trade.send("SendSupplierOrder", **first_of(other))
+    text = instruction_of(trade, other)
+    assert ("Ben Example\n2 Rue des Ormes" in text, "Note: Ring twice,\nplease." in text) == (True, True)

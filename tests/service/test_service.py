@@ -112,7 +112,8 @@ def test_units_find_their_supplier_and_go_on_to_the_next_one(client: Client) -> 
     client.place("vase", lines=[line], packing=["logo_label"])
     placed = client.get("shop/vase")
     assert (placed.lines[0].line.supplier_id, placed.lines[0].choice.supplier_id) == ("near", "near")
-    assert list(placed.supplier_orders[0].packing) == ["after_sales_card"]
+    neutral = ["neutral", "no_papers", "no_prices", "no_advertising"]
+    assert list(placed.supplier_orders[0].packing) == [*neutral, "after_sales_card"]
 
     send(client, "shop/vase/1")
     client.orders.AcknowledgeSupplierOrder(

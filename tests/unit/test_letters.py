@@ -9,6 +9,7 @@ from datetime import date
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -26,6 +27,7 @@ from ledger.nouns.orders import HoldReason, Order
 from ledger.nouns.stock import Alert
 from ledger.terms.money import Money
 from ledger.terms.places import Destination
+from ledger.terms.shipping import Incoterm
 from projections.outbox.causes import CASE_STEPS
 from tests.support.scenario import (
     DAY,
@@ -74,7 +76,7 @@ CLOCKS = {
 
 
 def an_order() -> Order:
-    scenario: Scenario = sent(line(1, "tea", 4, title="Green tea"), promised_by=NOON + 9 * DAY, packing=("logo_label",))
+    scenario: Scenario = sent(line(1, "tea", 4, title="Green tea"), promised_by=NOON + 9 * DAY, packing=("gift_wrap",))
     scenario.ship({1: 2})
     scenario.cancel({1: 1})
     return scenario.order()
@@ -191,7 +193,44 @@ def test_an_instruction_says_what_goes_to_whom_by_when_and_how_it_is_packed():
     assert "1 × tea  Green tea" in text
     assert "Ann Example\n1 Elm Street\n10115 Berlin\nBerlin\nDE\n+49 30 1234567" in text
     assert "Dispatch by: 4 March 2026, 12:00 UTC" in text
-    assert "Pack with: logo_label" in text
+    assert "Pack with: gift wrap" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "neutral", "beside"),
+    [
+        ("en", "no papers, no prices and no advertising of your own.", " Beside that, pack with: gift wrap."),
+        ("zh", "不放贵司的单据、价格和广告。", "另外请附加：gift wrap。"),
+    ],
+)
+def test_packing_is_neutral_and_what_is_named_is_added_to_that(language: str, neutral: str, beside: str):
+    instruction = asked(MessageKind.DISPATCH_INSTRUCTION, language, version=3)
+    assert neutral + beside in written(instruction)[1]
+    plain = written(instruction, sent().order())[1]
+    assert neutral + "\n" in plain
+    assert beside not in plain
+
+
+def test_an_instruction_names_the_service_and_the_note():
+    order = sent_from_china().order()
+    _, text = written(asked(MessageKind.DISPATCH_INSTRUCTION, "en", version=3), order, note="ring twice")
+    assert "Standard shipping, by international light (China-Post)\n" in text
+    assert " Note: ring twice\n" in text
+    assert (
+        "by "
+        not in written(asked(MessageKind.DISPATCH_INSTRUCTION, "en", version=3), sent().order())[1]
+        .partition("Standard shipping")[2]
+        .partition("\n")[0]
+    )
+
+
+def sent_from_china() -> Scenario:
+    scenario = Scenario()
+    scenario.approve(country="CN")
+    about: dict[str, Any] = {"title": "Tea", "hs_code": "090210", "origin": "CN", "weight_grams": 100}
+    scenario.place(line(1, "tea", 1, **about), incoterm=Incoterm.DAP)
+    scenario.send()
+    return scenario
 
 
 def test_an_instruction_names_the_deadline_as_a_hold_moved_it():

@@ -2,10 +2,11 @@
 
 from ledger.facts import changes_of
 from ledger.nouns import policies
-from ledger.nouns.orders.supplier_orders import PackingErrorFound
-from ledger.nouns.policies import Policy
+from ledger.nouns.orders.supplier_orders import NEUTRAL, PackingErrorFound
+from ledger.nouns.policies import ChannelPacking, Policy
 from tests.support.scenario import (
     NOON,
+    ORDER,
     Scenario,
     line,
     names,
@@ -41,6 +42,46 @@ def test_the_after_sales_card_stands_in_for_all_brand_packs_that_a_supplier_cann
 def test_what_carries_no_brand_needs_no_ability_and_nothing_asked_is_nothing_packed():
     assert packing_shop(asked=("no_supplier_papers",)).supplier_order().packing == ("no_supplier_papers",)
     assert packing_shop(asked=()).supplier_order().packing == ()
+
+
+def test_every_supplier_packs_neutrally_and_what_is_named_is_added_to_that():
+    assert packing_shop(asked=()).supplier_order().instructed_packing == NEUTRAL
+    assert packing_shop("brand_card", asked=("gift_wrap", "brand_card")).supplier_order().instructed_packing == (
+        *NEUTRAL,
+        "gift_wrap",
+        "brand_card",
+    )
+    assert packing_shop(asked=("neutral", "gift_wrap")).supplier_order().instructed_packing == (*NEUTRAL, "gift_wrap")
+    assert names(packing_shop(asked=()).pack()) == ["supplier_order_packed"]  # nobody states what is not there
+
+
+def test_the_packing_of_a_channel_is_added_to_what_its_orders_name():
+    scenario = Scenario()
+    scenario.approve("acme", packing=("brand_card", "logo_label"))
+    scenario.agree(
+        channel_packing=(ChannelPacking("", ("tape",)), ChannelPacking("shopify", ("brand_card",))),
+    )
+    scenario.place(packing=("gift_wrap", "brand_card"))
+    scenario.place(order_id="shopify/2")
+    scenario.place(order_id="ebay/3")
+    drafted = [scenario.supplier_order(f"{order_id}/1").packing for order_id in (ORDER, "shopify/2", "ebay/3")]
+    assert drafted == [("brand_card", "gift_wrap"), ("brand_card",), ("tape",)]
+
+
+def test_a_channel_with_an_entry_of_its_own_does_not_have_that_of_all_others():
+    scenario = Scenario()
+    scenario.approve("acme")
+    scenario.agree(channel_packing=(ChannelPacking("", ("tape",)), ChannelPacking("shopify")))
+    scenario.place()
+    assert scenario.supplier_order().packing == ()
+
+
+def test_a_brand_pack_of_the_channel_that_a_supplier_cannot_do_has_the_fallback_too():
+    scenario = Scenario()
+    scenario.approve("acme")
+    scenario.agree(channel_packing=(ChannelPacking("", ("brand_card",)),))
+    scenario.place()
+    assert scenario.supplier_order().packing == ("after_sales_card",)
 
 
 def test_what_carries_the_brand_and_what_stands_in_for_it_are_agreed():

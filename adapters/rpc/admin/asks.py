@@ -79,6 +79,7 @@ def agree_policy(request: pb.AgreePolicyRequest, edge: Edge) -> Ask:
         shipping_services=_services(given.shipping_services, edge.warnings) or default.shipping_services,
         seller=_seller(given.seller, edge.warnings) if given.HasField("seller") else None,
         reroute_after=_reroute_after(given),
+        channel_packing=_channel_packing(given.channel_packing),
     )
     since = instant(request, "effective_from") or edge.now
     seen = shapes.seen(request, "seen_versions")
@@ -98,6 +99,20 @@ def _reroute_after(given: pb.Policy) -> policies.RerouteAfter:
     if not given.HasField("reroute_after"):
         return policies.Policy().reroute_after
     return policies.RerouteAfter(**_given(given.reroute_after, "policy.reroute_after", 8760))
+
+
+def _channel_packing(given: Sequence[pb.ChannelPacking]) -> tuple[policies.ChannelPacking, ...]:
+    field = "policy.channel_packing"
+    require(len(given) <= _MOST_TERMS, field, f"{len(given)} channels, {_MOST_TERMS} at most")
+    packing = tuple(
+        policies.ChannelPacking(
+            shapes.optional(shapes.plain_id, each.channel, f"{field}[{index}].channel"),
+            words(each.words, f"{field}[{index}].words"),
+        )
+        for index, each in enumerate(given)
+    )
+    require(len({each.channel for each in packing}) == len(packing), field, "two are of the same channel")
+    return packing
 
 
 def _services(given: Sequence[shipping_pb2.ShippingService], warnings: list[str]) -> tuple[ShippingService, ...]:

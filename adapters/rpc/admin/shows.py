@@ -33,6 +33,7 @@ def policy(terms: Policy) -> pb.Policy:
         shipping_services=map(shipping_service, terms.shipping_services),
         seller=_seller(terms.seller) if terms.seller else None,
         reroute_after=pb.RerouteAfter(**_figures(terms.reroute_after)),
+        channel_packing=[pb.ChannelPacking(channel=each.channel, words=each.words) for each in terms.channel_packing],
     )
 
 

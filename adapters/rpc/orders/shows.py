@@ -140,7 +140,7 @@ def _supplier_order(state: Order, each: SupplierOrder) -> supplier_orders_pb2.Su
         unit_costs=[
             supplier_orders_pb2.UnitCost(line_no=line_no, cost=money(cost)) for line_no, cost in each.unit_costs.items()
         ],
-        packing=each.packing,
+        packing=each.instructed_packing,
         packing_lacks=each.packing_lacks,
         packing_oddities=map(_oddity, each.packing_oddities),
         instead_of=each.instead_of,

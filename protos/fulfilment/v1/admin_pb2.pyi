@@ -200,6 +200,7 @@ class Policy(_message.Message):
     EVIDENCE_WITHIN_DAYS_FIELD_NUMBER: _builtins.int
     FREE_RETURN_WITHIN_DAYS_FIELD_NUMBER: _builtins.int
     REROUTE_AFTER_FIELD_NUMBER: _builtins.int
+    CHANNEL_PACKING_FIELD_NUMBER: _builtins.int
     reservation_minutes: _builtins.int
     """How long stock is held for an order that is not confirmed, in minutes, 1 to 43200; default 1440."""
     return_window_days: _builtins.int
@@ -300,6 +301,10 @@ class Policy(_message.Message):
     def reroute_after(self) -> Global___RerouteAfter:
         """When overdue units are to go to another supplier by themselves; absent means at once, whichever clock was missed."""
 
+    @_builtins.property
+    def channel_packing(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChannelPacking]:
+        """What all orders of a channel are packed with beside what they name themselves, at most 200 channels, each once."""
+
     def __init__(
         self,
         *,
@@ -336,10 +341,11 @@ class Policy(_message.Message):
         evidence_within_days: _builtins.int | None = ...,
         free_return_within_days: _builtins.int | None = ...,
         reroute_after: Global___RerouteAfter | None = ...,
+        channel_packing: _abc.Iterable[Global___ChannelPacking] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours", "_cover_days", b"_cover_days", "_customs_allowance_days", b"_customs_allowance_days", "_delay_notice_hours", b"_delay_notice_hours", "_demand_window_days", b"_demand_window_days", "_evidence_within_days", b"_evidence_within_days", "_first_answer_within_hours", b"_first_answer_within_hours", "_free_return_within_days", b"_free_return_within_days", "_low_stock_units", b"_low_stock_units", "_message_age_hours", b"_message_age_hours", "_message_attempts", b"_message_attempts", "_message_retry_most_seconds", b"_message_retry_most_seconds", "_message_retry_seconds", b"_message_retry_seconds", "_number_reuse_after_days", b"_number_reuse_after_days", "_remind_before_hours", b"_remind_before_hours", "_reservation_minutes", b"_reservation_minutes", "_return_window_days", b"_return_window_days", "_review_every_days", b"_review_every_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "_stale_buffer_units", b"_stale_buffer_units", "_suspected_lost_after_days", b"_suspected_lost_after_days", "_suspension_least_cases", b"_suspension_least_cases", "answer_within_hours", b"answer_within_hours", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours", "_cover_days", b"_cover_days", "_customs_allowance_days", b"_customs_allowance_days", "_delay_notice_hours", b"_delay_notice_hours", "_demand_window_days", b"_demand_window_days", "_evidence_within_days", b"_evidence_within_days", "_first_answer_within_hours", b"_first_answer_within_hours", "_free_return_within_days", b"_free_return_within_days", "_low_stock_units", b"_low_stock_units", "_message_age_hours", b"_message_age_hours", "_message_attempts", b"_message_attempts", "_message_retry_most_seconds", b"_message_retry_most_seconds", "_message_retry_seconds", b"_message_retry_seconds", "_number_reuse_after_days", b"_number_reuse_after_days", "_remind_before_hours", b"_remind_before_hours", "_reservation_minutes", b"_reservation_minutes", "_return_window_days", b"_return_window_days", "_review_every_days", b"_review_every_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "_stale_buffer_units", b"_stale_buffer_units", "_suspected_lost_after_days", b"_suspected_lost_after_days", "_suspension_least_cases", b"_suspension_least_cases", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "shipping_services", b"shipping_services", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours", "_cover_days", b"_cover_days", "_customs_allowance_days", b"_customs_allowance_days", "_delay_notice_hours", b"_delay_notice_hours", "_demand_window_days", b"_demand_window_days", "_evidence_within_days", b"_evidence_within_days", "_first_answer_within_hours", b"_first_answer_within_hours", "_free_return_within_days", b"_free_return_within_days", "_low_stock_units", b"_low_stock_units", "_message_age_hours", b"_message_age_hours", "_message_attempts", b"_message_attempts", "_message_retry_most_seconds", b"_message_retry_most_seconds", "_message_retry_seconds", b"_message_retry_seconds", "_number_reuse_after_days", b"_number_reuse_after_days", "_remind_before_hours", b"_remind_before_hours", "_reservation_minutes", b"_reservation_minutes", "_return_window_days", b"_return_window_days", "_review_every_days", b"_review_every_days", "_stale_buffer_basis_points", b"_stale_buffer_basis_points", "_stale_buffer_units", b"_stale_buffer_units", "_suspected_lost_after_days", b"_suspected_lost_after_days", "_suspension_least_cases", b"_suspension_least_cases", "answer_within_hours", b"answer_within_hours", "brand_pack_fallback", b"brand_pack_fallback", "brand_packs", b"brand_packs", "channel_packing", b"channel_packing", "claim_terms", b"claim_terms", "cover_days", b"cover_days", "customs_allowance_days", b"customs_allowance_days", "delay_notice_hours", b"delay_notice_hours", "demand_window_days", b"demand_window_days", "evidence_within_days", b"evidence_within_days", "first_answer_within_hours", b"first_answer_within_hours", "free_return_within_days", b"free_return_within_days", "language", b"language", "languages", b"languages", "low_stock_units", b"low_stock_units", "message_age_hours", b"message_age_hours", "message_attempts", b"message_attempts", "message_retry_most_seconds", b"message_retry_most_seconds", "message_retry_seconds", b"message_retry_seconds", "number_reuse_after_days", b"number_reuse_after_days", "rate_targets", b"rate_targets", "rate_weights", b"rate_weights", "remind_before_hours", b"remind_before_hours", "reroute_after", b"reroute_after", "reservation_minutes", b"reservation_minutes", "return_window_days", b"return_window_days", "review_every_days", b"review_every_days", "seller", b"seller", "shipping_services", b"shipping_services", "staff_language", b"staff_language", "stale_buffer_basis_points", b"stale_buffer_basis_points", "stale_buffer_units", b"stale_buffer_units", "suspected_lost_after_days", b"suspected_lost_after_days", "suspension_least_cases", b"suspension_least_cases"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__answer_within_hours: _TypeAlias = _typing.Literal["answer_within_hours"]  # noqa: Y015
     _WhichOneofArgType__answer_within_hours: _TypeAlias = _typing.Literal["_answer_within_hours", b"_answer_within_hours"]  # noqa: Y015
@@ -431,6 +437,34 @@ class Policy(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__suspension_least_cases) -> _WhichOneofReturnType__suspension_least_cases | None: ...
 
 Global___Policy: _TypeAlias = Policy  # noqa: Y015
+
+@_typing.final
+class ChannelPacking(_message.Message):
+    """What all orders of one channel are packed with, such as a brand card; packing is neutral in any case."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
+    channel: _builtins.str
+    """The channel: 1 to 100 letters, digits and ._:#+-; empty for every channel that has no entry of its own."""
+    @_builtins.property
+    def words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Packing instructions; at most 20 words of 50 characters. None means nothing beside neutral packing."""
+
+    def __init__(
+        self,
+        *,
+        channel: _builtins.str = ...,
+        words: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChannelPacking: _TypeAlias = ChannelPacking  # noqa: Y015
 
 @_typing.final
 class RerouteAfter(_message.Message):

@@ -485,7 +485,9 @@ class PlaceOrderRequest(_message.Message):
 
     @_builtins.property
     def packing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What the supplier is to pack with, such as "logo_label"; at most 20 words of 1,000 characters."""
+        """What the supplier is to pack with beside the channel's packing of the policy, such as "logo_label" or "gift_wrap"; at
+        most 20 words of 1,000 characters. It is always packed neutrally as well: no papers, no prices, no advertising.
+        """
 
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -673,7 +673,9 @@ class SupplierOrder(_message.Message):
 
     @_builtins.property
     def packing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What it is to be packed with; the agreed fallback stands in for brand packs that the supplier cannot do."""
+        """How it is to be packed: always "neutral", "no_papers", "no_prices" and "no_advertising", and beside that what the order
+        and the policy of its channel name; the agreed fallback stands in for brand packs that the supplier cannot do.
+        """
 
     @_builtins.property
     def packing_lacks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -192,6 +192,10 @@ class AskedAgain(Value, frozen=True):
     acknowledged_at: datetime | None = None
 
 
+NEUTRAL = ("neutral", "no_papers", "no_prices", "no_advertising")
+"""How every supplier packs; what it is to pack with is added to that and replaces none of it."""
+
+
 class SupplierOrder(Value, frozen=True):
     """A supplier order, folded from its facts."""
 
@@ -200,6 +204,7 @@ class SupplierOrder(Value, frozen=True):
     shares: dict[LineNo, LineShare]
     drafted_at: datetime
     packing: tuple[str, ...] = ()
+    """What it is to pack with, beside NEUTRAL."""
     unit_costs: dict[LineNo, Money] = {}
     shipping: Chosen | None = None
     sent_at: datetime | None = None
@@ -246,6 +251,11 @@ class SupplierOrder(Value, frozen=True):
 
     def count(self, what: str) -> int:
         return sum(map(attrgetter(what), self.shares.values()))
+
+    @property
+    def instructed_packing(self) -> tuple[str, ...]:
+        """The whole packing instruction."""
+        return (*NEUTRAL, *(word for word in self.packing if word not in NEUTRAL))
 
     @property
     def unshipped(self) -> int:
