@@ -22,7 +22,7 @@ from ledger.decisions.notices import streams_of
 from ledger.engine.log import Log
 from ledger.engine.sealing import Sealer
 from ledger.facts import Sealed, Units
-from ledger.nouns import orders, policies, suppliers
+from ledger.nouns import orders, policies, supplier_invoices, suppliers
 from ledger.nouns.messages import (
     About,
     Audience,
@@ -32,6 +32,7 @@ from ledger.nouns.messages import (
 from ledger.nouns.orders import Order
 from ledger.nouns.orders.supplier_orders import ShipTo, reroutable
 from ledger.nouns.policies import Policies, policy_at
+from ledger.nouns.supplier_invoices import SupplierInvoice
 from ledger.terms.clocks import Clock
 from ledger.terms.shipping import Chosen
 from ledger.view import View
@@ -74,6 +75,10 @@ class Pattern(NamedTuple):
             if picks.get(name) == word:
                 filled[name] = phrase.substitute(filled)
         return self.subject.substitute(filled), self.text.substitute(filled)
+
+    def each(self, name: str, items: Iterable[tuple[str, Mapping[str, str]]]) -> str:
+        """A line for each item: the phrase of that name which its word picks, with its values."""
+        return "\n".join(self.phrases[name, word].substitute(values) for word, values in items)
 
 
 def _pattern(source: str) -> Pattern:
@@ -147,7 +152,13 @@ class Letters:
             contact = (await self._unsealed(log, supplier.registered.contact, bound_to)).get("contact", "")
         name = supplier.registered.name if supplier else ""
         values, picks = _values(asked, order, person, name)
-        subject, text = self._templates[asked.kind, asked.language, asked.template_version].fill(values, picks)
+        pattern = self._templates[asked.kind, asked.language, asked.template_version]
+        if about.invoice_number:
+            invoice = supplier_invoices.find(view, about.supplier_id, about.invoice_number)
+            lines = pattern.each("differs", _differences(invoice)) if invoice else ""
+            values["differences"] = f"{lines}\n\n" if lines else ""
+            values["objection"] = invoice.ruling.because if invoice and invoice.ruling else ""
+        subject, text = pattern.fill(values, picks)
         to = (asked.message_id, asked.audience, asked.recipient)
         if asked.audience is Audience.CUSTOMER:
             who = (person.get("name", ""), person.get("email", ""), person.get("phone", ""))
@@ -205,6 +216,9 @@ def _values(
         "case": about.case_id,
         "inquiry": about.inquiry_id,
         "sku": about.sku,
+        "invoice": about.invoice_number,
+        "differences": "",
+        "objection": "",
         "amount": str(about.amount or ""),
         "supplier": supplier,
         "carrier": _carrier(about.carrier),
@@ -243,6 +257,21 @@ _PHRASES_OF_AN_INSTRUCTION = ("pack", "gift", "service", "note")
 _TELL_WHERE = (MessageKind.DISPATCH_INSTRUCTION, MessageKind.ADDRESS_CHANGE)
 """What a supplier reads an address in."""
 _TELL_TO_SHIP = (*_TELL_WHERE, MessageKind.GO_ON)
+
+
+def _differences(invoice: SupplierInvoice) -> Iterable[tuple[str, Mapping[str, str]]]:
+    """In what an invoice differs, each with the word that picks its phrase."""
+    lines = invoice.recorded.lines
+    for each, line in [(each, lines[match.index]) for match in invoice.matches for each in match.differences]:
+        expected = "" if each.expected_minor is None else str(invoice.money(each.expected_minor))
+        word = "no_price" if each.kind == "price" and not expected else each.kind
+        what = " ".join(part for part in (line.supplier_order_id, line.sku) if part)
+        values = {"what": what, "units": str(each.units), "shipped": str(each.shipped), "expected": expected}
+        more = {"amount": str(invoice.money(each.amount_minor)), "invoices": ", ".join(each.invoices)}
+        yield word, {**values, **more}
+    if invoice.charges_over_minor:
+        yield "charge", {"amount": str(invoice.money(invoice.charges_over_minor))}
+
 
 _SHORT = 4
 """Carriers with so short a name write it in capitals: DHL, SF, YTO."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from benchmarks import large_invoice
 from ledger.decisions import (
     after_sales,
     cancelling,
@@ -167,6 +168,7 @@ def commands() -> Iterator[Command]:
     yield from _parcels()
     yield from _cases()
     yield from _recoveries()
+    yield from _invoices()
     yield from _others()
 
 
@@ -626,6 +628,13 @@ def _recoveries() -> Iterator[Command]:
     yield Command("ReturnClaimPayment", filed.after(approve, paid), back, 1)
 
 
+def _invoices() -> Iterator[Command]:
+    invoiced = _sent().after(large_invoice.records(FIRST, NUMBERS, 2))
+    yield Command("ShipSupplierOrder, invoiced", invoiced, _ships(), 54)
+    for name, before, decide, facts in large_invoice.commands(FIRST, NUMBERS, 2):
+        yield Command(name, _shipped().after(*before), decide, facts)
+
+
 # --- stock, questions, messages -------------------------------------------------------------------
 
 
@@ -652,8 +661,7 @@ def _others() -> Iterator[Command]:
     yield Command("SetBuffer", sent, _of_items(stock.set_buffer, 9, items=[first]), 2)
     yield Command("SetLowStockThreshold", sent, _of_items(stock.set_low_threshold, 1, items=[first]), 2)
 
-    question = InquiryAsked("q1", Party.RETAILER, Party.SUPPLIER, Topic.DISPATCH, ORDER, START, FIRST)
-    ask = _asks(question)
+    ask = _asks(InquiryAsked("q1", Party.RETAILER, Party.SUPPLIER, Topic.DISPATCH, ORDER, START, FIRST))
     asked = sent.after(ask)
     yield Command("AskInquiry", sent, ask, 1)
     yield Command("AnswerInquiry", asked, _of_inquiry(inquiries.answer, InquiryAnswered("q1", START, "desk")), 1)

@@ -8,6 +8,7 @@ from projections.outbox import OUTBOX
 from projections.recoveries import RECOVERIES
 from projections.statements import STATEMENTS
 from projections.stock_levels import STOCK_LEVELS
+from projections.supplier_invoices import SUPPLIER_INVOICES
 from projections.supplier_performance import SUPPLIER_PERFORMANCE
 from projections.tracking import TRACKING
 from projections.trade import TRADE
@@ -22,6 +23,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     RECOVERIES,
     STOCK_LEVELS,
     STATEMENTS,
+    SUPPLIER_INVOICES,
     CASES,
     WORK,
     TRADE,

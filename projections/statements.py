@@ -4,8 +4,9 @@ An account for each supplier and currency: what the retailer owes is positive, w
 Goods are owed when they are shipped, at the cost that was frozen when the supplier order was drafted; what is
 rejected or cancelled before never was. Compensation is the supplier's debt while it stands. So is what the
 supplier accepted of a recovery; a credit note or a deduction only sets that off within this account and moves
-nothing, money that it paid comes off, and so does what was written off. Every amount is one entry, which
-names the fact that it stands for.
+nothing, money that it paid comes off, and so does what was written off. An invoice that is right or was approved
+makes up for what it asks more or less than its units cost, and what was paid for it comes off; that it came moves
+nothing, and is summed up beside the account. Every amount is one entry, which names the fact that it stands for.
 """
 
 from __future__ import annotations
@@ -16,12 +17,19 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 
-from ledger.nouns import orders, recoveries
+from ledger.nouns import orders, recoveries, supplier_invoices
 from ledger.nouns.orders.supplier_orders import CompensationAccrued, CompensationReversed, SupplierOrderShipped
 from ledger.nouns.recoveries import Method, Recovery, RecoveryAccepted, RecoveryFact, RecoveryStatus
 from ledger.nouns.recoveries import RecoveryKind as RecoveryKind
+from ledger.nouns.supplier_invoices import (
+    SupplierCreditNoteRecorded,
+    SupplierInvoice,
+    SupplierInvoiceFact,
+    SupplierInvoicePaid,
+    SupplierInvoiceRecorded,
+)
 from ledger.terms.money import in_64_bits
-from projections.machine.histories import OrderHistory, RecoveryHistory
+from projections.machine.histories import InvoiceHistory, OrderHistory, RecoveryHistory
 from projections.machine.projection import From, projection
 from projections.machine.reads import FIRST, LAST, Answer, PageOf, Where, snapshot
 from projections.machine.rows import Column, Int4
@@ -46,6 +54,17 @@ class EntryKind(StrEnum):
     """The supplier accepted to bear a cost."""
     RECOVERY_PAID = "recovery_paid"
     RECOVERY_WRITTEN_OFF = "recovery_written_off"
+    INVOICE_DIFFERENCE = "invoice_difference"
+    """An invoice that is right or was approved asks more or less than its units cost."""
+    INVOICE_PAID = "invoice_paid"
+    INVOICED = "invoiced"
+    """An invoice came."""
+    INVOICE_CREDITED = "invoice_credited"
+    """The supplier took a part of it back."""
+
+
+_BESIDE = (EntryKind.INVOICED, EntryKind.INVOICE_CREDITED)
+"""What moves no account: goods are owed when they leave, not when they are invoiced."""
 
 
 class StatementEntry(NamedTuple):
@@ -55,19 +74,22 @@ class StatementEntry(NamedTuple):
     """Of the fact."""
     line_no: Int4
     """Of the order; 0 where the entry is not about one line."""
+    kind: EntryKind
     supplier_id: str
     currency: str
-    kind: EntryKind
     amount_minor: Annotated[int, _SIGNED]
     """Negative where the supplier owes."""
     at: datetime
     stream: str
     fact: str
     object_id: str
+    """The supplier order, the recovery, or the number of the invoice."""
     units: int
+    reference: str = ""
+    """The payment or the credit note."""
 
 
-ENTRIES = table("statement_entries", StatementEntry, 2, "(supplier_id, at, position, line_no)")
+ENTRIES = table("statement_entries", StatementEntry, 3, "(supplier_id, at, position, line_no, kind)")
 
 # --- what is kept ---------------------------------------------------------------------------------
 
@@ -170,8 +192,60 @@ def _kind_of(fact: RecoveryFact) -> EntryKind:
             return EntryKind.RECOVERY_PAID
 
 
+def _of_invoice(history: InvoiceHistory) -> list[StatementEntry]:
+    """The amount of each fact, and by how much it changes what is owed for the units of the invoice."""
+    rows: list[StatementEntry] = []
+    invoice: SupplierInvoice | None = None
+    for position, fact in history.facts:
+        before, invoice = invoice, supplier_invoices.evolve(invoice, fact)
+        moved = _beyond_cost(invoice) - (_beyond_cost(before) if before else 0)
+        amounts = _amounts(fact, invoice)
+        if moved:
+            amounts.append((EntryKind.INVOICE_DIFFERENCE, moved, ""))
+        for kind, amount, reference in amounts:
+            entry = StatementEntry(
+                position=position,
+                line_no=0,
+                kind=kind,
+                supplier_id=invoice.supplier_id,
+                currency=invoice.currency,
+                amount_minor=amount,
+                at=fact.at,
+                stream=supplier_invoices.stream(invoice.supplier_id, invoice.number),
+                fact=fact.fact_name(),
+                object_id=invoice.number,
+                units=0,
+                reference=reference,
+            )
+            rows.append(entry)
+    return rows
+
+
+def _beyond_cost(invoice: SupplierInvoice) -> int:
+    """What is owed beyond the cost of its units, which the account has already; nothing while that is not agreed."""
+    if invoice.is_void or not invoice.is_accepted:
+        return 0
+    return invoice.total_minor - invoice.credited_minor - invoice.cost_minor
+
+
+def _amounts(fact: SupplierInvoiceFact, invoice: SupplierInvoice) -> list[tuple[EntryKind, int, str]]:
+    match fact:
+        case SupplierInvoiceRecorded():
+            return [(EntryKind.INVOICED, invoice.total_minor, "")]
+        case SupplierCreditNoteRecorded(credit_note=credit_note, amount_minor=amount):
+            return [(EntryKind.INVOICE_CREDITED, -amount, credit_note)]
+        case SupplierInvoicePaid(payment_id=payment_id, amount_minor=amount):
+            return [(EntryKind.INVOICE_PAID, -amount, payment_id)]
+        case _:
+            return []
+
+
 STATEMENTS = projection(
-    "statements", 2, From(orders.NOUN, ENTRIES, _of_order), From(recoveries.NOUN, ENTRIES, _of_recovery)
+    "statements",
+    3,
+    From(orders.NOUN, ENTRIES, _of_order),
+    From(recoveries.NOUN, ENTRIES, _of_recovery),
+    From(supplier_invoices.NOUN, ENTRIES, _of_invoice),
 )
 
 # --- questions ------------------------------------------------------------------------------------
@@ -186,12 +260,25 @@ class Total(NamedTuple):
 
 
 class Balance(NamedTuple):
-    """An account over the period: opening, what came, closing."""
+    """An account over the period: opening, what came, closing; and what was invoiced and paid until its end."""
 
     currency: str
     opening_minor: int
     totals: tuple[Total, ...]
     closing_minor: int
+    invoiced_minor: int = 0
+    """Without what was taken back."""
+    paid_minor: int = 0
+
+    @property
+    def owed_minor(self) -> int:
+        """What was owed in all, paid or not."""
+        return in_64_bits(self.closing_minor + self.paid_minor)
+
+    @property
+    def open_minor(self) -> int:
+        """What is open of invoices."""
+        return in_64_bits(self.invoiced_minor - self.paid_minor)
 
 
 class Statement(NamedTuple):
@@ -210,9 +297,9 @@ _TOTALS = """
 _LIST = """
     SELECT * FROM {statement_entries}
     WHERE supplier_id = %(supplier_id)s AND at >= %(since)s AND at < %(until)s
-        AND (at, position, line_no) > (%(after_at)s, %(after_position)s, %(after_line_no)s)
+        AND (at, position, line_no, kind) > (%(after_at)s, %(after_position)s, %(after_line_no)s, %(after_kind)s)
         AND (%(currency)s = '' OR currency = %(currency)s)
-    ORDER BY at, position, line_no LIMIT %(limit)s
+    ORDER BY at, position, line_no, kind LIMIT %(limit)s
 """
 
 
@@ -229,12 +316,14 @@ async def get_statement(
 
 
 def _account(currency: str, rows: list[tuple[str, str, bool, Decimal, int, int]]) -> Balance:
-    mine = [row for row in rows if row[0] == currency]
-    opening = sum(int(amount) for _, _, inside, amount, _, _ in mine if not inside)
-    came = [(EntryKind(kind), int(amount), count) for _, kind, inside, amount, count, _ in mine if inside]
-    totals = tuple(Total(kind, in_64_bits(amount), count) for kind, amount, count in came)
-    closing = opening + sum(amount for _, amount, _ in came)
-    return Balance(currency, in_64_bits(opening), totals, in_64_bits(closing))
+    mine = [(EntryKind(row[1]), row[2], int(row[3]), row[4]) for row in rows if row[0] == currency]
+    opening = sum(amount for kind, inside, amount, _ in mine if not inside and kind not in _BESIDE)
+    closing = sum(amount for kind, _, amount, _ in mine if kind not in _BESIDE)
+    totals = tuple(Total(kind, in_64_bits(amount), count) for kind, inside, amount, count in mine if inside)
+    invoiced = sum(amount for kind, _, amount, _ in mine if kind in _BESIDE)
+    paid = -sum(amount for kind, _, amount, _ in mine if kind is EntryKind.INVOICE_PAID)
+    beside = in_64_bits(invoiced), in_64_bits(paid)
+    return Balance(currency, in_64_bits(opening), totals, in_64_bits(closing), *beside)
 
 
 async def list_entries(
@@ -246,7 +335,8 @@ async def list_entries(
     currency: str = "",
 ) -> Answer[StatementEntry]:
     """The entries of [since, until) by when they happened."""
-    after_at, after_position, after_line_no = page.after(tuple[datetime, int, int]) or (FIRST, 0, 0)
+    first = (FIRST, 0, 0, "")
+    after_at, after_position, after_line_no, after_kind = page.after(tuple[datetime, int, int, str]) or first
     parameters = {
         "supplier_id": supplier_id,
         "since": since or FIRST,
@@ -255,9 +345,10 @@ async def list_entries(
         "after_at": after_at,
         "after_position": after_position,
         "after_line_no": after_line_no,
+        "after_kind": after_kind,
         "limit": page.limit,
     }
     async with snapshot(where, STATEMENTS) as at:
         found = await at.each(_LIST, parameters, StatementEntry)
-        rows, token = page.cut(found, [(row.at, row.position, row.line_no) for row in found])
+        rows, token = page.cut(found, [(row.at, row.position, row.line_no, row.kind) for row in found])
         return Answer(rows, at.position, token)

@@ -50,6 +50,8 @@ _GROUPS = {
         "review_every_days",
         "suspension_least_cases",
         "remind_before_hours",
+        "invoice_tolerance_basis_points",
+        "invoice_charges_basis_points",
         "reroute_after",
         "rate_targets",
         "rate_weights",

@@ -19,6 +19,7 @@ COMMANDS = {
     "RecordCheckpoints": "parcel scan",
     # A parcel is registered when it leaves.
     "RegisterParcel": "order ship",
+    "RecordSupplierInvoice": "supplier invoice record",
     "RegisterSupplier": "supplier add",
     "SendSupplierOrder": "order send",
 }

@@ -23,6 +23,7 @@ _COLUMNS = (
     "fact_position",
     "stream",
     "fact",
+    "reference",
 )
 
 
@@ -36,7 +37,7 @@ _COLUMNS = (
 def statement(
     session: Session, supplier_id: str, since: Any, until: Any, as_csv: str | None, limit: int | None
 ) -> None:
-    """Tell what is owed to a supplier, and by it where the amount is negative, each amount with its fact."""
+    """Tell what is owed to a supplier, invoiced, paid and open, each amount with its fact; by it where negative."""
     asked: dict[str, Any] = {"supplier_id": supplier_id, "since": since, "until": until}
     listed = statements_pb2.ListStatementEntriesRequest(**asked)
     entries = rows_of(session, session.client.reports.ListStatementEntries, listed, "entries")
@@ -53,7 +54,7 @@ def statement(
         session,
         entries,
         limit,
-        ["at", "for", ">amount", "of", ">line", ">units", ">position", "fact"],
+        ["at", "for", ">amount", "of", ">line", ">units", "reference", ">position", "fact"],
         lambda each: [
             minute(each, "at"),
             word(statements_pb2.StatementKind, each.kind),
@@ -61,6 +62,7 @@ def statement(
             each.object_id,
             each.line_no or "",
             each.units or "",
+            each.reference,
             each.fact_position,
             each.fact,
         ],
@@ -77,6 +79,9 @@ def _print_balances(session: Session, found: statements_pb2.GetStatementResponse
             for total in balance.totals
         ]
         amounts.append(("closing balance", balance.closing_minor, ""))
+        sums = (balance.owed_minor, balance.invoiced_minor, balance.paid_minor, balance.open_minor)
+        names = ("owed in all", "invoiced in all", "paid in all", "open of invoices")
+        amounts += [(name, amount, "") for name, amount in zip(names, sums, strict=True)] if any(sums[1:]) else []
         table += [[what, money(amount, balance.currency), entries] for what, amount, entries in amounts]
     session.out.table(["what", ">amount", ">entries"], table)
     if found.units_without_cost:

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from adapters.console import bulk, words
 from adapters.console.session import Nouns, Session, option_at, option_request_id
 from adapters.console.statements import statement
+from adapters.console.supplier_invoices import invoice
 from adapters.console.supplier_page import history, list_, print_agreement, read_supplier, record, show
 from adapters.console.supplier_reviews import accept, dismiss, due, proposals, review
 from adapters.console.words import at
@@ -335,5 +336,5 @@ def retire(session: Session, supplier_id: str, reason: str, at: Any, request_id:
     record(session, supplier_id, session.client.suppliers.RetireSupplier, request)
 
 
-for command in (review, accept, dismiss, proposals, due, list_, show, history, statement):
+for command in (review, accept, dismiss, proposals, due, list_, show, history, statement, invoice):
     supplier.add_command(command)

@@ -108,6 +108,7 @@ def _message(each: outbox.OutboxMessage) -> pb.Message:
         inquiry_id=about.inquiry_id,
         recovery_id=about.recovery_id,
         sku=about.sku,
+        invoice_number=about.invoice_number,
     )
 
 

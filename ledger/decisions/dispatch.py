@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from ledger.decisions import customs
+from ledger.decisions import customs, invoice_matching
 from ledger.decisions.delivery import follow, give_up_scans, registered
 from ledger.decisions.docket import Docket, order_in, settled
 from ledger.decisions.order_stock import consume, give_back, items_of
@@ -162,8 +162,10 @@ def ship(
         raise parcels.ParcelOfAnotherOrder(carrier, number, order.order_id)
     docket = Docket(order, supplier_orders.ship(supplier_order, carrier, number, parcel.epoch, by_line, at, odd))
     docket.add(follow(docket.order, parcel))
+    invoiced = invoice_matching.after_shipping(view, docket, supplier_order_id, now)
     return [
         *docket.settled(now),
+        *invoiced,
         *give_up_scans(view, before, parcel, now),
         *changes_of(parcels.stream(carrier, number), parcel_facts),
         *consume(view, order, supplier_order.supplier_id, by_line, at),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from ledger.facts import Change, changes_of
-from ledger.nouns import cases, inquiries, messages, orders, parcels, policies, recoveries, suppliers
+from ledger.nouns import cases, inquiries, messages, orders, parcels, policies, recoveries, supplier_invoices, suppliers
 from ledger.nouns.cases import Case, CaseStatus
 from ledger.nouns.inquiries import Inquiry
 from ledger.nouns.messages import (
@@ -30,6 +30,7 @@ from ledger.nouns.orders.supplier_orders import SupplierOrder, reroutable
 from ledger.nouns.parcels import Parcel
 from ledger.nouns.policies import Policy, policy_at
 from ledger.nouns.recoveries import Recovery
+from ledger.nouns.supplier_invoices import SupplierInvoice
 from ledger.terms.clocks import Clock, Reading
 from ledger.view import View
 
@@ -93,6 +94,8 @@ def streams_of(message_id: str, about: About) -> list[str]:
         streams.append(recoveries.stream(about.recovery_id))
     if about.follows:
         streams.append(messages.stream(about.follows))
+    if about.invoice_number:
+        streams.append(supplier_invoices.stream(about.supplier_id, about.invoice_number))
     return streams
 
 
@@ -156,7 +159,8 @@ def obsolete(view: View, kind: MessageKind, about: About, policy: Policy) -> str
     inquiry = inquiries.find(view, about.inquiry_id) if about.inquiry_id else None
     recovery = recoveries.find(view, about.recovery_id) if about.recovery_id else None
     before = messages.find(view, about.follows) if about.follows else None
-    return _OBSOLETE[kind](_Present(about, order, parcel, case, inquiry, recovery, policy, before))
+    invoice = supplier_invoices.find(view, about.supplier_id, about.invoice_number) if about.invoice_number else None
+    return _OBSOLETE[kind](_Present(about, order, parcel, case, inquiry, recovery, invoice, policy, before))
 
 
 class _Present(NamedTuple):
@@ -168,6 +172,7 @@ class _Present(NamedTuple):
     case: Case | None
     inquiry: Inquiry | None
     recovery: Recovery | None
+    invoice: SupplierInvoice | None
     policy: Policy
     before: Message | None = None
     """The message that it follows."""
@@ -332,6 +337,10 @@ def _case_due(now: _Present) -> str:
     return "" if now.case is not None and now.case.first_answered_at is None else "answered"
 
 
+def _invoice_dispute(now: _Present) -> str:
+    return "" if now.invoice is not None and now.invoice.dispute is not None else "settled"
+
+
 def _level(now: _Present) -> str:
     """A crossing is reported once, whatever the level is by now."""
     return ""
@@ -355,6 +364,7 @@ _OBSOLETE: Mapping[MessageKind, Callable[[_Present], str]] = {
     MessageKind.CASE_STEP: _case_step,
     MessageKind.CASE_DUE: _case_due,
     MessageKind.STOCK_ALERT: _level,
+    MessageKind.INVOICE_DISPUTE: _invoice_dispute,
 }
 
 

@@ -10,6 +10,7 @@ from ledger.nouns import (
     recoveries,
     skus,
     stock,
+    supplier_invoices,
     suppliers,
     tasks,
 )
@@ -22,6 +23,7 @@ NOUNS = (
     parcels.NOUN,
     recoveries.NOUN,
     inquiries.NOUN,
+    supplier_invoices.NOUN,
     messages.NOUN,
     cases.NOUN,
     tasks.NOUN,

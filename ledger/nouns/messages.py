@@ -73,6 +73,8 @@ class MessageKind(StrEnum):
     """To a supplier that was instructed already: a hold stands."""
     GO_ON = "go_on"
     """To a supplier that was told to wait."""
+    INVOICE_DISPUTE = "invoice_dispute"
+    """To the supplier: in what its invoice differs."""
 
     @property
     def audience(self) -> Audience:
@@ -87,6 +89,7 @@ _AUDIENCES = {
     MessageKind.GO_ON: Audience.SUPPLIER,
     MessageKind.REMINDER: Audience.SUPPLIER,
     MessageKind.BREACH_NOTICE: Audience.SUPPLIER,
+    MessageKind.INVOICE_DISPUTE: Audience.SUPPLIER,
     MessageKind.BREACH_ALERT: Audience.STAFF,
     MessageKind.PARCEL_ALERT: Audience.STAFF,
     MessageKind.CASE_DUE: Audience.STAFF,
@@ -119,6 +122,8 @@ class About(Value, frozen=True):
     """What the customer is refunded."""
     follows: str = ""
     """The message without which this one says nothing: what a supplier was told before it waits or goes on."""
+    invoice_number: str = ""
+    """Of an invoice of the supplier."""
 
 
 class MessageAsked(Fact, frozen=True, tag="message.asked"):

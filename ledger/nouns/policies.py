@@ -175,6 +175,11 @@ class Policy(Value, frozen=True):
         by_channel = {each.channel: each.words for each in self.channel_packing}
         return by_channel.get(channel, by_channel.get("", ()))
 
+    invoice_tolerance_basis_points: int = 0
+    """A line of a supplier's invoice may cost so much more than agreed and still be right."""
+    invoice_charges_basis_points: int = 0
+    """What a supplier's invoice may ask beside its goods, as a share of what they cost."""
+
     def claim_terms_of(self, carrier: str) -> ClaimTerms:
         by_carrier = {terms.carrier: terms for terms in self.claim_terms}
         return by_carrier.get(carrier) or by_carrier.get("") or ClaimTerms()

@@ -1,7 +1,7 @@
 """What is kept of a stream where its folded state does not hold all that read models need.
 
 Most nouns' history is their state. These keep more: of an order who asked for a cancellation and which facts change
-what is owed, of a recovery all its facts.
+what is owed, of a recovery and of a supplier's invoice all their facts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.engine.registry import Registry
-from ledger.nouns import cases, orders, parcels, recoveries, stock
+from ledger.nouns import cases, orders, parcels, recoveries, stock, supplier_invoices
 from ledger.nouns.orders import Header, HoldPlaced, HoldReleased, Order, UnitsCancelled
 from ledger.nouns.orders.supplier_orders import (
     CancelAgreed,
@@ -27,6 +27,7 @@ from ledger.nouns.orders.supplier_orders import (
 )
 from ledger.nouns.recoveries import Recovery, RecoveryFact
 from ledger.nouns.stock import Stock
+from ledger.nouns.supplier_invoices import SupplierInvoice, SupplierInvoiceFact
 
 R = TypeVar("R")
 
@@ -137,6 +138,21 @@ def _fold_recovery(history: RecoveryHistory | None, fact: Any, position: int) ->
     return RecoveryHistory(recovery, (*(history.facts if history else ()), (position, fact)))
 
 
+# --- supplier invoices ----------------------------------------------------------------------------
+
+
+class InvoiceHistory(NamedTuple):
+    """A supplier's invoice and all its facts, each with its position in the log; there are few."""
+
+    invoice: SupplierInvoice
+    facts: tuple[tuple[int, SupplierInvoiceFact], ...]
+
+
+def _fold_invoice(history: InvoiceHistory | None, fact: Any, position: int) -> InvoiceHistory:
+    invoice = supplier_invoices.evolve(history.invoice if history else None, fact)
+    return InvoiceHistory(invoice, (*(history.facts if history else ()), (position, fact)))
+
+
 # --- stock ----------------------------------------------------------------------------------------
 
 
@@ -172,6 +188,7 @@ Fold = Callable[[Any, Any, int], Any]
 _MORE_THAN_STATE: Mapping[str, Fold] = {
     orders.NOUN.prefix: _fold_order,
     recoveries.NOUN.prefix: _fold_recovery,
+    supplier_invoices.NOUN.prefix: _fold_invoice,
     stock.NOUN.prefix: _fold_stock,
 }
 

@@ -48,10 +48,11 @@ from ledger.nouns.orders.supplier_orders import (
 )
 from ledger.nouns.parcels import CheckpointRecorded, FirstScanMissed, LossConfirmed, LossSuspected, Parcel, ParcelStatus
 from ledger.nouns.stock import Alert, FeedStale, Oversold, SoldOut, StockLow, StockRunningOut
+from ledger.nouns.supplier_invoices import SupplierInvoiceDisputed
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
-from projections.machine.histories import OrderHistory, RecoveryHistory
+from projections.machine.histories import InvoiceHistory, OrderHistory, RecoveryHistory
 from projections.machine.streams import LoggedFact
 
 
@@ -262,6 +263,12 @@ def _recovery_answer_missed(fact: recoveries.RecoveryAnswerMissed, history: Reco
     yield _Cause(MessageKind.BREACH_ALERT, about, fact.due)
 
 
+def _invoice_disputed(fact: SupplierInvoiceDisputed, history: InvoiceHistory) -> Iterable[_Cause]:
+    if history.invoice.dispute == fact:
+        about = About(supplier_id=fact.supplier_id, invoice_number=fact.number, due=fact.answer_by)
+        yield _Cause(MessageKind.INVOICE_DISPUTE, about, fact.at)
+
+
 def _level(alert: Alert) -> Callable[[Any, Any], Iterable[_Cause]]:
     def causes_of(fact: Any, history: Any) -> Iterable[_Cause]:
         at = fact.stale_at if alert is Alert.STALE else fact.at
@@ -290,6 +297,7 @@ _CAUSES: Mapping[type[Fact], Callable[[Any, Any], Iterable[_Cause]]] = {
     FirstAnswerMissed: _first_answer_missed,
     inquiries.InquiryAnswerMissed: _answer_missed,
     recoveries.RecoveryAnswerMissed: _recovery_answer_missed,
+    SupplierInvoiceDisputed: _invoice_disputed,
     Oversold: _level(Alert.OVERSOLD),
     StockLow: _level(Alert.LOW),
     StockRunningOut: _level(Alert.RUNNING_OUT),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ledger.nouns import cases, inquiries, messages, orders, parcels, recoveries, suppliers, tasks
+from ledger.nouns import cases, inquiries, messages, orders, parcels, recoveries, supplier_invoices, suppliers, tasks
 from ledger.nouns.cases import Case, Remedy
 from ledger.nouns.cases import CaseStatus as CaseStatus
 from ledger.nouns.inquiries import Inquiry
@@ -13,11 +13,12 @@ from ledger.nouns.messages import MessageStage as MessageStage
 from ledger.nouns.parcels import Parcel, ParcelStatus
 from ledger.nouns.recoveries import RecoveryStatus
 from ledger.nouns.reviews import ProposalState
+from ledger.nouns.supplier_invoices import InvoiceStatus, SupplierInvoice
 from ledger.nouns.suppliers import Supplier
 from ledger.nouns.tasks import Task
 from ledger.terms.clocks import Clock
 from ledger.terms.parties import Party
-from projections.machine.histories import RecoveryHistory
+from projections.machine.histories import InvoiceHistory, RecoveryHistory
 from projections.machine.projection import From, FromPages, projection
 from projections.work.orders import of_order
 from projections.work.rows import ITEMS, STAMP, TASKS, Handling, Item, Owner, WorkKind, WorkState, task_id_of
@@ -142,6 +143,40 @@ def _of_recovery(history: RecoveryHistory) -> list[Item]:
     return [item]
 
 
+def _of_invoice(history: InvoiceHistory) -> list[Item]:
+    """One that asks too much, paid or not, and one that is disputed, until the supplier takes it back."""
+    invoice = history.invoice
+    step, since, due = _step_of(invoice)
+    if not step:
+        return []
+    subject = f"{invoice.supplier_id}/{invoice.number}"
+    item = Item(
+        WorkKind.INVOICE,
+        subject,
+        task_id_of(WorkKind.INVOICE, f"{subject}-{step.partition(' ')[0]}", since),
+        Owner.SUPPLIER_MANAGER,
+        due,
+        since,
+        step,
+        supplier_id=invoice.supplier_id,
+    )
+    return [item]
+
+
+def _step_of(invoice: SupplierInvoice) -> tuple[str, datetime, datetime]:
+    """What the retailer is to do about an invoice, since when and by when; nothing while it is right."""
+    at, dispute = invoice.recorded.at, invoice.dispute
+    kinds = ", ".join(dict.fromkeys(each.kind for each in invoice.differences))
+    if invoice.status is InvoiceStatus.DISPUTED and dispute is not None:
+        return f"settle the dispute: {kinds or dispute.because}", dispute.at, dispute.answer_by or dispute.at
+    if invoice.status is InvoiceStatus.DIFFERS:
+        return f"approve or dispute it: {kinds}", at, at
+    if invoice.status is InvoiceStatus.PAID and not invoice.is_accepted:
+        paid_at = invoice.payments[-1].at
+        return f"get back or approve what was paid too much: {kinds or 'it was disputed'}", paid_at, paid_at
+    return "", at, at
+
+
 def _of_case(case: Case) -> list[Item]:
     step = _next_step(case)
     if not step:
@@ -233,11 +268,12 @@ def _of_message(message: Message) -> list[Item]:
 
 WORK = projection(
     "work",
-    6,
+    7,
     From(orders.NOUN, ITEMS, of_order),
     From(parcels.NOUN, ITEMS, _of_parcel),
     From(inquiries.NOUN, ITEMS, _of_inquiry),
     From(recoveries.NOUN, ITEMS, _of_recovery),
+    From(supplier_invoices.NOUN, ITEMS, _of_invoice),
     From(cases.NOUN, ITEMS, _of_case),
     From(suppliers.NOUN, ITEMS, _of_supplier),
     From(messages.NOUN, ITEMS, _of_message),

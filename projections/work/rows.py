@@ -41,6 +41,8 @@ class WorkKind(StrEnum):
     """Something happened that should not have."""
     CASE = "case"
     """The next step of a return case is the retailer's."""
+    INVOICE = "invoice"
+    """A supplier's invoice asks too much, or a dispute about it is to be settled."""
 
 
 class WorkState(StrEnum):

@@ -53,6 +53,7 @@ from fulfilment.v1.parcels_pb2_grpc import ParcelServiceStub
 from fulfilment.v1.recoveries_pb2_grpc import RecoveryServiceStub
 from fulfilment.v1.reports_pb2_grpc import ReportServiceStub
 from fulfilment.v1.stock_pb2_grpc import StockServiceStub
+from fulfilment.v1.supplier_invoices_pb2_grpc import SupplierInvoiceServiceStub
 from fulfilment.v1.suppliers_pb2_grpc import SupplierServiceStub
 from fulfilment.v1.work_pb2_grpc import WorkServiceStub
 
@@ -124,6 +125,7 @@ class Client(_Settings):
         self.orders = OrderServiceStub(channel)
         self.stock = StockServiceStub(channel)
         self.suppliers = SupplierServiceStub(channel)
+        self.supplier_invoices = SupplierInvoiceServiceStub(channel)
         self.parcels = ParcelServiceStub(channel)
         self.recoveries = RecoveryServiceStub(channel)
         self.inquiries = InquiryServiceStub(channel)
@@ -183,6 +185,7 @@ class AsyncClient(_Settings):
         self.orders = OrderServiceStub(channel)
         self.stock = StockServiceStub(channel)
         self.suppliers = SupplierServiceStub(channel)
+        self.supplier_invoices = SupplierInvoiceServiceStub(channel)
         self.parcels = ParcelServiceStub(channel)
         self.recoveries = RecoveryServiceStub(channel)
         self.inquiries = InquiryServiceStub(channel)

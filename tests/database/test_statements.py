@@ -98,9 +98,9 @@ async def test_goods_are_owed_when_they_are_shipped_at_the_cost_of_the_draft(ten
     assert entry == StatementEntry(
         position,
         1,
+        EntryKind.GOODS,
         "acme",
         "EUR",
-        EntryKind.GOODS,
         500,
         NOON + HOUR,
         "order-shopify/1",

@@ -28,6 +28,7 @@ from fulfilment.v1 import (
     scorecards_pb2,
     shipping_pb2,
     stock_pb2,
+    supplier_invoices_pb2,
     supplier_orders_pb2,
     suppliers_pb2,
     trade_pb2,
@@ -117,6 +118,7 @@ _PARCEL: Fields = {"carrier": "dhl", "tracking_number": "NOBODY"}
 _CASE: Fields = {"case_id": "nobody"}
 _RECOVERY: Fields = {"recovery_id": "nobody"}
 _INQUIRY: Fields = {"inquiry_id": "nobody"}
+_INVOICE: Fields = {**_SUPPLIER, "number": "nobody"}
 _MESSAGE: Fields = {"message_id": "dispatched-999999999"}
 _TASK: Fields = {"task_id": "nothing"}
 _RESERVATION: Fields = {"reservation_id": "nobody", "items": [item("nothing")]}
@@ -225,6 +227,18 @@ WELL_FORMED: Mapping[str, Fields] = {
     "AppealClaim": {**_RECOVERY, "reason": "photos show it"},
     "ReturnClaimPayment": {**_RECOVERY, "reference": "b-1", "amount": eur(1000)},
     "GetRecovery": _RECOVERY,
+    "RecordSupplierInvoice": {
+        **_INVOICE,
+        "dated": "2026-03-31",
+        "currency": "EUR",
+        "lines": [supplier_invoices_pb2.SupplierInvoiceLine(**_SUPPLIER_ORDER, units=1, unit_price_minor=200)],
+    },
+    "MatchSupplierInvoice": _INVOICE,
+    "ApproveSupplierInvoice": _INVOICE,
+    "DisputeSupplierInvoice": {**_INVOICE, "reason": "too dear"},
+    "RecordSupplierCreditNote": {**_INVOICE, "credit_note": "cn-1", "amount": eur(200)},
+    "RecordSupplierPayment": {**_INVOICE, "payment_id": "t-1", "amount": eur(200)},
+    "GetSupplierInvoice": _INVOICE,
     "AskInquiry": {
         **_INQUIRY,
         **_ORDER,

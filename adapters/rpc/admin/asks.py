@@ -49,6 +49,8 @@ _FIGURES = {
     "first_answer_within_hours": (1, 1000),
     "evidence_within_days": (1, 1000),
     "free_return_within_days": (0, 1000),
+    "invoice_tolerance_basis_points": (0, 10_000),
+    "invoice_charges_basis_points": (0, 10_000),
 }
 """The least and the most of each figure; one that is absent is the trade's default, which 0 need not be."""
 

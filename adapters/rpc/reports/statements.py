@@ -41,7 +41,14 @@ def _balance(each: statements.Balance) -> pb.StatementBalance:
         for one in each.totals
     ]
     return pb.StatementBalance(
-        currency=each.currency, opening_minor=each.opening_minor, totals=totals, closing_minor=each.closing_minor
+        currency=each.currency,
+        opening_minor=each.opening_minor,
+        totals=totals,
+        closing_minor=each.closing_minor,
+        owed_minor=each.owed_minor,
+        invoiced_minor=each.invoiced_minor,
+        paid_minor=each.paid_minor,
+        open_minor=each.open_minor,
     )
 
 
@@ -56,4 +63,5 @@ def _entry(each: statements.StatementEntry) -> pb.StatementEntry:
         fact_position=each.position,
         stream=each.stream,
         fact=each.fact,
+        reference=each.reference,
     )

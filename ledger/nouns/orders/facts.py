@@ -21,6 +21,7 @@ from ledger.nouns.orders.supplier_orders import (
     ShippingChosen,
     SupplierOrderAcknowledged,
     SupplierOrderDrafted,
+    SupplierOrderInvoiced,
     SupplierOrderPacked,
     SupplierOrderSent,
     SupplierOrderShipped,
@@ -503,5 +504,6 @@ OrderFact = (
     | CompensationAccrued
     | CompensationReversed
     | remarks.RemarkFact
+    | SupplierOrderInvoiced
     | after_sales.RemedyFact
 )

@@ -47,6 +47,14 @@ class _StatementKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stateme
     """It paid for that in money."""
     STATEMENT_KIND_RECOVERY_WRITTEN_OFF: _StatementKind.ValueType  # 7
     """The retailer bears the rest after all."""
+    STATEMENT_KIND_INVOICE_DIFFERENCE: _StatementKind.ValueType  # 8
+    """An invoice that matches or was approved comes to more than its units cost, or to less if negative."""
+    STATEMENT_KIND_INVOICE_PAID: _StatementKind.ValueType  # 9
+    """Money went to the supplier for an invoice; negative."""
+    STATEMENT_KIND_INVOICED: _StatementKind.ValueType  # 10
+    """An invoice came. Goods are owed when they leave, so that it moves nothing: it counts in invoiced_minor alone."""
+    STATEMENT_KIND_INVOICE_CREDITED: _StatementKind.ValueType  # 11
+    """A credit note came for an invoice; negative. It counts in invoiced_minor alone."""
 
 class StatementKind(_StatementKind, metaclass=_StatementKindEnumTypeWrapper):
     """What an amount of a statement is for. What the retailer owes is positive, what the supplier owes is negative."""
@@ -71,6 +79,14 @@ STATEMENT_KIND_RECOVERY_PAID: StatementKind.ValueType  # 6
 """It paid for that in money."""
 STATEMENT_KIND_RECOVERY_WRITTEN_OFF: StatementKind.ValueType  # 7
 """The retailer bears the rest after all."""
+STATEMENT_KIND_INVOICE_DIFFERENCE: StatementKind.ValueType  # 8
+"""An invoice that matches or was approved comes to more than its units cost, or to less if negative."""
+STATEMENT_KIND_INVOICE_PAID: StatementKind.ValueType  # 9
+"""Money went to the supplier for an invoice; negative."""
+STATEMENT_KIND_INVOICED: StatementKind.ValueType  # 10
+"""An invoice came. Goods are owed when they leave, so that it moves nothing: it counts in invoiced_minor alone."""
+STATEMENT_KIND_INVOICE_CREDITED: StatementKind.ValueType  # 11
+"""A credit note came for an invoice; negative. It counts in invoiced_minor alone."""
 Global___StatementKind: _TypeAlias = StatementKind  # noqa: Y015
 
 @_typing.final
@@ -153,12 +169,24 @@ class StatementBalance(_message.Message):
     OPENING_MINOR_FIELD_NUMBER: _builtins.int
     TOTALS_FIELD_NUMBER: _builtins.int
     CLOSING_MINOR_FIELD_NUMBER: _builtins.int
+    OWED_MINOR_FIELD_NUMBER: _builtins.int
+    INVOICED_MINOR_FIELD_NUMBER: _builtins.int
+    PAID_MINOR_FIELD_NUMBER: _builtins.int
+    OPEN_MINOR_FIELD_NUMBER: _builtins.int
     currency: _builtins.str
     """ISO 4217 code."""
     opening_minor: _builtins.int
     """What was owed before the period, in minor units; negative if the supplier owed."""
     closing_minor: _builtins.int
-    """What is owed at its end, in minor units: the opening balance and all totals."""
+    """What is owed at its end, in minor units: the opening balance and all totals but INVOICED and INVOICE_CREDITED."""
+    owed_minor: _builtins.int
+    """What was owed until its end, paid or not: closing_minor and paid_minor."""
+    invoiced_minor: _builtins.int
+    """What invoices came to until its end, less credit notes."""
+    paid_minor: _builtins.int
+    """What was paid for invoices until its end."""
+    open_minor: _builtins.int
+    """What is open of invoices at its end: invoiced_minor less paid_minor."""
     @_builtins.property
     def totals(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatementTotal]:
         """What came in the period, by kind; kinds without an entry are left out."""
@@ -170,10 +198,14 @@ class StatementBalance(_message.Message):
         opening_minor: _builtins.int = ...,
         totals: _abc.Iterable[Global___StatementTotal] | None = ...,
         closing_minor: _builtins.int = ...,
+        owed_minor: _builtins.int = ...,
+        invoiced_minor: _builtins.int = ...,
+        paid_minor: _builtins.int = ...,
+        open_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["closing_minor", b"closing_minor", "currency", b"currency", "opening_minor", b"opening_minor", "totals", b"totals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closing_minor", b"closing_minor", "currency", b"currency", "invoiced_minor", b"invoiced_minor", "open_minor", b"open_minor", "opening_minor", b"opening_minor", "owed_minor", b"owed_minor", "paid_minor", b"paid_minor", "totals", b"totals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -304,20 +336,23 @@ class StatementEntry(_message.Message):
     FACT_POSITION_FIELD_NUMBER: _builtins.int
     STREAM_FIELD_NUMBER: _builtins.int
     FACT_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
     kind: Global___StatementKind.ValueType
     """What it is for."""
     object_id: _builtins.str
-    """The supplier order, "channel/channel_order_id/n", or the recovery."""
+    """The supplier order, "channel/channel_order_id/n", the recovery, or the number of the invoice."""
     line_no: _builtins.int
     """The line of the order; 0 if the entry is not about one line."""
     units: _builtins.int
     """Units, of goods."""
     fact_position: _builtins.int
-    """The position of the fact in the log; together with the line it names the entry."""
+    """The position of the fact in the log; together with the line and the kind it names the entry."""
     stream: _builtins.str
     """The stream of the fact, such as "order-shop/1001"."""
     fact: _builtins.str
     """The fact's name, such as "order.compensation_accrued"."""
+    reference: _builtins.str
+    """The payment or the credit note that it is about, where it is about one."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """When it happened: the shipment, the accrual, the acceptance."""
@@ -338,10 +373,11 @@ class StatementEntry(_message.Message):
         fact_position: _builtins.int = ...,
         stream: _builtins.str = ...,
         fact: _builtins.str = ...,
+        reference: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at", b"at", "fact", b"fact", "fact_position", b"fact_position", "kind", b"kind", "line_no", b"line_no", "object_id", b"object_id", "stream", b"stream", "units", b"units"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "at", b"at", "fact", b"fact", "fact_position", b"fact_position", "kind", b"kind", "line_no", b"line_no", "object_id", b"object_id", "reference", b"reference", "stream", b"stream", "units", b"units"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -77,6 +77,8 @@ class _WorkKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkKind.Val
     """The next step of a return case is the retailer's."""
     WORK_KIND_ODDITY: _WorkKind.ValueType  # 10
     """Something happened that should not have, such as a parcel that left while its order was on hold."""
+    WORK_KIND_INVOICE: _WorkKind.ValueType  # 11
+    """A supplier's invoice differs from what was ordered and shipped, or was disputed."""
 
 class WorkKind(_WorkKind, metaclass=_WorkKindEnumTypeWrapper):
     """What raised a piece of work."""
@@ -103,6 +105,8 @@ WORK_KIND_CASE: WorkKind.ValueType  # 9
 """The next step of a return case is the retailer's."""
 WORK_KIND_ODDITY: WorkKind.ValueType  # 10
 """Something happened that should not have, such as a parcel that left while its order was on hold."""
+WORK_KIND_INVOICE: WorkKind.ValueType  # 11
+"""A supplier's invoice differs from what was ordered and shipped, or was disputed."""
 Global___WorkKind: _TypeAlias = WorkKind  # noqa: Y015
 
 @_typing.final

@@ -238,6 +238,18 @@ class CompensationReversed(OfSupplierOrder, frozen=True, tag="order.compensation
     at: datetime
 
 
+class SupplierOrderInvoiced(OfSupplierOrder, frozen=True, tag="order.supplier_order_invoiced"):
+    """An invoice of the supplier counts so many units; it takes the place of what the same invoice counted before."""
+
+    invoice: str
+    """Its number."""
+    by_line: Units
+    """Units that no other invoice may be paid for."""
+    at: datetime
+    waiting: Units = {}
+    """Units that it names beside them, which have not left or are on another invoice."""
+
+
 SupplierOrderFact = (
     SupplierOrderDrafted
     | ShippingChosen
@@ -254,4 +266,5 @@ SupplierOrderFact = (
     | ClocksResumed
     | CompensationAccrued
     | CompensationReversed
+    | SupplierOrderInvoiced
 )

@@ -28,6 +28,7 @@ from ledger.nouns.orders.supplier_orders.facts import (
     SupplierOrderAcknowledged,
     SupplierOrderDrafted,
     SupplierOrderFact,
+    SupplierOrderInvoiced,
     SupplierOrderPacked,
     SupplierOrderSent,
     SupplierOrderShipped,
@@ -65,6 +66,11 @@ class LineShare(Value, frozen=True):
     shipped: int = 0
     rerouted: int = 0
     """Taken from it for another supplier."""
+
+    @property
+    def given(self) -> int:
+        """Units that the supplier was given, whatever became of them."""
+        return self.unshipped + self.rejected + self.cancelled + self.shipped + self.rerouted
 
     @property
     def unshipped(self) -> int:
@@ -196,6 +202,13 @@ NEUTRAL = ("neutral", "no_papers", "no_prices", "no_advertising")
 """How every supplier packs; what it is to pack with is added to that and replaces none of it."""
 
 
+class Invoiced(Value, frozen=True):
+    """What one invoice of the supplier counts of a supplier order."""
+
+    units: Units
+    waiting: Units = {}
+
+
 class SupplierOrder(Value, frozen=True):
     """A supplier order, folded from its facts."""
 
@@ -248,6 +261,8 @@ class SupplierOrder(Value, frozen=True):
     ship_to: ShipTo | None = None
     """Where it goes, if that is not where the order goes now: it was packed or had left when that changed."""
     asked_again: AskedAgain | None = None
+    invoiced: dict[str, Invoiced] = {}
+    """By the number of the invoice, the first recorded first."""
 
     def count(self, what: str) -> int:
         return sum(map(attrgetter(what), self.shares.values()))
@@ -415,6 +430,9 @@ def evolve(supplier_order: SupplierOrder, fact: SupplierOrderFact) -> SupplierOr
             return replace(supplier_order, compensation=fact)
         case CompensationReversed():
             return replace(supplier_order, compensation=None)
+        case SupplierOrderInvoiced(invoice=number):
+            invoiced = {**supplier_order.invoiced, number: Invoiced(fact.by_line, fact.waiting)}
+            return replace(supplier_order, invoiced=invoiced)
         case _:
             assert_never(fact)
 

@@ -1,0 +1,350 @@
+"""``fulfilment supplier invoice``: what suppliers ask for their goods, what of it is right, and what was paid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from google.protobuf import json_format
+
+from adapters.console import files, words
+from adapters.console.client import Command, Q
+from adapters.console.listings import LIMIT, SUPPLIER, print_rows, rows_of
+from adapters.console.session import Nouns, Session, option_at, option_request_id
+from adapters.console.words import minute, money, word
+from fulfilment.v1 import common_pb2
+from fulfilment.v1 import supplier_invoices_pb2 as pb
+
+
+@click.group(cls=Nouns)
+def invoice() -> None:
+    """Record what a supplier asks, compare, approve or dispute it, record what was paid."""
+
+
+def _read(session: Session, supplier_id: str, number: str, at_least: int = 0) -> pb.SupplierInvoice:
+    request = pb.GetSupplierInvoiceRequest(supplier_id=supplier_id, number=number, at_least=at_least)
+    return session.client.call(session.client.supplier_invoices.GetSupplierInvoice, request).invoice
+
+
+def _record(session: Session, rpc: Command[Q], request: Q) -> None:
+    """Send a command about an invoice, and print the state of the invoice after it."""
+    receipt = session.client.call(rpc, request)
+    asked: Any = request
+    after = _read(session, asked.supplier_id, asked.number, receipt.position)
+    session.print_result(receipt, f"Invoice {after.supplier_id} {after.number}", after, _stands(after))
+    if not session.json:
+        _print_differences(session, after)
+
+
+def _stands(each: pb.SupplierInvoice) -> str:
+    parts = [f"{word(pb.SupplierInvoiceStatus, each.status)}, {money(each.total_minor, each.currency)}"]
+    if each.over_minor:
+        parts.append(f"{money(each.over_minor, each.currency)} too much")
+    if each.open_minor != each.total_minor:
+        parts.append(f"{money(each.open_minor, each.currency)} open")
+    return ", ".join(parts)
+
+
+def _print_differences(session: Session, found: pb.SupplierInvoice) -> None:
+    rows = [
+        [
+            f"{line.supplier_order_id} {line.line_no or ''} {line.sku}".strip(),
+            word(pb.InvoiceDifferenceKind, each.kind),
+            each.units,
+            money(each.amount_minor, found.currency),
+            _why(each, found.currency),
+        ]
+        for line in found.lines
+        for each in line.differences
+    ]
+    if found.charges_over_minor:
+        rows.append(
+            ["", "charge", "", money(found.charges_over_minor, found.currency), "more than the policy lets pass"]
+        )
+    session.out.table(["line", "differs by", ">units", ">too much", "because"], rows)
+
+
+def _why(each: pb.InvoiceDifference, currency: str) -> str:
+    match each.kind:
+        case pb.INVOICE_DIFFERENCE_KIND_PRICE:
+            return f"{money(each.expected_minor, currency)} agreed" if each.HasField("expected_minor") else "no price"
+        case pb.INVOICE_DIFFERENCE_KIND_QUANTITY:
+            return f"{each.shipped} of the {each.ordered} ordered have left"
+        case pb.INVOICE_DIFFERENCE_KIND_DOUBLE:
+            return f"on invoice {', '.join(each.invoices)}"
+        case _:
+            return "never given to it"
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+@invoice.command()
+@click.argument("supplier_id", required=False)
+@click.argument("number", required=False)
+@click.option("--dated", metavar="DAY", help="The day that stands on it, such as 2026-03-31.")
+@click.option("--currency", metavar="CODE", help="Such as CNY.")
+@click.option(
+    "--line",
+    "lines",
+    multiple=True,
+    metavar="SUPPLIER_ORDER_ID:LINE|SKU:UNITS:AMOUNT",
+    help="Units and what they cost together, such as shop/1001/1:1:3:7.50.",
+)
+@click.option(
+    "--charge", "charges", multiple=True, metavar="KIND:AMOUNT", help="Such as freight:4.00 or discount:2.00."
+)
+@click.option("--total", metavar="AMOUNT", help="What stands below it, to be compared.")
+@click.option("--pay-by", metavar="DAY", help="By when it is to be paid.")
+@click.option(
+    "--file",
+    "source",
+    metavar="FILE",
+    help="The whole invoice as protobuf JSON of RecordSupplierInvoiceRequest; - reads standard input.",
+)
+@option_at("When it came")
+@option_request_id()
+@click.pass_obj
+def record(session: Session, /, source: Any, request_id: str | None, **options: Any) -> None:
+    """Record an invoice and compare it with what was ordered, at which cost, and what has left."""
+    if source is not None:
+        if any(options.values()):
+            raise click.UsageError("--file brings the whole invoice; leave the arguments and other options out.")
+        request = _from_json(files.text(source))
+    else:
+        request = _from_options(options)
+    if request_id or not request.context.request_id:
+        request.context.request_id = session.client.context(request_id).request_id
+    request.context.actor = request.context.actor or session.actor
+    _record(session, session.client.supplier_invoices.RecordSupplierInvoice, request)
+
+
+def _from_json(text: str) -> pb.RecordSupplierInvoiceRequest:
+    try:
+        return json_format.Parse(text, pb.RecordSupplierInvoiceRequest())
+    except json_format.ParseError as error:
+        raise click.UsageError(f"--file is no RecordSupplierInvoiceRequest in protobuf JSON: {error}") from None
+
+
+def _from_options(options: dict[str, Any]) -> pb.RecordSupplierInvoiceRequest:
+    if not (options["supplier_id"] and options["number"] and options["currency"]):
+        raise click.UsageError("Name SUPPLIER_ID, NUMBER and --currency, or give the whole invoice with --file.")
+    currency = options["currency"].upper()
+    return pb.RecordSupplierInvoiceRequest(
+        supplier_id=options["supplier_id"],
+        number=options["number"],
+        dated=options["dated"],
+        currency=currency,
+        lines=[_line(text, currency) for text in options["lines"]],
+        charges=[_charge(text, currency) for text in options["charges"]],
+        total_minor=words.amount_minor(options["total"], currency) if options["total"] else None,
+        pay_by=options["pay_by"],
+        at=options["at"],
+    )
+
+
+def _line(text: str, currency: str) -> pb.SupplierInvoiceLine:
+    parts = text.rsplit(":", 3)
+    if len(parts) != 4:
+        shape = "SUPPLIER_ORDER_ID:LINE:UNITS:AMOUNT such as shop/1001/1:1:3:7.50"
+        raise click.BadParameter(f"{text!r} is not {shape}", param_hint="--line")
+    supplier_order_id, which, units, amount = parts
+    return pb.SupplierInvoiceLine(
+        supplier_order_id=supplier_order_id,
+        line_no=words.fitting(which, "--line") if which.isdigit() else 0,
+        sku="" if which.isdigit() else which,
+        units=words.fitting(units, "--line"),
+        amount_minor=words.amount_minor(amount, currency),
+    )
+
+
+def _charge(text: str, currency: str) -> pb.SupplierInvoiceCharge:
+    kind, _, amount = text.partition(":")
+    number = words.number(pb.SupplierChargeKind, kind)
+    if not (number and amount):
+        kinds = ", ".join(words.choice(pb.SupplierChargeKind).choices)
+        raise click.BadParameter(f"{text!r} is not KIND:AMOUNT, where KIND is one of {kinds}", param_hint="--charge")
+    sign = -1 if number == pb.SUPPLIER_CHARGE_KIND_DISCOUNT else 1
+    return pb.SupplierInvoiceCharge(kind=number, amount_minor=sign * words.amount_minor(amount, currency))
+
+
+@invoice.command("match")
+@click.argument("supplier_id")
+@click.argument("number")
+@option_request_id()
+@click.pass_obj
+def match_(session: Session, supplier_id: str, number: str, request_id: str | None) -> None:
+    """Compare an invoice again; what leaves later is found by itself."""
+    request = pb.MatchSupplierInvoiceRequest(
+        context=session.client.context(request_id), supplier_id=supplier_id, number=number
+    )
+    _record(session, session.client.supplier_invoices.MatchSupplierInvoice, request)
+
+
+@invoice.command()
+@click.argument("supplier_id")
+@click.argument("number")
+@click.option("--reason", metavar="TEXT", help="Why.")
+@option_at()
+@option_request_id()
+@click.pass_obj
+def approve(session: Session, supplier_id: str, number: str, reason: str, at: Any, request_id: str | None) -> None:
+    """Agree to pay an invoice as it is."""
+    request = pb.ApproveSupplierInvoiceRequest(
+        context=session.client.context(request_id), supplier_id=supplier_id, number=number, reason=reason, at=at
+    )
+    _record(session, session.client.supplier_invoices.ApproveSupplierInvoice, request)
+
+
+@invoice.command()
+@click.argument("supplier_id")
+@click.argument("number")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, which the supplier reads.")
+@option_at()
+@option_request_id()
+@click.pass_obj
+def dispute(session: Session, supplier_id: str, number: str, reason: str, at: Any, request_id: str | None) -> None:
+    """Do not agree to an invoice; the supplier gets a message with its differences."""
+    request = pb.DisputeSupplierInvoiceRequest(
+        context=session.client.context(request_id), supplier_id=supplier_id, number=number, reason=reason, at=at
+    )
+    _record(session, session.client.supplier_invoices.DisputeSupplierInvoice, request)
+
+
+@invoice.command()
+@click.argument("supplier_id")
+@click.argument("number")
+@click.argument("credit_note")
+@click.argument("amount")
+@option_at("When it came")
+@option_request_id()
+@click.pass_obj
+def credit(session: Session, /, supplier_id: str, number: str, credit_note: str, **options: Any) -> None:
+    """Record a credit note of the supplier for an invoice, of so much in the invoice's currency."""
+    request = pb.RecordSupplierCreditNoteRequest(
+        context=session.client.context(options["request_id"]),
+        supplier_id=supplier_id,
+        number=number,
+        credit_note=credit_note,
+        amount=_money(session, supplier_id, number, options["amount"]),
+        at=options["at"],
+    )
+    _record(session, session.client.supplier_invoices.RecordSupplierCreditNote, request)
+
+
+@invoice.command()
+@click.argument("supplier_id")
+@click.argument("number")
+@click.argument("payment_id")
+@click.argument("amount")
+@option_at("When it was paid")
+@option_request_id()
+@click.pass_obj
+def pay(session: Session, /, supplier_id: str, number: str, payment_id: str, **options: Any) -> None:
+    """Record money that went to the supplier for an invoice, in the invoice's currency."""
+    request = pb.RecordSupplierPaymentRequest(
+        context=session.client.context(options["request_id"]),
+        supplier_id=supplier_id,
+        number=number,
+        payment_id=payment_id,
+        amount=_money(session, supplier_id, number, options["amount"]),
+        at=options["at"],
+    )
+    _record(session, session.client.supplier_invoices.RecordSupplierPayment, request)
+
+
+def _money(session: Session, supplier_id: str, number: str, amount: str) -> common_pb2.Money:
+    """An amount as it is typed: in the invoice's currency unless it names one."""
+    figure, _, named = amount.partition(":")
+    currency = named.upper() or _read(session, supplier_id, number).currency
+    return common_pb2.Money(amount_minor=words.amount_minor(figure, currency), currency=currency)
+
+
+# --- questions ------------------------------------------------------------------------------------
+
+
+@invoice.command()
+@click.argument("supplier_id")
+@click.argument("number")
+@click.pass_obj
+def show(session: Session, supplier_id: str, number: str) -> None:
+    """Show an invoice: its lines, in what it differs, its money."""
+    found = _read(session, supplier_id, number)
+    if session.json:
+        session.show(found)
+        return
+    session.out.title(f"Invoice {found.supplier_id} {found.number}", _stands(found))
+    ruling = found.ruling
+    decided = f"{'approved' if ruling.approved else 'disputed'} by {ruling.by} on {minute(ruling, 'at')}"
+    session.out.facts(
+        [
+            ("dated", found.dated),
+            ("received", minute(found, "received_at")),
+            ("to be paid by", found.pay_by),
+            ("decided", f"{decided} {ruling.reason}".strip() if found.HasField("ruling") else ""),
+            ("answer by", minute(ruling, "answer_by") if ruling.holds else ""),
+            *(
+                (f"{word(pb.SupplierChargeKind, each.kind)}", money(each.amount_minor, found.currency))
+                for each in found.charges
+            ),
+            *((f"credit note {each.id}", _part(each, found.currency)) for each in found.credit_notes),
+            *((f"payment {each.id}", _part(each, found.currency)) for each in found.payments),
+        ]
+    )
+    session.out.blank()
+    rows = [
+        [
+            each.supplier_order_id,
+            each.line_no or each.sku,
+            each.units,
+            money(each.amount_minor, found.currency),
+            sum(matched.units for matched in each.matched),
+            money(each.cost_minor, found.currency),
+        ]
+        for each in found.lines
+    ]
+    session.out.table(["supplier order", "line", ">units", ">amount", ">right", ">agreed cost"], rows)
+    session.out.blank()
+    _print_differences(session, found)
+
+
+def _part(each: pb.InvoicePart, currency: str) -> str:
+    unapproved = f", although it was {each.unapproved}" if each.unapproved else ""
+    return f"{money(each.amount_minor, currency)} on {minute(each, 'at')}{unapproved}"
+
+
+@invoice.command("list")
+@SUPPLIER
+@click.option(
+    "--status", "statuses", multiple=True, type=words.choice(pb.SupplierInvoiceStatus), help="How far they are."
+)
+@click.option("--due-within", type=words.whole(0), metavar="HOURS", help="Only those to be paid so soon.")
+@LIMIT
+@click.pass_obj
+def list_(
+    session: Session, supplier: str, statuses: tuple[str, ...], due_within: int | None, limit: int | None
+) -> None:
+    """List invoices by when they are to be paid."""
+    request = pb.ListSupplierInvoicesRequest(
+        supplier_id=supplier,
+        statuses=[words.number(pb.SupplierInvoiceStatus, status) for status in statuses],
+        due_within_hours=due_within,
+    )
+    print_rows(
+        session,
+        rows_of(session, session.client.supplier_invoices.ListSupplierInvoices, request, "invoices"),
+        limit,
+        ["supplier", "number", "status", "dated", "pay by", ">total", ">open", ">too much", "differs by"],
+        lambda each: [
+            each.supplier_id,
+            each.number,
+            word(pb.SupplierInvoiceStatus, each.status),
+            each.dated,
+            each.pay_by,
+            money(each.total_minor, each.currency),
+            money(each.open_minor, each.currency),
+            money(each.over_minor, each.currency) if each.over_minor else "",
+            ", ".join(word(pb.InvoiceDifferenceKind, kind) for kind in each.differs),
+        ],
+        "No such invoices.",
+    )
