@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from statistics import median
 from time import perf_counter
 
-from benchmarks.large_order import Command, commands, decided
+from benchmarks.large_order import commands
+from benchmarks.large_world import Command, decided
 from benchmarks.stage import Figure, Stage
 
 _FOLDS = 5

@@ -8,13 +8,37 @@ all of one supplier or, where that is more work, each of its own: 50 supplier or
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
-from typing import Any, NamedTuple
-
-from msgspec.structs import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from benchmarks import large_invoice
+from benchmarks.large_world import (
+    ALL,
+    CASE,
+    DAY,
+    FIRST,
+    LINES,
+    NUMBERS,
+    ORDER,
+    PHOTO,
+    START,
+    Command,
+    Decide,
+    Owner,
+    World,
+    acme,
+    at_now,
+    bare_line,
+    each_its_own,
+    feeds,
+    line_of,
+    market,
+    nobody,
+    only_now,
+    places,
+    sku_of,
+    timer_runs_out,
+)
 from ledger.decisions import (
     after_sales,
     cancelling,
@@ -25,26 +49,19 @@ from ledger.decisions import (
     recovery_demands,
     remarks,
     rerouting,
-    sourcing,
-    stock_alerts,
     supplier_inquiries,
 )
 from ledger.decisions.notices import Notice
 from ledger.decisions.order_stock import Item
 from ledger.decisions.rerouting import Cause
-from ledger.decisions.timers import timer
-from ledger.engine.book import Book
-from ledger.facts import Change, LineNo, Sealed, changes_of
+from ledger.facts import Change, LineNo, Sealed
 from ledger.nouns import (
-    NOUNS,
     claims,
     inquiries,
     orders,
     parcels,
-    policies,
     recoveries,
     stock,
-    suppliers,
 )
 from ledger.nouns.cases import (
     CaseOpened,
@@ -69,14 +86,12 @@ from ledger.nouns.orders import (
     Hold,
     HoldReason,
     Line,
-    OrderPlaced,
     PaymentState,
     WhenUnavailable,
     breaches,
 )
 from ledger.nouns.orders.supplier_orders import LineAnswer, RejectReason
 from ledger.nouns.parcels import Checkpoint, ParcelRegistered, ParcelStatus
-from ledger.nouns.policies import Policy
 from ledger.nouns.recoveries import (
     Cost,
     CostKind,
@@ -86,79 +101,13 @@ from ledger.nouns.recoveries import (
     RecoveryKind,
     Subject,
 )
-from ledger.nouns.stock import Feed, StockFact
-from ledger.nouns.suppliers import (
-    Agreement,
-    Offer,
-    SampleReviewed,
-    SupplierApproved,
-    SupplierRegistered,
-    TermsAgreed,
-)
+from ledger.nouns.stock import StockFact
 from ledger.terms.clocks import Clock
 from ledger.terms.money import Money
 from ledger.terms.parties import Party
 from ledger.terms.places import Destination
 from ledger.terms.shipping import Incoterm
 from ledger.view import View
-
-Decide = Callable[[View, datetime], Sequence[Change]]
-"""A decision, made at a time."""
-
-LINES = 50
-NUMBERS = [LineNo(number) for number in range(1, LINES + 1)]
-"""Of the lines, and of the supplier orders and parcels where each line has its own."""
-ORDER = "shop/1"
-FIRST = f"{ORDER}/1"
-CASE = "case-1"
-ALL = dict.fromkeys(NUMBERS, 2)
-"""Every unit of the order."""
-ANN = Sealed("key", b"box")
-PHOTO = sha256(b"a photo").hexdigest()
-START = datetime(2026, 3, 2, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
-
-
-Owner = Callable[[LineNo], str]
-"""The supplier that the shop names for a line."""
-
-
-class World(NamedTuple):
-    """All that has happened, and the present time."""
-
-    log: tuple[Change, ...] = ()
-    now: datetime = START
-
-    @property
-    def book(self) -> Book:
-        """A new one each time: folding stock changes it in place."""
-        return Book.of(NOUNS, self.log)
-
-    def after(self, *decisions: Decide) -> World:
-        book, log = self.book, list(self.log)
-        for decide in decisions:
-            changes = decided(decide, self.now)(book)
-            book.record(changes)
-            log += changes
-        return self._replace(log=tuple(log))
-
-    def later(self, days: float) -> World:
-        return self._replace(now=self.now + days * DAY)
-
-
-def decided(decide: Decide, now: datetime) -> Callable[[View], Sequence[Change]]:
-    """A decision as the edge hands it to the ledger."""
-    return stock_alerts.watching(lambda view: decide(view, now), now)
-
-
-class Command(NamedTuple):
-    """A command that is measured."""
-
-    name: str
-    before: World
-    decide: Decide
-    facts: int
-    """How many it records; fewer would be a refusal, or less than the most it can have to do."""
 
 
 def commands() -> Iterator[Command]:
@@ -172,189 +121,89 @@ def commands() -> Iterator[Command]:
     yield from _others()
 
 
-# --- decisions at a time, names -------------------------------------------------------------------
-
-
-def _at_now(decide: Callable[..., Sequence[Change]], *arguments: Any) -> Decide:
-    """A decision on what happens now."""
-    return lambda view, now: decide(view, *arguments, now, now)
-
-
-def _notices(name: str, *names: str) -> Decide:
-    """What the clock notices when the timer of that name runs out."""
-    return timer(name, names, START).notice
-
-
-def _now(decide: Callable[..., Sequence[Change]], *arguments: Any) -> Decide:
-    """A decision that needs only the present time."""
-    return lambda view, now: decide(view, *arguments, now)
-
-
-def _acme(number: LineNo) -> str:
-    return "acme"
-
-
-def _each_its_own(number: LineNo) -> str:
-    return f"supplier-{number}"
-
-
-def _nobody(number: LineNo) -> str:
-    return ""
-
-
-def _sku(number: LineNo) -> str:
-    return f"SKU-{number}"
-
-
-# --- a market and an order ------------------------------------------------------------------------
-
-
-def market(owner: Owner = _acme, units: int = 4, others: int = 4) -> World:
-    """For each SKU the supplier that the shop names, with so many units, and two others, with so many each."""
-    numbers = {each: [n for n in NUMBERS if owner(n) == each] for each in map(owner, NUMBERS)}
-    has = dict.fromkeys(numbers, units) | {"bolt": others, "core": others}
-    numbers |= {"bolt": NUMBERS, "core": NUMBERS}
-    log = changes_of(policies.stream(), policies.agree(None, Policy(low_stock_units=4), START - DAY, START))
-    log += [change for supplier_id in numbers for change in _approved(supplier_id)]
-    items = [(supplier_id, n) for supplier_id, of in numbers.items() for n in of]
-    return World(tuple(log)).after(
-        *(_offers(*item) for item in items), *(_feeds(*item, has[item[0]]) for item in items)
-    )
-
-
-def _approved(supplier_id: str) -> list[Change]:
-    terms = Agreement(
-        START - DAY,
-        acknowledge_within_hours=24,
-        dispatch_within_hours=48,
-        first_scan_within_hours=36,
-        answer_within_hours=48,
-        compensation_basis_points=1000,
-        feed_interval_hours=24 * 365,
-    )
-    facts = (
-        SupplierRegistered(supplier_id, supplier_id.title(), START, country="CN"),
-        SampleReviewed(supplier_id, True, True, True, START),
-        TermsAgreed(supplier_id, terms, START),
-        SupplierApproved(supplier_id, START),
-    )
-    return [(suppliers.stream(supplier_id), fact) for fact in facts]
-
-
-def _offers(supplier_id: str, number: LineNo) -> Decide:
-    return _now(sourcing.offer_sku, supplier_id, Offer(_sku(number), Money(300, "EUR"), backups=("core", "bolt")))
-
-
-def _feeds(supplier_id: str, number: LineNo, units: int, version: int = 1) -> Decide:
-    return _now(stock_alerts.record_feed, supplier_id, _sku(number), Feed(units, version, START))
-
-
-def _line(number: LineNo, supplier_id: str) -> Line:
-    return replace(_bare(number, supplier_id), title="A mug", hs_code="691110", origin="CN", weight_grams=300)
-
-
-def _bare(number: LineNo, supplier_id: str) -> Line:
-    """A line of a shop that knows nothing of customs."""
-    return Line(number, _sku(number), 2, 990, supplier_id=supplier_id)
-
-
-def _places(
-    owner: Owner = _acme, line: Callable[[LineNo, str], Line] = _line, cart_id: str = "", **more: Any
-) -> Decide:
-    """The shop sold two of each SKU; an order that is complete and paid unless ``more`` differs."""
-    known: dict[str, Any] = {"destination": Destination("DE"), "incoterm": Incoterm.DDP, "payment": PaymentState.PAID}
-    placed = OrderPlaced(
-        ORDER, "shop", "1", START, "EUR", tuple(line(n, owner(n)) for n in NUMBERS), START, "digest", ANN, "ann",
-        has_contact=True, has_address=True, **(known | more),
-    )  # fmt: skip
-    return _now(intake.place, placed, False, cart_id)
-
-
 def _holds(reason: HoldReason) -> Decide:
     return lambda view, now: intake.place_hold(view, ORDER, Hold(reason, "mia", now), now)
 
 
 def _releases(reason: HoldReason) -> Decide:
-    return _at_now(intake.release_hold, ORDER, reason, "", "")
+    return at_now(intake.release_hold, ORDER, reason, "", "")
 
 
 def _moves(country: str) -> Decide:
     moved = orders.AddressChanged(ORDER, Sealed("key", b"other box"), Destination(country), START)
-    return _now(intake.change_address, moved)
+    return only_now(intake.change_address, moved)
 
 
-_IN_CART = {("acme", _sku(n)): 2 for n in NUMBERS}
+_IN_CART = {("acme", sku_of(n)): 2 for n in NUMBERS}
 
 
 def _completes(owner: Owner) -> Decide:
-    lines = tuple(_line(n, owner(n)) for n in NUMBERS)
+    lines = tuple(line_of(n, owner(n)) for n in NUMBERS)
     details = orders.DetailsCompleted(ORDER, START, lines, incoterm=Incoterm.DDP)
-    return _now(intake.complete_details, details, PaymentState.PAID)
+    return only_now(intake.complete_details, details, PaymentState.PAID)
 
 
 # --- intake ---------------------------------------------------------------------------------------
 
 
 def _intake() -> Iterator[Command]:
-    shop, bazaar = market(), market(_each_its_own)
+    shop, bazaar = market(), market(each_its_own)
     poor = market(units=1)
-    yield Command("PlaceOrder", shop, _places(), 153)
-    yield Command("PlaceOrder, each line of its own supplier", bazaar, _places(_each_its_own), 202)
-    yield Command("PlaceOrder, suppliers to choose", shop, _places(_nobody), 154)
-    cart = shop.after(_now(intake.reserve, "cart", _IN_CART, None))
-    yield Command("PlaceOrder, from a cart", cart, _places(cart_id="cart"), 153)
-    yield Command("PlaceOrder, out of stock", poor, _places(), 1)
-    yield Command("PlaceOrder, without customs data", shop, _places(line=_bare, incoterm=None), 101)
+    yield Command("PlaceOrder", shop, places(), 153)
+    yield Command("PlaceOrder, each line of its own supplier", bazaar, places(each_its_own), 202)
+    yield Command("PlaceOrder, suppliers to choose", shop, places(nobody), 154)
+    cart = shop.after(only_now(intake.reserve, "cart", _IN_CART, None))
+    yield Command("PlaceOrder, from a cart", cart, places(cart_id="cart"), 153)
+    yield Command("PlaceOrder, out of stock", poor, places(), 1)
+    yield Command("PlaceOrder, without customs data", shop, places(line=bare_line, incoterm=None), 101)
 
-    pay = _at_now(intake.record_payment, ORDER, PaymentState.PAID)
-    unpaid = shop.after(_places(payment=PaymentState.PENDING))
+    pay = at_now(intake.record_payment, ORDER, PaymentState.PAID)
+    unpaid = shop.after(places(payment=PaymentState.PENDING))
     yield Command("RecordPayment", unpaid, pay, 54)
-    all_unpaid = bazaar.after(_places(_each_its_own, payment=PaymentState.PENDING))
+    all_unpaid = bazaar.after(places(each_its_own, payment=PaymentState.PENDING))
     yield Command("RecordPayment, each line of its own supplier", all_unpaid, pay, 103)
 
-    more = [_feeds("acme", n, 4, 2) for n in NUMBERS]
-    chosen = market(units=1, others=1).after(_places(_nobody), *more)
+    more = [feeds("acme", n, 4, 2) for n in NUMBERS]
+    chosen = market(units=1, others=1).after(places(nobody), *more)
     yield Command("ReleaseHold, suppliers to choose", chosen, _releases(HoldReason.OUT_OF_STOCK), 154)
     yield Command("ChangeAddress, suppliers to choose", chosen, _moves("FR"), 155)
-    yield Command(
-        "ReleaseHold, stock to reserve", poor.after(_places(), *more), _releases(HoldReason.OUT_OF_STOCK), 153
-    )
-    yield Command("clock: waiting", poor.after(_places(), *more), _notices("waiting", ORDER, ""), 153)
+    yield Command("ReleaseHold, stock to reserve", poor.after(places(), *more), _releases(HoldReason.OUT_OF_STOCK), 153)
+    yield Command("clock: waiting", poor.after(places(), *more), timer_runs_out("waiting", ORDER, ""), 153)
 
-    empty = _places(line=lambda n, _: Line(n, "", 0, 990), payment=PaymentState.UNKNOWN)
-    yield Command("CompleteDetails", shop.after(empty), _completes(_acme), 155)
+    empty = places(line=lambda n, _: Line(n, "", 0, 990), payment=PaymentState.UNKNOWN)
+    yield Command("CompleteDetails", shop.after(empty), _completes(acme), 155)
     own = bazaar.after(empty)
-    yield Command("CompleteDetails, each line of its own supplier", own, _completes(_each_its_own), 204)
-    others = shop.after(_places(lambda _: "bolt", payment=PaymentState.PENDING))
-    yield Command("CompleteDetails, other suppliers", others, _completes(_acme), 255)
+    yield Command("CompleteDetails, each line of its own supplier", own, _completes(each_its_own), 204)
+    others = shop.after(places(lambda _: "bolt", payment=PaymentState.PENDING))
+    yield Command("CompleteDetails, other suppliers", others, _completes(acme), 255)
 
     customs_lines = tuple(CustomsLine(n, "A mug", "691110", "CN", 300, 500) for n in NUMBERS)
-    declare = _now(
+    declare = only_now(
         intake.complete_customs_data,
         orders.CustomsDataCompleted(ORDER, START, customs_lines, Incoterm.DDP),
         Money(500 * 2 * LINES, "EUR"),
     )
-    yield Command("CompleteCustomsData", shop.after(_places(line=_bare, incoterm=None)), declare, 54)
-    domestic = _places(_each_its_own, line=_bare, incoterm=None, destination=Destination("CN"))
+    yield Command("CompleteCustomsData", shop.after(places(line=bare_line, incoterm=None)), declare, 54)
+    domestic = places(each_its_own, line=bare_line, incoterm=None, destination=Destination("CN"))
     at_home = bazaar.after(domestic)
     abroad = at_home.after(_moves("DE"))
     yield Command("ChangeAddress, to another country", at_home, _moves("DE"), 101)
     yield Command("ChangeAddress, back again", abroad, _moves("CN"), 101)
     yield Command("CompleteCustomsData, each line of its own supplier", abroad, declare, 101)
 
-    confirm = _at_now(intake.confirm, ORDER, False, "mia")
-    for owner, world, kind in ((_acme, shop, ""), (_each_its_own, bazaar, ", each line of its own supplier")):
-        waiting = world.after(_places(owner, payment=PaymentState.AUTHORISED), _releases(HoldReason.AWAITING_PAYMENT))
+    confirm = at_now(intake.confirm, ORDER, False, "mia")
+    for owner, world, kind in ((acme, shop, ""), (each_its_own, bazaar, ", each line of its own supplier")):
+        waiting = world.after(places(owner, payment=PaymentState.AUTHORISED), _releases(HoldReason.AWAITING_PAYMENT))
         yield Command(f"ConfirmOrder{kind}", waiting, confirm, 52)
-    backorder = poor.after(_places())
-    yield Command("ConfirmOrder, out of stock", backorder, _at_now(intake.confirm, ORDER, True, "mia"), 154)
-    served = backorder.after(_at_now(intake.confirm, ORDER, True, "mia"), *more)
-    yield Command("clock: waiting, confirmed", served, _notices("waiting", ORDER, ""), 151)
+    backorder = poor.after(places())
+    yield Command("ConfirmOrder, out of stock", backorder, at_now(intake.confirm, ORDER, True, "mia"), 154)
+    served = backorder.after(at_now(intake.confirm, ORDER, True, "mia"), *more)
+    yield Command("clock: waiting, confirmed", served, timer_runs_out("waiting", ORDER, ""), 151)
     yield Command("PlaceHold, before the confirmation", unpaid, _holds(HoldReason.BAD_ADDRESS), 1)
     chargeback = orders.ChargebackRecorded(ORDER, "cb-1", Money(990, "EUR"), START)
-    placed = shop.after(_places())
+    placed = shop.after(places())
     yield Command("RecordChargeback", placed, lambda view, now: intake.record_chargeback(view, chargeback, now), 1)
-    yield Command("RecordReview", placed, _now(intake.review, ORDER, "r1", 5), 1)
+    yield Command("RecordReview", placed, only_now(intake.review, ORDER, "r1", 5), 1)
     note = orders.NoteAdded(ORDER, Sealed("key-note", b"box"), "digest", "mia", START)
     yield Command("AddOrderNote", placed, lambda view, now: remarks.add_note(view, note), 1)
     tags = orders.TagsChanged(ORDER, "mia", START, added=("vip",))
@@ -365,32 +214,32 @@ def _intake() -> Iterator[Command]:
 
 
 def _sends(number: int = 1) -> Decide:
-    return _at_now(dispatch.send_supplier_order, f"{ORDER}/{number}")
+    return at_now(dispatch.send_supplier_order, f"{ORDER}/{number}")
 
 
 def _ships(number: int = 1) -> Decide:
-    return _at_now(dispatch.ship, f"{ORDER}/{number}", "dhl", f"P{number}", {})
+    return at_now(dispatch.ship, f"{ORDER}/{number}", "dhl", f"P{number}", {})
 
 
 def _answers(answer: LineAnswer, lines: Iterable[LineNo] = NUMBERS) -> Decide:
-    return _at_now(dispatch.acknowledge, FIRST, dict.fromkeys(lines, answer))
+    return at_now(dispatch.acknowledge, FIRST, dict.fromkeys(lines, answer))
 
 
 def _sent() -> World:
-    return market().after(_places(), _sends())
+    return market().after(places(), _sends())
 
 
 def _all_sent() -> World:
     """Each line by its own supplier."""
-    return market(_each_its_own).after(_places(_each_its_own), *map(_sends, NUMBERS))
+    return market(each_its_own).after(places(each_its_own), *map(_sends, NUMBERS))
 
 
-_CANCELS = _at_now(cancelling.cancel, ORDER, {}, "customer", "changed_mind")
-_REROUTES = _at_now(rerouting.reroute, ORDER, FIRST, {}, Cause(None, "supplier", "overdue"))
+_CANCELS = at_now(cancelling.cancel, ORDER, {}, "customer", "changed_mind")
+_REROUTES = at_now(rerouting.reroute, ORDER, FIRST, {}, Cause(None, "supplier", "overdue"))
 
 
 def _supplier_orders() -> Iterator[Command]:
-    draft, sent, all_sent = market().after(_places()), _sent(), _all_sent()
+    draft, sent, all_sent = market().after(places()), _sent(), _all_sent()
     yield Command("SendSupplierOrder", draft, _sends(), 1)
     rejected = LineAnswer(rejected=2, because=RejectReason.OUT_OF_STOCK)
     half_rejected = LineAnswer(accepted=1, rejected=1, because=RejectReason.OUT_OF_STOCK)
@@ -400,42 +249,42 @@ def _supplier_orders() -> Iterator[Command]:
     yield Command("AcknowledgeSupplierOrder, half rejected", sent, _answers(half_rejected), 302)
     yield Command("AcknowledgeSupplierOrder, one of 50", all_sent, _answers(rejected, NUMBERS[:1]), 8)
     for when in WhenUnavailable:
-        nowhere = market(others=1).after(_places(when_unavailable=when), _sends())
+        nowhere = market(others=1).after(places(when_unavailable=when), _sends())
         yield Command(f"AcknowledgeSupplierOrder, unavailable: {when}", nowhere, _answers(rejected), 152)
-    yield Command("PackSupplierOrder", sent, _at_now(dispatch.pack, FIRST, ("box",)), 1)
+    yield Command("PackSupplierOrder", sent, at_now(dispatch.pack, FIRST, ("box",)), 1)
     yield Command("ShipSupplierOrder", sent, _ships(), 52)
     yield Command("ShipSupplierOrder, too late", sent.later(days=9), _ships(), 55)
     yield Command("ShipSupplierOrder, each line by its own supplier", all_sent, _ships(), 3)
 
-    yield Command("CancelOrder, drafts", market(_each_its_own).after(_places(_each_its_own)), _CANCELS, 150)
+    yield Command("CancelOrder, drafts", market(each_its_own).after(places(each_its_own)), _CANCELS, 150)
     yield Command("CancelOrder, a draft", draft, _CANCELS, 101)
-    yield Command("CancelOrder, unconfirmed", market().after(_places(payment=PaymentState.PENDING)), _CANCELS, 101)
+    yield Command("CancelOrder, unconfirmed", market().after(places(payment=PaymentState.PENDING)), _CANCELS, 101)
     yield Command("CancelOrder, sent", sent, _CANCELS, 1)
     yield Command("CancelOrder, each line by its own supplier", all_sent, _CANCELS, 50)
-    agree = _at_now(cancelling.answer_cancel, FIRST, True, "")
+    agree = at_now(cancelling.answer_cancel, FIRST, True, "")
     yield Command("AnswerCancelRequest", sent.after(_CANCELS), agree, 101)
     yield Command("AnswerCancelRequest, to reroute", sent.after(_REROUTES), agree, 252)
     yield Command("RerouteUnits", draft, _REROUTES, 252)
     yield Command("RerouteUnits, sent", sent, _REROUTES, 1)
-    nowhere = market(others=1).after(_places(), _sends(), _answers(LineAnswer(rejected=2)))
-    found = nowhere.after(*(_feeds("bolt", n, 4, 2) for n in NUMBERS))
-    yield Command("RerouteUnits, open", found, _at_now(rerouting.reroute, ORDER, "", {}, Cause(None, "mia", "")), 152)
+    nowhere = market(others=1).after(places(), _sends(), _answers(LineAnswer(rejected=2)))
+    found = nowhere.after(*(feeds("bolt", n, 4, 2) for n in NUMBERS))
+    yield Command("RerouteUnits, open", found, at_now(rerouting.reroute, ORDER, "", {}, Cause(None, "mia", "")), 152)
     yield Command("ReleaseHold, to reroute", found, _releases(HoldReason.OUT_OF_STOCK), 152)
 
-    overdue = sent.later(days=3).after(_notices(Clock.DISPATCH, FIRST))
-    reroute = _notices("reroute", FIRST, Clock.DISPATCH)
+    overdue = sent.later(days=3).after(timer_runs_out(Clock.DISPATCH, FIRST))
+    reroute = timer_runs_out("reroute", FIRST, Clock.DISPATCH)
     yield Command("clock: reroute", overdue, reroute, 2)
 
     held = all_sent.after(_holds(HoldReason.BAD_ADDRESS))
     yield Command("PlaceHold", all_sent, _holds(HoldReason.BAD_ADDRESS), 51)
     yield Command("ReleaseHold", held, _releases(HoldReason.BAD_ADDRESS), 51)
     late = all_sent.later(days=90)
-    yield Command("clock: dispatch", late, _notices(Clock.DISPATCH, FIRST), 2)
-    yield Command("clock: acknowledge", late, _notices(Clock.ACKNOWLEDGE, FIRST), 1)
-    yield Command("clock: delivery", late, _notices(Clock.DELIVERY, ORDER), 1)
-    missed = late.after(*(_notices(Clock.DISPATCH, f"{ORDER}/{n}") for n in NUMBERS))
+    yield Command("clock: dispatch", late, timer_runs_out(Clock.DISPATCH, FIRST), 2)
+    yield Command("clock: acknowledge", late, timer_runs_out(Clock.ACKNOWLEDGE, FIRST), 1)
+    yield Command("clock: delivery", late, timer_runs_out(Clock.DELIVERY, ORDER), 1)
+    missed = late.after(*(timer_runs_out(Clock.DISPATCH, f"{ORDER}/{n}") for n in NUMBERS))
     before = Hold(HoldReason.BAD_ADDRESS, "mia", START)
-    yield Command("PlaceHold, told late", missed, _now(intake.place_hold, ORDER, before), 151)
+    yield Command("PlaceHold, told late", missed, only_now(intake.place_hold, ORDER, before), 151)
     yield Command("RuleDelay", missed, _rules_delay, 2)
 
 
@@ -457,7 +306,7 @@ def _scans(*statuses: ParcelStatus, number: int = 1) -> Decide:
 
 
 def _loses(number: int = 1) -> Decide:
-    return _at_now(delivery.confirm_loss, "dhl", f"P{number}", Party.CARRIER, "tracing_failed")
+    return at_now(delivery.confirm_loss, "dhl", f"P{number}", Party.CARRIER, "tracing_failed")
 
 
 def _shipped() -> World:
@@ -477,7 +326,7 @@ def _all_delivered() -> World:
     return _all_shipped().after(*(_scans(ParcelStatus.DELIVERED, number=n) for n in NUMBERS))
 
 
-_RECEIVES = _at_now(delivery.confirm_receipt, ORDER, "customer")
+_RECEIVES = at_now(delivery.confirm_receipt, ORDER, "customer")
 
 
 def _parcels() -> Iterator[Command]:
@@ -491,14 +340,14 @@ def _parcels() -> Iterator[Command]:
     yield Command("RecordCheckpoints, found", lost, _scans(ParcelStatus.DELIVERED), 4)
     yield Command("RecordCheckpoints, one parcel of 50", all_shipped, _scans(ParcelStatus.DELIVERED), 2)
     yield Command("ConfirmLoss", shipped, _loses(), 2)
-    yield Command("DisputeDelivery", delivered, _at_now(delivery.dispute_delivery, "dhl", "P1", "not_received"), 2)
+    yield Command("DisputeDelivery", delivered, at_now(delivery.dispute_delivery, "dhl", "P1", "not_received"), 2)
     yield Command("ProveDelivery", delivered, _proves, 1)
     yield Command("ConfirmReceipt", shipped, _RECEIVES, 2)
     yield Command("ConfirmReceipt, each line in its own parcel", all_shipped, _RECEIVES, 51)
     yield Command("ConfirmReceipt, all lost", all_shipped.after(*map(_loses, NUMBERS)), _RECEIVES, 151)
-    yield Command("clock: first_scan", shipped.later(days=5), _notices("first_scan", "dhl/P1/1"), 1)
-    yield Command("clock: loss", shipped.later(days=50), _notices("loss", "dhl", "P1", "1"), 1)
-    yield Command("clock: return_window", _all_delivered().later(days=50), _notices("return_window", ORDER), 1)
+    yield Command("clock: first_scan", shipped.later(days=5), timer_runs_out("first_scan", "dhl/P1/1"), 1)
+    yield Command("clock: loss", shipped.later(days=50), timer_runs_out("loss", "dhl", "P1", "1"), 1)
+    yield Command("clock: return_window", _all_delivered().later(days=50), timer_runs_out("return_window", ORDER), 1)
 
 
 def _proves(view: View, now: datetime) -> Sequence[Change]:
@@ -518,20 +367,22 @@ def _rules(liable: Party) -> Decide:
 
 
 def _approves(remedy: Remedy) -> Decide:
-    return _at_now(after_sales.approve, CASE, remedy, {}, "")
+    return at_now(after_sales.approve, CASE, remedy, {}, "")
 
 
 def _files(photo: str) -> Decide:
     added = EvidenceAdded(CASE, photo, "image/png", 7, Party.CUSTOMER, START)
-    return _now(after_sales.add_evidence, added)
+    return only_now(after_sales.add_evidence, added)
 
 
-_REVIEWS = _at_now(after_sales.start_review, CASE)
-_GRANTS = _at_now(after_sales.grant_refund, CASE, "refund-1", {}, 0, {})
-_PAYS = _at_now(after_sales.record_refund_paid, CASE, "refund-1", "pay-1")
-_LABELS = _now(after_sales.label_return, ReturnLabelled(CASE, "label-1", {}, Party.RETAILER, START, freight_minor=590))
-_DENIES = _at_now(after_sales.deny, CASE, Denial.NOT_COVERED, None)
-_SENDS_BACK = _at_now(after_sales.ship_return, CASE, "label-1", "dhl", "R1")
+_REVIEWS = at_now(after_sales.start_review, CASE)
+_GRANTS = at_now(after_sales.grant_refund, CASE, "refund-1", {}, 0, {})
+_PAYS = at_now(after_sales.record_refund_paid, CASE, "refund-1", "pay-1")
+_LABELS = only_now(
+    after_sales.label_return, ReturnLabelled(CASE, "label-1", {}, Party.RETAILER, START, freight_minor=590)
+)
+_DENIES = at_now(after_sales.deny, CASE, Denial.NOT_COVERED, None)
+_SENDS_BACK = at_now(after_sales.ship_return, CASE, "label-1", "dhl", "R1")
 
 
 def _cases() -> Iterator[Command]:
@@ -539,12 +390,12 @@ def _cases() -> Iterator[Command]:
     for delivered, parties, kind in (one_parcel, own_parcels):
         opened = delivered.after(_opens())
         yield Command(f"OpenCase{kind}", delivered, _opens(), 2)
-        yield Command(f"AnswerCustomer{kind}", opened, _at_now(after_sales.answer, CASE), 1)
-        yield Command(f"RequestEvidence{kind}", opened, _at_now(after_sales.request_evidence, CASE, ("photo",)), 1)
+        yield Command(f"AnswerCustomer{kind}", opened, at_now(after_sales.answer, CASE), 1)
+        yield Command(f"RequestEvidence{kind}", opened, at_now(after_sales.request_evidence, CASE, ("photo",)), 1)
         yield Command(f"AddEvidence{kind}", opened, _files(PHOTO), 1)
         yield Command(f"StartReview{kind}", opened, _REVIEWS, 1)
-        yield Command(f"CancelCase{kind}", opened, _at_now(after_sales.cancel, CASE, Party.CUSTOMER, ""), 2)
-        yield Command(f"clock: first_answer{kind}", opened.later(days=5), _notices("first_answer", CASE), 1)
+        yield Command(f"CancelCase{kind}", opened, at_now(after_sales.cancel, CASE, Party.CUSTOMER, ""), 2)
+        yield Command(f"clock: first_answer{kind}", opened.later(days=5), timer_runs_out("first_answer", CASE), 1)
         reviewed = opened.after(_REVIEWS)
         ruled = reviewed.after(_rules(Party.SUPPLIER))
         yield Command(f"RuleLiability, the supplier{kind}", reviewed, _rules(Party.SUPPLIER), 1 + parties)
@@ -552,19 +403,19 @@ def _cases() -> Iterator[Command]:
         yield Command(f"RuleLiability, anew{kind}", ruled, _rules(Party.CARRIER), 1 + 4 * parties)
         yield Command(f"DenyCase{kind}", ruled, _DENIES, 2 + parties)
         denied = ruled.after(_DENIES, _files(PHOTO))
-        yield Command(f"ReopenCase{kind}", denied, _at_now(after_sales.reopen, CASE, (PHOTO,)), 2)
+        yield Command(f"ReopenCase{kind}", denied, at_now(after_sales.reopen, CASE, (PHOTO,)), 2)
         yield Command(f"ApproveRemedy, a reship{kind}", ruled, _approves(Remedy.RESHIP), 205 + parties)
         yield Command(f"ApproveRemedy, a refund{kind}", ruled, _approves(Remedy.REFUND), 1)
         yield Command(f"ApproveRemedy, a return{kind}", ruled, _approves(Remedy.RETURN), 1)
         refunded = ruled.after(_approves(Remedy.REFUND))
         yield Command(f"GrantRefund{kind}", refunded, _GRANTS, 52)
-        yield Command(f"DenyRefund{kind}", refunded, _at_now(after_sales.deny_refund, CASE, {}, Denial.OTHER), 3)
+        yield Command(f"DenyRefund{kind}", refunded, at_now(after_sales.deny_refund, CASE, {}, Denial.OTHER), 3)
         yield Command(f"RecordRefundPaid{kind}", refunded.after(_GRANTS), _PAYS, 5)
-        again = refunded.after(_GRANTS, _PAYS, _files(PHOTO), _at_now(after_sales.reopen, CASE, (PHOTO,)))
+        again = refunded.after(_GRANTS, _PAYS, _files(PHOTO), at_now(after_sales.reopen, CASE, (PHOTO,)))
         yield Command(f"RuleLiability, after refunds{kind}", again, _rules(Party.CARRIER), 1 + LINES + 4 * parties)
         returned = ruled.after(_approves(Remedy.RETURN))
-        receive = _at_now(after_sales.receive_return, CASE, ALL)
-        inspect = _at_now(after_sales.inspect_return, CASE, dict.fromkeys(NUMBERS, Inspection(restocked=2)), "")
+        receive = at_now(after_sales.receive_return, CASE, ALL)
+        inspect = at_now(after_sales.inspect_return, CASE, dict.fromkeys(NUMBERS, Inspection(restocked=2)), "")
         labelled = returned.after(_LABELS)
         yield Command(f"RecordReturnLabel{kind}", returned, _LABELS, 3)
         yield Command(f"RecordReturnShipped{kind}", labelled, _SENDS_BACK, 2)
@@ -572,8 +423,8 @@ def _cases() -> Iterator[Command]:
         yield Command(f"RecordInspection{kind}", labelled.after(receive), inspect, 101)
         back = labelled.after(receive, inspect)
         yield Command(f"GrantRefund, after the inspection{kind}", back, _GRANTS, 52)
-        failed = ruled.after(_approves(Remedy.RESHIP), _at_now(cancelling.cancel, f"{ORDER}+R1", {}, "mia", ""))
-        yield Command(f"clock: reship{kind}", failed, _notices("reship", CASE), 51)
+        failed = ruled.after(_approves(Remedy.RESHIP), at_now(cancelling.cancel, f"{ORDER}+R1", {}, "mia", ""))
+        yield Command(f"clock: reship{kind}", failed, timer_runs_out("reship", CASE), 51)
 
 
 # --- recoveries -----------------------------------------------------------------------------------
@@ -591,7 +442,7 @@ def _of_recovery(decide: Callable[..., Sequence[RecoveryFact]], *arguments: Any)
 
 
 def _recovers(kind: RecoveryKind, subject: Subject) -> Decide:
-    return _now(recovery_demands.open_recovery, "r1", kind, subject, "EUR", _COSTS)
+    return only_now(recovery_demands.open_recovery, "r1", kind, subject, "EUR", _COSTS)
 
 
 def _recoveries() -> Iterator[Command]:
@@ -603,16 +454,16 @@ def _recoveries() -> Iterator[Command]:
     settle = _of_recovery(recoveries.settle, "cn-1", _WHOLE, Method.CREDIT_NOTE)
     yield Command("OpenRecovery", shipped, propose, 1)
     yield Command("OpenRecovery, a claim", lost, claim, 3)
-    yield Command("RaiseRecovery", proposed, _now(recovery_demands.raise_recovery, "r1", more, "EUR"), 1)
+    yield Command("RaiseRecovery", proposed, only_now(recovery_demands.raise_recovery, "r1", more, "EUR"), 1)
     yield Command("AnswerRecovery, accepted", proposed, accept, 1)
     yield Command("AnswerRecovery, disputed", proposed, _of_recovery(recoveries.dispute, "not_ours", START), 1)
     yield Command("SettleRecovery", proposed.after(accept), settle, 1)
     yield Command("WriteOffRecovery", proposed, _of_recovery(recoveries.write_off, "too_small"), 1)
-    yield Command("clock: recovery_answer", proposed.later(days=9), _notices("recovery_answer", "r1"), 1)
+    yield Command("clock: recovery_answer", proposed.later(days=9), timer_runs_out("recovery_answer", "r1"), 1)
 
     early = _all_shipped().after(_loses(), claim)
-    yield Command("clock: claim_eligible", early.later(days=30), _notices("claim_eligible", "r1"), 1)
-    yield Command("clock: claim_filing", early.later(days=90), _notices("claim_filing", "r1"), 1)
+    yield Command("clock: claim_eligible", early.later(days=30), timer_runs_out("claim_eligible", "r1"), 1)
+    yield Command("clock: claim_filing", early.later(days=90), timer_runs_out("claim_filing", "r1"), 1)
     yield Command("CollectDocument", claimed, _of_recovery(claims.collect, DocumentKind.PHOTO, PHOTO), 1)
     file, deny = _of_recovery(claims.file), _of_recovery(claims.deny, "packed_badly")
     approve, paid = _of_recovery(claims.approve, _WHOLE), _of_recovery(claims.pay, "p-1", _WHOLE)
@@ -649,15 +500,15 @@ def _of_items(decide: Callable[..., Sequence[StockFact]], *arguments: Any, items
 
 def _others() -> Iterator[Command]:
     shop, sent = market(), _sent()
-    reserve = _now(intake.reserve, "cart", _IN_CART, None)
+    reserve = only_now(intake.reserve, "cart", _IN_CART, None)
     reserved = shop.after(reserve)
-    first = "acme", _sku(NUMBERS[0])
+    first = "acme", sku_of(NUMBERS[0])
     yield Command("Reserve", shop, reserve, 100)
     yield Command("ExtendReservation", reserved, _of_items(stock.extend, "cart", START + 3 * DAY, START), 50)
     yield Command("ReleaseReservation", reserved, _of_items(stock.release_hold, "cart"), 100)
-    yield Command("clock: reservation", reserved.later(days=3), _notices("reservation", *first, "cart"), 2)
-    yield Command("clock: feed", reserved.later(days=366), _notices("feed", *first), 1)
-    yield Command("RecordFeed, less than was promised", sent, _feeds("acme", NUMBERS[0], 1, 2), 3)
+    yield Command("clock: reservation", reserved.later(days=3), timer_runs_out("reservation", *first, "cart"), 2)
+    yield Command("clock: feed", reserved.later(days=366), timer_runs_out("feed", *first), 1)
+    yield Command("RecordFeed, less than was promised", sent, feeds("acme", NUMBERS[0], 1, 2), 3)
     yield Command("SetBuffer", sent, _of_items(stock.set_buffer, 9, items=[first]), 2)
     yield Command("SetLowStockThreshold", sent, _of_items(stock.set_low_threshold, 1, items=[first]), 2)
 
@@ -666,7 +517,7 @@ def _others() -> Iterator[Command]:
     yield Command("AskInquiry", sent, ask, 1)
     yield Command("AnswerInquiry", asked, _of_inquiry(inquiries.answer, InquiryAnswered("q1", START, "desk")), 1)
     yield Command("CloseInquiry", asked, _of_inquiry(inquiries.close, InquiryClosed("q1", "solved", "mia", START)), 1)
-    yield Command("clock: answer", asked.later(days=9), _notices("answer", "q1"), 1)
+    yield Command("clock: answer", asked.later(days=9), timer_runs_out("answer", "q1"), 1)
 
     many = _all_sent()
     promised_by = orders.known(orders.find(many.book, ORDER), ORDER).promised_by
@@ -678,11 +529,11 @@ def _others() -> Iterator[Command]:
     ):
         yield Command(f"outbox: {kind}", many, _asks_message(kind, about), 1)
     confirmed = many.after(_asks_message(MessageKind.ORDER_CONFIRMED, About(ORDER)))
-    failed = _now(notices.failed, "m1", "no route", True)
-    yield Command("outbox: sent", confirmed, _now(notices.sent, "m1", "mail", "m-1"), 1)
+    failed = only_now(notices.failed, "m1", "no route", True)
+    yield Command("outbox: sent", confirmed, only_now(notices.sent, "m1", "mail", "m-1"), 1)
     yield Command("outbox: failed", confirmed, failed, 1)
-    yield Command("CancelMessage", confirmed, _now(notices.cancel, "m1", "by_a_person", "mia"), 1)
-    yield Command("RetryMessage", confirmed.after(failed), _now(notices.retry, "m1", "mia"), 1)
+    yield Command("CancelMessage", confirmed, only_now(notices.cancel, "m1", "by_a_person", "mia"), 1)
+    yield Command("RetryMessage", confirmed.after(failed), only_now(notices.retry, "m1", "mia"), 1)
 
 
 def _asks(question: InquiryAsked) -> Decide:
@@ -697,4 +548,4 @@ def _of_inquiry(decide: Callable[..., Sequence[InquiryFact]], fact: InquiryFact)
 
 def _asks_message(kind: MessageKind, about: About) -> Decide:
     templates = {(each, "en"): 1 for each in MessageKind}
-    return _now(notices.ask, Notice("m1", kind, about, START, 1), templates)
+    return only_now(notices.ask, Notice("m1", kind, about, START, 1), templates)

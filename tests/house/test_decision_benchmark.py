@@ -1,7 +1,8 @@
 """The benchmark of decisions measures what it says: every command that touches an order, deciding all it can."""
 
 from adapters.rpc.services import READERS
-from benchmarks.large_order import commands, decided
+from benchmarks.large_order import commands
+from benchmarks.large_world import decided
 from ledger.decisions.timers import TIMERS
 
 _OF_NO_ORDER = {"suppliers", "work", "admin"}
